@@ -1,0 +1,1 @@
+"""Issue Tracker: one fault, many affected companies, one status each."""

@@ -1,0 +1,75 @@
+"""Signing in: throttle, password, session; each attempt is audited, right or wrong."""
+
+from datetime import datetime
+
+import msgspec
+
+from issue_tracker.actor import Actor, Role
+from issue_tracker.auth import throttle
+from issue_tracker.auth.passwords import hash_password, needs_rehash, verify_password
+from issue_tracker.auth.sessions import start_session
+from issue_tracker.auth.users import User, find_credentials
+from issue_tracker.clock import now
+from issue_tracker.database.engine import Database
+from issue_tracker.database.tables import users
+from issue_tracker.errors import Unauthenticated
+from issue_tracker.events.catalog import Change, EventType
+from issue_tracker.events.record import record
+from issue_tracker.names import key
+from issue_tracker.settings import Settings
+
+WRONG = "The e-mail address or the password is wrong."
+
+ATTEMPTS = 3
+"""How often one sign-in looks again when the account changes under it."""
+
+
+class SignedIn(msgspec.Struct, frozen=True):
+    """A new session: its token goes into the cookie and nowhere else."""
+
+    user: User
+    token: str
+    expires_at: datetime
+
+
+class Visitor(msgspec.Struct, frozen=True):
+    """From where somebody signs in."""
+
+    address: str
+    user_agent: str
+    request_id: str
+
+
+def sign_in(database: Database, settings: Settings, email: str, password: str, visitor: Visitor) -> SignedIn:
+    """Starts a session for the right pair.
+
+    Runs transactions of its own, because the password is hashed between them. Raises TooManyAttempts, and
+    Unauthenticated for any wrong pair: unknown, disabled and wrong password take the same way and time.
+    """
+    at = now()
+    email = email.strip()[:254].replace("\0", "").encode("utf-8", "replace").decode()
+    email_key = key(email)
+    with database.write() as tx:
+        throttle.admit(tx, settings, email_key, visitor.address, at)
+    for _ in range(ATTEMPTS):
+        with database.read() as tx:
+            found = find_credentials(tx, email)
+        user, password_hash = found or (None, None)
+        right = verify_password(password_hash, password)
+        if user is None or not right or not user.active:
+            break
+        fresh_hash = hash_password(password) if password_hash and needs_rehash(password_hash) else None
+        with database.write() as tx:
+            if find_credentials(tx, email, lock=True) != found:
+                continue  # changed since it was read, perhaps by a sign-in beside this one that made a fresh hash
+            if fresh_hash:
+                tx.execute(users.update().where(users.c.user_id == user.user_id).values(password_hash=fresh_hash))
+            throttle.succeeded(tx, user.user_id, email_key, visitor.address, at)
+            token, expires_at = start_session(tx, settings, user.user_id, visitor.address, visitor.user_agent, at)
+            actor = Actor(user.user_id, user.name, user.role, "session", visitor.request_id)
+            record(tx, actor, [Change(type=EventType.SESSION_CREATED, note=f"from {visitor.address}")], at)
+        return SignedIn(user, token, expires_at)
+    stranger = Actor(None, email, Role.MEMBER, "session", visitor.request_id)
+    with database.write() as tx:
+        record(tx, stranger, [Change(type=EventType.SESSION_FAILED, note=f"from {visitor.address}")], at)
+    raise Unauthenticated(WRONG)

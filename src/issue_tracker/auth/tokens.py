@@ -1,0 +1,163 @@
+"""API tokens: `itk_<key>_<secret>`, found by their key, proved by the hash of their secret (contract, section 9)."""
+
+import hmac
+import re
+import secrets
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Row, Select, delete, insert, select, update
+
+from issue_tracker.actor import Actor, Role
+from issue_tracker.auth.sessions import token_hash
+from issue_tracker.clock import Timestamp, iso, now
+from issue_tracker.database.engine import created_id
+from issue_tracker.database.tables import tokens, users
+from issue_tracker.errors import Forbidden, Invalid, NotFound
+from issue_tracker.events.catalog import Change, EventType
+from issue_tracker.events.record import record
+
+TOUCH_AFTER = timedelta(seconds=50)
+"""`last_used_at` is kept within a minute, with one write in that time."""
+
+_form = re.compile(r"itk_([0-9a-f]{16})_([A-Za-z0-9_-]{43})")
+
+
+class Scope(StrEnum):
+    """What a token may do: `read` alone covers safe methods only."""
+
+    READ = "read"
+    WRITE = "write"
+
+
+class Token(msgspec.Struct, frozen=True):
+    """A token, as its owner sees it: never with its secret."""
+
+    id: int
+    name: str
+    scopes: list[Scope]
+    created_at: Timestamp
+    expires_at: Timestamp | None
+    last_used_at: Timestamp | None
+
+
+class TokenHolder(msgspec.Struct, frozen=True):
+    """Who stands behind a token that is alive, in the owner's role of this moment."""
+
+    id: int
+    user_id: int
+    name: str
+    role: Role
+    token_name: str
+    scopes: frozenset[Scope]
+    last_used_at: datetime | None
+    expires_at: datetime | None
+
+
+def create_token(
+    tx: Connection, actor: Actor, user_id: int, name: str, scopes: list[Scope], expires_at: datetime | None
+) -> tuple[Token, str]:
+    """Creates a token of the user and returns it with its full text, which is shown this once.
+
+    Raises Invalid for an end in the past or a name that the user gave to a live token already, and Forbidden
+    when a token asks for more than it may itself.
+    """
+    at = now()
+    if actor.channel.startswith("token:"):
+        raise Forbidden("A token cannot make tokens; sign in with a session.")
+    if expires_at is not None and expires_at <= at:
+        raise Invalid.field("expires_at", "must be in the future")
+    if not scopes:
+        raise Invalid.field("scopes", "must name read, write or both")
+    same = select(tokens.c.id).where(tokens.c.user_id == user_id, tokens.c.name == name)
+    if tx.execute(same).first() is not None:
+        raise Invalid.field("name", f"you have a token called “{name}” already")
+    key, secret = secrets.token_hex(8), secrets.token_urlsafe(32)
+    inserted = tx.execute(
+        insert(tokens).values(
+            key=key,
+            secret_hash=token_hash(secret),
+            user_id=user_id,
+            name=name,
+            scopes=" ".join(sorted(set(scopes))),
+            created_at=at,
+            expires_at=expires_at,
+        )
+    )
+    record(tx, actor, [Change(type=EventType.TOKEN_CREATED, note=name, after=" ".join(sorted(set(scopes))))], at)
+    row = tx.execute(_select().where(tokens.c.id == created_id(inserted))).one()
+    return _token(row), f"itk_{key}_{secret}"
+
+
+def list_tokens(tx: Connection, user_id: int) -> list[Token]:
+    """A user's tokens, the newest first."""
+    query = _select().where(tokens.c.user_id == user_id).order_by(tokens.c.id.desc())
+    return [_token(row) for row in tx.execute(query)]
+
+
+def revoke_token(tx: Connection, actor: Actor, user_id: int, token_id: int) -> None:
+    """Ends one of the user's own tokens for good. Raises NotFound for any other."""
+    query = select(tokens.c.name).where(tokens.c.id == token_id, tokens.c.user_id == user_id)
+    name = tx.execute(query).scalar_one_or_none() if token_id < 2**63 else None
+    if name is None:
+        raise NotFound("No such token.")
+    tx.execute(delete(tokens).where(tokens.c.id == token_id))
+    record(tx, actor, [Change(type=EventType.TOKEN_DELETED, note=name)], now())
+
+
+def find_token(tx: Connection, text: str, at: datetime) -> TokenHolder | None:
+    """Who stands behind a token's text, if it is alive at `at` and its owner is active."""
+    parts = _form.fullmatch(text)
+    if parts is None:
+        return None
+    query = (
+        select(tokens, users.c.name.label("owner"), users.c.role)
+        .join(users, users.c.user_id == tokens.c.user_id)
+        .where(tokens.c.key == parts[1], users.c.active)
+    )
+    row = tx.execute(query).first()
+    if row is None or not hmac.compare_digest(row.secret_hash, token_hash(parts[2])):
+        return None
+    if row.expires_at is not None and row.expires_at <= at:
+        return None
+    scopes = frozenset(Scope(scope) for scope in row.scopes.split())
+    return TokenHolder(
+        row.id, row.user_id, row.owner, Role(row.role), row.name, scopes, row.last_used_at, row.expires_at
+    )
+
+
+def live_tokens(tx: Connection, ids: Collection[int], at: datetime) -> dict[int, Role]:
+    """Of these tokens, those alive at `at` whose owners are active, with the owners' roles of this moment."""
+    query = (
+        select(tokens.c.id, users.c.role)
+        .join(users, users.c.user_id == tokens.c.user_id)
+        .where(tokens.c.id.in_(ids), users.c.active, tokens.c.expires_at.is_(None) | (tokens.c.expires_at > at))
+    )
+    return {row.id: Role(row.role) for row in tx.execute(query)}
+
+
+def touch_token(tx: Connection, token_id: int, at: datetime) -> None:
+    """Notes when a token was last used."""
+    tx.execute(update(tokens).where(tokens.c.id == token_id).values(last_used_at=at))
+
+
+def _select() -> Select[Any]:
+    columns = tokens.c
+    return select(
+        columns.id, columns.name, columns.scopes, columns.created_at, columns.expires_at, columns.last_used_at
+    )
+
+
+def _token(row: Row[Any]) -> Token:
+    scopes = [Scope(scope) for scope in row.scopes.split()]
+    return Token(
+        row.id,
+        row.name,
+        scopes,
+        iso(row.created_at),
+        iso(row.expires_at) if row.expires_at else None,
+        iso(row.last_used_at) if row.last_used_at else None,
+    )

@@ -1,0 +1,240 @@
+"""The longer commands of the command line: imports, exports, documents."""
+
+import csv
+import secrets
+import signal
+import sqlite3
+import sys
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, TextIO, TypeVar
+
+import click
+import msgspec
+from rich.console import Console
+from rich.progress import track
+from sqlalchemy.exc import SQLAlchemyError
+
+from issue_tracker.actor import Actor
+from issue_tracker.app import endpoints
+from issue_tracker.auth import users
+from issue_tracker.clock import iso, now
+from issue_tracker.companies.operations import create_missing_companies
+from issue_tracker.database import migrate
+from issue_tracker.database.engine import Database
+from issue_tracker.demo import fill
+from issue_tracker.errors import AppError
+from issue_tracker.events.delivery import Deliverer
+from issue_tracker.events.retention import prune_deliveries, prune_sign_ins
+from issue_tracker.issues import transfer
+from issue_tracker.issues.queries import Filters, Position, list_rows, load_issues
+from issue_tracker.issues.transfer import BadRow, ImportResult, ImportRow
+from issue_tracker.logs import configure_logs
+from issue_tracker.names import Name, key, parse_name
+from issue_tracker.settings import Settings, SettingsError
+from issue_tracker.web.documents import describe
+
+T = TypeVar("T")
+
+EXPORT_CHUNK = 500
+
+
+class CommandError(Exception):
+    """A command cannot do what it was asked; the message is one sentence."""
+
+
+class Refused(click.ClickException):
+    """One sentence on stderr, and exit code 1."""
+
+    def show(self, file: Any = None) -> None:
+        click.echo(f"issue-tracker: {self.message}", err=True)
+
+
+class Commands(click.Group):
+    """Turns what the operations refuse into one sentence on stderr."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except AppError as error:
+            raise Refused(error.detail) from None
+        except (SettingsError, CommandError) as error:
+            raise Refused(str(error)) from None
+        except OSError as error:
+            raise Refused(f"{error.filename or 'The system'}: {error.strerror or error}.") from None
+        except SQLAlchemyError as error:
+            raise Refused(f"The database cannot be used: {getattr(error, 'orig', None) or error}.") from None
+
+
+def prepare(loaded: Settings) -> None:
+    """What one process does before the servers start: the schema, and the first set-up's link."""
+    database = Database(loaded)
+    try:
+        with database.read() as tx:
+            current = migrate.is_current(tx)
+        if not current and not database.sqlite:
+            raise CommandError("The database schema is not current; run `issue-tracker migrate`, then start again.")
+        if not current:
+            migrate.upgrade(database)
+        token = secrets.token_urlsafe(24)
+        with database.write() as tx:
+            first_start = users.no_users(tx)
+            if first_start:
+                users.offer_setup(tx, token, now())
+    finally:
+        database.close()
+    click.echo(f"Issue Tracker serves {loaded.public_url}")
+    if first_start:
+        click.echo("There is no user yet. Create the first super admin with this link; it works once:")
+        click.echo(f"\n    {loaded.public_url.rstrip('/')}/setup?token={token}\n")
+        click.echo("Or fill the database with a believable helpdesk to try it on: issue-tracker demo")
+    sys.stdout.flush()
+
+
+def with_progress(items: Iterable[T], total: int, description: str) -> Iterator[T]:
+    """A progress bar on a terminal; nothing in a pipe."""
+    console = Console(stderr=True)
+    yield from track(items, description, total=total, console=console, transient=True, disable=not console.is_terminal)
+
+
+def import_companies(database: Database, actor: Actor, path: str) -> None:
+    """Creates the companies of a CSV file with a column `name`; all of them or none."""
+    names: list[Name] = []
+    bad: list[BadRow] = []
+    with Path(path).open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.DictReader(file, strict=True)
+        try:
+            if "name" not in (reader.fieldnames or ()):
+                raise CommandError(f"{path}: the first line must name a column “name”.")
+            for cells in reader:
+                try:
+                    names.append(parse_name(transfer.restore(cells["name"] or "")))
+                except ValueError as refused:
+                    bad.append(BadRow(reader.line_num, f"name {refused}"))
+        except (csv.Error, UnicodeDecodeError) as error:
+            raise CommandError(f"{path}, line {reader.line_num}: the file is not CSV in UTF-8 ({error}).") from None
+    if bad:
+        report(path, bad)
+        raise CommandError(f"Nothing was imported: {len(bad)} bad row(s).")
+    with database.write() as tx:
+        created, existing = create_missing_companies(tx, actor, names)
+    click.echo(f"{created} companies created, {existing} existed already.")
+
+
+def import_issues(database: Database, actor: Actor, path: str, *, skip_bad: bool) -> None:
+    """Imports a CSV file of issues in one transaction."""
+    result = ImportResult()
+    groups: dict[str, list[ImportRow]] = {}
+    with Path(path).open(encoding="utf-8-sig", newline="") as file:
+        try:
+            for row in transfer.read_rows(file):
+                if isinstance(row, BadRow):
+                    result.bad.append(row)
+                else:
+                    groups.setdefault(key(row.name), []).append(row)
+        except transfer.BadFile as error:
+            raise CommandError(f"{path}: {error}") from None
+    try:
+        with database.write() as tx:
+            for group in with_progress(groups.values(), len(groups), "Importing"):
+                transfer.import_issue(tx, actor, group, result)
+            if result.bad and not skip_bad:
+                raise CommandError(f"Nothing was imported: {len(result.bad)} bad row(s). Mend them, or use --skip-bad.")
+    finally:
+        report(path, sorted(result.bad, key=lambda row: row.line))
+    click.echo(
+        f"{result.issues_created} issues created, {result.issues_existing} existed already; "
+        f"{result.rows} rows imported."
+    )
+
+
+def report(path: str, bad: Iterable[BadRow]) -> None:
+    """Each bad row on stderr, by its line in the file."""
+    for row in bad:
+        click.echo(f"{path}, line {row.line}: {row.reason}", err=True)
+
+
+def export_issues(database: Database, actor: Actor, path: str | None) -> None:
+    """Writes all issues as CSV, a chunk at a time."""
+    if path is None:
+        _export(database, actor, sys.stdout)
+        return
+    with Path(path).open("w", encoding="utf-8", newline="") as file:
+        _export(database, actor, file)
+
+
+def _export(database: Database, actor: Actor, out: TextIO) -> None:
+    out.write(transfer.header())
+    after: Position | None = None
+    with database.read() as tx:
+        while rows := list_rows(tx, actor, Filters(), after=after, limit=EXPORT_CHUNK):
+            out.write(transfer.rows(load_issues(tx, actor, [row.issue_id for row in rows])))
+            after = rows[-1].position
+
+
+def back_up(database: Database, path: str) -> None:
+    """Copies a SQLite database, writers going on meanwhile. Refuses to overwrite, and PostgreSQL."""
+    if not database.sqlite:
+        raise CommandError("This command copies SQLite databases; use pg_dump for PostgreSQL.")
+    if Path(path).exists():
+        raise CommandError(f"{path} exists already.")
+    Path(path).touch(mode=0o600)
+    with database.engine.connect() as connection, closing(sqlite3.connect(path)) as copy:
+        source = connection.connection.driver_connection
+        assert isinstance(source, sqlite3.Connection)
+        source.backup(copy)
+
+
+def deliver(database: Database, loaded: Settings) -> None:
+    """Delivers webhook messages until told to stop."""
+    configure_logs(loaded)
+    deliverer = Deliverer(database, loaded)
+    stopping = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopping.set())
+    threading.Thread(target=deliverer.run, name="deliverer", daemon=True).start()
+    click.echo("Delivering webhook messages.")
+    sys.stdout.flush()
+    stopping.wait()
+    deliverer.close()
+
+
+def parse_age(text: str) -> timedelta:
+    """An age such as 90d or 36h. Raises ValueError."""
+    number, unit = text[:-1], text[-1:].lower()
+    if unit not in ("d", "h") or not (number.isascii() and number.isdigit()) or not 0 < int(number) < 100_000:
+        raise ValueError("must be a number of days or hours, such as 90d or 36h")
+    return timedelta(days=int(number)) if unit == "d" else timedelta(hours=int(number))
+
+
+def prune_events(database: Database, age: timedelta) -> None:
+    """Deletes what retention does not keep, a piece at a time, so that nobody waits."""
+    before = now() - age
+    delivered = signins = 0
+    while True:
+        with database.write() as tx:
+            pieces = prune_deliveries(tx, before), prune_sign_ins(tx, before)
+        delivered, signins = delivered + pieces[0], signins + pieces[1]
+        if not any(pieces):
+            break
+    click.echo(f"Deleted {delivered} deliveries and {signins} sign-ins from before {iso(before)}.")
+
+
+def fill_demo(database: Database, settings: Settings) -> None:
+    """Fills an empty database, and prints who can sign in."""
+    try:
+        signins = fill(database)
+    except AppError as error:
+        raise CommandError(error.detail) from None
+    click.echo("The demonstration is ready. Sign in at " + settings.public_url + " as")
+    for signin in signins:
+        click.echo(f"    {signin.email}   {signin.password}   ({signin.role})")
+
+
+def print_openapi(settings: Settings) -> None:
+    """The OpenAPI document on standard output."""
+    document = msgspec.json.format(msgspec.json.encode(describe(endpoints(), settings)), indent=2)
+    click.echo(document.decode())

@@ -1,0 +1,278 @@
+"""Transactions on both databases: `read()` and `write()`, and nothing else gets a connection.
+
+SQLite: WAL, `synchronous=FULL`, foreign keys on; writers begin with BEGIN IMMEDIATE and queue fairly.
+PostgreSQL: reads see one snapshot; every wait has a limit, so that a lost server is an answer (503), not a hang.
+"""
+
+import sqlite3
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import structlog
+from sqlalchemy import Connection, CursorResult, Engine, create_engine, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError, PendingRollbackError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from issue_tracker.errors import Invalid, Unavailable
+from issue_tracker.settings import Settings
+
+log = structlog.get_logger("issue_tracker.database")
+
+SPARE_CONNECTIONS = 8
+"""Beyond one per worker thread: the event stream and its wake-ups, the deliveries, the probes."""
+
+PING_AFTER_IDLE_SECONDS = 5.0
+
+EVENTS_RECORDED = "events_recorded"
+"""What a transaction notes in the connection's `info` to say that there is news."""
+
+_UNAVAILABLE = (
+    OperationalError,
+    InterfaceError,
+    PoolTimeout,
+    sqlite3.OperationalError,
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+)
+_CONFLICT = (IntegrityError, sqlite3.IntegrityError, psycopg.IntegrityError)
+
+
+class FairLock:
+    """A lock that is granted in the order of asking, with a time limit in seconds.
+
+    SQLite lets waiting writers poll, and a late one may win; under many writers the unlucky would time out.
+    """
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._waiting: deque[threading.Event] = deque()
+        self._held = False
+
+    def acquire(self, timeout: float) -> bool:
+        """True when the lock was granted within `timeout` seconds."""
+        with self._guard:
+            if not self._held and not self._waiting:
+                self._held = True
+                return True
+            turn = threading.Event()
+            self._waiting.append(turn)
+        if turn.wait(timeout):
+            return True
+        with self._guard:
+            if turn.is_set():
+                return True
+            self._waiting.remove(turn)
+            return False
+
+    def release(self) -> None:
+        with self._guard:
+            if self._waiting:
+                self._waiting.popleft().set()
+            else:
+                self._held = False
+
+
+class Database:
+    """One process's connections to the database named in the settings."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.url = database_url(settings.database_url)
+        self.wait_seconds = settings.database_wait_seconds
+        self.sqlite = self.url.get_backend_name() == "sqlite"
+        self._write_turn = FairLock()
+        self._closed = False
+        self._doubted_at = 0.0
+        self._slots = threading.Semaphore(settings.threads + SPARE_CONNECTIONS)
+        self._idle: deque[tuple[Connection, float]] = deque()
+        self.engine = _engine(self.url, settings)
+        # Called after each commit of a transaction that recorded events; must neither wait nor raise.
+        self.after_events: list[Callable[[], None]] = []
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """One snapshot to read from. Raises Unavailable when the database cannot be reached in time."""
+        begin = "BEGIN" if self.sqlite else "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+        with self._transaction(begin) as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """One transaction, committed (durably) when the block ends, rolled back when it raises.
+
+        Raises Unavailable when the database cannot be reached, or is too busy, in time.
+        """
+        if not self.sqlite:
+            with self._transaction("BEGIN") as connection:
+                yield connection
+        else:
+            if not self._write_turn.acquire(self.wait_seconds):
+                raise Unavailable
+            try:
+                with self._transaction("BEGIN IMMEDIATE") as connection:
+                    yield connection
+            finally:
+                self._write_turn.release()
+
+    @contextmanager
+    def _transaction(self, begin: str) -> Iterator[Connection]:
+        """Begins and ends on the driver's connection: SQLAlchemy's own bookkeeping would cost more than a small query.
+
+        Connections stay checked out between transactions, the last used first (docs/decisions/0010).
+        """
+        if not self._slots.acquire(timeout=self.wait_seconds):
+            log.warning("database unavailable", reason="no connection is free")
+            raise Unavailable
+        connection: Connection | None = None
+        try:
+            connection = self._take()
+            driver = connection.connection.dbapi_connection
+            assert driver is not None
+            driver.execute(begin)
+            yield connection
+            if connection.in_transaction():
+                connection.commit()
+            driver.commit()
+            recorded = connection.info.pop(EVENTS_RECORDED, False)
+            self._give_back(connection)
+            connection = None
+        except _UNAVAILABLE as error:
+            log.warning("database unavailable", reason=type(getattr(error, "orig", None) or error).__name__)
+            raise Unavailable from error
+        except _CONFLICT as error:
+            raise Invalid("Something that this refers to was changed at the same time; try again.") from error
+        except DBAPIError as error:
+            if not error.connection_invalidated:
+                raise
+            log.warning("database connection lost", reason=type(error.orig).__name__)
+            raise Unavailable from error
+        finally:
+            if connection is not None:
+                self._abandon(connection)
+            self._slots.release()
+        if recorded:
+            for wake in self.after_events:
+                wake()
+
+    def _take(self) -> Connection:
+        """A connection that works: one that idled for long is asked first, because its server may be gone."""
+        while self._idle:
+            try:
+                connection, since = self._idle.pop()
+            except IndexError:
+                break
+            if self.sqlite or since > max(self._doubted_at, time.monotonic() - PING_AFTER_IDLE_SECONDS):
+                return connection
+            try:
+                _driver(connection).execute("SELECT 1")
+                return connection
+            except psycopg.Error:
+                self._discard(connection)
+        return self.engine.connect()
+
+    def _give_back(self, connection: Connection) -> None:
+        if self._closed:
+            connection.close()
+        else:
+            self._idle.append((connection, time.monotonic()))
+
+    def _abandon(self, connection: Connection) -> None:
+        """Rolls back after an error; a connection that cannot even do that is thrown away."""
+        try:
+            connection.info.pop(EVENTS_RECORDED, None)
+            if connection.in_transaction():
+                connection.rollback()
+            _driver(connection).rollback()
+            self._give_back(connection)
+        except (DBAPIError, PendingRollbackError, psycopg.Error, sqlite3.Error):
+            self._discard(connection)
+
+    def _discard(self, connection: Connection) -> None:
+        """Closes a broken connection; what broke it may have broken the idle ones, so they are asked before use."""
+        self._doubted_at = time.monotonic()
+        connection.invalidate()
+        connection.close()
+
+    def close(self) -> None:
+        """Closes every idle connection, and those in use when they end."""
+        self._closed = True
+        while self._idle:
+            connection, _ = self._idle.pop()
+            connection.close()
+        self.engine.dispose()
+
+
+def _driver(connection: Connection) -> Any:
+    """The driver's own connection; none is left of one that was invalidated, and using it then raises."""
+    return connection.connection.dbapi_connection
+
+
+def created_id(inserted: CursorResult[Any]) -> int:
+    """The id of the one row that a statement inserted."""
+    key = inserted.inserted_primary_key
+    assert key is not None
+    return int(key[0])
+
+
+def database_url(text: str) -> URL:
+    """The URL with the driver that the product uses for its database."""
+    url = make_url(text)
+    if url.get_backend_name() in ("postgresql", "postgres"):
+        return url.set(drivername="postgresql+psycopg")
+    return url
+
+
+def sqlite_path(url: URL) -> Path | None:
+    """The file behind a SQLite URL; None for another database."""
+    return Path(url.database) if url.get_backend_name() == "sqlite" and url.database else None
+
+
+def _engine(url: URL, settings: Settings) -> Engine:
+    wait = settings.database_wait_seconds
+    options: dict[str, Any] = {
+        # Beyond those for transactions: for whoever holds one for long, to listen or to copy.
+        "pool_size": settings.threads + 2 * SPARE_CONNECTIONS,
+        "max_overflow": 0,
+        "pool_timeout": wait,
+        # An answer never shows a statement's values, and neither does the log.
+        "hide_parameters": True,
+    }
+    if url.get_backend_name() == "sqlite":
+        make_private(url)
+        connect: dict[str, Any] = {"check_same_thread": False, "timeout": wait, "isolation_level": None}
+        engine = create_engine(url, connect_args=connect, **options)
+        event.listen(engine, "connect", _configure_sqlite)
+    else:
+        milliseconds = int(wait * 1000)
+        connect = {
+            # One round trip less: the transaction is begun by the statement below.
+            "autocommit": True,
+            "connect_timeout": max(2, int(wait) - 1),
+            "tcp_user_timeout": milliseconds,
+            "keepalives_idle": 30,
+            "application_name": "issue-tracker",
+            "options": f"-c timezone=UTC -c lock_timeout={milliseconds} -c statement_timeout=30000"
+            " -c idle_in_transaction_session_timeout=60000",
+        }
+        engine = create_engine(url, connect_args=connect, **options)
+    return engine
+
+
+def make_private(url: URL) -> None:
+    """Creates the folder and the file of an embedded database so that only its user can read them."""
+    path = sqlite_path(url)
+    if path is None or path.exists():
+        return
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.touch(mode=0o600)
+
+
+def _configure_sqlite(connection: Any, _record: Any) -> None:
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "temp_store=MEMORY"):
+        connection.execute(f"PRAGMA {pragma}")

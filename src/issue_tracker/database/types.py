@@ -1,0 +1,50 @@
+"""Column types that mean the same on both databases."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, DateTime, Integer, String, Text
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+Id = BigInteger().with_variant(Integer(), "sqlite")
+"""A row's number: BIGINT, and SQLite's own rowid where that is INTEGER."""
+
+Key = Text().with_variant(Text(collation="C"), "postgresql")
+"""A look-up key: compared and ordered by code point on both databases, whatever the server's locale."""
+
+
+class Instant(TypeDecorator[datetime]):
+    """An instant in UTC with microseconds.
+
+    `timestamptz` on PostgreSQL; on SQLite text of one width, so that its order is the order of time.
+    """
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return dialect.type_descriptor(String(32) if dialect.name == "sqlite" else DateTime(timezone=True))
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        if value is None:
+            return None
+        instant = _in_utc(value)
+        return instant.isoformat(timespec="microseconds") if dialect.name == "sqlite" else instant
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if isinstance(value, str):
+            return datetime.fromisoformat(value)
+        instant: datetime = value
+        return instant.astimezone(UTC)
+
+
+def _in_utc(instant: datetime) -> datetime:
+    """The instant in UTC; one that falls outside the calendar there becomes the calendar's first or last."""
+    try:
+        return instant.astimezone(UTC)
+    except OverflowError:
+        first, last = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+        return first if instant.year == 1 else last

@@ -1,0 +1,80 @@
+"""Every type of event, and what an event looks like (contract, section 7)."""
+
+from enum import StrEnum
+
+import msgspec
+
+from issue_tracker.clock import Timestamp
+
+
+class EventType(StrEnum):
+    """What happened, in the past tense."""
+
+    ISSUE_CREATED = "issue.created"
+    ISSUE_UPDATED = "issue.updated"
+    ISSUE_DELETED = "issue.deleted"
+    ASSIGNMENT_CREATED = "assignment.created"
+    ASSIGNMENT_STATUS_CHANGED = "assignment.status_changed"
+    ASSIGNMENT_DELETED = "assignment.deleted"
+    # From here on: the audit, for super admins only.
+    COMPANY_CREATED = "company.created"
+    COMPANY_UPDATED = "company.updated"
+    COMPANY_DELETED = "company.deleted"
+    USER_CREATED = "user.created"
+    USER_UPDATED = "user.updated"
+    SESSION_CREATED = "session.created"
+    SESSION_FAILED = "session.failed"
+    TOKEN_CREATED = "token.created"
+    TOKEN_DELETED = "token.deleted"
+    WEBHOOK_CREATED = "webhook.created"
+    WEBHOOK_UPDATED = "webhook.updated"
+    WEBHOOK_DELETED = "webhook.deleted"
+    WEBHOOK_DISABLED = "webhook.disabled"
+
+    @property
+    def audit(self) -> bool:
+        """Whether only super admins may see it."""
+        return not self.value.startswith(("issue.", "assignment."))
+
+
+class Subject(msgspec.Struct, frozen=True):
+    """What an event is about: an issue or a company, with its name at that time."""
+
+    id: int | None
+    name: str
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that an operation did, to be recorded. `before` and `after` become `from` and `to`."""
+
+    type: EventType
+    issue: Subject | None = None
+    company: Subject | None = None
+    before: str | None = None
+    after: str | None = None
+    note: str | None = None
+
+
+class EventActor(msgspec.Struct, frozen=True):
+    """Who did it, as named then. `id` is null for the command line and for strangers."""
+
+    id: int | None
+    name: str
+    channel: str
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that happened: the same in the history, in the stream and in webhooks."""
+
+    event_id: int
+    type: EventType
+    at: Timestamp
+    actor: EventActor
+    request_id: str
+    issue_id: int | None
+    issue_name: str | None
+    company_id: int | None
+    company_name: str | None
+    before: str | None = msgspec.field(name="from")
+    after: str | None = msgspec.field(name="to")
+    note: str | None

@@ -1,0 +1,194 @@
+"""The only way out: one POST to an address that somebody else chose, guarded.
+
+The name is looked up once, each address is checked, and the connection goes to the very address that was checked, so
+that a second look-up cannot answer otherwise. Redirects are not followed, proxies of the environment are not used, and
+nothing is decompressed. All of it together, look-up included, has one limit of time; of the answer little is read.
+"""
+
+import socket
+import ssl
+import time
+from collections.abc import Iterable, Mapping
+from concurrent.futures import Future
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from threading import Thread
+from typing import Any
+
+import httpcore
+import msgspec
+
+Network = IPv4Network | IPv6Network
+Address = IPv4Address | IPv6Address
+
+ANSWER_LIMIT = 2048
+"""How much of an answer is read and kept, in bytes."""
+
+FAILURES = (httpcore.NetworkError, httpcore.ProtocolError, httpcore.UnsupportedProtocol, OSError, ValueError)
+"""What the other side, or its address, can provoke."""
+
+NAT64 = IPv6Network("64:ff9b::/96")
+
+
+class Refused(Exception):
+    """The address is not one to connect to; the message says why."""
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of it: `code` and the beginning of the answer, or else `error`."""
+
+    milliseconds: int
+    code: int | None = None
+    answer: str = ""
+    retry_after: str | None = None
+    error: str | None = None
+
+
+def post(url: str, body: bytes, headers: Mapping[str, str], *, allowed: Iterable[Network], seconds: float) -> Outcome:
+    """POSTs the body, in at most so many seconds. Never raises for what the other side does."""
+    started = time.monotonic()
+    deadline = started + seconds
+    code: int | None = None
+    retry_after = None
+    received = bytearray()
+    error = None
+    try:
+        with (
+            httpcore.ConnectionPool(
+                ssl_context=_tls(), network_backend=_Guard(tuple(allowed), deadline), max_keepalive_connections=0
+            ) as pool,
+            pool.stream("POST", url, headers=list(headers.items()), content=body) as response,
+        ):
+            code = response.status
+            found = [value for name, value in response.headers if name.lower() == b"retry-after"]
+            retry_after = found[0].decode("latin-1") if found else None
+            for chunk in response.iter_stream():
+                received += chunk
+                if len(received) >= ANSWER_LIMIT:
+                    break
+    except Refused as refused:
+        error = str(refused)
+    except (httpcore.TimeoutException, TimeoutError):
+        error = f"no answer within {seconds:g} seconds"
+    except (
+        httpcore.NetworkError,
+        httpcore.ProtocolError,
+        httpcore.UnsupportedProtocol,
+        OSError,
+        ValueError,
+    ) as failure:
+        error = f"{type(failure).__name__}: {failure}"
+    return Outcome(
+        milliseconds=round((time.monotonic() - started) * 1000),
+        code=code,
+        answer=bytes(received[:ANSWER_LIMIT]).decode("utf-8", "replace").replace("\0", "\ufffd"),
+        retry_after=retry_after,
+        # Once there is a status, that is the answer, however the rest of it fares.
+        error=error if code is None else None,
+    )
+
+
+def public(address: Address) -> bool:
+    """Whether an address is on the open Internet, seen through the forms that wrap an IPv4 address in IPv6."""
+    if isinstance(address, IPv6Address):
+        inner = address.ipv4_mapped or address.sixtofour
+        if address.teredo:
+            inner = address.teredo[1]
+        if address in NAT64:
+            inner = IPv4Address(int(address) & 0xFFFFFFFF)
+        if inner is not None:
+            return public(inner)
+    return address.is_global and not (address.is_multicast or address.is_reserved or address.is_unspecified)
+
+
+def permitted(address: Address, allowed: Iterable[Network]) -> bool:
+    """Whether to connect to an address: a public one, or one inside an allowed network."""
+    plain = (address.ipv4_mapped if isinstance(address, IPv6Address) else None) or address
+    return public(address) or any(plain.version == network.version and plain in network for network in allowed)
+
+
+def look_up(host: str, port: int) -> list[Address]:
+    """The addresses of a name."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]
+
+
+@lru_cache(maxsize=1)
+def _tls() -> ssl.SSLContext:
+    return httpcore.default_ssl_context()
+
+
+class _Guard(httpcore.NetworkBackend):
+    """Connects to checked addresses only, until the deadline."""
+
+    def __init__(self, allowed: tuple[Network, ...], deadline: float) -> None:
+        self._allowed = allowed
+        self._deadline = deadline
+        self._backend = httpcore.SyncBackend()
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Any = None,
+    ) -> httpcore.NetworkStream:
+        addresses = [address for address in self._look_up(host, port) if permitted(address, self._allowed)]
+        if not addresses:
+            raise Refused(f"{host} is not a public address, and not inside an allowed network")
+        failure: httpcore.NetworkError | httpcore.TimeoutException | None = None
+        for address in addresses[:4]:
+            try:
+                stream = self._backend.connect_tcp(str(address), port, timeout=_left(self._deadline))
+            except (httpcore.NetworkError, httpcore.TimeoutException) as failed:
+                failure = failed
+                continue
+            return _Limited(stream, self._deadline)
+        assert failure is not None
+        raise failure
+
+    def _look_up(self, host: str, port: int) -> list[Address]:
+        """In a thread that is left behind when it takes too long: the system's look-up knows no limit."""
+        answer: Future[list[Address]] = Future()
+
+        def run() -> None:
+            try:
+                answer.set_result(look_up(host, port))
+            except (OSError, UnicodeError) as error:
+                answer.set_exception(OSError(f"{host} cannot be looked up ({error})"))
+
+        Thread(target=run, name="look-up", daemon=True).start()
+        return answer.result(_left(self._deadline))
+
+
+class _Limited(httpcore.NetworkStream):
+    """A connection whose every wait ends at the deadline."""
+
+    def __init__(self, stream: httpcore.NetworkStream, deadline: float) -> None:
+        self._stream = stream
+        self._deadline = deadline
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return self._stream.read(max_bytes, _left(self._deadline))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._stream.write(buffer, _left(self._deadline))
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
+        return _Limited(self._stream.start_tls(ssl_context, server_hostname, _left(self._deadline)), self._deadline)
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
+
+
+def _left(deadline: float) -> float:
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise httpcore.ReadTimeout
+    return left

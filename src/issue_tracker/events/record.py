@@ -1,0 +1,107 @@
+"""Writing events: in the transaction of the change, in batches, never changed afterwards."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Insert, bindparam, func, insert, select, text
+
+from issue_tracker.actor import Actor
+from issue_tracker.clock import iso
+from issue_tracker.database.engine import EVENTS_RECORDED
+from issue_tracker.database.prepared import Prepared
+from issue_tracker.database.tables import events
+from issue_tracker.events.catalog import Change, Event, EventActor
+from issue_tracker.events.messages import enqueue, wishes
+from issue_tracker.names import key
+
+
+def record(
+    tx: Connection,
+    actor: Actor,
+    changes: Sequence[Change],
+    at: datetime,
+    *,
+    bulk: bool = False,
+    about_webhook: int | None = None,
+) -> None:
+    """Records what `actor` did at `at`, in the order given, with the messages that follow from it. Commits nothing.
+
+    `bulk`: webhooks get one message for all. `about_webhook`: the webhook that this is about is not told.
+
+    On PostgreSQL the number comes from `next_event_id()`, which readers of the log rely on
+    (docs/decisions/0004-event-order.md).
+    """
+    if not changes:
+        return
+    tx.info[EVENTS_RECORDED] = True
+    wanted = [wish for wish in wishes(tx) if wish.webhook_id != about_webhook]
+    rows = [_row(actor, change, at) for change in changes]
+    if not wanted:
+        _insert.run_many(tx, rows)
+        return
+    numbers = _insert_numbered(tx, rows)
+    told = [_event(number, actor, change, at) for number, change in zip(numbers, changes, strict=True)]
+    enqueue(tx, told, wanted, at, bulk=bulk)
+
+
+def _insert_numbered(tx: Connection, rows: list[dict[str, Any]]) -> Sequence[int]:
+    """Inserts the rows and returns their numbers."""
+    if tx.dialect.name == "postgresql":
+        query = text("SELECT next_event_id() FROM generate_series(1, :count)")
+        numbers = sorted(tx.execute(query, {"count": len(rows)}).scalars())
+        tx.execute(insert(events), [{"event_id": number, **row} for number, row in zip(numbers, rows, strict=True)])
+        return numbers
+    tx.execute(insert(events), rows)
+    # No one else writes meanwhile, so the last numbers are these.
+    last = int(tx.execute(select(func.max(events.c.event_id))).scalar_one())
+    return range(last - len(rows) + 1, last + 1)
+
+
+def _insertion(dialect: str) -> Insert:
+    given = {column.name: bindparam(column.name, type_=column.type) for column in events.c if column.name != "event_id"}
+    statement = insert(events).values(given)
+    return statement.values(event_id=func.next_event_id()) if dialect == "postgresql" else statement.inline()
+
+
+_insert = Prepared(_insertion)
+
+
+def _row(actor: Actor, change: Change, at: datetime) -> dict[str, Any]:
+    issue, company = change.issue, change.company
+    return {
+        "type": change.type.value,
+        "audit": change.type.audit,
+        "at": at,
+        "actor_id": actor.user_id,
+        "actor_name": actor.name,
+        "channel": actor.channel,
+        "request_id": actor.request_id,
+        "issue_id": issue.id if issue else None,
+        "issue_name": issue.name if issue else None,
+        "issue_key": key(issue.name) if issue else None,
+        "company_id": company.id if company else None,
+        "company_name": company.name if company else None,
+        "company_key": key(company.name) if company else None,
+        "from_value": change.before,
+        "to_value": change.after,
+        "note": change.note,
+    }
+
+
+def _event(number: int, actor: Actor, change: Change, at: datetime) -> Event:
+    issue, company = change.issue, change.company
+    return Event(
+        event_id=number,
+        type=change.type,
+        at=iso(at),
+        actor=EventActor(actor.user_id, actor.name, actor.channel),
+        request_id=actor.request_id,
+        issue_id=issue.id if issue else None,
+        issue_name=issue.name if issue else None,
+        company_id=company.id if company else None,
+        company_name=company.name if company else None,
+        before=change.before,
+        after=change.after,
+        note=change.note,
+    )

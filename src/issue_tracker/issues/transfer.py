@@ -1,0 +1,155 @@
+"""Issues as CSV (RFC 4180), out and in: one row per assignment; an issue without any has one with no company."""
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TextIO
+
+import msgspec
+from sqlalchemy import Connection
+
+from issue_tracker.actor import Actor
+from issue_tracker.errors import AppError
+from issue_tracker.issues.models import Issue
+from issue_tracker.issues.operations import NewAssignment, create_issue, update_issue
+from issue_tracker.issues.queries import find_issue_head
+from issue_tracker.names import Description, Name, key, parse_description, parse_issue_name, parse_name
+from issue_tracker.status import CHOICES, Status
+
+COLUMNS = ("name", "description", "company_name", "status", "created_at", "updated_at")
+REQUIRED = ("name",)
+
+_runnable = re.compile(r"'*[=+\-@\t\r]")
+_defused = re.compile(r"'+[=+\-@\t\r]")
+
+
+def defuse(text: str) -> str:
+    """A cell that no spreadsheet runs: what starts like a formula gets an apostrophe (OWASP, CSV injection)."""
+    return f"'{text}" if _runnable.match(text) else text
+
+
+def restore(text: str) -> str:
+    """The cell as it was before `defuse`."""
+    return text[1:] if _defused.match(text) else text
+
+
+def header() -> str:
+    """The first line of a file."""
+    return ",".join(COLUMNS) + "\r\n"
+
+
+def rows(issues: Iterable[Issue]) -> str:
+    """Lines for these issues. `created_at` is the issue's; `updated_at` the assignment's, or the issue's without."""
+    out = io.StringIO()
+    writer = csv.writer(out)
+    for issue in issues:
+        start = (defuse(issue.name), defuse(issue.description or ""))
+        for member in issue.assignments:
+            company = defuse(member.company_name)
+            writer.writerow((*start, company, member.status.value, issue.created_at, member.updated_at))
+        if not issue.assignments:
+            writer.writerow((*start, "", "", issue.created_at, issue.updated_at))
+    return out.getvalue()
+
+
+class BadRow(msgspec.Struct, frozen=True):
+    """A row that cannot be imported: the line of the file on which it ends, and why."""
+
+    line: int
+    reason: str
+
+
+class ImportRow(msgspec.Struct, frozen=True):
+    """One row as read: an issue, and perhaps a company in it."""
+
+    line: int
+    name: Name
+    description: Description
+    company_name: Name | None
+    status: Status | None
+
+
+class ImportResult(msgspec.Struct):
+    """What an import did, or would do."""
+
+    issues_created: int = 0
+    issues_existing: int = 0
+    rows: int = 0
+    bad: list[BadRow] = msgspec.field(default_factory=list)
+
+
+class BadFile(Exception):
+    """The file as a whole cannot be read; the message says why."""
+
+
+def read_rows(file: TextIO) -> Iterator[ImportRow | BadRow]:
+    """Each row of an opened file (`newline=""`). Raises BadFile when it is no such CSV."""
+    reader = csv.DictReader(file, strict=True)
+    try:
+        columns = [name.strip() for name in reader.fieldnames or ()]
+        missing = [name for name in REQUIRED if name not in columns]
+        unknown = [name for name in columns if name not in COLUMNS]
+        if missing:
+            raise BadFile(f"The first line must name the columns; {', '.join(missing)} is missing.")
+        if unknown:
+            raise BadFile(f"Unknown columns: {', '.join(unknown)}. Known are {', '.join(COLUMNS)}.")
+        reader.fieldnames = columns
+        for cells in reader:
+            yield _read_row(reader.line_num, cells)
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise BadFile(f"Line {reader.line_num}: the file is not CSV in UTF-8 ({error}).") from None
+
+
+def _read_row(line: int, cells: dict[str, str | None]) -> ImportRow | BadRow:
+    if None in cells:
+        return BadRow(line, "has more cells than the first line")
+    texts = {name: restore(value or "") for name, value in cells.items()}
+    step = "name"
+    try:
+        name = parse_issue_name(texts["name"])
+        step = "description"
+        description = parse_description(texts.get("description", ""))
+        step = "company_name"
+        company = parse_name(texts["company_name"]) if texts.get("company_name", "").strip() else None
+    except ValueError as refused:
+        return BadRow(line, f"{step} {refused}")
+    status = None
+    if texts.get("status", "").strip():
+        try:
+            status = Status(texts["status"])
+        except ValueError:
+            return BadRow(line, f"status must be one of {CHOICES}")
+        if company is None:
+            return BadRow(line, "has a status, but no company_name")
+    return ImportRow(line, name, description, company, status)
+
+
+def import_issue(tx: Connection, actor: Actor, group: Sequence[ImportRow], result: ImportResult) -> None:
+    """Imports the rows of one issue: creates it, or adds to the one that exists. Adds to `result`.
+
+    A row that cannot be imported goes to `result.bad`, and the rest of its issue is left out with it.
+    """
+    first = group[0]
+    members: dict[str, ImportRow] = {}
+    for row in group:
+        if row.company_name is None:
+            continue
+        if key(row.company_name) in members:
+            result.bad.append(BadRow(row.line, f"“{row.company_name}” is listed twice for “{row.name}”"))
+            return
+        members[key(row.company_name)] = row
+    add = [NewAssignment(row.company_name, row.status) for row in members.values() if row.company_name]
+    try:
+        with tx.begin_nested():
+            existing = find_issue_head(tx, actor, first.name, lock=True)
+            if existing is None:
+                create_issue(tx, actor, first.name, first.description, add)
+                result.issues_created += 1
+            else:
+                update_issue(tx, actor, existing, description=first.description or None, add=add)
+                result.issues_existing += 1
+    except AppError as error:
+        result.bad.append(BadRow(first.line, error.detail))
+        return
+    result.rows += len(group)

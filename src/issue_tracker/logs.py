@@ -1,0 +1,85 @@
+"""Logs: structlog, as lines of JSON, or readable on a terminal. Nothing secret is ever passed to a logger."""
+
+import asyncio
+import logging
+import sys
+from datetime import UTC, datetime
+
+import msgspec
+import structlog
+
+from issue_tracker.settings import Settings
+
+FLUSH_AFTER_SECONDS = 0.2
+
+
+class AccessLog:
+    """One line for each request, written some at a time: a system call for each would cost more than a short answer.
+
+    Lines have the fields and form of every other line. What the last fifth of a second brought is lost when the
+    process is killed; a proper stop writes it.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.wanted = settings.log_level in ("debug", "info")
+        self._slowly = structlog.get_logger("issue_tracker.access") if _console(settings) else None
+        self._lines: list[bytes] = []
+        self._encode = msgspec.json.Encoder().encode
+
+    def note(self, method: str, path: str, status: int, milliseconds: float, request_id: str) -> None:
+        """Notes an answered request. Called on the event loop."""
+        if self._slowly is not None:
+            self._slowly.info(
+                "request", method=method, path=path, status=status, milliseconds=milliseconds, request_id=request_id
+            )
+            return
+        line = {
+            "method": method,
+            "path": path,
+            "status": status,
+            "milliseconds": milliseconds,
+            "request_id": request_id,
+            "event": "request",
+            "level": "info",
+            "timestamp": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
+        }
+        if not self._lines:
+            asyncio.get_running_loop().call_later(FLUSH_AFTER_SECONDS, self.flush)
+        self._lines.append(self._encode(line))
+
+    def flush(self) -> None:
+        """Writes what was noted."""
+        lines, self._lines = self._lines, []
+        if lines:
+            sys.stderr.write(b"\n".join(lines).decode() + "\n")
+            sys.stderr.flush()
+
+
+def _console(settings: Settings) -> bool:
+    return settings.log_format == "console" or (settings.log_format == "auto" and sys.stderr.isatty())
+
+
+def configure_logs(settings: Settings) -> None:
+    """Sends everything at or above the level of the settings to stderr."""
+    shared: list[structlog.typing.Processor] = [
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    if _console(settings):
+        # Plain traces: pretty ones print the values of local variables, passwords among them.
+        rendering: list[structlog.typing.Processor] = [
+            structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+        ]
+    else:
+        rendering = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    structlog.configure(
+        processors=[*shared, *rendering],
+        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, settings.log_level.upper())),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+
+
+def silence_logs() -> None:
+    """For commands: what goes wrong is one sentence on stderr, and nothing else is."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))

@@ -1,0 +1,178 @@
+"""Every setting in one typed table, read once at start from the environment.
+
+`ISSUE_TRACKER_<NAME>` sets a value, `ISSUE_TRACKER_<NAME>_FILE` names a file that holds it (for secrets).
+docs/settings.md is checked against this table by a test.
+"""
+
+import os
+from collections.abc import Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Meta
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+PREFIX = "ISSUE_TRACKER_"
+DEFAULT_DATABASE_URL = "sqlite:///data/issue-tracker.db"
+
+
+class SettingsError(Exception):
+    """A setting has a bad value; the message says which one, and what would be right."""
+
+
+Positive = Annotated[int, Meta(ge=1)]
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """The settings of one process. The text of each is its documentation, in `Meta.description`."""
+
+    database_url: Annotated[
+        str, Meta(description="`sqlite:///path/to/file.db` or `postgresql://user:password@host/database`.")
+    ] = DEFAULT_DATABASE_URL
+    public_url: Annotated[
+        str,
+        Meta(description="The address that browsers use. With https, cookies are Secure and HSTS is sent."),
+    ] = "http://127.0.0.1:8000"
+    host: Annotated[str, Meta(description="The address to listen on.")] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=1, le=65535, description="The port to listen on.")] = 8000
+    workers: Annotated[int, Meta(ge=1, le=64, description="Server processes.")] = 1
+    threads: Annotated[
+        int,
+        Meta(ge=1, le=200, description="Worker threads, and database connections, of each server process."),
+    ] = 8
+    database_wait_seconds: Annotated[
+        float,
+        Meta(
+            gt=0,
+            le=30,
+            description="How long a request waits for a connection or a lock before it answers 503.",
+        ),
+    ] = 4.0
+    session_idle_hours: Annotated[float, Meta(gt=0, description="A session ends when it was not used for so long.")] = (
+        12.0
+    )
+    session_lifetime_days: Annotated[
+        float, Meta(gt=0, description="A session ends at this age, however busy it is.")
+    ] = 30.0
+    sign_in_account_limit: Annotated[
+        int, Meta(ge=1, description="Failed sign-ins for one account in the window, before 429.")
+    ] = 10
+    sign_in_address_limit: Annotated[
+        int, Meta(ge=1, description="Failed sign-ins from one address in the window, before 429.")
+    ] = 50
+    sign_in_window_minutes: Annotated[
+        float, Meta(gt=0, description="The window in which failed sign-ins are counted.")
+    ] = 15.0
+    webhook_allowed_networks: Annotated[
+        str,
+        Meta(
+            description="Networks (CIDRs, comma-separated) that webhooks may reach although they are private, "
+            "loopback or link-local."
+        ),
+    ] = ""
+    webhook_timeout_seconds: Annotated[
+        float, Meta(gt=0, le=60, description="How long one attempt to deliver a message may take in all.")
+    ] = 10.0
+    deliver_webhooks: Annotated[
+        bool, Meta(description="Whether `serve` delivers messages; if not, run `issue-tracker worker`.")
+    ] = True
+    trusted_proxies: Annotated[
+        str,
+        Meta(
+            description="Addresses or CIDRs, comma-separated, of the reverse proxies whose "
+            "X-Forwarded-For and X-Forwarded-Proto are believed."
+        ),
+    ] = ""
+    log_format: Annotated[str, Meta(pattern="^(auto|json|console)$", description="`json`, `console` or `auto`.")] = (
+        "auto"
+    )
+    log_level: Annotated[
+        str,
+        Meta(pattern="^(debug|info|warning|error)$", description="`debug`, `info`, `warning` or `error`."),
+    ] = "info"
+    metrics: Annotated[bool, Meta(description="Whether `/metrics` answers (Prometheus text, no sign-in).")] = False
+
+    @property
+    def sqlite(self) -> bool:
+        return self.database_url.startswith("sqlite")
+
+    @property
+    def https(self) -> bool:
+        return self.public_url.startswith("https://")
+
+
+def load(environment: Mapping[str, str] | None = None, **overrides: Any) -> Settings:
+    """The settings from `environment` (default: the process's), `overrides` first where not None.
+
+    Raises SettingsError for an unknown or bad value, with a hint.
+    """
+    environment = os.environ if environment is None else environment
+    hints = get_type_hints(Settings, include_extras=True)
+    values: dict[str, Any] = {}
+    for name, kind in hints.items():
+        given = overrides.get(name)
+        text = given if given is not None else _read(environment, PREFIX + name.upper())
+        if text is None:
+            continue
+        try:
+            values[name] = msgspec.convert(text, kind, strict=False)
+        except msgspec.ValidationError as error:
+            raise SettingsError(f"{PREFIX}{name.upper()} is not valid: {error}. {_description(kind)}") from None
+    unknown = sorted(
+        key for key in environment if key.startswith(PREFIX) and _field(key) not in hints and environment[key]
+    )
+    if unknown:
+        raise SettingsError(f"{', '.join(unknown)}: no such setting. docs/settings.md lists them all.")
+    settings = Settings(**values)
+    _check(settings)
+    return settings
+
+
+def _field(key: str) -> str:
+    return key.removeprefix(PREFIX).removesuffix("_FILE").lower()
+
+
+def _read(environment: Mapping[str, str], key: str) -> str | None:
+    direct, file = environment.get(key), environment.get(f"{key}_FILE")
+    if direct and file:
+        raise SettingsError(f"{key} conflicts with {key}_FILE: set one of them.")
+    if not file:
+        return direct or None
+    try:
+        return Path(file).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise SettingsError(f"{key}_FILE cannot be read: {error.strerror}.") from None
+
+
+def _description(kind: Any) -> str:
+    return next((meta.description or "" for meta in kind.__metadata__ if isinstance(meta, Meta)), "")
+
+
+def networks(text: str) -> list[IPv4Network | IPv6Network]:
+    """The networks of a comma-separated list. Raises ValueError for what is none."""
+    return [ip_network(part.strip()) for part in text.split(",") if part.strip()]
+
+
+def _check(settings: Settings) -> None:
+    scheme = settings.database_url.split(":", 1)[0]
+    if scheme not in ("sqlite", "postgresql", "postgres", "postgresql+psycopg"):
+        raise SettingsError(f"{PREFIX}DATABASE_URL must start with sqlite:/// or postgresql://.")
+    try:
+        database = make_url(settings.database_url).database
+    except (ArgumentError, ValueError):
+        raise SettingsError(f"{PREFIX}DATABASE_URL cannot be read; it must be like {DEFAULT_DATABASE_URL}.") from None
+    if database in (None, "", ":memory:"):
+        raise SettingsError(f"{PREFIX}DATABASE_URL must name a database, like {DEFAULT_DATABASE_URL}.")
+    url = urlsplit(settings.public_url)
+    if url.scheme not in ("http", "https") or not url.netloc or url.path not in ("", "/"):
+        raise SettingsError(f"{PREFIX}PUBLIC_URL must be like https://issues.example.com, without a path.")
+    try:
+        networks(settings.webhook_allowed_networks)
+    except ValueError as refused:
+        raise SettingsError(
+            f"{PREFIX}WEBHOOK_ALLOWED_NETWORKS must be like 10.0.0.0/8,192.168.1.0/24: {refused}."
+        ) from None

@@ -1,0 +1,73 @@
+// The keys: / j k x 1-6 o n ? and Esc. Off while someone types, and while a dialog is open.
+import { placeOf, STATUSES } from "./places.js";
+import { change } from "./quick-change.js";
+import { clearSelection, tick } from "./selection.js";
+
+export function startKeyboard() {
+  const help = document.getElementById("help");
+  document.getElementById("help-button").addEventListener("click", () => help.showModal());
+  document.addEventListener("keydown", (event) => {
+    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.target.closest("input:not([type=checkbox]), textarea, select, [contenteditable]")) return;
+    if (document.querySelector("dialog[open], :popover-open")) return;
+    if (run(event, help)) event.preventDefault();
+  });
+}
+
+function run(event, help) {
+  const place = placeOf(event.target);
+  if (/^[1-6]$/.test(event.key) && place) {
+    change(place, STATUSES[event.key - 1]);
+    return true;
+  }
+  switch (event.key) {
+    case "/": return focus(document.getElementById("search"));
+    case "?": help.showModal(); return true;
+    case "n": location.assign("/issues/new"); return true;
+    case "j": return step(event.target, 1);
+    case "k": return step(event.target, -1);
+    case "o": return Boolean(place) && open(place);
+    case "x": case "X": return Boolean(place) && pick(place, event.shiftKey);
+    case "Escape": clearSelection(); return true;
+    default: return false;
+  }
+}
+
+function focus(element) {
+  element?.focus();
+  element?.select();
+  return Boolean(element);
+}
+
+function step(from, by) {
+  const cell = document.querySelector(".matrix td[tabindex]");
+  if (cell?.checkVisibility() && !from.closest(".list")) {
+    if (!from.closest(".matrix")) return focusOn(cell);
+    const arrow = new KeyboardEvent("keydown", { key: by > 0 ? "ArrowDown" : "ArrowUp", bubbles: true, cancelable: true });
+    from.dispatchEvent(arrow);
+    return true;
+  }
+  const rows = [...document.querySelectorAll("tr[data-on]")].filter((row) => row.checkVisibility());
+  const at = rows.indexOf(from.closest("tr[data-on]"));
+  const next = rows[at < 0 ? (by > 0 ? 0 : rows.length - 1) : at + by];
+  return next ? focusOn(next.querySelector(".status")) : false;
+}
+
+function focusOn(element) {
+  element.focus();
+  element.scrollIntoView({ block: "nearest" });
+  return true;
+}
+
+function open(place) {
+  location.assign(`/issues/${place.issueId}`);
+  return true;
+}
+
+function pick(place, range) {
+  const box = place.element.querySelector("input[name=on]");
+  if (!box) return false;
+  box.checked = range || !box.checked;
+  tick(box, range);
+  return true;
+}

@@ -1,0 +1,107 @@
+// Others' changes: in place and briefly highlighted where they are shown, counted behind a button where they are not.
+import { isOwn } from "./api.js";
+import { highlight, paint, placesOf } from "./places.js";
+import { refresh } from "./results.js";
+import { Stream } from "./stream.js";
+import { showTimes } from "./times.js";
+
+const WORDS = { live: "live", waiting: "connecting", broken: "no connection", "signed-out": "signed out" };
+const HIDDEN = 20000;
+let pending = 0;
+
+export function startLive() {
+  const indicator = document.getElementById("connection");
+  if (!indicator) return;
+  const stream = new Stream(document.querySelector("meta[name=last-event]").content, {
+    onEvent: take,
+    onState: (state) => {
+      indicator.dataset.state = state === "signed-out" ? "broken" : state;
+      indicator.firstElementChild.textContent = WORDS[state];
+      if (state === "signed-out") stream.stop();
+    },
+  });
+  stream.start();
+  let sleep = null;
+  document.addEventListener("visibilitychange", () => {
+    clearTimeout(sleep);
+    if (document.hidden) sleep = setTimeout(() => stream.stop(), HIDDEN);
+    else stream.start();
+  });
+  document.addEventListener("signed-in", () => stream.start());
+  addEventListener("pagehide", () => stream.stop());
+  addEventListener("pageshow", (event) => event.persisted && stream.start());
+  document.addEventListener("click", (event) => {
+    if (event.target.closest("#updates")) refresh();
+  });
+  document.addEventListener("htmx:after:swap", () => { pending = 0; });
+}
+
+function take(event) {
+  const mine = isOwn(event.request_id);
+  if (!relevant(event) || event.event_id <= drawn()) return;
+  const places = event.company_id ? placesOf(event.issue_id, event.company_id) : [];
+  if (event.type === "assignment.status_changed" || event.type === "assignment.created") {
+    for (const place of places) {
+      paint(place, event.to, event.at);
+      if (!mine) highlight(place);
+    }
+  } else if (event.type === "assignment.deleted") {
+    for (const place of places) if (place.element.matches("td")) paint(place, null);
+  }
+  const shown = places.length > 0 && (event.type !== "assignment.deleted" || places[0].element.matches("td"));
+  if (!shown && !(mine && places.length)) count();
+  if (places.length || !narrowed()) tally(event);
+  history(event);
+}
+
+// Up to which event the results on the page were drawn: what is in them already is no news.
+const drawn = () => Number(document.getElementById("results")?.dataset.lastEvent ?? 0);
+
+// Whether the totals are those of some issues only.
+const narrowed = () => ["search", "companyId", "companyName", "updatedSince"].some((name) => new URLSearchParams(location.search).has(name));
+
+function tally(event) {
+  if (!event.type.startsWith("assignment.")) return;
+  for (const [status, by] of [[event.from, -1], [event.to, 1]]) {
+    const chip = status && document.querySelector(`#tally [data-total=${status}]`);
+    if (!chip) continue;
+    const number = Math.max(0, Number(chip.querySelector("b").textContent) + by);
+    chip.querySelector("b").textContent = number;
+    chip.classList.toggle("zero", number === 0);
+  }
+}
+
+// Whether the page is about this event at all.
+function relevant(event) {
+  const form = document.querySelector("[data-about-issue], [data-about-company]")?.dataset ?? {};
+  if (form.aboutIssue) return String(event.issue_id) === form.aboutIssue;
+  if (form.aboutCompany) return String(event.company_id) === form.aboutCompany;
+  if (!document.getElementById("updates")) return false;
+  if (document.getElementById("activity")) return true;
+  const asked = new URLSearchParams(location.search).get("companyName");
+  return event.type.startsWith("issue.") || (event.type.startsWith("assignment.") && (!asked || asked === event.company_name));
+}
+
+function count() {
+  const button = document.getElementById("updates");
+  if (!button) return;
+  pending += 1;
+  button.textContent = `${pending} ${pending === 1 ? "update" : "updates"}, show`;
+  button.hidden = false;
+}
+
+// The history beside an issue or a company: drawn anew, but not under the reader's pointer or focus.
+let due = null;
+function history() {
+  if (!document.getElementById("history")) return;
+  clearTimeout(due);
+  due = setTimeout(async () => {
+    const section = document.getElementById("history");
+    if (section.matches(":hover, :focus-within")) return history();
+    const response = await fetch(location.pathname, { headers: { Accept: "text/html" } });
+    if (!response.ok || response.redirected) return;
+    const fresh = new DOMParser().parseFromString(await response.text(), "text/html").getElementById("history");
+    if (fresh) section.replaceWith(fresh);
+    showTimes(document.getElementById("history") ?? document);
+  }, 400);
+}

@@ -1,0 +1,27 @@
+// Everything a page does beyond forms and links. Each module minds one behaviour and finds its own elements.
+import { startDrafts } from "./drafts.js";
+import { startKeyboard } from "./keyboard.js";
+import { startLive } from "./live.js";
+import { startMatrix } from "./matrix.js";
+import { startQuickChange } from "./quick-change.js";
+import { startResults } from "./results.js";
+import { startReview } from "./review.js";
+import { startSelection } from "./selection.js";
+import { startSuggestions } from "./suggest.js";
+import { startTheme } from "./theme.js";
+import { startTimes } from "./times.js";
+
+startTimes();
+startDrafts();
+if (document.querySelector("meta[name=actor]")) {
+  startTheme();
+  startSuggestions();
+  startSelection();
+  startMatrix();
+  startQuickChange();
+  startReview();
+  startKeyboard();
+  startResults();
+  startLive();
+}
+document.documentElement.dataset.ready = "";

@@ -1,0 +1,85 @@
+"""What surrounds every request, outside in: id and access log, headers, path. Pure ASGI; none reads the session."""
+
+import re
+import time
+import uuid
+from collections.abc import Iterable
+from urllib.parse import quote_from_bytes, unquote_to_bytes
+
+from litestar.enums import ScopeType
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+from issue_tracker.logs import AccessLog
+from issue_tracker.settings import Settings
+
+SANE_REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}")
+
+CONTENT_SECURITY_POLICY = (
+    "default-src 'self'; img-src 'self' data:; "
+    "base-uri 'none'; object-src 'none'; frame-ancestors 'none'; form-action 'self'"
+)
+
+
+class Edge:
+    """The outermost layer: gives each request an id, its canonical path, and each answer its security headers."""
+
+    def __init__(self, app: ASGIApp, settings: Settings, access_log: AccessLog) -> None:
+        self.app = app
+        self.access_log = access_log
+        self.headers: list[tuple[bytes, bytes]] = [
+            (b"content-security-policy", CONTENT_SECURITY_POLICY.encode()),
+            (b"x-content-type-options", b"nosniff"),
+            (b"x-frame-options", b"DENY"),
+            (b"referrer-policy", b"same-origin"),
+            (b"cross-origin-opener-policy", b"same-origin"),
+            (b"cross-origin-resource-policy", b"same-origin"),
+        ]
+        if settings.https:
+            self.headers.append((b"strict-transport-security", b"max-age=31536000"))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != ScopeType.HTTP:
+            await self.app(scope, receive, send)
+            return
+        request_id = _request_id(scope["headers"])
+        # A lifespan state of the server's is shared by all requests; this one is the request's own.
+        scope["state"] = {**scope.get("state", {}), "request_id": request_id}
+        scope["path"] = canonical_path(scope.get("raw_path") or scope["path"].encode())
+        started = time.perf_counter()
+        status = 0
+        own_headers = [*self.headers, (b"x-request-id", request_id.encode())]
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], *own_headers]
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_with_headers)
+        finally:
+            if self.access_log.wanted:
+                milliseconds = round((time.perf_counter() - started) * 1000, 1)
+                self.access_log.note(scope["method"], scope["path"], status, milliseconds, request_id)
+
+
+def canonical_path(raw_path: bytes) -> str:
+    """The path as it was sent, each segment percent-encoded in one way.
+
+    Routing works on this form, so that an encoded slash stays inside its segment: every valid name is reachable
+    (docs/decisions/0003-names-in-paths.md). Handlers decode the segment.
+    """
+    if b"%" not in raw_path:
+        return quote_from_bytes(raw_path, safe="/!$&'()*+,;=:@~")
+    return "/".join(
+        quote_from_bytes(unquote_to_bytes(segment), safe="!$&'()*+,;=:@~") for segment in raw_path.split(b"/")
+    )
+
+
+def _request_id(headers: Iterable[tuple[bytes, bytes]]) -> str:
+    """The caller's id if it is sane, so that a trace can span systems; else a new one."""
+    for name, value in headers:
+        if name == b"x-request-id" and SANE_REQUEST_ID.fullmatch(value):
+            return value.decode()
+    return uuid.uuid4().hex

@@ -1,0 +1,187 @@
+"""Bodies and queries become structs here, once; inside, values are trusted (docs/architecture.md).
+
+msgspec reads the good case in one step. When it refuses, `_explain` walks the same type field by field, because
+the contract wants every error at once, each with its field.
+"""
+
+import re
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from functools import cache
+from typing import Annotated, Any, TypeVar, cast, get_args, get_origin
+
+import msgspec
+from msgspec import inspect
+
+from issue_tracker.auth.passwords import Password, parse_password
+from issue_tracker.auth.users import Email, parse_email
+from issue_tracker.errors import FieldError, Invalid, InvalidQuery
+from issue_tracker.names import Description, Name, Note, parse_description, parse_name, parse_note
+from issue_tracker.status import CHOICES, Status
+
+T = TypeVar("T")
+
+TEXTS: dict[type, Callable[[str], str]] = {
+    Name: parse_name,
+    Description: parse_description,
+    Note: parse_note,
+    Email: parse_email,
+    Password: parse_password,
+}
+"""Texts with rules of their own, and what applies the rules."""
+
+
+def read_body(content: bytes, type_: type[T]) -> T:
+    """The JSON body as `type_`. Raises Invalid naming every field that is wrong."""
+    try:
+        return msgspec.json.decode(content, type=type_, dec_hook=_text)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as refused:
+        try:
+            data = msgspec.json.decode(content)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            raise Invalid.field("", "The body is not valid JSON") from None
+        errors: list[FieldError] = []
+        _explain(data, type_, "", errors)
+        raise Invalid.of(errors or [FieldError("", str(refused))]) from None
+
+
+def read_query(parameters: Sequence[tuple[str, str]], type_: type[T]) -> T:
+    """The query as `type_`; an empty value counts as absent. Raises InvalidQuery naming every wrong parameter."""
+    known = _parameters(cast(Hashable, type_))
+    given: dict[str, list[str]] = {}
+    errors = []
+    for name, value in parameters:
+        if name not in known:
+            errors.append(FieldError(name, "is not a parameter of this resource"))
+        elif value.strip():
+            given.setdefault(name, []).append(value.strip())
+    values: dict[str, Any] = {}
+    for name, texts in given.items():
+        parameter = known[name]
+        if not parameter.repeated and len(texts) > 1:
+            errors.append(FieldError(name, "is given more than once"))
+            continue
+        read = [_read_parameter(text, parameter, errors) for text in texts]
+        values[parameter.field] = read if parameter.repeated else read[0]
+    errors += [
+        FieldError(name, "is required") for name, parameter in known.items() if parameter.required and name not in given
+    ]
+    if errors:
+        raise InvalidQuery.of(list(dict.fromkeys(errors)))
+    return type_(**values)
+
+
+class _Parameter(msgspec.Struct, frozen=True):
+    """A query parameter: its name outside and inside, and the type of one value."""
+
+    name: str
+    field: str
+    required: bool
+    repeated: bool
+    item: Any
+    instant: bool
+
+
+@cache
+def _parameters(type_: Hashable) -> dict[str, _Parameter]:
+    """What a struct takes as parameters: found out once, because looking into types is slow."""
+    found = {}
+    for field in msgspec.structs.fields(cast(Any, type_)):
+        wanted = get_args(field.type)[0] if get_origin(field.type) is Annotated else field.type
+        repeated = get_origin(wanted) is list
+        item = get_args(wanted)[0] if repeated else field.type
+        instant = isinstance(_inside(inspect.type_info(item)), inspect.DateTimeType)
+        found[field.encode_name] = _Parameter(field.encode_name, field.name, field.required, repeated, item, instant)
+    return found
+
+
+def _read_parameter(text: str, parameter: _Parameter, errors: list[FieldError]) -> Any:
+    if parameter.instant:
+        # An offset's plus sign that was not percent-encoded arrives as a space.
+        text = re.sub(r" (?=\d\d:\d\d$)", "+", text)
+    try:
+        return msgspec.convert(text, parameter.item, strict=False, dec_hook=_text)
+    except msgspec.ValidationError as refused:
+        errors.append(FieldError(parameter.name, _message(text, parameter.item, refused)))
+        return None
+
+
+def _inside(info: inspect.Type) -> inspect.Type:
+    """The type itself, without None and what else is said about it."""
+    if isinstance(info, inspect.Metadata):
+        return _inside(info.type)
+    if isinstance(info, inspect.UnionType):
+        return _inside(next(choice for choice in info.types if not isinstance(choice, inspect.NoneType)))
+    return info
+
+
+def _text(type_: type, value: Any) -> Any:
+    if not isinstance(value, str):
+        raise ValueError("must be a text")
+    return TEXTS[type_](value)
+
+
+def _explain(data: Any, type_: Any, path: str, errors: list[FieldError]) -> None:
+    """Adds what is wrong with `data`, seen as `type_`, to `errors`."""
+    choices = get_args(type_) if _is_union(type_) else (type_,)
+    if data is None and type(None) in choices:
+        return
+    type_ = next(choice for choice in choices if choice is not type(None))
+    if isinstance(type_, type) and issubclass(type_, msgspec.Struct):
+        _explain_struct(data, type_, path, errors)
+    elif get_origin(type_) is list:
+        if not isinstance(data, list):
+            errors.append(FieldError(path, "must be a list"))
+            return
+        for index, item in enumerate(data):
+            _explain(item, get_args(type_)[0], f"{path}[{index}]", errors)
+    else:
+        try:
+            msgspec.convert(data, type_, dec_hook=_text)
+        except msgspec.ValidationError as refused:
+            errors.append(FieldError(path, _message(data, type_, refused)))
+
+
+def _explain_struct(data: Any, type_: type[msgspec.Struct], path: str, errors: list[FieldError]) -> None:
+    if not isinstance(data, Mapping):
+        errors.append(FieldError(path, "must be an object" if path else "The body must be a JSON object"))
+        return
+    prefix = f"{path}." if path else ""
+    fields = {field.encode_name: field for field in msgspec.structs.fields(type_)}
+    for name in data:
+        if name not in fields:
+            errors.append(FieldError(f"{prefix}{name}"[:200], "is not a field of this request"))
+    for name, field in fields.items():
+        if name in data:
+            _explain(data[name], field.type, f"{prefix}{name}", errors)
+        elif field.required:
+            errors.append(FieldError(f"{prefix}{name}", "is required"))
+
+
+def _is_union(type_: Any) -> bool:
+    return isinstance(inspect.type_info(type_), inspect.UnionType)
+
+
+def _message(data: Any, type_: Any, refused: msgspec.ValidationError) -> str:
+    """A sentence for a person, instead of the decoder's."""
+    if type_ is Status:
+        return f"must be one of {CHOICES}"
+    if isinstance(refused.__cause__, ValueError):
+        return str(refused.__cause__)
+    info = _inside(inspect.type_info(type_))
+    if isinstance(info, inspect.IntType):
+        return "must be a whole number" + (
+            "" if info.ge is None else f" from {info.ge}" + (f" to {info.le}" if info.le and info.le < 2**62 else " up")
+        )
+    if isinstance(info, inspect.EnumType):
+        return "must be one of " + ", ".join(str(member.value) for member in info.cls)
+    if isinstance(info, inspect.LiteralType):
+        return "must be one of " + ", ".join(str(value) for value in info.values)
+    if isinstance(info, inspect.BoolType):
+        return "must be true or false"
+    if isinstance(info, (inspect.StrType, inspect.CustomType)) and not isinstance(data, str):
+        return "must be a text" if data is not None else "must not be null"
+    if isinstance(info, inspect.StrType) and info.max_length is not None:
+        return f"must be at most {info.max_length:,} characters"
+    if isinstance(info, inspect.DateTimeType):
+        return "must be an instant with an offset, such as 2025-01-04T10:15:00+00:00"
+    return str(refused).split(" - at ")[0].replace("`", "")

@@ -1,0 +1,137 @@
+"""Sessions: listing, ending, limits, and what ends them (contract, section 3)."""
+
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from issue_tracker.database.tables import sessions, tokens, users
+from tests.world import PASSWORD, Client, World
+
+NEW = "a new and longer password"
+
+
+def alive(client: Client) -> bool:
+    return client.get("/api/auth/session").status_code == 200
+
+
+def user_id(world: World, who: str) -> int:
+    found = world.client("ada").call("GET", "/api/users", 200)["items"]
+    return next(int(user["user_id"]) for user in found if user["email"].startswith(f"{who}@"))
+
+
+def test_ones_own_sessions_are_listed_and_ended(world: World) -> None:
+    here, there, other = world.client("tess"), world.client("tess"), world.client("omar")
+
+    listed = here.call("GET", "/api/auth/sessions", 200)
+    assert listed["total"] == 2
+    assert [item["current"] for item in listed["items"]].count(True) == 1
+    assert {item["user_agent"] for item in listed["items"]} == {"tests"}
+    assert "token" not in str(listed)
+
+    (elsewhere,) = [item["id"] for item in listed["items"] if not item["current"]]
+    other.call("DELETE", f"/api/auth/sessions/{elsewhere}", 404)
+    assert alive(there)
+    here.call("DELETE", f"/api/auth/sessions/{elsewhere}", 204)
+    assert alive(here) and not alive(there)
+    here.call("DELETE", f"/api/auth/sessions/{elsewhere}", 404)
+
+
+def test_a_changed_password_ends_ones_other_sessions(world: World) -> None:
+    here, there, token = world.client("tess"), world.client("tess"), world.bearer("tess")
+
+    here.call("POST", "/api/auth/password", 204, json={"current_password": PASSWORD, "new_password": NEW})
+
+    assert alive(here) and not alive(there)
+    token.call("GET", "/api/issues", 200)
+    email = "tess@helpdesk.example"
+    world.anonymous().call("POST", "/api/auth/login", 401, json={"email": email, "password": PASSWORD})
+    world.anonymous().call("POST", "/api/auth/login", 200, json={"email": email, "password": NEW})
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"current_password": "wrong", "new_password": NEW}, "current_password"),
+        ({"current_password": PASSWORD, "new_password": "short"}, "new_password"),
+        ({"current_password": PASSWORD}, "new_password"),
+        ({"current_password": PASSWORD, "new_password": "x" * 1025}, "new_password"),
+    ],
+)
+def test_a_refused_password_changes_nothing(world: World, body: dict[str, Any], field: str) -> None:
+    here, there = world.client("tess"), world.client("tess")
+    answer = here.call("POST", "/api/auth/password", 400, json=body)
+    assert [error["field"] for error in answer["errors"]] == [field]
+    assert alive(here) and alive(there)
+    world.anonymous().call(
+        "POST", "/api/auth/login", 200, json={"email": "tess@helpdesk.example", "password": PASSWORD}
+    )
+
+
+def test_disabling_a_user_holds_from_the_next_request_on(world: World) -> None:
+    session, token, admin = world.client("tess"), world.bearer("tess"), world.client("ada")
+    path = f"/api/users/{user_id(world, 'tess')}"
+
+    admin.call("PUT", path, 200, json={"active": False})
+    assert session.get("/api/issues").status_code == token.get("/api/issues").status_code == 401
+
+    admin.call("PUT", path, 200, json={"active": True})
+    assert session.get("/api/issues").status_code == 401
+    assert world.client("tess").get("/api/issues").status_code == 200
+
+
+def test_a_new_role_holds_from_the_next_request_on(world: World) -> None:
+    session, token, admin = world.client("tess"), world.bearer("tess"), world.client("ada")
+    path = f"/api/users/{user_id(world, 'tess')}"
+
+    admin.call("PUT", path, 200, json={"role": "member"})
+    assert session.get("/api/issues").status_code == token.get("/api/issues").status_code == 403
+    assert session.call("GET", "/api/auth/session", 200)["user"]["role"] == "member"
+
+    admin.call("PUT", path, 200, json={"role": "super_admin"})
+    assert session.get("/api/users").status_code == token.get("/api/users").status_code == 200
+
+
+def test_a_password_set_by_a_super_admin_ends_all_sessions_of_the_user(world: World) -> None:
+    first, second = world.client("tess"), world.client("tess")
+    world.client("ada").call("PUT", f"/api/users/{user_id(world, 'tess')}", 200, json={"password": NEW})
+    assert not alive(first) and not alive(second)
+    world.anonymous().call("POST", "/api/auth/login", 200, json={"email": "tess@helpdesk.example", "password": NEW})
+
+
+def test_a_session_that_is_not_used_ends_after_twelve_hours(world: World) -> None:
+    busy, idle = world.client("tess"), world.client("omar")
+    for _ in range(3):
+        world.clock.advance(hours=11, minutes=55)
+        assert alive(busy)
+    assert not alive(idle)
+    world.clock.advance(hours=12, minutes=1)
+    assert not alive(busy)
+    assert world.client("tess").call("GET", "/api/auth/sessions", 200)["total"] == 1
+
+
+def test_a_busy_session_ends_after_thirty_days(world: World) -> None:
+    client = world.client()
+    for _ in range(59):
+        world.clock.advance(hours=12, seconds=-10)
+        assert alive(client)
+    world.clock.advance(hours=12, minutes=10)
+    assert not alive(client)
+
+
+def test_no_secret_is_stored_as_it_is(world: World) -> None:
+    cookie = world.client("tess").cookies["issue_tracker_session"]
+    token = world.token("tess")
+    with world.database.read() as tx:
+        for table in (sessions, tokens, users):
+            for row in tx.execute(select(table)):
+                for value in row:
+                    stored = value.decode("latin-1") if isinstance(value, bytes) else str(value)
+                    assert cookie not in stored and token.split("_")[2] not in stored and PASSWORD not in stored
+
+
+def test_a_token_has_no_session(world: World) -> None:
+    client = world.bearer("tess")
+    client.call("GET", "/api/auth/session", 401)
+    client.call("POST", "/api/auth/password", 403, json={"current_password": PASSWORD, "new_password": NEW})
+    assert client.call("GET", "/api/auth/sessions", 200)["total"] == 0

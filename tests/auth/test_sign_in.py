@@ -1,0 +1,159 @@
+"""The session workflow (contract, section 3)."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import pytest
+
+from issue_tracker.settings import Settings
+from tests.server import serving
+from tests.world import CAST, PASSWORD, World
+
+TESS = {"email": "tess@helpdesk.example", "password": PASSWORD}
+WRONG = {"detail": "The e-mail address or the password is wrong."}
+
+
+def sign_in(world: World, **changes: Any) -> httpx.Response:
+    return world.anonymous().post("/api/auth/login", json=TESS | changes)
+
+
+def test_signing_in_answers_the_user_the_csrf_token_and_the_end(world: World) -> None:
+    world.clock.freeze(datetime(2025, 1, 4, 10, 15, tzinfo=UTC))
+    client = world.anonymous()
+
+    answer = client.call("POST", "/api/auth/login", 200, json=TESS)
+
+    assert set(answer) == {"user", "csrf_token", "expires_at"}
+    assert answer["user"] | {"user_id": 0} == {
+        "user_id": 0,
+        "email": "tess@helpdesk.example",
+        "name": "Tess Ngo",
+        "role": "technician",
+    }
+    assert answer["expires_at"] == "2025-02-03T10:15:00+00:00"
+    assert client.call("GET", "/api/auth/session", 200) == answer
+    client.headers["X-CSRF-Token"] = answer["csrf_token"]
+    assert client.call("POST", "/api/issues", 201, json={"name": "Fault"})["name"] == "Fault"
+
+
+def test_the_cookie_is_kept_from_scripts_and_other_sites(world: World) -> None:
+    world.clock.freeze(datetime(2025, 1, 4, 10, 15, tzinfo=UTC))
+    name, *attributes = sign_in(world).headers["Set-Cookie"].split("; ")
+    assert name.startswith("issue_tracker_session=") and len(name) > 60
+    assert set(attributes) == {"HttpOnly", "SameSite=Lax", "Path=/", "Max-Age=2592000"}
+
+
+def test_with_https_the_cookie_is_secure_and_bound_to_the_host(world: World) -> None:
+    world.clock.freeze(datetime(2025, 1, 4, 10, 15, tzinfo=UTC))
+    settings = Settings(database_url=world.server.settings.database_url, log_level="error")
+    with serving(settings, public_url="https://issues.example.com") as server:
+        client = httpx.Client(base_url=server.url)
+        response = client.post("/api/auth/login", json=TESS)
+        cookie, *attributes = response.headers["Set-Cookie"].split("; ")
+        assert cookie.startswith("__Host-issue_tracker_session=")
+        assert set(attributes) == {"HttpOnly", "SameSite=Lax", "Path=/", "Max-Age=2592000", "Secure"}
+        assert response.headers["Strict-Transport-Security"]
+        value = cookie.partition("=")[2]
+        headers = {"Cookie": f"__Host-issue_tracker_session={value}"}
+        assert httpx.get(f"{server.url}/api/auth/session", headers=headers).json() == response.json()
+        plain = {"Cookie": f"issue_tracker_session={value}"}
+        assert httpx.get(f"{server.url}/api/auth/session", headers=plain).status_code == 401
+        client.close()
+
+
+def test_every_sign_in_has_a_token_of_its_own(world: World) -> None:
+    first, second = sign_in(world), sign_in(world)
+    assert first.cookies["issue_tracker_session"] != second.cookies["issue_tracker_session"]
+    assert first.json()["csrf_token"] != second.json()["csrf_token"]
+
+
+def test_the_address_is_compared_in_any_case(world: World) -> None:
+    assert sign_in(world, email=" TESS@HelpDesk.example ").json()["user"]["email"] == "tess@helpdesk.example"
+
+
+def test_every_wrong_pair_gets_the_same_answer(world: World) -> None:
+    mia = next(
+        user for user in world.client("ada").call("GET", "/api/users", 200)["items"] if user["name"] == "Mia Member"
+    )
+    world.client("ada").call("PUT", f"/api/users/{mia['user_id']}", 200, json={"active": False})
+    answers = [
+        sign_in(world, password="wrong"),
+        sign_in(world, email="nobody@helpdesk.example"),
+        sign_in(world, email="mia@helpdesk.example"),
+        sign_in(world, email="mia@helpdesk.example", password="wrong"),
+        sign_in(world, email="no address"),
+        sign_in(world, email="a\u0000b@c.example"),
+        sign_in(world, password=""),
+    ]
+    assert [answer.status_code for answer in answers] == [401] * 7
+    assert [answer.json() for answer in answers] == [WRONG] * 7
+    assert all("Set-Cookie" not in answer.headers and "WWW-Authenticate" in answer.headers for answer in answers)
+
+
+def test_a_member_signs_in_too(world: World) -> None:
+    assert sign_in(world, email=CAST["mia"][0]).json()["user"]["role"] == "member"
+
+
+@pytest.mark.parametrize(
+    ("body", "fields"),
+    [
+        ({}, ["email", "password"]),
+        ({"email": 1, "password": None}, ["email", "password"]),
+        (TESS | {"remember": True}, ["remember"]),
+        (TESS | {"password": "x" * 1025}, ["password"]),
+    ],
+)
+def test_an_invalid_body_names_its_fields(world: World, body: dict[str, Any], fields: list[str]) -> None:
+    answer = world.anonymous().call("POST", "/api/auth/login", 400, json=body)
+    assert [error["field"] for error in answer["errors"]] == fields
+
+
+def test_signing_in_again_needs_no_csrf_token(world: World) -> None:
+    client = world.client("omar")
+    del client.headers["X-CSRF-Token"]
+    assert client.post("/api/auth/login", json=TESS).json()["user"]["name"] == "Tess Ngo"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"},
+    ],
+)
+def test_a_browser_on_another_site_may_not_sign_in(world: World, headers: dict[str, str]) -> None:
+    for body in (TESS, {}, TESS | {"password": "wrong"}):
+        response = world.anonymous().post("/api/auth/login", json=body, headers=headers)
+        assert response.status_code == 403 and "Set-Cookie" not in response.headers
+    assert world.history(audit=True)[-1].type != "session.created"
+
+
+@pytest.mark.parametrize("site", [{}, {"Sec-Fetch-Site": "same-origin"}, {"Sec-Fetch-Site": "none"}, {"Origin": "own"}])
+def test_a_browser_on_our_own_site_may_sign_in(world: World, site: dict[str, str]) -> None:
+    headers = {name: world.server.url if value == "own" else value for name, value in site.items()}
+    assert world.anonymous().post("/api/auth/login", json=TESS, headers=headers).status_code == 200
+
+
+def test_signing_out_ends_the_session_on_the_server(world: World) -> None:
+    client = world.client()
+    cookie = client.cookies["issue_tracker_session"]
+
+    response = client.post("/api/auth/logout")
+
+    assert response.status_code == 204
+    assert "Max-Age=0" in response.headers["Set-Cookie"]
+    again = world.anonymous()
+    again.cookies.set("issue_tracker_session", cookie)
+    assert again.get("/api/auth/session").status_code == 401
+
+
+def test_attempts_are_audited_without_the_password(world: World) -> None:
+    sign_in(world, password="hunter2-hunter2")
+    sign_in(world)
+    told = [(event.type, event.actor_name) for event in world.history(audit=True)[-2:]]
+    assert told == [("session.failed", "tess@helpdesk.example"), ("session.created", "Tess Ngo")]
+    assert not any("hunter2" in str(value) for event in world.history(audit=True) for value in event)

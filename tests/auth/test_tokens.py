@@ -1,0 +1,130 @@
+"""API tokens (contract, section 9)."""
+
+from typing import Any
+
+import pytest
+
+from tests.world import World
+
+TOKENS = "/api/auth/tokens"
+BODY = {"name": "monitoring", "scopes": ["read", "write"]}
+
+
+def bearer(world: World, token: str) -> int:
+    headers = {"Authorization": f"Bearer {token}"}
+    return world.anonymous().get("/api/issues", headers=headers).status_code
+
+
+def test_a_token_is_shown_once_and_works(world: World) -> None:
+    made = world.client().call("POST", TOKENS, 201, json=BODY)
+    assert set(made) == {"id", "name", "scopes", "created_at", "expires_at", "last_used_at", "token"}
+    assert made["token"].startswith("itk_") and made["scopes"] == ["read", "write"]
+    assert bearer(world, made["token"]) == 200
+    listed = world.client().call("GET", TOKENS, 200)
+    assert listed["total"] == 1 and "token" not in listed["items"][0]
+    assert made["token"].split("_")[2] not in str(listed)
+    assert world.client("omar").call("GET", TOKENS, 200)["total"] == 0
+
+
+def test_a_token_needs_no_csrf_token_and_is_named_in_the_history(world: World) -> None:
+    world.bearer("tess", name="night shift").call("POST", "/api/issues", 201, json={"name": "Fault"})
+    (event,) = world.history()
+    assert (event.actor_name, event.channel) == ("Tess Ngo", "token:night shift")
+
+
+def test_read_alone_changes_nothing(world: World) -> None:
+    client = world.bearer("tess", "read")
+    client.call("GET", "/api/issues", 200)
+    client.call("POST", "/api/issues", 403, json={"name": "Fault"})
+    assert client.call("GET", "/api/issues", 200)["total"] == 0
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x",
+        "itk_",
+        "itk__",
+        "itk_0123456789abcdef_",
+        "itk_zzzzzzzzzzzzzzzz_" + "x" * 43,
+        "é",
+        "a" * 5000,
+    ],
+)
+def test_a_malformed_token_is_refused(world: World, text: str) -> None:
+    response = world.anonymous().get("/api/issues", headers={"Authorization": f"Bearer {text}".encode()})
+    assert response.status_code == 401 and "Bearer" in response.headers["WWW-Authenticate"]
+
+
+def test_the_key_alone_is_not_enough(world: World) -> None:
+    token = world.token("tess")
+    other = world.token("omar", name="other")
+    assert bearer(world, "_".join([*token.split("_")[:2], other.split("_", 2)[2]])) == 401
+    assert bearer(world, token[:-1] + ("A" if token[-1] != "A" else "B")) == 401
+    assert bearer(world, token) == 200
+
+
+def test_a_revoked_token_ends_at_once(world: World) -> None:
+    made = world.client().call("POST", TOKENS, 201, json=BODY)
+    world.client("omar").call("DELETE", f"{TOKENS}/{made['id']}", 404)
+    assert bearer(world, made["token"]) == 200
+    world.client().call("DELETE", f"{TOKENS}/{made['id']}", 204)
+    assert bearer(world, made["token"]) == 401
+    assert world.client().call("GET", TOKENS, 200)["total"] == 0
+    world.client().call("DELETE", f"{TOKENS}/{made['id']}", 404)
+
+
+def test_a_token_ends_at_its_time(world: World) -> None:
+    end = "2099-01-01T00:00:00+02:00"
+    made = world.client().call("POST", TOKENS, 201, json=BODY | {"expires_at": end})
+    assert made["expires_at"] == "2098-12-31T22:00:00+00:00"
+    assert bearer(world, made["token"]) == 200
+    world.clock.advance(days=365 * 90)
+    assert bearer(world, made["token"]) == 401
+
+
+def test_an_end_beyond_the_calendar_is_the_calendars_last(world: World) -> None:
+    body = BODY | {"expires_at": "9999-12-31T23:59:59-14:00"}
+    made = world.client().call("POST", TOKENS, 201, json=body)
+    assert made["expires_at"].startswith("9999-12-31T") and bearer(world, made["token"]) == 200
+
+
+def test_the_last_use_is_kept_within_a_minute(world: World) -> None:
+    token = world.token("tess")
+
+    def last_used() -> Any:
+        return world.client().call("GET", TOKENS, 200)["items"][0]["last_used_at"]
+
+    assert last_used() is None
+    bearer(world, token)
+    first = last_used()
+    assert first is not None
+    bearer(world, token)
+    assert last_used() == first
+    world.clock.advance(minutes=1)
+    bearer(world, token)
+    assert last_used() > first
+
+
+def test_a_token_never_does_more_than_its_owner_may(world: World) -> None:
+    token = world.bearer("tess")
+    token.call("GET", "/api/users", 403)
+    token.call("POST", TOKENS, 403, json=BODY | {"name": "grandchild"})
+    assert world.client().call("GET", TOKENS, 200)["total"] == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({}, "name"),
+        (BODY | {"scopes": []}, "scopes"),
+        (BODY | {"scopes": ["admin"]}, "scopes[0]"),
+        (BODY | {"expires_at": "2001-01-01T00:00:00Z"}, "expires_at"),
+        (BODY | {"expires_at": "2099-01-01T00:00:00"}, "expires_at"),
+        (BODY | {"expires_at": "soon"}, "expires_at"),
+        (BODY | {"owner": 1}, "owner"),
+    ],
+)
+def test_an_invalid_token_is_refused(world: World, body: dict[str, Any], field: str) -> None:
+    assert world.client().call("POST", TOKENS, 400, json=body)["errors"][0]["field"] == field
+    assert world.client().call("GET", TOKENS, 200)["total"] == 0

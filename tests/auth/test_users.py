@@ -1,0 +1,132 @@
+"""Accounts and the first set-up (contract, section 6; issue 2: the set-up link)."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from sqlalchemy import delete
+
+from issue_tracker.auth.users import offer_setup
+from issue_tracker.database.tables import users
+from tests.world import World
+
+NEW = {"email": "new@helpdesk.example", "name": "New Person", "role": "technician"}
+
+
+def ids(world: World) -> dict[str, int]:
+    listed = world.client("ada").call("GET", "/api/users", 200)["items"]
+    return {user["email"].partition("@")[0]: user["user_id"] for user in listed}
+
+
+def test_accounts_are_listed_by_name_without_credentials(world: World) -> None:
+    answer = world.client("ada").call("GET", "/api/users", 200)
+    assert [user["name"] for user in answer["items"]] == ["Ada Lund", "Mia Member", "Omar Reyes", "Tess Ngo"]
+    assert answer["total"] == 4
+    assert set(answer["items"][0]) == {"user_id", "email", "name", "role", "active", "created_at", "updated_at"}
+
+
+def test_an_account_is_created_with_a_password_shown_once(world: World) -> None:
+    made = world.client("ada").call("POST", "/api/users", 201, json=NEW)
+    assert made["role"] == "technician" and made["active"] is True
+    pair = {"email": "NEW@helpdesk.example", "password": made["password"]}
+    assert world.anonymous().call("POST", "/api/auth/login", 200, json=pair)["user"]["user_id"] == made["user_id"]
+    given = NEW | {"email": "other@helpdesk.example", "password": "my own password"}
+    assert world.client("ada").call("POST", "/api/users", 201, json=given)["password"] is None
+    pair = {"email": "other@helpdesk.example", "password": "my own password"}
+    world.anonymous().call("POST", "/api/auth/login", 200, json=pair)
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        (NEW | {"email": "TESS@helpdesk.example"}, "email"),
+        (NEW | {"email": "nowhere"}, "email"),
+        (NEW | {"email": "a b@c.example"}, "email"),
+        (NEW | {"role": "king"}, "role"),
+        (NEW | {"name": ""}, "name"),
+        (NEW | {"password": "short"}, "password"),
+        (NEW | {"active": False}, "active"),
+        ({"name": "x", "role": "member"}, "email"),
+    ],
+)
+def test_an_invalid_account_is_refused(world: World, body: dict[str, Any], field: str) -> None:
+    assert world.client("ada").call("POST", "/api/users", 400, json=body)["errors"][0]["field"] == field
+    assert len(ids(world)) == 4
+
+
+def test_an_account_is_changed(world: World) -> None:
+    path = f"/api/users/{ids(world)['omar']}"
+    changed = world.client("ada").call("PUT", path, 200, json={"name": "Omar R.", "role": "member"})
+    assert (changed["name"], changed["role"], changed["active"]) == ("Omar R.", "member", True)
+    assert changed in world.client("ada").call("GET", "/api/users", 200)["items"]
+    again = world.client("ada").call("PUT", path, 200, json={"name": "Omar R."})
+    assert again == changed
+    world.client("ada").call("PUT", "/api/users/999999999", 404, json={})
+
+
+@pytest.mark.parametrize("change", [{"active": False}, {"role": "technician"}, {"role": "member", "active": False}])
+def test_the_last_active_super_admin_stays(world: World, change: dict[str, Any]) -> None:
+    admin, people = world.client("ada"), ids(world)
+    assert "last active super admin" in admin.call("PUT", f"/api/users/{people['ada']}", 400, json=change)["detail"]
+    admin.call("PUT", f"/api/users/{people['tess']}", 200, json={"role": "super_admin"})
+    admin.call("PUT", f"/api/users/{people['tess']}", 200, json={"active": False})
+    admin.call("PUT", f"/api/users/{people['ada']}", 400, json=change)
+    admin.call("PUT", f"/api/users/{people['tess']}", 200, json={"active": True})
+    admin.call("PUT", f"/api/users/{people['ada']}", 200, json=change)
+    assert world.client("tess").call("GET", "/api/users", 200)["total"] == 4
+
+
+def test_two_super_admins_cannot_demote_each_other_at_once(world: World) -> None:
+    people = ids(world)
+    world.client("ada").call("PUT", f"/api/users/{people['tess']}", 200, json={"role": "super_admin"})
+    pairs = [(world.client("ada"), people["tess"]), (world.client("tess"), people["ada"])]
+    with ThreadPoolExecutor(2) as pool:
+        answers = list(pool.map(lambda p: p[0].put(f"/api/users/{p[1]}", json={"role": "member"}).status_code, pairs))
+    assert sorted(answers) in ([200, 400], [200, 403])
+
+
+@pytest.fixture
+def untouched(world: World) -> World:
+    """A tracker without any user, with the token of a printed link."""
+    with world.database.write() as tx:
+        tx.execute(delete(users))
+        offer_setup(tx, "printed", datetime.now(UTC))
+    return world
+
+
+SETUP = {"token": "printed", "email": "ada@helpdesk.example", "name": "Ada Lund", "password": "a long password"}
+
+
+def test_the_set_up_works_once(untouched: World) -> None:
+    client = untouched.anonymous()
+    assert client.call("POST", "/api/setup", 201, json=SETUP)["role"] == "super_admin"
+    assert "used already" in client.call("POST", "/api/setup", 403, json=SETUP | {"email": "eve@x.example"})["detail"]
+    pair = {"email": "ada@helpdesk.example", "password": "a long password"}
+    client.headers["X-CSRF-Token"] = client.call("POST", "/api/auth/login", 200, json=pair)["csrf_token"]
+    assert client.call("GET", "/api/users", 200)["total"] == 1
+
+
+def test_a_wrong_token_sets_nothing_up(untouched: World) -> None:
+    untouched.anonymous().call("POST", "/api/setup", 403, json=SETUP | {"token": "guessed"})
+    untouched.anonymous().call("POST", "/api/setup", 400, json=SETUP | {"password": "short"})
+    assert (
+        untouched.anonymous().post("/api/setup", json=SETUP, headers={"Origin": "https://evil.example"}).status_code
+        == 403
+    )
+    untouched.anonymous().call("POST", "/api/setup", 201, json=SETUP)
+
+
+def test_one_of_those_who_use_the_link_at_once_wins(untouched: World) -> None:
+    bodies = [SETUP | {"email": f"admin{number}@helpdesk.example"} for number in range(4)]
+    clients = [untouched.anonymous() for _ in bodies]
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda c, b: c.post("/api/setup", json=b).status_code, clients, bodies))
+    assert sorted(answers) == [201, 403, 403, 403]
+
+
+def test_a_link_that_was_printed_is_void_once_a_user_exists(world: World) -> None:
+    with world.database.write() as tx:
+        offer_setup(tx, "printed", datetime.now(UTC))
+    world.anonymous().call("POST", "/api/setup", 403, json=SETUP)
+    assert len(ids(world)) == 4

@@ -1,0 +1,215 @@
+"""The command line as people run it: real processes, exit codes, one sentence on stderr."""
+
+import re
+import stat
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from issue_tracker.cli import main
+from tests.postgresql import free_port
+from tests.processes import ServeProcess, given_admin, run, serve
+
+GROUPS = {
+    (): "serve migrate user company issue demo openapi",
+    ("user",): "add list password disable",
+    ("company",): "add list import",
+    ("issue",): "import export",
+}
+
+
+def refused(*arguments: str, code: int = 1, **options: str) -> str:
+    """What a command says on stderr when it refuses."""
+    done = run(*arguments, **options)
+    assert done.returncode == code, done
+    assert done.stdout == "" and "Traceback" not in done.stderr, done
+    return done.stderr
+
+
+def done(*arguments: str, **options: str) -> str:
+    """What a command prints when it succeeds; nothing goes to stderr."""
+    ran = run(*arguments, **options)
+    assert ran.returncode == 0 and ran.stderr == "", ran
+    return ran.stdout
+
+
+@pytest.fixture(scope="module")
+def embedded(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """An embedded database with a super admin."""
+    url = f"sqlite:///{tmp_path_factory.mktemp('cli')}/issues.db"
+    given_admin(url)
+    return url
+
+
+def test_every_command_has_a_help_text_that_teaches() -> None:
+    for group, names in GROUPS.items():
+        listed = CliRunner().invoke(main, [*group, "--help"]).output
+        for name in names.split():
+            assert re.search(rf"^  {name} +\w", listed, re.MULTILINE), f"{group} {name}"
+            text = CliRunner().invoke(main, [*group, name, "--help"]).output
+            assert len(text.splitlines()) >= 6 and "Options:" in text, text
+    assert "Start with `issue-tracker serve`" in done("--help")
+    assert "version" in done("--version")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["migrate", "--database-url", "mysql://x"], "ISSUE_TRACKER_DATABASE_URL must start with sqlite:/// or"),
+        (["migrate", "--database-url", "postgresql://u:hunter2@host:abc/db"], "ISSUE_TRACKER_DATABASE_URL cannot be"),
+        (["migrate", "--database-url", "sqlite:///:memory:"], "ISSUE_TRACKER_DATABASE_URL must name a database"),
+        (["migrate", "--database-url", "postgresql://127.0.0.1:1/x"], "The database is out of reach or too busy."),
+        (["serve", "--port", "99999"], "ISSUE_TRACKER_PORT is not valid"),
+        (["serve", "--workers", "0"], "ISSUE_TRACKER_WORKERS is not valid"),
+        (["serve", "--public-url", "issues.example.com"], "ISSUE_TRACKER_PUBLIC_URL must be like https://"),
+        (["user", "add", "nope", "--name", "x", "--role", "technician"], "EMAIL must be an e-mail address."),
+        (["user", "add", "a@b.example", "--name", " ", "--role", "technician"], "--name must not be blank."),
+        (["user", "password", "nobody@b.example"], "There is no account for “nobody@b.example”."),
+        (["user", "disable", "nobody@b.example"], "There is no account for “nobody@b.example”."),
+        (["user", "disable", "ada@helpdesk.example"], "active: The last active super admin cannot be"),
+        (["company", "add", "Contoso", ""], "“” must not be blank."),
+        (["issue", "export", "/nonexistent/folder/issues.csv"], "/nonexistent/folder/issues.csv: No such file"),
+        (["demo"], "The database is not empty; the demonstration needs one of its own."),
+    ],
+)
+def test_a_refusal_is_one_sentence_and_exit_code_1(embedded: str, arguments: list[str], sentence: str) -> None:
+    said = refused(*arguments, database_url=embedded)
+    assert said.startswith(f"issue-tracker: {sentence}"), said
+    assert said.count("\n") == 1 and said.endswith(".\n") and "hunter2" not in said, said
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["frobnicate"],
+        ["user", "add"],
+        ["user", "add", "a@b.example", "--name", "x", "--role", "king"],
+        ["issue", "import", "missing.csv"],
+        ["company", "add"],
+        ["serve", "--colour"],
+    ],
+)
+def test_wrong_usage_is_exit_code_2(embedded: str, arguments: list[str]) -> None:
+    assert "Usage:" in refused(*arguments, code=2, database_url=embedded)
+
+
+def test_a_bad_setting_is_refused_with_a_hint(embedded: str, tmp_path: Path) -> None:
+    assert "ISSUE_TRACKER_TRHEADS: no such setting" in refused("user", "list", database_url=embedded, TRHEADS="3")
+    assert "ISSUE_TRACKER_THREADS is not valid" in refused("user", "list", database_url=embedded, THREADS="many")
+    assert "conflicts with" in refused("user", "list", database_url=embedded, DATABASE_URL_FILE="x")
+    (tmp_path / "url").write_text(embedded + "\n")
+    assert "ada@helpdesk.example" in done("user", "list", DATABASE_URL_FILE=str(tmp_path / "url"))
+
+
+def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "garbage.db").write_bytes(b"This is not a database. " * 200)
+    said = refused("user", "list", database_url=f"sqlite:///{tmp_path}/garbage.db")
+    assert said == "issue-tracker: The database cannot be used: file is not a database.\n"
+
+
+def test_a_stale_schema_is_refused_with_what_to_do(fresh_database_url: str, engine: str) -> None:
+    assert "run `issue-tracker migrate`" in refused("user", "list", database_url=fresh_database_url)
+    if engine == "postgresql":
+        assert "run `issue-tracker migrate`" in refused("serve", database_url=fresh_database_url)
+    assert "Migrated from empty to" in done("migrate", database_url=fresh_database_url)
+    assert "The schema is current" in done("migrate", database_url=fresh_database_url)
+    assert done("user", "list", database_url=fresh_database_url) == ""
+
+
+def test_users_are_added_listed_given_passwords_and_disabled(fresh_database_url: str, tmp_path: Path) -> None:
+    url = fresh_database_url
+    given_admin(url)
+    made = done("user", "add", "tess@helpdesk.example", "--name", "Tess Ngo", "--role", "technician", database_url=url)
+    added, shown = made.splitlines()
+    assert added == "Added tess@helpdesk.example."
+    password = shown.removeprefix("Password: ")
+    assert len(password) >= 20
+    taken = refused("user", "add", "TESS@helpdesk.example", "--name", "x", "--role", "member", database_url=url)
+    assert "exists already" in taken
+    short = refused("user", "password", "tess@helpdesk.example", "--password-stdin", database_url=url, stdin="short\n")
+    assert "at least 8 characters" in short
+    with serve(url, tmp_path / "server.log") as server:
+        tess = server.sign_in("tess@helpdesk.example", password)
+        done(
+            "user", "password", "tess@helpdesk.example", "--password-stdin", database_url=url, stdin="a new password\n"
+        )
+        tess.call("GET", "/api/issues", 401)
+        tess = server.sign_in("tess@helpdesk.example", "a new password")
+        assert (
+            done("user", "disable", "TESS@helpdesk.example", database_url=url) == "tess@helpdesk.example is disabled.\n"
+        )
+        tess.call("GET", "/api/issues", 401)
+    assert done("user", "list", database_url=url).splitlines() == [
+        "ada@helpdesk.example\tsuper_admin\tactive\tAda Lund",
+        "tess@helpdesk.example\ttechnician\tdisabled\tTess Ngo",
+    ]
+
+
+def test_companies_are_added_all_or_none(embedded: str) -> None:
+    assert done("company", "add", "Fabrikam", "Müller & Söhne", database_url=embedded) == "Added 2.\n"
+    assert "exists already" in refused("company", "add", "Unheard Of", "FABRIKAM", database_url=embedded)
+    assert done("company", "list", database_url=embedded).splitlines() == ["Fabrikam\t0", "Müller & Söhne\t0"]
+
+
+def test_the_demonstration_fills_an_empty_database_and_signs_in(fresh_database_url: str, tmp_path: Path) -> None:
+    shown = done("demo", database_url=fresh_database_url)
+    accounts = re.findall(r"^ +(\S+@\S+)\s+(\S+)\s+\((\w+)\)$", shown, re.MULTILINE)
+    assert [role for _, _, role in accounts] == ["super_admin", "technician", "technician"]
+    with serve(fresh_database_url, tmp_path / "server.log") as server:
+        for email, password, role in accounts:
+            client = server.sign_in(email, password)
+            assert client.call("GET", "/api/auth/session", 200)["user"]["role"] == role
+        assert client.call("GET", "/api/issues", 200)["total"] >= 10
+        assert client.call("GET", "/api/companies", 200)["total"] >= 30
+
+
+def test_the_first_start_prints_a_link_that_works_once(tmp_path: Path) -> None:
+    server = ServeProcess("", tmp_path / "server.log", cwd=tmp_path).wait_until_ready()
+    try:
+        told = server.log.read_text()
+        assert f"Issue Tracker serves {server.url}" in told
+        found = re.search(rf"{re.escape(server.url)}/setup\?token=(\S+)", told)
+        assert found, told
+        body = {"token": found[1], "email": "ada@helpdesk.example", "name": "Ada Lund", "password": "a long password"}
+        client = server.client()
+        client.call("POST", "/api/setup", 403, json=body | {"token": "wrong"})
+        assert client.call("POST", "/api/setup", 201, json=body)["role"] == "super_admin"
+        client.call("POST", "/api/setup", 403, json=body | {"email": "eve@helpdesk.example"})
+        assert server.sign_in(password="a long password").call("GET", "/api/users", 200)["total"] == 1
+    finally:
+        server.kill()
+    database = tmp_path / "data" / "issue-tracker.db"
+    assert stat.S_IMODE(database.stat().st_mode) == 0o600
+    assert stat.S_IMODE(database.parent.stat().st_mode) == 0o700
+    again = ServeProcess("", tmp_path / "again.log", cwd=tmp_path).wait_until_ready()
+    again.kill()
+    assert "/setup?token=" not in again.log.read_text()
+
+
+def test_a_taken_port_is_told(embedded: str, tmp_path: Path) -> None:
+    with serve(embedded, tmp_path / "first.log") as first:
+        second = ServeProcess(embedded, tmp_path / "second.log", port=first.port)
+        assert second.process.wait(60) == 1
+        assert "Traceback" not in second.log.read_text() and str(first.port) in second.log.read_text()
+    assert free_port() != 0
+
+
+def test_nothing_secret_is_logged(embedded: str, tmp_path: Path) -> None:
+    secret = "hunter2-hunter2-hunter2"
+    with serve(embedded, tmp_path / "server.log", LOG_LEVEL="debug", LOG_FORMAT="json") as server:
+        client = server.sign_in()
+        client.post("/api/auth/login", json={"email": "ada@helpdesk.example", "password": secret})
+        client.post("/api/auth/login", json={"email": secret + "@x.example", "password": secret, "extra": secret})
+        made = client.call("POST", "/api/auth/tokens", 201, json={"name": "t", "scopes": ["read"]})
+        bearer = {"Authorization": f"Bearer {made['token']}"}
+        assert server.client().get("/api/issues", headers=bearer).status_code == 200
+        client.get(f"/api/issues?search={secret}")
+        client.post("/api/users", json={"email": "x@y.example", "name": "X", "role": "member", "password": secret})
+        cookie, csrf = client.cookies["issue_tracker_session"], client.headers["X-CSRF-Token"]
+        server.process.terminate()
+        server.process.wait(30)
+    told = server.log.read_text()
+    assert told.count('"event":"request"') >= 8
+    for private in (secret, cookie, csrf, made["token"], made["token"].split("_")[2], "correct horse"):
+        assert private not in told

@@ -1,0 +1,173 @@
+"""Importing and exporting CSV by the command line, while a server runs on the same database."""
+
+import csv
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from issue_tracker.issues.transfer import restore
+from tests.conftest import new_database
+from tests.processes import given_admin, run, serve
+from tests.world import Client
+
+COLUMNS = ("name", "description", "company_name", "status")
+STATUSES = ("new", "investigating", "in_progress", "monitoring", "resolved", "closed")
+AWKWARD = (
+    "Müller & Söhne",
+    "O’Neill’s Bar",
+    "Café Étoile",
+    "Zürich (Nord)",
+    "St. John Inc.",
+    "=1+1",
+    "-minus",
+    "'tick",
+)
+ISSUES, COMPANIES = 196, 120
+
+
+class Tracker(NamedTuple):
+    """A running server's database, and a client of the server."""
+
+    url: str
+    client: Client
+
+
+@pytest.fixture(scope="module")
+def tracker(engine: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterable[Tracker]:
+    url = new_database(engine, request, tmp_path_factory)
+    given_admin(url)
+    with serve(url, tmp_path_factory.mktemp("logs") / "server.log") as server:
+        yield Tracker(url, server.sign_in())
+
+
+def company_names() -> list[str]:
+    return [*AWKWARD, *(f"Client {number:03}" for number in range(COMPANIES - len(AWKWARD)))]
+
+
+def awkward_rows() -> list[tuple[str, ...]]:
+    """Some 3,000 rows: names, descriptions and companies with everything that CSV and spreadsheets trip over."""
+    starts = (
+        "Fault, one",
+        'A "quoted" fault',
+        "=SUM(A1)",
+        "-5 dB",
+        "'tick",
+        "TCP/IP",
+        "100% loss?",
+        "Straße",
+        "🔥 core",
+    )
+    names = company_names()
+    rows = []
+    for number in range(ISSUES):
+        name = f"{starts[number % len(starts)]} {number}"
+        description = ("", "One line", "Two\nlines, “quoted”", "+49 30 1234", "a\r\nb")[number % 5]
+        members = [names[(number * 7 + step) % COMPANIES] for step in range(number % 32)]
+        for step, company in enumerate(members):
+            rows.append((name, description, company, STATUSES[(number + step) % 6]))
+        if not members:
+            rows.append((name, description, "", ""))
+    return rows
+
+
+def write(path: Path, columns: Iterable[str], rows: Iterable[Iterable[str]]) -> Path:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(columns)
+        writer.writerows(rows)
+    return path
+
+
+def read(path: Path) -> Counter[tuple[str, ...]]:
+    """The rows of an exported file, as they were before they were made safe for spreadsheets."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return Counter(tuple(restore(row[name]) for name in COLUMNS) for row in csv.DictReader(file, strict=True))
+
+
+def test_what_is_imported_comes_back_row_for_row(tracker: Tracker, tmp_path: Path) -> None:
+    url, client = tracker
+    companies = write(tmp_path / "companies.csv", ["name"], [[name] for name in company_names()])
+    issues = write(tmp_path / "issues.csv", COLUMNS, awkward_rows())
+    assert 2_900 <= len(awkward_rows()) <= 3_100
+
+    imported = run("company", "import", str(companies), database_url=url)
+    assert (imported.stdout, imported.stderr) == (f"{COMPANIES} companies created, 0 existed already.\n", "")
+    imported = run("company", "import", str(companies), database_url=url)
+    assert imported.stdout == f"0 companies created, {COMPANIES} existed already.\n"
+    imported = run("issue", "import", str(issues), database_url=url)
+    told = f"{ISSUES} issues created, 0 existed already; {len(awkward_rows())} rows imported.\n"
+    assert (imported.stdout, imported.stderr) == (told, "")
+
+    exported = run("issue", "export", str(tmp_path / "out.csv"), database_url=url)
+    assert exported.returncode == 0, exported
+    assert read(tmp_path / "out.csv") == Counter(awkward_rows())
+
+    again = run("issue", "import", str(tmp_path / "out.csv"), database_url=url)
+    assert again.stdout.startswith(f"0 issues created, {ISSUES} existed already;"), again
+    assert client.call("GET", "/api/issues", 200)["total"] == ISSUES
+    assert client.get("/api/issues?format=csv").content == (tmp_path / "out.csv").read_bytes()
+
+    for company in AWKWARD:
+        query = {"status": "investigating", "companyName": company}
+        found = client.call("GET", "/api/issues", 200, params=query)["items"]
+        expected = {row[0] for row in awkward_rows() if row[2:] == (company, "investigating")}
+        assert {issue["name"] for issue in found} == expected
+        assert all([m["company_name"] for m in issue["assignments"]] == [company] for issue in found)
+
+
+def test_a_bad_row_is_told_by_its_line_and_nothing_is_imported(tracker: Tracker, tmp_path: Path) -> None:
+    url, client = tracker
+    run("company", "add", "Known", database_url=url)
+    rows = [
+        ("Good before", "", "Known", "new"),
+        ("Bad status", "", "Known", "done"),
+        ("Bad company", "", "Unknown", "new"),
+        ("", "no name", "", ""),
+        ("Good after", "", "", ""),
+        ("Twice", "", "Known", "new"),
+        ("TWICE", "", "known", "new"),
+    ]
+    path = write(tmp_path / "bad.csv", COLUMNS, rows)
+
+    refused = run("issue", "import", str(path), database_url=url)
+
+    assert refused.returncode == 1 and refused.stdout == ""
+    lines = refused.stderr.splitlines()
+    assert [line.split(", line ")[1].split(":")[0] for line in lines[:-1]] == ["3", "4", "5", "8"], refused.stderr
+    assert "status must be one of" in lines[0] and "“Unknown”" in lines[1] and "name must not be blank" in lines[2]
+    assert "listed twice" in lines[3]
+    assert lines[-1] == "issue-tracker: Nothing was imported: 4 bad row(s). Mend them, or use --skip-bad."
+    assert client.call("GET", "/api/issues?search=good", 200)["total"] == 0
+
+    skipped = run("issue", "import", "--skip-bad", str(path), database_url=url)
+    assert skipped.returncode == 0 and len(skipped.stderr.splitlines()) == 4
+    assert client.call("GET", "/api/issues?search=good", 200)["total"] == 2
+    assert client.call("GET", "/api/issues?search=bad", 200)["total"] == 0
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"", "The first line must name the columns; name is missing."),
+        (b"title,status\nx,new\n", "The first line must name the columns; name is missing."),
+        (b"name,colour\nx,red\n", "Unknown columns: colour."),
+        (b'name\n"open', "Line"),
+        (b"name\n\xff\xfe\n", "Line"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_refused(tracker: Tracker, tmp_path: Path, content: bytes, sentence: str) -> None:
+    path = tmp_path / "odd.csv"
+    path.write_bytes(content)
+    refused = run("issue", "import", str(path), database_url=tracker.url)
+    assert refused.returncode == 1 and refused.stderr.startswith(f"issue-tracker: {path}: {sentence}"), refused
+    assert refused.stderr.count("\n") == 1
+
+
+def test_a_company_file_with_a_bad_row_imports_nothing(tracker: Tracker, tmp_path: Path) -> None:
+    path = write(tmp_path / "companies.csv", ["name"], [["Never one"], [" "], ["Never two"]])
+    refused = run("company", "import", str(path), database_url=tracker.url)
+    assert refused.returncode == 1 and ", line 3: name must not be blank" in refused.stderr
+    assert tracker.client.call("GET", "/api/companies?search=never", 200)["total"] == 0

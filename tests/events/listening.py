@@ -1,0 +1,78 @@
+"""A listener of the live stream, as tests see it: it reads in a thread, so that a test can act meanwhile."""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Any
+
+import httpx
+
+
+class Listening:
+    """An open stream. `events` grows as they arrive; `ended` is set when the server ends it."""
+
+    def __init__(
+        self, client: httpx.Client, last_event_id: int | None = None, path: str = "/api/events/stream"
+    ) -> None:
+        self.events: list[dict[str, Any]] = []
+        self.lines: list[str] = []
+        self.ended = threading.Event()
+        self.clean_end = False
+        self._closed = False
+        self.headers: Mapping[str, str] = {}
+        headers = {} if last_event_id is None else {"Last-Event-ID": str(last_event_id)}
+        self._own = httpx.Client(base_url=client.base_url, headers=client.headers, cookies=client.cookies, timeout=60)
+        self._context = self._own.stream("GET", path, headers=headers)
+        self.response = self._context.__enter__()
+        assert self.response.status_code == 200, self.response.read()
+        self._opened = threading.Event()
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+        assert self._opened.wait(10), "the stream did not open"
+
+    def _read(self) -> None:
+        message: dict[str, str] = {}
+        try:
+            for line in self.response.iter_lines():
+                self._opened.set()
+                self.lines.append(line)
+                if not line and "data" in message:
+                    event = json.loads(message["data"])
+                    assert (int(message["id"]), message["event"]) == (event["event_id"], event["type"])
+                    self.events.append(event)
+                    message = {}
+                elif line and not line.startswith(":"):
+                    name, _, value = line.partition(": ")
+                    message[name] = value
+            self.clean_end = True
+        except (httpx.HTTPError, httpx.StreamError):
+            if not self._closed:
+                self.clean_end = False
+        self.ended.set()
+
+    @property
+    def ids(self) -> list[int]:
+        return [event["event_id"] for event in self.events]
+
+    def close(self) -> None:
+        """Leaves, as a client does that goes away."""
+        self._closed = True
+        self._own.close()
+
+    def __enter__(self) -> "Listening":
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def eventually(true: Callable[[], bool], seconds: float = 10.0) -> None:
+    """Waits until it is true."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, "it did not become true in time"
+        time.sleep(0.01)

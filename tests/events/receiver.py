@@ -1,0 +1,105 @@
+"""A receiver of webhooks on loopback, as good or as bad as a test wants it."""
+
+import json
+import threading
+import time
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+Answer = Callable[[BaseHTTPRequestHandler], None]
+
+
+def status(code: int, body: bytes = b"", **headers: str) -> Answer:
+    """Answers with this code."""
+
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        request.send_response(code)
+        for name, value in headers.items():
+            request.send_header(name.replace("_", "-"), value)
+        request.send_header("Content-Length", str(len(body)))
+        request.end_headers()
+        request.wfile.write(body)
+
+    return answer
+
+
+def slow(seconds: float) -> Answer:
+    """Answers 200, but late."""
+
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        time.sleep(seconds)
+        status(200)(request)
+
+    return answer
+
+
+def dripping(seconds: float) -> Answer:
+    """Sends a header line every now and then, and never ends."""
+
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        request.wfile.write(b"HTTP/1.1 200 OK\r\n")
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            request.wfile.write(b"X-Drop: 1\r\n")
+            request.wfile.flush()
+            time.sleep(0.05)
+
+    return answer
+
+
+def silent(request: BaseHTTPRequestHandler) -> None:
+    """Closes without an answer."""
+    request.close_connection = True
+
+
+class Received:
+    """One message as it arrived."""
+
+    def __init__(self, path: str, headers: dict[str, str], body: bytes) -> None:
+        self.path = path
+        self.headers = headers
+        self.body = body
+
+    @property
+    def id(self) -> str:
+        return self.headers["webhook-id"]
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+class Receiver:
+    """Keeps what it gets. `answer` is how it answers from now on."""
+
+    def __init__(self) -> None:
+        self.messages: list[Received] = []
+        self.answer: Answer = status(204)
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                headers = {name.lower(): value for name, value in self.headers.items()}
+                receiver.messages.append(Received(self.path, headers, body))
+                try:
+                    receiver.answer(self)
+                except OSError:
+                    self.close_connection = True
+
+            def log_message(self, *_: object) -> None:
+                """Quiet."""
+
+        class Listener(ThreadingHTTPServer):
+            daemon_threads = True
+            request_queue_size = 128
+
+        self._server = Listener(("127.0.0.1", 0), Handler)
+        self.port = self._server.server_address[1]
+        self.url = f"http://127.0.0.1:{self.port}/hook"
+        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()

@@ -1,0 +1,107 @@
+"""The history stays fast when it is long: every read goes by an index, and a page never steps over a late event."""
+
+import threading
+
+import pytest
+from sqlalchemy import text
+
+from issue_tracker.actor import Actor, Role
+from issue_tracker.clock import now
+from issue_tracker.events.catalog import Change, EventType, Subject
+from issue_tracker.events.queries import COUNT_LIMIT, EventFilters, Selection
+from issue_tracker.events.record import record
+from tests.events.statements import statements
+from tests.world import World
+
+TESS = Actor(1, "Tess Ngo", Role.TECHNICIAN, "session")
+ADA = Actor(2, "Ada Lund", Role.SUPER_ADMIN, "session")
+
+ASKED = [
+    EventFilters(),
+    EventFilters(issue_name="VPN"),
+    EventFilters(company_name="Contoso"),
+    EventFilters(issue_name="VPN", company_name="Contoso", types=(EventType.ASSIGNMENT_CREATED,)),
+    EventFilters(types=(EventType.ISSUE_CREATED,)),
+    EventFilters(types=(EventType.ISSUE_CREATED, EventType.ISSUE_DELETED), actor="Tess Ngo"),
+    EventFilters(actor="3"),
+    EventFilters(actor="root"),
+    EventFilters(request_id="abc"),
+]
+
+
+@pytest.mark.parametrize("asked", ASKED, ids=str)
+def test_every_read_goes_by_an_index(world: World, asked: EventFilters) -> None:
+    world.given_issue("VPN", {"Contoso": "new"})
+    with world.database.read() as tx:
+        if world.engine == "postgresql":
+            tx.execute(text("SET LOCAL enable_seqscan = off"))
+        with statements(tx) as executed:
+            for actor in (TESS, ADA):
+                selection = Selection(tx, actor, asked)
+                selection.page(after=None, before=None, until=None, limit=50)
+                selection.page(after=3, before=None, until=10**6, limit=50)
+                selection.count()
+        prefix = "EXPLAIN QUERY PLAN " if world.engine == "sqlite" else "EXPLAIN "
+        for statement, parameters in (found for found in executed if "FROM events" in found[0]):
+            plan = "\n".join(str(row) for row in tx.exec_driver_sql(prefix + statement, parameters))
+            assert "Seq Scan on events" not in plan, plan
+            for line in plan.splitlines():
+                # All of everything is read in the table's own order, and stops at the limit.
+                assert "SCAN events" not in line or "INDEX" in line or asked == EventFilters(), plan
+
+
+def test_a_total_is_exact_or_says_that_it_is_not(world: World) -> None:
+    many = [Change(type=EventType.ISSUE_UPDATED, issue=Subject(1, "VPN"))] * (COUNT_LIMIT + 5)
+    with world.database.write() as tx:
+        record(tx, TESS, many[:COUNT_LIMIT], now())
+    client = world.client()
+    answer = client.call("GET", "/api/events?limit=1", 200)
+    assert (answer["total"], answer["total_exact"]) == (COUNT_LIMIT, True)
+    with world.database.write() as tx:
+        record(tx, TESS, many[COUNT_LIMIT:], now())
+    answer = client.call("GET", "/api/events?limit=1", 200)
+    assert (answer["total"], answer["total_exact"]) == (COUNT_LIMIT, False)
+
+
+def test_a_pager_waits_for_an_event_that_commits_late(world: World) -> None:
+    if world.engine == "sqlite":
+        return  # writers take turns: numbers are in the order of commits
+    client = world.client()
+    seen = client.call("GET", "/api/events?limit=1", 200)["items"]
+    start = seen[0]["event_id"] if seen else 0
+    recorded, may_commit = threading.Event(), threading.Event()
+
+    def late() -> None:
+        with world.database.write() as tx:
+            record(tx, TESS, [Change(type=EventType.ISSUE_CREATED, issue=Subject(1, "late"))], now())
+            recorded.set()
+            may_commit.wait(10)
+
+    writer = threading.Thread(target=late)
+    writer.start()
+    assert recorded.wait(10)
+    with world.database.write() as tx:
+        record(tx, TESS, [Change(type=EventType.ISSUE_CREATED, issue=Subject(2, "early"))], now())
+
+    assert [e["issue_name"] for e in client.call("GET", "/api/events", 200)["items"]] == ["early"]
+    assert client.call("GET", f"/api/events?after={start}", 200)["items"] == []
+    may_commit.set()
+    writer.join(10)
+    found = client.call("GET", f"/api/events?after={start}", 200)["items"]
+    assert [e["issue_name"] for e in found] == ["late", "early"]
+
+
+def test_a_pager_goes_over_what_was_rolled_back(world: World) -> None:
+    client = world.client()
+
+    def fail() -> None:
+        with world.database.write() as tx:
+            record(tx, TESS, [Change(type=EventType.ISSUE_CREATED, issue=Subject(1, "never"))], now())
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    with world.database.write() as tx:
+        record(tx, TESS, [Change(type=EventType.ISSUE_CREATED, issue=Subject(2, "kept"))], now())
+
+    assert [e["issue_name"] for e in client.call("GET", "/api/events?after=0", 200)["items"]] == ["kept"]

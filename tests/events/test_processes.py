@@ -1,0 +1,136 @@
+"""What needs processes of its own: changes of other processes, a prompt stop, workers, and workers that are killed."""
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import insert, select
+
+from issue_tracker.actor import command_line
+from issue_tracker.clock import iso, now
+from issue_tracker.database import migrate
+from issue_tracker.database.engine import Database
+from issue_tracker.database.tables import deliveries, delivery_attempts
+from issue_tracker.events.messages import Message, delivery_row, new_message_id
+from issue_tracker.events.webhooks import Wanted, create_webhook
+from issue_tracker.settings import Settings
+from tests.events import receiver as answers
+from tests.events.listening import Listening, eventually
+from tests.events.processes import own_servers, start
+from tests.events.receiver import Receiver
+from tests.world import Clock, World
+
+WORKER = {
+    "ISSUE_TRACKER_WEBHOOK_ALLOWED_NETWORKS": "127.0.0.0/8",
+    "ISSUE_TRACKER_WEBHOOK_TIMEOUT_SECONDS": "3",
+    "ISSUE_TRACKER_LOG_LEVEL": "error",
+}
+
+
+@pytest.fixture
+def database(fresh_database_url: str) -> Iterator[Database]:
+    database = Database(Settings(database_url=fresh_database_url))
+    migrate.upgrade(database)
+    yield database
+    database.close()
+
+
+def _queue(database: Database, url: str, count: int) -> None:
+    """Messages that are due, written in one go."""
+    with database.write() as tx:
+        webhook, _ = create_webhook(tx, command_line("tests"), Wanted(url=url))
+        at = now()
+        rows = [
+            delivery_row(webhook.id, new_message_id(), Message("webhook.test", iso(at), {"number": number}), at)
+            for number in range(count)
+        ]
+        tx.execute(insert(deliveries), rows)
+
+
+def _states(database: Database) -> Counter[str]:
+    with database.read() as tx:
+        return Counter(tx.execute(select(deliveries.c.state)).scalars())
+
+
+def _claimed(database: Database) -> set[str]:
+    """The messages with an attempt that was begun and has no result."""
+    with database.read() as tx:
+        unfinished = delivery_attempts.c.milliseconds.is_(None)
+        joined = deliveries.join(delivery_attempts, delivery_attempts.c.delivery_id == deliveries.c.id)
+        return set(tx.execute(select(deliveries.c.message_id).select_from(joined).where(unfinished)).scalars())
+
+
+def test_streams_see_other_processes_and_end_promptly_when_told_to_stop(
+    database: Database, fresh_database_url: str
+) -> None:
+    with own_servers(fresh_database_url, (), ("--workers", "2")) as (one, two):
+        here = World(one, Clock())
+        here.given_issue("VPN", {"Contoso": "new"})
+        at_two = here.client("omar")
+        at_two.base_url = two.url
+        with Listening(here.client("tess")) as first, Listening(at_two) as second:
+            for number, status in enumerate(("resolved", "new", "closed"), 1):
+                body = {"issue_name": "VPN", "company_name": "Contoso", "status": status}
+                started = time.monotonic()
+                here.client("tess").call("PUT", "/api/issues/status", 200, json=body)
+                eventually(lambda number=number: len(first.events) == len(second.events) == number)
+                assert time.monotonic() - started < 5
+            assert first.events == second.events
+            for server, listener in ((one, first), (two, second)):
+                assert server.stop() < 6
+                assert listener.ended.wait(2) and listener.clean_end
+        here.close()
+
+
+def test_a_killed_worker_loses_nothing(database: Database, fresh_database_url: str, receiver: Receiver) -> None:
+    receiver.answer = answers.slow(1.5)
+    _queue(database, receiver.url, 6)
+    worker = start(["worker"], fresh_database_url, WORKER)
+    eventually(lambda: len(receiver.messages) > 0, 60)
+    worker.kill()
+    worker.wait()
+    # Not what the receiver has read by now: a request may be on its way in when its sender dies.
+    interrupted = _claimed(database)
+    receiver.answer = answers.status(204)
+    assert 0 < len(interrupted) <= 4
+    worker = start(["worker"], fresh_database_url, WORKER)
+    try:
+        eventually(lambda: _states(database) == {"delivered": 6}, 60)
+    finally:
+        worker.terminate()
+        assert worker.wait(30) == 0
+    arrived = Counter(message.id for message in receiver.messages)
+    assert len(arrived) == 6
+    assert {id_ for id_, times in arrived.items() if times > 1} <= interrupted, "only a kill explains a repeat"
+    assert _claimed(database) == interrupted, "the interrupted attempts stand in the log"
+
+
+def test_two_workers_deliver_a_thousand_messages_once(
+    database: Database, fresh_database_url: str, receiver: Receiver
+) -> None:
+    # Claims must outlast a crowded machine: what is looked for here is a message sent twice without need.
+    settings = WORKER | {"ISSUE_TRACKER_WEBHOOK_TIMEOUT_SECONDS": "30"}
+    _queue(database, receiver.url, 1000)
+    workers = [start(["worker"], fresh_database_url, settings) for _ in range(2)]
+    try:
+        eventually(lambda: _states(database) == {"delivered": 1000}, 200)
+    finally:
+        for worker in workers:
+            worker.terminate()
+        for worker in workers:
+            worker.wait(30)
+    assert len(receiver.messages) == len({message.id for message in receiver.messages}) == 1000
+
+
+def test_serve_delivers_by_itself_within_seconds(
+    database: Database, fresh_database_url: str, receiver: Receiver
+) -> None:
+    with own_servers(fresh_database_url, (), **WORKER) as (server,):
+        world = World(server, Clock())
+        world.client("ada").call("POST", "/api/webhooks", 201, json={"url": receiver.url})
+        started = time.monotonic()
+        world.client("tess").call("POST", "/api/issues", 201, json={"name": "VPN"})
+        eventually(lambda: [m.json["type"] for m in receiver.messages] == ["issue.created"])
+        assert time.monotonic() - started < 3
+        world.close()

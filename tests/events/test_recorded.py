@@ -1,0 +1,201 @@
+"""Every type of event: the change and its event are there together, or, when the operation fails later, neither."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import Connection, func, select
+
+from issue_tracker.actor import Actor, Role, command_line
+from issue_tracker.auth import signin, tokens, users
+from issue_tracker.auth.passwords import hash_password
+from issue_tracker.auth.signin import Visitor, sign_in
+from issue_tracker.auth.tokens import Scope
+from issue_tracker.auth.users import parse_email
+from issue_tracker.commands import parse_age, prune_events
+from issue_tracker.companies import operations as company_operations
+from issue_tracker.companies.queries import get_company_by_name
+from issue_tracker.database.tables import deliveries, events, metadata
+from issue_tracker.errors import Unauthenticated
+from issue_tracker.events import webhooks
+from issue_tracker.events.catalog import EventType
+from issue_tracker.events.webhooks import Wanted
+from issue_tracker.issues import operations
+from issue_tracker.issues.bulk import set_statuses
+from issue_tracker.issues.queries import get_issue_head
+from issue_tracker.names import parse_issue_name, parse_name
+from issue_tracker.status import Status
+from tests.events.statements import statements
+from tests.world import CAST, World
+
+ADA = Actor(None, "Ada Lund", Role.SUPER_ADMIN, "session", "request-1")
+
+Act = Callable[[Connection], object]
+
+
+def _issue(act: Callable[[Connection, operations.IssueHead], object]) -> Act:
+    return lambda tx: act(tx, get_issue_head(tx, ADA, "VPN", lock=True))
+
+
+def _webhook(act: Callable[[Connection, int], object]) -> Act:
+    return lambda tx: act(tx, webhooks.list_webhooks(tx, ADA)[0].id)
+
+
+def _user_id(tx: Connection, who: str = "tess") -> int:
+    return users.get_user_by_email(tx, CAST[who][0]).user_id
+
+
+def _company(tx: Connection, name: str = "Contoso") -> operations.Company:
+    return get_company_by_name(tx, name)
+
+
+ACTS: dict[EventType, Act] = {
+    EventType.ISSUE_CREATED: lambda tx: operations.create_issue(tx, ADA, parse_issue_name("New"), None),
+    EventType.ISSUE_UPDATED: _issue(lambda tx, i: operations.update_issue(tx, ADA, i, new_name=parse_name("Tunnel"))),
+    EventType.ISSUE_DELETED: _issue(lambda tx, i: operations.delete_issue(tx, ADA, i)),
+    EventType.ASSIGNMENT_CREATED: _issue(
+        lambda tx, i: operations.set_status(tx, ADA, i, _company(tx, "Fabrikam"), Status.NEW)
+    ),
+    EventType.ASSIGNMENT_STATUS_CHANGED: _issue(
+        lambda tx, i: operations.set_status(tx, ADA, i, _company(tx), Status.CLOSED)
+    ),
+    EventType.ASSIGNMENT_DELETED: _issue(lambda tx, i: operations.unassign(tx, ADA, i, _company(tx))),
+    EventType.COMPANY_CREATED: lambda tx: company_operations.create_company(tx, ADA, parse_name("New")),
+    EventType.COMPANY_UPDATED: lambda tx: company_operations.update_company(
+        tx, ADA, _company(tx).company_id, archived=True
+    ),
+    EventType.COMPANY_DELETED: lambda tx: company_operations.delete_company(
+        tx, ADA, _company(tx, "Fabrikam").company_id
+    ),
+    EventType.USER_CREATED: lambda tx: users.create_user(
+        tx, ADA, parse_email("new@example.com"), "New", Role.MEMBER, "hash"
+    ),
+    EventType.USER_UPDATED: lambda tx: users.update_user(tx, ADA, _user_id(tx), active=False),
+    EventType.TOKEN_CREATED: lambda tx: tokens.create_token(tx, ADA, _user_id(tx), "ci", [Scope.READ], None),
+    EventType.TOKEN_DELETED: lambda tx: tokens.revoke_token(
+        tx, ADA, _user_id(tx), tokens.list_tokens(tx, _user_id(tx))[0].id
+    ),
+    EventType.WEBHOOK_CREATED: lambda tx: webhooks.create_webhook(tx, ADA, Wanted(url="https://example.com/new")),
+    EventType.WEBHOOK_UPDATED: _webhook(lambda tx, id_: webhooks.rotate_secret(tx, ADA, id_)),
+    EventType.WEBHOOK_DELETED: _webhook(lambda tx, id_: webhooks.delete_webhook(tx, ADA, id_)),
+    EventType.WEBHOOK_DISABLED: _webhook(lambda tx, id_: webhooks.disable_webhook(tx, ADA, id_, "gone")),
+}
+SIGN_INS = {EventType.SESSION_CREATED, EventType.SESSION_FAILED}
+
+
+class Failed(Exception):
+    """Something went wrong after the operation had written."""
+
+
+def _content(world: World) -> dict[str, list[tuple[object, ...]]]:
+    """Everything there is."""
+    with world.database.read() as tx:
+        return {
+            table.name: sorted((tuple(row) for row in tx.execute(select(table))), key=str)
+            for table in metadata.sorted_tables
+        }
+
+
+def _count(world: World, type_: EventType) -> int:
+    with world.database.read() as tx:
+        query = select(func.count()).where(events.c.type == type_.value)
+        return int(tx.execute(query).scalar_one())
+
+
+def test_every_type_is_covered() -> None:
+    assert ACTS.keys() | SIGN_INS == set(EventType)
+
+
+@pytest.mark.parametrize("type_", list(ACTS), ids=str)
+def test_a_change_and_its_event_are_there_together_or_neither(world: World, type_: EventType) -> None:
+    world.given_issue("VPN", {"Contoso": "new"})
+    world.token("tess")
+    with world.database.write() as tx:
+        webhooks.create_webhook(tx, ADA, Wanted(url="https://example.com/"))
+    before, told = _content(world), _count(world, type_)
+
+    def fail() -> None:
+        with world.database.write() as tx:
+            ACTS[type_](tx)
+            raise Failed
+
+    with pytest.raises(Failed):
+        fail()
+    assert _content(world) == before
+
+    with world.database.write() as tx:
+        ACTS[type_](tx)
+    after = _content(world)
+    assert _count(world, type_) == told + 1
+    changed = {name for name in after if after[name] != before[name]}
+    assert "events" in changed and changed - {"events", "deliveries"}, "the change itself"
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_a_sign_in_and_its_event_are_there_together_or_neither(
+    world: World, right: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    password = "correct horse battery staple"
+    with world.database.write() as tx:
+        users.update_user(tx, command_line("tests"), _user_id(tx), password_hash=hash_password(password))
+    type_ = EventType.SESSION_CREATED if right else EventType.SESSION_FAILED
+    visitor = Visitor("192.0.2.7", "tests", "request-1")
+    email, given = CAST["tess"][0], password if right else "wrong"
+    original = signin.record
+
+    def record_and_fail(*arguments: object) -> None:
+        original(*arguments)
+        raise Failed
+
+    monkeypatch.setattr(signin, "record", record_and_fail)
+    before = _content(world)
+    with pytest.raises(Failed):
+        sign_in(world.database, world.server.settings, email, given, visitor)
+    after = _content(world)
+    assert (after["events"], after["sessions"]) == (before["events"], before["sessions"])
+    monkeypatch.undo()
+    if right:
+        sign_in(world.database, world.server.settings, email, given, visitor)
+    else:
+        with pytest.raises(Unauthenticated):
+            sign_in(world.database, world.server.settings, email, given, visitor)
+    assert _count(world, type_) == 1
+    assert len(_content(world)["sessions"]) == len(before["sessions"]) + right
+
+
+def test_events_are_written_in_batches(world: World) -> None:
+    """A bulk change of many companies costs as few statements as one of few."""
+    names = [f"Company {number}" for number in range(300)]
+    world.given_companies(*names)
+    world.given_issue("Few", dict.fromkeys(names[:3], "new"))
+    world.given_issue("Many", dict.fromkeys(names, "new"))
+    counts = []
+    for name in ("Few", "Many"):
+        with world.database.write() as tx, statements(tx) as executed:
+            set_statuses(tx, ADA, get_issue_head(tx, ADA, name, lock=True), Status.RESOLVED)
+        counts.append(len(executed))
+    assert counts[0] == counts[1] <= 8
+
+
+def test_retention_deletes_finished_deliveries_and_sign_ins_only(world: World) -> None:
+    world.given_issue("VPN", {"Contoso": "new"})
+    with world.database.write() as tx:
+        webhook, _ = webhooks.create_webhook(tx, ADA, Wanted(url="https://example.com/"))
+        webhooks.send_test(tx, ADA, webhook.id)
+        webhooks.send_test(tx, ADA, webhook.id)
+        last = select(func.max(deliveries.c.id)).scalar_subquery()
+        tx.execute(deliveries.update().where(deliveries.c.id == last).values(state="delivered"))
+    with pytest.raises(Unauthenticated):
+        sign_in(world.database, world.server.settings, "nobody@example.com", "x", Visitor("192.0.2.7", "", ""))
+    before = _content(world)
+    prune_events(world.database, timedelta(days=1))
+    assert _content(world) == before
+    world.clock.advance(days=91)
+    prune_events(world.database, parse_age("90d"))
+    after = _content(world)
+    assert len(after["events"]) == len(before["events"]) - 1 and _count(world, EventType.SESSION_FAILED) == 0
+    assert len(after["deliveries"]) == len(before["deliveries"]) - 1
+    assert parse_age("36h") == timedelta(hours=36)
+    for bad in ("", "90", "d", "-1d", "1w", "0d"):
+        with pytest.raises(ValueError, match="such as 90d"):
+            parse_age(bad)

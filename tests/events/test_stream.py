@@ -1,0 +1,182 @@
+"""GET /api/events/stream (contract, section 7): who is told what, when, in which order, and when it ends."""
+
+import threading
+import time
+
+import pytest
+
+from issue_tracker.actor import Actor, Role
+from issue_tracker.clock import now
+from issue_tracker.events import stream as stream_module
+from issue_tracker.events.catalog import Change, EventType, Subject
+from issue_tracker.events.record import record
+from tests.events.listening import Listening, eventually
+from tests.world import CAST, World
+
+TESS = Actor(1, "Tess Ngo", Role.TECHNICIAN, "session")
+
+
+def _set(world: World, status: str, company: str = "Contoso") -> None:
+    body = {"issue_name": "VPN", "company_name": company, "status": status}
+    world.client("omar").call("PUT", "/api/issues/status", 200, json=body)
+
+
+def test_a_change_reaches_listeners_as_the_history_tells_it(world: World) -> None:
+    world.given_issue("VPN", {"Contoso": "new"})
+    with Listening(world.client("tess")) as listener:
+        assert listener.response.headers["content-type"] == "text/event-stream"
+        assert listener.response.headers["cache-control"] == "no-store"
+        assert listener.response.headers["x-accel-buffering"] == "no"
+        started = time.monotonic()
+        _set(world, "resolved")
+        eventually(lambda: len(listener.events) == 1)
+        assert time.monotonic() - started < 1
+        assert listener.events == world.client().call("GET", "/api/events?limit=1", 200)["items"]
+
+
+def test_only_what_comes_later_is_told(world: World) -> None:
+    world.given_issue("VPN", {"Contoso": "new"})
+    for status in ("resolved", "new", "resolved"):
+        _set(world, status)
+        with Listening(world.client("tess")) as listener:
+            _set(world, "monitoring")
+            eventually(lambda listener=listener: len(listener.events) == 1)
+            assert listener.events[0]["to"] == "monitoring"
+
+
+def test_a_listener_resumes_after_the_last_event_it_got(world: World) -> None:
+    world.given_issue("VPN", {"Contoso": "new"})
+    everything = world.client().call("GET", "/api/events?after=0", 200)["items"]
+    with Listening(world.client("tess"), last_event_id=everything[0]["event_id"]) as listener:
+        _set(world, "resolved")
+        eventually(lambda: len(listener.events) == 2)
+        assert listener.events[0] == everything[1] and listener.events[1]["to"] == "resolved"
+    with Listening(world.client("tess"), path="/api/events/stream?after=0") as listener:
+        eventually(lambda: len(listener.events) == 3)
+    with Listening(world.client("tess"), last_event_id=2**62) as restored:
+        _set(world, "closed")
+        eventually(lambda: [event["to"] for event in restored.events] == ["closed"])
+    world.client().call("GET", "/api/events/stream", 400, headers={"Last-Event-ID": "yesterday"})
+    world.client().call("GET", "/api/events/stream?after=x", 422)
+
+
+def test_a_long_absence_is_caught_up_in_order(world: World) -> None:
+    many = [Change(type=EventType.ISSUE_UPDATED, issue=Subject(1, "VPN"))] * 1700
+    with Listening(world.client("tess")):  # the reader runs
+        with world.database.write() as tx:
+            record(tx, TESS, many, now())
+        with Listening(world.client("tess"), last_event_id=0) as late:
+            eventually(lambda: len(late.events) >= 1700)
+            assert late.ids == list(range(late.ids[0], late.ids[0] + 1700))
+
+
+def test_audit_is_for_super_admins(world: World) -> None:
+    with Listening(world.client("ada")) as ada, Listening(world.client("tess")) as tess:
+        world.client("ada").call("POST", "/api/companies", 201, json={"name": "Newcomer"})
+        world.given_issue("VPN")
+        eventually(lambda: len(ada.events) == 2 and len(tess.events) == 1)
+        assert [e["type"] for e in ada.events] == ["company.created", "issue.created"]
+        assert [e["type"] for e in tess.events] == ["issue.created"]
+    with Listening(world.client("tess"), last_event_id=0) as tess:
+        eventually(lambda: len(tess.events) == 1)
+    world.anonymous().call("GET", "/api/events/stream", 401)
+    world.client("mia").call("GET", "/api/events/stream", 403)
+
+
+def test_the_head_of_a_stream_ends_at_once(world: World) -> None:
+    response = world.client().head("/api/events/stream")
+    assert (response.status_code, response.headers["content-type"]) == (200, "text/event-stream")
+
+
+def test_a_heartbeat_comes_when_nothing_else_does(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert stream_module.HEARTBEAT_SECONDS == 15
+    monkeypatch.setattr(stream_module, "HEARTBEAT_SECONDS", 0.2)
+    with Listening(world.client("tess")) as listener:
+        eventually(lambda: listener.lines.count(": heartbeat") >= 2)
+
+
+@pytest.mark.parametrize("ending", ["logout", "disabled", "demoted", "idle"])
+def test_a_stream_ends_with_its_session(world: World, ending: str) -> None:
+    client, ada = world.client("tess"), world.client("ada")
+    user = next(u for u in ada.call("GET", "/api/users", 200)["items"] if u["email"] == CAST["tess"][0])
+    with Listening(client) as listener, Listening(world.client("omar")) as other:
+        if ending == "logout":
+            client.call("POST", "/api/auth/logout", 204)
+        elif ending == "disabled":
+            ada.call("PUT", f"/api/users/{user['user_id']}", 200, json={"active": False})
+        elif ending == "demoted":
+            ada.call("PUT", f"/api/users/{user['user_id']}", 200, json={"role": "member"})
+        else:
+            world.clock.advance(hours=13)
+        assert listener.ended.wait(6) and listener.clean_end
+        assert ending == "idle" or not other.ended.is_set()
+
+
+def test_a_stream_ends_with_its_token(world: World) -> None:
+    client = world.bearer("tess", "read", name="monitoring")
+    tokens = world.client("tess").call("GET", "/api/auth/tokens", 200)["items"]
+    with Listening(client) as listener:
+        world.client("tess").call("DELETE", f"/api/auth/tokens/{tokens[0]['id']}", 204)
+        assert listener.ended.wait(6) and listener.clean_end
+
+
+def test_events_are_told_in_order_when_transactions_commit_out_of_order(world: World) -> None:
+    if world.engine == "sqlite":
+        return  # writers take turns
+    recorded, may_commit = threading.Event(), threading.Event()
+
+    def write(name: str, *, wait: bool) -> None:
+        with world.database.write() as tx:
+            record(tx, TESS, [Change(type=EventType.ISSUE_CREATED, issue=Subject(1, name))], now())
+            recorded.set()
+            assert not wait or may_commit.wait(10)
+
+    with Listening(world.client("tess")) as before:
+        late = threading.Thread(target=write, args=("late",), kwargs={"wait": True})
+        late.start()
+        assert recorded.wait(10)
+        write("early", wait=False)
+        with Listening(world.client("tess")) as meanwhile:
+            write("last", wait=False)
+            time.sleep(0.3)
+            assert before.events == [] and meanwhile.events == []
+            may_commit.set()
+            late.join(10)
+            eventually(lambda: len(before.events) == 3 and len(meanwhile.events) == 2)
+            assert [e["issue_name"] for e in before.events] == ["late", "early", "last"]
+            # "early" was there already when this one came.
+            assert [e["issue_name"] for e in meanwhile.events] == ["late", "last"]
+            with Listening(world.client("tess"), last_event_id=before.ids[0]) as resumed:
+                eventually(lambda: resumed.events == before.events[1:])
+
+
+def test_what_was_rolled_back_holds_nobody_up(world: World) -> None:
+    def fail() -> None:
+        with world.database.write() as tx:
+            record(tx, TESS, [Change(type=EventType.ISSUE_CREATED, issue=Subject(1, "never"))], now())
+            raise ZeroDivisionError
+
+    with Listening(world.client("tess")) as listener:
+        with pytest.raises(ZeroDivisionError):
+            fail()
+        world.given_issue("kept")
+        eventually(lambda: [e["issue_name"] for e in listener.events] == ["kept"], 2)
+
+
+def test_a_listener_that_does_not_read_is_let_go_and_the_rest_are_not_slowed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream_module, "QUEUE_BYTES", 512 * 1024)
+    many = [Change(type=EventType.ISSUE_UPDATED, issue=Subject(1, "VPN"), note="x" * 2000)] * 150
+    slow_client = world.client("omar")
+    with (
+        slow_client.stream("GET", "/api/events/stream") as slow,
+        Listening(world.client("tess")) as quick,
+    ):
+        for batch in range(40):
+            with world.database.write() as tx:
+                record(tx, TESS, many, now())
+            eventually(lambda batch=batch: len(quick.events) == 150 * (batch + 1))
+        got = b"".join(slow.iter_bytes())  # ends: cleanly, and before the end of events
+        assert 0 < got.count(b"data: ") < 6000
+        assert not quick.ended.is_set()

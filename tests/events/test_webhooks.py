@@ -1,0 +1,199 @@
+"""The management of webhooks (contract, section 8): super admins only, secrets shown once, rotation, the log."""
+
+import re
+from datetime import datetime
+from typing import Any
+
+import pytest
+from standardwebhooks import Webhook, WebhookVerificationError
+
+from issue_tracker.events.delivery import Deliverer
+from tests.events.receiver import Receiver
+from tests.world import Client, World
+
+URL = "https://hooks.example.com/issues"
+
+
+def _create(ada: Client, url: str = URL, **fields: Any) -> dict[str, Any]:
+    created: dict[str, Any] = ada.call("POST", "/api/webhooks", 201, json={"url": url, **fields})
+    return created
+
+
+def test_the_secret_is_shown_once(world: World) -> None:
+    ada = world.client("ada")
+    created = _create(ada, description="Status page")
+    secret = created.pop("secret")
+    assert re.fullmatch(r"whsec_[A-Za-z0-9+/]{43}=", secret)
+    assert created == {
+        "id": created["id"],
+        "url": URL,
+        "event_types": [],
+        "company_ids": [],
+        "active": True,
+        "description": "Status page",
+        "disabled_reason": None,
+        "created_at": created["created_at"],
+        "updated_at": created["created_at"],
+    }
+    assert ada.call("GET", f"/api/webhooks/{created['id']}", 200) == created
+    assert ada.call("GET", "/api/webhooks", 200) == {"items": [created], "total": 1}
+    events = ada.get("/api/events").text
+    assert "webhook.created" in events and secret not in events
+
+
+def test_a_replayed_creation_does_not_show_it_again(world: World) -> None:
+    ada = world.client("ada")
+    options = {"json": {"url": URL}, "headers": {"Idempotency-Key": "once"}}
+    first = ada.call("POST", "/api/webhooks", 201, **options)
+    assert ada.call("POST", "/api/webhooks", 201, **options) == first | {"secret": None}
+
+
+def test_only_super_admins_may(world: World) -> None:
+    created = _create(world.client("ada"))
+    for who, expected in (("tess", 403), ("mia", 403)):
+        client = world.client(who)
+        client.call("GET", "/api/webhooks", expected)
+        client.call("POST", "/api/webhooks", expected, json={"url": URL})
+        client.call("GET", f"/api/webhooks/{created['id']}/deliveries", expected)
+    world.anonymous().call("GET", "/api/webhooks", 401)
+
+
+def test_what_is_wrong_is_said(world: World) -> None:
+    ada = world.client("ada")
+    bad = ("", "hooks.example.com", "ftp://example.com/", "https://", "https://u:p@example.com/", "https://e.com/#x")
+    for url in (*bad, "https://example.com:99999/", "https://example.com/a b", "https://exämple.com/"):
+        answer = ada.call("POST", "/api/webhooks", 400, json={"url": url})
+        assert answer["errors"][0]["field"] == "url", url
+    answer = ada.call("POST", "/api/webhooks", 400, json={"url": URL, "event_types": ["issue.exploded"]})
+    assert "issue.exploded" in answer["detail"]
+    ada.call("POST", "/api/webhooks", 404, json={"url": URL, "company_ids": [999999]})
+    ada.call("POST", "/api/webhooks", 400, json={"url": URL, "secret": "mine"})
+    for method, path in (("GET", ""), ("DELETE", ""), ("POST", "/test"), ("POST", "/rotate-secret")):
+        ada.call(method, f"/api/webhooks/999{path}", 404)
+    ada.call("GET", "/api/webhooks/999/deliveries", 404)
+    ada.call("POST", "/api/webhooks/deliveries/999/redeliver", 404)
+
+
+def test_changing_and_deleting(world: World) -> None:
+    ada = world.client("ada")
+    contoso = world.given_companies("Contoso")["Contoso"]
+    path = f"/api/webhooks/{_create(ada)['id']}"
+    wanted = {"event_types": ["issue.created"], "company_ids": [contoso], "active": False, "description": "x"}
+    changed = ada.call("PUT", path, 200, json=wanted)
+    assert changed.items() >= wanted.items()
+    assert ada.call("PUT", path, 200, json=wanted) == changed
+    ada.call("POST", f"{path}/test", 400)
+    ada.call("DELETE", path, 204)
+    ada.call("GET", path, 404)
+    told = [e["type"] for e in ada.call("GET", "/api/events?limit=3", 200)["items"]]
+    assert told == ["webhook.deleted", "webhook.updated", "webhook.created"]
+
+
+def test_a_test_message_is_delivered_and_signed(world: World, receiver: Receiver, deliverer: Deliverer) -> None:
+    ada = world.client("ada")
+    created = _create(ada, receiver.url)
+    queued = ada.call("POST", f"/api/webhooks/{created['id']}/test", 202)
+    assert (queued["state"], queued["attempts"]) == ("pending", [])
+    assert deliverer.deliver_due() == 1
+
+    message = receiver.messages[0]
+    verified = Webhook(created["secret"]).verify(message.body, message.headers)
+    assert verified["type"] == "webhook.test" and datetime.fromisoformat(verified["timestamp"])
+    assert message.headers["content-type"] == "application/json"
+    with pytest.raises(WebhookVerificationError):
+        Webhook(created["secret"]).verify(message.body + b" ", message.headers)
+    (logged,) = ada.call("GET", f"/api/webhooks/{created['id']}/deliveries", 200)["items"]
+    assert (logged["state"], logged["message_id"], logged["next_attempt_at"]) == ("delivered", message.id, None)
+    assert [(a["code"], a["error"]) for a in logged["attempts"]] == [(204, None)]
+
+
+def test_old_and_new_secret_both_sign_for_a_day(world: World, receiver: Receiver, deliverer: Deliverer) -> None:
+    ada = world.client("ada")
+    created = _create(ada, receiver.url)
+    path = f"/api/webhooks/{created['id']}"
+    old, new = created["secret"], ada.call("POST", f"{path}/rotate-secret", 200)["secret"]
+    assert old != new
+    ada.call("POST", f"{path}/test", 202)
+    deliverer.deliver_due()
+    for secret in (old, new):
+        assert Webhook(secret).verify(receiver.messages[0].body, receiver.messages[0].headers)
+    world.clock.advance(hours=25)
+    ada = world.client("ada")
+    ada.call("POST", f"{path}/test", 202)
+    deliverer.deliver_due()
+    assert receiver.messages[1].headers["webhook-signature"].count("v1,") == 1
+
+
+def test_a_message_can_be_sent_again(world: World, receiver: Receiver, deliverer: Deliverer) -> None:
+    ada = world.client("ada")
+    created = _create(ada, receiver.url)
+    queued = ada.call("POST", f"/api/webhooks/{created['id']}/test", 202)
+    deliverer.deliver_due()
+    ada.call("POST", f"/api/webhooks/deliveries/{queued['id']}/redeliver", 202)
+    deliverer.deliver_due()
+    assert receiver.messages[0].id == receiver.messages[1].id
+    log = ada.call("GET", f"/api/webhooks/{created['id']}/deliveries?limit=1", 200)
+    assert log["total"] == 1 and len(log["items"][0]["attempts"]) == 2
+    assert ada.call("GET", f"/api/webhooks/{created['id']}/deliveries?before=1", 200)["items"] == []
+
+
+def test_messages_follow_the_wishes_of_each_webhook(world: World, receiver: Receiver, deliverer: Deliverer) -> None:
+    ada = world.client("ada")
+    ids = world.given_companies("Contoso", "Fabrikam")
+    _create(ada, receiver.url + "/all")
+    _create(ada, receiver.url + "/typed", event_types=["issue.created"])
+    _create(ada, receiver.url + "/fabrikam", company_ids=[ids["Fabrikam"]])
+    _create(ada, receiver.url + "/off", active=False)
+    deliverer.deliver_due()
+    receiver.messages.clear()
+    body = {"name": "VPN", "companies": [{"company_name": "Contoso"}, {"company_name": "Fabrikam"}]}
+    world.client("tess").call("POST", "/api/issues", 201, json=body)
+    deliverer.deliver_due()
+
+    got: dict[str, list[tuple[str, str | None]]] = {}
+    for message in receiver.messages:
+        told = message.json
+        got.setdefault(message.path.rsplit("/", 1)[1], []).append((told["type"], told["data"]["company_name"]))
+    assert got == {
+        "all": [("issue.created", None), ("assignment.created", "Contoso"), ("assignment.created", "Fabrikam")],
+        "typed": [("issue.created", None)],
+        "fabrikam": [("assignment.created", "Fabrikam")],
+    }
+    in_history = ada.call("GET", "/api/events?type=issue.created", 200)["items"]
+    assert [m.json["data"] for m in receiver.messages if m.path.endswith("typed")] == in_history
+
+
+def test_a_bulk_change_is_one_message(world: World, receiver: Receiver, deliverer: Deliverer) -> None:
+    world.given_issue("VPN", {"Contoso": "new", "Fabrikam": "new", "Acme Manufacturing": "resolved"})
+    ada = world.client("ada")
+    fabrikam = world.given_companies("Fabrikam")["Fabrikam"]
+    _create(ada, receiver.url + "/all")
+    _create(ada, receiver.url + "/changes", event_types=["assignment.status_changed"], company_ids=[fabrikam])
+    _create(ada, receiver.url + "/other", event_types=["issue.deleted"])
+    deliverer.deliver_due()
+    receiver.messages.clear()
+    world.client("tess").call(
+        "POST", "/api/issues/status/bulk", 200, json={"issue_name": "VPN", "status": "resolved", "note": "Fixed"}
+    )
+    deliverer.deliver_due()
+
+    everything, changes = sorted(receiver.messages, key=lambda message: message.path)
+    assert everything.json["type"] == changes.json["type"] == "assignment.bulk_status_changed"
+    assert [(e["company_name"], e["to"], e["note"]) for e in everything.json["data"]["events"]] == [
+        ("Contoso", "resolved", "Fixed"),
+        ("Fabrikam", "resolved", "Fixed"),
+    ]
+    assert [e["company_name"] for e in changes.json["data"]["events"]] == ["Fabrikam"]
+
+
+def test_a_webhook_made_later_is_told_by_every_connection(
+    world: World, receiver: Receiver, deliverer: Deliverer
+) -> None:
+    """What webhooks want must not be remembered longer than a transaction: connections live on."""
+    tess = world.client("tess")
+    for number in range(20):
+        tess.call("POST", "/api/issues", 201, json={"name": f"Before {number}"})
+    _create(world.client("ada"), receiver.url, event_types=["issue.created"])
+    for number in range(20):
+        tess.call("POST", "/api/issues", 201, json={"name": f"After {number}"})
+    assert deliverer.deliver_due() == 20

@@ -1,0 +1,166 @@
+"""POST /api/issues (specification, “Create an issue”; contract, section 4)."""
+
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from tests.world import World
+
+
+def test_an_issue_is_created_with_its_assignments(world: World) -> None:
+    client = world.client("tess")
+
+    created = client.call(
+        "POST",
+        "/api/issues",
+        201,
+        json={
+            "name": "Printer firmware failure",
+            "description": "Firmware 4.3.2 fails.",
+            "companies": [{"company_name": "fabrikam", "status": "investigating"}, {"company_name": "Contoso"}],
+        },
+    )
+
+    assert [(m["company_name"], m["status"]) for m in created["assignments"]] == [
+        ("Contoso", "new"),
+        ("Fabrikam", "investigating"),
+    ]
+    assert client.call("GET", "/api/issues/Printer%20firmware%20failure", 200) == created
+
+
+def test_a_taken_name_is_refused_in_any_case(world: World) -> None:
+    world.given_issue("Straße")
+
+    answer = world.client().call("POST", "/api/issues", 400, json={"name": "STRASSE"})
+
+    assert answer["errors"][0]["field"] == "name"
+    assert world.client().call("GET", "/api/issues", 200)["total"] == 1
+
+
+def test_unknown_companies_are_named_together_and_nothing_is_created(world: World) -> None:
+    client = world.client()
+    companies = [{"company_name": "Nobody"}, {"company_name": "Contoso"}, {"company_name": "No one"}]
+
+    answer = client.call("POST", "/api/issues", 404, json={"name": "Fault", "companies": companies})
+
+    assert "“Nobody”" in answer["detail"] and "“No one”" in answer["detail"]
+    assert client.call("GET", "/api/issues", 200) == {"items": [], "total": 0}
+
+
+def test_a_company_starts_as_new_and_a_name_is_enough(world: World) -> None:
+    client = world.client()
+
+    assert client.call("POST", "/api/issues", 201, json={"name": "  Just a name "})["name"] == "Just a name"
+    empty = {"name": "Null everywhere", "description": None, "companies": None}
+    assert client.call("POST", "/api/issues", 201, json=empty)["description"] is None
+    member = {"company_name": "contoso", "status": None}
+    created = client.call("POST", "/api/issues", 201, json={"name": "One", "companies": [member]})
+    assert [(m["company_name"], m["status"]) for m in created["assignments"]] == [("Contoso", "new")]
+
+
+@pytest.mark.parametrize("name", ["TCP/IP", "100% loss?", "é", "a b"])
+def test_the_location_leads_to_the_issue(world: World, name: str) -> None:
+    client = world.client()
+    response = client.post("/api/issues", json={"name": name})
+    assert response.headers["Location"] == "/api/issues/" + quote(name, safe="")
+    assert client.call("GET", response.headers["Location"], 200) == response.json()
+
+
+@pytest.mark.parametrize(
+    ("body", "fields"),
+    [
+        ({}, ["name"]),
+        ({"name": None}, ["name"]),
+        ({"name": 5}, ["name"]),
+        ({"name": " \t\n"}, ["name"]),
+        ({"name": "x" * 256}, ["name"]),
+        ({"name": "a\u0000b"}, ["name"]),
+        ({"name": "a\u001fb"}, ["name"]),
+        ({"name": "a\u0085b"}, ["name"]),
+        ({"name": "status"}, ["name"]),
+        ({"name": " StAtUs "}, ["name"]),
+        ({"name": "."}, ["name"]),
+        ({"name": ".."}, ["name"]),
+        ({"name": "x", "description": "y" * 10_001}, ["description"]),
+        ({"name": "x", "description": ["y"]}, ["description"]),
+        ({"name": "x", "colour": "red"}, ["colour"]),
+        ({"name": "x", "companies": {}}, ["companies"]),
+        ({"name": "x", "companies": [{"status": "new"}]}, ["companies[0].company_name"]),
+        (
+            {"name": "x", "companies": [{"company_name": "Contoso"}, {"company_name": ""}]},
+            ["companies[1].company_name"],
+        ),
+        (
+            {"name": "", "companies": [{"company_name": 1, "status": "done", "x": 0}, 7], "y": 1},
+            ["y", "name", "companies[0].x", "companies[0].company_name", "companies[0].status", "companies[1]"],
+        ),
+        (
+            {"name": "x", "companies": [{"company_name": "Contoso"}, {"company_name": "CONTOSO"}]},
+            ["companies[1].company_name"],
+        ),
+    ],
+)
+def test_an_invalid_body_names_every_wrong_field(world: World, body: dict[str, Any], fields: list[str]) -> None:
+    answer = world.client().call("POST", "/api/issues", 400, json=body)
+    assert [error["field"] for error in answer["errors"]] == fields
+    assert world.client().call("GET", "/api/issues", 200)["total"] == 0
+
+
+@pytest.mark.parametrize("name", ["status", "..", "."])
+def test_a_reserved_name_is_refused_saying_why(world: World, name: str) -> None:
+    answer = world.client().call("POST", "/api/issues", 400, json={"name": name})
+    assert f"“{name}” is reserved, because" in answer["detail"]
+
+
+@pytest.mark.parametrize("name", ["x" * 255, "🔥" * 255, "ΐ" * 255])
+def test_the_longest_names_are_stored_whole(world: World, name: str) -> None:
+    client = world.client()
+    client.call("POST", "/api/issues", 201, json={"name": name, "description": "é" * 10_000})
+    found = client.call("GET", f"/api/issues/{quote(name, safe='')}", 200)
+    assert found["name"] == name and found["description"] == "é" * 10_000
+
+
+def test_names_are_stored_in_composed_form(world: World) -> None:
+    assert world.client().call("POST", "/api/issues", 201, json={"name": "e\u0301clair"})["name"] == "éclair"
+    assert world.client().call("GET", "/api/issues/%C3%89CLAIR", 200)["name"] == "éclair"
+    assert world.client().call("GET", "/api/issues/E%CC%81CLAIR", 200)["name"] == "éclair"
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"[]", b"null", b"\xff", b'{"name": "x"} trailing', b'"\\ud800"', b"{'a': 1}"]
+)
+def test_a_body_that_is_no_json_object_is_refused(world: World, body: bytes) -> None:
+    response = world.client().post("/api/issues", content=body, headers={"Content-Type": "application/json"})
+    assert response.status_code == 400, response.text
+    assert response.json()["detail"]
+
+
+def test_an_archived_company_takes_no_new_assignment(world: World) -> None:
+    contoso = world.given_companies("Contoso")["Contoso"]
+    world.client("ada").call("PUT", f"/api/companies/{contoso}", 200, json={"archived": True})
+
+    answer = world.client().call(
+        "POST", "/api/issues", 400, json={"name": "x", "companies": [{"company_name": "Contoso"}]}
+    )
+
+    assert "“Contoso” is archived" in answer["detail"]
+    assert world.client().call("GET", "/api/issues", 200)["total"] == 0
+
+
+def test_creating_is_one_event_and_one_for_each_company(world: World) -> None:
+    companies = [{"company_name": "Fabrikam", "status": "new"}, {"company_name": "Contoso", "status": "closed"}]
+    response = world.client().post(
+        "/api/issues", json={"name": "Fault", "companies": companies}, headers={"X-Request-ID": "create-1"}
+    )
+    assert response.status_code == 201
+
+    told = [(event.type, event.company_name, event.to_value) for event in world.history()]
+    assert told[0] == ("issue.created", None, None)
+    assert sorted(told[1:]) == [
+        ("assignment.created", "Contoso", "closed"),
+        ("assignment.created", "Fabrikam", "new"),
+    ]
+    assert {(event.actor_name, event.channel, event.request_id) for event in world.history()} == {
+        ("Tess Ngo", "session", "create-1")
+    }

@@ -1,0 +1,199 @@
+"""GET /api/issues with filters (specification, “List issues”; contract, section 4)."""
+
+from typing import Any
+
+import pytest
+
+from tests.world import World
+
+MAIL, VPN, WAN, IDLE = "Mail delayed", "VPN drops", "Network degradation", "Nobody is affected"
+
+
+@pytest.fixture
+def four_issues(world: World) -> World:
+    """Three issues that overlap in companies and statuses, and one without assignments."""
+    world.given_issue(WAN, {"Acme Manufacturing": "investigating", "Contoso": "new"}, "Packet loss on WAN links")
+    world.given_issue(MAIL, {"Contoso": "investigating", "Fabrikam": "resolved"}, "The relay queues")
+    world.given_issue(VPN, {"Acme Manufacturing": "closed", "Müller & Söhne": "in_progress"})
+    world.given_issue(IDLE)
+    return world
+
+
+def shown(world: World, query: str) -> dict[str, list[tuple[str, str]]]:
+    """What a query lists: each issue's name with its (company, status) pairs."""
+    answer = world.client().call("GET", f"/api/issues?{query}", 200)
+    assert answer["total"] == len(answer["items"])
+    return {
+        issue["name"]: [(member["company_name"], member["status"]) for member in issue["assignments"]]
+        for issue in answer["items"]
+    }
+
+
+def test_without_a_filter_every_issue_is_listed_by_name(four_issues: World) -> None:
+    assert shown(four_issues, "") == {
+        MAIL: [("Contoso", "investigating"), ("Fabrikam", "resolved")],
+        WAN: [("Acme Manufacturing", "investigating"), ("Contoso", "new")],
+        IDLE: [],
+        VPN: [("Acme Manufacturing", "closed"), ("Müller & Söhne", "in_progress")],
+    }
+    assert list(shown(four_issues, "")) == [MAIL, WAN, IDLE, VPN]
+
+
+def test_status_shows_only_the_matching_assignments(four_issues: World) -> None:
+    assert shown(four_issues, "status=investigating") == {
+        MAIL: [("Contoso", "investigating")],
+        WAN: [("Acme Manufacturing", "investigating")],
+    }
+
+
+def test_a_repeated_status_means_any_of_them(four_issues: World) -> None:
+    assert shown(four_issues, "status=new&status=closed") == {
+        WAN: [("Contoso", "new")],
+        VPN: [("Acme Manufacturing", "closed")],
+    }
+
+
+@pytest.mark.parametrize("form", ["IN_PROGRESS", "In Progress", "in-progress", "%20in%20progress%20"])
+def test_a_status_filter_is_lenient_in_form(four_issues: World, form: str) -> None:
+    assert shown(four_issues, f"status={form}") == {VPN: [("Müller & Söhne", "in_progress")]}
+
+
+def test_company_name_matches_in_any_case(four_issues: World) -> None:
+    expected = {VPN: [("Müller & Söhne", "in_progress")]}
+    assert shown(four_issues, "companyName=M%C3%9CLLER%20%26%20S%C3%96HNE") == expected
+    assert shown(four_issues, "companyName=+m%C3%BCller+%26+s%C3%B6hne+") == expected
+    assert shown(four_issues, "companyName=mu%CC%88ller%20%26%20so%CC%88hne") == expected
+
+
+def test_company_id_selects_by_identifier_and_may_be_repeated(four_issues: World) -> None:
+    ids = four_issues.given_companies("Contoso", "Fabrikam")
+    assert shown(four_issues, f"companyId={ids['Fabrikam']}") == {MAIL: [("Fabrikam", "resolved")]}
+    assert shown(four_issues, f"companyId={ids['Fabrikam']}&companyId={ids['Contoso']}") == {
+        MAIL: [("Contoso", "investigating"), ("Fabrikam", "resolved")],
+        WAN: [("Contoso", "new")],
+    }
+
+
+def test_filters_of_different_kinds_must_hold_for_the_same_assignment(four_issues: World) -> None:
+    contoso = four_issues.given_companies("Contoso")["Contoso"]
+    assert shown(four_issues, "status=investigating&companyName=contoso") == {MAIL: [("Contoso", "investigating")]}
+    assert shown(four_issues, f"status=resolved&companyId={contoso}") == {}
+    assert shown(four_issues, f"companyId={contoso}&companyName=CONTOSO&status=new") == {WAN: [("Contoso", "new")]}
+
+
+def test_company_id_and_name_of_different_companies_match_nothing(four_issues: World) -> None:
+    contoso = four_issues.given_companies("Contoso")["Contoso"]
+    assert shown(four_issues, f"companyId={contoso}&companyName=Fabrikam") == {}
+
+
+def test_search_and_assignment_filters_hold_together(four_issues: World) -> None:
+    assert shown(four_issues, "search=relay&companyName=contoso") == {MAIL: [("Contoso", "investigating")]}
+    assert shown(four_issues, "search=relay&status=new") == {}
+
+
+def test_open_leaves_out_what_is_resolved_or_closed(four_issues: World) -> None:
+    assert shown(four_issues, "open=true") == {
+        MAIL: [("Contoso", "investigating")],
+        WAN: [("Acme Manufacturing", "investigating"), ("Contoso", "new")],
+        VPN: [("Müller & Söhne", "in_progress")],
+    }
+    assert shown(four_issues, "open=true&status=closed") == {}
+    assert shown(four_issues, "open=true&companyName=fabrikam") == {}
+
+
+def test_an_empty_value_counts_as_absent(four_issues: World) -> None:
+    everything = shown(four_issues, "")
+    empty = "search=&status=&companyId=&companyName=&limit=&cursor=&sort=&open=&updatedSince=&format="
+    assert shown(four_issues, empty) == everything
+    assert shown(four_issues, "status=&status=new") == {WAN: [("Contoso", "new")]}
+
+
+@pytest.mark.parametrize("query", ["companyName=Nobody", "companyId=999999999", "companyId=9223372036854775807"])
+def test_an_unknown_company_is_not_found(four_issues: World, query: str) -> None:
+    answer = four_issues.client().call("GET", f"/api/issues?{query}", 404)
+    assert query.partition("=")[2] in answer["detail"]
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("status=done", "status"),
+        ("status=new&status=done", "status"),
+        ("companyId=0", "companyId"),
+        ("companyId=-1", "companyId"),
+        ("companyId=acme", "companyId"),
+        ("companyId=1.5", "companyId"),
+        ("companyId=9223372036854775808", "companyId"),
+        ("companyId=" + "9" * 5000, "companyId"),
+        ("limit=0", "limit"),
+        ("limit=501", "limit"),
+        ("limit=many", "limit"),
+        ("sort=colour", "sort"),
+        ("open=perhaps", "open"),
+        ("updatedSince=yesterday", "updatedSince"),
+        ("updatedSince=2025-01-04T10:15:00", "updatedSince"),
+        ("cursor=nonsense", "cursor"),
+        ("cursor=%00", "cursor"),
+        ("format=xml", "format"),
+        ("search=" + "x" * 256, "search"),
+        ("search=a%00b", "search"),
+        ("companyname=Contoso", "companyname"),
+        ("colour=red", "colour"),
+        ("companyName=Contoso&companyName=Fabrikam", "companyName"),
+    ],
+)
+def test_an_invalid_query_parameter_is_named(world: World, query: str, field: str) -> None:
+    answer = world.client().call("GET", f"/api/issues?{query}", 422)
+    assert [error["field"] for error in answer["errors"]] == [field]
+    assert field in answer["detail"]
+
+
+def test_all_invalid_parameters_are_named_at_once(world: World) -> None:
+    answer = world.client().call("GET", "/api/issues?status=done&companyId=x&colour=red", 422)
+    assert {error["field"] for error in answer["errors"]} == {"status", "companyId", "colour"}
+
+
+def test_an_invalid_parameter_is_told_before_an_unknown_company(world: World) -> None:
+    world.client().call("GET", "/api/issues?companyName=Nobody&status=done", 422)
+
+
+def test_the_items_are_shaped_as_the_specification_shows(four_issues: World) -> None:
+    item: dict[str, Any] = four_issues.client().call("GET", "/api/issues?search=Network", 200)["items"][0]
+    assert set(item) == {
+        "issue_id",
+        "name",
+        "description",
+        "created_at",
+        "created_at_iso",
+        "updated_at",
+        "updated_at_iso",
+        "assignments",
+    }
+    assert list(item["assignments"][0]) == [
+        "assignment_id",
+        "issue_id",
+        "company_id",
+        "company_name",
+        "status",
+        "status_label",
+        "updated_at",
+        "updated_at_iso",
+    ]
+    assert item["assignments"][0]["issue_id"] == item["issue_id"]
+
+
+def test_every_status_has_its_label(world: World) -> None:
+    statuses = ("new", "investigating", "in_progress", "monitoring", "resolved", "closed")
+    companies = ("Acme Manufacturing", "Contoso", "Fabrikam", "Müller & Söhne", "O’Neill’s Bar", "Zürich (Nord)")
+    world.given_issue("All of them", dict(zip(companies, statuses, strict=True)))
+
+    issue = world.client().call("GET", "/api/issues/all%20of%20them", 200)
+
+    assert [member["status_label"] for member in issue["assignments"]] == [
+        "New",
+        "Investigating",
+        "In progress",
+        "Monitoring",
+        "Resolved",
+        "Closed",
+    ]

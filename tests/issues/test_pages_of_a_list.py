@@ -1,0 +1,183 @@
+"""Order, `limit`, `cursor` and `updatedSince` on GET /api/issues (contract, section 5)."""
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import parse_qs, quote, urlsplit
+
+import pytest
+
+from issue_tracker.issues import api
+from tests.world import Client, World
+
+START = datetime(2025, 1, 4, 10, 0, tzinfo=UTC)
+
+
+def pages(client: Client, path: str) -> Iterator[dict[str, Any]]:
+    """Every page from `path` on, as its header Link leads."""
+    while path:
+        response = client.get(path)
+        assert response.status_code == 200, response.text
+        yield response.json()
+        link = re.fullmatch(r'<(/api/issues\?[^>]+)>; rel="next"', response.headers.get("Link", ""))
+        path = link[1] if link else ""
+
+
+def names(page: dict[str, Any]) -> list[str]:
+    return [issue["name"] for issue in page["items"]]
+
+
+def given_numbered(world: World, count: int) -> list[str]:
+    """Issues named by number, created a minute apart."""
+    made = [f"Fault {number:03}" for number in range(count)]
+    for number, name in enumerate(made):
+        world.clock.freeze(START + timedelta(minutes=number))
+        world.given_issue(name, {"Contoso": "new"} if number % 2 else {})
+    return made
+
+
+def test_issues_come_by_casefolded_name(world: World) -> None:
+    for name in ("banana", "Apple", "äpfel", "apple pie", "ZEBRA", "Zebra crossing", "éclair", "Straße", "strasse b"):
+        world.given_issue(name)
+    listed = names(world.client().call("GET", "/api/issues", 200))
+    expected = [
+        "Apple",
+        "apple pie",
+        "banana",
+        "Straße",
+        "strasse b",
+        "ZEBRA",
+        "Zebra crossing",
+        "äpfel",
+        "éclair",
+    ]
+    assert listed == expected
+    assert names(world.client().call("GET", "/api/issues?sort=-name", 200)) == listed[::-1]
+
+
+def test_assignments_come_by_casefolded_company_name(world: World) -> None:
+    companies = ["zeta", "Alpha", "beta", "Émile", "Straße 1", "strasse 2", "ALPHA 2"]
+    world.given_companies(*companies)
+    world.given_issue("Fault", dict.fromkeys(companies, "new"))
+    issue = world.client().call("GET", "/api/issues/fault", 200)
+    listed = [member["company_name"] for member in issue["assignments"]]
+    assert listed == ["Alpha", "ALPHA 2", "beta", "Straße 1", "strasse 2", "zeta", "Émile"]
+
+
+def test_issues_come_by_time_when_asked(world: World) -> None:
+    first, second, third = given_numbered(world, 3)
+    world.clock.freeze(START + timedelta(hours=1))
+    client = world.client()
+    client.call("PUT", f"/api/issues/{quote(first)}", 200, json={"description": "changed"})
+
+    def sorted_by(sort: str) -> list[str]:
+        return names(client.call("GET", f"/api/issues?sort={sort}", 200))
+
+    assert sorted_by("created_at") == [first, second, third]
+    assert sorted_by("-created_at") == [third, second, first]
+    assert sorted_by("updated_at") == [second, third, first]
+    assert sorted_by("-updated_at") == [first, third, second]
+
+
+@pytest.mark.parametrize("sort", ["name", "-name", "updated_at", "-updated_at", "created_at", "-created_at"])
+def test_pages_follow_each_other_without_gap_or_repeat(world: World, sort: str) -> None:
+    made = given_numbered(world, 11)
+    world.clock.freeze(START)
+    for name in ("Same time a", "Same time b"):
+        world.given_issue(name)
+    expected = names(world.client().call("GET", f"/api/issues?sort={sort}", 200))
+    assert sorted(expected) == sorted([*made, "Same time a", "Same time b"])
+
+    read = list(pages(world.client(), f"/api/issues?sort={sort}&limit=3"))
+
+    assert [name for page in read for name in names(page)] == expected
+    assert [len(page["items"]) for page in read] == [3, 3, 3, 3, 1]
+    assert {page["total"] for page in read} == {13}
+
+
+def test_a_full_last_page_has_no_next(world: World) -> None:
+    given_numbered(world, 4)
+    response = world.client().get("/api/issues?limit=4")
+    assert "Link" not in response.headers and response.json()["total"] == 4
+
+
+def test_the_next_page_keeps_all_other_parameters(world: World) -> None:
+    given_numbered(world, 8)
+    query = "search=fault&status=new&status=closed&companyName=CONTOSO&open=true&sort=-name&limit=2"
+    response = world.client().get(f"/api/issues?{query}")
+    link = response.headers["Link"]
+    asked = parse_qs(urlsplit(link[1 : link.index(">")]).query)
+    assert {name: values for name, values in asked.items() if name != "cursor"} == parse_qs(query)
+
+    read = list(pages(world.client(), f"/api/issues?{query}"))
+    assert [names(page) for page in read] == [["Fault 007", "Fault 005"], ["Fault 003", "Fault 001"]]
+    assert {page["total"] for page in read} == {4}
+
+
+def test_what_comes_and_goes_moves_no_page(world: World) -> None:
+    made = given_numbered(world, 9)
+    client, admin = world.client(), world.client("ada")
+    seen = []
+    for number, page in enumerate(pages(client, "/api/issues?limit=3")):
+        seen += names(page)
+        if number == 0:
+            world.given_issue("Before everything")
+            admin.call("DELETE", "/api/issues/Fault%20001", 204)
+            admin.call("DELETE", "/api/issues/Fault%20004", 204)
+            client.call("PUT", "/api/issues/Fault%20002", 200, json={"new_name": "Alpha"})
+    assert seen == [name for name in made if name != "Fault 004"]
+
+
+def test_a_cursor_of_another_order_is_refused(world: World) -> None:
+    given_numbered(world, 3)
+    link = world.client().get("/api/issues?limit=1").headers["Link"]
+    cursor = parse_qs(urlsplit(link[1 : link.index(">")]).query)["cursor"][0]
+    answer = world.client().call("GET", f"/api/issues?limit=1&sort=-name&cursor={cursor}", 422)
+    assert answer["errors"][0]["field"] == "cursor"
+
+
+def test_a_cursor_without_a_limit_gives_all_the_rest(world: World) -> None:
+    made = given_numbered(world, 5)
+    link = world.client().get("/api/issues?limit=2").headers["Link"]
+    cursor = parse_qs(urlsplit(link[1 : link.index(">")]).query)["cursor"][0]
+    answer = world.client().call("GET", f"/api/issues?cursor={cursor}", 200)
+    assert names(answer) == made[2:] and answer["total"] == 5
+
+
+def test_updated_since_counts_changes_to_assignments(world: World) -> None:
+    first, second, third = given_numbered(world, 3)
+    world.clock.freeze(START + timedelta(hours=1))
+    change = {"issue_name": first, "company_name": "Contoso", "status": "new"}
+    world.client().call("PUT", "/api/issues/status", 200, json=change)
+
+    def since(instant: str) -> list[str]:
+        return names(world.client().call("GET", "/api/issues", 200, params={"updatedSince": instant}))
+
+    assert since("2025-01-04T11:00:00+00:00") == [first]
+    assert since("2025-01-04T11:00:00Z") == [first]
+    assert since("2025-01-04T12:00:00+01:00") == [first]
+    assert since("2025-01-04T11:00:00.000001+00:00") == []
+    assert since("2025-01-04T10:02:00Z") == [first, third]
+    assert since("2025-01-04T10:01:00Z") == [first, second, third]
+
+
+@pytest.mark.parametrize(
+    "instant",
+    ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z"],
+)
+def test_instants_at_the_ends_of_time_are_answered(world: World, instant: str) -> None:
+    world.given_issue("Fault")
+    response = world.client().get("/api/issues", params={"updatedSince": instant})
+    assert response.status_code in (200, 422), response.text
+
+
+@pytest.mark.parametrize("count", [9, 10, 11, 20, 34])
+def test_a_list_of_several_pieces_comes_whole(world: World, monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    monkeypatch.setattr(api, "CHUNK", 10)
+    made = given_numbered(world, count)
+    answer = world.client().call("GET", "/api/issues", 200)
+    assert names(answer) == made and answer["total"] == count
+    answer = world.client().call("GET", "/api/issues?status=new&sort=-name", 200)
+    assert names(answer) == made[1::2][::-1] and answer["total"] == count // 2
+    assert len(world.client().get("/api/issues?format=csv").text.splitlines()) == count + 1

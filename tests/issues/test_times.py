@@ -1,0 +1,109 @@
+"""Instants: their form, and which change moves which (contract, section 1)."""
+
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from tests.world import World
+
+FORM = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?\+00:00")
+T1 = datetime(2025, 1, 4, 10, 15, tzinfo=UTC)
+T2 = datetime(2025, 1, 9, 8, 45, 30, 120_000, tzinfo=UTC)
+
+
+def times(issue: dict[str, Any]) -> list[str]:
+    """Every instant of an issue, after a check that each is the same as its twin."""
+    for part in (issue, *issue["assignments"]):
+        for name in [name for name in part if name.endswith("_at")]:
+            assert part[name] == part[f"{name}_iso"]
+    return [issue["created_at"], issue["updated_at"], *(member["updated_at"] for member in issue["assignments"])]
+
+
+@pytest.mark.parametrize(
+    ("instant", "text"),
+    [
+        (T1, "2025-01-04T10:15:00+00:00"),
+        (T1.replace(microsecond=1), "2025-01-04T10:15:00.000001+00:00"),
+        (T1.replace(microsecond=500_000), "2025-01-04T10:15:00.500000+00:00"),
+    ],
+)
+def test_an_instant_is_iso_8601_with_a_fraction_only_when_there_is_one(
+    world: World, instant: datetime, text: str
+) -> None:
+    world.clock.freeze(instant)
+    world.given_issue("Fault", {"Contoso": "new"})
+    assert times(world.client().call("GET", "/api/issues/Fault", 200)) == [text] * 3
+    assert times(world.client().call("GET", "/api/issues", 200)["items"][0]) == [text] * 3
+
+
+def test_every_instant_in_every_answer_has_the_form(world: World) -> None:
+    world.given_issue("Fault", {"Contoso": "new"})
+    admin = world.client("ada")
+    admin.call(
+        "POST", "/api/auth/tokens", 201, json={"name": "t", "scopes": ["read"], "expires_at": "2999-01-01T00:00:00Z"}
+    )
+    seen = 0
+    for path in ("/api/issues", "/api/users", "/api/auth/sessions", "/api/auth/session", "/api/auth/tokens"):
+        for found in re.findall(r'"(?:\w+_at|at)(?:_iso)?":"([^"]+)"', admin.get(path).text):
+            assert FORM.fullmatch(found), f"{path}: {found}"
+            seen += 1
+    assert seen > 15
+
+
+def test_an_issue_is_as_new_as_its_latest_change(world: World) -> None:
+    world.clock.freeze(T1)
+    world.given_issue("Fault", {"Contoso": "new", "Fabrikam": "new"})
+    world.clock.freeze(T2)
+    client = world.client()
+    first, second = "2025-01-04T10:15:00+00:00", "2025-01-09T08:45:30.120000+00:00"
+
+    change = {"issue_name": "fault", "company_name": "contoso", "status": "closed"}
+    client.call("PUT", "/api/issues/status", 200, json=change)
+
+    assert times(client.call("GET", "/api/issues/Fault", 200)) == [first, second, second, first]
+
+
+@pytest.mark.parametrize(
+    ("body", "moved"),
+    [
+        ({"description": "new"}, True),
+        ({"new_name": "FAULT"}, True),
+        ({"add_companies": [{"company_name": "Fabrikam"}]}, True),
+        ({"add_companies": [{"company_name": "Contoso", "status": "closed"}]}, True),
+        ({"add_companies": [{"company_name": "Contoso"}]}, False),
+        ({"add_companies": [{"company_name": "Contoso", "status": "new"}], "new_name": "Fault"}, False),
+        ({"description": " as it was "}, False),
+    ],
+)
+def test_only_a_change_moves_the_time(world: World, body: dict[str, Any], moved: bool) -> None:
+    world.clock.freeze(T1)
+    world.given_issue("Fault", {"Contoso": "new"}, "as it was")
+    world.clock.freeze(T2)
+    before, events = world.client().get("/api/issues/Fault"), len(world.history())
+
+    world.client().call("PUT", "/api/issues/Fault", 200, json=body)
+
+    after = world.client().get("/api/issues/Fault")
+    assert (after.json()["updated_at"] == "2025-01-09T08:45:30.120000+00:00") is moved
+    assert (after.headers["ETag"] != before.headers["ETag"]) is moved
+    assert (len(world.history()) > events) is moved
+
+
+def test_a_renamed_company_moves_no_time_and_shows_its_new_name_everywhere(world: World) -> None:
+    world.clock.freeze(T1)
+    world.given_issue("Fault", {"Contoso": "new"})
+    world.client().call("GET", "/api/issues", 200)
+    before = world.client().get("/api/issues/Fault").headers["ETag"]
+    world.clock.freeze(T2)
+    contoso = world.given_companies("Contoso")["Contoso"]
+
+    world.client("ada").call("PUT", f"/api/companies/{contoso}", 200, json={"name": "Contoso Ltd."})
+
+    response = world.client().get("/api/issues/Fault")
+    listed = world.client().call("GET", "/api/issues", 200)["items"][0]
+    assert response.json() == listed
+    assert listed["assignments"][0]["company_name"] == "Contoso Ltd."
+    assert times(listed) == ["2025-01-04T10:15:00+00:00"] * 3
+    assert response.headers["ETag"] != before

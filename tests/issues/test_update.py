@@ -1,0 +1,152 @@
+"""PUT /api/issues/{issue_name} (specification, “Update an issue”; contract, section 4)."""
+
+from typing import Any
+
+import pytest
+
+from tests.world import World
+
+WAN = "/api/issues/network%20degradation"
+
+
+@pytest.fixture
+def wan(world: World) -> World:
+    world.given_issue("Network degradation", {"Contoso": "investigating", "Fabrikam": "new"}, "Packet loss")
+    return world
+
+
+def statuses(issue: dict[str, Any]) -> dict[str, str]:
+    return {member["company_name"]: member["status"] for member in issue["assignments"]}
+
+
+def test_a_description_is_changed_alone(wan: World) -> None:
+    answer = wan.client().call("PUT", WAN, 200, json={"description": "  Loss on all links\n"})
+
+    assert answer["description"] == "Loss on all links"
+    assert answer["name"] == "Network degradation"
+    assert statuses(answer) == {"Contoso": "investigating", "Fabrikam": "new"}
+    assert wan.client().call("GET", WAN, 200) == answer
+
+
+@pytest.mark.parametrize("body", [{}, {"description": None}, {"new_name": None, "add_companies": None}])
+def test_absent_or_null_keeps_what_is_there(wan: World, body: dict[str, Any]) -> None:
+    before = wan.client().call("GET", WAN, 200)
+    events = len(wan.history())
+
+    assert wan.client().call("PUT", WAN, 200, json=body) == before
+    assert wan.client().call("GET", WAN, 200) == before
+    assert len(wan.history()) == events
+
+
+@pytest.mark.parametrize("empty", ["", "   ", "\n"])
+def test_an_empty_description_clears_it(wan: World, empty: str) -> None:
+    assert wan.client().call("PUT", WAN, 200, json={"description": empty})["description"] is None
+    assert wan.client().call("GET", WAN, 200)["description"] is None
+
+
+def test_a_rename_moves_the_issue_to_its_new_name(wan: World) -> None:
+    client = wan.client()
+    before = client.call("GET", WAN, 200)
+
+    answer = client.call("PUT", WAN, 200, json={"new_name": "  WAN outage "})
+
+    assert answer["name"] == "WAN outage"
+    assert answer["issue_id"] == before["issue_id"]
+    assert answer["created_at"] == before["created_at"]
+    assert client.call("GET", "/api/issues/wan%20OUTAGE", 200) == answer
+    client.call("GET", WAN, 404)
+    (event,) = [event for event in wan.history() if event.type == "issue.updated"]
+    assert (event.from_value, event.to_value, event.issue_name) == ("Network degradation", "WAN outage", "WAN outage")
+
+
+def test_a_name_that_differs_only_in_case_is_a_legal_rename(wan: World) -> None:
+    answer = wan.client().call("PUT", WAN, 200, json={"new_name": "NETWORK Degradation"})
+    assert answer["name"] == "NETWORK Degradation"
+    assert wan.client().call("GET", WAN, 200)["name"] == "NETWORK Degradation"
+
+
+def test_its_own_name_changes_nothing(wan: World) -> None:
+    before = wan.client().call("GET", WAN, 200)
+    assert wan.client().call("PUT", WAN, 200, json={"new_name": "Network degradation"}) == before
+    assert "issue.updated" not in [event.type for event in wan.history()]
+
+
+def test_a_name_that_another_issue_has_is_refused_in_any_case(wan: World) -> None:
+    wan.given_issue("Straße")
+    before = wan.client().call("GET", WAN, 200)
+
+    answer = wan.client().call("PUT", WAN, 400, json={"new_name": "STRASSE", "description": "never written"})
+
+    assert answer["errors"][0]["field"] == "new_name"
+    assert wan.client().call("GET", WAN, 200) == before
+
+
+def test_added_companies_join_and_assigned_ones_keep_their_status(wan: World) -> None:
+    add = [{"company_name": "ACME manufacturing", "status": "Monitoring"}, {"company_name": "contoso"}]
+    answer = wan.client().call("PUT", WAN, 200, json={"add_companies": add})
+    assert statuses(answer) == {"Acme Manufacturing": "monitoring", "Contoso": "investigating", "Fabrikam": "new"}
+    assert wan.client().call("GET", WAN, 200) == answer
+
+
+def test_an_assigned_company_takes_a_status_that_is_given(wan: World) -> None:
+    before = wan.client().call("GET", WAN, 200)["assignments"]
+    add = [{"company_name": "Contoso", "status": "resolved"}, {"company_name": "Fabrikam", "status": "new"}]
+
+    answer = wan.client().call("PUT", WAN, 200, json={"add_companies": add})
+
+    assert statuses(answer) == {"Contoso": "resolved", "Fabrikam": "new"}
+    assert [m["assignment_id"] for m in answer["assignments"]] == [m["assignment_id"] for m in before]
+    assert answer["assignments"][1] == before[1]
+    (event,) = [event for event in wan.history() if event.type == "assignment.status_changed"]
+    assert (event.company_name, event.from_value, event.to_value) == ("Contoso", "investigating", "resolved")
+
+
+def test_everything_or_nothing_happens(wan: World) -> None:
+    before = wan.client().call("GET", WAN, 200)
+    body = {"description": "never", "new_name": "Never", "add_companies": [{"company_name": "Nobody"}]}
+
+    assert "“Nobody”" in wan.client().call("PUT", WAN, 404, json=body)["detail"]
+    assert wan.client().call("GET", WAN, 200) == before
+    assert len(wan.history()) == 3
+
+
+def test_a_company_listed_twice_is_refused(wan: World) -> None:
+    twice = {"add_companies": [{"company_name": "Contoso"}, {"company_name": " CONTOSO "}]}
+    answer = wan.client().call("PUT", WAN, 400, json=twice)
+    assert answer["errors"][0]["field"] == "add_companies[1].company_name"
+
+
+def test_an_unknown_issue_is_not_found(world: World) -> None:
+    answer = world.client().call("PUT", "/api/issues/No%20such%20issue", 404, json={"description": "x"})
+    assert "No such issue" in answer["detail"]
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"new_name": ""}, "new_name"),
+        ({"new_name": "  "}, "new_name"),
+        ({"new_name": "x" * 256}, "new_name"),
+        ({"new_name": "a\u0007b"}, "new_name"),
+        ({"new_name": "Status"}, "new_name"),
+        ({"new_name": ".."}, "new_name"),
+        ({"new_name": 7}, "new_name"),
+        ({"name": "x"}, "name"),
+        ({"description": "x" * 10_001}, "description"),
+        ({"description": 7}, "description"),
+        ({"add_companies": "Contoso"}, "add_companies"),
+        ({"add_companies": ["Contoso"]}, "add_companies[0]"),
+        ({"add_companies": [{}]}, "add_companies[0].company_name"),
+        ({"add_companies": [{"company_name": "Contoso", "status": "done"}]}, "add_companies[0].status"),
+        ({"add_companies": [{"company_name": "Contoso", "state": "new"}]}, "add_companies[0].state"),
+    ],
+)
+def test_an_invalid_body_names_its_field(wan: World, body: dict[str, Any], field: str) -> None:
+    before = wan.client().call("GET", WAN, 200)
+    answer = wan.client().call("PUT", WAN, 400, json=body)
+    assert [error["field"] for error in answer["errors"]] == [field]
+    assert wan.client().call("GET", WAN, 200) == before
+
+
+def test_the_body_is_checked_before_the_issue_is_looked_for(world: World) -> None:
+    world.client().call("PUT", "/api/issues/nothing", 400, json={"colour": "red"})

@@ -1,0 +1,143 @@
+"""Accounts, companies, one's own account: by super admins and by oneself."""
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.pages.conftest import Browse
+from tests.world import PASSWORD, World
+
+pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+
+
+def test_an_account_is_made_changed_and_disabled(world: World, browse: Browse) -> None:
+    page = browse("ada", "/admin/users")
+    page.locator("#f-email").fill("nina@helpdesk.example")
+    page.get_by_label("Name", exact=True).fill("Nina Vogt")
+    page.get_by_label("First password").fill("short")
+    page.get_by_role("button", name="Create user").click()
+    expect(page.locator("#f-password-about")).to_have_class("wrong")
+    expect(page.get_by_label("Name", exact=True)).to_have_value("Nina Vogt")
+    page.get_by_label("First password").fill(PASSWORD)
+    page.get_by_role("button", name="Create user").click()
+    expect(page.get_by_text("Added Nina Vogt.")).to_be_visible()
+
+    page.get_by_role("link", name="Edit Nina Vogt").click()
+    page.get_by_label("Active").uncheck()
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("Nina Vogt (disabled)")).to_be_visible()
+
+    page.get_by_role("link", name="Edit Ada Lund").click()
+    page.get_by_label("Role").select_option("technician")
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator("#f-role-about")).to_have_class("wrong")
+
+
+def test_a_company_is_added_archived_and_deleted(world: World, browse: Browse) -> None:
+    world.given_issue("Slow mail", {"Contoso": "new"})
+    page = browse("ada", "/admin/companies")
+    page.get_by_label("New company").fill("contoso")
+    page.get_by_role("button", name="Add").click()
+    expect(page.locator("#f-name-about")).to_contain_text("exists already")
+    page.get_by_label("New company").fill("Northwind")
+    page.get_by_role("button", name="Add").click()
+    expect(page.get_by_text("Added Northwind.")).to_be_visible()
+
+    page.get_by_role("link", name="Edit Contoso").click()
+    page.get_by_role("button", name="Delete").click()
+    expect(page.get_by_role("alert")).to_contain_text("archive it instead")
+    page.get_by_label("Archived").check()
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("Contoso (archived)")).to_be_visible()
+    page.get_by_role("link", name="Edit Northwind").click()
+    page.get_by_role("button", name="Delete").click()
+    expect(page.get_by_text("Deleted Northwind.")).to_be_visible()
+
+
+def test_ones_own_name_password_sessions_and_tokens(world: World, browse: Browse) -> None:
+    world.session_token("tess")
+    page = browse("tess", "/account")
+    page.get_by_label("What others see in the history").fill("Tess N.")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("heading", name="Tess N.")).to_be_visible()
+
+    page.get_by_role("button", name="End session").click()
+    expect(page.get_by_text("The session has ended.")).to_be_visible()
+    expect(page.get_by_role("button", name="End session")).to_have_count(0)
+
+    page.get_by_label("Name of a new token").fill("nightly")
+    page.get_by_label("It may").select_option("write")
+    page.get_by_role("button", name="Create", exact=True).click()
+    secret = page.locator(".secret").inner_text()
+    client = world.anonymous(headers={"Authorization": f"Bearer {secret}"})
+    assert client.get("/api/issues").status_code == 200
+    page.get_by_role("button", name="Revoke nightly").click()
+    expect(page.get_by_text("The token is revoked.")).to_be_visible()
+    assert client.get("/api/issues").status_code == 401
+
+    page.get_by_label("Current password").fill("wrong")
+    page.get_by_label("New password").fill("another correct horse")
+    page.get_by_role("button", name="Change").click()
+    expect(page.locator("#f-current_password-about")).to_have_class("wrong")
+    page.get_by_label("Current password").fill(PASSWORD)
+    page.get_by_label("New password").fill("another correct horse")
+    page.get_by_role("button", name="Change").click()
+    expect(page.get_by_text("The password is changed")).to_be_visible()
+
+
+def test_an_issue_is_deleted_by_a_super_admin_only(world: World, browse: Browse) -> None:
+    issue_id = world.given_issue("Slow mail", {"Contoso": "new"})
+    page = browse("tess", f"/issues/{issue_id}")
+    page.get_by_text("Edit name and description").click()
+    expect(page.get_by_role("link", name="Delete…")).to_have_count(0)
+
+    page = browse("ada", f"/issues/{issue_id}")
+    page.get_by_text("Edit name and description").click()
+    page.get_by_role("link", name="Delete…").click()
+    page.get_by_role("button", name="Delete").click()
+
+    expect(page.get_by_text("Deleted “Slow mail”.")).to_be_visible()
+    expect(page.get_by_text("Slow mail", exact=True)).to_have_count(0)
+
+
+def test_a_customer_calls(world: World, browse: Browse) -> None:
+    names = world.given_companies("Contoso")
+    world.given_issue("Slow mail", {"Contoso": "new"})
+    world.given_issue("Broken phones", {"Contoso": "resolved"})
+    page = browse("tess", "/companies")
+    page.get_by_label("Search companies").fill("conto")
+    page.get_by_role("link", name="Contoso").click()
+    expect(page).to_have_url(f"{world.server.url}/companies/{names['Contoso']}")
+
+    row = page.get_by_role("row", name="Slow mail")
+    row.locator(".status").focus()
+    page.keyboard.press("4")
+
+    expect(row.locator(".status")).to_have_text("Monitoring")
+    expect(page.locator("summary", has_text="1 resolved or closed")).to_be_visible()
+    expect(page.locator("#history")).to_contain_text("added to “Slow mail” as New")
+
+
+def test_a_webhook_is_made_tried_and_deleted(world: World, browse: Browse) -> None:
+    page = browse("ada", "/admin/webhooks")
+    page.get_by_label("Address").fill("https://hooks.helpdesk.example/issues")
+    page.get_by_label("Companies (none: all)").fill("Nobody Ltd")
+    page.get_by_role("button", name="Create webhook").click()
+    expect(page.locator("#f-companies-about")).to_contain_text("“Nobody Ltd”")
+    expect(page.get_by_label("Address")).to_have_value("https://hooks.helpdesk.example/issues")
+    page.get_by_label("Companies (none: all)").fill("Contoso")
+    page.get_by_label("assignment.status_changed").check()
+    page.get_by_role("button", name="Create webhook").click()
+    expect(page.locator(".secret")).to_contain_text("whsec_")
+
+    page.get_by_role("link", name="https://hooks.helpdesk.example/issues").click()
+    expect(page.get_by_label("Companies (none: all)")).to_have_value("Contoso")
+    expect(page.get_by_label("assignment.status_changed")).to_be_checked()
+    page.get_by_label("Description").fill("Status page")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("Saved.")).to_be_visible()
+    page.get_by_role("button", name="Send a test").click()
+    expect(page.get_by_role("row", name="webhook.test")).to_be_visible()
+    page.get_by_role("button", name="Rotate the secret").click()
+    expect(page.locator(".secret")).to_contain_text("whsec_")
+    page.get_by_role("button", name="Delete").click()
+    expect(page.get_by_text("No webhooks")).to_be_visible()

@@ -1,0 +1,115 @@
+"""Many at once: ticking, ranges, the confirmation that names who is changed and who is skipped, undo."""
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.pages.conftest import Browse
+from tests.world import World
+
+FIVE = ("Acme Manufacturing", "Contoso", "Fabrikam", "Müller & Söhne", "O’Neill’s Bar")
+
+
+def stored(world: World, issue: str) -> dict[str, str]:
+    found = world.client().call("GET", f"/api/issues/{issue}", 200)
+    return {member["company_name"]: member["status"] for member in found["assignments"]}
+
+
+def test_a_filtered_selection_with_the_skipped_ones_explained(world: World, browse: Browse) -> None:
+    world.given_issue("Slow mail", {"Acme Manufacturing": "new", "Contoso": "resolved", "Fabrikam": "closed"})
+    world.given_issue("Broken phones", {"Acme Manufacturing": "new"})
+    page = browse("tess", "/")
+    page.get_by_label("Search issues").fill("mail")
+    page.wait_for_url("**/?search=mail")
+    expect(page.get_by_text("Broken phones")).to_have_count(0)
+
+    page.get_by_label("All of Slow mail").check()
+    expect(page.locator("#picked")).to_have_text("3 selected")
+    page.get_by_role("region", name="Change what is selected").get_by_label("Note").fill("Restarted")
+    page.get_by_role("group", name="Set the status").get_by_role("button", name="Resolved").click()
+
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_role("heading", name="Set to Resolved?")).to_be_visible()
+    expect(dialog.get_by_label("Acme Manufacturing")).to_be_checked()
+    expect(dialog).to_contain_text("Contoso: already Resolved")
+    expect(dialog).to_contain_text("Fabrikam: closed, and changes of many leave closed ones alone")
+    expect(dialog.get_by_label("Note (optional)")).to_have_value("Restarted")
+    dialog.get_by_role("button", name="Resolve 1").click()
+
+    expect(page.locator("#toasts")).to_contain_text("1 company set to Resolved.")
+    assert stored(world, "Slow mail") == {
+        "Acme Manufacturing": "resolved",
+        "Contoso": "resolved",
+        "Fabrikam": "closed",
+    }
+    assert stored(world, "Broken phones") == {"Acme Manufacturing": "new"}
+    expect(page.locator("#bulk")).to_be_hidden()
+
+    page.get_by_role("button", name="Undo").click()
+    expect(page.get_by_role("row", name="Acme Manufacturing").locator(".status")).to_have_text("New")
+    assert stored(world, "Slow mail")["Acme Manufacturing"] == "new"
+
+
+def test_resolve_for_everyone_with_an_exception(world: World, browse: Browse) -> None:
+    issue_id = world.given_issue("Slow mail", dict.fromkeys(FIVE, "in_progress") | {"Contoso": "resolved"})
+    page = browse("tess", f"/issues/{issue_id}")
+
+    page.get_by_role("link", name="Resolve for everyone").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Fabrikam").uncheck()
+    expect(dialog).to_contain_text("Contoso: already Resolved")
+    dialog.get_by_role("button", name="Resolve 3").click()
+
+    expect(page.locator("#toasts")).to_contain_text("3 companies set to Resolved.")
+    expected = dict.fromkeys(FIVE, "resolved") | {"Fabrikam": "in_progress"}
+    assert stored(world, "Slow mail") == expected
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_a_range_with_shift_by_mouse_and_key(world: World, browse: Browse) -> None:
+    world.given_issue("Slow mail", dict.fromkeys(FIVE, "new"))
+    page = browse("tess", "/")
+
+    page.get_by_role("checkbox", name="Acme Manufacturing").click()
+    page.get_by_role("checkbox", name="Fabrikam").click(modifiers=["Shift"])
+    expect(page.locator("#picked")).to_have_text("3 selected")
+    page.keyboard.press("Escape")
+    expect(page.locator("#bulk")).to_be_hidden()
+
+    page.get_by_role("row", name="Contoso").locator(".status").focus()
+    page.keyboard.press("x")
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    page.keyboard.press("Shift+X")
+    expect(page.locator("#picked")).to_have_text("3 selected")
+    expect(page.get_by_label("All of Slow mail")).to_have_js_property("indeterminate", True)
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_the_bar_stays_in_reach_on_a_narrow_screen(world: World, browse: Browse) -> None:
+    for number in range(12):
+        world.given_issue(f"Fault {number:02}", dict.fromkeys(FIVE, "new"))
+    page = browse("tess", "/", viewport={"width": 390, "height": 844})
+
+    page.get_by_role("checkbox", name="Acme Manufacturing").first.check()
+
+    bar = page.locator("#bulk").bounding_box()
+    assert bar is not None and bar["y"] + bar["height"] <= 844
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_a_refusal_stands_in_the_dialog_and_nothing_is_lost(world: World, browse: Browse) -> None:
+    issue_id = world.given_issue("Slow mail", dict.fromkeys(FIVE, "new"))
+    page = browse("tess", f"/issues/{issue_id}")
+    page.get_by_role("link", name="Resolve for everyone").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Note (optional)").fill("Restarted the relay")
+    page.route("**/assignments/bulk", lambda route: route.abort())
+
+    dialog.get_by_role("button", name="Resolve 5").click()
+
+    expect(dialog.get_by_role("alert")).to_have_text("The server cannot be reached. Nothing was changed.")
+    expect(dialog.get_by_label("Note (optional)")).to_have_value("Restarted the relay")
+    page.unroute("**/assignments/bulk")
+    dialog.get_by_role("button", name="Resolve 5").click()
+    expect(page.locator("#history")).to_contain_text("Restarted the relay")

@@ -1,0 +1,50 @@
+"""Two people, one thing: who was faster, when, and whether to keep mine or take theirs."""
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.pages.conftest import Browse
+from tests.world import World
+
+
+def description(world: World) -> str:
+    return str(world.client().call("GET", "/api/issues/Slow%20mail", 200)["description"])
+
+
+def typed(page: Page, text: str) -> None:
+    page.get_by_text("Edit name and description").click()
+    page.get_by_label("Description").fill(text)
+
+
+@pytest.mark.parametrize("choice", ["Keep mine", "Take theirs"])
+def test_of_texts(world: World, browse: Browse, choice: str) -> None:
+    issue_id = world.given_issue("Slow mail", {"Contoso": "new"}, "As it was")
+    tess, omar = browse("tess", f"/issues/{issue_id}"), browse("omar", f"/issues/{issue_id}")
+    typed(tess, "As Tess saw it")
+    typed(omar, "As Omar saw it")
+    omar.get_by_role("button", name="Save").click()
+    expect(omar.get_by_text("Saved.")).to_be_visible()
+
+    tess.get_by_role("button", name="Save").click()
+
+    conflict = tess.locator("#edit-conflict")
+    expect(conflict).to_contain_text("Omar Reyes changed this")
+    expect(conflict).to_contain_text("As Omar saw it")
+    expect(tess.get_by_label("Description")).to_have_value("As Tess saw it")
+    conflict.get_by_text(choice).click()
+    expect(tess.locator("#edit-conflict")).to_have_count(0)
+    expect(tess.locator(".prose").first).to_have_text("As Tess saw it" if choice == "Keep mine" else "As Omar saw it")
+    assert description(world) == ("As Tess saw it" if choice == "Keep mine" else "As Omar saw it")
+
+
+def test_no_conflict_with_what_one_did_not_touch(world: World, browse: Browse) -> None:
+    issue_id = world.given_issue("Slow mail", {"Contoso": "new"}, "As it was")
+    page = browse("tess", f"/issues/{issue_id}")
+    typed(page, "As Tess saw it")
+    change = {"issue_name": "Slow mail", "company_name": "Contoso", "status": "resolved"}
+    world.client("omar").call("PUT", "/api/issues/status", 200, json=change)
+
+    page.get_by_role("button", name="Save").click()
+
+    expect(page.get_by_text("Saved.")).to_be_visible()
+    assert description(world) == "As Tess saw it"

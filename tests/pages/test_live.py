@@ -1,0 +1,127 @@
+"""Others' changes: in place where they are shown, behind a button where they are not; after a break it catches up."""
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.pages.conftest import Browse
+from tests.world import World
+
+
+def change(world: World, company: str, status: str, issue: str = "Slow mail", who: str = "omar") -> None:
+    body = {"issue_name": issue, "company_name": company, "status": status}
+    world.client(who).call("PUT", "/api/issues/status", 200, json=body)
+
+
+def test_in_place_and_highlighted(world: World, browse: Browse) -> None:
+    issue_id = world.given_issue("Slow mail", {"Acme Manufacturing": "new", "Contoso": "new"})
+    listed, shown, matrix = browse("tess", "/"), browse("tess", f"/issues/{issue_id}"), browse("tess", "/matrix")
+    for page in (listed, shown, matrix):
+        expect(page.locator("#connection")).to_have_attribute("data-state", "live")
+
+    change(world, "Contoso", "monitoring")
+
+    for page in (listed, shown):
+        row = page.get_by_role("row", name="Contoso")
+        expect(row.locator(".status")).to_have_text("Monitoring")
+        expect(row).to_have_class("fresh")
+        assert [each.split("\n")[0] for each in page.locator(".list .who").all_inner_texts()] == [
+            "Acme Manufacturing",
+            "Contoso",
+        ]
+    expect(matrix.get_by_role("gridcell", name="Monitoring")).to_have_count(1)
+    expect(shown.locator("#history")).to_contain_text("Omar Reyes set Contoso to Monitoring")
+
+
+def test_what_is_not_shown_is_counted_and_shown_on_request(world: World, browse: Browse) -> None:
+    world.given_issue("Slow mail", {"Contoso": "new"})
+    page = browse("tess", "/")
+    expect(page.locator("#connection")).to_have_attribute("data-state", "live")
+
+    world.client("omar").call("POST", "/api/issues", 201, json={"name": "Broken phones"})
+    change(world, "Fabrikam", "new")
+
+    button = page.get_by_role("button", name="2 updates, show")
+    expect(button).to_be_visible()
+    expect(page.get_by_role("link", name="Broken phones")).to_have_count(0)
+    button.click()
+    expect(page.get_by_role("link", name="Broken phones")).to_be_visible()
+    expect(page.get_by_role("row", name="Fabrikam")).to_be_visible()
+    expect(page.locator("#updates")).to_be_hidden()
+
+
+def test_ones_own_change_is_no_news(world: World, browse: Browse) -> None:
+    world.given_issue("Slow mail", {"Contoso": "new"})
+    page = browse("tess", "/")
+    expect(page.locator("#connection")).to_have_attribute("data-state", "live")
+
+    page.get_by_role("row", name="Contoso").locator(".status").focus()
+    page.keyboard.press("2")
+    expect(page.locator("#toasts")).to_contain_text("Contoso: Investigating")
+    change(world, "Acme Manufacturing", "new")
+
+    expect(page.get_by_role("button", name="1 update, show")).to_be_visible()
+    expect(page.get_by_role("row", name="Contoso")).not_to_have_class("fresh")
+    expect(page.locator("[data-total=investigating] b")).to_have_text("1")
+    expect(page.locator("[data-total=new] b")).to_have_text("1")
+
+
+def test_after_a_break_the_page_catches_up(world: World, browse: Browse) -> None:
+    world.given_issue("Slow mail", {"Contoso": "new"})
+    page = browse("tess", "/login")
+    page.route("**/api/events/stream", lambda route: route.abort())
+    page.goto("/")
+    expect(page.locator("#connection")).to_have_attribute("data-state", "broken")
+    expect(page.locator("#connection")).to_have_text("no connection")
+
+    change(world, "Contoso", "resolved")
+    page.unroute("**/api/events/stream")
+
+    expect(page.get_by_role("row", name="Contoso").locator(".status")).to_have_text("Resolved", timeout=15000)
+    expect(page.locator("#connection")).to_have_text("live")
+
+
+@pytest.mark.parametrize("choice", ["Keep mine", "Take theirs"])
+def test_a_conflict_says_who_and_lets_one_choose(world: World, browse: Browse, choice: str) -> None:
+    world.given_issue("Slow mail", {"Contoso": "new"})
+    page = browse("tess", "/login")
+    page.route("**/api/events/stream", lambda route: route.abort())
+    page.goto("/")
+    change(world, "Contoso", "resolved")
+
+    page.get_by_role("row", name="Contoso").locator(".status").focus()
+    page.keyboard.press("2")
+
+    dialog = page.get_by_role("dialog", name="Someone else changed this")
+    expect(dialog).to_contain_text("Contoso in “Slow mail” was set to Resolved by Omar Reyes")
+    dialog.get_by_role("button", name=choice).click()
+    kept = choice == "Keep mine"
+    status = page.get_by_role("row", name="Contoso").locator(".status")
+    expect(status).to_have_text("Investigating" if kept else "Resolved")
+    expect(status).to_be_focused()
+    expect(page.locator(".toast")).to_have_count(1 if kept else 0)
+    found = world.client().call("GET", "/api/issues/Slow%20mail", 200)
+    assert found["assignments"][0]["status"] == ("investigating" if kept else "resolved")
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_the_activity_counts_what_is_new(world: World, browse: Browse) -> None:
+    world.given_issue("Slow mail", {"Contoso": "new"})
+    page = browse("tess", "/activity")
+    expect(page.locator("#connection")).to_have_attribute("data-state", "live")
+
+    change(world, "Contoso", "resolved")
+
+    page.get_by_role("button", name="1 update, show").click()
+    expect(page.locator(".history li").first).to_contain_text("Omar Reyes set Contoso to Resolved on “Slow mail”")
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_a_session_that_ends_is_said(world: World, browse: Browse) -> None:
+    page = browse("tess", "/")
+    expect(page.locator("#connection")).to_have_attribute("data-state", "live")
+
+    for session in world.client("tess").call("GET", "/api/auth/sessions", 200)["items"]:
+        if not session["current"]:
+            world.client("tess").call("DELETE", f"/api/auth/sessions/{session['id']}", 204)
+
+    expect(page.locator("#connection")).to_have_text("signed out", timeout=20000)

@@ -1,0 +1,103 @@
+"""The matrix: issues × companies, changed in place, selected by cell, row, column and rectangle."""
+
+import re
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.pages.conftest import Browse
+from tests.world import World
+
+
+def cell(page: Page, issue: str, company: str) -> Locator:
+    column = page.locator(".matrix thead th").all_inner_texts()
+    index = next(number for number, text in enumerate(column) if company in text)
+    return page.locator(".matrix tbody tr").filter(has_text=issue).locator("td").nth(index - 1)
+
+
+def stored(world: World, issue: str) -> dict[str, str]:
+    found = world.client().call("GET", f"/api/issues/{issue}", 200)
+    return {member["company_name"]: member["status"] for member in found["assignments"]}
+
+
+def scene(world: World) -> None:
+    world.given_issue("Broken phones", {"Contoso": "new", "Fabrikam": "investigating"})
+    world.given_issue("Slow mail", {"Acme Manufacturing": "new", "Contoso": "resolved"})
+    world.given_issue("Nobody affected")
+
+
+def test_a_cell_is_changed_and_an_empty_one_added(world: World, browse: Browse) -> None:
+    scene(world)
+    page = browse("tess", "/matrix")
+    expect(page.locator(".matrix thead th")).to_have_count(4)
+    expect(page.get_by_text("Nobody affected")).to_have_count(0)
+
+    cell(page, "Broken phones", "Contoso").click()
+    page.locator("#status-menu").get_by_role("button", name="Monitoring").click()
+    expect(cell(page, "Broken phones", "Contoso")).to_have_attribute("aria-label", "Monitoring")
+    expect(page.locator("#toasts")).to_contain_text("Contoso: Monitoring")
+
+    empty = cell(page, "Slow mail", "Fabrikam")
+    empty.click()
+    page.keyboard.press("2")
+    expect(empty).to_have_attribute("aria-label", "Investigating")
+    expect(page.locator("#toasts")).to_contain_text("Fabrikam: Investigating")
+    assert stored(world, "Slow mail")["Fabrikam"] == "investigating"
+    assert stored(world, "Broken phones")["Contoso"] == "monitoring"
+
+    page.get_by_role("button", name="Undo").last.click()
+    expect(empty).not_to_have_attribute("aria-label", re.compile(""))
+    assert "Fabrikam" not in stored(world, "Slow mail")
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_by_keyboard_alone(world: World, browse: Browse) -> None:
+    scene(world)
+    page = browse("tess", "/matrix")
+
+    page.keyboard.press("j")
+    first = page.locator(".matrix tbody td").first
+    expect(first).to_be_focused()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("ArrowLeft")
+    expect(first).to_be_focused()
+    page.keyboard.press("4")
+
+    expect(first).to_have_attribute("aria-label", "Monitoring")
+    expect(page.locator("#toasts")).to_contain_text("Monitoring")
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_rows_columns_and_rectangles_are_selected(world: World, browse: Browse) -> None:
+    scene(world)
+    page = browse("tess", "/matrix")
+
+    page.get_by_label("All of Slow mail").check()
+    expect(page.locator("#picked")).to_have_text("2 selected")
+    page.get_by_role("button", name="Clear").click()
+    page.get_by_label("All of Contoso").check()
+    expect(page.locator("#picked")).to_have_text("2 selected")
+    page.get_by_role("button", name="Clear").click()
+
+    cell(page, "Broken phones", "Contoso").click(modifiers=["Control"])
+    page.locator(".matrix tbody td").last.click(modifiers=["Shift"])
+    expect(page.locator("#picked")).not_to_have_text("1 selected")
+    page.get_by_role("group", name="Set the status").get_by_role("button", name="Closed").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("not affected so far")
+    dialog.get_by_role("button", name="Close").click()
+
+    expect(page.locator("#toasts")).to_contain_text("set to Closed.")
+    assert stored(world, "Broken phones")["Contoso"] == "closed"
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_a_narrow_screen_gets_the_grouped_list(world: World, browse: Browse) -> None:
+    scene(world)
+    page = browse("tess", "/matrix", viewport={"width": 390, "height": 844})
+
+    row = page.locator(".matrix-narrow").get_by_role("row", name="Fabrikam")
+    expect(row.locator(".status")).to_have_text("Investigating")
+    expect(page.locator(".matrix")).to_be_hidden()

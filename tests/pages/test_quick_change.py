@@ -1,0 +1,89 @@
+"""One status, changed at once: by mouse, by key, undone, refused, with a note."""
+
+from playwright.sync_api import expect
+
+from tests.pages.conftest import Browse
+from tests.world import World
+
+
+def stored(world: World, issue: str = "Slow mail") -> dict[str, str]:
+    found = world.client().call("GET", f"/api/issues/{issue}", 200)
+    return {member["company_name"]: member["status"] for member in found["assignments"]}
+
+
+def test_by_mouse_and_undone(world: World, browse: Browse) -> None:
+    world.given_issue("Slow mail", {"Acme Manufacturing": "new", "Contoso": "investigating"})
+    page = browse("tess", "/")
+    row = page.get_by_role("row", name="Contoso")
+
+    row.locator(".status").click()
+    menu = page.locator("#status-menu")
+    expect(menu.get_by_role("button", name="Investigating")).to_have_attribute("aria-pressed", "true")
+    menu.get_by_role("button", name="Monitoring").click()
+
+    expect(row.locator(".status")).to_have_text("Monitoring")
+    expect(page.locator("#toasts")).to_contain_text("Contoso: Monitoring")
+    assert stored(world) == {"Acme Manufacturing": "new", "Contoso": "monitoring"}
+
+    page.get_by_role("button", name="Undo").click()
+    expect(row.locator(".status")).to_have_text("Investigating")
+    expect(page.locator("#toasts")).to_contain_text("taken back")
+    assert stored(world)["Contoso"] == "investigating"
+
+
+def test_by_key(world: World, browse: Browse) -> None:
+    world.given_issue("Slow mail", {"Acme Manufacturing": "new", "Contoso": "investigating"})
+    page = browse("tess", "/")
+
+    page.keyboard.press("j")
+    expect(page.get_by_role("row", name="Acme Manufacturing").locator(".status")).to_be_focused()
+    page.keyboard.press("j")
+    page.keyboard.press("5")
+
+    expect(page.get_by_role("row", name="Contoso").locator(".status")).to_have_text("Resolved")
+    expect(page.locator("#toasts")).to_contain_text("Contoso: Resolved")
+    assert stored(world)["Contoso"] == "resolved"
+
+
+def test_the_note_goes_into_the_history(world: World, browse: Browse) -> None:
+    issue_id = world.given_issue("Slow mail", {"Contoso": "investigating"})
+    page = browse("tess", f"/issues/{issue_id}")
+
+    page.get_by_role("row", name="Contoso").locator(".status").click()
+    page.get_by_placeholder("Note (optional)").locator("visible=true").fill("Vendor <b>confirmed</b> it")
+    page.locator("#status-menu").get_by_role("button", name="Monitoring").click()
+    expect(page.locator("#toasts")).to_contain_text("Contoso: Monitoring")
+    page.reload()
+
+    expect(page.locator("#history")).to_contain_text("Tess Ngo set Contoso to Monitoring")
+    expect(page.locator("#history")).to_contain_text("Vendor <b>confirmed</b> it")
+
+
+def test_a_refusal_reverts_and_says_why(world: World, browse: Browse) -> None:
+    world.given_issue("Slow mail", {"Contoso": "investigating"})
+    page = browse("tess", "/")
+    page.route("**/api/issues/status/bulk", lambda route: route.abort())
+    row = page.get_by_role("row", name="Contoso")
+
+    row.locator(".status").focus()
+    page.keyboard.press("6")
+
+    expect(page.locator(".toast.wrong")).to_contain_text("Not changed. The server cannot be reached.")
+    expect(row.locator(".status")).to_have_text("Investigating")
+    page.unroute("**/api/issues/status/bulk")
+    page.get_by_role("button", name="Again").click()
+    expect(row.locator(".status")).to_have_text("Closed")
+
+
+def test_focus_returns_to_the_status(world: World, browse: Browse) -> None:
+    world.given_issue("Slow mail", {"Contoso": "investigating"})
+    page = browse("tess", "/")
+    button = page.get_by_role("row", name="Contoso").locator(".status")
+
+    button.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#status-menu")).to_be_visible()
+    page.keyboard.press("Escape")
+
+    expect(page.locator("#status-menu")).to_be_hidden()
+    expect(button).to_be_focused()

@@ -1,0 +1,49 @@
+"""Times in the reader's own zone and language, across a change of the clocks, with UTC on hover."""
+
+from datetime import UTC, datetime
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.pages.conftest import Browse
+from tests.world import World
+
+pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+
+
+@pytest.mark.parametrize(
+    ("zone", "locale", "before", "after"),
+    [
+        ("Europe/Berlin", "de-DE", "28. März, 23:30", "29. März, 12:30"),
+        ("Asia/Kolkata", "en-GB", "29 Mar, 4:00", "29 Mar, 16:00"),
+    ],
+)
+def test_in_two_zones(world: World, browse: Browse, zone: str, locale: str, before: str, after: str) -> None:
+    world.clock.freeze(datetime(2026, 3, 28, 22, 30, tzinfo=UTC))
+    world.given_issue("Before the change", {"Contoso": "new"})
+    world.clock.freeze(datetime(2026, 3, 29, 10, 30, tzinfo=UTC))
+    world.given_issue("After the change", {"Contoso": "new"})
+    world.clock.frozen = None
+    page = browse("tess", "/login", timezone_id=zone, locale=locale)
+    page.clock.set_fixed_time(datetime(2026, 4, 20, 12, 0, tzinfo=UTC))
+
+    page.goto("/")
+
+    moments = page.locator(".list .when time")
+    expect(moments.nth(1)).to_have_text(before)
+    expect(moments.nth(0)).to_have_text(after)
+    moments.nth(1).hover()
+    title = moments.nth(1).get_attribute("title")
+    assert title is not None and title.endswith("2026-03-28 22:30:00 UTC")
+
+
+def test_the_last_day_is_relative(world: World, browse: Browse) -> None:
+    world.clock.freeze(datetime(2026, 3, 28, 22, 30, tzinfo=UTC))
+    world.given_issue("Fault", {"Contoso": "new"})
+    world.clock.frozen = None
+    page = browse("tess", "/login")
+    page.clock.set_fixed_time(datetime(2026, 3, 28, 22, 35, tzinfo=UTC))
+
+    page.goto("/")
+
+    expect(page.locator(".list .when time")).to_have_text("5 min ago")

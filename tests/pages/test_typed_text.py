@@ -1,0 +1,84 @@
+"""Typed text is never lost: not to an error, not to a reload, not to a session that ran out."""
+
+from playwright.sync_api import Page, expect
+from sqlalchemy import delete
+
+from issue_tracker.database.tables import sessions
+from tests.pages.conftest import Browse
+from tests.world import PASSWORD, World
+
+
+def end_every_session(world: World) -> None:
+    with world.database.write() as tx:
+        tx.execute(delete(sessions))
+
+
+def sign_in_again(page: Page) -> None:
+    dialog = page.get_by_role("dialog", name="Your session has ended")
+    expect(dialog.get_by_label("Email")).to_have_value("tess@helpdesk.example")
+    dialog.get_by_label("Password").fill("not this one")
+    dialog.get_by_role("button", name="Sign in").click()
+    expect(dialog.get_by_role("alert")).not_to_be_empty()
+    dialog.get_by_label("Password").fill(PASSWORD)
+    dialog.get_by_role("button", name="Sign in").click()
+    expect(dialog).to_be_hidden()
+
+
+def test_the_session_ended_while_typing_a_new_issue(world: World, browse: Browse) -> None:
+    page = browse("tess", "/issues/new")
+    page.get_by_label("Name", exact=True).fill("Slow mail")
+    page.get_by_label("Description").fill("A long text that nobody wants to type twice")
+    page.get_by_label("Companies").fill("Contoso")
+    end_every_session(world)
+
+    page.get_by_role("button", name="Create issue").click()
+    sign_in_again(page)
+
+    expect(page.get_by_role("heading", name="Slow mail")).to_be_visible()
+    expect(page.get_by_text("A long text that nobody wants to type twice").first).to_be_visible()
+    page.goto("/issues/new")
+    expect(page.get_by_label("Name", exact=True)).to_have_value("")
+
+
+def test_the_session_ended_before_a_quick_change(world: World, browse: Browse) -> None:
+    world.given_issue("Slow mail", {"Contoso": "new"})
+    page = browse("tess", "/")
+    end_every_session(world)
+
+    page.get_by_role("row", name="Contoso").locator(".status").focus()
+    page.keyboard.press("3")
+    sign_in_again(page)
+
+    expect(page.locator("#toasts")).to_contain_text("Contoso: In progress")
+    found = world.client().call("GET", "/api/issues/Slow%20mail", 200)
+    assert found["assignments"][0]["status"] == "in_progress"
+
+
+def test_another_tab_signed_in_anew(world: World, browse: Browse) -> None:
+    world.given_issue("Slow mail", {"Contoso": "new"})
+    page = browse("tess", "/")
+    page.context.add_cookies(
+        [{"name": "issue_tracker_session", "value": world.session_token("tess"), "url": world.server.url}]
+    )
+
+    page.get_by_role("row", name="Contoso").locator(".status").focus()
+    page.keyboard.press("3")
+
+    expect(page.locator("#toasts")).to_contain_text("Contoso: In progress")
+
+
+def test_a_closed_tab_of_text_comes_back_and_can_be_discarded(world: World, browse: Browse) -> None:
+    issue_id = world.given_issue("Slow mail", {"Contoso": "new"}, "As it was")
+    page = browse("tess", f"/issues/{issue_id}")
+    page.get_by_text("Edit name and description").click()
+    page.get_by_label("Description").fill("Half a sentence")
+
+    page.goto("/companies")
+    page.goto(f"/issues/{issue_id}")
+    expect(page.get_by_text("What you typed before is back.")).to_be_visible()
+    expect(page.get_by_label("Description")).to_have_value("Half a sentence")
+    page.get_by_role("button", name="Discard it").click()
+
+    expect(page.get_by_label("Description")).to_have_value("As it was")
+    page.reload()
+    expect(page.get_by_text("What you typed before is back.")).to_have_count(0)

@@ -1,0 +1,100 @@
+"""Script off: plain forms do everything that matters."""
+
+from playwright.sync_api import Page, expect
+
+from tests.pages.conftest import Browse
+from tests.world import PASSWORD, World
+
+
+def plain(browse: Browse, who: str | None, path: str) -> Page:
+    return browse(who, path, java_script_enabled=False)
+
+
+def test_sign_in_and_out(world: World, browse: Browse) -> None:
+    issue_id = world.given_issue("Slow mail", {"Contoso": "new"})
+    page = plain(browse, None, f"/issues/{issue_id}")
+    expect(page).to_have_title("Sign in · Issue Tracker")
+
+    page.get_by_label("Email").fill("tess@helpdesk.example")
+    page.get_by_label("Password").fill("wrong")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("alert")).to_be_visible()
+    expect(page.get_by_label("Email")).to_have_value("tess@helpdesk.example")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+
+    expect(page.get_by_role("heading", name="Slow mail")).to_be_visible()
+    page.get_by_role("button", name="Sign out").click()
+    expect(page).to_have_title("Sign in · Issue Tracker")
+    page.goto("/")
+    expect(page).to_have_title("Sign in · Issue Tracker")
+
+
+def test_list_and_filter(world: World, browse: Browse) -> None:
+    world.given_issue("Slow mail", {"Contoso": "new"})
+    world.given_issue("Broken phones", {"Contoso": "resolved"})
+    page = plain(browse, "tess", "/")
+    expect(page.get_by_role("link", name="Broken phones")).to_be_visible()
+    expect(page.locator("time").first).to_contain_text("UTC")
+
+    page.get_by_role("checkbox", name="Resolved").check()
+    page.get_by_role("button", name="Apply").click()
+
+    expect(page.get_by_role("link", name="Broken phones")).to_be_visible()
+    expect(page.get_by_role("link", name="Slow mail")).to_have_count(0)
+    expect(page.get_by_role("checkbox", name="Resolved")).to_be_checked()
+
+
+def test_create_with_the_errors_beside_their_fields(world: World, browse: Browse) -> None:
+    world.given_issue("Slow mail")
+    page = plain(browse, "tess", "/issues/new")
+    page.get_by_label("Name").fill("slow MAIL")
+    page.get_by_label("Description").fill("Since noon")
+    page.get_by_label("Companies").fill("Contoso")
+    page.get_by_role("button", name="Create issue").click()
+    expect(page.locator("#f-name-about")).to_contain_text("exists already")
+    expect(page.get_by_label("Description")).to_have_value("Since noon")
+
+    page.get_by_label("Name").fill("Slower mail")
+    page.get_by_label("Companies").fill("Contoso\nNobody Ltd")
+    page.get_by_role("button", name="Create issue").click()
+    expect(page.locator("#f-companies-about")).to_have_text("There is no company called “Nobody Ltd”.")
+    page.get_by_label("Companies").fill("Contoso\nfabrikam")
+    page.get_by_label("Their status").select_option("investigating")
+    page.get_by_role("button", name="Create issue").click()
+
+    expect(page.get_by_role("heading", name="Slower mail")).to_be_visible()
+    found = world.client().call("GET", "/api/issues/Slower%20mail", 200)
+    assert [(each["company_name"], each["status"]) for each in found["assignments"]] == [
+        ("Contoso", "investigating"),
+        ("Fabrikam", "investigating"),
+    ]
+
+
+def test_change_one_status(world: World, browse: Browse) -> None:
+    world.given_issue("Slow mail", {"Contoso": "closed"})
+    page = plain(browse, "tess", "/")
+
+    page.get_by_role("row", name="Contoso").locator(".status").click()
+    page.get_by_label("Investigating").check()
+    page.get_by_label("Note (optional)").fill("It is back")
+    page.get_by_role("button", name="Set status").click()
+
+    expect(page.get_by_text("1 company set to Investigating.")).to_be_visible()
+    expect(page.get_by_role("row", name="Contoso").locator(".status")).to_have_text("Investigating")
+    page.get_by_role("button", name="Undo").click()
+    expect(page.get_by_role("row", name="Contoso").locator(".status")).to_have_text("Closed")
+
+
+def test_change_many_after_a_review(world: World, browse: Browse) -> None:
+    issue_id = world.given_issue("Slow mail", {"Contoso": "new", "Fabrikam": "new", "Acme Manufacturing": "closed"})
+    page = plain(browse, "tess", f"/issues/{issue_id}")
+
+    page.get_by_role("link", name="Resolve for everyone").click()
+    expect(page.get_by_text("Acme Manufacturing: closed")).to_be_visible()
+    page.get_by_label("Contoso").uncheck()
+    page.get_by_role("button", name="Resolve").click()
+
+    expect(page.get_by_text("1 company set to Resolved.")).to_be_visible()
+    expect(page.get_by_role("row", name="Contoso").locator(".status")).to_have_text("New")
+    expect(page.get_by_role("row", name="Fabrikam").locator(".status")).to_have_text("Resolved")

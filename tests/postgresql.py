@@ -1,0 +1,108 @@
+"""A PostgreSQL cluster of the tests' own: made in a temporary folder, on a free port, stopped at the end."""
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import psycopg
+
+
+def binaries() -> Path:
+    """The folder with initdb and postgres, the newest version first."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
+    if found:
+        return found[-1].parent
+    on_path = shutil.which("initdb")
+    assert on_path, "PostgreSQL is missing: run scripts/test-environment"
+    return Path(on_path).resolve().parent
+
+
+def free_port() -> int:
+    """A TCP port on loopback that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _unprivileged() -> dict[str, object]:
+    """PostgreSQL refuses to run as root; any other account will do."""
+    if os.getuid() != 0:
+        return {}
+    for name in ("postgres", "nobody"):
+        try:
+            account = pwd.getpwnam(name)
+        except KeyError:
+            continue
+        return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
+    raise AssertionError("running as root, and neither postgres nor nobody exists to run PostgreSQL as")
+
+
+class Cluster:
+    """One cluster. `durable` keeps fsync on, for tests that pull the plug."""
+
+    def __init__(self, *, durable: bool = False) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="issue-tracker-postgresql-"))
+        self.port = free_port()
+        self._durable = durable
+        self._process: subprocess.Popen[bytes] | None = None
+        self._account = _unprivileged()
+        if self._account:
+            os.chown(self.folder, self._account["user"], self._account["group"])
+        self._run("initdb", "-D", str(self.folder / "data"), "-U", "tests", "-A", "trust", "-E", "UTF8", "--locale=C")
+
+    def _run(self, program: str, *arguments: str) -> None:
+        command = [str(binaries() / program), *arguments]
+        subprocess.run(command, check=True, capture_output=True, cwd=self.folder, **self._account)
+
+    def start(self) -> None:
+        """Starts the server and waits until it answers."""
+        options = {
+            "listen_addresses": "127.0.0.1",
+            "port": str(self.port),
+            "unix_socket_directories": "",
+            "max_connections": "200",
+            "fsync": "on" if self._durable else "off",
+            "shared_buffers": "64MB",
+        }
+        settings = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
+        self._process = subprocess.Popen(
+            [str(binaries() / "postgres"), "-D", str(self.folder / "data"), *settings],
+            cwd=self.folder,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            **self._account,
+        )
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                psycopg.connect(self.url("postgres"), connect_timeout=2).close()
+                return
+            except psycopg.OperationalError:
+                assert time.monotonic() < deadline, "PostgreSQL did not start"
+                time.sleep(0.05)
+
+    def stop(self) -> None:
+        """Stops the server at once, as a failing machine would for its clients."""
+        if self._process is not None:
+            self._process.send_signal(2)
+            self._process.wait(30)
+            self._process = None
+
+    def create_database(self, name: str) -> str:
+        """An empty database, and its URL."""
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            connection.execute(f'CREATE DATABASE "{name}"')
+        return self.url(name)
+
+    def url(self, database: str) -> str:
+        return f"postgresql://tests@127.0.0.1:{self.port}/{database}"
+
+    def remove(self) -> None:
+        """Stops, and deletes the files."""
+        self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)

@@ -1,0 +1,121 @@
+"""The product as processes of its own: `issue-tracker …` as people run it, and servers that a test may kill."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+from issue_tracker.settings import PREFIX
+from tests.postgresql import free_port
+from tests.world import PASSWORD, Client
+
+COMMAND = [sys.executable, "-m", "issue_tracker.cli"]
+
+ADMIN = "ada@helpdesk.example"
+
+
+def environment(database_url: str | None = None, **settings: str) -> dict[str, str]:
+    """The environment of a process: none of ours leaks in but what it needs to run."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+    if database_url:
+        settings["DATABASE_URL"] = database_url
+    return kept | {PREFIX + name: value for name, value in settings.items()} | {"PYTHONUTF8": "1"}
+
+
+def run(
+    *arguments: str, database_url: str | None = None, stdin: str = "", cwd: Path | None = None, **settings: str
+) -> "subprocess.CompletedProcess[str]":
+    """One command, to its end."""
+    return subprocess.run(
+        [*COMMAND, *arguments],
+        input=stdin,
+        env=environment(database_url, **settings),
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def given_admin(database_url: str) -> None:
+    """A migrated database with one super admin, made by the command line."""
+    migrated = run("migrate", database_url=database_url)
+    assert migrated.returncode == 0, migrated.stderr
+    added = run(
+        "user", "add", ADMIN, "--name", "Ada Lund", "--role", "super_admin", "--password-stdin",
+        database_url=database_url, stdin=f"{PASSWORD}\n",
+    )  # fmt: skip
+    assert added.returncode == 0, added.stderr
+
+
+class ServeProcess:
+    """One `issue-tracker serve`, in a process group of its own."""
+
+    def __init__(
+        self,
+        database_url: str,
+        log: Path,
+        *,
+        port: int = 0,
+        workers: int = 1,
+        cwd: Path | None = None,
+        **settings: str,
+    ) -> None:
+        self.port = port or free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log = log
+        with log.open("ab") as out:
+            self.process = subprocess.Popen(
+                [*COMMAND, "serve", "--port", str(self.port), "--workers", str(workers)],
+                env=environment(database_url, **settings),
+                cwd=cwd,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def wait_until_ready(self) -> "ServeProcess":
+        """Returns when the server answers that it is ready."""
+        deadline = time.monotonic() + 60
+        while True:
+            assert self.process.poll() is None and time.monotonic() < deadline, self.log.read_text()
+            try:
+                if httpx.get(f"{self.url}/readyz", timeout=5).status_code == 200:
+                    return self
+            except httpx.TransportError:
+                pass
+            time.sleep(0.05)
+
+    def kill(self) -> None:
+        """`kill -9` of the server and its workers."""
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(30)
+
+    def client(self) -> Client:
+        """A client without any credential."""
+        return Client(base_url=self.url, timeout=30)
+
+    def sign_in(self, email: str = ADMIN, password: str = PASSWORD) -> Client:
+        """A client with a session, and its CSRF token in place."""
+        client = self.client()
+        answer = client.call("POST", "/api/auth/login", 200, json={"email": email, "password": password})
+        client.headers["X-CSRF-Token"] = answer["csrf_token"]
+        return client
+
+
+@contextmanager
+def serve(database_url: str, log: Path, *, workers: int = 1, **settings: str) -> Iterator[ServeProcess]:
+    """A server that is ready, until the block ends."""
+    server = ServeProcess(database_url, log, workers=workers, **settings)
+    try:
+        yield server.wait_until_ready()
+    finally:
+        server.kill()

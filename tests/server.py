@@ -1,0 +1,67 @@
+"""The product as it runs: the real application in a real server on a real socket, in a thread of the tests."""
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import uvicorn
+from sqlalchemy import text
+
+from issue_tracker.app import create_app
+from issue_tracker.database import migrate
+from issue_tracker.database.engine import Database
+from issue_tracker.database.tables import metadata
+from issue_tracker.settings import Settings
+
+
+class Server:
+    """A served application. `database` is the tests' own way to the same data."""
+
+    def __init__(self, settings: Settings, url: str) -> None:
+        self.settings = settings
+        self.url = url
+        self.engine = "sqlite" if settings.sqlite else "postgresql"
+        self.database = Database(settings)
+
+    def empty(self) -> None:
+        """Deletes every row. Numbers go on, as they would in life: what was cached stays true."""
+        names = [table.name for table in metadata.sorted_tables]
+        with self.database.write() as tx:
+            if self.database.sqlite:
+                for name in reversed(names):
+                    tx.execute(text(f"DELETE FROM {name}"))
+            else:
+                tx.execute(text(f"TRUNCATE {', '.join(names)}"))
+
+
+@contextmanager
+def serving(settings: Settings, *, public_url: str | None = None) -> Iterator[Server]:
+    """Serves with these settings until the block ends; the public URL is the server's own unless another is given."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    settings = Settings(
+        **{name: getattr(settings, name) for name in Settings.__struct_fields__} | {"public_url": public_url or url}
+    )
+    migrated = Database(settings)
+    migrate.upgrade(migrated)
+    migrated.close()
+    config = uvicorn.Config(
+        create_app(settings), log_level="error", access_log=False, server_header=False, proxy_headers=False
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
+    deadline = time.monotonic() + 20
+    while not server.started:
+        assert thread.is_alive() and time.monotonic() < deadline, "the server did not start"
+        time.sleep(0.01)
+    served = Server(settings, url)
+    try:
+        yield served
+    finally:
+        server.should_exit = True
+        thread.join(20)
+        served.database.close()
+        listener.close()

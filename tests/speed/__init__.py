@@ -1,0 +1,1 @@
+"""What must stay fast, and how that stays right."""

@@ -1,0 +1,34 @@
+"""What is logged of a failure: its trace, and no value that it had in hand."""
+
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from issue_tracker.logs import configure_logs
+from issue_tracker.settings import Settings
+
+
+@pytest.fixture
+def _own_configuration() -> Iterator[None]:
+    kept = structlog.get_config()
+    yield
+    structlog.configure(**kept)
+
+
+@pytest.mark.usefixtures("_own_configuration")
+@pytest.mark.parametrize("log_format", ["console", "json"])
+def test_a_trace_shows_no_values(log_format: str, capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs(Settings(log_format=log_format))
+
+    def sign_in(password: str) -> None:
+        raise RuntimeError("unforeseen")
+
+    try:
+        sign_in("hunter2-" * 2)
+    except RuntimeError as failure:
+        structlog.get_logger("tests").error("unexpected failure", exc_info=failure)
+
+    told = capsys.readouterr().err
+    assert "RuntimeError: unforeseen" in told and "in sign_in" in told
+    assert "hunter2-hunter2" not in told

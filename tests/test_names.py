@@ -1,0 +1,152 @@
+"""Any valid name can be created, found in another case, renamed and deleted through the path (contract, section 1)."""
+
+import shutil
+import subprocess
+import unicodedata
+from urllib.parse import quote
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from issue_tracker.names import key
+from tests.world import World
+
+LISTED = (
+    "TCP/IP",
+    "/",
+    "//",
+    "/leading",
+    "trailing/",
+    "100% loss?",
+    "a//b",
+    "a/../b",
+    "../..",
+    "./a",
+    "...",
+    "%2F",
+    "%252F",
+    "%",
+    "%zz",
+    "a+b",
+    "a b",
+    "#1",
+    "?",
+    "&=;,:@$!*'()~",
+    "Straße",
+    "🔥 core",
+    "\\",
+    '"',
+    "<b>",
+    "é",
+    "ΐ",
+    "İstanbul",
+    "status/bulk",
+    "статус",
+)
+
+names = (
+    st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")), min_size=1, max_size=60)
+    .map(lambda text: unicodedata.normalize("NFC", text).strip())
+    .filter(lambda name: bool(name) and key(name) not in ("status", ".", "..") and len(name) <= 255)
+)
+
+relaxed = settings(
+    max_examples=30, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
+)
+
+
+def path_of(name: str) -> str:
+    return f"/api/issues/{quote(name, safe='')}"
+
+
+def check_whole_life(world: World, name: str, other: str) -> None:
+    """Creates, finds in other cases, changes, resolves, renames there and back, lists and deletes."""
+    world.empty_issues()
+    client = world.client("ada")
+    response = client.post("/api/issues", json={"name": name, "companies": [{"company_name": "Contoso"}]})
+    assert response.status_code == 201 and response.json()["name"] == name, response.text
+    assert client.call("GET", response.headers["Location"], 200) == response.json()
+    for form in (name.upper(), name.lower(), name.swapcase(), name.title(), unicodedata.normalize("NFD", name)):
+        if key(form) == key(name):
+            assert client.call("GET", path_of(form), 200)["name"] == name
+            client.call("POST", "/api/issues", 400, json={"name": form})
+    changed = client.call("PUT", path_of(name), 200, json={"description": "found"})
+    assert (changed["name"], changed["description"]) == (name, "found")
+    body = {"issue_name": name.swapcase() if key(name.swapcase()) == key(name) else name, "company_name": "contoso"}
+    assert client.call("PUT", "/api/issues/status", 200, json=body | {"status": "resolved"})["issue_name"] == name
+    if key(other) != key(name):
+        assert client.call("PUT", path_of(name), 200, json={"new_name": other})["name"] == other
+        client.call("GET", path_of(name), 404)
+        assert client.call("PUT", path_of(other), 200, json={"new_name": name})["name"] == name
+    (listed,) = client.call("GET", "/api/issues", 200)["items"]
+    assert (listed["name"], listed["assignments"][0]["status"]) == (name, "resolved")
+    client.call("DELETE", path_of(name), 204)
+    client.call("GET", path_of(name), 404)
+
+
+@relaxed
+@given(name=names, other=names)
+def test_any_name_lives_its_whole_life(world: World, name: str, other: str) -> None:
+    check_whole_life(world, name, other)
+
+
+@pytest.mark.parametrize("name", LISTED)
+def test_awkward_names_live_their_whole_life(world: World, name: str) -> None:
+    check_whole_life(world, name, f"{name}/{name}")
+
+
+@relaxed
+@given(name=names)
+@example(name="\u0390")
+@example(name="\u1fb7")
+@example(name="\u01f0")
+def test_upper_and_lower_case_are_one_name(world: World, name: str) -> None:
+    world.empty_issues()
+    world.given_issue(name)
+    for form in (name.upper(), name.lower(), name.casefold()):
+        if form.strip() and unicodedata.normalize("NFC", form.casefold()) == unicodedata.normalize(
+            "NFC", name.casefold()
+        ):
+            assert world.client().call("GET", path_of(form), 200)["name"] == name
+
+
+def test_curl_reaches_awkward_names_too(world: World) -> None:
+    curl = shutil.which("curl")
+    assert curl, "curl is missing"
+    command = [
+        curl,
+        "--silent",
+        "--show-error",
+        "--max-time",
+        "20",
+        "-H",
+        f"Authorization: Bearer {world.token('ada')}",
+    ]
+
+    def ask(name: str, *arguments: str) -> str:
+        url = world.server.url + path_of(name)
+        return subprocess.run([*command, *arguments, url], check=True, capture_output=True, text=True).stdout
+
+    for name in LISTED:
+        world.given_issue(name)
+        assert f'"name":{quote_json(name)}' in ask(name)
+        assert '"by curl"' in ask(name, "-X", "PUT", "--json", '{"description":"by curl"}')
+        assert ask(name, "-X", "DELETE", "-w", "%{http_code}") == "204"
+        assert "There is no issue" in ask(name)
+
+
+def quote_json(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+@pytest.mark.parametrize("name", ["Ümläut & Co", "a/b", "Straße", "🔥"])
+def test_company_names_are_compared_in_the_same_way(world: World, name: str) -> None:
+    admin = world.client("ada")
+    made = admin.call("POST", "/api/companies", 201, json={"name": f"  {name} "})
+    assert made["name"] == name
+    admin.call("POST", "/api/companies", 400, json={"name": name.upper()})
+    world.given_issue("Fault")
+    body = {"issue_name": "Fault", "company_name": name.upper(), "status": "new"}
+    assert admin.call("PUT", "/api/issues/status", 200, json=body)["company_name"] == name
+    assert admin.call("GET", "/api/issues", 200, params={"companyName": name.swapcase()})["total"] == 1

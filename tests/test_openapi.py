@@ -1,0 +1,123 @@
+"""The OpenAPI document: complete, true, and nothing that it does not say is ever answered (contract, section 10)."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import jsonschema_rs
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from schemathesis.generation import GenerationMode
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from issue_tracker.app import endpoints
+from issue_tracker.settings import Settings
+from issue_tracker.web.documents import describe
+from issue_tracker.web.routing import Endpoint
+from tests.world import World
+
+CHECKS = [
+    schemathesis.checks.not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+]
+
+DOCUMENT = describe(endpoints(), Settings())
+DOCUMENTED = [endpoint for endpoint in endpoints() if endpoint.documented]
+FINITE = [one for one in DOCUMENTED if "text/event-stream" not in one.answers.values()]
+FALLIBLE = [one for one in FINITE if one.body or one.query or one.segments or one.access.value != "public"]
+"""Those that can be asked in a wrong way."""
+
+
+def name_of(endpoint: Endpoint) -> str:
+    return f"{endpoint.method} {endpoint.path}"
+
+
+def operation(endpoint: Endpoint) -> dict[str, Any]:
+    found: dict[str, Any] = DOCUMENT["paths"][endpoint.path][endpoint.method.lower()]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "mode"),
+    [
+        pytest.param(endpoint, mode, id=f"{mode.value} {name_of(endpoint)}")
+        for mode, chosen in ((GenerationMode.POSITIVE, FINITE), (GenerationMode.NEGATIVE, FALLIBLE))
+        for endpoint in chosen
+    ],
+)
+def test_every_answer_is_a_documented_one(world: World, endpoint: Endpoint, mode: GenerationMode) -> None:
+    world.given_issue("Network degradation", {"Acme Manufacturing": "investigating"})
+    described = schemathesis.openapi.from_dict(world.anonymous().call("GET", "/openapi.json", 200))
+    strategy = described[endpoint.path][endpoint.method].as_strategy(generation_mode=mode)
+
+    @seed(4)
+    @settings(
+        max_examples=12,
+        deadline=None,
+        database=None,
+        phases=[Phase.explicit, Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=strategy)
+    def ask(case: schemathesis.Case) -> None:
+        client = world.client("ada")
+        cookies = {"issue_tracker_session": client.cookies["issue_tracker_session"]}
+        headers = {"X-CSRF-Token": client.headers["X-CSRF-Token"]}
+        response = case.call(base_url=world.server.url, cookies=cookies, headers=headers, timeout=30)
+        case.validate_response(response, checks=CHECKS)
+
+    ask()
+    assert world.client("ada").call("GET", "/healthz", 200) == {"status": "ok"}
+
+
+def test_every_route_of_the_api_is_documented() -> None:
+    undocumented = {name_of(endpoint) for endpoint in endpoints() if not endpoint.documented}
+    assert {name for name in undocumented if " /api/" in name} == set()
+    assert len({operation(endpoint)["operationId"] for endpoint in DOCUMENTED}) == len(DOCUMENTED)
+
+
+@pytest.mark.parametrize("endpoint", DOCUMENTED, ids=name_of)
+def test_an_operation_is_described_completely(endpoint: Endpoint) -> None:
+    described = operation(endpoint)
+    assert described["summary"] and described["tags"]
+    codes = set(described["responses"])
+    if endpoint.access.value != "public":
+        assert {"401", "403", "503"} <= codes and described["security"]
+    if endpoint.body is not None:
+        assert {"400", "413", "415"} <= codes
+        assert described["requestBody"]["content"]["application/json"]["schema"]
+    if endpoint.segments:
+        assert "404" in codes
+        assert [p["name"] for p in described["parameters"] if p["in"] == "path"] == [n for n, _ in endpoint.segments]
+    for code, response in described["responses"].items():
+        assert response["description"], code
+        for media_type, content in response.get("content", {}).items():
+            assert content["schema"], f"{code} {media_type}"
+
+
+def examples(endpoint: Endpoint) -> Iterator[tuple[str, Any, Any]]:
+    """Each JSON request and answer of an operation: where, its schema, its example (None without one)."""
+    described = operation(endpoint)
+    contents = {"request": described.get("requestBody", {})} | {
+        code: response for code, response in described["responses"].items() if code.startswith("2")
+    }
+    for where, holder in contents.items():
+        content = holder.get("content", {}).get("application/json")
+        if content is not None:
+            yield where, content["schema"], content.get("example")
+
+
+@pytest.mark.parametrize("endpoint", DOCUMENTED, ids=name_of)
+def test_every_request_and_answer_has_an_example_that_fits_its_schema(endpoint: Endpoint) -> None:
+    for where, schema, example in examples(endpoint):
+        assert example is not None, f"{name_of(endpoint)} has no example of {where}"
+        whole = schema | {"components": DOCUMENT["components"]}
+        jsonschema_rs.Draft202012Validator(whole).validate(example)

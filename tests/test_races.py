@@ -1,0 +1,238 @@
+"""Two processes at once: one winner, the right codes, no 500, no lost update (contract, section 4).
+
+SQLite: one server with two worker processes. PostgreSQL: two servers on one database.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from threading import Barrier
+from typing import Any, NamedTuple
+
+import httpx
+import pytest
+from sqlalchemy import select
+
+from issue_tracker.database.engine import Database
+from issue_tracker.database.tables import events
+from issue_tracker.settings import Settings
+from tests.conftest import new_database
+from tests.processes import ServeProcess, given_admin, serve
+from tests.world import Client
+
+ACTORS = 6
+STATUSES = ("new", "investigating", "in_progress", "monitoring", "resolved")
+
+
+Act = Callable[[Client, int], httpx.Response]
+
+
+class Nodes(NamedTuple):
+    """The server processes behind one database, and the tests' own way to it."""
+
+    servers: list[ServeProcess]
+    database: Database
+    admin: Client
+
+    def clients(self, count: int = ACTORS) -> list[Client]:
+        """Clients with one session and connections of their own, spread over the servers."""
+        made = []
+        for number in range(count):
+            client = Client(base_url=self.servers[number % len(self.servers)].url, timeout=60)
+            client.cookies.update(self.admin.cookies)
+            client.headers["X-CSRF-Token"] = self.admin.headers["X-CSRF-Token"]
+            client.get("/healthz")
+            made.append(client)
+        return made
+
+    def at_once(self, act: Act) -> list[httpx.Response]:
+        """What each of several clients is answered, when all start in the same moment."""
+        clients = self.clients()
+        start = Barrier(len(clients))
+
+        def go(number: int) -> httpx.Response:
+            start.wait(30)
+            return act(clients[number], number)
+
+        with ThreadPoolExecutor(len(clients)) as pool:
+            answers = list(pool.map(go, range(len(clients))))
+        for client in clients:
+            client.close()
+        return answers
+
+
+@pytest.fixture(scope="module")
+def nodes(engine: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
+    """Two processes that serve one database, with companies in it."""
+    url = new_database(engine, request, tmp_path_factory)
+    logs = tmp_path_factory.mktemp("logs")
+    given_admin(url)
+    database = Database(Settings(database_url=url))
+    workers = 2 if engine == "sqlite" else 1
+    with serve(url, logs / "first.log", workers=workers) as first:
+        admin = first.sign_in()
+        for name in ("Acme", "Contoso", "Fabrikam"):
+            admin.call("POST", "/api/companies", 201, json={"name": name})
+        if engine == "sqlite":
+            yield Nodes([first], database, admin)
+        else:
+            with serve(url, logs / "second.log") as second:
+                yield Nodes([first, second], database, admin)
+        for log in logs.iterdir():
+            assert "unexpected failure" not in log.read_text()
+    database.close()
+
+
+def codes(answers: list[httpx.Response]) -> dict[int, int]:
+    return dict(Counter(answer.status_code for answer in answers))
+
+
+def posting(path: str, *bodies: dict[str, str]) -> Act:
+    """Each posts the body of their number."""
+    return lambda client, one: client.post(path, json=bodies[one % len(bodies)])
+
+
+def test_who_signs_in_at_one_process_works_at_the_other(nodes: Nodes) -> None:
+    for client in nodes.clients():
+        assert client.call("GET", "/api/auth/session", 200)["user"]["name"] == "Ada Lund"
+    other = nodes.servers[-1].sign_in()
+    nodes.servers[0].sign_in()
+    other.call("POST", "/api/issues", 201, json={"name": "Seen everywhere"})
+    assert {client.get("/api/issues/seen%20everywhere").status_code for client in nodes.clients()} == {200}
+    other.call("POST", "/api/auth/logout", 204)
+    elsewhere = nodes.clients(1)[0]
+    elsewhere.cookies.clear()
+    elsewhere.cookies.update(other.cookies)
+    assert elsewhere.get("/api/issues").status_code == 401
+
+
+def test_one_of_those_who_create_the_same_name_wins(nodes: Nodes) -> None:
+    for number in range(6):
+        name = f"Same name {number}"
+        spelled = [name, name.upper(), name.lower(), name.title(), name.swapcase(), f" {name} "]
+        answers = nodes.at_once(posting("/api/issues", *({"name": one} for one in spelled)))
+        assert codes(answers) == {201: 1, 400: ACTORS - 1}, [answer.text for answer in answers]
+        assert {answer.json()["errors"][0]["field"] for answer in answers if answer.status_code == 400} == {"name"}
+        assert nodes.admin.call("GET", f"/api/issues?search=same%20name%20{number}", 200)["total"] == 1
+
+
+def test_one_of_those_who_create_the_same_company_wins(nodes: Nodes) -> None:
+    for number in range(3):
+        answers = nodes.at_once(posting("/api/companies", {"name": f"Same company {number}"}))
+        assert codes(answers) == {201: 1, 400: ACTORS - 1}, [answer.text for answer in answers]
+
+
+def test_one_of_those_who_take_the_same_new_name_wins(nodes: Nodes) -> None:
+    for number in range(ACTORS):
+        nodes.admin.call("POST", "/api/issues", 201, json={"name": f"Old name {number}"})
+    answers = nodes.at_once(
+        lambda client, number: client.put(f"/api/issues/Old%20name%20{number}", json={"new_name": "One new name"})
+    )
+    assert codes(answers) == {200: 1, 400: ACTORS - 1}, [answer.text for answer in answers]
+    assert nodes.admin.call("GET", "/api/issues?search=one%20new%20name", 200)["total"] == 1
+    assert nodes.admin.call("GET", "/api/issues?search=old%20name", 200)["total"] == ACTORS - 1
+
+
+def test_a_company_is_assigned_once_whoever_assigns_it(nodes: Nodes) -> None:
+    for number in range(4):
+        name = f"Assigned at once {number}"
+        nodes.admin.call("POST", "/api/issues", 201, json={"name": name})
+        answers = nodes.at_once(assigning(name))
+        assert codes(answers) == {200: ACTORS}, [answer.text for answer in answers]
+        issue = nodes.admin.call("GET", f"/api/issues/{name}", 200)
+        assert [member["company_name"] for member in issue["assignments"]] == ["Contoso"]
+        assert [event.type for event in history(nodes, name)] == ["issue.created", "assignment.created"]
+
+
+def assigning(name: str) -> Act:
+    """Each assigns Contoso to the issue, every other one in the other way."""
+    status = {"issue_name": name, "company_name": "Contoso", "status": "new"}
+    add = {"add_companies": [{"company_name": "contoso"}]}
+
+    def assign(client: Client, one: int) -> httpx.Response:
+        return client.put(f"/api/issues/{name}", json=add) if one % 2 else client.put("/api/issues/status", json=status)
+
+    return assign
+
+
+def history(nodes: Nodes, name: str) -> list[Any]:
+    with nodes.database.read() as tx:
+        return list(tx.execute(select(events).where(events.c.issue_name == name).order_by(events.c.event_id)))
+
+
+def test_a_storm_of_statuses_loses_no_update(nodes: Nodes) -> None:
+    name = "Storm"
+    companies = [{"company_name": "Acme", "status": "new"}]
+    nodes.admin.call("POST", "/api/issues", 201, json={"name": name, "companies": companies})
+
+    def storm(client: Client, one: int) -> httpx.Response:
+        for step in range(12):
+            body = {"issue_name": name, "company_name": "acme", "status": STATUSES[(one + step) % len(STATUSES)]}
+            response = client.put("/api/issues/status", json=body)
+            if response.status_code != 200 or response.json()["status"] != body["status"]:
+                return response
+        return response
+
+    answers = nodes.at_once(storm)
+
+    assert codes(answers) == {200: ACTORS}, [answer.text for answer in answers]
+    told = [(event.from_value, event.to_value) for event in history(nodes, name) if event.company_name == "Acme"]
+    assert told[0] == (None, "new")
+    assert all(before[1] == after[0] and after[0] != after[1] for before, after in pairwise(told))
+    (member,) = nodes.admin.call("GET", "/api/issues/storm", 200)["assignments"]
+    assert member["status"] == told[-1][1]
+
+
+def test_changes_to_different_parts_of_an_issue_are_all_kept(nodes: Nodes) -> None:
+    nodes.admin.call("POST", "/api/issues", 201, json={"name": "Shared work"})
+
+    def work(client: Client, one: int) -> httpx.Response:
+        bodies = (
+            {"description": "Described"},
+            {"new_name": "SHARED work"},
+            *({"add_companies": [{"company_name": name}]} for name in ("Acme", "Contoso", "Fabrikam", "Acme")),
+        )
+        return client.put("/api/issues/shared%20work", json=bodies[one])
+
+    assert codes(nodes.at_once(work)) == {200: ACTORS}
+    issue = nodes.admin.call("GET", "/api/issues/shared%20work", 200)
+    assert (issue["name"], issue["description"]) == ("SHARED work", "Described")
+    assert [member["company_name"] for member in issue["assignments"]] == ["Acme", "Contoso", "Fabrikam"]
+
+
+def test_of_those_who_saw_the_same_version_one_may_change_it(nodes: Nodes) -> None:
+    nodes.admin.call("POST", "/api/issues", 201, json={"name": "Guarded"})
+    etag = nodes.admin.get("/api/issues/guarded").headers["ETag"]
+
+    answers = nodes.at_once(
+        lambda client, one: client.put(
+            "/api/issues/guarded", json={"description": f"by {one}"}, headers={"If-Match": etag}
+        )
+    )
+
+    assert codes(answers) == {200: 1, 412: ACTORS - 1}
+    (winner,) = [answer.json() for answer in answers if answer.status_code == 200]
+    assert nodes.admin.call("GET", "/api/issues/guarded", 200) == winner
+    assert {answer.headers["ETag"] for answer in answers} == {answers[0].headers["ETag"]}
+
+
+def test_a_key_sent_many_times_at_once_acts_once(nodes: Nodes) -> None:
+    answers = nodes.at_once(
+        lambda client, _: client.post("/api/issues", json={"name": "Once"}, headers={"Idempotency-Key": "at-once"})
+    )
+    assert set(codes(answers)) <= {201, 409} and codes(answers)[201] >= 1, [answer.text for answer in answers]
+    assert len({answer.text for answer in answers if answer.status_code == 201}) == 1
+    assert len([a for a in answers if a.status_code == 201 and "Idempotent-Replayed" not in a.headers]) == 1
+    again = nodes.admin.post("/api/issues", json={"name": "Once"}, headers={"Idempotency-Key": "at-once"})
+    assert again.status_code == 201 and again.headers["Idempotent-Replayed"] == "true"
+
+
+def test_issues_that_swap_names_both_end_well(nodes: Nodes) -> None:
+    for number in range(ACTORS):
+        nodes.admin.call("POST", "/api/issues", 201, json={"name": f"Swap {number}"})
+    answers = nodes.at_once(
+        lambda client, one: client.put(f"/api/issues/Swap%20{one}", json={"new_name": f"swap {(one + 1) % ACTORS}"})
+    )
+    assert set(codes(answers)) <= {200, 400, 503}, [answer.text for answer in answers]
+    assert nodes.admin.call("GET", "/api/issues?search=swap%20", 200)["total"] == ACTORS

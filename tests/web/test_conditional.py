@@ -1,0 +1,99 @@
+"""ETag, If-None-Match and If-Match (contract, section 5)."""
+
+from typing import Any
+
+import pytest
+
+from tests.world import World
+
+FAULT = "/api/issues/Fault"
+
+
+@pytest.fixture
+def fault(world: World) -> World:
+    world.given_issue("Fault", {"Contoso": "new"})
+    return world
+
+
+PATHS = ["/api/issues", "/api/issues?status=new&limit=1", FAULT, "/api/companies", "/api/auth/session", "/api/users"]
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_what_did_not_change_is_not_sent_again(fault: World, path: str) -> None:
+    client = fault.client("ada")
+    first = client.get(path)
+    etag = first.headers["ETag"]
+    assert etag.startswith('"') and first.headers["Cache-Control"] == "private, no-cache"
+
+    for given in (etag, f'"other", {etag}', f"W/{etag}", "*"):
+        again = client.get(path, headers={"If-None-Match": given})
+        assert again.status_code == 304 and again.content == b"", given
+        assert again.headers["ETag"] == etag
+    assert client.get(path, headers={"If-None-Match": '"other"'}).json() == first.json()
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("PUT", FAULT, {"description": "x"}),
+        ("PUT", FAULT, {"new_name": "FAULT"}),
+        ("PUT", FAULT, {"add_companies": [{"company_name": "Fabrikam"}]}),
+        ("PUT", "/api/issues/status", {"issue_name": "Fault", "company_name": "Contoso", "status": "closed"}),
+        ("DELETE", "/api/issues/status?issueName=Fault&companyName=Contoso", None),
+        ("POST", "/api/issues/status/bulk", {"issue_name": "Fault", "status": "closed"}),
+    ],
+)
+def test_every_change_gives_the_issue_and_the_list_another_etag(
+    fault: World, method: str, path: str, body: dict[str, Any] | None
+) -> None:
+    client = fault.client()
+    before = {where: client.get(where).headers["ETag"] for where in (FAULT, "/api/issues")}
+    assert client.request(method, path, json=body).is_success
+    for where, etag in before.items():
+        fresh = client.get(where, headers={"If-None-Match": etag})
+        assert fresh.status_code == 200 and fresh.headers["ETag"] != etag
+
+
+def test_json_and_csv_have_different_etags(fault: World) -> None:
+    client = fault.client()
+    etags = {client.get("/api/issues", headers={"Accept": kind}).headers["ETag"] for kind in ("*/*", "text/csv")}
+    assert len(etags) == 2
+
+
+def test_a_change_of_what_was_read_goes_through(fault: World) -> None:
+    client = fault.client()
+    etag = client.get(FAULT).headers["ETag"]
+    first = client.put(FAULT, json={"description": "one"}, headers={"If-Match": etag})
+    assert first.status_code == 200 and first.headers["ETag"] != etag
+    assert client.get(FAULT).headers["ETag"] == first.headers["ETag"]
+    second = client.put(FAULT, json={"description": "two"}, headers={"If-Match": f'"x", {first.headers["ETag"]}'})
+    assert second.json()["description"] == "two"
+    assert client.put(FAULT, json={"description": "three"}, headers={"If-Match": "*"}).status_code == 200
+
+
+@pytest.mark.parametrize("given", ["stale", '"0-0"', "weak", "garbage"])
+def test_a_change_of_something_older_is_refused_with_the_current_etag(fault: World, given: str) -> None:
+    client = fault.client("ada")
+    stale = client.get(FAULT).headers["ETag"]
+    change = {"issue_name": "Fault", "company_name": "Contoso", "status": "closed"}
+    client.call("PUT", "/api/issues/status", 200, json=change)
+    current = client.get(FAULT)
+    header = {"stale": stale, "weak": f"W/{current.headers['ETag']}"}.get(given, given)
+    for method, body in (("PUT", {"description": "lost"}), ("DELETE", None)):
+        refused = client.request(method, FAULT, json=body, headers={"If-Match": header})
+        assert refused.status_code == 412 and refused.headers["ETag"] == current.headers["ETag"]
+    assert client.get(FAULT).json() == current.json()
+
+
+def test_an_issue_is_deleted_when_it_did_not_change(fault: World) -> None:
+    client = fault.client("ada")
+    etag = client.get(FAULT).headers["ETag"]
+    assert client.delete(FAULT, headers={"If-Match": etag}).status_code == 204
+    client.call("GET", FAULT, 404)
+
+
+def test_changing_nothing_keeps_the_etag(fault: World) -> None:
+    client = fault.client()
+    etag = client.get(FAULT).headers["ETag"]
+    assert client.put(FAULT, json={"new_name": "Fault"}, headers={"If-Match": etag}).headers["ETag"] == etag
+    assert client.get(FAULT).headers["ETag"] == etag

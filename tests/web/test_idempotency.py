@@ -1,0 +1,126 @@
+"""Idempotency-Key on POST: a retry is answered as the first request was, and acts once (contract, section 5)."""
+
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import select
+
+from issue_tracker.database.tables import idempotency_keys
+from issue_tracker.issues import operations
+from tests.world import PASSWORD, Client, World
+
+
+def post(client: Client, key: str, body: Any, path: str = "/api/issues") -> httpx.Response:
+    return client.post(path, json=body, headers={"Idempotency-Key": key})
+
+
+def test_a_retry_gets_the_first_answer_and_acts_once(world: World) -> None:
+    client = world.client()
+    first = post(client, "k1", {"name": "Fault"})
+    second = post(client, "k1", {"name": "Fault"})
+    assert first.status_code == second.status_code == 201
+    assert second.content == first.content and second.headers["Location"] == first.headers["Location"]
+    assert second.headers["ETag"] == first.headers["ETag"]
+    assert "Idempotent-Replayed" not in first.headers and second.headers["Idempotent-Replayed"] == "true"
+    assert client.call("GET", "/api/issues", 200)["total"] == 1
+    assert len(world.history()) == 1
+
+
+def test_a_retried_change_of_password_is_the_first_one(world: World) -> None:
+    client = world.client()
+    body = {"current_password": PASSWORD, "new_password": "staple battery horse correct"}
+    first, second = (post(client, "k1", body, "/api/auth/password") for _ in range(2))
+    assert (first.status_code, second.status_code) == (204, 204)
+    assert second.headers["Idempotent-Replayed"] == "true"
+    assert post(client, "k1", body | {"new_password": "another one entirely"}, "/api/auth/password").status_code == 422
+    with world.database.read() as tx:
+        kept = tx.execute(select(idempotency_keys.c.key)).scalars().all()
+    assert len(kept) == 1 and "k1" not in kept
+
+
+def test_a_key_is_the_same_quoted_or_bare(world: World) -> None:
+    client = world.client()
+    post(client, "k1", {"name": "Fault"})
+    assert post(client, '"k1"', {"name": "Fault"}).headers["Idempotent-Replayed"] == "true"
+
+
+def test_another_body_is_refused(world: World) -> None:
+    client = world.client()
+    post(client, "k1", {"name": "Fault"})
+    assert post(client, "k1", {"name": "Other"}).status_code == 422
+    assert client.call("GET", "/api/issues", 200)["total"] == 1
+
+
+def test_a_refusal_is_repeated_too(world: World) -> None:
+    client = world.client()
+    world.given_issue("Fault")
+    first = post(client, "k1", {"name": "fault"})
+    world.client("ada").call("DELETE", "/api/issues/fault", 204)
+    second = post(client, "k1", {"name": "fault"})
+    assert first.status_code == second.status_code == 400 and first.json() == second.json()
+    assert second.headers["Idempotent-Replayed"] == "true"
+    assert client.call("GET", "/api/issues", 200)["total"] == 0
+
+
+def test_a_key_belongs_to_its_user_and_its_path(world: World) -> None:
+    post(world.client("tess"), "k1", {"name": "Fault"})
+    other = post(world.client("omar"), "k1", {"name": "Fault"})
+    assert other.status_code == 400 and "Idempotent-Replayed" not in other.headers
+    body = {"issue_name": "Fault", "status": "new"}
+    bulk = post(world.client("tess"), "k1", body, "/api/issues/status/bulk")
+    assert bulk.status_code == 200 and "Idempotent-Replayed" not in bulk.headers
+    again = post(world.client("tess"), "k1", body, "/api/issues/status/bulk")
+    assert again.headers["Idempotent-Replayed"] == "true"
+
+
+def test_a_key_lives_for_a_day(world: World) -> None:
+    post(world.client(), "k1", {"name": "Fault"})
+    world.clock.advance(hours=23, minutes=59)
+    assert post(world.client(), "k1", {"name": "Fault"}).status_code == 201
+    world.clock.advance(minutes=2)
+    assert post(world.client(), "k1", {"name": "Fault"}).status_code == 400
+
+
+@pytest.mark.parametrize("key", ["", '""', "x" * 256])
+def test_a_key_that_is_none_is_refused(world: World, key: str) -> None:
+    assert post(world.client(), key, {"name": "Fault"}).status_code == 422
+    assert world.client().call("GET", "/api/issues", 200)["total"] == 0
+
+
+def test_the_longest_key_is_kept(world: World) -> None:
+    post(world.client(), "x" * 255, {"name": "Fault"})
+    assert post(world.client(), "x" * 255, {"name": "Fault"}).headers["Idempotent-Replayed"] == "true"
+
+
+def test_an_unexpected_failure_is_not_stored(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError
+
+    client = world.client()
+    monkeypatch.setattr(operations, "create_issue", fail)
+    assert post(client, "k1", {"name": "Fault"}).status_code == 500
+    monkeypatch.undo()
+    response = post(client, "k1", {"name": "Fault"})
+    assert response.status_code == 201 and "Idempotent-Replayed" not in response.headers
+
+
+def test_secrets_are_not_shown_again(world: World) -> None:
+    client = world.client("ada")
+    body = {"name": "monitoring", "scopes": ["read"]}
+    first, second = (post(client, "k1", body, "/api/auth/tokens") for _ in range(2))
+    assert first.json()["token"].startswith("itk_") and second.json() == first.json() | {"token": None}
+    account = {"email": "new@helpdesk.example", "name": "New", "role": "member"}
+    first, second = (post(client, "k2", account, "/api/users") for _ in range(2))
+    assert len(first.json()["password"]) >= 20 and second.json() == first.json() | {"password": None}
+    company = {"name": "Brand New"}
+    first, second = (post(client, "k3", company, "/api/companies") for _ in range(2))
+    assert first.status_code == 201 and second.json() == first.json()
+
+
+def test_a_key_on_another_method_means_nothing(world: World) -> None:
+    world.given_issue("Fault")
+    client = world.client()
+    for number in range(2):
+        answer = client.put("/api/issues/Fault", json={"description": f"{number}"}, headers={"Idempotency-Key": "k1"})
+        assert answer.json()["description"] == f"{number}"

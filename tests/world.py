@@ -1,0 +1,145 @@
+"""The cast: people, companies and issues that every test knows by name.
+
+Ada is a super admin, Tess and Omar are technicians, Mia is a member without helpdesk access.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+import httpx
+from argon2 import PasswordHasher
+from sqlalchemy import Row, delete, select
+
+from issue_tracker import clock
+from issue_tracker.actor import Role, command_line
+from issue_tracker.auth.sessions import csrf_token, start_session
+from issue_tracker.auth.tokens import Scope, create_token
+from issue_tracker.auth.users import create_user, get_user_by_email
+from issue_tracker.companies.operations import create_missing_companies
+from issue_tracker.companies.queries import find_companies
+from issue_tracker.database.tables import assignments, events, issues
+from issue_tracker.issues.operations import NewAssignment, create_issue
+from issue_tracker.names import key, parse_issue_name, parse_name
+from issue_tracker.status import Status
+from tests.server import Server
+
+PASSWORD = "correct horse battery staple"
+_CHEAP_HASH = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
+
+CAST = {
+    "ada": ("ada@helpdesk.example", "Ada Lund", Role.SUPER_ADMIN),
+    "tess": ("tess@helpdesk.example", "Tess Ngo", Role.TECHNICIAN),
+    "omar": ("omar@helpdesk.example", "Omar Reyes", Role.TECHNICIAN),
+    "mia": ("mia@helpdesk.example", "Mia Member", Role.MEMBER),
+}
+
+COMPANIES = ("Acme Manufacturing", "Contoso", "Fabrikam", "Müller & Söhne", "Zürich (Nord)", "O’Neill’s Bar")
+
+
+class Client(httpx.Client):
+    """A signed-in client: cookie and CSRF token are in place."""
+
+    def call(self, method: str, path: str, expected: int, **options: Any) -> Any:
+        """Sends, checks the status, and returns the JSON body (None without one)."""
+        response = self.request(method, path, **options)
+        assert response.status_code == expected, f"{method} {path}: {response.status_code} {response.text[:500]}"
+        return response.json() if response.content and "json" in response.headers["content-type"] else None
+
+
+class Clock:
+    """The tests' clock: runs with the real one, and can be moved."""
+
+    def __init__(self) -> None:
+        self.offset = timedelta(0)
+        self.frozen: datetime | None = None
+
+    def now(self) -> datetime:
+        return self.frozen or clock._system() + self.offset
+
+    def advance(self, **parts: float) -> None:
+        """Moves the clock forward, as `timedelta(**parts)`."""
+        if self.frozen is not None:
+            self.frozen += timedelta(**parts)
+        self.offset += timedelta(**parts)
+
+    def freeze(self, instant: datetime) -> None:
+        """Stops the clock at an instant."""
+        self.frozen = instant
+
+
+class World:
+    """A server with the cast in it. `given_…` sets the scene through the product's own operations."""
+
+    def __init__(self, server: Server, clock: Clock) -> None:
+        self.server = server
+        self.clock = clock
+        self.engine = server.engine
+        self.database = server.database
+        self._clients: list[httpx.Client] = []
+        with self.database.write() as tx:
+            for email, name, role in CAST.values():
+                create_user(tx, command_line("tests"), email, name, role, _CHEAP_HASH)
+            create_missing_companies(tx, command_line("tests"), [parse_name(name) for name in COMPANIES])
+
+    def anonymous(self, **options: Any) -> Client:
+        """A client without any credential."""
+        client = Client(base_url=self.server.url, timeout=30, **options)
+        self._clients.append(client)
+        return client
+
+    def client(self, who: str = "tess") -> Client:
+        """A client with a session of its own."""
+        client = self.anonymous()
+        token = self.session_token(who)
+        client.cookies.set("issue_tracker_session", token)
+        client.headers["X-CSRF-Token"] = csrf_token(token)
+        return client
+
+    def session_token(self, who: str) -> str:
+        """The cookie of a new session."""
+        with self.database.write() as tx:
+            user = get_user_by_email(tx, CAST[who][0])
+            return start_session(tx, self.server.settings, user.user_id, "127.0.0.1", "tests", clock.now())[0]
+
+    def token(self, who: str = "tess", *scopes: str, name: str = "tests") -> str:
+        """The text of a new API token; by default it may read and write."""
+        with self.database.write() as tx:
+            user = get_user_by_email(tx, CAST[who][0])
+            wanted = [Scope(scope) for scope in scopes or ("read", "write")]
+            return create_token(tx, command_line("tests"), user.user_id, name, wanted, None)[1]
+
+    def bearer(self, who: str = "tess", *scopes: str, name: str = "tests") -> Client:
+        """A client with an API token and no cookie."""
+        client = self.anonymous()
+        client.headers["Authorization"] = f"Bearer {self.token(who, *scopes, name=name)}"
+        return client
+
+    def given_companies(self, *names: str) -> dict[str, int]:
+        """Makes sure that companies exist; their ids by name."""
+        with self.database.write() as tx:
+            create_missing_companies(tx, command_line("tests"), [parse_name(name) for name in names])
+            found = find_companies(tx, names)
+        return {name: found[key(name)].company_id for name in names}
+
+    def given_issue(self, name: str, members: Mapping[str, str] | None = None, description: str = "") -> int:
+        """Makes an issue with company names and their statuses; its id."""
+        with self.database.write() as tx:
+            assigned = [NewAssignment(company, Status(status)) for company, status in (members or {}).items()]
+            return create_issue(tx, command_line("tests"), parse_issue_name(name), description, assigned).issue_id
+
+    def empty_issues(self) -> None:
+        """Takes all issues away, for a test that sets many scenes."""
+        with self.database.write() as tx:
+            tx.execute(delete(assignments))
+            tx.execute(delete(issues))
+
+    def history(self, *, audit: bool = False) -> list[Row[Any]]:
+        """The events that tell of issues (or, with `audit`, of everything else), the oldest first."""
+        query = select(events).where(events.c.audit.is_(audit)).order_by(events.c.event_id)
+        with self.database.read() as tx:
+            return list(tx.execute(query))
+
+    def close(self) -> None:
+        for client in self._clients:
+            client.close()
