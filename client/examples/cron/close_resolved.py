@@ -1,0 +1,41 @@
+#!/usr/bin/env python3
+"""Closes what has been resolved for some days. Run it from cron: it prints only what goes wrong.
+
+Safe to run twice and at any time: a company whose status moved in between is left alone, because bulk
+closes only those that still are resolved.
+"""
+
+import argparse
+import os
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from issue_tracker_client import Tracker, TrackerError
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Close what has been resolved for some days.")
+    parser.add_argument("--days", type=float, default=7)
+    since = datetime.now(UTC) - timedelta(days=parser.parse_args().days)
+    token = Path(os.environ["ITCTL_TOKEN_FILE"]).read_text(encoding="utf-8").strip()
+    try:
+        with Tracker(os.environ["ITCTL_URL"], token=token) as tracker:
+            close_resolved(tracker, since)
+    except TrackerError as error:
+        print(f"close_resolved: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def close_resolved(tracker: Tracker, since: datetime) -> None:
+    """Close every assignment that was resolved before `since`, an issue at a time."""
+    for issue in tracker.issues(status="resolved"):
+        old = [one.company_name for one in issue.assignments if one.updated_at <= since]
+        if old:
+            note = "Closed by itself: no complaint since it was resolved"
+            tracker.set_status_in_bulk(issue.name, "closed", companies=old, from_statuses=["resolved"], note=note)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

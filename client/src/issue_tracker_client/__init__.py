@@ -1,0 +1,77 @@
+"""A client for the Issue Tracker: typed, blocking (`Tracker`) and async (`AsyncTracker`), safe to retry.
+
+with Tracker("https://tracker.example.org", token="itk_…") as tracker:
+    tracker.set_status("Network degradation", "Acme Manufacturing", "resolved", note="Line replaced")
+"""
+
+from issue_tracker_client.asynchronous import AsyncTracker
+from issue_tracker_client.blocking import Tracker
+from issue_tracker_client.errors import (
+    BadRequest,
+    Changed,
+    FieldError,
+    Forbidden,
+    InvalidQuery,
+    Misuse,
+    NotFound,
+    NotSignedIn,
+    Refused,
+    StillRunning,
+    TooManyAttempts,
+    TrackerError,
+    Unavailable,
+    UnexpectedAnswer,
+    Unreachable,
+)
+from issue_tracker_client.models import (
+    Actor,
+    Assignment,
+    BulkOutcome,
+    BulkResult,
+    Company,
+    Event,
+    Issue,
+    Listing,
+    SignedIn,
+    Status,
+    Token,
+    User,
+    as_json,
+)
+from issue_tracker_client.retrying import NEVER, Retries
+
+__version__ = "0.1.0"
+__all__ = [
+    "NEVER",
+    "Actor",
+    "Assignment",
+    "AsyncTracker",
+    "BadRequest",
+    "BulkOutcome",
+    "BulkResult",
+    "Changed",
+    "Company",
+    "Event",
+    "FieldError",
+    "Forbidden",
+    "InvalidQuery",
+    "Issue",
+    "Listing",
+    "Misuse",
+    "NotFound",
+    "NotSignedIn",
+    "Refused",
+    "Retries",
+    "SignedIn",
+    "Status",
+    "StillRunning",
+    "Token",
+    "TooManyAttempts",
+    "Tracker",
+    "TrackerError",
+    "Unavailable",
+    "UnexpectedAnswer",
+    "Unreachable",
+    "User",
+    "as_json",
+]

@@ -1,0 +1,65 @@
+"""One's own session, API tokens, and a way to the rest of the API: contract sections 3 and 9."""
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from issue_tracker_client.models import Listing, SignedIn, Token, decoder
+from issue_tracker_client.session import Session
+from issue_tracker_client.spelling import Plain, json_request, posted, query_pairs
+from issue_tracker_client.steps import Plan, Request
+
+TOKENS = "/api/auth/tokens"
+
+read_token = decoder(Token)
+read_tokens = decoder(Listing[Token])
+read_session = decoder(SignedIn)
+
+
+def who_am_i(session: Session) -> Plan[SignedIn]:
+    """Who is signed in, and until when. Refused with a token, which has no session."""
+    return read_session((yield from session.perform(Request("GET", "/api/auth/session"))))
+
+
+def create_token(
+    session: Session, name: str, *, scopes: Iterable[str] = ("read",), expires_at: datetime | None = None
+) -> Plan[Token]:
+    """Make an API token of one's own; its secret is in `token`, this once. Scopes are `read` and `write`."""
+    given = {"name": name, "scopes": list(scopes), "expires_at": expires_at and expires_at.isoformat()}
+    body = {field: value for field, value in given.items() if value is not None}
+    return read_token((yield from session.perform(posted(TOKENS, body))))
+
+
+def tokens(session: Session) -> Plan[Listing[Token]]:
+    """One's own tokens, without their secrets."""
+    return read_tokens((yield from session.perform(Request("GET", TOKENS))))
+
+
+def revoke_token(session: Session, token_id: int) -> Plan[None]:
+    """End a token: requests that carry it are refused from now on."""
+    yield from session.perform(Request("DELETE", f"{TOKENS}/{token_id}"))
+
+
+def call(
+    session: Session,
+    method: str,
+    path: str,
+    *,
+    query: Mapping[str, Plain | Iterable[Plain]] | None = None,
+    body: object = None,
+) -> Plan[Any]:
+    """Any other operation of the API, such as `call("GET", "/api/webhooks")`: its JSON answer, None if empty.
+
+    Signed in, retried and refused like all others; the caller percent-encodes the `path`.
+    """
+    if method == "POST":
+        request = posted(path, body)
+    elif body is not None:
+        request = json_request(method, path, body)
+    else:
+        request = Request(method, path)
+    reply = yield from session.perform(dataclasses.replace(request, query=query_pairs(query or {})))
+    return msgspec.json.decode(reply.content) if reply.content else None

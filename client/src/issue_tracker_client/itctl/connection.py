@@ -1,0 +1,87 @@
+"""The command group: which server, in whose name, and how patiently."""
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+import issue_tracker_client
+from issue_tracker_client.blocking import Tracker
+from issue_tracker_client.itctl.output import show
+from issue_tracker_client.models import as_json
+from issue_tracker_client.retrying import Retries
+
+
+@dataclass(frozen=True)
+class Connection:
+    """What the options before the command said. `tracker` is made where it is used: `--help` needs none."""
+
+    url: str | None
+    token: str | None
+    token_file: Path | None
+    patience: float
+    verbose: bool
+
+    def tracker(self) -> Tracker:
+        """The client; raises click.UsageError where it is not said which server or who is asking."""
+        if not self.url:
+            raise click.UsageError("Which server? Give --url or set ITCTL_URL.")
+        token = secret_in(self.token_file) if self.token_file else self.token
+        if not token:
+            raise click.UsageError("Who is asking? Set ITCTL_TOKEN_FILE (or --token-file), or ITCTL_TOKEN.")
+        return Tracker(
+            self.url,
+            token=token.strip(),
+            retries=Retries(patience=self.patience),
+            user_agent=f"itctl/{issue_tracker_client.__version__}",
+        )
+
+    def report(self, value: object, json: bool, *sentences: str) -> None:
+        """After a change: the answer where JSON was asked for, else sentences where anybody looks on."""
+        if json:
+            show([as_json(value)])
+        elif self.verbose or sys.stdout.isatty():
+            show(sentences)
+
+
+def secret_in(file: Path) -> str:
+    """The first line of a file; raises click.UsageError where it cannot be read."""
+    try:
+        return file.read_text(encoding="utf-8").partition("\n")[0]
+    except (OSError, UnicodeDecodeError) as error:
+        raise click.UsageError(f"The token file {file} cannot be read: {error}.") from error
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit codes: 0 done, 1 refused by the server, 2 wrong usage, 3 server out of reach (try later), "
+    "130 interrupted.",
+)
+@click.option("--url", envvar="ITCTL_URL", help="The server, such as https://tracker.example.org [ITCTL_URL].")
+@click.option(
+    "--token-file",
+    envvar="ITCTL_TOKEN_FILE",
+    type=click.Path(path_type=Path),
+    help="A file with the API token [ITCTL_TOKEN_FILE]. Without it the token is taken from ITCTL_TOKEN, "
+    "never from an option: every user of a machine can read command lines.",
+)
+@click.option(
+    "--patience",
+    envvar="ITCTL_PATIENCE",
+    type=click.FloatRange(min=0),
+    default=30.0,
+    show_default=True,
+    help="Seconds to go on trying a server that is out of reach or busy [ITCTL_PATIENCE].",
+)
+@click.option("-v", "--verbose", is_flag=True, help="Say what was done also where no terminal is looking on.")
+@click.version_option(issue_tracker_client.__version__)
+@click.pass_context
+def itctl(context: click.Context, url: str | None, token_file: Path | None, patience: float, verbose: bool) -> None:
+    """Work with the issues of an Issue Tracker.
+
+    Commands that change something print nothing when it worked, unless on a terminal or with --verbose, so
+    that cron has nothing to mail. Statuses: new, investigating, in_progress, monitoring, resolved, closed.
+    """
+    context.obj = Connection(url, os.environ.get("ITCTL_TOKEN"), token_file, patience, verbose)

@@ -1,0 +1,159 @@
+"""The commands that look: list, show, companies, events, watch, export."""
+
+import itertools
+from datetime import UTC, datetime
+
+import click
+
+from issue_tracker_client.itctl.connection import Connection
+from issue_tracker_client.itctl.output import as_json_option, page, rows, show, story
+from issue_tracker_client.models import as_json, same_name
+
+
+class Instant(click.ParamType[datetime]):
+    """A time in ISO 8601; without a zone it is in the machine's own."""
+
+    name = "time"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        try:
+            return datetime.fromisoformat(str(value)).astimezone(UTC)
+        except ValueError:
+            self.fail(f"{value!r} is not a time such as 2025-01-04T10:15.", param, ctx)
+
+
+LIMIT = click.option("--limit", type=click.IntRange(min=1), help="At most so many.")
+
+
+@click.command("list")
+@click.option("--search", help="Text in the name or the description, in any case.")
+@click.option("--status", multiple=True, help="Assignments with this status; may be repeated.")
+@click.option("--company", help="Assignments of this company.")
+@click.option("--open", "only_open", is_flag=True, help="Assignments neither resolved nor closed.")
+@click.option("--since", type=Instant(), help="Issues changed at or after this time.")
+@click.option(
+    "--sort",
+    type=click.Choice(["name", "-name", "updated_at", "-updated_at", "created_at", "-created_at"]),
+    default="name",
+    show_default=True,
+)
+@LIMIT
+@as_json_option
+@click.pass_obj
+def list_issues(
+    connection: Connection,
+    *,
+    search: str | None,
+    status: tuple[str, ...],
+    company: str | None,
+    only_open: bool,
+    since: datetime | None,
+    sort: str,
+    limit: int | None,
+    json: bool,
+) -> None:
+    """List issues, a line for each company: issue, company, status, last change, separated by tabs."""
+    with connection.tracker() as tracker:
+        issues = tracker.issues(
+            page_size=page_size(limit),
+            search=search,
+            status=status,
+            company_name=company,
+            open=only_open or None,
+            updated_since=since,
+            sort=sort,
+        )
+        for issue in itertools.islice(issues, limit):
+            show([as_json(issue)] if json else rows(issue))
+
+
+@click.command("show")
+@click.argument("issue")
+@as_json_option
+@click.pass_obj
+def show_issue(connection: Connection, issue: str, json: bool) -> None:
+    """Show one issue. As JSON it has an `etag`, for `update --if-match`."""
+    with connection.tracker() as tracker:
+        found = tracker.issue(issue)
+    show([as_json(found)] if json else page(found))
+
+
+@click.command("export")
+@click.pass_obj
+def export(connection: Connection) -> None:
+    """Print all issues as CSV, which `issue-tracker issue import` reads."""
+    with connection.tracker() as tracker:
+        show([tracker.export_csv()], end="")
+
+
+@click.command("companies")
+@click.option("--search", help="Text in the name, in any case.")
+@as_json_option
+@click.pass_obj
+def list_companies(connection: Connection, search: str | None, json: bool) -> None:
+    """List companies: name and number of open assignments, separated by a tab."""
+    with connection.tracker() as tracker:
+        for company in tracker.companies(search=search):
+            show([as_json(company) if json else f"{company.name}\t{company.open_issues}"])
+
+
+@click.command("events")
+@click.option("--issue", help="Events of this issue.")
+@click.option("--company", help="Events of this company.")
+@click.option("--type", "kind", help="Events of this type, such as assignment.status_changed.")
+@click.option("--after", type=int, help="Events after the one with this id, oldest first.")
+@LIMIT
+@as_json_option
+@click.pass_obj
+def list_events(
+    connection: Connection,
+    *,
+    issue: str | None,
+    company: str | None,
+    kind: str | None,
+    after: int | None,
+    limit: int | None,
+    json: bool,
+) -> None:
+    """Print the history, newest first: time, who, what, where, change, note, separated by tabs."""
+    with connection.tracker() as tracker:
+        events = tracker.events(
+            page_size=page_size(limit), issue_name=issue, company_name=company, type=kind, after=after
+        )
+        show(as_json(event) if json else story(event) for event in itertools.islice(events, limit))
+
+
+@click.command("watch")
+@click.option("--issue", help="Only events of this issue.")
+@click.option("--company", help="Only events of this company.")
+@click.option("--after", type=int, help="Begin after the event with this id, instead of now.")
+@LIMIT
+@as_json_option
+@click.pass_obj
+def watch(
+    connection: Connection,
+    *,
+    issue: str | None,
+    company: str | None,
+    after: int | None,
+    limit: int | None,
+    json: bool,
+) -> None:
+    """Print events as they happen, until interrupted. Reconnects without losing or repeating any."""
+    with connection.tracker() as tracker:
+        events = tracker.follow(after=after, patience=max(connection.patience, 1.0))
+        wanted = (
+            event
+            for event in events
+            if (issue is None or same_name(issue, event.issue_name))
+            and (company is None or same_name(company, event.company_name))
+        )
+        show(as_json(event) if json else story(event) for event in itertools.islice(wanted, limit))
+
+
+def page_size(limit: int | None) -> int:
+    """No larger a page than what is asked for."""
+    return min(limit or 100, 500)
+
+
+READING = (list_issues, show_issue, export, list_companies, list_events, watch)

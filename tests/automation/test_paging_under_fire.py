@@ -1,0 +1,81 @@
+"""Keyset paging while other processes create, rename and delete: every untouched issue is seen exactly once."""
+
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from sqlalchemy import insert
+
+from issue_tracker import clock
+from issue_tracker.database.tables import issues
+from issue_tracker.names import key
+from issue_tracker_client import Tracker
+from tests.world import World
+
+UNTOUCHED = [f"Still {number:04}" for number in range(2500)]
+MOVING = [f"Moving {number:04}" for number in range(2500)]
+
+
+@pytest.fixture
+def five_thousand(world: World) -> None:
+    """5,000 issues: one half of them stays as it is, the other is fair game."""
+    at = clock.now()
+    rows = [
+        {"name": name, "name_key": key(name), "description_key": "", "revision": 1, "created_at": at, "updated_at": at}
+        for name in [*UNTOUCHED, *MOVING]
+    ]
+    with world.database.write() as tx:
+        tx.execute(insert(issues), rows)
+
+
+@contextmanager
+def fire(world: World, token: str, stop: Path) -> Iterator[list[int]]:
+    """Two processes that disturb; the list holds the number of their changes when the block has ended."""
+    changes: list[int] = []
+    arguments = [[world.server.url, token, str(seed), str(stop)] for seed in (1, 2)]
+    command = [sys.executable, "-m", "tests.automation.disturber"]
+    root = Path(__file__).parents[2]
+    disturbers = [
+        subprocess.Popen([*command, *more], cwd=root, stdout=subprocess.PIPE, text=True) for more in arguments
+    ]
+    try:
+        yield changes
+    finally:
+        stop.touch()
+        changes += [int(disturber.communicate(timeout=60)[0]) for disturber in disturbers]
+
+
+def through_the_client(url: str, token: str, sort: str) -> list[str]:
+    with Tracker(url, token=token) as tracker:
+        return [issue.name for issue in tracker.issues(page_size=50, sort=sort)]
+
+
+def through_http(url: str, token: str, sort: str) -> list[str]:
+    names: list[str] = []
+    with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=30) as client:
+        page: str | None = f"/api/issues?limit=50&sort={sort}"
+        while page:
+            answer = client.get(page).raise_for_status()
+            names += [issue["name"] for issue in answer.json()["items"]]
+            page = answer.links.get("next", {}).get("url")
+    return names
+
+
+@pytest.mark.usefixtures("five_thousand")
+def test_every_untouched_issue_is_seen_exactly_once(world: World, tmp_path: Path) -> None:
+    token = world.token("ada")
+    with fire(world, token, tmp_path / "stop") as changes:
+        readings = [
+            read(world.server.url, token, sort)
+            for read in (through_the_client, through_http)
+            for sort in ("name", "-name", "created_at")
+        ]
+    for names in readings:
+        seen = Counter(names)
+        assert {name: seen[name] for name in UNTOUCHED if seen[name] != 1} == {}
+    assert sum(changes) > 100

@@ -1,0 +1,114 @@
+"""The examples for cron and for monitoring systems, run as they lie there."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from issue_tracker_client import Tracker
+
+EXAMPLES = Path(__file__).parents[2] / "client" / "examples"
+
+
+@pytest.fixture
+def environment(url: str, token: str, tmp_path: Path) -> dict[str, str]:
+    file = tmp_path / "token"
+    file.write_text(token)
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    return {"PATH": path, "ITCTL_URL": url, "ITCTL_TOKEN_FILE": str(file), "PYTHONUTF8": "1"}
+
+
+def run(example: str, *arguments: str, env: dict[str, str]) -> None:
+    """Run an example as cron does: it must succeed and say nothing."""
+    done = subprocess.run(
+        [EXAMPLES / example, *arguments], env=env, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def status(tracker: Tracker, issue: str) -> list[tuple[str, str]]:
+    return [(one.company_name, one.status) for one in tracker.issue(issue).assignments]
+
+
+def test_closing_what_has_long_been_resolved(environment: dict[str, str], technician: Tracker) -> None:
+    technician.create_issue("VPN", companies={"Acme": "resolved", "Contoso": "monitoring"})
+    run("cron/close_resolved.py", "--days", "7", env=environment)
+    assert status(technician, "VPN") == [("Acme", "resolved"), ("Contoso", "monitoring")]
+    run("cron/close_resolved.py", "--days", "0", env=environment)
+    assert status(technician, "VPN") == [("Acme", "closed"), ("Contoso", "monitoring")]
+
+
+def test_a_line_that_fails_and_works_again(environment: dict[str, str], technician: Tracker) -> None:
+    def check(ping: str) -> None:
+        run("cron/check_line.sh", "Line to Springfield", "Acme", "192.0.2.1", env=environment | {"PING": ping})
+
+    check("true")
+    assert list(technician.issues()) == []
+    check("false")
+    check("false")
+    assert status(technician, "Line to Springfield") == [("Acme", "investigating")]
+    check("true")
+    assert status(technician, "Line to Springfield") == [("Acme", "resolved")]
+    technician.set_status("Line to Springfield", "Acme", "closed")
+    check("true")
+    assert status(technician, "Line to Springfield") == [("Acme", "closed")]
+    assert len(list(technician.events(type="assignment.status_changed"))) == 2
+
+
+def test_notifications_of_icinga(environment: dict[str, str], technician: Tracker) -> None:
+    def notify(kind: str, state: str, **more: str) -> None:
+        given = {"NOTIFICATIONTYPE": kind, "HOSTNAME": "fw-1", "STATE": state, "OUTPUT": "Packet loss = 100%"}
+        run("icinga/notify_tracker.sh", env=environment | given | more)
+
+    notify("PROBLEM", "CRITICAL", SERVICEDESC="ping4", COMPANY="Acme")
+    assert status(technician, "ping4 on fw-1") == [("Acme", "investigating")]
+    notify("ACKNOWLEDGEMENT", "CRITICAL", SERVICEDESC="ping4", COMPANY="Acme")
+    assert status(technician, "ping4 on fw-1") == [("Acme", "in_progress")]
+    notify("RECOVERY", "OK", SERVICEDESC="ping4", COMPANY="Acme")
+    assert status(technician, "ping4 on fw-1") == [("Acme", "resolved")]
+    notify("FLAPPINGSTART", "OK", SERVICEDESC="ping4", COMPANY="Acme")
+    notify("PROBLEM", "DOWN")
+    assert [one.name for one in technician.issues()] == ["ping4 on fw-1"]
+    notify("PROBLEM", "DOWN", COMPANY="Acme")
+    (last,) = technician.events(issue_name="Host down on fw-1", type="assignment.created")
+    assert last.note == "DOWN: Packet loss = 100%"
+
+
+def test_alerts_of_alertmanager(environment: dict[str, str], technician: Tracker) -> None:
+    command = [sys.executable, str(EXAMPLES / "alertmanager" / "alertmanager_webhook.py"), "--port", "0"]
+    receiver = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+    try:
+        assert receiver.stdout
+        port = receiver.stdout.readline().rpartition(" ")[2].strip(".\n")
+        hook = f"http://127.0.0.1:{port}/"
+        assert httpx.post(hook, json=notification("firing", "Acme")).status_code == 200
+        assert httpx.post(hook, json=notification("firing", "Contoso")).status_code == 200
+        assert status(technician, "ProbeFailure") == [("Acme", "investigating"), ("Contoso", "investigating")]
+        assert technician.issue("ProbeFailure").description == "Probe failed"
+        assert httpx.post(hook, json=notification("resolved", "Acme")).status_code == 200
+        assert status(technician, "ProbeFailure") == [("Acme", "resolved"), ("Contoso", "investigating")]
+        unknown = httpx.post(hook, json=notification("firing", "Initech"))
+        assert (unknown.status_code, "Initech" in unknown.text) == (400, True)
+        assert httpx.post(hook, content=b"{}").status_code == 400
+    finally:
+        receiver.terminate()
+        receiver.wait(20)
+
+
+def notification(state: str, company: str) -> dict[str, object]:
+    """What Alertmanager sends, version 4, with a second alert that differs in another label and is
+    resolved.
+    """
+    alert = {
+        "labels": {"alertname": "ProbeFailure", "company": company, "instance": "a"},
+        "annotations": {"summary": "Probe failed", "description": "down for over 5m"},
+        "startsAt": "2025-01-04T10:15:00.828Z",
+        "endsAt": "0001-01-01T00:00:00Z",
+        "fingerprint": "1a30ba71cca2921f",
+    }
+    other = alert | {"status": "resolved", "labels": {"alertname": "ProbeFailure", "company": company, "instance": "b"}}
+    stray = alert | {"status": "firing", "labels": {"alertname": "Unrelated"}}
+    return {"version": "4", "status": state, "alerts": [alert | {"status": state}, other, stray], "truncatedAlerts": 0}

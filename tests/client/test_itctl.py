@@ -1,0 +1,220 @@
+"""itctl as scripts meet it: its environment, its output, its exit code."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from issue_tracker_client import Tracker
+from issue_tracker_client.itctl import run
+
+ITCTL = Path(sys.executable).parent / "itctl"
+
+
+class Said(NamedTuple):
+    """What one command line printed."""
+
+    stdout: str
+    stderr: str
+
+
+Run = Callable[..., Said]
+
+
+@pytest.fixture
+def environment(url: str, token: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """What a crontab sets; nothing else of ITCTL_ leaks in."""
+    file = tmp_path / "token"
+    file.write_text(token + "\n")
+    for name in [name for name in os.environ if name.startswith("ITCTL_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("ITCTL_URL", url)
+    monkeypatch.setenv("ITCTL_TOKEN_FILE", str(file))
+    monkeypatch.setenv("PYTHONUTF8", "1")
+    return dict(os.environ)
+
+
+@pytest.fixture
+def itctl(environment: dict[str, str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs a command line in this process, with changes to the environment, and checks its exit code."""
+
+    def said(*arguments: str, code: int = 0, **changed: str) -> Said:
+        with monkeypatch.context() as changes:
+            for name, value in changed.items():
+                changes.setenv(name, value)
+            capsys.readouterr()
+            ended = run(list(arguments))
+        printed = Said(*capsys.readouterr())
+        assert ended == code, printed.stderr
+        return printed
+
+    return said
+
+
+def test_cron_gets_silence_or_a_sentence(environment: dict[str, str], technician: Tracker) -> None:
+    technician.create_issue("VPN", companies=["Acme"])
+    for status, expected in (("resolved", 0), ("fine", 1)):
+        command = [str(ITCTL), "set", "VPN", "Acme", status]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+        assert (done.returncode, done.stdout, done.stderr.count("\n")) == (expected, "", expected)
+    assert technician.issue("VPN").assignments[0].status == "resolved"
+
+
+def test_a_change_is_quiet_unless_asked(itctl: Run, technician: Tracker) -> None:
+    technician.create_issue("Network degradation", companies=["Acme"])
+    done = itctl("set", "Network degradation", "Acme", "resolved", "--note", "Line replaced")
+    assert done == ("", "")
+    assert technician.issue("Network degradation").assignments[0].status == "resolved"
+    done = itctl("--verbose", "set", "network degradation", "acme", "closed")
+    assert done.stdout == "Network degradation / Acme: closed\n"
+    answer = itctl("set", "Network degradation", "Acme", "in progress", "--json").stdout
+    assert json.loads(answer)["status"] == "in_progress"
+
+
+def test_the_life_of_an_issue(itctl: Run, technician: Tracker) -> None:
+    itctl("create", "VPN", "--description", "Hangs", "--company", "Acme=investigating", "--company", "A=B")
+    made = json.loads(itctl("show", "vpn", "--json").stdout)
+    assert [(one["company_name"], one["status"]) for one in made["assignments"]] == [
+        ("A=B", "new"),
+        ("Acme", "investigating"),
+    ]
+    assert made["created_at"].endswith("+00:00")
+    itctl("update", "VPN", "--rename", "WAN", "--description", "", "--company", "Contoso", "--if-match", made["etag"])
+    refused = itctl("update", "WAN", "--description", "x", "--if-match", made["etag"], code=1)
+    assert refused.stderr.startswith("itctl: The issue has changed")
+    itctl("unassign", "WAN", "A=B")
+    shown = itctl("show", "WAN").stdout
+    assert shown.splitlines()[0] == "WAN"
+    assert "Acme     Investigating" in shown
+    assert itctl("delete", "WAN", code=1).stdout == ""
+    itctl("set", "--create", "New one", "Acme", "new", "--description", "made on the way")
+    itctl("set", "--create", "New one", "Acme", "closed")
+    assert technician.issue("New one").description == "made on the way"
+
+
+def test_lists_have_tabs_or_are_json(itctl: Run, technician: Tracker) -> None:
+    technician.create_issue("VPN", companies={"Acme": "investigating", "Contoso": "new"})
+    technician.create_issue("Mail", companies={"Acme": "resolved"})
+    technician.create_issue("Line")
+    rows = [line.split("\t")[:3] for line in itctl("list").stdout.splitlines()]
+    assert rows == [
+        ["Line", "", ""],
+        ["Mail", "Acme", "resolved"],
+        ["VPN", "Acme", "investigating"],
+        ["VPN", "Contoso", "new"],
+    ]
+    lines = itctl("list", "--status", "investigating", "--status", "resolved", "--json").stdout.splitlines()
+    assert [json.loads(line)["name"] for line in lines] == ["Mail", "VPN"]
+    assert itctl("list", "--open", "--company", "acme", "--search", "vp").stdout.count("\n") == 1
+    assert itctl("list", "--limit", "1", "--sort", "-name").stdout.startswith("VPN\t")
+    assert itctl("list", "--since", "2999-01-01T00:00").stdout == ""
+    assert "Acme\t1\n" in itctl("companies").stdout
+    assert itctl("export").stdout.splitlines()[0].startswith("name,description,company_name")
+
+
+def test_resolving_for_everyone_with_an_exception(itctl: Run, technician: Tracker) -> None:
+    technician.create_issue("VPN", companies={"Acme": "new", "Contoso": "closed", "Globex": "monitoring"})
+    plan = itctl("resolve", "VPN", "--except", "globex", "--dry-run").stdout
+    assert [line.split("\t")[:2] for line in plan.splitlines()] == [
+        ["changed", "Acme"],
+        ["skipped", "Contoso"],
+        ["skipped", "Globex"],
+    ]
+    assert technician.issue("VPN").assignments[0].status == "new"
+    assert itctl("resolve", "VPN", "--except", "Globex", "--note", "Router replaced").stdout == ""
+    assert [one.status for one in technician.issue("VPN").assignments] == ["resolved", "closed", "monitoring"]
+    moved = json.loads(itctl("move", "VPN", "closed", "--from", "resolved", "--only", "Acme", "--json").stdout)
+    assert moved["changed"] == 1
+    assert moved["results"][0] == {"company_name": "Acme", "outcome": "changed", "from": "resolved", "to": "closed"}
+
+
+def test_a_key_makes_a_second_run_harmless(itctl: Run, technician: Tracker) -> None:
+    first = itctl("create", "VPN", "--idempotency-key", "nightly-2025-01-04", "--json").stdout
+    assert itctl("create", "VPN", "--idempotency-key", "nightly-2025-01-04", "--json").stdout == first
+    assert len(list(technician.issues())) == 1
+    itctl("create", "Other", "--idempotency-key", "nightly-2025-01-04", code=1)
+
+
+def test_errors_are_one_sentence_and_a_code(itctl: Run, technician: Tracker) -> None:
+    unknown = itctl("set", "VPN", "Acme", "resolved", code=1)
+    assert unknown.stdout == ""
+    assert unknown.stderr.startswith("itctl: ")
+    assert unknown.stderr.count("\n") == 1
+    assert "[request " in unknown.stderr
+    technician.create_issue("VPN")
+    assert "status" in itctl("set", "VPN", "Acme", "fine", code=1).stderr
+    itctl("list", ITCTL_TOKEN_FILE="", ITCTL_TOKEN="itk_0123456789abcdef_" + "x" * 43, code=1)
+    for arguments in (
+        ["set", "VPN"],
+        ["nonsense"],
+        [],
+        ["show", " "],
+        ["list", "--since", "soon"],
+        ["--url", "x", "list"],
+    ):
+        assert itctl(*arguments, code=2).stdout == ""
+    for changed in ({"ITCTL_URL": ""}, {"ITCTL_TOKEN_FILE": "/nowhere"}, {"ITCTL_TOKEN_FILE": ""}):
+        assert itctl("list", code=2, **changed).stderr.count("\n") == 1
+    away = itctl("list", ITCTL_URL="http://127.0.0.1:9", ITCTL_PATIENCE="0.2", code=3)
+    assert away.stderr.startswith("itctl: The server cannot be reached")
+
+
+def test_bytes_that_are_no_text_are_refused(environment: dict[str, str]) -> None:
+    done = subprocess.run([os.fsencode(ITCTL), b"show", b"\xff"], env=environment, capture_output=True, check=False)
+    assert (done.returncode, done.stdout) == (2, b"")
+
+
+def test_watching(environment: dict[str, str], technician: Tracker) -> None:
+    technician.create_issue("VPN", companies=["Acme"])
+    newest = next(technician.events()).event_id
+    watching = subprocess.Popen(
+        [ITCTL, "watch", "--json", "--issue", "vpn", "--after", str(newest)],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert watching.stdout
+    assert watching.stderr
+    technician.create_issue("Another", companies=["Acme"])
+    technician.set_status("VPN", "Acme", "resolved", note="Line replaced")
+    event = json.loads(watching.stdout.readline())
+    assert (event["issue_name"], event["from"], event["to"], event["note"]) == (
+        "VPN",
+        "new",
+        "resolved",
+        "Line replaced",
+    )
+    watching.send_signal(signal.SIGINT)
+    assert watching.wait(20) == 130
+    assert watching.stderr.read().strip() == ""
+
+
+def test_watching_ends_after_what_was_asked_for(itctl: Run, technician: Tracker) -> None:
+    technician.create_issue("VPN", companies=["Acme"])
+    lines = itctl("watch", "--after", "0", "--issue", "VPN", "--limit", "2").stdout.splitlines()
+    assert [line.split("\t")[2:4] for line in lines] == [["issue.created", "VPN"], ["assignment.created", "VPN / Acme"]]
+    history = itctl("events", "--issue", "vpn", "--limit", "1").stdout
+    assert history.split("\t")[2] == "assignment.created"
+
+
+def test_a_reader_that_has_enough_is_no_error(environment: dict[str, str], technician: Tracker) -> None:
+    for number in range(3):
+        technician.create_issue(f"Issue {number}")
+    done = subprocess.run(
+        f"set -o pipefail; '{ITCTL}' list | true",
+        shell=True,
+        executable="/bin/bash",
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")

@@ -1,0 +1,98 @@
+"""Signing in with a password, sessions that end, and one's own tokens, against a real server."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+
+from issue_tracker_client import AsyncTracker, BadRequest, Forbidden, NotSignedIn, Refused, Tracker
+from tests.apart import run_apart
+from tests.client.conftest import Connect
+from tests.client.troubles import TroubledNetwork
+from tests.world import CAST, PASSWORD, World
+
+EMAIL = CAST["omar"][0]
+"""Omar has no token and no session until a test makes one."""
+
+
+@pytest.fixture
+def sessions(world: World) -> Callable[[], int]:
+    """Tells how many sessions Omar has, beside the one that asks."""
+    observer = world.client("omar")
+    return lambda: int(observer.call("GET", "/api/auth/sessions", 200)["total"]) - 1
+
+
+def test_a_password_is_enough_to_change_things(connect: Connect, url: str, sessions: Callable[[], int]) -> None:
+    with connect(url, email=EMAIL, password=PASSWORD) as tracker:
+        assert tracker.create_issue("VPN", companies=["Acme"]).name == "VPN"
+        assert tracker.who_am_i().user.name == "Omar Reyes"
+        assert sessions() == 1
+    assert sessions() == 0
+
+
+def test_an_ended_session_is_renewed(connect: Connect, url: str, world: World) -> None:
+    with connect(url, email=EMAIL, password=PASSWORD) as tracker:
+        tracker.create_issue("VPN", companies=["Acme"])
+        world.clock.advance(hours=13)
+        assert tracker.set_status("VPN", "Acme", "resolved").status == "resolved"
+        world.clock.advance(days=31)
+        assert [one.name for one in tracker.issues()] == ["VPN"]
+
+
+def test_a_wrong_password_is_refused_and_not_repeated(connect: Connect, network: TroubledNetwork) -> None:
+    with connect(network.url, email=EMAIL, password="wrong") as tracker, pytest.raises(NotSignedIn):
+        tracker.issue("VPN")
+    assert network.requests == ["POST /api/auth/login HTTP/1.1"]
+
+
+def test_threads_share_one_session_and_its_renewal(url: str, world: World, sessions: Callable[[], int]) -> None:
+    with Tracker(url, email=EMAIL, password=PASSWORD) as tracker, ThreadPoolExecutor(8) as threads:
+        list(threads.map(tracker.create_issue, (f"Issue {number}" for number in range(16))))
+        assert sessions() == 1
+        world.clock.advance(hours=13)
+        list(threads.map(lambda n: tracker.update_issue(f"Issue {n}", description="seen"), range(16)))
+        assert [one.description for one in tracker.issues()] == ["seen"] * 16
+
+
+def test_tasks_share_one_session_and_its_renewal(url: str, world: World, sessions: Callable[[], int]) -> None:
+    async def describe_all(tracker: AsyncTracker, text: str) -> None:
+        await asyncio.gather(*(tracker.update_issue(name, description=text) for name in names))
+        assert [issue.description async for issue in tracker.issues()] == [text] * len(names)
+
+    async def work() -> None:
+        async with AsyncTracker(url, email=EMAIL, password=PASSWORD) as tracker:
+            await asyncio.gather(*(tracker.create_issue(name) for name in names))
+            assert sessions() == 1
+            world.clock.advance(hours=13)
+            await describe_all(tracker, "seen")
+
+    names = [f"Issue {number}" for number in range(16)]
+    run_apart(work())
+
+
+def test_one_without_helpdesk_access_is_told_so(connect: Connect, url: str) -> None:
+    with connect(url, email=CAST["mia"][0], password=PASSWORD) as member, pytest.raises(Forbidden):
+        list(member.issues())
+
+
+def test_tokens_are_made_listed_and_revoked(connect: Connect, url: str, world: World) -> None:
+    with connect(url, email=EMAIL, password=PASSWORD) as owner:
+        soon = world.clock.now() + timedelta(hours=1)
+        made = owner.create_token("nightly", scopes=["read"], expires_at=soon)
+        assert made.token and made.token.startswith("itk_")
+        assert [(one.name, one.scopes, one.token) for one in owner.tokens()] == [("nightly", ("read",), None)]
+        with connect(url, token=made.token) as reader:
+            assert list(reader.issues()) == []
+            with pytest.raises(Forbidden):
+                reader.create_issue("VPN")
+            with pytest.raises(Refused):
+                reader.who_am_i()
+            world.clock.advance(hours=2)
+            with pytest.raises(NotSignedIn):
+                list(reader.issues())
+        with pytest.raises(BadRequest):
+            owner.create_token("late", expires_at=soon)
+        owner.revoke_token(made.id)
+        assert owner.tokens().total == 0

@@ -1,0 +1,106 @@
+"""Signing in by itself: once, again when the session ended, and never twice for one end."""
+
+from typing import TypeVar
+
+import pytest
+
+from issue_tracker_client import Misuse, NotSignedIn, Retries, Tracker, Unreachable
+from issue_tracker_client.session import Session
+from issue_tracker_client.steps import Alone, Plan, Reply, Request, Send
+from tests.client.scripted import LOST, Script, reply
+
+S = TypeVar("S", Alone, Send)
+GET, PUT = Request("GET", "/api/issues"), Request("PUT", "/api/issues/status")
+
+
+def signed_in(csrf: str) -> str:
+    user = '{"user_id":1,"email":"tess@x","name":"Tess","role":"technician"}'
+    return f'{{"user":{user},"csrf_token":"{csrf}","expires_at":"2025-01-04T10:15:00+00:00"}}'
+
+
+def session(attempts: int = 6) -> Session:
+    return Session("http://tracker.test/", email="tess@x", password="secret", retries=Retries(attempts))
+
+
+def sent(script: Script) -> list[tuple[str, str, str | None]]:
+    return [(one.method, one.path, one.headers.get("x-csrf-token")) for one in script.sent]
+
+
+def test_signs_in_before_the_first_request_only_and_shows_the_csrf_token_on_changes() -> None:
+    script, tess = Script(reply(200, signed_in("c1")), reply(200), reply(200)), session()
+    script.run(tess.perform(GET))
+    script.run(tess.perform(PUT))
+    assert sent(script) == [
+        ("POST", "/api/auth/login", None),
+        ("GET", "/api/issues", None),
+        ("PUT", "/api/issues/status", "c1"),
+    ]
+    assert script.sent[0].signing_in
+
+
+def test_an_ended_session_is_renewed_and_the_request_sent_again() -> None:
+    script = Script(reply(200, signed_in("c1")), reply(401), reply(200, signed_in("c2")), reply(200))
+    script.run(session().perform(PUT))
+    assert sent(script)[1::2] == [("PUT", "/api/issues/status", "c1"), ("PUT", "/api/issues/status", "c2")]
+
+
+def test_a_second_401_is_final() -> None:
+    script = Script(reply(200, signed_in("c1")), reply(401), reply(200, signed_in("c2")), reply(401))
+    with pytest.raises(NotSignedIn):
+        script.run(session().perform(PUT))
+
+
+def test_of_two_requests_that_met_the_same_end_one_signs_in() -> None:
+    tess = session()
+    Script(reply(200, signed_in("c1")), reply(200)).run(tess.perform(GET))
+    plans = [tess.perform(GET), tess.perform(GET)]
+    for plan in plans:
+        reached(plan, Send, None)
+    script = Script(reply(200, signed_in("c2")))
+    for renewal in [reached(plan, Alone, reply(401)) for plan in plans]:
+        script.run(renewal.plan)
+    assert len(script.sent) == 1
+
+
+def reached(plan: Plan[Reply], kind: type[S], result: Reply | None) -> S:
+    """The plan's next step of this kind, after giving it a result; the clock stands still."""
+    step = plan.send(result)
+    while not isinstance(step, kind):
+        step = plan.send(0.0)
+    return step
+
+
+def test_a_wrong_password_is_said_and_not_tried_again() -> None:
+    script = Script(reply(401, '{"detail":"Wrong email or password."}'))
+    with pytest.raises(NotSignedIn, match="Wrong email or password"):
+        script.run(session().perform(GET))
+    assert len(script.sent) == 1
+
+
+def test_when_signing_in_got_no_answer_nothing_was_changed() -> None:
+    with pytest.raises(Unreachable) as away:
+        Script(LOST).run(session(attempts=1).perform(PUT))
+    assert not away.value.maybe_done
+
+
+def test_signing_out_is_tried_once_and_only_where_there_is_a_session() -> None:
+    tess, script = session(), Script(reply(200, signed_in("c1")), reply(200), LOST)
+    script.run(tess.sign_out())
+    script.run(tess.perform(GET))
+    script.run(tess.sign_out())
+    assert sent(script)[2:] == [("POST", "/api/auth/logout", "c1")]
+
+
+@pytest.mark.parametrize("url", ["", "tracker.test", "ftp://tracker.test", "http://", "http://x/?a=b"])
+def test_an_address_that_is_none_is_refused_before_anything_is_sent(url: str) -> None:
+    with pytest.raises(Misuse, match="not the address"):
+        Tracker(url, token="itk_a_b")
+
+
+def test_there_is_one_way_of_signing_in() -> None:
+    with pytest.raises(Misuse, match="either a token"):
+        Session("http://tracker.test")
+    with pytest.raises(Misuse, match="either a token"):
+        Session("http://tracker.test", email="tess@x")
+    with pytest.raises(Misuse, match="either a token"):
+        Session("http://tracker.test", token="itk_a_b", email="tess@x", password="p")

@@ -1,0 +1,88 @@
+"""Retries against a real server over a network that loses requests and answers."""
+
+import pytest
+
+from issue_tracker_client import NEVER, NotFound, Retries, TooManyAttempts, Tracker, Unavailable, Unreachable
+from tests.client.conftest import Connect
+from tests.client.troubles import Trouble, TroubledNetwork, answer
+
+LOST, UNSENT = Trouble.ANSWER_LOST, Trouble.REQUEST_LOST
+SOON = Retries(first_pause=0.01)
+
+
+def test_an_issue_whose_answer_was_lost_is_created_once(connect: Connect, network: TroubledNetwork) -> None:
+    with connect(network.url, retries=SOON) as tracker:
+        network.ahead = [LOST, LOST, UNSENT, answer(503)]
+        made = tracker.create_issue("VPN", companies=["Acme"])
+        assert tracker.issue("VPN") == made
+        assert [one.name for one in tracker.issues()] == ["VPN"]
+    assert len(set(network.keys[:5])) == 1
+    assert network.requests[:5] == ["POST /api/issues HTTP/1.1"] * 5
+
+
+def test_a_refusal_whose_answer_was_lost_is_the_same_refusal(connect: Connect, network: TroubledNetwork) -> None:
+    with connect(network.url, retries=SOON) as tracker:
+        network.ahead = [LOST]
+        with pytest.raises(NotFound, match="Initech"):
+            tracker.create_issue("VPN", companies=["Initech"])
+
+
+def test_a_status_whose_answer_was_lost_is_set_once(connect: Connect, network: TroubledNetwork) -> None:
+    with connect(network.url, retries=SOON) as tracker:
+        tracker.create_issue("VPN", companies=["Acme"])
+        network.ahead = [LOST, LOST]
+        done = tracker.set_status("VPN", "Acme", "resolved")
+        assert tracker.issue("VPN").assignments[0].updated_at == done.updated_at
+
+
+def test_a_bulk_change_whose_answer_was_lost_gets_the_answer_of_the_first(
+    connect: Connect, network: TroubledNetwork
+) -> None:
+    with connect(network.url, retries=SOON) as tracker:
+        tracker.create_issue("VPN", companies=["Acme", "Contoso"])
+        network.ahead = [LOST]
+        assert tracker.set_status_in_bulk("VPN", "resolved").changed == 2
+
+
+def test_an_unassignment_and_a_deletion_whose_answers_were_lost_are_done(
+    connect: Connect, network: TroubledNetwork, admin: Tracker, admin_token: str
+) -> None:
+    admin.create_issue("VPN", companies=["Acme"])
+    with connect(network.url, token=admin_token, retries=SOON) as tracker:
+        network.ahead = [LOST]
+        tracker.unassign("VPN", "Acme")
+        network.ahead = [LOST]
+        tracker.delete_issue("VPN")
+        with pytest.raises(NotFound):
+            tracker.delete_issue("VPN")
+
+
+def test_a_rename_whose_answer_was_lost_says_that_it_may_be_done(connect: Connect, network: TroubledNetwork) -> None:
+    with connect(network.url, retries=SOON) as tracker:
+        tracker.create_issue("VPN")
+        network.ahead = [LOST]
+        with pytest.raises(Unreachable) as lost:
+            tracker.update_issue("VPN", new_name="WAN")
+        assert lost.value.maybe_done
+        assert tracker.issue("WAN").name == "WAN"
+
+
+def test_the_servers_wish_to_wait_is_heard(connect: Connect, network: TroubledNetwork) -> None:
+    with connect(network.url, retries=SOON) as tracker:
+        network.ahead = [answer(429, retry_after="1")]
+        assert list(tracker.issues()) == []
+        network.ahead = [answer(429, retry_after="3600")]
+        with pytest.raises(TooManyAttempts) as refused:
+            list(tracker.issues())
+        assert refused.value.retry_after == 3600
+
+
+def test_patience_ends(connect: Connect, network: TroubledNetwork) -> None:
+    with connect(network.url, retries=NEVER) as tracker:
+        network.ahead = [answer(503)]
+        with pytest.raises(Unavailable):
+            tracker.issue("VPN")
+        network.ahead = [UNSENT]
+        with pytest.raises(Unreachable) as away:
+            tracker.issue("VPN")
+        assert not away.value.maybe_done

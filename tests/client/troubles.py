@@ -1,0 +1,96 @@
+"""A network that fails on order: a proxy on loopback between a client and a real server."""
+
+import socket
+import threading
+from contextlib import suppress
+from enum import Enum
+from types import TracebackType
+from typing import Self
+from urllib.parse import urlsplit
+
+
+class Trouble(Enum):
+    """What happens to one request: it is lost on its way, or is carried out and its answer is lost."""
+
+    REQUEST_LOST = "request lost"
+    ANSWER_LOST = "answer lost"
+
+
+def answer(status: int, **headers: str) -> bytes:
+    """An answer that the proxy gives itself, in the server's place."""
+    lines = [f"HTTP/1.1 {status} Trouble", "content-length: 0", "connection: close"]
+    lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode()
+
+
+class TroubledNetwork:
+    """Passes requests on to `server`, one a connection, except for the troubles ahead of it, in order.
+
+    `requests` are the first lines of all that came, `keys` their Idempotency-Keys.
+    """
+
+    def __init__(self, server: str) -> None:
+        parts = urlsplit(server)
+        self._server = (parts.hostname or "", parts.port or 80)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self.ahead: list[Trouble | bytes] = []
+        self.requests: list[str] = []
+        self.keys: list[str | None] = []
+        self._open: set[socket.socket] = set()
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self.cut()
+
+    def cut(self) -> None:
+        """Break all connections."""
+        for connection in list(self._open):
+            with suppress(OSError):  # the other side was faster
+                connection.shutdown(socket.SHUT_RDWR)
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        with connection:
+            self._open.add(connection)
+            try:
+                self._pass_on(connection)
+            except OSError:
+                return  # one side went away
+            finally:
+                self._open.discard(connection)
+
+    def _pass_on(self, connection: socket.socket) -> None:
+        raw = connection.makefile("rb")
+        lines = []
+        while (line := raw.readline()) not in (b"\r\n", b""):
+            lines.append(line.rstrip(b"\r\n"))
+        if not lines:
+            return
+        headers = {name.lower(): value.strip() for name, _, value in (one.partition(b":") for one in lines[1:])}
+        body = raw.read(int(headers.get(b"content-length", b"0")))
+        self.requests.append(lines[0].decode())
+        key = headers.get(b"idempotency-key")
+        self.keys.append(None if key is None else key.decode())
+        trouble = self.ahead.pop(0) if self.ahead else None
+        if isinstance(trouble, bytes):
+            connection.sendall(trouble)
+        elif trouble is not Trouble.REQUEST_LOST:
+            kept = [one for one in lines if not one.lower().startswith(b"connection:")]
+            with socket.create_connection(self._server) as server:
+                server.sendall(b"\r\n".join([*kept, b"connection: close", b"", b""]) + body)
+                while chunk := server.recv(65536):
+                    if trouble is not Trouble.ANSWER_LOST:
+                        connection.sendall(chunk)
