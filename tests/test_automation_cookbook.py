@@ -1,0 +1,111 @@
+"""Every snippet of docs/automation.md, run in its order, with the output that the page shows."""
+
+import contextlib
+import io
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests.apart import apart
+from tests.examples import DOCS
+from tests.world import World
+
+COOKBOOK = DOCS / "automation.md"
+_fenced = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+class Snippet(NamedTuple):
+    """What to run, and what it prints: nothing, where the page shows nothing."""
+
+    language: str
+    code: str
+    output: str
+    line: int
+
+
+def snippets(path: Path) -> list[Snippet]:
+    """The snippets of a document; a block of text behind one is its output."""
+    found: list[Snippet] = []
+    text = path.read_text(encoding="utf-8")
+    for block in _fenced.finditer(text):
+        language, content = block.groups()
+        if language == "text":
+            assert found and not found[-1].output, f"{path.name}: an output without its snippet: {content}"
+            found[-1] = found[-1]._replace(output=content)
+        else:
+            found.append(Snippet(language, content, "", text.count("\n", 0, block.start()) + 2))
+    return found
+
+
+@pytest.fixture
+def home(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A technician's account on the server's machine: an empty home and the commands in the path."""
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith("ITCTL_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("PYTHONUTF8", "1")
+    monkeypatch.setenv("ISSUE_TRACKER_DATABASE_URL", world.server.settings.database_url)
+    monkeypatch.setenv("ITCTL_URL", world.server.url)
+    monkeypatch.setenv("ITCTL_TOKEN_FILE", str(tmp_path / ".config" / "itctl" / "token"))
+    return tmp_path
+
+
+def shell(home: Path) -> Callable[[str], str]:
+    """Runs snippets of one shell session: what one exports or defines, the next ones have."""
+    state = home / ".state"
+    state.touch()
+
+    def run(code: str) -> str:
+        script = f"source {state}; set -euo pipefail\n{code}\n{{ declare -px; declare -f; }} > {state}"
+        ran = subprocess.run(
+            ["bash", "-c", script],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,  # as a terminal shows it
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert ran.returncode == 0, f"{code}\n{ran.stdout}"
+        return ran.stdout
+
+    return run
+
+
+def python() -> Callable[[str], str]:
+    """Runs snippets of one program."""
+    names: dict[str, object] = {"__name__": "cookbook"}
+
+    def run(code: str) -> str:
+        with contextlib.redirect_stdout(io.StringIO()) as printed:
+            apart(lambda: exec(compile(code, str(COOKBOOK), "exec"), names))
+        return printed.getvalue()
+
+    return run
+
+
+def test_every_snippet_of_the_cookbook_works(world: World, home: Path) -> None:
+    """On both databases, with the server's real address in the place of the page's."""
+    languages = {"sh": shell(home), "python": python()}
+    ran = [snippet for snippet in snippets(COOKBOOK) if check(snippet, languages, world.server.url)]
+    assert len(ran) > 30
+
+
+def check(snippet: Snippet, languages: dict[str, Callable[[str], str]], url: str) -> bool:
+    """Run one snippet and compare what it prints; `…` stands for anything within a line."""
+    code = snippet.code.replace("http://127.0.0.1:8000", url)
+    printed = [line.rstrip() for line in languages[snippet.language](code).splitlines()]
+    shown = [line.rstrip() for line in snippet.output.splitlines()]
+    alike = len(printed) == len(shown) and all(
+        re.fullmatch(re.escape(expected).replace("…", ".+"), found)
+        for expected, found in zip(shown, printed, strict=True)
+    )
+    assert alike, f"{COOKBOOK.name}:{snippet.line}:\n" + "\n".join(printed)
+    return True

@@ -1,0 +1,72 @@
+"""The documents tell the truth: examples are executed, tables compared with the code."""
+
+import re
+import subprocess
+from pathlib import Path
+from typing import get_type_hints
+
+import httpx
+import msgspec
+from msgspec import Meta
+
+from issue_tracker import clock
+from issue_tracker.app import endpoints
+from issue_tracker.auth.users import offer_setup
+from issue_tracker.settings import PREFIX, Settings
+from tests.examples import DOCS, Reader, endpoint_of, read_examples
+from tests.server import Server
+
+ROOT = DOCS.parent
+
+
+def test_every_example_of_the_api_document_works(server: Server) -> None:
+    server.empty()
+    with server.database.write() as tx:
+        offer_setup(tx, "the-token-of-the-link", clock.now())
+    with httpx.Client(base_url=server.url) as client:
+        reader = Reader(client)
+        for example in read_examples(DOCS / "api.md"):
+            reader.run(example)
+
+
+def test_every_operation_has_an_example() -> None:
+    shown = {endpoint_of(example)[0].handler for path in DOCS.glob("*.md") for example in read_examples(path)}
+    missing = [f"{one.method} {one.path}" for one in endpoints() if one.documented and one.handler not in shown]
+    assert missing == []
+
+
+def test_the_settings_document_is_the_table_of_settings() -> None:
+    text = (DOCS / "settings.md").read_text(encoding="utf-8")
+    hints = get_type_hints(Settings, include_extras=True)
+    expected = []
+    for field in msgspec.structs.fields(Settings):
+        value = str(field.default).lower() if isinstance(field.default, bool) else field.default
+        meaning = next(meta.description for meta in hints[field.name].__metadata__ if isinstance(meta, Meta))
+        expected.append(f"| `{PREFIX}{field.name.upper()}` | {f'`{value}`' if value != '' else ''} | {meaning} |")
+    assert [line for line in text.splitlines() if line.startswith("| `")] == expected
+
+
+def test_the_first_five_minutes_of_the_readme_work(server: Server, tmp_path: Path) -> None:
+    server.empty()
+    with server.database.write() as tx:
+        offer_setup(tx, "printed-token", clock.now())
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    script = "\n".join(re.findall(r"^```sh\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL))
+    script = script.replace("http://127.0.0.1:8000", server.url).replace(
+        "paste-the-token-of-the-printed-link", "printed-token"
+    )
+
+    ran = subprocess.run(
+        ["bash", "-eu", "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert ran.returncode == 0, ran.stderr
+    assert '"status":"resolved"' in ran.stdout
+    last = ran.stdout.rsplit('{"items":', 1)[1]
+    assert '"total":1' in last and "Fabrikam" in last and "Contoso" not in last
+
+
+def test_links_between_documents_lead_somewhere() -> None:
+    for path in [ROOT / "README.md", *DOCS.rglob("*.md")]:
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", path.read_text(encoding="utf-8")):
+            assert (path.parent / target).exists(), f"{path.name} → {target}"
