@@ -1,0 +1,59 @@
+"""`make bench`: prints one table of ratios, and keeps it in build/bench/table.md. BENCH=quick takes minutes less."""
+
+import os
+import platform
+import subprocess
+import sys
+import time
+from importlib.metadata import version
+from pathlib import Path
+from sqlite3 import sqlite_version
+
+from bench.measures import Row
+from bench.processes import CORES, LOAD_CORE, SERVER_CORE
+from bench.rows import FULL, QUICK, footprint, matrix, rates, scale, workers
+from bench.scene import FOLDER
+
+PARTS = {part.__name__: part for part in (rates, scale, matrix, workers, footprint)}
+
+
+def circumstances() -> list[str]:
+    """Machine and versions."""
+    cpu = Path("/proc/cpuinfo")
+    lines = cpu.read_text().splitlines() if cpu.exists() else []
+    model = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "")
+    busy = ", ".join(f"{load:.1f}" for load in os.getloadavg())
+    packages = ("litestar", "uvicorn", "uvloop", "sqlalchemy", "msgspec", "fastapi", "pydantic", "aiosqlite")
+    versions = ", ".join(f"{name} {version(name)}" for name in packages)
+    return [
+        f"{model or platform.machine()}, {len(CORES)} cores (server on {SERVER_CORE}, load on {LOAD_CORE}); load"
+        f" average {busy} before the run",
+        f"Python {platform.python_version()}, SQLite {sqlite_version}, {versions}",
+    ]
+
+
+def line(row: Row) -> str:
+    """A row as Markdown."""
+    return f"| {row.name} | {row.figures} | {row.ratio} | {row.target} |"
+
+
+def main() -> None:
+    """Measures the parts named, or all of them."""
+    effort = QUICK if os.environ.get("BENCH") == "quick" else FULL
+    wanted = sys.argv[1:] or list(PARTS)
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    started = time.monotonic()
+    told = [*circumstances(), "", "| row | figures | ratio | at least |", "| --- | --- | --- | --- |"]
+    print("\n".join(told), flush=True)
+    for name in wanted:
+        for row in PARTS[name](effort):
+            told.append(line(row))
+            print(told[-1], flush=True)
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False).stdout
+    told += ["", f"Commit {commit.strip()}, {time.monotonic() - started:.0f} s."]
+    print("\n".join(told[-2:]))
+    (FOLDER / "table.md").write_text("\n".join(told) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,295 @@
+"""The rows of the table, in the order of the issue that asked for them."""
+
+import shutil
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from itertools import cycle, islice
+from typing import NamedTuple
+from urllib.parse import urlencode
+
+import msgspec
+
+from bench.dataset import STATUSES, Size, company_name, site
+from bench.load import Request, ask, load
+from bench.measures import Client, Row, compare, in_turn, latencies
+from bench.processes import CORES, SERVER_CORE, Served, product, uvicorn
+from bench.scene import EMAIL, FOLDER, PASSWORD, Scene, embedded, matrix_scene, members, server_database, status_changes
+
+PAGE = Request("GET", "/api/issues?limit=50")
+WHOLE = Request("GET", "/api/issues")
+JSON = {"Content-Type": "application/json"}
+
+
+class Effort(NamedTuple):
+    """How long to measure."""
+
+    seconds: float
+    rounds: int
+    samples: int
+    large: int
+
+
+FULL = Effort(seconds=2, rounds=5, samples=300, large=1_000_000)
+QUICK = Effort(seconds=1, rounds=3, samples=60, large=100_000)
+
+
+@contextmanager
+def beside(scene: Scene, bodies: dict[str, bytes]) -> Iterator[tuple[Served, Served]]:
+    """The ceiling with these bodies, and the peer on a copy of the scene's database."""
+    folder = FOLDER / "ceiling"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for name, body in bodies.items():
+        (folder / f"{name}.json").write_bytes(body)
+    copy = FOLDER / "peer.db"
+    shutil.copy(scene.path, copy)
+    with (
+        uvicorn("bench.ceiling:app", {"BENCH_CEILING": str(folder)}) as ceiling,
+        uvicorn("bench.peer:app", {"BENCH_PEER_DATABASE": f"sqlite+aiosqlite:///{copy}"}) as peer,
+    ):
+        yield ceiling, peer
+
+
+def rates(effort: Effort) -> Iterator[Row]:
+    """What one worker does in a second on SQLite, against the ceiling and the peer."""
+    scene = embedded(10_000)
+    _, company, _ = members(scene, 1)[0]
+    filtered = Request("GET", f"/api/issues?{urlencode({'status': 'new', 'companyName': company})}")
+    headers, rounds = scene.headers, effort.rounds
+    login = Request("POST", "/api/auth/login", msgspec.json.encode({"email": EMAIL, "password": PASSWORD}).decode())
+    with product(scene.database_url) as ours:
+        page, few = ask(ours.url, PAGE, headers), ask(ours.url, filtered, headers)
+        signed = ask(ours.url, login, JSON)
+        with beside(scene, {"page": page.body, "few": few.body, "signed": signed.body}) as (ceiling, peer):
+
+            def rate(
+                server: Served, requests: list[Request], more: dict[str, str] | None = None, code: int = 200
+            ) -> float:
+                wanted = {**headers, **(more or {})} if server is not ceiling else {}
+                return load(server.url, requests, wanted, seconds=effort.seconds, expected=code).per_second
+
+            labels = ("product", "ceiling", "peer")
+            yield compare(
+                "list page, 50 × 3",
+                labels,
+                [
+                    lambda: rate(ours, [PAGE]),
+                    lambda: rate(ceiling, [Request("GET", "/page")]),
+                    lambda: rate(peer, [PAGE]),
+                ],
+                rounds,
+                "0.18 · 20",
+            )
+            changing = Writer(ours, scene)
+            yield compare(
+                "the same while ten changes a second are made",
+                labels[:2],
+                [changing.during(lambda: rate(ours, [PAGE])), lambda: rate(ceiling, [Request("GET", "/page")])],
+                rounds,
+                "",
+            )
+            yield compare(
+                f"filtered list, {len(few.body):,} bytes",
+                labels,
+                [
+                    lambda: rate(ours, [filtered]),
+                    lambda: rate(ceiling, [Request("GET", "/few")]),
+                    lambda: rate(peer, [filtered]),
+                ],
+                rounds,
+                "– · 12",
+            )
+            etag = {"If-None-Match": ask(ours.url, PAGE, headers).headers["etag"]}
+            yield compare(
+                "304 on the list page",
+                labels[:2],
+                [lambda: rate(ours, [PAGE], etag, 304), lambda: rate(ceiling, [Request("GET", "/304")], code=304)],
+                rounds,
+                "0.18",
+            )
+            changes = status_changes(scene)
+            yield compare(
+                "status change, durable",
+                ("product", "sqlite3 alone", "peer", "ceiling"),
+                [
+                    lambda: rate(ours, changes, JSON),
+                    lambda: _alone(scene, effort),
+                    lambda: rate(peer, changes, JSON),
+                    lambda: rate(ceiling, [Request("PUT", "/few", changes[0].body)]),
+                ],
+                rounds,
+                "0.40 · 3 · –",
+            )
+            signing = Client(ours.url, JSON)
+            yield compare(
+                "sign-in (Argon2id), one after the other",
+                labels[:2],
+                [
+                    lambda: 1000 / statistics.median(signing.milliseconds(login) for _ in range(5)),
+                    lambda: rate(ceiling, [Request("GET", "/signed")]),
+                ],
+                rounds,
+                "",
+            )
+            signing.close()
+    scene = embedded(3_000)
+    with product(scene.database_url) as ours:
+        whole = ask(ours.url, WHOLE, scene.headers).body
+        with beside(scene, {"whole": whole}) as (ceiling, _):
+            yield compare(
+                "full list, 1,000 × 3",
+                labels[:2],
+                [
+                    lambda: load(ours.url, [WHOLE], scene.headers, seconds=effort.seconds).per_second,
+                    lambda: load(ceiling.url, [Request("GET", "/whole")], {}, seconds=effort.seconds).per_second,
+                ],
+                rounds,
+                "0.40",
+            )
+            known = {**scene.headers, "If-None-Match": ask(ours.url, WHOLE, scene.headers).headers["etag"]}
+            yield compare(
+                "304 ÷ 200, list of 1,000 × 3",
+                ("304", "200"),
+                [
+                    lambda: load(ours.url, [WHOLE], known, seconds=effort.seconds, expected=304).per_second,
+                    lambda: load(ours.url, [WHOLE], scene.headers, seconds=effort.seconds).per_second,
+                ],
+                rounds,
+                "10",
+            )
+
+
+class Writer:
+    """A few status changes a second, by somebody else, while something is measured."""
+
+    def __init__(self, served: Served, scene: Scene) -> None:
+        self._url = served.url
+        self._headers = {**scene.headers, **JSON}
+        self._changes = cycle(status_changes(scene))
+
+    def during(self, measure: Callable[[], float]) -> Callable[[], float]:
+        """The measure, with changes going on."""
+
+        def both() -> float:
+            done = threading.Event()
+
+            def write() -> None:
+                while not done.wait(0.1):
+                    ask(self._url, next(self._changes), self._headers)
+
+            writer = threading.Thread(target=write)
+            writer.start()
+            try:
+                return measure()
+            finally:
+                done.set()
+                writer.join()
+
+        return both
+
+
+def _alone(scene: Scene, effort: Effort) -> float:
+    command = [sys.executable, "-m", "bench.writes_alone", str(scene.path), str(effort.seconds)]
+    pinned = ["taskset", "-c", str(SERVER_CORE)] if shutil.which("taskset") else []
+    return float(subprocess.run([*pinned, *command], check=True, capture_output=True, text=True).stdout)
+
+
+def scale(effort: Effort) -> Iterator[Row]:
+    """Median latencies on a large dataset against a small one. Every request differs, so nothing is answered twice."""
+    small, large = embedded(10_000), embedded(effort.large)
+    sizes = [Size(10_000), Size(effort.large)]
+    with product(small.database_url) as first, product(large.database_url) as second:
+        clients = [Client(served.url, {**scene.headers, **JSON}) for served, scene in ((second, large), (first, small))]
+        sides = (large, small)
+
+        changes = [cycle(status_changes(scene)) for scene in sides]
+
+        def disturb() -> None:
+            """A change between any two requests: nothing is answered from what was kept."""
+            for client, turns in zip(clients, changes, strict=True):
+                client.milliseconds(next(turns))
+
+        kinds = {
+            "list page": lambda _turn, _size: {},
+            "company filter page": lambda turn, size: {"companyName": company_name(turn % size.companies + 1)},
+            "status filter page": lambda turn, _size: {"status": STATUSES[turn % 6].value},
+            "search of 6 letters": lambda turn, size: {"search": site(turn * 7 % size.sites)},
+            "search of a common word": lambda turn, _size: {"search": ("router", "tunnel", "backup")[turn % 3]},
+        }
+        for name, parameters in kinds.items():
+            requests = [
+                [
+                    Request("GET", f"/api/issues?{urlencode({**parameters(turn, size), 'limit': 50})}")
+                    for turn in range(effort.samples)
+                ]
+                for size in (sizes[1], sizes[0])
+            ]
+            target = "" if "common" in name else "≤ 1.5"
+            yield _slower(f"{effort.large:,} ÷ 10,000: {name}", latencies(clients, requests, disturb), target)
+        requests = [list(islice(turns, effort.samples)) for turns in changes]
+        yield _slower(f"{effort.large:,} ÷ 10,000: status change", latencies(clients, requests), "≤ 1.5")
+        for client in clients:
+            client.close()
+
+
+def _slower(name: str, times: list[float], target: str) -> Row:
+    return Row(name, f"{times[0]:.2f} ms · {times[1]:.2f} ms", f"{times[0] / times[1]:.2f}", target)
+
+
+def matrix(effort: Effort) -> Iterator[Row]:
+    """The matrix of 300 issues and 60 companies against the JSON list of the same data."""
+    scene = matrix_scene()
+    with product(scene.database_url) as ours:
+        clients = [
+            Client(ours.url, {**scene.headers, "Accept": accept}) for accept in ("text/html", "application/json")
+        ]
+        count = max(10, effort.samples // 10)
+        requests = [[Request("GET", "/matrix?columns=all&limit=300")] * count, [WHOLE] * count]
+        page, listed = latencies(clients, requests)
+        yield Row(
+            "matrix 300 × 60, HTML ÷ JSON list", f"{page:.1f} ms · {listed:.1f} ms", f"{page / listed:.2f}", "≤ 4"
+        )
+        for client in clients:
+            client.close()
+
+
+def workers(effort: Effort) -> Iterator[Row]:
+    """Two workers against one, the list page, on both databases; all on the cores there are."""
+    with ExitStack() as stack:
+        for name, scene in (("SQLite", embedded(10_000)), ("PostgreSQL", stack.enter_context(server_database(10_000)))):
+            two = stack.enter_context(product(scene.database_url, workers=2, cores=CORES))
+            one = stack.enter_context(product(scene.database_url, cores=CORES))
+            sides = [
+                lambda served=served, scene=scene: (
+                    load(served.url, [PAGE], scene.headers, seconds=effort.seconds, connections=16).per_second
+                )
+                for served in (two, one)
+            ]
+            medians = in_turn(sides, effort.rounds)
+            figures = f"two {medians[0]:,.0f}/s · one {medians[1]:,.0f}/s"
+            yield Row(f"two workers ÷ one, list page, {name}", figures, f"{medians[0] / medians[1]:.2f}", "reported")
+
+
+def footprint(effort: Effort) -> Iterator[Row]:
+    """Time to the first answer, and memory."""
+    scene, large = embedded(10_000), embedded(effort.large)
+    starts = []
+    for _ in range(effort.rounds):
+        with product(scene.database_url) as ours:
+            starts.append(ours.seconds_to_first_answer)
+    yield Row("start to first answer, warm", f"{sorted(starts)[len(starts) // 2]:.2f} s", "", "< 1 s")
+    with product(large.database_url) as ours:
+        ask(ours.url, PAGE, large.headers)
+        time.sleep(1)
+        idle = ours.memory()
+        started = time.perf_counter()
+        body = ask(ours.url, WHOLE, large.headers).body
+        took = time.perf_counter() - started
+        yield Row("worker memory, idle", f"{idle:.0f} MB", "", "< 90 MB")
+        name = f"worker memory, after streaming {effort.large:,} ({len(body) / 1e6:.0f} MB in {took:.0f} s)"
+        yield Row(name, f"{ours.memory():.0f} MB, at most {ours.memory('VmHWM'):.0f} MB", "", "< 160 MB")

@@ -1,0 +1,84 @@
+"""A script that changes statuses through `sqlite3` alone: the same statements and commits, and nothing else.
+
+`python -m bench.writes_alone FILE SECONDS` prints changes per second.
+"""
+
+import sqlite3
+import sys
+import time
+from datetime import UTC, datetime
+
+from bench.dataset import STATUSES
+from issue_tracker.status import Status
+
+BEFORE = (
+    "SELECT s.id, u.user_id, u.email, u.name, u.role, s.created_at, s.used_at, s.expires_at"
+    " FROM sessions s JOIN users u ON u.user_id = s.user_id WHERE s.id = 1 AND u.active",
+)
+EVENT = (
+    "INSERT INTO events (type, audit, at, actor_id, actor_name, channel, request_id, issue_id, issue_name, issue_key,"
+    " company_id, company_name, company_key, from_value, to_value)"
+    " VALUES ('assignment.status_changed', 0, ?, 1, 'Bench', 'session', ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+
+
+def change(connection: sqlite3.Connection, issue_key: str, company_key: str, turn: int) -> None:
+    """One status change, durable when it returns."""
+    for statement in BEFORE:
+        connection.execute(statement).fetchone()
+    at = datetime.now(UTC).isoformat(timespec="microseconds")
+    connection.execute("BEGIN IMMEDIATE")
+    issue_id, issue_name, _, _ = connection.execute(
+        "SELECT issue_id, name, description, revision FROM issues WHERE name_key = ?", (issue_key,)
+    ).fetchone()
+    company_id, company_name, _ = connection.execute(
+        "SELECT company_id, name, archived FROM companies WHERE name_key = ?", (company_key,)
+    ).fetchone()
+    (before,) = connection.execute(
+        "SELECT status FROM assignments WHERE issue_id = ? AND company_id = ?", (issue_id, company_id)
+    ).fetchone()
+    after = STATUSES[(STATUSES.index(Status(before)) + 1) % 6].value
+    connection.execute(
+        "UPDATE assignments SET status = ?, updated_at = ? WHERE issue_id = ? AND company_id = ?",
+        (after, at, issue_id, company_id),
+    )
+    connection.execute(TOUCH, (at, issue_id, issue_id))
+    connection.execute(
+        EVENT,
+        (at, f"{turn:032x}", issue_id, issue_name, issue_key, company_id, company_name, company_key, before, after),
+    )
+    connection.execute(
+        "SELECT a.assignment_id, a.issue_id, a.company_id, c.name, a.status, a.updated_at FROM assignments a"
+        " JOIN companies c ON c.company_id = a.company_id WHERE a.issue_id = ? AND a.company_id = ?",
+        (issue_id, company_id),
+    ).fetchone()
+    connection.execute("COMMIT")
+
+
+TOUCH = (
+    "UPDATE issues SET updated_at = ?, revision = revision + 1, statuses = (SELECT coalesce(sum(DISTINCT CASE status"
+    " WHEN 'new' THEN 1 WHEN 'investigating' THEN 2 WHEN 'in_progress' THEN 4 WHEN 'monitoring' THEN 8"
+    " WHEN 'resolved' THEN 16 WHEN 'closed' THEN 32 END), 0) FROM assignments WHERE issue_id = ?) WHERE issue_id = ?"
+)
+
+
+def main() -> None:
+    """Changes one assignment of each of 1,500 issues, round and round."""
+    path, seconds = sys.argv[1], float(sys.argv[2])
+    connection = sqlite3.connect(path, isolation_level=None, timeout=10)
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "temp_store=MEMORY"):
+        connection.execute(f"PRAGMA {pragma}")
+    found = connection.execute(
+        "SELECT i.name_key, c.name_key FROM assignments a JOIN issues i ON i.issue_id = a.issue_id"
+        " JOIN companies c ON c.company_id = a.company_id WHERE a.assignment_id % 3 = 0"
+        " ORDER BY a.assignment_id LIMIT 1500"
+    ).fetchall()
+    turn, started = 0, time.perf_counter()
+    while time.perf_counter() - started < seconds:
+        change(connection, *found[turn % len(found)], turn)
+        turn += 1
+    print(turn / (time.perf_counter() - started))
+
+
+if __name__ == "__main__":
+    main()
