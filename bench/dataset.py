@@ -137,7 +137,9 @@ EVENTS = """
 
 
 TALLIES = (
-    "INSERT INTO issue_tallies (statuses, slot, issues) SELECT statuses, 0, count(*) FROM issues GROUP BY statuses"
+    "INSERT INTO issue_tallies (statuses, slot, issues) SELECT statuses, 0, count(*) FROM issues GROUP BY statuses",
+    "INSERT INTO assignment_tallies (status, slot, assignments)"
+    " SELECT status, 0, count(*) FROM assignments GROUP BY status",
 )
 
 
@@ -187,7 +189,8 @@ def _fill_sqlite(path: str, size: Size, events_each: int) -> None:
     for _kind, _name, sql in sorted(made, key=lambda found: found[0]):
         connection.execute(sql)
     connection.execute("INSERT INTO issue_search (issue_search) VALUES ('rebuild')")
-    connection.execute(TALLIES)
+    for tally in TALLIES:
+        connection.execute(tally)
     connection.execute("COMMIT")
     connection.execute("ANALYZE")
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -224,7 +227,8 @@ def _fill_postgresql(database_url: str, size: Size, events_each: int) -> None:
         )
         connection.execute("SELECT setval('events_event_id_seq', max(event_id)) FROM events")
         connection.execute("SET session_replication_role = DEFAULT")
-        connection.execute(TALLIES)
+        for tally in TALLIES:
+            connection.execute(tally)
         for _, definition in made:
             connection.execute(definition)
     with psycopg.connect(database_url, autocommit=True) as connection:

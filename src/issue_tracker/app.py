@@ -4,6 +4,7 @@
 routing, and then `web.routing.perform`, which every route shares: session or token, CSRF, role, validation, handler.
 """
 
+import asyncio
 import threading
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +27,7 @@ from issue_tracker.events import pages as events_pages
 from issue_tracker.events import webhook_pages, webhooks_api
 from issue_tracker.events.delivery import Deliverer
 from issue_tracker.events.live import before_shutdown
+from issue_tracker.events.order import Watermark
 from issue_tracker.events.stream import Stream
 from issue_tracker.issues import api as issues_api
 from issue_tracker.issues import change_pages
@@ -76,11 +78,13 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
         workers=ThreadPoolExecutor(settings.threads, thread_name_prefix="request"),
         rendered=RenderedIssues(),
         stream=Stream(database, lambda held: roles_of(database, settings, held)),
+        watermark=Watermark(database),
     )
 
     @asynccontextmanager
     async def lifespan(_app: Litestar) -> AsyncIterator[None]:
         await runtime.stream.start()
+        await asyncio.get_running_loop().run_in_executor(runtime.workers, runtime.watermark.start)
         before_shutdown(runtime.stream.close)
         deliverer = Deliverer(database, settings)
         if settings.deliver_webhooks:

@@ -1,7 +1,9 @@
 """GET /api/events/stream (contract, section 7): who is told what, when, in which order, and when it ends."""
 
+import re
 import threading
 import time
+from contextlib import suppress
 
 import pytest
 
@@ -9,6 +11,7 @@ from issue_tracker.actor import Actor, Role
 from issue_tracker.clock import now
 from issue_tracker.events import stream as stream_module
 from issue_tracker.events.catalog import Change, EventType, Subject
+from issue_tracker.events.queries import last_event_id
 from issue_tracker.events.record import record
 from tests.events.listening import Listening, eventually
 from tests.world import CAST, World
@@ -180,3 +183,41 @@ def test_a_listener_that_does_not_read_is_let_go_and_the_rest_are_not_slowed(
         got = b"".join(slow.iter_bytes())  # ends: cleanly, and before the end of events
         assert 0 < got.count(b"data: ") < 6000
         assert not quick.ended.is_set()
+
+
+def _place(world: World) -> int:
+    """From where a page that was read now goes on in the stream."""
+    found = re.search(r'name="last-event" content="(\d+)"', world.client("tess").get("/companies").text)
+    assert found is not None
+    return int(found[1])
+
+
+def test_a_page_goes_on_below_what_may_still_appear(world: World) -> None:
+    if world.engine == "sqlite":
+        return  # writers take turns
+    recorded, may_end = threading.Event(), threading.Event()
+    # Twice: what other tests deleted looks like a gap at first.
+    before = max(_place(world), _place(world))
+
+    def write(*, rolled_back: bool) -> None:
+        with suppress(ZeroDivisionError), world.database.write() as tx:
+            record(tx, TESS, [Change(type=EventType.ISSUE_CREATED, issue=Subject(1, "late"))], now())
+            recorded.set()
+            assert may_end.wait(10)
+            if rolled_back:
+                raise ZeroDivisionError
+
+    for rolled_back in (False, True):
+        recorded.clear()
+        may_end.clear()
+        late = threading.Thread(target=write, kwargs={"rolled_back": rolled_back})
+        late.start()
+        assert recorded.wait(10)
+        world.given_issue(f"Early {rolled_back}")
+        places = [_place(world), _place(world)]
+        may_end.set()
+        late.join(10)
+        assert places == [before, before]
+        before = max(_place(world), _place(world))
+        with world.database.read() as tx:
+            assert before == last_event_id(tx)

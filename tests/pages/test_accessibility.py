@@ -1,20 +1,15 @@
 """No axe-core violation on any page, in either theme, wide and narrow, with the dialogs open too."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
+from tests.pages.axe import violations
 from tests.pages.conftest import NARROW, WIDE, Browse
 from tests.world import World
 
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-
-AXE = (Path(__file__).parent / "axe.min.js").read_text()
-CHECK = "rules => axe.run(document, rules).then(r => r.violations.map(v => `${v.id}: ${v.nodes.map(n => n.target)}`))"
-COLOURS = {"runOnly": ["color-contrast", "link-in-text-block"]}
-"""The rules that depend on the theme."""
 
 PAGES = [
     "/",
@@ -57,16 +52,6 @@ def scene(world: World) -> dict[str, Any]:
     return {"issue": issue, "company": names["Contoso"], "user": user, "hook": hook}
 
 
-def violations(page: Page) -> list[str]:
-    """What axe finds on the page as it is, and in the dark."""
-    page.evaluate(AXE)
-    page.emulate_media(color_scheme="light")
-    found: list[str] = page.evaluate(CHECK, {})
-    page.emulate_media(color_scheme="dark")
-    found += page.evaluate(CHECK, COLOURS)
-    return found
-
-
 @pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["wide", "narrow"])
 def test_every_page(world: World, browse: Browse, viewport: dict[str, int]) -> None:
     ids = scene(world)
@@ -79,9 +64,13 @@ def test_every_page(world: World, browse: Browse, viewport: dict[str, int]) -> N
         wrong += [f"{path}: {violation}" for violation in violations(page)]
         if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
             wrong.append(f"{path}: wider than the screen")
+    member = browse("mia", "/", viewport=viewport)
+    wrong += [f"refused: {violation}" for violation in violations(member)]
     page.context.clear_cookies()
     page.goto("/login")
     wrong += [f"/login: {violation}" for violation in violations(page)]
+    page.get_by_role("button", name="Sign in").click()
+    wrong += [f"/login, wrong: {violation}" for violation in violations(page)]
 
     assert wrong == []
 
@@ -111,6 +100,34 @@ def test_with_the_dialogs_open(world: World, browse: Browse) -> None:
     page.evaluate("document.getElementById('sign-in').close()")
     page.evaluate("document.getElementById('conflict').showModal()")
     page.evaluate("document.querySelectorAll('#conflict button').forEach(b => b.textContent = 'Keep mine: New')")
+    assert violations(page) == []
+
+
+def test_in_the_list_and_the_matrix_with_the_dialogs_open(world: World, browse: Browse) -> None:
+    scene(world)
+    page = browse("tess", "/")
+    page.get_by_label("All of Slow mail").check()
+    assert violations(page) == []
+    page.get_by_role("group", name="Set the status").get_by_role("button", name="Resolved").click()
+    expect(page.get_by_role("dialog", name="Set to Resolved?")).to_be_visible()
+    assert violations(page) == []
+
+    page = browse("tess", "/matrix")
+    page.get_by_label("All of Slow mail").check()
+    assert violations(page) == []
+    page.get_by_label("All of Slow mail").uncheck()
+    page.locator(".matrix tbody td").first.click()
+    expect(page.locator("#status-menu")).to_be_visible()
+    assert violations(page) == []
+
+
+def test_forms_with_errors(world: World, browse: Browse) -> None:
+    scene(world)
+    page = browse("tess", "/issues/new")
+    page.get_by_label("Name", exact=True).fill("Slow mail")
+    page.get_by_label("Companies", exact=True).fill("Nobody we know")
+    page.get_by_role("button", name="Create").click()
+    expect(page.locator(".wrong").first).to_be_visible()
     assert violations(page) == []
 
 

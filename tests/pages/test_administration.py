@@ -1,12 +1,9 @@
 """Accounts, companies, one's own account: by super admins and by oneself."""
 
-import pytest
 from playwright.sync_api import expect
 
 from tests.pages.conftest import Browse
 from tests.world import PASSWORD, World
-
-pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
 
 def test_an_account_is_made_changed_and_disabled(world: World, browse: Browse) -> None:

@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, expect
 from issue_tracker.database import migrate
 from issue_tracker.database.engine import Database
 from issue_tracker.settings import Settings
+from tests.pages.axe import violations
 from tests.pages.conftest import WIDE
 
 
@@ -52,11 +53,13 @@ def test_by_the_printed_link(fresh_database_url: str, chromium: Browser) -> None
         page = chromium.new_context(viewport=WIDE).new_page()
         answering(link)
         page.goto(link)
+        assert violations(page) == []
         page.get_by_label("Your name").fill("Ada Lund")
         page.get_by_label("Email").fill("ada@helpdesk.example")
         page.get_by_label("Password").fill("short")
         page.get_by_role("button", name="Create the account").click()
         expect(page.locator("#f-password-about")).to_have_class("wrong")
+        assert violations(page) == []
         expect(page.get_by_label("Email")).to_have_value("ada@helpdesk.example")
         page.get_by_label("Password").fill("correct horse battery staple")
         page.get_by_role("button", name="Create the account").click()

@@ -1,12 +1,9 @@
 """The keyboard alone gets through the main path; the keys are off while someone types."""
 
-import pytest
 from playwright.sync_api import expect
 
 from tests.pages.conftest import Browse
 from tests.world import PASSWORD, World
-
-pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
 
 def test_from_signing_in_to_resolving(world: World, browse: Browse) -> None:

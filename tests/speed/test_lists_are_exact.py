@@ -2,6 +2,7 @@
 
 import random
 import unicodedata
+from collections import Counter
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -11,7 +12,7 @@ from issue_tracker.actor import command_line
 from issue_tracker.companies import operations as company_operations
 from issue_tracker.companies.queries import get_companies
 from issue_tracker.database.engine import Database
-from issue_tracker.database.tables import assignments, issue_tallies, issues
+from issue_tracker.database.tables import assignment_tallies, assignments, issue_tallies, issues
 from issue_tracker.issues import operations, queries
 from issue_tracker.issues.bulk import set_statuses
 from issue_tracker.issues.operations import NewAssignment
@@ -107,14 +108,16 @@ def _change(database: Database, turn: random.Random, names: list[str], number: i
 def _assert_consistent(database: Database) -> None:
     """The copies that make lists fast are what they are copies of."""
     with database.read() as tx:
-        keys = dict(tx.execute(select(issues.c.issue_id, issues.c.name_key)).tuples().all())
+        keys = dict(tx.execute(select(issues.c.issue_id, issues.c.name_key)).all())
         held: dict[int, set[Status]] = {issue_id: set() for issue_id in keys}
+        in_status: dict[str, int] = {}
         for issue_id, issue_key, status in tx.execute(
             select(assignments.c.issue_id, assignments.c.issue_key, assignments.c.status)
         ):
             assert issue_key == keys[issue_id]
             held[issue_id].add(Status(status))
-        stored = dict(tx.execute(select(issues.c.issue_id, issues.c.statuses)).tuples().all())
+            in_status[status] = in_status.get(status, 0) + 1
+        stored = dict(tx.execute(select(issues.c.issue_id, issues.c.statuses)).all())
         assert stored == {issue_id: mask(statuses) for issue_id, statuses in held.items()}
         tallied = select(issue_tallies.c.statuses, func.sum(issue_tallies.c.issues)).group_by(issue_tallies.c.statuses)
         tallies = {statuses: int(number) for statuses, number in tx.execute(tallied) if number}
@@ -122,6 +125,9 @@ def _assert_consistent(database: Database) -> None:
         for statuses in stored.values():
             counted[statuses] = counted.get(statuses, 0) + 1
         assert tallies == counted
+        tally = assignment_tallies.c
+        summed = tx.execute(select(tally.status, func.sum(tally.assignments)).group_by(tally.status))
+        assert {status: int(number) for status, number in summed if number} == in_status
 
 
 def _filters(database: Database) -> list[Filters]:
@@ -164,6 +170,14 @@ def _assert_listed(database: Database, filters: Filters, descending: bool) -> No
         ]
         assert shown == expected, filters
         assert queries.count_issues(tx, ACTOR, filters) == len(expected)
+        wanted = Counter(
+            member.status
+            for issue in queries.list_issues(tx, ACTOR)
+            for member in issue.assignments
+            if (not filters.search or key(filters.search) in key(issue.name))
+            and (filters.company_ids is None or member.company_id in filters.company_ids)
+        )
+        assert +Counter(queries.count_statuses(tx, ACTOR, filters)) == wanted
 
 
 def test_a_renamed_company_shows_in_every_kept_page(world: World) -> None:

@@ -1,7 +1,7 @@
 """The whole schema on one page. Migrations build exactly this (tests/test_migrations.py proves it).
 
 Search has parts that tables cannot say: SQLite's FTS5 table `issue_search` with its triggers, PostgreSQL's
-extension pg_trgm and the function `next_event_id()`; so do counts, with the triggers that keep `issue_tallies`.
+extension pg_trgm and the function `next_event_id()`; so do counts, with the triggers that keep the tallies.
 They stand in the migrations.
 """
 
@@ -171,6 +171,15 @@ issue_tallies = Table(
     Column("statuses", Integer, primary_key=True, autoincrement=False),
     Column("slot", Id, primary_key=True, autoincrement=False),
     Column("issues", Id, nullable=False),
+)
+
+# How many assignments are in each status, in the same way. Kept by triggers on assignments.
+assignment_tallies = Table(
+    "assignment_tallies",
+    metadata,
+    Column("status", String(20), primary_key=True),
+    Column("slot", Id, primary_key=True, autoincrement=False),
+    Column("assignments", Id, nullable=False),
 )
 
 # --- history ----------------------------------------------------------------------------------------

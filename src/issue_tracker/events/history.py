@@ -1,7 +1,6 @@
 """What happened, told to people: events as sentences, those of one request together."""
 
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
 from itertools import groupby
 from typing import Any
 from urllib.parse import urlencode
@@ -10,7 +9,7 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, Row, select
 
 from issue_tracker.actor import Actor, require_helpdesk
-from issue_tracker.clock import iso, now
+from issue_tracker.clock import iso
 from issue_tracker.database.tables import events
 from issue_tracker.events.catalog import EventType
 from issue_tracker.names import key
@@ -21,9 +20,6 @@ READ = 400
 
 ENTRIES = 60
 """How many entries it shows of them."""
-
-SETTLED = timedelta(seconds=10)
-"""How long a number may be taken before its event is committed (docs/decisions/0004-event-order.md)."""
 
 DOTTED = {
     EventType.COMPANY_CREATED: "added the company",
@@ -95,24 +91,6 @@ def last_edit(tx: Connection, actor: Actor, issue_id: int) -> Entry | None:
     conditions = [events.c.issue_id == issue_id, events.c.type == EventType.ISSUE_UPDATED.value]
     found = _history(tx, actor, conditions, "").entries
     return found[0] if found else None
-
-
-def latest_event_id(tx: Connection) -> int:
-    """Up to where this snapshot has seen every event: a reader that goes on from here misses none.
-
-    On PostgreSQL numbers are taken before the commit, so a recent gap may still be filled: it stops below one.
-    """
-    query = select(events.c.event_id, events.c.at).order_by(events.c.event_id.desc()).limit(50)
-    recent = list(tx.execute(query))[::-1]
-    if not recent or tx.dialect.name != "postgresql":
-        return recent[-1][0] if recent else 0
-    seen: int = recent[0][0]
-    unsettled = now() - SETTLED
-    for event_id, at in recent[1:]:
-        if event_id != seen + 1 and at > unsettled:
-            break
-        seen = event_id
-    return seen
 
 
 def _history(

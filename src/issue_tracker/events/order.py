@@ -4,6 +4,7 @@ A transaction takes its own number before it takes an event's, and commits later
 another may still appear. It cannot any more once every transaction that had a number when the gap was seen has ended.
 """
 
+import threading
 import time
 from itertools import pairwise
 
@@ -11,12 +12,16 @@ from sqlalchemy import Connection, func, select, text
 
 from issue_tracker.database.engine import Database
 from issue_tracker.database.tables import events
+from issue_tracker.errors import Unavailable
 from issue_tracker.events.queries import last_event_id
 
 WINDOW = 10_000
 """How many of the last numbers are searched for gaps; older ones wait for the fence without a look."""
 
 PATIENCE_SECONDS = 0.5
+
+SHORT = 100
+"""How many numbers a page may look at before it is worth remembering how far all is settled."""
 
 
 def fence(database: Database) -> int:
@@ -54,6 +59,50 @@ def settled_until(database: Database, after: int) -> int:
     with database.read() as tx:
         query = select(events.c.event_id).where(events.c.event_id > after).order_by(events.c.event_id).limit(WINDOW)
         return before_first_gap(after, list(tx.execute(query).scalars()))
+
+
+class Watermark:
+    """Up to which number a snapshot shows every event that there will ever be: where a page goes on in the stream.
+
+    Keeps marks: a number with a fence that was taken when it was seen. For a snapshot that is past the fence, what
+    it does not show up to that number was rolled back.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._marks: list[tuple[int, int]] = []
+        self._marking = threading.Lock()
+
+    def start(self) -> None:
+        """Sets the first mark, so that no page takes what was rolled back long ago for an open gap."""
+        if self._database.sqlite:
+            return
+        try:
+            with self._database.read() as tx:
+                last = last_event_id(tx)
+            self._marks = [(last, fence(self._database))]
+        except Unavailable:
+            return  # the first page sets it
+
+    def of(self, tx: Connection) -> int:
+        """The mark of this transaction's snapshot. Waits for nothing: below an open gap it stops."""
+        last = last_event_id(tx)
+        if self._database.sqlite:
+            return last
+        marks = self._marks
+        settled = [number for number, fenced in marks if passed(tx, fenced)]
+        start = max([last - WINDOW, 0, *settled])
+        query = select(events.c.event_id).where(events.c.event_id > start).order_by(events.c.event_id)
+        ids = list(tx.execute(query).scalars())
+        found = before_first_gap(start, ids)
+        known = marks[-1][0] if marks else 0
+        if ids and ids[-1] > known and (ids[-1] > found or len(ids) > SHORT) and self._marking.acquire(blocking=False):
+            # One at a time: who holds a transaction must not wait for a second one behind many others.
+            try:
+                self._marks = [*marks[-1:], (ids[-1], fence(self._database))]
+            finally:
+                self._marking.release()
+        return found
 
 
 def before_first_gap(after: int, ids: list[int]) -> int:

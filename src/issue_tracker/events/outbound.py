@@ -70,13 +70,7 @@ def post(url: str, body: bytes, headers: Mapping[str, str], *, allowed: Iterable
         error = str(refused)
     except (httpcore.TimeoutException, TimeoutError):
         error = f"no answer within {seconds:g} seconds"
-    except (
-        httpcore.NetworkError,
-        httpcore.ProtocolError,
-        httpcore.UnsupportedProtocol,
-        OSError,
-        ValueError,
-    ) as failure:
+    except FAILURES as failure:
         error = f"{type(failure).__name__}: {failure}"
     return Outcome(
         milliseconds=round((time.monotonic() - started) * 1000),

@@ -4,13 +4,12 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, select
 
 from issue_tracker.actor import Actor, require_helpdesk
 from issue_tracker.clock import now
 from issue_tracker.database.tables import assignments, companies, issues
 from issue_tracker.issues.models import Assignment, Issue, assignment
-from issue_tracker.issues.queries import Filters, conditions
 from issue_tracker.status import Status
 
 STALE_AFTER = timedelta(days=3)
@@ -120,19 +119,6 @@ def tally(members: Sequence[Member]) -> Tally:
     for member in members:
         counts[member.status] += 1
     return [(status, count) for status, count in counts.items() if count]
-
-
-def totals(tx: Connection, actor: Actor, filters: Filters) -> Tally:
-    """Assignments per status, all six, under the filters except that on the status itself."""
-    require_helpdesk(actor)
-    query = select(assignments.c.status, func.count()).group_by(assignments.c.status)
-    if filters.company_ids is not None:
-        query = query.where(assignments.c.company_id.in_(filters.company_ids))
-    on_issues = list(conditions(tx, msgspec.structs.replace(filters, statuses=None, company_ids=None)))
-    if on_issues:
-        query = query.where(assignments.c.issue_id.in_(select(issues.c.issue_id).where(*on_issues)))
-    counts: dict[str, int] = dict(tx.execute(query).all())
-    return [(status.value, counts.get(status.value, 0)) for status in Status]
 
 
 def company_members(tx: Connection, actor: Actor, company_id: int) -> list[Member]:

@@ -13,7 +13,7 @@ from issue_tracker.issues import operations, queries
 from issue_tracker.issues.api import IssueChange, NewIssue, issuable_name
 from issue_tracker.issues.listing import IssueQuery, filters_of, next_link, order_of, position_of
 from issue_tracker.issues.matrix import Column, Matrix, read_matrix
-from issue_tracker.issues.overview import Group, Tally, detail, group, totals
+from issue_tracker.issues.overview import Group, Tally, detail, group
 from issue_tracker.issues.queries import Filters, Row
 from issue_tracker.status import LABELS, Status
 from issue_tracker.web.answer import Answer
@@ -114,13 +114,14 @@ def _found(request: Context, path: str, limit: int) -> tuple[ListView, Filters |
     size = query.limit or limit
     rows = queries.list_rows(request.tx, request.actor, filters, order, after=after, limit=size + 1)
     more, rows = len(rows) > size, rows[:size]
+    counts = queries.count_statuses(request.tx, request.actor, filters)
     view = ListView(
         search=query.search,
         statuses=[status.value for status in query.status],
         open=query.open is True,
         company_name=query.company_name,
         company_ids=query.company_id,
-        totals=totals(request.tx, request.actor, filters),
+        totals=[(status.value, counts.get(status, 0)) for status in Status],
         sort=query.sort if query.sort != "name" else "",
         csv=_link("/api/issues", [*shown, ("format", "csv")]),
         as_list=_link("/", shared),

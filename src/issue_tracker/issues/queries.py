@@ -1,11 +1,11 @@
 """Reads of issues. A list is read in two index-ordered steps: which issues, then their assignments."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, bindparam, false, select
+from sqlalchemy import ColumnElement, Connection, bindparam, select
 
 from issue_tracker.actor import Actor, require_helpdesk
 from issue_tracker.companies.queries import Company, get_company, get_company_by_name
@@ -117,6 +117,16 @@ def count_issues(tx: Connection, actor: Actor, filters: Filters) -> int:
     return int(statements.count(shape).scalar(tx, **values))
 
 
+def count_statuses(tx: Connection, actor: Actor, filters: Filters) -> dict[Status, int]:
+    """How many assignments are in each status that occurs, under the filters except that on the status itself."""
+    require_helpdesk(actor)
+    filters = msgspec.structs.replace(filters, statuses=None)
+    if filters.impossible:
+        return {}
+    shape, values = _asked(tx, filters)
+    return {STATUSES[status]: int(count) for status, count in statements.totals(shape).all(tx, **values)}
+
+
 def load_issues(tx: Connection, actor: Actor, issue_ids: Sequence[int], filters: Filters = Filters()) -> list[Issue]:
     """The issues with these ids, in this order, each with its assignments that match the filters."""
     require_helpdesk(actor)
@@ -214,16 +224,6 @@ def _head(tx: Connection, actor: Actor, statement: Prepared, which: str | int) -
     require_helpdesk(actor)
     row = statement.first(tx, which=which)
     return None if row is None else IssueHead(row[0], row[1], row[2], row[3], instant(row[4]))
-
-
-def conditions(tx: Connection, filters: Filters) -> Iterator[ColumnElement[bool]]:
-    """What a statement on issues must say, so that it finds what the filters ask for."""
-    if filters.impossible:
-        yield false()
-        return
-    shape, values = _asked(tx, filters)
-    for condition in statements.conditions(shape, tx.dialect.name):
-        yield condition.params(values)
 
 
 def _asked(tx: Connection, filters: Filters) -> tuple[Shape, dict[str, Any]]:

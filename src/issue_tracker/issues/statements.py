@@ -27,7 +27,7 @@ from sqlalchemy import (
 )
 
 from issue_tracker.database.prepared import Prepared, among
-from issue_tracker.database.tables import assignments, companies, issue_tallies, issues
+from issue_tracker.database.tables import assignment_tallies, assignments, companies, issue_tallies, issues
 from issue_tracker.issues.search import Term, matches
 
 MERGED = 8
@@ -66,6 +66,12 @@ def rows(shape: Shape) -> Prepared:
 def count(shape: Shape) -> Prepared:
     """How many issues there are in all."""
     return Prepared(lambda dialect: _count(shape, dialect))
+
+
+@lru_cache(maxsize=512)
+def totals(shape: Shape) -> Prepared:
+    """How many assignments there are in each status that occurs, whatever statuses the shape allows."""
+    return Prepared(lambda dialect: _totals(shape, dialect))
 
 
 def _scanned(shape: Shape, dialect: str) -> Select[Any]:
@@ -125,12 +131,20 @@ def _count(shape: Shape, dialect: str) -> Select[Any]:
     return query.where(*_conditions(shape, dialect))
 
 
-def conditions(shape: Shape, dialect: str) -> Iterator[ColumnElement[bool]]:
-    """What any statement on issues must say, so that it finds what the shape describes."""
+def _totals(shape: Shape, dialect: str) -> Select[Any]:
+    if shape.term is Term.NONE and not shape.since and shape.companies is None:
+        tally = assignment_tallies.c
+        return select(tally.status, func.sum(tally.assignments)).group_by(tally.status)
+    query = select(assignments.c.status, func.count()).group_by(assignments.c.status)
+    if shape.companies is not None:
+        query = query.where(_company(dialect))
+    if shape.term is Term.NONE and not shape.since:
+        return query
+    found = select(issues.c.issue_id)
     if shape.term is Term.INDEXED and dialect == "sqlite":
-        yield issues.c.issue_id.in_(select(_search_index.c.rowid).where(_MATCH))
-        shape = msgspec.structs.replace(shape, term=Term.NONE)
-    yield from _conditions(shape, dialect)
+        found = found.select_from(_search_index.join(issues, issues.c.issue_id == _search_index.c.rowid))
+    about_issues = msgspec.structs.replace(shape, statuses=None, companies=None)
+    return query.where(assignments.c.issue_id.in_(found.where(*_conditions(about_issues, dialect))))
 
 
 def _conditions(shape: Shape, dialect: str) -> Iterator[ColumnElement[bool]]:

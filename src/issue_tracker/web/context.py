@@ -17,6 +17,7 @@ from issue_tracker.auth.tokens import Scope, TokenHolder, find_token, touch_toke
 from issue_tracker.clock import now
 from issue_tracker.database.engine import Database
 from issue_tracker.errors import Forbidden, Unauthenticated, Unavailable
+from issue_tracker.events.order import Watermark
 from issue_tracker.events.stream import Stream
 from issue_tracker.issues.render import RenderedIssues
 from issue_tracker.settings import Settings
@@ -44,6 +45,7 @@ class Runtime(msgspec.Struct, frozen=True):
     workers: ThreadPoolExecutor
     rendered: RenderedIssues
     stream: Stream
+    watermark: Watermark
 
     @property
     def cookie_name(self) -> str:

@@ -10,7 +10,6 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from issue_tracker.actor import Role
 from issue_tracker.auth.sessions import csrf_token
 from issue_tracker.errors import AppError, FieldError
-from issue_tracker.events.history import latest_event_id
 from issue_tracker.status import LABELS
 from issue_tracker.web.answer import Answer
 from issue_tracker.web.assets import ASSETS, asset_path
@@ -143,7 +142,7 @@ def page(
         here=here(request.call),
         csrf=csrf_token(token),
         actor=User(session.user_id, session.name, session.email, admin),
-        last_event_id=latest_event_id(request.tx),
+        last_event_id=request.runtime.watermark.of(request.tx),
         flash=_flash(request.call),
         place=place,
         section=section,

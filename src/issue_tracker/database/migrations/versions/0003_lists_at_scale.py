@@ -17,58 +17,58 @@ BACKFILL = (
         FROM assignments WHERE assignments.issue_id = issues.issue_id), 0)
     """,
     "INSERT INTO issue_tallies (statuses, slot, issues) SELECT statuses, 0, count(*) FROM issues GROUP BY statuses",
+    "INSERT INTO assignment_tallies (status, slot, assignments)"
+    " SELECT status, 0, count(*) FROM assignments GROUP BY status",
 )
 
-SQLITE_TALLIES = (
-    """
-    CREATE TRIGGER issue_tally_insert AFTER INSERT ON issues BEGIN
-        INSERT INTO issue_tallies (statuses, slot, issues) VALUES (new.statuses, 0, 1)
-        ON CONFLICT (statuses, slot) DO UPDATE SET issues = issues + 1;
-    END
-    """,
-    """
-    CREATE TRIGGER issue_tally_update AFTER UPDATE OF statuses ON issues WHEN old.statuses <> new.statuses BEGIN
-        UPDATE issue_tallies SET issues = issues - 1 WHERE statuses = old.statuses AND slot = 0;
-        INSERT INTO issue_tallies (statuses, slot, issues) VALUES (new.statuses, 0, 1)
-        ON CONFLICT (statuses, slot) DO UPDATE SET issues = issues + 1;
-    END
-    """,
-    """
-    CREATE TRIGGER issue_tally_delete AFTER DELETE ON issues BEGIN
-        UPDATE issue_tallies SET issues = issues - 1 WHERE statuses = old.statuses AND slot = 0;
-    END
-    """,
-)
+TALLIES = (("issue", "statuses", "integer"), ("assignment", "status", "varchar"))
+"""What is counted, by which column: issues by their set of statuses, assignments by their status."""
 
-POSTGRESQL_TALLIES = (
-    "CREATE SEQUENCE issue_tallies_slot_seq",
+
+def _sqlite(of: str, by: str, _: str) -> list[str]:
+    add = f"""
+        INSERT INTO {of}_tallies ({by}, slot, {of}s) VALUES (new.{by}, 0, 1)
+        ON CONFLICT ({by}, slot) DO UPDATE SET {of}s = {of}s + 1;
+    """
+    subtract = f"UPDATE {of}_tallies SET {of}s = {of}s - 1 WHERE {by} = old.{by} AND slot = 0;"
+    return [
+        f"CREATE TRIGGER {of}_tally_insert AFTER INSERT ON {of}s BEGIN {add} END",
+        f"CREATE TRIGGER {of}_tally_update AFTER UPDATE OF {by} ON {of}s WHEN old.{by} <> new.{by}"
+        f" BEGIN {subtract} {add} END",
+        f"CREATE TRIGGER {of}_tally_delete AFTER DELETE ON {of}s BEGIN {subtract} END",
+    ]
+
+
+def _postgresql(of: str, by: str, type_: str) -> list[str]:
     # Any row that nobody holds will do; when all are held, another one: nobody waits (docs/decisions/0011).
-    """
-    CREATE FUNCTION tally_issue(wanted integer, change integer) RETURNS void LANGUAGE plpgsql AS $$
-    BEGIN
-        UPDATE issue_tallies t SET issues = t.issues + change
-        FROM (SELECT statuses, slot FROM issue_tallies WHERE statuses = wanted LIMIT 1 FOR UPDATE SKIP LOCKED) free
-        WHERE t.statuses = free.statuses AND t.slot = free.slot;
-        IF NOT FOUND THEN
-            INSERT INTO issue_tallies (statuses, slot, issues)
-            VALUES (wanted, nextval('issue_tallies_slot_seq'), change);
-        END IF;
-    END $$
-    """,
-    """
-    CREATE FUNCTION tally_issues() RETURNS trigger LANGUAGE plpgsql AS $$
-    BEGIN
-        IF TG_OP <> 'INSERT' THEN PERFORM tally_issue(old.statuses, -1); END IF;
-        IF TG_OP <> 'DELETE' THEN PERFORM tally_issue(new.statuses, 1); END IF;
-        RETURN NULL;
-    END $$
-    """,
-    "CREATE TRIGGER issue_tally AFTER INSERT OR DELETE ON issues FOR EACH ROW EXECUTE FUNCTION tally_issues()",
-    """
-    CREATE TRIGGER issue_tally_update AFTER UPDATE OF statuses ON issues FOR EACH ROW
-    WHEN (old.statuses <> new.statuses) EXECUTE FUNCTION tally_issues()
-    """,
-)
+    return [
+        f"CREATE SEQUENCE {of}_tallies_slot_seq",
+        f"""
+        CREATE FUNCTION tally_{of}(wanted {type_}, change integer) RETURNS void LANGUAGE plpgsql AS $$
+        BEGIN
+            UPDATE {of}_tallies t SET {of}s = t.{of}s + change
+            FROM (SELECT {by}, slot FROM {of}_tallies WHERE {by} = wanted LIMIT 1 FOR UPDATE SKIP LOCKED) free
+            WHERE t.{by} = free.{by} AND t.slot = free.slot;
+            IF NOT FOUND THEN
+                INSERT INTO {of}_tallies ({by}, slot, {of}s)
+                VALUES (wanted, nextval('{of}_tallies_slot_seq'), change);
+            END IF;
+        END $$
+        """,
+        f"""
+        CREATE FUNCTION tally_{of}s() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            IF TG_OP <> 'INSERT' THEN PERFORM tally_{of}(old.{by}, -1); END IF;
+            IF TG_OP <> 'DELETE' THEN PERFORM tally_{of}(new.{by}, 1); END IF;
+            RETURN NULL;
+        END $$
+        """,
+        f"CREATE TRIGGER {of}_tally AFTER INSERT OR DELETE ON {of}s FOR EACH ROW EXECUTE FUNCTION tally_{of}s()",
+        f"""
+        CREATE TRIGGER {of}_tally_update AFTER UPDATE OF {by} ON {of}s FOR EACH ROW
+        WHEN (old.{by} <> new.{by}) EXECUTE FUNCTION tally_{of}s()
+        """,
+    ]
 
 
 def upgrade() -> None:
@@ -81,6 +81,13 @@ def upgrade() -> None:
         sa.Column("issues", Id, nullable=False),
         sa.PrimaryKeyConstraint("statuses", "slot", name=op.f("pk_issue_tallies")),
     )
+    op.create_table(
+        "assignment_tallies",
+        sa.Column("status", sa.String(length=20), nullable=False),
+        sa.Column("slot", Id, autoincrement=False, nullable=False),
+        sa.Column("assignments", Id, nullable=False),
+        sa.PrimaryKeyConstraint("status", "slot", name=op.f("pk_assignment_tallies")),
+    )
     for statement in BACKFILL:
         op.execute(statement)
     op.create_index(
@@ -91,5 +98,7 @@ def upgrade() -> None:
     )
     op.create_index("ix_assignments_status_issue_key", "assignments", ["status", "issue_key", "issue_id"], unique=False)
     op.drop_index("ix_assignments_status_issue_id", table_name="assignments")
-    for statement in SQLITE_TALLIES if op.get_bind().dialect.name == "sqlite" else POSTGRESQL_TALLIES:
-        op.execute(statement)
+    triggers = _sqlite if op.get_bind().dialect.name == "sqlite" else _postgresql
+    for tally in TALLIES:
+        for statement in triggers(*tally):
+            op.execute(statement)
