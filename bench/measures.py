@@ -64,10 +64,13 @@ class Client:
 def latencies(
     clients: Sequence[Client], requests: Sequence[Sequence[Request]], between: Callable[[], None] = lambda: None
 ) -> list[float]:
-    """Each client's median over its own requests, the clients taking turns request by request."""
+    """Each client's median over its own requests, the clients taking turns request by request.
+
+    The first half is not counted: it finds the caches as they are.
+    """
     found: list[list[float]] = [[] for _ in clients]
     for together in zip(*requests, strict=True):
         between()
         for client, request, times in zip(clients, together, found, strict=True):
             times.append(client.milliseconds(request))
-    return [statistics.median(times) for times in found]
+    return [statistics.median(times[len(times) // 2 :]) for times in found]

@@ -21,7 +21,7 @@ from issue_tracker.auth import user_pages
 from issue_tracker.auth.credentials import roles_of
 from issue_tracker.companies import api as companies_api
 from issue_tracker.companies import pages as companies_pages
-from issue_tracker.database.engine import Database
+from issue_tracker.database.engine import Database, News
 from issue_tracker.events import api as events_api
 from issue_tracker.events import pages as events_pages
 from issue_tracker.events import webhook_pages, webhooks_api
@@ -37,6 +37,7 @@ from issue_tracker.logs import AccessLog, configure_logs
 from issue_tracker.settings import Settings
 from issue_tracker.web import documents, metrics, static
 from issue_tracker.web.context import Runtime
+from issue_tracker.web.kept import KeptAnswers
 from issue_tracker.web.middleware import Edge
 from issue_tracker.web.routing import Endpoint, Unrouted, litestar_handlers
 
@@ -79,6 +80,7 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
         rendered=RenderedIssues(),
         stream=Stream(database, lambda held: roles_of(database, settings, held)),
         watermark=Watermark(database),
+        kept=KeptAnswers(database),
     )
 
     @asynccontextmanager
@@ -88,7 +90,7 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
         before_shutdown(runtime.stream.close)
         deliverer = Deliverer(database, settings)
         if settings.deliver_webhooks:
-            database.after_events.append(deliverer.wake)
+            database.after[News.DELIVERIES].append(deliverer.wake)
             threading.Thread(target=deliverer.run, name="deliverer", daemon=True).start()
         try:
             yield

@@ -105,6 +105,7 @@ def serve(**options: Any) -> None:
             access_log=False,
             server_header=False,
             proxy_headers=False,
+            ws="none",
             timeout_graceful_shutdown=10,
         )
     except SystemExit as ended:

@@ -185,11 +185,12 @@ def test_a_listener_that_does_not_read_is_let_go_and_the_rest_are_not_slowed(
         assert not quick.ended.is_set()
 
 
-def _place(world: World) -> int:
-    """From where a page that was read now goes on in the stream."""
-    found = re.search(r'name="last-event" content="(\d+)"', world.client("tess").get("/companies").text)
+def _seen(world: World) -> tuple[int, list[int]]:
+    """From where a page that was read now goes on in the stream, and what it shows beyond."""
+    text = world.client("tess").get("/companies").text
+    found = re.search(r'data-last-event="(\d+)"(?: data-seen="([\d,]+)")?', text)
     assert found is not None
-    return int(found[1])
+    return int(found[1]), [int(number) for number in (found[2] or "").split(",") if number]
 
 
 def test_a_page_goes_on_below_what_may_still_appear(world: World) -> None:
@@ -197,7 +198,7 @@ def test_a_page_goes_on_below_what_may_still_appear(world: World) -> None:
         return  # writers take turns
     recorded, may_end = threading.Event(), threading.Event()
     # Twice: what other tests deleted looks like a gap at first.
-    before = max(_place(world), _place(world))
+    before = max(_seen(world), _seen(world))[0]
 
     def write(*, rolled_back: bool) -> None:
         with suppress(ZeroDivisionError), world.database.write() as tx:
@@ -214,10 +215,11 @@ def test_a_page_goes_on_below_what_may_still_appear(world: World) -> None:
         late.start()
         assert recorded.wait(10)
         world.given_issue(f"Early {rolled_back}")
-        places = [_place(world), _place(world)]
+        with world.database.read() as tx:
+            early = last_event_id(tx)
+        seen = [_seen(world), _seen(world)]
         may_end.set()
         late.join(10)
-        assert places == [before, before]
-        before = max(_place(world), _place(world))
-        with world.database.read() as tx:
-            assert before == last_event_id(tx)
+        assert seen == [(before, [early])] * 2
+        before, beyond = max(_seen(world), _seen(world))
+        assert (before, beyond) == (early, [])

@@ -9,12 +9,13 @@ from enum import StrEnum
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, Select, delete, insert, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, delete, insert, select, update
 
 from issue_tracker.actor import Actor, Role
 from issue_tracker.auth.sessions import token_hash
 from issue_tracker.clock import Timestamp, iso, now
 from issue_tracker.database.engine import created_id
+from issue_tracker.database.prepared import Prepared, instant
 from issue_tracker.database.tables import tokens, users
 from issue_tracker.errors import Forbidden, Invalid, NotFound
 from issue_tracker.events.catalog import Change, EventType
@@ -108,25 +109,39 @@ def revoke_token(tx: Connection, actor: Actor, user_id: int, token_id: int) -> N
     record(tx, actor, [Change(type=EventType.TOKEN_DELETED, note=name)], now())
 
 
+_by_key = Prepared(
+    lambda _: (
+        select(
+            tokens.c.id,
+            tokens.c.secret_hash,
+            users.c.user_id,
+            users.c.name,
+            users.c.role,
+            tokens.c.name,
+            tokens.c.scopes,
+            tokens.c.last_used_at,
+            tokens.c.expires_at,
+        )
+        .join(users, users.c.user_id == tokens.c.user_id)
+        .where(tokens.c.key == bindparam("key"), users.c.active)
+    )
+)
+
+
 def find_token(tx: Connection, text: str, at: datetime) -> TokenHolder | None:
     """Who stands behind a token's text, if it is alive at `at` and its owner is active."""
     parts = _form.fullmatch(text)
     if parts is None:
         return None
-    query = (
-        select(tokens, users.c.name.label("owner"), users.c.role)
-        .join(users, users.c.user_id == tokens.c.user_id)
-        .where(tokens.c.key == parts[1], users.c.active)
-    )
-    row = tx.execute(query).first()
-    if row is None or not hmac.compare_digest(row.secret_hash, token_hash(parts[2])):
+    row = _by_key.first(tx, key=parts[1])
+    if row is None or not hmac.compare_digest(row[1], token_hash(parts[2])):
         return None
-    if row.expires_at is not None and row.expires_at <= at:
+    id_, _, user_id, owner, role, name, scopes, *moments = row
+    last_used_at, expires_at = (None if moment is None else instant(moment) for moment in moments)
+    if expires_at is not None and expires_at <= at:
         return None
-    scopes = frozenset(Scope(scope) for scope in row.scopes.split())
-    return TokenHolder(
-        row.id, row.user_id, row.owner, Role(row.role), row.name, scopes, row.last_used_at, row.expires_at
-    )
+    held = frozenset(Scope(scope) for scope in scopes.split())
+    return TokenHolder(id_, user_id, owner, Role(role), name, held, last_used_at, expires_at)
 
 
 def live_tokens(tx: Connection, ids: Collection[int], at: datetime) -> dict[int, Role]:

@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +31,12 @@ SPARE_CONNECTIONS = 8
 
 PING_AFTER_IDLE_SECONDS = 5.0
 
-EVENTS_RECORDED = "events_recorded"
-"""What a transaction notes in the connection's `info` to say that there is news."""
+MAPPED, UNMAPPED = "mmap_size=1073741824", "mmap_size=0"
+"""How SQLite reads its file: mapped into memory, because its own cache is void after every commit of another connection
+(docs/decisions/0015)."""
+
+_NEWS = "news"
+"""Where a transaction notes, in the connection's `info`, what its commit brings."""
 
 _UNAVAILABLE = (
     OperationalError,
@@ -42,6 +47,13 @@ _UNAVAILABLE = (
     psycopg.InterfaceError,
 )
 _CONFLICT = (IntegrityError, sqlite3.IntegrityError, psycopg.IntegrityError)
+
+
+class News(Enum):
+    """What a commit may bring that somebody waits for."""
+
+    EVENTS = "events were recorded"
+    DELIVERIES = "messages to webhooks are due"
 
 
 class FairLock:
@@ -91,16 +103,35 @@ class Database:
         self._doubted_at = 0.0
         self._slots = threading.Semaphore(settings.threads + SPARE_CONNECTIONS)
         self._idle: deque[tuple[Connection, float]] = deque()
+        self._watching: Connection | None = None
         self.engine = _engine(self.url, settings)
-        # Called after each commit of a transaction that recorded events; must neither wait nor raise.
-        self.after_events: list[Callable[[], None]] = []
+        # Called after each commit that brought such news; must neither wait nor raise.
+        self.after: dict[News, list[Callable[[], None]]] = {news: [] for news in News}
 
     @contextmanager
-    def read(self) -> Iterator[Connection]:
-        """One snapshot to read from. Raises Unavailable when the database cannot be reached in time."""
+    def read(self, *, in_bulk: bool = False) -> Iterator[Connection]:
+        """One snapshot to read from. Raises Unavailable when the database cannot be reached in time.
+
+        `in_bulk`: for reads that go through most of the data, once; they leave no file mapped into memory.
+        """
         begin = "BEGIN" if self.sqlite else "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-        with self._transaction(begin) as connection:
+        with self._transaction(begin, UNMAPPED if in_bulk else MAPPED) as connection:
             yield connection
+
+    def data_version(self) -> int | None:
+        """A number that changes with every commit of another connection, of whichever process. For the event loop.
+
+        SQLite only, where it costs microseconds: None on PostgreSQL, and when SQLite would have to wait.
+        """
+        if not self.sqlite:
+            return None
+        try:
+            if self._watching is None:
+                self._watching = self.engine.connect()
+                _driver(self._watching).execute("PRAGMA busy_timeout=0")
+            return int(_driver(self._watching).execute("PRAGMA data_version").fetchone()[0])
+        except _UNAVAILABLE:
+            return None
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
@@ -121,7 +152,7 @@ class Database:
                 self._write_turn.release()
 
     @contextmanager
-    def _transaction(self, begin: str) -> Iterator[Connection]:
+    def _transaction(self, begin: str, mapping: str = MAPPED) -> Iterator[Connection]:
         """Begins and ends on the driver's connection: SQLAlchemy's own bookkeeping would cost more than a small query.
 
         Connections stay checked out between transactions, the last used first (docs/decisions/0010).
@@ -134,12 +165,15 @@ class Database:
             connection = self._take()
             driver = connection.connection.dbapi_connection
             assert driver is not None
+            if self.sqlite and connection.info.get("mapping", MAPPED) != mapping:
+                driver.execute(f"PRAGMA {mapping}")
+                connection.info["mapping"] = mapping
             driver.execute(begin)
             yield connection
             if connection.in_transaction():
                 connection.commit()
             driver.commit()
-            recorded = connection.info.pop(EVENTS_RECORDED, False)
+            brought: set[News] = connection.info.pop(_NEWS, set())
             self._give_back(connection)
             connection = None
         except _UNAVAILABLE as error:
@@ -156,8 +190,8 @@ class Database:
             if connection is not None:
                 self._abandon(connection)
             self._slots.release()
-        if recorded:
-            for wake in self.after_events:
+        for news in brought:
+            for wake in self.after[news]:
                 wake()
 
     def _take(self) -> Connection:
@@ -185,7 +219,7 @@ class Database:
     def _abandon(self, connection: Connection) -> None:
         """Rolls back after an error; a connection that cannot even do that is thrown away."""
         try:
-            connection.info.pop(EVENTS_RECORDED, None)
+            connection.info.pop(_NEWS, None)
             if connection.in_transaction():
                 connection.rollback()
             _driver(connection).rollback()
@@ -202,6 +236,9 @@ class Database:
     def close(self) -> None:
         """Closes every idle connection, and those in use when they end."""
         self._closed = True
+        if self._watching is not None:
+            self._watching.close()
+            self._watching = None
         while self._idle:
             connection, _ = self._idle.pop()
             connection.close()
@@ -211,6 +248,11 @@ class Database:
 def _driver(connection: Connection) -> Any:
     """The driver's own connection; none is left of one that was invalidated, and using it then raises."""
     return connection.connection.dbapi_connection
+
+
+def announce(tx: Connection, news: News) -> None:
+    """Notes what the commit of this transaction will bring; who waits for it is woken then."""
+    tx.info.setdefault(_NEWS, set()).add(news)
 
 
 def created_id(inserted: CursorResult[Any]) -> int:
@@ -274,5 +316,5 @@ def make_private(url: URL) -> None:
 
 
 def _configure_sqlite(connection: Any, _record: Any) -> None:
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "temp_store=MEMORY"):
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "temp_store=MEMORY", MAPPED):
         connection.execute(f"PRAGMA {pragma}")

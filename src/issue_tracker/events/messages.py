@@ -10,6 +10,8 @@ import msgspec
 from sqlalchemy import Connection, insert, select
 
 from issue_tracker.clock import Timestamp, iso
+from issue_tracker.database.engine import News, announce
+from issue_tracker.database.prepared import Prepared
 from issue_tracker.database.tables import deliveries, webhooks
 from issue_tracker.events.catalog import Event, EventType
 
@@ -55,15 +57,19 @@ class Message(msgspec.Struct, frozen=True):
 
 def wishes(tx: Connection) -> list[Wish]:
     """What the active webhooks want at this moment."""
-    query = select(webhooks.c.id, webhooks.c.event_types, webhooks.c.company_ids).where(webhooks.c.active)
     return [
         Wish(
-            row.id,
-            msgspec.json.decode(row.event_types, type=frozenset[str]),
-            msgspec.json.decode(row.company_ids, type=frozenset[int]),
+            webhook_id,
+            msgspec.json.decode(event_types, type=frozenset[str]),
+            msgspec.json.decode(company_ids, type=frozenset[int]),
         )
-        for row in tx.execute(query)
+        for webhook_id, event_types, company_ids in _active.all(tx)
     ]
+
+
+_active = Prepared(
+    lambda _: select(webhooks.c.id, webhooks.c.event_types, webhooks.c.company_ids).where(webhooks.c.active)
+)
 
 
 def enqueue(tx: Connection, told: Sequence[Event], wanted: Sequence[Wish], at: datetime, *, bulk: bool) -> None:
@@ -89,6 +95,7 @@ def enqueue(tx: Connection, told: Sequence[Event], wanted: Sequence[Wish], at: d
     rows = [row for row in rows if row["webhook_id"] in kept]
     if rows:
         tx.execute(insert(deliveries), rows)
+        announce(tx, News.DELIVERIES)
 
 
 def delivery_row(webhook_id: int, message_id: str, message: Message, at: datetime) -> dict[str, Any]:

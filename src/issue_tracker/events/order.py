@@ -6,8 +6,10 @@ another may still appear. It cannot any more once every transaction that had a n
 
 import threading
 import time
+from collections.abc import Sequence
 from itertools import pairwise
 
+import msgspec
 from sqlalchemy import Connection, func, select, text
 
 from issue_tracker.database.engine import Database
@@ -61,8 +63,15 @@ def settled_until(database: Database, after: int) -> int:
         return before_first_gap(after, list(tx.execute(query).scalars()))
 
 
+class Seen(msgspec.Struct, frozen=True):
+    """What a snapshot shows of the log: all that there will ever be up to `last_event_id`, and beyond it these."""
+
+    last_event_id: int
+    beyond: Sequence[int] = ()
+
+
 class Watermark:
-    """Up to which number a snapshot shows every event that there will ever be: where a page goes on in the stream.
+    """What a snapshot has seen of the log, and so where a page that shows it goes on in the stream.
 
     Keeps marks: a number with a fence that was taken when it was seen. For a snapshot that is past the fence, what
     it does not show up to that number was rolled back.
@@ -84,11 +93,11 @@ class Watermark:
         except Unavailable:
             return  # the first page sets it
 
-    def of(self, tx: Connection) -> int:
-        """The mark of this transaction's snapshot. Waits for nothing: below an open gap it stops."""
+    def of(self, tx: Connection) -> Seen:
+        """What this transaction's snapshot has seen. Waits for nothing: at an open gap it stops."""
         last = last_event_id(tx)
         if self._database.sqlite:
-            return last
+            return Seen(last)
         marks = self._marks
         settled = [number for number, fenced in marks if passed(tx, fenced)]
         start = max([last - WINDOW, 0, *settled])
@@ -102,7 +111,7 @@ class Watermark:
                 self._marks = [*marks[-1:], (ids[-1], fence(self._database))]
             finally:
                 self._marking.release()
-        return found
+        return Seen(found, [number for number in ids if number > found])
 
 
 def before_first_gap(after: int, ids: list[int]) -> int:

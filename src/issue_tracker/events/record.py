@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Insert, bindparam, func, insert, select, text
 
 from issue_tracker.actor import Actor
 from issue_tracker.clock import iso
-from issue_tracker.database.engine import EVENTS_RECORDED
+from issue_tracker.database.engine import News, announce
 from issue_tracker.database.prepared import Prepared
 from issue_tracker.database.tables import events
 from issue_tracker.events.catalog import Change, Event, EventActor
@@ -34,7 +34,7 @@ def record(
     """
     if not changes:
         return
-    tx.info[EVENTS_RECORDED] = True
+    announce(tx, News.EVENTS)
     wanted = [wish for wish in wishes(tx) if wish.webhook_id != about_webhook]
     rows = [_row(actor, change, at) for change in changes]
     if not wanted:

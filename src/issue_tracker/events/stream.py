@@ -16,7 +16,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from issue_tracker.actor import Role
-from issue_tracker.database.engine import Database
+from issue_tracker.database.engine import Database, News
 from issue_tracker.database.tables import events
 from issue_tracker.errors import Unavailable
 from issue_tracker.events.order import before_first_gap
@@ -112,7 +112,7 @@ class Stream:
         self._reader: LogReader | None = None
         self._notifier = None if self._database.sqlite else Notifier(self._database)
         if self._notifier is not None:
-            self._database.after_events.append(self._notifier.wake)
+            self._database.after[News.EVENTS].append(self._notifier.wake)
         self._checking = asyncio.create_task(self._check())
 
     async def stop(self) -> None:
@@ -155,7 +155,7 @@ class Stream:
         if self._reader is None:
             self._reader = LogReader(self._database, self._post(self._begin), self._post(self._tell))
             if self._database.sqlite:
-                self._database.after_events.append(self._reader.news.set)
+                self._database.after[News.EVENTS].append(self._reader.news.set)
             self._reader.start()
         try:
             async with asyncio.timeout(START_SECONDS):

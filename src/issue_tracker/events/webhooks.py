@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row, Select, delete, func, insert, select, up
 
 from issue_tracker.actor import Actor, require_super_admin
 from issue_tracker.clock import Timestamp, iso, now
-from issue_tracker.database.engine import EVENTS_RECORDED, created_id
+from issue_tracker.database.engine import News, announce, created_id
 from issue_tracker.database.tables import companies, deliveries, delivery_attempts, webhooks
 from issue_tracker.errors import Invalid, NotFound
 from issue_tracker.events.catalog import Change, EventType
@@ -93,6 +93,7 @@ def update_webhook(tx: Connection, actor: Actor, webhook_id: int, wanted: Wanted
         return _webhook(row)
     if "active" in changes:
         changes["disabled_reason"] = None
+        announce(tx, News.DELIVERIES)
     at = now()
     tx.execute(update(webhooks).where(webhooks.c.id == webhook_id).values(**changes, updated_at=at))
     webhook = get_webhook(tx, actor, webhook_id)
@@ -151,7 +152,7 @@ def send_test(tx: Connection, actor: Actor, webhook_id: int) -> Delivery:
         raise Invalid("The webhook is not active; activate it first.")
     at = now()
     message = Message(TEST, iso(at), {"webhook_id": webhook_id, "text": "This is a test of the issue tracker."})
-    tx.info[EVENTS_RECORDED] = True
+    announce(tx, News.DELIVERIES)
     inserted = tx.execute(insert(deliveries).values(**delivery_row(webhook_id, new_message_id(), message, at)))
     return get_delivery(tx, actor, created_id(inserted))
 
@@ -181,7 +182,7 @@ def redeliver(tx: Connection, actor: Actor, delivery_id: int) -> Delivery:
     found = get_delivery(tx, actor, delivery_id)
     if not get_webhook(tx, actor, found.webhook_id).active:
         raise Invalid("The webhook is not active; activate it first.")
-    tx.info[EVENTS_RECORDED] = True
+    announce(tx, News.DELIVERIES)
     values = {"state": State.PENDING.value, "attempts": 0, "due_at": now(), "claim": None}
     tx.execute(update(deliveries).where(deliveries.c.id == delivery_id).values(**values))
     return get_delivery(tx, actor, delivery_id)

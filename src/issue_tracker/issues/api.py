@@ -98,16 +98,21 @@ class BulkAnswer(msgspec.Struct):
     results: list[BulkResult]
 
 
-@routes.get("/api/issues", answers={200: IssueList}, errors=(404, 422))
+def _list_etag(request: Context) -> str:
+    """The validator of a list: the query is part of it, as it stands."""
+    return conditional.data_etag(request, "csv" if CSV in (request.header("accept") or "") else "json")
+
+
+@routes.get("/api/issues", kept=True, answers={200: IssueList}, errors=(404, 422))
 def list_issues(request: Context, query: IssueQuery) -> Answer:
     """List issues with their assignments, as JSON or (`format=csv` or `Accept: text/csv`) as CSV."""
-    as_csv = query.format == "csv" or (query.format is None and CSV in (request.header("accept") or ""))
-    etag = conditional.data_etag(request, "csv" if as_csv else "json")
+    etag = _list_etag(request)
     if conditional.fresh(request, etag):
-        return conditional.not_modified(etag)
+        return conditional.not_modified(etag, "Accept")
     known = request.runtime.rendered.page(etag)
     if known is not None:
         return Answer(known.body, headers=known.headers, etag=etag)
+    as_csv = query.format == "csv" or (query.format is None and CSV in (request.header("accept") or ""))
     filters, order, after = filters_of(request.tx, query), order_of(query), position_of(query)
     size = query.limit or CHUNK
     rows = queries.list_rows(request.tx, request.actor, filters, order, after=after, limit=size + 1)
@@ -138,7 +143,7 @@ def create_issue(request: Context, body: NewIssue) -> Answer:
     return _issue(request, issue, status=201, headers={"Location": location})
 
 
-@routes.get("/api/issues/{issue_name}", answers={200: Issue}, errors=(404,))
+@routes.get("/api/issues/{issue_name}", kept=True, answers={200: Issue}, errors=(404,))
 def get_issue(request: Context, issue_name: str) -> Answer:
     """One issue with all its assignments."""
     return _issue(request, queries.get_issue_head(request.tx, request.actor, issue_name))
@@ -266,7 +271,7 @@ async def _stream(
     """
 
     def read(after: Position) -> tuple[list[Row], bytes]:
-        with request.database.read() as tx:
+        with request.database.read(in_bulk=True) as tx:
             rows = queries.list_rows(tx, request.actor, filters, order, after=after, limit=CHUNK)
             return rows, form.render(tx, request, rows, filters, keep=False)
 

@@ -68,7 +68,7 @@ class ListView(msgspec.Struct, kw_only=True):
     body: str = ""
 
 
-@routes.get("/")
+@routes.get("/", kept=True)
 def show_list(request: Context) -> Answer:
     """The issues, in groups. Its parameters are the API's, so that a view turns into a script."""
     view, filters, rows, status = _found(request, "/", LIST_LIMIT)
@@ -78,7 +78,7 @@ def show_list(request: Context) -> Answer:
     return page(request, "issues/list.html", place="issues", status=status, view=view)
 
 
-@routes.get("/matrix")
+@routes.get("/matrix", kept=True)
 def show_matrix(request: Context) -> Answer:
     """Issues × companies. Takes the list's parameters, and `columns=all` for every company."""
     view, filters, rows, status = _found(request, "/matrix", MATRIX_LIMIT)

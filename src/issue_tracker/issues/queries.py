@@ -235,7 +235,7 @@ def _asked(tx: Connection, filters: Filters) -> tuple[Shape, dict[str, Any]]:
         companies=None if filters.company_ids is None else len(filters.company_ids),
         since=filters.updated_since is not None,
     )
-    values = _chosen(tx, filters)
+    values = chosen(tx, filters)
     if term is not Term.NONE:
         values |= parameters(tx.dialect.name, filters.search)
     if filters.updated_since is not None:
@@ -243,7 +243,8 @@ def _asked(tx: Connection, filters: Filters) -> tuple[Shape, dict[str, Any]]:
     return shape, values
 
 
-def _chosen(tx: Connection, filters: Filters) -> dict[str, Any]:
+def chosen(tx: Connection, filters: Filters) -> dict[str, Any]:
+    """The values of the status and company filters, for a statement on assignments."""
     values: dict[str, Any] = {}
     if filters.statuses is not None:
         values["mask"] = mask(filters.statuses)
@@ -264,7 +265,7 @@ def _assignments_by_issue(tx: Connection, issue_ids: Sequence[int], filters: Fil
     )
     found: dict[int, list[Assignment]] = {}
     for issue_id, assignment_id, company_id, company_name, status, updated_at in statement.all(
-        tx, issues=numbers(tx, issue_ids), **_chosen(tx, filters)
+        tx, issues=numbers(tx, issue_ids), **chosen(tx, filters)
     ):
         at, state = iso(updated_at), STATUSES[status]
         member = Assignment(assignment_id, issue_id, company_id, company_name, state, LABELS[state], at, at)

@@ -14,7 +14,6 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Select,
-    and_,
     bindparam,
     column,
     exists,
@@ -189,12 +188,17 @@ heads = Prepared(_heads)
 """The issues' own columns, for a list of numbers, in no order."""
 
 
+def which_assignments(dialect: str, statuses: int | None, companies_chosen: bool) -> list[ColumnElement[bool]]:
+    """Those of a list of issues, in so many statuses (None: any), and of the companies chosen."""
+    of_issues = among(assignments.c.issue_id, "issues", dialect)
+    return [of_issues, *([_company(dialect)] if companies_chosen else []), *_status(Shape(statuses=statuses))]
+
+
 @cache
 def members(statuses: int | None, chosen: bool) -> Prepared:
     """The assignments of a list of issues, by issue and company name, of the statuses and companies chosen."""
 
     def build(dialect: str) -> Select[Any]:
-        shape = Shape(statuses=statuses)
         return (
             select(
                 assignments.c.issue_id,
@@ -205,10 +209,7 @@ def members(statuses: int | None, chosen: bool) -> Prepared:
                 assignments.c.updated_at,
             )
             .join(companies, companies.c.company_id == assignments.c.company_id)
-            .where(
-                and_(among(assignments.c.issue_id, "issues", dialect), *([_company(dialect)] if chosen else [])),
-                *_status(shape),
-            )
+            .where(*which_assignments(dialect, statuses, chosen))
             .order_by(assignments.c.issue_id, companies.c.name_key, assignments.c.assignment_id)
         )
 

@@ -1,6 +1,7 @@
 """An HTTP answer, ready to send: bytes, or a stream of them. Litestar sends it as it is."""
 
 from collections.abc import AsyncIterator, Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -12,10 +13,11 @@ JSON = "application/json"
 class Answer:
     """What a handler returns. `etag` is the bare validator of a GET, if the handler knows a cheap one.
 
-    `stored_body` is what may be kept for a retry, where the body itself shows a secret this once.
+    `stored_body` is what may be kept for a retry, where the body itself shows a secret this once. `kept_until` is how
+    long the caller's credential is good for the same answer (web/kept.py).
     """
 
-    __slots__ = ("body", "etag", "headers", "status", "stored_body", "stream")
+    __slots__ = ("_sent", "body", "etag", "headers", "kept_until", "status", "stored_body", "stream")
 
     def __init__(
         self,
@@ -32,6 +34,8 @@ class Answer:
         self.stream = stream
         self.etag = etag
         self.stored_body: bytes | None = None
+        self.kept_until: datetime | None = None
+        self._sent: list[tuple[bytes, bytes]] | None = None
         self.headers: list[tuple[str, str]] = list(headers.items() if isinstance(headers, Mapping) else headers)
         if media_type is not None:
             self.headers.append(("Content-Type", media_type))
@@ -54,10 +58,11 @@ class Answer:
         return cls(status=204)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in self.headers]
-        if self.stream is None and self.status not in (204, 304):
-            headers.append((b"content-length", str(len(self.body)).encode()))
-        await send({"type": "http.response.start", "status": self.status, "headers": headers})
+        if self._sent is None:
+            self._sent = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in self.headers]
+            if self.stream is None and self.status not in (204, 304):
+                self._sent.append((b"content-length", str(len(self.body)).encode()))
+        await send({"type": "http.response.start", "status": self.status, "headers": self._sent})
         if self.stream is None:
             await send({"type": "http.response.body", "body": self.body, "more_body": False})
             return

@@ -25,16 +25,19 @@ def answer(call: Call, found: Answer) -> Answer:
         return found
     bare = found.etag or hashlib.blake2b(found.body, digest_size=16).hexdigest()
     if matches(call.headers.get("if-none-match"), bare):
-        return not_modified(bare)
+        return not_modified(bare, next((value for name, value in found.headers if name == "Vary"), None))
     if not any(name == "Cache-Control" for name, _ in found.headers):
         found.headers.append(("Cache-Control", CACHE_CONTROL))
     found.headers.append(("ETag", f'"{bare}"'))
     return found
 
 
-def not_modified(bare: str) -> Answer:
-    """304, with the validator."""
-    return Answer(status=304, headers={"ETag": f'"{bare}"', "Cache-Control": CACHE_CONTROL})
+def not_modified(bare: str, vary: str | None = None) -> Answer:
+    """304, with the validator, and the Vary that the 200 would have had (RFC 9110, 15.4.5)."""
+    answer = Answer(status=304, headers={"ETag": f'"{bare}"', "Cache-Control": CACHE_CONTROL})
+    if vary is not None:
+        answer.headers.append(("Vary", vary))
+    return answer
 
 
 def matches(header: str | None, bare: str) -> bool:

@@ -22,6 +22,7 @@ from issue_tracker.events.stream import Stream
 from issue_tracker.issues.render import RenderedIssues
 from issue_tracker.settings import Settings
 from issue_tracker.web.call import Call
+from issue_tracker.web.kept import KeptAnswers
 
 T = TypeVar("T")
 
@@ -46,6 +47,7 @@ class Runtime(msgspec.Struct, frozen=True):
     rendered: RenderedIssues
     stream: Stream
     watermark: Watermark
+    kept: KeptAnswers
 
     @property
     def cookie_name(self) -> str:
@@ -153,17 +155,33 @@ def authorize(identity: Identity, access: Access) -> None:
 
 def touch(runtime: Runtime, identity: Identity) -> None:
     """Slides the session's idle limit, or notes the token's use: at most one write a minute."""
-    at = now()
-    session, token = identity.session, identity.token
+    if not use_to_note(identity):
+        return
     try:
-        if session is not None and at - session.used_at >= TOUCH_AFTER:
-            with runtime.database.write() as tx:
-                touch_session(tx, session.id, at)
-        elif token is not None and _stale(token.last_used_at, at):
-            with runtime.database.write() as tx:
-                touch_token(tx, token.id, at)
+        with runtime.database.write() as tx:
+            if identity.session is not None:
+                touch_session(tx, identity.session.id, now())
+            elif identity.token is not None:
+                touch_token(tx, identity.token.id, now())
     except Unavailable:
         return  # the request itself may still succeed; the next one notes the use
+
+
+def use_to_note(identity: Identity) -> bool:
+    """Whether the last use that was noted of the session or token is so old that this one must be."""
+    until = good_until(identity)
+    return until is None or until <= now()
+
+
+def good_until(identity: Identity) -> datetime | None:
+    """Until when a credential needs no look and no note: its use was noted lately, and it does not end before."""
+    session, token = identity.session, identity.token
+    if session is not None:
+        return min(session.used_at + TOUCH_AFTER, session.expires_at)
+    if token is None or token.last_used_at is None:
+        return None
+    until = token.last_used_at + TOKEN_TOUCH_AFTER
+    return until if token.expires_at is None else min(until, token.expires_at)
 
 
 def same_origin(runtime: Runtime, call: Call) -> None:
@@ -177,7 +195,3 @@ def same_origin(runtime: Runtime, call: Call) -> None:
         foreign = origin is not None and urlsplit(origin).netloc.lower() not in known
     if foreign:
         raise Forbidden("Requests from another site are refused.")
-
-
-def _stale(used: datetime | None, at: datetime) -> bool:
-    return used is None or at - used >= TOKEN_TOUCH_AFTER

@@ -14,7 +14,17 @@ import msgspec
 from issue_tracker.errors import AppError, NotFound, TooLarge, Unauthenticated, UnsupportedMediaType
 from issue_tracker.web.answer import Answer
 from issue_tracker.web.call import BODY_LIMIT, Call
-from issue_tracker.web.context import Access, Context, Identity, Runtime, authenticate, authorize, same_origin, touch
+from issue_tracker.web.context import (
+    Access,
+    Context,
+    Identity,
+    Runtime,
+    authenticate,
+    authorize,
+    good_until,
+    same_origin,
+    touch,
+)
 from issue_tracker.web.errors import error_answer
 from issue_tracker.web.navigation import here, redirect
 from issue_tracker.web.routing import Endpoint, Handler, Routes
@@ -93,6 +103,7 @@ class PageRoutes(Routes):
         access: Access | None = None,
         transaction: bool = True,
         refused: Refusal | None = None,
+        kept: bool = False,
         **_: Any,
     ) -> Callable[[Handler], Handler]:
         def declare(handler: Handler) -> Handler:
@@ -113,6 +124,7 @@ class PageRoutes(Routes):
                     segments=tuple((name, kind) for name, kind in hints.items() if name not in known),
                     documented=False,
                     refused=refused,
+                    kept=kept,
                 )
             )
             return handler
@@ -134,6 +146,7 @@ def _perform(endpoint: PageEndpoint, runtime: Runtime, call: Call) -> Answer:
         answer = None
         if endpoint.safe and endpoint.transaction:
             answer = endpoint.handler(Context(runtime, call, identity, tx), **_segments(endpoint, call))
+            answer.kept_until = good_until(identity)
     touch(runtime, identity)
     return answer or _act(endpoint, runtime, call, identity, form)
 

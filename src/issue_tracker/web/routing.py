@@ -6,14 +6,14 @@ transaction (read for GET, write otherwise) that is committed before its answer 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
-from typing import Any, get_type_hints
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any, cast, get_type_hints
 
 import msgspec
 from litestar.connection import Request
 from litestar.enums import HttpMethod
 from litestar.exceptions import MethodNotAllowedException
-from litestar.handlers import HTTPRouteHandler
+from litestar.handlers import ASGIRouteHandler, BaseRouteHandler, HTTPRouteHandler
 from litestar.response import Response
 from litestar.types import HTTPScope, Receive, Scope, Send
 
@@ -21,7 +21,17 @@ from issue_tracker.errors import AppError, NotFound, TooLarge, Unavailable, Unsu
 from issue_tracker.web import conditional, idempotency
 from issue_tracker.web.answer import Answer
 from issue_tracker.web.call import BODY_LIMIT, Call
-from issue_tracker.web.context import Access, Context, Identity, Runtime, authenticate, authorize, same_origin, touch
+from issue_tracker.web.context import (
+    Access,
+    Context,
+    Identity,
+    Runtime,
+    authenticate,
+    authorize,
+    good_until,
+    same_origin,
+    touch,
+)
 from issue_tracker.web.errors import as_app_error, error_answer
 from issue_tracker.web.templating import browsing, error_page
 from issue_tracker.web.validation import read_body, read_query
@@ -36,7 +46,8 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """One declared route.
 
     `answers` maps each good status to the type of its body: a struct, a media type, or None for no body. An `inline`
-    handler touches nothing that could wait, and so answers on the event loop, also when every worker is busy.
+    handler touches nothing that could wait, and so answers on the event loop, also when every worker is busy. A `kept`
+    GET answers a repeated request on the event loop too, while nothing was committed (web/kept.py).
     """
 
     method: str
@@ -52,6 +63,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     segments: tuple[tuple[str, type], ...]
     documented: bool = True
     inline: bool = False
+    kept: bool = False
 
     @property
     def safe(self) -> bool:
@@ -97,6 +109,7 @@ class Routes:
         transaction: bool = True,
         documented: bool = True,
         inline: bool = False,
+        kept: bool = False,
     ) -> Callable[[Handler], Handler]:
         def declare(handler: Handler) -> Handler:
             hints = get_type_hints(handler)
@@ -116,6 +129,7 @@ class Routes:
                     segments=tuple((name, kind) for name, kind in hints.items() if name not in known),
                     documented=documented,
                     inline=inline,
+                    kept=kept,
                 )
             )
             return handler
@@ -123,48 +137,60 @@ class Routes:
         return declare
 
 
-def litestar_handlers(runtime: Runtime, endpoints: Iterable[Endpoint]) -> list[HTTPRouteHandler]:
-    """The endpoints as Litestar wants them; HEAD answers as GET does, without the body.
-
-    OPTIONS is a method that no path has, but Litestar would answer it to anyone: the first of each path refuses it.
-    """
-    allowed: dict[str, set[str]] = {}
-    handlers = []
+def litestar_handlers(runtime: Runtime, endpoints: Iterable[Endpoint]) -> list[BaseRouteHandler]:
+    """The endpoints as Litestar wants them, one handler for each path; HEAD answers as GET does, without the body."""
+    by_path: dict[str, dict[str, Endpoint]] = {}
     for endpoint in endpoints:
-        first = endpoint.path not in allowed
-        methods = [HttpMethod.GET, HttpMethod.HEAD] if endpoint.safe else [HttpMethod(endpoint.method)]
-        allowed.setdefault(endpoint.path, set()).update(methods)
-        refused = [HttpMethod.OPTIONS] if first else []
-        handlers.append(_litestar_handler(runtime, endpoint, [*methods, *refused], allowed[endpoint.path]))
-    return handlers
+        for method in ("GET", "HEAD") if endpoint.safe else (endpoint.method,):
+            by_path.setdefault(endpoint.path, {})[method] = endpoint
+    return [_litestar_handler(runtime, path, methods) for path, methods in by_path.items()]
 
 
-def _litestar_handler(
-    runtime: Runtime, endpoint: Endpoint, methods: list[HttpMethod], allowed: Collection[str]
-) -> HTTPRouteHandler:
-    has_body = not endpoint.safe
+def _litestar_handler(runtime: Runtime, path: str, methods: Mapping[str, Endpoint]) -> BaseRouteHandler:
+    def endpoint_for(method: str) -> Endpoint:
+        endpoint = methods.get(method)
+        if endpoint is None:
+            raise MethodNotAllowedException(headers={"allow": ", ".join(methods)})
+        return endpoint
 
-    async def handle(request: Request[Any, Any, Any]) -> Answer:
-        if request.method == HttpMethod.OPTIONS:
-            raise MethodNotAllowedException(headers={"allow": ", ".join(allowed)})
-        scope: HTTPScope = request.scope
-        body = await receive_body(scope, request.receive) if has_body else b""
-        call = Call(scope, request.path_params, body)
-        try:
-            if endpoint.inline:
-                return endpoint.answer(runtime, call)
-            loop = asyncio.get_running_loop()
-            async with asyncio.timeout(ANSWER_SECONDS):
-                return await loop.run_in_executor(runtime.workers, endpoint.answer, runtime, call)
-        except TimeoutError:
-            return endpoint.refuse(call, Unavailable())
-        except Exception as exception:  # whatever it is, the caller gets a safe answer and the log the rest
-            return endpoint.refuse(call, as_app_error(exception, call.request_id))
+    async def handle(scope: Scope, receive: Receive, send: Send) -> None:
+        request = cast(HTTPScope, scope)
+        answer = await respond(runtime, endpoint_for(request["method"]), request, receive)
+        await answer(scope, receive, send)
 
-    name = f"{endpoint.method} {endpoint.path}"
-    return HTTPRouteHandler(
-        endpoint.path.replace("}", ":str}"), http_method=methods, name=name, status_code=200, include_in_schema=False
-    )(handle)
+    async def handle_request(request: Request[Any, Any, Any]) -> Answer:
+        return await respond(runtime, endpoint_for(request.method), request.scope, request.receive)
+
+    if "{" not in path:
+        # Plain ASGI: Litestar's own way to a handler takes longer than a kept page (docs/decisions/0014).
+        return ASGIRouteHandler(path, copy_scope=False)(handle)
+    # Litestar routes plain ASGI by fixed paths only.
+    template = path.replace("}", ":str}")
+    return HTTPRouteHandler(template, http_method=list(HttpMethod), status_code=200, include_in_schema=False)(
+        handle_request
+    )
+
+
+async def respond(runtime: Runtime, endpoint: Endpoint, scope: HTTPScope, receive: Receive) -> Answer:
+    """Answers one request: at once where that waits for nothing, else in a worker thread."""
+    body = b"" if endpoint.safe else await receive_body(scope, receive)
+    call = Call(scope, scope["path_params"], body)
+    try:
+        if endpoint.inline:
+            return endpoint.answer(runtime, call)
+        version = runtime.kept.version() if endpoint.kept else None
+        if version is not None and (known := runtime.kept.find(call)) is not None:
+            return known
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(ANSWER_SECONDS):
+            answer = await loop.run_in_executor(runtime.workers, endpoint.answer, runtime, call)
+        if version is not None:
+            runtime.kept.keep(version, call, answer)
+        return answer
+    except TimeoutError:
+        return endpoint.refuse(call, Unavailable())
+    except Exception as exception:  # whatever it is, the caller gets a safe answer and the log the rest
+        return endpoint.refuse(call, as_app_error(exception, call.request_id))
 
 
 async def receive_body(scope: HTTPScope, receive: Receive) -> bytes | None:
@@ -199,7 +225,9 @@ def perform(runtime: Runtime, endpoint: Endpoint, call: Call) -> Answer:
             authorize(identity, endpoint.access)
             answer = _handle(Context(runtime, call, identity, tx), endpoint)
         touch(runtime, identity)
-        return conditional.answer(call, answer)
+        answer = conditional.answer(call, answer)
+        answer.kept_until = good_until(identity)
+        return answer
     with runtime.database.read() as tx:
         identity = authenticate(tx, runtime, call)
         authorize(identity, endpoint.access)

@@ -10,6 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from issue_tracker.actor import Role
 from issue_tracker.auth.sessions import csrf_token
 from issue_tracker.errors import AppError, FieldError
+from issue_tracker.events.order import Seen
 from issue_tracker.status import LABELS
 from issue_tracker.web.answer import Answer
 from issue_tracker.web.assets import ASSETS, asset_path
@@ -45,7 +46,7 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     here: str = "/"
     csrf: str | None = None
     actor: User | None = None
-    last_event_id: int = 0
+    seen: Seen = Seen(0)
     flash: Flash | None = None
     place: str | None = None
     section: str | None = None
@@ -142,7 +143,7 @@ def page(
         here=here(request.call),
         csrf=csrf_token(token),
         actor=User(session.user_id, session.name, session.email, admin),
-        last_event_id=request.runtime.watermark.of(request.tx),
+        seen=request.runtime.watermark.of(request.tx),
         flash=_flash(request.call),
         place=place,
         section=section,

@@ -38,7 +38,7 @@ export function startLive() {
 
 function take(event) {
   const mine = isOwn(event.request_id);
-  if (!relevant(event) || event.event_id <= drawn()) return;
+  if (!relevant(event) || drawn(event.event_id)) return;
   const places = event.company_id ? placesOf(event.issue_id, event.company_id) : [];
   if (event.type === "assignment.status_changed" || event.type === "assignment.created") {
     for (const place of places) {
@@ -54,8 +54,11 @@ function take(event) {
   history(event);
 }
 
-// Up to which event the results on the page were drawn: what is in them already is no news.
-const drawn = () => Number(document.getElementById("results")?.dataset.lastEvent ?? 0);
+// Whether the results on the page show an event already. A late one may have a lower number than some that they show.
+function drawn(eventId) {
+  const { lastEvent = 0, seen = "" } = document.getElementById("results")?.dataset ?? {};
+  return eventId <= Number(lastEvent) || seen.split(",").includes(String(eventId));
+}
 
 // Whether the totals are those of some issues only.
 const narrowed = () => ["search", "companyId", "companyName", "updatedSince"].some((name) => new URLSearchParams(location.search).has(name));

@@ -1,0 +1,158 @@
+"""Answers that are kept until the next commit: never stale, whoever commits, and nobody's but the caller's."""
+
+import threading
+from itertools import cycle, islice
+
+import pytest
+from sqlalchemy import update
+
+from issue_tracker.database.tables import issues, sessions, users
+from issue_tracker.issues import api
+from tests.world import World
+
+LIST = "/api/issues?limit=5"
+PATHS = (LIST, "/api/issues/VPN", "/", "/matrix")
+
+
+def statuses(world: World, path: str = LIST) -> list[str]:
+    found = world.client("tess").call("GET", path, 200)
+    return [member["status"] for issue in found["items"] for member in issue["assignments"]]
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_commit_of_another_connection_shows_at_once(world: World, path: str) -> None:
+    world.given_issue("VPN", {"Contoso": "new"}, "first")
+    tess = world.client("tess")
+    first = [tess.get(path) for _ in range(3)]
+    assert {answer.status_code for answer in first} == {200}
+    assert first[1].text == first[2].text
+
+    for description in ("second", "third"):
+        world.client("omar").call("PUT", "/api/issues/VPN", 200, json={"description": description})
+        world.client("omar").call(
+            "PUT",
+            "/api/issues/status",
+            200,
+            json={
+                "issue_name": "VPN",
+                "company_name": "Contoso",
+                "status": "resolved" if description == "second" else "monitoring",
+            },
+        )
+        answer = tess.get(path)
+        assert answer.text != first[-1].text
+        assert answer.text == tess.get(path).text
+        first = [answer]
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_whoever_lost_the_right_gets_nothing_kept(world: World, path: str) -> None:
+    world.given_issue("VPN", {"Contoso": "new"})
+    ways = {
+        "session": update(sessions).values(token_hash=sessions.c.token_hash.concat(b"x")),
+        "disabled": update(users).values(active=False),
+        "member": update(users).values(role="member"),
+    }
+    for way, statement in ways.items():
+        client = world.client("tess")
+        assert {client.get(path, follow_redirects=False).status_code for _ in range(3)} == {200}
+        with world.database.write() as tx:
+            tx.execute(statement)
+        assert client.get(path, follow_redirects=False).status_code in (303, 401, 403), way
+        with world.database.write() as tx:
+            tx.execute(update(users).values(active=True, role="technician"))
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_session_ends_by_time_alone(world: World, path: str) -> None:
+    world.given_issue("VPN", {"Contoso": "new"})
+    client = world.client("tess")
+    assert {client.get(path).status_code for _ in range(3)} == {200}
+    world.clock.advance(hours=13)
+    assert client.get(path, follow_redirects=False).status_code in (303, 401)
+
+
+def test_use_is_still_noted(world: World) -> None:
+    client = world.client("tess")
+    for _ in range(3):
+        client.call("GET", LIST, 200)
+        world.clock.advance(hours=11)
+    client.call("GET", LIST, 200)
+
+
+def test_other_headers_other_answers(world: World) -> None:
+    world.given_issue("VPN", {"Contoso": "new"})
+    tess = world.client("tess")
+    for _ in range(2):
+        plain = tess.get(LIST)
+        assert plain.headers["content-type"] == "application/json"
+        assert tess.get(LIST, headers={"Accept": "text/csv"}).text.startswith("name,")
+        one = tess.get("/api/issues/VPN")
+        unchanged = tess.get("/api/issues/VPN", headers={"If-None-Match": one.headers["etag"]})
+        assert (one.status_code, unchanged.status_code, unchanged.content) == (200, 304, b"")
+        assert tess.get(LIST, headers={"If-None-Match": '"another"'}).status_code == 200
+        assert tess.head(LIST).headers["etag"] == plain.headers["etag"]
+        assert world.anonymous().get(LIST).status_code == 401
+        ids = [tess.get(LIST, headers={"X-Request-ID": f"mine-{turn}"}).headers["x-request-id"] for turn in range(2)]
+        assert ids == ["mine-0", "mine-1"]
+
+
+def test_everyone_reads_what_they_wrote(world: World) -> None:
+    """Four clients change and read at once, and one only reads: each sees its own change in the next answer."""
+    companies = ("Contoso", "Fabrikam", "Acme Manufacturing", "Müller & Söhne")
+    for company in companies:
+        world.given_issue(f"VPN of {company}", {company: "new"})
+    wrong: list[str] = []
+    done = threading.Event()
+
+    def write(company: str) -> None:
+        client = world.client("omar")
+        for status in islice(cycle(("resolved", "monitoring", "new")), 60):
+            body = {"issue_name": f"VPN of {company}", "company_name": company, "status": status}
+            client.call("PUT", "/api/issues/status", 200, json=body)
+            found = client.call("GET", LIST, 200)["items"]
+            seen = [
+                each["status"] for issue in found for each in issue["assignments"] if each["company_name"] == company
+            ]
+            if seen != [status]:
+                wrong.append(f"{company}: wrote {status}, read {seen}")
+
+    def read() -> None:
+        client = world.client("tess")
+        while not done.is_set():
+            client.call("GET", LIST, 200)
+
+    reader = threading.Thread(target=read)
+    writers = [threading.Thread(target=write, args=(company,)) for company in companies]
+    for thread in (reader, *writers):
+        thread.start()
+    for thread in writers:
+        thread.join()
+    done.set()
+    reader.join()
+    assert wrong == []
+    assert sorted(statuses(world)) == ["new"] * 4
+
+
+def test_a_commit_while_the_answer_was_made_keeps_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reader's snapshot is from before the commit, the answer is sent after it: the next one reads anew."""
+    world.given_issue("VPN", {"Contoso": "new"}, "before")
+    tess = world.client("tess")
+    load = api.queries.list_rows
+    changed = []
+
+    def slow(*arguments: object, **options: object) -> object:
+        rows = load(*arguments, **options)  # type: ignore[arg-type]
+        if not changed:
+            changed.append(True)
+            with world.database.write() as tx:
+                tx.execute(update(issues).values(description="after", revision=issues.c.revision + 1))
+        return rows
+
+    monkeypatch.setattr(api.queries, "list_rows", slow)
+    first = tess.call("GET", LIST, 200)["items"][0]["description"]
+    assert first == "before"
+    assert tess.call("GET", LIST + "&sort=name", 200)["items"][0]["description"] == "after"
+    monkeypatch.undo()
+    if world.engine == "sqlite":
+        assert len(changed) == 1
