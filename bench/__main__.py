@@ -9,12 +9,14 @@ from importlib.metadata import version
 from pathlib import Path
 from sqlite3 import sqlite_version
 
+from bench.many import matrix
 from bench.measures import Row
-from bench.processes import CORES, LOAD_CORE, SERVER_CORE
-from bench.rows import FULL, QUICK, footprint, matrix, rates, scale, workers
+from bench.processes import CORES, LOAD_CORE, LOG, SERVER_CORE
+from bench.rows import FULL, QUICK, footprint, rates, scale, scale_on_server, workers
 from bench.scene import FOLDER
+from bench.scrolling import scrolling
 
-PARTS = {part.__name__: part for part in (rates, scale, matrix, workers, footprint)}
+PARTS = {part.__name__: part for part in (rates, scale, scale_on_server, matrix, scrolling, workers, footprint)}
 
 
 def circumstances() -> list[str]:
@@ -42,6 +44,7 @@ def main() -> None:
     effort = QUICK if os.environ.get("BENCH") == "quick" else FULL
     wanted = sys.argv[1:] or list(PARTS)
     FOLDER.mkdir(parents=True, exist_ok=True)
+    LOG.unlink(missing_ok=True)
     started = time.monotonic()
     told = [*circumstances(), "", "| row | figures | ratio | at least |", "| --- | --- | --- | --- |"]
     print("\n".join(told), flush=True)

@@ -161,7 +161,8 @@ def _fill_sqlite(path: str, size: Size, events_each: int) -> None:
         return value.isoformat(timespec="microseconds") if isinstance(value, datetime) else value
 
     connection = sqlite3.connect(path, isolation_level=None)
-    connection.execute("PRAGMA journal_mode=WAL")
+    # A file that was not finished is thrown away, so nothing is written twice to be able to go back.
+    connection.execute("PRAGMA journal_mode=OFF")
     connection.execute("PRAGMA synchronous=OFF")
     connection.execute("PRAGMA cache_size=-500000")
     connection.execute("PRAGMA temp_store=MEMORY")
@@ -193,7 +194,7 @@ def _fill_sqlite(path: str, size: Size, events_each: int) -> None:
         connection.execute(tally)
     connection.execute("COMMIT")
     connection.execute("ANALYZE")
-    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.execute("PRAGMA journal_mode=WAL")
     connection.close()
 
 

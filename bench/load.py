@@ -59,8 +59,12 @@ def load(
     seconds: float,
     connections: int = 8,
     expected: int = 200,
+    alike: bool = True,
 ) -> Result:
-    """Sends the requests round and round for so long. Fails when an answer is not what it must be."""
+    """Sends the requests round and round for so long. Fails when an answer is not what it must be.
+
+    Not `alike`: each has a header of its own, so that no two are the same.
+    """
     first = ask(url, requests[0], headers)
     assert first.status == expected, f"{requests[0]}: {first.status} {first.body[:300]!r}"
     with tempfile.TemporaryDirectory(prefix="issue-tracker-bench-") as folder:
@@ -70,6 +74,7 @@ def load(
         if len(requests) == 1:
             method, path, body = map(_text, requests[0])
             prepared = _REPEATED.format(headers=shared, method=method, path=path, body=body)
+            prepared += "" if alike else _NUMBERED
         else:
             prepared = _IN_TURN.replace("HEADERS", shared).replace("FILE", _text(str(list_)))
         script.write_text(prepared + _REPORT)
@@ -91,6 +96,15 @@ wrk.headers = {{{headers}}}
 wrk.method, wrk.path = {method}, {path}
 local body = {body}
 if body ~= "" then wrk.body = body end
+"""
+
+_NUMBERED = """
+local turn = 0
+function request()
+  turn = turn + 1
+  wrk.headers["X-Turn"] = tostring(turn)
+  return wrk.format()
+end
 """
 
 _IN_TURN = """

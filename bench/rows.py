@@ -15,15 +15,18 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from bench.dataset import STATUSES, Size, company_name, site
+from bench.dataset import STATUSES, Size, company_name, issue_name, site
 from bench.load import Request, ask, load
 from bench.measures import Client, Row, compare, in_turn, latencies
 from bench.processes import CORES, SERVER_CORE, Served, product, uvicorn
-from bench.scene import EMAIL, FOLDER, PASSWORD, Scene, embedded, matrix_scene, members, server_database, status_changes
+from bench.scene import EMAIL, FOLDER, PASSWORD, Scene, embedded, members, server_database, status_changes
 
 PAGE = Request("GET", "/api/issues?limit=50")
 WHOLE = Request("GET", "/api/issues")
 JSON = {"Content-Type": "application/json"}
+
+
+TARGETED = ("list page", "company filter page", "status filter page", "search of 6 letters")
 
 
 class Effort(NamedTuple):
@@ -33,10 +36,11 @@ class Effort(NamedTuple):
     rounds: int
     samples: int
     large: int
+    events_each: int
 
 
-FULL = Effort(seconds=2, rounds=5, samples=300, large=1_000_000)
-QUICK = Effort(seconds=1, rounds=3, samples=60, large=100_000)
+FULL = Effort(seconds=2, rounds=5, samples=300, large=1_000_000, events_each=10)
+QUICK = Effort(seconds=1, rounds=3, samples=60, large=100_000, events_each=1)
 
 
 @contextmanager
@@ -69,10 +73,14 @@ def rates(effort: Effort) -> Iterator[Row]:
         with beside(scene, {"page": page.body, "few": few.body, "signed": signed.body}) as (ceiling, peer):
 
             def rate(
-                server: Served, requests: list[Request], more: dict[str, str] | None = None, code: int = 200
+                server: Served,
+                requests: list[Request],
+                more: dict[str, str] | None = None,
+                code: int = 200,
+                alike: bool = True,
             ) -> float:
                 wanted = {**headers, **(more or {})} if server is not ceiling else {}
-                return load(server.url, requests, wanted, seconds=effort.seconds, expected=code).per_second
+                return load(server.url, requests, wanted, seconds=effort.seconds, expected=code, alike=alike).per_second
 
             labels = ("product", "ceiling", "peer")
             yield compare(
@@ -85,6 +93,17 @@ def rates(effort: Effort) -> Iterator[Row]:
                 ],
                 rounds,
                 "0.18 · 20",
+            )
+            yield compare(
+                "the same, no two requests alike",
+                labels,
+                [
+                    lambda: rate(ours, [PAGE], alike=False),
+                    lambda: rate(ceiling, [Request("GET", "/page")], alike=False),
+                    lambda: rate(peer, [PAGE], alike=False),
+                ],
+                rounds,
+                "",
             )
             changing = Writer(ours, scene)
             yield compare(
@@ -161,8 +180,26 @@ def rates(effort: Effort) -> Iterator[Row]:
                     lambda: load(ours.url, [WHOLE], scene.headers, seconds=effort.seconds).per_second,
                 ],
                 rounds,
-                "10",
+                "",
             )
+            yield _polled(ours, scene, effort)
+
+
+def _polled(ours: Served, scene: Scene, effort: Effort) -> Row:
+    """What a client that polls gets: the list once after a change, and from then on 304."""
+    client, changes = Client(ours.url, {**scene.headers, **JSON}), cycle(status_changes(scene))
+    found: tuple[list[float], ...] = ([], [], [])
+    for _ in range(effort.samples):
+        client.milliseconds(next(changes))
+        took, etag = client.exchange(WHOLE)
+        first, _ = client.exchange(WHOLE, etag, 304)
+        then, _ = client.exchange(WHOLE, etag, 304)
+        for times, one in zip(found, (took, first, then), strict=True):
+            times.append(one)
+    client.close()
+    whole, first, then = (statistics.median(times) for times in found)
+    figures = f"200 {whole:.2f} ms · first 304 {first:.2f} ms · then {then:.2f} ms"
+    return Row("304 ÷ the 200 after a change, 1,000 × 3", figures, f"{first / whole:.3f} · {then / whole:.3f}", "≤ 0.1")
 
 
 class Writer:
@@ -201,15 +238,26 @@ def _alone(scene: Scene, effort: Effort) -> float:
 
 
 def scale(effort: Effort) -> Iterator[Row]:
+    """On SQLite; the large dataset with ten events for each assignment."""
+    small, large = embedded(10_000), embedded(effort.large, events_each=effort.events_each)
+    for scene in (small, large):
+        _read_through(scene.path)
+    yield from _scale(effort, small, large, "")
+
+
+def scale_on_server(effort: Effort) -> Iterator[Row]:
+    """On PostgreSQL, which shares the cores with the server under load."""
+    with server_database(10_000) as small, server_database(effort.large) as large:
+        yield from _scale(effort, small, large, " on PostgreSQL")
+
+
+def _scale(effort: Effort, small: Scene, large: Scene, where: str) -> Iterator[Row]:
     """Median latencies on a large dataset against a small one.
 
     All requests of a row go round twice, and the second round counts: so index and issues are warm on both sides, and
     neither the disk nor a small dataset's easier first time is measured. Somebody changes something before each.
     """
-    small, large = embedded(10_000), embedded(effort.large)
     sizes = [Size(10_000), Size(effort.large)]
-    for scene in (small, large):
-        _read_through(scene.path)
     with product(small.database_url) as first, product(large.database_url) as second:
         clients = [Client(served.url, {**scene.headers, **JSON}) for served, scene in ((second, large), (first, small))]
         sides = (large, small)
@@ -227,20 +275,22 @@ def scale(effort: Effort) -> Iterator[Row]:
             "status filter page": lambda turn, _size: {"status": STATUSES[turn % 6].value},
             "search of 6 letters": lambda turn, size: {"search": site(turn * 7 % size.sites)},
             "search of a common word": lambda turn, _size: {"search": ("router", "tunnel", "backup")[turn % 3]},
+            "history of an issue": lambda turn, size: {"issueName": issue_name(turn % size.issues + 1)},
         }
         for name, parameters in kinds.items():
+            path = "/api/events" if "history" in name else "/api/issues"
             requests = [
                 2
                 * [
-                    Request("GET", f"/api/issues?{urlencode({**parameters(turn, size), 'limit': 50})}")
+                    Request("GET", f"{path}?{urlencode({**parameters(turn, size), 'limit': 50})}")
                     for turn in range(effort.samples)
                 ]
                 for size in (sizes[1], sizes[0])
             ]
-            target = "" if "common" in name else "≤ 1.5"
-            yield _slower(f"{effort.large:,} ÷ 10,000: {name}", latencies(clients, requests, disturb), target)
+            target = "≤ 1.5" if name in TARGETED else ""
+            yield _slower(f"{effort.large:,} ÷ 10,000{where}: {name}", latencies(clients, requests, disturb), target)
         requests = [list(islice(turns, 2 * effort.samples)) for turns in changes]
-        yield _slower(f"{effort.large:,} ÷ 10,000: status change", latencies(clients, requests), "≤ 1.5")
+        yield _slower(f"{effort.large:,} ÷ 10,000{where}: status change", latencies(clients, requests), "≤ 1.5")
         for client in clients:
             client.close()
 
@@ -254,23 +304,6 @@ def _read_through(path: Path) -> None:
 
 def _slower(name: str, times: list[float], target: str) -> Row:
     return Row(name, f"{times[0]:.2f} ms · {times[1]:.2f} ms", f"{times[0] / times[1]:.2f}", target)
-
-
-def matrix(effort: Effort) -> Iterator[Row]:
-    """The matrix of 300 issues and 60 companies against the JSON list of the same data."""
-    scene = matrix_scene()
-    with product(scene.database_url) as ours:
-        clients = [
-            Client(ours.url, {**scene.headers, "Accept": accept}) for accept in ("text/html", "application/json")
-        ]
-        count = max(20, effort.samples // 10)
-        requests = [[Request("GET", "/matrix?columns=all&limit=300")] * count, [WHOLE] * count]
-        page, listed = latencies(clients, requests)
-        yield Row(
-            "matrix 300 × 60, HTML ÷ JSON list", f"{page:.1f} ms · {listed:.1f} ms", f"{page / listed:.2f}", "≤ 4"
-        )
-        for client in clients:
-            client.close()
 
 
 def workers(effort: Effort) -> Iterator[Row]:
@@ -292,7 +325,7 @@ def workers(effort: Effort) -> Iterator[Row]:
 
 def footprint(effort: Effort) -> Iterator[Row]:
     """Time to the first answer, and memory."""
-    scene, large = embedded(10_000), embedded(effort.large)
+    scene, large = embedded(10_000), embedded(effort.large, effort.events_each)
     starts = []
     for _ in range(effort.rounds):
         with product(scene.database_url) as ours:

@@ -1,16 +1,19 @@
-"""Does the matrix of 300 issues × 60 companies scroll? `python -m bench.scrolling` prints Chromium's long tasks.
+"""Does the matrix of 300 issues × 60 companies scroll without long tasks, as Chromium reports them?
 
 A long task keeps the page from answering for more than 50 ms. The target is none.
 """
 
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 from tests.server import Server, serving
 from tests.world import Clock, World
 
+from bench.measures import Row
+from bench.rows import Effort
 from issue_tracker.settings import Settings
 from issue_tracker.status import Status
 
@@ -23,7 +26,8 @@ WATCH = """() => {
 }"""
 
 
-def main() -> None:
+def scrolling(_: Effort) -> Iterator[Row]:
+    """The long tasks of one pass over the whole matrix."""
     with (
         tempfile.TemporaryDirectory() as folder,
         serving(Settings(database_url=f"sqlite:///{Path(folder)}/matrix.db", log_level="error")) as server,
@@ -42,8 +46,8 @@ def main() -> None:
             page.wait_for_timeout(500)
             tasks = scroll(page)
             browser.close()
-    longest = max(tasks, default=0)
-    print(f"matrix {ISSUES} × {COMPANIES}, all filled: {len(tasks)} tasks over 50 ms, the longest {longest} ms")
+    figures = f"{len(tasks)} tasks over 50 ms, the longest {max(tasks, default=0)} ms"
+    yield Row(f"scrolling the matrix {ISSUES} × {COMPANIES}, all filled, in Chromium", figures, "", "none over 50 ms")
 
 
 def fill(server: Server) -> str:
@@ -68,7 +72,3 @@ def scroll(page: Page) -> list[int]:
     page.wait_for_timeout(300)
     tasks: list[int] = page.evaluate("window.tasks")
     return tasks
-
-
-if __name__ == "__main__":
-    main()

@@ -4,7 +4,6 @@ SQLite: WAL, `synchronous=FULL`, foreign keys on; writers begin with BEGIN IMMED
 PostgreSQL: reads see one snapshot; every wait has a limit, so that a lost server is an answer (503), not a hang.
 """
 
-import sqlite3
 import threading
 import time
 from collections import deque
@@ -14,11 +13,10 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import structlog
 from sqlalchemy import Connection, CursorResult, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError, PendingRollbackError
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from issue_tracker.errors import Invalid, Unavailable
@@ -37,16 +35,6 @@ MAPPED, UNMAPPED = "mmap_size=1073741824", "mmap_size=0"
 
 _NEWS = "news"
 """Where a transaction notes, in the connection's `info`, what its commit brings."""
-
-_UNAVAILABLE = (
-    OperationalError,
-    InterfaceError,
-    PoolTimeout,
-    sqlite3.OperationalError,
-    psycopg.OperationalError,
-    psycopg.InterfaceError,
-)
-_CONFLICT = (IntegrityError, sqlite3.IntegrityError, psycopg.IntegrityError)
 
 
 class News(Enum):
@@ -105,6 +93,13 @@ class Database:
         self._idle: deque[tuple[Connection, float]] = deque()
         self._watching: Connection | None = None
         self.engine = _engine(self.url, settings)
+        # Transactions and prepared statements use the driver itself, so its errors come as they are.
+        driver: Any = self.engine.dialect.dbapi
+        lost: tuple[type[Exception], ...] = (OperationalError, InterfaceError, PoolTimeout, driver.OperationalError)
+        self._unavailable = lost if self.sqlite else (*lost, driver.InterfaceError)
+        self._conflict = (IntegrityError, driver.IntegrityError)
+        self.trouble: tuple[type[Exception], ...] = (SQLAlchemyError, driver.Error)
+        """What a lost or busy database raises on a connection that is used as it is."""
         # Called after each commit that brought such news; must neither wait nor raise.
         self.after: dict[News, list[Callable[[], None]]] = {news: [] for news in News}
 
@@ -130,7 +125,7 @@ class Database:
                 self._watching = self.engine.connect()
                 _driver(self._watching).execute("PRAGMA busy_timeout=0")
             return int(_driver(self._watching).execute("PRAGMA data_version").fetchone()[0])
-        except _UNAVAILABLE:
+        except self._unavailable:
             return None
 
     @contextmanager
@@ -176,10 +171,10 @@ class Database:
             brought: set[News] = connection.info.pop(_NEWS, set())
             self._give_back(connection)
             connection = None
-        except _UNAVAILABLE as error:
+        except self._unavailable as error:
             log.warning("database unavailable", reason=type(getattr(error, "orig", None) or error).__name__)
             raise Unavailable from error
-        except _CONFLICT as error:
+        except self._conflict as error:
             raise Invalid("Something that this refers to was changed at the same time; try again.") from error
         except DBAPIError as error:
             if not error.connection_invalidated:
@@ -206,7 +201,7 @@ class Database:
             try:
                 _driver(connection).execute("SELECT 1")
                 return connection
-            except psycopg.Error:
+            except self.trouble:
                 self._discard(connection)
         return self.engine.connect()
 
@@ -224,7 +219,7 @@ class Database:
                 connection.rollback()
             _driver(connection).rollback()
             self._give_back(connection)
-        except (DBAPIError, PendingRollbackError, psycopg.Error, sqlite3.Error):
+        except self.trouble:
             self._discard(connection)
 
     def _discard(self, connection: Connection) -> None:

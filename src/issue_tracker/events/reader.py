@@ -16,7 +16,7 @@ from issue_tracker.database.tables import events
 from issue_tracker.errors import Unavailable
 from issue_tracker.events.order import WINDOW, before_first_gap, fence, passed
 from issue_tracker.events.queries import event_of
-from issue_tracker.events.waking import TROUBLE, waking
+from issue_tracker.events.waking import waking
 
 log = structlog.get_logger("issue_tracker.events")
 
@@ -42,6 +42,7 @@ class LogReader:
     ) -> None:
         self._thread = threading.Thread(target=self._run, name="log-reader", daemon=True)
         self._database = database
+        self._trouble: tuple[type[Exception], ...] = (Unavailable, *database.trouble)
         self._started = started
         self._tell = tell
         self._position: int | None = None
@@ -62,7 +63,7 @@ class LogReader:
         while not self._stopping.is_set():
             try:
                 self._follow()
-            except (Unavailable, *TROUBLE) as error:
+            except self._trouble as error:
                 log.warning("event log out of reach", reason=type(error).__name__)
                 self._stopping.wait(RETRY_SECONDS)
 

@@ -11,13 +11,15 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import psycopg
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from issue_tracker.database.engine import Database
+
+if TYPE_CHECKING:
+    import psycopg  # loaded with the first PostgreSQL database, not at every start
 
 log = structlog.get_logger("issue_tracker.events")
 
@@ -27,15 +29,12 @@ PAUSE_SECONDS = 0.01
 
 Wait = Callable[[float], None]
 
-TROUBLE = (SQLAlchemyError, psycopg.Error, sqlite3.Error)
-"""What a lost or busy database raises on a connection that is used as it is."""
-
 
 @contextmanager
 def waking(database: Database, news: threading.Event) -> Iterator[Wait]:
     """Gives a function that waits until there may be news, at most so many seconds. `news` wakes it in this process.
 
-    Raises one of TROUBLE when the connection is lost.
+    Raises one of `database.trouble` when the connection is lost.
     """
     held = database.engine.raw_connection()
     connection: Any = held.driver_connection
@@ -66,7 +65,7 @@ def _data_version(connection: sqlite3.Connection, news: threading.Event) -> Wait
     return wait
 
 
-def _notification(connection: psycopg.Connection[Any]) -> Wait:
+def _notification(connection: "psycopg.Connection[Any]") -> Wait:
     connection.execute(f"LISTEN {CHANNEL}")
 
     def wait(seconds: float) -> None:

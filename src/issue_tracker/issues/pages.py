@@ -28,7 +28,7 @@ routes = PageRoutes()
 LIST_LIMIT = 50
 MATRIX_LIMIT = 300
 MATRIX_COLUMNS = 60
-CHUNK = 10
+CHUNK = 5
 """Rows of the matrix that the browser lays out together, when they come near."""
 
 SORTS: Sequence[tuple[str, str]] = (
