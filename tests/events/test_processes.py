@@ -132,5 +132,5 @@ def test_serve_delivers_by_itself_within_seconds(
         started = time.monotonic()
         world.client("tess").call("POST", "/api/issues", 201, json={"name": "VPN"})
         eventually(lambda: [m.json["type"] for m in receiver.messages] == ["issue.created"])
-        assert time.monotonic() - started < 3
+        assert time.monotonic() - started < 10
         world.close()

@@ -33,7 +33,7 @@ def test_a_change_reaches_listeners_as_the_history_tells_it(world: World) -> Non
         started = time.monotonic()
         _set(world, "resolved")
         eventually(lambda: len(listener.events) == 1)
-        assert time.monotonic() - started < 1
+        assert time.monotonic() - started < 5
         assert listener.events == world.client().call("GET", "/api/events?limit=1", 200)["items"]
 
 

@@ -6,9 +6,13 @@ from itertools import cycle, islice
 import pytest
 from sqlalchemy import update
 
+from issue_tracker.database import migrate
+from issue_tracker.database.engine import Database
 from issue_tracker.database.tables import issues, sessions, users
 from issue_tracker.issues import api
-from tests.world import World
+from issue_tracker.settings import Settings
+from tests.events.processes import own_servers
+from tests.world import Clock, World
 
 LIST = "/api/issues?limit=5"
 PATHS = (LIST, "/api/issues/VPN", "/", "/matrix")
@@ -156,3 +160,28 @@ def test_a_commit_while_the_answer_was_made_keeps_nothing(world: World, monkeypa
     monkeypatch.undo()
     if world.engine == "sqlite":
         assert len(changed) == 1
+
+
+def test_the_commits_of_another_process_show_at_once(fresh_database_url: str) -> None:
+    """Changed at one server, read at the other, a company's rename included; each answer was asked for twice before."""
+    database = Database(Settings(database_url=fresh_database_url))
+    migrate.upgrade(database)
+    database.close()
+    with own_servers(fresh_database_url, (), ()) as (one, two):
+        here = World(one, Clock())
+        here.given_issue("VPN", {"Contoso": "new"})
+        writer, reader = here.client("ada"), here.client("tess")
+        reader.base_url = two.url
+        company = writer.call("GET", "/api/companies?search=Contoso", 200)["items"][0]["company_id"]
+        for turn, status in enumerate(islice(cycle(("resolved", "monitoring", "new")), 30)):
+            name = f"Contoso {turn}"
+            writer.call("PUT", f"/api/companies/{company}", 200, json={"name": name})
+            body = {"issue_name": "VPN", "company_name": name, "status": status}
+            writer.call("PUT", "/api/issues/status", 200, json=body)
+            for path in PATHS:
+                text = [reader.get(path).text for _ in range(3)]
+                assert name in text[0], path
+                assert text[0] == text[1] == text[2]
+            found = reader.call("GET", LIST, 200)["items"][0]["assignments"]
+            assert [(each["company_name"], each["status"]) for each in found] == [(name, status)]
+        here.close()

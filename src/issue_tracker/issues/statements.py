@@ -123,7 +123,7 @@ def _count(shape: Shape, dialect: str) -> Select[Any]:
         counted = func.count() if shape.companies == 1 else func.count(assignments.c.issue_id.distinct())
         return select(counted).select_from(assignments).where(_company(dialect), *_status(shape))
     if shape.term is Term.INDEXED and dialect == "sqlite" and not shape.since and not shape.on_assignments:
-        return select(func.count()).select_from(_search_index).where(_MATCH)
+        return select(func.count()).select_from(_search_index).where(_match("phrase"))
     query = select(func.count()).select_from(issues)
     if shape.term is Term.INDEXED and dialect == "sqlite":
         query = select(func.count()).select_from(_search_index.join(issues, issues.c.issue_id == _search_index.c.rowid))
@@ -148,8 +148,8 @@ def _totals(shape: Shape, dialect: str) -> Select[Any]:
 
 def _conditions(shape: Shape, dialect: str) -> Iterator[ColumnElement[bool]]:
     if shape.term is Term.INDEXED and dialect == "sqlite":
-        yield _MATCH
-    elif shape.term is not Term.NONE:
+        yield _match("trigrams")
+    if shape.term is not Term.NONE:
         yield matches(dialect)
     if shape.since:
         yield issues.c.updated_at >= bindparam("since", type_=issues.c.updated_at.type)
@@ -174,7 +174,10 @@ def _has_status(statuses: ColumnElement[int]) -> ColumnElement[bool]:
 
 
 _search_index = table("issue_search", column("rowid"))
-_MATCH: ColumnElement[bool] = literal_column("issue_search").op("MATCH", is_comparison=True)(bindparam("phrase"))
+
+
+def _match(parameter: str) -> ColumnElement[bool]:
+    return literal_column("issue_search").op("MATCH", is_comparison=True)(bindparam(parameter))
 
 
 def _heads(dialect: str) -> Select[Any]:
