@@ -69,13 +69,16 @@ def through_http(url: str, token: str, sort: str) -> list[str]:
 @pytest.mark.usefixtures("five_thousand")
 def test_every_untouched_issue_is_seen_exactly_once(world: World, tmp_path: Path) -> None:
     token = world.token("ada")
+    readings: list[list[str]] = []
     with fire(world, token, tmp_path / "stop") as changes:
-        readings = [
-            read(world.server.url, token, sort)
-            for read in (through_the_client, through_http)
-            for sort in ("name", "-name", "created_at")
-        ]
+        # A fast reader is through before the others have done much: it reads again until it was disturbed enough.
+        while len(world.history()) <= 100 and len(readings) < 120:
+            readings += [
+                read(world.server.url, token, sort)
+                for read in (through_the_client, through_http)
+                for sort in ("name", "-name", "created_at")
+            ]
     for names in readings:
         seen = Counter(names)
         assert {name: seen[name] for name in UNTOUCHED if seen[name] != 1} == {}
-    assert sum(changes) > 100
+    assert all(changes) and len(world.history()) > 100
