@@ -2,6 +2,7 @@
 
 import threading
 from itertools import cycle, islice
+from typing import Any
 
 import pytest
 from sqlalchemy import update
@@ -11,6 +12,7 @@ from issue_tracker.database.engine import Database
 from issue_tracker.database.tables import issues, sessions, users
 from issue_tracker.issues import api
 from issue_tracker.settings import Settings
+from issue_tracker.web import kept
 from tests.events.processes import own_servers
 from tests.world import Clock, World
 
@@ -185,3 +187,24 @@ def test_the_commits_of_another_process_show_at_once(fresh_database_url: str) ->
             found = reader.call("GET", LIST, 200)["items"][0]["assignments"]
             assert [(each["company_name"], each["status"]) for each in found] == [(name, status)]
         here.close()
+
+
+def test_what_is_kept_is_bounded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Requests that differ in a header that means nothing, as a trace's, push each other out; none is wrong."""
+    held: list[int] = []
+    keep = kept.KeptAnswers.keep
+
+    def counted(answers: kept.KeptAnswers, *given: Any) -> None:
+        keep(answers, *given)
+        held.append(len(answers._answers))
+
+    monkeypatch.setattr(kept.KeptAnswers, "keep", counted)
+    monkeypatch.setattr(kept, "LIMIT", 40 * kept.ENTRY)
+    world.given_issue("VPN", {"Contoso": "new"})
+    tess = world.client("tess")
+    etag = tess.get("/api/issues/VPN").headers["etag"]
+    for turn in range(120):
+        headers = {"If-None-Match": etag, "Traceparent": f"00-{turn:032x}-{turn:016x}-01"}
+        assert tess.get("/api/issues/VPN", headers=headers).status_code == 304
+    if world.engine == "sqlite":
+        assert len(held) > 100 and 0 < max(held) <= 40

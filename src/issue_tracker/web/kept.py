@@ -13,7 +13,10 @@ from issue_tracker.web.answer import Answer
 from issue_tracker.web.call import Call
 
 LIMIT = 8 * 1024 * 1024
-"""Bytes of all answers that are kept; a single one may be a quarter of it."""
+"""Bytes of all answers that are kept, with the requests that they are found by; a single one may be a quarter of it."""
+
+ENTRY = 1024
+"""What an entry takes beyond its texts, roughly: a 304 has no body, and still is not free."""
 
 
 class KeptAnswers:
@@ -44,14 +47,15 @@ class KeptAnswers:
 
     def keep(self, version: int, call: Call, answer: Answer) -> None:
         """Remembers the answer to a request that came at `version`, unless somebody has committed meanwhile."""
-        if answer.kept_until is None or answer.stream is not None or len(answer.body) > LIMIT // 4:
+        size = ENTRY + len(answer.body) + sum(len(name) + len(value) for name, value in call.scope["headers"])
+        if answer.kept_until is None or answer.stream is not None or size > LIMIT // 4:
             return
         if any(name == "Set-Cookie" for name, _ in answer.headers) or self.version() != version:
             return
-        if self._size + len(answer.body) > LIMIT:
+        if self._size + size > LIMIT:
             self._forget()
         self._answers[_same(call)] = (answer.kept_until, answer)
-        self._size += len(answer.body)
+        self._size += size
 
     def _forget(self) -> None:
         self._answers.clear()
