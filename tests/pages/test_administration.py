@@ -102,8 +102,10 @@ def test_a_customer_calls(world: World, browse: Browse) -> None:
     world.given_issue("Broken phones", {"Contoso": "resolved"})
     page = browse("tess", "/companies")
     page.get_by_label("Search companies").fill("conto")
+    page.wait_for_url("**/companies?search=conto")
     page.get_by_role("link", name="Contoso").click()
     expect(page).to_have_url(f"{world.server.url}/companies/{names['Contoso']}")
+    page.wait_for_selector("html[data-ready]")
 
     row = page.get_by_role("row", name="Slow mail")
     row.locator(".status").focus()

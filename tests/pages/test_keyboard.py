@@ -14,6 +14,7 @@ def test_from_signing_in_to_resolving(world: World, browse: Browse) -> None:
     page.keyboard.type(PASSWORD)
     page.keyboard.press("Enter")
     expect(page.get_by_text("No issues yet").or_(page.get_by_text("Nothing matches"))).to_be_visible()
+    page.wait_for_selector("html[data-ready]")
 
     page.keyboard.press("n")
     expect(page.get_by_role("heading", name="New issue")).to_be_visible()
@@ -28,6 +29,7 @@ def test_from_signing_in_to_resolving(world: World, browse: Browse) -> None:
     expect(page.get_by_role("heading", name="Slow mail n j 5 ?")).to_be_visible()
 
     page.goto("/")
+    page.wait_for_selector("html[data-ready]")
     page.keyboard.press("/")
     page.keyboard.type("slow")
     expect(page).to_have_url(f"{world.server.url}/?search=slow")

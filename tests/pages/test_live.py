@@ -70,6 +70,7 @@ def test_after_a_break_the_page_catches_up(world: World, browse: Browse) -> None
     page = browse("tess", "/login")
     page.route("**/api/events/stream", lambda route: route.abort())
     page.goto("/")
+    page.wait_for_selector("html[data-ready]")
     expect(page.locator("#connection")).to_have_attribute("data-state", "broken")
     expect(page.locator("#connection")).to_have_text("no connection")
 
@@ -86,6 +87,7 @@ def test_a_conflict_says_who_and_lets_one_choose(world: World, browse: Browse, c
     page = browse("tess", "/login")
     page.route("**/api/events/stream", lambda route: route.abort())
     page.goto("/")
+    page.wait_for_selector("html[data-ready]")
     change(world, "Contoso", "resolved")
 
     page.get_by_role("row", name="Contoso").locator(".status").focus()
