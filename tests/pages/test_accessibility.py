@@ -32,6 +32,7 @@ PAGES = [
     "/admin/webhooks/{hook}",
     "/admin/companies",
     "/admin/companies/{company}",
+    "/docs",
     "/nothing/here",
 ]
 
@@ -61,6 +62,7 @@ def test_every_page(world: World, browse: Browse, viewport: dict[str, int]) -> N
     for path in PAGES:
         page.goto(path.format(**ids))
         page.wait_for_selector("html[data-ready]")
+        page.evaluate("document.querySelectorAll('details').forEach(folded => (folded.open = true))")
         wrong += [f"{path}: {violation}" for violation in violations(page)]
         if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
             wrong.append(f"{path}: wider than the screen")

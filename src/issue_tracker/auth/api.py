@@ -81,7 +81,7 @@ def session_of(request: Context, credentials: Credentials) -> SignedIn:
 
 @routes.get("/api/auth/session", answers={200: SessionState})
 def session(request: Context) -> Answer:
-    """The session that this request belongs to."""
+    """The session that this request belongs to. A token has none."""
     identity = request.identity
     if identity.session is None or identity.session_token is None:
         raise Unauthenticated("A token has no session; sign in to have one.")

@@ -13,7 +13,7 @@ from issue_tracker.web import openapi
 from issue_tracker.web.answer import Answer, encode
 from issue_tracker.web.context import Access, Context
 from issue_tracker.web.routing import Endpoint, Routes
-from issue_tracker.web.templating import HTML, environment
+from issue_tracker.web.templating import bare_page
 
 routes = Routes("Operations", access=Access.PUBLIC)
 
@@ -56,5 +56,8 @@ def openapi_json(request: Context) -> Answer:
 
 @routes.get("/docs", transaction=False, documented=False, answers={200: None})
 def docs(request: Context) -> Answer:
-    """The document as a page to read and to try. Served from here, without a CDN."""
-    return Answer(environment.get_template("web/api_docs.html").render().encode(), media_type=HTML)
+    """The document as a page to read and to try (docs/decisions/0016-api-reference.md)."""
+    # Imported where it is used: the Markdown parser would cost every start a twentieth of a second.
+    from issue_tracker.web.reference import reference  # noqa: PLC0415
+
+    return bare_page(request.call, "web/reference.html", api=reference(_described["document"]))

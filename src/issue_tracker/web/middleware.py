@@ -15,8 +15,7 @@ from issue_tracker.settings import Settings
 SANE_REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}")
 
 CONTENT_SECURITY_POLICY = (
-    "default-src 'self'; img-src 'self' data:; "
-    "base-uri 'none'; object-src 'none'; frame-ancestors 'none'; form-action 'self'"
+    "default-src 'self'; base-uri 'none'; object-src 'none'; frame-ancestors 'none'; form-action 'self'"
 )
 
 

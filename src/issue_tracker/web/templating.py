@@ -113,7 +113,8 @@ environment = Environment(
 )
 environment.filters["utc"] = _utc
 environment.globals["asset"] = asset_path
-environment.globals["modules"] = sorted(name[3:] for name in ASSETS if name.startswith("js/") and name != "js/main.js")
+ENTRIES = ("js/main.js", "js/reference.js")
+environment.globals["modules"] = sorted(name[3:] for name in ASSETS if name.startswith("js/") and name not in ENTRIES)
 environment.globals["labels"] = {status.value: label for status, label in LABELS.items()}
 
 PLACES = [

@@ -1,0 +1,93 @@
+"""The page of the API: shows the whole document, its commands run, and it sends what is filled in."""
+
+import os
+import re
+import subprocess
+
+import httpx
+import pytest
+from playwright.sync_api import expect
+
+from issue_tracker.app import endpoints
+from issue_tracker.settings import Settings
+from issue_tracker.web.documents import describe
+from tests.pages.conftest import NARROW, Browse
+from tests.world import World
+
+pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+
+
+def test_shows_the_whole_document(world: World, browse: Browse) -> None:
+    document = describe(endpoints(), Settings())
+    page = browse(None, "/docs", java_script_enabled=False)
+
+    missing = []
+    for path, methods in document["paths"].items():
+        for method, one in methods.items():
+            shown = page.locator(f"details#{one['operationId']}").text_content() or ""
+            expected = [method.upper(), path, *one["responses"], *(field["name"] for field in one["parameters"])]
+            missing += [f"{method} {path}: {text}" for text in expected if text not in shown]
+    for name, schema in document["components"]["schemas"].items():
+        shown = page.locator(f"details#type-{name}").text_content() or ""
+        expected = [*schema.get("properties", ()), *schema.get("enum", ())]
+        missing += [f"{name}: {text}" for text in expected if text not in shown]
+
+    assert missing == []
+
+
+def test_every_reading_command_runs(world: World, browse: Browse) -> None:
+    world.given_issue("Network degradation", {"Acme Manufacturing": "new"})
+    token = world.token("ada", "read")
+    page = browse(None, "/docs")
+    commands = [text for text in page.locator("pre.curl").all_text_contents() if "-X" not in text and "{" not in text]
+    apart = ("/webhooks/", "/stream", "/auth/session ")  # no such webhook, never ends, not for tokens
+    reading = [text for text in commands if not any(part in text for part in apart)]
+    assert len(reading) > 8
+
+    for command in reading:
+        here = re.sub(r"http://127\.0\.0\.1:\d+", world.server.url, command)
+        ran = subprocess.run(
+            ["bash", "-c", f"{here} -sS -o /dev/null -w '%{{http_code}}'"],
+            env=os.environ | {"ISSUE_TRACKER_TOKEN": token},
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=True,
+        )
+        assert ran.stdout == "200", command
+
+
+def test_sends_a_change_in_the_readers_session(world: World, browse: Browse) -> None:
+    world.given_issue("Network degradation", {"Acme Manufacturing": "new"})
+    page = browse("tess", "/docs#set_status")
+    page.locator("#set_status").get_by_role("button", name="Send").click()
+
+    expect(page.locator("#set_status output")).to_contain_text("200 OK")
+    expect(page.locator("#set_status output")).to_contain_text('"status": "resolved"')
+    issue = world.client().call("GET", "/api/issues/Network degradation", 200)
+    assert [one["status"] for one in issue["assignments"]] == ["resolved"]
+
+
+def test_sends_parameters_of_every_kind(world: World, browse: Browse) -> None:
+    world.given_issue("AC/DC", {"Acme Manufacturing": "new", "Fabrikam": "monitoring", "Contoso": "closed"})
+    page = browse("tess", "/docs#get_issue", viewport=NARROW)
+    one = page.locator("#get_issue")
+    one.get_by_label("issue_name").fill("AC/DC")
+    one.get_by_role("button", name="Send").click()
+    expect(one.locator("output")).to_contain_text('"name": "AC/DC"')
+
+    page.goto("/docs#list_issues")
+    listed = page.locator("#list_issues")
+    listed.get_by_label("status").fill("new, monitoring")
+    listed.get_by_role("button", name="Send").click()
+    expect(listed.locator("output")).to_contain_text('"company_name": "Fabrikam"')
+    expect(listed.locator("output")).not_to_contain_text("Contoso")
+
+
+def test_a_stranger_may_read_and_is_told_to_sign_in(world: World, browse: Browse) -> None:
+    page = browse(None, "/docs#list_issues")
+    page.locator("#list_issues").get_by_role("button", name="Send").click()
+
+    expect(page.locator("#list_issues output")).to_contain_text("401")
+    answer = httpx.get(f"{world.server.url}/docs")
+    assert "data:" not in answer.headers["content-security-policy"]
