@@ -1,5 +1,6 @@
 """PostgreSQL goes and comes back: requests answer 503, the probes tell, and nothing has to be restarted."""
 
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -56,6 +57,9 @@ def test_an_outage_is_answered_and_outlived(own_cluster: Cluster, tmp_path: Path
                 assert int(response.headers["Retry-After"]) > 0 and response.json()["detail"]
                 assert "postgres" not in response.text.lower() and str(own_cluster.port) not in response.text
             assert client.get("/healthz").json() == {"status": "ok"}
+            page = client.get("/", headers={"Accept": "text/html"})
+            style = re.search(r"/static/[^\"]+\.css", page.text)
+            assert page.status_code == 503 and style and client.get(style[0]).status_code == 200
 
             own_cluster.start()
             wait_for(server, 200)

@@ -1,7 +1,8 @@
 """START HERE. The application: its life, its layers, and every route.
 
-`create_app` is what servers run. A request passes `Edge` (request id, security headers, canonical path), Litestar's
-routing, and then `web.routing.perform`, which every route shares: session or token, CSRF, role, validation, handler.
+`create_app` is what servers run. A request passes `Edge` (request id, security headers, canonical path),
+`AnsweredAgain` (the same request as before, while nothing was committed), Litestar's routing, and then
+`web.routing.perform`, which every route shares: session or token, CSRF, role, validation, handler.
 """
 
 import asyncio
@@ -37,9 +38,10 @@ from issue_tracker.logs import AccessLog, configure_logs
 from issue_tracker.settings import Settings
 from issue_tracker.web import documents, metrics, static
 from issue_tracker.web.context import Runtime
-from issue_tracker.web.kept import KeptAnswers
+from issue_tracker.web.kept import AnsweredAgain, KeptAnswers
 from issue_tracker.web.middleware import Edge
-from issue_tracker.web.routing import Endpoint, Unrouted, litestar_handlers
+from issue_tracker.web.routing import Endpoint, litestar_handlers
+from issue_tracker.web.unrouted import Unrouted
 
 ROUTES = (
     issues_api.routes,
@@ -110,7 +112,8 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
         openapi_config=None,
         logging_config=None,
     )
-    app: ASGIApp = Edge(metrics.MeasuredRequests(litestar) if settings.metrics else litestar, settings, access_log)
+    routed = AnsweredAgain(litestar, runtime.kept)
+    app: ASGIApp = Edge(metrics.MeasuredRequests(routed) if settings.metrics else routed, settings, access_log)
     if settings.trusted_proxies:
         app = ProxyHeadersMiddleware(app, trusted_hosts=settings.trusted_proxies)  # type: ignore[arg-type,assignment]
     return app

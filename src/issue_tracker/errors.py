@@ -7,6 +7,9 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+TOLD = 20
+"""How many invalid fields the sentence of an error names; `errors` has them all."""
+
 
 class FieldError(msgspec.Struct, frozen=True):
     """One invalid field, by its path in the request, such as `companies[1].status`."""
@@ -146,5 +149,8 @@ class Unavailable(AppError):
 
 
 def sentence(fields: Sequence[FieldError]) -> str:
-    """One sentence that names every invalid field."""
-    return "; ".join(f"{error.field}: {error.message}" if error.field else error.message for error in fields) + "."
+    """One sentence that names the invalid fields; of very many, the first ones and how many more."""
+    told = [f"{error.field}: {error.message}" if error.field else error.message for error in fields[:TOLD]]
+    if len(fields) > TOLD:
+        told.append(f"and {len(fields) - TOLD:,} more")
+    return "; ".join(told) + "."

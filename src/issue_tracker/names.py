@@ -1,6 +1,7 @@
 """Names and texts: how they are cleaned, when they are equal, and what is refused (contract, section 1)."""
 
 import unicodedata
+from collections.abc import Iterable
 
 NAME_LIMIT = 255
 DESCRIPTION_LIMIT = 10_000
@@ -13,14 +14,20 @@ class Name(str):
     __slots__ = ()
 
 
+class IssueName(Name):
+    """The name that an issue may have: a Name that is not reserved."""
+
+    __slots__ = ()
+
+
 class Description(str):
-    """A description: NFC, trimmed, at most 10,000 characters; empty means none."""
+    """A description: NFC, trimmed, lines end in a line feed, at most 10,000 characters; empty means none."""
 
     __slots__ = ()
 
 
 class Note(str):
-    """A note to a change: NFC, trimmed, at most 2,000 characters."""
+    """A note to a change: NFC, trimmed, lines end in a line feed, at most 2,000 characters."""
 
     __slots__ = ()
 
@@ -37,7 +44,7 @@ def parse_name(text: str) -> Name:
     return Name(name)
 
 
-def parse_issue_name(text: str) -> Name:
+def parse_issue_name(text: str) -> IssueName:
     """An issue's name in its stored form. Raises ValueError also for the reserved ones.
 
     `status` is a path of its own (`/api/issues/status`); `.` and `..` are resolved away by clients.
@@ -47,7 +54,7 @@ def parse_issue_name(text: str) -> Name:
         raise ValueError(f"“{name}” is reserved, because /api/issues/status has another meaning; choose another name")
     if name in (".", ".."):
         raise ValueError(f"“{name}” is reserved, because clients resolve it away in paths; choose another name")
-    return name
+    return IssueName(name)
 
 
 def parse_description(text: str) -> Description:
@@ -68,6 +75,17 @@ def key(text: str) -> str:
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).strip().casefold())
 
 
+def repeated(names: Iterable[str]) -> list[tuple[int, str]]:
+    """Those that equal an earlier one, with their places."""
+    seen: set[str] = set()
+    twice = []
+    for index, name in enumerate(names):
+        if key(name) in seen:
+            twice.append((index, name))
+        seen.add(key(name))
+    return twice
+
+
 def storable(name: str) -> bool:
     """Whether a text of unknown origin can be looked up at all: no database holds NUL or lone surrogates."""
     return "\0" not in name and not any("\ud800" <= character <= "\udfff" for character in name)
@@ -78,8 +96,21 @@ def printable(name: str) -> str:
     return name[:NAME_LIMIT].encode("utf-8", "replace").decode()
 
 
+def whole_number(text: str) -> int | None:
+    """The number from 0 up that a text of unknown origin says; None for anything else, and beyond 63 bits."""
+    if not (text.isascii() and text.isdigit() and len(text) < 20):
+        return None
+    number = int(text)
+    return number if number < 2**63 else None
+
+
+def one_newline(text: str) -> str:
+    """The text with line feeds alone between its lines, as forms and files of other systems do not have them."""
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
 def _text(text: str, limit: int) -> str:
-    cleaned = unicodedata.normalize("NFC", text).strip()
+    cleaned = unicodedata.normalize("NFC", one_newline(text)).strip()
     if len(cleaned) > limit:
         raise ValueError(f"must be at most {limit:,} characters, and is {len(cleaned):,}")
     if not storable(cleaned):

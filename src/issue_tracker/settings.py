@@ -102,7 +102,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def https(self) -> bool:
-        return self.public_url.startswith("https://")
+        return urlsplit(self.public_url).scheme == "https"
 
 
 def load(environment: Mapping[str, str] | None = None, **overrides: Any) -> Settings:
@@ -167,12 +167,24 @@ def _check(settings: Settings) -> None:
         raise SettingsError(f"{PREFIX}DATABASE_URL cannot be read; it must be like {DEFAULT_DATABASE_URL}.") from None
     if database in (None, "", ":memory:"):
         raise SettingsError(f"{PREFIX}DATABASE_URL must name a database, like {DEFAULT_DATABASE_URL}.")
-    url = urlsplit(settings.public_url)
-    if url.scheme not in ("http", "https") or not url.netloc or url.path not in ("", "/"):
+    if not _origin(settings.public_url):
         raise SettingsError(f"{PREFIX}PUBLIC_URL must be like https://issues.example.com, without a path.")
+    for name, text in (
+        ("WEBHOOK_ALLOWED_NETWORKS", settings.webhook_allowed_networks),
+        ("TRUSTED_PROXIES", "" if settings.trusted_proxies == "*" else settings.trusted_proxies),
+    ):
+        try:
+            networks(text)
+        except ValueError as refused:
+            raise SettingsError(f"{PREFIX}{name} must be like 10.0.0.0/8,192.168.1.0/24: {refused}.") from None
+
+
+def _origin(text: str) -> bool:
+    """Whether a text is scheme, host and port of a site, and nothing else."""
     try:
-        networks(settings.webhook_allowed_networks)
-    except ValueError as refused:
-        raise SettingsError(
-            f"{PREFIX}WEBHOOK_ALLOWED_NETWORKS must be like 10.0.0.0/8,192.168.1.0/24: {refused}."
-        ) from None
+        url = urlsplit(text)
+        port = url.port
+    except ValueError:
+        return False
+    plain = url.path in ("", "/") and not (url.query or url.fragment or "@" in url.netloc)
+    return url.scheme in ("http", "https") and bool(url.hostname) and plain and port != 0

@@ -1,12 +1,15 @@
 """Sessions: listing, ending, limits, and what ends them (contract, section 3)."""
 
+import time
 from typing import Any
 
 import pytest
 from sqlalchemy import select
 
 from issue_tracker.database.tables import sessions, tokens, users
-from tests.world import PASSWORD, Client, World
+from issue_tracker.settings import Settings
+from tests.server import serving
+from tests.world import PASSWORD, Client, Clock, World
 
 NEW = "a new and longer password"
 
@@ -135,3 +138,31 @@ def test_a_token_has_no_session(world: World) -> None:
     client.call("GET", "/api/auth/session", 401)
     client.call("POST", "/api/auth/password", 403, json={"current_password": PASSWORD, "new_password": NEW})
     assert client.call("GET", "/api/auth/sessions", 200)["total"] == 0
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_noting_the_use_never_makes_a_reader_wait(world: World) -> None:
+    """An import holds SQLite's one write lock for as long as it takes; who reads meanwhile is answered."""
+    tess = world.client("tess")
+    tess.call("GET", "/api/issues", 200)
+    world.clock.advance(minutes=2)
+    with world.database.write():
+        began = time.monotonic()
+        for path in ("/api/issues", "/api/companies", "/", "/matrix"):
+            assert tess.get(path).status_code == 200
+        assert time.monotonic() - began < world.server.settings.database_wait_seconds
+    world.clock.advance(hours=11)
+    assert alive(tess)
+
+
+def test_a_short_idle_limit_slides_too(fresh_database_url: str, clock: Clock) -> None:
+    settings = Settings(database_url=fresh_database_url, session_idle_hours=0.01, log_level="error")
+    with serving(settings) as server:
+        world = World(server, clock)
+        tess = world.client("tess")
+        for _ in range(12):
+            clock.advance(seconds=10)
+            tess.call("GET", "/api/issues", 200)
+        clock.advance(seconds=37)
+        tess.call("GET", "/api/issues", 401)
+        world.close()

@@ -139,7 +139,10 @@ def test_retry_after_is_honoured_within_reason() -> None:
     assert wait_after(1, "100", at) == 100 * second
     assert wait_after(1, "Thu, 01 Jan 2026 01:00:00 GMT", at) == 3600 * second
     assert wait_after(1, "99999999999", at) == timedelta(days=1)
-    for nonsense in ("soon", "-5", "1e3", "", "Thu, 99 Foo"):
+    for number in ("9" * 5000, "000000000000000100000"):
+        assert wait_after(1, number, at) == timedelta(days=1)
+    endless = "Mon, 01 Jan 99999999999 00:00:00 GMT"
+    for nonsense in ("soon", "-5", "1e3", "", "Thu, 99 Foo", endless, "Mon, 01 Jan " + "9" * 5000 + " 00:00:00 GMT"):
         assert 4.5 * second <= wait_after(1, nonsense, at) <= 5.5 * second
     assert {wait_after(2, None, at) for _ in range(20)} != {wait_after(2, None, at)}
 
@@ -149,7 +152,7 @@ def test_retry_after_is_honoured_within_reason() -> None:
     [
         "127.0.0.1 10.0.0.1 172.16.0.1 192.168.1.1 169.254.169.254 0.0.0.0 100.64.0.1 224.0.0.1 240.0.0.1",
         "255.255.255.255 ::1 :: fe80::1 fc00::1 ff02::1 ::ffff:127.0.0.1 ::ffff:10.0.0.1 64:ff9b::7f00:1",
-        "2002:7f00:1:: 2001:db8::1 2001:0:4136:e378:8000:63bf:80ff:fffe",
+        "2002:7f00:1:: 2001:db8::1 2001:0:4136:e378:8000:63bf:80ff:fffe fec0::1 192.0.0.192",
     ],
 )
 def test_private_addresses_are_refused(addresses: str) -> None:

@@ -108,7 +108,7 @@ def test_a_refusal_stands_in_the_dialog_and_nothing_is_lost(world: World, browse
 
     dialog.get_by_role("button", name="Resolve 5").click()
 
-    expect(dialog.get_by_role("alert")).to_have_text("The server cannot be reached. Nothing was changed.")
+    expect(dialog.get_by_role("alert")).to_have_text("No answer from the server. It may or may not have been done.")
     expect(dialog.get_by_label("Note (optional)")).to_have_value("Restarted the relay")
     page.unroute("**/assignments/bulk")
     dialog.get_by_role("button", name="Resolve 5").click()

@@ -2,7 +2,9 @@
 
 import pytest
 from playwright.sync_api import Page, expect
+from sqlalchemy import update
 
+from issue_tracker.database.tables import issues
 from tests.pages.conftest import Browse
 from tests.world import World
 
@@ -48,3 +50,20 @@ def test_no_conflict_with_what_one_did_not_touch(world: World, browse: Browse) -
 
     expect(page.get_by_text("Saved.")).to_be_visible()
     assert description(world) == "As Tess saw it"
+
+
+def test_no_conflict_with_line_ends_of_another_system(world: World, browse: Browse) -> None:
+    """A description from a file or a client with CR LF, which a browser sends back as it shows it: with LF."""
+    body = {"name": "Slow mail", "description": "one\r\ntwo\rthree"}
+    issue = world.client().call("POST", "/api/issues", 201, json=body)
+    assert issue["description"] == "one\ntwo\nthree"
+    with world.database.write() as tx:  # as it was stored before
+        tx.execute(update(issues).values(description="one\r\ntwo"))
+    page = browse("tess", f"/issues/{issue['issue_id']}")
+    page.get_by_text("Edit name and description").click()
+    page.get_by_label("Name").fill("Slow mail again")
+
+    page.get_by_role("button", name="Save").click()
+
+    expect(page.get_by_text("Saved.")).to_be_visible()
+    expect(page.get_by_role("heading", name="Slow mail again")).to_be_visible()

@@ -127,3 +127,19 @@ def test_a_session_that_ends_is_said(world: World, browse: Browse) -> None:
             world.client("tess").call("DELETE", f"/api/auth/sessions/{session['id']}", 204)
 
     expect(page.locator("#connection")).to_have_text("signed out", timeout=20000)
+
+
+@pytest.mark.parametrize("asked", ["contoso", "CONTOSO ", "straße nord", "STRASSE Nord"])
+def test_a_company_filter_in_any_case_hears_of_its_company(world: World, browse: Browse, asked: str) -> None:
+    company = "Contoso" if "con" in asked.lower() else "Straße Nord"
+    world.given_companies("Straße Nord")
+    world.given_issue("Slow mail", {company: "new"})
+    page = browse("tess", f"/?companyName={asked}")
+    expect(page.locator("#connection")).to_have_attribute("data-state", "live")
+
+    change(world, company, "monitoring")
+    expect(page.get_by_role("row", name=company).locator(".status")).to_have_text("Monitoring")
+
+    world.given_issue("Broken phones")
+    change(world, company, "new", issue="Broken phones")
+    expect(page.locator("#updates")).to_be_visible()

@@ -68,7 +68,7 @@ def test_a_refusal_reverts_and_says_why(world: World, browse: Browse) -> None:
     row.locator(".status").focus()
     page.keyboard.press("6")
 
-    expect(page.locator(".toast.wrong")).to_contain_text("Not changed. The server cannot be reached.")
+    expect(page.locator(".toast.wrong")).to_contain_text("No answer from the server.")
     expect(row.locator(".status")).to_have_text("Investigating")
     page.unroute("**/api/issues/status/bulk")
     page.get_by_role("button", name="Again").click()

@@ -8,27 +8,39 @@ from issue_tracker.actor import command_line
 from issue_tracker.companies.queries import get_company_by_name
 from issue_tracker.issues import operations, queries
 from issue_tracker.status import Status
-from tests.world import World
+from tests.events.processes import own_servers
+from tests.world import Client, World
 
 WRITERS = 64
 
 
 def test_of_64_writers_at_once_none_is_refused(world: World) -> None:
+    """Through one process, which has them queue, and through four that know of each other by the database alone."""
     names = [f"Fault {number}" for number in range(WRITERS)]
     for name in names:
         world.given_issue(name, {"Contoso": "new"})
     clients = [world.client("tess") for _ in names]
 
+    with own_servers(world.server.settings.database_url, *[()] * 4) as servers:
+        for urls, changes in (
+            ([world.server.url], ("investigating", "monitoring", "resolved")),
+            ([server.url for server in servers], ("new", "in_progress", "closed")),
+        ):
+            codes = at_once(clients, names, urls, changes)
+            assert codes == [[200] * len(changes)] * WRITERS
+            assert clients[0].call("GET", f"/api/issues?status={changes[-1]}&limit=1", 200)["total"] == WRITERS
+
+
+def at_once(clients: list[Client], names: list[str], urls: list[str], changes: tuple[str, ...]) -> list[list[int]]:
+    """Every client makes its changes to its own issue, all clients at once, spread over the servers."""
+
     def write(number: int) -> list[int]:
-        changes = ("investigating", "monitoring", "resolved")
+        url = f"{urls[number % len(urls)]}/api/issues/status"
         body = {"issue_name": names[number], "company_name": "Contoso"}
-        return [clients[number].put("/api/issues/status", json={**body, "status": to}).status_code for to in changes]
+        return [clients[number].put(url, json={**body, "status": to}).status_code for to in changes]
 
-    with ThreadPoolExecutor(WRITERS) as pool:
-        codes = list(pool.map(write, range(WRITERS)))
-
-    assert codes == [[200, 200, 200]] * WRITERS
-    assert clients[0].call("GET", "/api/issues?status=resolved&limit=1", 200)["total"] == WRITERS
+    with ThreadPoolExecutor(len(clients)) as pool:
+        return list(pool.map(write, range(len(clients))))
 
 
 @pytest.mark.parametrize("engine", ["postgresql"], indirect=True)

@@ -124,3 +124,31 @@ def test_a_key_on_another_method_means_nothing(world: World) -> None:
     for number in range(2):
         answer = client.put("/api/issues/Fault", json={"description": f"{number}"}, headers={"Idempotency-Key": "k1"})
         assert answer.json()["description"] == f"{number}"
+
+
+@pytest.mark.parametrize(
+    ("path", "refused", "good"),
+    [
+        ("/api/issues", {"name": ""}, {"name": "Fault"}),
+        (
+            "/api/users",
+            {"email": "no", "name": "N", "role": "member"},
+            {"email": "n@h.example", "name": "N", "role": "member"},
+        ),
+        (
+            "/api/auth/password",
+            {"current_password": "wrong one", "new_password": "a longer password"},
+            {"current_password": PASSWORD, "new_password": "a longer password"},
+        ),
+    ],
+)
+def test_a_refused_body_is_kept_like_any_answer(world: World, path: str, refused: Any, good: Any) -> None:
+    ada = world.client("ada")
+    key = {"Idempotency-Key": "k"}
+    first = ada.post(path, json=refused, headers=key)
+    assert first.status_code == 400
+    again = ada.post(path, json=refused, headers=key)
+    assert (again.status_code, again.text) == (400, first.text)
+    assert again.headers["Idempotent-Replayed"] == "true"
+    assert ada.post(path, json=good, headers=key).status_code == 422
+    assert ada.post(path, json=good, headers={"Idempotency-Key": "another"}).status_code < 300

@@ -14,7 +14,7 @@ from issue_tracker.auth.signin import SignedIn, Visitor, sign_in
 from issue_tracker.auth.tokens import Scope, Token
 from issue_tracker.auth.users import Email, User
 from issue_tracker.clock import Timestamp, iso, now
-from issue_tracker.errors import Forbidden, Invalid, Unauthenticated
+from issue_tracker.errors import Forbidden, Invalid
 from issue_tracker.names import Name
 from issue_tracker.web.answer import Answer, encode
 from issue_tracker.web.context import Access, Context, Identity
@@ -79,13 +79,10 @@ def session_of(request: Context, credentials: Credentials) -> SignedIn:
     return sign_in(request.database, request.settings, credentials.email, credentials.password, visitor)
 
 
-@routes.get("/api/auth/session", answers={200: SessionState})
+@routes.get("/api/auth/session", session_only=True, answers={200: SessionState})
 def session(request: Context) -> Answer:
     """The session that this request belongs to. A token has none."""
-    identity = request.identity
-    if identity.session is None or identity.session_token is None:
-        raise Unauthenticated("A token has no session; sign in to have one.")
-    return Answer.json(session_state(identity))
+    return Answer.json(session_state(request.identity))
 
 
 @routes.post("/api/auth/logout", answers={204: None})
@@ -105,7 +102,7 @@ class PasswordChange(msgspec.Struct, forbid_unknown_fields=True):
     new_password: Password
 
 
-@routes.post("/api/auth/password", transaction=False, answers={204: None}, errors=(400, 413, 415))
+@routes.post("/api/auth/password", session_only=True, transaction=False, answers={204: None}, errors=(400, 413, 415))
 def change_password(request: Context, body: PasswordChange) -> Answer:
     """Set one's own password. All other sessions of the user end."""
     return change_own_password(request, body.current_password, body.new_password)
@@ -113,8 +110,6 @@ def change_password(request: Context, body: PasswordChange) -> Answer:
 
 def change_own_password(request: Context, current: str, new: Password) -> Answer:
     """Hashes outside any transaction, then changes. Raises Invalid for a wrong current password."""
-    if request.identity.session is None:
-        raise Forbidden("Sign in with a session to change the password.")
     with request.database.read() as tx:
         held = users.password_hash_of(tx, request.user_id)
     if not verify_password(held, current):
@@ -171,7 +166,9 @@ class TokenList(msgspec.Struct):
     total: int
 
 
-@routes.post("/api/auth/tokens", access=Access.HELPDESK, answers={201: FullToken}, errors=(400, 413, 415, 422))
+@routes.post(
+    "/api/auth/tokens", session_only=True, access=Access.HELPDESK, answers={201: FullToken}, errors=(400, 413, 415, 422)
+)
 def create_token(request: Context, body: NewToken) -> Answer:
     """Make an API token. Its text is in this answer and nowhere else; a replayed answer has null instead."""
     token, text = tokens.create_token(

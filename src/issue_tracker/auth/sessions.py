@@ -16,8 +16,10 @@ from issue_tracker.database.tables import sessions, users
 from issue_tracker.errors import NotFound
 from issue_tracker.settings import Settings
 
-TOUCH_AFTER = timedelta(minutes=1)
-"""How stale `used_at` may be: one write a minute, not one a request."""
+
+def touch_after(settings: Settings) -> timedelta:
+    """How stale `used_at` may be: one write a minute, not one a request; more often where the idle limit is short."""
+    return min(timedelta(minutes=1), timedelta(hours=settings.session_idle_hours) / 4)
 
 
 class Session(msgspec.Struct, frozen=True):

@@ -17,7 +17,7 @@ from issue_tracker.clock import Timestamp, iso, now
 from issue_tracker.database.engine import created_id
 from issue_tracker.database.prepared import Prepared, instant
 from issue_tracker.database.tables import tokens, users
-from issue_tracker.errors import Forbidden, Invalid, NotFound
+from issue_tracker.errors import FieldError, Forbidden, Invalid, NotFound
 from issue_tracker.events.catalog import Change, EventType
 from issue_tracker.events.record import record
 
@@ -69,13 +69,16 @@ def create_token(
     at = now()
     if actor.channel.startswith("token:"):
         raise Forbidden("A token cannot make tokens; sign in with a session.")
+    wrong = []
     if expires_at is not None and expires_at <= at:
-        raise Invalid.field("expires_at", "must be in the future")
+        wrong.append(FieldError("expires_at", "must be in the future"))
     if not scopes:
-        raise Invalid.field("scopes", "must name read, write or both")
+        wrong.append(FieldError("scopes", "must name read, write or both"))
     same = select(tokens.c.id).where(tokens.c.user_id == user_id, tokens.c.name == name)
     if tx.execute(same).first() is not None:
-        raise Invalid.field("name", f"you have a token called “{name}” already")
+        wrong.append(FieldError("name", f"you have a token called “{name}” already"))
+    if wrong:
+        raise Invalid.of(wrong)
     key, secret = secrets.token_hex(8), secrets.token_urlsafe(32)
     inserted = tx.execute(
         insert(tokens).values(

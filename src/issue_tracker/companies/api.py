@@ -1,10 +1,14 @@
 """Companies (contract, section 6)."""
 
+from typing import Annotated
+
 import msgspec
+from msgspec import Meta
 
 from issue_tracker.companies import operations, queries
 from issue_tracker.companies.queries import Company
-from issue_tracker.names import Name
+from issue_tracker.errors import InvalidQuery
+from issue_tracker.names import Name, storable
 from issue_tracker.web.answer import Answer
 from issue_tracker.web.context import Access, Context
 from issue_tracker.web.routing import Routes
@@ -22,8 +26,10 @@ class CompanyList(msgspec.Struct):
 class CompanyQuery(msgspec.Struct):
     """Which companies to list."""
 
-    search: str = ""
-    include_archived: bool = msgspec.field(default=False, name="includeArchived")
+    search: Annotated[str, Meta(max_length=255, description="A part of the name; case does not matter.")] = ""
+    include_archived: Annotated[bool, Meta(description="Whether archived companies are listed, too.")] = msgspec.field(
+        default=False, name="includeArchived"
+    )
 
 
 class NewCompany(msgspec.Struct, forbid_unknown_fields=True):
@@ -42,6 +48,8 @@ class CompanyChange(msgspec.Struct, forbid_unknown_fields=True):
 @routes.get("/api/companies", answers={200: CompanyList}, errors=(422,))
 def list_companies(request: Context, query: CompanyQuery) -> Answer:
     """Companies by name, with how many open issues each has."""
+    if not storable(query.search):
+        raise InvalidQuery.field("search", "must not contain NUL characters")
     found = queries.list_companies(
         request.tx, request.actor, search=query.search, include_archived=query.include_archived
     )

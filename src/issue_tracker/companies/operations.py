@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+import msgspec
 from sqlalchemy import Connection, delete, exists, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
@@ -9,7 +10,7 @@ from issue_tracker.actor import Actor, require_super_admin
 from issue_tracker.clock import now
 from issue_tracker.companies.queries import Company, find_companies, get_company
 from issue_tracker.database.engine import created_id
-from issue_tracker.database.tables import assignments, companies, events, issues
+from issue_tracker.database.tables import assignments, companies, events, issues, webhooks
 from issue_tracker.errors import Invalid
 from issue_tracker.events.catalog import Change, EventType, Subject
 from issue_tracker.events.record import record
@@ -104,6 +105,9 @@ def delete_company(tx: Connection, actor: Actor, company_id: int) -> None:
     company = get_company(tx, company_id)
     history = exists().where(events.c.company_id == company_id, events.c.audit.is_(False))
     assigned = exists().where(assignments.c.company_id == company_id)
+    chosen = tx.execute(select(webhooks.c.company_ids).where(webhooks.c.company_ids != "[]")).scalars()
+    if any(company_id in msgspec.json.decode(ids) for ids in chosen):
+        raise Invalid(f"A webhook is about “{company.name}”; it cannot be deleted; archive it instead.")
     if tx.execute(select(history | assigned)).scalar_one():
         raise Invalid(f"“{company.name}” has a history and cannot be deleted; archive it instead.")
     try:

@@ -11,7 +11,7 @@ from issue_tracker.database.prepared import Prepared
 from issue_tracker.database.tables import assignments, companies
 from issue_tracker.database.types import Id, Key
 from issue_tracker.errors import NotFound
-from issue_tracker.names import key, printable, storable
+from issue_tracker.names import NAME_LIMIT, key, printable, storable
 from issue_tracker.status import OPEN
 
 LARGEST_ID = 2**63 - 1
@@ -32,6 +32,8 @@ def list_companies(tx: Connection, actor: Actor, *, search: str = "", include_ar
     query = _select().order_by(companies.c.name_key, companies.c.company_id)
     if not include_archived:
         query = query.where(companies.c.archived.is_(False))
+    if not storable(search) or len(search) > NAME_LIMIT:
+        return []
     if search:
         query = query.where(companies.c.name_key.contains(key(search), autoescape=True))
     return [_company(row) for row in tx.execute(query)]
@@ -70,8 +72,8 @@ def get_companies(tx: Connection, names: Iterable[str]) -> dict[str, Company]:
     found = find_companies(tx, names)
     missing = [f"“{name}”" for name in names if key(name) not in found]
     if missing:
-        word = "company" if len(missing) == 1 else "companies"
-        raise NotFound(f"There is no {word} called {', '.join(dict.fromkeys(missing))}.")
+        there = "There is no company" if len(missing) == 1 else "There are no companies"
+        raise NotFound(f"{there} called {', '.join(dict.fromkeys(missing))}.")
     return found
 
 

@@ -129,25 +129,26 @@ class Database:
             return None
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
+    def write(self, *, wait: bool = True) -> Iterator[Connection]:
         """One transaction, committed (durably) when the block ends, rolled back when it raises.
 
-        Raises Unavailable when the database cannot be reached, or is too busy, in time.
+        Raises Unavailable when the database cannot be reached, or is too busy, in time; without `wait`, on SQLite, as
+        soon as anybody else is writing.
         """
         if not self.sqlite:
             with self._transaction("BEGIN") as connection:
                 yield connection
         else:
-            if not self._write_turn.acquire(self.wait_seconds):
+            if not self._write_turn.acquire(self.wait_seconds if wait else 0):
                 raise Unavailable
             try:
-                with self._transaction("BEGIN IMMEDIATE") as connection:
+                with self._transaction("BEGIN IMMEDIATE", wait=wait) as connection:
                     yield connection
             finally:
                 self._write_turn.release()
 
     @contextmanager
-    def _transaction(self, begin: str, mapping: str = MAPPED) -> Iterator[Connection]:
+    def _transaction(self, begin: str, mapping: str = MAPPED, *, wait: bool = True) -> Iterator[Connection]:
         """Begins and ends on the driver's connection: SQLAlchemy's own bookkeeping would cost more than a small query.
 
         Connections stay checked out between transactions, the last used first (docs/decisions/0010).
@@ -158,12 +159,7 @@ class Database:
         connection: Connection | None = None
         try:
             connection = self._take()
-            driver = connection.connection.dbapi_connection
-            assert driver is not None
-            if self.sqlite and connection.info.get("mapping", MAPPED) != mapping:
-                driver.execute(f"PRAGMA {mapping}")
-                connection.info["mapping"] = mapping
-            driver.execute(begin)
+            driver = self._begin(connection, begin, mapping, wait)
             yield connection
             if connection.in_transaction():
                 connection.commit()
@@ -172,7 +168,8 @@ class Database:
             self._give_back(connection)
             connection = None
         except self._unavailable as error:
-            log.warning("database unavailable", reason=type(getattr(error, "orig", None) or error).__name__)
+            if wait:
+                log.warning("database unavailable", reason=type(getattr(error, "orig", None) or error).__name__)
             raise Unavailable from error
         except self._conflict as error:
             raise Invalid("Something that this refers to was changed at the same time; try again.") from error
@@ -188,6 +185,21 @@ class Database:
         for news in brought:
             for wake in self.after[news]:
                 wake()
+
+    def _begin(self, connection: Connection, begin: str, mapping: str, wait: bool) -> Any:
+        driver = _driver(connection)
+        if self.sqlite and connection.info.get("mapping", MAPPED) != mapping:
+            driver.execute(f"PRAGMA {mapping}")
+            connection.info["mapping"] = mapping
+        if wait or not self.sqlite:
+            driver.execute(begin)
+            return driver
+        driver.execute("PRAGMA busy_timeout=0")
+        try:
+            driver.execute(begin)
+        finally:
+            driver.execute(f"PRAGMA busy_timeout={int(self.wait_seconds * 1000)}")
+        return driver
 
     def _take(self) -> Connection:
         """A connection that works: one that idled for long is asked first, because its server may be gone."""

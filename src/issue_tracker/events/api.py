@@ -13,7 +13,7 @@ from issue_tracker.events.live import LiveAnswer
 from issue_tracker.events.order import settled_until
 from issue_tracker.events.queries import EventFilters, Selection
 from issue_tracker.events.stream import Listener
-from issue_tracker.names import storable
+from issue_tracker.names import storable, whole_number
 from issue_tracker.web import conditional
 from issue_tracker.web.answer import Answer
 from issue_tracker.web.context import Context
@@ -56,14 +56,15 @@ class EventQuery(msgspec.Struct, kw_only=True):
 @routes.get("/api/events", transaction=False, answers={200: EventList}, errors=(404,))
 def list_events(request: Context, query: EventQuery) -> Answer:
     """The history: who changed what, when, and why. Audit events are for super admins."""
-    if not storable(query.actor + query.request_id):
-        raise InvalidQuery.field("actor", "must not contain NUL characters")
+    for name, text in (("actor", query.actor), ("requestId", query.request_id)):
+        if not storable(text):
+            raise InvalidQuery.field(name, "must not contain NUL characters")
     # Whoever goes on from the last number seen must not step over one that is still to come.
     until = None if query.after is None else settled_until(request.database, query.after)
     filters = EventFilters(
         issue_name=query.issue_name,
         company_name=query.company_name,
-        types=tuple(query.type),
+        types=tuple(dict.fromkeys(query.type)),
         actor=query.actor,
         request_id=query.request_id,
     )
@@ -107,9 +108,10 @@ def _last_event_id(request: Context) -> int | None:
     text = (request.header("last-event-id") or "").strip()
     if not text:
         return None
-    if not (text.isascii() and text.isdigit() and int(text) < 2**63):
+    number = whole_number(text)
+    if number is None:
         raise Invalid("Last-Event-ID must be the event_id of an event.")
-    return int(text)
+    return number
 
 
 def _next(request: Context, direction: str, event_id: int) -> str:

@@ -262,14 +262,15 @@ def wait_after(attempts: int, retry_after: str | None, at: datetime) -> timedelt
     wait = SCHEDULE[attempts - 1] * random.uniform(0.9, 1.1)
     if retry_after is None:
         return wait
-    text = retry_after.strip()
-    asked = timedelta(0)
-    if text.isascii() and text.isdigit():
-        asked = timedelta(seconds=min(int(text), LONGEST_WAIT.total_seconds()))
-    else:
-        try:
-            until = parsedate_to_datetime(text)
-            asked = until - at if until.tzinfo else timedelta(0)
-        except ValueError:
-            pass
-    return max(wait, min(asked, LONGEST_WAIT))
+    return max(wait, min(_asked(retry_after.strip(), at), LONGEST_WAIT))
+
+
+def _asked(retry_after: str, at: datetime) -> timedelta:
+    """What a receiver's Retry-After says (RFC 9110, 10.2.3), or nothing: it is a stranger's text."""
+    if retry_after.isascii() and retry_after.isdigit():
+        return timedelta(seconds=int(retry_after)) if len(retry_after) < 9 else LONGEST_WAIT
+    try:
+        until = parsedate_to_datetime(retry_after)
+        return until - at if until.tzinfo else timedelta(0)
+    except (ValueError, OverflowError):
+        return timedelta(0)

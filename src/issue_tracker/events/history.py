@@ -12,7 +12,7 @@ from issue_tracker.actor import Actor, require_helpdesk
 from issue_tracker.clock import iso
 from issue_tracker.database.tables import events
 from issue_tracker.events.catalog import EventType
-from issue_tracker.names import key
+from issue_tracker.names import key, storable, whole_number
 from issue_tracker.status import Status
 
 READ = 400
@@ -75,6 +75,8 @@ def activity(
     tx: Connection, actor: Actor, *, issue_name: str, company_name: str, type_: EventType | None, before: str = ""
 ) -> History:
     """What happened at all. The audit shows only where its type is asked for, to super admins."""
+    if not (storable(issue_name) and storable(company_name)):
+        return History([], None)
     audit = type_ is not None and type_.audit and actor.super_admin
     conditions: list[ColumnElement[bool]] = [events.c.audit.is_(audit)]
     if type_ is not None:
@@ -104,8 +106,8 @@ def _history(
 ) -> History:
     require_helpdesk(actor)
     query = select(events).where(*conditions).order_by(events.c.event_id.desc()).limit(READ)
-    if before.isascii() and before.isdigit():
-        query = query.where(events.c.event_id < min(int(before), 2**63 - 1))
+    if (newest := whole_number(before)) is not None:
+        query = query.where(events.c.event_id < newest)
     rows = tx.execute(query).all()
     entries: list[Entry] = []
     last = 0

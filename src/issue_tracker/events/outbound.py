@@ -29,6 +29,9 @@ FAILURES = (httpcore.NetworkError, httpcore.ProtocolError, httpcore.UnsupportedP
 
 NAT64 = IPv6Network("64:ff9b::/96")
 
+PROTOCOL_ASSIGNMENTS = IPv4Network("192.0.0.0/24")
+"""RFC 6890, of which older Pythons know only parts as private."""
+
 
 class Refused(Exception):
     """The address is not one to connect to; the message says why."""
@@ -92,6 +95,10 @@ def public(address: Address) -> bool:
             inner = IPv4Address(int(address) & 0xFFFFFFFF)
         if inner is not None:
             return public(inner)
+        if address.is_site_local:
+            return False
+    elif address in PROTOCOL_ASSIGNMENTS:
+        return False
     return address.is_global and not (address.is_multicast or address.is_reserved or address.is_unspecified)
 
 

@@ -1,5 +1,7 @@
 """The page of what happened, by whom."""
 
+from urllib.parse import urlencode
+
 import msgspec
 
 from issue_tracker.events.catalog import EventType
@@ -38,7 +40,7 @@ def show_activity(request: Context) -> Answer:
         type_=chosen,
         before=asked.get("before", ""),
     )
-    kept = "".join(f"&{name}={value}" for name, value in asked.items() if name != "before" and value)
+    kept = urlencode([(name, value) for name, value in asked.items() if name != "before" and value])
     seen = [type_ for type_ in EventType if request.actor.super_admin or not type_.audit]
     view = ActivityView(
         issue_name=asked.get("issueName", ""),
@@ -46,7 +48,7 @@ def show_activity(request: Context) -> Answer:
         type=chosen.value if chosen else "",
         types=[("", "Everything"), *((type_.value, type_.value) for type_ in seen)],
         entries=found.entries,
-        more=f"/activity{found.more}{kept}" if found.more else None,
+        more="&".join(filter(None, (f"/activity{found.more}", kept))) if found.more else None,
         filtered=any(value for name, value in asked.items() if name != "before"),
         live="before" not in asked,
     )

@@ -14,7 +14,7 @@ from issue_tracker.actor import Actor, require_super_admin
 from issue_tracker.clock import Timestamp, iso, now
 from issue_tracker.database.engine import News, announce, created_id
 from issue_tracker.database.tables import companies, deliveries, delivery_attempts, webhooks
-from issue_tracker.errors import Invalid, NotFound
+from issue_tracker.errors import FieldError, Invalid, NotFound
 from issue_tracker.events.catalog import Change, EventType
 from issue_tracker.events.messages import KNOWN_TYPES, TEST, Message, State, delivery_row, new_message_id
 from issue_tracker.events.record import record
@@ -190,13 +190,17 @@ def redeliver(tx: Connection, actor: Actor, delivery_id: int) -> Delivery:
 
 def _checked(tx: Connection, wanted: Wanted) -> dict[str, Any]:
     values: dict[str, Any] = {}
+    wrong = []
     if wanted.url is not None:
-        values["url"] = _checked_url(wanted.url)
+        values["url"] = wanted.url.strip()
+        wrong += _wrong_with_url(wanted.url.strip())
     if wanted.event_types is not None:
         unknown = [name for name in wanted.event_types if name not in KNOWN_TYPES]
         if unknown:
-            raise Invalid.field("event_types", f"{', '.join(unknown)[:200]}: no such type")
+            wrong.append(FieldError("event_types", f"{', '.join(unknown)[:200]}: no such type"))
         values["event_types"] = msgspec.json.encode(sorted(set(wanted.event_types))).decode()
+    if wrong:
+        raise Invalid.of(wrong)
     if wanted.company_ids is not None:
         ids = sorted(set(wanted.company_ids))
         known = set(tx.execute(select(companies.c.company_id).where(companies.c.company_id.in_(ids))).scalars())
@@ -211,8 +215,7 @@ def _checked(tx: Connection, wanted: Wanted) -> dict[str, Any]:
     return values
 
 
-def _checked_url(text: str) -> str:
-    url = text.strip()
+def _wrong_with_url(url: str) -> list[FieldError]:
     try:
         parts = urlsplit(url)
         # An impossible port raises too.
@@ -220,10 +223,10 @@ def _checked_url(text: str) -> str:
     except ValueError:
         good = False
     if not good or not url.isascii() or any(character <= " " for character in url):
-        raise Invalid.field("url", "must be an http or https address, such as https://hooks.example.com/issues")
+        return [FieldError("url", "must be an http or https address, such as https://hooks.example.com/issues")]
     if parts.username is not None or parts.fragment:
-        raise Invalid.field("url", "must have neither a user name nor a fragment")
-    return url
+        return [FieldError("url", "must have neither a user name nor a fragment")]
+    return []
 
 
 def _new_secret() -> str:

@@ -10,13 +10,14 @@ from issue_tracker.events.webhooks import Delivery, Wanted, Webhook
 from issue_tracker.web.answer import Answer, encode
 from issue_tracker.web.context import Access, Context
 from issue_tracker.web.routing import Routes
+from issue_tracker.web.validation import LINE
 
 routes = Routes("Webhooks", access=Access.SUPER_ADMIN)
 
 Url = Annotated[str, Meta(max_length=2000, examples=["https://hooks.example.com/issues"])]
 Types = Annotated[list[Annotated[str, Meta(max_length=100)]], Meta(max_length=100)]
 CompanyIds = Annotated[list[Annotated[int, Meta(ge=1, le=2**63 - 1)]], Meta(max_length=500)]
-Text = Annotated[str, Meta(max_length=500, pattern="^[^\\x00-\\x1f\\x7f]*$")]
+Text = Annotated[str, Meta(max_length=500, pattern=LINE)]
 
 
 class WebhookList(msgspec.Struct):

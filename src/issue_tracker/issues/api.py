@@ -2,13 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Annotated
 from urllib.parse import quote
 
 import msgspec
 from sqlalchemy import Connection
 
-from issue_tracker.companies.queries import get_company_by_name
-from issue_tracker.errors import Invalid
+from issue_tracker.companies.queries import get_companies, get_company_by_name
 from issue_tracker.issues import operations, queries, transfer
 from issue_tracker.issues.bulk import BulkResult, Outcome, set_statuses
 from issue_tracker.issues.listing import IssueQuery, filters_of, next_link, order_of, position_of
@@ -16,12 +16,13 @@ from issue_tracker.issues.models import Issue, IssueHead, NamedAssignment
 from issue_tracker.issues.operations import NewAssignment
 from issue_tracker.issues.queries import Filters, Order, Position, Row
 from issue_tracker.issues.render import Page, render
-from issue_tracker.names import Description, Name, Note, parse_issue_name
+from issue_tracker.names import Description, IssueName, Name, Note
 from issue_tracker.status import Status
 from issue_tracker.web import conditional
-from issue_tracker.web.answer import Answer
+from issue_tracker.web.answer import JSON, Answer
 from issue_tracker.web.context import Access, Context
 from issue_tracker.web.routing import Routes
+from issue_tracker.web.validation import Distinct, refuse_repeated
 
 routes = Routes("Issues")
 
@@ -45,20 +46,30 @@ class CompanyStatus(msgspec.Struct, forbid_unknown_fields=True):
     status: Status | None = None
 
 
+Companies = Annotated[list[CompanyStatus], Distinct("company_name")]
+Names = Annotated[list[Name], Distinct()]
+
+
 class NewIssue(msgspec.Struct, forbid_unknown_fields=True):
     """An issue to create."""
 
-    name: Name
+    name: IssueName
     description: Description | None = None
-    companies: list[CompanyStatus] | None = None
+    companies: Companies | None = None
+
+    def __post_init__(self) -> None:
+        refuse_repeated(self)
 
 
 class IssueChange(msgspec.Struct, forbid_unknown_fields=True):
     """What to change. Absent or null keeps what is there; an empty description clears it."""
 
     description: Description | None = None
-    new_name: Name | None = None
-    add_companies: list[CompanyStatus] | None = None
+    new_name: IssueName | None = None
+    add_companies: Companies | None = None
+
+    def __post_init__(self) -> None:
+        refuse_repeated(self)
 
 
 class StatusChange(msgspec.Struct, forbid_unknown_fields=True):
@@ -82,11 +93,14 @@ class BulkChange(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
     issue_name: Name
     status: Status
-    companies: list[Name] | None = None
-    exclude: list[Name] | None = None
+    companies: Names | None = None
+    exclude: Names | None = None
     only_from: list[Status] | None = msgspec.field(default=None, name="from")
     note: Note | None = None
     dry_run: bool = False
+
+    def __post_init__(self) -> None:
+        refuse_repeated(self)
 
 
 class BulkAnswer(msgspec.Struct):
@@ -100,7 +114,7 @@ class BulkAnswer(msgspec.Struct):
 
 def _list_etag(request: Context) -> str:
     """The validator of a list: the query is part of it, as it stands."""
-    return conditional.data_etag(request, "csv" if CSV in (request.header("accept") or "") else "json")
+    return conditional.data_etag(request, "csv" if request.call.prefers(CSV, JSON) else "json")
 
 
 @routes.get("/api/issues", kept=True, answers={200: IssueList}, errors=(404, 422))
@@ -112,7 +126,7 @@ def list_issues(request: Context, query: IssueQuery) -> Answer:
     known = request.runtime.rendered.page(etag)
     if known is not None:
         return Answer(known.body, headers=known.headers, etag=etag)
-    as_csv = query.format == "csv" or (query.format is None and CSV in (request.header("accept") or ""))
+    as_csv = query.format == "csv" or (query.format is None and request.call.prefers(CSV, JSON))
     filters, order, after = filters_of(request.tx, query), order_of(query), position_of(query)
     size = query.limit or CHUNK
     rows = queries.list_rows(request.tx, request.actor, filters, order, after=after, limit=size + 1)
@@ -125,7 +139,8 @@ def list_issues(request: Context, query: IssueQuery) -> Answer:
     form = _Csv() if as_csv else _Json()
     first = form.opening + form.render(request.tx, request, rows, filters)
     if query.limit is None and more:
-        stream = _stream(request, form, first, rows, filters, order)
+        total = None if after is None else queries.count_issues(request.tx, request.actor, filters)
+        stream = _stream(request, form, first, rows, filters, order, total)
         return Answer(stream=stream, media_type=form.media_type, headers=headers, etag=etag)
     whole = after is None and not more
     total = len(rows) if whole else queries.count_issues(request.tx, request.actor, filters)
@@ -137,8 +152,7 @@ def list_issues(request: Context, query: IssueQuery) -> Answer:
 @routes.post("/api/issues", answers={201: Issue}, errors=(400, 404, 409, 413, 415, 422))
 def create_issue(request: Context, body: NewIssue) -> Answer:
     """Create an issue with its assignments."""
-    name = issuable_name(body.name, "name")
-    issue = operations.create_issue(request.tx, request.actor, name, body.description, _members(body.companies))
+    issue = operations.create_issue(request.tx, request.actor, body.name, body.description, _members(body.companies))
     location = f"/api/issues/{quote(issue.name, safe='')}"
     return _issue(request, issue, status=201, headers={"Location": location})
 
@@ -152,15 +166,17 @@ def get_issue(request: Context, issue_name: str) -> Answer:
 @routes.put("/api/issues/{issue_name}", answers={200: Issue}, errors=(400, 404, 412, 413, 415))
 def update_issue(request: Context, issue_name: str, body: IssueChange) -> Answer:
     """Describe, rename, or assign more companies. A company that is assigned already keeps its assignment."""
-    new_name = None if body.new_name is None else issuable_name(body.new_name, "new_name")
     issue = queries.get_issue_head(request.tx, request.actor, issue_name, lock=True)
+    if request.header("if-match") is not None:
+        # An unknown company (404) comes before a stale validator (412; contract, section 2).
+        get_companies(request.tx, [member.company_name for member in body.add_companies or ()])
     conditional.check_if_match(request, issue)
     changed = operations.update_issue(
         request.tx,
         request.actor,
         issue,
         description=body.description,
-        new_name=new_name,
+        new_name=body.new_name,
         add=_members(body.add_companies),
     )
     return _issue(request, changed)
@@ -212,14 +228,6 @@ def set_statuses_in_bulk(request: Context, body: BulkChange) -> Answer:
     return Answer.json(BulkAnswer(issue.name, body.status, changed, results))
 
 
-def issuable_name(name: str, field: str) -> Name:
-    """A name that an issue may have. Raises Invalid, on `field`, for the reserved ones."""
-    try:
-        return parse_issue_name(name)
-    except ValueError as refused:
-        raise Invalid.field(field, str(refused)) from None
-
-
 def _members(companies: list[CompanyStatus] | None) -> list[NewAssignment]:
     return [NewAssignment(member.company_name, member.status) for member in companies or ()]
 
@@ -263,11 +271,17 @@ class _Csv:
 
 
 async def _stream(
-    request: Context, form: _Json | _Csv, first: bytes, rows: list[Row], filters: Filters, order: Order
+    request: Context,
+    form: _Json | _Csv,
+    first: bytes,
+    rows: list[Row],
+    filters: Filters,
+    order: Order,
+    total: int | None,
 ) -> AsyncIterator[bytes]:
     """A whole list in pieces, each read in a transaction of its own, so that a slow reader holds none open.
 
-    `total` is what was sent: true by construction, also when others write meanwhile.
+    Without a given `total` it is what was sent: true by construction, also when others write meanwhile.
     """
 
     def read(after: Position) -> tuple[list[Row], bytes]:
@@ -276,11 +290,11 @@ async def _stream(
             return rows, form.render(tx, request, rows, filters, keep=False)
 
     yield first
-    total = len(rows)
+    sent = len(rows)
     while len(rows) == CHUNK:
         last = rows[-1].position
         rows, piece = await asyncio.get_running_loop().run_in_executor(request.runtime.workers, read, last)
-        total += len(rows)
+        sent += len(rows)
         if piece:
             yield form.between + piece
-    yield form.closing(total)
+    yield form.closing(sent if total is None else total)

@@ -13,9 +13,9 @@ from issue_tracker.errors import FieldError, Invalid
 from issue_tracker.events.catalog import Subject
 from issue_tracker.events.record import record
 from issue_tracker.issues.models import IssueHead
-from issue_tracker.issues.operations import assign, change_statuses, touch_issue
+from issue_tracker.issues.operations import assign, change_statuses, refuse_archived, touch_issue
 from issue_tracker.issues.queries import list_members
-from issue_tracker.names import key
+from issue_tracker.names import key, repeated
 from issue_tracker.status import Status
 
 
@@ -74,6 +74,7 @@ def set_statuses(
             else:
                 moved.append((company, current))
         results.append(BulkResult(company.name, outcome, current, status if outcome is Outcome.CHANGED else current))
+    refuse_archived([company for company, _ in fresh], "companies")
     if dry_run or not (fresh or moved):
         return results
     at = now()
@@ -96,11 +97,6 @@ def _outcome(current: Status | None, wanted: Status, only_from: Sequence[Status]
 
 
 def _refuse_repeated(names: Sequence[str], field: str) -> None:
-    seen: set[str] = set()
-    twice = []
-    for index, name in enumerate(names):
-        if key(name) in seen:
-            twice.append(FieldError(f"{field}[{index}]", f"“{name}” is listed twice"))
-        seen.add(key(name))
+    twice = repeated(names)
     if twice:
-        raise Invalid.of(twice)
+        raise Invalid.of([FieldError(f"{field}[{index}]", f"“{name}” is listed twice") for index, name in twice])

@@ -50,7 +50,7 @@ def filters_of(tx: Connection, query: IssueQuery) -> Filters:
     """The filters that a query asks for. Raises NotFound for an unknown company."""
     if not storable(query.search):
         raise InvalidQuery.field("search", "must not contain NUL characters")
-    statuses: tuple[Status, ...] | None = tuple(query.status) if query.status else None
+    statuses: tuple[Status, ...] | None = tuple(dict.fromkeys(query.status)) if query.status else None
     if query.open is not None:
         wanted = OPEN if query.open else tuple(status for status in Status if not status.open)
         statuses = wanted if statuses is None else tuple(status for status in statuses if status in wanted)

@@ -24,7 +24,7 @@ from issue_tracker.events.record import record
 from issue_tracker.issues.models import IssueHead
 from issue_tracker.issues.queries import get_issue_head
 from issue_tracker.issues.search import search_key
-from issue_tracker.names import Name, key
+from issue_tracker.names import Name, key, repeated
 from issue_tracker.status import BITS, Status, mask
 
 
@@ -162,14 +162,10 @@ def delete_issue(tx: Connection, actor: Actor, issue: IssueHead) -> None:
 
 
 def _resolve(tx: Connection, members: Sequence[NewAssignment], field: str) -> list[tuple[Company, Status | None]]:
-    seen: set[str] = set()
-    twice = []
-    for index, member in enumerate(members):
-        if key(member.company_name) in seen:
-            twice.append(FieldError(f"{field}[{index}].company_name", f"“{member.company_name}” is listed twice"))
-        seen.add(key(member.company_name))
+    twice = repeated(member.company_name for member in members)
     if twice:
-        raise Invalid.of(twice)
+        told = [FieldError(f"{field}[{index}].company_name", f"“{name}” is listed twice") for index, name in twice]
+        raise Invalid.of(told)
     found = get_companies(tx, [member.company_name for member in members])
     return [(found[key(member.company_name)], member.status) for member in members]
 
@@ -201,10 +197,7 @@ def assign(
 
     As `change_statuses` and `touch_issue`: a step of an operation, which records the changes that it returns.
     """
-    archived = [company.name for company, _ in chosen if company.archived]
-    if archived:
-        names = ", ".join(f"“{name}”" for name in archived)
-        raise Invalid.field(field, f"{names} is archived and takes no new assignments")
+    refuse_archived([company for company, _ in chosen], field)
     if chosen:
         tx.execute(
             insert(assignments),
@@ -230,6 +223,14 @@ def assign(
         )
         for company, status in chosen
     ]
+
+
+def refuse_archived(companies: Sequence[Company], field: str) -> None:
+    """Raises Invalid, on `field`, when one of them is archived: it takes no new assignments (contract, section 6)."""
+    archived = [f"“{company.name}”" for company in companies if company.archived]
+    if archived:
+        are = "is archived and takes" if len(archived) == 1 else "are archived and take"
+        raise Invalid.field(field, f"{', '.join(archived)} {are} no new assignments")
 
 
 def change_statuses(

@@ -10,11 +10,12 @@ from markupsafe import escape
 from issue_tracker.errors import AppError, InvalidQuery, NotFound
 from issue_tracker.events.history import Entry, issue_history, last_edit
 from issue_tracker.issues import operations, queries
-from issue_tracker.issues.api import IssueChange, NewIssue, issuable_name
+from issue_tracker.issues.api import IssueChange, NewIssue
 from issue_tracker.issues.listing import IssueQuery, filters_of, next_link, order_of, position_of
 from issue_tracker.issues.matrix import Column, Matrix, read_matrix
 from issue_tracker.issues.overview import Group, Tally, detail, group
 from issue_tracker.issues.queries import Filters, Row
+from issue_tracker.names import one_newline
 from issue_tracker.status import LABELS, Status
 from issue_tracker.web.answer import Answer
 from issue_tracker.web.context import Access, Context
@@ -177,9 +178,7 @@ def create(request: Context, form: Form) -> Answer:
         {"name": form.get("name"), "description": form.get("description"), "companies": _companies(form)}, NewIssue
     )
     members = [operations.NewAssignment(each.company_name, each.status) for each in body.companies or ()]
-    issue = operations.create_issue(
-        request.tx, request.actor, issuable_name(body.name, "name"), body.description, members
-    )
+    issue = operations.create_issue(request.tx, request.actor, body.name, body.description, members)
     return redirect(f"/issues/{issue.issue_id}", flash_cookie(Flash("Created.")))
 
 
@@ -230,10 +229,12 @@ def edit(request: Context, form: Form, issue_id: int) -> Answer:
     """Renames and describes; refuses where another change would be overwritten unseen."""
     change = read({"new_name": form.get("name"), "description": form.get("description")}, IssueChange)
     assert change.new_name is not None
-    name = issuable_name(change.new_name, "new_name")
+    name = change.new_name
     issue = queries.get_issue_head_by_id(request.tx, request.actor, issue_id, lock=True)
     seen = (form.get("seen_name"), form.get("seen_description"))
-    if seen != (issue.name, issue.description or "") and (name, change.description) != (issue.name, issue.description):
+    # What was stored before line ends were made one may still hold others; browsers never send them back.
+    stored = (issue.name, one_newline(issue.description or ""))
+    if seen != stored and (name, change.description) != (issue.name, issue.description):
         raise _ChangedMeanwhile(last_edit(request.tx, request.actor, issue_id))
     operations.update_issue(request.tx, request.actor, issue, description=change.description, new_name=name)
     return redirect(f"/issues/{issue_id}", flash_cookie(Flash("Saved.")))

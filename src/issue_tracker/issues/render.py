@@ -24,6 +24,10 @@ class Page(msgspec.Struct, frozen=True):
     headers: tuple[tuple[str, str], ...]
 
 
+PAGE_ENTRY = 1024
+"""What a kept page takes beyond its body, roughly: one that found nothing has 22 bytes, and is not free."""
+
+
 class RenderedIssues:
     """The latest used renderings, up to a number of bytes; and whole pages by their ETag.
 
@@ -51,10 +55,10 @@ class RenderedIssues:
         with self._guard:
             if etag not in self._pages:
                 self._pages[etag] = page
-                self._page_size += len(page.body)
+                self._page_size += PAGE_ENTRY + len(page.body)
             while self._page_size > self._page_limit:
                 _, oldest = self._pages.popitem(last=False)
-                self._page_size -= len(oldest.body)
+                self._page_size -= PAGE_ENTRY + len(oldest.body)
 
     def take(self, rows: Sequence[Row]) -> list[Fragment | None]:
         """The renderings of these rows; None where there is none."""

@@ -15,6 +15,7 @@ from issue_tracker.events.catalog import EventType
 from issue_tracker.issues.bulk import Outcome, set_statuses
 from issue_tracker.issues.operations import unassign
 from issue_tracker.issues.queries import get_assignment, get_issue_head_by_id
+from issue_tracker.names import storable
 from issue_tracker.status import Status
 
 WITHIN = timedelta(minutes=15)
@@ -35,6 +36,8 @@ def undo(tx: Connection, actor: Actor, request_id: str) -> list[Undone]:
     What was changed since stays. Raises Invalid when the request changed nothing that can be taken back.
     """
     require_helpdesk(actor)
+    if not storable(request_id):
+        raise Invalid("There is nothing to undo any more.")
     recent = (
         select(events.c.issue_id, events.c.company_id, events.c.type, events.c.from_value, events.c.to_value)
         .where(

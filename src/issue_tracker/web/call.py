@@ -47,6 +47,25 @@ class Call:
         text = self.scope["query_string"].decode("latin-1")
         return parse_qsl(text, keep_blank_values=True, errors="replace") if text else []
 
+    @cached_property
+    def accepted(self) -> dict[str, float]:
+        """The media types of the Accept header with their weights (RFC 9110, 12.5.1); those refused are absent."""
+        found = {}
+        for part in self.headers.get("accept", "").lower().split(","):
+            kind, *parameters = (piece.strip() for piece in part.split(";"))
+            weight = next((text[2:] for text in parameters if text.startswith("q=")), "1")
+            try:
+                found[kind] = float(weight)
+            except ValueError:
+                continue
+        return {kind: weight for kind, weight in found.items() if weight > 0}
+
+    def prefers(self, wanted: str, default: str) -> bool:
+        """Whether the caller names `wanted`, and nothing that means `default` with more weight."""
+        accepted = self.accepted
+        range_ = f"{default.partition('/')[0]}/*"
+        return wanted in accepted and accepted[wanted] >= accepted.get(default, accepted.get(range_, 0))
+
     def cookie(self, name: str) -> str | None:
         """The value of a cookie; the first one, if there are more."""
         for part in self.headers.get("cookie", "").split(";"):

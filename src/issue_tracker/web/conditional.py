@@ -74,8 +74,12 @@ def data_etag(context: Context, *representation: str) -> str:
 
 
 def fresh(context: Context, etag: str) -> bool:
-    """Whether the caller has this state already, so that reading it can be spared."""
-    return matches(context.header("if-none-match"), etag)
+    """Whether the caller has this state already, so that reading it can be spared.
+
+    `*` is no knowledge of it: whether there is anything to match shows only when it was read.
+    """
+    header = context.header("if-none-match")
+    return header is not None and "*" not in header and matches(header, etag)
 
 
 def issue_etag(issue: IssueHead) -> str:

@@ -11,7 +11,7 @@ import msgspec
 from sqlalchemy import Connection
 
 from issue_tracker.actor import Actor, require_helpdesk, require_super_admin
-from issue_tracker.auth.sessions import TOUCH_AFTER, Session, csrf_matches, find_session, touch_session
+from issue_tracker.auth.sessions import Session, csrf_matches, find_session, touch_after, touch_session
 from issue_tracker.auth.tokens import TOUCH_AFTER as TOKEN_TOUCH_AFTER
 from issue_tracker.auth.tokens import Scope, TokenHolder, find_token, touch_token
 from issue_tracker.clock import now
@@ -38,6 +38,11 @@ class Access(Enum):
     SUPER_ADMIN = "super admin"
 
 
+def session_cookie_name(settings: Settings) -> str:
+    """With https the `__Host-` prefix binds the cookie to exactly this host (RFC 6265bis, 4.1.3)."""
+    return "__Host-issue_tracker_session" if settings.https else "issue_tracker_session"
+
+
 class Runtime(msgspec.Struct, frozen=True):
     """What lives as long as the process: made once by `create_app`."""
 
@@ -51,8 +56,7 @@ class Runtime(msgspec.Struct, frozen=True):
 
     @property
     def cookie_name(self) -> str:
-        """With https the `__Host-` prefix binds the cookie to exactly this host (RFC 6265bis, 4.1.3)."""
-        return "__Host-issue_tracker_session" if self.settings.https else "issue_tracker_session"
+        return session_cookie_name(self.settings)
 
 
 class Identity(msgspec.Struct, frozen=True):
@@ -155,10 +159,11 @@ def authorize(identity: Identity, access: Access) -> None:
 
 def touch(runtime: Runtime, identity: Identity) -> None:
     """Slides the session's idle limit, or notes the token's use: at most one write a minute."""
-    if not use_to_note(identity):
+    if not use_to_note(runtime.settings, identity):
         return
     try:
-        with runtime.database.write() as tx:
+        # A reader never waits for a writer: with an import going on, the next request may note the use.
+        with runtime.database.write(wait=False) as tx:
             if identity.session is not None:
                 touch_session(tx, identity.session.id, now())
             elif identity.token is not None:
@@ -167,21 +172,29 @@ def touch(runtime: Runtime, identity: Identity) -> None:
         return  # the request itself may still succeed; the next one notes the use
 
 
-def use_to_note(identity: Identity) -> bool:
+def use_to_note(settings: Settings, identity: Identity) -> bool:
     """Whether the last use that was noted of the session or token is so old that this one must be."""
-    until = good_until(identity)
+    until = good_until(settings, identity)
     return until is None or until <= now()
 
 
-def good_until(identity: Identity) -> datetime | None:
+def good_until(settings: Settings, identity: Identity) -> datetime | None:
     """Until when a credential needs no look and no note: its use was noted lately, and it does not end before."""
     session, token = identity.session, identity.token
     if session is not None:
-        return min(session.used_at + TOUCH_AFTER, session.expires_at)
+        return min(session.used_at + touch_after(settings), session.expires_at)
     if token is None or token.last_used_at is None:
         return None
     until = token.last_used_at + TOKEN_TOUCH_AFTER
     return until if token.expires_at is None else min(until, token.expires_at)
+
+
+def host_of(url: str) -> str | None:
+    """Host and port of a URL that somebody sent; None if it is none."""
+    try:
+        return urlsplit(url).netloc.lower()
+    except ValueError:
+        return None
 
 
 def same_origin(runtime: Runtime, call: Call) -> None:
@@ -192,6 +205,6 @@ def same_origin(runtime: Runtime, call: Call) -> None:
         foreign = site not in ("same-origin", "none")
     else:
         known = {urlsplit(runtime.settings.public_url).netloc.lower(), call.headers.get("host", "").lower()}
-        foreign = origin is not None and urlsplit(origin).netloc.lower() not in known
+        foreign = origin is not None and host_of(origin) not in known
     if foreign:
         raise Forbidden("Requests from another site are refused.")

@@ -29,7 +29,7 @@ _described: dict[str, Any] = {}
 
 def describe(endpoints: Sequence[Endpoint], settings: Settings) -> dict[str, Any]:
     """Makes the OpenAPI document of these routes the one that `/openapi.json` answers, and returns it."""
-    _described["document"] = openapi.document(endpoints, version("issue-tracker"), settings.public_url)
+    _described["document"] = openapi.document(endpoints, version("issue-tracker"), settings)
     return dict(_described["document"])
 
 
@@ -48,13 +48,13 @@ def readyz(request: Context) -> Answer:
     return Answer.json(Health("ok"), headers={"Cache-Control": "no-store"})
 
 
-@routes.get("/openapi.json", transaction=False, inline=True, documented=False, answers={200: None})
+@routes.get("/openapi.json", transaction=False, inline=True, answers={200: "application/json"})
 def openapi_json(request: Context) -> Answer:
     """This API as an OpenAPI 3.1 document."""
     return Answer(encode(_described["document"]), media_type="application/json")
 
 
-@routes.get("/docs", transaction=False, documented=False, answers={200: None})
+@routes.get("/docs", transaction=False, answers={200: "text/html"})
 def docs(request: Context) -> Answer:
     """The document as a page to read and to try (docs/decisions/0016-api-reference.md)."""
     # Imported where it is used: the Markdown parser would cost every start a twentieth of a second.

@@ -27,7 +27,7 @@ def error_answer(error: AppError, call: Call) -> Answer:
     if error.fields:
         content["errors"] = error.fields
     media_type = "application/json"
-    if PROBLEM in call.headers.get("accept", ""):
+    if PROBLEM in call.accepted:
         media_type = PROBLEM
         content = {"type": "about:blank", "title": error.title, "status": error.status} | content
     return Answer(encode(content), status=error.status, media_type=media_type, headers=error.headers)

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import msgspec
+
 _AT = "2025-01-09T08:45:00+00:00"
 _CREATED = "2025-01-04T10:15:00+00:00"
 
@@ -88,13 +90,45 @@ _DELIVERY = {
 }
 _PENDING = _DELIVERY | {"state": "pending", "next_attempt_at": _AT, "attempts": []}
 
+ERROR_EXAMPLES: dict[int, dict[str, Any]] = {
+    400: {
+        "detail": "companies[1].status: must be one of new, investigating, in_progress, monitoring, resolved, closed.",
+        "errors": [
+            {
+                "field": "companies[1].status",
+                "message": "must be one of new, investigating, in_progress, monitoring, resolved, closed",
+            }
+        ],
+    },
+    401: {"detail": "Sign in to use the issue tracker."},
+    403: {"detail": "The CSRF token is missing or wrong; send the session's token in X-CSRF-Token."},
+    404: {"detail": "There is no company called “Acme Manufacturin”."},
+    409: {"detail": "A request with the same Idempotency-Key is still running."},
+    412: {"detail": "The issue has changed since you read it; read it again."},
+    413: {"detail": "The body is over 1,048,576 bytes."},
+    415: {"detail": "The body must be JSON, with Content-Type: application/json."},
+    422: {
+        "detail": "limit: must be a whole number from 1 to 500.",
+        "errors": [{"field": "limit", "message": "must be a whole number from 1 to 500"}],
+    },
+    429: {"detail": "Too many attempts. Try again in 60 seconds."},
+    503: {"detail": "The database is out of reach or too busy. Try again shortly."},
+}
+
 PARAMETERS: dict[str, Any] = {"issue_name": "Network degradation", "company_id": 3, "user_id": 2, "id": 4}
 """An example for each segment of a path."""
 
 BODIES: dict[str, dict[str, Any]] = {
     "healthz": {"200": {"status": "ok"}},
     "readyz": {"200": {"status": "ok"}},
-    "list_issues": {"200": {"items": [_ISSUE], "total": 1}},
+    "metrics": {"text/plain": 'issue_tracker_requests_total{method="GET",route="/api/issues",status="200"} 12.0\n'},
+    "docs": {"text/html": "<!doctype html>…"},
+    "openapi_json": {"application/json": {"openapi": "3.1.0", "info": {"title": "Issue Tracker", "version": "0.1.0"}}},
+    "list_issues": {
+        "200": {"items": [_ISSUE], "total": 1},
+        "text/csv": "name,description,company_name,status,created_at,updated_at\r\n"
+        f"Network degradation,Packet loss on primary WAN links,Acme Manufacturing,investigating,{_CREATED},{_AT}\r\n",
+    },
     "create_issue": {
         "request": {
             "name": "Printer firmware failure",
@@ -182,6 +216,10 @@ BODIES: dict[str, dict[str, Any]] = {
             "password": "correct horse battery staple",
         },
         "201": _USER | {"role": "super_admin"},
+    },
+    "stream_events": {
+        "text/event-stream": "id: 311\nevent: assignment.status_changed\n"
+        f"data: {msgspec.json.encode(_EVENT).decode()}\n\n"
     },
     "list_events": {"200": {"items": [_EVENT], "total": 1, "total_exact": True}},
     "list_webhooks": {"200": {"items": [_WEBHOOK], "total": 1}},

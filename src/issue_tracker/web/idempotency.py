@@ -16,6 +16,7 @@ from issue_tracker.clock import now
 from issue_tracker.database.tables import idempotency_keys
 from issue_tracker.errors import AppError, Conflict, InvalidQuery
 from issue_tracker.web.answer import Answer
+from issue_tracker.web.call import Call
 from issue_tracker.web.context import Context
 from issue_tracker.web.errors import error_answer
 
@@ -56,6 +57,23 @@ def once(context: Context, act: Callable[[], Answer]) -> Answer:
         )
     )
     return answer
+
+
+def keyed(call: Call) -> bool:
+    """Whether the request carries a key that counts."""
+    return call.method == "POST" and "idempotency-key" in call.headers
+
+
+def refused(context: Context, error: AppError) -> Answer:
+    """The refusal of a route that opens its own transactions, kept for retries. Raises it where there is no key."""
+    if not keyed(context.call):
+        raise error
+
+    def refuse() -> Answer:
+        raise error
+
+    with context.database.write() as tx:
+        return once(context.within(tx), refuse)
 
 
 def replayed(context: Context) -> Answer | None:

@@ -7,16 +7,31 @@ less than the way to a worker thread and back (docs/decisions/0014).
 from collections.abc import Hashable
 from datetime import datetime
 
+import msgspec
+from litestar.enums import ScopeType
+from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
+
 from issue_tracker.clock import now
 from issue_tracker.database.engine import Database
 from issue_tracker.web.answer import Answer
 from issue_tracker.web.call import Call
 
 LIMIT = 8 * 1024 * 1024
-"""Bytes of all answers that are kept, with the requests that they are found by; a single one may be a quarter of it."""
+"""Bytes of all answers that are kept, with the requests that they are found by."""
+
+LARGEST = LIMIT // 32
+"""Bytes of the largest. A whole list would push out hundreds of pages, and sending it takes longer than making it."""
 
 ENTRY = 1024
 """What an entry takes beyond its texts, roughly: a 304 has no body, and still is not free."""
+
+
+class Kept(msgspec.Struct, frozen=True, gc=False):
+    """One answer, good until then while nobody commits, and the template of the route that gave it."""
+
+    answer: Answer
+    until: datetime
+    route: str
 
 
 class KeptAnswers:
@@ -27,7 +42,7 @@ class KeptAnswers:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._version: int | None = None
-        self._answers: dict[Hashable, tuple[datetime, Answer]] = {}
+        self._answers: dict[Hashable, Kept] = {}
         self._size = 0
 
     def version(self) -> int | None:
@@ -38,23 +53,24 @@ class KeptAnswers:
             self._version = version
         return version
 
-    def find(self, call: Call) -> Answer | None:
-        """The answer to the same request, if it was given at this version and its credential is still good."""
-        if not self._answers:
+    def find(self, scope: HTTPScope) -> Kept | None:
+        """The answer to the same request, if nobody has committed since and its credential is still good."""
+        kept = self._answers.get(_same(scope)) if self._answers else None
+        if kept is None or now() >= kept.until:
             return None
-        until, answer = self._answers.get(_same(call), (None, None))
-        return answer if until is not None and now() < until else None
+        before = self._version
+        return kept if self.version() == before else None
 
     def keep(self, version: int, call: Call, answer: Answer) -> None:
         """Remembers the answer to a request that came at `version`, unless somebody has committed meanwhile."""
         size = ENTRY + len(answer.body) + sum(len(name) + len(value) for name, value in call.scope["headers"])
-        if answer.kept_until is None or answer.stream is not None or size > LIMIT // 4:
+        if answer.kept_until is None or answer.stream is not None or size > LARGEST:
             return
         if any(name == "Set-Cookie" for name, _ in answer.headers) or self.version() != version:
             return
         if self._size + size > LIMIT:
             self._forget()
-        self._answers[_same(call)] = (answer.kept_until, answer)
+        self._answers[_same(call.scope)] = Kept(answer, answer.kept_until, call.scope["path_template"])
         self._size += size
 
     def _forget(self) -> None:
@@ -62,7 +78,23 @@ class KeptAnswers:
         self._size = 0
 
 
-def _same(call: Call) -> Hashable:
-    scope = call.scope
+class AnsweredAgain:
+    """Answers repeated requests before routing; all others go to the application inside, which says what to keep."""
+
+    def __init__(self, app: ASGIApp, kept: KeptAnswers) -> None:
+        self.app = app
+        self.kept = kept
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        known = self.kept.find(scope) if scope["type"] == ScopeType.HTTP else None
+        if known is None:
+            await self.app(scope, receive, send)
+        else:
+            scope["path_template"] = known.route  # as Litestar notes it, for the metrics
+            await known.answer(scope, receive, send)
+
+
+def _same(scope: HTTPScope) -> Hashable:
     headers = [header for header in scope["headers"] if header[0] != b"x-request-id"]
-    return (call.method, scope["path"], scope["query_string"], *headers)
+    # Routing rewrites `path`; what was sent stays in `raw_path`.
+    return (scope["method"], scope.get("raw_path") or scope["path"], scope["query_string"], *headers)

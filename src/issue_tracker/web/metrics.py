@@ -55,7 +55,7 @@ class MeasuredRequests:
             request_seconds.labels(scope["method"], route).observe(time.perf_counter() - started)
 
 
-@routes.get("/metrics", transaction=False, documented=False, answers={200: None})
+@routes.get("/metrics", transaction=False, answers={200: "text/plain"}, errors=(404,))
 def metrics(request: Context) -> Answer:
     """Prometheus text, of all workers together. Answers 404 unless the setting is on."""
     if not request.settings.metrics:

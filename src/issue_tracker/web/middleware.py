@@ -1,8 +1,8 @@
 """What surrounds every request, outside in: id and access log, headers, path. Pure ASGI; none reads the session."""
 
 import re
+import secrets
 import time
-import uuid
 from collections.abc import Iterable
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
@@ -64,11 +64,14 @@ class Edge:
 
 
 def canonical_path(raw_path: bytes) -> str:
-    """The path as it was sent, each segment percent-encoded in one way.
+    """The path as it was sent, each segment percent-encoded in one way; an empty one is a segment that names nothing.
 
     Routing works on this form, so that an encoded slash stays inside its segment: every valid name is reachable
     (docs/decisions/0003-names-in-paths.md). Handlers decode the segment.
     """
+    # Routing would join slashes: `/api/issues//x` is not `/api/issues/x`, and there is nothing at it.
+    while b"//" in raw_path:
+        raw_path = raw_path.replace(b"//", b"/%00/")
     if b"%" not in raw_path:
         return quote_from_bytes(raw_path, safe="/!$&'()*+,;=:@~")
     return "/".join(
@@ -81,4 +84,4 @@ def _request_id(headers: Iterable[tuple[bytes, bytes]]) -> str:
     for name, value in headers:
         if name == b"x-request-id" and SANE_REQUEST_ID.fullmatch(value):
             return value.decode()
-    return uuid.uuid4().hex
+    return secrets.token_hex(16)

@@ -10,9 +10,11 @@ import msgspec
 from issue_tracker.auth.passwords import MAXIMUM, MINIMUM, Password
 from issue_tracker.auth.users import Email
 from issue_tracker.errors import FieldError
-from issue_tracker.names import DESCRIPTION_LIMIT, NAME_LIMIT, NOTE_LIMIT, Description, Name, Note
-from issue_tracker.web.context import Access
-from issue_tracker.web.examples import BODIES, PARAMETERS
+from issue_tracker.names import DESCRIPTION_LIMIT, NAME_LIMIT, NOTE_LIMIT, Description, IssueName, Name, Note
+from issue_tracker.settings import Settings
+from issue_tracker.web.answer import JSON
+from issue_tracker.web.context import Access, session_cookie_name
+from issue_tracker.web.examples import BODIES, ERROR_EXAMPLES, PARAMETERS
 from issue_tracker.web.routing import Endpoint
 
 ABOUT = """One fault hits several companies at once: an **issue** (unique name, description), and for each affected
@@ -23,6 +25,7 @@ POST, PUT and DELETE; or send `Authorization: Bearer itk_…`. `/x` and `/x/` ar
 
 TEXT_SCHEMAS: dict[Any, dict[str, Any]] = {
     Name: {"type": "string", "minLength": 1, "maxLength": NAME_LIMIT, "pattern": r"\S"},
+    IssueName: {"type": "string", "minLength": 1, "maxLength": NAME_LIMIT, "pattern": r"\S"},
     Description: {"type": "string", "maxLength": DESCRIPTION_LIMIT},
     Note: {"type": "string", "maxLength": NOTE_LIMIT},
     Email: {"type": "string", "format": "email", "maxLength": 254},
@@ -53,6 +56,18 @@ class Problem(msgspec.Struct):
     errors: list[FieldError] = []
 
 
+EVENTS, CSV, PROBLEM = "text/event-stream", "text/csv", "application/problem+json"
+
+HEADERS = {
+    "X-Request-ID": "The number of this request in logs and history; a sane one that was sent is kept.",
+    "ETag": "The validator of this answer.",
+    "Link": "With rel=next: where the list goes on (RFC 8288).",
+    "Location": "Where the new issue is.",
+    "WWW-Authenticate": "How to sign in.",
+    "Retry-After": "Seconds to wait before the next try.",
+    "Idempotent-Replayed": "true when this is the stored answer to an earlier request with the same Idempotency-Key.",
+}
+
 ERRORS = {
     400: "The body does not validate, or the operation cannot be done.",
     401: "No, unknown, expired or revoked session or token.",
@@ -68,7 +83,7 @@ ERRORS = {
 }
 
 
-def document(endpoints: Iterable[Endpoint], version: str, public_url: str) -> dict[str, Any]:
+def document(endpoints: Iterable[Endpoint], version: str, settings: Settings) -> dict[str, Any]:
     """The whole document, as built-in types."""
     endpoints = [endpoint for endpoint in endpoints if endpoint.documented]
     types = {Error, ValidationError, Problem}
@@ -85,13 +100,13 @@ def document(endpoints: Iterable[Endpoint], version: str, public_url: str) -> di
     return {
         "openapi": "3.1.0",
         "info": {"title": "Issue Tracker", "version": version, "description": ABOUT},
-        "servers": [{"url": public_url}],
+        "servers": [{"url": settings.public_url}],
         "tags": [{"name": tag} for tag in dict.fromkeys(endpoint.tag for endpoint in endpoints)],
         "paths": paths,
         "components": {
             "schemas": components,
             "securitySchemes": {
-                "session": {"type": "apiKey", "in": "cookie", "name": "issue_tracker_session"},
+                "session": {"type": "apiKey", "in": "cookie", "name": session_cookie_name(settings)},
                 "csrf": {"type": "apiKey", "in": "header", "name": "X-CSRF-Token"},
                 "token": {"type": "http", "scheme": "bearer", "bearerFormat": "itk_<key>_<secret>"},
             },
@@ -113,13 +128,13 @@ def _operation(endpoint: Endpoint, references: Mapping[Any, Any]) -> dict[str, A
     if endpoint.body is not None:
         operation["requestBody"] = {
             "required": True,
-            "content": {"application/json": {"schema": references[endpoint.body], **_example(name, "request")}},
+            "content": {JSON: {"schema": references[endpoint.body], **_example(name, "request")}},
         }
     if endpoint.access is Access.PUBLIC:
         operation["security"] = []
     else:
         session: dict[str, list[str]] = {"session": []} if endpoint.safe else {"session": [], "csrf": []}
-        operation["security"] = [session, {"token": []}]
+        operation["security"] = [session] if endpoint.session_only else [session, {"token": []}]
         if endpoint.access is not Access.SIGNED_IN:
             operation["description"] += f"\n\nNeeds {endpoint.access.value} access."
     return operation
@@ -172,38 +187,80 @@ def _header_parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
         return [header("Idempotency-Key", "Makes a retry safe: the same key gets the first answer.", maxLength=255)]
     if 412 in endpoint.errors:
         return [header("If-Match", "Only if the ETag is still this one.")]
+    if EVENTS in endpoint.answers.values():
+        return [header("Last-Event-ID", "Go on after the event with this number.")]
+    if _conditional(endpoint):
+        return [header("If-None-Match", "Only if the ETag is no more one of these.")]
     return []
 
 
 def _responses(endpoint: Endpoint, references: Mapping[Any, Any]) -> dict[str, Any]:
     responses: dict[str, Any] = {}
+    name = endpoint.handler.__name__
     for status, kind in endpoint.answers.items():
-        response: dict[str, Any] = {"description": HTTPStatus(status).phrase}
+        response: dict[str, Any] = {"description": HTTPStatus(status).phrase, "headers": _headers(endpoint, status)}
         if isinstance(kind, str):
-            response["content"] = {kind: {"schema": {"type": "string"}}}
+            response["content"] = {
+                kind: {"schema": {"type": "object" if kind == JSON else "string"}, **_example(name, kind)}
+            }
         elif kind is not None:
-            example = _example(endpoint.handler.__name__, str(status))
-            response["content"] = {"application/json": {"schema": references[kind], **example}}
-            if endpoint.handler.__name__ == "list_issues":
-                response["content"]["text/csv"] = {"schema": {"type": "string"}}
+            response["content"] = {JSON: {"schema": references[kind], **_example(name, str(status))}}
+            if name == "list_issues":
+                response["content"][CSV] = {"schema": {"type": "string"}, **_example(name, CSV)}
         responses[str(status)] = response
-    if endpoint.safe and endpoint.access is not Access.PUBLIC:
-        responses["304"] = {"description": "Not modified: If-None-Match names the current ETag."}
-    errors = set(endpoint.errors) | ({503} if endpoint.answers else set())
+    if _conditional(endpoint):
+        responses["304"] = {
+            "description": "Not modified: If-None-Match names the current ETag.",
+            "headers": _headers(endpoint, 304),
+        }
+    # Whatever the route: a parameter that it does not know is 422, a body that is none of its own 400, 413 or 415.
+    errors = set(endpoint.errors) | {422} | ({503} if endpoint.answers else set())
+    if not endpoint.safe:
+        errors |= {400, 413, 415}
     if endpoint.access is not Access.PUBLIC:
-        errors |= {401, 403, 422}
+        errors |= {401, 403}
     if _retried_safely(endpoint):
         errors.add(409)
     for status in sorted(errors):
-        kind = ValidationError if status in (400, 422) else Error
-        responses[str(status)] = {
-            "description": ERRORS[status],
-            "content": {
-                "application/json": {"schema": references[kind]},
-                "application/problem+json": {"schema": references[Problem]},
-            },
-        }
+        responses[str(status)] = _refusal(endpoint, status, references)
     return responses
+
+
+def _refusal(endpoint: Endpoint, status: int, references: Mapping[Any, Any]) -> dict[str, Any]:
+    kind = ValidationError if status in (400, 422) else Error
+    example = ERROR_EXAMPLES[status]
+    problem = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, **example}
+    return {
+        "description": ERRORS[status],
+        "headers": _headers(endpoint, status),
+        "content": {
+            JSON: {"schema": references[kind], "example": example},
+            PROBLEM: {"schema": references[Problem], "example": problem},
+        },
+    }
+
+
+def _headers(endpoint: Endpoint, status: int) -> dict[str, Any]:
+    """The headers that an answer with this status may carry."""
+    names = ["X-Request-ID"]
+    if (status in (200, 304) and _conditional(endpoint)) or status == 412:
+        names.append("ETag")
+    if status == 200 and endpoint.handler.__name__ in ("list_issues", "list_events"):
+        names.append("Link")
+    if status == 201 and endpoint.handler.__name__ == "create_issue":
+        names.append("Location")
+    if status == 401:
+        names.append("WWW-Authenticate")
+    if status in (429, 503):
+        names.append("Retry-After")
+    if _retried_safely(endpoint) and status < 500:
+        names.append("Idempotent-Replayed")
+    return {name: {"description": HEADERS[name], "schema": {"type": "string"}} for name in names}
+
+
+def _conditional(endpoint: Endpoint) -> bool:
+    """Whether the route's answer has a validator: every read of somebody who is signed in, but for the stream."""
+    return endpoint.safe and endpoint.access is not Access.PUBLIC and EVENTS not in endpoint.answers.values()
 
 
 def _example(name: str, which: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl, urlencode
 import msgspec
 
 from issue_tracker.errors import AppError, NotFound, TooLarge, Unauthenticated, UnsupportedMediaType
+from issue_tracker.names import whole_number
 from issue_tracker.web.answer import Answer
 from issue_tracker.web.call import BODY_LIMIT, Call
 from issue_tracker.web.context import (
@@ -146,7 +147,7 @@ def _perform(endpoint: PageEndpoint, runtime: Runtime, call: Call) -> Answer:
         answer = None
         if endpoint.safe and endpoint.transaction:
             answer = endpoint.handler(Context(runtime, call, identity, tx), **_segments(endpoint, call))
-            answer.kept_until = good_until(identity)
+            answer.kept_until = good_until(runtime.settings, identity)
     touch(runtime, identity)
     return answer or _act(endpoint, runtime, call, identity, form)
 
@@ -181,9 +182,10 @@ def _segments(endpoint: Endpoint, call: Call) -> dict[str, Any]:
     arguments: dict[str, Any] = {}
     for name, kind in endpoint.segments:
         value = call.segment(name)
-        if kind is int and not (value.isascii() and value.isdigit() and 0 < int(value) < 2**63):
+        number = whole_number(value) if kind is int else None
+        if kind is int and not number:
             raise NotFound("There is nothing at this path.")
-        arguments[name] = int(value) if kind is int else value
+        arguments[name] = number if kind is int else value
     return arguments
 
 

@@ -161,8 +161,10 @@ def _curl(method: str, server: str, path: str, one: _Operation, body: str) -> st
     words = ["curl"] if method == "GET" else ["curl", "-X", method]
     words.append(shlex.quote(f"{server}{path}{'?' if query else ''}{query}"))
     lines = [" ".join(words)]
-    if one.security:
+    if any("token" in way for way in one.security):
         lines.append('-H "Authorization: Bearer $ISSUE_TRACKER_TOKEN"')
+    elif one.security:
+        lines.append('-b "issue_tracker_session=$ISSUE_TRACKER_SESSION"')
     if body:
         lines += ['-H "Content-Type: application/json"', f"-d {shlex.quote(body)}"]
     return " \\\n  ".join(lines)
@@ -179,7 +181,8 @@ def _response(status: str, answer: _Response) -> Response:
     for media_type, content in answer.content.items():
         if media_type == "application/json":
             kinds.append(_kind(content.schema))
-            example = _pretty(content.example) if content.example is not None else None
+            # Errors are all alike: one look at the types says what an example would.
+            example = _pretty(content.example) if content.example is not None and int(status) < 400 else None
         elif media_type != "application/problem+json":
             kinds.append(Markup("<code>{}</code>").format(media_type))
     return Response(status, answer.description, Markup(" or ").join(kinds), example)
@@ -222,8 +225,10 @@ def _choice(schema: Schema) -> Markup:
             return Markup(", ").join(Markup("<code>{}</code>").format(value) for value in values)
         case {"type": "array", "items": dict(inner)}:
             return Markup("list of ") + _choice(inner)
-        case _:
+        case {"type": str()}:
             return escape(", ".join(_bounded(schema)))
+        case _:
+            return Markup("any JSON")
 
 
 def _bounded(schema: Schema) -> Iterator[str]:

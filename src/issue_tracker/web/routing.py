@@ -6,7 +6,7 @@ transaction (read for GET, write otherwise) that is committed before its answer 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, cast, get_type_hints
 
 import msgspec
@@ -14,10 +14,19 @@ from litestar.connection import Request
 from litestar.enums import HttpMethod
 from litestar.exceptions import MethodNotAllowedException
 from litestar.handlers import ASGIRouteHandler, BaseRouteHandler, HTTPRouteHandler
-from litestar.response import Response
 from litestar.types import HTTPScope, Receive, Scope, Send
 
-from issue_tracker.errors import AppError, NotFound, TooLarge, Unavailable, UnsupportedMediaType
+from issue_tracker.errors import (
+    AppError,
+    Forbidden,
+    Invalid,
+    NotFound,
+    TooLarge,
+    Unauthenticated,
+    Unavailable,
+    UnsupportedMediaType,
+)
+from issue_tracker.names import whole_number
 from issue_tracker.web import conditional, idempotency
 from issue_tracker.web.answer import Answer
 from issue_tracker.web.call import BODY_LIMIT, Call
@@ -33,7 +42,6 @@ from issue_tracker.web.context import (
     touch,
 )
 from issue_tracker.web.errors import as_app_error, error_answer
-from issue_tracker.web.templating import browsing, error_page
 from issue_tracker.web.validation import read_body, read_query
 
 Handler = Callable[..., Answer]
@@ -47,7 +55,8 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
 
     `answers` maps each good status to the type of its body: a struct, a media type, or None for no body. An `inline`
     handler touches nothing that could wait, and so answers on the event loop, also when every worker is busy. A `kept`
-    GET answers a repeated request on the event loop too, while nothing was committed (web/kept.py).
+    GET answers a repeated request on the event loop too, while nothing was committed (web/kept.py). What is
+    `session_only` is not for API tokens.
     """
 
     method: str
@@ -64,6 +73,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     documented: bool = True
     inline: bool = False
     kept: bool = False
+    session_only: bool = False
 
     @property
     def safe(self) -> bool:
@@ -110,6 +120,7 @@ class Routes:
         documented: bool = True,
         inline: bool = False,
         kept: bool = False,
+        session_only: bool = False,
     ) -> Callable[[Handler], Handler]:
         def declare(handler: Handler) -> Handler:
             hints = get_type_hints(handler)
@@ -130,6 +141,7 @@ class Routes:
                     documented=documented,
                     inline=inline,
                     kept=kept,
+                    session_only=session_only,
                 )
             )
             return handler
@@ -173,14 +185,13 @@ def _litestar_handler(runtime: Runtime, path: str, methods: Mapping[str, Endpoin
 
 async def respond(runtime: Runtime, endpoint: Endpoint, scope: HTTPScope, receive: Receive) -> Answer:
     """Answers one request: at once where that waits for nothing, else in a worker thread."""
-    body = b"" if endpoint.safe else await receive_body(scope, receive)
-    call = Call(scope, scope["path_params"], body)
+    call = Call(scope, scope["path_params"], b"")
     try:
+        if not endpoint.safe:
+            call.body = await receive_body(scope, receive)
         if endpoint.inline:
             return endpoint.answer(runtime, call)
         version = runtime.kept.version() if endpoint.kept else None
-        if version is not None and (known := runtime.kept.find(call)) is not None:
-            return known
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(ANSWER_SECONDS):
             answer = await loop.run_in_executor(runtime.workers, endpoint.answer, runtime, call)
@@ -194,7 +205,10 @@ async def respond(runtime: Runtime, endpoint: Endpoint, scope: HTTPScope, receiv
 
 
 async def receive_body(scope: HTTPScope, receive: Receive) -> bytes | None:
-    """The body, or None as soon as it is over the limit."""
+    """The body, or None as soon as it is over the limit.
+
+    Raises Invalid when the connection breaks before its end: a part of a form is a form, too, and means something else.
+    """
     announced = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
     if announced.isdigit() and int(announced) > BODY_LIMIT:
         return None
@@ -203,7 +217,7 @@ async def receive_body(scope: HTTPScope, receive: Receive) -> bytes | None:
     while True:
         message = await receive()
         if message["type"] != "http.request":
-            return b"".join(chunks)
+            raise Invalid("The request ended before its body did.")
         chunk = message.get("body", b"")
         size += len(chunk)
         if size > BODY_LIMIT:
@@ -222,28 +236,45 @@ def perform(runtime: Runtime, endpoint: Endpoint, call: Call) -> Answer:
     if endpoint.safe and endpoint.transaction:
         with runtime.database.read() as tx:
             identity = authenticate(tx, runtime, call)
-            authorize(identity, endpoint.access)
+            _permit(identity, endpoint)
             answer = _handle(Context(runtime, call, identity, tx), endpoint)
         touch(runtime, identity)
         answer = conditional.answer(call, answer)
-        answer.kept_until = good_until(identity)
+        answer.kept_until = good_until(runtime.settings, identity)
         return answer
     with runtime.database.read() as tx:
         identity = authenticate(tx, runtime, call)
-        authorize(identity, endpoint.access)
+        _permit(identity, endpoint)
     touch(runtime, identity)
     return _in_transaction(runtime, endpoint, call, identity)
 
 
+def _permit(identity: Identity, endpoint: Endpoint) -> None:
+    authorize(identity, endpoint.access)
+    if endpoint.session_only and identity.session is None:
+        if endpoint.safe:
+            raise Unauthenticated("A token has no session; sign in to have one.")
+        raise Forbidden("This needs a session; a token is not enough.")
+
+
 def _in_transaction(runtime: Runtime, endpoint: Endpoint, call: Call, identity: Identity | None) -> Answer:
-    arguments = _arguments(endpoint, call)
+    """Runs the handler. With an Idempotency-Key a refusal is an answer, too, kept like any other."""
     if not endpoint.transaction:
         context = Context(runtime, call, identity, None)
         stored = None if identity is None else idempotency.replayed(context)
-        return stored or endpoint.handler(context, **arguments)
+        try:
+            return stored or _handle(context, endpoint)
+        except AppError as error:
+            if identity is None:
+                raise
+            return idempotency.refused(context, error)
+    keyed = identity is not None and idempotency.keyed(call)
+    arguments = None if keyed else _arguments(endpoint, call)
     with runtime.database.read() if endpoint.safe else runtime.database.write() as tx:
         context = Context(runtime, call, identity, tx)
-        return idempotency.once(context, lambda: endpoint.handler(context, **arguments))
+        if arguments is not None:
+            return endpoint.handler(context, **arguments)
+        return idempotency.once(context, lambda: _handle(context, endpoint))
 
 
 def _handle(context: Context, endpoint: Endpoint) -> Answer:
@@ -255,9 +286,9 @@ def _arguments(endpoint: Endpoint, call: Call) -> dict[str, Any]:
     arguments: dict[str, Any] = {}
     if call.body is None:
         raise TooLarge(f"The body is over {BODY_LIMIT:,} bytes.")
-    if endpoint.body is not None:
+    if call.body:
         kind = call.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if call.body and kind != "application/json":
+        if kind != "application/json":
             raise UnsupportedMediaType("The body must be JSON, with Content-Type: application/json.")
     query = endpoint.query or _NoQuery
     asked = read_query(call.query, query)
@@ -265,60 +296,20 @@ def _arguments(endpoint: Endpoint, call: Call) -> dict[str, Any]:
         arguments["query"] = asked
     if endpoint.body is not None:
         arguments["body"] = read_body(call.body, endpoint.body)
+    elif call.body:
+        read_body(call.body, _NoBody)
     for name, kind_ in endpoint.segments:
         value = call.segment(name)
-        if kind_ is int:
-            if not (value.isascii() and value.isdigit() and len(value) < 20 and 0 < int(value) < 2**63):
-                raise NotFound("There is nothing at this path.")
-            arguments[name] = int(value)
-        else:
-            arguments[name] = value
+        number = whole_number(value) if kind_ is int else None
+        if kind_ is int and not number:
+            raise NotFound("There is nothing at this path.")
+        arguments[name] = number if kind_ is int else value
     return arguments
+
+
+class _NoBody(msgspec.Struct, forbid_unknown_fields=True):
+    """Takes an empty object, which some clients send where there is nothing to say."""
 
 
 class _NoQuery(msgspec.Struct):
     """Takes no query parameters."""
-
-
-class Unrouted:
-    """Litestar's exception handler: what it raises itself, for a path or a method that does not exist.
-
-    Under /api an anonymous caller learns nothing, not even that (contract, section 2).
-    """
-
-    def __init__(self, runtime: Runtime) -> None:
-        self.runtime = runtime
-
-    def __call__(self, request: Request[Any, Any, Any], exception: Exception) -> "_Later":
-        call = Call(request.scope, {}, b"")
-        error = as_app_error(exception, call.request_id)
-
-        async def answer() -> Answer:
-            if not f"{call.path}/".startswith("/api/"):
-                return error_page(call, error) if browsing(call) else error_answer(error, call)
-            loop = asyncio.get_running_loop()
-            return error_answer(await loop.run_in_executor(self.runtime.workers, self._refine, call, error), call)
-
-        return _Later(answer)
-
-    def _refine(self, call: Call, error: AppError) -> AppError:
-        try:
-            with self.runtime.database.read() as tx:
-                authenticate(tx, self.runtime, call)
-        except AppError as refused:
-            return refused
-        return error
-
-
-class _Later(Response[None]):
-    """An answer that is made when it is sent."""
-
-    def __init__(self, answer: Callable[[], Awaitable[Answer]]) -> None:
-        super().__init__(None)
-        self._answer = answer
-
-    def to_asgi_response(self, *_: Any, **__: Any) -> Any:
-        async def send_answer(scope: Scope, receive: Receive, send: Send) -> None:
-            await (await self._answer())(scope, receive, send)
-
-        return send_answer

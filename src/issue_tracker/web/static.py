@@ -9,13 +9,13 @@ from issue_tracker.web.pages import PageRoutes
 routes = PageRoutes(access=Access.PUBLIC)
 
 
-@routes.get("/static/{version}/{name}")
+@routes.get("/static/{version}/{name}", transaction=False)
 def top(request: Context, version: str, name: str) -> Answer:
     """A file at the top of the tree."""
     return _serve(request, version, name)
 
 
-@routes.get("/static/{version}/{folder}/{name}")
+@routes.get("/static/{version}/{folder}/{name}", transaction=False)
 def inside(request: Context, version: str, folder: str, name: str) -> Answer:
     """A file in a folder of the tree."""
     return _serve(request, version, f"{folder}/{name}")

@@ -8,6 +8,7 @@ import msgspec
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from issue_tracker.actor import Role
+from issue_tracker.auth.passwords import MINIMUM
 from issue_tracker.auth.sessions import csrf_token
 from issue_tracker.errors import AppError, FieldError
 from issue_tracker.events.order import Seen
@@ -16,7 +17,7 @@ from issue_tracker.web.answer import Answer
 from issue_tracker.web.assets import ASSETS, asset_path
 from issue_tracker.web.call import Call
 from issue_tracker.web.context import Context
-from issue_tracker.web.navigation import here
+from issue_tracker.web.navigation import here, local
 
 HTML = "text/html; charset=utf-8"
 WORTH_COMPRESSING = 1400
@@ -115,6 +116,7 @@ environment.filters["utc"] = _utc
 environment.globals["asset"] = asset_path
 ENTRIES = ("js/main.js", "js/reference.js")
 environment.globals["modules"] = sorted(name[3:] for name in ASSETS if name.startswith("js/") and name not in ENTRIES)
+environment.globals["password_minimum"] = MINIMUM
 environment.globals["labels"] = {status.value: label for status, label in LABELS.items()}
 
 PLACES = [
@@ -175,11 +177,15 @@ def error_page(call: Call, error: AppError) -> Answer:
         "title": TITLES.get(error.status, "That did not work"),
         "detail": error.detail,
         "request_id": call.request_id if error.status >= 500 else None,
-        "retry": call.path if call.safe else "/",
+        "retry": local(call.path) if call.safe and error.status in PASSING else None,
     }
     answer = bare_page(call, "web/error.html", status=error.status, error=shown)
     answer.headers += [(name, value) for name, value in error.headers.items() if name != "Content-Type"]
     return answer
+
+
+PASSING = (429, 500, 503)
+"""What another try may get over."""
 
 
 def browsing(call: Call) -> bool:

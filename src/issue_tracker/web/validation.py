@@ -15,13 +15,32 @@ from msgspec import inspect
 from issue_tracker.auth.passwords import Password, parse_password
 from issue_tracker.auth.users import Email, parse_email
 from issue_tracker.errors import FieldError, Invalid, InvalidQuery
-from issue_tracker.names import Description, Name, Note, parse_description, parse_name, parse_note
+from issue_tracker.names import (
+    Description,
+    IssueName,
+    Name,
+    Note,
+    parse_description,
+    parse_issue_name,
+    parse_name,
+    parse_note,
+    printable,
+    repeated,
+    whole_number,
+)
 from issue_tracker.status import CHOICES, Status
 
 T = TypeVar("T")
 
+LINE = "^[^\\x00-\\x1f\\x7f]*$"
+"""The pattern of a text of one line."""
+
+MOST_ERRORS = 1000
+"""How many errors one answer lists: a body may hold a hundred thousand, and its sender may be a stranger."""
+
 TEXTS: dict[type, Callable[[str], str]] = {
     Name: parse_name,
+    IssueName: parse_issue_name,
     Description: parse_description,
     Note: parse_note,
     Email: parse_email,
@@ -78,6 +97,7 @@ class _Parameter(msgspec.Struct, frozen=True):
     required: bool
     repeated: bool
     item: Any
+    number: bool
     instant: bool
 
 
@@ -89,8 +109,11 @@ def _parameters(type_: Hashable) -> dict[str, _Parameter]:
         wanted = get_args(field.type)[0] if get_origin(field.type) is Annotated else field.type
         repeated = get_origin(wanted) is list
         item = get_args(wanted)[0] if repeated else field.type
-        instant = isinstance(_inside(inspect.type_info(item)), inspect.DateTimeType)
-        found[field.encode_name] = _Parameter(field.encode_name, field.name, field.required, repeated, item, instant)
+        kind = _inside(inspect.type_info(item))
+        number, instant = isinstance(kind, inspect.IntType), isinstance(kind, inspect.DateTimeType)
+        found[field.encode_name] = _Parameter(
+            field.encode_name, field.name, field.required, repeated, item, number, instant
+        )
     return found
 
 
@@ -98,8 +121,11 @@ def _read_parameter(text: str, parameter: _Parameter, errors: list[FieldError]) 
     if parameter.instant:
         # An offset's plus sign that was not percent-encoded arrives as a space.
         text = re.sub(r" (?=\d\d:\d\d$)", "+", text)
+    # Numbers in digits alone, instants as in RFC 3339: the lenient way takes 1.0, and seconds since 1970.
+    strict = parameter.number or parameter.instant
+    number = whole_number(text) if parameter.number else None
     try:
-        return msgspec.convert(text, parameter.item, strict=False, dec_hook=_text)
+        return msgspec.convert(text if number is None else number, parameter.item, strict=strict, dec_hook=_text)
     except msgspec.ValidationError as refused:
         errors.append(FieldError(parameter.name, _message(text, parameter.item, refused)))
         return None
@@ -126,19 +152,72 @@ def _explain(data: Any, type_: Any, path: str, errors: list[FieldError]) -> None
     if data is None and type(None) in choices:
         return
     type_ = next(choice for choice in choices if choice is not type(None))
-    if isinstance(type_, type) and issubclass(type_, msgspec.Struct):
-        _explain_struct(data, type_, path, errors)
-    elif get_origin(type_) is list:
-        if not isinstance(data, list):
-            errors.append(FieldError(path, "must be a list"))
-            return
-        for index, item in enumerate(data):
-            _explain(item, get_args(type_)[0], f"{path}[{index}]", errors)
+    plain = get_args(type_)[0] if get_origin(type_) is Annotated else type_
+    if isinstance(plain, type) and issubclass(plain, msgspec.Struct):
+        _explain_struct(data, plain, path, errors)
+    elif get_origin(plain) is list:
+        _explain_list(data, type_, plain, path, errors)
     else:
         try:
             msgspec.convert(data, type_, dec_hook=_text)
         except msgspec.ValidationError as refused:
             errors.append(FieldError(path, _message(data, type_, refused)))
+
+
+def _explain_list(data: Any, type_: Any, plain: Any, path: str, errors: list[FieldError]) -> None:
+    """`plain` is the list type in `type_`, which may also say how long it may be, and by what its items differ."""
+    if not isinstance(data, list):
+        errors.append(FieldError(path, "must be a list"))
+        return
+    limits = inspect.type_info(type_)
+    if isinstance(limits, inspect.ListType) and limits.max_length is not None and len(data) > limits.max_length:
+        errors.append(FieldError(path, f"must have at most {limits.max_length:,} items"))
+        return
+    for index, item in enumerate(data):
+        if len(errors) >= MOST_ERRORS:
+            return
+        _explain(item, get_args(plain)[0], f"{path}[{index}]", errors)
+    by = next((meta.by for meta in getattr(type_, "__metadata__", ()) if isinstance(meta, Distinct)), None)
+    if by is not None:
+        errors += _listed_twice(data, by, path)
+
+
+class Distinct(msgspec.Struct, frozen=True):
+    """Said of a list in a body: no two items have the same name, in the field `by`, or being the name themselves.
+
+    Bodies check it with `refuse_repeated` in their `__post_init__`; this tells where and what it is.
+    """
+
+    by: str = ""
+
+
+def refuse_repeated(body: msgspec.Struct) -> None:
+    """Raises ValueError when a list of the body that is Distinct has a name twice (contract, section 2: 400)."""
+    for name, by in _distinct(type(body)):
+        items = getattr(body, name) or ()
+        if repeated(getattr(item, by) if by else item for item in items):
+            raise ValueError(f"{name} has a name twice")
+
+
+@cache
+def _distinct(type_: type[msgspec.Struct]) -> list[tuple[str, str]]:
+    found = []
+    for field in msgspec.structs.fields(type_):
+        for choice in (field.type, *get_args(field.type)):
+            found += [
+                (field.name, meta.by) for meta in getattr(choice, "__metadata__", ()) if isinstance(meta, Distinct)
+            ]
+    return found
+
+
+def _listed_twice(items: list[Any], by: str, path: str) -> list[FieldError]:
+    named = [item.get(by) if by and isinstance(item, Mapping) else item for item in items]
+    texts = [(index, name) for index, name in enumerate(named) if isinstance(name, str)]
+    suffix = f".{by}" if by else ""
+    return [
+        FieldError(f"{path}[{texts[place][0]}]{suffix}", f"“{printable(name.strip())}” is listed twice")
+        for place, name in repeated(name for _, name in texts)
+    ][:MOST_ERRORS]
 
 
 def _explain_struct(data: Any, type_: type[msgspec.Struct], path: str, errors: list[FieldError]) -> None:
@@ -148,7 +227,7 @@ def _explain_struct(data: Any, type_: type[msgspec.Struct], path: str, errors: l
     prefix = f"{path}." if path else ""
     fields = {field.encode_name: field for field in msgspec.structs.fields(type_)}
     for name in data:
-        if name not in fields:
+        if name not in fields and len(errors) < MOST_ERRORS:
             errors.append(FieldError(f"{prefix}{name}"[:200], "is not a field of this request"))
     for name, field in fields.items():
         if name in data:
@@ -180,8 +259,10 @@ def _message(data: Any, type_: Any, refused: msgspec.ValidationError) -> str:
         return "must be true or false"
     if isinstance(info, (inspect.StrType, inspect.CustomType)) and not isinstance(data, str):
         return "must be a text" if data is not None else "must not be null"
-    if isinstance(info, inspect.StrType) and info.max_length is not None:
+    if isinstance(info, inspect.StrType) and info.max_length is not None and len(data) > info.max_length:
         return f"must be at most {info.max_length:,} characters"
+    if isinstance(info, inspect.StrType) and info.pattern is not None:
+        return "must not contain control characters" if info.pattern == LINE else "is not valid"
     if isinstance(info, inspect.DateTimeType):
         return "must be an instant with an offset, such as 2025-01-04T10:15:00+00:00"
     return str(refused).split(" - at ")[0].replace("`", "")

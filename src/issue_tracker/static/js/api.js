@@ -32,7 +32,7 @@ export async function send(method, url, body, headers = {}) {
         body: encode(body),
       });
     } catch {
-      throw new Refused("The server cannot be reached. Nothing was changed.", 0);
+      throw new Refused("No answer from the server. It may or may not have been done.", 0);
     }
     if (response.status === 401 && await signInAgain()) continue;
     if (response.status === 403 && attempt === 0 && await renewToken()) continue;

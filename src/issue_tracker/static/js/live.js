@@ -38,8 +38,8 @@ export function startLive() {
 
 function take(event) {
   const mine = isOwn(event.request_id);
-  if (!relevant(event) || drawn(event.event_id)) return;
   const places = event.company_id ? placesOf(event.issue_id, event.company_id) : [];
+  if (!(places.length || relevant(event)) || drawn(event.event_id)) return;
   if (event.type === "assignment.status_changed" || event.type === "assignment.created") {
     for (const place of places) {
       paint(place, event.to, event.at);
@@ -82,8 +82,11 @@ function relevant(event) {
   if (!document.getElementById("updates")) return false;
   if (document.getElementById("activity")) return true;
   const asked = new URLSearchParams(location.search).get("companyName");
-  return event.type.startsWith("issue.") || (event.type.startsWith("assignment.") && (!asked || asked === event.company_name));
+  return event.type.startsWith("issue.") || (event.type.startsWith("assignment.") && (!asked || folded(asked) === folded(event.company_name)));
 }
+
+// As the server compares names: upper case first, because that is how "ß" and "ss" meet.
+const folded = (name) => name.trim().normalize("NFC").toUpperCase().toLowerCase();
 
 function count() {
   const button = document.getElementById("updates");

@@ -90,7 +90,7 @@ export async function change(place, status, note = "", seen = place.status) {
   } catch (error) {
     show(place, before.status, before.at, false);
     if (!(error instanceof Refused)) throw error;
-    toast(`Not changed. ${error.message}`, { wrong: true, action: "Again", run: () => change(fresh(place), status, note) });
+    toast(`${error.status ? "Not changed. " : ""}${error.message}`, { wrong: true, action: "Again", run: () => change(fresh(place), status, note) });
   }
 }
 

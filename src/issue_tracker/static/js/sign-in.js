@@ -44,7 +44,9 @@ async function signIn(form) {
     const data = await response.json();
     if (!response.ok) return data.detail;
     if (String(data.user.user_id) !== document.querySelector("meta[name=actor]").content) {
+      // Somebody else: what the first reader had begun is not theirs to do. Nothing goes on until the page is drawn anew.
       location.reload();
+      return new Promise(() => {});
     }
     setToken(data.csrf_token);
     return "";

@@ -1,0 +1,70 @@
+"""`/metrics`: every request by the template of its route, of all workers together; off unless set (contract, 10)."""
+
+import re
+
+import pytest
+
+from issue_tracker.database import migrate
+from issue_tracker.database.engine import Database
+from issue_tracker.settings import Settings
+from tests.events.processes import OwnServer, own_servers
+from tests.world import Clock, World
+
+LINE = re.compile(r'issue_tracker_requests_total\{method="(\w+)",route="([^"]+)",status="(\d+)"\} ([\d.]+)')
+
+
+def counted(world: World) -> dict[tuple[str, str, str], int]:
+    text = world.anonymous().get("/metrics").text
+    assert "Wide area" not in text and "Contoso" not in text
+    return {(method, route, status): int(float(number)) for method, route, status, number in LINE.findall(text)}
+
+
+def measured(server: OwnServer) -> World:
+    world = World(server, Clock())
+    world.given_issue("Wide area", {"Contoso": "new"})
+    return world
+
+
+@pytest.fixture
+def migrated_url(fresh_database_url: str) -> str:
+    database = Database(Settings(database_url=fresh_database_url))
+    migrate.upgrade(database)
+    database.close()
+    return fresh_database_url
+
+
+def test_requests_are_counted_by_template_also_when_they_are_answered_again(migrated_url: str) -> None:
+    with own_servers(migrated_url, (), ISSUE_TRACKER_METRICS="true") as (server,):
+        world = measured(server)
+        tess = world.client("tess")
+        for _ in range(3):
+            for path in ("/api/issues/Wide%20area", "/api/issues/Wide%20area/", "/api/issues?companyName=Contoso", "/"):
+                tess.call("GET", path, 200)
+        etag = tess.get("/api/issues/Wide%20area").headers["etag"]
+        for _ in range(2):
+            tess.call("GET", "/api/issues/Wide%20area", 304, headers={"If-None-Match": etag})
+        tess.call("GET", "/nothing/here", 404)
+        world.anonymous().call("GET", "/api/issues", 401)
+
+        found = counted(world)
+
+        assert found["GET", "/api/issues/{issue_name}", "200"] == 7
+        assert found["GET", "/api/issues/{issue_name}", "304"] == 2
+        assert found["GET", "/api/issues", "200"] == found["GET", "/", "200"] == 3
+        assert found["GET", "/api/issues", "401"] == found["GET", "(none)", "404"] == 1
+        world.close()
+
+
+def test_any_worker_answers_for_all(migrated_url: str) -> None:
+    with own_servers(migrated_url, ("--workers", "2"), ISSUE_TRACKER_METRICS="true") as (server,):
+        world = measured(server)
+        for _ in range(20):
+            world.client("tess").call("GET", "/api/issues", 200)
+        assert {counted(world)["GET", "/api/issues", "200"] for _ in range(5)} == {20}
+        world.close()
+
+
+@pytest.mark.parametrize("who", ["ada", None])
+def test_off_unless_set(world: World, who: str | None) -> None:
+    client = world.client(who) if who else world.anonymous()
+    client.call("GET", "/metrics", 404)

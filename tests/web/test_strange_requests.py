@@ -1,0 +1,268 @@
+"""What no client of ours sends: a clear answer, nothing changed, and never a 500 (contract, sections 1 and 2)."""
+
+import re
+import socket
+import time
+from urllib.parse import urlencode, urlsplit
+
+import pytest
+
+from tests.world import Client, World
+
+DIGITS = "9" * 5000
+"""More than Python turns into a number."""
+
+
+def test_a_form_that_breaks_off_changes_nothing(world: World) -> None:
+    """The part that arrived is a form, too: fewer companies, half of a description."""
+    issue = world.given_issue("VPN", {"Contoso": "new", "Fabrikam": "new"}, "As it was")
+    tess = world.client("tess")
+    form = {
+        "_csrf": tess.headers["X-CSRF-Token"],
+        "seen_name": "VPN",
+        "seen_description": "As it was",
+        "name": "VPN",
+        "description": "Reboot the relay, and on no account the server.",
+    }
+    body = urlencode(form).encode()
+    head = (
+        f"POST /issues/{issue}/edit HTTP/1.1\r\nHost: {urlsplit(world.server.url).netloc}\r\n"
+        f"Cookie: issue_tracker_session={tess.cookies['issue_tracker_session']}\r\n"
+        f"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {len(body)}\r\n\r\n"
+    ).encode()
+    place = urlsplit(world.server.url)
+    for cut in (len(body) - 20, len(body) - 1, len(body)):
+        with socket.create_connection((str(place.hostname), place.port or 80), 5) as connection:
+            connection.sendall(head + body[:cut])
+            if cut == len(body):
+                assert connection.recv(1000).startswith(b"HTTP/1.1 303")
+        time.sleep(0.3)
+        stored = tess.call("GET", "/api/issues/VPN", 200)["description"]
+        assert stored == ("As it was" if cut < len(body) else form["description"])
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/api/companies?search=%00", 200),
+        ("/companies?search=%00", 200),
+        ("/activity?issueName=%00x", 200),
+        ("/activity?companyName=%00x", 200),
+        (f"/activity?before={DIGITS}", 200),
+        (f"/issues/{DIGITS}", 404),
+        (f"/companies/{DIGITS}", 404),
+        (f"/api/companies/{DIGITS}", 405),
+        ("/issues/%EF%BC%91", 404),
+        ("/matrix?" + "status=new&" * 600, 200),
+        ("/api/issues?" + "status=new&" * 600, 200),
+        ("/api/issues?" + "companyId=1&companyId=2&" * 600, 404),
+        ("/?" + "status=new&" * 600, 200),
+        ("/?search=%00", 200),
+        ("/matrix?search=%FF", 200),
+    ],
+)
+def test_strange_targets(world: World, path: str, status: int) -> None:
+    answer = world.client("ada").get(path)
+    assert answer.status_code in (status, 422) if "search" in path else answer.status_code == status, answer.text[:300]
+
+
+def test_a_repeated_status_is_one(world: World) -> None:
+    world.given_issue("VPN", {"Contoso": "new", "Fabrikam": "resolved", "Acme Manufacturing": "closed"})
+    page = world.client("tess").get("/matrix?" + "&".join(["status=new"] * 6)).text
+    assert re.findall(r'<td class=\w+ aria-label="(\w+)"', page) == ["New"]
+
+
+@pytest.mark.parametrize("header", ["Origin", "Referer"])
+@pytest.mark.parametrize("path", ["/api/auth/login", "/login", "/logout", "/undo"])
+def test_addresses_that_are_none(world: World, header: str, path: str) -> None:
+    sent = {"json": {"email": "x", "password": "y"}} if path.startswith("/api") else {"data": {"email": "x"}}
+    for client in (world.anonymous(), world.client("tess")):
+        answer = client.post(path, headers={header: "http://["}, follow_redirects=False, **sent)
+        assert answer.status_code < 500, answer.text
+
+
+def test_signing_in_leads_to_any_path_of_the_site(world: World) -> None:
+    form = {
+        "email": "tess@helpdesk.example",
+        "password": "correct horse battery staple",
+        "next": "/?search=日本&open=true",
+    }
+    answer = world.anonymous().post("/login", data=form, follow_redirects=False)
+    assert answer.status_code == 303
+    assert answer.headers["location"] == "/?search=%E6%97%A5%E6%9C%AC&open=true"
+
+
+def test_undo_of_what_cannot_be_a_request(world: World) -> None:
+    tess = world.client("tess")
+    data = {"_csrf": tess.headers["X-CSRF-Token"], "request_id": "\0", "next": "/"}
+    assert tess.post("/undo", data=data, follow_redirects=False).status_code < 500
+
+
+@pytest.mark.parametrize("value", [DIGITS, "-1", "1.5", "٣"])
+def test_last_event_ids_that_are_none(world: World, value: str) -> None:
+    sent = {"Last-Event-ID": value.encode()}
+    assert world.client("tess").get("/api/events/stream", headers=sent).status_code in (400, 422)
+
+
+def test_a_hundred_thousand_errors_are_not_all_told(world: World) -> None:
+    body = {"email": "a@b.example", "password": "x", **{f"f{number}": 1 for number in range(60_000)}}
+    refused = world.anonymous().post("/api/auth/login", json=body)
+    assert refused.status_code == 400
+    assert len(refused.content) < 200_000
+    assert len(refused.json()["errors"]) == 1000
+
+
+def test_the_total_counts_all_matches_from_any_place(world: World) -> None:
+    for number in range(3):
+        world.given_issue(f"Fault {number}")
+    tess: Client = world.client("tess")
+    following = tess.get("/api/issues?limit=1").links["next"]["url"].replace("limit=1&", "").replace("&limit=1", "")
+    rest = tess.call("GET", following, 200)
+    assert len(rest["items"]) == 2 and rest["total"] == 3
+
+
+def test_try_again_stays_on_this_site(world: World) -> None:
+    answer = world.anonymous().get("//evil.example/x", headers={"Accept": "text/html"})
+    assert "evil.example" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "status"),
+    [
+        ("/api/issues?companyName=Nope", {"If-None-Match": "*"}, 404),
+        ("/api/issues?cursor=zzz", {"If-None-Match": "*"}, 422),
+        ("/api/issues", {"If-None-Match": "*"}, 304),
+        ("/api/issues?updatedSince=1700000000", {}, 422),
+        ("/api/issues?updatedSince=253402300800", {}, 422),
+        ("/api/issues?updatedSince=2025-01-04T10:15:00Z", {}, 200),
+        ("/api/issues?limit=1.0", {}, 422),
+        ("/api/issues?companyId=1e0", {}, 422),
+        ("/api/companies?search=%00", {}, 422),
+        ("/api/companies?search=" + "x" * 60_000, {}, 422),
+        ("/companies?search=" + "x" * 60_000, {}, 200),
+        ("/api/events?requestId=%00", {}, 422),
+        ("/api/events?" + "type=issue.created&" * 900, {}, 200),
+        ("/api//issues", {}, 404),
+        ("/api/issues//", {}, 404),
+        ("/api/issues//VPN", {}, 404),
+        ("/api/issues/", {}, 200),
+    ],
+)
+def test_strange_readings(world: World, path: str, headers: dict[str, str], status: int) -> None:
+    world.given_issue("VPN")
+    answer = world.client("tess").get(path, headers=headers)
+    assert answer.status_code == status, answer.text[:300]
+
+
+@pytest.mark.parametrize(
+    ("accept", "type_"),
+    [
+        ("text/csv", "text/csv"),
+        ("TEXT/CSV", "text/csv"),
+        ("text/csv, */*;q=0.1", "text/csv"),
+        ("text/csv;q=0", "application/json"),
+        ("application/json, text/csv;q=0.1", "application/json"),
+        ("text/csvx", "application/json"),
+        ("*/*", "application/json"),
+        ("text/csv;q=much", "application/json"),
+    ],
+)
+def test_the_form_that_is_preferred(world: World, accept: str, type_: str) -> None:
+    answer = world.client("tess").get("/api/issues", headers={"Accept": accept})
+    assert answer.headers["content-type"].partition(";")[0] == type_
+
+
+@pytest.mark.parametrize(
+    ("accept", "problem"),
+    [
+        ("application/problem+json", True),
+        ("Application/Problem+JSON", True),
+        ("application/json, application/problem+json", True),
+        ("application/problem+json;q=0", False),
+    ],
+)
+def test_a_problem_where_it_is_asked_for(world: World, accept: str, problem: bool) -> None:
+    answer = world.anonymous().get("/api/issues", headers={"Accept": accept})
+    assert (answer.headers["content-type"] == "application/problem+json") is problem
+
+
+TWICE = [{"company_name": "Contoso"}, {"company_name": "contoso"}]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "fields"),
+    [
+        ("POST", "/api/issues", {"name": " ", "companies": TWICE}, ["name", "companies[1].company_name"]),
+        ("POST", "/api/issues", {"name": "STATUS", "companies": TWICE}, ["name", "companies[1].company_name"]),
+        ("POST", "/api/issues", {"name": "status", "more": 1}, ["more", "name"]),
+        ("PUT", "/api/issues/none", {"add_companies": TWICE}, ["add_companies[1].company_name"]),
+        ("PUT", "/api/issues/VPN", {"new_name": ".."}, ["new_name"]),
+        (
+            "POST",
+            "/api/issues/status/bulk",
+            {"issue_name": "none", "status": "new", "companies": ["Contoso", " contoso"], "exclude": ["A", "a"]},
+            ["companies[1]", "exclude[1]"],
+        ),
+        (
+            "POST",
+            "/api/webhooks",
+            {"url": "https://h.example", "company_ids": [0, "1"], "description": "a\nb"},
+            ["company_ids[0]", "company_ids[1]", "description"],
+        ),
+        ("POST", "/api/webhooks", {"url": "nowhere", "event_types": ["x"]}, ["url", "event_types"]),
+        (
+            "POST",
+            "/api/auth/tokens",
+            {"name": "t", "scopes": [], "expires_at": "2020-01-01T00:00:00Z"},
+            ["expires_at", "scopes"],
+        ),
+        ("POST", "/api/auth/logout", {"all": True}, ["all"]),
+    ],
+)
+def test_everything_wrong_is_told_at_once(
+    world: World, method: str, path: str, body: object, fields: list[str]
+) -> None:
+    world.given_issue("VPN", {"Contoso": "new"})
+    refused = world.client("ada").call(method, path, 400, json=body, headers={"If-Match": '"stale"'})
+    assert [error["field"] for error in refused["errors"]] == fields
+    assert world.client().call("GET", "/api/issues/VPN", 200)["assignments"][0]["status"] == "new"
+
+
+def test_an_unknown_company_comes_before_a_stale_validator(world: World) -> None:
+    world.given_issue("VPN")
+    body = {"add_companies": [{"company_name": "Nobody"}, {"company_name": "No one"}]}
+    refused = world.client().call("PUT", "/api/issues/VPN", 404, json=body, headers={"If-Match": '"stale"'})
+    assert refused["detail"] == "There are no companies called “Nobody”, “No one”."
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [("POST", "/api/auth/tokens", 403), ("POST", "/api/auth/password", 403), ("GET", "/api/auth/session?x=1", 401)],
+)
+def test_what_needs_a_session_says_so_before_it_reads(world: World, method: str, path: str, status: int) -> None:
+    world.bearer("tess").call(method, path, status, **({"json": {}} if method == "POST" else {}))
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "/api/nope"), ("PATCH", "/api/issues"), ("OPTIONS", "/api/issues")]
+)
+def test_a_member_learns_nothing_about_paths_and_methods(world: World, method: str, path: str) -> None:
+    assert world.client("mia").request(method, path).status_code == 403
+
+
+def test_a_dry_run_refuses_what_would_be_refused(world: World) -> None:
+    world.given_issue("VPN")
+    ada = world.client("ada")
+    archived = world.given_companies("Gone Ltd")["Gone Ltd"]
+    ada.call("PUT", f"/api/companies/{archived}", 200, json={"archived": True})
+    body = {"issue_name": "VPN", "status": "new", "companies": ["Gone Ltd"]}
+    for dry_run in (True, False):
+        ada.call("POST", "/api/issues/status/bulk", 400, json=body | {"dry_run": dry_run})
+
+
+def test_a_company_that_a_webhook_is_about_stays(world: World) -> None:
+    ada = world.client("ada")
+    company = world.given_companies("Hooked Ltd")["Hooked Ltd"]
+    ada.call("POST", "/api/webhooks", 201, json={"url": "https://h.example/", "company_ids": [company]})
+    ada.call("DELETE", f"/api/companies/{company}", 400)
+    assert "Hooked Ltd" in ada.get("/api/companies").text
