@@ -62,7 +62,7 @@ def test_the_note_goes_into_the_history(world: World, browse: Browse) -> None:
 def test_a_refusal_reverts_and_says_why(world: World, browse: Browse) -> None:
     world.given_issue("Slow mail", {"Contoso": "investigating"})
     page = browse("tess", "/")
-    page.route("**/api/issues/status/bulk", lambda route: route.abort())
+    page.route("**/assignments/bulk", lambda route: route.abort())
     row = page.get_by_role("row", name="Contoso")
 
     row.locator(".status").focus()
@@ -70,7 +70,7 @@ def test_a_refusal_reverts_and_says_why(world: World, browse: Browse) -> None:
 
     expect(page.locator(".toast.wrong")).to_contain_text("No answer from the server.")
     expect(row.locator(".status")).to_have_text("Investigating")
-    page.unroute("**/api/issues/status/bulk")
+    page.unroute("**/assignments/bulk")
     page.get_by_role("button", name="Again").click()
     expect(row.locator(".status")).to_have_text("Closed")
 

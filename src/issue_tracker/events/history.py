@@ -95,6 +95,13 @@ def last_edit(tx: Connection, actor: Actor, issue_id: int) -> Entry | None:
     return found[0] if found else None
 
 
+def last_move(tx: Connection, actor: Actor, issue_id: int, company_id: int) -> Entry:
+    """Who last assigned, moved or took off a company in an issue, and when."""
+    conditions = [events.c.issue_id == issue_id, events.c.company_id == company_id, events.c.audit.is_(False)]
+    found = _history(tx, actor, conditions, "").entries
+    return found[0] if found else Entry(actor="Someone", text="", at="")
+
+
 def _history(
     tx: Connection,
     actor: Actor,

@@ -1,7 +1,9 @@
 """Changing statuses from pages: one by plain form, many after a review, and taking it back.
 
-Forms name assignments as `on=<issue>-<company>`, any number of them, over any number of issues. Whatever one form
-changes is one transaction and one request id.
+Forms name assignments as `on=<issue>-<company>`, any number of them, over any number of issues; those that change
+something say what they showed as well: `on=<issue>-<company>-<status>`, or `-none`. Where somebody else was faster,
+nothing is changed, and the reader is told who, when and to what. Whatever one form changes is one transaction and one
+request id.
 """
 
 import re
@@ -13,6 +15,7 @@ from sqlalchemy import Connection
 from issue_tracker.clock import iso, now
 from issue_tracker.companies.queries import Company, get_companies_by_id
 from issue_tracker.errors import Invalid, NotFound
+from issue_tracker.events.history import last_move
 from issue_tracker.issues import queries
 from issue_tracker.issues.bulk import BulkResult, Outcome, set_statuses
 from issue_tracker.issues.models import IssueHead
@@ -31,7 +34,10 @@ routes = PageRoutes()
 VERBS = {Status.RESOLVED: "Resolve", Status.CLOSED: "Close"}
 CLOSED_STAYS = "closed, and changes of many leave closed ones alone"
 
-_on = re.compile(r"([1-9]\d{0,17})-([1-9]\d{0,17})")
+NONE = "none"
+"""What a form says for a company that it showed as not affected."""
+
+_on = re.compile(r"([1-9]\d{0,17})-([1-9]\d{0,17})(?:-([a-z_]+))?")
 
 
 class Wanted(msgspec.Struct, forbid_unknown_fields=True):
@@ -42,10 +48,11 @@ class Wanted(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """An issue and those of its companies that a form names."""
+    """An issue and those of its companies that a form names, with the statuses that it showed."""
 
     issue: IssueHead
     companies: list[Company]
+    seen: dict[int, str] = {}
 
 
 class ReviewedMember(msgspec.Struct, frozen=True):
@@ -73,6 +80,7 @@ class Review(msgspec.Struct, frozen=True):
     parts: list[ReviewPart]
     skipped: list[ReviewedMember]
     title: str
+    moved: list["MovedPlace"] = []
 
     @property
     def count(self) -> int:
@@ -92,11 +100,22 @@ class ChangedPlace(msgspec.Struct, frozen=True):
     at: str
 
 
+class MovedPlace(msgspec.Struct, frozen=True):
+    """An assignment that somebody else moved since the form showed it: where it is now, who did it, and when."""
+
+    on: str
+    company_name: str
+    status: str | None
+    by: str
+    at: str
+
+
 class Outcomes(msgspec.Struct, frozen=True):
-    """What was done, in one sentence, and where."""
+    """What was done, in one sentence, and where; or what somebody else was faster with, and then nothing was done."""
 
     text: str
     changed: list[ChangedPlace]
+    moved: list[MovedPlace] = []
 
 
 class Choice(msgspec.Struct, frozen=True):
@@ -107,6 +126,8 @@ class Choice(msgspec.Struct, frozen=True):
     issue_name: str
     company_name: str
     status: str | None
+    note: str = ""
+    moved: MovedPlace | None = None
 
 
 @routes.get("/assignments")
@@ -114,12 +135,17 @@ def choose(request: Context) -> Answer:
     """Choose the status of one assignment: what a press on a status does without script."""
     parameters = dict(request.call.query)
     [asked] = _asked(request.tx, request, [parameters.get("on", "")])
+    return _choose(request, asked, local(parameters.get("next", ""), f"/issues/{asked.issue.issue_id}"))
+
+
+def _choose(request: Context, asked: Asked, back: str, note: str = "", moved: MovedPlace | None = None) -> Answer:
     [company] = asked.companies
     held = queries.list_assignments(request.tx, asked.issue.issue_id, company_id=company.company_id)
     status = held[0].status.value if held else None
-    choice = Choice(parameters["on"], asked.issue.issue_id, asked.issue.name, company.name, status)
-    back = local(parameters.get("next", ""), f"/issues/{asked.issue.issue_id}")
-    return page(request, "issues/change.html", place="issues", change=choice, next=back)
+    on = f"{asked.issue.issue_id}-{company.company_id}"
+    choice = Choice(on, asked.issue.issue_id, asked.issue.name, company.name, status, note, moved)
+    code = 200 if moved is None else 409
+    return page(request, "issues/change.html", place="issues", status=code, change=choice, next=back)
 
 
 @routes.post("/assignments/review", transaction=False)
@@ -141,7 +167,15 @@ def review_everyone(request: Context, issue_id: int) -> Answer:
     return _review(request, [everyone], Wanted(Status.RESOLVED), f"/issues/{issue_id}", everyone=True)
 
 
-def _review(request: Context, asked: list[Asked], wanted: Wanted, back: str, *, everyone: bool = False) -> Answer:
+def _review(
+    request: Context,
+    asked: list[Asked],
+    wanted: Wanted,
+    back: str,
+    *,
+    everyone: bool = False,
+    moved: Sequence[MovedPlace] = (),
+) -> Answer:
     parts: list[ReviewPart] = []
     skipped: list[ReviewedMember] = []
     for each in asked:
@@ -157,10 +191,11 @@ def _review(request: Context, asked: list[Asked], wanted: Wanted, back: str, *, 
             (changed if result.outcome is Outcome.CHANGED else skipped).append(member)
         parts.append(ReviewPart(each.issue.name, changed))
     title = "Resolve for everyone?" if everyone else f"Set to {wanted.status.label}?"
-    review = Review(wanted.status.value, wanted.note or "", parts, skipped, title)
+    review = Review(wanted.status.value, wanted.note or "", parts, skipped, title, list(moved))
     if "x-fragment" in request.call.headers:
         return fragment(request, "issues/review_form.html", heading="h2", review=review, next=back)
-    return page(request, "issues/review.html", place="issues", review=review, next=back)
+    code = 409 if moved else 200
+    return page(request, "issues/review.html", place="issues", status=code, review=review, next=back)
 
 
 @routes.post("/assignments/bulk")
@@ -168,7 +203,16 @@ def change_selection(request: Context, form: Form) -> Answer:
     """Sets the status of all that the form names; `single` lets it leave closed, as it was chosen by name."""
     wanted = _wanted(form)
     changed, skipped = [], 0
-    for each in _asked(request.tx, request, form.all("on"), lock=True):
+    every = _asked(request.tx, request, form.all("on"), lock=True)
+    moved = [place for each in every for place in _moved(request, each, wanted.status)]
+    if moved:
+        if wants_json(request.call):
+            return Answer.json(Outcomes("Somebody else was faster; nothing was changed.", [], moved))
+        back = local(form.get("next"))
+        if form.get("single"):
+            return _choose(request, every[0], back, wanted.note or "", moved[0])
+        return _review(request, every, wanted, back, moved=moved)
+    for each in every:
         results = _set(request, each, wanted, single=bool(form.get("single")))
         for company, result in zip(each.companies, results, strict=True):
             if result.outcome is Outcome.CHANGED:
@@ -197,6 +241,22 @@ def take_back(request: Context, form: Form) -> Answer:
     return redirect(local(form.get("next")), flash_cookie(Flash(text)))
 
 
+def _moved(request: Context, asked: Asked, wanted: Status) -> list[MovedPlace]:
+    """Those that are no more as the form showed them, nor as it wants them."""
+    members = queries.list_members(request.tx, asked.issue.issue_id)
+    held = {member.company.company_id: member.status for member in members}
+    moved = []
+    for company in asked.companies:
+        status = held.get(company.company_id)
+        stands = NONE if status is None else status.value
+        if status is wanted or asked.seen.get(company.company_id, stands) == stands:
+            continue
+        entry = last_move(request.tx, request.actor, asked.issue.issue_id, company.company_id)
+        on = f"{asked.issue.issue_id}-{company.company_id}"
+        moved.append(MovedPlace(on, company.name, status, entry.actor, entry.at))
+    return moved
+
+
 def _wanted(form: Form) -> Wanted:
     return read({"status": form.get("status"), "note": form.get("note")}, Wanted)
 
@@ -221,12 +281,12 @@ def _set(
 
 def _asked(tx: Connection, request: Context, places: Sequence[str], *, lock: bool = False) -> list[Asked]:
     """What the form names, by issue. Locked in the order of ids, so that two such forms never wait for each other."""
-    chosen: dict[int, list[int]] = {}
+    chosen: dict[int, dict[int, str | None]] = {}
     for place in dict.fromkeys(places):
         found = _on.fullmatch(place)
         if found is None:
             raise Invalid("Tick at least one company." if not place else "The form names something that cannot be.")
-        chosen.setdefault(int(found[1]), []).append(int(found[2]))
+        chosen.setdefault(int(found[1]), {})[int(found[2])] = found[3]
     if not chosen:
         raise Invalid("Tick at least one company.")
     known = get_companies_by_id(tx, {company_id for ids in chosen.values() for company_id in ids})
@@ -236,7 +296,8 @@ def _asked(tx: Connection, request: Context, places: Sequence[str], *, lock: boo
         missing = [company_id for company_id in chosen[issue_id] if company_id not in known]
         if missing:
             raise NotFound("A company that you ticked does not exist any more.")
-        asked.append(Asked(issue, [known[company_id] for company_id in chosen[issue_id]]))
+        seen = {company_id: status for company_id, status in chosen[issue_id].items() if status is not None}
+        asked.append(Asked(issue, [known[company_id] for company_id in chosen[issue_id]], seen))
     return asked
 
 

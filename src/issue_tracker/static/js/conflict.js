@@ -1,20 +1,17 @@
 // Someone else changed the same thing: say who and when, and let the reader keep theirs or take the other.
-import { send } from "./api.js";
 import { label } from "./places.js";
 import { when } from "./times.js";
 
-// Resolves with true to keep mine.
-export async function askConflict(place, mine, theirs) {
-  const query = new URLSearchParams({ issueName: place.issueName, companyName: place.companyName, limit: "1" });
-  const { data } = await send("GET", `/api/events?${query}`);
-  const event = data.items[0];
+// `moved` is what the server said of it: the status now, by whom, and when. Resolves with true to keep mine.
+export function askConflict(place, mine, moved) {
   const dialog = document.getElementById("conflict");
-  const who = event ? `${event.actor.name}, ${when(new Date(event.at))}` : "Someone else";
+  const now = moved.status ? `set to ${label(moved.status)}` : "taken off";
+  const who = `${moved.by}${moved.at ? `, ${when(new Date(moved.at))}` : ""}`;
   document.getElementById("conflict-text").textContent =
-    `${place.companyName} in “${place.issueName}” was set to ${label(theirs)} by ${who}, after this page showed it.`;
+    `${place.companyName} in “${place.issueName}” was ${now} by ${who}, after this page showed it.`;
   const [keep, take] = dialog.querySelectorAll("button");
   keep.textContent = `Keep mine: ${label(mine)}`;
-  take.textContent = `Take theirs: ${label(theirs)}`;
+  take.textContent = `Take theirs: ${moved.status ? label(moved.status) : "not affected"}`;
   dialog.showModal();
   return new Promise((resolve) => {
     let answer = false;

@@ -33,7 +33,7 @@ function rowPlace(row) {
   const [issueId, companyId] = row.dataset.on.split("-");
   const form = row.closest("form")?.dataset ?? {};
   const who = row.querySelector(".who a").textContent;
-  const status = STATUSES.find((each) => row.querySelector(".status").classList.contains(each));
+  const status = STATUSES.find((each) => row.querySelector(".status").classList.contains(each)) ?? null;
   return {
     element: row,
     trigger: row.querySelector(".status"),
@@ -73,13 +73,14 @@ export function paint(place, status, at) {
   if (place.element.matches("td")) return paintCell(place.element, status);
   const button = place.element.querySelector(".status");
   button.classList.remove(...STATUSES);
+  place.element.classList.remove("stale");
+  if (at) setTime(place.element.querySelector("time"), at);
+  if (!status) return button.replaceChildren("Not affected");
   button.classList.add(status);
   const drawing = shape(status);
   drawing.setAttribute("class", `shape ${status}`);
   drawing.setAttribute("aria-hidden", "true");
   button.replaceChildren(drawing, label(status));
-  if (at) setTime(place.element.querySelector("time"), at);
-  place.element.classList.remove("stale");
 }
 
 function paintCell(cell, status) {

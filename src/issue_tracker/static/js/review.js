@@ -1,8 +1,12 @@
 // The confirmation before many are changed: names who is changed and who is skipped and why, in a dialog.
 import { Refused, send } from "./api.js";
-import { apply, undo } from "./quick-change.js";
+import { label } from "./places.js";
+import { apply, focusOn, remember, undo } from "./quick-change.js";
 import { clearSelection } from "./selection.js";
+import { when } from "./times.js";
 import { toast } from "./toast.js";
+
+let changed = [];
 
 export function startReview() {
   const dialog = document.getElementById("review");
@@ -35,7 +39,9 @@ async function open(method, url, body, trigger) {
     document.getElementById("review-body").innerHTML = data;
     dialog.showModal();
     dialog.querySelector(".button.main, [data-close]").focus();
-    dialog.addEventListener("close", () => trigger.focus(), { once: true });
+    changed = [];
+    // Back to what opened it; where that went with the selection, to the first place that was changed.
+    dialog.addEventListener("close", () => (trigger.checkVisibility() ? trigger.focus() : focusOn(changed)), { once: true });
   } catch (error) {
     report(error);
   }
@@ -52,14 +58,33 @@ async function confirm(dialog, form) {
   button.disabled = true;
   try {
     const { data, requestId } = await send("POST", form.action, new URLSearchParams(new FormData(form)));
+    if (data.moved.length) return void (await again(dialog, form, data.moved));
     dialog.close();
-    apply(data.changed);
+    changed = data.changed;
+    apply(changed);
     clearSelection();
+    remember(requestId);
     toast(data.text, data.changed.length ? { action: "Undo", run: () => undo(requestId) } : {});
   } catch (error) {
     button.disabled = false;
     report(error);
   }
+}
+
+// Somebody else was faster with some, and nothing was changed: shown anew as it stands, those unticked, with who and when.
+async function again(dialog, form, moved) {
+  const every = new URLSearchParams(new FormData(form));
+  const title = document.getElementById("review-title").textContent;
+  const { data } = await send("POST", "/assignments/review", every, { Accept: "text/html", "X-Fragment": "1" });
+  document.getElementById("review-body").innerHTML = data;
+  document.getElementById("review-title").textContent = title;
+  apply(moved);
+  for (const { on } of moved) for (const box of dialog.querySelectorAll(`input[name=on][value^="${on}-"]`)) box.checked = false;
+  const told = moved.map(({ company_name: company, status, by, at }) =>
+    `${by} ${status ? `set ${company} to ${label(status)}` : `took ${company} off`}${at ? `, ${when(new Date(at))}` : ""}.`);
+  dialog.querySelector(".wrong").textContent = `Nothing was changed. ${told.join(" ")}`;
+  if (dialog.querySelector("[data-count]")) countTicked(dialog);
+  (dialog.querySelector(".button.main:enabled") ?? dialog.querySelector("[data-close]")).focus();
 }
 
 // Beside the button that was pressed; in a toast where there is no dialog, which would hide it.
