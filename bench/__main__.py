@@ -9,6 +9,8 @@ from importlib.metadata import version
 from pathlib import Path
 from sqlite3 import sqlite_version
 
+from tests.postgresql import binaries
+
 from bench.many import matrix
 from bench.measures import Row
 from bench.processes import CORES, LOAD_CORE, LOG, SERVER_CORE
@@ -25,13 +27,21 @@ def circumstances() -> list[str]:
     lines = cpu.read_text().splitlines() if cpu.exists() else []
     model = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "")
     busy = ", ".join(f"{load:.1f}" for load in os.getloadavg())
-    packages = ("litestar", "uvicorn", "uvloop", "sqlalchemy", "msgspec", "fastapi", "pydantic", "aiosqlite")
+    packages = ("litestar", "uvicorn", "uvloop", "sqlalchemy", "msgspec", "psycopg", "fastapi", "pydantic", "aiosqlite")
     versions = ", ".join(f"{name} {version(name)}" for name in packages)
+    programs = ", ".join(filter(None, (_told([str(binaries() / "postgres"), "--version"]), _told(["wrk", "-v"]))))
     return [
         f"{model or platform.machine()}, {len(CORES)} cores (server on {SERVER_CORE}, load on {LOAD_CORE}); load"
         f" average {busy} before the run",
-        f"Python {platform.python_version()}, SQLite {sqlite_version}, {versions}",
+        f"Python {platform.python_version()}, SQLite {sqlite_version}, {programs}, {versions}",
+        "Datasets: 10,000 assignments where nothing else is said; 1,000 × 3; 300 × 60, all filled; the large as named.",
     ]
+
+
+def _told(command: list[str]) -> str:
+    """The first line that a program says of its version."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return (done.stdout or done.stderr).partition("\n")[0].partition(" Copyright")[0].strip()
 
 
 def line(row: Row) -> str:
@@ -52,8 +62,9 @@ def main() -> None:
         for row in PARTS[name](effort):
             told.append(line(row))
             print(told[-1], flush=True)
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False).stdout
-    told += ["", f"Commit {commit.strip()}, {time.monotonic() - started:.0f} s."]
+    commit = _told(["git", "rev-parse", "--short", "HEAD"])
+    changed = " with changes" if _told(["git", "status", "--porcelain"]) else ""
+    told += ["", f"Commit {commit}{changed}, {time.monotonic() - started:.0f} s."]
     print("\n".join(told[-2:]))
     (FOLDER / "table.md").write_text("\n".join(told) + "\n")
 

@@ -28,7 +28,6 @@ class Result(NamedTuple):
     """What a round of load brought."""
 
     per_second: float
-    median_ms: float
     requests: int
 
 
@@ -83,7 +82,7 @@ def load(
         done = subprocess.run([*pinned, "wrk", *options, url], check=True, capture_output=True, text=True)
     told = json.loads(done.stdout.rsplit("RESULT ", 1)[1])
     assert told["failed"] == 0 and told["requests"] > 0, f"{requests[0]}: {told}"
-    return Result(told["requests"] / told["seconds"], told["median_us"] / 1000, told["requests"])
+    return Result(told["requests"] / told["seconds"], told["requests"])
 
 
 def _text(value: str) -> str:
@@ -127,8 +126,8 @@ end
 _REPORT = """
 function done(summary, latency)
   local errors = summary.errors
-  print(string.format('RESULT {"requests": %d, "seconds": %f, "median_us": %d, "failed": %d}',
-    summary.requests, summary.duration / 1e6, latency:percentile(50),
+  print(string.format('RESULT {"requests": %d, "seconds": %f, "failed": %d}',
+    summary.requests, summary.duration / 1e6,
     errors.connect + errors.read + errors.write + errors.timeout + errors.status))
 end
 """

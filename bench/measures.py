@@ -1,15 +1,18 @@
 """How numbers are taken: sides of a pair in turn, several rounds, medians; latencies one request at a time."""
 
+import os
 import socket
 import statistics
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import httptools
 
 from bench.load import Request
+from bench.processes import LOAD_CORE
 
 
 class Row(NamedTuple):
@@ -39,6 +42,20 @@ def compare(name: str, labels: Sequence[str], sides: Sequence[Callable[[], float
         f"÷ {label} {medians[0] / value:.3g}" for label, value in zip(labels[1:], medians[1:], strict=True)
     )
     return Row(name, figures, ratios, target)
+
+
+@contextmanager
+def on_the_load_core() -> Iterator[None]:
+    """Requests of this process come from the core of the load, as wrk's do, and not from the server's."""
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {LOAD_CORE})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 class Client:
@@ -104,8 +121,9 @@ def latencies(
     The first half is not counted: it finds the caches as they are.
     """
     found: list[list[float]] = [[] for _ in clients]
-    for together in zip(*requests, strict=True):
-        between()
-        for client, request, times in zip(clients, together, found, strict=True):
-            times.append(client.milliseconds(request))
+    with on_the_load_core():
+        for together in zip(*requests, strict=True):
+            between()
+            for client, request, times in zip(clients, together, found, strict=True):
+                times.append(client.milliseconds(request))
     return [statistics.median(times[len(times) // 2 :]) for times in found]

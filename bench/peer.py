@@ -1,6 +1,6 @@
 """The peer: the same schema and answers, written as the field does it by default.
 
-FastAPI, Pydantic, async SQLAlchemy ORM with selectinload, aiosqlite (psycopg on PostgreSQL). Sessions are looked up
+FastAPI, Pydantic, async SQLAlchemy ORM with selectinload, aiosqlite. Sessions are looked up
 by the hash of the cookie, totals are counted, changes are durable and recorded, as in the product. What the product
 checks beyond (CSRF excepted) is left out, which is in the peer's favour.
 """
@@ -33,14 +33,13 @@ URL = os.environ["BENCH_PEER_DATABASE"]
 engine = create_async_engine(URL, pool_size=12, max_overflow=0)
 Sessions = async_sessionmaker(engine, expire_on_commit=False)
 
-if URL.startswith("sqlite"):
 
-    @event.listens_for(engine.sync_engine, "connect")
-    def _configure(connection: Any, _record: Any) -> None:
-        cursor = connection.cursor()
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=10000"):
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
+@event.listens_for(engine.sync_engine, "connect")
+def _configure(connection: Any, _record: Any) -> None:
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=10000"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
 
 
 class Base(DeclarativeBase):

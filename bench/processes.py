@@ -91,16 +91,11 @@ def _wait(process: subprocess.Popen[bytes], port: int) -> None:
 
 
 @contextmanager
-def product(
-    database_url: str, *, workers: int = 1, cores: Sequence[int] = (SERVER_CORE,), **settings: str
-) -> Iterator[Served]:
+def product(database_url: str, *, workers: int = 1, cores: Sequence[int] = (SERVER_CORE,)) -> Iterator[Served]:
     """The product, as `issue-tracker serve` runs it."""
     port = free_port()
     command = ["bench.alone", "serve", "--port", str(port), "--workers", str(workers)]
-    environment = {f"ISSUE_TRACKER_{name.upper()}": value for name, value in settings.items()}
-    with serving(
-        command, port, {"ISSUE_TRACKER_DATABASE_URL": database_url, **environment}, cores=cores, log=LOG
-    ) as served:
+    with serving(command, port, {"ISSUE_TRACKER_DATABASE_URL": database_url}, cores=cores, log=LOG) as served:
         yield served
 
 

@@ -20,6 +20,7 @@ from issue_tracker.companies.operations import create_missing_companies
 from issue_tracker.database import migrate
 from issue_tracker.database.engine import Database
 from issue_tracker.database.tables import assignments, companies, issues, users
+from issue_tracker.events.queries import last_event_id
 from issue_tracker.issues.operations import NewAssignment, create_issue
 from issue_tracker.names import Name
 from issue_tracker.settings import Settings
@@ -88,7 +89,10 @@ def members(scene: Scene, count: int) -> list[tuple[str, str, Status]]:
 
 
 def status_changes(scene: Scene, count: int = 1500) -> list[Request]:
-    """Changes that all change something, as often as they are sent round: each issue goes through all statuses."""
+    """Changes that all change something, as often as they are sent round: each issue goes through all statuses.
+
+    From where the issues are now, so to be asked for anew before each round: what was sent already changes nothing.
+    """
     found = members(scene, count)
     return [
         Request(
@@ -133,3 +137,12 @@ def server_database(assignments: int) -> Iterator[Scene]:
         yield signed_in(url)
     finally:
         cluster.remove()
+
+
+def changes_made(scene: Scene) -> int:
+    """How many events there are: every change that changed something wrote one."""
+    database = Database(Settings(database_url=scene.database_url))
+    with database.read() as tx:
+        last = last_event_id(tx)
+    database.close()
+    return last

@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 from bench.dataset import STATUSES
 from issue_tracker.status import Status
 
-BEFORE = (
+SESSION = (
     "SELECT s.id, u.user_id, u.email, u.name, u.role, s.created_at, s.used_at, s.expires_at"
-    " FROM sessions s JOIN users u ON u.user_id = s.user_id WHERE s.id = 1 AND u.active",
+    " FROM sessions s JOIN users u ON u.user_id = s.user_id WHERE s.token_hash = ? AND u.active"
 )
 EVENT = (
     "INSERT INTO events (type, audit, at, actor_id, actor_name, channel, request_id, issue_id, issue_name, issue_key,"
@@ -22,10 +22,11 @@ EVENT = (
 )
 
 
-def change(connection: sqlite3.Connection, issue_key: str, company_key: str, turn: int) -> None:
+def change(connection: sqlite3.Connection, token_hash: bytes, issue_key: str, company_key: str, turn: int) -> None:
     """One status change, durable when it returns."""
-    for statement in BEFORE:
-        connection.execute(statement).fetchone()
+    connection.execute("BEGIN")
+    connection.execute(SESSION, (token_hash,)).fetchone()
+    connection.execute("COMMIT")
     at = datetime.now(UTC).isoformat(timespec="microseconds")
     connection.execute("BEGIN IMMEDIATE")
     issue_id, issue_name, _, _ = connection.execute(
@@ -39,14 +40,16 @@ def change(connection: sqlite3.Connection, issue_key: str, company_key: str, tur
     ).fetchone()
     after = STATUSES[(STATUSES.index(Status(before)) + 1) % 6].value
     connection.execute(
-        "UPDATE assignments SET status = ?, updated_at = ? WHERE issue_id = ? AND company_id = ?",
-        (after, at, issue_id, company_id),
+        "UPDATE assignments SET status = ?, updated_at = ?"
+        " WHERE issue_id = ? AND company_id IN (SELECT value FROM json_each(?))",
+        (after, at, issue_id, f"[{company_id}]"),
     )
     connection.execute(TOUCH, (at, issue_id, issue_id))
     connection.execute(
         EVENT,
         (at, f"{turn:032x}", issue_id, issue_name, issue_key, company_id, company_name, company_key, before, after),
     )
+    connection.execute("SELECT id, event_types, company_ids FROM webhooks WHERE active").fetchall()
     connection.execute(
         "SELECT a.assignment_id, a.issue_id, a.company_id, c.name, a.status, a.updated_at FROM assignments a"
         " JOIN companies c ON c.company_id = a.company_id WHERE a.issue_id = ? AND a.company_id = ?",
@@ -73,9 +76,10 @@ def main() -> None:
         " JOIN companies c ON c.company_id = a.company_id WHERE a.assignment_id % 3 = 0"
         " ORDER BY a.assignment_id LIMIT 1500"
     ).fetchall()
+    (token_hash,) = connection.execute("SELECT token_hash FROM sessions ORDER BY id DESC LIMIT 1").fetchone()
     turn, started = 0, time.perf_counter()
     while time.perf_counter() - started < seconds:
-        change(connection, *found[turn % len(found)], turn)
+        change(connection, token_hash, *found[turn % len(found)], turn)
         turn += 1
     print(turn / (time.perf_counter() - started))
 

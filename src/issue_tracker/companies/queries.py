@@ -48,7 +48,7 @@ def get_company(tx: Connection, company_id: int) -> Company:
 
 
 def get_company_by_name(tx: Connection, name: str) -> Company:
-    """Raises NotFound, naming the company."""
+    """Raises NotFound, naming the company. `open_issues` is not counted."""
     row = _by_name.first(tx, which=key(name)) if storable(name) else None
     if row is None:
         raise NotFound(f"There is no company called “{printable(name)}”.")
@@ -106,4 +106,8 @@ def _company(row: Sequence[Any]) -> Company:
 
 
 _by_id = Prepared(lambda _: _select().where(companies.c.company_id == bindparam("which", type_=Id)))
-_by_name = Prepared(lambda _: _select().where(companies.c.name_key == bindparam("which", type_=Key)))
+_by_name = Prepared(
+    lambda _: select(companies.c.company_id, companies.c.name, companies.c.archived, literal(0)).where(
+        companies.c.name_key == bindparam("which", type_=Key)
+    )
+)
