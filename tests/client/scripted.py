@@ -30,6 +30,12 @@ def reply(status: int, body: str = "{}", **headers: str) -> Reply:
     return Reply(status, httpx.Headers({k.replace("_", "-"): v for k, v in headers.items()}), body.encode())
 
 
+def signed_in(csrf: str) -> str:
+    """The answer to a sign-in."""
+    user = '{"user_id":1,"email":"tess@x","name":"Tess","role":"technician"}'
+    return f'{{"user":{user},"csrf_token":"{csrf}","expires_at":"2025-01-04T10:15:00+00:00"}}'
+
+
 class Script:
     """What the network does, in order: an Outcome for each Send, bytes, None or a Failure for each Read."""
 

@@ -110,6 +110,7 @@ def test_refusals_are_typed_and_say_why(tracker: Tracker) -> None:
     with pytest.raises(BadRequest) as invalid:
         tracker.create_issue("x" * 256, companies=[("Acme", "fine")])
     assert {error.field for error in invalid.value.errors} == {"name", "companies[0].status"}
+    assert str(invalid.value).count("must be one of") == 1
     assert all(isinstance(error, FieldError) for error in invalid.value.errors)
     with pytest.raises(NotFound, match="Initech") as unknown:
         tracker.create_issue("Line", companies=["Initech", "Hooli"])
@@ -121,6 +122,8 @@ def test_refusals_are_typed_and_say_why(tracker: Tracker) -> None:
     for name in ("..", ".", "status"):
         with pytest.raises(BadRequest):
             tracker.create_issue(name)
+    with pytest.raises(BadRequest, match="reserved"):
+        tracker.ensure_issue("Status")
     for name in ("..", "."):
         with pytest.raises(NotFound):
             tracker.issue(name)
@@ -130,7 +133,12 @@ def test_refusals_are_typed_and_say_why(tracker: Tracker) -> None:
 
 def test_an_issue_that_must_be_there(tracker: Tracker) -> None:
     made = tracker.ensure_issue("VPN", description="first")
-    assert tracker.ensure_issue("vpn", description="second").description == made.description == "first"
+    again = tracker.ensure_issue("vpn", description="second", companies=["Initech"])
+    assert again.description == made.description == "first"
+    with pytest.raises(NotFound, match="Initech"):
+        tracker.ensure_issue("WAN", companies=["Initech"])
+    assert [one.name for one in tracker.issues()] == ["VPN"]
+    assert [one.status for one in tracker.ensure_issue("WAN", companies={"Acme": "closed"}).assignments] == ["closed"]
     with pytest.raises(BadRequest):
         tracker.ensure_issue("x" * 256)
 

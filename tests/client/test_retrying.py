@@ -1,5 +1,8 @@
 """When a request is sent again, and when never."""
 
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,16 +10,21 @@ from hypothesis import strategies as st
 from issue_tracker_client import (
     BadRequest,
     Changed,
+    Misuse,
+    NotFound,
+    Refused,
     Retries,
     StillRunning,
     TooManyAttempts,
     Unavailable,
     Unreachable,
 )
+from issue_tracker_client import access as on_access
 from issue_tracker_client import issues as on_issues
+from issue_tracker_client.retrying import ANY_NUMBER
 from issue_tracker_client.session import Session
 from issue_tracker_client.steps import Outcome, Request
-from tests.client.scripted import LOST, UNSENT, Script, reply
+from tests.client.scripted import LOST, UNSENT, Script, reply, signed_in
 
 GET = Request("GET", "/api/issues")
 ISSUE = (
@@ -72,8 +80,59 @@ def test_even_that_change_is_repeated_when_it_was_surely_not_done(trouble: Outco
     assert len(script.sent) == 2
 
 
-def test_a_deletion_whose_answer_was_lost_is_done_when_the_issue_is_gone() -> None:
-    Script(LOST, reply(404)).run(on_issues.delete_issue(session(), "VPN"))
+@pytest.mark.parametrize("trouble", [LOST, reply(502), reply(503), reply(504)])
+def test_a_deletion_that_may_be_done_is_not_repeated(trouble: Outcome) -> None:
+    """Another client may have made the issue anew, and a 404 would not tell whose deletion it was."""
+    for deletion in (on_issues.delete_issue(session(), "VPN"), on_issues.unassign(session(), "VPN", "typo")):
+        script = Script(trouble, reply(404))
+        with pytest.raises((Unreachable, Unavailable), match="may have been made") as left_open:
+            script.run(deletion)
+        assert getattr(left_open.value, "maybe_done", None) is True
+        assert len(script.sent) == 1
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "error", "maybe_done"),
+    [
+        ([LOST, reply(404)], NotFound, True),
+        ([reply(504), reply(400)], BadRequest, True),
+        ([UNSENT, reply(429), reply(404)], NotFound, False),
+        ([reply(404)], NotFound, False),
+        ([reply(502)] * 2, Unavailable, True),
+        ([reply(500)], Unavailable, False),
+    ],
+)
+def test_a_refusal_says_whether_an_earlier_attempt_may_have_done_it(
+    outcomes: list[Outcome], error: type[Refused], maybe_done: bool
+) -> None:
+    with pytest.raises(error) as refused:
+        Script(*outcomes).run(on_issues.set_status(session(Retries(len(outcomes))), "VPN", "Acme", "new"))
+    assert refused.value.maybe_done is maybe_done
+    assert ("may have been made" in str(refused.value)) is maybe_done
+
+
+def test_what_the_server_says_to_a_known_key_settles_it() -> None:
+    """A 404 to a repeated POST comes in the place of a stored answer: the first attempt did nothing."""
+    with pytest.raises(NotFound) as refused:
+        Script(LOST, reply(404)).run(on_issues.create_issue(session(), "VPN", companies=["Initech"]))
+    assert not refused.value.maybe_done
+
+
+@pytest.mark.parametrize("method", ["post", "POST"])
+def test_any_post_has_a_key_and_one_may_be_given(method: str) -> None:
+    script = Script(LOST, reply(201), LOST, reply(201))
+    script.run(on_access.call(session(), method, "/api/webhooks", body={}, idempotency_key="mine"))
+    script.run(on_access.call(session(), method, "/api/webhooks"))
+    assert {one.method for one in script.sent} == {"POST"}
+    keys = [one.headers["idempotency-key"] for one in script.sent]
+    assert keys[:2] == ["mine", "mine"] and keys[2] == keys[3]
+
+
+def test_a_method_that_the_contract_does_not_know_is_not_repeated() -> None:
+    with pytest.raises(Unreachable):
+        Script(LOST).run(on_access.call(session(), "PATCH", "/api/issues/VPN", body={}))
+    with pytest.raises(Misuse, match="POST"):
+        Script().run(on_access.call(session(), "PUT", "/api/issues/VPN", body={}, idempotency_key="mine"))
 
 
 @pytest.mark.parametrize(
@@ -97,8 +156,45 @@ def test_retry_after_may_be_a_date_and_is_read_by_the_servers_clock() -> None:
     date, later = "Sat, 04 Jan 2025 10:15:00 GMT", "Sat, 04 Jan 2025 10:15:09 GMT"
     assert reply(503, retry_after=later, date=date).retry_after == 9.0
     assert reply(503, retry_after=date, date=later).retry_after == 0.0
-    assert reply(503, retry_after=later).retry_after is None
     assert reply(503, retry_after="soon", date=date).retry_after is None
+
+
+@pytest.mark.parametrize("date", [{}, {"date": "today"}])
+def test_a_date_without_the_servers_clock_is_read_by_ones_own(date: dict[str, str]) -> None:
+    soon = datetime.now(UTC) + timedelta(seconds=100)
+    wait = reply(503, retry_after=format_datetime(soon, usegmt=True), **date).retry_after
+    assert wait is not None and 90 < wait <= 100
+
+
+@pytest.mark.parametrize("year", ["99999", "9" * 30])
+def test_a_date_beyond_all_calendars_is_none(year: str) -> None:
+    assert reply(503, retry_after=f"Sat, 04 Jan {year} 10:15:00 GMT").retry_after is None
+
+
+def test_patience_is_used_up_where_attempts_are_not_counted() -> None:
+    script = Script(*[UNSENT] * 10_000)
+    with pytest.raises(Unreachable):
+        script.run(session(Retries(attempts=ANY_NUMBER, patience=300)).perform(GET))
+    assert sum(script.pauses) == pytest.approx(300)
+
+
+def test_no_attempt_waits_longer_than_patience_lasts() -> None:
+    script = Script(reply(429, retry_after="25"), reply(503, retry_after="14.5"), reply(200))
+    script.run(session(Retries(patience=40, first_pause=0)).perform(GET))
+    assert [request.timeout for request in script.sent] == [30.0, 15.0, 15.0]
+    script = Script(UNSENT)
+    with pytest.raises(Unreachable):
+        script.run(session(Retries(patience=0)).perform(GET))
+    assert [request.timeout for request in script.sent] == [1.0]
+
+
+def test_signing_in_is_part_of_the_same_patience() -> None:
+    busy = reply(503, retry_after="20")
+    script = Script(busy, reply(200, signed_in("c1")), busy, reply(401), busy)
+    tess = Session("http://tracker.test", email="tess@x", password="secret", retries=Retries(patience=50))
+    with pytest.raises(Unavailable):
+        script.run(tess.perform(GET))
+    assert (len(script.sent), sum(script.pauses) < 50) == (5, True)
 
 
 def test_patience_ends_before_a_pause_that_would_overrun_it() -> None:

@@ -4,18 +4,13 @@ from typing import TypeVar
 
 import pytest
 
-from issue_tracker_client import Misuse, NotSignedIn, Retries, Tracker, Unreachable
+from issue_tracker_client import Misuse, NotSignedIn, Retries, Tracker, UnexpectedAnswer, Unreachable
 from issue_tracker_client.session import Session
 from issue_tracker_client.steps import Alone, Plan, Reply, Request, Send
-from tests.client.scripted import LOST, Script, reply
+from tests.client.scripted import LOST, Script, reply, signed_in
 
 S = TypeVar("S", Alone, Send)
 GET, PUT = Request("GET", "/api/issues"), Request("PUT", "/api/issues/status")
-
-
-def signed_in(csrf: str) -> str:
-    user = '{"user_id":1,"email":"tess@x","name":"Tess","role":"technician"}'
-    return f'{{"user":{user},"csrf_token":"{csrf}","expires_at":"2025-01-04T10:15:00+00:00"}}'
 
 
 def session(attempts: int = 6) -> Session:
@@ -91,7 +86,13 @@ def test_signing_out_is_tried_once_and_only_where_there_is_a_session() -> None:
     assert sent(script)[2:] == [("POST", "/api/auth/logout", "c1")]
 
 
-@pytest.mark.parametrize("url", ["", "tracker.test", "ftp://tracker.test", "http://", "http://x/?a=b"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        *["", "tracker.test", "ftp://tracker.test", "http://", "http://x/?a=b"],
+        *["http://[::1", "http://h:abc", "http://h:99999", "http://h:0", "http://a..b", "http://☃"],
+    ],
+)
 def test_an_address_that_is_none_is_refused_before_anything_is_sent(url: str) -> None:
     with pytest.raises(Misuse, match="not the address"):
         Tracker(url, token="itk_a_b")
@@ -102,5 +103,21 @@ def test_there_is_one_way_of_signing_in() -> None:
         Session("http://tracker.test")
     with pytest.raises(Misuse, match="either a token"):
         Session("http://tracker.test", email="tess@x")
-    with pytest.raises(Misuse, match="either a token"):
-        Session("http://tracker.test", token="itk_a_b", email="tess@x", password="p")
+    for more in ({"email": "tess@x", "password": "p"}, {"email": "tess@x"}, {"password": "p"}):
+        with pytest.raises(Misuse, match="either a token"):
+            Session("http://tracker.test", token="itk_a_b", **more)
+
+
+@pytest.mark.parametrize("token", ["itk_a\nb", "itk_a b", "itk_ö", "itk_a\x7f", "\ufeffitk_a", "itk_a\u2028"])
+def test_a_token_that_no_header_carries_is_refused_and_not_shown(token: str) -> None:
+    with pytest.raises(Misuse, match="not a token") as refused:
+        Session("http://tracker.test", token=token)
+    assert "itk_" not in str(refused.value)
+
+
+@pytest.mark.parametrize("answer", [reply(302, location="http://elsewhere.test/login"), reply(200, "<html>")])
+def test_signing_in_at_something_else_than_the_tracker(answer: Reply) -> None:
+    script = Script(answer)
+    with pytest.raises(UnexpectedAnswer):
+        script.run(session().perform(PUT))
+    assert len(script.sent) == 1

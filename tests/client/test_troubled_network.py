@@ -1,10 +1,22 @@
 """Retries against a real server over a network that loses requests and answers."""
 
+import time
+
 import pytest
 
-from issue_tracker_client import NEVER, NotFound, Retries, TooManyAttempts, Tracker, Unavailable, Unreachable
+from issue_tracker_client import (
+    NEVER,
+    NotFound,
+    Retries,
+    TokenLost,
+    TooManyAttempts,
+    Tracker,
+    Unavailable,
+    Unreachable,
+)
 from tests.client.conftest import Connect
 from tests.client.troubles import Trouble, TroubledNetwork, answer
+from tests.world import CAST, PASSWORD
 
 LOST, UNSENT = Trouble.ANSWER_LOST, Trouble.REQUEST_LOST
 SOON = Retries(first_pause=0.01)
@@ -44,17 +56,49 @@ def test_a_bulk_change_whose_answer_was_lost_gets_the_answer_of_the_first(
         assert tracker.set_status_in_bulk("VPN", "resolved").changed == 2
 
 
-def test_an_unassignment_and_a_deletion_whose_answers_were_lost_are_done(
+def test_an_unassignment_and_a_deletion_whose_answers_were_lost_say_that_they_may_be_done(
     connect: Connect, network: TroubledNetwork, admin: Tracker, admin_token: str
 ) -> None:
     admin.create_issue("VPN", companies=["Acme"])
     with connect(network.url, token=admin_token, retries=SOON) as tracker:
+        for change in (lambda: tracker.unassign("VPN", "Acme"), lambda: tracker.unassign("VPN", "typo")):
+            network.ahead = [LOST]
+            with pytest.raises(Unreachable) as lost:
+                change()
+            assert lost.value.maybe_done
+        assert admin.issue("VPN").assignments == ()
         network.ahead = [LOST]
-        tracker.unassign("VPN", "Acme")
-        network.ahead = [LOST]
-        tracker.delete_issue("VPN")
+        with pytest.raises(Unreachable) as lost:
+            tracker.delete_issue("VPN")
+        assert lost.value.maybe_done
+        network.ahead = [UNSENT]
+        with pytest.raises(Unreachable):
+            tracker.delete_issue("VPN")
         with pytest.raises(NotFound):
             tracker.delete_issue("VPN")
+
+
+def test_a_token_whose_answer_was_lost_is_named_to_be_revoked(
+    connect: Connect, network: TroubledNetwork, technician: Tracker
+) -> None:
+    with connect(network.url, email=CAST["tess"][0], password=PASSWORD, retries=SOON) as tracker:
+        assert tracker.who_am_i()
+        network.ahead = [LOST]
+        with pytest.raises(TokenLost, match="nightly") as lost:
+            tracker.create_token("nightly")
+        assert lost.value.token_id in {one.id for one in technician.tokens() if one.name == "nightly"}
+        tracker.revoke_token(lost.value.token_id)
+        assert "nightly" not in {one.name for one in technician.tokens()}
+
+
+def test_a_busy_server_is_waited_for_no_longer_than_patience(connect: Connect, network: TroubledNetwork) -> None:
+    """The proxy keeps the connection open, and says nothing."""
+    with connect(network.url, retries=Retries(patience=0)) as tracker:
+        network.ahead = [Trouble.SILENCE]
+        started = time.monotonic()
+        with pytest.raises(Unreachable):
+            tracker.issue("VPN")
+        assert 0.9 < time.monotonic() - started < 10
 
 
 def test_a_rename_whose_answer_was_lost_says_that_it_may_be_done(connect: Connect, network: TroubledNetwork) -> None:

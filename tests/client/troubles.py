@@ -10,17 +10,18 @@ from urllib.parse import urlsplit
 
 
 class Trouble(Enum):
-    """What happens to one request: it is lost on its way, or is carried out and its answer is lost."""
+    """What happens to one request: it is lost on its way, or is carried out and its answer is lost, or nothing."""
 
     REQUEST_LOST = "request lost"
     ANSWER_LOST = "answer lost"
+    SILENCE = "silence"
 
 
-def answer(status: int, **headers: str) -> bytes:
+def answer(status: int, body: bytes = b"", **headers: str) -> bytes:
     """An answer that the proxy gives itself, in the server's place."""
-    lines = [f"HTTP/1.1 {status} Trouble", "content-length: 0", "connection: close"]
+    lines = [f"HTTP/1.1 {status} Trouble", f"content-length: {len(body)}", "connection: close"]
     lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
-    return ("\r\n".join(lines) + "\r\n\r\n").encode()
+    return ("\r\n".join(lines) + "\r\n\r\n").encode() + body
 
 
 class TroubledNetwork:
@@ -87,6 +88,8 @@ class TroubledNetwork:
         trouble = self.ahead.pop(0) if self.ahead else None
         if isinstance(trouble, bytes):
             connection.sendall(trouble)
+        elif trouble is Trouble.SILENCE:
+            connection.recv(1)  # until the client gives up
         elif trouble is not Trouble.REQUEST_LOST:
             kept = [one for one in lines if not one.lower().startswith(b"connection:")]
             with socket.create_connection(self._server) as server:

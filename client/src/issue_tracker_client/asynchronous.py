@@ -12,7 +12,7 @@ from issue_tracker_client import access as on_access
 from issue_tracker_client import companies as on_companies
 from issue_tracker_client import history as on_history
 from issue_tracker_client import issues as on_issues
-from issue_tracker_client.exchange import built, failure
+from issue_tracker_client.exchange import built, failure, from_environment
 from issue_tracker_client.session import Options, Session
 from issue_tracker_client.sources import Source
 from issue_tracker_client.steps import (
@@ -69,7 +69,8 @@ class AsyncTracker:
         self, url: str, *, transport: httpx.AsyncBaseTransport | None = None, **options: Unpack[Options]
     ) -> None:
         self.session = Session(url, **options)
-        self._http = httpx.AsyncClient(transport=transport)
+        with from_environment():
+            self._http = httpx.AsyncClient(transport=transport)
         self._alone = asyncio.Lock()
 
     issues = iterating(on_issues.issues)

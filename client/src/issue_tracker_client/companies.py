@@ -36,4 +36,4 @@ def update_company(
 
 def delete_company(session: Session, company_id: int) -> Plan[None]:
     """Delete a company that nothing ever referred to. Raises BadRequest for any other: archive it."""
-    yield from session.perform(Request("DELETE", f"{COMPANIES}/{company_id}"))
+    yield from session.execute(Request("DELETE", f"{COMPANIES}/{company_id}"))

@@ -28,7 +28,15 @@ class Unreachable(TrackerError):
 
 
 class UnexpectedAnswer(TrackerError):
-    """A success that is not in the contract's shape: another program answers at this address, or a proxy."""
+    """An answer below 400 that is not the contract's: another program answers at this address, or a proxy."""
+
+
+class TokenLost(TrackerError):
+    """A token was made, and the answer with its secret lost: it is shown once. Revoke `token_id`, make another."""
+
+    def __init__(self, token_id: int, name: str) -> None:
+        super().__init__(f"The secret of the new token {token_id} ({name}) was lost: revoke it, and make another.")
+        self.token_id = token_id
 
 
 @dataclass(frozen=True)
@@ -43,10 +51,11 @@ class Refused(TrackerError):
     """The server answered with an error; the subclasses name the ones in the contract's section 2.
 
     `detail` is the server's sentence, `errors` its field errors, `request_id` what to ask its operator about,
-    `retry_after` the seconds the server asks to wait.
+    `retry_after` the seconds the server asks to wait. `maybe_done` is True when the change may have been made
+    all the same: an earlier attempt's answer was lost, or this one (502, 503, 504) leaves it open.
     """
 
-    def __init__(self, reply: Reply) -> None:
+    def __init__(self, reply: Reply, *, maybe_done: bool = False) -> None:
         said = explanation(reply)
         self.status = reply.status
         self.detail = said.detail or f"The server answered {reply.status}."
@@ -54,8 +63,11 @@ class Refused(TrackerError):
         self.request_id: str | None = reply.headers.get("x-request-id")
         self.retry_after = reply.retry_after
         self.etag: str | None = reply.headers.get("etag")
-        fields = "; ".join(f"{error.field}: {error.message}" for error in self.errors)
-        super().__init__(f"{self.detail} ({fields})" if fields else self.detail)
+        self.maybe_done = maybe_done
+        unsaid = [error for error in self.errors if error.message not in self.detail]
+        fields = "; ".join(f"{error.field}: {error.message}" for error in unsaid)
+        sentence = f"{self.detail} ({fields})" if fields else self.detail
+        super().__init__(f"{sentence} The change may have been made all the same." if maybe_done else sentence)
 
 
 class BadRequest(Refused):
@@ -106,9 +118,17 @@ BY_STATUS: dict[int, type[Refused]] = {
 }
 
 
-def refusal(reply: Reply) -> Refused:
+def refusal(reply: Reply, *, maybe_done: bool = False) -> Refused:
     """The error for an answer of 400 or above."""
-    return BY_STATUS.get(reply.status, Unavailable if reply.status >= 500 else Refused)(reply)
+    kind = BY_STATUS.get(reply.status, Unavailable if reply.status >= 500 else Refused)
+    return kind(reply, maybe_done=maybe_done)
+
+
+def unexpected(reply: Reply) -> UnexpectedAnswer:
+    """The error for an answer below 400 that the contract does not have: a redirect, a page."""
+    target = reply.headers.get("location")
+    what = f"a redirect to {target}" if target else reply.media_type or "no content"
+    return UnexpectedAnswer(f"This is not an answer of the Issue Tracker: {reply.status} with {what}.")
 
 
 @dataclass(frozen=True)
@@ -121,5 +141,5 @@ def explanation(reply: Reply) -> Explanation:
     """What the body says, or nothing when it is not the contract's (a proxy's page, for one)."""
     try:
         return msgspec.json.decode(reply.content, type=Explanation)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return Explanation()

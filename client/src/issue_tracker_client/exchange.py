@@ -1,7 +1,11 @@
 """Requests and failures in httpx's terms: what `Tracker` and `AsyncTracker` share of the network."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import httpx
 
+from issue_tracker_client.errors import Misuse
 from issue_tracker_client.session import Session
 from issue_tracker_client.steps import Failure, Request
 
@@ -9,13 +13,28 @@ CONNECT_TIMEOUT = 5.0
 NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 
 
+@contextmanager
+def from_environment() -> Iterator[None]:
+    """Around the making of an httpx client, which reads the environment: raises Misuse for what it cannot use there,
+    a file of certificates or a proxy.
+    """
+    try:
+        yield
+    except (OSError, ImportError, ValueError, httpx.InvalidURL) as wrong:
+        reason = str(wrong).rstrip(".")
+        raise Misuse(f"SSL_CERT_FILE or a proxy variable of the environment cannot be used: {reason}") from wrong
+
+
 def built(http: httpx.Client | httpx.AsyncClient, session: Session, request: Request) -> httpx.Request:
-    """The request for this client, with its cookies."""
+    """The request for this client, with its cookies. Raises Misuse for a path that no URL can have."""
     if request.signing_in:
         http.cookies.clear()
-    wait = session.timeout
+    wait = session.timeout if request.timeout is None else request.timeout
     timeout = httpx.Timeout(wait, connect=min(CONNECT_TIMEOUT, wait), read=request.read_timeout or wait)
-    url = session.url + request.target
+    try:
+        url = httpx.URL(session.url + request.target)
+    except httpx.InvalidURL as wrong:
+        raise Misuse(f"this cannot be asked for: {wrong}") from wrong
     return http.build_request(request.method, url, content=request.body, headers=dict(request.headers), timeout=timeout)
 
 

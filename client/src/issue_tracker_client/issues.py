@@ -1,8 +1,9 @@
 """Issues and their assignments: the spec's operations, and the contract's sections 4 and 5.
 
 Functions whose first argument is the session are the methods of `Tracker` and `AsyncTracker`. All raise
-Refused, by status, when the server says no, and Unreachable when it says nothing. `companies` is a list of
-company names, or a mapping of company name to status (None for the default).
+Refused, by status, when the server says no, Unreachable when it says nothing, and UnexpectedAnswer when
+something else than the tracker answers. `companies` is a list of company names, or a mapping of company name to
+status (None for the default); a lone text in the place of a list is Misuse.
 """
 
 import dataclasses
@@ -10,11 +11,11 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TypedDict, Unpack
 
-from issue_tracker_client.errors import BadRequest, NotFound
+from issue_tracker_client.errors import BadRequest, Misuse, Refused, unexpected
 from issue_tracker_client.models import Assignment, BulkResult, Issue, Listing, decoder
 from issue_tracker_client.session import Session
 from issue_tracker_client.sources import Pages
-from issue_tracker_client.spelling import camel_case, issue_path, json_request, posted, query_pairs
+from issue_tracker_client.spelling import camel_case, issue_path, json_request, posted, query_pairs, several
 from issue_tracker_client.steps import Plan, Request
 
 ISSUES, STATUS = "/api/issues", "/api/issues/status"
@@ -66,7 +67,12 @@ def export_csv(session: Session, **where: Unpack[Filter]) -> Plan[str]:
     """The matching issues as CSV, one row an assignment; `issue-tracker issue import` reads it back."""
     request = dataclasses.replace(filtered(where), headers={"accept": "text/csv"})
     reply = yield from session.perform(request)
-    return reply.content.decode()
+    if reply.media_type != "text/csv":
+        raise unexpected(reply)
+    try:
+        return reply.content.decode()
+    except UnicodeDecodeError as wrong:
+        raise unexpected(reply) from wrong
 
 
 def issue(session: Session, name: str) -> Plan[Issue]:
@@ -97,19 +103,33 @@ def create_issue(
     return read_issue((yield from session.perform(posted(ISSUES, body, idempotency_key))))
 
 
-def ensure_issue(session: Session, name: str, *, description: str | None = None) -> Plan[Issue]:
-    """The issue of this name as it is; created with the description if there is none."""
+def ensure_issue(
+    session: Session, name: str, *, description: str | None = None, companies: Companies = ()
+) -> Plan[Issue]:
+    """The issue of this name as it is; created with the description and the companies if there is none.
+
+    Raises what `create_issue` does, and then nothing was created.
+    """
+    found = yield from issue_if_any(session, name)
+    if found is not None:
+        return found
+    try:
+        return (yield from create_issue(session, name, description=description, companies=companies))
+    except BadRequest:
+        found = yield from issue_if_any(session, name)  # another client made it in between
+        if found is None:
+            raise
+        return found
+
+
+def issue_if_any(session: Session, name: str) -> Plan[Issue | None]:
+    """The issue of this name, None where there is none. A reserved name is the path of something else: 405."""
     try:
         return (yield from issue(session, name))
-    except NotFound:
-        pass
-    try:
-        return (yield from create_issue(session, name, description=description))
-    except BadRequest as refused:
-        try:
-            return (yield from issue(session, name))  # another client made it in between
-        except NotFound:
-            raise refused from None
+    except Refused as refused:
+        if refused.status not in (404, 405):
+            raise
+        return None
 
 
 def update_issue(
@@ -133,14 +153,14 @@ def update_issue(
     }
     body = {name: value for name, value in given.items() if value is not None}
     request = json_request("PUT", issue_path(name), body, if_match=if_match)
-    request = dataclasses.replace(request, repeatable=new_name is None and if_match is None)
+    request = dataclasses.replace(request, once=new_name is not None or if_match is not None)
     return read_issue((yield from session.perform(request)))
 
 
 def delete_issue(session: Session, name: str, *, if_match: str | None = None) -> Plan[None]:
     """Delete an issue; its history stays. Super admins only. Raises Changed as `update_issue` does."""
     headers = {} if if_match is None else {"if-match": if_match}
-    yield from session.perform(Request("DELETE", issue_path(name), headers=headers, repeatable=not if_match))
+    yield from session.execute(Request("DELETE", issue_path(name), headers=headers))
 
 
 def set_status(
@@ -155,7 +175,7 @@ def set_status(
 def unassign(session: Session, issue_name: str, company_name: str) -> Plan[None]:
     """Take a company off an issue. Raises NotFound when it is not assigned."""
     query = query_pairs({"issueName": issue_name, "companyName": company_name})
-    yield from session.perform(Request("DELETE", STATUS, query))
+    yield from session.execute(Request("DELETE", STATUS, query))
 
 
 def set_status_in_bulk(
@@ -178,9 +198,9 @@ def set_status_in_bulk(
     given = {
         "issue_name": issue_name,
         "status": status,
-        "companies": None if companies is None else list(companies),
-        "exclude": list(exclude) or None,
-        "from": None if from_statuses is None else list(from_statuses),
+        "companies": None if companies is None else several("companies", companies),
+        "exclude": several("exclude", exclude) or None,
+        "from": None if from_statuses is None else several("from_statuses", from_statuses),
         "note": note,
         "dry_run": dry_run or None,
     }
@@ -195,6 +215,8 @@ def filtered(where: Filter, limit: int | None = None) -> Request:
 
 def entries(companies: Companies) -> list[dict[str, str]]:
     """Companies as the API takes them; a status that is not given is left to the server."""
+    if isinstance(companies, str):
+        raise Misuse(f"companies is a list, not one text: [{companies!r}]")
     listed = companies.items() if isinstance(companies, Mapping) else companies
     pairs = [(one, None) if isinstance(one, str) else one for one in listed]
     return [

@@ -35,6 +35,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
 
 
 M = TypeVar("M", bound=Model)
+T = TypeVar("T")
 
 
 class Assignment(Model, frozen=True, kw_only=True, omit_defaults=True):
@@ -169,14 +170,19 @@ def decoder(kind: type[M]) -> Callable[[Reply | str], M]:
     decode = msgspec.json.Decoder(kind).decode
 
     def read(source: Reply | str) -> M:
-        try:
-            value = decode(source if isinstance(source, str) else source.content)
-        except msgspec.DecodeError as wrong:
-            raise UnexpectedAnswer(f"This is not an answer of the Issue Tracker: {wrong}.") from wrong
+        value = understood(decode, source if isinstance(source, str) else source.content)
         etag = None if isinstance(source, str) else source.headers.get("etag")
         return msgspec.structs.replace(value, etag=etag) if etag and hasattr(value, "etag") else value
 
     return read
+
+
+def understood(decode: Callable[[str | bytes], T], content: str | bytes) -> T:
+    """What the JSON says; raises UnexpectedAnswer for what `decode` refuses."""
+    try:
+        return decode(content)
+    except (msgspec.DecodeError, UnicodeDecodeError) as wrong:
+        raise UnexpectedAnswer(f"This is not an answer of the Issue Tracker: {wrong}.") from wrong
 
 
 def same_name(one: str | None, other: str | None) -> bool:

@@ -3,13 +3,12 @@
 import dataclasses
 from typing import TypedDict, Unpack
 
-from issue_tracker_client.errors import Misuse, Unreachable, refusal
+from issue_tracker_client.errors import Misuse, Unreachable, refusal, unexpected
 from issue_tracker_client.models import SignedIn, decoder
-from issue_tracker_client.retrying import Retries
-from issue_tracker_client.spelling import json_request, server_url
-from issue_tracker_client.steps import Alone, Failure, Now, Outcome, Pause, Plan, Reply, Request, Send
+from issue_tracker_client.retrying import Effort, Retries
+from issue_tracker_client.spelling import check_headers, json_request, secret_text, server_url
+from issue_tracker_client.steps import SAFE, Alone, Failure, Now, Outcome, Pause, Plan, Reply, Request, Send
 
-SAFE = frozenset({"GET", "HEAD"})
 read_session = decoder(SignedIn)
 
 
@@ -32,40 +31,55 @@ class Session:
     """One client's standing with one server. Holds no connection: its methods are plans.
 
     With email and password it signs in before the first request, and again when the session has ended. Raises
-    Misuse for a URL that is not http(s), and for anything but one way of signing in.
+    Misuse for a URL that is not http(s), for a token that no header can carry, and for anything but one way of
+    signing in.
     """
 
     def __init__(self, url: str, **options: Unpack[Options]) -> None:
         self.url = server_url(url)
         self.retries = options.get("retries", Retries())
         self.timeout = options.get("timeout", 30.0)
-        self._token = options.get("token")
+        self._token = secret_text(options.get("token"))
         self._email, self._password = options.get("email"), options.get("password")
-        if bool(self._token) == bool(self._email and self._password):
+        both, any_of_them = bool(self._email and self._password), bool(self._email or self._password)
+        if both != any_of_them or bool(self._token) == both:
             raise Misuse("give either a token, or email and password")
         self._agent = options.get("user_agent", "issue-tracker-client/0.1")
+        check_headers({"user-agent": self._agent})
         self._signed_in: SignedIn | None = None
         self._sign_ins = 0
 
     def perform(self, request: Request, *, streamed: bool = False, retries: Retries | None = None) -> Plan[Reply]:
-        """The answer below 400, after as many attempts as the policy allows.
+        """The success (2xx, or the 304 that was asked for), after as many attempts as the policy allows.
 
-        Raises Refused (by status) for any other answer, Unreachable when there is none. A session that has
-        ended is renewed once: a 401 says that nothing was done. So does a 403 to a request that met another
-        thread's renewal half way, with the new cookie and the old CSRF token.
+        Raises Misuse for a header that cannot be sent, Refused (by status) for an answer of 400 or above,
+        UnexpectedAnswer for any other, which no part of the tracker gives, Unreachable when there is none. A
+        session that has ended is renewed once: a 401 says that nothing was done. So does a 403 to a request
+        that met another thread's renewal half way, with the new cookie and the old CSRF token.
         """
-        policy = retries or self.retries
+        check_headers(request.headers)
+        started: float = yield Now()
+        effort = Effort(retries or self.retries, started)
         if self._email and not self._signed_in:
-            yield Alone(self._sign_in(self._sign_ins, policy))
+            yield Alone(self._sign_in(self._sign_ins, effort))
         before = self._sign_ins
-        reply = yield from self._attempts(request, policy, streamed)
+        reply = yield from self._attempts(request, effort, streamed)
         renewed = self._sign_ins != before
         if self._email and (reply.status == 401 or (reply.status == 403 and renewed)):
-            yield Alone(self._sign_in(before, policy))
-            reply = yield from self._attempts(request, policy, streamed)
+            yield Alone(self._sign_in(before, effort))
+            reply = yield from self._attempts(request, effort, streamed)
         if reply.status >= 400:
-            raise refusal(reply)
+            raise refusal(reply, maybe_done=effort.maybe_done)
+        asked_for = reply.status == 304 and "if-none-match" in request.headers
+        if reply.status >= 300 and not asked_for:
+            raise unexpected(reply)
         return reply
+
+    def execute(self, request: Request) -> Plan[None]:
+        """Perform a request that the contract answers with 204, and raise UnexpectedAnswer for another success."""
+        reply = yield from self.perform(request)
+        if reply.status != 204:
+            raise unexpected(reply)
 
     def sign_out(self) -> Plan[None]:
         """End the session that this client began, if any. Tries once and lets a failure be: sessions
@@ -75,7 +89,7 @@ class Session:
             yield Send(self._dressed(Request("POST", "/api/auth/logout")))
             self._signed_in = None
 
-    def _sign_in(self, known: int, policy: Retries) -> Plan[None]:
+    def _sign_in(self, known: int, effort: Effort) -> Plan[None]:
         """Sign in, unless another thread did since `known` sign-ins had been counted.
 
         Carries no Idempotency-Key: a second sign-in harms nothing, and the server must not keep the answer.
@@ -86,30 +100,30 @@ class Session:
         request = json_request("POST", "/api/auth/login", credentials)
         request = dataclasses.replace(request, signing_in=True)
         self._signed_in = None
-        reply = yield from self._attempts(request, policy)
+        reply = yield from self._attempts(request, effort)
         if reply.status >= 400:
-            raise refusal(reply)
+            raise refusal(reply, maybe_done=effort.maybe_done)
+        if reply.status != 200:
+            raise unexpected(reply)
         self._signed_in = read_session(reply)
         self._sign_ins += 1
 
-    def _attempts(self, request: Request, policy: Retries, streamed: bool = False) -> Plan[Reply]:
+    def _attempts(self, request: Request, effort: Effort, streamed: bool = False) -> Plan[Reply]:
         """The first answer that is not worth another attempt."""
-        started: float = yield Now()
-        failures, lost = 0, False
+        failures = 0
         while True:
-            outcome: Outcome = yield Send(self._dressed(request), streamed)
-            failures += 1
             now: float = yield Now()
-            pause = policy.pause(request, outcome, failures, now - started)
-            lost = lost or (isinstance(outcome, Failure) and outcome.sent)
+            timeout = effort.timeout(now, self.timeout)
+            outcome: Outcome = yield Send(dataclasses.replace(self._dressed(request), timeout=timeout), streamed)
+            failures += 1
+            effort.learn(request, outcome)
+            now = yield Now()
+            pause = effort.policy.pause(request, outcome, failures, now - effort.started)
             if pause is None:
                 break
             yield Pause(pause)
         if isinstance(outcome, Failure):
-            changing = request.method not in SAFE and not request.signing_in
-            raise Unreachable(outcome.reason, maybe_done=lost and changing)
-        if lost and request.method == "DELETE" and outcome.status == 404:
-            return Reply(204, outcome.headers)  # the attempt whose answer was lost did it
+            raise Unreachable(outcome.reason, maybe_done=effort.maybe_done)
         return outcome
 
     def _dressed(self, request: Request) -> Request:

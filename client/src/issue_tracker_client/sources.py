@@ -4,7 +4,9 @@ import dataclasses
 from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
+from issue_tracker_client.errors import unexpected
 from issue_tracker_client.models import Event, Listing, Model, decoder
+from issue_tracker_client.retrying import ANY_NUMBER, Retries
 from issue_tracker_client.session import Session
 from issue_tracker_client.spelling import next_query, query_pairs
 from issue_tracker_client.sse import Parser
@@ -52,12 +54,13 @@ class Feed:
 
     Without `after`, from the newest event at the time of the first call. Reconnects with Last-Event-ID when
     the connection breaks, ends, or is silent for HEARTBEAT_LOST seconds. Raises Unreachable or Unavailable
-    when for `patience` seconds there was no getting through, NotSignedIn when the token has ended.
+    when for `patience` seconds there was no getting through, NotSignedIn when the token has ended,
+    UnexpectedAnswer when something else than the stream is there.
     """
 
     def __init__(self, session: Session, after: int | None = None, patience: float = 300.0) -> None:
         self._session, self._seen = session, after
-        self._retries = dataclasses.replace(session.retries, attempts=1_000_000, patience=patience)
+        self._retries = dataclasses.replace(session.retries, attempts=ANY_NUMBER, patience=patience)
         self._stream: object = None
         self._parser = Parser()
         self._opened = 0.0
@@ -65,7 +68,7 @@ class Feed:
 
     def more(self) -> Plan[list[Event] | None]:
         if self._seen is None:
-            self._seen = yield from newest_event(self._session)
+            self._seen = yield from newest_event(self._session, self._retries)
         while True:
             if self._stream is None:
                 yield from self._connect(self._seen)
@@ -87,6 +90,9 @@ class Feed:
         request = Request("GET", "/api/events/stream", headers=headers, read_timeout=HEARTBEAT_LOST)
         reply = yield from self._session.perform(request, streamed=True, retries=self._retries)
         self._stream, self._parser = reply.stream, Parser()
+        if self._stream is None or reply.media_type != "text/event-stream":
+            yield from self.done()
+            raise unexpected(reply)
         self._opened = yield Now()
 
     def _pause_after_break(self) -> Plan[None]:
@@ -97,17 +103,18 @@ class Feed:
         yield Pause(self._retries.backoff(self._breaks))
 
 
-def newest_event(session: Session) -> Plan[int]:
+def newest_event(session: Session, retries: Retries) -> Plan[int]:
     """The id of the newest event behind which no lower one is still to come, 0 when there is none.
 
     Two changes made at the same time may be seen in the other order. A list with `after` holds what is lower than such
     a latecomer, and no more, so its last event is safe to go on from.
     """
-    newest = yield from listed_events(session, limit=1)
+    newest = yield from listed_events(session, retries, limit=1)
     before = max(0, newest.items[0].event_id - LOOK_BACK) if newest.items else 0
-    settled = yield from listed_events(session, after=before, limit=LOOK_BACK)
+    settled = yield from listed_events(session, retries, after=before, limit=LOOK_BACK)
     return settled.items[-1].event_id if settled.items else before
 
 
-def listed_events(session: Session, **query: int) -> Plan[Listing[Event]]:
-    return read_events((yield from session.perform(Request("GET", "/api/events", query_pairs(query)))))
+def listed_events(session: Session, retries: Retries, **query: int) -> Plan[Listing[Event]]:
+    request = Request("GET", "/api/events", query_pairs(query))
+    return read_events((yield from session.perform(request, retries=retries)))

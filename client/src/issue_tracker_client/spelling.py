@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlsplit
 
+import httpx
 import msgspec
 
 from issue_tracker_client.errors import Misuse
@@ -113,9 +114,35 @@ def posted(path: str, body: object, idempotency_key: str | None = None) -> Reque
     return json_request("POST", path, body, idempotency_key=key)
 
 
+def several(what: str, values: Iterable[str]) -> list[str]:
+    """The values as a list. Raises Misuse for a lone str, which would be taken letter by letter."""
+    if isinstance(values, str):
+        raise Misuse(f"{what} is a list, not one text: [{values!r}]")
+    return list(values)
+
+
 def server_url(url: str) -> str:
-    """The server's address without a trailing slash; raises Misuse for anything but http(s)."""
-    parts = urlsplit(url.strip())
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+    """The server's address without a trailing slash; raises Misuse for anything but http(s) to a host."""
+    try:
+        parts, parsed = urlsplit(url.strip()), httpx.URL(url.strip())
+        parsed.raw_host.decode("ascii").encode("idna")  # as the look-up does, which has no sentence for it
+        usable = parts.port is None or parts.port > 0
+    except (ValueError, httpx.InvalidURL):
+        usable = False
+    if not usable or parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
         raise Misuse(f"{url!r} is not the address of a server: it looks like https://tracker.example.org")
     return url.strip().rstrip("/")
+
+
+def check_headers(headers: Mapping[str, str]) -> None:
+    """Raises Misuse for a value that no header carries: printable ASCII, with no space at an end, is sent as it is."""
+    for name, value in headers.items():
+        if not (value.isascii() and value.isprintable() and value == value.strip()):
+            raise Misuse(f"{name} takes printable ASCII characters only, and no space at its ends")
+
+
+def secret_text(token: str | None) -> str | None:
+    """The token; raises Misuse, which does not show it, for one that no header carries."""
+    if token and not (token.isascii() and token.isprintable() and " " not in token):
+        raise Misuse("this is not a token: one is printable ASCII characters without spaces")
+    return token

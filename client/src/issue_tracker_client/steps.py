@@ -7,6 +7,7 @@ steps out by blocking, `AsyncTracker` by awaiting: the logic exists once.
 
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Generic, TypeVar
 from urllib.parse import urlencode
@@ -14,16 +15,17 @@ from urllib.parse import urlencode
 import httpx
 
 T = TypeVar("T")
+SAFE = frozenset({"GET", "HEAD"})
 
 
 @dataclass(frozen=True)
 class Request:
     """One request, complete but for what the session adds (credentials, CSRF token, user agent).
 
-    `path` is percent-encoded already. `repeatable` says that a second one changes nothing and gets the same
-    answer, as the contract has it for GET, PUT, DELETE and for POST with an Idempotency-Key. Not so for a
-    rename (the old name is gone) and a conditional change (the first one moved the ETag): once their answer
-    may have been lost, another attempt would mislead.
+    `path` is percent-encoded already, `method` in capitals. `once` says that another attempt would mislead
+    once an answer may have been lost: a rename (the old name is gone), a conditional change (the first
+    attempt moved the ETag). `timeout` is the seconds for this attempt, the session's where it is None;
+    `read_timeout`, the silence to bear on a stream, goes before it.
     """
 
     method: str
@@ -31,9 +33,28 @@ class Request:
     query: tuple[tuple[str, str], ...] = ()
     body: bytes | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
-    repeatable: bool = True
+    once: bool = False
     signing_in: bool = False
+    timeout: float | None = None
     read_timeout: float | None = None
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether it may be sent again although the first attempt may have been carried out: a GET, a PUT, a
+        POST with an Idempotency-Key. Not a DELETE: what it would take away may be new, and a 404 would not
+        tell who took it.
+        """
+        known = self.method in SAFE or self.method == "PUT" or (self.method == "POST" and self.keyed)
+        return self.signing_in or (known and not self.once)
+
+    @property
+    def keyed(self) -> bool:
+        return "idempotency-key" in self.headers
+
+    @property
+    def changing(self) -> bool:
+        """Whether it changes what others see; signing in does not."""
+        return self.method not in SAFE and not self.signing_in
 
     @property
     def target(self) -> str:
@@ -52,16 +73,29 @@ class Reply:
     @property
     def retry_after(self) -> float | None:
         """Seconds to wait by `Retry-After` (RFC 9110: seconds, or a date, read against this answer's own
-        Date).
+        Date, or this machine's clock where it has none).
         """
         value = self.headers.get("retry-after", "").strip()
         if value.isascii() and value.isdigit():
             return float(value)
-        try:
-            wait = parsedate_to_datetime(value) - parsedate_to_datetime(self.headers.get("date", ""))
-        except (TypeError, ValueError):
+        until = http_date(value)
+        if until is None:
             return None
-        return max(0.0, wait.total_seconds())
+        now = http_date(self.headers.get("date", "")) or datetime.now(UTC)
+        return max(0.0, (until - now).total_seconds())
+
+    @property
+    def media_type(self) -> str:
+        return str(self.headers.get("content-type", "")).partition(";")[0].strip().lower()
+
+
+def http_date(text: str) -> datetime | None:
+    """The instant of an HTTP date, None for anything else."""
+    try:
+        date = parsedate_to_datetime(text)
+    except (ValueError, OverflowError):
+        return None
+    return date if date.tzinfo else date.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)

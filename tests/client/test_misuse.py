@@ -1,0 +1,59 @@
+"""Arguments and surroundings that cannot be used: one sentence, and nothing was asked of the server."""
+
+import sys
+from collections.abc import Callable
+
+import pytest
+
+from issue_tracker_client import Misuse, Tracker
+from tests.client.conftest import Connect
+from tests.client.troubles import TroubledNetwork
+
+CALLS: dict[str, Callable[[Tracker], object]] = {
+    "key": lambda tracker: tracker.create_issue("VPN", idempotency_key="Störung"),
+    "line break": lambda tracker: tracker.create_issue("VPN", idempotency_key="a\nb"),
+    "spaces": lambda tracker: tracker.create_issue("VPN", idempotency_key=" a"),
+    "if_match": lambda tracker: tracker.update_issue("VPN", description="x", if_match="ö"),
+    "etag": lambda tracker: tracker.poll_issues(etag="ö"),
+    "long name": lambda tracker: tracker.issue("x" * 100_000),
+    "path": lambda tracker: tracker.call("GET", "api/issues"),
+    "host": lambda tracker: tracker.call("GET", "@elsewhere.test/"),
+    "control": lambda tracker: tracker.call("GET", "/api/\x01"),
+    "companies": lambda tracker: tracker.create_issue("VPN", companies="Acme"),
+    "added": lambda tracker: tracker.update_issue("VPN", add_companies="Acme"),
+    "bulk": lambda tracker: tracker.set_status_in_bulk("VPN", "resolved", companies="Acme"),
+    "exclude": lambda tracker: tracker.set_status_in_bulk("VPN", "resolved", exclude="Acme"),
+    "from": lambda tracker: tracker.set_status_in_bulk("VPN", "resolved", from_statuses="new"),
+    "scopes": lambda tracker: tracker.create_token("nightly", scopes="read"),
+}
+
+
+@pytest.mark.parametrize("kind", CALLS)
+def test_what_cannot_be_sent_is_not(connect: Connect, network: TroubledNetwork, kind: str) -> None:
+    with connect(network.url) as tracker, pytest.raises(Misuse):
+        CALLS[kind](tracker)
+    assert network.requests == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SSL_CERT_FILE", "/nonexistent"),
+        ("SSL_CERT_FILE", __file__),
+        ("ALL_PROXY", "socks5://127.0.0.1:9"),
+        ("HTTP_PROXY", "http://[::1"),
+        ("HTTP_PROXY", "carrier-pigeon://x"),
+    ],
+)
+def test_an_environment_that_cannot_be_used(
+    connect: Connect, url: str, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setitem(sys.modules, "socksio", None)  # also where somebody has installed it
+    monkeypatch.setenv(name, value)
+    with pytest.raises(Misuse, match="SSL_CERT_FILE or a proxy"):
+        connect(url)
+
+
+def test_a_program_with_a_name_that_no_header_carries(connect: Connect, url: str) -> None:
+    with pytest.raises(Misuse, match="user-agent"):
+        connect(url, user_agent="Störung/1")
