@@ -2,16 +2,22 @@
 server.
 """
 
-from collections.abc import Iterator
+import os
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
 
 import pytest
 
 from issue_tracker_client import Tracker
+from issue_tracker_client.itctl import run
 from tests.client.awaited import awaited_tracker
 from tests.client.troubles import TroubledNetwork
 from tests.world import World
+
+ITCTL = Path(sys.executable).parent / "itctl"
 
 
 class Connect(Protocol):
@@ -75,3 +81,43 @@ def technician(url: str, token: str) -> Iterator[Tracker]:
 def network(url: str) -> Iterator[TroubledNetwork]:
     with TroubledNetwork(url) as network:
         yield network
+
+
+class Said(NamedTuple):
+    """What one command line printed."""
+
+    stdout: str
+    stderr: str
+
+
+Run = Callable[..., Said]
+
+
+@pytest.fixture
+def environment(url: str, token: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """What a crontab sets; nothing else of ITCTL_ leaks in."""
+    file = tmp_path / "token"
+    file.write_text(token + "\n")
+    for name in [name for name in os.environ if name.startswith("ITCTL_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("ITCTL_URL", url)
+    monkeypatch.setenv("ITCTL_TOKEN_FILE", str(file))
+    monkeypatch.setenv("PYTHONUTF8", "1")
+    return dict(os.environ)
+
+
+@pytest.fixture
+def itctl(environment: dict[str, str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs a command line in this process, with changes to the environment, and checks its exit code."""
+
+    def said(*arguments: str, code: int = 0, **changed: str) -> Said:
+        with monkeypatch.context() as changes:
+            for name, value in changed.items():
+                changes.setenv(name, value)
+            capsys.readouterr()
+            ended = run(list(arguments))
+        printed = Said(*capsys.readouterr())
+        assert ended == code, printed.stderr
+        return printed
+
+    return said

@@ -4,57 +4,10 @@ import json
 import os
 import signal
 import subprocess
-import sys
-from collections.abc import Callable
-from pathlib import Path
-from typing import NamedTuple
-
-import pytest
 
 from issue_tracker_client import Tracker
-from issue_tracker_client.itctl import run
-
-ITCTL = Path(sys.executable).parent / "itctl"
-
-
-class Said(NamedTuple):
-    """What one command line printed."""
-
-    stdout: str
-    stderr: str
-
-
-Run = Callable[..., Said]
-
-
-@pytest.fixture
-def environment(url: str, token: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """What a crontab sets; nothing else of ITCTL_ leaks in."""
-    file = tmp_path / "token"
-    file.write_text(token + "\n")
-    for name in [name for name in os.environ if name.startswith("ITCTL_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("ITCTL_URL", url)
-    monkeypatch.setenv("ITCTL_TOKEN_FILE", str(file))
-    monkeypatch.setenv("PYTHONUTF8", "1")
-    return dict(os.environ)
-
-
-@pytest.fixture
-def itctl(environment: dict[str, str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs a command line in this process, with changes to the environment, and checks its exit code."""
-
-    def said(*arguments: str, code: int = 0, **changed: str) -> Said:
-        with monkeypatch.context() as changes:
-            for name, value in changed.items():
-                changes.setenv(name, value)
-            capsys.readouterr()
-            ended = run(list(arguments))
-        printed = Said(*capsys.readouterr())
-        assert ended == code, printed.stderr
-        return printed
-
-    return said
+from tests.client.conftest import ITCTL, Run
+from tests.client.troubles import Trouble, TroubledNetwork, answer
 
 
 def test_cron_gets_silence_or_a_sentence(environment: dict[str, str], technician: Tracker) -> None:
@@ -148,7 +101,7 @@ def test_errors_are_one_sentence_and_a_code(itctl: Run, technician: Tracker) -> 
     assert unknown.stderr.count("\n") == 1
     assert "[request " in unknown.stderr
     technician.create_issue("VPN")
-    assert "status" in itctl("set", "VPN", "Acme", "fine", code=1).stderr
+    assert itctl("set", "VPN", "Acme", "fine", code=1).stderr.count("must be one of") == 1
     itctl("list", ITCTL_TOKEN_FILE="", ITCTL_TOKEN="itk_0123456789abcdef_" + "x" * 43, code=1)
     for arguments in (
         ["set", "VPN"],
@@ -163,6 +116,55 @@ def test_errors_are_one_sentence_and_a_code(itctl: Run, technician: Tracker) -> 
         assert itctl("list", code=2, **changed).stderr.count("\n") == 1
     away = itctl("list", ITCTL_URL="http://127.0.0.1:9", ITCTL_PATIENCE="0.2", code=3)
     assert away.stderr.startswith("itctl: The server cannot be reached")
+
+
+def test_a_server_that_is_busy_is_waited_for_as_long_as_patience_lasts(
+    itctl: Run, network: TroubledNetwork, technician: Tracker
+) -> None:
+    technician.create_issue("VPN")
+    network.ahead = [answer(429, retry_after="0")] * 9
+    assert itctl("--patience", "60", "list", ITCTL_URL=network.url).stdout.startswith("VPN\t")
+    assert len(network.requests) == 10
+
+
+def test_a_change_that_nobody_answered_for_is_not_called_done(itctl: Run, network: TroubledNetwork) -> None:
+    network.ahead = [answer(301, location="https://elsewhere.test/"), Trouble.ANSWER_LOST]
+    moved = itctl("delete", "VPN", ITCTL_URL=network.url, code=1)
+    assert "301 with a redirect to https://elsewhere.test/" in moved.stderr
+    lost = itctl("unassign", "VPN", "typo", ITCTL_URL=network.url, code=3)
+    assert "may have been made" in lost.stderr
+
+
+def test_what_would_change_nothing_is_wrong_usage(itctl: Run, technician: Tracker) -> None:
+    technician.create_issue("VPN")
+    assert "--rename" in itctl("update", "VPN", code=2).stderr
+    assert "--create" in itctl("set", "VPN", "Acme", "new", "--description", "Hangs", code=2).stderr
+    assert technician.issue("VPN").assignments == ()
+
+
+def test_an_issue_is_made_with_its_company_or_not_at_all(itctl: Run, technician: Tracker) -> None:
+    itctl("set", "--create", "VPN", "Initech", "new", "--note", "by phone", code=1)
+    itctl("set", "--create", "VPN", "Acme", "fine", "--note", "by phone", code=1)
+    itctl("set", "--create", "VPN", "Acme", "new", "--note", "x" * 2001, code=1)
+    assert list(technician.issues()) == []
+    itctl("set", "--create", "VPN", "Acme", "monitoring", "--description", "Hangs")
+    made = technician.issue("vpn")
+    assert (made.description, made.assignments[0].status) == ("Hangs", "monitoring")
+    assert [one.type for one in technician.events(issue_name="VPN")] == ["assignment.created", "issue.created"]
+    itctl("set", "--create", "WAN", "Acme", "monitoring", "--note", "by phone")
+    last = next(technician.events(issue_name="WAN"))
+    assert (last.to, last.note) == ("monitoring", "by phone")
+    assert "reserved" in itctl("set", "--create", "Status", "Acme", "new", code=1).stderr
+
+
+def test_resolving_only_what_is_there(itctl: Run, technician: Tracker) -> None:
+    itctl("resolve", "VPN", code=1)
+    assert itctl("resolve", "VPN", "--if-exists", "--only", "Acme") == ("", "")
+    assert list(technician.issues()) == []
+    technician.create_issue("VPN", companies={"Acme": "new"})
+    itctl("resolve", "vpn", "--if-exists", "--only", "Initech", code=1)
+    itctl("resolve", "vpn", "--if-exists", "--only", "Acme")
+    assert technician.issue("VPN").assignments[0].status == "resolved"
 
 
 def test_bytes_that_are_no_text_are_refused(environment: dict[str, str]) -> None:

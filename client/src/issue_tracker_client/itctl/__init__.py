@@ -1,7 +1,8 @@
 """`itctl`: the Issue Tracker from scripts and cron. Says nothing when all went well and nobody looks on.
 
-Exit codes: 0 done; 1 refused by the server; 2 wrong usage, nothing was sent; 3 the server cannot be reached
-or cannot answer now (also 429 and 5xx), so it is worth trying again later; 130 interrupted.
+Exit codes: 0 done; 1 refused by the server, or not understood, or the output cannot be written; 2 wrong usage,
+nothing was sent; 3 the server cannot be reached or cannot answer now (also 429 and 5xx), so it is worth trying
+again later; 130 interrupted.
 """
 
 import sys
@@ -18,6 +19,7 @@ from issue_tracker_client.errors import (
 )
 from issue_tracker_client.itctl.changing import CHANGING
 from issue_tracker_client.itctl.connection import itctl
+from issue_tracker_client.itctl.output import discard_output, visible
 from issue_tracker_client.itctl.reading import READING
 
 REFUSED, USAGE, OUT_OF_REACH, INTERRUPTED = 1, 2, 3, 130
@@ -43,10 +45,19 @@ def run(arguments: list[str]) -> int:
         nothing_said.show()
         return USAGE
     except (click.ClickException, TrackerError) as error:
-        print(f"itctl: {sentence(error)}", file=sys.stderr)
+        complain(sentence(error))
         return exit_code(error)
+    except OSError as error:  # the network's and the token file's have their own sentences: this is the output's
+        discard_output()
+        complain(f"The output cannot be written: {error.strerror or error}.")
+        return REFUSED
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
+
+
+def complain(sentence: str) -> None:
+    """Say on stderr what went wrong; nowhere, where that is closed."""
+    click.echo(f"itctl: {sentence}", err=True)
 
 
 def sentence(error: click.ClickException | TrackerError) -> str:
@@ -54,7 +65,7 @@ def sentence(error: click.ClickException | TrackerError) -> str:
     if isinstance(error, click.ClickException):
         return error.format_message()
     trace = f" [request {error.request_id}]" if isinstance(error, Refused) and error.request_id else ""
-    return f"{error}{trace}"
+    return f"{visible(str(error))}{trace}"
 
 
 def exit_code(error: click.ClickException | TrackerError) -> int:

@@ -5,6 +5,8 @@ from typing import TypedDict, Unpack
 
 import click
 
+from issue_tracker_client.blocking import Tracker
+from issue_tracker_client.errors import NotFound
 from issue_tracker_client.itctl.connection import Connection
 from issue_tracker_client.itctl.output import as_json_option, outcome_lines, show
 from issue_tracker_client.models import Status
@@ -74,6 +76,8 @@ def update(
     json: bool,
 ) -> None:
     """Change an issue's description (empty clears it) or name, or add companies."""
+    if description is None and new_name is None and not companies:
+        raise click.UsageError("Nothing to change: give --description, --rename or --company.")
     with connection.tracker() as tracker:
         changed = tracker.update_issue(
             issue,
@@ -91,7 +95,7 @@ def update(
 @click.argument("status")
 @NOTE
 @click.option("--create", "create_missing", is_flag=True, help="Create the issue if there is none of this name.")
-@click.option("--description", help="With --create: the description of an issue that is created.")
+@click.option("--description", help="Only with --create: the description of an issue that is created.")
 @as_json_option
 @click.pass_obj
 def set_status(
@@ -106,10 +110,18 @@ def set_status(
     json: bool,
 ) -> None:
     """Set the status of one company, assigning it if it was not."""
+    if description is not None and not create_missing:
+        raise click.UsageError("--description goes with --create; `update` changes that of an issue.")
     with connection.tracker() as tracker:
-        if create_missing:
-            tracker.ensure_issue(issue, description=description)
-        done = tracker.set_status(issue, company, status, note=note)
+        try:
+            done = tracker.set_status(issue, company, status, note=note)
+        except NotFound:
+            if not create_missing:
+                raise
+            # With its company, so that an unknown one leaves no issue behind; the change of status brings the note.
+            first = None if note else status
+            tracker.ensure_issue(issue, description=description, companies=[(company, first)])
+            done = tracker.set_status(issue, company, status, note=note)
     connection.report(done, json, f"{done.issue_name} / {done.company_name}: {done.status}")
 
 
@@ -143,6 +155,7 @@ class Bulk(TypedDict):
     note: str | None
     dry_run: bool
     idempotency_key: str | None
+    if_exists: bool
     json: bool
 
 
@@ -151,6 +164,7 @@ def bulk_options(command: Callable[..., None]) -> Callable[..., None]:
     for option in (
         as_json_option,
         KEY,
+        click.option("--if-exists", is_flag=True, help="Do nothing, and well, where there is no such issue."),
         click.option("--dry-run", is_flag=True, help="Change nothing; print what would happen, by company."),
         NOTE,
         click.option("--from", "from_statuses", multiple=True, metavar="STATUS", help="Only those in this status."),
@@ -172,16 +186,21 @@ def move(connection: Connection, issue: str, status: str, **options: Unpack[Bulk
     --only, --except and --from may be repeated. Closed ones stay closed unless --from names closed.
     """
     with connection.tracker() as tracker:
-        result = tracker.set_status_in_bulk(
-            issue,
-            status,
-            companies=options["only"] or None,
-            exclude=options["exclude"],
-            from_statuses=options["from_statuses"] or None,
-            note=options["note"],
-            dry_run=options["dry_run"],
-            idempotency_key=options["idempotency_key"],
-        )
+        try:
+            result = tracker.set_status_in_bulk(
+                issue,
+                status,
+                companies=options["only"] or None,
+                exclude=options["exclude"],
+                from_statuses=options["from_statuses"] or None,
+                note=options["note"],
+                dry_run=options["dry_run"],
+                idempotency_key=options["idempotency_key"],
+            )
+        except NotFound:
+            if options["if_exists"] and not there_is(tracker, issue):
+                return
+            raise
     if options["dry_run"] and not options["json"]:
         show(outcome_lines(result))
     else:
@@ -195,6 +214,15 @@ def move(connection: Connection, issue: str, status: str, **options: Unpack[Bulk
 def resolve(context: click.Context, issue: str, **options: Unpack[Bulk]) -> None:
     """Resolve an issue for all of its companies: short for `move ISSUE resolved`."""
     context.invoke(move, issue=issue, status=Status.RESOLVED, **options)
+
+
+def there_is(tracker: Tracker, issue: str) -> bool:
+    """Whether there is an issue of this name: a 404 to a change may speak of its company."""
+    try:
+        tracker.issue(issue)
+    except NotFound:
+        return False
+    return True
 
 
 def named_status(text: str) -> tuple[str, str | None]:

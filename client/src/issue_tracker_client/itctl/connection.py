@@ -1,7 +1,6 @@
 """The command group: which server, in whose name, and how patiently."""
 
 import os
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,9 +8,8 @@ import click
 
 import issue_tracker_client
 from issue_tracker_client.blocking import Tracker
-from issue_tracker_client.itctl.output import show
-from issue_tracker_client.models import as_json
-from issue_tracker_client.retrying import Retries
+from issue_tracker_client.itctl.output import as_json_line, on_terminal, show
+from issue_tracker_client.retrying import ANY_NUMBER, Retries
 
 
 @dataclass(frozen=True)
@@ -34,15 +32,15 @@ class Connection:
         return Tracker(
             self.url,
             token=token.strip(),
-            retries=Retries(patience=self.patience),
+            retries=Retries(attempts=ANY_NUMBER, patience=self.patience),
             user_agent=f"itctl/{issue_tracker_client.__version__}",
         )
 
     def report(self, value: object, json: bool, *sentences: str) -> None:
         """After a change: the answer where JSON was asked for, else sentences where anybody looks on."""
         if json:
-            show([as_json(value)])
-        elif self.verbose or sys.stdout.isatty():
+            show([as_json_line(value)])
+        elif self.verbose or on_terminal():
             show(sentences)
 
 
@@ -73,7 +71,7 @@ def secret_in(file: Path) -> str:
     type=click.FloatRange(min=0),
     default=30.0,
     show_default=True,
-    help="Seconds to go on trying a server that is out of reach or busy [ITCTL_PATIENCE].",
+    help="Seconds to go on with each request to a server that is out of reach or busy [ITCTL_PATIENCE].",
 )
 @click.option("-v", "--verbose", is_flag=True, help="Say what was done also where no terminal is looking on.")
 @click.version_option(issue_tracker_client.__version__)

@@ -6,20 +6,16 @@ from datetime import UTC, datetime
 import click
 
 from issue_tracker_client.itctl.connection import Connection
-from issue_tracker_client.itctl.output import as_json_option, page, rows, show, story
-from issue_tracker_client.models import as_json, same_name
+from issue_tracker_client.itctl.output import as_json_line, as_json_option, page, rows, show, story
+from issue_tracker_client.models import same_name
 
 
-class Instant(click.ParamType[datetime]):
+def parse_instant(text: str) -> datetime:
     """A time in ISO 8601; without a zone it is in the machine's own."""
-
-    name = "time"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        try:
-            return datetime.fromisoformat(str(value)).astimezone(UTC)
-        except ValueError:
-            self.fail(f"{value!r} is not a time such as 2025-01-04T10:15.", param, ctx)
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise click.BadParameter(f"{text!r} is not a time such as 2025-01-04T10:15.") from None
 
 
 LIMIT = click.option("--limit", type=click.IntRange(min=1), help="At most so many.")
@@ -30,7 +26,7 @@ LIMIT = click.option("--limit", type=click.IntRange(min=1), help="At most so man
 @click.option("--status", multiple=True, help="Assignments with this status; may be repeated.")
 @click.option("--company", help="Assignments of this company.")
 @click.option("--open", "only_open", is_flag=True, help="Assignments neither resolved nor closed.")
-@click.option("--since", type=Instant(), help="Issues changed at or after this time.")
+@click.option("--since", type=parse_instant, metavar="TIME", help="Issues changed at or after this time.")
 @click.option(
     "--sort",
     type=click.Choice(["name", "-name", "updated_at", "-updated_at", "created_at", "-created_at"]),
@@ -64,7 +60,7 @@ def list_issues(
             sort=sort,
         )
         for issue in itertools.islice(issues, limit):
-            show([as_json(issue)] if json else rows(issue))
+            show([as_json_line(issue)] if json else rows(issue))
 
 
 @click.command("show")
@@ -75,7 +71,7 @@ def show_issue(connection: Connection, issue: str, json: bool) -> None:
     """Show one issue. As JSON it has an `etag`, for `update --if-match`."""
     with connection.tracker() as tracker:
         found = tracker.issue(issue)
-    show([as_json(found)] if json else page(found))
+    show([as_json_line(found)] if json else page(found))
 
 
 @click.command("export")
@@ -94,7 +90,7 @@ def list_companies(connection: Connection, search: str | None, json: bool) -> No
     """List companies: name and number of open assignments, separated by a tab."""
     with connection.tracker() as tracker:
         for company in tracker.companies(search=search):
-            show([as_json(company) if json else f"{company.name}\t{company.open_issues}"])
+            show([as_json_line(company) if json else f"{company.name}\t{company.open_issues}"])
 
 
 @click.command("events")
@@ -120,7 +116,7 @@ def list_events(
         events = tracker.events(
             page_size=page_size(limit), issue_name=issue, company_name=company, type=kind, after=after
         )
-        show(as_json(event) if json else story(event) for event in itertools.islice(events, limit))
+        show(as_json_line(event) if json else story(event) for event in itertools.islice(events, limit))
 
 
 @click.command("watch")
@@ -148,7 +144,7 @@ def watch(
             if (issue is None or same_name(issue, event.issue_name))
             and (company is None or same_name(company, event.company_name))
         )
-        show(as_json(event) if json else story(event) for event in itertools.islice(wanted, limit))
+        show(as_json_line(event) if json else story(event) for event in itertools.islice(wanted, limit))
 
 
 def page_size(limit: int | None) -> int:

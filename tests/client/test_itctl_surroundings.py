@@ -1,0 +1,80 @@
+"""itctl in awkward surroundings: settings that cannot be used, outputs that are full or closed, hostile text."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from issue_tracker_client import Tracker
+from tests.client.conftest import ITCTL, Run
+from tests.client.troubles import TroubledNetwork, answer
+
+ESC, CSI, BELL = "\x1b", "\x9b", "\a"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "changed"),
+    [
+        (["create", "x", "--idempotency-key", "Störung"], {}),
+        (["update", "x", "--description", "y", "--if-match", "ö"], {}),
+        (["list", "--since", "9999-12-31T23:59:59-10:00"], {}),
+        (["list"], {"ITCTL_TOKEN_FILE": "", "ITCTL_TOKEN": "itk_ö"}),
+        (["list"], {"ITCTL_TOKEN_FILE": "", "ITCTL_TOKEN": "itk_a\nb"}),
+        *[(["--url", url, "list"], {}) for url in ("http://[::1", "http://h:abc", "http://a..b")],
+        (["list"], {"SSL_CERT_FILE": "/nonexistent"}),
+        (["list"], {"HTTP_PROXY": "http://h:abc"}),
+    ],
+)
+def test_what_cannot_be_used_is_wrong_usage(itctl: Run, arguments: list[str], changed: dict[str, str]) -> None:
+    said = itctl(*arguments, code=2, **changed)
+    assert (said.stdout, said.stderr.count("\n"), "itk_" in said.stderr) == ("", 1, False)
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "sentences"),
+    [
+        ("list >/dev/full", 1, 1),
+        ("list --json >&-", 1, 1),
+        ("show VPN >&-", 1, 1),
+        ("--help >/dev/full", 1, 1),
+        ("set VPN Acme resolved >&-", 0, 0),
+        ("set VPN Acme resolved --json >/dev/full", 1, 1),
+        ("set VPN Acme resolved >&- 2>&-", 0, 0),
+        ("set VPN Acme fine 2>&-", 1, 0),
+    ],
+)
+def test_an_output_that_cannot_be_written(
+    environment: dict[str, str], technician: Tracker, command: str, code: int, sentences: int
+) -> None:
+    technician.create_issue("VPN", companies=["Acme"])
+    done = subprocess.run(
+        f"'{ITCTL}' {command}", shell=True, env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (code, "", sentences), done.stderr
+    expected = "resolved" if "resolved" in command else "new"
+    assert technician.issue("VPN").assignments[0].status == expected
+
+
+def test_text_of_others_does_not_steer_the_terminal(itctl: Run, technician: Tracker) -> None:
+    technician.create_issue("VPN", description=f"First{ESC}[2J\r\n\r\nsecond\tpart{CSI}31m", companies=["Acme"])
+    technician.set_status("VPN", "Acme", "resolved", note=f"one\ntwo{ESC}]0;title{BELL}\x7f")
+    assert itctl("show", "VPN").stdout.splitlines()[:4] == ["VPN", r"First\x1b[2J", "", r"second\tpart\x9b31m"]
+    for history in (itctl("events", "--limit", "1"), itctl("watch", "--after", "0", "--limit", "3")):
+        row = history.stdout.splitlines()[-1]
+        assert row.split("\t")[3:] == ["VPN / Acme", "new -> resolved", r"one\ntwo\x1b]0;title\x07\x7f"]
+    shown = itctl("show", "VPN", "--json").stdout
+    assert shown.removesuffix("\n").isprintable()
+    assert json.loads(shown)["description"] == technician.issue("VPN").description
+
+
+def test_an_error_does_not_steer_the_terminal(itctl: Run, network: TroubledNetwork) -> None:
+    network.ahead = [answer(400, b'{"detail": "No\\u001b[2J\\nway"}')]
+    assert itctl("show", "VPN", ITCTL_URL=network.url, code=1).stderr == "itctl: No\\x1b[2J\\nway\n"
+
+
+def test_it_needs_no_more_of_click_than_it_asks_for() -> None:
+    """Types of click became generic in 8.4 only."""
+    plain = "import click; click.ParamType = type('ParamType', (), {}); import issue_tracker_client.itctl"
+    done = subprocess.run([sys.executable, "-c", plain], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
