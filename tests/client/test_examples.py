@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -18,7 +19,8 @@ def environment(url: str, token: str, tmp_path: Path) -> dict[str, str]:
     file = tmp_path / "token"
     file.write_text(token)
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    return {"PATH": path, "ITCTL_URL": url, "ITCTL_TOKEN_FILE": str(file), "PYTHONUTF8": "1"}
+    here = {name: value for name, value in os.environ.items() if name == "PYTHONPATH"}  # the client that is tested
+    return {"PATH": path, "ITCTL_URL": url, "ITCTL_TOKEN_FILE": str(file), "PYTHONUTF8": "1"} | here
 
 
 def run(example: str, *arguments: str, env: dict[str, str]) -> None:
@@ -55,7 +57,17 @@ def test_a_line_that_fails_and_works_again(environment: dict[str, str], technici
     technician.set_status("Line to Springfield", "Acme", "closed")
     check("true")
     assert status(technician, "Line to Springfield") == [("Acme", "closed")]
-    assert len(list(technician.events(type="assignment.status_changed"))) == 2
+    technician.update_issue("Line to Springfield", new_name="LINE TO SPRINGFIELD")
+    technician.set_status("Line to Springfield", "Acme", "investigating")
+    check("true")
+    assert status(technician, "Line to Springfield") == [("Acme", "resolved")]
+
+
+def test_a_line_test_that_cannot_tell_says_so(environment: dict[str, str]) -> None:
+    command = [EXAMPLES / "cron/check_line.sh", "Line", "Acme", "192.0.2.1"]
+    changes = {"PING": "true", "ITCTL_URL": "http://127.0.0.1:9", "ITCTL_PATIENCE": "0"}
+    done = subprocess.run(command, env=environment | changes, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr.count("\n")) == (3, 1)
 
 
 def test_notifications_of_icinga(environment: dict[str, str], technician: Tracker) -> None:
@@ -73,8 +85,10 @@ def test_notifications_of_icinga(environment: dict[str, str], technician: Tracke
     notify("PROBLEM", "DOWN")
     assert [one.name for one in technician.issues()] == ["ping4 on fw-1"]
     notify("PROBLEM", "DOWN", COMPANY="Acme")
-    (last,) = technician.events(issue_name="Host down on fw-1", type="assignment.created")
-    assert last.note == "DOWN: Packet loss = 100%"
+    assert next(technician.events(issue_name="Host down on fw-1")).note == "DOWN: Packet loss = 100%"
+    notify("RECOVERY", "UP", COMPANY="Acme", OUTPUT="ä" * 2000)
+    note = next(technician.events(issue_name="Host down on fw-1")).note or ""
+    assert note.startswith("UP: ää") and set(note[4:]) == {"ä"} and 990 < len(note) <= 2000
 
 
 def test_alerts_of_alertmanager(environment: dict[str, str], technician: Tracker) -> None:
@@ -92,13 +106,21 @@ def test_alerts_of_alertmanager(environment: dict[str, str], technician: Tracker
         assert status(technician, "ProbeFailure") == [("Acme", "resolved"), ("Contoso", "investigating")]
         unknown = httpx.post(hook, json=notification("firing", "Initech"))
         assert (unknown.status_code, "Initech" in unknown.text) == (400, True)
+        several = notification("firing", "Initech")
+        several["alerts"] = [*several["alerts"], *notification("firing", "Globex")["alerts"]]
+        partly = httpx.post(hook, json=several)
+        assert (partly.status_code, "Initech" in partly.text, "Globex" in partly.text) == (400, True, False)
+        assert ("Globex", "investigating") in status(technician, "ProbeFailure")
+        several["alerts"][0]["labels"]["issue"] = "Of nobody"
+        assert httpx.post(hook, json=several).status_code == 400
+        assert [one.name for one in technician.issues()] == ["ProbeFailure"]
         assert httpx.post(hook, content=b"{}").status_code == 400
     finally:
         receiver.terminate()
         receiver.wait(20)
 
 
-def notification(state: str, company: str) -> dict[str, object]:
+def notification(state: str, company: str) -> dict[str, Any]:
     """What Alertmanager sends, version 4, with a second alert that differs in another label and is
     resolved.
     """

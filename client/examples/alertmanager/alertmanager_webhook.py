@@ -11,7 +11,8 @@ The issue is named by the label `issue`, or else `alertname`; its description is
           - url: http://127.0.0.1:9099/
 
 Alertmanager repeats what was answered with 5xx, so that is the answer while the tracker is out of reach;
-what the tracker refuses (an unknown company) is answered with 400 and not repeated.
+what the tracker refuses (an unknown company) is answered with 400 and not repeated. The other alerts of the
+same notification are passed on all the same.
 """
 
 import argparse
@@ -23,6 +24,8 @@ from pathlib import Path
 from typing import Any
 
 from issue_tracker_client import Retries, TooManyAttempts, Tracker, TrackerError, Unavailable, Unreachable
+
+AWAY = (Unreachable, Unavailable, TooManyAttempts)
 
 
 def main() -> None:
@@ -53,23 +56,31 @@ def receiver(tracker: Tracker, port: int) -> ThreadingHTTPServer:
 
 def answer(tracker: Tracker, body: bytes) -> tuple[int, str]:
     """Act on one notification: the HTTP code for Alertmanager, and a sentence for its log."""
+    refusals = []
     try:
         for (issue, company), alert in wanted(json.loads(body)).items():
-            annotations = alert.get("annotations", {})
-            firing = alert["status"] == "firing"
-            if firing:
-                tracker.ensure_issue(issue, description=annotations.get("summary"))
-            note = annotations.get("description") or annotations.get("summary") or "by Alertmanager"
-            status = "investigating" if firing else "resolved"
-            tracker.set_status(issue, company, status, note=note[:2000])
-    except (Unreachable, Unavailable, TooManyAttempts) as away:
+            try:
+                pass_on(tracker, issue, company, alert)
+            except AWAY:
+                raise
+            except TrackerError as refused:
+                print(f"alertmanager_webhook: {issue} / {company}: {refused}", file=sys.stderr)
+                refusals.append(f"{issue} / {company}: {refused}")
+    except AWAY as away:
         return 503, str(away)
-    except TrackerError as refused:
-        print(f"alertmanager_webhook: {refused}", file=sys.stderr)
-        return 400, str(refused)
     except (ValueError, KeyError, TypeError, AttributeError):
         return 400, "This is not a notification of Alertmanager."
-    return 200, "Done."
+    return (400, "\n".join(refusals)) if refusals else (200, "Done.")
+
+
+def pass_on(tracker: Tracker, issue: str, company: str, alert: dict[str, Any]) -> None:
+    """Give the company the status that the alert asks for; a firing one makes the issue where there is none."""
+    annotations = alert.get("annotations", {})
+    firing = alert["status"] == "firing"
+    if firing:
+        tracker.ensure_issue(issue, description=annotations.get("summary"), companies=[company])
+    note = annotations.get("description") or annotations.get("summary") or "by Alertmanager"
+    tracker.set_status(issue, company, "investigating" if firing else "resolved", note=note[:2000])
 
 
 def wanted(notification: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:

@@ -7,7 +7,6 @@ issue=$1 company=$2 address=$3
 
 if ${PING:-ping -q -c 3 -W 2} "$address" >/dev/null 2>&1; then
     # Nothing to resolve where nothing was wrong: only an assignment that is under investigation moves.
-    itctl list --search "$issue" --company "$company" --status investigating | cut -f 1 | grep -qxF "$issue" || exit 0
-    exec itctl resolve "$issue" --only "$company" --from investigating --note "$address answers again"
+    exec itctl resolve "$issue" --if-exists --only "$company" --from investigating --note "$address answers again"
 fi
 exec itctl set --create "$issue" "$company" investigating --note "$address does not answer"

@@ -15,5 +15,7 @@ case ${NOTIFICATIONTYPE:?} in
 esac
 
 issue="${SERVICEDESC:-Host down} on ${HOSTNAME:?}"
-# Monitoring waits for its hooks, so give up after a few seconds: the next notification says the same again.
-exec itctl --patience 10 set --create "$issue" "$COMPANY" "$status" --note "${STATE:-}: ${OUTPUT:-}"
+# A note has at most 2,000 characters; printf counts bytes, and iconv drops a character that was cut in two.
+note=$(printf '%.2000s' "${STATE:-}: ${OUTPUT:-}" | iconv -c -f UTF-8 -t UTF-8 2>/dev/null) || true
+# Nobody says it again (interval = 0), so try for as long as monitoring lets a hook run: Nagios for half a minute.
+exec itctl --patience 20 set --create "$issue" "$COMPANY" "$status" --note "$note"
