@@ -52,11 +52,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             description="How long a request waits for a connection or a lock before it answers 503.",
         ),
     ] = 4.0
-    session_idle_hours: Annotated[float, Meta(gt=0, description="A session ends when it was not used for so long.")] = (
-        12.0
-    )
+    session_idle_hours: Annotated[
+        float,
+        Meta(gt=0, le=8760, description="A session ends when it was not used for so long; at most 8760, a year."),
+    ] = 12.0
     session_lifetime_days: Annotated[
-        float, Meta(gt=0, description="A session ends at this age, however busy it is.")
+        float,
+        Meta(gt=0, le=3650, description="A session ends at this age, however busy it is; at most 3650, ten years."),
     ] = 30.0
     sign_in_account_limit: Annotated[
         int, Meta(ge=1, description="Failed sign-ins for one account in the window, before 429.")
@@ -65,7 +67,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         int, Meta(ge=1, description="Failed sign-ins from one address in the window, before 429.")
     ] = 50
     sign_in_window_minutes: Annotated[
-        float, Meta(gt=0, description="The window in which failed sign-ins are counted.")
+        float,
+        Meta(gt=0, le=10080, description="The window in which failed sign-ins are counted; at most 10080, a week."),
     ] = 15.0
     webhook_allowed_networks: Annotated[
         str,
