@@ -5,10 +5,8 @@ Exit codes: 0 done, 1 refused (one sentence on stderr says why), 2 wrong usage.
 
 import getpass
 import os
-import sys
-from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 import uvicorn
@@ -16,10 +14,10 @@ import uvicorn
 from issue_tracker import commands, settings
 from issue_tracker.actor import Actor, Role, command_line
 from issue_tracker.auth import users
-from issue_tracker.auth.passwords import Password, generate_password, hash_password, parse_password
+from issue_tracker.auth.passwords import hash_password
 from issue_tracker.auth.tokens import Scope, create_token
 from issue_tracker.auth.users import parse_email
-from issue_tracker.commands import Commands, Refused
+from issue_tracker.commands import Commands, Refused, open_database, parsed, password_from
 from issue_tracker.companies import operations as company_operations
 from issue_tracker.companies.queries import list_companies
 from issue_tracker.database import migrate
@@ -29,12 +27,12 @@ from issue_tracker.names import parse_name
 from issue_tracker.settings import DEFAULT_DATABASE_URL, PREFIX
 from issue_tracker.web.metrics import share_between_workers
 
-T = TypeVar("T")
-
 database_option = click.option(
     "--database-url",
     metavar="URL",
-    help=f"sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME.  [env {PREFIX}DATABASE_URL; {DEFAULT_DATABASE_URL}]",
+    help="sqlite:///FILE or postgresql://USER@HOST/NAME. One with a password belongs into a file that "
+    f"{PREFIX}DATABASE_URL_FILE names: every user of a machine can read command lines.  "
+    f"[env {PREFIX}DATABASE_URL; {DEFAULT_DATABASE_URL}]",
 )
 
 
@@ -54,23 +52,6 @@ def current_actor() -> Actor:
     return command_line(getpass.getuser())
 
 
-def open_database(database_url: str | None) -> Database:
-    """The database of the settings, with a current schema. Refuses a stale one, and says what to do."""
-    database = Database(settings.load(database_url=database_url))
-    with database.read() as tx:
-        if not migrate.is_current(tx):
-            raise Refused("The database schema is not current; run `issue-tracker migrate` first.")
-    return database
-
-
-def parsed(parse: Callable[[str], T], text: str, what: str) -> T:
-    """A parsed argument, or a refusal that names it."""
-    try:
-        return parse(text)
-    except ValueError as refused:
-        raise Refused(f"{what} {refused}.") from None
-
-
 @main.command()
 @database_option
 @click.option("--host", help="The address to listen on.  [127.0.0.1]")
@@ -84,7 +65,8 @@ def serve(**options: Any) -> None:
     `issue-tracker migrate` once, then start as many nodes as you like.
     """
     loaded = settings.load(**options)
-    if not options["public_url"] and not os.environ.get(f"{PREFIX}PUBLIC_URL"):
+    given = [os.environ.get(f"{PREFIX}PUBLIC_URL{file}") for file in ("", "_FILE")]
+    if not options["public_url"] and not any(given):
         host = f"[{loaded.host}]" if ":" in loaded.host else loaded.host
         options["public_url"] = f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{loaded.port}"
         loaded = settings.load(**options)
@@ -93,6 +75,8 @@ def serve(**options: Any) -> None:
         share_between_workers()
     for name, value in options.items():
         if value is not None:
+            # The server's processes read the environment, and refuse a setting that is there twice.
+            os.environ.pop(f"{PREFIX}{name.upper()}_FILE", None)
             os.environ[PREFIX + name.upper()] = str(value)
     try:
         uvicorn.run(
@@ -153,14 +137,9 @@ def user() -> None:
     """Add, list and change user accounts."""
 
 
-def password_from(stdin: bool) -> tuple[Password, bool]:
-    """The password from standard input, or a generated one (True)."""
-    if not stdin:
-        return Password(generate_password()), True
-    return parsed(parse_password, sys.stdin.readline().rstrip("\r\n"), "The password"), False
-
-
-password_stdin = click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
+password_stdin = click.option(
+    "--password-stdin", is_flag=True, help="Read the password from standard input, or ask for it."
+)
 
 
 @user.command(name="add")
@@ -314,8 +293,11 @@ def issue_export(database_url: str | None, file: str | None) -> None:
 @database_option
 @click.argument("file", type=click.Path(dir_okay=False, writable=True))
 def backup(database_url: str | None, file: str) -> None:
-    """Write a consistent copy of a SQLite database to FILE, while it is in use. PostgreSQL has pg_dump for that."""
-    commands.back_up(open_database(database_url), file)
+    """Write a consistent copy of a SQLite database to FILE, while it is in use. PostgreSQL has pg_dump for that.
+
+    The database may be of an earlier version: back it up, then migrate.
+    """
+    commands.back_up(open_database(database_url, any_schema=True), file)
     click.echo(f"Backed up to {file}.")
 
 

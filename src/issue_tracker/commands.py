@@ -1,13 +1,15 @@
-"""The longer commands of the command line: imports, exports, documents."""
+"""The longer commands of the command line: imports, exports, documents; and what commands share."""
 
 import csv
+import getpass
+import os
 import secrets
 import signal
 import sqlite3
 import sys
 import threading
-from collections.abc import Iterable, Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, TextIO, TypeVar
@@ -18,13 +20,16 @@ from rich.console import Console
 from rich.progress import track
 from sqlalchemy.exc import SQLAlchemyError
 
+from issue_tracker import settings
 from issue_tracker.actor import Actor
 from issue_tracker.app import endpoints
 from issue_tracker.auth import users
+from issue_tracker.auth.passwords import Password, generate_password, parse_password
 from issue_tracker.clock import iso, now
 from issue_tracker.companies.operations import create_missing_companies
 from issue_tracker.database import migrate
-from issue_tracker.database.engine import Database
+from issue_tracker.database.engine import Database, sqlite_path
+from issue_tracker.database.engine import database_url as parse_database_url
 from issue_tracker.demo import fill
 from issue_tracker.errors import AppError
 from issue_tracker.events.delivery import Deliverer
@@ -42,6 +47,12 @@ T = TypeVar("T")
 EXPORT_CHUNK = 500
 
 
+COMPANY_COLUMNS = ("name", "archived")
+YES = "yes"
+
+LASTING = ("serve", "worker")
+"""Commands that are not done when nobody reads what they print."""
+
 class CommandError(Exception):
     """A command cannot do what it was asked; the message is one sentence."""
 
@@ -54,22 +65,65 @@ class Refused(click.ClickException):
 
 
 class Commands(click.Group):
-    """Turns what the operations refuse into one sentence on stderr."""
+    """Turns what the operations refuse into one sentence on stderr.
+
+    A reader that has enough (`issue export | head`) ends the command, and well.
+    """
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+            return result
         except AppError as error:
             raise Refused(error.detail) from None
         except (SettingsError, CommandError) as error:
             raise Refused(str(error)) from None
         except OSError as error:
+        except BrokenPipeError as error:
+            if ctx.invoked_subcommand in LASTING:
+                raise Refused(f"Standard output: {error.strerror}.") from None
+            # What Python would still write at the end goes nowhere.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise click.exceptions.Exit(0) from None
             raise Refused(f"{error.filename or 'The system'}: {error.strerror or error}.") from None
         except SQLAlchemyError as error:
             raise Refused(f"The database cannot be used: {getattr(error, 'orig', None) or error}.") from None
 
 
 def prepare(loaded: Settings) -> None:
+def open_database(database_url: str | None, *, any_schema: bool = False) -> Database:
+    """The database of the settings. Refuses one that does not exist, or is not current, and says what to do."""
+    loaded = settings.load(database_url=database_url)
+    path = sqlite_path(parse_database_url(loaded.database_url))
+    if path is not None and not path.exists():
+        raise Refused(
+            f"There is no database {path.absolute()}; name another, or run `issue-tracker migrate` to make it."
+        )
+    database = Database(loaded)
+    if not any_schema:
+        with database.read() as tx:
+            if not migrate.is_current(tx):
+                raise Refused("The database schema is not current; run `issue-tracker migrate` first.")
+    return database
+
+
+def parsed(parse: Callable[[str], T], text: str, what: str) -> T:
+    """A parsed argument, or a refusal that names it."""
+    try:
+        return parse(text)
+    except ValueError as refused:
+        raise Refused(f"{what} {refused}.") from None
+
+
+def password_from(stdin: bool) -> tuple[Password, bool]:
+    """The password from standard input (on a terminal asked for, and not shown), or a generated one (True)."""
+    if not stdin:
+        return Password(generate_password()), True
+    text = getpass.getpass("Password: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\r\n")
+    return parsed(parse_password, text, "The password"), False
+
+
     """What one process does before the servers start: the schema, and the first set-up's link."""
     database = Database(loaded)
     try:
@@ -176,16 +230,25 @@ def _export(database: Database, actor: Actor, out: TextIO) -> None:
 
 
 def back_up(database: Database, path: str) -> None:
-    """Copies a SQLite database, writers going on meanwhile. Refuses to overwrite, and PostgreSQL."""
+    """Copies a SQLite database, writers going on meanwhile. Refuses to overwrite, and PostgreSQL.
+
+    A copy that fails leaves no file.
+    """
     if not database.sqlite:
         raise CommandError("This command copies SQLite databases; use pg_dump for PostgreSQL.")
     if Path(path).exists():
         raise CommandError(f"{path} exists already.")
     Path(path).touch(mode=0o600)
-    with database.engine.connect() as connection, closing(sqlite3.connect(path)) as copy:
-        source = connection.connection.driver_connection
-        assert isinstance(source, sqlite3.Connection)
-        source.backup(copy)
+    try:
+        with database.engine.connect() as connection, closing(sqlite3.connect(path)) as copy:
+            source = connection.connection.driver_connection
+            assert isinstance(source, sqlite3.Connection)
+            source.backup(copy)
+    except BaseException as error:
+        Path(path).unlink()
+        if isinstance(error, sqlite3.Error):
+            raise CommandError(f"The copy failed: {error}.") from None
+        raise
 
 
 def deliver(database: Database, loaded: Settings) -> None:

@@ -1,7 +1,11 @@
 """The command line as people run it: real processes, exit codes, one sentence on stderr."""
 
+import os
+import pty
 import re
+import select
 import stat
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -9,10 +13,11 @@ from click.testing import CliRunner
 
 from issue_tracker.cli import main
 from tests.postgresql import free_port
-from tests.processes import ServeProcess, given_admin, run, serve
+from tests.processes import COMMAND, ServeProcess, environment, given_admin, run, serve
+from tests.world import PASSWORD
 
 GROUPS = {
-    (): "serve migrate user company issue demo openapi",
+    (): "serve worker migrate user company issue backup demo openapi",
     ("user",): "add list password disable",
     ("company",): "add list import",
     ("issue",): "import export",
@@ -104,6 +109,108 @@ def test_a_bad_setting_is_refused_with_a_hint(embedded: str, tmp_path: Path) -> 
 
 def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     (tmp_path / "garbage.db").write_bytes(b"This is not a database. " * 200)
+@pytest.mark.parametrize(
+    ("name", "value", "limit"),
+    [
+        ("SESSION_IDLE_HOURS", "inf", "8760"),
+        ("SESSION_IDLE_HOURS", "nan", "0"),
+        ("SESSION_IDLE_HOURS", "8761", "8760"),
+        ("SESSION_LIFETIME_DAYS", "4000000", "3650"),
+        ("SIGN_IN_WINDOW_MINUTES", "1e300", "10080"),
+    ],
+)
+def test_a_time_beyond_its_limit_is_refused(name: str, value: str, limit: str) -> None:
+    told = CliRunner().invoke(main, ["openapi"], env={f"ISSUE_TRACKER_{name}": value})
+    assert told.exit_code == 1
+    assert told.output.startswith(f"issue-tracker: ISSUE_TRACKER_{name} is not valid: Expected"), told.output
+    assert limit in told.output
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_the_server_takes_settings_from_files_and_options_before_them(
+    embedded: str, tmp_path: Path, workers: int
+) -> None:
+    values = {"DATABASE_URL": embedded, "PUBLIC_URL": "https://issues.example.com", "PORT": "1", "WORKERS": "9"}
+    for name, value in values.items():
+        (tmp_path / name).write_text(value + "\n")
+    files = {f"{name}_FILE": str(tmp_path / name) for name in values}
+    largest = {"SESSION_IDLE_HOURS": "8760", "SESSION_LIFETIME_DAYS": "3650", "SIGN_IN_WINDOW_MINUTES": "10080"}
+    with serve("", tmp_path / "server.log", workers=workers, **files, **largest) as server:
+        body = {"email": "ada@helpdesk.example", "password": PASSWORD}
+        signed_in = server.client().post("/api/auth/login", json=body)
+        assert signed_in.status_code == 200, signed_in.text
+        assert signed_in.headers["set-cookie"].startswith("__Host-issue_tracker_session=")
+    assert "Issue Tracker serves https://issues.example.com\n" in server.log.read_text()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "user list",
+        "user disable ada@helpdesk.example",
+        "token add ada@helpdesk.example --name x --scope read",
+        "company list",
+        "company export",
+        "issue export",
+        "events prune --older-than 1d",
+        "worker",
+        "backup copy.db",
+    ],
+)
+def test_a_mistyped_database_is_told_and_not_made(tmp_path: Path, command: str) -> None:
+    url = f"sqlite:///{tmp_path}/dta/issues.db"
+    told = CliRunner().invoke(main, [*command.split(), "--database-url", url])
+    assert told.exit_code == 1
+    assert told.output.startswith(f"issue-tracker: There is no database {tmp_path}/dta/issues.db;"), told.output
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [(["issue", "export"], 0), (["company", "list"], 0), (["user", "list"], 0), (["openapi"], 0), (["worker"], 1)],
+)
+def test_a_reader_that_has_enough_ends_a_command_well(embedded: str, arguments: list[str], code: int) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    ran = subprocess.run(
+        [*COMMAND, *arguments],
+        env=environment(embedded),
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        timeout=60,
+        text=True,
+        check=False,
+    )
+    os.close(writing)
+    told = "issue-tracker: Standard output: Broken pipe.\n" if code else ""
+    assert (ran.returncode, ran.stderr) == (code, told)
+
+
+def test_a_password_typed_on_a_terminal_is_not_shown(embedded: str) -> None:
+    run("user", "add", "typist@helpdesk.example", "--name", "T", "--role", "member", database_url=embedded)
+    ours, theirs = pty.openpty()
+    command = subprocess.Popen(
+        [*COMMAND, "user", "password", "typist@helpdesk.example", "--password-stdin"],
+        env=environment(embedded), stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
+    )  # fmt: skip
+    os.close(theirs)
+    assert shown_until(ours, b"Password: ") == "Password: "
+    os.write(ours, b"a password to be typed\n")
+    rest = shown_until(ours, b"is set.")
+    assert command.wait(60) == 0
+    os.close(ours)
+    assert rest.strip() == "The password of typist@helpdesk.example is set."
+
+
+def shown_until(terminal: int, expected: bytes) -> str:
+    """What a terminal shows, up to and with some text."""
+    shown = b""
+    while expected not in shown:
+        assert select.select([terminal], [], [], 30)[0], f"nothing more after {shown!r}"
+        shown += os.read(terminal, 1024)
+    return shown.decode()
+
+
     said = refused("user", "list", database_url=f"sqlite:///{tmp_path}/garbage.db")
     assert said == "issue-tracker: The database cannot be used: file is not a database.\n"
 
