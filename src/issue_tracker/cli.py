@@ -230,7 +230,7 @@ def token_add(
 
 @main.group()
 def company() -> None:
-    """Add, list and import companies."""
+    """Add, list, import and export companies."""
 
 
 @company.command(name="add")
@@ -258,9 +258,24 @@ def company_list(database_url: str | None, archived: bool) -> None:
 @company.command(name="import")
 @database_option
 @click.argument("file", type=click.Path(exists=True, dir_okay=False))
-def company_import(database_url: str | None, file: str) -> None:
-    """Import companies from a CSV file with a column `name`. Existing ones are counted, not errors."""
-    commands.import_companies(open_database(database_url), current_actor(), file)
+@click.option("--archive", is_flag=True, help="Archive those whose column `archived` says yes.")
+def company_import(database_url: str | None, file: str, archive: bool) -> None:
+    """Import companies from a CSV file with a column `name`. Existing ones are counted, not errors.
+
+    An archived company takes no new assignments: import the issues first, then the companies again with --archive.
+    """
+    commands.import_companies(open_database(database_url), current_actor(), file, archive=archive)
+
+
+@company.command(name="export")
+@database_option
+@click.argument("file", type=click.Path(dir_okay=False, writable=True), required=False)
+def company_export(database_url: str | None, file: str | None) -> None:
+    """Export all companies as CSV, archived ones too, to FILE or to standard output.
+
+    The columns are name and archived (yes or empty). `company import` reads it back.
+    """
+    commands.export_companies(open_database(database_url), current_actor(), file)
 
 
 @main.group()
@@ -277,6 +292,9 @@ def issue_import(database_url: str | None, file: str, skip_bad: bool) -> None:
 
     Issues that exist get the rows' companies added, with their statuses. A bad row is reported with its line, and
     nothing of the file is imported, unless --skip-bad says so.
+
+    The file is one transaction. On SQLite nobody else can change anything until it ends, and servers answer such
+    requests with 503; reading goes on. Import large files when nobody works.
     """
     commands.import_issues(open_database(database_url), current_actor(), file, skip_bad=skip_bad)
 

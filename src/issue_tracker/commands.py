@@ -26,7 +26,8 @@ from issue_tracker.app import endpoints
 from issue_tracker.auth import users
 from issue_tracker.auth.passwords import Password, generate_password, parse_password
 from issue_tracker.clock import iso, now
-from issue_tracker.companies.operations import create_missing_companies
+from issue_tracker.companies.operations import create_missing_companies, update_company
+from issue_tracker.companies.queries import find_companies, list_companies
 from issue_tracker.database import migrate
 from issue_tracker.database.engine import Database, sqlite_path
 from issue_tracker.database.engine import database_url as parse_database_url
@@ -46,12 +47,12 @@ T = TypeVar("T")
 
 EXPORT_CHUNK = 500
 
-
 COMPANY_COLUMNS = ("name", "archived")
 YES = "yes"
 
 LASTING = ("serve", "worker")
 """Commands that are not done when nobody reads what they print."""
+
 
 class CommandError(Exception):
     """A command cannot do what it was asked; the message is one sentence."""
@@ -79,19 +80,18 @@ class Commands(click.Group):
             raise Refused(error.detail) from None
         except (SettingsError, CommandError) as error:
             raise Refused(str(error)) from None
-        except OSError as error:
         except BrokenPipeError as error:
             if ctx.invoked_subcommand in LASTING:
                 raise Refused(f"Standard output: {error.strerror}.") from None
             # What Python would still write at the end goes nowhere.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise click.exceptions.Exit(0) from None
+        except OSError as error:
             raise Refused(f"{error.filename or 'The system'}: {error.strerror or error}.") from None
         except SQLAlchemyError as error:
             raise Refused(f"The database cannot be used: {getattr(error, 'orig', None) or error}.") from None
 
 
-def prepare(loaded: Settings) -> None:
 def open_database(database_url: str | None, *, any_schema: bool = False) -> Database:
     """The database of the settings. Refuses one that does not exist, or is not current, and says what to do."""
     loaded = settings.load(database_url=database_url)
@@ -124,6 +124,7 @@ def password_from(stdin: bool) -> tuple[Password, bool]:
     return parsed(parse_password, text, "The password"), False
 
 
+def prepare(loaded: Settings) -> None:
     """What one process does before the servers start: the schema, and the first set-up's link."""
     database = Database(loaded)
     try:
@@ -154,47 +155,80 @@ def with_progress(items: Iterable[T], total: int, description: str) -> Iterator[
     yield from track(items, description, total=total, console=console, transient=True, disable=not console.is_terminal)
 
 
-def import_companies(database: Database, actor: Actor, path: str) -> None:
-    """Creates the companies of a CSV file with a column `name`; all of them or none."""
+def import_companies(database: Database, actor: Actor, path: str, *, archive: bool) -> None:
+    """Creates the companies of a CSV file with a column `name`; all of them or none.
+
+    `archive` archives those of them, new or not, whose column `archived` says yes.
+    """
+    names, archived = _read_companies(path, archive=archive)
+    with database.write() as tx:
+        created, existing = create_missing_companies(tx, actor, names)
+        moved = [company for company in find_companies(tx, archived).values() if not company.archived]
+        for company in moved:
+            update_company(tx, actor, company.company_id, archived=True)
+    told = f"; {len(moved)} archived" if archive else ""
+    click.echo(f"{created} companies created, {existing} existed already{told}.")
+
+
+def _read_companies(path: str, *, archive: bool) -> tuple[list[Name], list[Name]]:
+    """The names in a file and, with `archive`, which of them are archived. Refuses a file with a bad row."""
     names: list[Name] = []
+    archived: list[Name] = []
     bad: list[BadRow] = []
-    with Path(path).open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file, strict=True)
-        try:
-            if "name" not in (reader.fieldnames or ()):
-                raise CommandError(f"{path}: the first line must name a column “name”.")
-            for cells in reader:
-                try:
-                    names.append(parse_name(transfer.restore(cells["name"] or "")))
-                except ValueError as refused:
-                    bad.append(BadRow(reader.line_num, f"name {refused}"))
-        except (csv.Error, UnicodeDecodeError) as error:
-            raise CommandError(f"{path}, line {reader.line_num}: the file is not CSV in UTF-8 ({error}).") from None
+    reader = csv.DictReader(transfer.read_lines(path), strict=True)
+    try:
+        for column in COMPANY_COLUMNS if archive else COMPANY_COLUMNS[:1]:
+            if column not in (reader.fieldnames or ()):
+                raise CommandError(f"{path}: the first line must name a column “{column}”.")
+        for cells in reader:
+            try:
+                names.append(parse_name(transfer.restore(cells["name"] or "")))
+            except ValueError as refused:
+                bad.append(BadRow(reader.line_num, f"name {refused}"))
+                continue
+            said = (cells["archived"] or "").strip() if archive else ""
+            if said == YES:
+                archived.append(names[-1])
+            elif said:
+                bad.append(BadRow(reader.line_num, f"archived must be “{YES}” or empty"))
+    except transfer.BadFile as error:
+        raise CommandError(f"{path}: {error}") from None
+    except csv.Error as error:
+        raise CommandError(f"{path}: Line {reader.reader.line_num}: the file is not CSV ({error}).") from None
     if bad:
         report(path, bad)
         raise CommandError(f"Nothing was imported: {len(bad)} bad row(s).")
-    with database.write() as tx:
-        created, existing = create_missing_companies(tx, actor, names)
-    click.echo(f"{created} companies created, {existing} existed already.")
+    return names, archived
+
+
+def export_companies(database: Database, actor: Actor, path: str | None) -> None:
+    """Writes all companies as CSV, those that are archived too."""
+    with database.read() as tx:
+        companies = list_companies(tx, actor, include_archived=True)
+    with destination(path) as out:
+        writer = csv.writer(out)
+        writer.writerow(COMPANY_COLUMNS)
+        writer.writerows((transfer.defuse(one.name), YES if one.archived else "") for one in companies)
 
 
 def import_issues(database: Database, actor: Actor, path: str, *, skip_bad: bool) -> None:
     """Imports a CSV file of issues in one transaction."""
     result = ImportResult()
     groups: dict[str, list[ImportRow]] = {}
-    with Path(path).open(encoding="utf-8-sig", newline="") as file:
-        try:
-            for row in transfer.read_rows(file):
-                if isinstance(row, BadRow):
-                    result.bad.append(row)
-                else:
-                    groups.setdefault(key(row.name), []).append(row)
-        except transfer.BadFile as error:
-            raise CommandError(f"{path}: {error}") from None
+    try:
+        for row in transfer.read_rows(transfer.read_lines(path)):
+            if isinstance(row, BadRow):
+                result.bad.append(row)
+            else:
+                groups.setdefault(key(row.name), []).append(row)
+    except transfer.BadFile as error:
+        raise CommandError(f"{path}: {error}") from None
     try:
         with database.write() as tx:
+            named = {row.company_name for group in groups.values() for row in group if row.company_name}
+            companies = find_companies(tx, named)
             for group in with_progress(groups.values(), len(groups), "Importing"):
-                transfer.import_issue(tx, actor, group, result)
+                transfer.import_issue(tx, actor, group, companies, result)
             if result.bad and not skip_bad:
                 raise CommandError(f"Nothing was imported: {len(result.bad)} bad row(s). Mend them, or use --skip-bad.")
     finally:
@@ -211,19 +245,21 @@ def report(path: str, bad: Iterable[BadRow]) -> None:
         click.echo(f"{path}, line {row.line}: {row.reason}", err=True)
 
 
+@contextmanager
+def destination(path: str | None) -> Iterator[TextIO]:
+    """Where an export goes: the file, or standard output without one."""
+    if path is None:
+        yield sys.stdout
+    else:
+        with Path(path).open("w", encoding="utf-8", newline="") as file:
+            yield file
+
+
 def export_issues(database: Database, actor: Actor, path: str | None) -> None:
     """Writes all issues as CSV, a chunk at a time."""
-    if path is None:
-        _export(database, actor, sys.stdout)
-        return
-    with Path(path).open("w", encoding="utf-8", newline="") as file:
-        _export(database, actor, file)
-
-
-def _export(database: Database, actor: Actor, out: TextIO) -> None:
-    out.write(transfer.header())
-    after: Position | None = None
-    with database.read() as tx:
+    with destination(path) as out, database.read() as tx:
+        out.write(transfer.header())
+        after: Position | None = None
         while rows := list_rows(tx, actor, Filters(), after=after, limit=EXPORT_CHUNK):
             out.write(transfer.rows(load_issues(tx, actor, [row.issue_id for row in rows])))
             after = rows[-1].position

@@ -19,7 +19,7 @@ from tests.world import PASSWORD
 GROUPS = {
     (): "serve worker migrate user company issue backup demo openapi",
     ("user",): "add list password disable",
-    ("company",): "add list import",
+    ("company",): "add list import export",
     ("issue",): "import export",
 }
 
@@ -56,6 +56,8 @@ def test_every_command_has_a_help_text_that_teaches() -> None:
             assert len(text.splitlines()) >= 6 and "Options:" in text, text
     assert "Start with `issue-tracker serve`" in done("--help")
     assert "version" in done("--version")
+    for command, told in ((["migrate"], "ISSUE_TRACKER_DATABASE_URL_FILE"), (["issue", "import"], "503")):
+        assert told in CliRunner().invoke(main, [*command, "--help"]).output
 
 
 @pytest.mark.parametrize(
@@ -107,8 +109,6 @@ def test_a_bad_setting_is_refused_with_a_hint(embedded: str, tmp_path: Path) -> 
     assert "ada@helpdesk.example" in done("user", "list", DATABASE_URL_FILE=str(tmp_path / "url"))
 
 
-def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "garbage.db").write_bytes(b"This is not a database. " * 200)
 @pytest.mark.parametrize(
     ("name", "value", "limit"),
     [
@@ -211,6 +211,8 @@ def shown_until(terminal: int, expected: bytes) -> str:
     return shown.decode()
 
 
+def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "garbage.db").write_bytes(b"This is not a database. " * 200)
     said = refused("user", "list", database_url=f"sqlite:///{tmp_path}/garbage.db")
     assert said == "issue-tracker: The database cannot be used: file is not a database.\n"
 

@@ -148,14 +148,56 @@ def test_a_bad_row_is_told_by_its_line_and_nothing_is_imported(tracker: Tracker,
     assert client.call("GET", "/api/issues?search=bad", 200)["total"] == 0
 
 
+def test_skipping_bad_rows_leaves_out_these_and_no_others(tracker: Tracker, tmp_path: Path) -> None:
+    url, client = tracker
+    run("company", "add", "North", "South", "East", "Gone", database_url=url)
+    gone = client.call("GET", "/api/companies?search=gone", 200)["items"][0]["company_id"]
+    body = {"name": "Old fault", "companies": [{"company_name": "Gone"}]}
+    client.call("POST", "/api/issues", 201, json=body)
+    client.call("PUT", f"/api/companies/{gone}", 200, json={"archived": True})
+    rows = [
+        ("New fault", "", "Nowhere", "new"),
+        ("New fault", "seen today", "North", "monitoring"),
+        ("New fault", "seen today", "Gone", "new"),
+        ("new fault", "seen today", "South", "closed"),
+        ("New fault", "seen today", "NORTH", "new"),
+        ("Old fault", "", "Gone", "resolved"),
+        ("Old fault", "", "Nowhere", "new"),
+        ("Old fault", "", "East", "investigating"),
+        ("Lost fault", "", "Nowhere", "new"),
+    ]
+    path = write(tmp_path / "mixed.csv", COLUMNS, rows)
+
+    skipped = run("issue", "import", "--skip-bad", str(path), database_url=url)
+
+    assert skipped.stdout == "1 issues created, 1 existed already; 4 rows imported.\n", skipped
+    assert skipped.stderr.splitlines() == [
+        f"{path}, line 2: there is no company called “Nowhere”",
+        f"{path}, line 4: “Gone” is archived and takes no new assignments",
+        f"{path}, line 6: “NORTH” is listed twice for “New fault”",
+        f"{path}, line 8: there is no company called “Nowhere”",
+        f"{path}, line 10: there is no company called “Nowhere”",
+    ]
+    stored = {
+        issue["name"]: (issue["description"], [(one["company_name"], one["status"]) for one in issue["assignments"]])
+        for issue in client.call("GET", "/api/issues?search=fault", 200)["items"]
+        if issue["name"] in {name for name, *_ in rows}
+    }
+    assert stored == {
+        "New fault": ("seen today", [("North", "monitoring"), ("South", "closed")]),
+        "Old fault": (None, [("East", "investigating"), ("Gone", "resolved")]),
+    }
+
+
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
         (b"", "The first line must name the columns; name is missing."),
         (b"title,status\nx,new\n", "The first line must name the columns; name is missing."),
         (b"name,colour\nx,red\n", "Unknown columns: colour."),
-        (b'name\n"open', "Line"),
-        (b"name\n\xff\xfe\n", "Line"),
+        (b'name\n"open', "Line 2: the file is not CSV ("),
+        (b"name\ngood\n\xff\xfe\n", "Line 3: the file is not UTF-8."),
+        (b"name\n" + b"good\n" * 20_000 + b"na\xefve\n", "Line 20002: the file is not UTF-8."),
     ],
 )
 def test_a_file_that_cannot_be_read_is_refused(tracker: Tracker, tmp_path: Path, content: bytes, sentence: str) -> None:
@@ -166,8 +208,32 @@ def test_a_file_that_cannot_be_read_is_refused(tracker: Tracker, tmp_path: Path,
     assert refused.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("options", "content", "sentence"),
+    [
+        ([], b"title\nx\n", "the first line must name a column “name”."),
+        (["--archive"], b"name\nx\n", "the first line must name a column “archived”."),
+        ([], b"name\nMill\nM\xfchle\n", "Line 3: the file is not UTF-8."),
+        ([], b'name\n"open', "Line 2: the file is not CSV ("),
+    ],
+)
+def test_a_company_file_that_cannot_be_read_is_refused(
+    tracker: Tracker, tmp_path: Path, options: list[str], content: bytes, sentence: str
+) -> None:
+    path = tmp_path / "odd.csv"
+    path.write_bytes(content)
+    refused = run("company", "import", *options, str(path), database_url=tracker.url)
+    assert refused.returncode == 1 and refused.stderr.startswith(f"issue-tracker: {path}: {sentence}"), refused
+    assert refused.stderr.count("\n") == 1
+
+
 def test_a_company_file_with_a_bad_row_imports_nothing(tracker: Tracker, tmp_path: Path) -> None:
-    path = write(tmp_path / "companies.csv", ["name"], [["Never one"], [" "], ["Never two"]])
-    refused = run("company", "import", str(path), database_url=tracker.url)
-    assert refused.returncode == 1 and ", line 3: name must not be blank" in refused.stderr
-    assert tracker.client.call("GET", "/api/companies?search=never", 200)["total"] == 0
+    rows = [["Never one", ""], [" ", ""], ["Never two", "perhaps"]]
+    path = write(tmp_path / "companies.csv", ["name", "archived"], rows)
+    refused = run("company", "import", "--archive", str(path), database_url=tracker.url)
+    assert refused.returncode == 1 and refused.stderr.splitlines() == [
+        f"{path}, line 3: name must not be blank",
+        f"{path}, line 4: archived must be “yes” or empty",
+        "issue-tracker: Nothing was imported: 2 bad row(s).",
+    ]
+    assert tracker.client.call("GET", "/api/companies?search=never&includeArchived=true", 200)["total"] == 0

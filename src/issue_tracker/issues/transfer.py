@@ -3,17 +3,18 @@
 import csv
 import io
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from typing import TextIO
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 
 import msgspec
 from sqlalchemy import Connection
 
 from issue_tracker.actor import Actor
+from issue_tracker.companies.queries import Company
 from issue_tracker.errors import AppError
-from issue_tracker.issues.models import Issue
+from issue_tracker.issues.models import Issue, IssueHead
 from issue_tracker.issues.operations import NewAssignment, create_issue, update_issue
-from issue_tracker.issues.queries import find_issue_head
+from issue_tracker.issues.queries import find_issue_head, list_members
 from issue_tracker.names import Description, Name, key, parse_description, parse_issue_name, parse_name
 from issue_tracker.status import CHOICES, Status
 
@@ -83,9 +84,21 @@ class BadFile(Exception):
     """The file as a whole cannot be read; the message says why."""
 
 
-def read_rows(file: TextIO) -> Iterator[ImportRow | BadRow]:
-    """Each row of an opened file (`newline=""`). Raises BadFile when it is no such CSV."""
-    reader = csv.DictReader(file, strict=True)
+def read_lines(path: str) -> Iterator[str]:
+    """The lines of a file in UTF-8, with or without a byte order mark. Raises BadFile for the first that is not."""
+    # Decoding reads ahead, so a strict one would not know on which line it failed.
+    with Path(path).open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                line.encode()
+            except UnicodeEncodeError:
+                raise BadFile(f"Line {number}: the file is not UTF-8.") from None
+            yield line
+
+
+def read_rows(lines: Iterable[str]) -> Iterator[ImportRow | BadRow]:
+    """Each row of a file's lines. Raises BadFile when they are no such CSV."""
+    reader = csv.DictReader(lines, strict=True)
     try:
         columns = [name.strip() for name in reader.fieldnames or ()]
         missing = [name for name in REQUIRED if name not in columns]
@@ -97,8 +110,8 @@ def read_rows(file: TextIO) -> Iterator[ImportRow | BadRow]:
         reader.fieldnames = columns
         for cells in reader:
             yield _read_row(reader.line_num, cells)
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise BadFile(f"Line {reader.line_num}: the file is not CSV in UTF-8 ({error}).") from None
+    except csv.Error as error:
+        raise BadFile(f"Line {reader.reader.line_num}: the file is not CSV ({error}).") from None
 
 
 def _read_row(line: int, cells: dict[str, str | None]) -> ImportRow | BadRow:
@@ -125,31 +138,57 @@ def _read_row(line: int, cells: dict[str, str | None]) -> ImportRow | BadRow:
     return ImportRow(line, name, description, company, status)
 
 
-def import_issue(tx: Connection, actor: Actor, group: Sequence[ImportRow], result: ImportResult) -> None:
+def import_issue(
+    tx: Connection, actor: Actor, group: Sequence[ImportRow], companies: Mapping[str, Company], result: ImportResult
+) -> None:
     """Imports the rows of one issue: creates it, or adds to the one that exists. Adds to `result`.
 
-    A row that cannot be imported goes to `result.bad`, and the rest of its issue is left out with it.
+    `companies` are those that the rows name and that exist, by look-up key. Exactly the rows that cannot be imported
+    go to `result.bad`; without a good one the issue is left alone.
     """
-    first = group[0]
-    members: dict[str, ImportRow] = {}
-    for row in group:
-        if row.company_name is None:
-            continue
-        if key(row.company_name) in members:
-            result.bad.append(BadRow(row.line, f"“{row.company_name}” is listed twice for “{row.name}”"))
-            return
-        members[key(row.company_name)] = row
-    add = [NewAssignment(row.company_name, row.status) for row in members.values() if row.company_name]
+    existing = find_issue_head(tx, actor, group[0].name, lock=True)
+    reasons = _refusals(tx, existing, group, companies)
+    result.bad += [BadRow(row.line, reasons[row.line]) for row in group if row.line in reasons]
+    good = [row for row in group if row.line not in reasons]
+    if not good:
+        return
+    first = good[0]
+    add = [NewAssignment(row.company_name, row.status) for row in good if row.company_name]
     try:
         with tx.begin_nested():
-            existing = find_issue_head(tx, actor, first.name, lock=True)
             if existing is None:
                 create_issue(tx, actor, first.name, first.description, add)
-                result.issues_created += 1
             else:
                 update_issue(tx, actor, existing, description=first.description or None, add=add)
-                result.issues_existing += 1
     except AppError as error:
-        result.bad.append(BadRow(first.line, error.detail))
+        # Somebody else was faster, between the look and the change: all of these rows are left out.
+        result.bad += [BadRow(row.line, error.detail) for row in good]
         return
-    result.rows += len(group)
+    if existing is None:
+        result.issues_created += 1
+    else:
+        result.issues_existing += 1
+    result.rows += len(good)
+
+
+def _refusals(
+    tx: Connection, existing: IssueHead | None, group: Sequence[ImportRow], companies: Mapping[str, Company]
+) -> dict[int, str]:
+    """Why rows of one issue cannot be imported, by their lines: for their companies, by the rules of `assign`."""
+    found = [companies.get(key(row.company_name)) if row.company_name else None for row in group]
+    assigned: set[int] = set()
+    if existing is not None and any(company and company.archived for company in found):
+        assigned = {member.company.company_id for member in list_members(tx, existing.issue_id)}
+    reasons: dict[int, str] = {}
+    seen: set[str] = set()
+    for row, company in zip(group, found, strict=True):
+        if row.company_name is None:
+            continue
+        if company is None:
+            reasons[row.line] = f"there is no company called “{row.company_name}”"
+        elif company.archived and company.company_id not in assigned:
+            reasons[row.line] = f"“{company.name}” is archived and takes no new assignments"
+        elif key(row.company_name) in seen:
+            reasons[row.line] = f"“{row.company_name}” is listed twice for “{row.name}”"
+        seen.add(key(row.company_name))
+    return reasons
