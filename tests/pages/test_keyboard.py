@@ -1,9 +1,20 @@
 """The keyboard alone gets through the main path; the keys are off while someone types."""
 
-from playwright.sync_api import expect
+import pytest
+from playwright.sync_api import Locator, Page, expect
 
 from tests.pages.conftest import Browse
 from tests.world import PASSWORD, World
+
+
+def reach(page: Page, target: Locator, key: str = "Tab") -> None:
+    """Goes on, from where the focus is, until the target has it."""
+    expect(target).to_be_visible()
+    for _ in range(60):
+        if target.evaluate("element => element === document.activeElement"):
+            return
+        page.keyboard.press(key)
+    raise AssertionError(f"{key} does not reach {target}")
 
 
 def test_from_signing_in_to_resolving(world: World, browse: Browse) -> None:
@@ -18,39 +29,92 @@ def test_from_signing_in_to_resolving(world: World, browse: Browse) -> None:
 
     page.keyboard.press("n")
     expect(page.get_by_role("heading", name="New issue")).to_be_visible()
-    page.get_by_label("Name", exact=True).focus()
+    page.wait_for_selector("html[data-ready]")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    page.keyboard.press("Enter")
+    reach(page, page.get_by_label("Name", exact=True))
     page.keyboard.type("Slow mail n j 5 ?")
     page.keyboard.press("Tab")
     page.keyboard.press("Tab")
     page.keyboard.type("Contoso")
     page.keyboard.press("Enter")
     page.keyboard.type("Fabrikam")
-    page.get_by_role("button", name="Create issue").press("Enter")
+    reach(page, page.get_by_role("button", name="Create issue"))
+    page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="Slow mail n j 5 ?")).to_be_visible()
+    page.wait_for_selector("html[data-ready]")
 
-    page.goto("/")
+    reach(page, page.get_by_role("navigation", name="Main").get_by_role("link", name="Issues"))
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Issues")).to_be_visible()
     page.wait_for_selector("html[data-ready]")
     page.keyboard.press("/")
     page.keyboard.type("slow")
-    expect(page).to_have_url(f"{world.server.url}/?search=slow")
-    page.keyboard.press("Tab")
-    page.evaluate("document.activeElement.blur()")
+    expect(page).to_have_url(f"{world.server.url}/?search=slow&open=true")
+    page.keyboard.press("Escape")
     page.keyboard.press("j")
+    contoso, fabrikam = (page.get_by_role("row", name=name).locator(".status") for name in ("Contoso", "Fabrikam"))
+    expect(contoso).to_be_focused()
+    page.keyboard.press("j")
+    expect(fabrikam).to_be_focused()
+    page.keyboard.press("k")
+    expect(contoso).to_be_focused()
     page.keyboard.press("5")
-    expect(page.get_by_role("row", name="Contoso").locator(".status")).to_have_text("Resolved")
+    expect(contoso).to_have_text("Resolved")
     page.keyboard.press("j")
     page.keyboard.press("x")
     expect(page.locator("#picked")).to_have_text("1 selected")
-    page.get_by_role("group", name="Set the status").get_by_role("button", name="Resolved").press("Enter")
+    reach(page, page.get_by_role("group", name="Set the status").get_by_role("button", name="Resolved"))
+    page.keyboard.press("Enter")
     expect(page.get_by_role("dialog").get_by_role("button", name="Resolve 1")).to_be_focused()
     page.keyboard.press("Enter")
-    expect(page.get_by_role("row", name="Fabrikam").locator(".status")).to_have_text("Resolved")
+    expect(fabrikam).to_have_text("Resolved")
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    ("path", "label", "asked"),
+    [
+        ("/", "Search issues", "search=mail"),
+        ("/", "Company", "companyName=mail"),
+        ("/matrix", "Search issues", "search=mail"),
+        ("/companies", "Search companies", "search=mail"),
+        ("/activity", "Issue", "issueName=mail"),
+    ],
+)
+def test_escape_leaves_a_filter_with_what_was_typed(
+    world: World, browse: Browse, path: str, label: str, asked: str
+) -> None:
+    page = browse("tess", path)
+    field = page.get_by_label(label, exact=True)
+    reach(page, field)
+    page.keyboard.type("mail")
+    page.keyboard.press("Escape")
+
+    expect(field).not_to_be_focused()
+    expect(field).to_have_value("mail")
+    page.wait_for_url(f"**{path}?{asked}")
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keyboard")).to_be_visible()
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_escape_stays_in_a_field_that_is_no_filter(world: World, browse: Browse) -> None:
+    page = browse("tess", "/issues/new")
+    name = page.get_by_label("Name", exact=True)
+    reach(page, name)
+    page.keyboard.type("Slow")
+    page.keyboard.press("Escape")
+    page.keyboard.type(" mail")
+
+    expect(name).to_have_value("Slow mail")
 
 
 def test_the_help_opens_and_gives_focus_back(world: World, browse: Browse) -> None:
     page = browse("tess", "/")
     button = page.get_by_role("button", name="Keyboard shortcuts")
-    button.focus()
+    reach(page, button)
     page.keyboard.press("Enter")
     expect(page.get_by_role("dialog", name="Keyboard")).to_be_visible()
     page.keyboard.press("Escape")

@@ -1,4 +1,4 @@
-// The keys: / j k x 1-6 o n ? and Esc. Off while someone types, and while a dialog is open.
+// The keys: / j k x 1-6 o n ? and Esc. Off while someone types (but Esc leaves a filter), and while a dialog is open.
 import { placeOf, STATUSES } from "./places.js";
 import { change } from "./quick-change.js";
 import { clearSelection, tick } from "./selection.js";
@@ -8,10 +8,18 @@ export function startKeyboard() {
   document.getElementById("help-button").addEventListener("click", () => help.showModal());
   document.addEventListener("keydown", (event) => {
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.target.closest("input:not([type=checkbox]), textarea, select, [contenteditable]")) return;
+    const typing = event.target.closest("input:not([type=checkbox]), textarea, select, [contenteditable]");
+    if (typing) return leave(event, typing);
     if (document.querySelector("dialog[open], :popover-open")) return;
     if (run(event, help)) event.preventDefault();
   });
+}
+
+// Escape leaves a filter, so that the keys work again. What was typed stays: by itself a search field would empty.
+function leave(event, field) {
+  if (event.key !== "Escape" || !field.closest("[role=search]")) return;
+  event.preventDefault();
+  field.blur();
 }
 
 function run(event, help) {
