@@ -174,6 +174,7 @@ def test_a_member_is_refused_on_pages(world: World) -> None:
         if EXPECTED[name] in ("helpdesk", "super admin"):
             response = send(client, name, data={"_csrf": token}) if name in UNSAFE else send(client, name)
             assert response.status_code == 403, f"{name}: {response.status_code}"
+            assert "access is required." in response.text, name
 
 
 def test_a_technician_is_refused_where_a_super_admin_is_needed(world: World) -> None:
@@ -183,6 +184,16 @@ def test_a_technician_is_refused_where_a_super_admin_is_needed(world: World) -> 
             response = send(client, name)
             assert response.status_code == 403, f"{name}: {response.text}"
             assert response.json()["detail"] == "Super admin access is required.", name
+
+
+def test_a_technician_is_refused_on_pages_of_super_admins(world: World) -> None:
+    client = world.client("tess")
+    token = client.headers["X-CSRF-Token"]
+    for name in PAGES:
+        if EXPECTED[name] == "super admin":
+            response = send(client, name, data={"_csrf": token}) if name in UNSAFE else send(client, name)
+            assert response.status_code == 403, f"{name}: {response.status_code}"
+            assert "Super admin access is required." in response.text, name
 
 
 def test_a_read_only_token_is_refused_for_every_change(world: World) -> None:
