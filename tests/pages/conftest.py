@@ -38,7 +38,9 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture
 def browse(world: World, chromium: Browser) -> Iterator[Browse]:
-    """Opens a browser of its own for someone, signed in, at a path. What the page complains of fails the test."""
+    """Opens a browser of its own for someone, signed in, at a path (None: nowhere yet, its cache empty). What the
+    page complains of fails the test.
+    """
     contexts: list[BrowserContext] = []
     complaints: list[str] = []
 
@@ -46,7 +48,7 @@ def browse(world: World, chromium: Browser) -> Iterator[Browse]:
         if message.type in ("error", "warning") and "Failed to load resource" not in message.text:
             complaints.append(message.text)
 
-    def open_page(who: str | None, path: str, **options: Any) -> Page:
+    def open_page(who: str | None, path: str | None, **options: Any) -> Page:
         defaults: dict[str, Any] = {"viewport": WIDE, "timezone_id": "UTC", "locale": "en-GB"}
         context = chromium.new_context(base_url=world.server.url, **(defaults | options))
         context.set_default_timeout(10000)
@@ -58,6 +60,8 @@ def browse(world: World, chromium: Browser) -> Iterator[Browse]:
         page = context.new_page()
         page.on("console", note)
         page.on("pageerror", lambda error: complaints.append(str(error)))
+        if path is None:
+            return page
         page.goto(path)
         if options.get("java_script_enabled", True):
             page.wait_for_selector("html[data-ready]")
