@@ -31,6 +31,9 @@ def test_of_texts(world: World, browse: Browse, choice: str) -> None:
 
     conflict = tess.locator("#edit-conflict")
     expect(conflict).to_contain_text("Omar Reyes changed this")
+    edited = world.client().call("GET", "/api/events?type=issue.updated", 200)["items"][0]
+    expect(conflict.locator("time")).to_have_attribute("datetime", edited["at"])
+    expect(conflict.locator("time")).not_to_be_empty()
     expect(conflict).to_contain_text("As Omar saw it")
     expect(tess.get_by_label("Description")).to_have_value("As Tess saw it")
     conflict.get_by_text(choice).click()
