@@ -71,7 +71,10 @@ def test_every_page(world: World, browse: Browse, viewport: dict[str, int]) -> N
     page.context.clear_cookies()
     page.goto("/login")
     wrong += [f"/login: {violation}" for violation in violations(page)]
+    page.get_by_label("Email").fill("ada@helpdesk.example")
+    page.get_by_label("Password").fill("not this one")
     page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("alert")).to_be_visible()
     wrong += [f"/login, wrong: {violation}" for violation in violations(page)]
 
     assert wrong == []
@@ -89,7 +92,7 @@ def test_with_the_dialogs_open(world: World, browse: Browse) -> None:
     assert violations(page) == []
     page.keyboard.press("4")
     expect(page.locator(".toast")).to_be_visible()
-    page.wait_for_timeout(200)
+    page.locator(".toast").evaluate("toast => Promise.all(toast.getAnimations().map(each => each.finished))")
     assert violations(page) == []
     page.get_by_role("link", name="Resolve for everyone").click()
     expect(page.get_by_role("dialog", name="Resolve for everyone?")).to_be_visible()
