@@ -1,6 +1,6 @@
 """One status, changed at once: by mouse, by key, undone, refused, with a note."""
 
-from playwright.sync_api import expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.pages.conftest import Browse
 from tests.world import World
@@ -9,6 +9,17 @@ from tests.world import World
 def stored(world: World, issue: str = "Slow mail") -> dict[str, str]:
     found = world.client().call("GET", f"/api/issues/{issue}", 200)
     return {member["company_name"]: member["status"] for member in found["assignments"]}
+
+
+def held(page: Page) -> list[Route]:
+    """Holds changes back on their way to the server, until someone lets them go on."""
+    routes: list[Route] = []
+
+    def hold(route: Route) -> None:
+        routes.append(route)
+
+    page.route("**/api/issues/status/bulk", hold)
+    return routes
 
 
 def test_by_mouse_and_undone(world: World, browse: Browse) -> None:
@@ -59,7 +70,46 @@ def test_the_note_goes_into_the_history(world: World, browse: Browse) -> None:
     expect(page.locator("#history")).to_contain_text("Vendor <b>confirmed</b> it")
 
 
-def test_a_refusal_reverts_and_says_why(world: World, browse: Browse) -> None:
+def test_a_change_shows_at_once_and_a_refusal_reverts_and_says_why(world: World, browse: Browse) -> None:
+    world.given_issue("Slow mail", {"Contoso": "investigating"})
+    page = browse("tess", "/")
+    routes = held(page)
+    status = page.get_by_role("row", name="Contoso").locator(".status")
+
+    status.focus()
+    page.keyboard.press("6")
+    expect(status).to_have_text("Closed")
+    expect(status).to_have_attribute("aria-busy", "true")
+    assert len(routes) == 1 and stored(world) == {"Contoso": "investigating"}
+    world.client("ada").call("DELETE", "/api/issues/Slow%20mail", 204)
+    routes[0].continue_()
+
+    expect(page.locator(".toast.wrong")).to_contain_text("Not changed. There is no issue called “Slow mail”.")
+    expect(status).to_have_text("Investigating")
+    expect(status).not_to_have_attribute("aria-busy", "true")
+
+
+def test_an_archived_company_is_refused_in_the_matrix(world: World, browse: Browse) -> None:
+    contoso = world.given_companies("Contoso")["Contoso"]
+    world.given_issue("Broken phones", {"Contoso": "new"})
+    world.given_issue("Slow mail", {"Fabrikam": "new"})
+    page = browse("tess", "/matrix")
+    routes = held(page)
+    empty = page.locator(".matrix tr", has_text="Slow mail").locator("td:not([aria-label])")
+
+    empty.click()
+    page.keyboard.press("2")
+    cell = page.get_by_role("gridcell", name="Investigating")
+    expect(cell).to_have_count(1)
+    world.client("ada").call("PUT", f"/api/companies/{contoso}", 200, json={"archived": True})
+    routes[0].continue_()
+
+    expect(page.locator(".toast.wrong")).to_contain_text("“Contoso” is archived and takes no new assignments")
+    expect(cell).to_have_count(0)
+    assert stored(world) == {"Fabrikam": "new"}
+
+
+def test_no_answer_reverts_and_says_so(world: World, browse: Browse) -> None:
     world.given_issue("Slow mail", {"Contoso": "investigating"})
     page = browse("tess", "/")
     page.route("**/assignments/bulk", lambda route: route.abort())
