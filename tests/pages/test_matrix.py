@@ -63,6 +63,10 @@ def test_by_keyboard_alone(world: World, browse: Browse) -> None:
     page.keyboard.press("ArrowUp")
     page.keyboard.press("ArrowLeft")
     expect(first).to_be_focused()
+    page.keyboard.press("j")
+    expect(first).not_to_be_focused()
+    page.keyboard.press("k")
+    expect(first).to_be_focused()
     page.keyboard.press("4")
 
     expect(first).to_have_attribute("aria-label", "Monitoring")
@@ -91,6 +95,30 @@ def test_rows_columns_and_rectangles_are_selected(world: World, browse: Browse) 
 
     expect(page.locator("#toasts")).to_contain_text("set to Closed.")
     assert stored(world, "Broken phones")["Contoso"] == "closed"
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_names_stay_in_sight_while_the_cells_scroll(world: World, browse: Browse) -> None:
+    names = list(world.given_companies(*(f"Company {number:02}" for number in range(50))))
+    for number in range(60):
+        world.given_issue(f"Fault {number:02}", dict.fromkeys(names if number < 5 else names[:1], "new"))
+    page = browse("tess", "/matrix")
+    corner, company = page.locator(".matrix .corner"), page.locator(".matrix thead th").nth(30)
+    issue = page.locator(".matrix tbody th", has_text="Fault 30")
+    cell = page.locator(".matrix tr", has_text="Fault 30").locator("td").nth(29)
+
+    def places() -> list[tuple[float, float]]:
+        boxes = [each.bounding_box() for each in (corner, company, issue, cell)]
+        return [(box["x"], box["y"]) for box in boxes if box]
+
+    issue.scroll_into_view_if_needed()
+    before = places()
+    page.locator(".matrix-frame").evaluate("frame => frame.scrollBy(150, 100)")
+    (at, over), (over_x, over_y), (beside_x, beside_y), (cell_x, cell_y) = before
+
+    assert places() == [(at, over), (over_x - 150, over_y), (beside_x, beside_y - 100), (cell_x - 150, cell_y - 100)]
+    frame = page.locator(".matrix-frame").bounding_box()
+    assert frame is not None and (at, over) == (beside_x, over_y) == (frame["x"] + 1, frame["y"] + 1)
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
