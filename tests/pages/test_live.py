@@ -134,6 +134,29 @@ def test_a_conflict_says_who_and_lets_one_choose(world: World, browse: Browse, c
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(("motion", "seconds", "outline"), [("no-preference", 2.4, "none"), ("reduce", 0.001, "solid")])
+def test_who_wants_no_motion_gets_an_outline(
+    world: World, browse: Browse, motion: str, seconds: float, outline: str
+) -> None:
+    world.given_issue("Slow mail", {"Acme Manufacturing": "new", "Contoso": "new"})
+    page = browse("tess", "/", reduced_motion=motion)
+    expect(page.locator("#connection")).to_have_attribute("data-state", "live")
+
+    change(world, "Contoso", "monitoring")
+    fresh = page.get_by_role("row", name="Contoso")
+    expect(fresh).to_have_class("fresh")
+    page.get_by_role("row", name="Acme Manufacturing").locator(".status").focus()
+    page.keyboard.press("2")
+    expect(page.locator(".toast")).to_be_visible()
+
+    expect(fresh).to_have_css("animation-duration", f"{seconds}s")
+    expect(fresh).to_have_css("outline-style", outline)
+    moving = "[...document.querySelectorAll('*')].flatMap(e => [getComputedStyle(e)].flatMap(s => "
+    moving += "[...s.animationDuration.split(', '), ...s.transitionDuration.split(', ')].map(parseFloat)))"
+    assert page.evaluate(f"Math.max(...{moving})") == seconds
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 def test_the_activity_counts_what_is_new(world: World, browse: Browse) -> None:
     world.given_issue("Slow mail", {"Contoso": "new"})
     page = browse("tess", "/activity")
