@@ -1,0 +1,107 @@
+"""One fault that hits hundreds of companies: what does not fit is folded, and nothing is wider than the screen."""
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.pages.conftest import NARROW, WIDE, Browse
+from tests.world import World
+
+pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+
+COMPANIES = 400
+LONG = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft"
+
+
+def members() -> dict[str, str]:
+    """Names of one letter and of 255, with and without a place to break a line; 100 are done, 300 are not."""
+    statuses = ["resolved"] * 50 + ["closed"] * 50
+    for status in ("new", "investigating", "in_progress", "monitoring"):
+        statuses += [status] * 75
+    found: dict[str, str] = {}
+    for number, status in enumerate(statuses):
+        shapes = (
+            f"{number}",
+            f"Northern Branch Office {number}",
+            (f"{number} " + "Holding of the United Northern Branch Offices " * 6)[:255].strip(),
+            (f"{number}{LONG * 4}")[:255],
+        )
+        found[shapes[number % 4]] = status
+    return found
+
+
+def scene(world: World) -> dict[str, int]:
+    names = members()
+    assert len(names) == COMPANIES
+    ids = world.given_companies(*names)
+    companies = [{"company_name": name, "status": status} for name, status in names.items()]
+    body = {"name": (LONG * 4)[:255], "description": LONG * 10, "companies": companies}
+    issue = world.client("omar").call("POST", "/api/issues", 201, json=body)
+    return {"issue": issue["issue_id"], "company": max(ids.values())}
+
+
+def fits(page: Page) -> None:
+    """Nothing can be scrolled sideways, and no text hangs out of the page."""
+    assert page.evaluate("document.documentElement.scrollWidth") <= page.evaluate("innerWidth"), page.url
+    beyond = "[...document.querySelectorAll('main a, main button, main h1, main p, dialog[open] *')].filter(e =>"
+    beyond += " e.checkVisibility() && !e.closest('.matrix-frame') && e.getBoundingClientRect().right > innerWidth)"
+    assert page.evaluate(f"{beyond}.map(e => e.outerHTML.slice(0, 200))") == [], page.url
+
+
+@pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["wide", "narrow"])
+def test_every_page_fits_and_the_long_tail_is_folded(world: World, browse: Browse, viewport: dict[str, int]) -> None:
+    ids = scene(world)
+    page = browse("ada", "/", viewport=viewport)
+
+    expect(page.locator(".list tr[data-on]")).to_have_count(5)
+    expect(page.get_by_role("link", name="395 more")).to_be_visible()
+    expect(page.locator(".list .counts")).to_contain_text("75 Monitoring")
+    for path in ("/", "/companies", "/activity", "/matrix", "/assignments?on={issue}-{company}", "/admin/companies"):
+        page.goto(path.format(**ids))
+        page.wait_for_selector("html[data-ready]")
+        fits(page)
+
+    page.goto(f"/issues/{ids['issue']}")
+    page.wait_for_selector("html[data-ready]")
+    expect(page.get_by_text("300 of 400 open")).to_be_visible()
+    folded = page.locator("details.fold")
+    expect(folded.locator("summary")).to_have_text("100 resolved or closed")
+    expect(folded.locator("tr[data-on]").first).to_be_hidden()
+    expect(page.locator("#history li")).to_have_count(6)  # one for each status
+    expect(page.locator("#history summary", has_text="companies").first).to_be_visible()
+    expect(page.locator("#history details[open]")).to_have_count(0)
+    fits(page)
+    page.evaluate("document.querySelectorAll('details').forEach(each => (each.open = true))")
+    expect(folded.locator("tr[data-on]").last).to_be_visible()
+    fits(page)
+
+
+@pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["wide", "narrow"])
+def test_all_of_them_are_confirmed_in_a_dialog_that_fits(
+    world: World, browse: Browse, viewport: dict[str, int]
+) -> None:
+    ids = scene(world)
+    page = browse("tess", f"/issues/{ids['issue']}", viewport=viewport)
+
+    page.get_by_role("link", name="Resolve for everyone").click()
+    dialog = page.get_by_role("dialog", name="Resolve for everyone?")
+    button = dialog.get_by_role("button", name="Resolve 300")
+
+    expect(button).to_be_in_viewport()
+    expect(dialog.locator("summary")).to_have_text("100 skipped")
+    expect(dialog.locator("details li").first).to_be_hidden()
+    fits(page)
+    button.click()
+    expect(page.locator("#toasts")).to_contain_text("300 companies set to Resolved.")
+    found = world.client().call("GET", f"/api/issues?companyId={ids['company']}", 200)
+    assert found["items"][0]["assignments"][0]["status"] == "resolved"
+
+
+def test_the_matrix_shows_some_and_leads_to_all(world: World, browse: Browse) -> None:
+    scene(world)
+    page = browse("tess", "/matrix")
+    expect(page.locator(".matrix thead th[data-company]")).to_have_count(60)
+
+    page.get_by_role("link", name="Show all 400 companies").click()
+
+    expect(page.locator(".matrix thead th[data-company]")).to_have_count(400)
+    fits(page)
