@@ -19,7 +19,11 @@ def test_a_first_view_of_fifty_issues_is_under_100_kilobytes(world: World, brows
         )
     page = browse("tess", None)
     requests: list[Request] = []
-    page.on("request", lambda request: requests.append(request))
+
+    def note(request: Request) -> None:
+        requests.append(request)
+
+    page.on("request", note)
     page.goto("/")
     page.wait_for_selector("html[data-ready]")
 
