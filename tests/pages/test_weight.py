@@ -28,7 +28,7 @@ def test_a_first_view_of_fifty_issues_is_under_100_kilobytes(world: World, brows
     page.wait_for_selector("html[data-ready]")
 
     # The stream of events stays open, so that it has no size.
-    sizes = [(request.url, request.sizes()) for request in requests if "/stream" not in request.url]
+    sizes = [(request.url, request.sizes()) for request in requests if "/api/events/stream" not in request.url]
     assert page.locator(".list tbody").count() == 50
     assert len([url for url, _ in sizes if "/static/" in url]) > 10
     assert all(size["responseBodySize"] > 0 for _, size in sizes), "something came from a cache"
