@@ -18,7 +18,7 @@ def held(page: Page) -> list[Route]:
     def hold(route: Route) -> None:
         routes.append(route)
 
-    page.route("**/api/issues/status/bulk", hold)
+    page.route("**/assignments/bulk", hold)
     return routes
 
 
@@ -84,7 +84,7 @@ def test_a_change_shows_at_once_and_a_refusal_reverts_and_says_why(world: World,
     world.client("ada").call("DELETE", "/api/issues/Slow%20mail", 204)
     routes[0].continue_()
 
-    expect(page.locator(".toast.wrong")).to_contain_text("Not changed. There is no issue called “Slow mail”.")
+    expect(page.locator(".toast.wrong")).to_contain_text("Not changed. There is no such issue.")
     expect(status).to_have_text("Investigating")
     expect(status).not_to_have_attribute("aria-busy", "true")
 

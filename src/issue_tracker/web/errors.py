@@ -30,7 +30,8 @@ def error_answer(error: AppError, call: Call) -> Answer:
     if PROBLEM in call.accepted:
         media_type = PROBLEM
         content = {"type": "about:blank", "title": error.title, "status": error.status} | content
-    return Answer(encode(content), status=error.status, media_type=media_type, headers=error.headers)
+    headers = {"Cache-Control": "no-store", **error.headers}
+    return Answer(encode(content), status=error.status, media_type=media_type, headers=headers)
 
 
 def as_app_error(exception: Exception, request_id: str) -> AppError:

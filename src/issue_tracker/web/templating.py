@@ -181,6 +181,7 @@ def error_page(call: Call, error: AppError) -> Answer:
     }
     answer = bare_page(call, "web/error.html", status=error.status, error=shown)
     answer.headers += [(name, value) for name, value in error.headers.items() if name != "Content-Type"]
+    answer.headers.append(("Cache-Control", "no-store"))
     return answer
 
 
