@@ -1,37 +1,42 @@
-"""A process that creates, renames and deletes issues until it is told to stop; then it says how many changes it made.
+"""A process that creates, renames and deletes issues until it is told to stop; then it prints how many of each it made.
 
 Run as `python -m tests.automation.disturber URL TOKEN SEED STOP_FILE`. It touches no issue whose name begins with
 `Still`.
 """
 
+import json
 import random
 import sys
+from collections import Counter
 from pathlib import Path
 
-from issue_tracker_client import Tracker, TrackerError
+from issue_tracker_client import BadRequest, NotFound, Tracker
 
 
-def disturb(tracker: Tracker, seed: int, stop: Path) -> int:
-    """Changes of one process, spread over the whole alphabet of names, so that they fall before and behind any page."""
-    draw, changes = random.Random(seed), 0
+def disturb(tracker: Tracker, seed: int, stop: Path) -> Counter[str]:
+    """Changes of one process by kind, spread over the whole alphabet of names, so that they fall before and behind any
+    page. Raises whatever the server answers but 400 and 404.
+    """
+    draw, made = random.Random(seed), Counter[str]()
     while not stop.exists():
         number = draw.randrange(2500)
         moving, elsewhere = f"Still {number:04}, moved", f"{draw.choice('ABSTZ')} {seed} {draw.random()}"
+        kind = draw.choice(("created", "renamed", "deleted"))
         try:
-            match draw.randrange(3):
-                case 0:
+            match kind:
+                case "created":
                     tracker.create_issue(elsewhere, companies=["Contoso"])
-                case 1:
+                case "renamed":
                     tracker.update_issue(f"Moving {number:04}", new_name=moving if draw.random() < 0.5 else elsewhere)
                 case _:
                     tracker.delete_issue(f"Moving {number:04}")
-            changes += 1
-        except TrackerError:
+            made[kind] += 1
+        except (BadRequest, NotFound):
             continue  # another one was there first
-    return changes
+    return made
 
 
 if __name__ == "__main__":
     url, token, seed, stop = sys.argv[1:]
     with Tracker(url, token=token) as tracker:
-        print(disturb(tracker, int(seed), Path(stop)))
+        print(json.dumps(disturb(tracker, int(seed), Path(stop))))

@@ -1,10 +1,13 @@
 """Keyset paging while other processes create, rename and delete: every untouched issue is seen exactly once."""
 
+import json
+import random
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
@@ -19,24 +22,28 @@ from tests.world import World
 
 UNTOUCHED = [f"Still {number:04}" for number in range(2500)]
 MOVING = [f"Moving {number:04}" for number in range(2500)]
+SORTS = ("name", "-name", "created_at", "updated_at", "-updated_at")
+KINDS = ("created", "renamed", "deleted")
 
 
 @pytest.fixture
 def five_thousand(world: World) -> None:
-    """5,000 issues: one half of them stays as it is, the other is fair game."""
-    at = clock.now()
+    """5,000 issues, made a second apart and mixed: one half of them stays as it is, the other is fair game."""
+    names, last = [*UNTOUCHED, *MOVING], clock.now()
+    random.Random(1).shuffle(names)
+    times = [last - timedelta(seconds=number) for number in range(len(names))]
     rows = [
         {"name": name, "name_key": key(name), "description_key": "", "revision": 1, "created_at": at, "updated_at": at}
-        for name in [*UNTOUCHED, *MOVING]
+        for name, at in zip(names, times, strict=True)
     ]
     with world.database.write() as tx:
         tx.execute(insert(issues), rows)
 
 
 @contextmanager
-def fire(world: World, token: str, stop: Path) -> Iterator[list[int]]:
-    """Two processes that disturb; the list holds the number of their changes when the block has ended."""
-    changes: list[int] = []
+def fire(world: World, token: str, stop: Path) -> Iterator[list[Counter[str]]]:
+    """Two processes that disturb; the list holds what each has changed, by kind, when the block has ended."""
+    changes: list[Counter[str]] = []
     arguments = [[world.server.url, token, str(seed), str(stop)] for seed in (1, 2)]
     command = [sys.executable, "-m", "tests.automation.disturber"]
     root = Path(__file__).parents[2]
@@ -47,7 +54,9 @@ def fire(world: World, token: str, stop: Path) -> Iterator[list[int]]:
         yield changes
     finally:
         stop.touch()
-        changes += [int(disturber.communicate(timeout=60)[0]) for disturber in disturbers]
+        said = [disturber.communicate(timeout=60)[0] for disturber in disturbers]
+    assert [disturber.returncode for disturber in disturbers] == [0, 0], "a change was answered with an error"
+    changes += [Counter(json.loads(text)) for text in said]
 
 
 def through_the_client(url: str, token: str, sort: str) -> list[str]:
@@ -76,9 +85,10 @@ def test_every_untouched_issue_is_seen_exactly_once(world: World, tmp_path: Path
             readings += [
                 read(world.server.url, token, sort)
                 for read in (through_the_client, through_http)
-                for sort in ("name", "-name", "created_at")
+                for sort in SORTS
             ]
     for names in readings:
         seen = Counter(names)
         assert {name: seen[name] for name in UNTOUCHED if seen[name] != 1} == {}
-    assert all(changes) and len(world.history()) > 100
+    assert all(made[kind] > 0 for made in changes for kind in KINDS), changes
+    assert len(world.history()) > 100
