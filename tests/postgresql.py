@@ -42,12 +42,16 @@ def _unprivileged() -> dict[str, object]:
     raise AssertionError("running as root, and neither postgres nor nobody exists to run PostgreSQL as")
 
 
+class PortTaken(Exception):
+    """Somebody else took the port between its choice and its use."""
+
+
 class Cluster:
-    """One cluster. `durable` keeps fsync on, for tests that pull the plug."""
+    """One cluster. `durable` keeps fsync on, for tests that pull the plug. `port` is 0 until its first start."""
 
     def __init__(self, *, durable: bool = False) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="issue-tracker-postgresql-"))
-        self.port = free_port()
+        self.port = 0
         self._durable = durable
         self._process: subprocess.Popen[bytes] | None = None
         self._account = _unprivileged()
@@ -60,31 +64,58 @@ class Cluster:
         subprocess.run(command, check=True, capture_output=True, cwd=self.folder, **self._account)
 
     def start(self) -> None:
-        """Starts the server and waits until it answers."""
+        """Starts the server and waits until it answers: where it was before, and the first time on a free port."""
+        if self.port:
+            self._start(self.port)
+            return
+        for _ in range(5):
+            try:
+                port = free_port()
+                self._start(port)
+            except PortTaken:
+                continue
+            self.port = port
+            return
+        raise AssertionError("PostgreSQL found no port to listen on")
+
+    def _start(self, port: int) -> None:
+        """Raises PortTaken. What the server says goes to a file, which is shown when it ends too early."""
         options = {
             "listen_addresses": "127.0.0.1",
-            "port": str(self.port),
+            "port": str(port),
             "unix_socket_directories": "",
             "max_connections": "200",
             "fsync": "on" if self._durable else "off",
             "shared_buffers": "64MB",
         }
         settings = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
-        self._process = subprocess.Popen(
-            [str(binaries() / "postgres"), "-D", str(self.folder / "data"), *settings],
-            cwd=self.folder,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            **self._account,
-        )
-        deadline = time.monotonic() + 30
-        while True:
-            try:
-                psycopg.connect(self.url("postgres"), connect_timeout=2).close()
-                return
-            except psycopg.OperationalError:
-                assert time.monotonic() < deadline, "PostgreSQL did not start"
-                time.sleep(0.05)
+        log = self.folder / "server.log"
+        with log.open("wb") as out:
+            self._process = subprocess.Popen(
+                [str(binaries() / "postgres"), "-D", str(self.folder / "data"), *settings],
+                cwd=self.folder,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                **self._account,
+            )
+        deadline = time.monotonic() + 60
+        while not self._answers(port):
+            if self._process.poll() is not None:
+                self._process, said = None, log.read_text(errors="replace")
+                if "could not bind" in said:
+                    raise PortTaken
+                raise AssertionError(f"PostgreSQL ended at its start:\n{said}")
+            assert time.monotonic() < deadline, f"PostgreSQL did not start:\n{log.read_text(errors='replace')}"
+            time.sleep(0.05)
+
+    def _answers(self, port: int) -> bool:
+        """Whether this cluster answers there, and not another one."""
+        try:
+            with psycopg.connect(f"postgresql://tests@127.0.0.1:{port}/postgres", connect_timeout=2) as connection:
+                found = connection.execute("SHOW data_directory").fetchone()
+        except psycopg.OperationalError:
+            return False
+        return found == (str(self.folder / "data"),)
 
     def stop(self) -> None:
         """Stops the server at once, as a failing machine would for its clients."""
