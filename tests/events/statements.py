@@ -1,22 +1,43 @@
-"""What a transaction executes, for tests that count or explain it."""
+"""What a transaction executes, for tests that count or explain it.
 
-from collections.abc import Iterator
+Seen is what goes through SQLAlchemy, and what goes past it: statements that are `Prepared` run on the driver's cursor.
+Not seen are the driver's own calls elsewhere, such as the beginning and the end of a transaction.
+"""
+
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import Connection, event
 
+from issue_tracker.database.prepared import Prepared
+
 
 @contextmanager
 def statements(tx: Connection) -> Iterator[list[tuple[str, Any]]]:
-    """The statements that are executed meanwhile, each with its parameters; a batch is one."""
+    """The statements that are executed meanwhile in this transaction, each with its parameters; a batch is one, without."""
     seen: list[tuple[str, Any]] = []
+    run, run_many = Prepared.run, Prepared.run_many
 
     def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
         seen.append((statement, parameters))
 
+    def noted_run(prepared: Prepared, used: Connection, **values: Any) -> Any:
+        if used is tx:
+            compiled = prepared._for(tx)
+            given = compiled.parameters(dict(values))
+            seen.append((compiled.sql, given if isinstance(given, dict) else tuple(given)))
+        return run(prepared, used, **values)
+
+    def noted_run_many(prepared: Prepared, used: Connection, rows: Sequence[dict[str, Any]]) -> None:
+        if used is tx:
+            seen.append((prepared._for(tx).sql, None))
+        run_many(prepared, used, rows)
+
     event.listen(tx, "before_cursor_execute", note)
+    Prepared.run, Prepared.run_many = noted_run, noted_run_many  # type: ignore[method-assign]
     try:
         yield seen
     finally:
+        Prepared.run, Prepared.run_many = run, run_many  # type: ignore[method-assign]
         event.remove(tx, "before_cursor_execute", note)
