@@ -228,11 +228,37 @@ def test_a_key_sent_many_times_at_once_acts_once(nodes: Nodes) -> None:
     assert again.status_code == 201 and again.headers["Idempotent-Replayed"] == "true"
 
 
-def test_issues_that_swap_names_both_end_well(nodes: Nodes) -> None:
-    for number in range(ACTORS):
-        nodes.admin.call("POST", "/api/issues", 201, json={"name": f"Swap {number}"})
-    answers = nodes.at_once(
-        lambda client, one: client.put(f"/api/issues/Swap%20{one}", json={"new_name": f"swap {(one + 1) % ACTORS}"})
-    )
-    assert set(codes(answers)) <= {200, 400, 503}, [answer.text for answer in answers]
-    assert nodes.admin.call("GET", "/api/issues?search=swap%20", 200)["total"] == ACTORS
+def renaming(*names: tuple[str, str]) -> Act:
+    """Each renames its own issue. A 503 asks to try again: PostgreSQL lets one of a circle of waiting changes go."""
+
+    def rename(client: Client, one: int) -> httpx.Response:
+        old, new = names[one]
+        for _ in range(ACTORS):
+            answer = client.put(f"/api/issues/{old}", json={"new_name": new})
+            if answer.status_code != 503:
+                break
+        return answer
+
+    return rename
+
+
+def test_issues_that_swap_names_keep_their_own(nodes: Nodes) -> None:
+    """In a circle every wanted name is taken, whoever comes first."""
+    names = [f"Swap {number}" for number in range(ACTORS)]
+    for name in names:
+        nodes.admin.call("POST", "/api/issues", 201, json={"name": name})
+    answers = nodes.at_once(renaming(*zip(names, [*names[1:], names[0]], strict=True)))
+    assert codes(answers) == {400: ACTORS}, [answer.text for answer in answers]
+    found = nodes.admin.call("GET", "/api/issues?search=swap%20", 200)["items"]
+    assert [issue["name"] for issue in found] == names
+
+
+def test_issues_that_move_up_take_names_that_are_free(nodes: Nodes) -> None:
+    """The last takes a free name for certain; each of the others its neighbour's, if that one was quicker."""
+    names = [f"Queue {number}" for number in range(ACTORS + 1)]
+    ids = [nodes.admin.call("POST", "/api/issues", 201, json={"name": name})["issue_id"] for name in names[:-1]]
+    answers = nodes.at_once(renaming(*pairwise(names)))
+    assert answers[-1].status_code == 200 and set(codes(answers)) <= {200, 400}, [answer.text for answer in answers]
+    found = nodes.admin.call("GET", "/api/issues?search=queue%20", 200)["items"]
+    moved = [name if answer.status_code == 200 else old for (old, name), answer in zip(pairwise(names), answers, strict=True)]
+    assert {issue["issue_id"]: issue["name"] for issue in found} == dict(zip(ids, moved, strict=True))

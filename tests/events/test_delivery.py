@@ -43,8 +43,10 @@ def _only_delivery(ada: Client, path: str) -> dict[str, Any]:
     ids=["500", "redirect", "429", "slow", "dripping", "silent"],
 )
 def test_a_failure_is_noted_and_tried_again(
-    world: World, ada: Client, receiver: Receiver, deliverer: Deliverer, answer: answers.Answer, code: int, kept: str
+    world: World, receiver: Receiver, deliverer: Deliverer, answer: answers.Answer, code: int, kept: str
 ) -> None:
+    world.clock.freeze(datetime(2025, 1, 4, 10, 15, tzinfo=UTC))
+    ada = world.client("ada")
     path = _webhook(ada, receiver.url)
     ada.call("POST", f"{path}/test", 202)
     receiver.answer = answer

@@ -163,13 +163,18 @@ def test_updated_since_counts_changes_to_assignments(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    "instant",
-    ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z"],
+    ("instant", "total"),
+    [
+        ("0001-01-01T00:00:00+14:00", 1),
+        ("0001-01-01T00:00:00Z", 1),
+        ("9999-12-31T23:59:59.999999Z", 0),
+        ("9999-12-31T23:59:59-14:00", 0),
+    ],
 )
-def test_instants_at_the_ends_of_time_are_answered(world: World, instant: str) -> None:
+def test_instants_at_the_ends_of_time_are_answered(world: World, instant: str, total: int) -> None:
+    """Valid in RFC 3339, also those that a datetime in UTC cannot hold."""
     world.given_issue("Fault")
-    response = world.client().get("/api/issues", params={"updatedSince": instant})
-    assert response.status_code in (200, 422), response.text
+    assert world.client().call("GET", "/api/issues", 200, params={"updatedSince": instant})["total"] == total
 
 
 @pytest.mark.parametrize("count", [9, 10, 11, 20, 34])
