@@ -5,7 +5,10 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import update
 
+from issue_tracker.auth import passwords
+from issue_tracker.database.tables import users
 from issue_tracker.settings import Settings
 from tests.server import serving
 from tests.world import CAST, PASSWORD, World
@@ -89,6 +92,43 @@ def test_every_wrong_pair_gets_the_same_answer(world: World) -> None:
     assert [answer.status_code for answer in answers] == [401] * 7
     assert [answer.json() for answer in answers] == [WRONG] * 7
     assert all("Set-Cookie" not in answer.headers and "WWW-Authenticate" in answer.headers for answer in answers)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"password": "wrong"},
+        {"email": "nobody@helpdesk.example"},
+        {"email": "no address"},
+        {"email": "mia@helpdesk.example"},
+        {"email": "mia@helpdesk.example", "password": "wrong"},
+        {"password": ""},
+    ],
+    ids=["wrong password", "no account", "no address", "disabled", "disabled and wrong", "empty"],
+)
+def test_every_wrong_pair_costs_one_look_at_a_hash(
+    world: World, monkeypatch: pytest.MonkeyPatch, given: dict[str, str]
+) -> None:
+    """Nearly all of the time of a sign-in is Argon2's; where there is no account, a hash of equal costs is looked at."""
+    with world.database.write() as tx:
+        tx.execute(update(users).where(users.c.email == CAST["mia"][0]).values(active=False))
+    looked: list[str] = []
+    hasher = passwords._hasher
+
+    class Counting:
+        """The hasher; notes which hash is looked at."""
+
+        def verify(self, hash_: str, password: bytes) -> bool:
+            looked.append(hash_)
+            return hasher.verify(hash_, password)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(hasher, name)
+
+    monkeypatch.setattr(passwords, "_hasher", Counting())
+    assert sign_in(world, **given).status_code == 401
+    assert len(looked) == 1
+    assert not hasher.check_needs_rehash(passwords._random_hash())
 
 
 def test_a_member_signs_in_too(world: World) -> None:

@@ -8,6 +8,7 @@ from sqlalchemy import select
 
 from issue_tracker.database.tables import idempotency_keys
 from issue_tracker.issues import operations
+from issue_tracker.web import idempotency
 from tests.world import PASSWORD, Client, World
 
 
@@ -82,6 +83,23 @@ def test_a_key_lives_for_a_day(world: World) -> None:
     assert post(world.client(), "k1", {"name": "Fault"}).status_code == 400
 
 
+def test_keys_that_are_too_old_are_swept(world: World) -> None:
+    """By the next request with a key, whoever sends it."""
+    for key in ("k1", "k2"):
+        post(world.client("tess"), key, {"name": f"Fault {key}"})
+    world.clock.advance(hours=23)
+    post(world.client("tess"), "k3", {"name": "Fault k3"})
+    assert _kept(world) == 3
+    world.clock.advance(hours=2)
+    post(world.client("omar"), "k4", {"name": "Fault k4"})
+    assert _kept(world) == 2
+
+
+def _kept(world: World) -> int:
+    with world.database.read() as tx:
+        return len(tx.execute(select(idempotency_keys)).all())
+
+
 @pytest.mark.parametrize("key", ["", '""', "x" * 256])
 def test_a_key_that_is_none_is_refused(world: World, key: str) -> None:
     assert post(world.client(), key, {"name": "Fault"}).status_code == 422
@@ -103,6 +121,36 @@ def test_an_unexpected_failure_is_not_stored(world: World, monkeypatch: pytest.M
     monkeypatch.undo()
     response = post(client, "k1", {"name": "Fault"})
     assert response.status_code == 201 and "Idempotent-Replayed" not in response.headers
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/api/issues", {"name": "Fault"}),
+        ("/api/issues/status/bulk", {"issue_name": "There", "status": "closed"}),
+        ("/api/companies", {"name": "New"}),
+    ],
+)
+def test_a_key_that_cannot_be_stored_takes_the_change_with_it(
+    world: World, monkeypatch: pytest.MonkeyPatch, path: str, body: Any
+) -> None:
+    world.given_issue("There", {"Contoso": "new"})
+    client = world.client("ada")
+
+    def state() -> tuple[Any, ...]:
+        return (client.get("/api/issues").json(), client.get("/api/companies").json(), len(world.history()), _kept(world))
+
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError
+
+    before = state()
+    monkeypatch.setattr(idempotency, "insert", fail)
+    assert post(client, "k1", body, path).status_code == 500
+    assert state() == before
+    monkeypatch.undo()
+    response = post(client, "k1", body, path)
+    assert response.is_success and "Idempotent-Replayed" not in response.headers
+    assert state() != before
 
 
 def test_secrets_are_not_shown_again(world: World) -> None:
