@@ -55,6 +55,20 @@ def given_admin(database_url: str) -> None:
     assert added.returncode == 0, added.stderr
 
 
+def until_ready(process: "subprocess.Popen[bytes]", url: str, log: Path | None = None) -> None:
+    """Returns when the server answers that it is ready; fails with its log when it ended, or does not get so far."""
+    deadline = time.monotonic() + 60
+    while True:
+        going = process.poll() is None and time.monotonic() < deadline
+        assert going, log.read_text() if log else f"{process.args!r} did not get ready"
+        try:
+            if httpx.get(f"{url}/readyz", timeout=5).status_code == 200:
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.05)
+
+
 class ServeProcess:
     """One `issue-tracker serve`, in a process group of its own."""
 
@@ -83,15 +97,8 @@ class ServeProcess:
 
     def wait_until_ready(self) -> "ServeProcess":
         """Returns when the server answers that it is ready."""
-        deadline = time.monotonic() + 60
-        while True:
-            assert self.process.poll() is None and time.monotonic() < deadline, self.log.read_text()
-            try:
-                if httpx.get(f"{self.url}/readyz", timeout=5).status_code == 200:
-                    return self
-            except httpx.TransportError:
-                pass
-            time.sleep(0.05)
+        until_ready(self.process, self.url, self.log)
+        return self
 
     def kill(self) -> None:
         """`kill -9` of the server and its workers."""

@@ -1,24 +1,20 @@
 """The product's own processes, as an operator starts them: servers and workers, told to stop, or killed."""
 
-import os
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-import httpx
-
 from issue_tracker.settings import Settings
 from tests.postgresql import free_port
+from tests.processes import COMMAND, environment, until_ready
 from tests.server import Server
 
 
 def start(arguments: list[str], database_url: str, settings: Mapping[str, str]) -> "subprocess.Popen[bytes]":
-    """Starts a command of the product on this database."""
-    environment = {**os.environ, "ISSUE_TRACKER_DATABASE_URL": database_url, "ISSUE_TRACKER_LOG_LEVEL": "error"}
-    command = [sys.executable, "-m", "issue_tracker.cli", *arguments]
-    return subprocess.Popen(command, env=environment | settings, stdout=subprocess.DEVNULL)
+    """Starts a command of the product on this database; settings by their whole names."""
+    own = environment(database_url, LOG_LEVEL="error") | settings
+    return subprocess.Popen([*COMMAND, *arguments], env=own, stdout=subprocess.DEVNULL)
 
 
 class OwnServer(Server):
@@ -28,17 +24,6 @@ class OwnServer(Server):
         port = free_port()
         super().__init__(Settings(database_url=database_url), f"http://127.0.0.1:{port}")
         self.process = start(["serve", "--port", str(port), *options], database_url, settings)
-
-    def wait_until_ready(self) -> None:
-        deadline = time.monotonic() + 60
-        while True:
-            try:
-                if httpx.get(f"{self.url}/readyz").status_code == 200:
-                    return
-            except httpx.TransportError:
-                assert self.process.poll() is None, "the server ended"
-            assert time.monotonic() < deadline, "the server did not start"
-            time.sleep(0.1)
 
     def stop(self) -> float:
         """Tells it to stop, as an operator does, and returns how many seconds it took."""
@@ -54,7 +39,7 @@ def own_servers(database_url: str, *options: tuple[str, ...], **settings: str) -
     started = [OwnServer(database_url, *own, **settings) for own in options]
     try:
         for server in started:
-            server.wait_until_ready()
+            until_ready(server.process, server.url)
         yield started
     finally:
         for server in started:
