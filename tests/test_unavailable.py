@@ -1,0 +1,61 @@
+"""A database that is too busy, or has another schema: 503 that says when to come back, and never a hang."""
+
+import time
+
+import httpx
+import pytest
+from sqlalchemy import text
+
+from issue_tracker.actor import command_line
+from issue_tracker.database import migrate
+from issue_tracker.issues import operations, queries
+from issue_tracker.settings import Settings
+from tests.server import serving
+from tests.world import World
+
+WAIT = 1.0
+"""Seconds that the server waits for the database."""
+
+
+def test_whoever_waits_too_long_for_another_writer_is_told_to_come_back(world: World) -> None:
+    """On SQLite any writer is in the way; on PostgreSQL one of the same issue."""
+    world.given_issue("Held", {"Contoso": "new"})
+    url = world.server.settings.database_url
+    actor = command_line("tests")
+    change = {"description": "changed meanwhile"}
+    with serving(Settings(database_url=url, log_level="error", database_wait_seconds=WAIT)) as impatient:
+        client = world.client("tess")
+        client.base_url = httpx.URL(impatient.url)
+        with world.database.write() as tx:
+            held = queries.get_issue_head(tx, actor, "Held", lock=True)
+            operations.update_issue(tx, actor, held, description="changed first")
+            for method, path, body in (
+                ("PUT", "/api/issues/Held", change),
+                ("PUT", "/api/issues/status", {"issue_name": "Held", "company_name": "Contoso", "status": "closed"}),
+            ):
+                started = time.monotonic()
+                refused = client.request(method, path, json=body)
+                assert refused.status_code == 503, refused.text
+                assert int(refused.headers["Retry-After"]) > 0 and "too busy" in refused.json()["detail"]
+                assert WAIT * 0.9 < time.monotonic() - started < WAIT + 5
+            assert client.call("GET", "/api/issues/Held", 200)["description"] is None, "readers never wait"
+        assert client.call("GET", "/api/issues/Held", 200)["description"] == "changed first"
+        assert client.call("PUT", "/api/issues/Held", 200, json=change)["description"] == "changed meanwhile"
+
+
+@pytest.mark.parametrize("found", ["0001", "9999"], ids=["older", "newer"])
+def test_the_server_is_not_ready_for_another_schema(fresh_database_url: str, found: str) -> None:
+    with serving(Settings(database_url=fresh_database_url, log_level="error")) as server:
+
+        def given_version(number: str) -> None:
+            with server.database.write() as tx:
+                tx.execute(text("UPDATE alembic_version SET version_num = :number"), {"number": number})
+
+        assert httpx.get(f"{server.url}/readyz").json() == {"status": "ok"}
+        given_version(found)
+        refused = httpx.get(f"{server.url}/readyz")
+        assert refused.status_code == 503 and int(refused.headers["Retry-After"]) > 0
+        assert "run `issue-tracker migrate`" in refused.json()["detail"]
+        assert httpx.get(f"{server.url}/healthz").status_code == 200
+        given_version(migrate.head())
+        assert httpx.get(f"{server.url}/readyz").status_code == 200
