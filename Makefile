@@ -47,8 +47,10 @@ bench: $(VENV)/bench.stamp  ## measure side by side, print one table of ratios (
 environment: $(VENV)/dev.stamp  ## what tests need beyond Python: PostgreSQL and Chromium
 	./scripts/test-environment
 
+# Without ensurepip (Debian's python3 without python3-venv) this fails, but leaves a Python that has no pip: it must go,
+# or the next run would take the environment for a whole one.
 $(VENV)/bin/python:
-	$(PYTHON) -m venv $(VENV)
+	$(PYTHON) -m venv $(VENV) || { rm -f $@; exit 1; }
 
 $(VENV)/run.stamp: requirements.txt pyproject.toml | $(VENV)/bin/python
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
