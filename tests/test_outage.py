@@ -113,8 +113,7 @@ def test_an_outage_under_load_answers_everyone(own_cluster: Cluster, tmp_path: P
             since = [writer.begun for writer in writers]
             eventually(
                 lambda: all(
-                    status in [*writer.answers.values()][begun:]
-                    for writer, begun in zip(writers, since, strict=True)
+                    status in [*writer.answers.values()][begun:] for writer, begun in zip(writers, since, strict=True)
                 ),
                 60,
             )

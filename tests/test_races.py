@@ -260,5 +260,7 @@ def test_issues_that_move_up_take_names_that_are_free(nodes: Nodes) -> None:
     answers = nodes.at_once(renaming(*pairwise(names)))
     assert answers[-1].status_code == 200 and set(codes(answers)) <= {200, 400}, [answer.text for answer in answers]
     found = nodes.admin.call("GET", "/api/issues?search=queue%20", 200)["items"]
-    moved = [name if answer.status_code == 200 else old for (old, name), answer in zip(pairwise(names), answers, strict=True)]
+    moved = [
+        name if answer.status_code == 200 else old for (old, name), answer in zip(pairwise(names), answers, strict=True)
+    ]
     assert {issue["issue_id"]: issue["name"] for issue in found} == dict(zip(ids, moved, strict=True))

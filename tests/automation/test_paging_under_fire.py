@@ -83,9 +83,7 @@ def test_every_untouched_issue_is_seen_exactly_once(world: World, tmp_path: Path
         # A fast reader is through before the others have done much: it reads again until it was disturbed enough.
         while len(world.history()) <= 100 and len(readings) < 120:
             readings += [
-                read(world.server.url, token, sort)
-                for read in (through_the_client, through_http)
-                for sort in SORTS
+                read(world.server.url, token, sort) for read in (through_the_client, through_http) for sort in SORTS
             ]
     for names in readings:
         seen = Counter(names)

@@ -138,7 +138,12 @@ def test_a_key_that_cannot_be_stored_takes_the_change_with_it(
     client = world.client("ada")
 
     def state() -> tuple[Any, ...]:
-        return (client.get("/api/issues").json(), client.get("/api/companies").json(), len(world.history()), _kept(world))
+        return (
+            client.get("/api/issues").json(),
+            client.get("/api/companies").json(),
+            len(world.history()),
+            _kept(world),
+        )
 
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError
