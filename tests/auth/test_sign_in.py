@@ -109,7 +109,7 @@ def test_every_wrong_pair_gets_the_same_answer(world: World) -> None:
 def test_every_wrong_pair_costs_one_look_at_a_hash(
     world: World, monkeypatch: pytest.MonkeyPatch, given: dict[str, str]
 ) -> None:
-    """Nearly all of the time of a sign-in is Argon2's; where there is no account, a hash of equal costs is looked at."""
+    """Nearly all of the time is Argon2's; where there is no account, a hash of the same costs is looked at."""
     with world.database.write() as tx:
         tx.execute(update(users).where(users.c.email == CAST["mia"][0]).values(active=False))
     looked: list[str] = []

@@ -15,7 +15,7 @@ from issue_tracker.database.prepared import Prepared
 
 @contextmanager
 def statements(tx: Connection) -> Iterator[list[tuple[str, Any]]]:
-    """The statements that are executed meanwhile in this transaction, each with its parameters; a batch is one, without."""
+    """The statements that this transaction executes meanwhile, each with its parameters; a batch is one."""
     seen: list[tuple[str, Any]] = []
     run, run_many = Prepared.run, Prepared.run_many
 
