@@ -1,7 +1,15 @@
-// Filters while typing, without emptying the selection for nothing; totals and the CSV link follow what is shown.
+// Filters while typing; totals and the CSV link follow what is shown. An answer without results replaces none.
+import { signInAgain } from "./sign-in.js";
+import { toast } from "./toast.js";
+
 const PAUSE = 250;
+// What the results on the page were asked with; null when the last asking failed, so that the same is asked again.
+let asked = null;
 
 export function startResults() {
+  document.addEventListener("htmx:before:response", session);
+  document.addEventListener("htmx:before:swap", check);
+  document.addEventListener("htmx:error", silence);
   document.addEventListener("htmx:after:swap", follow);
   const form = document.getElementById("filters");
   if (form) watch(form);
@@ -9,7 +17,7 @@ export function startResults() {
 
 // Sends the filters when what they ask for has changed: soon after typing, at once after anything else.
 function watch(form) {
-  let asked = ask(form);
+  asked = ask(form);
   let timer = null;
   const apply = () => {
     clearTimeout(timer);
@@ -36,6 +44,38 @@ function watch(form) {
 }
 
 const ask = (form) => new URLSearchParams(new FormData(form)).toString();
+
+// The session has ended: sign in here and ask again, instead of leaving the page and what is typed on it.
+async function session(event) {
+  const { ctx } = event.detail;
+  if (!ctx.hx.redirect) return;
+  event.preventDefault();
+  asked = null;
+  if (!(await signInAgain())) return;
+  const form = ctx.sourceElement;
+  if (!form.matches("#filters")) return refresh();
+  asked = ask(form);
+  form.dispatchEvent(new Event("filter"));
+}
+
+// An error page has nothing to put in place of what is shown. Neither is its URL one to come back to.
+function check(event) {
+  const { ctx } = event.detail;
+  if (ctx.response.status < 400) return;
+  const answer = new DOMParser().parseFromString(ctx.text, "text/html");
+  if (answer.querySelector(ctx.select)) return;
+  event.preventDefault();
+  refuse(answer.querySelector("main h1 + p")?.textContent ?? `The server refused (${ctx.response.status}).`);
+}
+
+function silence(event) {
+  if (event.detail.ctx?.request) refuse("No answer from the server.");
+}
+
+function refuse(sentence) {
+  asked = null;
+  toast(`${sentence} The page shows what it showed before.`, { wrong: true });
+}
 
 function follow() {
   const results = document.getElementById("results");

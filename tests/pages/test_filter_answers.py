@@ -1,0 +1,143 @@
+"""What comes back when filters are sent: results, a refusal or nothing. The page goes on working with all of them."""
+
+import pytest
+from playwright.sync_api import Page, expect
+from sqlalchemy import delete, update
+
+from issue_tracker.database.tables import sessions, users
+from tests.pages.conftest import Browse
+from tests.world import PASSWORD, World
+
+pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+
+
+def unwatched(browse: Browse, path: str) -> Page:
+    """A page whose console is not checked: a browser complains there of every request that fails."""
+    page = browse("tess", "/login").context.new_page()
+    page.goto(path)
+    page.wait_for_selector("html[data-ready]")
+    return page
+
+
+def scene(world: World) -> None:
+    world.given_issue("Slow mail", {"Contoso": "new"})
+    world.given_issue("Broken phones", {"Fabrikam": "new"})
+
+
+def test_after_back_the_page_works_as_before(world: World, browse: Browse) -> None:
+    scene(world)
+    page = browse("tess", "/")
+    page.keyboard.press("/")
+    page.keyboard.type("mail")
+    page.wait_for_url("**/?search=mail")
+    expect(page.locator(".list tbody")).to_have_count(1)
+
+    page.go_back()
+    expect(page.locator(".list tbody")).to_have_count(2)
+    expect(page.locator("#connection")).to_have_attribute("data-state", "live")
+    page.keyboard.press("/")
+    page.keyboard.type("phones")
+    page.wait_for_url("**/?search=phones")
+    expect(page.locator(".list tbody")).to_have_count(1)
+    row = page.get_by_role("row", name="Fabrikam")
+    row.locator(".status").click()
+    page.get_by_role("button", name="Monitoring").click()
+    expect(row.locator(".status")).to_have_text("Monitoring")
+    world.client("omar").call(
+        "PUT",
+        "/api/issues/status",
+        200,
+        json={"issue_name": "Broken phones", "company_name": "Fabrikam", "status": "resolved"},
+    )
+    expect(row.locator(".status")).to_have_text("Resolved")
+    page.get_by_role("button", name="Switch to dark").click()
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+
+
+def test_back_returns_to_where_the_reader_was(world: World, browse: Browse) -> None:
+    for number in range(45):
+        world.given_issue(f"Fault {number:02}", {"Contoso": "new"})
+    page = browse("tess", "/?search=fault")
+    page.mouse.move(400, 500)
+    page.mouse.wheel(0, 900)
+    page.wait_for_function("scrollY === 900")
+    page.get_by_role("checkbox", name="Open only").evaluate("box => box.click()")
+    page.wait_for_url("**/?search=fault&open=true")
+    page.wait_for_function("scrollY === 900")
+
+    page.go_back()
+    page.wait_for_selector("html[data-ready]")
+    page.wait_for_function("location.search === '?search=fault' && scrollY === 900")
+
+
+def test_a_role_that_was_taken_away_leaves_the_list(world: World, browse: Browse) -> None:
+    scene(world)
+    page = browse("tess", "/")
+    with world.database.write() as tx:
+        tx.execute(update(users).where(users.c.name == "Tess Ngo").values(role="member"))
+
+    page.get_by_label("Search issues").fill("mail")
+
+    expect(page.locator("#toasts")).to_contain_text("Helpdesk technician access is required.")
+    expect(page.locator(".list tbody")).to_have_count(2)
+    expect(page).to_have_url(f"{world.server.url}/")
+
+
+@pytest.mark.parametrize("status", [405, 429, 500, 503])
+def test_a_refusal_leaves_the_list_and_is_asked_again(world: World, browse: Browse, status: int) -> None:
+    scene(world)
+    page = browse("tess", "/")
+    page.route("**/?search=mail*", lambda route: route.fulfill(status=status, body="<h1>No</h1>"))
+
+    page.get_by_label("Search issues").fill("mail")
+    expect(page.locator(".toast.wrong")).to_contain_text(f"The server refused ({status}).")
+    expect(page.locator(".list tbody")).to_have_count(2)
+    expect(page).to_have_url(f"{world.server.url}/")
+
+    page.unroute("**/?search=mail*")
+    page.get_by_label("Search issues").press("End")
+    page.get_by_label("Search issues").press("Enter")
+    page.wait_for_url("**/?search=mail")
+    expect(page.locator(".list tbody")).to_have_count(1)
+
+
+def test_without_an_answer_it_is_said_and_asked_again(world: World, browse: Browse) -> None:
+    scene(world)
+    page = unwatched(browse, "/")
+    page.route("**/?search=mail*", lambda route: route.abort())
+
+    page.get_by_label("Search issues").fill("mail")
+    expect(page.locator(".toast.wrong")).to_contain_text("No answer from the server.")
+    expect(page.locator(".list tbody")).to_have_count(2)
+
+    page.unroute("**/?search=mail*")
+    page.get_by_label("Search issues").dispatch_event("input")
+    page.wait_for_url("**/?search=mail")
+    expect(page.locator(".list tbody")).to_have_count(1)
+
+
+def test_the_session_ended_before_a_filter(world: World, browse: Browse) -> None:
+    scene(world)
+    page = browse("tess", "/")
+    with world.database.write() as tx:
+        tx.execute(delete(sessions))
+
+    page.get_by_label("Search issues").fill("mail")
+    dialog = page.get_by_role("dialog", name="Your session has ended")
+    dialog.get_by_label("Password").fill(PASSWORD)
+    dialog.get_by_role("button", name="Sign in").click()
+
+    page.wait_for_url("**/?search=mail")
+    expect(page.locator(".list tbody")).to_have_count(1)
+
+
+def test_an_issue_that_is_gone_leaves_what_was_shown(world: World, browse: Browse) -> None:
+    issue_id = world.given_issue("Slow mail", {"Contoso": "new"})
+    page = browse("tess", f"/issues/{issue_id}")
+    expect(page.locator("#connection")).to_have_attribute("data-state", "live")
+
+    world.client("ada").call("DELETE", "/api/issues/Slow%20mail", 204)
+    page.get_by_role("button", name="update, show").click()
+
+    expect(page.locator(".toast.wrong")).to_contain_text("There is no")
+    expect(page.get_by_role("row", name="Contoso")).to_be_visible()
