@@ -36,6 +36,7 @@ def test_the_session_ended_while_typing_a_new_issue(world: World, browse: Browse
 
     expect(page.get_by_role("heading", name="Slow mail")).to_be_visible()
     expect(page.get_by_text("A long text that nobody wants to type twice").first).to_be_visible()
+    page.wait_for_selector("html[data-ready]")
     page.goto("/issues/new")
     expect(page.get_by_label("Name", exact=True)).to_have_value("")
 

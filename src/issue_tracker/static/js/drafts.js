@@ -1,7 +1,9 @@
-// Typed text is never lost: kept per form in this tab until the server has taken it, restored when the form comes back.
-import { ensureSession } from "./api.js";
+// Typed text is never lost: nothing is sent while there is nobody to take it, and what is typed into a form with a
+// draft is kept in this tab until the server has taken it, and restored when the form comes back.
+import { ensureSession, Refused } from "./api.js";
 
 const SENT = "draft-sent";
+const HERE = location.href.split("#")[0];
 const keyOf = (form) => `draft:${form.dataset.draft}`;
 const fields = (form) => [...form.elements].filter((field) => field.name && !["hidden", "password", "submit", "button"].includes(field.type));
 
@@ -14,20 +16,26 @@ export function startDrafts() {
     const form = event.target.closest("form[data-draft]");
     if (form) keep(form);
   });
-  document.addEventListener("submit", submit);
+  // Last of all: forms that a module sends by itself have been stopped by then.
+  addEventListener("submit", guard);
   document.addEventListener("click", (event) => {
     if (!event.target.closest("[data-discard]")) return;
     for (const form of document.querySelectorAll("form[data-draft]")) sessionStorage.removeItem(keyOf(form));
   });
+  keepMenuNotes();
 }
 
-// A form that was sent: taken by the server, unless it is back with an error, or we are at the sign-in page.
+// The server took a form when it led on from it, or drew the same page after it without an error. A browser's own
+// error page, Back from there or the sign-in page are neither.
 function settleSent(signedIn) {
-  const sent = sessionStorage.getItem(SENT);
+  const sent = JSON.parse(sessionStorage.getItem(SENT) ?? "null");
   sessionStorage.removeItem(SENT);
   if (!sent || !signedIn) return;
-  const form = document.querySelector(`form[data-draft="${CSS.escape(sent)}"]`);
-  if (!form?.matches("[data-touched]")) sessionStorage.removeItem(`draft:${sent}`);
+  const [arrival] = performance.getEntriesByType("navigation");
+  const answered = HERE === sent.to && document.referrer === sent.from && arrival.type === "navigate";
+  if (!arrival.redirectCount && !answered) return;
+  const form = document.querySelector(`form[data-draft="${CSS.escape(sent.draft)}"]`);
+  if (!form?.matches("[data-touched]")) sessionStorage.removeItem(`draft:${sent.draft}`);
 }
 
 function keep(form) {
@@ -66,15 +74,52 @@ function notice(form) {
   return note;
 }
 
-// Before typed text leaves the page, make sure that there is a session to take it.
-async function submit(event) {
-  const form = event.target;
-  if (!form.matches("form[data-draft]") || event.defaultPrevented) return;
-  sessionStorage.setItem(SENT, form.dataset.draft);
-  if (form.dataset.checked) return void delete form.dataset.checked;
+// Before a form that changes something leaves the page, make sure that there is a server and a session to take it.
+async function guard(event) {
+  const { target: form, submitter } = event;
+  const action = submitter?.hasAttribute("formaction") ? submitter.formAction : form.action;
+  if (event.defaultPrevented || form.method !== "post" || new URL(action).pathname === "/logout") return;
+  if (form.dataset.guarded === "passed") {
+    delete form.dataset.guarded;
+    if (form.dataset.draft) sessionStorage.setItem(SENT, JSON.stringify({ draft: form.dataset.draft, from: HERE, to: action }));
+    return;
+  }
   event.preventDefault();
-  const { submitter } = event;
-  if (!(await ensureSession())) return;
-  form.dataset.checked = "1";
+  if (form.dataset.guarded) return;
+  form.dataset.guarded = "asking";
+  const ready = await ensureSession().catch((error) => unsent(form, error));
+  delete form.dataset.guarded;
+  if (!ready) return;
+  form.dataset.guarded = "passed";
   form.requestSubmit(submitter);
+}
+
+function unsent(form, error) {
+  if (!(error instanceof Refused)) throw error;
+  const before = form.previousElementSibling;
+  const note = before?.matches("[data-unsent]") ? before : document.createElement("div");
+  note.className = "note wrong";
+  note.dataset.unsent = "";
+  note.setAttribute("role", "alert");
+  note.textContent = `Nothing was sent. ${error.message}`;
+  form.before(note);
+  return false;
+}
+
+// The note in the menu of a status: there again when the menu opens on the same place, until it was sent.
+function keepMenuNotes() {
+  const menu = document.getElementById("status-menu");
+  const note = document.getElementById("status-menu-note");
+  const place = () => document.getElementById("status-menu-name").textContent;
+  const notes = new Map();
+  let chosen = false;
+  const choosing = (event) => { chosen = Boolean(event.target.closest(".choice")); };
+  menu.addEventListener("click", choosing, true);
+  menu.addEventListener("keydown", (event) => { chosen = event.target !== note && /^[1-6]$/.test(event.key); }, true);
+  menu.addEventListener("beforetoggle", (event) => {
+    if (event.newState === "open") note.value = notes.get(place()) ?? "";
+    else if (chosen) notes.delete(place());
+    else notes.set(place(), note.value);
+    chosen = false;
+  });
 }

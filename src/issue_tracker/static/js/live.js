@@ -20,16 +20,18 @@ export function startLive() {
       if (state === "signed-out") stream.stop();
     },
   });
-  stream.start();
+  // A browser has six connections to a server for all of its tabs: only those that someone looks at may hold one.
+  const start = () => { if (!document.hidden) stream.start(); };
+  start();
   let sleep = null;
   document.addEventListener("visibilitychange", () => {
     clearTimeout(sleep);
     if (document.hidden) sleep = setTimeout(() => stream.stop(), HIDDEN);
-    else stream.start();
+    else start();
   });
-  document.addEventListener("signed-in", () => stream.start());
+  document.addEventListener("signed-in", start);
   addEventListener("pagehide", () => stream.stop());
-  addEventListener("pageshow", (event) => event.persisted && stream.start());
+  addEventListener("pageshow", (event) => event.persisted && start());
   document.addEventListener("click", (event) => {
     if (event.target.closest("#updates")) refresh();
   });

@@ -40,7 +40,8 @@ function ask() {
 async function signIn(form) {
   const body = JSON.stringify({ email: form.elements.email.value, password: form.elements.password.value });
   try {
-    const response = await fetch("/api/auth/login", { method: "POST", headers: { "Content-Type": "application/json", Accept: "application/json" }, body });
+    const headers = { "Content-Type": "application/json", Accept: "application/json" };
+    const response = await fetch("/api/auth/login", { method: "POST", headers, body, signal: AbortSignal.timeout(15000) });
     const data = await response.json();
     if (!response.ok) return data.detail;
     if (String(data.user.user_id) !== document.querySelector("meta[name=actor]").content) {

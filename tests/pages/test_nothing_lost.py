@@ -1,0 +1,182 @@
+"""Typed text and a page that someone waits for: not lost to a server that is away, silent or asked by too many tabs."""
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+from sqlalchemy import delete
+
+from issue_tracker.database.tables import sessions
+from tests.pages.conftest import Browse
+from tests.world import PASSWORD, World
+
+pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+
+HIDE = """
+let hidden = true;
+Object.defineProperty(Document.prototype, "hidden", { get: () => hidden });
+window.show = () => { hidden = false; document.dispatchEvent(new Event("visibilitychange")); };
+"""
+
+HURRY = "const timeout = AbortSignal.timeout; AbortSignal.timeout = (ms) => timeout.call(AbortSignal, ms / 50);"
+
+
+def unwatched(browse: Browse, who: str, path: str, script: str = "") -> Page:
+    """A page whose console is not checked: a browser complains there of every request that fails."""
+    page = browse(who, "/login").context.new_page()
+    page.add_init_script(script)
+    page.goto(path)
+    page.wait_for_selector("html[data-ready]")
+    return page
+
+
+def test_a_tab_in_the_background_takes_no_connection(world: World, browse: Browse) -> None:
+    world.given_issue("Slow mail", {"Contoso": "new"})
+    page = unwatched(browse, "tess", "/login", HIDE)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto("/")
+    page.wait_for_selector("html[data-ready]")
+    page.evaluate("fetch('/healthz')")
+    assert not [url for url in asked if "events/stream" in url]
+
+    with page.expect_request("**/api/events/stream"):
+        page.evaluate("show()")
+    expect(page.locator("#connection")).to_have_attribute("data-state", "live")
+
+
+def test_a_server_that_never_answers_is_said_so(world: World, browse: Browse) -> None:
+    world.given_issue("Slow mail", {"Contoso": "new"})
+    page = unwatched(browse, "tess", "/", HURRY)
+    page.route("**/api/issues/status/bulk", lambda route: None)
+
+    page.get_by_role("row", name="Contoso").locator(".status").focus()
+    page.keyboard.press("3")
+
+    expect(page.locator(".toast.wrong")).to_contain_text(
+        "No answer from the server within 15 seconds. It may or may not have been done."
+    )
+    expect(page.get_by_role("row", name="Contoso").locator(".status")).to_have_text("New")
+
+
+def company(world: World) -> str:
+    return f"/admin/companies/{world.given_companies('Contoso')['Contoso']}"
+
+
+def user(world: World) -> str:
+    items = world.client("ada").call("GET", "/api/users", 200)["items"]
+    return f"/admin/users/{next(each['user_id'] for each in items if each['name'] == 'Omar Reyes')}"
+
+
+def webhook(world: World) -> str:
+    body = {"url": "https://hooks.helpdesk.example/", "event_types": [], "company_ids": []}
+    return f"/admin/webhooks/{world.client('ada').call('POST', '/api/webhooks', 201, json=body)['id']}"
+
+
+FORMS = {
+    "company": (company, "#f-name", "Save", "Contoso Ltd", lambda page: page.get_by_text("Contoso Ltd")),
+    "user": (user, "#f-name", "Save", "Omar R.", lambda page: page.get_by_text("Omar R.")),
+    "webhook": (webhook, "#f-description", "Save", "Status page", lambda page: page.locator("[value='Status page']")),
+    "account": (lambda _: "/account", "#f-name", "Save", "Ada L.", lambda page: page.locator("h1", has_text="Ada L.")),
+    "token": (lambda _: "/account", "#token-name", "Create", "nightly", lambda page: page.locator(".secret")),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_session_ended_before_any_form(world: World, browse: Browse, form: str) -> None:
+    path, field, button, text, done = FORMS[form]
+    page = browse("ada", path(world))
+    page.locator(field).fill(text)
+    with world.database.write() as tx:
+        tx.execute(delete(sessions))
+
+    page.get_by_role("button", name=button, exact=True).first.click()
+    dialog = page.get_by_role("dialog", name="Your session has ended")
+    dialog.get_by_label("Password").fill(PASSWORD)
+    dialog.get_by_role("button", name="Sign in").click()
+
+    expect(done(page)).to_be_visible()
+
+
+def away(page: Page) -> None:
+    page.context.set_offline(True)
+
+
+def broken(page: Page) -> None:
+    page.route("**/api/auth/session", lambda route: route.fulfill(status=503, json={"detail": "Try again shortly."}))
+
+
+@pytest.mark.parametrize(("fail", "why"), [(away, "No answer"), (broken, "Try again shortly.")])
+def test_nothing_is_sent_to_a_server_that_is_away(
+    world: World, browse: Browse, fail: Callable[[Page], None], why: str
+) -> None:
+    page = unwatched(browse, "tess", "/issues/new")
+    page.get_by_label("Name", exact=True).fill("Slow mail")
+    page.get_by_label("Description").fill("Half a page of text")
+    fail(page)
+    page.get_by_role("button", name="Create issue").click()
+    expect(page.get_by_role("alert")).to_contain_text(f"Nothing was sent. {why}")
+    expect(page.get_by_label("Description")).to_have_value("Half a page of text")
+
+    page.context.set_offline(False)
+    page.unroute("**/api/auth/session")
+    page.get_by_role("button", name="Create issue").click()
+    expect(page.get_by_role("heading", name="Slow mail")).to_be_visible()
+    page.wait_for_selector("html[data-ready]")
+    page.goto("/issues/new")
+    expect(page.get_by_label("Description")).to_have_value("")
+
+
+def test_a_draft_stays_until_the_server_took_it(world: World, browse: Browse) -> None:
+    page = unwatched(browse, "tess", "/issues/new")
+    page.get_by_label("Name", exact=True).fill("Slow mail")
+    page.get_by_label("Description").fill("Half a page of text")
+    page.route("**/issues/new", lambda route: route.abort() if route.request.method == "POST" else route.continue_())
+    page.get_by_role("button", name="Create issue").click()
+    page.wait_for_function("location.protocol === 'chrome-error:'")
+
+    page.unroute("**/issues/new")
+    page.goto("/companies")
+    page.goto("/issues/new")
+    expect(page.get_by_label("Description")).to_have_value("Half a page of text")
+    page.get_by_role("button", name="Create issue").click()
+    expect(page.get_by_role("heading", name="Slow mail")).to_be_visible()
+    page.wait_for_selector("html[data-ready]")
+    page.goto("/issues/new")
+    expect(page.get_by_label("Description")).to_have_value("")
+
+
+def test_a_draft_goes_where_the_server_draws_the_same_page_after_it(world: World, browse: Browse) -> None:
+    page = browse("ada", "/admin/webhooks")
+    page.get_by_label("Address").fill("https://hooks.helpdesk.example/issues")
+    page.get_by_role("button", name="Create webhook").click()
+    expect(page.locator(".secret")).to_be_visible()
+    page.wait_for_selector("html[data-ready]")
+
+    page.goto("/admin/webhooks")
+    expect(page.get_by_label("Address")).to_have_value("")
+
+
+def test_the_note_of_a_menu_waits_for_its_place(world: World, browse: Browse) -> None:
+    world.given_issue("Slow mail", {"Contoso": "new", "Fabrikam": "new"})
+    page = browse("tess", "/")
+    contoso, fabrikam = (page.get_by_role("row", name=name).locator(".status") for name in ("Contoso", "Fabrikam"))
+    note = page.locator("#status-menu-note")
+
+    contoso.click()
+    note.fill("Called back at noon")
+    page.keyboard.press("Escape")
+    expect(note).to_be_hidden()
+    fabrikam.click()
+    expect(note).to_have_value("")
+    page.mouse.click(5, 500)
+    expect(note).to_be_hidden()
+    contoso.click()
+    expect(note).to_have_value("Called back at noon")
+    page.get_by_role("button", name="Monitoring").click()
+    expect(contoso).to_have_text("Monitoring")
+
+    contoso.click()
+    expect(note).to_have_value("")
+    found = world.client().call("GET", "/api/events?companyName=Contoso&type=assignment.status_changed", 200)
+    assert [event["note"] for event in found["items"]] == ["Called back at noon"]
