@@ -1,12 +1,14 @@
 // Others' changes: in place and briefly highlighted where they are shown, counted behind a button where they are not.
 import { isOwn } from "./api.js";
 import { highlight, paint, placesOf } from "./places.js";
+import { redraw } from "./redraw.js";
 import { refresh } from "./results.js";
 import { Stream } from "./stream.js";
-import { showTimes } from "./times.js";
 
 const WORDS = { live: "live", waiting: "connecting", broken: "no connection", "signed-out": "signed out" };
 const HIDDEN = 20000;
+const FRESH = 6000;
+const fading = new WeakMap();
 let pending = 0;
 
 export function startLive() {
@@ -45,7 +47,7 @@ function take(event) {
   if (event.type === "assignment.status_changed" || event.type === "assignment.created") {
     for (const place of places) {
       paint(place, event.to, event.at);
-      if (!mine) highlight(place);
+      if (!mine) mark(place);
     }
   } else if (event.type === "assignment.deleted") {
     for (const place of places) if (place.element.matches("td")) paint(place, null);
@@ -53,7 +55,15 @@ function take(event) {
   const shown = places.length > 0 && (event.type !== "assignment.deleted" || places[0].element.matches("td"));
   if (!shown && !(mine && places.length)) count();
   if (places.length || !narrowed()) tally(event);
-  history(event);
+  if (document.querySelector(`[data-redraw][id], tbody[data-issue="${event.issue_id}"] [data-redraw]`)) redraw();
+}
+
+// By a timer and not by the end of the animation: where motion is reduced, there is none.
+function mark(place) {
+  const { element } = place;
+  highlight(place);
+  clearTimeout(fading.get(element));
+  fading.set(element, setTimeout(() => element.classList.remove("fresh"), FRESH));
 }
 
 // Whether the results on the page show an event already. A late one may have a lower number than some that they show.
@@ -81,10 +91,18 @@ function relevant(event) {
   const form = document.querySelector("[data-about-issue], [data-about-company]")?.dataset ?? {};
   if (form.aboutIssue) return String(event.issue_id) === form.aboutIssue;
   if (form.aboutCompany) return String(event.company_id) === form.aboutCompany;
+  if (document.getElementById("companies")) return event.type.startsWith("assignment.") || event.type === "issue.deleted";
   if (!document.getElementById("updates")) return false;
-  if (document.getElementById("activity")) return true;
-  const asked = new URLSearchParams(location.search).get("companyName");
-  return event.type.startsWith("issue.") || (event.type.startsWith("assignment.") && (!asked || folded(asked) === folded(event.company_name)));
+  const asked = new URLSearchParams(location.search);
+  const named = (parameter, name) => !asked.get(parameter) || folded(asked.get(parameter)) === folded(name ?? "");
+  const tracked = event.type.startsWith("assignment.") || event.type.startsWith("issue.");
+  if (location.pathname === "/activity") {
+    return !asked.has("before") && (asked.get("type") ? asked.get("type") === event.type : tracked) && named("issueName", event.issue_name) && named("companyName", event.company_name);
+  }
+  const ids = asked.getAll("companyId").filter(Boolean);
+  return event.type.startsWith("assignment.")
+    ? named("companyName", event.company_name) && (!ids.length || ids.includes(String(event.company_id)))
+    : tracked;
 }
 
 // As the server compares names: upper case first, because that is how "ß" and "ss" meet.
@@ -96,20 +114,4 @@ function count() {
   pending += 1;
   button.textContent = `${pending} ${pending === 1 ? "update" : "updates"}, show`;
   button.hidden = false;
-}
-
-// The history beside an issue or a company: drawn anew, but not under the reader's pointer or focus.
-let due = null;
-function history() {
-  if (!document.getElementById("history")) return;
-  clearTimeout(due);
-  due = setTimeout(async () => {
-    const section = document.getElementById("history");
-    if (section.matches(":hover, :focus-within")) return history();
-    const response = await fetch(location.pathname, { headers: { Accept: "text/html" } });
-    if (!response.ok || response.redirected) return;
-    const fresh = new DOMParser().parseFromString(await response.text(), "text/html").getElementById("history");
-    if (fresh) section.replaceWith(fresh);
-    showTimes(document.getElementById("history") ?? document);
-  }, 400);
 }

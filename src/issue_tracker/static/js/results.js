@@ -1,16 +1,19 @@
-// Filters while typing; totals and the CSV link follow what is shown. An answer without results replaces none.
+// Filters while typing; totals, errors and the CSV link follow what is shown. An answer without results replaces none.
+import { hold, startCarry } from "./carry.js";
 import { signInAgain } from "./sign-in.js";
 import { toast } from "./toast.js";
 
 const PAUSE = 250;
 // What the results on the page were asked with; null when the last asking failed, so that the same is asked again.
 let asked = null;
+let putBack = null;
 
 export function startResults() {
   document.addEventListener("htmx:before:response", session);
   document.addEventListener("htmx:before:swap", check);
   document.addEventListener("htmx:error", silence);
   document.addEventListener("htmx:after:swap", follow);
+  startCarry();
   const form = document.getElementById("filters");
   if (form) watch(form);
 }
@@ -61,9 +64,11 @@ async function session(event) {
 // An error page has nothing to put in place of what is shown. Neither is its URL one to come back to.
 function check(event) {
   const { ctx } = event.detail;
-  if (ctx.response.status < 400) return;
-  const answer = new DOMParser().parseFromString(ctx.text, "text/html");
-  if (answer.querySelector(ctx.select)) return;
+  const answer = ctx.response.status < 400 ? null : new DOMParser().parseFromString(ctx.text, "text/html");
+  if (!answer || answer.querySelector(ctx.select)) {
+    putBack = ctx.target.id === "results" ? hold() : null;
+    return;
+  }
   event.preventDefault();
   refuse(answer.querySelector("main h1 + p")?.textContent ?? `The server refused (${ctx.response.status}).`);
 }
@@ -79,6 +84,13 @@ function refuse(sentence) {
 
 function follow() {
   const results = document.getElementById("results");
+  putBack?.();
+  putBack = null;
+  for (const wrong of document.querySelectorAll("#filters .wrong")) {
+    const field = document.querySelector(`#filters [aria-describedby="${wrong.id}"]`);
+    if (wrong.textContent) field?.setAttribute("aria-invalid", "true");
+    else field?.removeAttribute("aria-invalid");
+  }
   if (!results?.dataset.totals) return;
   const totals = results.dataset.totals.trim().split(" ");
   document.querySelectorAll("#tally .chip").forEach((chip, index) => {
@@ -88,6 +100,13 @@ function follow() {
   document.getElementById("csv").href = results.dataset.csv;
 }
 
+// Where this page is to be had. After a form of an issue was refused, the URL is one that only takes what is posted.
+export function ownPath() {
+  const issue = document.querySelector("[data-about-issue]")?.dataset.aboutIssue;
+  const path = issue ? `/issues/${issue}` : location.pathname;
+  return path === location.pathname ? path + location.search : path;
+}
+
 export function refresh() {
-  return htmx.ajax("GET", location.pathname + location.search, { target: "#results", select: "#results", swap: "outerHTML" });
+  return htmx.ajax("GET", ownPath(), { target: "#results", select: "#results", selectOOB: "#filters .wrong", swap: "outerHTML" });
 }

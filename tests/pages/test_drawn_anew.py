@@ -1,0 +1,193 @@
+"""What is drawn anew while someone works: ticks, note, focus and place stay; the numbers beside the rows follow."""
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.pages.conftest import Browse
+from tests.world import COMPANIES, World
+
+pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+
+
+def change(world: World, company: str, status: str, issue: str = "Slow mail") -> None:
+    body = {"issue_name": issue, "company_name": company, "status": status}
+    world.client("omar").call("PUT", "/api/issues/status", 200, json=body)
+
+
+def live(page: Page) -> Page:
+    expect(page.locator("#connection")).to_have_attribute("data-state", "live")
+    return page
+
+
+def box(page: Page, name: str) -> Locator:
+    return page.get_by_role("row", name=name).get_by_role("checkbox", name=name)
+
+
+def test_ticks_note_and_focus_stay_when_updates_are_shown(world: World, browse: Browse) -> None:
+    world.given_issue("Slow mail", {"Contoso": "new", "Fabrikam": "new"})
+    page = live(browse("tess", "/"))
+    box(page, "Contoso").check()
+    note = page.locator(".bulk [name=note]")
+    note.fill("Called all of them")
+    page.get_by_role("row", name="Fabrikam").locator(".status").focus()
+
+    world.given_issue("Broken phones", {"Acme Manufacturing": "new"})
+    page.get_by_role("button", name="2 updates, show").click()
+
+    expect(page.get_by_role("link", name="Broken phones")).to_be_visible()
+    expect(box(page, "Contoso")).to_be_checked()
+    expect(box(page, "Acme Manufacturing")).not_to_be_checked()
+    expect(page.locator("#picked")).to_have_text("1 selected")
+    expect(note).to_have_value("Called all of them")
+    expect(page.get_by_role("row", name="Fabrikam").locator(".status")).to_be_focused()
+
+
+def test_a_note_stays_when_filters_change(world: World, browse: Browse) -> None:
+    world.given_issue("Slow mail", {"Contoso": "new"})
+    world.given_issue("Broken phones", {"Fabrikam": "new"})
+    page = browse("tess", "/")
+    box(page, "Contoso").check()
+    page.locator(".bulk [name=note]").fill("Called all of them")
+
+    page.get_by_label("Search issues").fill("mail")
+    page.wait_for_url("**/?search=mail")
+
+    expect(page.locator(".list tbody")).to_have_count(1)
+    expect(box(page, "Contoso")).to_be_checked()
+    expect(page.locator(".bulk [name=note]")).to_have_value("Called all of them")
+    expect(page.get_by_label("Search issues")).to_be_focused()
+
+
+def test_the_matrix_stays_where_it_was_scrolled(world: World, browse: Browse) -> None:
+    names = [f"Customer {number:02}" for number in range(30)]
+    world.given_companies(*names)
+    for number in range(40):
+        world.given_issue(f"Fault {number:02}", dict.fromkeys(names, "new"))
+    page = live(browse("tess", "/matrix", viewport={"width": 1000, "height": 700}))
+    cell = page.locator("tr", has_text="Fault 30").locator("td").nth(25)
+    cell.click(modifiers=["Control"])
+    expect(page.locator("#picked")).to_have_text("1 selected")
+    frame = page.locator(".matrix-frame")
+    place = "frame => [frame.scrollLeft, frame.scrollTop, scrollY]"
+    before = frame.evaluate(place)
+    assert before[0] > 0
+
+    world.given_issue("Fault 99", {"Contoso": "new"})
+    page.get_by_role("button", name="updates, show").evaluate("button => button.click()")
+
+    expect(page.get_by_role("link", name="Fault 99")).to_have_count(1)
+    expect(cell).to_have_attribute("aria-selected", "true")
+    expect(page.locator("#picked")).to_have_text("1 selected")
+    expect(cell).to_be_focused()
+    assert frame.evaluate(place) == before
+
+
+def test_the_numbers_of_an_issue_follow(world: World, browse: Browse) -> None:
+    issue_id = world.given_issue("Slow mail", {"Contoso": "new", "Fabrikam": "new"})
+    page = live(browse("tess", f"/issues/{issue_id}"))
+    opened = page.locator(".facts time").nth(1).get_attribute("datetime")
+    expect(page.get_by_text("2 of 2 open")).to_be_visible()
+
+    change(world, "Contoso", "resolved")
+    expect(page.get_by_text("1 of 2 open")).to_be_visible()
+    assert page.locator(".facts time").nth(1).get_attribute("datetime") != opened
+    expect(page.get_by_role("link", name="Resolve for everyone")).to_be_visible()
+
+    page.get_by_role("row", name="Fabrikam").locator(".status").focus()
+    page.keyboard.press("5")
+    expect(page.get_by_text("0 of 2 open")).to_be_visible()
+    expect(page.get_by_role("link", name="Resolve for everyone")).to_have_count(0)
+    change(world, "Contoso", "new")
+    expect(page.get_by_role("link", name="Resolve for everyone")).to_be_visible()
+
+
+def test_the_numbers_of_companies_follow(world: World, browse: Browse) -> None:
+    ids = world.given_companies("Contoso")
+    world.given_issue("Slow mail", {"Contoso": "new"})
+    world.given_issue("Broken phones", {"Contoso": "new"})
+    one, all_ = live(browse("tess", f"/companies/{ids['Contoso']}")), live(browse("tess", "/companies"))
+    expect(one.get_by_role("heading", name="2 open")).to_be_visible()
+    expect(all_.get_by_role("row", name="Contoso").locator(".num")).to_have_text("2")
+
+    change(world, "Contoso", "resolved")
+
+    expect(one.get_by_role("heading", name="1 open")).to_be_visible()
+    expect(all_.get_by_role("row", name="Contoso").locator(".num")).to_have_text("1")
+
+
+def test_the_counts_of_an_issue_in_the_list_follow(world: World, browse: Browse) -> None:
+    names = [*COMPANIES, "Northwind", "Tailspin"]
+    world.given_companies(*names)
+    world.given_issue("Slow mail", dict.fromkeys(names, "new"))
+    page = live(browse("tess", "/"))
+    counts = page.locator(".list .counts")
+    expect(counts).to_have_text("8 New")
+
+    page.locator(".list tr[data-on] .status").first.focus()
+    page.keyboard.press("2")
+
+    expect(counts.locator(".state")).to_have_text(["7 New", "1 Investigating"])
+
+
+def test_older_history_stays_older(world: World, browse: Browse) -> None:
+    issue_id = world.given_issue("Slow mail", {"Contoso": "new"})
+    for number in range(31):
+        change(world, "Contoso", "monitoring")
+        change(world, "Contoso", f"{'investigating' if number % 2 else 'in_progress'}")
+    page = browse("tess", f"/issues/{issue_id}")
+    page.get_by_role("link", name="Older").click()
+    page.wait_for_selector("html[data-ready]")
+    live(page)
+    expect(page.locator("#history li")).to_have_count(4)
+
+    change(world, "Contoso", "resolved")
+
+    expect(page.get_by_text("0 of 1 open")).to_be_visible()
+    expect(page.locator("#history li")).to_have_count(4)
+
+
+def test_after_a_refused_form_updates_are_shown_all_the_same(world: World, browse: Browse) -> None:
+    issue_id = world.given_issue("Slow mail", {"Contoso": "new"})
+    world.given_issue("Broken phones")
+    page = browse("tess", f"/issues/{issue_id}")
+    page.get_by_text("Edit name and description").click()
+    page.get_by_label("Name", exact=True).fill("broken PHONES")
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator("#f-name-about")).to_contain_text("exists already")
+    expect(page).to_have_url(f"{world.server.url}/issues/{issue_id}/edit")
+    page.wait_for_selector("html[data-ready]")
+    live(page)
+
+    change(world, "Fabrikam", "new")
+    expect(page.get_by_text("2 of 2 open")).to_be_visible()
+    page.get_by_role("button", name="update, show").click()
+
+    expect(page.get_by_role("row", name="Fabrikam")).to_be_visible()
+    expect(page.get_by_label("Name", exact=True)).to_have_value("broken PHONES")
+
+
+def test_a_highlight_goes_where_motion_is_reduced(world: World, browse: Browse) -> None:
+    world.given_issue("Slow mail", {"Contoso": "new"})
+    page = live(browse("tess", "/", reduced_motion="reduce"))
+
+    change(world, "Contoso", "monitoring")
+
+    row = page.get_by_role("row", name="Contoso")
+    expect(row).to_have_class("fresh")
+    expect(row).not_to_have_class("fresh", timeout=10000)
+
+
+@pytest.mark.parametrize("asked", ["issueName=broken phones", "companyName=FABRIKAM", "type=issue.created"])
+def test_the_activity_counts_only_what_its_filter_shows(world: World, browse: Browse, asked: str) -> None:
+    world.given_issue("Slow mail", {"Contoso": "new"})
+    page = live(browse("tess", f"/activity?{asked}"))
+
+    change(world, "Contoso", "resolved")
+    world.client("omar").call("POST", "/api/issues", 201, json={"name": "Broken phones"})
+    change(world, "Fabrikam", "new", issue="Broken phones")
+
+    matching = 2 if asked.startswith("issueName") else 1
+    button = page.get_by_role("button", name=f"{matching} update")
+    expect(button).to_be_visible()
+    button.click()
+    expect(page.locator(".history li")).to_have_count(matching + asked.startswith("type"))
