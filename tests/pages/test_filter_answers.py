@@ -141,3 +141,72 @@ def test_an_issue_that_is_gone_leaves_what_was_shown(world: World, browse: Brows
 
     expect(page.locator(".toast.wrong")).to_contain_text("There is no")
     expect(page.get_by_role("row", name="Contoso")).to_be_visible()
+
+
+def test_an_error_stands_beside_its_field_and_goes_when_it_is_right(world: World, browse: Browse) -> None:
+    scene(world)
+    page = browse("tess", "/")
+    company = page.get_by_label("Company", exact=True)
+    company.fill("Nobody")
+    company.press("Enter")
+
+    alert = page.get_by_role("alert")
+    expect(alert).to_have_text("There is no company called “Nobody”.")
+    expect(company).to_have_attribute("aria-invalid", "true")
+    expect(company).to_have_accessible_description("There is no company called “Nobody”.")
+    below, field = alert.bounding_box(), company.bounding_box()
+    assert below and field and below["x"] == field["x"] and 0 <= below["y"] - field["y"] - field["height"] < 8
+
+    page.reload()
+    expect(company).to_have_attribute("aria-invalid", "true")
+    company.fill("contoso")
+    company.press("Enter")
+    page.wait_for_url("**/?companyName=contoso")
+    expect(alert).to_have_count(0)
+    expect(company).not_to_have_attribute("aria-invalid", "true")
+    expect(page.get_by_role("row", name="Contoso")).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [("status=half", "status: "), ("cursor=nonsense", "cursor: "), ("companyId=9999999", "There is no company")],
+)
+def test_a_wrong_parameter_does_not_mark_the_company(world: World, browse: Browse, query: str, said: str) -> None:
+    page = browse("tess", f"/?{query}&search=mail&open=true")
+
+    expect(page.get_by_role("alert")).to_contain_text(said, ignore_case=True)
+    expect(page.get_by_label("Company", exact=True)).not_to_have_attribute("aria-invalid", "true")
+    expect(page.get_by_label("Search issues")).to_have_value("mail")
+    expect(page.get_by_role("checkbox", name="Open only")).to_be_checked()
+
+
+def test_the_file_beside_an_error_is_a_csv_file_too(world: World, browse: Browse) -> None:
+    page = browse("tess", "/?companyName=Nobody&status=new")
+
+    expect(page.locator("#csv")).to_have_attribute("href", "/api/issues?companyName=Nobody&status=new&format=csv")
+
+
+@pytest.mark.parametrize("path", ["/?open=true", "/", "/?search=mail&status=new"])
+def test_an_empty_helpdesk_says_so_under_any_filter(world: World, browse: Browse, path: str) -> None:
+    page = browse("tess", path)
+
+    expect(page.get_by_text("No issues yet")).to_be_visible()
+
+
+def test_filters_without_a_field_are_seen_kept_and_taken_away(world: World, browse: Browse) -> None:
+    ids = world.given_companies("Contoso")
+    scene(world)
+    page = browse("tess", f"/?companyId={ids['Contoso']}&updatedSince=2020-01-01T02:00:00%2B02:00")
+    expect(page.locator(".list tbody")).to_have_count(1)
+    only, since = page.get_by_role("checkbox", name="Only Contoso"), page.get_by_role("checkbox", name="Changed since")
+    expect(only).to_be_checked()
+    expect(since).to_be_checked()
+    expect(page.locator("#filters time")).to_have_attribute("datetime", "2020-01-01T00:00:00+00:00")
+
+    page.get_by_role("checkbox", name="New", exact=True).check()
+    page.wait_for_url("**status=new**")
+    assert "updatedSince=2020-01-01T02%3A00%3A00%2B02%3A00" in page.url and "companyId=" in page.url
+    only.uncheck()
+    expect(page.locator(".list tbody")).to_have_count(2)
+    since.uncheck()
+    page.wait_for_url("**/?status=new")

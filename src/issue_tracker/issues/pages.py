@@ -1,13 +1,16 @@
 """The pages of issues: the list, the matrix, one issue, a new one. Rules are in operations, reads in queries."""
 
 from collections.abc import Sequence
+from datetime import UTC
 from typing import Any
 from urllib.parse import urlencode
 
 import msgspec
 from markupsafe import escape
 
-from issue_tracker.errors import AppError, InvalidQuery, NotFound
+from issue_tracker.clock import iso
+from issue_tracker.companies.queries import get_company
+from issue_tracker.errors import AppError, FieldError, InvalidQuery, NotFound
 from issue_tracker.events.history import Entry, issue_history, last_edit
 from issue_tracker.issues import operations, queries
 from issue_tracker.issues.api import IssueChange, NewIssue
@@ -42,14 +45,16 @@ LETTERS = {"new": "n", "investigating": "i", "in_progress": "p", "monitoring": "
 
 
 class ListView(msgspec.Struct, kw_only=True):
-    """The filters as asked for, and what they found."""
+    """The filters as asked for, and what they found. `wrong` says what is wrong by field, or under `others`."""
 
     search: str = ""
     statuses: list[str] = []
     open: bool = False
     company_name: str = ""
-    company_ids: list[int] = []
-    error: str | None = None
+    companies: Sequence[tuple[str, str]] = ()
+    since: str = ""
+    since_at: str | None = None
+    wrong: dict[str, str] = {}
     totals: Tally
     sorts: Sequence[tuple[str, str]] | None = SORTS
     sort: str = ""
@@ -103,11 +108,7 @@ def _found(request: Context, path: str, limit: int) -> tuple[ListView, Filters |
         query = read_query(parameters, IssueQuery)
         filters, order, after = filters_of(request.tx, query), order_of(query), position_of(query)
     except (InvalidQuery, NotFound) as refused:
-        nothing = [(status.value, 0) for status in Status]
-        asked = dict(shared)
-        view = ListView(totals=nothing, error=refused.detail, filtered=True, csv=_link("/api/issues", shared))
-        view.search, view.company_name = asked.get("search", ""), asked.get("companyName", "")
-        return view, None, [], refused.status
+        return _wrong(shared, refused), None, [], refused.status
     shown = list(shared)
     if path == "/matrix" and filters.statuses is None:
         filters = msgspec.structs.replace(filters, statuses=tuple(Status))
@@ -116,26 +117,54 @@ def _found(request: Context, path: str, limit: int) -> tuple[ListView, Filters |
     rows = queries.list_rows(request.tx, request.actor, filters, order, after=after, limit=size + 1)
     more, rows = len(rows) > size, rows[:size]
     counts = queries.count_statuses(request.tx, request.actor, filters)
+    total = queries.count_issues(request.tx, request.actor, filters)
     view = ListView(
         search=query.search,
         statuses=[status.value for status in query.status],
         open=query.open is True,
         company_name=query.company_name,
-        company_ids=query.company_id,
+        companies=[(str(each), get_company(request.tx, each).name) for each in dict.fromkeys(query.company_id)],
+        since=dict(shared).get("updatedSince", "") if query.updated_since else "",
+        since_at=iso(query.updated_since.astimezone(UTC)) if query.updated_since else None,
         totals=[(status.value, counts.get(status, 0)) for status in Status],
         sort=query.sort if query.sort != "name" else "",
         csv=_link("/api/issues", [*shown, ("format", "csv")]),
         as_list=_link("/", shared),
-        filtered=bool(shared),
+        filtered=bool(shared) and bool(total or queries.count_issues(request.tx, request.actor, Filters())),
         paged=after is not None,
         first=_link(path, shared),
         limit=size,
-        total=queries.count_issues(request.tx, request.actor, filters),
+        total=total,
     )
     if more:
         link = next_link(path, request.call.query, query, rows[-1].position)
         view.next = link[1 : link.index(">")]
     return view, filters, rows, 200
+
+
+def _wrong(asked: Sequence[tuple[str, str]], refused: AppError) -> ListView:
+    """The view of filters that are refused: all that was asked for, nothing found."""
+    given = dict(asked)
+    # Without fields it is a company that there is none of: by its name, unless ids were given too.
+    home = "others" if "companyId" in given else "companyName"
+    wrong: dict[str, str] = {}
+    for each in refused.fields or (FieldError(home, refused.detail),):
+        place = each.field if each.field in ("search", "companyName") else "others"
+        named = each.message if place == each.field else f"{each.field}: {each.message}"
+        wrong[place] = f"{wrong.get(place, '')} {named[:1].upper()}{named[1:].rstrip('.')}.".strip()
+    return ListView(
+        search=given.get("search", ""),
+        statuses=[value for name, value in asked if name == "status"],
+        open=given.get("open") == "true",
+        company_name=given.get("companyName", ""),
+        companies=[(value, f"company {value}") for name, value in asked if name == "companyId"],
+        since=given.get("updatedSince", ""),
+        wrong=wrong,
+        totals=[(status.value, 0) for status in Status],
+        sort=given.get("sort", ""),
+        csv=_link("/api/issues", [*asked, ("format", "csv")]),
+        filtered=True,
+    )
 
 
 def matrix_body(matrix: Matrix) -> str:
