@@ -5,6 +5,7 @@ from playwright.sync_api import Page, expect
 from sqlalchemy import delete, update
 
 from issue_tracker.database.tables import sessions, users
+from tests.pages.axe import violations
 from tests.pages.conftest import Browse
 from tests.world import PASSWORD, World
 
@@ -178,6 +179,7 @@ def test_a_wrong_parameter_does_not_mark_the_company(world: World, browse: Brows
     expect(page.get_by_label("Company", exact=True)).not_to_have_attribute("aria-invalid", "true")
     expect(page.get_by_label("Search issues")).to_have_value("mail")
     expect(page.get_by_role("checkbox", name="Open only")).to_be_checked()
+    assert violations(page) == []
 
 
 def test_the_file_beside_an_error_is_a_csv_file_too(world: World, browse: Browse) -> None:
@@ -202,6 +204,7 @@ def test_filters_without_a_field_are_seen_kept_and_taken_away(world: World, brow
     expect(only).to_be_checked()
     expect(since).to_be_checked()
     expect(page.locator("#filters time")).to_have_attribute("datetime", "2020-01-01T00:00:00+00:00")
+    assert violations(page) == []
 
     page.get_by_role("checkbox", name="New", exact=True).check()
     page.wait_for_url("**status=new**")

@@ -66,7 +66,7 @@ function check(event) {
   const { ctx } = event.detail;
   const answer = ctx.response.status < 400 ? null : new DOMParser().parseFromString(ctx.text, "text/html");
   if (!answer || answer.querySelector(ctx.select)) {
-    putBack = ctx.target.id === "results" ? hold() : null;
+    putBack = ctx.target?.id === "results" ? hold() : null;
     return;
   }
   event.preventDefault();
