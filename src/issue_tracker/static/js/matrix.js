@@ -5,13 +5,18 @@ import { count } from "./selection.js";
 
 const chosen = new Set();
 let active = null;
+let headAnchor = null;
+
+// A range reaches from its anchor to its end. `added` is what it selected, so that it can take that back when it shrinks.
 let anchor = null;
+let end = null;
+let added = new Set();
 
 export function startMatrix() {
   prepare();
   document.addEventListener("htmx:after:swap", prepare);
   document.addEventListener("click", press);
-  document.addEventListener("change", heads);
+  document.addEventListener("click", heads);
   document.addEventListener("keydown", move);
   document.addEventListener("reset", () => setTimeout(clear));
 }
@@ -19,7 +24,8 @@ export function startMatrix() {
 function prepare() {
   const table = document.querySelector(".matrix");
   chosen.clear();
-  anchor = null;
+  begin(null);
+  headAnchor = null;
   active = table?.tBodies[0]?.rows[0]?.cells[1] ?? null;
   active?.setAttribute("tabindex", "0");
   const narrow = document.querySelector(".matrix-narrow[data-list]");
@@ -46,6 +52,7 @@ function press(event) {
   activate(cell);
   if (event.shiftKey) return range(cell);
   if (event.ctrlKey || event.metaKey) return toggle(cell);
+  begin(cell);
   openMenu(placeOf(cell));
 }
 
@@ -66,9 +73,9 @@ function move(event) {
   else return;
   event.preventDefault();
   if (next?.matches("td")) {
-    if (step && event.shiftKey && !anchor) anchor = cell;
+    if (event.shiftKey && cell !== end) begin(cell);
     activate(next);
-    if (step && event.shiftKey) range(next);
+    if (event.shiftKey) range(next);
   }
 }
 
@@ -82,36 +89,55 @@ function choose(cell, on) {
 
 function toggle(cell) {
   choose(cell, !cell.hasAttribute("aria-selected"));
-  anchor = cell;
+  begin(cell);
   publish();
 }
 
+function begin(cell) {
+  anchor = end = cell;
+  added = new Set();
+}
+
+// Selects all between the anchor and a cell, and nothing more of what this range had selected before.
 function range(cell) {
-  const table = cell.closest("table");
-  const rows = rowsOf(table);
-  const from = anchor?.isConnected ? anchor : active;
-  const [top, bottom] = [rows.indexOf(from.parentElement), rows.indexOf(cell.parentElement)].sort((a, b) => a - b);
-  const [left, right] = [from.cellIndex, cell.cellIndex].sort((a, b) => a - b);
-  for (const row of rows.slice(top, bottom + 1)) {
-    for (let column = left; column <= right; column += 1) choose(row.cells[column], true);
-  }
-  anchor = from;
+  if (!anchor?.isConnected) begin(cell);
+  const inside = rectangle(anchor, cell);
+  for (const each of added) if (!inside.has(each)) choose(each, false);
+  added = new Set([...inside].filter((each) => added.has(each) || !each.hasAttribute("aria-selected")));
+  for (const each of added) choose(each, true);
+  end = cell;
   publish();
 }
 
-// A whole row or column: those of its cells that are affected; an empty one is added by picking it itself.
+function rectangle(from, to) {
+  const rows = rowsOf(to.closest("table"));
+  const [top, bottom] = [rows.indexOf(from.parentElement), rows.indexOf(to.parentElement)].sort((a, b) => a - b);
+  const [left, right] = [from.cellIndex, to.cellIndex].sort((a, b) => a - b);
+  return new Set(rows.slice(top, bottom + 1).flatMap((row) => [...row.cells].slice(left, right + 1)));
+}
+
 function heads(event) {
-  const box = event.target;
-  if (!box.matches?.(".matrix [data-row], .matrix [data-column]")) return;
-  const table = box.closest("table");
-  const cells = box.matches("[data-row]")
-    ? [...box.closest("tr").cells].slice(1)
-    : rowsOf(table).map((row) => row.cells[box.closest("th").cellIndex]);
-  for (const cell of cells) if (cell.hasAttribute("aria-label")) choose(cell, box.checked);
+  if (event.target.matches?.(".matrix th input")) tick(event.target, event.shiftKey);
+}
+
+// Whole rows or columns: one, or with Shift all since the last. Those of their cells that are affected; an empty one
+// is added by picking it itself.
+function tick(box, ranged) {
+  const head = box.closest("th");
+  const rows = rowsOf(head.closest("table"));
+  const all = box.matches("[data-row]") ? rows.map((row) => row.cells[0]) : [...head.parentElement.cells];
+  const [from, to] = [ranged ? all.indexOf(headAnchor) : -1, all.indexOf(head)];
+  for (const each of all.slice(...(from < 0 ? [to, to + 1] : [Math.min(from, to), Math.max(from, to) + 1]))) {
+    each.querySelector("input").checked = box.checked;
+    const cells = box.matches("[data-row]") ? [...each.parentElement.cells].slice(1) : rows.map((row) => row.cells[each.cellIndex]);
+    for (const cell of cells) if (cell.hasAttribute("aria-label")) choose(cell, box.checked);
+  }
+  headAnchor = head;
   publish();
 }
 
 function clear() {
+  added = new Set();
   if (!chosen.size) return;
   chosen.clear();
   for (const cell of document.querySelectorAll(".matrix [aria-selected]")) cell.removeAttribute("aria-selected");
