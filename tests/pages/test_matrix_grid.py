@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.pages.conftest import NARROW, WIDE, Browse
-from tests.world import COMPANIES, World
+from tests.world import World
 
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
@@ -85,3 +85,35 @@ def test_x_and_then_shift_x_select_what_lies_in_between(world: World, browse: Br
         page.keyboard.press(key)
 
     expect_selected(page, 4)
+
+
+def test_a_narrow_matrix_lists_what_the_matrix_shows_page_by_page(world: World, browse: Browse) -> None:
+    for number in range(1, 53):
+        world.given_issue(f"Issue {number:02}", {"Contoso": "new"})
+    world.given_issue("Affects nobody")
+    page = browse("tess", "/matrix", viewport=NARROW)
+
+    narrow = page.locator(".matrix-narrow")
+    expect(narrow.locator(".list tbody")).to_have_count(50)
+    expect(page.get_by_text("Affects nobody")).to_have_count(0)
+    expect(page.get_by_role("navigation", name="Pages")).to_contain_text("50 of 52")
+    narrow.get_by_role("link", name="Next 50").click()
+
+    expect(page.locator(".list tbody")).to_have_count(2)
+    expect(page.get_by_text("Issue 52")).to_be_visible()
+
+
+def test_a_window_made_narrow_gets_the_list_too(world: World, browse: Browse) -> None:
+    given_grid(world, 2, 3)
+    page = browse("tess", "/matrix")
+    at(page, 1, 1).click(modifiers=["Control"])
+
+    page.set_viewport_size(NARROW)
+    expect(page.locator(".matrix-narrow").get_by_role("row", name="Company 02").first).to_be_visible()
+    expect(page.get_by_text("needs a wider screen")).to_have_count(0)
+    expect_selected(page, 1)
+
+    page.set_viewport_size(WIDE)
+    expect(at(page, 1, 1)).to_have_attribute("aria-selected", "true")
+    at(page, 1, 2).click(modifiers=["Control"])
+    expect_selected(page, 2)

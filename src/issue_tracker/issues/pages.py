@@ -129,7 +129,7 @@ def _found(request: Context, path: str, limit: int) -> tuple[ListView, Filters |
         totals=[(status.value, counts.get(status, 0)) for status in Status],
         sort=query.sort if query.sort != "name" else "",
         csv=_link("/api/issues", [*shown, ("format", "csv")]),
-        as_list=_link("/", shared),
+        as_list=_link("/", shown),
         filtered=bool(shared) and bool(total or queries.count_issues(request.tx, request.actor, Filters())),
         paged=after is not None,
         first=_link(path, shared),

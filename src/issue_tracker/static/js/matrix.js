@@ -4,6 +4,7 @@ import { openMenu } from "./quick-change.js";
 import { count } from "./selection.js";
 
 const chosen = new Set();
+let grid = null;
 let active = null;
 let headAnchor = null;
 
@@ -15,6 +16,7 @@ let added = new Set();
 export function startMatrix() {
   prepare();
   document.addEventListener("htmx:after:swap", prepare);
+  matchMedia("(max-width: 800px)").addEventListener("change", fetchList);
   document.addEventListener("click", press);
   document.addEventListener("click", heads);
   document.addEventListener("keydown", move);
@@ -23,17 +25,24 @@ export function startMatrix() {
 
 function prepare() {
   const table = document.querySelector(".matrix");
-  chosen.clear();
-  begin(null);
-  headAnchor = null;
-  active = table?.tBodies[0]?.rows[0]?.cells[1] ?? null;
-  active?.setAttribute("tabindex", "0");
-  const narrow = document.querySelector(".matrix-narrow[data-list]");
-  if (narrow?.checkVisibility() && window.htmx) {
-    const { list } = narrow.dataset;
-    delete narrow.dataset.list;
-    htmx.ajax("GET", list, { target: ".matrix-narrow", select: "#results .list", swap: "innerHTML" });
+  if (table !== grid) {
+    grid = table;
+    chosen.clear();
+    begin(null);
+    headAnchor = null;
+    active = table?.tBodies[0]?.rows[0]?.cells[1] ?? null;
+    active?.setAttribute("tabindex", "0");
   }
+  fetchList();
+}
+
+// What a narrow screen shows instead, as soon as it is narrow: the list of the same issues and the way to its next page.
+function fetchList() {
+  const narrow = document.querySelector(".matrix-narrow[data-list]");
+  if (!narrow?.checkVisibility() || !window.htmx) return;
+  const { list } = narrow.dataset;
+  delete narrow.dataset.list;
+  htmx.ajax("GET", list, { target: ".matrix-narrow", select: "#results .list, #results .pages", swap: "innerHTML" });
 }
 
 const rowsOf = (table) => [...table.tBodies].flatMap((body) => [...body.rows]);
