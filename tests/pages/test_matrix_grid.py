@@ -117,3 +117,91 @@ def test_a_window_made_narrow_gets_the_list_too(world: World, browse: Browse) ->
     expect(at(page, 1, 1)).to_have_attribute("aria-selected", "true")
     at(page, 1, 2).click(modifiers=["Control"])
     expect_selected(page, 2)
+
+
+def covered(page: Page) -> bool:
+    """Whether something lies over the middle of what has the focus."""
+    found: bool = page.evaluate(
+        """() => {
+          const it = document.activeElement, box = it.getBoundingClientRect();
+          const top = document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2);
+          return !it.contains(top);
+        }"""
+    )
+    return found
+
+
+def test_the_focus_is_never_under_the_heads(world: World, browse: Browse) -> None:
+    given_grid(world, 30, 40)
+    page = browse("tess", "/matrix", viewport={"width": 1000, "height": 700})
+
+    page.keyboard.press("j")
+    page.keyboard.press("Control+End")
+    for key in ["ArrowLeft"] * 39 + ["ArrowUp"] * 29:
+        page.keyboard.press(key)
+        assert not covered(page), page.evaluate("document.activeElement.outerHTML")
+    expect(at(page, 1, 1)).to_be_focused()
+
+
+def test_heads_are_reached_ticked_and_opened_by_keyboard(world: World, browse: Browse) -> None:
+    given_grid(world, 30, 40)
+    page = browse("tess", "/matrix", viewport={"width": 1000, "height": 700})
+    heads = page.locator(".matrix thead th a")
+
+    page.keyboard.press("j")
+    for _ in range(2):
+        page.keyboard.press("ArrowUp")
+    expect(heads.nth(0)).to_be_focused()
+    page.keyboard.press("x")
+    expect_selected(page, 30)
+    expect(page.get_by_label("All of Company 01")).to_be_checked()
+    for _ in range(2):
+        page.keyboard.press("ArrowRight")
+    page.keyboard.press("Shift+x")
+    expect_selected(page, 90)
+    page.keyboard.press("End")
+    expect(heads.last).to_be_focused()
+    assert not covered(page)
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("Home")
+    expect(heads.nth(0)).to_be_focused()
+    assert not covered(page)
+    page.keyboard.press("Escape")
+    expect(page.locator("#bulk")).to_be_hidden()
+
+    page.keyboard.press("j")
+    for _ in range(25):
+        page.keyboard.press("j")
+    page.keyboard.press("ArrowLeft")
+    expect(page.get_by_role("link", name="Issue 26")).to_be_focused()
+    assert not covered(page)
+    page.keyboard.press("Space")
+    expect_selected(page, 40)
+    page.keyboard.press("k")
+    expect(page.get_by_role("link", name="Issue 25")).to_be_focused()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Shift+Tab")
+    expect(page.get_by_role("link", name="Issue 25")).to_be_focused()
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/issues/*")
+    expect(page.get_by_role("heading", name="Issue 25")).to_be_visible()
+
+
+def test_heads_are_links_without_script_too(world: World, browse: Browse) -> None:
+    given_grid(world, 1, 1)
+    page = browse("tess", "/matrix", java_script_enabled=False)
+
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        if page.get_by_role("link", name="Company 01").evaluate("link => link === document.activeElement"):
+            break
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Issue 01")).to_be_focused()
+
+
+def test_the_help_names_every_key(world: World, browse: Browse) -> None:
+    page = browse("tess", "/")
+    page.keyboard.press("?")
+
+    keys = page.get_by_role("dialog", name="Keyboard").locator("kbd").all_inner_texts()
+    assert {"/", "j", "k", "x", "1", "6", "Enter", "o", "n", "?", "Esc"} <= set(keys)

@@ -1,4 +1,5 @@
-// The matrix as a grid: arrows move, Enter or a press opens the menu, Ctrl, Shift, x and the heads select cells.
+// The matrix as a grid: arrows move, Enter or a press opens the menu, Ctrl, Shift, x and the heads select cells. One
+// element at a time can be reached with Tab: a cell, or the link of a head.
 import { placeOf } from "./places.js";
 import { openMenu } from "./quick-change.js";
 import { count } from "./selection.js";
@@ -6,6 +7,7 @@ import { count } from "./selection.js";
 const chosen = new Set();
 let grid = null;
 let active = null;
+let lastCell = null;
 let headAnchor = null;
 
 // A range reaches from its anchor to its end. `added` is what it selected, so that it can take that back when it shrinks.
@@ -30,8 +32,9 @@ function prepare() {
     chosen.clear();
     begin(null);
     headAnchor = null;
-    active = table?.tBodies[0]?.rows[0]?.cells[1] ?? null;
+    active = lastCell = table?.tBodies[0]?.rows[0]?.cells[1] ?? null;
     active?.setAttribute("tabindex", "0");
+    for (const link of table?.querySelectorAll("th a") ?? []) link.tabIndex = -1;
   }
   fetchList();
 }
@@ -48,11 +51,31 @@ function fetchList() {
 const rowsOf = (table) => [...table.tBodies].flatMap((body) => [...body.rows]);
 
 function activate(cell) {
-  active?.removeAttribute("tabindex");
-  active = cell;
-  cell.setAttribute("tabindex", "0");
-  cell.focus();
-  cell.scrollIntoView({ block: "nearest", inline: "nearest" });
+  const stop = cell.querySelector("a") ?? cell;
+  if (stop !== active) {
+    active.tabIndex = -1;
+    if (stop === cell) {
+      // While a head has the focus, j and k still find the cell that had it last.
+      lastCell.removeAttribute("tabindex");
+      lastCell = cell;
+    }
+    stop.tabIndex = 0;
+    active = stop;
+  }
+  stop.focus({ preventScroll: true });
+  reveal(cell);
+}
+
+// A head sticks to its edge: it is out of sight in the other direction only.
+function reveal(cell) {
+  if (!cell.matches("thead th")) return (cell.matches("th") ? cell.parentElement : cell).scrollIntoView({ block: "nearest", inline: "nearest" });
+  const frame = cell.closest(".matrix-frame");
+  frame.scrollIntoView({ block: "nearest" });
+  const box = cell.getBoundingClientRect();
+  const start = cell.parentElement.cells[0].getBoundingClientRect().right;
+  const limit = frame.getBoundingClientRect().left + frame.clientLeft + frame.clientWidth;
+  if (box.left < start) frame.scrollLeft -= start - box.left;
+  else if (box.right > limit) frame.scrollLeft += box.right - limit;
 }
 
 function press(event) {
@@ -66,26 +89,38 @@ function press(event) {
 }
 
 function move(event) {
-  const cell = event.target.closest?.(".matrix td");
+  const cell = event.target.closest?.(".matrix :is(td, th)");
   if (!cell || event.altKey) return;
-  const table = cell.closest("table");
+  const head = cell.matches("th");
   const steps = { ArrowRight: [0, 1], ArrowLeft: [0, -1], ArrowDown: [1, 0], ArrowUp: [-1, 0] };
   const step = steps[event.key];
-  const rows = rowsOf(table);
-  const at = rows.indexOf(cell.parentElement);
+  const { rows } = cell.closest("table");
+  const at = cell.parentElement.rowIndex;
   let next = null;
   if (step) next = rows[at + step[0]]?.cells[cell.cellIndex + step[1]];
-  else if (event.key === "Home") next = rows[event.ctrlKey ? 0 : at].cells[1];
+  else if (event.key === "Home") next = rows[event.ctrlKey ? 1 : at].cells[1];
   else if (event.key === "End") next = rows[event.ctrlKey ? rows.length - 1 : at].cells[cell.parentElement.cells.length - 1];
+  else if (head) return onHead(event, cell);
   else if (event.key === "Enter") openMenu(placeOf(cell));
   else if (event.key === " " || event.key === "x" || event.key === "X") event.shiftKey ? range(cell) : toggle(cell);
   else return;
   event.preventDefault();
-  if (next?.matches("td")) {
-    if (event.shiftKey && cell !== end) begin(cell);
-    activate(next);
-    if (event.shiftKey) range(next);
-  }
+  const extend = event.shiftKey && !head;
+  if (!next || next.matches(extend ? "th" : ".corner")) return;
+  if (extend && cell !== end) begin(cell);
+  activate(next);
+  if (extend) range(next);
+}
+
+// The link answers Enter, and the box Space, by themselves.
+function onHead(event, head) {
+  const [link, box] = [head.querySelector("a"), head.querySelector("input")];
+  if (event.key === "Enter" && event.target === box) link.click();
+  else if (event.key === "x" || event.key === "X" || (event.key === " " && event.target === link)) {
+    box.checked = event.shiftKey || !box.checked;
+    tick(box, event.shiftKey);
+  } else return;
+  event.preventDefault();
 }
 
 function choose(cell, on) {
