@@ -47,3 +47,68 @@ def test_the_menu_of_a_long_name_fits_a_low_window(world: World, browse: Browse,
     page.keyboard.press("ArrowUp")
     expect(menu.get_by_label("Note")).to_be_focused()
     expect(menu.get_by_label("Note")).to_be_in_viewport(ratio=1)
+
+
+HEBREW_ISSUE = "שגיאת רשת במשרדי הצפון"
+
+NAMES = [
+    ("/", HEBREW, ".list .who a"),
+    ("/", HEBREW_ISSUE, ".list .what .title a"),
+    ("/", HEBREW, ".top .me"),
+    ("/matrix", HEBREW, ".matrix thead a"),
+    ("/matrix", HEBREW_ISSUE, ".matrix tbody a"),
+    ("/issues/{issue}", HEBREW_ISSUE, "h1 bdi"),
+    ("/issues/{issue}", HEBREW, ".list .who a"),
+    ("/issues/{issue}", HEBREW, ".history .by"),
+    ("/issues/{issue}/resolve", HEBREW, ".review li bdi"),
+    ("/companies", HEBREW, ".table a"),
+    ("/companies/{company}", HEBREW, "h1 bdi"),
+    ("/companies/{company}", HEBREW_ISSUE, ".list .who a"),
+    ("/account", HEBREW, "h1 bdi"),
+    ("/assignments?on={issue}-{company}", HEBREW, "h1 bdi"),
+]
+
+
+def test_names_from_right_to_left_stand_on_their_own(world: World, browse: Browse) -> None:
+    company = world.given_companies(HEBREW)[HEBREW]
+    issue = world.given_issue(HEBREW_ISSUE, {HEBREW: "new", "Contoso": "new"})
+    page = browse("tess", "/account")
+    page.get_by_label("What others see in the history").fill(HEBREW)
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator("h1")).to_have_text(HEBREW)
+    world.client().call("PUT", f"/api/issues/{HEBREW_ISSUE}", 200, json={"description": "Since noon"})
+
+    for path, name, place in NAMES:
+        page.goto(path.format(issue=issue, company=company))
+        shown = page.locator(place).filter(has_text=name).first
+        expect(shown).to_have_css("direction", "rtl")
+        expect(shown).to_have_css("unicode-bidi", "isolate")
+
+
+def test_a_cut_name_keeps_its_beginning(world: World, browse: Browse) -> None:
+    world.given_companies(HEBREW)
+    world.given_issue("Slow mail", {HEBREW: "new", "Contoso": "new"})
+    page = browse("tess", "/matrix")
+
+    head = page.locator(".matrix thead a").filter(has_text=HEBREW)
+    inside = head.evaluate(
+        """link => {
+          const first = document.createRange(), box = link.getBoundingClientRect();
+          first.setStart(link.firstChild, 0);
+          first.setEnd(link.firstChild, 1);
+          const letter = first.getBoundingClientRect();
+          return letter.top >= box.top && letter.bottom <= box.bottom && link.scrollHeight > link.clientHeight;
+        }"""
+    )
+    assert inside
+
+
+def test_the_menu_and_the_history_follow_the_direction_of_names(world: World, browse: Browse) -> None:
+    world.given_companies(HEBREW, HEBREW_ISSUE)
+    members = [{"company_name": name, "status": "new"} for name in (HEBREW, HEBREW_ISSUE)]
+    issue = world.client().call("POST", "/api/issues", 201, json={"name": "Slow mail", "companies": members})
+    page = browse("tess", f"/issues/{issue['issue_id']}")
+
+    page.locator(".list .status").first.click()
+    expect(page.locator("#status-menu-name")).to_have_css("direction", "rtl")
+    expect(page.locator(".history details bdi")).to_have_count(2)

@@ -179,7 +179,7 @@ def matrix_body(matrix: Matrix) -> str:
         parts.append(
             f"<tr data-issue={row.issue_id}><th scope=row><label class=script>"
             f'<input type=checkbox data-row tabindex=-1 aria-label="All of {name}"></label>'
-            f'<a href="/issues/{row.issue_id}" title="{name}">{name}</a>'
+            f'<a href="/issues/{row.issue_id}" title="{name}" dir=auto>{name}</a>'
         )
         parts.extend([filled[cells[company_id]] if company_id in cells else "<td>" for company_id in ids])
     return "".join(parts)
