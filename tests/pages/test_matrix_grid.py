@@ -1,4 +1,4 @@
-"""The matrix as a grid: ranges that grow and shrink, focus that is always in sight, heads by keyboard, narrow screens."""
+"""The matrix as a grid: ranges that grow and shrink, focus always in sight, heads by keyboard, narrow screens."""
 
 import pytest
 from playwright.sync_api import Locator, Page, expect

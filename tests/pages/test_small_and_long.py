@@ -1,9 +1,10 @@
 """Little room, long names, names written from right to left, and nothing to tick."""
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
-from tests.pages.conftest import NARROW, Browse
+from tests.pages.axe import violations
+from tests.pages.conftest import NARROW, WIDE, Browse
 from tests.world import World
 
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
@@ -112,3 +113,40 @@ def test_the_menu_and_the_history_follow_the_direction_of_names(world: World, br
     page.locator(".list .status").first.click()
     expect(page.locator("#status-menu-name")).to_have_css("direction", "rtl")
     expect(page.locator(".history details bdi")).to_have_count(2)
+
+
+SEVEN = [f"Company {number}" for number in range(1, 8)]
+
+
+def test_what_ticks_all_says_when_not_all_are_shown(world: World, browse: Browse) -> None:
+    world.given_companies(*SEVEN)
+    world.given_issue("Slow mail", dict.fromkeys(SEVEN, "new"))
+    page = browse("tess", "/")
+
+    page.get_by_label("All shown of Slow mail").check()
+
+    expect(page.locator("#picked")).to_have_text("5 selected")
+    expect(page.get_by_label("All of Slow mail")).to_have_count(0)
+
+
+@pytest.mark.parametrize("width", [390, 320])
+def test_a_narrow_issue_has_a_box_for_all(world: World, browse: Browse, width: int) -> None:
+    issue = world.given_issue("Slow mail", {"Contoso": "new", "Fabrikam": "new", "Acme Manufacturing": "closed"})
+    page = browse("tess", f"/issues/{issue}", viewport=NARROW | {"width": width})
+
+    page.get_by_label("All companies that are open").check()
+
+    expect(page.locator("#picked")).to_have_text("2 selected")
+    assert violations(page) == []
+
+
+@pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["wide", "narrow"])
+def test_the_matrix_without_script_has_no_bar_for_what_cannot_be_ticked(
+    world: World, browse: Browse, viewport: dict[str, int]
+) -> None:
+    world.given_issue("Slow mail", {"Contoso": "new"})
+    page = browse("tess", "/matrix", viewport=viewport, java_script_enabled=False)
+
+    expect(page.locator("#bulk")).to_be_hidden()
+    page.goto("/")
+    expect(page.locator("#bulk")).to_be_visible()
