@@ -182,3 +182,16 @@ def test_the_menu_closes_where_one_expects_it(world: World, browse: Browse) -> N
     page.locator("#status-menu-note").focus()
     page.keyboard.press("Tab")
     expect(menu).to_be_hidden()
+
+
+def test_the_key_for_undo_takes_the_last_change_back(world: World, browse: Browse) -> None:
+    world.given_issue("Slow mail", {"Contoso": "new"})
+    page = browse("tess", "/")
+    press(page, "Contoso", "5")
+    expect(page.locator("#toasts")).to_contain_text("Contoso: Resolved")
+
+    page.keyboard.press("u")
+
+    expect(page.locator("#toasts")).to_contain_text("1 taken back.")
+    expect(page.get_by_role("row", name="Contoso").locator(".status")).to_have_text("New")
+    assert stored(world) == {"Contoso": "new"}

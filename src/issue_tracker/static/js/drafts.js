@@ -22,7 +22,6 @@ export function startDrafts() {
     if (!event.target.closest("[data-discard]")) return;
     for (const form of document.querySelectorAll("form[data-draft]")) sessionStorage.removeItem(keyOf(form));
   });
-  keepMenuNotes();
 }
 
 // The server took a form when it led on from it, or drew the same page after it without an error. A browser's own
@@ -104,22 +103,4 @@ function unsent(form, error) {
   note.textContent = `Nothing was sent. ${error.message}`;
   form.before(note);
   return false;
-}
-
-// The note in the menu of a status: there again when the menu opens on the same place, until it was sent.
-function keepMenuNotes() {
-  const menu = document.getElementById("status-menu");
-  const note = document.getElementById("status-menu-note");
-  const place = () => document.getElementById("status-menu-name").textContent;
-  const notes = new Map();
-  let chosen = false;
-  const choosing = (event) => { chosen = Boolean(event.target.closest(".choice")); };
-  menu.addEventListener("click", choosing, true);
-  menu.addEventListener("keydown", (event) => { chosen = event.target !== note && /^[1-6]$/.test(event.key); }, true);
-  menu.addEventListener("beforetoggle", (event) => {
-    if (event.newState === "open") note.value = notes.get(place()) ?? "";
-    else if (chosen) notes.delete(place());
-    else notes.set(place(), note.value);
-    chosen = false;
-  });
 }

@@ -1,6 +1,6 @@
-// The keys: / j k x 1-6 o n ? and Esc. Off while someone types (but Esc leaves a filter), and while a dialog is open.
+// The keys: / j k x 1-6 u o n ? and Esc. Off while someone types (but Esc leaves a filter), and while a dialog is open.
 import { placeOf, STATUSES } from "./places.js";
-import { change } from "./quick-change.js";
+import { change, undoLast } from "./quick-change.js";
 import { clearSelection, tick } from "./selection.js";
 
 export function startKeyboard() {
@@ -36,6 +36,7 @@ function run(event, help) {
     case "k": return step(event.target, -1);
     case "o": return Boolean(place) && open(place);
     case "x": case "X": return Boolean(place) && pick(place, event.shiftKey);
+    case "u": return undoLast();
     case "Escape": clearSelection(); return true;
     default: return false;
   }
