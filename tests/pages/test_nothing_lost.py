@@ -48,7 +48,7 @@ def test_a_tab_in_the_background_takes_no_connection(world: World, browse: Brows
 def test_a_server_that_never_answers_is_said_so(world: World, browse: Browse) -> None:
     world.given_issue("Slow mail", {"Contoso": "new"})
     page = unwatched(browse, "tess", "/", HURRY)
-    page.route("**/api/issues/status/bulk", lambda route: None)
+    page.route("**/assignments/bulk", lambda route: None)
 
     page.get_by_role("row", name="Contoso").locator(".status").focus()
     page.keyboard.press("3")
@@ -133,7 +133,7 @@ def test_a_draft_stays_until_the_server_took_it(world: World, browse: Browse) ->
     page.get_by_label("Description").fill("Half a page of text")
     page.route("**/issues/new", lambda route: route.abort() if route.request.method == "POST" else route.continue_())
     page.get_by_role("button", name="Create issue").click()
-    page.wait_for_function("location.protocol === 'chrome-error:'")
+    page.wait_for_url("chrome-error://**")
 
     page.unroute("**/issues/new")
     page.goto("/companies")

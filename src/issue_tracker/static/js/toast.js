@@ -7,6 +7,7 @@ export function toast(text, { action, run, wrong = false } = {}) {
   box.className = wrong ? "toast wrong" : "toast";
   const words = document.createElement("span");
   words.textContent = text;
+  words.dir = "auto";
   box.append(words);
   let left = SECONDS;
   const close = () => { clearInterval(timer); box.remove(); };
