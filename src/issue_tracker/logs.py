@@ -13,6 +13,19 @@ from issue_tracker.settings import Settings
 FLUSH_AFTER_SECONDS = 0.2
 
 
+class _Line(msgspec.Struct):
+    """A line of the access log: fields and form of every other line."""
+
+    method: str
+    path: str
+    status: int
+    milliseconds: float
+    request_id: str
+    timestamp: str
+    event: str = "request"
+    level: str = "info"
+
+
 class AccessLog:
     """One line for each request, written some at a time: a system call for each would cost more than a short answer.
 
@@ -33,19 +46,10 @@ class AccessLog:
                 "request", method=method, path=path, status=status, milliseconds=milliseconds, request_id=request_id
             )
             return
-        line = {
-            "method": method,
-            "path": path,
-            "status": status,
-            "milliseconds": milliseconds,
-            "request_id": request_id,
-            "event": "request",
-            "level": "info",
-            "timestamp": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
-        }
         if not self._lines:
             asyncio.get_running_loop().call_later(FLUSH_AFTER_SECONDS, self.flush)
-        self._lines.append(self._encode(line))
+        at = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+        self._lines.append(self._encode(_Line(method, path, status, milliseconds, request_id, at)))
 
     def flush(self) -> None:
         """Writes what was noted."""

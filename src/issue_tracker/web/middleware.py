@@ -1,5 +1,6 @@
 """What surrounds every request, outside in: id and access log, headers, path. Pure ASGI; none reads the session."""
 
+import itertools
 import re
 import secrets
 import time
@@ -13,6 +14,11 @@ from issue_tracker.logs import AccessLog
 from issue_tracker.settings import Settings
 
 SANE_REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}")
+
+_numbers = itertools.count()
+_process = secrets.token_hex(8)
+"""Request ids are this process's random number and a count: nobody has to guess them, and a new random number for each
+would be a system call."""
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'self'; base-uri 'none'; object-src 'none'; frame-ancestors 'none'; form-action 'self'"
@@ -46,13 +52,15 @@ class Edge:
         scope["path"] = canonical_path(scope.get("raw_path") or scope["path"].encode())
         started = time.perf_counter()
         status = 0
-        own_headers = [*self.headers, (b"x-request-id", request_id.encode())]
+        id_header = (b"x-request-id", request_id.encode())
 
         async def send_with_headers(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], *own_headers]
+                # A 304 updates the answer that the caller has (RFC 9110, 15.4.5): its other headers stay as they are.
+                own = () if status == 304 else self.headers
+                message["headers"] = [*message["headers"], *own, id_header]
             await send(message)
 
         try:
@@ -84,4 +92,4 @@ def _request_id(headers: Iterable[tuple[bytes, bytes]]) -> str:
     for name, value in headers:
         if name == b"x-request-id" and SANE_REQUEST_ID.fullmatch(value):
             return value.decode()
-    return secrets.token_hex(16)
+    return f"{_process}{next(_numbers):016x}"
