@@ -17,12 +17,12 @@ ENGINES = ("sqlite", "postgresql")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of one database run in one process, so that two processes share the work without sharing data."""
+    """Tests of one folder on one database run in one process: each has a server of its own, and few changes of it."""
     for item in items:
         callspec = getattr(item, "callspec", None)
         engine = callspec.params.get("engine") if callspec else None
         if engine:
-            item.add_marker(pytest.mark.xdist_group(engine))
+            item.add_marker(pytest.mark.xdist_group(f"{item.path.parent.name}-{engine}"))
 
 
 @pytest.fixture(scope="session")
