@@ -1,7 +1,10 @@
 """Script off: plain forms do everything that matters."""
 
+import pytest
 from playwright.sync_api import Page, expect
+from sqlalchemy import delete
 
+from issue_tracker.database.tables import sessions
 from tests.pages.conftest import Browse
 from tests.world import PASSWORD, World
 
@@ -98,3 +101,41 @@ def test_change_many_after_a_review(world: World, browse: Browse) -> None:
     expect(page.get_by_text("1 company set to Resolved.")).to_be_visible()
     expect(page.get_by_role("row", name="Contoso").locator(".status")).to_have_text("New")
     expect(page.get_by_role("row", name="Fabrikam").locator(".status")).to_have_text("Resolved")
+
+
+def test_a_form_outlives_the_session(world: World, browse: Browse) -> None:
+    world.given_companies("Contoso")
+    page = plain(browse, "tess", "/issues/new")
+    page.get_by_label("Name", exact=True).fill("Slow mail")
+    page.get_by_label("Description").fill("Two lines\nthat nobody wants to type <b>twice</b>")
+    page.get_by_label("Companies").fill("Contoso")
+    with world.database.write() as tx:
+        tx.execute(delete(sessions))
+
+    page.get_by_role("button", name="Create issue").click()
+    expect(page.get_by_text("Your session has ended.")).to_be_visible()
+    for password in ("wrong", PASSWORD):
+        page.get_by_label("Email").fill("tess@helpdesk.example")
+        page.get_by_label("Password").fill(password)
+        page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_text("that nobody wants to type <b>twice</b>")).to_be_visible()
+    assert world.client().call("GET", "/api/issues", 200)["total"] == 0
+    page.get_by_role("button", name="Send it now").click()
+
+    expect(page.get_by_role("heading", name="Slow mail")).to_be_visible()
+    issue = world.client().call("GET", "/api/issues/Slow%20mail", 200)
+    assert issue["description"] == "Two lines\nthat nobody wants to type <b>twice</b>"
+    assert [member["company_name"] for member in issue["assignments"]] == ["Contoso"]
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site", None])
+def test_the_form_of_another_site_is_not_kept(world: World, site: str | None) -> None:
+    headers = {"Sec-Fetch-Site": site} if site else {}
+    answer = world.anonymous().post("/issues/new", data={"name": "Planted"}, headers=headers)
+    assert answer.status_code == 303 and "Planted" not in answer.text
+
+
+def test_passwords_are_not_carried(world: World) -> None:
+    form = {"current_password": "an old one", "new_password": "a new one", "next": "/account"}
+    answer = world.anonymous().post("/account/password", data=form, headers={"Sec-Fetch-Site": "same-origin"})
+    assert answer.status_code == 401 and "a new one" not in answer.text and "an old one" not in answer.text

@@ -20,7 +20,7 @@ from issue_tracker.issues.api import NewIssue
 from issue_tracker.web.answer import Answer
 from issue_tracker.web.context import Access, Context
 from issue_tracker.web.navigation import local, redirect
-from issue_tracker.web.pages import Form, PageRoutes, read
+from issue_tracker.web.pages import Form, PageRoutes, carried_form, read
 from issue_tracker.web.templating import Flash, FormView, bare_page, flash_cookie, page
 
 routes = PageRoutes(access=Access.SIGNED_IN)
@@ -39,19 +39,28 @@ def show_login(request: Context) -> Answer:
 
 
 def _login_refused(request: Context, form: Form, error: AppError) -> Answer:
-    return _login(request, FormView(form.values, error), local(form.get("next"), HOME), status=error.status)
+    view = FormView(form.values, error)
+    return _login(request, view, local(form.get("next"), HOME), status=error.status, carried=form.get("carried"))
 
 
-def _login(request: Context, form: FormView, target: str, status: int = 200) -> Answer:
-    return bare_page(request.call, "auth/login.html", status=status, form=form, next=target)
+def _login(request: Context, form: FormView, target: str, status: int = 200, carried: str = "") -> Answer:
+    return bare_page(request.call, "auth/login.html", status=status, form=form, next=target, carried=carried)
 
 
 @routes.post("/login", access=Access.PUBLIC, transaction=False, refused=_login_refused)
 def login(request: Context, form: Form) -> Answer:
-    """Starts a session, as the API does."""
+    """Starts a session, as the API does. A form that came without one is shown, to be sent now."""
     body = read({"email": form.get("email"), "password": form.get("password")}, Credentials)
     signed_in = session_of(request, body)
-    return redirect(local(form.get("next"), HOME), session_cookie(request, signed_in.token, signed_in.expires_at))
+    cookie = session_cookie(request, signed_in.token, signed_in.expires_at)
+    target = local(form.get("next"), HOME)
+    carried = carried_form(form.get("carried"))
+    if carried is None:
+        return redirect(target, cookie)
+    csrf = sessions.csrf_token(signed_in.token)
+    answer = bare_page(request.call, "auth/carried.html", carried=carried, csrf=csrf, next=target)
+    answer.headers.append(("Set-Cookie", cookie))
+    return answer
 
 
 @routes.post("/logout")

@@ -27,9 +27,9 @@ from issue_tracker.web.context import (
     touch,
 )
 from issue_tracker.web.errors import error_answer
-from issue_tracker.web.navigation import here, redirect
+from issue_tracker.web.navigation import here, local, redirect
 from issue_tracker.web.routing import Endpoint, Handler, Routes
-from issue_tracker.web.templating import error_page
+from issue_tracker.web.templating import FormView, bare_page, error_page
 from issue_tracker.web.validation import read_body
 
 T = TypeVar("T")
@@ -84,6 +84,10 @@ class PageEndpoint(Endpoint, frozen=True, kw_only=True):
         """The way to sign in, an error as a page, or as JSON for a module of ours."""
         if wants_json(call):
             return error_answer(error, call)
+        if isinstance(error, Unauthenticated) and (carried := carry(call)):
+            # Script would have asked before it sent the form (static/js/drafts.js); without it, nothing is lost either.
+            said = FormView(said="Your session has ended. Sign in to go on: what you filled in is kept.")
+            return bare_page(call, "auth/login.html", status=401, form=said, next=here(call), carried=carried)
         if isinstance(error, Unauthenticated):
             login = f"/login?{urlencode({'next': here(call)})}"
             return Answer(headers={"HX-Redirect": login}) if "hx-request" in call.headers else redirect(login)
@@ -168,6 +172,33 @@ def _act(endpoint: PageEndpoint, runtime: Runtime, call: Call, identity: Identit
             answer = endpoint.refused(Context(runtime, call, identity, tx), **arguments, error=error)
         answer.headers += list(error.headers.items())
         return answer
+
+
+class Carried(msgspec.Struct, frozen=True):
+    """A form that came without a session: where it was to go, and what it held."""
+
+    path: str
+    fields: list[tuple[str, str]]
+
+
+def carry(call: Call) -> str:
+    """The form of this request as text, for the page that signs in; empty where there is none to keep.
+
+    Only of this site's own pages, so that nobody finds another site's text in front of them; and no passwords.
+    """
+    if call.safe or not call.body or call.headers.get("sec-fetch-site") != "same-origin":
+        return ""
+    fields = [(name, value) for name, value in _form(call).pairs if "password" not in name]
+    return msgspec.json.encode(Carried(call.path, fields)).decode()
+
+
+def carried_form(text: str) -> Carried | None:
+    """What `carry` made, as a page sent it back; None for anything else."""
+    try:
+        found = msgspec.json.decode(text, type=Carried)
+    except msgspec.DecodeError:
+        return None
+    return found if local(found.path, "") == found.path else None
 
 
 def _form(call: Call) -> Form:
