@@ -87,6 +87,8 @@ class Cluster:
             "max_connections": "200",
             "fsync": "on" if self._durable else "off",
             "shared_buffers": "64MB",
+            # Its transactions take numbers, which are part of a list's validator (docs/decisions/0005-etags.md).
+            "autovacuum": "on" if self._durable else "off",
         }
         settings = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
         log = self.folder / "server.log"

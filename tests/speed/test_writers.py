@@ -3,9 +3,11 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from sqlalchemy import func, select
 
 from issue_tracker.actor import command_line
 from issue_tracker.companies.queries import get_company_by_name
+from issue_tracker.database.tables import assignment_tallies, issue_tallies
 from issue_tracker.issues import operations, queries
 from issue_tracker.status import Status
 from tests.events.processes import own_servers
@@ -29,6 +31,16 @@ def test_of_64_writers_at_once_none_is_refused(world: World) -> None:
             codes = at_once(clients, names, urls, changes)
             assert codes == [[200] * len(changes)] * WRITERS
             assert clients[0].call("GET", f"/api/issues?status={changes[-1]}&limit=1", 200)["total"] == WRITERS
+            assert tallied(world) == ({changes[-1]: WRITERS}, WRITERS)
+
+
+def tallied(world: World) -> tuple[dict[str, int], int]:
+    """What the tallies say: assignments by status, and issues."""
+    counted = func.sum(assignment_tallies.c.assignments)
+    by_status = select(assignment_tallies.c.status, counted).group_by(assignment_tallies.c.status)
+    with world.database.read() as tx:
+        found = {status: int(number) for status, number in tx.execute(by_status) if number}
+        return found, int(tx.execute(select(func.sum(issue_tallies.c.issues))).scalar_one())
 
 
 def at_once(clients: list[Client], names: list[str], urls: list[str], changes: tuple[str, ...]) -> list[list[int]]:

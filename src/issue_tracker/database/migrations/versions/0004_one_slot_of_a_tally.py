@@ -1,0 +1,40 @@
+"""On PostgreSQL a change moves exactly one slot of a tally; what was counted before is counted anew.
+
+The statement of 0003 chose a free slot in a subquery that the planner may run again for each row of the table: while
+others committed, it found another free slot each time, and counted a change more than once.
+"""
+
+from alembic import op
+
+revision = "0004"
+down_revision = "0003"
+
+TALLIES = (("issue", "statuses", "integer"), ("assignment", "status", "varchar"))
+
+
+def _function(of: str, by: str, type_: str) -> str:
+    return f"""
+        CREATE OR REPLACE FUNCTION tally_{of}(wanted {type_}, change integer) RETURNS void LANGUAGE plpgsql AS $$
+        DECLARE
+            free bigint;
+        BEGIN
+            SELECT slot INTO free FROM {of}_tallies WHERE {by} = wanted LIMIT 1 FOR UPDATE SKIP LOCKED;
+            IF FOUND THEN
+                UPDATE {of}_tallies SET {of}s = {of}s + change WHERE {by} = wanted AND slot = free;
+            ELSE
+                INSERT INTO {of}_tallies ({by}, slot, {of}s)
+                VALUES (wanted, nextval('{of}_tallies_slot_seq'), change);
+            END IF;
+        END $$
+    """
+
+
+def upgrade() -> None:
+    if op.get_bind().dialect.name == "sqlite":
+        return
+    for of, by, type_ in TALLIES:
+        op.execute(_function(of, by, type_))
+        # Nobody counts meanwhile: writers of an older version wait here, and go on with the new function.
+        op.execute(f"LOCK TABLE {of}s, {of}_tallies IN SHARE ROW EXCLUSIVE MODE")
+        op.execute(f"DELETE FROM {of}_tallies")
+        op.execute(f"INSERT INTO {of}_tallies ({by}, slot, {of}s) SELECT {by}, 0, count(*) FROM {of}s GROUP BY {by}")
