@@ -1,7 +1,8 @@
 """On PostgreSQL a change moves exactly one slot of a tally; what was counted before is counted anew.
 
-The statement of 0003 chose a free slot in a subquery that the planner may run again for each row of the table: while
-others committed, it found another free slot each time, and counted a change more than once.
+The statement of 0003 chose a free slot in a subquery that the planner may run again for each row of the table. A slot
+that the statement has moved already is passed over then, and the next free one is moved, too: a total was too high by
+as many as there were slots, once the table had been analysed while it was small.
 """
 
 from alembic import op
