@@ -7,6 +7,7 @@ Not seen are the driver's own calls elsewhere, such as the beginning and the end
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
+from unittest.mock import patch
 
 from sqlalchemy import Connection, event
 
@@ -35,9 +36,6 @@ def statements(tx: Connection) -> Iterator[list[tuple[str, Any]]]:
         run_many(prepared, used, rows)
 
     event.listen(tx, "before_cursor_execute", note)
-    Prepared.run, Prepared.run_many = noted_run, noted_run_many  # type: ignore[method-assign]
-    try:
+    with patch.object(Prepared, "run", noted_run), patch.object(Prepared, "run_many", noted_run_many):
         yield seen
-    finally:
-        Prepared.run, Prepared.run_many = run, run_many  # type: ignore[method-assign]
         event.remove(tx, "before_cursor_execute", note)

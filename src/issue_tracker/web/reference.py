@@ -254,4 +254,4 @@ def _text(text: str) -> Markup:
 
 
 def _line(text: str) -> Markup:
-    return Markup(_markdown.renderInline(text))  # noqa: S704
+    return Markup(_markdown.renderInline(text))  # noqa: S704 - as above
