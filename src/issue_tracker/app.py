@@ -1,8 +1,8 @@
 """START HERE. The application: its life, its layers, and every route.
 
-`create_app` is what servers run. A request passes `Edge` (request id, security headers, canonical path),
-`AnsweredAgain` (the same request as before, while nothing was committed), Litestar's routing, and then
-`web.routing.perform`, which every route shares: session or token, CSRF, role, validation, handler.
+`create_app` is what servers run. A request passes `Edge` (request id, canonical path, security headers; the same
+request as before is answered there while nothing was committed), Litestar's routing, and then `web.routing.perform`,
+which every route shares: session or token, CSRF, role, validation, handler.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ from issue_tracker.logs import AccessLog, configure_logs
 from issue_tracker.settings import Settings
 from issue_tracker.web import documents, metrics, static
 from issue_tracker.web.context import Runtime
-from issue_tracker.web.kept import AnsweredAgain, KeptAnswers
+from issue_tracker.web.kept import KeptAnswers
 from issue_tracker.web.middleware import Edge
 from issue_tracker.web.routing import Endpoint, litestar_handlers
 from issue_tracker.web.unrouted import Unrouted
@@ -112,8 +112,9 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
         openapi_config=None,
         logging_config=None,
     )
-    routed = AnsweredAgain(litestar, runtime.kept)
-    app: ASGIApp = Edge(metrics.MeasuredRequests(routed) if settings.metrics else routed, settings, access_log)
+    app: ASGIApp = Edge(litestar, settings, access_log, runtime.kept)
+    if settings.metrics:
+        app = metrics.MeasuredRequests(app)
     if settings.trusted_proxies:
         app = ProxyHeadersMiddleware(app, trusted_hosts=settings.trusted_proxies)  # type: ignore[arg-type,assignment]
     return app

@@ -1,5 +1,6 @@
 """Many writers at once: on SQLite they queue and none times out; on PostgreSQL different issues do not wait."""
 
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -7,7 +8,7 @@ from sqlalchemy import delete, func, insert, select, text
 
 from issue_tracker.actor import command_line
 from issue_tracker.companies.queries import get_company_by_name
-from issue_tracker.database.tables import assignment_tallies, issue_tallies
+from issue_tracker.database.tables import assignment_tallies, events, issue_tallies
 from issue_tracker.issues import operations, queries
 from issue_tracker.status import Status
 from tests.events.processes import own_servers
@@ -53,6 +54,35 @@ def at_once(clients: list[Client], names: list[str], urls: list[str], changes: t
 
     with ThreadPoolExecutor(len(clients)) as pool:
         return list(pool.map(write, range(len(clients))))
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(("servers", "share"), [(1, 0.7), (4, 0.3)])
+def test_writers_take_turns(world: World, servers: int, share: float) -> None:
+    """When the first has made all its changes, everybody has made a share of theirs: nearly as many through one
+    process, which serves in the order of asking; a third or so through four that look for their turn.
+    """
+    names = [f"Fault {number}" for number in range(WRITERS)]
+    for name in names:
+        world.given_issue(name, {"Contoso": "new"})
+    clients = [world.client("tess") for _ in names]
+    changes = ("investigating", "new") * 8
+
+    with own_servers(world.server.settings.database_url, *[()] * servers) as started:
+        codes = at_once(clients, names, [server.url for server in started], changes)
+    assert codes == [[200] * len(changes)] * WRITERS
+
+    committed = (
+        select(events.c.issue_name).where(events.c.type == "assignment.status_changed").order_by(events.c.event_id)
+    )
+    made: Counter[str] = Counter()
+    with world.database.read() as tx:
+        for name in tx.execute(committed).scalars():
+            made[name] += 1
+            if made[name] == len(changes):
+                break
+    assert len(made) == WRITERS
+    assert min(made.values()) >= share * len(changes), sorted(made.values())
 
 
 @pytest.mark.parametrize("engine", ["postgresql"], indirect=True)

@@ -30,8 +30,10 @@ PATHS = [
 @pytest.mark.parametrize("path", [*PATHS, "/api/issues?status=new&limit=1"])
 def test_what_did_not_change_is_not_sent_again(fault: World, path: str) -> None:
     client = fault.client("ada")
-    webhook = client.call("POST", "/api/webhooks", 201, json={"url": "https://example.com/"})["id"]
-    path = path.replace("{issue_name}", "Fault").replace("{id}", str(webhook))
+    path = path.replace("{issue_name}", "Fault")
+    if "{id}" in path:
+        webhook = client.call("POST", "/api/webhooks", 201, json={"url": "https://example.com/"})["id"]
+        path = path.replace("{id}", str(webhook))
     first = client.get(path)
     assert first.status_code == 200, first.text
     etag = first.headers["ETag"]

@@ -4,6 +4,7 @@ SQLite: WAL, `synchronous=FULL`, foreign keys on; writers begin with BEGIN IMMED
 PostgreSQL: reads see one snapshot; every wait has a limit, so that a lost server is an answer (503), not a hang.
 """
 
+import sqlite3
 import threading
 import time
 from collections import deque
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, CursorResult, Engine, create_engine, event
+from sqlalchemy import Connection, CursorResult, Engine, PoolProxiedConnection, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -35,6 +36,13 @@ MAPPED, UNMAPPED = "mmap_size=1073741824", "mmap_size=0"
 
 _NEWS = "news"
 """Where a transaction notes, in the connection's `info`, what its commit brings."""
+
+
+WRITE = "BEGIN IMMEDIATE"
+"""How a transaction that writes begins on SQLite."""
+
+LOOK_AGAIN_SECONDS = 0.001
+"""How long a process waits before it looks again whether another one has ended its transaction."""
 
 
 class News(Enum):
@@ -91,7 +99,7 @@ class Database:
         self._doubted_at = 0.0
         self._slots = threading.Semaphore(settings.threads + SPARE_CONNECTIONS)
         self._idle: deque[tuple[Connection, float]] = deque()
-        self._watching: Connection | None = None
+        self._watching: PoolProxiedConnection | None = None
         self.engine = _engine(self.url, settings)
         # Transactions and prepared statements use the driver itself, so its errors come as they are.
         driver: Any = self.engine.dialect.dbapi
@@ -122,9 +130,10 @@ class Database:
             return None
         try:
             if self._watching is None:
-                self._watching = self.engine.connect()
-                _driver(self._watching).execute("PRAGMA busy_timeout=0")
-            return int(_driver(self._watching).execute("PRAGMA data_version").fetchone()[0])
+                self._watching = self.engine.raw_connection()
+                self._watching.cursor().execute("PRAGMA busy_timeout=0")
+            driver: Any = self._watching.dbapi_connection
+            return int(driver.execute("PRAGMA data_version").fetchone()[0])
         except self._unavailable:
             return None
 
@@ -142,7 +151,7 @@ class Database:
             if not self._write_turn.acquire(self.wait_seconds if wait else 0):
                 raise Unavailable
             try:
-                with self._transaction("BEGIN IMMEDIATE", wait=wait) as connection:
+                with self._transaction(WRITE, wait=wait) as connection:
                     yield connection
             finally:
                 self._write_turn.release()
@@ -191,15 +200,29 @@ class Database:
         if self.sqlite and connection.info.get("mapping", MAPPED) != mapping:
             driver.execute(f"PRAGMA {mapping}")
             connection.info["mapping"] = mapping
-        if wait or not self.sqlite:
+        if begin == WRITE:
+            self._begin_writing(driver, self.wait_seconds if wait else 0)
+        else:
             driver.execute(begin)
-            return driver
+        return driver
+
+    def _begin_writing(self, driver: Any, seconds: float) -> None:
+        """SQLite's own waiting looks more and more seldom, up to ten times a second, so that one process of several
+        would starve. All look equally often here.
+        """
+        deadline = time.monotonic() + seconds
         driver.execute("PRAGMA busy_timeout=0")
         try:
-            driver.execute(begin)
+            while True:
+                try:
+                    driver.execute(WRITE)
+                    return
+                except sqlite3.OperationalError as error:
+                    if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline:
+                        raise
+                time.sleep(LOOK_AGAIN_SECONDS)
         finally:
             driver.execute(f"PRAGMA busy_timeout={int(self.wait_seconds * 1000)}")
-        return driver
 
     def _take(self) -> Connection:
         """A connection that works: one that idled for long is asked first, because its server may be gone."""

@@ -17,7 +17,7 @@ class Answer:
     long the caller's credential is good for the same answer (web/kept.py).
     """
 
-    __slots__ = ("_sent", "body", "etag", "headers", "kept_until", "status", "stored_body", "stream")
+    __slots__ = ("_head", "body", "etag", "headers", "kept_until", "status", "stored_body", "stream")
 
     def __init__(
         self,
@@ -35,7 +35,7 @@ class Answer:
         self.etag = etag
         self.stored_body: bytes | None = None
         self.kept_until: datetime | None = None
-        self._sent: list[tuple[bytes, bytes]] | None = None
+        self._head: list[tuple[bytes, bytes]] | None = None
         self.headers: list[tuple[str, str]] = list(headers.items() if isinstance(headers, Mapping) else headers)
         if media_type is not None:
             self.headers.append(("Content-Type", media_type))
@@ -57,12 +57,16 @@ class Answer:
         """204."""
         return cls(status=204)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._sent is None:
-            self._sent = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in self.headers]
+    def head(self) -> list[tuple[bytes, bytes]]:
+        """The headers as they are sent."""
+        if self._head is None:
+            self._head = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in self.headers]
             if self.stream is None and self.status not in (204, 304):
-                self._sent.append((b"content-length", str(len(self.body)).encode()))
-        await send({"type": "http.response.start", "status": self.status, "headers": self._sent})
+                self._head.append((b"content-length", str(len(self.body)).encode()))
+        return self._head
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": self.status, "headers": self.head()})
         if self.stream is None:
             await send({"type": "http.response.body", "body": self.body, "more_body": False})
             return

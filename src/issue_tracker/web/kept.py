@@ -4,12 +4,12 @@ SQLite only, where `PRAGMA data_version` tells whether any other connection, of 
 less than the way to a worker thread and back (docs/decisions/0014).
 """
 
+import asyncio
 from collections.abc import Hashable
 from datetime import datetime
 
 import msgspec
-from litestar.enums import ScopeType
-from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
+from litestar.types import HTTPScope
 
 from issue_tracker.clock import now
 from issue_tracker.database.engine import Database
@@ -27,10 +27,11 @@ ENTRY = 1024
 
 
 class Kept(msgspec.Struct, frozen=True, gc=False):
-    """One answer, good until then while nobody commits, and the template of the route that gave it."""
+    """One answer, good until then while nobody commits; the path that it was logged by, and its route's template."""
 
     answer: Answer
     until: datetime
+    path: str
     route: str
 
 
@@ -42,16 +43,26 @@ class KeptAnswers:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._version: int | None = None
+        self._looked = False
         self._answers: dict[Hashable, Kept] = {}
         self._size = 0
 
     def version(self) -> int | None:
-        """The state of the database: another number after every commit; None where that cannot be told at once."""
-        version = self._database.data_version()
-        if version != self._version:
-            self._forget()
-            self._version = version
-        return version
+        """The state of the database: another number after every commit; None where that cannot be told at once.
+
+        Whatever else the event loop does in this turn was there before the first look, so it shares that look.
+        """
+        if not self._looked:
+            version = self._database.data_version()
+            if version != self._version:
+                self._forget()
+                self._version = version
+            self._looked = True
+            asyncio.get_running_loop().call_soon(self._look_again)
+        return self._version
+
+    def _look_again(self) -> None:
+        self._looked = False
 
     def find(self, scope: HTTPScope) -> Kept | None:
         """The answer to the same request, if nobody has committed since and its credential is still good."""
@@ -70,28 +81,13 @@ class KeptAnswers:
             return
         if self._size + size > LIMIT:
             self._forget()
-        self._answers[_same(call.scope)] = Kept(answer, answer.kept_until, call.scope["path_template"])
+        route = call.scope["path_template"]
+        self._answers[_same(call.scope)] = Kept(answer, answer.kept_until, call.scope["path"], route)
         self._size += size
 
     def _forget(self) -> None:
         self._answers.clear()
         self._size = 0
-
-
-class AnsweredAgain:
-    """Answers repeated requests before routing; all others go to the application inside, which says what to keep."""
-
-    def __init__(self, app: ASGIApp, kept: KeptAnswers) -> None:
-        self.app = app
-        self.kept = kept
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        known = self.kept.find(scope) if scope["type"] == ScopeType.HTTP else None
-        if known is None:
-            await self.app(scope, receive, send)
-        else:
-            scope["path_template"] = known.route  # as Litestar notes it, for the metrics
-            await known.answer(scope, receive, send)
 
 
 def _same(scope: HTTPScope) -> Hashable:

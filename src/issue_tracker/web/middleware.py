@@ -1,4 +1,4 @@
-"""What surrounds every request, outside in: id and access log, headers, path. Pure ASGI; none reads the session."""
+"""What surrounds every request: its id, its line in the log, its headers, its path. Pure ASGI; reads no session."""
 
 import itertools
 import re
@@ -8,10 +8,11 @@ from collections.abc import Iterable
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from litestar.enums import ScopeType
-from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 from issue_tracker.logs import AccessLog
 from issue_tracker.settings import Settings
+from issue_tracker.web.kept import KeptAnswers
 
 SANE_REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}")
 
@@ -26,11 +27,15 @@ CONTENT_SECURITY_POLICY = (
 
 
 class Edge:
-    """The outermost layer: gives each request an id, its canonical path, and each answer its security headers."""
+    """Gives each request an id, a canonical path and its line in the log, and each answer its security headers.
 
-    def __init__(self, app: ASGIApp, settings: Settings, access_log: AccessLog) -> None:
+    A request that was answered before, while nothing was committed, gets its answer here (docs/decisions/0014).
+    """
+
+    def __init__(self, app: ASGIApp, settings: Settings, access_log: AccessLog, kept: KeptAnswers) -> None:
         self.app = app
         self.access_log = access_log
+        self.kept = kept
         self.headers: list[tuple[bytes, bytes]] = [
             (b"content-security-policy", CONTENT_SECURITY_POLICY.encode()),
             (b"x-content-type-options", b"nosniff"),
@@ -46,29 +51,43 @@ class Edge:
         if scope["type"] != ScopeType.HTTP:
             await self.app(scope, receive, send)
             return
+        started = time.perf_counter()
         request_id = _request_id(scope["headers"])
+        known = self.kept.find(scope)
+        if known is not None:
+            answer = known.answer
+            scope["path"], scope["path_template"] = known.path, known.route
+            headers = self._headers(answer.status, answer.head(), request_id)
+            await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+            await send({"type": "http.response.body", "body": answer.body, "more_body": False})
+            self._log(scope, answer.status, started, request_id)
+            return
         # A lifespan state of the server's is shared by all requests; this one is the request's own.
         scope["state"] = {**scope.get("state", {}), "request_id": request_id}
         scope["path"] = canonical_path(scope.get("raw_path") or scope["path"].encode())
-        started = time.perf_counter()
         status = 0
-        id_header = (b"x-request-id", request_id.encode())
 
         async def send_with_headers(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                # A 304 updates the answer that the caller has (RFC 9110, 15.4.5): its other headers stay as they are.
-                own = () if status == 304 else self.headers
-                message["headers"] = [*message["headers"], *own, id_header]
+                message["headers"] = self._headers(status, message["headers"], request_id)
             await send(message)
 
         try:
             await self.app(scope, receive, send_with_headers)
         finally:
-            if self.access_log.wanted:
-                milliseconds = round((time.perf_counter() - started) * 1000, 1)
-                self.access_log.note(scope["method"], scope["path"], status, milliseconds, request_id)
+            self._log(scope, status, started, request_id)
+
+    def _headers(self, status: int, given: Iterable[tuple[bytes, bytes]], request_id: str) -> list[tuple[bytes, bytes]]:
+        # A 304 updates the answer that the caller has (RFC 9110, 15.4.5): its other headers stay as they are.
+        own = () if status == 304 else self.headers
+        return [*given, *own, (b"x-request-id", request_id.encode())]
+
+    def _log(self, scope: HTTPScope, status: int, started: float, request_id: str) -> None:
+        if self.access_log.wanted:
+            milliseconds = round((time.perf_counter() - started) * 1000, 1)
+            self.access_log.note(scope["method"], scope["path"], status, milliseconds, request_id)
 
 
 def canonical_path(raw_path: bytes) -> str:
