@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from tests.pages.axe import violations
 from tests.pages.conftest import NARROW, WIDE, Browse
-from tests.world import World
+from tests.world import PASSWORD, World
 
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
@@ -134,6 +134,28 @@ def test_forms_with_errors(world: World, browse: Browse) -> None:
     page.get_by_role("button", name="Create").click()
     expect(page.locator(".wrong").first).to_be_visible()
     assert violations(page) == []
+
+
+@pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["wide", "narrow"])
+def test_a_form_that_came_without_a_session(world: World, browse: Browse, viewport: dict[str, int]) -> None:
+    """As it comes from a browser without script; axe needs script, so the form is made and sent past ours."""
+    page = browse(None, "/login", viewport=viewport)
+    page.evaluate("""() => {
+        const form = Object.assign(document.createElement("form"), { method: "post", action: "/issues/new" });
+        for (const [name, value] of [["name", "Slow mail"], ["description", "Packet loss. ".repeat(40)]])
+            form.append(Object.assign(document.createElement("input"), { name, value }));
+        document.body.append(form);
+        form.submit();
+    }""")
+    expect(page.get_by_text("what you filled in is kept")).to_be_visible()
+    assert violations(page) == []
+    page.get_by_label("Email").fill("tess@helpdesk.example")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+
+    expect(page.get_by_role("button", name="Send it now")).to_be_visible()
+    assert violations(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
 def test_the_theme_is_remembered(world: World, browse: Browse) -> None:

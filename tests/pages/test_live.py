@@ -194,3 +194,50 @@ def test_a_company_filter_in_any_case_hears_of_its_company(world: World, browse:
     world.given_issue("Broken phones")
     change(world, company, "new", issue="Broken phones")
     expect(page.locator("#updates")).to_be_visible()
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_only_what_the_search_finds_is_news(world: World, browse: Browse) -> None:
+    """The description too is searched, of which an event says nothing: the page asks the server."""
+    world.given_issue("Slow mail", {"Contoso": "new"}, "The relay drops packets.")
+    page = browse("tess", "/?search=relay")
+    expect(page.locator("#connection")).to_have_attribute("data-state", "live")
+
+    with page.expect_response("**/?search=relay"):
+        world.given_issue("Broken phones", {"Contoso": "new"}, "No tone.")
+        change(world, "Contoso", "resolved", issue="Broken phones")
+    with page.expect_response("**/?search=relay"):
+        world.given_issue("Lost faxes", description="Sent by the same relay.")
+    expect(page.locator("#updates")).to_have_text("1 update, show")
+
+    page.locator("#updates").click()
+    expect(page.locator(".list .title")).to_have_text(["Lost faxes", "Slow mail"])
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(("query", "news"), [("status=resolved", False), ("open=false", False), ("open=true", True)])
+def test_only_what_the_status_filter_asks_for_is_news(world: World, browse: Browse, query: str, news: bool) -> None:
+    world.given_issue("Slow mail", {"Contoso": "resolved", "Fabrikam": "new"})
+    world.given_issue("Broken phones", {"Contoso": "new"})
+    page = browse("tess", f"/?{query}&companyName=Contoso")
+    expect(page.locator("#connection")).to_have_attribute("data-state", "live")
+
+    world.given_issue("Lost faxes", {"Contoso": "investigating"})
+    change(world, "Contoso", "monitoring", issue="Lost faxes")
+    world.given_issue("Lost keys", {"Contoso": "resolved"})
+
+    expect(page.locator("#updates")).to_have_text(re.compile("[23] updates, show" if news else "1 update, show"))
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_a_filter_for_what_is_done_outlives_the_next_one(world: World, browse: Browse) -> None:
+    world.given_issue("Slow mail", {"Contoso": "resolved", "Fabrikam": "closed", "Acme Manufacturing": "new"})
+    page = browse("tess", "/?open=false")
+    expect(page.get_by_role("checkbox", name="Resolved and closed only")).to_be_checked()
+
+    page.get_by_role("checkbox", name="Closed", exact=True).check()
+    page.wait_for_url("**/?status=closed&open=false")
+    expect(page.locator(".list .who")).to_have_text(["Fabrikam"])
+
+    page.get_by_role("checkbox", name="Resolved and closed only").uncheck()
+    page.wait_for_url("**/?status=closed")

@@ -103,6 +103,47 @@ def test_change_many_after_a_review(world: World, browse: Browse) -> None:
     expect(page.get_by_role("row", name="Fabrikam").locator(".status")).to_have_text("Resolved")
 
 
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_with_nothing_ticked_the_note_is_still_there(world: World, browse: Browse) -> None:
+    world.given_issue("Slow mail", {"Contoso": "new"})
+    page = plain(browse, "tess", "/?search=mail")
+    page.locator(".bulk [name=note]").fill('The relay is "back"; see 日本')
+
+    page.get_by_role("button", name="Resolved").click()
+    expect(page.get_by_role("alert").filter(has_text="Tick at least one company.")).to_be_visible()
+    assert page.url.endswith("/?search=mail")
+    expect(page.locator(".bulk [name=note]")).to_have_value('The relay is "back"; see 日本')
+
+    page.get_by_role("row", name="Contoso").get_by_role("checkbox", name="Contoso").check()
+    page.get_by_role("button", name="Resolved").click()
+    page.get_by_role("button", name="Resolve").click()
+    expect(page.get_by_text("1 company set to Resolved.")).to_be_visible()
+    expect(page.locator(".bulk [name=note]")).to_have_value("")
+    [event, *_] = world.client().call("GET", "/api/events", 200)["items"]
+    assert (event["to"], event["note"]) == ("resolved", 'The relay is "back"; see 日本')
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_after_two_refusals_the_way_back_is_the_page(world: World, browse: Browse) -> None:
+    """The address is then one that takes only what is posted."""
+    issue_id = world.given_issue("Slow mail", {"Contoso": "new"})
+    world.given_issue("Broken phones")
+    page = plain(browse, "tess", f"/issues/{issue_id}")
+    for name in ("Broken phones", "broken PHONES"):
+        page.locator("details", has=page.locator("[name=name]")).evaluate("details => (details.open = true)")
+        page.get_by_label("Name", exact=True).fill(name)
+        page.get_by_role("button", name="Save").click()
+        expect(page.locator("#f-name-about")).to_contain_text("exists already")
+    assert page.url.endswith("/edit")
+
+    page.get_by_role("row", name="Contoso").locator(".status").click()
+    page.get_by_label("Monitoring").check()
+    page.get_by_role("button", name="Set status").click()
+
+    assert page.url.endswith(f"/issues/{issue_id}")
+    expect(page.get_by_role("row", name="Contoso").locator(".status")).to_have_text("Monitoring")
+
+
 def test_a_form_outlives_the_session(world: World, browse: Browse) -> None:
     world.given_companies("Contoso")
     page = plain(browse, "tess", "/issues/new")

@@ -38,11 +38,17 @@ DOTTED = {
 }
 
 
+class Name(str):
+    """What somebody called something: shown apart from the sentence, whichever way it is written."""
+
+    __slots__ = ()
+
+
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """One line of a history. `companies` names them where one request changed several in the same way."""
 
     actor: str
-    text: str
+    words: Sequence[str]
     at: str
     to: str | None = None
     via: str | None = None
@@ -99,7 +105,7 @@ def last_move(tx: Connection, actor: Actor, issue_id: int, company_id: int) -> E
     """Who last assigned, moved or took off a company in an issue, and when."""
     conditions = [events.c.issue_id == issue_id, events.c.company_id == company_id, events.c.audit.is_(False)]
     found = _history(tx, actor, conditions, "").entries
-    return found[0] if found else Entry(actor="Someone", text="", at="")
+    return found[0] if found else Entry(actor="Someone", words=(), at="")
 
 
 def _history(
@@ -142,7 +148,7 @@ def _entry(rows: Sequence[Row[Any]], *, issue: bool, company: bool) -> Entry:
     edited_description = type_ is EventType.ISSUE_UPDATED and row.note == "description"
     return Entry(
         actor=row.actor_name,
-        text=" ".join(_words(row, type_, len(rows), issue=issue, company=company)),
+        words=[word for word in _words(row, type_, len(rows), issue=issue, company=company) if word],
         at=iso(row.at),
         to=row.to_value if row.to_value in statuses and type_.value.startswith("assignment.") else None,
         via=None if row.channel == "session" else row.channel,
@@ -152,31 +158,27 @@ def _entry(rows: Sequence[Row[Any]], *, issue: bool, company: bool) -> Entry:
 
 
 def _words(row: Row[Any], type_: EventType, count: int, *, issue: bool, company: bool) -> Iterator[str]:
-    named = f"“{row.issue_name}”"
-    who = f"{count} companies" if count > 1 else row.company_name
+    named = Name(f"“{row.issue_name}”")
+    who = f"{count} companies" if count > 1 else Name(row.company_name)
     label = Status(row.to_value).label if row.to_value and type_.value.startswith("assignment.") else ""
     match type_:
         case EventType.ISSUE_CREATED:
-            yield f"created {named if issue else 'the issue'}"
+            yield from ("created", named if issue else "the issue")
         case EventType.ISSUE_DELETED:
-            yield f"deleted {named}"
+            yield from ("deleted", named)
         case EventType.ISSUE_UPDATED if row.note == "description":
-            yield f"changed the description of {named}" if issue else "changed the description"
+            yield from ("changed the description of", named) if issue else ("changed the description",)
         case EventType.ISSUE_UPDATED:
-            yield f"renamed “{row.from_value}” to {named}"
+            yield from ("renamed", Name(f"“{row.from_value}”"), "to", named)
         case EventType.ASSIGNMENT_CREATED:
-            yield f"added {who}" if company else f"added to {named}"
-            if issue and company:
-                yield f"to {named}"
+            yield from ("added", who) if company else ("added to", named)
+            yield from ("to", named) if issue and company else ()
             yield f"as {label}"
         case EventType.ASSIGNMENT_STATUS_CHANGED:
-            yield f"set {who} to {label}" if company else f"set {named} to {label}"
-            if issue and company:
-                yield f"on {named}"
+            yield from ("set", who if company else named, f"to {label}")
+            yield from ("on", named) if issue and company else ()
         case EventType.ASSIGNMENT_DELETED:
-            yield f"removed {who}" if company else f"removed from {named}"
-            if issue and company:
-                yield f"from {named}"
+            yield from ("removed", who) if company else ("removed from", named)
+            yield from ("from", named) if issue and company else ()
         case _:
-            yield DOTTED.get(type_, type_.value)
-            yield row.company_name or row.to_value or ""
+            yield from (DOTTED.get(type_, type_.value), Name(row.company_name or row.to_value or ""))

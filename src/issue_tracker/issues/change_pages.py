@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from issue_tracker.clock import iso, now
 from issue_tracker.companies.queries import Company, get_companies_by_id
-from issue_tracker.errors import Invalid, NotFound
+from issue_tracker.errors import AppError, Invalid, NotFound
 from issue_tracker.events.history import last_move
 from issue_tracker.issues import queries
 from issue_tracker.issues.bulk import BulkResult, Outcome, set_statuses
@@ -27,7 +27,7 @@ from issue_tracker.web.answer import Answer
 from issue_tracker.web.context import Context
 from issue_tracker.web.navigation import local, redirect
 from issue_tracker.web.pages import Form, PageRoutes, read, wants_json
-from issue_tracker.web.templating import Flash, flash_cookie, fragment, page
+from issue_tracker.web.templating import COOKIE_LIMIT, Flash, flash_cookie, fragment, page
 
 routes = PageRoutes()
 
@@ -148,7 +148,18 @@ def _choose(request: Context, asked: Asked, back: str, note: str = "", moved: Mo
     return page(request, "issues/change.html", place="issues", status=code, change=choice, next=back)
 
 
-@routes.post("/assignments/review", transaction=False)
+def _nothing_ticked(request: Context, form: Form, error: AppError) -> Answer:
+    """Back to where nothing was ticked, with the note that was typed, if a cookie can hold it.
+
+    Any other refusal is an error page; the browser's way back has the form as it was filled in.
+    """
+    cookie = flash_cookie(Flash(error.detail, note=form.get("note"), wrong=True))
+    if not isinstance(error, _NothingTicked) or len(cookie) > COOKIE_LIMIT:
+        raise error
+    return redirect(local(form.get("next")), cookie)
+
+
+@routes.post("/assignments/review", transaction=False, refused=_nothing_ticked)
 def review_selection(request: Context, form: Form) -> Answer:
     """Says who would change, and who is skipped and why. Changes nothing."""
     with request.database.read() as tx:
@@ -285,10 +296,10 @@ def _asked(tx: Connection, request: Context, places: Sequence[str], *, lock: boo
     for place in dict.fromkeys(places):
         found = _on.fullmatch(place)
         if found is None:
-            raise Invalid("Tick at least one company." if not place else "The form names something that cannot be.")
+            raise Invalid("The form names something that cannot be.") if place else _NothingTicked()
         chosen.setdefault(int(found[1]), {})[int(found[2])] = found[3]
     if not chosen:
-        raise Invalid("Tick at least one company.")
+        raise _NothingTicked
     known = get_companies_by_id(tx, {company_id for ids in chosen.values() for company_id in ids})
     asked = []
     for issue_id in sorted(chosen):
@@ -299,6 +310,11 @@ def _asked(tx: Connection, request: Context, places: Sequence[str], *, lock: boo
         seen = {company_id: status for company_id, status in chosen[issue_id].items() if status is not None}
         asked.append(Asked(issue, [known[company_id] for company_id in chosen[issue_id]], seen))
     return asked
+
+
+class _NothingTicked(Invalid):
+    def __init__(self) -> None:
+        super().__init__("Tick at least one company.")
 
 
 def _why(result: BulkResult) -> str:

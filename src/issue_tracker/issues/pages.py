@@ -49,7 +49,7 @@ class ListView(msgspec.Struct, kw_only=True):
 
     search: str = ""
     statuses: list[str] = []
-    open: bool = False
+    open: str = ""
     company_name: str = ""
     companies: Sequence[tuple[str, str]] = ()
     since: str = ""
@@ -121,7 +121,7 @@ def _found(request: Context, path: str, limit: int) -> tuple[ListView, Filters |
     view = ListView(
         search=query.search,
         statuses=[status.value for status in query.status],
-        open=query.open is True,
+        open="" if query.open is None else str(query.open).lower(),
         company_name=query.company_name,
         companies=[(str(each), get_company(request.tx, each).name) for each in dict.fromkeys(query.company_id)],
         since=dict(shared).get("updatedSince", "") if query.updated_since else "",
@@ -155,7 +155,7 @@ def _wrong(asked: Sequence[tuple[str, str]], refused: AppError) -> ListView:
     return ListView(
         search=given.get("search", ""),
         statuses=[value for name, value in asked if name == "status"],
-        open=given.get("open") == "true",
+        open=given.get("open", ""),
         company_name=given.get("companyName", ""),
         companies=[(value, f"company {value}") for name, value in asked if name == "companyId"],
         since=given.get("updatedSince", ""),
@@ -250,7 +250,7 @@ class _ChangedMeanwhile(AppError):
 
     def __init__(self, edit: Entry | None) -> None:
         super().__init__("Someone else changed this after you opened it.")
-        self.edit = edit or Entry(actor="Someone", text="", at="")
+        self.edit = edit or Entry(actor="Someone", words=(), at="")
 
 
 @routes.post("/issues/{issue_id}/edit", refused=_edit_refused)

@@ -1,23 +1,24 @@
 """Where a reader is, and where to send them next: always a path on this site."""
 
-from urllib.parse import quote, urlsplit
+from urllib.parse import parse_qsl, quote
 
 from issue_tracker.web.answer import Answer
 from issue_tracker.web.call import Call
 
+HERE = "_here"
+
 
 def here(call: Call) -> str:
-    """The page that the reader is looking at: this one, or the one that a form was posted from."""
+    """The page that the reader is looking at: this one, or the one that the form of this request was first shown on.
+
+    Every form says so in its field `_here`. The address that it was sent from does not: after a refusal that is the
+    form's own, which may take nothing but posts.
+    """
     if call.safe:
         query = call.scope["query_string"].decode("latin-1")
         return f"{call.path}?{query}" if query else call.path
-    try:
-        came_from = urlsplit(call.headers.get("referer", ""))
-    except ValueError:
-        return "/"
-    if came_from.netloc != call.headers.get("host") or not came_from.path.startswith("/"):
-        return "/"
-    return local(f"{came_from.path}?{came_from.query}" if came_from.query else came_from.path)
+    fields = parse_qsl((call.body or b"").decode("utf-8", "replace"), errors="replace")
+    return local(dict(fields).get(HERE, ""))
 
 
 def local(target: str, default: str = "/") -> str:

@@ -27,7 +27,7 @@ from issue_tracker.web.context import (
     touch,
 )
 from issue_tracker.web.errors import error_answer
-from issue_tracker.web.navigation import here, local, redirect
+from issue_tracker.web.navigation import HERE, here, local, redirect
 from issue_tracker.web.routing import Endpoint, Handler, Routes
 from issue_tracker.web.templating import FormView, bare_page, error_page
 from issue_tracker.web.validation import read_body
@@ -36,11 +36,11 @@ T = TypeVar("T")
 
 
 class Form:
-    """What a form post carried, without its CSRF token."""
+    """What a form post carried, without its CSRF token and the page that it was on."""
 
     def __init__(self, pairs: list[tuple[str, str]]) -> None:
         self.csrf = next((value for name, value in pairs if name == "_csrf"), None)
-        self.pairs = [(name, value.replace("\r\n", "\n")) for name, value in pairs if name != "_csrf"]
+        self.pairs = [(name, value.replace("\r\n", "\n")) for name, value in pairs if name not in ("_csrf", HERE)]
 
     def get(self, name: str, default: str = "") -> str:
         """The first value of a field."""

@@ -1,5 +1,6 @@
 """Templates to answers: what every page shows around its content, escaping, compression."""
 
+import base64
 import gzip
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from issue_tracker.actor import Role
 from issue_tracker.auth.passwords import MINIMUM
 from issue_tracker.auth.sessions import csrf_token
 from issue_tracker.errors import AppError, FieldError
+from issue_tracker.events.history import Name
 from issue_tracker.events.order import Seen
 from issue_tracker.status import LABELS
 from issue_tracker.web.answer import Answer
@@ -34,10 +36,14 @@ class User(msgspec.Struct, frozen=True):
 
 
 class Flash(msgspec.Struct, frozen=True):
-    """What the step before this page did; `undo` is the request id that takes it back."""
+    """What the step before this page did, or why it did nothing. `undo` is the request id that takes it back, `note`
+    what was typed and was not used.
+    """
 
     text: str
     undo: str | None = None
+    note: str = ""
+    wrong: bool = False
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,6 +119,7 @@ environment = Environment(
     lstrip_blocks=True,
 )
 environment.filters["utc"] = _utc
+environment.tests["name"] = lambda word: isinstance(word, Name)
 environment.globals["asset"] = asset_path
 ENTRIES = ("js/main.js", "js/reference.js")
 environment.globals["modules"] = sorted(name[3:] for name in ASSETS if name.startswith("js/") and name not in ENTRIES)
@@ -167,7 +174,7 @@ def fragment(request: Context, template: str, **content: Any) -> Answer:
     """A part of a page, for a module of ours that puts it in its place."""
     token = request.identity.session_token
     assert token is not None
-    return _html(request.call, template, Page(csrf=csrf_token(token)), 200, content)
+    return _html(request.call, template, Page(csrf=csrf_token(token), here=here(request.call)), 200, content)
 
 
 def error_page(call: Call, error: AppError) -> Answer:
@@ -205,15 +212,19 @@ TITLES = {
 }
 
 
+COOKIE_LIMIT = 4096
+"""Bytes of a cookie with its attributes that browsers are bound to keep (RFC 6265, 6.1)."""
+
+
 def flash_cookie(flash: Flash) -> str:
     """The Set-Cookie value that carries a flash over a redirect."""
-    text = msgspec.json.encode(flash).hex()
+    text = base64.urlsafe_b64encode(msgspec.json.encode(flash)).decode()
     return f"flash={text}; Path=/; Max-Age=60; HttpOnly; SameSite=Lax"
 
 
 def _flash(call: Call) -> Flash | None:
     try:
-        return msgspec.json.decode(bytes.fromhex(call.cookie("flash") or ""), type=Flash)
+        return msgspec.json.decode(base64.urlsafe_b64decode(call.cookie("flash") or ""), type=Flash)
     except (ValueError, msgspec.DecodeError):
         return None
 

@@ -1,15 +1,18 @@
 // Others' changes: in place and briefly highlighted where they are shown, counted behind a button where they are not.
 import { isOwn } from "./api.js";
-import { highlight, paint, placesOf } from "./places.js";
-import { redraw } from "./redraw.js";
+import { highlight, paint, placesOf, STATUSES } from "./places.js";
+import { pageAnew, redraw } from "./redraw.js";
 import { refresh } from "./results.js";
 import { Stream } from "./stream.js";
 
 const WORDS = { live: "live", waiting: "connecting", broken: "no connection", "signed-out": "signed out" };
 const HIDDEN = 20000;
 const FRESH = 6000;
+const PAUSE = 400;
 const fading = new WeakMap();
+const unsure = [];
 let pending = 0;
+let asking = null;
 
 export function startLive() {
   const indicator = document.getElementById("connection");
@@ -53,7 +56,7 @@ function take(event) {
     for (const place of places) if (place.element.matches("td")) paint(place, null);
   }
   const shown = places.length > 0 && (event.type !== "assignment.deleted" || places[0].element.matches("td"));
-  if (!shown && !(mine && places.length)) count();
+  if (!shown && !(mine && places.length)) (certain(event) ? count : ask)(event);
   if (places.length || !narrowed()) tally(event);
   if (document.querySelector(`[data-redraw][id], tbody[data-issue="${event.issue_id}"] [data-redraw]`)) redraw();
 }
@@ -101,8 +104,41 @@ function relevant(event) {
   }
   const ids = asked.getAll("companyId").filter(Boolean);
   return event.type.startsWith("assignment.")
-    ? named("companyName", event.company_name) && (!ids.length || ids.includes(String(event.company_id)))
+    ? named("companyName", event.company_name) && (!ids.length || ids.includes(String(event.company_id))) && [event.from, event.to].some(wanted)
     : tracked;
+}
+
+// Whether the filters ask for assignments in this status.
+function wanted(status) {
+  const asked = new URLSearchParams(location.search);
+  const statuses = asked.getAll("status").filter(Boolean);
+  const open = STATUSES.indexOf(status) < STATUSES.indexOf("resolved");
+  return Boolean(status) && (!statuses.length || statuses.includes(status)) && (!asked.get("open") || asked.get("open") === String(open));
+}
+
+// Whether the page can tell by itself that this event belongs to it.
+function certain(event) {
+  const asked = new URLSearchParams(location.search);
+  const filters = event.type.startsWith("assignment.")
+    ? ["search", "updatedSince"]
+    : ["search", "updatedSince", "status", "open", "companyName", "companyId"];
+  const listed = document.getElementById("filters");
+  return !listed || !filters.some((name) => asked.get(name)) || Boolean(document.querySelector(`[data-issue="${event.issue_id}"]`));
+}
+
+// Only the server knows whether a search finds an issue that is not shown: what it would show now is looked at.
+function ask(event) {
+  unsure.push(event);
+  clearTimeout(asking);
+  asking = setTimeout(settle, PAUSE);
+}
+
+async function settle() {
+  const events = unsure.splice(0);
+  const anew = await pageAnew();
+  for (const event of events) {
+    if (!drawn(event.event_id) && (!anew || anew.querySelector(`[data-issue="${event.issue_id}"]`))) count();
+  }
 }
 
 // As the server compares names: upper case first, because that is how "ß" and "ss" meet.

@@ -14,12 +14,17 @@ export function redraw() {
 
 async function fetchParts() {
   const asked = due;
-  const response = await fetch(ownPath(), { headers: { Accept: "text/html" }, signal: AbortSignal.timeout(15000) }).catch(() => null);
-  if (!response?.ok || response.redirected) return;
-  const text = await response.text().catch(() => "");
-  if (!text || due !== asked) return;
-  const anew = new DOMParser().parseFromString(text, "text/html");
+  const anew = await pageAnew();
+  if (!anew || due !== asked) return;
   put([...document.querySelectorAll("[data-redraw]")].map((part) => [part, counterpart(anew, part)]));
+}
+
+// This page as it would be drawn now; null where it cannot be had.
+export async function pageAnew() {
+  const response = await fetch(ownPath(), { headers: { Accept: "text/html" }, signal: AbortSignal.timeout(15000) }).catch(() => null);
+  if (!response?.ok || response.redirected) return null;
+  const text = await response.text().catch(() => "");
+  return text ? new DOMParser().parseFromString(text, "text/html") : null;
 }
 
 const counterpart = (page, part) => (part.id
