@@ -50,6 +50,26 @@ def test_a_company_is_added_archived_and_deleted(world: World, browse: Browse) -
     expect(page.get_by_text("Deleted Northwind.")).to_be_visible()
 
 
+AGENTS = {
+    "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0": "Firefox 128 on Linux",
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) "
+    "Chrome/129.0.0.0 Safari/537.36 Edg/129.0.0.0": "Edge 129 on Windows",
+    "curl/8.1": "curl 8",
+    "our <b>own</b> script": "our <b>own</b> script",
+    "": "unknown",
+}
+
+
+def test_sessions_are_told_by_the_names_of_browsers(world: World, browse: Browse) -> None:
+    for agent in AGENTS:
+        client = world.anonymous(headers={"User-Agent": agent})
+        client.call("POST", "/api/auth/login", 200, json={"email": "tess@helpdesk.example", "password": PASSWORD})
+
+    page = browse("tess", "/account")
+    shown = page.get_by_role("table", name="Your sessions").locator("td:first-child")
+    assert sorted(shown.all_inner_texts()) == sorted([*AGENTS.values(), "tests"])
+
+
 def test_ones_own_name_password_sessions_and_tokens(world: World, browse: Browse) -> None:
     world.session_token("tess")
     page = browse("tess", "/account")

@@ -14,6 +14,7 @@ from issue_tracker.auth.api import (
     session_cookie,
     session_of,
 )
+from issue_tracker.auth.browsers import browser_name
 from issue_tracker.clock import now
 from issue_tracker.errors import AppError, Forbidden
 from issue_tracker.issues.api import NewIssue
@@ -125,6 +126,7 @@ def _account(
         name_form=name_form or FormView({"name": session.name}),
         password_form=password_form or FormView(),
         token_form=token_form or FormView({"days": "90"}),
+        browser_name=browser_name,
         sessions=sessions.list_sessions(request.tx, request.settings, request.user_id, session.id, now()),
         tokens=tokens.list_tokens(request.tx, request.user_id) if request.actor.helpdesk else None,
         secret=secret,
