@@ -14,8 +14,9 @@ run: $(VENV)/run.stamp  ## build, migrate the embedded database, serve on http:/
 demo: $(VENV)/run.stamp  ## fill an empty database with a believable helpdesk
 	$(BIN)/issue-tracker demo
 
+# One process more than cores: tests wait for servers, browsers and commands that they start.
 test: environment  ## the whole suite, on SQLite and PostgreSQL, pages in Chromium
-	$(BIN)/pytest -n 2 --dist loadgroup
+	$(BIN)/pytest -n 3 --dist loadgroup
 
 soak: environment  ## many writers, many stream listeners, on both databases, at full length
 	PYTHONPATH=. $(BIN)/python -m tests.events.soak

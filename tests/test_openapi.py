@@ -60,7 +60,7 @@ def test_every_answer_is_a_documented_one(world: World, endpoint: Endpoint, mode
 
     @seed(4)
     @settings(
-        max_examples=12,
+        max_examples=8,
         deadline=None,
         database=None,
         phases=[Phase.explicit, Phase.generate],

@@ -1,5 +1,8 @@
 """One status, changed at once: by mouse, by key, undone, refused, with a note."""
 
+import time
+from collections.abc import Callable
+
 from playwright.sync_api import Page, Route, expect
 
 from tests.pages.conftest import Browse
@@ -11,15 +14,22 @@ def stored(world: World, issue: str = "Slow mail") -> dict[str, str]:
     return {member["company_name"]: member["status"] for member in found["assignments"]}
 
 
-def held(page: Page) -> list[Route]:
-    """Holds changes back on their way to the server, until someone lets them go on."""
+def held(page: Page) -> Callable[[], Route]:
+    """Holds changes back on their way to the server; what it returns waits for the one that is, to let it go on."""
     routes: list[Route] = []
 
     def hold(route: Route) -> None:
         routes.append(route)
 
+    def one() -> Route:
+        deadline = time.monotonic() + 8
+        while not routes and time.monotonic() < deadline:
+            page.wait_for_timeout(10)
+        [route] = routes
+        return route
+
     page.route("**/assignments/bulk", hold)
-    return routes
+    return one
 
 
 def test_by_mouse_and_undone(world: World, browse: Browse) -> None:
@@ -73,16 +83,17 @@ def test_the_note_goes_into_the_history(world: World, browse: Browse) -> None:
 def test_a_change_shows_at_once_and_a_refusal_reverts_and_says_why(world: World, browse: Browse) -> None:
     world.given_issue("Slow mail", {"Contoso": "investigating"})
     page = browse("tess", "/")
-    routes = held(page)
+    change = held(page)
     status = page.get_by_role("row", name="Contoso").locator(".status")
 
     status.focus()
     page.keyboard.press("6")
     expect(status).to_have_text("Closed")
     expect(status).to_have_attribute("aria-busy", "true")
-    assert len(routes) == 1 and stored(world) == {"Contoso": "investigating"}
+    route = change()
+    assert stored(world) == {"Contoso": "investigating"}
     world.client("ada").call("DELETE", "/api/issues/Slow%20mail", 204)
-    routes[0].continue_()
+    route.continue_()
 
     expect(page.locator(".toast.wrong")).to_contain_text("Not changed. There is no such issue.")
     expect(status).to_have_text("Investigating")
@@ -94,15 +105,16 @@ def test_an_archived_company_is_refused_in_the_matrix(world: World, browse: Brow
     world.given_issue("Broken phones", {"Contoso": "new"})
     world.given_issue("Slow mail", {"Fabrikam": "new"})
     page = browse("tess", "/matrix")
-    routes = held(page)
+    change = held(page)
     empty = page.locator(".matrix tr", has_text="Slow mail").locator("td:not([aria-label])")
 
     empty.click()
     page.keyboard.press("2")
     cell = page.get_by_role("gridcell", name="Investigating")
     expect(cell).to_have_count(1)
+    route = change()
     world.client("ada").call("PUT", f"/api/companies/{contoso}", 200, json={"archived": True})
-    routes[0].continue_()
+    route.continue_()
 
     expect(page.locator(".toast.wrong")).to_contain_text("“Contoso” is archived and takes no new assignments")
     expect(cell).to_have_count(0)

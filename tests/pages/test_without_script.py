@@ -124,6 +124,17 @@ def test_with_nothing_ticked_the_note_is_still_there(world: World, browse: Brows
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_a_note_that_no_cookie_can_hold_is_left_to_the_browser(world: World) -> None:
+    """The page to go back to has it still; a cookie over the limit would be dropped, with what it says."""
+    tess = world.client("tess")
+    form = {"_csrf": tess.headers["X-CSRF-Token"], "next": "/", "status": "resolved"}
+    for note, status in (("n" * 2000, 303), ("日" * 2000, 400)):
+        answer = tess.post("/assignments/review", data={**form, "note": note})
+        assert (answer.status_code, "set-cookie" in answer.headers) == (status, status == 303)
+    assert "Tick at least one company." in answer.text
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 def test_after_two_refusals_the_way_back_is_the_page(world: World, browse: Browse) -> None:
     """The address is then one that takes only what is posted."""
     issue_id = world.given_issue("Slow mail", {"Contoso": "new"})
