@@ -11,7 +11,8 @@ const FRESH = 6000;
 const PAUSE = 400;
 const fading = new WeakMap();
 const unsure = [];
-let pending = 0;
+// What one request did is one update, of however many companies.
+const pending = new Set();
 let asking = null;
 
 export function startLive() {
@@ -40,7 +41,7 @@ export function startLive() {
   document.addEventListener("click", (event) => {
     if (event.target.closest("#updates")) refresh();
   });
-  document.addEventListener("htmx:after:swap", () => { pending = 0; });
+  document.addEventListener("htmx:after:swap", () => pending.clear());
 }
 
 function take(event) {
@@ -137,17 +138,17 @@ async function settle() {
   const events = unsure.splice(0);
   const anew = await pageAnew();
   for (const event of events) {
-    if (!drawn(event.event_id) && (!anew || anew.querySelector(`[data-issue="${event.issue_id}"]`))) count();
+    if (!drawn(event.event_id) && (!anew || anew.querySelector(`[data-issue="${event.issue_id}"]`))) count(event);
   }
 }
 
 // As the server compares names: upper case first, because that is how "ß" and "ss" meet.
 const folded = (name) => name.trim().normalize("NFC").toUpperCase().toLowerCase();
 
-function count() {
+function count(event) {
   const button = document.getElementById("updates");
   if (!button) return;
-  pending += 1;
-  button.textContent = `${pending} ${pending === 1 ? "update" : "updates"}, show`;
+  pending.add(event.request_id || event.event_id);
+  button.textContent = `${pending.size} ${pending.size === 1 ? "update" : "updates"}, show`;
   button.hidden = false;
 }
