@@ -1,9 +1,11 @@
 """Answers that are kept until the next commit: never stale, whoever commits, and nobody's but the caller's."""
 
 import threading
+import time
 from itertools import cycle, islice
 from typing import Any
 
+import httpx
 import pytest
 from sqlalchemy import update
 
@@ -17,6 +19,7 @@ from tests.events.processes import own_servers
 from tests.world import Clock, World
 
 LIST = "/api/issues?limit=5"
+WRITES = 120
 PATHS = (LIST, "/api/issues/VPN", "/", "/matrix")
 
 
@@ -189,6 +192,44 @@ def test_the_commits_of_another_process_show_at_once(fresh_database_url: str) ->
             found = reader.call("GET", LIST, 200)["items"][0]["assignments"]
             assert [(each["company_name"], each["status"]) for each in found] == [(name, status)]
         here.close()
+
+
+def test_requests_that_share_a_look_see_all_that_was_committed_when_they_came(fresh_database_url: str) -> None:
+    """Many at once ask one process the same, while another process commits: none gets less than was answered before."""
+    database = Database(Settings(database_url=fresh_database_url))
+    migrate.upgrade(database)
+    database.close()
+    with own_servers(fresh_database_url, (), ()) as (one, two):
+        here = World(one, Clock())
+        here.given_issue("VPN", {}, "0")
+        writer = here.client("ada")
+        token = here.token("tess")
+        headers = {"Authorization": f"Bearer {token}"}
+        committed = 0
+        late: list[str] = []
+        read: list[int] = []
+
+        def ask() -> None:
+            with httpx.Client(base_url=two.url, headers=headers, timeout=30) as client:
+                while committed < WRITES:
+                    before = committed
+                    found = int(client.get(LIST).json()["items"][0]["description"])
+                    read.append(found)
+                    if found < before:
+                        late.append(f"{before} was committed, {found} was read")
+
+        readers = [threading.Thread(target=ask) for _ in range(12)]
+        for reader in readers:
+            reader.start()
+        for number in range(1, WRITES + 1):
+            writer.call("PUT", "/api/issues/VPN", 200, json={"description": str(number)})
+            committed = number
+            time.sleep(0.005)  # so that the same is asked again, too, and answered from what was kept
+        for reader in readers:
+            reader.join()
+        here.close()
+    assert late == []
+    assert len(read) > WRITES and len(set(read)) > WRITES / 4
 
 
 def test_what_is_kept_is_bounded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
