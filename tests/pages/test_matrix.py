@@ -1,6 +1,5 @@
 """The matrix: issues × companies, changed in place, selected by cell, row, column and rectangle."""
 
-
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
