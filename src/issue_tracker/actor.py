@@ -1,5 +1,6 @@
-"""Who acts: the person or program behind a change, in which role, through which channel."""
+"""Who acts: the person or program behind a change, in which role, through which channel, with access to what."""
 
+import hashlib
 from enum import StrEnum
 
 import msgspec
@@ -15,11 +16,41 @@ class Role(StrEnum):
     MEMBER = "member"
 
 
+class CompanyAccess(msgspec.Struct, frozen=True):
+    """Which companies an actor may see (contract, section 12). `company_ids` is None for all companies.
+
+    Every read that can reveal a company, an issue or an event takes it, by itself or in an `Actor`.
+    """
+
+    company_ids: frozenset[int] | None = None
+
+    @property
+    def all(self) -> bool:
+        """Whether no company is hidden."""
+        return self.company_ids is None
+
+    @property
+    def key(self) -> str:
+        """A part of every cache key and validator: empty for all companies, otherwise a digest of the visible ones."""
+        if self.company_ids is None:
+            return ""
+        listed = ",".join(map(str, sorted(self.company_ids)))
+        return hashlib.blake2b(listed.encode(), digest_size=12).hexdigest()
+
+    def allows(self, company_id: int | None) -> bool:
+        """Whether the company is visible. What is about no company is visible to those who see all."""
+        return self.company_ids is None or company_id in self.company_ids
+
+
+ALL_COMPANIES = CompanyAccess()
+
+
 class Actor(msgspec.Struct, frozen=True):
     """Who acts. `channel` is `session`, `token:<name>` or `cli` (contract, section 7).
 
     `user_id` is None for the command line. `request_id` ties all events of one request together.
     `session_id` is the row of the session that authenticated the request, None for a token or the command line.
+    `company_access` limits what the actor sees and changes to some companies.
     """
 
     user_id: int | None
@@ -28,6 +59,7 @@ class Actor(msgspec.Struct, frozen=True):
     channel: str
     request_id: str = ""
     session_id: int | None = None
+    company_access: CompanyAccess = ALL_COMPANIES
 
     @property
     def helpdesk(self) -> bool:
