@@ -136,9 +136,9 @@ EVENTS = """
 """
 
 
-TALLIES = (
-    "INSERT INTO issue_tallies (statuses, slot, issues) SELECT statuses, 0, count(*) FROM issues GROUP BY statuses",
-    "INSERT INTO assignment_tallies (status, slot, assignments)"
+COUNTERS = (
+    "INSERT INTO issue_counters (statuses, shard, issues) SELECT statuses, 0, count(*) FROM issues GROUP BY statuses",
+    "INSERT INTO assignment_counters (status, shard, assignments)"
     " SELECT status, 0, count(*) FROM assignments GROUP BY status",
 )
 
@@ -190,8 +190,8 @@ def _fill_sqlite(path: str, size: Size, events_each: int) -> None:
     for _kind, _name, sql in sorted(made, key=lambda found: found[0]):
         connection.execute(sql)
     connection.execute("INSERT INTO issue_search (issue_search) VALUES ('rebuild')")
-    for tally in TALLIES:
-        connection.execute(tally)
+    for statement in COUNTERS:
+        connection.execute(statement)
     connection.execute("COMMIT")
     connection.execute("ANALYZE")
     connection.execute("PRAGMA journal_mode=WAL")
@@ -228,8 +228,8 @@ def _fill_postgresql(database_url: str, size: Size, events_each: int) -> None:
         )
         connection.execute("SELECT setval('events_event_id_seq', max(event_id)) FROM events")
         connection.execute("SET session_replication_role = DEFAULT")
-        for tally in TALLIES:
-            connection.execute(tally)
+        for statement in COUNTERS:
+            connection.execute(statement)
         for _, definition in made:
             connection.execute(definition)
     with psycopg.connect(database_url, autocommit=True) as connection:

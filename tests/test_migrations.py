@@ -8,7 +8,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
 from issue_tracker.database import migrate
 from issue_tracker.database.engine import Database
@@ -57,3 +57,44 @@ def test_nodes_that_start_together_migrate_once(fresh_database_url: str) -> None
 
     assert [node.returncode for node in nodes] == [0] * 4, answers
     assert sum("Migrated from empty" in out for out, _ in answers) == 1, answers
+
+
+def test_counters_and_changed_fields_survive_the_migration_that_names_them(fresh_database_url: str) -> None:
+    database = Database(Settings(database_url=fresh_database_url))
+    migrate.upgrade(database, to="0004")
+    at = "'2026-01-01T00:00:00.000000+00:00'"
+    with database.write() as tx:
+        for number, statuses in enumerate((0, 1, 1), start=1):
+            tx.execute(
+                text(
+                    "INSERT INTO issues (name, name_key, description_key, revision, statuses, created_at, updated_at)"
+                    f" VALUES ('n{number}', 'n{number}', '', 1, {statuses}, {at}, {at})"
+                )
+            )
+        for number, (kind, before, note) in enumerate(
+            (
+                ("issue.updated", "'a'", "NULL"),
+                ("issue.updated", "NULL", "'description'"),
+                ("assignment.status_changed", "'new'", "'description'"),
+            ),
+            start=1,
+        ):
+            tx.execute(
+                text(
+                    "INSERT INTO events"
+                    " (event_id, type, audit, at, actor_name, channel, request_id, from_value, note)"
+                    f" VALUES ({number}, '{kind}', false, {at}, 'Ada', 'cli', 'r', {before}, {note})"
+                )
+            )
+
+    assert migrate.upgrade(database) == ("0004", migrate.head())
+    with database.write() as tx:
+        tx.execute(text("UPDATE issues SET statuses = 3 WHERE name = 'n2'"))
+        tx.execute(text("DELETE FROM issues WHERE name = 'n1'"))
+    with database.read() as tx:
+        fields = tx.execute(text("SELECT field FROM events ORDER BY event_id")).scalars().all()
+        totals = tx.execute(text("SELECT statuses, sum(issues) FROM issue_counters GROUP BY statuses")).all()
+    database.close()
+
+    assert fields == ["name", "description", None]
+    assert {statuses: int(total) for statuses, total in totals if total} == {1: 1, 3: 1}

@@ -12,7 +12,7 @@ from issue_tracker.actor import command_line
 from issue_tracker.companies import operations as company_operations
 from issue_tracker.companies.queries import get_companies
 from issue_tracker.database.engine import Database
-from issue_tracker.database.tables import assignment_tallies, assignments, issue_tallies, issues
+from issue_tracker.database.tables import assignment_counters, assignments, issue_counters, issues
 from issue_tracker.issues import operations, queries
 from issue_tracker.issues.bulk import set_statuses
 from issue_tracker.issues.operations import NewAssignment
@@ -119,15 +119,18 @@ def _assert_consistent(database: Database) -> None:
             in_status[status] = in_status.get(status, 0) + 1
         stored = dict(tx.execute(select(issues.c.issue_id, issues.c.statuses)).all())
         assert stored == {issue_id: mask(statuses) for issue_id, statuses in held.items()}
-        tallied = select(issue_tallies.c.statuses, func.sum(issue_tallies.c.issues)).group_by(issue_tallies.c.statuses)
-        tallies = {statuses: int(number) for statuses, number in tx.execute(tallied) if number}
+        by_statuses = issue_counters.c
+        summed = select(by_statuses.statuses, func.sum(by_statuses.issues)).group_by(by_statuses.statuses)
+        totals = {statuses: int(number) for statuses, number in tx.execute(summed) if number}
         counted: dict[int, int] = {}
         for statuses in stored.values():
             counted[statuses] = counted.get(statuses, 0) + 1
-        assert tallies == counted
-        tally = assignment_tallies.c
-        summed = tx.execute(select(tally.status, func.sum(tally.assignments)).group_by(tally.status))
-        assert {status: int(number) for status, number in summed if number} == in_status
+        assert totals == counted
+        by_status = assignment_counters.c
+        summed_by_status = tx.execute(
+            select(by_status.status, func.sum(by_status.assignments)).group_by(by_status.status)
+        )
+        assert {status: int(number) for status, number in summed_by_status if number} == in_status
 
 
 def _filters(database: Database) -> list[Filters]:

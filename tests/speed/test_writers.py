@@ -9,7 +9,7 @@ from sqlalchemy import delete, func, insert, select, text
 
 from issue_tracker.actor import command_line
 from issue_tracker.companies.queries import get_company_by_name
-from issue_tracker.database.tables import assignment_tallies, events, issue_tallies
+from issue_tracker.database.tables import assignment_counters, events, issue_counters
 from issue_tracker.issues import operations, queries
 from issue_tracker.status import Status
 from tests.events.processes import own_servers
@@ -33,16 +33,16 @@ def test_of_64_writers_at_once_none_is_refused(world: World) -> None:
             codes = at_once(clients, names, urls, changes)
             assert codes == [[200] * len(changes)] * WRITERS
             assert clients[0].call("GET", f"/api/issues?status={changes[-1]}&limit=1", 200)["total"] == WRITERS
-            assert tallied(world) == ({changes[-1]: WRITERS}, WRITERS)
+            assert counter_totals(world) == ({changes[-1]: WRITERS}, WRITERS)
 
 
-def tallied(world: World) -> tuple[dict[str, int], int]:
-    """What the tallies say: assignments by status, and issues."""
-    counted = func.sum(assignment_tallies.c.assignments)
-    by_status = select(assignment_tallies.c.status, counted).group_by(assignment_tallies.c.status)
+def counter_totals(world: World) -> tuple[dict[str, int], int]:
+    """What the counters say: assignments by status, and issues."""
+    counted = func.sum(assignment_counters.c.assignments)
+    by_status = select(assignment_counters.c.status, counted).group_by(assignment_counters.c.status)
     with world.database.read() as tx:
         found = {status: int(number) for status, number in tx.execute(by_status) if number}
-        return found, int(tx.execute(select(func.sum(issue_tallies.c.issues))).scalar_one())
+        return found, int(tx.execute(select(func.sum(issue_counters.c.issues))).scalar_one())
 
 
 def at_once(clients: list[Client], names: list[str], urls: list[str], changes: tuple[str, ...]) -> list[list[int]]:
@@ -108,17 +108,17 @@ def test_changes_to_different_issues_do_not_wait_for_each_other(world: World) ->
 
 
 @pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
-def test_a_change_moves_one_slot_whatever_the_planner_knows(world: World) -> None:
-    """Analysed while there was one slot, a table is read from the other end: a subquery runs once for each row then."""
+def test_a_change_moves_one_shard_whatever_the_planner_knows(world: World) -> None:
+    """A table analysed while it had one shard is read from the other end: a subquery then runs once for each row."""
     world.given_issue("Fault", {"Contoso": "new"})
     with world.database.write() as tx:
-        tx.execute(delete(assignment_tallies))
-        tx.execute(insert(assignment_tallies).values(status="new", slot=0, assignments=1))
+        tx.execute(delete(assignment_counters))
+        tx.execute(insert(assignment_counters).values(status="new", shard=0, assignments=1))
     with world.database.write() as tx:
-        tx.execute(text("ANALYZE assignment_tallies"))
-        tx.execute(insert(assignment_tallies), [{"status": "new", "slot": n, "assignments": 0} for n in (1, 2)])
+        tx.execute(text("ANALYZE assignment_counters"))
+        tx.execute(insert(assignment_counters), [{"status": "new", "shard": n, "assignments": 0} for n in (1, 2)])
 
     body = {"issue_name": "Fault", "company_name": "Contoso", "status": "resolved"}
     world.client("tess").call("PUT", "/api/issues/status", 200, json=body)
 
-    assert tallied(world) == ({"resolved": 1}, 1)
+    assert counter_totals(world) == ({"resolved": 1}, 1)

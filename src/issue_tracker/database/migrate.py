@@ -36,10 +36,10 @@ def is_empty(connection: Connection) -> bool:
     return not inspect(connection).has_table("alembic_version")
 
 
-def upgrade(database: Database) -> tuple[str | None, str]:
-    """Migrates to the current version, and returns the versions before and after.
+def upgrade(database: Database, to: str = "head") -> tuple[str | None, str]:
+    """Migrates to the current version, or to the earlier one named in `to`. Returns the versions before and after.
 
-    Safe to run from several nodes at once: the second waits, and finds nothing to do.
+    Several nodes can run it at the same time: the second one waits, and finds nothing to do.
     """
     with database.write() as connection:
         if not database.sqlite:
@@ -47,13 +47,13 @@ def upgrade(database: Database) -> tuple[str | None, str]:
             connection.execute(text("SET LOCAL statement_timeout = 0"))
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})
         before = version(connection)
-        _run(connection)
+        _run(connection, to)
         after = version(connection)
     assert after is not None
     return before, after
 
 
-def _run(connection: Connection) -> None:
+def _run(connection: Connection, to: str) -> None:
     # Imported here, because a server that has nothing to migrate must not carry Alembic, which is 11 MB.
     from alembic.command import upgrade as alembic_upgrade  # noqa: PLC0415
     from alembic.config import Config  # noqa: PLC0415
@@ -61,4 +61,4 @@ def _run(connection: Connection) -> None:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["connection"] = connection
-    alembic_upgrade(config, "head")
+    alembic_upgrade(config, to)

@@ -1,7 +1,7 @@
 """The whole schema on one page. Migrations build exactly this (tests/test_migrations.py proves it).
 
 Search has parts that tables cannot say: SQLite's FTS5 table `issue_search` with its triggers, PostgreSQL's
-extension pg_trgm and the function `next_event_id()`; so do counts, with the triggers that keep the tallies.
+extension pg_trgm and the function `next_event_id()`; so do counts, with the triggers that keep the counters.
 They stand in the migrations.
 """
 
@@ -129,7 +129,7 @@ issues = Table(
     Column("description_key", Key, nullable=False),
     # +1 at every change to the issue, its assignments, or the name of an assigned company: ETag and cache key.
     Column("revision", Integer, nullable=False),
-    # Which statuses occur among its assignments (status.mask); triggers keep `issue_tallies` by it.
+    # Which statuses occur among its assignments (status.mask); triggers keep `issue_counters` by it.
     Column("statuses", Integer, nullable=False, server_default="0"),
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
@@ -165,20 +165,20 @@ assignments = Table(
 )
 
 # How many issues have which statuses: totals without a scan (docs/decisions/0011). Kept by triggers on issues.
-issue_tallies = Table(
-    "issue_tallies",
+issue_counters = Table(
+    "issue_counters",
     metadata,
     Column("statuses", Integer, primary_key=True, autoincrement=False),
-    Column("slot", Id, primary_key=True, autoincrement=False),
+    Column("shard", Id, primary_key=True, autoincrement=False),
     Column("issues", Id, nullable=False),
 )
 
 # How many assignments are in each status, in the same way. Kept by triggers on assignments.
-assignment_tallies = Table(
-    "assignment_tallies",
+assignment_counters = Table(
+    "assignment_counters",
     metadata,
     Column("status", String(20), primary_key=True),
-    Column("slot", Id, primary_key=True, autoincrement=False),
+    Column("shard", Id, primary_key=True, autoincrement=False),
     Column("assignments", Id, nullable=False),
 )
 
@@ -205,6 +205,8 @@ events = Table(
     Column("company_key", Key),
     Column("from_value", Text),
     Column("to_value", Text),
+    # Which field an issue.updated event changed, such as `name`; null for every other type.
+    Column("field", Text),
     Column("note", Text),
     Index("ix_events_audit_event_id", "audit", "event_id"),
     Index("ix_events_issue_id_event_id", "issue_id", "event_id"),

@@ -2,7 +2,7 @@
 
 A shape says which conditions there are; their values are parameters. So that a page costs the same at a thousand and
 at a million assignments, company and status filters in name order read the front of one index for each company or
-status, and merge; and totals come from the tallies or from one index.
+status, and merge; and totals come from the counters or from one index.
 """
 
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 
 from issue_tracker.database.prepared import Prepared, among
-from issue_tracker.database.tables import assignment_tallies, assignments, companies, issue_tallies, issues
+from issue_tracker.database.tables import assignment_counters, assignments, companies, issue_counters, issues
 from issue_tracker.issues.search import Term, matches
 
 MERGED = 8
@@ -117,8 +117,8 @@ def _order(query: Select[Any], by: ColumnElement[Any], number: ColumnElement[Any
 
 def _count(shape: Shape, dialect: str) -> Select[Any]:
     if shape.term is Term.NONE and not shape.since and shape.companies is None:
-        query = select(func.coalesce(func.sum(issue_tallies.c.issues), 0))
-        return query if shape.statuses is None else query.where(_has_status(issue_tallies.c.statuses))
+        query = select(func.coalesce(func.sum(issue_counters.c.issues), 0))
+        return query if shape.statuses is None else query.where(_has_status(issue_counters.c.statuses))
     if shape.term is Term.NONE and not shape.since:
         counted = func.count() if shape.companies == 1 else func.count(assignments.c.issue_id.distinct())
         return select(counted).select_from(assignments).where(_company(dialect), *_status(shape))
@@ -132,8 +132,8 @@ def _count(shape: Shape, dialect: str) -> Select[Any]:
 
 def _totals(shape: Shape, dialect: str) -> Select[Any]:
     if shape.term is Term.NONE and not shape.since and shape.companies is None:
-        tally = assignment_tallies.c
-        return select(tally.status, func.sum(tally.assignments)).group_by(tally.status)
+        counter = assignment_counters.c
+        return select(counter.status, func.sum(counter.assignments)).group_by(counter.status)
     query = select(assignments.c.status, func.count()).group_by(assignments.c.status)
     if shape.companies is not None:
         query = query.where(_company(dialect))
