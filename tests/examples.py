@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import httpx
 
-from issue_tracker.app import endpoints
-from issue_tracker.web.routing import Endpoint
+from issue_tracker.app import declared_routes
+from issue_tracker.http.routes import Route
 
 DOCS = Path(__file__).parent.parent / "docs"
 
@@ -48,10 +48,10 @@ def _example(request: str, answer: str) -> Example:
     )
 
 
-def endpoint_of(example: Example) -> tuple[Endpoint, dict[str, str]]:
+def endpoint_of(example: Example) -> tuple[Route, dict[str, str]]:
     """The declared route of an example's request, and the values in its path."""
     path = example.target.partition("?")[0]
-    for endpoint in sorted(endpoints(), key=lambda one: one.path.count("{")):
+    for endpoint in sorted(declared_routes(), key=lambda one: one.path.count("{")):
         pattern = re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(endpoint.path))
         found = re.fullmatch(pattern, path)
         if found and endpoint.method == example.method:

@@ -5,9 +5,9 @@ import re
 import httpx
 import pytest
 
-from issue_tracker.app import endpoints
-from issue_tracker.web.pages import PageEndpoint
-from issue_tracker.web.routing import Endpoint
+from issue_tracker.app import declared_routes
+from issue_tracker.http.routes import Route
+from issue_tracker.pages.routes import PageRoute
 from tests.world import World
 
 ACCESS = {
@@ -113,14 +113,14 @@ ACCESS = {
 EXPECTED = {line.strip(): access for access, lines in ACCESS.items() for line in lines.split("\n") if line.strip()}
 
 
-def name_of(endpoint: Endpoint) -> str:
+def name_of(endpoint: Route) -> str:
     return f"{endpoint.method} {endpoint.path}"
 
 
-ROUTES = {name_of(endpoint): endpoint for endpoint in endpoints()}
+ROUTES = {name_of(endpoint): endpoint for endpoint in declared_routes()}
 API = [name for name in ROUTES if " /api/" in name]
 PRIVATE_API = [name for name in API if EXPECTED.get(name) != "public"]
-PAGES = [name for name, endpoint in ROUTES.items() if isinstance(endpoint, PageEndpoint)]
+PAGES = [name for name, endpoint in ROUTES.items() if isinstance(endpoint, PageRoute)]
 PRIVATE_PAGES = [name for name in PAGES if EXPECTED.get(name) != "public"]
 UNSAFE = [name for name in (*PRIVATE_API, *PRIVATE_PAGES) if not name.startswith("GET")]
 
@@ -133,7 +133,7 @@ def send(client: httpx.Client, name: str, **options: object) -> httpx.Response:
 
 def test_every_route_has_a_case_and_every_case_a_route() -> None:
     assert {name: endpoint.access.value for name, endpoint in ROUTES.items()} == EXPECTED
-    assert len(ROUTES) == len(endpoints())
+    assert len(ROUTES) == len(declared_routes())
 
 
 def test_an_anonymous_caller_of_the_api_is_refused_before_anything_else(world: World) -> None:

@@ -15,10 +15,10 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from issue_tracker.app import endpoints
+from issue_tracker.api.openapi import document
+from issue_tracker.app import declared_routes
+from issue_tracker.http.routes import Route
 from issue_tracker.settings import Settings
-from issue_tracker.web.documents import describe
-from issue_tracker.web.routing import Endpoint
 from tests.world import World
 
 CHECKS = [
@@ -29,18 +29,18 @@ CHECKS = [
     response_schema_conformance,
 ]
 
-DOCUMENT = describe(endpoints(), Settings())
-DOCUMENTED = [endpoint for endpoint in endpoints() if endpoint.documented]
-FINITE = [one for one in DOCUMENTED if "text/event-stream" not in one.answers.values()]
+DOCUMENT = document(declared_routes(), Settings())
+DOCUMENTED = [endpoint for endpoint in declared_routes() if endpoint.documented]
+FINITE = [one for one in DOCUMENTED if "text/event-stream" not in one.returns.media_types]
 FALLIBLE = [one for one in FINITE if one.body or one.query or one.segments or one.access.value != "public"]
 """Those that can be asked in a wrong way."""
 
 
-def name_of(endpoint: Endpoint) -> str:
+def name_of(endpoint: Route) -> str:
     return f"{endpoint.method} {endpoint.path}"
 
 
-def operation(endpoint: Endpoint) -> dict[str, Any]:
+def operation(endpoint: Route) -> dict[str, Any]:
     found: dict[str, Any] = DOCUMENT["paths"][endpoint.path][endpoint.method.lower()]
     return found
 
@@ -53,7 +53,7 @@ def operation(endpoint: Endpoint) -> dict[str, Any]:
         for endpoint in chosen
     ],
 )
-def test_every_answer_is_a_documented_one(world: World, endpoint: Endpoint, mode: GenerationMode) -> None:
+def test_every_answer_is_a_documented_one(world: World, endpoint: Route, mode: GenerationMode) -> None:
     world.given_issue("Network degradation", {"Acme Manufacturing": "investigating"})
     described = schemathesis.openapi.from_dict(world.anonymous().call("GET", "/openapi.json", 200))
     strategy = described[endpoint.path][endpoint.method].as_strategy(generation_mode=mode)
@@ -79,13 +79,13 @@ def test_every_answer_is_a_documented_one(world: World, endpoint: Endpoint, mode
 
 
 def test_every_route_of_the_api_is_documented() -> None:
-    undocumented = {name_of(endpoint) for endpoint in endpoints() if not endpoint.documented}
+    undocumented = {name_of(endpoint) for endpoint in declared_routes() if not endpoint.documented}
     assert {name for name in undocumented if " /api/" in name} == set()
     assert len({operation(endpoint)["operationId"] for endpoint in DOCUMENTED}) == len(DOCUMENTED)
 
 
 @pytest.mark.parametrize("endpoint", DOCUMENTED, ids=name_of)
-def test_an_operation_is_described_completely(endpoint: Endpoint) -> None:
+def test_an_operation_is_described_completely(endpoint: Route) -> None:
     described = operation(endpoint)
     assert described["summary"] and described["tags"]
     codes = set(described["responses"])
@@ -103,7 +103,7 @@ def test_an_operation_is_described_completely(endpoint: Endpoint) -> None:
             assert content["schema"], f"{code} {media_type}"
 
 
-def examples(endpoint: Endpoint) -> Iterator[tuple[str, Any, Any]]:
+def examples(endpoint: Route) -> Iterator[tuple[str, Any, Any]]:
     """Each JSON request and answer of an operation: where, its schema, its example (None without one)."""
     described = operation(endpoint)
     contents = {"request": described.get("requestBody", {})} | {
@@ -116,7 +116,7 @@ def examples(endpoint: Endpoint) -> Iterator[tuple[str, Any, Any]]:
 
 
 @pytest.mark.parametrize("endpoint", DOCUMENTED, ids=name_of)
-def test_every_request_and_answer_has_an_example_that_fits_its_schema(endpoint: Endpoint) -> None:
+def test_every_request_and_answer_has_an_example_that_fits_its_schema(endpoint: Route) -> None:
     for where, schema, example in examples(endpoint):
         assert example is not None, f"{name_of(endpoint)} has no example of {where}"
         whole = schema | {"components": DOCUMENT["components"]}

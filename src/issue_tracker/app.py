@@ -1,8 +1,8 @@
 """START HERE. The application: its life, its layers, and every route.
 
-`create_app` is what servers run. A request passes `Edge` (request id, canonical path, security headers; the same
-request as before is answered there while nothing was committed), Litestar's routing, and then `web.routing.perform`,
-which every route shares: session or token, CSRF, role, validation, handler.
+`create_app` is what servers run. A request passes the layers in the order listed in `create_app`, is routed by
+Starlette, and then takes the same way for every route (`http/pipeline.py`): session or token, CSRF token, role, input,
+handler.
 """
 
 import asyncio
@@ -11,85 +11,94 @@ from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
-from litestar import Litestar
-from litestar.types import ASGIApp
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from issue_tracker import settings as settings_module
-from issue_tracker.auth import api as auth_api
-from issue_tracker.auth import pages as auth_pages
-from issue_tracker.auth import user_pages
+from issue_tracker.api import auth as auth_api
+from issue_tracker.api import companies as companies_api
+from issue_tracker.api import events as events_api
+from issue_tracker.api import issue_list as issue_list_api
+from issue_tracker.api import issues as issues_api
+from issue_tracker.api import openapi, service
+from issue_tracker.api import tokens as tokens_api
+from issue_tracker.api import users as users_api
+from issue_tracker.api import webhooks as webhooks_api
+from issue_tracker.api.event_stream import before_shutdown
 from issue_tracker.auth.credentials import roles_of
-from issue_tracker.companies import api as companies_api
-from issue_tracker.companies import pages as companies_pages
 from issue_tracker.database.engine import Database, News
-from issue_tracker.events import api as events_api
-from issue_tracker.events import pages as events_pages
-from issue_tracker.events import webhook_pages, webhooks_api
 from issue_tracker.events.delivery import Deliverer
-from issue_tracker.events.live import before_shutdown
 from issue_tracker.events.order import Watermark
 from issue_tracker.events.stream import Stream
-from issue_tracker.issues import api as issues_api
-from issue_tracker.issues import change_pages
-from issue_tracker.issues import pages as issues_pages
+from issue_tracker.http.metrics import RequestMetrics, metrics_registry
+from issue_tracker.http.middleware import AccessLogging, CachedResponses, CanonicalPaths, RequestIds, ResponseHeaders
+from issue_tracker.http.pipeline import resources
+from issue_tracker.http.response_cache import ResponseCache
+from issue_tracker.http.routes import Route
+from issue_tracker.http.state import AppState
 from issue_tracker.issues.render import RenderedIssues
 from issue_tracker.logs import AccessLog, configure_logs
+from issue_tracker.pages import account, activity, changes, companies, docs, issue_list, issues, sign_in, static, users
+from issue_tracker.pages import webhooks as webhooks_pages
+from issue_tracker.pages.routes import unrouted
 from issue_tracker.settings import Settings
-from issue_tracker.web import documents, metrics, static
-from issue_tracker.web.context import Runtime
-from issue_tracker.web.kept import KeptAnswers
-from issue_tracker.web.middleware import Edge
-from issue_tracker.web.routing import Endpoint, litestar_handlers
-from issue_tracker.web.unrouted import Unrouted
 
 ROUTES = (
+    issue_list_api.routes,
     issues_api.routes,
     companies_api.routes,
     auth_api.routes,
-    auth_api.user_routes,
+    tokens_api.routes,
+    users_api.routes,
     events_api.routes,
     webhooks_api.routes,
-    documents.routes,
-    metrics.routes,
-    issues_pages.routes,
-    change_pages.routes,
-    companies_pages.routes,
-    companies_pages.admin_routes,
-    events_pages.routes,
-    webhook_pages.routes,
-    auth_pages.routes,
-    user_pages.routes,
+    service.routes,
+    docs.routes,
+    issue_list.routes,
+    issues.routes,
+    changes.routes,
+    companies.routes,
+    companies.admin_routes,
+    activity.routes,
+    webhooks_pages.routes,
+    sign_in.routes,
+    account.routes,
+    users.routes,
     static.routes,
 )
 
 
-def endpoints() -> list[Endpoint]:
-    """Every declared route: tests walk them all."""
-    return [endpoint for routes in ROUTES for endpoint in routes.endpoints]
+def declared_routes() -> list[Route]:
+    """Every declared route: tests walk through them all."""
+    return [route for routes in ROUTES for route in routes.declared]
 
 
 def create_app(settings: Settings | None = None) -> ASGIApp:
-    """The ASGI application for these settings (default: the environment's)."""
+    """The ASGI application for these settings (default: those of the environment)."""
     settings = settings or settings_module.load()
     configure_logs(settings)
     access_log = AccessLog(settings)
     database = Database(settings)
-    runtime = Runtime(
+    routes = declared_routes()
+    app_state = AppState(
         settings=settings,
         database=database,
         workers=ThreadPoolExecutor(settings.threads, thread_name_prefix="request"),
-        rendered=RenderedIssues(),
+        fragments=RenderedIssues(),
+        responses=ResponseCache(database),
         stream=Stream(database, lambda held: roles_of(database, settings, held)),
         watermark=Watermark(database),
-        kept=KeptAnswers(database),
+        openapi=openapi.document(routes, settings),
+        metrics=metrics_registry(),
     )
 
     @asynccontextmanager
-    async def lifespan(_app: Litestar) -> AsyncIterator[None]:
-        await runtime.stream.start()
-        await asyncio.get_running_loop().run_in_executor(runtime.workers, runtime.watermark.start)
-        before_shutdown(runtime.stream.close)
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        await app_state.stream.start()
+        await asyncio.get_running_loop().run_in_executor(app_state.workers, app_state.watermark.start)
+        before_shutdown(app_state.stream.close)
         deliverer = Deliverer(database, settings)
         if settings.deliver_webhooks:
             database.after[News.DELIVERIES].append(deliverer.wake)
@@ -97,24 +106,25 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
         try:
             yield
         finally:
-            await runtime.stream.stop()
+            await app_state.stream.stop()
             deliverer.close()
-            runtime.workers.shutdown(wait=True)
-            runtime.database.close()
+            app_state.workers.shutdown(wait=True)
+            database.close()
             access_log.flush()
 
-    declared = endpoints()
-    documents.describe(declared, settings)
-    litestar = Litestar(
-        route_handlers=litestar_handlers(runtime, declared),
-        exception_handlers={Exception: Unrouted(runtime)},
-        lifespan=[lifespan],
-        openapi_config=None,
-        logging_config=None,
+    starlette = Starlette(
+        routes=resources(routes, app_state), exception_handlers={HTTPException: unrouted}, lifespan=lifespan
     )
-    app: ASGIApp = Edge(litestar, settings, access_log, runtime.kept)
+    starlette.router.redirect_slashes = False
+    starlette.state.app_state = app_state
+    # The layers, from the inside out.
+    app: ASGIApp = CanonicalPaths(starlette)
+    app = CachedResponses(app, app_state.responses)
+    app = ResponseHeaders(app, settings)
+    app = AccessLogging(app, access_log)
+    app = RequestIds(app)
     if settings.metrics:
-        app = metrics.MeasuredRequests(app)
+        app = RequestMetrics(app, app_state.metrics)
     if settings.trusted_proxies:
         app = ProxyHeadersMiddleware(app, trusted_hosts=settings.trusted_proxies)  # type: ignore[arg-type,assignment]
     return app

@@ -22,10 +22,10 @@ from issue_tracker.companies import operations as company_operations
 from issue_tracker.companies.queries import list_companies
 from issue_tracker.database import migrate
 from issue_tracker.database.engine import Database
+from issue_tracker.http.metrics import share_between_workers
 from issue_tracker.logs import silence_logs
 from issue_tracker.names import parse_name
 from issue_tracker.settings import DEFAULT_DATABASE_URL, PREFIX
-from issue_tracker.web.metrics import share_between_workers
 
 database_option = click.option(
     "--database-url",

@@ -22,7 +22,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from issue_tracker import settings
 from issue_tracker.actor import Actor
-from issue_tracker.app import endpoints
+from issue_tracker.api import openapi
+from issue_tracker.app import declared_routes
 from issue_tracker.auth import users
 from issue_tracker.auth.passwords import Password, generate_password, parse_password
 from issue_tracker.clock import iso, now
@@ -41,7 +42,6 @@ from issue_tracker.issues.transfer import BadRow, ImportResult, ImportRow
 from issue_tracker.logs import configure_logs
 from issue_tracker.names import Name, key, parse_name
 from issue_tracker.settings import Settings, SettingsError
-from issue_tracker.web.documents import describe
 
 T = TypeVar("T")
 
@@ -335,5 +335,5 @@ def fill_demo(database: Database, settings: Settings) -> None:
 
 def print_openapi(settings: Settings) -> None:
     """The OpenAPI document on standard output."""
-    document = msgspec.json.format(msgspec.json.encode(describe(endpoints(), settings)), indent=2)
+    document = msgspec.json.format(msgspec.json.encode(openapi.document(declared_routes(), settings)), indent=2)
     click.echo(document.decode())

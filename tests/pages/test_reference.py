@@ -8,9 +8,9 @@ import httpx
 import pytest
 from playwright.sync_api import expect
 
-from issue_tracker.app import endpoints
+from issue_tracker.api import openapi
+from issue_tracker.app import declared_routes
 from issue_tracker.settings import Settings
-from issue_tracker.web.documents import describe
 from tests.pages.conftest import NARROW, Browse
 from tests.world import World
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
 
 def test_shows_the_whole_document(world: World, browse: Browse) -> None:
-    document = describe(endpoints(), Settings())
+    document = openapi.document(declared_routes(), Settings())
     page = browse(None, "/docs", java_script_enabled=False)
 
     missing = []

@@ -7,15 +7,15 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import Page, expect
 
-from issue_tracker.app import endpoints
-from issue_tracker.web.context import Access
-from issue_tracker.web.pages import PageEndpoint
+from issue_tracker.app import declared_routes
+from issue_tracker.http.identity import Access
+from issue_tracker.pages.routes import PageRoute
 from tests.pages.conftest import Browse
 from tests.world import PASSWORD, World
 
 MARKUP = """<img src=x onerror="document.title='owned'"><script>document.title='owned'</script>'"&amp;{{7*7}}"""
 
-PAGES = [endpoint for endpoint in endpoints() if isinstance(endpoint, PageEndpoint)]
+PAGES = [endpoint for endpoint in declared_routes() if isinstance(endpoint, PageRoute)]
 FORMS = [endpoint for endpoint in PAGES if not endpoint.safe]
 
 
@@ -23,7 +23,7 @@ FORMS = [endpoint for endpoint in PAGES if not endpoint.safe]
 OPENED = [each for each in PAGES if each.safe and "/static/" not in each.path and each.path != "/setup"]
 
 
-def path_of(endpoint: PageEndpoint) -> str:
+def path_of(endpoint: PageRoute) -> str:
     return re.sub(r"\{\w+\}", "1", endpoint.path)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from bench.dataset import site
+from issue_tracker.web import conditional
 from sqlalchemy import Connection
 
 from issue_tracker.actor import command_line
@@ -15,7 +16,6 @@ from issue_tracker.database.prepared import Prepared, driver
 from issue_tracker.issues import operations, queries, statements
 from issue_tracker.issues.queries import Filters, Order, Position
 from issue_tracker.status import OPEN, Status
-from issue_tracker.web import conditional
 
 LISTS = {
     "all": Filters(),

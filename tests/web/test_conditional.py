@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from issue_tracker.app import endpoints
-from issue_tracker.web.context import Access
+from issue_tracker.app import declared_routes
+from issue_tracker.http.identity import Access
 from tests.world import World
 
 FAULT = "/api/issues/Fault"
@@ -19,7 +19,7 @@ def fault(world: World) -> World:
 
 PATHS = [
     endpoint.path
-    for endpoint in endpoints()
+    for endpoint in declared_routes()
     if endpoint.safe
     and endpoint.path.startswith("/api/")
     and endpoint.access is not Access.PUBLIC

@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import select
 
 from issue_tracker.database.tables import idempotency_keys
+from issue_tracker.http import idempotency
 from issue_tracker.issues import operations
-from issue_tracker.web import idempotency
 from tests.world import PASSWORD, Client, World
 
 

@@ -9,12 +9,12 @@ import httpx
 import pytest
 from sqlalchemy import update
 
+from issue_tracker.api import issue_list as api
 from issue_tracker.database import migrate
 from issue_tracker.database.engine import Database
 from issue_tracker.database.tables import sessions, users
-from issue_tracker.issues import api
+from issue_tracker.http import response_cache
 from issue_tracker.settings import Settings
-from issue_tracker.web import kept
 from tests.events.processes import own_servers
 from tests.world import Clock, World
 
@@ -235,14 +235,14 @@ def test_requests_that_share_a_look_see_all_that_was_committed_when_they_came(fr
 def test_what_is_kept_is_bounded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Requests that differ in a header that means nothing, as a trace's, push each other out; none is wrong."""
     held: list[int] = []
-    keep = kept.KeptAnswers.keep
+    store = response_cache.ResponseCache.store
 
-    def counted(answers: kept.KeptAnswers, *given: Any) -> None:
-        keep(answers, *given)
-        held.append(len(answers._answers))
+    def counted(responses: response_cache.ResponseCache, *given: Any) -> None:
+        store(responses, *given)
+        held.append(len(responses._responses))
 
-    monkeypatch.setattr(kept.KeptAnswers, "keep", counted)
-    monkeypatch.setattr(kept, "LIMIT", 40 * kept.ENTRY)
+    monkeypatch.setattr(response_cache.ResponseCache, "store", counted)
+    monkeypatch.setattr(response_cache, "LIMIT", 40 * response_cache.ENTRY)
     world.given_issue("VPN", {"Contoso": "new"})
     tess = world.client("tess")
     etag = tess.get("/api/issues/VPN").headers["etag"]

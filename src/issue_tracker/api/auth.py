@@ -1,0 +1,226 @@
+"""Sign-in, one's own sessions, the first set-up (contract, section 3). Tokens are in `tokens`, accounts in `users`."""
+
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+from starlette.responses import Response
+
+from issue_tracker.actor import Role
+from issue_tracker.api.users import USER_EXAMPLE
+from issue_tracker.auth import sessions, users
+from issue_tracker.auth.passwords import Password, hash_password, verify_password
+from issue_tracker.auth.sessions import SessionInfo
+from issue_tracker.auth.signin import SignedIn, Visitor, sign_in
+from issue_tracker.auth.users import Email, User
+from issue_tracker.clock import Timestamp, iso, now
+from issue_tracker.errors import Forbidden, Invalid
+from issue_tracker.http.idempotency import once
+from issue_tracker.http.identity import Access
+from issue_tracker.http.request import Request
+from issue_tracker.http.responses import json_response, list_response, no_content
+from issue_tracker.http.routes import Returns, Routes
+from issue_tracker.names import Name
+
+routes = Routes("Sign-in", access=Access.SIGNED_IN)
+
+PasswordText = Annotated[str, Meta(max_length=1024, examples=["correct horse battery staple"])]
+
+
+class Credentials(msgspec.Struct, forbid_unknown_fields=True):
+    """What a person signs in with."""
+
+    email: Annotated[str, Meta(max_length=254, examples=["tess@helpdesk.example"])]
+    password: PasswordText
+
+
+class SessionUser(msgspec.Struct, frozen=True):
+    """Who is signed in."""
+
+    user_id: int
+    email: str
+    name: str
+    role: Role
+
+
+class SessionState(msgspec.Struct, frozen=True):
+    """A live session. `csrf_token` goes into the header `X-CSRF-Token` of every unsafe request."""
+
+    user: SessionUser
+    csrf_token: str
+    expires_at: Timestamp
+
+
+SESSION_EXAMPLE = {
+    "user": {"user_id": 2, "email": "tess@helpdesk.example", "name": "Tess Ngo", "role": "technician"},
+    "csrf_token": "0f9a…",
+    "expires_at": "2025-02-03T10:15:00+00:00",
+}
+
+
+@routes.post(
+    "/api/auth/login",
+    access=Access.PUBLIC,
+    transaction=False,
+    returns=Returns(200, SessionState, SESSION_EXAMPLE),
+    example={"email": "tess@helpdesk.example", "password": "correct horse battery staple"},
+    errors=(401, 429),
+)
+def login(request: Request, body: Credentials) -> Response:
+    """Start a session. The response sets the session cookie."""
+    signed_in = start_session(request, body)
+    user = signed_in.user
+    state = SessionState(
+        SessionUser(user.user_id, user.email, user.name, user.role),
+        sessions.csrf_token(signed_in.token),
+        iso(signed_in.expires_at),
+    )
+    cookie = session_cookie(request, signed_in.token, signed_in.expires_at)
+    return json_response(state, headers={"Cache-Control": "no-store", "Set-Cookie": cookie})
+
+
+def start_session(request: Request, credentials: Credentials) -> SignedIn:
+    """Signs in whoever sent the request. Raises as `sign_in` does."""
+    visitor = Visitor(request.address, request.header("user-agent") or "", request.request_id)
+    return sign_in(request.database, request.settings, credentials.email, credentials.password, visitor)
+
+
+@routes.get("/api/auth/session", session_only=True, returns=Returns(200, SessionState, SESSION_EXAMPLE))
+def session(request: Request) -> Response:
+    """The session that this request belongs to. A token has none."""
+    found = request.current_session
+    state = SessionState(
+        SessionUser(found.user_id, found.email, found.name, found.role),
+        sessions.csrf_token(request.session_token),
+        iso(found.expires_at),
+    )
+    return json_response(state)
+
+
+@routes.post("/api/auth/logout", returns=Returns(204))
+def logout(request: Request) -> Response:
+    """End the session, on the server too."""
+    assert request.identity is not None
+    if request.identity.session is not None:
+        sessions.end_session(request.tx, request.user_id, request.current_session.id)
+    return Response(status_code=204, headers={"Set-Cookie": session_cookie(request, "", now())})
+
+
+class PasswordChange(msgspec.Struct, forbid_unknown_fields=True):
+    """A new password, with the present one as proof."""
+
+    current_password: PasswordText
+    new_password: Password
+
+
+@routes.post(
+    "/api/auth/password",
+    session_only=True,
+    transaction=False,
+    returns=Returns(204),
+    example={"current_password": "correct horse battery staple", "new_password": "staple battery horse"},
+)
+def change_password(request: Request, body: PasswordChange) -> Response:
+    """Set one's own password. All other sessions of the user end."""
+    fresh = checked_new_password(request, body)
+
+    def change() -> Response:
+        users.change_own_password(request.tx, request.actor, fresh)
+        return no_content()
+
+    with request.write():
+        return once(request, change)
+
+
+def checked_new_password(request: Request, change: PasswordChange) -> str:
+    """The hash of the new password, made outside any transaction. Raises Invalid for a wrong current password."""
+    with request.database.read() as tx:
+        current = users.password_hash_of(tx, request.user_id)
+    if not verify_password(current, change.current_password):
+        raise Invalid.field("current_password", "is wrong")
+    return hash_password(change.new_password)
+
+
+class SessionList(msgspec.Struct):
+    """One's own live sessions."""
+
+    items: list[SessionInfo]
+    total: int
+
+
+@routes.get(
+    "/api/auth/sessions",
+    returns=Returns(
+        200,
+        SessionList,
+        {
+            "items": [
+                {
+                    "id": 9,
+                    "address": "192.0.2.7",
+                    "user_agent": "Mozilla/5.0",
+                    "created_at": "2025-01-04T10:15:00+00:00",
+                    "used_at": "2025-01-09T08:45:00+00:00",
+                    "expires_at": "2025-02-03T10:15:00+00:00",
+                    "current": True,
+                }
+            ],
+            "total": 1,
+        },
+    ),
+)
+def list_sessions(request: Request) -> Response:
+    """One's own live sessions, the latest used first."""
+    current = request.actor.session_id
+    return list_response(sessions.list_sessions(request.tx, request.settings, request.user_id, current, now()))
+
+
+@routes.delete("/api/auth/sessions/{id}", returns=Returns(204))
+def end_session(request: Request, id: int) -> Response:
+    """End one of one's own sessions."""
+    sessions.end_session(request.tx, request.user_id, id)
+    return no_content()
+
+
+class Setup(msgspec.Struct, forbid_unknown_fields=True):
+    """The first super admin, with the token of the link that the server printed."""
+
+    token: Annotated[str, Meta(max_length=200)]
+    email: Email
+    name: Name
+    password: Password
+
+
+@routes.post(
+    "/api/setup",
+    access=Access.PUBLIC,
+    transaction=False,
+    returns=Returns(201, User, USER_EXAMPLE | {"role": "super_admin"}),
+    example={
+        "token": "the token of the printed link",
+        "email": "tess@helpdesk.example",
+        "name": "Tess Ngo",
+        "password": "correct horse battery staple",
+    },
+)
+def set_up(request: Request, body: Setup) -> Response:
+    """Create the first super admin. Works once, and only while there is no user."""
+    return json_response(create_first_user(request, body), 201)
+
+
+def create_first_user(request: Request, setup: Setup) -> User:
+    """Hashes outside any transaction, and not at all for a token that was never offered."""
+    with request.database.read() as tx:
+        if not users.setup_allowed(tx, setup.token):
+            raise Forbidden("This set-up link is not valid, or was used already.")
+    fresh = hash_password(setup.password)
+    with request.database.write() as tx:
+        return users.set_up(tx, setup.token, setup.email, setup.name, fresh, request.request_id)
+
+
+def session_cookie(request: Request, token: str, expires_at: datetime) -> str:
+    """The Set-Cookie value of a session; an empty token removes the cookie."""
+    age = max(0, int((expires_at - now()).total_seconds())) if token else 0
+    secure = "; Secure" if request.settings.https else ""
+    return f"{request.app_state.session_cookie}={token}; Path=/; Max-Age={age}; HttpOnly; SameSite=Lax{secure}"

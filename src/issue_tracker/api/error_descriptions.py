@@ -1,0 +1,80 @@
+"""What the OpenAPI document says of errors, whatever the route: their shapes, meanings, headers and examples."""
+
+from typing import Any
+
+import msgspec
+
+from issue_tracker.errors import FieldError
+
+
+class Error(msgspec.Struct):
+    """What went wrong, in one sentence for a person."""
+
+    detail: str
+
+
+class ValidationError(msgspec.Struct):
+    """What is invalid: every field at once, where fields are to blame."""
+
+    detail: str
+    errors: list[FieldError] = []
+
+
+class Problem(msgspec.Struct):
+    """The same as a problem detail (RFC 9457), with `Accept: application/problem+json`."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: list[FieldError] = []
+
+
+HEADERS = {
+    "X-Request-ID": "The number of this request in logs and history; a sane one that the client sent is used.",
+    "ETag": "The validator of this response.",
+    "Link": "With rel=next: the next page of the list (RFC 8288).",
+    "Location": "Where the new issue is.",
+    "WWW-Authenticate": "How to sign in.",
+    "Retry-After": "Seconds to wait before the next try.",
+    "Idempotent-Replayed": "true when this is the stored response to an earlier request with the same Idempotency-Key.",
+}
+
+ERRORS = {
+    400: "The body does not validate, or the operation cannot be done.",
+    401: "No, unknown, expired or revoked session or token.",
+    403: "No helpdesk access, not a super admin where one is needed, or the CSRF token is missing or wrong.",
+    404: "An issue, a company or another thing cannot be located.",
+    409: "A request with the same Idempotency-Key is still running.",
+    412: "If-Match failed; the response carries the current ETag.",
+    413: "The body is over 1 MiB.",
+    415: "The body is not JSON.",
+    422: "A query parameter is invalid, or the Idempotency-Key was used with another body.",
+    429: "Too many attempts.",
+    503: "The database is out of reach or too busy.",
+}
+
+ERROR_EXAMPLES: dict[int, dict[str, Any]] = {
+    400: {
+        "detail": "companies[1].status: must be one of new, investigating, in_progress, monitoring, resolved, closed.",
+        "errors": [
+            {
+                "field": "companies[1].status",
+                "message": "must be one of new, investigating, in_progress, monitoring, resolved, closed",
+            }
+        ],
+    },
+    401: {"detail": "Sign in to use the issue tracker."},
+    403: {"detail": "The CSRF token is missing or wrong; send the session's token in X-CSRF-Token."},
+    404: {"detail": "There is no company called “Acme Manufacturin”."},
+    409: {"detail": "A request with the same Idempotency-Key is still running."},
+    412: {"detail": "The issue has changed since you read it; read it again."},
+    413: {"detail": "The body is over 1,048,576 bytes."},
+    415: {"detail": "The body must be JSON, with Content-Type: application/json."},
+    422: {
+        "detail": "limit: must be a whole number from 1 to 500.",
+        "errors": [{"field": "limit", "message": "must be a whole number from 1 to 500"}],
+    },
+    429: {"detail": "Too many attempts. Try again in 60 seconds."},
+    503: {"detail": "The database is out of reach or too busy. Try again shortly."},
+}

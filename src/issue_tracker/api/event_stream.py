@@ -1,0 +1,101 @@
+"""A response that stays open: Server-Sent Events over HTTP, sent from the event loop without a worker thread."""
+
+import asyncio
+import signal
+import threading
+from collections.abc import Callable
+from contextlib import aclosing
+from types import FrameType
+from typing import Any
+
+import structlog
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from issue_tracker.errors import AppError
+from issue_tracker.events.stream import Listener
+from issue_tracker.http.errors import error_response
+from issue_tracker.http.request import Request
+from issue_tracker.http.responses import EVENT_STREAM
+
+log = structlog.get_logger("issue_tracker.events")
+
+SEND_SECONDS = 30.0
+"""How long one piece may wait for a client that does not read, before the connection is closed."""
+
+
+class EventStreamResponse(Response):
+    """What a listener is sent, until it leaves or its stream ends."""
+
+    media_type = EVENT_STREAM
+
+    def __init__(self, request: Request, listener: Listener, after: int | None) -> None:
+        # A proxy must neither store the response nor wait for its end.
+        super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+        del self.headers["content-length"]
+        self._request = request
+        self._listener = listener
+        self._after = after
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] == "HEAD":
+            await super().__call__(scope, receive, send)
+            return
+        leaving = asyncio.create_task(self._end_with_client(receive))
+        stream, request_id = self._request.app_state.stream, self._request.request_id
+        try:
+            async with aclosing(stream.listen(self._listener, self._after)) as pieces:
+                try:
+                    opening = await anext(pieces)
+                except AppError as error:
+                    await error_response(self._request, error)(scope, receive, send)
+                    return
+                await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+                await _send(send, opening)
+                try:
+                    async for piece in pieces:
+                        await _send(send, piece)
+                except AppError as error:
+                    # A clean end: the client reconnects, and continues after what it received.
+                    log.info("listener disconnected", reason=error.detail, request_id=request_id)
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+        except TimeoutError:
+            log.info("listener disconnected", reason="it did not read", request_id=request_id)
+        finally:
+            leaving.cancel()
+
+    async def _end_with_client(self, receive: Receive) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        self._listener.end()
+
+
+async def _send(send: Send, piece: bytes) -> None:
+    if piece:
+        async with asyncio.timeout(SEND_SECONDS):
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+
+
+def before_shutdown(act: Callable[[], None]) -> None:
+    """Calls `act` on the event loop as soon as the process receives a signal to stop.
+
+    Servers wait for open responses before they end the application's lifespan, and these responses end only when
+    somebody ends them. Call it on the event loop. It does nothing outside of the main thread, which signals do not
+    reach.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return
+    loop = asyncio.get_running_loop()
+
+    def chain(number: signal.Signals) -> None:
+        previous: Any = signal.getsignal(number)
+
+        def handle(received: int, frame: FrameType | None) -> None:
+            loop.call_soon_threadsafe(act)
+            if callable(previous):
+                previous(received, frame)
+
+        signal.signal(number, handle)
+
+    chain(signal.SIGINT)
+    chain(signal.SIGTERM)

@@ -1,0 +1,155 @@
+"""The history over HTTP, as a list and as a live stream (contract, section 7)."""
+
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+import msgspec
+from msgspec import Meta
+from starlette.responses import Response
+
+from issue_tracker.api.event_stream import EventStreamResponse
+from issue_tracker.auth.credentials import Credential
+from issue_tracker.errors import Invalid, InvalidQuery
+from issue_tracker.events.catalog import Event, EventType
+from issue_tracker.events.order import settled_until
+from issue_tracker.events.queries import EventFilters, Selection
+from issue_tracker.events.stream import Listener
+from issue_tracker.http import conditional
+from issue_tracker.http.request import Request
+from issue_tracker.http.responses import EVENT_STREAM, json_response
+from issue_tracker.http.routes import Returns, Routes
+from issue_tracker.names import storable, whole_number
+
+routes = Routes("History")
+
+EventId = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+
+
+class EventList(msgspec.Struct):
+    """A page of the history. `total` is exact unless `total_exact` is false: then there are more than so many."""
+
+    items: list[Event]
+    total: int
+    total_exact: bool
+
+
+class EventQuery(msgspec.Struct, kw_only=True):
+    """Which events to list: the newest first; with `after`, the oldest first."""
+
+    issue_name: Annotated[
+        str, Meta(max_length=255, description="Events of the issue now so called, or so called when it was deleted.")
+    ] = msgspec.field(default="", name="issueName")
+    company_name: Annotated[
+        str, Meta(max_length=255, description="Events about the company now so called, or so called then.")
+    ] = msgspec.field(default="", name="companyName")
+    type: Annotated[list[EventType], Meta(description="Only events of one of these types.")] = []
+    actor: Annotated[str, Meta(max_length=255, description="Only what this user did, by id or name.")] = ""
+    request_id: Annotated[str, Meta(max_length=128, description="Only what one request did.")] = msgspec.field(
+        default="", name="requestId"
+    )
+    after: Annotated[EventId | None, Meta(description="Only events with a higher event_id, the oldest first.")] = None
+    before: Annotated[EventId | None, Meta(description="Only events with a lower event_id.")] = None
+    limit: Annotated[
+        int, Meta(ge=1, le=500, description="At most so many events; the header Link leads to the next.")
+    ] = 100
+
+
+EVENT_EXAMPLE: dict[str, Any] = {
+    "event_id": 311,
+    "type": "assignment.status_changed",
+    "at": "2025-01-09T08:45:00+00:00",
+    "actor": {"id": 2, "name": "Tess Ngo", "channel": "session"},
+    "request_id": "5c1f0b6e9a7d4c7f8d8b3c6f0e2a9d41",
+    "issue_id": 7,
+    "issue_name": "Network degradation",
+    "company_id": 3,
+    "company_name": "Acme Manufacturing",
+    "from": "investigating",
+    "to": "resolved",
+    "note": "Carrier confirms the repair",
+}
+
+
+@routes.get(
+    "/api/events",
+    transaction=False,
+    returns=Returns(200, EventList, {"items": [EVENT_EXAMPLE], "total": 1, "total_exact": True}, headers=("Link",)),
+    errors=(404,),
+)
+def list_events(request: Request, query: EventQuery) -> Response:
+    """The history: who changed what, when, and why. Audit events are for super admins."""
+    for name, text in (("actor", query.actor), ("requestId", query.request_id)):
+        if not storable(text):
+            raise InvalidQuery.field(name, "must not contain NUL characters")
+    # A client that continues from the last number it has seen must not skip one that is still to come.
+    until = None if query.after is None else settled_until(request.database, query.after)
+    filters = EventFilters(
+        issue_name=query.issue_name,
+        company_name=query.company_name,
+        types=tuple(dict.fromkeys(query.type)),
+        actor=query.actor,
+        request_id=query.request_id,
+    )
+    with request.database.read() as tx:
+        selection = Selection(tx, request.actor, filters)
+        items = selection.page(after=query.after, before=query.before, until=until, limit=query.limit + 1)
+        total, exact = selection.count()
+    more, items = len(items) > query.limit, items[: query.limit]
+    response = json_response(EventList(items, total, exact))
+    if more:
+        direction = "before" if query.after is None else "after"
+        response.headers["link"] = _next(request, direction, items[-1].event_id)
+    return conditional.with_validator(request, response)
+
+
+class StreamQuery(msgspec.Struct, kw_only=True):
+    """Where a stream starts, for clients that cannot set a header: `Last-Event-ID` comes first."""
+
+    after: Annotated[EventId | None, Meta(description="Start after this event_id instead of now.")] = None
+
+
+STREAM_EXAMPLE = f"""id: 311
+event: assignment.status_changed
+data: {msgspec.json.encode(EVENT_EXAMPLE).decode()}
+
+"""
+
+
+@routes.get(
+    "/api/events/stream",
+    transaction=False,
+    returns=Returns(200, media_types={EVENT_STREAM: STREAM_EXAMPLE}),
+    errors=(400,),
+)
+def stream_events(request: Request, query: StreamQuery) -> Response:
+    """Events as they happen, as Server-Sent Events.
+
+    `id` is the event_id, `event` the type, `data` the event. Send `Last-Event-ID` to continue after that event. The
+    stream ends when the session or token does. Audit events are for super admins.
+    """
+    identity = request.identity
+    assert identity is not None
+    if identity.session is not None:
+        credential = Credential("session", identity.session.id)
+    else:
+        assert identity.token is not None
+        credential = Credential("token", identity.token.id)
+    listener = Listener(credential, audit=request.actor.super_admin)
+    after = _last_event_id(request)
+    return EventStreamResponse(request, listener, query.after if after is None else after)
+
+
+def _last_event_id(request: Request) -> int | None:
+    text = (request.header("last-event-id") or "").strip()
+    if not text:
+        return None
+    number = whole_number(text)
+    if number is None:
+        raise Invalid("Last-Event-ID must be the event_id of an event.")
+    return number
+
+
+def _next(request: Request, direction: str, event_id: int) -> str:
+    """The header Link (RFC 8288) to the next page, with all other parameters as they were."""
+    others = [(name, value) for name, value in request.parameters if name != direction]
+    return f'</api/events?{urlencode([*others, (direction, str(event_id))])}>; rel="next"'

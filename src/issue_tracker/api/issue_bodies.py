@@ -1,0 +1,159 @@
+"""What the API of issues takes and returns, with an example of each (specification; contract, sections 4 and 5)."""
+
+from typing import Annotated, Any
+
+import msgspec
+
+from issue_tracker.http.validation import Distinct, refuse_repeated
+from issue_tracker.issues.bulk import BulkResult
+from issue_tracker.issues.models import Issue
+from issue_tracker.names import Description, IssueName, Name, Note
+from issue_tracker.status import Status
+
+
+class IssueList(msgspec.Struct):
+    """Issues in the requested order. `total` counts all matches, on whichever page they are."""
+
+    items: list[Issue]
+    total: int
+
+
+class CompanyStatus(msgspec.Struct, forbid_unknown_fields=True):
+    """A company to assign. Without a status it starts as `new`."""
+
+    company_name: Name
+    status: Status | None = None
+
+
+Companies = Annotated[list[CompanyStatus], Distinct("company_name")]
+Names = Annotated[list[Name], Distinct()]
+
+
+class NewIssue(msgspec.Struct, forbid_unknown_fields=True):
+    """An issue to create."""
+
+    name: IssueName
+    description: Description | None = None
+    companies: Companies | None = None
+
+    def __post_init__(self) -> None:
+        refuse_repeated(self)
+
+
+class IssueChange(msgspec.Struct, forbid_unknown_fields=True):
+    """What to change. Absent or null keeps the present value; an empty description clears it."""
+
+    description: Description | None = None
+    new_name: IssueName | None = None
+    add_companies: Companies | None = None
+
+    def __post_init__(self) -> None:
+        refuse_repeated(self)
+
+
+class StatusChange(msgspec.Struct, forbid_unknown_fields=True):
+    """A company's new status in an issue, with an optional note for the history."""
+
+    issue_name: Name
+    company_name: Name
+    status: Status
+    note: Note | None = None
+
+
+class Unassignment(msgspec.Struct, kw_only=True):
+    """Which company to remove from which issue."""
+
+    issue_name: str = msgspec.field(name="issueName")
+    company_name: str = msgspec.field(name="companyName")
+
+
+class BulkChange(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """A status for many companies of an issue: all assigned ones where `companies` is absent or null."""
+
+    issue_name: Name
+    status: Status
+    companies: Names | None = None
+    exclude: Names | None = None
+    only_from: list[Status] | None = msgspec.field(default=None, name="from")
+    note: Note | None = None
+    dry_run: bool = False
+
+    def __post_init__(self) -> None:
+        refuse_repeated(self)
+
+
+class BulkAnswer(msgspec.Struct):
+    """What a bulk change did, or, as a dry run, would do."""
+
+    issue_name: str
+    status: Status
+    changed: int
+    results: list[BulkResult]
+
+
+CREATED_AT = "2025-01-04T10:15:00+00:00"
+UPDATED_AT = "2025-01-09T08:45:00+00:00"
+
+ASSIGNMENT_EXAMPLE: dict[str, Any] = {
+    "assignment_id": 12,
+    "issue_id": 7,
+    "company_id": 3,
+    "company_name": "Acme Manufacturing",
+    "status": "investigating",
+    "status_label": "Investigating",
+    "updated_at": UPDATED_AT,
+    "updated_at_iso": UPDATED_AT,
+}
+NAMED_ASSIGNMENT_EXAMPLE = ASSIGNMENT_EXAMPLE | {
+    "status": "resolved",
+    "status_label": "Resolved",
+    "issue_name": "Network degradation",
+}
+ISSUE_EXAMPLE: dict[str, Any] = {
+    "issue_id": 7,
+    "name": "Network degradation",
+    "description": "Packet loss on primary WAN links",
+    "created_at": CREATED_AT,
+    "created_at_iso": CREATED_AT,
+    "updated_at": UPDATED_AT,
+    "updated_at_iso": UPDATED_AT,
+    "assignments": [ASSIGNMENT_EXAMPLE],
+}
+CSV_EXAMPLE = (
+    "name,description,company_name,status,created_at,updated_at\r\n"
+    "Network degradation,Packet loss on primary WAN links,Acme Manufacturing,investigating,"
+    f"{CREATED_AT},{UPDATED_AT}\r\n"
+)
+NEW_ISSUE_EXAMPLE = {
+    "name": "Printer firmware failure",
+    "description": "Firmware 4.3.2 fails to initialise on multi-function devices.",
+    "companies": [
+        {"company_name": "Contoso", "status": "new"},
+        {"company_name": "Fabrikam", "status": "investigating"},
+    ],
+}
+ISSUE_CHANGE_EXAMPLE = {
+    "description": "Packet loss on all WAN links",
+    "new_name": "WAN degradation",
+    "add_companies": [{"company_name": "Contoso", "status": "new"}],
+}
+STATUS_CHANGE_EXAMPLE = {
+    "issue_name": "Network degradation",
+    "company_name": "Acme Manufacturing",
+    "status": "resolved",
+}
+BULK_CHANGE_EXAMPLE = {
+    "issue_name": "Network degradation",
+    "status": "resolved",
+    "exclude": ["Contoso"],
+    "note": "Carrier confirms the repair",
+}
+BULK_ANSWER_EXAMPLE = {
+    "issue_name": "Network degradation",
+    "status": "resolved",
+    "changed": 1,
+    "results": [
+        {"company_name": "Acme Manufacturing", "outcome": "changed", "from": "investigating", "to": "resolved"},
+        {"company_name": "Contoso", "outcome": "skipped", "from": "new", "to": "new"},
+    ],
+}

@@ -1,0 +1,140 @@
+"""The API of the specification, and what the contract adds to it (sections 4 and 5). The list is in `issue_list`."""
+
+from urllib.parse import quote
+
+from starlette.responses import Response
+
+from issue_tracker.api.issue_bodies import (
+    BULK_ANSWER_EXAMPLE,
+    BULK_CHANGE_EXAMPLE,
+    ISSUE_CHANGE_EXAMPLE,
+    ISSUE_EXAMPLE,
+    NAMED_ASSIGNMENT_EXAMPLE,
+    NEW_ISSUE_EXAMPLE,
+    STATUS_CHANGE_EXAMPLE,
+    BulkAnswer,
+    BulkChange,
+    CompanyStatus,
+    IssueChange,
+    NewIssue,
+    StatusChange,
+    Unassignment,
+)
+from issue_tracker.companies.queries import get_companies, get_company_by_name
+from issue_tracker.http import conditional
+from issue_tracker.http.identity import Access
+from issue_tracker.http.request import Request
+from issue_tracker.http.responses import json_response, no_content
+from issue_tracker.http.routes import Returns, Routes
+from issue_tracker.issues import operations, queries
+from issue_tracker.issues.bulk import Outcome, set_statuses
+from issue_tracker.issues.models import Issue, IssueHead, NamedAssignment
+from issue_tracker.issues.operations import NewAssignment
+
+routes = Routes("Issues")
+
+
+@routes.post(
+    "/api/issues",
+    returns=Returns(201, Issue, ISSUE_EXAMPLE, headers=("Location",)),
+    example=NEW_ISSUE_EXAMPLE,
+    errors=(404,),
+)
+def create_issue(request: Request, body: NewIssue) -> Response:
+    """Create an issue with its assignments."""
+    issue = operations.create_issue(request.tx, request.actor, body.name, body.description, _members(body.companies))
+    location = f"/api/issues/{quote(issue.name, safe='')}"
+    return _issue(request, issue, status=201, headers={"Location": location})
+
+
+@routes.get("/api/issues/{issue_name}", cached=True, returns=Returns(200, Issue, ISSUE_EXAMPLE))
+def get_issue(request: Request, issue_name: str) -> Response:
+    """One issue with all its assignments."""
+    return _issue(request, queries.get_issue_head(request.tx, request.actor, issue_name))
+
+
+@routes.put(
+    "/api/issues/{issue_name}", returns=Returns(200, Issue, ISSUE_EXAMPLE), example=ISSUE_CHANGE_EXAMPLE, if_match=True
+)
+def update_issue(request: Request, issue_name: str, body: IssueChange) -> Response:
+    """Describe, rename, or assign more companies. A company that is already assigned keeps its assignment."""
+    issue = queries.get_issue_head(request.tx, request.actor, issue_name, lock=True)
+    if request.header("if-match") is not None:
+        # An unknown company (404) comes before a stale validator (412; contract, section 2).
+        get_companies(request.tx, [member.company_name for member in body.add_companies or ()])
+    conditional.check_if_match(request, issue)
+    changed = operations.update_issue(
+        request.tx,
+        request.actor,
+        issue,
+        description=body.description,
+        new_name=body.new_name,
+        add=_members(body.add_companies),
+    )
+    return _issue(request, changed)
+
+
+@routes.delete("/api/issues/{issue_name}", access=Access.SUPER_ADMIN, returns=Returns(204), if_match=True)
+def delete_issue(request: Request, issue_name: str) -> Response:
+    """Delete an issue with its assignments. Its history stays."""
+    issue = queries.get_issue_head(request.tx, request.actor, issue_name, lock=True)
+    conditional.check_if_match(request, issue)
+    operations.delete_issue(request.tx, request.actor, issue)
+    return no_content()
+
+
+@routes.put(
+    "/api/issues/status",
+    returns=Returns(200, NamedAssignment, NAMED_ASSIGNMENT_EXAMPLE),
+    example=STATUS_CHANGE_EXAMPLE,
+    errors=(404,),
+)
+def set_status(request: Request, body: StatusChange) -> Response:
+    """Set a company's status in an issue; assigns the company if it was not."""
+    issue = queries.get_issue_head(request.tx, request.actor, body.issue_name, lock=True)
+    company = get_company_by_name(request.tx, body.company_name)
+    operations.set_status(request.tx, request.actor, issue, company, body.status, body.note or None)
+    return json_response(queries.get_assignment(request.tx, issue, company.company_id))
+
+
+@routes.delete("/api/issues/status", returns=Returns(204), errors=(404,))
+def unassign(request: Request, query: Unassignment) -> Response:
+    """Remove a company from an issue."""
+    issue = queries.get_issue_head(request.tx, request.actor, query.issue_name, lock=True)
+    company = get_company_by_name(request.tx, query.company_name)
+    operations.unassign(request.tx, request.actor, issue, company)
+    return no_content()
+
+
+@routes.post(
+    "/api/issues/status/bulk",
+    returns=Returns(200, BulkAnswer, BULK_ANSWER_EXAMPLE),
+    example=BULK_CHANGE_EXAMPLE,
+    errors=(404,),
+)
+def set_statuses_in_bulk(request: Request, body: BulkChange) -> Response:
+    """Set the status of many companies in an issue: all or nothing."""
+    issue = queries.get_issue_head(request.tx, request.actor, body.issue_name, lock=True)
+    results = set_statuses(
+        request.tx,
+        request.actor,
+        issue,
+        body.status,
+        names=body.companies,
+        exclude=body.exclude or (),
+        only_from=body.only_from or (),
+        note=body.note or None,
+        dry_run=body.dry_run,
+    )
+    changed = sum(result.outcome is Outcome.CHANGED for result in results)
+    return json_response(BulkAnswer(issue.name, body.status, changed, results))
+
+
+def _members(companies: list[CompanyStatus] | None) -> list[NewAssignment]:
+    return [NewAssignment(member.company_name, member.status) for member in companies or ()]
+
+
+def _issue(request: Request, issue: IssueHead, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    etag = conditional.issue_etag(issue, request.actor.company_access)
+    content = queries.load_issues(request.tx, request.actor, [issue.issue_id])[0]
+    return json_response(content, status, {"ETag": etag, **(headers or {})})

@@ -1,0 +1,74 @@
+"""Probes and documents about the service itself (contract, section 10)."""
+
+import os
+
+import msgspec
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+from starlette.responses import Response
+
+from issue_tracker.database import migrate
+from issue_tracker.errors import NotFound, Unavailable
+from issue_tracker.http.identity import Access
+from issue_tracker.http.metrics import MULTIPROCESS
+from issue_tracker.http.request import Request
+from issue_tracker.http.responses import JSON, json_response
+from issue_tracker.http.routes import Returns, Routes
+
+routes = Routes("Operations", access=Access.PUBLIC)
+
+
+class Health(msgspec.Struct):
+    """How the service is: `ok`."""
+
+    status: str
+
+
+@routes.get("/healthz", transaction=False, inline=True, returns=Returns(200, Health, {"status": "ok"}))
+def healthz(request: Request) -> Response:
+    """Whether the process is alive. Touches nothing else."""
+    return json_response(Health("ok"), headers={"Cache-Control": "no-store"})
+
+
+@routes.get("/readyz", transaction=False, returns=Returns(200, Health, {"status": "ok"}))
+def readyz(request: Request) -> Response:
+    """Whether the database can be reached and its schema is current."""
+    with request.database.read() as tx:
+        if not migrate.is_current(tx):
+            raise Unavailable("The database schema is not current; run `issue-tracker migrate`.")
+    return json_response(Health("ok"), headers={"Cache-Control": "no-store"})
+
+
+@routes.get(
+    "/openapi.json",
+    transaction=False,
+    inline=True,
+    returns=Returns(
+        200, media_types={JSON: {"openapi": "3.1.0", "info": {"title": "Issue Tracker", "version": "0.1.0"}}}
+    ),
+)
+def openapi_json(request: Request) -> Response:
+    """This API as an OpenAPI 3.1 document."""
+    return json_response(request.app_state.openapi)
+
+
+@routes.get(
+    "/metrics",
+    transaction=False,
+    returns=Returns(
+        200,
+        media_types={
+            "text/plain": 'issue_tracker_requests_total{method="GET",route="/api/issues",status="200"} 12.0\n'
+        },
+    ),
+    errors=(404,),
+)
+def metrics(request: Request) -> Response:
+    """Prometheus text, of all workers together. Answers 404 unless the setting is on."""
+    if not request.settings.metrics:
+        raise NotFound("There is nothing at this path.")
+    registry = request.app_state.metrics
+    if MULTIPROCESS in os.environ:
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return Response(generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -1,0 +1,78 @@
+"""One's own API tokens (contract, section 9)."""
+
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+from starlette.responses import Response
+
+from issue_tracker.auth import tokens
+from issue_tracker.auth.tokens import Scope, Token
+from issue_tracker.http.identity import Access
+from issue_tracker.http.request import Request
+from issue_tracker.http.responses import SecretResponse, list_response, no_content
+from issue_tracker.http.routes import Returns, Routes
+from issue_tracker.names import Name
+
+routes = Routes("Sign-in", access=Access.SIGNED_IN)
+
+
+class NewToken(msgspec.Struct, forbid_unknown_fields=True):
+    """A token to create. Without an end it lives until it is revoked."""
+
+    name: Name
+    scopes: list[Scope]
+    expires_at: Annotated[datetime, Meta(tz=True)] | None = None
+
+
+class FullToken(Token, frozen=True):
+    """A new token, with the text that is shown this once."""
+
+    token: str | None
+
+
+class TokenList(msgspec.Struct):
+    """One's own tokens."""
+
+    items: list[Token]
+    total: int
+
+
+TOKEN_EXAMPLE = {
+    "id": 4,
+    "name": "monitoring",
+    "scopes": ["read", "write"],
+    "created_at": "2025-01-04T10:15:00+00:00",
+    "expires_at": None,
+    "last_used_at": None,
+}
+
+
+@routes.post(
+    "/api/auth/tokens",
+    session_only=True,
+    access=Access.HELPDESK,
+    returns=Returns(201, FullToken, TOKEN_EXAMPLE | {"token": "itk_0123456789abcdef_…"}),
+    example={"name": "monitoring", "scopes": ["read", "write"]},
+)
+def create_token(request: Request, body: NewToken) -> Response:
+    """Create an API token. Its text is in this response and nowhere else; a replayed response has null instead."""
+    token, text = tokens.create_token(
+        request.tx, request.actor, request.user_id, body.name, body.scopes, body.expires_at
+    )
+    content = FullToken(**msgspec.structs.asdict(token), token=text)
+    return SecretResponse(msgspec.to_builtins(content), "token", 201)
+
+
+@routes.get("/api/auth/tokens", returns=Returns(200, TokenList, {"items": [TOKEN_EXAMPLE], "total": 1}))
+def list_tokens(request: Request) -> Response:
+    """One's own tokens, the newest first."""
+    return list_response(tokens.list_tokens(request.tx, request.user_id))
+
+
+@routes.delete("/api/auth/tokens/{id}", returns=Returns(204))
+def revoke_token(request: Request, id: int) -> Response:
+    """Revoke one of one's own tokens, for good."""
+    tokens.revoke_token(request.tx, request.actor, request.user_id, id)
+    return no_content()

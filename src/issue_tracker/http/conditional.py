@@ -1,0 +1,101 @@
+"""Conditional requests (RFC 9110, section 13; contract, section 5): strong ETags, 304, and 412."""
+
+import hashlib
+from typing import Any
+
+from sqlalchemy import Select, Text, cast, func, null, select
+from starlette.responses import Response, StreamingResponse
+
+from issue_tracker.actor import CompanyAccess
+from issue_tracker.database.prepared import Prepared
+from issue_tracker.database.tables import events
+from issue_tracker.errors import PreconditionFailed
+from issue_tracker.http.request import Request
+from issue_tracker.issues.models import IssueHead
+
+CACHE_CONTROL = "private, no-cache"
+
+
+def with_validator(request: Request, response: Response) -> Response:
+    """The response to a GET with its validator, or a 304 in its place when the client has it already.
+
+    A handler that knows a cheaper validator than a hash of the body sets the header `ETag` itself.
+    """
+    if response.status_code != 200 or (isinstance(response, StreamingResponse) and "etag" not in response.headers):
+        return response
+    etag = response.headers.get("etag") or f'"{_digest(bytes(response.body))}"'
+    if _matches(request.header("if-none-match"), etag):
+        return not_modified(etag, response.headers.get("vary"))
+    response.headers.setdefault("cache-control", CACHE_CONTROL)
+    response.headers["etag"] = etag
+    return response
+
+
+def not_modified(etag: str, vary: str | None = None) -> Response:
+    """304, with the validator, and the Vary that the 200 would have had (RFC 9110, section 15.4.5)."""
+    headers = {"ETag": etag, "Cache-Control": CACHE_CONTROL}
+    return Response(status_code=304, headers=headers if vary is None else headers | {"Vary": vary})
+
+
+def _matches(header: str | None, etag: str) -> bool:
+    """Whether an If-None-Match header names the validator; weak comparison (RFC 9110, section 13.1.2)."""
+    if header is None:
+        return False
+    given = {part.strip().removeprefix("W/") for part in header.split(",")}
+    return "*" in given or etag in given
+
+
+def is_fresh(request: Request, etag: str) -> bool:
+    """Whether the client has the state that `etag` names, so that reading it can be spared.
+
+    `*` does not say so: whether there is anything to match shows only when it was read.
+    """
+    header = request.header("if-none-match")
+    return header is not None and "*" not in header and _matches(header, etag)
+
+
+def _select_state(dialect: str) -> Select[Any]:
+    """The last event and, on PostgreSQL, what this transaction sees of those under way."""
+    snapshot = cast(func.pg_current_snapshot(), Text) if dialect == "postgresql" else null()
+    return select(select(func.max(events.c.event_id)).scalar_subquery(), snapshot)
+
+
+_state = Prepared(_select_state)
+
+
+def data_etag(request: Request, *representation: str) -> str:
+    """A validator for any read of issues and companies that costs two look-ups by primary key.
+
+    Every change of data writes an event in its own transaction, so the number of the last event stands for the
+    state of all data; on PostgreSQL, where a late transaction may add a lower number, together with the snapshot
+    that says which transactions are seen (docs/decisions/0005-etags.md). `representation` distinguishes responses
+    made from the same state; so does the company access of the actor.
+    """
+    last, snapshot = _state.all(request.tx)[0]
+    state = f"{last}" if snapshot is None else f"{last};{snapshot}"
+    parts = (state, request.path, request.query_text, *representation, request.actor.company_access.key)
+    return f'"{_digest(chr(10).join(parts).encode("utf-8", "replace"))}"'
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.blake2b(content, digest_size=16).hexdigest()
+
+
+def issue_etag(issue: IssueHead, access: CompanyAccess) -> str:
+    """An issue's validator: it covers the issue with all its assignments that the actor sees."""
+    return f'"{issue.issue_id}-{issue.revision}{access.key and f"-{access.key}"}"'
+
+
+def check_if_match(request: Request, issue: IssueHead) -> None:
+    """Raises PreconditionFailed unless If-Match is absent or names the issue's current validator.
+
+    `issue` must have been read with a lock in the transaction of the change. Strong comparison (RFC 9110, section
+    13.1.1).
+    """
+    header = request.header("if-match")
+    if header is None:
+        return
+    current = issue_etag(issue, request.actor.company_access)
+    given = [part.strip() for part in header.split(",")]
+    if "*" not in given and current not in given:
+        raise PreconditionFailed("The issue has changed since you read it; read it again.", headers={"ETag": current})

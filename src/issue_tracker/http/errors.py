@@ -1,0 +1,41 @@
+"""Errors as responses: one JSON shape for every source (contract, section 2), or RFC 9457 on request."""
+
+from typing import Any
+
+import msgspec
+import structlog
+from starlette.responses import Response
+
+from issue_tracker.errors import AppError
+from issue_tracker.http.request import Request
+from issue_tracker.http.responses import JSON, PROBLEM
+
+log = structlog.get_logger("issue_tracker.http")
+
+
+class Unexpected(AppError):
+    """A failure that nobody foresaw: the log has the trace under the request id."""
+
+    def __init__(self, request_id: str) -> None:
+        super().__init__(f"Something went wrong on our side. Quote the request id {request_id} when you report it.")
+
+
+def error_response(request: Request, error: AppError) -> Response:
+    """The error as JSON, or as problem+json when the client accepts that."""
+    content: dict[str, Any] = {"detail": error.detail}
+    if error.fields:
+        content["errors"] = error.fields
+    media_type = JSON
+    if PROBLEM in request.accepted_types():
+        media_type = PROBLEM
+        content = {"type": "about:blank", "title": error.title, "status": error.status} | content
+    headers = {"Cache-Control": "no-store", **error.headers}
+    return Response(msgspec.json.encode(content), error.status, headers, media_type)
+
+
+def as_app_error(exception: Exception, request_id: str) -> AppError:
+    """Any exception as an error that is safe to show; the trace of one that nobody foresaw goes to the log."""
+    if isinstance(exception, AppError):
+        return exception
+    log.error("unexpected failure", request_id=request_id, exc_info=exception)
+    return Unexpected(request_id)

@@ -1,0 +1,109 @@
+"""From a request to who acts: session or token, CSRF token, role; in the contract's order (section 2)."""
+
+from datetime import datetime
+from enum import Enum
+from urllib.parse import urlsplit
+
+from sqlalchemy import Connection
+
+from issue_tracker.actor import Actor, require_helpdesk, require_super_admin
+from issue_tracker.auth.sessions import csrf_matches, find_session, touch_after, touch_session
+from issue_tracker.auth.tokens import TOUCH_AFTER as TOKEN_TOUCH_AFTER
+from issue_tracker.auth.tokens import Scope, find_token, touch_token
+from issue_tracker.clock import now
+from issue_tracker.errors import Forbidden, Unauthenticated, Unavailable
+from issue_tracker.http.request import Identity, Request
+from issue_tracker.settings import Settings
+
+CSRF_REFUSED = "The CSRF token is missing or wrong; send the session's token in X-CSRF-Token."
+
+
+class Access(Enum):
+    """Who may use a route. A route that does not say is for the helpdesk."""
+
+    PUBLIC = "public"
+    SIGNED_IN = "signed in"
+    HELPDESK = "helpdesk"
+    SUPER_ADMIN = "super admin"
+
+
+def authenticate(tx: Connection, request: Request, csrf_field: str | None = None) -> Identity:
+    """Who sent the request. Raises Unauthenticated (401) or Forbidden (403: CSRF token, or a read-only API token).
+
+    `csrf_field` is the CSRF token in a posted form, which cannot send a header.
+    """
+    at = now()
+    cookie = request.cookie(request.app_state.session_cookie)
+    session = find_session(tx, request.settings, cookie, at) if cookie else None
+    if cookie and session:
+        header = request.header("x-csrf-token")
+        if not request.safe and not csrf_matches(cookie, csrf_field if header is None else header):
+            raise Forbidden(CSRF_REFUSED)
+        actor = Actor(session.user_id, session.name, session.role, "session", request.request_id, session.id)
+        return Identity(actor, session, cookie)
+    scheme, _, credentials = (request.header("authorization") or "").partition(" ")
+    holder = find_token(tx, credentials.strip(), at) if scheme.lower() == "bearer" else None
+    if holder is None:
+        raise Unauthenticated
+    if not request.safe:
+        if cookie is not None:
+            raise Forbidden(CSRF_REFUSED)
+        if Scope.WRITE not in holder.scopes:
+            raise Forbidden("This token may only read.")
+    actor = Actor(holder.user_id, holder.name, holder.role, f"token:{holder.token_name}", request.request_id)
+    return Identity(actor, token=holder)
+
+
+def authorize(identity: Identity, access: Access) -> None:
+    """Raises Forbidden when the role is not enough for the route."""
+    if access is Access.HELPDESK:
+        require_helpdesk(identity.actor)
+    elif access is Access.SUPER_ADMIN:
+        require_super_admin(identity.actor)
+
+
+def record_use(request: Request, identity: Identity) -> None:
+    """Moves the session's idle limit, or the token's time of last use: at most one write a minute."""
+    until = valid_until(request.settings, identity)
+    if until is not None and until > now():
+        return
+    try:
+        # A reader never waits for a writer: during an import the next request records the use.
+        with request.database.write(wait=False) as tx:
+            if identity.session is not None:
+                touch_session(tx, identity.session.id, now())
+            elif identity.token is not None:
+                touch_token(tx, identity.token.id, now())
+    except Unavailable:
+        return  # the request itself may still succeed; the next one records the use
+
+
+def valid_until(settings: Settings, identity: Identity) -> datetime | None:
+    """Until when (UTC) a credential needs neither a check nor a record of its use; None when it needs one now."""
+    session, token = identity.session, identity.token
+    if session is not None:
+        return min(session.used_at + touch_after(settings), session.expires_at)
+    if token is None or token.last_used_at is None:
+        return None
+    until = token.last_used_at + TOKEN_TOUCH_AFTER
+    return until if token.expires_at is None else min(until, token.expires_at)
+
+
+def require_same_origin(request: Request) -> None:
+    """Raises Forbidden for a browser's request from another site, where no session guards it (sign-in, set-up)."""
+    site, origin = request.header("sec-fetch-site"), request.header("origin")
+    if site is not None:
+        foreign = site not in ("same-origin", "none")
+    else:
+        own = {_host_of(request.settings.public_url), (request.header("host") or "").lower()}
+        foreign = origin is not None and _host_of(origin) not in own
+    if foreign:
+        raise Forbidden("Requests from another site are refused.")
+
+
+def _host_of(url: str) -> str | None:
+    """Host and port of a URL; None when it is malformed."""
+    try:
+        return urlsplit(url).netloc.lower()
+    except ValueError:
+        return None

@@ -1,0 +1,152 @@
+"""What surrounds every request, as pure ASGI middleware with one job each. None of it reads the session.
+
+`create_app` lists them in order. Their `send` functions return the awaitable of the next one instead of awaiting it:
+a coroutine for every message and middleware would cost as much as sending a cached response.
+"""
+
+import itertools
+import re
+import secrets
+import time
+from collections.abc import Awaitable
+from urllib.parse import quote_from_bytes, unquote_to_bytes
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from issue_tracker.http.response_cache import ResponseCache
+from issue_tracker.logs import AccessLog
+from issue_tracker.settings import Settings
+
+SANE_REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}")
+
+CONTENT_SECURITY_POLICY = (
+    "default-src 'self'; base-uri 'none'; object-src 'none'; frame-ancestors 'none'; form-action 'self'"
+)
+
+
+class RequestIds:
+    """Gives each request an id, in `scope["state"]`: the client's if it is sane, so that a trace can span systems."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+        # A random number of this application and a count: nobody can guess an id, and a random number for each one
+        # would cost a system call.
+        self._prefix = secrets.token_hex(8)
+        self._count = itertools.count()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            # The server shares the state of the lifespan between requests; this copy is the request's own.
+            scope["state"] = {**scope.get("state", {}), "request_id": self._request_id(scope)}
+        await self.app(scope, receive, send)
+
+    def _request_id(self, scope: Scope) -> str:
+        for name, value in scope["headers"]:
+            if name == b"x-request-id" and SANE_REQUEST_ID.fullmatch(value):
+                sent: str = value.decode()
+                return sent
+        return f"{self._prefix}{next(self._count):016x}"
+
+
+class AccessLogging:
+    """Writes a line for each request to the access log."""
+
+    def __init__(self, app: ASGIApp, log: AccessLog) -> None:
+        self.app = app
+        self.log = log
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not self.log.wanted:
+            await self.app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        status = 0
+
+        def send_and_note_status(message: Message) -> Awaitable[None]:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            return send(message)
+
+        try:
+            await self.app(scope, receive, send_and_note_status)
+        finally:
+            milliseconds = round((time.perf_counter() - started) * 1000, 1)
+            self.log.note(scope["method"], scope["path"], status, milliseconds, scope["state"]["request_id"])
+
+
+class ResponseHeaders:
+    """Adds the request id and the security headers to each response."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self.app = app
+        self.security: list[tuple[bytes, bytes]] = [
+            (b"content-security-policy", CONTENT_SECURITY_POLICY.encode()),
+            (b"x-content-type-options", b"nosniff"),
+            (b"x-frame-options", b"DENY"),
+            (b"referrer-policy", b"same-origin"),
+            (b"cross-origin-opener-policy", b"same-origin"),
+            (b"cross-origin-resource-policy", b"same-origin"),
+        ]
+        if settings.https:
+            self.security.append((b"strict-transport-security", b"max-age=31536000"))
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        if scope["type"] != "http":
+            return self.app(scope, receive, send)
+        request_id = (b"x-request-id", scope["state"]["request_id"].encode())
+
+        def send_with_headers(message: Message) -> Awaitable[None]:
+            if message["type"] == "http.response.start":
+                # A 304 updates the response that the client has (RFC 9110, section 15.4.5), which has the others.
+                security = () if message["status"] == 304 else self.security
+                message["headers"] = [*message["headers"], *security, request_id]
+            return send(message)
+
+        return self.app(scope, receive, send_with_headers)
+
+
+class CachedResponses:
+    """Sends the cached response where there is one: the request goes no further."""
+
+    def __init__(self, app: ASGIApp, cache: ResponseCache) -> None:
+        self.app = app
+        self.cache = cache
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        cached = self.cache.find(scope) if scope["type"] == "http" else None
+        if cached is None:
+            await self.app(scope, receive, send)
+            return
+        scope["path"], scope["path_template"] = cached.path, cached.path_template
+        await send({"type": "http.response.start", "status": cached.status, "headers": cached.headers})
+        await send({"type": "http.response.body", "body": cached.body, "more_body": False})
+
+
+class CanonicalPaths:
+    """Gives each request its canonical path, without a trailing slash (contract, section 1)."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        if scope["type"] == "http":
+            path = canonical_path(scope.get("raw_path") or scope["path"].encode())
+            scope["path"] = path[:-1] if path.endswith("/") and path != "/" else path
+        return self.app(scope, receive, send)
+
+
+def canonical_path(raw_path: bytes) -> str:
+    """The path as it was sent, each segment percent-encoded in one way; an empty one is a segment that names nothing.
+
+    Routing works on this form, so that an encoded slash stays inside its segment and every valid name is reachable
+    (docs/decisions/0003-names-in-paths.md). `Request.path_segment` decodes it.
+    """
+    # Routing would join slashes: `/api/issues//x` is not `/api/issues/x`, and there is nothing at it.
+    while b"//" in raw_path:
+        raw_path = raw_path.replace(b"//", b"/%00/")
+    if b"%" not in raw_path:
+        return quote_from_bytes(raw_path, safe="/!$&'()*+,;=:@~")
+    return "/".join(
+        quote_from_bytes(unquote_to_bytes(segment), safe="!$&'()*+,;=:@~") for segment in raw_path.split(b"/")
+    )

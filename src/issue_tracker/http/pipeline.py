@@ -1,0 +1,124 @@
+"""What happens to every request to a declared route, of the API and of pages alike.
+
+The order is the contract's (section 2): who sent it (401), the CSRF token and the role (403), its input (413, 415, 422,
+400), then the handler in one transaction, which is committed before the response leaves. All of it runs in one worker
+thread (docs/decisions/0001-synchronous-handlers.md).
+"""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.routing import Route as StarletteRoute
+from starlette.types import Receive, Scope, Send
+
+from issue_tracker.errors import AppError, Unavailable
+from issue_tracker.http import idempotency
+from issue_tracker.http.errors import as_app_error
+from issue_tracker.http.identity import Access, authenticate, record_use, require_same_origin, valid_until
+from issue_tracker.http.request import Request, read_content
+from issue_tracker.http.routes import Route, Unrouted
+from issue_tracker.http.state import AppState
+
+RESPONSE_SECONDS = 35.0
+"""When a request is answered with 503: every statement has ended by then, unless its server froze in the middle."""
+
+
+class Resource:
+    """The ASGI application of one path: its routes by method. HEAD is answered as GET, without the body."""
+
+    def __init__(self, path: str, routes: Mapping[str, Route], app_state: AppState) -> None:
+        self.path = path
+        self.routes = routes
+        self.app_state = app_state
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        route = self.routes.get(scope["method"])
+        scope["path_template"] = self.path
+        if route is None:
+            raise HTTPException(405, headers={"Allow": ", ".join(sorted(self.routes))})
+        response = await respond(route, Request(scope, receive, self.app_state))
+        await response(scope, receive, send)
+
+
+def resources(routes: Iterable[Route], app_state: AppState) -> list[StarletteRoute]:
+    """The routes for Starlette, one for each path. Those without parameters come first: the first match wins."""
+    by_path: dict[str, dict[str, Route]] = {}
+    for route in routes:
+        for method in ("GET", "HEAD") if route.safe else (route.method,):
+            by_path.setdefault(route.path, {})[method] = route
+    ordered = sorted(by_path.items(), key=lambda item: "{" in item[0])
+    return [StarletteRoute(path, Resource(path, methods, app_state)) for path, methods in ordered]
+
+
+async def respond(route: Route, request: Request) -> Response:
+    """Answers one request: on the event loop where the route waits for nothing, otherwise in a worker thread."""
+    app_state = request.app_state
+    try:
+        if not route.safe:
+            request.content = await read_content(request)
+        if route.inline:
+            return route.handler(request)
+        version = app_state.responses.version() if route.cached else None
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(RESPONSE_SECONDS):
+            response = await loop.run_in_executor(app_state.workers, perform, route, request)
+        if version is not None and request.identity is not None:
+            until = valid_until(request.settings, request.identity)
+            app_state.responses.store(version, request.scope, response, until)
+        return response
+    except TimeoutError:
+        return route.error_response(request, Unavailable())
+    except Exception as exception:  # whatever it is, the client gets a safe response and the log the rest
+        return route.error_response(request, as_app_error(exception, request.request_id))
+
+
+async def refuse(request: Request, error: AppError) -> Response:
+    """The response under /api for a path or a method that does not exist: an anonymous caller learns nothing, not even
+    that; neither does a member (contract, sections 2 and 3).
+    """
+    access = Access.SIGNED_IN if request.path.startswith("/api/auth/") else Access.HELPDESK
+    return await respond(Unrouted(method=request.method, path=request.path, access=access, error=error), request)
+
+
+def perform(route: Route, request: Request) -> Response:
+    """Answers one request, in a worker thread. Raises AppError for everything that the contract names."""
+    if route.access is Access.PUBLIC:
+        if not route.safe:
+            require_same_origin(request)
+        return route.finished(request, _handle(route, request))
+    response = None
+    with request.read() as tx:
+        request.identity = authenticate(tx, request, route.csrf_field(request))
+        route.admit(request.identity)
+        if route.safe and route.transaction:
+            response = route.handler(request, **route.arguments(request))
+    record_use(request, request.identity)
+    return route.finished(request, response or _handle(route, request))
+
+
+def _handle(route: Route, request: Request) -> Response:
+    """Runs the handler. An error may still become a response: a form shown again, or one stored for a retry."""
+    try:
+        if route.idempotent and idempotency.has_key(request):
+            return _handle_once(route, request)
+        arguments = route.arguments(request)
+        if not route.transaction:
+            return route.handler(request, **arguments)
+        with request.read() if route.safe else request.write():
+            return route.handler(request, **arguments)
+    except AppError as error:
+        return route.recover(request, error)
+
+
+def _handle_once(route: Route, request: Request) -> Response:
+    """As `_handle`, for a request with an Idempotency-Key: refused input is a response that is stored as well."""
+    if route.transaction:
+        with request.write():
+            return idempotency.once(request, lambda: route.handler(request, **route.arguments(request)))
+    stored = idempotency.stored_response(request)
+    try:
+        return stored or route.handler(request, **route.arguments(request))
+    except AppError as error:
+        return idempotency.store_refusal(request, error)

@@ -1,0 +1,203 @@
+"""A request as handlers see it: Starlette's, with who sent it and the transaction that is open for it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import unquote
+
+import msgspec
+from sqlalchemy import Connection
+from starlette.requests import Request as StarletteRequest
+from starlette.types import Receive, Scope
+
+from issue_tracker.actor import Actor
+from issue_tracker.auth.sessions import Session
+from issue_tracker.auth.tokens import TokenHolder
+from issue_tracker.database.engine import Database
+from issue_tracker.errors import Invalid
+from issue_tracker.http.state import AppState
+from issue_tracker.settings import Settings
+
+BODY_LIMIT = 1024 * 1024
+"""The largest request body, in bytes: one mebibyte (contract, section 2: 413)."""
+
+SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+
+
+class Identity(msgspec.Struct, frozen=True):
+    """Who sent a request, and with which credential: a session with its cookie's token, or an API token."""
+
+    actor: Actor
+    session: Session | None = None
+    session_token: str | None = None
+    token: TokenHolder | None = None
+
+
+class Request(StarletteRequest):
+    """One request, answered in a worker thread.
+
+    `content` is the body, read before the handler runs; None when it was over the limit. `identity` is None on a
+    public route. `tx` is the open transaction; a route that declares `transaction=False` opens its own with `read`
+    or `write`.
+    """
+
+    def __init__(self, scope: Scope, receive: Receive, app_state: AppState) -> None:
+        super().__init__(scope, receive)
+        self.app_state = app_state
+        self.content: bytes | None = b""
+        self.identity: Identity | None = None
+        self._tx: Connection | None = None
+
+    @property
+    def settings(self) -> Settings:
+        return self.app_state.settings
+
+    @property
+    def database(self) -> Database:
+        return self.app_state.database
+
+    @property
+    def path(self) -> str:
+        """The canonical path: percent-encoded in one way (docs/decisions/0003-names-in-paths.md)."""
+        path: str = self.scope["path"]
+        return path
+
+    @property
+    def query_text(self) -> str:
+        """The query string as it was sent."""
+        query: bytes = self.scope["query_string"]
+        return query.decode("latin-1")
+
+    @property
+    def parameters(self) -> list[tuple[str, str]]:
+        """The query parameters in order, decoded; invalid UTF-8 is replaced."""
+        return self.query_params.multi_items()
+
+    @property
+    def request_id(self) -> str:
+        request_id: str = self.scope.get("state", {}).get("request_id", "")
+        return request_id
+
+    @property
+    def address(self) -> str:
+        """The client's IP address; empty when the server does not know it."""
+        client = self.scope.get("client")
+        return client[0] if client else ""
+
+    @property
+    def safe(self) -> bool:
+        """Whether the method only reads (RFC 9110, section 9.2.1)."""
+        return self.method in SAFE_METHODS
+
+    def header(self, name: str) -> str | None:
+        """A header by its lower-case name; the values of a repeated one joined with a comma (RFC 9110, section 5.3)."""
+        wanted = name.encode("latin-1")
+        values = [value.decode("latin-1") for found, value in self.scope["headers"] if found == wanted]
+        return ", ".join(values) if values else None
+
+    def cookie(self, name: str) -> str | None:
+        """The value of a cookie. Of several the first one, which has the longest path (RFC 6265, section 5.4)."""
+        for header, value in self.scope["headers"]:
+            if header != b"cookie":
+                continue
+            for part in value.decode("latin-1").split(";"):
+                found, separator, content = part.strip().partition("=")
+                if separator and found == name:
+                    return str(content)
+        return None
+
+    def path_segment(self, name: str) -> str:
+        """A segment of the path, decoded. Invalid UTF-8 becomes lone surrogates, which no stored name contains."""
+        return unquote(self.path_params[name], errors="surrogateescape")
+
+    @property
+    def actor(self) -> Actor:
+        """Who acts. Not for public routes."""
+        assert self.identity is not None, "a public route has no identity"
+        return self.identity.actor
+
+    @property
+    def user_id(self) -> int:
+        """The user who acts."""
+        assert self.actor.user_id is not None
+        return self.actor.user_id
+
+    @property
+    def current_session(self) -> Session:
+        """The session that the request was sent with. Only for routes that require one."""
+        assert self.identity is not None and self.identity.session is not None
+        return self.identity.session
+
+    @property
+    def session_token(self) -> str:
+        """The token of that session."""
+        assert self.identity is not None and self.identity.session_token is not None
+        return self.identity.session_token
+
+    @property
+    def tx(self) -> Connection:
+        """The open transaction."""
+        assert self._tx is not None, "this route opens its own transactions"
+        return self._tx
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """Opens a transaction to read from, as `tx`. Raises Unavailable."""
+        with self.database.read() as tx, self._within(tx):
+            yield tx
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """Opens a transaction to write in, as `tx`; it is committed at the end of the block. Raises Unavailable."""
+        with self.database.write() as tx, self._within(tx):
+            yield tx
+
+    @contextmanager
+    def _within(self, tx: Connection) -> Iterator[None]:
+        self._tx = tx
+        try:
+            yield
+        finally:
+            self._tx = None
+
+    def accepted_types(self) -> dict[str, float]:
+        """The media types of the Accept header with their weights (RFC 9110, section 12.5.1), without refused ones."""
+        found = {}
+        for part in (self.header("accept") or "").lower().split(","):
+            media_type, *parameters = (piece.strip() for piece in part.split(";"))
+            weight = next((text[2:] for text in parameters if text.startswith("q=")), "1")
+            try:
+                found[media_type] = float(weight)
+            except ValueError:
+                continue
+        return {media_type: weight for media_type, weight in found.items() if weight > 0}
+
+    def prefers(self, media_type: str, default: str) -> bool:
+        """Whether the client names `media_type`, and nothing that means `default` with more weight."""
+        accepted = self.accepted_types()
+        any_of_kind = f"{default.partition('/')[0]}/*"
+        return media_type in accepted and accepted[media_type] >= accepted.get(default, accepted.get(any_of_kind, 0))
+
+
+async def read_content(request: Request) -> bytes | None:
+    """The request body; None as soon as it is over the limit.
+
+    Raises Invalid when the connection breaks before the end of the body: a part of a form is also a form, and means
+    something else.
+    """
+    announced = request.header("content-length") or "0"
+    if announced.isdigit() and int(announced) > BODY_LIMIT:
+        return None
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        message: Any = await request.receive()
+        if message["type"] != "http.request":
+            raise Invalid("The request ended before its body did.")
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size > BODY_LIMIT:
+            return None
+        chunks.append(chunk)
+        if not message.get("more_body", False):
+            return b"".join(chunks)

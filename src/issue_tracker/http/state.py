@@ -1,0 +1,42 @@
+"""What lives as long as the application: made once by `create_app`, given to every request."""
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import msgspec
+from prometheus_client import CollectorRegistry
+
+from issue_tracker.database.engine import Database
+from issue_tracker.events.order import Watermark
+from issue_tracker.events.stream import Stream
+from issue_tracker.http.response_cache import ResponseCache
+from issue_tracker.issues.render import RenderedIssues
+from issue_tracker.settings import Settings
+
+
+class AppState(msgspec.Struct, frozen=True, kw_only=True):
+    """The parts of one application. Two applications in one process share none of them.
+
+    `workers` run the handlers; there are as many as database connections for them. `openapi` is the document that
+    `/openapi.json` sends. `metrics` counts this application's requests.
+    """
+
+    settings: Settings
+    database: Database
+    workers: ThreadPoolExecutor
+    fragments: RenderedIssues
+    responses: ResponseCache
+    stream: Stream
+    watermark: Watermark
+    openapi: dict[str, Any]
+    metrics: CollectorRegistry
+
+    @property
+    def session_cookie(self) -> str:
+        """The name of the session cookie."""
+        return session_cookie_name(self.settings)
+
+
+def session_cookie_name(settings: Settings) -> str:
+    """With https the `__Host-` prefix binds the cookie to exactly this host (RFC 6265bis, section 4.1.3.2)."""
+    return "__Host-issue_tracker_session" if settings.https else "issue_tracker_session"

@@ -1,0 +1,96 @@
+"""One's own account: name, password, sessions, tokens."""
+
+from datetime import timedelta
+
+from starlette.responses import Response
+
+from issue_tracker.api.auth import PasswordChange, checked_new_password
+from issue_tracker.api.issue_bodies import NewIssue
+from issue_tracker.api.tokens import NewToken
+from issue_tracker.auth import sessions, tokens, users
+from issue_tracker.clock import now
+from issue_tracker.http.identity import Access
+from issue_tracker.http.request import Request
+from issue_tracker.pages.browsers import browser_name
+from issue_tracker.pages.flash import Flash, flash_cookie
+from issue_tracker.pages.forms import Form, FormView, ShownForm
+from issue_tracker.pages.navigation import redirect
+from issue_tracker.pages.routes import PageRoutes
+from issue_tracker.pages.templating import page
+from issue_tracker.pages.users import ROLES
+
+routes = PageRoutes(access=Access.SIGNED_IN)
+
+
+@routes.get("/account")
+def show_account(
+    request: Request,
+    name_form: FormView | None = None,
+    password_form: FormView | None = None,
+    token_form: FormView | None = None,
+    secret: str | None = None,
+) -> Response:
+    """One's own name, password, sessions and tokens; `secret` is a new token's text, which is shown this once."""
+    session = request.current_session
+    return page(
+        request,
+        "auth/account.html",
+        place="account",
+        role=ROLES[session.role.value],
+        name_form=(name_form or FormView()).with_defaults({"name": session.name}),
+        password_form=password_form or FormView(),
+        token_form=(token_form or FormView()).with_defaults({"days": "90"}),
+        browser_name=browser_name,
+        sessions=sessions.list_sessions(request.tx, request.settings, request.user_id, session.id, now()),
+        tokens=tokens.list_tokens(request.tx, request.user_id) if request.actor.helpdesk else None,
+        secret=secret,
+    )
+
+
+@routes.post("/account/name", shown_by=show_account, shown_as="name_form")
+def rename(request: Request, form: Form) -> Response:
+    """Changes one's own name, as others see it."""
+    users.rename_self(request.tx, request.actor, form.read(form.fields("name"), NewIssue).name)
+    return redirect("/account", flash_cookie(Flash("Saved.")))
+
+
+@routes.post(
+    "/account/password",
+    transaction=False,
+    shown_by=show_account,
+    shown_as="password_form",
+    form=ShownForm(keep=False),
+)
+def change_password(request: Request, form: Form) -> Response:
+    """Sets a new password; one's other sessions end."""
+    fresh = checked_new_password(request, form.read(form.fields("current_password", "new_password"), PasswordChange))
+    with request.write() as tx:
+        users.change_own_password(tx, request.actor, fresh)
+    return redirect("/account", flash_cookie(Flash("The password is changed, your other sessions have ended.")))
+
+
+@routes.post("/account/sessions/{id}/end")
+def end_session(request: Request, form: Form, id: int) -> Response:
+    """Ends one of one's own sessions."""
+    sessions.end_session(request.tx, request.user_id, id)
+    return redirect("/account", flash_cookie(Flash("The session has ended.")))
+
+
+@routes.post("/account/tokens", access=Access.HELPDESK, transaction=False, shown_by=show_account, shown_as="token_form")
+def create_token(request: Request, form: Form) -> Response:
+    """Creates a token, and shows it this once."""
+    scopes = ["read", "write"] if form.get("scope") == "write" else ["read"]
+    body = form.read({"name": form.get("name"), "scopes": scopes}, NewToken)
+    days = form.get("days")
+    expires_at = now() + timedelta(days=int(days)) if days in ("30", "90", "365") else None
+    with request.write() as tx:
+        _, text = tokens.create_token(tx, request.actor, request.user_id, body.name, body.scopes, expires_at)
+    with request.read():
+        return show_account(request, secret=text)
+
+
+@routes.post("/account/tokens/{id}/revoke", access=Access.HELPDESK)
+def revoke_token(request: Request, form: Form, id: int) -> Response:
+    """Revokes one of one's own tokens, for good."""
+    tokens.revoke_token(request.tx, request.actor, request.user_id, id)
+    return redirect("/account", flash_cookie(Flash("The token is revoked.")))

@@ -1,0 +1,111 @@
+"""The pages of companies: what is open for one customer, and their administration for super admins."""
+
+import msgspec
+from starlette.responses import Response
+
+from issue_tracker.api.companies import CompanyChange, NewCompany
+from issue_tracker.companies import operations, queries
+from issue_tracker.events.history import company_history
+from issue_tracker.http.identity import Access
+from issue_tracker.http.request import Request
+from issue_tracker.issues.overview import Member, company_members
+from issue_tracker.pages.flash import Flash, flash_cookie
+from issue_tracker.pages.forms import Form, FormView, ShownForm
+from issue_tracker.pages.navigation import redirect
+from issue_tracker.pages.routes import PageRoutes
+from issue_tracker.pages.templating import page
+
+routes = PageRoutes()
+admin_routes = PageRoutes(access=Access.SUPER_ADMIN)
+
+
+class CompaniesView(msgspec.Struct, frozen=True):
+    """The list of companies, and the filters it was requested with."""
+
+    search: str
+    archived: bool
+    companies: list[queries.Company]
+
+
+class Part(msgspec.Struct, frozen=True):
+    """Some of a company's assignments; those that are done are folded."""
+
+    title: str
+    fold: bool
+    rows: list[Member]
+
+
+@routes.get("/companies")
+def show_companies(request: Request) -> Response:
+    """All companies, those with most open issues first."""
+    parameters = request.query_params
+    search, archived = parameters.get("search", "").strip(), parameters.get("includeArchived") == "true"
+    found = queries.list_companies(request.tx, request.actor, search=search, include_archived=archived)
+    found.sort(key=lambda company: -company.open_issues)
+    return page(request, "companies/list.html", place="companies", view=CompaniesView(search, archived, found))
+
+
+@routes.get("/companies/{company_id}")
+def show_company(request: Request, company_id: int) -> Response:
+    """All that is open for one customer, what is done, and what happened: what to say when they call."""
+    company = queries.get_company(request.tx, company_id)
+    members = company_members(request.tx, request.actor, company_id)
+    waiting = [member for member in members if member.open]
+    done = [member for member in members if not member.open]
+    parts = [Part(f"{len(waiting)} open", False, waiting), Part(f"{len(done)} resolved or closed", True, done)]
+    return page(
+        request,
+        "companies/detail.html",
+        place="companies",
+        company=company,
+        parts=parts,
+        open=len(waiting),
+        any=bool(members),
+        history=company_history(request.tx, request.actor, company_id, request.query_params.get("before", "")),
+    )
+
+
+@admin_routes.get("/admin/companies")
+def show_admin(request: Request, form: FormView | None = None) -> Response:
+    """Every company, with the form to add one."""
+    found = queries.list_companies(request.tx, request.actor, include_archived=True)
+    return page(
+        request,
+        "companies/admin.html",
+        place="admin",
+        section="companies",
+        companies=found,
+        form=form or FormView(),
+    )
+
+
+@admin_routes.post("/admin/companies", shown_by=show_admin)
+def create(request: Request, form: Form) -> Response:
+    """Adds a company."""
+    body = form.read(form.fields("name"), NewCompany)
+    company = operations.create_company(request.tx, request.actor, body.name)
+    return redirect("/admin/companies", flash_cookie(Flash(f"Added {company.name}.")))
+
+
+@admin_routes.get("/admin/companies/{company_id}")
+def show_edit(request: Request, company_id: int, form: FormView | None = None) -> Response:
+    """The form to rename, archive or delete a company."""
+    company = queries.get_company(request.tx, company_id)
+    form = (form or FormView()).with_defaults({"name": company.name, "archived": company.archived})
+    return page(request, "companies/edit.html", place="admin", section="companies", company=company, form=form)
+
+
+@admin_routes.post("/admin/companies/{company_id}", shown_by=show_edit)
+def edit(request: Request, form: Form, company_id: int) -> Response:
+    """Renames, archives, restores."""
+    change = form.read({"name": form.get("name"), "archived": bool(form.get("archived"))}, CompanyChange)
+    operations.update_company(request.tx, request.actor, company_id, name=change.name, archived=change.archived)
+    return redirect("/admin/companies", flash_cookie(Flash("Saved.")))
+
+
+@admin_routes.post("/admin/companies/{company_id}/delete", shown_by=show_edit, form=ShownForm(keep=False))
+def delete(request: Request, form: Form, company_id: int) -> Response:
+    """Deletes a company that nothing ever referred to."""
+    company = queries.get_company(request.tx, company_id)
+    operations.delete_company(request.tx, request.actor, company_id)
+    return redirect("/admin/companies", flash_cookie(Flash(f"Deleted {company.name}.")))

@@ -1,0 +1,148 @@
+"""Forms of pages: what one carried when it was posted, and how one is shown, for the first time or again."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from issue_tracker.errors import AppError, FieldError, NotFound, UnsupportedMediaType
+from issue_tracker.http.request import Request
+from issue_tracker.http.routes import media_type
+from issue_tracker.http.validation import read_body
+from issue_tracker.pages.navigation import HERE, local
+
+T = TypeVar("T")
+
+FORM = "application/x-www-form-urlencoded"
+
+
+class Form:
+    """What a posted form carried, without its CSRF token and the page that it was on."""
+
+    def __init__(self, pairs: Sequence[tuple[str, str]]) -> None:
+        self.csrf = next((value for name, value in pairs if name == "_csrf"), None)
+        self.pairs = [(name, value.replace("\r\n", "\n")) for name, value in pairs if name not in ("_csrf", HERE)]
+
+    @classmethod
+    def of(cls, request: Request) -> "Form":
+        """The form in the request body. Raises UnsupportedMediaType for a body that is something else."""
+        if request.content and media_type(request) != FORM:
+            raise UnsupportedMediaType("The body must be a form.")
+        text = (request.content or b"").decode("utf-8", "replace")
+        return cls(parse_qsl(text, keep_blank_values=True, errors="replace"))
+
+    def get(self, name: str, default: str = "") -> str:
+        """The first value of a field."""
+        return next((value for field, value in self.pairs if field == name), default)
+
+    def all(self, name: str) -> list[str]:
+        """Every value of a field that may be repeated."""
+        return [value for field, value in self.pairs if field == name]
+
+    def lines(self, name: str) -> list[str]:
+        """The lines of a text field that are not blank."""
+        return [line.strip() for line in self.get(name).split("\n") if line.strip()]
+
+    def fields(self, *names: str) -> dict[str, str]:
+        """The named fields; an absent one is empty."""
+        return {name: self.get(name) for name in names}
+
+    def read(self, fields: Mapping[str, Any], type_: type[T]) -> T:
+        """Fields of this form as the body that the API takes, so that there is one validation for both.
+
+        Raises Invalid naming every field that is wrong.
+        """
+        return read_body(msgspec.json.encode(fields), type_)
+
+
+class FormView:
+    """A form as it is shown: what was typed, and what is wrong with it, beside the field where there is one.
+
+    `problem` is an error that is about no field, `notice` a sentence above the form, `conflict` what somebody else
+    changed meanwhile. `touched` says that the form was sent before.
+    """
+
+    def __init__(self, values: Mapping[str, Any] | None = None, *, notice: str | None = None) -> None:
+        self.values = _Values(values or {})
+        self.errors = _Errors()
+        self.notice = notice
+        self.touched = False
+        self.problem: str | None = None
+        self.conflict: Any = None
+
+    def with_defaults(self, values: Mapping[str, Any]) -> "FormView":
+        """The same form, filled with these values if nothing was typed."""
+        if not self.values:
+            self.values.update(values)
+        return self
+
+
+class ShownForm(msgspec.Struct, frozen=True):
+    """How a form is shown again after it was refused.
+
+    `names` maps fields of the API to those of the form, `unknown` is the field that an unknown name belongs to, `lists`
+    are the fields with several values. `keep` is False where nothing is filled in again.
+    """
+
+    names: Mapping[str, str] = {}
+    unknown: str | None = None
+    lists: Sequence[str] = ()
+    keep: bool = True
+
+    def refused(self, form: Form, error: AppError) -> FormView:
+        """The form with what was typed, and the error beside the fields that it names."""
+        typed = {**dict(reversed(form.pairs)), **{name: form.all(name) for name in self.lists}}
+        view = FormView(typed if self.keep else None)
+        view.touched = True
+        view.conflict = getattr(error, "conflict", None)
+        fields = error.fields
+        if not fields and self.unknown is not None and isinstance(error, NotFound):
+            fields = (FieldError(self.unknown, error.detail),)
+        for field in fields:
+            base = field.field.partition("[")[0].partition(".")[0]
+            view.errors.setdefault(self.names.get(base, base), _sentence(field.message))
+        if not fields and view.conflict is None:
+            view.problem = error.detail
+        return view
+
+
+class _Values(dict[str, Any]):
+    def __missing__(self, _key: str) -> str:
+        return ""
+
+
+class _Errors(dict[str, str]):
+    def __missing__(self, _key: str) -> None:
+        return None
+
+
+def _sentence(message: str) -> str:
+    return message[:1].upper() + message[1:].rstrip(".") + "."
+
+
+class CarriedForm(msgspec.Struct, frozen=True):
+    """A form that was posted after its session had ended: where it was posted to, and what it held."""
+
+    path: str
+    fields: list[tuple[str, str]]
+
+
+def carried_form(request: Request) -> str:
+    """The form of this request as text, for the sign-in page to carry; empty where there is none to carry.
+
+    Only forms of this site's own pages, so that nobody finds another site's text in front of them; and no passwords.
+    """
+    if request.safe or not request.content or request.header("sec-fetch-site") != "same-origin":
+        return ""
+    fields = [(name, value) for name, value in Form.of(request).pairs if "password" not in name]
+    return msgspec.json.encode(CarriedForm(request.path, fields)).decode()
+
+
+def read_carried_form(text: str) -> CarriedForm | None:
+    """What `carried_form` wrote, as a page sent it back; None for anything else."""
+    try:
+        found = msgspec.json.decode(text, type=CarriedForm)
+    except msgspec.DecodeError:
+        return None
+    return found if local(found.path, "") == found.path else None

@@ -1,0 +1,190 @@
+"""The pages of many issues: the list and the matrix. Their parameters are those of the API, so that a view turns into a
+script.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC
+from urllib.parse import urlencode
+
+import msgspec
+from markupsafe import escape
+from starlette.responses import Response
+
+from issue_tracker.api.issue_query import IssueQuery, filters_of, next_link, order_of, position_of
+from issue_tracker.clock import iso
+from issue_tracker.companies.queries import get_company
+from issue_tracker.errors import AppError, FieldError, InvalidQuery, NotFound
+from issue_tracker.http.request import Request
+from issue_tracker.http.validation import read_query
+from issue_tracker.issues import queries
+from issue_tracker.issues.matrix import Column, Matrix, read_matrix
+from issue_tracker.issues.overview import Group, Tally, group
+from issue_tracker.issues.queries import Filters, Row
+from issue_tracker.pages.routes import PageRoutes
+from issue_tracker.pages.templating import page
+from issue_tracker.status import LABELS, Status
+
+routes = PageRoutes()
+
+LIST_LIMIT = 50
+MATRIX_LIMIT = 300
+MATRIX_COLUMNS = 60
+CHUNK = 5
+"""Rows of the matrix that the browser lays out together, when they come near."""
+
+SORTS: Sequence[tuple[str, str]] = (
+    ("", "By name"),
+    ("updated_at", "Longest unmoved"),
+    ("-updated_at", "Last changed"),
+    ("-created_at", "Newest"),
+)
+LETTERS = {"new": "n", "investigating": "i", "in_progress": "p", "monitoring": "m", "resolved": "r", "closed": "c"}
+
+
+class ListView(msgspec.Struct, kw_only=True):
+    """The filters as requested, and what they found. `wrong` says what is wrong by field, or under `others`."""
+
+    search: str = ""
+    statuses: list[str] = []
+    open: str = ""
+    company_name: str = ""
+    companies: Sequence[tuple[str, str]] = ()
+    since: str = ""
+    since_at: str | None = None
+    wrong: dict[str, str] = {}
+    totals: Tally
+    sorts: Sequence[tuple[str, str]] | None = SORTS
+    sort: str = ""
+    csv: str = ""
+    as_list: str = "/"
+    filtered: bool = False
+    paged: bool = False
+    first: str = "/"
+    next: str | None = None
+    limit: int = LIST_LIMIT
+    total: int = 0
+    groups: Sequence[Group] = ()
+    columns: Sequence[Column] = ()
+    column_count: int = 0
+    row_count: int = 0
+    more_columns: str | None = None
+    body: str = ""
+
+
+@routes.get("/", cached=True)
+def show_list(request: Request) -> Response:
+    """The issues, in groups."""
+    view, filters, rows, status = _found(request, "/", LIST_LIMIT)
+    if filters is not None:
+        found = queries.load_issues(request.tx, request.actor, [row.issue_id for row in rows], filters)
+        view.groups = [group(issue) for issue in found]
+    response = page(request, "issues/list.html", place="issues", view=view)
+    response.status_code = status
+    return response
+
+
+@routes.get("/matrix", cached=True)
+def show_matrix(request: Request) -> Response:
+    """Issues × companies. Takes the list's parameters, and `columns=all` for every company."""
+    view, filters, rows, status = _found(request, "/matrix", MATRIX_LIMIT)
+    view.sorts = None
+    if filters is not None:
+        everything = ("columns", "all") in request.parameters
+        ids = [row.issue_id for row in rows]
+        matrix = read_matrix(request.tx, request.actor, ids, filters, None if everything else MATRIX_COLUMNS)
+        view.columns, view.column_count, view.row_count = matrix.columns, matrix.companies, len(matrix.rows)
+        if matrix.companies > len(matrix.columns):
+            view.more_columns = _link("/matrix", [*request.parameters, ("columns", "all")])
+        view.body = matrix_body(matrix)
+    response = page(request, "issues/matrix.html", place="matrix", view=view)
+    response.status_code = status
+    return response
+
+
+def _found(request: Request, path: str, limit: int) -> tuple[ListView, Filters | None, list[Row], int]:
+    """The view without its content, and the rows; None as filters, and a status, where a filter is wrong."""
+    parameters = [(name, value) for name, value in request.parameters if name != "columns"]
+    shared = [(name, value) for name, value in parameters if name not in ("cursor", "limit")]
+    try:
+        query = read_query(parameters, IssueQuery)
+        filters, order, after = filters_of(request.tx, query), order_of(query), position_of(query)
+    except (InvalidQuery, NotFound) as refused:
+        return _wrong(shared, refused), None, [], refused.status
+    shown = list(shared)
+    if path == "/matrix" and filters.statuses is None:
+        filters = msgspec.structs.replace(filters, statuses=tuple(Status))
+        shown += [("status", status.value) for status in Status]
+    size = query.limit or limit
+    rows = queries.list_rows(request.tx, request.actor, filters, order, after=after, limit=size + 1)
+    more, rows = len(rows) > size, rows[:size]
+    counts = queries.count_statuses(request.tx, request.actor, filters)
+    total = queries.count_issues(request.tx, request.actor, filters)
+    view = ListView(
+        search=query.search,
+        statuses=[status.value for status in query.status],
+        open="" if query.open is None else str(query.open).lower(),
+        company_name=query.company_name,
+        companies=[(str(each), get_company(request.tx, each).name) for each in dict.fromkeys(query.company_id)],
+        since=dict(shared).get("updatedSince", "") if query.updated_since else "",
+        since_at=iso(query.updated_since.astimezone(UTC)) if query.updated_since else None,
+        totals=[(status.value, counts.get(status, 0)) for status in Status],
+        sort=query.sort if query.sort != "name" else "",
+        csv=_link("/api/issues", [*shown, ("format", "csv")]),
+        as_list=_link("/", shown),
+        filtered=bool(shared) and bool(total or queries.count_issues(request.tx, request.actor, Filters())),
+        paged=after is not None,
+        first=_link(path, shared),
+        limit=size,
+        total=total,
+    )
+    if more:
+        link = next_link(path, request.parameters, query, rows[-1].position)
+        view.next = link[1 : link.index(">")]
+    return view, filters, rows, 200
+
+
+def _wrong(parameters: Sequence[tuple[str, str]], refused: AppError) -> ListView:
+    """The view of filters that are refused: what was requested, and nothing found."""
+    given = dict(parameters)
+    # Without fields it is a company that there is none of: by its name, unless ids were given too.
+    home = "others" if "companyId" in given else "companyName"
+    wrong: dict[str, str] = {}
+    for each in refused.fields or (FieldError(home, refused.detail),):
+        place = each.field if each.field in ("search", "companyName") else "others"
+        named = each.message if place == each.field else f"{each.field}: {each.message}"
+        wrong[place] = f"{wrong.get(place, '')} {named[:1].upper()}{named[1:].rstrip('.')}.".strip()
+    return ListView(
+        search=given.get("search", ""),
+        statuses=[value for name, value in parameters if name == "status"],
+        open=given.get("open", ""),
+        company_name=given.get("companyName", ""),
+        companies=[(value, f"company {value}") for name, value in parameters if name == "companyId"],
+        since=given.get("updatedSince", ""),
+        wrong=wrong,
+        totals=[(status.value, 0) for status in Status],
+        sort=given.get("sort", ""),
+        csv=_link("/api/issues", [*parameters, ("format", "csv")]),
+        filtered=True,
+    )
+
+
+def matrix_body(matrix: Matrix) -> str:
+    """The rows of the matrix as HTML. Written by hand: a template engine would take ten times as long per cell."""
+    filled = {status.value: f'<td class={LETTERS[status]} aria-label="{label}">' for status, label in LABELS.items()}
+    ids = [column.company_id for column in matrix.columns]
+    parts: list[str] = []
+    for number, row in enumerate(matrix.rows):
+        if number % CHUNK == 0:
+            parts.append("<tbody>")
+        name, cells = escape(row.name), row.cells
+        parts.append(
+            f"<tr data-issue={row.issue_id}><th scope=row><label class=script>"
+            f'<input type=checkbox data-row tabindex=-1 aria-label="All of {name}"></label>'
+            f'<a href="/issues/{row.issue_id}" title="{name}" dir=auto>{name}</a>'
+        )
+        parts.extend([filled[cells[company_id]] if company_id in cells else "<td>" for company_id in ids])
+    return "".join(parts)
+
+
+def _link(path: str, parameters: Sequence[tuple[str, str]]) -> str:
+    return f"{path}?{urlencode(parameters)}" if parameters else path

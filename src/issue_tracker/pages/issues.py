@@ -1,0 +1,119 @@
+"""The pages of one issue: a new one, its own page, and the forms on it. Rules are in operations, reads in queries."""
+
+from typing import Any
+
+from starlette.responses import Response
+
+from issue_tracker.api.issue_bodies import CompanyStatus, IssueChange, NewIssue
+from issue_tracker.errors import AppError
+from issue_tracker.events.history import Entry, issue_history, last_edit
+from issue_tracker.http.identity import Access
+from issue_tracker.http.request import Request
+from issue_tracker.issues import operations, queries
+from issue_tracker.issues.operations import NewAssignment
+from issue_tracker.issues.overview import detail
+from issue_tracker.names import one_newline
+from issue_tracker.pages.flash import Flash, flash_cookie
+from issue_tracker.pages.forms import Form, FormView, ShownForm
+from issue_tracker.pages.navigation import redirect
+from issue_tracker.pages.routes import PageRoutes
+from issue_tracker.pages.templating import page
+
+routes = PageRoutes()
+
+
+@routes.get("/issues/new")
+def show_new(request: Request, form: FormView | None = None) -> Response:
+    """The form of a new issue."""
+    form = (form or FormView()).with_defaults({"status": "new"})
+    return page(request, "issues/new.html", place="issues", form=form)
+
+
+@routes.post("/issues/new", shown_by=show_new, form=ShownForm(unknown="companies"))
+def create(request: Request, form: Form) -> Response:
+    """Creates an issue with its companies, all in one status."""
+    body = form.read({**form.fields("name", "description"), "companies": _companies(form)}, NewIssue)
+    issue = operations.create_issue(
+        request.tx, request.actor, body.name, body.description, _members(body.companies or [])
+    )
+    return redirect(f"/issues/{issue.issue_id}", flash_cookie(Flash("Created.")))
+
+
+@routes.get("/issues/{issue_id}")
+def show_issue(request: Request, issue_id: int, edit: FormView | None = None, add: FormView | None = None) -> Response:
+    """One issue: its companies, the longest unmoved first, and its history."""
+    head = queries.get_issue_head_by_id(request.tx, request.actor, issue_id)
+    return page(
+        request,
+        "issues/detail.html",
+        place="issues",
+        issue=detail(queries.load_issues(request.tx, request.actor, [issue_id])[0]),
+        edit=(edit or FormView()).with_defaults({"name": head.name, "description": head.description or ""}),
+        add=(add or FormView()).with_defaults({"status": "new"}),
+        history=issue_history(request.tx, request.actor, issue_id, request.query_params.get("before", "")),
+    )
+
+
+class ChangedMeanwhile(AppError):
+    """Someone else changed name or description after this form was shown (409); `conflict` says who and when."""
+
+    status = 409
+    title = "Conflict"
+
+    def __init__(self, edit: Entry | None) -> None:
+        super().__init__("Someone else changed this after you opened it.")
+        self.conflict = edit or Entry(actor="Someone", words=(), at="")
+
+
+@routes.post("/issues/{issue_id}/edit", shown_by=show_issue, shown_as="edit", form=ShownForm({"new_name": "name"}))
+def edit(request: Request, form: Form, issue_id: int) -> Response:
+    """Renames and describes; refuses where another change would be overwritten unseen."""
+    change = form.read({"new_name": form.get("name"), "description": form.get("description")}, IssueChange)
+    assert change.new_name is not None
+    name = change.new_name
+    issue = queries.get_issue_head_by_id(request.tx, request.actor, issue_id, lock=True)
+    seen = (form.get("seen_name"), form.get("seen_description"))
+    # Descriptions of earlier versions may contain other line ends, which browsers never send back.
+    stored = (issue.name, one_newline(issue.description or ""))
+    if seen != stored and (name, change.description) != (issue.name, issue.description):
+        raise ChangedMeanwhile(last_edit(request.tx, request.actor, issue_id))
+    operations.update_issue(request.tx, request.actor, issue, description=change.description, new_name=name)
+    return redirect(f"/issues/{issue_id}", flash_cookie(Flash("Saved.")))
+
+
+@routes.post(
+    "/issues/{issue_id}/companies",
+    shown_by=show_issue,
+    shown_as="add",
+    form=ShownForm({"add_companies": "companies"}, unknown="companies"),
+)
+def add_companies(request: Request, form: Form, issue_id: int) -> Response:
+    """Assigns more companies; one that is already assigned takes the status."""
+    change = form.read({"add_companies": _companies(form)}, IssueChange)
+    issue = queries.get_issue_head_by_id(request.tx, request.actor, issue_id, lock=True)
+    operations.update_issue(request.tx, request.actor, issue, add=_members(change.add_companies or []))
+    return redirect(f"/issues/{issue_id}")
+
+
+@routes.get("/issues/{issue_id}/delete", access=Access.SUPER_ADMIN)
+def confirm_delete(request: Request, issue_id: int) -> Response:
+    """Asks for a confirmation before an issue is deleted for good."""
+    head = queries.get_issue_head_by_id(request.tx, request.actor, issue_id)
+    shown = detail(queries.load_issues(request.tx, request.actor, [head.issue_id])[0])
+    return page(request, "issues/delete.html", place="issues", issue=shown)
+
+
+@routes.post("/issues/{issue_id}/delete", access=Access.SUPER_ADMIN)
+def delete(request: Request, form: Form, issue_id: int) -> Response:
+    """Deletes an issue; its history stays."""
+    issue = queries.get_issue_head_by_id(request.tx, request.actor, issue_id, lock=True)
+    operations.delete_issue(request.tx, request.actor, issue)
+    return redirect("/?open=true", flash_cookie(Flash(f"Deleted “{issue.name}”.")))
+
+
+def _companies(form: Form) -> list[dict[str, Any]]:
+    return [{"company_name": name, "status": form.get("status", "new")} for name in form.lines("companies")]
+
+
+def _members(companies: list[CompanyStatus]) -> list[NewAssignment]:
+    return [NewAssignment(each.company_name, each.status) for each in companies]

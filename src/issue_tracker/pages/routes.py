@@ -1,0 +1,144 @@
+"""How pages are declared. What happens to a request is the same as for the API (`http/pipeline.py`).
+
+A page differs in its input, a form with its CSRF token in the field `_csrf`, and in how it shows an error. A handler is
+`def handler(request: Request, form: Form, <segments of the path>) -> Response`; `form` only where something is posted.
+
+A form is declared once. The page that shows it takes it as an optional argument, a `FormView`; the handler that it is
+posted to names that page in `shown_by`. When the handler refuses the form, the page is shown again with what was typed
+and what is wrong with it.
+"""
+
+from collections.abc import Callable
+from typing import Any, Unpack
+from urllib.parse import urlencode
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request as StarletteRequest
+from starlette.responses import Response
+
+from issue_tracker.errors import AppError, MethodNotAllowed, NotFound, TooLarge, Unauthenticated
+from issue_tracker.http.errors import error_response
+from issue_tracker.http.identity import Access, authorize
+from issue_tracker.http.pipeline import refuse
+from issue_tracker.http.request import BODY_LIMIT, Identity, Request
+from issue_tracker.http.routes import Handler, Route, RouteOptions, Routes, hints_of
+from issue_tracker.pages.forms import Form, FormView, ShownForm, carried_form
+from issue_tracker.pages.navigation import here, redirect
+from issue_tracker.pages.templating import bare_page, error_page
+
+
+class PageOptions(RouteOptions, total=False):
+    """What the declaration of a page may say; see PageRoute."""
+
+    shown_by: Handler
+    shown_as: str
+    form: ShownForm
+
+
+class PageRoute(Route, frozen=True, kw_only=True):
+    """A declared page.
+
+    `shown_by` is the page that shows the form which this route takes, as its argument `shown_as`; `form` says how.
+    """
+
+    documented: bool = False
+    shown_by: Handler | None = None
+    shown_as: str = "form"
+    form: ShownForm = ShownForm()
+
+    @property
+    def idempotent(self) -> bool:
+        return False
+
+    def admit(self, identity: Identity) -> None:
+        if identity.session is None:
+            raise Unauthenticated("Pages need a session; use the API with a token.")
+        authorize(identity, self.access)
+
+    def csrf_field(self, request: Request) -> str | None:
+        return None if self.safe else Form.of(request).csrf
+
+    def arguments(self, request: Request) -> dict[str, Any]:
+        if request.content is None:
+            raise TooLarge(f"The form is over {BODY_LIMIT:,} bytes.")
+        form = {} if self.safe else {"form": Form.of(request)}
+        return form | self.path_arguments(request)
+
+    def recover(self, request: Request, error: AppError) -> Response:
+        """The page that shows the form, with what was typed and what is wrong with it."""
+        if self.shown_by is None or request.content is None or wants_json(request):
+            raise error
+        view = self.form.refused(Form.of(request), error)
+        with request.read():
+            response = self.shown_by(request, **{self.shown_as: view}, **self.path_arguments(request))
+        response.status_code = error.status
+        response.headers.update(error.headers)
+        return response
+
+    def finished(self, request: Request, response: Response) -> Response:
+        """Nobody stores a page of somebody who is signed in."""
+        response.headers.setdefault("cache-control", "no-store")
+        return response
+
+    def error_response(self, request: Request, error: AppError) -> Response:
+        """The way to sign in, an error page, or JSON for a module of ours."""
+        if wants_json(request):
+            return error_response(request, error)
+        if not isinstance(error, Unauthenticated):
+            return error_page(request, error)
+        if carried := carried_form(request):
+            # Script would have asked before it sent the form (static/js/drafts.js); without script, nothing is lost
+            # either.
+            view = FormView(notice="Your session has ended. Sign in to continue: your entries have been kept.")
+            return bare_page(request, "auth/login.html", status=401, form=view, next=here(request), carried=carried)
+        login = f"/login?{urlencode({'next': here(request)})}"
+        return Response(headers={"HX-Redirect": login}) if request.header("hx-request") else redirect(login)
+
+
+class PageRoutes(Routes):
+    """The pages of one feature."""
+
+    def __init__(self, *, access: Access = Access.HELPDESK) -> None:
+        super().__init__("Pages", access=access)
+
+    def get(self, path: str, **options: Unpack[PageOptions]) -> Callable[[Handler], Handler]:
+        return self._declare_page("GET", path, options)
+
+    def post(self, path: str, **options: Unpack[PageOptions]) -> Callable[[Handler], Handler]:
+        return self._declare_page("POST", path, options)
+
+    def _declare_page(self, method: str, path: str, options: PageOptions) -> Callable[[Handler], Handler]:
+        def declare(handler: Handler) -> Handler:
+            _, segments = hints_of(handler, ("form",))
+            chosen: PageOptions = {"access": self.access, **options}
+            self.declared.append(
+                PageRoute(
+                    method=method,
+                    path=path,
+                    handler=handler,
+                    tag=self.tag,
+                    segments=segments,
+                    **chosen,
+                )
+            )
+            return handler
+
+        return declare
+
+
+def wants_json(request: Request) -> bool:
+    """Whether the request comes from a module of ours, which shows errors itself, and not from a navigation."""
+    return request.header("x-fragment") is not None or (request.header("accept") or "").startswith("application/json")
+
+
+async def unrouted(request: StarletteRequest, exception: Exception) -> Response:
+    """The response for a path or a method that no route has: Starlette's exception handler for both."""
+    assert isinstance(exception, HTTPException)
+    ours = Request(request.scope, request.receive, request.app.state.app_state)
+    error: AppError = NotFound("There is nothing at this path.")
+    if exception.status_code == 405:
+        error = MethodNotAllowed((exception.headers or {})["Allow"])
+    if f"{ours.path}/".replace("/%00", "").startswith("/api/"):  # also with empty segments
+        return await refuse(ours, error)
+    browsing = "text/html" in (ours.header("accept") or "")
+    return error_page(ours, error) if browsing else error_response(ours, error)

@@ -1,0 +1,94 @@
+"""What a form selects: assignments by their ids, over any number of issues.
+
+A form names an assignment as `on=<issue>-<company>`; one that changes something also says which status it showed,
+`on=<issue>-<company>-<status>`, or `-none` for a company that it showed as not affected. So a change that somebody else
+made first is noticed, and not overwritten (docs/decisions/0008-pages.md).
+"""
+
+import re
+from collections.abc import Sequence
+
+import msgspec
+
+from issue_tracker.companies.queries import Company, get_companies_by_id
+from issue_tracker.errors import Invalid, NotFound
+from issue_tracker.events.history import last_move
+from issue_tracker.http.request import Request
+from issue_tracker.issues import queries
+from issue_tracker.issues.models import IssueHead
+from issue_tracker.status import Status
+
+NOT_AFFECTED = "none"
+"""What a form says for a company that it showed as not affected."""
+
+_place = re.compile(r"([1-9]\d{0,17})-([1-9]\d{0,17})(?:-([a-z_]+))?")
+
+
+class SelectedIssue(msgspec.Struct, frozen=True):
+    """An issue and those of its companies that a form selects; `shown` are the statuses that it showed, by company."""
+
+    issue: IssueHead
+    companies: list[Company]
+    shown: dict[int, str] = {}
+
+
+class MovedPlace(msgspec.Struct, frozen=True):
+    """An assignment that somebody else moved since the form showed it: where it is now, who did it, and when."""
+
+    on: str
+    company_name: str
+    status: str | None
+    by: str
+    at: str
+
+
+class NothingTicked(Invalid):
+    """The form selects nothing."""
+
+    def __init__(self) -> None:
+        super().__init__("Tick at least one company.")
+
+
+def place_of(issue_id: int, company_id: int) -> str:
+    """How forms and scripts name an assignment."""
+    return f"{issue_id}-{company_id}"
+
+
+def selected_issues(request: Request, places: Sequence[str], *, lock: bool = False) -> list[SelectedIssue]:
+    """What a form selects, by issue, in the order of ids.
+
+    With `lock` the issues are locked in that order, so that two such forms never wait for each other. Raises
+    NothingTicked, NotFound, and Invalid for a malformed place.
+    """
+    chosen: dict[int, dict[int, str | None]] = {}
+    for place in dict.fromkeys(places):
+        found = _place.fullmatch(place)
+        if found is None:
+            raise Invalid("The form selects something that cannot exist.") if place else NothingTicked()
+        chosen.setdefault(int(found[1]), {})[int(found[2])] = found[3]
+    if not chosen:
+        raise NothingTicked
+    known = get_companies_by_id(request.tx, {company_id for ids in chosen.values() for company_id in ids})
+    selected = []
+    for issue_id in sorted(chosen):
+        issue = queries.get_issue_head_by_id(request.tx, request.actor, issue_id, lock=lock)
+        if any(company_id not in known for company_id in chosen[issue_id]):
+            raise NotFound("A company that you ticked no longer exists.")
+        shown = {company_id: status for company_id, status in chosen[issue_id].items() if status is not None}
+        selected.append(SelectedIssue(issue, [known[company_id] for company_id in chosen[issue_id]], shown))
+    return selected
+
+
+def moved_places(request: Request, selected: SelectedIssue, status: Status) -> list[MovedPlace]:
+    """Those that are neither as the form showed them nor in the new status already."""
+    issue_id = selected.issue.issue_id
+    current = {member.company.company_id: member.status for member in queries.list_members(request.tx, issue_id)}
+    moved = []
+    for company in selected.companies:
+        held = current.get(company.company_id)
+        now_shown = NOT_AFFECTED if held is None else held.value
+        if held is status or selected.shown.get(company.company_id, now_shown) == now_shown:
+            continue
+        entry = last_move(request.tx, request.actor, issue_id, company.company_id)
+        moved.append(MovedPlace(place_of(issue_id, company.company_id), company.name, held, entry.actor, entry.at))
+    return moved

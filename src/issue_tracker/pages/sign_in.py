@@ -1,0 +1,70 @@
+"""Signing in and out, and the first start."""
+
+from starlette.responses import Response
+
+from issue_tracker.api.auth import Credentials, Setup, create_first_user, session_cookie, start_session
+from issue_tracker.auth import sessions, users
+from issue_tracker.clock import now
+from issue_tracker.errors import Forbidden
+from issue_tracker.http.identity import Access
+from issue_tracker.http.request import Request
+from issue_tracker.pages.forms import Form, FormView, read_carried_form
+from issue_tracker.pages.navigation import local, redirect
+from issue_tracker.pages.routes import PageRoutes
+from issue_tracker.pages.templating import bare_page
+
+routes = PageRoutes(access=Access.SIGNED_IN)
+
+HOME = "/?open=true"
+
+
+@routes.get("/login", access=Access.PUBLIC)
+def show_login(request: Request, form: FormView | None = None) -> Response:
+    """The form to sign in; on a first start, what to do instead."""
+    if form is None:
+        form = FormView({"next": request.query_params.get("next", "")})
+        if users.no_users(request.tx):
+            form.notice = "There is no account yet. Open the link that the server printed when it started."
+    target, carried = local(form.values["next"], HOME), form.values["carried"]
+    return bare_page(request, "auth/login.html", form=form, next=target, carried=carried)
+
+
+@routes.post("/login", access=Access.PUBLIC, transaction=False, shown_by=show_login)
+def login(request: Request, form: Form) -> Response:
+    """Starts a session, as the API does. A form that was posted without one is shown, to be sent now."""
+    body = form.read(form.fields("email", "password"), Credentials)
+    signed_in = start_session(request, body)
+    cookie = session_cookie(request, signed_in.token, signed_in.expires_at)
+    target = local(form.get("next"), HOME)
+    carried = read_carried_form(form.get("carried"))
+    if carried is None:
+        return redirect(target, cookie)
+    csrf = sessions.csrf_token(signed_in.token)
+    response = bare_page(request, "auth/carried.html", carried=carried, csrf=csrf, next=target)
+    response.headers.append("set-cookie", cookie)
+    return response
+
+
+@routes.post("/logout")
+def logout(request: Request, form: Form) -> Response:
+    """Ends the session, on the server too."""
+    sessions.end_session(request.tx, request.user_id, request.current_session.id)
+    return redirect("/login", session_cookie(request, "", now()))
+
+
+@routes.get("/setup", access=Access.PUBLIC)
+def show_setup(request: Request, form: FormView | None = None) -> Response:
+    """The form of the first start, behind the link that the server printed."""
+    form = form or FormView({"token": request.query_params.get("token", "")})
+    if not form.touched and not users.setup_allowed(request.tx, form.values["token"]):
+        raise Forbidden("This set-up link is not valid, or was used already.")
+    return bare_page(request, "auth/setup.html", form=form, token=form.values["token"])
+
+
+@routes.post("/setup", access=Access.PUBLIC, transaction=False, shown_by=show_setup)
+def set_up(request: Request, form: Form) -> Response:
+    """Creates the first super admin and signs them in."""
+    body = form.read(form.fields("token", "email", "name", "password"), Setup)
+    create_first_user(request, body)
+    signed_in = start_session(request, Credentials(body.email, body.password))
+    return redirect("/", session_cookie(request, signed_in.token, signed_in.expires_at))

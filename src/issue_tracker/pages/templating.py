@@ -1,0 +1,160 @@
+"""From templates to responses: what every page shows around its content, escaping, compression."""
+
+import gzip
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.responses import Response
+
+from issue_tracker.actor import Role
+from issue_tracker.auth.passwords import MINIMUM
+from issue_tracker.auth.sessions import csrf_token
+from issue_tracker.errors import AppError
+from issue_tracker.events.history import Name
+from issue_tracker.events.order import Seen
+from issue_tracker.http.request import Request
+from issue_tracker.pages.assets import ASSETS, asset_path
+from issue_tracker.pages.flash import FORGET_FLASH, Flash, flash_of
+from issue_tracker.pages.navigation import here, local
+from issue_tracker.status import LABELS
+
+WORTH_COMPRESSING = 1400
+"""Bytes: what fits one packet anyway is sent as it is."""
+
+PASSING = (429, 500, 503)
+"""Errors that another try may get past."""
+
+TITLES = {
+    403: "Not allowed",
+    404: "Not found",
+    405: "Not possible this way",
+    413: "Too much at once",
+    429: "Too many attempts",
+    500: "Something broke on our side",
+    503: "Not available right now",
+}
+
+PLACES = [
+    ("issues", "/?open=true", "Issues"),
+    ("matrix", "/matrix", "Matrix"),
+    ("companies", "/companies", "Companies"),
+    ("activity", "/activity", "Activity"),
+]
+ADMIN = ("admin", "/admin/users", "Admin")
+
+
+class User(msgspec.Struct, frozen=True):
+    """Who looks at the page."""
+
+    user_id: int
+    name: str
+    email: str
+    super_admin: bool
+
+
+class Page(msgspec.Struct, frozen=True, kw_only=True):
+    """What surrounds the content. Without an actor the page has no bar, no session, and no scripts but its times."""
+
+    theme: str | None = None
+    here: str = "/"
+    csrf: str | None = None
+    actor: User | None = None
+    seen: Seen = Seen(0)
+    flash: Flash | None = None
+    place: str | None = None
+    section: str | None = None
+    places: list[tuple[str, str, str]] = []
+
+
+def _utc(moment: str) -> str:
+    """An instant for readers without script: labelled, to the minute."""
+    return f"{moment[:16].replace('T', ' ')} UTC"
+
+
+environment = Environment(
+    loader=FileSystemLoader(Path(__file__).parent.parent / "templates"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+environment.filters["utc"] = _utc
+environment.tests["name"] = lambda word: isinstance(word, Name)
+environment.globals["asset"] = asset_path
+ENTRIES = ("js/main.js", "js/reference.js")
+environment.globals["modules"] = sorted(name[3:] for name in ASSETS if name.startswith("js/") and name not in ENTRIES)
+environment.globals["password_minimum"] = MINIMUM
+environment.globals["labels"] = {status.value: label for status, label in LABELS.items()}
+
+
+def page(
+    request: Request, template: str, *, place: str | None = None, section: str | None = None, **content: Any
+) -> Response:
+    """A page for whoever is signed in. `place` is its entry in the bar, `section` the one within administration."""
+    session = request.current_session
+    admin = session.role is Role.SUPER_ADMIN
+    around = Page(
+        theme=_theme(request),
+        here=here(request),
+        csrf=csrf_token(request.session_token),
+        actor=User(session.user_id, session.name, session.email, admin),
+        seen=request.app_state.watermark.of(request.tx),
+        flash=flash_of(request),
+        place=place,
+        section=section,
+        places=[*PLACES, ADMIN] if admin else PLACES if request.actor.helpdesk else [],
+    )
+    response = _html(request, template, around, content)
+    if around.flash:
+        response.headers.append("set-cookie", FORGET_FLASH)
+    return response
+
+
+def bare_page(request: Request, template: str, *, status: int = 200, **content: Any) -> Response:
+    """A page for whoever is not signed in."""
+    return _html(request, template, Page(theme=_theme(request)), content, status)
+
+
+def fragment(request: Request, template: str, **content: Any) -> Response:
+    """A part of a page, for a module of ours that inserts it."""
+    return _html(request, template, Page(csrf=csrf_token(request.session_token), here=here(request)), content)
+
+
+def error_page(request: Request, error: AppError) -> Response:
+    """The error as a page, with its request id for those that are ours."""
+    shown = {
+        "status": error.status,
+        "title": TITLES.get(error.status, "That did not work"),
+        "detail": error.detail,
+        "request_id": request.request_id if error.status >= 500 else None,
+        "retry": local(request.path) if request.safe and error.status in PASSING else None,
+    }
+    response = bare_page(request, "web/error.html", status=error.status, error=shown)
+    response.headers.update({name: value for name, value in error.headers.items() if name != "Content-Type"})
+    response.headers["cache-control"] = "no-store"
+    return response
+
+
+def _theme(request: Request) -> str | None:
+    theme = request.cookie("theme")
+    return theme if theme in ("light", "dark") else None
+
+
+def _html(request: Request, template: str, around: Page, content: dict[str, Any], status: int = 200) -> Response:
+    body = environment.get_template(template).render(page=around, **content).encode()
+    headers = {"Vary": "Accept-Encoding, Sec-Fetch-Site"}
+    if len(body) > WORTH_COMPRESSING and _may_compress(request):
+        body = gzip.compress(body, 4, mtime=0)
+        headers["Content-Encoding"] = "gzip"
+    return Response(body, status, headers, "text/html")
+
+
+def _may_compress(request: Request) -> bool:
+    """Whether compressing is safe: never for a request that another site caused, which could measure a guess at the
+    page's secrets by the length of the response (BREACH). Browsers say which site; a client that does not is sent plain
+    text.
+    """
+    own = request.header("sec-fetch-site") in ("same-origin", "none")
+    return own and "gzip" in (request.header("accept-encoding") or "")

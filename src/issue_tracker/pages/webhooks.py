@@ -1,0 +1,143 @@
+"""The pages of webhooks, for super admins."""
+
+import msgspec
+from starlette.responses import Response
+
+from issue_tracker.api.webhooks import NewWebhook
+from issue_tracker.companies.queries import get_companies, get_companies_by_id
+from issue_tracker.events import webhooks
+from issue_tracker.events.messages import KNOWN_TYPES
+from issue_tracker.events.webhooks import Delivery, Wanted
+from issue_tracker.http.identity import Access
+from issue_tracker.http.request import Request
+from issue_tracker.names import key
+from issue_tracker.pages.flash import Flash, flash_cookie
+from issue_tracker.pages.forms import Form, FormView, ShownForm
+from issue_tracker.pages.navigation import redirect
+from issue_tracker.pages.routes import PageRoutes
+from issue_tracker.pages.templating import page
+
+routes = PageRoutes(access=Access.SUPER_ADMIN)
+
+SHOWN = 50
+"""How many of the latest deliveries a webhook's page lists."""
+
+FORM = ShownForm(unknown="companies", lists=("event_types",))
+
+
+class Shown(msgspec.Struct, frozen=True):
+    """A delivery in one line: `answer` is the result of its last attempt."""
+
+    id: int
+    type: str
+    state: str
+    answer: str
+    at: str
+
+
+@routes.get("/admin/webhooks")
+def show_webhooks(request: Request, form: FormView | None = None, secret: str | None = None) -> Response:
+    """Every webhook, with the form to add one; `secret` is that of a new one, which is shown this once."""
+    return page(
+        request,
+        "events/webhooks.html",
+        place="admin",
+        section="webhooks",
+        webhooks=webhooks.list_webhooks(request.tx, request.actor),
+        event_types=sorted(KNOWN_TYPES),
+        form=(form or FormView()).with_defaults({"active": "true"}),
+        secret=secret,
+    )
+
+
+@routes.post("/admin/webhooks", transaction=False, shown_by=show_webhooks, form=FORM)
+def create(request: Request, form: Form) -> Response:
+    """Adds a webhook, and shows its secret this once."""
+    with request.write() as tx:
+        _, secret = webhooks.create_webhook(tx, request.actor, _fields(request, form))
+    with request.read():
+        return show_webhooks(request, secret=secret)
+
+
+@routes.get("/admin/webhooks/{webhook_id}")
+def show_webhook(
+    request: Request, webhook_id: int, form: FormView | None = None, secret: str | None = None
+) -> Response:
+    """A webhook and its latest deliveries; `secret` is a new one, which is shown this once."""
+    hook = webhooks.get_webhook(request.tx, request.actor, webhook_id)
+    found, _ = webhooks.list_deliveries(request.tx, request.actor, webhook_id, before=None, limit=SHOWN)
+    companies = get_companies_by_id(request.tx, hook.company_ids).values()
+    stored = msgspec.structs.asdict(hook) | {"companies": "\n".join(company.name for company in companies)}
+    return page(
+        request,
+        "events/webhook.html",
+        place="admin",
+        section="webhooks",
+        hook=hook,
+        event_types=sorted(KNOWN_TYPES),
+        form=(form or FormView()).with_defaults(stored),
+        deliveries=[_shown(delivery) for delivery in found],
+        secret=secret,
+    )
+
+
+@routes.post("/admin/webhooks/{webhook_id}", shown_by=show_webhook, form=FORM)
+def change(request: Request, form: Form, webhook_id: int) -> Response:
+    """Changes a webhook, or activates it again."""
+    webhooks.update_webhook(request.tx, request.actor, webhook_id, _fields(request, form))
+    return redirect(f"/admin/webhooks/{webhook_id}", flash_cookie(Flash("Saved.")))
+
+
+@routes.post("/admin/webhooks/{webhook_id}/rotate-secret", transaction=False)
+def rotate(request: Request, form: Form, webhook_id: int) -> Response:
+    """Gives a new secret, shown this once."""
+    with request.write() as tx:
+        _, secret = webhooks.rotate_secret(tx, request.actor, webhook_id)
+    with request.read():
+        return show_webhook(request, webhook_id, secret=secret)
+
+
+@routes.post("/admin/webhooks/{webhook_id}/test", shown_by=show_webhook, form=FORM)
+def send_test(request: Request, form: Form, webhook_id: int) -> Response:
+    """Sends a message to try it."""
+    webhooks.send_test(request.tx, request.actor, webhook_id)
+    return redirect(f"/admin/webhooks/{webhook_id}", flash_cookie(Flash("A test message is on its way.")))
+
+
+@routes.post("/admin/webhooks/{webhook_id}/redeliver/{delivery_id}")
+def redeliver(request: Request, form: Form, webhook_id: int, delivery_id: int) -> Response:
+    """Sends a message again."""
+    webhooks.redeliver(request.tx, request.actor, delivery_id)
+    return redirect(f"/admin/webhooks/{webhook_id}", flash_cookie(Flash("The message is on its way again.")))
+
+
+@routes.post("/admin/webhooks/{webhook_id}/delete")
+def delete(request: Request, form: Form, webhook_id: int) -> Response:
+    """Deletes a webhook with its deliveries."""
+    webhooks.delete_webhook(request.tx, request.actor, webhook_id)
+    return redirect("/admin/webhooks", flash_cookie(Flash("The webhook is deleted.")))
+
+
+def _fields(request: Request, form: Form) -> Wanted:
+    names = form.lines("companies")
+    known = get_companies(request.tx, names)
+    fields = {
+        "url": form.get("url").strip(),
+        "description": form.get("description").strip(),
+        "event_types": form.all("event_types"),
+        "company_ids": [known[key(name)].company_id for name in names],
+        "active": bool(form.get("active")),
+    }
+    return Wanted(**msgspec.structs.asdict(form.read(fields, NewWebhook)))
+
+
+def _shown(delivery: Delivery) -> Shown:
+    last = delivery.attempts[-1] if delivery.attempts else None
+    if last is None:
+        answer = "not sent yet"
+    elif last.code is not None:
+        answer = f"{last.code} in {last.duration_ms} ms"
+    else:
+        answer = last.error or "in progress"
+    attempts = f" · {len(delivery.attempts)} attempts" if len(delivery.attempts) > 1 else ""
+    return Shown(delivery.id, delivery.type, str(delivery.state), answer + attempts, delivery.created_at)
