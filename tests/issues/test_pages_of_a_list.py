@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 
-from issue_tracker.issues import api
+from issue_tracker.api import issue_list as api
 from tests.world import Client, World
 
 START = datetime(2025, 1, 4, 10, 0, tzinfo=UTC)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from bench.dataset import site
-from issue_tracker.web import conditional
+from issue_tracker.http import conditional
 from sqlalchemy import Connection
 
 from issue_tracker.actor import command_line
