@@ -27,7 +27,7 @@ def circumstances() -> list[str]:
     lines = cpu.read_text().splitlines() if cpu.exists() else []
     model = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "")
     busy = ", ".join(f"{load:.1f}" for load in os.getloadavg())
-    packages = ("litestar", "uvicorn", "uvloop", "sqlalchemy", "msgspec", "psycopg", "fastapi", "pydantic", "aiosqlite")
+    packages = ("starlette", "uvicorn", "uvloop", "sqlalchemy", "msgspec", "psycopg", "fastapi", "pydantic", "aiosqlite")
     versions = ", ".join(f"{name} {version(name)}" for name in packages)
     programs = ", ".join(filter(None, (_told([str(binaries() / "postgres"), "--version"]), _told(["wrk", "-v"]))))
     return [
