@@ -27,11 +27,10 @@ SEND_SECONDS = 30.0
 class EventStreamResponse(Response):
     """What a listener is sent, until it leaves or its stream ends."""
 
-    media_type = EVENT_STREAM
-
     def __init__(self, request: Request, listener: Listener, after: int | None) -> None:
         # A proxy must neither store the response nor wait for its end.
-        super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+        headers = {"Content-Type": EVENT_STREAM, "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        super().__init__(headers=headers)
         del self.headers["content-length"]
         self._request = request
         self._listener = listener
