@@ -11,8 +11,6 @@ from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
@@ -34,7 +32,7 @@ from issue_tracker.events.order import Watermark
 from issue_tracker.events.stream import Stream
 from issue_tracker.http.metrics import RequestMetrics, metrics_registry
 from issue_tracker.http.middleware import AccessLogging, CachedResponses, CanonicalPaths, RequestIds, ResponseHeaders
-from issue_tracker.http.pipeline import resources
+from issue_tracker.http.pipeline import PathRouter
 from issue_tracker.http.response_cache import ResponseCache
 from issue_tracker.http.routes import Route
 from issue_tracker.http.state import AppState
@@ -95,7 +93,7 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
     )
 
     @asynccontextmanager
-    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+    async def lifespan(_: None) -> AsyncIterator[None]:
         await app_state.stream.start()
         await asyncio.get_running_loop().run_in_executor(app_state.workers, app_state.watermark.start)
         before_shutdown(app_state.stream.close)
@@ -112,13 +110,8 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
             database.close()
             access_log.flush()
 
-    starlette = Starlette(
-        routes=resources(routes, app_state), exception_handlers={HTTPException: unrouted}, lifespan=lifespan
-    )
-    starlette.router.redirect_slashes = False
-    starlette.state.app_state = app_state
     # The layers, from the inside out.
-    app: ASGIApp = CanonicalPaths(starlette)
+    app: ASGIApp = CanonicalPaths(PathRouter(routes, app_state, unrouted, lifespan))
     app = CachedResponses(app, app_state.responses)
     app = ResponseHeaders(app, settings)
     app = AccessLogging(app, access_log)

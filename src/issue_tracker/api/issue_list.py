@@ -40,6 +40,9 @@ def list_issues(request: Request, query: IssueQuery) -> Response:
     etag = conditional.data_etag(request, negotiated)
     if conditional.is_fresh(request, etag):
         return conditional.not_modified(etag, "Accept")
+    cached = request.app_state.responses.find_by_validator(etag)
+    if cached is not None:
+        return cached
     as_csv = query.format == "csv" or (query.format is None and negotiated == CSV)
     filters, order, after = filters_of(request.tx, query), order_of(query), position_of(query)
     size = query.limit or CHUNK
@@ -58,7 +61,9 @@ def list_issues(request: Request, query: IssueQuery) -> Response:
         return StreamingResponse(pieces, headers=headers, media_type=form.media_type)
     whole = after is None and not more
     total = len(rows) if whole else queries.count_issues(request.tx, request.actor, filters)
-    return Response(first + form.closing(total), headers=headers, media_type=form.media_type)
+    response = Response(first + form.closing(total), headers=headers, media_type=form.media_type)
+    request.app_state.responses.store_by_validator(etag, response)
+    return response
 
 
 class _Json:

@@ -6,20 +6,22 @@ thread (docs/decisions/0001-synchronous-handlers.md).
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
-from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Route as StarletteRoute
-from starlette.types import Receive, Scope, Send
+from starlette.routing import Router
+from starlette.types import Lifespan, Receive, Scope, Send
 
-from issue_tracker.errors import AppError, Unavailable
+from issue_tracker.errors import AppError, MethodNotAllowed, NotFound, Unavailable
 from issue_tracker.http import idempotency
 from issue_tracker.http.errors import as_app_error
 from issue_tracker.http.identity import Access, authenticate, record_use, require_same_origin, valid_until
 from issue_tracker.http.request import Request, read_content
 from issue_tracker.http.routes import Route, Unrouted
 from issue_tracker.http.state import AppState
+
+Refusal = Callable[[Request, AppError], Awaitable[Response]]
 
 RESPONSE_SECONDS = 35.0
 """When a request is answered with 503: every statement has ended by then, unless its server froze in the middle."""
@@ -28,28 +30,52 @@ RESPONSE_SECONDS = 35.0
 class Resource:
     """The ASGI application of one path: its routes by method. HEAD is answered as GET, without the body."""
 
-    def __init__(self, path: str, routes: Mapping[str, Route], app_state: AppState) -> None:
+    def __init__(self, path: str, routes: Mapping[str, Route], app_state: AppState, unrouted: Refusal) -> None:
         self.path = path
         self.routes = routes
         self.app_state = app_state
+        self.unrouted = unrouted
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        route = self.routes.get(scope["method"])
         scope["path_template"] = self.path
+        request = Request(scope, receive, self.app_state)
+        route = self.routes.get(request.method)
         if route is None:
-            raise HTTPException(405, headers={"Allow": ", ".join(sorted(self.routes))})
-        response = await respond(route, Request(scope, receive, self.app_state))
+            response = await self.unrouted(request, MethodNotAllowed(", ".join(sorted(self.routes))))
+        else:
+            response = await respond(route, request)
         await response(scope, receive, send)
 
 
-def resources(routes: Iterable[Route], app_state: AppState) -> list[StarletteRoute]:
-    """The routes for Starlette, one for each path. Those without parameters come first: the first match wins."""
-    by_path: dict[str, dict[str, Route]] = {}
-    for route in routes:
-        for method in ("GET", "HEAD") if route.safe else (route.method,):
-            by_path.setdefault(route.path, {})[method] = route
-    ordered = sorted(by_path.items(), key=lambda item: "{" in item[0])
-    return [StarletteRoute(path, Resource(path, methods, app_state)) for path, methods in ordered]
+class PathRouter(Router):
+    """Starlette's router for paths with parameters; the others are in a dictionary, and come first.
+
+    The router tries one path after the other, which takes longer than a short response. `unrouted` makes the response
+    for a path or a method that no route has.
+    """
+
+    def __init__(
+        self, routes: Iterable[Route], app_state: AppState, unrouted: Refusal, lifespan: Lifespan[None]
+    ) -> None:
+        by_path: dict[str, dict[str, Route]] = {}
+        for route in routes:
+            for method in ("GET", "HEAD") if route.safe else (route.method,):
+                by_path.setdefault(route.path, {})[method] = route
+        resources = {path: Resource(path, methods, app_state, unrouted) for path, methods in by_path.items()}
+        self.fixed = {path: resource for path, resource in resources.items() if "{" not in path}
+        templates = [StarletteRoute(path, resource) for path, resource in resources.items() if "{" in path]
+        super().__init__(templates, redirect_slashes=False, default=self._unrouted, lifespan=lifespan)
+        self.app_state = app_state
+        self.unrouted = unrouted
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        resource = self.fixed.get(scope["path"]) if scope["type"] == "http" else None
+        await (resource or super().__call__)(scope, receive, send)
+
+    async def _unrouted(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive, self.app_state)
+        response = await self.unrouted(request, NotFound("There is nothing at this path."))
+        await response(scope, receive, send)
 
 
 async def respond(route: Route, request: Request) -> Response:

@@ -1,14 +1,18 @@
-"""The response cache: whole responses to GET requests, sent from the event loop while nothing has been committed.
+"""The response cache: whole responses to GET requests, found in two ways.
 
-The key is the request as it was sent, to the byte: path, query and all headers, and so the credential, from which the
-actor and their company access follow. One commit, by any connection of any process, empties the cache: SQLite's
-`PRAGMA data_version` tells. A response whose credential is about to end or must record its use is not sent from here.
-It serves clients that poll and pages that are loaded again: 10 µs for a list of 50 issues instead of 900 µs through a
-worker thread, the session and the fragment cache. SQLite only, because on PostgreSQL learning of a commit takes a
-round trip, which costs as much as it saves (docs/decisions/0014).
+*By request*, on the event loop, while nothing has been committed. The key is the request as it was sent, to the byte:
+path, query and all headers, and so the credential, from which the actor and their company access follow. One commit, by
+any connection of any process, empties this part: SQLite's `PRAGMA data_version` tells. A response whose credential is
+about to end, or must record its use, is not sent from here. SQLite only, because on PostgreSQL learning of a commit
+takes a round trip, which costs as much as it saves (docs/decisions/0014).
+
+*By validator*, in a worker thread, on both databases. A list's ETag is computed from the database for every request,
+and covers the company access; equal strong ETags mean equal bytes. So nothing has to be removed after a commit.
 """
 
 import asyncio
+import threading
+from collections import OrderedDict
 from collections.abc import Hashable
 from datetime import datetime
 
@@ -20,10 +24,14 @@ from issue_tracker.clock import now
 from issue_tracker.database.engine import Database
 
 LIMIT = 8 * 1024 * 1024
-"""Bytes of all cached responses with the requests that they are found by."""
+"""Bytes of all responses that are found in one of the two ways, with the requests that they are found by."""
 
 LARGEST = LIMIT // 32
-"""Bytes of the largest one. A whole list would push out hundreds of pages, and takes longer to send than to make."""
+"""Bytes of the largest response that is found by request: a whole list would push out hundreds of pages."""
+
+LARGEST_BY_VALIDATOR = LIMIT // 4
+"""Bytes of the largest response that is found by validator."""
+
 
 ENTRY = 1024
 """Bytes that an entry takes beyond its texts, roughly: a 304 has no body, and still is not free."""
@@ -43,7 +51,7 @@ class CachedResponse(msgspec.Struct, frozen=True, gc=False):
 
 
 class ResponseCache:
-    """Used on the event loop only."""
+    """Everything but `find_by_validator` and `store_by_validator` is used on the event loop only."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -51,6 +59,9 @@ class ResponseCache:
         self._checked = False
         self._responses: dict[Hashable, CachedResponse] = {}
         self._size = 0
+        self._by_validator: OrderedDict[str, Response] = OrderedDict()
+        self._by_validator_size = 0
+        self._lock = threading.Lock()
 
     def version(self) -> int | None:
         """The state of the database: another number after every commit; None where checking it would have to wait.
@@ -96,6 +107,28 @@ class ResponseCache:
             path_template=scope["path_template"],
         )
         self._size += size
+
+    def find_by_validator(self, etag: str) -> Response | None:
+        """A response with this ETag that was sent lately."""
+        found = self._by_validator.get(etag)
+        if found is None:
+            return None
+        response = Response(found.body)
+        response.raw_headers = list(found.raw_headers)
+        return response
+
+    def store_by_validator(self, etag: str, response: Response) -> None:
+        """Stores a response under its ETag. Beyond the limit the oldest ones go, whose ETags soon name the past."""
+        size = len(response.body)
+        if size > LARGEST_BY_VALIDATOR:
+            return
+        with self._lock:
+            if etag not in self._by_validator:
+                self._by_validator[etag] = response
+                self._by_validator_size += ENTRY + size
+            while self._by_validator_size > LIMIT:
+                _, oldest = self._by_validator.popitem(last=False)
+                self._by_validator_size -= ENTRY + len(oldest.body)
 
     def _clear(self) -> None:
         self._responses.clear()

@@ -12,11 +12,9 @@ from collections.abc import Callable
 from typing import Any, Unpack
 from urllib.parse import urlencode
 
-from starlette.exceptions import HTTPException
-from starlette.requests import Request as StarletteRequest
 from starlette.responses import Response
 
-from issue_tracker.errors import AppError, MethodNotAllowed, NotFound, TooLarge, Unauthenticated
+from issue_tracker.errors import AppError, TooLarge, Unauthenticated
 from issue_tracker.http.errors import error_response
 from issue_tracker.http.identity import Access, authorize
 from issue_tracker.http.pipeline import refuse
@@ -131,14 +129,9 @@ def wants_json(request: Request) -> bool:
     return request.header("x-fragment") is not None or (request.header("accept") or "").startswith("application/json")
 
 
-async def unrouted(request: StarletteRequest, exception: Exception) -> Response:
-    """The response for a path or a method that no route has: Starlette's exception handler for both."""
-    assert isinstance(exception, HTTPException)
-    ours = Request(request.scope, request.receive, request.app.state.app_state)
-    error: AppError = NotFound("There is nothing at this path.")
-    if exception.status_code == 405:
-        error = MethodNotAllowed((exception.headers or {})["Allow"])
-    if f"{ours.path}/".replace("/%00", "").startswith("/api/"):  # also with empty segments
-        return await refuse(ours, error)
-    browsing = "text/html" in (ours.header("accept") or "")
-    return error_page(ours, error) if browsing else error_response(ours, error)
+async def unrouted(request: Request, error: AppError) -> Response:
+    """The response for a path or a method that no route has."""
+    if f"{request.path}/".replace("/%00", "").startswith("/api/"):  # also with empty segments
+        return await refuse(request, error)
+    browsing = "text/html" in (request.header("accept") or "")
+    return error_page(request, error) if browsing else error_response(request, error)
