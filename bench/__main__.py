@@ -11,6 +11,7 @@ from sqlite3 import sqlite_version
 
 from tests.postgresql import binaries
 
+from bench.caches import caches
 from bench.many import matrix
 from bench.measures import Row
 from bench.processes import CORES, LOAD_CORE, LOG, SERVER_CORE
@@ -18,7 +19,7 @@ from bench.rows import FULL, QUICK, footprint, rates, scale, scale_on_server, wo
 from bench.scene import FOLDER
 from bench.scrolling import scrolling
 
-PARTS = {part.__name__: part for part in (rates, scale, scale_on_server, matrix, scrolling, workers, footprint)}
+PARTS = {part.__name__: part for part in (rates, caches, scale, scale_on_server, matrix, scrolling, workers, footprint)}
 
 
 def circumstances() -> list[str]:

@@ -71,7 +71,7 @@ class ResponseCache:
         if not self._checked:
             version = self._database.data_version()
             if version != self._version:
-                self._clear()
+                self.clear_requests()
                 self._version = version
             self._checked = True
             asyncio.get_running_loop().call_soon(self._expire_check)
@@ -97,7 +97,7 @@ class ResponseCache:
         if size > LARGEST or "set-cookie" in response.headers or self.version() != version:
             return
         if self._size + size > LIMIT:
-            self._clear()
+            self.clear_requests()
         self._responses[_key(scope)] = CachedResponse(
             status=response.status_code,
             headers=response.raw_headers,
@@ -130,7 +130,15 @@ class ResponseCache:
                 _, oldest = self._by_validator.popitem(last=False)
                 self._by_validator_size -= ENTRY + len(oldest.body)
 
-    def _clear(self) -> None:
+    def clear(self) -> None:
+        """Removes every response."""
+        self.clear_requests()
+        with self._lock:
+            self._by_validator.clear()
+            self._by_validator_size = 0
+
+    def clear_requests(self) -> None:
+        """Removes the responses that are found by request."""
         self._responses.clear()
         self._size = 0
 

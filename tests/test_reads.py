@@ -1,0 +1,108 @@
+"""Reads take the company access of whoever reads, and only `queries` modules read (docs/architecture.md).
+
+Both are checked on the source, because a read that forgets the access works today: it is all companies for everybody.
+"""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import issue_tracker
+
+ROOT = Path(issue_tracker.__file__).parent
+READ_TABLES = {"assignments", "companies", "issues", "events"}
+PARAMETERS = {"actor", "access"}
+
+ALLOWED_OUTSIDE_QUERIES: dict[str, str] = {}
+"""Functions outside `queries` that select from these tables as a part of a change, each with its reason."""
+
+WITHOUT_ACCESS: dict[str, str] = {}
+"""Functions in `queries` that reveal no company, issue or event, each with its reason."""
+
+
+def is_queries(path: Path) -> bool:
+    return path.stem == "queries" or path.parent.name == "queries"
+
+
+def modules() -> Iterator[tuple[Path, ast.Module]]:
+    for path in sorted(ROOT.rglob("*.py")):
+        if "migrations" not in path.parts and path.name != "tables.py":
+            yield path, ast.parse(path.read_text(encoding="utf-8"))
+
+
+def tables_of(module: ast.Module) -> set[str]:
+    """The names under which a module imports the tables."""
+    return {
+        alias.asname or alias.name
+        for node in ast.walk(module)
+        if isinstance(node, ast.ImportFrom) and node.module == "issue_tracker.database.tables"
+        for alias in node.names
+        if alias.name in READ_TABLES
+    }
+
+
+def mentions(node: ast.AST, names: set[str]) -> bool:
+    return any(isinstance(inner, ast.Name) and inner.id in names for inner in ast.walk(node))
+
+
+def selects(node: ast.AST, names: set[str]) -> bool:
+    """Whether there is a `select(…)` or `exists(…)` that mentions one of the names."""
+    return any(
+        isinstance(call, ast.Call) and mentions(call.func, {"select", "exists"}) and mentions(call, names)
+        for call in ast.walk(node)
+    )
+
+
+def definitions(module: ast.Module) -> Iterator[tuple[str, ast.stmt]]:
+    """The top-level statements of a module by name; a class counts as a whole."""
+    for statement in module.body:
+        if isinstance(statement, ast.FunctionDef | ast.ClassDef):
+            yield statement.name, statement
+        elif isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
+            yield statement.targets[0].id, statement
+
+
+def readers(module: ast.Module) -> dict[str, ast.stmt]:
+    """What reads the tables in a module: directly, or through a definition of the same module that does."""
+    found = dict(definitions(module))
+    names = tables_of(module)
+    reading = {name for name, statement in found.items() if mentions(statement, names)}
+    while True:
+        more = {name for name, statement in found.items() if mentions(statement, reading)} - reading
+        if not more:
+            return {name: found[name] for name in reading}
+        reading |= more
+
+
+def takes_access(statement: ast.stmt) -> bool:
+    functions = [statement] if isinstance(statement, ast.FunctionDef) else []
+    if isinstance(statement, ast.ClassDef):
+        functions = [node for node in statement.body if isinstance(node, ast.FunctionDef) and node.name == "__init__"]
+    return any(
+        argument.arg in PARAMETERS
+        for function in functions
+        for argument in (*function.args.args, *function.args.kwonlyargs)
+    )
+
+
+def test_only_queries_read_issues_assignments_companies_and_events() -> None:
+    outside = {
+        f"{path.relative_to(ROOT)}: {name}"
+        for path, module in modules()
+        if not is_queries(path)
+        for name, statement in definitions(module)
+        if selects(statement, tables_of(module))
+    }
+    assert outside == set(ALLOWED_OUTSIDE_QUERIES)
+
+
+def test_every_read_takes_the_company_access() -> None:
+    forgetful = {
+        f"{path.relative_to(ROOT)}: {name}"
+        for path, module in modules()
+        if is_queries(path)
+        for name, statement in readers(module).items()
+        if not name.startswith("_") and isinstance(statement, ast.FunctionDef | ast.ClassDef)
+        if not takes_access(statement)
+    }
+    assert forgetful == set(WITHOUT_ACCESS)
