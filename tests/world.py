@@ -119,7 +119,7 @@ class World:
         """Makes sure that companies exist; their ids by name."""
         with self.database.write() as tx:
             create_missing_companies(tx, command_line("tests"), [parse_name(name) for name in names])
-            found = find_companies(tx, names)
+            found = find_companies(tx, command_line("tests"), names)
         return {name: found[key(name)].company_id for name in names}
 
     def given_issue(self, name: str, members: Mapping[str, str] | None = None, description: str = "") -> int:

@@ -163,7 +163,7 @@ def import_companies(database: Database, actor: Actor, path: str, *, archive: bo
     names, archived = _read_companies(path, archive=archive)
     with database.write() as tx:
         created, existing = create_missing_companies(tx, actor, names)
-        moved = [company for company in find_companies(tx, archived).values() if not company.archived]
+        moved = [company for company in find_companies(tx, actor, archived).values() if not company.archived]
         for company in moved:
             update_company(tx, actor, company.company_id, archived=True)
     told = f"; {len(moved)} archived" if archive else ""
@@ -226,7 +226,7 @@ def import_issues(database: Database, actor: Actor, path: str, *, skip_bad: bool
     try:
         with database.write() as tx:
             named = {row.company_name for group in groups.values() for row in group if row.company_name}
-            companies = find_companies(tx, named)
+            companies = find_companies(tx, actor, named)
             for group in with_progress(groups.values(), len(groups), "Importing"):
                 transfer.import_issue(tx, actor, group, companies, result)
             if result.bad and not skip_bad:

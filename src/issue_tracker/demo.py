@@ -81,7 +81,7 @@ def fill(database: Database) -> list[SignIn]:
         ]
         names = [parse_name(name) for name in COMPANIES.replace("\n", "|").split("|")]
         create_missing_companies(tx, admin, names)
-        companies = get_companies(tx, names)
+        companies = get_companies(tx, admin, names)
         known = sorted(companies.values(), key=lambda company: company.company_id)
         for number, (at, step) in enumerate(sorted(_story(chance, known, present), key=lambda told: told[0])):
             set_time(at)

@@ -31,7 +31,7 @@ def commands_of_the_document() -> str:
 def archive(url: str, name: str) -> None:
     database = Database(Settings(database_url=url))
     with database.write() as tx:
-        found = find_companies(tx, [name]).popitem()[1]
+        found = find_companies(tx, command_line("tests"), [name]).popitem()[1]
         update_company(tx, command_line("tests"), found.company_id, archived=True)
     database.close()
 

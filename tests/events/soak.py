@@ -44,7 +44,7 @@ def _change(tx: Connection, chance: random.Random) -> None:
     # In one order, so that two writers never wait for each other.
     for name in sorted(chance.sample(ISSUES, chance.choice((1, 1, 1, 2, 4)))):
         issue = get_issue_head(tx, SOAK, name, lock=True)
-        company = get_company_by_name(tx, chance.choice(COMPANIES))
+        company = get_company_by_name(tx, SOAK, chance.choice(COMPANIES))
         set_status(tx, SOAK, issue, company, chance.choice(list(Status)))
         if chance.random() < 0.02:
             time.sleep(chance.random() * 0.02)

@@ -46,7 +46,7 @@ def _user_id(tx: Connection, who: str = "tess") -> int:
 
 
 def _company(tx: Connection, name: str = "Contoso") -> operations.Company:
-    return get_company_by_name(tx, name)
+    return get_company_by_name(tx, ADA, name)
 
 
 ACTS: dict[EventType, Act] = {

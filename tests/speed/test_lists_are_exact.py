@@ -85,7 +85,7 @@ def _change(database: Database, turn: random.Random, names: list[str], number: i
     place = turn.randrange(len(names))
     with database.write() as tx:
         issue = queries.get_issue_head(tx, ACTOR, names[place], lock=True)
-        company = get_companies(tx, [turn.choice(COMPANIES)]).popitem()[1]
+        company = get_companies(tx, ACTOR, [turn.choice(COMPANIES)]).popitem()[1]
         match turn.randrange(8):
             case 0:
                 names[place] = f"{turn.choice('abcxyz')} renamed {number}"
@@ -135,7 +135,7 @@ def _assert_consistent(database: Database) -> None:
 
 def _filters(database: Database) -> list[Filters]:
     with database.read() as tx:
-        ids = sorted(company.company_id for company in get_companies(tx, COMPANIES).values())
+        ids = sorted(company.company_id for company in get_companies(tx, ACTOR, COMPANIES).values())
     companies = [None, (), (ids[0],), (ids[1], ids[3]), tuple(ids)]
     statuses = [None, (), (Status.NEW,), (Status.CLOSED, Status.NEW), tuple(Status)]
     return [
@@ -193,7 +193,7 @@ def test_a_renamed_company_shows_in_every_kept_page(world: World) -> None:
         for _ in range(2):
             assert "Contoso" in tess.get(path).text
     with world.database.write() as tx:
-        company = get_companies(tx, ["Contoso"]).popitem()[1]
+        company = get_companies(tx, ACTOR, ["Contoso"]).popitem()[1]
         company_operations.update_company(tx, ACTOR, company.company_id, name=parse_name("Contoso International"))
     for path in ("/api/issues?limit=5", "/api/issues?status=new&limit=5", "/api/issues"):
         assert "Contoso International" in tess.get(path).text

@@ -97,7 +97,7 @@ def test_changes_to_different_issues_do_not_wait_for_each_other(world: World) ->
     actor = command_line("test")
     with world.database.write() as tx:
         held = queries.get_issue_head(tx, actor, "Held", lock=True)
-        company = get_company_by_name(tx, "Contoso")
+        company = get_company_by_name(tx, actor, "Contoso")
         operations.set_status(tx, actor, held, company, Status.RESOLVED)
 
         tess = world.client("tess")

@@ -13,7 +13,7 @@ TESS = Actor(None, "Tess Ngo", Role.TECHNICIAN, "cli")
 
 
 def _change(tx: Connection, issue: str, status: str) -> None:
-    company = get_company_by_name(tx, "Contoso")
+    company = get_company_by_name(tx, TESS, "Contoso")
     set_status(tx, TESS, get_issue_head(tx, TESS, issue, lock=True), company, Status(status))
 
 

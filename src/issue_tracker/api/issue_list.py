@@ -44,7 +44,7 @@ def list_issues(request: Request, query: IssueQuery) -> Response:
     if cached is not None:
         return cached
     as_csv = query.format == "csv" or (query.format is None and negotiated == CSV)
-    filters, order, after = filters_of(request.tx, query), order_of(query), position_of(query)
+    filters, order, after = filters_of(request.tx, request.actor, query), order_of(query), position_of(query)
     size = query.limit or CHUNK
     rows = queries.list_rows(request.tx, request.actor, filters, order, after=after, limit=size + 1)
     more, rows = len(rows) > size, rows[:size]

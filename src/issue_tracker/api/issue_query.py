@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta
 from sqlalchemy import Connection
 
+from issue_tracker.actor import Actor
 from issue_tracker.errors import InvalidQuery
 from issue_tracker.issues.queries import Filters, Order, Position, company_filter
 from issue_tracker.names import storable
@@ -46,7 +47,7 @@ class IssueQuery(msgspec.Struct, kw_only=True):
     format: Annotated[Literal["json", "csv"] | None, Meta(description="`csv` for a spreadsheet.")] = None
 
 
-def filters_of(tx: Connection, query: IssueQuery) -> Filters:
+def filters_of(tx: Connection, actor: Actor, query: IssueQuery) -> Filters:
     """The filters of a query. Raises NotFound for an unknown company."""
     if not storable(query.search):
         raise InvalidQuery.field("search", "must not contain NUL characters")
@@ -57,7 +58,7 @@ def filters_of(tx: Connection, query: IssueQuery) -> Filters:
     return Filters(
         search=query.search.strip(),
         statuses=statuses,
-        company_ids=company_filter(tx, query.company_id, query.company_name),
+        company_ids=company_filter(tx, actor, query.company_id, query.company_name),
         updated_since=query.updated_since,
     )
 

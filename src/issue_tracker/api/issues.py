@@ -61,7 +61,7 @@ def update_issue(request: Request, issue_name: str, body: IssueChange) -> Respon
     issue = queries.get_issue_head(request.tx, request.actor, issue_name, lock=True)
     if request.header("if-match") is not None:
         # An unknown company (404) comes before a stale validator (412; contract, section 2).
-        get_companies(request.tx, [member.company_name for member in body.add_companies or ()])
+        get_companies(request.tx, request.actor, [member.company_name for member in body.add_companies or ()])
     conditional.check_if_match(request, issue)
     changed = operations.update_issue(
         request.tx,
@@ -92,7 +92,7 @@ def delete_issue(request: Request, issue_name: str) -> Response:
 def set_status(request: Request, body: StatusChange) -> Response:
     """Set a company's status in an issue; assigns the company if it was not."""
     issue = queries.get_issue_head(request.tx, request.actor, body.issue_name, lock=True)
-    company = get_company_by_name(request.tx, body.company_name)
+    company = get_company_by_name(request.tx, request.actor, body.company_name)
     operations.set_status(request.tx, request.actor, issue, company, body.status, body.note or None)
     return json_response(queries.get_assignment(request.tx, issue, company.company_id))
 
@@ -101,7 +101,7 @@ def set_status(request: Request, body: StatusChange) -> Response:
 def unassign(request: Request, query: Unassignment) -> Response:
     """Remove a company from an issue."""
     issue = queries.get_issue_head(request.tx, request.actor, query.issue_name, lock=True)
-    company = get_company_by_name(request.tx, query.company_name)
+    company = get_company_by_name(request.tx, request.actor, query.company_name)
     operations.unassign(request.tx, request.actor, issue, company)
     return no_content()
 

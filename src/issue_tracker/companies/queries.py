@@ -1,14 +1,14 @@
-"""Reads of companies."""
+"""Reads of companies, and of what refers to them. A company that the actor may not see does not exist here."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Select, bindparam, func, literal, select
+from sqlalchemy import Connection, Select, bindparam, exists, func, literal, select
 
 from issue_tracker.actor import Actor, require_helpdesk
-from issue_tracker.database.prepared import Prepared
-from issue_tracker.database.tables import assignments, companies
+from issue_tracker.database.prepared import Prepared, among, numbers
+from issue_tracker.database.tables import assignments, companies, events, issues
 from issue_tracker.database.types import Id, Key
 from issue_tracker.errors import NotFound
 from issue_tracker.names import NAME_LIMIT, key, printable, storable
@@ -16,60 +16,86 @@ from issue_tracker.status import OPEN
 
 LARGEST_ID = 2**63 - 1
 
+BATCH = 500
+"""How many names or ids one statement looks up."""
+
 
 class Company(msgspec.Struct, frozen=True):
-    """A client company. `open_issues` counts its assignments that are neither resolved nor closed."""
+    """A client company. `open_issues` counts its assignments that are neither resolved nor closed.
+
+    The functions here say when they leave `open_issues` uncounted; it is 0 then.
+    """
 
     company_id: int
     name: str
     archived: bool
-    open_issues: int
+    open_issues: int = 0
 
 
 def list_companies(tx: Connection, actor: Actor, *, search: str = "", include_archived: bool = False) -> list[Company]:
-    """Companies by name, casefolded; `search` is a case-insensitive literal part of the name."""
+    """Returns companies in the order of their casefolded names, with `open_issues`.
+
+    `search` is a literal part of the name in any case; a text that no name can contain finds nothing. Archived
+    companies are left out unless `include_archived` is set. Raises Forbidden without helpdesk access.
+    """
     require_helpdesk(actor)
-    query = _select().order_by(companies.c.name_key, companies.c.company_id)
-    if not include_archived:
-        query = query.where(companies.c.archived.is_(False))
     if not storable(search) or len(search) > NAME_LIMIT:
         return []
+    query = _with_open_issues().order_by(companies.c.name_key, companies.c.company_id)
+    if not include_archived:
+        query = query.where(companies.c.archived.is_(False))
     if search:
         query = query.where(companies.c.name_key.contains(key(search), autoescape=True))
-    return [_company(row) for row in tx.execute(query)]
+    values = {}
+    if actor.company_access.company_ids is not None:
+        query = query.where(among(companies.c.company_id, "visible", tx.dialect.name))
+        values["visible"] = numbers(tx, sorted(actor.company_access.company_ids))
+    return [_company(row) for row in tx.execute(query, values)]
 
 
-def get_company(tx: Connection, company_id: int) -> Company:
-    """Raises NotFound, naming the number."""
-    row = _by_id.first(tx, which=company_id) if 0 < company_id <= LARGEST_ID else None
+def get_company(tx: Connection, actor: Actor, company_id: int) -> Company:
+    """Returns the company with this id, with `open_issues`. Raises NotFound, which names the id."""
+    row = _by_id.row(tx, which=company_id) if _visible(actor, company_id) else None
     if row is None:
-        raise NotFound(f"There is no company with the id {company_id}.")
+        raise _unknown_id(company_id)
     return _company(row)
 
 
-def get_company_by_name(tx: Connection, name: str) -> Company:
-    """Raises NotFound, naming the company. `open_issues` is not counted."""
-    row = _by_name.first(tx, which=key(name)) if storable(name) else None
-    if row is None:
+def lock_company(tx: Connection, actor: Actor, company_id: int) -> Company:
+    """Like get_company, but other changes to this company wait until the transaction ends."""
+    if not _visible(actor, company_id):
+        raise _unknown_id(company_id)
+    # Locked before it is read: the second statement sees what the transaction that was waited for has committed.
+    tx.execute(select(companies.c.company_id).where(companies.c.company_id == company_id).with_for_update())
+    return get_company(tx, actor, company_id)
+
+
+def get_company_by_name(tx: Connection, actor: Actor, name: str) -> Company:
+    """Returns the company with this name in any case, without `open_issues`. Raises NotFound, which quotes the name."""
+    row = _by_name.row(tx, which=key(name)) if storable(name) else None
+    company = None if row is None else _company(row)
+    if company is None or not _visible(actor, company.company_id):
         raise NotFound(f"There is no company called “{printable(name)}”.")
-    return _company(row)
+    return company
 
 
-def find_companies(tx: Connection, names: Iterable[str]) -> dict[str, Company]:
-    """The companies with these names, by look-up key; unknown ones are absent. `open_issues` is not counted."""
+def find_companies(tx: Connection, actor: Actor, names: Iterable[str]) -> dict[str, Company]:
+    """Returns the companies with these names by look-up key (`names.key`), without `open_issues`.
+
+    Names that no company has are absent from the result.
+    """
     keys = list({key(name) for name in names})
-    found = {}
-    for start in range(0, len(keys), 500):
-        query = select(companies).where(companies.c.name_key.in_(keys[start : start + 500]))
-        for row in tx.execute(query):
-            found[row.name_key] = Company(row.company_id, row.name, bool(row.archived), 0)
+    found: dict[str, Company] = {}
+    for start in range(0, len(keys), BATCH):
+        query = select(companies).where(companies.c.name_key.in_(keys[start : start + BATCH]))
+        found |= {row.name_key: _company(row) for row in tx.execute(query) if _visible(actor, row.company_id)}
     return found
 
 
-def get_companies(tx: Connection, names: Iterable[str]) -> dict[str, Company]:
-    """As find_companies. Raises one NotFound that names every unknown company (contract, section 4)."""
+def get_companies(tx: Connection, actor: Actor, names: Iterable[str]) -> dict[str, Company]:
+    """Like find_companies, but raises one NotFound that quotes every unknown name (contract, section 4)."""
     names = list(names)
-    found = find_companies(tx, names)
+    found = find_companies(tx, actor, names)
     missing = [f"“{name}”" for name in names if key(name) not in found]
     if missing:
         there = "There is no company" if len(missing) == 1 else "There are no companies"
@@ -77,18 +103,51 @@ def get_companies(tx: Connection, names: Iterable[str]) -> dict[str, Company]:
     return found
 
 
-def get_companies_by_id(tx: Connection, ids: Iterable[int]) -> dict[int, Company]:
-    """The companies with these ids; unknown ones are absent. `open_issues` is not counted."""
-    wanted = sorted({company_id for company_id in ids if 0 < company_id <= LARGEST_ID})
-    found = {}
-    for start in range(0, len(wanted), 500):
-        query = select(companies).where(companies.c.company_id.in_(wanted[start : start + 500]))
-        for row in tx.execute(query):
-            found[row.company_id] = Company(row.company_id, row.name, bool(row.archived), 0)
+def get_companies_by_id(tx: Connection, actor: Actor, ids: Iterable[int]) -> dict[int, Company]:
+    """Returns the companies with these ids by id, without `open_issues`. Ids that no company has are absent."""
+    wanted = sorted({company_id for company_id in ids if _visible(actor, company_id)})
+    found: dict[int, Company] = {}
+    for start in range(0, len(wanted), BATCH):
+        query = select(companies).where(companies.c.company_id.in_(wanted[start : start + BATCH]))
+        found |= {row.company_id: _company(row) for row in tx.execute(query)}
     return found
 
 
-def _select() -> Select[Any]:
+def has_references(tx: Connection, actor: Actor, company_id: int) -> bool:
+    """Returns whether the company is assigned to an issue, or ever was: the history of issues outlives both.
+
+    Raises NotFound for a company that the actor may not see.
+    """
+    if not _visible(actor, company_id):
+        raise _unknown_id(company_id)
+    in_history = exists().where(events.c.company_id == company_id, events.c.audit.is_(False))
+    assigned = exists().where(assignments.c.company_id == company_id)
+    return bool(tx.execute(select(in_history | assigned)).scalar_one())
+
+
+def lock_issues_of(tx: Connection, actor: Actor, company_id: int) -> list[int]:
+    """Returns the ids of all issues that the company is assigned to; other changes to these issues wait.
+
+    The company must be locked in this transaction (lock_company): then nobody can assign it to another issue
+    before the transaction ends. Raises NotFound for a company that the actor may not see.
+    """
+    if not _visible(actor, company_id):
+        raise _unknown_id(company_id)
+    of_company = select(assignments.c.issue_id).where(assignments.c.company_id == company_id)
+    query = select(issues.c.issue_id).where(issues.c.issue_id.in_(of_company)).order_by(issues.c.issue_id)
+    return list(tx.execute(query.with_for_update()).scalars())
+
+
+def _visible(actor: Actor, company_id: int) -> bool:
+    """Whether a company with this id can exist and be seen by the actor. Databases hold no ids beyond LARGEST_ID."""
+    return 0 < company_id <= LARGEST_ID and actor.company_access.allows(company_id)
+
+
+def _unknown_id(company_id: int) -> NotFound:
+    return NotFound(f"There is no company with the id {company_id}.")
+
+
+def _with_open_issues() -> Select[Any]:
     open_issues = (
         select(func.count())
         .where(
@@ -100,14 +159,19 @@ def _select() -> Select[Any]:
     return select(companies.c.company_id, companies.c.name, companies.c.archived, open_issues.label("open_issues"))
 
 
-def _company(row: Sequence[Any]) -> Company:
-    company_id, name, archived, open_issues = row
-    return Company(company_id, name, bool(archived), open_issues)
+def _company(row: Any) -> Company:
+    """A company from a row of the table, or of `_with_open_issues`."""
+    return Company(
+        company_id=row.company_id,
+        name=row.name,
+        archived=bool(row.archived),
+        open_issues=getattr(row, "open_issues", 0),
+    )
 
 
-_by_id = Prepared(lambda _: _select().where(companies.c.company_id == bindparam("which", type_=Id)))
+_by_id = Prepared(lambda _: _with_open_issues().where(companies.c.company_id == bindparam("which", type_=Id)))
 _by_name = Prepared(
-    lambda _: select(companies.c.company_id, companies.c.name, companies.c.archived, literal(0)).where(
+    lambda _: select(companies.c.company_id, companies.c.name, companies.c.archived).where(
         companies.c.name_key == bindparam("which", type_=Key)
     )
 )

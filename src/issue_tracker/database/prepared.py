@@ -5,11 +5,12 @@ first use, once for each database, and then costs a dictionary look-up and the q
 Parameters go through their types; rows come as plain tuples, as the driver reads them: see `instant` and `iso`.
 """
 
+from collections import namedtuple
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, any_, bindparam, func, select
+from sqlalchemy import BigInteger, ColumnElement, Connection, Select, any_, bindparam, func, select
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql import ClauseElement
@@ -47,11 +48,12 @@ class _Compiled:
 class Prepared:
     """A statement, given as a function of the dialect's name; parameters are `bindparam`s by name."""
 
-    __slots__ = ("_build", "_compiled")
+    __slots__ = ("_as_row", "_build", "_compiled")
 
     def __init__(self, build: Callable[[str], ClauseElement]) -> None:
         self._build = build
         self._compiled: dict[str, _Compiled] = {}
+        self._as_row: Callable[[Sequence[Any]], Any] | None = None
 
     def _for(self, tx: Connection) -> _Compiled:
         name = tx.dialect.name
@@ -77,6 +79,17 @@ class Prepared:
     def first(self, tx: Connection, **values: Any) -> tuple[Any, ...] | None:
         """The first row, or None."""
         return cast(tuple[Any, ...] | None, self.run(tx, **values).fetchone())
+
+    def row(self, tx: Connection, **values: Any) -> Any:
+        """The first row, its columns as attributes under the names that the statement gives them; or None."""
+        found = self.first(tx, **values)
+        if found is None:
+            return None
+        if self._as_row is None:
+            statement = cast(Select[Any], self._build(tx.dialect.name))
+            row_type: Any = namedtuple("Row", statement.selected_columns.keys())  # type: ignore[misc]
+            self._as_row = row_type._make
+        return self._as_row(found)
 
     def scalar(self, tx: Connection, **values: Any) -> Any:
         """The first column of the first row, or None."""

@@ -145,6 +145,12 @@ def list_webhooks(tx: Connection, actor: Actor) -> list[Webhook]:
     return [_webhook(row) for row in tx.execute(select(webhooks).order_by(webhooks.c.id.desc()))]
 
 
+def is_chosen_by_a_webhook(tx: Connection, company_id: int) -> bool:
+    """Returns whether any webhook, active or not, is limited to companies of which this is one."""
+    chosen = tx.execute(select(webhooks.c.company_ids).where(webhooks.c.company_ids != "[]")).scalars()
+    return any(company_id in msgspec.json.decode(ids) for ids in chosen)
+
+
 def send_test(tx: Connection, actor: Actor, webhook_id: int) -> Delivery:
     """Queues a message of the type `webhook.test`. Raises NotFound, and Invalid when the webhook is not active."""
     webhook = get_webhook(tx, actor, webhook_id)

@@ -57,7 +57,7 @@ def set_statuses(
     require_helpdesk(actor)
     _refuse_repeated(names or (), "companies")
     _refuse_repeated(exclude, "exclude")
-    known = get_companies(tx, [*(names or ()), *exclude])
+    known = get_companies(tx, actor, [*(names or ()), *exclude])
     excluded = {known[key(name)].company_id for name in exclude}
     held = {member.company.company_id: member for member in list_members(tx, issue.issue_id)}
     chosen = [known[key(name)] for name in names] if names is not None else [m.company for m in held.values()]

@@ -43,7 +43,7 @@ def create_issue(
     Raises Invalid for a taken name, a company listed twice or archived; one NotFound naming all unknown companies.
     """
     require_helpdesk(actor)
-    chosen = _resolve(tx, members, "companies")
+    chosen = _resolve(tx, actor, members, "companies")
     at = now()
     try:
         with tx.begin_nested():
@@ -82,7 +82,7 @@ def update_issue(
     `issue` must have been read with a lock in this transaction. Raises as create_issue does.
     """
     require_helpdesk(actor)
-    chosen = _resolve(tx, add, "add_companies")
+    chosen = _resolve(tx, actor, add, "add_companies")
     subject = Subject(issue.issue_id, issue.name)
     at = now()
     changes: list[Change] = []
@@ -161,12 +161,14 @@ def delete_issue(tx: Connection, actor: Actor, issue: IssueHead) -> None:
     record(tx, actor, [Change(type=EventType.ISSUE_DELETED, issue=Subject(issue.issue_id, issue.name))], now())
 
 
-def _resolve(tx: Connection, members: Sequence[NewAssignment], field: str) -> list[tuple[Company, Status | None]]:
+def _resolve(
+    tx: Connection, actor: Actor, members: Sequence[NewAssignment], field: str
+) -> list[tuple[Company, Status | None]]:
     twice = repeated(member.company_name for member in members)
     if twice:
         told = [FieldError(f"{field}[{index}].company_name", f"“{name}” is listed twice") for index, name in twice]
         raise Invalid.of(told)
-    found = get_companies(tx, [member.company_name for member in members])
+    found = get_companies(tx, actor, [member.company_name for member in members])
     return [(found[key(member.company_name)], member.status) for member in members]
 
 

@@ -69,16 +69,16 @@ class Row(msgspec.Struct, frozen=True):
     position: Position
 
 
-def company_filter(tx: Connection, ids: Sequence[int], name: str) -> tuple[int, ...] | None:
+def company_filter(tx: Connection, actor: Actor, ids: Sequence[int], name: str) -> tuple[int, ...] | None:
     """The companies that `companyId` (any of) and `companyName` select together; None when neither is given.
 
     Raises NotFound for a company that does not exist.
     """
     if not ids and not name:
         return None
-    chosen = {get_company(tx, company_id).company_id for company_id in ids}
+    chosen = {get_company(tx, actor, company_id).company_id for company_id in ids}
     if name:
-        named = get_company_by_name(tx, name).company_id
+        named = get_company_by_name(tx, actor, name).company_id
         chosen = {named} if not ids or named in chosen else set()
     return tuple(sorted(chosen))
 

@@ -66,7 +66,7 @@ def _take_back(
         issue = get_issue_head_by_id(tx, actor, issue_id, lock=True)
     except NotFound:
         return []
-    companies = [get_company(tx, company_id) for company_id in company_ids]
+    companies = [get_company(tx, actor, company_id) for company_id in company_ids]
     if before is not None:
         results = set_statuses(
             tx, actor, issue, Status(before), names=[company.name for company in companies], only_from=[after]

@@ -158,7 +158,7 @@ def review_everyone(request: Request, issue_id: int) -> Response:
     """As `review_selection`, for resolving an issue for every company that it affects."""
     issue = queries.get_issue_head_by_id(request.tx, request.actor, issue_id)
     members = stragglers_first(queries.load_issues(request.tx, request.actor, [issue_id])[0])
-    known = get_companies_by_id(request.tx, [member.company_id for member in members])
+    known = get_companies_by_id(request.tx, request.actor, [member.company_id for member in members])
     everyone = SelectedIssue(issue, [known[member.company_id] for member in members])
     return _review(request, [everyone], StatusForm(Status.RESOLVED), f"/issues/{issue_id}", everyone=True)
 

@@ -48,7 +48,7 @@ def show_companies(request: Request) -> Response:
 @routes.get("/companies/{company_id}")
 def show_company(request: Request, company_id: int) -> Response:
     """All that is open for one customer, what is done, and what happened: what to say when they call."""
-    company = queries.get_company(request.tx, company_id)
+    company = queries.get_company(request.tx, request.actor, company_id)
     members = company_members(request.tx, request.actor, company_id)
     waiting = [member for member in members if member.open]
     done = [member for member in members if not member.open]
@@ -90,7 +90,7 @@ def create(request: Request, form: Form) -> Response:
 @admin_routes.get("/admin/companies/{company_id}")
 def show_edit(request: Request, company_id: int, form: FormView | None = None) -> Response:
     """The form to rename, archive or delete a company."""
-    company = queries.get_company(request.tx, company_id)
+    company = queries.get_company(request.tx, request.actor, company_id)
     form = (form or FormView()).with_defaults({"name": company.name, "archived": company.archived})
     return page(request, "companies/edit.html", place="admin", section="companies", company=company, form=form)
 
@@ -106,6 +106,6 @@ def edit(request: Request, form: Form, company_id: int) -> Response:
 @admin_routes.post("/admin/companies/{company_id}/delete", shown_by=show_edit, form=ShownForm(keep=False))
 def delete(request: Request, form: Form, company_id: int) -> Response:
     """Deletes a company that nothing ever referred to."""
-    company = queries.get_company(request.tx, company_id)
+    company = queries.get_company(request.tx, request.actor, company_id)
     operations.delete_company(request.tx, request.actor, company_id)
     return redirect("/admin/companies", flash_cookie(Flash(f"Deleted {company.name}.")))

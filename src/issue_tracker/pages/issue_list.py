@@ -107,7 +107,7 @@ def _found(request: Request, path: str, limit: int) -> tuple[ListView, Filters |
     shared = [(name, value) for name, value in parameters if name not in ("cursor", "limit")]
     try:
         query = read_query(parameters, IssueQuery)
-        filters, order, after = filters_of(request.tx, query), order_of(query), position_of(query)
+        filters, order, after = filters_of(request.tx, request.actor, query), order_of(query), position_of(query)
     except (InvalidQuery, NotFound) as refused:
         return _wrong(shared, refused), None, [], refused.status
     shown = list(shared)
@@ -124,7 +124,9 @@ def _found(request: Request, path: str, limit: int) -> tuple[ListView, Filters |
         statuses=[status.value for status in query.status],
         open="" if query.open is None else str(query.open).lower(),
         company_name=query.company_name,
-        companies=[(str(each), get_company(request.tx, each).name) for each in dict.fromkeys(query.company_id)],
+        companies=[
+            (str(each), get_company(request.tx, request.actor, each).name) for each in dict.fromkeys(query.company_id)
+        ],
         since=dict(shared).get("updatedSince", "") if query.updated_since else "",
         since_at=iso(query.updated_since.astimezone(UTC)) if query.updated_since else None,
         totals=[(status.value, counts.get(status, 0)) for status in Status],

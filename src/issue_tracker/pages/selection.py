@@ -68,7 +68,9 @@ def selected_issues(request: Request, places: Sequence[str], *, lock: bool = Fal
         chosen.setdefault(int(found[1]), {})[int(found[2])] = found[3]
     if not chosen:
         raise NothingTicked
-    known = get_companies_by_id(request.tx, {company_id for ids in chosen.values() for company_id in ids})
+    known = get_companies_by_id(
+        request.tx, request.actor, {company_id for ids in chosen.values() for company_id in ids}
+    )
     selected = []
     for issue_id in sorted(chosen):
         issue = queries.get_issue_head_by_id(request.tx, request.actor, issue_id, lock=lock)

@@ -66,7 +66,7 @@ def show_webhook(
     """A webhook and its latest deliveries; `secret` is a new one, which is shown this once."""
     hook = webhooks.get_webhook(request.tx, request.actor, webhook_id)
     found, _ = webhooks.list_deliveries(request.tx, request.actor, webhook_id, before=None, limit=SHOWN)
-    companies = get_companies_by_id(request.tx, hook.company_ids).values()
+    companies = get_companies_by_id(request.tx, request.actor, hook.company_ids).values()
     stored = msgspec.structs.asdict(hook) | {"companies": "\n".join(company.name for company in companies)}
     return page(
         request,
@@ -120,7 +120,7 @@ def delete(request: Request, form: Form, webhook_id: int) -> Response:
 
 def _fields(request: Request, form: Form) -> Wanted:
     names = form.lines("companies")
-    known = get_companies(request.tx, names)
+    known = get_companies(request.tx, request.actor, names)
     fields = {
         "url": form.get("url").strip(),
         "description": form.get("description").strip(),
