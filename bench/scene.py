@@ -14,7 +14,7 @@ from bench.load import Request
 from issue_tracker.actor import Role, command_line
 from issue_tracker.auth.passwords import hash_password
 from issue_tracker.auth.sessions import csrf_token, start_session
-from issue_tracker.auth.users import create_user
+from issue_tracker.auth.users import DisplayName, Email, create_user
 from issue_tracker.clock import now
 from issue_tracker.companies.operations import create_missing_companies
 from issue_tracker.database import migrate
@@ -66,7 +66,9 @@ def signed_in(database_url: str) -> Scene:
         if found is None:
             hashed = hash_password(PASSWORD)
             actor = command_line("bench")
-            found = create_user(tx, actor, EMAIL, Name("Bench Technician"), Role.TECHNICIAN, hashed).user_id
+            found = create_user(
+                tx, actor, Email(EMAIL), DisplayName("Bench Technician"), Role.TECHNICIAN, hashed
+            ).user_id
         token, _ = start_session(tx, settings, found, "127.0.0.1", "bench", at)
     database.close()
     return Scene(database_url, {"Cookie": f"issue_tracker_session={token}", "X-CSRF-Token": csrf_token(token)})

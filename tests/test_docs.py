@@ -11,7 +11,7 @@ from msgspec import Meta
 
 from issue_tracker import clock
 from issue_tracker.app import declared_routes
-from issue_tracker.auth.users import offer_setup
+from issue_tracker.auth.first_start import offer_setup
 from issue_tracker.settings import PREFIX, Settings
 from tests.examples import DOCS, Reader, endpoint_of, read_examples
 from tests.server import Server

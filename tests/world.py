@@ -15,7 +15,7 @@ from issue_tracker import clock
 from issue_tracker.actor import Role, command_line
 from issue_tracker.auth.sessions import csrf_token, start_session
 from issue_tracker.auth.tokens import Scope, create_token
-from issue_tracker.auth.users import create_user, get_user_by_email
+from issue_tracker.auth.users import create_user, get_user_by_email, parse_display_name, parse_email
 from issue_tracker.companies.operations import create_missing_companies
 from issue_tracker.companies.queries import find_companies
 from issue_tracker.database.tables import assignments, events, issues
@@ -79,7 +79,8 @@ class World:
         self._clients: list[httpx.Client] = []
         with self.database.write() as tx:
             for email, name, role in CAST.values():
-                create_user(tx, command_line("tests"), email, name, role, _CHEAP_HASH)
+                address, shown = parse_email(email), parse_display_name(name)
+                create_user(tx, command_line("tests"), address, shown, role, _CHEAP_HASH)
             create_missing_companies(tx, command_line("tests"), [parse_name(name) for name in COMPANIES])
 
     def anonymous(self, **options: Any) -> Client:

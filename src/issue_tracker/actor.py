@@ -71,6 +71,13 @@ class Actor(msgspec.Struct, frozen=True):
         return self.role is Role.SUPER_ADMIN
 
 
+class Permissions(msgspec.Struct, frozen=True):
+    """What the user behind a session or token may do at one moment: an open stream follows it."""
+
+    role: Role
+    company_access: CompanyAccess = ALL_COMPANIES
+
+
 def require_helpdesk(actor: Actor) -> None:
     """Raises Forbidden unless the actor is a technician or a super admin."""
     if not actor.helpdesk:

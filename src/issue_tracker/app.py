@@ -25,7 +25,7 @@ from issue_tracker.api import tokens as tokens_api
 from issue_tracker.api import users as users_api
 from issue_tracker.api import webhooks as webhooks_api
 from issue_tracker.api.event_stream import before_shutdown
-from issue_tracker.auth.credentials import roles_of
+from issue_tracker.auth.credentials import permissions_of
 from issue_tracker.database.engine import Database, News
 from issue_tracker.events.delivery import Deliverer
 from issue_tracker.events.order import Watermark
@@ -86,7 +86,10 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
         workers=ThreadPoolExecutor(settings.threads, thread_name_prefix="request"),
         fragments=RenderedIssues(),
         responses=ResponseCache(database),
-        stream=Stream(database, lambda held: roles_of(database, settings, held)),
+        stream=Stream(
+            database,
+            lambda held: {one: found.role for one, found in permissions_of(database, settings, held).items()},
+        ),
         watermark=Watermark(database),
         openapi=openapi.document(routes, settings),
         metrics=metrics_registry(),

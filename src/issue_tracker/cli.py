@@ -16,7 +16,7 @@ from issue_tracker.actor import Actor, Role, command_line
 from issue_tracker.auth import users
 from issue_tracker.auth.passwords import hash_password
 from issue_tracker.auth.tokens import Scope, create_token
-from issue_tracker.auth.users import parse_email
+from issue_tracker.auth.users import parse_display_name, parse_email
 from issue_tracker.commands import Commands, Refused, open_database, parsed, password_from
 from issue_tracker.companies import operations as company_operations
 from issue_tracker.companies.queries import list_companies
@@ -150,7 +150,7 @@ password_stdin = click.option(
 @password_stdin
 def user_add(database_url: str | None, email: str, name: str, role: str, password_stdin: bool) -> None:
     """Add a user. Without a password given, one is made and printed once."""
-    address, shown = parsed(parse_email, email, "EMAIL"), parsed(parse_name, name, "--name")
+    address, shown = parsed(parse_email, email, "EMAIL"), parsed(parse_display_name, name, "--name")
     password, generated = password_from(password_stdin)
     fresh = hash_password(password)
     with open_database(database_url).write() as tx:

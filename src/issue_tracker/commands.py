@@ -25,6 +25,7 @@ from issue_tracker.actor import Actor
 from issue_tracker.api import openapi
 from issue_tracker.app import declared_routes
 from issue_tracker.auth import users
+from issue_tracker.auth.first_start import offer_setup
 from issue_tracker.auth.passwords import Password, generate_password, parse_password
 from issue_tracker.clock import iso, now
 from issue_tracker.companies.operations import create_missing_companies, update_company
@@ -138,7 +139,7 @@ def prepare(loaded: Settings) -> None:
         with database.write() as tx:
             first_start = users.no_users(tx)
             if first_start:
-                users.offer_setup(tx, token, now())
+                offer_setup(tx, token, now())
     finally:
         database.close()
     click.echo(f"Issue Tracker serves {loaded.public_url}")

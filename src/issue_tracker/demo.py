@@ -10,7 +10,7 @@ import msgspec
 from issue_tracker import clock
 from issue_tracker.actor import Actor, Role, command_line
 from issue_tracker.auth.passwords import generate_password, hash_password
-from issue_tracker.auth.users import create_user, no_users
+from issue_tracker.auth.users import create_user, no_users, parse_display_name, parse_email
 from issue_tracker.companies.operations import create_missing_companies
 from issue_tracker.companies.queries import Company, get_companies
 from issue_tracker.database.engine import Database
@@ -76,7 +76,7 @@ def fill(database: Database) -> list[SignIn]:
             raise Invalid("The database is not empty; the demonstration needs one of its own.")
         admin = command_line("demo")
         users = [
-            create_user(tx, admin, email, name, role, password_hash)
+            create_user(tx, admin, parse_email(email), parse_display_name(name), role, password_hash)
             for (email, name, role), password_hash in zip(people, hashes, strict=True)
         ]
         names = [parse_name(name) for name in COMPANIES.replace("\n", "|").split("|")]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import delete
 
-from issue_tracker.auth.users import offer_setup
+from issue_tracker.auth.first_start import offer_setup
 from issue_tracker.database.tables import users
 from tests.world import World
 

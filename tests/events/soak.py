@@ -16,7 +16,7 @@ from sqlalchemy import Connection, select
 
 from issue_tracker.actor import Actor, Role, command_line
 from issue_tracker.auth.sessions import start_session
-from issue_tracker.auth.users import create_user
+from issue_tracker.auth.users import DisplayName, Email, create_user
 from issue_tracker.clock import now
 from issue_tracker.companies.operations import create_missing_companies
 from issue_tracker.companies.queries import get_company_by_name
@@ -106,7 +106,9 @@ def soak(database_url: str, *, writers: int, changes: int, listeners: int) -> st
     database = Database(Settings(database_url=database_url))
     migrate.upgrade(database)
     with database.write() as tx:
-        user = create_user(tx, command_line("soak"), "soak@example.com", "Soak", Role.SUPER_ADMIN, "none")
+        user = create_user(
+            tx, command_line("soak"), Email("soak@example.com"), DisplayName("Soak"), Role.SUPER_ADMIN, "none"
+        )
         create_missing_companies(tx, SOAK, [parse_name(name) for name in COMPANIES])
         for name in ISSUES:
             create_issue(tx, SOAK, parse_issue_name(name), None)

@@ -11,7 +11,7 @@ from issue_tracker.auth import signin, tokens, users
 from issue_tracker.auth.passwords import hash_password
 from issue_tracker.auth.signin import Visitor, sign_in
 from issue_tracker.auth.tokens import Scope
-from issue_tracker.auth.users import parse_email
+from issue_tracker.auth.users import parse_display_name, parse_email
 from issue_tracker.commands import parse_age, prune_events
 from issue_tracker.companies import operations as company_operations
 from issue_tracker.companies.queries import get_company_by_name
@@ -68,7 +68,7 @@ ACTS: dict[EventType, Act] = {
         tx, ADA, _company(tx, "Fabrikam").company_id
     ),
     EventType.USER_CREATED: lambda tx: users.create_user(
-        tx, ADA, parse_email("new@example.com"), "New", Role.MEMBER, "hash"
+        tx, ADA, parse_email("new@example.com"), parse_display_name("New"), Role.MEMBER, "hash"
     ),
     EventType.USER_UPDATED: lambda tx: users.update_user(tx, ADA, _user_id(tx), active=False),
     EventType.TOKEN_CREATED: lambda tx: tokens.create_token(tx, ADA, _user_id(tx), "ci", [Scope.READ], None),

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 from bench.dataset import site
-from issue_tracker.http import conditional
 from sqlalchemy import Connection
 
 from issue_tracker.actor import command_line
 from issue_tracker.auth import sessions, tokens
 from issue_tracker.database.engine import Database
 from issue_tracker.database.prepared import Prepared, driver
+from issue_tracker.http import conditional
 from issue_tracker.issues import operations, queries, statements
 from issue_tracker.issues.queries import Filters, Order, Position
 from issue_tracker.status import OPEN, Status

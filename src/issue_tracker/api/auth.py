@@ -9,11 +9,11 @@ from starlette.responses import Response
 
 from issue_tracker.actor import Role
 from issue_tracker.api.users import USER_EXAMPLE
-from issue_tracker.auth import sessions, users
+from issue_tracker.auth import first_start, sessions, users
 from issue_tracker.auth.passwords import Password, hash_password, verify_password
 from issue_tracker.auth.sessions import SessionInfo
 from issue_tracker.auth.signin import SignedIn, Visitor, sign_in
-from issue_tracker.auth.users import Email, User
+from issue_tracker.auth.users import DisplayName, Email, User
 from issue_tracker.clock import Timestamp, iso, now
 from issue_tracker.errors import Forbidden, Invalid
 from issue_tracker.http.idempotency import once
@@ -21,7 +21,6 @@ from issue_tracker.http.identity import Access
 from issue_tracker.http.request import Request
 from issue_tracker.http.responses import json_response, list_response, no_content
 from issue_tracker.http.routes import Returns, Routes
-from issue_tracker.names import Name
 
 routes = Routes("Sign-in", access=Access.SIGNED_IN)
 
@@ -188,7 +187,7 @@ class Setup(msgspec.Struct, forbid_unknown_fields=True):
 
     token: Annotated[str, Meta(max_length=200)]
     email: Email
-    name: Name
+    name: DisplayName
     password: Password
 
 
@@ -212,11 +211,11 @@ def set_up(request: Request, body: Setup) -> Response:
 def create_first_user(request: Request, setup: Setup) -> User:
     """Hashes outside any transaction, and not at all for a token that was never offered."""
     with request.database.read() as tx:
-        if not users.setup_allowed(tx, setup.token):
+        if not first_start.setup_allowed(tx, setup.token):
             raise Forbidden("This set-up link is not valid, or was used already.")
     fresh = hash_password(setup.password)
     with request.database.write() as tx:
-        return users.set_up(tx, setup.token, setup.email, setup.name, fresh, request.request_id)
+        return first_start.set_up(tx, setup.token, setup.email, setup.name, fresh, request.request_id)
 
 
 def session_cookie(request: Request, token: str, expires_at: datetime) -> str:

@@ -10,7 +10,7 @@ import msgspec
 
 from issue_tracker.api.error_descriptions import ERROR_EXAMPLES, ERRORS, HEADERS, Error, Problem, ValidationError
 from issue_tracker.auth.passwords import MAXIMUM, MINIMUM, Password
-from issue_tracker.auth.users import Email
+from issue_tracker.auth.users import DisplayName, Email
 from issue_tracker.http.identity import Access
 from issue_tracker.http.responses import EVENT_STREAM, JSON, PROBLEM
 from issue_tracker.http.routes import Returns, Route
@@ -27,6 +27,7 @@ POST, PUT and DELETE; or send `Authorization: Bearer itk_…`. `/x` and `/x/` ar
 TEXT_SCHEMAS: dict[Any, dict[str, Any]] = {
     Name: {"type": "string", "minLength": 1, "maxLength": NAME_LIMIT, "pattern": r"\S"},
     IssueName: {"type": "string", "minLength": 1, "maxLength": NAME_LIMIT, "pattern": r"\S"},
+    DisplayName: {"type": "string", "minLength": 1, "maxLength": NAME_LIMIT, "pattern": r"\S"},
     Description: {"type": "string", "maxLength": DESCRIPTION_LIMIT},
     Note: {"type": "string", "maxLength": NOTE_LIMIT},
     Email: {"type": "string", "format": "email", "maxLength": 254},

@@ -6,13 +6,12 @@ from starlette.responses import Response
 from issue_tracker.actor import Role
 from issue_tracker.auth import users
 from issue_tracker.auth.passwords import Password, generate_password, hash_password
-from issue_tracker.auth.users import Email, User
+from issue_tracker.auth.users import DisplayName, Email, User
 from issue_tracker.http.idempotency import once
 from issue_tracker.http.identity import Access
 from issue_tracker.http.request import Request
 from issue_tracker.http.responses import SecretResponse, json_response, list_response
 from issue_tracker.http.routes import Returns, Routes
-from issue_tracker.names import Name
 
 routes = Routes("Users", access=Access.SUPER_ADMIN)
 
@@ -28,7 +27,7 @@ class NewUser(msgspec.Struct, forbid_unknown_fields=True):
     """An account to create. Without a password one is generated, and shown in the response, once."""
 
     email: Email
-    name: Name
+    name: DisplayName
     role: Role
     password: Password | None = None
 
@@ -42,7 +41,7 @@ class CreatedUser(User, frozen=True):
 class UserChange(msgspec.Struct, forbid_unknown_fields=True):
     """What to change; absent or null keeps the present value."""
 
-    name: Name | None = None
+    name: DisplayName | None = None
     role: Role | None = None
     active: bool | None = None
     password: Password | None = None

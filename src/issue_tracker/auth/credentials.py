@@ -1,11 +1,11 @@
-"""Which credentials still hold, asked for many at once: for answers that outlast the check of their request."""
+"""Which credentials are still valid, checked for many at once: an open stream outlasts the check of its request."""
 
 from collections.abc import Collection
 from typing import Literal
 
 import msgspec
 
-from issue_tracker.actor import Role
+from issue_tracker.actor import Permissions
 from issue_tracker.auth.sessions import live_sessions
 from issue_tracker.auth.tokens import live_tokens
 from issue_tracker.clock import now
@@ -13,6 +13,7 @@ from issue_tracker.database.engine import Database
 from issue_tracker.settings import Settings
 
 BATCH = 500
+"""How many credentials one statement checks."""
 
 
 class Credential(msgspec.Struct, frozen=True):
@@ -22,16 +23,20 @@ class Credential(msgspec.Struct, frozen=True):
     id: int
 
 
-def roles_of(database: Database, settings: Settings, credentials: Collection[Credential]) -> dict[Credential, Role]:
-    """The roles behind those credentials that are alive now; ended ones are absent."""
+def permissions_of(
+    database: Database, settings: Settings, credentials: Collection[Credential]
+) -> dict[Credential, Permissions]:
+    """Returns the present permissions behind those credentials that are alive now; ended ones are absent."""
     at = now()
-    roles: dict[Credential, Role] = {}
+    found: dict[Credential, Permissions] = {}
     ordered = list(credentials)
     with database.read() as tx:
         for start in range(0, len(ordered), BATCH):
-            part = ordered[start : start + BATCH]
-            sessions = live_sessions(tx, settings, [held.id for held in part if held.kind == "session"], at)
-            tokens = live_tokens(tx, [held.id for held in part if held.kind == "token"], at)
-            roles |= {Credential("session", id_): role for id_, role in sessions.items()}
-            roles |= {Credential("token", id_): role for id_, role in tokens.items()}
-    return roles
+            batch = ordered[start : start + BATCH]
+            session_ids = [credential.id for credential in batch if credential.kind == "session"]
+            token_ids = [credential.id for credential in batch if credential.kind == "token"]
+            sessions = live_sessions(tx, settings, session_ids, at)
+            tokens = live_tokens(tx, token_ids, at)
+            found |= {Credential("session", id_): permissions for id_, permissions in sessions.items()}
+            found |= {Credential("token", id_): permissions for id_, permissions in tokens.items()}
+    return found

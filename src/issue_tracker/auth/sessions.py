@@ -7,23 +7,21 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 
 import msgspec
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, insert, select, update
 
-from issue_tracker.actor import Role
+from issue_tracker.actor import ALL_COMPANIES, Actor, Permissions, Role
 from issue_tracker.clock import Timestamp, iso
 from issue_tracker.database.prepared import Prepared, instant
 from issue_tracker.database.tables import sessions, users
 from issue_tracker.errors import NotFound
 from issue_tracker.settings import Settings
 
-
-def touch_after(settings: Settings) -> timedelta:
-    """How stale `used_at` may be: one write a minute, not one a request; more often where the idle limit is short."""
-    return min(timedelta(minutes=1), timedelta(hours=settings.session_idle_hours) / 4)
+USER_AGENT_LIMIT = 400
+"""How many characters of the header User-Agent are stored."""
 
 
 class Session(msgspec.Struct, frozen=True):
-    """A live session and its user, as of this request."""
+    """A live session and its user, as of this request. All times are in UTC."""
 
     id: int
     user_id: int
@@ -34,9 +32,21 @@ class Session(msgspec.Struct, frozen=True):
     used_at: datetime
     expires_at: datetime
 
+    def actor(self, request_id: str) -> Actor:
+        """Returns the user as the actor of one request."""
+        return Actor(
+            user_id=self.user_id,
+            name=self.name,
+            role=self.role,
+            channel="session",
+            request_id=request_id,
+            session_id=self.id,
+            company_access=ALL_COMPANIES,
+        )
+
 
 class SessionInfo(msgspec.Struct, frozen=True):
-    """One of a user's own sessions, to recognise it by."""
+    """One of a user's own sessions, with what the user may recognise it by."""
 
     id: int
     address: str
@@ -45,6 +55,14 @@ class SessionInfo(msgspec.Struct, frozen=True):
     used_at: Timestamp
     expires_at: Timestamp
     current: bool
+
+
+def touch_after(settings: Settings) -> timedelta:
+    """Returns how far `used_at` may lag behind: one write a minute instead of one per request.
+
+    Where the idle limit is short, a quarter of it, so that the limit stays exact enough.
+    """
+    return min(timedelta(minutes=1), timedelta(hours=settings.session_idle_hours) / 4)
 
 
 _by_token = Prepared(
@@ -68,7 +86,10 @@ _by_token = Prepared(
 def start_session(
     tx: Connection, settings: Settings, user_id: int, address: str, user_agent: str, at: datetime
 ) -> tuple[str, datetime]:
-    """Creates a session and returns its token, which is stored nowhere, and its absolute end."""
+    """Creates a session at `at`. Returns its token, which is stored nowhere, and its absolute end.
+
+    Deletes the sessions of all users that have reached their absolute end.
+    """
     token = secrets.token_urlsafe(32)
     expires_at = at + timedelta(days=settings.session_lifetime_days)
     tx.execute(delete(sessions).where(sessions.c.expires_at <= at))
@@ -77,7 +98,7 @@ def start_session(
             token_hash=token_hash(token),
             user_id=user_id,
             address=address,
-            user_agent=user_agent[:400],
+            user_agent=user_agent[:USER_AGENT_LIMIT],
             created_at=at,
             used_at=at,
             expires_at=expires_at,
@@ -87,58 +108,64 @@ def start_session(
 
 
 def find_session(tx: Connection, settings: Settings, token: str, at: datetime) -> Session | None:
-    """The session behind a token, if it is alive at `at` and its user is active."""
-    row = _by_token.first(tx, token_hash=token_hash(token))
+    """Returns the session with this token; None unless it is alive at `at` and its user is active."""
+    row = _by_token.row(tx, token_hash=token_hash(token))
     if row is None:
         return None
-    created_at, used_at, expires_at = map(instant, row[5:])
+    used_at, expires_at = instant(row.used_at), instant(row.expires_at)
     if expires_at <= at or used_at + timedelta(hours=settings.session_idle_hours) <= at:
         return None
-    return Session(row[0], row[1], row[2], row[3], Role(row[4]), created_at, used_at, expires_at)
+    return Session(
+        id=row.id,
+        user_id=row.user_id,
+        email=row.email,
+        name=row.name,
+        role=Role(row.role),
+        created_at=instant(row.created_at),
+        used_at=used_at,
+        expires_at=expires_at,
+    )
 
 
-def live_sessions(tx: Connection, settings: Settings, ids: Collection[int], at: datetime) -> dict[int, Role]:
-    """Of these sessions, those alive at `at` whose users are active, with the roles of this moment."""
+def live_sessions(tx: Connection, settings: Settings, ids: Collection[int], at: datetime) -> dict[int, Permissions]:
+    """Returns, of the sessions with these ids, those that are alive at `at` and whose users are active.
+
+    Each comes with the present permissions of its user.
+    """
     query = (
         select(sessions.c.id, users.c.role)
         .join(users, users.c.user_id == sessions.c.user_id)
-        .where(
-            sessions.c.id.in_(ids),
-            users.c.active,
-            sessions.c.expires_at > at,
-            sessions.c.used_at > at - timedelta(hours=settings.session_idle_hours),
-        )
+        .where(sessions.c.id.in_(ids), users.c.active, _alive(settings, at))
     )
-    return {row.id: Role(row.role) for row in tx.execute(query)}
+    return {row.id: Permissions(role=Role(row.role)) for row in tx.execute(query)}
 
 
 def touch_session(tx: Connection, session_id: int, at: datetime) -> None:
-    """Slides the idle limit."""
+    """Records a use of the session at `at`, from which its idle limit counts."""
     tx.execute(update(sessions).where(sessions.c.id == session_id).values(used_at=at))
 
 
 def list_sessions(
     tx: Connection, settings: Settings, user_id: int, current_id: int | None, at: datetime
 ) -> list[SessionInfo]:
-    """A user's live sessions, the latest used first."""
+    """Returns a user's sessions that are alive at `at`, the most recently used first.
+
+    `current_id` is the session of the present request, None for a token.
+    """
     query = (
         select(sessions)
-        .where(
-            sessions.c.user_id == user_id,
-            sessions.c.expires_at > at,
-            sessions.c.used_at > at - timedelta(hours=settings.session_idle_hours),
-        )
+        .where(sessions.c.user_id == user_id, _alive(settings, at))
         .order_by(sessions.c.used_at.desc(), sessions.c.id.desc())
     )
     return [
         SessionInfo(
-            row.id,
-            row.address,
-            row.user_agent,
-            iso(row.created_at),
-            iso(row.used_at),
-            iso(row.expires_at),
-            row.id == current_id,
+            id=row.id,
+            address=row.address,
+            user_agent=row.user_agent,
+            created_at=iso(row.created_at),
+            used_at=iso(row.used_at),
+            expires_at=iso(row.expires_at),
+            current=row.id == current_id,
         )
         for row in tx.execute(query)
     ]
@@ -152,21 +179,32 @@ def end_session(tx: Connection, user_id: int, session_id: int) -> None:
 
 
 def end_sessions(tx: Connection, user_id: int, *, keep: int | None = None) -> None:
-    """Ends all of a user's sessions, but the one to keep."""
+    """Ends all of a user's sessions except the one with the id `keep`."""
     condition = sessions.c.user_id == user_id
     tx.execute(delete(sessions).where(condition if keep is None else condition & (sessions.c.id != keep)))
 
 
 def csrf_token(token: str) -> str:
-    """The CSRF token of a session: derived from its token, so that it needs no storage and cannot be guessed."""
+    """Returns the CSRF token of the session with this token.
+
+    It is derived from the session's token, so it needs no storage and cannot be guessed.
+    """
     return hmac.new(token.encode(), b"issue-tracker csrf", hashlib.sha256).hexdigest()
 
 
 def csrf_matches(token: str, given: str | None) -> bool:
-    """Whether the given CSRF token is the session's, compared in constant time."""
+    """Returns whether `given` is the CSRF token of the session with this token. Compares in constant time."""
     return hmac.compare_digest(csrf_token(token).encode(), (given or "").encode("utf-8", "surrogatepass"))
 
 
 def token_hash(token: str) -> bytes:
-    """What is stored of a random token."""
+    """Returns what is stored of a random token. It has 256 bits of entropy, so a fast hash without salt is enough."""
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+
+
+def _alive(settings: Settings, at: datetime) -> ColumnElement[bool]:
+    """The condition that a session has reached neither its absolute end nor its idle limit."""
+    return and_(
+        sessions.c.expires_at > at,
+        sessions.c.used_at > at - timedelta(hours=settings.session_idle_hours),
+    )

@@ -1,4 +1,4 @@
-"""API tokens: `itk_<key>_<secret>`, found by their key, proved by the hash of their secret (contract, section 9)."""
+"""API tokens: `itk_<key>_<secret>`, found by the key and verified by the hash of the secret (contract, section 9)."""
 
 import hmac
 import re
@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, Row, Select, bindparam, delete, insert, select, update
 
-from issue_tracker.actor import Actor, Role
+from issue_tracker.actor import ALL_COMPANIES, Actor, Permissions, Role
 from issue_tracker.auth.sessions import token_hash
 from issue_tracker.clock import Timestamp, iso, now
 from issue_tracker.database.engine import created_id
@@ -22,20 +22,20 @@ from issue_tracker.events.catalog import Change, EventType
 from issue_tracker.events.record import record
 
 TOUCH_AFTER = timedelta(seconds=50)
-"""`last_used_at` is kept within a minute, with one write in that time."""
+"""How far `last_used_at` may lag behind: it is exact within a minute, with one write in that time."""
 
-_form = re.compile(r"itk_([0-9a-f]{16})_([A-Za-z0-9_-]{43})")
+_FORM = re.compile(r"itk_([0-9a-f]{16})_([A-Za-z0-9_-]{43})")
 
 
 class Scope(StrEnum):
-    """What a token may do: `read` alone covers safe methods only."""
+    """What a token may do: with `read` alone, only requests with safe methods."""
 
     READ = "read"
     WRITE = "write"
 
 
 class Token(msgspec.Struct, frozen=True):
-    """A token, as its owner sees it: never with its secret."""
+    """A token as its owner sees it, without its secret."""
 
     id: int
     name: str
@@ -46,7 +46,7 @@ class Token(msgspec.Struct, frozen=True):
 
 
 class TokenHolder(msgspec.Struct, frozen=True):
-    """Who stands behind a token that is alive, in the owner's role of this moment."""
+    """A live token and its owner, with the owner's present role. All times are in UTC."""
 
     id: int
     user_id: int
@@ -57,14 +57,26 @@ class TokenHolder(msgspec.Struct, frozen=True):
     last_used_at: datetime | None
     expires_at: datetime | None
 
+    def actor(self, request_id: str) -> Actor:
+        """Returns the owner as the actor of one request that carries this token."""
+        return Actor(
+            user_id=self.user_id,
+            name=self.name,
+            role=self.role,
+            channel=f"token:{self.token_name}",
+            request_id=request_id,
+            company_access=ALL_COMPANIES,
+        )
+
 
 def create_token(
     tx: Connection, actor: Actor, user_id: int, name: str, scopes: list[Scope], expires_at: datetime | None
 ) -> tuple[Token, str]:
-    """Creates a token of the user and returns it with its full text, which is shown this once.
+    """Creates a token for a user. Returns it with its full text, which cannot be shown again.
 
-    Raises Invalid for an end in the past or a name that the user gave to a live token already, and Forbidden
-    when a token asks for more than it may itself.
+    `expires_at` is None for a token that lives until it is revoked. Raises Invalid, with all fields that are wrong,
+    for an end in the past, no scope, or a name that another token of the user has; Forbidden when `actor` uses a
+    token: it could otherwise outlive its own revocation.
     """
     at = now()
     if actor.channel.startswith("token:"):
@@ -97,13 +109,13 @@ def create_token(
 
 
 def list_tokens(tx: Connection, user_id: int) -> list[Token]:
-    """A user's tokens, the newest first."""
+    """Returns a user's tokens, the newest first, expired ones too."""
     query = _select().where(tokens.c.user_id == user_id).order_by(tokens.c.id.desc())
     return [_token(row) for row in tx.execute(query)]
 
 
 def revoke_token(tx: Connection, actor: Actor, user_id: int, token_id: int) -> None:
-    """Ends one of the user's own tokens for good. Raises NotFound for any other."""
+    """Deletes one of the user's own tokens. Raises NotFound for any other."""
     query = select(tokens.c.name).where(tokens.c.id == token_id, tokens.c.user_id == user_id)
     name = tx.execute(query).scalar_one_or_none() if token_id < 2**63 else None
     if name is None:
@@ -120,7 +132,7 @@ _by_key = Prepared(
             users.c.user_id,
             users.c.name,
             users.c.role,
-            tokens.c.name,
+            tokens.c.name.label("token_name"),
             tokens.c.scopes,
             tokens.c.last_used_at,
             tokens.c.expires_at,
@@ -132,33 +144,43 @@ _by_key = Prepared(
 
 
 def find_token(tx: Connection, text: str, at: datetime) -> TokenHolder | None:
-    """Who stands behind a token's text, if it is alive at `at` and its owner is active."""
-    parts = _form.fullmatch(text)
+    """Returns the token with this full text; None unless it is alive at `at` and its owner is active."""
+    parts = _FORM.fullmatch(text)
     if parts is None:
         return None
-    row = _by_key.first(tx, key=parts[1])
-    if row is None or not hmac.compare_digest(row[1], token_hash(parts[2])):
+    row = _by_key.row(tx, key=parts[1])
+    if row is None or not hmac.compare_digest(row.secret_hash, token_hash(parts[2])):
         return None
-    id_, _, user_id, owner, role, name, scopes, *moments = row
-    last_used_at, expires_at = (None if moment is None else instant(moment) for moment in moments)
+    expires_at = None if row.expires_at is None else instant(row.expires_at)
     if expires_at is not None and expires_at <= at:
         return None
-    held = frozenset(Scope(scope) for scope in scopes.split())
-    return TokenHolder(id_, user_id, owner, Role(role), name, held, last_used_at, expires_at)
+    return TokenHolder(
+        id=row.id,
+        user_id=row.user_id,
+        name=row.name,
+        role=Role(row.role),
+        token_name=row.token_name,
+        scopes=frozenset(_scopes(row.scopes)),
+        last_used_at=None if row.last_used_at is None else instant(row.last_used_at),
+        expires_at=expires_at,
+    )
 
 
-def live_tokens(tx: Connection, ids: Collection[int], at: datetime) -> dict[int, Role]:
-    """Of these tokens, those alive at `at` whose owners are active, with the owners' roles of this moment."""
+def live_tokens(tx: Connection, ids: Collection[int], at: datetime) -> dict[int, Permissions]:
+    """Returns, of the tokens with these ids, those that are alive at `at` and whose owners are active.
+
+    Each comes with the present permissions of its owner.
+    """
     query = (
         select(tokens.c.id, users.c.role)
         .join(users, users.c.user_id == tokens.c.user_id)
         .where(tokens.c.id.in_(ids), users.c.active, tokens.c.expires_at.is_(None) | (tokens.c.expires_at > at))
     )
-    return {row.id: Role(row.role) for row in tx.execute(query)}
+    return {row.id: Permissions(role=Role(row.role)) for row in tx.execute(query)}
 
 
 def touch_token(tx: Connection, token_id: int, at: datetime) -> None:
-    """Notes when a token was last used."""
+    """Records a use of the token at `at`."""
     tx.execute(update(tokens).where(tokens.c.id == token_id).values(last_used_at=at))
 
 
@@ -170,12 +192,16 @@ def _select() -> Select[Any]:
 
 
 def _token(row: Row[Any]) -> Token:
-    scopes = [Scope(scope) for scope in row.scopes.split()]
     return Token(
-        row.id,
-        row.name,
-        scopes,
-        iso(row.created_at),
-        iso(row.expires_at) if row.expires_at else None,
-        iso(row.last_used_at) if row.last_used_at else None,
+        id=row.id,
+        name=row.name,
+        scopes=_scopes(row.scopes),
+        created_at=iso(row.created_at),
+        expires_at=iso(row.expires_at) if row.expires_at else None,
+        last_used_at=iso(row.last_used_at) if row.last_used_at else None,
     )
+
+
+def _scopes(stored: str) -> list[Scope]:
+    """The scopes of a token, which are stored as words with spaces between them."""
+    return [Scope(scope) for scope in stored.split()]

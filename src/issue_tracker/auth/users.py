@@ -1,15 +1,14 @@
-"""User accounts: the rules for creating, changing and listing them. Passwords arrive here hashed."""
+"""User accounts: the rules for creating, changing and listing them. Passwords arrive here as hashes."""
 
 import re
-from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, Select, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from issue_tracker.actor import Actor, Role, require_super_admin
-from issue_tracker.auth.sessions import end_sessions, token_hash
+from issue_tracker.auth.sessions import end_sessions
 from issue_tracker.clock import Timestamp, iso, now
 from issue_tracker.database.tables import setup_tokens, users
 from issue_tracker.errors import Forbidden, Invalid, NotFound
@@ -33,13 +32,19 @@ class User(msgspec.Struct, frozen=True):
 
 
 class Email(str):
-    """An e-mail address as its owner spells it."""
+    """An e-mail address, spelled as it was entered. Two addresses are equal if their `names.key` is."""
+
+    __slots__ = ()
+
+
+class DisplayName(str):
+    """The name under which a person appears in lists and in the history: NFC, trimmed, one line, 1-255 characters."""
 
     __slots__ = ()
 
 
 def parse_email(text: str) -> Email:
-    """The trimmed address. Raises ValueError when it is none; whether it exists, only a message could tell."""
+    """Returns the trimmed address. Raises ValueError unless it looks like one; only a message tells if it exists."""
     address = text.strip()
     if len(address) > 254 or not re.fullmatch(
         r"[^@\s\x00-\x1f\x7f-\x9f\ud800-\udfff]+@[^@\s\x00-\x1f\x7f-\x9f\ud800-\udfff]+", address
@@ -48,8 +53,19 @@ def parse_email(text: str) -> Email:
     return Email(parse_name(address))
 
 
-def create_user(tx: Connection, actor: Actor, email: str, name: str, role: Role, password_hash: str) -> User:
-    """Creates an active account. Raises Invalid when the address is taken (compared casefolded)."""
+def parse_display_name(text: str) -> DisplayName:
+    """Returns a person's name in its stored form. Raises ValueError with the reason.
+
+    Nothing is reserved: unlike an issue's name, a person's name is never a part of a path.
+    """
+    name = parse_name(text)
+    if len(name.splitlines()) > 1:
+        raise ValueError("must be on one line")
+    return DisplayName(name)
+
+
+def create_user(tx: Connection, actor: Actor, email: Email, name: DisplayName, role: Role, password_hash: str) -> User:
+    """Creates an active account. Raises Invalid for a taken address, Forbidden unless `actor` is a super admin."""
     require_super_admin(actor)
     at = now()
     try:
@@ -68,6 +84,7 @@ def create_user(tx: Connection, actor: Actor, email: str, name: str, role: Role,
             )
     except IntegrityError:
         raise Invalid.field("email", f"an account for “{email}” exists already") from None
+    # A set-up link works only while there is no user, however the first one came to be.
     tx.execute(delete(setup_tokens))
     record(tx, actor, [Change(type=EventType.USER_CREATED, after=role.value, note=email)], at)
     return get_user_by_email(tx, email)
@@ -78,14 +95,17 @@ def update_user(
     actor: Actor,
     user_id: int,
     *,
-    name: str | None = None,
+    name: DisplayName | None = None,
     role: Role | None = None,
     active: bool | None = None,
     password_hash: str | None = None,
 ) -> User:
-    """Changes what is given. A new role, password or disabling holds from the next request on.
+    """Changes what is given; None leaves a field as it is.
 
-    Raises NotFound, and Invalid when no active super admin would be left.
+    A new role, a new password and disabling take effect with the user's next request. A new password and disabling
+    also end the user's sessions, but never the session in which `actor` changes the account of their own.
+
+    Raises NotFound, Invalid when no active super admin would be left, Forbidden unless `actor` is a super admin.
     """
     require_super_admin(actor)
     user = _lock_user(tx, user_id)
@@ -108,29 +128,24 @@ def update_user(
     tx.execute(update(users).where(users.c.user_id == user_id).values(**changes, updated_at=at))
     if password_hash is not None or active is False:
         end_sessions(tx, user_id, keep=actor.session_id if user_id == actor.user_id else None)
-    told = ", ".join(
+    summary = ", ".join(
         "password" if field == "password_hash" else f"{field}: {value}" for field, value in changes.items()
     )
-    before = user.role.value if "role" in changes else None
-    after = changes.get("role")
-    record(
-        tx,
-        actor,
-        [
-            Change(
-                type=EventType.USER_UPDATED,
-                before=before,
-                after=str(after) if after else None,
-                note=f"{user.email} ({told})",
-            )
-        ],
-        at,
+    change = Change(
+        type=EventType.USER_UPDATED,
+        before=user.role.value if "role" in changes else None,
+        after=str(changes["role"]) if "role" in changes else None,
+        note=f"{user.email} ({summary})",
     )
+    record(tx, actor, [change], at)
     return get_user(tx, user_id)
 
 
 def change_own_password(tx: Connection, actor: Actor, password_hash: str) -> None:
-    """Sets the actor's own password and ends all other sessions of theirs."""
+    """Sets the actor's own password and ends the actor's other sessions.
+
+    Raises Forbidden for an actor without an account, such as the command line.
+    """
     if actor.user_id is None:
         raise Forbidden("Only a user has a password.")
     at = now()
@@ -140,8 +155,8 @@ def change_own_password(tx: Connection, actor: Actor, password_hash: str) -> Non
     record(tx, actor, [Change(type=EventType.USER_UPDATED, note=f"{user.email} (password)")], at)
 
 
-def rename_self(tx: Connection, actor: Actor, name: str) -> User:
-    """Changes the actor's own display name."""
+def rename_self(tx: Connection, actor: Actor, name: DisplayName) -> User:
+    """Changes the actor's own display name. Raises Forbidden for an actor without an account."""
     if actor.user_id is None:
         raise Forbidden("Only a user has a name.")
     user = _lock_user(tx, actor.user_id)
@@ -154,89 +169,65 @@ def rename_self(tx: Connection, actor: Actor, name: str) -> User:
 
 
 def get_user(tx: Connection, user_id: int) -> User:
-    """Raises NotFound."""
-    row = tx.execute(_select().where(users.c.user_id == user_id)).first()
+    """Returns the account with this id, active or not. Raises NotFound."""
+    row = tx.execute(select(users).where(users.c.user_id == user_id)).first()
     if row is None:
         raise NotFound("No such user.")
     return _user(row)
 
 
 def get_user_by_email(tx: Connection, email: str) -> User:
-    """Raises NotFound, naming the address."""
-    row = tx.execute(_select().where(users.c.email_key == key(email))).first()
+    """Returns the account with this address, active or not. Raises NotFound, which quotes the address."""
+    row = tx.execute(select(users).where(users.c.email_key == key(email))).first()
     if row is None:
         raise NotFound(f"There is no account for “{email}”.")
     return _user(row)
 
 
 def list_users(tx: Connection, actor: Actor) -> list[User]:
-    """All accounts, by name."""
+    """Returns all accounts by casefolded name. Raises Forbidden unless `actor` is a super admin."""
     require_super_admin(actor)
-    rows = [_user(row) for row in tx.execute(_select())]
-    return sorted(rows, key=lambda user: (key(user.name), user.user_id))
+    found = [_user(row) for row in tx.execute(select(users))]
+    return sorted(found, key=lambda user: (key(user.name), user.user_id))
 
 
 def find_credentials(tx: Connection, email: str, *, lock: bool = False) -> tuple[User, str] | None:
-    """The account for an address with its password hash, active or not. With `lock`, other changes to it wait."""
-    query = _select().add_columns(users.c.password_hash).where(users.c.email_key == key(email))
+    """Returns the account with this address, active or not, and its password hash; None if there is no such account.
+
+    With `lock`, other changes to the account wait until the transaction ends.
+    """
+    query = select(users).where(users.c.email_key == key(email))
     row = tx.execute(query.with_for_update() if lock else query).first()
     return None if row is None else (_user(row), row.password_hash)
 
 
 def password_hash_of(tx: Connection, user_id: int) -> str:
-    """The stored hash of a user who exists."""
+    """Returns the stored hash of a user who exists."""
     return str(tx.execute(select(users.c.password_hash).where(users.c.user_id == user_id)).scalar_one())
 
 
 def no_users(tx: Connection) -> bool:
-    """Whether the first start is still to come."""
+    """Returns whether there is no account yet, not even a disabled one."""
     return tx.execute(select(users.c.user_id).limit(1)).first() is None
-
-
-def offer_setup(tx: Connection, token: str, at: datetime) -> None:
-    """Makes `token` the one that creates the first super admin; earlier ones end."""
-    tx.execute(delete(setup_tokens))
-    tx.execute(insert(setup_tokens).values(token_hash=token_hash(token), created_at=at))
-
-
-def setup_allowed(tx: Connection, token: str) -> bool:
-    """Whether `token` may create the first super admin: it was offered, and there is no user."""
-    offered = tx.execute(select(setup_tokens).where(setup_tokens.c.token_hash == token_hash(token))).first()
-    return offered is not None and no_users(tx)
-
-
-def set_up(tx: Connection, token: str, email: str, name: str, password_hash: str, request_id: str) -> User:
-    """Creates the first super admin, once. Raises Forbidden when the token is not, or no longer, the offered one."""
-    taken = tx.execute(delete(setup_tokens).where(setup_tokens.c.token_hash == token_hash(token))).rowcount
-    if not taken or not no_users(tx):
-        raise Forbidden("This set-up link is not valid, or was used already.")
-    actor = Actor(user_id=None, name=name, role=Role.SUPER_ADMIN, channel="session", request_id=request_id)
-    return create_user(tx, actor, email, name, Role.SUPER_ADMIN, password_hash)
-
-
-def _select() -> Select[Any]:
-    return select(
-        users.c.user_id,
-        users.c.email,
-        users.c.name,
-        users.c.role,
-        users.c.active,
-        users.c.created_at,
-        users.c.updated_at,
-    )
 
 
 def _user(row: Row[Any]) -> User:
     return User(
-        row.user_id, row.email, row.name, Role(row.role), bool(row.active), iso(row.created_at), iso(row.updated_at)
+        user_id=row.user_id,
+        email=row.email,
+        name=row.name,
+        role=Role(row.role),
+        active=bool(row.active),
+        created_at=iso(row.created_at),
+        updated_at=iso(row.updated_at),
     )
 
 
 def _lock_user(tx: Connection, user_id: int) -> User:
-    """The user, locked with all super admins, so that two of them cannot demote each other at once."""
+    """The user, locked together with all super admins, so that two of them cannot demote each other."""
     tx.execute(
         select(users.c.user_id)
-        .where((users.c.user_id == user_id) | (users.c.role == "super_admin"))
+        .where((users.c.user_id == user_id) | (users.c.role == Role.SUPER_ADMIN.value))
         .order_by(users.c.user_id)
         .with_for_update()
     )
@@ -244,5 +235,7 @@ def _lock_user(tx: Connection, user_id: int) -> User:
 
 
 def _other_super_admins(tx: Connection, user_id: int) -> int:
-    query = select(func.count()).where(users.c.role == "super_admin", users.c.active, users.c.user_id != user_id)
+    query = select(func.count()).where(
+        users.c.role == Role.SUPER_ADMIN.value, users.c.active, users.c.user_id != user_id
+    )
     return int(tx.execute(query).scalar_one())

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from sqlalchemy import Connection
 
-from issue_tracker.actor import Actor, require_helpdesk, require_super_admin
+from issue_tracker.actor import require_helpdesk, require_super_admin
 from issue_tracker.auth.sessions import csrf_matches, find_session, touch_after, touch_session
 from issue_tracker.auth.tokens import TOUCH_AFTER as TOKEN_TOUCH_AFTER
 from issue_tracker.auth.tokens import Scope, find_token, touch_token
@@ -39,8 +39,7 @@ def authenticate(tx: Connection, request: Request, csrf_field: str | None = None
         header = request.header("x-csrf-token")
         if not request.safe and not csrf_matches(cookie, csrf_field if header is None else header):
             raise Forbidden(CSRF_REFUSED)
-        actor = Actor(session.user_id, session.name, session.role, "session", request.request_id, session.id)
-        return Identity(actor, session, cookie)
+        return Identity(session.actor(request.request_id), session, cookie)
     scheme, _, credentials = (request.header("authorization") or "").partition(" ")
     holder = find_token(tx, credentials.strip(), at) if scheme.lower() == "bearer" else None
     if holder is None:
@@ -50,8 +49,7 @@ def authenticate(tx: Connection, request: Request, csrf_field: str | None = None
             raise Forbidden(CSRF_REFUSED)
         if Scope.WRITE not in holder.scopes:
             raise Forbidden("This token may only read.")
-    actor = Actor(holder.user_id, holder.name, holder.role, f"token:{holder.token_name}", request.request_id)
-    return Identity(actor, token=holder)
+    return Identity(holder.actor(request.request_id), token=holder)
 
 
 def authorize(identity: Identity, access: Access) -> None:

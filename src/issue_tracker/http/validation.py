@@ -13,7 +13,7 @@ import msgspec
 from msgspec import inspect
 
 from issue_tracker.auth.passwords import Password, parse_password
-from issue_tracker.auth.users import Email, parse_email
+from issue_tracker.auth.users import DisplayName, Email, parse_display_name, parse_email
 from issue_tracker.errors import FieldError, Invalid, InvalidQuery
 from issue_tracker.names import (
     Description,
@@ -44,6 +44,7 @@ TEXTS: dict[type, Callable[[str], str]] = {
     Description: parse_description,
     Note: parse_note,
     Email: parse_email,
+    DisplayName: parse_display_name,
     Password: parse_password,
 }
 """Texts with rules of their own, and what applies the rules."""

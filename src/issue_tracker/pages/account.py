@@ -2,12 +2,13 @@
 
 from datetime import timedelta
 
+import msgspec
 from starlette.responses import Response
 
 from issue_tracker.api.auth import PasswordChange, checked_new_password
-from issue_tracker.api.issue_bodies import NewIssue
 from issue_tracker.api.tokens import NewToken
 from issue_tracker.auth import sessions, tokens, users
+from issue_tracker.auth.users import DisplayName
 from issue_tracker.clock import now
 from issue_tracker.http.identity import Access
 from issue_tracker.http.request import Request
@@ -20,6 +21,12 @@ from issue_tracker.pages.templating import page
 from issue_tracker.pages.users import ROLES
 
 routes = PageRoutes(access=Access.SIGNED_IN)
+
+
+class OwnName(msgspec.Struct):
+    """The form of one's own display name."""
+
+    name: DisplayName
 
 
 @routes.get("/account")
@@ -50,7 +57,7 @@ def show_account(
 @routes.post("/account/name", shown_by=show_account, shown_as="name_form")
 def rename(request: Request, form: Form) -> Response:
     """Changes one's own name, as others see it."""
-    users.rename_self(request.tx, request.actor, form.read(form.fields("name"), NewIssue).name)
+    users.rename_self(request.tx, request.actor, form.read(form.fields("name"), OwnName).name)
     return redirect("/account", flash_cookie(Flash("Saved.")))
 
 

@@ -3,7 +3,7 @@
 from starlette.responses import Response
 
 from issue_tracker.api.auth import Credentials, Setup, create_first_user, session_cookie, start_session
-from issue_tracker.auth import sessions, users
+from issue_tracker.auth import first_start, sessions, users
 from issue_tracker.clock import now
 from issue_tracker.errors import Forbidden
 from issue_tracker.http.identity import Access
@@ -56,7 +56,7 @@ def logout(request: Request, form: Form) -> Response:
 def show_setup(request: Request, form: FormView | None = None) -> Response:
     """The form of the first start, behind the link that the server printed."""
     form = form or FormView({"token": request.query_params.get("token", "")})
-    if not form.touched and not users.setup_allowed(request.tx, form.values["token"]):
+    if not form.touched and not first_start.setup_allowed(request.tx, form.values["token"]):
         raise Forbidden("This set-up link is not valid, or was used already.")
     return bare_page(request, "auth/setup.html", form=form, token=form.values["token"])
 

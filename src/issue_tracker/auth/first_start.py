@@ -1,0 +1,32 @@
+"""The first start: a one-time link that creates the first super admin."""
+
+from datetime import datetime
+
+from sqlalchemy import Connection, delete, insert, select
+
+from issue_tracker.actor import Actor, Role
+from issue_tracker.auth.sessions import token_hash
+from issue_tracker.auth.users import DisplayName, Email, User, create_user, no_users
+from issue_tracker.database.tables import setup_tokens
+from issue_tracker.errors import Forbidden
+
+
+def offer_setup(tx: Connection, token: str, at: datetime) -> None:
+    """Makes `token` the only one that may create the first super admin. Only its hash is stored."""
+    tx.execute(delete(setup_tokens))
+    tx.execute(insert(setup_tokens).values(token_hash=token_hash(token), created_at=at))
+
+
+def setup_allowed(tx: Connection, token: str) -> bool:
+    """Returns whether `token` may create the first super admin: it is the offered one, and there is no user."""
+    offered = tx.execute(select(setup_tokens).where(setup_tokens.c.token_hash == token_hash(token))).first()
+    return offered is not None and no_users(tx)
+
+
+def set_up(tx: Connection, token: str, email: Email, name: DisplayName, password_hash: str, request_id: str) -> User:
+    """Creates the first super admin, once. Raises Forbidden when the token is not, or no longer, the offered one."""
+    taken = tx.execute(delete(setup_tokens).where(setup_tokens.c.token_hash == token_hash(token))).rowcount
+    if not taken or not no_users(tx):
+        raise Forbidden("This set-up link is not valid, or was used already.")
+    actor = Actor(user_id=None, name=name, role=Role.SUPER_ADMIN, channel="session", request_id=request_id)
+    return create_user(tx, actor, email, name, Role.SUPER_ADMIN, password_hash)

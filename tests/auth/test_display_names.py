@@ -1,0 +1,67 @@
+"""What a person may be called: the same rule through the API and on the pages."""
+
+import pytest
+
+from tests.world import CAST, PASSWORD, Client, World
+
+ALLOWED = {"status": "status", "STATUS": "STATUS", ".": ".", "..": "..", "  Zoe\u0308 van Dam ": "Zoë van Dam"}
+REFUSED = {
+    "": "must not be blank",
+    " \t ": "must not be blank",
+    "x" * 256: "must be at most 255 characters, and is 256",
+    "Ada\tLund": "must not contain control characters",
+    "Ada\nLund": "must not contain control characters",
+    "Ada\u2028Lund": "must be on one line",
+}
+
+
+def name_of(world: World, who: str) -> str:
+    listed = world.client("ada").call("GET", "/api/users", 200)["items"]
+    return str(next(user["name"] for user in listed if user["email"] == CAST[who][0]))
+
+
+def path_of(world: World, who: str) -> str:
+    listed = world.client("ada").call("GET", "/api/users", 200)["items"]
+    return f"/api/users/{next(user['user_id'] for user in listed if user['email'] == CAST[who][0])}"
+
+
+def rename_on_page(client: Client, name: str) -> tuple[int, str]:
+    """The code and the page that answer the form of one's own name."""
+    answer = client.post("/account/name", data={"name": name})
+    return answer.status_code, answer.text
+
+
+def test_a_super_admin_gives_a_person_any_name(world: World) -> None:
+    admin, path = world.client("ada"), path_of(world, "tess")
+    for number, (name, stored) in enumerate(ALLOWED.items()):
+        assert admin.call("PUT", path, 200, json={"name": name})["name"] == stored
+        new = {"email": f"new{number}@helpdesk.example", "name": name, "role": "member", "password": PASSWORD}
+        assert admin.call("POST", "/api/users", 201, json=new)["name"] == stored
+
+
+def test_a_person_takes_any_name_on_the_account_page(world: World) -> None:
+    tess = world.client("tess")
+    for name, stored in ALLOWED.items():
+        assert rename_on_page(tess, name)[0] == 303, name
+        assert name_of(world, "tess") == stored
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_name_that_is_none_is_refused_everywhere(world: World, name: str) -> None:
+    admin, path = world.client("ada"), path_of(world, "tess")
+    new = {"email": "new@helpdesk.example", "name": name, "role": "member"}
+    expected = [{"field": "name", "message": REFUSED[name]}]
+
+    assert admin.call("PUT", path, 400, json={"name": name})["errors"] == expected
+    assert admin.call("POST", "/api/users", 400, json=new)["errors"] == expected
+    code, page = rename_on_page(world.client("tess"), name)
+
+    assert code == 400 and REFUSED[name] in page.casefold()
+    assert name_of(world, "tess") == "Tess Ngo"
+
+
+def test_the_set_up_takes_the_same_names(world: World) -> None:
+    body = {"token": "guessed", "email": "x@helpdesk.example", "password": PASSWORD}
+    world.anonymous().call("POST", "/api/setup", 403, json=body | {"name": "status"})
+    refused = world.anonymous().call("POST", "/api/setup", 400, json=body | {"name": "Ada\u2028Lund"})
+    assert refused["errors"] == [{"field": "name", "message": "must be on one line"}]
