@@ -68,7 +68,7 @@ def _cheap_hashes() -> Iterator[None]:
     patch = pytest.MonkeyPatch()
     hasher = PasswordHasher(time_cost=1, memory_cost=16, parallelism=1)
     patch.setattr(passwords, "_hasher", hasher)
-    patch.setattr(passwords, "_nobody", hasher.hash("nobody"))
+    patch.setattr(passwords, "_no_account", hasher.hash("nobody"))
     yield
     patch.undo()
 

@@ -1,4 +1,4 @@
-"""A believable helpdesk to try the product on: invented companies and faults, and some days of changes."""
+"""A realistic helpdesk for trying out the product: invented companies and faults, and several days of changes."""
 
 import random
 from collections.abc import Iterator
@@ -41,7 +41,7 @@ FAULTS = (
     ("Shared calendar not syncing", "Mobile devices only.", 6),
 )
 
-PATH = (Status.NEW, Status.INVESTIGATING, Status.IN_PROGRESS, Status.MONITORING, Status.RESOLVED, Status.CLOSED)
+PROGRESS = (Status.NEW, Status.INVESTIGATING, Status.IN_PROGRESS, Status.MONITORING, Status.RESOLVED, Status.CLOSED)
 NOTES = {
     Status.INVESTIGATING: ("Reproduced on their side", None, None),
     Status.IN_PROGRESS: ("Waiting for the vendor", "Workaround sent by mail", None, None),
@@ -49,11 +49,13 @@ NOTES = {
     Status.RESOLVED: ("Called back, they can work again", None, None),
     Status.CLOSED: (None,),
 }
+"""The possible notes to a change to each status; None is no note."""
 DAYS = 6
+"""How far the history goes back."""
 
 
 class SignIn(msgspec.Struct, frozen=True):
-    """An account of the demonstration."""
+    """An account of the demonstration, with its password in plain text."""
 
     email: str
     password: str
@@ -61,7 +63,7 @@ class SignIn(msgspec.Struct, frozen=True):
 
 
 def fill(database: Database) -> list[SignIn]:
-    """Fills an empty database in one transaction and returns its sign-ins. Raises Invalid when it is not empty."""
+    """Fills an empty database in one transaction and returns the accounts. Raises Invalid when it is not empty."""
     people = [
         ("ada@helpdesk.example", "Ada Lund", Role.SUPER_ADMIN),
         ("tess@helpdesk.example", "Tess Ngo", Role.TECHNICIAN),
@@ -71,7 +73,7 @@ def fill(database: Database) -> list[SignIn]:
     hashes = [hash_password(password) for password in passwords]
     chance = random.Random(4)
     present = clock.now()
-    with database.write() as tx, _telling_time(present - timedelta(days=DAYS)) as set_time:
+    with database.write() as tx, _simulated_clock(present - timedelta(days=DAYS)) as simulated:
         if not no_users(tx):
             raise Invalid("The database is not empty; the demonstration needs one of its own.")
         admin = command_line("demo")
@@ -83,8 +85,8 @@ def fill(database: Database) -> list[SignIn]:
         create_missing_companies(tx, admin, names)
         companies = get_companies(tx, admin, names)
         known = sorted(companies.values(), key=lambda company: company.company_id)
-        for number, (at, step) in enumerate(sorted(_story(chance, known, present), key=lambda told: told[0])):
-            set_time(at)
+        for number, (at, step) in enumerate(sorted(_story(chance, known, present), key=lambda entry: entry[0])):
+            simulated.at = at
             user = chance.choice(users)
             actor = Actor(user.user_id, user.name, user.role, "session", f"demo-{number}")
             if step.status is None:
@@ -97,7 +99,7 @@ def fill(database: Database) -> list[SignIn]:
 
 
 class _Step(msgspec.Struct, frozen=True):
-    """A fault appears with its companies (status None), or one company's status changes."""
+    """A fault appears with its companies (`status` is None), or one company's status changes."""
 
     name: str
     description: str | None
@@ -106,33 +108,33 @@ class _Step(msgspec.Struct, frozen=True):
 
 
 def _story(chance: random.Random, companies: list[Company], present: datetime) -> Iterator[tuple[datetime, _Step]]:
+    """The steps with their times, fault by fault."""
     for index, (name, description, affected) in enumerate(FAULTS):
         start = present - timedelta(days=DAYS * (1 - index / len(FAULTS)), minutes=-chance.randint(0, 200))
         members = chance.sample(companies, affected)
         yield start, _Step(name, description, members, None)
         for company in members:
             at = start
-            for status in PATH[1 : chance.choices(range(1, 7), weights=(3, 4, 4, 3, 6, 2))[0]]:
+            for status in PROGRESS[1 : chance.choices(range(1, 7), weights=(3, 4, 4, 3, 6, 2))[0]]:
                 at += timedelta(minutes=chance.randint(8, 600))
                 if at < present:
                     yield at, _Step(name, description, [company], status)
 
 
-@contextmanager
-def _telling_time(start: datetime) -> "Iterator[_SetTime]":
-    """Lets the operations of the block see a past time, so that the history has days in it."""
-    system = clock.source
-    told = _SetTime(start)
-    clock.source = lambda: told.at
-    try:
-        yield told
-    finally:
-        clock.source = system
+class _SimulatedClock:
+    """The time that the operations see."""
 
-
-class _SetTime:
     def __init__(self, at: datetime) -> None:
         self.at = at
 
-    def __call__(self, at: datetime) -> None:
-        self.at = at
+
+@contextmanager
+def _simulated_clock(start: datetime) -> Iterator[_SimulatedClock]:
+    """Lets the operations in the block see a past time, so that the history covers several days."""
+    system = clock.source
+    simulated = _SimulatedClock(start)
+    clock.source = lambda: simulated.at
+    try:
+        yield simulated
+    finally:
+        clock.source = system

@@ -72,6 +72,10 @@ def test_every_command_has_a_help_text_that_teaches() -> None:
         (["serve", "--public-url", "issues.example.com"], "ISSUE_TRACKER_PUBLIC_URL must be like https://"),
         (["user", "add", "nope", "--name", "x", "--role", "technician"], "EMAIL must be an e-mail address."),
         (["user", "add", "a@b.example", "--name", " ", "--role", "technician"], "--name must not be blank."),
+        (
+            ["user", "add", "a@b.example", "--name", "Ada\u2028Lund", "--role", "technician"],
+            "--name must be on one line.",
+        ),
         (["user", "password", "nobody@b.example"], "There is no account for “nobody@b.example”."),
         (["user", "disable", "nobody@b.example"], "There is no account for “nobody@b.example”."),
         (["user", "disable", "ada@helpdesk.example"], "active: The last active super admin cannot be"),

@@ -1,4 +1,4 @@
-"""Signing in: throttle, password, session; each attempt is audited, right or wrong."""
+"""Signing in: throttle, password, session. Every attempt is recorded in the audit, successful or not."""
 
 from datetime import datetime
 
@@ -21,11 +21,11 @@ from issue_tracker.settings import Settings
 WRONG = "The e-mail address or the password is wrong."
 
 ATTEMPTS = 3
-"""How often one sign-in looks again when the account changes under it."""
+"""How often one sign-in starts again because the account was changed in the meantime."""
 
 
 class SignedIn(msgspec.Struct, frozen=True):
-    """A new session: its token goes into the cookie and nowhere else."""
+    """A new session. Its token belongs in the cookie and nowhere else."""
 
     user: User
     token: str
@@ -33,7 +33,7 @@ class SignedIn(msgspec.Struct, frozen=True):
 
 
 class Visitor(msgspec.Struct, frozen=True):
-    """From where somebody signs in."""
+    """Where a sign-in comes from."""
 
     address: str
     user_agent: str
@@ -41,10 +41,11 @@ class Visitor(msgspec.Struct, frozen=True):
 
 
 def sign_in(database: Database, settings: Settings, email: str, password: str, visitor: Visitor) -> SignedIn:
-    """Starts a session for the right pair.
+    """Starts a session for a correct pair of address and password.
 
-    Runs transactions of its own, because the password is hashed between them. Raises TooManyAttempts, and
-    Unauthenticated for any wrong pair: unknown, disabled and wrong password take the same way and time.
+    Runs its own transactions, because the password is hashed between them. Raises TooManyAttempts, and
+    Unauthenticated for any incorrect pair: an unknown account, a disabled one and a wrong password take the same code
+    path and the same time, so that the response does not reveal which accounts exist.
     """
     at = now()
     email = email.strip()[:254].replace("\0", "").encode("utf-8", "replace").decode()
@@ -55,13 +56,13 @@ def sign_in(database: Database, settings: Settings, email: str, password: str, v
         with database.read() as tx:
             found = find_credentials(tx, email)
         user, password_hash = found or (None, None)
-        right = verify_password(password_hash, password)
-        if user is None or not right or not user.active:
+        correct = verify_password(password_hash, password)
+        if user is None or not correct or not user.active:
             break
         fresh_hash = hash_password(password) if password_hash and needs_rehash(password_hash) else None
         with database.write() as tx:
             if find_credentials(tx, email, lock=True) != found:
-                continue  # changed since it was read, perhaps by a sign-in beside this one that made a fresh hash
+                continue  # changed since it was read, perhaps by a concurrent sign-in that renewed the hash
             if fresh_hash:
                 tx.execute(users.update().where(users.c.user_id == user.user_id).values(password_hash=fresh_hash))
             throttle.succeeded(tx, user.user_id, email_key, visitor.address, at)

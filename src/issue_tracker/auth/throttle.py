@@ -1,9 +1,9 @@
-"""Slowing down whoever guesses passwords, across processes and restarts (contract, section 3).
+"""A limit on attempts to guess passwords that holds across processes and restarts (contract, section 3).
 
-Every attempt is a row before its password is looked at, so a burst in parallel counts too; a right password
-takes the rows of its pair away again. Counted are attempts for one account from addresses where it never
-signed in, attempts for one account from one address where it did, and attempts from one address. So a stranger
-who burns an account's attempts does not lock its owner out of an address that signed in before.
+Every attempt is stored before its password is checked, so parallel attempts count too; a correct password deletes the
+attempts of its pair of account and address. Three kinds of attempts are counted: for one account from addresses where
+its owner never signed in, for one account from one address where the owner did, and from one address. A stranger who
+uses up an account's attempts therefore does not lock the owner out of an address that has signed in before.
 """
 
 import math
@@ -17,9 +17,9 @@ from issue_tracker.settings import Settings
 
 
 def admit(tx: Connection, settings: Settings, email_key: str, address: str, at: datetime) -> None:
-    """Counts one attempt. Raises TooManyAttempts, counting nothing, when there were too many in the window."""
+    """Stores one attempt at `at`. Raises TooManyAttempts, and stores nothing, when the window has too many already."""
     if tx.dialect.name == "postgresql":
-        # Attempts for one account take turns, or a burst in parallel would not see its own size.
+        # Attempts for one account run one after the other: parallel ones would not see each other.
         tx.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"sign-in {email_key}", 0))))
     since = at - timedelta(minutes=settings.sign_in_window_minutes)
     tx.execute(delete(sign_in_failures).where(sign_in_failures.c.at <= since))
@@ -37,7 +37,7 @@ def admit(tx: Connection, settings: Settings, email_key: str, address: str, at: 
 
 
 def succeeded(tx: Connection, user_id: int, email_key: str, address: str, at: datetime) -> None:
-    """Forgets the pair's attempts, and remembers the address as one where the user signed in."""
+    """Deletes the attempts of this pair, and stores that the user has signed in from this address."""
     tx.execute(
         delete(sign_in_failures).where(
             sign_in_failures.c.account_key == email_key, sign_in_failures.c.address == address

@@ -1,9 +1,12 @@
-"""What a browser calls itself, in words that people recognise it by."""
+"""Names of browsers, for people to recognise their sessions by."""
 
 
 def browser_name(user_agent: str) -> str:
-    """Browser and system of a User-Agent header, as "Firefox 128 on Linux"; the header itself where it names none."""
-    # Imported here: only the account's page asks, and its patterns would slow the start of every worker.
+    """Returns browser and system of a User-Agent header, such as "Firefox 128 on Linux".
+
+    Returns the header itself if it names no known browser.
+    """
+    # Imported here: only the account page needs it, and loading its patterns would slow the start of every worker.
     from ua_parser import parse  # noqa: PLC0415
 
     found = parse(user_agent)
