@@ -1,5 +1,6 @@
-"""The product's command line, as it is when installed by itself: the peer's packages, which Litestar would load where
-it finds them, are out of sight.
+"""The product's command line as it is when only the product is installed.
+
+The peer's packages, which Litestar would import if it found them, are hidden.
 """
 
 import runpy

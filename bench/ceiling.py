@@ -1,4 +1,4 @@
-"""The ceiling: a bare ASGI application that returns prepared bytes, on the server and flags of the product.
+"""The ceiling: a bare ASGI application that returns prepared bytes, on the product's server with the same options.
 
 `BENCH_CEILING` names a folder: file `<n>.json` is the body at `/<n>`; `/304` is an empty 304.
 """
@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-ANSWERS = {
+RESPONSES = {
     f"/{path.stem}": (
         200,
         [(b"content-type", b"application/json"), (b"content-length", str(path.stat().st_size).encode())],
@@ -15,19 +15,19 @@ ANSWERS = {
     )
     for path in Path(os.environ["BENCH_CEILING"]).glob("*.json")
 }
-ANSWERS["/304"] = (304, [], b"")
-ANSWERS["/healthz"] = (200, [], b"")
+RESPONSES["/304"] = (304, [], b"")
+RESPONSES["/healthz"] = (200, [], b"")
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
-    """Answers with what was prepared for the path."""
+    """Sends the prepared response of the path."""
     if scope["type"] == "lifespan":
         while True:
             message = await receive()
             await send({"type": f"{message['type']}.complete"})
             if message["type"] == "lifespan.shutdown":
                 return
-    status, headers, body = ANSWERS[scope["path"]]
+    status, headers, body = RESPONSES[scope["path"]]
     if scope["method"] != "GET":
         while (await receive()).get("more_body", False):
             pass

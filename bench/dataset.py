@@ -1,7 +1,7 @@
-"""Datasets of any size, made fast: `python -m bench.dataset 1000000 --database-url …`.
+"""Creates datasets of any size quickly: `python -m bench.dataset 1000000 --database-url …`.
 
-The same size gives the same rows, on both databases. Rows go in past the product's operations, in bulk, with the
-indexes made afterwards; counts and search indexes are then built as a migration would build them.
+The same size always gives the same rows, on both databases. The rows are inserted in bulk, without the product's
+operations, and the indexes are created afterwards; counters and search indexes are built as a migration builds them.
 """
 
 import argparse
@@ -37,7 +37,7 @@ FAULTS = ("drops packets", "is slow", "refuses sign-in", "shows errors", "stops 
 CAUSES = ("after the update", "since the move", "under load", "in the morning", "for some people", "without a pattern")
 ONSETS, VOWELS = "bdfgklmnprstvz", "aeiou"
 MATCHES = 40
-"""How many issues mention one site: so a search for a site finds as much in a small dataset as in a large one."""
+"""How many issues mention one site. So a search for a site finds as many in a small dataset as in a large one."""
 
 TABLES = {
     "companies": "company_id name name_key archived created_at updated_at",
@@ -47,7 +47,7 @@ TABLES = {
 
 
 class Size(NamedTuple):
-    """How much of everything a number of assignments comes with."""
+    """How many rows of each kind a dataset with this number of assignments has."""
 
     assignments: int
 
@@ -65,7 +65,7 @@ class Size(NamedTuple):
 
 
 def site(number: int) -> str:
-    """An invented place of six letters."""
+    """Returns an invented place name of six letters."""
     letters = ""
     for _ in range(3):
         number, onset = divmod(number, len(ONSETS))
@@ -75,24 +75,24 @@ def site(number: int) -> str:
 
 
 def scattered(number: int, size: int) -> int:
-    """Another number below `size`, far from its neighbours', and always the same."""
+    """Returns another number below `size`, always the same one, and far from those of the neighbouring numbers."""
     return (number * 2_654_435_761 + 40_503) % 4_294_967_291 % size
 
 
 def company_name(number: int) -> str:
-    """The name of a company."""
+    """Returns the name of a company."""
     words = ("Works", "Foods", "Clinic", "Logistics", "Legal", "Studio", "Farms")
     return f"{site(number * 37 % 342_999)} {words[number % 7]} {number}"
 
 
 def issue_name(number: int) -> str:
-    """The name of an issue: by name, neighbours are far apart."""
+    """Returns the name of an issue. Issues with neighbouring numbers are far apart in the order of names."""
     spread = scattered(number, 2**31)
     return f"{THINGS[spread % 9]} {FAULTS[spread // 9 % 7]} {number}"
 
 
 def rows(size: Size, table: str) -> Iterator[tuple[Any, ...]]:
-    """The rows of a table, instants as datetimes."""
+    """Returns the rows of a table; times are datetimes."""
     if table == "companies":
         for number in range(1, size.companies + 1):
             name = company_name(number)
@@ -106,9 +106,9 @@ def rows(size: Size, table: str) -> Iterator[tuple[Any, ...]]:
             description = (
                 f"Reported by {place}: it {FAULTS[spread // 7 % 7]} {CAUSES[spread % 6]}, seen {spread % 97} times."
             )
-            held = mask(STATUSES[scattered(member, 6)] for member in range(3 * number - 2, 3 * number + 1))
+            statuses = mask(STATUSES[scattered(member, 6)] for member in range(3 * number - 2, 3 * number + 1))
             updated = at + timedelta(hours=spread % 700)
-            yield number, name, key(name), description, key(description), 1, held, at, updated
+            yield number, name, key(name), description, key(description), 1, statuses, at, updated
     else:
         number = 0
         for issue in range(1, size.issues + 1):
@@ -116,9 +116,9 @@ def rows(size: Size, table: str) -> Iterator[tuple[Any, ...]]:
             at = START + timedelta(seconds=issue * 60)
             issue_key = key(issue_name(issue))
             first, step = spread % size.companies, 1 + spread // size.companies % (size.companies // 3)
-            for turn in range(3):
+            for position in range(3):
                 number += 1
-                company = (first + turn * step) % size.companies + 1
+                company = (first + position * step) % size.companies + 1
                 status = STATUSES[scattered(number, 6)]
                 yield number, issue, company, issue_key, status.value, at, at + timedelta(hours=spread % 700)
 
@@ -144,7 +144,7 @@ COUNTERS = (
 
 
 def fill(database_url: str, assignments: int, events_each: int) -> None:
-    """Fills a migrated database. Events: so many status changes for each assignment."""
+    """Migrates and fills an empty database. `events_each` is the number of status changes of each assignment."""
     size = Size(assignments)
     database = Database(Settings(database_url=database_url))
     migrate.upgrade(database)
@@ -161,17 +161,17 @@ def _fill_sqlite(path: str, size: Size, events_each: int) -> None:
         return value.isoformat(timespec="microseconds") if isinstance(value, datetime) else value
 
     connection = sqlite3.connect(path, isolation_level=None)
-    # A file that was not finished is thrown away, so nothing is written twice to be able to go back.
+    # An unfinished file is deleted, so no journal for a rollback is needed.
     connection.execute("PRAGMA journal_mode=OFF")
     connection.execute("PRAGMA synchronous=OFF")
     connection.execute("PRAGMA cache_size=-500000")
     connection.execute("PRAGMA temp_store=MEMORY")
-    made = connection.execute(
+    created_later = connection.execute(
         "SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL AND type IN ('index', 'trigger')"
         " AND tbl_name IN ('companies', 'issues', 'assignments', 'events')"
     ).fetchall()
     connection.execute("BEGIN")
-    for kind, name, _ in made:
+    for kind, name, _ in created_later:
         connection.execute(f"DROP {kind} {name}")
     for table, columns in TABLES.items():
         names = columns.split()
@@ -187,7 +187,7 @@ def _fill_sqlite(path: str, size: Size, events_each: int) -> None:
             " SELECT n FROM t) turn",
         )
     )
-    for _kind, _name, sql in sorted(made, key=lambda found: found[0]):
+    for _kind, _name, sql in sorted(created_later, key=lambda entry: entry[0]):
         connection.execute(sql)
     connection.execute("INSERT INTO issue_search (issue_search) VALUES ('rebuild')")
     for statement in COUNTERS:
@@ -202,11 +202,11 @@ def _fill_postgresql(database_url: str, size: Size, events_each: int) -> None:
     with psycopg.connect(database_url) as connection:
         connection.execute("SET synchronous_commit = off")
         connection.execute("SET maintenance_work_mem = '512MB'")
-        made = connection.execute(
+        indexes = connection.execute(
             "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public' AND indexname LIKE 'ix\\_%'"
             " AND tablename IN ('companies', 'issues', 'assignments', 'events')"
         ).fetchall()
-        for name, _ in made:
+        for name, _ in indexes:
             connection.execute(f'DROP INDEX "{name}"')  # type: ignore[arg-type]
         connection.execute("SET session_replication_role = replica")
         for table, columns in TABLES.items():
@@ -230,22 +230,22 @@ def _fill_postgresql(database_url: str, size: Size, events_each: int) -> None:
         connection.execute("SET session_replication_role = DEFAULT")
         for statement in COUNTERS:
             connection.execute(statement)
-        for _, definition in made:
+        for _, definition in indexes:
             connection.execute(definition)
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute("VACUUM ANALYZE")
 
 
 def main() -> None:
-    """Fills the database of a URL, and says how long it took."""
+    """Fills the database with the given URL and prints how long it took."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("assignments", type=int)
     parser.add_argument("--events-each", type=int, default=1, help="events for each assignment")
     parser.add_argument("--database-url", required=True)
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     started = time.monotonic()
-    fill(given.database_url, given.assignments, given.events_each)
-    print(f"{given.assignments:,} assignments in {time.monotonic() - started:.0f} s")
+    fill(arguments.database_url, arguments.assignments, arguments.events_each)
+    print(f"{arguments.assignments:,} assignments in {time.monotonic() - started:.0f} s")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""The load: wrk in a process of its own on another core, with requests prepared beforehand.
+"""The load generator: wrk in a separate process on another core, with requests that are prepared beforehand.
 
-wrk runs no script while it measures one repeated request; only a round of different ones asks it for the next.
+With a single repeated request wrk runs no script while it measures; it calls one only to take the next of several.
 """
 
 import http.client
@@ -25,27 +25,28 @@ class Request(NamedTuple):
 
 
 class Result(NamedTuple):
-    """What a round of load brought."""
+    """The result of one round of load."""
 
     per_second: float
     requests: int
 
 
-class Answered(NamedTuple):
-    """One answer, in full."""
+class Response(NamedTuple):
+    """One complete response. The names of its headers are in lower case."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
 
 
-def ask(url: str, request: Request, headers: Mapping[str, str]) -> Answered:
-    """Sends one request on a connection of its own."""
+def send(url: str, request: Request, headers: Mapping[str, str]) -> Response:
+    """Sends one request on a connection of its own and returns the response."""
     connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)
     try:
         connection.request(request.method, request.path, request.body.encode() or None, dict(headers))
-        answer = connection.getresponse()
-        return Answered(answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read())
+        received = connection.getresponse()
+        headers_received = {name.lower(): value for name, value in received.getheaders()}
+        return Response(received.status, headers_received, received.read())
     finally:
         connection.close()
 
@@ -60,11 +61,11 @@ def load(
     expected: int = 200,
     alike: bool = True,
 ) -> Result:
-    """Sends the requests round and round for so long. Fails when an answer is not what it must be.
+    """Sends the requests repeatedly for this many seconds. Fails when a response does not have the expected status.
 
-    Not `alike`: each has a header of its own, so that no two are the same.
+    Unless `alike`, each request has a header with a value of its own, so that no two are the same.
     """
-    first = ask(url, requests[0], headers)
+    first = send(url, requests[0], headers)
     assert first.status == expected, f"{requests[0]}: {first.status} {first.body[:300]!r}"
     with tempfile.TemporaryDirectory(prefix="issue-tracker-bench-") as folder:
         script, list_ = Path(folder) / "load.lua", Path(folder) / "requests"
@@ -80,9 +81,9 @@ def load(
         pinned = ["taskset", "-c", str(LOAD_CORE)] if shutil.which("taskset") else []
         options = ["-t1", f"-c{connections}", f"-d{seconds:.0f}s", "--timeout", "30s", "-s", str(script)]
         done = subprocess.run([*pinned, "wrk", *options, url], check=True, capture_output=True, text=True)
-    told = json.loads(done.stdout.rsplit("RESULT ", 1)[1])
-    assert told["failed"] == 0 and told["requests"] > 0, f"{requests[0]}: {told}"
-    return Result(told["requests"] / told["seconds"], told["requests"])
+    counts = json.loads(done.stdout.rsplit("RESULT ", 1)[1])
+    assert counts["failed"] == 0 and counts["requests"] > 0, f"{requests[0]}: {counts}"
+    return Result(counts["requests"] / counts["seconds"], counts["requests"])
 
 
 def _text(value: str) -> str:

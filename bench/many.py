@@ -7,18 +7,18 @@ from itertools import cycle
 import msgspec
 
 from bench.dataset import STATUSES, company_name
+from bench.effort import JSON, WHOLE, Effort
 from bench.load import Request
 from bench.measures import Client, Row, latencies
 from bench.processes import product
-from bench.rows import JSON, WHOLE, Effort
 from bench.scene import Scene, matrix_scene, members, status_changes
 
 
 def matrix(effort: Effort) -> Iterator[Row]:
-    """The matrix of 300 issues and 60 companies against the JSON list of the same data."""
+    """Compares the matrix of 300 issues and 60 companies with the JSON list of the same data."""
     scene = matrix_scene()
     with product(scene.database_url) as ours:
-        # The page as a browser asks for it, which gets it compressed.
+        # The page as a browser requests it, which is compressed.
         browser = {"Accept": "text/html", "Accept-Encoding": "gzip", "Sec-Fetch-Site": "same-origin"}
         clients = [Client(ours.url, {**scene.headers, **more}) for more in (browser, {"Accept": "application/json"})]
         count = max(20, effort.samples // 5)
@@ -38,11 +38,11 @@ def matrix(effort: Effort) -> Iterator[Row]:
 
 
 def _bulk(client: Client, scene: Scene, effort: Effort) -> Row:
-    """60 companies of one issue at once, against one after the other."""
+    """Compares changing 60 companies of one issue in one request with one request each."""
     name = members(scene, 1)[0][0]
     companies = [company_name(number) for number in range(1, 61)]
 
-    def at_once(turn: int) -> float:
+    def in_bulk(turn: int) -> float:
         body = {"issue_name": name, "status": STATUSES[turn % 5].value}
         return client.milliseconds(Request("POST", "/api/issues/status/bulk", msgspec.json.encode(body).decode()))
 
@@ -55,7 +55,7 @@ def _bulk(client: Client, scene: Scene, effort: Effort) -> Row:
             for body in bodies
         )
 
-    pairs = [(at_once(2 * turn), singly(2 * turn + 1)) for turn in range(max(10, effort.samples // 10))]
+    pairs = [(in_bulk(2 * turn), singly(2 * turn + 1)) for turn in range(max(10, effort.samples // 10))]
     bulk, single = (statistics.median(times) for times in zip(*pairs, strict=True))
     figures = f"bulk {bulk:.1f} ms · singly {single:.1f} ms"
     return Row("60 statuses of one issue, bulk ÷ singly", figures, f"{bulk / single:.2f}", "")

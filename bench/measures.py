@@ -1,4 +1,4 @@
-"""How numbers are taken: sides of a pair in turn, several rounds, medians; latencies one request at a time."""
+"""How the figures are measured: both sides alternately, several rounds, medians; latencies one request at a time."""
 
 import os
 import socket
@@ -16,7 +16,7 @@ from bench.processes import LOAD_CORE
 
 
 class Row(NamedTuple):
-    """A line of the table: what was measured, each side's figure, and the ratio with its target."""
+    """A row of the table: what was measured, the figure of each side, and the ratio with its target."""
 
     name: str
     figures: str
@@ -24,19 +24,19 @@ class Row(NamedTuple):
     target: str = ""
 
 
-def in_turn(sides: Sequence[Callable[[], float]], rounds: int) -> list[float]:
-    """The median of each side, measured alternately, so that what disturbs the machine disturbs all of them."""
-    found: list[list[float]] = [[] for _ in sides]
-    for turn in range(rounds):
+def measure_alternately(sides: Sequence[Callable[[], float]], rounds: int) -> list[float]:
+    """Returns the median of each side. The sides alternate, so a disturbance of the machine affects all of them."""
+    measured: list[list[float]] = [[] for _ in sides]
+    for round_ in range(rounds):
         for place in range(len(sides)):
-            side = (place + turn) % len(sides)
-            found[side].append(sides[side]())
-    return [statistics.median(values) for values in found]
+            side = (place + round_) % len(sides)
+            measured[side].append(sides[side]())
+    return [statistics.median(values) for values in measured]
 
 
 def compare(name: str, labels: Sequence[str], sides: Sequence[Callable[[], float]], rounds: int, target: str) -> Row:
-    """The first side against each of the others, by what it does in a second."""
-    medians = in_turn(sides, rounds)
+    """Compares the first side with each of the others, by operations per second."""
+    medians = measure_alternately(sides, rounds)
     figures = " · ".join(f"{label} {value:,.0f}/s" for label, value in zip(labels, medians, strict=True))
     ratios = " · ".join(
         f"÷ {label} {medians[0] / value:.3g}" for label, value in zip(labels[1:], medians[1:], strict=True)
@@ -46,7 +46,7 @@ def compare(name: str, labels: Sequence[str], sides: Sequence[Callable[[], float
 
 @contextmanager
 def on_the_load_core() -> Iterator[None]:
-    """Requests of this process come from the core of the load, as wrk's do, and not from the server's."""
+    """Runs this process on the core of the load generator, like wrk, and not on the core of the server."""
     if not hasattr(os, "sched_setaffinity"):
         yield
         return
@@ -59,7 +59,7 @@ def on_the_load_core() -> Iterator[None]:
 
 
 class Client:
-    """One connection that sends one request after the other, and takes little time itself."""
+    """One connection that sends requests one after the other, with little overhead of its own."""
 
     def __init__(self, url: str, headers: Mapping[str, str]) -> None:
         address = urlsplit(url)
@@ -69,36 +69,36 @@ class Client:
         self._headers = {"Host": address.netloc, **headers}
 
     def milliseconds(self, request: Request) -> float:
-        """How long the answer took, all of it; it must be a good one."""
+        """Returns how long the complete response took. Fails unless it is a 200."""
         return self.exchange(request)[0]
 
     def exchange(self, request: Request, etag: str | None = None, expected: int = 200) -> tuple[float, str]:
-        """The time in milliseconds and the ETag of the answer, which must be as expected."""
+        """Returns the time in milliseconds and the ETag of the response. Fails unless it has the expected status."""
         body = request.body.encode()
         headers = self._headers | ({} if etag is None else {"If-None-Match": etag})
         if body:
             headers |= {"Content-Length": str(len(body))}
         head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         text = f"{request.method} {request.path} HTTP/1.1\r\n{head}\r\n".encode() + body
-        answer = _Answer()
+        response = _Response()
         started = time.perf_counter()
         self._socket.sendall(text)
-        while not answer.complete:
+        while not response.complete:
             piece = self._socket.recv(1 << 20)
-            assert piece, f"{request}: the server hung up"
-            answer.parser.feed_data(piece)
+            assert piece, f"{request}: the server closed the connection"
+            response.parser.feed_data(piece)
         took = (time.perf_counter() - started) * 1000
-        status = answer.parser.get_status_code()
+        status = response.parser.get_status_code()
         assert status == expected, f"{request}: {status}"
-        return took, answer.etag
+        return took, response.etag
 
     def close(self) -> None:
-        """Hangs up."""
+        """Closes the connection."""
         self._socket.close()
 
 
-class _Answer:
-    """What httptools tells of an answer while it comes."""
+class _Response:
+    """The callbacks for httptools while a response arrives."""
 
     def __init__(self) -> None:
         self.parser = httptools.HttpResponseParser(self)
@@ -116,14 +116,14 @@ class _Answer:
 def latencies(
     clients: Sequence[Client], requests: Sequence[Sequence[Request]], between: Callable[[], None] = lambda: None
 ) -> list[float]:
-    """Each client's median over its own requests, the clients taking turns request by request.
+    """Returns each client's median in milliseconds over its own requests. The clients alternate after each request.
 
-    The first half is not counted: it finds the caches as they are.
+    `between` runs before each pair of requests. The first half is not counted: it warms the caches.
     """
-    found: list[list[float]] = [[] for _ in clients]
+    measured: list[list[float]] = [[] for _ in clients]
     with on_the_load_core():
         for together in zip(*requests, strict=True):
             between()
-            for client, request, times in zip(clients, together, found, strict=True):
+            for client, request, times in zip(clients, together, measured, strict=True):
                 times.append(client.milliseconds(request))
-    return [statistics.median(times[len(times) // 2 :]) for times in found]
+    return [statistics.median(times[len(times) // 2 :]) for times in measured]

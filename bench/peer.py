@@ -1,8 +1,8 @@
-"""The peer: the same schema and answers, written as the field does it by default.
+"""The peer: the same schema and the same responses, written in the usual way for comparison.
 
-FastAPI, Pydantic, async SQLAlchemy ORM with selectinload, aiosqlite. Sessions are looked up
-by the hash of the cookie, totals are counted, changes are durable and recorded, as in the product. What the product
-checks beyond (CSRF excepted) is left out, which is in the peer's favour.
+It uses FastAPI, Pydantic, the async SQLAlchemy ORM with selectinload, and aiosqlite. As in the product, sessions are
+found by the hash of the cookie, totals are counted, and changes are durable and recorded. Except for CSRF it leaves
+out the product's other checks, which favours the peer.
 """
 
 import hashlib
@@ -194,7 +194,7 @@ Database = Annotated[AsyncSession, Depends(database)]
 
 
 async def signed_in(db: Database, issue_tracker_session: Annotated[str | None, Cookie()] = None) -> User:
-    """The user behind the cookie: the same rule as the product's."""
+    """Returns the user of the session, by the same rule as the product."""
     token_hash = hashlib.sha256((issue_tracker_session or "").encode()).digest()
     found = await db.scalar(select(SignIn).options(joinedload(SignIn.user)).where(SignIn.token_hash == token_hash))
     at = datetime.now(UTC)
@@ -216,7 +216,7 @@ async def list_issues(
     status: str | None = None,
     companyName: str | None = None,
 ) -> IssueList:
-    """A page of issues by name, each with its (matching) assignments."""
+    """Returns a page of issues by name, each with its matching assignments."""
     if status is None and companyName is None:
         query = select(Issue).order_by(Issue.name_key, Issue.issue_id).limit(limit)
         query = query.options(selectinload(Issue.assignments).joinedload(Assignment.company, innerjoin=True))
@@ -246,7 +246,7 @@ async def set_status(
     issue_tracker_session: Annotated[str, Cookie()],
     x_csrf_token: Annotated[str, Header()] = "",
 ) -> Changed:
-    """Sets the status of an assigned company, and records it."""
+    """Sets the status of an assigned company and records the change."""
     csrf = hmac.new(issue_tracker_session.encode(), b"issue-tracker csrf", hashlib.sha256).hexdigest()
     if not hmac.compare_digest(csrf, x_csrf_token):
         raise HTTPException(403)

@@ -1,4 +1,4 @@
-"""The processes of a run: each started on the cores it belongs to, and stopped by its own number."""
+"""The processes of a run: each is pinned to its cores, and stopped by its process id."""
 
 import os
 import shutil
@@ -17,14 +17,14 @@ ROOT = Path(__file__).parent.parent
 
 
 def free_port() -> int:
-    """A TCP port on loopback that nobody listens on."""
+    """Returns a free TCP port on loopback."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 class Served:
-    """A server under measurement."""
+    """A running server that is measured."""
 
     def __init__(self, process: subprocess.Popen[bytes], port: int, seconds: float) -> None:
         self.process = process
@@ -33,7 +33,7 @@ class Served:
         self.seconds_to_first_answer = seconds
 
     def memory(self, field: str = "VmRSS") -> float:
-        """Megabytes: VmRSS now, VmHWM at most so far."""
+        """Returns the memory in MiB: `VmRSS` at present, `VmHWM` the maximum so far."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         return int(status.split(f"{field}:")[1].split()[0]) / 1024
 
@@ -47,7 +47,7 @@ def serving(
     cores: Sequence[int] = (SERVER_CORE,),
     log: Path | None = None,
 ) -> Iterator[Served]:
-    """Runs a server until the block ends, pinned to these cores; what it logs goes to the file."""
+    """Runs a server until the block ends, pinned to these cores. Its log goes to the file."""
     taskset = ["taskset", "-c", ",".join(map(str, cores))] if shutil.which("taskset") else []
     path = f"{ROOT / 'src'}{os.pathsep}{ROOT}"
     started = time.monotonic()
@@ -71,12 +71,12 @@ def serving(
 
 
 def _environment() -> dict[str, str]:
-    """This process's, but compiled modules are kept, as an installed package has them: a start is measured warm."""
+    """This process's environment. Compiled modules are stored, as in an installed package, so that starts are warm."""
     return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def _wait(process: subprocess.Popen[bytes], port: int) -> None:
-    """Returns as soon as the server answers a request, whatever it answers."""
+    """Waits until the server responds to a request, with any status."""
     deadline = time.monotonic() + 60
     while True:
         assert process.poll() is None, f"the server ended: {process.args!r}"
@@ -92,7 +92,7 @@ def _wait(process: subprocess.Popen[bytes], port: int) -> None:
 
 @contextmanager
 def product(database_url: str, *, workers: int = 1, cores: Sequence[int] = (SERVER_CORE,)) -> Iterator[Served]:
-    """The product, as `issue-tracker serve` runs it."""
+    """Runs the product as `issue-tracker serve` does."""
     port = free_port()
     command = ["bench.alone", "serve", "--port", str(port), "--workers", str(workers)]
     with serving(command, port, {"ISSUE_TRACKER_DATABASE_URL": database_url}, cores=cores, log=LOG) as served:
@@ -100,15 +100,15 @@ def product(database_url: str, *, workers: int = 1, cores: Sequence[int] = (SERV
 
 
 LOG = Path("build/bench/servers.log")
-"""What the servers of a run wrote."""
+"""The log of the servers of a run."""
 
 UVICORN_FLAGS = ("--log-level", "warning", "--no-access-log", "--no-server-header", "--no-proxy-headers")
-"""As the product's own `serve` has them."""
+"""The same options as in the product's own `serve`."""
 
 
 @contextmanager
 def uvicorn(application: str, environment: Mapping[str, str]) -> Iterator[Served]:
-    """Another application on the same server."""
+    """Runs another application on the same server program."""
     port = free_port()
     with serving(["uvicorn", application, "--port", str(port), *UVICORN_FLAGS], port, environment, log=LOG) as served:
         yield served

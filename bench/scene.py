@@ -1,4 +1,4 @@
-"""What a measurement needs in a dataset: somebody who is signed in, and requests about rows that exist."""
+"""What a measurement needs in a dataset: a signed-in technician, and requests about existing rows."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -31,7 +31,7 @@ EMAIL, PASSWORD = "bench@helpdesk.example", "a long enough password"
 
 
 class Scene(NamedTuple):
-    """A database to measure on, and the headers of a technician who is signed in to it."""
+    """A database to measure on, and the headers of a signed-in technician."""
 
     database_url: str
     headers: Mapping[str, str]
@@ -43,7 +43,7 @@ class Scene(NamedTuple):
 
 
 def embedded(assignments: int, events_each: int = 1) -> Scene:
-    """A SQLite dataset, kept in a file between runs while the schema stays the same."""
+    """Returns a SQLite dataset. Its file is reused by later runs until the schema changes."""
     path = FOLDER / f"{assignments}-{events_each}-{migrate.head()}.db"
     if not path.exists():
         FOLDER.mkdir(parents=True, exist_ok=True)
@@ -57,25 +57,25 @@ def embedded(assignments: int, events_each: int = 1) -> Scene:
 
 
 def signed_in(database_url: str) -> Scene:
-    """Signs a technician in, past the product's throttle."""
+    """Creates a session for a technician directly in the database."""
     settings = Settings(database_url=database_url)
     database = Database(settings)
     at = now()
     with database.write() as tx:
-        found = tx.execute(select(users.c.user_id).where(users.c.email == EMAIL)).scalar_one_or_none()
-        if found is None:
+        user_id = tx.execute(select(users.c.user_id).where(users.c.email == EMAIL)).scalar_one_or_none()
+        if user_id is None:
             hashed = hash_password(PASSWORD)
             actor = command_line("bench")
-            found = create_user(
+            user_id = create_user(
                 tx, actor, Email(EMAIL), DisplayName("Bench Technician"), Role.TECHNICIAN, hashed
             ).user_id
-        token, _ = start_session(tx, settings, found, "127.0.0.1", "bench", at)
+        token, _ = start_session(tx, settings, user_id, "127.0.0.1", "bench", at)
     database.close()
     return Scene(database_url, {"Cookie": f"issue_tracker_session={token}", "X-CSRF-Token": csrf_token(token)})
 
 
 def members(scene: Scene, count: int) -> list[tuple[str, str, Status]]:
-    """Issue name, company name and status of assignments of so many different issues."""
+    """Returns issue name, company name and status of one assignment each of `count` different issues."""
     database = Database(Settings(database_url=scene.database_url))
     query = (
         select(issues.c.name, companies.c.name, assignments.c.status)
@@ -91,9 +91,10 @@ def members(scene: Scene, count: int) -> list[tuple[str, str, Status]]:
 
 
 def status_changes(scene: Scene, count: int = 1500) -> list[Request]:
-    """Changes that all change something, as often as they are sent round: each issue goes through all statuses.
+    """Returns requests each of which changes a status, however often the list is repeated: it visits all statuses.
 
-    From where the issues are now, so to be asked for anew before each round: what was sent already changes nothing.
+    They start from the present statuses. Call this again before each round: a request from the middle of the list
+    would change nothing.
     """
     found = members(scene, count)
     return [
@@ -110,7 +111,7 @@ def _change(issue: str, company: str, status: str) -> str:
 
 
 def matrix_scene() -> Scene:
-    """300 issues that all 60 companies have, on SQLite."""
+    """Returns a SQLite dataset of 300 issues, each with all 60 companies."""
     path = FOLDER / f"matrix-300-{migrate.head()}.db"
     if not path.exists():
         FOLDER.mkdir(parents=True, exist_ok=True)
@@ -122,15 +123,15 @@ def matrix_scene() -> Scene:
         with database.write() as tx:
             create_missing_companies(tx, actor, names)
             for number in range(300):
-                wanted = [NewAssignment(name, STATUSES[(number + place) % 6]) for place, name in enumerate(names)]
-                create_issue(tx, actor, Name(issue_name(number)), f"Fault {number}", wanted)
+                members = [NewAssignment(name, STATUSES[(number + place) % 6]) for place, name in enumerate(names)]
+                create_issue(tx, actor, Name(issue_name(number)), f"Fault {number}", members)
         database.close()
     return signed_in(f"sqlite:///{path}")
 
 
 @contextmanager
 def server_database(assignments: int) -> Iterator[Scene]:
-    """A PostgreSQL dataset, in a cluster of its own that is durable as by default."""
+    """Provides a PostgreSQL dataset, in a cluster of its own with PostgreSQL's default durability."""
     cluster = Cluster(durable=True)
     try:
         cluster.start()
@@ -142,7 +143,7 @@ def server_database(assignments: int) -> Iterator[Scene]:
 
 
 def changes_made(scene: Scene) -> int:
-    """How many events there are: every change that changed something wrote one."""
+    """Returns the number of events: every effective change has written one."""
     database = Database(Settings(database_url=scene.database_url))
     with database.read() as tx:
         last = last_event_id(tx)

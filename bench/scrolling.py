@@ -1,6 +1,6 @@
-"""Does the matrix of 300 issues × 60 companies scroll without long tasks, as Chromium reports them?
+"""Measures whether the matrix of 300 issues × 60 companies scrolls without long tasks, as Chromium reports them.
 
-A long task keeps the page from answering for more than 50 ms. The target is none.
+A long task blocks the page for more than 50 ms. The target is none.
 """
 
 import shutil
@@ -12,8 +12,8 @@ from playwright.sync_api import Page, sync_playwright
 from tests.server import Server, serving
 from tests.world import Clock, World
 
+from bench.effort import Effort
 from bench.measures import Row
-from bench.rows import Effort
 from issue_tracker.settings import Settings
 from issue_tracker.status import Status
 
@@ -27,7 +27,7 @@ WATCH = """() => {
 
 
 def scrolling(_: Effort) -> Iterator[Row]:
-    """The long tasks of one pass over the whole matrix."""
+    """Yields the long tasks of one pass over the whole matrix."""
     with (
         tempfile.TemporaryDirectory() as folder,
         serving(Settings(database_url=f"sqlite:///{Path(folder)}/matrix.db", log_level="error")) as server,
@@ -51,7 +51,7 @@ def scrolling(_: Effort) -> Iterator[Row]:
 
 
 def fill(server: Server) -> str:
-    """Every company in every issue; gives a session to look at it."""
+    """Assigns every company to every issue. Returns the token of a session."""
     world = World(server, Clock())
     names = list(world.given_companies(*(f"Company {number:02} of the north" for number in range(COMPANIES))))
     statuses = list(Status)
@@ -62,7 +62,7 @@ def fill(server: Server) -> str:
 
 
 def scroll(page: Page) -> list[int]:
-    """Down through every row, to the right, and back up in leaps; the long tasks on the way, in milliseconds."""
+    """Scrolls down through every row, to the right, and back up in large steps. Returns the long tasks in ms."""
     page.evaluate(WATCH)
     page.locator(".matrix-frame").hover()
     for across, down, times in ((0, 160, 60), (120, 0, 15), (0, -800, 15)):

@@ -1,4 +1,4 @@
-"""A script that changes statuses through `sqlite3` alone: the same statements and commits, and nothing else.
+"""Changes statuses with `sqlite3` alone: the same statements and commits as the product, and nothing else.
 
 `python -m bench.writes_alone FILE SECONDS` prints changes per second.
 """
@@ -23,7 +23,7 @@ EVENT = (
 
 
 def change(connection: sqlite3.Connection, token_hash: bytes, issue_key: str, company_key: str, turn: int) -> None:
-    """One status change, durable when it returns."""
+    """Makes one status change, which is durable when the function returns."""
     connection.execute("BEGIN")
     connection.execute(SESSION, (token_hash,)).fetchone()
     connection.execute("COMMIT")
@@ -66,7 +66,7 @@ TOUCH = (
 
 
 def main() -> None:
-    """Changes one assignment of each of 1,500 issues, round and round."""
+    """Changes one assignment of each of 1,500 issues, repeatedly, until the time is over."""
     path, seconds = sys.argv[1], float(sys.argv[2])
     connection = sqlite3.connect(path, isolation_level=None, timeout=10)
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "temp_store=MEMORY"):
