@@ -6,9 +6,9 @@ from typing import TypeVar
 import httpx
 
 from issue_tracker_client.steps import (
-    Alone,
     Close,
     Done,
+    Exclusive,
     Failure,
     Now,
     Outcome,
@@ -69,6 +69,6 @@ class Script:
                 self.now += seconds
             case Now():
                 return self.now
-            case Alone(plan):
+            case Exclusive(plan):
                 self.run(plan)
         return None

@@ -6,10 +6,10 @@ import pytest
 
 from issue_tracker_client import Misuse, NotSignedIn, Retries, Tracker, UnexpectedAnswer, Unreachable
 from issue_tracker_client.session import Session
-from issue_tracker_client.steps import Alone, Plan, Reply, Request, Send
+from issue_tracker_client.steps import Exclusive, Plan, Reply, Request, Send
 from tests.client.scripted import LOST, Script, reply, signed_in
 
-S = TypeVar("S", Alone, Send)
+S = TypeVar("S", Exclusive, Send)
 GET, PUT = Request("GET", "/api/issues"), Request("PUT", "/api/issues/status")
 
 
@@ -52,7 +52,7 @@ def test_of_two_requests_that_met_the_same_end_one_signs_in() -> None:
     for plan in plans:
         reached(plan, Send, None)
     script = Script(reply(200, signed_in("c2")))
-    for renewal in [reached(plan, Alone, reply(401)) for plan in plans]:
+    for renewal in [reached(plan, Exclusive, reply(401)) for plan in plans]:
         script.run(renewal.plan)
     assert len(script.sent) == 1
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Closes what has been resolved for some days. Run it from cron: it prints only what goes wrong.
+"""Closes assignments that have been resolved for some days. Run it from cron: it prints only errors.
 
-Safe to run twice and at any time: a company whose status moved in between is left alone, because bulk
-closes only those that still are resolved.
+It is safe to run it twice and at any time: a company whose status changes in the meantime is skipped, because the
+bulk change closes only companies that are still resolved.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from issue_tracker_client import Tracker, TrackerError
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Close what has been resolved for some days.")
+    parser = argparse.ArgumentParser(description="Close assignments that have been resolved for some days.")
     parser.add_argument("--days", type=float, default=7)
     since = datetime.now(UTC) - timedelta(days=parser.parse_args().days)
     token = Path(os.environ["ITCTL_TOKEN_FILE"]).read_text(encoding="utf-8").strip()
@@ -29,7 +29,7 @@ def main() -> int:
 
 
 def close_resolved(tracker: Tracker, since: datetime) -> None:
-    """Close every assignment that was resolved before `since`, an issue at a time."""
+    """Closes every assignment that was resolved before `since`, one issue at a time."""
     for issue in tracker.issues(status="resolved"):
         old = [one.company_name for one in issue.assignments if one.updated_at <= since]
         if old:

@@ -1,9 +1,9 @@
 #!/bin/sh
 # A notification command for Icinga and Nagios: a problem opens the issue for the host's customer, an acknowledgement
-# puts it in progress, a recovery resolves it. See notify_tracker.conf for how Icinga 2 is told of it.
+# puts it in progress, a recovery resolves it. notify_tracker.conf is the configuration for Icinga 2.
 #
 # Environment: NOTIFICATIONTYPE, HOSTNAME, SERVICEDESC (none for a host), STATE, OUTPUT, COMPANY, and ITCTL_URL with
-# ITCTL_TOKEN_FILE. Without COMPANY (a host that belongs to no customer) it does nothing.
+# ITCTL_TOKEN_FILE. Without COMPANY (the host belongs to no customer) it does nothing.
 set -eu
 [ -n "${COMPANY:-}" ] || exit 0
 
@@ -15,7 +15,7 @@ case ${NOTIFICATIONTYPE:?} in
 esac
 
 issue="${SERVICEDESC:-Host down} on ${HOSTNAME:?}"
-# A note has at most 2,000 characters; printf counts bytes, and iconv drops a character that was cut in two.
+# A note has at most 2,000 characters. printf counts bytes; iconv drops a character that was cut in the middle.
 note=$(printf '%.2000s' "${STATE:-}: ${OUTPUT:-}" | iconv -c -f UTF-8 -t UTF-8 2>/dev/null) || true
-# Nobody says it again (interval = 0), so try for as long as monitoring lets a hook run: Nagios for half a minute.
+# The notification is not repeated (interval = 0), so retry as long as monitoring lets a command run: 30 s in Nagios.
 exec itctl --patience 20 set --create "$issue" "$COMPANY" "$status" --note "$note"

@@ -1,4 +1,4 @@
-"""A client for the Issue Tracker: typed, blocking (`Tracker`) and async (`AsyncTracker`), safe to retry.
+"""A typed client for the Issue Tracker, blocking (`Tracker`) and async (`AsyncTracker`), which retries safely.
 
 with Tracker("https://tracker.example.org", token="itk_…") as tracker:
     tracker.set_status("Network degradation", "Acme Manufacturing", "resolved", note="Line replaced")

@@ -1,4 +1,4 @@
-"""One's own session, API tokens, and a way to the rest of the API: contract sections 3 and 9."""
+"""The session, API tokens, and any other operation of the API: contract sections 3 and 9."""
 
 import dataclasses
 from collections.abc import Iterable, Mapping
@@ -21,32 +21,33 @@ read_session = decoder(SignedIn)
 
 
 def who_am_i(session: Session) -> Plan[SignedIn]:
-    """Who is signed in, and until when. Refused with a token, which has no session."""
+    """Returns who is signed in, and until when. Refused for a token, which has no session."""
     return read_session((yield from session.perform(Request("GET", "/api/auth/session"))))
 
 
 def create_token(
     session: Session, name: str, *, scopes: Iterable[str] = ("read",), expires_at: datetime | None = None
 ) -> Plan[Token]:
-    """Make an API token of one's own; its secret is in `token`, this once. Scopes are `read` and `write`.
+    """Creates an API token for the signed-in user. Its secret is in `token`, and is never shown again.
 
-    Raises TokenLost when the answer with the secret was lost: the one to the next attempt has none.
+    Scopes are `read` and `write`. Raises TokenLost when the response with the secret was lost: the response to the
+    retry does not contain it.
     """
     given = {"name": name, "scopes": several("scopes", scopes), "expires_at": expires_at and expires_at.isoformat()}
     body = {field: value for field, value in given.items() if value is not None}
-    made = read_token((yield from session.perform(posted(TOKENS, body))))
-    if made.token is None:
-        raise TokenLost(made.id, made.name)
-    return made
+    created = read_token((yield from session.perform(posted(TOKENS, body))))
+    if created.token is None:
+        raise TokenLost(created.id, created.name)
+    return created
 
 
 def tokens(session: Session) -> Plan[Listing[Token]]:
-    """One's own tokens, without their secrets."""
+    """Returns the signed-in user's tokens, without their secrets."""
     return read_tokens((yield from session.perform(Request("GET", TOKENS))))
 
 
 def revoke_token(session: Session, token_id: int) -> Plan[None]:
-    """End a token: requests that carry it are refused from now on."""
+    """Revokes a token: the server refuses it from now on."""
     yield from session.execute(Request("DELETE", f"{TOKENS}/{token_id}"))
 
 
@@ -59,14 +60,14 @@ def call(
     body: object = None,
     idempotency_key: str | None = None,
 ) -> Plan[Any]:
-    """Any other operation of the API, such as `call("GET", "/api/webhooks")`: its JSON answer, None for a 204.
+    """Performs any operation of the API, such as `call("GET", "/api/webhooks")`. Returns its JSON, None for a 204.
 
-    Signed in, retried and refused like all others; the caller percent-encodes the `path`. Raises Misuse for a
-    path without a slash in front, and for an `idempotency_key` with anything but POST.
+    It authenticates, retries and raises like all other functions; the caller percent-encodes the `path`. Raises
+    Misuse for a path without a leading slash, and for an `idempotency_key` with any method but POST.
     """
     method = method.upper()
     if not path.startswith("/"):
-        raise Misuse(f"{path!r} is not a path: one begins with a slash")
+        raise Misuse(f"{path!r} is not a path: a path begins with a slash")
     if idempotency_key is not None and method != "POST":
         raise Misuse("only a POST takes an Idempotency-Key")
     if method == "POST":

@@ -1,4 +1,4 @@
-"""`AsyncTracker`: the client for asyncio. Carries out the steps of plans by awaiting."""
+"""`AsyncTracker`: the client for asyncio. Performs the steps of plans by awaiting."""
 
 import asyncio
 import time
@@ -16,9 +16,9 @@ from issue_tracker_client.exchange import built, failure, from_environment
 from issue_tracker_client.session import Options, Session
 from issue_tracker_client.sources import Source
 from issue_tracker_client.steps import (
-    Alone,
     Close,
     Done,
+    Exclusive,
     Failure,
     Now,
     Outcome,
@@ -38,7 +38,7 @@ T = TypeVar("T")
 def awaited(
     operation: Callable[Concatenate[Session, P], Plan[T]],
 ) -> Callable[Concatenate["AsyncTracker", P], Coroutine[Any, Any, T]]:
-    """The operation as a method that is awaited."""
+    """Turns the operation into a method that is awaited."""
 
     @wraps(operation)
     async def method(tracker: "AsyncTracker", /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -50,7 +50,7 @@ def awaited(
 def iterating(
     source: Callable[Concatenate[Session, P], Source[T]],
 ) -> Callable[Concatenate["AsyncTracker", P], AsyncGenerator[T, None]]:
-    """The source as a method that returns an async iterator."""
+    """Turns the source into a method that returns an async iterator."""
 
     @wraps(source)
     def method(tracker: "AsyncTracker", /, *args: P.args, **kwargs: P.kwargs) -> AsyncGenerator[T, None]:
@@ -60,9 +60,9 @@ def iterating(
 
 
 class AsyncTracker:
-    """One server, spoken to in one name. Use it as an async context manager; tasks may share it.
+    """A client of one server, for one account. Use it as an async context manager; tasks may share it.
 
-    `transport` replaces the network, for proxies of one's own and for tests. Leaving signs out again.
+    `transport` replaces httpx's network transport, for special proxies and for tests. Leaving the context signs out.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class AsyncTracker:
         self.session = Session(url, **options)
         with from_environment():
             self._http = httpx.AsyncClient(transport=transport)
-        self._alone = asyncio.Lock()
+        self._exclusive = asyncio.Lock()
 
     issues = iterating(on_issues.issues)
     poll_issues = awaited(on_issues.poll_issues)
@@ -104,21 +104,21 @@ class AsyncTracker:
         await self.close()
 
     async def close(self) -> None:
-        """End the session that this client began, and its connections."""
+        """Ends the session that this client started, and closes its connections."""
         try:
             await self.run(self.session.sign_out())
         finally:
             await self._http.aclose()
 
     async def run(self, plan: Plan[T]) -> T:
-        """Carry out a plan to its end."""
+        """Performs a plan and returns its result."""
         step = advance(plan, None)
         while not isinstance(step, Done):
-            step = advance(plan, await self._carry_out(step))
+            step = advance(plan, await self._perform(step))
         return step.value
 
     async def iterate(self, source: Source[T]) -> AsyncGenerator[T, None]:
-        """Batch by batch, as the iterator is used; letting go of it lets go of the source."""
+        """Iterates over a source and fetches each batch when it is needed. Closing the iterator closes the source."""
         try:
             while (batch := await self.run(source.more())) is not None:
                 for item in batch:
@@ -126,7 +126,7 @@ class AsyncTracker:
         finally:
             await self.run(source.done())
 
-    async def _carry_out(self, step: Step) -> object:
+    async def _perform(self, step: Step) -> object:
         match step:
             case Send():
                 return await self._send(step)
@@ -138,8 +138,8 @@ class AsyncTracker:
                 await asyncio.sleep(seconds)
             case Now():
                 return time.monotonic()
-            case Alone(plan):
-                async with self._alone:
+            case Exclusive(plan):
+                async with self._exclusive:
                     await self.run(plan)
         return None
 
@@ -154,7 +154,7 @@ class AsyncTracker:
 
 
 class Stream:
-    """An answer that is read as it comes."""
+    """A response that is read as it arrives."""
 
     def __init__(self, response: httpx.Response) -> None:
         self.response = response

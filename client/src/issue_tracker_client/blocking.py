@@ -1,4 +1,4 @@
-"""`Tracker`: the client for ordinary code. Carries out the steps of plans by blocking."""
+"""`Tracker`: the client for blocking code. Performs the steps of plans by blocking."""
 
 import threading
 import time
@@ -16,9 +16,9 @@ from issue_tracker_client.exchange import built, failure, from_environment
 from issue_tracker_client.session import Options, Session
 from issue_tracker_client.sources import Source
 from issue_tracker_client.steps import (
-    Alone,
     Close,
     Done,
+    Exclusive,
     Failure,
     Now,
     Outcome,
@@ -38,7 +38,7 @@ T = TypeVar("T")
 def blocking(
     operation: Callable[Concatenate[Session, P], Plan[T]],
 ) -> Callable[Concatenate["Tracker", P], T]:
-    """The operation as a method that returns its result."""
+    """Turns the operation into a method that returns its result."""
 
     @wraps(operation)
     def method(tracker: "Tracker", /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -50,7 +50,7 @@ def blocking(
 def iterating(
     source: Callable[Concatenate[Session, P], Source[T]],
 ) -> Callable[Concatenate["Tracker", P], Generator[T, None, None]]:
-    """The source as a method that returns an iterator."""
+    """Turns the source into a method that returns an iterator."""
 
     @wraps(source)
     def method(tracker: "Tracker", /, *args: P.args, **kwargs: P.kwargs) -> Generator[T, None, None]:
@@ -60,16 +60,16 @@ def iterating(
 
 
 class Tracker:
-    """One server, spoken to in one name. Use it as a context manager; threads may share it.
+    """A client of one server, for one account. Use it as a context manager; threads may share it.
 
-    `transport` replaces the network, for proxies of one's own and for tests. Leaving signs out again.
+    `transport` replaces httpx's network transport, for special proxies and for tests. Leaving the context signs out.
     """
 
     def __init__(self, url: str, *, transport: httpx.BaseTransport | None = None, **options: Unpack[Options]) -> None:
         self.session = Session(url, **options)
         with from_environment():
             self._http = httpx.Client(transport=transport)
-        self._alone = threading.Lock()
+        self._exclusive = threading.Lock()
 
     issues = iterating(on_issues.issues)
     poll_issues = blocking(on_issues.poll_issues)
@@ -102,28 +102,28 @@ class Tracker:
         self.close()
 
     def close(self) -> None:
-        """End the session that this client began, and its connections."""
+        """Ends the session that this client started, and closes its connections."""
         try:
             self.run(self.session.sign_out())
         finally:
             self._http.close()
 
     def run(self, plan: Plan[T]) -> T:
-        """Carry out a plan to its end."""
+        """Performs a plan and returns its result."""
         step = advance(plan, None)
         while not isinstance(step, Done):
-            step = advance(plan, self._carry_out(step))
+            step = advance(plan, self._perform(step))
         return step.value
 
     def iterate(self, source: Source[T]) -> Generator[T, None, None]:
-        """Batch by batch, as the iterator is used; letting go of it lets go of the source."""
+        """Iterates over a source and fetches each batch when it is needed. Closing the iterator closes the source."""
         try:
             while (batch := self.run(source.more())) is not None:
                 yield from batch
         finally:
             self.run(source.done())
 
-    def _carry_out(self, step: Step) -> object:
+    def _perform(self, step: Step) -> object:
         match step:
             case Send():
                 return self._send(step)
@@ -135,8 +135,8 @@ class Tracker:
                 time.sleep(seconds)
             case Now():
                 return time.monotonic()
-            case Alone(plan):
-                with self._alone:
+            case Exclusive(plan):
+                with self._exclusive:
                     self.run(plan)
         return None
 
@@ -151,7 +151,7 @@ class Tracker:
 
 
 class Stream:
-    """An answer that is read as it comes."""
+    """A response that is read as it arrives."""
 
     def __init__(self, response: httpx.Response) -> None:
         self.response = response

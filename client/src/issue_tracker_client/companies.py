@@ -1,6 +1,7 @@
 """Companies: contract section 6. Technicians read them, super admins change them.
 
-Every function raises Refused, by status, when the server says no, and Unreachable when it says nothing.
+Every function raises Refused (its subclass by status) when the server refuses, and Unreachable when there is no
+response.
 """
 
 from issue_tracker_client.models import Company, Listing, decoder
@@ -15,25 +16,25 @@ read_companies = decoder(Listing[Company])
 
 
 def companies(session: Session, *, search: str | None = None, include_archived: bool = False) -> Plan[Listing[Company]]:
-    """The companies by name, each with the number of its open assignments."""
+    """Returns companies by name, each with the number of its open assignments. `search` is a part of the name."""
     query = query_pairs({"search": search, "includeArchived": include_archived or None})
     return read_companies((yield from session.perform(Request("GET", COMPANIES, query))))
 
 
 def create_company(session: Session, name: str, *, idempotency_key: str | None = None) -> Plan[Company]:
-    """Add a company. Raises BadRequest when the name is taken."""
+    """Creates a company. Raises BadRequest when the name is taken."""
     return read_company((yield from session.perform(posted(COMPANIES, {"name": name}, idempotency_key))))
 
 
 def update_company(
     session: Session, company_id: int, *, name: str | None = None, archived: bool | None = None
 ) -> Plan[Company]:
-    """Rename, archive or bring back a company. An archived one keeps its assignments, takes no new ones."""
+    """Renames, archives or restores a company. An archived one keeps its assignments and takes no new ones."""
     given = {"name": name, "archived": archived}
     body = {field: value for field, value in given.items() if value is not None}
     return read_company((yield from session.perform(json_request("PUT", f"{COMPANIES}/{company_id}", body))))
 
 
 def delete_company(session: Session, company_id: int) -> Plan[None]:
-    """Delete a company that nothing ever referred to. Raises BadRequest for any other: archive it."""
+    """Deletes a company that nothing ever referred to. Raises BadRequest for any other; archive it instead."""
     yield from session.execute(Request("DELETE", f"{COMPANIES}/{company_id}"))

@@ -1,4 +1,4 @@
-"""What can go wrong, as types: refused by the server (by status), not reached, or not understood."""
+"""The client's exceptions: the server refused (by status), was not reached, or sent something unexpected."""
 
 from dataclasses import dataclass
 
@@ -8,70 +8,71 @@ from issue_tracker_client.steps import Reply
 
 
 class TrackerError(Exception):
-    """Anything this client raises on purpose. Its text is one sentence for a person."""
+    """The base of all exceptions of this client. The text is one sentence for a person."""
 
 
 class Misuse(TrackerError, ValueError):
-    """An argument that this client cannot send: nothing was asked of the server."""
+    """An argument that this client cannot send; no request was made."""
 
 
 class Unreachable(TrackerError):
-    """No answer came, after all retries.
+    """There was no response, after all retries.
 
-    `maybe_done` is True when a request was sent and its answer lost: the change may have been made.
+    `maybe_done` is True when a request was sent and its response lost: the change may have been made.
     """
 
     def __init__(self, reason: str, *, maybe_done: bool) -> None:
-        lost = " The answer was lost: the change may have been made." if maybe_done else ""
+        lost = " The response was lost: the change may have been made." if maybe_done else ""
         super().__init__(f"The server cannot be reached: {reason}.{lost}")
         self.maybe_done = maybe_done
 
 
 class UnexpectedAnswer(TrackerError):
-    """An answer below 400 that is not the contract's: another program answers at this address, or a proxy."""
+    """A response below 400 that the contract does not know: another program or a proxy answers at this address."""
 
 
 class TokenLost(TrackerError):
-    """A token was made, and the answer with its secret lost: it is shown once. Revoke `token_id`, make another."""
+    """A token was created, and the response with its secret was lost. Revoke `token_id` and create another token."""
 
     def __init__(self, token_id: int, name: str) -> None:
-        super().__init__(f"The secret of the new token {token_id} ({name}) was lost: revoke it, and make another.")
+        super().__init__(f"The secret of the new token {token_id} ({name}) was lost. Revoke it and create another.")
         self.token_id = token_id
 
 
 @dataclass(frozen=True)
 class FieldError:
-    """One thing wrong with one field, such as `companies[1].status`."""
+    """One error in one field, such as `companies[1].status`."""
 
     field: str
     message: str
 
 
 class Refused(TrackerError):
-    """The server answered with an error; the subclasses name the ones in the contract's section 2.
+    """The server responded with an error; the subclasses are the statuses of the contract's section 2.
 
-    `detail` is the server's sentence, `errors` its field errors, `request_id` what to ask its operator about,
-    `retry_after` the seconds the server asks to wait. `maybe_done` is True when the change may have been made
-    all the same: an earlier attempt's answer was lost, or this one (502, 503, 504) leaves it open.
+    `detail` is the server's sentence, `errors` are its field errors, `request_id` identifies the request to the
+    server's operator, `retry_after` is the number of seconds to wait according to the server. `maybe_done` is True
+    when the change may have been made nevertheless: the response to an earlier attempt was lost, or this status
+    (502, 503, 504) leaves it open.
     """
 
     def __init__(self, reply: Reply, *, maybe_done: bool = False) -> None:
-        said = explanation(reply)
+        explained = explanation(reply)
         self.status = reply.status
-        self.detail = said.detail or f"The server answered {reply.status}."
-        self.errors = said.errors
+        self.detail = explained.detail or f"The server answered {reply.status}."
+        self.errors = explained.errors
         self.request_id: str | None = reply.headers.get("x-request-id")
         self.retry_after = reply.retry_after
         self.etag: str | None = reply.headers.get("etag")
         self.maybe_done = maybe_done
-        unsaid = [error for error in self.errors if error.message not in self.detail]
-        fields = "; ".join(f"{error.field}: {error.message}" for error in unsaid)
+        not_in_detail = [error for error in self.errors if error.message not in self.detail]
+        fields = "; ".join(f"{error.field}: {error.message}" for error in not_in_detail)
         sentence = f"{self.detail} ({fields})" if fields else self.detail
-        super().__init__(f"{sentence} The change may have been made all the same." if maybe_done else sentence)
+        super().__init__(f"{sentence} The change may have been made nevertheless." if maybe_done else sentence)
 
 
 class BadRequest(Refused):
-    """400: the body does not validate, or the operation cannot be done."""
+    """400: the body is invalid, or the operation is not possible."""
 
 
 class NotSignedIn(Refused):
@@ -83,7 +84,7 @@ class Forbidden(Refused):
 
 
 class NotFound(Refused):
-    """404: the issue or company cannot be located."""
+    """404: the issue or company does not exist."""
 
 
 class StillRunning(Refused):
@@ -91,11 +92,11 @@ class StillRunning(Refused):
 
 
 class Changed(Refused):
-    """412: the issue changed since; `etag` is its current one."""
+    """412: the issue has changed since it was read; `etag` is its current one."""
 
 
 class InvalidQuery(Refused):
-    """422: a query parameter is invalid, or an Idempotency-Key was used with another body before."""
+    """422: a query parameter is invalid, or the Idempotency-Key was used with another body before."""
 
 
 class TooManyAttempts(Refused):
@@ -103,7 +104,7 @@ class TooManyAttempts(Refused):
 
 
 class Unavailable(Refused):
-    """Any 5xx, after all retries: 503 when the database is out of reach, 502 and 504 from a proxy."""
+    """Any 5xx, after all retries: 503 when the database cannot be reached, 502 and 504 from a proxy."""
 
 
 BY_STATUS: dict[int, type[Refused]] = {
@@ -119,13 +120,13 @@ BY_STATUS: dict[int, type[Refused]] = {
 
 
 def refusal(reply: Reply, *, maybe_done: bool = False) -> Refused:
-    """The error for an answer of 400 or above."""
+    """Returns the exception for a response with a status of 400 or above."""
     kind = BY_STATUS.get(reply.status, Unavailable if reply.status >= 500 else Refused)
     return kind(reply, maybe_done=maybe_done)
 
 
 def unexpected(reply: Reply) -> UnexpectedAnswer:
-    """The error for an answer below 400 that the contract does not have: a redirect, a page."""
+    """Returns the exception for a response below 400 that the contract does not know, such as a redirect or a page."""
     target = reply.headers.get("location")
     what = f"a redirect to {target}" if target else reply.media_type or "no content"
     return UnexpectedAnswer(f"This is not an answer of the Issue Tracker: {reply.status} with {what}.")
@@ -133,12 +134,14 @@ def unexpected(reply: Reply) -> UnexpectedAnswer:
 
 @dataclass(frozen=True)
 class Explanation:
+    """The body of an error."""
+
     detail: str = ""
     errors: tuple[FieldError, ...] = ()
 
 
 def explanation(reply: Reply) -> Explanation:
-    """What the body says, or nothing when it is not the contract's (a proxy's page, for one)."""
+    """Returns the decoded body, or an empty one if it is not JSON of the contract, such as a proxy's page."""
     try:
         return msgspec.json.decode(reply.content, type=Explanation)
     except (msgspec.DecodeError, UnicodeDecodeError):

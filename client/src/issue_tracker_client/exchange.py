@@ -1,4 +1,4 @@
-"""Requests and failures in httpx's terms: what `Tracker` and `AsyncTracker` share of the network."""
+"""Translates requests and failures to and from httpx: what `Tracker` and `AsyncTracker` share."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,8 +15,9 @@ NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.P
 
 @contextmanager
 def from_environment() -> Iterator[None]:
-    """Around the making of an httpx client, which reads the environment: raises Misuse for what it cannot use there,
-    a file of certificates or a proxy.
+    """Surrounds the creation of an httpx client, which reads the environment.
+
+    Raises Misuse for a file of certificates or a proxy in the environment that cannot be used.
     """
     try:
         yield
@@ -26,7 +27,7 @@ def from_environment() -> Iterator[None]:
 
 
 def built(http: httpx.Client | httpx.AsyncClient, session: Session, request: Request) -> httpx.Request:
-    """The request for this client, with its cookies. Raises Misuse for a path that no URL can have."""
+    """Returns the httpx request, with the client's cookies. Raises Misuse for a path that no URL can have."""
     if request.signing_in:
         http.cookies.clear()
     wait = session.timeout if request.timeout is None else request.timeout
@@ -34,11 +35,11 @@ def built(http: httpx.Client | httpx.AsyncClient, session: Session, request: Req
     try:
         url = httpx.URL(session.url + request.target)
     except httpx.InvalidURL as wrong:
-        raise Misuse(f"this cannot be asked for: {wrong}") from wrong
+        raise Misuse(f"this path cannot be requested: {wrong}") from wrong
     return http.build_request(request.method, url, content=request.body, headers=dict(request.headers), timeout=timeout)
 
 
 def failure(error: httpx.RequestError) -> Failure:
-    """Why there is no answer, and whether the request may have been carried out all the same."""
+    """Returns why there is no response, and whether the request may have succeeded nevertheless."""
     reason = str(error) or type(error).__name__
     return Failure(reason.rstrip("."), sent=not isinstance(error, NOT_SENT))

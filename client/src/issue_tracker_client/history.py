@@ -1,4 +1,4 @@
-"""What happened, and what happens now: contract section 7."""
+"""The history and the live stream of events: contract section 7."""
 
 from collections.abc import Iterable
 from typing import TypedDict, Unpack
@@ -11,8 +11,9 @@ from issue_tracker_client.steps import Request
 
 
 class EventFilter(TypedDict, total=False):
-    """Which events. `type` is one or several; `after` and `before` are event ids; with `after` the oldest come first,
-    else the newest.
+    """Which events to list. `type` is one type or several; `after` and `before` are event ids.
+
+    With `after` the oldest events come first, otherwise the newest.
     """
 
     issue_name: str | None
@@ -25,15 +26,14 @@ class EventFilter(TypedDict, total=False):
 
 
 def events(session: Session, *, page_size: int = 100, **where: Unpack[EventFilter]) -> Pages[Event]:
-    """The matching events of the history, fetched lazily, `page_size` at a time."""
+    """Returns the matching events of the history, fetched lazily, `page_size` at a time."""
     query = query_pairs(camel_case({**where, "limit": page_size}))
     return Pages(session, Request("GET", "/api/events", query), read_events)
 
 
 def follow(session: Session, *, after: int | None = None, patience: float = 300.0) -> Feed:
-    """Every event from now on, or after the one with the id `after`, as it happens, without a gap or a
-    repeat.
+    """Returns every event after now, or after the one with the id `after`, as it happens, without gap or repeat.
 
-    Endless: reconnects by itself, and raises Unreachable after `patience` seconds without getting through.
+    It never ends: it reconnects automatically, and raises Unreachable after `patience` seconds without a connection.
     """
     return Feed(session, after, patience)

@@ -1,9 +1,9 @@
 """Issues and their assignments: the spec's operations, and the contract's sections 4 and 5.
 
-Functions whose first argument is the session are the methods of `Tracker` and `AsyncTracker`. All raise
-Refused, by status, when the server says no, Unreachable when it says nothing, and UnexpectedAnswer when
-something else than the tracker answers. `companies` is a list of company names, or a mapping of company name to
-status (None for the default); a lone text in the place of a list is Misuse.
+Functions whose first argument is the session are the methods of `Tracker` and `AsyncTracker`. All raise Refused
+(its subclass by status) when the server refuses, Unreachable when there is no response, and UnexpectedAnswer when
+the response does not come from the tracker. `companies` is a list of company names, or a mapping of company name to
+status (None for the default); a single string instead of a list is Misuse.
 """
 
 import dataclasses
@@ -28,13 +28,13 @@ read_bulk = decoder(BulkResult)
 
 
 class Filter(TypedDict, total=False):
-    """Which issues, in which order; what is None is not asked for. `status` and `company_id` (one or
-    several: any of them), `company_name` and `open` must hold for one and the same assignment; an issue
-    lists only those that match.
+    """Which issues to list, in which order; None means no restriction.
 
-    `open` is True for assignments neither resolved nor closed. `sort` is `name`, `updated_at` or
-    `created_at`, with a `-` in front for the reverse. Raises InvalidQuery for an unsupported status,
-    NotFound for an unknown company, Misuse for an `updated_since` without a zone.
+    `status` and `company_id` (one or several values, any of which matches), `company_name` and `open` must hold for
+    the same assignment; each issue lists only its matching assignments. `open` is True for assignments that are
+    neither resolved nor closed, False for the others. `sort` is `name`, `updated_at` or `created_at`, with a leading
+    `-` for descending order. Raises InvalidQuery for an unsupported status, NotFound for an unknown company, Misuse
+    for an `updated_since` without a time zone.
     """
 
     search: str | None
@@ -47,15 +47,15 @@ class Filter(TypedDict, total=False):
 
 
 def issues(session: Session, *, page_size: int = 100, **where: Unpack[Filter]) -> Pages[Issue]:
-    """The matching issues, fetched lazily, `page_size` (1 to 500) at a time.
+    """Returns the matching issues, fetched lazily, `page_size` (1 to 500) at a time.
 
-    Issues that come, go or are renamed meanwhile neither hide others nor make them appear twice.
+    Issues that are created, deleted or renamed in the meantime cause no other issue to be skipped or repeated.
     """
     return Pages(session, filtered(where, limit=page_size), read_issues)
 
 
 def poll_issues(session: Session, *, etag: str | None = None, **where: Unpack[Filter]) -> Plan[Listing[Issue] | None]:
-    """All matching issues at once, or None when nothing changed since the answer that carried `etag`."""
+    """Returns all matching issues in one list, or None if nothing has changed since the response with this `etag`."""
     request = filtered(where)
     if etag is not None:
         request = dataclasses.replace(request, headers={"if-none-match": etag})
@@ -64,7 +64,7 @@ def poll_issues(session: Session, *, etag: str | None = None, **where: Unpack[Fi
 
 
 def export_csv(session: Session, **where: Unpack[Filter]) -> Plan[str]:
-    """The matching issues as CSV, one row an assignment; `issue-tracker issue import` reads it back."""
+    """Returns the matching issues as CSV, one row per assignment; `issue-tracker issue import` reads it."""
     request = dataclasses.replace(filtered(where), headers={"accept": "text/csv"})
     reply = yield from session.perform(request)
     if reply.media_type != "text/csv":
@@ -76,12 +76,12 @@ def export_csv(session: Session, **where: Unpack[Filter]) -> Plan[str]:
 
 
 def issue(session: Session, name: str) -> Plan[Issue]:
-    """One issue by its name, in any case, with its ETag. Raises NotFound."""
+    """Returns one issue, with its ETag, by its name in any case. Raises NotFound."""
     return read_issue((yield from session.perform(Request("GET", issue_path(name)))))
 
 
 def issue_if_changed(session: Session, name: str, etag: str) -> Plan[Issue | None]:
-    """The issue, or None when it still is the version with this ETag. Raises NotFound."""
+    """Returns the issue, or None if it is still the version with this ETag. Raises NotFound."""
     request = Request("GET", issue_path(name), headers={"if-none-match": etag})
     reply = yield from session.perform(request)
     return None if reply.status == 304 else read_issue(reply)
@@ -95,9 +95,9 @@ def create_issue(
     companies: Companies = (),
     idempotency_key: str | None = None,
 ) -> Plan[Issue]:
-    """Create an issue. Raises BadRequest when the name is taken, NotFound naming every unknown company.
+    """Creates an issue. Raises BadRequest when the name is taken, NotFound naming every unknown company.
 
-    `idempotency_key` makes a repetition by another run of the caller safe too, for 24 hours.
+    With your own `idempotency_key` a second run of your program is safe as well, for 24 hours.
     """
     body = {"name": name, "description": description, "companies": entries(companies)}
     return read_issue((yield from session.perform(posted(ISSUES, body, idempotency_key))))
@@ -106,9 +106,9 @@ def create_issue(
 def ensure_issue(
     session: Session, name: str, *, description: str | None = None, companies: Companies = ()
 ) -> Plan[Issue]:
-    """The issue of this name as it is; created with the description and the companies if there is none.
+    """Returns the issue with this name unchanged, or creates it with the description and the companies.
 
-    Raises what `create_issue` does, and then nothing was created.
+    Raises like `create_issue`; nothing was created then.
     """
     found = yield from issue_if_any(session, name)
     if found is not None:
@@ -116,14 +116,14 @@ def ensure_issue(
     try:
         return (yield from create_issue(session, name, description=description, companies=companies))
     except BadRequest:
-        found = yield from issue_if_any(session, name)  # another client made it in between
+        found = yield from issue_if_any(session, name)  # another client has created it in the meantime
         if found is None:
             raise
         return found
 
 
 def issue_if_any(session: Session, name: str) -> Plan[Issue | None]:
-    """The issue of this name, None where there is none. A reserved name is the path of something else: 405."""
+    """Returns the issue with this name, or None. A reserved name is the path of another resource, hence the 405."""
     try:
         return (yield from issue(session, name))
     except Refused as refused:
@@ -141,10 +141,10 @@ def update_issue(
     add_companies: Companies = (),
     if_match: str | None = None,
 ) -> Plan[Issue]:
-    """Change what is given; an empty description clears it. A company that is assigned already stays as it
-    is, unless a status is given for it.
+    """Changes what is given; an empty description clears it.
 
-    With `if_match` (the `etag` of an issue read before), raises Changed if anybody changed the issue since.
+    A company that is assigned already keeps its status unless one is given. With `if_match` (the `etag` of an issue
+    that was read before), raises Changed if anyone has changed the issue since.
     """
     given = {
         "description": description,
@@ -158,7 +158,7 @@ def update_issue(
 
 
 def delete_issue(session: Session, name: str, *, if_match: str | None = None) -> Plan[None]:
-    """Delete an issue; its history stays. Super admins only. Raises Changed as `update_issue` does."""
+    """Deletes an issue; its history remains. For super admins only. Raises Changed like `update_issue`."""
     headers = {} if if_match is None else {"if-match": if_match}
     yield from session.execute(Request("DELETE", issue_path(name), headers=headers))
 
@@ -166,14 +166,14 @@ def delete_issue(session: Session, name: str, *, if_match: str | None = None) ->
 def set_status(
     session: Session, issue_name: str, company_name: str, status: str, *, note: str | None = None
 ) -> Plan[Assignment]:
-    """Set the status of one company, assigning it if it was not. The note goes into the history."""
+    """Sets the status of one company, and assigns the company if necessary. The note goes into the history."""
     body = {"issue_name": issue_name, "company_name": company_name, "status": status}
     request = json_request("PUT", STATUS, body if note is None else {**body, "note": note})
     return read_assignment((yield from session.perform(request)))
 
 
 def unassign(session: Session, issue_name: str, company_name: str) -> Plan[None]:
-    """Take a company off an issue. Raises NotFound when it is not assigned."""
+    """Removes a company from an issue. Raises NotFound when it is not assigned."""
     query = query_pairs({"issueName": issue_name, "companyName": company_name})
     yield from session.execute(Request("DELETE", STATUS, query))
 
@@ -190,10 +190,11 @@ def set_status_in_bulk(
     dry_run: bool = False,
     idempotency_key: str | None = None,
 ) -> Plan[BulkResult]:
-    """Set the status of these companies, or of all that are assigned: all or nothing.
+    """Sets the status of these companies, or of all that are assigned: either of all of them or of none.
 
-    Skipped are `exclude`, those in none of `from_statuses` where given, and closed ones unless
-    `from_statuses` names `closed`. With `dry_run` nothing changes, and the outcomes say what would.
+    It skips the companies in `exclude`, companies whose status is not in `from_statuses` if that is given, and
+    closed ones unless `from_statuses` contains `closed`. With `dry_run` nothing changes, and the outcomes say what
+    would change.
     """
     given = {
         "issue_name": issue_name,
@@ -209,14 +210,14 @@ def set_status_in_bulk(
 
 
 def filtered(where: Filter, limit: int | None = None) -> Request:
-    """The request for a list."""
+    """Returns the request for a list."""
     return Request("GET", ISSUES, query_pairs(camel_case({**where, "limit": limit})))
 
 
 def entries(companies: Companies) -> list[dict[str, str]]:
-    """Companies as the API takes them; a status that is not given is left to the server."""
+    """Returns companies in the API's form; the server chooses a status that is not given."""
     if isinstance(companies, str):
-        raise Misuse(f"companies is a list, not one text: [{companies!r}]")
+        raise Misuse(f"companies must be a list, not a single string: [{companies!r}]")
     listed = companies.items() if isinstance(companies, Mapping) else companies
     pairs = [(one, None) if isinstance(one, str) else one for one in listed]
     return [

@@ -1,7 +1,6 @@
-"""The API's objects as frozen structs. Fields that a later server adds are ignored, so an old client keeps
-working.
+"""The API's objects as frozen structs. Unknown fields are ignored, so an old client works with a newer server.
 
-Times are aware datetimes in UTC; the `_iso` twins of the API say the same and are left out.
+Times are aware datetimes in UTC; the API's `_iso` fields repeat them and are left out.
 """
 
 import json
@@ -18,9 +17,7 @@ from issue_tracker_client.steps import Reply
 
 
 class Status(StrEnum):
-    """The statuses of an assignment. Wherever one is given, a plain string in any of the API's forms does
-    too.
-    """
+    """The statuses of an assignment. Every argument that takes one also takes a string in any form the API accepts."""
 
     NEW = "new"
     INVESTIGATING = "investigating"
@@ -31,7 +28,7 @@ class Status(StrEnum):
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True):
-    """What all objects of the API have in common here: unchangeable, compared by value."""
+    """The base of all objects of the API: immutable, compared by value."""
 
 
 M = TypeVar("M", bound=Model)
@@ -39,7 +36,7 @@ T = TypeVar("T")
 
 
 class Assignment(Model, frozen=True, kw_only=True, omit_defaults=True):
-    """The status of one company in one issue. `issue_name` is sent where it stands alone."""
+    """The status of one company in one issue. `issue_name` is None inside an issue."""
 
     assignment_id: int
     issue_id: int
@@ -52,10 +49,9 @@ class Assignment(Model, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Issue(Model, frozen=True, kw_only=True, omit_defaults=True):
-    """An issue with its assignments, in a filtered list the matching ones only.
+    """An issue with its assignments; in a filtered list, only with the matching ones.
 
-    `etag` is set on issues that were read or written alone: give it as `if_match` to change only this
-    version.
+    `etag` is set on issues that were read or written individually: pass it as `if_match` to change only this version.
     """
 
     issue_id: int
@@ -67,12 +63,12 @@ class Issue(Model, frozen=True, kw_only=True, omit_defaults=True):
     etag: str | None = None
 
     def assignment(self, company_name: str) -> Assignment | None:
-        """The assignment of a company, by its name in any case."""
+        """Returns the assignment of a company by its name in any case, or None."""
         return next((one for one in self.assignments if same_name(one.company_name, company_name)), None)
 
 
 class Company(Model, frozen=True, kw_only=True):
-    """`open_issues` counts the company's assignments that are neither resolved nor closed."""
+    """A company. `open_issues` counts its assignments that are neither resolved nor closed."""
 
     company_id: int
     name: str
@@ -81,7 +77,7 @@ class Company(Model, frozen=True, kw_only=True):
 
 
 class Actor(Model, frozen=True, kw_only=True):
-    """Who did it, and by what: `session`, `token:<name>` or `cli`."""
+    """Who made a change, and through which channel: `session`, `token:<name>` or `cli`."""
 
     id: int | None
     name: str | None
@@ -89,7 +85,7 @@ class Actor(Model, frozen=True, kw_only=True):
 
 
 class Event(Model, frozen=True, kw_only=True, rename={"from_": "from"}):
-    """One change, with the names as they were then. `event_id` is the place to resume from."""
+    """One change, with the names as they were then. Resume a stream after its `event_id`."""
 
     event_id: int
     type: str
@@ -106,7 +102,7 @@ class Event(Model, frozen=True, kw_only=True, rename={"from_": "from"}):
 
 
 class BulkOutcome(Model, frozen=True, kw_only=True, rename={"from_": "from"}):
-    """What bulk did, or would do, for one company: `changed`, `unchanged` or `skipped`."""
+    """What a bulk change did, or would do, with one company: `changed`, `unchanged` or `skipped`."""
 
     company_name: str
     outcome: str
@@ -115,7 +111,7 @@ class BulkOutcome(Model, frozen=True, kw_only=True, rename={"from_": "from"}):
 
 
 class BulkResult(Model, frozen=True, kw_only=True):
-    """The outcomes of one bulk change, all made in one transaction. `changed` counts them."""
+    """The outcomes of a bulk change, which is one transaction. `changed` counts the changed companies."""
 
     issue_name: str
     status: str
@@ -124,6 +120,8 @@ class BulkResult(Model, frozen=True, kw_only=True):
 
 
 class User(Model, frozen=True, kw_only=True):
+    """The account that is signed in."""
+
     user_id: int
     email: str
     name: str
@@ -131,7 +129,7 @@ class User(Model, frozen=True, kw_only=True):
 
 
 class SignedIn(Model, frozen=True, kw_only=True):
-    """The session: whose it is and when it ends."""
+    """A session: its user and its end."""
 
     user: User
     csrf_token: str
@@ -139,7 +137,7 @@ class SignedIn(Model, frozen=True, kw_only=True):
 
 
 class Token(Model, frozen=True, kw_only=True):
-    """An API token. `token` is the secret itself, set once, by `create_token`."""
+    """An API token. `token`, the secret itself, is set only in the result of `create_token`."""
 
     id: int
     name: str
@@ -151,7 +149,7 @@ class Token(Model, frozen=True, kw_only=True):
 
 
 class Listing(Model, Generic[M], frozen=True, kw_only=True):
-    """A list and how many match in all. `etag` asks later whether it changed."""
+    """A list, with the number of all matches. With its `etag`, `poll_issues` returns the list only if it changed."""
 
     items: tuple[M, ...]
     total: int
@@ -162,10 +160,9 @@ class Listing(Model, Generic[M], frozen=True, kw_only=True):
 
 
 def decoder(kind: type[M]) -> Callable[[Reply | str], M]:
-    """A reader of answers (or plain JSON) of this kind; it keeps the answer's ETag where the kind has a
-    place for it.
+    """Returns a function that decodes replies, or plain JSON, of this kind.
 
-    The reader raises UnexpectedAnswer for anything else.
+    It stores the reply's ETag if the kind has a field for it, and raises UnexpectedAnswer for any other content.
     """
     decode = msgspec.json.Decoder(kind).decode
 
@@ -178,7 +175,7 @@ def decoder(kind: type[M]) -> Callable[[Reply | str], M]:
 
 
 def understood(decode: Callable[[str | bytes], T], content: str | bytes) -> T:
-    """What the JSON says; raises UnexpectedAnswer for what `decode` refuses."""
+    """Returns the decoded JSON. Raises UnexpectedAnswer for content that `decode` refuses."""
     try:
         return decode(content)
     except (msgspec.DecodeError, UnicodeDecodeError) as wrong:
@@ -186,7 +183,7 @@ def understood(decode: Callable[[str | bytes], T], content: str | bytes) -> T:
 
 
 def same_name(one: str | None, other: str | None) -> bool:
-    """Whether the server takes both for the same name: equal in NFC, casefolded, trimmed."""
+    """Returns whether the server considers both names equal: in NFC, casefolded, trimmed."""
     return one is not None and other is not None and name_key(one) == name_key(other)
 
 
@@ -195,8 +192,6 @@ def name_key(name: str) -> str:
 
 
 def as_json(value: object) -> str:
-    """The value as the API writes it: its field names, times with a numeric offset, no ETag where there is
-    none.
-    """
+    """Returns the value as JSON in the API's form: its field names, times with a numeric offset, no empty ETag."""
     plain = msgspec.to_builtins(value, builtin_types=(datetime,))
     return json.dumps(plain, default=datetime.isoformat, ensure_ascii=False)

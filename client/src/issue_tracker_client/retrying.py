@@ -1,23 +1,23 @@
-"""When to send a request again, and after how long."""
+"""Which requests are sent again, and after how long."""
 
 import random
 from dataclasses import dataclass
 
 from issue_tracker_client.steps import Failure, Outcome, Request
 
-BUSY = (429, 502, 503, 504)  # 502 and 504 are a proxy's words for a server that is out of reach
-OPEN = (502, 503, 504)  # nobody knows whether it was carried out: a 503 may tell of a commit without an answer
-SETTLED = (400, 404, 422)  # with an Idempotency-Key, said in place of a stored answer: no earlier attempt did it
+BUSY = (429, 502, 503, 504)  # a proxy sends 502 and 504 for a server that it cannot reach
+OPEN = (502, 503, 504)  # the change may have been made: a 503 may follow a commit whose confirmation was lost
+SETTLED = (400, 404, 422)  # with an Idempotency-Key these say that no response is stored: no earlier attempt succeeded
 
 
 @dataclass(frozen=True)
 class Retries:
-    """How long to go on. Pauses double from `first_pause` to `longest_pause` seconds, drawn at random below
-    that, so that many clients do not come back together; a `Retry-After` is waited out in full, plus
-    such a draw.
+    """How often and how long to retry.
 
-    `attempts` counts the first one too. `patience` is the seconds after which no further attempt starts, for
-    the request with all that it needs (signing in, too); shorter than the timeout, it cuts that as well.
+    The limit of a pause doubles from `first_pause` to `longest_pause` seconds; the pause itself is random below the
+    limit, so that many clients do not return at the same time. A `Retry-After` is waited for in full, plus such a
+    random pause. `attempts` includes the first one. `patience` is the number of seconds after which no further
+    attempt starts, counted over everything the request needs, including signing in; it also limits the timeout.
     """
 
     attempts: int = 6
@@ -26,30 +26,33 @@ class Retries:
     longest_pause: float = 20.0
 
     def backoff(self, failures: int) -> float:
-        """Seconds to wait after this many failures in a row, at random."""
+        """Returns a random number of seconds to wait after this many consecutive failures."""
         return random.uniform(0, min(self.longest_pause, self.first_pause * 2 ** min(failures - 1, 30)))
 
     def pause(self, request: Request, outcome: Outcome, failures: int, elapsed: float) -> float | None:
-        """Seconds to wait before sending again, or None when this outcome is to be taken as it is."""
+        """Returns the seconds to wait before the next attempt, or None if this outcome is final.
+
+        `failures` counts the attempts so far, `elapsed` is the time since the first one in seconds.
+        """
         left = self.patience - elapsed
         if failures >= self.attempts or not left > 0 or not worth_repeating(request, outcome):
             return None
-        asked = None if isinstance(outcome, Failure) else outcome.retry_after
-        if asked is None:
+        retry_after = None if isinstance(outcome, Failure) else outcome.retry_after
+        if retry_after is None:
             return min(self.backoff(failures), left)
-        return min(asked + self.backoff(1), left) if asked <= left else None
+        return min(retry_after + self.backoff(1), left) if retry_after <= left else None
 
 
 NEVER = Retries(attempts=1)
-ANY_NUMBER = 1_000_000  # of attempts: patience alone sets the end
-SHORTEST_TIMEOUT = 1.0  # seconds that even the last attempt gets
+ANY_NUMBER = 1_000_000  # of attempts: only `patience` ends them
+SHORTEST_TIMEOUT = 1.0  # seconds: even the last attempt gets this long
 
 
 @dataclass
 class Effort:
-    """What one call of the caller's has taken so far, over its attempts, its sign-in and its renewal.
+    """The progress of one call over all of its attempts, its sign-in and the renewal of its session.
 
-    `maybe_done` says whether the change that is asked for may have been made.
+    `started` is a time of the monotonic clock. `maybe_done` says whether the requested change may have been made.
     """
 
     policy: Retries
@@ -57,11 +60,11 @@ class Effort:
     maybe_done: bool = False
 
     def timeout(self, now: float, longest: float) -> float:
-        """Seconds for an attempt that starts now: no more than is left."""
+        """Returns the timeout in seconds of an attempt that starts now: `longest`, or what is left of the patience."""
         return min(longest, max(SHORTEST_TIMEOUT, self.started + self.policy.patience - now))
 
     def learn(self, request: Request, outcome: Outcome) -> None:
-        """Take note of what an attempt says about the change."""
+        """Updates `maybe_done` from the outcome of an attempt."""
         if not request.changing:
             return
         if isinstance(outcome, Failure):
@@ -73,11 +76,12 @@ class Effort:
 
 
 def worth_repeating(request: Request, outcome: Outcome) -> bool:
-    """Whether sending it again may help and cannot harm.
+    """Returns whether sending the request again may help and can do no harm.
 
-    A request that did not reach the server, or that it turned away with 429, can always be sent again.
-    Where it may have been carried out (answer lost, OPEN), only a repeatable one. A 409 to a request with an
-    Idempotency-Key says that an earlier attempt is still running, so its answer is worth waiting for.
+    A request that did not reach the server, or that the server rejected with 429, can always be sent again. If it
+    may have succeeded (the response was lost, or its status is in OPEN), only a repeatable request can. A 409 to a
+    request with an Idempotency-Key says that an earlier attempt is still running, so the client waits for its
+    response.
     """
     if isinstance(outcome, Failure):
         return request.repeatable or not outcome.sent

@@ -1,4 +1,4 @@
-"""Who the client is to the server: it signs in or shows a token, and sends until there is an answer."""
+"""The client's session with the server: it authenticates every request, and retries until there is a response."""
 
 import dataclasses
 from typing import TypedDict, Unpack
@@ -7,16 +7,16 @@ from issue_tracker_client.errors import Misuse, Unreachable, refusal, unexpected
 from issue_tracker_client.models import SignedIn, decoder
 from issue_tracker_client.retrying import Effort, Retries
 from issue_tracker_client.spelling import check_headers, json_request, secret_text, server_url
-from issue_tracker_client.steps import SAFE, Alone, Failure, Now, Outcome, Pause, Plan, Reply, Request, Send
+from issue_tracker_client.steps import SAFE, Exclusive, Failure, Now, Outcome, Pause, Plan, Reply, Request, Send
 
 read_session = decoder(SignedIn)
 
 
 class Options(TypedDict, total=False):
-    """What `Tracker` and `AsyncTracker` take beside the server's URL: a `token`, or `email` and `password`.
+    """The arguments of `Tracker` and `AsyncTracker` besides the server's URL: a `token`, or `email` and `password`.
 
-    `timeout` is the seconds to wait for each answer (5 at most for the connection); `user_agent` names the
-    program in the server's log.
+    `timeout` is the number of seconds to wait for each response (at most 5 of them for the connection);
+    `user_agent` is the program's name in the server's log.
     """
 
     token: str
@@ -28,11 +28,11 @@ class Options(TypedDict, total=False):
 
 
 class Session:
-    """One client's standing with one server. Holds no connection: its methods are plans.
+    """One account's session with one server. It holds no connection: its methods are plans.
 
     With email and password it signs in before the first request, and again when the session has ended. Raises
-    Misuse for a URL that is not http(s), for a token that no header can carry, and for anything but one way of
-    signing in.
+    Misuse for a URL that is not http(s), for a token that no header can carry, and unless exactly one way of
+    authenticating is given.
     """
 
     def __init__(self, url: str, **options: Unpack[Options]) -> None:
@@ -50,49 +50,49 @@ class Session:
         self._sign_ins = 0
 
     def perform(self, request: Request, *, streamed: bool = False, retries: Retries | None = None) -> Plan[Reply]:
-        """The success (2xx, or the 304 that was asked for), after as many attempts as the policy allows.
+        """Sends the request, with as many attempts as the policy allows, and returns the successful reply.
 
-        Raises Misuse for a header that cannot be sent, Refused (by status) for an answer of 400 or above,
-        UnexpectedAnswer for any other, which no part of the tracker gives, Unreachable when there is none. A
-        session that has ended is renewed once: a 401 says that nothing was done. So does a 403 to a request
-        that met another thread's renewal half way, with the new cookie and the old CSRF token.
+        A reply is successful with a 2xx status, or with 304 if the request has If-None-Match. Raises Misuse for a
+        header that cannot be sent, Refused (its subclass by status) for a status of 400 or above, UnexpectedAnswer
+        for any other status, which the tracker never sends, Unreachable when there is no response.
+
+        A session that has ended is renewed once: a 401 says that the request did nothing. So does a 403 to a
+        request that was sent while another thread renewed the session, with the new cookie and the old CSRF token.
         """
         check_headers(request.headers)
         started: float = yield Now()
         effort = Effort(retries or self.retries, started)
         if self._email and not self._signed_in:
-            yield Alone(self._sign_in(self._sign_ins, effort))
+            yield Exclusive(self._sign_in(self._sign_ins, effort))
         before = self._sign_ins
         reply = yield from self._attempts(request, effort, streamed)
         renewed = self._sign_ins != before
         if self._email and (reply.status == 401 or (reply.status == 403 and renewed)):
-            yield Alone(self._sign_in(before, effort))
+            yield Exclusive(self._sign_in(before, effort))
             reply = yield from self._attempts(request, effort, streamed)
         if reply.status >= 400:
             raise refusal(reply, maybe_done=effort.maybe_done)
-        asked_for = reply.status == 304 and "if-none-match" in request.headers
-        if reply.status >= 300 and not asked_for:
+        not_modified = reply.status == 304 and "if-none-match" in request.headers
+        if reply.status >= 300 and not not_modified:
             raise unexpected(reply)
         return reply
 
     def execute(self, request: Request) -> Plan[None]:
-        """Perform a request that the contract answers with 204, and raise UnexpectedAnswer for another success."""
+        """Like `perform`, for a request that succeeds with 204: raises UnexpectedAnswer for any other success."""
         reply = yield from self.perform(request)
         if reply.status != 204:
             raise unexpected(reply)
 
     def sign_out(self) -> Plan[None]:
-        """End the session that this client began, if any. Tries once and lets a failure be: sessions
-        expire.
-        """
+        """Ends the session that this client started, if any. Tries once and ignores a failure: sessions expire."""
         if self._signed_in:
-            yield Send(self._dressed(Request("POST", "/api/auth/logout")))
+            yield Send(self._authenticated(Request("POST", "/api/auth/logout")))
             self._signed_in = None
 
     def _sign_in(self, known: int, effort: Effort) -> Plan[None]:
-        """Sign in, unless another thread did since `known` sign-ins had been counted.
+        """Signs in, unless the client has signed in more than `known` times: then another thread was faster.
 
-        Carries no Idempotency-Key: a second sign-in harms nothing, and the server must not keep the answer.
+        The request has no Idempotency-Key: a second sign-in is harmless, and the server must not store the response.
         """
         if self._sign_ins != known:
             return
@@ -109,12 +109,12 @@ class Session:
         self._sign_ins += 1
 
     def _attempts(self, request: Request, effort: Effort, streamed: bool = False) -> Plan[Reply]:
-        """The first answer that is not worth another attempt."""
+        """Sends the request until its outcome is final. Returns the last reply, or raises Unreachable."""
         failures = 0
         while True:
             now: float = yield Now()
             timeout = effort.timeout(now, self.timeout)
-            outcome: Outcome = yield Send(dataclasses.replace(self._dressed(request), timeout=timeout), streamed)
+            outcome: Outcome = yield Send(dataclasses.replace(self._authenticated(request), timeout=timeout), streamed)
             failures += 1
             effort.learn(request, outcome)
             now = yield Now()
@@ -126,8 +126,8 @@ class Session:
             raise Unreachable(outcome.reason, maybe_done=effort.maybe_done)
         return outcome
 
-    def _dressed(self, request: Request) -> Request:
-        """The request as it goes out now: with the credentials of this moment."""
+    def _authenticated(self, request: Request) -> Request:
+        """The request with the current credentials and the headers that all requests have."""
         headers = {"user-agent": self._agent, "accept": "application/json", **request.headers}
         if self._token:
             headers["authorization"] = f"Bearer {self._token}"

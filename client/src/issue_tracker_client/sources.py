@@ -1,4 +1,4 @@
-"""Where many things come from, a batch at a time: the pages of a list, and the live stream of events."""
+"""Sources of many items, read in batches: the pages of a list, and the live stream of events."""
 
 import dataclasses
 from collections.abc import Callable
@@ -15,15 +15,15 @@ from issue_tracker_client.steps import Close, Failure, Now, Pause, Plan, Read, R
 T = TypeVar("T")
 M = TypeVar("M", bound=Model)
 HEARTBEAT_LOST = 40.0  # seconds; the server sends at least a comment every 15
-LOOK_BACK = 100  # events among which the youngest transactions may still change the order
-HEALTHY = 10.0  # seconds that a stream has to last for the next break to count as the first
+LOOK_BACK = 100  # the newest events, whose order may still change while transactions are being committed
+HEALTHY = 10.0  # seconds after which a stream counts as stable: its next break is the first one again
 
 read_event = decoder(Event)
 read_events = decoder(Listing[Event])
 
 
 class Source(Protocol[T]):
-    """`more` gives the next batch, None after the last; `done` lets go of what it holds."""
+    """`more` returns the next batch, or None after the last one; `done` releases what the source holds."""
 
     def more(self) -> Plan[list[T] | None]: ...
 
@@ -31,7 +31,7 @@ class Source(Protocol[T]):
 
 
 class Pages(Generic[M]):
-    """A list, fetched page by page as it is used: any length takes the memory of one page."""
+    """A list, fetched page by page when it is needed: a list of any length takes the memory of one page."""
 
     def __init__(self, session: Session, first: Request, read: Callable[[Reply], Listing[M]]) -> None:
         self._session, self._read = session, read
@@ -52,10 +52,10 @@ class Pages(Generic[M]):
 class Feed:
     """The live stream: every event after the one with the id `after`, in order, without a gap or a repeat.
 
-    Without `after`, from the newest event at the time of the first call. Reconnects with Last-Event-ID when
-    the connection breaks, ends, or is silent for HEARTBEAT_LOST seconds. Raises Unreachable or Unavailable
-    when for `patience` seconds there was no getting through, NotSignedIn when the token has ended,
-    UnexpectedAnswer when something else than the stream is there.
+    Without `after` it starts at the newest event at the time of the first call. It reconnects with Last-Event-ID
+    when the connection breaks, ends, or is silent for HEARTBEAT_LOST seconds. Raises Unreachable or Unavailable
+    when no connection succeeded for `patience` seconds, NotSignedIn when the token is no longer valid,
+    UnexpectedAnswer when the response is not the stream.
     """
 
     def __init__(self, session: Session, after: int | None = None, patience: float = 300.0) -> None:
@@ -96,7 +96,7 @@ class Feed:
         self._opened = yield Now()
 
     def _pause_after_break(self) -> Plan[None]:
-        """Let go of the connection, and wait: longer each time when it keeps breaking at once."""
+        """Closes the connection and waits, longer each time if connections keep breaking soon after their start."""
         yield from self.done()
         now: float = yield Now()
         self._breaks = 1 if now - self._opened > HEALTHY else self._breaks + 1
@@ -104,10 +104,10 @@ class Feed:
 
 
 def newest_event(session: Session, retries: Retries) -> Plan[int]:
-    """The id of the newest event behind which no lower one is still to come, 0 when there is none.
+    """Returns the id of the newest event below which no event can appear any more; 0 without any event.
 
-    Two changes made at the same time may be seen in the other order. A list with `after` holds what is lower than such
-    a latecomer, and no more, so its last event is safe to go on from.
+    Two simultaneous changes may become visible in the opposite order of their ids. A list with `after` ends before
+    the first id that may still appear, so its last event is a safe place to resume from.
     """
     newest = yield from listed_events(session, retries, limit=1)
     before = max(0, newest.items[0].event_id - LOOK_BACK) if newest.items else 0

@@ -1,4 +1,4 @@
-"""The API's spelling: names in paths, values in queries, JSON bodies, Link headers."""
+"""How requests are written and headers are read: names in paths, values in queries, JSON bodies, Link headers."""
 
 import uuid
 from collections.abc import Iterable, Mapping
@@ -16,21 +16,19 @@ Plain = str | int | bool | datetime | None
 
 
 def issue_path(name: str) -> str:
-    """The path of an issue, whatever characters its name has.
+    """Returns the percent-encoded path of an issue with any name.
 
-    Raises Misuse for a blank name, whose path would be that of the whole list. Names of dots only are
-    encoded although RFC 3986 leaves dots alone: clients and proxies would resolve `..` away.
+    Raises Misuse for a blank name, whose path would be the path of the list. In a name that consists of dots only the
+    dots are encoded too, although RFC 3986 does not require it: clients and proxies would resolve `..`.
     """
     if not name.strip():
-        raise Misuse("an issue's name is not blank")
+        raise Misuse("an issue needs a name that is not blank")
     encoded = quote(name, safe="")
     return "/api/issues/" + (encoded.replace(".", "%2E") if not encoded.strip(".") else encoded)
 
 
 def query_pairs(parameters: Mapping[str, Plain | Iterable[Plain]]) -> tuple[tuple[str, str], ...]:
-    """Query parameters in the API's spelling: None left out, lists repeated, instants in ISO
-    8601.
-    """
+    """Returns query parameters in the API's form: None is left out, lists repeat the parameter, times are ISO 8601."""
     pairs: list[tuple[str, str]] = []
     for name, value in parameters.items():
         many = [value] if isinstance(value, str | int | datetime) or value is None else list(value)
@@ -39,7 +37,7 @@ def query_pairs(parameters: Mapping[str, Plain | Iterable[Plain]]) -> tuple[tupl
 
 
 def camel_case(parameters: Mapping[str, object]) -> dict[str, Any]:
-    """Parameters under the API's names: `company_name` is `companyName`."""
+    """Returns the parameters under the API's names: `company_name` becomes `companyName`."""
     words = {name: name.split("_") for name in parameters}
     return {
         "".join([first, *(word.title() for word in rest)]): parameters[name] for name, (first, *rest) in words.items()
@@ -47,7 +45,7 @@ def camel_case(parameters: Mapping[str, object]) -> dict[str, Any]:
 
 
 def spelled(value: Plain) -> str:
-    """One query parameter. Raises Misuse for an instant without a zone: it would name no instant."""
+    """Returns the text of a query parameter. Raises Misuse for a time without a time zone, which would be ambiguous."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, datetime):
@@ -58,18 +56,17 @@ def spelled(value: Plain) -> str:
 
 
 def json_request(method: str, path: str, body: object, **headers: str | None) -> Request:
-    """A request with a JSON body; `headers` in snake case, those that are None left out."""
+    """Returns a request with a JSON body. `headers` are named in snake case; those that are None are left out."""
     named = {name.replace("_", "-"): value for name, value in headers.items() if value is not None}
     named["content-type"] = "application/json"
     return Request(method, path, body=msgspec.json.encode(body), headers=named)
 
 
 def next_query(link: str | None) -> tuple[tuple[str, str], ...] | None:
-    """The query of the `rel="next"` target of a Link header (RFC 8288), or None where there is no next
-    page.
+    """Returns the query of the `rel="next"` target of a Link header (RFC 8288), or None if there is no next page.
 
-    Only the query is taken: host and path stay those that the client was told to talk to, so that no answer
-    can send its credentials elsewhere, and a server behind a proxy need not know its own address.
+    Only the query is used. Host and path remain those that the client was configured with, so that no response can
+    send the credentials elsewhere, and a server behind a proxy need not know its own address.
     """
     for target, parameters in link_values(link or ""):
         relations = [value.lower().split() for name, value in parameters if name == "rel"]
@@ -79,9 +76,7 @@ def next_query(link: str | None) -> tuple[tuple[str, str], ...] | None:
 
 
 def link_values(header: str) -> list[tuple[str, list[tuple[str, str]]]]:
-    """The targets of a Link header with their parameters; commas and semicolons inside `<>` and `""` are
-    text.
-    """
+    """Returns the targets of a Link header with their parameters. Separators inside `<>` and `""` are plain text."""
     values: list[tuple[str, list[tuple[str, str]]]] = []
     for part in split_outside(header, ","):
         target, *parameters = split_outside(part, ";")
@@ -93,7 +88,7 @@ def link_values(header: str) -> list[tuple[str, list[tuple[str, str]]]]:
 
 
 def split_outside(text: str, separator: str) -> list[str]:
-    """Split at the separator where it stands neither in `<…>` nor in `"…"`."""
+    """Splits the text at each separator that is neither inside `<…>` nor inside `"…"`."""
     parts, start, inside = [], 0, ""
     for position, character in enumerate(text):
         if inside:
@@ -107,7 +102,7 @@ def split_outside(text: str, separator: str) -> list[str]:
 
 
 def posted(path: str, body: object, idempotency_key: str | None = None) -> Request:
-    """A POST that may be repeated: with the caller's Idempotency-Key, or one of its own. None is no body."""
+    """Returns a POST that may be repeated: with the caller's Idempotency-Key, or a new one. None means no body."""
     key = idempotency_key or str(uuid.uuid4())
     if body is None:
         return Request("POST", path, headers={"idempotency-key": key})
@@ -115,34 +110,34 @@ def posted(path: str, body: object, idempotency_key: str | None = None) -> Reque
 
 
 def several(what: str, values: Iterable[str]) -> list[str]:
-    """The values as a list. Raises Misuse for a lone str, which would be taken letter by letter."""
+    """Returns the values as a list. Raises Misuse for a single string, which would be split into letters."""
     if isinstance(values, str):
-        raise Misuse(f"{what} is a list, not one text: [{values!r}]")
+        raise Misuse(f"{what} must be a list, not a single string: [{values!r}]")
     return list(values)
 
 
 def server_url(url: str) -> str:
-    """The server's address without a trailing slash; raises Misuse for anything but http(s) to a host."""
+    """Returns the server's address without a trailing slash. Raises Misuse unless it is an http(s) URL of a host."""
     try:
         parts, parsed = urlsplit(url.strip()), httpx.URL(url.strip())
-        parsed.raw_host.decode("ascii").encode("idna")  # as the look-up does, which has no sentence for it
+        parsed.raw_host.decode("ascii").encode("idna")  # as the DNS lookup does, whose error is less helpful
         usable = parts.port is None or parts.port > 0
     except (ValueError, httpx.InvalidURL):
         usable = False
     if not usable or parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-        raise Misuse(f"{url!r} is not the address of a server: it looks like https://tracker.example.org")
+        raise Misuse(f"{url!r} is not the address of a server, such as https://tracker.example.org")
     return url.strip().rstrip("/")
 
 
 def check_headers(headers: Mapping[str, str]) -> None:
-    """Raises Misuse for a value that no header carries: printable ASCII, with no space at an end, is sent as it is."""
+    """Raises Misuse for a header value that would not arrive unchanged."""
     for name, value in headers.items():
         if not (value.isascii() and value.isprintable() and value == value.strip()):
-            raise Misuse(f"{name} takes printable ASCII characters only, and no space at its ends")
+            raise Misuse(f"{name} must consist of printable ASCII characters, without a space at either end")
 
 
 def secret_text(token: str | None) -> str | None:
-    """The token; raises Misuse, which does not show it, for one that no header carries."""
+    """Returns the token. Raises Misuse, whose text does not contain it, for one that no header can carry."""
     if token and not (token.isascii() and token.isprintable() and " " not in token):
-        raise Misuse("this is not a token: one is printable ASCII characters without spaces")
+        raise Misuse("this is not a token: a token consists of printable ASCII characters without spaces")
     return token

@@ -1,6 +1,4 @@
-"""Server-Sent Events, read as the HTML standard's "event stream interpretation" says, from bytes in any
-pieces.
-"""
+"""A parser of Server-Sent Events (HTML standard, "interpreting an event stream") for bytes in pieces of any size."""
 
 import codecs
 from dataclasses import dataclass
@@ -8,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Message:
-    """One dispatched event. `id` is the last one seen on the stream, also when this block brought none."""
+    """One dispatched event. `id` is the last id of the stream so far, even if this event has none of its own."""
 
     data: str
     event: str = "message"
@@ -16,7 +14,7 @@ class Message:
 
 
 class Parser:
-    """Feed it bytes as they come; it gives the messages that they complete. One per connection."""
+    """Turns the bytes of one connection into messages."""
 
     def __init__(self) -> None:
         self._decode = codecs.getincrementaldecoder("utf-8-sig")(errors="replace").decode
@@ -27,10 +25,11 @@ class Parser:
         self._id = ""
 
     def feed(self, chunk: bytes) -> list[Message]:
+        """Takes the next bytes. Returns the messages that they complete."""
         text = self._decode(chunk)
         if not text:
             return []
-        new = text.removeprefix("\n") if self._after_cr else text  # a CR LF may come in two pieces
+        new = text.removeprefix("\n") if self._after_cr else text  # a CR LF may be split between two pieces
         self._after_cr = text.endswith("\r")
         *lines, self._rest = (self._rest + new).replace("\r\n", "\n").replace("\r", "\n").split("\n")
         return [message for line in lines if (message := self._line(line))]

@@ -1,8 +1,8 @@
-"""What goes over the wire, without a socket: requests, replies, and the steps of a plan.
+"""The client's protocol logic without any I/O ("sans-I/O"): requests, replies, and the steps of a plan.
 
-A plan is a generator that yields steps and is sent their results. It holds all the logic of the client
-(signing in, retrying, paging, following the stream), and never blocks or awaits. `Tracker` carries the
-steps out by blocking, `AsyncTracker` by awaiting: the logic exists once.
+A plan is a generator that yields steps and is sent their results. Plans hold all the logic of the client (signing
+in, retrying, paging, following the stream) and never block or await. `Tracker` performs the steps by blocking,
+`AsyncTracker` by awaiting, so the logic is written once.
 """
 
 from collections.abc import Generator, Mapping
@@ -20,12 +20,12 @@ SAFE = frozenset({"GET", "HEAD"})
 
 @dataclass(frozen=True)
 class Request:
-    """One request, complete but for what the session adds (credentials, CSRF token, user agent).
+    """One request, complete except for what the session adds (credentials, CSRF token, user agent).
 
-    `path` is percent-encoded already, `method` in capitals. `once` says that another attempt would mislead
-    once an answer may have been lost: a rename (the old name is gone), a conditional change (the first
-    attempt moved the ETag). `timeout` is the seconds for this attempt, the session's where it is None;
-    `read_timeout`, the silence to bear on a stream, goes before it.
+    `path` is percent-encoded already, `method` is in capitals. `once` marks a request that must not be repeated
+    when a response may have been lost, because the second response would be misleading: after a rename the old
+    name is gone, after a conditional change the ETag has changed. `timeout` is the timeout of this attempt in
+    seconds, None for the session's; `read_timeout` replaces it for reading: the longest silence on a stream.
     """
 
     method: str
@@ -40,9 +40,10 @@ class Request:
 
     @property
     def repeatable(self) -> bool:
-        """Whether it may be sent again although the first attempt may have been carried out: a GET, a PUT, a
-        POST with an Idempotency-Key. Not a DELETE: what it would take away may be new, and a 404 would not
-        tell who took it.
+        """Whether it may be sent again although the first attempt may have succeeded.
+
+        True for a GET, a PUT, and a POST with an Idempotency-Key. False for a DELETE: the second one might delete
+        something that was created in between, and its 404 would not say who deleted the first.
         """
         known = self.method in SAFE or self.method == "PUT" or (self.method == "POST" and self.keyed)
         return self.signing_in or (known and not self.once)
@@ -53,7 +54,7 @@ class Request:
 
     @property
     def changing(self) -> bool:
-        """Whether it changes what others see; signing in does not."""
+        """Whether it changes data that others see; signing in does not."""
         return self.method not in SAFE and not self.signing_in
 
     @property
@@ -63,7 +64,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Reply:
-    """A server's answer. `stream` is set, and `content` empty, when a 200 was asked for as a stream."""
+    """A server's response. For a 200 to a streamed request `stream` is set and `content` is empty."""
 
     status: int
     headers: httpx.Headers
@@ -72,8 +73,9 @@ class Reply:
 
     @property
     def retry_after(self) -> float | None:
-        """Seconds to wait by `Retry-After` (RFC 9110: seconds, or a date, read against this answer's own
-        Date, or this machine's clock where it has none).
+        """The seconds to wait according to `Retry-After` (RFC 9110, 10.2.3), None without a usable one.
+
+        A date is compared with the response's own Date, or with this machine's clock if there is none.
         """
         value = self.headers.get("retry-after", "").strip()
         if value.isascii() and value.isdigit():
@@ -90,7 +92,7 @@ class Reply:
 
 
 def http_date(text: str) -> datetime | None:
-    """The instant of an HTTP date, None for anything else."""
+    """Returns the instant of an HTTP date, None for any other text."""
     try:
         date = parsedate_to_datetime(text)
     except (ValueError, OverflowError):
@@ -100,9 +102,7 @@ def http_date(text: str) -> datetime | None:
 
 @dataclass(frozen=True)
 class Failure:
-    """No answer. `sent` says whether the request may have reached the server, and so may have been carried
-    out.
-    """
+    """There was no response. `sent` says whether the request may have reached the server, and so may have succeeded."""
 
     reason: str
     sent: bool
@@ -113,7 +113,7 @@ Outcome = Reply | Failure
 
 @dataclass(frozen=True)
 class Send:
-    """Send and give the Outcome; with `streamed`, leave the content of a 200 to be Read."""
+    """Send the request; the result is an Outcome. With `streamed`, the content of a 200 is left to be Read."""
 
     request: Request
     streamed: bool = False
@@ -121,50 +121,50 @@ class Send:
 
 @dataclass(frozen=True)
 class Read:
-    """Give the next bytes of a streamed reply, None at its end, or the Failure that ended it."""
+    """Read a streamed reply; the result is its next bytes, None at its end, or the Failure that ended it."""
 
     stream: object
 
 
 @dataclass(frozen=True)
 class Close:
-    """Give up a streamed reply."""
+    """Close a streamed reply."""
 
     stream: object
 
 
 @dataclass(frozen=True)
 class Pause:
-    """Do nothing for so many seconds."""
+    """Wait for `seconds`."""
 
     seconds: float
 
 
 @dataclass(frozen=True)
 class Now:
-    """Give the seconds of a clock that never goes back."""
+    """Read the clock; the result is the seconds of a monotonic clock."""
 
 
 @dataclass(frozen=True)
-class Alone:
-    """Carry out this plan while no other thread or task of the same client is inside such a step."""
+class Exclusive:
+    """Perform this plan while no other thread or task of the same client performs an exclusive one."""
 
     plan: "Plan[None]"
 
 
-Step = Send | Read | Close | Pause | Now | Alone
+Step = Send | Read | Close | Pause | Now | Exclusive
 Plan = Generator[Step, Any, T]
 
 
 @dataclass(frozen=True)
 class Done(Generic[T]):
-    """A plan has come to its end, with this result."""
+    """The end of a plan, with its result."""
 
     value: T
 
 
 def advance(plan: Plan[T], result: object) -> Step | Done[T]:
-    """Give a plan the result of its last step (None at the start): its next step, or its end."""
+    """Sends a plan the result of its last step (None at the start). Returns its next step, or its end."""
     try:
         return plan.send(result)
     except StopIteration as end:

@@ -1,8 +1,8 @@
-"""`itctl`: the Issue Tracker from scripts and cron. Says nothing when all went well and nobody looks on.
+"""`itctl`: the Issue Tracker for scripts and cron. A change that succeeds prints nothing unless on a terminal.
 
-Exit codes: 0 done; 1 refused by the server, or not understood, or the output cannot be written; 2 wrong usage,
-nothing was sent; 3 the server cannot be reached or cannot answer now (also 429 and 5xx), so it is worth trying
-again later; 130 interrupted.
+Exit codes: 0 success; 1 refused by the server, an unexpected response, or the output cannot be written; 2 wrong
+usage, nothing was sent; 3 the server cannot be reached or is too busy (also 429 and 5xx), so a later attempt may
+succeed; 130 interrupted.
 """
 
 import sys
@@ -34,34 +34,34 @@ def main() -> None:
 
 
 def run(arguments: list[str]) -> int:
-    """Run one command line and give its exit code; errors go to stderr as one sentence."""
+    """Runs one command line and returns its exit code. An error is printed to stderr as one sentence."""
     try:
         unreadable = next((word for word in arguments if not encodable(word)), None)
         if unreadable is not None:
             raise click.UsageError(f"{unreadable!r} is not UTF-8 text.")
         code = itctl.main(arguments, prog_name="itctl", standalone_mode=False)
         return code if isinstance(code, int) else 0
-    except click.exceptions.NoArgsIsHelpError as nothing_said:
-        nothing_said.show()
+    except click.exceptions.NoArgsIsHelpError as no_arguments:
+        no_arguments.show()
         return USAGE
     except (click.ClickException, TrackerError) as error:
-        complain(sentence(error))
+        print_error(sentence(error))
         return exit_code(error)
-    except OSError as error:  # the network's and the token file's have their own sentences: this is the output's
+    except OSError as error:  # other errors have been converted: this one is the output's
         discard_output()
-        complain(f"The output cannot be written: {error.strerror or error}.")
+        print_error(f"The output cannot be written: {error.strerror or error}.")
         return REFUSED
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
 
 
-def complain(sentence: str) -> None:
-    """Say on stderr what went wrong; nowhere, where that is closed."""
+def print_error(sentence: str) -> None:
+    """Prints an error to stderr; does nothing if stderr is closed."""
     click.echo(f"itctl: {sentence}", err=True)
 
 
 def sentence(error: click.ClickException | TrackerError) -> str:
-    """What went wrong; for refusals with the id by which the server's operator finds the request."""
+    """Returns the text of an error; for a refusal with the id by which the server's operator finds the request."""
     if isinstance(error, click.ClickException):
         return error.format_message()
     trace = f" [request {error.request_id}]" if isinstance(error, Refused) and error.request_id else ""
@@ -69,11 +69,12 @@ def sentence(error: click.ClickException | TrackerError) -> str:
 
 
 def exit_code(error: click.ClickException | TrackerError) -> int:
+    """Returns the exit code for an error."""
     if isinstance(error, click.ClickException | Misuse):
         return USAGE
     return OUT_OF_REACH if isinstance(error, Unreachable | Unavailable | TooManyAttempts) else REFUSED
 
 
 def encodable(word: str) -> bool:
-    """Whether the word was valid UTF-8 in the shell; Python smuggles other bytes in as surrogates."""
+    """Returns whether the word was valid UTF-8 in the shell. Python represents other bytes as surrogates."""
     return not any("\ud800" <= character <= "\udfff" for character in word)

@@ -11,19 +11,19 @@ from issue_tracker_client.itctl.connection import Connection
 from issue_tracker_client.itctl.output import as_json_option, outcome_lines, show
 from issue_tracker_client.models import Status
 
-NOTE = click.option("--note", help="Why; kept in the history (at most 2,000 characters).")
+NOTE = click.option("--note", help="The reason, for the history (at most 2,000 characters).")
 DESCRIPTION = click.option("--description", help="What is wrong (at most 10,000 characters).")
 COMPANY = click.option(
     "--company",
     "companies",
     multiple=True,
     metavar="NAME[=STATUS]",
-    help="A company that is affected, with its status; may be repeated.",
+    help="An affected company, with its status; may be repeated.",
 )
 KEY = click.option(
     "--idempotency-key",
     metavar="KEY",
-    help="A second run with this key, within 24 hours, gets the first one's answer and does nothing.",
+    help="Within 24 hours, a second run with this key gets the response of the first one and changes nothing.",
 )
 
 
@@ -46,15 +46,15 @@ def create(
     idempotency_key: str | None,
     json: bool,
 ) -> None:
-    """Create an issue. Refused if the name is taken; `set --create` is not."""
+    """Create an issue. This fails if the name is taken; `set --create` does not."""
     with connection.tracker() as tracker:
-        made = tracker.create_issue(
+        created = tracker.create_issue(
             issue,
             description=description,
             companies=[named_status(company) for company in companies],
             idempotency_key=idempotency_key,
         )
-    connection.report(made, json, f"{made.name}: created, {len(made.assignments)} companies")
+    connection.report(created, json, f"{created.name}: created, {len(created.assignments)} companies")
 
 
 @click.command("update")
@@ -62,7 +62,7 @@ def create(
 @DESCRIPTION
 @click.option("--rename", "new_name", metavar="NAME", help="The issue's new name.")
 @COMPANY
-@click.option("--if-match", metavar="ETAG", help="Only this version of the issue; refused if it changed since.")
+@click.option("--if-match", metavar="ETAG", help="Change only this version of the issue; fail if it has changed since.")
 @as_json_option
 @click.pass_obj
 def update(
@@ -94,8 +94,8 @@ def update(
 @click.argument("company")
 @click.argument("status")
 @NOTE
-@click.option("--create", "create_missing", is_flag=True, help="Create the issue if there is none of this name.")
-@click.option("--description", help="Only with --create: the description of an issue that is created.")
+@click.option("--create", "create_missing", is_flag=True, help="Create the issue if it does not exist.")
+@click.option("--description", help="Only with --create: the description of the new issue.")
 @as_json_option
 @click.pass_obj
 def set_status(
@@ -109,20 +109,21 @@ def set_status(
     description: str | None,
     json: bool,
 ) -> None:
-    """Set the status of one company, assigning it if it was not."""
+    """Set the status of one company. Assigns the company to the issue if necessary."""
     if description is not None and not create_missing:
-        raise click.UsageError("--description goes with --create; `update` changes that of an issue.")
+        raise click.UsageError("--description needs --create; use `update` to change the description of an issue.")
     with connection.tracker() as tracker:
         try:
-            done = tracker.set_status(issue, company, status, note=note)
+            changed = tracker.set_status(issue, company, status, note=note)
         except NotFound:
             if not create_missing:
                 raise
-            # With its company, so that an unknown one leaves no issue behind; the change of status brings the note.
+            # Created together with its company, so that an unknown company leaves no issue behind. Only a change of
+            # status can carry a note, so with a note the company starts as new and is changed below.
             first = None if note else status
             tracker.ensure_issue(issue, description=description, companies=[(company, first)])
-            done = tracker.set_status(issue, company, status, note=note)
-    connection.report(done, json, f"{done.issue_name} / {done.company_name}: {done.status}")
+            changed = tracker.set_status(issue, company, status, note=note)
+    connection.report(changed, json, f"{changed.issue_name} / {changed.company_name}: {changed.status}")
 
 
 @click.command("unassign")
@@ -130,7 +131,7 @@ def set_status(
 @click.argument("company")
 @click.pass_obj
 def unassign(connection: Connection, issue: str, company: str) -> None:
-    """Take a company off an issue."""
+    """Remove a company from an issue."""
     with connection.tracker() as tracker:
         tracker.unassign(issue, company)
     connection.report(None, False, f"{issue} / {company}: unassigned")
@@ -140,7 +141,7 @@ def unassign(connection: Connection, issue: str, company: str) -> None:
 @ISSUE
 @click.pass_obj
 def delete(connection: Connection, issue: str) -> None:
-    """Delete an issue (super admins only). Its history stays."""
+    """Delete an issue (super admins only). Its history remains."""
     with connection.tracker() as tracker:
         tracker.delete_issue(issue)
     connection.report(None, False, f"{issue}: deleted")
@@ -160,16 +161,16 @@ class Bulk(TypedDict):
 
 
 def bulk_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options of Bulk to a command."""
+    """Adds the options of Bulk to a command."""
     for option in (
         as_json_option,
         KEY,
-        click.option("--if-exists", is_flag=True, help="Do nothing, and well, where there is no such issue."),
-        click.option("--dry-run", is_flag=True, help="Change nothing; print what would happen, by company."),
+        click.option("--if-exists", is_flag=True, help="Do nothing and succeed if the issue does not exist."),
+        click.option("--dry-run", is_flag=True, help="Change nothing; print what would happen to each company."),
         NOTE,
-        click.option("--from", "from_statuses", multiple=True, metavar="STATUS", help="Only those in this status."),
-        click.option("--except", "exclude", multiple=True, metavar="COMPANY", help="Not this company."),
-        click.option("--only", multiple=True, metavar="COMPANY", help="Only this company, assigned if it was not."),
+        click.option("--from", "from_statuses", multiple=True, metavar="STATUS", help="Only companies in this status."),
+        click.option("--except", "exclude", multiple=True, metavar="COMPANY", help="Skip this company."),
+        click.option("--only", multiple=True, metavar="COMPANY", help="Only this company; assigns it if necessary."),
     ):
         command = option(command)
     return command
@@ -181,9 +182,9 @@ def bulk_options(command: Callable[..., None]) -> Callable[..., None]:
 @bulk_options
 @click.pass_obj
 def move(connection: Connection, issue: str, status: str, **options: Unpack[Bulk]) -> None:
-    """Set the status of all companies of an issue, all or nothing.
+    """Set the status of all companies of an issue: either of all of them or of none.
 
-    --only, --except and --from may be repeated. Closed ones stay closed unless --from names closed.
+    --only, --except and --from may be repeated. Closed companies remain closed unless --from closed is given.
     """
     with connection.tracker() as tracker:
         try:
@@ -198,7 +199,7 @@ def move(connection: Connection, issue: str, status: str, **options: Unpack[Bulk
                 idempotency_key=options["idempotency_key"],
             )
         except NotFound:
-            if options["if_exists"] and not there_is(tracker, issue):
+            if options["if_exists"] and not exists(tracker, issue):
                 return
             raise
     if options["dry_run"] and not options["json"]:
@@ -212,12 +213,12 @@ def move(connection: Connection, issue: str, status: str, **options: Unpack[Bulk
 @bulk_options
 @click.pass_context
 def resolve(context: click.Context, issue: str, **options: Unpack[Bulk]) -> None:
-    """Resolve an issue for all of its companies: short for `move ISSUE resolved`."""
+    """Resolve an issue for all of its companies. Short for `move ISSUE resolved`."""
     context.invoke(move, issue=issue, status=Status.RESOLVED, **options)
 
 
-def there_is(tracker: Tracker, issue: str) -> bool:
-    """Whether there is an issue of this name: a 404 to a change may speak of its company."""
+def exists(tracker: Tracker, issue: str) -> bool:
+    """Returns whether an issue with this name exists: the 404 to a change may also be about the company."""
     try:
         tracker.issue(issue)
     except NotFound:
@@ -226,8 +227,9 @@ def there_is(tracker: Tracker, issue: str) -> bool:
 
 
 def named_status(text: str) -> tuple[str, str | None]:
-    """A company and its status from NAME or NAME=STATUS. What follows the last `=` is a status only if it
-    is one, so names with a `=` work too.
+    """Splits NAME or NAME=STATUS into a company and its status, None without one.
+
+    The text after the last `=` is taken for a status only if it is a known one, so names may contain a `=`.
     """
     name, _, status = text.rpartition("=")
     known = status.strip().lower().replace(" ", "_").replace("-", "_") in list(Status)

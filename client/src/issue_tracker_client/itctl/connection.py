@@ -1,4 +1,4 @@
-"""The command group: which server, in whose name, and how patiently."""
+"""The command group and its options: the server, the token, and the limit for retries."""
 
 import os
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from issue_tracker_client.retrying import ANY_NUMBER, Retries
 
 @dataclass(frozen=True)
 class Connection:
-    """What the options before the command said. `tracker` is made where it is used: `--help` needs none."""
+    """The options before the command. `tracker` creates the client on demand: `--help` works without a server."""
 
     url: str | None
     token: str | None
@@ -23,7 +23,7 @@ class Connection:
     verbose: bool
 
     def tracker(self) -> Tracker:
-        """The client; raises click.UsageError where it is not said which server or who is asking."""
+        """Returns a client. Raises click.UsageError when the server or the token is missing."""
         if not self.url:
             raise click.UsageError("Which server? Give --url or set ITCTL_URL.")
         token = secret_in(self.token_file) if self.token_file else self.token
@@ -37,7 +37,7 @@ class Connection:
         )
 
     def report(self, value: object, json: bool, *sentences: str) -> None:
-        """After a change: the answer where JSON was asked for, else sentences where anybody looks on."""
+        """Prints the result of a change: `value` as JSON on request, otherwise sentences if a person may read them."""
         if json:
             show([as_json_line(value)])
         elif self.verbose or on_terminal():
@@ -45,7 +45,7 @@ class Connection:
 
 
 def secret_in(file: Path) -> str:
-    """The first line of a file; raises click.UsageError where it cannot be read."""
+    """Returns the first line of a file. Raises click.UsageError when it cannot be read."""
     try:
         return file.read_text(encoding="utf-8").partition("\n")[0]
     except (OSError, UnicodeDecodeError) as error:
@@ -54,7 +54,7 @@ def secret_in(file: Path) -> str:
 
 @click.group(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Exit codes: 0 done, 1 refused by the server, 2 wrong usage, 3 server out of reach (try later), "
+    epilog="Exit codes: 0 success, 1 refused by the server, 2 wrong usage, 3 server unreachable (try later), "
     "130 interrupted.",
 )
 @click.option("--url", envvar="ITCTL_URL", help="The server, such as https://tracker.example.org [ITCTL_URL].")
@@ -71,15 +71,15 @@ def secret_in(file: Path) -> str:
     type=click.FloatRange(min=0),
     default=30.0,
     show_default=True,
-    help="Seconds to go on with each request to a server that is out of reach or busy [ITCTL_PATIENCE].",
+    help="How many seconds to retry each request while the server is unreachable or busy [ITCTL_PATIENCE].",
 )
-@click.option("-v", "--verbose", is_flag=True, help="Say what was done also where no terminal is looking on.")
+@click.option("-v", "--verbose", is_flag=True, help="Report changes even if the output is not a terminal.")
 @click.version_option(issue_tracker_client.__version__)
 @click.pass_context
 def itctl(context: click.Context, url: str | None, token_file: Path | None, patience: float, verbose: bool) -> None:
     """Work with the issues of an Issue Tracker.
 
-    Commands that change something print nothing when it worked, unless on a terminal or with --verbose, so
+    Commands that change something print nothing when they succeed, unless on a terminal or with --verbose, so
     that cron has nothing to mail. Statuses: new, investigating, in_progress, monitoring, resolved, closed.
     """
     context.obj = Connection(url, os.environ.get("ITCTL_TOKEN"), token_file, patience, verbose)

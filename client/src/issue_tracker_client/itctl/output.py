@@ -1,4 +1,4 @@
-"""What itctl prints: lines, with tabs between columns (no name has one), or JSON, one object a line."""
+"""The output of itctl: columns separated by tabs (no name contains one), or one JSON object per line."""
 
 import errno
 import os
@@ -11,15 +11,15 @@ import click
 
 from issue_tracker_client.models import Assignment, BulkResult, Event, Issue, as_json
 
-as_json_option = click.option("--json", "json", is_flag=True, help="Print JSON, one object a line.")
+as_json_option = click.option("--json", "json", is_flag=True, help="Print JSON, one object per line.")
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")  # C0, DEL and C1
 
 
 def show(lines: Iterable[str], end: str = "\n") -> None:
-    """Print each line as soon as it is there: who reads a pipe from `watch` waits for it.
+    """Prints each line immediately: the reader of a pipe from `watch` waits for it.
 
-    A reader that has enough (`itctl list | head -1`) ends the command, and well. Raises OSError where else the
-    output cannot be written: a full disk, a standard output that was closed from the start.
+    A reader that stops early (`itctl list | head -1`) ends the command successfully. Raises OSError when the output
+    cannot be written for another reason: a full disk, or a standard output that was closed from the start.
     """
     for line in lines:
         if sys.stdout is None:
@@ -32,39 +32,40 @@ def show(lines: Iterable[str], end: str = "\n") -> None:
 
 
 def discard_output() -> None:
-    """Let what is still to be written go nowhere, so that Python does not fail once more at its end."""
+    """Redirects the output that is still buffered to the null device, so that Python does not fail again at exit."""
     if sys.stdout is not None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def on_terminal() -> bool:
-    """Whether anybody looks on. A standard output that was closed (`>&-`) is none at all."""
+    """Returns whether the output is a terminal. It is None if it was closed (`>&-`)."""
     return sys.stdout is not None and sys.stdout.isatty()
 
 
 def visible(text: str) -> str:
-    """The text with its control characters escaped: they would steer the terminal, or break a row in two."""
+    """Returns the text with its control characters escaped: they could control the terminal or split a row."""
     return CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
 
 
 def as_json_line(value: object) -> str:
-    """The value as JSON, with those control characters escaped that JSON lets stand."""
+    """Returns the value as JSON, in which the control characters that JSON allows are escaped too."""
     return CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", as_json(value))
 
 
 def rows(issue: Issue) -> list[str]:
-    """A row an assignment: issue, company, status, last change. An issue without any has empty columns."""
+    """Returns a row per assignment: issue, company, status, last change. Without any, a row with empty columns."""
     return ["\t".join((issue.name, *columns(one))) for one in issue.assignments] or [
         "\t".join((issue.name, "", "", instant(issue.updated_at)))
     ]
 
 
 def columns(assignment: Assignment) -> tuple[str, str, str]:
+    """Returns company, status and last change of an assignment."""
     return assignment.company_name, assignment.status, instant(assignment.updated_at)
 
 
 def page(issue: Issue) -> list[str]:
-    """One issue to be read by a person."""
+    """Returns the lines that show one issue to a person."""
     description = re.split("\r?\n", issue.description) if issue.description else []
     width = max((len(one.company_name) for one in issue.assignments), default=0)
     return [
@@ -78,8 +79,8 @@ def page(issue: Issue) -> list[str]:
     ]
 
 
-def story(event: Event) -> str:
-    """One event as a line: when, who, what, where, and why."""
+def event_line(event: Event) -> str:
+    """Returns an event as one line: time, actor, type, issue and company, change, note."""
     where = " / ".join(name for name in (event.issue_name, event.company_name) if name)
     change = f"{plain(event.from_)} -> {plain(event.to)}" if event.from_ is not None else plain(event.to)
     parts = (instant(event.at), event.actor.name or event.actor.channel, event.type, where, change)
@@ -87,17 +88,17 @@ def story(event: Event) -> str:
 
 
 def plain(value: object) -> str:
-    """A from or to of an event: a status as it is, anything richer as JSON, nothing as nothing."""
+    """Returns the text of an event's `from` or `to`: empty for None, JSON for anything but a string."""
     if value is None:
         return ""
     return value if isinstance(value, str) else as_json_line(value)
 
 
 def outcome_lines(result: BulkResult) -> list[str]:
-    """A line a company: what bulk did, or would do."""
+    """Returns a line per company: what a bulk change did, or would do."""
     return ["\t".join((one.outcome, one.company_name, one.from_ or "", one.to or "")) for one in result.results]
 
 
 def instant(at: datetime) -> str:
-    """A time for people in their own zone, for programs in UTC."""
+    """Returns a time in the local time zone on a terminal, in UTC for programs."""
     return at.astimezone().isoformat(" ", "minutes") if on_terminal() else at.isoformat()

@@ -1,4 +1,4 @@
-"""The commands that look: list, show, companies, events, watch, export."""
+"""The commands that change nothing: list, show, companies, events, watch, export."""
 
 import itertools
 from datetime import UTC, datetime
@@ -6,23 +6,23 @@ from datetime import UTC, datetime
 import click
 
 from issue_tracker_client.itctl.connection import Connection
-from issue_tracker_client.itctl.output import as_json_line, as_json_option, page, rows, show, story
+from issue_tracker_client.itctl.output import as_json_line, as_json_option, event_line, page, rows, show
 from issue_tracker_client.models import same_name
 
 
 def parse_instant(text: str) -> datetime:
-    """A time in ISO 8601; without a zone it is in the machine's own."""
+    """Returns a time from ISO 8601, which is local time if it has no time zone. Raises click.BadParameter."""
     try:
         return datetime.fromisoformat(text).astimezone(UTC)
     except (ValueError, OverflowError):
         raise click.BadParameter(f"{text!r} is not a time such as 2025-01-04T10:15.") from None
 
 
-LIMIT = click.option("--limit", type=click.IntRange(min=1), help="At most so many.")
+LIMIT = click.option("--limit", type=click.IntRange(min=1), help="The maximum number.")
 
 
 @click.command("list")
-@click.option("--search", help="Text in the name or the description, in any case.")
+@click.option("--search", help="Text in the name or description, in any case.")
 @click.option("--status", multiple=True, help="Assignments with this status; may be repeated.")
 @click.option("--company", help="Assignments of this company.")
 @click.option("--open", "only_open", is_flag=True, help="Assignments neither resolved nor closed.")
@@ -48,7 +48,7 @@ def list_issues(
     limit: int | None,
     json: bool,
 ) -> None:
-    """List issues, a line for each company: issue, company, status, last change, separated by tabs."""
+    """List issues, one line per company: issue, company, status, last change, separated by tabs."""
     with connection.tracker() as tracker:
         issues = tracker.issues(
             page_size=page_size(limit),
@@ -68,7 +68,7 @@ def list_issues(
 @as_json_option
 @click.pass_obj
 def show_issue(connection: Connection, issue: str, json: bool) -> None:
-    """Show one issue. As JSON it has an `etag`, for `update --if-match`."""
+    """Show one issue. Its JSON contains an `etag` for `update --if-match`."""
     with connection.tracker() as tracker:
         found = tracker.issue(issue)
     show([as_json_line(found)] if json else page(found))
@@ -111,18 +111,18 @@ def list_events(
     limit: int | None,
     json: bool,
 ) -> None:
-    """Print the history, newest first: time, who, what, where, change, note, separated by tabs."""
+    """Print the history, newest first: time, actor, type, issue and company, change, note, separated by tabs."""
     with connection.tracker() as tracker:
         events = tracker.events(
             page_size=page_size(limit), issue_name=issue, company_name=company, type=kind, after=after
         )
-        show(as_json_line(event) if json else story(event) for event in itertools.islice(events, limit))
+        show(as_json_line(event) if json else event_line(event) for event in itertools.islice(events, limit))
 
 
 @click.command("watch")
 @click.option("--issue", help="Only events of this issue.")
 @click.option("--company", help="Only events of this company.")
-@click.option("--after", type=int, help="Begin after the event with this id, instead of now.")
+@click.option("--after", type=int, help="Start after the event with this id instead of now.")
 @LIMIT
 @as_json_option
 @click.pass_obj
@@ -135,20 +135,20 @@ def watch(
     limit: int | None,
     json: bool,
 ) -> None:
-    """Print events as they happen, until interrupted. Reconnects without losing or repeating any."""
+    """Print events as they happen, until interrupted. Reconnects without losing or repeating events."""
     with connection.tracker() as tracker:
         events = tracker.follow(after=after, patience=max(connection.patience, 1.0))
-        wanted = (
+        matching = (
             event
             for event in events
             if (issue is None or same_name(issue, event.issue_name))
             and (company is None or same_name(company, event.company_name))
         )
-        show(as_json_line(event) if json else story(event) for event in itertools.islice(wanted, limit))
+        show(as_json_line(event) if json else event_line(event) for event in itertools.islice(matching, limit))
 
 
 def page_size(limit: int | None) -> int:
-    """No larger a page than what is asked for."""
+    """Returns a page size that is not larger than the limit."""
     return min(limit or 100, 500)
 
 
