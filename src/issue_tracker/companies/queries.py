@@ -105,10 +105,10 @@ def get_companies(tx: Connection, actor: Actor, names: Iterable[str]) -> dict[st
 
 def get_companies_by_id(tx: Connection, actor: Actor, ids: Iterable[int]) -> dict[int, Company]:
     """Returns the companies with these ids by id, without `open_issues`. Ids that no company has are absent."""
-    wanted = sorted({company_id for company_id in ids if _visible(actor, company_id)})
+    visible = sorted({company_id for company_id in ids if _visible(actor, company_id)})
     found: dict[int, Company] = {}
-    for start in range(0, len(wanted), BATCH):
-        query = select(companies).where(companies.c.company_id.in_(wanted[start : start + BATCH]))
+    for start in range(0, len(visible), BATCH):
+        query = select(companies).where(companies.c.company_id.in_(visible[start : start + BATCH]))
         found |= {row.company_id: _company(row) for row in tx.execute(query)}
     return found
 
@@ -128,7 +128,7 @@ def has_references(tx: Connection, actor: Actor, company_id: int) -> bool:
 def lock_issues_of(tx: Connection, actor: Actor, company_id: int) -> list[int]:
     """Returns the ids of all issues that the company is assigned to; other changes to these issues wait.
 
-    The company must be locked in this transaction (lock_company): then nobody can assign it to another issue
+    The company must be locked in this transaction (lock_company): then no one can assign it to another issue
     before the transaction ends. Raises NotFound for a company that the actor may not see.
     """
     if not _visible(actor, company_id):
