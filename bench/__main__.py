@@ -30,8 +30,9 @@ def circumstances() -> list[str]:
     lines = cpu.read_text().splitlines() if cpu.exists() else []
     model = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "")
     busy = ", ".join(f"{load:.1f}" for load in os.getloadavg())
-    packages = ("starlette", "uvicorn", "uvloop", "sqlalchemy", "msgspec", "psycopg", "fastapi", "pydantic", "aiosqlite")
-    versions = ", ".join(f"{name} {version(name)}" for name in packages)
+    product = ("starlette", "uvicorn", "uvloop", "sqlalchemy", "msgspec", "psycopg")
+    peer = ("fastapi", "pydantic", "aiosqlite")
+    versions = ", ".join(f"{name} {version(name)}" for name in (*product, *peer))
     commands = ([str(binaries() / "postgres"), "--version"], ["wrk", "-v"])
     programs = ", ".join(filter(None, map(_first_line, commands)))
     return [

@@ -1,6 +1,6 @@
 """The product's command line as it is when only the product is installed.
 
-The peer's packages, which Litestar would import if it found them, are hidden.
+The peer's packages are hidden, so that no dependency of the product imports them because it finds them.
 """
 
 import runpy
