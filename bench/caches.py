@@ -9,13 +9,12 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from bench.effort import PAGE, Effort
+from bench.measures import Row
+from bench.scene import Scene, embedded, server_database
 from issue_tracker.app import create_app
 from issue_tracker.http.state import AppState
 from issue_tracker.settings import Settings
-
-from bench.measures import Row
-from bench.rows import PAGE, Effort
-from bench.scene import Scene, embedded, server_database
 
 Clear = Callable[[AppState], None]
 
