@@ -28,6 +28,7 @@ def test_a_change_is_told_with_everything_about_it(world: World) -> None:
         "issue_name": "VPN",
         "company_id": 0,
         "company_name": "Contoso",
+        "field": None,
         "from": "new",
         "to": "resolved",
         "note": "Carrier confirms",
@@ -55,6 +56,19 @@ def test_creating_with_companies_is_one_event_each_in_one_request(world: World) 
         ("assignment.created", "Contoso", "new"),
         ("assignment.created", "Fabrikam", "new"),
     ]
+
+
+def test_a_change_of_an_issue_names_its_field(world: World) -> None:
+    world.given_issue("VPN")
+    client = world.client()
+    client.call("PUT", "/api/issues/VPN", 200, json={"new_name": "Tunnel", "description": "Down since noon"})
+
+    described, renamed, created = _events(client, issueName="Tunnel")
+
+    assert (renamed["field"], renamed["from"], renamed["to"], renamed["note"]) == ("name", "VPN", "Tunnel", None)
+    assert (described["field"], described["from"], described["to"]) == ("description", None, None)
+    assert described["note"] == "description", "as before events named a field"
+    assert created["field"] is None
 
 
 def test_technicians_see_no_audit(world: World) -> None:

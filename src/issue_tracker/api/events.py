@@ -64,6 +64,7 @@ EVENT_EXAMPLE: dict[str, Any] = {
     "issue_name": "Network degradation",
     "company_id": 3,
     "company_name": "Acme Manufacturing",
+    "field": None,
     "from": "investigating",
     "to": "resolved",
     "note": "Carrier confirms the repair",

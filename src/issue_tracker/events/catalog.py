@@ -1,8 +1,10 @@
 """Every type of event, and what an event looks like (contract, section 7)."""
 
 from enum import StrEnum
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 from issue_tracker.clock import Timestamp
 
@@ -16,7 +18,7 @@ class EventType(StrEnum):
     ASSIGNMENT_CREATED = "assignment.created"
     ASSIGNMENT_STATUS_CHANGED = "assignment.status_changed"
     ASSIGNMENT_DELETED = "assignment.deleted"
-    # From here on: the audit, for super admins only.
+    # From here on: audit events, for super admins only.
     COMPANY_CREATED = "company.created"
     COMPANY_UPDATED = "company.updated"
     COMPANY_DELETED = "company.deleted"
@@ -45,18 +47,22 @@ class Subject(msgspec.Struct, frozen=True):
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that an operation did, to be recorded. `before` and `after` become `from` and `to`."""
+    """One thing that an operation did, to be recorded. `before` and `after` become `from` and `to`.
+
+    `field` is for `issue.updated` only: the field that was changed, as the API calls it.
+    """
 
     type: EventType
     issue: Subject | None = None
     company: Subject | None = None
+    field: str | None = None
     before: str | None = None
     after: str | None = None
     note: str | None = None
 
 
 class EventActor(msgspec.Struct, frozen=True):
-    """Who did it, as named then. `id` is null for the command line and for strangers."""
+    """Who did it, with the name of that time. `id` is null for the command line and for failed sign-ins."""
 
     id: int | None
     name: str
@@ -75,6 +81,10 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     issue_name: str | None
     company_id: int | None
     company_name: str | None
+    field: Annotated[
+        str | None,
+        Meta(description="Which field `issue.updated` changed: `name`, `description`. Null for other types."),
+    ]
     before: str | None = msgspec.field(name="from")
     after: str | None = msgspec.field(name="to")
     note: str | None

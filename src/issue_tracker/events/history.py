@@ -145,7 +145,6 @@ def _entry(rows: Sequence[Row[Any]], *, issue: bool, company: bool) -> Entry:
     type_ = EventType(row.type)
     names = sorted({each.company_name for each in rows if each.company_name}, key=key) if len(rows) > 1 else []
     statuses = {status.value for status in Status}
-    edited_description = type_ is EventType.ISSUE_UPDATED and row.note == "description"
     return Entry(
         actor=row.actor_name,
         words=[word for word in _words(row, type_, len(rows), issue=issue, company=company) if word],
@@ -153,7 +152,8 @@ def _entry(rows: Sequence[Row[Any]], *, issue: bool, company: bool) -> Entry:
         to=row.to_value if row.to_value in statuses and type_.value.startswith("assignment.") else None,
         via=None if row.channel == "session" else row.channel,
         companies=names,
-        note=None if edited_description else row.note,
+        # The note of a changed description repeats the field: it is from before there was `field`.
+        note=None if row.note == row.field else row.note,
     )
 
 
@@ -166,10 +166,11 @@ def _words(row: Row[Any], type_: EventType, count: int, *, issue: bool, company:
             yield from ("created", named if issue else "the issue")
         case EventType.ISSUE_DELETED:
             yield from ("deleted", named)
-        case EventType.ISSUE_UPDATED if row.note == "description":
-            yield from ("changed the description of", named) if issue else ("changed the description",)
-        case EventType.ISSUE_UPDATED:
+        case EventType.ISSUE_UPDATED if row.field == "name":
             yield from ("renamed", Name(f"“{row.from_value}”"), "to", named)
+        case EventType.ISSUE_UPDATED:
+            changed = f"changed the {row.field.replace('_', ' ')}" if row.field else "changed"
+            yield from (f"{changed} of", named) if issue else (changed,)
         case EventType.ASSIGNMENT_CREATED:
             yield from ("added", who) if company else ("added to", named)
             yield from ("to", named) if issue and company else ()

@@ -99,6 +99,7 @@ def event_of(row: Row[Any]) -> Event:
         issue_name=row.issue_name,
         company_id=row.company_id,
         company_name=row.company_name,
+        field=row.field,
         before=row.from_value,
         after=row.to_value,
         note=row.note,

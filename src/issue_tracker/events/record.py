@@ -11,7 +11,7 @@ from issue_tracker.clock import iso
 from issue_tracker.database.engine import News, announce
 from issue_tracker.database.prepared import Prepared
 from issue_tracker.database.tables import events
-from issue_tracker.events.catalog import Change, Event, EventActor, EventType
+from issue_tracker.events.catalog import Change, Event, EventActor
 from issue_tracker.events.messages import enqueue, wishes
 from issue_tracker.names import key
 
@@ -85,16 +85,9 @@ def _row(actor: Actor, change: Change, at: datetime) -> dict[str, Any]:
         "company_key": key(company.name) if company else None,
         "from_value": change.before,
         "to_value": change.after,
-        "field": _field(change),
+        "field": change.field,
         "note": change.note,
     }
-
-
-def _field(change: Change) -> str | None:
-    """Which field an issue.updated event changed: only a renaming has a value before it."""
-    if change.type is not EventType.ISSUE_UPDATED:
-        return None
-    return "name" if change.before is not None else "description"
 
 
 def _event(number: int, actor: Actor, change: Change, at: datetime) -> Event:
@@ -109,6 +102,7 @@ def _event(number: int, actor: Actor, change: Change, at: datetime) -> Event:
         issue_name=issue.name if issue else None,
         company_id=company.id if company else None,
         company_name=company.name if company else None,
+        field=change.field,
         before=change.before,
         after=change.after,
         note=change.note,

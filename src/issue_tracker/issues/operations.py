@@ -90,10 +90,11 @@ def update_issue(
     if new_name is not None and new_name != issue.name:
         values |= {"name": new_name, "name_key": key(new_name)}
         subject = Subject(issue.issue_id, new_name)
-        changes.append(Change(type=EventType.ISSUE_UPDATED, issue=subject, before=issue.name, after=new_name))
+        renamed = Change(type=EventType.ISSUE_UPDATED, issue=subject, field="name", before=issue.name, after=new_name)
+        changes.append(renamed)
     if description is not None and (description or None) != issue.description:
         values |= {"description": description or None, "description_key": search_key(description)}
-        changes.append(Change(type=EventType.ISSUE_UPDATED, issue=subject, note="description"))
+        changes.append(Change(type=EventType.ISSUE_UPDATED, issue=subject, field="description", note="description"))
     if values:
         try:
             with tx.begin_nested():
