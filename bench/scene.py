@@ -11,7 +11,7 @@ from tests.postgresql import Cluster
 
 from bench.dataset import STATUSES, company_name, fill, issue_name
 from bench.load import Request
-from issue_tracker.actor import Role, command_line
+from issue_tracker.actor import ALL_COMPANIES, Role, command_line
 from issue_tracker.auth.passwords import hash_password
 from issue_tracker.auth.sessions import csrf_token, start_session
 from issue_tracker.auth.users import DisplayName, Email, create_user
@@ -20,7 +20,7 @@ from issue_tracker.companies.operations import create_missing_companies
 from issue_tracker.database import migrate
 from issue_tracker.database.engine import Database
 from issue_tracker.database.tables import assignments, companies, issues, users
-from issue_tracker.events.queries import last_event_id
+from issue_tracker.events.queries.log import get_last_event_id
 from issue_tracker.issues.operations import NewAssignment, create_issue
 from issue_tracker.names import Name
 from issue_tracker.settings import Settings
@@ -146,6 +146,6 @@ def changes_made(scene: Scene) -> int:
     """Returns the number of events: every effective change has written one."""
     database = Database(Settings(database_url=scene.database_url))
     with database.read() as tx:
-        last = last_event_id(tx)
+        last = get_last_event_id(tx, ALL_COMPANIES)
     database.close()
     return last

@@ -28,7 +28,7 @@ from issue_tracker.api.event_stream import before_shutdown
 from issue_tracker.auth.credentials import permissions_of
 from issue_tracker.database.engine import Database, News
 from issue_tracker.events.delivery import Deliverer
-from issue_tracker.events.order import Watermark
+from issue_tracker.events.order import WatermarkTracker
 from issue_tracker.events.stream import Stream
 from issue_tracker.http.metrics import RequestMetrics, metrics_registry
 from issue_tracker.http.middleware import AccessLogging, CachedResponses, CanonicalPaths, RequestIds, ResponseHeaders
@@ -86,11 +86,8 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
         workers=ThreadPoolExecutor(settings.threads, thread_name_prefix="request"),
         fragments=RenderedIssues(),
         responses=ResponseCache(database),
-        stream=Stream(
-            database,
-            lambda held: {one: found.role for one, found in permissions_of(database, settings, held).items()},
-        ),
-        watermark=Watermark(database),
+        stream=Stream(database, lambda held: permissions_of(database, settings, held)),
+        watermarks=WatermarkTracker(database),
         openapi=openapi.document(routes, settings),
         metrics=metrics_registry(),
     )
@@ -98,7 +95,7 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
     @asynccontextmanager
     async def lifespan(_: None) -> AsyncIterator[None]:
         await app_state.stream.start()
-        await asyncio.get_running_loop().run_in_executor(app_state.workers, app_state.watermark.start)
+        await asyncio.get_running_loop().run_in_executor(app_state.workers, app_state.watermarks.start)
         before_shutdown(app_state.stream.close)
         deliverer = Deliverer(database, settings)
         if settings.deliver_webhooks:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from issue_tracker.events import delivery, outbound
-from issue_tracker.events.delivery import SCHEDULE, Deliverer, wait_after
+from issue_tracker.events.attempts import SCHEDULE, retry_delay
+from issue_tracker.events.delivery import Deliverer
 from issue_tracker.settings import Settings
 from tests.events import receiver as answers
 from tests.events.receiver import Receiver
@@ -138,15 +139,15 @@ def test_what_waits_while_a_webhook_is_off_is_delivered_when_it_is_on(
 def test_retry_after_is_honoured_within_reason() -> None:
     at = datetime(2026, 1, 1, tzinfo=UTC)
     second = timedelta(seconds=1)
-    assert wait_after(1, "100", at) == 100 * second
-    assert wait_after(1, "Thu, 01 Jan 2026 01:00:00 GMT", at) == 3600 * second
-    assert wait_after(1, "99999999999", at) == timedelta(days=1)
+    assert retry_delay(1, "100", at) == 100 * second
+    assert retry_delay(1, "Thu, 01 Jan 2026 01:00:00 GMT", at) == 3600 * second
+    assert retry_delay(1, "99999999999", at) == timedelta(days=1)
     for number in ("9" * 5000, "000000000000000100000"):
-        assert wait_after(1, number, at) == timedelta(days=1)
+        assert retry_delay(1, number, at) == timedelta(days=1)
     endless = "Mon, 01 Jan 99999999999 00:00:00 GMT"
     for nonsense in ("soon", "-5", "1e3", "", "Thu, 99 Foo", endless, "Mon, 01 Jan " + "9" * 5000 + " 00:00:00 GMT"):
-        assert 4.5 * second <= wait_after(1, nonsense, at) <= 5.5 * second
-    assert {wait_after(2, None, at) for _ in range(20)} != {wait_after(2, None, at)}
+        assert 4.5 * second <= retry_delay(1, nonsense, at) <= 5.5 * second
+    assert {retry_delay(2, None, at) for _ in range(20)} != {retry_delay(2, None, at)}
 
 
 @pytest.mark.parametrize(
@@ -182,9 +183,9 @@ def test_loopback_is_refused_unless_allowed(world: World, ada: Client, receiver:
 def test_a_name_that_changes_its_address_is_refused(
     world: World, ada: Client, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The first look-up is what is checked and connected to; a later one that turns private is refused."""
+    """The first resolution is what is checked and connected to; a later one that turns private is refused."""
     found = iter([["192.0.2.1", "127.0.0.1"], ["127.0.0.1"], ["::ffff:127.0.0.1"]])
-    monkeypatch.setattr(outbound, "look_up", lambda host, port: [ip_address(text) for text in next(found)])
+    monkeypatch.setattr(outbound, "resolve", lambda host, port: [ip_address(text) for text in next(found)])
     tried: list[str] = []
 
     class Backend:
@@ -208,7 +209,7 @@ def test_a_name_that_changes_its_address_is_refused(
 def test_the_name_is_kept_for_the_host_header(
     world: World, ada: Client, receiver: Receiver, deliverer: Deliverer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outbound, "look_up", lambda host, port: [ip_address("127.0.0.1")])
+    monkeypatch.setattr(outbound, "resolve", lambda host, port: [ip_address("127.0.0.1")])
     path = _webhook(ada, f"http://hooks.example:{receiver.port}/a?b=c")
     ada.call("POST", f"{path}/test", 202)
     deliverer.deliver_due()

@@ -8,7 +8,7 @@ from sqlalchemy import text
 from issue_tracker.actor import Actor, Role
 from issue_tracker.clock import now
 from issue_tracker.events.catalog import Change, EventType, Subject
-from issue_tracker.events.queries import COUNT_LIMIT, EventFilters, Selection
+from issue_tracker.events.queries.search import COUNT_LIMIT, EventFilters, Selection
 from issue_tracker.events.record import record
 from tests.events.statements import statements
 from tests.world import World

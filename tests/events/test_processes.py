@@ -13,7 +13,7 @@ from issue_tracker.database import migrate
 from issue_tracker.database.engine import Database
 from issue_tracker.database.tables import deliveries, delivery_attempts
 from issue_tracker.events.messages import Message, delivery_row, new_message_id
-from issue_tracker.events.webhooks import Wanted, create_webhook
+from issue_tracker.events.webhooks import WebhookFields, create_webhook
 from issue_tracker.settings import Settings
 from tests.events import receiver as answers
 from tests.events.listening import Listening, eventually
@@ -39,7 +39,7 @@ def database(fresh_database_url: str) -> Iterator[Database]:
 def _queue(database: Database, url: str, count: int) -> None:
     """Messages that are due, written in one go."""
     with database.write() as tx:
-        webhook, _ = create_webhook(tx, command_line("tests"), Wanted(url=url))
+        webhook, _ = create_webhook(tx, command_line("tests"), WebhookFields(url=url))
         at = now()
         rows = [
             delivery_row(webhook.id, new_message_id(), Message("webhook.test", iso(at), {"number": number}), at)

@@ -19,7 +19,8 @@ from issue_tracker.database.tables import deliveries, events, metadata
 from issue_tracker.errors import Unauthenticated
 from issue_tracker.events import webhooks
 from issue_tracker.events.catalog import EventType
-from issue_tracker.events.webhooks import Wanted
+from issue_tracker.events.queries.webhooks import list_webhooks
+from issue_tracker.events.webhooks import WebhookFields
 from issue_tracker.issues import operations
 from issue_tracker.issues.bulk import set_statuses
 from issue_tracker.issues.queries import get_issue_head
@@ -38,7 +39,7 @@ def _issue(act: Callable[[Connection, operations.IssueHead], object]) -> Act:
 
 
 def _webhook(act: Callable[[Connection, int], object]) -> Act:
-    return lambda tx: act(tx, webhooks.list_webhooks(tx, ADA)[0].id)
+    return lambda tx: act(tx, list_webhooks(tx, ADA)[0].id)
 
 
 def _user_id(tx: Connection, who: str = "tess") -> int:
@@ -75,7 +76,9 @@ ACTS: dict[EventType, Act] = {
     EventType.TOKEN_DELETED: lambda tx: tokens.revoke_token(
         tx, ADA, _user_id(tx), tokens.list_tokens(tx, _user_id(tx))[0].id
     ),
-    EventType.WEBHOOK_CREATED: lambda tx: webhooks.create_webhook(tx, ADA, Wanted(url="https://example.com/new")),
+    EventType.WEBHOOK_CREATED: lambda tx: webhooks.create_webhook(
+        tx, ADA, WebhookFields(url="https://example.com/new")
+    ),
     EventType.WEBHOOK_UPDATED: _webhook(lambda tx, id_: webhooks.rotate_secret(tx, ADA, id_)),
     EventType.WEBHOOK_DELETED: _webhook(lambda tx, id_: webhooks.delete_webhook(tx, ADA, id_)),
     EventType.WEBHOOK_DISABLED: _webhook(lambda tx, id_: webhooks.disable_webhook(tx, ADA, id_, "gone")),
@@ -111,7 +114,7 @@ def test_a_change_and_its_event_are_there_together_or_neither(world: World, type
     world.given_issue("VPN", {"Contoso": "new"})
     world.token("tess")
     with world.database.write() as tx:
-        webhooks.create_webhook(tx, ADA, Wanted(url="https://example.com/"))
+        webhooks.create_webhook(tx, ADA, WebhookFields(url="https://example.com/"))
     before, told = _content(world), _count(world, type_)
 
     def fail() -> None:
@@ -182,7 +185,7 @@ def test_events_are_written_in_batches(world: World) -> None:
 def test_retention_deletes_finished_deliveries_and_sign_ins_only(world: World) -> None:
     world.given_issue("VPN", {"Contoso": "new"})
     with world.database.write() as tx:
-        webhook, _ = webhooks.create_webhook(tx, ADA, Wanted(url="https://example.com/"))
+        webhook, _ = webhooks.create_webhook(tx, ADA, WebhookFields(url="https://example.com/"))
         webhooks.send_test(tx, ADA, webhook.id)
         webhooks.send_test(tx, ADA, webhook.id)
         last = select(func.max(deliveries.c.id)).scalar_subquery()

@@ -7,11 +7,11 @@ from contextlib import suppress
 
 import pytest
 
-from issue_tracker.actor import Actor, Role
+from issue_tracker.actor import ALL_COMPANIES, Actor, Role
 from issue_tracker.clock import now
-from issue_tracker.events import stream as stream_module
+from issue_tracker.events import listener as listener_module
 from issue_tracker.events.catalog import Change, EventType, Subject
-from issue_tracker.events.queries import last_event_id
+from issue_tracker.events.queries.log import get_last_event_id
 from issue_tracker.events.record import record
 from tests.events.listening import Listening, eventually
 from tests.world import CAST, World
@@ -92,8 +92,8 @@ def test_the_head_of_a_stream_ends_at_once(world: World) -> None:
 
 
 def test_a_heartbeat_comes_when_nothing_else_does(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert stream_module.HEARTBEAT_SECONDS == 15
-    monkeypatch.setattr(stream_module, "HEARTBEAT_SECONDS", 0.2)
+    assert listener_module.HEARTBEAT_SECONDS == 15
+    monkeypatch.setattr(listener_module, "HEARTBEAT_SECONDS", 0.2)
     with Listening(world.client("tess")) as listener:
         eventually(lambda: listener.lines.count(": heartbeat") >= 2)
 
@@ -169,7 +169,7 @@ def test_what_was_rolled_back_holds_nobody_up(world: World) -> None:
 def test_a_listener_that_does_not_read_is_let_go_and_the_rest_are_not_slowed(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stream_module, "QUEUE_BYTES", 512 * 1024)
+    monkeypatch.setattr(listener_module, "QUEUE_BYTES", 512 * 1024)
     many = [Change(type=EventType.ISSUE_UPDATED, issue=Subject(1, "VPN"), note="x" * 2000)] * 150
     slow_client = world.client("omar")
     with (
@@ -216,7 +216,7 @@ def test_a_page_goes_on_below_what_may_still_appear(world: World) -> None:
         assert recorded.wait(10)
         world.given_issue(f"Early {rolled_back}")
         with world.database.read() as tx:
-            early = last_event_id(tx)
+            early = get_last_event_id(tx, ALL_COMPANIES)
         seen = [_seen(world), _seen(world)]
         may_end.set()
         late.join(10)

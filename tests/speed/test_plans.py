@@ -12,7 +12,7 @@ from issue_tracker.actor import command_line
 from issue_tracker.auth import sessions, tokens
 from issue_tracker.database.engine import Database
 from issue_tracker.database.prepared import Prepared, driver
-from issue_tracker.http import conditional
+from issue_tracker.events.queries import log
 from issue_tracker.issues import operations, queries, statements
 from issue_tracker.issues.queries import Filters, Order, Position
 from issue_tracker.status import OPEN, Status
@@ -84,7 +84,7 @@ def test_what_every_request_looks_up_is_found_by_index(large: Database) -> None:
     hot: dict[str, tuple[Prepared, dict[str, Any]]] = {
         "session": (sessions._by_token, {"token_hash": b"x" * 32}),
         "token": (tokens._by_key, {"key": "x" * 16}),
-        "state": (conditional._state, {}),
+        "state": (log._state, {}),
         "issue by name": (queries._by_name[False], {"which": "printer"}),
         "issue to change": (queries._by_name[True], {"which": "printer"}),
         "status held": (operations._held, {"issue_id": 5, "company_id": 7}),

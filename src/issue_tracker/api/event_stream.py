@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from issue_tracker.errors import AppError
-from issue_tracker.events.stream import Listener
+from issue_tracker.events.listener import Listener
 from issue_tracker.http.errors import error_response
 from issue_tracker.http.request import Request
 from issue_tracker.http.responses import EVENT_STREAM

@@ -11,9 +11,9 @@ from issue_tracker.api.event_stream import EventStreamResponse
 from issue_tracker.auth.credentials import Credential
 from issue_tracker.errors import Invalid, InvalidQuery
 from issue_tracker.events.catalog import Event, EventType
+from issue_tracker.events.listener import Listener
 from issue_tracker.events.order import settled_until
-from issue_tracker.events.queries import EventFilters, Selection
-from issue_tracker.events.stream import Listener
+from issue_tracker.events.queries.search import EventFilters, Selection
 from issue_tracker.http import conditional
 from issue_tracker.http.request import Request
 from issue_tracker.http.responses import EVENT_STREAM, json_response
@@ -135,7 +135,8 @@ def stream_events(request: Request, query: StreamQuery) -> Response:
     else:
         assert identity.token is not None
         credential = Credential("token", identity.token.id)
-    listener = Listener(credential, audit=request.actor.super_admin)
+    actor = request.actor
+    listener = Listener(credential, audit=actor.super_admin, access=actor.company_access)
     after = _last_event_id(request)
     return EventStreamResponse(request, listener, query.after if after is None else after)
 

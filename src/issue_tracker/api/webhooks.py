@@ -7,7 +7,9 @@ from msgspec import Meta
 from starlette.responses import Response
 
 from issue_tracker.events import webhooks
-from issue_tracker.events.webhooks import Delivery, Wanted, Webhook
+from issue_tracker.events.queries import webhooks as webhook_queries
+from issue_tracker.events.queries.webhooks import Delivery, Webhook
+from issue_tracker.events.webhooks import WebhookFields
 from issue_tracker.http.identity import Access
 from issue_tracker.http.request import Request
 from issue_tracker.http.responses import SecretResponse, json_response, list_response, no_content
@@ -103,7 +105,7 @@ PENDING_EXAMPLE = DELIVERY_EXAMPLE | {
 @routes.get("/api/webhooks", returns=Returns(200, WebhookList, {"items": [WEBHOOK_EXAMPLE], "total": 1}))
 def list_webhooks(request: Request) -> Response:
     """All webhooks, the newest first."""
-    return list_response(webhooks.list_webhooks(request.tx, request.actor))
+    return list_response(webhook_queries.list_webhooks(request.tx, request.actor))
 
 
 @routes.post(
@@ -114,14 +116,14 @@ def list_webhooks(request: Request) -> Response:
 )
 def create_webhook(request: Request, body: NewWebhook) -> Response:
     """Create a webhook. The response shows its secret, this once."""
-    webhook, secret = webhooks.create_webhook(request.tx, request.actor, Wanted(**msgspec.structs.asdict(body)))
+    webhook, secret = webhooks.create_webhook(request.tx, request.actor, WebhookFields(**msgspec.structs.asdict(body)))
     return _with_secret(webhook, secret, 201)
 
 
 @routes.get("/api/webhooks/{id}", returns=Returns(200, Webhook, WEBHOOK_EXAMPLE))
 def get_webhook(request: Request, id: int) -> Response:
     """One webhook."""
-    return json_response(webhooks.get_webhook(request.tx, request.actor, id))
+    return json_response(webhook_queries.get_webhook(request.tx, request.actor, id))
 
 
 @routes.put(
@@ -131,7 +133,9 @@ def get_webhook(request: Request, id: int) -> Response:
 )
 def update_webhook(request: Request, id: int, body: WebhookChange) -> Response:
     """Change a webhook, or activate it again. What is still pending is then delivered."""
-    return json_response(webhooks.update_webhook(request.tx, request.actor, id, Wanted(**msgspec.structs.asdict(body))))
+    return json_response(
+        webhooks.update_webhook(request.tx, request.actor, id, WebhookFields(**msgspec.structs.asdict(body)))
+    )
 
 
 @routes.delete("/api/webhooks/{id}", returns=Returns(204))
@@ -158,7 +162,9 @@ def send_test_message(request: Request, id: int) -> Response:
 )
 def list_deliveries(request: Request, id: int, query: DeliveryQuery) -> Response:
     """The messages to a webhook with every attempt, the newest first."""
-    found, total = webhooks.list_deliveries(request.tx, request.actor, id, before=query.before, limit=query.limit)
+    found, total = webhook_queries.list_deliveries(
+        request.tx, request.actor, id, before=query.before, limit=query.limit
+    )
     return json_response(DeliveryList(found, total))
 
 

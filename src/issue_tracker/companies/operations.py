@@ -23,8 +23,8 @@ from issue_tracker.database.prepared import among, numbers
 from issue_tracker.database.tables import companies, issues
 from issue_tracker.errors import Invalid
 from issue_tracker.events.catalog import Change, EventType, Subject
+from issue_tracker.events.queries.webhooks import is_chosen_by_a_webhook
 from issue_tracker.events.record import record
-from issue_tracker.events.webhooks import is_chosen_by_a_webhook
 from issue_tracker.names import Name, key
 
 

@@ -1,24 +1,25 @@
-"""The story of a change.
+"""From a change to its history, the live stream and webhooks.
 
-**Change.** An operation changes rows, and in the same transaction calls `record` with what it did (`catalog`: the
-types, and what an event looks like). So the change and its events are there together, or neither. On PostgreSQL an
-event's number is taken in a way that lets readers know which numbers may still appear (`order`).
+**Recording.** An operation changes rows and, in the same transaction, calls `record` with a list of what it did
+(`catalog` defines the types, and what an event looks like). Either the change and its events are committed, or
+neither. On PostgreSQL the number of an event is taken in such a way that readers know which lower numbers may still
+appear (`order`).
 
-**Event.** A row of the append-only table `events`: who, when, through which channel, from what to what, why.
-`queries` reads it as the history; technicians see issues and assignments, super admins the audit too.
+**History.** An event is a row of the append-only table `events`: who, when, through which channel, from what to what,
+and why. `queries` reads it. Technicians see the events of issues and assignments, super admins the audit events too,
+and everyone only what their company access reveals. `sentences` phrases events for people.
 
-**Stream.** After the commit a wake-up goes round (`waking`). One `reader` per process reads what is new, in the
-order of numbers, each once; `stream` hands it to every listener of the process, `live` sends it as Server-Sent
-Events. A listener that comes back catches up from the table.
+**Stream.** A commit that recorded events notifies the readers of all processes (`commit_notifications`). Each process
+has one `reader`, which reads every new event once, in the order of numbers, and encodes it. `stream` hands the encoded
+events to every `listener` of the process. A listener that reconnects first catches up from the table.
 
-**Delivery.** While it records, `record` asks which webhooks want the event, and writes one row for each
-(`messages`): the message, due at once. A worker claims the row for some time, commits, and sends it (`delivery`) by
-the one guarded way out (`outbound`). What it cannot send is due again later, for about a day; then the webhook is
-disabled (`webhooks`), which is an event in its turn.
+**Webhooks.** While `record` runs, it reads the subscriptions of the active webhooks, and writes one delivery for each
+webhook that subscribed (`messages`): the message, due immediately. A worker claims a delivery for some time, commits,
+and sends the message (`delivery`) through the one guarded module that opens connections (`outbound`). What could not
+be sent is due again later, for about a day; then the webhook is disabled (`webhooks`), which is an event in its turn.
 
-**Attempt.** Each try is a row of its own, written when it is claimed and completed with the answer: a worker that
-is killed leaves it incomplete, and when the claim lapses another one tries.
+**Attempts.** Each attempt is a row of its own, written when the delivery is claimed and completed with the outcome
+(`attempts`). A worker that is killed leaves the row incomplete; when its claim lapses, another worker tries.
 
-`api` and `webhooks_api` are the way in over HTTP; `history` and `pages` tell it to people; `retention` deletes what
-is not to be kept for ever.
+`retention` deletes what is not stored forever.
 """

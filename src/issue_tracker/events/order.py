@@ -1,7 +1,8 @@
 """The order of events on PostgreSQL: which numbers are settled (docs/decisions/0004-event-order.md).
 
-A transaction takes its own number before it takes an event's, and commits later than both. So below a visible event
-another may still appear. It cannot any more once every transaction that had a number when the gap was seen has ended.
+A number is settled once no event with this or a lower number can still appear. A transaction takes its own number
+(xid) before it takes an event's, and commits later than both. So below a visible event another may still appear. It
+cannot any longer once every transaction that had an xid when the gap was seen has ended.
 """
 
 import threading
@@ -10,71 +11,69 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import msgspec
-from sqlalchemy import Connection, func, select, text
+from sqlalchemy import Connection, text
 
+from issue_tracker.actor import ALL_COMPANIES
 from issue_tracker.database.engine import Database
-from issue_tracker.database.tables import events
 from issue_tracker.errors import Unavailable
-from issue_tracker.events.queries import last_event_id
+from issue_tracker.events.queries.log import count_events, get_last_event_id, list_event_ids
 
 WINDOW = 10_000
-"""How many of the last numbers are searched for gaps; older ones wait for the fence without a look."""
+"""How many of the last numbers are searched for gaps; older ones wait for the xid barrier without a search."""
 
-PATIENCE_SECONDS = 0.5
+LONGEST_WAIT_SECONDS = 0.5
+"""How long a page of the history waits for transactions under way."""
 
-SHORT = 100
-"""How many numbers a page may look at before it is worth remembering how far all is settled."""
+SHORT_SEARCH = 100
+"""How many numbers a page may search for gaps before it is worth recording how far all are settled."""
 
 
-def fence(database: Database) -> int:
-    """A transaction number that is higher than any taken before this call."""
+def take_xid_barrier(database: Database) -> int:
+    """A transaction number (xid) that is higher than any taken before this call. PostgreSQL only."""
     with database.read() as tx:
         return int(tx.execute(text("SELECT pg_current_xact_id()::text")).scalar_one())
 
 
-def passed(tx: Connection, fenced: int) -> bool:
-    """Whether every transaction numbered up to `fenced` has ended, and this snapshot shows what it did."""
-    horizon = tx.execute(text("SELECT pg_snapshot_xmin(pg_current_snapshot())::text")).scalar_one()
-    return int(horizon) > fenced
+def barrier_passed(tx: Connection, barrier: int) -> bool:
+    """Whether every transaction with an xid up to the barrier has ended, and this snapshot shows what it did."""
+    oldest_running = tx.execute(text("SELECT pg_snapshot_xmin(pg_current_snapshot())::text")).scalar_one()
+    return int(oldest_running) > barrier
 
 
 def settled_until(database: Database, after: int) -> int:
-    """A number up to which no event after `after` is still to appear, so that a reader may go on from it.
+    """A settled number, so that a reader who has read up to `after` misses nothing if it reads up to there.
 
     Waits a moment for transactions under way; after that, it is the number before the first gap.
     """
     with database.read() as tx:
-        last = last_event_id(tx)
+        last = get_last_event_id(tx, ALL_COMPANIES)
         if database.sqlite or last <= after:
             return last
-        if last - after <= WINDOW:
-            known = select(func.count()).where(events.c.event_id > after, events.c.event_id <= last)
-            if tx.execute(known).scalar_one() == last - after:
-                return last
-    fenced = fence(database)
-    deadline = time.monotonic() + PATIENCE_SECONDS
+        if last - after <= WINDOW and count_events(tx, ALL_COMPANIES, after=after, until=last) == last - after:
+            return last
+    barrier = take_xid_barrier(database)
+    deadline = time.monotonic() + LONGEST_WAIT_SECONDS
     while time.monotonic() < deadline:
         with database.read() as tx:
-            if passed(tx, fenced):
+            if barrier_passed(tx, barrier):
                 return last
         time.sleep(0.01)
     with database.read() as tx:
-        query = select(events.c.event_id).where(events.c.event_id > after).order_by(events.c.event_id).limit(WINDOW)
-        return before_first_gap(after, list(tx.execute(query).scalars()))
+        return before_first_gap(after, list_event_ids(tx, ALL_COMPANIES, after=after, limit=WINDOW))
 
 
-class Seen(msgspec.Struct, frozen=True):
-    """What a snapshot shows of the log: all that there will ever be up to `last_event_id`, and beyond it these."""
+class Watermark(msgspec.Struct, frozen=True):
+    """How far a snapshot shows the log completely: up to `last_event_id`, and of what is beyond it these events."""
 
     last_event_id: int
     beyond: Sequence[int] = ()
 
 
-class Watermark:
-    """What a snapshot has seen of the log, and so where a page that shows it goes on in the stream.
+class WatermarkTracker:
+    """Finds the watermark of a snapshot, and so where a page that shows the snapshot resumes in the stream.
 
-    Keeps marks: a number with a fence that was taken when it was seen. For a snapshot that is past the fence, what
-    it does not show up to that number was rolled back.
+    Stores marks: a number, and an xid barrier that was taken after the number was seen. For a snapshot that is past
+    the barrier, everything up to the number is settled: what it does not show there was rolled back.
     """
 
     def __init__(self, database: Database) -> None:
@@ -88,33 +87,33 @@ class Watermark:
             return
         try:
             with self._database.read() as tx:
-                last = last_event_id(tx)
-            self._marks = [(last, fence(self._database))]
+                last = get_last_event_id(tx, ALL_COMPANIES)
+            self._marks = [(last, take_xid_barrier(self._database))]
         except Unavailable:
             return  # the first page sets it
 
-    def of(self, tx: Connection) -> Seen:
-        """What this transaction's snapshot has seen. Waits for nothing: at an open gap it stops."""
-        last = last_event_id(tx)
+    def watermark(self, tx: Connection) -> Watermark:
+        """The watermark of this transaction's snapshot. Waits for nothing: an open gap ends it."""
+        last = get_last_event_id(tx, ALL_COMPANIES)
         if self._database.sqlite:
-            return Seen(last)
+            return Watermark(last)
         marks = self._marks
-        settled = [number for number, fenced in marks if passed(tx, fenced)]
+        settled = [number for number, barrier in marks if barrier_passed(tx, barrier)]
         start = max([last - WINDOW, 0, *settled])
-        query = select(events.c.event_id).where(events.c.event_id > start).order_by(events.c.event_id)
-        ids = list(tx.execute(query).scalars())
-        found = before_first_gap(start, ids)
-        known = marks[-1][0] if marks else 0
-        if ids and ids[-1] > known and (ids[-1] > found or len(ids) > SHORT) and self._marking.acquire(blocking=False):
+        ids = list_event_ids(tx, ALL_COMPANIES, after=start)
+        complete = before_first_gap(start, ids)
+        marked = marks[-1][0] if marks else 0
+        worth_a_mark = bool(ids) and ids[-1] > marked and (ids[-1] > complete or len(ids) > SHORT_SEARCH)
+        if worth_a_mark and self._marking.acquire(blocking=False):
             # One at a time: who holds a transaction must not wait for a second one behind many others.
             try:
-                self._marks = [*marks[-1:], (ids[-1], fence(self._database))]
+                self._marks = [*marks[-1:], (ids[-1], take_xid_barrier(self._database))]
             finally:
                 self._marking.release()
-        return Seen(found, [number for number in ids if number > found])
+        return Watermark(complete, [number for number in ids if number > complete])
 
 
-def before_first_gap(after: int, ids: list[int]) -> int:
+def before_first_gap(after: int, ids: Sequence[int]) -> int:
     """The last of `ids`, ascending and greater than `after`, that is reached from `after` without a gap."""
     for previous, number in pairwise([after, *ids]):
         if number != previous + 1:

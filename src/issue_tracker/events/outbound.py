@@ -1,8 +1,9 @@
-"""The only way out: one POST to an address that somebody else chose, guarded.
+"""The only module that opens connections to other systems: one guarded POST to an address that someone else chose.
 
-The name is looked up once, each address is checked, and the connection goes to the very address that was checked, so
-that a second look-up cannot answer otherwise. Redirects are not followed, proxies of the environment are not used, and
-nothing is decompressed. All of it together, look-up included, has one limit of time; of the answer little is read.
+The name is resolved once, each address is checked, and the connection goes to the very address that was checked, so
+that a second resolution cannot give a different result. Redirects are not followed, proxies of the environment are not
+used, and nothing is decompressed. One time limit covers all of it, name resolution included; only the beginning of the
+response is read.
 """
 
 import socket
@@ -21,11 +22,11 @@ import msgspec
 Network = IPv4Network | IPv6Network
 Address = IPv4Address | IPv6Address
 
-ANSWER_LIMIT = 2048
-"""How much of an answer is read and kept, in bytes."""
+RESPONSE_LIMIT = 2048
+"""How much of a response is read and stored, in bytes."""
 
 FAILURES = (httpcore.NetworkError, httpcore.ProtocolError, httpcore.UnsupportedProtocol, OSError, ValueError)
-"""What the other side, or its address, can provoke."""
+"""What the receiver, or its address, can cause."""
 
 NAT64 = IPv6Network("64:ff9b::/96")
 
@@ -34,11 +35,11 @@ PROTOCOL_ASSIGNMENTS = IPv4Network("192.0.0.0/24")
 
 
 class Refused(Exception):
-    """The address is not one to connect to; the message says why."""
+    """Connections to this address are refused; the message says why."""
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of it: `code` and the beginning of the answer, or else `error`."""
+    """The outcome of an attempt: `code` and the beginning of the response in `answer`, or else `error`."""
 
     milliseconds: int
     code: int | None = None
@@ -48,7 +49,10 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def post(url: str, body: bytes, headers: Mapping[str, str], *, allowed: Iterable[Network], seconds: float) -> Outcome:
-    """POSTs the body, in at most so many seconds. Never raises for what the other side does."""
+    """POSTs the body, in at most `seconds` seconds. Never raises for what the receiver does.
+
+    `allowed`: networks that are not public and may be connected to nevertheless.
+    """
     started = time.monotonic()
     deadline = started + seconds
     code: int | None = None
@@ -67,26 +71,26 @@ def post(url: str, body: bytes, headers: Mapping[str, str], *, allowed: Iterable
             retry_after = found[0].decode("latin-1") if found else None
             for chunk in response.iter_stream():
                 received += chunk
-                if len(received) >= ANSWER_LIMIT:
+                if len(received) >= RESPONSE_LIMIT:
                     break
     except Refused as refused:
         error = str(refused)
     except (httpcore.TimeoutException, TimeoutError):
-        error = f"no answer within {seconds:g} seconds"
+        error = f"no response within {seconds:g} seconds"
     except FAILURES as failure:
         error = f"{type(failure).__name__}: {failure}"
     return Outcome(
         milliseconds=round((time.monotonic() - started) * 1000),
         code=code,
-        answer=bytes(received[:ANSWER_LIMIT]).decode("utf-8", "replace").replace("\0", "\ufffd"),
+        answer=bytes(received[:RESPONSE_LIMIT]).decode("utf-8", "replace").replace("\0", "\ufffd"),
         retry_after=retry_after,
-        # Once there is a status, that is the answer, however the rest of it fares.
+        # Once a status was received, it is the outcome, whatever happens to the rest of the response.
         error=error if code is None else None,
     )
 
 
 def public(address: Address) -> bool:
-    """Whether an address is on the open Internet, seen through the forms that wrap an IPv4 address in IPv6."""
+    """Whether an address is on the public Internet; of an IPv4 address wrapped in IPv6, the inner one decides."""
     if isinstance(address, IPv6Address):
         inner = address.ipv4_mapped or address.sixtofour
         if address.teredo:
@@ -108,8 +112,8 @@ def permitted(address: Address, allowed: Iterable[Network]) -> bool:
     return public(address) or any(plain.version == network.version and plain in network for network in allowed)
 
 
-def look_up(host: str, port: int) -> list[Address]:
-    """The addresses of a name."""
+def resolve(host: str, port: int) -> list[Address]:
+    """The addresses of a host name."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return [ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]
 
@@ -135,7 +139,7 @@ class _Guard(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Any = None,
     ) -> httpcore.NetworkStream:
-        addresses = [address for address in self._look_up(host, port) if permitted(address, self._allowed)]
+        addresses = [address for address in self._resolve(host, port) if permitted(address, self._allowed)]
         if not addresses:
             raise Refused(f"{host} is not a public address, and not inside an allowed network")
         failure: httpcore.NetworkError | httpcore.TimeoutException | None = None
@@ -149,18 +153,18 @@ class _Guard(httpcore.NetworkBackend):
         assert failure is not None
         raise failure
 
-    def _look_up(self, host: str, port: int) -> list[Address]:
-        """In a thread that is left behind when it takes too long: the system's look-up knows no limit."""
-        answer: Future[list[Address]] = Future()
+    def _resolve(self, host: str, port: int) -> list[Address]:
+        """In a thread that is abandoned when it takes too long: the system's name resolution has no time limit."""
+        resolved: Future[list[Address]] = Future()
 
         def run() -> None:
             try:
-                answer.set_result(look_up(host, port))
+                resolved.set_result(resolve(host, port))
             except (OSError, UnicodeError) as error:
-                answer.set_exception(OSError(f"{host} cannot be looked up ({error})"))
+                resolved.set_exception(OSError(f"{host} cannot be resolved ({error})"))
 
-        Thread(target=run, name="look-up", daemon=True).start()
-        return answer.result(_left(self._deadline))
+        Thread(target=run, name="resolver", daemon=True).start()
+        return resolved.result(_left(self._deadline))
 
 
 class _Limited(httpcore.NetworkStream):

@@ -1,22 +1,21 @@
-"""The one reader of the log in a process: a thread that tells each settled event once, in order of `event_id`.
+"""The one reader of the log in a process: a thread that reads each settled event once, in order of `event_id`.
 
 docs/decisions/0004-event-order.md says what settled means.
 """
 
 import threading
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import msgspec
 import structlog
-from sqlalchemy import Row, select
 
+from issue_tracker.actor import ALL_COMPANIES, CompanyAccess
 from issue_tracker.database.engine import Database
-from issue_tracker.database.tables import events
 from issue_tracker.errors import Unavailable
-from issue_tracker.events.order import WINDOW, before_first_gap, fence, passed
-from issue_tracker.events.queries import event_of
-from issue_tracker.events.waking import waking
+from issue_tracker.events.catalog import Event
+from issue_tracker.events.commit_notifications import commit_waiter
+from issue_tracker.events.order import WINDOW, barrier_passed, before_first_gap, take_xid_barrier
+from issue_tracker.events.queries.log import list_event_ids, list_events, list_latest_event_ids
 
 log = structlog.get_logger("issue_tracker.events")
 
@@ -26,37 +25,81 @@ GAP_SECONDS = 0.02
 RETRY_SECONDS = 1.0
 
 
-class Told(msgspec.Struct, frozen=True):
-    """An event as the stream sends it, rendered once for all listeners."""
+class Audience(msgspec.Struct, frozen=True, cache_hash=True):
+    """Listeners who may see the same events, and so are sent the same bytes."""
+
+    audit: bool
+    access: CompanyAccess
+
+
+class EncodedEvent(msgspec.Struct, frozen=True):
+    """An event as the stream sends it, encoded once for all listeners."""
 
     event_id: int
     audit: bool
     text: bytes
 
 
+class EventBatch(msgspec.Struct, frozen=True):
+    """Settled events in ascending order, all that there are up to `position`.
+
+    `visible` has the event_ids that each limited access may see, for the accesses that the stream had when the batch
+    was read.
+    """
+
+    events: Sequence[EncodedEvent]
+    position: int
+    visible: Mapping[CompanyAccess, frozenset[int]]
+
+    def covers(self, access: CompanyAccess) -> bool:
+        """Whether the batch says which of its events the access may see."""
+        return access.all or access in self.visible
+
+    def visible_to(self, audience: Audience) -> Sequence[EncodedEvent]:
+        """The events that an audience may see; the batch must cover its access."""
+        seen = self.events if audience.audit else [event for event in self.events if not event.audit]
+        if audience.access.all:
+            return seen
+        permitted = self.visible[audience.access]
+        return [event for event in seen if event.event_id in permitted]
+
+
 class LogReader:
-    """Calls `started` once with the position that it starts from, then `tell` with events and the new position."""
+    """Calls `started` once with the position that it starts from, then `dispatch` with each batch, in its own thread.
+
+    `accesses` returns the limited accesses that the listeners have at this moment.
+    """
 
     def __init__(
-        self, database: Database, started: Callable[[int], None], tell: Callable[[Sequence[Told], int], None]
+        self,
+        database: Database,
+        accesses: Callable[[], Collection[CompanyAccess]],
+        started: Callable[[int], None],
+        dispatch: Callable[[EventBatch], None],
     ) -> None:
         self._thread = threading.Thread(target=self._run, name="log-reader", daemon=True)
         self._database = database
         self._trouble: tuple[type[Exception], ...] = (Unavailable, *database.trouble)
+        self._accesses = accesses
         self._started = started
-        self._tell = tell
+        self._dispatch = dispatch
         self._position: int | None = None
+        # The last number that was seen when a gap was met, and the xid barrier that was taken then.
         self._gap: tuple[int, int] | None = None
         self._stopping = threading.Event()
-        self.news = threading.Event()
+        self._committed = threading.Event()
 
     def start(self) -> None:
         self._thread.start()
 
+    def notify(self) -> None:
+        """Makes it read immediately: a transaction of this process has committed events."""
+        self._committed.set()
+
     def close(self) -> None:
         """Ends the thread, and waits for it."""
         self._stopping.set()
-        self.news.set()
+        self._committed.set()
         self._thread.join(5)
 
     def _run(self) -> None:
@@ -68,50 +111,54 @@ class LogReader:
                 self._stopping.wait(RETRY_SECONDS)
 
     def _follow(self) -> None:
-        with waking(self._database, self.news) as wait:
+        with commit_waiter(self._database, self._committed) as wait:
             if self._position is None:
                 self._position = starting_position(self._database)
                 self._started(self._position)
             while not self._stopping.is_set():
-                position, rows = self._read(self._position)
-                if position > self._position:
-                    self._position = position
-                    self._tell([told(row) for row in rows], position)
-                if len(rows) < BATCH:
+                batch = self._read(self._position)
+                if batch.position > self._position:
+                    self._position = batch.position
+                    self._dispatch(batch)
+                if len(batch.events) < BATCH:
                     wait(GAP_SECONDS if self._gap else IDLE_SECONDS)
 
-    def _read(self, position: int) -> tuple[int, Sequence[Row[Any]]]:
-        """What is settled beyond `position`, and the position after it."""
-        query = select(events).where(events.c.event_id > position).order_by(events.c.event_id).limit(BATCH)
+    def _read(self, position: int) -> EventBatch:
+        """What is settled beyond `position`, at most BATCH events."""
+        visible: dict[CompanyAccess, frozenset[int]] = {}
+        settled = position
         with self._database.read() as tx:
-            rows = tx.execute(query).all()
-            if self._database.sqlite:
-                return (rows[-1].event_id if rows else position), rows
-            settled = position
-            if self._gap is not None and passed(tx, self._gap[1]):
+            found = list_events(tx, ALL_COMPANIES, after=position, limit=BATCH)
+            if found:
+                last = found[-1].event_id
+                for access in self._accesses():
+                    visible[access] = frozenset(list_event_ids(tx, access, after=position, until=last))
+            if self._gap is not None and barrier_passed(tx, self._gap[1]):
                 # Whatever is still missing up to here was rolled back.
                 settled = self._gap[0]
                 self._gap = None
-        ids = [row.event_id for row in rows]
-        settled = before_first_gap(settled, [number for number in ids if number > settled])
-        if self._gap is None and ids and ids[-1] > settled:
-            self._gap = (ids[-1], fence(self._database))
-        return settled, [row for row in rows if row.event_id <= settled]
+        ids = [event.event_id for event in found]
+        if self._database.sqlite:
+            settled = ids[-1] if ids else position
+        else:
+            settled = before_first_gap(settled, [number for number in ids if number > settled])
+            if self._gap is None and ids and ids[-1] > settled:
+                self._gap = (ids[-1], take_xid_barrier(self._database))
+        encoded = [encode_event(event) for event in found if event.event_id <= settled]
+        return EventBatch(encoded, settled, visible)
 
 
 def starting_position(database: Database) -> int:
-    """A position that everything older is settled before, as far as the last WINDOW numbers tell."""
-    query = select(events.c.event_id).order_by(events.c.event_id.desc()).limit(WINDOW)
+    """A settled position, as far as the last WINDOW numbers show."""
     with database.read() as tx:
-        ids = list(tx.execute(query).scalars())
+        ids = list_latest_event_ids(tx, ALL_COMPANIES, WINDOW)
     if not ids:
         return 0
-    return ids[0] if database.sqlite else before_first_gap(ids[-1], ids[-2::-1])
+    return ids[-1] if database.sqlite else before_first_gap(ids[0], ids[1:])
 
 
-def told(row: Row[Any]) -> Told:
-    """A row as Server-Sent Event (contract, section 7)."""
-    data = msgspec.json.encode(event_of(row))
-    return Told(
-        row.event_id, bool(row.audit), b"id: %d\nevent: %s\ndata: %s\n\n" % (row.event_id, row.type.encode(), data)
-    )
+def encode_event(event: Event) -> EncodedEvent:
+    """An event as a Server-Sent Event (contract, section 7)."""
+    data = msgspec.json.encode(event)
+    text = b"id: %d\nevent: %s\ndata: %s\n\n" % (event.event_id, event.type.value.encode(), data)
+    return EncodedEvent(event_id=event.event_id, audit=event.type.audit, text=text)

@@ -1,18 +1,19 @@
-"""Writing events: in the transaction of the change, in batches, never changed afterwards."""
+"""Recording events: in the transaction of the change, in batches, never changed afterwards."""
 
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Insert, bindparam, func, insert, select, text
+from sqlalchemy import Connection, Insert, bindparam, func, insert, text
 
-from issue_tracker.actor import Actor
+from issue_tracker.actor import ALL_COMPANIES, Actor
 from issue_tracker.clock import iso
 from issue_tracker.database.engine import News, announce
 from issue_tracker.database.prepared import Prepared
 from issue_tracker.database.tables import events
 from issue_tracker.events.catalog import Change, Event, EventActor
-from issue_tracker.events.messages import enqueue, wishes
+from issue_tracker.events.messages import active_subscriptions, enqueue
+from issue_tracker.events.queries.log import get_last_event_id
 from issue_tracker.names import key
 
 
@@ -27,7 +28,7 @@ def record(
 ) -> None:
     """Records what `actor` did at `at`, in the order given, with the messages that follow from it. Commits nothing.
 
-    `bulk`: webhooks get one message for all. `about_webhook`: the webhook that this is about is not told.
+    `bulk`: webhooks are sent one message for all. `about_webhook`: the webhook that this is about is sent nothing.
 
     On PostgreSQL the number comes from `next_event_id()`, which readers of the log rely on
     (docs/decisions/0004-event-order.md).
@@ -35,14 +36,14 @@ def record(
     if not changes:
         return
     announce(tx, News.EVENTS)
-    wanted = [wish for wish in wishes(tx) if wish.webhook_id != about_webhook]
+    subscriptions = [each for each in active_subscriptions(tx) if each.webhook_id != about_webhook]
     rows = [_row(actor, change, at) for change in changes]
-    if not wanted:
+    if not subscriptions:
         _insert.run_many(tx, rows)
         return
     numbers = _insert_numbered(tx, rows)
-    told = [_event(number, actor, change, at) for number, change in zip(numbers, changes, strict=True)]
-    enqueue(tx, told, wanted, at, bulk=bulk)
+    recorded = [_event(number, actor, change, at) for number, change in zip(numbers, changes, strict=True)]
+    enqueue(tx, recorded, subscriptions, at, bulk=bulk)
 
 
 def _insert_numbered(tx: Connection, rows: list[dict[str, Any]]) -> Sequence[int]:
@@ -54,7 +55,7 @@ def _insert_numbered(tx: Connection, rows: list[dict[str, Any]]) -> Sequence[int
         return numbers
     tx.execute(insert(events), rows)
     # No one else writes meanwhile, so the last numbers are these.
-    last = int(tx.execute(select(func.max(events.c.event_id))).scalar_one())
+    last = get_last_event_id(tx, ALL_COMPANIES)
     return range(last - len(rows) + 1, last + 1)
 
 
@@ -83,9 +84,9 @@ def _row(actor: Actor, change: Change, at: datetime) -> dict[str, Any]:
         "company_id": company.id if company else None,
         "company_name": company.name if company else None,
         "company_key": key(company.name) if company else None,
+        "field": change.field,
         "from_value": change.before,
         "to_value": change.after,
-        "field": change.field,
         "note": change.note,
     }
 
@@ -96,7 +97,7 @@ def _event(number: int, actor: Actor, change: Change, at: datetime) -> Event:
         event_id=number,
         type=change.type,
         at=iso(at),
-        actor=EventActor(actor.user_id, actor.name, actor.channel),
+        actor=EventActor(id=actor.user_id, name=actor.name, channel=actor.channel),
         request_id=actor.request_id,
         issue_id=issue.id if issue else None,
         issue_name=issue.name if issue else None,

@@ -1,26 +1,34 @@
-"""What is not kept for ever: delivered messages with their attempts, and the audit of sign-ins. Issues' history is."""
+"""What is not stored forever: finished deliveries with their attempts, and the audit of sign-ins.
+
+The history of issues is stored forever.
+"""
 
 from datetime import datetime
 
 from sqlalchemy import Connection, delete, select
 
+from issue_tracker.actor import ALL_COMPANIES
 from issue_tracker.database.tables import deliveries, delivery_attempts, events
 from issue_tracker.events.catalog import EventType
-from issue_tracker.events.messages import State
+from issue_tracker.events.queries.log import list_oldest_event_ids
+from issue_tracker.events.queries.webhooks import State
 
-PIECE = 1000
+BATCH = 1000
 """Rows to delete in one transaction, so that writers wait for milliseconds only."""
 
-SIGN_INS = (EventType.SESSION_CREATED.value, EventType.SESSION_FAILED.value)
+SIGN_INS = (EventType.SESSION_CREATED, EventType.SESSION_FAILED)
 
 
 def prune_deliveries(tx: Connection, before: datetime) -> int:
-    """Deletes a piece of the finished deliveries made before then, with their attempts; returns how many."""
+    """Deletes a batch of the finished deliveries created before an instant, with their attempts.
+
+    Returns how many; 0 when none are left.
+    """
     old = (
         select(deliveries.c.id)
         .where(deliveries.c.created_at < before, deliveries.c.state != State.PENDING.value)
         .order_by(deliveries.c.created_at)
-        .limit(PIECE)
+        .limit(BATCH)
     )
     ids = list(tx.execute(old).scalars())
     if ids:
@@ -30,13 +38,10 @@ def prune_deliveries(tx: Connection, before: datetime) -> int:
 
 
 def prune_sign_ins(tx: Connection, before: datetime) -> int:
-    """Deletes a piece of the sign-ins recorded before then; returns how many."""
+    """Deletes a batch of the sign-ins recorded before an instant. Returns how many; 0 when none are left."""
     deleted = 0
     for type_ in SIGN_INS:
-        # Numbers grow with time, so the oldest of a type come first in its index.
-        oldest = select(events.c.event_id, events.c.at).where(events.c.type == type_)
-        rows = tx.execute(oldest.order_by(events.c.event_id).limit(PIECE)).all()
-        ids = [row.event_id for row in rows if row.at < before]
+        ids = list_oldest_event_ids(tx, ALL_COMPANIES, type_, before=before, limit=BATCH)
         if ids:
             tx.execute(delete(events).where(events.c.event_id.in_(ids)))
         deleted += len(ids)

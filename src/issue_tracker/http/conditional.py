@@ -1,15 +1,12 @@
 """Conditional requests (RFC 9110, section 13; contract, section 5): strong ETags, 304, and 412."""
 
 import hashlib
-from typing import Any
 
-from sqlalchemy import Select, Text, cast, func, null, select
 from starlette.responses import Response, StreamingResponse
 
 from issue_tracker.actor import CompanyAccess
-from issue_tracker.database.prepared import Prepared
-from issue_tracker.database.tables import events
 from issue_tracker.errors import PreconditionFailed
+from issue_tracker.events.queries.log import get_log_state
 from issue_tracker.http.request import Request
 from issue_tracker.issues.models import IssueHead
 
@@ -54,26 +51,15 @@ def is_fresh(request: Request, etag: str) -> bool:
     return header is not None and "*" not in header and _matches(header, etag)
 
 
-def _select_state(dialect: str) -> Select[Any]:
-    """The last event and, on PostgreSQL, what this transaction sees of those under way."""
-    snapshot = cast(func.pg_current_snapshot(), Text) if dialect == "postgresql" else null()
-    return select(select(func.max(events.c.event_id)).scalar_subquery(), snapshot)
-
-
-_state = Prepared(_select_state)
-
-
 def data_etag(request: Request, *representation: str) -> str:
     """A validator for any read of issues and companies that costs two look-ups by primary key.
 
-    Every change of data writes an event in its own transaction, so the number of the last event stands for the
-    state of all data; on PostgreSQL, where a late transaction may add a lower number, together with the snapshot
-    that says which transactions are seen (docs/decisions/0005-etags.md). `representation` distinguishes responses
-    made from the same state; so does the company access of the actor.
+    Every change of data writes an event in its own transaction, so the state of the log stands for the state of all
+    data (docs/decisions/0005-etags.md). `representation` distinguishes responses made from the same state; so does
+    the company access of the actor, which the state of the log includes.
     """
-    last, snapshot = _state.all(request.tx)[0]
-    state = f"{last}" if snapshot is None else f"{last};{snapshot}"
-    parts = (state, request.path, request.query_text, *representation, request.actor.company_access.key)
+    state = get_log_state(request.tx, request.actor.company_access)
+    parts = (state, request.path, request.query_text, *representation)
     return f'"{_digest(chr(10).join(parts).encode("utf-8", "replace"))}"'
 
 

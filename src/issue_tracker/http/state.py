@@ -7,7 +7,7 @@ import msgspec
 from prometheus_client import CollectorRegistry
 
 from issue_tracker.database.engine import Database
-from issue_tracker.events.order import Watermark
+from issue_tracker.events.order import WatermarkTracker
 from issue_tracker.events.stream import Stream
 from issue_tracker.http.response_cache import ResponseCache
 from issue_tracker.issues.render import RenderedIssues
@@ -27,7 +27,7 @@ class AppState(msgspec.Struct, frozen=True, kw_only=True):
     fragments: RenderedIssues
     responses: ResponseCache
     stream: Stream
-    watermark: Watermark
+    watermarks: WatermarkTracker
     openapi: dict[str, Any]
     metrics: CollectorRegistry
 

@@ -6,7 +6,7 @@ import msgspec
 from starlette.responses import Response
 
 from issue_tracker.events.catalog import EventType
-from issue_tracker.events.history import Entry, activity
+from issue_tracker.events.sentences import Entry, activity
 from issue_tracker.http.request import Request
 from issue_tracker.pages.routes import PageRoutes
 from issue_tracker.pages.templating import page

@@ -5,7 +5,7 @@ from starlette.responses import Response
 
 from issue_tracker.api.companies import CompanyChange, NewCompany
 from issue_tracker.companies import operations, queries
-from issue_tracker.events.history import company_history
+from issue_tracker.events.sentences import company_history
 from issue_tracker.http.identity import Access
 from issue_tracker.http.request import Request
 from issue_tracker.issues.overview import Member, company_members

@@ -6,7 +6,7 @@ from starlette.responses import Response
 
 from issue_tracker.api.issue_bodies import CompanyStatus, IssueChange, NewIssue
 from issue_tracker.errors import AppError
-from issue_tracker.events.history import Entry, issue_history, last_edit
+from issue_tracker.events.sentences import Entry, issue_history, last_edit
 from issue_tracker.http.identity import Access
 from issue_tracker.http.request import Request
 from issue_tracker.issues import operations, queries

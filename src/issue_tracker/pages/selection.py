@@ -12,7 +12,7 @@ import msgspec
 
 from issue_tracker.companies.queries import Company, get_companies_by_id
 from issue_tracker.errors import Invalid, NotFound
-from issue_tracker.events.history import last_move
+from issue_tracker.events.sentences import last_assignment_change
 from issue_tracker.http.request import Request
 from issue_tracker.issues import queries
 from issue_tracker.issues.models import IssueHead
@@ -91,6 +91,6 @@ def moved_places(request: Request, selected: SelectedIssue, status: Status) -> l
         now_shown = NOT_AFFECTED if held is None else held.value
         if held is status or selected.shown.get(company.company_id, now_shown) == now_shown:
             continue
-        entry = last_move(request.tx, request.actor, issue_id, company.company_id)
+        entry = last_assignment_change(request.tx, request.actor, issue_id, company.company_id)
         moved.append(MovedPlace(place_of(issue_id, company.company_id), company.name, held, entry.actor, entry.at))
     return moved

@@ -12,8 +12,8 @@ from issue_tracker.actor import Role
 from issue_tracker.auth.passwords import MINIMUM
 from issue_tracker.auth.sessions import csrf_token
 from issue_tracker.errors import AppError
-from issue_tracker.events.history import Name
-from issue_tracker.events.order import Seen
+from issue_tracker.events.order import Watermark
+from issue_tracker.events.sentences import ProperName
 from issue_tracker.http.request import Request
 from issue_tracker.pages.assets import ASSETS, asset_path
 from issue_tracker.pages.flash import FORGET_FLASH, Flash, flash_of
@@ -61,7 +61,7 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     here: str = "/"
     csrf: str | None = None
     actor: User | None = None
-    seen: Seen = Seen(0)
+    seen: Watermark = Watermark(0)
     flash: Flash | None = None
     place: str | None = None
     section: str | None = None
@@ -81,7 +81,7 @@ environment = Environment(
     lstrip_blocks=True,
 )
 environment.filters["utc"] = _utc
-environment.tests["name"] = lambda word: isinstance(word, Name)
+environment.tests["name"] = lambda word: isinstance(word, ProperName)
 environment.globals["asset"] = asset_path
 ENTRIES = ("js/main.js", "js/reference.js")
 environment.globals["modules"] = sorted(name[3:] for name in ASSETS if name.startswith("js/") and name not in ENTRIES)
@@ -100,7 +100,7 @@ def page(
         here=here(request),
         csrf=csrf_token(request.session_token),
         actor=User(session.user_id, session.name, session.email, admin),
-        seen=request.app_state.watermark.of(request.tx),
+        seen=request.app_state.watermarks.watermark(request.tx),
         flash=flash_of(request),
         place=place,
         section=section,

@@ -7,7 +7,8 @@ from issue_tracker.api.webhooks import NewWebhook
 from issue_tracker.companies.queries import get_companies, get_companies_by_id
 from issue_tracker.events import webhooks
 from issue_tracker.events.messages import KNOWN_TYPES
-from issue_tracker.events.webhooks import Delivery, Wanted
+from issue_tracker.events.queries.webhooks import Delivery, get_webhook, list_deliveries, list_webhooks
+from issue_tracker.events.webhooks import WebhookFields
 from issue_tracker.http.identity import Access
 from issue_tracker.http.request import Request
 from issue_tracker.names import key
@@ -43,7 +44,7 @@ def show_webhooks(request: Request, form: FormView | None = None, secret: str | 
         "events/webhooks.html",
         place="admin",
         section="webhooks",
-        webhooks=webhooks.list_webhooks(request.tx, request.actor),
+        webhooks=list_webhooks(request.tx, request.actor),
         event_types=sorted(KNOWN_TYPES),
         form=(form or FormView()).with_defaults({"active": "true"}),
         secret=secret,
@@ -64,8 +65,8 @@ def show_webhook(
     request: Request, webhook_id: int, form: FormView | None = None, secret: str | None = None
 ) -> Response:
     """A webhook and its latest deliveries; `secret` is a new one, which is shown this once."""
-    hook = webhooks.get_webhook(request.tx, request.actor, webhook_id)
-    found, _ = webhooks.list_deliveries(request.tx, request.actor, webhook_id, before=None, limit=SHOWN)
+    hook = get_webhook(request.tx, request.actor, webhook_id)
+    found, _ = list_deliveries(request.tx, request.actor, webhook_id, before=None, limit=SHOWN)
     companies = get_companies_by_id(request.tx, request.actor, hook.company_ids).values()
     stored = msgspec.structs.asdict(hook) | {"companies": "\n".join(company.name for company in companies)}
     return page(
@@ -118,7 +119,7 @@ def delete(request: Request, form: Form, webhook_id: int) -> Response:
     return redirect("/admin/webhooks", flash_cookie(Flash("The webhook is deleted.")))
 
 
-def _fields(request: Request, form: Form) -> Wanted:
+def _fields(request: Request, form: Form) -> WebhookFields:
     names = form.lines("companies")
     known = get_companies(request.tx, request.actor, names)
     fields = {
@@ -128,7 +129,7 @@ def _fields(request: Request, form: Form) -> Wanted:
         "company_ids": [known[key(name)].company_id for name in names],
         "active": bool(form.get("active")),
     }
-    return Wanted(**msgspec.structs.asdict(form.read(fields, NewWebhook)))
+    return WebhookFields(**msgspec.structs.asdict(form.read(fields, NewWebhook)))
 
 
 def _shown(delivery: Delivery) -> Shown:

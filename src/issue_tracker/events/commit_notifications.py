@@ -1,9 +1,10 @@
-"""How a reader of the log learns that there is news. A wake-up only makes it faster: it also looks by itself.
+"""How a reader of the log learns that a transaction has committed events.
 
-In the same process a commit wakes directly. Other processes are noticed on SQLite by the data version, which costs
-microseconds to poll, and on PostgreSQL by NOTIFY. The notification is sent after the commit, by a thread of its own
-and at most every few milliseconds: inside the transaction it would hold PostgreSQL's notification lock through the
-flush of the commit, and so let writers commit only one by one (docs/events.md has the measurement).
+A notification only makes a reader faster: it also polls. In the same process a commit notifies the reader directly.
+Commits of other processes are noticed on SQLite by the data version, which costs microseconds to poll, and on
+PostgreSQL by NOTIFY. That is sent after the commit, by a thread of its own and at most every few milliseconds: inside
+the transaction it would hold PostgreSQL's notification lock through the flush of the commit, and so let writers commit
+only one at a time (docs/events.md has the measurement).
 """
 
 import sqlite3
@@ -31,41 +32,41 @@ Wait = Callable[[float], None]
 
 
 @contextmanager
-def waking(database: Database, news: threading.Event) -> Iterator[Wait]:
-    """Gives a function that waits until there may be news, at most so many seconds. `news` wakes it in this process.
+def commit_waiter(database: Database, committed: threading.Event) -> Iterator[Wait]:
+    """Gives a function that waits until events may have been committed, at most the given number of seconds.
 
-    Raises one of `database.trouble` when the connection is lost.
+    `committed` is set by commits of this process. Raises one of `database.trouble` when the connection is lost.
     """
     held = database.engine.raw_connection()
     connection: Any = held.driver_connection
     try:
-        yield _data_version(connection, news) if database.sqlite else _notification(connection)
+        yield _wait_by_data_version(connection, committed) if database.sqlite else _wait_by_notification(connection)
     finally:
         # A connection that listens, or broke while it waited, is of no use to anyone else.
         held.invalidate()
 
 
-def _data_version(connection: sqlite3.Connection, news: threading.Event) -> Wait:
+def _wait_by_data_version(connection: sqlite3.Connection, committed: threading.Event) -> Wait:
     def version() -> int:
         return int(connection.execute("PRAGMA data_version").fetchone()[0])
 
-    seen = version()
+    last = version()
 
     def wait(seconds: float) -> None:
-        nonlocal seen
+        nonlocal last
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
-            woken = news.wait(min(POLL_SECONDS, seconds))
-            news.clear()
+            notified = committed.wait(min(POLL_SECONDS, seconds))
+            committed.clear()
             current = version()
-            if woken or current != seen:
-                seen = current
+            if notified or current != last:
+                last = current
                 return
 
     return wait
 
 
-def _notification(connection: "psycopg.Connection[Any]") -> Wait:
+def _wait_by_notification(connection: "psycopg.Connection[Any]") -> Wait:
     connection.execute(f"LISTEN {CHANNEL}")
 
     def wait(seconds: float) -> None:
@@ -75,28 +76,30 @@ def _notification(connection: "psycopg.Connection[Any]") -> Wait:
     return wait
 
 
-class Notifier:
-    """Tells other processes on the same PostgreSQL that there is news."""
+class CommitNotifier:
+    """Notifies every process on the same PostgreSQL, this one included, that events were committed."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._news = threading.Event()
+        self._committed = threading.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="notifier", daemon=True)
         self._thread.start()
 
-    def wake(self) -> None:
-        self._news.set()
+    def notify(self) -> None:
+        """Has a notification sent soon; does not wait for it."""
+        self._committed.set()
 
     def close(self) -> None:
+        """Ends the thread, and waits for it."""
         self._stopping.set()
-        self._news.set()
+        self._committed.set()
         self._thread.join(5)
 
     def _run(self) -> None:
         while True:
-            self._news.wait()
-            self._news.clear()
+            self._committed.wait()
+            self._committed.clear()
             try:
                 with self._database.engine.connect() as connection:
                     connection.exec_driver_sql(f"NOTIFY {CHANNEL}")

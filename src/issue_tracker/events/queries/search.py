@@ -1,27 +1,34 @@
-"""Reads of the history, by keyset on `event_id`. Every filter leads an index, so ten million events stay fast."""
+"""The search of the history (GET /api/events), by keyset on `event_id`.
 
-from collections.abc import Sequence
+Every filter leads an index, so that it stays fast with ten million events.
+"""
+
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, or_, select, union
+from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, or_, select, union
 
-from issue_tracker.actor import Actor, require_helpdesk
-from issue_tracker.clock import iso
-from issue_tracker.database.tables import companies, events, issues, users
+from issue_tracker.actor import Actor, CompanyAccess, require_helpdesk
+from issue_tracker.database.tables import assignments, companies, events, issues, users
 from issue_tracker.errors import NotFound
-from issue_tracker.events.catalog import Event, EventActor, EventType
+from issue_tracker.events.catalog import Event, EventType
+from issue_tracker.events.queries.log import event_from_row
+from issue_tracker.events.queries.visibility import visible_to
 from issue_tracker.names import key, printable, storable
 
 COUNT_LIMIT = 10_000
 """Matches are counted up to here; beyond it, a count would cost more than the page."""
 
+Bounds = Callable[[Select[Any]], Select[Any]]
+"""Adds to a selection of event_ids which part of it is read."""
+
 Alternatives = list[tuple[ColumnElement[bool], ColumnElement[bool]]]
-"""Conditions of which one must hold, each as it leads an index, and as one that the planner cannot choose."""
+"""Conditions of which one must hold: each as it leads an index, and in a form for which no index can be chosen."""
 
 
 class EventFilters(msgspec.Struct, frozen=True, kw_only=True):
-    """Which events are asked for; empty means any. `actor` is a user's id or name."""
+    """Which events are searched for; empty means any. `actor` is a user's id or name."""
 
     issue_name: str = ""
     company_name: str = ""
@@ -31,32 +38,36 @@ class EventFilters(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Selection:
-    """The events that an actor may see of those asked for.
+    """The events that match the filters, as far as the actor may see them.
 
-    Raises NotFound for an issue or company name that neither is in use nor stands in the history.
+    Raises NotFound for the name of an issue or a company that is neither in use nor in the history.
     """
 
     def __init__(self, tx: Connection, actor: Actor, filters: EventFilters) -> None:
         require_helpdesk(actor)
         self.tx = tx
-        visible: Alternatives = [] if actor.super_admin else [_equals(events.c.audit, False)]
+        access = actor.company_access
+        permitted: Alternatives = [] if actor.super_admin else [_equals(events.c.audit, False)]
         types = [type_ for type_ in filters.types if actor.super_admin or not type_.audit]
-        # Asked only for what the actor may not see: no search could find any.
-        self._nothing = bool(filters.types) and not types
+        # The filter names only types that the actor may not see: no search could find any.
+        self._empty = bool(filters.types) and not types
         groups: list[Alternatives] = [
-            *_issue(tx, filters.issue_name),
+            *_issue(tx, access, filters.issue_name),
             *([[_equals(events.c.request_id, filters.request_id)]] if filters.request_id else []),
-            *_company(tx, filters.company_name, visible),
+            *_company(tx, access, filters.company_name, permitted),
             *_actor(tx, filters.actor),
             *([[_equals(events.c.type, type_.value) for type_ in types]] if types else []),
-            visible,
+            permitted,
         ]
         self._leading = groups[0]
-        self._rest = [or_(*(quiet for _, quiet in group)) for group in groups[1:] if group]
+        self._rest = [*(or_(*(quiet for _, quiet in group)) for group in groups[1:] if group), *visible_to(access)]
 
     def page(self, *, after: int | None, before: int | None, until: int | None, limit: int) -> list[Event]:
-        """At most `limit` events: the newest first, or with `after` the oldest first; none beyond `until`."""
-        if self._nothing:
+        """At most `limit` events: the newest first, or with `after` the oldest first.
+
+        They are above `after`, below `before`, and up to and including `until`, where these are given.
+        """
+        if self._empty:
             return []
         order = events.c.event_id.desc() if after is None else events.c.event_id
         limits = [
@@ -66,17 +77,17 @@ class Selection:
         ]
         ids = self._ids(lambda query: query.where(*limits).order_by(order).limit(limit))
         query = select(events).where(events.c.event_id.in_(ids)).order_by(order).limit(limit)
-        return [event_of(row) for row in self.tx.execute(query)]
+        return [event_from_row(row) for row in self.tx.execute(query)]
 
     def count(self) -> tuple[int, bool]:
         """How many events match, up to COUNT_LIMIT, and whether that is all of them."""
-        if self._nothing:
+        if self._empty:
             return 0, True
         ids = self._ids(lambda query: query.limit(COUNT_LIMIT + 1)).subquery()
         counted = int(self.tx.execute(select(func.count()).select_from(ids)).scalar_one())
         return min(counted, COUNT_LIMIT), counted <= COUNT_LIMIT
 
-    def _ids(self, bounded: Any) -> Any:
+    def _ids(self, bounded: Bounds) -> Any:
         """The ids: from each leading condition at most as many as needed, in the order of its index."""
         query: Select[Any] = select(events.c.event_id).where(*self._rest)
         if not self._leading:
@@ -87,69 +98,57 @@ class Selection:
         return union(*(select(part.c.event_id) for part in parts))
 
 
-def event_of(row: Row[Any]) -> Event:
-    """A row of the table as the event that everyone is shown."""
-    return Event(
-        event_id=row.event_id,
-        type=EventType(row.type),
-        at=iso(row.at),
-        actor=EventActor(row.actor_id, row.actor_name, row.channel),
-        request_id=row.request_id,
-        issue_id=row.issue_id,
-        issue_name=row.issue_name,
-        company_id=row.company_id,
-        company_name=row.company_name,
-        field=row.field,
-        before=row.from_value,
-        after=row.to_value,
-        note=row.note,
-    )
-
-
-def last_event_id(tx: Connection) -> int:
-    """The highest number that is visible; 0 without any event."""
-    return tx.execute(select(func.max(events.c.event_id))).scalar_one() or 0
-
-
 def _equals(column: ColumnElement[Any], value: object) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
     return column == value, func.coalesce(column, column) == value
 
 
-def _issue(tx: Connection, name: str) -> list[Alternatives]:
-    """The issue now so called, under all its names; and what was so called then and is gone."""
+def _issue(tx: Connection, access: CompanyAccess, name: str) -> list[Alternatives]:
+    """The issue that has the name now, under all its names; and what had the name when the event was recorded."""
     if not name:
         return []
-    found = None
-    if storable(name):
-        found = tx.execute(select(issues.c.issue_id).where(issues.c.name_key == key(name))).scalar_one_or_none()
+    found = _find_issue_id(tx, access, name) if storable(name) else None
     named = [] if found is None else [_equals(events.c.issue_id, found)]
-    if not named and not _mentioned(tx, events.c.issue_key, name, []):
+    if not named and not _mentioned(tx, access, events.c.issue_key, name, []):
         raise NotFound(f"There is no issue called “{printable(name)}”, and there never was.")
     return [[*named, _equals(events.c.issue_key, key(name))]]
 
 
-def _company(tx: Connection, name: str, visible: Alternatives) -> list[Alternatives]:
+def _company(tx: Connection, access: CompanyAccess, name: str, permitted: Alternatives) -> list[Alternatives]:
     if not name:
         return []
-    found = None
-    if storable(name):
-        query = select(companies.c.company_id).where(companies.c.name_key == key(name))
-        found = tx.execute(query).scalar_one_or_none()
+    found = _find_company_id(tx, access, name) if storable(name) else None
     named = [] if found is None else [_equals(events.c.company_id, found)]
-    if not named and not _mentioned(tx, events.c.company_key, name, visible):
+    if not named and not _mentioned(tx, access, events.c.company_key, name, permitted):
         raise NotFound(f"There is no company called “{printable(name)}”, and there never was.")
     return [[*named, _equals(events.c.company_key, key(name))]]
 
 
-def _mentioned(tx: Connection, column: ColumnElement[Any], name: str, visible: Alternatives) -> bool:
+def _find_issue_id(tx: Connection, access: CompanyAccess, name: str) -> int | None:
+    query = select(issues.c.issue_id).where(issues.c.name_key == key(name))
+    if access.company_ids is not None:
+        visible = assignments.c.company_id.in_(sorted(access.company_ids))
+        query = query.where(exists().where(assignments.c.issue_id == issues.c.issue_id, visible))
+    return tx.execute(query).scalar_one_or_none()
+
+
+def _find_company_id(tx: Connection, access: CompanyAccess, name: str) -> int | None:
+    query = select(companies.c.company_id).where(companies.c.name_key == key(name))
+    found = tx.execute(query).scalar_one_or_none()
+    return found if access.allows(found) else None
+
+
+def _mentioned(
+    tx: Connection, access: CompanyAccess, column: ColumnElement[Any], name: str, permitted: Alternatives
+) -> bool:
+    """Whether an event that is visible names the issue or the company."""
     if not storable(name):
         return False
-    query = select(events.c.event_id).where(column == key(name), *(quiet for _, quiet in visible)).limit(1)
-    return tx.execute(query).first() is not None
+    conditions = [column == key(name), *(quiet for _, quiet in permitted), *visible_to(access)]
+    return tx.execute(select(events.c.event_id).where(*conditions).limit(1)).first() is not None
 
 
 def _actor(tx: Connection, wanted: str) -> list[Alternatives]:
-    """A user by id or present name; or, of those without an account, whoever was so called."""
+    """A user by id or present name; or, of those without an account, whoever had that name."""
     if not wanted:
         return []
     if wanted.isascii() and wanted.isdigit() and int(wanted) < 2**63:

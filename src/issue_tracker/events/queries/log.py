@@ -1,0 +1,111 @@
+"""Reads of the event log by number: for readers that follow it, for validators, and for retention."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, Text, cast, func, null, select
+
+from issue_tracker.actor import CompanyAccess
+from issue_tracker.clock import iso
+from issue_tracker.database.prepared import Prepared
+from issue_tracker.database.tables import events
+from issue_tracker.events.catalog import Event, EventActor, EventType
+from issue_tracker.events.queries.visibility import visible_to
+
+
+def get_last_event_id(tx: Connection, access: CompanyAccess) -> int:
+    """The highest event_id that this transaction sees; 0 without any event."""
+    query = select(func.max(events.c.event_id)).where(*visible_to(access))
+    return tx.execute(query).scalar_one() or 0
+
+
+def _select_state(dialect: str) -> Select[Any]:
+    """The last event and, on PostgreSQL, which of the transactions under way this one sees."""
+    snapshot = cast(func.pg_current_snapshot(), Text) if dialect == "postgresql" else null()
+    return select(select(func.max(events.c.event_id)).scalar_subquery(), snapshot)
+
+
+_state = Prepared(_select_state)
+
+
+def get_log_state(tx: Connection, access: CompanyAccess) -> str:
+    """A text that changes with everything that an access may see: part of validators. Costs two primary-key look-ups.
+
+    Every change of data records an event in its own transaction, so the number of the last event stands for the state
+    of all data; on PostgreSQL, where a late transaction may add a lower number, together with the snapshot that says
+    which transactions are seen (docs/decisions/0005-etags.md).
+    """
+    last, snapshot = _state.all(tx)[0]
+    return ";".join(str(part) for part in (last, snapshot, access.key or None) if part is not None)
+
+
+def count_events(tx: Connection, access: CompanyAccess, *, after: int, until: int) -> int:
+    """The number of events with an event_id above `after`, up to and including `until`."""
+    query = select(func.count()).where(events.c.event_id > after, events.c.event_id <= until, *visible_to(access))
+    return int(tx.execute(query).scalar_one())
+
+
+def list_event_ids(
+    tx: Connection, access: CompanyAccess, *, after: int, until: int | None = None, limit: int | None = None
+) -> list[int]:
+    """The event_ids above `after`, up to and including `until`, in ascending order."""
+    query = select(events.c.event_id).where(events.c.event_id > after, *visible_to(access))
+    if until is not None:
+        query = query.where(events.c.event_id <= until)
+    return list(tx.execute(query.order_by(events.c.event_id).limit(limit)).scalars())
+
+
+def list_latest_event_ids(tx: Connection, access: CompanyAccess, limit: int) -> list[int]:
+    """The highest `limit` event_ids, in ascending order."""
+    query = select(events.c.event_id).where(*visible_to(access)).order_by(events.c.event_id.desc()).limit(limit)
+    return list(tx.execute(query).scalars())[::-1]
+
+
+def list_oldest_event_ids(
+    tx: Connection, access: CompanyAccess, type_: EventType, *, before: datetime, limit: int
+) -> list[int]:
+    """Of the `limit` oldest events of a type, those recorded before an instant."""
+    # Numbers grow with time, so the oldest of a type come first in its index.
+    query = select(events.c.event_id, events.c.at).where(events.c.type == type_.value, *visible_to(access))
+    rows = tx.execute(query.order_by(events.c.event_id).limit(limit))
+    return [row.event_id for row in rows if row.at < before]
+
+
+def list_events(
+    tx: Connection,
+    access: CompanyAccess,
+    *,
+    after: int,
+    until: int | None = None,
+    audit: bool = True,
+    limit: int,
+) -> list[Event]:
+    """At most `limit` events above `after`, up to and including `until`, in ascending order.
+
+    `audit`: whether audit events are among them.
+    """
+    query = select(events).where(events.c.event_id > after, *visible_to(access))
+    if until is not None:
+        query = query.where(events.c.event_id <= until)
+    if not audit:
+        query = query.where(events.c.audit.is_(False))
+    return [event_from_row(row) for row in tx.execute(query.order_by(events.c.event_id).limit(limit))]
+
+
+def event_from_row(row: Row[Any]) -> Event:
+    """A row of the table `events` as the event that every reader is shown."""
+    return Event(
+        event_id=row.event_id,
+        type=EventType(row.type),
+        at=iso(row.at),
+        actor=EventActor(id=row.actor_id, name=row.actor_name, channel=row.channel),
+        request_id=row.request_id,
+        issue_id=row.issue_id,
+        issue_name=row.issue_name,
+        company_id=row.company_id,
+        company_name=row.company_name,
+        field=row.field,
+        before=row.from_value,
+        after=row.to_value,
+        note=row.note,
+    )

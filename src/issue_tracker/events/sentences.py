@@ -1,0 +1,154 @@
+"""The history for people: events as sentences, those of one request together."""
+
+from collections.abc import Iterator, Sequence
+from urllib.parse import urlencode
+
+import msgspec
+from sqlalchemy import Connection
+
+from issue_tracker.actor import Actor
+from issue_tracker.clock import Timestamp
+from issue_tracker.events.catalog import Event, EventType
+from issue_tracker.events.queries.history import EventGroup, HistoryFilter, find_last_event, list_event_groups
+from issue_tracker.names import whole_number
+from issue_tracker.status import Status
+
+AUDIT_SENTENCES = {
+    EventType.COMPANY_CREATED: "added the company",
+    EventType.COMPANY_UPDATED: "changed the company",
+    EventType.COMPANY_DELETED: "deleted the company",
+    EventType.USER_CREATED: "added the user",
+    EventType.USER_UPDATED: "changed the user",
+    EventType.SESSION_CREATED: "signed in",
+    EventType.SESSION_FAILED: "failed to sign in",
+    EventType.TOKEN_CREATED: "made the token",
+    EventType.TOKEN_DELETED: "revoked the token",
+    EventType.WEBHOOK_CREATED: "added the webhook",
+    EventType.WEBHOOK_UPDATED: "changed the webhook",
+    EventType.WEBHOOK_DELETED: "deleted the webhook",
+    EventType.WEBHOOK_DISABLED: "saw a webhook switched off:",
+}
+
+
+class ProperName(str):
+    """A name that a person gave to something: isolated from the sentence, in whichever direction it is written."""
+
+    __slots__ = ()
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of a history: the actor, then `words`, which continue the sentence.
+
+    `to` is the status that assignments have now. `via` is the channel unless it is a session. `companies` are the
+    names of those that one request changed in the same way, empty for a single one.
+    """
+
+    actor: str
+    words: Sequence[str]
+    at: Timestamp
+    to: str | None = None
+    via: str | None = None
+    companies: list[str] = []
+    note: str | None = None
+
+    @property
+    def by(self) -> str:
+        return self.actor
+
+
+class History(msgspec.Struct, frozen=True):
+    """Entries, the newest first, and the query that leads to older ones; None when there are none."""
+
+    entries: list[Entry]
+    more: str | None
+
+
+def issue_history(tx: Connection, actor: Actor, issue_id: int, before: str = "") -> History:
+    """What happened to an issue. `before` comes from `History.more`; anything else reads the newest."""
+    return _history(tx, actor, HistoryFilter(issue_id=issue_id), before)
+
+
+def company_history(tx: Connection, actor: Actor, company_id: int, before: str = "") -> History:
+    """What happened to a company's assignments. `before` as for issue_history."""
+    return _history(tx, actor, HistoryFilter(company_id=company_id), before)
+
+
+def activity(
+    tx: Connection, actor: Actor, *, issue_name: str, company_name: str, type_: EventType | None, before: str = ""
+) -> History:
+    """What happened at all. Audit events are shown only if their type is requested, and only to super admins."""
+    wanted = HistoryFilter(issue_name=issue_name, company_name=company_name, type=type_)
+    return _history(tx, actor, wanted, before)
+
+
+def last_edit(tx: Connection, actor: Actor, issue_id: int) -> Entry | None:
+    """Who last changed an issue's own fields, and when."""
+    wanted = HistoryFilter(issue_id=issue_id, type=EventType.ISSUE_UPDATED)
+    found = find_last_event(tx, actor, wanted)
+    return None if found is None else _entry(_alone(found), wanted)
+
+
+def last_assignment_change(tx: Connection, actor: Actor, issue_id: int, company_id: int) -> Entry:
+    """Who last assigned a company to an issue, changed its status there or unassigned it, and when."""
+    wanted = HistoryFilter(issue_id=issue_id, company_id=company_id)
+    found = find_last_event(tx, actor, wanted)
+    return Entry(actor="Someone", words=(), at="") if found is None else _entry(_alone(found), wanted)
+
+
+def _history(tx: Connection, actor: Actor, wanted: HistoryFilter, before: str) -> History:
+    page = list_event_groups(tx, actor, wanted, before=whole_number(before))
+    more = None if page.older_than is None else f"?{urlencode({'before': page.older_than})}"
+    return History([_entry(group, wanted) for group in page.groups], more)
+
+
+def _alone(event: Event) -> EventGroup:
+    return EventGroup(newest=event, count=1, company_names=[])
+
+
+def _entry(group: EventGroup, wanted: HistoryFilter) -> Entry:
+    event = group.newest
+    about_assignment = event.type.value.startswith("assignment.")
+    # On the page of an issue or a company, sentences do not name it again.
+    words = _words(group, about_assignment, issue=wanted.issue_id is None, company=wanted.company_id is None)
+    return Entry(
+        actor=event.actor.name,
+        words=[word for word in words if word],
+        at=event.at,
+        to=event.after if about_assignment and event.after in set(Status) else None,
+        via=None if event.actor.channel == "session" else event.actor.channel,
+        companies=group.company_names if group.count > 1 else [],
+        # The note of a changed description repeats the field: it is from before there was `field`.
+        note=None if event.note == event.field else event.note,
+    )
+
+
+def _words(group: EventGroup, about_assignment: bool, *, issue: bool, company: bool) -> Iterator[str]:
+    event = group.newest
+    issue_name = ProperName(f"“{event.issue_name}”")
+    who = f"{group.count} companies" if group.count > 1 else ProperName(event.company_name)
+    label = Status(event.after).label if event.after and about_assignment else ""
+    match event.type:
+        case EventType.ISSUE_CREATED:
+            yield from ("created", issue_name if issue else "the issue")
+        case EventType.ISSUE_DELETED:
+            yield from ("deleted", issue_name)
+        case EventType.ISSUE_UPDATED if event.field == "name":
+            yield from ("renamed", ProperName(f"“{event.before}”"), "to", issue_name)
+        case EventType.ISSUE_UPDATED:
+            changed = f"changed the {event.field.replace('_', ' ')}" if event.field else "changed"
+            yield from (f"{changed} of", issue_name) if issue else (changed,)
+        case EventType.ASSIGNMENT_CREATED:
+            yield from ("added", who) if company else ("added to", issue_name)
+            yield from ("to", issue_name) if issue and company else ()
+            yield f"as {label}"
+        case EventType.ASSIGNMENT_STATUS_CHANGED:
+            yield from ("set", who if company else issue_name, f"to {label}")
+            yield from ("on", issue_name) if issue and company else ()
+        case EventType.ASSIGNMENT_DELETED:
+            yield from ("removed", who) if company else ("removed from", issue_name)
+            yield from ("from", issue_name) if issue and company else ()
+        case _:
+            yield from (
+                AUDIT_SENTENCES.get(event.type, event.type.value),
+                ProperName(event.company_name or event.after or ""),
+            )

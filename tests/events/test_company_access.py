@@ -1,0 +1,236 @@
+"""Whoever sees some companies only, sees only what happened to those: in the history, its search and the stream."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Collection, Mapping
+from contextlib import aclosing
+
+import msgspec
+import pytest
+
+from issue_tracker.actor import ALL_COMPANIES, Actor, CompanyAccess, Permissions, Role
+from issue_tracker.clock import now
+from issue_tracker.errors import NotFound
+from issue_tracker.events import stream as stream_module
+from issue_tracker.events.catalog import Change, Event, EventType, Subject
+from issue_tracker.events.listener import Listener
+from issue_tracker.events.queries.log import get_last_event_id, list_events
+from issue_tracker.events.queries.search import EventFilters, Selection
+from issue_tracker.events.record import record
+from issue_tracker.events.sentences import activity, company_history, issue_history
+from issue_tracker.events.stream import Stream
+from tests.world import World
+
+Listed = list[tuple[str, str | None, str | None]]
+
+
+@pytest.fixture
+def access(world: World) -> CompanyAccess:
+    """Contoso and Zürich alone, where Contoso is on one issue of three."""
+    ids = world.given_companies("Contoso", "Zürich (Nord)")
+    world.given_issue("VPN", {"Contoso": "new", "Fabrikam": "new"})
+    world.given_issue("Mail", {"Fabrikam": "new"})
+    world.given_issue("Nobody’s")
+    return CompanyAccess(frozenset(ids.values()))
+
+
+VISIBLE: Listed = [("issue.created", "VPN", None), ("assignment.created", "VPN", "Contoso")]
+
+
+def _actor(access: CompanyAccess, role: Role = Role.TECHNICIAN) -> Actor:
+    return Actor(1, "Tess Ngo", role, "session", company_access=access)
+
+
+def _search(world: World, actor: Actor, **filters: str) -> Listed:
+    with world.database.read() as tx:
+        selection = Selection(tx, actor, EventFilters(**filters))
+        found = selection.page(after=0, before=None, until=None, limit=100)
+        assert selection.count() == (len(found), True)
+    return [(event.type.value, event.issue_name, event.company_name) for event in found]
+
+
+def test_the_search_finds_what_is_visible(world: World, access: CompanyAccess) -> None:
+    actor = _actor(access)
+    assert _search(world, actor) == VISIBLE
+    assert _search(world, actor, issue_name="vpn") == VISIBLE
+    assert _search(world, actor, company_name="contoso") == VISIBLE[1:]
+    assert len(_search(world, _actor(ALL_COMPANIES))) == 6
+
+
+def test_what_is_hidden_is_refused_like_what_never_was(world: World, access: CompanyAccess) -> None:
+    for filters in ({"issue_name": "Mail"}, {"issue_name": "Nobody’s"}, {"company_name": "Fabrikam"}):
+        with pytest.raises(NotFound) as refused:
+            _search(world, _actor(access), **filters)
+        (name,) = filters.values()
+        assert refused.value.detail.endswith(f" called “{name}”, and there never was.")
+
+
+def test_audit_events_are_visible_with_their_company(world: World, access: CompanyAccess) -> None:
+    found = _search(world, _actor(access, Role.SUPER_ADMIN))
+    assert {company for type_, _, company in found if type_ == "company.created"} == {"Contoso", "Zürich (Nord)"}
+    assert {type_ for type_, _, _ in found} >= {"user.created"}
+
+
+def test_the_history_shows_what_is_visible(world: World, access: CompanyAccess) -> None:
+    actor = _actor(access)
+    fabrikam = world.given_companies("Fabrikam")["Fabrikam"]
+    with world.database.read() as tx:
+        shown = activity(tx, actor, issue_name="", company_name="", type_=None)
+        assert [" ".join(entry.words) for entry in shown.entries] == [
+            "added Contoso to “VPN” as New",
+            "created “VPN”",
+        ]
+        assert company_history(tx, actor, fabrikam).entries == []
+        assert len(company_history(tx, _actor(ALL_COMPANIES), fabrikam).entries) == 2
+        mail = _search(world, _actor(ALL_COMPANIES), issue_name="Mail")
+        assert len(mail) == 2
+        issue_id = next(event.issue_id for event in _log(world) if event.issue_name == "Mail")
+        assert issue_history(tx, actor, issue_id).entries == []
+
+
+def test_a_group_counts_the_visible_companies_alone(world: World, access: CompanyAccess) -> None:
+    client = world.client()
+    body = {"issue_name": "VPN", "status": "resolved", "companies": ["Contoso", "Fabrikam", "Zürich (Nord)"]}
+    client.call("POST", "/api/issues/status/bulk", 200, json={**body, "status": "investigating"})
+    client.call("POST", "/api/issues/status/bulk", 200, json=body)
+    with world.database.read() as tx:
+        newest, *_ = activity(tx, _actor(access), issue_name="", company_name="", type_=None).entries
+    assert "2 companies" in newest.words and newest.companies == ["Contoso", "Zürich (Nord)"]
+
+
+def _log(world: World) -> list[Event]:
+    with world.database.read() as tx:
+        return list_events(tx, ALL_COMPANIES, after=0, limit=1000)
+
+
+class Streamed:
+    """What listeners of different accesses are sent by one stream. The name of a credential stands for its access."""
+
+    def __init__(self, world: World, **accesses: CompanyAccess) -> None:
+        self.world = world
+        self.accesses = accesses
+        self.stream = Stream(world.database, self._permissions)
+
+    def _permissions(self, held: Collection[str]) -> Mapping[str, Permissions]:
+        return {name: Permissions(Role.TECHNICIAN, self.accesses[name]) for name in held}
+
+    def listen(self, name: str, after: int | None = None) -> AsyncGenerator[bytes, None]:
+        return self.stream.listen(Listener(name, audit=False, access=self.accesses[name]), after)
+
+    async def events(self, pieces: AsyncGenerator[bytes, None], count: int) -> Listed:
+        """The next events, of which there must be at least so many."""
+        found: Listed = []
+        async with asyncio.timeout(20):
+            while len(found) < count:
+                for line in (await anext(pieces)).decode().splitlines():
+                    if line.startswith("data: "):
+                        event = msgspec.json.decode(line.removeprefix("data: "))
+                        found.append((event["type"], event["issue_name"], event["company_name"]))
+        return found
+
+
+def _record(world: World) -> None:
+    """Events of everything that an access may see or not, in one transaction."""
+    ids = world.given_companies("Contoso", "Fabrikam")
+    vpn = next(event.issue_id for event in _log(world) if event.issue_name == "VPN")
+    mail = next(event.issue_id for event in _log(world) if event.issue_name == "Mail")
+    changes = [
+        Change(
+            type=type_,
+            issue=Subject(issue_id, name),
+            company=None if company is None else Subject(ids[company], company),
+        )
+        for type_, issue_id, name, company in (
+            (EventType.ISSUE_UPDATED, vpn, "VPN", None),
+            (EventType.ASSIGNMENT_DELETED, vpn, "VPN", "Fabrikam"),
+            (EventType.ISSUE_UPDATED, mail, "Mail", None),
+            (EventType.ASSIGNMENT_DELETED, vpn, "VPN", "Contoso"),
+        )
+    ]
+    with world.database.write() as tx:
+        record(tx, _actor(ALL_COMPANIES), changes, now())
+
+
+SENT: Listed = [("issue.updated", "VPN", None), ("assignment.deleted", "VPN", "Contoso")]
+
+
+def test_the_stream_sends_what_is_visible(world: World, access: CompanyAccess) -> None:
+    async def run() -> None:
+        streamed = Streamed(world, limited=access, everything=ALL_COMPANIES)
+        await streamed.stream.start()
+        limited, caught_up, everything = (
+            streamed.listen(*of) for of in (("limited",), ("limited", 0), ("everything",))
+        )
+        async with aclosing(limited), aclosing(caught_up), aclosing(everything):
+            for pieces in (limited, caught_up, everything):
+                await anext(pieces)
+            assert await streamed.events(caught_up, 2) == VISIBLE
+            expected = ((limited, 2), (caught_up, 2), (everything, 4))
+            reading = [asyncio.create_task(streamed.events(pieces, count)) for pieces, count in expected]
+            await asyncio.sleep(0.1)
+            await asyncio.to_thread(_record, world)
+            assert await reading[0] == await reading[1] == SENT
+            assert len(await reading[2]) == 4
+        await streamed.stream.stop()
+
+    asyncio.run(run())
+
+
+def test_a_listener_that_a_batch_does_not_cover_reads_the_table(world: World, access: CompanyAccess) -> None:
+    """The log was read just before the first listener with this access came."""
+
+    async def run() -> None:
+        streamed = Streamed(world, limited=access)
+        await streamed.stream.start()
+        streamed.stream._note_accesses = lambda: None  # type: ignore[method-assign]
+        pieces = streamed.listen("limited")
+        async with aclosing(pieces):
+            await anext(pieces)
+            reading = asyncio.create_task(streamed.events(pieces, 4))
+            await asyncio.sleep(0.1)
+            await asyncio.to_thread(_record, world)
+            await asyncio.sleep(0.5)
+            await asyncio.to_thread(_record, world)
+            assert await reading == SENT * 2
+        await streamed.stream.stop()
+
+    asyncio.run(run())
+
+
+def test_a_stream_follows_a_changed_access(
+    world: World, access: CompanyAccess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream_module, "CHECK_SECONDS", 0.05)
+
+    async def run() -> None:
+        streamed = Streamed(world, tess=ALL_COMPANIES)
+        await streamed.stream.start()
+        pieces = streamed.listen("tess")
+        async with aclosing(pieces):
+            await anext(pieces)
+            reading = asyncio.create_task(streamed.events(pieces, 6))
+            await asyncio.sleep(0.1)
+            await asyncio.to_thread(_record, world)
+            while streamed.stream._position < await asyncio.to_thread(_last, world):
+                await asyncio.sleep(0.01)
+            streamed.accesses["tess"] = access
+            while not streamed.stream._limited:
+                await asyncio.sleep(0.01)
+            await asyncio.to_thread(_record, world)
+            assert (await reading)[4:] == SENT
+        await streamed.stream.stop()
+
+    asyncio.run(run())
+
+
+def _last(world: World) -> int:
+    with world.database.read() as tx:
+        return get_last_event_id(tx, ALL_COMPANIES)
+
+
+def test_the_last_number_is_of_what_is_visible(world: World, access: CompanyAccess) -> None:
+    with world.database.read() as tx:
+        assert 0 < get_last_event_id(tx, access) < get_last_event_id(tx, ALL_COMPANIES)
+        assert get_last_event_id(tx, CompanyAccess(frozenset())) in (
+            0,
+            max(event.event_id for event in _log(world) if event.type.audit and event.company_id is None),
+        )
