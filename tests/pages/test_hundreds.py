@@ -66,7 +66,7 @@ def test_every_page_fits_and_the_long_tail_is_folded(world: World, browse: Brows
     folded = page.locator("details.fold")
     expect(folded.locator("summary")).to_have_text("100 resolved or closed")
     expect(folded.locator("tr[data-on]").first).to_be_hidden()
-    expect(page.locator("#history li")).to_have_count(6)  # one for each status
+    expect(page.locator("#history li")).to_have_count(7)  # one for each status, and the creation of the issue
     expect(page.locator("#history summary", has_text="companies").first).to_be_visible()
     expect(page.locator("#history details[open]")).to_have_count(0)
     fits(page)

@@ -1,10 +1,11 @@
 """Reads of the history for people: the newest events first, those of one request together."""
 
-from itertools import groupby
+from collections.abc import Hashable
+from datetime import timedelta
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Row, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, func, select
 
 from issue_tracker.actor import Actor, require_helpdesk
 from issue_tracker.database.tables import events
@@ -13,11 +14,24 @@ from issue_tracker.events.queries.log import event_from_row
 from issue_tracker.events.queries.visibility import visible_to
 from issue_tracker.names import key, storable
 
-READ = 400
-"""How many events one page reads."""
-
 PAGE_GROUPS = 60
-"""How many groups one page shows of them."""
+"""A page is full with this many groups."""
+
+PAGE_EVENTS = 1_000
+"""A page is also full with this many events, so that a page of large groups stays small."""
+
+BATCH = 200
+"""How many events one statement reads while a page fills up."""
+
+CONTENT = ("request_id", "type", "issue_id", "to_value", "note")
+"""What the events of one group have in common."""
+
+ONE_REQUEST = timedelta(minutes=1)
+"""How far apart the events of one group are at most. A client may send the same request id again and again."""
+
+SEARCHED = 10_000
+"""How many event_ids below the end of a page are searched for the rest of its groups. Other requests record in
+between, but never so many within one request."""
 
 
 class HistoryFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,6 +45,10 @@ class HistoryFilter(msgspec.Struct, frozen=True, kw_only=True):
     issue_name: str = ""
     company_name: str = ""
     type: EventType | None = None
+
+    @property
+    def about_one_company(self) -> bool:
+        return self.company_id is not None or bool(self.company_name)
 
 
 class EventGroup(msgspec.Struct, frozen=True):
@@ -57,31 +75,107 @@ def find_last_event(tx: Connection, actor: Actor, wanted: HistoryFilter) -> Even
 
 
 def list_event_groups(tx: Connection, actor: Actor, wanted: HistoryFilter, *, before: int | None) -> HistoryPage:
-    """A page of the history: of the events below the event_id `before` (None for the newest), in groups."""
+    """A page of the history: of the events below the event_id `before` (None for the newest), in groups.
+
+    A page never ends within a group: it shows all events of its groups, and the next page none of them.
+    """
     require_helpdesk(actor)
     if not (storable(wanted.issue_name) and storable(wanted.company_name)):
         return HistoryPage([], None)
-    query = select(events).where(*_conditions(actor, wanted)).order_by(events.c.event_id.desc()).limit(READ)
-    if before is not None:
-        query = query.where(events.c.event_id < before)
-    rows = tx.execute(query).all()
-    groups: list[EventGroup] = []
-    last = 0
-    for _, together in groupby(rows, key=_content):
-        if len(groups) == PAGE_GROUPS:
-            break
-        members = list(together)
-        last = members[-1].event_id
-        names = {row.company_name for row in members if row.company_name}
-        groups.append(EventGroup(event_from_row(members[0]), len(members), sorted(names, key=key)))
-    more = len(rows) == READ or (bool(rows) and last > rows[-1].event_id)
-    return HistoryPage(groups, last if more else None)
+    conditions = _conditions(actor, wanted)
+    newest_first = select(events).where(*conditions).order_by(events.c.event_id.desc())
+    groups = _Groups(merging=not wanted.about_one_company)
+    end = before
+    while not groups.full:
+        rows = tx.execute(_below(newest_first, end).limit(BATCH)).all()
+        for row in rows:
+            groups.add(row)
+            end = row.event_id
+            if groups.full:
+                break
+        else:
+            if len(rows) < BATCH:
+                return HistoryPage(groups.listed(), None)
+    assert end is not None
+    # Whatever else was recorded between the events of these groups is on this page too, in groups of its own.
+    while (lowest := _lowest_of(tx, conditions, groups, end)) < end:
+        for row in tx.execute(_below(newest_first, end).where(events.c.event_id >= lowest)):
+            groups.add(row)
+        end = lowest
+    older = _below(select(events.c.event_id).where(*conditions), end).order_by(events.c.event_id.desc()).limit(1)
+    return HistoryPage(groups.listed(), end if tx.execute(older).first() is not None else None)
 
 
-def _content(row: Row[Any]) -> tuple[Any, ...]:
-    """Equal for events that one request recorded of several companies of an issue."""
-    alone = row.event_id if not row.type.startswith("assignment.") or not row.request_id else None
-    return (row.request_id, row.type, row.issue_id, row.to_value, row.note, alone)
+class _Groups:
+    """Events, added newest first, grouped by what one request did to several companies of an issue."""
+
+    def __init__(self, *, merging: bool) -> None:
+        self._merging = merging
+        self._groups: list[list[Row[Any]]] = []
+        self._by_content: dict[Hashable, list[Row[Any]]] = {}
+        self._events = 0
+
+    @property
+    def full(self) -> bool:
+        return len(self._groups) >= PAGE_GROUPS or self._events >= PAGE_EVENTS
+
+    @property
+    def open(self) -> list[Row[Any]]:
+        """The newest events of those groups that may have more events."""
+        return [group[0] for group in self._by_content.values()]
+
+    def add(self, row: Row[Any]) -> None:
+        self._events += 1
+        if not self._merging or not row.request_id or not row.type.startswith("assignment."):
+            self._groups.append([row])
+            return
+        if self.continued_by(row):
+            self._by_content[_content(row)].append(row)
+        else:
+            group = self._by_content[_content(row)] = [row]
+            self._groups.append(group)
+
+    def continued_by(self, row: Row[Any]) -> bool:
+        """Whether an event of this content and time belongs in a group that is there."""
+        group = self._by_content.get(_content(row))
+        return group is not None and group[0].at - row.at <= ONE_REQUEST
+
+    def listed(self) -> list[EventGroup]:
+        return [
+            EventGroup(
+                newest=event_from_row(group[0]),
+                count=len(group),
+                company_names=sorted({row.company_name for row in group if row.company_name}, key=key),
+            )
+            for group in self._groups
+        ]
+
+
+def _content(row: Row[Any]) -> Hashable:
+    return tuple(getattr(row, name) for name in CONTENT)
+
+
+def _lowest_of(tx: Connection, conditions: list[ColumnElement[bool]], groups: _Groups, end: int) -> int:
+    """The lowest event_id of the open groups below `end`; `end` if they have none there."""
+    newest = groups.open
+    if not newest:
+        return end
+    content: list[ColumnElement[Any]] = [events.c[name] for name in CONTENT]
+    query: Select[Any] = (
+        select(*content, func.max(events.c.at).label("at"), func.min(events.c.event_id).label("lowest"))
+        .where(
+            *conditions,
+            events.c.request_id.in_(sorted({row.request_id for row in newest})),
+            events.c.event_id.between(end - SEARCHED, end - 1),
+            events.c.at >= min(row.at for row in newest) - ONE_REQUEST,
+        )
+        .group_by(*content)
+    )
+    return min((row.lowest for row in tx.execute(query) if groups.continued_by(row)), default=end)
+
+
+def _below(query: Select[Any], event_id: int | None) -> Select[Any]:
+    return query if event_id is None else query.where(events.c.event_id < event_id)
 
 
 def _conditions(actor: Actor, wanted: HistoryFilter) -> list[ColumnElement[bool]]:

@@ -1,0 +1,133 @@
+"""The history on pages: what one request did is one entry, whole, on one page, however many events it recorded."""
+
+import re
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from html import unescape
+
+from issue_tracker.actor import Actor, Role
+from issue_tracker.clock import now
+from issue_tracker.events.catalog import Change, EventType, Subject
+from issue_tracker.events.record import record
+from tests.world import Client, World
+
+TAG = re.compile(r"<[^>]+>")
+
+Recording = tuple[Actor, Change, datetime]
+
+
+def _pages(client: Client, path: str) -> Iterator[list[str]]:
+    """The entries of a history as text, page by page."""
+    url: str | None = path
+    while url:
+        text = client.get(url).raise_for_status().text
+        (history,) = re.findall(r'<ol class="history">(.*?)</ol>', text, re.DOTALL)
+        entries = re.findall(r"<li>(.*?)</li>", history, re.DOTALL)
+        yield [" ".join(unescape(TAG.sub(" ", entry)).split()) for entry in entries]
+        older = re.search(r'<a href="([^"]+)">Older</a>', text)
+        url = unescape(older[1]) if older else None
+        if url and url.startswith("?"):
+            url = path + url
+
+
+def _changes(request_id: str, issue: str, numbers: range, at: datetime, status: str = "resolved") -> list[Recording]:
+    """What one request does to companies, an event at a time."""
+    actor = Actor(None, "Tess Ngo", Role.TECHNICIAN, "session", request_id)
+    return [
+        (
+            actor,
+            Change(
+                type=EventType.ASSIGNMENT_STATUS_CHANGED,
+                issue=Subject(len(issue), issue),
+                company=Subject(number, f"Company {number}"),
+                before="new",
+                after=status,
+            ),
+            at,
+        )
+        for number in numbers
+    ]
+
+
+def _record(world: World, changes: list[Recording]) -> None:
+    with world.database.write() as tx:
+        for actor, change, at in changes:
+            record(tx, actor, [change], at)
+
+
+def test_one_request_is_one_entry_with_all_its_companies(world: World) -> None:
+    names = [f"Company {number:03}" for number in range(503)]
+    world.given_companies(*names)
+    issue_id = world.given_issue("VPN", dict.fromkeys(names, "new"))
+    client = world.client()
+    body = {"issue_name": "VPN", "status": "resolved"}
+    assert client.call("POST", "/api/issues/status/bulk", 200, json=body)["changed"] == 503
+
+    for path in (f"/issues/{issue_id}", "/activity"):
+        first, *older = _pages(client, path)
+        assert "set 503 companies to Resolved" in first[0]
+        assert all(name in first[0] for name in names)
+        rest = [entry for page in (first[1:], *older) for entry in page]
+        assert not any("Resolved" in entry for entry in rest)
+        # Created on the command line, so an entry each.
+        assert sorted(re.findall(r"added (Company \d+) ", " ".join(rest))) == names
+
+
+def test_requests_that_record_at_the_same_time_are_an_entry_each(world: World) -> None:
+    """Transactions on PostgreSQL take turns with the numbers of events; so does this one, on both databases."""
+    at = now()
+    first, second = (_changes(issue, issue, range(1, 31), at) for issue in ("VPN", "Mail"))
+    _record(world, [change for both in zip(first, second, strict=True) for change in both])
+    # With these the first page is full in the middle of the two.
+    for number in range(59):
+        _record(world, _changes(f"later {number}", f"Fault {number}", range(1, 2), at))
+
+    first_page, *older = _pages(world.client(), "/activity")
+
+    assert [entry for page in older for entry in page] == []
+    assert len(first_page) == 61
+    assert [re.findall(r"set (.*) to .* on “(\w+)”", entry) for entry in first_page[-2:]] == [
+        [("30 companies", "Mail")],
+        [("30 companies", "VPN")],
+    ]
+
+
+def test_a_request_id_that_is_used_again_is_another_request(world: World) -> None:
+    at = now()
+    for day, status in enumerate(("resolved", "new", "resolved")):
+        _record(world, _changes("nightly", "VPN", range(1, 4), at + timedelta(days=day), status))
+
+    (page,) = _pages(world.client(), "/activity")
+
+    assert [re.findall(r"set (\d) companies to (\w+) on", entry) for entry in page] == [
+        [("3", "Resolved")],
+        [("3", "New")],
+        [("3", "Resolved")],
+    ]
+
+
+def test_a_page_of_large_changes_is_full_earlier(world: World) -> None:
+    at = now()
+    for number in range(8):
+        _record(world, _changes(f"request {number}", f"Fault {number}", range(1, 701), at))
+
+    pages = list(_pages(world.client(), "/activity"))
+
+    assert [len(page) for page in pages] == [2, 2, 2, 2]
+    entries = [entry for page in pages for entry in page]
+    assert all("set 700 companies" in entry for entry in entries)
+    assert [re.findall(r"“(Fault \d)”", entry)[0] for entry in entries] == [
+        f"Fault {7 - number}" for number in range(8)
+    ]
+
+
+def test_a_change_of_an_issue_is_a_sentence_about_its_field(world: World) -> None:
+    issue_id = world.given_issue("VPN")
+    client = world.client()
+    client.call("PUT", "/api/issues/VPN", 200, json={"new_name": "Tunnel", "description": "Down since noon"})
+
+    ((first, second, _),) = _pages(client, f"/issues/{issue_id}")
+    assert first.startswith("Tess Ngo changed the description ") and "renamed “VPN” to “Tunnel”" in second
+    assert first.count("description") == 1
+    ((first, *_),) = _pages(client, "/activity")
+    assert first.startswith("Tess Ngo changed the description of “Tunnel” ")
