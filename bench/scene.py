@@ -17,11 +17,13 @@ from issue_tracker.auth.sessions import csrf_token, start_session
 from issue_tracker.auth.users import DisplayName, Email, create_user
 from issue_tracker.clock import now
 from issue_tracker.companies.operations import create_missing_companies
+from issue_tracker.companies.queries import find_companies
 from issue_tracker.database import migrate
 from issue_tracker.database.engine import Database
 from issue_tracker.database.tables import assignments, companies, issues, users
 from issue_tracker.events.queries.log import get_last_event_id
-from issue_tracker.issues.operations import NewAssignment, create_issue
+from issue_tracker.issues.assignments import NewAssignment
+from issue_tracker.issues.operations import create_issue
 from issue_tracker.names import Name
 from issue_tracker.settings import Settings
 from issue_tracker.status import Status
@@ -122,8 +124,9 @@ def matrix_scene() -> Scene:
         names = [Name(company_name(number)) for number in range(1, 61)]
         with database.write() as tx:
             create_missing_companies(tx, actor, names)
+            known = find_companies(tx, actor, names).values()
             for number in range(300):
-                members = [NewAssignment(name, STATUSES[(number + place) % 6]) for place, name in enumerate(names)]
+                members = [NewAssignment(one, STATUSES[(number + place) % 6]) for place, one in enumerate(known)]
                 create_issue(tx, actor, Name(issue_name(number)), f"Fault {number}", members)
         database.close()
     return signed_in(f"sqlite:///{path}")

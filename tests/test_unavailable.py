@@ -8,7 +8,8 @@ from sqlalchemy import text
 
 from issue_tracker.actor import command_line
 from issue_tracker.database import migrate
-from issue_tracker.issues import operations, queries
+from issue_tracker.issues import operations
+from issue_tracker.issues.queries.issue import get_issue_head
 from issue_tracker.settings import Settings
 from tests.server import serving
 from tests.world import World
@@ -27,7 +28,7 @@ def test_whoever_waits_too_long_for_another_writer_is_told_to_come_back(world: W
         client = world.client("tess")
         client.base_url = httpx.URL(impatient.url)
         with world.database.write() as tx:
-            held = queries.get_issue_head(tx, actor, "Held", lock=True)
+            held = get_issue_head(tx, actor, "Held", lock=True)
             operations.update_issue(tx, actor, held, description="changed first")
             for method, path, body in (
                 ("PUT", "/api/issues/Held", change),

@@ -17,9 +17,10 @@ from issue_tracker.auth.sessions import csrf_token, start_session
 from issue_tracker.auth.tokens import Scope, create_token
 from issue_tracker.auth.users import create_user, get_user_by_email, parse_display_name, parse_email
 from issue_tracker.companies.operations import create_missing_companies
-from issue_tracker.companies.queries import find_companies
+from issue_tracker.companies.queries import find_companies, get_companies
 from issue_tracker.database.tables import assignments, events, issues
-from issue_tracker.issues.operations import NewAssignment, create_issue
+from issue_tracker.issues.assignments import NewAssignment
+from issue_tracker.issues.operations import create_issue
 from issue_tracker.names import key, parse_issue_name, parse_name
 from issue_tracker.status import Status
 from tests.server import Server
@@ -126,7 +127,8 @@ class World:
     def given_issue(self, name: str, members: Mapping[str, str] | None = None, description: str = "") -> int:
         """Makes an issue with company names and their statuses; its id."""
         with self.database.write() as tx:
-            assigned = [NewAssignment(company, Status(status)) for company, status in (members or {}).items()]
+            found = get_companies(tx, command_line("tests"), members or ())
+            assigned = [NewAssignment(found[key(name)], Status(status)) for name, status in (members or {}).items()]
             return create_issue(tx, command_line("tests"), parse_issue_name(name), description, assigned).issue_id
 
     def empty_issues(self) -> None:

@@ -36,7 +36,7 @@ from issue_tracker.http.pipeline import PathRouter
 from issue_tracker.http.response_cache import ResponseCache
 from issue_tracker.http.routes import Route
 from issue_tracker.http.state import AppState
-from issue_tracker.issues.render import RenderedIssues
+from issue_tracker.issues.fragments import FragmentCache
 from issue_tracker.logs import AccessLog, configure_logs
 from issue_tracker.pages import account, activity, changes, companies, docs, issue_list, issues, sign_in, static, users
 from issue_tracker.pages import webhooks as webhooks_pages
@@ -84,7 +84,7 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
         settings=settings,
         database=database,
         workers=ThreadPoolExecutor(settings.threads, thread_name_prefix="request"),
-        fragments=RenderedIssues(),
+        fragments=FragmentCache(),
         responses=ResponseCache(database),
         stream=Stream(database, lambda held: permissions_of(database, settings, held)),
         watermarks=WatermarkTracker(database),

@@ -38,7 +38,8 @@ from issue_tracker.errors import AppError
 from issue_tracker.events.delivery import Deliverer
 from issue_tracker.events.retention import prune_deliveries, prune_sign_ins
 from issue_tracker.issues import transfer
-from issue_tracker.issues.queries import Filters, Position, list_rows, load_issues
+from issue_tracker.issues.queries.filters import Position
+from issue_tracker.issues.queries.issue_list import IssueList
 from issue_tracker.issues.transfer import BadRow, ImportResult, ImportRow
 from issue_tracker.logs import configure_logs
 from issue_tracker.names import Name, key, parse_name
@@ -261,8 +262,8 @@ def export_issues(database: Database, actor: Actor, path: str | None) -> None:
     with destination(path) as out, database.read() as tx:
         out.write(transfer.header())
         after: Position | None = None
-        while rows := list_rows(tx, actor, Filters(), after=after, limit=EXPORT_CHUNK):
-            out.write(transfer.rows(load_issues(tx, actor, [row.issue_id for row in rows])))
+        while rows := (issues := IssueList(tx, actor, after=after)).rows(EXPORT_CHUNK):
+            out.write(transfer.rows(issues.load(rows)))
             after = rows[-1].position
 
 

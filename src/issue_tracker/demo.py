@@ -15,8 +15,9 @@ from issue_tracker.companies.operations import create_missing_companies
 from issue_tracker.companies.queries import Company, get_companies
 from issue_tracker.database.engine import Database
 from issue_tracker.errors import Invalid
-from issue_tracker.issues.operations import NewAssignment, create_issue, set_status
-from issue_tracker.issues.queries import get_issue_head
+from issue_tracker.issues.assignments import NewAssignment, set_status
+from issue_tracker.issues.operations import create_issue
+from issue_tracker.issues.queries.issue import get_issue_head
 from issue_tracker.names import parse_issue_name, parse_name
 from issue_tracker.status import Status
 
@@ -90,7 +91,7 @@ def fill(database: Database) -> list[SignIn]:
             user = chance.choice(users)
             actor = Actor(user.user_id, user.name, user.role, "session", f"demo-{number}")
             if step.status is None:
-                members = [NewAssignment(company.name) for company in step.companies]
+                members = [NewAssignment(company) for company in step.companies]
                 create_issue(tx, actor, parse_issue_name(step.name), step.description, members)
             else:
                 issue = get_issue_head(tx, actor, step.name, lock=True)

@@ -23,8 +23,9 @@ from issue_tracker.companies.queries import get_company_by_name
 from issue_tracker.database import migrate
 from issue_tracker.database.engine import Database
 from issue_tracker.database.tables import events
-from issue_tracker.issues.operations import create_issue, set_status
-from issue_tracker.issues.queries import get_issue_head
+from issue_tracker.issues.assignments import set_status
+from issue_tracker.issues.operations import create_issue
+from issue_tracker.issues.queries.issue import get_issue_head
 from issue_tracker.names import parse_issue_name, parse_name
 from issue_tracker.settings import Settings
 from issue_tracker.status import Status

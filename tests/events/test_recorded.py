@@ -14,16 +14,17 @@ from issue_tracker.auth.tokens import Scope
 from issue_tracker.auth.users import parse_display_name, parse_email
 from issue_tracker.commands import parse_age, prune_events
 from issue_tracker.companies import operations as company_operations
-from issue_tracker.companies.queries import get_company_by_name
+from issue_tracker.companies.queries import Company, find_companies, get_company_by_name
 from issue_tracker.database.tables import deliveries, events, metadata
 from issue_tracker.errors import Unauthenticated
 from issue_tracker.events import webhooks
 from issue_tracker.events.catalog import EventType
 from issue_tracker.events.queries.webhooks import list_webhooks
 from issue_tracker.events.webhooks import WebhookFields
-from issue_tracker.issues import operations
+from issue_tracker.issues import assignments, operations
 from issue_tracker.issues.bulk import set_statuses
-from issue_tracker.issues.queries import get_issue_head
+from issue_tracker.issues.models import IssueHead
+from issue_tracker.issues.queries.issue import get_issue_head
 from issue_tracker.names import parse_issue_name, parse_name
 from issue_tracker.status import Status
 from tests.events.statements import statements
@@ -34,7 +35,7 @@ ADA = Actor(None, "Ada Lund", Role.SUPER_ADMIN, "session", "request-1")
 Act = Callable[[Connection], object]
 
 
-def _issue(act: Callable[[Connection, operations.IssueHead], object]) -> Act:
+def _issue(act: Callable[[Connection, IssueHead], object]) -> Act:
     return lambda tx: act(tx, get_issue_head(tx, ADA, "VPN", lock=True))
 
 
@@ -46,7 +47,7 @@ def _user_id(tx: Connection, who: str = "tess") -> int:
     return users.get_user_by_email(tx, CAST[who][0]).user_id
 
 
-def _company(tx: Connection, name: str = "Contoso") -> operations.Company:
+def _company(tx: Connection, name: str = "Contoso") -> Company:
     return get_company_by_name(tx, ADA, name)
 
 
@@ -55,12 +56,12 @@ ACTS: dict[EventType, Act] = {
     EventType.ISSUE_UPDATED: _issue(lambda tx, i: operations.update_issue(tx, ADA, i, new_name=parse_name("Tunnel"))),
     EventType.ISSUE_DELETED: _issue(lambda tx, i: operations.delete_issue(tx, ADA, i)),
     EventType.ASSIGNMENT_CREATED: _issue(
-        lambda tx, i: operations.set_status(tx, ADA, i, _company(tx, "Fabrikam"), Status.NEW)
+        lambda tx, i: assignments.set_status(tx, ADA, i, _company(tx, "Fabrikam"), Status.NEW)
     ),
     EventType.ASSIGNMENT_STATUS_CHANGED: _issue(
-        lambda tx, i: operations.set_status(tx, ADA, i, _company(tx), Status.CLOSED)
+        lambda tx, i: assignments.set_status(tx, ADA, i, _company(tx), Status.CLOSED)
     ),
-    EventType.ASSIGNMENT_DELETED: _issue(lambda tx, i: operations.unassign(tx, ADA, i, _company(tx))),
+    EventType.ASSIGNMENT_DELETED: _issue(lambda tx, i: assignments.unassign(tx, ADA, i, _company(tx))),
     EventType.COMPANY_CREATED: lambda tx: company_operations.create_company(tx, ADA, parse_name("New")),
     EventType.COMPANY_UPDATED: lambda tx: company_operations.update_company(
         tx, ADA, _company(tx).company_id, archived=True
@@ -176,7 +177,8 @@ def test_events_are_written_in_batches(world: World) -> None:
         world.given_issue(name)
         for what, status, chosen in (("assigned", Status.NEW, names[:count]), ("moved", Status.RESOLVED, None)):
             with world.database.write() as tx, statements(tx) as executed:
-                set_statuses(tx, ADA, get_issue_head(tx, ADA, name, lock=True), status, names=chosen)
+                companies = None if chosen is None else list(find_companies(tx, ADA, chosen).values())
+                set_statuses(tx, ADA, get_issue_head(tx, ADA, name, lock=True), status, companies=companies)
             assert any("INSERT INTO events" in statement for statement, _ in executed)
             counts.setdefault(what, []).append(len(executed))
     assert all(few == many <= 8 for few, many in counts.values()), counts

@@ -4,19 +4,23 @@ import random
 import unicodedata
 from collections import Counter
 
+import msgspec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import func, select
+from sqlalchemy import Connection, func, select
 
-from issue_tracker.actor import command_line
+from issue_tracker.actor import Actor, CompanyAccess, command_line
 from issue_tracker.companies import operations as company_operations
-from issue_tracker.companies.queries import get_companies
+from issue_tracker.companies.queries import get_companies, get_company_by_name
 from issue_tracker.database.engine import Database
 from issue_tracker.database.tables import assignment_counters, assignments, issue_counters, issues
-from issue_tracker.issues import operations, queries
+from issue_tracker.issues import operations
+from issue_tracker.issues.assignments import NewAssignment, set_status, unassign
 from issue_tracker.issues.bulk import set_statuses
-from issue_tracker.issues.operations import NewAssignment
-from issue_tracker.issues.queries import Filters, Order
+from issue_tracker.issues.models import Issue
+from issue_tracker.issues.queries.filters import Filters, Order
+from issue_tracker.issues.queries.issue import find_status, get_issue_head
+from issue_tracker.issues.queries.issue_list import IssueList
 from issue_tracker.names import key, parse_issue_name, parse_name
 from issue_tracker.status import Status, mask
 from tests.world import COMPANIES, World
@@ -57,11 +61,11 @@ def test_search_finds_what_a_naive_scan_finds(
                 for name, description in stored
                 if folded(each) in folded(name) or folded(each) in folded(description or "")
             }
-            found = queries.list_issues(tx, ACTOR, filters)
-            assert {issue.name for issue in found} == naive
-            assert queries.count_issues(tx, ACTOR, filters) == len(naive)
+            found = IssueList(tx, ACTOR, filters)
+            assert {issue.name for issue in found.load(found.rows())} == naive
+            assert found.count() == len(naive)
         for name, _ in stored:
-            operations.delete_issue(tx, ACTOR, queries.get_issue_head(tx, ACTOR, name, lock=True))
+            operations.delete_issue(tx, ACTOR, get_issue_head(tx, ACTOR, name, lock=True))
 
 
 def test_lists_and_totals_after_any_changes(world: World) -> None:
@@ -71,20 +75,28 @@ def test_lists_and_totals_after_any_changes(world: World) -> None:
     for name in names:
         chosen = turn.sample(COMPANIES, turn.randint(0, 4))
         with database.write() as tx:
-            wanted = [NewAssignment(company, turn.choice(list(Status))) for company in chosen]
+            known = get_companies(tx, ACTOR, COMPANIES)
+            wanted = [NewAssignment(known[key(company)], turn.choice(list(Status))) for company in chosen]
             operations.create_issue(tx, ACTOR, parse_issue_name(name), None, wanted)
     for number in range(150):
         _change(database, turn, names, number)
     _assert_consistent(database)
-    for filters in _filters(database):
-        for descending in (False, True):
-            _assert_listed(database, filters, descending)
+    with database.read() as tx:
+        everything = IssueList(tx, ACTOR)
+        issues = everything.load(everything.rows())
+        for filters in _filters(tx):
+            for descending in (False, True):
+                _assert_listed(tx, issues, filters, descending, ACTOR)
+        for access in _accesses(tx):
+            limited = msgspec.structs.replace(ACTOR, company_access=access)
+            for filters in _filters(tx):
+                _assert_listed(tx, issues, filters, False, limited)
 
 
 def _change(database: Database, turn: random.Random, names: list[str], number: int) -> None:
     place = turn.randrange(len(names))
     with database.write() as tx:
-        issue = queries.get_issue_head(tx, ACTOR, names[place], lock=True)
+        issue = get_issue_head(tx, ACTOR, names[place], lock=True)
         company = get_companies(tx, ACTOR, [turn.choice(COMPANIES)]).popitem()[1]
         match turn.randrange(8):
             case 0:
@@ -93,16 +105,15 @@ def _change(database: Database, turn: random.Random, names: list[str], number: i
             case 1:
                 set_statuses(tx, ACTOR, issue, turn.choice(list(Status)))
             case 2:
-                member = queries.list_assignments(tx, issue.issue_id, company_id=company.company_id)
-                if member:
-                    operations.unassign(tx, ACTOR, issue, company)
+                if find_status(tx, ACTOR, issue.issue_id, company.company_id) is not None:
+                    unassign(tx, ACTOR, issue, company)
             case 3:
                 operations.delete_issue(tx, ACTOR, issue)
                 operations.create_issue(tx, ACTOR, parse_issue_name(names[place]), None, [])
             case 4:
-                operations.update_issue(tx, ACTOR, issue, add=[NewAssignment(company.name, Status.NEW)])
+                operations.update_issue(tx, ACTOR, issue, add_members=[NewAssignment(company, Status.NEW)])
             case _:
-                operations.set_status(tx, ACTOR, issue, company, turn.choice(list(Status)))
+                set_status(tx, ACTOR, issue, company, turn.choice(list(Status)))
 
 
 def _assert_consistent(database: Database) -> None:
@@ -133,10 +144,10 @@ def _assert_consistent(database: Database) -> None:
         assert {status: int(number) for status, number in summed_by_status if number} == in_status
 
 
-def _filters(database: Database) -> list[Filters]:
-    with database.read() as tx:
-        ids = sorted(company.company_id for company in get_companies(tx, ACTOR, COMPANIES).values())
-    companies = [None, (), (ids[0],), (ids[1], ids[3]), tuple(ids)]
+def _filters(tx: Connection) -> list[Filters]:
+    ids = sorted(company.company_id for company in get_companies(tx, ACTOR, COMPANIES).values())
+    unknown = tuple(range(ids[-1] + 1, ids[-1] + 6))
+    companies = [None, (), (ids[0],), (ids[1], ids[3]), tuple(ids), (*ids, *unknown)]
     statuses = [None, (), (Status.NEW,), (Status.CLOSED, Status.NEW), tuple(Status)]
     return [
         Filters(company_ids=of, statuses=which, search=search)
@@ -146,47 +157,51 @@ def _filters(database: Database) -> list[Filters]:
     ]
 
 
-def _assert_listed(database: Database, filters: Filters, descending: bool) -> None:
-    """Page by page, in order, with the total: what filtering every issue by hand gives."""
+def _accesses(tx: Connection) -> list[CompanyAccess]:
+    """Limited access to none, one, some and most of the companies."""
+    ids = sorted(company.company_id for company in get_companies(tx, ACTOR, COMPANIES).values())
+    visible = ([], ids[:1], ids[1:4], [*ids[1:], *range(10**6, 10**6 + 9)])
+    return [CompanyAccess(frozenset(company_ids)) for company_ids in visible]
+
+
+def _assert_listed(tx: Connection, issues: list[Issue], filters: Filters, descending: bool, actor: Actor) -> None:
+    """Page by page, in order, with the totals: what filtering all `issues` by hand gives."""
     order = Order("name", descending)
-    with database.read() as tx:
-        expected = []
-        for issue in queries.list_issues(tx, ACTOR):
-            if filters.search and key(filters.search) not in key(issue.name):
-                continue
-            members = [
-                member
-                for member in issue.assignments
-                if (filters.company_ids is None or member.company_id in filters.company_ids)
-                and (filters.statuses is None or member.status in filters.statuses)
-            ]
-            if members or not filters.on_assignments:
-                expected.append((key(issue.name), issue.issue_id, [member.assignment_id for member in members]))
-        expected.sort(reverse=descending)
-        listed, after = [], None
-        while page := queries.list_rows(tx, ACTOR, filters, order, after=after, limit=7):
-            listed += page
-            after = page[-1].position
-        found = queries.load_issues(tx, ACTOR, [row.issue_id for row in listed], filters)
-        shown = [
-            (key(issue.name), issue.issue_id, [member.assignment_id for member in issue.assignments]) for issue in found
-        ]
-        assert shown == expected, filters
-        assert queries.count_issues(tx, ACTOR, filters) == len(expected)
-        wanted = Counter(
-            member.status
-            for issue in queries.list_issues(tx, ACTOR)
+    found = IssueList(tx, actor, filters, order)
+    limited = not actor.company_access.all
+    expected = []
+    in_status: Counter[Status] = Counter()
+    for issue in issues:
+        if filters.search and key(filters.search) not in key(issue.name):
+            continue
+        of_companies = [
+            member
             for member in issue.assignments
-            if (not filters.search or key(filters.search) in key(issue.name))
+            if actor.company_access.allows(member.company_id)
             and (filters.company_ids is None or member.company_id in filters.company_ids)
-        )
-        assert +Counter(queries.count_statuses(tx, ACTOR, filters)) == wanted
+        ]
+        in_status.update(member.status for member in of_companies)
+        members = [member for member in of_companies if filters.statuses is None or member.status in filters.statuses]
+        if members or not (filters.on_assignments or limited):
+            expected.append((key(issue.name), issue.issue_id, [member.assignment_id for member in members]))
+    expected.sort(reverse=descending)
+    listed, after = [], None
+    while page := IssueList(tx, actor, filters, order, after=after).rows(7):
+        listed += page
+        after = page[-1].position
+    shown = [
+        (key(issue.name), issue.issue_id, [member.assignment_id for member in issue.assignments])
+        for issue in found.load(listed)
+    ]
+    assert shown == expected, (filters, actor)
+    assert found.count() == len(expected), (filters, actor)
+    assert +Counter(found.status_counts()) == in_status, (filters, actor)
 
 
 def test_a_renamed_company_shows_in_every_kept_page(world: World) -> None:
     """Pages and renderings are kept; a rename by another process must still show at once."""
     with world.database.write() as tx:
-        wanted = [NewAssignment("Contoso", Status.NEW)]
+        wanted = [NewAssignment(get_company_by_name(tx, ACTOR, "Contoso"), Status.NEW)]
         operations.create_issue(tx, ACTOR, parse_issue_name("Slow mail"), None, wanted)
     tess = world.client("tess")
     for path in ("/api/issues?limit=5", "/api/issues?status=new&limit=5", "/api/issues"):

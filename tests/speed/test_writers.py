@@ -10,7 +10,8 @@ from sqlalchemy import delete, func, insert, select, text
 from issue_tracker.actor import command_line
 from issue_tracker.companies.queries import get_company_by_name
 from issue_tracker.database.tables import assignment_counters, events, issue_counters
-from issue_tracker.issues import operations, queries
+from issue_tracker.issues.assignments import set_status
+from issue_tracker.issues.queries.issue import get_issue_head
 from issue_tracker.status import Status
 from tests.events.processes import own_servers
 from tests.world import Client, World
@@ -96,9 +97,9 @@ def test_changes_to_different_issues_do_not_wait_for_each_other(world: World) ->
         world.given_issue(name, {"Contoso": "new", "Fabrikam": "new"})
     actor = command_line("test")
     with world.database.write() as tx:
-        held = queries.get_issue_head(tx, actor, "Held", lock=True)
+        held = get_issue_head(tx, actor, "Held", lock=True)
         company = get_company_by_name(tx, actor, "Contoso")
-        operations.set_status(tx, actor, held, company, Status.RESOLVED)
+        set_status(tx, actor, held, company, Status.RESOLVED)
 
         tess = world.client("tess")
         body = {"issue_name": "Free", "company_name": "Contoso", "status": "resolved"}

@@ -9,11 +9,11 @@ import httpx
 import pytest
 from sqlalchemy import update
 
-from issue_tracker.api import issue_list as api
 from issue_tracker.database import migrate
 from issue_tracker.database.engine import Database
 from issue_tracker.database.tables import sessions, users
 from issue_tracker.http import response_cache
+from issue_tracker.issues.queries.issue_list import IssueList
 from issue_tracker.settings import Settings
 from tests.events.processes import own_servers
 from tests.world import Clock, World
@@ -151,7 +151,7 @@ def test_a_commit_while_the_answer_was_made_keeps_nothing(world: World, monkeypa
     """
     world.given_issue("VPN", {"Contoso": "new"}, "before")
     tess, omar = world.client("tess"), world.client("omar")
-    load = api.queries.list_rows
+    load = IssueList.rows
     changed = []
 
     def slow(*arguments: object, **options: object) -> object:
@@ -162,7 +162,7 @@ def test_a_commit_while_the_answer_was_made_keeps_nothing(world: World, monkeypa
             assert omar.call("GET", "/api/issues/VPN", 200)["description"] == "after"
         return rows
 
-    monkeypatch.setattr(api.queries, "list_rows", slow)
+    monkeypatch.setattr(IssueList, "rows", slow)
     assert tess.call("GET", LIST, 200)["items"][0]["description"] == "before"
     monkeypatch.undo()
     assert changed == [True]

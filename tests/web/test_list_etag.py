@@ -4,8 +4,8 @@ from sqlalchemy import Connection, text
 
 from issue_tracker.actor import Actor, Role
 from issue_tracker.companies.queries import get_company_by_name
-from issue_tracker.issues.operations import set_status
-from issue_tracker.issues.queries import get_issue_head
+from issue_tracker.issues.assignments import set_status
+from issue_tracker.issues.queries.issue import get_issue_head
 from issue_tracker.status import Status
 from tests.world import World
 

@@ -1,13 +1,18 @@
 """What the API of issues takes and returns, with an example of each (specification; contract, sections 4 and 5)."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import msgspec
+from sqlalchemy import Connection
 
+from issue_tracker.actor import Actor
+from issue_tracker.companies.queries import get_companies
 from issue_tracker.http.validation import Distinct, refuse_repeated
+from issue_tracker.issues.assignments import NewAssignment
 from issue_tracker.issues.bulk import BulkResult
 from issue_tracker.issues.models import Issue
-from issue_tracker.names import Description, IssueName, Name, Note
+from issue_tracker.names import Description, IssueName, Name, Note, key
 from issue_tracker.status import Status
 
 
@@ -89,6 +94,12 @@ class BulkAnswer(msgspec.Struct):
     status: Status
     changed: int
     results: list[BulkResult]
+
+
+def new_assignments(tx: Connection, actor: Actor, companies: Sequence[CompanyStatus] | None) -> list[NewAssignment]:
+    """Returns the companies of a body, loaded. Raises one NotFound that quotes every unknown name."""
+    known = get_companies(tx, actor, [member.company_name for member in companies or ()])
+    return [NewAssignment(known[key(member.company_name)], member.status) for member in companies or ()]
 
 
 CREATED_AT = "2025-01-04T10:15:00+00:00"

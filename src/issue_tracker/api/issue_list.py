@@ -3,18 +3,18 @@
 import asyncio
 from collections.abc import AsyncIterator
 
-from sqlalchemy import Connection
 from starlette.responses import Response, StreamingResponse
 
-from issue_tracker.api.issue_bodies import CSV_EXAMPLE, ISSUE_EXAMPLE, IssueList
+from issue_tracker.api import issue_bodies
+from issue_tracker.api.issue_bodies import CSV_EXAMPLE, ISSUE_EXAMPLE
 from issue_tracker.api.issue_query import IssueQuery, filters_of, next_link, order_of, position_of
 from issue_tracker.http import conditional
 from issue_tracker.http.request import Request
 from issue_tracker.http.responses import CSV, JSON
 from issue_tracker.http.routes import Returns, Routes
-from issue_tracker.issues import queries, transfer
-from issue_tracker.issues.queries import Filters, Order, Position, Row
-from issue_tracker.issues.render import render
+from issue_tracker.issues import transfer
+from issue_tracker.issues.queries.filters import Filters, Order, Position
+from issue_tracker.issues.queries.issue_list import IssueList, Row
 
 routes = Routes("Issues")
 
@@ -27,7 +27,7 @@ CHUNK = 1000
     cached=True,
     returns=Returns(
         200,
-        IssueList,
+        issue_bodies.IssueList,
         {"items": [ISSUE_EXAMPLE], "total": 1},
         headers=("Link",),
         media_types={CSV: CSV_EXAMPLE},
@@ -44,9 +44,11 @@ def list_issues(request: Request, query: IssueQuery) -> Response:
     if cached is not None:
         return cached
     as_csv = query.format == "csv" or (query.format is None and negotiated == CSV)
-    filters, order, after = filters_of(request.tx, request.actor, query), order_of(query), position_of(query)
+    filters, order = filters_of(request.tx, request.actor, query), order_of(query)
+    after = position_of(query)
     size = query.limit or CHUNK
-    rows = queries.list_rows(request.tx, request.actor, filters, order, after=after, limit=size + 1)
+    found = IssueList(request.tx, request.actor, filters, order, after=after)
+    rows = found.rows(size + 1)
     more, rows = len(rows) > size, rows[:size]
     headers = {"Vary": "Accept", "ETag": etag}
     if as_csv:
@@ -54,13 +56,13 @@ def list_issues(request: Request, query: IssueQuery) -> Response:
     if query.limit is not None and more:
         headers["Link"] = next_link("/api/issues", request.parameters, query, rows[-1].position)
     form = _Csv() if as_csv else _Json()
-    first = form.opening + form.render(request.tx, request, rows, filters)
+    first = form.opening + form.render(request, found, rows)
     if query.limit is None and more:
-        total = None if after is None else queries.count_issues(request.tx, request.actor, filters)
+        total = None if after is None else found.count()
         pieces = _pieces(request, form, first, rows, filters, order, total)
         return StreamingResponse(pieces, headers=headers, media_type=form.media_type)
     whole = after is None and not more
-    total = len(rows) if whole else queries.count_issues(request.tx, request.actor, filters)
+    total = len(rows) if whole else found.count()
     response = Response(first + form.closing(total), headers=headers, media_type=form.media_type)
     request.app_state.responses.store_by_validator(etag, response)
     return response
@@ -73,8 +75,8 @@ class _Json:
     opening = b'{"items":['
     between = b","
 
-    def render(self, tx: Connection, request: Request, rows: list[Row], filters: Filters, keep: bool = True) -> bytes:
-        return b",".join(render(tx, request.actor, request.app_state.fragments, rows, filters, keep=keep))
+    def render(self, request: Request, found: IssueList, rows: list[Row], store: bool = True) -> bytes:
+        return b",".join(request.app_state.fragments.render(found, rows, store=store))
 
     def closing(self, total: int) -> bytes:
         return b'],"total":%d}' % total
@@ -87,9 +89,8 @@ class _Csv:
     opening = transfer.header().encode()
     between = b""
 
-    def render(self, tx: Connection, request: Request, rows: list[Row], filters: Filters, keep: bool = True) -> bytes:
-        ids = [row.issue_id for row in rows]
-        return transfer.rows(queries.load_issues(tx, request.actor, ids, filters)).encode()
+    def render(self, request: Request, found: IssueList, rows: list[Row], store: bool = True) -> bytes:
+        return transfer.rows(found.load(rows)).encode()
 
     def closing(self, _total: int) -> bytes:
         return b""
@@ -111,8 +112,9 @@ async def _pieces(
 
     def read(after: Position) -> tuple[list[Row], bytes]:
         with request.database.read(in_bulk=True) as tx:
-            rows = queries.list_rows(tx, request.actor, filters, order, after=after, limit=CHUNK)
-            return rows, form.render(tx, request, rows, filters, keep=False)
+            found = IssueList(tx, request.actor, filters, order, after=after)
+            rows = found.rows(CHUNK)
+            return rows, form.render(request, found, rows, store=False)
 
     yield first
     sent = len(rows)

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from issue_tracker.actor import Actor
 from issue_tracker.errors import InvalidQuery
-from issue_tracker.issues.queries import Filters, Order, Position, company_filter
+from issue_tracker.issues.queries.filters import Filters, Order, Position, company_filter
 from issue_tracker.names import storable
 from issue_tracker.status import OPEN, Status
 

@@ -14,11 +14,11 @@ from issue_tracker.api.issue_bodies import (
     STATUS_CHANGE_EXAMPLE,
     BulkAnswer,
     BulkChange,
-    CompanyStatus,
     IssueChange,
     NewIssue,
     StatusChange,
     Unassignment,
+    new_assignments,
 )
 from issue_tracker.companies.queries import get_companies, get_company_by_name
 from issue_tracker.http import conditional
@@ -26,10 +26,11 @@ from issue_tracker.http.identity import Access
 from issue_tracker.http.request import Request
 from issue_tracker.http.responses import json_response, no_content
 from issue_tracker.http.routes import Returns, Routes
-from issue_tracker.issues import operations, queries
+from issue_tracker.issues import assignments, operations
 from issue_tracker.issues.bulk import Outcome, set_statuses
 from issue_tracker.issues.models import Issue, IssueHead, NamedAssignment
-from issue_tracker.issues.operations import NewAssignment
+from issue_tracker.issues.queries.issue import get_assignment, get_issue_head, load_issue
+from issue_tracker.names import key
 
 routes = Routes("Issues")
 
@@ -42,7 +43,8 @@ routes = Routes("Issues")
 )
 def create_issue(request: Request, body: NewIssue) -> Response:
     """Create an issue with its assignments."""
-    issue = operations.create_issue(request.tx, request.actor, body.name, body.description, _members(body.companies))
+    members = new_assignments(request.tx, request.actor, body.companies)
+    issue = operations.create_issue(request.tx, request.actor, body.name, body.description, members)
     location = f"/api/issues/{quote(issue.name, safe='')}"
     return _issue(request, issue, status=201, headers={"Location": location})
 
@@ -50,7 +52,7 @@ def create_issue(request: Request, body: NewIssue) -> Response:
 @routes.get("/api/issues/{issue_name}", cached=True, returns=Returns(200, Issue, ISSUE_EXAMPLE))
 def get_issue(request: Request, issue_name: str) -> Response:
     """One issue with all its assignments."""
-    return _issue(request, queries.get_issue_head(request.tx, request.actor, issue_name))
+    return _issue(request, get_issue_head(request.tx, request.actor, issue_name))
 
 
 @routes.put(
@@ -58,10 +60,9 @@ def get_issue(request: Request, issue_name: str) -> Response:
 )
 def update_issue(request: Request, issue_name: str, body: IssueChange) -> Response:
     """Describe, rename, or assign more companies. A company that is already assigned keeps its assignment."""
-    issue = queries.get_issue_head(request.tx, request.actor, issue_name, lock=True)
-    if request.header("if-match") is not None:
-        # An unknown company (404) comes before a stale validator (412; contract, section 2).
-        get_companies(request.tx, request.actor, [member.company_name for member in body.add_companies or ()])
+    issue = get_issue_head(request.tx, request.actor, issue_name, lock=True)
+    # An unknown company (404) comes before a stale validator (412; contract, section 2).
+    members = new_assignments(request.tx, request.actor, body.add_companies)
     conditional.check_if_match(request, issue)
     changed = operations.update_issue(
         request.tx,
@@ -69,7 +70,7 @@ def update_issue(request: Request, issue_name: str, body: IssueChange) -> Respon
         issue,
         description=body.description,
         new_name=body.new_name,
-        add=_members(body.add_companies),
+        add_members=members,
     )
     return _issue(request, changed)
 
@@ -77,7 +78,7 @@ def update_issue(request: Request, issue_name: str, body: IssueChange) -> Respon
 @routes.delete("/api/issues/{issue_name}", access=Access.SUPER_ADMIN, returns=Returns(204), if_match=True)
 def delete_issue(request: Request, issue_name: str) -> Response:
     """Delete an issue with its assignments. Its history stays."""
-    issue = queries.get_issue_head(request.tx, request.actor, issue_name, lock=True)
+    issue = get_issue_head(request.tx, request.actor, issue_name, lock=True)
     conditional.check_if_match(request, issue)
     operations.delete_issue(request.tx, request.actor, issue)
     return no_content()
@@ -91,18 +92,18 @@ def delete_issue(request: Request, issue_name: str) -> Response:
 )
 def set_status(request: Request, body: StatusChange) -> Response:
     """Set a company's status in an issue; assigns the company if it was not."""
-    issue = queries.get_issue_head(request.tx, request.actor, body.issue_name, lock=True)
+    issue = get_issue_head(request.tx, request.actor, body.issue_name, lock=True)
     company = get_company_by_name(request.tx, request.actor, body.company_name)
-    operations.set_status(request.tx, request.actor, issue, company, body.status, body.note or None)
-    return json_response(queries.get_assignment(request.tx, issue, company.company_id))
+    assignments.set_status(request.tx, request.actor, issue, company, body.status, body.note or None)
+    return json_response(get_assignment(request.tx, request.actor, issue, company.company_id))
 
 
 @routes.delete("/api/issues/status", returns=Returns(204), errors=(404,))
 def unassign(request: Request, query: Unassignment) -> Response:
     """Remove a company from an issue."""
-    issue = queries.get_issue_head(request.tx, request.actor, query.issue_name, lock=True)
+    issue = get_issue_head(request.tx, request.actor, query.issue_name, lock=True)
     company = get_company_by_name(request.tx, request.actor, query.company_name)
-    operations.unassign(request.tx, request.actor, issue, company)
+    assignments.unassign(request.tx, request.actor, issue, company)
     return no_content()
 
 
@@ -114,14 +115,15 @@ def unassign(request: Request, query: Unassignment) -> Response:
 )
 def set_statuses_in_bulk(request: Request, body: BulkChange) -> Response:
     """Set the status of many companies in an issue: all or nothing."""
-    issue = queries.get_issue_head(request.tx, request.actor, body.issue_name, lock=True)
+    issue = get_issue_head(request.tx, request.actor, body.issue_name, lock=True)
+    known = get_companies(request.tx, request.actor, [*(body.companies or ()), *(body.exclude or ())])
     results = set_statuses(
         request.tx,
         request.actor,
         issue,
         body.status,
-        names=body.companies,
-        exclude=body.exclude or (),
+        companies=None if body.companies is None else [known[key(name)] for name in body.companies],
+        exclude=[known[key(name)] for name in body.exclude or ()],
         only_from=body.only_from or (),
         note=body.note or None,
         dry_run=body.dry_run,
@@ -130,11 +132,7 @@ def set_statuses_in_bulk(request: Request, body: BulkChange) -> Response:
     return json_response(BulkAnswer(issue.name, body.status, changed, results))
 
 
-def _members(companies: list[CompanyStatus] | None) -> list[NewAssignment]:
-    return [NewAssignment(member.company_name, member.status) for member in companies or ()]
-
-
 def _issue(request: Request, issue: IssueHead, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     etag = conditional.issue_etag(issue, request.actor.company_access)
-    content = queries.load_issues(request.tx, request.actor, [issue.issue_id])[0]
+    content = load_issue(request.tx, request.actor, issue.issue_id)
     return json_response(content, status, {"ETag": etag, **(headers or {})})

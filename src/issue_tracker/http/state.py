@@ -10,7 +10,7 @@ from issue_tracker.database.engine import Database
 from issue_tracker.events.order import WatermarkTracker
 from issue_tracker.events.stream import Stream
 from issue_tracker.http.response_cache import ResponseCache
-from issue_tracker.issues.render import RenderedIssues
+from issue_tracker.issues.fragments import FragmentCache
 from issue_tracker.settings import Settings
 
 
@@ -24,7 +24,7 @@ class AppState(msgspec.Struct, frozen=True, kw_only=True):
     settings: Settings
     database: Database
     workers: ThreadPoolExecutor
-    fragments: RenderedIssues
+    fragments: FragmentCache
     responses: ResponseCache
     stream: Stream
     watermarks: WatermarkTracker

@@ -1,4 +1,4 @@
-"""Changing the status of many companies in one issue at once (contract, section 5)."""
+"""Changing the status of many companies in one issue with one operation (contract, section 5)."""
 
 from collections.abc import Sequence
 from enum import StrEnum
@@ -8,19 +8,17 @@ from sqlalchemy import Connection
 
 from issue_tracker.actor import Actor, require_helpdesk
 from issue_tracker.clock import now
-from issue_tracker.companies.queries import Company, get_companies
-from issue_tracker.errors import FieldError, Invalid
+from issue_tracker.companies.queries import Company
 from issue_tracker.events.catalog import Subject
 from issue_tracker.events.record import record
+from issue_tracker.issues.assignments import assign, change_statuses, refuse_archived, refuse_repeated, touch_issue
 from issue_tracker.issues.models import IssueHead
-from issue_tracker.issues.operations import assign, change_statuses, refuse_archived, touch_issue
-from issue_tracker.issues.queries import list_members
-from issue_tracker.names import key, repeated
+from issue_tracker.issues.queries.issue import list_members
 from issue_tracker.status import Status
 
 
 class Outcome(StrEnum):
-    """What became of one company in a bulk change."""
+    """The outcome for one company in a bulk change."""
 
     CHANGED = "changed"
     UNCHANGED = "unchanged"
@@ -28,7 +26,7 @@ class Outcome(StrEnum):
 
 
 class BulkResult(msgspec.Struct, frozen=True):
-    """One company in a bulk change: `from` is null where it was not assigned before."""
+    """One company in a bulk change. `from` is null where it was not assigned before."""
 
     company_name: str
     outcome: Outcome
@@ -42,44 +40,46 @@ def set_statuses(
     issue: IssueHead,
     status: Status,
     *,
-    names: Sequence[str] | None = None,
-    exclude: Sequence[str] = (),
+    companies: Sequence[Company] | None = None,
+    exclude: Sequence[Company] = (),
     only_from: Sequence[Status] = (),
     note: str | None = None,
     dry_run: bool = False,
 ) -> list[BulkResult]:
-    """Moves companies of an issue to `status`; all assigned ones when `names` is None. All or nothing.
+    """Sets the status of companies in an issue: of all assigned ones if `companies` is None. All or nothing.
 
-    Named companies that are not assigned get assigned, unless `only_from` asks for statuses that they do not have.
-    Nothing leaves `closed` unless `only_from` names it. A dry run answers the same and changes nothing. `issue` must
-    have been read with a lock. Raises Invalid for a company listed twice or archived, one NotFound for unknown ones.
+    Given companies that are not assigned are assigned, unless `only_from` names the statuses to change. Nothing leaves
+    `closed` unless `only_from` contains it. Returns one result for each company, in the given order, or by name. A dry
+    run returns the same and changes nothing. `issue` must have been read with a lock in this transaction. Raises
+    Invalid for a company that is listed twice, and for an archived one that would have to be assigned.
     """
     require_helpdesk(actor)
-    _refuse_repeated(names or (), "companies")
-    _refuse_repeated(exclude, "exclude")
-    known = get_companies(tx, actor, [*(names or ()), *exclude])
-    excluded = {known[key(name)].company_id for name in exclude}
-    held = {member.company.company_id: member for member in list_members(tx, issue.issue_id)}
-    chosen = [known[key(name)] for name in names] if names is not None else [m.company for m in held.values()]
+    refuse_repeated(companies or (), "companies")
+    refuse_repeated(exclude, "exclude")
+    excluded = {company.company_id for company in exclude}
+    assigned = {member.company.company_id: member for member in list_members(tx, actor, issue.issue_id)}
+    if companies is None:
+        companies = [member.company for member in assigned.values()]
     results: list[BulkResult] = []
-    fresh: list[tuple[Company, Status]] = []
+    new: list[tuple[Company, Status]] = []
     moved: list[tuple[Company, Status]] = []
-    for company in chosen:
-        member = held.get(company.company_id)
+    for company in companies:
+        member = assigned.get(company.company_id)
         current = member.status if member else None
         outcome = _outcome(current, status, only_from, excluded=company.company_id in excluded)
         if outcome is Outcome.CHANGED:
             if current is None:
-                fresh.append((company, status))
+                new.append((company, status))
             else:
                 moved.append((company, current))
-        results.append(BulkResult(company.name, outcome, current, status if outcome is Outcome.CHANGED else current))
-    refuse_archived([company for company, _ in fresh], "companies")
-    if dry_run or not (fresh or moved):
+        after = status if outcome is Outcome.CHANGED else current
+        results.append(BulkResult(company_name=company.name, outcome=outcome, before=current, after=after))
+    refuse_archived([company for company, _ in new], "companies")
+    if dry_run or not (new or moved):
         return results
     at = now()
     subject = Subject(issue.issue_id, issue.name)
-    changes = assign(tx, subject, fresh, at, "companies", note) if fresh else []
+    changes = assign(tx, subject, new, at, "companies", note)
     changes += change_statuses(tx, subject, moved, status, at, note)
     touch_issue(tx, issue.issue_id, at)
     record(tx, actor, changes, at, bulk=True)
@@ -94,9 +94,3 @@ def _outcome(current: Status | None, wanted: Status, only_from: Sequence[Status]
     if only_from:
         return Outcome.CHANGED if current in only_from else Outcome.SKIPPED
     return Outcome.SKIPPED if current is Status.CLOSED else Outcome.CHANGED
-
-
-def _refuse_repeated(names: Sequence[str], field: str) -> None:
-    twice = repeated(names)
-    if twice:
-        raise Invalid.of([FieldError(f"{field}[{index}]", f"“{name}” is listed twice") for index, name in twice])

@@ -1,10 +1,10 @@
-"""What reads return: an issue with its assignments, as the specification shows them."""
+"""What reads return: an issue with its assignments, in the shape of the specification."""
 
 from datetime import datetime
 
 import msgspec
 
-from issue_tracker.clock import Timestamp, iso
+from issue_tracker.clock import Timestamp
 from issue_tracker.status import Status
 
 
@@ -22,13 +22,13 @@ class Assignment(msgspec.Struct, frozen=True):
 
 
 class NamedAssignment(Assignment, frozen=True):
-    """An assignment with its issue's name: the answer to a status update."""
+    """An assignment with the name of its issue: the response to a change of status."""
 
     issue_name: str
 
 
 class Issue(msgspec.Struct, frozen=True):
-    """A fault, with the companies that it affects (or those of them that a filter asked for)."""
+    """A fault with the companies that it affects, or with those of them that match a filter."""
 
     issue_id: int
     name: str
@@ -41,7 +41,10 @@ class Issue(msgspec.Struct, frozen=True):
 
 
 class IssueHead(msgspec.Struct, frozen=True):
-    """An issue's own row, for operations: without its assignments."""
+    """The columns of an issue without its assignments, for operations. `updated_at` is in UTC.
+
+    `revision` grows with every change to the issue, to its assignments, or to the name of an assigned company.
+    """
 
     issue_id: int
     name: str
@@ -50,9 +53,25 @@ class IssueHead(msgspec.Struct, frozen=True):
     updated_at: datetime
 
 
-def assignment(
-    assignment_id: int, issue_id: int, company_id: int, company_name: str, status: str, updated_at: datetime
-) -> Assignment:
-    """An assignment from its columns; `updated_at` is its own, in UTC."""
-    state, at = Status(status), iso(updated_at)
-    return Assignment(assignment_id, issue_id, company_id, company_name, state, state.label, at, at)
+def named_assignment(
+    *,
+    assignment_id: int,
+    issue_id: int,
+    issue_name: str,
+    company_id: int,
+    company_name: str,
+    status: Status,
+    at: Timestamp,
+) -> NamedAssignment:
+    """Returns an assignment that was last changed `at` a time (as `clock.iso` writes it), with label and twin field."""
+    return NamedAssignment(
+        assignment_id=assignment_id,
+        issue_id=issue_id,
+        company_id=company_id,
+        company_name=company_name,
+        status=status,
+        status_label=status.label,
+        updated_at=at,
+        updated_at_iso=at,
+        issue_name=issue_name,
+    )

@@ -1,28 +1,29 @@
-"""Issues as the pages show them: stragglers first, the long tail folded, what has not moved marked."""
+"""Issues as pages present them: open companies first, long lists folded, what has not changed for long marked."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import msgspec
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
-from issue_tracker.actor import Actor, require_helpdesk
+from issue_tracker.actor import Actor
 from issue_tracker.clock import now
-from issue_tracker.database.tables import assignments, companies, issues
-from issue_tracker.issues.models import Assignment, Issue, assignment
+from issue_tracker.issues.models import Assignment, Issue
+from issue_tracker.issues.queries.company import list_company_assignments
 from issue_tracker.status import Status
 
 STALE_AFTER = timedelta(days=3)
-"""An open assignment that has not moved for so long stands out."""
+"""An open assignment that has not changed for this long is marked."""
 
 SHOWN = 5
-"""How many companies of an issue the list shows; one more than that is not worth folding."""
+"""How many companies of an issue the list shows. One more than that is shown too: folding it would save nothing."""
 
-Tally = list[tuple[str, int]]
+StatusCounts = list[tuple[str, int]]
+"""Statuses with their numbers of assignments."""
 
 
 class Member(msgspec.Struct, frozen=True):
-    """An assignment on a page; `on` is how forms and scripts name it: issue and company."""
+    """An assignment on a page. `on` is its name in forms and scripts: the ids of issue and company."""
 
     on: str
     issue_id: int
@@ -39,14 +40,14 @@ class Member(msgspec.Struct, frozen=True):
 
 
 class Group(msgspec.Struct, frozen=True):
-    """An issue in the list. `tally` counts its statuses where some of its companies are folded away."""
+    """An issue in the list. `hidden` members are folded; `status_counts` covers all of them."""
 
     issue_id: int
     name: str
     description: str | None
     shown: list[Member]
     hidden: int
-    tally: Tally
+    status_counts: StatusCounts
 
     @property
     def rowspan(self) -> int:
@@ -54,7 +55,7 @@ class Group(msgspec.Struct, frozen=True):
 
 
 class Detail(msgspec.Struct, frozen=True):
-    """An issue on its own page: who waits, the longest unmoved first, and who does not."""
+    """An issue on its own page, with its open companies and those that are done, in the order of `stragglers_first`."""
 
     issue_id: int
     name: str
@@ -74,70 +75,70 @@ class Detail(msgspec.Struct, frozen=True):
 
 
 def group(issue: Issue, at: datetime | None = None) -> Group:
-    """An issue with its assignments (those that the filters let through) as a group of the list."""
+    """Returns an issue as a group of the list. `at` is the present time unless given."""
     members = stragglers_first(issue, at)
     shown = members if len(members) <= SHOWN + 1 else members[:SHOWN]
-    return Group(issue.issue_id, issue.name, issue.description, shown, len(members) - len(shown), tally(members))
+    return Group(
+        issue_id=issue.issue_id,
+        name=issue.name,
+        description=issue.description,
+        shown=shown,
+        hidden=len(members) - len(shown),
+        status_counts=count_statuses(members),
+    )
 
 
 def detail(issue: Issue) -> Detail:
-    """An issue as its own page shows it."""
+    """Returns an issue as its own page shows it."""
     members = stragglers_first(issue)
-    waiting = [member for member in members if member.open]
-    done = [member for member in members if not member.open]
-    return Detail(issue.issue_id, issue.name, issue.description, issue.created_at, issue.updated_at, waiting, done)
+    return Detail(
+        issue_id=issue.issue_id,
+        name=issue.name,
+        description=issue.description,
+        created_at=issue.created_at,
+        updated_at=issue.updated_at,
+        open=[member for member in members if member.open],
+        done=[member for member in members if not member.open],
+    )
 
 
 def stragglers_first(issue: Issue, at: datetime | None = None) -> list[Member]:
-    """Open before done; among the open ones the longest unmoved first, among the done ones the latest first."""
-    return _arranged({issue.issue_id: issue.name}, issue.assignments, at)
+    """Returns the issue's companies: first the open ones, the longest unchanged first, then the done ones, the latest
+    first. `at` is the present time unless given.
+    """
+    return _ordered([(issue.name, assignment) for assignment in issue.assignments], at)
 
 
-def _arranged(names: dict[int, str], found: Iterable[Assignment], at: datetime | None = None) -> list[Member]:
-    before = ((at or now()) - STALE_AFTER).isoformat()
+def company_members(tx: Connection, actor: Actor, company_id: int) -> list[Member]:
+    """Returns all assignments of a company, in the order of `stragglers_first`."""
+    found = list_company_assignments(tx, actor, company_id)
+    return _ordered([(assignment.issue_name, assignment) for assignment in found])
+
+
+def _ordered(found: Sequence[tuple[str, Assignment]], at: datetime | None = None) -> list[Member]:
+    """Assignments as members, each given with the name of its issue."""
+    stale_before = ((at or now()) - STALE_AFTER).isoformat()
     members = [
         Member(
-            f"{each.issue_id}-{each.company_id}",
-            each.issue_id,
-            names[each.issue_id],
-            each.company_id,
-            each.company_name,
-            each.status.value,
-            each.updated_at,
-            each.status.open and each.updated_at < before,
+            on=f"{each.issue_id}-{each.company_id}",
+            issue_id=each.issue_id,
+            issue_name=issue_name,
+            company_id=each.company_id,
+            company_name=each.company_name,
+            status=each.status.value,
+            updated_at=each.updated_at,
+            stale=each.status.open and each.updated_at < stale_before,
         )
-        for each in found
+        for issue_name, each in found
     ]
     waiting = sorted((member for member in members if member.open), key=lambda member: member.updated_at)
     done = sorted((member for member in members if not member.open), key=lambda member: member.updated_at)
     return waiting + done[::-1]
 
 
-def tally(members: Sequence[Member]) -> Tally:
-    """How many are in each status that occurs, in the order of progress."""
+def count_statuses(members: Sequence[Member]) -> StatusCounts:
+    """Returns how many members have each status that occurs, in the order of progress."""
     counts = {status.value: 0 for status in Status}
     for member in members:
         counts[member.status] += 1
     return [(status, count) for status, count in counts.items() if count]
-
-
-def company_members(tx: Connection, actor: Actor, company_id: int) -> list[Member]:
-    """All of a company's assignments: open before done, the longest unmoved first, then the latest done."""
-    require_helpdesk(actor)
-    query = (
-        select(
-            assignments.c.assignment_id,
-            assignments.c.issue_id,
-            assignments.c.company_id,
-            companies.c.name,
-            assignments.c.status,
-            assignments.c.updated_at,
-            issues.c.name.label("issue_name"),
-        )
-        .join(issues, issues.c.issue_id == assignments.c.issue_id)
-        .join(companies, companies.c.company_id == assignments.c.company_id)
-        .where(assignments.c.company_id == company_id)
-    )
-    rows = tx.execute(query).all()
-    names = {row.issue_id: row.issue_name for row in rows}
-    return _arranged(names, [assignment(*row[:6]) for row in rows])

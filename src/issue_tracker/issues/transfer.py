@@ -1,4 +1,4 @@
-"""Issues as CSV (RFC 4180), out and in: one row per assignment; an issue without any has one with no company."""
+"""Issues as CSV (RFC 4180), written and read. An issue without assignments is a row too."""
 
 import csv
 import io
@@ -12,9 +12,10 @@ from sqlalchemy import Connection
 from issue_tracker.actor import Actor
 from issue_tracker.companies.queries import Company
 from issue_tracker.errors import AppError
+from issue_tracker.issues.assignments import NewAssignment
 from issue_tracker.issues.models import Issue, IssueHead
-from issue_tracker.issues.operations import NewAssignment, create_issue, update_issue
-from issue_tracker.issues.queries import find_issue_head, list_members
+from issue_tracker.issues.operations import create_issue, update_issue
+from issue_tracker.issues.queries.issue import find_issue_head, list_members
 from issue_tracker.names import Description, Name, key, parse_description, parse_issue_name, parse_name
 from issue_tracker.status import CHOICES, Status
 
@@ -26,22 +27,25 @@ _defused = re.compile(r"'+[=+\-@\t\r]")
 
 
 def defuse(text: str) -> str:
-    """A cell that no spreadsheet runs: what starts like a formula gets an apostrophe (OWASP, CSV injection)."""
+    """Returns a cell that no spreadsheet runs: what begins like a formula gets an apostrophe (OWASP, CSV injection)."""
     return f"'{text}" if _runnable.match(text) else text
 
 
 def restore(text: str) -> str:
-    """The cell as it was before `defuse`."""
+    """Returns the cell as it was before `defuse`."""
     return text[1:] if _defused.match(text) else text
 
 
 def header() -> str:
-    """The first line of a file."""
+    """Returns the first line of a file, with its line end."""
     return ",".join(COLUMNS) + "\r\n"
 
 
 def rows(issues: Iterable[Issue]) -> str:
-    """Lines for these issues. `created_at` is the issue's; `updated_at` the assignment's, or the issue's without."""
+    """Returns the lines for these issues, with line ends.
+
+    `created_at` is the issue's. `updated_at` is the assignment's, or the issue's where there is no assignment.
+    """
     out = io.StringIO()
     writer = csv.writer(out)
     for issue in issues:
@@ -55,14 +59,14 @@ def rows(issues: Iterable[Issue]) -> str:
 
 
 class BadRow(msgspec.Struct, frozen=True):
-    """A row that cannot be imported: the line of the file on which it ends, and why."""
+    """A row that cannot be imported, with the reason. `line` is the line of the file on which the row ends, from 1."""
 
     line: int
     reason: str
 
 
 class ImportRow(msgspec.Struct, frozen=True):
-    """One row as read: an issue, and perhaps a company in it."""
+    """A row of a file: an issue, and a company in it unless `company_name` is None."""
 
     line: int
     name: Name
@@ -72,7 +76,7 @@ class ImportRow(msgspec.Struct, frozen=True):
 
 
 class ImportResult(msgspec.Struct):
-    """What an import did, or would do."""
+    """The outcome of an import: numbers of issues and of imported rows, and the rows that were not imported."""
 
     issues_created: int = 0
     issues_existing: int = 0
@@ -81,12 +85,12 @@ class ImportResult(msgspec.Struct):
 
 
 class BadFile(Exception):
-    """The file as a whole cannot be read; the message says why."""
+    """The file as a whole cannot be read. The message says why, in one sentence."""
 
 
 def read_lines(path: str) -> Iterator[str]:
-    """The lines of a file in UTF-8, with or without a byte order mark. Raises BadFile for the first that is not."""
-    # Decoding reads ahead, so a strict one would not know on which line it failed.
+    """Yields the lines of a file in UTF-8, with or without a byte order mark. Raises BadFile at another line."""
+    # Strict decoding reads ahead, so it could not say on which line it failed.
     with Path(path).open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
         for number, line in enumerate(file, 1):
             try:
@@ -97,7 +101,7 @@ def read_lines(path: str) -> Iterator[str]:
 
 
 def read_rows(lines: Iterable[str]) -> Iterator[ImportRow | BadRow]:
-    """Each row of a file's lines. Raises BadFile when they are no such CSV."""
+    """Yields the rows in the lines of a file, good or bad. Raises BadFile if they are no CSV with these columns."""
     reader = csv.DictReader(lines, strict=True)
     try:
         columns = [name.strip() for name in reader.fieldnames or ()]
@@ -141,27 +145,27 @@ def _read_row(line: int, cells: dict[str, str | None]) -> ImportRow | BadRow:
 def import_issue(
     tx: Connection, actor: Actor, group: Sequence[ImportRow], companies: Mapping[str, Company], result: ImportResult
 ) -> None:
-    """Imports the rows of one issue: creates it, or adds to the one that exists. Adds to `result`.
+    """Imports the rows of one issue: creates it, or adds to the existing one. Adds the outcome to `result`.
 
-    `companies` are those that the rows name and that exist, by look-up key. Exactly the rows that cannot be imported
-    go to `result.bad`; without a good one the issue is left alone.
+    `companies` holds the existing companies that the rows name, by look-up key. Exactly the rows that cannot be
+    imported are added to `result.bad`. An issue of which no row can be imported is not changed.
     """
     existing = find_issue_head(tx, actor, group[0].name, lock=True)
-    reasons = _refusals(tx, existing, group, companies)
+    reasons = _reasons(tx, actor, existing, group, companies)
     result.bad += [BadRow(row.line, reasons[row.line]) for row in group if row.line in reasons]
     good = [row for row in group if row.line not in reasons]
     if not good:
         return
     first = good[0]
-    add = [NewAssignment(row.company_name, row.status) for row in good if row.company_name]
+    members = [NewAssignment(companies[key(row.company_name)], row.status) for row in good if row.company_name]
     try:
         with tx.begin_nested():
             if existing is None:
-                create_issue(tx, actor, first.name, first.description, add)
+                create_issue(tx, actor, first.name, first.description, members)
             else:
-                update_issue(tx, actor, existing, description=first.description or None, add=add)
+                update_issue(tx, actor, existing, description=first.description or None, add_members=members)
     except AppError as error:
-        # Somebody else was faster, between the look and the change: all of these rows are left out.
+        # Someone else took the name after it was looked up. Then no row of this issue can be imported.
         result.bad += [BadRow(row.line, error.detail) for row in good]
         return
     if existing is None:
@@ -171,14 +175,18 @@ def import_issue(
     result.rows += len(good)
 
 
-def _refusals(
-    tx: Connection, existing: IssueHead | None, group: Sequence[ImportRow], companies: Mapping[str, Company]
+def _reasons(
+    tx: Connection,
+    actor: Actor,
+    existing: IssueHead | None,
+    group: Sequence[ImportRow],
+    companies: Mapping[str, Company],
 ) -> dict[int, str]:
-    """Why rows of one issue cannot be imported, by their lines: for their companies, by the rules of `assign`."""
+    """Why the companies of some rows cannot be assigned, by line. The rules are those of `assign`."""
     found = [companies.get(key(row.company_name)) if row.company_name else None for row in group]
     assigned: set[int] = set()
     if existing is not None and any(company and company.archived for company in found):
-        assigned = {member.company.company_id for member in list_members(tx, existing.issue_id)}
+        assigned = {member.company.company_id for member in list_members(tx, actor, existing.issue_id)}
     reasons: dict[int, str] = {}
     seen: set[str] = set()
     for row, company in zip(group, found, strict=True):

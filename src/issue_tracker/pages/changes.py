@@ -13,9 +13,9 @@ from issue_tracker.clock import iso, now
 from issue_tracker.companies.queries import get_companies_by_id
 from issue_tracker.http.request import Request
 from issue_tracker.http.responses import json_response
-from issue_tracker.issues import queries
 from issue_tracker.issues.bulk import BulkResult, Outcome, set_statuses
 from issue_tracker.issues.overview import stragglers_first
+from issue_tracker.issues.queries.issue import find_status, get_issue_head_by_id, load_issue
 from issue_tracker.issues.undo import undo
 from issue_tracker.names import Note
 from issue_tracker.pages.flash import COOKIE_LIMIT, Flash, flash_cookie
@@ -123,13 +123,13 @@ def _choice(
     request: Request, selected: SelectedIssue, back: str, note: str = "", moved: MovedPlace | None = None
 ) -> Response:
     issue, [company] = selected.issue, selected.companies
-    held = queries.list_assignments(request.tx, issue.issue_id, company_id=company.company_id)
+    status = find_status(request.tx, request.actor, issue.issue_id, company.company_id)
     choice = Choice(
         on=place_of(issue.issue_id, company.company_id),
         issue_id=issue.issue_id,
         issue_name=issue.name,
         company_name=company.name,
-        status=held[0].status.value if held else None,
+        status=status.value if status else None,
         note=note,
         moved=moved,
     )
@@ -156,8 +156,8 @@ def review_selection(request: Request, form: Form) -> Response:
 @routes.get("/issues/{issue_id}/resolve")
 def review_everyone(request: Request, issue_id: int) -> Response:
     """As `review_selection`, for resolving an issue for every company that it affects."""
-    issue = queries.get_issue_head_by_id(request.tx, request.actor, issue_id)
-    members = stragglers_first(queries.load_issues(request.tx, request.actor, [issue_id])[0])
+    issue = get_issue_head_by_id(request.tx, request.actor, issue_id)
+    members = stragglers_first(load_issue(request.tx, request.actor, issue_id))
     known = get_companies_by_id(request.tx, request.actor, [member.company_id for member in members])
     everyone = SelectedIssue(issue, [known[member.company_id] for member in members])
     return _review(request, [everyone], StatusForm(Status.RESOLVED), f"/issues/{issue_id}", everyone=True)
@@ -236,13 +236,13 @@ def _set(
     request: Request, selected: SelectedIssue, change: StatusForm, *, dry_run: bool = False, single: bool = False
 ) -> list[BulkResult]:
     [first, *others] = selected.companies
-    held = queries.list_assignments(request.tx, selected.issue.issue_id, company_id=first.company_id)
+    held = find_status(request.tx, request.actor, selected.issue.issue_id, first.company_id)
     return set_statuses(
         request.tx,
         request.actor,
         selected.issue,
         change.status,
-        names=[company.name for company in selected.companies],
+        companies=selected.companies,
         only_from=tuple(Status) if single and not others and held else (),
         note=change.note or None,
         dry_run=dry_run,

@@ -12,14 +12,13 @@ from starlette.responses import Response
 
 from issue_tracker.api.issue_query import IssueQuery, filters_of, next_link, order_of, position_of
 from issue_tracker.clock import iso
-from issue_tracker.companies.queries import get_company
+from issue_tracker.companies.queries import Company, get_company
 from issue_tracker.errors import AppError, FieldError, InvalidQuery, NotFound
 from issue_tracker.http.request import Request
 from issue_tracker.http.validation import read_query
-from issue_tracker.issues import queries
-from issue_tracker.issues.matrix import Column, Matrix, read_matrix
-from issue_tracker.issues.overview import Group, Tally, group
-from issue_tracker.issues.queries import Filters, Row
+from issue_tracker.issues.overview import Group, StatusCounts, group
+from issue_tracker.issues.queries.issue_list import IssueList, Row
+from issue_tracker.issues.queries.matrix import Matrix, read_matrix
 from issue_tracker.pages.routes import PageRoutes
 from issue_tracker.pages.templating import page
 from issue_tracker.status import LABELS, Status
@@ -52,7 +51,7 @@ class ListView(msgspec.Struct, kw_only=True):
     since: str = ""
     since_at: str | None = None
     wrong: dict[str, str] = {}
-    totals: Tally
+    totals: StatusCounts
     sorts: Sequence[tuple[str, str]] | None = SORTS
     sort: str = ""
     csv: str = ""
@@ -64,7 +63,7 @@ class ListView(msgspec.Struct, kw_only=True):
     limit: int = LIST_LIMIT
     total: int = 0
     groups: Sequence[Group] = ()
-    columns: Sequence[Column] = ()
+    columns: Sequence[Company] = ()
     column_count: int = 0
     row_count: int = 0
     more_columns: str | None = None
@@ -74,10 +73,9 @@ class ListView(msgspec.Struct, kw_only=True):
 @routes.get("/", cached=True)
 def show_list(request: Request) -> Response:
     """The issues, in groups."""
-    view, filters, rows, status = _found(request, "/", LIST_LIMIT)
-    if filters is not None:
-        found = queries.load_issues(request.tx, request.actor, [row.issue_id for row in rows], filters)
-        view.groups = [group(issue) for issue in found]
+    view, found, rows, status = _found(request, "/", LIST_LIMIT)
+    if found is not None:
+        view.groups = [group(issue) for issue in found.load(rows)]
     response = page(request, "issues/list.html", place="issues", view=view)
     response.status_code = status
     return response
@@ -86,12 +84,11 @@ def show_list(request: Request) -> Response:
 @routes.get("/matrix", cached=True)
 def show_matrix(request: Request) -> Response:
     """Issues × companies. Takes the list's parameters, and `columns=all` for every company."""
-    view, filters, rows, status = _found(request, "/matrix", MATRIX_LIMIT)
+    view, found, rows, status = _found(request, "/matrix", MATRIX_LIMIT)
     view.sorts = None
-    if filters is not None:
+    if found is not None:
         everything = ("columns", "all") in request.parameters
-        ids = [row.issue_id for row in rows]
-        matrix = read_matrix(request.tx, request.actor, ids, filters, None if everything else MATRIX_COLUMNS)
+        matrix = read_matrix(request.tx, request.actor, found, rows, None if everything else MATRIX_COLUMNS)
         view.columns, view.column_count, view.row_count = matrix.columns, matrix.companies, len(matrix.rows)
         if matrix.companies > len(matrix.columns):
             view.more_columns = _link("/matrix", [*request.parameters, ("columns", "all")])
@@ -101,8 +98,8 @@ def show_matrix(request: Request) -> Response:
     return response
 
 
-def _found(request: Request, path: str, limit: int) -> tuple[ListView, Filters | None, list[Row], int]:
-    """The view without its content, and the rows; None as filters, and a status, where a filter is wrong."""
+def _found(request: Request, path: str, limit: int) -> tuple[ListView, IssueList | None, list[Row], int]:
+    """The view without its content, the list and its rows; None as the list, and a status, where a filter is wrong."""
     parameters = [(name, value) for name, value in request.parameters if name != "columns"]
     shared = [(name, value) for name, value in parameters if name not in ("cursor", "limit")]
     try:
@@ -115,10 +112,10 @@ def _found(request: Request, path: str, limit: int) -> tuple[ListView, Filters |
         filters = msgspec.structs.replace(filters, statuses=tuple(Status))
         shown += [("status", status.value) for status in Status]
     size = query.limit or limit
-    rows = queries.list_rows(request.tx, request.actor, filters, order, after=after, limit=size + 1)
+    found = IssueList(request.tx, request.actor, filters, order, after=after)
+    rows = found.rows(size + 1)
     more, rows = len(rows) > size, rows[:size]
-    counts = queries.count_statuses(request.tx, request.actor, filters)
-    total = queries.count_issues(request.tx, request.actor, filters)
+    counts, total = found.status_counts(), found.count()
     view = ListView(
         search=query.search,
         statuses=[status.value for status in query.status],
@@ -133,7 +130,7 @@ def _found(request: Request, path: str, limit: int) -> tuple[ListView, Filters |
         sort=query.sort if query.sort != "name" else "",
         csv=_link("/api/issues", [*shown, ("format", "csv")]),
         as_list=_link("/", shown),
-        filtered=bool(shared) and bool(total or queries.count_issues(request.tx, request.actor, Filters())),
+        filtered=bool(shared) and bool(total or IssueList(request.tx, request.actor).count()),
         paged=after is not None,
         first=_link(path, shared),
         limit=size,
@@ -142,7 +139,7 @@ def _found(request: Request, path: str, limit: int) -> tuple[ListView, Filters |
     if more:
         link = next_link(path, request.parameters, query, rows[-1].position)
         view.next = link[1 : link.index(">")]
-    return view, filters, rows, 200
+    return view, found, rows, 200
 
 
 def _wrong(parameters: Sequence[tuple[str, str]], refused: AppError) -> ListView:

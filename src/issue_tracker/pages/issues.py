@@ -4,14 +4,14 @@ from typing import Any
 
 from starlette.responses import Response
 
-from issue_tracker.api.issue_bodies import CompanyStatus, IssueChange, NewIssue
+from issue_tracker.api.issue_bodies import IssueChange, NewIssue, new_assignments
 from issue_tracker.errors import AppError
 from issue_tracker.events.sentences import Entry, issue_history, last_edit
 from issue_tracker.http.identity import Access
 from issue_tracker.http.request import Request
-from issue_tracker.issues import operations, queries
-from issue_tracker.issues.operations import NewAssignment
+from issue_tracker.issues import operations
 from issue_tracker.issues.overview import detail
+from issue_tracker.issues.queries.issue import get_issue_head_by_id, load_issue
 from issue_tracker.names import one_newline
 from issue_tracker.pages.flash import Flash, flash_cookie
 from issue_tracker.pages.forms import Form, FormView, ShownForm
@@ -33,21 +33,20 @@ def show_new(request: Request, form: FormView | None = None) -> Response:
 def create(request: Request, form: Form) -> Response:
     """Creates an issue with its companies, all in one status."""
     body = form.read({**form.fields("name", "description"), "companies": _companies(form)}, NewIssue)
-    issue = operations.create_issue(
-        request.tx, request.actor, body.name, body.description, _members(body.companies or [])
-    )
+    members = new_assignments(request.tx, request.actor, body.companies)
+    issue = operations.create_issue(request.tx, request.actor, body.name, body.description, members)
     return redirect(f"/issues/{issue.issue_id}", flash_cookie(Flash("Created.")))
 
 
 @routes.get("/issues/{issue_id}")
 def show_issue(request: Request, issue_id: int, edit: FormView | None = None, add: FormView | None = None) -> Response:
     """One issue: its companies, the longest unmoved first, and its history."""
-    head = queries.get_issue_head_by_id(request.tx, request.actor, issue_id)
+    head = get_issue_head_by_id(request.tx, request.actor, issue_id)
     return page(
         request,
         "issues/detail.html",
         place="issues",
-        issue=detail(queries.load_issues(request.tx, request.actor, [issue_id])[0]),
+        issue=detail(load_issue(request.tx, request.actor, issue_id)),
         edit=(edit or FormView()).with_defaults({"name": head.name, "description": head.description or ""}),
         add=(add or FormView()).with_defaults({"status": "new"}),
         history=issue_history(request.tx, request.actor, issue_id, request.query_params.get("before", "")),
@@ -71,7 +70,7 @@ def edit(request: Request, form: Form, issue_id: int) -> Response:
     change = form.read({"new_name": form.get("name"), "description": form.get("description")}, IssueChange)
     assert change.new_name is not None
     name = change.new_name
-    issue = queries.get_issue_head_by_id(request.tx, request.actor, issue_id, lock=True)
+    issue = get_issue_head_by_id(request.tx, request.actor, issue_id, lock=True)
     seen = (form.get("seen_name"), form.get("seen_description"))
     # Descriptions of earlier versions may contain other line ends, which browsers never send back.
     stored = (issue.name, one_newline(issue.description or ""))
@@ -90,30 +89,26 @@ def edit(request: Request, form: Form, issue_id: int) -> Response:
 def add_companies(request: Request, form: Form, issue_id: int) -> Response:
     """Assigns more companies; one that is already assigned takes the status."""
     change = form.read({"add_companies": _companies(form)}, IssueChange)
-    issue = queries.get_issue_head_by_id(request.tx, request.actor, issue_id, lock=True)
-    operations.update_issue(request.tx, request.actor, issue, add=_members(change.add_companies or []))
+    issue = get_issue_head_by_id(request.tx, request.actor, issue_id, lock=True)
+    members = new_assignments(request.tx, request.actor, change.add_companies)
+    operations.update_issue(request.tx, request.actor, issue, add_members=members)
     return redirect(f"/issues/{issue_id}")
 
 
 @routes.get("/issues/{issue_id}/delete", access=Access.SUPER_ADMIN)
 def confirm_delete(request: Request, issue_id: int) -> Response:
     """Asks for a confirmation before an issue is deleted for good."""
-    head = queries.get_issue_head_by_id(request.tx, request.actor, issue_id)
-    shown = detail(queries.load_issues(request.tx, request.actor, [head.issue_id])[0])
+    shown = detail(load_issue(request.tx, request.actor, issue_id))
     return page(request, "issues/delete.html", place="issues", issue=shown)
 
 
 @routes.post("/issues/{issue_id}/delete", access=Access.SUPER_ADMIN)
 def delete(request: Request, form: Form, issue_id: int) -> Response:
     """Deletes an issue; its history stays."""
-    issue = queries.get_issue_head_by_id(request.tx, request.actor, issue_id, lock=True)
+    issue = get_issue_head_by_id(request.tx, request.actor, issue_id, lock=True)
     operations.delete_issue(request.tx, request.actor, issue)
     return redirect("/?open=true", flash_cookie(Flash(f"Deleted “{issue.name}”.")))
 
 
 def _companies(form: Form) -> list[dict[str, Any]]:
     return [{"company_name": name, "status": form.get("status", "new")} for name in form.lines("companies")]
-
-
-def _members(companies: list[CompanyStatus]) -> list[NewAssignment]:
-    return [NewAssignment(each.company_name, each.status) for each in companies]

@@ -14,8 +14,8 @@ from issue_tracker.companies.queries import Company, get_companies_by_id
 from issue_tracker.errors import Invalid, NotFound
 from issue_tracker.events.sentences import last_assignment_change
 from issue_tracker.http.request import Request
-from issue_tracker.issues import queries
 from issue_tracker.issues.models import IssueHead
+from issue_tracker.issues.queries.issue import get_issue_head_by_id, list_members
 from issue_tracker.status import Status
 
 NOT_AFFECTED = "none"
@@ -73,7 +73,7 @@ def selected_issues(request: Request, places: Sequence[str], *, lock: bool = Fal
     )
     selected = []
     for issue_id in sorted(chosen):
-        issue = queries.get_issue_head_by_id(request.tx, request.actor, issue_id, lock=lock)
+        issue = get_issue_head_by_id(request.tx, request.actor, issue_id, lock=lock)
         if any(company_id not in known for company_id in chosen[issue_id]):
             raise NotFound("A company that you ticked no longer exists.")
         shown = {company_id: status for company_id, status in chosen[issue_id].items() if status is not None}
@@ -84,7 +84,8 @@ def selected_issues(request: Request, places: Sequence[str], *, lock: bool = Fal
 def moved_places(request: Request, selected: SelectedIssue, status: Status) -> list[MovedPlace]:
     """Those that are neither as the form showed them nor in the new status already."""
     issue_id = selected.issue.issue_id
-    current = {member.company.company_id: member.status for member in queries.list_members(request.tx, issue_id)}
+    members = list_members(request.tx, request.actor, issue_id)
+    current = {member.company.company_id: member.status for member in members}
     moved = []
     for company in selected.companies:
         held = current.get(company.company_id)

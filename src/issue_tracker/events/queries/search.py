@@ -4,6 +4,7 @@ Every filter leads an index, so that it stays fast with ten million events.
 """
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -157,3 +158,20 @@ def _actor(tx: Connection, wanted: str) -> list[Alternatives]:
         ids = [row.user_id for row in tx.execute(select(users.c.user_id, users.c.name)) if key(row.name) == key(wanted)]
     stranger = and_(events.c.actor_id.is_(None), events.c.actor_name == printable(wanted).replace("\0", ""))
     return [[*(_equals(events.c.actor_id, user_id) for user_id in ids), (stranger, stranger)]]
+
+
+def list_changes_of_request(tx: Connection, actor: Actor, request_id: str, since: datetime) -> list[Event]:
+    """Returns the assignments and status changes that the actor made in one request, if that was `since` or later.
+
+    They are ordered by issue, and within an issue as they were made.
+    """
+    require_helpdesk(actor)
+    query = select(events).where(
+        events.c.request_id == request_id,
+        events.c.actor_id == actor.user_id,
+        events.c.at >= since,
+        events.c.type.in_([EventType.ASSIGNMENT_STATUS_CHANGED.value, EventType.ASSIGNMENT_CREATED.value]),
+    )
+    if actor.company_access.company_ids is not None:
+        query = query.where(events.c.company_id.in_(actor.company_access.company_ids))
+    return [event_from_row(row) for row in tx.execute(query.order_by(events.c.issue_id, events.c.event_id))]

@@ -1,0 +1,71 @@
+"""The fragment cache: one issue as JSON, encoded once (docs/decisions/0006).
+
+To read and encode an issue costs more than everything else in a list. So the bytes of an issue with all assignments
+that the actor may see are stored under its id, its revision and the actor's company access. The revision is read in the
+same transaction as the rest of the response, and grows with every change that would change the bytes: a change to the
+issue, to an assignment, or to the name of an assigned company. So a fragment can be found only while it is right,
+whichever process made a change, and nothing has to be invalidated. Old fragments are pushed out: the cache holds the
+most recently used ones, up to a number of bytes. A list with a filter by status or company shows only some assignments
+of an issue, and is always encoded anew. The fragment cache serves requests that were not sent before; the response
+cache in front of it serves repeated ones.
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+
+import msgspec
+
+from issue_tracker.issues.queries.issue_list import IssueList, Row
+
+_Key = tuple[int, int, str]
+
+
+class FragmentCache:
+    """Used by all threads of a process. `limit` is the number of bytes of all fragments together."""
+
+    def __init__(self, limit: int = 24 * 1024 * 1024) -> None:
+        self._limit = limit
+        self._size = 0
+        self._guard = threading.Lock()
+        self._fragments: OrderedDict[_Key, bytes] = OrderedDict()
+
+    def render(self, issue_list: IssueList, rows: Sequence[Row], *, store: bool = True) -> list[bytes]:
+        """Returns each issue of these rows of a list as JSON. Issues that are no longer in the list are left out.
+
+        Without `store`, new fragments are not stored: a list that is longer than the cache would only push out what
+        other requests need.
+        """
+        if issue_list.filters.on_assignments:
+            return [msgspec.json.encode(issue) for issue in issue_list.load(rows)]
+        access = issue_list.access.key
+        keys = [(row.issue_id, row.revision, access) for row in rows]
+        found = self._find(keys)
+        missing = {key[0]: key for key in keys if key not in found}
+        for issue in issue_list.load([row for row in rows if row.issue_id in missing]) if missing else ():
+            key = missing[issue.issue_id]
+            found[key] = msgspec.json.encode(issue)
+            if store:
+                self._store(key, found[key])
+        return [found[key] for key in keys if key in found]
+
+    def _find(self, keys: Sequence[_Key]) -> dict[_Key, bytes]:
+        """The fragments that are stored; they become the most recently used ones."""
+        found = {}
+        with self._guard:
+            for key in keys:
+                fragment = self._fragments.get(key)
+                if fragment is not None:
+                    self._fragments.move_to_end(key)
+                    found[key] = fragment
+        return found
+
+    def _store(self, key: _Key, fragment: bytes) -> None:
+        with self._guard:
+            if key in self._fragments:
+                return
+            self._fragments[key] = fragment
+            self._size += len(fragment)
+            while self._size > self._limit:
+                _, oldest = self._fragments.popitem(last=False)
+                self._size -= len(oldest)

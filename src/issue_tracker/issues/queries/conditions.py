@@ -1,0 +1,76 @@
+"""Conditions on issues and assignments. Each is a function of the dialect's name, because some differ by database.
+
+The values in a condition are parameters of the statement, so a statement is compiled once for a combination of
+conditions, and the tuple of its conditions is the key of the cached statement (docs/decisions/0010).
+"""
+
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any
+
+from sqlalchemy import ColumnElement, bindparam, exists, select
+
+from issue_tracker.database.prepared import among
+from issue_tracker.database.tables import assignments, issues
+
+Condition = Callable[[str], ColumnElement[bool]]
+Conditions = tuple[Condition, ...]
+
+
+def written(conditions: Conditions, dialect: str) -> list[ColumnElement[bool]]:
+    """Returns the conditions as SQL for a dialect."""
+    return [condition(dialect) for condition in conditions]
+
+
+def updated_since(_dialect: str) -> ColumnElement[bool]:
+    """The issue was changed at the time `since` or later."""
+    return issues.c.updated_at >= bindparam("since", type_=issues.c.updated_at.type)
+
+
+def has_status(_dialect: str) -> ColumnElement[bool]:
+    """The issue has an assignment in one of the statuses of the bits `mask`."""
+    return issues.c.statuses.bitwise_and(bindparam("mask")) != 0
+
+
+@cache
+def has_assignment(conditions: Conditions) -> Condition:
+    """The issue has an assignment that meets all of these conditions."""
+
+    def condition(dialect: str) -> ColumnElement[bool]:
+        same_issue = assignments.c.issue_id == issues.c.issue_id
+        return exists(select(1).where(same_issue, *written(conditions, dialect)))
+
+    return condition
+
+
+def of_issues(dialect: str) -> ColumnElement[bool]:
+    """The assignment belongs to one of the issues in the list `issues`."""
+    return among(assignments.c.issue_id, "issues", dialect)
+
+
+def of_companies(dialect: str) -> ColumnElement[bool]:
+    """The assignment belongs to one of the companies in the list `companies`."""
+    return among(assignments.c.company_id, "companies", dialect)
+
+
+@cache
+def in_statuses(count: int) -> Condition:
+    """The assignment has one of the statuses in the parameters `status_0`, `status_1` and so on."""
+    return lambda _: assignments.c.status.in_([bindparam(f"status_{number}") for number in range(count)])
+
+
+def padded(count: int) -> int:
+    """Returns the next power of two: with how many parameters a statement for `count` values is compiled.
+
+    So there are few statements, and not one for each number of values.
+    """
+    return 1 << max(0, count - 1).bit_length()
+
+
+def spread(name: str, values: Sequence[Any], nothing: Any) -> dict[str, Any]:
+    """Returns values as the parameters `name_0`, `name_1` and so on, a padded number of them.
+
+    The unused ones are `nothing`, a value that no row has.
+    """
+    filled = [*values, *[nothing] * (padded(len(values)) - len(values))]
+    return {f"{name}_{number}": value for number, value in enumerate(filled)}

@@ -1,0 +1,72 @@
+"""Which issues a list shows, in which order, and where one of its pages begins."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import msgspec
+from sqlalchemy import Connection
+
+from issue_tracker.actor import Actor, CompanyAccess
+from issue_tracker.companies.queries import get_company, get_company_by_name
+from issue_tracker.status import Status
+
+
+class Filters(msgspec.Struct, frozen=True, kw_only=True):
+    """The filters of a list; all of them must hold. Those by status and by company hold for the same assignment.
+
+    `search` is a trimmed literal part of an issue's name or description in any case; empty means no search.
+    `statuses` and `company_ids` are None for no filter, and match nothing when they are empty; neither may contain
+    a value twice. `updated_since` is an aware datetime: issues that were changed at that time or later.
+    """
+
+    search: str = ""
+    statuses: tuple[Status, ...] | None = None
+    company_ids: tuple[int, ...] | None = None
+    updated_since: datetime | None = None
+
+    @property
+    def on_assignments(self) -> bool:
+        """Whether the filters choose among the assignments of an issue: the others are not shown."""
+        return self.statuses is not None or self.company_ids is not None
+
+
+class Order(msgspec.Struct, frozen=True):
+    """An order by `name` (casefolded), `updated_at` or `created_at`. Issues with equal values are in the order of
+    their ids, in the same direction.
+    """
+
+    by: str = "name"
+    descending: bool = False
+
+
+class Position(msgspec.Struct, frozen=True):
+    """The place of an issue in an order: its sort value (a casefolded name, or a time in UTC) and its id."""
+
+    value: str | datetime
+    issue_id: int
+
+
+def company_filter(tx: Connection, actor: Actor, company_ids: Sequence[int], name: str) -> tuple[int, ...] | None:
+    """Returns the ids of the companies that match the parameters `companyId` (any of) and `companyName` together.
+
+    Returns None when neither is given. Raises NotFound for a company that does not exist.
+    """
+    if not company_ids and not name:
+        return None
+    chosen = {get_company(tx, actor, company_id).company_id for company_id in company_ids}
+    if name:
+        named = get_company_by_name(tx, actor, name).company_id
+        chosen = {named} if not company_ids or named in chosen else set()
+    return tuple(sorted(chosen))
+
+
+def visible_companies(access: CompanyAccess, company_ids: tuple[int, ...] | None) -> tuple[int, ...] | None:
+    """Returns a company filter (see Filters) without the companies that `access` hides.
+
+    Limited access without a filter becomes a filter by all visible companies.
+    """
+    if access.company_ids is None:
+        return company_ids
+    if company_ids is None:
+        return tuple(sorted(access.company_ids))
+    return tuple(company_id for company_id in company_ids if company_id in access.company_ids)

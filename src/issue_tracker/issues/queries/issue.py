@@ -1,0 +1,169 @@
+"""Reads of one issue: its own columns, its assignments, and one of them."""
+
+from functools import cache
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Select, bindparam, select
+
+from issue_tracker.actor import Actor, require_helpdesk
+from issue_tracker.companies.queries import Company
+from issue_tracker.database.prepared import Prepared, instant, iso, numbers
+from issue_tracker.database.tables import assignments, companies, issues
+from issue_tracker.database.types import Id
+from issue_tracker.errors import NotFound
+from issue_tracker.issues.models import Issue, IssueHead, NamedAssignment, named_assignment
+from issue_tracker.issues.queries.conditions import has_assignment, of_companies
+from issue_tracker.issues.queries.issue_list import IssueList
+from issue_tracker.names import key, printable, storable
+from issue_tracker.status import STATUSES, Status
+
+LARGEST_ID = 2**63 - 1
+
+
+def get_issue(tx: Connection, actor: Actor, name: str) -> Issue:
+    """Returns the issue with this name, in any case, with all assignments. Raises NotFound, which quotes the name."""
+    return load_issue(tx, actor, get_issue_head(tx, actor, name).issue_id)
+
+
+def load_issue(tx: Connection, actor: Actor, issue_id: int) -> Issue:
+    """Returns the issue with all its assignments. Raises NotFound."""
+    found = IssueList(tx, actor).load_by_id([issue_id]) if 0 < issue_id <= LARGEST_ID else []
+    if not found:
+        raise _unknown()
+    return found[0]
+
+
+def get_issue_head(tx: Connection, actor: Actor, name: str, *, lock: bool = False) -> IssueHead:
+    """Returns the columns of the issue with this name, in any case. Raises NotFound, which quotes the name.
+
+    With `lock`, other changes to the issue wait until the transaction ends.
+    """
+    head = find_issue_head(tx, actor, name, lock=lock)
+    if head is None:
+        raise NotFound(f"There is no issue called “{printable(name)}”.")
+    return head
+
+
+def find_issue_head(tx: Connection, actor: Actor, name: str, *, lock: bool = False) -> IssueHead | None:
+    """Like get_issue_head, but returns None when there is no such issue."""
+    return _find_head(tx, actor, "name_key", key(name), lock=lock) if storable(name) else None
+
+
+def get_issue_head_by_id(tx: Connection, actor: Actor, issue_id: int, *, lock: bool = False) -> IssueHead:
+    """Like get_issue_head, by id: for pages, because their links must survive a new name."""
+    head = _find_head(tx, actor, "issue_id", issue_id, lock=lock) if 0 < issue_id <= LARGEST_ID else None
+    if head is None:
+        raise _unknown()
+    return head
+
+
+def get_assignment(tx: Connection, actor: Actor, issue: IssueHead, company_id: int) -> NamedAssignment:
+    """Returns a company's assignment in an issue. Raises NotFound."""
+    found = find_assignment(tx, actor, issue, company_id)
+    if found is None:
+        raise NotFound(f"This company is not assigned to “{issue.name}”.")
+    return found
+
+
+def find_assignment(tx: Connection, actor: Actor, issue: IssueHead, company_id: int) -> NamedAssignment | None:
+    """Like get_assignment, but returns None when the company is not assigned to the issue."""
+    require_helpdesk(actor)
+    if not actor.company_access.allows(company_id):
+        return None
+    row = _assignment.first(tx, issue_id=issue.issue_id, company_id=company_id)
+    if row is None:
+        return None
+    assignment_id, company_name, status, updated_at = row
+    return named_assignment(
+        assignment_id=assignment_id,
+        issue_id=issue.issue_id,
+        issue_name=issue.name,
+        company_id=company_id,
+        company_name=company_name,
+        status=STATUSES[status],
+        at=iso(updated_at),
+    )
+
+
+def find_status(tx: Connection, actor: Actor, issue_id: int, company_id: int) -> Status | None:
+    """Returns the status of a company in an issue, or None when it is not assigned."""
+    if not actor.company_access.allows(company_id):
+        return None
+    value = _status.scalar(tx, issue_id=issue_id, company_id=company_id)
+    return None if value is None else STATUSES[value]
+
+
+class Member(msgspec.Struct, frozen=True):
+    """A company that is assigned to an issue, and its status there."""
+
+    company: Company
+    status: Status
+
+
+def list_members(tx: Connection, actor: Actor, issue_id: int) -> list[Member]:
+    """Returns the companies that are assigned to an issue, by name."""
+    require_helpdesk(actor)
+    query = (
+        select(companies.c.company_id, companies.c.name, companies.c.archived, assignments.c.status)
+        .join(assignments, assignments.c.company_id == companies.c.company_id)
+        .where(assignments.c.issue_id == issue_id)
+        .order_by(companies.c.name_key, companies.c.company_id)
+    )
+    return [
+        Member(
+            company=Company(company_id=row.company_id, name=row.name, archived=bool(row.archived)),
+            status=Status(row.status),
+        )
+        for row in tx.execute(query)
+        if actor.company_access.allows(row.company_id)
+    ]
+
+
+def _find_head(tx: Connection, actor: Actor, column: str, value: str | int, *, lock: bool) -> IssueHead | None:
+    require_helpdesk(actor)
+    visible = actor.company_access.company_ids
+    values = {} if visible is None else {"companies": numbers(tx, sorted(visible))}
+    row = _head(column, lock=lock, limited=visible is not None).first(tx, value=value, **values)
+    if row is None:
+        return None
+    issue_id, name, description, revision, updated_at = row
+    return IssueHead(
+        issue_id=issue_id, name=name, description=description, revision=revision, updated_at=instant(updated_at)
+    )
+
+
+@cache
+def _head(column: str, *, lock: bool, limited: bool) -> Prepared:
+    def build(dialect: str) -> Select[Any]:
+        by = issues.c[column]
+        columns = issues.c.issue_id, issues.c.name, issues.c.description, issues.c.revision, issues.c.updated_at
+        query = select(*columns).where(by == bindparam("value", type_=by.type))
+        if limited:
+            query = query.where(has_assignment((of_companies,))(dialect))
+        return query.with_for_update() if lock else query
+
+    return Prepared(build)
+
+
+_same_assignment = (
+    assignments.c.issue_id == bindparam("issue_id", type_=Id),
+    assignments.c.company_id == bindparam("company_id", type_=Id),
+)
+_status = Prepared(lambda _: select(assignments.c.status).where(*_same_assignment))
+_assignment = Prepared(
+    lambda _: (
+        select(
+            assignments.c.assignment_id,
+            companies.c.name.label("company_name"),
+            assignments.c.status,
+            assignments.c.updated_at,
+        )
+        .join(companies, companies.c.company_id == assignments.c.company_id)
+        .where(*_same_assignment)
+    )
+)
+
+
+def _unknown() -> NotFound:
+    return NotFound("There is no such issue.")

@@ -1,0 +1,235 @@
+"""The list of issues as one object: which issues, in which order, how many, and their content."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection
+
+from issue_tracker.actor import Actor, require_helpdesk
+from issue_tracker.database.prepared import instant, iso, numbers
+from issue_tracker.issues.models import Assignment, Issue
+from issue_tracker.issues.queries import list_statements as statements
+from issue_tracker.issues.queries import search
+from issue_tracker.issues.queries.conditions import (
+    Condition,
+    Conditions,
+    has_assignment,
+    has_status,
+    in_statuses,
+    of_companies,
+    padded,
+    spread,
+    updated_since,
+)
+from issue_tracker.issues.queries.filters import Filters, Order, Position, visible_companies
+from issue_tracker.names import key
+from issue_tracker.status import LABELS, STATUSES, Status, mask
+
+NO_LIMIT = 2**62
+"""Both databases take a number as a limit; no list is this long."""
+
+MERGED = 8
+"""With up to this many companies in the filter, the index of each is read. More are a condition like any other."""
+
+BATCH = 500
+"""How many issues are read in one statement with their assignments."""
+
+_unpack = msgspec.json.Decoder(dict[int, str]).decode
+
+
+class Row(msgspec.Struct, frozen=True):
+    """An issue in a list without its content: enough to continue the list after it, and to find it in a cache."""
+
+    issue_id: int
+    revision: int
+    sort_value: str | datetime
+
+    @property
+    def position(self) -> Position:
+        return Position(self.sort_value, self.issue_id)
+
+
+class IssueList:
+    """The issues that an actor may see and that match the filters, in an order, in one transaction.
+
+    Limited company access is the same as a filter by the visible companies: an issue without assignments to them is
+    not listed, and of a listed one only these assignments are shown and counted. So access narrows the company
+    filter, and no statement is different because of it.
+    """
+
+    def __init__(
+        self,
+        tx: Connection,
+        actor: Actor,
+        filters: Filters = Filters(),
+        order: Order = Order(),
+        *,
+        after: Position | None = None,
+    ) -> None:
+        """`after` is where the list begins: behind an issue that may have changed or be gone by now (keyset paging).
+
+        It holds for `rows`, not for the counts. Raises Forbidden without helpdesk access.
+        """
+        require_helpdesk(actor)
+        self.access = actor.company_access
+        self.filters = filters
+        self._tx = tx
+        self._order = order
+        self._after = after
+        self._statuses = filters.statuses
+        self._companies = visible_companies(actor.company_access, filters.company_ids)
+
+        of_issue: list[Condition] = []
+        of_company: list[Condition] = []
+        of_status: list[Condition] = []
+        values: dict[str, Any] = {}
+        if filters.search and (term := key(filters.search)):
+            of_issue.append(search.condition(term))
+            values |= search.parameters(tx.dialect.name, term)
+        if filters.updated_since is not None:
+            of_issue.append(updated_since)
+            values["since"] = filters.updated_since
+        if self._companies is not None:
+            of_company.append(of_companies)
+            values["companies"] = numbers(tx, self._companies)
+        if self._statuses is not None:
+            alternatives = spread("status", [status.value for status in self._statuses], "")
+            values |= alternatives
+            values["mask"] = mask(self._statuses)
+            # All statuses together exclude no assignment, only issues without any.
+            if len(self._statuses) < len(Status):
+                of_status.append(in_statuses(len(alternatives)))
+        self._of_issue: Conditions = tuple(of_issue)
+        self._of_company: Conditions = tuple(of_company)
+        self._of_status: Conditions = tuple(of_status)
+        self._of_assignment = self._of_company + self._of_status
+        self._values = values
+
+    @property
+    def _conditions(self) -> Conditions:
+        """All conditions, as conditions on an issue."""
+        if self._companies is not None:
+            return (*self._of_issue, has_assignment(self._of_assignment))
+        return self._of_issue if self._statuses is None else (*self._of_issue, has_status)
+
+    @property
+    def _nothing(self) -> bool:
+        """Whether nothing can match, because no status or no company is left."""
+        return self._statuses == () or self._companies == ()
+
+    def rows(self, limit: int | None = None) -> list[Row]:
+        """Returns the issues in order, at most `limit` of them, without their content."""
+        if self._nothing:
+            return []
+        values = self._values | {"limit": NO_LIMIT if limit is None else limit}
+        paged = self._after is not None
+        if self._after is not None:
+            values |= {"after": self._after.value, "after_id": self._after.issue_id}
+        by_name = self._order.by == "name"
+        mergeable = by_name and not self._of_issue
+        if mergeable and self._companies is not None and len(self._companies) <= MERGED:
+            alternatives = spread("company", self._companies, 0)
+            values |= alternatives
+            statement = statements.rows_by_company(len(alternatives), self._of_status, self._order, paged)
+        elif mergeable and self._companies is None and self._statuses is not None:
+            statement = statements.rows_by_status(padded(len(self._statuses)), self._order, paged)
+        else:
+            statement = statements.rows(self._conditions, self._order, paged)
+        return [
+            Row(issue_id=issue_id, revision=revision, sort_value=value if by_name else instant(value))
+            for issue_id, revision, value in statement.all(self._tx, **values)
+        ]
+
+    def count(self) -> int:
+        """Returns how many issues match, on all pages together."""
+        if self._nothing:
+            return 0
+        if self._of_issue:
+            statement = statements.count(self._conditions)
+        elif self._companies is not None:
+            statement = statements.count_assigned(self._of_assignment, one_company=len(self._companies) == 1)
+        elif self._statuses is not None:
+            statement = statements.count_by_status
+        else:
+            statement = statements.count_all
+        return int(statement.scalar(self._tx, **self._values))
+
+    def status_counts(self) -> dict[Status, int]:
+        """Returns how many assignments have each status, under all filters except the one by status.
+
+        Statuses without assignments may be absent.
+        """
+        if self._companies == ():
+            return {}
+        if self._of_issue or self._of_company:
+            statement = statements.status_counts(self._of_issue, self._of_company)
+        else:
+            statement = statements.status_counts_of_all
+        return {STATUSES[status]: int(count) for status, count in statement.all(self._tx, **self._values)}
+
+    def load(self, rows: Sequence[Row]) -> list[Issue]:
+        """Returns the issues of rows of this list, in their order, each with its assignments that match the filters.
+
+        Issues that are no longer in the list are left out.
+        """
+        return self.load_by_id([row.issue_id for row in rows])
+
+    def load_by_id(self, issue_ids: Sequence[int]) -> list[Issue]:
+        """Like `load`, by id. Issues that do not match search or time are loaded all the same."""
+        found: dict[int, Issue] = {}
+        affected_only = self._companies is not None or self._statuses is not None
+        for start in range(0, len(issue_ids), BATCH):
+            batch = list(issue_ids[start : start + BATCH])
+            members = self._members(batch)
+            for issue_id, name, description, created_at, updated_at in statements.heads.all(
+                self._tx, issues=numbers(self._tx, batch)
+            ):
+                if affected_only and issue_id not in members:
+                    continue
+                created, updated = iso(created_at), iso(updated_at)
+                found[issue_id] = Issue(
+                    issue_id=issue_id,
+                    name=name,
+                    description=description,
+                    created_at=created,
+                    created_at_iso=created,
+                    updated_at=updated,
+                    updated_at_iso=updated,
+                    assignments=members.get(issue_id, []),
+                )
+        return [found[issue_id] for issue_id in issue_ids if issue_id in found]
+
+    def _members(self, issue_ids: Sequence[int]) -> dict[int, list[Assignment]]:
+        if self._nothing:
+            return {}
+        found: dict[int, list[Assignment]] = {}
+        values = self._values | {"issues": numbers(self._tx, issue_ids)}
+        for issue_id, assignment_id, company_id, company_name, value, updated_at in statements.members(
+            self._of_assignment
+        ).all(self._tx, **values):
+            at, status = iso(updated_at), STATUSES[value]
+            member = Assignment(
+                assignment_id=assignment_id,
+                issue_id=issue_id,
+                company_id=company_id,
+                company_name=company_name,
+                status=status,
+                status_label=LABELS[status],
+                updated_at=at,
+                updated_at_iso=at,
+            )
+            if issue_id in found:
+                found[issue_id].append(member)
+            else:
+                found[issue_id] = [member]
+        return found
+
+    def statuses_by_company(self, rows: Sequence[Row]) -> dict[int, dict[int, str]]:
+        """Returns the stored status of each assignment that `load` would return, by issue id and company id."""
+        if self._nothing:
+            return {}
+        values = self._values | {"issues": numbers(self._tx, [row.issue_id for row in rows])}
+        packed = statements.packed_members(self._of_assignment).all(self._tx, **values)
+        return {issue_id: _unpack(statuses) for issue_id, statuses in packed}

@@ -1,0 +1,212 @@
+"""The statements of a list of issues, each compiled once for its conditions and its order (docs/decisions/0010, 0012).
+
+A page costs the same at a thousand and at a million assignments: filters by company or status in the order of names
+read the beginning of one index range for each company or status, and merge these; totals come from the counters
+(docs/decisions/0011) or from one index range.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Select,
+    Text,
+    bindparam,
+    cast,
+    func,
+    literal_column,
+    select,
+    tuple_,
+    union,
+)
+
+from issue_tracker.database.prepared import Prepared, among
+from issue_tracker.database.tables import assignment_counters, assignments, companies, issue_counters, issues
+from issue_tracker.issues.queries import search
+from issue_tracker.issues.queries.conditions import Conditions, of_issues, written
+from issue_tracker.issues.queries.filters import Order
+
+
+@lru_cache(maxsize=512)
+def rows(conditions: Conditions, order: Order, paged: bool) -> Prepared:
+    """Id, revision and sort value of the issues that meet the conditions, at most `limit`, in order.
+
+    When `paged`, the issues after the position with the sort value `after` and the id `after_id`.
+    """
+
+    def build(dialect: str) -> Select[Any]:
+        name = "name_key" if order.by == "name" else order.by
+        by: ColumnElement[Any] = issues.c[name]
+        query = select(issues.c.issue_id, issues.c.revision, by).where(*written(conditions, dialect))
+        if search.indexed in conditions and dialect == "sqlite":
+            # The plus sign keeps SQLite from walking the index of the order instead of the few matches.
+            query, by = search.from_index(query), literal_column(f"+issues.{name}", by.type)
+        return _page(query, by, issues.c.issue_id, order, paged)
+
+    return Prepared(build)
+
+
+@lru_cache(maxsize=512)
+def rows_by_company(companies: int, of_status: Conditions, order: Order, paged: bool) -> Prepared:
+    """The same rows by name for the companies in the parameters `company_0` and so on, of which there are so many.
+
+    Each company has an index range in which its assignments are in the order of the issues' names.
+    """
+    ranges = [
+        select(assignments.c.issue_key, assignments.c.issue_id).where(
+            assignments.c.company_id == bindparam(f"company_{number}"), *written(of_status, "")
+        )
+        for number in range(companies)
+    ]
+    return _merged(ranges, order, paged)
+
+
+@lru_cache(maxsize=512)
+def rows_by_status(statuses: int, order: Order, paged: bool) -> Prepared:
+    """The same rows by name for the statuses in the parameters `status_0` and so on, each of which has such a range."""
+    ranges = [
+        select(assignments.c.issue_key, assignments.c.issue_id)
+        .distinct()
+        .where(assignments.c.status == bindparam(f"status_{number}"))
+        for number in range(statuses)
+    ]
+    return _merged(ranges, order, paged)
+
+
+def _merged(ranges: Sequence[Select[Any]], order: Order, paged: bool) -> Prepared:
+    """The rows of all ranges together. Of each, only the first `limit` entries are read."""
+    beginnings = [
+        _page(query, assignments.c.issue_key, assignments.c.issue_id, order, paged).subquery() for query in ranges
+    ]
+    found = union(*(select(one.c.issue_key, one.c.issue_id) for one in beginnings)).subquery()
+    query = select(issues.c.issue_id, issues.c.revision, found.c.issue_key)
+    query = query.join(found, found.c.issue_id == issues.c.issue_id)
+    query = _ordered(query, found.c.issue_key, found.c.issue_id, order).limit(bindparam("limit"))
+    return Prepared(lambda _: query)
+
+
+def _page(
+    query: Select[Any], by: ColumnElement[Any], issue_id: ColumnElement[Any], order: Order, paged: bool
+) -> Select[Any]:
+    if paged:
+        this = tuple_(by, issue_id)
+        position = tuple_(bindparam("after", type_=by.type), bindparam("after_id", type_=BigInteger))
+        query = query.where(this < position if order.descending else this > position)
+    return _ordered(query, by, issue_id, order).limit(bindparam("limit"))
+
+
+def _ordered(query: Select[Any], by: ColumnElement[Any], issue_id: ColumnElement[Any], order: Order) -> Select[Any]:
+    return query.order_by(by.desc(), issue_id.desc()) if order.descending else query.order_by(by, issue_id)
+
+
+@lru_cache(maxsize=512)
+def count(conditions: Conditions) -> Prepared:
+    """How many issues meet the conditions."""
+
+    def build(dialect: str) -> Select[Any]:
+        if dialect == "sqlite" and conditions == (search.indexed,):
+            return search.count_in_index()
+        query = select(func.count()).select_from(issues).where(*written(conditions, dialect))
+        if dialect == "sqlite" and search.indexed in conditions:
+            query = search.from_index(select(func.count()).where(*written(conditions, dialect)))
+        return query
+
+    return Prepared(build)
+
+
+@lru_cache(maxsize=512)
+def count_assigned(conditions: Conditions, *, one_company: bool) -> Prepared:
+    """How many issues have an assignment that meets the conditions. One company has at most one in each issue."""
+    counted = func.count() if one_company else func.count(assignments.c.issue_id.distinct())
+    return Prepared(lambda dialect: select(counted).select_from(assignments).where(*written(conditions, dialect)))
+
+
+def _counted(statuses: bool) -> Prepared:
+    query = select(func.coalesce(func.sum(issue_counters.c.issues), 0))
+    has = issue_counters.c.statuses.bitwise_and(bindparam("mask")) != 0
+    return Prepared(lambda _: query.where(has) if statuses else query)
+
+
+count_all = _counted(False)
+"""How many issues there are."""
+
+count_by_status = _counted(True)
+"""How many issues have an assignment in one of the statuses of the bits `mask`."""
+
+
+@lru_cache(maxsize=512)
+def status_counts(of_issue: Conditions, of_assignment: Conditions) -> Prepared:
+    """How many assignments that meet the conditions, in issues that meet theirs, have each status that occurs."""
+
+    def build(dialect: str) -> Select[Any]:
+        query = select(assignments.c.status, func.count()).group_by(assignments.c.status)
+        query = query.where(*written(of_assignment, dialect))
+        if not of_issue:
+            return query
+        found = select(issues.c.issue_id).where(*written(of_issue, dialect))
+        if dialect == "sqlite" and search.indexed in of_issue:
+            found = search.from_index(found)
+        return query.where(assignments.c.issue_id.in_(found))
+
+    return Prepared(build)
+
+
+status_counts_of_all = Prepared(
+    lambda _: select(assignment_counters.c.status, func.sum(assignment_counters.c.assignments)).group_by(
+        assignment_counters.c.status
+    )
+)
+"""How many assignments have each status, or had it once: a count may be 0."""
+
+
+heads = Prepared(
+    lambda dialect: select(
+        issues.c.issue_id, issues.c.name, issues.c.description, issues.c.created_at, issues.c.updated_at
+    ).where(among(issues.c.issue_id, "issues", dialect))
+)
+"""The columns of the issues in the list `issues`, in no order."""
+
+
+@lru_cache(maxsize=64)
+def members(conditions: Conditions) -> Prepared:
+    """The assignments that meet the conditions in the issues of the list `issues`, by issue and company name."""
+
+    def build(dialect: str) -> Select[Any]:
+        return (
+            select(
+                assignments.c.issue_id,
+                assignments.c.assignment_id,
+                assignments.c.company_id,
+                companies.c.name.label("company_name"),
+                assignments.c.status,
+                assignments.c.updated_at,
+            )
+            .join(companies, companies.c.company_id == assignments.c.company_id)
+            .where(of_issues(dialect), *written(conditions, dialect))
+            .order_by(assignments.c.issue_id, companies.c.name_key, assignments.c.assignment_id)
+        )
+
+    return Prepared(build)
+
+
+@lru_cache(maxsize=64)
+def packed_members(conditions: Conditions) -> Prepared:
+    """The same assignments as one JSON object for each issue: from company id to status.
+
+    A row for each assignment would take four times as long to read.
+    """
+
+    def build(dialect: str) -> Select[Any]:
+        packed: ColumnElement[Any] = func.json_group_object(assignments.c.company_id, assignments.c.status)
+        if dialect == "postgresql":
+            packed = cast(func.json_object_agg(assignments.c.company_id, assignments.c.status), Text)
+        return (
+            select(assignments.c.issue_id, packed.label("statuses"))
+            .where(of_issues(dialect), *written(conditions, dialect))
+            .group_by(assignments.c.issue_id)
+        )
+
+    return Prepared(build)

@@ -1,0 +1,76 @@
+"""Search: a case-insensitive literal substring of name or description, for all of Unicode (contract, section 4).
+
+Both texts are stored casefolded next to the originals. A trigram index (FTS5 on SQLite, pg_trgm on PostgreSQL) finds
+terms of three characters and more; shorter ones are found by a scan. The result is the same. On SQLite the index is
+searched for trigrams that cover the term side by side, and the issues that contain all of them are compared with the
+term: this reads half as many index entries as a search for the phrase. Counting alone searches for the phrase, which
+matches exactly the substring, so that nothing has to be compared. PostgreSQL compares what its index finds itself.
+"""
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, bindparam, column, func, literal_column, or_, select, table
+
+from issue_tracker.database.tables import issues
+from issue_tracker.issues.queries.conditions import Condition
+from issue_tracker.names import key
+
+TRIGRAM = 3
+
+_index = table("issue_search", column("rowid"))
+
+
+def search_key(description: str | None) -> str:
+    """Returns the form of a description in which it is stored for search."""
+    return key(description or "")
+
+
+def condition(term: str) -> Condition:
+    """Returns the condition that an issue's name or description contains a casefolded term."""
+    return indexed if len(term) >= TRIGRAM else scanned
+
+
+def parameters(dialect: str, term: str) -> dict[str, str]:
+    """Returns the values for the condition and for `count_in_index`. `term` is casefolded and not empty."""
+    if dialect == "postgresql":
+        # LIKE with everything escaped: the index of pg_trgm serves it.
+        escaped = term.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+        return {"pattern": f"%{escaped}%"}
+    if len(term) < TRIGRAM:
+        return {"part": term}
+    last = len(term) - TRIGRAM
+    starts = sorted({*range(0, last, TRIGRAM), last})
+    trigrams = " AND ".join(_quoted(term[start : start + TRIGRAM]) for start in starts)
+    return {"part": term, "phrase": _quoted(term), "trigrams": trigrams}
+
+
+def scanned(dialect: str) -> ColumnElement[bool]:
+    """The issue contains the term. On SQLite every issue is compared."""
+    if dialect == "postgresql":
+        pattern = bindparam("pattern", type_=issues.c.name.type)
+        return or_(issues.c.name_key.like(pattern), issues.c.description_key.like(pattern))
+    part: ColumnElement[str] = bindparam("part")
+    return or_(func.instr(issues.c.name_key, part) > 0, func.instr(issues.c.description_key, part) > 0)
+
+
+def indexed(dialect: str) -> ColumnElement[bool]:
+    """The issue contains the term. On SQLite the statement must select from the index too: see `from_index`."""
+    return scanned(dialect) if dialect == "postgresql" else and_(_match("trigrams"), scanned(dialect))
+
+
+def from_index(query: Select[Any]) -> Select[Any]:
+    """Joins SQLite's trigram index to a query on issues."""
+    return query.select_from(_index.join(issues, issues.c.issue_id == _index.c.rowid))
+
+
+def count_in_index() -> Select[Any]:
+    """The number of issues that contain an indexed term, from SQLite's index alone."""
+    return select(func.count()).select_from(_index).where(_match("phrase"))
+
+
+def _match(parameter: str) -> ColumnElement[bool]:
+    return literal_column("issue_search").op("MATCH", is_comparison=True)(bindparam(parameter))
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"'
