@@ -41,31 +41,32 @@ class FragmentCache:
         access = issue_list.access.key
         keys = [(row.issue_id, row.revision, access) for row in rows]
         found = self._find(keys)
-        missing = {key[0]: key for key in keys if key not in found}
-        for issue in issue_list.load([row for row in rows if row.issue_id in missing]) if missing else ():
-            key = missing[issue.issue_id]
-            found[key] = msgspec.json.encode(issue)
+        missing = [row for row, fragment in zip(rows, found, strict=True) if fragment is None]
+        if missing:
+            new = {issue.issue_id: msgspec.json.encode(issue) for issue in issue_list.load(missing)}
+            found = [
+                new.get(row.issue_id) if fragment is None else fragment
+                for row, fragment in zip(rows, found, strict=True)
+            ]
             if store:
-                self._store(key, found[key])
-        return [found[key] for key in keys if key in found]
+                self._store({key: new[key[0]] for key in keys if key[0] in new})
+        return [fragment for fragment in found if fragment is not None]
 
-    def _find(self, keys: Sequence[_Key]) -> dict[_Key, bytes]:
-        """The fragments that are stored; they become the most recently used ones."""
-        found = {}
+    def _find(self, keys: Sequence[_Key]) -> list[bytes | None]:
+        """The stored fragment for each key, or None. Those that are found become the most recently used ones."""
         with self._guard:
-            for key in keys:
-                fragment = self._fragments.get(key)
+            found = [self._fragments.get(key) for key in keys]
+            for key, fragment in zip(keys, found, strict=True):
                 if fragment is not None:
                     self._fragments.move_to_end(key)
-                    found[key] = fragment
         return found
 
-    def _store(self, key: _Key, fragment: bytes) -> None:
+    def _store(self, new: dict[_Key, bytes]) -> None:
         with self._guard:
-            if key in self._fragments:
-                return
-            self._fragments[key] = fragment
-            self._size += len(fragment)
+            for key, fragment in new.items():
+                if key not in self._fragments:
+                    self._fragments[key] = fragment
+                    self._size += len(fragment)
             while self._size > self._limit:
                 _, oldest = self._fragments.popitem(last=False)
                 self._size -= len(oldest)
