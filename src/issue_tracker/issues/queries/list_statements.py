@@ -5,7 +5,7 @@ read the beginning of one index range for each company or status, and merge thes
 (docs/decisions/0011) or from one index range.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -55,37 +55,40 @@ def rows_by_company(companies: int, of_status: Conditions, order: Order, paged: 
 
     Each company has an index range in which its assignments are in the order of the issues' names.
     """
-    ranges = [
-        select(assignments.c.issue_key, assignments.c.issue_id).where(
-            assignments.c.company_id == bindparam(f"company_{number}"), *written(of_status, "")
-        )
-        for number in range(companies)
-    ]
+
+    def ranges(dialect: str) -> list[Select[Any]]:
+        query, in_status = select(assignments.c.issue_key, assignments.c.issue_id), written(of_status, dialect)
+        return [
+            query.where(assignments.c.company_id == bindparam(f"company_{number}"), *in_status)
+            for number in range(companies)
+        ]
+
     return _merged(ranges, order, paged)
 
 
 @lru_cache(maxsize=512)
 def rows_by_status(statuses: int, order: Order, paged: bool) -> Prepared:
     """The same rows by name for the statuses in the parameters `status_0` and so on, each of which has such a range."""
-    ranges = [
-        select(assignments.c.issue_key, assignments.c.issue_id)
-        .distinct()
-        .where(assignments.c.status == bindparam(f"status_{number}"))
-        for number in range(statuses)
-    ]
+
+    def ranges(_dialect: str) -> list[Select[Any]]:
+        query = select(assignments.c.issue_key, assignments.c.issue_id).distinct()
+        return [query.where(assignments.c.status == bindparam(f"status_{number}")) for number in range(statuses)]
+
     return _merged(ranges, order, paged)
 
 
-def _merged(ranges: Sequence[Select[Any]], order: Order, paged: bool) -> Prepared:
+def _merged(ranges: Callable[[str], list[Select[Any]]], order: Order, paged: bool) -> Prepared:
     """The rows of all ranges together. Of each, only the first `limit` entries are read."""
-    beginnings = [
-        _page(query, assignments.c.issue_key, assignments.c.issue_id, order, paged).subquery() for query in ranges
-    ]
-    found = union(*(select(one.c.issue_key, one.c.issue_id) for one in beginnings)).subquery()
-    query = select(issues.c.issue_id, issues.c.revision, found.c.issue_key)
-    query = query.join(found, found.c.issue_id == issues.c.issue_id)
-    query = _ordered(query, found.c.issue_key, found.c.issue_id, order).limit(bindparam("limit"))
-    return Prepared(lambda _: query)
+
+    def build(dialect: str) -> Select[Any]:
+        columns = assignments.c.issue_key, assignments.c.issue_id
+        beginnings = [_page(query, *columns, order, paged).subquery() for query in ranges(dialect)]
+        found = union(*(select(one.c.issue_key, one.c.issue_id) for one in beginnings)).subquery()
+        query = select(issues.c.issue_id, issues.c.revision, found.c.issue_key)
+        query = query.join(found, found.c.issue_id == issues.c.issue_id)
+        return _ordered(query, found.c.issue_key, found.c.issue_id, order).limit(bindparam("limit"))
+
+    return Prepared(build)
 
 
 def _page(
