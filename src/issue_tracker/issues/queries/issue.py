@@ -88,6 +88,7 @@ def find_assignment(tx: Connection, actor: Actor, issue: IssueHead, company_id: 
 
 def find_status(tx: Connection, actor: Actor, issue_id: int, company_id: int) -> Status | None:
     """Returns the status of a company in an issue, or None when it is not assigned."""
+    require_helpdesk(actor)
     if not actor.company_access.allows(company_id):
         return None
     value = _status.scalar(tx, issue_id=issue_id, company_id=company_id)

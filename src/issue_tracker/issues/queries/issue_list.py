@@ -31,10 +31,10 @@ NO_LIMIT = 2**62
 """Both databases take a number as a limit; no list is this long."""
 
 MERGED = 8
-"""With up to this many companies in the filter, the index of each is read. More are a condition like any other."""
+"""Up to this many companies in a filter are read from their index ranges. More are a condition like any other."""
 
 BATCH = 500
-"""How many issues are read in one statement with their assignments."""
+"""The number of issues that one statement reads with their assignments."""
 
 _unpack = msgspec.json.Decoder(dict[int, str]).decode
 
@@ -68,9 +68,8 @@ class IssueList:
         *,
         after: Position | None = None,
     ) -> None:
-        """`after` is where the list begins: behind an issue that may have changed or be gone by now (keyset paging).
-
-        It holds for `rows`, not for the counts. Raises Forbidden without helpdesk access.
+        """`rows` begins after the position `after`; the counts cover the whole list. The issue that had this position
+        may have changed or been deleted since (keyset paging). Raises Forbidden without helpdesk access.
         """
         require_helpdesk(actor)
         self.access = actor.company_access
