@@ -48,7 +48,7 @@ def tx(world: World) -> Iterator[Connection]:
 @pytest.fixture
 def ids(tx: Connection) -> dict[str, int]:
     """The ids of two companies."""
-    found = find_companies(tx, ["Contoso", "Fabrikam"])
+    found = find_companies(tx, ADA, ["Contoso", "Fabrikam"])
     return {name: found[key(name)].company_id for name in ("Contoso", "Fabrikam")}
 
 
@@ -119,7 +119,7 @@ def test_an_undo_reaches_visible_assignments_only(tx: Connection, tess: Actor, i
     """The actor's access may have become narrower since the request."""
     everywhere = msgspec.structs.replace(tess, user_id=7, company_access=ADA.company_access)
     limited = msgspec.structs.replace(everywhere, company_access=tess.company_access)
-    companies = find_companies(tx, ids)
+    companies = find_companies(tx, ADA, ids)
     shared: IssueHead = get_issue_head(tx, ADA, "Shared", lock=True)
     for company in companies.values():
         set_status(tx, everywhere, shared, company, Status.MONITORING)

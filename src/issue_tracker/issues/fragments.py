@@ -70,3 +70,9 @@ class FragmentCache:
             while self._size > self._limit:
                 _, oldest = self._fragments.popitem(last=False)
                 self._size -= len(oldest)
+
+    def clear(self) -> None:
+        """Removes all fragments, for a measurement without them."""
+        with self._guard:
+            self._fragments.clear()
+            self._size = 0
