@@ -73,7 +73,7 @@ def test_sessions_are_told_by_the_names_of_browsers(world: World, browse: Browse
 def test_ones_own_name_password_sessions_and_tokens(world: World, browse: Browse) -> None:
     world.session_token("tess")
     page = browse("tess", "/account")
-    page.get_by_label("What others see in the history").fill("Tess N.")
+    page.get_by_label("Name shown in the history").fill("Tess N.")
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_role("heading", name="Tess N.")).to_be_visible()
 
@@ -81,8 +81,8 @@ def test_ones_own_name_password_sessions_and_tokens(world: World, browse: Browse
     expect(page.get_by_text("The session has ended.")).to_be_visible()
     expect(page.get_by_role("button", name="End session")).to_have_count(0)
 
-    page.get_by_label("Name of a new token").fill("nightly")
-    page.get_by_label("It may").select_option("write")
+    page.get_by_label("Name of the new token").fill("nightly")
+    page.get_by_label("Permissions").select_option("write")
     page.get_by_role("button", name="Create", exact=True).click()
     secret = page.locator(".secret").inner_text()
     client = world.anonymous(headers={"Authorization": f"Bearer {secret}"})

@@ -24,7 +24,7 @@ def test_a_filtered_selection_with_the_skipped_ones_explained(world: World, brow
 
     page.get_by_label("All of Slow mail").check()
     expect(page.locator("#picked")).to_have_text("3 selected")
-    page.get_by_role("region", name="Change what is selected").get_by_label("Note").fill("Restarted")
+    page.get_by_role("region", name="Change the selected assignments").get_by_label("Note").fill("Restarted")
     page.get_by_role("group", name="Set the status").get_by_role("button", name="Resolved").click()
 
     dialog = page.get_by_role("dialog")
@@ -108,7 +108,9 @@ def test_a_refusal_stands_in_the_dialog_and_nothing_is_lost(world: World, browse
 
     dialog.get_by_role("button", name="Resolve 5").click()
 
-    expect(dialog.get_by_role("alert")).to_have_text("No answer from the server. It may or may not have been done.")
+    expect(dialog.get_by_role("alert")).to_have_text(
+        "The server did not respond. The change may or may not have been made."
+    )
     expect(dialog.get_by_label("Note (optional)")).to_have_value("Restarted the relay")
     page.unroute("**/assignments/bulk")
     dialog.get_by_role("button", name="Resolve 5").click()

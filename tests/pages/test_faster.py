@@ -92,7 +92,7 @@ def test_without_script_nobody_is_overwritten_either(world: World, browse: Brows
     page.get_by_role("button", name="Set status").click()
 
     expect(page.get_by_role("alert")).to_contain_text("Omar Reyes changed this")
-    expect(page.get_by_role("alert")).to_contain_text("it is In progress now")
+    expect(page.get_by_role("alert")).to_contain_text("it is now In progress")
     expect(page.get_by_label("Note (optional)")).to_have_value("Restarted")
     assert stored(world)["Contoso"] == "in_progress"
     page.get_by_label("Resolved").check()
@@ -116,7 +116,7 @@ def test_a_company_that_was_taken_off(world: World, browse: Browse, choice: str)
     press(page, "Contoso", "2")
 
     dialog = page.get_by_role("dialog", name="Someone else changed this")
-    expect(dialog).to_contain_text("was taken off by Omar Reyes")
+    expect(dialog).to_contain_text("was removed by Omar Reyes")
     dialog.get_by_role("button", name=choice).click()
     kept = choice.startswith("Keep")
     status = page.get_by_role("row", name="Contoso").locator(".status")
@@ -156,7 +156,7 @@ def test_what_has_not_moved_keeps_its_time_and_a_note_is_not_lost(world: World, 
     expect(note).to_have_value("Called them")
     page.locator("#status-menu [data-status=new]").click()
 
-    expect(page.locator("#toasts")).to_contain_text("Contoso is New already.")
+    expect(page.locator("#toasts")).to_contain_text("Contoso is already New.")
     expect(row.locator("time")).to_have_attribute("datetime", str(since))
     row.locator(".status").click()
     expect(note).to_have_value("Called them")

@@ -101,7 +101,7 @@ def test_a_refusal_leaves_the_list_and_is_asked_again(world: World, browse: Brow
     page.route("**/?search=mail*", lambda route: route.fulfill(status=status, body="<h1>No</h1>"))
 
     page.get_by_label("Search issues").fill("mail")
-    expect(page.locator(".toast.wrong")).to_contain_text(f"The server refused ({status}).")
+    expect(page.locator(".toast.wrong")).to_contain_text(f"The server refused the request ({status}).")
     expect(page.locator(".list tbody")).to_have_count(2)
     expect(page).to_have_url(f"{world.server.url}/")
 
@@ -118,7 +118,7 @@ def test_without_an_answer_it_is_said_and_asked_again(world: World, browse: Brow
     page.route("**/?search=mail*", lambda route: route.abort())
 
     page.get_by_label("Search issues").fill("mail")
-    expect(page.locator(".toast.wrong")).to_contain_text("No answer from the server.")
+    expect(page.locator(".toast.wrong")).to_contain_text("The server did not respond.")
     expect(page.locator(".list tbody")).to_have_count(2)
 
     page.unroute("**/?search=mail*")
@@ -148,7 +148,7 @@ def test_an_issue_that_is_gone_leaves_what_was_shown(world: World, browse: Brows
     expect(page.locator("#connection")).to_have_attribute("data-state", "live")
 
     world.client("ada").call("DELETE", "/api/issues/Slow%20mail", 204)
-    page.get_by_role("button", name="update, show").click()
+    page.get_by_role("button", name="Show 1 update").click()
 
     expect(page.locator(".toast.wrong")).to_contain_text("There is no")
     expect(page.get_by_role("row", name="Contoso")).to_be_visible()

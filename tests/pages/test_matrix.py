@@ -89,7 +89,7 @@ def test_rows_columns_and_rectangles_are_selected(world: World, browse: Browse) 
     expect(page.locator("#picked")).not_to_have_text("1 selected")
     page.get_by_role("group", name="Set the status").get_by_role("button", name="Closed").click()
     dialog = page.get_by_role("dialog")
-    expect(dialog).to_contain_text("not affected so far")
+    expect(dialog).to_contain_text("not affected yet")
     dialog.get_by_role("button", name="Close").click()
 
     expect(page.locator("#toasts")).to_contain_text("set to Closed.")

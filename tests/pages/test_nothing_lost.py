@@ -54,7 +54,7 @@ def test_a_server_that_never_answers_is_said_so(world: World, browse: Browse) ->
     page.keyboard.press("3")
 
     expect(page.locator(".toast.wrong")).to_contain_text(
-        "No answer from the server within 15 seconds. It may or may not have been done."
+        "The server did not respond within 15 seconds. The change may or may not have been made."
     )
     expect(page.get_by_role("row", name="Contoso").locator(".status")).to_have_text("New")
 
@@ -106,7 +106,7 @@ def broken(page: Page) -> None:
     page.route("**/api/auth/session", lambda route: route.fulfill(status=503, json={"detail": "Try again shortly."}))
 
 
-@pytest.mark.parametrize(("fail", "why"), [(away, "No answer"), (broken, "Try again shortly.")])
+@pytest.mark.parametrize(("fail", "why"), [(away, "The server did not respond."), (broken, "Try again shortly.")])
 def test_nothing_is_sent_to_a_server_that_is_away(
     world: World, browse: Browse, fail: Callable[[Page], None], why: str
 ) -> None:

@@ -130,10 +130,10 @@ def test_no_answer_reverts_and_says_so(world: World, browse: Browse) -> None:
     row.locator(".status").focus()
     page.keyboard.press("6")
 
-    expect(page.locator(".toast.wrong")).to_contain_text("No answer from the server.")
+    expect(page.locator(".toast.wrong")).to_contain_text("The server did not respond.")
     expect(row.locator(".status")).to_have_text("Investigating")
     page.unroute("**/assignments/bulk")
-    page.get_by_role("button", name="Again").click()
+    page.get_by_role("button", name="Try again").click()
     expect(row.locator(".status")).to_have_text("Closed")
 
 

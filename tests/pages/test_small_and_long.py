@@ -77,7 +77,7 @@ def test_names_from_right_to_left_stand_on_their_own(world: World, browse: Brows
     company = world.given_companies(HEBREW)[HEBREW]
     issue = world.given_issue(HEBREW_ISSUE, {HEBREW: "new", "Contoso": "new"})
     page = browse("tess", "/account")
-    page.get_by_label("What others see in the history").fill(HEBREW)
+    page.get_by_label("Name shown in the history").fill(HEBREW)
     page.get_by_role("button", name="Save").click()
     expect(page.locator("h1")).to_have_text(HEBREW)
     world.client().call("PUT", f"/api/issues/{HEBREW_ISSUE}", 200, json={"description": "Since noon"})
@@ -137,7 +137,7 @@ def test_a_narrow_issue_has_a_box_for_all(world: World, browse: Browse, width: i
     issue = world.given_issue("Slow mail", {"Contoso": "new", "Fabrikam": "new", "Acme Manufacturing": "closed"})
     page = browse("tess", f"/issues/{issue}", viewport=NARROW | {"width": width})
 
-    page.get_by_label("All companies that are open").check()
+    page.get_by_label("All open companies").check()
 
     expect(page.locator("#picked")).to_have_text("2 selected")
     assert violations(page) == []

@@ -76,10 +76,10 @@ def test_a_closed_tab_of_text_comes_back_and_can_be_discarded(world: World, brow
 
     page.goto("/companies")
     page.goto(f"/issues/{issue_id}")
-    expect(page.get_by_text("What you typed before is back.")).to_be_visible()
+    expect(page.get_by_text("The text that you typed before has been restored.")).to_be_visible()
     expect(page.get_by_label("Description")).to_have_value("Half a sentence")
     page.get_by_role("button", name="Discard it").click()
 
     expect(page.get_by_label("Description")).to_have_value("As it was")
     page.reload()
-    expect(page.get_by_text("What you typed before is back.")).to_have_count(0)
+    expect(page.get_by_text("The text that you typed before has been restored.")).to_have_count(0)

@@ -63,7 +63,7 @@ def test_create_with_the_errors_beside_their_fields(world: World, browse: Browse
     page.get_by_role("button", name="Create issue").click()
     expect(page.locator("#f-companies-about")).to_have_text("There is no company called “Nobody Ltd”.")
     page.get_by_label("Companies").fill("Contoso\nfabrikam")
-    page.get_by_label("Their status").select_option("investigating")
+    page.get_by_label("Status", exact=True).select_option("investigating")
     page.get_by_role("button", name="Create issue").click()
 
     expect(page.get_by_role("heading", name="Slower mail")).to_be_visible()

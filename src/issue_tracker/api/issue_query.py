@@ -14,7 +14,7 @@ from issue_tracker.actor import Actor
 from issue_tracker.errors import InvalidQuery
 from issue_tracker.issues.queries.filters import Filters, Order, Position, company_filter
 from issue_tracker.names import storable
-from issue_tracker.status import OPEN, Status
+from issue_tracker.status import FINISHED, OPEN, Status
 
 Sort = Literal["name", "-name", "updated_at", "-updated_at", "created_at", "-created_at"]
 
@@ -53,7 +53,7 @@ def filters_of(tx: Connection, actor: Actor, query: IssueQuery) -> Filters:
         raise InvalidQuery.field("search", "must not contain NUL characters")
     statuses: tuple[Status, ...] | None = tuple(dict.fromkeys(query.status)) if query.status else None
     if query.open is not None:
-        chosen = OPEN if query.open else tuple(status for status in Status if not status.open)
+        chosen = OPEN if query.open else FINISHED
         statuses = chosen if statuses is None else tuple(status for status in statuses if status in chosen)
     return Filters(
         search=query.search.strip(),

@@ -10,7 +10,7 @@ from issue_tracker.actor import Actor
 from issue_tracker.clock import now
 from issue_tracker.issues.models import Assignment, Issue
 from issue_tracker.issues.queries.company import list_company_assignments
-from issue_tracker.status import Status
+from issue_tracker.status import RANKED, Status
 
 STALE_AFTER = timedelta(days=3)
 """An open assignment that has not changed for this long is marked."""
@@ -138,7 +138,7 @@ def _ordered(found: Sequence[tuple[str, Assignment]], at: datetime | None = None
 
 def count_statuses(members: Sequence[Member]) -> StatusCounts:
     """Returns how many members have each status that occurs, in the order of progress."""
-    counts = {status.value: 0 for status in Status}
+    counts = {status.value: 0 for status in RANKED}
     for member in members:
         counts[member.status] += 1
     return [(status, count) for status, count in counts.items() if count]

@@ -1,6 +1,7 @@
-"""Styles, scripts and drawings: served from memory, under a path that names their content, and so kept for a year.
+"""Style sheets, scripts and drawings: served from memory, under a path that names their content.
 
-The hash covers the whole tree, because modules import each other by relative paths.
+Browsers cache them for a year. The hash in the path covers all files together, because modules import each other by
+relative paths. Besides the files in `static/` there are those that `status_assets.py` generates from the status table.
 """
 
 import gzip
@@ -10,26 +11,48 @@ from pathlib import Path
 
 import msgspec
 
+from issue_tracker.pages.status_assets import status_assets
+
 ROOT = Path(__file__).parent.parent / "static"
 KINDS = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
 
+PARTS = (
+    "base",
+    "frame",
+    "bar",
+    "controls",
+    "tables",
+    "overlays",
+    "status",
+    "filters",
+    "list",
+    "list-narrow",
+    "results",
+    "bulk",
+    "issue",
+    "statuses",
+)
+"""The files in `css/main/`, in the order of the cascade. Browsers fetch them as one style sheet, `css/main.css`."""
+
 
 class Asset(msgspec.Struct, frozen=True):
-    """One file."""
+    """The content of one file and its media type."""
 
     content: bytes
     media_type: str
 
 
 def _load() -> tuple[dict[str, Asset], str]:
-    found, digest = {}, hashlib.sha256()
-    for path in sorted(ROOT.rglob("*")):
-        if path.suffix not in KINDS:
-            continue
-        name, content = path.relative_to(ROOT).as_posix(), path.read_bytes()
+    files = {path.relative_to(ROOT).as_posix(): path.read_bytes() for path in ROOT.rglob("*") if path.suffix in KINDS}
+    files |= status_assets()
+    files["css/main.css"] = b"\n".join(files.pop(f"css/main/{part}.css") for part in PARTS)
+    forgotten = [name for name in files if name.startswith("css/main/")]
+    assert not forgotten, f"{forgotten} must be listed in PARTS."
+    assets, digest = {}, hashlib.sha256()
+    for name, content in sorted(files.items()):
         digest.update(name.encode() + b"\0" + content)
-        found[name] = Asset(content, KINDS[path.suffix])
-    return found, digest.hexdigest()[:16]
+        assets[name] = Asset(content, KINDS[Path(name).suffix])
+    return assets, digest.hexdigest()[:16]
 
 
 ASSETS, VERSION = _load()
@@ -37,13 +60,16 @@ ASSETS, VERSION = _load()
 
 @cache
 def compressed(name: str) -> bytes | None:
-    """The file compressed, where that makes it smaller: done when it is first asked for, not at every start."""
+    """Returns the file compressed, or None where that does not make it smaller.
+
+    A file is compressed at its first request and not at every start, which it would slow down.
+    """
     content = ASSETS[name].content
     small = gzip.compress(content, 9, mtime=0)
     return small if len(small) < len(content) else None
 
 
 def asset_path(name: str) -> str:
-    """Where a page finds an asset. An unknown name is a mistake in a template."""
+    """Returns the path under which a page finds an asset. An unknown name is a mistake in a template."""
     assert name in ASSETS, name
     return f"/static/{VERSION}/{name}"

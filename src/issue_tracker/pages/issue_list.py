@@ -21,7 +21,7 @@ from issue_tracker.issues.queries.issue_list import IssueList, Row
 from issue_tracker.issues.queries.matrix import Matrix, read_matrix
 from issue_tracker.pages.routes import PageRoutes
 from issue_tracker.pages.templating import page
-from issue_tracker.status import LABELS, Status
+from issue_tracker.status import RANKED, ROWS
 
 routes = PageRoutes()
 
@@ -37,7 +37,6 @@ SORTS: Sequence[tuple[str, str]] = (
     ("-updated_at", "Last changed"),
     ("-created_at", "Newest"),
 )
-LETTERS = {"new": "n", "investigating": "i", "in_progress": "p", "monitoring": "m", "resolved": "r", "closed": "c"}
 
 
 class ListView(msgspec.Struct, kw_only=True):
@@ -109,8 +108,8 @@ def _found(request: Request, path: str, limit: int) -> tuple[ListView, IssueList
         return _wrong(shared, refused), None, [], refused.status
     shown = list(shared)
     if path == "/matrix" and filters.statuses is None:
-        filters = msgspec.structs.replace(filters, statuses=tuple(Status))
-        shown += [("status", status.value) for status in Status]
+        filters = msgspec.structs.replace(filters, statuses=RANKED)
+        shown += [("status", status.value) for status in RANKED]
     size = query.limit or limit
     found = IssueList(request.tx, request.actor, filters, order, after=after)
     rows = found.rows(size + 1)
@@ -126,7 +125,7 @@ def _found(request: Request, path: str, limit: int) -> tuple[ListView, IssueList
         ],
         since=dict(shared).get("updatedSince", "") if query.updated_since else "",
         since_at=iso(query.updated_since.astimezone(UTC)) if query.updated_since else None,
-        totals=[(status.value, counts.get(status, 0)) for status in Status],
+        totals=[(status.value, counts.get(status, 0)) for status in RANKED],
         sort=query.sort if query.sort != "name" else "",
         csv=_link("/api/issues", [*shown, ("format", "csv")]),
         as_list=_link("/", shown),
@@ -160,7 +159,7 @@ def _wrong(parameters: Sequence[tuple[str, str]], refused: AppError) -> ListView
         companies=[(value, f"company {value}") for name, value in parameters if name == "companyId"],
         since=given.get("updatedSince", ""),
         wrong=wrong,
-        totals=[(status.value, 0) for status in Status],
+        totals=[(status.value, 0) for status in RANKED],
         sort=given.get("sort", ""),
         csv=_link("/api/issues", [*parameters, ("format", "csv")]),
         filtered=True,
@@ -169,7 +168,7 @@ def _wrong(parameters: Sequence[tuple[str, str]], refused: AppError) -> ListView
 
 def matrix_body(matrix: Matrix) -> str:
     """The rows of the matrix as HTML. Written by hand: a template engine would take ten times as long per cell."""
-    filled = {status.value: f'<td class={LETTERS[status]} aria-label="{label}">' for status, label in LABELS.items()}
+    filled = {status.value: f'<td class={row.cell} aria-label="{row.label}">' for status, row in ROWS.items()}
     ids = [column.company_id for column in matrix.columns]
     parts: list[str] = []
     for number, row in enumerate(matrix.rows):

@@ -18,7 +18,7 @@ from issue_tracker.http.request import Request
 from issue_tracker.pages.assets import ASSETS, asset_path
 from issue_tracker.pages.flash import FORGET_FLASH, Flash, flash_of
 from issue_tracker.pages.navigation import here, local
-from issue_tracker.status import LABELS
+from issue_tracker.status import LABELS, ROWS
 
 WORTH_COMPRESSING = 1400
 """Bytes: what fits one packet anyway is sent as it is."""
@@ -86,6 +86,7 @@ environment.globals["asset"] = asset_path
 ENTRIES = ("js/main.js", "js/reference.js")
 environment.globals["modules"] = sorted(name[3:] for name in ASSETS if name.startswith("js/") and name not in ENTRIES)
 environment.globals["password_minimum"] = MINIMUM
+environment.globals["statuses"] = ROWS
 environment.globals["labels"] = {status.value: label for status, label in LABELS.items()}
 
 

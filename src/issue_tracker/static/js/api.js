@@ -1,70 +1,118 @@
-// Requests to the server: the session's CSRF token on each, signing in again when the session has ended.
+// Requests to the server. Every request carries the session's CSRF token. When the session has ended, the reader signs
+// in again and the request is repeated.
+import { all, find } from "./elements.js";
 import { signInAgain } from "./sign-in.js";
 
-const own = new Set();
-const PATIENCE = 15;
+const TIMEOUT_SECONDS = 15;
 
-export const isOwn = (requestId) => own.has(requestId);
+/**
+ * The ids of this page's requests, by which it recognises its own changes in the event stream.
+ * @type {Set<string>}
+ */
+const ownRequests = new Set();
 
-const token = () => document.querySelector("meta[name=csrf]");
+/** @param {string | null} requestId */
+export const isOwn = (requestId) => requestId !== null && ownRequests.has(requestId);
 
+const token = () => find("meta[name=csrf]", document, HTMLMetaElement);
+
+/** @param {string} value */
 export function setToken(value) {
   token().content = value;
-  for (const input of document.querySelectorAll("input[name=_csrf]")) input.value = value;
+  for (const input of all("input[name=_csrf]", document, HTMLInputElement)) input.value = value;
 }
 
-export class Refused extends Error {
+/** A request that the server refused or did not answer (status 0). The message is a sentence for the reader. */
+export class RequestError extends Error {
+  /**
+   * @param {string} message
+   * @param {number} status
+   */
   constructor(message, status) {
     super(message);
     this.status = status;
   }
 }
 
-// Resolves with {data, requestId}; throws Refused with a sentence for the reader.
+/**
+ * Sends a request. Throws RequestError.
+ * @param {string} method
+ * @param {string} url
+ * @param {URLSearchParams | object} [body] a form, or an object to send as JSON
+ * @param {Record<string, string>} [headers]
+ * @returns {Promise<{ data: any, requestId: string }>} the decoded response
+ */
 export async function send(method, url, body, headers = {}) {
   for (let attempt = 0; ; attempt += 1) {
-    const requestId = crypto.randomUUID?.() ?? `page-${Date.now()}-${Math.random().toString(36).slice(2)}`;
-    own.add(requestId);
-    const { response, data } = await reach(url, method === "GET" ? "" : " It may or may not have been done.", {
+    const requestId = newRequestId();
+    ownRequests.add(requestId);
+    const unknown = method === "GET" ? "" : " The change may or may not have been made.";
+    const { response, data } = await fetchWhole(url, unknown, {
       method,
-      headers: { Accept: "application/json", "X-Request-ID": requestId, "X-CSRF-Token": token().content, ...typeOf(body), ...headers },
+      headers: {
+        Accept: "application/json",
+        "X-Request-ID": requestId,
+        "X-CSRF-Token": token().content,
+        ...contentType(body),
+        ...headers,
+      },
       body: encode(body),
     });
-    if (response.status === 401 && await signInAgain()) continue;
-    if (response.status === 403 && attempt === 0 && await renewToken()) continue;
-    own.add(response.headers.get("X-Request-ID"));
-    if (!response.ok) throw new Refused(data?.detail ?? `The server refused (${response.status}).`, response.status);
-    return { data, requestId: response.headers.get("X-Request-ID") ?? requestId };
+    if (response.status === 401 && (await signInAgain())) continue;
+    if (response.status === 403 && attempt === 0 && (await renewToken())) continue;
+    const usedId = response.headers.get("X-Request-ID") ?? requestId;
+    ownRequests.add(usedId);
+    if (!response.ok) throw refusal(response, data);
+    return { data, requestId: usedId };
   }
 }
 
-// A whole answer, within the time that a reader waits for it. `unknown` is what its lack leaves open.
-async function reach(url, unknown, options) {
+// Browsers offer randomUUID only to pages that were loaded over HTTPS or from this machine.
+const newRequestId = () => crypto.randomUUID?.() ?? `page-${Date.now()}-${Math.random().toString(36).slice(2)}`;
+
+/**
+ * Fetches a response with its whole body, within the time limit.
+ * @param {string} url
+ * @param {string} unknown a sentence about what stays unknown if no response comes
+ * @param {RequestInit} options
+ */
+async function fetchWhole(url, unknown, options) {
   try {
-    const response = await fetch(url, { signal: AbortSignal.timeout(PATIENCE * 1000), ...options });
-    return { response, data: await read(response) };
+    const response = await fetch(url, { signal: AbortSignal.timeout(TIMEOUT_SECONDS * 1000), ...options });
+    return { response, data: await decode(response) };
   } catch (error) {
-    const how = error.name === "TimeoutError" ? ` within ${PATIENCE} seconds` : "";
-    throw new Refused(`No answer from the server${how}.${unknown}`, 0);
+    const limit =
+      error instanceof DOMException && error.name === "TimeoutError" ? ` within ${TIMEOUT_SECONDS} seconds` : "";
+    throw new RequestError(`The server did not respond${limit}.${unknown}`, 0);
   }
 }
 
-// Another tab may have signed in again: the cookie is new, and so is its token.
+/**
+ * @param {Response} response
+ * @param {any} data
+ */
+const refusal = (response, data) =>
+  new RequestError(data?.detail ?? `The server refused the request (${response.status}).`, response.status);
+
+/** Fetches the session's current token: another tab may have signed in again. Returns whether the token has changed. */
 async function renewToken() {
   const before = token().content;
   return (await ensureSession().catch(() => false)) && token().content !== before;
 }
 
-// Whether there is a session, after asking the reader to sign in again where it has ended. Throws Refused where the
-// server cannot say.
+/**
+ * Makes sure that there is a session, by letting the reader sign in again if necessary. Returns whether there is one.
+ * Throws RequestError if the server cannot tell.
+ */
 export async function ensureSession() {
-  const { response, data } = await reach("/api/auth/session", "", { headers: { Accept: "application/json" } });
+  const { response, data } = await fetchWhole("/api/auth/session", "", { headers: { Accept: "application/json" } });
   if (response.status === 401) return signInAgain();
-  if (!response.ok) throw new Refused(data?.detail ?? `The server refused (${response.status}).`, response.status);
+  if (!response.ok) throw refusal(response, data);
   setToken(data.csrf_token);
   return true;
 }
 
+/** @param {URLSearchParams | object} [body] */
 function encode(body) {
   if (body instanceof URLSearchParams) {
     body.set("_csrf", token().content);
@@ -73,9 +121,17 @@ function encode(body) {
   return body === undefined ? undefined : JSON.stringify(body);
 }
 
-const typeOf = (body) => (body === undefined || body instanceof URLSearchParams ? {} : { "Content-Type": "application/json" });
+/**
+ * @param {URLSearchParams | object} [body]
+ * @returns {Record<string, string>}
+ */
+function contentType(body) {
+  // The browser itself sets the type of a form.
+  return body === undefined || body instanceof URLSearchParams ? {} : { "Content-Type": "application/json" };
+}
 
-function read(response) {
+/** @param {Response} response */
+function decode(response) {
   const type = response.headers.get("Content-Type") ?? "";
   if (response.status === 204) return null;
   return type.includes("json") ? response.json() : response.text();

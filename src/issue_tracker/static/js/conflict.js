@@ -1,22 +1,39 @@
-// Someone else changed the same thing: say who and when, and let the reader keep theirs or take the other.
+// The dialog that appears when someone else changed the same assignment first: it says who and when, and the reader
+// chooses between the two statuses.
+import { byId, find } from "./elements.js";
 import { label } from "./places.js";
 import { when } from "./times.js";
 
-// `moved` is what the server said of it: the status now, by whom, and when. Resolves with true to keep mine.
-export function askConflict(place, mine, moved) {
-  const dialog = document.getElementById("conflict");
-  const now = moved.status ? `set to ${label(moved.status)}` : "taken off";
-  const who = `${moved.by}${moved.at ? `, ${when(new Date(moved.at))}` : ""}`;
-  document.getElementById("conflict-text").textContent =
-    `${place.companyName} in “${place.issueName}” was ${now} by ${who}, after this page showed it.`;
-  const [keep, take] = dialog.querySelectorAll("button");
+/**
+ * What the server reports about an assignment that someone else changed: its status now, who changed it, and when.
+ * @typedef {{ on: string, company_name: string, status: string | null, by: string, at: string }} Conflict
+ */
+
+/**
+ * Resolves with true if the reader keeps the own status.
+ * @param {import("./places.js").Place} place
+ * @param {string} mine
+ * @param {Conflict} theirs
+ * @returns {Promise<boolean>}
+ */
+export function askConflict(place, mine, theirs) {
+  const dialog = byId("conflict", HTMLDialogElement);
+  const change = theirs.status ? `set to ${label(theirs.status)}` : "removed";
+  const time = theirs.at ? `, ${when(new Date(theirs.at))}` : "";
+  byId("conflict-text").textContent =
+    `${place.companyName} in “${place.issueName}” was ${change} by ${theirs.by}${time}, after this page was loaded.`;
+  const keep = find("[value=mine]", dialog);
+  const take = find("[value=theirs]", dialog);
   keep.textContent = `Keep mine: ${label(mine)}`;
-  take.textContent = `Take theirs: ${moved.status ? label(moved.status) : "not affected"}`;
+  take.textContent = `Take theirs: ${theirs.status ? label(theirs.status) : "not affected"}`;
   dialog.showModal();
   return new Promise((resolve) => {
-    let answer = false;
-    keep.onclick = () => { answer = true; dialog.close(); };
+    let kept = false;
+    keep.onclick = () => {
+      kept = true;
+      dialog.close();
+    };
     take.onclick = () => dialog.close();
-    dialog.addEventListener("close", () => resolve(answer), { once: true });
+    dialog.addEventListener("close", () => resolve(kept), { once: true });
   });
 }

@@ -1,69 +1,99 @@
-// Typed text is never lost: nothing is sent while there is nobody to take it, and what is typed into a form with a
-// draft is kept in this tab until the server has taken it, and restored when the form comes back.
-import { ensureSession, Refused } from "./api.js";
+// Typed text is never lost. What is typed into a form with `data-draft` is stored in this tab until the server has
+// accepted it, and is restored when the form appears again. And a form is sent only while there is a server and a session
+// to accept it.
+import { ensureSession, RequestError } from "./api.js";
+import { all, targetOf } from "./elements.js";
 
+/** The key under which a form that is being sent is recorded. */
 const SENT = "draft-sent";
-const HERE = location.href.split("#")[0];
+
+/** The address of this page, as the next page sees it as its referrer. */
+const [HERE = ""] = location.href.split("#");
+
+/** @typedef {HTMLInputElement | HTMLTextAreaElement | HTMLSelectElement} Field */
+
+/** @param {HTMLFormElement} form */
 const keyOf = (form) => `draft:${form.dataset.draft}`;
-const fields = (form) => [...form.elements].filter((field) => field.name && !["hidden", "password", "submit", "button"].includes(field.type));
+
+const draftForms = () => all("form[data-draft]", document, HTMLFormElement);
+
+/** @param {HTMLFormElement} form */
+const fieldsOf = (form) =>
+  /** @type {Field[]} */ ([...form.elements]).filter(
+    (field) => field.name && !["hidden", "password", "submit", "button"].includes(field.type),
+  );
+
+/** @param {Field} field */
+const valueOf = (field) =>
+  field instanceof HTMLInputElement && field.type === "checkbox" ? field.checked : field.value;
 
 export function startDrafts() {
-  const signedIn = Boolean(document.querySelector("meta[name=actor]"));
-  settleSent(signedIn);
+  const signedIn = document.querySelector("meta[name=actor]") !== null;
+  dropAccepted(signedIn);
   if (!signedIn) return;
-  for (const form of document.querySelectorAll("form[data-draft]")) restore(form);
+  draftForms().forEach(restore);
   document.addEventListener("input", (event) => {
-    const form = event.target.closest("form[data-draft]");
-    if (form) keep(form);
+    /** @type {HTMLFormElement | null} */
+    const form = targetOf(event).closest("form[data-draft]");
+    if (form) store(form);
   });
-  // Last of all: forms that a module sends by itself have been stopped by then.
+  // On the window, and so last: by then the modules that send a form themselves have stopped its event.
   addEventListener("submit", guard);
   document.addEventListener("click", (event) => {
-    if (!event.target.closest("[data-discard]")) return;
-    for (const form of document.querySelectorAll("form[data-draft]")) sessionStorage.removeItem(keyOf(form));
+    if (!targetOf(event).closest("[data-discard]")) return;
+    for (const form of draftForms()) sessionStorage.removeItem(keyOf(form));
   });
 }
 
-// The server took a form when it led on from it, or drew the same page after it without an error. A browser's own
-// error page, Back from there or the sign-in page are neither.
-function settleSent(signedIn) {
+/**
+ * Drops the draft of the form that was sent last, if the server accepted it: then it redirected from it, or showed the
+ * same page after it without an error. The browser's own error page, the way back from there and the sign-in page mean
+ * nothing of the kind.
+ * @param {boolean} signedIn
+ */
+function dropAccepted(signedIn) {
   const sent = JSON.parse(sessionStorage.getItem(SENT) ?? "null");
   sessionStorage.removeItem(SENT);
   if (!sent || !signedIn) return;
-  const [arrival] = performance.getEntriesByType("navigation");
-  const answered = HERE === sent.to && document.referrer === sent.from && arrival.type === "navigate";
-  if (!arrival.redirectCount && !answered) return;
+  const [arrival] = /** @type {PerformanceNavigationTiming[]} */ (performance.getEntriesByType("navigation"));
+  const answered = HERE === sent.to && document.referrer === sent.from && arrival?.type === "navigate";
+  if (!arrival?.redirectCount && !answered) return;
   const form = document.querySelector(`form[data-draft="${CSS.escape(sent.draft)}"]`);
   if (!form?.matches("[data-touched]")) sessionStorage.removeItem(`draft:${sent.draft}`);
 }
 
-function keep(form) {
-  const values = fields(form).map((field) => [field.name, field.type === "checkbox" ? field.checked : field.value]);
-  sessionStorage.setItem(keyOf(form), JSON.stringify(values));
+/** @param {HTMLFormElement} form */
+function store(form) {
+  sessionStorage.setItem(keyOf(form), JSON.stringify(fieldsOf(form).map((field) => [field.name, valueOf(field)])));
 }
 
+/** @param {HTMLFormElement} form */
 function restore(form) {
   const stored = sessionStorage.getItem(keyOf(form));
+  // A form with `data-touched` comes back from the server, with the text that was sent.
   if (!stored || form.matches("[data-touched]")) return;
   const values = new Map(JSON.parse(stored));
   let changed = false;
-  for (const field of fields(form)) {
+  for (const field of fieldsOf(form)) {
     if (!values.has(field.name)) continue;
-    const property = field.type === "checkbox" ? "checked" : "value";
-    changed ||= field[property] !== values.get(field.name);
-    field[property] = values.get(field.name);
+    const value = values.get(field.name);
+    changed ||= valueOf(field) !== value;
+    if (field instanceof HTMLInputElement && field.type === "checkbox") field.checked = value;
+    else field.value = value;
   }
   if (!changed) return sessionStorage.removeItem(keyOf(form));
   form.closest("details")?.setAttribute("open", "");
-  form.prepend(notice(form));
+  form.prepend(restoredNote(form));
 }
 
-function notice(form) {
+/** @param {HTMLFormElement} form */
+function restoredNote(form) {
   const note = document.createElement("div");
   note.className = "note";
   note.setAttribute("role", "status");
-  note.textContent = "What you typed before is back.";
-  const button = Object.assign(document.createElement("button"), { type: "button", className: "button small", textContent: "Discard it" });
+  note.textContent = "The text that you typed before has been restored.";
+  const button = document.createElement("button");
+  Object.assign(button, { type: "button", className: "button small", textContent: "Discard it" });
   button.addEventListener("click", () => {
     sessionStorage.removeItem(keyOf(form));
     form.reset();
@@ -73,30 +103,40 @@ function notice(form) {
   return note;
 }
 
-// Before a form that changes something leaves the page, make sure that there is a server and a session to take it.
+/**
+ * Stops a form that changes something, and sends it once it is certain that there is a server and a session for it.
+ * @param {SubmitEvent} event
+ */
 async function guard(event) {
-  const { target: form, submitter } = event;
+  const form = /** @type {HTMLFormElement} */ (event.target);
+  const submitter = /** @type {HTMLButtonElement | null} */ (event.submitter);
   const action = submitter?.hasAttribute("formaction") ? submitter.formAction : form.action;
   if (event.defaultPrevented || form.method !== "post" || new URL(action).pathname === "/logout") return;
   if (form.dataset.guarded === "passed") {
     delete form.dataset.guarded;
-    if (form.dataset.draft) sessionStorage.setItem(SENT, JSON.stringify({ draft: form.dataset.draft, from: HERE, to: action }));
+    const { draft } = form.dataset;
+    if (draft) sessionStorage.setItem(SENT, JSON.stringify({ draft, from: HERE, to: action }));
     return;
   }
   event.preventDefault();
   if (form.dataset.guarded) return;
   form.dataset.guarded = "asking";
-  const ready = await ensureSession().catch((error) => unsent(form, error));
+  const ready = await ensureSession().catch((error) => reportUnsent(form, error));
   delete form.dataset.guarded;
   if (!ready) return;
   form.dataset.guarded = "passed";
   form.requestSubmit(submitter);
 }
 
-function unsent(form, error) {
-  if (!(error instanceof Refused)) throw error;
+/**
+ * @param {HTMLFormElement} form
+ * @param {unknown} error
+ */
+function reportUnsent(form, error) {
+  if (!(error instanceof RequestError)) throw error;
   const before = form.previousElementSibling;
-  const note = before?.matches("[data-unsent]") ? before : document.createElement("div");
+  const note =
+    before instanceof HTMLElement && before.matches("[data-unsent]") ? before : document.createElement("div");
   note.className = "note wrong";
   note.dataset.unsent = "";
   note.setAttribute("role", "alert");

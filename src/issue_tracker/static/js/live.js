@@ -1,154 +1,123 @@
-// Others' changes: in place and briefly highlighted where they are shown, counted behind a button where they are not.
+// Live updates: changes by others appear where the page shows the assignment, briefly highlighted. What the page does not
+// show is counted on a button (pending-updates.js).
 import { isOwn } from "./api.js";
-import { highlight, paint, placesOf, STATUSES } from "./places.js";
-import { pageAnew, redraw } from "./redraw.js";
+import { all, byId, find, targetOf } from "./elements.js";
+import { isAlreadyShown, isCertain, isRelevant, totalsAreFiltered } from "./event-relevance.js";
+import { askServer, clearUpdates, countUpdate } from "./pending-updates.js";
+import { highlight, paint, placesOf } from "./places.js";
+import { redraw } from "./redraw.js";
 import { refresh } from "./results.js";
 import { Stream } from "./stream.js";
 
-const WORDS = { live: "live", waiting: "connecting", broken: "no connection", "signed-out": "signed out" };
-const HIDDEN = 20000;
-const FRESH = 6000;
-const PAUSE = 400;
-const fading = new WeakMap();
-const unsure = [];
-// What one request did is one update, of however many companies.
-const pending = new Set();
-let asking = null;
+/** @typedef {import("./event-relevance.js").TrackerEvent} TrackerEvent */
+
+const STATE_NAMES = { live: "live", broken: "no connection", "signed-out": "signed out" };
+
+/** A hidden page disconnects after so many milliseconds. */
+const HIDDEN_LIMIT = 20_000;
+
+/** So long (in milliseconds) a change is highlighted. */
+const HIGHLIGHT = 6_000;
+
+/** The timers that end highlights. @type {WeakMap<Element, ReturnType<typeof setTimeout>>} */
+const highlightTimers = new WeakMap();
 
 export function startLive() {
-  const indicator = document.getElementById("connection");
-  if (!indicator) return;
-  const stream = new Stream(document.querySelector("meta[name=last-event]").content, {
-    onEvent: take,
+  if (!document.getElementById("connection")) return;
+  const indicator = byId("connection");
+  const stream = new Stream(find("meta[name=last-event]", document, HTMLMetaElement).content, {
+    onEvent: handle,
     onState: (state) => {
       indicator.dataset.state = state === "signed-out" ? "broken" : state;
-      indicator.firstElementChild.textContent = WORDS[state];
+      find("span", indicator).textContent = STATE_NAMES[state];
       if (state === "signed-out") stream.stop();
     },
   });
-  // A browser has six connections to a server for all of its tabs: only those that someone looks at may hold one.
-  const start = () => { if (!document.hidden) stream.start(); };
+  connectWhileVisible(stream);
+  document.addEventListener("click", (event) => {
+    if (targetOf(event).closest("#updates")) refresh();
+  });
+  document.addEventListener("htmx:after:swap", clearUpdates);
+}
+
+/**
+ * A browser has six connections to a server for all of its tabs together, so only pages that someone sees hold one.
+ * @param {Stream} stream
+ */
+function connectWhileVisible(stream) {
+  const start = () => {
+    if (!document.hidden) stream.start();
+  };
   start();
-  let sleep = null;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let timer;
   document.addEventListener("visibilitychange", () => {
-    clearTimeout(sleep);
-    if (document.hidden) sleep = setTimeout(() => stream.stop(), HIDDEN);
+    clearTimeout(timer);
+    if (document.hidden) timer = setTimeout(() => stream.stop(), HIDDEN_LIMIT);
     else start();
   });
   document.addEventListener("signed-in", start);
   addEventListener("pagehide", () => stream.stop());
-  addEventListener("pageshow", (event) => event.persisted && start());
-  document.addEventListener("click", (event) => {
-    if (event.target.closest("#updates")) refresh();
-  });
-  document.addEventListener("htmx:after:swap", () => pending.clear());
+  addEventListener("pageshow", ({ persisted }) => persisted && start());
 }
 
-function take(event) {
-  const mine = isOwn(event.request_id);
+/** @param {TrackerEvent} event */
+function handle(event) {
+  const own = isOwn(event.request_id);
   const places = event.company_id ? placesOf(event.issue_id, event.company_id) : [];
-  if (!(places.length || relevant(event)) || drawn(event.event_id)) return;
-  if (event.type === "assignment.status_changed" || event.type === "assignment.created") {
-    for (const place of places) {
-      paint(place, event.to, event.at);
-      if (!mine) mark(place);
-    }
-  } else if (event.type === "assignment.deleted") {
-    for (const place of places) if (place.element.matches("td")) paint(place, null);
-  }
-  const shown = places.length > 0 && (event.type !== "assignment.deleted" || places[0].element.matches("td"));
-  if (!shown && !(mine && places.length)) (certain(event) ? count : ask)(event);
-  if (places.length || !narrowed()) tally(event);
+  if (!(places.length || isRelevant(event)) || isAlreadyShown(event)) return;
+  const shown = showAt(places, event, own);
+  if (!shown && !(own && places.length)) (isCertain(event) ? countUpdate : askServer)(event);
+  if (places.length || !totalsAreFiltered()) adjustTotals(event);
   if (document.querySelector(`[data-redraw][id], tbody[data-issue="${event.issue_id}"] [data-redraw]`)) redraw();
 }
 
-// By a timer and not by the end of the animation: where motion is reduced, there is none.
-function mark(place) {
+/**
+ * Shows an event at the places of its assignment. Returns whether they show all of it: a row of a list stays when its
+ * assignment was deleted, because it would move the rows below it.
+ * @param {import("./places.js").Place[]} places
+ * @param {TrackerEvent} event
+ * @param {boolean} own
+ */
+function showAt(places, event, own) {
+  if (event.type === "assignment.deleted") {
+    const cells = places.filter(({ element }) => element.matches("td"));
+    for (const cell of cells) paint(cell, null);
+    return cells.length > 0 && cells[0] === places[0];
+  }
+  if (event.type === "assignment.status_changed" || event.type === "assignment.created") {
+    for (const place of places) {
+      paint(place, event.to, event.at);
+      if (!own) highlightForAWhile(place);
+    }
+  }
+  return places.length > 0;
+}
+
+/**
+ * A timer ends the highlight, not the end of its animation: where motion is reduced, there is no animation.
+ * @param {import("./places.js").Place} place
+ */
+function highlightForAWhile(place) {
   const { element } = place;
   highlight(place);
-  clearTimeout(fading.get(element));
-  fading.set(element, setTimeout(() => element.classList.remove("fresh"), FRESH));
+  clearTimeout(highlightTimers.get(element));
+  highlightTimers.set(
+    element,
+    setTimeout(() => element.classList.remove("fresh"), HIGHLIGHT),
+  );
 }
 
-// Whether the results on the page show an event already. A late one may have a lower number than some that they show.
-function drawn(eventId) {
-  const { lastEvent = 0, seen = "" } = document.getElementById("results")?.dataset ?? {};
-  return eventId <= Number(lastEvent) || seen.split(",").includes(String(eventId));
-}
-
-// Whether the totals are those of some issues only.
-const narrowed = () => ["search", "companyId", "companyName", "updatedSince"].some((name) => new URLSearchParams(location.search).has(name));
-
-function tally(event) {
+/** @param {TrackerEvent} event */
+function adjustTotals(event) {
   if (!event.type.startsWith("assignment.")) return;
-  for (const [status, by] of [[event.from, -1], [event.to, 1]]) {
-    const chip = status && document.querySelector(`#tally [data-total=${status}]`);
-    if (!chip) continue;
-    const number = Math.max(0, Number(chip.querySelector("b").textContent) + by);
-    chip.querySelector("b").textContent = number;
+  for (const chip of all("#totals [data-total]")) {
+    const { total } = chip.dataset;
+    const difference = Number(total === event.to) - Number(total === event.from);
+    if (!difference) continue;
+    const output = find("b", chip);
+    const number = Math.max(0, Number(output.textContent) + difference);
+    output.textContent = String(number);
     chip.classList.toggle("zero", number === 0);
   }
-}
-
-// Whether the page is about this event at all.
-function relevant(event) {
-  const form = document.querySelector("[data-about-issue], [data-about-company]")?.dataset ?? {};
-  if (form.aboutIssue) return String(event.issue_id) === form.aboutIssue;
-  if (form.aboutCompany) return String(event.company_id) === form.aboutCompany;
-  if (document.getElementById("companies")) return event.type.startsWith("assignment.") || event.type === "issue.deleted";
-  if (!document.getElementById("updates")) return false;
-  const asked = new URLSearchParams(location.search);
-  const named = (parameter, name) => !asked.get(parameter) || folded(asked.get(parameter)) === folded(name ?? "");
-  const tracked = event.type.startsWith("assignment.") || event.type.startsWith("issue.");
-  if (location.pathname === "/activity") {
-    return !asked.has("before") && (asked.get("type") ? asked.get("type") === event.type : tracked) && named("issueName", event.issue_name) && named("companyName", event.company_name);
-  }
-  const ids = asked.getAll("companyId").filter(Boolean);
-  return event.type.startsWith("assignment.")
-    ? named("companyName", event.company_name) && (!ids.length || ids.includes(String(event.company_id))) && [event.from, event.to].some(wanted)
-    : tracked;
-}
-
-// Whether the filters ask for assignments in this status.
-function wanted(status) {
-  const asked = new URLSearchParams(location.search);
-  const statuses = asked.getAll("status").filter(Boolean);
-  const open = STATUSES.indexOf(status) < STATUSES.indexOf("resolved");
-  return Boolean(status) && (!statuses.length || statuses.includes(status)) && (!asked.get("open") || asked.get("open") === String(open));
-}
-
-// Whether the page can tell by itself that this event belongs to it.
-function certain(event) {
-  const asked = new URLSearchParams(location.search);
-  const filters = event.type.startsWith("assignment.")
-    ? ["search", "updatedSince"]
-    : ["search", "updatedSince", "status", "open", "companyName", "companyId"];
-  const listed = document.getElementById("filters");
-  return !listed || !filters.some((name) => asked.get(name)) || Boolean(document.querySelector(`[data-issue="${event.issue_id}"]`));
-}
-
-// Only the server knows whether a search finds an issue that is not shown: what it would show now is looked at.
-function ask(event) {
-  unsure.push(event);
-  clearTimeout(asking);
-  asking = setTimeout(settle, PAUSE);
-}
-
-async function settle() {
-  const events = unsure.splice(0);
-  const anew = await pageAnew();
-  for (const event of events) {
-    if (!drawn(event.event_id) && (!anew || anew.querySelector(`[data-issue="${event.issue_id}"]`))) count(event);
-  }
-}
-
-// As the server compares names: upper case first, because that is how "ß" and "ss" meet.
-const folded = (name) => name.trim().normalize("NFC").toUpperCase().toLowerCase();
-
-function count(event) {
-  const button = document.getElementById("updates");
-  if (!button) return;
-  pending.add(event.request_id || event.event_id);
-  button.textContent = `${pending.size} ${pending.size === 1 ? "update" : "updates"}, show`;
-  button.hidden = false;
 }

@@ -1,4 +1,4 @@
-// Everything a page does beyond forms and links. Each module minds one behaviour and finds its own elements.
+// Starts everything that a page does beyond links and forms. Each module has one job and finds its own elements.
 import { startDrafts } from "./drafts.js";
 import { startKeyboard } from "./keyboard.js";
 import { startLive } from "./live.js";

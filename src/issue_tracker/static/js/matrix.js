@@ -1,195 +1,208 @@
-// The matrix as a grid: arrows move, Enter or a press opens the menu, Ctrl, Shift, x and the heads select cells. One
-// element at a time can be reached with Tab: a cell, or the link of a head.
+// The matrix as a grid (WAI-ARIA): arrow keys move, Enter or a press opens the menu of statuses. Tab reaches one element
+// of the grid at a time, a cell or the link of a head. Which cells are selected is the job of matrix-selection.js.
+import { all, targetOf } from "./elements.js";
+import {
+  clearCells,
+  continueRange,
+  extendRange,
+  startRange,
+  tickHead,
+  toggleCell,
+  useGrid,
+} from "./matrix-selection.js";
 import { placeOf } from "./places.js";
-import { openMenu } from "./quick-change.js";
-import { count } from "./selection.js";
+import { openMenu } from "./status-menu.js";
 
-const chosen = new Set();
-let grid = null;
-let active = null;
-let lastCell = null;
-let headAnchor = null;
+/** @typedef {HTMLTableCellElement} Cell */
 
-// A range reaches from its anchor to its end. `added` is what it selected, so that it can take that back when it shrinks.
-let anchor = null;
-let end = null;
-let added = new Set();
+const STEPS = /** @type {Record<string, [number, number]>} */ ({
+  ArrowRight: [0, 1],
+  ArrowLeft: [0, -1],
+  ArrowDown: [1, 0],
+  ArrowUp: [-1, 0],
+});
+
+const focusStop = {
+  /** @type {HTMLTableElement | null} */
+  grid: null,
+  /** @type {HTMLElement | null} the element that Tab reaches: a cell or the link of a head */
+  active: null,
+  /** @type {HTMLElement | null} the cell that had the focus last; j and k return to it from a head */
+  lastCell: null,
+};
 
 export function startMatrix() {
   prepare();
   document.addEventListener("htmx:after:swap", prepare);
   matchMedia("(max-width: 800px)").addEventListener("change", fetchList);
   document.addEventListener("click", press);
-  document.addEventListener("click", heads);
-  document.addEventListener("keydown", move);
-  document.addEventListener("reset", () => setTimeout(clear));
+  document.addEventListener("click", pressHead);
+  document.addEventListener("keydown", pressKey);
+  // The form is reset only after this event.
+  document.addEventListener("reset", () => setTimeout(clearCells));
 }
 
 function prepare() {
-  const table = document.querySelector(".matrix");
-  if (table !== grid) {
-    grid = table;
-    chosen.clear();
-    begin(null);
-    headAnchor = null;
-    active = lastCell = table?.tBodies[0]?.rows[0]?.cells[1] ?? null;
-    active?.setAttribute("tabindex", "0");
-    for (const link of table?.querySelectorAll("th a") ?? []) link.tabIndex = -1;
+  /** @type {HTMLTableElement | null} */
+  const grid = document.querySelector(".matrix");
+  if (grid !== focusStop.grid) {
+    const cell = grid?.tBodies[0]?.rows[0]?.cells[1] ?? null;
+    Object.assign(focusStop, { grid, active: cell, lastCell: cell });
+    useGrid();
+    cell?.setAttribute("tabindex", "0");
+    if (grid) for (const link of all("th a", grid)) link.tabIndex = -1;
   }
   fetchList();
 }
 
-// What a narrow screen shows instead, as soon as it is narrow: the list of the same issues and the way to its next page.
+/** On a narrow screen, fetches what is shown instead: the list of the same issues, and the link to its next page. */
 function fetchList() {
+  /** @type {HTMLElement | null} */
   const narrow = document.querySelector(".matrix-narrow[data-list]");
-  if (!narrow?.checkVisibility() || !window.htmx) return;
-  const { list } = narrow.dataset;
+  const list = narrow?.dataset.list;
+  if (!list || !narrow.checkVisibility() || !window.htmx) return;
   delete narrow.dataset.list;
-  htmx.ajax("GET", list, { target: ".matrix-narrow", select: "#results .list, #results .pages", swap: "innerHTML" });
+  window.htmx.ajax("GET", list, {
+    target: ".matrix-narrow",
+    select: "#results .list, #results .pages",
+    swap: "innerHTML",
+  });
 }
 
-const rowsOf = (table) => [...table.tBodies].flatMap((body) => [...body.rows]);
+/* ---- focus ---- */
 
+/** @param {Cell} cell */
 function activate(cell) {
+  /** @type {HTMLElement} */
   const stop = cell.querySelector("a") ?? cell;
-  if (stop !== active) {
-    active.tabIndex = -1;
+  if (stop !== focusStop.active) {
+    if (focusStop.active) focusStop.active.tabIndex = -1;
     if (stop === cell) {
-      // While a head has the focus, j and k still find the cell that had it last.
-      lastCell.removeAttribute("tabindex");
-      lastCell = cell;
+      // While a head has the focus, the cell that had it last keeps its tabindex, by which j and k find it.
+      focusStop.lastCell?.removeAttribute("tabindex");
+      focusStop.lastCell = cell;
     }
     stop.tabIndex = 0;
-    active = stop;
+    focusStop.active = stop;
   }
   stop.focus({ preventScroll: true });
   reveal(cell);
 }
 
-// A head sticks to its edge: it is out of sight in the other direction only.
+/** @param {Cell} cell */
 function reveal(cell) {
-  if (!cell.matches("thead th")) return (cell.matches("th") ? cell.parentElement : cell).scrollIntoView({ block: "nearest", inline: "nearest" });
-  const frame = cell.closest(".matrix-frame");
+  if (cell.matches("thead th")) return revealHead(cell);
+  (cell.matches("th") ? (cell.parentElement ?? cell) : cell).scrollIntoView({ block: "nearest", inline: "nearest" });
+}
+
+/**
+ * A head sticks to the upper edge, so it can be out of sight only sideways, and scrollIntoView does not know that.
+ * @param {Cell} head
+ */
+function revealHead(head) {
+  const frame = head.closest(".matrix-frame");
+  const corner = head.parentElement?.firstElementChild;
+  if (!frame || !corner) return;
   frame.scrollIntoView({ block: "nearest" });
-  const box = cell.getBoundingClientRect();
-  const start = cell.parentElement.cells[0].getBoundingClientRect().right;
+  const box = head.getBoundingClientRect();
+  const start = corner.getBoundingClientRect().right;
   const limit = frame.getBoundingClientRect().left + frame.clientLeft + frame.clientWidth;
   if (box.left < start) frame.scrollLeft -= start - box.left;
   else if (box.right > limit) frame.scrollLeft += box.right - limit;
 }
 
-function press(event) {
-  const cell = event.target.closest(".matrix td");
-  if (!cell) return;
-  activate(cell);
-  if (event.shiftKey) return range(cell);
-  if (event.ctrlKey || event.metaKey) return toggle(cell);
-  begin(cell);
-  openMenu(placeOf(cell));
+/* ---- mouse and keys ---- */
+
+/** @param {Cell} cell */
+function openMenuAt(cell) {
+  const place = placeOf(cell);
+  if (place) openMenu(place);
 }
 
-function move(event) {
-  const cell = event.target.closest?.(".matrix :is(td, th)");
+/** @param {MouseEvent} event */
+function press(event) {
+  /** @type {Cell | null} */
+  const cell = targetOf(event).closest(".matrix td");
+  if (!cell) return;
+  activate(cell);
+  if (event.shiftKey) return extendRange(cell);
+  if (event.ctrlKey || event.metaKey) return toggleCell(cell);
+  startRange(cell);
+  openMenuAt(cell);
+}
+
+/** @param {MouseEvent} event */
+function pressHead(event) {
+  const box = event.target;
+  if (box instanceof HTMLInputElement && box.matches(".matrix th input")) tickHead(box, event.shiftKey);
+}
+
+/** @param {KeyboardEvent} event */
+function pressKey(event) {
+  /** @type {Cell | null} */
+  const cell = targetOf(event).closest(".matrix :is(td, th)");
   if (!cell || event.altKey) return;
   const head = cell.matches("th");
-  const steps = { ArrowRight: [0, 1], ArrowLeft: [0, -1], ArrowDown: [1, 0], ArrowUp: [-1, 0] };
-  const step = steps[event.key];
-  const { rows } = cell.closest("table");
-  const at = cell.parentElement.rowIndex;
-  let next = null;
-  if (step) next = rows[at + step[0]]?.cells[cell.cellIndex + step[1]];
-  else if (event.key === "Home") next = rows[event.ctrlKey ? 1 : at].cells[1];
-  else if (event.key === "End") next = rows[event.ctrlKey ? rows.length - 1 : at].cells[cell.parentElement.cells.length - 1];
-  else if (head) return onHead(event, cell);
-  else if (event.key === "Enter") openMenu(placeOf(cell));
-  else if (event.key === " " || event.key === "x" || event.key === "X") event.shiftKey ? range(cell) : toggle(cell);
-  else return;
+  const next = destination(event, cell);
+  if (next === undefined) {
+    if (head ? pressKeyOnHead(event, cell) : pressKeyOnCell(event, cell)) event.preventDefault();
+    return;
+  }
   event.preventDefault();
   const extend = event.shiftKey && !head;
   if (!next || next.matches(extend ? "th" : ".corner")) return;
-  if (extend && cell !== end) begin(cell);
+  if (extend) continueRange(cell);
   activate(next);
-  if (extend) range(next);
+  if (extend) extendRange(next);
 }
 
-// The link answers Enter, and the box Space, by themselves.
-function onHead(event, head) {
-  const [link, box] = [head.querySelector("a"), head.querySelector("input")];
-  if (event.key === "Enter" && event.target === box) link.click();
-  else if (event.key === "x" || event.key === "X" || (event.key === " " && event.target === link)) {
-    box.checked = event.shiftKey || !box.checked;
-    tick(box, event.shiftKey);
-  } else return;
-  event.preventDefault();
-}
-
-function choose(cell, on) {
-  const { on: id } = placeOf(cell);
-  if (on) chosen.add(id);
-  else chosen.delete(id);
-  if (on) cell.setAttribute("aria-selected", "true");
-  else cell.removeAttribute("aria-selected");
-}
-
-function toggle(cell) {
-  choose(cell, !cell.hasAttribute("aria-selected"));
-  begin(cell);
-  publish();
-}
-
-function begin(cell) {
-  anchor = end = cell;
-  added = new Set();
-}
-
-// Selects all between the anchor and a cell, and nothing more of what this range had selected before.
-function range(cell) {
-  if (!anchor?.isConnected) begin(cell);
-  const inside = rectangle(anchor, cell);
-  for (const each of added) if (!inside.has(each)) choose(each, false);
-  added = new Set([...inside].filter((each) => added.has(each) || !each.hasAttribute("aria-selected")));
-  for (const each of added) choose(each, true);
-  end = cell;
-  publish();
-}
-
-function rectangle(from, to) {
-  const rows = rowsOf(to.closest("table"));
-  const [top, bottom] = [rows.indexOf(from.parentElement), rows.indexOf(to.parentElement)].sort((a, b) => a - b);
-  const [left, right] = [from.cellIndex, to.cellIndex].sort((a, b) => a - b);
-  return new Set(rows.slice(top, bottom + 1).flatMap((row) => [...row.cells].slice(left, right + 1)));
-}
-
-function heads(event) {
-  if (event.target.matches?.(".matrix th input")) tick(event.target, event.shiftKey);
-}
-
-// Whole rows or columns: one, or with Shift all since the last. Those of their cells that are affected; an empty one
-// is added by picking it itself.
-function tick(box, ranged) {
-  const head = box.closest("th");
-  const rows = rowsOf(head.closest("table"));
-  const all = box.matches("[data-row]") ? rows.map((row) => row.cells[0]) : [...head.parentElement.cells];
-  const [from, to] = [ranged ? all.indexOf(headAnchor) : -1, all.indexOf(head)];
-  for (const each of all.slice(...(from < 0 ? [to, to + 1] : [Math.min(from, to), Math.max(from, to) + 1]))) {
-    each.querySelector("input").checked = box.checked;
-    const cells = box.matches("[data-row]") ? [...each.parentElement.cells].slice(1) : rows.map((row) => row.cells[each.cellIndex]);
-    for (const cell of cells) if (cell.hasAttribute("aria-label")) choose(cell, box.checked);
+/**
+ * Where a key moves to: null at the edge of the grid, undefined for keys that do not move.
+ * @param {KeyboardEvent} event
+ * @param {Cell} cell
+ * @returns {Cell | null | undefined}
+ */
+function destination(event, cell) {
+  const row = /** @type {HTMLTableRowElement} */ (cell.parentElement);
+  const rows = /** @type {HTMLTableElement} */ (cell.closest("table")).rows;
+  const step = STEPS[event.key];
+  if (step) return rows[row.rowIndex + step[0]]?.cells[cell.cellIndex + step[1]] ?? null;
+  if (event.key === "Home") return rows[event.ctrlKey ? 1 : row.rowIndex]?.cells[1] ?? null;
+  if (event.key === "End") {
+    return rows[event.ctrlKey ? rows.length - 1 : row.rowIndex]?.cells[row.cells.length - 1] ?? null;
   }
-  headAnchor = head;
-  publish();
+  return undefined;
 }
 
-function clear() {
-  added = new Set();
-  if (!chosen.size) return;
-  chosen.clear();
-  for (const cell of document.querySelectorAll(".matrix [aria-selected]")) cell.removeAttribute("aria-selected");
-  publish();
+/**
+ * Returns whether the key does anything.
+ * @param {KeyboardEvent} event
+ * @param {Cell} cell
+ */
+function pressKeyOnCell(event, cell) {
+  if (event.key === "Enter") openMenuAt(cell);
+  else if (!isSelectKey(event)) return false;
+  else if (event.shiftKey) extendRange(cell);
+  else toggleCell(cell);
+  return true;
 }
 
-function publish() {
-  const place = document.getElementById("cells");
-  place.replaceChildren(...[...chosen].map((id) => Object.assign(document.createElement("input"), { type: "hidden", name: "on", value: id })));
-  count();
+/**
+ * Returns whether the key does anything beyond what browsers do: Enter follows a focused link, Space ticks a focused box.
+ * @param {KeyboardEvent} event
+ * @param {Cell} head
+ */
+function pressKeyOnHead(event, head) {
+  const [link, box] = [head.querySelector("a"), head.querySelector("input")];
+  if (!link || !box) return false;
+  if (event.key === "Enter" && event.target === box) link.click();
+  else if (!isSelectKey(event) || (event.key === " " && event.target !== link)) return false;
+  else {
+    box.checked = event.shiftKey || !box.checked;
+    tickHead(box, event.shiftKey);
+  }
+  return true;
 }
+
+/** @param {KeyboardEvent} event */
+const isSelectKey = ({ key }) => key === " " || key === "x" || key === "X";

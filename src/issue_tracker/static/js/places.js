@@ -1,97 +1,171 @@
-// Where an assignment stands on the page: rows of lists and cells of the matrix, read and painted in one way.
+// The places on a page that show an assignment, rows of lists and cells of the matrix: read and updated in one way.
+import { all, find } from "./elements.js";
+import { STATUSES } from "./statuses.js";
 import { setTime } from "./times.js";
 
-export const STATUSES = ["new", "investigating", "in_progress", "monitoring", "resolved", "closed"];
-const CELL = { new: "n", investigating: "i", in_progress: "p", monitoring: "m", resolved: "r", closed: "c" };
-const FROM_CELL = Object.fromEntries(Object.entries(CELL).map(([status, letter]) => [letter, status]));
+/**
+ * A place that shows an assignment. `on` is its name in forms, `<issue>-<company>`. A status of null means that the
+ * company is not affected. `at` is the time of the last change, where the place shows it.
+ * @typedef {object} Place
+ * @property {HTMLElement} element the row or the cell
+ * @property {HTMLElement} trigger what opens the menu of statuses
+ * @property {string} on
+ * @property {string} issueId
+ * @property {string} companyId
+ * @property {string} issueName
+ * @property {string} companyName
+ * @property {string | null} status
+ * @property {string | null} at
+ */
 
-export const label = (status) => document.querySelector(`#status-menu [data-status=${status}]`).childNodes[1].textContent.trim();
+const rowOf = new Map(STATUSES.map((row) => [row.value, row]));
 
-const shape = (status) => {
+/** @param {string} status */
+export const label = (status) => rowOf.get(status)?.label ?? status;
+
+/** @param {string} status */
+function drawing(status) {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   const use = document.createElementNS("http://www.w3.org/2000/svg", "use");
-  use.setAttribute("href", `#${status}`);
+  use.setAttribute("href", `#${rowOf.get(status)?.symbol}`);
+  svg.setAttribute("class", `shape ${status}`);
+  svg.setAttribute("aria-hidden", "true");
   svg.append(use);
   return svg;
-};
+}
 
-// The assignment that an element (a row, a cell or anything inside one) shows; null outside of one.
+/**
+ * The place that an element (a row, a cell or anything inside one) belongs to; null for other elements.
+ * @param {Element} element
+ */
 export function placeOf(element) {
-  const cell = element.closest?.(".matrix td");
-  if (cell) return cellPlace(cell);
-  const row = element.closest?.("tr[data-on]");
-  return row ? rowPlace(row) : null;
+  /** @type {HTMLTableCellElement | null} */
+  const cell = element.closest(".matrix td");
+  if (cell) return placeOfCell(cell);
+  /** @type {HTMLTableRowElement | null} */
+  const row = element.closest("tr[data-on]");
+  return row ? placeOfRow(row) : null;
 }
 
+/**
+ * All places that show the assignment of a company to an issue.
+ * @param {string | number} issueId
+ * @param {string | number} companyId
+ */
 export function placesOf(issueId, companyId) {
-  const rows = [...document.querySelectorAll(`tr[data-on="${issueId}-${companyId}"]`)].map(rowPlace);
+  const rows = all(`tr[data-on="${issueId}-${companyId}"]`, document, HTMLTableRowElement).map(placeOfRow);
   const cell = cellAt(issueId, companyId);
-  return cell ? [...rows, cellPlace(cell)] : rows;
+  return cell ? [...rows, placeOfCell(cell)] : rows;
 }
 
-function rowPlace(row) {
-  const [issueId, companyId] = row.dataset.on.split("-");
+/**
+ * All places that show the assignment with this name in forms.
+ * @param {string} on
+ */
+export function placesNamed(on) {
+  const [issueId = "", companyId = ""] = on.split("-");
+  return placesOf(issueId, companyId);
+}
+
+/**
+ * @param {HTMLTableRowElement} row
+ * @returns {Place}
+ */
+function placeOfRow(row) {
+  const { on = "" } = row.dataset;
+  const [issueId = "", companyId = ""] = on.split("-");
   const form = row.closest("form")?.dataset ?? {};
-  const who = row.querySelector(".who a").textContent;
-  const status = STATUSES.find((each) => row.querySelector(".status").classList.contains(each)) ?? null;
+  const name = find(".who a", row).textContent ?? "";
+  const trigger = find(".status", row);
+  const title = row.closest("tbody")?.querySelector(".what .title a")?.textContent ?? "";
   return {
     element: row,
-    trigger: row.querySelector(".status"),
-    on: row.dataset.on,
+    trigger,
+    on,
     issueId,
     companyId,
-    issueName: form.companyName ? who : form.issueName ?? row.closest("tbody").querySelector(".what .title a").textContent,
-    companyName: form.companyName ?? who,
-    status,
-    at: row.querySelector("time").dateTime,
+    // On the page of a company the rows name issues, elsewhere companies.
+    issueName: form.companyName ? name : (form.issueName ?? title),
+    companyName: form.companyName ?? name,
+    status: STATUSES.find(({ value }) => trigger.classList.contains(value))?.value ?? null,
+    at: find("time", row, HTMLTimeElement).dateTime,
   };
 }
 
-function cellPlace(cell) {
-  const row = cell.closest("tr");
-  const head = cell.closest("table").tHead.rows[0].cells[cell.cellIndex];
+/**
+ * @param {HTMLTableCellElement} cell
+ * @returns {Place}
+ */
+function placeOfCell(cell) {
+  const row = /** @type {HTMLTableRowElement} */ (cell.parentElement);
+  const head = /** @type {HTMLTableCellElement} */ (cell.closest("table")?.tHead?.rows[0]?.cells[cell.cellIndex]);
+  const [{ issue = "" }, { company = "" }] = [row.dataset, head.dataset];
   return {
     element: cell,
     trigger: cell,
-    on: `${row.dataset.issue}-${head.dataset.company}`,
-    issueId: row.dataset.issue,
-    companyId: head.dataset.company,
-    issueName: row.cells[0].querySelector("a").textContent,
-    companyName: head.querySelector("a").textContent,
-    status: FROM_CELL[cell.className.split(" ").find((name) => name in FROM_CELL)] ?? null,
+    on: `${issue}-${company}`,
+    issueId: issue,
+    companyId: company,
+    issueName: find("a", row).textContent ?? "",
+    companyName: find("a", head).textContent ?? "",
+    status: STATUSES.find((each) => cell.classList.contains(each.cell))?.value ?? null,
     at: null,
   };
 }
 
+/**
+ * @param {string | number} issueId
+ * @param {string | number} companyId
+ */
 function cellAt(issueId, companyId) {
+  /** @type {HTMLTableRowElement | null} */
   const row = document.querySelector(`.matrix tr[data-issue="${issueId}"]`);
+  /** @type {HTMLTableCellElement | null} */
   const head = row && document.querySelector(`.matrix thead th[data-company="${companyId}"]`);
-  return head ? row.cells[head.cellIndex] : null;
+  return (head && row?.cells[head.cellIndex]) ?? null;
 }
 
+/**
+ * Shows a status (null: not affected) at a place, and the time since when.
+ * @param {Place} place
+ * @param {string | null} status
+ * @param {string | null} [at]
+ */
 export function paint(place, status, at) {
-  if (place.element.matches("td")) return paintCell(place.element, status);
-  const button = place.element.querySelector(".status");
-  button.classList.remove(...STATUSES);
-  place.element.classList.remove("stale");
-  if (at) setTime(place.element.querySelector("time"), at);
-  if (!status) return button.replaceChildren("Not affected");
-  button.classList.add(status);
-  const drawing = shape(status);
-  drawing.setAttribute("class", `shape ${status}`);
-  drawing.setAttribute("aria-hidden", "true");
-  button.replaceChildren(drawing, label(status));
+  if (place.element.matches("td")) paintCell(place.element, status);
+  else paintRow(place, status, at);
 }
 
-function paintCell(cell, status) {
-  cell.classList.remove(...Object.values(CELL));
-  if (!status) return cell.removeAttribute("aria-label");
-  cell.classList.add(CELL[status]);
-  cell.setAttribute("aria-label", label(status));
+/**
+ * @param {Place} place
+ * @param {string | null} status
+ * @param {string | null} [at]
+ */
+function paintRow({ element, trigger }, status, at) {
+  trigger.classList.remove(...STATUSES.map(({ value }) => value));
+  element.classList.remove("stale");
+  if (at) setTime(find("time", element, HTMLTimeElement), at);
+  if (!status) return trigger.replaceChildren("Not affected");
+  trigger.classList.add(status);
+  trigger.replaceChildren(drawing(status), label(status));
 }
 
-export function highlight(place) {
-  place.element.classList.remove("fresh");
-  void place.element.offsetWidth;
-  place.element.classList.add("fresh");
+/**
+ * @param {HTMLElement} element
+ * @param {string | null} status
+ */
+function paintCell(element, status) {
+  element.classList.remove(...STATUSES.map(({ cell }) => cell));
+  const row = status && rowOf.get(status);
+  if (!row) return element.removeAttribute("aria-label");
+  element.classList.add(row.cell);
+  element.setAttribute("aria-label", row.label);
+}
+
+/** @param {Place} place */
+export function highlight({ element }) {
+  element.classList.remove("fresh");
+  // Reading the size makes the browser notice that the class was gone, so that the animation starts again.
+  void element.offsetWidth;
+  element.classList.add("fresh");
 }

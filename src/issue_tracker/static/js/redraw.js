@@ -1,37 +1,54 @@
-// What stands beside the rows and tells of them (history, numbers): taken anew from the page after a change, each part
-// when neither pointer nor focus is on it.
+// What is beside the rows and depends on them (history, numbers): after a change, each such part (`data-redraw`) is
+// replaced by the one of the page as it is now, when neither the pointer nor the focus is on it.
+import { all } from "./elements.js";
 import { ownPath } from "./results.js";
 import { showTimes } from "./times.js";
 
 const PAUSE = 400;
-let due = null;
+const TIMEOUT = 15_000;
 
-// Soon, and once for many events. A part that the page has no more goes.
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let timer;
+
+/** Redraws soon, and only once for many events. */
 export function redraw() {
-  clearTimeout(due);
-  due = setTimeout(fetchParts, PAUSE);
+  clearTimeout(timer);
+  timer = setTimeout(fetchParts, PAUSE);
 }
 
 async function fetchParts() {
-  const asked = due;
-  const anew = await pageAnew();
-  if (!anew || due !== asked) return;
-  put([...document.querySelectorAll("[data-redraw]")].map((part) => [part, counterpart(anew, part)]));
+  const own = timer;
+  const page = await fetchPage();
+  if (!page || timer !== own) return;
+  replace(all("[data-redraw]").map((part) => [part, counterpart(page, part)]));
 }
 
-// This page as it would be drawn now; null where it cannot be had.
-export async function pageAnew() {
-  const response = await fetch(ownPath(), { headers: { Accept: "text/html" }, signal: AbortSignal.timeout(15000) }).catch(() => null);
+/** Fetches this page as it is now. Resolves with null if that is not possible. */
+export async function fetchPage() {
+  const options = { headers: { Accept: "text/html" }, signal: AbortSignal.timeout(TIMEOUT) };
+  const response = await fetch(ownPath(), options).catch(() => null);
   if (!response?.ok || response.redirected) return null;
   const text = await response.text().catch(() => "");
   return text ? new DOMParser().parseFromString(text, "text/html") : null;
 }
 
-const counterpart = (page, part) => (part.id
-  ? page.getElementById(part.id)
-  : page.querySelector(`tbody[data-issue="${part.closest("tbody").dataset.issue}"] [data-redraw]`));
+/**
+ * The same part on another page: by its id, or by the issue that it belongs to.
+ * @param {Document} page
+ * @param {HTMLElement} part
+ * @returns {HTMLElement | null}
+ */
+function counterpart(page, part) {
+  if (part.id) return page.getElementById(part.id);
+  return page.querySelector(`tbody[data-issue="${part.closest("tbody")?.dataset.issue}"] [data-redraw]`);
+}
 
-function put(pairs) {
+/**
+ * Replaces the parts that can be replaced, and tries again later with the others. A part that the page no longer has is
+ * removed.
+ * @param {[HTMLElement, HTMLElement | null][]} pairs
+ */
+function replace(pairs) {
   const waiting = pairs.filter(([part, fresh]) => {
     if (!part.isConnected) return false;
     if (part.matches(":hover, :focus-within") || document.querySelector("dialog[open]")) return true;
@@ -40,5 +57,5 @@ function put(pairs) {
     return false;
   });
   showTimes();
-  if (waiting.length) due = setTimeout(put, PAUSE, waiting);
+  if (waiting.length) timer = setTimeout(replace, PAUSE, waiting);
 }

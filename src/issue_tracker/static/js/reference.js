@@ -1,9 +1,12 @@
-// The page of the API: sends what is filled in, in the reader's own session, and shows the answer below.
+// The page of the API: sends a request as it is filled in, in the reader's own session, and shows the response below.
+import { all, find } from "./elements.js";
 import { startTheme } from "./theme.js";
+
+const LONGEST = 100_000;
 
 startTheme();
 
-// A link to an operation or a type leads to it opened.
+/** Opens the operation or the type that the address leads to. */
 function openTarget() {
   const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
   if (target instanceof HTMLDetailsElement) {
@@ -14,18 +17,19 @@ function openTarget() {
 addEventListener("hashchange", openTarget);
 openTarget();
 
-for (const form of document.querySelectorAll("form.send")) {
+for (const form of all("form.send", document, HTMLFormElement)) {
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    ask(form);
+    send(form);
   });
 }
 
-async function ask(form) {
-  const output = form.querySelector("output");
+/** @param {HTMLFormElement} form */
+async function send(form) {
+  const output = find("output", form, HTMLOutputElement);
   output.hidden = false;
-  output.textContent = "Waiting for the answer…";
-  const { url, options } = await request(form);
+  output.textContent = "Waiting for the response…";
+  const { url, options } = await requestOf(form);
   try {
     const response = await fetch(url, options);
     show(output, `${response.status} ${response.statusText}`.trim(), await readable(response));
@@ -34,30 +38,37 @@ async function ask(form) {
   }
 }
 
-async function request(form) {
-  const { method, path } = form.dataset;
+/** @param {HTMLFormElement} form */
+async function requestOf(form) {
+  const { method = "GET", path = "" } = form.dataset;
+  /** @type {Record<string, string>} */
   const headers = { Accept: "application/json" };
   const query = new URLSearchParams();
   let url = path;
-  for (const { name, value, dataset } of form.querySelectorAll("input[data-place]")) {
+  for (const { name, value, dataset } of all("input[data-place]", form, HTMLInputElement)) {
     if (dataset.place === "path") url = url.replace(`{${name}}`, encodeURIComponent(value));
     else if (value && dataset.place === "query") {
-      for (const one of "repeatable" in dataset ? value.split(",") : [value]) query.append(name, one.trim());
-    }
-    else if (value) headers[name] = value;
+      for (const each of "repeatable" in dataset ? value.split(",") : [value]) query.append(name, each.trim());
+    } else if (value) headers[name] = value;
   }
-  const body = form.elements.body?.value;
-  if (body !== undefined) headers["Content-Type"] = "application/json";
+  /** @type {HTMLTextAreaElement | null} */
+  const text = form.querySelector("textarea[name=body]");
+  if (text) headers["Content-Type"] = "application/json";
   if (method !== "GET") headers["X-CSRF-Token"] = await csrfToken();
-  return { url: query.size ? `${url}?${query}` : url, options: { method, headers, body } };
+  return { url: query.size ? `${url}?${query}` : url, options: { method, headers, body: text?.value } };
 }
 
-// The page is for everybody, so the token is fetched when it is needed; without a session there is none.
+/**
+ * The token of the reader's session. It is fetched when it is needed, because this page is public; without a session
+ * there is none.
+ * @returns {Promise<string>}
+ */
 async function csrfToken() {
   const response = await fetch("/api/auth/session").catch(() => null);
   return response?.ok ? (await response.json()).csrf_token : "";
 }
 
+/** @param {Response} response */
 async function readable(response) {
   const text = await response.text();
   try {
@@ -67,12 +78,15 @@ async function readable(response) {
   }
 }
 
-const LONGEST = 100_000;
-
+/**
+ * @param {HTMLOutputElement} output
+ * @param {string} status
+ * @param {string} text
+ */
 function show(output, status, text) {
   const heading = document.createElement("strong");
   heading.textContent = status;
   const body = document.createElement("pre");
-  body.textContent = text.length > LONGEST ? `${text.slice(0, LONGEST)}\n… cut after ${LONGEST} characters` : text;
+  body.textContent = text.length > LONGEST ? `${text.slice(0, LONGEST)}\n… cut off after ${LONGEST} characters` : text;
   output.replaceChildren(heading, ...(text ? [body] : []));
 }

@@ -1,112 +1,159 @@
-// Filters while typing; totals, errors and the CSV link follow what is shown. An answer without results replaces none.
-import { hold, startCarry } from "./carry.js";
+// The filters and their results. Filters are applied while someone types; totals, errors and the CSV link follow the
+// results. A response without results replaces nothing: the page keeps what it shows and says why.
+import { all, byId, find } from "./elements.js";
+import { record, startRestore } from "./restore.js";
 import { signInAgain } from "./sign-in.js";
 import { toast } from "./toast.js";
 
 const PAUSE = 250;
-// What the results on the page were asked with; null when the last asking failed, so that the same is asked again.
-let asked = null;
-let putBack = null;
+
+/**
+ * The filters that the shown results come from; null when the last request failed, so that the same can be sent again.
+ * @type {string | null}
+ */
+let applied = null;
+
+/**
+ * Restores what the reader had set in the results that are being replaced.
+ * @type {(() => void) | null}
+ */
+let restore = null;
 
 export function startResults() {
-  document.addEventListener("htmx:before:response", session);
-  document.addEventListener("htmx:before:swap", check);
-  document.addEventListener("htmx:error", silence);
-  document.addEventListener("htmx:after:swap", follow);
-  startCarry();
-  const form = document.getElementById("filters");
+  document.addEventListener("htmx:before:response", handleSessionEnd);
+  document.addEventListener("htmx:before:swap", checkResponse);
+  document.addEventListener("htmx:error", reportSilence);
+  document.addEventListener("htmx:after:swap", followResults);
+  startRestore();
+  /** @type {HTMLFormElement | null} */
+  const form = document.querySelector("form#filters");
   if (form) watch(form);
 }
 
-// Sends the filters when what they ask for has changed: soon after typing, at once after anything else.
+/**
+ * Sends the filters when they have changed: soon after typing, immediately after anything else.
+ * @param {HTMLFormElement} form
+ */
 function watch(form) {
-  asked = ask(form);
-  let timer = null;
+  applied = filtersOf(form);
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let timer;
   const apply = () => {
     clearTimeout(timer);
-    const now = ask(form);
-    if (now === asked) return;
-    asked = now;
+    const filters = filtersOf(form);
+    if (filters === applied) return;
+    applied = filters;
     form.dispatchEvent(new Event("filter"));
   };
   form.addEventListener("input", (event) => {
-    if (event.target.type !== "search") return;
+    if (!(event.target instanceof HTMLInputElement) || event.target.type !== "search") return;
     clearTimeout(timer);
     timer = setTimeout(apply, PAUSE);
   });
   form.addEventListener("change", apply);
-  form.addEventListener("submit", () => { asked = ask(form); });
-  // What is not asked for does not stand in the URL.
-  form.addEventListener("htmx:config:request", (event) => {
-    const { body } = event.detail.ctx.request;
-    for (const [name, value] of [...body]) if (value === "") body.delete(name);
+  form.addEventListener("submit", () => {
+    applied = filtersOf(form);
   });
-  form.addEventListener("formdata", (event) => {
-    for (const [name, value] of [...event.formData]) if (value === "") event.formData.delete(name);
-  });
+  // Empty filters are left out of the URL.
+  form.addEventListener("htmx:config:request", (event) => dropEmpty(event.detail.ctx.request.body));
+  form.addEventListener("formdata", (event) => dropEmpty(event.formData));
 }
 
-const ask = (form) => new URLSearchParams(new FormData(form)).toString();
+/** @param {FormData | URLSearchParams} fields */
+function dropEmpty(fields) {
+  for (const [name, value] of [...fields]) if (value === "") fields.delete(name);
+}
 
-// The session has ended: sign in here and ask again, instead of leaving the page and what is typed on it.
-async function session(event) {
+/** @param {HTMLFormElement} form */
+const filtersOf = (form) => parameters(form).toString();
+
+/**
+ * A form as URL parameters. The forms of the pages that use this have no files.
+ * @param {HTMLFormElement} form
+ * @param {HTMLElement | null} [submitter]
+ */
+export const parameters = (form, submitter) => new URLSearchParams(/** @type {any} */ (new FormData(form, submitter)));
+
+/**
+ * When the session has ended, lets the reader sign in here and sends the request again, instead of leaving the page and
+ * what is typed on it.
+ * @param {HtmxEvent} event
+ */
+async function handleSessionEnd(event) {
   const { ctx } = event.detail;
   if (!ctx.hx.redirect) return;
   event.preventDefault();
-  asked = null;
+  applied = null;
   if (!(await signInAgain())) return;
   const form = ctx.sourceElement;
-  if (!form.matches("#filters")) return refresh();
-  asked = ask(form);
+  if (!(form instanceof HTMLFormElement) || !form.matches("#filters")) return refresh();
+  applied = filtersOf(form);
   form.dispatchEvent(new Event("filter"));
 }
 
-// An error page has nothing to put in place of what is shown. Neither is its URL one to come back to.
-function check(event) {
+/**
+ * An error page has nothing that could replace the results, and its URL is none to come back to.
+ * @param {HtmxEvent} event
+ */
+function checkResponse(event) {
   const { ctx } = event.detail;
-  const answer = ctx.response.status < 400 ? null : new DOMParser().parseFromString(ctx.text, "text/html");
-  if (!answer || answer.querySelector(ctx.select)) {
-    putBack = ctx.target?.id === "results" ? hold() : null;
+  const page = ctx.response.status < 400 ? null : new DOMParser().parseFromString(ctx.text, "text/html");
+  if (!page || page.querySelector(ctx.select)) {
+    restore = ctx.target?.id === "results" ? record() : null;
     return;
   }
   event.preventDefault();
-  refuse(answer.querySelector("main h1 + p")?.textContent ?? `The server refused (${ctx.response.status}).`);
+  const reason = page.querySelector("main h1 + p")?.textContent;
+  reportFailure(reason ?? `The server refused the request (${ctx.response.status}).`);
 }
 
-function silence(event) {
-  if (event.detail.ctx?.request) refuse("No answer from the server.");
+/** @param {HtmxEvent} event */
+function reportSilence(event) {
+  if (event.detail.ctx?.request) reportFailure("The server did not respond.");
 }
 
-function refuse(sentence) {
-  asked = null;
-  toast(`${sentence} The page shows what it showed before.`, { wrong: true });
+/** @param {string} sentence */
+function reportFailure(sentence) {
+  applied = null;
+  toast(`${sentence} The page still shows the earlier results.`, { wrong: true });
 }
 
-function follow() {
-  const results = document.getElementById("results");
-  putBack?.();
-  putBack = null;
-  for (const wrong of document.querySelectorAll("#filters .wrong")) {
+function followResults() {
+  restore?.();
+  restore = null;
+  for (const wrong of all("#filters .wrong")) {
     const field = document.querySelector(`#filters [aria-describedby="${wrong.id}"]`);
     if (wrong.textContent) field?.setAttribute("aria-invalid", "true");
     else field?.removeAttribute("aria-invalid");
   }
-  if (!results?.dataset.totals) return;
-  const totals = results.dataset.totals.trim().split(" ");
-  document.querySelectorAll("#tally .chip").forEach((chip, index) => {
-    chip.querySelector("b").textContent = totals[index];
-    chip.classList.toggle("zero", totals[index] === "0");
+  const { totals, csv } = document.getElementById("results")?.dataset ?? {};
+  if (totals === undefined) return;
+  const numbers = totals.trim().split(" ");
+  all("#totals .chip").forEach((chip, index) => {
+    const number = numbers[index] ?? "0";
+    find("b", chip).textContent = number;
+    chip.classList.toggle("zero", number === "0");
   });
-  document.getElementById("csv").href = results.dataset.csv;
+  byId("csv", HTMLAnchorElement).href = csv ?? "";
 }
 
-// Where this page is to be had. After a form of an issue was refused, the URL is one that only takes what is posted.
+/**
+ * The path from which this page can be loaded. After the server has refused a form of an issue, the address bar shows one
+ * that only accepts forms.
+ */
 export function ownPath() {
-  const issue = document.querySelector("[data-about-issue]")?.dataset.aboutIssue;
-  const path = issue ? `/issues/${issue}` : location.pathname;
+  /** @type {HTMLElement | null} */
+  const form = document.querySelector("[data-about-issue]");
+  const path = form ? `/issues/${form.dataset.aboutIssue}` : location.pathname;
   return path === location.pathname ? path + location.search : path;
 }
 
+/** Loads the results again. */
 export function refresh() {
-  return htmx.ajax("GET", ownPath(), { target: "#results", select: "#results", selectOOB: "#filters .wrong", swap: "outerHTML" });
+  window.htmx?.ajax("GET", ownPath(), {
+    target: "#results",
+    select: "#results",
+    selectOOB: "#filters .wrong",
+    swap: "outerHTML",
+  });
 }

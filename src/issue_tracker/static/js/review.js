@@ -1,96 +1,142 @@
-// The confirmation before many are changed: names who is changed and who is skipped and why, in a dialog.
-import { Refused, send } from "./api.js";
+// The confirmation before many assignments are changed, in a dialog: which companies are changed, which are skipped, and
+// why.
+import { RequestError, send } from "./api.js";
+import { all, byId, find, targetOf } from "./elements.js";
 import { label } from "./places.js";
-import { apply, focusOn, remember, undo } from "./quick-change.js";
+import { apply, focusOn, rememberForUndo, undo } from "./quick-change.js";
+import { parameters } from "./results.js";
 import { clearSelection } from "./selection.js";
 import { when } from "./times.js";
 import { toast } from "./toast.js";
 
+const FRAGMENT = { Accept: "text/html", "X-Fragment": "1" };
+const REVIEW = "/assignments/review";
+
+/**
+ * What the last confirmed change has changed.
+ * @type {import("./quick-change.js").Changed[]}
+ */
 let changed = [];
 
+const dialogElement = () => byId("review", HTMLDialogElement);
+
+/**
+ * @param {string} selector
+ * @returns {HTMLElement | null}
+ */
+const inDialog = (selector) => dialogElement().querySelector(selector);
+
+/** @returns {HTMLButtonElement | null} */
+const confirmButton = () => dialogElement().querySelector("button.main");
+
 export function startReview() {
-  const dialog = document.getElementById("review");
+  const dialog = dialogElement();
   document.addEventListener("submit", (event) => {
-    if (event.target.id === "selection") {
+    const form = /** @type {HTMLFormElement} */ (event.target);
+    if (form.id === "selection") {
       event.preventDefault();
-      open("POST", "/assignments/review", new URLSearchParams(new FormData(event.target, event.submitter)), event.submitter);
-    } else if (event.target.id === "review-form" && dialog.open) {
+      open("POST", REVIEW, parameters(form, event.submitter), event.submitter);
+    } else if (form.id === "review-form" && dialog.open) {
       event.preventDefault();
-      confirm(dialog, event.target);
+      confirm(form);
     }
   });
   document.addEventListener("click", (event) => {
-    const link = event.target.closest("a[data-review]");
+    /** @type {HTMLAnchorElement | null} */
+    const link = targetOf(event).closest("a[data-review]");
     if (link && !event.ctrlKey && !event.metaKey) {
       event.preventDefault();
       open("GET", link.href, undefined, link);
-    } else if (event.target.closest("#review [data-close]")) {
+    } else if (targetOf(event).closest("#review [data-close]")) {
       event.preventDefault();
       dialog.close();
     }
   });
-  dialog.addEventListener("change", () => countTicked(dialog));
+  dialog.addEventListener("change", showTickedCount);
 }
 
+/**
+ * Fetches the confirmation and shows it.
+ * @param {string} method
+ * @param {string} url
+ * @param {URLSearchParams | undefined} body
+ * @param {HTMLElement | null} trigger
+ */
 async function open(method, url, body, trigger) {
-  const dialog = document.getElementById("review");
+  const dialog = dialogElement();
   try {
-    const { data } = await send(method, url, body, { Accept: "text/html", "X-Fragment": "1" });
-    document.getElementById("review-body").innerHTML = data;
+    const { data } = await send(method, url, body, FRAGMENT);
+    byId("review-body").innerHTML = data;
     dialog.showModal();
-    dialog.querySelector(".button.main, [data-close]").focus();
+    inDialog(".button.main, [data-close]")?.focus();
     changed = [];
-    // Back to what opened it; where that went with the selection, to the first place that was changed.
-    dialog.addEventListener("close", () => (trigger.checkVisibility() ? trigger.focus() : focusOn(changed)), { once: true });
+    // The focus returns to what opened the dialog, or to the first changed place if that went with the selection.
+    const returnFocus = () => (trigger?.checkVisibility() ? trigger.focus() : focusOn(changed));
+    dialog.addEventListener("close", returnFocus, { once: true });
   } catch (error) {
     report(error);
   }
 }
 
-function countTicked(dialog) {
-  const n = dialog.querySelectorAll("input[name=on]:checked").length;
-  dialog.querySelector("[data-count]").textContent = n;
-  dialog.querySelector(".button.main").disabled = n === 0;
+function showTickedCount() {
+  const count = all("input[name=on]:checked", dialogElement()).length;
+  const output = inDialog("[data-count]");
+  if (output) output.textContent = String(count);
+  const button = confirmButton();
+  if (button) button.disabled = count === 0;
 }
 
-async function confirm(dialog, form) {
-  const button = form.querySelector(".button.main");
+/** @param {HTMLFormElement} form */
+async function confirm(form) {
+  const button = find(".button.main", form, HTMLButtonElement);
   button.disabled = true;
   try {
-    const { data, requestId } = await send("POST", form.action, new URLSearchParams(new FormData(form)));
-    if (data.moved.length) return void (await again(dialog, form, data.moved));
-    dialog.close();
+    const { data, requestId } = await send("POST", form.action, parameters(form));
+    if (data.moved.length) return await showConflicts(form, data.moved);
+    dialogElement().close();
     changed = data.changed;
     apply(changed);
     clearSelection();
-    remember(requestId);
-    toast(data.text, data.changed.length ? { action: "Undo", run: () => undo(requestId) } : {});
+    rememberForUndo(requestId);
+    toast(data.text, changed.length ? { action: "Undo", run: () => undo(requestId) } : {});
   } catch (error) {
     button.disabled = false;
     report(error);
   }
 }
 
-// Somebody else was faster with some, and nothing was changed: shown anew as it stands, those unticked, with who and when.
-async function again(dialog, form, moved) {
-  const every = new URLSearchParams(new FormData(form));
-  const title = document.getElementById("review-title").textContent;
-  const { data } = await send("POST", "/assignments/review", every, { Accept: "text/html", "X-Fragment": "1" });
-  document.getElementById("review-body").innerHTML = data;
-  document.getElementById("review-title").textContent = title;
-  apply(moved);
-  for (const { on } of moved) for (const box of dialog.querySelectorAll(`input[name=on][value^="${on}-"]`)) box.checked = false;
-  const told = moved.map(({ company_name: company, status, by, at }) =>
-    `${by} ${status ? `set ${company} to ${label(status)}` : `took ${company} off`}${at ? `, ${when(new Date(at))}` : ""}.`);
-  dialog.querySelector(".wrong").textContent = `Nothing was changed. ${told.join(" ")}`;
-  if (dialog.querySelector("[data-count]")) countTicked(dialog);
-  (dialog.querySelector(".button.main:enabled") ?? dialog.querySelector("[data-close]")).focus();
+/**
+ * Someone else changed some of the assignments first, so nothing was changed. Shows the confirmation with the current
+ * statuses, those assignments unticked, and says who changed them and when.
+ * @param {HTMLFormElement} form
+ * @param {import("./conflict.js").Conflict[]} conflicts
+ */
+async function showConflicts(form, conflicts) {
+  const title = byId("review-title").textContent;
+  const { data } = await send("POST", REVIEW, parameters(form), FRAGMENT);
+  byId("review-body").innerHTML = data;
+  byId("review-title").textContent = title;
+  apply(conflicts);
+  for (const { on } of conflicts) {
+    const boxes = all(`input[name=on][value^="${on}-"]`, dialogElement(), HTMLInputElement);
+    for (const box of boxes) box.checked = false;
+  }
+  const sentences = conflicts.map(({ company_name: company, status, by, at }) => {
+    const time = at ? `, ${when(new Date(at))}` : "";
+    return status ? `${by} set ${company} to ${label(status)}${time}.` : `${by} removed ${company}${time}.`;
+  });
+  find(".wrong", dialogElement()).textContent = `Nothing was changed. ${sentences.join(" ")}`;
+  if (inDialog("[data-count]")) showTickedCount();
+  (inDialog(".button.main:enabled") ?? inDialog("[data-close]"))?.focus();
 }
 
-// Beside the button that was pressed; in a toast where there is no dialog, which would hide it.
+/**
+ * Reports an error beside the button that was pressed; a dialog would hide a toast.
+ * @param {unknown} error
+ */
 function report(error) {
-  if (!(error instanceof Refused)) throw error;
+  if (!(error instanceof RequestError)) throw error;
   const beside = document.querySelector("#review[open] .wrong");
-  if (beside) return void (beside.textContent = error.message);
-  toast(error.message, { wrong: true });
+  if (beside) beside.textContent = error.message;
+  else toast(error.message, { wrong: true });
 }

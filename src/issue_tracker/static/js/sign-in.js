@@ -1,28 +1,39 @@
-// When the session has ended: a dialog to sign in again, so that nothing on the page is lost.
+// The dialog for signing in again when the session has ended, so that nothing on the page is lost.
 import { setToken } from "./api.js";
+import { byId, find } from "./elements.js";
 
-let asking = null;
+/**
+ * The dialog that is open. All requests that find the session ended share it.
+ * @type {Promise<boolean> | null}
+ */
+let open = null;
 
-// Resolves with true when signed in again, false when the reader chose not to.
+/** Resolves with true once the reader has signed in again, and with false if the reader chose not to. */
 export function signInAgain() {
-  asking ??= ask().finally(() => { asking = null; });
-  return asking;
+  open ??= ask().finally(() => {
+    open = null;
+  });
+  return open;
 }
 
+/** @returns {Promise<boolean>} */
 function ask() {
-  const dialog = document.getElementById("sign-in");
-  const form = dialog.querySelector("form");
-  const wrong = document.getElementById("again-wrong");
+  const dialog = byId("sign-in", HTMLDialogElement);
+  const form = find("form", dialog, HTMLFormElement);
+  const password = find("[name=password]", form, HTMLInputElement);
+  const wrong = byId("again-wrong");
   wrong.textContent = "";
   dialog.showModal();
-  form.elements.password.focus();
+  password.focus();
   return new Promise((resolve) => {
-    const done = (answer) => {
+    /** @param {boolean} signedIn */
+    const done = (signedIn) => {
       form.removeEventListener("submit", submit);
-      form.elements.password.value = "";
+      password.value = "";
       if (dialog.open) dialog.close();
-      resolve(answer);
+      resolve(signedIn);
     };
+    /** @param {SubmitEvent} event */
     const submit = async (event) => {
       event.preventDefault();
       wrong.textContent = await signIn(form);
@@ -32,20 +43,30 @@ function ask() {
       }
     };
     form.addEventListener("submit", submit);
-    dialog.querySelector("[value=later]").onclick = () => done(false);
+    find("[value=later]", dialog).onclick = () => done(false);
     dialog.addEventListener("close", () => done(false), { once: true });
   });
 }
 
+/**
+ * Signs in. Returns an empty text, or a sentence that says why it failed.
+ * @param {HTMLFormElement} form
+ * @returns {Promise<string>}
+ */
 async function signIn(form) {
-  const body = JSON.stringify({ email: form.elements.email.value, password: form.elements.password.value });
+  const { email, password } = Object.fromEntries(new FormData(form));
   try {
-    const headers = { "Content-Type": "application/json", Accept: "application/json" };
-    const response = await fetch("/api/auth/login", { method: "POST", headers, body, signal: AbortSignal.timeout(15000) });
+    const response = await fetch("/api/auth/login", {
+      method: "POST",
+      headers: { "Content-Type": "application/json", Accept: "application/json" },
+      body: JSON.stringify({ email, password }),
+      signal: AbortSignal.timeout(15000),
+    });
     const data = await response.json();
     if (!response.ok) return data.detail;
-    if (String(data.user.user_id) !== document.querySelector("meta[name=actor]").content) {
-      // Somebody else: what the first reader had begun is not theirs to do. Nothing goes on until the page is drawn anew.
+    if (String(data.user.user_id) !== find("meta[name=actor]", document, HTMLMetaElement).content) {
+      // A different user signed in. The changes that the first one began must not be made in this user's name, so
+      // nothing continues until the page is loaded again.
       location.reload();
       return new Promise(() => {});
     }

@@ -1,61 +1,86 @@
-// The event stream, read with fetch: it starts where the page was drawn, resumes after a break, ends with the session.
-const SILENCE = 45000;
+// The event stream. It is read with fetch and not with EventSource, so that it can start at the event that the page was
+// rendered with. It resumes after a break and ends with the session.
+
+/** Without a byte for so long (in milliseconds) the connection counts as broken: the server sends a comment more often. */
+const SILENCE = 45_000;
+const FIRST_WAIT = 1_000;
+const LONGEST_WAIT = 30_000;
+
+/** @typedef {"live" | "broken" | "signed-out"} State */
 
 export class Stream {
+  /**
+   * @param {string} lastId the id of the last event that is known already
+   * @param {{ onEvent: (event: any) => void, onState: (state: State) => void }} handlers
+   */
   constructor(lastId, { onEvent, onState }) {
-    Object.assign(this, { lastId, onEvent, onState, wait: 1000, abort: null });
+    this.lastId = lastId;
+    this.onEvent = onEvent;
+    this.onState = onState;
+    this.wait = FIRST_WAIT;
+    /** @type {AbortController | null} */
+    this.connection = null;
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this.retry = undefined;
   }
 
   start() {
-    if (!this.abort) this.run();
+    if (!this.connection) this.#connect();
   }
 
   stop() {
     clearTimeout(this.retry);
-    this.abort?.abort();
-    this.abort = null;
+    this.connection?.abort();
+    this.connection = null;
   }
 
-  async run() {
-    const abort = new AbortController();
-    this.abort = abort;
+  async #connect() {
+    const connection = new AbortController();
+    this.connection = connection;
     try {
       const response = await fetch("/api/events/stream", {
         headers: { Accept: "text/event-stream", "Last-Event-ID": this.lastId },
-        signal: abort.signal,
+        signal: connection.signal,
         cache: "no-store",
       });
       if (response.status === 401) return this.onState("signed-out");
-      if (!response.ok) throw new Error(String(response.status));
+      if (!response.ok || !response.body) throw new Error(String(response.status));
       this.onState("live");
-      this.wait = 1000;
-      await this.read(response.body.getReader(), abort);
+      this.wait = FIRST_WAIT;
+      await this.#read(response.body.getReader(), connection);
     } catch {
-      // A break of any kind is answered in one way: say so, and try again.
+      // Every kind of break is handled in the same way, below.
     }
-    if (abort.signal.aborted && this.abort !== abort) return;
+    if (connection.signal.aborted && this.connection !== connection) return;
     this.onState("broken");
-    this.retry = setTimeout(() => this.run(), this.wait * (0.75 + Math.random() / 2));
-    this.wait = Math.min(this.wait * 2, 30000);
+    // At random times, so that the tabs of a whole helpdesk do not return at the same moment.
+    this.retry = setTimeout(() => this.#connect(), this.wait * (0.75 + Math.random() / 2));
+    this.wait = Math.min(this.wait * 2, LONGEST_WAIT);
   }
 
-  async read(reader, abort) {
+  /**
+   * @param {ReadableStreamDefaultReader<Uint8Array>} reader
+   * @param {AbortController} connection
+   */
+  async #read(reader, connection) {
     const decoder = new TextDecoder();
     let text = "";
-    let alarm = null;
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    let silence;
     for (;;) {
-      clearTimeout(alarm);
-      alarm = setTimeout(() => abort.abort(), SILENCE);
+      clearTimeout(silence);
+      silence = setTimeout(() => connection.abort(), SILENCE);
       const { done, value } = await reader.read();
-      if (done) return clearTimeout(alarm);
+      if (done) return clearTimeout(silence);
       text += decoder.decode(value, { stream: true });
       const blocks = text.split(/\r?\n\r?\n/);
-      text = blocks.pop();
-      blocks.forEach((block) => this.take(block));
+      text = blocks.pop() ?? "";
+      for (const block of blocks) this.#dispatch(block);
     }
   }
 
-  take(block) {
+  /** @param {string} block the lines of one event */
+  #dispatch(block) {
     let data = "";
     for (const line of block.split(/\r?\n/)) {
       if (line.startsWith("id:")) this.lastId = line.slice(3).trim();

@@ -1,38 +1,58 @@
-// Company names while typing, from the same list as the API; and a field that appends what was chosen to a text.
+// Suggests company names while someone types (`data-suggest`). A field with `data-append` adds the chosen name to a text
+// field, on a line of its own.
 import { send } from "./api.js";
+import { byId, targetOf } from "./elements.js";
 
-let timer = null;
+const PAUSE = 150;
+const AT_MOST = 20;
 
 export function startSuggestions() {
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let timer;
   document.addEventListener("input", (event) => {
-    const input = event.target;
-    if (!input.matches?.("[data-suggest]")) return;
-    if (chosen(input)) return;
+    const input = targetOf(event);
+    if (!(input instanceof HTMLInputElement) || !input.matches("[data-suggest]") || appendChosen(input)) return;
     clearTimeout(timer);
-    timer = setTimeout(() => offer(input), 150);
+    timer = setTimeout(() => suggest(input), PAUSE);
   });
   document.addEventListener("keydown", (event) => {
-    if (event.key !== "Enter" || !event.target.matches?.("[data-append]")) return;
+    const input = targetOf(event);
+    if (event.key !== "Enter" || !(input instanceof HTMLInputElement) || !input.matches("[data-append]")) return;
     event.preventDefault();
-    chosen(event.target);
+    appendChosen(input);
   });
 }
 
-async function offer(input) {
-  if (!input.value.trim()) return;
-  const { data } = await send("GET", `/api/companies?${new URLSearchParams({ search: input.value.trim() })}`).catch(() => ({ data: { items: [] } }));
-  const options = data.items.slice(0, 20).map((company) => Object.assign(document.createElement("option"), { value: company.name }));
-  document.getElementById(input.dataset.suggest).replaceChildren(...options);
+/** @param {HTMLInputElement} input */
+async function suggest(input) {
+  const search = input.value.trim();
+  if (!search) return;
+  /** @type {{ name: string }[]} */
+  const companies = await send("GET", `/api/companies?${new URLSearchParams({ search })}`).then(
+    ({ data }) => data.items,
+    () => [],
+  );
+  const options = companies.slice(0, AT_MOST).map(({ name: value }) => {
+    const option = document.createElement("option");
+    option.value = value;
+    return option;
+  });
+  byId(input.dataset.suggest ?? "").replaceChildren(...options);
 }
 
-// A name picked from the list goes to the text field that the input feeds, one on each line.
-function chosen(input) {
-  const target = input.dataset.append && document.getElementById(input.dataset.append);
-  if (!target || ![...input.list.options].some((option) => option.value === input.value)) return false;
-  const lines = target.value.split("\n").filter((line) => line.trim());
+/**
+ * Adds the name in the field to the text field, if it is one of the suggestions. Returns whether it was.
+ * @param {HTMLInputElement} input
+ */
+function appendChosen(input) {
+  if (!input.dataset.append || ![...(input.list?.options ?? [])].some(({ value }) => value === input.value)) {
+    return false;
+  }
+  const text = byId(input.dataset.append, HTMLTextAreaElement);
+  const lines = text.value.split("\n").filter((line) => line.trim());
   if (!lines.includes(input.value)) lines.push(input.value);
-  target.value = lines.join("\n");
-  target.dispatchEvent(new Event("input", { bubbles: true }));
+  text.value = lines.join("\n");
+  text.dispatchEvent(new Event("input", { bubbles: true }));
   input.value = "";
   return true;
 }

@@ -1,25 +1,43 @@
-// Times in the reader's own zone and language; relative for the last day; the exact local and UTC time on hover.
+// Times in the reader's zone and language: relative for the last 24 hours, then with the date. The exact local time and
+// UTC appear on hover.
+import { all, targetOf } from "./elements.js";
+
 const DAY = 24 * 60 * 60 * 1000;
-const clock = { hour: "numeric", minute: "2-digit" };
-const sameYear = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", ...clock });
-const otherYear = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", year: "numeric" });
+const REFRESH = 30_000;
+
+/** @type {Intl.DateTimeFormatOptions} */
+const dayAndTime = { day: "numeric", month: "short", hour: "numeric", minute: "2-digit" };
+const thisYear = new Intl.DateTimeFormat(undefined, dayAndTime);
+const otherYear = new Intl.DateTimeFormat(undefined, { ...dayAndTime, year: "numeric" });
 const exactLocal = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" });
 const relative = new Intl.RelativeTimeFormat(undefined, { numeric: "auto", style: "short" });
 
+/**
+ * The text for a moment.
+ * @param {Date} moment
+ * @param {Date} [now]
+ */
 export function when(moment, now = new Date()) {
-  const age = now - moment;
-  if (age >= 0 && age < DAY) {
-    const minutes = Math.floor(age / 60000);
-    return minutes < 1 ? relative.format(0, "second") : minutes < 60 ? relative.format(-minutes, "minute") : relative.format(-Math.floor(minutes / 60), "hour");
-  }
-  return (moment.getFullYear() === now.getFullYear() ? sameYear : otherYear).format(moment);
+  const age = now.getTime() - moment.getTime();
+  if (age < 0 || age >= DAY) return (moment.getFullYear() === now.getFullYear() ? thisYear : otherYear).format(moment);
+  const minutes = Math.floor(age / 60_000);
+  if (minutes < 1) return relative.format(0, "second");
+  return minutes < 60 ? relative.format(-minutes, "minute") : relative.format(-Math.floor(minutes / 60), "hour");
 }
 
+/**
+ * @param {HTMLTimeElement} element
+ * @param {string} iso
+ */
 export function setTime(element, iso) {
   element.dateTime = iso;
   show(element, new Date());
 }
 
+/**
+ * @param {HTMLTimeElement} element
+ * @param {Date} now
+ */
 function show(element, now) {
   const moment = new Date(element.dateTime);
   if (Number.isNaN(moment.getTime())) return;
@@ -27,21 +45,22 @@ function show(element, now) {
   if (element.textContent !== text) element.textContent = text;
 }
 
+/** @param {Event} event */
 function explain(event) {
-  const element = event.target.closest?.("time");
+  const element = targetOf(event).closest("time");
   if (!element) return;
   const moment = new Date(element.dateTime);
   element.title = `${exactLocal.format(moment)}\n${moment.toISOString().slice(0, 19).replace("T", " ")} UTC`;
 }
 
-export function showTimes(root = document) {
+export function showTimes() {
   const now = new Date();
-  for (const element of root.querySelectorAll("time")) show(element, now);
+  for (const element of all("time", document, HTMLTimeElement)) show(element, now);
 }
 
 export function startTimes() {
   showTimes();
-  setInterval(showTimes, 30000, document);
+  setInterval(showTimes, REFRESH);
   document.addEventListener("pointerover", explain, { passive: true });
-  document.addEventListener("htmx:after:swap", () => showTimes());
+  document.addEventListener("htmx:after:swap", showTimes);
 }

@@ -1,27 +1,42 @@
-// Short messages at the bottom, with one thing to do about them. They wait while pointer or focus is on them.
-const SECONDS = 9;
+// Short messages at the bottom of the page, each with at most one action. They stay while the pointer or the focus is
+// on them.
+import { byId } from "./elements.js";
 
+const SECONDS = 9;
+const AT_MOST = 3;
+
+/**
+ * @param {string} text
+ * @param {{ action?: string, run?: () => void, wrong?: boolean }} [options] the label of the button, what it does, and
+ *   whether the message reports a failure
+ */
 export function toast(text, { action, run, wrong = false } = {}) {
-  const place = document.getElementById("toasts");
+  const toasts = byId("toasts");
   const box = document.createElement("div");
   box.className = wrong ? "toast wrong" : "toast";
-  const words = document.createElement("span");
-  words.textContent = text;
-  words.dir = "auto";
-  box.append(words);
-  let left = SECONDS;
-  const close = () => { clearInterval(timer); box.remove(); };
+  const message = document.createElement("span");
+  message.textContent = text;
+  message.dir = "auto";
+  box.append(message);
+  let secondsLeft = SECONDS;
   const timer = setInterval(() => {
-    if (!box.matches(":hover, :focus-within") && --left <= 0) close();
+    if (!box.matches(":hover, :focus-within") && --secondsLeft <= 0) close();
   }, 1000);
+  const close = () => {
+    clearInterval(timer);
+    box.remove();
+  };
   if (action) {
     const button = document.createElement("button");
     button.type = "button";
     button.className = "button small";
     button.textContent = action;
-    button.addEventListener("click", () => { close(); run(); });
+    button.addEventListener("click", () => {
+      close();
+      run?.();
+    });
     box.append(button);
   }
-  place.append(box);
-  while (place.children.length > 3) place.firstElementChild.remove();
+  toasts.append(box);
+  while (toasts.children.length > AT_MOST) toasts.firstElementChild?.remove();
 }

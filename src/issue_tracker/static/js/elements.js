@@ -1,0 +1,48 @@
+// Look-ups in the document, with types.
+
+/**
+ * The element with this id. The template of the page guarantees it, so a missing one is an error.
+ * @template {Element} [T=HTMLElement]
+ * @param {string} id
+ * @param {new () => T} [kind]
+ * @returns {T}
+ */
+export function byId(id, kind) {
+  const element = document.getElementById(id);
+  if (!(element instanceof (kind ?? HTMLElement))) throw new Error(`The page has no element #${id}.`);
+  return /** @type {any} */ (element);
+}
+
+/**
+ * The first element that matches. The template guarantees it, so a missing one is an error.
+ * @template {Element} [T=HTMLElement]
+ * @param {string} selector
+ * @param {ParentNode} [root]
+ * @param {new () => T} [kind]
+ * @returns {T}
+ */
+export function find(selector, root = document, kind) {
+  const element = root.querySelector(selector);
+  if (!(element instanceof (kind ?? HTMLElement))) throw new Error(`The page has no element ${selector}.`);
+  return /** @type {any} */ (element);
+}
+
+/**
+ * All elements that match, in document order.
+ * @template {Element} [T=HTMLElement]
+ * @param {string} selector
+ * @param {ParentNode} [root]
+ * @param {new () => T} [_kind] the type of the elements that the selector finds
+ * @returns {T[]}
+ */
+export function all(selector, root = document, _kind) {
+  return /** @type {any} */ ([...root.querySelectorAll(selector)]);
+}
+
+/**
+ * The element on which an event happened; the root element where the event has no element.
+ * @param {Event} event
+ */
+export function targetOf(event) {
+  return event.target instanceof Element ? event.target : document.documentElement;
+}

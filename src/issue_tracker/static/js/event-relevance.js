@@ -1,0 +1,127 @@
+// Decides what an event means for this page: whether the page is about it, whether it shows it already, and whether that
+// can be known here at all. Nothing here changes the page.
+import { STATUSES } from "./statuses.js";
+
+/**
+ * An event as the stream sends it (docs/events.md).
+ * @typedef {object} TrackerEvent
+ * @property {number} event_id
+ * @property {string} type
+ * @property {string} at
+ * @property {string | null} request_id
+ * @property {number} issue_id
+ * @property {string | null} issue_name
+ * @property {number | null} company_id
+ * @property {string | null} company_name
+ * @property {string | null} from
+ * @property {string | null} to
+ */
+
+const parametersOfPage = () => new URLSearchParams(location.search);
+
+/** @param {TrackerEvent} event */
+const isAboutAssignment = (event) => event.type.startsWith("assignment.");
+
+/**
+ * Whether the results on the page include an event. One that was committed late can have a lower number than others
+ * that they include, so those are listed one by one.
+ * @param {TrackerEvent} event
+ */
+export function isAlreadyShown({ event_id: id }) {
+  const { lastEvent = "0", seen = "" } = document.getElementById("results")?.dataset ?? {};
+  return id <= Number(lastEvent) || seen.split(",").includes(String(id));
+}
+
+/** Whether the totals on the page count only some of the issues. */
+export function totalsAreFiltered() {
+  const asked = parametersOfPage();
+  return ["search", "companyId", "companyName", "updatedSince"].some((name) => asked.has(name));
+}
+
+/**
+ * Whether the page is about an event.
+ * @param {TrackerEvent} event
+ */
+export function isRelevant(event) {
+  /** @type {HTMLElement | null} */
+  const form = document.querySelector("[data-about-issue], [data-about-company]");
+  const { aboutIssue, aboutCompany } = form?.dataset ?? {};
+  if (aboutIssue) return String(event.issue_id) === aboutIssue;
+  if (aboutCompany) return String(event.company_id) === aboutCompany;
+  if (document.getElementById("companies")) return isAboutAssignment(event) || event.type === "issue.deleted";
+  if (!document.getElementById("updates")) return false;
+  return location.pathname === "/activity" ? belongsInActivity(event) : belongsInList(event);
+}
+
+/** @param {TrackerEvent} event */
+function belongsInActivity(event) {
+  const asked = parametersOfPage();
+  const type = asked.get("type");
+  const matches = type ? type === event.type : isAboutAssignment(event) || event.type.startsWith("issue.");
+  // Older pages of the history do not change.
+  return (
+    matches &&
+    !asked.has("before") &&
+    matchesName(asked.get("issueName"), event.issue_name) &&
+    matchesName(asked.get("companyName"), event.company_name)
+  );
+}
+
+/** @param {TrackerEvent} event */
+function belongsInList(event) {
+  if (!isAboutAssignment(event)) return event.type.startsWith("issue.");
+  const asked = parametersOfPage();
+  const companies = asked.getAll("companyId").filter(Boolean);
+  return (
+    matchesName(asked.get("companyName"), event.company_name) &&
+    (!companies.length || companies.includes(String(event.company_id))) &&
+    [event.from, event.to].some(matchesStatus)
+  );
+}
+
+/**
+ * Whether the filters of the page let assignments in this status through.
+ * @param {string | null} value
+ */
+function matchesStatus(value) {
+  const asked = parametersOfPage();
+  const values = asked.getAll("status").filter(Boolean);
+  const open = asked.get("open");
+  const status = STATUSES.find((each) => each.value === value);
+  return (
+    status !== undefined && (!values.length || values.includes(status.value)) && (!open || open === String(status.open))
+  );
+}
+
+/**
+ * @param {string | null} asked the name in a filter; empty matches every name
+ * @param {string | null} name
+ */
+const matchesName = (asked, name) => !asked || folded(asked) === folded(name ?? "");
+
+/**
+ * A name as the server compares it. Upper case comes first, because that makes "ß" and "ss" equal.
+ * @param {string} name
+ */
+const folded = (name) => name.trim().normalize("NFC").toUpperCase().toLowerCase();
+
+/**
+ * Whether the page can tell without the server that a relevant event changes its results. It cannot where a filter
+ * depends on more than the event carries.
+ * @param {TrackerEvent} event
+ */
+export function isCertain(event) {
+  if (!document.getElementById("filters")) return true;
+  const asked = parametersOfPage();
+  const undecidable = isAboutAssignment(event)
+    ? ["search", "updatedSince"]
+    : ["search", "updatedSince", "status", "open", "companyName", "companyId"];
+  return !undecidable.some((name) => asked.get(name)) || isListed(document, event);
+}
+
+/**
+ * Whether a page lists the issue of an event.
+ * @param {ParentNode} page
+ * @param {TrackerEvent} event
+ */
+export const isListed = (page, event) => page.querySelector(`[data-issue="${event.issue_id}"]`) !== null;

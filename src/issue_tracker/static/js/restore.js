@@ -1,0 +1,87 @@
+// What the reader has set in the results (ticked boxes, note, open folds, focus, scroll position) survives when the
+// results are replaced by newer ones.
+import { all, byId, targetOf } from "./elements.js";
+import { placeOf, placesNamed } from "./places.js";
+import { showCount } from "./selection.js";
+
+/**
+ * Finds again what had the focus last. The button that shows the updates does not count: it goes with the old results.
+ * @type {(() => HTMLElement | null | undefined) | null}
+ */
+let findFocused = null;
+
+export function startRestore() {
+  document.addEventListener("focusin", (event) => {
+    const element = targetOf(event);
+    if (element.id !== "updates") findFocused = element.closest("#results") ? finderOf(element) : null;
+  });
+}
+
+/** Records what the reader has set. Returns a function that restores it in the new results. */
+export function record() {
+  const before = byId("results");
+  const ticked = new Set(all("[name=on]:checked", before, HTMLInputElement).map((box) => box.value));
+  const cells = all("#cells input", before, HTMLInputElement).map((input) => input.value);
+  const note = noteField(before)?.value;
+  const folds = all("details", before, HTMLDetailsElement).map((fold) => fold.open);
+  const frame = before.querySelector(".matrix-frame");
+  const page = { left: scrollX, top: scrollY };
+  const matrix = { left: frame?.scrollLeft ?? 0, top: frame?.scrollTop ?? 0 };
+  const focused = before.contains(document.activeElement);
+  return () => {
+    const results = byId("results");
+    for (const box of all("[name=on][type=checkbox]", results, HTMLInputElement)) box.checked = ticked.has(box.value);
+    for (const on of cells) selectCell(cellNamed(on));
+    const field = noteField(results);
+    if (field && note) field.value = note;
+    all("details", results, HTMLDetailsElement).forEach((fold, index) => {
+      fold.open = folds[index] ?? fold.open;
+    });
+    if (focused) restoreFocus(results);
+    results.querySelector(".matrix-frame")?.scrollTo(matrix);
+    scrollTo(page);
+    showCount();
+  };
+}
+
+/**
+ * @param {Element} results
+ * @returns {HTMLInputElement | null}
+ */
+const noteField = (results) => results.querySelector(".bulk [name=note]");
+
+/** @param {string} on */
+const cellNamed = (on) => placesNamed(on).find(({ element }) => element.matches("td"))?.element;
+
+/**
+ * Selects a cell by the key that does it, because only the grid knows which of its cells are selected.
+ * @param {HTMLElement} [cell]
+ */
+const selectCell = (cell) =>
+  cell?.dispatchEvent(new KeyboardEvent("keydown", { key: "x", bubbles: true, cancelable: true }));
+
+/** @param {HTMLElement} results */
+function restoreFocus(results) {
+  const element = findFocused?.() ?? results;
+  if (!element.matches("a, button, input, summary")) element.tabIndex = -1;
+  element.focus({ preventScroll: true });
+}
+
+/**
+ * Returns a function that finds, in new results, the counterpart of an element of the current ones.
+ * @param {Element} element
+ * @returns {() => HTMLElement | null | undefined}
+ */
+function finderOf(element) {
+  if (element.matches("td")) {
+    const on = placeOf(element)?.on ?? "";
+    return () => cellNamed(on);
+  }
+  /** @type {HTMLElement | null} */
+  const row = element.closest("tr[data-on]");
+  const scope = row ? `tr[data-on="${row.dataset.on}"]` : ".bulk";
+  const value = element instanceof HTMLButtonElement ? element.value : "";
+  const kinds = ["a", ".status", "[name=note]", `button[value="${CSS.escape(value)}"]`, "input"];
+  const kind = kinds.find((each) => element.matches(each));
+  return () => (kind ? all(`#results ${scope} ${kind}`)[0] : null);
+}

@@ -1,0 +1,123 @@
+// The menu of statuses with its field for a note. It opens beside the status that was pressed.
+import { all, byId, targetOf } from "./elements.js";
+import { placeOf } from "./places.js";
+import { STATUSES } from "./statuses.js";
+
+/** @typedef {import("./places.js").Place} Place */
+
+const state = {
+  /** The place for which the menu was opened last. @type {Place | null} */
+  place: null,
+  /** The button whose menu is being closed by this very press, which must not open it again. @type {Element | null} */
+  closing: null,
+};
+
+/**
+ * Notes that were typed and not sent, by the names of their places. The menu shows them again.
+ * @type {Map<string, string>}
+ */
+const unsentNotes = new Map();
+
+/**
+ * @param {Place} place
+ * @param {string} note
+ */
+export function storeNote(place, note) {
+  if (note) unsentNotes.set(place.on, note);
+}
+
+const menuElement = () => byId("status-menu");
+const noteField = () => byId("status-menu-note", HTMLInputElement);
+const choices = () => all(".choice", menuElement(), HTMLButtonElement);
+
+/** @returns {HTMLElement | null} */
+const pressedChoice = () => menuElement().querySelector("[aria-pressed=true]");
+
+/**
+ * @param {(place: Place, status: string, note: string) => void} onChoice is called with the reader's choice
+ */
+export function startMenu(onChoice) {
+  const menu = menuElement();
+  /** @param {string} status */
+  const choose = (status) => {
+    const [{ place }, note] = [state, noteField().value];
+    menu.hidePopover();
+    if (!place) return;
+    unsentNotes.delete(place.on);
+    place.trigger.focus();
+    onChoice(place, status, note);
+  };
+  document.addEventListener("click", (event) => {
+    const button = targetOf(event).closest("button.status");
+    const place = button && placeOf(button);
+    if (!place) return;
+    event.preventDefault();
+    if (state.closing !== button) openMenu(place);
+    state.closing = null;
+  });
+  document.addEventListener("pointerdown", (event) => {
+    const button = targetOf(event).closest("button.status");
+    state.closing = menu.matches(":popover-open") && button === state.place?.trigger ? button : null;
+  });
+  menu.addEventListener("click", (event) => {
+    /** @type {HTMLElement | null} */
+    const choice = targetOf(event).closest(".choice");
+    if (choice?.dataset.status) choose(choice.dataset.status);
+  });
+  menu.addEventListener("keydown", (event) => pressKey(event, choose));
+  menu.addEventListener("focusout", ({ relatedTarget }) => {
+    if (relatedTarget instanceof Node && !menu.contains(relatedTarget)) menu.hidePopover();
+  });
+  menu.addEventListener("beforetoggle", ({ newState }) => {
+    if (newState === "closed" && state.place) storeNote(state.place, noteField().value);
+  });
+  menu.addEventListener("toggle", ({ newState }) => {
+    state.place?.trigger.setAttribute("aria-expanded", String(newState === "open"));
+    if (newState === "closed" && menu.contains(document.activeElement)) state.place?.trigger.focus();
+  });
+}
+
+/** @param {Place} place */
+export function openMenu(place) {
+  const menu = menuElement();
+  state.place = place;
+  byId("status-menu-name").textContent = `${place.companyName}: ${place.issueName}`;
+  noteField().value = unsentNotes.get(place.on) ?? "";
+  for (const choice of choices()) {
+    choice.setAttribute("aria-pressed", String(choice.dataset.status === place.status));
+  }
+  menu.showPopover();
+  const box = place.trigger.getBoundingClientRect();
+  const { offsetWidth: width, offsetHeight: height } = menu;
+  const below = box.bottom + 4;
+  menu.style.left = `${Math.max(8, Math.min(box.left, innerWidth - width - 8))}px`;
+  menu.style.top = `${below + height < innerHeight ? below : Math.max(8, box.top - height - 4)}px`;
+  (pressedChoice() ?? choices()[0])?.focus();
+}
+
+/**
+ * @param {KeyboardEvent} event
+ * @param {(status: string) => void} choose
+ */
+function pressKey(event, choose) {
+  const typing = event.target === noteField();
+  const buttons = choices();
+  const current = buttons.findIndex((button) => button === document.activeElement);
+  const chosen = typing ? undefined : STATUSES.find((status) => status.key === event.key);
+  if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+    const next = event.key === "ArrowDown" ? current + 1 : (current < 0 ? buttons.length : current) - 1;
+    (buttons[next] ?? noteField()).focus();
+    event.preventDefault();
+  } else if (chosen) {
+    choose(chosen.value);
+    event.preventDefault();
+  } else if (typing && event.key === "Tab" && !event.shiftKey) {
+    // The menu is at the end of the document, but the reader continues after the status that was pressed.
+    menuElement().hidePopover();
+    state.place?.trigger.focus();
+  } else if (typing && event.key === "Enter") {
+    event.preventDefault();
+    (pressedChoice() ?? buttons[0])?.focus();
+  }
+  event.stopPropagation();
+}
