@@ -1,55 +1,75 @@
-# The workflow. `make run` serves the product, `make test` proves it, `make check` is what CI runs.
+# The workflow. `make` lists what can be done. Whatever a target needs is installed first.
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 HOST ?= 127.0.0.1
 PORT ?= 8000
+NODE_BIN := node_modules/.bin
 
-.PHONY: run test check lint types imports migrations lock format clean demo environment pictures soak bench
+.DEFAULT_GOAL := help
+
+.PHONY: help run demo test soak bench check lint types imports migrations format hooks audit environment pictures lock clean
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 run: $(VENV)/run.stamp  ## build, migrate the embedded database, serve on http://127.0.0.1:8000
 	$(BIN)/issue-tracker serve --host $(HOST) --port $(PORT)
 
-demo: $(VENV)/run.stamp  ## fill an empty database with a believable helpdesk
+demo: $(VENV)/run.stamp  ## fill an empty database with an invented helpdesk
 	$(BIN)/issue-tracker demo
 
 # One process more than cores: tests wait for servers, browsers and commands that they start.
-test: environment  ## the whole suite, on SQLite and PostgreSQL, pages in Chromium
+test: environment  ## run all tests, on SQLite and PostgreSQL, and pages in Chromium
 	$(BIN)/pytest -n 3 --dist loadgroup
 
-soak: environment  ## many writers, many stream listeners, on both databases, at full length
+soak: environment  ## run the long test of many writers and stream listeners on both databases
 	PYTHONPATH=. $(BIN)/python -m tests.events.soak
 
-check: lint types imports migrations test  ## what CI runs
+check: lint types imports migrations test  ## do everything that CI does
 
-lint: $(VENV)/dev.stamp
+lint: $(VENV)/dev.stamp node_modules/.stamp  ## check Python, scripts, style sheets and templates
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/djlint --lint --quiet src/issue_tracker/templates
+	$(NODE_BIN)/eslint .
+	$(NODE_BIN)/tsc
+	$(NODE_BIN)/stylelint --max-warnings 0 "src/issue_tracker/static/css/**/*.css"
+	$(NODE_BIN)/prettier --log-level warn --check .
 
-types: $(VENV)/dev.stamp
+types: $(VENV)/dev.stamp  ## check the types of the Python code
 	$(BIN)/mypy
 
-imports: $(VENV)/dev.stamp
+imports: $(VENV)/dev.stamp  ## check that imports follow the layers
 	$(BIN)/lint-imports
 
-migrations: environment
+migrations: environment  ## check the migrations on both databases
 	$(BIN)/pytest -q tests/test_migrations.py
 
-format: $(VENV)/dev.stamp
+format: $(VENV)/dev.stamp node_modules/.stamp  ## format Python, scripts and style sheets, and fix what can be fixed
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+	$(NODE_BIN)/eslint --fix .
+	$(NODE_BIN)/stylelint --fix "src/issue_tracker/static/css/**/*.css"
+	$(NODE_BIN)/prettier --log-level warn --write .
 
-bench: $(VENV)/bench.stamp  ## measure side by side, print one table of ratios (BENCH=quick for a short one)
+hooks: $(VENV)/dev.stamp node_modules/.stamp  ## check each commit before it is made
+	$(BIN)/pre-commit install
+
+audit: $(VENV)/dev.stamp node_modules/.stamp  ## look up known vulnerabilities of the pinned packages
+	./scripts/audit $(BIN)
+
+bench: $(VENV)/bench.stamp  ## measure side by side and print a table (BENCH=quick for a short one)
 	./scripts/bench-environment
 	./scripts/test-environment
 	PYTHONPATH=src:. $(BIN)/python -m bench
 
-environment: $(VENV)/dev.stamp  ## what tests need beyond Python: PostgreSQL and Chromium
+environment: $(VENV)/dev.stamp  ## install what tests need beyond Python: PostgreSQL and Chromium
 	./scripts/test-environment
 
-# Without ensurepip (Debian's python3 without python3-venv) this fails, but leaves a Python that has no pip: it must go,
-# or the next run would take the environment for a whole one.
+# Without ensurepip (Debian's python3 without python3-venv) this fails and leaves a Python that has no pip. It must be
+# removed, or the next run would take the environment for a complete one.
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV) || { rm -f $@; exit 1; }
 
@@ -67,11 +87,16 @@ $(VENV)/bench.stamp: requirements-bench.txt $(VENV)/dev.stamp
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.txt
 	touch $@
 
-pictures: environment  ## the pictures of the README, from a demonstration
+node_modules/.stamp: package.json package-lock.json
+	./scripts/test-environment node
+	npm ci --silent
+	touch $@
+
+pictures: environment  ## take the pictures of the README from a demonstration
 	$(BIN)/python scripts/pictures.py
 
-lock:  ## pin the dependencies of pyproject.toml, with hashes (needs uv)
+lock:  ## pin the dependencies of pyproject.toml and package.json, with hashes (needs uv and npm)
 	./scripts/lock
 
-clean:
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+clean:  ## remove everything that make has built
+	rm -rf $(VENV) node_modules build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
