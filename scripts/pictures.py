@@ -1,4 +1,4 @@
-"""Takes the pictures of the README: the list, the matrix and the dark theme, of a demonstration in a new database."""
+"""Takes the pictures of the README from a demonstration in a new database: the list, the matrix and the dark theme."""
 
 import os
 import re
@@ -13,7 +13,7 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 PICTURES = Path(__file__).parent.parent / "docs" / "pictures"
-SHOTS = (
+PAGES = (
     ("list", "/?open=true", "light"),
     ("matrix", "/matrix", "light"),
     ("dark", "/?open=true&sort=updated_at", "dark"),
@@ -27,21 +27,23 @@ def main() -> None:
         with socket.create_server(("127.0.0.1", 0)) as probe:
             port = probe.getsockname()[1]
         subprocess.run([*COMMAND, "migrate"], env=environment, check=True, stdout=subprocess.DEVNULL)
-        told = subprocess.run([*COMMAND, "demo"], env=environment, check=True, stdout=subprocess.PIPE, text=True).stdout
-        email, password = sign_in_of(told)
+        printed = subprocess.run(
+            [*COMMAND, "demo"], env=environment, check=True, stdout=subprocess.PIPE, text=True
+        ).stdout
+        email, password = sign_in_of(printed)
         with subprocess.Popen(
             [*COMMAND, "serve", "--port", str(port)], env=environment, stdout=subprocess.DEVNULL
         ) as server:
             try:
                 wait_for(port)
-                shoot(f"http://127.0.0.1:{port}", email, password)
+                take_pictures(f"http://127.0.0.1:{port}", email, password)
             finally:
                 server.terminate()
 
 
-def sign_in_of(told: str) -> tuple[str, str]:
+def sign_in_of(printed: str) -> tuple[str, str]:
     """The first technician's credentials, as `issue-tracker demo` prints them."""
-    line = next(line for line in told.splitlines() if "tess@" in line)
+    line = next(line for line in printed.splitlines() if "tess@" in line)
     email, password = re.findall(r"\S+", line)[:2]
     return email, password
 
@@ -56,12 +58,12 @@ def wait_for(port: int) -> None:
     sys.exit("The server did not start.")
 
 
-def shoot(url: str, email: str, password: str) -> None:
+def take_pictures(url: str, email: str, password: str) -> None:
     PICTURES.mkdir(parents=True, exist_ok=True)
-    found = (shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome"))
+    paths = (shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome"))
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=next(filter(None, found), None), args=["--no-sandbox", "--disable-gpu"]
+            executable_path=next(filter(None, paths), None), args=["--no-sandbox", "--disable-gpu"]
         )
         context = browser.new_context(
             viewport={"width": 1440, "height": 860}, locale="en-GB", timezone_id="Europe/London"
@@ -72,7 +74,7 @@ def shoot(url: str, email: str, password: str) -> None:
         page.get_by_label("Password").fill(password)
         page.get_by_role("button", name="Sign in").click()
         page.wait_for_selector("#results")
-        for name, path, theme in SHOTS:
+        for name, path, theme in PAGES:
             page.emulate_media(color_scheme="dark" if theme == "dark" else "light")
             page.goto(url + path)
             page.wait_for_selector("#connection[data-state=live]")

@@ -10,7 +10,7 @@ import { when } from "./times.js";
  */
 
 /**
- * Resolves with true if the reader keeps the own status.
+ * Resolves with true if the reader chooses the own status.
  * @param {import("./places.js").Place} place
  * @param {string} mine
  * @param {Conflict} theirs

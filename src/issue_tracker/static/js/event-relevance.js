@@ -17,7 +17,7 @@ import { STATUSES } from "./statuses.js";
  * @property {string | null} to
  */
 
-const parametersOfPage = () => new URLSearchParams(location.search);
+const filtersOfPage = () => new URLSearchParams(location.search);
 
 /** @param {TrackerEvent} event */
 const isAboutAssignment = (event) => event.type.startsWith("assignment.");
@@ -34,8 +34,8 @@ export function isAlreadyShown({ event_id: id }) {
 
 /** Whether the totals on the page count only some of the issues. */
 export function totalsAreFiltered() {
-  const asked = parametersOfPage();
-  return ["search", "companyId", "companyName", "updatedSince"].some((name) => asked.has(name));
+  const filters = filtersOfPage();
+  return ["search", "companyId", "companyName", "updatedSince"].some((name) => filters.has(name));
 }
 
 /**
@@ -55,25 +55,25 @@ export function isRelevant(event) {
 
 /** @param {TrackerEvent} event */
 function belongsInActivity(event) {
-  const asked = parametersOfPage();
-  const type = asked.get("type");
+  const filters = filtersOfPage();
+  const type = filters.get("type");
   const matches = type ? type === event.type : isAboutAssignment(event) || event.type.startsWith("issue.");
   // Older pages of the history do not change.
   return (
     matches &&
-    !asked.has("before") &&
-    matchesName(asked.get("issueName"), event.issue_name) &&
-    matchesName(asked.get("companyName"), event.company_name)
+    !filters.has("before") &&
+    matchesName(filters.get("issueName"), event.issue_name) &&
+    matchesName(filters.get("companyName"), event.company_name)
   );
 }
 
 /** @param {TrackerEvent} event */
 function belongsInList(event) {
   if (!isAboutAssignment(event)) return event.type.startsWith("issue.");
-  const asked = parametersOfPage();
-  const companies = asked.getAll("companyId").filter(Boolean);
+  const filters = filtersOfPage();
+  const companies = filters.getAll("companyId").filter(Boolean);
   return (
-    matchesName(asked.get("companyName"), event.company_name) &&
+    matchesName(filters.get("companyName"), event.company_name) &&
     (!companies.length || companies.includes(String(event.company_id))) &&
     [event.from, event.to].some(matchesStatus)
   );
@@ -84,9 +84,9 @@ function belongsInList(event) {
  * @param {string | null} value
  */
 function matchesStatus(value) {
-  const asked = parametersOfPage();
-  const values = asked.getAll("status").filter(Boolean);
-  const open = asked.get("open");
+  const filters = filtersOfPage();
+  const values = filters.getAll("status").filter(Boolean);
+  const open = filters.get("open");
   const status = STATUSES.find((each) => each.value === value);
   return (
     status !== undefined && (!values.length || values.includes(status.value)) && (!open || open === String(status.open))
@@ -94,10 +94,10 @@ function matchesStatus(value) {
 }
 
 /**
- * @param {string | null} asked the name in a filter; empty matches every name
+ * @param {string | null} filter the name in a filter; empty matches every name
  * @param {string | null} name
  */
-const matchesName = (asked, name) => !asked || folded(asked) === folded(name ?? "");
+const matchesName = (filter, name) => !filter || folded(filter) === folded(name ?? "");
 
 /**
  * A name as the server compares it. Upper case comes first, because that makes "ß" and "ss" equal.
@@ -106,17 +106,17 @@ const matchesName = (asked, name) => !asked || folded(asked) === folded(name ?? 
 const folded = (name) => name.trim().normalize("NFC").toUpperCase().toLowerCase();
 
 /**
- * Whether the page can tell without the server that a relevant event changes its results. It cannot where a filter
+ * Whether it is certain without the server that a relevant event changes its results. It cannot where a filter
  * depends on more than the event carries.
  * @param {TrackerEvent} event
  */
 export function isCertain(event) {
   if (!document.getElementById("filters")) return true;
-  const asked = parametersOfPage();
+  const filters = filtersOfPage();
   const undecidable = isAboutAssignment(event)
     ? ["search", "updatedSince"]
     : ["search", "updatedSince", "status", "open", "companyName", "companyId"];
-  return !undecidable.some((name) => asked.get(name)) || isListed(document, event);
+  return !undecidable.some((name) => filters.get(name)) || isListed(document, event);
 }
 
 /**

@@ -34,7 +34,7 @@ function leave(event, field) {
 }
 
 /**
- * Does what the key stands for. Returns whether it stands for anything here.
+ * Does what the key is for. Returns whether it has a meaning here.
  * @param {KeyboardEvent} event
  * @param {HTMLDialogElement} help
  */

@@ -131,7 +131,7 @@ function show(place, status, at, busy) {
 }
 
 /**
- * Shows what the assignment is, with its time and the mark of an assignment that has not moved for long.
+ * Shows what the assignment is, with its time and the mark of an assignment that has not changed for long.
  * @param {Place} place
  * @param {Known} known
  */

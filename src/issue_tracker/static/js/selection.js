@@ -43,7 +43,7 @@ export function tick(box, range) {
 }
 
 /**
- * The boxes that a box for all of them stands for: those of its issue or, in the head, of its table.
+ * The boxes that a box for all of them controls: those of its issue or, in the head, of its table.
  * @param {HTMLInputElement} box
  */
 function boxesOf(box) {

@@ -10,14 +10,14 @@ let open = null;
 
 /** Resolves with true once the reader has signed in again, and with false if the reader chose not to. */
 export function signInAgain() {
-  open ??= ask().finally(() => {
+  open ??= showDialog().finally(() => {
     open = null;
   });
   return open;
 }
 
 /** @returns {Promise<boolean>} */
-function ask() {
+function showDialog() {
   const dialog = byId("sign-in", HTMLDialogElement);
   const form = find("form", dialog, HTMLFormElement);
   const password = find("[name=password]", form, HTMLInputElement);
