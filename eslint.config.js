@@ -10,6 +10,7 @@ export default [
     rules: {
       curly: ["error", "multi-line"],
       eqeqeq: "error",
+      "max-len": ["error", { code: 120, ignoreStrings: true, ignoreTemplateLiterals: true }],
       "max-lines": ["error", 300],
       "no-console": "error",
       "no-implicit-globals": "error",

@@ -1,6 +1,6 @@
 // Typed text is never lost. What is typed into a form with `data-draft` is stored in this tab until the server has
-// accepted it, and is restored when the form appears again. And a form is sent only while there is a server and a session
-// to accept it.
+// accepted it, and is restored when the form appears again. And a form is sent only while there is a server and a
+// session to accept it.
 import { ensureSession, RequestError } from "./api.js";
 import { all, targetOf } from "./elements.js";
 

@@ -1,5 +1,5 @@
-// Decides what an event means for this page: whether the page is about it, whether it shows it already, and whether that
-// can be known here at all. Nothing here changes the page.
+// Decides what an event means for this page: whether the page is about it, whether it shows it already, and whether
+// that can be known here at all. Nothing here changes the page.
 import { STATUSES } from "./statuses.js";
 
 /**

@@ -1,5 +1,5 @@
-// Live updates: changes by others appear where the page shows the assignment, briefly highlighted. What the page does not
-// show is counted on a button (pending-updates.js).
+// Live updates: changes by others appear where the page shows the assignment, briefly highlighted. What the page does
+// not show is counted on a button (pending-updates.js).
 import { isOwn } from "./api.js";
 import { all, byId, find, targetOf } from "./elements.js";
 import { isAlreadyShown, isCertain, isRelevant, totalsAreFiltered } from "./event-relevance.js";

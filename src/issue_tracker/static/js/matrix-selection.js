@@ -64,8 +64,8 @@ export function toggleCell(cell) {
 }
 
 /**
- * Selects whole rows or columns as the box of their head says: one, or with `range` all since the last one. Only cells of
- * affected companies take part; an empty cell is added by selecting it alone.
+ * Selects whole rows or columns as the box of their head says: one, or with `range` all since the last one. Only cells
+ * of affected companies take part; an empty cell is added by selecting it alone.
  * @param {HTMLInputElement} box
  * @param {boolean} range
  */

@@ -1,5 +1,6 @@
-// The matrix as a grid (WAI-ARIA): arrow keys move, Enter or a press opens the menu of statuses. Tab reaches one element
-// of the grid at a time, a cell or the link of a head. Which cells are selected is the job of matrix-selection.js.
+// The matrix as a grid (WAI-ARIA): arrow keys move, Enter or a press opens the menu of statuses. Tab reaches one
+// element of the grid at a time, a cell or the link of a head. Which cells are selected is the job of
+// matrix-selection.js.
 import { all, targetOf } from "./elements.js";
 import {
   clearCells,
@@ -188,7 +189,8 @@ function pressKeyOnCell(event, cell) {
 }
 
 /**
- * Returns whether the key does anything beyond what browsers do: Enter follows a focused link, Space ticks a focused box.
+ * Returns whether the key does anything beyond what browsers do: Enter follows a focused link, Space ticks a focused
+ * box.
  * @param {KeyboardEvent} event
  * @param {Cell} head
  */

@@ -1,6 +1,6 @@
-// Changing the status of one assignment, by the menu or by a key. The page shows the new status immediately, and the old
-// one again with a message if the server refuses. A toast offers to undo the change. The request names the status that
-// the page showed; if someone else has changed it since, the reader decides (conflict.js).
+// Changing the status of one assignment, by the menu or by a key. The page shows the new status immediately, and the
+// old one again with a message if the server refuses. A toast offers to undo the change. The request names the status
+// that the page showed; if someone else has changed it since, the reader decides (conflict.js).
 import { RequestError, send } from "./api.js";
 import { askConflict } from "./conflict.js";
 import { label, paint, placesNamed, placesOf } from "./places.js";

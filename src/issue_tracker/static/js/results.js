@@ -138,8 +138,8 @@ function followResults() {
 }
 
 /**
- * The path from which this page can be loaded. After the server has refused a form of an issue, the address bar shows one
- * that only accepts forms.
+ * The path from which this page can be loaded. After the server has refused a form of an issue, the address bar shows
+ * one that only accepts forms.
  */
 export function ownPath() {
   /** @type {HTMLElement | null} */

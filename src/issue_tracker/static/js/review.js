@@ -1,5 +1,5 @@
-// The confirmation before many assignments are changed, in a dialog: which companies are changed, which are skipped, and
-// why.
+// The confirmation before many assignments are changed, in a dialog: which companies are changed, which are skipped,
+// and why.
 import { RequestError, send } from "./api.js";
 import { all, byId, find, targetOf } from "./elements.js";
 import { label } from "./places.js";

@@ -1,4 +1,5 @@
-// Selecting rows: one, a range with Shift, all of an issue, all of a table. Shows in the bulk bar how many are selected.
+// Selecting rows: one, a range with Shift, all of an issue, all of a table. Shows in the bulk bar how many are
+// selected.
 import { all, byId } from "./elements.js";
 
 const BOXES = "#selection input[name=on][type=checkbox]";

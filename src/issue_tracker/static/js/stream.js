@@ -1,7 +1,7 @@
 // The event stream. It is read with fetch and not with EventSource, so that it can start at the event that the page was
 // rendered with. It resumes after a break and ends with the session.
 
-/** Without a byte for so long (in milliseconds) the connection counts as broken: the server sends a comment more often. */
+/** Milliseconds without a byte after which the connection counts as broken. The server sends a comment more often. */
 const SILENCE = 45_000;
 const FIRST_WAIT = 1_000;
 const LONGEST_WAIT = 30_000;

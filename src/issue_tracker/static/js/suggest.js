@@ -1,5 +1,5 @@
-// Suggests company names while someone types (`data-suggest`). A field with `data-append` adds the chosen name to a text
-// field, on a line of its own.
+// Suggests company names while someone types (`data-suggest`). A field with `data-append` adds the chosen name to a
+// text field, on a line of its own.
 import { send } from "./api.js";
 import { byId, targetOf } from "./elements.js";
 
