@@ -147,7 +147,7 @@ def test_a_form_that_came_without_a_session(world: World, browse: Browse, viewpo
         document.body.append(form);
         form.submit();
     }""")
-    expect(page.get_by_text("what you filled in is kept")).to_be_visible()
+    expect(page.get_by_text("your entries have been kept")).to_be_visible()
     assert violations(page) == []
     page.get_by_label("Email").fill("tess@helpdesk.example")
     page.get_by_label("Password").fill(PASSWORD)

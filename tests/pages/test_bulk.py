@@ -31,7 +31,7 @@ def test_a_filtered_selection_with_the_skipped_ones_explained(world: World, brow
     expect(dialog.get_by_role("heading", name="Set to Resolved?")).to_be_visible()
     expect(dialog.get_by_label("Acme Manufacturing")).to_be_checked()
     expect(dialog).to_contain_text("Contoso: already Resolved")
-    expect(dialog).to_contain_text("Fabrikam: closed, and changes of many leave closed ones alone")
+    expect(dialog).to_contain_text("Fabrikam: closed, and bulk changes leave closed ones alone")
     expect(dialog.get_by_label("Note (optional)")).to_have_value("Restarted")
     dialog.get_by_role("button", name="Resolve 1").click()
 

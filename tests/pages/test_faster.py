@@ -192,6 +192,6 @@ def test_the_key_for_undo_takes_the_last_change_back(world: World, browse: Brows
 
     page.keyboard.press("u")
 
-    expect(page.locator("#toasts")).to_contain_text("1 taken back.")
+    expect(page.locator("#toasts")).to_contain_text("1 undone.")
     expect(page.get_by_role("row", name="Contoso").locator(".status")).to_have_text("New")
     assert stored(world) == {"Contoso": "new"}

@@ -44,7 +44,7 @@ def test_a_cell_is_changed_and_an_empty_one_added(world: World, browse: Browse) 
     assert stored(world, "Broken phones")["Contoso"] == "monitoring"
 
     page.get_by_role("button", name="Undo").last.click()
-    expect(page.locator("#toasts")).to_contain_text("1 taken back.")
+    expect(page.locator("#toasts")).to_contain_text("1 undone.")
     expect(empty).not_to_have_attribute("aria-label", "Investigating")
     assert "Fabrikam" not in stored(world, "Slow mail")
 

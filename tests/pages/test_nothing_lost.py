@@ -174,7 +174,7 @@ def test_the_note_of_a_menu_waits_for_its_place(world: World, browse: Browse) ->
     contoso.click()
     expect(note).to_have_value("Called back at noon")
     page.get_by_role("button", name="Monitoring").click()
-    expect(contoso).to_have_text("Monitoring")
+    expect(page.locator("#toasts")).to_contain_text("Contoso: Monitoring")
 
     contoso.click()
     expect(note).to_have_value("")

@@ -48,7 +48,7 @@ def test_by_mouse_and_undone(world: World, browse: Browse) -> None:
 
     page.get_by_role("button", name="Undo").click()
     expect(row.locator(".status")).to_have_text("Investigating")
-    expect(page.locator("#toasts")).to_contain_text("taken back")
+    expect(page.locator("#toasts")).to_contain_text("undone")
     assert stored(world)["Contoso"] == "investigating"
 
 
