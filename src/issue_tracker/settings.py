@@ -16,6 +16,9 @@ from msgspec import Meta
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+from issue_tracker.kubernetes import without_services
+from issue_tracker.names import storable
+
 PREFIX = "ISSUE_TRACKER_"
 DEFAULT_DATABASE_URL = "sqlite:///data/issue-tracker.db"
 
@@ -111,9 +114,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 def load(environment: Mapping[str, str] | None = None, **overrides: Any) -> Settings:
     """The settings from `environment` (default: the process's), `overrides` first where not None.
 
-    Raises SettingsError for an unknown or bad value, with a hint.
+    What Kubernetes adds for services is ignored. Raises SettingsError for an unknown setting or an invalid value,
+    saying what would be right.
     """
-    environment = os.environ if environment is None else environment
+    environment = without_services(os.environ if environment is None else environment, PREFIX)
     hints = get_type_hints(Settings, include_extras=True)
     values: dict[str, Any] = {}
     for name, kind in hints.items():
@@ -121,6 +125,8 @@ def load(environment: Mapping[str, str] | None = None, **overrides: Any) -> Sett
         text = given if given is not None else _read(environment, PREFIX + name.upper())
         if text is None:
             continue
+        if isinstance(text, str) and not storable(text):
+            raise SettingsError(f"{PREFIX}{name.upper()} is not valid: it is not UTF-8.")
         try:
             values[name] = msgspec.convert(text, kind, strict=False)
         except msgspec.ValidationError as error:
@@ -146,9 +152,11 @@ def _read(environment: Mapping[str, str], key: str) -> str | None:
     if not file:
         return direct or None
     try:
-        return Path(file).read_text(encoding="utf-8").strip()
+        return Path(file).read_text(encoding="utf-8-sig").strip()
     except OSError as error:
         raise SettingsError(f"{key}_FILE cannot be read: {error.strerror}.") from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"{key}_FILE cannot be read: the file is not UTF-8.") from None
 
 
 def _description(kind: Any) -> str:
@@ -161,15 +169,7 @@ def networks(text: str) -> list[IPv4Network | IPv6Network]:
 
 
 def _check(settings: Settings) -> None:
-    scheme = settings.database_url.split(":", 1)[0]
-    if scheme not in ("sqlite", "postgresql", "postgres", "postgresql+psycopg"):
-        raise SettingsError(f"{PREFIX}DATABASE_URL must start with sqlite:/// or postgresql://.")
-    try:
-        database = make_url(settings.database_url).database
-    except (ArgumentError, ValueError):
-        raise SettingsError(f"{PREFIX}DATABASE_URL cannot be read; it must be like {DEFAULT_DATABASE_URL}.") from None
-    if database in (None, "", ":memory:"):
-        raise SettingsError(f"{PREFIX}DATABASE_URL must name a database, like {DEFAULT_DATABASE_URL}.")
+    _check_database_url(settings.database_url)
     if not _origin(settings.public_url):
         raise SettingsError(f"{PREFIX}PUBLIC_URL must be like https://issues.example.com, without a path.")
     for name, text in (
@@ -180,6 +180,28 @@ def _check(settings: Settings) -> None:
             networks(text)
         except ValueError as refused:
             raise SettingsError(f"{PREFIX}{name} must be like 10.0.0.0/8,192.168.1.0/24: {refused}.") from None
+
+
+def _check_database_url(text: str) -> None:
+    name = f"{PREFIX}DATABASE_URL"
+    scheme = text.split(":", 1)[0]
+    if scheme not in ("sqlite", "postgresql", "postgres", "postgresql+psycopg"):
+        raise SettingsError(f"{name} must start with sqlite:/// or postgresql://.")
+    try:
+        url = make_url(text)
+        (url.host or "").encode("idna")
+    except (ArgumentError, ValueError):
+        raise SettingsError(f"{name} cannot be read; it must be like {DEFAULT_DATABASE_URL}.") from None
+    if url.database in (None, "", ":memory:"):
+        raise SettingsError(f"{name} must name a database, like {DEFAULT_DATABASE_URL}.")
+    if "%00" in text or "\0" in text:
+        raise SettingsError(f"{name} must not contain a NUL character.")
+    if "@" in (url.host or ""):
+        # Otherwise the end of a password would be taken for the host, and shown in error messages.
+        raise SettingsError(f"{name} is ambiguous: write @ in a user name or a password as %40.")
+    if scheme == "sqlite" and "?" in text:
+        # Otherwise the name of the file would end there.
+        raise SettingsError(f"{name} takes no parameters for SQLite: write ? in a path as %3F.")
 
 
 def _origin(text: str) -> bool:
