@@ -143,4 +143,7 @@ def test_a_serve_command_without_its_database_says_so(own_cluster: Cluster, tmp_
     own_cluster.stop()
     server = ServeProcess(url, tmp_path / "server.log")
     assert server.process.wait(60) == 1
-    assert server.log.read_text() == ("issue-tracker: The database is out of reach or too busy. Try again shortly.\n")
+    assert server.log.read_text() == (
+        'issue-tracker: The database cannot be used: connection failed: connection to server at "127.0.0.1", '
+        f"port {own_cluster.port} failed: Connection refused.\n"
+    )

@@ -98,8 +98,8 @@ def test_what_is_imported_comes_back_row_for_row(tracker: Tracker, tmp_path: Pat
     imported = run("company", "import", str(companies), database_url=url)
     assert imported.stdout == f"0 companies created, {COMPANIES} existed already.\n"
     imported = run("issue", "import", str(issues), database_url=url)
-    told = f"{ISSUES} issues created, 0 existed already; {len(awkward_rows())} rows imported.\n"
-    assert (imported.stdout, imported.stderr) == (told, "")
+    report = f"{ISSUES} issues created, 0 existed already; {len(awkward_rows())} rows imported.\n"
+    assert (imported.stdout, imported.stderr) == (report, "")
 
     exported = run("issue", "export", str(tmp_path / "out.csv"), database_url=url)
     assert exported.returncode == 0, exported
@@ -120,7 +120,7 @@ def test_what_is_imported_comes_back_row_for_row(tracker: Tracker, tmp_path: Pat
         assert all([m["company_name"] for m in issue["assignments"]] == [company] for issue in found)
 
 
-def test_a_bad_row_is_told_by_its_line_and_nothing_is_imported(tracker: Tracker, tmp_path: Path) -> None:
+def test_a_bad_row_is_reported_by_its_line_and_nothing_is_imported(tracker: Tracker, tmp_path: Path) -> None:
     url, client = tracker
     run("company", "add", "Known", database_url=url)
     rows = [
@@ -141,7 +141,7 @@ def test_a_bad_row_is_told_by_its_line_and_nothing_is_imported(tracker: Tracker,
     assert [line.split(", line ")[1].split(":")[0] for line in lines[:-1]] == ["3", "4", "5", "8"], refused.stderr
     assert "status must be one of" in lines[0] and "“Unknown”" in lines[1] and "name must not be blank" in lines[2]
     assert "listed twice" in lines[3]
-    assert lines[-1] == "issue-tracker: Nothing was imported: 4 bad row(s). Mend them, or use --skip-bad."
+    assert lines[-1] == "issue-tracker: Nothing was imported: 4 bad row(s). Correct them, or use --skip-bad."
     assert client.call("GET", "/api/issues?search=good", 200)["total"] == 0
 
     skipped = run("issue", "import", "--skip-bad", str(path), database_url=url)
@@ -213,8 +213,8 @@ def test_a_file_that_cannot_be_read_is_refused(tracker: Tracker, tmp_path: Path,
 @pytest.mark.parametrize(
     ("options", "content", "sentence"),
     [
-        ([], b"title\nx\n", "the first line must name a column “name”."),
-        (["--archive"], b"name\nx\n", "the first line must name a column “archived”."),
+        ([], b"title\nx\n", "The first line must name the columns; name is missing."),
+        (["--archive"], b"name\nx\n", "The first line must name the columns; archived is missing."),
         ([], b"name\nMill\nM\xfchle\n", "Line 3: the file is not UTF-8."),
         ([], b'name\n"open', "Line 2: the file is not CSV ("),
     ],

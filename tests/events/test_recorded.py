@@ -12,7 +12,8 @@ from issue_tracker.auth.passwords import hash_password
 from issue_tracker.auth.signin import Visitor, sign_in
 from issue_tracker.auth.tokens import Scope
 from issue_tracker.auth.users import parse_display_name, parse_email
-from issue_tracker.commands import parse_age, prune_events
+from issue_tracker.cli.arguments import parse_age
+from issue_tracker.cli.maintenance import prune_events
 from issue_tracker.companies import operations as company_operations
 from issue_tracker.companies.queries import Company, find_companies, get_company_by_name
 from issue_tracker.database.tables import deliveries, events, metadata

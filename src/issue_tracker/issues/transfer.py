@@ -4,7 +4,6 @@ import csv
 import io
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 
 import msgspec
 from sqlalchemy import Connection
@@ -12,7 +11,9 @@ from sqlalchemy import Connection
 from issue_tracker.actor import Actor
 from issue_tracker.companies.queries import Company
 from issue_tracker.errors import AppError
+from issue_tracker.issues import csv_files
 from issue_tracker.issues.assignments import NewAssignment
+from issue_tracker.issues.csv_files import BadRow
 from issue_tracker.issues.models import Issue, IssueHead
 from issue_tracker.issues.operations import create_issue, update_issue
 from issue_tracker.issues.queries.issue import find_issue_head, list_members
@@ -58,13 +59,6 @@ def rows(issues: Iterable[Issue]) -> str:
     return out.getvalue()
 
 
-class BadRow(msgspec.Struct, frozen=True):
-    """A row that cannot be imported, with the reason. `line` is the line of the file on which the row ends, from 1."""
-
-    line: int
-    reason: str
-
-
 class ImportRow(msgspec.Struct, frozen=True):
     """A row of a file: an issue, and a company in it unless `company_name` is None."""
 
@@ -84,44 +78,14 @@ class ImportResult(msgspec.Struct):
     bad: list[BadRow] = msgspec.field(default_factory=list)
 
 
-class BadFile(Exception):
-    """The file as a whole cannot be read. The message says why, in one sentence."""
+def read_rows(path: str) -> Iterator[ImportRow | BadRow]:
+    """Each row of a CSV file. Raises BadFile when it cannot be read as one."""
+    for row in csv_files.read(path, columns=COLUMNS, required=REQUIRED):
+        yield row if isinstance(row, BadRow) else _read_row(row.line, row.cells)
 
 
-def read_lines(path: str) -> Iterator[str]:
-    """Yields the lines of a file in UTF-8, with or without a byte order mark. Raises BadFile at another line."""
-    # Strict decoding reads ahead, so it could not say on which line it failed.
-    with Path(path).open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-        for number, line in enumerate(file, 1):
-            try:
-                line.encode()
-            except UnicodeEncodeError:
-                raise BadFile(f"Line {number}: the file is not UTF-8.") from None
-            yield line
-
-
-def read_rows(lines: Iterable[str]) -> Iterator[ImportRow | BadRow]:
-    """Yields the rows in the lines of a file, good or bad. Raises BadFile if they are no CSV with these columns."""
-    reader = csv.DictReader(lines, strict=True)
-    try:
-        columns = [name.strip() for name in reader.fieldnames or ()]
-        missing = [name for name in REQUIRED if name not in columns]
-        unknown = [name for name in columns if name not in COLUMNS]
-        if missing:
-            raise BadFile(f"The first line must name the columns; {', '.join(missing)} is missing.")
-        if unknown:
-            raise BadFile(f"Unknown columns: {', '.join(unknown)}. Known are {', '.join(COLUMNS)}.")
-        reader.fieldnames = columns
-        for cells in reader:
-            yield _read_row(reader.line_num, cells)
-    except csv.Error as error:
-        raise BadFile(f"Line {reader.reader.line_num}: the file is not CSV ({error}).") from None
-
-
-def _read_row(line: int, cells: dict[str, str | None]) -> ImportRow | BadRow:
-    if None in cells:
-        return BadRow(line, "has more cells than the first line")
-    texts = {name: restore(value or "") for name, value in cells.items()}
+def _read_row(line: int, cells: Mapping[str, str]) -> ImportRow | BadRow:
+    texts = {name: restore(cell) for name, cell in cells.items()}
     step = "name"
     try:
         name = parse_issue_name(texts["name"])

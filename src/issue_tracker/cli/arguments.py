@@ -1,0 +1,49 @@
+"""What commands are given: parsed arguments, and passwords from standard input."""
+
+import getpass
+import sys
+from collections.abc import Callable
+from datetime import timedelta
+from typing import TypeVar
+
+from issue_tracker.auth.passwords import Password, generate_password, parse_password
+from issue_tracker.cli.failures import CommandError
+
+T = TypeVar("T")
+
+
+def parsed(parse: Callable[[str], T], text: str, what: str) -> T:
+    """A parsed argument. Raises CommandError, naming it as `what`, when `parse` raises ValueError."""
+    try:
+        return parse(text)
+    except ValueError as refused:
+        raise CommandError(f"{what} {refused}.") from None
+
+
+def parse_age(text: str) -> timedelta:
+    """An age such as 90d or 36h. Raises ValueError."""
+    number, unit = text[:-1], text[-1:].lower()
+    if unit not in ("d", "h") or not (number.isascii() and number.isdigit()) or not 0 < int(number) < 100_000:
+        raise ValueError("must be a number of days or hours, such as 90d or 36h")
+    return timedelta(days=int(number)) if unit == "d" else timedelta(hours=int(number))
+
+
+def password_from(stdin: bool) -> tuple[Password, bool]:
+    """The password from standard input, or a generated one; and whether it was generated.
+
+    On a terminal it is typed without being shown. Otherwise it is the first line of the input, in UTF-8, with or
+    without a byte order mark: PowerShell writes one.
+    """
+    if not stdin:
+        return Password(generate_password()), True
+    text = getpass.getpass("Password: ") if sys.stdin.isatty() else _line_of_input()
+    return parsed(parse_password, text, "The password"), False
+
+
+def _line_of_input() -> str:
+    try:
+        return sys.stdin.buffer.readline().decode("utf-8-sig").rstrip("\r\n")
+    except UnicodeDecodeError:
+        raise CommandError("The password on standard input is not UTF-8.") from None
+    except OSError as error:
+        raise CommandError(f"Standard input: {error.strerror}.") from None

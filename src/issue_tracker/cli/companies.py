@@ -1,0 +1,126 @@
+"""The commands `company …`."""
+
+import csv
+
+import click
+import msgspec
+
+from issue_tracker.cli import output
+from issue_tracker.cli.arguments import parsed
+from issue_tracker.cli.databases import current_actor, database_option, open_database
+from issue_tracker.cli.failures import CommandError
+from issue_tracker.companies.operations import create_company, create_missing_companies, update_company
+from issue_tracker.companies.queries import find_companies, list_companies
+from issue_tracker.issues import csv_files
+from issue_tracker.issues.csv_files import BadFile, BadRow, CsvRow
+from issue_tracker.issues.transfer import defuse, restore
+from issue_tracker.names import Name, parse_name
+
+COLUMNS = ("name", "archived")
+YES = "yes"
+
+
+@click.group()
+def company() -> None:
+    """Add, list, import and export companies."""
+
+
+@company.command(name="add")
+@database_option
+@click.argument("names", nargs=-1, required=True, metavar="NAME…")
+def company_add(database_url: str | None, names: tuple[str, ...]) -> None:
+    """Add companies: all of them, or none."""
+    wanted = [parsed(parse_name, name, f"“{name}”") for name in names]
+    with open_database(database_url).write() as tx:
+        for name in wanted:
+            create_company(tx, current_actor(), name)
+    click.echo(f"Added {len(wanted)}.")
+
+
+@company.command(name="list")
+@database_option
+@click.option("--archived", is_flag=True, help="Include archived companies.")
+def company_list(database_url: str | None, archived: bool) -> None:
+    """List companies by name: the name and the number of open issues, separated by a tab."""
+    with open_database(database_url).read() as tx:
+        found = list_companies(tx, current_actor(), include_archived=archived)
+    for one in found:
+        click.echo(f"{one.name}\t{one.open_issues}")
+
+
+@company.command(name="import")
+@database_option
+@click.argument("file", type=click.Path(exists=True, dir_okay=False))
+@click.option("--archive", is_flag=True, help="Archive those whose column `archived` says yes.")
+def company_import(database_url: str | None, file: str, archive: bool) -> None:
+    """Import companies from a CSV file with a column `name`. Existing companies are counted; they are no errors.
+
+    Commas, semicolons or tabs separate the columns, as spreadsheets write them; columns with other names are ignored.
+
+    An archived company takes no new assignments: import the issues first, then the companies again with --archive.
+    """
+    database, actor = open_database(database_url), current_actor()
+    named = _read(file, archive=archive)
+    with database.write() as tx:
+        created, existing = create_missing_companies(tx, actor, [one.name for one in named])
+        archived = find_companies(tx, actor, [one.name for one in named if one.archived])
+        moved = [one for one in archived.values() if not one.archived]
+        for one in moved:
+            update_company(tx, actor, one.company_id, archived=True)
+    note = f"; {len(moved)} archived" if archive else ""
+    click.echo(f"{created} companies created, {existing} existed already{note}.")
+
+
+class _Named(msgspec.Struct, frozen=True):
+    """A company in a file."""
+
+    name: Name
+    archived: bool
+
+
+def _read(path: str, *, archive: bool) -> list[_Named]:
+    """The companies in a file. Reports bad rows, and raises CommandError when there is one."""
+    required = COLUMNS if archive else COLUMNS[:1]
+    found: list[_Named] = []
+    bad: list[BadRow] = []
+    try:
+        for row in csv_files.read(path, columns=required, required=required, ignore_others=True):
+            one = row if isinstance(row, BadRow) else _parse(row)
+            if isinstance(one, BadRow):
+                bad.append(one)
+            else:
+                found.append(one)
+    except BadFile as error:
+        raise CommandError(f"{path}: {error}") from None
+    if bad:
+        output.report_bad_rows(path, bad)
+        raise CommandError(f"Nothing was imported: {len(bad)} bad row(s).")
+    return found
+
+
+def _parse(row: CsvRow) -> _Named | BadRow:
+    try:
+        name = parse_name(restore(row.cells["name"]))
+    except ValueError as refused:
+        return BadRow(row.line, f"name {refused}")
+    archived = row.cells.get("archived", "").strip().casefold()
+    if archived not in ("", YES):
+        return BadRow(row.line, f"archived must be “{YES}” or empty")
+    return _Named(name, archived == YES)
+
+
+@company.command(name="export")
+@database_option
+@click.argument("file", type=click.Path(dir_okay=False, writable=True), required=False)
+def company_export(database_url: str | None, file: str | None) -> None:
+    """Export all companies as CSV, archived ones too, to FILE or to standard output.
+
+    The columns are name and archived (yes or empty). `company import` reads the file back. A FILE that exists is
+    replaced when the export is complete; until then it stays as it is.
+    """
+    with open_database(database_url).read() as tx:
+        companies = list_companies(tx, current_actor(), include_archived=True)
+    with output.destination(file) as out:
+        writer = csv.writer(out)
+        writer.writerow(COLUMNS)
+        writer.writerows((defuse(one.name), YES if one.archived else "") for one in companies)

@@ -1,0 +1,119 @@
+"""The one place where the failure of a command becomes one sentence on stderr.
+
+A command raises what the operations, the database driver and the system raise. Nothing that a user can cause ends in a
+traceback; only a defect of the program does.
+"""
+
+import os
+import sqlite3
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+import click
+from sqlalchemy.exc import SQLAlchemyError
+
+from issue_tracker.cli import output
+from issue_tracker.errors import AppError, Unavailable
+from issue_tracker.settings import SettingsError
+
+
+class CommandError(Exception):
+    """A command cannot do what was requested; the message is one sentence."""
+
+
+class Commands(click.Group):
+    """The group of all commands. Its `main` ends the process with 0 (done), 1 (refused) or 2 (wrong usage)."""
+
+    def main(  # type: ignore[override]  # click declares one signature for each standalone mode
+        self, args: Sequence[str] | None = None, *, standalone_mode: bool = True, **extra: Any
+    ) -> Any:
+        if not standalone_mode:
+            return super().main(args, standalone_mode=False, **extra)
+        output.prepare_streams()
+        try:
+            code = super().main(args, standalone_mode=False, **extra)
+        except click.ClickException as error:
+            error.show()
+            code = error.exit_code
+        except click.Abort:
+            _complain("Aborted!")
+            code = 1
+        except Exception as error:
+            sentence = describe(error)
+            if sentence is None:
+                raise
+            _complain(f"issue-tracker: {sentence}")
+            code = 1
+        output.discard()
+        sys.exit(code if isinstance(code, int) else 0)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+            return result
+        except BrokenPipeError:
+            # A reader that has enough (`issue export | head`) ends the command, and that is no failure.
+            output.discard()
+            raise click.exceptions.Exit(0) from None
+
+
+def _complain(text: str) -> None:
+    with suppress(OSError):
+        click.echo(text, err=True)
+
+
+def describe(error: Exception) -> str | None:
+    """The sentence for a failure that a user can cause or cure; None for a defect of the program."""
+    if isinstance(error, (CommandError, SettingsError)):
+        return str(error)
+    if isinstance(error, (Unavailable, SQLAlchemyError)) or _from_driver(error):
+        reason = database_reason(error)
+        if reason is not None:
+            return f"The database cannot be used: {reason}."
+    if isinstance(error, AppError):
+        return error.detail
+    if isinstance(error, OSError):
+        return f"{os.fsdecode(error.filename or 'The system')}: {error.strerror or error}."
+    if isinstance(error, UnicodeError):
+        return "An argument, a setting or the input is not valid Unicode text."
+    return None
+
+
+def database_reason(error: BaseException | None) -> str | None:
+    """What the database's driver says about a failure, as one line; None when the failure does not come from it.
+
+    The driver names hosts, users, databases and files, but no password.
+    """
+    while error is not None:
+        if isinstance(error, SQLAlchemyError) or _from_driver(error):
+            return _line(getattr(error, "orig", None) or error)
+        error = error.__cause__
+    return None
+
+
+def database_is_locked(error: BaseException | None) -> bool:
+    """Whether the failure is that another process holds a SQLite database."""
+    while error is not None:
+        original = getattr(error, "orig", None) or error
+        if isinstance(original, sqlite3.OperationalError):
+            return original.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+        error = error.__cause__
+    return False
+
+
+def _from_driver(error: BaseException) -> bool:
+    """Whether a database driver raised this. psycopg is loaded only where PostgreSQL is used."""
+    psycopg = sys.modules.get("psycopg")
+    return isinstance(error, sqlite3.Error) or (psycopg is not None and isinstance(error, psycopg.Error))
+
+
+def _line(error: BaseException) -> str:
+    """The first line of the driver's message, without a full stop; PostgreSQL's hint, if there is one, in brackets."""
+    diagnosis = getattr(error, "diag", None)
+    text = (diagnosis and diagnosis.message_primary) or (str(error.args[0]) if error.args else str(error))
+    line = " ".join(next(iter(text.strip().splitlines()), type(error).__name__).split()).rstrip(".")
+    hint = diagnosis and diagnosis.message_hint
+    return f"{line} ({' '.join(hint.split()).rstrip('.')})" if hint else line

@@ -1,0 +1,112 @@
+"""The commands `issue …`."""
+
+from array import array
+
+import click
+
+from issue_tracker.actor import Actor
+from issue_tracker.cli import output
+from issue_tracker.cli.databases import current_actor, database_option, open_database
+from issue_tracker.cli.failures import CommandError
+from issue_tracker.companies.queries import find_companies
+from issue_tracker.database.engine import Database
+from issue_tracker.issues import transfer
+from issue_tracker.issues.csv_files import BadFile, BadRow
+from issue_tracker.issues.queries.filters import Position
+from issue_tracker.issues.queries.issue_list import IssueList
+from issue_tracker.issues.transfer import ImportResult, ImportRow
+from issue_tracker.names import key
+
+LISTED_AT_ONCE = 10_000
+"""How many issues' positions one statement reads. They are small."""
+
+EXPORTED_AT_ONCE = 100
+"""How many issues are in memory, and read in one transaction, with all of their assignments."""
+
+
+@click.group()
+def issue() -> None:
+    """Import and export issues as CSV."""
+
+
+@issue.command(name="import")
+@database_option
+@click.argument("file", type=click.Path(exists=True, dir_okay=False))
+@click.option("--skip-bad", is_flag=True, help="Import the good rows of a file that has bad ones.")
+def issue_import(database_url: str | None, file: str, skip_bad: bool) -> None:
+    """Import issues from a CSV file: columns name, description, company_name, status; one row per assignment.
+
+    Commas, semicolons or tabs separate the columns, as spreadsheets write them.
+
+    Issues that exist get the rows' companies added, with their statuses. A bad row is reported with its line, and
+    nothing of the file is imported, unless --skip-bad says so.
+
+    The file is imported in one transaction. On SQLite nobody else can change anything until it ends, and servers
+    answer such requests with 503; reading is possible throughout. Import large files when nobody works.
+    """
+    database, actor = open_database(database_url), current_actor()
+    result = ImportResult()
+    groups = _read(file, result)
+    try:
+        with database.write() as tx:
+            named = {row.company_name for group in groups.values() for row in group if row.company_name}
+            companies = find_companies(tx, actor, named)
+            for group in output.progress(groups.values(), len(groups), "Importing"):
+                transfer.import_issue(tx, actor, group, companies, result)
+            if result.bad and not skip_bad:
+                raise CommandError(
+                    f"Nothing was imported: {len(result.bad)} bad row(s). Correct them, or use --skip-bad."
+                )
+    finally:
+        output.report_bad_rows(file, sorted(result.bad, key=lambda row: row.line))
+    click.echo(
+        f"{result.issues_created} issues created, {result.issues_existing} existed already; "
+        f"{result.rows} rows imported."
+    )
+
+
+def _read(path: str, result: ImportResult) -> dict[str, list[ImportRow]]:
+    """The rows of a file by the look-up keys of their issues; bad rows go to the result."""
+    groups: dict[str, list[ImportRow]] = {}
+    try:
+        for row in transfer.read_rows(path):
+            if isinstance(row, BadRow):
+                result.bad.append(row)
+            else:
+                groups.setdefault(key(row.name), []).append(row)
+    except BadFile as error:
+        raise CommandError(f"{path}: {error}") from None
+    return groups
+
+
+@issue.command(name="export")
+@database_option
+@click.argument("file", type=click.Path(dir_okay=False, writable=True), required=False)
+def issue_export(database_url: str | None, file: str | None) -> None:
+    """Export all issues as CSV, to FILE or to standard output. `issue import` reads the file back.
+
+    A FILE that exists is replaced when the export is complete; until then it stays as it is.
+    """
+    database, actor = open_database(database_url), current_actor()
+    issue_ids = _issue_ids(database, actor)
+    with output.destination(file) as out:
+        out.write(transfer.header())
+        for start in range(0, len(issue_ids), EXPORTED_AT_ONCE):
+            # Writing may block for as long as nobody reads the output, so no transaction is open meanwhile.
+            with database.read(in_bulk=True) as tx:
+                issues = IssueList(tx, actor).load_by_id(issue_ids[start : start + EXPORTED_AT_ONCE])
+            out.write(transfer.rows(issues))
+
+
+def _issue_ids(database: Database, actor: Actor) -> "array[int]":
+    """The ids of all issues in the order of their names, as of one instant.
+
+    An issue that is renamed during the export is therefore neither left out nor exported twice.
+    """
+    found = array("q")
+    after: Position | None = None
+    with database.read(in_bulk=True) as tx:
+        while rows := IssueList(tx, actor, after=after).rows(LISTED_AT_ONCE):
+            found.extend(row.issue_id for row in rows)
+            after = rows[-1].position
+    return found

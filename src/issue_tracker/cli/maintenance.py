@@ -1,0 +1,121 @@
+"""The commands that maintain a database, and `openapi`: schema, retention, backup, demonstration."""
+
+import sqlite3
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+
+import click
+import msgspec
+
+from issue_tracker import settings
+from issue_tracker.cli import databases, output
+from issue_tracker.cli.arguments import parse_age, parsed
+from issue_tracker.cli.databases import database_option, open_database
+from issue_tracker.cli.failures import CommandError
+from issue_tracker.clock import iso, now
+from issue_tracker.database.engine import Database
+from issue_tracker.events.retention import prune_deliveries, prune_sign_ins
+
+
+@click.command()
+@database_option
+def migrate(database_url: str | None) -> None:
+    """Bring the database's schema up to date.
+
+    Safe to run again, and from several nodes at the same time: one migrates, the others wait and find nothing to do.
+    """
+    before, after = databases.upgrade(databases.connect(settings.load(database_url=database_url)))
+    click.echo(
+        f"The schema is current ({after})." if before == after else f"Migrated from {before or 'empty'} to {after}."
+    )
+
+
+@click.group()
+def events() -> None:
+    """Maintain the event log."""
+
+
+@events.command(name="prune")
+@database_option
+@click.option("--older-than", metavar="AGE", required=True, help="Days or hours, such as 90d or 36h.")
+def events_prune(database_url: str | None, older_than: str) -> None:
+    """Delete finished webhook deliveries and the audit of sign-ins older than AGE.
+
+    The history of issues is retained.
+    """
+    age = parsed(parse_age, older_than, "--older-than")
+    prune_events(open_database(database_url), age)
+
+
+def prune_events(database: Database, age: timedelta) -> None:
+    """Deletes what is older than the age and need not be retained, in small transactions, so that nobody waits."""
+    before = now() - age
+    delivered = signins = 0
+    while True:
+        with database.write() as tx:
+            pieces = prune_deliveries(tx, before), prune_sign_ins(tx, before)
+        delivered, signins = delivered + pieces[0], signins + pieces[1]
+        if not any(pieces):
+            break
+    click.echo(f"Deleted {delivered} deliveries and {signins} sign-ins from before {iso(before)}.")
+
+
+@click.command()
+@database_option
+@click.argument("file", type=click.Path(dir_okay=False, writable=True))
+def backup(database_url: str | None, file: str) -> None:
+    """Write a consistent copy of a SQLite database to FILE, while it is in use. PostgreSQL has pg_dump for that.
+
+    The database may be of an earlier version: back it up, then migrate. A FILE that exists is not overwritten.
+    """
+    database = open_database(database_url, any_version=True)
+    if not database.sqlite:
+        raise CommandError("This command copies SQLite databases; use pg_dump for PostgreSQL.")
+    if Path(file).exists():
+        raise CommandError(f"{file} exists already.")
+    with output.replacing(file) as copy:
+        try:
+            _copy(database, copy)
+        except sqlite3.Error as error:
+            raise CommandError(f"The copy failed: {error}.") from None
+        finally:
+            copy.with_name(f"{copy.name}-journal").unlink(missing_ok=True)
+    click.echo(f"Backed up to {file}.")
+
+
+def _copy(database: Database, path: Path) -> None:
+    """Copies a SQLite database into a file, in one step, so that other processes' changes do not make it start over."""
+    with database.engine.connect() as connection, closing(sqlite3.connect(path)) as copy:
+        source = connection.connection.driver_connection
+        assert isinstance(source, sqlite3.Connection)
+        source.backup(copy)
+
+
+@click.command()
+@database_option
+def demo(database_url: str | None) -> None:
+    """Fill an empty database with a believable helpdesk, and print its accounts."""
+    # Imported here, because only this command needs it.
+    from issue_tracker.demo import fill  # noqa: PLC0415
+
+    loaded = settings.load(database_url=database_url)
+    database = databases.connect(loaded)
+    databases.upgrade(database)
+    accounts = fill(database)
+    click.echo("The demonstration is ready. Sign in at " + loaded.public_url + " as")
+    for account in accounts:
+        click.echo(f"    {account.email}   {account.password}   ({account.role})")
+
+
+@click.command()
+@click.argument("file", type=click.Path(dir_okay=False, writable=True), required=False)
+def openapi(file: str | None) -> None:
+    """Write the OpenAPI document of the API to FILE, or to standard output."""
+    # Imported here, because no other command needs the web application, which is slow to load.
+    from issue_tracker.api.openapi import document  # noqa: PLC0415
+    from issue_tracker.app import declared_routes  # noqa: PLC0415
+
+    encoded = msgspec.json.encode(document(declared_routes(), settings.load()))
+    with output.destination(file) as out:
+        out.write(msgspec.json.format(encoded, indent=2).decode() + "\n")

@@ -1,0 +1,181 @@
+"""Where commands write: standard streams that always work, and files that are replaced in one step or not at all."""
+
+import io
+import os
+import signal
+import stat
+import sys
+import tempfile
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import FrameType
+from typing import Any, TextIO, TypeVar
+
+import click
+from rich.console import Console
+from rich.progress import track
+
+from issue_tracker.issues.csv_files import BadRow
+
+T = TypeVar("T")
+
+
+def prepare_streams() -> None:
+    """Makes the three standard streams usable, whatever they were when the program was started: open, and in UTF-8."""
+    # The next file to be opened would get a closed descriptor's number: the database, and output would go into it.
+    while (spare := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(spare, True)
+    os.close(spare)
+    if sys.stdin is None:
+        sys.stdin = io.TextIOWrapper(io.BufferedReader(io.FileIO(0, closefd=False)), encoding="utf-8")
+    sys.stdout = _stream(sys.stdout, 1, "Standard output")
+    sys.stderr = _stream(sys.stderr, 2, "Standard error")
+
+
+def _stream(stream: TextIO | None, number: int, name: str) -> TextIO:
+    """A stream that writes UTF-8 where the given one writes; its failures say which one it is."""
+    if stream is not None:
+        try:
+            number = stream.fileno()
+        except OSError:
+            # Not a file of the system, but an object that replaces one.
+            return stream
+    writer = io.BufferedWriter(_NamedFile(number, name))
+    # What is stored is valid Unicode; only the name of a file, in a message, may not be.
+    return io.TextIOWrapper(
+        writer, encoding="utf-8", errors="backslashreplace", newline="\n", line_buffering=writer.isatty()
+    )
+
+
+class _NamedFile(io.FileIO):
+    """An open file whose errors name it."""
+
+    def __init__(self, descriptor: int, name: str) -> None:
+        super().__init__(descriptor, "w", closefd=False)
+        self._shown = name
+
+    def write(self, data: Any, /) -> int:
+        try:
+            return super().write(data)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, self._shown) from error
+
+
+def discard() -> None:
+    """Drops what standard output still holds and cannot write, so that the end of the process does not fail on it."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        with suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def progress(items: Iterable[T], total: int, description: str) -> Iterator[T]:
+    """The items, with a progress bar on a terminal; nothing is shown in a pipe."""
+    if not sys.stderr.isatty():
+        yield from items
+        return
+    yield from track(items, description, total=total, console=Console(stderr=True), transient=True)
+
+
+def report_bad_rows(path: str, rows: Iterable[BadRow]) -> None:
+    """Prints each row of a file that cannot be imported on stderr, with its line in the file."""
+    for row in rows:
+        click.echo(f"{path}, line {row.line}: {row.reason}", err=True)
+
+
+@contextmanager
+def destination(path: str | None) -> Iterator[TextIO]:
+    """Where an export is written: a file, which is replaced when the block ends well, or standard output without one.
+
+    Devices and pipes are written directly. Raises OSError with the path in it.
+    """
+    if path is None:
+        yield sys.stdout
+    elif _is_special(Path(path)):
+        with _naming(path), Path(path).open("a", encoding="utf-8", newline="") as file:
+            yield file
+    else:
+        with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+            yield file
+
+
+@contextmanager
+def replacing(path: str) -> Iterator[Path]:
+    """A new, empty file beside `path`; when the block ends it takes the place of `path`, durably and in one step.
+
+    Only the user can read it (mode 0600), unless it replaces a file with other permissions, which stay. When the block
+    raises, or a signal ends the process, it is removed, and a file at `path` stays as it was. Raises OSError with the
+    path in it.
+    """
+    target = Path(os.path.realpath(path))
+    with _naming(path):
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=".issue-tracker-")
+        os.close(handle)
+        temporary = Path(name)
+        try:
+            with _signals_raise():
+                _copy_permissions(target, temporary)
+                yield temporary
+                _synchronize(temporary)
+                temporary.replace(target)
+                # Not every file system can do that for a folder; the file is complete either way.
+                with suppress(OSError):
+                    _synchronize(target.parent)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _naming(path: str) -> Iterator[None]:
+    """Failures of reading and writing in the block name the path that the user knows, not the temporary one."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror or str(error), path) from error
+
+
+def _is_special(path: Path) -> bool:
+    """Whether writing to a path means something else than replacing a file: devices, pipes, `/dev/stdout`."""
+    if path.absolute().is_relative_to("/dev") or path.absolute().is_relative_to("/proc"):
+        return True
+    return path.exists() and not path.is_file()
+
+
+def _copy_permissions(source: Path, copy: Path) -> None:
+    with suppress(FileNotFoundError):
+        found = source.stat()
+        with suppress(PermissionError):
+            os.chown(copy, found.st_uid, found.st_gid)
+        copy.chmod(stat.S_IMODE(found.st_mode) & 0o777)
+
+
+def _synchronize(path: Path) -> None:
+    """Returns when a file's content, or a folder's entries, are on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def _signals_raise() -> Iterator[None]:
+    """Signals that would end the process without any clean-up raise SystemExit in the block."""
+
+    def leave(number: int, _frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    changed = []
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) is signal.SIG_DFL:
+                signal.signal(number, leave)
+                changed.append(number)
+    try:
+        yield
+    finally:
+        for number in changed:
+            signal.signal(number, signal.SIG_DFL)

@@ -1,0 +1,143 @@
+"""The commands that run until they are stopped: `serve` and `worker`."""
+
+import os
+import secrets
+import signal
+import sys
+import threading
+from typing import Any
+
+import click
+
+from issue_tracker import settings
+from issue_tracker.auth.first_start import offer_setup
+from issue_tracker.auth.users import no_users
+from issue_tracker.cli import databases
+from issue_tracker.cli.databases import database_option, open_database
+from issue_tracker.cli.failures import CommandError
+from issue_tracker.clock import now
+from issue_tracker.database.engine import Database
+from issue_tracker.logs import configure_logs
+from issue_tracker.settings import PREFIX, Settings
+
+
+@click.command()
+@database_option
+@click.option("--host", help="The address to listen on.  [127.0.0.1]")
+@click.option("--port", type=int, help="The port to listen on.  [8000]")
+@click.option("--workers", type=int, help="Server processes.  [1]")
+@click.option("--public-url", metavar="URL", help="The address that browsers use.  [http://HOST:PORT]")
+def serve(**options: Any) -> None:
+    """Serve the pages and the API.
+
+    On SQLite the schema is brought up to date automatically. On PostgreSQL a schema that is not current is refused: run
+    `issue-tracker migrate` once, then start as many nodes as you like.
+    """
+    loaded = settings.load(**options)
+    given = [os.environ.get(f"{PREFIX}PUBLIC_URL{file}") for file in ("", "_FILE")]
+    if not options["public_url"] and not any(given):
+        host = f"[{loaded.host}]" if ":" in loaded.host else loaded.host
+        options["public_url"] = f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{loaded.port}"
+        loaded = settings.load(**options)
+    setup_token = prepare(loaded)
+    _announce(_welcome(loaded, setup_token))
+    for name, value in options.items():
+        if value is not None:
+            # The server's processes read the environment, and refuse a setting that is there twice.
+            os.environ.pop(f"{PREFIX}{name.upper()}_FILE", None)
+            os.environ[PREFIX + name.upper()] = str(value)
+    _run(loaded)
+
+
+def prepare(loaded: Settings) -> str | None:
+    """Makes the database ready before servers start: its schema is current afterwards.
+
+    Returns the token of the link that creates the first super admin; None when there is a user. Raises CommandError
+    when a database of PostgreSQL must be migrated first.
+    """
+    database = Database(loaded)
+    try:
+        if database.sqlite:
+            databases.upgrade(database)
+        with database.read() as tx:
+            databases.check_schema(tx)
+            first_start = no_users(tx)
+        if not first_start:
+            return None
+        token = secrets.token_urlsafe(24)
+        with database.write() as tx:
+            offer_setup(tx, token, now())
+        return token
+    finally:
+        database.close()
+
+
+def _welcome(loaded: Settings, setup_token: str | None) -> str:
+    lines = [f"Issue Tracker serves {loaded.public_url}"]
+    if setup_token is not None:
+        lines += [
+            "There is no user yet. Create the first super admin with this link, which works once:",
+            f"\n    {loaded.public_url.rstrip('/')}/setup?token={setup_token}\n",
+            "Or fill the database with a believable helpdesk to try it on: issue-tracker demo",
+        ]
+    return "\n".join(lines)
+
+
+def _announce(text: str) -> None:
+    """Prints what a command says before it runs on. A reader that has gone is a failure: it would miss the rest."""
+    try:
+        click.echo(text)
+        sys.stdout.flush()
+    except BrokenPipeError as error:
+        raise CommandError(f"{error.filename}: {error.strerror}.") from None
+
+
+def _run(loaded: Settings) -> None:
+    """Serves until the process is stopped: in this process, or in as many as the settings say."""
+    # Imported here, because no other command needs a server, which is slow to load.
+    import uvicorn  # noqa: PLC0415
+
+    from issue_tracker.cli.supervisor import APPLICATION, Supervisor, server_options  # noqa: PLC0415
+
+    options = server_options(loaded)
+    try:
+        loaded.host.encode("idna")
+    except UnicodeError:
+        raise CommandError(f"{PREFIX}HOST is not the name of a host: {loaded.host}.") from None
+    try:
+        if loaded.workers == 1:
+            uvicorn.run(APPLICATION, **options)
+            return
+        configure_logs(loaded)
+        if loaded.metrics:
+            from issue_tracker.http.metrics import share_between_workers  # noqa: PLC0415
+
+            share_between_workers()
+        listener = uvicorn.Config(APPLICATION, **options).bind_socket()
+    except SystemExit as ended:
+        if ended.code:
+            message = f"The server cannot start on {loaded.host}:{loaded.port}; the line above says why."
+            raise CommandError(message) from None
+        raise
+    if not Supervisor(options, listener, loaded.workers).run():
+        raise CommandError("A server process ended before it was ready; the lines above say why.")
+
+
+@click.command()
+@database_option
+def worker(database_url: str | None) -> None:
+    """Deliver webhook messages, beside servers that do not deliver them. Any number may run, on any machine."""
+    # Imported here, because no other command needs an HTTP client, which is slow to load.
+    from issue_tracker.events.delivery import Deliverer  # noqa: PLC0415
+
+    loaded = settings.load(database_url=database_url)
+    database = open_database(database_url)
+    configure_logs(loaded)
+    deliverer = Deliverer(database, loaded)
+    stopping = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopping.set())
+    threading.Thread(target=deliverer.run, name="deliverer", daemon=True).start()
+    _announce("Delivering webhook messages.")
+    stopping.wait()
+    deliverer.close()

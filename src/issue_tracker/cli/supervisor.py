@@ -1,0 +1,197 @@
+"""Several server processes on one port: started, watched, replaced when they end, and stopped together.
+
+Own code instead of uvicorn's supervisor, which kills a process that does not answer within some seconds of its start:
+where little processor time is available, none would ever get through its imports. Here a process may take as long as it
+needs to start. From then on it reports every second that it is alive.
+
+Each process is tied to its parent by a pipe. When the parent ends, however that happens, the pipe does too, and the
+process stops: nothing may go on serving that nobody can stop.
+"""
+
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
+from types import FrameType
+from typing import Any
+
+import structlog
+import uvicorn
+
+from issue_tracker.settings import Settings
+
+log = structlog.get_logger("issue_tracker.servers")
+
+APPLICATION = "issue_tracker.app:create_app"
+
+GRACE_SECONDS = 10
+"""How long open requests may take to end when a server stops."""
+
+STOP_SECONDS = GRACE_SECONDS + 10
+"""How long a process may take to stop, before it is killed."""
+
+REPORT_SECONDS = 1.0
+CHECK_SECONDS = 0.25
+SILENT_CHECKS = 240
+"""A process that has started and is then silent for so many checks, a minute, hangs and is replaced. They are counted,
+not timed: for a machine that was suspended it is one."""
+
+RETRY_SECONDS = (0.0, 1.0, 2.0, 5.0, 10.0, 30.0)
+"""The wait before a process is replaced, by how many of its predecessors in a row ended without having started."""
+
+_STARTING, _STARTED = b"starting", b"started"
+
+_spawn = multiprocessing.get_context("spawn")
+
+
+def server_options(loaded: Settings) -> dict[str, Any]:
+    """What uvicorn is given, whether for one process or for several."""
+    return {
+        "factory": True,
+        "host": loaded.host,
+        "port": loaded.port,
+        "log_level": "warning",
+        "access_log": False,
+        "server_header": False,
+        "proxy_headers": False,
+        "ws": "none",
+        "timeout_graceful_shutdown": GRACE_SECONDS,
+    }
+
+
+class _Worker:
+    """One server process, as its parent sees it. `started` is True once it accepts connections."""
+
+    def __init__(self, options: Mapping[str, Any], listener: Any) -> None:
+        self._pipe, theirs = multiprocessing.Pipe()
+        self.process: SpawnProcess = _spawn.Process(target=_serve, args=(options, listener, theirs), name="server")
+        # Ctrl-C on a terminal reaches every process of the group; one that is still starting leaves it to its parent.
+        handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            self.process.start()
+        finally:
+            signal.signal(signal.SIGINT, handler)
+        # From here on only the process holds that end, so that the pipe ends with it.
+        theirs.close()
+        self.started = False
+        self._silent_checks = 0
+
+    def check(self) -> bool:
+        """Reads what the process has reported. False when it has ended, or hung and was killed."""
+        self._silent_checks += 1
+        with suppress(EOFError, OSError):
+            while self._pipe.poll():
+                report = self._pipe.recv_bytes()
+                if report == _STARTED and not self.started:
+                    self.started = True
+                    log.info("server process started", process=self.process.pid)
+                self._silent_checks = 0
+        if self.started and self._silent_checks > SILENT_CHECKS:
+            log.error("server process hangs", process=self.process.pid)
+            self.process.kill()
+            self.process.join()
+        if self.process.is_alive():
+            return True
+        self._pipe.close()
+        return False
+
+
+class _Place:
+    """One of the places that a server process fills, by one process after another."""
+
+    def __init__(self) -> None:
+        self.worker: _Worker | None = None
+        self.failures = 0
+        self.due = 0.0
+
+
+class Supervisor:
+    """Runs `workers` server processes on `listener`, a bound socket. To be used in the main thread."""
+
+    def __init__(self, options: Mapping[str, Any], listener: Any, workers: int) -> None:
+        self._options = options
+        self._listener = listener
+        self._places = [_Place() for _ in range(workers)]
+        self._any_started = False
+        self._stopping = False
+
+    def run(self) -> bool:
+        """Returns True when a signal has stopped it. False when a process failed before any had started: then the
+        others would fail as well, as with a port or a setting that cannot work.
+        """
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._stop)
+        # `nohup` has this one ignored.
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+            signal.signal(signal.SIGHUP, self._stop)
+        try:
+            while not self._stopping:
+                for place in self._places:
+                    if not self._check(place):
+                        return False
+                time.sleep(CHECK_SECONDS)
+            return True
+        finally:
+            self._stop_all()
+
+    def _stop(self, _number: int, _frame: FrameType | None) -> None:
+        self._stopping = True
+
+    def _check(self, place: _Place) -> bool:
+        """Starts the process of a place if there is none, and none must be waited for. False for a failed start."""
+        worker = place.worker
+        if worker is not None:
+            alive = worker.check()
+            if worker.started:
+                self._any_started, place.failures = True, 0
+            if alive:
+                return True
+            code = worker.process.exitcode or 0
+            if not self._any_started and code > 0:
+                return False
+            place.failures += not worker.started
+            wait = RETRY_SECONDS[min(place.failures, len(RETRY_SECONDS) - 1)]
+            log.error("server process ended", process=worker.process.pid, exit_code=code, replaced_after_seconds=wait)
+            place.worker, place.due = None, time.monotonic() + wait
+        if time.monotonic() >= place.due:
+            place.worker = _Worker(self._options, self._listener)
+        return True
+
+    def _stop_all(self) -> None:
+        """Lets every process end its open requests, and kills those that take too long."""
+        processes = [place.worker.process for place in self._places if place.worker is not None]
+        for process in processes:
+            process.terminate()
+        deadline = time.monotonic() + STOP_SECONDS
+        for process in processes:
+            process.join(max(0.0, deadline - time.monotonic()))
+            if process.is_alive():
+                log.error("server process killed", process=process.pid, reason="did not stop in time")
+                process.kill()
+                process.join()
+
+
+def _serve(options: Mapping[str, Any], listener: Any, parent: Connection) -> None:
+    """What a server process runs."""
+    server = uvicorn.Server(uvicorn.Config(APPLICATION, **options))
+    threading.Thread(target=_report, args=(server, parent), name="reports", daemon=True).start()
+    with suppress(KeyboardInterrupt):
+        server.run(sockets=[listener])
+
+
+def _report(server: uvicorn.Server, parent: Connection) -> None:
+    """Tells the parent, again and again, that this process is alive; ends the process when the parent has ended."""
+    with suppress(EOFError, OSError):
+        while True:
+            parent.send_bytes(_STARTED if server.started else _STARTING)
+            # The parent sends nothing: there is something to read only when its end of the pipe is closed.
+            if parent.poll(REPORT_SECONDS):
+                parent.recv_bytes()
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(STOP_SECONDS)
+    os._exit(1)

@@ -1,0 +1,147 @@
+"""Reading CSV files as people have them: RFC 4180, and what spreadsheets write.
+
+Spreadsheets separate the cells with a comma, a semicolon or a tab, depending on the country and the menu entry; begin
+the file with a byte order mark; encode "Unicode text" in UTF-16; and export columns and rows that are empty.
+"""
+
+import codecs
+import csv
+import io
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+
+SEPARATORS = (",", ";", "\t")
+
+_separator_line = re.compile(r"sep=(.)\r?\n?")
+"""What some programs write as the first line, for Excel: the separator of the file."""
+
+
+class BadFile(Exception):
+    """The file as a whole cannot be read; the message is one sentence about it."""
+
+
+class BadRow(msgspec.Struct, frozen=True):
+    """A row that cannot be imported: the line of the file on which it ends, and the reason."""
+
+    line: int
+    reason: str
+
+
+class CsvRow(msgspec.Struct, frozen=True):
+    """A row as it was read: its cells by the names of the known columns, and the line of the file on which it ends."""
+
+    line: int
+    cells: Mapping[str, str]
+
+
+def read(
+    path: str, *, columns: Sequence[str], required: Sequence[str], ignore_others: bool = False
+) -> Iterator[CsvRow | BadRow]:
+    """The rows of a CSV file whose first row names the columns, in lower or upper case, with spaces or underscores.
+
+    `columns` are the known ones; a row has those of them that the file has. Rows without any text are left out, and so
+    are columns without any; a cell that has text, but no column, makes its row a BadRow. The file is read once, from
+    beginning to end, so that it may be a pipe. Raises BadFile when the file is no such CSV: when it is neither UTF-8
+    nor UTF-16, when a column is named twice, when one of `required` is missing, and when there are others than
+    `columns`, unless they are to be ignored.
+    """
+    with Path(path).open("rb") as file:
+        lines = _lines(file)
+        head: list[str] = []
+        first = next(lines, "")
+        chosen = _separator_line.fullmatch(first)
+        # The line stays, empty, for the sake of the numbers of the others.
+        head.append("\n" if chosen else first)
+        separator = chosen[1] if chosen else _separator(lines, head, columns)
+        reader = csv.reader(chain(head, lines), delimiter=separator, strict=True)
+        try:
+            rows = ((reader.line_num, cells) for cells in reader if any(cells))
+            _, header = next(rows, (0, []))
+            names = _column_names(header, columns, required, ignore_others=ignore_others)
+            for line, cells in rows:
+                yield _row(line, cells, names, columns)
+        except csv.Error as error:
+            raise BadFile(f"Line {reader.line_num}: the file is not CSV ({error}).") from None
+
+
+def _lines(file: BinaryIO) -> Iterator[str]:
+    """The lines of a file, with their ends. Raises BadFile for the first that is not text."""
+    assert isinstance(file, io.BufferedReader)
+    start = file.peek(len(codecs.BOM_UTF8))
+    wide = start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    encoding, errors = ("utf-16", "surrogatepass") if wide else ("utf-8-sig", "surrogateescape")
+    try:
+        # Decoding reads ahead, so a strict one would not know on which line it failed.
+        for number, line in enumerate(io.TextIOWrapper(file, encoding, errors, newline=""), 1):
+            try:
+                line.encode()
+            except UnicodeEncodeError:
+                raise BadFile(
+                    f"Line {number}: the file is not {'UTF-16' if wide else 'UTF-8'}. In Excel, save it as “CSV UTF-8”."
+                ) from None
+            yield line
+    except UnicodeDecodeError:
+        raise BadFile("The file is not complete UTF-16. In Excel, save it as “CSV UTF-8”.") from None
+
+
+def _separator(lines: Iterator[str], head: list[str], columns: Sequence[str]) -> str:
+    """The separator with which most of the columns are found. Lines that it reads are added to `head`."""
+
+    def known(separator: str) -> int:
+        try:
+            header = _first_row(lines, head, separator)
+        except csv.Error:
+            return -1
+        return sum(_plain(name) in columns for name in header)
+
+    return max(SEPARATORS, key=known)
+
+
+def _first_row(lines: Iterator[str], head: list[str], separator: str) -> list[str]:
+    """The first row with text in it, read with one separator."""
+
+    def recorded() -> Iterator[str]:
+        yield from list(head)
+        for line in lines:
+            head.append(line)
+            yield line
+
+    reader = csv.reader(recorded(), delimiter=separator, strict=True)
+    return next((cells for cells in reader if any(cells)), [])
+
+
+def _plain(name: str) -> str:
+    """The name of a column as it is compared: `Company Name` is `company_name`."""
+    return re.sub(r"[\s_-]+", "_", name.strip().casefold())
+
+
+def _column_names(
+    header: Sequence[str], columns: Sequence[str], required: Sequence[str], *, ignore_others: bool
+) -> list[str]:
+    """The plain names of a header's columns; empty for one without a name. Raises BadFile as `read` does."""
+    names = [_plain(name) for name in header]
+    missing = [name for name in required if name not in names]
+    if missing:
+        raise BadFile(f"The first line must name the columns; {', '.join(missing)} is missing.")
+    unknown = [name.strip() for name, plain in zip(header, names, strict=True) if plain and plain not in columns]
+    if unknown and not ignore_others:
+        raise BadFile(f"Unknown columns: {', '.join(unknown)}. Known are {', '.join(columns)}.")
+    repeated = [name for name, count in Counter(names).items() if count > 1 and name in columns]
+    if repeated:
+        raise BadFile(f"The first line names a column twice: {', '.join(repeated)}.")
+    return names
+
+
+def _row(line: int, cells: Sequence[str], names: Sequence[str], columns: Sequence[str]) -> CsvRow | BadRow:
+    if any(cell.strip() for cell in cells[len(names) :]):
+        return BadRow(line, "has more cells than the first line")
+    padded = [*cells, *[""] * (len(names) - len(cells))]
+    if any(cell.strip() for name, cell in zip(names, padded, strict=False) if not name):
+        return BadRow(line, "has text in a column without a name")
+    return CsvRow(line, {name: cell for name, cell in zip(names, padded, strict=False) if name in columns})
