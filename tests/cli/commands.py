@@ -1,0 +1,53 @@
+"""Every command of the command line, with arguments with which it succeeds on a database with a user."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from issue_tracker.cli import main
+from tests.processes import ADMIN
+
+PASSWORD_LINE = "a password for this test\n"
+
+ARGUMENTS = {
+    "serve": "--port 1",
+    "worker": "",
+    "migrate": "",
+    "user add": "new@helpdesk.example --name New --role member --password-stdin",
+    "user list": "",
+    "user password": f"{ADMIN} --password-stdin",
+    "user disable": "leaver@helpdesk.example",
+    "token add": f"{ADMIN} --name nightly --scope read",
+    "company add": "Northwind",
+    "company list": "",
+    "company import": "FOLDER/companies.csv",
+    "company export": "",
+    "issue import": "FOLDER/issues.csv",
+    "issue export": "",
+    "events prune": "--older-than 30d",
+    "backup": "FOLDER/copy.db",
+    "demo": "",
+    "openapi": "",
+}
+
+UNTIL_STOPPED = {"serve", "worker"}
+"""Commands that do not end by themselves."""
+
+WITHOUT_DATABASE = {"openapi"}
+
+
+def leaves(group: click.Group = main, words: tuple[str, ...] = ()) -> Iterator[str]:
+    """The words of every command that does something, from the command line itself: a new one is among them."""
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from leaves(command, (*words, name))
+        else:
+            yield " ".join((*words, name))
+
+
+def command_line(command: str, folder: Path) -> list[str]:
+    """The command with its arguments; the files that it reads are made in the folder."""
+    (folder / "companies.csv").write_text("name\nContoso\n", encoding="utf-8")
+    (folder / "issues.csv").write_text("name,company_name\nFault,\n", encoding="utf-8")
+    return [*command.split(), *ARGUMENTS[command].replace("FOLDER", str(folder)).split()]

@@ -1,0 +1,289 @@
+"""What surrounds a command: its standard streams, its account, the locale. With every command, as in test_causes."""
+
+import io
+import os
+import pwd
+import resource
+import shlex
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import TextIO
+
+import pytest
+from click.testing import CliRunner
+
+import issue_tracker
+from issue_tracker.cli import main
+from tests.cli.commands import PASSWORD_LINE, UNTIL_STOPPED, WITHOUT_DATABASE, command_line, leaves
+from tests.postgresql import free_port
+from tests.processes import ADMIN, COMMAND, ServeProcess, environment, run, until_ready
+
+AWKWARD = "Żółć & Søn 株式会社"
+
+ENDING = sorted(set(leaves()) - UNTIL_STOPPED)
+
+
+@pytest.fixture
+def url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A database in which every command succeeds; it is the one of the settings."""
+    url = f"sqlite:///{tmp_path}/issues.db"
+    monkeypatch.setenv("ISSUE_TRACKER_DATABASE_URL", url)
+    for arguments in (
+        ["migrate"],
+        ["user", "add", ADMIN, "--name", AWKWARD, "--role", "super_admin"],
+        ["user", "add", "leaver@helpdesk.example", "--name", "L", "--role", "member"],
+        ["company", "add", AWKWARD],
+    ):
+        assert CliRunner().invoke(main, arguments).exit_code == 0
+    return url
+
+
+@pytest.fixture
+def given(command: str, url: str, tmp_path: Path) -> list[str]:
+    """The command, ready to succeed. The demonstration needs an empty database."""
+    if command == "demo":
+        Path(url.removeprefix("sqlite:///")).unlink()
+    return command_line(command, tmp_path)
+
+
+Call = Callable[..., int]
+
+
+@pytest.fixture
+def call(monkeypatch: pytest.MonkeyPatch) -> Call:
+    """Runs a command in this process, with a password as its input and another output; its exit code."""
+
+    def call(arguments: list[str], stdout: TextIO | None, stdin: bytes = PASSWORD_LINE.encode()) -> int:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin), encoding="utf-8"))
+        monkeypatch.setattr(sys, "stdout", stdout)
+        monkeypatch.setattr(sys, "stderr", sys.stderr)
+        with pytest.raises(SystemExit) as ended:
+            main(arguments)
+        assert isinstance(ended.value.code, int)
+        return ended.value.code
+
+    return call
+
+
+@pytest.mark.parametrize("command", ENDING)
+def test_an_account_without_a_name_acts_under_its_number(
+    command: str, given: list[str], url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+
+    def unknown(uid: int) -> None:
+        raise KeyError(f"getpwuid(): uid not found: {uid}")
+
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    done = CliRunner().invoke(main, given, input=PASSWORD_LINE)
+    assert (done.exit_code, done.stderr) == (0, ""), done.exception
+    if command == "company add":
+        with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection:
+            newest = connection.execute("SELECT actor_name FROM events ORDER BY event_id DESC LIMIT 1").fetchone()
+        assert newest == (str(os.getuid()),)
+
+
+@pytest.mark.parametrize("command", ENDING)
+def test_a_closed_output_is_a_quiet_end(
+    command: str, given: list[str], call: Call, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert call(given, None) == 0
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("command", ENDING)
+def test_a_full_output_is_reported(
+    command: str, given: list[str], call: Call, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        assert call(given, full) == 1
+    assert capfd.readouterr().err == "issue-tracker: Standard output: No space left on device.\n"
+
+
+@pytest.mark.parametrize("command", ENDING)
+def test_output_is_utf_8_whatever_the_locale(command: str, given: list[str], call: Call, tmp_path: Path) -> None:
+    with (tmp_path / "out").open("w", encoding="cp1252") as out:
+        assert call(given, out) == 0
+    shown = (tmp_path / "out").read_bytes().decode("utf-8")
+    if command in ("company list", "company export", "user list"):
+        assert AWKWARD in shown
+
+
+@pytest.mark.parametrize(
+    "surrounded",
+    [
+        "{command} company list >&-",
+        "{command} company list <&- >&- 2>&-",
+        "{command} company export >&-",
+        "{command} company list 2>&-",
+        "PYTHONIOENCODING=cp1252 {command} company list",
+        "PYTHONIOENCODING=ascii LC_ALL=C PYTHONUTF8=0 {command} company export",
+        "{command} --help >&-",
+        "{command} company list | true",
+    ],
+)
+def test_a_real_process_does_too(url: str, surrounded: str) -> None:
+    """What replaces the streams within a process above is what Python makes of them in a new one."""
+    script = surrounded.format(command=shlex.join(COMMAND))
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", script], env=environment(url), capture_output=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    if ">&-" not in surrounded and "|" not in surrounded:
+        assert AWKWARD in done.stdout.decode("utf-8")
+
+
+def test_a_closed_output_does_not_end_up_in_the_database(url: str) -> None:
+    """The database would be the next file to be opened, with the number of standard output."""
+    file = url.removeprefix("sqlite:///")
+    script = f"{shlex.join(COMMAND)} company add First >&- && {shlex.join(COMMAND)} company list >&-"
+    subprocess.run(["bash", "-c", script], env=environment(url), check=True, timeout=60)
+    with closing(sqlite3.connect(file)) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+@pytest.mark.parametrize("closed", [">&-", "<&- >&-"])
+def test_a_server_with_a_closed_output_serves(url: str, tmp_path: Path, closed: str) -> None:
+    port = free_port()
+    script = f"exec {shlex.join(COMMAND)} serve --port {port} --workers 2 {closed}"
+    with (tmp_path / "log").open("wb") as log:
+        server = subprocess.Popen(["bash", "-c", script], env=environment(url), stderr=log)
+    try:
+        until_ready(server, f"http://127.0.0.1:{port}", tmp_path / "log")
+    finally:
+        server.terminate()
+        server.wait(60)
+
+
+def test_a_server_whose_output_is_full_says_so(url: str, tmp_path: Path) -> None:
+    script = f"exec {shlex.join(COMMAND)} serve --port {free_port()} > /dev/full"
+    done = subprocess.run(
+        ["bash", "-c", script], env=environment(url), capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stderr) == (1, "issue-tracker: Standard output: No space left on device.\n")
+
+
+@pytest.mark.parametrize(
+    ("given", "password"),
+    [
+        (b"\xef\xbb\xbfa password from PowerShell\r\n", "a password from PowerShell"),
+        ("päßwörter\n".encode(), "päßwörter"),
+        (b"without an end of the line", "without an end of the line"),
+    ],
+)
+def test_a_password_is_the_first_line_without_a_byte_order_mark(
+    url: str, tmp_path: Path, given: bytes, password: str
+) -> None:
+    done = subprocess.run(
+        [*COMMAND, "user", "password", ADMIN, "--password-stdin"],
+        input=given, env=environment(url), capture_output=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, b"")
+    server = ServeProcess(url, tmp_path / "server.log").wait_until_ready()
+    try:
+        server.sign_in(ADMIN, password)
+    finally:
+        server.kill()
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        (b"caf\xe9 caf\xe9 caf\xe9\n", "The password on standard input is not UTF-8."),
+        ("a password\n".encode("utf-16"), "The password on standard input is not UTF-8."),
+        (b"", "The password must be at least 8 characters."),
+    ],
+)
+def test_a_password_that_cannot_be_read_is_refused(
+    url: str, call: Call, capfd: pytest.CaptureFixture[str], given: bytes, sentence: str
+) -> None:
+    assert call(["user", "password", ADMIN, "--password-stdin"], None, given) == 1
+    assert capfd.readouterr().err == f"issue-tracker: {sentence}\n"
+
+
+@pytest.mark.parametrize(
+    ("in_url", "on_disk"),
+    [("100%", "100%"), ("a%20b", "a b"), ("what%3F", "what?"), ("50%25", "50%"), ("Żółć", "Żółć"), ("a b", "a b")],
+)
+def test_a_database_may_have_any_name(tmp_path: Path, in_url: str, on_disk: str) -> None:
+    url = f"sqlite:///{tmp_path}/{in_url}/{in_url}.db"
+    for arguments in (["migrate"], ["company", "add", "Contoso"], ["backup", str(tmp_path / f"{on_disk}.copy")]):
+        assert CliRunner().invoke(main, [*arguments, "--database-url", url]).exit_code == 0
+    assert {path.name for path in (tmp_path / on_disk).iterdir()} == {f"{on_disk}.db"}
+    assert (tmp_path / f"{on_disk}.copy").stat().st_size > 4096
+
+
+@pytest.mark.parametrize("command", sorted(set(leaves()) - WITHOUT_DATABASE))
+def test_a_disk_that_takes_nothing_more_is_reported(command: str, given: list[str], url: str) -> None:
+    """A limit on the size of files refuses what a full disk refuses."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
+    try:
+        done = CliRunner().invoke(main, given, input=PASSWORD_LINE)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert isinstance(done.exception, SystemExit), done.exception
+    assert (done.exit_code, done.stdout, done.stderr.count("\n")) == (1, "", 1), done
+    assert done.stderr.startswith("issue-tracker: The database cannot be used: "), done.stderr
+
+
+@pytest.mark.parametrize("command", ["migrate", "serve", "worker", "user list", "company add", "issue export", "demo"])
+def test_a_database_in_a_read_only_folder_is_reported(command: str, given: list[str], url: str) -> None:
+    """For any account: root obeys the permissions of files once it has given up the right to ignore them."""
+    folder = Path(url.removeprefix("sqlite:///")).parent
+    plain = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"] if os.getuid() == 0 else []
+    folder.chmod(0o555)
+    try:
+        done = subprocess.run(
+            [*plain, *COMMAND, *given], env=environment(url), capture_output=True, text=True, timeout=60, check=False
+        )
+    finally:
+        folder.chmod(0o755)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1), done
+    reason = "issues.db: Permission denied." if command == "demo" else "The database cannot be used: "
+    assert done.stderr.startswith("issue-tracker: ") and reason in done.stderr, done
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["user", "disable", "\udcff@helpdesk.example"],
+        ["user", "password", "\udcff"],
+        ["token", "add", "\udcff", "--name", "x", "--scope", "read"],
+        ["user", "add", "\udcff@helpdesk.example", "--name", "x", "--role", "member"],
+        ["user", "add", "x@helpdesk.example", "--name", "\udcff", "--role", "member"],
+        ["company", "add", "\udcff"],
+        ["events", "prune", "--older-than", "\udcff"],
+        ["events", "prune", "--older-than", "٣d"],
+        ["serve", "--host", "\udcff"],
+        ["serve", "--host", "a" * 70],
+        ["serve", "--host", "a" * 70, "--workers", "2"],
+        ["serve", "--host", "256.256.256.256"],
+        ["serve", "--public-url", "https://\udcff"],
+        ["issue", "export", "\udcff/out.csv"],
+        ["backup", "\udcff/copy.db"],
+    ],
+)
+def test_an_argument_that_is_no_text_is_refused(url: str, arguments: list[str]) -> None:
+    done = run(*arguments, database_url=url)
+    assert done.returncode == 1 and "Traceback" not in done.stderr, done
+    assert done.stderr.splitlines()[-1].startswith("issue-tracker: "), done.stderr
+
+
+def test_the_program_may_be_installed_anywhere(tmp_path: Path) -> None:
+    """Alembic reads the path of the migrations from a configuration, where a percent sign has a meaning."""
+    folder = tmp_path / "100% & more"
+    folder.mkdir()
+    (folder / "issue_tracker").symlink_to(Path(issue_tracker.__file__).parent)
+    script = f"import issue_tracker.cli as cli; assert {str(folder)!r} in cli.__file__; cli.main(['migrate'])"
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env=environment(f"sqlite:///{tmp_path}/issues.db") | {"PYTHONPATH": str(folder)},
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, ""), done

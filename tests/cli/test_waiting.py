@@ -1,0 +1,108 @@
+"""Several processes begin at the same time: one migrates, the others wait, and all of them succeed."""
+
+import sqlite3
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from issue_tracker.database import migrate
+from tests.processes import COMMAND, ServeProcess, environment, run
+
+NOTE = "Waiting for another process to finish with the database.\n"
+
+IMPATIENT = {"DATABASE_WAIT_SECONDS": "0.5"}
+
+LONGER = 3.0
+"""Seconds: longer than an impatient command waits for a lock, and starts."""
+
+
+@contextmanager
+def held(path: Path) -> Iterator[sqlite3.Connection]:
+    """Holds an embedded database in the block as a migration does."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("BEGIN IMMEDIATE")
+        yield connection
+        connection.execute("COMMIT")
+
+
+def begun(command: str, url: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [*COMMAND, command], env=environment(url, **IMPATIENT), text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+
+
+def test_a_second_serve_waits_while_the_first_one_migrates(tmp_path: Path) -> None:
+    path = tmp_path / "issues.db"
+    with held(path):
+        server = ServeProcess(f"sqlite:///{path}", tmp_path / "log", **IMPATIENT)
+        time.sleep(LONGER)
+        assert server.process.poll() is None
+    server.wait_until_ready()
+    server.kill()
+    assert server.log.read_text().startswith(NOTE)
+
+
+@pytest.mark.parametrize("command", ["migrate", "demo"])
+def test_other_commands_that_migrate_wait_too(tmp_path: Path, command: str) -> None:
+    path = tmp_path / "issues.db"
+    with held(path):
+        waiting = begun(command, f"sqlite:///{path}")
+        time.sleep(LONGER)
+        assert waiting.poll() is None
+    assert waiting.communicate(timeout=120)[1] == NOTE and waiting.returncode == 0
+
+
+def test_a_newer_program_that_was_faster_is_reported(tmp_path: Path) -> None:
+    """Two nodes with different versions of the program start together."""
+    path = tmp_path / "issues.db"
+    assert run("migrate", database_url=f"sqlite:///{path}").returncode == 0
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '0001'")
+        connection.commit()
+    with held(path) as connection:
+        waiting = begun("migrate", f"sqlite:///{path}")
+        time.sleep(LONGER)
+        connection.execute("UPDATE alembic_version SET version_num = '0042'")
+    out, err = waiting.communicate(timeout=60)
+    assert (waiting.returncode, out) == (1, "")
+    assert err.startswith(f"{NOTE}issue-tracker: This database is newer (0042) than this program ("), err
+
+
+def test_many_begin_on_an_empty_database(fresh_database_url: str, engine: str, tmp_path: Path) -> None:
+    commands = [begun("migrate", fresh_database_url) for _ in range(4)]
+    said = []
+    for command in commands:
+        out, err = command.communicate(timeout=120)
+        assert command.returncode == 0 and err in ("", NOTE), (out, err)
+        said.append(out)
+    head = migrate.head()
+    assert sorted(said) == sorted([f"Migrated from empty to {head}.\n", *[f"The schema is current ({head}).\n"] * 3])
+
+
+def test_servers_begin_together_without_a_database(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/data/issues.db"
+    servers = [ServeProcess(url, tmp_path / f"{number}.log", **IMPATIENT) for number in range(3)]
+    try:
+        for server in servers:
+            server.wait_until_ready()
+    finally:
+        for server in servers:
+            server.kill()
+
+
+def test_a_server_starts_while_another_process_writes(tmp_path: Path) -> None:
+    """A long import is no reason not to start: with a current schema and a user there is nothing to write."""
+    path = tmp_path / "issues.db"
+    url = f"sqlite:///{path}"
+    assert run("migrate", database_url=url).returncode == 0
+    added = run("user", "add", "a@b.example", "--name", "A", "--role", "super_admin", database_url=url)
+    assert added.returncode == 0
+    with held(path):
+        server = ServeProcess(url, tmp_path / "log", **IMPATIENT).wait_until_ready()
+    server.kill()

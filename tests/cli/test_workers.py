@@ -1,0 +1,143 @@
+"""Several server processes: they may be slow to start, are replaced when they end, and end with their parent."""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.processes import ServeProcess, given_admin
+
+Start = Callable[..., ServeProcess]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Starts a server with two processes on an embedded database, whose log is `server.log`."""
+    url = f"sqlite:///{tmp_path}/issues.db"
+    given_admin(url)
+    servers: list[ServeProcess] = []
+
+    def start(**settings: str) -> ServeProcess:
+        settings = {"LOG_FORMAT": "json", **settings}
+        servers.append(ServeProcess(url, tmp_path / "server.log", workers=2, **settings))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        for pid in processes(server):
+            os.kill(pid, signal.SIGKILL)
+        server.kill()
+
+
+def processes(server: ServeProcess) -> set[int]:
+    """The server processes of a parent, from their own command line and from their parent."""
+    found = set()
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            started_by_spawn = b"spawn_main" in (folder / "cmdline").read_bytes()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if parent == server.process.pid and started_by_spawn:
+            found.add(int(folder.name))
+    return found
+
+
+def running(pid: int) -> bool:
+    """Whether a process is there, and is not only waiting for its parent to read its exit code."""
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except FileNotFoundError:
+        return False
+
+
+def eventually(holds: Callable[[], bool], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "it never came true"
+        time.sleep(0.05)
+
+
+def logged(server: ServeProcess, event: str) -> int:
+    return server.log.read_text().count(f'"event": "{event}"')
+
+
+def test_a_process_that_is_slow_to_start_is_waited_for(start: Start) -> None:
+    """As with a quarter of a core: stopped as soon as they are there, for longer than some supervisors wait."""
+    server = start()
+    eventually(lambda: len(processes(server)) == 2)
+    first = processes(server)
+    for pid in first:
+        os.kill(pid, signal.SIGSTOP)
+    time.sleep(8)
+    assert processes(server) == first
+    for pid in first:
+        os.kill(pid, signal.SIGCONT)
+    server.wait_until_ready()
+    eventually(lambda: logged(server, "server process started") == 2)
+    assert processes(server) == first and logged(server, "server process ended") == 0
+
+
+def test_a_process_that_is_killed_is_replaced_and_logged(start: Start) -> None:
+    server = start().wait_until_ready()
+    eventually(lambda: logged(server, "server process started") == 2)
+    first = processes(server)
+    killed = first.copy().pop()
+    os.kill(killed, signal.SIGKILL)
+    eventually(lambda: logged(server, "server process started") == 3)
+    assert len(processes(server)) == 2 and len(processes(server) & first) == 1
+    line = next(line for line in server.log.read_text().splitlines() if '"server process ended"' in line)
+    assert f'"process": {killed}' in line and '"exit_code": -9' in line
+    assert httpx.get(f"{server.url}/readyz", timeout=30).status_code == 200
+
+
+@pytest.mark.parametrize("moment", ["starting", "serving"])
+def test_processes_end_with_their_parent(start: Start, moment: str) -> None:
+    """`kill -9` of the parent, which cannot tell them."""
+    server = start()
+    eventually(lambda: len(processes(server)) == 2)
+    if moment == "serving":
+        server.wait_until_ready()
+        eventually(lambda: logged(server, "server process started") == 2)
+    left = processes(server)
+    os.kill(server.process.pid, signal.SIGKILL)
+    server.process.wait(30)
+    eventually(lambda: not any(running(pid) for pid in left), 30)
+    again = start().wait_until_ready()
+    assert len(processes(again)) == 2
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_stops_all_of_them(start: Start, number: int) -> None:
+    server = start().wait_until_ready()
+    left = processes(server)
+    os.kill(server.process.pid, number)
+    assert server.process.wait(30) == 0
+    assert not any(running(pid) for pid in left)
+    assert "Traceback" not in server.log.read_text()
+
+
+def test_ctrl_c_while_they_start_leaves_no_trace(start: Start) -> None:
+    """A terminal sends it to the whole group."""
+    server = start()
+    eventually(lambda: len(processes(server)) == 2)
+    os.killpg(server.process.pid, signal.SIGINT)
+    assert server.process.wait(60) == 0
+    assert "Traceback" not in server.log.read_text()
+
+
+def test_a_start_that_cannot_work_is_refused(start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The processes find no application, which the parent itself does not need."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import sys\nif '--multiprocessing-fork' in sys.orig_argv:\n    sys.modules['issue_tracker.app'] = None\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    server = start()
+    assert server.process.wait(60) == 1
+    lines = server.log.read_text().splitlines()
+    assert lines[-1] == "issue-tracker: A server process ended before it was ready; the lines above say why."
+    assert any("issue_tracker.app" in line for line in lines[:-1])
