@@ -1,12 +1,12 @@
 """The product's command line as it is when only the product is installed.
 
-The peer's packages are hidden, so that no dependency of the product imports them because it finds them.
+The packages of the peer and of the tests are hidden, so that no dependency of the product imports them because it finds them.
 """
 
 import runpy
 import sys
 
-for name in ("pydantic", "fastapi", "aiosqlite"):
+for name in ("pydantic", "fastapi", "aiosqlite", "greenlet", "rich", "multipart", "python_multipart"):
     sys.modules[name] = None  # type: ignore[assignment]
 
 if __name__ == "__main__":

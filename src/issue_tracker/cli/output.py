@@ -14,8 +14,6 @@ from types import FrameType
 from typing import Any, TextIO, TypeVar
 
 import click
-from rich.console import Console
-from rich.progress import track
 
 from issue_tracker.issues.csv_files import BadRow
 
@@ -74,10 +72,9 @@ def discard() -> None:
 
 def progress(items: Iterable[T], total: int, description: str) -> Iterator[T]:
     """The items, with a progress bar on a terminal; nothing is shown in a pipe."""
-    if not sys.stderr.isatty():
-        yield from items
-        return
-    yield from track(items, description, total=total, console=Console(stderr=True), transient=True)
+    hidden = not sys.stderr.isatty()
+    with click.progressbar(items, length=total, label=description, file=sys.stderr, hidden=hidden) as bar:
+        yield from bar
 
 
 def report_bad_rows(path: str, rows: Iterable[BadRow]) -> None:
