@@ -1,6 +1,6 @@
 """The product's command line as it is when only the product is installed.
 
-The packages of the peer and of the tests are hidden, so that no dependency of the product imports them because it finds them.
+The packages of the peer and of the tests are hidden, so that no dependency of the product finds and imports them.
 """
 
 import runpy

@@ -85,7 +85,10 @@ class Actor(Model, frozen=True, kw_only=True):
 
 
 class Event(Model, frozen=True, kw_only=True, rename={"from_": "from"}):
-    """One change, with the names as they were then. Resume a stream after its `event_id`."""
+    """One change, with the names as they were then. Resume a stream after its `event_id`.
+
+    `field` is what an `issue.updated` changed: `name`, `description`, or one that a later server adds.
+    """
 
     event_id: int
     type: str
@@ -98,6 +101,7 @@ class Event(Model, frozen=True, kw_only=True, rename={"from_": "from"}):
     company_name: str | None = None
     from_: Any = None
     to: Any = None
+    field: str | None = None
     note: str | None = None
 
 
