@@ -1,8 +1,9 @@
 """`GET /api/issues`: the list of issues, as JSON or CSV, in pages or as a whole."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
+import msgspec
 from starlette.responses import Response, StreamingResponse
 
 from issue_tracker.api import issue_bodies
@@ -19,7 +20,20 @@ from issue_tracker.issues.queries.issue_list import IssueList, Row
 routes = Routes("Issues")
 
 CHUNK = 1000
-"""Issues in each piece of a list without a limit: one transaction, one piece of the stream."""
+"""Issues that one transaction of a list without a limit looks at."""
+
+PIECE_BYTES = 1024 * 1024
+"""A list is sent in pieces of about this size: a slow reader holds one of them in memory, however many companies the
+issues have.
+"""
+
+SLICE_BYTES = 64 * 1024
+"""What is given to the server together. It accepts one slice more than the client reads; with whole pieces it would
+hold one while the next is made.
+"""
+
+FIRST_STEP, LARGEST_STEP = 8, 200
+"""How many issues of a piece are loaded together: a few at first, then as many as are expected to fill it."""
 
 
 @routes.get(
@@ -56,14 +70,18 @@ def list_issues(request: Request, query: IssueQuery) -> Response:
     if query.limit is not None and more:
         headers["Link"] = next_link("/api/issues", request.parameters, query, rows[-1].position)
     form = _Csv() if as_csv else _Json()
-    first = form.opening + form.render(request, found, rows)
-    if query.limit is None and more:
-        total = None if after is None else found.count()
-        pieces = _pieces(request, form, first, rows, filters, order, total)
+    parts, sent = _piece(request, form, found, rows, store=True)
+    endless = query.limit is None and more
+    if endless or sent < len(rows):
+        position = rows[sent - 1].position
+        following = _Following(filters, order, position, sent, None if endless else len(rows) - sent)
+        total = None if query.limit is None and after is None else found.count()
+        pieces = _pieces(request, form, parts, following, total)
         return StreamingResponse(pieces, headers=headers, media_type=form.media_type)
     whole = after is None and not more
     total = len(rows) if whole else found.count()
-    response = Response(first + form.closing(total), headers=headers, media_type=form.media_type)
+    body = b"".join((form.opening, form.between.join(parts), form.closing(total)))
+    response = Response(body, headers=headers, media_type=form.media_type)
     request.app_state.responses.store_by_validator(etag, response)
     return response
 
@@ -96,32 +114,70 @@ class _Csv:
         return b""
 
 
+def _piece(
+    request: Request, form: _Json | _Csv, found: IssueList, rows: list[Row], *, store: bool
+) -> tuple[list[bytes], int]:
+    """The first of these rows, in parts of together about PIECE_BYTES, and how many of the rows those are."""
+    parts: list[bytes] = []
+    size, done, step = 0, 0, FIRST_STEP
+    while done < len(rows) and size < PIECE_BYTES:
+        loaded = rows[done : done + step]
+        part = form.render(request, found, loaded, store)
+        done += len(loaded)
+        if part:
+            parts.append(part)
+            size += len(part)
+        step = max(1, min(LARGEST_STEP, (PIECE_BYTES - size) * done // max(size, 1)))
+    return parts, done
+
+
+def _slices(parts: list[bytes], between: bytes, *, following: bool = False) -> Iterator[bytes]:
+    """The parts as they are sent; `following` parts come after others. Each is released when it has been sent."""
+    for number in range(len(parts)):
+        part = parts.pop(0)
+        if between and (number or following):
+            yield between
+        for start in range(0, len(part), SLICE_BYTES):
+            yield part[start : start + SLICE_BYTES]
+
+
+class _Following(msgspec.Struct):
+    """Where a list continues after a piece: `sent` issues were sent, at most `remaining` follow (None: all)."""
+
+    filters: Filters
+    order: Order
+    position: Position
+    sent: int
+    remaining: int | None
+
+
 async def _pieces(
-    request: Request,
-    form: _Json | _Csv,
-    first: bytes,
-    rows: list[Row],
-    filters: Filters,
-    order: Order,
-    total: int | None,
+    request: Request, form: _Json | _Csv, parts: list[bytes], following: _Following, total: int | None
 ) -> AsyncIterator[bytes]:
-    """A whole list in pieces, each read in a transaction of its own, so that a slow reader holds none open.
+    """A list in pieces, each read in a transaction of its own, so that a slow reader holds none open.
 
     Without a given `total` it is the number of issues that were sent, which is true also when others write meanwhile.
     """
 
-    def read(after: Position) -> tuple[list[Row], bytes]:
+    def read() -> tuple[list[bytes], int]:
         with request.database.read(in_bulk=True) as tx:
-            found = IssueList(tx, request.actor, filters, order, after=after)
-            rows = found.rows(CHUNK)
-            return rows, form.render(request, found, rows, store=False)
+            found = IssueList(tx, request.actor, following.filters, following.order, after=following.position)
+            rows = found.rows(CHUNK if following.remaining is None else min(CHUNK, following.remaining))
+            parts, done = _piece(request, form, found, rows, store=False)
+            if rows:
+                following.position = rows[done - 1].position
+            return parts, done
 
-    yield first
-    sent = len(rows)
-    while len(rows) == CHUNK:
-        last = rows[-1].position
-        rows, piece = await asyncio.get_running_loop().run_in_executor(request.app_state.workers, read, last)
-        sent += len(rows)
-        if piece:
-            yield form.between + piece
-    yield form.closing(sent if total is None else total)
+    yield form.opening
+    for slice_ in _slices(parts, form.between):
+        yield slice_
+    while following.remaining != 0:
+        parts, done = await asyncio.get_running_loop().run_in_executor(request.app_state.workers, read)
+        if not done:
+            break
+        following.sent += done
+        if following.remaining is not None:
+            following.remaining -= done
+        for slice_ in _slices(parts, form.between, following=True):
+            yield slice_
+    yield form.closing(following.sent if total is None else total)

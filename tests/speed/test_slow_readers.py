@@ -1,0 +1,68 @@
+"""Readers that hardly read hold a piece of a list in memory, and not the list, whatever its issues look like."""
+
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from urllib.parse import urlsplit
+
+import pytest
+
+from issue_tracker.database import migrate
+from issue_tracker.database.engine import Database
+from issue_tracker.settings import Settings
+from tests.events.processes import OwnServer, own_servers
+from tests.speed.test_bounded_memory import megabytes
+from tests.world import Clock, World
+
+ISSUES, COMPANIES, READERS = 60, 500, 50
+"""The list has 7 MB, which is more than fifty readers may hold in 200 MB."""
+
+SECONDS = 5.0
+
+
+@pytest.fixture
+def server(fresh_database_url: str) -> Iterator[OwnServer]:
+    """One process of its own, whose memory is measured."""
+    database = Database(Settings(database_url=fresh_database_url))
+    migrate.upgrade(database)
+    database.close()
+    with own_servers(fresh_database_url, ()) as (server,):
+        yield server
+
+
+def slow_reader(stack: ExitStack, world: World, path: str) -> socket.socket:
+    """A connection that has requested the list and whose receive buffer is as small as the system allows."""
+    address = urlsplit(world.server.url)
+    connection = stack.enter_context(socket.socket())
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    connection.connect((address.hostname, address.port))
+    cookie = f"issue_tracker_session={world.session_token('tess')}"
+    request = f"GET {path} HTTP/1.1\r\nHost: {address.netloc}\r\nCookie: {cookie}\r\n\r\n"
+    connection.sendall(request.encode())
+    return connection
+
+
+@pytest.mark.parametrize("path", ["/api/issues", "/api/issues?limit=60", "/api/issues?format=csv"])
+def test_readers_of_a_byte_a_second_hold_little(server: OwnServer, path: str) -> None:
+    world = World(server, Clock())
+    names = [f"Company {number:03}" for number in range(COMPANIES)]
+    world.given_companies(*names)
+    for number in range(ISSUES):
+        world.given_issue(f"Fault {number:03}", dict.fromkeys(names, "new"))
+    whole = world.client("tess").get(path, timeout=60)
+    assert whole.status_code == 200 and len(whole.content) > 2_500_000
+    before = megabytes(server, "RssAnon")
+
+    with ExitStack() as stack:
+        readers = [slow_reader(stack, world, path) for _ in range(READERS)]
+        most, ending = before, time.monotonic() + SECONDS
+        while time.monotonic() < ending:
+            for reader in readers:
+                assert len(reader.recv(1)) == 1
+            most = max(most, megabytes(server, "RssAnon"))
+            time.sleep(1)
+        assert world.client("tess").call("GET", "/healthz", 200) == {"status": "ok"}
+
+    assert most < 200, f"{before:.0f} MB before, {most:.0f} MB with {READERS} slow readers"
+    world.close()
