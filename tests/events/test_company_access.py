@@ -18,6 +18,7 @@ from issue_tracker.events.queries.search import EventFilters, Selection
 from issue_tracker.events.record import record
 from issue_tracker.events.sentences import activity, company_history, issue_history
 from issue_tracker.events.stream import Stream
+from tests.apart import run_apart
 from tests.world import World
 
 Listed = list[tuple[str, str | None, str | None]]
@@ -172,7 +173,7 @@ def test_the_stream_sends_what_is_visible(world: World, access: CompanyAccess) -
             assert len(await reading[2]) == 4
         await streamed.stream.stop()
 
-    asyncio.run(run())
+    run_apart(run())
 
 
 def test_a_listener_that_a_batch_does_not_cover_reads_the_table(world: World, access: CompanyAccess) -> None:
@@ -193,7 +194,7 @@ def test_a_listener_that_a_batch_does_not_cover_reads_the_table(world: World, ac
             assert await reading == SENT * 2
         await streamed.stream.stop()
 
-    asyncio.run(run())
+    run_apart(run())
 
 
 def test_a_stream_follows_a_changed_access(
@@ -219,7 +220,7 @@ def test_a_stream_follows_a_changed_access(
             assert (await reading)[4:] == SENT
         await streamed.stream.stop()
 
-    asyncio.run(run())
+    run_apart(run())
 
 
 def _last(world: World) -> int:
