@@ -12,7 +12,7 @@ from issue_tracker_client import access as on_access
 from issue_tracker_client import companies as on_companies
 from issue_tracker_client import history as on_history
 from issue_tracker_client import issues as on_issues
-from issue_tracker_client.exchange import built, failure, from_environment
+from issue_tracker_client.exchange import built, failure, from_environment, trusted_certificates
 from issue_tracker_client.session import Options, Session
 from issue_tracker_client.sources import Source
 from issue_tracker_client.steps import (
@@ -70,7 +70,7 @@ class AsyncTracker:
     ) -> None:
         self.session = Session(url, **options)
         with from_environment():
-            self._http = httpx.AsyncClient(transport=transport)
+            self._http = httpx.AsyncClient(transport=transport, verify=trusted_certificates())
         self._exclusive = asyncio.Lock()
 
     issues = iterating(on_issues.issues)

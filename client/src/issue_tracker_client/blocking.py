@@ -12,7 +12,7 @@ from issue_tracker_client import access as on_access
 from issue_tracker_client import companies as on_companies
 from issue_tracker_client import history as on_history
 from issue_tracker_client import issues as on_issues
-from issue_tracker_client.exchange import built, failure, from_environment
+from issue_tracker_client.exchange import built, failure, from_environment, trusted_certificates
 from issue_tracker_client.session import Options, Session
 from issue_tracker_client.sources import Source
 from issue_tracker_client.steps import (
@@ -68,7 +68,7 @@ class Tracker:
     def __init__(self, url: str, *, transport: httpx.BaseTransport | None = None, **options: Unpack[Options]) -> None:
         self.session = Session(url, **options)
         with from_environment():
-            self._http = httpx.Client(transport=transport)
+            self._http = httpx.Client(transport=transport, verify=trusted_certificates())
         self._exclusive = threading.Lock()
 
     issues = iterating(on_issues.issues)

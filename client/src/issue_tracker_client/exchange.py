@@ -1,7 +1,10 @@
 """Translates requests and failures to and from httpx: what `Tracker` and `AsyncTracker` share."""
 
+import os
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 
 import httpx
 
@@ -24,6 +27,20 @@ def from_environment() -> Iterator[None]:
     except (OSError, ImportError, ValueError, httpx.InvalidURL) as wrong:
         reason = str(wrong).rstrip(".")
         raise Misuse(f"SSL_CERT_FILE or a proxy variable of the environment cannot be used: {reason}") from wrong
+
+
+def trusted_certificates() -> ssl.SSLContext:
+    """The TLS context that all clients of this process share: loading the certificates takes longer than a request.
+
+    They come from SSL_CERT_FILE or SSL_CERT_DIR if either is set. Raises what httpx raises when it cannot read them.
+    """
+    return _load_certificates(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
+
+
+@cache
+def _load_certificates(_file: str | None, _folder: str | None) -> ssl.SSLContext:
+    """httpx reads the same two variables itself; as arguments they are only the key of the cache."""
+    return httpx.create_ssl_context()
 
 
 def built(http: httpx.Client | httpx.AsyncClient, session: Session, request: Request) -> httpx.Request:
