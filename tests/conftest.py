@@ -1,39 +1,32 @@
 """Fixtures: a PostgreSQL of the tests' own, a server on each database, the world in it, a clock to move."""
 
-import uuid
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 from argon2 import PasswordHasher
 
 from issue_tracker import clock as clock_module
 from issue_tracker.auth import passwords
-from issue_tracker.settings import Settings
 from tests.postgresql import Cluster
-from tests.server import Server, serving
+from tests.server import Server
+from tests.shared import Shared
 from tests.world import Clock, World
 
 ENGINES = ("sqlite", "postgresql")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of one folder on one database run in one process: each has a server of its own, and few changes of it."""
-    for item in items:
-        callspec = getattr(item, "callspec", None)
-        engine = callspec.params.get("engine") if callspec else None
-        if engine:
-            item.add_marker(pytest.mark.xdist_group(f"{item.path.parent.name}-{engine}"))
-
-
 @pytest.fixture(scope="session")
-def cluster() -> Iterator[Cluster]:
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
+    """What the tests of this process share."""
+    with ExitStack() as ended:
+        yield Shared(ended, tmp_path_factory)
+
+
+@pytest.fixture
+def cluster(shared: Shared) -> Cluster:
     """One PostgreSQL for all tests of a process."""
-    cluster = Cluster()
-    try:
-        cluster.start()
-        yield cluster
-    finally:
-        cluster.remove()
+    return shared.cluster
 
 
 @pytest.fixture(scope="session", params=ENGINES)
@@ -42,24 +35,22 @@ def engine(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-@pytest.fixture(scope="session")
-def database_url(engine: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The URL of an empty database."""
-    return new_database(engine, request, tmp_path_factory)
-
-
-def new_database(engine: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Another empty database on this engine."""
-    if engine == "sqlite":
-        return f"sqlite:///{tmp_path_factory.mktemp('sqlite')}/tests.db"
-    cluster: Cluster = request.getfixturevalue("cluster")
-    return cluster.create_database(f"tests_{uuid.uuid4().hex}")
+@pytest.fixture
+def fresh_database_url(engine: str, shared: Shared) -> str:
+    """A database without tables, for this test alone."""
+    return shared.empty(engine)
 
 
 @pytest.fixture
-def fresh_database_url(engine: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """An empty database for this test alone: for commands and processes of its own."""
-    return new_database(engine, request, tmp_path_factory)
+def migrated_url(engine: str, shared: Shared) -> str:
+    """A database with the current schema, for this test alone: for commands and processes of its own."""
+    return shared.migrated(engine)
+
+
+@pytest.fixture
+def admin_url(engine: str, shared: Shared) -> str:
+    """A database with one super admin, for this test alone: for commands and processes of its own."""
+    return shared.with_admin(engine)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -73,19 +64,18 @@ def _cheap_hashes() -> Iterator[None]:
     patch.undo()
 
 
-@pytest.fixture(scope="session")
-def server(database_url: str) -> Iterator[Server]:
+@pytest.fixture
+def server(engine: str, shared: Shared) -> Server:
     """The product, served on this engine."""
-    with serving(Settings(database_url=database_url, log_level="error", deliver_webhooks=False)) as served:
-        yield served
+    return shared.server(engine)
 
 
 @pytest.fixture
 def clock() -> Iterator[Clock]:
     """The clock of the product, which a test may move."""
-    told = Clock()
-    clock_module.source = told.now
-    yield told
+    moved = Clock()
+    clock_module.source = moved.now
+    yield moved
     clock_module.source = clock_module._system
 
 

@@ -126,10 +126,10 @@ class Cluster:
             self._process.wait(30)
             self._process = None
 
-    def create_database(self, name: str) -> str:
-        """An empty database, and its URL."""
+    def create_database(self, name: str, *, template: str = "template1") -> str:
+        """The URL of a new database: an empty one, or a copy of one that nothing is connected to."""
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
-            connection.execute(f'CREATE DATABASE "{name}"')
+            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
         return self.url(name)
 
     def url(self, database: str) -> str:

@@ -6,14 +6,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
 
 from issue_tracker.settings import PREFIX
+from tests.clients import Client
 from tests.postgresql import free_port
-from tests.world import PASSWORD, Client
+from tests.world import PASSWORD
 
 COMMAND = [sys.executable, "-m", "issue_tracker.cli"]
 
@@ -58,15 +59,14 @@ def given_admin(database_url: str) -> None:
 def until_ready(process: "subprocess.Popen[bytes]", url: str, log: Path | None = None) -> None:
     """Returns when the server answers that it is ready; fails with its log when it ended, or does not get so far."""
     deadline = time.monotonic() + 60
-    while True:
-        going = process.poll() is None and time.monotonic() < deadline
-        assert going, log.read_text() if log else f"{process.args!r} did not get ready"
-        try:
-            if httpx.get(f"{url}/readyz", timeout=5).status_code == 200:
-                return
-        except httpx.TransportError:
-            pass
-        time.sleep(0.05)
+    with Client(timeout=5) as probe:
+        while True:
+            going = process.poll() is None and time.monotonic() < deadline
+            assert going, log.read_text() if log else f"{process.args!r} did not get ready"
+            with suppress(httpx.TransportError):
+                if probe.get(f"{url}/readyz").status_code == 200:
+                    return
+            time.sleep(0.02)
 
 
 class ServeProcess:
@@ -108,7 +108,7 @@ class ServeProcess:
 
     def client(self) -> Client:
         """A client without any credential."""
-        return Client(base_url=self.url, timeout=30)
+        return Client(base_url=self.url)
 
     def sign_in(self, email: str = ADMIN, password: str = PASSWORD) -> Client:
         """A client with a session, and its CSRF token in place."""

@@ -5,7 +5,6 @@ import subprocess
 from pathlib import Path
 from typing import get_type_hints
 
-import httpx
 import msgspec
 from msgspec import Meta
 
@@ -13,6 +12,7 @@ from issue_tracker import clock
 from issue_tracker.app import declared_routes
 from issue_tracker.auth.first_start import offer_setup
 from issue_tracker.settings import PREFIX, Settings
+from tests.clients import Client
 from tests.examples import DOCS, Reader, endpoint_of, read_examples
 from tests.server import Server
 
@@ -23,7 +23,7 @@ def test_every_example_of_the_api_document_works(server: Server) -> None:
     server.empty()
     with server.database.write() as tx:
         offer_setup(tx, "the-token-of-the-link", clock.now())
-    with httpx.Client(base_url=server.url) as client:
+    with Client(base_url=server.url) as client:
         reader = Reader(client)
         for example in read_examples(DOCS / "api.md"):
             reader.run(example)

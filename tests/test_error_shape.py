@@ -8,7 +8,8 @@ import pytest
 import structlog
 
 from issue_tracker.issues import operations
-from tests.world import Client, World
+from tests.clients import Client
+from tests.world import World
 
 LEAKS = re.compile(
     r"Traceback|File \"|line \d+, in|SELECT |INSERT |UPDATE |sqlite|psycopg|sqlalchemy|/src/|\.py\b", re.I

@@ -13,8 +13,8 @@ from sqlalchemy import select, text
 from issue_tracker.database.engine import Database
 from issue_tracker.database.tables import events
 from issue_tracker.settings import Settings
-from tests.processes import ServeProcess, given_admin
-from tests.world import Client
+from tests.clients import Client
+from tests.processes import ServeProcess
 
 WRITERS = 3
 KILLS = {"sqlite": 20, "postgresql": 4}
@@ -73,11 +73,10 @@ def check(client: Client, database: Database, answered: Answered) -> None:
 
 
 @pytest.mark.timeout(600)
-def test_a_killed_server_loses_no_answered_write(engine: str, fresh_database_url: str, tmp_path: Path) -> None:
-    given_admin(fresh_database_url)
-    database = Database(Settings(database_url=fresh_database_url))
+def test_a_killed_server_loses_no_answered_write(engine: str, admin_url: str, tmp_path: Path) -> None:
+    database = Database(Settings(database_url=admin_url))
     answered, chance = Answered(set(), set()), Random(9)
-    server = ServeProcess(fresh_database_url, tmp_path / "server.log").wait_until_ready()
+    server = ServeProcess(admin_url, tmp_path / "server.log").wait_until_ready()
     try:
         client = server.sign_in()
         for name in ("Contoso", "Fabrikam"):
@@ -91,7 +90,7 @@ def test_a_killed_server_loses_no_answered_write(engine: str, fresh_database_url
             server.kill()
             for writer in writers:
                 writer.join(60)
-            server = ServeProcess(fresh_database_url, tmp_path / "server.log", port=server.port).wait_until_ready()
+            server = ServeProcess(admin_url, tmp_path / "server.log", port=server.port).wait_until_ready()
             check(client, database, answered)
         assert len(answered.resolved) >= WRITERS * KILLS[engine]
     finally:

@@ -9,10 +9,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.clients import Client, get
 from tests.events.listening import eventually
 from tests.postgresql import Cluster
 from tests.processes import ServeProcess, given_admin, serve
-from tests.world import Client
 
 PATIENCE = 5.0
 """Seconds in which every request must be answered (contract, section 2: never a hang)."""
@@ -31,7 +31,7 @@ def own_cluster() -> Iterator[Cluster]:
 def wait_for(server: ServeProcess, status: int) -> None:
     """Returns when /readyz answers so."""
     deadline = time.monotonic() + 60
-    while httpx.get(f"{server.url}/readyz", timeout=30).status_code != status:
+    while get(f"{server.url}/readyz").status_code != status:
         assert time.monotonic() < deadline, f"/readyz never answered {status}"
         time.sleep(0.1)
 

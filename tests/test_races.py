@@ -17,9 +17,9 @@ from sqlalchemy import select
 from issue_tracker.database.engine import Database
 from issue_tracker.database.tables import events
 from issue_tracker.settings import Settings
-from tests.conftest import new_database
-from tests.processes import ServeProcess, given_admin, serve
-from tests.world import Client
+from tests.clients import Client
+from tests.processes import ServeProcess, serve
+from tests.shared import Shared
 
 ACTORS = 6
 STATUSES = ("new", "investigating", "in_progress", "monitoring", "resolved")
@@ -63,11 +63,10 @@ class Nodes(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def nodes(engine: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
+def nodes(engine: str, shared: Shared, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
     """Two processes that serve one database, with companies in it."""
-    url = new_database(engine, request, tmp_path_factory)
+    url = shared.with_admin(engine)
     logs = tmp_path_factory.mktemp("logs")
-    given_admin(url)
     database = Database(Settings(database_url=url))
     workers = 2 if engine == "sqlite" else 1
     with serve(url, logs / "first.log", workers=workers) as first:

@@ -11,6 +11,7 @@ from issue_tracker.database import migrate
 from issue_tracker.issues import operations
 from issue_tracker.issues.queries.issue import get_issue_head
 from issue_tracker.settings import Settings
+from tests.clients import get
 from tests.server import serving
 from tests.world import World
 
@@ -45,18 +46,18 @@ def test_whoever_waits_too_long_for_another_writer_is_told_to_come_back(world: W
 
 
 @pytest.mark.parametrize("found", ["0001", "9999"], ids=["older", "newer"])
-def test_the_server_is_not_ready_for_another_schema(fresh_database_url: str, found: str) -> None:
-    with serving(Settings(database_url=fresh_database_url, log_level="error")) as server:
+def test_the_server_is_not_ready_for_another_schema(migrated_url: str, found: str) -> None:
+    with serving(Settings(database_url=migrated_url, log_level="error")) as server:
 
         def given_version(number: str) -> None:
             with server.database.write() as tx:
                 tx.execute(text("UPDATE alembic_version SET version_num = :number"), {"number": number})
 
-        assert httpx.get(f"{server.url}/readyz").json() == {"status": "ok"}
+        assert get(f"{server.url}/readyz").json() == {"status": "ok"}
         given_version(found)
-        refused = httpx.get(f"{server.url}/readyz")
+        refused = get(f"{server.url}/readyz")
         assert refused.status_code == 503 and int(refused.headers["Retry-After"]) > 0
         assert "run `issue-tracker migrate`" in refused.json()["detail"]
-        assert httpx.get(f"{server.url}/healthz").status_code == 200
+        assert get(f"{server.url}/healthz").status_code == 200
         given_version(migrate.head())
-        assert httpx.get(f"{server.url}/readyz").status_code == 200
+        assert get(f"{server.url}/readyz").status_code == 200

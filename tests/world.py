@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-import httpx
 from argon2 import PasswordHasher
 from sqlalchemy import Row, delete, select
 
@@ -23,6 +22,7 @@ from issue_tracker.issues.assignments import NewAssignment
 from issue_tracker.issues.operations import create_issue
 from issue_tracker.names import key, parse_issue_name, parse_name
 from issue_tracker.status import Status
+from tests.clients import Client
 from tests.server import Server
 
 PASSWORD = "correct horse battery staple"
@@ -36,16 +36,6 @@ CAST = {
 }
 
 COMPANIES = ("Acme Manufacturing", "Contoso", "Fabrikam", "Müller & Söhne", "Zürich (Nord)", "O’Neill’s Bar")
-
-
-class Client(httpx.Client):
-    """A signed-in client: cookie and CSRF token are in place."""
-
-    def call(self, method: str, path: str, expected: int, **options: Any) -> Any:
-        """Sends, checks the status, and returns the JSON body (None without one)."""
-        response = self.request(method, path, **options)
-        assert response.status_code == expected, f"{method} {path}: {response.status_code} {response.text[:500]}"
-        return response.json() if response.content and "json" in response.headers["content-type"] else None
 
 
 class Clock:
@@ -77,7 +67,7 @@ class World:
         self.clock = clock
         self.engine = server.engine
         self.database = server.database
-        self._clients: list[httpx.Client] = []
+        self._clients: list[Client] = []
         with self.database.write() as tx:
             for email, name, role in CAST.values():
                 address, shown = parse_email(email), parse_display_name(name)
@@ -86,7 +76,7 @@ class World:
 
     def anonymous(self, **options: Any) -> Client:
         """A client without any credential."""
-        client = Client(base_url=self.server.url, timeout=30, **options)
+        client = Client(base_url=self.server.url, **options)
         self._clients.append(client)
         return client
 

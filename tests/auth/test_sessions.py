@@ -8,8 +8,9 @@ from sqlalchemy import select
 
 from issue_tracker.database.tables import sessions, tokens, users
 from issue_tracker.settings import Settings
+from tests.clients import Client
 from tests.server import serving
-from tests.world import PASSWORD, Client, Clock, World
+from tests.world import PASSWORD, Clock, World
 
 NEW = "a new and longer password"
 
@@ -155,8 +156,8 @@ def test_noting_the_use_never_makes_a_reader_wait(world: World) -> None:
     assert alive(tess)
 
 
-def test_a_short_idle_limit_slides_too(fresh_database_url: str, clock: Clock) -> None:
-    settings = Settings(database_url=fresh_database_url, session_idle_hours=0.01, log_level="error")
+def test_a_short_idle_limit_slides_too(migrated_url: str, clock: Clock) -> None:
+    settings = Settings(database_url=migrated_url, session_idle_hours=0.01, log_level="error")
     with serving(settings) as server:
         world = World(server, clock)
         tess = world.client("tess")

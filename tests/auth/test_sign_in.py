@@ -10,6 +10,7 @@ from sqlalchemy import update
 from issue_tracker.auth import passwords
 from issue_tracker.database.tables import users
 from issue_tracker.settings import Settings
+from tests.clients import Client, get
 from tests.server import serving
 from tests.world import CAST, PASSWORD, World
 
@@ -51,7 +52,7 @@ def test_with_https_the_cookie_is_secure_and_bound_to_the_host(world: World) -> 
     world.clock.freeze(datetime(2025, 1, 4, 10, 15, tzinfo=UTC))
     settings = Settings(database_url=world.server.settings.database_url, log_level="error")
     with serving(settings, public_url="https://issues.example.com") as server:
-        client = httpx.Client(base_url=server.url)
+        client = Client(base_url=server.url)
         response = client.post("/api/auth/login", json=TESS)
         cookie, *attributes = response.headers["Set-Cookie"].split("; ")
         assert cookie.startswith("__Host-issue_tracker_session=")
@@ -59,9 +60,9 @@ def test_with_https_the_cookie_is_secure_and_bound_to_the_host(world: World) -> 
         assert response.headers["Strict-Transport-Security"]
         value = cookie.partition("=")[2]
         headers = {"Cookie": f"__Host-issue_tracker_session={value}"}
-        assert httpx.get(f"{server.url}/api/auth/session", headers=headers).json() == response.json()
+        assert get(f"{server.url}/api/auth/session", headers=headers).json() == response.json()
         plain = {"Cookie": f"issue_tracker_session={value}"}
-        assert httpx.get(f"{server.url}/api/auth/session", headers=plain).status_code == 401
+        assert get(f"{server.url}/api/auth/session", headers=plain).status_code == 401
         client.close()
 
 

@@ -8,7 +8,8 @@ import httpx
 import pytest
 
 from issue_tracker.settings import Settings
-from tests.processes import ADMIN, given_admin, serve
+from tests.clients import Client
+from tests.processes import ADMIN, serve
 from tests.server import serving
 from tests.world import PASSWORD, World
 
@@ -22,14 +23,14 @@ def behind_proxy(world: World) -> "Iterator[Addresses]":
         trusted_proxies="127.0.0.1",
         sign_in_address_limit=15,
     )
-    with serving(settings) as server, httpx.Client(base_url=server.url, timeout=30) as client:
+    with serving(settings) as server, Client(base_url=server.url) as client:
         yield Addresses(client)
 
 
 class Addresses:
     """Sign-ins from addresses of choice."""
 
-    def __init__(self, client: httpx.Client) -> None:
+    def __init__(self, client: Client) -> None:
         self.client = client
 
     def attempt(self, address: str, password: str = "wrong", email: str = "tess@helpdesk.example") -> httpx.Response:
@@ -87,13 +88,12 @@ def test_a_success_forgives_the_failures_before_it(behind_proxy: Addresses) -> N
         assert behind_proxy.attempt("192.0.2.1", PASSWORD).status_code == 200
 
 
-def test_the_count_is_in_the_database_and_outlives_a_process(fresh_database_url: str, tmp_path: Path) -> None:
+def test_the_count_is_in_the_database_and_outlives_a_process(admin_url: str, tmp_path: Path) -> None:
     """Failed at a server that ends, and refused at the next one."""
-    given_admin(fresh_database_url)
     right, wrong = ({"email": ADMIN, "password": password} for password in (PASSWORD, "wrong"))
-    with serve(fresh_database_url, tmp_path / "first.log") as server, server.client() as client:
+    with serve(admin_url, tmp_path / "first.log") as server, server.client() as client:
         assert [client.post("/api/auth/login", json=wrong).status_code for _ in range(10)] == [401] * 10
-    with serve(fresh_database_url, tmp_path / "second.log") as server, server.client() as client:
+    with serve(admin_url, tmp_path / "second.log") as server, server.client() as client:
         assert client.post("/api/auth/login", json=right).status_code == 429
 
 

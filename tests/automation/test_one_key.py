@@ -11,6 +11,7 @@ import httpx
 
 from issue_tracker_client import AsyncTracker, Issue, Retries, Tracker
 from tests.apart import run_apart
+from tests.clients import post
 from tests.world import World
 
 T = TypeVar("T")
@@ -56,7 +57,7 @@ def test_through_http_one_creates_and_the_rest_is_told_the_same(world: World) ->
     body = {"name": "Core switch down", "companies": [{"company_name": "Contoso"}]}
 
     def create() -> httpx.Response:
-        return httpx.post(f"{world.server.url}/api/issues", json=body, headers=headers, timeout=30)
+        return post(f"{world.server.url}/api/issues", json=body, headers=headers)
 
     answers = at_once(create)
     kinds = Counter((answer.status_code, answer.headers.get("Idempotent-Replayed")) for answer in answers)

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
-import httpx
 import pytest
 from sqlalchemy import insert
 
@@ -18,6 +17,7 @@ from issue_tracker import clock
 from issue_tracker.database.tables import issues
 from issue_tracker.names import key
 from issue_tracker_client import Tracker
+from tests.clients import Client
 from tests.world import World
 
 UNTOUCHED = [f"Still {number:04}" for number in range(2500)]
@@ -66,7 +66,7 @@ def through_the_client(url: str, token: str, sort: str) -> list[str]:
 
 def through_http(url: str, token: str, sort: str) -> list[str]:
     names: list[str] = []
-    with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=30) as client:
+    with Client(base_url=url, headers={"Authorization": f"Bearer {token}"}) as client:
         page: str | None = f"/api/issues?limit=50&sort={sort}"
         while page:
             answer = client.get(page).raise_for_status()

@@ -9,15 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes import COMMAND, environment, given_admin, run
+from tests.processes import COMMAND, environment, run
+from tests.shared import SQLITE, Shared
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Path:
+def database(shared: Shared) -> Path:
     """The file of an embedded database with one user, alone in its folder."""
-    path = tmp_path / "original" / "issues.db"
-    given_admin(f"sqlite:///{path}")
-    return path
+    return Path(shared.with_admin("sqlite").removeprefix(SQLITE))
 
 
 def test_a_database_of_an_earlier_version_is_copied(database: Path, tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ from click.testing import CliRunner
 
 from issue_tracker.cli import main
 from tests.postgresql import free_port
-from tests.processes import COMMAND, ServeProcess, environment, given_admin, run, serve
+from tests.processes import COMMAND, ServeProcess, environment, run, serve
+from tests.shared import Shared
 from tests.world import PASSWORD
 
 GROUPS = {
@@ -40,11 +41,9 @@ def done(*arguments: str, **options: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def embedded(tmp_path_factory: pytest.TempPathFactory) -> str:
+def embedded(shared: Shared) -> str:
     """An embedded database with a super admin."""
-    url = f"sqlite:///{tmp_path_factory.mktemp('cli')}/issues.db"
-    given_admin(url)
-    return url
+    return shared.with_admin("sqlite")
 
 
 def test_every_command_has_a_help_text_that_teaches() -> None:
@@ -233,9 +232,8 @@ def test_a_stale_schema_is_refused_with_what_to_do(fresh_database_url: str, engi
     assert done("user", "list", database_url=fresh_database_url) == ""
 
 
-def test_users_are_added_listed_given_passwords_and_disabled(fresh_database_url: str, tmp_path: Path) -> None:
-    url = fresh_database_url
-    given_admin(url)
+def test_users_are_added_listed_given_passwords_and_disabled(admin_url: str, tmp_path: Path) -> None:
+    url = admin_url
     made = done("user", "add", "tess@helpdesk.example", "--name", "Tess Ngo", "--role", "technician", database_url=url)
     added, shown = made.splitlines()
     assert added == "Added tess@helpdesk.example."

@@ -9,9 +9,9 @@ from typing import NamedTuple
 import pytest
 
 from issue_tracker.issues.transfer import restore
-from tests.conftest import new_database
-from tests.processes import given_admin, run, serve
-from tests.world import Client
+from tests.clients import Client
+from tests.processes import run, serve
+from tests.shared import Shared
 
 COLUMNS = ("name", "description", "company_name", "status")
 STATUSES = ("new", "investigating", "in_progress", "monitoring", "resolved", "closed")
@@ -36,9 +36,8 @@ class Tracker(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def tracker(engine: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterable[Tracker]:
-    url = new_database(engine, request, tmp_path_factory)
-    given_admin(url)
+def tracker(engine: str, shared: Shared, tmp_path_factory: pytest.TempPathFactory) -> Iterable[Tracker]:
+    url = shared.with_admin(engine)
     with serve(url, tmp_path_factory.mktemp("logs") / "server.log") as server:
         yield Tracker(url, server.sign_in())
 

@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from issue_tracker_client import Tracker
+from tests.clients import post
 
 EXAMPLES = Path(__file__).parents[2] / "client" / "examples"
 
@@ -98,23 +98,23 @@ def test_alerts_of_alertmanager(environment: dict[str, str], technician: Tracker
         assert receiver.stdout
         port = receiver.stdout.readline().rpartition(" ")[2].strip(".\n")
         hook = f"http://127.0.0.1:{port}/"
-        assert httpx.post(hook, json=notification("firing", "Acme")).status_code == 200
-        assert httpx.post(hook, json=notification("firing", "Contoso")).status_code == 200
+        assert post(hook, json=notification("firing", "Acme")).status_code == 200
+        assert post(hook, json=notification("firing", "Contoso")).status_code == 200
         assert status(technician, "ProbeFailure") == [("Acme", "investigating"), ("Contoso", "investigating")]
         assert technician.issue("ProbeFailure").description == "Probe failed"
-        assert httpx.post(hook, json=notification("resolved", "Acme")).status_code == 200
+        assert post(hook, json=notification("resolved", "Acme")).status_code == 200
         assert status(technician, "ProbeFailure") == [("Acme", "resolved"), ("Contoso", "investigating")]
-        unknown = httpx.post(hook, json=notification("firing", "Initech"))
+        unknown = post(hook, json=notification("firing", "Initech"))
         assert (unknown.status_code, "Initech" in unknown.text) == (400, True)
         several = notification("firing", "Initech")
         several["alerts"] = [*several["alerts"], *notification("firing", "Globex")["alerts"]]
-        partly = httpx.post(hook, json=several)
+        partly = post(hook, json=several)
         assert (partly.status_code, "Initech" in partly.text, "Globex" in partly.text) == (400, True, False)
         assert ("Globex", "investigating") in status(technician, "ProbeFailure")
         several["alerts"][0]["labels"]["issue"] = "Of nobody"
-        assert httpx.post(hook, json=several).status_code == 400
+        assert post(hook, json=several).status_code == 400
         assert [one.name for one in technician.issues()] == ["ProbeFailure"]
-        assert httpx.post(hook, content=b"{}").status_code == 400
+        assert post(hook, content=b"{}").status_code == 400
     finally:
         receiver.terminate()
         receiver.wait(20)

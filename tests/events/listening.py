@@ -9,6 +9,8 @@ from typing import Any
 
 import httpx
 
+from tests.clients import Client
+
 
 class Listening:
     """An open stream. `events` grows as they arrive; `ended` is set when the server ends it."""
@@ -23,7 +25,7 @@ class Listening:
         self._closed = False
         self.headers: Mapping[str, str] = {}
         headers = {} if last_event_id is None else {"Last-Event-ID": str(last_event_id)}
-        self._own = httpx.Client(base_url=client.base_url, headers=client.headers, cookies=client.cookies, timeout=60)
+        self._own = Client(base_url=client.base_url, headers=client.headers, cookies=client.cookies, timeout=60)
         self._context = self._own.stream("GET", path, headers=headers)
         self.response = self._context.__enter__()
         assert self.response.status_code == 200, self.response.read()

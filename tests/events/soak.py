@@ -29,6 +29,7 @@ from issue_tracker.issues.queries.issue import get_issue_head
 from issue_tracker.names import parse_issue_name, parse_name
 from issue_tracker.settings import Settings
 from issue_tracker.status import Status
+from tests.clients import Client
 from tests.events.processes import own_servers
 from tests.postgresql import Cluster
 
@@ -91,7 +92,7 @@ class SoakListener(threading.Thread):
             headers["Last-Event-ID"] = str(self.ids[-1])
         leave_after = self._chance.randint(20, 400) if self._restless else sys.maxsize
         url = self._chance.choice(self._urls)
-        with httpx.stream("GET", f"{url}/api/events/stream", headers=headers, timeout=30) as response:
+        with Client(base_url=url) as client, client.stream("GET", "/api/events/stream", headers=headers) as response:
             assert response.status_code == 200
             for line in response.iter_lines():
                 self.opened.set()

@@ -11,9 +11,10 @@ from issue_tracker.events import delivery, outbound
 from issue_tracker.events.attempts import SCHEDULE, retry_delay
 from issue_tracker.events.delivery import Deliverer
 from issue_tracker.settings import Settings
+from tests.clients import Client
 from tests.events import receiver as answers
 from tests.events.receiver import Receiver
-from tests.world import Client, World
+from tests.world import World
 
 
 @pytest.fixture

@@ -6,10 +6,9 @@ from collections.abc import Callable
 from http.server import HTTPServer
 from typing import Any
 
-import httpx
-
 from issue_tracker.events.delivery import Deliverer
 from issue_tracker.settings import Settings
+from tests.clients import post
 from tests.examples import DOCS, Reader, read_examples
 from tests.postgresql import free_port
 from tests.world import World
@@ -51,7 +50,7 @@ def test_the_receiver_verifies_and_deduplicates(world: World) -> None:
         assert worker.deliver_due() == 1
         assert [type_ for type_, _ in handled] == ["issue.created"]
         assert handled[0][1] == ada.call("GET", "/api/events?type=issue.created", 200)["items"][0]
-        forged = httpx.post(f"http://127.0.0.1:{port}/", content=b"{}", headers={"webhook-id": "1"})
+        forged = post(f"http://127.0.0.1:{port}/", content=b"{}", headers={"webhook-id": "1"})
         assert forged.status_code == 401
     finally:
         receiver.shutdown()

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from tests.world import Client, World
+from tests.clients import Client
+from tests.world import World
 
 
 def _events(client: Client, **query: Any) -> list[dict[str, Any]]:

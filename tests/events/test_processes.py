@@ -9,7 +9,6 @@ from sqlalchemy import insert, select
 
 from issue_tracker.actor import command_line
 from issue_tracker.clock import iso, now
-from issue_tracker.database import migrate
 from issue_tracker.database.engine import Database
 from issue_tracker.database.tables import deliveries, delivery_attempts
 from issue_tracker.events.messages import Message, delivery_row, new_message_id
@@ -29,9 +28,8 @@ WORKER = {
 
 
 @pytest.fixture
-def database(fresh_database_url: str) -> Iterator[Database]:
-    database = Database(Settings(database_url=fresh_database_url))
-    migrate.upgrade(database)
+def database(migrated_url: str) -> Iterator[Database]:
+    database = Database(Settings(database_url=migrated_url))
     yield database
     database.close()
 
@@ -61,10 +59,8 @@ def _claimed(database: Database) -> set[str]:
         return set(tx.execute(select(deliveries.c.message_id).select_from(joined).where(unfinished)).scalars())
 
 
-def test_streams_see_other_processes_and_end_promptly_when_told_to_stop(
-    database: Database, fresh_database_url: str
-) -> None:
-    with own_servers(fresh_database_url, (), ("--workers", "2")) as (one, two):
+def test_streams_see_other_processes_and_end_promptly_when_told_to_stop(database: Database, migrated_url: str) -> None:
+    with own_servers(migrated_url, (), ("--workers", "2")) as (one, two):
         here = World(one, Clock())
         here.given_issue("VPN", {"Contoso": "new"})
         at_two = here.client("omar")
@@ -83,10 +79,10 @@ def test_streams_see_other_processes_and_end_promptly_when_told_to_stop(
         here.close()
 
 
-def test_a_killed_worker_loses_nothing(database: Database, fresh_database_url: str, receiver: Receiver) -> None:
+def test_a_killed_worker_loses_nothing(database: Database, migrated_url: str, receiver: Receiver) -> None:
     receiver.answer = answers.slow(1.5)
     _queue(database, receiver.url, 6)
-    worker = start(["worker"], fresh_database_url, WORKER)
+    worker = start(["worker"], migrated_url, WORKER)
     eventually(lambda: len(receiver.messages) > 0, 60)
     worker.kill()
     worker.wait()
@@ -94,7 +90,7 @@ def test_a_killed_worker_loses_nothing(database: Database, fresh_database_url: s
     interrupted = _claimed(database)
     receiver.answer = answers.status(204)
     assert 0 < len(interrupted) <= 4
-    worker = start(["worker"], fresh_database_url, WORKER)
+    worker = start(["worker"], migrated_url, WORKER)
     try:
         eventually(lambda: _states(database) == {"delivered": 6}, 60)
     finally:
@@ -107,12 +103,12 @@ def test_a_killed_worker_loses_nothing(database: Database, fresh_database_url: s
 
 
 def test_two_workers_deliver_a_thousand_messages_once(
-    database: Database, fresh_database_url: str, receiver: Receiver
+    database: Database, migrated_url: str, receiver: Receiver
 ) -> None:
     # Claims must outlast a crowded machine: what is looked for here is a message sent twice without need.
     settings = WORKER | {"ISSUE_TRACKER_WEBHOOK_TIMEOUT_SECONDS": "30"}
     _queue(database, receiver.url, 1000)
-    workers = [start(["worker"], fresh_database_url, settings) for _ in range(2)]
+    workers = [start(["worker"], migrated_url, settings) for _ in range(2)]
     try:
         eventually(lambda: _states(database) == {"delivered": 1000}, 200)
     finally:
@@ -123,10 +119,8 @@ def test_two_workers_deliver_a_thousand_messages_once(
     assert len(receiver.messages) == len({message.id for message in receiver.messages}) == 1000
 
 
-def test_serve_delivers_by_itself_within_seconds(
-    database: Database, fresh_database_url: str, receiver: Receiver
-) -> None:
-    with own_servers(fresh_database_url, (), **WORKER) as (server,):
+def test_serve_delivers_by_itself_within_seconds(database: Database, migrated_url: str, receiver: Receiver) -> None:
+    with own_servers(migrated_url, (), **WORKER) as (server,):
         world = World(server, Clock())
         world.client("ada").call("POST", "/api/webhooks", 201, json={"url": receiver.url})
         started = time.monotonic()

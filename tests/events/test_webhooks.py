@@ -8,8 +8,9 @@ import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from issue_tracker.events.delivery import Deliverer
+from tests.clients import Client
 from tests.events.receiver import Receiver
-from tests.world import Client, World
+from tests.world import World
 
 URL = "https://hooks.example.com/issues"
 

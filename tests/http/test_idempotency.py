@@ -9,7 +9,8 @@ from sqlalchemy import select
 from issue_tracker.database.tables import idempotency_keys
 from issue_tracker.http import idempotency
 from issue_tracker.issues import operations
-from tests.world import PASSWORD, Client, World
+from tests.clients import Client
+from tests.world import PASSWORD, World
 
 
 def post(client: Client, key: str, body: Any, path: str = "/api/issues") -> httpx.Response:

@@ -5,16 +5,13 @@ import time
 from itertools import cycle, islice
 from typing import Any
 
-import httpx
 import pytest
 from sqlalchemy import update
 
-from issue_tracker.database import migrate
-from issue_tracker.database.engine import Database
 from issue_tracker.database.tables import sessions, users
 from issue_tracker.http import response_cache
 from issue_tracker.issues.queries.issue_list import IssueList
-from issue_tracker.settings import Settings
+from tests.clients import Client
 from tests.events.processes import own_servers
 from tests.world import Clock, World
 
@@ -169,12 +166,9 @@ def test_a_commit_while_the_answer_was_made_keeps_nothing(world: World, monkeypa
     assert tess.call("GET", LIST, 200)["items"][0]["description"] == "after"
 
 
-def test_the_commits_of_another_process_show_at_once(fresh_database_url: str) -> None:
+def test_the_commits_of_another_process_show_at_once(migrated_url: str) -> None:
     """Changed at one server, read at the other, a company's rename included; each answer was asked for twice before."""
-    database = Database(Settings(database_url=fresh_database_url))
-    migrate.upgrade(database)
-    database.close()
-    with own_servers(fresh_database_url, (), ()) as (one, two):
+    with own_servers(migrated_url, (), ()) as (one, two):
         here = World(one, Clock())
         here.given_issue("VPN", {"Contoso": "new"})
         writer, reader = here.client("ada"), here.client("tess")
@@ -194,12 +188,9 @@ def test_the_commits_of_another_process_show_at_once(fresh_database_url: str) ->
         here.close()
 
 
-def test_requests_that_share_a_look_see_all_that_was_committed_when_they_came(fresh_database_url: str) -> None:
+def test_requests_that_share_a_look_see_all_that_was_committed_when_they_came(migrated_url: str) -> None:
     """Many at once ask one process the same, while another process commits: none gets less than was answered before."""
-    database = Database(Settings(database_url=fresh_database_url))
-    migrate.upgrade(database)
-    database.close()
-    with own_servers(fresh_database_url, (), ()) as (one, two):
+    with own_servers(migrated_url, (), ()) as (one, two):
         here = World(one, Clock())
         here.given_issue("VPN", {}, "0")
         writer = here.client("ada")
@@ -210,7 +201,7 @@ def test_requests_that_share_a_look_see_all_that_was_committed_when_they_came(fr
         read: list[int] = []
 
         def ask() -> None:
-            with httpx.Client(base_url=two.url, headers=headers, timeout=30) as client:
+            with Client(base_url=two.url, headers=headers) as client:
                 while committed < WRITES:
                     before = committed
                     found = int(client.get(LIST).json()["items"][0]["description"])

@@ -4,9 +4,6 @@ import re
 
 import pytest
 
-from issue_tracker.database import migrate
-from issue_tracker.database.engine import Database
-from issue_tracker.settings import Settings
 from tests.events.processes import OwnServer, own_servers
 from tests.world import Clock, World
 
@@ -23,14 +20,6 @@ def measured(server: OwnServer) -> World:
     world = World(server, Clock())
     world.given_issue("Wide area", {"Contoso": "new"})
     return world
-
-
-@pytest.fixture
-def migrated_url(fresh_database_url: str) -> str:
-    database = Database(Settings(database_url=fresh_database_url))
-    migrate.upgrade(database)
-    database.close()
-    return fresh_database_url
 
 
 def test_requests_are_counted_by_template_also_when_they_are_answered_again(migrated_url: str) -> None:

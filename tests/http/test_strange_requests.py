@@ -7,7 +7,8 @@ from urllib.parse import urlencode, urlsplit
 
 import pytest
 
-from tests.world import Client, World
+from tests.clients import Client
+from tests.world import World
 
 DIGITS = "9" * 5000
 """More than Python turns into a number."""

@@ -9,7 +9,8 @@ from urllib.parse import parse_qs, quote, urlsplit
 import pytest
 
 from issue_tracker.api import issue_list as api
-from tests.world import Client, World
+from tests.clients import Client
+from tests.world import World
 
 START = datetime(2025, 1, 4, 10, 0, tzinfo=UTC)
 

@@ -4,13 +4,13 @@ import os
 import re
 import subprocess
 
-import httpx
 import pytest
 from playwright.sync_api import expect
 
 from issue_tracker.api import openapi
 from issue_tracker.app import declared_routes
 from issue_tracker.settings import Settings
+from tests.clients import get
 from tests.pages.conftest import NARROW, Browse
 from tests.world import World
 
@@ -89,5 +89,5 @@ def test_a_stranger_may_read_and_is_told_to_sign_in(world: World, browse: Browse
     page.locator("#list_issues").get_by_role("button", name="Send").click()
 
     expect(page.locator("#list_issues output")).to_contain_text("401")
-    answer = httpx.get(f"{world.server.url}/docs")
+    answer = get(f"{world.server.url}/docs")
     assert "data:" not in answer.headers["content-security-policy"]

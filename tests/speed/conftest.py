@@ -10,7 +10,7 @@ from issue_tracker.clock import now
 from issue_tracker.database.engine import Database
 from issue_tracker.database.tables import sessions, tokens, users
 from issue_tracker.settings import Settings
-from tests.conftest import new_database
+from tests.shared import Shared
 
 ASSIGNMENTS = 60_000
 PEOPLE = 2_000
@@ -18,9 +18,9 @@ PEOPLE = 2_000
 
 
 @pytest.fixture(scope="module")
-def large(engine: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+def large(engine: str, shared: Shared) -> Iterator[Database]:
     """20,000 issues, 60,000 assignments and as many events, 2,000 people with sessions and tokens; analysed."""
-    url = new_database(engine, request, tmp_path_factory)
+    url = shared.migrated(engine)
     fill(url, ASSIGNMENTS, 1)
     database = Database(Settings(database_url=url))
     at = now()

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from bench import dataset
 
+from tests.clients import Client
 from tests.events.processes import OwnServer, own_servers
-from tests.world import Client, Clock, World
+from tests.world import Clock, World
 
 SIZE = dataset.Size(300_000)
 READERS = 3

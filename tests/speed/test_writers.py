@@ -13,8 +13,9 @@ from issue_tracker.database.tables import assignment_counters, events, issue_cou
 from issue_tracker.issues.assignments import set_status
 from issue_tracker.issues.queries.issue import get_issue_head
 from issue_tracker.status import Status
+from tests.clients import Client
 from tests.events.processes import own_servers
-from tests.world import Client, World
+from tests.world import World
 
 WRITERS = 64
 

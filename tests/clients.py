@@ -1,0 +1,35 @@
+"""HTTP clients of the tests. All servers here speak plain HTTP on loopback."""
+
+import ssl
+from typing import Any
+
+import httpx
+
+NO_ROOTS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""Trusts no certificate at all. By default httpx loads the system's certificates for every client, which takes longer
+than most tests."""
+
+
+class Client(httpx.Client):
+    """A client that shares one TLS context with all others and ignores proxies of the environment."""
+
+    def __init__(self, *, timeout: float = 30, **options: Any) -> None:
+        super().__init__(verify=NO_ROOTS, trust_env=False, timeout=timeout, **options)
+
+    def call(self, method: str, path: str, expected: int, **options: Any) -> Any:
+        """Sends a request, checks the status, and returns the JSON body (None without one)."""
+        response = self.request(method, path, **options)
+        assert response.status_code == expected, f"{method} {path}: {response.status_code} {response.text[:500]}"
+        return response.json() if response.content and "json" in response.headers["content-type"] else None
+
+
+def get(url: str, **options: Any) -> httpx.Response:
+    """The response to one GET, over a connection of its own."""
+    with Client() as client:
+        return client.get(url, **options)
+
+
+def post(url: str, **options: Any) -> httpx.Response:
+    """The response to one POST, over a connection of its own."""
+    with Client() as client:
+        return client.post(url, **options)

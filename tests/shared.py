@@ -1,0 +1,79 @@
+"""What the tests of one process share: started when a test first needs it, ended in the reverse order."""
+
+import shutil
+import uuid
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import cached_property
+
+import pytest
+
+from issue_tracker.database import migrate
+from issue_tracker.database.engine import Database
+from issue_tracker.settings import Settings
+from tests.postgresql import Cluster
+from tests.processes import given_admin
+from tests.server import Server, serving
+
+SQLITE = "sqlite:///"
+
+
+class Shared:
+    """A PostgreSQL cluster, a server on each database, and databases that are migrated once and then copied."""
+
+    def __init__(self, ended: ExitStack, folders: pytest.TempPathFactory) -> None:
+        self._ended = ended
+        self._folders = folders
+        self._templates: dict[tuple[str, str], str] = {}
+        self._servers: dict[str, Server] = {}
+
+    @cached_property
+    def cluster(self) -> Cluster:
+        """The PostgreSQL of this process."""
+        cluster = Cluster()
+        self._ended.callback(cluster.remove)
+        cluster.start()
+        return cluster
+
+    def server(self, engine: str) -> Server:
+        """The product, served on this engine; for tests that empty its database before they use it."""
+        if engine not in self._servers:
+            settings = Settings(database_url=self.migrated(engine), log_level="error", deliver_webhooks=False)
+            self._servers[engine] = self._ended.enter_context(serving(settings))
+        return self._servers[engine]
+
+    def empty(self, engine: str) -> str:
+        """The URL of a database without tables."""
+        if engine == "sqlite":
+            return f"{SQLITE}{self._folders.mktemp('sqlite')}/tests.db"
+        return self.cluster.create_database(_new_name())
+
+    def migrated(self, engine: str) -> str:
+        """The URL of a database with the current schema and nothing in it."""
+        return self._copy(engine, _migrate)
+
+    def with_admin(self, engine: str) -> str:
+        """The URL of a migrated database with one super admin, made by the command line (`processes.ADMIN`)."""
+        return self._copy(engine, given_admin)
+
+    def _copy(self, engine: str, fill: Callable[[str], None]) -> str:
+        """A copy of the database that `fill` makes, which it does once in a process."""
+        template = self._templates.get((engine, fill.__name__))
+        if template is None:
+            template = self._templates[engine, fill.__name__] = self.empty(engine)
+            fill(template)
+        if engine == "sqlite":
+            copy = self.empty(engine)
+            shutil.copy(template.removeprefix(SQLITE), copy.removeprefix(SQLITE))
+            return copy
+        return self.cluster.create_database(_new_name(), template=template.rpartition("/")[2])
+
+
+def _new_name() -> str:
+    return f"tests_{uuid.uuid4().hex}"
+
+
+def _migrate(url: str) -> None:
+    database = Database(Settings(database_url=url))
+    migrate.upgrade(database)
+    database.close()
