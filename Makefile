@@ -9,7 +9,7 @@ NODE_BIN := node_modules/.bin
 
 .DEFAULT_GOAL := help
 
-.PHONY: help run demo test soak bench check lint types imports migrations format hooks audit environment pictures lock clean
+.PHONY: help run demo test coverage soak bench check lint types imports migrations format hooks audit environment pictures lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -23,6 +23,12 @@ demo: $(VENV)/run.stamp  ## fill an empty database with an invented helpdesk
 # One process more than cores: tests wait for servers, browsers and commands that they start.
 test: environment  ## run all tests, on SQLite and PostgreSQL, and pages in Chromium
 	$(BIN)/pytest -n 3 --dist loadgroup
+
+coverage: environment  ## run all tests and report which lines of the product they reach
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -n 3 --dist loadgroup
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
 
 soak: environment  ## run the long test of many writers and stream listeners on both databases
 	PYTHONPATH=. $(BIN)/python -m tests.events.soak

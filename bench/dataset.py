@@ -5,6 +5,7 @@ operations, and the indexes are created afterwards; counters and search indexes 
 """
 
 import argparse
+import math
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -57,7 +58,7 @@ class Size(NamedTuple):
 
     @property
     def companies(self) -> int:
-        return round(2 * self.assignments**0.5)
+        return round(2 * math.sqrt(self.assignments))
 
     @property
     def sites(self) -> int:
@@ -207,15 +208,15 @@ def _fill_postgresql(database_url: str, size: Size, events_each: int) -> None:
             " AND tablename IN ('companies', 'issues', 'assignments', 'events')"
         ).fetchall()
         for name, _ in indexes:
-            connection.execute(f'DROP INDEX "{name}"')  # type: ignore[arg-type]
+            connection.execute(f'DROP INDEX "{name}"')
         connection.execute("SET session_replication_role = replica")
         for table, columns in TABLES.items():
             names = columns.split()
-            with connection.cursor().copy(f"COPY {table} ({', '.join(names)}) FROM STDIN") as copy:  # type: ignore[arg-type]
+            with connection.cursor().copy(f"COPY {table} ({', '.join(names)}) FROM STDIN") as copy:
                 for row in rows(size, table):
                     copy.write_row(row)
             connection.execute(
-                f"SELECT setval(pg_get_serial_sequence('{table}', '{names[0]}'), max({names[0]})) FROM {table}"  # type: ignore[arg-type]
+                f"SELECT setval(pg_get_serial_sequence('{table}', '{names[0]}'), max({names[0]})) FROM {table}"
             )
         connection.execute(
             EVENTS.format(
@@ -224,7 +225,7 @@ def _fill_postgresql(database_url: str, size: Size, events_each: int) -> None:
                 false="false",
                 request_id="md5(random()::text)",
                 numbers=f"generate_series(1, {events_each}) turn (n)",
-            )  # type: ignore[arg-type]
+            )
         )
         connection.execute("SELECT setval('events_event_id_seq', max(event_id)) FROM events")
         connection.execute("SET session_replication_role = DEFAULT")

@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from itertools import cycle
 from urllib.parse import urlencode
 
@@ -61,9 +62,9 @@ def rates(effort: Effort) -> Iterator[Row]:
                     f"list page, 50 × 3{how}",
                     labels,
                     [
-                        lambda how=how: rate(ours, [PAGE], alike=how == repeated),
-                        lambda how=how: rate(ceiling, [Request("GET", "/page")], alike=how == repeated),
-                        lambda how=how: rate(peer, [PAGE], alike=how == repeated),
+                        partial(rate, ours, [PAGE], alike=how == repeated),
+                        partial(rate, ceiling, [Request("GET", "/page")], alike=how == repeated),
+                        partial(rate, peer, [PAGE], alike=how == repeated),
                     ],
                     rounds,
                     target,
@@ -81,20 +82,24 @@ def rates(effort: Effort) -> Iterator[Row]:
                     f"filtered list, {len(few.body):,} bytes{how}",
                     labels,
                     [
-                        lambda how=how: rate(ours, [filtered], alike=how == repeated),
-                        lambda how=how: rate(ceiling, [Request("GET", "/few")], alike=how == repeated),
-                        lambda how=how: rate(peer, [filtered], alike=how == repeated),
+                        partial(rate, ours, [filtered], alike=how == repeated),
+                        partial(rate, ceiling, [Request("GET", "/few")], alike=how == repeated),
+                        partial(rate, peer, [filtered], alike=how == repeated),
                     ],
                     rounds,
                     target,
                 )
+
+            def unchanged(*, alike: bool) -> float:
+                return rate(ours, [PAGE], etag_of(ours, PAGE, headers), 304, alike=alike)
+
             for how, target in ((repeated, "0.18"), (unlike, "")):
                 yield compare(
                     f"304 on the list page{how}",
                     labels[:2],
                     [
-                        lambda how=how: rate(ours, [PAGE], etag_of(ours, PAGE, headers), 304, alike=how == repeated),
-                        lambda how=how: rate(ceiling, [Request("GET", "/304")], code=304, alike=how == repeated),
+                        partial(unchanged, alike=how == repeated),
+                        partial(rate, ceiling, [Request("GET", "/304")], code=304, alike=how == repeated),
                     ],
                     rounds,
                     target,

@@ -1,7 +1,7 @@
 """What size costs: latencies on a large dataset and on a small one, several workers, start and memory."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from itertools import cycle, islice
 from pathlib import Path
@@ -49,7 +49,7 @@ def _scale(effort: Effort, small: Scene, large: Scene, where: str) -> Iterator[R
             for client, requests in zip(clients, changes, strict=True):
                 client.milliseconds(next(requests))
 
-        kinds = {
+        kinds: dict[str, Callable[[int, Size], dict[str, str]]] = {
             "list page": lambda _turn, _size: {},
             "company filter page": lambda turn, size: {"companyName": company_name(turn % size.companies + 1)},
             "status filter page": lambda turn, _size: {"status": STATUSES[turn % 6].value},

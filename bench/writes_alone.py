@@ -79,7 +79,8 @@ def main() -> None:
     (token_hash,) = connection.execute("SELECT token_hash FROM sessions ORDER BY id DESC LIMIT 1").fetchone()
     turn, started = 0, time.perf_counter()
     while time.perf_counter() - started < seconds:
-        change(connection, token_hash, *found[turn % len(found)], turn)
+        issue_key, company_key = found[turn % len(found)]
+        change(connection, token_hash, issue_key, company_key, turn)
         turn += 1
     print(turn / (time.perf_counter() - started))
 

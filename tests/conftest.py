@@ -5,6 +5,7 @@ from contextlib import ExitStack
 
 import pytest
 from argon2 import PasswordHasher
+from hypothesis import settings
 
 from issue_tracker import clock as clock_module
 from issue_tracker.auth import passwords
@@ -14,6 +15,25 @@ from tests.shared import Shared
 from tests.world import Clock, World
 
 ENGINES = ("sqlite", "postgresql")
+
+# How long an example takes says more about what else the machine does than about the product.
+settings.register_profile("tests", deadline=None)
+settings.load_profile("tests")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The order for several processes, which take the next test whenever they are free.
+
+    Tests marked `together` share what is expensive to make, so that one process runs those of a module on one
+    database. Tests marked `long` come first: none is left to run alone at the end.
+    """
+    for item in items:
+        if item.get_closest_marker("together"):
+            callspec = getattr(item, "callspec", None)
+            engine = callspec.params.get("engine") if callspec else None
+            item.add_marker(pytest.mark.xdist_group(f"{item.path.stem}-{engine}"))
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 
 @pytest.fixture(scope="session")

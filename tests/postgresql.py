@@ -3,10 +3,12 @@
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import psycopg
@@ -29,16 +31,13 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _unprivileged() -> dict[str, object]:
-    """PostgreSQL refuses to run as root; any other account will do."""
+def _unprivileged() -> pwd.struct_passwd | None:
+    """PostgreSQL refuses to run as root; any other account will do. None for the account that runs the tests."""
     if os.getuid() != 0:
-        return {}
+        return None
     for name in ("postgres", "nobody"):
-        try:
-            account = pwd.getpwnam(name)
-        except KeyError:
-            continue
-        return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
+        with suppress(KeyError):
+            return pwd.getpwnam(name)
     raise AssertionError("running as root, and neither postgres nor nobody exists to run PostgreSQL as")
 
 
@@ -54,14 +53,25 @@ class Cluster:
         self.port = 0
         self._durable = durable
         self._process: subprocess.Popen[bytes] | None = None
-        self._account = _unprivileged()
-        if self._account:
-            os.chown(self.folder, self._account["user"], self._account["group"])
+        account = _unprivileged()
+        self._user: int | None = account.pw_uid if account else None
+        self._group: int | None = account.pw_gid if account else None
+        self._groups: list[int] | None = [] if account else None
+        if account:
+            os.chown(self.folder, account.pw_uid, account.pw_gid)
         self._run("initdb", "-D", str(self.folder / "data"), "-U", "tests", "-A", "trust", "-E", "UTF8", "--locale=C")
 
     def _run(self, program: str, *arguments: str) -> None:
         command = [str(binaries() / program), *arguments]
-        subprocess.run(command, check=True, capture_output=True, cwd=self.folder, **self._account)
+        subprocess.run(
+            command,
+            check=True,
+            capture_output=True,
+            cwd=self.folder,
+            user=self._user,
+            group=self._group,
+            extra_groups=self._groups,
+        )
 
     def start(self) -> None:
         """Starts the server and waits until it answers: where it was before, and the first time on a free port."""
@@ -98,7 +108,9 @@ class Cluster:
                 cwd=self.folder,
                 stdout=out,
                 stderr=subprocess.STDOUT,
-                **self._account,
+                user=self._user,
+                group=self._group,
+                extra_groups=self._groups,
             )
         deadline = time.monotonic() + 60
         while not self._answers(port):
@@ -119,10 +131,10 @@ class Cluster:
             return False
         return found == (str(self.folder / "data"),)
 
-    def stop(self) -> None:
-        """Stops the server at once, as a failing machine would for its clients."""
+    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
+        """Stops the server without waiting for its clients, as when a machine is shut down."""
         if self._process is not None:
-            self._process.send_signal(2)
+            self._process.send_signal(how)
             self._process.wait(30)
             self._process = None
 
@@ -136,6 +148,6 @@ class Cluster:
         return f"postgresql://tests@127.0.0.1:{self.port}/{database}"
 
     def remove(self) -> None:
-        """Stops, and deletes the files."""
-        self.stop()
+        """Stops without writing anything, and deletes the files."""
+        self.stop(signal.SIGQUIT)
         shutil.rmtree(self.folder, ignore_errors=True)

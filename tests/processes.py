@@ -121,7 +121,7 @@ class ServeProcess:
 @contextmanager
 def serve(database_url: str, log: Path, *, workers: int = 1, **settings: str) -> Iterator[ServeProcess]:
     """A server that is ready, until the block ends."""
-    server = ServeProcess(database_url, log, workers=workers, **settings)
+    server = ServeProcess(database_url, log, port=0, workers=workers, cwd=None, **settings)
     try:
         yield server.wait_until_ready()
     finally:

@@ -16,6 +16,8 @@ from tests.apart import apart
 from tests.examples import DOCS
 from tests.world import World
 
+pytestmark = pytest.mark.long
+
 COOKBOOK = DOCS / "automation.md"
 _fenced = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 

@@ -121,7 +121,7 @@ def test_a_sane_request_id_is_kept(world: World, sane: str) -> None:
 
 @pytest.mark.parametrize("odd", ["", "x" * 129, "a b", "<script>", "a\tb", "ä", 'a"b', "{}"])
 def test_an_odd_request_id_is_replaced(world: World, odd: str) -> None:
-    response = world.client().get("/healthz", headers={"X-Request-ID": odd.encode()})
+    response = world.client().get("/healthz", headers={b"X-Request-ID": odd.encode()})
     assert re.fullmatch(r"[0-9a-f]{32}", response.headers["X-Request-ID"])
 
 

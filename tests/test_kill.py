@@ -16,6 +16,8 @@ from issue_tracker.settings import Settings
 from tests.clients import Client
 from tests.processes import ServeProcess
 
+pytestmark = pytest.mark.long
+
 WRITERS = 3
 KILLS = {"sqlite": 20, "postgresql": 4}
 

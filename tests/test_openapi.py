@@ -67,7 +67,7 @@ def test_every_answer_is_a_documented_one(world: World, endpoint: Route, mode: G
         suppress_health_check=list(HealthCheck),
     )
     @given(case=strategy)
-    def ask(case: schemathesis.Case) -> None:
+    def ask(case: schemathesis.Case[Any]) -> None:
         client = world.client("ada")
         cookies = {"issue_tracker_session": client.cookies["issue_tracker_session"]}
         headers = {"X-CSRF-Token": client.headers["X-CSRF-Token"]}

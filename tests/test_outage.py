@@ -14,6 +14,8 @@ from tests.events.listening import eventually
 from tests.postgresql import Cluster
 from tests.processes import ServeProcess, given_admin, serve
 
+pytestmark = pytest.mark.long
+
 PATIENCE = 5.0
 """Seconds in which every request must be answered (contract, section 2: never a hang)."""
 

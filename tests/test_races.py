@@ -21,6 +21,8 @@ from tests.clients import Client
 from tests.processes import ServeProcess, serve
 from tests.shared import Shared
 
+pytestmark = pytest.mark.together
+
 ACTORS = 6
 STATUSES = ("new", "investigating", "in_progress", "monitoring", "resolved")
 

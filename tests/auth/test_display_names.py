@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.world import CAST, PASSWORD, Client, World
+from tests.clients import Client
+from tests.world import CAST, PASSWORD, World
 
 ALLOWED = {"status": "status", "STATUS": "STATUS", ".": ".", "..": "..", "  Zoe\u0308 van Dam ": "Zoë van Dam"}
 REFUSED = {

@@ -52,7 +52,7 @@ def test_read_alone_changes_nothing(world: World) -> None:
     ],
 )
 def test_a_malformed_token_is_refused(world: World, text: str) -> None:
-    response = world.anonymous().get("/api/issues", headers={"Authorization": f"Bearer {text}".encode()})
+    response = world.anonymous().get("/api/issues", headers={b"Authorization": f"Bearer {text}".encode()})
     assert response.status_code == 401 and "Bearer" in response.headers["WWW-Authenticate"]
 
 

@@ -20,6 +20,8 @@ from issue_tracker_client import Tracker
 from tests.clients import Client
 from tests.world import World
 
+pytestmark = pytest.mark.long
+
 UNTOUCHED = [f"Still {number:04}" for number in range(2500)]
 MOVING = [f"Moving {number:04}" for number in range(2500)]
 SORTS = ("name", "-name", "created_at", "updated_at", "-updated_at")

@@ -7,6 +7,7 @@ import select
 import stat
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -25,7 +26,7 @@ GROUPS = {
 }
 
 
-def refused(*arguments: str, code: int = 1, **options: str) -> str:
+def refused(*arguments: str, code: int = 1, **options: Any) -> str:
     """What a command says on stderr when it refuses."""
     done = run(*arguments, **options)
     assert done.returncode == code, done
@@ -33,7 +34,7 @@ def refused(*arguments: str, code: int = 1, **options: str) -> str:
     return done.stderr
 
 
-def done(*arguments: str, **options: str) -> str:
+def done(*arguments: str, **options: Any) -> str:
     """What a command prints when it succeeds; nothing goes to stderr."""
     ran = run(*arguments, **options)
     assert ran.returncode == 0 and ran.stderr == "", ran

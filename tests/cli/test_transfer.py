@@ -13,6 +13,8 @@ from tests.clients import Client
 from tests.processes import run, serve
 from tests.shared import Shared
 
+pytestmark = pytest.mark.together
+
 COLUMNS = ("name", "description", "company_name", "status")
 STATUSES = ("new", "investigating", "in_progress", "monitoring", "resolved", "closed")
 AWKWARD = (
@@ -60,7 +62,7 @@ def awkward_rows() -> list[tuple[str, ...]]:
         "🔥 core",
     )
     names = company_names()
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for number in range(ISSUES):
         name = f"{starts[number % len(starts)]} {number}"
         description = ("", "One line", "Two\nlines, “quoted”", "+49 30 1234", "a\r\nb")[number % 5]

@@ -64,7 +64,7 @@ def test_a_line_that_fails_and_works_again(environment: dict[str, str], technici
 
 
 def test_a_line_test_that_cannot_tell_says_so(environment: dict[str, str]) -> None:
-    command = [EXAMPLES / "cron/check_line.sh", "Line", "Acme", "192.0.2.1"]
+    command = [str(EXAMPLES / "cron/check_line.sh"), "Line", "Acme", "192.0.2.1"]
     changes = {"PING": "true", "ITCTL_URL": "http://127.0.0.1:9", "ITCTL_PATIENCE": "0"}
     done = subprocess.run(command, env=environment | changes, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stderr.count("\n")) == (3, 1)

@@ -9,6 +9,7 @@ import pytest
 from issue_tracker_client import Event, NotSignedIn, Retries, Tracker
 from tests.client.conftest import Connect
 from tests.client.troubles import TroubledNetwork, answer
+from tests.events.listening import eventually
 from tests.world import CAST, PASSWORD, World
 
 SOON = Retries(first_pause=0.01)
@@ -20,7 +21,7 @@ def test_every_change_arrives_once_and_in_order(connect: Connect, network: Troub
     statuses = ["investigating", "monitoring"] * 20
     with connect(network.url, retries=SOON) as watcher:
         events = watcher.follow()
-        first = expected_next(events, tracker, "resolved")
+        first = expected_next(events, tracker, network)
         changing = threading.Thread(target=change, args=(tracker, statuses, network))
         changing.start()
         seen = list(islice(events, len(statuses)))
@@ -30,7 +31,7 @@ def test_every_change_arrives_once_and_in_order(connect: Connect, network: Troub
     ids = [event.event_id for event in seen]
     assert ids == sorted(set(ids))
     assert ids[0] > first.event_id
-    assert sum("/api/events/stream" in request for request in network.requests) > 2
+    assert opened(network) > 2
 
 
 def change(tracker: Tracker, statuses: list[str], network: TroubledNetwork) -> None:
@@ -41,13 +42,29 @@ def change(tracker: Tracker, statuses: list[str], network: TroubledNetwork) -> N
             network.cut()
 
 
-def expected_next(events: Iterator[Event], tracker: Tracker, status: str) -> Event:
+def resolve_after(tracker: Tracker, network: TroubledNetwork, streams: int) -> threading.Thread:
+    """Resolves the issue as soon as the client has opened the stream so many times."""
+
+    def resolve() -> None:
+        eventually(lambda: opened(network) >= streams)
+        tracker.set_status("VPN", "Acme", "resolved")
+
+    resolving = threading.Thread(target=resolve)
+    resolving.start()
+    return resolving
+
+
+def opened(network: TroubledNetwork) -> int:
+    """How often the stream was requested."""
+    return sum("/api/events/stream" in request for request in network.requests)
+
+
+def expected_next(events: Iterator[Event], tracker: Tracker, network: TroubledNetwork) -> Event:
     """The next event, which is a change made after the iterator had begun to wait for it."""
-    changing = threading.Timer(0.3, tracker.set_status, ("VPN", "Acme", status))
-    changing.start()
+    resolving = resolve_after(tracker, network, 1)
     event = next(events)
-    assert (event.type, event.from_, event.to) == ("assignment.status_changed", "new", status)
-    changing.join()
+    assert (event.type, event.from_, event.to) == ("assignment.status_changed", "new", "resolved")
+    resolving.join()
     return event
 
 
@@ -57,13 +74,12 @@ def test_a_silent_connection_is_taken_for_dead(
     monkeypatch.setattr("issue_tracker_client.sources.HEARTBEAT_LOST", 0.3)  # well before the server's heartbeat
     technician.create_issue("VPN", companies=["Acme"])
     with connect(network.url, retries=SOON) as watcher:
-        changing = threading.Timer(1.5, technician.set_status, ("VPN", "Acme", "resolved"))
-        changing.start()
+        resolving = resolve_after(technician, network, 2)
         events = watcher.follow()
         assert next(events).to == "resolved"
         events.close()
-        changing.join()
-    assert sum("/api/events/stream" in request for request in network.requests) > 1
+        resolving.join()
+    assert opened(network) > 1
 
 
 def test_going_on_where_another_process_stopped(connect: Connect, url: str, tracker: Tracker) -> None:

@@ -61,10 +61,10 @@ def test_an_unassignment_and_a_deletion_whose_answers_were_lost_say_that_they_ma
 ) -> None:
     admin.create_issue("VPN", companies=["Acme"])
     with connect(network.url, token=admin_token, retries=SOON) as tracker:
-        for change in (lambda: tracker.unassign("VPN", "Acme"), lambda: tracker.unassign("VPN", "typo")):
+        for company in ("Acme", "typo"):
             network.ahead = [LOST]
             with pytest.raises(Unreachable) as lost:
-                change()
+                tracker.unassign("VPN", company)
             assert lost.value.maybe_done
         assert admin.issue("VPN").assignments == ()
         network.ahead = [LOST]

@@ -11,6 +11,8 @@ import httpx
 
 from tests.clients import Client
 
+HEARTBEAT = ": heartbeat"
+
 
 class Listening:
     """An open stream. `events` grows as they arrive; `ended` is set when the server ends it."""
@@ -23,6 +25,7 @@ class Listening:
         self.ended = threading.Event()
         self.clean_end = False
         self._closed = False
+        self._changed = threading.Condition()
         self.headers: Mapping[str, str] = {}
         headers = {} if last_event_id is None else {"Last-Event-ID": str(last_event_id)}
         self._own = Client(base_url=client.base_url, headers=client.headers, cookies=client.cookies, timeout=60)
@@ -39,15 +42,17 @@ class Listening:
         try:
             for line in self.response.iter_lines():
                 self._opened.set()
-                self.lines.append(line)
-                if not line and "data" in message:
-                    event = json.loads(message["data"])
-                    assert (int(message["id"]), message["event"]) == (event["event_id"], event["type"])
-                    self.events.append(event)
-                    message = {}
-                elif line and not line.startswith(":"):
-                    name, _, value = line.partition(": ")
-                    message[name] = value
+                with self._changed:
+                    self.lines.append(line)
+                    if not line and "data" in message:
+                        event = json.loads(message["data"])
+                        assert (int(message["id"]), message["event"]) == (event["event_id"], event["type"])
+                        self.events.append(event)
+                        message = {}
+                    elif line and not line.startswith(":"):
+                        name, _, value = line.partition(": ")
+                        message[name] = value
+                    self._changed.notify_all()
             self.clean_end = True
         except (httpx.HTTPError, httpx.StreamError):
             if not self._closed:
@@ -57,6 +62,21 @@ class Listening:
     @property
     def ids(self) -> list[int]:
         return [event["event_id"] for event in self.events]
+
+    def until(self, true: Callable[[], bool], seconds: float = 10.0) -> None:
+        """Waits until it is true of what has arrived."""
+        with self._changed:
+            assert self._changed.wait_for(true, seconds), f"it did not become true in time: {self.events}"
+
+    def receives(self, count: int) -> None:
+        """Waits until so many events have arrived in all, and checks that there are no more."""
+        self.until(lambda: len(self.events) >= count)
+        assert len(self.events) == count
+
+    def hears_heartbeats(self, count: int) -> None:
+        """Waits for so many heartbeats from now on."""
+        before = self.lines.count(HEARTBEAT)
+        self.until(lambda: self.lines.count(HEARTBEAT) >= before + count)
 
     def close(self) -> None:
         """Leaves, as a client does that goes away."""
@@ -77,4 +97,4 @@ def eventually(true: Callable[[], bool], seconds: float = 10.0) -> None:
     deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline, "it did not become true in time"
-        time.sleep(0.01)
+        time.sleep(0.005)

@@ -13,7 +13,7 @@ from tests.server import Server
 
 def start(arguments: list[str], database_url: str, settings: Mapping[str, str]) -> "subprocess.Popen[bytes]":
     """Starts a command of the product on this database; settings by their whole names."""
-    own = environment(database_url, LOG_LEVEL="error") | settings
+    own = {**environment(database_url, LOG_LEVEL="error"), **settings}
     return subprocess.Popen([*COMMAND, *arguments], env=own, stdout=subprocess.DEVNULL)
 
 

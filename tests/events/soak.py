@@ -10,6 +10,7 @@ import sys
 import tempfile
 import threading
 import time
+from contextlib import suppress
 
 import httpx
 from sqlalchemy import Connection, select
@@ -30,6 +31,7 @@ from issue_tracker.names import parse_issue_name, parse_name
 from issue_tracker.settings import Settings
 from issue_tracker.status import Status
 from tests.clients import Client
+from tests.events.listening import eventually
 from tests.events.processes import own_servers
 from tests.postgresql import Cluster
 
@@ -132,9 +134,8 @@ def soak(database_url: str, *, writers: int, changes: int, listeners: int) -> st
         with database.read() as tx:
             query = select(events.c.event_id).where(events.c.event_id > start).order_by(events.c.event_id)
             expected = list(tx.execute(query).scalars())
-        deadline = time.monotonic() + 60
-        while any(len(listener.ids) < len(expected) for listener in following) and time.monotonic() < deadline:
-            time.sleep(0.05)
+        with suppress(AssertionError):  # the comparison below says more
+            eventually(lambda: all(len(listener.ids) >= len(expected) for listener in following), 60)
         late = time.monotonic() - began - wrote
         for listener in following:
             listener.done.set()

@@ -36,14 +36,16 @@ def access(world: World) -> CompanyAccess:
 
 VISIBLE: Listed = [("issue.created", "VPN", None), ("assignment.created", "VPN", "Contoso")]
 
+ALL_EVENTS = EventFilters()
+
 
 def _actor(access: CompanyAccess, role: Role = Role.TECHNICIAN) -> Actor:
     return Actor(1, "Tess Ngo", role, "session", company_access=access)
 
 
-def _search(world: World, actor: Actor, **filters: str) -> Listed:
+def _search(world: World, actor: Actor, filters: EventFilters = ALL_EVENTS) -> Listed:
     with world.database.read() as tx:
-        selection = Selection(tx, actor, EventFilters(**filters))
+        selection = Selection(tx, actor, filters)
         found = selection.page(after=0, before=None, until=None, limit=100)
         assert selection.count() == (len(found), True)
     return [(event.type.value, event.issue_name, event.company_name) for event in found]
@@ -52,16 +54,21 @@ def _search(world: World, actor: Actor, **filters: str) -> Listed:
 def test_the_search_finds_what_is_visible(world: World, access: CompanyAccess) -> None:
     actor = _actor(access)
     assert _search(world, actor) == VISIBLE
-    assert _search(world, actor, issue_name="vpn") == VISIBLE
-    assert _search(world, actor, company_name="contoso") == VISIBLE[1:]
+    assert _search(world, actor, EventFilters(issue_name="vpn")) == VISIBLE
+    assert _search(world, actor, EventFilters(company_name="contoso")) == VISIBLE[1:]
     assert len(_search(world, _actor(ALL_COMPANIES))) == 6
 
 
 def test_what_is_hidden_is_refused_like_what_never_was(world: World, access: CompanyAccess) -> None:
-    for filters in ({"issue_name": "Mail"}, {"issue_name": "Nobody’s"}, {"company_name": "Fabrikam"}):
+    hidden = (
+        EventFilters(issue_name="Mail"),
+        EventFilters(issue_name="Nobody’s"),
+        EventFilters(company_name="Fabrikam"),
+    )
+    for filters in hidden:
         with pytest.raises(NotFound) as refused:
-            _search(world, _actor(access), **filters)
-        (name,) = filters.values()
+            _search(world, _actor(access), filters)
+        name = filters.issue_name or filters.company_name
         assert refused.value.detail.endswith(f" called “{name}”, and there never was.")
 
 
@@ -82,9 +89,10 @@ def test_the_history_shows_what_is_visible(world: World, access: CompanyAccess) 
         ]
         assert company_history(tx, actor, fabrikam).entries == []
         assert len(company_history(tx, _actor(ALL_COMPANIES), fabrikam).entries) == 2
-        mail = _search(world, _actor(ALL_COMPANIES), issue_name="Mail")
+        mail = _search(world, _actor(ALL_COMPANIES), EventFilters(issue_name="Mail"))
         assert len(mail) == 2
         issue_id = next(event.issue_id for event in _log(world) if event.issue_name == "Mail")
+        assert issue_id is not None
         assert issue_history(tx, actor, issue_id).entries == []
 
 

@@ -5,9 +5,10 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address, ip_network
 from typing import Any
 
+import httpcore
 import pytest
 
-from issue_tracker.events import delivery, outbound
+from issue_tracker.events import outbound
 from issue_tracker.events.attempts import SCHEDULE, retry_delay
 from issue_tracker.events.delivery import Deliverer
 from issue_tracker.settings import Settings
@@ -192,9 +193,9 @@ def test_a_name_that_changes_its_address_is_refused(
     class Backend:
         def connect_tcp(self, host: str, port: int, timeout: float) -> object:
             tried.append(host)
-            raise outbound.httpcore.ConnectError("nobody there")
+            raise httpcore.ConnectError("nobody there")
 
-    monkeypatch.setattr(outbound.httpcore, "SyncBackend", Backend)
+    monkeypatch.setattr("issue_tracker.events.outbound.httpcore.SyncBackend", Backend)
     allowed = Settings(webhook_allowed_networks="192.0.2.0/24")
     path = _webhook(ada, f"http://rebinding.example:{receiver.port}/")
     ada.call("POST", f"{path}/test", 202)
@@ -245,7 +246,7 @@ def test_a_lapsed_claim_is_taken_over(
     def die(*_: object, **__: object) -> None:
         raise Killed
 
-    monkeypatch.setattr(delivery.outbound, "post", die)
+    monkeypatch.setattr("issue_tracker.events.outbound.post", die)
     with pytest.raises(Killed):
         deliverer.deliver_due()
     monkeypatch.undo()

@@ -9,7 +9,8 @@ from issue_tracker.actor import Actor, Role
 from issue_tracker.clock import now
 from issue_tracker.events.catalog import Change, EventType, Subject
 from issue_tracker.events.record import record
-from tests.world import Client, World
+from tests.clients import Client
+from tests.world import World
 
 TAG = re.compile(r"<[^>]+>")
 

@@ -1,13 +1,13 @@
 """Every type of event: the change and its event are there together, or, when the operation fails later, neither."""
 
-from collections.abc import Callable
-from datetime import timedelta
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import Connection, func, select
 
 from issue_tracker.actor import Actor, Role, command_line
-from issue_tracker.auth import signin, tokens, users
+from issue_tracker.auth import tokens, users
 from issue_tracker.auth.passwords import hash_password
 from issue_tracker.auth.signin import Visitor, sign_in
 from issue_tracker.auth.tokens import Scope
@@ -19,8 +19,9 @@ from issue_tracker.companies.queries import Company, find_companies, get_company
 from issue_tracker.database.tables import deliveries, events, metadata
 from issue_tracker.errors import Unauthenticated
 from issue_tracker.events import webhooks
-from issue_tracker.events.catalog import EventType
+from issue_tracker.events.catalog import Change, EventType
 from issue_tracker.events.queries.webhooks import list_webhooks
+from issue_tracker.events.record import record
 from issue_tracker.events.webhooks import WebhookFields
 from issue_tracker.issues import assignments, operations
 from issue_tracker.issues.bulk import set_statuses
@@ -146,13 +147,12 @@ def test_a_sign_in_and_its_event_are_there_together_or_neither(
     type_ = EventType.SESSION_CREATED if right else EventType.SESSION_FAILED
     visitor = Visitor("192.0.2.7", "tests", "request-1")
     email, given = CAST["tess"][0], password if right else "wrong"
-    original = signin.record
 
-    def record_and_fail(*arguments: object) -> None:
-        original(*arguments)
+    def record_and_fail(tx: Connection, actor: Actor, changes: Sequence[Change], at: datetime) -> None:
+        record(tx, actor, changes, at)
         raise Failed
 
-    monkeypatch.setattr(signin, "record", record_and_fail)
+    monkeypatch.setattr("issue_tracker.auth.signin.record", record_and_fail)
     before = _content(world)
     with pytest.raises(Failed):
         sign_in(world.database, world.server.settings, email, given, visitor)

@@ -13,7 +13,7 @@ from issue_tracker.events import listener as listener_module
 from issue_tracker.events.catalog import Change, EventType, Subject
 from issue_tracker.events.queries.log import get_last_event_id
 from issue_tracker.events.record import record
-from tests.events.listening import Listening, eventually
+from tests.events.listening import Listening
 from tests.world import CAST, World
 
 TESS = Actor(1, "Tess Ngo", Role.TECHNICIAN, "session")
@@ -32,7 +32,7 @@ def test_a_change_reaches_listeners_as_the_history_tells_it(world: World) -> Non
         assert listener.response.headers["x-accel-buffering"] == "no"
         started = time.monotonic()
         _set(world, "resolved")
-        eventually(lambda: len(listener.events) == 1)
+        listener.receives(1)
         assert time.monotonic() - started < 5
         assert listener.events == world.client().call("GET", "/api/events?limit=1", 200)["items"]
 
@@ -43,7 +43,7 @@ def test_only_what_comes_later_is_told(world: World) -> None:
         _set(world, status)
         with Listening(world.client("tess")) as listener:
             _set(world, "monitoring")
-            eventually(lambda listener=listener: len(listener.events) == 1)
+            listener.receives(1)
             assert listener.events[0]["to"] == "monitoring"
 
 
@@ -52,13 +52,14 @@ def test_a_listener_resumes_after_the_last_event_it_got(world: World) -> None:
     everything = world.client().call("GET", "/api/events?after=0", 200)["items"]
     with Listening(world.client("tess"), last_event_id=everything[0]["event_id"]) as listener:
         _set(world, "resolved")
-        eventually(lambda: len(listener.events) == 2)
+        listener.receives(2)
         assert listener.events[0] == everything[1] and listener.events[1]["to"] == "resolved"
     with Listening(world.client("tess"), path="/api/events/stream?after=0") as listener:
-        eventually(lambda: len(listener.events) == 3)
+        listener.receives(3)
     with Listening(world.client("tess"), last_event_id=2**62) as restored:
         _set(world, "closed")
-        eventually(lambda: [event["to"] for event in restored.events] == ["closed"])
+        restored.receives(1)
+        assert [event["to"] for event in restored.events] == ["closed"]
     world.client().call("GET", "/api/events/stream", 400, headers={"Last-Event-ID": "yesterday"})
     world.client().call("GET", "/api/events/stream?after=x", 422)
 
@@ -69,7 +70,7 @@ def test_a_long_absence_is_caught_up_in_order(world: World) -> None:
         with world.database.write() as tx:
             record(tx, TESS, many, now())
         with Listening(world.client("tess"), last_event_id=0) as late:
-            eventually(lambda: len(late.events) >= 1700)
+            late.until(lambda: len(late.events) >= 1700)
             assert late.ids == list(range(late.ids[0], late.ids[0] + 1700))
 
 
@@ -77,11 +78,12 @@ def test_audit_is_for_super_admins(world: World) -> None:
     with Listening(world.client("ada")) as ada, Listening(world.client("tess")) as tess:
         world.client("ada").call("POST", "/api/companies", 201, json={"name": "Newcomer"})
         world.given_issue("VPN")
-        eventually(lambda: len(ada.events) == 2 and len(tess.events) == 1)
+        ada.receives(2)
+        tess.receives(1)
         assert [e["type"] for e in ada.events] == ["company.created", "issue.created"]
         assert [e["type"] for e in tess.events] == ["issue.created"]
     with Listening(world.client("tess"), last_event_id=0) as tess:
-        eventually(lambda: len(tess.events) == 1)
+        tess.receives(1)
     world.anonymous().call("GET", "/api/events/stream", 401)
     world.client("mia").call("GET", "/api/events/stream", 403)
 
@@ -95,7 +97,7 @@ def test_a_heartbeat_comes_when_nothing_else_does(world: World, monkeypatch: pyt
     assert listener_module.HEARTBEAT_SECONDS == 15
     monkeypatch.setattr(listener_module, "HEARTBEAT_SECONDS", 0.2)
     with Listening(world.client("tess")) as listener:
-        eventually(lambda: listener.lines.count(": heartbeat") >= 2)
+        listener.hears_heartbeats(2)
 
 
 @pytest.mark.parametrize("ending", ["logout", "disabled", "demoted", "idle"])
@@ -124,8 +126,11 @@ def test_a_stream_ends_with_its_token(world: World) -> None:
 
 
 @pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
-def test_events_are_told_in_order_when_transactions_commit_out_of_order(world: World) -> None:
+def test_events_come_in_order_when_transactions_commit_out_of_order(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """On SQLite writers take turns."""
+    monkeypatch.setattr(listener_module, "HEARTBEAT_SECONDS", 0.1)
     recorded, may_commit = threading.Event(), threading.Event()
 
     def write(name: str, *, wait: bool) -> None:
@@ -141,16 +146,18 @@ def test_events_are_told_in_order_when_transactions_commit_out_of_order(world: W
         write("early", wait=False)
         with Listening(world.client("tess")) as meanwhile:
             write("last", wait=False)
-            time.sleep(0.3)
-            assert before.events == [] and meanwhile.events == []
+            for listener in (before, meanwhile):  # both go on: nothing but the open transaction holds events back
+                listener.hears_heartbeats(2)
+                assert listener.events == []
             may_commit.set()
             late.join(10)
-            eventually(lambda: len(before.events) == 3 and len(meanwhile.events) == 2)
+            before.receives(3)
+            meanwhile.receives(2)
             assert [e["issue_name"] for e in before.events] == ["late", "early", "last"]
             # "early" was there already when this one came.
             assert [e["issue_name"] for e in meanwhile.events] == ["late", "last"]
             with Listening(world.client("tess"), last_event_id=before.ids[0]) as resumed:
-                eventually(lambda: resumed.events == before.events[1:])
+                resumed.until(lambda: resumed.events == before.events[1:])
 
 
 def test_what_was_rolled_back_holds_nobody_up(world: World) -> None:
@@ -163,7 +170,8 @@ def test_what_was_rolled_back_holds_nobody_up(world: World) -> None:
         with pytest.raises(ZeroDivisionError):
             fail()
         world.given_issue("kept")
-        eventually(lambda: [e["issue_name"] for e in listener.events] == ["kept"])
+        listener.receives(1)
+        assert [e["issue_name"] for e in listener.events] == ["kept"]
 
 
 def test_a_listener_that_does_not_read_is_let_go_and_the_rest_are_not_slowed(
@@ -179,7 +187,7 @@ def test_a_listener_that_does_not_read_is_let_go_and_the_rest_are_not_slowed(
         for batch in range(40):
             with world.database.write() as tx:
                 record(tx, TESS, many, now())
-            eventually(lambda batch=batch: len(quick.events) == 150 * (batch + 1))
+            quick.receives(150 * (batch + 1))
         got = b"".join(slow.iter_bytes())  # ends: cleanly, and before the end of events
         assert 0 < got.count(b"data: ") < 6000
         assert not quick.ended.is_set()

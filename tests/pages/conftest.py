@@ -1,16 +1,26 @@
 """A real Chromium, and people of the cast who browse with it."""
 
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Route,
+    ViewportSize,
+    expect,
+    sync_playwright,
+)
 
 from tests.world import World
 
-WIDE = {"width": 1440, "height": 900}
-NARROW = {"width": 390, "height": 844}
+WIDE: ViewportSize = {"width": 1440, "height": 900}
+NARROW: ViewportSize = {"width": 390, "height": 844}
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -25,10 +35,12 @@ Browse = Callable[..., Page]
 expect.set_options(timeout=8000)
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
-    """The browser of the system; scripts/test-environment installs it."""
-    names = ("chromium", "chromium-browser", "google-chrome")
+    """The browser of the system; scripts/test-environment installs it. The shell is the same engine without the
+    windows, menus and services of a desktop browser, which take two thirds of the time.
+    """
+    names = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
     path = next((found for found in map(shutil.which, names) if found), None)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
@@ -71,3 +83,24 @@ def browse(world: World, chromium: Browser) -> Iterator[Browse]:
     for context in contexts:
         context.close()
     assert not complaints
+
+
+def held(page: Page, times: int | None = None) -> Callable[[], Route]:
+    """Holds changes of statuses back on their way to the server: all of them, or the first so many.
+
+    The result waits for the one change that is held and returns it, so that the test can continue it.
+    """
+    routes: list[Route] = []
+
+    def hold(route: Route) -> None:
+        routes.append(route)
+
+    def one() -> Route:
+        deadline = time.monotonic() + 8
+        while not routes and time.monotonic() < deadline:
+            page.wait_for_timeout(10)
+        [route] = routes
+        return route
+
+    page.route("**/assignments/bulk", hold, times=times)
+    return one

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import ViewportSize, expect
 
 from tests.pages.axe import violations
 from tests.pages.conftest import NARROW, WIDE, Browse
@@ -54,7 +54,7 @@ def scene(world: World) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["wide", "narrow"])
-def test_every_page(world: World, browse: Browse, viewport: dict[str, int]) -> None:
+def test_every_page(world: World, browse: Browse, viewport: ViewportSize) -> None:
     ids = scene(world)
     page = browse("ada", "/account", viewport=viewport)
 
@@ -137,7 +137,7 @@ def test_forms_with_errors(world: World, browse: Browse) -> None:
 
 
 @pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["wide", "narrow"])
-def test_a_form_that_came_without_a_session(world: World, browse: Browse, viewport: dict[str, int]) -> None:
+def test_a_form_that_came_without_a_session(world: World, browse: Browse, viewport: ViewportSize) -> None:
     """As it comes from a browser without script; axe needs script, so the form is made and sent past ours."""
     page = browse(None, "/login", viewport=viewport)
     page.evaluate("""() => {

@@ -1,11 +1,9 @@
 """What happens between showing and pressing: renames, others who were faster, two quick presses, an unsent note."""
 
-import time
-
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Page, expect
 
-from tests.pages.conftest import Browse
+from tests.pages.conftest import Browse, held
 from tests.world import World
 
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
@@ -127,13 +125,11 @@ def test_a_company_that_was_taken_off(world: World, browse: Browse, choice: str)
 def test_two_quick_presses_are_no_conflict(world: World, browse: Browse) -> None:
     world.given_issue("Slow mail", {"Contoso": "new"})
     page = browse("tess", "/")
+    first = held(page, times=1)
 
-    def late(route: Route) -> None:
-        time.sleep(0.3)
-        route.continue_()
-
-    page.route("**/assignments/bulk", late, times=1)
     press(page, "Contoso", "3", "5")
+    expect(page.get_by_role("row", name="Contoso").locator(".status")).to_have_text("Resolved")
+    first().continue_()
 
     expect(page.locator("#toasts")).to_contain_text("Contoso: Resolved")
     expect(page.get_by_role("dialog")).to_have_count(0)
@@ -176,7 +172,6 @@ def test_the_menu_closes_where_one_expects_it(world: World, browse: Browse) -> N
     expect(menu).to_be_visible()
     status.click()
     expect(menu).to_be_hidden()
-    page.wait_for_timeout(500)
     status.click()
     expect(menu).to_be_visible()
     page.locator("#status-menu-note").focus()

@@ -57,10 +57,10 @@ def test_after_back_the_page_works_as_before(world: World, browse: Browse) -> No
 
 def scrolled(page: Page) -> None:
     """Waits until the page stands where the reader had it. Not by `wait_for_function`: the policy forbids its eval."""
-    for _ in range(100):
+    for _ in range(500):
         if page.evaluate("scrollY") == 900:
             return
-        page.wait_for_timeout(50)
+        page.wait_for_timeout(10)
     raise AssertionError(page.evaluate("scrollY"))
 
 

@@ -1,7 +1,7 @@
 """One fault that hits hundreds of companies: what does not fit is folded, and nothing is wider than the screen."""
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, ViewportSize, expect
 
 from tests.pages.conftest import NARROW, WIDE, Browse
 from tests.world import World
@@ -48,7 +48,7 @@ def fits(page: Page) -> None:
 
 
 @pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["wide", "narrow"])
-def test_every_page_fits_and_the_long_tail_is_folded(world: World, browse: Browse, viewport: dict[str, int]) -> None:
+def test_every_page_fits_and_the_long_tail_is_folded(world: World, browse: Browse, viewport: ViewportSize) -> None:
     ids = scene(world)
     page = browse("ada", "/", viewport=viewport)
 
@@ -76,9 +76,7 @@ def test_every_page_fits_and_the_long_tail_is_folded(world: World, browse: Brows
 
 
 @pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["wide", "narrow"])
-def test_all_of_them_are_confirmed_in_a_dialog_that_fits(
-    world: World, browse: Browse, viewport: dict[str, int]
-) -> None:
+def test_all_of_them_are_confirmed_in_a_dialog_that_fits(world: World, browse: Browse, viewport: ViewportSize) -> None:
     ids = scene(world)
     page = browse("tess", f"/issues/{ids['issue']}", viewport=viewport)
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 from sqlalchemy import delete
 
 from issue_tracker.database.tables import sessions
@@ -73,7 +73,7 @@ def webhook(world: World) -> str:
     return f"/admin/webhooks/{world.client('ada').call('POST', '/api/webhooks', 201, json=body)['id']}"
 
 
-FORMS = {
+FORMS: dict[str, tuple[Callable[[World], str], str, str, str, Callable[[Page], Locator]]] = {
     "company": (company, "#f-name", "Save", "Contoso Ltd", lambda page: page.get_by_text("Contoso Ltd")),
     "user": (user, "#f-name", "Save", "Omar R.", lambda page: page.get_by_text("Omar R.")),
     "webhook": (webhook, "#f-description", "Save", "Status page", lambda page: page.locator("[value='Status page']")),

@@ -1,35 +1,14 @@
 """One status, changed at once: by mouse, by key, undone, refused, with a note."""
 
-import time
-from collections.abc import Callable
+from playwright.sync_api import expect
 
-from playwright.sync_api import Page, Route, expect
-
-from tests.pages.conftest import Browse
+from tests.pages.conftest import Browse, held
 from tests.world import World
 
 
 def stored(world: World, issue: str = "Slow mail") -> dict[str, str]:
     found = world.client().call("GET", f"/api/issues/{issue}", 200)
     return {member["company_name"]: member["status"] for member in found["assignments"]}
-
-
-def held(page: Page) -> Callable[[], Route]:
-    """Holds changes back on their way to the server; what it returns waits for the one that is, to let it go on."""
-    routes: list[Route] = []
-
-    def hold(route: Route) -> None:
-        routes.append(route)
-
-    def one() -> Route:
-        deadline = time.monotonic() + 8
-        while not routes and time.monotonic() < deadline:
-            page.wait_for_timeout(10)
-        [route] = routes
-        return route
-
-    page.route("**/assignments/bulk", hold)
-    return one
 
 
 def test_by_mouse_and_undone(world: World, browse: Browse) -> None:

@@ -1,7 +1,7 @@
 """Little room, long names, names written from right to left, and nothing to tick."""
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import ViewportSize, expect
 
 from tests.pages.axe import violations
 from tests.pages.conftest import NARROW, WIDE, Browse
@@ -145,7 +145,7 @@ def test_a_narrow_issue_has_a_box_for_all(world: World, browse: Browse, width: i
 
 @pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["wide", "narrow"])
 def test_the_matrix_without_script_has_no_bar_for_what_cannot_be_ticked(
-    world: World, browse: Browse, viewport: dict[str, int]
+    world: World, browse: Browse, viewport: ViewportSize
 ) -> None:
     world.given_issue("Slow mail", {"Contoso": "new"})
     page = browse("tess", "/matrix", viewport=viewport, java_script_enabled=False)

@@ -1,8 +1,7 @@
 """A whole list is streamed in bounded memory (contract, section 5): 100,000 issues, to several readers at once."""
 
-import time
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,8 @@ from bench import dataset
 from tests.clients import Client
 from tests.events.processes import OwnServer, own_servers
 from tests.world import Clock, World
+
+pytestmark = pytest.mark.long
 
 SIZE = dataset.Size(300_000)
 READERS = 3
@@ -64,7 +65,7 @@ def test_whole_lists_are_streamed_in_bounded_memory(large_server: OwnServer) -> 
         readers: list[Future[tuple[int, bytes]]] = [pool.submit(read_everything, client) for client in clients]
         while not all(reader.done() for reader in readers):
             most = max(most, megabytes(large_server, "RssAnon"))
-            time.sleep(0.02)
+            wait(readers, timeout=0.02)
 
     for reader in readers:
         issues, end = reader.result()

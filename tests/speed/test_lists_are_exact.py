@@ -160,7 +160,7 @@ def _filters(tx: Connection) -> list[Filters]:
 def _accesses(tx: Connection) -> list[CompanyAccess]:
     """Limited access to none, one, some and most of the companies."""
     ids = sorted(company.company_id for company in get_companies(tx, ACTOR, COMPANIES).values())
-    visible = ([], ids[:1], ids[1:4], [*ids[1:], *range(10**6, 10**6 + 9)])
+    visible: tuple[list[int], ...] = ([], ids[:1], ids[1:4], [*ids[1:], *range(10**6, 10**6 + 9)])
     return [CompanyAccess(frozenset(company_ids)) for company_ids in visible]
 
 

@@ -20,6 +20,8 @@ from issue_tracker.issues.queries.issue_list import IssueList
 from issue_tracker.status import OPEN, Status
 from tests.events.statements import statements
 
+pytestmark = pytest.mark.together
+
 ACTOR = command_line("test")
 LISTS = {
     "all": Filters(),

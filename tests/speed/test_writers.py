@@ -17,6 +17,8 @@ from tests.clients import Client
 from tests.events.processes import own_servers
 from tests.world import World
 
+pytestmark = pytest.mark.long
+
 WRITERS = 64
 
 

@@ -1,0 +1,245 @@
+"""The rules of issues and assignments once more, in plain Python, for tests that compare the product with them.
+
+Every operation takes effect at `Model.now` and returns the events that it must record. It raises Refused with the
+status of the HTTP response when it must be refused; then nothing has changed.
+"""
+
+import unicodedata
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import count
+from typing import NamedTuple
+
+STATUSES = ("new", "investigating", "in_progress", "monitoring", "resolved", "closed")
+OPEN = STATUSES[:4]
+UNDO_WITHIN = timedelta(minutes=15)
+
+
+class Refused(Exception):
+    """The operation must be refused."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
+
+
+class Event(NamedTuple):
+    """What the history must show. `note` is compared for assignments only."""
+
+    type: str
+    issue_name: str
+    company_name: str | None = None
+    before: str | None = None
+    after: str | None = None
+    note: str | None = None
+
+
+@dataclass
+class Member:
+    """The assignment of a company."""
+
+    status: str
+    updated_at: datetime
+
+
+@dataclass
+class Issue:
+    """An issue and its assignments by company name. `number` tells it from a later issue of the same name."""
+
+    number: int
+    name: str
+    description: str | None
+    created_at: datetime
+    updated_at: datetime
+    members: dict[str, Member] = field(default_factory=dict)
+
+
+class Row(NamedTuple):
+    """One row of an imported file."""
+
+    name: str
+    description: str
+    company: str | None
+    status: str | None
+
+
+class Done(NamedTuple):
+    """What an earlier request did, as far as it can be undone: issue number, company, before, after."""
+
+    at: datetime
+    changes: list[tuple[int, str, str | None, str]]
+
+
+def key(name: str) -> str:
+    """Equal for names that the contract calls equal (section 1)."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+
+
+class Model:
+    """All issues by the key of their names, and what can be undone by request id."""
+
+    def __init__(self, now: datetime) -> None:
+        self.now = now
+        self.issues: dict[str, Issue] = {}
+        self.requests: dict[str, Done] = {}
+        self._numbers = count(1)
+        self._changes: list[tuple[int, str, str | None, str]] = []
+
+    def totals(self) -> dict[str, int]:
+        """How many assignments are in each status."""
+        found = Counter(member.status for issue in self.issues.values() for member in issue.members.values())
+        return {status: found[status] for status in STATUSES}
+
+    def listed(self, status: str) -> int:
+        """How many issues have an assignment in this status."""
+        return sum(any(member.status == status for member in issue.members.values()) for issue in self.issues.values())
+
+    def open_issues(self, company: str) -> int:
+        """How many issues are open for this company."""
+        return sum(company in issue.members and issue.members[company].status in OPEN for issue in self.issues.values())
+
+    def remember(self, request_id: str) -> None:
+        """Makes the changes since the last call those of this request, so that it can be undone."""
+        self.requests[request_id] = Done(self.now, self._changes)
+        self._changes = []
+
+    def create(self, name: str, description: str = "", members: Mapping[str, str | None] = {}) -> list[Event]:
+        """POST /api/issues."""
+        if key(name) in self.issues:
+            raise Refused(400)
+        issue = Issue(next(self._numbers), name, description or None, self.now, self.now)
+        self.issues[key(name)] = issue
+        events = [Event("issue.created", name)]
+        return events + [self._set(issue, company, status or "new") for company, status in members.items()]
+
+    def set_status(self, name: str, company: str, status: str, note: str | None = None) -> list[Event]:
+        """PUT /api/issues/status."""
+        issue = self._get(name)
+        held = issue.members.get(company)
+        return [] if held and held.status == status else [self._set(issue, company, status, note)]
+
+    def bulk(
+        self,
+        name: str,
+        status: str,
+        companies: Sequence[str] | None = None,
+        exclude: Sequence[str] = (),
+        from_: Sequence[str] = (),
+        note: str | None = None,
+        *,
+        dry_run: bool = False,
+    ) -> tuple[dict[str, str], list[Event]]:
+        """POST /api/issues/status/bulk: also the outcome for each company."""
+        issue = self._get(name)
+        outcomes = {
+            company: self._outcome(issue, company, status, exclude, from_)
+            for company in (list(issue.members) if companies is None else companies)
+        }
+        if dry_run:
+            return outcomes, []
+        changed = [company for company, outcome in outcomes.items() if outcome == "changed"]
+        return outcomes, [self._set(issue, company, status, note) for company in changed]
+
+    @staticmethod
+    def _outcome(issue: Issue, company: str, status: str, exclude: Sequence[str], from_: Sequence[str]) -> str:
+        held = issue.members.get(company)
+        current = held.status if held else None
+        if company in exclude:
+            return "skipped"
+        if current == status:
+            return "unchanged"
+        movable = current in from_ if from_ else current != "closed"
+        return "changed" if movable else "skipped"
+
+    def update(
+        self,
+        name: str,
+        new_name: str | None = None,
+        description: str | None = None,
+        add: Mapping[str, str | None] = {},
+    ) -> list[Event]:
+        """PUT /api/issues/{issue_name}."""
+        issue = self._get(name)
+        events = []
+        if new_name is not None and new_name != issue.name:
+            if self.issues.get(key(new_name), issue) is not issue:
+                raise Refused(400)
+            del self.issues[key(issue.name)]
+            events.append(Event("issue.updated", new_name, before=issue.name, after=new_name))
+            issue.name = new_name
+            self.issues[key(new_name)] = issue
+        if description is not None and (description or None) != issue.description:
+            issue.description = description or None
+            events.append(Event("issue.updated", issue.name))
+        for company, status in add.items():
+            held = issue.members.get(company)
+            if held is None or status not in (None, held.status):
+                events.append(self._set(issue, company, status or "new"))
+        if events:
+            issue.updated_at = self.now
+        return events
+
+    def unassign(self, name: str, company: str) -> list[Event]:
+        """DELETE /api/issues/status."""
+        issue = self._get(name)
+        if company not in issue.members:
+            raise Refused(404)
+        return [self._remove(issue, company)]
+
+    def delete(self, name: str) -> list[Event]:
+        """DELETE /api/issues/{issue_name}."""
+        issue = self._get(name)
+        del self.issues[key(name)]
+        return [Event("issue.deleted", issue.name)]
+
+    def import_rows(self, rows: Sequence[Row]) -> list[Event]:
+        """`issue-tracker issue import`: rows of one issue count as one, whose first row describes it."""
+        groups: dict[str, list[Row]] = {}
+        for row in rows:
+            groups.setdefault(key(row.name), []).append(row)
+        events = []
+        for group in groups.values():
+            first, members = group[0], {row.company: row.status for row in group if row.company}
+            if key(first.name) in self.issues:
+                events += self.update(first.name, description=first.description or None, add=members)
+            else:
+                events += self.create(first.name, first.description, members)
+        self._changes = []
+        return events
+
+    def undo(self, request_id: str) -> list[Event]:
+        """POST /undo: each assignment returns to where it was, unless someone moved it since."""
+        done = self.requests.get(request_id)
+        if done is None or not done.changes or done.at < self.now - UNDO_WITHIN:
+            raise Refused(400)
+        by_number = {issue.number: issue for issue in self.issues.values()}
+        events = []
+        for number, company, before, after in done.changes:
+            issue = by_number.get(number)
+            if issue is None or company not in issue.members or issue.members[company].status != after:
+                continue
+            events.append(self._remove(issue, company) if before is None else self._set(issue, company, before))
+        return events
+
+    def _get(self, name: str) -> Issue:
+        issue = self.issues.get(key(name))
+        if issue is None:
+            raise Refused(404)
+        return issue
+
+    def _set(self, issue: Issue, company: str, status: str, note: str | None = None) -> Event:
+        """Assigns the company, or moves it."""
+        held = issue.members.get(company)
+        before = held.status if held else None
+        issue.members[company] = Member(status, self.now)
+        issue.updated_at = self.now
+        self._changes.append((issue.number, company, before, status))
+        type_ = "assignment.created" if before is None else "assignment.status_changed"
+        return Event(type_, issue.name, company, before, status, note)
+
+    def _remove(self, issue: Issue, company: str) -> Event:
+        removed = issue.members.pop(company)
+        issue.updated_at = self.now
+        return Event("assignment.deleted", issue.name, company, removed.status)

@@ -1,0 +1,279 @@
+"""Any sequence of operations leaves the issues, totals and events that a model of the rules says (contract, 4 to 7).
+
+The operations go through a real server, and the import through the command line, with the clock stopped, so that
+every time that is stored is known.
+"""
+
+import csv
+from collections import Counter
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+import httpx
+from click.testing import CliRunner
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+
+from issue_tracker.cli import main
+from tests.issues.model import STATUSES, Event, Model, Refused, Row
+from tests.server import Server
+from tests.world import Clock, World
+
+T = TypeVar("T")
+
+NAMES = ("Slow mail", "SLOW mail", "Broken phones", "a/b", "Straße", "STRASSE", "VPN")
+COMPANIES = ("Acme Manufacturing", "Contoso", "Fabrikam", "Müller & Söhne")
+
+names = st.sampled_from(NAMES)
+companies = st.sampled_from(COMPANIES)
+statuses = st.sampled_from(STATUSES)
+notes = st.sampled_from([None, "Router replaced"])
+descriptions = st.sampled_from(["", "Packet loss", "Since noon"])
+members = st.dictionaries(companies, st.none() | statuses, max_size=3)
+several = st.lists(companies, unique=True, max_size=3)
+rows = st.lists(
+    st.builds(Row, names, descriptions, st.none() | companies, st.none()).flatmap(
+        lambda row: st.just(row) if row.company is None else st.builds(row._replace, status=st.none() | statuses)
+    ),
+    min_size=1,
+    max_size=5,
+)
+
+
+class Operations(RuleBasedStateMachine):
+    """Tess changes issues; Ada deletes them; Omar tries to undo what Tess did."""
+
+    def __init__(self, server: Server, clock: Clock, folder: Path) -> None:
+        super().__init__()
+        clock.freeze(datetime(2025, 1, 4, 10, 15, tzinfo=UTC))
+        server.empty()
+        self.world = World(server, clock)
+        self.model = Model(clock.now())
+        self.file = folder / "import.csv"
+        self.tess, self.ada, self.omar = (self.world.client(who) for who in ("tess", "ada", "omar"))
+        self.events: list[Event] = []
+        self.request_id: str | None = None
+        self.last_event = max((event.event_id for event in self.world.history()), default=0)
+
+    def teardown(self) -> None:
+        self.world.close()
+
+    def perform(
+        self, request: Callable[[], httpx.Response], expect: Callable[[], T]
+    ) -> tuple[httpx.Response, T | None]:
+        """Sends a request a second later than the one before, and lets the model do the same.
+
+        Both must refuse with the same status, or neither.
+        """
+        self.world.clock.advance(seconds=1)
+        self.model.now = self.world.clock.now()
+        response = request()
+        self.request_id = response.headers["X-Request-ID"]
+        expected, refusal = None, None
+        try:
+            expected = expect()
+        except Refused as refused:
+            refusal = refused.status
+        assert refusal == (None if response.is_success else response.status_code), response.text
+        if refusal is None:
+            self.model.remember(self.request_id)
+        return response, expected
+
+    def change(self, request: Callable[[], httpx.Response], expect: Callable[[], list[Event]]) -> None:
+        """As `perform`, for an operation of which only the events are expected."""
+        _, events = self.perform(request, expect)
+        self.events = events or []
+
+    @initialize()
+    def start_with_two_issues(self) -> None:
+        everyone = dict(zip(COMPANIES, ("new", "resolved", "closed", "investigating"), strict=True))
+        for name, members in (("Slow mail", everyone), ("VPN", {"Contoso": "new"})):
+            self.create(name, "", members)
+            self.compare_events()
+
+    @rule(name=names, description=descriptions, members=members)
+    def create(self, name: str, description: str, members: dict[str, str | None]) -> None:
+        body = {"name": name, "description": description, "companies": _listed(members)}
+        self.change(
+            lambda: self.tess.post("/api/issues", json=body), lambda: self.model.create(name, description, members)
+        )
+
+    @rule(name=names, company=companies, status=statuses, note=notes)
+    def set_status(self, name: str, company: str, status: str, note: str | None) -> None:
+        body = {"issue_name": name, "company_name": company, "status": status, "note": note}
+        self.change(
+            lambda: self.tess.put("/api/issues/status", json=body),
+            lambda: self.model.set_status(name, company, status, note),
+        )
+
+    @rule(
+        name=names,
+        status=statuses,
+        chosen=st.none() | several,
+        exclude=several,
+        from_=st.lists(statuses, unique=True, max_size=2),
+        note=notes,
+        dry_run=st.sampled_from([False, False, True]),
+    )
+    def set_in_bulk(
+        self,
+        name: str,
+        status: str,
+        chosen: list[str] | None,
+        exclude: list[str],
+        from_: list[str],
+        note: str | None,
+        dry_run: bool,
+    ) -> None:
+        body = {
+            "issue_name": name,
+            "status": status,
+            "companies": chosen,
+            "exclude": exclude,
+            "from": from_,
+            "note": note,
+            "dry_run": dry_run,
+        }
+        response, expected = self.perform(
+            lambda: self.tess.post("/api/issues/status/bulk", json=body),
+            lambda: self.model.bulk(name, status, chosen, exclude, from_, note, dry_run=dry_run),
+        )
+        outcomes, self.events = expected or ({}, [])
+        if expected:
+            answer = response.json()
+            assert {one["company_name"]: one["outcome"] for one in answer["results"]} == outcomes
+            assert answer["changed"] == Counter(outcomes.values())["changed"]
+
+    @rule(name=names, new_name=st.none() | names, description=st.none() | descriptions, add=members)
+    def update(self, name: str, new_name: str | None, description: str | None, add: dict[str, str | None]) -> None:
+        body = {"new_name": new_name, "description": description, "add_companies": _listed(add)}
+        self.change(
+            lambda: self.tess.put(_path(name), json=body), lambda: self.model.update(name, new_name, description, add)
+        )
+
+    @rule(name=names, company=companies)
+    def unassign(self, name: str, company: str) -> None:
+        query = {"issueName": name, "companyName": company}
+        self.change(
+            lambda: self.tess.delete("/api/issues/status", params=query), lambda: self.model.unassign(name, company)
+        )
+
+    @rule(name=names)
+    def delete(self, name: str) -> None:
+        self.change(lambda: self.ada.delete(_path(name)), lambda: self.model.delete(name))
+
+    @rule(data=st.data(), minutes=st.sampled_from([0, 0, 0, 10, 16]))
+    def undo(self, data: st.DataObject, minutes: int) -> None:
+        """Takes back one of the last requests, perhaps later than that is possible."""
+        self.world.clock.advance(minutes=minutes)
+        request_id = data.draw(st.sampled_from(list(self.model.requests)[-4:]))
+        self.change(lambda: _undo(self.tess, request_id), lambda: self.model.undo(request_id))
+
+    @rule(data=st.data())
+    def undo_what_another_did(self, data: st.DataObject) -> None:
+        request_id = data.draw(st.sampled_from(list(self.model.requests)[-4:]))
+        assert _undo(self.omar, request_id).status_code == 400
+        self.events = []
+
+    @rule(rows=rows, bad=st.sampled_from([False, False, False, True]))
+    def import_file(self, rows: list[Row], bad: bool) -> None:
+        """A file with one bad row changes nothing."""
+        distinct = {(row.name.casefold(), row.company): row for row in rows}
+        rows = sorted(distinct.values(), key=lambda row: row.name.casefold())
+        with self.file.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerows([("name", "description", "company_name", "status"), *rows])
+            writer.writerows([("Bad", "", "Contoso", "done")] * bad)
+        self.world.clock.advance(seconds=1)
+        self.model.now = self.world.clock.now()
+        url = self.world.server.settings.database_url
+        ran = CliRunner().invoke(main, ["issue", "import", str(self.file), "--database-url", url])
+        assert ran.exit_code == bad, ran.output
+        self.events = [] if bad else self.model.import_rows(rows)
+        self.request_id = None
+
+    @invariant()
+    def compare_issues(self) -> None:
+        found = self.tess.call("GET", "/api/issues", 200)
+        assert found["total"] == len(self.model.issues)
+        assert {issue["name"]: _shown(issue) for issue in found["items"]} == {
+            issue.name: (
+                issue.description,
+                issue.created_at.isoformat(),
+                issue.updated_at.isoformat(),
+                {company: (member.status, member.updated_at.isoformat()) for company, member in issue.members.items()},
+            )
+            for issue in self.model.issues.values()
+        }
+
+    @invariant()
+    def compare_events(self) -> None:
+        """The last operation recorded its events, under its request id, and nothing else did."""
+        found = self.tess.call("GET", f"/api/events?after={self.last_event}&limit=500", 200)["items"]
+        assert Counter(_event(event) for event in found) == Counter(self.events)
+        assert {event["at"] for event in found} <= {self.model.now.isoformat()}
+        if self.request_id:
+            assert {event["request_id"] for event in found} <= {self.request_id}
+        self.last_event = max((event["event_id"] for event in found), default=self.last_event)
+        self.events = []
+
+    @invariant()
+    def compare_totals(self) -> None:
+        for status in STATUSES:
+            total = self.tess.call("GET", f"/api/issues?status={status}&limit=1", 200)["total"]
+            assert total == self.model.listed(status), status
+        shown = self.tess.get("/").text.partition('data-totals="')[2].partition('"')[0]
+        assert [int(number) for number in shown.split()] == list(self.model.totals().values())
+        listed = self.tess.call("GET", "/api/companies", 200)["items"]
+        found = {company["name"]: company["open_issues"] for company in listed}
+        assert {name: found[name] for name in COMPANIES} == {name: self.model.open_issues(name) for name in COMPANIES}
+
+
+def _path(name: str) -> str:
+    return f"/api/issues/{quote(name, safe='')}"
+
+
+def _listed(members: dict[str, str | None]) -> list[dict[str, str]]:
+    return [{"company_name": company} | ({"status": status} if status else {}) for company, status in members.items()]
+
+
+def _undo(client: Any, request_id: str) -> httpx.Response:
+    form = {"_csrf": client.headers["X-CSRF-Token"], "request_id": request_id}
+    response: httpx.Response = client.post("/undo", data=form, headers={"Accept": "application/json"})
+    return response
+
+
+def _shown(issue: dict[str, Any]) -> tuple[Any, ...]:
+    shown = {member["company_name"]: (member["status"], member["updated_at"]) for member in issue["assignments"]}
+    assert list(shown) == sorted(shown, key=str.casefold)
+    return issue["description"], issue["created_at"], issue["updated_at"], shown
+
+
+def _event(event: dict[str, Any]) -> Event:
+    note = event["note"] if event["company_name"] else None
+    return Event(event["type"], event["issue_name"], event["company_name"], event["from"], event["to"], note)
+
+
+def test_any_sequence_of_operations_agrees_with_the_model(server: Server, clock: Clock, tmp_path: Path) -> None:
+    class Helpdesk(Operations):
+        """As Hypothesis makes one for each sequence: without arguments."""
+
+        def __init__(self) -> None:
+            super().__init__(server, clock, tmp_path)
+
+    run_state_machine_as_test(
+        Helpdesk,
+        settings=settings(
+            max_examples=15,
+            stateful_step_count=20,
+            deadline=None,
+            derandomize=True,
+            database=None,
+            phases=[Phase.generate, Phase.shrink],
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
