@@ -212,7 +212,7 @@ CAUSES: dict[Callable[[Place], str], str] = {
     not_unicode: "ISSUE_TRACKER_DATABASE_URL is not valid: it is not UTF-8.",
 }
 
-UNCONCERNED = {
+UNCONCERNED: dict[Callable[[Place], str], set[str]] = {
     # A copy is a copy, whatever version of the program wrote the original.
     newer_sqlite: {"backup"},
     newer_postgresql: {"backup"},

@@ -18,8 +18,8 @@ from click.testing import CliRunner
 
 from issue_tracker.cli import main
 from issue_tracker.cli.output import destination, replacing
-from tests.conftest import new_database
-from tests.processes import COMMAND, environment, given_admin, run
+from tests.processes import COMMAND, environment, run
+from tests.shared import Shared
 
 PRECIOUS = "what the last export wrote\n"
 
@@ -29,10 +29,9 @@ ISSUES = 400
 
 
 @pytest.fixture(scope="module")
-def filled(engine: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+def filled(engine: str, shared: Shared, tmp_path_factory: pytest.TempPathFactory) -> str:
     """A database whose exports are longer than what a pipe holds."""
-    url = new_database(engine, request, tmp_path_factory)
-    given_admin(url)
+    url = shared.with_admin(engine)
     folder = tmp_path_factory.mktemp("filled")
     names = [f"Company {number:04} with a name that takes some room in the file" for number in range(3_000)]
     (folder / "companies.csv").write_text("name\n" + "".join(f"{name}\n" for name in names))

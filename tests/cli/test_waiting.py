@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ from tests.processes import COMMAND, ServeProcess, environment, run
 
 NOTE = "Waiting for another process to finish with the database.\n"
 
-IMPATIENT = {"DATABASE_WAIT_SECONDS": "0.5"}
+IMPATIENT: dict[str, Any] = {"DATABASE_WAIT_SECONDS": "0.5"}
 
 LONGER = 3.0
 """Seconds: longer than an impatient command waits for a lock, and starts."""

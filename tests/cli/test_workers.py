@@ -5,6 +5,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -21,9 +22,8 @@ def start(tmp_path: Path) -> Iterator[Start]:
     given_admin(url)
     servers: list[ServeProcess] = []
 
-    def start(**settings: str) -> ServeProcess:
-        settings = {"LOG_FORMAT": "json", **settings}
-        servers.append(ServeProcess(url, tmp_path / "server.log", workers=2, **settings))
+    def start(**settings: Any) -> ServeProcess:
+        servers.append(ServeProcess(url, tmp_path / "server.log", workers=2, **{"LOG_FORMAT": "json", **settings}))
         return servers[-1]
 
     yield start
