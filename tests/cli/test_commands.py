@@ -4,7 +4,6 @@ import os
 import pty
 import re
 import select
-import stat
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -13,8 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from issue_tracker.cli import main
-from tests.postgresql import free_port
-from tests.processes import COMMAND, ServeProcess, environment, run, serve
+from tests.processes import COMMAND, environment, run, serve
 from tests.shared import Shared
 from tests.world import PASSWORD
 
@@ -231,100 +229,3 @@ def test_a_stale_schema_is_refused_with_what_to_do(fresh_database_url: str, engi
     assert "Migrated from empty to" in done("migrate", database_url=fresh_database_url)
     assert "The schema is current" in done("migrate", database_url=fresh_database_url)
     assert done("user", "list", database_url=fresh_database_url) == ""
-
-
-def test_users_are_added_listed_given_passwords_and_disabled(admin_url: str, tmp_path: Path) -> None:
-    url = admin_url
-    made = done("user", "add", "tess@helpdesk.example", "--name", "Tess Ngo", "--role", "technician", database_url=url)
-    added, shown = made.splitlines()
-    assert added == "Added tess@helpdesk.example."
-    password = shown.removeprefix("Password: ")
-    assert len(password) >= 20
-    taken = refused("user", "add", "TESS@helpdesk.example", "--name", "x", "--role", "member", database_url=url)
-    assert "exists already" in taken
-    short = refused("user", "password", "tess@helpdesk.example", "--password-stdin", database_url=url, stdin="short\n")
-    assert "at least 8 characters" in short
-    with serve(url, tmp_path / "server.log") as server:
-        tess = server.sign_in("tess@helpdesk.example", password)
-        done(
-            "user", "password", "tess@helpdesk.example", "--password-stdin", database_url=url, stdin="a new password\n"
-        )
-        tess.call("GET", "/api/issues", 401)
-        tess = server.sign_in("tess@helpdesk.example", "a new password")
-        assert (
-            done("user", "disable", "TESS@helpdesk.example", database_url=url) == "tess@helpdesk.example is disabled.\n"
-        )
-        tess.call("GET", "/api/issues", 401)
-    assert done("user", "list", database_url=url).splitlines() == [
-        "ada@helpdesk.example\tsuper_admin\tactive\tAda Lund",
-        "tess@helpdesk.example\ttechnician\tdisabled\tTess Ngo",
-    ]
-
-
-def test_companies_are_added_all_or_none(embedded: str) -> None:
-    assert done("company", "add", "Fabrikam", "Müller & Söhne", database_url=embedded) == "Added 2.\n"
-    assert "exists already" in refused("company", "add", "Unheard Of", "FABRIKAM", database_url=embedded)
-    assert done("company", "list", database_url=embedded).splitlines() == ["Fabrikam\t0", "Müller & Söhne\t0"]
-
-
-def test_the_demonstration_fills_an_empty_database_and_signs_in(fresh_database_url: str, tmp_path: Path) -> None:
-    shown = done("demo", database_url=fresh_database_url)
-    accounts = re.findall(r"^ +(\S+@\S+)\s+(\S+)\s+\((\w+)\)$", shown, re.MULTILINE)
-    assert [role for _, _, role in accounts] == ["super_admin", "technician", "technician"]
-    with serve(fresh_database_url, tmp_path / "server.log") as server:
-        for email, password, role in accounts:
-            client = server.sign_in(email, password)
-            assert client.call("GET", "/api/auth/session", 200)["user"]["role"] == role
-        assert client.call("GET", "/api/issues", 200)["total"] >= 10
-        assert client.call("GET", "/api/companies", 200)["total"] >= 30
-
-
-def test_the_first_start_prints_a_link_that_works_once(tmp_path: Path) -> None:
-    server = ServeProcess("", tmp_path / "server.log", cwd=tmp_path).wait_until_ready()
-    try:
-        printed = server.log.read_text()
-        assert f"Issue Tracker serves {server.url}" in printed
-        found = re.search(rf"{re.escape(server.url)}/setup\?token=(\S+)", printed)
-        assert found, printed
-        body = {"token": found[1], "email": "ada@helpdesk.example", "name": "Ada Lund", "password": "a long password"}
-        client = server.client()
-        client.call("POST", "/api/setup", 403, json=body | {"token": "wrong"})
-        assert client.call("POST", "/api/setup", 201, json=body)["role"] == "super_admin"
-        client.call("POST", "/api/setup", 403, json=body | {"email": "eve@helpdesk.example"})
-        assert server.sign_in(password="a long password").call("GET", "/api/users", 200)["total"] == 1
-    finally:
-        server.kill()
-    database = tmp_path / "data" / "issue-tracker.db"
-    assert stat.S_IMODE(database.stat().st_mode) == 0o600
-    assert stat.S_IMODE(database.parent.stat().st_mode) == 0o700
-    again = ServeProcess("", tmp_path / "again.log", cwd=tmp_path).wait_until_ready()
-    again.kill()
-    assert "/setup?token=" not in again.log.read_text()
-
-
-def test_a_taken_port_is_reported(embedded: str, tmp_path: Path) -> None:
-    with serve(embedded, tmp_path / "first.log") as first:
-        second = ServeProcess(embedded, tmp_path / "second.log", port=first.port)
-        assert second.process.wait(60) == 1
-        assert "Traceback" not in second.log.read_text() and str(first.port) in second.log.read_text()
-    assert free_port() != 0
-
-
-def test_nothing_secret_is_logged(embedded: str, tmp_path: Path) -> None:
-    secret = "hunter2-hunter2-hunter2"
-    with serve(embedded, tmp_path / "server.log", LOG_LEVEL="debug", LOG_FORMAT="json") as server:
-        client = server.sign_in()
-        client.post("/api/auth/login", json={"email": "ada@helpdesk.example", "password": secret})
-        client.post("/api/auth/login", json={"email": secret + "@x.example", "password": secret, "extra": secret})
-        made = client.call("POST", "/api/auth/tokens", 201, json={"name": "t", "scopes": ["read"]})
-        bearer = {"Authorization": f"Bearer {made['token']}"}
-        assert server.client().get("/api/issues", headers=bearer).status_code == 200
-        client.get(f"/api/issues?search={secret}")
-        client.post("/api/users", json={"email": "x@y.example", "name": "X", "role": "member", "password": secret})
-        cookie, csrf = client.cookies["issue_tracker_session"], client.headers["X-CSRF-Token"]
-        server.process.terminate()
-        server.process.wait(30)
-    logged = server.log.read_text()
-    assert logged.count('"event":"request"') >= 8
-    for private in (secret, cookie, csrf, made["token"], made["token"].split("_", 2)[2], "correct horse"):
-        assert private not in logged

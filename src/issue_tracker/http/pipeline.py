@@ -18,7 +18,7 @@ from issue_tracker.http import idempotency
 from issue_tracker.http.errors import as_app_error
 from issue_tracker.http.identity import Access, authenticate, record_use, require_same_origin, valid_until
 from issue_tracker.http.request import Request, read_content
-from issue_tracker.http.routes import Route, Unrouted
+from issue_tracker.http.routes import RefusedRoute, Route
 from issue_tracker.http.state import AppState
 
 Refusal = Callable[[Request, AppError], Awaitable[Response]]
@@ -105,7 +105,7 @@ async def refuse(request: Request, error: AppError) -> Response:
     that; neither does a member (contract, sections 2 and 3).
     """
     access = Access.SIGNED_IN if request.path.startswith("/api/auth/") else Access.HELPDESK
-    return await respond(Unrouted(method=request.method, path=request.path, access=access, error=error), request)
+    return await respond(RefusedRoute(method=request.method, path=request.path, access=access, error=error), request)
 
 
 def perform(route: Route, request: Request) -> Response:

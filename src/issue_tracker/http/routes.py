@@ -154,7 +154,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
         return error_response(request, error)
 
 
-class Unrouted(Route, frozen=True, kw_only=True):
+class RefusedRoute(Route, frozen=True, kw_only=True):
     """In place of a route where a path or a method does not exist: raises `error` to those who may know."""
 
     error: AppError
