@@ -20,5 +20,7 @@ def receiver() -> Iterator[Receiver]:
 @pytest.fixture
 def deliverer(world: World) -> Deliverer:
     """A worker that may reach loopback, and has little patience."""
-    settings = Settings(webhook_allowed_networks="127.0.0.0/8", webhook_timeout_seconds=1)
+    settings = Settings(
+        webhook_allowed_networks="127.0.0.0/8", webhook_timeout_seconds=1, public_url="https://tracker.example"
+    )
     return Deliverer(world.database, settings)

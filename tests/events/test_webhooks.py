@@ -62,7 +62,13 @@ def test_only_super_admins_may(world: World) -> None:
 def test_what_is_wrong_is_said(world: World) -> None:
     ada = world.client("ada")
     bad = ("", "hooks.example.com", "ftp://example.com/", "https://", "https://u:p@example.com/", "https://e.com/#x")
-    for url in (*bad, "https://example.com:99999/", "https://example.com/a b", "https://exämple.com/"):
+    for url in (
+        *bad,
+        "https://example.com:99999/",
+        "https://example.com/a b",
+        "https://ex\u2028.com/",
+        "https://a..ü/",
+    ):
         answer = ada.call("POST", "/api/webhooks", 400, json={"url": url})
         assert answer["errors"][0]["field"] == "url", url
     answer = ada.call("POST", "/api/webhooks", 400, json={"url": URL, "event_types": ["issue.exploded"]})
@@ -138,7 +144,7 @@ def test_a_message_can_be_sent_again(world: World, receiver: Receiver, deliverer
     assert ada.call("GET", f"/api/webhooks/{created['id']}/deliveries?before=1", 200)["items"] == []
 
 
-def test_messages_follow_the_wishes_of_each_webhook(world: World, receiver: Receiver, deliverer: Deliverer) -> None:
+def test_messages_follow_each_subscription(world: World, receiver: Receiver, deliverer: Deliverer) -> None:
     ada = world.client("ada")
     ids = world.given_companies("Contoso", "Fabrikam")
     _create(ada, receiver.url + "/all")
@@ -151,17 +157,19 @@ def test_messages_follow_the_wishes_of_each_webhook(world: World, receiver: Rece
     world.client("tess").call("POST", "/api/issues", 201, json=body)
     deliverer.deliver_due()
 
-    got: dict[str, list[tuple[str, str | None]]] = {}
+    got: dict[str, list[tuple[str, list[str]]]] = {}
     for message in receiver.messages:
         told = message.json
-        got.setdefault(message.path.rsplit("/", 1)[1], []).append((told["type"], told["data"]["company_name"]))
+        names = [assignment["company_name"] for assignment in told["data"]["assignments"]]
+        got.setdefault(message.path.rsplit("/", 1)[1], []).append((told["type"], names))
     assert got == {
-        "all": [("issue.created", None), ("assignment.created", "Contoso"), ("assignment.created", "Fabrikam")],
-        "typed": [("issue.created", None)],
-        "fabrikam": [("assignment.created", "Fabrikam")],
+        "all": [("issue.created", ["Contoso", "Fabrikam"])],
+        "typed": [("issue.created", ["Contoso", "Fabrikam"])],
+        "fabrikam": [("issue.created", ["Fabrikam"])],
     }
-    in_history = ada.call("GET", "/api/events?type=issue.created", 200)["items"]
-    assert [m.json["data"] for m in receiver.messages if m.path.endswith("typed")] == in_history
+    (in_history,) = ada.call("GET", "/api/events?type=issue.created", 200)["items"]
+    (sent,) = [message.json["data"] for message in receiver.messages if message.path.endswith("typed")]
+    assert sent.items() >= in_history.items()
 
 
 def test_a_bulk_change_is_one_message(world: World, receiver: Receiver, deliverer: Deliverer) -> None:
@@ -187,10 +195,10 @@ def test_a_bulk_change_is_one_message(world: World, receiver: Receiver, delivere
     assert [e["company_name"] for e in changes.json["data"]["events"]] == ["Fabrikam"]
 
 
-def test_a_webhook_made_later_is_told_by_every_connection(
+def test_a_webhook_created_later_is_seen_by_every_connection(
     world: World, receiver: Receiver, deliverer: Deliverer
 ) -> None:
-    """What webhooks want must not be remembered longer than a transaction: connections live on."""
+    """Subscriptions must not be remembered longer than a transaction, because connections outlive it."""
     tess = world.client("tess")
     for number in range(20):
         tess.call("POST", "/api/issues", 201, json={"name": f"Before {number}"})

@@ -38,7 +38,7 @@ class WebhookSecret(Webhook, frozen=True):
 
 
 class NewWebhook(msgspec.Struct, forbid_unknown_fields=True):
-    """A webhook to create. Empty or absent lists mean all."""
+    """A webhook to create. Without companies it covers all; without types, all that are not audit events."""
 
     url: Url
     event_types: Types | None = None

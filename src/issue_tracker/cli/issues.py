@@ -33,13 +33,14 @@ def issue() -> None:
 @database_option
 @click.argument("file", type=click.Path(exists=True, dir_okay=False))
 @click.option("--skip-bad", is_flag=True, help="Import the good rows of a file that has bad ones.")
-def issue_import(database_url: str | None, file: str, skip_bad: bool) -> None:
+@click.option("--notify", is_flag=True, help="Send messages to webhooks.")
+def issue_import(database_url: str | None, file: str, skip_bad: bool, notify: bool) -> None:
     """Import issues from a CSV file: columns name, description, company_name, status; one row per assignment.
 
     Commas, semicolons or tabs separate the columns, as spreadsheets write them.
 
     Issues that exist get the rows' companies added, with their statuses. A bad row is reported with its line, and
-    nothing of the file is imported, unless --skip-bad says so.
+    nothing of the file is imported, unless --skip-bad says so. Webhooks are sent no messages without --notify.
 
     The file is imported in one transaction. On SQLite nobody else can change anything until it ends, and servers
     answer such requests with 503; reading is possible throughout. Import large files when nobody works.
@@ -52,7 +53,7 @@ def issue_import(database_url: str | None, file: str, skip_bad: bool) -> None:
             named = {row.company_name for group in groups.values() for row in group if row.company_name}
             companies = find_companies(tx, actor, named)
             for group in output.progress(groups.values(), len(groups), "Importing"):
-                transfer.import_issue(tx, actor, group, companies, result)
+                transfer.import_issue(tx, actor, group, companies, result, notify=notify)
             if result.bad and not skip_bad:
                 raise CommandError(
                     f"Nothing was imported: {len(result.bad)} bad row(s). Correct them, or use --skip-bad."

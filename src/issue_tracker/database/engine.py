@@ -20,6 +20,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from issue_tracker.database.before_commit import discard_collected, finish_transaction
 from issue_tracker.errors import Invalid, Unavailable
 from issue_tracker.settings import Settings
 
@@ -170,6 +171,7 @@ class Database:
             connection = self._take()
             driver = self._begin(connection, begin, mapping, wait)
             yield connection
+            finish_transaction(connection)
             if connection.in_transaction():
                 connection.commit()
             driver.commit()
@@ -250,6 +252,7 @@ class Database:
         """Rolls back after an error; a connection that cannot even do that is thrown away."""
         try:
             connection.info.pop(_NEWS, None)
+            discard_collected(connection)
             if connection.in_transaction():
                 connection.rollback()
             _driver(connection).rollback()

@@ -13,10 +13,10 @@ and everyone only what their company access reveals. `sentences` phrases events 
 has one `reader`, which reads every new event once, in the order of numbers, and encodes it. `stream` hands the encoded
 events to every `listener` of the process. A listener that reconnects first catches up from the table.
 
-**Webhooks.** While `record` runs, it reads the subscriptions of the active webhooks, and writes one delivery for each
-webhook that subscribed (`messages`): the message, due immediately. A worker claims a delivery for some time, commits,
-and sends the message (`delivery`) through the one guarded module that opens connections (`outbound`). What could not
-be sent is due again later, for about a day; then the webhook is disabled (`webhooks`), which is an event in its turn.
+**Webhooks.** `record` hands the events to the outbox of the transaction (`messages`). Just before the commit the outbox
+turns all that the request did into messages, and writes one delivery for each webhook that subscribed, due immediately.
+A worker claims deliveries for some time (`attempts`), commits, and sends each (`delivery`) through the one guarded module that opens connections (`outbound`). What could not be sent is due again
+later, for about a day; then the webhook is disabled (`webhooks`), which is an event in its turn.
 
 **Attempts.** Each attempt is a row of its own, written when the delivery is claimed and completed with the outcome
 (`attempts`). A worker that is killed leaves the row incomplete; when its claim lapses, another worker tries.

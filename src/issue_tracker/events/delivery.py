@@ -20,6 +20,7 @@ from issue_tracker.database.engine import Database
 from issue_tracker.errors import AppError
 from issue_tracker.events import outbound
 from issue_tracker.events.attempts import ClaimedDelivery, claim_due_deliveries, record_outcome
+from issue_tracker.events.messages import complete_body
 from issue_tracker.settings import Settings, networks
 
 log = structlog.get_logger("issue_tracker.deliveries")
@@ -38,6 +39,7 @@ class Deliverer:
         self._database = database
         self._allowed = networks(settings.webhook_allowed_networks)
         self._seconds = settings.webhook_timeout_seconds
+        self._public_url = settings.public_url
         # Far longer than an attempt can take: while it holds, no one else sends the same.
         self._lease = timedelta(seconds=3 * settings.webhook_timeout_seconds)
         self._wakened = threading.Event()
@@ -110,9 +112,9 @@ class Deliverer:
             self._wakened.set()
 
     def _deliver(self, delivery: ClaimedDelivery) -> None:
-        headers = signed_headers(delivery.signing_secrets, delivery.message_id, delivery.body, now())
-        body = delivery.body.encode()
-        outcome = outbound.post(delivery.url, body, headers, allowed=self._allowed, seconds=self._seconds)
+        body = complete_body(delivery.body, self._public_url)
+        headers = signed_headers(delivery.signing_secrets, delivery.message_id, body, now())
+        outcome = outbound.post(delivery.url, body.encode(), headers, allowed=self._allowed, seconds=self._seconds)
         with self._database.write() as tx:
             record_outcome(tx, delivery, outcome, now())
         log.info("delivery", delivery=delivery.id, webhook=delivery.webhook_id, code=outcome.code, error=outcome.error)

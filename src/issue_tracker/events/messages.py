@@ -1,7 +1,12 @@
-"""From recorded events to messages: one delivery per webhook that subscribed, in the transaction of the change."""
+"""From recorded events to messages: one request, one message to each webhook that subscribed (contract, section 8).
+
+The events of a transaction are collected, and become messages as the last step before its commit. Only then is it
+known what else the request did: the assignments of a new issue are sent with the issue, and several events of one kind
+are sent together.
+"""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -9,37 +14,47 @@ import msgspec
 from sqlalchemy import Connection, insert, select
 
 from issue_tracker.clock import Timestamp, iso
+from issue_tracker.database.before_commit import once_in_transaction
 from issue_tracker.database.engine import News, announce
 from issue_tracker.database.prepared import Prepared
 from issue_tracker.database.tables import deliveries, webhooks
 from issue_tracker.events.catalog import Event, EventType
 from issue_tracker.events.queries.webhooks import State
 
-BULK = "assignment.bulk_status_changed"
+BULK_TYPES = {
+    EventType.ASSIGNMENT_CREATED: "assignment.bulk_created",
+    EventType.ASSIGNMENT_STATUS_CHANGED: "assignment.bulk_status_changed",
+    EventType.ASSIGNMENT_DELETED: "assignment.bulk_deleted",
+}
+"""The type of the one message for several events of a kind. The contract names the first two; an undo needs the third,
+or it would send one message for each company that it unassigns.
+"""
+
 TEST = "webhook.test"
 
-KNOWN_TYPES = (*(type_.value for type_ in EventType), BULK)
+KNOWN_TYPES = (*(type_.value for type_ in EventType), *BULK_TYPES.values())
 """What a webhook may subscribe to."""
+
+PAGE = "/issues/{}"
+"""The address of an issue's page below the public URL."""
 
 
 class Subscription(msgspec.Struct, frozen=True):
-    """Which events an active webhook is sent; an empty set means all."""
+    """Which events an active webhook is sent. Without types, all that are not audit events; without companies, all."""
 
     webhook_id: int
     types: frozenset[str]
     companies: frozenset[int]
 
-    def covers(self, event: Event) -> bool:
-        """Whether the event is sent as a message of its own."""
-        return (not self.types or event.type.value in self.types) and self._covers_company(event)
+    def includes(self, type_: EventType, *, in_bulk: bool = False) -> bool:
+        """Whether events of the type are sent: those sent together also to subscribers of the type for several."""
+        if not self.types:
+            return not type_.audit
+        return type_.value in self.types or (in_bulk and BULK_TYPES[type_] in self.types)
 
-    def covers_in_bulk(self, event: Event) -> bool:
-        """Whether the event is sent as part of a bulk change."""
-        subscribed = not self.types or BULK in self.types or event.type.value in self.types
-        return subscribed and self._covers_company(event)
-
-    def _covers_company(self, event: Event) -> bool:
-        return not self.companies or event.company_id in self.companies
+    def visible(self, events: Iterable[Event]) -> list[Event]:
+        """The events about the companies of the subscription."""
+        return [event for event in events if not self.companies or event.company_id in self.companies]
 
 
 class Message(msgspec.Struct, frozen=True):
@@ -48,6 +63,104 @@ class Message(msgspec.Struct, frozen=True):
     type: str
     timestamp: Timestamp
     data: Any
+
+
+class Group(msgspec.Struct, frozen=True):
+    """Events of one transaction that are sent as one message.
+
+    Either a new issue in `created`, with the events of its assignments in `events`, or events of one type.
+    `about_webhook` is the webhook that is not sent the message because it is about the webhook itself.
+    """
+
+    message_id: str
+    at: datetime
+    events: Sequence[Event]
+    created: Event | None = None
+    about_webhook: int | None = None
+
+    @property
+    def issue_id(self) -> int | None:
+        """The one issue that the message is about; None for several issues or none."""
+        ids = {event.issue_id for event in self.events}
+        if self.created is not None:
+            ids.add(self.created.issue_id)
+        return ids.pop() if len(ids) == 1 else None
+
+    def message_for(self, subscription: Subscription) -> Message | None:
+        """What the webhook is sent; None when nothing of it is in its subscription."""
+        if subscription.webhook_id == self.about_webhook:
+            return None
+        seen = subscription.visible(self.events)
+        if self.created is not None:
+            covered = bool(seen) or not subscription.companies
+            if covered and subscription.includes(self.created.type):
+                assigned = [{"company_name": event.company_name, "status": event.after} for event in seen]
+                data = _data(self.created) | {"assignments": assigned}
+                return Message(self.created.type.value, iso(self.at), data)
+        if not seen:
+            return None
+        type_ = seen[0].type
+        if len(self.events) == 1:
+            included = subscription.includes(type_)
+            return Message(type_.value, iso(self.at), _data(seen[0])) if included else None
+        if not subscription.includes(type_, in_bulk=True):
+            return None
+        url = None if self.issue_id is None else PAGE.format(self.issue_id)
+        return Message(BULK_TYPES[type_], iso(self.at), {"events": [_data(event) for event in seen], "url": url})
+
+
+class Outbox:
+    """The events that one transaction recorded for webhooks; its last step is to write the deliveries."""
+
+    def __init__(self, tx: Connection) -> None:
+        self.subscriptions = active_subscriptions(tx)
+        self._recorded: list[tuple[Event, datetime, int | None]] = []
+
+    def add(self, events: Iterable[Event], at: datetime, about_webhook: int | None) -> None:
+        """Takes events that were recorded at `at`. The webhook that they are about is sent nothing."""
+        self._recorded += [(event, at, about_webhook) for event in events]
+
+    def before_commit(self, tx: Connection) -> None:
+        """Writes one delivery for each message and webhook."""
+        rows = [
+            delivery_row(subscription.webhook_id, group.message_id, message, group.at)
+            for group in self._groups()
+            for subscription in self.subscriptions
+            if (message := group.message_for(subscription)) is not None
+        ]
+        if not rows:
+            return
+        # A webhook that was deleted a moment ago must not fail the change.
+        subscribed = sorted({row["webhook_id"] for row in rows})
+        query = select(webhooks.c.id).where(webhooks.c.id.in_(subscribed)).order_by(webhooks.c.id)
+        present = set(tx.execute(query.with_for_update(read=True, key_share=True)).scalars())
+        rows = [row for row in rows if row["webhook_id"] in present]
+        if rows:
+            tx.execute(insert(deliveries), rows)
+            announce(tx, News.DELIVERIES)
+
+    def _groups(self) -> Iterator[Group]:
+        """The groups, in the order of their first events."""
+        created = {event.issue_id for event, _, _ in self._recorded if event.type is EventType.ISSUE_CREATED}
+        together: dict[Any, list[tuple[Event, datetime, int | None]]] = {}
+        for recorded in self._recorded:
+            event = recorded[0]
+            if event.issue_id in created and event.type in (EventType.ISSUE_CREATED, EventType.ASSIGNMENT_CREATED):
+                together.setdefault(("created", event.issue_id), []).append(recorded)
+            elif event.type in BULK_TYPES:
+                together.setdefault(event.type, []).append(recorded)
+            else:
+                together[event.event_id] = [recorded]
+        for part in together.values():
+            first, at, about_webhook = part[0]
+            new = first if first.type is EventType.ISSUE_CREATED else None
+            events = [event for event, _, _ in part if event is not new]
+            yield Group(new_message_id(), at, events, new, about_webhook)
+
+
+def outbox(tx: Connection) -> Outbox:
+    """The outbox of this transaction."""
+    return once_in_transaction(tx, Outbox)
 
 
 def active_subscriptions(tx: Connection) -> list[Subscription]:
@@ -67,41 +180,8 @@ _active = Prepared(
 )
 
 
-def enqueue(
-    tx: Connection, recorded: Sequence[Event], subscriptions: Sequence[Subscription], at: datetime, *, bulk: bool
-) -> None:
-    """Writes the deliveries of events that were recorded at `at`. A bulk change is one message with all its events."""
-    rows: list[dict[str, Any]] = []
-    if bulk:
-        message_id = new_message_id()
-        for subscription in subscriptions:
-            part = [event for event in recorded if subscription.covers_in_bulk(event)]
-            if part:
-                message = Message(BULK, iso(at), {"events": part})
-                rows.append(delivery_row(subscription.webhook_id, message_id, message, at))
-    else:
-        for event in recorded:
-            message_id = new_message_id()
-            message = Message(event.type.value, iso(at), event)
-            rows += [
-                delivery_row(subscription.webhook_id, message_id, message, at)
-                for subscription in subscriptions
-                if subscription.covers(event)
-            ]
-    if not rows:
-        return
-    # A webhook that was deleted a moment ago must not fail the change.
-    subscribed = sorted({row["webhook_id"] for row in rows})
-    query = select(webhooks.c.id).where(webhooks.c.id.in_(subscribed)).order_by(webhooks.c.id)
-    present = set(tx.execute(query.with_for_update(read=True, key_share=True)).scalars())
-    rows = [row for row in rows if row["webhook_id"] in present]
-    if rows:
-        tx.execute(insert(deliveries), rows)
-        announce(tx, News.DELIVERIES)
-
-
 def delivery_row(webhook_id: int, message_id: str, message: Message, at: datetime) -> dict[str, Any]:
-    """The row of a delivery that is due immediately."""
+    """The row of a delivery that is due immediately. The addresses in its body are completed when it is sent."""
     return {
         "webhook_id": webhook_id,
         "message_id": message_id,
@@ -115,6 +195,25 @@ def delivery_row(webhook_id: int, message_id: str, message: Message, at: datetim
     }
 
 
+def complete_body(body: str, public_url: str) -> str:
+    """The body of a message as it is sent: with the address of the issue's page in `data.url`.
+
+    Stored messages have the path only. The process that delivers has the public URL in its settings, while a command
+    that changes something may run without it; and a message that waits follows when the service moves.
+    """
+    message = msgspec.json.decode(body)
+    data = message["data"]
+    for part in (data, *data.get("events", ())):
+        if part.get("url") is not None:
+            part["url"] = public_url.rstrip("/") + part["url"]
+    return msgspec.json.encode(message).decode()
+
+
 def new_message_id() -> str:
     """The `webhook-id`: the same for every attempt, so that receivers recognize a repeated message."""
     return f"msg_{uuid.uuid4().hex}"
+
+
+def _data(event: Event) -> dict[str, Any]:
+    fields: dict[str, Any] = msgspec.to_builtins(event, enc_hook=str)
+    return fields | {"url": None if event.issue_id is None else PAGE.format(event.issue_id)}

@@ -12,7 +12,7 @@ from issue_tracker.database.engine import News, announce
 from issue_tracker.database.prepared import Prepared
 from issue_tracker.database.tables import events
 from issue_tracker.events.catalog import Change, Event, EventActor
-from issue_tracker.events.messages import active_subscriptions, enqueue
+from issue_tracker.events.messages import outbox
 from issue_tracker.events.queries.log import get_last_event_id
 from issue_tracker.names import key
 
@@ -23,12 +23,13 @@ def record(
     changes: Sequence[Change],
     at: datetime,
     *,
-    bulk: bool = False,
+    notify: bool = True,
     about_webhook: int | None = None,
 ) -> None:
-    """Records what `actor` did at `at`, in the order given, with the messages that follow from it. Commits nothing.
+    """Records what `actor` did at `at`, in the order given. Commits nothing. It is the last step of an operation.
 
-    `bulk`: webhooks are sent one message for all. `about_webhook`: the webhook that this is about is sent nothing.
+    Webhooks are sent one message for all that the transaction records, unless `notify` is false; the stream and the
+    history contain the events in any case. `about_webhook`: the webhook that this is about is sent nothing.
 
     On PostgreSQL the number comes from `next_event_id()`, which readers of the log rely on
     (docs/decisions/0004-event-order.md).
@@ -36,14 +37,13 @@ def record(
     if not changes:
         return
     announce(tx, News.EVENTS)
-    subscriptions = [each for each in active_subscriptions(tx) if each.webhook_id != about_webhook]
     rows = [_row(actor, change, at) for change in changes]
-    if not subscriptions:
+    if not notify or not outbox(tx).subscriptions:
         _insert.run_many(tx, rows)
         return
     numbers = _insert_numbered(tx, rows)
     recorded = [_event(number, actor, change, at) for number, change in zip(numbers, changes, strict=True)]
-    enqueue(tx, recorded, subscriptions, at, bulk=bulk)
+    outbox(tx).add(recorded, at, about_webhook)
 
 
 def _insert_numbered(tx: Connection, rows: list[dict[str, Any]]) -> Sequence[int]:

@@ -82,7 +82,7 @@ def set_statuses(
     changes = assign(tx, subject, new, at, "companies", note)
     changes += change_statuses(tx, subject, moved, status, at, note)
     touch_issue(tx, issue.issue_id, at)
-    record(tx, actor, changes, at, bulk=True)
+    record(tx, actor, changes, at)
     return results
 
 

@@ -26,10 +26,17 @@ from issue_tracker.status import Status, mask
 
 
 def create_issue(
-    tx: Connection, actor: Actor, name: Name, description: str | None, members: Sequence[NewAssignment] = ()
+    tx: Connection,
+    actor: Actor,
+    name: Name,
+    description: str | None,
+    members: Sequence[NewAssignment] = (),
+    *,
+    notify: bool = True,
 ) -> IssueHead:
     """Creates an issue with its assignments, and returns it. An empty description means none.
 
+    Webhooks are sent no message if `notify` is false.
     Raises Invalid for a name that is taken, and for a company that is listed twice or archived.
     """
     require_helpdesk(actor)
@@ -56,7 +63,7 @@ def create_issue(
     issue = Subject(issue_id, name)
     changes = [Change(type=EventType.ISSUE_CREATED, issue=issue)]
     changes += assign(tx, issue, chosen, at, "companies")
-    record(tx, actor, changes, at)
+    record(tx, actor, changes, at, notify=notify)
     return IssueHead(issue_id=issue_id, name=str(name), description=description or None, revision=1, updated_at=at)
 
 
@@ -68,6 +75,7 @@ def update_issue(
     description: str | None = None,
     new_name: Name | None = None,
     add_members: Sequence[NewAssignment] = (),
+    notify: bool = True,
 ) -> IssueHead:
     """Changes what is given, and returns the issue. None leaves name or description; empty clears the description.
 
@@ -100,7 +108,7 @@ def update_issue(
     changes += add(tx, actor, subject, add_members, at, "add_companies")
     if changes:
         touch_issue(tx, issue.issue_id, at)
-        record(tx, actor, changes, at)
+        record(tx, actor, changes, at, notify=notify)
     return get_issue_head_by_id(tx, actor, issue.issue_id)
 
 

@@ -107,12 +107,19 @@ def _read_row(line: int, cells: Mapping[str, str]) -> ImportRow | BadRow:
 
 
 def import_issue(
-    tx: Connection, actor: Actor, group: Sequence[ImportRow], companies: Mapping[str, Company], result: ImportResult
+    tx: Connection,
+    actor: Actor,
+    group: Sequence[ImportRow],
+    companies: Mapping[str, Company],
+    result: ImportResult,
+    *,
+    notify: bool = False,
 ) -> None:
     """Imports the rows of one issue: creates it, or adds to the existing one. Adds the outcome to `result`.
 
     `companies` holds the existing companies that the rows name, by look-up key. Exactly the rows that cannot be
-    imported are added to `result.bad`. An issue of which no row can be imported is not changed.
+    imported are added to `result.bad`. An issue of which no row can be imported is not changed. Webhooks are sent
+    messages only if `notify` is true (contract, section 8).
     """
     existing = find_issue_head(tx, actor, group[0].name, lock=True)
     reasons = _reasons(tx, actor, existing, group, companies)
@@ -125,9 +132,10 @@ def import_issue(
     try:
         with tx.begin_nested():
             if existing is None:
-                create_issue(tx, actor, first.name, first.description, members)
+                create_issue(tx, actor, first.name, first.description, members, notify=notify)
             else:
-                update_issue(tx, actor, existing, description=first.description or None, add_members=members)
+                description = first.description or None
+                update_issue(tx, actor, existing, description=description, add_members=members, notify=notify)
     except AppError as error:
         # Someone else took the name after it was looked up. Then no row of this issue can be imported.
         result.bad += [BadRow(row.line, error.detail) for row in good]

@@ -22,7 +22,7 @@ class State(StrEnum):
 
 
 class Webhook(msgspec.Struct, frozen=True):
-    """A webhook, without its secret. Empty lists mean all."""
+    """A webhook, without its secret. No company means all; no type means all that are not audit events."""
 
     id: int
     url: str
