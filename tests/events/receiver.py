@@ -1,6 +1,7 @@
 """A receiver of webhooks on loopback, as good or as bad as a test wants it."""
 
 import json
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -71,9 +72,9 @@ class Received:
 
 
 class Receiver:
-    """Keeps what it gets. `answer` is how it answers from now on."""
+    """Keeps what it gets. `answer` is how it answers from now on. `host` is its address on loopback."""
 
-    def __init__(self) -> None:
+    def __init__(self, host: str = "127.0.0.1") -> None:
         self.messages: list[Received] = []
         self.answer: Answer = status(204)
         receiver = self
@@ -94,10 +95,11 @@ class Receiver:
         class Listener(ThreadingHTTPServer):
             daemon_threads = True
             request_queue_size = 128
+            address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
 
-        self._server = Listener(("127.0.0.1", 0), Handler)
+        self._server = Listener((host, 0), Handler)
         self.port = self._server.server_address[1]
-        self.url = f"http://127.0.0.1:{self.port}/hook"
+        self.url = f"http://{f'[{host}]' if ':' in host else host}:{self.port}/hook"
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
 
     def close(self) -> None:

@@ -19,6 +19,8 @@ from typing import Any
 import httpcore
 import msgspec
 
+from issue_tracker.events.address import parse_address
+
 Network = IPv4Network | IPv6Network
 Address = IPv4Address | IPv6Address
 
@@ -60,11 +62,15 @@ def post(url: str, body: bytes, headers: Mapping[str, str], *, allowed: Iterable
     received = bytearray()
     error = None
     try:
+        target = parse_address(url)
+        address = httpcore.URL(scheme=target.scheme, host=target.host, port=target.port, target=target.path)
+        # httpcore writes an IPv6 address into the header Host without its brackets.
+        sent = [("host", target.host_header), *headers.items()]
         with (
             httpcore.ConnectionPool(
                 ssl_context=_tls(), network_backend=_Guard(tuple(allowed), deadline), max_keepalive_connections=0
             ) as pool,
-            pool.stream("POST", url, headers=list(headers.items()), content=body) as response,
+            pool.stream("POST", address, headers=sent, content=body) as response,
         ):
             code = response.status
             found = [value for name, value in response.headers if name.lower() == b"retry-after"]

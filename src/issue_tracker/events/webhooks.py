@@ -5,7 +5,6 @@ import secrets
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 from sqlalchemy import Connection, Row, delete, insert, select, update
@@ -15,6 +14,7 @@ from issue_tracker.clock import iso, now
 from issue_tracker.database.engine import News, announce, created_id
 from issue_tracker.database.tables import deliveries, webhooks
 from issue_tracker.errors import FieldError, Invalid, NotFound
+from issue_tracker.events.address import parse_address
 from issue_tracker.events.catalog import Change, EventType
 from issue_tracker.events.messages import KNOWN_TYPES, TEST, Message, delivery_row, new_message_id
 from issue_tracker.events.queries.webhooks import (
@@ -156,15 +156,9 @@ def _validated(tx: Connection, actor: Actor, fields: WebhookFields) -> dict[str,
 
 def _url_errors(url: str) -> list[FieldError]:
     try:
-        parts = urlsplit(url)
-        # An impossible port raises too.
-        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        valid = False
-    if not valid or not url.isascii() or any(character <= " " for character in url):
-        return [FieldError("url", "must be an http or https address, such as https://hooks.example.com/issues")]
-    if parts.username is not None or parts.fragment:
-        return [FieldError("url", "must have neither a user name nor a fragment")]
+        parse_address(url)
+    except ValueError as refused:
+        return [FieldError("url", str(refused))]
     return []
 
 

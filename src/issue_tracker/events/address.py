@@ -1,0 +1,62 @@
+"""The address of a webhook as a person writes it, and as it is sent.
+
+A person may write `https://hooks.müller.example/störung`. HTTP and the name system take ASCII only: the host as
+xn--… (IDNA 2008 with the mapping of UTS 46, as browsers do; Python's own codec still follows IDNA 2003, under which ß
+becomes ss, which may be the host of someone else), path and query percent-encoded (RFC 3986).
+"""
+
+from ipaddress import IPv6Address
+from urllib.parse import quote, urlsplit
+
+import idna
+import msgspec
+
+_UNCHANGED = "%!$&'()*+,;=:@/?-._~[]|"
+"""What stays as it is in path and query. A percent sign is one of them: it may begin an encoded character."""
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+class Target(msgspec.Struct, frozen=True):
+    """Where a request goes. `host` is a name in ASCII or an IP address, without brackets. `port` may be left out."""
+
+    scheme: str
+    host: str
+    port: int | None
+    path: str
+
+    @property
+    def host_header(self) -> str:
+        """The value of the header Host (RFC 9110, 7.2): an IPv6 address is in brackets (RFC 3986, 3.2.2)."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port in (None, _DEFAULT_PORTS[self.scheme]) else f"{host}:{self.port}"
+
+
+def parse_address(url: str) -> Target:
+    """Reads an address. Raises ValueError with what is wrong with it, as part of a sentence."""
+    example = "must be an http or https address, such as https://hooks.example.com/issues"
+    try:
+        parts = urlsplit(url)
+        # An impossible port raises too.
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        raise ValueError(example) from None
+    if parts.scheme not in ("http", "https") or not host or port == 0 or not url.isprintable() or " " in url:
+        raise ValueError(example)
+    if parts.username is not None or parts.fragment:
+        raise ValueError("must have neither a user name nor a fragment")
+    path = quote(parts.path or "/", safe=_UNCHANGED)
+    query = f"?{quote(parts.query, safe=_UNCHANGED)}" if parts.query else ""
+    return Target(parts.scheme, _ascii_host(host), port, path + query)
+
+
+def _ascii_host(host: str) -> str:
+    if ":" in host:
+        return str(IPv6Address(host))
+    if host.isascii():
+        # Names such as `my_hooks` are not valid in IDNA, and are in use nevertheless.
+        return host
+    try:
+        return idna.encode(host, uts46=True).decode()
+    except idna.IDNAError:
+        raise ValueError("must have a valid host name") from None

@@ -1,0 +1,74 @@
+"""The address of a webhook as it is sent: IPv6, names and paths outside ASCII."""
+
+from collections.abc import Iterator
+from ipaddress import ip_address
+
+import pytest
+
+from issue_tracker.events import outbound
+from issue_tracker.events.address import parse_address
+from issue_tracker.events.delivery import Deliverer
+from issue_tracker.settings import Settings
+from tests.events.receiver import Receiver
+from tests.world import World
+
+
+@pytest.fixture
+def receiver6() -> Iterator[Receiver]:
+    receiver = Receiver("::1")
+    yield receiver
+    receiver.close()
+
+
+def _send_test(world: World, url: str, networks: str) -> None:
+    ada = world.client("ada")
+    created = ada.call("POST", "/api/webhooks", 201, json={"url": url})
+    assert created["url"] == url
+    ada.call("POST", f"/api/webhooks/{created['id']}/test", 202)
+    Deliverer(world.database, Settings(webhook_allowed_networks=networks, webhook_timeout_seconds=5)).deliver_due()
+
+
+def test_an_ipv6_address_is_in_brackets_in_the_host_header(world: World, receiver6: Receiver) -> None:
+    _send_test(world, receiver6.url, "::1/128")
+    (message,) = receiver6.messages
+    assert message.headers["host"] == f"[::1]:{receiver6.port}" and message.path == "/hook"
+
+
+def test_names_and_paths_outside_ascii(world: World, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def resolve(host: str, port: int) -> list[object]:
+        asked.append(host)
+        return [ip_address("127.0.0.1")]
+
+    monkeypatch.setattr(outbound, "resolve", resolve)
+    url = f"http://Straße.Müller.example:{receiver.port}/störung/a%2Fb?ü=%C3%BC&x=[1]"
+    _send_test(world, url, "127.0.0.0/8")
+    (message,) = receiver.messages
+    assert asked == ["xn--strae-oqa.xn--mller-kva.example"]
+    assert message.headers["host"] == f"xn--strae-oqa.xn--mller-kva.example:{receiver.port}"
+    assert message.path == "/st%C3%B6rung/a%2Fb?%C3%BC=%C3%BC&x=[1]"
+
+
+@pytest.mark.parametrize(
+    ("url", "host_header", "path"),
+    [
+        ("https://hooks.example.com", "hooks.example.com", "/"),
+        ("https://hooks.example.com:443/a", "hooks.example.com", "/a"),
+        ("https://hooks.example.com:8443/a?b", "hooks.example.com:8443", "/a?b"),
+        ("https://[2001:DB8:0::1]/a", "[2001:db8::1]", "/a"),
+        ("https://my_hooks.example/%E4?%", "my_hooks.example", "/%E4?%"),
+        ("http://例え.テスト/試験", "xn--r8jz45g.xn--zckzah", "/%E8%A9%A6%E9%A8%93"),
+    ],
+)
+def test_what_is_sent(url: str, host_header: str, path: str) -> None:
+    target = parse_address(url)
+    assert (target.host_header, target.path) == (host_header, path)
+
+
+@pytest.mark.parametrize(
+    "url", ["https://[::1", "https://[abc]/", "https://ex\u2028ample.com/", "https://a..ü/", "https://‑.example/"]
+)
+def test_what_cannot_be_an_address_is_refused(url: str) -> None:
+    with pytest.raises(ValueError, match="must"):
+        parse_address(url)
