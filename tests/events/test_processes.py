@@ -37,12 +37,12 @@ def database(migrated_url: str) -> Iterator[Database]:
 
 
 def _queue(database: Database, url: str, count: int) -> None:
-    """Messages that are due, written in one go."""
+    """Messages that are due, written in one go, each about another issue."""
     with database.write() as tx:
         webhook, _ = create_webhook(tx, command_line("tests"), WebhookFields(url=url))
         at = now()
         rows = [
-            delivery_row(webhook.id, new_message_id(), Message("webhook.test", iso(at), {"number": number}), at)
+            delivery_row(webhook.id, new_message_id(), Message("webhook.test", iso(at), {"number": number}), at, number)
             for number in range(count)
         ]
         tx.execute(insert(deliveries), rows)

@@ -255,9 +255,13 @@ deliveries = Table(
     Column("id", Id, primary_key=True),
     Column("webhook_id", Id, ForeignKey("webhooks.id", ondelete="CASCADE"), nullable=False),
     Column("message_id", String(40), nullable=False),
+    # The one issue that the message is about: a receiver gets the messages about an issue in order. Null for several
+    # issues or none. Not a reference, because messages outlive the issue.
+    Column("issue_id", Id),
     Column("type", String(40), nullable=False),
     Column("body", Text, nullable=False),
     Column("state", String(20), nullable=False),
+    # How many attempts failed. Those that were lost with their worker are not counted.
     Column("attempts", Integer, nullable=False),
     # When to try next; of a claimed one, when its claim lapses.
     Column("due_at", Instant, nullable=False),
@@ -265,6 +269,13 @@ deliveries = Table(
     Column("created_at", Instant, nullable=False, index=True),
     Index("ix_deliveries_state_due_at", "state", "due_at"),
     Index("ix_deliveries_webhook_id_id", "webhook_id", "id"),
+    Index(
+        "ix_deliveries_pending",
+        "webhook_id",
+        "id",
+        sqlite_where=text("state = 'pending'"),
+        postgresql_where=text("state = 'pending'"),
+    ),
     sqlite_autoincrement=True,
 )
 

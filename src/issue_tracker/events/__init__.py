@@ -15,11 +15,13 @@ events to every `listener` of the process. A listener that reconnects first catc
 
 **Webhooks.** `record` hands the events to the outbox of the transaction (`messages`). Just before the commit the outbox
 turns all that the request did into messages, and writes one delivery for each webhook that subscribed, due immediately.
-A worker claims deliveries for some time (`attempts`), commits, and sends each (`delivery`) through the one guarded module that opens connections (`outbound`). What could not be sent is due again
+A worker claims deliveries for some time (`claims`), as many as it has slots for (`slots`), commits, and sends each
+(`delivery`) through the one guarded module that opens connections (`outbound`). What could not be sent is due again
 later, for about a day; then the webhook is disabled (`webhooks`), which is an event in its turn.
 
 **Attempts.** Each attempt is a row of its own, written when the delivery is claimed and completed with the outcome
-(`attempts`). A worker that is killed leaves the row incomplete; when its claim lapses, another worker tries.
+(`attempts`). A worker that is killed leaves the row incomplete; when its claim lapses, another worker marks the attempt
+as lost, and tries. Lost attempts do not count against the receiver.
 
 `retention` deletes what is not stored forever.
 """

@@ -1,24 +1,19 @@
-"""Attempts to deliver a message, as the database records them: claims, outcomes, and when to try again.
+"""The outcome of an attempt to deliver a message, and when to try again.
 
-A worker claims a delivery by an UPDATE that succeeds only if no one else claimed it meanwhile. Until the claim lapses
-the delivery is the worker's; a worker that is killed leaves it to the next. Retries follow the schedule of Standard
-Webhooks, with jitter, over about a day.
+Retries follow the schedule of Standard Webhooks, with jitter, over about a day. Only attempts whose outcome is known
+count: one that was lost with its worker says nothing about the receiver.
 """
 
 import random
-import secrets
-from collections import Counter
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-import msgspec
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, update
 
 from issue_tracker.actor import command_line
-from issue_tracker.database.engine import Database, created_id
-from issue_tracker.database.tables import deliveries, delivery_attempts, webhooks
+from issue_tracker.database.tables import deliveries, delivery_attempts
+from issue_tracker.events.claims import ClaimedDelivery
 from issue_tracker.events.outbound import Outcome
 from issue_tracker.events.queries.webhooks import State
 from issue_tracker.events.webhooks import disable_webhook
@@ -40,89 +35,6 @@ SCHEDULE = tuple(
 LONGEST_DELAY = timedelta(hours=24)
 
 
-class ClaimedDelivery(msgspec.Struct, frozen=True, kw_only=True):
-    """A delivery that this worker has claimed, with what it needs to send it. `attempts` includes this one."""
-
-    id: int
-    attempt_id: int
-    attempts: int
-    claim: str
-    webhook_id: int
-    url: str
-    signing_secrets: Sequence[str]
-    message_id: str
-    body: str
-
-
-def claim_due_deliveries(
-    database: Database, at: datetime, *, lease: timedelta, limit: int, busy: Counter[int], limit_per_webhook: int
-) -> list[ClaimedDelivery]:
-    """Claims at most `limit` of the deliveries that are due at `at`, each for as long as the lease.
-
-    `busy` says how many are on their way to each webhook. With those, no webhook gets more than `limit_per_webhook`,
-    so that one slow receiver does not take all the capacity.
-    """
-    full = [webhook_id for webhook_id, count in busy.items() if count >= limit_per_webhook]
-    query = (
-        select(
-            deliveries,
-            webhooks.c.url,
-            webhooks.c.secret,
-            webhooks.c.previous_secret,
-            webhooks.c.previous_secret_until,
-        )
-        .join(webhooks, webhooks.c.id == deliveries.c.webhook_id)
-        .where(deliveries.c.state == State.PENDING.value, deliveries.c.due_at <= at, webhooks.c.active)
-        .order_by(deliveries.c.due_at)
-        .limit(limit)
-    )
-    if full:
-        query = query.where(deliveries.c.webhook_id.not_in(full))
-    with database.read() as tx:
-        due = tx.execute(query).all()
-    if not due:
-        return []
-    claimed: list[ClaimedDelivery] = []
-    taken = busy.copy()
-    with database.write() as tx:
-        for row in due:
-            taken[row.webhook_id] += 1
-            if taken[row.webhook_id] <= limit_per_webhook and (one := _claim(tx, row, at, lease)) is not None:
-                claimed.append(one)
-    return claimed
-
-
-def _claim(tx: Connection, row: Row[Any], at: datetime, lease: timedelta) -> ClaimedDelivery | None:
-    """The delivery, claimed; None if another worker was first."""
-    claim = secrets.token_hex(16)
-    updated = tx.execute(
-        update(deliveries)
-        .where(
-            deliveries.c.id == row.id,
-            deliveries.c.state == State.PENDING.value,
-            deliveries.c.attempts == row.attempts,
-        )
-        .values(attempts=row.attempts + 1, claim=claim, due_at=at + lease)
-    )
-    if updated.rowcount == 0:
-        return None
-    attempt = tx.execute(insert(delivery_attempts).values(delivery_id=row.id, at=at))
-    signing = [row.secret]
-    if row.previous_secret and row.previous_secret_until > at:
-        signing.append(row.previous_secret)
-    return ClaimedDelivery(
-        id=row.id,
-        attempt_id=created_id(attempt),
-        attempts=row.attempts + 1,
-        claim=claim,
-        webhook_id=row.webhook_id,
-        url=row.url,
-        signing_secrets=signing,
-        message_id=row.message_id,
-        body=row.body,
-    )
-
-
 def record_outcome(tx: Connection, delivery: ClaimedDelivery, outcome: Outcome, at: datetime) -> None:
     """Records the outcome of an attempt, and what follows from it; if the claim lapsed, only the attempt."""
     tx.execute(
@@ -130,30 +42,31 @@ def record_outcome(tx: Connection, delivery: ClaimedDelivery, outcome: Outcome, 
         .where(delivery_attempts.c.id == delivery.attempt_id)
         .values(code=outcome.code, milliseconds=outcome.milliseconds, error=outcome.error, answer=outcome.answer)
     )
-    values: dict[str, Any] = {"claim": None}
+    failures = delivery.failures + 1
+    values: dict[str, Any] = {"claim": None, "attempts": failures}
     disabled: str | None = None
     if outcome.code is not None and 200 <= outcome.code < 300:
-        values["state"] = State.DELIVERED.value
+        values |= {"state": State.DELIVERED.value, "attempts": delivery.failures}
     elif outcome.code == 410:
         values["state"] = State.FAILED.value
         disabled = "the receiver answered 410 Gone"
-    elif delivery.attempts > len(SCHEDULE):
+    elif failures > len(SCHEDULE):
         values["state"] = State.FAILED.value
-        disabled = f"a message failed {delivery.attempts} times, the last time with {outcome.error or outcome.code}"
+        disabled = f"a message failed {failures} times, the last time with {outcome.error or outcome.code}"
     else:
-        values["due_at"] = at + retry_delay(delivery.attempts, outcome.retry_after, at)
+        values["due_at"] = at + retry_delay(failures, outcome.retry_after, at)
     mine = (deliveries.c.id == delivery.id) & (deliveries.c.claim == delivery.claim)
     updated = tx.execute(update(deliveries).where(mine).values(**values))
     if updated.rowcount and disabled:
         disable_webhook(tx, command_line("webhook delivery"), delivery.webhook_id, disabled)
 
 
-def retry_delay(attempts: int, retry_after: str | None, at: datetime) -> timedelta:
-    """The delay after so many failed attempts: as scheduled, plus or minus a tenth; longer if the receiver requests it.
+def retry_delay(failures: int, retry_after: str | None, at: datetime) -> timedelta:
+    """The delay after so many failures: as scheduled, plus or minus a tenth; longer if the receiver requests it.
 
     `retry_after` is the value of the receiver's header Retry-After, received at `at`.
     """
-    delay = SCHEDULE[attempts - 1] * random.uniform(0.9, 1.1)
+    delay = SCHEDULE[failures - 1] * random.uniform(0.9, 1.1)
     if retry_after is None:
         return delay
     return max(delay, min(_requested_delay(retry_after.strip(), at), LONGEST_DELAY))

@@ -1,13 +1,12 @@
 """Delivering messages to webhooks, at least once, by any number of workers on any number of machines.
 
-A worker claims deliveries that are due (`attempts`), commits, and sends each in a thread of its own. No transaction is
-open while a message is on its way.
+A worker claims deliveries that are due (`claims`), as far as it has slots (`slots`), commits, and sends each in a
+thread of its own. No transaction is open while a message is on its way.
 """
 
 import threading
 import time
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from importlib.metadata import version
 
@@ -19,15 +18,17 @@ from issue_tracker.clock import now
 from issue_tracker.database.engine import Database
 from issue_tracker.errors import AppError
 from issue_tracker.events import outbound
-from issue_tracker.events.attempts import ClaimedDelivery, claim_due_deliveries, record_outcome
+from issue_tracker.events.attempts import record_outcome
+from issue_tracker.events.claims import ClaimedDelivery, claim_due_deliveries
 from issue_tracker.events.messages import complete_body
+from issue_tracker.events.outbound import Outcome
+from issue_tracker.events.slots import PER_WEBHOOK, Slots
 from issue_tracker.settings import Settings, networks
 
 log = structlog.get_logger("issue_tracker.deliveries")
 
-CONCURRENT = 8
-CONCURRENT_PER_WEBHOOK = 4
 POLL_SECONDS = 1.0
+CLOSE_SECONDS = 2.0
 
 USER_AGENT = f"issue-tracker/{version('issue-tracker')}"
 
@@ -44,8 +45,7 @@ class Deliverer:
         self._lease = timedelta(seconds=3 * settings.webhook_timeout_seconds)
         self._wakened = threading.Event()
         self._stopping = threading.Event()
-        self._guard = threading.Lock()
-        self._busy: Counter[int] = Counter()
+        self._slots = Slots()
 
     def wake(self) -> None:
         """Has it check immediately what is due."""
@@ -55,8 +55,8 @@ class Deliverer:
         """Claims nothing any longer, and waits a moment for attempts under way; claims that are left then lapse."""
         self._stopping.set()
         self._wakened.set()
-        deadline = time.monotonic() + 2
-        while self._busy.total() and time.monotonic() < deadline:
+        deadline = time.monotonic() + CLOSE_SECONDS
+        while self._slots.busy and time.monotonic() < deadline:
             time.sleep(0.02)
 
     def run(self) -> None:
@@ -69,55 +69,47 @@ class Deliverer:
     def deliver_due(self) -> int:
         """Delivers everything that is due, one after the other, and returns how many attempts were made."""
         made = 0
-        while claimed := self._claim(CONCURRENT, Counter(), limit_per_webhook=CONCURRENT):
+        while claimed := self._claim(lambda _: PER_WEBHOOK):
             for delivery in claimed:
                 self._deliver(delivery)
             made += len(claimed)
         return made
 
     def _start_due(self) -> bool:
-        """Starts what is due, as far as there is capacity. False when there is nothing to do at present."""
-        with self._guard:
-            busy = self._busy.copy()
-        capacity = CONCURRENT - busy.total()
-        if capacity <= 0:
-            return False
+        """Starts what is due, as far as there are slots. False when there is nothing to do at present."""
         try:
-            claimed = self._claim(capacity, busy, limit_per_webhook=CONCURRENT_PER_WEBHOOK)
+            claimed = self._claim(self._slots.free)
         except (AppError, SQLAlchemyError) as error:
             log.warning("deliveries out of reach", reason=type(error).__name__)
             return False
         for delivery in claimed:
-            with self._guard:
-                self._busy[delivery.webhook_id] += 1
+            self._slots.take(delivery.webhook_id)
             threading.Thread(target=self._deliver_in_thread, args=(delivery,), name="delivery", daemon=True).start()
         return bool(claimed)
 
-    def _claim(self, limit: int, busy: Counter[int], *, limit_per_webhook: int) -> list[ClaimedDelivery]:
-        return claim_due_deliveries(
-            self._database, now(), lease=self._lease, limit=limit, busy=busy, limit_per_webhook=limit_per_webhook
-        )
+    def _claim(self, free: Callable[[int], int]) -> list[ClaimedDelivery]:
+        return claim_due_deliveries(self._database, now(), lease=self._lease, free=free)
 
     def _deliver_in_thread(self, delivery: ClaimedDelivery) -> None:
+        answered: bool | None = None
         try:
-            self._deliver(delivery)
+            outcome = self._deliver(delivery)
+            answered = False if outcome.timed_out else outcome.code is not None or None
         except (AppError, SQLAlchemyError) as error:
             # The claim lapses, and the message is sent again.
             log.warning("delivery not recorded", delivery=delivery.id, reason=type(error).__name__)
         finally:
-            with self._guard:
-                self._busy[delivery.webhook_id] -= 1
-                if not self._busy[delivery.webhook_id]:
-                    del self._busy[delivery.webhook_id]
+            self._slots.release(delivery.webhook_id, answered=answered)
             self._wakened.set()
 
-    def _deliver(self, delivery: ClaimedDelivery) -> None:
+    def _deliver(self, delivery: ClaimedDelivery) -> Outcome:
         body = complete_body(delivery.body, self._public_url)
         headers = signed_headers(delivery.signing_secrets, delivery.message_id, body, now())
         outcome = outbound.post(delivery.url, body.encode(), headers, allowed=self._allowed, seconds=self._seconds)
         with self._database.write() as tx:
             record_outcome(tx, delivery, outcome, now())
         log.info("delivery", delivery=delivery.id, webhook=delivery.webhook_id, code=outcome.code, error=outcome.error)
+        return outcome
 
 
 def signed_headers(secrets: Sequence[str], message_id: str, body: str, at: datetime) -> dict[str, str]:

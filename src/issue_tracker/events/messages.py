@@ -123,7 +123,7 @@ class Outbox:
     def before_commit(self, tx: Connection) -> None:
         """Writes one delivery for each message and webhook."""
         rows = [
-            delivery_row(subscription.webhook_id, group.message_id, message, group.at)
+            delivery_row(subscription.webhook_id, group.message_id, message, group.at, group.issue_id)
             for group in self._groups()
             for subscription in self.subscriptions
             if (message := group.message_for(subscription)) is not None
@@ -180,11 +180,14 @@ _active = Prepared(
 )
 
 
-def delivery_row(webhook_id: int, message_id: str, message: Message, at: datetime) -> dict[str, Any]:
+def delivery_row(
+    webhook_id: int, message_id: str, message: Message, at: datetime, issue_id: int | None = None
+) -> dict[str, Any]:
     """The row of a delivery that is due immediately. The addresses in its body are completed when it is sent."""
     return {
         "webhook_id": webhook_id,
         "message_id": message_id,
+        "issue_id": issue_id,
         "type": message.type,
         # Names are texts of a type of their own.
         "body": msgspec.json.encode(message, enc_hook=str).decode(),

@@ -41,13 +41,17 @@ class Refused(Exception):
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """The outcome of an attempt: `code` and the beginning of the response in `answer`, or else `error`."""
+    """The outcome of an attempt: `code` and the beginning of the response in `answer`, or else `error`.
+
+    `timed_out`: the whole time was used up, before the response or within it.
+    """
 
     milliseconds: int
     code: int | None = None
     answer: str = ""
     retry_after: str | None = None
     error: str | None = None
+    timed_out: bool = False
 
 
 def post(url: str, body: bytes, headers: Mapping[str, str], *, allowed: Iterable[Network], seconds: float) -> Outcome:
@@ -61,6 +65,7 @@ def post(url: str, body: bytes, headers: Mapping[str, str], *, allowed: Iterable
     retry_after = None
     received = bytearray()
     error = None
+    timed_out = False
     try:
         target = parse_address(url)
         address = httpcore.URL(scheme=target.scheme, host=target.host, port=target.port, target=target.path)
@@ -82,6 +87,7 @@ def post(url: str, body: bytes, headers: Mapping[str, str], *, allowed: Iterable
     except Refused as refused:
         error = str(refused)
     except (httpcore.TimeoutException, TimeoutError):
+        timed_out = True
         error = f"no response within {seconds:g} seconds"
     except FAILURES as failure:
         error = f"{type(failure).__name__}: {failure}"
@@ -92,6 +98,7 @@ def post(url: str, body: bytes, headers: Mapping[str, str], *, allowed: Iterable
         retry_after=retry_after,
         # Once a status was received, it is the outcome, whatever happens to the rest of the response.
         error=error if code is None else None,
+        timed_out=timed_out,
     )
 
 

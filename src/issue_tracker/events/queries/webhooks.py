@@ -36,7 +36,7 @@ class Webhook(msgspec.Struct, frozen=True):
 
 
 class Attempt(msgspec.Struct, frozen=True):
-    """One attempt. Without code and error it is under way, or its worker was killed."""
+    """One attempt. Without code and error it is under way, or its worker was killed a moment ago."""
 
     at: Timestamp
     code: int | None

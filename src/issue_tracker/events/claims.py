@@ -1,0 +1,136 @@
+"""Claiming deliveries: which messages are sent now, by this worker and no other.
+
+A worker claims a delivery by an UPDATE that succeeds only if no one else claimed it meanwhile. Until the claim lapses
+the delivery is the worker's; a worker that is killed leaves it to the next. That attempt is lost, and does not count
+against the receiver, because no one knows what the receiver answered.
+
+Messages about one issue are sent in the order of the changes: a message waits while an earlier one about the same issue
+is on its way or has not been tried yet. One that failed waits for its next attempt and does not hold up the others.
+"""
+
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Row, Select, insert, literal, or_, select, update
+
+from issue_tracker.database.engine import Database, created_id
+from issue_tracker.database.tables import deliveries, delivery_attempts, webhooks
+from issue_tracker.events.queries.webhooks import State
+
+WINDOW = 200
+"""How many of the next deliveries of a webhook are considered at a time."""
+
+LOST = "the worker was stopped before the outcome was known; this attempt does not count"
+"""The error of an attempt whose worker was killed or stopped."""
+
+# Written into the statement, not bound, because the index on pending deliveries serves only statements that say so.
+_PENDING = deliveries.c.state == literal(State.PENDING.value, literal_execute=True)
+
+
+class ClaimedDelivery(msgspec.Struct, frozen=True, kw_only=True):
+    """A delivery that this worker has claimed, with what it needs to send it. `failures` are those before."""
+
+    id: int
+    attempt_id: int
+    failures: int
+    claim: str
+    webhook_id: int
+    url: str
+    signing_secrets: Sequence[str]
+    message_id: str
+    body: str
+
+
+def claim_due_deliveries(
+    database: Database, at: datetime, *, lease: timedelta, free: Callable[[int], int]
+) -> list[ClaimedDelivery]:
+    """Claims deliveries that are due at `at`, each for as long as the lease.
+
+    `free` says how many may be claimed for a webhook, given its id.
+    """
+    with database.read() as tx:
+        waiting = tx.execute(_webhooks_with_due_deliveries(at)).scalars().all()
+        due = [row for id_ in waiting if (most := free(id_)) for row in _next(tx, id_, at, most)]
+    if not due:
+        return []
+    with database.write() as tx:
+        return [claimed for row in due if (claimed := _claim(tx, row, at, lease)) is not None]
+
+
+def _webhooks_with_due_deliveries(at: datetime) -> Select[Any]:
+    due = select(deliveries.c.webhook_id).where(_PENDING, deliveries.c.due_at <= at)
+    return select(webhooks.c.id).where(webhooks.c.active, webhooks.c.id.in_(due)).order_by(webhooks.c.id)
+
+
+def _next(tx: Connection, webhook_id: int, at: datetime, most: int) -> Iterator[Row[Any]]:
+    """The deliveries of a webhook to claim now, at most so many. Those between two attempts are left out."""
+    window: Select[Any] = (
+        select(deliveries.c.id, deliveries.c.issue_id, deliveries.c.due_at, deliveries.c.claim, deliveries.c.attempts)
+        .where(
+            deliveries.c.webhook_id == webhook_id,
+            _PENDING,
+            or_(deliveries.c.due_at <= at, deliveries.c.claim.is_not(None), deliveries.c.attempts == 0),
+        )
+        .order_by(deliveries.c.id)
+        .limit(WINDOW)
+    )
+    earlier: set[int] = set()
+    for row in tx.execute(window).all():
+        # A message about several issues, or about none, keeps its place among all the others.
+        if most == 0 or (row.issue_id is None and earlier):
+            return
+        if row.issue_id not in earlier and row.due_at <= at:
+            most -= 1
+            yield row
+        if row.issue_id is None:
+            return
+        earlier.add(row.issue_id)
+
+
+def _claim(tx: Connection, row: Row[Any], at: datetime, lease: timedelta) -> ClaimedDelivery | None:
+    """The delivery, claimed; None if another worker was first, or the webhook is no longer there."""
+    query = (
+        select(
+            deliveries.c.message_id,
+            deliveries.c.body,
+            deliveries.c.webhook_id,
+            webhooks.c.url,
+            webhooks.c.secret,
+            webhooks.c.previous_secret,
+            webhooks.c.previous_secret_until,
+        )
+        .join(webhooks, webhooks.c.id == deliveries.c.webhook_id)
+        .where(deliveries.c.id == row.id)
+    )
+    claim = secrets.token_hex(16)
+    unchanged = (
+        (deliveries.c.id == row.id)
+        & (deliveries.c.state == State.PENDING.value)
+        & (deliveries.c.attempts == row.attempts)
+        & deliveries.c.claim.is_not_distinct_from(row.claim)
+    )
+    updated = tx.execute(update(deliveries).where(unchanged).values(claim=claim, due_at=at + lease))
+    found = tx.execute(query).first() if updated.rowcount else None
+    if found is None:
+        return None
+    if row.claim is not None:
+        lost = (delivery_attempts.c.delivery_id == row.id) & delivery_attempts.c.code.is_(None)
+        tx.execute(update(delivery_attempts).where(lost, delivery_attempts.c.error.is_(None)).values(error=LOST))
+    attempt = tx.execute(insert(delivery_attempts).values(delivery_id=row.id, at=at))
+    signing = [found.secret]
+    if found.previous_secret and found.previous_secret_until > at:
+        signing.append(found.previous_secret)
+    return ClaimedDelivery(
+        id=row.id,
+        attempt_id=created_id(attempt),
+        failures=row.attempts,
+        claim=claim,
+        webhook_id=found.webhook_id,
+        url=found.url,
+        signing_secrets=signing,
+        message_id=found.message_id,
+        body=found.body,
+    )

@@ -1,0 +1,176 @@
+"""Who waits for whom: slots for receivers that do not answer, the order of messages, attempts lost with a worker."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler
+from typing import Any
+
+import pytest
+
+from issue_tracker.events import outbound
+from issue_tracker.events.attempts import SCHEDULE
+from issue_tracker.events.claims import LOST
+from issue_tracker.events.delivery import Deliverer
+from issue_tracker.events.slots import PER_WEBHOOK, TIMED_OUT_TOTAL, TOTAL, Slots
+from issue_tracker.settings import Settings
+from tests.clients import Client
+from tests.events import receiver as answers
+from tests.events.receiver import Receiver
+from tests.world import World
+
+
+@contextmanager
+def running(world: World, *, seconds: float = 10) -> Iterator[Deliverer]:
+    """A worker in a thread of its own, which is woken by nothing but its own clock and what it finishes."""
+    settings = Settings(webhook_allowed_networks="127.0.0.0/8", webhook_timeout_seconds=seconds)
+    worker = Deliverer(world.database, settings)
+    thread = threading.Thread(target=worker.run, daemon=True)
+    thread.start()
+    try:
+        yield worker
+    finally:
+        worker.close()
+        thread.join(5)
+
+
+def until(condition: Callable[[], bool], seconds: float) -> float:
+    """Waits for the condition, and returns the seconds that it took. Fails after the given ones."""
+    started = time.monotonic()
+    while not condition():
+        assert time.monotonic() < started + seconds, "did not happen in time"
+        time.sleep(0.01)
+    return time.monotonic() - started
+
+
+def _webhook(ada: Client, url: str) -> str:
+    return f"/api/webhooks/{ada.call('POST', '/api/webhooks', 201, json={'url': url})['id']}"
+
+
+def _deliveries(ada: Client, path: str) -> list[dict[str, Any]]:
+    """The deliveries to a webhook, the oldest first."""
+    found: list[dict[str, Any]] = ada.call("GET", f"{path}/deliveries", 200)["items"]
+    return found[::-1]
+
+
+@pytest.fixture
+def held(receiver: Receiver) -> Iterator[threading.Event]:
+    """The receiver does not answer paths that end in `dead` until this is set."""
+    answered = threading.Event()
+
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        if request.path.endswith("dead"):
+            answered.wait(30)
+        answers.status(204)(request)
+
+    receiver.answer = answer
+    yield answered
+    answered.set()
+
+
+def test_ten_receivers_that_never_answer_delay_no_other(
+    world: World, receiver: Receiver, held: threading.Event
+) -> None:
+    ada = world.client("ada")
+    for _ in range(10):
+        _webhook(ada, f"{receiver.url}/dead")
+    _webhook(ada, f"{receiver.url}/quick")
+    for number in range(10):
+        world.given_issue(f"Issue {number}")
+    with running(world):
+        until(lambda: sum(message.path.endswith("quick") for message in receiver.messages) == 10, 3)
+        # One attempt to each of the others is under way, and no more.
+        assert sum(message.path.endswith("dead") for message in receiver.messages) <= 10
+        held.set()
+
+
+def test_slots_are_few_for_those_that_timed_out() -> None:
+    slots = Slots()
+
+    def take_all(webhook_id: int) -> int:
+        taken = 0
+        while slots.free(webhook_id):
+            slots.take(webhook_id)
+            taken += 1
+        return taken
+
+    for webhook_id in range(TOTAL):
+        slots.take(webhook_id)
+        slots.release(webhook_id, answered=False)
+    assert sum(take_all(webhook_id) for webhook_id in range(TOTAL)) == TIMED_OUT_TOTAL
+    assert take_all(1000) == 1, "a webhook that has not answered yet"
+    slots.release(1000, answered=True)
+    assert take_all(1000) == PER_WEBHOOK
+    assert sum(take_all(2000 + number) for number in range(TOTAL)) == TOTAL - TIMED_OUT_TOTAL - PER_WEBHOOK
+    assert take_all(3000) == 0
+
+
+def test_a_receiver_gets_the_messages_about_an_issue_in_order(world: World, ada: Client, receiver: Receiver) -> None:
+    path = _webhook(ada, receiver.url)
+    names = ["VPN", "Mail", "DNS"]
+    for name in names:
+        world.given_issue(name, {"Contoso": "new"})
+    tess = world.client("tess")
+    for status in ("investigating", "in_progress", "monitoring", "resolved", "closed"):
+        for name in names:
+            body = {"issue_name": name, "company_name": "Contoso", "status": status}
+            tess.call("PUT", "/api/issues/status", 200, json=body)
+    receiver.answer = answers.slow(0.03)
+    with running(world), running(world):
+        until(lambda: all(each["state"] == "delivered" for each in _deliveries(ada, path)), 20)
+    order = [(message.json["data"]["issue_name"], message.json["data"]["event_id"]) for message in receiver.messages]
+    assert len(order) == 18
+    for name in names:
+        ids = [event_id for issue, event_id in order if issue == name]
+        assert ids == sorted(ids) and len(ids) == 6
+
+
+def test_a_message_that_failed_does_not_hold_up_the_next(
+    world: World, ada: Client, receiver: Receiver, deliverer: Deliverer
+) -> None:
+    path = _webhook(ada, receiver.url)
+    world.given_issue("VPN")
+    receiver.answer = answers.status(500)
+    assert deliverer.deliver_due() == 1
+    receiver.answer = answers.status(204)
+    world.client("tess").call("PUT", "/api/issues/VPN", 200, json={"description": "Down"})
+    assert deliverer.deliver_due() == 1
+    assert [each["state"] for each in _deliveries(ada, path)] == ["pending", "delivered"]
+
+
+def test_attempts_that_are_lost_with_their_worker_do_not_count(
+    world: World, receiver: Receiver, deliverer: Deliverer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada = world.client("ada")
+    path = _webhook(ada, receiver.url)
+    ada.call("POST", f"{path}/test", 202)
+
+    class Killed(BaseException):
+        """As if the process had ended here."""
+
+    def die(*_: object, **__: object) -> None:
+        raise Killed
+
+    lost = len(SCHEDULE) + 4
+    for _ in range(lost):
+        with monkeypatch.context() as patch, suppress(Killed):
+            patch.setattr(outbound, "post", die)
+            deliverer.deliver_due()
+        world.clock.advance(seconds=4)
+    receiver.answer = answers.status(500)
+    assert deliverer.deliver_due() == 1
+    ada = world.client("ada")
+    (found,) = _deliveries(ada, path)
+    assert [attempt["error"] for attempt in found["attempts"]] == [LOST] * lost + [None]
+    assert found["state"] == "pending" and ada.call("GET", path, 200)["active"] is True
+    # The first failure is followed by the first delay, not by a later one.
+    world.clock.advance(seconds=6)
+    receiver.answer = answers.status(204)
+    assert deliverer.deliver_due() == 1
+    assert _deliveries(ada, path)[0]["state"] == "delivered"
+
+
+@pytest.fixture
+def ada(world: World) -> Client:
+    return world.client("ada")
