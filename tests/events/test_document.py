@@ -49,7 +49,12 @@ def test_the_receiver_verifies_and_deduplicates(world: World) -> None:
         ada.call("POST", f"/api/webhooks/deliveries/{delivered['id']}/redeliver", 202)
         assert worker.deliver_due() == 1
         assert [type_ for type_, _ in handled] == ["issue.created"]
-        assert handled[0][1] == ada.call("GET", "/api/events?type=issue.created", 200)["items"][0]
+        data = handled[0][1]
+        event = ada.call("GET", "/api/events?type=issue.created", 200)["items"][0]
+        # A message adds the companies and the address of the issue's page to the event.
+        assert data == {**event, "assignments": [], "url": data["url"]} and data["url"].endswith(
+            f"/{event['issue_id']}"
+        )
         forged = post(f"http://127.0.0.1:{port}/", content=b"{}", headers={"webhook-id": "1"})
         assert forged.status_code == 401
     finally:
