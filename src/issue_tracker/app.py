@@ -26,7 +26,8 @@ from issue_tracker.api import users as users_api
 from issue_tracker.api import webhooks as webhooks_api
 from issue_tracker.api.event_stream import before_shutdown
 from issue_tracker.auth.credentials import permissions_of
-from issue_tracker.database.engine import Database, News
+from issue_tracker.database.commit_topics import CommitTopic
+from issue_tracker.database.engine import Database
 from issue_tracker.events.delivery import Deliverer
 from issue_tracker.events.order import WatermarkTracker
 from issue_tracker.events.stream import Stream
@@ -99,7 +100,7 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
         before_shutdown(app_state.stream.close)
         deliverer = Deliverer(database, settings)
         if settings.deliver_webhooks:
-            database.after[News.DELIVERIES].append(deliverer.wake)
+            database.on_commit(CommitTopic.DELIVERIES, deliverer.wake)
             threading.Thread(target=deliverer.run, name="deliverer", daemon=True).start()
         try:
             yield

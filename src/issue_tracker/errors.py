@@ -1,14 +1,15 @@
-"""What can go wrong, as classes: each has an HTTP status and one sentence that is safe to show anyone.
+"""Errors as classes. Each class has an HTTP status, and each error one sentence that is safe to show anyone.
 
-The CLI prints the same sentence; the web layer turns the class into JSON, problem+json or a page.
+The command line prints the same sentence. The HTTP layer turns the class into JSON, problem+json or a page.
 """
 
 from collections.abc import Mapping, Sequence
+from enum import Enum
 
 import msgspec
 
-TOLD = 20
-"""How many invalid fields the sentence of an error names; `errors` has them all."""
+LISTED_FIELDS = 20
+"""How many invalid fields the sentence of an error names; `fields` has all of them."""
 
 
 class FieldError(msgspec.Struct, frozen=True):
@@ -21,7 +22,7 @@ class FieldError(msgspec.Struct, frozen=True):
 class AppError(Exception):
     """Base of every error that a caller may see.
 
-    `detail` is one sentence for a person. `fields` names invalid input. `headers` ride on the HTTP answer.
+    `detail` is one sentence for a person. `fields` names the invalid input. `headers` are sent with the HTTP response.
     """
 
     status = 500
@@ -44,12 +45,12 @@ class Invalid(AppError):
 
     @classmethod
     def field(cls, field: str, message: str) -> "Invalid":
-        """One invalid field; the sentence names it."""
+        """An error for one invalid field, which its sentence names."""
         return cls(sentence([FieldError(field, message)]), fields=[FieldError(field, message)])
 
     @classmethod
     def of(cls, fields: Sequence[FieldError]) -> "Invalid":
-        """Several invalid fields at once."""
+        """An error for several invalid fields, which its sentence names."""
         return cls(sentence(fields), fields=fields)
 
 
@@ -61,7 +62,7 @@ class InvalidQuery(Invalid):
 
 
 class Unauthenticated(AppError):
-    """No, unknown, expired or revoked session or token (401)."""
+    """The session or token is missing, unknown, expired or revoked (401)."""
 
     status = 401
     title = "Unauthorized"
@@ -74,21 +75,21 @@ class Unauthenticated(AppError):
 
 
 class Forbidden(AppError):
-    """Signed in, but not allowed; or the CSRF token is missing or wrong (403)."""
+    """The actor is signed in but not allowed, or the CSRF token is missing or wrong (403)."""
 
     status = 403
     title = "Forbidden"
 
 
 class NotFound(AppError):
-    """An issue, a company or another thing cannot be located (404)."""
+    """An issue, a company or another resource does not exist, or is hidden from the actor (404)."""
 
     status = 404
     title = "Not Found"
 
 
 class MethodNotAllowed(AppError):
-    """The path exists, but not with this method (405, with `Allow`)."""
+    """The path exists, but does not support this method (405, with `Allow`)."""
 
     status = 405
     title = "Method Not Allowed"
@@ -105,7 +106,7 @@ class Conflict(AppError):
 
 
 class PreconditionFailed(AppError):
-    """If-Match did not match; the answer carries the current ETag (412)."""
+    """If-Match did not match; the response carries the current ETag (412)."""
 
     status = 412
     title = "Precondition Failed"
@@ -126,7 +127,7 @@ class UnsupportedMediaType(AppError):
 
 
 class TooManyAttempts(AppError):
-    """Throttled (429, with `Retry-After` in seconds)."""
+    """The caller is throttled (429, with `Retry-After` in seconds)."""
 
     status = 429
     title = "Too Many Requests"
@@ -138,19 +139,57 @@ class TooManyAttempts(AppError):
         )
 
 
+class Cause(Enum):
+    """Why the database is unavailable. The value is a clause that may be shown to anyone."""
+
+    BUSY = "the database is too busy"
+    UNREACHABLE = "the database is out of reach"
+    REFUSED = "the database refuses the connection"
+    DESCRIPTORS = "the server has no file descriptors left"
+    FULL = "the disk of the database is full"
+    STORAGE = "the disk of the database fails"
+    READ_ONLY = "the database is read-only"
+    MISSING = "the database file was removed or replaced"
+    DAMAGED = "the database is damaged"
+    SCHEMA = "the database schema is not the one that this program needs"
+
+    @property
+    def passing(self) -> bool:
+        """Whether the cause usually ends without the help of an operator."""
+        return self in (Cause.BUSY, Cause.UNREACHABLE)
+
+
+BUSY_OR_UNREACHABLE = "The database is out of reach or too busy. Try again shortly."
+UNUSABLE = "The database cannot be used at the moment. Try again later."
+
+
 class Unavailable(AppError):
-    """The database is out of reach or too busy (503, with `Retry-After` in seconds)."""
+    """The database cannot be used (503, with `Retry-After` in seconds).
+
+    `detail` is for callers. `cause` is the class of the failure, which `/readyz` may show. `reason` is one sentence in
+    the driver's words, with names of hosts and users, for the log and the command line only; None when no driver
+    reported anything.
+    """
 
     status = 503
     title = "Service Unavailable"
 
-    def __init__(self, detail: str = "The database is out of reach or too busy. Try again shortly.") -> None:
-        super().__init__(detail, headers={"Retry-After": "2"})
+    def __init__(
+        self, detail: str | None = None, *, cause: Cause = Cause.UNREACHABLE, reason: str | None = None
+    ) -> None:
+        super().__init__(detail or (BUSY_OR_UNREACHABLE if cause.passing else UNUSABLE), headers={"Retry-After": "2"})
+        self.cause = cause
+        self.reason = reason
+
+    @property
+    def diagnosis(self) -> str:
+        """One sentence that names the cause and nothing secret, as `/readyz` shows it."""
+        return f"{self.cause.value[0].upper()}{self.cause.value[1:]}."
 
 
 def sentence(fields: Sequence[FieldError]) -> str:
-    """One sentence that names the invalid fields; of very many, the first ones and how many more."""
-    told = [f"{error.field}: {error.message}" if error.field else error.message for error in fields[:TOLD]]
-    if len(fields) > TOLD:
-        told.append(f"and {len(fields) - TOLD:,} more")
-    return "; ".join(told) + "."
+    """One sentence that names the invalid fields. Of very many, it names the first ones and says how many more."""
+    listed = [f"{error.field}: {error.message}" if error.field else error.message for error in fields[:LISTED_FIELDS]]
+    if len(fields) > LISTED_FIELDS:
+        listed.append(f"and {len(fields) - LISTED_FIELDS:,} more")
+    return "; ".join(listed) + "."

@@ -190,7 +190,7 @@ CAUSES: dict[Callable[[Place], str], str] = {
     wrong_password: "password authentication failed for user",
     refused_tls: "server does not support SSL, but SSL was required",
     rejected_value: 'invalid sslmode value: "sometimes"',
-    unknown_parameter: 'invalid connection option "nonsense"',
+    unknown_parameter: 'invalid URI query parameter: "nonsense"',
     missing_privilege: "permission denied for table alembic_version",
     missing_privilege_on_tables: "permission denied for table",
     newer_sqlite: "This database is newer (0042) than this program (",

@@ -10,8 +10,9 @@ from sqlalchemy import Connection
 
 from issue_tracker.actor import command_line
 from issue_tracker.auth import sessions, tokens
+from issue_tracker.database.driver import driver
 from issue_tracker.database.engine import Database
-from issue_tracker.database.prepared import Prepared, driver
+from issue_tracker.database.prepared import Prepared
 from issue_tracker.events.queries import log
 from issue_tracker.issues import assignments
 from issue_tracker.issues.queries import issue as issue_queries

@@ -32,10 +32,15 @@ def healthz(request: Request) -> Response:
 
 @routes.get("/readyz", transaction=False, returns=Returns(200, Health, {"status": "ok"}))
 def readyz(request: Request) -> Response:
-    """Whether the database can be reached and its schema is current."""
-    with request.database.read() as tx:
-        if not migrate.is_current(tx):
-            raise Unavailable("The database schema is not current; run `issue-tracker migrate`.")
+    """Whether the database can be read and changed, and its schema is current."""
+    try:
+        request.database.check()
+        with request.database.read() as tx:
+            migrate.check(tx)
+    except migrate.SchemaMismatch:
+        raise
+    except Unavailable as error:
+        raise Unavailable(error.diagnosis, cause=error.cause, reason=error.reason) from error
     return json_response(Health("ok"), headers={"Cache-Control": "no-store"})
 
 

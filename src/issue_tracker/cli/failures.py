@@ -69,10 +69,10 @@ def describe(error: Exception) -> str | None:
     """The sentence for a failure that a user can cause or cure; None for a defect of the program."""
     if isinstance(error, (CommandError, SettingsError)):
         return str(error)
-    if isinstance(error, (Unavailable, SQLAlchemyError)) or _from_driver(error):
-        reason = database_reason(error)
-        if reason is not None:
-            return f"The database cannot be used: {reason}."
+    if isinstance(error, Unavailable) and error.reason is not None:
+        return f"The database cannot be used: {error.reason}."
+    if isinstance(error, SQLAlchemyError) or _from_driver(error):
+        return f"The database cannot be used: {_line(getattr(error, 'orig', None) or error)}."
     if isinstance(error, AppError):
         return error.detail
     if isinstance(error, OSError):
@@ -80,28 +80,6 @@ def describe(error: Exception) -> str | None:
     if isinstance(error, UnicodeError):
         return "An argument, a setting or the input is not valid Unicode text."
     return None
-
-
-def database_reason(error: BaseException | None) -> str | None:
-    """What the database's driver says about a failure, as one line; None when the failure does not come from it.
-
-    The driver names hosts, users, databases and files, but no password.
-    """
-    while error is not None:
-        if isinstance(error, SQLAlchemyError) or _from_driver(error):
-            return _line(getattr(error, "orig", None) or error)
-        error = error.__cause__
-    return None
-
-
-def database_is_locked(error: BaseException | None) -> bool:
-    """Whether the failure is that another process holds a SQLite database."""
-    while error is not None:
-        original = getattr(error, "orig", None) or error
-        if isinstance(original, sqlite3.OperationalError):
-            return original.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-        error = error.__cause__
-    return False
 
 
 def _from_driver(error: BaseException) -> bool:

@@ -77,8 +77,6 @@ def backup(database_url: str | None, file: str) -> None:
     with output.replacing(file) as copy:
         try:
             _copy(database, copy)
-        except sqlite3.Error as error:
-            raise CommandError(f"The copy failed: {error}.") from None
         finally:
             copy.with_name(f"{copy.name}-journal").unlink(missing_ok=True)
     click.echo(f"Backed up to {file}.")
@@ -86,10 +84,11 @@ def backup(database_url: str | None, file: str) -> None:
 
 def _copy(database: Database, path: Path) -> None:
     """Copies a SQLite database into a file, in one step, so that other processes' changes do not make it start over."""
-    with database.engine.connect() as connection, closing(sqlite3.connect(path)) as copy:
-        source = connection.connection.driver_connection
-        assert isinstance(source, sqlite3.Connection)
-        source.backup(copy)
+    with database.dedicated_connection() as source, closing(sqlite3.connect(path)) as copy:
+        try:
+            source.backup(copy)
+        except sqlite3.Error as error:
+            raise CommandError(f"The copy failed: {error}.") from None
 
 
 @click.command()

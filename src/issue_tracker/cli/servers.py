@@ -16,6 +16,7 @@ from issue_tracker.cli import databases
 from issue_tracker.cli.databases import database_option, open_database
 from issue_tracker.cli.failures import CommandError
 from issue_tracker.clock import now
+from issue_tracker.database import migrate
 from issue_tracker.database.engine import Database
 from issue_tracker.logs import configure_logs
 from issue_tracker.settings import PREFIX, Settings
@@ -60,7 +61,7 @@ def prepare(loaded: Settings) -> str | None:
         if database.sqlite:
             databases.upgrade(database)
         with database.read() as tx:
-            databases.check_schema(tx)
+            migrate.check(tx)
             first_start = no_users(tx)
         if not first_start:
             return None

@@ -1,291 +1,245 @@
-"""Transactions on both databases: `read()` and `write()`, and nothing else gets a connection.
+"""The database of one process: `read()` and `write()` transactions, on SQLite and on PostgreSQL.
 
-SQLite: WAL, `synchronous=FULL`, foreign keys on; writers begin with BEGIN IMMEDIATE and queue fairly.
-PostgreSQL: reads see one snapshot; every wait has a limit, so that a lost server is an answer (503), not a hang.
+SQLite: WAL, `synchronous=FULL`, foreign keys on; writers queue in the order of arrival. PostgreSQL: a read sees one
+snapshot. Every wait has a limit, so that a lost or busy server leads to a response (503) and never to a hang. Whatever
+fails in a transaction, its connection is rolled back or discarded, so that no later transaction notices.
 """
 
-import sqlite3
-import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from enum import Enum
-from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import structlog
-from sqlalchemy import Connection, CursorResult, Engine, PoolProxiedConnection, create_engine, event
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy import Connection, CursorResult, text
+from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from issue_tracker.database.before_commit import discard_collected, finish_transaction
-from issue_tracker.errors import Invalid, Unavailable
+from issue_tracker.database.commit_topics import CommitNotifications, CommitTopic, take_announced
+from issue_tracker.database.connections import NO_CONNECTION_FREE, SPARE_CONNECTIONS, Connections, pool_options
+from issue_tracker.database.data_version import DataVersion
+from issue_tracker.database.driver import driver
+from issue_tracker.database.postgresql import Postgresql
+from issue_tracker.database.sqlite import Sqlite, sqlite_path
+from issue_tracker.errors import AppError, Cause, Invalid, Unavailable
 from issue_tracker.settings import Settings
 
 log = structlog.get_logger("issue_tracker.database")
 
-SPARE_CONNECTIONS = 8
-"""Beyond one per worker thread: the event stream and its wake-ups, the deliveries, the probes."""
+DISTRUST_SECONDS = 3.0
 
-PING_AFTER_IDLE_SECONDS = 5.0
-
-MAPPED, UNMAPPED = "mmap_size=1073741824", "mmap_size=0"
-"""How SQLite reads its file: mapped into memory, because its own cache is void after every commit of another connection
-(docs/decisions/0015)."""
-
-_NEWS = "news"
-"""Where a transaction notes, in the connection's `info`, what its commit brings."""
-
-
-WRITE = "BEGIN IMMEDIATE"
-"""How a transaction that writes begins on SQLite."""
-
-LOOK_AGAIN_SECONDS = 0.001
-"""How long a process waits before it looks again whether another one has ended its transaction."""
-
-
-class News(Enum):
-    """What a commit may bring that somebody waits for."""
-
-    EVENTS = "events were recorded"
-    DELIVERIES = "messages to webhooks are due"
-
-
-class FairLock:
-    """A lock that is granted in the order of asking, with a time limit in seconds.
-
-    SQLite lets waiting writers poll, and a late one may win; under many writers the unlucky would time out.
-    """
-
-    def __init__(self) -> None:
-        self._guard = threading.Lock()
-        self._waiting: deque[threading.Event] = deque()
-        self._held = False
-
-    def acquire(self, timeout: float) -> bool:
-        """True when the lock was granted within `timeout` seconds."""
-        with self._guard:
-            if not self._held and not self._waiting:
-                self._held = True
-                return True
-            turn = threading.Event()
-            self._waiting.append(turn)
-        if turn.wait(timeout):
-            return True
-        with self._guard:
-            if turn.is_set():
-                return True
-            self._waiting.remove(turn)
-            return False
-
-    def release(self) -> None:
-        with self._guard:
-            if self._waiting:
-                self._waiting.popleft().set()
-            else:
-                self._held = False
+STORAGE_CAUSES = (Cause.FULL, Cause.STORAGE, Cause.READ_ONLY, Cause.MISSING, Cause.DAMAGED)
+"""Why changes fail while reading may still work."""
 
 
 class Database:
-    """One process's connections to the database named in the settings."""
+    """One process's connections to the database named in the settings. Safe to use from several threads.
+
+    An embedded database must exist: `create` makes its file. Raises SettingsError for a URL that cannot be read.
+    """
 
     def __init__(self, settings: Settings) -> None:
-        self.url = database_url(settings.database_url)
         self.wait_seconds = settings.database_wait_seconds
-        self.sqlite = self.url.get_backend_name() == "sqlite"
-        self._write_turn = FairLock()
-        self._closed = False
-        self._doubted_at = 0.0
-        self._slots = threading.Semaphore(settings.threads + SPARE_CONNECTIONS)
-        self._idle: deque[tuple[Connection, float]] = deque()
-        self._watching: PoolProxiedConnection | None = None
-        self.engine = _engine(self.url, settings)
-        # Transactions and prepared statements use the driver itself, so its errors come as they are.
-        driver: Any = self.engine.dialect.dbapi
-        lost: tuple[type[Exception], ...] = (OperationalError, InterfaceError, PoolTimeout, driver.OperationalError)
-        self._unavailable = lost if self.sqlite else (*lost, driver.InterfaceError)
-        self._conflict = (IntegrityError, driver.IntegrityError)
-        self.trouble: tuple[type[Exception], ...] = (SQLAlchemyError, driver.Error)
-        """What a lost or busy database raises on a connection that is used as it is."""
-        # Called after each commit that brought such news; must neither wait nor raise.
-        self.after: dict[News, list[Callable[[], None]]] = {news: [] for news in News}
+        path = sqlite_path(settings.database_url)
+        self.sqlite = path is not None
+        self._server: Sqlite | Postgresql = (
+            Sqlite(path, self.wait_seconds)
+            if path is not None
+            else Postgresql(settings.database_url, self.wait_seconds)
+        )
+        self.engine = self._server.engine(**pool_options(settings))
+        self._connections = Connections(self.engine, self._server, settings.threads + SPARE_CONNECTIONS)
+        dbapi = self.engine.dialect.loaded_dbapi
+        self._errors: tuple[type[Exception], ...] = (SQLAlchemyError, dbapi.Error)
+        self._conflicts: tuple[type[Exception], ...] = (IntegrityError, dbapi.IntegrityError)
+        self._notifications = CommitNotifications()
+        self._data_version = DataVersion(self.engine, self._server) if isinstance(self._server, Sqlite) else None
+        self._write_failure: Unavailable | None = None
+        self._write_failed_at = 0.0
+
+    def create(self) -> None:
+        """Creates the file of an embedded database, readable by its user only, unless it exists. Raises OSError."""
+        if isinstance(self._server, Sqlite):
+            self._server.file.create()
 
     @contextmanager
     def read(self, *, in_bulk: bool = False) -> Iterator[Connection]:
-        """One snapshot to read from. Raises Unavailable when the database cannot be reached in time.
+        """One snapshot to read from. Raises Unavailable when the database cannot be used in time.
 
-        `in_bulk`: for reads that go through most of the data, once; they leave no file mapped into memory.
+        `in_bulk` is for reads that pass through most of the data once: they leave no part of the file in memory.
         """
-        begin = "BEGIN" if self.sqlite else "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-        with self._transaction(begin, UNMAPPED if in_bulk else MAPPED) as connection:
+        with self._transaction(write=False, in_bulk=in_bulk, wait_seconds=self.wait_seconds) as connection:
             yield connection
+
+    @contextmanager
+    def write(self, *, wait_seconds: float | None = None) -> Iterator[Connection]:
+        """One transaction, committed durably when the block ends, rolled back when it raises.
+
+        Raises Unavailable when the database cannot be used in time, and Invalid when the change conflicts with another
+        one. `wait_seconds` limits the wait for other writers on SQLite; by default the setting does. With 0, the
+        transaction gives way to any other writer, and that is not logged.
+        """
+        wait = self.wait_seconds if wait_seconds is None else wait_seconds
+        with (
+            self._server.write_turn(wait),
+            self._transaction(write=True, in_bulk=False, wait_seconds=wait) as connection,
+        ):
+            yield connection
+
+    @contextmanager
+    def dedicated_connection(self) -> Iterator[Any]:
+        """A connection of the driver, outside of transactions, for a thread that listens or copies. Closed at the end.
+
+        Raises Unavailable when the database cannot be used, also for an error of the driver inside the block.
+        """
+        held = None
+        try:
+            held = self.engine.raw_connection()
+            yield held.driver_connection
+        except Exception as error:
+            self._raise_failure(error, self._failure(error, connecting=held is None), write=False, quiet=False)
+        finally:
+            if held is not None:
+                held.invalidate()
+
+    @property
+    def pooled(self) -> bool:
+        """Whether a pooler such as PgBouncer hands out server connections, so that nothing outlasts a transaction."""
+        return self._server.pooled
+
+    def on_commit(self, topic: CommitTopic, callback: Callable[[], None]) -> None:
+        """Has `callback` called after each commit that announced the topic. It must neither wait nor raise."""
+        self._notifications.register(topic, callback)
+
+    def check(self) -> None:
+        """Raises Unavailable, with cause and reason, unless the database can be read and changed now.
+
+        When a change could not be stored lately, the database counts as unusable for some seconds, because a small
+        change may still succeed on a full disk. After that, a change without a meaning must succeed.
+        """
+        try:
+            with self.read() as tx:
+                self._server.check_writable(tx, self._write_failure)
+        except Unavailable:
+            self._connections.suspect_idle()
+            raise
+        failure = self._write_failure
+        if failure is not None:
+            if time.monotonic() < self._write_failed_at + DISTRUST_SECONDS:
+                raise Unavailable(cause=failure.cause, reason=failure.reason)
+            with self.write() as tx:
+                tx.execute(text("UPDATE alembic_version SET version_num = version_num"))
+            self._write_failure = None
+
+    def check_file(self) -> None:
+        """Raises Unavailable when the file of an embedded database was deleted or replaced since it was opened.
+
+        Cheap enough for a loop: it looks at most ten times a second.
+        """
+        self._server.check_file()
 
     def data_version(self) -> int | None:
-        """A number that changes with every commit of another connection, of whichever process. For the event loop.
+        """A number that changes with every commit of another connection, of any process. For the event loop only.
 
-        SQLite only, where it costs microseconds: None on PostgreSQL, and when SQLite would have to wait.
+        None on PostgreSQL, and whenever SQLite cannot say it immediately.
         """
-        if not self.sqlite:
-            return None
-        try:
-            if self._watching is None:
-                self._watching = self.engine.raw_connection()
-                self._watching.cursor().execute("PRAGMA busy_timeout=0")
-            driver: Any = self._watching.dbapi_connection
-            return int(driver.execute("PRAGMA data_version").fetchone()[0])
-        except self._unavailable:
-            return None
-
-    @contextmanager
-    def write(self, *, wait: bool = True) -> Iterator[Connection]:
-        """One transaction, committed (durably) when the block ends, rolled back when it raises.
-
-        Raises Unavailable when the database cannot be reached, or is too busy, in time; without `wait`, on SQLite, as
-        soon as anybody else is writing.
-        """
-        if not self.sqlite:
-            with self._transaction("BEGIN") as connection:
-                yield connection
-        else:
-            if not self._write_turn.acquire(self.wait_seconds if wait else 0):
-                raise Unavailable
-            try:
-                with self._transaction(WRITE, wait=wait) as connection:
-                    yield connection
-            finally:
-                self._write_turn.release()
-
-    @contextmanager
-    def _transaction(self, begin: str, mapping: str = MAPPED, *, wait: bool = True) -> Iterator[Connection]:
-        """Begins and ends on the driver's connection: SQLAlchemy's own bookkeeping would cost more than a small query.
-
-        Connections stay checked out between transactions, the last used first (docs/decisions/0010).
-        """
-        if not self._slots.acquire(timeout=self.wait_seconds):
-            log.warning("database unavailable", reason="no connection is free")
-            raise Unavailable
-        connection: Connection | None = None
-        try:
-            connection = self._take()
-            driver = self._begin(connection, begin, mapping, wait)
-            yield connection
-            finish_transaction(connection)
-            if connection.in_transaction():
-                connection.commit()
-            driver.commit()
-            brought: set[News] = connection.info.pop(_NEWS, set())
-            self._give_back(connection)
-            connection = None
-        except self._unavailable as error:
-            if wait:
-                log.warning("database unavailable", reason=type(getattr(error, "orig", None) or error).__name__)
-            raise Unavailable from error
-        except self._conflict as error:
-            raise Invalid("Something that this refers to was changed at the same time; try again.") from error
-        except DBAPIError as error:
-            if not error.connection_invalidated:
-                raise
-            log.warning("database connection lost", reason=type(error.orig).__name__)
-            raise Unavailable from error
-        finally:
-            if connection is not None:
-                self._abandon(connection)
-            self._slots.release()
-        for news in brought:
-            for wake in self.after[news]:
-                wake()
-
-    def _begin(self, connection: Connection, begin: str, mapping: str, wait: bool) -> Any:
-        driver = _driver(connection)
-        if self.sqlite and connection.info.get("mapping", MAPPED) != mapping:
-            driver.execute(f"PRAGMA {mapping}")
-            connection.info["mapping"] = mapping
-        if begin == WRITE:
-            self._begin_writing(driver, self.wait_seconds if wait else 0)
-        else:
-            driver.execute(begin)
-        return driver
-
-    def _begin_writing(self, driver: Any, seconds: float) -> None:
-        """SQLite's own waiting looks more and more seldom, up to ten times a second, so that one process of several
-        would starve. All look equally often here.
-        """
-        deadline = time.monotonic() + seconds
-        driver.execute("PRAGMA busy_timeout=0")
-        try:
-            while True:
-                try:
-                    driver.execute(WRITE)
-                    return
-                except sqlite3.OperationalError as error:
-                    if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline:
-                        raise
-                time.sleep(LOOK_AGAIN_SECONDS)
-        finally:
-            driver.execute(f"PRAGMA busy_timeout={int(self.wait_seconds * 1000)}")
-
-    def _take(self) -> Connection:
-        """A connection that works: one that idled for long is asked first, because its server may be gone."""
-        while self._idle:
-            try:
-                connection, since = self._idle.pop()
-            except IndexError:
-                break
-            if self.sqlite or since > max(self._doubted_at, time.monotonic() - PING_AFTER_IDLE_SECONDS):
-                return connection
-            try:
-                _driver(connection).execute("SELECT 1")
-                return connection
-            except self.trouble:
-                self._discard(connection)
-        return self.engine.connect()
-
-    def _give_back(self, connection: Connection) -> None:
-        if self._closed:
-            connection.close()
-        else:
-            self._idle.append((connection, time.monotonic()))
-
-    def _abandon(self, connection: Connection) -> None:
-        """Rolls back after an error; a connection that cannot even do that is thrown away."""
-        try:
-            connection.info.pop(_NEWS, None)
-            discard_collected(connection)
-            if connection.in_transaction():
-                connection.rollback()
-            _driver(connection).rollback()
-            self._give_back(connection)
-        except self.trouble:
-            self._discard(connection)
-
-    def _discard(self, connection: Connection) -> None:
-        """Closes a broken connection; what broke it may have broken the idle ones, so they are asked before use."""
-        self._doubted_at = time.monotonic()
-        connection.invalidate()
-        connection.close()
+        return None if self._data_version is None else self._data_version.read()
 
     def close(self) -> None:
-        """Closes every idle connection, and those in use when they end."""
-        self._closed = True
-        if self._watching is not None:
-            self._watching.close()
-            self._watching = None
-        while self._idle:
-            connection, _ = self._idle.pop()
-            connection.close()
+        """Closes every idle connection now, and those in use when they are returned."""
+        if self._data_version is not None:
+            self._data_version.close()
+        self._connections.close()
         self.engine.dispose()
+        self._server.close()
 
+    @contextmanager
+    def _transaction(self, *, write: bool, in_bulk: bool, wait_seconds: float) -> Iterator[Connection]:
+        """Begins and ends on the driver's connection: SQLAlchemy's own bookkeeping costs more than a small query."""
+        quiet = wait_seconds == 0
+        if self._server.lost and self._data_version is not None:
+            self._data_version.close()  # or it would keep the file open that is no longer there
+        try:
+            connection = self._connections.take(self.wait_seconds)
+        except Exception as error:
+            self._raise_failure(error, self._failure(error, connecting=True), write=write, quiet=quiet)
+        inside = False
+        try:
+            self._server.begin(connection, write=write, in_bulk=in_bulk, wait_seconds=wait_seconds)
+            inside = True
+            yield connection
+            finish_transaction(connection)
+            inside = False
+            topics = take_announced(connection)
+            self._commit(connection, write=write)
+        except BaseException as error:
+            # What the block raised itself, an Unavailable too, says nothing about this connection.
+            failure = error if isinstance(error, Unavailable) and not inside else self._failure(error)
+            self._roll_back(connection, broken=isinstance(failure, Unavailable) and failure.cause is not Cause.BUSY)
+            self._raise_failure(error, failure, write=write, quiet=quiet)
+        self._connections.give_back(connection)
+        self._notifications.send(topics)
 
-def _driver(connection: Connection) -> Any:
-    """The driver's own connection; none is left of one that was invalidated, and using it then raises."""
-    return connection.connection.dbapi_connection
+    def _commit(self, connection: Connection, *, write: bool) -> None:
+        found = driver(connection)
+        if not self._server.in_transaction(found):
+            raise Unavailable(cause=Cause.STORAGE, reason="a statement failed, and the whole transaction with it")
+        if connection.get_transaction() is not None:
+            connection.commit()
+        else:
+            found.commit()
+        if write:
+            self._server.check_commit()
 
+    def _roll_back(self, connection: Connection, *, broken: bool) -> None:
+        """Ends what a failed transaction left open. The connection is discarded unless it is certainly idle then.
 
-def announce(tx: Connection, news: News) -> None:
-    """Notes what the commit of this transaction will bring; who waits for it is woken then."""
-    tx.info.setdefault(_NEWS, set()).add(news)
+        After a failed commit, SQLAlchemy's transaction is inactive but still there, and that of the driver may be open.
+        """
+        try:
+            take_announced(connection)
+            discard_collected(connection)
+            connection.rollback()
+            found = driver(connection)
+            found.rollback()
+            usable = not broken and connection.get_transaction() is None and self._server.is_idle(found)
+        except self._errors:
+            usable = False
+        if usable:
+            self._connections.give_back(connection)
+        else:
+            self._connections.discard(connection)
+
+    def _failure(self, error: BaseException, *, connecting: bool = False) -> AppError | None:
+        """What an error means for the caller: Unavailable or Invalid; None for an error of any other kind."""
+        if isinstance(error, self._conflicts):
+            return Invalid("Something that this refers to was changed at the same time; try again.")
+        if isinstance(error, PoolTimeout):
+            return Unavailable(cause=Cause.BUSY, reason=NO_CONNECTION_FREE)
+        if not isinstance(error, self._errors):
+            return error if connecting and isinstance(error, Unavailable) else None
+        of_driver = error.orig if isinstance(error, DBAPIError) else error
+        found = self._server.failure(of_driver, connecting=connecting)
+        if found is None and isinstance(error, DBAPIError) and error.connection_invalidated:
+            found = Unavailable(reason=str(of_driver))
+        return found
+
+    def _raise_failure(
+        self, error: BaseException, failure: BaseException | None, *, write: bool, quiet: bool
+    ) -> NoReturn:
+        """Raises the failure, or the error where it is none; logs the reason why the database is unavailable."""
+        if failure is None:
+            raise error
+        if isinstance(failure, Unavailable):
+            if not (quiet and failure.cause is Cause.BUSY):
+                log.warning("database unavailable", cause=failure.cause.name.lower(), reason=failure.reason)
+            if write and failure.cause in STORAGE_CAUSES:
+                self._write_failure = Unavailable(cause=failure.cause, reason=failure.reason)
+                self._write_failed_at = time.monotonic()
+        if failure is error:
+            raise error
+        raise failure from error
 
 
 def created_id(inserted: CursorResult[Any]) -> int:
@@ -293,61 +247,3 @@ def created_id(inserted: CursorResult[Any]) -> int:
     key = inserted.inserted_primary_key
     assert key is not None
     return int(key[0])
-
-
-def database_url(text: str) -> URL:
-    """The URL with the driver that the product uses for its database."""
-    url = make_url(text)
-    if url.get_backend_name() in ("postgresql", "postgres"):
-        return url.set(drivername="postgresql+psycopg")
-    return url
-
-
-def sqlite_path(url: URL) -> Path | None:
-    """The file behind a SQLite URL; None for another database."""
-    return Path(url.database) if url.get_backend_name() == "sqlite" and url.database else None
-
-
-def _engine(url: URL, settings: Settings) -> Engine:
-    wait = settings.database_wait_seconds
-    options: dict[str, Any] = {
-        # Beyond those for transactions: for whoever holds one for long, to listen or to copy.
-        "pool_size": settings.threads + 2 * SPARE_CONNECTIONS,
-        "max_overflow": 0,
-        "pool_timeout": wait,
-        # An answer never shows a statement's values, and neither does the log.
-        "hide_parameters": True,
-    }
-    if url.get_backend_name() == "sqlite":
-        make_private(url)
-        connect: dict[str, Any] = {"check_same_thread": False, "timeout": wait, "isolation_level": None}
-        engine = create_engine(url, connect_args=connect, **options)
-        event.listen(engine, "connect", _configure_sqlite)
-    else:
-        milliseconds = int(wait * 1000)
-        connect = {
-            # One round trip less: the transaction is begun by the statement below.
-            "autocommit": True,
-            "connect_timeout": max(2, int(wait) - 1),
-            "tcp_user_timeout": milliseconds,
-            "keepalives_idle": 30,
-            "application_name": "issue-tracker",
-            "options": f"-c timezone=UTC -c lock_timeout={milliseconds} -c statement_timeout=30000"
-            " -c idle_in_transaction_session_timeout=60000",
-        }
-        engine = create_engine(url, connect_args=connect, **options)
-    return engine
-
-
-def make_private(url: URL) -> None:
-    """Creates the folder and the file of an embedded database so that only its user can read them."""
-    path = sqlite_path(url)
-    if path is None or path.exists():
-        return
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path.touch(mode=0o600)
-
-
-def _configure_sqlite(connection: Any, _record: Any) -> None:
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "temp_store=MEMORY", MAPPED):
-        connection.execute(f"PRAGMA {pragma}")

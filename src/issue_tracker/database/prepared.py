@@ -1,28 +1,30 @@
 """Statements of the hot paths: written with SQLAlchemy Core, compiled once, run on the driver's own cursor.
 
 Running a Core statement costs several times what a small SQLite query itself takes. A `Prepared` is compiled at its
-first use, once for each database, and then costs a dictionary look-up and the query (docs/decisions/0010).
-Parameters go through their types; rows come as plain tuples, as the driver reads them: see `instant` and `iso`.
+first use, once for each kind of database, and then costs a dictionary look-up and the query (docs/decisions/0010).
+Parameters go through their types. Rows hold the values that the driver reads: see `instant` and `iso`.
 """
 
-from collections import namedtuple
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, Select, any_, bindparam, func, select
+import msgspec
+from sqlalchemy import BigInteger, ColumnElement, Connection, any_, bindparam, func, select
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.compiler import SQLCompiler
 
+from issue_tracker.database.driver import driver
+
 _Convert = Callable[[Any], Any]
 
 
 class _Compiled:
-    """A statement for one database: its text, and how its parameters get there."""
+    """A statement for one kind of database: its text, how its parameters are passed, and how a row is made."""
 
-    __slots__ = ("constants", "converters", "order", "sql")
+    __slots__ = ("constants", "converters", "order", "row", "sql")
 
     def __init__(self, statement: ClauseElement, dialect: Dialect) -> None:
         compiled = cast(SQLCompiler, statement.compile(dialect=dialect))
@@ -35,6 +37,15 @@ class _Compiled:
             for name, value in compiled.params.items()
             if not compiled.binds[name].required
         }
+        self.row: Any = None
+        """The struct of a row, once a cursor has described the columns."""
+
+    def rows_of(self, cursor: Any, rows: Sequence[Any]) -> list[Any]:
+        """The rows that this cursor fetched, as structs. Named tuples would cost three times as much."""
+        if self.row is None:
+            self.row = list[_row_struct([column[0] for column in cursor.description])]  # type: ignore[misc]
+        structs: list[Any] = msgspec.convert(rows, self.row)
+        return structs
 
     def parameters(self, values: dict[str, Any]) -> Any:
         for name, convert in self.converters:
@@ -48,12 +59,11 @@ class _Compiled:
 class Prepared:
     """A statement, given as a function of the dialect's name; parameters are `bindparam`s by name."""
 
-    __slots__ = ("_as_row", "_build", "_compiled")
+    __slots__ = ("_build", "_compiled")
 
     def __init__(self, build: Callable[[str], ClauseElement]) -> None:
         self._build = build
         self._compiled: dict[str, _Compiled] = {}
-        self._as_row: Callable[[Sequence[Any]], Any] | None = None
 
     def _for(self, tx: Connection) -> _Compiled:
         name = tx.dialect.name
@@ -72,24 +82,26 @@ class Prepared:
         compiled = self._for(tx)
         driver(tx).cursor().executemany(compiled.sql, [compiled.parameters(row) for row in rows])
 
+    def rows(self, tx: Connection, **values: Any) -> list[Any]:
+        """Every row, as structs whose attributes are the selected columns, by their names or labels."""
+        compiled = self._for(tx)
+        cursor = driver(tx).execute(compiled.sql, compiled.parameters(values))
+        return compiled.rows_of(cursor, cursor.fetchall())
+
+    def row(self, tx: Connection, **values: Any) -> Any:
+        """The first row, in the same form; None when there is none."""
+        compiled = self._for(tx)
+        cursor = driver(tx).execute(compiled.sql, compiled.parameters(values))
+        found = cursor.fetchone()
+        return None if found is None else compiled.rows_of(cursor, (found,))[0]
+
     def all(self, tx: Connection, **values: Any) -> list[tuple[Any, ...]]:
-        """Every row."""
+        """Every row, as plain tuples."""
         return cast(list[tuple[Any, ...]], self.run(tx, **values).fetchall())
 
     def first(self, tx: Connection, **values: Any) -> tuple[Any, ...] | None:
-        """The first row, or None."""
+        """The first row as a plain tuple, or None."""
         return cast(tuple[Any, ...] | None, self.run(tx, **values).fetchone())
-
-    def row(self, tx: Connection, **values: Any) -> Any:
-        """The first row, its columns as attributes under the names that the statement gives them; or None."""
-        found = self.first(tx, **values)
-        if found is None:
-            return None
-        if self._as_row is None:
-            statement = cast(Select[Any], self._build(tx.dialect.name))
-            row_type: Any = namedtuple("Row", statement.selected_columns.keys())  # type: ignore[misc]
-            self._as_row = row_type._make
-        return self._as_row(found)
 
     def scalar(self, tx: Connection, **values: Any) -> Any:
         """The first column of the first row, or None."""
@@ -97,9 +109,15 @@ class Prepared:
         return None if row is None else row[0]
 
 
-def driver(tx: Connection) -> Any:
-    """The driver's connection, inside the same transaction."""
-    return tx.connection.dbapi_connection
+def _row_struct(names: Sequence[str]) -> type[msgspec.Struct]:
+    """A struct with one attribute for each column, to be read from a sequence of its values.
+
+    Raises ValueError for an expression without a usable name: it needs a label.
+    """
+    unusable = [name for name in names if not name.isidentifier() or names.count(name) > 1]
+    if unusable:
+        raise ValueError(f"every column of a prepared statement needs a name of its own, unlike {unusable}")
+    return msgspec.defstruct("Row", [(name, Any) for name in names], array_like=True, frozen=True, gc=False)
 
 
 def among(column: ColumnElement[Any], name: str, dialect: str) -> ColumnElement[bool]:

@@ -35,19 +35,20 @@ Wait = Callable[[float], None]
 def commit_waiter(database: Database, committed: threading.Event) -> Iterator[Wait]:
     """Gives a function that waits until events may have been committed, at most the given number of seconds.
 
-    `committed` is set by commits of this process. Raises one of `database.trouble` when the connection is lost.
+    `committed` is set by commits of this process. Raises Unavailable when the connection is lost.
     """
-    held = database.engine.raw_connection()
-    connection: Any = held.driver_connection
-    try:
-        yield _wait_by_data_version(connection, committed) if database.sqlite else _wait_by_notification(connection)
-    finally:
-        # A connection that listens, or broke while it waited, is of no use to anyone else.
-        held.invalidate()
+    with database.dedicated_connection() as connection:
+        if database.sqlite:
+            yield _wait_by_data_version(database, connection, committed)
+        elif database.pooled:
+            yield _wait_in_process(committed)
+        else:
+            yield _wait_by_notification(connection)
 
 
-def _wait_by_data_version(connection: sqlite3.Connection, committed: threading.Event) -> Wait:
+def _wait_by_data_version(database: Database, connection: sqlite3.Connection, committed: threading.Event) -> Wait:
     def version() -> int:
+        database.check_file()
         return int(connection.execute("PRAGMA data_version").fetchone()[0])
 
     last = version()
@@ -72,6 +73,16 @@ def _wait_by_notification(connection: "psycopg.Connection[Any]") -> Wait:
     def wait(seconds: float) -> None:
         for _ in connection.notifies(timeout=seconds, stop_after=1):
             pass
+
+    return wait
+
+
+def _wait_in_process(committed: threading.Event) -> Wait:
+    """Behind a pooler no connection can listen, because server connections are shared: other processes are polled."""
+
+    def wait(seconds: float) -> None:
+        committed.wait(seconds)
+        committed.clear()
 
     return wait
 

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, insert, select
 
 from issue_tracker.clock import Timestamp, iso
 from issue_tracker.database.before_commit import once_in_transaction
-from issue_tracker.database.engine import News, announce
+from issue_tracker.database.commit_topics import CommitTopic, notify_on_commit
 from issue_tracker.database.prepared import Prepared
 from issue_tracker.database.tables import deliveries, webhooks
 from issue_tracker.events.catalog import Event, EventType
@@ -167,11 +167,11 @@ def active_subscriptions(tx: Connection) -> list[Subscription]:
     """The subscriptions of the webhooks that are active at this moment."""
     return [
         Subscription(
-            webhook_id=webhook_id,
-            types=msgspec.json.decode(event_types, type=frozenset[str]),
-            companies=msgspec.json.decode(company_ids, type=frozenset[int]),
+            webhook_id=row.id,
+            types=msgspec.json.decode(row.event_types, type=frozenset[str]),
+            companies=msgspec.json.decode(row.company_ids, type=frozenset[int]),
         )
-        for webhook_id, event_types, company_ids in _active.all(tx)
+        for row in _active.rows(tx)
     ]
 
 

@@ -79,7 +79,6 @@ class LogReader:
     ) -> None:
         self._thread = threading.Thread(target=self._run, name="log-reader", daemon=True)
         self._database = database
-        self._trouble: tuple[type[Exception], ...] = (Unavailable, *database.trouble)
         self._accesses = accesses
         self._started = started
         self._dispatch = dispatch
@@ -106,8 +105,8 @@ class LogReader:
         while not self._stopping.is_set():
             try:
                 self._follow()
-            except self._trouble as error:
-                log.warning("event log out of reach", reason=type(error).__name__)
+            except Unavailable as error:
+                log.warning("event log out of reach", reason=error.reason)
                 self._stopping.wait(RETRY_SECONDS)
 
     def _follow(self) -> None:

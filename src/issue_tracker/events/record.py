@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Insert, bindparam, func, insert, text
 
 from issue_tracker.actor import ALL_COMPANIES, Actor
 from issue_tracker.clock import iso
-from issue_tracker.database.engine import News, announce
+from issue_tracker.database.commit_topics import CommitTopic, notify_on_commit
 from issue_tracker.database.prepared import Prepared
 from issue_tracker.database.tables import events
 from issue_tracker.events.catalog import Change, Event, EventActor
@@ -36,7 +36,7 @@ def record(
     """
     if not changes:
         return
-    announce(tx, News.EVENTS)
+    notify_on_commit(tx, CommitTopic.EVENTS)
     rows = [_row(actor, change, at) for change in changes]
     if not notify or not outbox(tx).subscriptions:
         _insert.run_many(tx, rows)

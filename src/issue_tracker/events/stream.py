@@ -14,7 +14,8 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from issue_tracker.actor import ALL_COMPANIES, CompanyAccess, Permissions, Role
-from issue_tracker.database.engine import Database, News
+from issue_tracker.database.commit_topics import CommitTopic
+from issue_tracker.database.engine import Database
 from issue_tracker.errors import Unavailable
 from issue_tracker.events.commit_notifications import CommitNotifier
 from issue_tracker.events.listener import Listener
@@ -56,7 +57,7 @@ class Stream:
         self._reader: LogReader | None = None
         self._notifier = None if self._database.sqlite else CommitNotifier(self._database)
         if self._notifier is not None:
-            self._database.after[News.EVENTS].append(self._notifier.notify)
+            self._database.on_commit(CommitTopic.EVENTS, self._notifier.notify)
         self._checking = asyncio.create_task(self._check())
 
     async def stop(self) -> None:
@@ -110,8 +111,7 @@ class Stream:
             self._reader = LogReader(
                 self._database, lambda: self._limited, self._on_loop(self._begin), self._on_loop(self._dispatch)
             )
-            if self._database.sqlite:
-                self._database.after[News.EVENTS].append(self._reader.notify)
+            self._database.on_commit(CommitTopic.EVENTS, self._reader.notify)
             self._reader.start()
         try:
             async with asyncio.timeout(START_SECONDS):

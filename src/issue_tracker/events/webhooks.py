@@ -11,7 +11,8 @@ from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from issue_tracker.actor import Actor, require_super_admin
 from issue_tracker.clock import iso, now
-from issue_tracker.database.engine import News, announce, created_id
+from issue_tracker.database.commit_topics import CommitTopic, notify_on_commit
+from issue_tracker.database.engine import created_id
 from issue_tracker.database.tables import deliveries, webhooks
 from issue_tracker.errors import FieldError, Invalid, NotFound
 from issue_tracker.events.address import parse_address
@@ -67,7 +68,7 @@ def update_webhook(tx: Connection, actor: Actor, webhook_id: int, fields: Webhoo
         return webhook_from_row(row)
     if "active" in changes:
         changes["disabled_reason"] = None
-        announce(tx, News.DELIVERIES)
+        notify_on_commit(tx, CommitTopic.DELIVERIES)
     at = now()
     tx.execute(update(webhooks).where(webhooks.c.id == webhook_id).values(**changes, updated_at=at))
     webhook = get_webhook(tx, actor, webhook_id)
@@ -111,7 +112,7 @@ def send_test(tx: Connection, actor: Actor, webhook_id: int) -> Delivery:
         raise Invalid("The webhook is not active; activate it first.")
     at = now()
     message = Message(TEST, iso(at), {"webhook_id": webhook_id, "text": "This is a test of the issue tracker."})
-    announce(tx, News.DELIVERIES)
+    notify_on_commit(tx, CommitTopic.DELIVERIES)
     inserted = tx.execute(insert(deliveries).values(**delivery_row(webhook_id, new_message_id(), message, at)))
     return get_delivery(tx, actor, created_id(inserted))
 
@@ -121,7 +122,7 @@ def redeliver(tx: Connection, actor: Actor, delivery_id: int) -> Delivery:
     found = get_delivery(tx, actor, delivery_id)
     if not get_webhook(tx, actor, found.webhook_id).active:
         raise Invalid("The webhook is not active; activate it first.")
-    announce(tx, News.DELIVERIES)
+    notify_on_commit(tx, CommitTopic.DELIVERIES)
     values = {"state": State.PENDING.value, "attempts": 0, "due_at": now(), "claim": None}
     tx.execute(update(deliveries).where(deliveries.c.id == delivery_id).values(**values))
     return get_delivery(tx, actor, delivery_id)

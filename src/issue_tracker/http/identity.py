@@ -67,7 +67,7 @@ def record_use(request: Request, identity: Identity) -> None:
         return
     try:
         # A reader never waits for a writer: during an import the next request records the use.
-        with request.database.write(wait=False) as tx:
+        with request.database.write(wait_seconds=0) as tx:
             if identity.session is not None:
                 touch_session(tx, identity.session.id, now())
             elif identity.token is not None:

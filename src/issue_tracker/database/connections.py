@@ -1,0 +1,129 @@
+"""The connections of one process: taken for a transaction, returned after it, discarded as soon as one is broken.
+
+They stay checked out of SQLAlchemy's pool between transactions, and the one that was used last is taken first
+(docs/decisions/0010).
+"""
+
+import threading
+import time
+from collections import deque
+from typing import Any
+
+from sqlalchemy import Connection, Engine, QueuePool
+from sqlalchemy.exc import SQLAlchemyError
+
+from issue_tracker.database.driver import driver
+from issue_tracker.database.postgresql import Postgresql
+from issue_tracker.database.sqlite import Sqlite
+from issue_tracker.errors import Cause, Unavailable
+from issue_tracker.settings import Settings
+
+SPARE_CONNECTIONS = 8
+"""Transactions at the same time beyond one for each worker thread: of the event stream, the deliveries, the probes."""
+
+DEDICATED_CONNECTIONS = 8
+"""Connections beyond those for transactions: for threads that listen, send notifications or copy the database."""
+
+PING_AFTER_IDLE_SECONDS = 5.0
+
+NO_CONNECTION_FREE = "no connection was free in time"
+
+
+def pool_options(settings: Settings) -> dict[str, Any]:
+    """The options of SQLAlchemy's pool. Its size limits the connections of a process."""
+    return {
+        "poolclass": QueuePool,
+        "pool_size": settings.threads + SPARE_CONNECTIONS + DEDICATED_CONNECTIONS,
+        "max_overflow": 0,
+        "pool_timeout": settings.database_wait_seconds,
+        # Neither a response nor the log ever shows a statement's values.
+        "hide_parameters": True,
+    }
+
+
+class Connections:
+    """Connections for transactions, at most `limit` of them at the same time. Safe to use from several threads."""
+
+    def __init__(self, engine: Engine, server: Sqlite | Postgresql, limit: int) -> None:
+        self._engine = engine
+        self._server = server
+        self._errors: tuple[type[Exception], ...] = (SQLAlchemyError, engine.dialect.loaded_dbapi.Error)
+        self._room = threading.Semaphore(limit)
+        self._idle: deque[tuple[Connection, float]] = deque()
+        self._suspect_since = 0.0
+        self._closed = False
+
+    def take(self, wait_seconds: float) -> Connection:
+        """A working connection, to be handed to `give_back` or `discard` afterwards.
+
+        Raises Unavailable when none becomes free in time, and whatever the driver raises when it cannot connect.
+        """
+        if not self._room.acquire(timeout=wait_seconds):
+            raise Unavailable(cause=Cause.BUSY, reason=NO_CONNECTION_FREE)
+        try:
+            return self._idle_connection() or self._engine.connect()
+        except BaseException:
+            self._room.release()
+            raise
+
+    def give_back(self, connection: Connection) -> None:
+        """Returns a connection whose transaction has ended."""
+        if self._closed or self._server.lost:
+            self._end(connection)
+        else:
+            self._idle.append((connection, time.monotonic()))
+        self._room.release()
+
+    def discard(self, connection: Connection) -> None:
+        """Closes a broken connection. The idle ones may be broken, too."""
+        self.suspect_idle()
+        self._end(connection)
+        self._room.release()
+
+    def suspect_idle(self) -> None:
+        """Has every connection that is idle now checked before its next use; on SQLite, opened again."""
+        if isinstance(self._server, Sqlite):
+            self.close_idle()
+        self._suspect_since = time.monotonic()
+
+    def close_idle(self) -> None:
+        """Closes every connection that is not in use."""
+        while self._idle:
+            try:
+                connection, _ = self._idle.pop()
+            except IndexError:
+                return
+            self._end(connection)
+
+    def close(self) -> None:
+        """Closes every idle connection now, and those in use when they are returned."""
+        self._closed = True
+        self.close_idle()
+
+    def _idle_connection(self) -> Connection | None:
+        if self._server.lost:
+            self.close_idle()
+        while self._idle:
+            try:
+                connection, since = self._idle.pop()
+            except IndexError:
+                break
+            fresh = since > max(self._suspect_since, time.monotonic() - PING_AFTER_IDLE_SECONDS)
+            if fresh or self._is_alive(connection):
+                return connection
+            self.suspect_idle()
+            self._end(connection)
+        return None
+
+    def _is_alive(self, connection: Connection) -> bool:
+        try:
+            return self._server.is_alive(driver(connection))
+        except self._errors:
+            return False
+
+    def _end(self, connection: Connection) -> None:
+        try:
+            connection.invalidate()
+            connection.close()
+        except self._errors:
+            return  # it is closed all the same

@@ -1,0 +1,246 @@
+"""How the product connects to PostgreSQL: its URL, and the session settings that its behaviour relies on.
+
+Defaults of a server, a database or a role, variables of the environment (PGDATESTYLE, PGOPTIONS …) and options in the
+URL must not change what the product does. Every session therefore gets the settings below: once for a connection, or,
+behind a pooler such as PgBouncer that hands out another server connection for every transaction, at the start of each
+transaction.
+"""
+
+import re
+import shlex
+from contextlib import AbstractContextManager, nullcontext
+from errno import EMFILE, ENFILE
+from os import strerror
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine
+
+from issue_tracker.database.disk import no_descriptor_left
+from issue_tracker.database.driver import driver
+from issue_tracker.errors import Cause, Unavailable
+from issue_tracker.settings import PREFIX, SettingsError
+
+READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+WRITE = "BEGIN ISOLATION LEVEL READ COMMITTED"
+
+STATEMENT_SECONDS = 30
+IDLE_IN_TRANSACTION_SECONDS = 60
+
+IDLE, IN_TRANSACTION = 0, 2
+"""libpq's PQTRANS_IDLE and PQTRANS_INTRANS."""
+
+_CAUSES = {
+    "08": Cause.UNREACHABLE,
+    "25006": Cause.READ_ONLY,
+    "25P03": Cause.UNREACHABLE,
+    "28": Cause.REFUSED,
+    "3D": Cause.REFUSED,
+    "3F": Cause.SCHEMA,
+    "40001": Cause.BUSY,
+    "40P01": Cause.BUSY,
+    "42501": Cause.REFUSED,
+    "42703": Cause.SCHEMA,
+    "42883": Cause.SCHEMA,
+    "42P01": Cause.SCHEMA,
+    "53": Cause.BUSY,
+    "53100": Cause.FULL,
+    "55006": Cause.BUSY,
+    "55P03": Cause.BUSY,
+    "57": Cause.UNREACHABLE,
+    "57014": Cause.BUSY,
+    "58": Cause.STORAGE,
+    "XX001": Cause.DAMAGED,
+    "XX002": Cause.DAMAGED,
+}
+"""Causes by SQLSTATE, or by its class (PostgreSQL documentation, appendix A)."""
+
+_PHRASES = {
+    "session is read-only": Cause.READ_ONLY,
+    "during recovery": Cause.READ_ONLY,
+    "in a hot standby": Cause.READ_ONLY,
+    "starting up": Cause.UNREACHABLE,
+    "shutting down": Cause.UNREACHABLE,
+    "not yet accepting": Cause.UNREACHABLE,
+    "not accepting": Cause.UNREACHABLE,
+    "in recovery mode": Cause.UNREACHABLE,
+    "too many clients": Cause.BUSY,
+    "too many connections": Cause.BUSY,
+    "no more connections allowed": Cause.BUSY,
+    strerror(EMFILE): Cause.DESCRIPTORS,
+    strerror(ENFILE): Cause.DESCRIPTORS,
+}
+"""Causes by words of the message, where there is no SQLSTATE (while connecting) or one that has other meanings, too."""
+
+
+class Postgresql:
+    """One database on a server. `wait_seconds` limits every wait for a connection or a lock."""
+
+    lost = False
+    """Whether all open connections must be closed. Connections to a server are lost one by one."""
+
+    def __init__(self, url: str, wait_seconds: float) -> None:
+        given, options = _parameters(url)
+        hosts = str(given.get("host") or "").count(",") + 1
+        milliseconds = int(wait_seconds * 1000)
+        self._parameters: dict[str, Any] = {
+            # libpq applies it to each host, and accepts no less than two seconds.
+            "connect_timeout": max(2, int((wait_seconds - 1) / hosts)),
+            "tcp_user_timeout": milliseconds,
+            "keepalives_idle": 30,
+            "application_name": "issue-tracker",
+            # A standby shows old data and refuses every change. Of several hosts, the primary is found.
+            "target_session_attrs": "read-write",
+        } | given
+        settings = options | {
+            "timezone": "UTC",
+            "datestyle": "ISO, MDY",
+            "standard_conforming_strings": "on",
+            "transform_null_equals": "off",
+            "lock_timeout": str(milliseconds),
+            "statement_timeout": str(STATEMENT_SECONDS * 1000),
+            "idle_in_transaction_session_timeout": str(IDLE_IN_TRANSACTION_SECONDS * 1000),
+        }
+        self.pooled = False
+        self._for_session = _set_config(settings, local=False)
+        self._for_transaction = _set_config(settings, local=True)
+
+    def engine(self, **pool: Any) -> Engine:
+        """An engine whose connections have the settings of the product."""
+        return create_engine("postgresql+psycopg://", creator=self._connect, **pool)
+
+    def write_turn(self, wait_seconds: float) -> AbstractContextManager[None]:
+        """Writers do not wait here: the server lets changes to different rows run at the same time."""
+        return nullcontext()
+
+    def begin(self, connection: Connection, *, write: bool, in_bulk: bool, wait_seconds: float) -> None:
+        """Begins a transaction in a single round trip."""
+        begin = WRITE if write else READ
+        found = driver(connection)
+        found.execute(f"{begin}; {self._for_transaction}" if found.pooled else begin)
+
+    def in_transaction(self, connection: Any) -> bool:
+        """Whether the driver's connection has a transaction that can be committed.
+
+        After a failed statement, the server would answer COMMIT by rolling back, without an error.
+        """
+        return bool(connection.pgconn.transaction_status == IN_TRANSACTION)
+
+    def is_idle(self, connection: Any) -> bool:
+        """Whether no transaction is open on the driver's connection."""
+        return bool(connection.pgconn.transaction_status == IDLE)
+
+    def is_alive(self, connection: Any) -> bool:
+        """Whether the server behind a connection is there, and takes changes. Raises the driver's errors."""
+        return bool(connection.execute("SHOW transaction_read_only").fetchone()[0] == "off")
+
+    def check_file(self) -> None:
+        """There is no file to check."""
+
+    def check_commit(self) -> None:
+        """There is nothing to check: the server has confirmed the commit."""
+
+    def check_writable(self, tx: Connection, failure: Unavailable | None) -> None:
+        """Raises Unavailable when the server takes no changes, because it is a standby or was made read-only."""
+        query = "SELECT pg_is_in_recovery() OR current_setting('default_transaction_read_only')::boolean"
+        if driver(tx).execute(query).fetchone()[0]:
+            raise Unavailable(cause=Cause.READ_ONLY, reason="the server is read-only")
+
+    def close(self) -> None:
+        """There is nothing to release."""
+
+    def failure(self, error: Any, *, connecting: bool) -> Unavailable | None:
+        """A driver's error as Unavailable; None when it says nothing about the database being available.
+
+        While `connecting`, every error of the driver means that the database is unavailable.
+        """
+        import psycopg  # noqa: PLC0415 - not loaded at every start
+
+        if not isinstance(error, psycopg.Error):
+            return None
+        reason = (connecting and no_descriptor_left()) or _reason(error)
+        state = error.sqlstate or ""
+        cause = _CAUSES.get(state) or _CAUSES.get(state[:2])
+        if cause is None and state in ("", "0A000"):
+            cause = next((found for phrase, found in _PHRASES.items() if phrase in reason), None)
+        if cause is None and isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
+            cause = Cause.REFUSED if connecting and "FATAL:" in reason else Cause.UNREACHABLE
+        if cause is None and connecting:
+            cause = Cause.REFUSED
+        return None if cause is None else Unavailable(cause=cause, reason=reason)
+
+    def _connect(self) -> Any:
+        import psycopg  # noqa: PLC0415
+
+        # Empty `options` keep those of the environment out. Without autocommit, the driver would begin transactions.
+        connection: Any = psycopg.connect(**self._parameters, client_encoding="UTF8", options="", autocommit=True)
+        try:
+            self._configure(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _configure(self, connection: Any) -> None:
+        """Applies the settings to the session, or finds out that a pooler makes that impossible.
+
+        The process number in the protocol's greeting is the server's own, unless a pooler made it up.
+        """
+        direct = f"{self._for_session} WHERE pg_backend_pid() = {connection.info.backend_pid}"
+        self.pooled = connection.pooled = connection.execute(direct).fetchone() is None
+        if self.pooled:
+            # A prepared statement would stay behind on a server connection that others use.
+            connection.prepare_threshold = None
+
+
+_attempt = re.compile(r"^- host: .*?, hostaddr: '[^']*': (.*)$", re.MULTILINE)
+
+
+def _reason(error: Any) -> str:
+    """The first line of the driver's message, which shows no values of a statement, and the server's hint.
+
+    Of several hosts, the line of each.
+    """
+    message = error.diag.message_primary or str(error).strip() or type(error).__name__
+    line = "; ".join(_attempt.findall(message)) or message.splitlines()[0].rstrip(". ")
+    hint = error.diag.message_hint
+    return f"{line} ({hint.rstrip('.')})" if hint else line
+
+
+def _parameters(url: str) -> tuple[dict[str, Any], dict[str, str]]:
+    """The connection parameters of a URL, and the session settings among its `options`.
+
+    Raises SettingsError when libpq cannot read it. libpq's own message may show the password, so it is not repeated.
+    """
+    import psycopg  # noqa: PLC0415
+    from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415
+
+    try:
+        parameters: dict[str, Any] = dict(conninfo_to_dict(f"postgresql://{url.partition('://')[2]}"))
+    except psycopg.ProgrammingError as error:
+        known = str(error).strip()
+        shown = f": {known}" if known.startswith("invalid URI query parameter") else ""
+        raise SettingsError(f"{PREFIX}DATABASE_URL cannot be read{shown}.") from None
+    return parameters, _options(str(parameters.pop("options", None) or ""))
+
+
+def _options(text: str) -> dict[str, str]:
+    """The settings in a URL's `options`, such as `-c search_path=tracker`. Raises SettingsError for anything else."""
+    settings: dict[str, str] = {}
+    words = iter(shlex.split(text))
+    for word in words:
+        setting = next(words, "") if word == "-c" else word.removeprefix("--") if word[:2] == "--" else word[2:]
+        name, equals, value = setting.partition("=")
+        if word[:2] not in ("-c", "--") or not (name and equals):
+            raise SettingsError(f"{PREFIX}DATABASE_URL: options must be like -c search_path=tracker.")
+        settings[name.replace("-", "_").lower()] = value
+    return settings
+
+
+def _set_config(settings: dict[str, str], *, local: bool) -> str:
+    """A statement that applies all settings, to the transaction (`local`) or to the session."""
+    calls = (f"set_config({_literal(name)}, {_literal(value)}, {local})" for name, value in settings.items())
+    return f"SELECT {', '.join(calls)}"
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

@@ -1,0 +1,71 @@
+"""How writers on SQLite wait for each other: in the order of arrival within a process, by polling between processes."""
+
+import sqlite3
+import threading
+import time
+from collections import deque
+from typing import Any
+
+BEGIN_WRITE = "BEGIN IMMEDIATE"
+"""Begins a transaction that writes: it takes SQLite's write lock at its start, so that no later statement can fail."""
+
+POLL_INTERVAL_SECONDS = 0.001
+"""How long a process waits before it tries again whether another process has ended its transaction."""
+
+
+class FairLock:
+    """A lock that is granted in the order of arrival.
+
+    SQLite lets waiting writers poll, and one that arrives late may win: among many, unlucky ones would time out.
+    """
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._waiting: deque[threading.Event] = deque()
+        self._held = False
+
+    def acquire(self, timeout: float) -> bool:
+        """Waits at most `timeout` seconds. Returns whether the lock was granted."""
+        with self._guard:
+            if not self._held and not self._waiting:
+                self._held = True
+                return True
+            turn = threading.Event()
+            self._waiting.append(turn)
+        if turn.wait(timeout):
+            return True
+        with self._guard:
+            if turn.is_set():
+                return True
+            self._waiting.remove(turn)
+            return False
+
+    def release(self) -> None:
+        """Hands the lock to the writer that has waited longest."""
+        with self._guard:
+            if self._waiting:
+                self._waiting.popleft().set()
+            else:
+                self._held = False
+
+
+def begin_write(driver: Any, wait_seconds: float, usual_seconds: float) -> None:
+    """Begins a write transaction on SQLite; raises the driver's error for a busy database after `wait_seconds`.
+
+    SQLite's own busy handler polls less and less often, down to ten times a second, so that one of several processes
+    would starve. Here all processes poll at the same interval. `usual_seconds` is the timeout of the busy handler for
+    everything that follows.
+    """
+    deadline = time.monotonic() + wait_seconds
+    driver.execute("PRAGMA busy_timeout=0")
+    try:
+        while True:
+            try:
+                driver.execute(BEGIN_WRITE)
+                return
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline:
+                    raise
+            time.sleep(POLL_INTERVAL_SECONDS)
+    finally:
+        driver.execute(f"PRAGMA busy_timeout={int(usual_seconds * 1000)}")
