@@ -1,7 +1,7 @@
-"""Every setting in one typed table, read once at start from the environment.
+"""Every setting in one typed table, read from the environment once at the start.
 
-`ISSUE_TRACKER_<NAME>` sets a value, `ISSUE_TRACKER_<NAME>_FILE` names a file that holds it (for secrets).
-docs/settings.md is checked against this table by a test.
+`ISSUE_TRACKER_<NAME>` sets a value, and `ISSUE_TRACKER_<NAME>_FILE` names a file that holds it, for secrets. A test
+compares docs/settings.md with this table.
 """
 
 import os
@@ -24,17 +24,21 @@ DEFAULT_DATABASE_URL = "sqlite:///data/issue-tracker.db"
 
 
 class SettingsError(Exception):
-    """A setting has a bad value; the message says which one, and what would be right."""
+    """A setting has an invalid value; the message says which one, and what would be right."""
 
 
 Positive = Annotated[int, Meta(ge=1)]
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """The settings of one process. The text of each is its documentation, in `Meta.description`."""
+    """The settings of one process. `Meta.description` is the documentation of each."""
 
     database_url: Annotated[
-        str, Meta(description="`sqlite:///path/to/file.db` or `postgresql://user:password@host/database`.")
+        str,
+        Meta(
+            description="`sqlite:///path/to/file.db` or `postgresql://user:password@host/database`; several hosts "
+            "are separated by commas."
+        ),
     ] = DEFAULT_DATABASE_URL
     public_url: Annotated[
         str,
@@ -42,32 +46,51 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = "http://127.0.0.1:8000"
     host: Annotated[str, Meta(description="The address to listen on.")] = "127.0.0.1"
     port: Annotated[int, Meta(ge=1, le=65535, description="The port to listen on.")] = 8000
-    workers: Annotated[int, Meta(ge=1, le=64, description="Server processes.")] = 1
+    workers: Annotated[int, Meta(ge=1, le=64, description="The number of server processes.")] = 1
     threads: Annotated[
         int,
-        Meta(ge=1, le=200, description="Worker threads, and database connections, of each server process."),
+        Meta(
+            ge=1,
+            le=200,
+            description="Worker threads of each server process. On PostgreSQL, each process opens at most 16 "
+            "connections more than that.",
+        ),
     ] = 8
     database_wait_seconds: Annotated[
         float,
         Meta(
             gt=0,
             le=30,
-            description="How long a request waits for a connection or a lock before it answers 503.",
+            description="How long a request waits for a connection or a lock before the response is 503.",
         ),
     ] = 4.0
     session_idle_hours: Annotated[
         float,
-        Meta(gt=0, le=8760, description="A session ends when it was not used for so long; at most 8760, a year."),
+        Meta(gt=0, le=8760, description="How long a session may stay unused before it ends; at most 8760, a year."),
     ] = 12.0
     session_lifetime_days: Annotated[
         float,
-        Meta(gt=0, le=3650, description="A session ends at this age, however busy it is; at most 3650, ten years."),
+        Meta(
+            gt=0,
+            le=3650,
+            description="The age at which a session ends, even when it is in use; at most 3650, ten years.",
+        ),
     ] = 30.0
     sign_in_account_limit: Annotated[
-        int, Meta(ge=1, description="Failed sign-ins for one account in the window, before 429.")
+        int,
+        Meta(
+            ge=1,
+            description="How many failed sign-ins for one account in the window are allowed before the response "
+            "is 429.",
+        ),
     ] = 10
     sign_in_address_limit: Annotated[
-        int, Meta(ge=1, description="Failed sign-ins from one address in the window, before 429.")
+        int,
+        Meta(
+            ge=1,
+            description="How many failed sign-ins from one address in the window are allowed before the response "
+            "is 429.",
+        ),
     ] = 50
     sign_in_window_minutes: Annotated[
         float,
@@ -81,10 +104,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = ""
     webhook_timeout_seconds: Annotated[
-        float, Meta(gt=0, le=60, description="How long one attempt to deliver a message may take in all.")
+        float, Meta(gt=0, le=60, description="How long one attempt to deliver a message may take in total.")
     ] = 10.0
     deliver_webhooks: Annotated[
-        bool, Meta(description="Whether `serve` delivers messages; if not, run `issue-tracker worker`.")
+        bool, Meta(description="Whether `serve` delivers webhook messages; if it does not, run `issue-tracker worker`.")
     ] = True
     trusted_proxies: Annotated[
         str,
@@ -100,7 +123,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         str,
         Meta(pattern="^(debug|info|warning|error)$", description="`debug`, `info`, `warning` or `error`."),
     ] = "info"
-    metrics: Annotated[bool, Meta(description="Whether `/metrics` answers (Prometheus text, no sign-in).")] = False
+    metrics: Annotated[bool, Meta(description="Whether `/metrics` is served (Prometheus text, without sign-in).")] = (
+        False
+    )
 
     @property
     def sqlite(self) -> bool:
@@ -164,7 +189,7 @@ def _description(kind: Any) -> str:
 
 
 def networks(text: str) -> list[IPv4Network | IPv6Network]:
-    """The networks of a comma-separated list. Raises ValueError for what is none."""
+    """The networks of a comma-separated list. Raises ValueError for a part that is not a network."""
     return [ip_network(part.strip()) for part in text.split(",") if part.strip()]
 
 
@@ -188,15 +213,16 @@ def _check_database_url(text: str) -> None:
     if scheme not in ("sqlite", "postgresql", "postgres", "postgresql+psycopg"):
         raise SettingsError(f"{name} must start with sqlite:/// or postgresql://.")
     try:
-        url = make_url(text)
-        (url.host or "").encode("idna")
+        urls = [make_url(url) for url in _one_host_each(text)]
+        for url in urls:
+            (url.host or "").encode("idna")
     except (ArgumentError, ValueError):
         raise SettingsError(f"{name} cannot be read; it must be like {DEFAULT_DATABASE_URL}.") from None
-    if url.database in (None, "", ":memory:"):
+    if any(url.database in (None, "", ":memory:") for url in urls):
         raise SettingsError(f"{name} must name a database, like {DEFAULT_DATABASE_URL}.")
     if "%00" in text or "\0" in text:
         raise SettingsError(f"{name} must not contain a NUL character.")
-    if "@" in (url.host or ""):
+    if any("@" in (url.host or "") for url in urls):
         # Otherwise the end of a password would be taken for the host, and shown in error messages.
         raise SettingsError(f"{name} is ambiguous: write @ in a user name or a password as %40.")
     if scheme == "sqlite" and "?" in text:
@@ -204,8 +230,16 @@ def _check_database_url(text: str) -> None:
         raise SettingsError(f"{name} takes no parameters for SQLite: write ? in a path as %3F.")
 
 
+def _one_host_each(url: str) -> list[str]:
+    """A database URL for each of its hosts: libpq accepts several with ports, which SQLAlchemy cannot read."""
+    scheme, _, rest = url.partition("://")
+    authority, slash, path = rest.partition("/")
+    user, at, hosts = authority.rpartition("@")
+    return [f"{scheme}://{user}{at}{host}{slash}{path}" for host in hosts.split(",")]
+
+
 def _origin(text: str) -> bool:
-    """Whether a text is scheme, host and port of a site, and nothing else."""
+    """Whether a text consists of the scheme, host and port of a site, and nothing else."""
     try:
         url = urlsplit(text)
         port = url.port
