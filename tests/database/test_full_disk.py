@@ -1,0 +1,156 @@
+"""A disk without room: changes are refused with 503, reading goes on, and room alone is enough to continue."""
+
+import base64
+import os
+import resource
+import shutil
+import subprocess
+import tempfile
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+from sqlalchemy import Engine, event, text
+
+from tests.clients import Client
+from tests.database.faults import (
+    assert_logged,
+    assert_not_ready,
+    assert_unavailable,
+    create,
+    eventually_ready,
+    limited,
+)
+from tests.events.listening import eventually
+from tests.processes import given_admin, serve
+from tests.server import serving
+from tests.shared import Shared
+from tests.world import World
+
+TEXT = base64.b64encode(Random(1).randbytes(6000)).decode()
+"""A description of 8 kB that cannot be compressed."""
+
+
+def fill(client: Client, prefix: str) -> int:
+    """Creates issues until ten in a row are refused, and returns how many were stored.
+
+    The first refusal may give back some room, because SQLite's log is written into the file then.
+    """
+    stored = refused = 0
+    for number in range(2000):
+        response = create(client, f"{prefix} {number}", TEXT)
+        if response.status_code == 201:
+            stored, refused = stored + 1, 0
+            continue
+        assert_unavailable(response, "disk", "/")
+        refused += 1
+        if refused == 10:
+            return stored
+    raise AssertionError("the disk never became full")
+
+
+def assert_refused_until(client: Client, stored: int) -> None:
+    """Every further change is refused in the same way; reads go on."""
+    for number in range(20):
+        assert_unavailable(create(client, f"Refused {number}", TEXT))
+    assert client.call("GET", "/api/issues?limit=1", 200)["total"] == stored
+
+
+def test_a_limit_of_the_file_size_is_outlived(shared: Shared, tmp_path: Path) -> None:
+    """Writing fails with EFBIG, which SQLite reports as an input or output error: so does a failing disk."""
+    with serve(shared.with_admin("sqlite"), tmp_path / "server.log") as server:
+        client = server.sign_in()
+        with limited(server.process.pid, resource.RLIMIT_FSIZE, 2 * 1024 * 1024):
+            stored = fill(client, "Fault")
+            assert_refused_until(client, stored)
+            assert_not_ready(server, "The disk of the database fails.")
+        for number in range(20):
+            assert create(client, f"With room {number}", TEXT).status_code == 201
+        eventually_ready(server)
+        assert client.call("GET", "/api/issues?limit=1", 200)["total"] == stored + 20
+        assert_logged(server, "disk I/O error")
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_a_limit_of_the_database_size_is_outlived(world: World) -> None:
+    """SQLite's own limit raises what a full disk raises, and ends the whole transaction by itself."""
+
+    def limit(connection: Any, _record: object) -> None:
+        connection.execute(f"PRAGMA max_page_count={pages}")
+
+    with world.database.read() as tx:
+        pages = tx.execute(text("PRAGMA page_count")).scalar_one() + 20
+    with serving(world.server.settings) as server:
+        client = world.client("tess")
+        client.base_url = httpx.URL(server.url)
+        event.listen(Engine, "connect", limit)
+        try:
+            with world.database.write() as tx:
+                tx.execute(text("PRAGMA user_version=0"))
+            stored = fill(client, "Fault")
+            assert_refused_until(client, stored)
+        finally:
+            event.remove(Engine, "connect", limit)
+        # One connection still has the limit.
+        eventually(lambda: create(client, "With room", TEXT).status_code == 201)
+        for number in range(20):
+            assert create(client, f"With room {number}", TEXT).status_code == 201
+        eventually(lambda: client.get("/readyz").status_code == 200)
+
+
+def can_mount() -> bool:
+    """Whether this process may mount a file system."""
+    tried = ["unshare", "--mount", "mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", "/mnt"]
+    return os.geteuid() == 0 and subprocess.run(tried, capture_output=True, check=False).returncode == 0
+
+
+@pytest.fixture
+def small_disk() -> Iterator[Path]:
+    """A file system of 4 MiB. Not in pytest's folder, which PostgreSQL's user may not enter."""
+    folder = Path(tempfile.mkdtemp(prefix="issue-tracker-disk-"))
+    folder.chmod(0o755)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)], check=True)
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+    folder.rmdir()
+
+
+def assert_a_full_disk_is_outlived(url: str, disk: Path, log: Path) -> None:
+    with serve(url, log) as server:
+        client = server.sign_in()
+        stored = fill(client, "Fault")
+        assert_refused_until(client, stored)
+        assert_not_ready(server, "The disk of the database is full.")
+        subprocess.run(["mount", "-o", "remount,size=32m", str(disk)], check=True)
+        for number in range(20):
+            assert create(client, f"With room {number}", TEXT).status_code == 201
+        eventually_ready(server)
+        assert client.call("GET", "/api/issues?limit=1", 200)["total"] == stored + 20
+        assert_logged(server, "database or disk is full", "disk I/O error", "No space left on device")
+
+
+if can_mount():  # elsewhere the limits above have to do
+
+    def test_a_disk_that_becomes_full_is_outlived(small_disk: Path, tmp_path: Path) -> None:
+        url = f"sqlite:///{small_disk}/issues.db"
+        given_admin(url)
+        assert_a_full_disk_is_outlived(url, small_disk, tmp_path / "server.log")
+
+    @pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
+    def test_a_server_whose_disk_becomes_full_is_outlived(admin_url: str, small_disk: Path, tmp_path: Path) -> None:
+        """The disk of the tables; without room for its log, PostgreSQL ends."""
+        with psycopg.connect(admin_url, autocommit=True) as connection:
+            (folder,) = connection.execute("SHOW data_directory").fetchone() or ("",)
+            shutil.chown(small_disk, Path(folder).stat().st_uid, Path(folder).stat().st_gid)
+            tablespace = f"small_{uuid.uuid4().hex}"
+            connection.execute(f"CREATE TABLESPACE {tablespace} LOCATION '{small_disk}'")
+            connection.execute(f"ALTER TABLE issues SET TABLESPACE {tablespace}")
+        assert_a_full_disk_is_outlived(admin_url, small_disk, tmp_path / "server.log")
+        with psycopg.connect(admin_url, autocommit=True) as connection:
+            connection.execute("ALTER TABLE issues SET TABLESPACE pg_default")
+            connection.execute(f"DROP TABLESPACE {tablespace}")

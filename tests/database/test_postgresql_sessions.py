@@ -1,0 +1,102 @@
+"""Nothing that a server, a database, a role, the environment or the URL presets changes what the product does."""
+
+import uuid
+from pathlib import Path
+from urllib.parse import quote
+
+import psycopg
+import pytest
+
+from issue_tracker.database.engine import Database
+from issue_tracker.settings import Settings, SettingsError
+from tests.database.sessions import PRESETS, assert_works, execute, name_of
+from tests.postgresql import Cluster
+from tests.processes import given_admin, run, serve
+
+on_postgresql = pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
+
+
+@on_postgresql
+def test_presets_of_the_database_change_nothing(fresh_database_url: str, tmp_path: Path) -> None:
+    name = name_of(fresh_database_url)
+    execute(fresh_database_url, *(f"ALTER DATABASE \"{name}\" SET {key} = '{value}'" for key, value in PRESETS.items()))
+    given_admin(fresh_database_url)
+    with serve(fresh_database_url, tmp_path / "server.log") as server:
+        assert_works(server.sign_in())
+    assert "unavailable" not in (tmp_path / "server.log").read_text()
+
+
+@on_postgresql
+def test_variables_of_the_environment_change_nothing(
+    fresh_database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable, value in {
+        "PGDATESTYLE": "German",
+        "PGTZ": "Asia/Kolkata",
+        "PGCLIENTENCODING": "LATIN1",
+        "PGOPTIONS": "-c statement_timeout=1 -c default_transaction_read_only=on",
+        "PGAPPNAME": "nothing",
+        "PGCONNECT_TIMEOUT": "1",
+        "PGTARGETSESSIONATTRS": "standby",
+    }.items():
+        monkeypatch.setenv(variable, value)
+    given_admin(fresh_database_url)
+    with serve(fresh_database_url, tmp_path / "server.log") as server:
+        assert_works(server.sign_in())
+
+
+@on_postgresql
+def test_options_in_the_url_choose_a_schema(fresh_database_url: str, tmp_path: Path) -> None:
+    """The settings that the product relies on win over those of the URL; the others count."""
+    execute(fresh_database_url, "CREATE SCHEMA tracker", "CREATE EXTENSION pg_trgm SCHEMA public")
+    options = quote("-c search_path=tracker,public --datestyle=German -cstatement_timeout=1")
+    url = f"{fresh_database_url}?options={options}&application_name=helpdesk"
+    given_admin(url)
+    with serve(url, tmp_path / "server.log") as server:
+        assert_works(server.sign_in())
+        with psycopg.connect(fresh_database_url) as connection:
+            used = connection.execute(
+                "SELECT DISTINCT application_name FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+            assert used.fetchall() == [("helpdesk",)]
+            tables = connection.execute("SELECT DISTINCT schemaname FROM pg_tables WHERE tablename = 'issues'")
+            assert tables.fetchall() == [("tracker",)]
+
+
+@pytest.mark.parametrize(
+    ("url", "sentence"),
+    [
+        ("postgresql://host/db?optoins=x", "ISSUE_TRACKER_DATABASE_URL cannot be read: invalid URI query parameter"),
+        ("postgresql://u:hunter2%zz@host/db", "ISSUE_TRACKER_DATABASE_URL cannot be read."),
+        ("postgresql://host/db?options=-B", "ISSUE_TRACKER_DATABASE_URL: options must be like -c search_path=tracker."),
+    ],
+)
+def test_an_unreadable_url_is_refused_without_its_password(url: str, sentence: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        Database(Settings(database_url=url))
+    assert str(refused.value).startswith(sentence) and "hunter2" not in str(refused.value)
+
+
+@pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
+def test_migrate_refuses_another_encoding(cluster: Cluster, encoding: str) -> None:
+    name = f"tests_{uuid.uuid4().hex}"
+    execute(cluster.url("postgres"), f"CREATE DATABASE \"{name}\" ENCODING '{encoding}' TEMPLATE template0")
+    refused = run("migrate", database_url=cluster.url(name))
+    assert (refused.returncode, refused.stderr) == (
+        1,
+        f"issue-tracker: The database has the encoding {encoding}; create one with ENCODING 'UTF8'.\n",
+    )
+
+
+@on_postgresql
+@pytest.mark.parametrize("table", ["users", "alembic_version"])
+def test_migrate_refuses_the_database_of_another_program(fresh_database_url: str, table: str) -> None:
+    execute(
+        fresh_database_url,
+        f"CREATE TABLE {table} (version_num text)",
+        f"INSERT INTO {table} VALUES ('8f3a2c')",
+    )
+    refused = run("migrate", database_url=fresh_database_url)
+    assert refused.returncode == 1 and "Traceback" not in refused.stderr
+    assert refused.stderr.startswith("issue-tracker: This database belongs to another program")
