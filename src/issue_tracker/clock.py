@@ -1,4 +1,4 @@
-"""The one place where time enters. Everything else asks here, so that tests can set the clock."""
+"""The only source of the current time. All other code calls `now`, so that tests can set the clock."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -7,7 +7,7 @@ from typing import Annotated
 from msgspec import Meta
 
 Timestamp = Annotated[str, Meta(extra_json_schema={"format": "date-time"}, examples=["2025-01-04T10:15:00+00:00"])]
-"""An instant as it leaves the product: see `iso`."""
+"""An instant in a response: see `iso`."""
 
 
 def _system() -> datetime:
@@ -15,11 +15,11 @@ def _system() -> datetime:
 
 
 source: Callable[[], datetime] = _system
-"""What `now` asks. Tests replace it; the product never does."""
+"""The function that `now` calls. Tests replace it; the product never does."""
 
 
 def now() -> datetime:
-    """The present instant, aware, in UTC, with microseconds."""
+    """The current instant: aware, in UTC, with microseconds."""
     return source()
 
 

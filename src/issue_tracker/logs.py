@@ -1,4 +1,4 @@
-"""Logs: structlog, as lines of JSON, or readable on a terminal. Nothing secret is ever passed to a logger."""
+"""Logs: structlog, as lines of JSON, or in a readable form on a terminal. No secret is ever passed to a logger."""
 
 import asyncio
 import logging
@@ -13,11 +13,11 @@ from issue_tracker.settings import Settings
 FLUSH_AFTER_SECONDS = 0.2
 
 FLUSH_AFTER_LINES = 64
-"""So few that they stay in the processor's cache until they are written."""
+"""Few enough to stay in the processor's cache until they are written."""
 
 
 class _Line(msgspec.Struct, gc=False):
-    """A line of the access log: fields and form of every other line."""
+    """A line of the access log, with the fields and the form of every other line."""
 
     method: str
     path: str
@@ -30,10 +30,10 @@ class _Line(msgspec.Struct, gc=False):
 
 
 class AccessLog:
-    """One line for each request, written some at a time: a system call for each would cost more than a short answer.
+    """One line for each request. Several lines are written at a time, because a system call for each of them would cost
+    more than a short response.
 
-    Lines have the fields and form of every other line. What the last fifth of a second brought is lost when the
-    process is killed; a proper stop writes it.
+    The lines of the last fifth of a second are lost when the process is killed; a proper stop writes them.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -43,7 +43,7 @@ class AccessLog:
         self._encoder = msgspec.json.Encoder()
 
     def note(self, method: str, path: str, status: int, milliseconds: float, request_id: str) -> None:
-        """Notes an answered request. Called on the event loop."""
+        """Logs a request whose response was sent. To be called on the event loop."""
         if self._slowly is not None:
             self._slowly.info(
                 "request", method=method, path=path, status=status, milliseconds=milliseconds, request_id=request_id
@@ -56,7 +56,7 @@ class AccessLog:
             self.flush()
 
     def flush(self) -> None:
-        """Writes what was noted."""
+        """Writes the lines that were collected."""
         lines, self._lines = self._lines, []
         if lines:
             sys.stderr.write(self._encoder.encode_lines(lines).decode())
@@ -68,13 +68,13 @@ def _console(settings: Settings) -> bool:
 
 
 def configure_logs(settings: Settings) -> None:
-    """Sends everything at or above the level of the settings to stderr."""
+    """Sends everything at or above the level in the settings to stderr."""
     shared: list[structlog.typing.Processor] = [
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     if _console(settings):
-        # Plain traces: pretty ones print the values of local variables, passwords among them.
+        # Plain tracebacks: formatted ones print the values of local variables, passwords among them.
         rendering: list[structlog.typing.Processor] = [
             structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
         ]
@@ -89,5 +89,5 @@ def configure_logs(settings: Settings) -> None:
 
 
 def silence_logs() -> None:
-    """For commands: what goes wrong is one sentence on stderr, and nothing else is."""
+    """For commands, which report a failure as one sentence on stderr and log nothing."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))

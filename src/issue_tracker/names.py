@@ -1,4 +1,4 @@
-"""Names and texts: how they are cleaned, when they are equal, and what is refused (contract, section 1)."""
+"""Names and texts: how they are normalized, when they are equal, and which ones are refused (contract, section 1)."""
 
 import unicodedata
 from collections.abc import Iterable
@@ -15,25 +15,25 @@ class Name(str):
 
 
 class IssueName(Name):
-    """The name that an issue may have: a Name that is not reserved."""
+    """The name of an issue: a Name that is not reserved."""
 
     __slots__ = ()
 
 
 class Description(str):
-    """A description: NFC, trimmed, lines end in a line feed, at most 10,000 characters; empty means none."""
+    """A description: NFC, trimmed, with line feeds as line ends, at most 10,000 characters; empty means none."""
 
     __slots__ = ()
 
 
 class Note(str):
-    """A note to a change: NFC, trimmed, lines end in a line feed, at most 2,000 characters."""
+    """A note on a change: NFC, trimmed, with line feeds as line ends, at most 2,000 characters."""
 
     __slots__ = ()
 
 
 def parse_name(text: str) -> Name:
-    """The name in its stored form. Raises ValueError with the reason when it is not one."""
+    """The name in its stored form. Raises ValueError, with the reason, for a text that cannot be a name."""
     name = unicodedata.normalize("NFC", text).strip()
     if not name:
         raise ValueError("must not be blank")
@@ -45,9 +45,9 @@ def parse_name(text: str) -> Name:
 
 
 def parse_issue_name(text: str) -> IssueName:
-    """An issue's name in its stored form. Raises ValueError also for the reserved ones.
+    """The name of an issue in its stored form. Raises ValueError as `parse_name` does, and for reserved names.
 
-    `status` is a path of its own (`/api/issues/status`); `.` and `..` are resolved away by clients.
+    `status` would collide with the path `/api/issues/status`. Clients resolve `.` and `..` in paths (RFC 3986, 5.2.4).
     """
     name = parse_name(text)
     if key(name) == "status":
@@ -58,25 +58,26 @@ def parse_issue_name(text: str) -> IssueName:
 
 
 def parse_description(text: str) -> Description:
-    """A description in its stored form, possibly empty. Raises ValueError with the reason."""
+    """A description in its stored form, possibly empty. Raises ValueError, with the reason, for one that is refused."""
     return Description(_text(text, DESCRIPTION_LIMIT))
 
 
 def parse_note(text: str) -> Note:
-    """A note in its stored form, possibly empty. Raises ValueError with the reason."""
+    """A note in its stored form, possibly empty. Raises ValueError, with the reason, for one that is refused."""
     return Note(_text(text, NOTE_LIMIT))
 
 
 def key(text: str) -> str:
-    """What equality, uniqueness, order and search compare: the casefolded NFC form.
+    """The form that equality, uniqueness, sort order and search compare: casefolded and in NFC.
 
-    Composed once more at the end, because casefolding takes some letters apart: `ΐ` would differ from its capital.
+    It is composed a second time at the end, because casefolding decomposes some letters: `ΐ` would differ from its
+    capital.
     """
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).strip().casefold())
 
 
 def repeated(names: Iterable[str]) -> list[tuple[int, str]]:
-    """Those that equal an earlier one, with their places."""
+    """The names that equal an earlier one, each with its index."""
     seen: set[str] = set()
     twice = []
     for index, name in enumerate(names):
@@ -87,17 +88,17 @@ def repeated(names: Iterable[str]) -> list[tuple[int, str]]:
 
 
 def storable(name: str) -> bool:
-    """Whether a text of unknown origin can be looked up at all: no database holds NUL or lone surrogates."""
+    """Whether a text of unknown origin can be looked up at all: no database stores NUL or lone surrogates."""
     return "\0" not in name and not any("\ud800" <= character <= "\udfff" for character in name)
 
 
 def printable(name: str) -> str:
-    """A text of unknown origin as it may be shown: shortened, and valid Unicode."""
+    """A text of unknown origin in a form that may be shown: shortened, and valid Unicode."""
     return name[:NAME_LIMIT].encode("utf-8", "replace").decode()
 
 
 def whole_number(text: str) -> int | None:
-    """The number from 0 up that a text of unknown origin says; None for anything else, and beyond 63 bits."""
+    """The number in a text of unknown origin, 0 or greater; None for anything else, and for more than 63 bits."""
     if not (text.isascii() and text.isdigit() and len(text) < 20):
         return None
     number = int(text)
@@ -105,7 +106,7 @@ def whole_number(text: str) -> int | None:
 
 
 def one_newline(text: str) -> str:
-    """The text with line feeds alone between its lines, as forms and files of other systems do not have them."""
+    """The text with a line feed between lines, where forms and files of other systems have carriage returns, too."""
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 

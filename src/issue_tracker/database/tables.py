@@ -1,8 +1,7 @@
-"""The whole schema on one page. Migrations build exactly this (tests/test_migrations.py proves it).
+"""The whole schema on one page. The migrations build exactly this, which tests/test_migrations.py proves.
 
-Search has parts that tables cannot say: SQLite's FTS5 table `issue_search` with its triggers, PostgreSQL's
-extension pg_trgm and the function `next_event_id()`; so do counts, with the triggers that keep the counters.
-They stand in the migrations.
+Some parts cannot be written as tables and are in the migrations only: SQLite's FTS5 table `issue_search` with its
+triggers, PostgreSQL's extension pg_trgm and the function `next_event_id()`, and the triggers that update the counters.
 """
 
 from sqlalchemy import (
@@ -129,7 +128,8 @@ issues = Table(
     Column("description_key", Key, nullable=False),
     # +1 at every change to the issue, its assignments, or the name of an assigned company: ETag and cache key.
     Column("revision", Integer, nullable=False),
-    # Which statuses occur among its assignments (status.mask); triggers keep `issue_counters` by it.
+    # Which statuses occur among its assignments (status.mask). Triggers count the issues of each value in
+    # `issue_counters`.
     Column("statuses", Integer, nullable=False, server_default="0"),
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
@@ -152,7 +152,7 @@ assignments = Table(
     Column("assignment_id", Id, primary_key=True),
     Column("issue_id", Id, ForeignKey("issues.issue_id", ondelete="CASCADE"), nullable=False),
     Column("company_id", Id, ForeignKey("companies.company_id"), nullable=False),
-    # A copy of the issue's name_key, so that the list of a company or a status is read in order off one index.
+    # A copy of the issue's name_key, so that the list of a company or a status is read in order from one index.
     Column("issue_key", Key, nullable=False, server_default=text("''")),
     Column("status", String(20), nullable=False),
     Column("created_at", Instant, nullable=False),
@@ -164,7 +164,7 @@ assignments = Table(
     sqlite_autoincrement=True,
 )
 
-# How many issues have which statuses: totals without a scan (docs/decisions/0011). Kept by triggers on issues.
+# How many issues have which statuses, for totals without a scan (docs/decisions/0011). Triggers on issues update it.
 issue_counters = Table(
     "issue_counters",
     metadata,
@@ -173,7 +173,7 @@ issue_counters = Table(
     Column("issues", Id, nullable=False),
 )
 
-# How many assignments are in each status, in the same way. Kept by triggers on assignments.
+# How many assignments are in each status, in the same way. Triggers on assignments update it.
 assignment_counters = Table(
     "assignment_counters",
     metadata,
@@ -189,10 +189,10 @@ events = Table(
     metadata,
     Column("event_id", Id, primary_key=True),
     Column("type", String(40), nullable=False),
-    # Whether only super admins may see it: sign-ins, users, companies, tokens, webhooks.
+    # Whether only super admins may see it: events of sign-ins, users, companies, tokens and webhooks.
     Column("audit", Boolean, nullable=False),
     Column("at", Instant, nullable=False),
-    # Copies, not references: history outlives what it tells of, with the names as they were then.
+    # Copies, not references: the history outlives what it describes, and shows the names as they were at the time.
     Column("actor_id", Id),
     Column("actor_name", Text, nullable=False),
     Column("channel", Text, nullable=False),
@@ -216,7 +216,7 @@ events = Table(
     Index("ix_events_type_event_id", "type", "event_id"),
     Index("ix_events_actor_id_event_id", "actor_id", "event_id"),
     Index("ix_events_request_id_event_id", "request_id", "event_id"),
-    # Those who have no account are found by name: the command line, and strangers who tried to sign in.
+    # Actors without an account are found by name: the command line, and strangers who tried to sign in.
     Index(
         "ix_events_actor_name_event_id",
         "actor_name",
@@ -234,12 +234,12 @@ webhooks = Table(
     metadata,
     Column("id", Id, primary_key=True),
     Column("url", Text, nullable=False),
-    # JSON lists; empty means all.
+    # JSON lists; an empty list means all.
     Column("event_types", Text, nullable=False),
     Column("company_ids", Text, nullable=False),
     Column("active", Boolean, nullable=False),
     Column("description", Text, nullable=False),
-    # As they are, because both sides sign with them. Never shown again, never logged.
+    # In plain text, because both sides sign with them. They are never shown again and never logged.
     Column("secret", Text, nullable=False),
     Column("previous_secret", Text),
     Column("previous_secret_until", Instant),
@@ -263,7 +263,7 @@ deliveries = Table(
     Column("state", String(20), nullable=False),
     # How many attempts failed. Those that were lost with their worker are not counted.
     Column("attempts", Integer, nullable=False),
-    # When to try next; of a claimed one, when its claim lapses.
+    # When to try next; for a claimed delivery, when its claim lapses.
     Column("due_at", Instant, nullable=False),
     Column("claim", String(32)),
     Column("created_at", Instant, nullable=False, index=True),
@@ -285,7 +285,7 @@ delivery_attempts = Table(
     Column("id", Id, primary_key=True),
     Column("delivery_id", Id, ForeignKey("deliveries.id", ondelete="CASCADE"), nullable=False, index=True),
     Column("at", Instant, nullable=False),
-    # All null while it runs, and for good when its worker was killed.
+    # All null while the attempt runs, and permanently when its worker was killed.
     Column("code", Integer),
     Column("milliseconds", Integer),
     Column("error", Text),

@@ -8,16 +8,16 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 Id = BigInteger().with_variant(Integer(), "sqlite")
-"""A row's number: BIGINT, and SQLite's own rowid where that is INTEGER."""
+"""The id of a row: BIGINT, and on SQLite INTEGER, which makes it the rowid."""
 
 Key = Text().with_variant(Text(collation="C"), "postgresql")
-"""A look-up key: compared and ordered by code point on both databases, whatever the server's locale."""
+"""A look-up key, compared and ordered by code point on both databases, whatever the server's locale is."""
 
 
 class Instant(TypeDecorator[datetime]):
     """An instant in UTC with microseconds.
 
-    `timestamptz` on PostgreSQL; on SQLite text of one width, so that its order is the order of time.
+    It is `timestamptz` on PostgreSQL, and text of a fixed width on SQLite, so that texts sort in the order of time.
     """
 
     impl = DateTime(timezone=True)
