@@ -137,7 +137,7 @@ class Outbox:
         rows = [row for row in rows if row["webhook_id"] in present]
         if rows:
             tx.execute(insert(deliveries), rows)
-            announce(tx, News.DELIVERIES)
+            notify_on_commit(tx, CommitTopic.DELIVERIES)
 
     def _groups(self) -> Iterator[Group]:
         """The groups, in the order of their first events."""
