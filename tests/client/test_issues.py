@@ -194,9 +194,18 @@ def test_changing_only_the_version_that_was_read(tracker: Tracker, admin: Tracke
     assert refused.value.etag == tracker.issue("VPN").etag
     with pytest.raises(Changed):
         admin.delete_issue("VPN", if_match=read.etag)
+    with pytest.raises(Changed):
+        tracker.set_status("VPN", "Acme", "closed", if_match=read.etag)
+    with pytest.raises(Changed):
+        tracker.unassign("VPN", "Acme", if_match=read.etag)
+    with pytest.raises(Changed):
+        tracker.set_status_in_bulk("VPN", "closed", if_match=read.etag)
     mine = tracker.update_issue("VPN", description="mine", if_match=refused.value.etag)
     assert mine.description == "mine"
-    admin.delete_issue("VPN", if_match=mine.etag)
+    moved = tracker.set_status("VPN", "Acme", "resolved", if_match=mine.etag)
+    closed = tracker.set_status_in_bulk("VPN", "closed", if_match=moved.etag)
+    tracker.unassign("VPN", "Acme", if_match=closed.etag)
+    admin.delete_issue("VPN", if_match=tracker.issue("VPN").etag)
 
 
 def test_many_companies_at_once(tracker: Tracker) -> None:

@@ -164,18 +164,29 @@ def delete_issue(session: Session, name: str, *, if_match: str | None = None) ->
 
 
 def set_status(
-    session: Session, issue_name: str, company_name: str, status: str, *, note: str | None = None
+    session: Session,
+    issue_name: str,
+    company_name: str,
+    status: str,
+    *,
+    note: str | None = None,
+    if_match: str | None = None,
 ) -> Plan[Assignment]:
-    """Sets the status of one company, and assigns the company if necessary. The note goes into the history."""
+    """Sets the status of one company, and assigns the company if necessary. The note goes into the history.
+
+    The result has the issue's new ETag. With `if_match`, raises Changed like `update_issue`.
+    """
     body = {"issue_name": issue_name, "company_name": company_name, "status": status}
-    request = json_request("PUT", STATUS, body if note is None else {**body, "note": note})
+    request = json_request("PUT", STATUS, body if note is None else {**body, "note": note}, if_match=if_match)
+    request = dataclasses.replace(request, once=if_match is not None)
     return read_assignment((yield from session.perform(request)))
 
 
-def unassign(session: Session, issue_name: str, company_name: str) -> Plan[None]:
-    """Removes a company from an issue. Raises NotFound when it is not assigned."""
+def unassign(session: Session, issue_name: str, company_name: str, *, if_match: str | None = None) -> Plan[None]:
+    """Removes a company from an issue. Raises NotFound when it is not assigned, and Changed like `update_issue`."""
     query = query_pairs({"issueName": issue_name, "companyName": company_name})
-    yield from session.execute(Request("DELETE", STATUS, query))
+    headers = {} if if_match is None else {"if-match": if_match}
+    yield from session.execute(Request("DELETE", STATUS, query, headers=headers))
 
 
 def set_status_in_bulk(
@@ -189,12 +200,13 @@ def set_status_in_bulk(
     note: str | None = None,
     dry_run: bool = False,
     idempotency_key: str | None = None,
+    if_match: str | None = None,
 ) -> Plan[BulkResult]:
     """Sets the status of these companies, or of all that are assigned: either of all of them or of none.
 
     It skips the companies in `exclude`, companies whose status is not in `from_statuses` if that is given, and
     closed ones unless `from_statuses` contains `closed`. With `dry_run` nothing changes, and the outcomes say what
-    would change.
+    would change. The result has the issue's new ETag. With `if_match`, raises Changed like `update_issue`.
     """
     given = {
         "issue_name": issue_name,
@@ -206,7 +218,7 @@ def set_status_in_bulk(
         "dry_run": dry_run or None,
     }
     body = {name: value for name, value in given.items() if value is not None}
-    return read_bulk((yield from session.perform(posted(f"{STATUS}/bulk", body, idempotency_key))))
+    return read_bulk((yield from session.perform(posted(f"{STATUS}/bulk", body, idempotency_key, if_match))))
 
 
 def filtered(where: Filter, limit: int | None = None) -> Request:

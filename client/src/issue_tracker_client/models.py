@@ -36,7 +36,7 @@ T = TypeVar("T")
 
 
 class Assignment(Model, frozen=True, kw_only=True, omit_defaults=True):
-    """The status of one company in one issue. `issue_name` is None inside an issue."""
+    """The status of one company in one issue. `issue_name` and `etag`, the issue's ETag, are None inside an issue."""
 
     assignment_id: int
     issue_id: int
@@ -46,6 +46,7 @@ class Assignment(Model, frozen=True, kw_only=True, omit_defaults=True):
     status_label: str
     updated_at: datetime
     issue_name: str | None = None
+    etag: str | None = None
 
 
 class Issue(Model, frozen=True, kw_only=True, omit_defaults=True):
@@ -114,13 +115,16 @@ class BulkOutcome(Model, frozen=True, kw_only=True, rename={"from_": "from"}):
     to: str | None = None
 
 
-class BulkResult(Model, frozen=True, kw_only=True):
-    """The outcomes of a bulk change, which is one transaction. `changed` counts the changed companies."""
+class BulkResult(Model, frozen=True, kw_only=True, omit_defaults=True):
+    """The outcomes of a bulk change, which is one transaction. `changed` counts the changed companies; `etag` is the
+    issue's new ETag.
+    """
 
     issue_name: str
     status: str
     changed: int
     results: tuple[BulkOutcome, ...]
+    etag: str | None = None
 
 
 class User(Model, frozen=True, kw_only=True):

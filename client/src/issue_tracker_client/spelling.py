@@ -101,12 +101,12 @@ def split_outside(text: str, separator: str) -> list[str]:
     return [*parts, text[start:]]
 
 
-def posted(path: str, body: object, idempotency_key: str | None = None) -> Request:
+def posted(path: str, body: object, idempotency_key: str | None = None, if_match: str | None = None) -> Request:
     """Returns a POST that may be repeated: with the caller's Idempotency-Key, or a new one. None means no body."""
     key = idempotency_key or str(uuid.uuid4())
     if body is None:
         return Request("POST", path, headers={"idempotency-key": key})
-    return json_request("POST", path, body, idempotency_key=key)
+    return json_request("POST", path, body, idempotency_key=key, if_match=if_match)
 
 
 def several(what: str, values: Iterable[str]) -> list[str]:

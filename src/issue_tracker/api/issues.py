@@ -29,7 +29,7 @@ from issue_tracker.http.routes import Returns, Routes
 from issue_tracker.issues import assignments, operations
 from issue_tracker.issues.bulk import Outcome, set_statuses
 from issue_tracker.issues.models import Issue, IssueHead, NamedAssignment
-from issue_tracker.issues.queries.issue import get_assignment, get_issue_head, load_issue
+from issue_tracker.issues.queries.issue import get_assignment, get_issue_head, get_issue_head_by_id, load_issue
 from issue_tracker.names import key
 
 routes = Routes("Issues")
@@ -86,37 +86,44 @@ def delete_issue(request: Request, issue_name: str) -> Response:
 
 @routes.put(
     "/api/issues/status",
-    returns=Returns(200, NamedAssignment, NAMED_ASSIGNMENT_EXAMPLE),
+    returns=Returns(200, NamedAssignment, NAMED_ASSIGNMENT_EXAMPLE, headers=("ETag",)),
     example=STATUS_CHANGE_EXAMPLE,
     errors=(404,),
+    if_match=True,
 )
 def set_status(request: Request, body: StatusChange) -> Response:
-    """Set a company's status in an issue; assigns the company if it was not."""
+    """Set a company's status in an issue; assigns the company if it was not. The ETag is the issue's new one."""
     issue = get_issue_head(request.tx, request.actor, body.issue_name, lock=True)
     company = get_company_by_name(request.tx, request.actor, body.company_name)
-    assignments.set_status(request.tx, request.actor, issue, company, body.status, body.note or None)
-    return json_response(get_assignment(request.tx, request.actor, issue, company.company_id))
+    conditional.check_if_match(request, issue)
+    changed = assignments.set_status(request.tx, request.actor, issue, company, body.status, body.note or None)
+    etag = conditional.issue_etag(changed, request.actor.company_access)
+    return json_response(get_assignment(request.tx, request.actor, issue, company.company_id), headers={"ETag": etag})
 
 
-@routes.delete("/api/issues/status", returns=Returns(204), errors=(404,))
+@routes.delete("/api/issues/status", returns=Returns(204), errors=(404,), if_match=True)
 def unassign(request: Request, query: Unassignment) -> Response:
     """Remove a company from an issue."""
     issue = get_issue_head(request.tx, request.actor, query.issue_name, lock=True)
     company = get_company_by_name(request.tx, request.actor, query.company_name)
+    # A company that is not assigned (404) comes before a stale validator (412), which undoes the removal.
     assignments.unassign(request.tx, request.actor, issue, company)
+    conditional.check_if_match(request, issue)
     return no_content()
 
 
 @routes.post(
     "/api/issues/status/bulk",
-    returns=Returns(200, BulkAnswer, BULK_ANSWER_EXAMPLE),
+    returns=Returns(200, BulkAnswer, BULK_ANSWER_EXAMPLE, headers=("ETag",)),
     example=BULK_CHANGE_EXAMPLE,
     errors=(404,),
+    if_match=True,
 )
 def set_statuses_in_bulk(request: Request, body: BulkChange) -> Response:
-    """Set the status of many companies in an issue: all or nothing."""
+    """Set the status of many companies in an issue: all or nothing. The ETag is the issue's new one."""
     issue = get_issue_head(request.tx, request.actor, body.issue_name, lock=True)
     known = get_companies(request.tx, request.actor, [*(body.companies or ()), *(body.exclude or ())])
+    conditional.check_if_match(request, issue)
     results = set_statuses(
         request.tx,
         request.actor,
@@ -129,7 +136,9 @@ def set_statuses_in_bulk(request: Request, body: BulkChange) -> Response:
         dry_run=body.dry_run,
     )
     changed = sum(result.outcome is Outcome.CHANGED for result in results)
-    return json_response(BulkAnswer(issue.name, body.status, changed, results))
+    head = get_issue_head_by_id(request.tx, request.actor, issue.issue_id)
+    etag = conditional.issue_etag(head, request.actor.company_access)
+    return json_response(BulkAnswer(issue.name, body.status, changed, results), headers={"ETag": etag})
 
 
 def _issue(request: Request, issue: IssueHead, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:

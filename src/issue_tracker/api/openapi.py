@@ -137,10 +137,12 @@ def _header_parameters(route: Route) -> list[dict[str, Any]]:
             "schema": {"type": "string", **schema},
         }
 
+    if_match = [header("If-Match", "Change the issue only if its ETag is still this one.")] if route.if_match else []
     if route.idempotent:
-        return [header("Idempotency-Key", "Makes a retry safe: the same key gets the first response.", maxLength=255)]
+        key = header("Idempotency-Key", "Makes a retry safe: the same key gets the first response.", maxLength=255)
+        return [key, *if_match]
     if route.if_match:
-        return [header("If-Match", "Change the issue only if its ETag is still this one.")]
+        return if_match
     if EVENT_STREAM in route.returns.media_types:
         return [header("Last-Event-ID", "Continue after the event with this number.")]
     if _conditional(route):

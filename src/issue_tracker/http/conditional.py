@@ -1,6 +1,7 @@
 """Conditional requests (RFC 9110, section 13; contract, section 5): strong ETags, 304, and 412."""
 
 import hashlib
+import re
 
 from starlette.responses import Response, StreamingResponse
 
@@ -11,6 +12,15 @@ from issue_tracker.http.request import Request
 from issue_tracker.issues.models import IssueHead
 
 CACHE_CONTROL = "private, no-cache"
+
+_REWRITTEN = re.compile(
+    r"""(?:W/)?                                         # weak
+        "(?P<opaque>[^"]*?)
+        (?:(?:--?|;)(?:gzip|br|zstd|deflate|bzip2))?"   # with the encoding inside of the quotes
+        (?:-gzip)?                                      # or behind them""",
+    re.VERBOSE,
+)
+"""A validator as a compressing proxy passes it on."""
 
 
 def with_validator(request: Request, response: Response) -> Response:
@@ -35,11 +45,23 @@ def not_modified(etag: str, vary: str | None = None) -> Response:
 
 
 def _matches(header: str | None, etag: str) -> bool:
-    """Whether an If-None-Match header names the validator; weak comparison (RFC 9110, section 13.1.2)."""
+    """Whether If-Match or If-None-Match names the validator.
+
+    A proxy that compresses the response changes its validator: nginx makes it weak (`W/"7-2"`); Apache and others
+    append the encoding (`"7-2-gzip"`, `"7-2;br"`, `"7-2"-gzip`). Each of our tags names one content, whatever its
+    encoding, so it is understood in these forms, also where RFC 9110 (section 13.1.1) compares strongly. None of our
+    tags ends like that, so no other tag is mistaken for one of ours.
+    """
     if header is None:
         return False
-    given = {part.strip().removeprefix("W/") for part in header.split(",")}
-    return "*" in given or etag in given
+    given = [part.strip() for part in header.split(",")]
+    return "*" in given or any(_original(tag) == etag for tag in given)
+
+
+def _original(tag: str) -> str:
+    """A tag as it was before a compressing proxy changed it."""
+    found = _REWRITTEN.fullmatch(tag)
+    return f'"{found["opaque"]}"' if found else tag
 
 
 def is_fresh(request: Request, etag: str) -> bool:
@@ -75,13 +97,11 @@ def issue_etag(issue: IssueHead, access: CompanyAccess) -> str:
 def check_if_match(request: Request, issue: IssueHead) -> None:
     """Raises PreconditionFailed unless If-Match is absent or names the issue's current validator.
 
-    `issue` must have been read with a lock in the transaction of the change. Strong comparison (RFC 9110, section
-    13.1.1).
+    `issue` must have been read with a lock in the transaction of the change.
     """
     header = request.header("if-match")
     if header is None:
         return
     current = issue_etag(issue, request.actor.company_access)
-    given = [part.strip() for part in header.split(",")]
-    if "*" not in given and current not in given:
+    if not _matches(header, current):
         raise PreconditionFailed("The issue has changed since you read it; read it again.", headers={"ETag": current})

@@ -34,8 +34,9 @@ class NewAssignment(msgspec.Struct, frozen=True):
 
 def set_status(
     tx: Connection, actor: Actor, issue: IssueHead, company: Company, status: Status, note: str | None = None
-) -> None:
-    """Sets the status of a company in an issue. A company that is not assigned is assigned with this status.
+) -> IssueHead:
+    """Sets the status of a company in an issue, and returns the issue as it is then. A company that is not assigned is
+    assigned with this status.
 
     `issue` must have been read with a lock in this transaction. Raises Invalid when an archived company would have
     to be assigned.
@@ -47,11 +48,12 @@ def set_status(
     if current is None:
         changes = assign(tx, subject, [(company, status)], at, "company_name", note)
     elif current is status:
-        return
+        return issue
     else:
         changes = change_statuses(tx, subject, [(company, current)], status, at, note)
-    touch_issue(tx, issue.issue_id, at)
+    touched = touch_issue(tx, issue, at)
     record(tx, actor, changes, at)
+    return touched
 
 
 def unassign(tx: Connection, actor: Actor, issue: IssueHead, company: Company) -> None:
@@ -68,7 +70,7 @@ def unassign(tx: Connection, actor: Actor, issue: IssueHead, company: Company) -
     if removed is None:
         raise NotFound(f"“{company.name}” is not assigned to “{issue.name}”.")
     at = now()
-    touch_issue(tx, issue.issue_id, at)
+    touch_issue(tx, issue, at)
     change = Change(
         type=EventType.ASSIGNMENT_DELETED,
         issue=Subject(issue.issue_id, issue.name),
@@ -161,9 +163,13 @@ def change_statuses(
     ]
 
 
-def touch_issue(tx: Connection, issue_id: int, at: datetime) -> None:
-    """Sets the issue's time of change, revision and statuses: the last step of every change to its assignments."""
-    _touch.run(tx, issue_id=issue_id, at=at)
+def touch_issue(tx: Connection, issue: IssueHead, at: datetime) -> IssueHead:
+    """Sets the issue's time of change, revision and statuses: the last step of every change to its assignments.
+
+    `issue` must have been read with a lock in this transaction. Returns it with its new time and revision.
+    """
+    _touch.run(tx, issue_id=issue.issue_id, at=at)
+    return msgspec.structs.replace(issue, revision=issue.revision + 1, updated_at=at)
 
 
 def refuse_archived(companies: Sequence[Company], field: str) -> None:

@@ -81,7 +81,7 @@ def set_statuses(
     subject = Subject(issue.issue_id, issue.name)
     changes = assign(tx, subject, new, at, "companies", note)
     changes += change_statuses(tx, subject, moved, status, at, note)
-    touch_issue(tx, issue.issue_id, at)
+    touch_issue(tx, issue, at)
     record(tx, actor, changes, at)
     return results
 

@@ -107,7 +107,7 @@ def update_issue(
             raise _taken("new_name", str(new_name)) from None
     changes += add(tx, actor, subject, add_members, at, "add_companies")
     if changes:
-        touch_issue(tx, issue.issue_id, at)
+        touch_issue(tx, issue, at)
         record(tx, actor, changes, at, notify=notify)
     return get_issue_head_by_id(tx, actor, issue.issue_id)
 

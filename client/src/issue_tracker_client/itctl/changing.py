@@ -57,12 +57,17 @@ def create(
     connection.report(created, json, f"{created.name}: created, {len(created.assignments)} companies")
 
 
+IF_MATCH = click.option(
+    "--if-match", metavar="ETAG", help="Change only this version of the issue; fail if it has changed since."
+)
+
+
 @click.command("update")
 @ISSUE
 @DESCRIPTION
 @click.option("--rename", "new_name", metavar="NAME", help="The issue's new name.")
 @COMPANY
-@click.option("--if-match", metavar="ETAG", help="Change only this version of the issue; fail if it has changed since.")
+@IF_MATCH
 @as_json_option
 @click.pass_obj
 def update(
@@ -96,6 +101,7 @@ def update(
 @NOTE
 @click.option("--create", "create_missing", is_flag=True, help="Create the issue if it does not exist.")
 @click.option("--description", help="Only with --create: the description of the new issue.")
+@IF_MATCH
 @as_json_option
 @click.pass_obj
 def set_status(
@@ -107,6 +113,7 @@ def set_status(
     note: str | None,
     create_missing: bool,
     description: str | None,
+    if_match: str | None,
     json: bool,
 ) -> None:
     """Set the status of one company. Assigns the company to the issue if necessary."""
@@ -114,7 +121,7 @@ def set_status(
         raise click.UsageError("--description needs --create; use `update` to change the description of an issue.")
     with connection.tracker() as tracker:
         try:
-            changed = tracker.set_status(issue, company, status, note=note)
+            changed = tracker.set_status(issue, company, status, note=note, if_match=if_match)
         except NotFound:
             if not create_missing:
                 raise
@@ -129,11 +136,12 @@ def set_status(
 @click.command("unassign")
 @ISSUE
 @click.argument("company")
+@IF_MATCH
 @click.pass_obj
-def unassign(connection: Connection, issue: str, company: str) -> None:
+def unassign(connection: Connection, issue: str, company: str, if_match: str | None) -> None:
     """Remove a company from an issue."""
     with connection.tracker() as tracker:
-        tracker.unassign(issue, company)
+        tracker.unassign(issue, company, if_match=if_match)
     connection.report(None, False, f"{issue} / {company}: unassigned")
 
 
@@ -156,6 +164,7 @@ class Bulk(TypedDict):
     note: str | None
     dry_run: bool
     idempotency_key: str | None
+    if_match: str | None
     if_exists: bool
     json: bool
 
@@ -164,6 +173,7 @@ def bulk_options(command: Callable[..., None]) -> Callable[..., None]:
     """Adds the options of Bulk to a command."""
     for option in (
         as_json_option,
+        IF_MATCH,
         KEY,
         click.option("--if-exists", is_flag=True, help="Do nothing and succeed if the issue does not exist."),
         click.option("--dry-run", is_flag=True, help="Change nothing; print what would happen to each company."),
@@ -197,6 +207,7 @@ def move(connection: Connection, issue: str, status: str, **options: Unpack[Bulk
                 note=options["note"],
                 dry_run=options["dry_run"],
                 idempotency_key=options["idempotency_key"],
+                if_match=options["if_match"],
             )
         except NotFound:
             if options["if_exists"] and not exists(tracker, issue):
