@@ -91,6 +91,34 @@ def test_only_a_change_moves_the_time(world: World, body: dict[str, Any], moved:
     assert (len(world.history()) > events) is moved
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("PUT", "/api/issues/Fault", {"description": "new"}),
+        ("PUT", "/api/issues/status", {"issue_name": "Fault", "company_name": "Contoso", "status": "closed"}),
+        ("PUT", "/api/issues/status", {"issue_name": "Fault", "company_name": "Fabrikam", "status": "new"}),
+        ("DELETE", "/api/issues/status?issueName=Fault&companyName=Contoso", None),
+        ("POST", "/api/issues/status/bulk", {"issue_name": "Fault", "status": "closed"}),
+    ],
+)
+def test_the_time_of_change_moves_forward_when_the_clock_is_set_back(
+    world: World, method: str, path: str, body: dict[str, Any] | None
+) -> None:
+    world.clock.freeze(T1)
+    world.given_issue("Fault", {"Contoso": "new"})
+    client = world.client()
+    world.clock.advance(hours=-1)
+
+    assert client.request(method, path, json=body).is_success
+
+    found = client.call("GET", "/api/issues", 200, params={"updatedSince": T1.isoformat()})["items"]
+    assert [issue["updated_at"] for issue in found] == ["2025-01-04T10:15:00.000001+00:00"]
+    assert client.call("GET", "/api/issues/Fault", 200)["updated_at"] == found[0]["updated_at"]
+    # Nobody who asks for what is later than the time that they have seen gets it twice.
+    later = {"updatedSince": (T1.replace(microsecond=2)).isoformat()}
+    assert client.call("GET", "/api/issues", 200, params=later)["total"] == 0
+
+
 def test_a_renamed_company_moves_no_time_and_shows_its_new_name_everywhere(world: World) -> None:
     world.clock.freeze(T1)
     world.given_issue("Fault", {"Contoso": "new"})

@@ -11,7 +11,6 @@ import msgspec
 from sqlalchemy import Connection, bindparam, case, delete, func, insert, select, update
 
 from issue_tracker.actor import Actor, require_helpdesk
-from issue_tracker.clock import now
 from issue_tracker.companies.queries import Company
 from issue_tracker.database.prepared import Prepared, among, numbers
 from issue_tracker.database.tables import assignments, issues
@@ -42,7 +41,7 @@ def set_status(
     to be assigned.
     """
     require_helpdesk(actor)
-    at = now()
+    at = issue.time_of_change()
     subject = Subject(issue.issue_id, issue.name)
     current = find_status(tx, actor, issue.issue_id, company.company_id)
     if current is None:
@@ -56,8 +55,8 @@ def set_status(
     return touched
 
 
-def unassign(tx: Connection, actor: Actor, issue: IssueHead, company: Company) -> None:
-    """Removes a company from an issue. Raises NotFound when it is not assigned.
+def unassign(tx: Connection, actor: Actor, issue: IssueHead, company: Company) -> IssueHead:
+    """Removes a company from an issue, and returns the issue as it is then. Raises NotFound when it is not assigned.
 
     `issue` must have been read with a lock in this transaction.
     """
@@ -69,8 +68,8 @@ def unassign(tx: Connection, actor: Actor, issue: IssueHead, company: Company) -
     ).scalar_one_or_none()
     if removed is None:
         raise NotFound(f"“{company.name}” is not assigned to “{issue.name}”.")
-    at = now()
-    touch_issue(tx, issue, at)
+    at = issue.time_of_change()
+    touched = touch_issue(tx, issue, at)
     change = Change(
         type=EventType.ASSIGNMENT_DELETED,
         issue=Subject(issue.issue_id, issue.name),
@@ -78,6 +77,7 @@ def unassign(tx: Connection, actor: Actor, issue: IssueHead, company: Company) -
         before=removed,
     )
     record(tx, actor, [change], at)
+    return touched
 
 
 def add(

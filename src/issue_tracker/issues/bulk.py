@@ -7,7 +7,6 @@ import msgspec
 from sqlalchemy import Connection
 
 from issue_tracker.actor import Actor, require_helpdesk
-from issue_tracker.clock import now
 from issue_tracker.companies.queries import Company
 from issue_tracker.events.catalog import Subject
 from issue_tracker.events.record import record
@@ -77,7 +76,7 @@ def set_statuses(
     refuse_archived([company for company, _ in new], "companies")
     if dry_run or not (new or moved):
         return results
-    at = now()
+    at = issue.time_of_change()
     subject = Subject(issue.issue_id, issue.name)
     changes = assign(tx, subject, new, at, "companies", note)
     changes += change_statuses(tx, subject, moved, status, at, note)

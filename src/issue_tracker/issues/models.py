@@ -1,10 +1,10 @@
 """What reads return: an issue with its assignments, in the shape of the specification."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 
-from issue_tracker.clock import Timestamp
+from issue_tracker.clock import Timestamp, now
 from issue_tracker.status import Status
 
 
@@ -51,6 +51,13 @@ class IssueHead(msgspec.Struct, frozen=True):
     description: str | None
     revision: int
     updated_at: datetime
+
+    def time_of_change(self) -> datetime:
+        """The time of a change that is made now: later than the last one, also when the clock was set back.
+
+        Otherwise a client that polls with `updatedSince` would miss the change.
+        """
+        return max(now(), self.updated_at + timedelta(microseconds=1))
 
 
 def named_assignment(

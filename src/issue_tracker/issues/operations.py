@@ -85,7 +85,7 @@ def update_issue(
     require_helpdesk(actor)
     refuse_repeated([member.company for member in add_members], "add_companies", ".company_name")
     subject = Subject(issue.issue_id, issue.name)
-    at = now()
+    at = issue.time_of_change()
     changes: list[Change] = []
     values: dict[str, object] = {}
     if new_name is not None and new_name != issue.name:

@@ -78,6 +78,6 @@ def _unassign(
     undone = []
     for company in companies:
         if find_status(tx, actor, issue.issue_id, company.company_id) is after:
-            unassign(tx, actor, issue, company)
+            issue = unassign(tx, actor, issue, company)
             undone.append(Undone(issue_id=issue.issue_id, company_id=company.company_id, status=None))
     return undone
