@@ -186,6 +186,20 @@ def test_asking_whether_anything_changed(tracker: Tracker) -> None:
     assert listing is not None and listing.total == 0
 
 
+def test_synchronizing(tracker: Tracker) -> None:
+    tracker.create_issue("VPN", companies=["Acme"])
+    tracker.create_issue("Printer", companies=["Acme"])
+    whole = tracker.poll_issues()
+    assert whole is not None and whole.position
+    tracker.set_status("VPN", "Acme", "closed")
+    changed = tracker.poll_issues(changed_since=whole.position)
+    assert changed is not None and [one.name for one in changed] == ["VPN"]
+    nothing = tracker.poll_issues(changed_since=changed.position)
+    assert nothing is not None and nothing.total == 0
+    with pytest.raises(InvalidQuery):
+        tracker.poll_issues(changed_since="elsewhere")
+
+
 def test_changing_only_the_version_that_was_read(tracker: Tracker, admin: Tracker) -> None:
     read = tracker.create_issue("VPN", companies=["Acme"])
     admin.set_status("VPN", "Acme", "monitoring")

@@ -32,9 +32,11 @@ class Filter(TypedDict, total=False):
 
     `status` and `company_id` (one or several values, any of which matches), `company_name` and `open` must hold for
     the same assignment; each issue lists only its matching assignments. `open` is True for assignments that are
-    neither resolved nor closed, False for the others. `sort` is `name`, `updated_at` or `created_at`, with a leading
-    `-` for descending order. Raises InvalidQuery for an unsupported status, NotFound for an unknown company, Misuse
-    for an `updated_since` without a time zone.
+    neither resolved nor closed, False for the others. `changed_since` is the `position` of a list from `poll_issues`:
+    the issues that were changed since, of which none is missed. `sort` is `name`, `updated_at` or `created_at`, with a
+    leading `-` for descending order. Raises InvalidQuery for an unsupported status and for a position from before the
+    server's database was restored from a backup, NotFound for an unknown company, Misuse for an `updated_since` without
+    a time zone.
     """
 
     search: str | None
@@ -43,6 +45,7 @@ class Filter(TypedDict, total=False):
     company_name: str | None
     open: bool | None
     updated_since: datetime | None
+    changed_since: str | None
     sort: str | None
 
 

@@ -157,11 +157,15 @@ class Token(Model, frozen=True, kw_only=True):
 
 
 class Listing(Model, Generic[M], frozen=True, kw_only=True):
-    """A list, with the number of all matches. With its `etag`, `poll_issues` returns the list only if it changed."""
+    """A list, with the number of all matches. With its `etag`, `poll_issues` returns the list only if it changed.
+
+    `position` is set on lists of issues: with `changed_since=position` the next list has what was changed since.
+    """
 
     items: tuple[M, ...]
     total: int
     etag: str | None = None
+    position: str | None = None
 
     def __iter__(self) -> Iterator[M]:
         return iter(self.items)
@@ -170,14 +174,18 @@ class Listing(Model, Generic[M], frozen=True, kw_only=True):
 def decoder(kind: type[M]) -> Callable[[Reply | str], M]:
     """Returns a function that decodes replies, or plain JSON, of this kind.
 
-    It stores the reply's ETag if the kind has a field for it, and raises UnexpectedAnswer for any other content.
+    It stores the reply's ETag and position if the kind has fields for them, and raises UnexpectedAnswer for any other
+    content.
     """
     decode = msgspec.json.Decoder(kind).decode
 
     def read(source: Reply | str) -> M:
         value = understood(decode, source if isinstance(source, str) else source.content)
-        etag = None if isinstance(source, str) else source.headers.get("etag")
-        return msgspec.structs.replace(value, etag=etag) if etag and hasattr(value, "etag") else value
+        if isinstance(source, str):
+            return value
+        sent = {"etag": source.headers.get("etag"), "position": source.headers.get("x-sync-position")}
+        stored = {name: text for name, text in sent.items() if text and hasattr(value, name)}
+        return msgspec.structs.replace(value, **stored) if stored else value
 
     return read
 

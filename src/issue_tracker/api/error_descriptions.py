@@ -34,6 +34,7 @@ HEADERS = {
     "X-Request-ID": "The number of this request in logs and history; a sane one that the client sent is used.",
     "ETag": "The validator of this response.",
     "Link": "With rel=next: the next page of the list (RFC 8288).",
+    "X-Sync-Position": "The position for `changedSince`: what is changed after this response's state.",
     "Location": "Where the new issue is.",
     "WWW-Authenticate": "How to sign in.",
     "Retry-After": "Seconds to wait before the next try.",

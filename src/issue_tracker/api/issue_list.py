@@ -9,6 +9,8 @@ from starlette.responses import Response, StreamingResponse
 from issue_tracker.api import issue_bodies
 from issue_tracker.api.issue_bodies import CSV_EXAMPLE, ISSUE_EXAMPLE
 from issue_tracker.api.issue_query import IssueQuery, filters_of, next_link, order_of, position_of
+from issue_tracker.events.queries.log import get_log_state
+from issue_tracker.events.sync_position import write_position
 from issue_tracker.http import conditional
 from issue_tracker.http.request import Request
 from issue_tracker.http.responses import CSV, JSON
@@ -43,7 +45,7 @@ FIRST_STEP, LARGEST_STEP = 8, 200
         200,
         issue_bodies.IssueList,
         {"items": [ISSUE_EXAMPLE], "total": 1},
-        headers=("Link",),
+        headers=("Link", "X-Sync-Position"),
         media_types={CSV: CSV_EXAMPLE},
     ),
     errors=(404,),
@@ -51,7 +53,8 @@ FIRST_STEP, LARGEST_STEP = 8, 200
 def list_issues(request: Request, query: IssueQuery) -> Response:
     """List issues with their assignments, as JSON or (`format=csv` or `Accept: text/csv`) as CSV."""
     negotiated = CSV if request.prefers(CSV, JSON) else JSON
-    etag = conditional.data_etag(request, negotiated)
+    state = get_log_state(request.tx)
+    etag = conditional.data_etag(request, state, negotiated)
     if conditional.is_fresh(request, etag):
         return conditional.not_modified(etag, "Accept")
     cached = request.app_state.responses.find_by_validator(etag)
@@ -64,7 +67,8 @@ def list_issues(request: Request, query: IssueQuery) -> Response:
     found = IssueList(request.tx, request.actor, filters, order, after=after)
     rows = found.rows(size + 1)
     more, rows = len(rows) > size, rows[:size]
-    headers = {"Vary": "Accept", "ETag": etag}
+    watermark = request.app_state.watermarks.watermark_of(request.tx, state)
+    headers = {"Vary": "Accept", "ETag": etag, "X-Sync-Position": write_position(watermark, state)}
     if as_csv:
         headers["Content-Disposition"] = 'attachment; filename="issues.csv"'
     if query.limit is not None and more:

@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from issue_tracker.actor import Actor
 from issue_tracker.errors import InvalidQuery
+from issue_tracker.events.sync_position import PositionError, read_position
 from issue_tracker.issues.queries.filters import Filters, Order, Position, company_filter
 from issue_tracker.names import storable
 from issue_tracker.status import FINISHED, OPEN, Status
@@ -38,6 +39,10 @@ class IssueQuery(msgspec.Struct, kw_only=True):
     updated_since: Annotated[
         Annotated[datetime, Meta(tz=True)] | None, Meta(description="Only issues changed at or after this instant.")
     ] = msgspec.field(default=None, name="updatedSince")
+    changed_since: Annotated[
+        str,
+        Meta(description="Only issues that were changed since the response with this X-Sync-Position."),
+    ] = msgspec.field(default="", name="changedSince")
     sort: Annotated[Sort, Meta(description="The order; a minus turns it around.")] = "name"
     limit: Annotated[
         Annotated[int, Meta(ge=1, le=500)] | None,
@@ -48,18 +53,25 @@ class IssueQuery(msgspec.Struct, kw_only=True):
 
 
 def filters_of(tx: Connection, actor: Actor, query: IssueQuery) -> Filters:
-    """The filters of a query. Raises NotFound for an unknown company."""
+    """The filters of a query. Raises NotFound for an unknown company, InvalidQuery for a position from before a
+    restore.
+    """
     if not storable(query.search):
         raise InvalidQuery.field("search", "must not contain NUL characters")
     statuses: tuple[Status, ...] | None = tuple(dict.fromkeys(query.status)) if query.status else None
     if query.open is not None:
         chosen = OPEN if query.open else FINISHED
         statuses = chosen if statuses is None else tuple(status for status in statuses if status in chosen)
+    try:
+        changed_since = read_position(tx, query.changed_since) if query.changed_since else None
+    except PositionError as error:
+        raise InvalidQuery.field("changedSince", str(error)) from None
     return Filters(
         search=query.search.strip(),
         statuses=statuses,
         company_ids=company_filter(tx, actor, query.company_id, query.company_name),
         updated_since=query.updated_since,
+        changed_since=changed_since,
     )
 
 

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, text
 from issue_tracker.actor import ALL_COMPANIES
 from issue_tracker.database.engine import Database
 from issue_tracker.errors import Unavailable
-from issue_tracker.events.queries.log import count_events, get_last_event_id, list_event_ids
+from issue_tracker.events.queries.log import LogState, count_events, get_last_event_id, get_log_state, list_event_ids
 
 WINDOW = 10_000
 """How many of the last numbers are searched for gaps; older ones wait for the xid barrier without a search."""
@@ -79,6 +79,7 @@ class WatermarkTracker:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._marks: list[tuple[int, int]] = []
+        self._latest: tuple[LogState, Watermark] | None = None
         self._marking = threading.Lock()
 
     def start(self) -> None:
@@ -94,23 +95,65 @@ class WatermarkTracker:
 
     def watermark(self, tx: Connection) -> Watermark:
         """The watermark of this transaction's snapshot. Waits for nothing: an open gap ends it."""
-        last = get_last_event_id(tx, ALL_COMPANIES)
-        if self._database.sqlite:
-            return Watermark(last)
-        marks = self._marks
-        settled = [number for number, barrier in marks if barrier_passed(tx, barrier)]
-        start = max([last - WINDOW, 0, *settled])
+        state = get_log_state(tx)
+        if state.snapshot is None:
+            return Watermark(state.last_event_id)
+        settled = self._settled(state)
+        return self._search(tx, state, max(settled, state.last_event_id - WINDOW), mark_gap=True)
+
+    def watermark_of(self, tx: Connection, state: LogState) -> Watermark:
+        """Like `watermark`, for a transaction that has read the state of the log already, and for readers who must not
+        miss what a transaction still adds below the searched window.
+
+        Reading the same snapshot again costs nothing, because equal states have equal watermarks. An open gap sets no
+        mark, because a barrier moves the snapshot, and so the validator of the next response.
+        """
+        if state.snapshot is None:
+            return Watermark(state.last_event_id)
+        latest = self._latest
+        if latest is not None and latest[0] == state:
+            return latest[1]
+        settled = self._settled(state)
+        if state.last_event_id - settled <= WINDOW:
+            found = self._search(tx, state, settled, mark_gap=False)
+        else:
+            found = Watermark(settled)
+            self._mark(state, state.last_event_id)
+        self._latest = state, found
+        return found
+
+    def _settled(self, state: LogState) -> int:
+        """The highest number that a mark says to be settled for this snapshot; 0 without one."""
+        return max((number for number, barrier in self._marks if barrier < _oldest_running(state)), default=0)
+
+    def _search(self, tx: Connection, state: LogState, start: int, *, mark_gap: bool) -> Watermark:
         ids = list_event_ids(tx, ALL_COMPANIES, after=start)
         complete = before_first_gap(start, ids)
-        marked = marks[-1][0] if marks else 0
-        worth_a_mark = bool(ids) and ids[-1] > marked and (ids[-1] > complete or len(ids) > SHORT_SEARCH)
-        if worth_a_mark and self._marking.acquire(blocking=False):
-            # One at a time: who holds a transaction must not wait for a second one behind many others.
-            try:
-                self._marks = [*marks[-1:], (ids[-1], take_xid_barrier(self._database))]
-            finally:
-                self._marking.release()
+        if ids and ((mark_gap and ids[-1] > complete) or len(ids) > SHORT_SEARCH):
+            self._mark(state, ids[-1])
         return Watermark(complete, [number for number in ids if number > complete])
+
+    def _mark(self, state: LogState, number: int) -> None:
+        """Sets a mark at a number that was seen. Keeps the last one, and the last one that is settled already, which is
+        all that a transaction that runs for long leaves.
+        """
+        # One at a time: who holds a transaction must not wait for a second one behind many others.
+        if not self._marking.acquire(blocking=False):
+            return
+        try:
+            marks = self._marks
+            if marks and marks[-1][0] >= number:
+                return
+            settled = [mark for mark in marks[:-1] if mark[1] < _oldest_running(state)][-1:]
+            self._marks = [*settled, *marks[-1:], (number, take_xid_barrier(self._database))]
+        finally:
+            self._marking.release()
+
+
+def _oldest_running(state: LogState) -> int:
+    """The lowest transaction number (xid) that had not ended for this snapshot. PostgreSQL only."""
+    assert state.snapshot is not None
+    return int(state.snapshot.partition(":")[0])
 
 
 def before_first_gap(after: int, ids: Sequence[int]) -> int:

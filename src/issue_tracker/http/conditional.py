@@ -7,7 +7,7 @@ from starlette.responses import Response, StreamingResponse
 
 from issue_tracker.actor import CompanyAccess
 from issue_tracker.errors import PreconditionFailed
-from issue_tracker.events.queries.log import get_log_state
+from issue_tracker.events.queries.log import LogState
 from issue_tracker.http.request import Request
 from issue_tracker.issues.models import IssueHead
 
@@ -73,15 +73,14 @@ def is_fresh(request: Request, etag: str) -> bool:
     return header is not None and "*" not in header and _matches(header, etag)
 
 
-def data_etag(request: Request, *representation: str) -> str:
-    """A validator for any read of issues and companies that costs two look-ups by primary key.
+def data_etag(request: Request, state: LogState, *representation: str) -> str:
+    """A validator for any read of issues and companies, from the state of the log that the same transaction sees.
 
     Every change of data writes an event in its own transaction, so the state of the log stands for the state of all
     data (docs/decisions/0005-etags.md). `representation` distinguishes responses made from the same state; so does
     the company access of the actor, which the state of the log includes.
     """
-    state = get_log_state(request.tx, request.actor.company_access)
-    parts = (state, request.path, request.query_text, *representation)
+    parts = (state.key(request.actor.company_access), request.path, request.query_text, *representation)
     return f'"{_digest(chr(10).join(parts).encode("utf-8", "replace"))}"'
 
 

@@ -1,14 +1,18 @@
 """Reads of the event log by number: for readers that follow it, for validators, and for retention."""
 
+import hashlib
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, Text, cast, func, null, select
+import msgspec
+from sqlalchemy import Connection, Row, Select, Text, bindparam, cast, func, null, select
 
 from issue_tracker.actor import CompanyAccess
 from issue_tracker.clock import iso
 from issue_tracker.database.prepared import Prepared
+from issue_tracker.database.prepared import iso as stored_iso
 from issue_tracker.database.tables import events
+from issue_tracker.database.types import Id
 from issue_tracker.events.catalog import Event, EventActor, EventType
 from issue_tracker.events.queries.visibility import visible_to
 
@@ -19,24 +23,64 @@ def get_last_event_id(tx: Connection, access: CompanyAccess) -> int:
     return tx.execute(query).scalar_one() or 0
 
 
-def _select_state(dialect: str) -> Select[Any]:
-    """The last event and, on PostgreSQL, which of the transactions under way this one sees."""
-    snapshot = cast(func.pg_current_snapshot(), Text) if dialect == "postgresql" else null()
-    return select(select(func.max(events.c.event_id)).scalar_subquery(), snapshot)
+class LogState(msgspec.Struct, frozen=True):
+    """What one transaction sees of the log: its last event and, on PostgreSQL, the snapshot.
 
-
-_state = Prepared(_select_state)
-
-
-def get_log_state(tx: Connection, access: CompanyAccess) -> str:
-    """A text that changes with everything that an access may see: part of validators. Costs two primary-key look-ups.
-
-    Every change of data records an event in its own transaction, so the number of the last event stands for the state
-    of all data; on PostgreSQL, where a late transaction may add a lower number, together with the snapshot that says
-    which transactions are seen (docs/decisions/0005-etags.md).
+    `mark` tells the last event from one that has the same number in another history: that of the same database before
+    it was restored from a backup. Without any event, `last_event_id` is 0 and `mark` is empty. `snapshot` is
+    PostgreSQL's text, and None on SQLite: `xmin:xmax:` and the transactions in between that had not ended.
     """
-    last, snapshot = _state.all(tx)[0]
-    return ";".join(str(part) for part in (last, snapshot, access.key or None) if part is not None)
+
+    last_event_id: int
+    mark: str
+    snapshot: str | None
+
+    def key(self, access: CompanyAccess) -> str:
+        """A text that changes with everything that an access may see: part of validators.
+
+        Every change of data records an event in its own transaction, so the last event stands for the state of all
+        data; on PostgreSQL, where a late transaction may add a lower number, together with the snapshot that says
+        which transactions are seen (docs/decisions/0005-etags.md).
+        """
+        return f"{self.last_event_id};{self.mark};{self.snapshot};{access.key}"
+
+
+def get_log_state(tx: Connection) -> LogState:
+    """What this transaction sees of the log. Costs one look-up by primary key."""
+    found = _state.first(tx)
+    if found is None:
+        return LogState(0, "", _snapshot.scalar(tx))
+    event_id, at, request_id, snapshot = found
+    return LogState(event_id, _mark(at, request_id), snapshot)
+
+
+def find_mark(tx: Connection, event_id: int) -> str | None:
+    """The mark (see LogState) of an event; None when there is no such event, and "" for the number 0."""
+    if event_id == 0:
+        return ""
+    found = _one.first(tx, event_id=event_id)
+    return None if found is None else _mark(*found)
+
+
+def _mark(at: Any, request_id: str) -> str:
+    return hashlib.blake2b(f"{stored_iso(at)} {request_id}".encode(), digest_size=6).hexdigest()
+
+
+def _current_snapshot(dialect: str) -> Any:
+    return cast(func.pg_current_snapshot(), Text) if dialect == "postgresql" else null()
+
+
+def _select_last(dialect: str) -> Select[Any]:
+    query = select(events.c.event_id, events.c.at, events.c.request_id, _current_snapshot(dialect).label("snapshot"))
+    every = events.alias()
+    return query.where(events.c.event_id == select(func.max(every.c.event_id)).scalar_subquery())
+
+
+_state = Prepared(_select_last)
+_snapshot = Prepared(lambda dialect: select(_current_snapshot(dialect)))
+_one = Prepared(
+    lambda _: select(events.c.at, events.c.request_id).where(events.c.event_id == bindparam("event_id", type_=Id))
+)
 
 
 def count_events(tx: Connection, access: CompanyAccess, *, after: int, until: int) -> int:

@@ -8,10 +8,13 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam, exists, select
+from sqlalchemy import BigInteger, ColumnElement, all_, bindparam, exists, func, or_, select, union_all
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from issue_tracker.database.prepared import among
-from issue_tracker.database.tables import assignments, issues
+from issue_tracker.database.tables import assignments, events, issues
+from issue_tracker.database.types import Id
+from issue_tracker.events.catalog import EventType
 
 Condition = Callable[[str], ColumnElement[bool]]
 Conditions = tuple[Condition, ...]
@@ -25,6 +28,36 @@ def written(conditions: Conditions, dialect: str) -> list[ColumnElement[bool]]:
 def updated_since(_dialect: str) -> ColumnElement[bool]:
     """The issue was changed at the time `since` or later."""
     return issues.c.updated_at >= bindparam("since", type_=issues.c.updated_at.type)
+
+
+@cache
+def changed_since(*, limited: bool) -> Condition:
+    """The issue, or the name of an assigned company, has an event above `after_event` that is not in the list `seen`.
+
+    `limited`: only events about the companies in the list `access`, or about the issue as a whole.
+    """
+
+    def condition(dialect: str) -> ColumnElement[bool]:
+        later = [events.c.event_id > bindparam("after_event", type_=Id), _unseen(dialect)]
+        of_issue = select(events.c.issue_id).where(events.c.issue_id.is_not(None), *later)
+        renamed = (
+            select(assignments.c.issue_id)
+            .join(events, events.c.company_id == assignments.c.company_id)
+            .where(events.c.type == EventType.COMPANY_UPDATED.value, *later)
+        )
+        if limited:
+            visible = among(events.c.company_id, "access", dialect)
+            of_issue = of_issue.where(or_(events.c.company_id.is_(None), visible))
+            renamed = renamed.where(visible)
+        return issues.c.issue_id.in_(union_all(of_issue, renamed))
+
+    return condition
+
+
+def _unseen(dialect: str) -> ColumnElement[bool]:
+    if dialect == "postgresql":
+        return events.c.event_id != all_(bindparam("seen", type_=ARRAY(BigInteger)))
+    return events.c.event_id.not_in(select(func.json_each(bindparam("seen")).table_valued("value").c.value))
 
 
 def has_status(_dialect: str) -> ColumnElement[bool]:

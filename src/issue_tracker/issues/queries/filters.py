@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from issue_tracker.actor import Actor, CompanyAccess
 from issue_tracker.companies.queries import get_company, get_company_by_name
+from issue_tracker.events.order import Watermark
 from issue_tracker.status import Status
 
 
@@ -17,12 +18,15 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
     `search` is a trimmed literal part of an issue's name or description in any case; empty means no search.
     `statuses` and `company_ids` are None for no filter, and match nothing when they are empty; neither may contain
     a value twice. `updated_since` is an aware datetime: issues that were changed at that time or later.
+    `changed_since` is a watermark of the log: issues with an event, also of the name of an assigned company, that it
+    does not cover.
     """
 
     search: str = ""
     statuses: tuple[Status, ...] | None = None
     company_ids: tuple[int, ...] | None = None
     updated_since: datetime | None = None
+    changed_since: Watermark | None = None
 
     @property
     def on_assignments(self) -> bool:

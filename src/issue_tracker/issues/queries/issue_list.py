@@ -15,6 +15,7 @@ from issue_tracker.issues.queries import search
 from issue_tracker.issues.queries.conditions import (
     Condition,
     Conditions,
+    changed_since,
     has_assignment,
     has_status,
     in_statuses,
@@ -90,6 +91,13 @@ class IssueList:
         if filters.updated_since is not None:
             of_issue.append(updated_since)
             values["since"] = filters.updated_since
+        if filters.changed_since is not None:
+            access = actor.company_access.company_ids
+            of_issue.append(changed_since(limited=access is not None))
+            values["after_event"] = filters.changed_since.last_event_id
+            values["seen"] = numbers(tx, filters.changed_since.beyond)
+            if access is not None:
+                values["access"] = numbers(tx, sorted(access))
         if self._companies is not None:
             of_company.append(of_companies)
             values["companies"] = numbers(tx, self._companies)
