@@ -28,6 +28,7 @@ from issue_tracker.api.event_stream import before_shutdown
 from issue_tracker.auth.credentials import permissions_of
 from issue_tracker.database.commit_topics import CommitTopic
 from issue_tracker.database.engine import Database
+from issue_tracker.database.history_identity import HistoryIdentity
 from issue_tracker.events.delivery import Deliverer
 from issue_tracker.events.order import WatermarkTracker
 from issue_tracker.events.stream import Stream
@@ -89,6 +90,7 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
         responses=ResponseCache(database),
         stream=Stream(database, lambda held: permissions_of(database, settings, held)),
         watermarks=WatermarkTracker(database),
+        history=HistoryIdentity(database),
         openapi=openapi.document(routes, settings),
         metrics=metrics_registry(),
     )
@@ -96,7 +98,8 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
     @asynccontextmanager
     async def lifespan(_: None) -> AsyncIterator[None]:
         await app_state.stream.start()
-        await asyncio.get_running_loop().run_in_executor(app_state.workers, app_state.watermarks.start)
+        for start in (app_state.history.start, app_state.watermarks.start):
+            await asyncio.get_running_loop().run_in_executor(app_state.workers, start)
         before_shutdown(app_state.stream.close)
         deliverer = Deliverer(database, settings)
         if settings.deliver_webhooks:
@@ -108,6 +111,7 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
             await app_state.stream.stop()
             deliverer.close()
             app_state.workers.shutdown(wait=True)
+            app_state.history.stop()
             database.close()
             access_log.flush()
 

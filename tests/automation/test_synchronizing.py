@@ -7,9 +7,11 @@ from datetime import datetime
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from issue_tracker.actor import Actor, CompanyAccess, Role, command_line
 from issue_tracker.companies.queries import get_company_by_name
+from issue_tracker.database.tables import history_identity
 from issue_tracker.events import order
 from issue_tracker.events.sync_position import read_position
 from issue_tracker.issues.assignments import set_status
@@ -119,11 +121,12 @@ def test_limited_access_learns_nothing_about_other_companies(world: World) -> No
     world.given_issue("One", {"Contoso": "new", "Fabrikam": "new"})
     with world.database.read() as tx:
         fabrikam = get_company_by_name(tx, command_line("tests"), "Fabrikam").company_id
+        history = str(tx.execute(select(history_identity.c.identity)).scalar_one())
     limited = Actor(None, "x", Role.TECHNICIAN, "cli", company_access=CompanyAccess(frozenset({fabrikam})))
 
     def changed() -> list[str]:
         with world.database.read() as tx:
-            found = IssueList(tx, limited, Filters(changed_since=read_position(tx, position)))
+            found = IssueList(tx, limited, Filters(changed_since=read_position(tx, history, position)))
             assert found.count() == len(found.rows())
             return [issue.name for issue in found.load(found.rows())]
 

@@ -61,14 +61,15 @@ def list_issues(request: Request, query: IssueQuery) -> Response:
     if cached is not None:
         return cached
     as_csv = query.format == "csv" or (query.format is None and negotiated == CSV)
-    filters, order = filters_of(request.tx, request.actor, query), order_of(query)
+    filters, order = filters_of(request, query), order_of(query)
     after = position_of(query)
     size = query.limit or CHUNK
     found = IssueList(request.tx, request.actor, filters, order, after=after)
     rows = found.rows(size + 1)
     more, rows = len(rows) > size, rows[:size]
+    history = request.app_state.history.identity
     watermark = request.app_state.watermarks.watermark_of(request.tx, state)
-    headers = {"Vary": "Accept", "ETag": etag, "X-Sync-Position": write_position(watermark, state)}
+    headers = {"Vary": "Accept", "ETag": etag, "X-Sync-Position": write_position(history, watermark, state)}
     if as_csv:
         headers["Content-Disposition"] = 'attachment; filename="issues.csv"'
     if query.limit is not None and more:

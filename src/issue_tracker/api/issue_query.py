@@ -8,11 +8,10 @@ from urllib.parse import urlencode
 
 import msgspec
 from msgspec import Meta
-from sqlalchemy import Connection
 
-from issue_tracker.actor import Actor
 from issue_tracker.errors import InvalidQuery
 from issue_tracker.events.sync_position import PositionError, read_position
+from issue_tracker.http.request import Request
 from issue_tracker.issues.queries.filters import Filters, Order, Position, company_filter
 from issue_tracker.names import storable
 from issue_tracker.status import FINISHED, OPEN, Status
@@ -52,7 +51,7 @@ class IssueQuery(msgspec.Struct, kw_only=True):
     format: Annotated[Literal["json", "csv"] | None, Meta(description="`csv` for a spreadsheet.")] = None
 
 
-def filters_of(tx: Connection, actor: Actor, query: IssueQuery) -> Filters:
+def filters_of(request: Request, query: IssueQuery) -> Filters:
     """The filters of a query. Raises NotFound for an unknown company, InvalidQuery for a position from before a
     restore.
     """
@@ -63,13 +62,14 @@ def filters_of(tx: Connection, actor: Actor, query: IssueQuery) -> Filters:
         chosen = OPEN if query.open else FINISHED
         statuses = chosen if statuses is None else tuple(status for status in statuses if status in chosen)
     try:
-        changed_since = read_position(tx, query.changed_since) if query.changed_since else None
+        history, position = request.app_state.history.identity, query.changed_since
+        changed_since = read_position(request.tx, history, position) if position else None
     except PositionError as error:
         raise InvalidQuery.field("changedSince", str(error)) from None
     return Filters(
         search=query.search.strip(),
         statuses=statuses,
-        company_ids=company_filter(tx, actor, query.company_id, query.company_name),
+        company_ids=company_filter(request.tx, request.actor, query.company_id, query.company_name),
         updated_since=query.updated_since,
         changed_since=changed_since,
     )

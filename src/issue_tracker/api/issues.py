@@ -97,7 +97,7 @@ def set_status(request: Request, body: StatusChange) -> Response:
     company = get_company_by_name(request.tx, request.actor, body.company_name)
     conditional.check_if_match(request, issue)
     changed = assignments.set_status(request.tx, request.actor, issue, company, body.status, body.note or None)
-    etag = conditional.issue_etag(changed, request.actor.company_access)
+    etag = conditional.issue_etag(request, changed)
     return json_response(get_assignment(request.tx, request.actor, issue, company.company_id), headers={"ETag": etag})
 
 
@@ -137,11 +137,11 @@ def set_statuses_in_bulk(request: Request, body: BulkChange) -> Response:
     )
     changed = sum(result.outcome is Outcome.CHANGED for result in results)
     head = get_issue_head_by_id(request.tx, request.actor, issue.issue_id)
-    etag = conditional.issue_etag(head, request.actor.company_access)
+    etag = conditional.issue_etag(request, head)
     return json_response(BulkAnswer(issue.name, body.status, changed, results), headers={"ETag": etag})
 
 
 def _issue(request: Request, issue: IssueHead, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    etag = conditional.issue_etag(issue, request.actor.company_access)
+    etag = conditional.issue_etag(request, issue)
     content = load_issue(request.tx, request.actor, issue.issue_id)
     return json_response(content, status, {"ETag": etag, **(headers or {})})

@@ -15,6 +15,7 @@ from issue_tracker.cli.databases import database_option, open_database
 from issue_tracker.cli.failures import CommandError
 from issue_tracker.clock import iso, now
 from issue_tracker.database.engine import Database
+from issue_tracker.database.history_identity import forget_place
 from issue_tracker.events.retention import prune_deliveries, prune_sign_ins
 
 
@@ -87,6 +88,7 @@ def _copy(database: Database, path: Path) -> None:
     with database.dedicated_connection() as source, closing(sqlite3.connect(path)) as copy:
         try:
             source.backup(copy)
+            forget_place(copy)
         except sqlite3.Error as error:
             raise CommandError(f"The copy failed: {error}.") from None
 

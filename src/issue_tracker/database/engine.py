@@ -41,7 +41,7 @@ class Database:
 
     def __init__(self, settings: Settings) -> None:
         self.wait_seconds = settings.database_wait_seconds
-        path = sqlite_path(settings.database_url)
+        self.path = path = sqlite_path(settings.database_url)
         self.sqlite = path is not None
         self._server: Sqlite | Postgresql = (
             Sqlite(path, self.wait_seconds)

@@ -293,6 +293,17 @@ delivery_attempts = Table(
     sqlite_autoincrement=True,
 )
 
+# --- the history itself -----------------------------------------------------------------------------
+
+# One row: which history this is, and the place where it was last served (database/history_identity.py).
+history_identity = Table(
+    "history_identity",
+    metadata,
+    Column("row", Integer, primary_key=True, autoincrement=False),
+    Column("identity", String(32), nullable=False),
+    Column("place", Text, nullable=False),
+)
+
 # --- safe retries -----------------------------------------------------------------------------------
 
 idempotency_keys = Table(

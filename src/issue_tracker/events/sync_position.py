@@ -24,13 +24,14 @@ class PositionError(ValueError):
 class _Packed(msgspec.Struct, array_like=True, forbid_unknown_fields=True, frozen=True):
     """`beyond` has pairs: the first number of a run, counted from the end of the one before it, and its length."""
 
+    history: str
     settled: int
     beyond: list[tuple[int, int]]
     last: int
     mark: str
 
 
-def write_position(watermark: Watermark, state: LogState) -> str:
+def write_position(history: str, watermark: Watermark, state: LogState) -> str:
     """The position of a response that shows the state of the log with this watermark, as an opaque text."""
     runs: list[tuple[int, int]] = []
     end = watermark.last_event_id
@@ -42,18 +43,18 @@ def write_position(watermark: Watermark, state: LogState) -> str:
         else:
             runs.append((number - end, 1))
         end = number
-    packed = _Packed(watermark.last_event_id, runs, state.last_event_id, state.mark)
+    packed = _Packed(history, watermark.last_event_id, runs, state.last_event_id, state.mark)
     return base64.urlsafe_b64encode(msgspec.msgpack.encode(packed)).decode().rstrip("=")
 
 
-def read_position(tx: Connection, text: str) -> Watermark:
-    """The watermark of the response that had this position. Raises PositionError."""
+def read_position(tx: Connection, history: str, text: str) -> Watermark:
+    """The watermark of the response that had this position in this history. Raises PositionError."""
     try:
         padded = text + "=" * (-len(text) % 4)
         packed = msgspec.msgpack.decode(base64.b64decode(padded, altchars=b"-_", validate=True), type=_Packed)
     except (ValueError, msgspec.MsgspecError):
         raise PositionError("is not a position; take it from the header X-Sync-Position") from None
-    if not 0 <= packed.last < 2**63 or find_mark(tx, packed.last) != packed.mark:
+    if packed.history != history or not 0 <= packed.last < 2**63 or find_mark(tx, packed.last) != packed.mark:
         raise PositionError("is a position from before the database was restored; read the whole list again")
     runs: list[range] = []
     end = packed.settled

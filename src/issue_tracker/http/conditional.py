@@ -5,7 +5,6 @@ import re
 
 from starlette.responses import Response, StreamingResponse
 
-from issue_tracker.actor import CompanyAccess
 from issue_tracker.errors import PreconditionFailed
 from issue_tracker.events.queries.log import LogState
 from issue_tracker.http.request import Request
@@ -80,7 +79,13 @@ def data_etag(request: Request, state: LogState, *representation: str) -> str:
     data (docs/decisions/0005-etags.md). `representation` distinguishes responses made from the same state; so does
     the company access of the actor, which the state of the log includes.
     """
-    parts = (state.key(request.actor.company_access), request.path, request.query_text, *representation)
+    parts = (
+        request.app_state.history.identity,
+        state.key(request.actor.company_access),
+        request.path,
+        request.query_text,
+        *representation,
+    )
     return f'"{_digest(chr(10).join(parts).encode("utf-8", "replace"))}"'
 
 
@@ -88,9 +93,13 @@ def _digest(content: bytes) -> str:
     return hashlib.blake2b(content, digest_size=16).hexdigest()
 
 
-def issue_etag(issue: IssueHead, access: CompanyAccess) -> str:
-    """An issue's validator: it covers the issue with all its assignments that the actor sees."""
-    return f'"{issue.issue_id}-{issue.revision}{access.key and f"-{access.key}"}"'
+def issue_etag(request: Request, issue: IssueHead) -> str:
+    """An issue's validator: it covers the issue with all its assignments that the actor sees.
+
+    The history and the time of the last change distinguish it from the one before the database was restored.
+    """
+    parts = (issue.updated_at.isoformat(), request.app_state.history.identity, request.actor.company_access.key)
+    return f'"{issue.issue_id}-{issue.revision}-{_digest(" ".join(parts).encode())[:12]}"'
 
 
 def check_if_match(request: Request, issue: IssueHead) -> None:
@@ -101,6 +110,6 @@ def check_if_match(request: Request, issue: IssueHead) -> None:
     header = request.header("if-match")
     if header is None:
         return
-    current = issue_etag(issue, request.actor.company_access)
+    current = issue_etag(request, issue)
     if not _matches(header, current):
         raise PreconditionFailed("The issue has changed since you read it; read it again.", headers={"ETag": current})

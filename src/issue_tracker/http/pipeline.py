@@ -115,6 +115,8 @@ def perform(route: Route, request: Request) -> Response:
             require_same_origin(request)
         return route.finished(request, _handle(route, request))
     response = None
+    # Before the transaction, because a restored database is written to.
+    request.app_state.history.refresh()
     with request.read() as tx:
         request.identity = authenticate(tx, request, route.csrf_field(request))
         route.admit(request.identity)

@@ -7,6 +7,7 @@ import msgspec
 from prometheus_client import CollectorRegistry
 
 from issue_tracker.database.engine import Database
+from issue_tracker.database.history_identity import HistoryIdentity
 from issue_tracker.events.order import WatermarkTracker
 from issue_tracker.events.stream import Stream
 from issue_tracker.http.response_cache import ResponseCache
@@ -28,6 +29,7 @@ class AppState(msgspec.Struct, frozen=True, kw_only=True):
     responses: ResponseCache
     stream: Stream
     watermarks: WatermarkTracker
+    history: HistoryIdentity
     openapi: dict[str, Any]
     metrics: CollectorRegistry
 

@@ -1,0 +1,171 @@
+"""Which history a database has. A database that was restored from a backup has another one (docs/decisions/0020).
+
+The identity is a part of validators and positions, so those from before a restore are no longer valid. It is in the
+database, together with the place of the database. A database that is found in another place was restored.
+
+- SQLite: the place is the inode of the file, and a token in a file beside it (`…-history`). The token changes when a
+  server starts and when it stops, so a copy has an old token as soon as the server was stopped. `issue-tracker backup`
+  removes the place from the copy.
+- PostgreSQL: the place is the system identifier and the timeline of the cluster, the database, and the transaction that
+  wrote the row. A dump that is loaded writes it in another one; recovery starts another timeline.
+"""
+
+import os
+import secrets
+import sqlite3
+import threading
+from contextlib import suppress
+from pathlib import Path
+
+import structlog
+from sqlalchemy import Connection, delete, insert, select, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from issue_tracker.database.engine import Database
+from issue_tracker.database.tables import history_identity
+from issue_tracker.errors import Unavailable
+
+log = structlog.get_logger("issue_tracker.database")
+
+SKIPPED_EVENTS = 100_000_000
+"""How many event numbers a new history skips: more than any server recorded since its last backup. So `Last-Event-ID`
+from before the restore is lower than every new event, and no event is skipped."""
+
+SUFFIX = "-history"
+
+
+class HistoryIdentity:
+    """The identity of the history that this process serves, read once."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._path = None if database.path is None else database.path.absolute()
+        self._lock = threading.Lock()
+        self._identity: str | None = None
+        self._inode: int | None = None
+
+    def start(self) -> None:
+        """Finds the identity, and replaces it if the database was restored. Without a database it is found later."""
+        with suppress(Unavailable, SQLAlchemyError):
+            self._find()
+
+    def stop(self) -> None:
+        """Makes the copies that were taken until now recognizable."""
+        if self._path is not None and self._identity is not None:
+            self.start()
+
+    @property
+    def identity(self) -> str:
+        """The identity, as `refresh` found it."""
+        assert self._identity is not None, "refresh comes first"
+        return self._identity
+
+    def refresh(self) -> None:
+        """Finds the identity if that is still to be done, or if another file is at the path; not in a transaction.
+
+        Otherwise it costs one look at the file on SQLite, and nothing on PostgreSQL. Raises Unavailable.
+        """
+        if self._known():
+            return
+        if not self._lock.acquire(timeout=self._database.wait_seconds):
+            raise Unavailable
+        try:
+            if not self._known():
+                self._find()
+        finally:
+            self._lock.release()
+
+    def _known(self) -> bool:
+        return self._identity is not None and (self._path is None or self._inode == _inode(self._path))
+
+    def _find(self) -> None:
+        inode = None if self._path is None else _inode(self._path)
+        if self._path is not None and inode is None:
+            raise Unavailable
+        with self._database.write() as tx:
+            if self._path is None:
+                # Several nodes may start with a new database at the same time.
+                tx.execute(text("LOCK TABLE history_identity IN SHARE ROW EXCLUSIVE MODE"))
+            row = tx.execute(select(history_identity.c.identity, history_identity.c.place)).first()
+            identity = None if row is None else str(row.identity)
+            if identity is None or row is None or row.place != self._place(tx):
+                if identity is not None:
+                    log.warning("the database was restored or moved: validators and positions start over")
+                    _skip_events(tx)
+                identity = secrets.token_hex(8)
+            if row is None or self._path is not None or identity != row.identity:
+                self._renew(tx, identity)
+        self._identity, self._inode = identity, inode
+
+    def _place(self, tx: Connection) -> str:
+        """Where the database is now, as `_renew` would have written it the last time."""
+        if self._path is None:
+            written = tx.execute(text("SELECT xmin::text FROM history_identity")).scalar_one()
+            return f"{_cluster(tx)}:{written}"
+        return f"{_inode(self._path)}:{_token(self._path)}"
+
+    def _renew(self, tx: Connection, identity: str) -> None:
+        """Writes the row. The token goes to its file first: a crash in between only makes the identity change."""
+        if self._path is None:
+            current = tx.execute(text("SELECT pg_current_xact_id()::text")).scalar_one()
+            place = f"{_cluster(tx)}:{int(current) % 2**32}"
+        else:
+            place = f"{_inode(self._path)}:{_write_token(self._path)}"
+        tx.execute(delete(history_identity))
+        tx.execute(insert(history_identity).values(row=1, identity=identity, place=place))
+
+
+def forget_place(copy: sqlite3.Connection) -> None:
+    """Makes the copy of a SQLite database one that gets a new identity wherever it is served from."""
+    with suppress(sqlite3.OperationalError):  # a database of an earlier version has no identity
+        copy.execute("UPDATE history_identity SET place = ''")
+        copy.commit()
+
+
+def _inode(path: Path) -> int | None:
+    try:
+        return path.stat().st_ino
+    except OSError:
+        return None
+
+
+def _token(path: Path) -> str:
+    try:
+        return path.with_name(path.name + SUFFIX).read_text().strip()
+    except OSError:
+        return ""
+
+
+def _write_token(path: Path) -> str:
+    """Writes a new token into its file, readable only for the user of the database; the empty one if that fails."""
+    token, new = secrets.token_hex(8), path.with_name(f"{path.name}{SUFFIX}.{os.getpid()}")
+    try:
+        new.touch(mode=0o600)
+        new.write_text(token)
+        new.replace(path.with_name(path.name + SUFFIX))
+    except OSError as error:
+        log.warning("a restored database will be recognized only by its inode", reason=str(error))
+        with suppress(OSError):
+            path.with_name(path.name + SUFFIX).unlink(missing_ok=True)
+        return _token(path)
+    return token
+
+
+def _cluster(tx: Connection) -> str:
+    """The cluster with its timeline, where this user may know them, and the database."""
+    database = tx.execute(text("SELECT oid FROM pg_database WHERE datname = current_database()")).scalar_one()
+    may = "has_function_privilege('pg_control_system()', 'EXECUTE')"
+    may += " AND has_function_privilege('pg_control_checkpoint()', 'EXECUTE')"
+    if not tx.execute(text(f"SELECT {may}")).scalar_one():
+        return str(database)
+    query = "SELECT system_identifier, timeline_id FROM pg_control_system(), pg_control_checkpoint()"
+    system, timeline = tx.execute(text(query)).one()
+    return f"{system}:{timeline}:{database}"
+
+
+def _skip_events(tx: Connection) -> None:
+    if tx.dialect.name == "sqlite":
+        query = "UPDATE sqlite_sequence SET seq = seq + :skipped WHERE name = 'events'"
+    else:
+        query = "SELECT setval('events_event_id_seq', nextval('events_event_id_seq') + :skipped)"
+    tx.execute(text(query), {"skipped": SKIPPED_EVENTS})
