@@ -1,9 +1,12 @@
 """Every command of the command line, with arguments with which it succeeds on a database with a user."""
 
+import functools
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
+from click.testing import CliRunner
 
 from issue_tracker.cli import main
 from tests.processes import ADMIN
@@ -27,6 +30,9 @@ ARGUMENTS = {
     "issue export": "",
     "events prune": "--older-than 30d",
     "backup": "FOLDER/copy.db",
+    "copy": "--to sqlite:///FOLDER/copied.db",
+    "dump": "FOLDER/new.dump",
+    "restore": "FOLDER/stored.dump",
     "demo": "",
     "openapi": "",
 }
@@ -46,8 +52,19 @@ def leaves(group: click.Group = main, words: tuple[str, ...] = ()) -> Iterator[s
             yield " ".join((*words, name))
 
 
+@functools.cache
+def _dump_of_nothing() -> bytes:
+    """The dump of an empty database with the current schema."""
+    with tempfile.TemporaryDirectory() as folder:
+        url, file = f"sqlite:///{folder}/empty.db", Path(folder, "empty.dump")
+        for arguments in (["migrate"], ["dump", str(file)]):
+            assert CliRunner().invoke(main, [*arguments, "--database-url", url]).exit_code == 0
+        return file.read_bytes()
+
+
 def command_line(command: str, folder: Path) -> list[str]:
     """The command with its arguments; the files that it reads are made in the folder."""
     (folder / "companies.csv").write_text("name\nContoso\n", encoding="utf-8")
     (folder / "issues.csv").write_text("name,company_name\nFault,\n", encoding="utf-8")
+    (folder / "stored.dump").write_bytes(_dump_of_nothing())
     return [*command.split(), *ARGUMENTS[command].replace("FOLDER", str(folder)).split()]

@@ -1,84 +1,215 @@
-"""Moving to PostgreSQL, by the commands that docs/operations.md shows, word for word."""
+"""`copy`, `dump` and `restore` move everything, between both databases, as a whole or not at all."""
 
-import csv
+import gzip
+import json
 import re
 import shlex
+import stat
 import subprocess
 import textwrap
-import uuid
+from collections.abc import Callable
 from pathlib import Path
 
-from issue_tracker.actor import command_line
-from issue_tracker.companies.operations import update_company
-from issue_tracker.companies.queries import find_companies
-from issue_tracker.database.engine import Database
-from issue_tracker.settings import DEFAULT_DATABASE_URL, Settings
+import pytest
+from click.testing import CliRunner
+
+from issue_tracker.cli import main
+from issue_tracker.database import migrate
+from issue_tracker.database.moving import target
+from issue_tracker.database.moving.rows import DERIVED
+from issue_tracker.settings import DEFAULT_DATABASE_URL
+from tests.cli.moved import answers, contents, fill, schema, work
+from tests.conftest import ENGINES
 from tests.examples import DOCS
-from tests.postgresql import Cluster
-from tests.processes import COMMAND, environment, given_admin, run
+from tests.processes import COMMAND, environment, run
+from tests.shared import Shared
+
+STORED_DUMP = Path(__file__).with_name("dump-0005.jsonl")
+"""The lines of a dump that a program with the schema 0005 wrote. Every later version must read it."""
 
 PLACEHOLDER = "postgresql://user@host/issue_tracker"
 
 
-def commands_of_the_document() -> str:
-    """The commands of the section, in their order."""
-    text = (DOCS / "operations.md").read_text(encoding="utf-8")
-    section = text.split("## Moving to PostgreSQL\n")[1].split("\n## ")[0]
-    blocks = re.findall(r"^ +```sh\n(.*?)^ +```$", section, re.MULTILINE | re.DOTALL)
-    return "".join(textwrap.dedent(block) for block in blocks)
+def rows_of(url: str) -> int:
+    return sum(len(rows) for table, rows in contents(url).items() if table not in DERIVED)
 
 
-def archive(url: str, name: str) -> None:
-    database = Database(Settings(database_url=url))
-    with database.write() as tx:
-        found = find_companies(tx, command_line("tests"), [name]).popitem()[1]
-        update_company(tx, command_line("tests"), found.company_id, archived=True)
-    database.close()
+@pytest.mark.parametrize("new", ENGINES)
+@pytest.mark.parametrize("old", ENGINES)
+def test_a_copy_has_everything_and_goes_on_from_there(old: str, new: str, shared: Shared) -> None:
+    source, copied, plain = shared.empty(old), shared.empty(new), shared.migrated(new)
+    session, token = fill(source)
+    before = contents(source)
+    assert [table for table, rows in before.items() if not rows] == []
+
+    done = run("copy", "--from", source, "--to", copied)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"Copied {rows_of(source)} rows of {len(before) - len(DERIVED)} tables; all are equal.\n"
+    assert contents(copied) == before == contents(source)
+    assert schema(copied) == schema(plain)
+    expected = answers(source, session, token)
+    assert {status for status, _ in expected} == {200}
+    assert answers(copied, session, token) == expected
+    # New numbers follow those that were given, also where the last row was deleted.
+    assert work(copied, token) == work(source, token)
 
 
-def test_the_commands_of_the_document_move_companies_and_issues(cluster: Cluster, tmp_path: Path) -> None:
-    old = f"sqlite:///{tmp_path}/{DEFAULT_DATABASE_URL.removeprefix('sqlite:///')}"
-    new = cluster.create_database(f"moved_{uuid.uuid4().hex}")
-    (tmp_path / "bin").mkdir()
-    program = tmp_path / "bin" / "issue-tracker"
-    program.write_text(f'#!/bin/sh\nexec {shlex.join(COMMAND)} "$@"\n')
-    program.chmod(0o755)
-    given_admin(old)
-    run("company", "add", "=Formula", "Contoso", "Müller & Söhne, Köln", database_url=old)
-    (tmp_path / "seed.csv").write_text(
-        "name,description,company_name,status\n"
-        "Core switch,Port 4,Contoso,investigating\n"
-        "Core switch,Port 4,=Formula,resolved\n"
-        "Nobody yet,,,\n"
-    )
-    assert run("issue", "import", str(tmp_path / "seed.csv"), database_url=old).returncode == 0
-    archive(old, "=Formula")
+@pytest.mark.parametrize("new", ENGINES)
+@pytest.mark.parametrize("old", ENGINES)
+def test_a_dump_has_everything_and_is_private(old: str, new: str, shared: Shared, tmp_path: Path) -> None:
+    source, restored, file = shared.empty(old), shared.empty(new), tmp_path / "everything.dump"
+    _, token = fill(source)
 
-    script = commands_of_the_document()
+    dumped = run("dump", str(file), database_url=source)
+
+    assert (dumped.returncode, dumped.stderr) == (0, "")
+    assert dumped.stdout == f"Dumped {rows_of(source)} rows to {file}.\n"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    again = run("dump", str(file), database_url=source)
+    assert (again.returncode, again.stderr) == (1, f"issue-tracker: {file} exists already.\n")
+    done = run("restore", str(file), database_url=restored)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert contents(restored) == contents(source)
+    assert schema(restored) == schema(shared.migrated(new))
+    assert work(restored, token) == work(source, token)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_target_with_data_is_refused_and_stays(engine: str, shared: Shared, tmp_path: Path) -> None:
+    source, taken, file = shared.empty("sqlite"), shared.migrated(engine), tmp_path / "everything.dump"
+    fill(source)
+    assert run("company", "add", "Northwind", database_url=taken).returncode == 0
+    assert run("dump", str(file), database_url=source).returncode == 0
+    before = contents(taken)
+
+    refused = [run("copy", "--from", source, "--to", taken), run("restore", str(file), database_url=taken)]
+
+    for done in refused:
+        assert (done.returncode, done.stdout) == (1, "")
+        assert "The target holds data already (companies, events); name an empty database.\n" in done.stderr
+        assert done.stderr.startswith("issue-tracker: ") and done.stderr.count("\n") == 1
+    assert contents(taken) == before
+    same = run("copy", "--from", source, "--to", source)
+    assert (same.returncode, same.stderr) == (1, "issue-tracker: --from and --to name the same database.\n")
+    neither = run("copy")
+    assert neither.returncode == 2 and "Give --from, --to or both." in neither.stderr
+
+
+def _changed(line: bytes, **values: object) -> bytes:
+    return json.dumps(json.loads(line) | values).encode() + b"\n"
+
+
+def _with_other_rows(lines: list[bytes]) -> list[bytes]:
+    return [line.replace(b"Fabrikam", b"Fabricam") for line in lines]
+
+
+DAMAGES: dict[str, tuple[Callable[[list[bytes]], list[bytes]], str]] = {
+    "a changed row": (_with_other_rows, "the rows of companies do not have their checksum."),
+    "a missing row": (
+        lambda lines: [line for line in lines if b"Fabrikam" not in line or line[:1] != b"["],
+        "checksum",
+    ),
+    "missing tables": (lambda lines: [*lines[:-40], lines[-1]], "The dump is damaged or incomplete: "),
+    "no end": (lambda lines: lines[:-1], "it ends too early."),
+    "a changed end of the last table": (
+        lambda lines: [*lines[:-2], _changed(lines[-2], last_number=4), lines[-1]],
+        "it does not have its checksum.",
+    ),
+    "something after the end": (lambda lines: [*lines, b"{}\n"], "it does not have its checksum."),
+    "half a line": (lambda lines: [*lines[:4], lines[4][:20]], "a line does not end."),
+    "no JSON": (lambda lines: [*lines[:4], b"[1, \n", *lines[5:]], "cannot be read."),
+    "a newer schema": (
+        lambda lines: [_changed(lines[0], schema="9999"), *lines[1:]],
+        f"is newer (9999) than this program ({migrate.head()}); use the newer version of the program.",
+    ),
+    "a newer format": (lambda lines: [_changed(lines[0], version=2), *lines[1:]], "a format that this version"),
+    "another program's": (lambda lines: [b'{"format": "other"}\n'], "This file is not a dump of Issue Tracker"),
+    "nothing": (lambda lines: [], "This file is not a dump of Issue Tracker"),
+    "a foreign table": (
+        lambda lines: [lines[0].replace(b'"table":"users"', b'"table":"users; DROP TABLE users"'), *lines[1:]],
+        "its tables are not those of the schema",
+    ),
+}
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_damaged_dump_is_refused_and_nothing_of_it_stays(engine: str, shared: Shared, tmp_path: Path) -> None:
+    source, restored, file = shared.empty("sqlite"), shared.migrated(engine), tmp_path / "everything.dump"
+    fill(source)
+    assert run("dump", str(file), database_url=source).returncode == 0
+    whole = file.read_bytes()
+    lines = gzip.decompress(whole).splitlines(keepends=True)
+    middle = len(whole) // 2
+    damaged = {
+        "cut off": (whole[:-9], "The dump is damaged or incomplete: "),
+        "cut in half": (whole[:middle], "The dump is damaged or incomplete: "),
+        "a flipped bit": (
+            whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :],
+            "The dump is damaged or incomplete: ",
+        ),
+        "no gzip": (b"This is no dump. " * 200, "This file is not a dump of Issue Tracker"),
+        **{name: (gzip.compress(b"".join(change(lines))), reason) for name, (change, reason) in DAMAGES.items()},
+    }
+    for name, (content, reason) in damaged.items():
+        file.write_bytes(content)
+        done = CliRunner().invoke(main, ["restore", str(file), "--database-url", restored])
+        assert (done.exit_code, done.stdout) == (1, ""), name
+        assert done.stderr.startswith(f"issue-tracker: {file}") and done.stderr.count("\n") == 1, (name, done.stderr)
+        assert reason in done.stderr, (name, done.stderr)
+    assert rows_of(restored) == 0 and schema(restored) == schema(shared.migrated(engine))
+    file.write_bytes(whole)
+    assert run("restore", str(file), database_url=restored).returncode == 0
+    assert contents(restored) == contents(source)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_dump_of_an_earlier_version_is_restored(engine: str, shared: Shared, tmp_path: Path) -> None:
+    restored, file = shared.empty(engine), tmp_path / "earlier.dump"
+    file.write_bytes(gzip.compress(STORED_DUMP.read_bytes()))
+
+    done = run("restore", str(file), database_url=restored)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert schema(restored) == schema(shared.migrated(engine))
+    rows = [line for line in STORED_DUMP.read_bytes().splitlines() if line.startswith(b"[")]
+    assert rows_of(restored) >= len(rows) > 20
+    emails = [row[1] for row in contents(restored)["users"]]
+    assert "ada@helpdesk.example" in emails
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_copy_that_differs_is_not_committed(engine: str, shared: Shared, monkeypatch: pytest.MonkeyPatch) -> None:
+    source, copied = shared.empty("sqlite"), shared.migrated(engine)
+    fill(source)
+
+    finish = target.Target.finish
+
+    def losing(self: target.Target) -> None:
+        finish(self)
+        self._connection.execute("UPDATE companies SET archived = NOT archived WHERE name = 'Contoso'")
+
+    monkeypatch.setattr(target.Target, "finish", losing)
+    done = CliRunner().invoke(main, ["copy", "--from", source, "--to", copied])
+    assert done.exit_code == 1
+    assert "The table companies differs: " in done.stderr
+    assert rows_of(copied) == 0
+
+
+def test_the_commands_of_the_document_work(shared: Shared, tmp_path: Path) -> None:
+    source = f"sqlite:///{tmp_path}/{DEFAULT_DATABASE_URL.removeprefix('sqlite:///')}"
+    fill(source)
+    section = (DOCS / "operations.md").read_text(encoding="utf-8").split("## Moving to another database\n")[1]
+    blocks = re.findall(r"^ +```sh\n(.*?)^ +```$", section.split("\n## ")[0], re.MULTILINE | re.DOTALL)
+    script = textwrap.dedent("".join(blocks))
     assert PLACEHOLDER in script and DEFAULT_DATABASE_URL in script
-    settings = environment()
-    settings["PATH"] = f"{program.parent}:{settings['PATH']}"
-    moved = subprocess.run(
-        ["bash", "-eu", "-c", script.replace(PLACEHOLDER, new)],
-        cwd=tmp_path, env=settings, capture_output=True, text=True, timeout=120, check=False,
+    program = f'issue-tracker() {{ {shlex.join(COMMAND)} "$@"; }}\n'
+
+    done = subprocess.run(
+        ["bash", "-eu", "-c", program + script.replace(PLACEHOLDER, shared.empty("postgresql"))],
+        cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
 
-    assert (moved.returncode, moved.stderr) == (0, ""), moved
-    assert "3 companies created, 0 existed already.\n" in moved.stdout
-    assert "2 issues created, 0 existed already; 3 rows imported.\n" in moved.stdout
-    assert "0 companies created, 3 existed already; 1 archived.\n" in moved.stdout
-    exported = run("company", "export", database_url=new).stdout
-    assert list(csv.reader(exported.splitlines())) == [
-        ["name", "archived"],
-        ["'=Formula", "yes"],
-        ["Contoso", ""],
-        ["Müller & Söhne, Köln", ""],
-    ]
-    assert exported == (tmp_path / "companies.csv").read_text(encoding="utf-8")
-    was, became = (
-        (tmp_path / "issues.csv").read_text(encoding="utf-8"),
-        run("issue", "export", database_url=new).stdout,
-    )
-    columns = [[row[:4] for row in csv.reader(text.splitlines())] for text in (was, became)]
-    assert columns[0] == columns[1] and len(columns[0]) == 4
-    assert run("user", "list", database_url=new).stdout == "ada@helpdesk.example\tsuper_admin\tactive\tAda Lund\n"
+    assert (done.returncode, done.stderr) == (0, ""), done
+    assert "; all are equal.\n" in done.stdout
+    assert "ada@helpdesk.example\tsuper_admin\tactive\tAda Lund\n" in done.stdout

@@ -44,8 +44,8 @@ def url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 @pytest.fixture
 def given(command: str, url: str, tmp_path: Path) -> list[str]:
-    """The command, ready to succeed. The demonstration needs an empty database."""
-    if command == "demo":
+    """The command, ready to succeed. Some need an empty database."""
+    if command in ("demo", "restore"):
         Path(url.removeprefix("sqlite:///")).unlink()
     return command_line(command, tmp_path)
 
@@ -267,6 +267,7 @@ def test_a_database_in_a_read_only_folder_is_reported(command: str, given: list[
         ["serve", "--public-url", "https://\udcff"],
         ["issue", "export", "\udcff/out.csv"],
         ["backup", "\udcff/copy.db"],
+        ["dump", "\udcff/new.dump"],
     ],
 )
 def test_an_argument_that_is_no_text_is_refused(url: str, arguments: list[str]) -> None:

@@ -9,6 +9,7 @@ from issue_tracker.cli.companies import company
 from issue_tracker.cli.failures import Commands
 from issue_tracker.cli.issues import issue
 from issue_tracker.cli.maintenance import backup, demo, events, migrate, openapi
+from issue_tracker.cli.moving import copy, dump, restore
 from issue_tracker.cli.servers import serve, worker
 from issue_tracker.cli.users import token, user
 from issue_tracker.logs import silence_logs
@@ -25,5 +26,20 @@ def main() -> None:
     silence_logs()
 
 
-for command in (serve, worker, migrate, user, token, company, issue, events, backup, demo, openapi):
+for command in (
+    serve,
+    worker,
+    migrate,
+    user,
+    token,
+    company,
+    issue,
+    events,
+    backup,
+    copy,
+    dump,
+    restore,
+    demo,
+    openapi,
+):
     main.add_command(command)

@@ -7,7 +7,7 @@ import stat
 import sys
 import tempfile
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
@@ -75,6 +75,14 @@ def progress(items: Iterable[T], total: int, description: str) -> Iterator[T]:
     hidden = not sys.stderr.isatty()
     with click.progressbar(items, length=total, label=description, file=sys.stderr, hidden=hidden) as bar:
         yield from bar
+
+
+@contextmanager
+def counted(total: int, description: str) -> Iterator[Callable[[int], None]]:
+    """A progress bar on a terminal, and what to call with the number of steps made; nothing is shown in a pipe."""
+    hidden = not sys.stderr.isatty()
+    with click.progressbar(length=total, label=description, file=sys.stderr, hidden=hidden) as bar:
+        yield bar.update
 
 
 def report_bad_rows(path: str, rows: Iterable[BadRow]) -> None:

@@ -1,0 +1,119 @@
+"""The commands that move all data: `copy`, `dump` and `restore`."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+from sqlalchemy.engine import make_url
+
+from issue_tracker import settings
+from issue_tracker.cli import databases, output
+from issue_tracker.cli.databases import database_option, open_database
+from issue_tracker.cli.failures import CommandError
+from issue_tracker.database import migrate
+from issue_tracker.database.engine import Database
+from issue_tracker.database.moving.copies import copy_all, count_rows, restore_all
+from issue_tracker.database.moving.dumps import Dump, Header, write_dump
+from issue_tracker.database.moving.rows import DataError, Reader, shapes
+from issue_tracker.settings import PREFIX
+
+_DEFAULT = f"By default {PREFIX}DATABASE_URL."
+
+
+@click.command()
+@click.option("--from", "source_url", metavar="URL", help=f"The database to read. {_DEFAULT}")
+@click.option("--to", "target_url", metavar="URL", help=f"The empty database to fill. {_DEFAULT}")
+def copy(source_url: str | None, target_url: str | None) -> None:
+    """Copy everything from one database to another: SQLite or PostgreSQL, in either direction.
+
+    Ids, times, the history, users, sessions, tokens and webhooks stay as they are, so that people stay signed in. The
+    target must be empty; its schema is created. Everything is compared at the end, and the target stays empty if
+    anything differs.
+
+    Stop the servers first: changes made after the start of the copy are not in it.
+    """
+    if source_url is None and target_url is None:
+        raise click.UsageError("Give --from, --to or both.")
+    target_settings = settings.load(database_url=target_url)
+    source_settings = settings.load(database_url=source_url)
+    if make_url(source_settings.database_url) == make_url(target_settings.database_url):
+        raise CommandError("--from and --to name the same database.")
+    source = open_database(source_url)
+    rows = count_rows(source)
+    target = databases.connect(target_settings)
+    databases.upgrade(target)
+    with _refusals(), output.counted(2 * rows, "Copying") as advance:
+        copied = copy_all(source, target, advance)
+    rows = sum(checksum.rows for _, checksum in copied)
+    click.echo(f"Copied {rows} rows of {len(copied)} tables; all are equal.")
+
+
+@click.command()
+@database_option
+@click.argument("file", type=click.Path(dir_okay=False))
+def dump(database_url: str | None, file: str) -> None:
+    """Write everything in the database to FILE, from which `restore` fills either kind of database.
+
+    The file holds password hashes and the secrets of webhooks: only its owner can read it. A FILE that exists is not
+    overwritten. It can be written while servers run.
+    """
+    database = open_database(database_url)
+    if Path(file).exists():
+        raise CommandError(f"{file} exists already.")
+    rows = count_rows(database)
+    with (
+        output.replacing(file) as temporary,
+        temporary.open("wb") as out,
+        output.counted(rows, "Dumping") as advance,
+        database.read(in_bulk=True) as tx,
+    ):
+        rows = write_dump(out, Reader.of(tx), shapes(), migrate.head(), advance)
+    click.echo(f"Dumped {rows} rows to {file}.")
+
+
+@click.command()
+@database_option
+@click.argument("file", type=click.Path(exists=True, dir_okay=False))
+def restore(database_url: str | None, file: str) -> None:
+    """Fill an empty database from FILE, which `dump` wrote, with this or an earlier version of the program.
+
+    The schema is created, and brought up to date when the dump is of an earlier version. Everything is compared at the
+    end, and the database stays empty if anything differs.
+    """
+    with Path(file).open("rb") as stored, _refusals(file):
+        read = Dump(stored)
+        if read.header.schema > migrate.head():
+            raise CommandError(
+                f"{file} is newer ({read.header.schema}) than this program ({migrate.head()});"
+                " use the newer version of the program."
+            )
+        database = databases.connect(settings.load(database_url=database_url))
+        _prepare(database, read.header)
+        with output.counted(2 * read.header.rows, "Restoring") as advance:
+            restore_all(read, database, advance)
+    databases.upgrade(database)
+    click.echo(f"Restored {read.header.rows} rows of {len(read.header.tables)} tables; all are equal.")
+
+
+def _prepare(database: Database, header: Header) -> None:
+    """Gives the database the schema of the dump. Raises CommandError when it has another one."""
+    if header.schema == migrate.head():
+        databases.upgrade(database)
+        return
+    with database.read() as tx:
+        databases.check_can_migrate(tx)
+        found = migrate.version(tx)
+    if found is None:
+        migrate.upgrade(database, to=header.schema)
+    elif found != header.schema:
+        raise CommandError(f"The dump has an earlier schema ({header.schema}): name a database without any tables.")
+
+
+@contextmanager
+def _refusals(file: str | None = None) -> Iterator[None]:
+    """Data that cannot be moved becomes a message of the command line, which names the file."""
+    try:
+        yield
+    except DataError as refused:
+        raise CommandError(f"{file}: {refused}" if file else str(refused)) from None

@@ -1,0 +1,177 @@
+"""Filling an empty database with all rows of another, in one transaction.
+
+Indexes, triggers and, on PostgreSQL, foreign keys are dropped first and created again at the end, as they were: that is
+several times faster than maintaining them row by row, and no trigger counts what is counted anyway.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from issue_tracker.database.engine import Database
+from issue_tracker.database.moving.rows import Advance, DataError, Moved, Reader, Row, Shape, take_any_time
+
+COUNTERS = (
+    "DELETE FROM issue_counters",
+    "DELETE FROM assignment_counters",
+    "INSERT INTO issue_counters (statuses, shard, issues) SELECT statuses, 0, count(*) FROM issues GROUP BY statuses",
+    "INSERT INTO assignment_counters (status, shard, assignments)"
+    " SELECT status, 0, count(*) FROM assignments GROUP BY status",
+)
+"""The counters are computed again: SQLite knows one shard only, PostgreSQL any number (docs/decisions/0011)."""
+
+
+class Target:
+    """A database that is filled. To be used in the order of its methods."""
+
+    sqlite: bool
+
+    def __init__(self, connection: Any, shapes: Sequence[Shape]) -> None:
+        self._connection = connection
+        self._tables = [shape.table for shape in shapes]
+        self._restored: list[str] = []
+
+    def begin(self) -> None:
+        """Begins the transaction. Raises DataError when there is any row."""
+        raise NotImplementedError
+
+    def insert(self, shape: Shape, batches: Iterable[Sequence[Row]]) -> None:
+        raise NotImplementedError
+
+    def set_last_number(self, shape: Shape, last: int) -> None:
+        """Makes the table give higher numbers than this one to new rows."""
+        raise NotImplementedError
+
+    def finish(self) -> None:
+        """Creates everything that was dropped, and computes what is derived."""
+        for statement in (*self._restored, *COUNTERS):
+            self._connection.execute(statement)
+
+    def verify(self, expected: Moved, advance: Advance) -> None:
+        """Reads everything again. Raises DataError unless each table has the expected checksum."""
+        reader = Reader(self._connection, sqlite=self.sqlite)
+        for shape, checksum in expected:
+            found = reader.checksum(shape, advance)
+            if found != checksum:
+                raise DataError(
+                    f"The table {shape.table} differs: {found.rows} rows instead of {checksum.rows}, or other content."
+                )
+
+    def commit(self) -> None:
+        self._connection.execute("COMMIT")
+
+    def _refuse_data(self) -> None:
+        full = [
+            table
+            for table in self._tables
+            # The names are those of this program's own tables.
+            if self._connection.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone()  # noqa: S608
+        ]
+        if full:
+            raise DataError(f"The target holds data already ({', '.join(full)}); name an empty database.")
+
+
+class _SqliteTarget(Target):
+    sqlite = True
+
+    def begin(self) -> None:
+        # Sorting for an index goes through files: in memory it would take as much as the index.
+        for pragma in ("temp_store=FILE", "cache_size=-100000"):
+            self._connection.execute(f"PRAGMA {pragma}")
+        self._connection.execute("BEGIN IMMEDIATE")
+        self._refuse_data()
+        found = self._connection.execute(
+            "SELECT type, name, tbl_name, sql FROM sqlite_master"
+            " WHERE type IN ('index', 'trigger') AND sql IS NOT NULL ORDER BY type, name"
+        ).fetchall()
+        for kind, name, table, sql in found:
+            if table in self._tables:
+                self._connection.execute(f"DROP {kind} {name}")
+                self._restored.append(sql)
+
+    def insert(self, shape: Shape, batches: Iterable[Sequence[Row]]) -> None:
+        marks = ", ".join("?" for _ in shape.columns)
+        statement = f"INSERT INTO {shape.table} ({', '.join(shape.columns)}) VALUES ({marks})"  # noqa: S608
+        for batch in batches:
+            self._connection.executemany(statement, batch)
+
+    def set_last_number(self, shape: Shape, last: int) -> None:
+        if shape.numbered:
+            self._connection.execute("DELETE FROM sqlite_sequence WHERE name = ?", (shape.table,))
+            self._connection.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (shape.table, last))
+
+    def finish(self) -> None:
+        super().finish()
+        self._connection.execute("INSERT INTO issue_search (issue_search) VALUES ('rebuild')")
+
+    def commit(self) -> None:
+        super().commit()
+        # The log has everything once more; it would stay that large.
+        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+class _PostgresqlTarget(Target):
+    sqlite = False
+
+    def begin(self) -> None:
+        self._connection.execute("BEGIN")
+        take_any_time(self._connection)
+        self._connection.execute("SET LOCAL maintenance_work_mem = '256MB'")
+        self._refuse_data()
+        tables = ", ".join(self._tables)
+        self._connection.execute(f"LOCK TABLE {tables} IN ACCESS EXCLUSIVE MODE")
+        foreign_keys = self._connection.execute(
+            "SELECT conrelid::regclass::text, quote_ident(conname), pg_get_constraintdef(oid) FROM pg_constraint"
+            " WHERE contype = 'f' AND conrelid = ANY(%s::regclass[])",
+            (self._tables,),
+        ).fetchall()
+        indexes = self._connection.execute(
+            "SELECT indexrelid::regclass::text, pg_get_indexdef(indexrelid) FROM pg_index"
+            " WHERE indrelid = ANY(%s::regclass[])"
+            " AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = indexrelid)",
+            (self._tables,),
+        ).fetchall()
+        for table, name, _ in foreign_keys:
+            self._connection.execute(f"ALTER TABLE {table} DROP CONSTRAINT {name}")
+        for name, _ in indexes:
+            self._connection.execute(f"DROP INDEX {name}")
+        for table in self._tables:
+            self._connection.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
+        self._restored = [
+            *(f"ALTER TABLE {table} ENABLE TRIGGER USER" for table in self._tables),
+            *(definition for _, definition in indexes),
+            *(f"ALTER TABLE {table} ADD CONSTRAINT {name} {definition}" for table, name, definition in foreign_keys),
+        ]
+
+    def insert(self, shape: Shape, batches: Iterable[Sequence[Row]]) -> None:
+        columns = ", ".join(shape.columns)
+        with self._connection.cursor().copy(f"COPY {shape.table} ({columns}) FROM STDIN") as copy:
+            for batch in batches:
+                for row in batch:
+                    copy.write_row(row)
+
+    def set_last_number(self, shape: Shape, last: int) -> None:
+        if shape.numbered and last:
+            self._connection.execute(
+                "SELECT setval(pg_get_serial_sequence(%s, %s), %s)", (shape.table, shape.numbered, last)
+            )
+
+    def finish(self) -> None:
+        super().finish()
+        self._connection.execute(f"ANALYZE {', '.join(self._tables)}")
+
+
+@contextmanager
+def open_target(database: Database, shapes: Sequence[Shape]) -> Iterator[Target]:
+    """A target with these tables, whose schema is already there. Everything is rolled back unless `commit` is called.
+
+    Raises DataError when it holds data, and what the driver raises.
+    """
+    held = database.engine.raw_connection()
+    try:
+        target = (_SqliteTarget if database.sqlite else _PostgresqlTarget)(held.driver_connection, shapes)
+        target.begin()
+        yield target
+    finally:
+        # Closed, because its settings are not those of other connections. That also rolls back.
+        held.invalidate()

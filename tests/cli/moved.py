@@ -1,0 +1,132 @@
+"""A database with something in every table, and what two databases must have in common after everything was moved."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from typing import Any
+from urllib.parse import quote
+
+import psycopg
+from sqlalchemy import func, insert, select
+
+from issue_tracker import clock
+from issue_tracker.auth.first_start import offer_setup
+from issue_tracker.database.engine import Database
+from issue_tracker.database.tables import deliveries, delivery_attempts, metadata
+from issue_tracker.settings import Settings
+from tests.clients import Client
+from tests.server import Server, serving
+from tests.world import PASSWORD, Clock, World
+
+COUNTERS = {"issue_counters": ("statuses", "issues"), "assignment_counters": ("status", "assignments")}
+
+AWKWARD = 'Zürich „1.2“ \\ "\\N" 株式会社 😀'
+
+LISTS = (
+    "/api/issues",
+    "/api/issues?search=fault&status=resolved",
+    "/api/issues?companyName=Contoso&limit=2",
+    "/api/companies",
+    "/api/events?limit=200",
+    "/api/users",
+    "/api/webhooks",
+)
+
+
+@contextmanager
+def served(url: str) -> Iterator[Server]:
+    """The product on a database, without deliveries, so that nothing changes by itself."""
+    with serving(Settings(database_url=url, log_level="error", deliver_webhooks=False)) as server:
+        yield server
+
+
+def fill(url: str) -> tuple[str, str]:
+    """Migrates and fills a database, so that each table has a row. Returns the text of a session and of a token."""
+    with served(url) as server:
+        world = World(server, Clock())
+        ada, tess = world.client("ada"), world.client("tess")
+        ada.call("POST", "/api/webhooks", 201, json={"url": "http://192.0.2.1/hook", "description": AWKWARD})
+        last = ""
+        for number in range(5):
+            last = f"Fault {number} {AWKWARD}"
+            body = {
+                "name": last,
+                "description": f"First line\n\tsecond \u2028{AWKWARD}",
+                "companies": [{"company_name": "Contoso"}, {"company_name": "Fabrikam", "status": "resolved"}],
+            }
+            tess.call("POST", "/api/issues", 201, json=body, headers={"Idempotency-Key": f"key-{number}"})
+        change = {"issue_name": last, "company_name": "Contoso", "status": "monitoring", "note": AWKWARD}
+        tess.call("PUT", "/api/issues/status", 200, json=change)
+        # The highest number is given, and its row is not there any more.
+        ada.call("DELETE", f"/api/issues/{quote(last, safe='')}", 204)
+        for who, password in (("omar", f"not {PASSWORD}"), ("tess", PASSWORD)):
+            credentials = {"email": f"{who}@helpdesk.example", "password": password}
+            world.anonymous().request("POST", "/api/auth/login", json=credentials)
+        with server.database.write() as tx:
+            offer_setup(tx, "the-token-of-the-link", clock.now())
+            delivery = tx.execute(select(func.min(deliveries.c.id))).scalar_one()
+            values = {"delivery_id": delivery, "at": clock.now(), "code": 503, "milliseconds": 12, "answer": AWKWARD}
+            tx.execute(insert(delivery_attempts).values(values))
+        session, token = world.session_token("ada"), world.token("ada")
+        world.close()
+    return session, token
+
+
+def contents(url: str) -> dict[str, list[tuple[Any, ...]]]:
+    """All rows of all tables, in the order of their keys. The counters are summed up over their shards."""
+    database = Database(Settings(database_url=url))
+    found: dict[str, list[tuple[Any, ...]]] = {}
+    with database.read() as tx:
+        for table in metadata.sorted_tables:
+            if table.name in COUNTERS:
+                by, counted = (table.c[name] for name in COUNTERS[table.name])
+                query = select(by, func.sum(counted)).group_by(by).having(func.sum(counted) != 0)
+                rows = [(value, int(total)) for value, total in tx.execute(query)]
+            else:
+                rows = [tuple(row) for row in tx.execute(select(table))]
+            found[table.name] = sorted(rows, key=repr)
+    database.close()
+    return found
+
+
+def schema(url: str) -> list[Any]:
+    """Everything that the schema is made of: tables, indexes, triggers, constraints."""
+    if url.startswith("sqlite"):
+        with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection:
+            return connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY 1, 2").fetchall()
+    with psycopg.connect(url) as server:
+        return [
+            server.execute(query).fetchall()
+            for query in (
+                "SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY 1",
+                "SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid), convalidated FROM pg_constraint"
+                " WHERE connamespace = 'public'::regnamespace ORDER BY 1, 2",
+                "SELECT tgrelid::regclass::text, pg_get_triggerdef(oid), tgenabled FROM pg_trigger"
+                " WHERE NOT tgisinternal ORDER BY 1, 2",
+            )
+        ]
+
+
+def answers(url: str, session: str, token: str) -> list[tuple[int, bytes]]:
+    """What a session and a token of Ada's get from a server on this database."""
+    with served(url) as server, Client(base_url=server.url) as browser, Client(base_url=server.url) as script:
+        browser.cookies.set("issue_tracker_session", session)
+        script.headers["Authorization"] = f"Bearer {token}"
+        found = [client.get(path) for client in (browser, script) for path in LISTS]
+        return [(response.status_code, response.content) for response in found]
+
+
+def work(url: str, token: str) -> tuple[int, int, int]:
+    """Creates, finds and deletes an issue. Returns its number, that of the event, and how many issues there were."""
+    with served(url) as server, Client(base_url=server.url) as client:
+        client.headers["Authorization"] = f"Bearer {token}"
+        body = {"name": "After-the-move", "companies": [{"company_name": "Contoso"}]}
+        client.call("POST", "/api/issues", 201, json=body)
+        found = client.call("GET", "/api/issues?search=after-the-mo&limit=1", 200)
+        assert found["total"] == 1
+        total = client.call("GET", "/api/issues?limit=1", 200)["total"]
+        event = max(event["event_id"] for event in client.call("GET", "/api/events", 200)["items"])
+        client.call("DELETE", "/api/issues/After-the-move", 204)
+        assert client.call("GET", "/api/issues?limit=1", 200)["total"] == total - 1
+        assert client.call("GET", "/api/issues?search=after-the-mo&limit=1", 200)["total"] == 0
+        return found["items"][0]["issue_id"], event, total
