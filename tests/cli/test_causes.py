@@ -17,6 +17,7 @@ from click.testing import CliRunner
 from issue_tracker.cli import main
 from tests.cli.commands import ARGUMENTS, PASSWORD_LINE, WITHOUT_DATABASE, command_line, leaves
 from tests.postgresql import Cluster
+from tests.shared import Shared
 
 HIDDEN = "hunter2-hunter2"
 """A password in a URL, which must not be shown."""
@@ -229,11 +230,9 @@ CONCERNED = [
 
 
 @pytest.fixture(scope="module")
-def url_of(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Callable[[Callable[[Place], str]], str]:
+def url_of(shared: Shared, tmp_path_factory: pytest.TempPathFactory) -> Callable[[Callable[[Place], str]], str]:
     """The URL of a database with some trouble, which is made once."""
-    place = Place(tmp_path_factory.mktemp("causes"), lambda: request.getfixturevalue("cluster"))
+    place = Place(tmp_path_factory.mktemp("causes"), lambda: shared.cluster)
     return functools.cache(lambda cause: cause(place))
 
 
