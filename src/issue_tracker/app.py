@@ -43,6 +43,7 @@ from issue_tracker.logs import AccessLog, configure_logs
 from issue_tracker.pages import account, activity, changes, companies, docs, issue_list, issues, sign_in, static, users
 from issue_tracker.pages import webhooks as webhooks_pages
 from issue_tracker.pages.routes import unrouted
+from issue_tracker.retention import Retention
 from issue_tracker.settings import Settings
 
 ROUTES = (
@@ -105,9 +106,12 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
         if settings.deliver_webhooks:
             database.on_commit(CommitTopic.DELIVERIES, deliverer.wake)
             threading.Thread(target=deliverer.run, name="deliverer", daemon=True).start()
+        retention = Retention(database, settings)
+        threading.Thread(target=retention.run, name="retention", daemon=True).start()
         try:
             yield
         finally:
+            retention.close()
             await app_state.stream.stop()
             deliverer.close()
             app_state.workers.shutdown(wait=True)

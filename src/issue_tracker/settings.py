@@ -109,6 +109,22 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     deliver_webhooks: Annotated[
         bool, Meta(description="Whether `serve` delivers webhook messages; if it does not, run `issue-tracker worker`.")
     ] = True
+    delivery_retention_days: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=36500,
+            description="Finished deliveries are deleted after so many days, with their attempts; 0 retains them.",
+        ),
+    ] = 90.0
+    failed_sign_in_retention_days: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=36500,
+            description="Failed sign-ins are deleted from the audit after so many days; 0 retains them.",
+        ),
+    ] = 90.0
     trusted_proxies: Annotated[
         str,
         Meta(

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, insert, not_, select, update
 
 from issue_tracker.actor import ALL_COMPANIES, Actor, Permissions, Role
 from issue_tracker.clock import Timestamp, iso
@@ -17,6 +17,9 @@ from issue_tracker.errors import NotFound
 from issue_tracker.settings import Settings
 
 USER_AGENT_LIMIT = 400
+
+BATCH = 1000
+"""Sessions to delete in one transaction."""
 """How many characters of the header User-Agent are stored."""
 
 
@@ -182,6 +185,15 @@ def end_sessions(tx: Connection, user_id: int, *, keep: int | None = None) -> No
     """Ends all of a user's sessions except the one with the id `keep`."""
     condition = sessions.c.user_id == user_id
     tx.execute(delete(sessions).where(condition if keep is None else condition & (sessions.c.id != keep)))
+
+
+def prune_sessions(tx: Connection, settings: Settings, at: datetime) -> int:
+    """Deletes a batch of the sessions that have ended at an instant. Returns how many; 0 when none are left."""
+    ended = select(sessions.c.id).where(not_(_alive(settings, at))).order_by(sessions.c.id).limit(BATCH)
+    ids = list(tx.execute(ended).scalars())
+    if ids:
+        tx.execute(delete(sessions).where(sessions.c.id.in_(ids)))
+    return len(ids)
 
 
 def csrf_token(token: str) -> str:

@@ -15,6 +15,9 @@ from issue_tracker.database.tables import sign_in_addresses, sign_in_failures, u
 from issue_tracker.errors import TooManyAttempts
 from issue_tracker.settings import Settings
 
+BATCH = 1000
+"""Attempts to delete in one transaction."""
+
 
 def admit(tx: Connection, settings: Settings, email_key: str, address: str, at: datetime) -> None:
     """Stores one attempt at `at`. Raises TooManyAttempts, and stores nothing, when the window has too many already."""
@@ -34,6 +37,16 @@ def admit(tx: Connection, settings: Settings, email_key: str, address: str, at: 
     for condition, limit in limits:
         _check(tx, condition, limit, since, at)
     tx.execute(insert(sign_in_failures).values(account_key=email_key, address=address, at=at))
+
+
+def prune_attempts(tx: Connection, settings: Settings, at: datetime) -> int:
+    """Deletes a batch of the attempts that no longer count at an instant. Returns how many; 0 when none are left."""
+    since = at - timedelta(minutes=settings.sign_in_window_minutes)
+    old = select(sign_in_failures.c.id).where(sign_in_failures.c.at <= since).limit(BATCH)
+    ids = list(tx.execute(old).scalars())
+    if ids:
+        tx.execute(delete(sign_in_failures).where(sign_in_failures.c.id.in_(ids)))
+    return len(ids)
 
 
 def succeeded(tx: Connection, user_id: int, email_key: str, address: str, at: datetime) -> None:

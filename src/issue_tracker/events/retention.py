@@ -3,6 +3,7 @@
 The history of issues is stored forever.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection, delete, select
@@ -37,10 +38,10 @@ def prune_deliveries(tx: Connection, before: datetime) -> int:
     return len(ids)
 
 
-def prune_sign_ins(tx: Connection, before: datetime) -> int:
+def prune_sign_ins(tx: Connection, before: datetime, types: Sequence[EventType] = SIGN_INS) -> int:
     """Deletes a batch of the sign-ins recorded before an instant. Returns how many; 0 when none are left."""
     deleted = 0
-    for type_ in SIGN_INS:
+    for type_ in types:
         ids = list_oldest_event_ids(tx, ALL_COMPANIES, type_, before=before, limit=BATCH)
         if ids:
             tx.execute(delete(events).where(events.c.event_id.in_(ids)))

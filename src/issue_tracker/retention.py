@@ -1,0 +1,93 @@
+"""What a server deletes by itself, once an hour: ended sessions, old deliveries, failed sign-ins.
+
+The history of issues is stored forever. `issue-tracker events prune` deletes more, when someone wants that.
+"""
+
+import threading
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from functools import partial
+
+import structlog
+from sqlalchemy import Connection, text
+
+from issue_tracker.auth.sessions import prune_sessions
+from issue_tracker.auth.throttle import prune_attempts
+from issue_tracker.clock import now
+from issue_tracker.database.engine import Database
+from issue_tracker.errors import Unavailable
+from issue_tracker.events.catalog import EventType
+from issue_tracker.events.retention import prune_deliveries, prune_sign_ins
+from issue_tracker.settings import Settings
+
+log = structlog.get_logger("issue_tracker.retention")
+
+FIRST_SECONDS, INTERVAL_SECONDS = 60.0, 3600.0
+"""After its start a server first does what it was started for."""
+
+PAUSE_SECONDS = 0.05
+"""Between two pieces, so that other writers get their turn."""
+
+LOCK = 0x69747265746E
+"""PostgreSQL's advisory lock for a piece: one process at a time. On SQLite there is one writer at a time anyway."""
+
+Prune = Callable[[Connection], int]
+"""Deletes a piece of what is too old, and returns the number of rows; 0 when nothing is left."""
+
+
+class Retention:
+    """The hourly deletion of one process. `run` is the body of a thread, which `close` ends."""
+
+    def __init__(self, database: Database, settings: Settings) -> None:
+        self._database = database
+        self._settings = settings
+        self._closed = threading.Event()
+
+    def run(self) -> None:
+        seconds = FIRST_SECONDS
+        while not self._closed.wait(seconds):
+            seconds = INTERVAL_SECONDS
+            try:
+                self.prune(now())
+            except Unavailable:
+                continue  # what is left is deleted the next time
+            except Exception:
+                log.exception("retention failed")
+
+    def close(self) -> None:
+        """Deletes nothing any longer, after the piece under way."""
+        self._closed.set()
+
+    def prune(self, at: datetime) -> None:
+        """Deletes everything that is too old at an instant, in small transactions. Raises Unavailable."""
+        for kind, prune in _kinds(self._settings, at).items():
+            deleted = 0
+            while piece := self._prune_piece(prune):
+                deleted += piece
+                if self._closed.wait(PAUSE_SECONDS):
+                    return
+            if deleted:
+                log.info("deleted what is older than its retention", kind=kind, rows=deleted)
+
+    def _prune_piece(self, prune: Prune) -> int:
+        """One piece; 0 also when another process is deleting."""
+        with self._database.write() as tx:
+            if not self._database.sqlite:
+                free = tx.execute(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": LOCK}).scalar_one()
+                if not free:
+                    return 0
+            return prune(tx)
+
+
+def _kinds(settings: Settings, at: datetime) -> dict[str, Prune]:
+    """What is deleted, by the name that the log shows."""
+    kinds: dict[str, Prune] = {
+        "sessions": partial(prune_sessions, settings=settings, at=at),
+        "sign-in attempts": partial(prune_attempts, settings=settings, at=at),
+    }
+    if days := settings.delivery_retention_days:
+        kinds["deliveries"] = partial(prune_deliveries, before=at - timedelta(days=days))
+    if days := settings.failed_sign_in_retention_days:
+        before = at - timedelta(days=days)
+        kinds["failed sign-ins"] = partial(prune_sign_ins, before=before, types=(EventType.SESSION_FAILED,))
+    return kinds

@@ -1,0 +1,108 @@
+"""Servers delete what is too old by themselves; the history stays."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import func, insert, select, text
+
+from issue_tracker import clock, retention
+from issue_tracker.database.engine import Database
+from issue_tracker.database.tables import deliveries, events, sessions, sign_in_failures
+from issue_tracker.retention import LOCK, Retention
+from issue_tracker.settings import Settings
+from tests.events.listening import eventually
+from tests.server import serving
+from tests.world import World
+
+TABLES = {table.name: table for table in (sessions, sign_in_failures, deliveries, events)}
+
+OLD_ROWS = 2500
+"""Three pieces."""
+
+
+def counts(world: World) -> dict[str, int]:
+    with world.database.read() as tx:
+        return {
+            name: tx.execute(select(func.count()).select_from(table)).scalar_one() for name, table in TABLES.items()
+        }
+
+
+def given_old_rows(world: World) -> None:
+    """Deliveries of all states, a session, attempts to sign in; then 91 days pass."""
+    ada = world.client("ada")
+    ada.call("POST", "/api/webhooks", 201, json={"url": "http://192.0.2.1/hook"})
+    world.given_issue("VPN", {"Contoso": "new"})
+    with world.database.write() as tx:
+        row = tx.execute(select(deliveries).limit(1)).one()._mapping
+        finished = {**row, "state": "delivered"}
+        del finished["id"]
+        tx.execute(insert(deliveries), [finished] * OLD_ROWS)
+    for _ in range(3):
+        credentials = {"email": "tess@helpdesk.example", "password": "not the password"}
+        world.anonymous().call("POST", "/api/auth/login", 401, json=credentials)
+    world.clock.advance(days=91)
+
+
+def pending(world: World) -> int:
+    with world.database.read() as tx:
+        return tx.execute(select(func.count()).where(deliveries.c.state == "pending")).scalar_one()
+
+
+def test_what_is_too_old_is_deleted_and_the_rest_stays(world: World) -> None:
+    given_old_rows(world)
+    living = world.client("tess")
+    before, due = counts(world), pending(world)
+    assert due and before["sign_in_failures"] == 3
+
+    Retention(world.database, world.server.settings).prune(clock.now())
+
+    assert counts(world) == {
+        "sessions": 1,
+        "sign_in_failures": 0,
+        "deliveries": due,
+        "events": before["events"] - 3,
+    }
+    living.call("GET", "/api/issues", 200)
+    again = counts(world)
+    Retention(world.database, world.server.settings).prune(clock.now())
+    assert counts(world) == again
+
+
+def test_zero_days_retain_everything_but_sessions(world: World) -> None:
+    given_old_rows(world)
+    before = counts(world)
+    settings = Settings(delivery_retention_days=0, failed_sign_in_retention_days=0)
+
+    Retention(world.database, settings).prune(clock.now() + timedelta(days=1000))
+
+    assert counts(world) == before | {"sessions": 0, "sign_in_failures": 0}
+
+
+@pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
+def test_one_process_deletes_at_a_time(world: World) -> None:
+    given_old_rows(world)
+    before = counts(world)
+    with world.database.write() as other:
+        other.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})
+        Retention(world.database, world.server.settings).prune(clock.now())
+        assert counts(world) == before
+    Retention(world.database, world.server.settings).prune(clock.now())
+    assert counts(world) != before
+
+
+def test_a_server_deletes_by_itself(migrated_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retention, "FIRST_SECONDS", 0.05)
+    settings = Settings(database_url=migrated_url, log_level="error", deliver_webhooks=False)
+    database = Database(settings)
+    old = clock.now() - timedelta(days=1)
+    with database.write() as tx:
+        tx.execute(insert(sign_in_failures).values(account_key="a", address="192.0.2.1", at=old))
+        tx.execute(insert(sign_in_failures).values(account_key="a", address="192.0.2.1", at=clock.now()))
+
+    def left() -> int:
+        with database.read() as tx:
+            return tx.execute(select(func.count()).select_from(sign_in_failures)).scalar_one()
+
+    with serving(settings):
+        eventually(lambda: left() == 1)
+    database.close()
