@@ -82,6 +82,8 @@ def contents(url: str) -> dict[str, list[tuple[Any, ...]]]:
                 by, counted = (table.c[name] for name in COUNTERS[table.name])
                 query = select(by, func.sum(counted)).group_by(by).having(func.sum(counted) != 0)
                 rows = [(value, int(total)) for value, total in tx.execute(query)]
+            elif table.name == "history_identity":
+                rows = [("each database has its own", 0)]
             else:
                 rows = [tuple(row) for row in tx.execute(select(table))]
             found[table.name] = sorted(rows, key=repr)

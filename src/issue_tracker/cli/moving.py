@@ -101,8 +101,9 @@ def _prepare(database: Database, header: Header) -> None:
     if header.schema == migrate.head():
         databases.upgrade(database)
         return
+    database.create()
     with database.read() as tx:
-        databases.check_can_migrate(tx)
+        migrate.check_can_migrate(tx)
         found = migrate.version(tx)
     if found is None:
         migrate.upgrade(database, to=header.schema)

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import msgspec
 from sqlalchemy import Boolean, Connection, Integer, LargeBinary, String, Table
 
-from issue_tracker.database.tables import assignment_counters, issue_counters, metadata
+from issue_tracker.database.tables import assignment_counters, history_identity, issue_counters, metadata
 from issue_tracker.database.types import Instant
 
 Row = Sequence[Any]
@@ -22,8 +22,8 @@ Advance = Callable[[int], None]
 BATCH = 2000
 """Rows that are read, or written to SQLite, together."""
 
-DERIVED = {issue_counters.name, assignment_counters.name}
-"""Tables that are computed from others: they are computed again, and not moved."""
+DERIVED = {issue_counters.name, assignment_counters.name, history_identity.name}
+"""Tables that are not moved: they are computed again from others, or say which history this very database has."""
 
 encode_rows: Callable[[Iterable[Row]], bytes] = msgspec.json.Encoder().encode_lines
 """The rows as JSON, one on each line."""

@@ -42,10 +42,17 @@ class Target:
         """Makes the table give higher numbers than this one to new rows."""
         raise NotImplementedError
 
+    def has_table(self, name: str) -> bool:
+        """Whether the schema of the target, which may be an earlier one, has this table."""
+        raise NotImplementedError
+
     def finish(self) -> None:
         """Creates everything that was dropped, and computes what is derived."""
         for statement in (*self._restored, *COUNTERS):
             self._connection.execute(statement)
+        if self.has_table("history_identity"):
+            # What clients know of another database is not true of this one: it gets an identity when it is served.
+            self._connection.execute("DELETE FROM history_identity")
 
     def verify(self, expected: Moved, advance: Advance) -> None:
         """Reads everything again. Raises DataError unless each table has the expected checksum."""
@@ -99,6 +106,10 @@ class _SqliteTarget(Target):
         if shape.numbered:
             self._connection.execute("DELETE FROM sqlite_sequence WHERE name = ?", (shape.table,))
             self._connection.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (shape.table, last))
+
+    def has_table(self, name: str) -> bool:
+        query = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?"
+        return self._connection.execute(query, (name,)).fetchone() is not None
 
     def finish(self) -> None:
         super().finish()
@@ -155,6 +166,10 @@ class _PostgresqlTarget(Target):
             self._connection.execute(
                 "SELECT setval(pg_get_serial_sequence(%s, %s), %s)", (shape.table, shape.numbered, last)
             )
+
+    def has_table(self, name: str) -> bool:
+        found = self._connection.execute("SELECT to_regclass(%s)", (name,)).fetchone()
+        return found[0] is not None
 
     def finish(self) -> None:
         super().finish()
