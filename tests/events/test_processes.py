@@ -11,6 +11,7 @@ from issue_tracker.actor import command_line
 from issue_tracker.clock import iso, now
 from issue_tracker.database.engine import Database
 from issue_tracker.database.tables import deliveries, delivery_attempts
+from issue_tracker.events.claims import LOST
 from issue_tracker.events.messages import Message, delivery_row, new_message_id
 from issue_tracker.events.webhooks import WebhookFields, create_webhook
 from issue_tracker.settings import Settings
@@ -102,7 +103,13 @@ def test_a_killed_worker_loses_nothing(database: Database, migrated_url: str, re
     arrived = Counter(message.id for message in receiver.messages)
     assert len(arrived) == 6
     assert {id_ for id_, times in arrived.items() if times > 1} <= interrupted, "only a kill explains a repeat"
-    assert _claimed(database) == interrupted, "the interrupted attempts stand in the log"
+    assert _claimed(database) == interrupted, "the interrupted attempts are in the log"
+    with database.read() as tx:
+        lost = (
+            tx.execute(select(delivery_attempts.c.error).where(delivery_attempts.c.error.is_not(None))).scalars().all()
+        )
+        failures = tx.execute(select(deliveries.c.attempts)).scalars().all()
+    assert lost == [LOST] * len(interrupted) and failures == [0] * 6, "they do not count against the receiver"
 
 
 def test_two_workers_deliver_a_thousand_messages_once(

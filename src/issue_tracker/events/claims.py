@@ -9,7 +9,7 @@ is on its way or has not been tried yet. One that failed waits for its next atte
 """
 
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,6 +19,7 @@ from sqlalchemy import Connection, Row, Select, insert, literal, or_, select, up
 from issue_tracker.database.engine import Database, created_id
 from issue_tracker.database.tables import deliveries, delivery_attempts, webhooks
 from issue_tracker.events.queries.webhooks import State
+from issue_tracker.events.slots import Slots
 
 WINDOW = 200
 """How many of the next deliveries of a webhook are considered at a time."""
@@ -44,20 +45,27 @@ class ClaimedDelivery(msgspec.Struct, frozen=True, kw_only=True):
     body: str
 
 
-def claim_due_deliveries(
-    database: Database, at: datetime, *, lease: timedelta, free: Callable[[int], int]
-) -> list[ClaimedDelivery]:
-    """Claims deliveries that are due at `at`, each for as long as the lease.
+def claim_due_deliveries(database: Database, at: datetime, *, lease: timedelta, slots: Slots) -> list[ClaimedDelivery]:
+    """Claims deliveries that are due at `at`, each for as long as the lease, as far as there are slots.
 
-    `free` says how many may be claimed for a webhook, given its id.
+    The caller gives back the slot of each claimed delivery after the attempt.
     """
-    with database.read() as tx:
-        waiting = tx.execute(_webhooks_with_due_deliveries(at)).scalars().all()
-        due = [row for id_ in waiting if (most := free(id_)) for row in _next(tx, id_, at, most)]
-    if not due:
-        return []
-    with database.write() as tx:
-        return [claimed for row in due if (claimed := _claim(tx, row, at, lease)) is not None]
+    due: list[Row[Any]] = []
+    claimed: list[ClaimedDelivery] = []
+    try:
+        with database.read() as tx:
+            for webhook_id in tx.execute(_webhooks_with_due_deliveries(at)).scalars().all():
+                due += _take_next(tx, webhook_id, at, slots)
+        if due:
+            with database.write() as tx:
+                found = [delivery for row in due if (delivery := _claim(tx, row, at, lease)) is not None]
+            claimed = found
+    finally:
+        ours = {delivery.id for delivery in claimed}
+        for row in due:
+            if row.id not in ours:
+                slots.release(row.webhook_id, answered=None)
+    return claimed
 
 
 def _webhooks_with_due_deliveries(at: datetime) -> Select[Any]:
@@ -65,10 +73,19 @@ def _webhooks_with_due_deliveries(at: datetime) -> Select[Any]:
     return select(webhooks.c.id).where(webhooks.c.active, webhooks.c.id.in_(due)).order_by(webhooks.c.id)
 
 
-def _next(tx: Connection, webhook_id: int, at: datetime, most: int) -> Iterator[Row[Any]]:
-    """The deliveries of a webhook to claim now, at most so many. Those between two attempts are left out."""
+def _take_next(tx: Connection, webhook_id: int, at: datetime, slots: Slots) -> list[Row[Any]]:
+    """The deliveries of a webhook to claim now, with a slot for each. Those between two attempts are left out."""
+    if slots.full(webhook_id):
+        return []
     window: Select[Any] = (
-        select(deliveries.c.id, deliveries.c.issue_id, deliveries.c.due_at, deliveries.c.claim, deliveries.c.attempts)
+        select(
+            deliveries.c.id,
+            deliveries.c.webhook_id,
+            deliveries.c.issue_id,
+            deliveries.c.due_at,
+            deliveries.c.claim,
+            deliveries.c.attempts,
+        )
         .where(
             deliveries.c.webhook_id == webhook_id,
             _PENDING,
@@ -77,17 +94,20 @@ def _next(tx: Connection, webhook_id: int, at: datetime, most: int) -> Iterator[
         .order_by(deliveries.c.id)
         .limit(WINDOW)
     )
+    taken: list[Row[Any]] = []
     earlier: set[int] = set()
     for row in tx.execute(window).all():
         # A message about several issues, or about none, keeps its place among all the others.
-        if most == 0 or (row.issue_id is None and earlier):
-            return
+        if row.issue_id is None and earlier:
+            break
         if row.issue_id not in earlier and row.due_at <= at:
-            most -= 1
-            yield row
+            if not slots.take(webhook_id):
+                break
+            taken.append(row)
         if row.issue_id is None:
-            return
+            break
         earlier.add(row.issue_id)
+    return taken
 
 
 def _claim(tx: Connection, row: Row[Any], at: datetime, lease: timedelta) -> ClaimedDelivery | None:

@@ -6,7 +6,7 @@ thread of its own. No transaction is open while a message is on its way.
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from importlib.metadata import version
 
@@ -22,7 +22,7 @@ from issue_tracker.events.attempts import record_outcome
 from issue_tracker.events.claims import ClaimedDelivery, claim_due_deliveries
 from issue_tracker.events.messages import complete_body
 from issue_tracker.events.outbound import Outcome
-from issue_tracker.events.slots import PER_WEBHOOK, Slots
+from issue_tracker.events.slots import Slots
 from issue_tracker.settings import Settings, networks
 
 log = structlog.get_logger("issue_tracker.deliveries")
@@ -69,26 +69,27 @@ class Deliverer:
     def deliver_due(self) -> int:
         """Delivers everything that is due, one after the other, and returns how many attempts were made."""
         made = 0
-        while claimed := self._claim(lambda _: PER_WEBHOOK):
+        slots = Slots()
+        while claimed := self._claim(slots):
             for delivery in claimed:
                 self._deliver(delivery)
+                slots.release(delivery.webhook_id, answered=True)
             made += len(claimed)
         return made
 
     def _start_due(self) -> bool:
         """Starts what is due, as far as there are slots. False when there is nothing to do at present."""
         try:
-            claimed = self._claim(self._slots.free)
+            claimed = self._claim(self._slots)
         except (AppError, SQLAlchemyError) as error:
             log.warning("deliveries out of reach", reason=type(error).__name__)
             return False
         for delivery in claimed:
-            self._slots.take(delivery.webhook_id)
             threading.Thread(target=self._deliver_in_thread, args=(delivery,), name="delivery", daemon=True).start()
         return bool(claimed)
 
-    def _claim(self, free: Callable[[int], int]) -> list[ClaimedDelivery]:
-        return claim_due_deliveries(self._database, now(), lease=self._lease, free=free)
+    def _claim(self, slots: Slots) -> list[ClaimedDelivery]:
+        return claim_due_deliveries(self._database, now(), lease=self._lease, slots=slots)
 
     def _deliver_in_thread(self, delivery: ClaimedDelivery) -> None:
         answered: bool | None = None

@@ -25,23 +25,21 @@ class Slots:
         self._busy: Counter[int] = Counter()
         self._answered: dict[int, bool] = {}
 
-    def free(self, webhook_id: int) -> int:
-        """How many attempts to this webhook may begin now."""
+    def take(self, webhook_id: int) -> bool:
+        """Takes a slot for an attempt to this webhook. False if none is free for it."""
         with self._guard:
-            answered = self._answered.get(webhook_id)
-            free = min((PER_WEBHOOK if answered else 1) - self._busy[webhook_id], TOTAL - self._busy.total())
-            if answered is False:
-                held = sum(count for id_, count in self._busy.items() if self._answered.get(id_) is False)
-                free = min(free, TIMED_OUT_TOTAL - held)
-            return max(free, 0)
+            free = self._free(webhook_id)
+            if free:
+                self._busy[webhook_id] += 1
+            return free
 
-    def take(self, webhook_id: int) -> None:
-        """An attempt to this webhook begins."""
+    def full(self, webhook_id: int) -> bool:
+        """Whether `take` would return False now."""
         with self._guard:
-            self._busy[webhook_id] += 1
+            return not self._free(webhook_id)
 
     def release(self, webhook_id: int, *, answered: bool | None) -> None:
-        """An attempt has ended: it was answered, timed out (False), or says nothing about the receiver (None)."""
+        """Gives a slot back. The attempt was answered, timed out (False), or says nothing about the receiver (None)."""
         with self._guard:
             self._busy[webhook_id] -= 1
             if not self._busy[webhook_id]:
@@ -54,3 +52,11 @@ class Slots:
         """How many attempts are under way."""
         with self._guard:
             return self._busy.total()
+
+    def _free(self, webhook_id: int) -> bool:
+        answered = self._answered.get(webhook_id)
+        if self._busy.total() >= TOTAL or self._busy[webhook_id] >= (PER_WEBHOOK if answered else 1):
+            return False
+        if answered is not False:
+            return True
+        return sum(count for id_, count in self._busy.items() if self._answered.get(id_) is False) < TIMED_OUT_TOTAL
