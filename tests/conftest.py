@@ -43,7 +43,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
         yield Shared(ended, tmp_path_factory)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def cluster(shared: Shared) -> Cluster:
     """One PostgreSQL for all tests of a process."""
     return shared.cluster

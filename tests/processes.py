@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
 import httpx
@@ -14,6 +15,7 @@ import httpx
 from issue_tracker.settings import PREFIX
 from tests.clients import Client
 from tests.postgresql import free_port
+from tests.preloaded import Preloaded
 from tests.world import PASSWORD
 
 COMMAND = [sys.executable, "-m", "issue_tracker.cli"]
@@ -33,16 +35,13 @@ def run(
     *arguments: str, database_url: str | None = None, stdin: str = "", cwd: Path | None = None, **settings: str
 ) -> "subprocess.CompletedProcess[str]":
     """One command, to its end."""
-    return subprocess.run(
-        [*COMMAND, *arguments],
-        input=stdin,
-        env=environment(database_url, **settings),
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    env = environment(database_url, **settings)
+    return _preloaded().run(list(arguments), stdin=stdin, env=env, cwd=cwd, seconds=120)
+
+
+@cache
+def _preloaded() -> Preloaded:
+    return Preloaded()
 
 
 def given_admin(database_url: str) -> None:

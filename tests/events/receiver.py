@@ -35,6 +35,16 @@ def slow(seconds: float) -> Answer:
     return answer
 
 
+def held(until: threading.Event) -> Answer:
+    """Answers 200, but not before the event."""
+
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        until.wait(60)
+        status(200)(request)
+
+    return answer
+
+
 def dripping(seconds: float) -> Answer:
     """Sends a header line every now and then, and never ends."""
 
