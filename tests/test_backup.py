@@ -10,9 +10,9 @@ from sqlalchemy import func, select, text
 
 from issue_tracker.database.tables import issues as issues_table
 from issue_tracker.settings import Settings
-from tests.events.listening import eventually
 from tests.processes import run
 from tests.server import serving
+from tests.waiting import eventually
 from tests.world import World
 
 

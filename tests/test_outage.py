@@ -10,9 +10,9 @@ import httpx
 import pytest
 
 from tests.clients import Client, get
-from tests.events.listening import eventually
 from tests.postgresql import Cluster
 from tests.processes import ServeProcess, given_admin, serve
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.long
 

@@ -19,6 +19,8 @@ from tests.cli.commands import ARGUMENTS, PASSWORD_LINE, WITHOUT_DATABASE, comma
 from tests.postgresql import Cluster
 from tests.shared import Shared
 
+pytestmark = pytest.mark.together
+
 HIDDEN = "hunter2-hunter2"
 """A password in a URL, which must not be shown."""
 

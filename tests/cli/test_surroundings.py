@@ -5,6 +5,7 @@ import os
 import pwd
 import resource
 import shlex
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -27,18 +28,26 @@ AWKWARD = "Żółć & Søn 株式会社"
 ENDING = sorted(set(leaves()) - UNTIL_STOPPED)
 
 
-@pytest.fixture
-def url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A database in which every command succeeds; it is the one of the settings."""
-    url = f"sqlite:///{tmp_path}/issues.db"
-    monkeypatch.setenv("ISSUE_TRACKER_DATABASE_URL", url)
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database in which every command succeeds."""
+    path = tmp_path_factory.mktemp("surroundings") / "issues.db"
     for arguments in (
         ["migrate"],
         ["user", "add", ADMIN, "--name", AWKWARD, "--role", "super_admin"],
         ["user", "add", "leaver@helpdesk.example", "--name", "L", "--role", "member"],
         ["company", "add", AWKWARD],
     ):
-        assert CliRunner().invoke(main, arguments).exit_code == 0
+        assert CliRunner().invoke(main, [*arguments, "--database-url", f"sqlite:///{path}"]).exit_code == 0
+    return path
+
+
+@pytest.fixture
+def url(original: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A copy of the database for this test alone; it is the one of the settings."""
+    shutil.copy(original, tmp_path)
+    url = f"sqlite:///{tmp_path}/{original.name}"
+    monkeypatch.setenv("ISSUE_TRACKER_DATABASE_URL", url)
     return url
 
 

@@ -2,7 +2,6 @@
 
 import sqlite3
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -12,13 +11,16 @@ import pytest
 
 from issue_tracker.database import migrate
 from tests.processes import COMMAND, ServeProcess, environment, run
+from tests.waiting import eventually
+
+pytestmark = pytest.mark.long
 
 NOTE = "Waiting for another process to finish with the database.\n"
 
-IMPATIENT: dict[str, Any] = {"DATABASE_WAIT_SECONDS": "0.5"}
+WAIT = 0.5
+"""Seconds that an impatient command waits for a lock."""
 
-LONGER = 3.0
-"""Seconds: longer than an impatient command waits for a lock, and starts."""
+IMPATIENT: dict[str, Any] = {"DATABASE_WAIT_SECONDS": str(WAIT)}
 
 
 @contextmanager
@@ -38,12 +40,21 @@ def begun(command: str, url: str) -> "subprocess.Popen[str]":
     )  # fmt: skip
 
 
+def still_waits(process: "subprocess.Popen[Any]") -> bool:
+    """Whether a process goes on for longer than it waits for a lock once."""
+    try:
+        process.wait(3 * WAIT)
+    except subprocess.TimeoutExpired:
+        return True
+    return False
+
+
 def test_a_second_serve_waits_while_the_first_one_migrates(tmp_path: Path) -> None:
     path = tmp_path / "issues.db"
     with held(path):
         server = ServeProcess(f"sqlite:///{path}", tmp_path / "log", **IMPATIENT)
-        time.sleep(LONGER)
-        assert server.process.poll() is None
+        eventually(lambda: server.log.read_text() == NOTE, 60)
+        assert still_waits(server.process)
     server.wait_until_ready()
     server.kill()
     assert server.log.read_text().startswith(NOTE)
@@ -54,9 +65,9 @@ def test_other_commands_that_migrate_wait_too(tmp_path: Path, command: str) -> N
     path = tmp_path / "issues.db"
     with held(path):
         waiting = begun(command, f"sqlite:///{path}")
-        time.sleep(LONGER)
-        assert waiting.poll() is None
-    assert waiting.communicate(timeout=120)[1] == NOTE and waiting.returncode == 0
+        assert waiting.stderr and waiting.stderr.readline() == NOTE
+        assert still_waits(waiting)
+    assert waiting.communicate(timeout=120)[1] == "" and waiting.returncode == 0
 
 
 def test_a_newer_program_that_was_faster_is_reported(tmp_path: Path) -> None:
@@ -68,22 +79,23 @@ def test_a_newer_program_that_was_faster_is_reported(tmp_path: Path) -> None:
         connection.commit()
     with held(path) as connection:
         waiting = begun("migrate", f"sqlite:///{path}")
-        time.sleep(LONGER)
+        assert waiting.stderr and waiting.stderr.readline() == NOTE
+        assert still_waits(waiting)
         connection.execute("UPDATE alembic_version SET version_num = '0042'")
     out, err = waiting.communicate(timeout=60)
     assert (waiting.returncode, out) == (1, "")
-    assert err.startswith(f"{NOTE}issue-tracker: This database is newer (0042) than this program ("), err
+    assert err.startswith("issue-tracker: This database is newer (0042) than this program ("), err
 
 
 def test_many_begin_on_an_empty_database(fresh_database_url: str, engine: str, tmp_path: Path) -> None:
     commands = [begun("migrate", fresh_database_url) for _ in range(4)]
-    said = []
+    outputs = []
     for command in commands:
         out, err = command.communicate(timeout=120)
         assert command.returncode == 0 and err in ("", NOTE), (out, err)
-        said.append(out)
+        outputs.append(out)
     head = migrate.head()
-    assert sorted(said) == sorted([f"Migrated from empty to {head}.\n", *[f"The schema is current ({head}).\n"] * 3])
+    assert sorted(outputs) == sorted([f"Migrated from empty to {head}.\n", *[f"The schema is current ({head}).\n"] * 3])
 
 
 def test_servers_begin_together_without_a_database(tmp_path: Path) -> None:

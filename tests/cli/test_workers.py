@@ -7,19 +7,22 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
-from tests.processes import ServeProcess, given_admin
+from tests.clients import get
+from tests.processes import ServeProcess
+from tests.shared import Shared
+from tests.waiting import eventually
+
+pytestmark = pytest.mark.long
 
 Start = Callable[..., ServeProcess]
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Start]:
+def start(shared: Shared, tmp_path: Path) -> Iterator[Start]:
     """Starts a server with two processes on an embedded database, whose log is `server.log`."""
-    url = f"sqlite:///{tmp_path}/issues.db"
-    given_admin(url)
+    url = shared.with_admin("sqlite")
     servers: list[ServeProcess] = []
 
     def start(**settings: Any) -> ServeProcess:
@@ -55,13 +58,6 @@ def running(pid: int) -> bool:
         return False
 
 
-def eventually(holds: Callable[[], bool], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, "it never came true"
-        time.sleep(0.05)
-
-
 def logged(server: ServeProcess, event: str) -> int:
     return server.log.read_text().count(f'"event": "{event}"')
 
@@ -69,7 +65,7 @@ def logged(server: ServeProcess, event: str) -> int:
 def test_a_process_that_is_slow_to_start_is_waited_for(start: Start) -> None:
     """As with a quarter of a core: stopped as soon as they are there, for longer than some supervisors wait."""
     server = start()
-    eventually(lambda: len(processes(server)) == 2)
+    eventually(lambda: len(processes(server)) == 2, 60)
     first = processes(server)
     for pid in first:
         os.kill(pid, signal.SIGSTOP)
@@ -78,31 +74,31 @@ def test_a_process_that_is_slow_to_start_is_waited_for(start: Start) -> None:
     for pid in first:
         os.kill(pid, signal.SIGCONT)
     server.wait_until_ready()
-    eventually(lambda: logged(server, "server process started") == 2)
+    eventually(lambda: logged(server, "server process started") == 2, 60)
     assert processes(server) == first and logged(server, "server process ended") == 0
 
 
 def test_a_process_that_is_killed_is_replaced_and_logged(start: Start) -> None:
     server = start().wait_until_ready()
-    eventually(lambda: logged(server, "server process started") == 2)
+    eventually(lambda: logged(server, "server process started") == 2, 60)
     first = processes(server)
     killed = first.copy().pop()
     os.kill(killed, signal.SIGKILL)
-    eventually(lambda: logged(server, "server process started") == 3)
+    eventually(lambda: logged(server, "server process started") == 3, 60)
     assert len(processes(server)) == 2 and len(processes(server) & first) == 1
     line = next(line for line in server.log.read_text().splitlines() if '"server process ended"' in line)
     assert f'"process": {killed}' in line and '"exit_code": -9' in line
-    assert httpx.get(f"{server.url}/readyz", timeout=30).status_code == 200
+    assert get(f"{server.url}/readyz").status_code == 200
 
 
 @pytest.mark.parametrize("moment", ["starting", "serving"])
 def test_processes_end_with_their_parent(start: Start, moment: str) -> None:
     """`kill -9` of the parent, which cannot tell them."""
     server = start()
-    eventually(lambda: len(processes(server)) == 2)
+    eventually(lambda: len(processes(server)) == 2, 60)
     if moment == "serving":
         server.wait_until_ready()
-        eventually(lambda: logged(server, "server process started") == 2)
+        eventually(lambda: logged(server, "server process started") == 2, 60)
     left = processes(server)
     os.kill(server.process.pid, signal.SIGKILL)
     server.process.wait(30)
@@ -124,7 +120,7 @@ def test_a_signal_stops_all_of_them(start: Start, number: int) -> None:
 def test_ctrl_c_while_they_start_leaves_no_trace(start: Start) -> None:
     """A terminal sends it to the whole group."""
     server = start()
-    eventually(lambda: len(processes(server)) == 2)
+    eventually(lambda: len(processes(server)) == 2, 60)
     os.killpg(server.process.pid, signal.SIGINT)
     assert server.process.wait(60) == 0
     assert "Traceback" not in server.log.read_text()

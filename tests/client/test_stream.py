@@ -9,7 +9,7 @@ import pytest
 from issue_tracker_client import Event, NotSignedIn, Retries, Tracker
 from tests.client.conftest import Connect
 from tests.client.troubles import TroubledNetwork, answer
-from tests.events.listening import eventually
+from tests.waiting import eventually
 from tests.world import CAST, PASSWORD, World
 
 SOON = Retries(first_pause=0.01)

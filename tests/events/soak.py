@@ -31,9 +31,9 @@ from issue_tracker.names import parse_issue_name, parse_name
 from issue_tracker.settings import Settings
 from issue_tracker.status import Status
 from tests.clients import Client
-from tests.events.listening import eventually
 from tests.events.processes import own_servers
 from tests.postgresql import Cluster
+from tests.waiting import eventually
 
 COMPANIES = [f"Company {number}" for number in range(8)]
 ISSUES = [f"Issue {number}" for number in range(8)]

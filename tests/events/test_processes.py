@@ -17,9 +17,10 @@ from issue_tracker.events.messages import Message, delivery_row, new_message_id
 from issue_tracker.events.webhooks import WebhookFields, create_webhook
 from issue_tracker.settings import Settings
 from tests.events import receiver as answers
-from tests.events.listening import Listening, eventually
+from tests.events.listening import Listening
 from tests.events.processes import own_servers, start
 from tests.events.receiver import Receiver
+from tests.waiting import eventually
 from tests.world import Clock, World
 
 pytestmark = pytest.mark.long

@@ -11,8 +11,8 @@ from issue_tracker.database.tables import sessions, users
 from issue_tracker.http import response_cache
 from issue_tracker.issues.queries.issue_list import IssueList
 from tests.clients import Client
-from tests.events.listening import eventually
 from tests.events.processes import own_servers
+from tests.waiting import eventually
 from tests.world import Clock, World
 
 LIST = "/api/issues?limit=5"
