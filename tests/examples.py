@@ -16,7 +16,7 @@ _block = re.compile(r"^```http\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 class Example(NamedTuple):
-    """A request, and the status, headers and body that answer it; `…` in them stands for anything."""
+    """A request, and the status, headers and body of its response; `…` in them matches anything."""
 
     method: str
     target: str
@@ -70,7 +70,7 @@ def _answered(example: Example) -> str:
 
 
 class Reader:
-    """Somebody who types the examples in: keeps cookie and CSRF token, and writes the ids that the server gave."""
+    """Types the examples in: stores cookie and CSRF token, and replaces ids by those that the server gave."""
 
     def __init__(self, client: httpx.Client) -> None:
         self.client = client

@@ -42,11 +42,11 @@ def _unprivileged() -> pwd.struct_passwd | None:
 
 
 class PortTaken(Exception):
-    """Somebody else took the port between its choice and its use."""
+    """Another process took the port between its choice and its use."""
 
 
 class Cluster:
-    """One cluster. `durable` keeps fsync on, for tests that pull the plug. `port` is 0 until its first start."""
+    """One cluster. `durable` keeps fsync on, for tests that kill the server. `port` is 0 until its first start."""
 
     def __init__(self, *, durable: bool = False) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="issue-tracker-postgresql-"))
@@ -89,7 +89,7 @@ class Cluster:
         raise AssertionError("PostgreSQL found no port to listen on")
 
     def _start(self, port: int) -> None:
-        """Raises PortTaken. What the server says goes to a file, which is shown when it ends too early."""
+        """Raises PortTaken. What the server logs goes to a file, which is shown when it ends too early."""
         options = {
             "listen_addresses": "127.0.0.1",
             "port": str(port),
@@ -115,10 +115,10 @@ class Cluster:
         deadline = time.monotonic() + 60
         while not self._answers(port):
             if self._process.poll() is not None:
-                self._process, said = None, log.read_text(errors="replace")
-                if "could not bind" in said:
+                self._process, logged = None, log.read_text(errors="replace")
+                if "could not bind" in logged:
                     raise PortTaken
-                raise AssertionError(f"PostgreSQL ended at its start:\n{said}")
+                raise AssertionError(f"PostgreSQL ended at its start:\n{logged}")
             assert time.monotonic() < deadline, f"PostgreSQL did not start:\n{log.read_text(errors='replace')}"
             time.sleep(0.05)
 

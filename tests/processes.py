@@ -25,10 +25,10 @@ ADMIN = "ada@helpdesk.example"
 
 def environment(database_url: str | None = None, **settings: str) -> dict[str, str]:
     """The environment of a process: none of ours leaks in but what it needs to run."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+    own = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
     if database_url:
         settings["DATABASE_URL"] = database_url
-    return kept | {PREFIX + name: value for name, value in settings.items()} | {"PYTHONUTF8": "1"}
+    return own | {PREFIX + name: value for name, value in settings.items()} | {"PYTHONUTF8": "1"}
 
 
 def run(

@@ -101,7 +101,7 @@ def test_every_snippet_of_the_cookbook_works(world: World, home: Path) -> None:
 
 
 def check(snippet: Snippet, languages: dict[str, Callable[[str], str]], url: str) -> bool:
-    """Run one snippet and compare what it prints; `…` stands for anything within a line."""
+    """Run one snippet and compare what it prints; `…` matches anything within a line."""
     code = snippet.code.replace("http://127.0.0.1:8000", url)
     printed = [line.rstrip() for line in languages[snippet.language](code).splitlines()]
     shown = [line.rstrip() for line in snippet.output.splitlines()]

@@ -1,4 +1,4 @@
-"""The documents tell the truth: examples are executed, tables compared with the code."""
+"""The documents are correct: examples are executed, tables compared with the code."""
 
 import re
 import subprocess

@@ -1,4 +1,4 @@
-"""Every error has one shape, wherever it comes from, and tells nothing that it should not (contract, section 2)."""
+"""Every error has one shape, wherever it comes from, and reveals nothing that it should not (contract, section 2)."""
 
 import re
 from typing import Any
@@ -106,7 +106,7 @@ def test_an_unexpected_failure_shows_its_number_and_nothing_else(world: World, m
     assert world.client().call("GET", "/api/issues", 200)["total"] == 0
 
 
-def test_every_answer_carries_a_request_id(world: World) -> None:
+def test_every_response_carries_a_request_id(world: World) -> None:
     world.given_issue("Fault")
     client = world.client()
     for path in ("/api/issues", "/api/issues/Fault", "/api/issues/nothing", "/healthz", "/readyz", "/openapi.json"):
@@ -115,7 +115,7 @@ def test_every_answer_carries_a_request_id(world: World) -> None:
 
 
 @pytest.mark.parametrize("sane", ["a", "0af7651916cd43dd8448eb211c80319c", "web-1:2025/01/04.7", "x" * 128])
-def test_a_sane_request_id_is_kept(world: World, sane: str) -> None:
+def test_a_sane_request_id_is_used(world: World, sane: str) -> None:
     assert world.client().get("/healthz", headers={"X-Request-ID": sane}).headers["X-Request-ID"] == sane
 
 

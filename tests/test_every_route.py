@@ -1,4 +1,4 @@
-"""Every route refuses whoever may not use it (contract, sections 2 and 3). A route without a case here fails."""
+"""Every route refuses those who may not use it (contract, sections 2 and 3). A route without a case here fails."""
 
 import re
 from typing import Any
@@ -148,7 +148,7 @@ def test_an_anonymous_caller_of_the_api_is_refused_before_anything_else(world: W
 
 
 @pytest.mark.parametrize("credential", ["cookie", "bearer"])
-def test_a_credential_that_is_none_is_refused(world: World, credential: str) -> None:
+def test_an_invalid_credential_is_refused(world: World, credential: str) -> None:
     client = world.anonymous()
     if credential == "cookie":
         client.cookies.set("issue_tracker_session", "nobody-has-this-one")
@@ -268,7 +268,7 @@ def test_an_anonymous_caller_learns_nothing_about_paths_and_methods(world: World
         ("PUT", "/healthz", "GET, HEAD"),
     ],
 )
-def test_a_method_that_a_path_does_not_have_is_told_those_it_has(
+def test_a_response_to_a_wrong_method_lists_the_allowed_ones(
     world: World, method: str, path: str, allowed: str
 ) -> None:
     response = world.client().request(method, path)

@@ -62,7 +62,7 @@ def check(client: Client, database: Database, answered: Answered) -> None:
     assert answered.resolved <= resolved
 
     with database.read() as tx:
-        told = Counter(
+        recorded = Counter(
             (row.issue_name, row.type) for row in tx.execute(select(events).where(events.c.audit.is_(False)))
         )
         if database.sqlite:
@@ -71,11 +71,11 @@ def check(client: Client, database: Database, answered: Answered) -> None:
     expected = Counter({(name, "issue.created"): 1 for name in stored})
     expected += Counter({(name, "assignment.created"): 2 for name in stored})
     expected += Counter({(name, "assignment.status_changed"): 1 for name in resolved})
-    assert told == expected
+    assert recorded == expected
 
 
 @pytest.mark.timeout(600)
-def test_a_killed_server_loses_no_answered_write(engine: str, admin_url: str, tmp_path: Path) -> None:
+def test_a_killed_server_loses_no_confirmed_write(engine: str, admin_url: str, tmp_path: Path) -> None:
     database = Database(Settings(database_url=admin_url))
     answered, chance = Answered(set(), set()), Random(9)
     server = ServeProcess(admin_url, tmp_path / "server.log").wait_until_ready()

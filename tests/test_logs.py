@@ -11,9 +11,9 @@ from issue_tracker.settings import Settings
 
 @pytest.fixture
 def _own_configuration() -> Iterator[None]:
-    kept = structlog.get_config()
+    before = structlog.get_config()
     yield
-    structlog.configure(**kept)
+    structlog.configure(**before)
 
 
 @pytest.mark.usefixtures("_own_configuration")
@@ -29,6 +29,6 @@ def test_a_trace_shows_no_values(log_format: str, capsys: pytest.CaptureFixture[
     except RuntimeError as failure:
         structlog.get_logger("tests").error("unexpected failure", exc_info=failure)
 
-    told = capsys.readouterr().err
-    assert "RuntimeError: unforeseen" in told and "in sign_in" in told
-    assert "hunter2-hunter2" not in told
+    logged = capsys.readouterr().err
+    assert "RuntimeError: unforeseen" in logged and "in sign_in" in logged
+    assert "hunter2-hunter2" not in logged

@@ -1,4 +1,4 @@
-"""The schema: migrations build what tables.py says, on both databases, once, whoever starts first."""
+"""The schema: migrations build what tables.py says, on both databases, once, even if several nodes start together."""
 
 import subprocess
 import sys

@@ -53,7 +53,7 @@ def operation(endpoint: Route) -> dict[str, Any]:
         for endpoint in chosen
     ],
 )
-def test_every_answer_is_a_documented_one(world: World, endpoint: Route, mode: GenerationMode) -> None:
+def test_every_response_is_a_documented_one(world: World, endpoint: Route, mode: GenerationMode) -> None:
     world.given_issue("Network degradation", {"Acme Manufacturing": "investigating"})
     described = schemathesis.openapi.from_dict(world.anonymous().call("GET", "/openapi.json", 200))
     strategy = described[endpoint.path][endpoint.method].as_strategy(generation_mode=mode)
@@ -116,7 +116,7 @@ def examples(endpoint: Route) -> Iterator[tuple[str, Any, Any]]:
 
 
 @pytest.mark.parametrize("endpoint", DOCUMENTED, ids=name_of)
-def test_every_request_and_answer_has_an_example_that_fits_its_schema(endpoint: Route) -> None:
+def test_every_request_and_response_has_an_example_that_fits_its_schema(endpoint: Route) -> None:
     for where, schema, example in examples(endpoint):
         assert example is not None, f"{name_of(endpoint)} has no example of {where}"
         whole = schema | {"components": DOCUMENT["components"]}

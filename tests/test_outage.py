@@ -1,4 +1,4 @@
-"""PostgreSQL goes and comes back: requests answer 503, the probes tell, and nothing has to be restarted."""
+"""PostgreSQL stops and starts again: requests get 503, the probes show it, and nothing has to be restarted."""
 
 import re
 import threading
@@ -38,7 +38,7 @@ def wait_for(server: ServeProcess, status: int) -> None:
         time.sleep(0.1)
 
 
-def test_an_outage_is_answered_and_outlived(own_cluster: Cluster, tmp_path: Path) -> None:
+def test_requests_in_an_outage_are_answered_and_the_server_survives_it(own_cluster: Cluster, tmp_path: Path) -> None:
     url = own_cluster.create_database("outage")
     given_admin(url)
     log = tmp_path / "server.log"
@@ -71,12 +71,12 @@ def test_an_outage_is_answered_and_outlived(own_cluster: Cluster, tmp_path: Path
             assert client.call("GET", "/api/issues/Before", 200)["description"] is None
             client.call("POST", "/api/issues", 201, json={"name": f"After {outage}"})
         assert client.call("GET", "/api/issues", 200)["total"] == 3
-    told = log.read_text()
-    assert "database unavailable" in told and "Traceback" not in told
+    logged = log.read_text()
+    assert "database unavailable" in logged and "Traceback" not in logged
 
 
 class Writer(threading.Thread):
-    """Creates issues until it is told to stop, and keeps what each creation was answered. `begun` counts them."""
+    """Creates issues until `stop` is set, and stores the status of each response. `begun` counts the creations."""
 
     def __init__(self, client: Client, name: str, stop: threading.Event) -> None:
         super().__init__()
@@ -95,7 +95,7 @@ class Writer(threading.Thread):
 
 
 def test_an_outage_under_load_answers_everyone(own_cluster: Cluster, tmp_path: Path) -> None:
-    """Writers are in the middle of it when PostgreSQL stops: each answer is true, and none is long in coming."""
+    """PostgreSQL stops while writers work: each response is true, and none takes long."""
     url = own_cluster.create_database("outage")
     given_admin(url)
     stop = threading.Event()
@@ -140,7 +140,7 @@ def test_an_outage_under_load_answers_everyone(own_cluster: Cluster, tmp_path: P
         assert len({name for name, status in answers.items() if status == 503} & stored) <= len(writers)
 
 
-def test_a_serve_command_without_its_database_says_so(own_cluster: Cluster, tmp_path: Path) -> None:
+def test_a_serve_command_without_its_database_reports_it(own_cluster: Cluster, tmp_path: Path) -> None:
     url = own_cluster.create_database("outage")
     own_cluster.stop()
     server = ServeProcess(url, tmp_path / "server.log")

@@ -1,4 +1,4 @@
-"""Two processes at once: one winner, the right codes, no 500, no lost update (contract, section 4).
+"""Two processes at the same time: one winner, the right codes, no 500, no lost update (contract, section 4).
 
 SQLite: one server with two worker processes. PostgreSQL: two servers on one database.
 """
@@ -135,7 +135,7 @@ def test_one_of_those_who_take_the_same_new_name_wins(nodes: Nodes) -> None:
     assert nodes.admin.call("GET", "/api/issues?search=old%20name", 200)["total"] == ACTORS - 1
 
 
-def test_a_company_is_assigned_once_whoever_assigns_it(nodes: Nodes) -> None:
+def test_a_company_is_assigned_once_by_any_of_those_who_assign_it(nodes: Nodes) -> None:
     for number in range(4):
         name = f"Assigned at once {number}"
         nodes.admin.call("POST", "/api/issues", 201, json={"name": name})
@@ -178,14 +178,14 @@ def test_a_storm_of_statuses_loses_no_update(nodes: Nodes) -> None:
     answers = nodes.at_once(storm)
 
     assert codes(answers) == {200: ACTORS}, [answer.text for answer in answers]
-    told = [(event.from_value, event.to_value) for event in history(nodes, name) if event.company_name == "Acme"]
-    assert told[0] == (None, "new")
-    assert all(before[1] == after[0] and after[0] != after[1] for before, after in pairwise(told))
+    moves = [(event.from_value, event.to_value) for event in history(nodes, name) if event.company_name == "Acme"]
+    assert moves[0] == (None, "new")
+    assert all(before[1] == after[0] and after[0] != after[1] for before, after in pairwise(moves))
     (member,) = nodes.admin.call("GET", "/api/issues/storm", 200)["assignments"]
-    assert member["status"] == told[-1][1]
+    assert member["status"] == moves[-1][1]
 
 
-def test_changes_to_different_parts_of_an_issue_are_all_kept(nodes: Nodes) -> None:
+def test_changes_to_different_parts_of_an_issue_are_all_stored(nodes: Nodes) -> None:
     nodes.admin.call("POST", "/api/issues", 201, json={"name": "Shared work"})
 
     def work(client: Client, one: int) -> httpx.Response:
@@ -218,7 +218,7 @@ def test_of_those_who_saw_the_same_version_one_may_change_it(nodes: Nodes) -> No
     assert {answer.headers["ETag"] for answer in answers} == {answers[0].headers["ETag"]}
 
 
-def test_a_key_sent_many_times_at_once_acts_once(nodes: Nodes) -> None:
+def test_a_key_sent_many_times_simultaneously_acts_once(nodes: Nodes) -> None:
     answers = nodes.at_once(
         lambda client, _: client.post("/api/issues", json={"name": "Once"}, headers={"Idempotency-Key": "at-once"})
     )
@@ -244,7 +244,7 @@ def renaming(*names: tuple[str, str]) -> Act:
 
 
 def test_issues_that_swap_names_keep_their_own(nodes: Nodes) -> None:
-    """In a circle every wanted name is taken, whoever comes first."""
+    """In a circle every wanted name is taken, in any order."""
     names = [f"Swap {number}" for number in range(ACTORS)]
     for name in names:
         nodes.admin.call("POST", "/api/issues", 201, json={"name": name})

@@ -1,4 +1,4 @@
-"""Reads take the company access of whoever reads, and only `queries` modules read (docs/architecture.md).
+"""Reads take the company access of the reader, and only `queries` modules read (docs/architecture.md).
 
 Both are checked on the source, because a read that forgets the access works today: it is all companies for everybody.
 """

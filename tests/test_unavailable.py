@@ -1,4 +1,4 @@
-"""A database that is too busy, or has another schema: 503 that says when to come back, and never a hang."""
+"""A database that is too busy, or has another schema: 503 with the time for another attempt, and never a hang."""
 
 import time
 
@@ -19,7 +19,7 @@ WAIT = 1.0
 """Seconds that the server waits for the database."""
 
 
-def test_whoever_waits_too_long_for_another_writer_is_told_to_come_back(world: World) -> None:
+def test_a_writer_that_waits_too_long_for_another_gets_a_503(world: World) -> None:
     """On SQLite any writer is in the way; on PostgreSQL one of the same issue."""
     world.given_issue("Held", {"Contoso": "new"})
     url = world.server.settings.database_url

@@ -128,7 +128,7 @@ class World:
             tx.execute(delete(issues))
 
     def history(self, *, audit: bool = False) -> list[Row[Any]]:
-        """The events that tell of issues (or, with `audit`, of everything else), the oldest first."""
+        """The events about issues (or, with `audit`, about everything else), the oldest first."""
         query = select(events).where(events.c.audit.is_(audit)).order_by(events.c.event_id)
         with self.database.read() as tx:
             return list(tx.execute(query))

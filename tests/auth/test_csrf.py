@@ -10,7 +10,7 @@ BEARERS = ("none", "live", "dead")
 
 
 def expected(cookie: str, csrf: str, bearer: str, unsafe: bool) -> int:
-    """What the contract says, in its own words: a session needs its CSRF token on every unsafe request, and a
+    """The words of the contract: a session needs its CSRF token on every unsafe request, and a
     bearer token exempts only when no session cookie rides along."""
     if cookie == "live":
         return 403 if unsafe and csrf != "right" else 200

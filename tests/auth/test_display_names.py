@@ -48,7 +48,7 @@ def test_a_person_takes_any_name_on_the_account_page(world: World) -> None:
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_a_name_that_is_none_is_refused_everywhere(world: World, name: str) -> None:
+def test_an_invalid_name_is_refused_everywhere(world: World, name: str) -> None:
     admin, path = world.client("ada"), path_of(world, "tess")
     new = {"email": "new@helpdesk.example", "name": name, "role": "member"}
     expected = [{"field": "name", "message": REFUSED[name]}]

@@ -22,7 +22,7 @@ def sign_in(world: World, **changes: Any) -> httpx.Response:
     return world.anonymous().post("/api/auth/login", json=TESS | changes)
 
 
-def test_signing_in_answers_the_user_the_csrf_token_and_the_end(world: World) -> None:
+def test_signing_in_returns_the_user_the_csrf_token_and_the_expiry(world: World) -> None:
     world.clock.freeze(datetime(2025, 1, 4, 10, 15, tzinfo=UTC))
     client = world.anonymous()
 
@@ -41,7 +41,7 @@ def test_signing_in_answers_the_user_the_csrf_token_and_the_end(world: World) ->
     assert client.call("POST", "/api/issues", 201, json={"name": "Fault"})["name"] == "Fault"
 
 
-def test_the_cookie_is_kept_from_scripts_and_other_sites(world: World) -> None:
+def test_the_cookie_is_hidden_from_scripts_and_other_sites(world: World) -> None:
     world.clock.freeze(datetime(2025, 1, 4, 10, 15, tzinfo=UTC))
     name, *attributes = sign_in(world).headers["Set-Cookie"].split("; ")
     assert name.startswith("issue_tracker_session=") and len(name) > 60
@@ -76,7 +76,7 @@ def test_the_address_is_compared_in_any_case(world: World) -> None:
     assert sign_in(world, email=" TESS@HelpDesk.example ").json()["user"]["email"] == "tess@helpdesk.example"
 
 
-def test_every_wrong_pair_gets_the_same_answer(world: World) -> None:
+def test_every_wrong_pair_gets_the_same_response(world: World) -> None:
     mia = next(
         user for user in world.client("ada").call("GET", "/api/users", 200)["items"] if user["name"] == "Mia Member"
     )
@@ -107,7 +107,7 @@ def test_every_wrong_pair_gets_the_same_answer(world: World) -> None:
     ],
     ids=["wrong password", "no account", "no address", "disabled", "disabled and wrong", "empty"],
 )
-def test_every_wrong_pair_costs_one_look_at_a_hash(
+def test_every_wrong_pair_costs_one_verification_of_a_hash(
     world: World, monkeypatch: pytest.MonkeyPatch, given: dict[str, str]
 ) -> None:
     """Nearly all of the time is Argon2's; where there is no account, a hash of the same costs is looked at."""
@@ -195,6 +195,6 @@ def test_signing_out_ends_the_session_on_the_server(world: World) -> None:
 def test_attempts_are_audited_without_the_password(world: World) -> None:
     sign_in(world, password="hunter2-hunter2")
     sign_in(world)
-    told = [(event.type, event.actor_name) for event in world.history(audit=True)[-2:]]
-    assert told == [("session.failed", "tess@helpdesk.example"), ("session.created", "Tess Ngo")]
+    recorded = [(event.type, event.actor_name) for event in world.history(audit=True)[-2:]]
+    assert recorded == [("session.failed", "tess@helpdesk.example"), ("session.created", "Tess Ngo")]
     assert not any("hunter2" in str(value) for event in world.history(audit=True) for value in event)

@@ -106,7 +106,7 @@ def test_a_refused_attempt_does_not_prolong_the_wait(world: World, behind_proxy:
     assert behind_proxy.attempt("192.0.2.1", PASSWORD).status_code == 200
 
 
-def test_sign_ins_at_once_all_succeed(world: World) -> None:
+def test_simultaneous_sign_ins_all_succeed(world: World) -> None:
     body = {"email": "tess@helpdesk.example", "password": PASSWORD}
 
     clients = [world.anonymous() for _ in range(6)]

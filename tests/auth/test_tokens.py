@@ -64,7 +64,7 @@ def test_the_key_alone_is_not_enough(world: World) -> None:
     assert bearer(world, token) == 200
 
 
-def test_a_revoked_token_ends_at_once(world: World) -> None:
+def test_a_revoked_token_ends_immediately(world: World) -> None:
     made = world.client().call("POST", TOKENS, 201, json=BODY)
     world.client("omar").call("DELETE", f"{TOKENS}/{made['id']}", 404)
     assert bearer(world, made["token"]) == 200
@@ -89,7 +89,7 @@ def test_an_end_beyond_the_calendar_is_the_calendars_last(world: World) -> None:
     assert made["expires_at"].startswith("9999-12-31T") and bearer(world, made["token"]) == 200
 
 
-def test_the_last_use_is_kept_within_a_minute(world: World) -> None:
+def test_the_last_use_is_stored_within_a_minute(world: World) -> None:
     token = world.token("tess")
 
     def last_used() -> Any:

@@ -77,7 +77,7 @@ def test_the_last_active_super_admin_stays(world: World, change: dict[str, Any])
     assert world.client("tess").call("GET", "/api/users", 200)["total"] == 4
 
 
-def test_two_super_admins_cannot_demote_each_other_at_once(world: World) -> None:
+def test_two_super_admins_cannot_demote_each_other_simultaneously(world: World) -> None:
     people = ids(world)
     world.client("ada").call("PUT", f"/api/users/{people['tess']}", 200, json={"role": "super_admin"})
     pairs = [(world.client("ada"), people["tess"]), (world.client("tess"), people["ada"])]
@@ -117,7 +117,7 @@ def test_a_wrong_token_sets_nothing_up(untouched: World) -> None:
     untouched.anonymous().call("POST", "/api/setup", 201, json=SETUP)
 
 
-def test_one_of_those_who_use_the_link_at_once_wins(untouched: World) -> None:
+def test_one_of_those_who_use_the_link_simultaneously_wins(untouched: World) -> None:
     bodies = [SETUP | {"email": f"admin{number}@helpdesk.example"} for number in range(4)]
     clients = [untouched.anonymous() for _ in bodies]
     with ThreadPoolExecutor(4) as pool:

@@ -1,4 +1,4 @@
-"""A process that creates, renames and deletes issues until it is told to stop; then it prints how many of each it made.
+"""A process that creates, renames and deletes issues until the stop file exists, and prints how many of each it made.
 
 Run as `python -m tests.automation.disturber URL TOKEN SEED STOP_FILE`. It touches no issue whose name begins with
 `Still`.

@@ -48,8 +48,8 @@ def test_through_the_client(world: World) -> None:
             assert sorted(codes) == [200, 412]
             lost = lines[codes.index(412)]
             assert add(omar, lost, tess.issue("VPN")) == 200
-        kept = (tess.issue("VPN").description or "").splitlines()
-        assert sorted(kept) == sorted(f"{who} {number}" for who in ("Tess", "Omar") for number in range(ROUNDS))
+        stored = (tess.issue("VPN").description or "").splitlines()
+        assert sorted(stored) == sorted(f"{who} {number}" for who in ("Tess", "Omar") for number in range(ROUNDS))
 
 
 def describe(client: httpx.Client, path: str, text: str, etag: str) -> int:

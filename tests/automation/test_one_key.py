@@ -1,4 +1,4 @@
-"""50 clients that retry the same POST with one Idempotency-Key at once: one issue, and one answer for all."""
+"""50 clients that send the same POST with one Idempotency-Key simultaneously: one issue, and one response for all."""
 
 import asyncio
 import threading
@@ -52,7 +52,7 @@ def test_fifty_tasks_of_one_async_client_get_the_same_issue(world: World) -> Non
     assert len({issue.issue_id for issue in run_apart(create_at_once(world.token("tess")))}) == 1
 
 
-def test_through_http_one_creates_and_the_rest_is_told_the_same(world: World) -> None:
+def test_through_http_one_creates_and_the_rest_get_the_same_response(world: World) -> None:
     headers = {"Authorization": f"Bearer {world.token('tess')}", "Idempotency-Key": '"alert-4711"'}
     body = {"name": "Core switch down", "companies": [{"company_name": "Contoso"}]}
 

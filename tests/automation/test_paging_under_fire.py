@@ -56,9 +56,9 @@ def fire(world: World, token: str, stop: Path) -> Iterator[list[Counter[str]]]:
         yield changes
     finally:
         stop.touch()
-        said = [disturber.communicate(timeout=60)[0] for disturber in disturbers]
+        printed = [disturber.communicate(timeout=60)[0] for disturber in disturbers]
     assert [disturber.returncode for disturber in disturbers] == [0, 0], "a change was answered with an error"
-    changes += [Counter(json.loads(text)) for text in said]
+    changes += [Counter(json.loads(text)) for text in printed]
 
 
 def through_the_client(url: str, token: str, sort: str) -> list[str]:

@@ -83,14 +83,14 @@ def network(url: str) -> Iterator[TroubledNetwork]:
         yield network
 
 
-class Said(NamedTuple):
+class Printed(NamedTuple):
     """What one command line printed."""
 
     stdout: str
     stderr: str
 
 
-Run = Callable[..., Said]
+Run = Callable[..., Printed]
 
 
 @pytest.fixture
@@ -110,14 +110,14 @@ def environment(url: str, token: str, tmp_path: Path, monkeypatch: pytest.Monkey
 def itctl(environment: dict[str, str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
     """Runs a command line in this process, with changes to the environment, and checks its exit code."""
 
-    def said(*arguments: str, code: int = 0, **changed: str) -> Said:
+    def run_itctl(*arguments: str, code: int = 0, **changed: str) -> Printed:
         with monkeypatch.context() as changes:
             for name, value in changed.items():
                 changes.setenv(name, value)
             capsys.readouterr()
             ended = run(list(arguments))
-        printed = Said(*capsys.readouterr())
+        printed = Printed(*capsys.readouterr())
         assert ended == code, printed.stderr
         return printed
 
-    return said
+    return run_itctl

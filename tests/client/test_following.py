@@ -54,7 +54,7 @@ def test_an_empty_history_starts_at_zero() -> None:
 
 
 @pytest.mark.parametrize("end", [None, LOST])
-def test_after_a_break_it_goes_on_behind_the_last_event(end: Failure | None) -> None:
+def test_after_a_break_it_continues_after_the_last_event(end: Failure | None) -> None:
     half = block(9)[:30]
     reads: list[bytes | Failure | None] = [block(7) + block(8) + half, end, block(9)]
     script, source = Script(STREAM, UNSENT, reply(503), STREAM, reads=reads), feed(6)
@@ -64,14 +64,14 @@ def test_after_a_break_it_goes_on_behind_the_last_event(end: Failure | None) -> 
     assert script.closed == 1
 
 
-def test_a_stream_that_breaks_at_once_is_opened_less_and_less_often() -> None:
+def test_a_stream_that_breaks_immediately_is_opened_less_and_less_often() -> None:
     script = Script(*[STREAM] * 40, reads=[*[None] * 39, block(1)])
     script.run(feed(0).more())
     assert sum(script.pauses[20:]) > sum(script.pauses[:5])
     assert max(script.pauses) <= 20.0
 
 
-def test_it_gives_up_when_there_is_no_getting_through() -> None:
+def test_it_times_out_when_the_server_cannot_be_reached() -> None:
     script = Script(*[UNSENT] * 10_000)
     with pytest.raises(Unreachable):
         script.run(Feed(Session("http://tracker.test", token="itk_a_b"), 0, patience=90.0).more())
@@ -92,7 +92,7 @@ def test_it_ends_with_its_token() -> None:
         script.run(source.more())
 
 
-def test_something_else_than_events_is_said() -> None:
+def test_anything_but_events_is_reported() -> None:
     with pytest.raises(UnexpectedAnswer):
         Script(STREAM, reads=[b"data: hello\n\n"]).run(feed(0).more())
 

@@ -34,7 +34,7 @@ CALLS: list[Callable[[Tracker], object]] = [
 
 
 @pytest.mark.parametrize("kind", ANSWERS)
-def test_a_foreign_answer_is_never_a_success(connect: Connect, network: TroubledNetwork, kind: str) -> None:
+def test_a_foreign_response_is_never_a_success(connect: Connect, network: TroubledNetwork, kind: str) -> None:
     with connect(network.url, retries=Retries(first_pause=0.01)) as tracker:
         for call in CALLS:
             network.ahead, network.requests = [ANSWERS[kind]] * 3, []
@@ -50,7 +50,7 @@ def test_a_redirect_is_named(connect: Connect, network: TroubledNetwork) -> None
             tracker.delete_issue("VPN")
 
 
-def test_a_stream_that_is_a_page_after_a_break_is_said(connect: Connect, network: TroubledNetwork) -> None:
+def test_a_page_in_place_of_the_stream_is_reported_after_a_break(connect: Connect, network: TroubledNetwork) -> None:
     with connect(network.url, retries=Retries(first_pause=0.01)) as tracker:
         tracker.create_issue("VPN", companies=["Acme"])
         events = tracker.follow(after=0)

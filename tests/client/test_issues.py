@@ -222,7 +222,7 @@ def test_changing_only_the_version_that_was_read(tracker: Tracker, admin: Tracke
     admin.delete_issue("VPN", if_match=tracker.issue("VPN").etag)
 
 
-def test_many_companies_at_once(tracker: Tracker) -> None:
+def test_many_companies_in_one_request(tracker: Tracker) -> None:
     tracker.create_issue("VPN", companies={"Acme": "new", "Contoso": "closed", "Globex": "monitoring"})
 
     def outcomes(result: BulkResult) -> list[tuple[str, str]]:

@@ -19,7 +19,7 @@ def test_cron_gets_silence_or_a_sentence(environment: dict[str, str], technician
     assert technician.issue("VPN").assignments[0].status == "resolved"
 
 
-def test_a_change_is_quiet_unless_asked(itctl: Run, technician: Tracker) -> None:
+def test_a_change_prints_nothing_unless_requested(itctl: Run, technician: Tracker) -> None:
     technician.create_issue("Network degradation", companies=["Acme"])
     done = itctl("set", "Network degradation", "Acme", "resolved", "--note", "Line replaced")
     assert done == ("", "")
@@ -127,7 +127,7 @@ def test_a_server_that_is_busy_is_waited_for_as_long_as_patience_lasts(
     assert len(network.requests) == 10
 
 
-def test_a_change_that_nobody_answered_for_is_not_called_done(itctl: Run, network: TroubledNetwork) -> None:
+def test_a_change_without_a_response_is_not_reported_as_done(itctl: Run, network: TroubledNetwork) -> None:
     network.ahead = [answer(301, location="https://elsewhere.test/"), Trouble.ANSWER_LOST]
     moved = itctl("delete", "VPN", ITCTL_URL=network.url, code=1)
     assert "301 with a redirect to https://elsewhere.test/" in moved.stderr
@@ -200,7 +200,7 @@ def test_watching(environment: dict[str, str], technician: Tracker) -> None:
     assert watching.stderr.read().strip() == ""
 
 
-def test_watching_ends_after_what_was_asked_for(itctl: Run, technician: Tracker) -> None:
+def test_watching_ends_after_the_requested_number_of_events(itctl: Run, technician: Tracker) -> None:
     technician.create_issue("VPN", companies=["Acme"])
     lines = itctl("watch", "--after", "0", "--issue", "VPN", "--limit", "2").stdout.splitlines()
     assert [line.split("\t")[2:4] for line in lines] == [["issue.created", "VPN"], ["assignment.created", "VPN / Acme"]]
@@ -208,7 +208,7 @@ def test_watching_ends_after_what_was_asked_for(itctl: Run, technician: Tracker)
     assert history.split("\t")[2] == "assignment.created"
 
 
-def test_a_reader_that_has_enough_is_no_error(environment: dict[str, str], technician: Tracker) -> None:
+def test_a_reader_that_stops_reading_is_no_error(environment: dict[str, str], technician: Tracker) -> None:
     for number in range(3):
         technician.create_issue(f"Issue {number}")
     done = subprocess.run(

@@ -27,8 +27,8 @@ ESC, CSI, BELL = "\x1b", "\x9b", "\a"
     ],
 )
 def test_what_cannot_be_used_is_wrong_usage(itctl: Run, arguments: list[str], changed: dict[str, str]) -> None:
-    said = itctl(*arguments, code=2, **changed)
-    assert (said.stdout, said.stderr.count("\n"), "itk_" in said.stderr) == ("", 1, False)
+    printed = itctl(*arguments, code=2, **changed)
+    assert (printed.stdout, printed.stderr.count("\n"), "itk_" in printed.stderr) == ("", 1, False)
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_an_error_does_not_steer_the_terminal(itctl: Run, network: TroubledNetwo
     assert itctl("show", "VPN", ITCTL_URL=network.url, code=1).stderr == "itctl: No\\x1b[2J\\nway\n"
 
 
-def test_it_needs_no_more_of_click_than_it_asks_for() -> None:
+def test_it_needs_no_newer_click_than_it_declares() -> None:
     """Types of click became generic in 8.4 only."""
     plain = "import click; click.ParamType = type('ParamType', (), {}); import issue_tracker_client.itctl"
     done = subprocess.run([sys.executable, "-c", plain], capture_output=True, text=True, timeout=60, check=False)

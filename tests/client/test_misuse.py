@@ -1,4 +1,4 @@
-"""Arguments and surroundings that cannot be used: one sentence, and nothing was asked of the server."""
+"""Arguments and surroundings that cannot be used: one sentence, and nothing was sent to the server."""
 
 import sys
 from collections.abc import Callable
@@ -48,7 +48,7 @@ def test_what_cannot_be_sent_is_not(connect: Connect, network: TroubledNetwork, 
 def test_an_environment_that_cannot_be_used(
     connect: Connect, url: str, monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
-    monkeypatch.setitem(sys.modules, "socksio", None)  # also where somebody has installed it
+    monkeypatch.setitem(sys.modules, "socksio", None)  # also where it is installed
     monkeypatch.setenv(name, value)
     with pytest.raises(Misuse, match="SSL_CERT_FILE or a proxy"):
         connect(url)

@@ -38,7 +38,7 @@ def session(retries: Retries | None = None) -> Session:
 
 
 @pytest.mark.parametrize("trouble", [LOST, UNSENT, reply(429), reply(502), reply(503), reply(504)])
-def test_reads_go_on_until_there_is_an_answer(trouble: Outcome) -> None:
+def test_reads_are_repeated_until_there_is_a_response(trouble: Outcome) -> None:
     script = Script(trouble, trouble, reply(200))
     assert script.run(session().perform(GET)).status == 200
     assert (len(script.sent), len(script.pauses)) == (3, 2)
@@ -60,7 +60,7 @@ def test_each_post_has_a_key_of_its_own() -> None:
 
 
 @pytest.mark.parametrize("change", [{"new_name": "Line"}, {"description": "x", "if_match": '"7-1"'}])
-def test_a_change_whose_second_answer_would_mislead_is_not_repeated_when_it_may_be_done(
+def test_a_change_whose_second_response_would_mislead_is_not_repeated_when_it_may_be_done(
     change: dict[str, str],
 ) -> None:
     script = Script(LOST)
@@ -82,7 +82,7 @@ def test_even_that_change_is_repeated_when_it_was_surely_not_done(trouble: Outco
 
 @pytest.mark.parametrize("trouble", [LOST, reply(502), reply(503), reply(504)])
 def test_a_deletion_that_may_be_done_is_not_repeated(trouble: Outcome) -> None:
-    """Another client may have made the issue anew, and a 404 would not tell whose deletion it was."""
+    """Another client may have created the issue again, and a 404 would not show whose deletion it was."""
     for deletion in (on_issues.delete_issue(session(), "VPN"), on_issues.unassign(session(), "VPN", "typo")):
         script = Script(trouble, reply(404))
         with pytest.raises((Unreachable, Unavailable), match="may have been made") as left_open:
@@ -111,7 +111,7 @@ def test_a_refusal_says_whether_an_earlier_attempt_may_have_done_it(
     assert ("may have been made" in str(refused.value)) is maybe_done
 
 
-def test_what_the_server_says_to_a_known_key_settles_it() -> None:
+def test_the_response_to_a_known_key_settles_it() -> None:
     """A 404 to a repeated POST comes in the place of a stored answer: the first attempt did nothing."""
     with pytest.raises(NotFound) as refused:
         Script(LOST, reply(404)).run(on_issues.create_issue(session(), "VPN", companies=["Initech"]))
@@ -138,7 +138,7 @@ def test_a_method_that_the_contract_does_not_know_is_not_repeated() -> None:
 @pytest.mark.parametrize(
     ("status", "error"), [(400, BadRequest), (409, StillRunning), (412, Changed), (500, Unavailable)]
 )
-def test_refusals_are_taken_at_once(status: int, error: type[Exception]) -> None:
+def test_refusals_are_not_retried(status: int, error: type[Exception]) -> None:
     script = Script(reply(status))
     with pytest.raises(error):
         script.run(session().perform(GET))
@@ -167,7 +167,7 @@ def test_a_date_without_the_servers_clock_is_read_by_ones_own(date: dict[str, st
 
 
 @pytest.mark.parametrize("year", ["99999", "9" * 30])
-def test_a_date_beyond_all_calendars_is_none(year: str) -> None:
+def test_a_date_beyond_all_calendars_is_ignored(year: str) -> None:
     assert reply(503, retry_after=f"Sat, 04 Jan {year} 10:15:00 GMT").retry_after is None
 
 

@@ -19,7 +19,7 @@ EMAIL = CAST["omar"][0]
 
 @pytest.fixture
 def sessions(world: World) -> Callable[[], int]:
-    """Tells how many sessions Omar has, beside the one that asks."""
+    """How many sessions Omar has, besides the one that this is read with."""
     observer = world.client("omar")
     return lambda: int(observer.call("GET", "/api/auth/sessions", 200)["total"]) - 1
 
@@ -72,7 +72,7 @@ def test_tasks_share_one_session_and_its_renewal(url: str, world: World, session
     run_apart(work())
 
 
-def test_one_without_helpdesk_access_is_told_so(connect: Connect, url: str) -> None:
+def test_a_user_without_helpdesk_access_sees_why(connect: Connect, url: str) -> None:
     with connect(url, email=CAST["mia"][0], password=PASSWORD) as member, pytest.raises(Forbidden):
         list(member.issues())
 

@@ -1,4 +1,4 @@
-"""Signing in by itself: once, again when the session ended, and never twice for one end."""
+"""Signing in automatically: once, again when the session ended, and never twice for one end."""
 
 from typing import TypeVar
 
@@ -58,21 +58,21 @@ def test_of_two_requests_that_met_the_same_end_one_signs_in() -> None:
 
 
 def reached(plan: Plan[Reply], kind: type[S], result: Reply | None) -> S:
-    """The plan's next step of this kind, after giving it a result; the clock stands still."""
+    """The plan's next step of this kind, after giving it a result; the clock does not move."""
     step = plan.send(result)
     while not isinstance(step, kind):
         step = plan.send(0.0)
     return step
 
 
-def test_a_wrong_password_is_said_and_not_tried_again() -> None:
+def test_a_wrong_password_is_reported_and_not_tried_again() -> None:
     script = Script(reply(401, '{"detail":"Wrong email or password."}'))
     with pytest.raises(NotSignedIn, match="Wrong email or password"):
         script.run(session().perform(GET))
     assert len(script.sent) == 1
 
 
-def test_when_signing_in_got_no_answer_nothing_was_changed() -> None:
+def test_when_signing_in_got_no_response_nothing_was_changed() -> None:
     with pytest.raises(Unreachable) as away:
         Script(LOST).run(session(attempts=1).perform(PUT))
     assert not away.value.maybe_done
@@ -93,7 +93,7 @@ def test_signing_out_is_tried_once_and_only_where_there_is_a_session() -> None:
         *["http://[::1", "http://h:abc", "http://h:99999", "http://h:0", "http://a..b", "http://☃"],
     ],
 )
-def test_an_address_that_is_none_is_refused_before_anything_is_sent(url: str) -> None:
+def test_an_invalid_address_is_refused_before_anything_is_sent(url: str) -> None:
     with pytest.raises(Misuse, match="not the address"):
         Tracker(url, token="itk_a_b")
 

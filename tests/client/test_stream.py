@@ -68,7 +68,7 @@ def expected_next(events: Iterator[Event], tracker: Tracker, network: TroubledNe
     return event
 
 
-def test_a_silent_connection_is_taken_for_dead(
+def test_a_silent_connection_is_replaced(
     connect: Connect, network: TroubledNetwork, technician: Tracker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("issue_tracker_client.sources.HEARTBEAT_LOST", 0.3)  # well before the server's heartbeat
@@ -104,7 +104,7 @@ def test_the_stream_ends_with_its_token(connect: Connect, url: str, world: World
                 list(events)
 
 
-def test_a_session_that_ended_is_renewed_and_the_stream_goes_on(
+def test_a_session_that_ended_is_renewed_and_the_stream_continues(
     connect: Connect, url: str, world: World, technician: Tracker
 ) -> None:
     technician.create_issue("VPN", companies=["Acme"])
@@ -123,7 +123,7 @@ def test_a_session_that_ended_is_renewed_and_the_stream_goes_on(
         events.close()
 
 
-def test_history_says_who_did_it_by_what_and_why(tracker: Tracker) -> None:
+def test_history_says_who_made_a_change_through_which_channel_and_why(tracker: Tracker) -> None:
     tracker.create_issue("VPN", companies=["Acme"])
     tracker.set_status("VPN", "Acme", "resolved", note="Line replaced")
     (event,) = tracker.events(type="assignment.status_changed")

@@ -22,7 +22,7 @@ LOST, UNSENT = Trouble.ANSWER_LOST, Trouble.REQUEST_LOST
 SOON = Retries(first_pause=0.01)
 
 
-def test_an_issue_whose_answer_was_lost_is_created_once(connect: Connect, network: TroubledNetwork) -> None:
+def test_an_issue_whose_response_was_lost_is_created_once(connect: Connect, network: TroubledNetwork) -> None:
     with connect(network.url, retries=SOON) as tracker:
         network.ahead = [LOST, LOST, UNSENT, answer(503)]
         made = tracker.create_issue("VPN", companies=["Acme"])
@@ -32,14 +32,14 @@ def test_an_issue_whose_answer_was_lost_is_created_once(connect: Connect, networ
     assert network.requests[:5] == ["POST /api/issues HTTP/1.1"] * 5
 
 
-def test_a_refusal_whose_answer_was_lost_is_the_same_refusal(connect: Connect, network: TroubledNetwork) -> None:
+def test_a_refusal_whose_response_was_lost_is_the_same_refusal(connect: Connect, network: TroubledNetwork) -> None:
     with connect(network.url, retries=SOON) as tracker:
         network.ahead = [LOST]
         with pytest.raises(NotFound, match="Initech"):
             tracker.create_issue("VPN", companies=["Initech"])
 
 
-def test_a_status_whose_answer_was_lost_is_set_once(connect: Connect, network: TroubledNetwork) -> None:
+def test_a_status_whose_response_was_lost_is_set_once(connect: Connect, network: TroubledNetwork) -> None:
     with connect(network.url, retries=SOON) as tracker:
         tracker.create_issue("VPN", companies=["Acme"])
         network.ahead = [LOST, LOST]
@@ -47,7 +47,7 @@ def test_a_status_whose_answer_was_lost_is_set_once(connect: Connect, network: T
         assert tracker.issue("VPN").assignments[0].updated_at == done.updated_at
 
 
-def test_a_bulk_change_whose_answer_was_lost_gets_the_answer_of_the_first(
+def test_a_bulk_change_whose_response_was_lost_gets_the_response_of_the_first(
     connect: Connect, network: TroubledNetwork
 ) -> None:
     with connect(network.url, retries=SOON) as tracker:
@@ -56,7 +56,7 @@ def test_a_bulk_change_whose_answer_was_lost_gets_the_answer_of_the_first(
         assert tracker.set_status_in_bulk("VPN", "resolved").changed == 2
 
 
-def test_an_unassignment_and_a_deletion_whose_answers_were_lost_say_that_they_may_be_done(
+def test_an_unassignment_and_a_deletion_whose_responses_were_lost_say_that_they_may_be_done(
     connect: Connect, network: TroubledNetwork, admin: Tracker, admin_token: str
 ) -> None:
     admin.create_issue("VPN", companies=["Acme"])
@@ -78,7 +78,7 @@ def test_an_unassignment_and_a_deletion_whose_answers_were_lost_say_that_they_ma
             tracker.delete_issue("VPN")
 
 
-def test_a_token_whose_answer_was_lost_is_named_to_be_revoked(
+def test_a_token_whose_response_was_lost_is_named_to_be_revoked(
     connect: Connect, network: TroubledNetwork, technician: Tracker
 ) -> None:
     with connect(network.url, email=CAST["tess"][0], password=PASSWORD, retries=SOON) as tracker:
@@ -101,7 +101,7 @@ def test_a_busy_server_is_waited_for_no_longer_than_patience(connect: Connect, n
         assert 0.9 < time.monotonic() - started < 10
 
 
-def test_a_rename_whose_answer_was_lost_says_that_it_may_be_done(connect: Connect, network: TroubledNetwork) -> None:
+def test_a_rename_whose_response_was_lost_says_that_it_may_be_done(connect: Connect, network: TroubledNetwork) -> None:
     with connect(network.url, retries=SOON) as tracker:
         tracker.create_issue("VPN")
         network.ahead = [LOST]
@@ -111,7 +111,7 @@ def test_a_rename_whose_answer_was_lost_says_that_it_may_be_done(connect: Connec
         assert tracker.issue("WAN").name == "WAN"
 
 
-def test_the_servers_wish_to_wait_is_heard(connect: Connect, network: TroubledNetwork) -> None:
+def test_retry_after_of_the_server_is_honoured(connect: Connect, network: TroubledNetwork) -> None:
     with connect(network.url, retries=SOON) as tracker:
         network.ahead = [answer(429, retry_after="1")]
         assert list(tracker.issues()) == []

@@ -89,11 +89,11 @@ class TroubledNetwork:
         if isinstance(trouble, bytes):
             connection.sendall(trouble)
         elif trouble is Trouble.SILENCE:
-            connection.recv(1)  # until the client gives up
+            connection.recv(1)  # until the client times out
         elif trouble is not Trouble.REQUEST_LOST:
-            kept = [one for one in lines if not one.lower().startswith(b"connection:")]
+            headers_sent = [one for one in lines if not one.lower().startswith(b"connection:")]
             with socket.create_connection(self._server) as server:
-                server.sendall(b"\r\n".join([*kept, b"connection: close", b"", b""]) + body)
+                server.sendall(b"\r\n".join([*headers_sent, b"connection: close", b"", b""]) + body)
                 while chunk := server.recv(65536):
                     if trouble is not Trouble.ANSWER_LOST:
                         connection.sendall(chunk)

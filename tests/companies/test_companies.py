@@ -60,7 +60,7 @@ def test_changing_nothing_writes_no_event(world: World) -> None:
     assert len(world.history(audit=True)) == events
 
 
-def test_an_archived_company_is_listed_only_when_asked_for(world: World) -> None:
+def test_an_archived_company_is_listed_only_on_request(world: World) -> None:
     path = f"/api/companies/{world.given_companies('Contoso')['Contoso']}"
     world.given_issue("Fault", {"Contoso": "new"})
     assert world.client("ada").call("PUT", path, 200, json={"archived": True})["archived"] is True

@@ -36,7 +36,7 @@ def test_lists_and_searches_leave_a_hidden_company_out(world: World, ids: dict[s
         assert len(queries.list_companies(tx, command_line("tests"))) == len(COMPANIES)
 
 
-def test_look_ups_leave_a_hidden_company_out(world: World, ids: dict[str, int]) -> None:
+def test_searches_leave_a_hidden_company_out(world: World, ids: dict[str, int]) -> None:
     with world.database.read() as tx:
         actor = limited(ids[VISIBLE])
         assert queries.get_company(tx, actor, ids[VISIBLE]).name == VISIBLE

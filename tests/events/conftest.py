@@ -1,4 +1,4 @@
-"""What tests of webhooks need: a receiver, and a worker that delivers what is due when told."""
+"""What tests of webhooks need: a receiver, and a worker that delivers what is due when a test calls it."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""The product's own processes, as an operator starts them: servers and workers, told to stop, or killed."""
+"""Servers and workers in processes of their own, as an operator starts them; they stop on a signal or are killed."""
 
 import subprocess
 import time
@@ -26,7 +26,7 @@ class OwnServer(Server):
         self.process = start(["serve", "--port", str(port), *options], database_url, settings)
 
     def stop(self) -> float:
-        """Tells it to stop, as an operator does, and returns how many seconds it took."""
+        """Stops it as an operator does, and returns how many seconds that took."""
         started = time.monotonic()
         self.process.terminate()
         self.process.wait(30)

@@ -82,7 +82,7 @@ class Received:
 
 
 class Receiver:
-    """Keeps what it gets. `answer` is how it answers from now on. `host` is its address on loopback."""
+    """Stores the messages that it gets. `answer` makes the responses from now on. `host` is its address on loopback."""
 
     def __init__(self, host: str = "127.0.0.1") -> None:
         self.messages: list[Received] = []

@@ -34,7 +34,7 @@ def _only_delivery(ada: Client, path: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("answer", "code", "kept"),
+    ("answer", "code", "stored"),
     [
         (answers.status(500, b"oops"), 500, "oops"),
         (answers.status(302, Location="http://127.0.0.1:1/elsewhere"), 302, ""),
@@ -46,7 +46,7 @@ def _only_delivery(ada: Client, path: str) -> dict[str, Any]:
     ids=["500", "redirect", "429", "slow", "dripping", "silent"],
 )
 def test_a_failure_is_noted_and_tried_again(
-    world: World, receiver: Receiver, deliverer: Deliverer, answer: answers.Answer, code: int, kept: str
+    world: World, receiver: Receiver, deliverer: Deliverer, answer: answers.Answer, code: int, stored: str
 ) -> None:
     world.clock.freeze(datetime(2025, 1, 4, 10, 15, tzinfo=UTC))
     ada = world.client("ada")
@@ -57,7 +57,7 @@ def test_a_failure_is_noted_and_tried_again(
     failed = _only_delivery(ada, path)
     (attempt,) = failed["attempts"]
     assert (failed["state"], attempt["code"]) == ("pending", code)
-    assert attempt["answer"] == kept if code else attempt["error"]
+    assert attempt["answer"] == stored if code else attempt["error"]
     assert attempt["duration_ms"] < 3000
     assert len(receiver.messages) == 1, "redirects are not followed"
 
@@ -74,7 +74,7 @@ def test_a_failure_is_noted_and_tried_again(
     assert receiver.messages[0].body == receiver.messages[1].body
 
 
-def test_nobody_there(world: World, ada: Client, receiver: Receiver, deliverer: Deliverer) -> None:
+def test_a_refused_connection_is_noted(world: World, ada: Client, receiver: Receiver, deliverer: Deliverer) -> None:
     receiver.close()
     path = _webhook(ada, receiver.url)
     ada.call("POST", f"{path}/test", 202)
@@ -100,8 +100,8 @@ def test_410_disables_the_webhook(ada: Client, receiver: Receiver, deliverer: De
     webhook = ada.call("GET", path, 200)
     assert webhook["active"] is False and "410" in webhook["disabled_reason"]
     assert _only_delivery(ada, path)["state"] == "failed"
-    told = ada.call("GET", "/api/events?type=webhook.disabled", 200)["items"][0]
-    assert receiver.url in told["note"]
+    event = ada.call("GET", "/api/events?type=webhook.disabled", 200)["items"][0]
+    assert receiver.url in event["note"]
     again = ada.call("PUT", path, 200, json={"active": True})
     assert again["active"] is True and again["disabled_reason"] is None
 
@@ -208,7 +208,7 @@ def test_a_name_that_changes_its_address_is_refused(
     assert receiver.messages == []
 
 
-def test_the_name_is_kept_for_the_host_header(
+def test_the_name_is_used_for_the_host_header(
     world: World, ada: Client, receiver: Receiver, deliverer: Deliverer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(outbound, "resolve", lambda host, port: [ip_address("127.0.0.1")])

@@ -1,4 +1,4 @@
-"""docs/events.md tells the truth: its examples and its receiver are executed."""
+"""docs/events.md is correct: its examples and its receiver are executed."""
 
 import re
 import threading

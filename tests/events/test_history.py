@@ -1,4 +1,4 @@
-"""GET /api/events (contract, section 7): what is told, to whom, and in which pages."""
+"""GET /api/events (contract, section 7): what is listed, for whom, and in which pages."""
 
 from typing import Any
 
@@ -11,19 +11,19 @@ def _events(client: Client, **query: Any) -> list[dict[str, Any]]:
     return items
 
 
-def test_a_change_is_told_with_everything_about_it(world: World) -> None:
+def test_a_change_is_listed_with_everything_about_it(world: World) -> None:
     issue_id = world.given_issue("VPN", {"Contoso": "new"})
     body = {"issue_name": "vpn", "company_name": "contoso", "status": "resolved", "note": "Carrier confirms"}
     response = world.client("tess").put("/api/issues/status", json=body, headers={"X-Request-ID": "call-1"})
 
-    told = _events(world.client("tess"))[0]
+    event = _events(world.client("tess"))[0]
 
-    assert told.keys() >= {"event_id", "at", "company_id"}
-    assert {**told, "event_id": 0, "at": "", "company_id": 0} == {
+    assert event.keys() >= {"event_id", "at", "company_id"}
+    assert {**event, "event_id": 0, "at": "", "company_id": 0} == {
         "event_id": 0,
         "type": "assignment.status_changed",
         "at": "",
-        "actor": {"id": told["actor"]["id"], "name": "Tess Ngo", "channel": "session"},
+        "actor": {"id": event["actor"]["id"], "name": "Tess Ngo", "channel": "session"},
         "request_id": "call-1",
         "issue_id": issue_id,
         "issue_name": "VPN",
@@ -34,10 +34,10 @@ def test_a_change_is_told_with_everything_about_it(world: World) -> None:
         "to": "resolved",
         "note": "Carrier confirms",
     }
-    assert told["at"] == response.json()["updated_at"]
+    assert event["at"] == response.json()["updated_at"]
 
 
-def test_setting_what_is_so_already_tells_nothing(world: World) -> None:
+def test_setting_what_is_so_already_records_nothing(world: World) -> None:
     world.given_issue("VPN", {"Contoso": "new"})
     before = _events(world.client("ada"))
     body = {"issue_name": "VPN", "company_name": "Contoso", "status": "new"}
@@ -50,9 +50,9 @@ def test_creating_with_companies_is_one_event_each_in_one_request(world: World) 
     body = {"name": "VPN", "companies": [{"company_name": "Contoso"}, {"company_name": "Fabrikam"}]}
     client.request("POST", "/api/issues", json=body, headers={"X-Request-ID": "made-here"})
 
-    told = _events(client, requestId="made-here", after=0)
+    events = _events(client, requestId="made-here", after=0)
 
-    assert [(e["type"], e["company_name"], e["to"]) for e in told] == [
+    assert [(e["type"], e["company_name"], e["to"]) for e in events] == [
         ("issue.created", None, None),
         ("assignment.created", "Contoso", "new"),
         ("assignment.created", "Fabrikam", "new"),
@@ -103,8 +103,8 @@ def test_history_follows_a_rename_and_outlives_deletion(world: World) -> None:
     world.given_issue("VPN", {"Contoso": "new"})
     ada = world.client("ada")
     ada.call("PUT", "/api/issues/VPN", 200, json={"new_name": "Tunnel"})
-    told = [(e["type"], e["issue_name"]) for e in _events(ada, issueName="tunnel")]
-    assert told == [("issue.updated", "Tunnel"), ("assignment.created", "VPN"), ("issue.created", "VPN")]
+    events = [(e["type"], e["issue_name"]) for e in _events(ada, issueName="tunnel")]
+    assert events == [("issue.updated", "Tunnel"), ("assignment.created", "VPN"), ("issue.created", "VPN")]
 
     ada.call("DELETE", "/api/issues/Tunnel", 204)
     assert [e["type"] for e in _events(ada, issueName="Tunnel")] == ["issue.deleted", "issue.updated"]

@@ -16,7 +16,7 @@ from tests.world import World
 TESS = Actor(1, "Tess Ngo", Role.TECHNICIAN, "session")
 ADA = Actor(2, "Ada Lund", Role.SUPER_ADMIN, "session")
 
-ASKED = [
+FILTERS = [
     EventFilters(),
     EventFilters(issue_name="VPN"),
     EventFilters(company_name="Contoso"),
@@ -29,15 +29,15 @@ ASKED = [
 ]
 
 
-@pytest.mark.parametrize("asked", ASKED, ids=str)
-def test_every_read_goes_by_an_index(world: World, asked: EventFilters) -> None:
+@pytest.mark.parametrize("filters", FILTERS, ids=str)
+def test_every_read_goes_by_an_index(world: World, filters: EventFilters) -> None:
     world.given_issue("VPN", {"Contoso": "new"})
     with world.database.read() as tx:
         if world.engine == "postgresql":
             tx.execute(text("SET LOCAL enable_seqscan = off"))
         with statements(tx) as executed:
             for actor in (TESS, ADA):
-                selection = Selection(tx, actor, asked)
+                selection = Selection(tx, actor, filters)
                 selection.page(after=None, before=None, until=None, limit=50)
                 selection.page(after=3, before=None, until=10**6, limit=50)
                 selection.count()
@@ -47,7 +47,7 @@ def test_every_read_goes_by_an_index(world: World, asked: EventFilters) -> None:
             assert "Seq Scan on events" not in plan, plan
             for line in plan.splitlines():
                 # All of everything is read in the table's own order, and stops at the limit.
-                assert "SCAN events" not in line or "INDEX" in line or asked == EventFilters(), plan
+                assert "SCAN events" not in line or "INDEX" in line or filters == EventFilters(), plan
 
 
 def test_a_total_is_exact_or_says_that_it_is_not(world: World) -> None:

@@ -67,7 +67,7 @@ def _claimed(database: Database) -> set[str]:
         return set(tx.execute(select(deliveries.c.message_id).select_from(joined).where(unfinished)).scalars())
 
 
-def test_streams_see_other_processes_and_end_promptly_when_told_to_stop(database: Database, migrated_url: str) -> None:
+def test_streams_see_other_processes_and_end_promptly_at_a_stop(database: Database, migrated_url: str) -> None:
     with own_servers(migrated_url, (), ("--workers", "2")) as (one, two):
         here = World(one, Clock())
         here.given_issue("VPN", {"Contoso": "new"})
@@ -134,7 +134,7 @@ def test_two_workers_deliver_a_thousand_messages_once(
     assert len(receiver.messages) == len({message.id for message in receiver.messages}) == 1000
 
 
-def test_serve_delivers_by_itself_within_seconds(database: Database, migrated_url: str, receiver: Receiver) -> None:
+def test_serve_delivers_automatically_within_seconds(database: Database, migrated_url: str, receiver: Receiver) -> None:
     with own_servers(migrated_url, (), **WORKER) as (server,):
         world = World(server, Clock())
         world.client("ada").call("POST", "/api/webhooks", 201, json={"url": receiver.url})

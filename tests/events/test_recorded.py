@@ -118,7 +118,7 @@ def test_a_change_and_its_event_are_there_together_or_neither(world: World, type
     world.token("tess")
     with world.database.write() as tx:
         webhooks.create_webhook(tx, ADA, WebhookFields(url="https://example.com/"))
-    before, told = _content(world), _count(world, type_)
+    before, count = _content(world), _count(world, type_)
 
     def fail() -> None:
         with world.database.write() as tx:
@@ -132,7 +132,7 @@ def test_a_change_and_its_event_are_there_together_or_neither(world: World, type
     with world.database.write() as tx:
         ACTS[type_](tx)
     after = _content(world)
-    assert _count(world, type_) == told + 1
+    assert _count(world, type_) == count + 1
     changed = {name for name in after if after[name] != before[name]}
     assert "events" in changed and changed - {"events", "deliveries"}, "the change itself"
 

@@ -1,4 +1,4 @@
-"""GET /api/events/stream (contract, section 7): who is told what, when, in which order, and when it ends."""
+"""GET /api/events/stream (contract, section 7): who is sent what, when, in which order, and when the stream ends."""
 
 import re
 import threading
@@ -24,7 +24,7 @@ def _set(world: World, status: str, company: str = "Contoso") -> None:
     world.client("omar").call("PUT", "/api/issues/status", 200, json=body)
 
 
-def test_a_change_reaches_listeners_as_the_history_tells_it(world: World) -> None:
+def test_a_change_reaches_listeners_as_the_history_lists_it(world: World) -> None:
     world.given_issue("VPN", {"Contoso": "new"})
     with Listening(world.client("tess")) as listener:
         assert listener.response.headers["content-type"] == "text/event-stream"
@@ -37,7 +37,7 @@ def test_a_change_reaches_listeners_as_the_history_tells_it(world: World) -> Non
         assert listener.events == world.client().call("GET", "/api/events?limit=1", 200)["items"]
 
 
-def test_only_what_comes_later_is_told(world: World) -> None:
+def test_only_later_events_are_sent(world: World) -> None:
     world.given_issue("VPN", {"Contoso": "new"})
     for status in ("resolved", "new", "resolved"):
         _set(world, status)
@@ -88,7 +88,7 @@ def test_audit_is_for_super_admins(world: World) -> None:
     world.client("mia").call("GET", "/api/events/stream", 403)
 
 
-def test_the_head_of_a_stream_ends_at_once(world: World) -> None:
+def test_a_head_request_to_the_stream_ends_immediately(world: World) -> None:
     response = world.client().head("/api/events/stream")
     assert (response.status_code, response.headers["content-type"]) == (200, "text/event-stream")
 
@@ -174,7 +174,7 @@ def test_what_was_rolled_back_holds_nobody_up(world: World) -> None:
         assert [e["issue_name"] for e in listener.events] == ["kept"]
 
 
-def test_a_listener_that_does_not_read_is_let_go_and_the_rest_are_not_slowed(
+def test_a_listener_that_does_not_read_is_disconnected_and_the_rest_are_not_slowed(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(listener_module, "QUEUE_BYTES", 512 * 1024)
@@ -194,7 +194,7 @@ def test_a_listener_that_does_not_read_is_let_go_and_the_rest_are_not_slowed(
 
 
 def _seen(world: World) -> tuple[int, list[int]]:
-    """From where a page that was read now goes on in the stream, and what it shows beyond."""
+    """Where a page that was read now continues in the stream, and the later events that it shows already."""
     text = world.client("tess").get("/companies").text
     found = re.search(r'data-last-event="(\d+)"(?: data-seen="([\d,]+)")?', text)
     assert found is not None
@@ -202,10 +202,10 @@ def _seen(world: World) -> tuple[int, list[int]]:
 
 
 @pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
-def test_a_page_goes_on_below_what_may_still_appear(world: World) -> None:
+def test_a_page_continues_below_what_may_still_appear(world: World) -> None:
     """On SQLite writers take turns."""
     recorded, may_end = threading.Event(), threading.Event()
-    # Twice: what other tests deleted looks like a gap at first.
+    # Twice: at first, what other tests deleted seems to be a gap.
     before = max(_seen(world), _seen(world))[0]
 
     def write(*, rolled_back: bool) -> None:

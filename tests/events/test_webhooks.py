@@ -59,7 +59,7 @@ def test_only_super_admins_may(world: World) -> None:
     world.anonymous().call("GET", "/api/webhooks", 401)
 
 
-def test_what_is_wrong_is_said(world: World) -> None:
+def test_everything_wrong_is_reported(world: World) -> None:
     ada = world.client("ada")
     bad = ("", "hooks.example.com", "ftp://example.com/", "https://", "https://u:p@example.com/", "https://e.com/#x")
     for url in (
@@ -92,8 +92,8 @@ def test_changing_and_deleting(world: World) -> None:
     ada.call("POST", f"{path}/test", 400)
     ada.call("DELETE", path, 204)
     ada.call("GET", path, 404)
-    told = [e["type"] for e in ada.call("GET", "/api/events?limit=3", 200)["items"]]
-    assert told == ["webhook.deleted", "webhook.updated", "webhook.created"]
+    recorded = [e["type"] for e in ada.call("GET", "/api/events?limit=3", 200)["items"]]
+    assert recorded == ["webhook.deleted", "webhook.updated", "webhook.created"]
 
 
 def test_a_test_message_is_delivered_and_signed(world: World, receiver: Receiver, deliverer: Deliverer) -> None:
@@ -159,9 +159,9 @@ def test_messages_follow_each_subscription(world: World, receiver: Receiver, del
 
     got: dict[str, list[tuple[str, list[str]]]] = {}
     for message in receiver.messages:
-        told = message.json
-        names = [assignment["company_name"] for assignment in told["data"]["assignments"]]
-        got.setdefault(message.path.rsplit("/", 1)[1], []).append((told["type"], names))
+        event = message.json
+        names = [assignment["company_name"] for assignment in event["data"]["assignments"]]
+        got.setdefault(message.path.rsplit("/", 1)[1], []).append((event["type"], names))
     assert got == {
         "all": [("issue.created", ["Contoso", "Fabrikam"])],
         "typed": [("issue.created", ["Contoso", "Fabrikam"])],

@@ -34,7 +34,7 @@ PATHS = [
     if endpoint.safe
     and endpoint.path.startswith("/api/")
     and endpoint.access is not Access.PUBLIC
-    and endpoint.path != "/api/events/stream"  # it never ends, and nothing of it is to be kept
+    and endpoint.path != "/api/events/stream"  # it never ends, and nothing of it is to be cached
 ]
 
 

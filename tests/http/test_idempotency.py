@@ -17,7 +17,7 @@ def post(client: Client, key: str, body: Any, path: str = "/api/issues") -> http
     return client.post(path, json=body, headers={"Idempotency-Key": key})
 
 
-def test_a_retry_gets_the_first_answer_and_acts_once(world: World) -> None:
+def test_a_retry_gets_the_first_response_and_acts_once(world: World) -> None:
     client = world.client()
     first = post(client, "k1", {"name": "Fault"})
     second = post(client, "k1", {"name": "Fault"})
@@ -37,8 +37,8 @@ def test_a_retried_change_of_password_is_the_first_one(world: World) -> None:
     assert second.headers["Idempotent-Replayed"] == "true"
     assert post(client, "k1", body | {"new_password": "another one entirely"}, "/api/auth/password").status_code == 422
     with world.database.read() as tx:
-        kept = tx.execute(select(idempotency_keys.c.key)).scalars().all()
-    assert len(kept) == 1 and "k1" not in kept
+        stored = tx.execute(select(idempotency_keys.c.key)).scalars().all()
+    assert len(stored) == 1 and "k1" not in stored
 
 
 def test_a_key_is_the_same_quoted_or_bare(world: World) -> None:
@@ -85,7 +85,7 @@ def test_a_key_lives_for_a_day(world: World) -> None:
 
 
 def test_keys_that_are_too_old_are_swept(world: World) -> None:
-    """By the next request with a key, whoever sends it."""
+    """By the next request with a key, of any user."""
     for key in ("k1", "k2"):
         post(world.client("tess"), key, {"name": f"Fault {key}"})
     world.clock.advance(hours=23)
@@ -102,12 +102,12 @@ def _kept(world: World) -> int:
 
 
 @pytest.mark.parametrize("key", ["", '""', "x" * 256])
-def test_a_key_that_is_none_is_refused(world: World, key: str) -> None:
+def test_an_invalid_key_is_refused(world: World, key: str) -> None:
     assert post(world.client(), key, {"name": "Fault"}).status_code == 422
     assert world.client().call("GET", "/api/issues", 200)["total"] == 0
 
 
-def test_the_longest_key_is_kept(world: World) -> None:
+def test_the_longest_key_is_stored(world: World) -> None:
     post(world.client(), "x" * 255, {"name": "Fault"})
     assert post(world.client(), "x" * 255, {"name": "Fault"}).headers["Idempotent-Replayed"] == "true"
 
@@ -196,7 +196,9 @@ def test_a_key_on_another_method_means_nothing(world: World) -> None:
         ),
     ],
 )
-def test_a_refused_body_is_kept_like_any_answer(world: World, path: str, refused: Any, good: Any) -> None:
+def test_the_response_to_a_refused_body_is_stored_like_any_other(
+    world: World, path: str, refused: Any, good: Any
+) -> None:
     ada = world.client("ada")
     key = {"Idempotency-Key": "k"}
     first = ada.post(path, json=refused, headers=key)

@@ -1,4 +1,4 @@
-"""Answers that are kept until the next commit: never stale, whoever commits, and nobody's but the caller's."""
+"""Responses that are cached until the next commit: never stale, never another user's."""
 
 import threading
 from itertools import cycle, islice
@@ -26,7 +26,7 @@ def statuses(world: World, path: str = LIST) -> list[str]:
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_a_commit_of_another_connection_shows_at_once(world: World, path: str) -> None:
+def test_a_commit_of_another_connection_shows_immediately(world: World, path: str) -> None:
     world.given_issue("VPN", {"Contoso": "new"}, "first")
     tess = world.client("tess")
     first = [tess.get(path) for _ in range(3)]
@@ -52,7 +52,7 @@ def test_a_commit_of_another_connection_shows_at_once(world: World, path: str) -
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_whoever_lost_the_right_gets_nothing_kept(world: World, path: str) -> None:
+def test_a_user_who_lost_the_right_gets_no_cached_response(world: World, path: str) -> None:
     world.given_issue("VPN", {"Contoso": "new"})
     ways = {
         "session": update(sessions).values(token_hash=sessions.c.token_hash.concat(b"x")),
@@ -86,7 +86,7 @@ def test_use_is_still_noted(world: World) -> None:
     client.call("GET", LIST, 200)
 
 
-def test_other_headers_other_answers(world: World) -> None:
+def test_responses_depend_on_headers(world: World) -> None:
     world.given_issue("VPN", {"Contoso": "new"})
     tess = world.client("tess")
     for _ in range(2):
@@ -141,7 +141,7 @@ def test_everyone_reads_what_they_wrote(world: World) -> None:
     assert sorted(statuses(world)) == ["new"] * 4
 
 
-def test_a_commit_while_the_answer_was_made_keeps_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_response_made_during_a_commit_is_not_cached(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """The reader's snapshot is from before the commit, the answer is sent after it: the next one reads anew.
 
     Another request meanwhile has seen the new state already, so only what the reader's began with tells.
@@ -166,7 +166,7 @@ def test_a_commit_while_the_answer_was_made_keeps_nothing(world: World, monkeypa
     assert tess.call("GET", LIST, 200)["items"][0]["description"] == "after"
 
 
-def test_the_commits_of_another_process_show_at_once(migrated_url: str) -> None:
+def test_the_commits_of_another_process_show_immediately(migrated_url: str) -> None:
     """Changed at one server, read at the other, a company's rename included; each answer was asked for twice before."""
     with own_servers(migrated_url, (), ()) as (one, two):
         here = World(one, Clock())
@@ -188,7 +188,7 @@ def test_the_commits_of_another_process_show_at_once(migrated_url: str) -> None:
         here.close()
 
 
-def test_requests_that_share_a_look_see_all_that_was_committed_when_they_came(migrated_url: str) -> None:
+def test_requests_that_share_a_check_see_all_that_was_committed_when_they_came(migrated_url: str) -> None:
     """Many at once ask one process the same, while another process commits: none gets less than was answered before."""
     with own_servers(migrated_url, (), ()) as (one, two):
         here = World(one, Clock())
@@ -229,7 +229,7 @@ def test_requests_that_share_a_look_see_all_that_was_committed_when_they_came(mi
     assert len(read) > WRITES and len(set(read)) > WRITES / 4
 
 
-def test_what_is_kept_is_bounded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cache_is_bounded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Requests that differ in a header that means nothing, as a trace's, push each other out; none is wrong."""
     held: list[int] = []
     store = response_cache.ResponseCache.store

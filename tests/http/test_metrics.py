@@ -22,7 +22,7 @@ def measured(server: OwnServer) -> World:
     return world
 
 
-def test_requests_are_counted_by_template_also_when_they_are_answered_again(migrated_url: str) -> None:
+def test_requests_are_counted_by_template_also_when_the_response_is_cached(migrated_url: str) -> None:
     with own_servers(migrated_url, (), ISSUE_TRACKER_METRICS="true") as (server,):
         world = measured(server)
         tess = world.client("tess")

@@ -78,7 +78,7 @@ def test_a_repeated_status_is_one(world: World) -> None:
 
 @pytest.mark.parametrize("header", ["Origin", "Referer"])
 @pytest.mark.parametrize("path", ["/api/auth/login", "/login", "/logout", "/undo"])
-def test_addresses_that_are_none(world: World, header: str, path: str) -> None:
+def test_invalid_addresses(world: World, header: str, path: str) -> None:
     kind, content = ("json", {"email": "x", "password": "y"}) if path.startswith("/api") else ("data", {"email": "x"})
     sent: dict[str, Any] = {kind: content}
     for client in (world.anonymous(), world.client("tess")):
@@ -104,12 +104,12 @@ def test_undo_of_what_cannot_be_a_request(world: World) -> None:
 
 
 @pytest.mark.parametrize("value", [DIGITS, "-1", "1.5", "٣"])
-def test_last_event_ids_that_are_none(world: World, value: str) -> None:
+def test_invalid_last_event_ids(world: World, value: str) -> None:
     sent = {b"Last-Event-ID": value.encode()}
     assert world.client("tess").get("/api/events/stream", headers=sent).status_code in (400, 422)
 
 
-def test_a_hundred_thousand_errors_are_not_all_told(world: World) -> None:
+def test_a_hundred_thousand_errors_are_not_all_listed(world: World) -> None:
     body = {"email": "a@b.example", "password": "x", **{f"f{number}": 1 for number in range(60_000)}}
     refused = world.anonymous().post("/api/auth/login", json=body)
     assert refused.status_code == 400
@@ -186,7 +186,7 @@ def test_the_form_that_is_preferred(world: World, accept: str, type_: str) -> No
         ("application/problem+json;q=0", False),
     ],
 )
-def test_a_problem_where_it_is_asked_for(world: World, accept: str, problem: bool) -> None:
+def test_an_error_is_a_problem_document_where_requested(world: World, accept: str, problem: bool) -> None:
     answer = world.anonymous().get("/api/issues", headers={"Accept": accept})
     assert (answer.headers["content-type"] == "application/problem+json") is problem
 
@@ -224,7 +224,7 @@ TWICE = [{"company_name": "Contoso"}, {"company_name": "contoso"}]
         ("POST", "/api/auth/logout", {"all": True}, ["all"]),
     ],
 )
-def test_everything_wrong_is_told_at_once(
+def test_everything_wrong_is_reported_together(
     world: World, method: str, path: str, body: object, fields: list[str]
 ) -> None:
     world.given_issue("VPN", {"Contoso": "new"})

@@ -88,9 +88,9 @@ def test_only_named_companies_move_and_new_ones_are_assigned(outage: World) -> N
 def test_all_events_of_a_bulk_change_share_one_request_id(outage: World) -> None:
     before = len(outage.history())
     bulk(outage, status="monitoring")
-    told = outage.history()[before:]
-    assert [event.type for event in told] == ["assignment.status_changed"] * 3
-    assert len({event.request_id for event in told}) == 1
+    recorded = outage.history()[before:]
+    assert [event.type for event in recorded] == ["assignment.status_changed"] * 3
+    assert len({event.request_id for event in recorded}) == 1
 
 
 def test_a_dry_run_answers_the_same_and_changes_nothing(outage: World) -> None:

@@ -155,9 +155,9 @@ def test_creating_is_one_event_and_one_for_each_company(world: World) -> None:
     )
     assert response.status_code == 201
 
-    told = [(event.type, event.company_name, event.to_value) for event in world.history()]
-    assert told[0] == ("issue.created", None, None)
-    assert sorted(told[1:]) == [
+    recorded = [(event.type, event.company_name, event.to_value) for event in world.history()]
+    assert recorded[0] == ("issue.created", None, None)
+    assert sorted(recorded[1:]) == [
         ("assignment.created", "Contoso", "closed"),
         ("assignment.created", "Fabrikam", "new"),
     ]

@@ -35,13 +35,13 @@ def test_each_assignment_is_a_row_and_an_idle_issue_is_one_too(world: World) -> 
     assert response.content.startswith(b"name,description,company_name,status,created_at,updated_at\r\n")
 
 
-def test_accept_asks_for_csv_too_and_filters_hold(world: World) -> None:
+def test_accept_selects_csv_too_and_filters_apply(world: World) -> None:
     world.given_issue("Fault", {"Contoso": "new", "Fabrikam": "closed"})
     world.given_issue("Other")
     accepted = world.client().get("/api/issues?companyName=contoso", headers={"Accept": "text/csv"})
-    asked = world.client().get("/api/issues?companyName=contoso&format=csv")
-    assert accepted.text == asked.text
-    assert [row["company_name"] for row in csv.DictReader(io.StringIO(asked.text))] == ["Contoso"]
+    requested = world.client().get("/api/issues?companyName=contoso&format=csv")
+    assert accepted.text == requested.text
+    assert [row["company_name"] for row in csv.DictReader(io.StringIO(requested.text))] == ["Contoso"]
     assert "Accept" in accepted.headers["Vary"]
     as_json = world.client().get("/api/issues?format=json", headers={"Accept": "text/csv"})
     assert as_json.json()["total"] == 2

@@ -148,12 +148,12 @@ def test_an_invalid_query_parameter_is_named(world: World, query: str, field: st
     assert field in answer["detail"]
 
 
-def test_all_invalid_parameters_are_named_at_once(world: World) -> None:
+def test_all_invalid_parameters_are_named_together(world: World) -> None:
     answer = world.client().call("GET", "/api/issues?status=done&companyId=x&colour=red", 422)
     assert {error["field"] for error in answer["errors"]} == {"status", "companyId", "colour"}
 
 
-def test_an_invalid_parameter_is_told_before_an_unknown_company(world: World) -> None:
+def test_an_invalid_parameter_is_reported_before_an_unknown_company(world: World) -> None:
     world.client().call("GET", "/api/issues?companyName=Nobody&status=done", 422)
 
 

@@ -66,7 +66,7 @@ def test_assignments_come_by_casefolded_company_name(world: World) -> None:
     assert listed == ["Alpha", "ALPHA 2", "beta", "Straße 1", "strasse 2", "zeta", "Émile"]
 
 
-def test_issues_come_by_time_when_asked(world: World) -> None:
+def test_issues_are_sorted_by_time_on_request(world: World) -> None:
     first, second, third = given_numbered(world, 3)
     world.clock.freeze(START + timedelta(hours=1))
     client = world.client()
@@ -108,8 +108,8 @@ def test_the_next_page_keeps_all_other_parameters(world: World) -> None:
     query = "search=fault&status=new&status=closed&companyName=CONTOSO&open=true&sort=-name&limit=2"
     response = world.client().get(f"/api/issues?{query}")
     link = response.headers["Link"]
-    asked = parse_qs(urlsplit(link[1 : link.index(">")]).query)
-    assert {name: values for name, values in asked.items() if name != "cursor"} == parse_qs(query)
+    parameters = parse_qs(urlsplit(link[1 : link.index(">")]).query)
+    assert {name: values for name, values in parameters.items() if name != "cursor"} == parse_qs(query)
 
     read = list(pages(world.client(), f"/api/issues?{query}"))
     assert [names(page) for page in read] == [["Fault 007", "Fault 005"], ["Fault 003", "Fault 001"]]

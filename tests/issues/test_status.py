@@ -22,7 +22,7 @@ def change(issue: str = "Network degradation", company: str = "Acme Manufacturin
     return {"issue_name": issue, "company_name": company, "status": "resolved"} | more
 
 
-def test_the_answer_is_the_assignment_with_stored_spellings(wan: World) -> None:
+def test_the_response_is_the_assignment_with_stored_spellings(wan: World) -> None:
     issue = wan.client().call("GET", "/api/issues/Network%20degradation", 200)
     answer = wan.client().call("PUT", STATUS, 200, json=change(" NETWORK degradation", "acme MANUFACTURING "))
 
@@ -77,7 +77,7 @@ def test_the_same_status_again_moves_no_time_and_writes_no_event(wan: World) -> 
     assert len(wan.history()) == events
 
 
-def test_a_change_is_told_with_both_statuses_and_the_note(wan: World) -> None:
+def test_a_change_is_recorded_with_both_statuses_and_the_note(wan: World) -> None:
     wan.client("omar").call("PUT", STATUS, 200, json=change(note="  Carrier confirms  "))
     event = wan.history()[-1]
     assert (event.type, event.from_value, event.to_value) == ("assignment.status_changed", "investigating", "resolved")

@@ -38,7 +38,7 @@ def test_an_instant_is_iso_8601_with_a_fraction_only_when_there_is_one(
     assert times(world.client().call("GET", "/api/issues", 200)["items"][0]) == [text] * 3
 
 
-def test_every_instant_in_every_answer_has_the_form(world: World) -> None:
+def test_every_instant_in_every_response_has_the_form(world: World) -> None:
     world.given_issue("Fault", {"Contoso": "new"})
     admin = world.client("ada")
     admin.call(

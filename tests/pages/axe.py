@@ -9,7 +9,7 @@ AXE = (Path(__file__).parent / "axe.min.js").read_text()
 CHECK = "(rules) => axe.run(document, rules).then(r => r.violations.map(v => `${v.id}: ${v.nodes.map(n => n.target)}`))"
 
 THEMES: dict[Any, dict[str, Any]] = {
-    # WCAG 2.2 AA asks for targets of 24 pixels; axe leaves that rule out unless told.
+    # WCAG 2.2 AA requires targets of 24 pixels; axe leaves that rule out by default.
     "light": {"rules": {"target-size": {"enabled": True}}},
     "dark": {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}},
 }

@@ -60,7 +60,7 @@ AGENTS = {
 }
 
 
-def test_sessions_are_told_by_the_names_of_browsers(world: World, browse: Browse) -> None:
+def test_sessions_are_listed_by_the_names_of_browsers(world: World, browse: Browse) -> None:
     for agent in AGENTS:
         client = world.anonymous(headers={"User-Agent": agent})
         client.call("POST", "/api/auth/login", 200, json={"email": "tess@helpdesk.example", "password": PASSWORD})

@@ -1,4 +1,4 @@
-"""Many at once: ticking, ranges, the confirmation that names who is changed and who is skipped, undo."""
+"""Many in one request: ticking, ranges, the confirmation that names who is changed and who is skipped, undo."""
 
 import pytest
 from playwright.sync_api import expect
@@ -98,7 +98,7 @@ def test_the_bar_stays_in_reach_on_a_narrow_screen(world: World, browse: Browse)
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-def test_a_refusal_stands_in_the_dialog_and_nothing_is_lost(world: World, browse: Browse) -> None:
+def test_a_refusal_is_shown_in_the_dialog_and_nothing_is_lost(world: World, browse: Browse) -> None:
     issue_id = world.given_issue("Slow mail", dict.fromkeys(FIVE, "new"))
     page = browse("tess", f"/issues/{issue_id}")
     page.get_by_role("link", name="Resolve for everyone").click()

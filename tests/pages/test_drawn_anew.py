@@ -1,4 +1,4 @@
-"""What is drawn anew while someone works: ticks, note, focus and place stay; the numbers beside the rows follow."""
+"""What is redrawn while someone works: ticks, note, focus and place stay; the numbers beside the rows follow."""
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
@@ -177,17 +177,17 @@ def test_a_highlight_goes_where_motion_is_reduced(world: World, browse: Browse) 
     expect(row).not_to_have_class("fresh", timeout=10000)
 
 
-@pytest.mark.parametrize("asked", ["issueName=broken phones", "companyName=FABRIKAM", "type=issue.created"])
-def test_the_activity_counts_only_what_its_filter_shows(world: World, browse: Browse, asked: str) -> None:
+@pytest.mark.parametrize("query", ["issueName=broken phones", "companyName=FABRIKAM", "type=issue.created"])
+def test_the_activity_counts_only_what_its_filter_shows(world: World, browse: Browse, query: str) -> None:
     world.given_issue("Slow mail", {"Contoso": "new"})
-    page = live(browse("tess", f"/activity?{asked}"))
+    page = live(browse("tess", f"/activity?{query}"))
 
     change(world, "Contoso", "resolved")
     world.client("omar").call("POST", "/api/issues", 201, json={"name": "Broken phones"})
     change(world, "Fabrikam", "new", issue="Broken phones")
 
-    matching = 2 if asked.startswith("issueName") else 1
+    matching = 2 if query.startswith("issueName") else 1
     button = page.get_by_role("button", name=f"{matching} update")
     expect(button).to_be_visible()
     button.click()
-    expect(page.locator(".history li")).to_have_count(matching + asked.startswith("type"))
+    expect(page.locator(".history li")).to_have_count(matching + query.startswith("type"))

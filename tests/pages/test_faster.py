@@ -68,7 +68,7 @@ def test_a_confirmed_change_of_many_overwrites_nobody_unseen(world: World, brows
     expect(page.get_by_role("link", name="Resolve for everyone")).to_be_focused()
 
 
-def test_after_a_change_of_many_the_reader_goes_on_where_it_was_made(world: World, browse: Browse) -> None:
+def test_after_a_bulk_change_the_focus_is_where_it_was_made(world: World, browse: Browse) -> None:
     world.given_issue("Slow mail", {"Contoso": "new", "Fabrikam": "new", "Acme Manufacturing": "new"})
     page = browse("tess", "/")
     for company in ("Contoso", "Fabrikam"):
@@ -116,10 +116,10 @@ def test_a_company_that_was_taken_off(world: World, browse: Browse, choice: str)
     dialog = page.get_by_role("dialog", name="Someone else changed this")
     expect(dialog).to_contain_text("was removed by Omar Reyes")
     dialog.get_by_role("button", name=choice).click()
-    kept = choice.startswith("Keep")
+    keep = choice.startswith("Keep")
     status = page.get_by_role("row", name="Contoso").locator(".status")
-    expect(status).to_have_text("Investigating" if kept else "Not affected")
-    assert stored(world) == ({"Contoso": "investigating"} if kept else {})
+    expect(status).to_have_text("Investigating" if keep else "Not affected")
+    assert stored(world) == ({"Contoso": "investigating"} if keep else {})
 
 
 def test_two_quick_presses_are_no_conflict(world: World, browse: Browse) -> None:
@@ -134,8 +134,10 @@ def test_two_quick_presses_are_no_conflict(world: World, browse: Browse) -> None
     expect(page.locator("#toasts")).to_contain_text("Contoso: Resolved")
     expect(page.get_by_role("dialog")).to_have_count(0)
     expect(page.get_by_role("row", name="Contoso").locator(".status")).to_have_text("Resolved")
-    told = world.client().call("GET", "/api/events?type=assignment.status_changed&companyName=Contoso", 200)["items"]
-    assert [(event["from"], event["to"]) for event in told] == [("in_progress", "resolved"), ("new", "in_progress")]
+    recorded = world.client().call("GET", "/api/events?type=assignment.status_changed&companyName=Contoso", 200)[
+        "items"
+    ]
+    assert [(event["from"], event["to"]) for event in recorded] == [("in_progress", "resolved"), ("new", "in_progress")]
 
 
 def test_what_has_not_moved_keeps_its_time_and_a_note_is_not_lost(world: World, browse: Browse) -> None:
@@ -158,8 +160,8 @@ def test_what_has_not_moved_keeps_its_time_and_a_note_is_not_lost(world: World, 
     expect(note).to_have_value("Called them")
     page.locator("#status-menu [data-status=monitoring]").click()
     expect(page.locator("#toasts")).to_contain_text("Contoso: Monitoring")
-    told = world.client().call("GET", "/api/events?companyName=Contoso&limit=1", 200)["items"]
-    assert told[0]["note"] == "Called them"
+    recorded = world.client().call("GET", "/api/events?companyName=Contoso&limit=1", 200)["items"]
+    assert recorded[0]["note"] == "Called them"
 
 
 def test_the_menu_closes_where_one_expects_it(world: World, browse: Browse) -> None:
@@ -179,7 +181,7 @@ def test_the_menu_closes_where_one_expects_it(world: World, browse: Browse) -> N
     expect(menu).to_be_hidden()
 
 
-def test_the_key_for_undo_takes_the_last_change_back(world: World, browse: Browse) -> None:
+def test_the_key_for_undo_undoes_the_last_change(world: World, browse: Browse) -> None:
     world.given_issue("Slow mail", {"Contoso": "new"})
     page = browse("tess", "/")
     press(page, "Contoso", "5")

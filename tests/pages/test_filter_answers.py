@@ -1,4 +1,4 @@
-"""What comes back when filters are sent: results, a refusal or nothing. The page goes on working with all of them."""
+"""What comes back when filters are sent: results, a refusal or nothing. The page works with all of them."""
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -56,7 +56,7 @@ def test_after_back_the_page_works_as_before(world: World, browse: Browse) -> No
 
 
 def scrolled(page: Page) -> None:
-    """Waits until the page stands where the reader had it. Not by `wait_for_function`: the policy forbids its eval."""
+    """Waits until the page is scrolled to its former place. Not by `wait_for_function`: the policy forbids its eval."""
     for _ in range(500):
         if page.evaluate("scrollY") == 900:
             return
@@ -95,7 +95,7 @@ def test_a_role_that_was_taken_away_leaves_the_list(world: World, browse: Browse
 
 
 @pytest.mark.parametrize("status", [405, 429, 500, 503])
-def test_a_refusal_leaves_the_list_and_is_asked_again(world: World, browse: Browse, status: int) -> None:
+def test_a_refusal_leaves_the_list_and_the_request_is_repeated(world: World, browse: Browse, status: int) -> None:
     scene(world)
     page = browse("tess", "/")
     page.route("**/?search=mail*", lambda route: route.fulfill(status=status, body="<h1>No</h1>"))
@@ -112,7 +112,7 @@ def test_a_refusal_leaves_the_list_and_is_asked_again(world: World, browse: Brow
     expect(page.locator(".list tbody")).to_have_count(1)
 
 
-def test_without_an_answer_it_is_said_and_asked_again(world: World, browse: Browse) -> None:
+def test_a_missing_response_is_shown_and_the_request_repeated(world: World, browse: Browse) -> None:
     scene(world)
     page = unwatched(browse, "/")
     page.route("**/?search=mail*", lambda route: route.abort())
@@ -154,7 +154,7 @@ def test_an_issue_that_is_gone_leaves_what_was_shown(world: World, browse: Brows
     expect(page.get_by_role("row", name="Contoso")).to_be_visible()
 
 
-def test_an_error_stands_beside_its_field_and_goes_when_it_is_right(world: World, browse: Browse) -> None:
+def test_an_error_is_shown_beside_its_field_and_disappears_when_corrected(world: World, browse: Browse) -> None:
     scene(world)
     page = browse("tess", "/")
     company = page.get_by_label("Company", exact=True)
@@ -179,13 +179,13 @@ def test_an_error_stands_beside_its_field_and_goes_when_it_is_right(world: World
 
 
 @pytest.mark.parametrize(
-    ("query", "said"),
+    ("query", "sentence"),
     [("status=half", "status: "), ("cursor=nonsense", "cursor: "), ("companyId=9999999", "There is no company")],
 )
-def test_a_wrong_parameter_does_not_mark_the_company(world: World, browse: Browse, query: str, said: str) -> None:
+def test_a_wrong_parameter_does_not_mark_the_company(world: World, browse: Browse, query: str, sentence: str) -> None:
     page = browse("tess", f"/?{query}&search=mail&open=true")
 
-    expect(page.get_by_role("alert")).to_contain_text(said, ignore_case=True)
+    expect(page.get_by_role("alert")).to_contain_text(sentence, ignore_case=True)
     expect(page.get_by_label("Company", exact=True)).not_to_have_attribute("aria-invalid", "true")
     expect(page.get_by_label("Search issues")).to_have_value("mail")
     expect(page.get_by_role("checkbox", name="Open only")).to_be_checked()
@@ -205,7 +205,7 @@ def test_an_empty_helpdesk_says_so_under_any_filter(world: World, browse: Browse
     expect(page.get_by_text("No issues yet")).to_be_visible()
 
 
-def test_filters_without_a_field_are_seen_kept_and_taken_away(world: World, browse: Browse) -> None:
+def test_filters_without_a_field_are_shown_preserved_and_removed(world: World, browse: Browse) -> None:
     ids = world.given_companies("Contoso")
     scene(world)
     page = browse("tess", f"/?companyId={ids['Contoso']}&updatedSince=2020-01-01T02:00:00%2B02:00")

@@ -74,7 +74,7 @@ def test_from_signing_in_to_resolving(world: World, browse: Browse) -> None:
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 @pytest.mark.parametrize(
-    ("path", "label", "asked"),
+    ("path", "label", "query"),
     [
         ("/", "Search issues", "search=mail"),
         ("/", "Company", "companyName=mail"),
@@ -84,7 +84,7 @@ def test_from_signing_in_to_resolving(world: World, browse: Browse) -> None:
     ],
 )
 def test_escape_leaves_a_filter_with_what_was_typed(
-    world: World, browse: Browse, path: str, label: str, asked: str
+    world: World, browse: Browse, path: str, label: str, query: str
 ) -> None:
     page = browse("tess", path)
     field = page.get_by_label(label, exact=True)
@@ -94,13 +94,13 @@ def test_escape_leaves_a_filter_with_what_was_typed(
 
     expect(field).not_to_be_focused()
     expect(field).to_have_value("mail")
-    page.wait_for_url(f"**{path}?{asked}")
+    page.wait_for_url(f"**{path}?{query}")
     page.keyboard.press("?")
     expect(page.get_by_role("dialog", name="Keyboard")).to_be_visible()
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-def test_escape_stays_in_a_field_that_is_no_filter(world: World, browse: Browse) -> None:
+def test_escape_leaves_the_focus_in_a_field_that_is_no_filter(world: World, browse: Browse) -> None:
     page = browse("tess", "/issues/new")
     name = page.get_by_label("Name", exact=True)
     reach(page, name)

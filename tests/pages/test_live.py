@@ -16,7 +16,7 @@ def change(world: World, company: str, status: str, issue: str = "Slow mail", wh
 
 
 def test_in_place_and_highlighted(world: World, browse: Browse) -> None:
-    """The first of two changes: drawn anew it would be the last, because the longest unmoved come first."""
+    """The first of two changes: redrawn it would be the last, because the longest unmoved come first."""
     issue_id = world.given_issue("Slow mail", {"Acme Manufacturing": "new", "Contoso": "new"})
     listed, shown, matrix = browse("tess", "/"), browse("tess", f"/issues/{issue_id}"), browse("tess", "/matrix")
     for page in (listed, shown, matrix):
@@ -75,7 +75,7 @@ def test_what_is_not_shown_is_counted_and_shown_on_request(world: World, browse:
     expect(page.locator("#updates")).to_be_hidden()
 
 
-def test_ones_own_change_is_no_news(world: World, browse: Browse) -> None:
+def test_ones_own_change_is_no_update(world: World, browse: Browse) -> None:
     world.given_issue("Slow mail", {"Contoso": "new"})
     page = browse("tess", "/")
     expect(page.locator("#connection")).to_have_attribute("data-state", "live")
@@ -124,13 +124,13 @@ def test_a_conflict_says_who_and_lets_one_choose(world: World, browse: Browse, c
     dialog = page.get_by_role("dialog", name="Someone else changed this")
     expect(dialog).to_contain_text("Contoso in “Slow mail” was set to Resolved by Omar Reyes, 5 min ago,")
     dialog.get_by_role("button", name=choice).click()
-    kept = choice == "Keep mine"
+    keep = choice == "Keep mine"
     status = page.get_by_role("row", name="Contoso").locator(".status")
-    expect(status).to_have_text("Investigating" if kept else "Resolved")
+    expect(status).to_have_text("Investigating" if keep else "Resolved")
     expect(status).to_be_focused()
-    expect(page.locator(".toast")).to_have_count(1 if kept else 0)
+    expect(page.locator(".toast")).to_have_count(1 if keep else 0)
     found = world.client().call("GET", "/api/issues/Slow%20mail", 200)
-    assert found["assignments"][0]["status"] == ("investigating" if kept else "resolved")
+    assert found["assignments"][0]["status"] == ("investigating" if keep else "resolved")
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
@@ -169,7 +169,7 @@ def test_the_activity_counts_what_is_new(world: World, browse: Browse) -> None:
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-def test_a_session_that_ends_is_said(world: World, browse: Browse) -> None:
+def test_the_end_of_a_session_is_shown(world: World, browse: Browse) -> None:
     page = browse("tess", "/")
     expect(page.locator("#connection")).to_have_attribute("data-state", "live")
 
@@ -180,12 +180,12 @@ def test_a_session_that_ends_is_said(world: World, browse: Browse) -> None:
     expect(page.locator("#connection")).to_have_text("signed out", timeout=20000)
 
 
-@pytest.mark.parametrize("asked", ["contoso", "CONTOSO ", "straße nord", "STRASSE Nord"])
-def test_a_company_filter_in_any_case_hears_of_its_company(world: World, browse: Browse, asked: str) -> None:
-    company = "Contoso" if "con" in asked.lower() else "Straße Nord"
+@pytest.mark.parametrize("name", ["contoso", "CONTOSO ", "straße nord", "STRASSE Nord"])
+def test_a_company_filter_in_any_case_hears_of_its_company(world: World, browse: Browse, name: str) -> None:
+    company = "Contoso" if "con" in name.lower() else "Straße Nord"
     world.given_companies("Straße Nord")
     world.given_issue("Slow mail", {company: "new"})
-    page = browse("tess", f"/?companyName={asked}")
+    page = browse("tess", f"/?companyName={name}")
     expect(page.locator("#connection")).to_have_attribute("data-state", "live")
 
     change(world, company, "monitoring")
@@ -197,8 +197,8 @@ def test_a_company_filter_in_any_case_hears_of_its_company(world: World, browse:
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-def test_only_what_the_search_finds_is_news(world: World, browse: Browse) -> None:
-    """The description too is searched, of which an event says nothing: the page asks the server."""
+def test_only_what_the_search_finds_is_an_update(world: World, browse: Browse) -> None:
+    """The description too is searched, which no event contains: the page requests the list again."""
     world.given_issue("Slow mail", {"Contoso": "new"}, "The relay drops packets.")
     page = browse("tess", "/?search=relay")
     expect(page.locator("#connection")).to_have_attribute("data-state", "live")
@@ -215,8 +215,10 @@ def test_only_what_the_search_finds_is_news(world: World, browse: Browse) -> Non
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-@pytest.mark.parametrize(("query", "news"), [("status=resolved", False), ("open=false", False), ("open=true", True)])
-def test_only_what_the_status_filter_asks_for_is_news(world: World, browse: Browse, query: str, news: bool) -> None:
+@pytest.mark.parametrize(("query", "counted"), [("status=resolved", False), ("open=false", False), ("open=true", True)])
+def test_only_what_the_status_filter_matches_is_an_update(
+    world: World, browse: Browse, query: str, counted: bool
+) -> None:
     world.given_issue("Slow mail", {"Contoso": "resolved", "Fabrikam": "new"})
     world.given_issue("Broken phones", {"Contoso": "new"})
     page = browse("tess", f"/?{query}&companyName=Contoso")
@@ -230,7 +232,7 @@ def test_only_what_the_status_filter_asks_for_is_news(world: World, browse: Brow
         change(world, "Contoso", "monitoring", issue="Lost faxes")
 
     page.evaluate("new Promise(requestAnimationFrame)")
-    expect(page.locator("#updates")).to_have_text("Show 2 updates" if news else "Show 1 update")
+    expect(page.locator("#updates")).to_have_text("Show 2 updates" if counted else "Show 1 update")
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)

@@ -1,4 +1,4 @@
-"""Typed text and a page that someone waits for: not lost to a server that is away, silent or asked by too many tabs."""
+"""Typed text and pages are not lost when the server is away or silent, or when too many tabs are open."""
 
 from collections.abc import Callable
 
@@ -33,19 +33,19 @@ def unwatched(browse: Browse, who: str, path: str, script: str = "") -> Page:
 def test_a_tab_in_the_background_takes_no_connection(world: World, browse: Browse) -> None:
     world.given_issue("Slow mail", {"Contoso": "new"})
     page = unwatched(browse, "tess", "/login", HIDE)
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
+    requested: list[str] = []
+    page.on("request", lambda request: requested.append(request.url))
     page.goto("/")
     page.wait_for_selector("html[data-ready]")
     page.evaluate("fetch('/healthz')")
-    assert not [url for url in asked if "events/stream" in url]
+    assert not [url for url in requested if "events/stream" in url]
 
     with page.expect_request("**/api/events/stream"):
         page.evaluate("show()")
     expect(page.locator("#connection")).to_have_attribute("data-state", "live")
 
 
-def test_a_server_that_never_answers_is_said_so(world: World, browse: Browse) -> None:
+def test_a_server_that_never_answers_is_reported(world: World, browse: Browse) -> None:
     world.given_issue("Slow mail", {"Contoso": "new"})
     page = unwatched(browse, "tess", "/", HURRY)
     page.route("**/assignments/bulk", lambda route: None)

@@ -1,4 +1,4 @@
-"""One status, changed at once: by mouse, by key, undone, refused, with a note."""
+"""One status, changed immediately: by mouse, by key, undone, refused, with a note."""
 
 from playwright.sync_api import expect
 
@@ -59,7 +59,7 @@ def test_the_note_goes_into_the_history(world: World, browse: Browse) -> None:
     expect(page.locator("#history")).to_contain_text("Vendor <b>confirmed</b> it")
 
 
-def test_a_change_shows_at_once_and_a_refusal_reverts_and_says_why(world: World, browse: Browse) -> None:
+def test_a_change_shows_immediately_and_a_refusal_reverts_it_and_says_why(world: World, browse: Browse) -> None:
     world.given_issue("Slow mail", {"Contoso": "investigating"})
     page = browse("tess", "/")
     change = held(page)
@@ -100,7 +100,7 @@ def test_an_archived_company_is_refused_in_the_matrix(world: World, browse: Brow
     assert stored(world) == {"Fabrikam": "new"}
 
 
-def test_no_answer_reverts_and_says_so(world: World, browse: Browse) -> None:
+def test_a_missing_response_reverts_the_change_and_is_shown(world: World, browse: Browse) -> None:
     world.given_issue("Slow mail", {"Contoso": "investigating"})
     page = browse("tess", "/")
     page.route("**/assignments/bulk", lambda route: route.abort())

@@ -52,7 +52,7 @@ def test_public_forms_refuse_other_sites(world: World) -> None:
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-def test_whoever_is_not_signed_in_goes_to_the_sign_in(world: World) -> None:
+def test_anonymous_readers_are_sent_to_the_sign_in_page(world: World) -> None:
     client = world.anonymous()
 
     for endpoint in PAGES:

@@ -10,7 +10,7 @@ from tests.world import World
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
 TINY = {"width": 320, "height": 640}
-LONG = ("The company that somebody named after all that it ever did, makes and sells " * 4)[:250].strip()
+LONG = ("The company that someone named after all that it ever did, makes and sells " * 4)[:250].strip()
 HEBREW = "בית החולים שערי צדק ירושלים והסביבה"
 
 
@@ -73,7 +73,7 @@ NAMES = [
 ]
 
 
-def test_names_from_right_to_left_stand_on_their_own(world: World, browse: Browse) -> None:
+def test_names_from_right_to_left_are_isolated(world: World, browse: Browse) -> None:
     company = world.given_companies(HEBREW)[HEBREW]
     issue = world.given_issue(HEBREW_ISSUE, {HEBREW: "new", "Contoso": "new"})
     page = browse("tess", "/account")

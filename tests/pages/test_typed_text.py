@@ -55,7 +55,7 @@ def test_the_session_ended_before_a_quick_change(world: World, browse: Browse) -
     assert found["assignments"][0]["status"] == "in_progress"
 
 
-def test_another_tab_signed_in_anew(world: World, browse: Browse) -> None:
+def test_another_tab_signed_in_again(world: World, browse: Browse) -> None:
     world.given_issue("Slow mail", {"Contoso": "new"})
     page = browse("tess", "/")
     page.context.add_cookies(

@@ -181,7 +181,7 @@ def test_a_form_outlives_the_session(world: World, browse: Browse) -> None:
 
 
 @pytest.mark.parametrize("site", ["cross-site", "same-site", None])
-def test_the_form_of_another_site_is_not_kept(world: World, site: str | None) -> None:
+def test_the_form_of_another_site_is_not_preserved(world: World, site: str | None) -> None:
     headers = {"Sec-Fetch-Site": site} if site else {}
     answer = world.anonymous().post("/issues/new", data={"name": "Planted"}, headers=headers)
     assert answer.status_code == 303 and "Planted" not in answer.text

@@ -1,4 +1,4 @@
-"""A whole list is streamed in bounded memory (contract, section 5): 100,000 issues, to several readers at once."""
+"""A whole list is streamed in bounded memory (contract, section 5): 100,000 issues, to several readers."""
 
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -19,7 +19,7 @@ GROWTH = 50.0
 """Megabytes that the process may take beyond what it had."""
 
 ISSUE = b',"assignments":['
-"""What stands once in every issue of a list."""
+"""What occurs once in every issue of a list."""
 
 
 def megabytes(server: OwnServer, field: str) -> float:

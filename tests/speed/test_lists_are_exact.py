@@ -1,4 +1,4 @@
-"""Fast lists and totals say what a naive reading of all rows says, whatever happened before."""
+"""Fast lists and totals agree with a naive reading of all rows, whatever happened before."""
 
 import random
 import unicodedata
@@ -198,8 +198,8 @@ def _assert_listed(tx: Connection, issues: list[Issue], filters: Filters, descen
     assert +Counter(found.status_counts()) == in_status, (filters, actor)
 
 
-def test_a_renamed_company_shows_in_every_kept_page(world: World) -> None:
-    """Pages and renderings are kept; a rename by another process must still show at once."""
+def test_a_renamed_company_shows_in_every_cached_page(world: World) -> None:
+    """Responses and fragments are cached; a rename by another process must still show immediately."""
     with world.database.write() as tx:
         wanted = [NewAssignment(get_company_by_name(tx, ACTOR, "Contoso"), Status.NEW)]
         operations.create_issue(tx, ACTOR, parse_issue_name("Slow mail"), None, wanted)

@@ -1,4 +1,4 @@
-"""Many writers at once: on SQLite they queue and none times out; on PostgreSQL different issues do not wait."""
+"""Many simultaneous writers: on SQLite they queue and none times out; on PostgreSQL different issues do not wait."""
 
 import threading
 from collections import Counter
@@ -50,7 +50,7 @@ def counter_totals(world: World) -> tuple[dict[str, int], int]:
 
 
 def at_once(clients: list[Client], names: list[str], urls: list[str], changes: tuple[str, ...]) -> list[list[int]]:
-    """Every client makes its changes to its own issue, all clients at once, spread over the servers."""
+    """Every client makes its changes to its own issue, all clients simultaneously, spread over the servers."""
 
     everybody = threading.Barrier(len(clients))
 
@@ -68,7 +68,7 @@ def at_once(clients: list[Client], names: list[str], urls: list[str], changes: t
 @pytest.mark.parametrize(("servers", "share"), [(1, 0.6), (4, 0.3)])
 def test_writers_take_turns(world: World, servers: int, share: float) -> None:
     """When the first has made all its changes, everybody has made a share of theirs: nearly as many through one
-    process, which serves in the order of asking; a third or so through four that look for their turn.
+    process, which serves in the order of requests; a third or so through four that poll for their turn.
     """
     names = [f"Fault {number}" for number in range(WRITERS)]
     for name in names:
