@@ -1,4 +1,4 @@
-"""Runs the examples of a document: pairs of http blocks, a request and the answer that it must get."""
+"""Runs the examples of a document: pairs of http blocks, a request and the response that it must get."""
 
 import json
 import re
@@ -23,20 +23,20 @@ class Example(NamedTuple):
     content: Any
     status: int
     headers: dict[str, str]
-    answer: Any
+    response: Any
 
 
 def read_examples(path: Path) -> list[Example]:
     """The examples of a document, in order."""
     blocks = _block.findall(path.read_text(encoding="utf-8"))
-    assert len(blocks) % 2 == 0, f"{path.name}: a request without its answer"
+    assert len(blocks) % 2 == 0, f"{path.name}: a request without its response"
     return [_example(*pair) for pair in zip(blocks[::2], blocks[1::2], strict=True)]
 
 
-def _example(request: str, answer: str) -> Example:
+def _example(request: str, response: str) -> Example:
     line, _, content = request.partition("\n\n")
     method, target = line.strip().split(" ", 1)
-    head, _, body = answer.partition("\n\n")
+    head, _, body = response.partition("\n\n")
     status, *headers = head.strip().splitlines()
     return Example(
         method,
@@ -65,7 +65,7 @@ def _asked(example: Example) -> str:
 
 
 def _answered(example: Example) -> str:
-    """Of which collection an `id` in an example's answer is."""
+    """Of which collection an `id` in an example's response is."""
     return [part for part in endpoint_of(example)[0].path.split("/") if not part.startswith("{")][-1]
 
 
@@ -78,7 +78,7 @@ class Reader:
         self._collection = ""
 
     def run(self, example: Example) -> None:
-        """Sends the request and compares the answer."""
+        """Sends the request and compares the response."""
         response = self.client.request(example.method, self._target(example), json=example.content)
         where = f"{example.method} {example.target}"
         self._collection = _answered(example)
@@ -86,10 +86,10 @@ class Reader:
         for name, value in example.headers.items():
             assert name in response.headers, f"{where}: no {name}"
             assert value in ("…", response.headers[name]), f"{where}: {name}"
-        answer = response.json() if "json" in response.headers.get("content-type", "") else None
-        self._compare(example.answer, answer, where)
-        if isinstance(answer, dict) and "csrf_token" in answer:
-            self.client.headers["X-CSRF-Token"] = answer["csrf_token"]
+        body = response.json() if "json" in response.headers.get("content-type", "") else None
+        self._compare(example.response, body, where)
+        if isinstance(body, dict) and "csrf_token" in body:
+            self.client.headers["X-CSRF-Token"] = body["csrf_token"]
 
     def _target(self, example: Example) -> str:
         target = example.target

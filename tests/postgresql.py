@@ -74,7 +74,7 @@ class Cluster:
         )
 
     def start(self) -> None:
-        """Starts the server and waits until it answers: where it was before, and the first time on a free port."""
+        """Starts the server on its former port, at first on a free one, and waits until it accepts connections."""
         if self.port:
             self._start(self.port)
             return

@@ -56,7 +56,7 @@ def given_admin(database_url: str) -> None:
 
 
 def until_ready(process: "subprocess.Popen[bytes]", url: str, log: Path | None = None) -> None:
-    """Returns when the server answers that it is ready; fails with its log when it ended, or does not get so far."""
+    """Returns when the server reports that it is ready; fails with its log when it ended, or does not get so far."""
     deadline = time.monotonic() + 60
     with Client(timeout=5) as probe:
         while True:
@@ -95,7 +95,7 @@ class ServeProcess:
             )
 
     def wait_until_ready(self) -> "ServeProcess":
-        """Returns when the server answers that it is ready."""
+        """Returns when the server reports that it is ready."""
         until_ready(self.process, self.url, self.log)
         return self
 
@@ -112,8 +112,8 @@ class ServeProcess:
     def sign_in(self, email: str = ADMIN, password: str = PASSWORD) -> Client:
         """A client with a session, and its CSRF token in place."""
         client = self.client()
-        answer = client.call("POST", "/api/auth/login", 200, json={"email": email, "password": password})
-        client.headers["X-CSRF-Token"] = answer["csrf_token"]
+        response = client.call("POST", "/api/auth/login", 200, json={"email": email, "password": password})
+        client.headers["X-CSRF-Token"] = response["csrf_token"]
         return client
 
 

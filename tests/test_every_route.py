@@ -127,7 +127,7 @@ UNSAFE = [name for name in (*PRIVATE_API, *PRIVATE_PAGES) if not name.startswith
 
 
 def send(client: httpx.Client, name: str, **options: Any) -> httpx.Response:
-    """A request to a route that carries nothing valid: only who asks can decide the answer."""
+    """A request to a route that carries nothing valid: only the actor can decide the response."""
     method, path = name.split(" ")
     return client.request(method, re.sub(r"{\w+}", "1", path), **options)
 

@@ -53,10 +53,10 @@ def test_migrating_again_changes_nothing(fresh_database_url: str) -> None:
 def test_nodes_that_start_together_migrate_once(fresh_database_url: str) -> None:
     command = [sys.executable, "-m", "issue_tracker.cli", "migrate", "--database-url", fresh_database_url]
     nodes = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(4)]
-    answers = [node.communicate(timeout=60) for node in nodes]
+    responses = [node.communicate(timeout=60) for node in nodes]
 
-    assert [node.returncode for node in nodes] == [0] * 4, answers
-    assert sum("Migrated from empty" in out for out, _ in answers) == 1, answers
+    assert [node.returncode for node in nodes] == [0] * 4, responses
+    assert sum("Migrated from empty" in out for out, _ in responses) == 1, responses
 
 
 def test_counters_and_changed_fields_survive_the_migration_that_names_them(fresh_database_url: str) -> None:

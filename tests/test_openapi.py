@@ -1,4 +1,4 @@
-"""The OpenAPI document: complete, true, and nothing that it does not say is ever answered (contract, section 10)."""
+"""The OpenAPI document: complete, true, and no response is one that it does not describe (contract, section 10)."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -104,7 +104,7 @@ def test_an_operation_is_described_completely(endpoint: Route) -> None:
 
 
 def examples(endpoint: Route) -> Iterator[tuple[str, Any, Any]]:
-    """Each JSON request and answer of an operation: where, its schema, its example (None without one)."""
+    """Each JSON request and response of an operation: where, its schema, its example (None without one)."""
     described = operation(endpoint)
     contents = {"request": described.get("requestBody", {})} | {
         code: response for code, response in described["responses"].items() if code.startswith("2")

@@ -31,7 +31,7 @@ def own_cluster() -> Iterator[Cluster]:
 
 
 def wait_for(server: ServeProcess, status: int) -> None:
-    """Returns when /readyz answers so."""
+    """Returns when /readyz has this status."""
     deadline = time.monotonic() + 60
     while get(f"{server.url}/readyz").status_code != status:
         assert time.monotonic() < deadline, f"/readyz never answered {status}"
@@ -82,7 +82,7 @@ class Writer(threading.Thread):
         super().__init__()
         self.client, self.name, self.stop = client, name, stop
         self.begun = 0
-        self.answers: dict[str, int] = {}
+        self.responses: dict[str, int] = {}
         self.seconds: list[float] = []
 
     def run(self) -> None:
@@ -90,7 +90,7 @@ class Writer(threading.Thread):
             name = f"{self.name} {self.begun}"
             self.begun += 1
             started = time.monotonic()
-            self.answers[name] = self.client.post("/api/issues", json={"name": name}).status_code
+            self.responses[name] = self.client.post("/api/issues", json={"name": name}).status_code
             self.seconds.append(time.monotonic() - started)
 
 
@@ -111,11 +111,11 @@ def test_an_outage_under_load_answers_everyone(own_cluster: Cluster, tmp_path: P
             writer.start()
 
         def each_has(status: int) -> None:
-            """Returns when every writer has got that answer to something that it began from now on."""
+            """Returns when every writer has got that status for something that it began from now on."""
             since = [writer.begun for writer in writers]
             eventually(
                 lambda: all(
-                    status in [*writer.answers.values()][begun:] for writer, begun in zip(writers, since, strict=True)
+                    status in [*writer.responses.values()][begun:] for writer, begun in zip(writers, since, strict=True)
                 ),
                 60,
             )
@@ -130,14 +130,14 @@ def test_an_outage_under_load_answers_everyone(own_cluster: Cluster, tmp_path: P
             stop.set()
             for writer in writers:
                 writer.join(60)
-        answers = {name: status for writer in writers for name, status in writer.answers.items()}
-        assert set(answers.values()) == {201, 503}
-        assert sum(writer.begun for writer in writers) == len(answers), "everything was answered"
+        responses = {name: status for writer in writers for name, status in writer.responses.items()}
+        assert set(responses.values()) == {201, 503}
+        assert sum(writer.begun for writer in writers) == len(responses), "everything was answered"
         assert max(second for writer in writers for second in writer.seconds) < PATIENCE
         stored = {issue["name"] for issue in admin.call("GET", "/api/issues", 200)["items"]}
-        assert {name for name, status in answers.items() if status == 201} - stored == set()
+        assert {name for name, status in responses.items() if status == 201} - stored == set()
         # A 503 may hide a commit whose confirmation was lost; but never more than one for each writer.
-        assert len({name for name, status in answers.items() if status == 503} & stored) <= len(writers)
+        assert len({name for name, status in responses.items() if status == 503} & stored) <= len(writers)
 
 
 def test_a_serve_command_without_its_database_reports_it(own_cluster: Cluster, tmp_path: Path) -> None:

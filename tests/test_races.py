@@ -49,7 +49,7 @@ class Nodes(NamedTuple):
         return made
 
     def at_once(self, act: Act) -> list[httpx.Response]:
-        """What each of several clients is answered, when all start in the same moment."""
+        """The response to each of several clients that all start in the same moment."""
         clients = self.clients()
         start = Barrier(len(clients))
 
@@ -58,10 +58,10 @@ class Nodes(NamedTuple):
             return act(clients[number], number)
 
         with ThreadPoolExecutor(len(clients)) as pool:
-            answers = list(pool.map(go, range(len(clients))))
+            responses = list(pool.map(go, range(len(clients))))
         for client in clients:
             client.close()
-        return answers
+        return responses
 
 
 @pytest.fixture(scope="module")
@@ -85,8 +85,8 @@ def nodes(engine: str, shared: Shared, tmp_path_factory: pytest.TempPathFactory)
     database.close()
 
 
-def codes(answers: list[httpx.Response]) -> dict[int, int]:
-    return dict(Counter(answer.status_code for answer in answers))
+def codes(responses: list[httpx.Response]) -> dict[int, int]:
+    return dict(Counter(response.status_code for response in responses))
 
 
 def posting(path: str, *bodies: dict[str, str]) -> Act:
@@ -112,25 +112,27 @@ def test_one_of_those_who_create_the_same_name_wins(nodes: Nodes) -> None:
     for number in range(6):
         name = f"Same name {number}"
         spelled = [name, name.upper(), name.lower(), name.title(), name.swapcase(), f" {name} "]
-        answers = nodes.at_once(posting("/api/issues", *({"name": one} for one in spelled)))
-        assert codes(answers) == {201: 1, 400: ACTORS - 1}, [answer.text for answer in answers]
-        assert {answer.json()["errors"][0]["field"] for answer in answers if answer.status_code == 400} == {"name"}
+        responses = nodes.at_once(posting("/api/issues", *({"name": one} for one in spelled)))
+        assert codes(responses) == {201: 1, 400: ACTORS - 1}, [response.text for response in responses]
+        assert {response.json()["errors"][0]["field"] for response in responses if response.status_code == 400} == {
+            "name"
+        }
         assert nodes.admin.call("GET", f"/api/issues?search=same%20name%20{number}", 200)["total"] == 1
 
 
 def test_one_of_those_who_create_the_same_company_wins(nodes: Nodes) -> None:
     for number in range(3):
-        answers = nodes.at_once(posting("/api/companies", {"name": f"Same company {number}"}))
-        assert codes(answers) == {201: 1, 400: ACTORS - 1}, [answer.text for answer in answers]
+        responses = nodes.at_once(posting("/api/companies", {"name": f"Same company {number}"}))
+        assert codes(responses) == {201: 1, 400: ACTORS - 1}, [response.text for response in responses]
 
 
 def test_one_of_those_who_take_the_same_new_name_wins(nodes: Nodes) -> None:
     for number in range(ACTORS):
         nodes.admin.call("POST", "/api/issues", 201, json={"name": f"Old name {number}"})
-    answers = nodes.at_once(
+    responses = nodes.at_once(
         lambda client, number: client.put(f"/api/issues/Old%20name%20{number}", json={"new_name": "One new name"})
     )
-    assert codes(answers) == {200: 1, 400: ACTORS - 1}, [answer.text for answer in answers]
+    assert codes(responses) == {200: 1, 400: ACTORS - 1}, [response.text for response in responses]
     assert nodes.admin.call("GET", "/api/issues?search=one%20new%20name", 200)["total"] == 1
     assert nodes.admin.call("GET", "/api/issues?search=old%20name", 200)["total"] == ACTORS - 1
 
@@ -139,8 +141,8 @@ def test_a_company_is_assigned_once_by_any_of_those_who_assign_it(nodes: Nodes) 
     for number in range(4):
         name = f"Assigned at once {number}"
         nodes.admin.call("POST", "/api/issues", 201, json={"name": name})
-        answers = nodes.at_once(assigning(name))
-        assert codes(answers) == {200: ACTORS}, [answer.text for answer in answers]
+        responses = nodes.at_once(assigning(name))
+        assert codes(responses) == {200: ACTORS}, [response.text for response in responses]
         issue = nodes.admin.call("GET", f"/api/issues/{name}", 200)
         assert [member["company_name"] for member in issue["assignments"]] == ["Contoso"]
         assert [event.type for event in history(nodes, name)] == ["issue.created", "assignment.created"]
@@ -175,9 +177,9 @@ def test_a_storm_of_statuses_loses_no_update(nodes: Nodes) -> None:
                 return response
         return response
 
-    answers = nodes.at_once(storm)
+    responses = nodes.at_once(storm)
 
-    assert codes(answers) == {200: ACTORS}, [answer.text for answer in answers]
+    assert codes(responses) == {200: ACTORS}, [one.text for one in responses]
     moves = [(event.from_value, event.to_value) for event in history(nodes, name) if event.company_name == "Acme"]
     assert moves[0] == (None, "new")
     assert all(before[1] == after[0] and after[0] != after[1] for before, after in pairwise(moves))
@@ -206,25 +208,25 @@ def test_of_those_who_saw_the_same_version_one_may_change_it(nodes: Nodes) -> No
     nodes.admin.call("POST", "/api/issues", 201, json={"name": "Guarded"})
     etag = nodes.admin.get("/api/issues/guarded").headers["ETag"]
 
-    answers = nodes.at_once(
+    responses = nodes.at_once(
         lambda client, one: client.put(
             "/api/issues/guarded", json={"description": f"by {one}"}, headers={"If-Match": etag}
         )
     )
 
-    assert codes(answers) == {200: 1, 412: ACTORS - 1}
-    (winner,) = [answer.json() for answer in answers if answer.status_code == 200]
+    assert codes(responses) == {200: 1, 412: ACTORS - 1}
+    (winner,) = [response.json() for response in responses if response.status_code == 200]
     assert nodes.admin.call("GET", "/api/issues/guarded", 200) == winner
-    assert {answer.headers["ETag"] for answer in answers} == {answers[0].headers["ETag"]}
+    assert {response.headers["ETag"] for response in responses} == {responses[0].headers["ETag"]}
 
 
 def test_a_key_sent_many_times_simultaneously_acts_once(nodes: Nodes) -> None:
-    answers = nodes.at_once(
+    responses = nodes.at_once(
         lambda client, _: client.post("/api/issues", json={"name": "Once"}, headers={"Idempotency-Key": "at-once"})
     )
-    assert set(codes(answers)) <= {201, 409} and codes(answers)[201] >= 1, [answer.text for answer in answers]
-    assert len({answer.text for answer in answers if answer.status_code == 201}) == 1
-    assert len([a for a in answers if a.status_code == 201 and "Idempotent-Replayed" not in a.headers]) == 1
+    assert set(codes(responses)) <= {201, 409} and codes(responses)[201] >= 1, [response.text for response in responses]
+    assert len({response.text for response in responses if response.status_code == 201}) == 1
+    assert len([a for a in responses if a.status_code == 201 and "Idempotent-Replayed" not in a.headers]) == 1
     again = nodes.admin.post("/api/issues", json={"name": "Once"}, headers={"Idempotency-Key": "at-once"})
     assert again.status_code == 201 and again.headers["Idempotent-Replayed"] == "true"
 
@@ -235,10 +237,10 @@ def renaming(*names: tuple[str, str]) -> Act:
     def rename(client: Client, one: int) -> httpx.Response:
         old, new = names[one]
         for _ in range(ACTORS):
-            answer = client.put(f"/api/issues/{old}", json={"new_name": new})
-            if answer.status_code != 503:
+            response = client.put(f"/api/issues/{old}", json={"new_name": new})
+            if response.status_code != 503:
                 break
-        return answer
+        return response
 
     return rename
 
@@ -248,8 +250,8 @@ def test_issues_that_swap_names_keep_their_own(nodes: Nodes) -> None:
     names = [f"Swap {number}" for number in range(ACTORS)]
     for name in names:
         nodes.admin.call("POST", "/api/issues", 201, json={"name": name})
-    answers = nodes.at_once(renaming(*zip(names, [*names[1:], names[0]], strict=True)))
-    assert codes(answers) == {400: ACTORS}, [answer.text for answer in answers]
+    responses = nodes.at_once(renaming(*zip(names, [*names[1:], names[0]], strict=True)))
+    assert codes(responses) == {400: ACTORS}, [response.text for response in responses]
     found = nodes.admin.call("GET", "/api/issues?search=swap%20", 200)["items"]
     assert [issue["name"] for issue in found] == names
 
@@ -258,10 +260,13 @@ def test_issues_that_move_up_take_names_that_are_free(nodes: Nodes) -> None:
     """The last takes a free name for certain; each of the others its neighbour's, if that one was quicker."""
     names = [f"Queue {number}" for number in range(ACTORS + 1)]
     ids = [nodes.admin.call("POST", "/api/issues", 201, json={"name": name})["issue_id"] for name in names[:-1]]
-    answers = nodes.at_once(renaming(*pairwise(names)))
-    assert answers[-1].status_code == 200 and set(codes(answers)) <= {200, 400}, [answer.text for answer in answers]
+    responses = nodes.at_once(renaming(*pairwise(names)))
+    assert responses[-1].status_code == 200 and set(codes(responses)) <= {200, 400}, [
+        response.text for response in responses
+    ]
     found = nodes.admin.call("GET", "/api/issues?search=queue%20", 200)["items"]
     moved = [
-        name if answer.status_code == 200 else old for (old, name), answer in zip(pairwise(names), answers, strict=True)
+        name if response.status_code == 200 else old
+        for (old, name), response in zip(pairwise(names), responses, strict=True)
     ]
     assert {issue["issue_id"]: issue["name"] for issue in found} == dict(zip(ids, moved, strict=True))

@@ -27,9 +27,9 @@ def path_of(world: World, who: str) -> str:
 
 
 def rename_on_page(client: Client, name: str) -> tuple[int, str]:
-    """The code and the page that answer the form of one's own name."""
-    answer = client.post("/account/name", data={"name": name})
-    return answer.status_code, answer.text
+    """The status and the page of the response to the form with one's own name."""
+    response = client.post("/account/name", data={"name": name})
+    return response.status_code, response.text
 
 
 def test_a_super_admin_gives_a_person_any_name(world: World) -> None:

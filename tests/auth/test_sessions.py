@@ -64,8 +64,8 @@ def test_a_changed_password_ends_ones_other_sessions(world: World) -> None:
 )
 def test_a_refused_password_changes_nothing(world: World, body: dict[str, Any], field: str) -> None:
     here, there = world.client("tess"), world.client("tess")
-    answer = here.call("POST", "/api/auth/password", 400, json=body)
-    assert [error["field"] for error in answer["errors"]] == [field]
+    response = here.call("POST", "/api/auth/password", 400, json=body)
+    assert [error["field"] for error in response["errors"]] == [field]
     assert alive(here) and alive(there)
     world.anonymous().call(
         "POST", "/api/auth/login", 200, json={"email": "tess@helpdesk.example", "password": PASSWORD}

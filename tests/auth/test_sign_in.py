@@ -26,18 +26,18 @@ def test_signing_in_returns_the_user_the_csrf_token_and_the_expiry(world: World)
     world.clock.freeze(datetime(2025, 1, 4, 10, 15, tzinfo=UTC))
     client = world.anonymous()
 
-    answer = client.call("POST", "/api/auth/login", 200, json=TESS)
+    response = client.call("POST", "/api/auth/login", 200, json=TESS)
 
-    assert set(answer) == {"user", "csrf_token", "expires_at"}
-    assert answer["user"] | {"user_id": 0} == {
+    assert set(response) == {"user", "csrf_token", "expires_at"}
+    assert response["user"] | {"user_id": 0} == {
         "user_id": 0,
         "email": "tess@helpdesk.example",
         "name": "Tess Ngo",
         "role": "technician",
     }
-    assert answer["expires_at"] == "2025-02-03T10:15:00+00:00"
-    assert client.call("GET", "/api/auth/session", 200) == answer
-    client.headers["X-CSRF-Token"] = answer["csrf_token"]
+    assert response["expires_at"] == "2025-02-03T10:15:00+00:00"
+    assert client.call("GET", "/api/auth/session", 200) == response
+    client.headers["X-CSRF-Token"] = response["csrf_token"]
     assert client.call("POST", "/api/issues", 201, json={"name": "Fault"})["name"] == "Fault"
 
 
@@ -81,7 +81,7 @@ def test_every_wrong_pair_gets_the_same_response(world: World) -> None:
         user for user in world.client("ada").call("GET", "/api/users", 200)["items"] if user["name"] == "Mia Member"
     )
     world.client("ada").call("PUT", f"/api/users/{mia['user_id']}", 200, json={"active": False})
-    answers = [
+    responses = [
         sign_in(world, password="wrong"),
         sign_in(world, email="nobody@helpdesk.example"),
         sign_in(world, email="mia@helpdesk.example"),
@@ -90,9 +90,11 @@ def test_every_wrong_pair_gets_the_same_response(world: World) -> None:
         sign_in(world, email="a\u0000b@c.example"),
         sign_in(world, password=""),
     ]
-    assert [answer.status_code for answer in answers] == [401] * 7
-    assert [answer.json() for answer in answers] == [WRONG] * 7
-    assert all("Set-Cookie" not in answer.headers and "WWW-Authenticate" in answer.headers for answer in answers)
+    assert [response.status_code for response in responses] == [401] * 7
+    assert [response.json() for response in responses] == [WRONG] * 7
+    assert all(
+        "Set-Cookie" not in response.headers and "WWW-Authenticate" in response.headers for response in responses
+    )
 
 
 @pytest.mark.parametrize(
@@ -146,8 +148,8 @@ def test_a_member_signs_in_too(world: World) -> None:
     ],
 )
 def test_an_invalid_body_names_its_fields(world: World, body: dict[str, Any], fields: list[str]) -> None:
-    answer = world.anonymous().call("POST", "/api/auth/login", 400, json=body)
-    assert [error["field"] for error in answer["errors"]] == fields
+    response = world.anonymous().call("POST", "/api/auth/login", 400, json=body)
+    assert [error["field"] for error in response["errors"]] == fields
 
 
 def test_signing_in_again_needs_no_csrf_token(world: World) -> None:

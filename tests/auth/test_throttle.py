@@ -112,8 +112,8 @@ def test_simultaneous_sign_ins_all_succeed(world: World) -> None:
     clients = [world.anonymous() for _ in range(6)]
 
     with ThreadPoolExecutor(6) as pool:
-        answers = list(pool.map(lambda client: client.post("/api/auth/login", json=body), clients))
-    assert [answer.status_code for answer in answers] == [200] * 6
+        responses = list(pool.map(lambda client: client.post("/api/auth/login", json=body), clients))
+    assert [response.status_code for response in responses] == [200] * 6
     assert world.client("tess").call("GET", "/api/auth/sessions", 200)["total"] == 7
 
 

@@ -20,10 +20,10 @@ def ids(world: World) -> dict[str, int]:
 
 
 def test_accounts_are_listed_by_name_without_credentials(world: World) -> None:
-    answer = world.client("ada").call("GET", "/api/users", 200)
-    assert [user["name"] for user in answer["items"]] == ["Ada Lund", "Mia Member", "Omar Reyes", "Tess Ngo"]
-    assert answer["total"] == 4
-    assert set(answer["items"][0]) == {"user_id", "email", "name", "role", "active", "created_at", "updated_at"}
+    response = world.client("ada").call("GET", "/api/users", 200)
+    assert [user["name"] for user in response["items"]] == ["Ada Lund", "Mia Member", "Omar Reyes", "Tess Ngo"]
+    assert response["total"] == 4
+    assert set(response["items"][0]) == {"user_id", "email", "name", "role", "active", "created_at", "updated_at"}
 
 
 def test_an_account_is_created_with_a_password_shown_once(world: World) -> None:
@@ -82,8 +82,8 @@ def test_two_super_admins_cannot_demote_each_other_simultaneously(world: World) 
     world.client("ada").call("PUT", f"/api/users/{people['tess']}", 200, json={"role": "super_admin"})
     pairs = [(world.client("ada"), people["tess"]), (world.client("tess"), people["ada"])]
     with ThreadPoolExecutor(2) as pool:
-        answers = list(pool.map(lambda p: p[0].put(f"/api/users/{p[1]}", json={"role": "member"}).status_code, pairs))
-    assert sorted(answers) in ([200, 400], [200, 403])
+        responses = list(pool.map(lambda p: p[0].put(f"/api/users/{p[1]}", json={"role": "member"}).status_code, pairs))
+    assert sorted(responses) in ([200, 400], [200, 403])
 
 
 @pytest.fixture
@@ -121,8 +121,8 @@ def test_one_of_those_who_use_the_link_simultaneously_wins(untouched: World) -> 
     bodies = [SETUP | {"email": f"admin{number}@helpdesk.example"} for number in range(4)]
     clients = [untouched.anonymous() for _ in bodies]
     with ThreadPoolExecutor(4) as pool:
-        answers = list(pool.map(lambda c, b: c.post("/api/setup", json=b).status_code, clients, bodies))
-    assert sorted(answers) == [201, 403, 403, 403]
+        responses = list(pool.map(lambda c, b: c.post("/api/setup", json=b).status_code, clients, bodies))
+    assert sorted(responses) == [201, 403, 403, 403]
 
 
 def test_a_link_that_was_printed_is_void_once_a_user_exists(world: World) -> None:

@@ -15,7 +15,7 @@ from issue_tracker_client import BadRequest, NotFound, Tracker
 
 def disturb(tracker: Tracker, seed: int, stop: Path) -> Counter[str]:
     """Changes of one process by kind, spread over the whole alphabet of names, so that they fall before and behind any
-    page. Raises whatever the server answers but 400 and 404.
+    page. Raises the errors of the server other than 400 and 404.
     """
     draw, made = random.Random(seed), Counter[str]()
     while not stop.exists():

@@ -27,7 +27,7 @@ def race(first: Callable[[], int], second: Callable[[], int]) -> list[int]:
 
 
 def add(tracker: Tracker, line: str, read: Issue) -> int:
-    """Add a line to the description of the issue as it was read; the status of the answer."""
+    """Add a line to the description of the issue as it was read; the status of the response."""
     try:
         tracker.update_issue(read.name, description=f"{read.description or ''}\n{line}", if_match=read.etag)
     except Changed as changed:
@@ -53,11 +53,11 @@ def test_through_the_client(world: World) -> None:
 
 
 def describe(client: httpx.Client, path: str, text: str, etag: str) -> int:
-    """Change the description of the version with this ETag; the status of the answer."""
-    answer = client.put(path, json={"description": text}, headers={"If-Match": etag})
-    if answer.status_code == 412:
-        assert answer.headers["ETag"] != etag
-    return answer.status_code
+    """Change the description of the version with this ETag; the status of the response."""
+    response = client.put(path, json={"description": text}, headers={"If-Match": etag})
+    if response.status_code == 412:
+        assert response.headers["ETag"] != etag
+    return response.status_code
 
 
 def test_through_http(world: World) -> None:

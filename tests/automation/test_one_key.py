@@ -37,8 +37,8 @@ def test_through_the_client_all_get_the_same_issue(world: World) -> None:
         with Tracker(world.server.url, token=token, retries=Retries(attempts=50)) as tracker:
             return tracker.create_issue("Core switch down", companies=["Contoso"], idempotency_key="alert-4711")
 
-    answers = at_once(create)
-    assert len({(issue.issue_id, issue.etag) for issue in answers}) == 1
+    responses = at_once(create)
+    assert len({(issue.issue_id, issue.etag) for issue in responses}) == 1
     with world.bearer("tess", name="reader") as reader:
         assert reader.call("GET", "/api/issues", 200)["total"] == 1
 
@@ -59,11 +59,11 @@ def test_through_http_one_creates_and_the_rest_get_the_same_response(world: Worl
     def create() -> httpx.Response:
         return post(f"{world.server.url}/api/issues", json=body, headers=headers)
 
-    answers = at_once(create)
-    kinds = Counter((answer.status_code, answer.headers.get("Idempotent-Replayed")) for answer in answers)
+    responses = at_once(create)
+    kinds = Counter((response.status_code, response.headers.get("Idempotent-Replayed")) for response in responses)
     assert kinds.pop((201, None)) == 1
     assert set(kinds) <= {(201, "true"), (409, None)}
-    assert len({answer.text for answer in answers if answer.status_code == 201}) == 1
+    assert len({response.text for response in responses if response.status_code == 201}) == 1
     again = create()
     assert (again.status_code, again.headers["Idempotent-Replayed"]) == (201, "true")
     with world.bearer("tess", name="reader") as reader:

@@ -71,9 +71,9 @@ def through_http(url: str, token: str, sort: str) -> list[str]:
     with Client(base_url=url, headers={"Authorization": f"Bearer {token}"}) as client:
         page: str | None = f"/api/issues?limit=50&sort={sort}"
         while page:
-            answer = client.get(page).raise_for_status()
-            names += [issue["name"] for issue in answer.json()["items"]]
-            page = answer.links.get("next", {}).get("url")
+            response = client.get(page).raise_for_status()
+            names += [issue["name"] for issue in response.json()["items"]]
+            page = response.links.get("next", {}).get("url")
     return names
 
 

@@ -31,7 +31,7 @@ def reply(status: int, body: str = "{}", **headers: str) -> Reply:
 
 
 def signed_in(csrf: str) -> str:
-    """The answer to a sign-in."""
+    """The response to a sign-in."""
     user = '{"user_id":1,"email":"tess@x","name":"Tess","role":"technician"}'
     return f'{{"user":{user},"csrf_token":"{csrf}","expires_at":"2025-01-04T10:15:00+00:00"}}'
 

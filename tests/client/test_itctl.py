@@ -7,7 +7,7 @@ import subprocess
 
 from issue_tracker_client import Tracker
 from tests.client.conftest import ITCTL, Run
-from tests.client.troubles import Trouble, TroubledNetwork, answer
+from tests.client.troubles import Trouble, TroubledNetwork, response
 
 
 def test_cron_gets_silence_or_a_sentence(environment: dict[str, str], technician: Tracker) -> None:
@@ -26,8 +26,8 @@ def test_a_change_prints_nothing_unless_requested(itctl: Run, technician: Tracke
     assert technician.issue("Network degradation").assignments[0].status == "resolved"
     done = itctl("--verbose", "set", "network degradation", "acme", "closed")
     assert done.stdout == "Network degradation / Acme: closed\n"
-    answer = itctl("set", "Network degradation", "Acme", "in progress", "--json").stdout
-    assert json.loads(answer)["status"] == "in_progress"
+    response = itctl("set", "Network degradation", "Acme", "in progress", "--json").stdout
+    assert json.loads(response)["status"] == "in_progress"
 
 
 def test_the_life_of_an_issue(itctl: Run, technician: Tracker) -> None:
@@ -122,13 +122,13 @@ def test_a_server_that_is_busy_is_waited_for_as_long_as_patience_lasts(
     itctl: Run, network: TroubledNetwork, technician: Tracker
 ) -> None:
     technician.create_issue("VPN")
-    network.ahead = [answer(429, retry_after="0")] * 9
+    network.ahead = [response(429, retry_after="0")] * 9
     assert itctl("--patience", "60", "list", ITCTL_URL=network.url).stdout.startswith("VPN\t")
     assert len(network.requests) == 10
 
 
 def test_a_change_without_a_response_is_not_reported_as_done(itctl: Run, network: TroubledNetwork) -> None:
-    network.ahead = [answer(301, location="https://elsewhere.test/"), Trouble.ANSWER_LOST]
+    network.ahead = [response(301, location="https://elsewhere.test/"), Trouble.RESPONSE_LOST]
     moved = itctl("delete", "VPN", ITCTL_URL=network.url, code=1)
     assert "301 with a redirect to https://elsewhere.test/" in moved.stderr
     lost = itctl("unassign", "VPN", "typo", ITCTL_URL=network.url, code=3)

@@ -8,7 +8,7 @@ import pytest
 
 from issue_tracker_client import Tracker
 from tests.client.conftest import ITCTL, Run
-from tests.client.troubles import TroubledNetwork, answer
+from tests.client.troubles import TroubledNetwork, response
 
 ESC, CSI, BELL = "\x1b", "\x9b", "\a"
 
@@ -69,7 +69,7 @@ def test_text_of_others_does_not_steer_the_terminal(itctl: Run, technician: Trac
 
 
 def test_an_error_does_not_steer_the_terminal(itctl: Run, network: TroubledNetwork) -> None:
-    network.ahead = [answer(400, b'{"detail": "No\\u001b[2J\\nway"}')]
+    network.ahead = [response(400, b'{"detail": "No\\u001b[2J\\nway"}')]
     assert itctl("show", "VPN", ITCTL_URL=network.url, code=1).stderr == "itctl: No\\x1b[2J\\nway\n"
 
 

@@ -112,7 +112,7 @@ def test_a_refusal_says_whether_an_earlier_attempt_may_have_done_it(
 
 
 def test_the_response_to_a_known_key_settles_it() -> None:
-    """A 404 to a repeated POST comes in the place of a stored answer: the first attempt did nothing."""
+    """A 404 to a repeated POST comes in place of a stored response: the first attempt did nothing."""
     with pytest.raises(NotFound) as refused:
         Script(LOST, reply(404)).run(on_issues.create_issue(session(), "VPN", companies=["Initech"]))
     assert not refused.value.maybe_done

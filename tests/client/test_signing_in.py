@@ -117,9 +117,9 @@ def test_a_token_that_no_header_carries_is_refused_and_not_shown(token: str) -> 
     assert "itk_" not in str(refused.value)
 
 
-@pytest.mark.parametrize("answer", [reply(302, location="http://elsewhere.test/login"), reply(200, "<html>")])
-def test_signing_in_at_something_else_than_the_tracker(answer: Reply) -> None:
-    script = Script(answer)
+@pytest.mark.parametrize("response", [reply(302, location="http://elsewhere.test/login"), reply(200, "<html>")])
+def test_signing_in_at_something_else_than_the_tracker(response: Reply) -> None:
+    script = Script(response)
     with pytest.raises(UnexpectedAnswer):
         script.run(session().perform(PUT))
     assert len(script.sent) == 1

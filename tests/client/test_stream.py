@@ -8,7 +8,7 @@ import pytest
 
 from issue_tracker_client import Event, NotSignedIn, Retries, Tracker
 from tests.client.conftest import Connect
-from tests.client.troubles import TroubledNetwork, answer
+from tests.client.troubles import TroubledNetwork, response
 from tests.waiting import eventually
 from tests.world import CAST, PASSWORD, World
 
@@ -38,7 +38,7 @@ def change(tracker: Tracker, statuses: list[str], network: TroubledNetwork) -> N
     for number, status in enumerate(statuses):
         tracker.set_status("VPN", "Acme", status)
         if number % 10 == 5:
-            network.ahead = [answer(503)]
+            network.ahead = [response(503)]
             network.cut()
 
 

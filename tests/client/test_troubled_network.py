@@ -1,4 +1,4 @@
-"""Retries against a real server over a network that loses requests and answers."""
+"""Retries against a real server over a network that loses requests and responses."""
 
 import time
 
@@ -15,16 +15,16 @@ from issue_tracker_client import (
     Unreachable,
 )
 from tests.client.conftest import Connect
-from tests.client.troubles import Trouble, TroubledNetwork, answer
+from tests.client.troubles import Trouble, TroubledNetwork, response
 from tests.world import CAST, PASSWORD
 
-LOST, UNSENT = Trouble.ANSWER_LOST, Trouble.REQUEST_LOST
+LOST, UNSENT = Trouble.RESPONSE_LOST, Trouble.REQUEST_LOST
 SOON = Retries(first_pause=0.01)
 
 
 def test_an_issue_whose_response_was_lost_is_created_once(connect: Connect, network: TroubledNetwork) -> None:
     with connect(network.url, retries=SOON) as tracker:
-        network.ahead = [LOST, LOST, UNSENT, answer(503)]
+        network.ahead = [LOST, LOST, UNSENT, response(503)]
         made = tracker.create_issue("VPN", companies=["Acme"])
         assert tracker.issue("VPN") == made
         assert [one.name for one in tracker.issues()] == ["VPN"]
@@ -113,9 +113,9 @@ def test_a_rename_whose_response_was_lost_says_that_it_may_be_done(connect: Conn
 
 def test_retry_after_of_the_server_is_honoured(connect: Connect, network: TroubledNetwork) -> None:
     with connect(network.url, retries=SOON) as tracker:
-        network.ahead = [answer(429, retry_after="1")]
+        network.ahead = [response(429, retry_after="1")]
         assert list(tracker.issues()) == []
-        network.ahead = [answer(429, retry_after="3600")]
+        network.ahead = [response(429, retry_after="3600")]
         with pytest.raises(TooManyAttempts) as refused:
             list(tracker.issues())
         assert refused.value.retry_after == 3600
@@ -123,7 +123,7 @@ def test_retry_after_of_the_server_is_honoured(connect: Connect, network: Troubl
 
 def test_patience_ends(connect: Connect, network: TroubledNetwork) -> None:
     with connect(network.url, retries=NEVER) as tracker:
-        network.ahead = [answer(503)]
+        network.ahead = [response(503)]
         with pytest.raises(Unavailable):
             tracker.issue("VPN")
         network.ahead = [UNSENT]

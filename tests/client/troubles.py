@@ -10,15 +10,15 @@ from urllib.parse import urlsplit
 
 
 class Trouble(Enum):
-    """What happens to one request: it is lost on its way, or is carried out and its answer is lost, or nothing."""
+    """What happens to one request: it is lost on its way, or is carried out and its response is lost, or nothing."""
 
     REQUEST_LOST = "request lost"
-    ANSWER_LOST = "answer lost"
+    RESPONSE_LOST = "response lost"
     SILENCE = "silence"
 
 
-def answer(status: int, body: bytes = b"", **headers: str) -> bytes:
-    """An answer that the proxy gives itself, in the server's place."""
+def response(status: int, body: bytes = b"", **headers: str) -> bytes:
+    """A response of the proxy itself, in place of the server's."""
     lines = [f"HTTP/1.1 {status} Trouble", f"content-length: {len(body)}", "connection: close"]
     lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
     return ("\r\n".join(lines) + "\r\n\r\n").encode() + body
@@ -95,5 +95,5 @@ class TroubledNetwork:
             with socket.create_connection(self._server) as server:
                 server.sendall(b"\r\n".join([*headers_sent, b"connection: close", b"", b""]) + body)
                 while chunk := server.recv(65536):
-                    if trouble is not Trouble.ANSWER_LOST:
+                    if trouble is not Trouble.RESPONSE_LOST:
                         connection.sendall(chunk)

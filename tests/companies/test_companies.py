@@ -9,9 +9,9 @@ from tests.world import COMPANIES, World
 
 
 def listed(world: World, query: str = "") -> list[str]:
-    answer = world.client().call("GET", f"/api/companies?{query}", 200)
-    assert answer["total"] == len(answer["items"])
-    return [company["name"] for company in answer["items"]]
+    response = world.client().call("GET", f"/api/companies?{query}", 200)
+    assert response["total"] == len(response["items"])
+    return [company["name"] for company in response["items"]]
 
 
 def test_companies_are_listed_by_name_with_their_open_issues(world: World) -> None:

@@ -8,13 +8,13 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-Answer = Callable[[BaseHTTPRequestHandler], None]
+Response = Callable[[BaseHTTPRequestHandler], None]
 
 
-def status(code: int, body: bytes = b"", **headers: str) -> Answer:
+def status(code: int, body: bytes = b"", **headers: str) -> Response:
     """Answers with this code."""
 
-    def answer(request: BaseHTTPRequestHandler) -> None:
+    def response(request: BaseHTTPRequestHandler) -> None:
         request.send_response(code)
         for name, value in headers.items():
             request.send_header(name.replace("_", "-"), value)
@@ -22,33 +22,33 @@ def status(code: int, body: bytes = b"", **headers: str) -> Answer:
         request.end_headers()
         request.wfile.write(body)
 
-    return answer
+    return response
 
 
-def slow(seconds: float) -> Answer:
+def slow(seconds: float) -> Response:
     """Answers 200, but late."""
 
-    def answer(request: BaseHTTPRequestHandler) -> None:
+    def response(request: BaseHTTPRequestHandler) -> None:
         time.sleep(seconds)
         status(200)(request)
 
-    return answer
+    return response
 
 
-def held(until: threading.Event) -> Answer:
+def held(until: threading.Event) -> Response:
     """Answers 200, but not before the event."""
 
-    def answer(request: BaseHTTPRequestHandler) -> None:
+    def response(request: BaseHTTPRequestHandler) -> None:
         until.wait(60)
         status(200)(request)
 
-    return answer
+    return response
 
 
-def dripping(seconds: float) -> Answer:
+def dripping(seconds: float) -> Response:
     """Sends a header line every now and then, and never ends."""
 
-    def answer(request: BaseHTTPRequestHandler) -> None:
+    def response(request: BaseHTTPRequestHandler) -> None:
         request.wfile.write(b"HTTP/1.1 200 OK\r\n")
         end = time.monotonic() + seconds
         while time.monotonic() < end:
@@ -56,11 +56,11 @@ def dripping(seconds: float) -> Answer:
             request.wfile.flush()
             time.sleep(0.05)
 
-    return answer
+    return response
 
 
 def silent(request: BaseHTTPRequestHandler) -> None:
-    """Closes without an answer."""
+    """Closes without a response."""
     request.close_connection = True
 
 
@@ -82,11 +82,11 @@ class Received:
 
 
 class Receiver:
-    """Stores the messages that it gets. `answer` makes the responses from now on. `host` is its address on loopback."""
+    """Stores the messages that it gets; `response` makes the responses from now on. `host` is on loopback."""
 
     def __init__(self, host: str = "127.0.0.1") -> None:
         self.messages: list[Received] = []
-        self.answer: Answer = status(204)
+        self.response: Response = status(204)
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -95,7 +95,7 @@ class Receiver:
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 receiver.messages.append(Received(self.path, headers, body))
                 try:
-                    receiver.answer(self)
+                    receiver.response(self)
                 except OSError:
                     self.close_connection = True
 

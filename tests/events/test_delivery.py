@@ -1,4 +1,4 @@
-"""What becomes of a message (contract, section 8): every answer of a receiver, retries, limits, refused addresses."""
+"""What becomes of a message (contract, section 8): every response of a receiver, retries, limits, refused addresses."""
 
 import threading
 from datetime import UTC, datetime, timedelta
@@ -13,7 +13,7 @@ from issue_tracker.events.attempts import SCHEDULE, retry_delay
 from issue_tracker.events.delivery import Deliverer
 from issue_tracker.settings import Settings
 from tests.clients import Client
-from tests.events import receiver as answers
+from tests.events import receiver as responses
 from tests.events.receiver import Receiver
 from tests.world import World
 
@@ -34,25 +34,25 @@ def _only_delivery(ada: Client, path: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("answer", "code", "stored"),
+    ("response", "code", "stored"),
     [
-        (answers.status(500, b"oops"), 500, "oops"),
-        (answers.status(302, Location="http://127.0.0.1:1/elsewhere"), 302, ""),
-        (answers.status(429, Retry_After="3600"), 429, ""),
-        (answers.slow(4), None, None),
-        (answers.dripping(4), None, None),
-        (answers.silent, None, None),
+        (responses.status(500, b"oops"), 500, "oops"),
+        (responses.status(302, Location="http://127.0.0.1:1/elsewhere"), 302, ""),
+        (responses.status(429, Retry_After="3600"), 429, ""),
+        (responses.slow(4), None, None),
+        (responses.dripping(4), None, None),
+        (responses.silent, None, None),
     ],
     ids=["500", "redirect", "429", "slow", "dripping", "silent"],
 )
 def test_a_failure_is_noted_and_tried_again(
-    world: World, receiver: Receiver, deliverer: Deliverer, answer: answers.Answer, code: int, stored: str
+    world: World, receiver: Receiver, deliverer: Deliverer, response: responses.Response, code: int, stored: str
 ) -> None:
     world.clock.freeze(datetime(2025, 1, 4, 10, 15, tzinfo=UTC))
     ada = world.client("ada")
     path = _webhook(ada, receiver.url)
     ada.call("POST", f"{path}/test", 202)
-    receiver.answer = answer
+    receiver.response = response
     assert deliverer.deliver_due() == 1
     failed = _only_delivery(ada, path)
     (attempt,) = failed["attempts"]
@@ -61,7 +61,7 @@ def test_a_failure_is_noted_and_tried_again(
     assert attempt["duration_ms"] < 3000
     assert len(receiver.messages) == 1, "redirects are not followed"
 
-    receiver.answer = answers.status(200, b"thanks")
+    receiver.response = responses.status(200, b"thanks")
     wait = datetime.fromisoformat(failed["next_attempt_at"]) - datetime.fromisoformat(attempt["at"])
     assert wait >= (timedelta(hours=1) if code == 429 else timedelta(seconds=4.5))
     world.clock.advance(seconds=4)
@@ -85,7 +85,7 @@ def test_a_refused_connection_is_noted(world: World, ada: Client, receiver: Rece
 def test_ten_megabytes_are_not_read(ada: Client, receiver: Receiver, deliverer: Deliverer) -> None:
     path = _webhook(ada, receiver.url)
     ada.call("POST", f"{path}/test", 202)
-    receiver.answer = answers.status(200, b"x\0\xff" * 3_500_000)
+    receiver.response = responses.status(200, b"x\0\xff" * 3_500_000)
     deliverer.deliver_due()
     done = _only_delivery(ada, path)
     assert done["state"] == "delivered"
@@ -95,7 +95,7 @@ def test_ten_megabytes_are_not_read(ada: Client, receiver: Receiver, deliverer: 
 def test_410_disables_the_webhook(ada: Client, receiver: Receiver, deliverer: Deliverer) -> None:
     path = _webhook(ada, receiver.url)
     ada.call("POST", f"{path}/test", 202)
-    receiver.answer = answers.status(410)
+    receiver.response = responses.status(410)
     deliverer.deliver_due()
     webhook = ada.call("GET", path, 200)
     assert webhook["active"] is False and "410" in webhook["disabled_reason"]
@@ -112,7 +112,7 @@ def test_after_about_a_day_of_failures_the_webhook_is_disabled(
     ada = world.client("ada")
     path = _webhook(ada, receiver.url)
     ada.call("POST", f"{path}/test", 202)
-    receiver.answer = answers.status(503)
+    receiver.response = responses.status(503)
     attempts = deliverer.deliver_due()
     passed = timedelta(0)
     for wait in SCHEDULE:

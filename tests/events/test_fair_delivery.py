@@ -16,7 +16,7 @@ from issue_tracker.events.delivery import Deliverer
 from issue_tracker.events.slots import PER_WEBHOOK, TIMED_OUT_TOTAL, TOTAL, Slots
 from issue_tracker.settings import Settings
 from tests.clients import Client
-from tests.events import receiver as answers
+from tests.events import receiver as responses
 from tests.events.receiver import Receiver
 from tests.world import World
 
@@ -59,12 +59,12 @@ def held(receiver: Receiver) -> Iterator[threading.Event]:
     """The receiver does not answer paths that end in `dead` until this is set."""
     answered = threading.Event()
 
-    def answer(request: BaseHTTPRequestHandler) -> None:
+    def response(request: BaseHTTPRequestHandler) -> None:
         if request.path.endswith("dead"):
             answered.wait(30)
-        answers.status(204)(request)
+        responses.status(204)(request)
 
-    receiver.answer = answer
+    receiver.response = response
     yield answered
     answered.set()
 
@@ -115,7 +115,7 @@ def test_a_receiver_gets_the_messages_about_an_issue_in_order(world: World, ada:
         for name in names:
             body = {"issue_name": name, "company_name": "Contoso", "status": status}
             tess.call("PUT", "/api/issues/status", 200, json=body)
-    receiver.answer = answers.slow(0.03)
+    receiver.response = responses.slow(0.03)
     with running(world), running(world):
         until(lambda: all(each["state"] == "delivered" for each in _deliveries(ada, path)), 20)
     order = [(message.json["data"]["issue_name"], message.json["data"]["event_id"]) for message in receiver.messages]
@@ -130,9 +130,9 @@ def test_a_message_that_failed_does_not_hold_up_the_next(
 ) -> None:
     path = _webhook(ada, receiver.url)
     world.given_issue("VPN")
-    receiver.answer = answers.status(500)
+    receiver.response = responses.status(500)
     assert deliverer.deliver_due() == 1
-    receiver.answer = answers.status(204)
+    receiver.response = responses.status(204)
     world.client("tess").call("PUT", "/api/issues/VPN", 200, json={"description": "Down"})
     assert deliverer.deliver_due() == 1
     assert [each["state"] for each in _deliveries(ada, path)] == ["pending", "delivered"]
@@ -157,7 +157,7 @@ def test_attempts_that_are_lost_with_their_worker_do_not_count(
             patch.setattr(outbound, "post", die)
             deliverer.deliver_due()
         world.clock.advance(seconds=4)
-    receiver.answer = answers.status(500)
+    receiver.response = responses.status(500)
     assert deliverer.deliver_due() == 1
     ada = world.client("ada")
     (found,) = _deliveries(ada, path)
@@ -165,7 +165,7 @@ def test_attempts_that_are_lost_with_their_worker_do_not_count(
     assert found["state"] == "pending" and ada.call("GET", path, 200)["active"] is True
     # The first failure is followed by the first delay, not by a later one.
     world.clock.advance(seconds=6)
-    receiver.answer = answers.status(204)
+    receiver.response = responses.status(204)
     assert deliverer.deliver_due() == 1
     assert _deliveries(ada, path)[0]["state"] == "delivered"
 

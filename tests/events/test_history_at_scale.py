@@ -55,12 +55,12 @@ def test_a_total_is_exact_or_says_that_it_is_not(world: World) -> None:
     with world.database.write() as tx:
         record(tx, TESS, many[:COUNT_LIMIT], now())
     client = world.client()
-    answer = client.call("GET", "/api/events?limit=1", 200)
-    assert (answer["total"], answer["total_exact"]) == (COUNT_LIMIT, True)
+    response = client.call("GET", "/api/events?limit=1", 200)
+    assert (response["total"], response["total_exact"]) == (COUNT_LIMIT, True)
     with world.database.write() as tx:
         record(tx, TESS, many[COUNT_LIMIT:], now())
-    answer = client.call("GET", "/api/events?limit=1", 200)
-    assert (answer["total"], answer["total_exact"]) == (COUNT_LIMIT, False)
+    response = client.call("GET", "/api/events?limit=1", 200)
+    assert (response["total"], response["total_exact"]) == (COUNT_LIMIT, False)
 
 
 @pytest.mark.parametrize("engine", ["postgresql"], indirect=True)

@@ -16,7 +16,7 @@ from issue_tracker.events.claims import LOST
 from issue_tracker.events.messages import Message, delivery_row, new_message_id
 from issue_tracker.events.webhooks import WebhookFields, create_webhook
 from issue_tracker.settings import Settings
-from tests.events import receiver as answers
+from tests.events import receiver as responses
 from tests.events.listening import Listening
 from tests.events.processes import own_servers, start
 from tests.events.receiver import Receiver
@@ -90,7 +90,7 @@ def test_streams_see_other_processes_and_end_promptly_at_a_stop(database: Databa
 
 def test_a_killed_worker_loses_nothing(database: Database, migrated_url: str, receiver: Receiver) -> None:
     killed = threading.Event()
-    receiver.answer = answers.held(until=killed)
+    receiver.response = responses.held(until=killed)
     _queue(database, receiver.url, 6)
     worker = start(["worker"], migrated_url, WORKER)
     eventually(lambda: len(receiver.messages) > 0, 60)
@@ -99,7 +99,7 @@ def test_a_killed_worker_loses_nothing(database: Database, migrated_url: str, re
     killed.set()
     # Not what the receiver has read by now: a request may be on its way in when its sender dies.
     interrupted = _claimed(database)
-    receiver.answer = answers.status(204)
+    receiver.response = responses.status(204)
     assert 0 < len(interrupted) <= 4
     worker = start(["worker"], migrated_url, PATIENT_WORKER)
     try:

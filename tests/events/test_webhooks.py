@@ -69,10 +69,10 @@ def test_everything_wrong_is_reported(world: World) -> None:
         "https://ex\u2028.com/",
         "https://a..ü/",
     ):
-        answer = ada.call("POST", "/api/webhooks", 400, json={"url": url})
-        assert answer["errors"][0]["field"] == "url", url
-    answer = ada.call("POST", "/api/webhooks", 400, json={"url": URL, "event_types": ["issue.exploded"]})
-    assert "issue.exploded" in answer["detail"]
+        response = ada.call("POST", "/api/webhooks", 400, json={"url": url})
+        assert response["errors"][0]["field"] == "url", url
+    response = ada.call("POST", "/api/webhooks", 400, json={"url": URL, "event_types": ["issue.exploded"]})
+    assert "issue.exploded" in response["detail"]
     ada.call("POST", "/api/webhooks", 404, json={"url": URL, "company_ids": [999999]})
     ada.call("POST", "/api/webhooks", 400, json={"url": URL, "secret": "mine"})
     for method, path in (("GET", ""), ("DELETE", ""), ("POST", "/test"), ("POST", "/rotate-secret")):

@@ -176,8 +176,8 @@ def test_a_key_on_another_method_means_nothing(world: World) -> None:
     world.given_issue("Fault")
     client = world.client()
     for number in range(2):
-        answer = client.put("/api/issues/Fault", json={"description": f"{number}"}, headers={"Idempotency-Key": "k1"})
-        assert answer.json()["description"] == f"{number}"
+        response = client.put("/api/issues/Fault", json={"description": f"{number}"}, headers={"Idempotency-Key": "k1"})
+        assert response.json()["description"] == f"{number}"
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ def test_a_commit_of_another_connection_shows_immediately(world: World, path: st
     world.given_issue("VPN", {"Contoso": "new"}, "first")
     tess = world.client("tess")
     first = [tess.get(path) for _ in range(3)]
-    assert {answer.status_code for answer in first} == {200}
+    assert {response.status_code for response in first} == {200}
     assert first[1].text == first[2].text
 
     for description in ("second", "third"):
@@ -45,10 +45,10 @@ def test_a_commit_of_another_connection_shows_immediately(world: World, path: st
                 "status": "resolved" if description == "second" else "monitoring",
             },
         )
-        answer = tess.get(path)
-        assert answer.text != first[-1].text
-        assert answer.text == tess.get(path).text
-        first = [answer]
+        response = tess.get(path)
+        assert response.text != first[-1].text
+        assert response.text == tess.get(path).text
+        first = [response]
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -105,7 +105,7 @@ def test_responses_depend_on_headers(world: World) -> None:
 
 
 def test_everyone_reads_what_they_wrote(world: World) -> None:
-    """Four clients change and read at once, and one only reads: each sees its own change in the next answer."""
+    """Four clients change and read, and one only reads: each sees its own change in its next response."""
     companies = ("Contoso", "Fabrikam", "Acme Manufacturing", "Müller & Söhne")
     for company in companies:
         world.given_issue(f"VPN of {company}", {company: "new"})
@@ -142,9 +142,9 @@ def test_everyone_reads_what_they_wrote(world: World) -> None:
 
 
 def test_a_response_made_during_a_commit_is_not_cached(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The reader's snapshot is from before the commit, the answer is sent after it: the next one reads anew.
+    """The reader's snapshot is from before the commit, the response is sent after it: the next request reads again.
 
-    Another request meanwhile has seen the new state already, so only what the reader's began with tells.
+    Another request meanwhile has seen the new state already, so only what the reader's request began with can show it.
     """
     world.given_issue("VPN", {"Contoso": "new"}, "before")
     tess, omar = world.client("tess"), world.client("omar")
@@ -167,7 +167,7 @@ def test_a_response_made_during_a_commit_is_not_cached(world: World, monkeypatch
 
 
 def test_the_commits_of_another_process_show_immediately(migrated_url: str) -> None:
-    """Changed at one server, read at the other, a company's rename included; each answer was asked for twice before."""
+    """Changed at one server, read at the other, with the rename of a company; each was requested twice before."""
     with own_servers(migrated_url, (), ()) as (one, two):
         here = World(one, Clock())
         here.given_issue("VPN", {"Contoso": "new"})
@@ -189,7 +189,7 @@ def test_the_commits_of_another_process_show_immediately(migrated_url: str) -> N
 
 
 def test_requests_that_share_a_check_see_all_that_was_committed_when_they_came(migrated_url: str) -> None:
-    """Many at once ask one process the same, while another process commits: none gets less than was answered before."""
+    """Many clients request the same from one process while another process commits: none gets an older state."""
     with own_servers(migrated_url, (), ()) as (one, two):
         here = World(one, Clock())
         here.given_issue("VPN", {}, "0")

@@ -1,4 +1,4 @@
-"""What no client of ours sends: a clear answer, nothing changed, and never a 500 (contract, sections 1 and 2)."""
+"""What no client of ours sends: a clear response, nothing changed, and never a 500 (contract, sections 1 and 2)."""
 
 import re
 import socket
@@ -66,8 +66,10 @@ def test_a_form_that_breaks_off_changes_nothing(world: World) -> None:
     ],
 )
 def test_strange_targets(world: World, path: str, status: int) -> None:
-    answer = world.client("ada").get(path)
-    assert answer.status_code in (status, 422) if "search" in path else answer.status_code == status, answer.text[:300]
+    response = world.client("ada").get(path)
+    assert response.status_code in (status, 422) if "search" in path else response.status_code == status, response.text[
+        :300
+    ]
 
 
 def test_a_repeated_status_is_one(world: World) -> None:
@@ -82,8 +84,8 @@ def test_invalid_addresses(world: World, header: str, path: str) -> None:
     kind, content = ("json", {"email": "x", "password": "y"}) if path.startswith("/api") else ("data", {"email": "x"})
     sent: dict[str, Any] = {kind: content}
     for client in (world.anonymous(), world.client("tess")):
-        answer = client.post(path, headers={header: "http://["}, follow_redirects=False, **sent)
-        assert answer.status_code < 500, answer.text
+        response = client.post(path, headers={header: "http://["}, follow_redirects=False, **sent)
+        assert response.status_code < 500, response.text
 
 
 def test_signing_in_leads_to_any_path_of_the_site(world: World) -> None:
@@ -92,9 +94,9 @@ def test_signing_in_leads_to_any_path_of_the_site(world: World) -> None:
         "password": "correct horse battery staple",
         "next": "/?search=日本&open=true",
     }
-    answer = world.anonymous().post("/login", data=form, follow_redirects=False)
-    assert answer.status_code == 303
-    assert answer.headers["location"] == "/?search=%E6%97%A5%E6%9C%AC&open=true"
+    response = world.anonymous().post("/login", data=form, follow_redirects=False)
+    assert response.status_code == 303
+    assert response.headers["location"] == "/?search=%E6%97%A5%E6%9C%AC&open=true"
 
 
 def test_undo_of_what_cannot_be_a_request(world: World) -> None:
@@ -127,8 +129,8 @@ def test_the_total_counts_all_matches_from_any_place(world: World) -> None:
 
 
 def test_try_again_stays_on_this_site(world: World) -> None:
-    answer = world.anonymous().get("//evil.example/x", headers={"Accept": "text/html"})
-    assert "evil.example" not in answer.text
+    response = world.anonymous().get("//evil.example/x", headers={"Accept": "text/html"})
+    assert "evil.example" not in response.text
 
 
 @pytest.mark.parametrize(
@@ -155,8 +157,8 @@ def test_try_again_stays_on_this_site(world: World) -> None:
 )
 def test_strange_readings(world: World, path: str, headers: dict[str, str], status: int) -> None:
     world.given_issue("VPN")
-    answer = world.client("tess").get(path, headers=headers)
-    assert answer.status_code == status, answer.text[:300]
+    response = world.client("tess").get(path, headers=headers)
+    assert response.status_code == status, response.text[:300]
 
 
 @pytest.mark.parametrize(
@@ -173,8 +175,8 @@ def test_strange_readings(world: World, path: str, headers: dict[str, str], stat
     ],
 )
 def test_the_form_that_is_preferred(world: World, accept: str, type_: str) -> None:
-    answer = world.client("tess").get("/api/issues", headers={"Accept": accept})
-    assert answer.headers["content-type"].partition(";")[0] == type_
+    response = world.client("tess").get("/api/issues", headers={"Accept": accept})
+    assert response.headers["content-type"].partition(";")[0] == type_
 
 
 @pytest.mark.parametrize(
@@ -187,8 +189,8 @@ def test_the_form_that_is_preferred(world: World, accept: str, type_: str) -> No
     ],
 )
 def test_an_error_is_a_problem_document_where_requested(world: World, accept: str, problem: bool) -> None:
-    answer = world.anonymous().get("/api/issues", headers={"Accept": accept})
-    assert (answer.headers["content-type"] == "application/problem+json") is problem
+    response = world.anonymous().get("/api/issues", headers={"Accept": accept})
+    assert (response.headers["content-type"] == "application/problem+json") is problem
 
 
 TWICE = [{"company_name": "Contoso"}, {"company_name": "contoso"}]

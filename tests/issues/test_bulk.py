@@ -24,12 +24,12 @@ def outage(world: World) -> World:
 def bulk(world: World, expected: int = 200, **body: Any) -> dict[str, Any]:
     """The JSON body of the response. `from` is a word of Python, so it is given as `from_`."""
     sent = {"issue_name": "outage"} | {name.rstrip("_"): value for name, value in body.items()}
-    answer: dict[str, Any] = world.client().call("POST", BULK, expected, json=sent)
-    return answer
+    response: dict[str, Any] = world.client().call("POST", BULK, expected, json=sent)
+    return response
 
 
-def outcomes(answer: dict[str, Any]) -> dict[str, tuple[str, str | None, str | None]]:
-    return {row["company_name"]: (row["outcome"], row["from"], row["to"]) for row in answer["results"]}
+def outcomes(response: dict[str, Any]) -> dict[str, tuple[str, str | None, str | None]]:
+    return {row["company_name"]: (row["outcome"], row["from"], row["to"]) for row in response["results"]}
 
 
 def stored(world: World) -> dict[str, str]:
@@ -38,10 +38,10 @@ def stored(world: World) -> dict[str, str]:
 
 
 def test_all_assigned_companies_move_but_closed_ones(outage: World) -> None:
-    answer = bulk(outage, status="Resolved")
+    response = bulk(outage, status="Resolved")
 
-    assert (answer["issue_name"], answer["status"], answer["changed"]) == ("Outage", "resolved", 2)
-    assert outcomes(answer) == {
+    assert (response["issue_name"], response["status"], response["changed"]) == ("Outage", "resolved", 2)
+    assert outcomes(response) == {
         "Acme Manufacturing": ("changed", "new", "resolved"),
         "Contoso": ("changed", "investigating", "resolved"),
         "Fabrikam": ("unchanged", "resolved", "resolved"),
@@ -56,8 +56,8 @@ def test_all_assigned_companies_move_but_closed_ones(outage: World) -> None:
 
 
 def test_from_names_what_may_move_even_closed(outage: World) -> None:
-    answer = bulk(outage, status="monitoring", from_=["Closed", "new"])
-    assert answer["changed"] == 2
+    response = bulk(outage, status="monitoring", from_=["Closed", "new"])
+    assert response["changed"] == 2
     assert stored(outage) == {
         "Acme Manufacturing": "monitoring",
         "Contoso": "investigating",
@@ -67,16 +67,16 @@ def test_from_names_what_may_move_even_closed(outage: World) -> None:
 
 
 def test_excluded_companies_are_skipped(outage: World) -> None:
-    answer = bulk(outage, status="in progress", exclude=["CONTOSO"])
-    assert outcomes(answer)["Contoso"] == ("skipped", "investigating", "investigating")
+    response = bulk(outage, status="in progress", exclude=["CONTOSO"])
+    assert outcomes(response)["Contoso"] == ("skipped", "investigating", "investigating")
     assert stored(outage)["Contoso"] == "investigating"
     assert stored(outage)["Acme Manufacturing"] == "in_progress"
 
 
 def test_only_named_companies_move_and_new_ones_are_assigned(outage: World) -> None:
-    answer = bulk(outage, status="monitoring", companies=["contoso", "müller & söhne"], note="Router replaced")
+    response = bulk(outage, status="monitoring", companies=["contoso", "müller & söhne"], note="Router replaced")
 
-    assert outcomes(answer) == {
+    assert outcomes(response) == {
         "Contoso": ("changed", "investigating", "monitoring"),
         "Müller & Söhne": ("changed", None, "monitoring"),
     }
@@ -113,8 +113,8 @@ def test_a_bulk_change_again_changes_nothing(outage: World) -> None:
 
 def test_all_or_nothing(outage: World) -> None:
     before = stored(outage)
-    answer = bulk(outage, 404, status="resolved", companies=["Contoso", "Nobody", "No one"])
-    assert "“Nobody”" in answer["detail"] and "“No one”" in answer["detail"]
+    response = bulk(outage, 404, status="resolved", companies=["Contoso", "Nobody", "No one"])
+    assert "“Nobody”" in response["detail"] and "“No one”" in response["detail"]
     assert stored(outage) == before
 
     muller = outage.given_companies("Müller & Söhne")["Müller & Söhne"]
@@ -124,8 +124,8 @@ def test_all_or_nothing(outage: World) -> None:
 
 
 def test_no_companies_named_means_none_of_them(outage: World) -> None:
-    answer = bulk(outage, status="resolved", companies=[])
-    assert (answer["changed"], answer["results"]) == (0, [])
+    response = bulk(outage, status="resolved", companies=[])
+    assert (response["changed"], response["results"]) == (0, [])
     assert stored(outage)["Contoso"] == "investigating"
 
 

@@ -32,9 +32,9 @@ def test_an_issue_is_created_with_its_assignments(world: World) -> None:
 def test_a_taken_name_is_refused_in_any_case(world: World) -> None:
     world.given_issue("Straße")
 
-    answer = world.client().call("POST", "/api/issues", 400, json={"name": "STRASSE"})
+    response = world.client().call("POST", "/api/issues", 400, json={"name": "STRASSE"})
 
-    assert answer["errors"][0]["field"] == "name"
+    assert response["errors"][0]["field"] == "name"
     assert world.client().call("GET", "/api/issues", 200)["total"] == 1
 
 
@@ -42,9 +42,9 @@ def test_unknown_companies_are_named_together_and_nothing_is_created(world: Worl
     client = world.client()
     companies = [{"company_name": "Nobody"}, {"company_name": "Contoso"}, {"company_name": "No one"}]
 
-    answer = client.call("POST", "/api/issues", 404, json={"name": "Fault", "companies": companies})
+    response = client.call("POST", "/api/issues", 404, json={"name": "Fault", "companies": companies})
 
-    assert "“Nobody”" in answer["detail"] and "“No one”" in answer["detail"]
+    assert "“Nobody”" in response["detail"] and "“No one”" in response["detail"]
     assert client.call("GET", "/api/issues", 200) == {"items": [], "total": 0}
 
 
@@ -102,15 +102,15 @@ def test_the_location_leads_to_the_issue(world: World, name: str) -> None:
     ],
 )
 def test_an_invalid_body_names_every_wrong_field(world: World, body: dict[str, Any], fields: list[str]) -> None:
-    answer = world.client().call("POST", "/api/issues", 400, json=body)
-    assert [error["field"] for error in answer["errors"]] == fields
+    response = world.client().call("POST", "/api/issues", 400, json=body)
+    assert [error["field"] for error in response["errors"]] == fields
     assert world.client().call("GET", "/api/issues", 200)["total"] == 0
 
 
 @pytest.mark.parametrize("name", ["status", "..", "."])
 def test_a_reserved_name_is_refused_saying_why(world: World, name: str) -> None:
-    answer = world.client().call("POST", "/api/issues", 400, json={"name": name})
-    assert f"“{name}” is reserved, because" in answer["detail"]
+    response = world.client().call("POST", "/api/issues", 400, json={"name": name})
+    assert f"“{name}” is reserved, because" in response["detail"]
 
 
 @pytest.mark.parametrize("name", ["x" * 255, "🔥" * 255, "ΐ" * 255])
@@ -140,11 +140,11 @@ def test_an_archived_company_takes_no_new_assignment(world: World) -> None:
     contoso = world.given_companies("Contoso")["Contoso"]
     world.client("ada").call("PUT", f"/api/companies/{contoso}", 200, json={"archived": True})
 
-    answer = world.client().call(
+    response = world.client().call(
         "POST", "/api/issues", 400, json={"name": "x", "companies": [{"company_name": "Contoso"}]}
     )
 
-    assert "“Contoso” is archived" in answer["detail"]
+    assert "“Contoso” is archived" in response["detail"]
     assert world.client().call("GET", "/api/issues", 200)["total"] == 0
 
 

@@ -21,11 +21,11 @@ def four_issues(world: World) -> World:
 
 def shown(world: World, query: str) -> dict[str, list[tuple[str, str]]]:
     """What a query lists: each issue's name with its (company, status) pairs."""
-    answer = world.client().call("GET", f"/api/issues?{query}", 200)
-    assert answer["total"] == len(answer["items"])
+    response = world.client().call("GET", f"/api/issues?{query}", 200)
+    assert response["total"] == len(response["items"])
     return {
         issue["name"]: [(member["company_name"], member["status"]) for member in issue["assignments"]]
-        for issue in answer["items"]
+        for issue in response["items"]
     }
 
 
@@ -110,8 +110,8 @@ def test_an_empty_value_counts_as_absent(four_issues: World) -> None:
 
 @pytest.mark.parametrize("query", ["companyName=Nobody", "companyId=999999999", "companyId=9223372036854775807"])
 def test_an_unknown_company_is_not_found(four_issues: World, query: str) -> None:
-    answer = four_issues.client().call("GET", f"/api/issues?{query}", 404)
-    assert query.partition("=")[2] in answer["detail"]
+    response = four_issues.client().call("GET", f"/api/issues?{query}", 404)
+    assert query.partition("=")[2] in response["detail"]
 
 
 @pytest.mark.parametrize(
@@ -143,14 +143,14 @@ def test_an_unknown_company_is_not_found(four_issues: World, query: str) -> None
     ],
 )
 def test_an_invalid_query_parameter_is_named(world: World, query: str, field: str) -> None:
-    answer = world.client().call("GET", f"/api/issues?{query}", 422)
-    assert [error["field"] for error in answer["errors"]] == [field]
-    assert field in answer["detail"]
+    response = world.client().call("GET", f"/api/issues?{query}", 422)
+    assert [error["field"] for error in response["errors"]] == [field]
+    assert field in response["detail"]
 
 
 def test_all_invalid_parameters_are_named_together(world: World) -> None:
-    answer = world.client().call("GET", "/api/issues?status=done&companyId=x&colour=red", 422)
-    assert {error["field"] for error in answer["errors"]} == {"status", "companyId", "colour"}
+    response = world.client().call("GET", "/api/issues?status=done&companyId=x&colour=red", 422)
+    assert {error["field"] for error in response["errors"]} == {"status", "companyId", "colour"}
 
 
 def test_an_invalid_parameter_is_reported_before_an_unknown_company(world: World) -> None:

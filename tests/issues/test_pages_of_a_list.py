@@ -134,16 +134,16 @@ def test_a_cursor_of_another_order_is_refused(world: World) -> None:
     given_numbered(world, 3)
     link = world.client().get("/api/issues?limit=1").headers["Link"]
     cursor = parse_qs(urlsplit(link[1 : link.index(">")]).query)["cursor"][0]
-    answer = world.client().call("GET", f"/api/issues?limit=1&sort=-name&cursor={cursor}", 422)
-    assert answer["errors"][0]["field"] == "cursor"
+    response = world.client().call("GET", f"/api/issues?limit=1&sort=-name&cursor={cursor}", 422)
+    assert response["errors"][0]["field"] == "cursor"
 
 
 def test_a_cursor_without_a_limit_gives_all_the_rest(world: World) -> None:
     made = given_numbered(world, 5)
     link = world.client().get("/api/issues?limit=2").headers["Link"]
     cursor = parse_qs(urlsplit(link[1 : link.index(">")]).query)["cursor"][0]
-    answer = world.client().call("GET", f"/api/issues?cursor={cursor}", 200)
-    assert names(answer) == made[2:] and answer["total"] == 5
+    response = world.client().call("GET", f"/api/issues?cursor={cursor}", 200)
+    assert names(response) == made[2:] and response["total"] == 5
 
 
 def test_updated_since_counts_changes_to_assignments(world: World) -> None:
@@ -182,8 +182,8 @@ def test_instants_at_the_ends_of_time_are_answered(world: World, instant: str, t
 def test_a_list_of_several_pieces_comes_whole(world: World, monkeypatch: pytest.MonkeyPatch, count: int) -> None:
     monkeypatch.setattr(api, "CHUNK", 10)
     made = given_numbered(world, count)
-    answer = world.client().call("GET", "/api/issues", 200)
-    assert names(answer) == made and answer["total"] == count
-    answer = world.client().call("GET", "/api/issues?status=new&sort=-name", 200)
-    assert names(answer) == made[1::2][::-1] and answer["total"] == count // 2
+    response = world.client().call("GET", "/api/issues", 200)
+    assert names(response) == made and response["total"] == count
+    response = world.client().call("GET", "/api/issues?status=new&sort=-name", 200)
+    assert names(response) == made[1::2][::-1] and response["total"] == count // 2
     assert len(world.client().get("/api/issues?format=csv").text.splitlines()) == count + 1

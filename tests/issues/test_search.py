@@ -9,8 +9,8 @@ from tests.world import World
 
 
 def found(world: World, term: str) -> list[str]:
-    answer = world.client().call("GET", "/api/issues", 200, params={"search": term})
-    return [issue["name"] for issue in answer["items"]]
+    response = world.client().call("GET", "/api/issues", 200, params={"search": term})
+    return [issue["name"] for issue in response["items"]]
 
 
 @pytest.mark.parametrize(

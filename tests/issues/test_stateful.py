@@ -129,7 +129,7 @@ class Operations(RuleBasedStateMachine):
         note: str | None,
         dry_run: bool,
     ) -> None:
-        body = {
+        sent = {
             "issue_name": name,
             "status": status,
             "companies": chosen,
@@ -139,14 +139,14 @@ class Operations(RuleBasedStateMachine):
             "dry_run": dry_run,
         }
         response, expected = self.perform(
-            lambda: self.tess.post("/api/issues/status/bulk", json=body),
+            lambda: self.tess.post("/api/issues/status/bulk", json=sent),
             lambda: self.model.bulk(name, status, chosen, exclude, from_, note, dry_run=dry_run),
         )
         outcomes, self.events = expected or ({}, [])
         if expected:
-            answer = response.json()
-            assert {one["company_name"]: one["outcome"] for one in answer["results"]} == outcomes
-            assert answer["changed"] == Counter(outcomes.values())["changed"]
+            body = response.json()
+            assert {one["company_name"]: one["outcome"] for one in body["results"]} == outcomes
+            assert body["changed"] == Counter(outcomes.values())["changed"]
 
     @rule(name=names, new_name=st.none() | names, description=st.none() | descriptions, add=members)
     def update(self, name: str, new_name: str | None, description: str | None, add: dict[str, str | None]) -> None:

@@ -24,9 +24,9 @@ def change(issue: str = "Network degradation", company: str = "Acme Manufacturin
 
 def test_the_response_is_the_assignment_with_stored_spellings(wan: World) -> None:
     issue = wan.client().call("GET", "/api/issues/Network%20degradation", 200)
-    answer = wan.client().call("PUT", STATUS, 200, json=change(" NETWORK degradation", "acme MANUFACTURING "))
+    response = wan.client().call("PUT", STATUS, 200, json=change(" NETWORK degradation", "acme MANUFACTURING "))
 
-    assert answer == {
+    assert response == {
         "assignment_id": issue["assignments"][0]["assignment_id"],
         "issue_id": issue["issue_id"],
         "company_id": wan.given_companies("Acme Manufacturing")["Acme Manufacturing"],
@@ -38,30 +38,30 @@ def test_the_response_is_the_assignment_with_stored_spellings(wan: World) -> Non
         "issue_name": "Network degradation",
     }
     read = wan.client().call("GET", "/api/issues/Network%20degradation", 200)
-    assert read["assignments"] == [{name: value for name, value in answer.items() if name != "issue_name"}]
+    assert read["assignments"] == [{name: value for name, value in response.items() if name != "issue_name"}]
     assert (read["created_at"], read["updated_at"]) == ("2025-01-04T10:15:00+00:00", "2025-01-09T08:45:00+00:00")
 
 
 @pytest.mark.parametrize("form", ["in_progress", "In Progress", "IN-PROGRESS", "  in progress  ", "In_Progress"])
 def test_the_status_is_lenient_in_form(wan: World, form: str) -> None:
-    answer = wan.client().call("PUT", STATUS, 200, json=change(status=form))
-    assert (answer["status"], answer["status_label"]) == ("in_progress", "In progress")
+    response = wan.client().call("PUT", STATUS, 200, json=change(status=form))
+    assert (response["status"], response["status_label"]) == ("in_progress", "In progress")
 
 
 @pytest.mark.parametrize("status", ["done", "", "in progress!", None, 1, ["new"], "new,closed"])
 def test_the_status_is_strict_in_meaning(wan: World, status: Any) -> None:
-    answer = wan.client().call("PUT", STATUS, 400, json=change(status=status))
-    assert [error["field"] for error in answer["errors"]] == ["status"]
+    response = wan.client().call("PUT", STATUS, 400, json=change(status=status))
+    assert [error["field"] for error in response["errors"]] == ["status"]
     assert wan.client().call("GET", "/api/issues?status=investigating", 200)["total"] == 1
 
 
 def test_a_company_that_was_not_assigned_is_assigned(wan: World) -> None:
-    answer = wan.client().call("PUT", STATUS, 200, json=change(company="contoso", status="monitoring"))
+    response = wan.client().call("PUT", STATUS, 200, json=change(company="contoso", status="monitoring"))
 
-    assert (answer["company_name"], answer["status"]) == ("Contoso", "monitoring")
+    assert (response["company_name"], response["status"]) == ("Contoso", "monitoring")
     issue = wan.client().call("GET", "/api/issues/network%20degradation", 200)
     assert [m["company_name"] for m in issue["assignments"]] == ["Acme Manufacturing", "Contoso"]
-    assert issue["updated_at"] == answer["updated_at"]
+    assert issue["updated_at"] == response["updated_at"]
     last = wan.history()[-1]
     assert (last.type, last.from_value, last.to_value) == ("assignment.created", None, "monitoring")
 
@@ -70,9 +70,9 @@ def test_the_same_status_again_moves_no_time_and_writes_no_event(wan: World) -> 
     client = wan.client()
     before, events = client.call("GET", "/api/issues/Network%20degradation", 200), len(wan.history())
 
-    answer = client.call("PUT", STATUS, 200, json=change(status="investigating", note="again"))
+    response = client.call("PUT", STATUS, 200, json=change(status="investigating", note="again"))
 
-    assert answer["updated_at"] == "2025-01-04T10:15:00+00:00"
+    assert response["updated_at"] == "2025-01-04T10:15:00+00:00"
     assert client.call("GET", "/api/issues/Network%20degradation", 200) == before
     assert len(wan.history()) == events
 
@@ -108,8 +108,8 @@ def test_what_does_not_exist_is_not_found(wan: World, body: dict[str, Any], miss
     ],
 )
 def test_an_invalid_body_names_its_fields(wan: World, body: dict[str, Any], fields: list[str]) -> None:
-    answer = wan.client().call("PUT", STATUS, 400, json=body)
-    assert [error["field"] for error in answer["errors"]] == fields
+    response = wan.client().call("PUT", STATUS, 400, json=body)
+    assert [error["field"] for error in response["errors"]] == fields
 
 
 def test_an_archived_company_keeps_its_assignment_and_takes_no_new_one(wan: World) -> None:

@@ -20,12 +20,12 @@ def statuses(issue: dict[str, Any]) -> dict[str, str]:
 
 
 def test_a_description_is_changed_alone(wan: World) -> None:
-    answer = wan.client().call("PUT", WAN, 200, json={"description": "  Loss on all links\n"})
+    response = wan.client().call("PUT", WAN, 200, json={"description": "  Loss on all links\n"})
 
-    assert answer["description"] == "Loss on all links"
-    assert answer["name"] == "Network degradation"
-    assert statuses(answer) == {"Contoso": "investigating", "Fabrikam": "new"}
-    assert wan.client().call("GET", WAN, 200) == answer
+    assert response["description"] == "Loss on all links"
+    assert response["name"] == "Network degradation"
+    assert statuses(response) == {"Contoso": "investigating", "Fabrikam": "new"}
+    assert wan.client().call("GET", WAN, 200) == response
 
 
 @pytest.mark.parametrize("body", [{}, {"description": None}, {"new_name": None, "add_companies": None}])
@@ -48,20 +48,20 @@ def test_a_rename_moves_the_issue_to_its_new_name(wan: World) -> None:
     client = wan.client()
     before = client.call("GET", WAN, 200)
 
-    answer = client.call("PUT", WAN, 200, json={"new_name": "  WAN outage "})
+    response = client.call("PUT", WAN, 200, json={"new_name": "  WAN outage "})
 
-    assert answer["name"] == "WAN outage"
-    assert answer["issue_id"] == before["issue_id"]
-    assert answer["created_at"] == before["created_at"]
-    assert client.call("GET", "/api/issues/wan%20OUTAGE", 200) == answer
+    assert response["name"] == "WAN outage"
+    assert response["issue_id"] == before["issue_id"]
+    assert response["created_at"] == before["created_at"]
+    assert client.call("GET", "/api/issues/wan%20OUTAGE", 200) == response
     client.call("GET", WAN, 404)
     (event,) = [event for event in wan.history() if event.type == "issue.updated"]
     assert (event.from_value, event.to_value, event.issue_name) == ("Network degradation", "WAN outage", "WAN outage")
 
 
 def test_a_name_that_differs_only_in_case_is_a_legal_rename(wan: World) -> None:
-    answer = wan.client().call("PUT", WAN, 200, json={"new_name": "NETWORK Degradation"})
-    assert answer["name"] == "NETWORK Degradation"
+    response = wan.client().call("PUT", WAN, 200, json={"new_name": "NETWORK Degradation"})
+    assert response["name"] == "NETWORK Degradation"
     assert wan.client().call("GET", WAN, 200)["name"] == "NETWORK Degradation"
 
 
@@ -75,28 +75,28 @@ def test_a_name_that_another_issue_has_is_refused_in_any_case(wan: World) -> Non
     wan.given_issue("Straße")
     before = wan.client().call("GET", WAN, 200)
 
-    answer = wan.client().call("PUT", WAN, 400, json={"new_name": "STRASSE", "description": "never written"})
+    response = wan.client().call("PUT", WAN, 400, json={"new_name": "STRASSE", "description": "never written"})
 
-    assert answer["errors"][0]["field"] == "new_name"
+    assert response["errors"][0]["field"] == "new_name"
     assert wan.client().call("GET", WAN, 200) == before
 
 
 def test_added_companies_join_and_assigned_ones_keep_their_status(wan: World) -> None:
     add = [{"company_name": "ACME manufacturing", "status": "Monitoring"}, {"company_name": "contoso"}]
-    answer = wan.client().call("PUT", WAN, 200, json={"add_companies": add})
-    assert statuses(answer) == {"Acme Manufacturing": "monitoring", "Contoso": "investigating", "Fabrikam": "new"}
-    assert wan.client().call("GET", WAN, 200) == answer
+    response = wan.client().call("PUT", WAN, 200, json={"add_companies": add})
+    assert statuses(response) == {"Acme Manufacturing": "monitoring", "Contoso": "investigating", "Fabrikam": "new"}
+    assert wan.client().call("GET", WAN, 200) == response
 
 
 def test_an_assigned_company_takes_a_status_that_is_given(wan: World) -> None:
     before = wan.client().call("GET", WAN, 200)["assignments"]
     add = [{"company_name": "Contoso", "status": "resolved"}, {"company_name": "Fabrikam", "status": "new"}]
 
-    answer = wan.client().call("PUT", WAN, 200, json={"add_companies": add})
+    response = wan.client().call("PUT", WAN, 200, json={"add_companies": add})
 
-    assert statuses(answer) == {"Contoso": "resolved", "Fabrikam": "new"}
-    assert [m["assignment_id"] for m in answer["assignments"]] == [m["assignment_id"] for m in before]
-    assert answer["assignments"][1] == before[1]
+    assert statuses(response) == {"Contoso": "resolved", "Fabrikam": "new"}
+    assert [m["assignment_id"] for m in response["assignments"]] == [m["assignment_id"] for m in before]
+    assert response["assignments"][1] == before[1]
     (event,) = [event for event in wan.history() if event.type == "assignment.status_changed"]
     assert (event.company_name, event.from_value, event.to_value) == ("Contoso", "investigating", "resolved")
 
@@ -112,13 +112,13 @@ def test_everything_or_nothing_happens(wan: World) -> None:
 
 def test_a_company_listed_twice_is_refused(wan: World) -> None:
     twice = {"add_companies": [{"company_name": "Contoso"}, {"company_name": " CONTOSO "}]}
-    answer = wan.client().call("PUT", WAN, 400, json=twice)
-    assert answer["errors"][0]["field"] == "add_companies[1].company_name"
+    response = wan.client().call("PUT", WAN, 400, json=twice)
+    assert response["errors"][0]["field"] == "add_companies[1].company_name"
 
 
 def test_an_unknown_issue_is_not_found(world: World) -> None:
-    answer = world.client().call("PUT", "/api/issues/No%20such%20issue", 404, json={"description": "x"})
-    assert "No such issue" in answer["detail"]
+    response = world.client().call("PUT", "/api/issues/No%20such%20issue", 404, json={"description": "x"})
+    assert "No such issue" in response["detail"]
 
 
 @pytest.mark.parametrize(
@@ -143,8 +143,8 @@ def test_an_unknown_issue_is_not_found(world: World) -> None:
 )
 def test_an_invalid_body_names_its_field(wan: World, body: dict[str, Any], field: str) -> None:
     before = wan.client().call("GET", WAN, 200)
-    answer = wan.client().call("PUT", WAN, 400, json=body)
-    assert [error["field"] for error in answer["errors"]] == [field]
+    response = wan.client().call("PUT", WAN, 400, json=body)
+    assert [error["field"] for error in response["errors"]] == [field]
     assert wan.client().call("GET", WAN, 200) == before
 
 

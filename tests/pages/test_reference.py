@@ -89,5 +89,5 @@ def test_an_anonymous_reader_is_asked_to_sign_in(world: World, browse: Browse) -
     page.locator("#list_issues").get_by_role("button", name="Send").click()
 
     expect(page.locator("#list_issues output")).to_contain_text("401")
-    answer = get(f"{world.server.url}/docs")
-    assert "data:" not in answer.headers["content-security-policy"]
+    response = get(f"{world.server.url}/docs")
+    assert "data:" not in response.headers["content-security-policy"]

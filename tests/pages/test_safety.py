@@ -36,8 +36,8 @@ def test_no_form_works_without_its_token(world: World, token: str | None) -> Non
 
     for endpoint in FORMS:
         if endpoint.access is not Access.PUBLIC:
-            answer = client.post(path_of(endpoint), data=form, headers={"Accept": "text/html"})
-            assert (endpoint.path, answer.status_code) == (endpoint.path, 403)
+            response = client.post(path_of(endpoint), data=form, headers={"Accept": "text/html"})
+            assert (endpoint.path, response.status_code) == (endpoint.path, 403)
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
@@ -47,8 +47,8 @@ def test_public_forms_refuse_other_sites(world: World) -> None:
     for endpoint in FORMS:
         if endpoint.access is Access.PUBLIC:
             for headers in ({"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://elsewhere.example"}):
-                answer = client.post(path_of(endpoint), data={"email": "x"}, headers=headers)
-                assert (endpoint.path, answer.status_code) == (endpoint.path, 403)
+                response = client.post(path_of(endpoint), data={"email": "x"}, headers=headers)
+                assert (endpoint.path, response.status_code) == (endpoint.path, 403)
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
@@ -57,9 +57,9 @@ def test_anonymous_readers_are_sent_to_the_sign_in_page(world: World) -> None:
 
     for endpoint in PAGES:
         if endpoint.access is not Access.PUBLIC:
-            answer = client.request(endpoint.method, path_of(endpoint))
-            assert (endpoint.path, answer.status_code) == (endpoint.path, 303)
-            assert answer.headers["location"].startswith("/login?next=%2F")
+            response = client.request(endpoint.method, path_of(endpoint))
+            assert (endpoint.path, response.status_code) == (endpoint.path, 303)
+            assert response.headers["location"].startswith("/login?next=%2F")
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
@@ -68,8 +68,8 @@ def test_a_member_sees_nothing_but_the_account(world: World) -> None:
 
     for endpoint in PAGES:
         if endpoint.safe and endpoint.access in (Access.HELPDESK, Access.SUPER_ADMIN):
-            answer = client.get(path_of(endpoint), headers={"Accept": "text/html"})
-            assert (endpoint.path, answer.status_code) == (endpoint.path, 403)
+            response = client.get(path_of(endpoint), headers={"Accept": "text/html"})
+            assert (endpoint.path, response.status_code) == (endpoint.path, 403)
     assert client.get("/account").status_code == 200
 
 
@@ -104,8 +104,8 @@ def test_nobody_is_sent_to_another_site(world: World) -> None:
         "/\\elsewhere.example",
         "/\t/elsewhere.example",
     ):
-        answer = world.anonymous().post("/login", data=credentials | {"next": target})
-        assert (answer.status_code, answer.headers["location"]) == (303, "/?open=true")
+        response = world.anonymous().post("/login", data=credentials | {"next": target})
+        assert (response.status_code, response.headers["location"]) == (303, "/?open=true")
 
 
 def full_of_markup(world: World) -> dict[str, Any]:

@@ -129,9 +129,9 @@ def test_a_note_that_no_cookie_can_hold_is_left_to_the_browser(world: World) -> 
     tess = world.client("tess")
     form = {"_csrf": tess.headers["X-CSRF-Token"], "next": "/", "status": "resolved"}
     for note, status in (("n" * 2000, 303), ("日" * 2000, 400)):
-        answer = tess.post("/assignments/review", data={**form, "note": note})
-        assert (answer.status_code, "set-cookie" in answer.headers) == (status, status == 303)
-    assert "Tick at least one company." in answer.text
+        response = tess.post("/assignments/review", data={**form, "note": note})
+        assert (response.status_code, "set-cookie" in response.headers) == (status, status == 303)
+    assert "Tick at least one company." in response.text
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
@@ -183,11 +183,11 @@ def test_a_form_outlives_the_session(world: World, browse: Browse) -> None:
 @pytest.mark.parametrize("site", ["cross-site", "same-site", None])
 def test_the_form_of_another_site_is_not_preserved(world: World, site: str | None) -> None:
     headers = {"Sec-Fetch-Site": site} if site else {}
-    answer = world.anonymous().post("/issues/new", data={"name": "Planted"}, headers=headers)
-    assert answer.status_code == 303 and "Planted" not in answer.text
+    response = world.anonymous().post("/issues/new", data={"name": "Planted"}, headers=headers)
+    assert response.status_code == 303 and "Planted" not in response.text
 
 
 def test_passwords_are_not_carried(world: World) -> None:
     form = {"current_password": "an old one", "new_password": "a new one", "next": "/account"}
-    answer = world.anonymous().post("/account/password", data=form, headers={"Sec-Fetch-Site": "same-origin"})
-    assert answer.status_code == 401 and "a new one" not in answer.text and "an old one" not in answer.text
+    response = world.anonymous().post("/account/password", data=form, headers={"Sec-Fetch-Site": "same-origin"})
+    assert response.status_code == 401 and "a new one" not in response.text and "an old one" not in response.text

@@ -1,4 +1,4 @@
-"""Something else than the tracker answers at its address: a proxy's redirect, a login page. Never a success."""
+"""Responses from anything but the tracker, such as a proxy's redirect or a login page, are never a success."""
 
 from collections.abc import Callable
 from itertools import islice
@@ -7,13 +7,20 @@ import pytest
 
 from issue_tracker_client import NotFound, Retries, Tracker, UnexpectedAnswer
 from tests.client.conftest import Connect
-from tests.client.troubles import TroubledNetwork, answer
+from tests.client.troubles import TroubledNetwork, response
 
-PAGE = answer(200, b"<html>Sign in</html>", content_type="text/html; charset=utf-8")
-MOVED = answer(301, location="https://elsewhere.test/")
-LATIN = answer(200, b'{"name": "St\xf6rung"}', content_type="application/json")
-EMPTY = answer(200)
-ANSWERS = {"page": PAGE, "moved": MOVED, "found": answer(302), "unasked": answer(304), "latin": LATIN, "empty": EMPTY}
+PAGE = response(200, b"<html>Sign in</html>", content_type="text/html; charset=utf-8")
+MOVED = response(301, location="https://elsewhere.test/")
+LATIN = response(200, b'{"name": "St\xf6rung"}', content_type="application/json")
+EMPTY = response(200)
+RESPONSES = {
+    "page": PAGE,
+    "moved": MOVED,
+    "found": response(302),
+    "not modified": response(304),
+    "latin": LATIN,
+    "empty": EMPTY,
+}
 
 CALLS: list[Callable[[Tracker], object]] = [
     lambda tracker: tracker.delete_issue("VPN"),
@@ -33,11 +40,11 @@ CALLS: list[Callable[[Tracker], object]] = [
 ]
 
 
-@pytest.mark.parametrize("kind", ANSWERS)
+@pytest.mark.parametrize("kind", RESPONSES)
 def test_a_foreign_response_is_never_a_success(connect: Connect, network: TroubledNetwork, kind: str) -> None:
     with connect(network.url, retries=Retries(first_pause=0.01)) as tracker:
         for call in CALLS:
-            network.ahead, network.requests = [ANSWERS[kind]] * 3, []
+            network.ahead, network.requests = [RESPONSES[kind]] * 3, []
             with pytest.raises(UnexpectedAnswer, match="not an answer of the Issue Tracker"):
                 call(tracker)
             assert len(network.requests) == 1
@@ -65,6 +72,6 @@ def test_an_error_page_in_no_known_encoding_is_an_error_all_the_same(
     connect: Connect, network: TroubledNetwork
 ) -> None:
     with connect(network.url) as tracker:
-        network.ahead = [answer(404, b'{"detail": "St\xf6rung"}')]
+        network.ahead = [response(404, b'{"detail": "St\xf6rung"}')]
         with pytest.raises(NotFound, match="The server answered 404"):
             tracker.issue("VPN")
