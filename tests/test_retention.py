@@ -10,7 +10,7 @@ from issue_tracker.database.engine import Database
 from issue_tracker.database.tables import deliveries, events, sessions, sign_in_failures
 from issue_tracker.retention import LOCK, Retention
 from issue_tracker.settings import Settings
-from tests.events.listening import eventually
+from tests.database.faults import eventually
 from tests.server import serving
 from tests.world import World
 

@@ -7,9 +7,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.database.faults import assert_logged, assert_unavailable, create, eventually_ready, readiness
+from tests.database.faults import assert_logged, assert_unavailable, create, eventually, eventually_ready, readiness
 from tests.database.sessions import assert_works, end_connections, execute, name_of
-from tests.events.listening import eventually
 from tests.postgresql import Cluster
 from tests.processes import given_admin, run, serve
 

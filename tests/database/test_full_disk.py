@@ -23,10 +23,10 @@ from tests.database.faults import (
     assert_not_ready,
     assert_unavailable,
     create,
+    eventually,
     eventually_ready,
     limited,
 )
-from tests.events.listening import eventually
 from tests.processes import given_admin, serve
 from tests.server import serving
 from tests.shared import Shared

@@ -15,10 +15,10 @@ from tests.database.faults import (
     assert_not_ready,
     assert_unavailable,
     create,
+    eventually,
     eventually_ready,
     readiness,
 )
-from tests.events.listening import eventually
 from tests.processes import ServeProcess, run, serve
 from tests.shared import Shared
 
