@@ -10,8 +10,8 @@ from issue_tracker.database.engine import Database
 from issue_tracker.database.tables import deliveries, events, sessions, sign_in_failures
 from issue_tracker.retention import LOCK, Retention
 from issue_tracker.settings import Settings
-from tests.database.faults import eventually
 from tests.server import serving
+from tests.waiting import eventually
 from tests.world import World
 
 TABLES = {table.name: table for table in (sessions, sign_in_failures, deliveries, events)}

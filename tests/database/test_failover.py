@@ -7,10 +7,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.database.faults import assert_logged, assert_unavailable, create, eventually, eventually_ready, readiness
+from tests.database.faults import assert_logged, assert_unavailable, create, eventually_ready, readiness
 from tests.database.sessions import assert_works, end_connections, execute, name_of
 from tests.postgresql import Cluster
 from tests.processes import given_admin, run, serve
+from tests.waiting import eventually
 
 
 @pytest.mark.parametrize("engine", ["postgresql"], indirect=True)

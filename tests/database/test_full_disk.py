@@ -18,18 +18,11 @@ import pytest
 from sqlalchemy import Engine, event, text
 
 from tests.clients import Client
-from tests.database.faults import (
-    assert_logged,
-    assert_not_ready,
-    assert_unavailable,
-    create,
-    eventually,
-    eventually_ready,
-    limited,
-)
+from tests.database.faults import assert_logged, assert_not_ready, assert_unavailable, create, eventually_ready, limited
 from tests.processes import given_admin, serve
 from tests.server import serving
 from tests.shared import Shared
+from tests.waiting import eventually
 from tests.world import World
 
 TEXT = base64.b64encode(Random(1).randbytes(6000)).decode()

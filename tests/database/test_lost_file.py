@@ -15,12 +15,12 @@ from tests.database.faults import (
     assert_not_ready,
     assert_unavailable,
     create,
-    eventually,
     eventually_ready,
     readiness,
 )
 from tests.processes import ServeProcess, run, serve
 from tests.shared import Shared
+from tests.waiting import eventually
 
 GONE = "The database file was removed or replaced."
 

@@ -15,9 +15,10 @@ import pytest
 from tests.clients import Client
 from tests.database.faults import create
 from tests.database.sessions import PRESETS, assert_works, execute, name_of
-from tests.events.listening import Listening, eventually
+from tests.events.listening import Listening
 from tests.postgresql import Cluster, free_port
 from tests.processes import given_admin, serve
+from tests.waiting import eventually
 
 pytestmark = [
     pytest.mark.parametrize("engine", ["postgresql"], indirect=True),

@@ -113,12 +113,9 @@ class WatermarkTracker:
         latest = self._latest
         if latest is not None and latest[0] == state:
             return latest[1]
-        settled = self._settled(state)
-        if state.last_event_id - settled <= WINDOW:
-            found = self._search(tx, state, settled, mark_gap=False)
-        else:
-            found = Watermark(settled)
-            self._mark(state, state.last_event_id)
+        found = self._search(tx, state, self._settled(state), mark_gap=False)
+        if len(found.beyond) > WINDOW:
+            found = Watermark(found.last_event_id)
         self._latest = state, found
         return found
 
@@ -127,10 +124,10 @@ class WatermarkTracker:
         return max((number for number, barrier in self._marks if barrier < _oldest_running(state)), default=0)
 
     def _search(self, tx: Connection, state: LogState, start: int, *, mark_gap: bool) -> Watermark:
-        ids = list_event_ids(tx, ALL_COMPANIES, after=start)
+        ids = list_event_ids(tx, ALL_COMPANIES, after=start, limit=WINDOW + 1)
         complete = before_first_gap(start, ids)
         if ids and ((mark_gap and ids[-1] > complete) or len(ids) > SHORT_SEARCH):
-            self._mark(state, ids[-1])
+            self._mark(state, state.last_event_id)
         return Watermark(complete, [number for number in ids if number > complete])
 
     def _mark(self, state: LogState, number: int) -> None:

@@ -61,7 +61,7 @@ def read_position(tx: Connection, history: str, text: str) -> Watermark:
     for gap, length in packed.beyond:
         runs.append(range(end + gap, end + gap + length))
         end += gap + length - 1
-    within = 0 <= packed.settled <= end <= packed.last and (not runs or end - packed.settled <= WINDOW)
+    within = 0 <= packed.settled <= end <= packed.last and sum(length for _, length in packed.beyond) <= WINDOW
     if not within or not all(gap > 0 and length > 0 for gap, length in packed.beyond):
         raise PositionError("is not a position; take it from the header X-Sync-Position")
     return Watermark(packed.settled, tuple(chain.from_iterable(runs)))

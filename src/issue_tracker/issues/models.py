@@ -53,11 +53,12 @@ class IssueHead(msgspec.Struct, frozen=True):
     updated_at: datetime
 
     def time_of_change(self) -> datetime:
-        """The time of a change that is made now: later than the last one, also when the clock was set back.
+        """The time of a change that is made now. It is later than the last one also when the clock was set back.
 
         Otherwise a client that polls with `updatedSince` would miss the change.
         """
-        return max(now(), self.updated_at + timedelta(microseconds=1))
+        at = now()
+        return at if at >= self.updated_at else self.updated_at + timedelta(microseconds=1)
 
 
 def named_assignment(
