@@ -1,23 +1,10 @@
 """The whole schema on one page. The migrations build exactly this, which tests/test_migrations.py proves.
 
-Some parts cannot be written as tables and are in the migrations only: SQLite's FTS5 table `issue_search` with its
-triggers, PostgreSQL's extension pg_trgm and the function `next_event_id()`, and the triggers that update the counters.
+Only in the migrations are SQLite's FTS5 table `issue_search`, PostgreSQL's pg_trgm and `next_event_id()`, and triggers.
 """
 
-from sqlalchemy import (
-    Boolean,
-    Column,
-    ForeignKey,
-    Index,
-    Integer,
-    LargeBinary,
-    MetaData,
-    String,
-    Table,
-    Text,
-    UniqueConstraint,
-    text,
-)
+from sqlalchemy import Boolean, Integer, LargeBinary, String, Text, text
+from sqlalchemy.schema import Column, ForeignKey, Index, MetaData, Table, UniqueConstraint
 
 from issue_tracker.database.types import Id, Instant, Key
 
@@ -31,7 +18,6 @@ metadata = MetaData(
 )
 
 # --- people and their credentials -------------------------------------------------------------------
-
 users = Table(
     "users",
     metadata,
@@ -105,7 +91,6 @@ sign_in_addresses = Table(
 )
 
 # --- companies, issues, assignments -----------------------------------------------------------------
-
 companies = Table(
     "companies",
     metadata,
@@ -128,8 +113,7 @@ issues = Table(
     Column("description_key", Key, nullable=False),
     # +1 at every change to the issue, its assignments, or the name of an assigned company: ETag and cache key.
     Column("revision", Integer, nullable=False),
-    # Which statuses occur among its assignments (status.mask). Triggers count the issues of each value in
-    # `issue_counters`.
+    # Which statuses occur among its assignments (status.mask). Triggers count them in `issue_counters`.
     Column("statuses", Integer, nullable=False, server_default="0"),
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
@@ -183,7 +167,6 @@ assignment_counters = Table(
 )
 
 # --- history ----------------------------------------------------------------------------------------
-
 events = Table(
     "events",
     metadata,
@@ -228,7 +211,6 @@ events = Table(
 )
 
 # --- webhooks ---------------------------------------------------------------------------------------
-
 webhooks = Table(
     "webhooks",
     metadata,
@@ -255,8 +237,7 @@ deliveries = Table(
     Column("id", Id, primary_key=True),
     Column("webhook_id", Id, ForeignKey("webhooks.id", ondelete="CASCADE"), nullable=False),
     Column("message_id", String(40), nullable=False),
-    # The one issue that the message is about: a receiver gets the messages about an issue in order. Null for several
-    # issues or none. Not a reference, because messages outlive the issue.
+    # The one issue that the message is about, or null; not a reference, because messages outlive the issue.
     Column("issue_id", Id),
     Column("type", String(40), nullable=False),
     Column("body", Text, nullable=False),
@@ -294,7 +275,6 @@ delivery_attempts = Table(
 )
 
 # --- the history itself -----------------------------------------------------------------------------
-
 # One row: which history this is, and the place where it was last served (database/history_identity.py).
 history_identity = Table(
     "history_identity",
@@ -305,7 +285,6 @@ history_identity = Table(
 )
 
 # --- safe retries -----------------------------------------------------------------------------------
-
 idempotency_keys = Table(
     "idempotency_keys",
     metadata,
