@@ -84,7 +84,7 @@ def test_a_failover_is_outlived(pair: tuple[Cluster, Standby], tmp_path: Path) -
         eventually_ready(server)
         assert_works(client)
         assert client.call("GET", "/api/issues", 200)["total"] == 2
-        assert_logged(server, "session is read-only")
+        assert_logged(server, "session is read-only", "terminating connection", "Connection refused")
 
 
 def _databases(cluster: Cluster) -> set[str]:

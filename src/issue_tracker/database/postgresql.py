@@ -172,7 +172,10 @@ class Postgresql:
         import psycopg  # noqa: PLC0415
 
         # Empty `options` keep those of the environment out. Without autocommit, the driver would begin transactions.
-        connection: Any = psycopg.connect(**self._parameters, client_encoding="UTF8", options="", autocommit=True)
+        try:
+            connection: Any = psycopg.connect(**self._parameters, client_encoding="UTF8", options="", autocommit=True)
+        except OSError as error:  # it waits with a descriptor of its own
+            raise psycopg.OperationalError(error.strerror or "") from error
         try:
             self._configure(connection)
         except BaseException:
