@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
+import structlog
 from argon2 import PasswordHasher
 from hypothesis import settings
 
@@ -82,6 +83,14 @@ def _cheap_hashes() -> Iterator[None]:
     patch.setattr(passwords, "_no_account", hasher.hash("nobody"))
     yield
     patch.undo()
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_they_were() -> Iterator[None]:
+    """A command that a test runs in this process silences the logs; tests after it read them."""
+    configuration = structlog.get_config()
+    yield
+    structlog.configure(**configuration)
 
 
 @pytest.fixture

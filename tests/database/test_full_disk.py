@@ -12,18 +12,19 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-import httpx
 import psycopg
 import pytest
 from sqlalchemy import Engine, event, text
 
+from issue_tracker.database.engine import Database
+from issue_tracker.settings import Settings
 from tests.clients import Client
 from tests.database.faults import assert_logged, assert_not_ready, assert_unavailable, create, eventually_ready, limited
 from tests.processes import given_admin, serve
 from tests.server import serving
 from tests.shared import Shared
 from tests.waiting import eventually
-from tests.world import World
+from tests.world import Clock, World
 
 TEXT = base64.b64encode(Random(1).randbytes(6000)).decode()
 """A description of 8 kB that cannot be compressed."""
@@ -70,30 +71,37 @@ def test_a_limit_of_the_file_size_is_outlived(shared: Shared, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-def test_a_limit_of_the_database_size_is_outlived(world: World) -> None:
-    """SQLite's own limit raises what a full disk raises, and ends the whole transaction by itself."""
+def test_a_limit_of_the_database_size_is_outlived(migrated_url: str, clock: Clock) -> None:
+    """SQLite's own limit raises what a full disk raises, and ends the whole transaction by itself.
+
+    In a database of its own, because the one that tests share has room left by what was deleted.
+    """
 
     def limit(connection: Any, _record: object) -> None:
         connection.execute(f"PRAGMA max_page_count={pages}")
 
-    with world.database.read() as tx:
-        pages = tx.execute(text("PRAGMA page_count")).scalar_one() + 20
-    with serving(world.server.settings) as server:
-        client = world.client("tess")
-        client.base_url = httpx.URL(server.url)
-        event.listen(Engine, "connect", limit)
-        try:
-            with world.database.write() as tx:
-                tx.execute(text("PRAGMA user_version=0"))
+    settings = Settings(database_url=migrated_url, log_level="error", deliver_webhooks=False)
+    database = Database(settings)
+    with database.read() as tx:
+        pages = tx.execute(text("PRAGMA page_count")).scalar_one() + 60
+    database.close()
+    event.listen(Engine, "connect", limit)
+    try:
+        with serving(settings) as server:
+            world = World(server, clock)
+            client = world.client("tess")
             stored = fill(client, "Fault")
             assert_refused_until(client, stored)
-        finally:
             event.remove(Engine, "connect", limit)
-        # One connection still has the limit.
-        eventually(lambda: create(client, "With room", TEXT).status_code == 201)
-        for number in range(20):
-            assert create(client, f"With room {number}", TEXT).status_code == 201
-        eventually(lambda: client.get("/readyz").status_code == 200)
+            # One connection still has the limit.
+            eventually(lambda: create(client, "With room", TEXT).status_code == 201)
+            for number in range(20):
+                assert create(client, f"With room {number}", TEXT).status_code == 201
+            eventually(lambda: client.get("/readyz").status_code == 200)
+            world.close()
+    finally:
+        if event.contains(Engine, "connect", limit):
+            event.remove(Engine, "connect", limit)
 
 
 def can_mount() -> bool:

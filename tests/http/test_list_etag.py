@@ -1,5 +1,7 @@
 """A list's ETag never outlives its data, also when transactions commit in another order than they began."""
 
+from contextlib import ExitStack
+
 from sqlalchemy import Connection, text
 
 from issue_tracker.actor import Actor, Role
@@ -28,12 +30,13 @@ def test_a_change_that_commits_late_changes_the_etag(world: World) -> None:
         with world.database.write() as late:
             _change(late, "First", "resolved")
     else:
-        with world.database.write() as early:
+        with ExitStack() as earlier:
+            early = earlier.enter_context(world.database.write())
             early.execute(text("SELECT pg_current_xact_id()"))
             with world.database.write() as late:
                 _change(late, "First", "resolved")  # takes its number first …
                 _change(early, "Second", "resolved")
-                early.commit()
+                earlier.close()
                 before = client.get("/api/issues")  # … and commits after this read
 
     after = client.get("/api/issues", headers={"If-None-Match": before.headers["ETag"]})
