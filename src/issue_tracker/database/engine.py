@@ -223,7 +223,9 @@ class Database:
         found = self._server.failure(of_driver, connecting=connecting)
         if found is None and isinstance(error, DBAPIError) and error.connection_invalidated:
             found = Unavailable(reason=str(of_driver))
-        return found
+        # A full disk ends SQLite's whole transaction: then the rollback to a savepoint fails, and hides the reason.
+        hidden = error.__cause__ or error.__context__
+        return self._failure(hidden) if found is None and hidden is not None else found
 
     def _raise_failure(
         self, error: BaseException, failure: BaseException | None, *, write: bool, quiet: bool
