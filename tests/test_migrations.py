@@ -1,4 +1,4 @@
-"""The schema: migrations build what tables.py says, on both databases, once, even if several nodes start together."""
+"""The schema: migrations build what database/tables says, on both databases, once, even if several nodes start."""
 
 import subprocess
 import sys
@@ -20,7 +20,7 @@ def _difference(tx: Connection) -> list[Any]:
     sqlite = tx.dialect.name == "sqlite"
 
     def ours(_object: object, name: str | None, kind: str, _reflected: bool, _compared: object) -> bool:
-        """FTS5's own tables are not in tables.py, and the trigram index is PostgreSQL's alone."""
+        """FTS5's own tables are not in database/tables, and the trigram index is PostgreSQL's alone."""
         return not (
             sqlite and ((kind == "table" and str(name).startswith("issue_search")) or name == "ix_issues_search")
         )

@@ -1,0 +1,39 @@
+"""The whole schema. The migrations build exactly this, which tests/test_migrations.py proves.
+
+Only in the migrations are SQLite's FTS5 table `issue_search`, PostgreSQL's pg_trgm and `next_event_id()`, and triggers.
+"""
+
+from issue_tracker.database.tables.accounts import (
+    sessions,
+    setup_tokens,
+    sign_in_addresses,
+    sign_in_failures,
+    tokens,
+    users,
+)
+from issue_tracker.database.tables.events import events, history_identity
+from issue_tracker.database.tables.issues import assignment_counters, assignments, companies, issue_counters, issues
+from issue_tracker.database.tables.metadata import metadata
+from issue_tracker.database.tables.requests import idempotency_keys
+from issue_tracker.database.tables.webhooks import deliveries, delivery_attempts, webhooks
+
+__all__ = [
+    "assignment_counters",
+    "assignments",
+    "companies",
+    "deliveries",
+    "delivery_attempts",
+    "events",
+    "history_identity",
+    "idempotency_keys",
+    "issue_counters",
+    "issues",
+    "metadata",
+    "sessions",
+    "setup_tokens",
+    "sign_in_addresses",
+    "sign_in_failures",
+    "tokens",
+    "users",
+    "webhooks",
+]

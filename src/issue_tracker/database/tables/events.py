@@ -1,0 +1,59 @@
+"""The history, and which history it is."""
+
+from sqlalchemy import Boolean, Integer, String, Text, text
+from sqlalchemy.schema import Column, Index, Table
+
+from issue_tracker.database.tables.metadata import metadata
+from issue_tracker.database.types import Id, Instant, Key
+
+events = Table(
+    "events",
+    metadata,
+    Column("event_id", Id, primary_key=True),
+    Column("type", String(40), nullable=False),
+    # Whether only super admins may see it: events of sign-ins, users, companies, tokens and webhooks.
+    Column("audit", Boolean, nullable=False),
+    Column("at", Instant, nullable=False),
+    # Copies, not references: the history outlives what it describes, and shows the names as they were at the time.
+    Column("actor_id", Id),
+    Column("actor_name", Text, nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("request_id", Text, nullable=False),
+    Column("issue_id", Id),
+    Column("issue_name", Text),
+    Column("issue_key", Key),
+    Column("company_id", Id),
+    Column("company_name", Text),
+    Column("company_key", Key),
+    Column("from_value", Text),
+    Column("to_value", Text),
+    # Which field an issue.updated event changed, such as `name`; null for every other type.
+    Column("field", Text),
+    Column("note", Text),
+    Index("ix_events_audit_event_id", "audit", "event_id"),
+    Index("ix_events_issue_id_event_id", "issue_id", "event_id"),
+    Index("ix_events_issue_key_event_id", "issue_key", "event_id"),
+    Index("ix_events_company_id_event_id", "company_id", "event_id"),
+    Index("ix_events_company_key_event_id", "company_key", "event_id"),
+    Index("ix_events_type_event_id", "type", "event_id"),
+    Index("ix_events_actor_id_event_id", "actor_id", "event_id"),
+    Index("ix_events_request_id_event_id", "request_id", "event_id"),
+    # Actors without an account are found by name: the command line, and strangers who tried to sign in.
+    Index(
+        "ix_events_actor_name_event_id",
+        "actor_name",
+        "event_id",
+        sqlite_where=text("actor_id IS NULL"),
+        postgresql_where=text("actor_id IS NULL"),
+    ),
+    sqlite_autoincrement=True,
+)
+
+# One row: which history this is, and the place where it was last served (database/history_identity.py).
+history_identity = Table(
+    "history_identity",
+    metadata,
+    Column("row", Integer, primary_key=True, autoincrement=False),
+    Column("identity", String(32), nullable=False),
+    Column("place", Text, nullable=False),
+)

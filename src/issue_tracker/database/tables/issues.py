@@ -1,0 +1,82 @@
+"""Companies, issues and assignments."""
+
+from sqlalchemy import Boolean, Integer, String, Text, text
+from sqlalchemy.schema import Column, ForeignKey, Index, Table, UniqueConstraint
+
+from issue_tracker.database.tables.metadata import metadata
+from issue_tracker.database.types import Id, Instant, Key
+
+companies = Table(
+    "companies",
+    metadata,
+    Column("company_id", Id, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("name_key", Key, nullable=False, unique=True),
+    Column("archived", Boolean, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+issues = Table(
+    "issues",
+    metadata,
+    Column("issue_id", Id, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("name_key", Key, nullable=False, unique=True),
+    Column("description", Text),
+    Column("description_key", Key, nullable=False),
+    # +1 at every change to the issue, its assignments, or the name of an assigned company: ETag and cache key.
+    Column("revision", Integer, nullable=False),
+    # Which statuses occur among its assignments (status.mask). Triggers count them in `issue_counters`.
+    Column("statuses", Integer, nullable=False, server_default="0"),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    Index("ix_issues_name_key_issue_id", "name_key", "issue_id", "revision"),
+    Index("ix_issues_updated_at_issue_id", "updated_at", "issue_id"),
+    Index("ix_issues_created_at_issue_id", "created_at", "issue_id"),
+    Index(
+        "ix_issues_search",
+        "name_key",
+        "description_key",
+        postgresql_using="gin",
+        postgresql_ops={"name_key": "gin_trgm_ops", "description_key": "gin_trgm_ops"},
+    ).ddl_if(dialect="postgresql"),
+    sqlite_autoincrement=True,
+)
+
+assignments = Table(
+    "assignments",
+    metadata,
+    Column("assignment_id", Id, primary_key=True),
+    Column("issue_id", Id, ForeignKey("issues.issue_id", ondelete="CASCADE"), nullable=False),
+    Column("company_id", Id, ForeignKey("companies.company_id"), nullable=False),
+    # A copy of the issue's name_key, so that the list of a company or a status is read in order from one index.
+    Column("issue_key", Key, nullable=False, server_default=text("''")),
+    Column("status", String(20), nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    UniqueConstraint("issue_id", "company_id"),
+    Index("ix_assignments_company_id_status", "company_id", "status", "issue_id"),
+    Index("ix_assignments_company_id_issue_key", "company_id", "issue_key", "issue_id", "status"),
+    Index("ix_assignments_status_issue_key", "status", "issue_key", "issue_id"),
+    sqlite_autoincrement=True,
+)
+
+# How many issues have which statuses, for totals without a scan (docs/decisions/0011). Triggers on issues update it.
+issue_counters = Table(
+    "issue_counters",
+    metadata,
+    Column("statuses", Integer, primary_key=True, autoincrement=False),
+    Column("shard", Id, primary_key=True, autoincrement=False),
+    Column("issues", Id, nullable=False),
+)
+
+# How many assignments are in each status, in the same way. Triggers on assignments update it.
+assignment_counters = Table(
+    "assignment_counters",
+    metadata,
+    Column("status", String(20), primary_key=True),
+    Column("shard", Id, primary_key=True, autoincrement=False),
+    Column("assignments", Id, nullable=False),
+)

@@ -1,0 +1,70 @@
+"""Webhooks, and what they are sent."""
+
+from sqlalchemy import Boolean, Integer, String, Text, text
+from sqlalchemy.schema import Column, ForeignKey, Index, Table
+
+from issue_tracker.database.tables.metadata import metadata
+from issue_tracker.database.types import Id, Instant
+
+webhooks = Table(
+    "webhooks",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("url", Text, nullable=False),
+    # JSON lists; an empty list means all.
+    Column("event_types", Text, nullable=False),
+    Column("company_ids", Text, nullable=False),
+    Column("active", Boolean, nullable=False),
+    Column("description", Text, nullable=False),
+    # In plain text, because both sides sign with them. They are never shown again and never logged.
+    Column("secret", Text, nullable=False),
+    Column("previous_secret", Text),
+    Column("previous_secret_until", Instant),
+    Column("disabled_reason", Text),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("webhook_id", Id, ForeignKey("webhooks.id", ondelete="CASCADE"), nullable=False),
+    Column("message_id", String(40), nullable=False),
+    # The one issue that the message is about, or null; not a reference, because messages outlive the issue.
+    Column("issue_id", Id),
+    Column("type", String(40), nullable=False),
+    Column("body", Text, nullable=False),
+    Column("state", String(20), nullable=False),
+    # How many attempts failed. Those that were lost with their worker are not counted.
+    Column("attempts", Integer, nullable=False),
+    # When to try next; for a claimed delivery, when its claim lapses.
+    Column("due_at", Instant, nullable=False),
+    Column("claim", String(32)),
+    Column("created_at", Instant, nullable=False, index=True),
+    Index("ix_deliveries_state_due_at", "state", "due_at"),
+    Index("ix_deliveries_webhook_id_id", "webhook_id", "id"),
+    Index(
+        "ix_deliveries_pending",
+        "webhook_id",
+        "id",
+        sqlite_where=text("state = 'pending'"),
+        postgresql_where=text("state = 'pending'"),
+    ),
+    sqlite_autoincrement=True,
+)
+
+delivery_attempts = Table(
+    "delivery_attempts",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("delivery_id", Id, ForeignKey("deliveries.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("at", Instant, nullable=False),
+    # All null while the attempt runs, and permanently when its worker was killed.
+    Column("code", Integer),
+    Column("milliseconds", Integer),
+    Column("error", Text),
+    Column("answer", Text),
+    sqlite_autoincrement=True,
+)

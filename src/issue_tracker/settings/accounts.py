@@ -1,0 +1,52 @@
+"""Settings of sessions and sign-in."""
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from issue_tracker.settings.limits import LimitSettings
+
+
+class AccountSettings(LimitSettings, frozen=True, kw_only=True):
+    """`Meta.description` is the documentation of each setting."""
+
+    session_idle_hours: Annotated[
+        float,
+        Meta(gt=0, le=8760, description="How long a session may stay unused before it ends; at most 8760, a year."),
+    ] = 12.0
+    session_lifetime_days: Annotated[
+        float,
+        Meta(
+            gt=0,
+            le=3650,
+            description="The age at which a session ends, even when it is in use; at most 3650, ten years.",
+        ),
+    ] = 30.0
+    sign_in_account_limit: Annotated[
+        int,
+        Meta(
+            ge=1,
+            description="How many failed sign-ins for one account in the window are allowed before the response "
+            "is 429.",
+        ),
+    ] = 10
+    sign_in_address_limit: Annotated[
+        int,
+        Meta(
+            ge=1,
+            description="How many failed sign-ins from one address in the window are allowed before the response "
+            "is 429.",
+        ),
+    ] = 50
+    sign_in_window_minutes: Annotated[
+        float,
+        Meta(gt=0, le=10080, description="The window in which failed sign-ins are counted; at most 10080, a week."),
+    ] = 15.0
+    failed_sign_in_retention_days: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=36500,
+            description="Failed sign-ins are deleted from the audit after so many days; 0 retains them.",
+        ),
+    ] = 90.0

@@ -1,0 +1,72 @@
+"""What the type of a setting cannot say: checks of URLs and networks."""
+
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from urllib.parse import urlsplit
+
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+from issue_tracker.settings.declared import PREFIX, Settings, SettingsError
+from issue_tracker.settings.server import DEFAULT_DATABASE_URL
+
+
+def networks(text: str) -> list[IPv4Network | IPv6Network]:
+    """The networks of a comma-separated list. Raises ValueError for a part that is not a network."""
+    return [ip_network(part.strip()) for part in text.split(",") if part.strip()]
+
+
+def check(settings: Settings) -> None:
+    """Raises SettingsError for a value that cannot work, saying what would be right."""
+    _check_database_url(settings.database_url)
+    if not _origin(settings.public_url):
+        raise SettingsError(f"{PREFIX}PUBLIC_URL must be like https://issues.example.com, without a path.")
+    for name, text in (
+        ("WEBHOOK_ALLOWED_NETWORKS", settings.webhook_allowed_networks),
+        ("TRUSTED_PROXIES", "" if settings.trusted_proxies == "*" else settings.trusted_proxies),
+    ):
+        try:
+            networks(text)
+        except ValueError as refused:
+            raise SettingsError(f"{PREFIX}{name} must be like 10.0.0.0/8,192.168.1.0/24: {refused}.") from None
+
+
+def _check_database_url(text: str) -> None:
+    name = f"{PREFIX}DATABASE_URL"
+    scheme = text.split(":", 1)[0]
+    if scheme not in ("sqlite", "postgresql", "postgres", "postgresql+psycopg"):
+        raise SettingsError(f"{name} must start with sqlite:/// or postgresql://.")
+    try:
+        urls = [make_url(url) for url in _one_host_each(text)]
+        for url in urls:
+            (url.host or "").encode("idna")
+    except (ArgumentError, ValueError):
+        raise SettingsError(f"{name} cannot be read; it must be like {DEFAULT_DATABASE_URL}.") from None
+    if any(url.database in (None, "", ":memory:") for url in urls):
+        raise SettingsError(f"{name} must name a database, like {DEFAULT_DATABASE_URL}.")
+    if "%00" in text or "\0" in text:
+        raise SettingsError(f"{name} must not contain a NUL character.")
+    if any("@" in (url.host or "") for url in urls):
+        # Otherwise the end of a password would be taken for the host, and shown in error messages.
+        raise SettingsError(f"{name} is ambiguous: write @ in a user name or a password as %40.")
+    if scheme == "sqlite" and "?" in text:
+        # Otherwise the name of the file would end there.
+        raise SettingsError(f"{name} takes no parameters for SQLite: write ? in a path as %3F.")
+
+
+def _one_host_each(url: str) -> list[str]:
+    """A database URL for each of its hosts: libpq accepts several with ports, which SQLAlchemy cannot read."""
+    scheme, _, rest = url.partition("://")
+    authority, slash, path = rest.partition("/")
+    user, at, hosts = authority.rpartition("@")
+    return [f"{scheme}://{user}{at}{host}{slash}{path}" for host in hosts.split(",")]
+
+
+def _origin(text: str) -> bool:
+    """Whether a text consists of the scheme, host and port of a site, and nothing else."""
+    try:
+        url = urlsplit(text)
+        port = url.port
+    except ValueError:
+        return False
+    plain = url.path in ("", "/") and not (url.query or url.fragment or "@" in url.netloc)
+    return url.scheme in ("http", "https") and bool(url.hostname) and plain and port != 0

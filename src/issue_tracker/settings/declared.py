@@ -1,0 +1,28 @@
+"""Every setting in one typed table, read from the environment once at the start.
+
+`ISSUE_TRACKER_<NAME>` sets a value, and `ISSUE_TRACKER_<NAME>_FILE` names a file that holds it, for secrets. The
+modules `server`, `limits`, `accounts` and `webhooks` declare them, each in addition to the one before. A test compares
+docs/settings.md with this table.
+"""
+
+from urllib.parse import urlsplit
+
+from issue_tracker.settings.webhooks import WebhookSettings
+
+PREFIX = "ISSUE_TRACKER_"
+
+
+class SettingsError(Exception):
+    """A setting has an invalid value; the message says which one, and what would be right."""
+
+
+class Settings(WebhookSettings, frozen=True, kw_only=True):
+    """The settings of one process."""
+
+    @property
+    def sqlite(self) -> bool:
+        return self.database_url.startswith("sqlite")
+
+    @property
+    def https(self) -> bool:
+        return urlsplit(self.public_url).scheme == "https"
