@@ -104,6 +104,13 @@ class Database:
                 held.invalidate()
 
     @property
+    def opening(self) -> int | None:
+        """A number that changes when the next transaction may find another database than the last one: another file,
+        or another server after a failover. None while that is certain.
+        """
+        return self._server.opening
+
+    @property
     def pooled(self) -> bool:
         """Whether a pooler such as PgBouncer hands out server connections, so that nothing outlasts a transaction."""
         return self._server.pooled
@@ -210,6 +217,8 @@ class Database:
             self._connections.give_back(connection)
         else:
             self._connections.discard(connection)
+            if isinstance(self._server, Postgresql):
+                self._server.opening += 1
 
     def _failure(self, error: BaseException, *, connecting: bool = False) -> AppError | None:
         """What an error means for the caller: Unavailable or Invalid; None for an error of any other kind."""

@@ -42,7 +42,7 @@ class HistoryIdentity:
         self._path = None if database.path is None else database.path.absolute()
         self._lock = threading.Lock()
         self._identity: str | None = None
-        self._inode: int | None = None
+        self._opening: int | None = None
 
     def start(self) -> None:
         """Finds the identity, and replaces it if the database was restored. Without a database it is found later."""
@@ -56,14 +56,14 @@ class HistoryIdentity:
 
     @property
     def identity(self) -> str:
-        """The identity, as `refresh` found it."""
-        assert self._identity is not None, "refresh comes first"
+        """The identity, as `refresh` found it. Raises Unavailable when another file was opened since."""
+        if self._identity is None or (self._path is not None and not self._known()):
+            raise Unavailable
         return self._identity
 
     def refresh(self) -> None:
-        """Finds the identity if that is still to be done, or if another file is at the path; not in a transaction.
-
-        Otherwise it costs one look at the file on SQLite, and nothing on PostgreSQL. Raises Unavailable.
+        """Finds the identity if that is still to be done, or if another file or server may have taken the place of the
+        one before; not in a transaction. Otherwise it costs nothing. Raises Unavailable.
         """
         if self._known():
             return
@@ -76,13 +76,19 @@ class HistoryIdentity:
             self._lock.release()
 
     def _known(self) -> bool:
-        return self._identity is not None and (self._path is None or self._inode == _inode(self._path))
+        return self._identity is not None and self._opening == self._database.opening
 
     def _find(self) -> None:
-        inode = None if self._path is None else _inode(self._path)
-        if self._path is not None and inode is None:
-            raise Unavailable
+        if self._path is None:
+            # Without a change where none is needed: a server to read from must do.
+            with self._database.read() as tx:
+                opening = self._database.opening
+                row = tx.execute(select(history_identity.c.identity, history_identity.c.place)).first()
+                if row is not None and row.place == self._place(tx):
+                    self._identity, self._opening = str(row.identity), opening
+                    return
         with self._database.write() as tx:
+            opening = self._database.opening
             if self._path is None:
                 # Several nodes may start with a new database at the same time.
                 tx.execute(text("LOCK TABLE history_identity IN SHARE ROW EXCLUSIVE MODE"))
@@ -95,7 +101,7 @@ class HistoryIdentity:
                 identity = secrets.token_hex(8)
             if row is None or self._path is not None or identity != row.identity:
                 self._renew(tx, identity)
-        self._identity, self._inode = identity, inode
+        self._identity, self._opening = identity, opening
 
     def _place(self, tx: Connection) -> str:
         """Where the database is now, as `_renew` would have written it the last time."""

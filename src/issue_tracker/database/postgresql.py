@@ -78,6 +78,9 @@ class Postgresql:
     lost = False
     """Whether all open connections must be closed. Connections to a server are lost one by one."""
 
+    opening = 0
+    """A number that changes when another server may answer, because a connection was lost."""
+
     def __init__(self, url: str, wait_seconds: float) -> None:
         given, options = _parameters(url)
         hosts = str(given.get("host") or "").count(",") + 1

@@ -73,6 +73,11 @@ class Sqlite:
         """Whether open connections belong to a file that is no longer there, and must be closed."""
         return self.file.lost
 
+    @property
+    def opening(self) -> int | None:
+        """A number that changes when another file is opened. None while no file may be taken for the one before."""
+        return None if self.file.lost else self.file.opening
+
     @contextmanager
     def write_turn(self, wait_seconds: float) -> Iterator[None]:
         """Waits until no other thread of this process writes. Raises Unavailable when that takes too long."""

@@ -29,10 +29,10 @@ CHECK_SECONDS = 0.1
 _Identity = tuple[int, int]
 
 
-def _identity(path: Path) -> _Identity | None:
+def _identity(path: str) -> _Identity | None:
     """Which file is at the path now, as device and inode; None when there is none."""
     try:
-        found = path.stat()
+        found = os.stat(path)  # noqa: PTH116  (every change pays for it, and Path.stat takes half as long again)
     except FileNotFoundError:
         return None
     return found.st_dev, found.st_ino
@@ -104,11 +104,15 @@ class SqliteFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path.absolute()
+        self._path_text = str(self.path)
         self._log_path = Path(f"{self.path}-wal")
+        self._log_path_text = str(self._log_path)
         self._file: _OpenFile | None = None
         self._checked_at = 0.0
         self.lost = False
         """Whether the open file is no longer the one at the path, so that its connections must be closed."""
+        self.opening = 0
+        """How often a file was opened: a new number may mean another file."""
 
     def create(self) -> None:
         """Creates the folder and an empty file, unless it exists, so that only the user of the process can read them.
@@ -125,6 +129,7 @@ class SqliteFile:
             self._forget_lost_file()
             if self._file is None:
                 self._file = self._open()
+                self.opening += 1
             if not self._file.connections:
                 # Closing the last connection deleted the log, unless another process uses it.
                 self._file.log = None
@@ -147,7 +152,7 @@ class SqliteFile:
 
     def check(self) -> None:
         """Raises Unavailable when the path no longer names the file that is open."""
-        found = _identity(self.path)
+        found = _identity(self._path_text)
         if self.lost or (self._file is not None and found != self._file.identity):
             self.lost = True
             raise self._missing("it was deleted" if found is None else "another file has replaced it")
@@ -156,7 +161,7 @@ class SqliteFile:
         """Raises Unavailable when the write-ahead log, which holds what was committed last, was deleted or replaced."""
         file = self._file
         known = file.log if file is not None and file.connections else None
-        if known is not None and _identity(self._log_path) != known:
+        if known is not None and _identity(self._log_path_text) != known:
             self.lost = True
             raise self._missing("its write-ahead log was deleted")
 
@@ -172,9 +177,11 @@ class SqliteFile:
         """Remembers which write-ahead log the connections use, once it is there: after the first one was opened, or,
         for a new database, after the first commit.
         """
+        if self._file is None or self._file.log is not None:
+            return
         with _guard:
             if self._file is not None and self._file.connections and self._file.log is None:
-                self._file.log = _identity(self._log_path)
+                self._file.log = _identity(self._log_path_text)
 
     def close(self) -> None:
         """Releases the file when no connection of this process uses it any longer."""
@@ -183,7 +190,7 @@ class SqliteFile:
                 self._release(self._file)
 
     def _open(self) -> _OpenFile:
-        identity = _identity(self.path)
+        identity = _identity(self._path_text)
         if identity is None:
             raise self._missing("it does not exist")
         known = _open_files.get(identity)
@@ -206,7 +213,7 @@ class SqliteFile:
         The write-ahead log of the previous file would be applied to the new one, and so damage it: it is set aside.
         When the previous file itself is back, its log still belongs to it.
         """
-        found, file = _identity(self.path), self._file
+        found, file = _identity(self._path_text), self._file
         if file is not None and _open_files.get(file.identity) is not file:
             file = self._file = None  # another `Database` of this process has released it
         if file is None:
@@ -218,7 +225,7 @@ class SqliteFile:
             raise self._missing("connections to the previous file are still open")
         if found is None:
             raise self._missing("it was deleted")
-        log_found = _identity(self._log_path)
+        log_found = _identity(self._log_path_text)
         # The same file with a log is as it was before, or another process has begun a new log after all had closed.
         intact = found == file.identity and log_found is not None
         if not intact and not file.lock():
