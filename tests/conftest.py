@@ -10,6 +10,8 @@ from hypothesis import settings
 
 from issue_tracker import clock as clock_module
 from issue_tracker.auth import passwords
+from issue_tracker.logs import configure_logs
+from issue_tracker.settings import Settings
 from tests.postgresql import Cluster
 from tests.server import Server
 from tests.shared import Shared
@@ -83,6 +85,12 @@ def _cheap_hashes() -> Iterator[None]:
     patch.setattr(passwords, "_no_account", hasher.hash("nobody"))
     yield
     patch.undo()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _logs_of_the_product() -> None:
+    """Otherwise the first test alone would have them, and a traceback of all others takes seconds to draw."""
+    configure_logs(Settings(log_level="error"))
 
 
 @pytest.fixture(autouse=True)

@@ -19,7 +19,7 @@ from tests.processes import ServeProcess
 pytestmark = pytest.mark.long
 
 WRITERS = 3
-KILLS = {"sqlite": 20, "postgresql": 4}
+KILLS = {"sqlite": 6, "postgresql": 3}
 
 
 class Answered(NamedTuple):

@@ -1,8 +1,10 @@
 """A listener of the live stream, as tests see it: it reads in a thread, so that a test can act meanwhile."""
 
 import json
+import socket
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from types import TracebackType
 from typing import Any
 
@@ -80,6 +82,10 @@ class Listening:
     def close(self) -> None:
         """Leaves, as a client does that goes away."""
         self._closed = True
+        # Closing alone would neither wake the thread that reads nor tell the server, until something is sent.
+        connection: socket.socket = self.response.extensions["network_stream"].get_extra_info("socket")
+        with suppress(OSError):
+            connection.shutdown(socket.SHUT_RDWR)
         self._own.close()
 
     def __enter__(self) -> "Listening":

@@ -1,4 +1,4 @@
-"""A whole list is streamed in bounded memory (contract, section 5): 100,000 issues, to several readers."""
+"""A whole list is streamed in bounded memory (contract, section 5): 40,000 issues, to several readers."""
 
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -13,9 +13,9 @@ from tests.world import Clock, World
 
 pytestmark = pytest.mark.long
 
-SIZE = dataset.Size(300_000)
+SIZE = dataset.Size(120_000)
 READERS = 3
-GROWTH = 50.0
+GROWTH = 25.0
 """Megabytes that the process may take beyond what it had."""
 
 ISSUE = b',"assignments":['
@@ -46,7 +46,7 @@ def read_everything(client: Client) -> tuple[int, bytes]:
 
 @pytest.fixture
 def large_server(engine: str, fresh_database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[OwnServer]:
-    """One process that serves 100,000 issues, and nothing else."""
+    """One process that serves 40,000 issues, and nothing else."""
     monkeypatch.setattr(dataset, "EVENTS", "SELECT 1")  # a list reads no history, and making one takes longest
     dataset.fill(fresh_database_url, SIZE.assignments, 1)
     with own_servers(fresh_database_url, ()) as (server,):
