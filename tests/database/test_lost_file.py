@@ -4,10 +4,14 @@ import os
 import shutil
 import stat
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
+from issue_tracker.database.engine import Database
+from issue_tracker.settings import Settings
 from tests import processes
 from tests.clients import Client
 from tests.database.faults import (
@@ -144,3 +148,19 @@ def test_a_read_only_file_is_named(file: Path, tmp_path: Path, monkeypatch: pyte
         client = server.sign_in()
         assert create(client, "After").status_code == 201
         assert_logged(server, "readonly database", "no permission")
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_connections_that_close_while_others_open_lose_no_log(migrated_url: str) -> None:
+    """The last connection that closes deletes SQLite's log; one that opens then begins another log."""
+    settings = Settings(database_url=migrated_url)
+
+    def change(_: int) -> None:
+        for _ in range(100):
+            database = Database(settings)
+            with database.write() as tx:
+                tx.execute(text("UPDATE alembic_version SET version_num = version_num"))
+            database.close()
+
+    with ThreadPoolExecutor(6) as pool:
+        assert list(pool.map(change, range(6))) == [None] * 6

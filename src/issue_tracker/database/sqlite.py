@@ -160,13 +160,9 @@ class Sqlite:
         return Unavailable(cause=cause, reason=reason)
 
     def _connect(self) -> sqlite3.Connection:
-        connection = self.file.connect(self._wait_seconds)
-        try:
-            for pragma in PRAGMAS:
-                connection.execute(f"PRAGMA {pragma}")
-            self.file.remember_log()
-        except BaseException:
-            # An open connection, also one that is of no use, would keep the file from being replaced.
-            connection.close()
-            raise
-        return connection
+        return self.file.connect(self._wait_seconds, _prepare)
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
+    for pragma in PRAGMAS:
+        connection.execute(f"PRAGMA {pragma}")

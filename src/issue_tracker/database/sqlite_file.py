@@ -11,6 +11,7 @@ import os
 import sqlite3
 import threading
 import time
+from collections.abc import Callable
 from errno import EMFILE, ENFILE
 from pathlib import Path
 from urllib.parse import quote
@@ -86,8 +87,10 @@ class _Connection(sqlite3.Connection):
             file.connections += 1
 
     def close(self) -> None:
-        super().close()
-        self._leave()
+        # Within the guard, because the last connection that closes deletes the log.
+        with _guard:
+            super().close()
+            self._leave()
 
     def __del__(self) -> None:
         self._leave()
@@ -123,8 +126,10 @@ class SqliteFile:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.path.touch(mode=0o600)
 
-    def connect(self, wait_seconds: float) -> sqlite3.Connection:
-        """A new connection. Raises Unavailable when the file is missing, or while a previous file is still in use."""
+    def connect(self, wait_seconds: float, prepare: Callable[[sqlite3.Connection], None]) -> sqlite3.Connection:
+        """A new connection, after `prepare` has run its first statements on it. Raises Unavailable when the file is
+        missing, or while a previous file is still in use.
+        """
         with _guard:
             self._forget_lost_file()
             if self._file is None:
@@ -143,11 +148,16 @@ class SqliteFile:
             )
             assert isinstance(connection, _Connection)
             connection.count_for(self._file)
-        try:
-            self.check()
-        except Unavailable:
-            connection.close()
-            raise
+            try:
+                # Within the guard: only with its first statement does a connection open the log. Until then another
+                # one that closes takes itself for the last, and deletes the log that is remembered.
+                prepare(connection)
+                self.check()
+                self.remember_log()
+            except BaseException:
+                # An open connection, also one that is of no use, would keep the file from being replaced.
+                connection.close()
+                raise
         return connection
 
     def check(self) -> None:
