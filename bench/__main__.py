@@ -13,6 +13,7 @@ from tests.postgresql import binaries
 
 from bench.caches import caches
 from bench.effort import FULL, QUICK
+from bench.listeners import listeners
 from bench.many import matrix
 from bench.measures import Row
 from bench.processes import CORES, LOAD_CORE, LOG, SERVER_CORE
@@ -21,7 +22,10 @@ from bench.scale import footprint, scale, scale_on_server, workers
 from bench.scene import FOLDER
 from bench.scrolling import scrolling
 
-PARTS = {part.__name__: part for part in (rates, caches, scale, scale_on_server, matrix, scrolling, workers, footprint)}
+PARTS = {
+    part.__name__: part
+    for part in (rates, caches, listeners, scale, scale_on_server, matrix, scrolling, workers, footprint)
+}
 
 
 def circumstances() -> list[str]:

@@ -82,10 +82,10 @@ class Listening:
     def close(self) -> None:
         """Leaves, as a client does that goes away."""
         self._closed = True
-        # Closing alone would neither wake the thread that reads nor tell the server, until something is sent.
-        connection: socket.socket = self.response.extensions["network_stream"].get_extra_info("socket")
+        # Closing a connection that another thread reads from ends it only when something arrives.
         with suppress(OSError):
-            connection.shutdown(socket.SHUT_RDWR)
+            self.response.extensions["network_stream"].get_extra_info("socket").shutdown(socket.SHUT_RDWR)
+        self._thread.join(10)
         self._own.close()
 
     def __enter__(self) -> "Listening":

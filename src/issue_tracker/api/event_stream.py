@@ -13,15 +13,12 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from issue_tracker.errors import AppError
-from issue_tracker.events.listener import Listener
+from issue_tracker.events.listener import SEND_SECONDS, Listener
 from issue_tracker.http.errors import error_response
 from issue_tracker.http.request import Request
 from issue_tracker.http.responses import EVENT_STREAM
 
 log = structlog.get_logger("issue_tracker.events")
-
-SEND_SECONDS = 30.0
-"""How long one piece may wait for a client that does not read, before the connection is closed."""
 
 
 class EventStreamResponse(Response):
@@ -43,20 +40,25 @@ class EventStreamResponse(Response):
         leaving = asyncio.create_task(self._end_with_client(receive))
         stream, request_id = self._request.app_state.stream, self._request.request_id
         try:
-            async with aclosing(stream.listen(self._listener, self._after)) as pieces:
+            async with (
+                asyncio.timeout(None) as patience,
+                aclosing(stream.listen(self._listener, self._after)) as pieces,
+            ):
+                self._listener.abort = lambda: patience.reschedule(0)
                 try:
                     opening = await anext(pieces)
                 except AppError as error:
                     await error_response(self._request, error)(scope, receive, send)
                     return
                 await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-                await _send(send, opening)
+                await self._send(send, opening)
                 try:
                     async for piece in pieces:
-                        await _send(send, piece)
+                        await self._send(send, piece)
                 except AppError as error:
                     # A clean end: the client reconnects, and continues after what it received.
                     log.info("listener disconnected", reason=error.detail, request_id=request_id)
+                patience.reschedule(asyncio.get_running_loop().time() + SEND_SECONDS)
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
         except TimeoutError:
             log.info("listener disconnected", reason="it did not read", request_id=request_id)
@@ -68,11 +70,11 @@ class EventStreamResponse(Response):
             pass
         self._listener.end()
 
-
-async def _send(send: Send, piece: bytes) -> None:
-    if piece:
-        async with asyncio.timeout(SEND_SECONDS):
+    async def _send(self, send: Send, piece: bytes) -> None:
+        if piece:
+            self._listener.sending(asyncio.get_running_loop().time())
             await send({"type": "http.response.body", "body": piece, "more_body": True})
+            self._listener.sent()
 
 
 def before_shutdown(act: Callable[[], None]) -> None:

@@ -56,13 +56,14 @@ def _wait_by_data_version(database: Database, connection: sqlite3.Connection, co
     def wait(seconds: float) -> None:
         nonlocal last
         deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            notified = committed.wait(min(POLL_SECONDS, seconds))
+        notified = committed.is_set()
+        while True:
             committed.clear()
             current = version()
-            if notified or current != last:
+            if notified or current != last or time.monotonic() >= deadline:
                 last = current
                 return
+            notified = committed.wait(min(POLL_SECONDS, seconds))
 
     return wait
 

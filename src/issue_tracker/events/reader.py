@@ -20,6 +20,9 @@ from issue_tracker.events.queries.log import list_event_ids, list_events, list_l
 log = structlog.get_logger("issue_tracker.events")
 
 BATCH = 500
+DISPATCH_SECONDS = 0.05
+"""The pause after a dispatch. What is committed meanwhile is read and dispatched together."""
+
 IDLE_SECONDS = 0.5
 GAP_SECONDS = 0.02
 RETRY_SECONDS = 1.0
@@ -119,8 +122,12 @@ class LogReader:
                 if batch.position > self._position:
                     self._position = batch.position
                     self._dispatch(batch)
+                    self._pause()
                 if len(batch.events) < BATCH:
                     wait(GAP_SECONDS if self._gap else IDLE_SECONDS)
+
+    def _pause(self) -> None:
+        self._stopping.wait(DISPATCH_SECONDS)
 
     def _read(self, position: int) -> EventBatch:
         """What is settled beyond `position`, at most BATCH events."""

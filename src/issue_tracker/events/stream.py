@@ -3,10 +3,14 @@
 A listener first catches up from the table to where the reader is, and is then sent what the reader dispatches; between
 the two there is no gap and no repeat, because both happen on the event loop. Each has a queue of bounded size: a
 listener that does not keep up is disconnected with a clean end, and resumes by `Last-Event-ID` when it can.
+
+Many listeners must not hold up other requests: the reader dispatches at most every 50 ms, listeners of one audience
+share one bytes object, a few of them are woken in each turn of the event loop, and one timer serves all.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Collection, Mapping
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -18,7 +22,7 @@ from issue_tracker.database.commit_topics import CommitTopic
 from issue_tracker.database.engine import Database
 from issue_tracker.errors import Unavailable
 from issue_tracker.events.commit_notifications import CommitNotifier
-from issue_tracker.events.listener import Listener
+from issue_tracker.events.listener import Listener, check_interval
 from issue_tracker.events.order import before_first_gap
 from issue_tracker.events.queries.log import get_last_event_id, list_event_ids, list_events
 from issue_tracker.events.reader import Audience, EncodedEvent, EventBatch, LogReader, encode_event
@@ -34,6 +38,9 @@ CHECK_SECONDS = 2.0
 START_SECONDS = 4.0
 CATCH_UP_BATCH = 500
 
+WOKEN_TOGETHER = 25
+"""How many listeners are woken in one turn of the event loop: sending to so many takes less than a millisecond."""
+
 OPENING = b": connected\n\n"
 
 
@@ -47,6 +54,7 @@ class Stream:
         # Replaced as a whole, because the reader's thread reads it.
         self._limited: frozenset[CompanyAccess] = frozenset()
         self._position = 0
+        self._to_wake: deque[Listener] = deque()
         self._closed = False
 
     async def start(self) -> None:
@@ -58,12 +66,16 @@ class Stream:
         self._notifier = None if self._database.sqlite else CommitNotifier(self._database)
         if self._notifier is not None:
             self._database.on_commit(CommitTopic.EVENTS, self._notifier.notify)
-        self._checking = asyncio.create_task(self._check())
+        self._tasks = [
+            asyncio.create_task(self._check_credentials_regularly()),
+            asyncio.create_task(self._check_times()),
+        ]
 
     async def stop(self) -> None:
         """Ends everything."""
         self.close()
-        self._checking.cancel()
+        for task in self._tasks:
+            task.cancel()
         for worker in (self._notifier, self._reader):
             if worker is not None:
                 await self._loop.run_in_executor(None, worker.close)
@@ -170,11 +182,14 @@ class Stream:
         self._started.set()
 
     def _dispatch(self, batch: EventBatch) -> None:
-        """Hands a batch to every listener that is live; the same bytes to all of one audience."""
+        """Queues a batch for every listener that is live; the same bytes object for all of one audience.
+
+        All of them are past the batch when it returns, so that a listener which comes now neither misses it nor gets it
+        twice; they are woken later.
+        """
         shared: dict[Audience, bytes] = {}
-        for listener in self._listeners:
-            if not listener.live:
-                continue
+        live = [listener for listener in self._listeners if listener.live]
+        for listener in live:
             audience = listener.audience
             text = shared.get(audience)
             if text is None:
@@ -190,8 +205,29 @@ class Stream:
                 if listener.skip and batch.position >= max(listener.skip):
                     listener.skip = frozenset()
         self._position = batch.position
+        self._wake(live)
 
-    async def _check(self) -> None:
+    def _wake(self, listeners: Iterable[Listener]) -> None:
+        """Wakes these, some in each turn of the event loop, so that it serves others between them."""
+        waking = bool(self._to_wake)
+        self._to_wake.extend(listeners)
+        if not waking:
+            self._wake_some()
+
+    def _wake_some(self) -> None:
+        for _ in range(min(WOKEN_TOGETHER, len(self._to_wake))):
+            self._to_wake.popleft().wake()
+        if self._to_wake:
+            self._loop.call_soon(self._wake_some)
+
+    async def _check_times(self) -> None:
+        """Sends heartbeats, and gives up clients that do not read."""
+        while True:
+            await asyncio.sleep(check_interval())
+            now = self._loop.time()
+            self._wake([listener for listener in self._listeners if listener.check(now)])
+
+    async def _check_credentials_regularly(self) -> None:
         """Ends the streams whose session or token has ended, and follows changed permissions; for all in one read."""
         while True:
             await asyncio.sleep(CHECK_SECONDS)
