@@ -119,6 +119,17 @@ def test_the_time_of_change_moves_forward_when_the_clock_is_set_back(
     assert client.call("GET", "/api/issues", 200, params=later)["total"] == 0
 
 
+def test_the_last_event_of_an_issue_is_its_deletion_when_the_clock_is_set_back(world: World) -> None:
+    world.clock.freeze(T1)
+    world.given_issue("Fault")
+    world.clock.advance(hours=-1)
+    world.client("ada").call("DELETE", "/api/issues/Fault", 204)
+    assert [(event.type, event.at >= T1) for event in world.history()] == [
+        ("issue.created", True),
+        ("issue.deleted", True),
+    ]
+
+
 def test_a_renamed_company_moves_no_time_and_shows_its_new_name_everywhere(world: World) -> None:
     world.clock.freeze(T1)
     world.given_issue("Fault", {"Contoso": "new"})

@@ -120,7 +120,8 @@ def delete_issue(tx: Connection, actor: Actor, issue: IssueHead) -> None:
     require_super_admin(actor)
     tx.execute(delete(assignments).where(assignments.c.issue_id == issue.issue_id))
     tx.execute(delete(issues).where(issues.c.issue_id == issue.issue_id))
-    record(tx, actor, [Change(type=EventType.ISSUE_DELETED, issue=Subject(issue.issue_id, issue.name))], now())
+    change = Change(type=EventType.ISSUE_DELETED, issue=Subject(issue.issue_id, issue.name))
+    record(tx, actor, [change], issue.time_of_change())
 
 
 def _taken(field: str, name: str) -> Invalid:
