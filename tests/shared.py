@@ -24,7 +24,7 @@ class Shared:
     def __init__(self, ended: ExitStack, folders: pytest.TempPathFactory) -> None:
         self._ended = ended
         self._folders = folders
-        self._templates: dict[tuple[str, str], str] = {}
+        self._templates: dict[tuple[str, Callable[[str], None]], str] = {}
         self._servers: dict[str, Server] = {}
 
     @cached_property
@@ -50,17 +50,17 @@ class Shared:
 
     def migrated(self, engine: str) -> str:
         """The URL of a database with the current schema and nothing in it."""
-        return self._copy(engine, _migrate)
+        return self.copy(engine, _migrate)
 
     def with_admin(self, engine: str) -> str:
         """The URL of a migrated database with one super admin, made by the command line (`processes.ADMIN`)."""
-        return self._copy(engine, given_admin)
+        return self.copy(engine, given_admin)
 
-    def _copy(self, engine: str, fill: Callable[[str], None]) -> str:
+    def copy(self, engine: str, fill: Callable[[str], None]) -> str:
         """A copy of the database that `fill` makes, which it does once in a process."""
-        template = self._templates.get((engine, fill.__name__))
+        template = self._templates.get((engine, fill))
         if template is None:
-            template = self._templates[engine, fill.__name__] = self.empty(engine)
+            template = self._templates[engine, fill] = self.empty(engine)
             fill(template)
         if engine == "sqlite":
             copy = self.empty(engine)

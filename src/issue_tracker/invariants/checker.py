@@ -1,0 +1,71 @@
+"""The invariants, and the check of a database against all of them.
+
+It needs nothing but the database: no server has to run, and one that runs may go on. All invariants are checked in one
+snapshot, and each of them holds in every snapshot. Rows are read in pieces, so that memory is bounded.
+"""
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from functools import partial
+from itertools import islice
+
+import msgspec
+from sqlalchemy import Connection
+
+from issue_tracker.actor import Actor, require_super_admin
+from issue_tracker.clock import now
+from issue_tracker.database.engine import Database
+from issue_tracker.database.moving.rows import Reader
+from issue_tracker.invariants.queries import counters, deliveries, histories, names, outbox, search, storage
+
+MOST_FINDINGS = 20
+"""How many findings of one invariant are reported; one cause often breaks thousands of rows."""
+
+LONGEST_TRANSACTION = timedelta(minutes=1)
+"""No request keeps a transaction open for longer."""
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """A broken invariant: its name, and a sentence that says what is broken and where."""
+
+    invariant: str
+    sentence: str
+
+
+Check = Callable[[Connection, Actor], Iterator[str]]
+
+
+def check(
+    database: Database, actor: Actor, *, longest_transaction: timedelta = LONGEST_TRANSACTION
+) -> Iterator[Finding]:
+    """The findings; none if the database is as it must be.
+
+    On PostgreSQL, a webhook is taken to be sent everything once it has existed for `longest_transaction`; zero is right
+    where nobody wrote when it was created or changed. The actor must be a super admin: raises Forbidden, and
+    Unavailable.
+    """
+    require_super_admin(actor)
+    with database.read(in_bulk=True) as tx:
+        Reader.of(tx)  # which may take any time
+        for name, find in _invariants(longest_transaction).items():
+            for sentence in islice(find(tx, actor), MOST_FINDINGS):
+                yield Finding(name, sentence)
+
+
+def _invariants(longest_transaction: timedelta) -> dict[str, Check]:
+    """Every invariant by its name, in the order in which they are checked: what others build on comes first."""
+    return {
+        "the storage is sound": storage.damaged_storage,
+        "nothing refers to what is not there": storage.orphans,
+        "numbers are not used again": storage.used_numbers,
+        "keys are made from their texts": names.wrong_keys,
+        "names are unique": names.equal_names,
+        "issues are what their events say": histories.wrong_issues,
+        "companies are what their events say": histories.wrong_companies,
+        "copies of statuses and names are equal": counters.wrong_copies,
+        "counters equal a recount": counters.wrong_counters,
+        "search equals a scan": search.wrong_search,
+        "deliveries are in a possible state": deliveries.impossible_deliveries,
+        "messages are about recorded events": deliveries.unfounded_messages,
+        "every event has its one message": partial(outbox.wrong_messages, at=now(), settled_after=longest_transaction),
+    }

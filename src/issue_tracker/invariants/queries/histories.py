@@ -1,0 +1,143 @@
+"""State equals the fold of its events: of an issue with its assignments, and of a company.
+
+Descriptions are not compared, because events say that one was changed, and not to what.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Row, select
+
+from issue_tracker.actor import Actor
+from issue_tracker.database.tables import assignments, companies, events, issues
+from issue_tracker.events.catalog import EventType
+from issue_tracker.invariants.fold import FoldedIssue, RecordedEvent
+from issue_tracker.invariants.queries.streams import columns, stream, together
+
+ARCHIVED = {"archived": True, "restored": False}
+"""What the notes of `company.updated` say."""
+
+
+class StoredIssue(msgspec.Struct, frozen=True):
+    issue_id: int
+    name: str
+    created_at: datetime
+    updated_at: datetime
+
+
+class StoredAssignment(msgspec.Struct, frozen=True):
+    issue_id: int
+    company_id: int
+    status: str
+    created_at: datetime
+    updated_at: datetime
+
+
+class StoredCompany(msgspec.Struct, frozen=True):
+    company_id: int
+    name: str
+    archived: bool
+
+
+def wrong_issues(tx: Connection, actor: Actor) -> Iterator[str]:
+    """Issues that are not what their events say: whether they exist, their names, assignments, statuses and times."""
+    of_issues = select(events).where(events.c.issue_id.is_not(None)).order_by(events.c.issue_id, events.c.event_id)
+    stored = select(*columns(issues, StoredIssue)).order_by(issues.c.issue_id)
+    members = select(*columns(assignments, StoredAssignment))
+    for issue_id, found in together(
+        "issue_id",
+        (_recorded(row) for row in stream(tx, actor, of_issues)),
+        (StoredIssue(*row) for row in stream(tx, actor, stored)),
+        (
+            StoredAssignment(*row)
+            for row in stream(tx, actor, members.order_by(assignments.c.issue_id, assignments.c.company_id))
+        ),
+    ):
+        folded = FoldedIssue()
+        for event in found:
+            if isinstance(event, RecordedEvent) and (problem := folded.apply(event)):
+                yield f"Event {event.event_id} ({event.type}) of issue {issue_id} {problem}."
+        issue = next((part for part in found if isinstance(part, StoredIssue)), None)
+        assigned = [part for part in found if isinstance(part, StoredAssignment)]
+        for problem in (*_compare_issue(folded, issue), *_compare_assignments(folded, assigned)):
+            yield f"Issue {issue_id} {problem}."
+
+
+def wrong_companies(tx: Connection, actor: Actor) -> Iterator[str]:
+    """Companies that are not what their events say: whether they exist, their names, whether they are archived."""
+    types = (EventType.COMPANY_CREATED, EventType.COMPANY_UPDATED, EventType.COMPANY_DELETED)
+    of_companies = select(events).where(events.c.type.in_(types)).order_by(events.c.company_id, events.c.event_id)
+    stored = select(*columns(companies, StoredCompany)).order_by(companies.c.company_id)
+    for company_id, found in together(
+        "company_id",
+        (_recorded(row) for row in stream(tx, actor, of_companies)),
+        (StoredCompany(*row) for row in stream(tx, actor, stored)),
+    ):
+        said: StoredCompany | None = None
+        for event in found:
+            if not isinstance(event, RecordedEvent):
+                continue
+            if event.type == EventType.COMPANY_DELETED:
+                said = None
+                continue
+            before = said.archived if said else False
+            said = StoredCompany(company_id, event.company_name or "", ARCHIVED.get(event.note or "", before))
+        company = next((part for part in found if isinstance(part, StoredCompany)), None)
+        if company != said:
+            yield f"Company {company_id} is {_described(company)}, and its events say {_described(said)}."
+
+
+def _compare_issue(folded: FoldedIssue, issue: StoredIssue | None) -> Iterator[str]:
+    if issue is None:
+        if folded.exists:
+            yield f"“{folded.name}” is missing, and no event deletes it"
+        return
+    if not folded.exists:
+        yield f"“{issue.name}” is there, and its events say that it does not exist"
+        return
+    if issue.name != folded.name:
+        yield f"is called “{issue.name}”, and its events say “{folded.name}”"
+    if issue.created_at != folded.created_at:
+        yield f"“{issue.name}” has created_at {issue.created_at}, and its event says {folded.created_at}"
+    if issue.updated_at != folded.updated_at:
+        yield f"“{issue.name}” has updated_at {issue.updated_at}, and its last event is from {folded.updated_at}"
+
+
+def _compare_assignments(folded: FoldedIssue, assigned: list[StoredAssignment]) -> Iterator[str]:
+    said = dict(folded.assignments) if folded.exists else {}
+    for assignment in assigned:
+        expected = said.pop(assignment.company_id, None)
+        company = f"company {assignment.company_id}"
+        if expected is None:
+            yield f"has {company} assigned, and its events say that it is not"
+        elif assignment.status != expected.status:
+            yield f"has {company} in the status {assignment.status}, and its events say {expected.status}"
+        elif (assignment.created_at, assignment.updated_at) != (expected.created_at, expected.updated_at):
+            times = f"{assignment.created_at} and {assignment.updated_at}"
+            yield f"has {company} with the times {times}, which are not those of the events"
+    for company_id in said:
+        yield f"does not have company {company_id} assigned, and its events say that it is"
+
+
+def _described(company: StoredCompany | None) -> str:
+    if company is None:
+        return "not there"
+    return f"“{company.name}”, {'archived' if company.archived else 'not archived'}"
+
+
+def _recorded(row: Row[Any]) -> RecordedEvent:
+    return RecordedEvent(
+        event_id=row.event_id,
+        type=row.type,
+        at=row.at,
+        issue_id=row.issue_id,
+        issue_name=row.issue_name,
+        company_id=row.company_id,
+        company_name=row.company_name,
+        field=row.field,
+        before=row.from_value,
+        after=row.to_value,
+        note=row.note,
+    )

@@ -1,0 +1,139 @@
+"""The outbox is complete: every event that a webhook subscribes to is in exactly one message to it (docs/events.md).
+
+What a webhook subscribed to earlier is not known. So events since its last change count, except those whose messages
+may have been deleted since, and those of the command line, which may be recorded without messages.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Row, Select, func, select
+
+from issue_tracker.actor import Actor
+from issue_tracker.database.tables import deliveries, events
+from issue_tracker.events.catalog import Event, EventType
+from issue_tracker.events.messages import BULK_TYPES, TEST, Subscription, active_subscriptions
+from issue_tracker.events.queries.log import event_from_row
+from issue_tracker.events.queries.webhooks import State
+from issue_tracker.invariants.queries.streams import pieces, stream
+
+RETAINED = timedelta(hours=1)
+"""No command deletes deliveries that are newer."""
+
+EARLIER = timedelta(minutes=1)
+"""A message has the time of its first event. The others of its transaction are not later than this."""
+
+WEBHOOK_CHANGES = (EventType.WEBHOOK_CREATED, EventType.WEBHOOK_UPDATED, EventType.WEBHOOK_DISABLED)
+
+_family = {bulk: type_.value for type_, bulk in BULK_TYPES.items()}
+
+Named = Counter[tuple[Any, ...]]
+"""How many messages name an event: by webhook and event_id; as assignments of a new issue by webhook, issue and company
+name. And how many messages of a kind one request led to.
+"""
+
+
+class _Scope(msgspec.Struct, frozen=True):
+    """A subscription, and the last change to its webhook: from then on it is certain."""
+
+    subscription: Subscription
+    after: int
+    since: datetime
+
+
+def wrong_messages(tx: Connection, actor: Actor, *, at: datetime, settled_after: timedelta) -> Iterator[str]:
+    """Events of which an active webhook has no message, or several, and requests that led to several of one kind."""
+    scopes = _scopes(tx, actor, at, settled_after)
+    if not scopes:
+        return
+    first = min(scope.after for scope in scopes)
+    query = select(events).where(events.c.event_id > first, events.c.channel != "cli").order_by(events.c.event_id)
+    for piece in pieces(tx, actor, query):
+        named, repeated = _named(tx, deliveries.c.created_at.in_(sorted({row.at for row in piece})))
+        yield from repeated
+        for row in piece:
+            event = event_from_row(row)
+            for scope in scopes:
+                if row.event_id > scope.after and row.at > scope.since and _is_sent(tx, actor, scope, event, row.at):
+                    yield from _count(tx, scope, event, row, named)
+
+
+def _scopes(tx: Connection, actor: Actor, at: datetime, settled_after: timedelta) -> list[_Scope]:
+    changes: dict[int, tuple[int, datetime]] = {}
+    query = select(events.c.event_id, events.c.at, events.c.note).where(events.c.type.in_(WEBHOOK_CHANGES))
+    for event_id, changed_at, note in stream(tx, actor, query.order_by(events.c.event_id)):
+        webhook_id = (note or "").partition(":")[0]
+        if webhook_id.isdigit():
+            changes[int(webhook_id)] = event_id, changed_at
+    finished = select(func.min(deliveries.c.created_at)).where(deliveries.c.state != State.PENDING.value)
+    oldest = tx.execute(finished).scalar_one()
+    retained = min(oldest or at, at - RETAINED)
+    # SQLite's writers take turns. On PostgreSQL, a change may have begun before the webhook was there.
+    doubt = timedelta(0) if tx.dialect.name == "sqlite" else settled_after
+    scopes = []
+    for subscription in active_subscriptions(tx):
+        after, changed_at = changes.get(subscription.webhook_id, (None, None))
+        if after is not None and changed_at is not None:
+            since = max(changed_at + doubt - timedelta(microseconds=1), retained - timedelta(microseconds=1))
+            scopes.append(_Scope(subscription, after, since))
+    return scopes
+
+
+def _is_sent(tx: Connection, actor: Actor, scope: _Scope, event: Event, at: datetime) -> bool:
+    """Whether the webhook must have been sent the event."""
+    if event.note is not None and event.note.startswith(f"{scope.subscription.webhook_id}: "):
+        return False  # it is not sent what is about itself
+    if not scope.subscription.includes(event.type):
+        return False
+    if event.type is EventType.ISSUE_CREATED and scope.subscription.companies:
+        # It is sent if it assigns one of the companies.
+        query = select(events.c.company_id).where(
+            events.c.issue_id == event.issue_id,
+            events.c.type == EventType.ASSIGNMENT_CREATED.value,
+            events.c.request_id == event.request_id,
+            events.c.at == at,
+        )
+        return not scope.subscription.companies.isdisjoint(company_id for (company_id,) in stream(tx, actor, query))
+    return bool(scope.subscription.visible([event]))
+
+
+def _count(tx: Connection, scope: _Scope, event: Event, row: Row[Any], named: Named) -> Iterator[str]:
+    webhook_id = scope.subscription.webhook_id
+    keys = [(webhook_id, event.event_id)]
+    if event.type is EventType.ASSIGNMENT_CREATED:
+        keys.append((webhook_id, event.issue_id, event.company_name, event.at))  # type: ignore[arg-type]
+    count = sum(named[key] for key in keys)
+    if not count:
+        earlier = deliveries.c.created_at.between(row.at - EARLIER, row.at)
+        count = sum(_named(tx, earlier & (deliveries.c.webhook_id == webhook_id))[0][key] for key in keys)
+    if count != 1:
+        yield f"Webhook {webhook_id} has {count} messages about event {event.event_id} ({event.type}) instead of one."
+
+
+def _named(tx: Connection, condition: Any) -> tuple[Named, Sequence[str]]:
+    """What messages name, and sentences about requests that led to several of one kind."""
+    query: Select[Any] = select(deliveries.c.webhook_id, deliveries.c.type, deliveries.c.body).where(condition)
+    named: Named = Counter()
+    requests: Named = Counter()
+    for webhook_id, type_, body in tx.execute(query):
+        if type_ == TEST:
+            continue
+        message = msgspec.json.decode(body)
+        data = message["data"]
+        of_message = data.get("events", [data])
+        for event in of_message:
+            named[webhook_id, event["event_id"]] += 1
+        for member in data.get("assignments", ()):
+            named[webhook_id, data["issue_id"], member["company_name"], message["timestamp"]] += 1
+        family = _family.get(type_, type_)
+        if family in BULK_TYPES:
+            requests[webhook_id, family, message["timestamp"], of_message[0]["request_id"]] += 1
+    repeated = [
+        f"Webhook {webhook_id} has {count} messages of the type {family} for the one request {request_id}."
+        for (webhook_id, family, _, request_id), count in requests.items()
+        if count > 1
+    ]
+    return named, repeated

@@ -1,0 +1,59 @@
+"""What the database itself promises: sound files and indexes, references, numbers that grow."""
+
+from collections.abc import Iterator
+
+from sqlalchemy import Connection, and_, func, or_, select, text
+
+from issue_tracker.actor import Actor
+from issue_tracker.database.moving.rows import Reader, shapes
+from issue_tracker.database.tables import metadata, webhooks
+from issue_tracker.events.queries.webhooks import list_known_company_ids, webhook_from_row
+from issue_tracker.invariants.queries.streams import stream
+
+INVALID_INDEXES = text(
+    "SELECT indexrelid::regclass::text FROM pg_index JOIN pg_class ON pg_class.oid = indrelid"
+    " WHERE relnamespace = current_schema()::regnamespace AND NOT (indisvalid AND indisready)"
+)
+
+
+def damaged_storage(tx: Connection, actor: Actor) -> Iterator[str]:
+    """On SQLite what its own check of the whole file finds; on PostgreSQL indexes that are not used."""
+    if tx.dialect.name == "sqlite":
+        for found in tx.execute(text("PRAGMA integrity_check(20)")).scalars():
+            if found != "ok":
+                yield f"SQLite's integrity_check says: {found}."
+        return
+    for name in tx.execute(INVALID_INDEXES).scalars():
+        yield f"The index {name} is not valid."
+
+
+def orphans(tx: Connection, actor: Actor) -> Iterator[str]:
+    """Rows that refer to a row which is not there."""
+    for referring in metadata.sorted_tables:
+        for constraint in referring.foreign_key_constraints:
+            referred = constraint.referred_table.alias("referred")
+            pairs = [(element.parent, referred.c[element.column.name]) for element in constraint.elements]
+            there = select(*referred.primary_key).where(and_(*(ours == theirs for ours, theirs in pairs))).exists()
+            used = or_(*(ours.is_not(None) for ours, _ in pairs))
+            query = select(*referring.primary_key, *(ours.label(f"to_{ours.name}") for ours, _ in pairs))
+            for row in stream(tx, actor, query.where(used, ~there)):
+                *own, missing = row
+                identity = ", ".join(map(str, own))
+                yield f"{referring.name} {identity} refers to {constraint.referred_table.name} {missing}: not there."
+    for row in stream(tx, actor, select(webhooks)):
+        chosen = set(webhook_from_row(row).company_ids)
+        for company_id in sorted(chosen - list_known_company_ids(tx, actor, chosen)):
+            yield f"webhooks {row.id} is limited to companies {company_id}: not there."
+
+
+def used_numbers(tx: Connection, actor: Actor) -> Iterator[str]:
+    """Tables that would give a number again. Ids are in addresses, event numbers are positions of clients."""
+    reader = Reader.of(tx)
+    for shape in shapes():
+        if shape.numbered is None:
+            continue
+        of_table = metadata.tables[shape.table]
+        highest = tx.execute(select(func.max(of_table.c[shape.numbered]))).scalar_one() or 0
+        last = reader.last_number(shape)
+        if last < highest:
+            yield f"{shape.table} has the number {highest}, and gives numbers from {last + 1} on."

@@ -1,0 +1,40 @@
+"""Reading any number of rows in bounded memory."""
+
+import heapq
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby, islice
+from operator import attrgetter
+from typing import Any
+
+import msgspec
+from sqlalchemy import Column, Connection, Row, Select, Table
+
+from issue_tracker.actor import Actor, require_super_admin
+
+PIECE = 1000
+"""How many rows are held at a time."""
+
+
+def stream(tx: Connection, actor: Actor, query: Select[Any]) -> Iterator[Any]:
+    """The rows of a query, read in pieces. Raises Forbidden for all but super admins: nothing is hidden here."""
+    require_super_admin(actor)
+    return iter(tx.execute(query.execution_options(yield_per=PIECE)))
+
+
+def columns(table: Table, fields: type[msgspec.Struct]) -> list[Column[Any]]:
+    """The columns that a struct has as its fields, in their order."""
+    return [table.c[name] for name in fields.__struct_fields__]
+
+
+def pieces(tx: Connection, actor: Actor, query: Select[Any]) -> Iterator[Sequence[Row[Any]]]:
+    """The same rows, as lists that are short enough to become parameters of another query."""
+    rows = stream(tx, actor, query)
+    while piece := list(islice(rows, PIECE // 2)):
+        yield piece
+
+
+def together(attribute: str, *iterables: Iterable[Any]) -> Iterator[tuple[int, list[Any]]]:
+    """What several iterables have for each number in an attribute, by which each of them must be sorted."""
+    number = attrgetter(attribute)
+    for found, group in groupby(heapq.merge(*iterables, key=number), key=number):
+        yield found, list(group)

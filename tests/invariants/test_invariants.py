@@ -1,0 +1,82 @@
+"""The check of a database finds nothing in a sound one, and whatever somebody broke in it by hand."""
+
+import re
+import sqlite3
+from datetime import timedelta
+
+import psycopg
+import pytest
+from msgspec import structs
+
+from issue_tracker.actor import Role
+from issue_tracker.database.engine import Database
+from issue_tracker.errors import Forbidden
+from issue_tracker.invariants.checker import MOST_FINDINGS, Finding, check
+from issue_tracker.settings import Settings
+from tests.conftest import ENGINES
+from tests.invariants.broken import KEYS, Broken
+from tests.invariants.broken_state import STATE_BROKEN
+from tests.invariants.broken_storage import STORAGE_BROKEN
+from tests.invariants.broken_webhooks import WEBHOOKS_BROKEN
+from tests.invariants.scene import CHECKER, fill
+from tests.shared import SQLITE, Shared
+
+NOBODY_WROTE = timedelta(0)
+
+
+def findings(url: str) -> list[Finding]:
+    database = Database(Settings(database_url=url))
+    try:
+        return list(check(database, CHECKER, longest_transaction=NOBODY_WROTE))
+    finally:
+        database.close()
+
+
+def run(url: str, statements: tuple[str, ...]) -> None:
+    """Runs statements that the product would never run, without its foreign keys where they are in the way."""
+    if url.startswith(SQLITE):
+        connection = sqlite3.connect(url.removeprefix(SQLITE), isolation_level=None)
+        for statement in statements:
+            connection.executescript(statement)
+        connection.close()
+        return
+    with psycopg.connect(url, autocommit=True) as connection_:
+        for statement in statements:
+            connection_.execute(statement.encode())
+
+
+def test_a_sound_database_has_no_findings(engine: str, shared: Shared) -> None:
+    assert findings(shared.copy(engine, fill)) == []
+
+
+@pytest.mark.parametrize(
+    ("engine", "broken"),
+    [
+        pytest.param(engine, broken, id=f"{broken.name}-{engine}")
+        for broken in STORAGE_BROKEN + STATE_BROKEN + WEBHOOKS_BROKEN
+        for engine in ENGINES
+        if broken.statements(engine)
+    ],
+    indirect=["engine"],
+)
+def test_what_is_broken_by_hand_is_found(engine: str, shared: Shared, broken: Broken) -> None:
+    url = shared.copy(engine, fill)
+    run(url, broken.statements(engine))
+    found = findings(url)
+    assert any(
+        finding.invariant == broken.invariant and re.search(broken.sentence, finding.sentence) for finding in found
+    ), found
+
+
+def test_one_cause_does_not_fill_the_screen(engine: str, shared: Shared) -> None:
+    url = shared.copy(engine, fill)
+    run(url, ("UPDATE events SET issue_key = 'another' WHERE issue_id IS NOT NULL",))
+    assert [finding.invariant for finding in findings(url)] == [KEYS] * MOST_FINDINGS
+
+
+def test_only_super_admins_are_told(engine: str, shared: Shared) -> None:
+    technician = structs.replace(CHECKER, role=Role.TECHNICIAN)
+    database = Database(Settings(database_url=shared.copy(engine, fill)))
+    with pytest.raises(Forbidden):
+        next(check(database, technician))
+    database.close()
