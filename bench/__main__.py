@@ -21,10 +21,11 @@ from bench.rates import rates
 from bench.scale import footprint, scale, scale_on_server, workers
 from bench.scene import FOLDER
 from bench.scrolling import scrolling
+from bench.uneven import uneven
 
 PARTS = {
     part.__name__: part
-    for part in (rates, caches, listeners, scale, scale_on_server, matrix, scrolling, workers, footprint)
+    for part in (rates, caches, listeners, uneven, scale, scale_on_server, matrix, scrolling, workers, footprint)
 }
 
 
