@@ -126,6 +126,25 @@ def test_ctrl_c_while_they_start_leaves_no_trace(start: Start) -> None:
     assert "Traceback" not in server.log.read_text()
 
 
+def test_ctrl_c_at_the_moment_of_a_start_is_not_lost(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The parent gets it just before it starts each of its processes."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, signal\n"
+        "from multiprocessing import popen_spawn_posix\n"
+        "launch = popen_spawn_posix.Popen._launch\n"
+        "def interrupted(self, process):\n"
+        "    os.kill(os.getpid(), signal.SIGINT)\n"
+        "    launch(self, process)\n"
+        "popen_spawn_posix.Popen._launch = interrupted\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    server = start()
+    assert server.process.wait(60) == 0
+    assert "Traceback" not in server.log.read_text()
+
+
 def test_a_start_that_cannot_work_is_refused(start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The processes find no application, which the parent itself does not need."""
     (tmp_path / "sitecustomize.py").write_text(

@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from types import FrameType
@@ -71,11 +72,13 @@ class _Worker:
         self._pipe, theirs = multiprocessing.Pipe()
         self.process: SpawnProcess = _spawn.Process(target=_serve, args=(options, listener, theirs), name="server")
         # Ctrl-C on a terminal reaches every process of the group; one that is still starting leaves it to its parent.
-        handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        # The process inherits that the signal is blocked. The parent gets it afterwards: ignored, it would be lost.
+        resource_tracker.ensure_running()  # otherwise the start does this, and unblocks the signal
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             self.process.start()
         finally:
-            signal.signal(signal.SIGINT, handler)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         # From here on only the process holds that end, so that the pipe ends with it.
         theirs.close()
         self.started = False
@@ -177,7 +180,9 @@ class Supervisor:
 
 
 def _serve(options: Mapping[str, Any], listener: Any, parent: Connection) -> None:
-    """What a server process runs."""
+    """What a server process runs. Until the server handles Ctrl-C itself, it is ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     server = uvicorn.Server(uvicorn.Config(APPLICATION, **options))
     threading.Thread(target=_report, args=(server, parent), name="reports", daemon=True).start()
     with suppress(KeyboardInterrupt):
