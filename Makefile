@@ -30,8 +30,9 @@ coverage: environment  ## run all tests and report which lines of the product th
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
-soak: environment  ## run the long test of many writers and stream listeners on both databases
-	PYTHONPATH=. $(BIN)/python -m tests.events.soak
+soak: environment  ## do harm to databases under load, and check them (CONTRIBUTING.md has the phases)
+	PYTHONPATH=. $(BIN)/python -m tests.soak $(if $(PHASE),--phase $(PHASE)) $(if $(FROM),--from $(FROM)) \
+		$(if $(DATABASE),--database $(DATABASE)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SECONDS),--seconds $(SECONDS))
 
 check: lint types imports migrations test  ## do everything that CI does
 

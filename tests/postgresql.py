@@ -59,7 +59,10 @@ class Cluster:
         self._groups: list[int] | None = [] if account else None
         if account:
             os.chown(self.folder, account.pw_uid, account.pw_gid)
-        self._run("initdb", "-D", str(self.folder / "data"), "-U", "tests", "-A", "trust", "-E", "UTF8", "--locale=C")
+        self._create_data(self.folder / "data")
+
+    def _create_data(self, folder: Path) -> None:
+        self._run("initdb", "-D", str(folder), "-U", "tests", "-A", "trust", "-E", "UTF8", "--locale=C")
 
     def _run(self, program: str, *arguments: str) -> None:
         command = [str(binaries() / program), *arguments]
@@ -151,3 +154,21 @@ class Cluster:
         """Stops without writing anything, and deletes the files."""
         self.stop(signal.SIGQUIT)
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class Standby(Cluster):
+    """A copy of another cluster that follows it, and takes no changes until it is promoted."""
+
+    def __init__(self, primary: Cluster, *, port: int = 0) -> None:
+        self._primary = primary
+        super().__init__()
+        self.port = port
+
+    def _create_data(self, folder: Path) -> None:
+        address = ("-h", "127.0.0.1", "-p", str(self._primary.port), "-U", "tests")
+        self._run("pg_basebackup", *address, "-D", str(folder), "-R", "-X", "stream", "-c", "fast")
+
+    def promote(self) -> None:
+        """Makes it take changes from now on."""
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            connection.execute("SELECT pg_promote()")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.clients import get
-from tests.processes import ServeProcess
+from tests.processes import ServeProcess, processes, running
 from tests.shared import Shared
 from tests.waiting import eventually
 
@@ -34,28 +34,6 @@ def start(shared: Shared, tmp_path: Path) -> Iterator[Start]:
         for pid in processes(server):
             os.kill(pid, signal.SIGKILL)
         server.kill()
-
-
-def processes(server: ServeProcess) -> set[int]:
-    """The server processes of a parent, from their own command line and from their parent."""
-    found = set()
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-            started_by_spawn = b"spawn_main" in (folder / "cmdline").read_bytes()
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        if parent == server.process.pid and started_by_spawn:
-            found.add(int(folder.name))
-    return found
-
-
-def running(pid: int) -> bool:
-    """Whether a process is there, and is not only waiting for its parent to read its exit code."""
-    try:
-        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
-    except FileNotFoundError:
-        return False
 
 
 def logged(server: ServeProcess, event: str) -> int:

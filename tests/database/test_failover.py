@@ -1,6 +1,5 @@
 """A server that takes no changes: refused with the reason, and nothing to restart when it does again."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import pytest
 
 from tests.database.faults import assert_logged, assert_unavailable, create, eventually_ready, readiness
 from tests.database.sessions import assert_works, end_connections, execute, name_of
-from tests.postgresql import Cluster
+from tests.postgresql import Cluster, Standby
 from tests.processes import given_admin, run, serve
 from tests.waiting import eventually
 
@@ -33,19 +32,6 @@ def test_a_server_that_becomes_read_only_is_outlived(admin_url: str, tmp_path: P
         eventually_ready(server)
         assert_works(client)
         assert_logged(server, "session is read-only")
-
-
-class Standby(Cluster):
-    """A copy of another cluster that follows it, and takes no changes until it is promoted."""
-
-    def __init__(self, primary: Cluster) -> None:
-        super().__init__()
-        shutil.rmtree(self.folder / "data")
-        address = ("-h", "127.0.0.1", "-p", str(primary.port), "-U", "tests")
-        self._run("pg_basebackup", *address, "-D", str(self.folder / "data"), "-R", "-X", "stream", "-c", "fast")
-
-    def promote(self) -> None:
-        execute(self.url("postgres"), "SELECT pg_promote()")
 
 
 @pytest.fixture

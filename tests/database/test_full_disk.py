@@ -1,12 +1,7 @@
 """A disk without room: changes are refused with 503, reading goes on, and room alone is enough to continue."""
 
 import base64
-import os
 import resource
-import shutil
-import subprocess
-import tempfile
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
@@ -20,6 +15,7 @@ from issue_tracker.database.engine import Database
 from issue_tracker.settings import Settings
 from tests.clients import Client
 from tests.database.faults import assert_logged, assert_not_ready, assert_unavailable, create, eventually_ready, limited
+from tests.disks import SmallDisk, can_mount, create_tablespace, mounted
 from tests.processes import given_admin, serve
 from tests.server import serving
 from tests.shared import Shared
@@ -104,30 +100,19 @@ def test_a_limit_of_the_database_size_is_outlived(migrated_url: str, clock: Cloc
             event.remove(Engine, "connect", limit)
 
 
-def can_mount() -> bool:
-    """Whether this process may mount a file system."""
-    tried = ["unshare", "--mount", "mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", "/mnt"]
-    return os.geteuid() == 0 and subprocess.run(tried, capture_output=True, check=False).returncode == 0
-
-
 @pytest.fixture
-def small_disk() -> Iterator[Path]:
-    """A file system of 4 MiB. Not in pytest's folder, which PostgreSQL's user may not enter."""
-    folder = Path(tempfile.mkdtemp(prefix="issue-tracker-disk-"))
-    folder.chmod(0o755)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)], check=True)
-    yield folder
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
-    folder.rmdir()
+def small_disk() -> Iterator[SmallDisk]:
+    with mounted(4) as disk:
+        yield disk
 
 
-def assert_a_full_disk_is_outlived(url: str, disk: Path, log: Path) -> None:
+def assert_a_full_disk_is_outlived(url: str, disk: SmallDisk, log: Path) -> None:
     with serve(url, log) as server:
         client = server.sign_in()
         stored = fill(client, "Fault")
         assert_refused_until(client, stored)
         assert_not_ready(server, "The disk of the database is full.")
-        subprocess.run(["mount", "-o", "remount,size=32m", str(disk)], check=True)
+        disk.grow(32)
         for number in range(20):
             assert create(client, f"With room {number}", TEXT).status_code == 201
         eventually_ready(server)
@@ -137,19 +122,18 @@ def assert_a_full_disk_is_outlived(url: str, disk: Path, log: Path) -> None:
 
 if can_mount():  # elsewhere the limits above have to do
 
-    def test_a_disk_that_becomes_full_is_outlived(small_disk: Path, tmp_path: Path) -> None:
-        url = f"sqlite:///{small_disk}/issues.db"
+    def test_a_disk_that_becomes_full_is_outlived(small_disk: SmallDisk, tmp_path: Path) -> None:
+        url = f"sqlite:///{small_disk.folder}/issues.db"
         given_admin(url)
         assert_a_full_disk_is_outlived(url, small_disk, tmp_path / "server.log")
 
     @pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
-    def test_a_server_whose_disk_becomes_full_is_outlived(admin_url: str, small_disk: Path, tmp_path: Path) -> None:
+    def test_a_server_whose_disk_becomes_full_is_outlived(
+        admin_url: str, small_disk: SmallDisk, tmp_path: Path
+    ) -> None:
         """The disk of the tables; without room for its log, PostgreSQL ends."""
         with psycopg.connect(admin_url, autocommit=True) as connection:
-            (folder,) = connection.execute("SHOW data_directory").fetchone() or ("",)
-            shutil.chown(small_disk, Path(folder).stat().st_uid, Path(folder).stat().st_gid)
-            tablespace = f"small_{uuid.uuid4().hex}"
-            connection.execute(f"CREATE TABLESPACE {tablespace} LOCATION '{small_disk}'")
+            tablespace = create_tablespace(connection, small_disk)
             connection.execute(f"ALTER TABLE issues SET TABLESPACE {tablespace}")
         assert_a_full_disk_is_outlived(admin_url, small_disk, tmp_path / "server.log")
         with psycopg.connect(admin_url, autocommit=True) as connection:

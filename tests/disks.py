@@ -1,0 +1,65 @@
+"""Small file systems, to fill and to empty. Only an administrator may mount them."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+
+@cache
+def can_mount() -> bool:
+    """Whether this process may mount a file system."""
+    tried = ["unshare", "--mount", "mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", "/mnt"]
+    return os.geteuid() == 0 and subprocess.run(tried, capture_output=True, check=False).returncode == 0
+
+
+class SmallDisk:
+    """A file system of some MiB."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._ballast = folder / "ballast"
+
+    def grow(self, mebibytes: int) -> None:
+        """Gives it another size."""
+        subprocess.run(["mount", "-o", f"remount,size={mebibytes}m", str(self.folder)], check=True)
+
+    def fill(self) -> None:
+        """Leaves no room at all."""
+        with self._ballast.open("ab", buffering=0) as ballast:
+            for size in (1024 * 1024, 4096):
+                with suppress(OSError):
+                    while ballast.write(bytes(size)) == size:
+                        continue
+
+    def empty(self) -> None:
+        """Gives back the room that `fill` has taken."""
+        self._ballast.unlink()
+
+
+@contextmanager
+def mounted(mebibytes: int) -> Iterator[SmallDisk]:
+    """A small file system, until the block ends. Not in a folder of pytest's, which PostgreSQL's user may not enter."""
+    folder = Path(tempfile.mkdtemp(prefix="issue-tracker-disk-"))
+    folder.chmod(0o755)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={mebibytes}m", "tmpfs", str(folder)], check=True)
+    try:
+        yield SmallDisk(folder)
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+        folder.rmdir()
+
+
+def create_tablespace(connection: Any, disk: SmallDisk) -> str:
+    """The name of a new PostgreSQL tablespace on the disk, for the cluster of a connection to it."""
+    (data,) = connection.execute("SHOW data_directory").fetchone()
+    shutil.chown(disk.folder, Path(data).stat().st_uid, Path(data).stat().st_gid)
+    name = f"small_{uuid.uuid4().hex}"
+    connection.execute(f"CREATE TABLESPACE {name} LOCATION '{disk.folder}'")
+    return name

@@ -1,0 +1,137 @@
+"""What is done to a stage while writers are at work: each function does it once."""
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psycopg
+
+from tests.disks import SmallDisk
+from tests.postgresql import Cluster, Standby
+from tests.processes import processes, run, running
+from tests.soak.ledger import BrokenPromise
+from tests.soak.stage import PATIENCE_SECONDS, Stage, opened, require_invariants
+
+REFUSED = 10
+"""So many changes must be refused for want of room before there is room again."""
+
+
+def kill_one_worker(stage: Stage) -> None:
+    """`kill -9` of one server process; the parent replaces it."""
+    os.kill(stage.chance.choice(sorted(_workers(stage))), signal.SIGKILL)
+
+
+def kill_all_workers(stage: Stage) -> None:
+    """`kill -9` of all server processes at once."""
+    for pid in _workers(stage):
+        os.kill(pid, signal.SIGKILL)
+
+
+def kill_parent(stage: Stage) -> None:
+    """`kill -9` of the parent. The server processes end by themselves; then the server is started again."""
+    left = _workers(stage)
+    os.kill(stage.server.process.pid, signal.SIGKILL)
+    stage.server.process.wait(PATIENCE_SECONDS)
+    _wait(lambda: not any(running(pid) for pid in left), "The server processes do not end with their parent.")
+    stage.restart()
+
+
+def stop_postgresql(stage: Stage, cluster: Cluster) -> None:
+    """`pg_ctl stop -m immediate`, which is this signal, and a start, which recovers."""
+    cluster.stop(signal.SIGQUIT)
+    time.sleep(stage.chance.uniform(0, 0.5))
+    cluster.start()
+
+
+def fill_disk(stage: Stage, disk: SmallDisk) -> None:
+    """Takes all room until changes are refused, and gives it back."""
+    before = stage.ledger.refused
+    disk.fill()
+    _wait(lambda: stage.ledger.refused >= before + REFUSED, "Nothing is refused although the disk is full.")
+    disk.empty()
+
+
+class Pair:
+    """Two PostgreSQL clusters on two ports: the primary, and the standby that has everything that was confirmed."""
+
+    def __init__(self, primary: Cluster, *, port: int = 0) -> None:
+        self.primary = primary
+        self.standby = Standby(primary, port=port)
+        self.standby.start()
+        self._require_copy()
+
+    def fail_over(self, stage: Stage) -> None:
+        """Stops the primary immediately and promotes the standby."""
+        self.primary.stop(signal.SIGQUIT)
+        time.sleep(stage.chance.uniform(0, 0.3))
+        self.standby.promote()
+
+    def follow_again(self) -> None:
+        """After a failover: a new standby takes the place of the cluster that was the primary."""
+        gone, self.primary = self.primary, self.standby
+        gone.remove()
+        self.standby = Standby(self.primary, port=gone.port)
+        self.standby.start()
+        self._require_copy()
+
+    def _require_copy(self) -> None:
+        """From now on a commit is confirmed only when the standby has it."""
+        with psycopg.connect(self.primary.url("postgres"), autocommit=True) as connection:
+            connection.execute("ALTER SYSTEM SET synchronous_standby_names = '*'")
+            connection.execute("SELECT pg_reload_conf()")
+            query = "SELECT 1 FROM pg_stat_replication WHERE state = 'streaming' AND sync_state = 'sync'"
+            _wait(lambda: connection.execute(query).fetchone() is not None, "The standby does not follow.")
+
+
+def back_up_file(stage: Stage, folder: Path) -> None:
+    """`issue-tracker backup` of an embedded database; the copy is checked."""
+    answered = list(stage.ledger.answered)
+    copy = folder / "copy.db"
+    _run("backup", str(copy), database_url=stage.url)
+    _verify_copy(stage, f"sqlite:///{copy}", answered)
+    for file in folder.glob("copy.db*"):
+        file.unlink()
+
+
+def dump_and_restore(stage: Stage, folder: Path, restored_url: str) -> None:
+    """`issue-tracker dump`, and `restore` into an empty database, which is checked."""
+    answered = list(stage.ledger.answered)
+    dump = folder / "dump"
+    _run("dump", str(dump), database_url=stage.url)
+    _run("restore", str(dump), database_url=restored_url)
+    dump.unlink()
+    _verify_copy(stage, restored_url, answered)
+
+
+def _verify_copy(stage: Stage, url: str, answered: list[str]) -> None:
+    with opened(url) as database:
+        stage.ledger.verify(database, answered)
+        require_invariants(database)
+
+
+def _run(*arguments: str, database_url: str) -> None:
+    done = run(*arguments, database_url=database_url)
+    if done.returncode:
+        raise BrokenPromise(f"issue-tracker {' '.join(arguments)}: {done.stderr}")
+
+
+def _workers(stage: Stage) -> set[int]:
+    found: set[int] = set()
+
+    def there() -> bool:
+        found.clear()
+        found.update(pid for pid in processes(stage.server) if running(pid))
+        return bool(found)
+
+    _wait(there, "The server has no processes.")
+    return found
+
+
+def _wait(true: Callable[[], bool], otherwise: str) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not true():
+        if time.monotonic() > deadline:
+            raise BrokenPromise(otherwise)
+        time.sleep(0.01)

@@ -1,0 +1,188 @@
+"""A database under load, for everything that is done to it meanwhile: writers, webhooks, a server with its workers."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from random import Random
+
+from sqlalchemy import func, select
+
+from issue_tracker.actor import command_line
+from issue_tracker.auth.tokens import Scope, create_token
+from issue_tracker.auth.users import get_user_by_email
+from issue_tracker.companies.operations import create_missing_companies
+from issue_tracker.companies.queries import get_company_by_name
+from issue_tracker.database.engine import Database
+from issue_tracker.database.tables import deliveries
+from issue_tracker.events.webhooks import WebhookFields, create_webhook
+from issue_tracker.invariants.checker import check
+from issue_tracker.issues.operations import create_issue
+from issue_tracker.names import parse_issue_name, parse_name
+from issue_tracker.settings import Settings
+from tests.events import receiver as responses
+from tests.events.receiver import Receiver
+from tests.processes import ADMIN, ServeProcess
+from tests.soak.ledger import BrokenPromise, Figures, Ledger
+from tests.soak.writers import COMPANIES, SHARED, Writer
+
+SOAK = command_line("soak")
+WRITERS = 3
+ROUND = 3
+"""So many answers must every writer get before the next thing is done to it."""
+
+PATIENCE_SECONDS = 90
+
+
+@contextmanager
+def opened(url: str) -> Iterator[Database]:
+    """A database that nothing has failed on before, until the block ends."""
+    database = Database(Settings(database_url=url, database_wait_seconds=30))
+    try:
+        yield database
+    finally:
+        database.close()
+
+
+def require_invariants(database: Database) -> None:
+    """Raises BrokenPromise for the first invariant that does not hold. Webhooks must be older than all requests."""
+    for finding in check(database, SOAK, longest_transaction=timedelta(0)):
+        raise BrokenPromise(f"Not true: {finding.invariant}. {finding.sentence}")
+
+
+class Stage:
+    """One database, with a super admin in it, under load. `url` is how the server reaches it."""
+
+    def __init__(self, url: str, folder: Path, *, workers: int) -> None:
+        self.url = url
+        self.folder = folder
+        self.workers = workers
+        self.chance = Random(url)
+        self.ledger = Ledger()
+        self.answering, self.failing = Receiver(), Receiver()
+        self.answering.response = responses.slow(0.02)
+        self.failing.response = self._fail
+        with opened(url) as database, database.write() as tx:
+            admin = get_user_by_email(tx, ADMIN)
+            self.token = create_token(tx, SOAK, admin.user_id, "soak", [Scope.READ, Scope.WRITE], None)[1]
+            create_missing_companies(tx, SOAK, [parse_name(name) for name in COMPANIES])
+            create_issue(tx, SOAK, parse_issue_name(SHARED), None)
+            self.answering_id = create_webhook(tx, SOAK, WebhookFields(url=self.answering.url))[0].id
+            create_webhook(tx, SOAK, WebhookFields(url=self.failing.url, event_types=["assignment.status_changed"]))
+            limited = [get_company_by_name(tx, SOAK, COMPANIES[0]).company_id]
+            new_issues = WebhookFields(url=self.failing.url, event_types=["issue.created"], company_ids=limited)
+            create_webhook(tx, SOAK, new_issues)
+        self.server = self._serve(0)
+        self.writers = [Writer(number, self.server.url, self.token, self.ledger) for number in range(WRITERS)]
+
+    def start(self) -> None:
+        """Waits for the server, and lets the writers begin."""
+        self.server.wait_until_ready()
+        for writer in self.writers:
+            writer.start()
+
+    def restart(self) -> None:
+        """Starts the server again, which was killed, where it was."""
+        self.server = self._serve(self.server.port)
+
+    def progress(self) -> None:
+        """Returns when every writer has got some more answers. Raises BrokenPromise when that takes too long."""
+        before = [writer.answered for writer in self.writers]
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while any(writer.answered < count + ROUND for writer, count in zip(self.writers, before, strict=True)):
+            if time.monotonic() > deadline:
+                raise BrokenPromise(f"The server does not answer again; its log is {self.server.log}.")
+            if self.ledger.problems:
+                raise BrokenPromise(self.ledger.problems[0])
+            time.sleep(0.005)
+
+    def verify(self) -> Figures:
+        """Checks everything in the database, while writers go on. Raises BrokenPromise."""
+        with opened(self.url) as database:
+            figures = self.ledger.verify(database)
+            require_invariants(database)
+            self._verify_delivered(database)
+        log = self.server.log.read_text(errors="replace")
+        for sign in ("Traceback", "unexpected failure"):
+            if sign in log:
+                raise BrokenPromise(f"“{sign}” in the log {self.server.log}.")
+        return figures
+
+    def finish(self) -> Figures:
+        """Stops the writers, waits until all messages to the answering receiver were tried, and checks everything."""
+        for writer in self.writers:
+            writer.stop()
+        for writer in self.writers:
+            writer.join(PATIENCE_SECONDS)
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while self._pending():
+            if time.monotonic() > deadline:
+                raise BrokenPromise(f"{self._pending()} messages were not sent to the receiver that answers.")
+            time.sleep(0.1)
+        return self.verify()
+
+    def close(self) -> None:
+        """Ends everything; the database stays."""
+        for writer in self.writers:
+            writer.stop()
+        self.server.kill()
+        for writer in self.writers:
+            if writer.ident is not None:
+                writer.join(PATIENCE_SECONDS)
+        self.answering.close()
+        self.failing.close()
+
+    def _serve(self, port: int) -> ServeProcess:
+        return ServeProcess(
+            self.url,
+            self.folder / "server.log",
+            port=port,
+            workers=self.workers,
+            LOG_LEVEL="warning",
+            WEBHOOK_ALLOWED_NETWORKS="127.0.0.0/8",
+            WEBHOOK_TIMEOUT_SECONDS="1",
+        )
+
+    def _fail(self, request: BaseHTTPRequestHandler) -> None:
+        """Answers well, badly, late, or not at all."""
+        response = self.chance.choice(
+            (responses.status(204), responses.status(500), responses.slow(1.5), responses.silent)
+        )
+        response(request)
+
+    def _pending(self) -> int:
+        """How many messages are still to be tried. One that timed out, on a busy machine, is not repeated soon."""
+        query = select(func.count()).where(
+            deliveries.c.webhook_id == self.answering_id,
+            deliveries.c.state == "pending",
+            deliveries.c.attempts == 0,
+        )
+        with opened(self.url) as database, database.read() as tx:
+            return int(tx.execute(query).scalar_one())
+
+    def _verify_delivered(self, database: Database) -> None:
+        """What is recorded as delivered was received."""
+        query = select(deliveries.c.message_id).where(
+            deliveries.c.webhook_id == self.answering_id, deliveries.c.state == "delivered"
+        )
+        with database.read() as tx:
+            delivered = set(tx.execute(query).scalars())
+        missing = delivered - {message.id for message in list(self.answering.messages)}
+        if missing:
+            raise BrokenPromise(
+                f"{len(missing)} messages are recorded as delivered, and never arrived: {min(missing)}."
+            )
+
+
+@contextmanager
+def staged(url: str, folder: Path, *, workers: int = 4) -> Iterator[Stage]:
+    """A stage on which writers are at work, until the block ends."""
+    stage = Stage(url, folder, workers=workers)
+    try:
+        stage.start()
+        stage.progress()
+        yield stage
+    finally:
+        stage.close()

@@ -1,0 +1,100 @@
+"""The short form of `make soak`: one round of every harm, under load, and everything is checked."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.disks import SmallDisk, can_mount, create_tablespace, mounted
+from tests.postgresql import Cluster, free_port
+from tests.processes import given_admin
+from tests.shared import SQLITE, Shared
+from tests.soak.harm import (
+    Pair,
+    back_up_file,
+    dump_and_restore,
+    fill_disk,
+    kill_all_workers,
+    kill_one_worker,
+    kill_parent,
+    stop_postgresql,
+)
+from tests.soak.phases import DISK_MEBIBYTES, listened
+from tests.soak.stage import staged
+from tests.soak.stream import soak
+
+pytestmark = pytest.mark.long
+
+LISTENERS = 4
+
+
+def test_every_listener_gets_every_event_once_in_one_order(fresh_database_url: str) -> None:
+    assert "events" in soak(fresh_database_url, writers=3, changes=30, listeners=6)
+
+
+@pytest.mark.timeout(600)
+def test_nothing_is_lost_by_kills_a_full_disk_or_a_restore(engine: str, shared: Shared, tmp_path: Path) -> None:
+    """Where no small disk can be mounted, limits have to do (tests/database/test_full_disk.py)."""
+    with (
+        disk_of(shared.with_admin(engine)) as (url, disk),
+        staged(url, tmp_path, workers=2) as stage,
+        listened(stage, LISTENERS) as following,
+    ):
+        for kill in (kill_one_worker, kill_all_workers, kill_parent):
+            kill(stage)
+            stage.progress()
+        if disk is not None:
+            fill_disk(stage, disk)
+            stage.progress()
+        if engine == "sqlite":
+            back_up_file(stage, tmp_path)
+        dump_and_restore(stage, tmp_path, shared.empty(engine))
+        stage.finish()
+        assert following.stop()
+
+
+@contextmanager
+def disk_of(url: str) -> Iterator[tuple[str, SmallDisk | None]]:
+    """The same database on a small disk, where there can be one."""
+    if not can_mount():
+        yield url, None
+        return
+    with mounted(DISK_MEBIBYTES) as disk:
+        if url.startswith(SQLITE):
+            moved = disk.folder / "soak.db"
+            moved.write_bytes(Path(url.removeprefix(SQLITE)).read_bytes())
+            yield f"{SQLITE}{moved}", disk
+            return
+        server, _, name = url.rpartition("/")
+        with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
+            tablespace = create_tablespace(connection, disk)
+            try:
+                connection.execute(f'ALTER DATABASE "{name}" SET TABLESPACE {tablespace}')
+                yield url, disk
+            finally:
+                connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+                connection.execute(f"DROP TABLESPACE {tablespace}")
+
+
+@pytest.mark.timeout(600)
+def test_nothing_is_lost_when_postgresql_is_stopped_or_replaced(tmp_path: Path) -> None:
+    primary = Cluster(durable=True)
+    clusters = [primary]
+    try:
+        primary.start()
+        given_admin(primary.create_database("soak"))
+        port = free_port()
+        with staged(f"postgresql://tests@127.0.0.1:{primary.port},127.0.0.1:{port}/soak", tmp_path, workers=1) as stage:
+            stop_postgresql(stage, primary)
+            stage.progress()
+            pair = Pair(primary, port=port)
+            clusters.append(pair.standby)
+            stage.progress()
+            pair.fail_over(stage)
+            stage.progress()
+            stage.verify()
+    finally:
+        for cluster in clusters:
+            cluster.remove()
