@@ -13,6 +13,7 @@ from tests.postgresql import binaries
 
 from bench.caches import caches
 from bench.effort import FULL, QUICK
+from bench.flood import flood
 from bench.listeners import listeners
 from bench.many import matrix
 from bench.measures import Row
@@ -25,7 +26,19 @@ from bench.uneven import uneven
 
 PARTS = {
     part.__name__: part
-    for part in (rates, caches, listeners, uneven, scale, scale_on_server, matrix, scrolling, workers, footprint)
+    for part in (
+        rates,
+        caches,
+        listeners,
+        uneven,
+        scale,
+        scale_on_server,
+        matrix,
+        scrolling,
+        workers,
+        flood,
+        footprint,
+    )
 }
 
 

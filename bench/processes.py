@@ -91,11 +91,18 @@ def _wait(process: subprocess.Popen[bytes], port: int) -> None:
 
 
 @contextmanager
-def product(database_url: str, *, workers: int = 1, cores: Sequence[int] = (SERVER_CORE,)) -> Iterator[Served]:
-    """Runs the product as `issue-tracker serve` does."""
+def product(
+    database_url: str,
+    *,
+    workers: int = 1,
+    cores: Sequence[int] = (SERVER_CORE,),
+    settings: Mapping[str, str] | None = None,
+) -> Iterator[Served]:
+    """Runs the product as `issue-tracker serve` does, with these settings in its environment."""
     port = free_port()
     command = ["bench.alone", "serve", "--port", str(port), "--workers", str(workers)]
-    with serving(command, port, {"ISSUE_TRACKER_DATABASE_URL": database_url}, cores=cores, log=LOG) as served:
+    environment = {"ISSUE_TRACKER_DATABASE_URL": database_url, **(settings or {})}
+    with serving(command, port, environment, cores=cores, log=LOG) as served:
         yield served
 
 

@@ -10,6 +10,7 @@ from hypothesis import settings
 
 from issue_tracker import clock as clock_module
 from issue_tracker.auth import passwords
+from issue_tracker.http import password_requests
 from issue_tracker.logs import configure_logs
 from issue_tracker.settings import Settings
 from tests.postgresql import Cluster
@@ -83,6 +84,7 @@ def _cheap_hashes() -> Iterator[None]:
     hasher = PasswordHasher(time_cost=1, memory_cost=16, parallelism=1)
     patch.setattr(passwords, "_hasher", hasher)
     patch.setattr(passwords, "_no_account", hasher.hash("nobody"))
+    patch.setattr(password_requests, "REFUSAL_SECONDS", 0.01)
     yield
     patch.undo()
 

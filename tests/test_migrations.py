@@ -98,3 +98,36 @@ def test_counters_and_changed_fields_survive_the_migration_that_names_them(fresh
 
     assert fields == ["name", "description", None]
     assert {statuses: int(total) for statuses, total in totals if total} == {1: 1, 3: 1}
+
+
+def test_what_strangers_typed_is_removed_and_known_addresses_become_networks(fresh_database_url: str) -> None:
+    database = Database(Settings(database_url=fresh_database_url))
+    migrate.upgrade(database, to="0007")
+    at = "'2026-01-01T00:00:00.000000+00:00'"
+    with database.write() as tx:
+        tx.execute(
+            text(
+                "INSERT INTO users"
+                " (user_id, email, email_key, name, role, active, password_hash, created_at, updated_at)"
+                f" VALUES (1, 'Ada@example.com', 'ada@example.com', 'Ada', 'member', true, 'x', {at}, {at})"
+            )
+        )
+        for number, name in enumerate(("ADA@example.com", "hunter2", "Ada"), start=1):
+            kind = "session.failed" if number < 3 else "session.created"
+            tx.execute(
+                text(
+                    "INSERT INTO events (event_id, type, audit, at, actor_name, channel, request_id)"
+                    f" VALUES ({number}, '{kind}', true, {at}, '{name}', 'session', 'r')"
+                )
+            )
+        for address in ("192.0.2.7", "2001:db8::1", "2001:db8::2", "2001:db8:0:1::1", "::ffff:192.0.2.7"):
+            tx.execute(text(f"INSERT INTO sign_in_addresses (user_id, address, at) VALUES (1, '{address}', {at})"))
+
+    migrate.upgrade(database)
+
+    with database.read() as tx:
+        names = tx.execute(text("SELECT actor_name FROM events ORDER BY event_id")).scalars().all()
+        addresses = tx.execute(text("SELECT address FROM sign_in_addresses")).scalars().all()
+    database.close()
+    assert names == ["ADA@example.com", "an unknown address", "Ada"]
+    assert sorted(addresses) == ["192.0.2.7", "2001:db8:0:1::/64", "2001:db8::/64"]

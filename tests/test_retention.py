@@ -16,6 +16,8 @@ from tests.world import World
 
 TABLES = {table.name: table for table in (sessions, sign_in_failures, deliveries, events)}
 
+ATTEMPT = {"account_key": "user:1", "address": "192.0.2.1", "network": "", "known": False}
+
 OLD_ROWS = 2500
 """Three pieces."""
 
@@ -96,8 +98,8 @@ def test_a_server_deletes_by_itself(migrated_url: str, monkeypatch: pytest.Monke
     database = Database(settings)
     old = clock.now() - timedelta(days=1)
     with database.write() as tx:
-        tx.execute(insert(sign_in_failures).values(account_key="a", address="192.0.2.1", at=old))
-        tx.execute(insert(sign_in_failures).values(account_key="a", address="192.0.2.1", at=clock.now()))
+        tx.execute(insert(sign_in_failures).values(ATTEMPT | {"at": old}))
+        tx.execute(insert(sign_in_failures).values(ATTEMPT | {"at": clock.now()}))
 
     def left() -> int:
         with database.read() as tx:

@@ -34,6 +34,7 @@ from issue_tracker.events.order import WatermarkTracker
 from issue_tracker.events.stream import Stream
 from issue_tracker.http.metrics import RequestMetrics, metrics_registry
 from issue_tracker.http.middleware import AccessLogging, CachedResponses, CanonicalPaths, RequestIds, ResponseHeaders
+from issue_tracker.http.password_requests import PasswordRequests
 from issue_tracker.http.pipeline import PathRouter
 from issue_tracker.http.response_cache import ResponseCache
 from issue_tracker.http.routes import Route
@@ -87,6 +88,7 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
         settings=settings,
         database=database,
         workers=ThreadPoolExecutor(settings.threads, thread_name_prefix="request"),
+        password_requests=PasswordRequests(settings),
         fragments=FragmentCache(),
         responses=ResponseCache(database),
         stream=Stream(database, lambda held: permissions_of(database, settings, held)),
@@ -115,6 +117,7 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
             await app_state.stream.stop()
             deliverer.close()
             app_state.workers.shutdown(wait=True)
+            app_state.password_requests.close()
             app_state.history.stop()
             database.close()
             access_log.flush()

@@ -139,6 +139,18 @@ class TooManyAttempts(AppError):
         )
 
 
+class TooBusy(AppError):
+    """Too many requests that need a password hashed are waiting (503, with `Retry-After` in seconds)."""
+
+    status = 503
+    title = "Service Unavailable"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Too many people are signing in at the moment. Try again shortly.", headers={"Retry-After": "5"}
+        )
+
+
 class Cause(Enum):
     """Why the database is unavailable. The value is a clause that may be shown to anyone."""
 

@@ -6,12 +6,16 @@ from pathlib import Path
 
 import httpx
 import pytest
+from sqlalchemy import select, text
 
+from issue_tracker.database.tables import metadata
 from issue_tracker.settings import Settings
 from tests.clients import Client
 from tests.processes import ADMIN, serve
 from tests.server import serving
 from tests.world import PASSWORD, World
+
+DEVICE = "issue_tracker_device"
 
 
 @pytest.fixture
@@ -22,6 +26,8 @@ def behind_proxy(world: World) -> "Iterator[Addresses]":
         log_level="error",
         trusted_proxies="127.0.0.1",
         sign_in_address_limit=15,
+        sign_in_network_limit=18,
+        sign_in_total_limit=40,
     )
     with serving(settings) as server, Client(base_url=server.url) as client:
         yield Addresses(client)
@@ -33,10 +39,22 @@ class Addresses:
     def __init__(self, client: Client) -> None:
         self.client = client
 
-    def attempt(self, address: str, password: str = "wrong", email: str = "tess@helpdesk.example") -> httpx.Response:
+    def attempt(
+        self, address: str, password: str = "wrong", email: str = "tess@helpdesk.example", device: str = ""
+    ) -> httpx.Response:
         body = {"email": email, "password": password}
         self.client.cookies.clear()
-        return self.client.post("/api/auth/login", json=body, headers={"X-Forwarded-For": address})
+        headers = {"X-Forwarded-For": address} | ({"Cookie": f"{DEVICE}={device}"} if device else {})
+        return self.client.post("/api/auth/login", json=body, headers=headers)
+
+    def device(self, address: str, email: str = "tess@helpdesk.example", device: str = "") -> str:
+        """Signs in on the page, and returns the token by which the browser is recognized from then on."""
+        self.client.cookies.clear()
+        headers = {"X-Forwarded-For": address} | ({"Cookie": f"{DEVICE}={device}"} if device else {})
+        form = {"email": email, "password": PASSWORD}
+        response = self.client.post("/login", data=form, headers=headers, follow_redirects=False)
+        assert response.status_code == 303
+        return str(response.cookies[DEVICE])
 
     def exhaust(self, address: str, times: int = 10, email: str = "tess@helpdesk.example") -> None:
         for _ in range(times):
@@ -122,3 +140,102 @@ def test_only_a_trusted_proxy_is_believed(world: World) -> None:
     world.anonymous().post("/api/auth/login", json=body, headers={"X-Forwarded-For": "203.0.113.9"})
     listed = world.client("tess").call("GET", "/api/auth/sessions", 200)["items"]
     assert {item["address"] for item in listed} == {"127.0.0.1"}
+
+
+def test_addresses_of_one_ipv6_network_count_together(behind_proxy: Addresses) -> None:
+    """A client takes any address of its /64, and a customer has a /48 with 65,536 of them."""
+    for number in range(15):
+        email = f"user{number}@helpdesk.example"
+        assert behind_proxy.attempt(f"2001:db8:1:1::{number:x}", email=email).status_code == 401
+    assert behind_proxy.attempt("2001:db8:1:1:ffff::1", PASSWORD).status_code == 429
+    for number in range(3):
+        email = f"other{number}@helpdesk.example"
+        assert behind_proxy.attempt(f"2001:db8:1:{number + 2:x}::1", email=email).status_code == 401
+    assert behind_proxy.attempt("2001:db8:1:ffff::1", PASSWORD).status_code == 429
+    assert behind_proxy.attempt("2001:db8:2:1::1", PASSWORD).status_code == 200
+
+
+def test_an_ipv4_address_written_as_ipv6_is_the_ipv4_address(behind_proxy: Addresses) -> None:
+    for number in range(15):
+        email = f"user{number}@helpdesk.example"
+        assert behind_proxy.attempt("::ffff:192.0.2.1", email=email).status_code == 401
+    assert behind_proxy.attempt("192.0.2.1", PASSWORD).status_code == 429
+    assert behind_proxy.attempt("::ffff:192.0.2.2", PASSWORD).status_code == 200
+
+
+def test_slow_guessing_over_accounts_and_addresses_ends_and_known_ones_pass(
+    world: World, behind_proxy: Addresses
+) -> None:
+    device = behind_proxy.device("198.51.100.8")
+    assert behind_proxy.attempt("198.51.100.7", PASSWORD, "omar@helpdesk.example").status_code == 200
+    for number in range(40):
+        address, email = f"192.0.2.{number}", f"user{number}@helpdesk.example"
+        assert behind_proxy.attempt(address, email=email).status_code == 401
+        world.clock.advance(seconds=10)
+
+    refused = behind_proxy.attempt("203.0.113.1", PASSWORD)
+    assert refused.status_code == 429 and 495 <= int(refused.headers["Retry-After"]) <= 500
+    assert behind_proxy.attempt("203.0.113.1", PASSWORD, device="of-another-product").status_code == 429
+    assert behind_proxy.attempt("203.0.113.1", PASSWORD, "omar@helpdesk.example", device).status_code == 429
+    assert behind_proxy.attempt("203.0.113.1", PASSWORD, device=device).status_code == 200
+    assert behind_proxy.attempt("198.51.100.7", PASSWORD, "omar@helpdesk.example").status_code == 200
+    assert behind_proxy.device("203.0.113.1", device=device) == device, "a browser keeps its token"
+
+
+def test_a_stolen_device_cookie_allows_no_more_than_other_attempts(behind_proxy: Addresses) -> None:
+    device = behind_proxy.device("198.51.100.8")
+    for number in range(10):
+        assert behind_proxy.attempt(f"192.0.2.{number}", device=device).status_code == 401
+    assert behind_proxy.attempt("192.0.2.99", PASSWORD, device=device).status_code == 429
+    assert behind_proxy.attempt("198.51.100.8", PASSWORD).status_code == 200
+
+
+def test_parallel_attempts_are_counted_exactly(behind_proxy: Addresses) -> None:
+    def attempt(number: int) -> int:
+        with Client(base_url=behind_proxy.client.base_url) as client:
+            body = {"email": "tess@helpdesk.example", "password": "wrong"}
+            headers = {"X-Forwarded-For": f"192.0.2.{number}"}
+            return client.post("/api/auth/login", json=body, headers=headers).status_code
+
+    with ThreadPoolExecutor(14) as pool:
+        statuses = sorted(pool.map(attempt, range(14)))
+    assert statuses == [401] * 10 + [429] * 4
+
+
+def test_a_refused_attempt_waits_for_no_writer(world: World, behind_proxy: Addresses) -> None:
+    behind_proxy.exhaust("192.0.2.1")
+    with world.database.write() as tx:
+        if world.engine == "postgresql":
+            tx.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('sign-in', 0))"))
+        assert behind_proxy.attempt("192.0.2.2", PASSWORD).status_code == 429
+
+
+def test_the_present_password_is_guessed_no_faster_than_at_sign_in(world: World, behind_proxy: Addresses) -> None:
+    """Whoever has got hold of a session does not find out the password with it."""
+    tess, wrong = world.client(), {"current_password": "wrong", "new_password": "staple battery horse"}
+    for _ in range(10):
+        response = tess.call("POST", "/api/auth/password", 400, json=wrong)
+        assert response["errors"] == [{"field": "current_password", "message": "is wrong"}]
+    right = wrong | {"current_password": PASSWORD}
+    refused = tess.post("/api/auth/password", json=right)
+    assert refused.status_code == 429 and 890 <= int(refused.headers["Retry-After"]) <= 900
+    form = right | {"_csrf": tess.headers["X-CSRF-Token"]}
+    assert tess.post("/account/password", data=form).status_code == 429
+    assert behind_proxy.attempt("192.0.2.1", PASSWORD).status_code == 200, "signing in is counted apart"
+
+    failures = [event for event in world.history(audit=True) if event.type == "session.failed"]
+    assert [(event.actor_name, event.note) for event in failures] == [
+        ("Tess Ngo", "wrong password, from 127.0.0.1")
+    ] * 10
+    world.clock.advance(minutes=15)
+    assert tess.post("/api/auth/password", json=right).status_code == 204
+
+
+def test_what_was_typed_in_place_of_an_address_is_stored_nowhere(world: World, behind_proxy: Addresses) -> None:
+    behind_proxy.attempt("192.0.2.1", "x", "My-Secret-Phrase")
+    behind_proxy.attempt("192.0.2.1", "x", " TESS@helpdesk.example ")
+    names = [event.actor_name for event in world.history(audit=True) if event.type == "session.failed"]
+    assert names == ["an unknown address", "tess@helpdesk.example"]
+    with world.database.read() as tx:
+        for table in metadata.sorted_tables:
+            assert "my-secret-phrase" not in str(tx.execute(select(table)).all()).lower(), table.name

@@ -62,6 +62,7 @@ def fill(url: str) -> tuple[str, str]:
         for who, password in (("omar", f"not {PASSWORD}"), ("tess", PASSWORD)):
             credentials = {"email": f"{who}@helpdesk.example", "password": password}
             world.anonymous().request("POST", "/api/auth/login", json=credentials)
+        world.anonymous().post("/login", data={"email": "tess@helpdesk.example", "password": PASSWORD})
         with server.database.write() as tx:
             offer_setup(tx, "the-token-of-the-link", clock.now())
             delivery = tx.execute(select(func.min(deliveries.c.id))).scalar_one()

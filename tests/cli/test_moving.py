@@ -173,7 +173,8 @@ def test_a_dump_of_an_earlier_version_is_restored(engine: str, shared: Shared, t
     assert (done.returncode, done.stderr) == (0, "")
     assert schema(restored) == schema(shared.migrated(engine))
     rows = [line for line in STORED_DUMP.read_bytes().splitlines() if line.startswith(b"[")]
-    assert rows_of(restored) >= len(rows) > 20
+    forgotten = 1  # an attempt to sign in, which counts for minutes only (migration 0010)
+    assert rows_of(restored) >= len(rows) - forgotten > 20
     emails = [row[1] for row in contents(restored)["users"]]
     assert "ada@helpdesk.example" in emails
 

@@ -10,7 +10,8 @@ from starlette.responses import Response
 from issue_tracker.actor import Role
 from issue_tracker.api.users import USER_EXAMPLE
 from issue_tracker.auth import first_start, sessions, users
-from issue_tracker.auth.passwords import Password, hash_password, verify_password
+from issue_tracker.auth.passwords import Password, hash_password
+from issue_tracker.auth.proof import is_own_password
 from issue_tracker.auth.sessions import SessionInfo
 from issue_tracker.auth.signin import SignedIn, Visitor, sign_in
 from issue_tracker.auth.users import DisplayName, Email, User
@@ -21,8 +22,12 @@ from issue_tracker.http.identity import Access
 from issue_tracker.http.request import Request
 from issue_tracker.http.responses import json_response, list_response, no_content
 from issue_tracker.http.routes import Returns, Routes
+from issue_tracker.http.state import device_cookie_name
 
 routes = Routes("Sign-in", access=Access.SIGNED_IN)
+
+DEVICE_SECONDS = 400 * 86400
+"""How long a browser is recognized after a sign-in: as long as browsers keep a cookie (RFC 6265bis, section 5.5)."""
 
 PasswordText = Annotated[str, Meta(max_length=1024, examples=["correct horse battery staple"])]
 
@@ -62,6 +67,7 @@ SESSION_EXAMPLE = {
     "/api/auth/login",
     access=Access.PUBLIC,
     transaction=False,
+    hashes=True,
     returns=Returns(200, SessionState, SESSION_EXAMPLE),
     example={"email": "tess@helpdesk.example", "password": "correct horse battery staple"},
     errors=(401, 429),
@@ -79,9 +85,18 @@ def login(request: Request, body: Credentials) -> Response:
     return json_response(state, headers={"Cache-Control": "no-store", "Set-Cookie": cookie})
 
 
-def start_session(request: Request, credentials: Credentials) -> SignedIn:
-    """Signs in whoever sent the request. Raises as `sign_in` does."""
-    visitor = Visitor(request.address, request.header("user-agent") or "", request.request_id)
+def start_session(request: Request, credentials: Credentials, *, remember: bool = False) -> SignedIn:
+    """Signs in whoever sent the request. With `remember` their browser is recognized the next time.
+
+    Raises as `sign_in` does.
+    """
+    visitor = Visitor(
+        request.address,
+        request.header("user-agent") or "",
+        request.request_id,
+        device=request.cookie(device_cookie_name(request.settings)),
+        remember=remember,
+    )
     return sign_in(request.database, request.settings, credentials.email, credentials.password, visitor)
 
 
@@ -117,8 +132,10 @@ class PasswordChange(msgspec.Struct, forbid_unknown_fields=True):
     "/api/auth/password",
     session_only=True,
     transaction=False,
+    hashes=True,
     returns=Returns(204),
     example={"current_password": "correct horse battery staple", "new_password": "staple battery horse"},
+    errors=(429,),
 )
 def change_password(request: Request, body: PasswordChange) -> Response:
     """Set one's own password. All other sessions of the user end."""
@@ -133,10 +150,14 @@ def change_password(request: Request, body: PasswordChange) -> Response:
 
 
 def checked_new_password(request: Request, change: PasswordChange) -> str:
-    """The hash of the new password, made outside any transaction. Raises Invalid for a wrong current password."""
-    with request.database.read() as tx:
-        current = users.password_hash_of(tx, request.user_id)
-    if not verify_password(current, change.current_password):
+    """The hash of the new password, made outside any transaction.
+
+    Raises Invalid for a wrong current password, TooManyAttempts after too many, TooBusy.
+    """
+    correct = is_own_password(
+        request.database, request.settings, request.actor, change.current_password, request.address
+    )
+    if not correct:
         raise Invalid.field("current_password", "is wrong")
     return hash_password(change.new_password)
 
@@ -195,6 +216,7 @@ class Setup(msgspec.Struct, forbid_unknown_fields=True):
     "/api/setup",
     access=Access.PUBLIC,
     transaction=False,
+    hashes=True,
     returns=Returns(201, User, USER_EXAMPLE | {"role": "super_admin"}),
     example={
         "token": "the token of the printed link",
@@ -221,5 +243,16 @@ def create_first_user(request: Request, setup: Setup) -> User:
 def session_cookie(request: Request, token: str, expires_at: datetime) -> str:
     """The Set-Cookie value of a session; an empty token removes the cookie."""
     age = max(0, int((expires_at - now()).total_seconds())) if token else 0
+    return _cookie(request, request.app_state.session_cookie, token, age)
+
+
+def sign_in_cookies(request: Request, signed_in: SignedIn) -> list[str]:
+    """The Set-Cookie values after a sign-in in a browser: its session, and what it is recognized by the next time."""
+    session = session_cookie(request, signed_in.token, signed_in.expires_at)
+    device = _cookie(request, device_cookie_name(request.settings), signed_in.device or "", DEVICE_SECONDS)
+    return [session, device] if signed_in.device else [session]
+
+
+def _cookie(request: Request, name: str, value: str, age: int) -> str:
     secure = "; Secure" if request.settings.https else ""
-    return f"{request.app_state.session_cookie}={token}; Path=/; Max-Age={age}; HttpOnly; SameSite=Lax{secure}"
+    return f"{name}={value}; Path=/; Max-Age={age}; HttpOnly; SameSite=Lax{secure}"

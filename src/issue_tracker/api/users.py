@@ -67,6 +67,7 @@ def list_users(request: Request) -> Response:
 @routes.post(
     "/api/users",
     transaction=False,
+    hashes=True,
     returns=Returns(201, CreatedUser, USER_EXAMPLE | {"password": "kX3…"}),
     example={"email": "tess@helpdesk.example", "name": "Tess Ngo", "role": "technician"},
 )
@@ -88,6 +89,7 @@ def create_user(request: Request, body: NewUser) -> Response:
 @routes.put(
     "/api/users/{user_id}",
     transaction=False,
+    hashes=True,
     returns=Returns(200, User, USER_EXAMPLE | {"active": False}),
     example={"role": "technician", "active": False},
 )

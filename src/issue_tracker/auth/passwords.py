@@ -6,6 +6,8 @@ from base64 import b64encode
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from issue_tracker.auth import hashing
+
 MINIMUM = 8
 """NIST SP 800-63B, 5.1.1.2: at least eight characters, and no composition rules."""
 MAXIMUM = 1024
@@ -40,14 +42,17 @@ def parse_password(text: str) -> Password:
 
 
 def hash_password(password: str) -> str:
-    """Returns the hash to store. Slow by design: never call it inside a transaction."""
-    return _hasher.hash(password.encode("utf-8", "surrogatepass"))
+    """Returns the hash to store. Slow by design: never call it inside a transaction. Raises TooBusy."""
+    return hashing.run(lambda: _hasher.hash(password.encode("utf-8", "surrogatepass")))
 
 
 def verify_password(password_hash: str | None, password: str) -> bool:
-    """Returns whether the password is correct. It takes as long without an account (None) as for a wrong password."""
+    """Returns whether the password is correct. It takes as long without an account (None) as for a wrong password.
+
+    Slow by design: never call it inside a transaction. Raises TooBusy.
+    """
     try:
-        _hasher.verify(password_hash or _no_account, password.encode("utf-8", "surrogatepass"))
+        hashing.run(lambda: _hasher.verify(password_hash or _no_account, password.encode("utf-8", "surrogatepass")))
     except (VerificationError, InvalidHashError):
         return False
     return password_hash is not None

@@ -5,7 +5,7 @@ from datetime import datetime
 import msgspec
 
 from issue_tracker.actor import Actor, Role
-from issue_tracker.auth import throttle
+from issue_tracker.auth import places, throttle
 from issue_tracker.auth.passwords import hash_password, needs_rehash, verify_password
 from issue_tracker.auth.sessions import start_session
 from issue_tracker.auth.users import User, find_credentials
@@ -20,38 +20,51 @@ from issue_tracker.settings import Settings
 
 WRONG = "The e-mail address or the password is wrong."
 
+UNKNOWN = "an unknown address"
+"""What the audit calls an address that is not the one of an account."""
+
 ATTEMPTS = 3
 """How often one sign-in starts again because the account was changed in the meantime."""
 
 
 class SignedIn(msgspec.Struct, frozen=True):
-    """A new session. Its token belongs in the cookie and nowhere else."""
+    """A new session. Its token belongs in the cookie and nowhere else, and so does `device`, that of the browser."""
 
     user: User
     token: str
     expires_at: datetime
+    device: str | None = None
 
 
 class Visitor(msgspec.Struct, frozen=True):
-    """Where a sign-in comes from."""
+    """Where a sign-in comes from.
+
+    `device` is the token that a browser sent to be recognized. With `remember` the browser is recognized from now on.
+    """
 
     address: str
     user_agent: str
     request_id: str
+    device: str | None = None
+    remember: bool = False
 
 
 def sign_in(database: Database, settings: Settings, email: str, password: str, visitor: Visitor) -> SignedIn:
     """Starts a session for a correct pair of address and password.
 
-    Runs its own transactions, because the password is hashed between them. Raises TooManyAttempts, and
+    Runs its own transactions, because the password is hashed between them. Raises TooManyAttempts, TooBusy, and
     Unauthenticated for any incorrect pair: an unknown account, a disabled one and a wrong password take the same code
     path and the same time, so that the response does not reveal which accounts exist.
     """
     at = now()
     email = email.strip()[:254].replace("\0", "").encode("utf-8", "replace").decode()
-    email_key = key(email)
+    with database.read() as tx:
+        found = find_credentials(tx, email)
+        user_id = found[0].user_id if found else None
+        attempt = throttle.sign_in_attempt(tx, user_id, key(email), visitor.address, visitor.device)
+        throttle.check(tx, settings, attempt, at)
     with database.write() as tx:
-        throttle.admit(tx, settings, email_key, visitor.address, at)
+        throttle.admit(tx, settings, attempt, at)
     for _ in range(ATTEMPTS):
         with database.read() as tx:
             found = find_credentials(tx, email)
@@ -65,12 +78,15 @@ def sign_in(database: Database, settings: Settings, email: str, password: str, v
                 continue  # changed since it was read, perhaps by a concurrent sign-in that renewed the hash
             if fresh_hash:
                 tx.execute(users.update().where(users.c.user_id == user.user_id).values(password_hash=fresh_hash))
-            throttle.succeeded(tx, user.user_id, email_key, visitor.address, at)
+            throttle.forgive(tx, attempt)
+            places.remember_address(tx, user.user_id, attempt.address, at)
+            device = places.remember_device(tx, user.user_id, visitor.device, at) if visitor.remember else None
             token, expires_at = start_session(tx, settings, user.user_id, visitor.address, visitor.user_agent, at)
             actor = Actor(user.user_id, user.name, user.role, "session", visitor.request_id)
             record(tx, actor, [Change(type=EventType.SESSION_CREATED, note=f"from {visitor.address}")], at)
-        return SignedIn(user, token, expires_at)
-    stranger = Actor(None, email, Role.MEMBER, "session", visitor.request_id)
+        return SignedIn(user, token, expires_at, device)
+    # People type passwords where the address belongs: only that of an account is stored.
+    stranger = Actor(None, found[0].email if found else UNKNOWN, Role.MEMBER, "session", visitor.request_id)
     with database.write() as tx:
         record(tx, stranger, [Change(type=EventType.SESSION_FAILED, note=f"from {visitor.address}")], at)
     raise Unauthenticated(WRONG)

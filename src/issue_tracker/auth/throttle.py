@@ -1,17 +1,24 @@
 """A limit on attempts to guess passwords that holds across processes and restarts (contract, section 3).
 
 Every attempt is stored before its password is checked, so parallel attempts count too; a correct password deletes the
-attempts of its pair of account and address. Three kinds of attempts are counted: for one account from addresses where
-its owner never signed in, for one account from one address where the owner did, and from one address. A stranger who
-uses up an account's attempts therefore does not lock the owner out of an address that has signed in before.
+attempts for its account from the same place. One that is refused is stored nowhere, and waits for no writer.
+
+Attempts for an account from a browser or an address where its owner has signed in before are counted by that place
+alone, so a stranger who uses up an account's attempts does not lock the owner out there. All others are strangers:
+they are counted for the account, for the address, for the network around it, and all together. The last limit stops
+those who try a few passwords of many accounts from many addresses.
 """
 
+import hashlib
+import hmac
 import math
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, insert, not_, select
+import msgspec
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, not_, select
 
-from issue_tracker.database.tables import sign_in_addresses, sign_in_failures, users
+from issue_tracker.auth.places import is_known_address, known_device, networks_of
+from issue_tracker.database.tables import history_identity, sign_in_failures
 from issue_tracker.errors import TooManyAttempts
 from issue_tracker.settings import Settings
 
@@ -19,24 +26,85 @@ BATCH = 1000
 """Attempts to delete in one transaction."""
 
 
-def admit(tx: Connection, settings: Settings, email_key: str, address: str, at: datetime) -> None:
-    """Stores one attempt at `at`. Raises TooManyAttempts, and stores nothing, when the window has too many already."""
-    if tx.dialect.name == "postgresql":
-        # Attempts for one account run one after the other: parallel ones would not see each other.
-        tx.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"sign-in {email_key}", 0))))
+class Attempt(msgspec.Struct, frozen=True):
+    """One attempt, as it is counted. `known` says whether the user has signed in from this place before.
+
+    `device` is the known browser, None where the place is an address.
+    """
+
+    account: str
+    address: str
+    network: str
+    device: str | None = None
+    known: bool = False
+
+
+def sign_in_attempt(
+    tx: Connection, user_id: int | None, email_key: str, address: str, device_token: str | None
+) -> Attempt:
+    """An attempt to sign in to the account of a user, or to none.
+
+    What was typed where there is no such account may be a password. It is counted under 16 bits of a hash, which is
+    enough to count and too little to find out what was typed.
+    """
+    networks = networks_of(address)
+    if user_id is None:
+        identity = tx.execute(select(history_identity.c.identity)).scalar_one_or_none() or ""
+        digest = hmac.digest(identity.encode(), email_key.encode("utf-8", "surrogatepass"), hashlib.sha256)
+        return Attempt(f"unknown:{digest[:2].hex()}", networks.address, networks.network)
+    device = known_device(tx, user_id, device_token)
+    known = device is not None or is_known_address(tx, user_id, networks.address)
+    return Attempt(f"user:{user_id}", networks.address, networks.network, device, known)
+
+
+def own_password_attempt(user_id: int) -> Attempt:
+    """An attempt to prove the password of the user who is signed in: apart from signing in, wherever it comes from."""
+    return Attempt(f"password:{user_id}", "", "", known=True)
+
+
+def check(tx: Connection, settings: Settings, attempt: Attempt, at: datetime) -> None:
+    """Raises TooManyAttempts when there were too many attempts in the window before `at`."""
+    rows = sign_in_failures.c
     since = at - timedelta(minutes=settings.sign_in_window_minutes)
-    tx.execute(delete(sign_in_failures).where(sign_in_failures.c.at <= since))
-    account = sign_in_failures.c.account_key == email_key
-    if _signed_in_before(tx, email_key, address):
-        limits = [(and_(account, sign_in_failures.c.address == address), settings.sign_in_account_limit)]
+    same_account = rows.account_key == attempt.account
+    if attempt.known:
+        limits = [(and_(same_account, rows.known, _place(attempt)), settings.sign_in_account_limit)]
     else:
         limits = [
-            (and_(account, not_(_known_address())), settings.sign_in_account_limit),
-            (sign_in_failures.c.address == address, settings.sign_in_address_limit),
+            (and_(same_account, not_(rows.known)), settings.sign_in_account_limit),
+            (rows.address == attempt.address, settings.sign_in_address_limit),
+            (not_(rows.known), settings.sign_in_total_limit),
         ]
+        if attempt.network:
+            limits.append((rows.network == attempt.network, settings.sign_in_network_limit))
     for condition, limit in limits:
-        _check(tx, condition, limit, since, at)
-    tx.execute(insert(sign_in_failures).values(account_key=email_key, address=address, at=at))
+        count, oldest = tx.execute(select(func.count(), func.min(rows.at)).where(condition, rows.at > since)).one()
+        if count >= limit:
+            raise TooManyAttempts(max(1, math.ceil((oldest - since).total_seconds())))
+
+
+def admit(tx: Connection, settings: Settings, attempt: Attempt, at: datetime) -> None:
+    """Stores an attempt at `at`. Raises TooManyAttempts, and stores nothing, when there were too many already."""
+    if tx.dialect.name == "postgresql":
+        # One after the other: parallel attempts would not see each other.
+        tx.execute(select(func.pg_advisory_xact_lock(func.hashtextextended("sign-in", 0))))
+    check(tx, settings, attempt, at)
+    since = at - timedelta(minutes=settings.sign_in_window_minutes)
+    tx.execute(delete(sign_in_failures).where(sign_in_failures.c.at <= since))
+    row = {
+        "account_key": attempt.account,
+        "address": attempt.address,
+        "network": attempt.network,
+        "device": attempt.device,
+        "known": attempt.known,
+        "at": at,
+    }
+    tx.execute(insert(sign_in_failures).values(row))
+
+
+def forgive(tx: Connection, attempt: Attempt) -> None:
+    """Deletes the attempts for the same account from the same place, after a correct password."""
+    tx.execute(delete(sign_in_failures).where(sign_in_failures.c.account_key == attempt.account, _place(attempt)))
 
 
 def prune_attempts(tx: Connection, settings: Settings, at: datetime) -> int:
@@ -49,41 +117,7 @@ def prune_attempts(tx: Connection, settings: Settings, at: datetime) -> int:
     return len(ids)
 
 
-def succeeded(tx: Connection, user_id: int, email_key: str, address: str, at: datetime) -> None:
-    """Deletes the attempts of this pair, and stores that the user has signed in from this address."""
-    tx.execute(
-        delete(sign_in_failures).where(
-            sign_in_failures.c.account_key == email_key, sign_in_failures.c.address == address
-        )
-    )
-    pair = (sign_in_addresses.c.user_id == user_id, sign_in_addresses.c.address == address)
-    if tx.execute(sign_in_addresses.update().where(*pair).values(at=at)).rowcount == 0:
-        tx.execute(insert(sign_in_addresses).values(user_id=user_id, address=address, at=at))
-
-
-def _signed_in_before(tx: Connection, email_key: str, address: str) -> bool:
-    query = (
-        select(sign_in_addresses.c.user_id)
-        .join(users, users.c.user_id == sign_in_addresses.c.user_id)
-        .where(users.c.email_key == email_key, sign_in_addresses.c.address == address)
-    )
-    return tx.execute(query).first() is not None
-
-
-def _known_address() -> ColumnElement[bool]:
-    return exists(
-        select(1)
-        .select_from(sign_in_addresses.join(users, users.c.user_id == sign_in_addresses.c.user_id))
-        .where(
-            users.c.email_key == sign_in_failures.c.account_key,
-            sign_in_addresses.c.address == sign_in_failures.c.address,
-        )
-    )
-
-
-def _check(tx: Connection, condition: ColumnElement[bool], limit: int, since: datetime, at: datetime) -> None:
-    query = select(func.count(), func.min(sign_in_failures.c.at)).where(condition, sign_in_failures.c.at > since)
-    count, oldest = tx.execute(query).one()
-    if count >= limit:
-        window = at - since
-        raise TooManyAttempts(max(1, math.ceil((oldest + window - at).total_seconds())))
+def _place(attempt: Attempt) -> ColumnElement[bool]:
+    """The condition that a stored attempt came from the same place."""
+    rows = sign_in_failures.c
+    return rows.address == attempt.address if attempt.device is None else rows.device == attempt.device

@@ -7,6 +7,7 @@ thread (docs/decisions/0001-synchronous-handlers.md).
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import partial
 
 from starlette.responses import Response
 from starlette.routing import Route as StarletteRoute
@@ -86,6 +87,10 @@ async def respond(route: Route, request: Request) -> Response:
             request.content = await read_content(request)
         if route.inline:
             return route.handler(request)
+        if route.hashes:
+            async with asyncio.timeout(RESPONSE_SECONDS):
+                anonymous = route.access is Access.PUBLIC
+                return await app_state.password_requests.run(partial(perform, route, request), anonymous=anonymous)
         version = app_state.responses.version() if route.cached else None
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(RESPONSE_SECONDS):

@@ -58,6 +58,7 @@ class RouteOptions(TypedDict, total=False):
     inline: bool
     cached: bool
     session_only: bool
+    hashes: bool
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,6 +68,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     - `transaction=False`: the handler opens its own transactions.
     - `inline`: the handler waits for nothing, and so runs on the event loop, also when every worker is busy.
     - `cached`: the response to a GET goes to the response cache.
+    - `hashes`: the handler hashes a password, so it runs in a thread apart from the workers.
     - `if_match`: the handler checks If-Match.
     - `returns`, `example` (of the body), `errors` (those that do not follow from the rest) and `documented` are for
       the OpenAPI document.
@@ -84,6 +86,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     inline: bool = False
     cached: bool = False
     session_only: bool = False
+    hashes: bool = False
     if_match: bool = False
     returns: Returns = Returns(200)
     example: Any = None

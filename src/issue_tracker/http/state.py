@@ -10,6 +10,7 @@ from issue_tracker.database.engine import Database
 from issue_tracker.database.history_identity import HistoryIdentity
 from issue_tracker.events.order import WatermarkTracker
 from issue_tracker.events.stream import Stream
+from issue_tracker.http.password_requests import PasswordRequests
 from issue_tracker.http.response_cache import ResponseCache
 from issue_tracker.issues.fragments import FragmentCache
 from issue_tracker.settings import Settings
@@ -18,13 +19,15 @@ from issue_tracker.settings import Settings
 class AppState(msgspec.Struct, frozen=True, kw_only=True):
     """The parts of one application. Two applications in one process share none of them.
 
-    `workers` run the handlers; there are as many as database connections for them. `openapi` is the document that
+    `workers` run the handlers; there are as many as database connections for them. `password_requests` runs those that
+    hash a password. `openapi` is the document that
     `/openapi.json` sends. `metrics` counts this application's requests.
     """
 
     settings: Settings
     database: Database
     workers: ThreadPoolExecutor
+    password_requests: PasswordRequests
     fragments: FragmentCache
     responses: ResponseCache
     stream: Stream
@@ -41,4 +44,13 @@ class AppState(msgspec.Struct, frozen=True, kw_only=True):
 
 def session_cookie_name(settings: Settings) -> str:
     """With https the `__Host-` prefix binds the cookie to exactly this host (RFC 6265bis, section 4.1.3.2)."""
-    return "__Host-issue_tracker_session" if settings.https else "issue_tracker_session"
+    return f"{_prefix(settings)}issue_tracker_session"
+
+
+def device_cookie_name(settings: Settings) -> str:
+    """The name of the cookie by which a browser is recognized at the next sign-in."""
+    return f"{_prefix(settings)}issue_tracker_device"
+
+
+def _prefix(settings: Settings) -> str:
+    return "__Host-" if settings.https else ""

@@ -64,6 +64,7 @@ def rename(request: Request, form: Form) -> Response:
 @routes.post(
     "/account/password",
     transaction=False,
+    hashes=True,
     shown_by=show_account,
     shown_as="password_form",
     form=ShownForm(keep=False),

@@ -2,7 +2,7 @@
 
 from starlette.responses import Response
 
-from issue_tracker.api.auth import Credentials, Setup, create_first_user, session_cookie, start_session
+from issue_tracker.api.auth import Credentials, Setup, create_first_user, session_cookie, sign_in_cookies, start_session
 from issue_tracker.auth import first_start, sessions, users
 from issue_tracker.clock import now
 from issue_tracker.errors import Forbidden
@@ -29,19 +29,20 @@ def show_login(request: Request, form: FormView | None = None) -> Response:
     return bare_page(request, "auth/login.html", form=form, next=target, carried=carried)
 
 
-@routes.post("/login", access=Access.PUBLIC, transaction=False, shown_by=show_login)
+@routes.post("/login", access=Access.PUBLIC, transaction=False, hashes=True, shown_by=show_login)
 def login(request: Request, form: Form) -> Response:
     """Starts a session, as the API does. A form that was posted without one is shown, to be sent now."""
     body = form.read(form.fields("email", "password"), Credentials)
-    signed_in = start_session(request, body)
-    cookie = session_cookie(request, signed_in.token, signed_in.expires_at)
+    signed_in = start_session(request, body, remember=True)
+    cookies = sign_in_cookies(request, signed_in)
     target = local(form.get("next"), HOME)
     carried = read_carried_form(form.get("carried"))
     if carried is None:
-        return redirect(target, cookie)
+        return redirect(target, *cookies)
     csrf = sessions.csrf_token(signed_in.token)
     response = bare_page(request, "auth/carried.html", carried=carried, csrf=csrf, next=target)
-    response.headers.append("set-cookie", cookie)
+    for cookie in cookies:
+        response.headers.append("set-cookie", cookie)
     return response
 
 
@@ -61,10 +62,10 @@ def show_setup(request: Request, form: FormView | None = None) -> Response:
     return bare_page(request, "auth/setup.html", form=form, token=form.values["token"])
 
 
-@routes.post("/setup", access=Access.PUBLIC, transaction=False, shown_by=show_setup)
+@routes.post("/setup", access=Access.PUBLIC, transaction=False, hashes=True, shown_by=show_setup)
 def set_up(request: Request, form: Form) -> Response:
     """Creates the first super admin and signs them in."""
     body = form.read(form.fields("token", "email", "name", "password"), Setup)
     create_first_user(request, body)
-    signed_in = start_session(request, Credentials(body.email, body.password))
-    return redirect("/", session_cookie(request, signed_in.token, signed_in.expires_at))
+    signed_in = start_session(request, Credentials(body.email, body.password), remember=True)
+    return redirect("/", *sign_in_cookies(request, signed_in))

@@ -28,7 +28,7 @@ def show_users(request: Request, form: FormView | None = None) -> Response:
     return page(request, "auth/users.html", place="admin", section="users", users=found, roles=ROLES, form=form)
 
 
-@routes.post("/admin/users", transaction=False, shown_by=show_users)
+@routes.post("/admin/users", transaction=False, hashes=True, shown_by=show_users)
 def create(request: Request, form: Form) -> Response:
     """Adds an account. The password is hashed before the transaction."""
     body = form.read(form.fields("email", "name", "role", "password"), NewUser)
@@ -48,7 +48,7 @@ def show_user(request: Request, user_id: int, form: FormView | None = None) -> R
     return page(request, "auth/user.html", place="admin", section="users", user=user, roles=ROLES, form=form)
 
 
-@routes.post("/admin/users/{user_id}", transaction=False, shown_by=show_user)
+@routes.post("/admin/users/{user_id}", transaction=False, hashes=True, shown_by=show_user)
 def change(request: Request, form: Form, user_id: int) -> Response:
     """Changes name, role, password, or whether the account may sign in."""
     fields = {

@@ -38,10 +38,35 @@ class AccountSettings(LimitSettings, frozen=True, kw_only=True):
             "is 429.",
         ),
     ] = 50
+    sign_in_network_limit: Annotated[
+        int,
+        Meta(
+            ge=1,
+            description="How many failed sign-ins from one IPv6 network of a provider's customer (/48) in the window "
+            "are allowed before the response is 429. An address is a /64 there.",
+        ),
+    ] = 200
+    sign_in_total_limit: Annotated[
+        int,
+        Meta(
+            ge=1,
+            description="How many failed sign-ins in all in the window are allowed before the response is 429. Those "
+            "from a browser or an address where the user has signed in before neither count nor are refused.",
+        ),
+    ] = 200
     sign_in_window_minutes: Annotated[
         float,
         Meta(gt=0, le=10080, description="The window in which failed sign-ins are counted; at most 10080, a week."),
     ] = 15.0
+    password_queue: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=1000,
+            description="How many requests of people who are not signed in may wait for their password to be hashed, "
+            "in each server process, before the response is 503; twice as many of people who are.",
+        ),
+    ] = 16
     failed_sign_in_retention_days: Annotated[
         float,
         Meta(

@@ -61,11 +61,18 @@ sign_in_failures = Table(
     "sign_in_failures",
     metadata,
     Column("id", Id, primary_key=True),
-    Column("account_key", Key, nullable=False),
+    # A user's id, or a short hash of what was typed where there is no such account (auth/throttle.py).
+    Column("account_key", Text, nullable=False),
+    # The IPv4 address or IPv6 /64, and the IPv6 /48 around it or nothing (auth/places.py).
     Column("address", Text, nullable=False),
+    Column("network", Text, nullable=False),
+    Column("device", String(64)),
+    # Whether the user had signed in from this place before.
+    Column("known", Boolean, nullable=False),
     Column("at", Instant, nullable=False),
     Index("ix_sign_in_failures_account_key_at", "account_key", "at"),
     Index("ix_sign_in_failures_address_at", "address", "at"),
+    Index("ix_sign_in_failures_network_at", "network", "at"),
     Index("ix_sign_in_failures_at", "at"),
     sqlite_autoincrement=True,
 )
@@ -75,5 +82,14 @@ sign_in_addresses = Table(
     metadata,
     Column("user_id", Id, ForeignKey("users.user_id", ondelete="CASCADE"), primary_key=True),
     Column("address", Text, primary_key=True),
+    Column("at", Instant, nullable=False),
+)
+
+# The browsers in which a user has signed in, by the hash of a cookie. Several users may share one.
+sign_in_devices = Table(
+    "sign_in_devices",
+    metadata,
+    Column("device_hash", String(64), primary_key=True),
+    Column("user_id", Id, ForeignKey("users.user_id", ondelete="CASCADE"), primary_key=True, index=True),
     Column("at", Instant, nullable=False),
 )

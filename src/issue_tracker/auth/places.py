@@ -1,0 +1,82 @@
+"""Where an attempt to sign in comes from: an address, as it is counted, and a browser that is known."""
+
+import hashlib
+import secrets
+from datetime import datetime
+from ipaddress import IPv6Address, ip_address, ip_network
+
+import msgspec
+from sqlalchemy import Connection, delete, insert, select, update
+
+from issue_tracker.database.tables import sign_in_addresses, sign_in_devices
+
+DEVICES_PER_USER = 50
+"""Of how many browsers a user's are remembered, those used last."""
+
+
+class Networks(msgspec.Struct, frozen=True):
+    """What counts as one address, and the larger network around it, which is empty where none is counted."""
+
+    address: str
+    network: str
+
+
+def networks_of(address: str) -> Networks:
+    """Returns what is counted for the IP address of a client.
+
+    Of IPv6 it is the /64, of which a client can take any address, and the /48, the largest network that providers give
+    to a customer (RFC 6177). An IPv4 address that is written as IPv6 counts as IPv4. Anything else counts as it is.
+    """
+    try:
+        found = ip_address(address.partition("%")[0])
+    except ValueError:
+        return Networks(address, "")
+    if not isinstance(found, IPv6Address):
+        return Networks(str(found), "")
+    if found.ipv4_mapped is not None:
+        return Networks(str(found.ipv4_mapped), "")
+    narrow, wide = (ip_network((found, length), strict=False) for length in (64, 48))
+    return Networks(str(narrow), str(wide))
+
+
+def is_known_address(tx: Connection, user_id: int, address: str) -> bool:
+    """Returns whether the user has signed in from there before. `address` is that of `networks_of`."""
+    known = sign_in_addresses.c.user_id == user_id, sign_in_addresses.c.address == address
+    return tx.execute(select(sign_in_addresses.c.user_id).where(*known)).first() is not None
+
+
+def known_device(tx: Connection, user_id: int, token: str | None) -> str | None:
+    """Returns what a known browser is stored as; None when the user has not signed in with this one before."""
+    if not token:
+        return None
+    known = sign_in_devices.c.device_hash == _device_hash(token), sign_in_devices.c.user_id == user_id
+    return tx.execute(select(sign_in_devices.c.device_hash).where(*known)).scalar_one_or_none()
+
+
+def remember_address(tx: Connection, user_id: int, address: str, at: datetime) -> None:
+    """Stores that the user has signed in from there."""
+    known = sign_in_addresses.c.user_id == user_id, sign_in_addresses.c.address == address
+    if tx.execute(update(sign_in_addresses).where(*known).values(at=at)).rowcount == 0:
+        tx.execute(insert(sign_in_addresses).values(user_id=user_id, address=address, at=at))
+
+
+def remember_device(tx: Connection, user_id: int, token: str | None, at: datetime) -> str:
+    """Stores that the user has signed in with a browser. Returns the token that it must send from now on.
+
+    It keeps the token that it sent if that is one of ours, which another user of the browser may have been given.
+    """
+    devices = sign_in_devices.c
+    ours = token and tx.execute(select(devices.device_hash).where(devices.device_hash == _device_hash(token))).first()
+    kept = token if token and ours else secrets.token_urlsafe(32)
+    device_hash = _device_hash(kept)
+    known = devices.device_hash == device_hash, devices.user_id == user_id
+    if tx.execute(update(sign_in_devices).where(*known).values(at=at)).rowcount == 0:
+        tx.execute(insert(sign_in_devices).values(device_hash=device_hash, user_id=user_id, at=at))
+        last = select(devices.device_hash).where(devices.user_id == user_id)
+        recent = last.order_by(devices.at.desc(), devices.device_hash).limit(DEVICES_PER_USER)
+        tx.execute(delete(sign_in_devices).where(devices.user_id == user_id, devices.device_hash.not_in(recent)))
+    return kept
+
+
+def _device_hash(token: str) -> str:
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,0 +1,33 @@
+"""The proof that whoever has a session also knows its user's password: throttled and recorded like a sign-in."""
+
+from issue_tracker.actor import Actor
+from issue_tracker.auth import throttle
+from issue_tracker.auth.passwords import verify_password
+from issue_tracker.auth.users import password_hash_of
+from issue_tracker.clock import now
+from issue_tracker.database.engine import Database
+from issue_tracker.events.catalog import Change, EventType
+from issue_tracker.events.record import record
+from issue_tracker.settings import Settings
+
+
+def is_own_password(database: Database, settings: Settings, actor: Actor, password: str, address: str) -> bool:
+    """Returns whether it is the password of the user who acts, from an IP address. A wrong one is recorded.
+
+    Runs its own transactions, because the password is hashed between them. Raises TooManyAttempts and TooBusy.
+    """
+    assert actor.user_id is not None, "only a user has a password"
+    at = now()
+    attempt = throttle.own_password_attempt(actor.user_id)
+    with database.read() as tx:
+        throttle.check(tx, settings, attempt, at)
+        password_hash = password_hash_of(tx, actor.user_id)
+    with database.write() as tx:
+        throttle.admit(tx, settings, attempt, at)
+    correct = verify_password(password_hash, password)
+    with database.write() as tx:
+        if correct:
+            throttle.forgive(tx, attempt)
+        else:
+            record(tx, actor, [Change(type=EventType.SESSION_FAILED, note=f"wrong password, from {address}")], at)
+    return correct

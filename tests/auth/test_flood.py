@@ -1,0 +1,79 @@
+"""A flood of sign-ins keeps the threads that hash passwords busy, and nobody else (shared case: lists beside it)."""
+
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import httpx
+import pytest
+
+from issue_tracker.auth import hashing, passwords
+from tests.waiting import eventually
+from tests.world import PASSWORD, World
+
+WRONG = {"email": "tess@helpdesk.example", "password": "wrong"}
+
+
+class Slow:
+    """The hasher; it takes as long as the test wants."""
+
+    def __init__(self, hasher: Any) -> None:
+        self._hasher = hasher
+        self.begun = 0
+        self.may_end = threading.Event()
+
+    def verify(self, hash_: str, password: bytes) -> bool:
+        self.begun += 1
+        assert self.may_end.wait(30)
+        return bool(self._hasher.verify(hash_, password))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._hasher, name)
+
+
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[Slow]:
+    """A hasher that ends no verification before the test says so."""
+    slow = Slow(passwords._hasher)
+    monkeypatch.setattr(passwords, "_hasher", slow)
+    yield slow
+    slow.may_end.set()
+
+
+def test_others_go_on_while_every_hash_waits(world: World, slow: Slow) -> None:
+    room = hashing.THREADS + world.server.settings.password_queue
+    tess, crowd = world.client(), world.server.settings.threads + room
+
+    def sign_in(_: int) -> httpx.Response:
+        return world.anonymous().post("/api/auth/login", json=WRONG)
+
+    with ThreadPoolExecutor(crowd) as pool:
+        sent: list[Future[httpx.Response]] = [pool.submit(sign_in, number) for number in range(crowd)]
+        eventually(lambda: sum(one.done() for one in sent) == crowd - room)
+        refused = [one.result() for one in sent if one.done()]
+        assert {response.status_code for response in refused} == {503}
+        assert all(int(response.headers["Retry-After"]) > 0 for response in refused)
+        assert slow.begun == hashing.THREADS
+        # More lists than there are worker threads: none of them is taken by a sign-in.
+        for _ in range(world.server.settings.threads + 1):
+            tess.call("GET", "/api/issues", 200)
+        tess.call("POST", "/api/issues", 201, json={"name": "Beside the flood"})
+        # Somebody who is signed in still gets into the queue.
+        body = {"current_password": PASSWORD, "new_password": "staple battery horse"}
+        changed = pool.submit(tess.post, "/api/auth/password", json=body)
+        slow.may_end.set()
+        assert changed.result().status_code == 204
+        statuses = sorted(one.result().status_code for one in sent)
+    # Ten wrong passwords for one account, then it is throttled.
+    assert statuses == [401] * 10 + [429] * (room - 10) + [503] * (crowd - room)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has priorities of threads")
+def test_hashing_gives_way_to_everything_else() -> None:
+    def niceness() -> int:
+        return os.getpriority(os.PRIO_PROCESS, 0)
+
+    assert hashing.run(niceness) == min(19, niceness() + hashing.NICENESS)
