@@ -15,6 +15,7 @@ from issue_tracker.database import migrate
 from issue_tracker.database.engine import Database
 from issue_tracker.database.tables import history_identity, metadata
 from issue_tracker.errors import Unavailable
+from issue_tracker.events import deferred
 from issue_tracker.settings import Settings
 
 TABLES = [table.name for table in metadata.sorted_tables if table is not history_identity]
@@ -29,6 +30,7 @@ _sizes = text(" UNION ALL ".join(f"SELECT '{name}', pg_total_relation_size('{nam
 
 # Tests move the clock, and count rows: nothing is deleted by itself unless a test wants that.
 retention.FIRST_SECONDS = 1e6
+deferred.DELAY_SECONDS = 1e6
 
 
 class Server:

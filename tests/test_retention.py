@@ -62,8 +62,11 @@ def test_what_is_too_old_is_deleted_and_the_rest_stays(world: World) -> None:
         "sessions": 1,
         "sign_in_failures": 0,
         "deliveries": due,
-        "events": before["events"] - 3,
+        "events": before["events"] - 3 + 1,
     }
+    pruned = world.history(audit=True)[-1]
+    assert (pruned.type, pruned.actor_name, pruned.channel) == ("data.pruned", "retention", "cli")
+    assert pruned.note == f"{before['deliveries'] - due} deliveries, 3 failed sign-ins"
     living.call("GET", "/api/issues", 200)
     again = counts(world)
     Retention(world.database, world.server.settings).prune(clock.now())

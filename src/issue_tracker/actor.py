@@ -90,6 +90,11 @@ def require_super_admin(actor: Actor) -> None:
         raise Forbidden("Super admin access is required.")
 
 
+def stranger(name: str = "somebody", request_id: str = "") -> Actor:
+    """Whoever sent a request without being signed in; by default without a name for the audit to show."""
+    return Actor(user_id=None, name=name, role=Role.MEMBER, channel="session", request_id=request_id)
+
+
 def command_line(name: str) -> Actor:
     """The actor behind a command: whoever can run it on the server's machine is trusted with everything."""
     return Actor(user_id=None, name=name, role=Role.SUPER_ADMIN, channel="cli")

@@ -29,6 +29,7 @@ from issue_tracker.auth.credentials import permissions_of
 from issue_tracker.database.commit_topics import CommitTopic
 from issue_tracker.database.engine import Database
 from issue_tracker.database.history_identity import HistoryIdentity
+from issue_tracker.events.deferred import DeferredEvents
 from issue_tracker.events.delivery import Deliverer
 from issue_tracker.events.order import WatermarkTracker
 from issue_tracker.events.stream import Stream
@@ -96,6 +97,7 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
         history=HistoryIdentity(database),
         openapi=openapi.document(routes, settings),
         metrics=metrics_registry(),
+        deferred_events=DeferredEvents(database),
     )
 
     @asynccontextmanager
@@ -110,6 +112,7 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
             threading.Thread(target=deliverer.run, name="deliverer", daemon=True).start()
         retention = Retention(database, settings)
         threading.Thread(target=retention.run, name="retention", daemon=True).start()
+        threading.Thread(target=app_state.deferred_events.run, name="deferred events", daemon=True).start()
         try:
             yield
         finally:
@@ -118,6 +121,7 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
             deliverer.close()
             app_state.workers.shutdown(wait=True)
             app_state.password_requests.close()
+            app_state.deferred_events.close()
             app_state.history.stop()
             database.close()
             access_log.flush()

@@ -127,16 +127,17 @@ class UnsupportedMediaType(AppError):
 
 
 class TooManyAttempts(AppError):
-    """The caller is throttled (429, with `Retry-After` in seconds)."""
+    """The caller is throttled (429, with `Retry-After` in seconds). `account` is what the audit calls the account."""
 
     status = 429
     title = "Too Many Requests"
 
-    def __init__(self, retry_after: int) -> None:
+    def __init__(self, retry_after: int, account: str = "") -> None:
         super().__init__(
             f"Too many attempts. Try again in {retry_after} seconds.",
             headers={"Retry-After": str(retry_after)},
         )
+        self.account = account
 
 
 class TooBusy(AppError):

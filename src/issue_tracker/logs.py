@@ -24,6 +24,8 @@ class _Line(msgspec.Struct, gc=False):
     status: int
     milliseconds: float
     request_id: str
+    user_id: int | None
+    address: str
     timestamp: datetime
     event: str = "request"
     level: str = "info"
@@ -42,16 +44,33 @@ class AccessLog:
         self._lines: list[_Line] = []
         self._encoder = msgspec.json.Encoder()
 
-    def note(self, method: str, path: str, status: int, milliseconds: float, request_id: str) -> None:
-        """Logs a request whose response was sent. To be called on the event loop."""
+    def note(
+        self,
+        method: str,
+        path: str,
+        status: int,
+        milliseconds: float,
+        request_id: str,
+        user_id: int | None,
+        address: str,
+    ) -> None:
+        """Logs a request whose response was sent, from an IP address. To be called on the event loop."""
         if self._slowly is not None:
             self._slowly.info(
-                "request", method=method, path=path, status=status, milliseconds=milliseconds, request_id=request_id
+                "request",
+                method=method,
+                path=path,
+                status=status,
+                milliseconds=milliseconds,
+                request_id=request_id,
+                user_id=user_id,
+                address=address,
             )
             return
         if not self._lines:
             asyncio.get_running_loop().call_later(FLUSH_AFTER_SECONDS, self.flush)
-        self._lines.append(_Line(method, path, status, milliseconds, request_id, datetime.now(UTC)))
+        at = datetime.now(UTC)
+        self._lines.append(_Line(method, path, status, milliseconds, request_id, user_id, address, at))
         if len(self._lines) >= FLUSH_AFTER_LINES:
             self.flush()
 

@@ -11,13 +11,15 @@ from functools import partial
 import structlog
 from sqlalchemy import Connection, text
 
+from issue_tracker.actor import command_line
 from issue_tracker.auth.sessions import prune_sessions
 from issue_tracker.auth.throttle import prune_attempts
 from issue_tracker.clock import now
 from issue_tracker.database.engine import Database
 from issue_tracker.errors import Unavailable
-from issue_tracker.events.catalog import EventType
-from issue_tracker.events.retention import prune_deliveries, prune_sign_ins
+from issue_tracker.events.catalog import Change, EventType
+from issue_tracker.events.record import record
+from issue_tracker.events.retention import FAILURES, prune_deliveries, prune_sign_ins
 from issue_tracker.settings import Settings
 
 log = structlog.get_logger("issue_tracker.retention")
@@ -30,6 +32,9 @@ PAUSE_SECONDS = 0.05
 
 LOCK = 0x69747265746E
 """PostgreSQL's advisory lock for a piece: one process at a time. On SQLite there is one writer at a time anyway."""
+
+UNRECORDED = ("sessions", "sign-in attempts")
+"""What ends by itself: that it is deleted is no event."""
 
 Prune = Callable[[Connection], int]
 """Deletes a piece of what is too old, and returns the number of rows; 0 when nothing is left."""
@@ -59,7 +64,11 @@ class Retention:
         self._closed.set()
 
     def prune(self, at: datetime) -> None:
-        """Deletes everything that is too old at an instant, in small transactions. Raises Unavailable."""
+        """Deletes everything that is too old at an instant, in small transactions. Raises Unavailable.
+
+        What was a record of something is missed by those who look for it, so the history says that it was deleted.
+        """
+        records: list[str] = []
         for kind, prune in _kinds(self._settings, at).items():
             deleted = 0
             while piece := self._prune_piece(prune):
@@ -68,6 +77,12 @@ class Retention:
                     return
             if deleted:
                 log.info("deleted what is older than its retention", kind=kind, rows=deleted)
+            if deleted and kind not in UNRECORDED:
+                records.append(f"{deleted} {kind}")
+        if records:
+            with self._database.write() as tx:
+                pruned = Change(type=EventType.DATA_PRUNED, note=", ".join(records))
+                record(tx, command_line("retention"), [pruned], now())
 
     def _prune_piece(self, prune: Prune) -> int:
         """One piece; 0 also when another process is deleting."""
@@ -89,5 +104,5 @@ def _kinds(settings: Settings, at: datetime) -> dict[str, Prune]:
         kinds["deliveries"] = partial(prune_deliveries, before=at - timedelta(days=days))
     if days := settings.failed_sign_in_retention_days:
         before = at - timedelta(days=days)
-        kinds["failed sign-ins"] = partial(prune_sign_ins, before=before, types=(EventType.SESSION_FAILED,))
+        kinds["failed sign-ins"] = partial(prune_sign_ins, before=before, types=FAILURES)
     return kinds

@@ -46,7 +46,9 @@ def test_a_copy_has_everything_and_goes_on_from_there(old: str, new: str, shared
 
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == f"Copied {rows_of(source)} rows of {len(before) - len(DERIVED)} tables; all are equal.\n"
-    assert contents(copied) == before == contents(source)
+    assert contents(copied) == contents(source) == before | {"events": contents(source)["events"]}
+    [exported] = set(contents(source)["events"]) - set(before["events"])
+    assert exported[1] == "data.exported" and exported[-1].startswith("everything, into ")
     assert schema(copied) == schema(plain)
     expected = answers(source, session, token)
     assert {status for status, _ in expected} == {200}

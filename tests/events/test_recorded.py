@@ -7,13 +7,14 @@ import pytest
 from sqlalchemy import Connection, func, select
 
 from issue_tracker.actor import Actor, Role, command_line
-from issue_tracker.auth import tokens, users
+from issue_tracker.auth import sessions, tokens, users
 from issue_tracker.auth.passwords import hash_password
 from issue_tracker.auth.signin import Visitor, sign_in
 from issue_tracker.auth.tokens import Scope
 from issue_tracker.auth.users import parse_display_name, parse_email
 from issue_tracker.cli.arguments import parse_age
 from issue_tracker.cli.maintenance import prune_events
+from issue_tracker.clock import now
 from issue_tracker.companies import operations as company_operations
 from issue_tracker.companies.queries import Company, find_companies, get_company_by_name
 from issue_tracker.database.tables import deliveries, events, metadata
@@ -28,6 +29,7 @@ from issue_tracker.issues.bulk import set_statuses
 from issue_tracker.issues.models import IssueHead
 from issue_tracker.issues.queries.issue import get_issue_head
 from issue_tracker.names import parse_issue_name, parse_name
+from issue_tracker.settings import Settings
 from issue_tracker.status import Status
 from tests.events.statements import statements
 from tests.world import CAST, World
@@ -75,6 +77,12 @@ ACTS: dict[EventType, Act] = {
         tx, ADA, parse_email("new@example.com"), parse_display_name("New"), Role.MEMBER, "hash"
     ),
     EventType.USER_UPDATED: lambda tx: users.update_user(tx, ADA, _user_id(tx), active=False),
+    EventType.SESSION_ENDED: lambda tx: sessions.end_session(
+        tx,
+        ADA,
+        _user_id(tx),
+        sessions.list_sessions(tx, Settings(), _user_id(tx), None, now())[0].id,
+    ),
     EventType.TOKEN_CREATED: lambda tx: tokens.create_token(tx, ADA, _user_id(tx), "ci", [Scope.READ], None),
     EventType.TOKEN_DELETED: lambda tx: tokens.revoke_token(
         tx, ADA, _user_id(tx), tokens.list_tokens(tx, _user_id(tx))[0].id
@@ -86,7 +94,17 @@ ACTS: dict[EventType, Act] = {
     EventType.WEBHOOK_DELETED: _webhook(lambda tx, id_: webhooks.delete_webhook(tx, ADA, id_)),
     EventType.WEBHOOK_DISABLED: _webhook(lambda tx, id_: webhooks.disable_webhook(tx, ADA, id_, "gone")),
 }
-SIGN_INS = {EventType.SESSION_CREATED, EventType.SESSION_FAILED}
+ELSEWHERE = {
+    EventType.SESSION_CREATED,
+    EventType.SESSION_FAILED,
+    EventType.SESSION_THROTTLED,
+    EventType.SESSION_PROOF_FAILED,
+    EventType.SETUP_FAILED,
+    EventType.REQUEST_REFUSED,
+    EventType.DATA_EXPORTED,
+    EventType.DATA_PRUNED,
+}
+"""Types without a change that lasts, which are tested with what they are about (tests/auth, tests/cli)."""
 
 
 class Failed(Exception):
@@ -109,13 +127,14 @@ def _count(world: World, type_: EventType) -> int:
 
 
 def test_every_type_is_covered() -> None:
-    assert ACTS.keys() | SIGN_INS == set(EventType)
+    assert ACTS.keys() | ELSEWHERE == set(EventType)
 
 
 @pytest.mark.parametrize("type_", list(ACTS), ids=str)
 def test_a_change_and_its_event_are_there_together_or_neither(world: World, type_: EventType) -> None:
     world.given_issue("VPN", {"Contoso": "new"})
     world.token("tess")
+    world.session_token("tess")
     with world.database.write() as tx:
         webhooks.create_webhook(tx, ADA, WebhookFields(url="https://example.com/"))
     before, count = _content(world), _count(world, type_)
@@ -201,7 +220,9 @@ def test_retention_deletes_finished_deliveries_and_sign_ins_only(world: World) -
     world.clock.advance(days=91)
     prune_events(world.database, parse_age("90d"))
     after = _content(world)
-    assert len(after["events"]) == len(before["events"]) - 1 and _count(world, EventType.SESSION_FAILED) == 0
+    assert len(after["events"]) == len(before["events"]) and _count(world, EventType.SESSION_FAILED) == 0
+    pruned = world.history(audit=True)[-1]
+    assert pruned.type == "data.pruned" and pruned.note.startswith("1 deliveries and 1 sign-ins from before ")
     assert len(after["deliveries"]) == len(before["deliveries"]) - 1
     assert parse_age("36h") == timedelta(hours=36)
     for bad in ("", "90", "d", "-1d", "1w", "0d"):

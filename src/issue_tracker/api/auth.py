@@ -10,13 +10,14 @@ from starlette.responses import Response
 from issue_tracker.actor import Role
 from issue_tracker.api.users import USER_EXAMPLE
 from issue_tracker.auth import first_start, sessions, users
+from issue_tracker.auth.first_start import SetupRefused
 from issue_tracker.auth.passwords import Password, hash_password
 from issue_tracker.auth.proof import is_own_password
 from issue_tracker.auth.sessions import SessionInfo
 from issue_tracker.auth.signin import SignedIn, Visitor, sign_in
 from issue_tracker.auth.users import DisplayName, Email, User
 from issue_tracker.clock import Timestamp, iso, now
-from issue_tracker.errors import Forbidden, Invalid
+from issue_tracker.errors import Invalid
 from issue_tracker.http.idempotency import once
 from issue_tracker.http.identity import Access
 from issue_tracker.http.request import Request
@@ -97,7 +98,9 @@ def start_session(request: Request, credentials: Credentials, *, remember: bool 
         device=request.cookie(device_cookie_name(request.settings)),
         remember=remember,
     )
-    return sign_in(request.database, request.settings, credentials.email, credentials.password, visitor)
+    signed_in = sign_in(request.database, request.settings, credentials.email, credentials.password, visitor)
+    request.log_user(signed_in.user.user_id)
+    return signed_in
 
 
 @routes.get("/api/auth/session", session_only=True, returns=Returns(200, SessionState, SESSION_EXAMPLE))
@@ -117,7 +120,7 @@ def logout(request: Request) -> Response:
     """End the session, on the server too."""
     assert request.identity is not None
     if request.identity.session is not None:
-        sessions.end_session(request.tx, request.user_id, request.current_session.id)
+        sessions.end_session(request.tx, request.actor, request.user_id, request.current_session.id)
     return Response(status_code=204, headers={"Set-Cookie": session_cookie(request, "", now())})
 
 
@@ -199,7 +202,7 @@ def list_sessions(request: Request) -> Response:
 @routes.delete("/api/auth/sessions/{id}", returns=Returns(204))
 def end_session(request: Request, id: int) -> Response:
     """End one of one's own sessions."""
-    sessions.end_session(request.tx, request.user_id, id)
+    sessions.end_session(request.tx, request.actor, request.user_id, id)
     return no_content()
 
 
@@ -234,7 +237,7 @@ def create_first_user(request: Request, setup: Setup) -> User:
     """Hashes outside any transaction, and not at all for a token that was never offered."""
     with request.database.read() as tx:
         if not first_start.setup_allowed(tx, setup.token):
-            raise Forbidden("This set-up link is not valid, or was used already.")
+            raise SetupRefused
     fresh = hash_password(setup.password)
     with request.database.write() as tx:
         return first_start.set_up(tx, setup.token, setup.email, setup.name, fresh, request.request_id)

@@ -12,6 +12,7 @@ from issue_tracker.api.issue_query import IssueQuery, filters_of, next_link, ord
 from issue_tracker.events.queries.log import get_log_state
 from issue_tracker.events.sync_position import write_position
 from issue_tracker.http import conditional
+from issue_tracker.http.refusals import note_export
 from issue_tracker.http.request import Request
 from issue_tracker.http.responses import CSV, JSON
 from issue_tracker.http.routes import Returns, Routes
@@ -57,10 +58,12 @@ def list_issues(request: Request, query: IssueQuery) -> Response:
     etag = conditional.data_etag(request, state, negotiated)
     if conditional.is_fresh(request, etag):
         return conditional.not_modified(etag, "Accept")
+    as_csv = query.format == "csv" or (query.format is None and negotiated == CSV)
+    if as_csv:
+        note_export(request, "issues as CSV")
     cached = request.app_state.responses.find_by_validator(etag)
     if cached is not None:
         return cached
-    as_csv = query.format == "csv" or (query.format is None and negotiated == CSV)
     filters, order = filters_of(request, query), order_of(query)
     after = position_of(query)
     size = query.limit or CHUNK

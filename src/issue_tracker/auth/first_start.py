@@ -11,6 +11,13 @@ from issue_tracker.database.tables import setup_tokens
 from issue_tracker.errors import Forbidden
 
 
+class SetupRefused(Forbidden):
+    """The token of a set-up link is not, or no longer, the offered one (403)."""
+
+    def __init__(self) -> None:
+        super().__init__("This set-up link is not valid, or was used already.")
+
+
 def offer_setup(tx: Connection, token: str, at: datetime) -> None:
     """Makes `token` the only one that may create the first super admin. Only its hash is stored."""
     tx.execute(delete(setup_tokens))
@@ -24,9 +31,9 @@ def setup_allowed(tx: Connection, token: str) -> bool:
 
 
 def set_up(tx: Connection, token: str, email: Email, name: DisplayName, password_hash: str, request_id: str) -> User:
-    """Creates the first super admin, once. Raises Forbidden when the token is not, or no longer, the offered one."""
+    """Creates the first super admin, once. Raises SetupRefused."""
     taken = tx.execute(delete(setup_tokens).where(setup_tokens.c.token_hash == token_hash(token))).rowcount
     if not taken or not no_users(tx):
-        raise Forbidden("This set-up link is not valid, or was used already.")
+        raise SetupRefused
     actor = Actor(user_id=None, name=name, role=Role.SUPER_ADMIN, channel="session", request_id=request_id)
     return create_user(tx, actor, email, name, Role.SUPER_ADMIN, password_hash)

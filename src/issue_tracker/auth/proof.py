@@ -29,5 +29,5 @@ def is_own_password(database: Database, settings: Settings, actor: Actor, passwo
         if correct:
             throttle.forgive(tx, attempt)
         else:
-            record(tx, actor, [Change(type=EventType.SESSION_FAILED, note=f"wrong password, from {address}")], at)
+            record(tx, actor, [Change(type=EventType.SESSION_PROOF_FAILED, note=f"from {address}")], at)
     return correct

@@ -10,10 +10,12 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, insert, not_, select, update
 
 from issue_tracker.actor import ALL_COMPANIES, Actor, Permissions, Role
-from issue_tracker.clock import Timestamp, iso
+from issue_tracker.clock import Timestamp, iso, now
 from issue_tracker.database.prepared import Prepared, instant
 from issue_tracker.database.tables import sessions, users
 from issue_tracker.errors import NotFound
+from issue_tracker.events.catalog import Change, EventType
+from issue_tracker.events.record import record
 from issue_tracker.settings import Settings
 
 USER_AGENT_LIMIT = 400
@@ -174,11 +176,14 @@ def list_sessions(
     ]
 
 
-def end_session(tx: Connection, user_id: int, session_id: int) -> None:
-    """Ends one of the user's own sessions. Raises NotFound for any other."""
-    ended = tx.execute(delete(sessions).where(sessions.c.id == session_id, sessions.c.user_id == user_id))
-    if ended.rowcount == 0:
+def end_session(tx: Connection, actor: Actor, user_id: int, session_id: int) -> None:
+    """Ends one of a user's sessions. Raises NotFound for any other."""
+    ended = sessions.c.id == session_id, sessions.c.user_id == user_id
+    address = tx.execute(select(sessions.c.address).where(*ended)).scalar_one_or_none()
+    if address is None or tx.execute(delete(sessions).where(*ended)).rowcount == 0:
         raise NotFound("No such session.")
+    signed_out = "signed out" if session_id == actor.session_id else f"session from {address}"
+    record(tx, actor, [Change(type=EventType.SESSION_ENDED, note=signed_out)], now())
 
 
 def end_sessions(tx: Connection, user_id: int, *, keep: int | None = None) -> None:

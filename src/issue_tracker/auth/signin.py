@@ -4,7 +4,7 @@ from datetime import datetime
 
 import msgspec
 
-from issue_tracker.actor import Actor, Role
+from issue_tracker.actor import Actor, stranger
 from issue_tracker.auth import places, throttle
 from issue_tracker.auth.passwords import hash_password, needs_rehash, verify_password
 from issue_tracker.auth.sessions import start_session
@@ -19,9 +19,6 @@ from issue_tracker.names import key
 from issue_tracker.settings import Settings
 
 WRONG = "The e-mail address or the password is wrong."
-
-UNKNOWN = "an unknown address"
-"""What the audit calls an address that is not the one of an account."""
 
 ATTEMPTS = 3
 """How often one sign-in starts again because the account was changed in the meantime."""
@@ -60,8 +57,8 @@ def sign_in(database: Database, settings: Settings, email: str, password: str, v
     email = email.strip()[:254].replace("\0", "").encode("utf-8", "replace").decode()
     with database.read() as tx:
         found = find_credentials(tx, email)
-        user_id = found[0].user_id if found else None
-        attempt = throttle.sign_in_attempt(tx, user_id, key(email), visitor.address, visitor.device)
+        account = found[0] if found else None
+        attempt = throttle.sign_in_attempt(tx, account, key(email), visitor.address, visitor.device)
         throttle.check(tx, settings, attempt, at)
     with database.write() as tx:
         throttle.admit(tx, settings, attempt, at)
@@ -85,8 +82,7 @@ def sign_in(database: Database, settings: Settings, email: str, password: str, v
             actor = Actor(user.user_id, user.name, user.role, "session", visitor.request_id)
             record(tx, actor, [Change(type=EventType.SESSION_CREATED, note=f"from {visitor.address}")], at)
         return SignedIn(user, token, expires_at, device)
-    # People type passwords where the address belongs: only that of an account is stored.
-    stranger = Actor(None, found[0].email if found else UNKNOWN, Role.MEMBER, "session", visitor.request_id)
+    failed = stranger(attempt.name, visitor.request_id)
     with database.write() as tx:
-        record(tx, stranger, [Change(type=EventType.SESSION_FAILED, note=f"from {visitor.address}")], at)
+        record(tx, failed, [Change(type=EventType.SESSION_FAILED, note=f"from {visitor.address}")], at)
     raise Unauthenticated(WRONG)

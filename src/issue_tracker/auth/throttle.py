@@ -18,21 +18,27 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, not_, select
 
 from issue_tracker.auth.places import is_known_address, known_device, networks_of
+from issue_tracker.auth.users import User
 from issue_tracker.database.tables import history_identity, sign_in_failures
 from issue_tracker.errors import TooManyAttempts
 from issue_tracker.settings import Settings
+
+UNKNOWN = "an unknown address"
+"""What the audit calls an e-mail address that is not the one of an account."""
 
 BATCH = 1000
 """Attempts to delete in one transaction."""
 
 
 class Attempt(msgspec.Struct, frozen=True):
-    """One attempt, as it is counted. `known` says whether the user has signed in from this place before.
+    """One attempt, as it is counted. `name` is what the audit calls the account.
 
-    `device` is the known browser, None where the place is an address.
+    `known` says whether the user has signed in from this place before. `device` is the known browser, None where the
+    place is an address.
     """
 
     account: str
+    name: str
     address: str
     network: str
     device: str | None = None
@@ -40,7 +46,7 @@ class Attempt(msgspec.Struct, frozen=True):
 
 
 def sign_in_attempt(
-    tx: Connection, user_id: int | None, email_key: str, address: str, device_token: str | None
+    tx: Connection, user: User | None, email_key: str, address: str, device_token: str | None
 ) -> Attempt:
     """An attempt to sign in to the account of a user, or to none.
 
@@ -48,18 +54,18 @@ def sign_in_attempt(
     enough to count and too little to find out what was typed.
     """
     networks = networks_of(address)
-    if user_id is None:
+    if user is None:
         identity = tx.execute(select(history_identity.c.identity)).scalar_one_or_none() or ""
         digest = hmac.digest(identity.encode(), email_key.encode("utf-8", "surrogatepass"), hashlib.sha256)
-        return Attempt(f"unknown:{digest[:2].hex()}", networks.address, networks.network)
-    device = known_device(tx, user_id, device_token)
-    known = device is not None or is_known_address(tx, user_id, networks.address)
-    return Attempt(f"user:{user_id}", networks.address, networks.network, device, known)
+        return Attempt(f"unknown:{digest[:2].hex()}", UNKNOWN, networks.address, networks.network)
+    device = known_device(tx, user.user_id, device_token)
+    known = device is not None or is_known_address(tx, user.user_id, networks.address)
+    return Attempt(f"user:{user.user_id}", user.email, networks.address, networks.network, device, known)
 
 
 def own_password_attempt(user_id: int) -> Attempt:
     """An attempt to prove the password of the user who is signed in: apart from signing in, wherever it comes from."""
-    return Attempt(f"password:{user_id}", "", "", known=True)
+    return Attempt(f"password:{user_id}", "", "", "", known=True)
 
 
 def check(tx: Connection, settings: Settings, attempt: Attempt, at: datetime) -> None:
@@ -80,7 +86,7 @@ def check(tx: Connection, settings: Settings, attempt: Attempt, at: datetime) ->
     for condition, limit in limits:
         count, oldest = tx.execute(select(func.count(), func.min(rows.at)).where(condition, rows.at > since)).one()
         if count >= limit:
-            raise TooManyAttempts(max(1, math.ceil((oldest - since).total_seconds())))
+            raise TooManyAttempts(max(1, math.ceil((oldest - since).total_seconds())), attempt.name)
 
 
 def admit(tx: Connection, settings: Settings, attempt: Attempt, at: datetime) -> None:

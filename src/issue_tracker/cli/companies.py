@@ -7,7 +7,7 @@ import msgspec
 
 from issue_tracker.cli import output
 from issue_tracker.cli.arguments import parsed
-from issue_tracker.cli.databases import current_actor, database_option, open_database
+from issue_tracker.cli.databases import current_actor, database_option, open_database, record_export
 from issue_tracker.cli.failures import CommandError
 from issue_tracker.companies.operations import create_company, create_missing_companies, update_company
 from issue_tracker.companies.queries import find_companies, list_companies
@@ -118,7 +118,9 @@ def company_export(database_url: str | None, file: str | None) -> None:
     The columns are name and archived (yes or empty). `company import` reads the file back. A FILE that exists is
     replaced when the export is complete; until then it stays as it is.
     """
-    with open_database(database_url).read() as tx:
+    database = open_database(database_url)
+    record_export(database, "all companies as CSV" + (f", into {file}" if file else ""))
+    with database.read() as tx:
         companies = list_companies(tx, current_actor(), include_archived=True)
     with output.destination(file) as out:
         writer = csv.writer(out)

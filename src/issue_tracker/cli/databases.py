@@ -9,10 +9,13 @@ import click
 from issue_tracker import settings
 from issue_tracker.actor import Actor, command_line
 from issue_tracker.cli.failures import CommandError
+from issue_tracker.clock import now
 from issue_tracker.database import migrate
 from issue_tracker.database.engine import Database
 from issue_tracker.database.sqlite import sqlite_path
 from issue_tracker.errors import Cause, Unavailable
+from issue_tracker.events.catalog import Change, EventType
+from issue_tracker.events.record import record
 from issue_tracker.names import printable
 from issue_tracker.settings import DEFAULT_DATABASE_URL, PREFIX, Settings
 
@@ -51,6 +54,18 @@ def open_database(database_url: str | None, *, any_version: bool = False) -> Dat
     with database.read() as tx:
         migrate.check(tx, any_version=any_version)
     return database
+
+
+def record_export(database: Database, what: str) -> None:
+    """Records in the audit that all data of a kind leaves the database, before it does.
+
+    Where nothing can be written, such as in a copy that is only read, the command goes on and says so.
+    """
+    try:
+        with database.write() as tx:
+            record(tx, current_actor(), [Change(type=EventType.DATA_EXPORTED, note=what)], now())
+    except Unavailable as error:
+        click.echo(f"The export is not recorded in the history: {error.reason or error.detail}", err=True)
 
 
 def connect(loaded: Settings) -> Database:

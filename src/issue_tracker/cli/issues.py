@@ -6,7 +6,7 @@ import click
 
 from issue_tracker.actor import Actor
 from issue_tracker.cli import output
-from issue_tracker.cli.databases import current_actor, database_option, open_database
+from issue_tracker.cli.databases import current_actor, database_option, open_database, record_export
 from issue_tracker.cli.failures import CommandError
 from issue_tracker.companies.queries import find_companies
 from issue_tracker.database.engine import Database
@@ -89,6 +89,7 @@ def issue_export(database_url: str | None, file: str | None) -> None:
     A FILE that exists is replaced when the export is complete; until then it stays as it is.
     """
     database, actor = open_database(database_url), current_actor()
+    record_export(database, "all issues as CSV" + (f", into {file}" if file else ""))
     issue_ids = _issue_ids(database, actor)
     with output.destination(file) as out:
         out.write(transfer.header())

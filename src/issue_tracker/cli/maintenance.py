@@ -11,11 +11,13 @@ import msgspec
 from issue_tracker import settings
 from issue_tracker.cli import databases, output
 from issue_tracker.cli.arguments import parse_age, parsed
-from issue_tracker.cli.databases import database_option, open_database
+from issue_tracker.cli.databases import current_actor, database_option, open_database
 from issue_tracker.cli.failures import CommandError
 from issue_tracker.clock import iso, now
 from issue_tracker.database.engine import Database
 from issue_tracker.database.history_identity import forget_place
+from issue_tracker.events.catalog import Change, EventType
+from issue_tracker.events.record import record
 from issue_tracker.events.retention import prune_deliveries, prune_sign_ins
 
 
@@ -41,7 +43,7 @@ def events() -> None:
 @database_option
 @click.option("--older-than", metavar="AGE", required=True, help="Days or hours, such as 90d or 36h.")
 def events_prune(database_url: str | None, older_than: str) -> None:
-    """Delete finished webhook deliveries and the audit of sign-ins older than AGE.
+    """Delete finished webhook deliveries and the audit of sign-ins and refusals older than AGE.
 
     The history of issues is retained.
     """
@@ -59,7 +61,11 @@ def prune_events(database: Database, age: timedelta) -> None:
         delivered, signins = delivered + pieces[0], signins + pieces[1]
         if not any(pieces):
             break
-    click.echo(f"Deleted {delivered} deliveries and {signins} sign-ins from before {iso(before)}.")
+    what = f"{delivered} deliveries and {signins} sign-ins from before {iso(before)}"
+    if delivered or signins:
+        with database.write() as tx:
+            record(tx, current_actor(), [Change(type=EventType.DATA_PRUNED, note=what)], now())
+    click.echo(f"Deleted {what}.")
 
 
 @click.command()

@@ -9,7 +9,7 @@ from sqlalchemy.engine import make_url
 
 from issue_tracker import settings
 from issue_tracker.cli import databases, output
-from issue_tracker.cli.databases import database_option, open_database
+from issue_tracker.cli.databases import database_option, open_database, record_export
 from issue_tracker.cli.failures import CommandError
 from issue_tracker.database import migrate
 from issue_tracker.database.engine import Database
@@ -40,9 +40,10 @@ def copy(source_url: str | None, target_url: str | None) -> None:
     if make_url(source_settings.database_url) == make_url(target_settings.database_url):
         raise CommandError("--from and --to name the same database.")
     source = open_database(source_url)
-    rows = count_rows(source)
     target = databases.connect(target_settings)
     databases.upgrade(target)
+    record_export(source, f"everything, into {make_url(target_settings.database_url).render_as_string()}")
+    rows = count_rows(source)
     with _refusals(), output.counted(2 * rows, "Copying") as advance:
         copied = copy_all(source, target, advance)
     rows = sum(checksum.rows for _, checksum in copied)
@@ -61,6 +62,7 @@ def dump(database_url: str | None, file: str) -> None:
     database = open_database(database_url)
     if Path(file).exists():
         raise CommandError(f"{file} exists already.")
+    record_export(database, f"everything, into {file}")
     rows = count_rows(database)
     with (
         output.replacing(file) as temporary,

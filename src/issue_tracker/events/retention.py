@@ -17,7 +17,17 @@ from issue_tracker.events.queries.webhooks import State
 BATCH = 1000
 """Rows to delete in one transaction, so that writers wait for milliseconds only."""
 
-SIGN_INS = (EventType.SESSION_CREATED, EventType.SESSION_FAILED)
+FAILURES = (
+    EventType.SESSION_FAILED,
+    EventType.SESSION_PROOF_FAILED,
+    EventType.SESSION_THROTTLED,
+    EventType.SETUP_FAILED,
+    EventType.REQUEST_REFUSED,
+)
+"""What strangers can cause any number of."""
+
+SIGN_INS = (*FAILURES, EventType.SESSION_CREATED, EventType.SESSION_ENDED)
+"""What is recorded without a change to anything that lasts."""
 
 
 def prune_deliveries(tx: Connection, before: datetime) -> int:

@@ -28,28 +28,32 @@ class Access(Enum):
 
 
 def authenticate(tx: Connection, request: Request, csrf_field: str | None = None) -> Identity:
-    """Who sent the request. Raises Unauthenticated (401) or Forbidden (403: CSRF token, or a read-only API token).
+    """Who sent the request, which is its `identity` from then on.
 
+    Raises Unauthenticated (401) or Forbidden (403: CSRF token, or a read-only API token).
     `csrf_field` is the CSRF token in a posted form, which cannot send a header.
     """
     at = now()
     cookie = request.cookie(request.app_state.session_cookie)
     session = find_session(tx, request.settings, cookie, at) if cookie else None
     if cookie and session:
+        # Before the CSRF token is checked: a refusal, too, is logged and recorded as this user's.
+        request.identity = identity = Identity(session.actor(request.request_id), session, cookie)
         header = request.header("x-csrf-token")
         if not request.safe and not csrf_matches(cookie, csrf_field if header is None else header):
             raise Forbidden(CSRF_REFUSED)
-        return Identity(session.actor(request.request_id), session, cookie)
+        return identity
     scheme, _, credentials = (request.header("authorization") or "").partition(" ")
     holder = find_token(tx, credentials.strip(), at) if scheme.lower() == "bearer" else None
     if holder is None:
         raise Unauthenticated
+    request.identity = identity = Identity(holder.actor(request.request_id), token=holder)
     if not request.safe:
         if cookie is not None:
             raise Forbidden(CSRF_REFUSED)
         if Scope.WRITE not in holder.scopes:
             raise Forbidden("This token may only read.")
-    return Identity(holder.actor(request.request_id), token=holder)
+    return identity
 
 
 def authorize(identity: Identity, access: Access) -> None:

@@ -72,7 +72,9 @@ class AccessLogging:
             await self.app(scope, receive, send_and_note_status)
         finally:
             milliseconds = round((time.perf_counter() - started) * 1000, 1)
-            self.log.note(scope["method"], scope["path"], status, milliseconds, scope["state"]["request_id"])
+            state, client = scope["state"], scope.get("client")
+            request_id, user_id, address = state["request_id"], state.get("user_id"), client[0] if client else ""
+            self.log.note(scope["method"], scope["path"], status, milliseconds, request_id, user_id, address)
 
 
 class ResponseHeaders:
@@ -119,6 +121,7 @@ class CachedResponses:
             await self.app(scope, receive, send)
             return
         scope["path"], scope["path_template"] = cached.path, cached.path_template
+        scope["state"]["user_id"] = cached.user_id
         await send({"type": "http.response.start", "status": cached.status, "headers": cached.headers})
         await send({"type": "http.response.body", "body": cached.body, "more_body": False})
 

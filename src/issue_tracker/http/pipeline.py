@@ -18,6 +18,7 @@ from issue_tracker.errors import AppError, MethodNotAllowed, NotFound, Unavailab
 from issue_tracker.http import idempotency
 from issue_tracker.http.errors import as_app_error
 from issue_tracker.http.identity import Access, authenticate, record_use, require_same_origin, valid_until
+from issue_tracker.http.refusals import note_refusal
 from issue_tracker.http.request import Request, read_content
 from issue_tracker.http.routes import RefusedRoute, Route
 from issue_tracker.http.state import AppState
@@ -115,6 +116,14 @@ async def refuse(request: Request, error: AppError) -> Response:
 
 def perform(route: Route, request: Request) -> Response:
     """Answers one request, in a worker thread. Raises AppError for everything that the contract names."""
+    try:
+        return _perform(route, request)
+    except AppError as error:
+        note_refusal(request, error)
+        raise
+
+
+def _perform(route: Route, request: Request) -> Response:
     if route.access is Access.PUBLIC:
         if not route.safe:
             require_same_origin(request)
@@ -123,11 +132,11 @@ def perform(route: Route, request: Request) -> Response:
     # Before the transaction, because a restored database is written to.
     request.app_state.history.refresh()
     with request.read() as tx:
-        request.identity = authenticate(tx, request, route.csrf_field(request))
-        route.admit(request.identity)
+        identity = authenticate(tx, request, route.csrf_field(request))
+        route.admit(identity)
         if route.safe and route.transaction:
             response = route.handler(request, **route.arguments(request))
-    record_use(request, request.identity)
+    record_use(request, identity)
     return route.finished(request, response or _handle(route, request))
 
 
@@ -142,7 +151,9 @@ def _handle(route: Route, request: Request) -> Response:
         with request.read() if route.safe else request.write():
             return route.handler(request, **arguments)
     except AppError as error:
-        return route.recover(request, error)
+        response = route.recover(request, error)
+        note_refusal(request, error)
+        return response
 
 
 def _handle_once(route: Route, request: Request) -> Response:

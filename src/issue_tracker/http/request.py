@@ -45,8 +45,22 @@ class Request(StarletteRequest):
         super().__init__(scope, receive)
         self.app_state = app_state
         self.content: bytes | None = b""
-        self.identity: Identity | None = None
+        self._identity: Identity | None = None
         self._tx: Connection | None = None
+
+    @property
+    def identity(self) -> Identity | None:
+        """Who sent the request; None on a public route, and until it is known."""
+        return self._identity
+
+    @identity.setter
+    def identity(self, identity: Identity) -> None:
+        self._identity = identity
+        self.log_user(identity.actor.user_id)
+
+    def log_user(self, user_id: int | None) -> None:
+        """Has the access log name the user."""
+        self.scope.setdefault("state", {})["user_id"] = user_id
 
     @property
     def settings(self) -> Settings:

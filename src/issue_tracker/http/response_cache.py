@@ -38,8 +38,8 @@ ENTRY = 1024
 
 
 class CachedResponse(msgspec.Struct, frozen=True, gc=False):
-    """A response that is good until `until` (UTC) while nobody commits; its path and its route's template, for the log
-    and the metrics.
+    """A response that is good until `until` (UTC) while nobody commits; its path, its route's template and the id of
+    its user, for the log and the metrics.
     """
 
     status: int
@@ -48,6 +48,7 @@ class CachedResponse(msgspec.Struct, frozen=True, gc=False):
     until: datetime
     path: str
     path_template: str
+    user_id: int | None
 
 
 class ResponseCache:
@@ -105,6 +106,7 @@ class ResponseCache:
             until=until,
             path=scope["path"],
             path_template=scope["path_template"],
+            user_id=scope["state"].get("user_id"),
         )
         self._size += size
 

@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry
 
 from issue_tracker.database.engine import Database
 from issue_tracker.database.history_identity import HistoryIdentity
+from issue_tracker.events.deferred import DeferredEvents
 from issue_tracker.events.order import WatermarkTracker
 from issue_tracker.events.stream import Stream
 from issue_tracker.http.password_requests import PasswordRequests
@@ -21,7 +22,8 @@ class AppState(msgspec.Struct, frozen=True, kw_only=True):
 
     `workers` run the handlers; there are as many as database connections for them. `password_requests` runs those that
     hash a password. `openapi` is the document that
-    `/openapi.json` sends. `metrics` counts this application's requests.
+    `/openapi.json` sends. `metrics` counts this application's requests. `deferred_events`
+    are those about refusals and exports.
     """
 
     settings: Settings
@@ -35,6 +37,7 @@ class AppState(msgspec.Struct, frozen=True, kw_only=True):
     history: HistoryIdentity
     openapi: dict[str, Any]
     metrics: CollectorRegistry
+    deferred_events: DeferredEvents
 
     @property
     def session_cookie(self) -> str:

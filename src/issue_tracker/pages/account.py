@@ -80,7 +80,7 @@ def change_password(request: Request, form: Form) -> Response:
 @routes.post("/account/sessions/{id}/end")
 def end_session(request: Request, form: Form, id: int) -> Response:
     """Ends one of one's own sessions."""
-    sessions.end_session(request.tx, request.user_id, id)
+    sessions.end_session(request.tx, request.actor, request.user_id, id)
     return redirect("/account", flash_cookie(Flash("The session has ended.")))
 
 

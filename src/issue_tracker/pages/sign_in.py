@@ -4,8 +4,8 @@ from starlette.responses import Response
 
 from issue_tracker.api.auth import Credentials, Setup, create_first_user, session_cookie, sign_in_cookies, start_session
 from issue_tracker.auth import first_start, sessions, users
+from issue_tracker.auth.first_start import SetupRefused
 from issue_tracker.clock import now
-from issue_tracker.errors import Forbidden
 from issue_tracker.http.identity import Access
 from issue_tracker.http.request import Request
 from issue_tracker.pages.forms import Form, FormView, read_carried_form
@@ -49,7 +49,7 @@ def login(request: Request, form: Form) -> Response:
 @routes.post("/logout")
 def logout(request: Request, form: Form) -> Response:
     """Ends the session, on the server too."""
-    sessions.end_session(request.tx, request.user_id, request.current_session.id)
+    sessions.end_session(request.tx, request.actor, request.user_id, request.current_session.id)
     return redirect("/login", session_cookie(request, "", now()))
 
 
@@ -58,7 +58,7 @@ def show_setup(request: Request, form: FormView | None = None) -> Response:
     """The form of the first start, behind the link that the server printed."""
     form = form or FormView({"token": request.query_params.get("token", "")})
     if not form.touched and not first_start.setup_allowed(request.tx, form.values["token"]):
-        raise Forbidden("This set-up link is not valid, or was used already.")
+        raise SetupRefused
     return bare_page(request, "auth/setup.html", form=form, token=form.values["token"])
 
 

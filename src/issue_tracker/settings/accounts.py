@@ -72,6 +72,7 @@ class AccountSettings(LimitSettings, frozen=True, kw_only=True):
         Meta(
             ge=0,
             le=36500,
-            description="Failed sign-ins are deleted from the audit after so many days; 0 retains them.",
+            description="Failed sign-ins and refused requests are deleted from the audit after so many days; 0 "
+            "retains them.",
         ),
     ] = 90.0

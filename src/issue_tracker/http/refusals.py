@@ -1,0 +1,31 @@
+"""What the audit learns of requests that change nothing: that they were refused, or took data out."""
+
+from issue_tracker.actor import stranger
+from issue_tracker.auth.first_start import SetupRefused
+from issue_tracker.errors import AppError, Forbidden, TooManyAttempts
+from issue_tracker.events.catalog import EventType
+from issue_tracker.http.request import Request
+
+
+def note_refusal(request: Request, error: AppError) -> None:
+    """Notes that a request was refused for its sender: too many attempts, a role that is not enough, a wrong CSRF
+    token or set-up link. Other errors are nothing to note.
+    """
+    if not isinstance(error, (Forbidden, TooManyAttempts)):
+        return
+    actor = request.identity.actor if request.identity else stranger(request_id=request.request_id)
+    if isinstance(error, TooManyAttempts):
+        if request.identity is None:
+            actor = stranger(error.account, request.request_id)
+        type_, what = EventType.SESSION_THROTTLED, "too many attempts"
+    elif isinstance(error, SetupRefused):
+        type_, what = EventType.SETUP_FAILED, error.detail.rstrip(".")
+    else:
+        template = request.scope.get("path_template", "a path that does not exist")
+        type_, what = EventType.REQUEST_REFUSED, f"{request.method} {template}: {error.detail.rstrip('.')}"
+    request.app_state.deferred_events.note(type_, actor, what, request.address)
+
+
+def note_export(request: Request, what: str) -> None:
+    """Notes that a request takes data out of the tracker in bulk."""
+    request.app_state.deferred_events.note(EventType.DATA_EXPORTED, request.actor, what, request.address)
