@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from issue_tracker.app import declared_routes
+from issue_tracker.http.identity import Access, Proof
 from issue_tracker.http.routes import Route
 from issue_tracker.pages.routes import PageRoute
 from tests.world import World
@@ -111,6 +112,11 @@ ACCESS = {
 }
 """Who may use each route, written down a second time on purpose."""
 
+CREDENTIALS = re.compile(
+    r"users|sessions?\b|tokens|password|webhooks|channels|factors|company-access|setup|confirm|invitation|logout"
+)
+"""What the paths of routes contain that are about credentials, or say who may do what (contract, section 11)."""
+
 EXPECTED = {line.strip(): access for access, lines in ACCESS.items() for line in lines.split("\n") if line.strip()}
 
 
@@ -135,6 +141,23 @@ def send(client: httpx.Client, name: str, **options: Any) -> httpx.Response:
 def test_every_route_has_a_case_and_every_case_a_route() -> None:
     assert {name: endpoint.access.value for name, endpoint in ROUTES.items()} == EXPECTED
     assert len(ROUTES) == len(declared_routes())
+
+
+def test_every_route_about_credentials_takes_only_sessions(world: World) -> None:
+    found = {
+        name: endpoint
+        for name, endpoint in ROUTES.items()
+        if endpoint.access is not Access.PUBLIC and CREDENTIALS.search(endpoint.path)
+    }
+    assert len(found) >= 35
+    assert [name for name, endpoint in found.items() if endpoint.proof is Proof.CREDENTIAL] == []
+    client = world.bearer("ada")
+    for name in found:
+        if name in PRIVATE_API:
+            response = send(client, name)
+            expected = 401 if name == "GET /api/auth/session" else 403
+            assert response.status_code == expected, f"{name}: {response.text}"
+            assert "session" in response.json()["detail"], name
 
 
 def test_an_anonymous_caller_of_the_api_is_refused_before_anything_else(world: World) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.world import World
+from tests.world import PASSWORD, World
 
 TOKENS = "/api/auth/tokens"
 BODY = {"name": "monitoring", "scopes": ["read", "write"]}
@@ -111,6 +111,35 @@ def test_a_token_never_does_more_than_its_owner_may(world: World) -> None:
     token.call("GET", "/api/users", 403)
     token.call("POST", TOKENS, 403, json=BODY | {"name": "grandchild"})
     assert world.client().call("GET", TOKENS, 200)["total"] == 1
+
+
+def test_a_token_of_a_super_admin_takes_nothing_over(world: World) -> None:
+    """With a stolen token one could set its owner's password, add a super admin, and end the owner's sessions."""
+    owner, token = world.client("ada"), world.bearer("ada")
+    before = owner.call("GET", "/api/users", 200)
+    own = next(user["user_id"] for user in before["items"] if user["email"] == "ada@helpdesk.example")
+    (session,) = (one for one in owner.call("GET", "/api/auth/sessions", 200)["items"] if one["current"])
+    eve = {"email": "eve@x.example", "name": "Eve", "role": "super_admin", "password": "a long enough one"}
+    for method, path, body in (
+        ("PUT", f"/api/users/{own}", {"password": "a long enough one"}),
+        ("PUT", f"/api/users/{own}", {"active": False}),
+        ("POST", "/api/users", eve),
+        ("GET", "/api/users", None),
+        ("POST", "/api/auth/password", {"current_password": PASSWORD, "new_password": "a long enough one"}),
+        ("GET", "/api/auth/sessions", None),
+        ("DELETE", f"/api/auth/sessions/{session['id']}", None),
+        ("POST", "/api/auth/logout", {}),
+        ("GET", TOKENS, None),
+        ("POST", TOKENS, BODY),
+        ("POST", "/api/webhooks", {"url": "https://h.example/"}),
+        ("GET", "/api/webhooks", None),
+    ):
+        token.call(method, path, 403, **({} if body is None else {"json": body}))
+    assert owner.call("GET", "/api/users", 200) == before
+    assert owner.call("GET", "/api/webhooks", 200)["total"] == 0
+    assert owner.call("GET", TOKENS, 200)["total"] == 1
+    credentials = {"email": "ada@helpdesk.example", "password": PASSWORD}
+    world.anonymous().call("POST", "/api/auth/login", 200, json=credentials)
 
 
 @pytest.mark.parametrize(

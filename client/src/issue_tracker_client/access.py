@@ -29,6 +29,7 @@ def create_token(
     session: Session, name: str, *, scopes: Iterable[str] = ("read",), expires_at: datetime | None = None
 ) -> Plan[Token]:
     """Creates an API token for the signed-in user. Its secret is in `token`, and is never shown again.
+    Refused for a token: tokens are made, listed and revoked in a session.
 
     Scopes are `read` and `write`. Raises TokenLost when the response with the secret was lost: the response to the
     retry does not contain it.

@@ -19,13 +19,13 @@ from issue_tracker.auth.users import DisplayName, Email, User
 from issue_tracker.clock import Timestamp, iso, now
 from issue_tracker.errors import Invalid
 from issue_tracker.http.idempotency import once
-from issue_tracker.http.identity import Access
+from issue_tracker.http.identity import Access, Proof
 from issue_tracker.http.request import Request
 from issue_tracker.http.responses import json_response, list_response, no_content
 from issue_tracker.http.routes import Returns, Routes
 from issue_tracker.http.state import device_cookie_name
 
-routes = Routes("Sign-in", access=Access.SIGNED_IN)
+routes = Routes("Sign-in", access=Access.SIGNED_IN, proof=Proof.SESSION)
 
 DEVICE_SECONDS = 400 * 86400
 """How long a browser is recognized after a sign-in: as long as browsers keep a cookie (RFC 6265bis, section 5.5)."""
@@ -103,9 +103,9 @@ def start_session(request: Request, credentials: Credentials, *, remember: bool 
     return signed_in
 
 
-@routes.get("/api/auth/session", session_only=True, returns=Returns(200, SessionState, SESSION_EXAMPLE))
+@routes.get("/api/auth/session", proof=Proof.SESSION_ITSELF, returns=Returns(200, SessionState, SESSION_EXAMPLE))
 def session(request: Request) -> Response:
-    """The session that this request belongs to. A token has none."""
+    """The session that this request belongs to. A token has none: 401."""
     found = request.current_session
     state = SessionState(
         SessionUser(found.user_id, found.email, found.name, found.role),
@@ -118,9 +118,7 @@ def session(request: Request) -> Response:
 @routes.post("/api/auth/logout", returns=Returns(204))
 def logout(request: Request) -> Response:
     """End the session, on the server too."""
-    assert request.identity is not None
-    if request.identity.session is not None:
-        sessions.end_session(request.tx, request.actor, request.user_id, request.current_session.id)
+    sessions.end_session(request.tx, request.actor, request.user_id, request.current_session.id)
     return Response(status_code=204, headers={"Set-Cookie": session_cookie(request, "", now())})
 
 
@@ -133,7 +131,6 @@ class PasswordChange(msgspec.Struct, forbid_unknown_fields=True):
 
 @routes.post(
     "/api/auth/password",
-    session_only=True,
     transaction=False,
     hashes=True,
     returns=Returns(204),

@@ -44,7 +44,7 @@ HEADERS = {
 ERRORS = {
     400: "The body does not validate, or the operation cannot be done.",
     401: "No, unknown, expired or revoked session or token.",
-    403: "No helpdesk access, not a super admin where one is needed, or the CSRF token is missing or wrong.",
+    403: "No helpdesk access, no super admin or no session where one is needed, or a missing or wrong CSRF token.",
     404: "An issue, a company or another thing cannot be located.",
     409: "A request with the same Idempotency-Key is still running.",
     412: "If-Match failed; the response carries the current ETag.",

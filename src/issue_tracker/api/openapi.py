@@ -11,7 +11,7 @@ import msgspec
 from issue_tracker.api.error_descriptions import ERROR_EXAMPLES, ERRORS, HEADERS, Error, Problem, ValidationError
 from issue_tracker.auth.passwords import MAXIMUM, MINIMUM, Password
 from issue_tracker.auth.users import DisplayName, Email
-from issue_tracker.http.identity import Access
+from issue_tracker.http.identity import Access, Proof
 from issue_tracker.http.responses import EVENT_STREAM, JSON, PROBLEM
 from issue_tracker.http.routes import Returns, Route
 from issue_tracker.http.state import session_cookie_name
@@ -88,7 +88,7 @@ def _operation(route: Route, references: Mapping[Any, Any]) -> dict[str, Any]:
         operation["security"] = []
     else:
         session: dict[str, list[str]] = {"session": []} if route.safe else {"session": [], "csrf": []}
-        operation["security"] = [session] if route.session_only else [session, {"token": []}]
+        operation["security"] = [session, {"token": []}] if route.proof is Proof.CREDENTIAL else [session]
         if route.access is not Access.SIGNED_IN:
             operation["description"] += f"\n\nNeeds {route.access.value} access."
     return operation

@@ -9,13 +9,13 @@ from starlette.responses import Response
 
 from issue_tracker.auth import tokens
 from issue_tracker.auth.tokens import Scope, Token
-from issue_tracker.http.identity import Access
+from issue_tracker.http.identity import Access, Proof
 from issue_tracker.http.request import Request
 from issue_tracker.http.responses import SecretResponse, list_response, no_content
 from issue_tracker.http.routes import Returns, Routes
 from issue_tracker.names import Name
 
-routes = Routes("Sign-in", access=Access.SIGNED_IN)
+routes = Routes("Sign-in", access=Access.SIGNED_IN, proof=Proof.SESSION)
 
 
 class NewToken(msgspec.Struct, forbid_unknown_fields=True):
@@ -51,7 +51,6 @@ TOKEN_EXAMPLE = {
 
 @routes.post(
     "/api/auth/tokens",
-    session_only=True,
     access=Access.HELPDESK,
     returns=Returns(201, FullToken, TOKEN_EXAMPLE | {"token": "itk_0123456789abcdef_…"}),
     example={"name": "monitoring", "scopes": ["read", "write"]},

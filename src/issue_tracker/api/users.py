@@ -8,12 +8,12 @@ from issue_tracker.auth import users
 from issue_tracker.auth.passwords import Password, generate_password, hash_password
 from issue_tracker.auth.users import DisplayName, Email, User
 from issue_tracker.http.idempotency import once
-from issue_tracker.http.identity import Access
+from issue_tracker.http.identity import Access, Proof
 from issue_tracker.http.request import Request
 from issue_tracker.http.responses import SecretResponse, json_response, list_response
 from issue_tracker.http.routes import Returns, Routes
 
-routes = Routes("Users", access=Access.SUPER_ADMIN)
+routes = Routes("Users", access=Access.SUPER_ADMIN, proof=Proof.SESSION)
 
 
 class UserList(msgspec.Struct):

@@ -10,13 +10,13 @@ from issue_tracker.events import webhooks
 from issue_tracker.events.queries import webhooks as webhook_queries
 from issue_tracker.events.queries.webhooks import Delivery, Webhook
 from issue_tracker.events.webhooks import WebhookFields
-from issue_tracker.http.identity import Access
+from issue_tracker.http.identity import Access, Proof
 from issue_tracker.http.request import Request
 from issue_tracker.http.responses import SecretResponse, json_response, list_response, no_content
 from issue_tracker.http.routes import Returns, Routes
 from issue_tracker.http.validation import LINE
 
-routes = Routes("Webhooks", access=Access.SUPER_ADMIN)
+routes = Routes("Webhooks", access=Access.SUPER_ADMIN, proof=Proof.SESSION)
 
 Url = Annotated[str, Meta(max_length=2000, examples=["https://hooks.example.com/issues"])]
 Types = Annotated[list[Annotated[str, Meta(max_length=100)]], Meta(max_length=100)]

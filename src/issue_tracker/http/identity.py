@@ -27,6 +27,19 @@ class Access(Enum):
     SUPER_ADMIN = "super admin"
 
 
+class Proof(Enum):
+    """What the sender of a request must have shown, whatever the role (contract, section 11).
+
+    A route that does not say takes a token as well as a session. Whatever shows, makes or ends credentials, or says who
+    may do what, takes only sessions: a stolen token is then never more than a token. `SESSION_ITSELF` differs in the
+    status alone: whoever asks for the present session and has none is not signed in (contract, section 3).
+    """
+
+    CREDENTIAL = "session or token"
+    SESSION = "session"
+    SESSION_ITSELF = "the session itself"
+
+
 def authenticate(tx: Connection, request: Request, csrf_field: str | None = None) -> Identity:
     """Who sent the request, which is its `identity` from then on.
 
@@ -62,6 +75,15 @@ def authorize(identity: Identity, access: Access) -> None:
         require_helpdesk(identity.actor)
     elif access is Access.SUPER_ADMIN:
         require_super_admin(identity.actor)
+
+
+def require_proof(identity: Identity, proof: Proof) -> None:
+    """Raises Forbidden, or Unauthenticated for the session itself, when the credential is not enough for the route."""
+    if proof is Proof.CREDENTIAL or identity.session is not None:
+        return
+    if proof is Proof.SESSION_ITSELF:
+        raise Unauthenticated("A token has no session; sign in to have one.")
+    raise Forbidden("This needs a session; a token is not enough.")
 
 
 def record_use(request: Request, identity: Identity) -> None:

@@ -12,17 +12,10 @@ from typing import Any, TypedDict, Unpack, get_type_hints
 import msgspec
 from starlette.responses import Response
 
-from issue_tracker.errors import (
-    AppError,
-    Forbidden,
-    NotFound,
-    TooLarge,
-    Unauthenticated,
-    UnsupportedMediaType,
-)
+from issue_tracker.errors import AppError, NotFound, TooLarge, UnsupportedMediaType
 from issue_tracker.http import conditional
 from issue_tracker.http.errors import error_response
-from issue_tracker.http.identity import Access, authorize
+from issue_tracker.http.identity import Access, Proof, authorize, require_proof
 from issue_tracker.http.request import BODY_LIMIT, Identity, Request
 from issue_tracker.http.responses import JSON
 from issue_tracker.http.validation import read_body, read_query
@@ -57,14 +50,14 @@ class RouteOptions(TypedDict, total=False):
     documented: bool
     inline: bool
     cached: bool
-    session_only: bool
     hashes: bool
+    proof: Proof
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
     """One declared route of the API. Routes of pages differ in their input and in how they show an error.
 
-    - `access` says who may use it; `session_only` excludes API tokens.
+    - `access` says who may use it, `proof` with which credential.
     - `transaction=False`: the handler opens its own transactions.
     - `inline`: the handler waits for nothing, and so runs on the event loop, also when every worker is busy.
     - `cached`: the response to a GET goes to the response cache.
@@ -85,8 +78,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     transaction: bool = True
     inline: bool = False
     cached: bool = False
-    session_only: bool = False
     hashes: bool = False
+    proof: Proof = Proof.CREDENTIAL
     if_match: bool = False
     returns: Returns = Returns(200)
     example: Any = None
@@ -106,10 +99,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     def admit(self, identity: Identity) -> None:
         """Raises Forbidden or Unauthenticated when this identity may not use the route."""
         authorize(identity, self.access)
-        if self.session_only and identity.session is None:
-            if self.safe:
-                raise Unauthenticated("A token has no session; sign in to have one.")
-            raise Forbidden("This needs a session; a token is not enough.")
+        require_proof(identity, self.proof)
 
     def csrf_field(self, request: Request) -> str | None:
         """The CSRF token in the input, where a header cannot be sent."""
@@ -174,11 +164,12 @@ class RefusedRoute(Route, frozen=True, kw_only=True):
 
 
 class Routes:
-    """The routes of one feature's API."""
+    """The routes of one feature's API. A declaration that does not say otherwise has their `access` and `proof`."""
 
-    def __init__(self, tag: str, *, access: Access = Access.HELPDESK) -> None:
+    def __init__(self, tag: str, *, access: Access = Access.HELPDESK, proof: Proof = Proof.CREDENTIAL) -> None:
         self.tag = tag
         self.access = access
+        self.proof = proof
         self.declared: list[Route] = []
 
     def get(self, path: str, **options: Unpack[RouteOptions]) -> Callable[[Handler], Handler]:
@@ -196,7 +187,7 @@ class Routes:
     def _declare(self, method: str, path: str, options: RouteOptions) -> Callable[[Handler], Handler]:
         def declare(handler: Handler) -> Handler:
             hints, segments = hints_of(handler, ("body", "query"))
-            chosen: RouteOptions = {"access": self.access, **options}
+            chosen: RouteOptions = {"access": self.access, "proof": self.proof, **options}
             self.declared.append(
                 Route(
                     method=method,

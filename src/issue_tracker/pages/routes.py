@@ -16,7 +16,7 @@ from starlette.responses import Response
 
 from issue_tracker.errors import AppError, TooLarge, Unauthenticated
 from issue_tracker.http.errors import error_response
-from issue_tracker.http.identity import Access, authorize
+from issue_tracker.http.identity import Access, Proof, authorize
 from issue_tracker.http.pipeline import refuse
 from issue_tracker.http.request import BODY_LIMIT, Identity, Request
 from issue_tracker.http.routes import Handler, Route, RouteOptions, Routes, hints_of
@@ -97,7 +97,7 @@ class PageRoutes(Routes):
     """The pages of one feature."""
 
     def __init__(self, *, access: Access = Access.HELPDESK) -> None:
-        super().__init__("Pages", access=access)
+        super().__init__("Pages", access=access, proof=Proof.SESSION)
 
     def get(self, path: str, **options: Unpack[PageOptions]) -> Callable[[Handler], Handler]:
         return self._declare_page("GET", path, options)
@@ -108,7 +108,7 @@ class PageRoutes(Routes):
     def _declare_page(self, method: str, path: str, options: PageOptions) -> Callable[[Handler], Handler]:
         def declare(handler: Handler) -> Handler:
             _, segments = hints_of(handler, ("form",))
-            chosen: PageOptions = {"access": self.access, **options}
+            chosen: PageOptions = {"access": self.access, "proof": self.proof, **options}
             self.declared.append(
                 PageRoute(
                     method=method,
