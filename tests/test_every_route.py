@@ -32,6 +32,7 @@ ACCESS = {
         GET /api/auth/session
         POST /api/auth/logout
         POST /api/auth/password
+        POST /api/auth/confirm
         GET /api/auth/sessions
         DELETE /api/auth/sessions/{id}
         GET /api/auth/tokens

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 import msgspec
 
-from issue_tracker.errors import Forbidden
+from issue_tracker.errors import ConfirmationRequired, Forbidden
 
 
 class Role(StrEnum):
@@ -50,7 +50,8 @@ class Actor(msgspec.Struct, frozen=True):
 
     `user_id` is None for the command line. `request_id` ties all events of one request together.
     `session_id` is the row of the session that authenticated the request, None for a token or the command line.
-    `company_access` limits what the actor sees and changes to some companies.
+    `company_access` limits what the actor sees and changes to some companies. `fresh_proof` says that the actor has
+    proved recently to be who they are: by signing in, by `POST /api/auth/confirm`, or as the command line.
     """
 
     user_id: int | None
@@ -60,6 +61,7 @@ class Actor(msgspec.Struct, frozen=True):
     request_id: str = ""
     session_id: int | None = None
     company_access: CompanyAccess = ALL_COMPANIES
+    fresh_proof: bool = False
 
     @property
     def helpdesk(self) -> bool:
@@ -95,6 +97,16 @@ def stranger(name: str = "somebody", request_id: str = "") -> Actor:
     return Actor(user_id=None, name=name, role=Role.MEMBER, channel="session", request_id=request_id)
 
 
+def require_fresh_proof(actor: Actor) -> None:
+    """Raises ConfirmationRequired unless the actor has proved recently to be who they are.
+
+    Every operation that makes a credential, or decides what somebody may do, calls it (contract, section 11): a session
+    that was left open, or was stolen, is then not enough for them.
+    """
+    if not actor.fresh_proof:
+        raise ConfirmationRequired
+
+
 def command_line(name: str) -> Actor:
     """The actor behind a command: whoever can run it on the server's machine is trusted with everything."""
-    return Actor(user_id=None, name=name, role=Role.SUPER_ADMIN, channel="cli")
+    return Actor(user_id=None, name=name, role=Role.SUPER_ADMIN, channel="cli", fresh_proof=True)

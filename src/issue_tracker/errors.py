@@ -23,10 +23,12 @@ class AppError(Exception):
     """Base of every error that a caller may see.
 
     `detail` is one sentence for a person. `fields` names the invalid input. `headers` are sent with the HTTP response.
+    `reason_code` is a word for programs, where they can do something about the error; the response calls it `reason`.
     """
 
     status = 500
     title = "Internal Server Error"
+    reason_code: str | None = None
 
     def __init__(
         self, detail: str, *, fields: Sequence[FieldError] = (), headers: Mapping[str, str] | None = None
@@ -79,6 +81,15 @@ class Forbidden(AppError):
 
     status = 403
     title = "Forbidden"
+
+
+class ConfirmationRequired(Forbidden):
+    """The session has not proved recently enough that its user is still there (contract, section 11)."""
+
+    reason_code = "confirmation_required"
+
+    def __init__(self, detail: str = "Confirm that it is you: enter your password again.") -> None:
+        super().__init__(detail)
 
 
 class NotFound(AppError):

@@ -34,7 +34,7 @@ from issue_tracker.status import Status
 from tests.events.statements import statements
 from tests.world import CAST, World
 
-ADA = Actor(None, "Ada Lund", Role.SUPER_ADMIN, "session", "request-1")
+ADA = Actor(None, "Ada Lund", Role.SUPER_ADMIN, "session", "request-1", fresh_proof=True)
 
 Act = Callable[[Connection], object]
 

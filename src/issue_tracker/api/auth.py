@@ -9,10 +9,9 @@ from starlette.responses import Response
 
 from issue_tracker.actor import Role
 from issue_tracker.api.users import USER_EXAMPLE
-from issue_tracker.auth import first_start, sessions, users
+from issue_tracker.auth import first_start, proof, sessions, users
 from issue_tracker.auth.first_start import SetupRefused
 from issue_tracker.auth.passwords import Password, hash_password
-from issue_tracker.auth.proof import is_own_password
 from issue_tracker.auth.sessions import SessionInfo
 from issue_tracker.auth.signin import SignedIn, Visitor, sign_in
 from issue_tracker.auth.users import DisplayName, Email, User
@@ -122,6 +121,31 @@ def logout(request: Request) -> Response:
     return Response(status_code=204, headers={"Set-Cookie": session_cookie(request, "", now())})
 
 
+class Confirmation(msgspec.Struct, forbid_unknown_fields=True):
+    """The proof that the user of the session is still there."""
+
+    password: PasswordText
+
+
+@routes.post(
+    "/api/auth/confirm",
+    transaction=False,
+    hashes=True,
+    returns=Returns(204),
+    example={"password": "correct horse battery staple"},
+    errors=(429,),
+)
+def confirm(request: Request, body: Confirmation) -> Response:
+    """Give the session fresh proof, which changes to credentials need. A sign-in gives it, too."""
+    confirm_user(request, body.password)
+    return no_content()
+
+
+def confirm_user(request: Request, password: str) -> None:
+    """Gives the session of the request fresh proof. Raises as `proof.confirm` does."""
+    proof.confirm(request.database, request.settings, request.actor, password, request.address)
+
+
 class PasswordChange(msgspec.Struct, forbid_unknown_fields=True):
     """A new password, with the present one as proof."""
 
@@ -154,7 +178,7 @@ def checked_new_password(request: Request, change: PasswordChange) -> str:
 
     Raises Invalid for a wrong current password, TooManyAttempts after too many, TooBusy.
     """
-    correct = is_own_password(
+    correct = proof.is_own_password(
         request.database, request.settings, request.actor, change.current_password, request.address
     )
     if not correct:

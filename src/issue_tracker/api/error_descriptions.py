@@ -8,9 +8,10 @@ from issue_tracker.errors import FieldError
 
 
 class Error(msgspec.Struct):
-    """What went wrong, in one sentence for a person."""
+    """What went wrong, in one sentence for a person; `reason` says it in a word, where a program can act on it."""
 
     detail: str
+    reason: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class ValidationError(msgspec.Struct):
@@ -27,6 +28,7 @@ class Problem(msgspec.Struct):
     title: str
     status: int
     detail: str
+    reason: str | msgspec.UnsetType = msgspec.UNSET
     errors: list[FieldError] = []
 
 
@@ -44,7 +46,8 @@ HEADERS = {
 ERRORS = {
     400: "The body does not validate, or the operation cannot be done.",
     401: "No, unknown, expired or revoked session or token.",
-    403: "No helpdesk access, no super admin or no session where one is needed, or a missing or wrong CSRF token.",
+    403: "No helpdesk access, no super admin or no session where one is needed, or a missing or wrong CSRF token. With "
+    "the reason `confirmation_required`: the session needs `POST /api/auth/confirm` first.",
     404: "An issue, a company or another thing cannot be located.",
     409: "A request with the same Idempotency-Key is still running.",
     412: "If-Match failed; the response carries the current ETag.",

@@ -24,6 +24,8 @@ company an **assignment** with its own status.
 Sign in with `POST /api/auth/login`, keep the cookie, and send the response's `csrf_token` as `X-CSRF-Token` with every
 POST, PUT and DELETE; or send `Authorization: Bearer itk_…`. `/x` and `/x/` are the same resource."""
 
+FRESH_PROOF = "Needs a session with fresh proof: a sign-in or `POST /api/auth/confirm` within ten minutes."
+
 TEXT_SCHEMAS: dict[Any, dict[str, Any]] = {
     Name: {"type": "string", "minLength": 1, "maxLength": NAME_LIMIT, "pattern": r"\S"},
     IssueName: {"type": "string", "minLength": 1, "maxLength": NAME_LIMIT, "pattern": r"\S"},
@@ -91,6 +93,8 @@ def _operation(route: Route, references: Mapping[Any, Any]) -> dict[str, Any]:
         operation["security"] = [session, {"token": []}] if route.proof is Proof.CREDENTIAL else [session]
         if route.access is not Access.SIGNED_IN:
             operation["description"] += f"\n\nNeeds {route.access.value} access."
+        if route.proof is Proof.FRESH_SESSION:
+            operation["description"] += f"\n\n{FRESH_PROOF}"
     return operation
 
 

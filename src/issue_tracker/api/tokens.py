@@ -52,6 +52,7 @@ TOKEN_EXAMPLE = {
 @routes.post(
     "/api/auth/tokens",
     access=Access.HELPDESK,
+    proof=Proof.FRESH_SESSION,
     returns=Returns(201, FullToken, TOKEN_EXAMPLE | {"token": "itk_0123456789abcdef_…"}),
     example={"name": "monitoring", "scopes": ["read", "write"]},
 )

@@ -66,6 +66,7 @@ def list_users(request: Request) -> Response:
 
 @routes.post(
     "/api/users",
+    proof=Proof.FRESH_SESSION,
     transaction=False,
     hashes=True,
     returns=Returns(201, CreatedUser, USER_EXAMPLE | {"password": "kX3…"}),
@@ -94,7 +95,10 @@ def create_user(request: Request, body: NewUser) -> Response:
     example={"role": "technician", "active": False},
 )
 def update_user(request: Request, user_id: int, body: UserChange) -> Response:
-    """Change an account. The last active super admin cannot be demoted or disabled."""
+    """Change an account. The last active super admin cannot be demoted or disabled.
+
+    A new role or password needs fresh proof.
+    """
     fresh = hash_password(body.password) if body.password else None
     with request.write() as tx:
         user = users.update_user(

@@ -110,6 +110,7 @@ def list_webhooks(request: Request) -> Response:
 
 @routes.post(
     "/api/webhooks",
+    proof=Proof.FRESH_SESSION,
     returns=Returns(201, WebhookSecret, SECRET_EXAMPLE),
     example={"url": "https://hooks.example.com/issues", "event_types": ["assignment.status_changed"]},
     errors=(404,),
@@ -132,7 +133,10 @@ def get_webhook(request: Request, id: int) -> Response:
     example={"active": False},
 )
 def update_webhook(request: Request, id: int, body: WebhookChange) -> Response:
-    """Change a webhook, or activate it again. What is still pending is then delivered."""
+    """Change a webhook, or activate it again. What is still pending is then delivered.
+
+    A new address needs fresh proof.
+    """
     return json_response(
         webhooks.update_webhook(request.tx, request.actor, id, WebhookFields(**msgspec.structs.asdict(body)))
     )
@@ -145,7 +149,11 @@ def delete_webhook(request: Request, id: int) -> Response:
     return no_content()
 
 
-@routes.post("/api/webhooks/{id}/rotate-secret", returns=Returns(200, WebhookSecret, SECRET_EXAMPLE))
+@routes.post(
+    "/api/webhooks/{id}/rotate-secret",
+    proof=Proof.FRESH_SESSION,
+    returns=Returns(200, WebhookSecret, SECRET_EXAMPLE),
+)
 def rotate_secret(request: Request, id: int) -> Response:
     """Give a webhook a new secret, shown this once. For 24 hours both sign."""
     return _with_secret(*webhooks.rotate_secret(request.tx, request.actor, id), 200)

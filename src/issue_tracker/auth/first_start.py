@@ -35,5 +35,5 @@ def set_up(tx: Connection, token: str, email: Email, name: DisplayName, password
     taken = tx.execute(delete(setup_tokens).where(setup_tokens.c.token_hash == token_hash(token))).rowcount
     if not taken or not no_users(tx):
         raise SetupRefused
-    actor = Actor(user_id=None, name=name, role=Role.SUPER_ADMIN, channel="session", request_id=request_id)
+    actor = Actor(None, name, Role.SUPER_ADMIN, "session", request_id, fresh_proof=True)
     return create_user(tx, actor, email, name, Role.SUPER_ADMIN, password_hash)

@@ -1,11 +1,15 @@
-"""The proof that whoever has a session also knows its user's password: throttled and recorded like a sign-in."""
+"""The proof that whoever has a session also knows its user's password: throttled and recorded like a sign-in
+(contract, section 11).
+"""
 
 from issue_tracker.actor import Actor
 from issue_tracker.auth import throttle
 from issue_tracker.auth.passwords import verify_password
+from issue_tracker.auth.sessions import confirm_session
 from issue_tracker.auth.users import password_hash_of
 from issue_tracker.clock import now
 from issue_tracker.database.engine import Database
+from issue_tracker.errors import Invalid
 from issue_tracker.events.catalog import Change, EventType
 from issue_tracker.events.record import record
 from issue_tracker.settings import Settings
@@ -31,3 +35,15 @@ def is_own_password(database: Database, settings: Settings, actor: Actor, passwo
         else:
             record(tx, actor, [Change(type=EventType.SESSION_PROOF_FAILED, note=f"from {address}")], at)
     return correct
+
+
+def confirm(database: Database, settings: Settings, actor: Actor, password: str, address: str) -> None:
+    """Gives the session of the actor fresh proof for the correct password of its user.
+
+    Raises Invalid for the field `password`, and as `is_own_password` does.
+    """
+    assert actor.session_id is not None, "only a session has proof"
+    if not is_own_password(database, settings, actor, password, address):
+        raise Invalid.field("password", "is wrong")
+    with database.write() as tx:
+        confirm_session(tx, actor.session_id, now())

@@ -26,7 +26,10 @@ BATCH = 1000
 
 
 class Session(msgspec.Struct, frozen=True):
-    """A live session and its user, as of this request. All times are in UTC."""
+    """A live session and its user, as of this request. All times are in UTC.
+
+    `fresh_proof` says that its user signed in, or confirmed to be there, within the time that the settings allow.
+    """
 
     id: int
     user_id: int
@@ -36,6 +39,7 @@ class Session(msgspec.Struct, frozen=True):
     created_at: datetime
     used_at: datetime
     expires_at: datetime
+    fresh_proof: bool
 
     def actor(self, request_id: str) -> Actor:
         """Returns the user as the actor of one request."""
@@ -47,6 +51,7 @@ class Session(msgspec.Struct, frozen=True):
             request_id=request_id,
             session_id=self.id,
             company_access=ALL_COMPANIES,
+            fresh_proof=self.fresh_proof,
         )
 
 
@@ -81,6 +86,7 @@ _by_token = Prepared(
             sessions.c.created_at,
             sessions.c.used_at,
             sessions.c.expires_at,
+            sessions.c.confirmed_at,
         )
         .join(users, users.c.user_id == sessions.c.user_id)
         .where(sessions.c.token_hash == bindparam("token_hash"), users.c.active)
@@ -107,6 +113,7 @@ def start_session(
             created_at=at,
             used_at=at,
             expires_at=expires_at,
+            confirmed_at=at,
         )
     )
     return token, expires_at
@@ -129,6 +136,8 @@ def find_session(tx: Connection, settings: Settings, token: str, at: datetime) -
         created_at=instant(row.created_at),
         used_at=used_at,
         expires_at=expires_at,
+        fresh_proof=row.confirmed_at is not None
+        and at < instant(row.confirmed_at) + timedelta(minutes=settings.confirmation_minutes),
     )
 
 
@@ -148,6 +157,11 @@ def live_sessions(tx: Connection, settings: Settings, ids: Collection[int], at: 
 def touch_session(tx: Connection, session_id: int, at: datetime) -> None:
     """Records a use of the session at `at`, from which its idle limit counts."""
     tx.execute(update(sessions).where(sessions.c.id == session_id).values(used_at=at))
+
+
+def confirm_session(tx: Connection, session_id: int, at: datetime) -> None:
+    """Records that the user of the session proved at `at` to be there."""
+    tx.execute(update(sessions).where(sessions.c.id == session_id).values(confirmed_at=at))
 
 
 def list_sessions(

@@ -11,13 +11,13 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, Row, Select, bindparam, delete, insert, select, update
 
-from issue_tracker.actor import ALL_COMPANIES, Actor, Permissions, Role
+from issue_tracker.actor import ALL_COMPANIES, Actor, Permissions, Role, require_fresh_proof
 from issue_tracker.auth.sessions import token_hash
 from issue_tracker.clock import Timestamp, iso, now
 from issue_tracker.database.engine import created_id
 from issue_tracker.database.prepared import Prepared, instant
 from issue_tracker.database.tables import tokens, users
-from issue_tracker.errors import FieldError, Forbidden, Invalid, NotFound
+from issue_tracker.errors import FieldError, Invalid, NotFound
 from issue_tracker.events.catalog import Change, EventType
 from issue_tracker.events.record import record
 
@@ -75,12 +75,10 @@ def create_token(
     """Creates a token for a user. Returns it with its full text, which cannot be shown again.
 
     `expires_at` is None for a token that lives until it is revoked. Raises Invalid, with all fields that are wrong,
-    for an end in the past, no scope, or a name that another token of the user has; Forbidden when `actor` uses a
-    token: it could otherwise outlive its own revocation.
+    for an end in the past, no scope, or a name that another token of the user has; ConfirmationRequired.
     """
+    require_fresh_proof(actor)
     at = now()
-    if actor.channel.startswith("token:"):
-        raise Forbidden("A token cannot make tokens; sign in with a session.")
     wrong = []
     if expires_at is not None and expires_at <= at:
         wrong.append(FieldError("expires_at", "must be in the future"))

@@ -7,7 +7,7 @@ import msgspec
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from issue_tracker.actor import Actor, Role, require_super_admin
+from issue_tracker.actor import Actor, Role, require_fresh_proof, require_super_admin
 from issue_tracker.auth.sessions import end_sessions
 from issue_tracker.clock import Timestamp, iso, now
 from issue_tracker.database.tables import setup_tokens, users
@@ -65,8 +65,12 @@ def parse_display_name(text: str) -> DisplayName:
 
 
 def create_user(tx: Connection, actor: Actor, email: Email, name: DisplayName, role: Role, password_hash: str) -> User:
-    """Creates an active account. Raises Invalid for a taken address, Forbidden unless `actor` is a super admin."""
+    """Creates an active account.
+
+    Raises Invalid for a taken address, Forbidden unless `actor` is a super admin, ConfirmationRequired.
+    """
     require_super_admin(actor)
+    require_fresh_proof(actor)
     at = now()
     try:
         with tx.begin_nested():
@@ -105,7 +109,8 @@ def update_user(
     A new role, a new password and disabling take effect with the user's next request. A new password and disabling
     also end the user's sessions, but never the session in which `actor` changes the account of their own.
 
-    Raises NotFound, Invalid when no active super admin would be left, Forbidden unless `actor` is a super admin.
+    Raises NotFound, Invalid when no active super admin would be left, Forbidden unless `actor` is a super admin,
+    ConfirmationRequired for a new role or password.
     """
     require_super_admin(actor)
     user = _lock_user(tx, user_id)
@@ -121,6 +126,8 @@ def update_user(
     }
     if not changes:
         return user
+    if "role" in changes or "password_hash" in changes:
+        require_fresh_proof(actor)
     loses = user.role is Role.SUPER_ADMIN and user.active and ("role" in changes or changes.get("active") is False)
     if loses and _other_super_admins(tx, user_id) == 0:
         raise Invalid.field("role" if "role" in changes else "active", LAST_SUPER_ADMIN.rstrip("."))

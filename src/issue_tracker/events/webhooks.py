@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
-from issue_tracker.actor import Actor, require_super_admin
+from issue_tracker.actor import Actor, require_fresh_proof, require_super_admin
 from issue_tracker.clock import iso, now
 from issue_tracker.database.commit_topics import CommitTopic, notify_on_commit
 from issue_tracker.database.engine import created_id
@@ -44,8 +44,12 @@ class WebhookFields(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def create_webhook(tx: Connection, actor: Actor, fields: WebhookFields) -> tuple[Webhook, str]:
-    """Creates a webhook and returns it with its secret, which is shown this once. Raises Invalid."""
+    """Creates a webhook and returns it with its secret, which is shown this once.
+
+    Raises Invalid, and ConfirmationRequired.
+    """
     require_super_admin(actor)
+    require_fresh_proof(actor)
     if fields.url is None:
         raise Invalid.field("url", "is required")
     at = now()
@@ -60,12 +64,17 @@ def create_webhook(tx: Connection, actor: Actor, fields: WebhookFields) -> tuple
 
 
 def update_webhook(tx: Connection, actor: Actor, webhook_id: int, fields: WebhookFields) -> Webhook:
-    """Changes the fields that are given. Activating clears `disabled_reason`. Raises NotFound, Invalid."""
+    """Changes the fields that are given. Activating clears `disabled_reason`.
+
+    Raises NotFound, Invalid, and ConfirmationRequired for a new address.
+    """
     require_super_admin(actor)
     row = _lock(tx, webhook_id)
     changes = {name: value for name, value in _validated(tx, actor, fields).items() if getattr(row, name) != value}
     if not changes:
         return webhook_from_row(row)
+    if "url" in changes:
+        require_fresh_proof(actor)
     if "active" in changes:
         changes["disabled_reason"] = None
         notify_on_commit(tx, CommitTopic.DELIVERIES)
@@ -85,8 +94,12 @@ def delete_webhook(tx: Connection, actor: Actor, webhook_id: int) -> None:
 
 
 def rotate_secret(tx: Connection, actor: Actor, webhook_id: int) -> tuple[Webhook, str]:
-    """Gives a webhook a new secret, which is shown this once; for OVERLAP the old one signs too. Raises NotFound."""
+    """Gives a webhook a new secret, which is shown this once; for OVERLAP the old one signs too.
+
+    Raises NotFound, and ConfirmationRequired.
+    """
     require_super_admin(actor)
+    require_fresh_proof(actor)
     row = _lock(tx, webhook_id)
     at, secret = now(), _new_secret()
     values = {"secret": secret, "previous_secret": row.secret, "previous_secret_until": at + OVERLAP, "updated_at": at}

@@ -23,6 +23,8 @@ class Unexpected(AppError):
 def error_response(request: Request, error: AppError) -> Response:
     """The error as JSON, or as problem+json when the client accepts that."""
     content: dict[str, Any] = {"detail": error.detail}
+    if error.reason_code:
+        content["reason"] = error.reason_code
     if error.fields:
         content["errors"] = error.fields
     media_type = JSON

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from sqlalchemy import Connection
 
-from issue_tracker.actor import require_helpdesk, require_super_admin
+from issue_tracker.actor import require_fresh_proof, require_helpdesk, require_super_admin
 from issue_tracker.auth.sessions import csrf_matches, find_session, touch_after, touch_session
 from issue_tracker.auth.tokens import TOUCH_AFTER as TOKEN_TOUCH_AFTER
 from issue_tracker.auth.tokens import Scope, find_token, touch_token
@@ -33,11 +33,13 @@ class Proof(Enum):
     A route that does not say takes a token as well as a session. Whatever shows, makes or ends credentials, or says who
     may do what, takes only sessions: a stolen token is then never more than a token. `SESSION_ITSELF` differs in the
     status alone: whoever asks for the present session and has none is not signed in (contract, section 3).
+    `FRESH_SESSION` is for what a session that was left open must not do.
     """
 
     CREDENTIAL = "session or token"
     SESSION = "session"
     SESSION_ITSELF = "the session itself"
+    FRESH_SESSION = "session with fresh proof"
 
 
 def authenticate(tx: Connection, request: Request, csrf_field: str | None = None) -> Identity:
@@ -79,11 +81,14 @@ def authorize(identity: Identity, access: Access) -> None:
 
 def require_proof(identity: Identity, proof: Proof) -> None:
     """Raises Forbidden, or Unauthenticated for the session itself, when the credential is not enough for the route."""
-    if proof is Proof.CREDENTIAL or identity.session is not None:
+    if proof is Proof.CREDENTIAL:
         return
-    if proof is Proof.SESSION_ITSELF:
+    if identity.session is None and proof is Proof.SESSION_ITSELF:
         raise Unauthenticated("A token has no session; sign in to have one.")
-    raise Forbidden("This needs a session; a token is not enough.")
+    if identity.session is None:
+        raise Forbidden("This needs a session; a token is not enough.")
+    if proof is Proof.FRESH_SESSION:
+        require_fresh_proof(identity.actor)
 
 
 def record_use(request: Request, identity: Identity) -> None:

@@ -10,7 +10,7 @@ from issue_tracker.api.tokens import NewToken
 from issue_tracker.auth import sessions, tokens, users
 from issue_tracker.auth.users import DisplayName
 from issue_tracker.clock import now
-from issue_tracker.http.identity import Access
+from issue_tracker.http.identity import Access, Proof
 from issue_tracker.http.request import Request
 from issue_tracker.pages.browsers import browser_name
 from issue_tracker.pages.flash import Flash, flash_cookie
@@ -84,7 +84,14 @@ def end_session(request: Request, form: Form, id: int) -> Response:
     return redirect("/account", flash_cookie(Flash("The session has ended.")))
 
 
-@routes.post("/account/tokens", access=Access.HELPDESK, transaction=False, shown_by=show_account, shown_as="token_form")
+@routes.post(
+    "/account/tokens",
+    access=Access.HELPDESK,
+    proof=Proof.FRESH_SESSION,
+    transaction=False,
+    shown_by=show_account,
+    shown_as="token_form",
+)
 def create_token(request: Request, form: Form) -> Response:
     """Creates a token, and shows it this once."""
     scopes = ["read", "write"] if form.get("scope") == "write" else ["read"]

@@ -16,13 +16,18 @@ T = TypeVar("T")
 
 FORM = "application/x-www-form-urlencoded"
 
+CONFIRMATION = "_confirm"
+"""The field in which a form carries the password that confirms who sends it (templates/auth/confirm.html)."""
+
 
 class Form:
-    """What a posted form carried, without its CSRF token and the page that it was on."""
+    """What a posted form carried, without what is around it: CSRF token, page that it was on, confirming password."""
 
     def __init__(self, pairs: Sequence[tuple[str, str]]) -> None:
         self.csrf = next((value for name, value in pairs if name == "_csrf"), None)
-        self.pairs = [(name, value.replace("\r\n", "\n")) for name, value in pairs if name not in ("_csrf", HERE)]
+        self.confirmation = next((value for name, value in pairs if name == CONFIRMATION), None)
+        around = ("_csrf", HERE, CONFIRMATION)
+        self.pairs = [(name, value.replace("\r\n", "\n")) for name, value in pairs if name not in around]
 
     @classmethod
     def of(cls, request: Request) -> "Form":

@@ -12,9 +12,12 @@ from collections.abc import Callable
 from typing import Any, Unpack
 from urllib.parse import urlencode
 
+import msgspec
 from starlette.responses import Response
 
-from issue_tracker.errors import AppError, TooLarge, Unauthenticated
+from issue_tracker.actor import require_fresh_proof
+from issue_tracker.api.auth import confirm_user
+from issue_tracker.errors import AppError, ConfirmationRequired, Invalid, TooLarge, TooManyAttempts, Unauthenticated
 from issue_tracker.http.errors import error_response
 from issue_tracker.http.identity import Access, Proof, authorize
 from issue_tracker.http.pipeline import refuse
@@ -22,7 +25,7 @@ from issue_tracker.http.request import BODY_LIMIT, Identity, Request
 from issue_tracker.http.routes import Handler, Route, RouteOptions, Routes, hints_of
 from issue_tracker.pages.forms import Form, FormView, ShownForm, carried_form
 from issue_tracker.pages.navigation import here, redirect
-from issue_tracker.pages.templating import bare_page, error_page
+from issue_tracker.pages.templating import bare_page, error_page, page
 
 
 class PageOptions(RouteOptions, total=False):
@@ -49,6 +52,7 @@ class PageRoute(Route, frozen=True, kw_only=True):
         return False
 
     def admit(self, identity: Identity) -> None:
+        """As for the API, except that a form may carry the fresh proof itself: `arguments` sees to it."""
         if identity.session is None:
             raise Unauthenticated("Pages need a session; use the API with a token.")
         authorize(identity, self.access)
@@ -59,12 +63,25 @@ class PageRoute(Route, frozen=True, kw_only=True):
     def arguments(self, request: Request) -> dict[str, Any]:
         if request.content is None:
             raise TooLarge(f"The form is over {BODY_LIMIT:,} bytes.")
-        form = {} if self.safe else {"form": Form.of(request)}
-        return form | self.path_arguments(request)
+        if self.safe:
+            return self.path_arguments(request)
+        form = Form.of(request)
+        if form.confirmation is not None and request.identity is not None:
+            _confirm(request, form.confirmation)
+        if self.proof is Proof.FRESH_SESSION:
+            require_fresh_proof(request.actor)
+        return {"form": form, **self.path_arguments(request)}
 
     def recover(self, request: Request, error: AppError) -> Response:
-        """The page that shows the form, with what was typed and what is wrong with it."""
-        if self.shown_by is None or request.content is None or wants_json(request):
+        """The page that shows the form, with what was typed and what is wrong with it.
+
+        Where the user has to be confirmed, the page that asks for the password, and carries the form on.
+        """
+        if request.content is None or wants_json(request):
+            raise error
+        if isinstance(error, ConfirmationRequired):
+            return _confirmation_page(request, error)
+        if self.shown_by is None:
             raise error
         view = self.form.refused(Form.of(request), error)
         with request.read():
@@ -93,6 +110,29 @@ class PageRoute(Route, frozen=True, kw_only=True):
         return Response(headers={"HX-Redirect": login}) if request.header("hx-request") else redirect(login)
 
 
+def _confirm(request: Request, password: str) -> None:
+    """Gives the session fresh proof, for this request too. Raises ConfirmationRequired, which says what is wrong."""
+    assert request.identity is not None
+    try:
+        confirm_user(request, password)
+    except (Invalid, TooManyAttempts) as refused:
+        detail = "The password is wrong." if isinstance(refused, Invalid) else refused.detail
+        raise ConfirmationRequired(detail) from refused
+    actor = msgspec.structs.replace(request.actor, fresh_proof=True)
+    request.identity = msgspec.structs.replace(request.identity, actor=actor)
+
+
+def _confirmation_page(request: Request, error: AppError) -> Response:
+    """Asks for the password, and carries the posted form on: it is sent to where it was sent before."""
+    form = Form.of(request)
+    view = FormView()
+    view.problem = None if form.confirmation is None else error.detail
+    with request.read():
+        response = page(request, "auth/confirm.html", form=view, fields=form.pairs, action=request.path)
+    response.status_code = error.status
+    return response
+
+
 class PageRoutes(Routes):
     """The pages of one feature."""
 
@@ -109,6 +149,8 @@ class PageRoutes(Routes):
         def declare(handler: Handler) -> Handler:
             _, segments = hints_of(handler, ("form",))
             chosen: PageOptions = {"access": self.access, "proof": self.proof, **options}
+            if chosen["proof"] is Proof.FRESH_SESSION:
+                chosen["hashes"] = True  # the password that confirms comes with the form
             self.declared.append(
                 PageRoute(
                     method=method,

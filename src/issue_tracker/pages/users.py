@@ -7,7 +7,7 @@ from issue_tracker.api.users import NewUser, UserChange
 from issue_tracker.auth import users
 from issue_tracker.auth.passwords import hash_password
 from issue_tracker.errors import Invalid
-from issue_tracker.http.identity import Access
+from issue_tracker.http.identity import Access, Proof
 from issue_tracker.http.request import Request
 from issue_tracker.pages.flash import Flash, flash_cookie
 from issue_tracker.pages.forms import Form, FormView
@@ -28,7 +28,7 @@ def show_users(request: Request, form: FormView | None = None) -> Response:
     return page(request, "auth/users.html", place="admin", section="users", users=found, roles=ROLES, form=form)
 
 
-@routes.post("/admin/users", transaction=False, hashes=True, shown_by=show_users)
+@routes.post("/admin/users", proof=Proof.FRESH_SESSION, transaction=False, hashes=True, shown_by=show_users)
 def create(request: Request, form: Form) -> Response:
     """Adds an account. The password is hashed before the transaction."""
     body = form.read(form.fields("email", "name", "role", "password"), NewUser)

@@ -9,7 +9,7 @@ from issue_tracker.events import webhooks
 from issue_tracker.events.messages import KNOWN_TYPES
 from issue_tracker.events.queries.webhooks import Delivery, get_webhook, list_deliveries, list_webhooks
 from issue_tracker.events.webhooks import WebhookFields
-from issue_tracker.http.identity import Access
+from issue_tracker.http.identity import Access, Proof
 from issue_tracker.http.request import Request
 from issue_tracker.names import key
 from issue_tracker.pages.flash import Flash, flash_cookie
@@ -51,7 +51,7 @@ def show_webhooks(request: Request, form: FormView | None = None, secret: str | 
     )
 
 
-@routes.post("/admin/webhooks", transaction=False, shown_by=show_webhooks, form=FORM)
+@routes.post("/admin/webhooks", proof=Proof.FRESH_SESSION, transaction=False, shown_by=show_webhooks, form=FORM)
 def create(request: Request, form: Form) -> Response:
     """Adds a webhook, and shows its secret this once."""
     with request.write() as tx:
@@ -89,7 +89,7 @@ def change(request: Request, form: Form, webhook_id: int) -> Response:
     return redirect(f"/admin/webhooks/{webhook_id}", flash_cookie(Flash("Saved.")))
 
 
-@routes.post("/admin/webhooks/{webhook_id}/rotate-secret", transaction=False)
+@routes.post("/admin/webhooks/{webhook_id}/rotate-secret", proof=Proof.FRESH_SESSION, transaction=False)
 def rotate(request: Request, form: Form, webhook_id: int) -> Response:
     """Gives a new secret, shown this once."""
     with request.write() as tx:

@@ -22,6 +22,15 @@ class AccountSettings(LimitSettings, frozen=True, kw_only=True):
             description="The age at which a session ends, even when it is in use; at most 3650, ten years.",
         ),
     ] = 30.0
+    confirmation_minutes: Annotated[
+        float,
+        Meta(
+            gt=0,
+            le=1440,
+            description="How long after a sign-in or a confirmation passwords, roles, tokens and webhooks may be "
+            "changed without a new confirmation; at most 1440, a day.",
+        ),
+    ] = 10.0
     sign_in_account_limit: Annotated[
         int,
         Meta(

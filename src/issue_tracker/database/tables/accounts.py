@@ -32,6 +32,7 @@ sessions = Table(
     Column("created_at", Instant, nullable=False),
     Column("used_at", Instant, nullable=False),
     Column("expires_at", Instant, nullable=False, index=True),
+    Column("confirmed_at", Instant),
     sqlite_autoincrement=True,
 )
 

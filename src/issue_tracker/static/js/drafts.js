@@ -48,13 +48,18 @@ export function startDrafts() {
 /**
  * Drops the draft of the form that was sent last, if the server accepted it: then it redirected from it, or showed the
  * same page after it without an error. The browser's own error page, the way back from there and the sign-in page mean
- * nothing of the kind.
+ * nothing of the kind. The page that asks for the password carries the form on: the draft is then that form's.
  * @param {boolean} signedIn
  */
 function dropAccepted(signedIn) {
   const sent = JSON.parse(sessionStorage.getItem(SENT) ?? "null");
   sessionStorage.removeItem(SENT);
   if (!sent || !signedIn) return;
+  const carrying = document.querySelector("form[data-carried]");
+  if (carrying instanceof HTMLFormElement) {
+    carrying.dataset.carried = sent.draft;
+    return;
+  }
   const [arrival] = /** @type {PerformanceNavigationTiming[]} */ (performance.getEntriesByType("navigation"));
   const answered = HERE === sent.to && document.referrer === sent.from && arrival?.type === "navigate";
   if (!arrival?.redirectCount && !answered) return;
@@ -114,7 +119,7 @@ async function guard(event) {
   if (event.defaultPrevented || form.method !== "post" || new URL(action).pathname === "/logout") return;
   if (form.dataset.guarded === "passed") {
     delete form.dataset.guarded;
-    const { draft } = form.dataset;
+    const draft = form.dataset.draft ?? form.dataset.carried;
     if (draft) sessionStorage.setItem(SENT, JSON.stringify({ draft, from: HERE, to: action }));
     return;
   }

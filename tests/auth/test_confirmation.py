@@ -1,0 +1,132 @@
+"""Fresh proof: what a session that was left open is not enough for (contract, section 11)."""
+
+from typing import Any
+
+import pytest
+
+from tests.clients import Client
+from tests.world import PASSWORD, World
+
+CONFIRM = "/api/auth/confirm"
+HOOK = {"url": "https://hooks.helpdesk.example/"}
+NEW = {"email": "new@helpdesk.example", "name": "New Person", "role": "member"}
+
+
+def left_open(world: World, who: str = "ada") -> Client:
+    """A session that signed in ten minutes ago."""
+    client = world.client(who)
+    world.clock.advance(minutes=10)
+    return client
+
+
+def refused(client: Client, method: str, path: str, body: dict[str, Any]) -> None:
+    answer = client.call(method, path, 403, json=body)
+    assert answer["reason"] == "confirmation_required" and "password" in answer["detail"]
+
+
+def omar(client: Client) -> dict[str, Any]:
+    users = client.call("GET", "/api/users", 200)["items"]
+    return next(user for user in users if user["email"] == "omar@helpdesk.example")
+
+
+def test_credentials_need_a_confirmation_after_ten_minutes(world: World) -> None:
+    hook = world.client("ada").call("POST", "/api/webhooks", 201, json=HOOK)
+    ada = left_open(world)
+    user, address = omar(ada), f"/api/webhooks/{hook['id']}"
+    before = ada.call("GET", "/api/users", 200), ada.call("GET", address, 200)
+    sensitive: list[tuple[str, str, dict[str, Any], int]] = [
+        ("POST", "/api/users", NEW, 201),
+        ("POST", "/api/users", NEW | {"email": "king@helpdesk.example", "role": "super_admin"}, 201),
+        ("PUT", f"/api/users/{user['user_id']}", {"role": "super_admin"}, 200),
+        ("PUT", f"/api/users/{user['user_id']}", {"password": "staple battery horse"}, 200),
+        ("POST", "/api/auth/tokens", {"name": "nightly", "scopes": ["read"]}, 201),
+        ("POST", "/api/webhooks", HOOK, 201),
+        ("PUT", address, {"url": "https://elsewhere.example/"}, 200),
+        ("POST", f"{address}/rotate-secret", {}, 200),
+    ]
+    for method, path, body, _ in sensitive:
+        refused(ada, method, path, body)
+    assert (ada.call("GET", "/api/users", 200), ada.call("GET", address, 200)) == before
+    assert ada.call("GET", "/api/auth/tokens", 200)["total"] == 0
+    assert ada.call("GET", "/api/webhooks", 200)["total"] == 1
+
+    ada.call("POST", CONFIRM, 204, json={"password": PASSWORD})
+    for method, path, body, status in sensitive:
+        ada.call(method, path, status, json=body)
+    assert omar(ada)["role"] == "super_admin"
+    world.clock.advance(minutes=9)
+    ada.call("POST", "/api/webhooks", 201, json=HOOK)
+    world.clock.advance(minutes=1)
+    refused(ada, "POST", "/api/webhooks", HOOK)
+
+
+def test_what_takes_nothing_over_needs_no_confirmation(world: World) -> None:
+    hook = world.client("ada").call("POST", "/api/webhooks", 201, json=HOOK)
+    ada = left_open(world)
+    user, address = omar(ada), f"/api/webhooks/{hook['id']}"
+    ada.call("PUT", f"/api/users/{user['user_id']}", 200, json={"name": "Omar R.", "role": "technician"})
+    ada.call("PUT", f"/api/users/{user['user_id']}", 200, json={"active": False})
+    ada.call("PUT", address, 200, json=HOOK | {"description": "Status page", "active": False})
+    ada.call("DELETE", address, 204)
+    ada.call("POST", "/api/issues", 201, json={"name": "VPN"})
+    ada.call("POST", "/api/auth/password", 204, json={"current_password": PASSWORD, "new_password": "staple horse 77"})
+
+
+def test_a_confirmation_is_of_one_session(world: World) -> None:
+    here, there = world.client("ada"), world.client("ada")
+    world.clock.advance(minutes=10)
+    here.call("POST", CONFIRM, 204, json={"password": PASSWORD})
+    here.call("POST", "/api/webhooks", 201, json=HOOK)
+    refused(there, "POST", "/api/webhooks", HOOK)
+
+
+def test_a_wrong_password_confirms_nothing_and_is_recorded(world: World) -> None:
+    ada = left_open(world)
+    answer = ada.call("POST", CONFIRM, 400, json={"password": "wrong"})
+    assert [error["field"] for error in answer["errors"]] == ["password"]
+    refused(ada, "POST", "/api/webhooks", HOOK)
+    failed = ada.call("GET", "/api/events", 200, params={"type": "session.failed"})["items"]
+    assert [event["actor"]["name"] for event in failed] == ["Ada Lund"]
+
+
+def test_guesses_count_as_those_at_sign_in(world: World) -> None:
+    ada = left_open(world)
+    for _ in range(world.server.settings.sign_in_account_limit):
+        ada.call("POST", CONFIRM, 400, json={"password": "wrong"})
+    answer = ada.request("POST", CONFIRM, json={"password": PASSWORD})
+    assert answer.status_code == 429 and int(answer.headers["Retry-After"]) > 0
+    refused(ada, "POST", "/api/webhooks", HOOK)
+    credentials = {"email": "ada@helpdesk.example", "password": PASSWORD}
+    world.anonymous().call("POST", "/api/auth/login", 429, json=credentials)
+    world.clock.advance(minutes=world.server.settings.sign_in_window_minutes)
+    ada.call("POST", CONFIRM, 204, json={"password": PASSWORD})
+    ada.call("POST", "/api/webhooks", 201, json=HOOK)
+
+
+@pytest.mark.parametrize("body", [{}, {"code": "123456"}, {"password": 1}, {"password": PASSWORD, "code": "1"}])
+def test_a_confirmation_of_another_shape_is_refused(world: World, body: dict[str, Any]) -> None:
+    ada = left_open(world)
+    ada.call("POST", CONFIRM, 400, json=body)
+    refused(ada, "POST", "/api/webhooks", HOOK)
+
+
+def test_a_retried_confirmation_is_made_again(world: World) -> None:
+    """A stored response would say that the session is confirmed, and confirm nothing."""
+    ada = left_open(world)
+    key = {"Idempotency-Key": "k1"}
+    ada.call("POST", CONFIRM, 204, json={"password": PASSWORD}, headers=key)
+    world.clock.advance(minutes=10)
+    ada.call("POST", CONFIRM, 204, json={"password": PASSWORD}, headers=key)
+    ada.call("POST", "/api/webhooks", 201, json=HOOK)
+
+
+def test_a_problem_names_its_reason_too(world: World) -> None:
+    ada = left_open(world)
+    answer = ada.request("POST", "/api/webhooks", json=HOOK, headers={"Accept": "application/problem+json"})
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["reason"] == "confirmation_required" and answer.json()["status"] == 403
+
+
+def test_a_super_admin_is_needed_before_a_confirmation(world: World) -> None:
+    tess = left_open(world, "tess")
+    assert "reason" not in tess.call("POST", "/api/webhooks", 403, json=HOOK)
