@@ -25,6 +25,8 @@ ACCESS = {
         POST /login
         GET /setup
         POST /setup
+        GET /invitation
+        POST /invitation
         GET /static/{version}/{name}
         GET /static/{version}/{folder}/{name}
     """,
@@ -38,6 +40,8 @@ ACCESS = {
         GET /api/auth/tokens
         DELETE /api/auth/tokens/{id}
         POST /logout
+        GET /password
+        POST /password
         GET /account
         POST /account/name
         POST /account/password
@@ -81,6 +85,7 @@ ACCESS = {
         GET /api/users
         POST /api/users
         PUT /api/users/{user_id}
+        POST /api/users/{user_id}/invitation
         GET /api/webhooks
         POST /api/webhooks
         GET /api/webhooks/{id}
@@ -109,6 +114,7 @@ ACCESS = {
         POST /admin/users
         GET /admin/users/{user_id}
         POST /admin/users/{user_id}
+        POST /admin/users/{user_id}/invitation
     """,
 }
 """Who may use each route, written down a second time on purpose."""

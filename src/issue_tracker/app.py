@@ -42,7 +42,19 @@ from issue_tracker.http.routes import Route
 from issue_tracker.http.state import AppState
 from issue_tracker.issues.fragments import FragmentCache
 from issue_tracker.logs import AccessLog, configure_logs
-from issue_tracker.pages import account, activity, changes, companies, docs, issue_list, issues, sign_in, static, users
+from issue_tracker.pages import (
+    account,
+    activity,
+    changes,
+    chosen_passwords,
+    companies,
+    docs,
+    issue_list,
+    issues,
+    sign_in,
+    static,
+    users,
+)
 from issue_tracker.pages import webhooks as webhooks_pages
 from issue_tracker.pages.routes import unrouted
 from issue_tracker.retention import Retention
@@ -67,6 +79,7 @@ ROUTES = (
     activity.routes,
     webhooks_pages.routes,
     sign_in.routes,
+    chosen_passwords.routes,
     account.routes,
     users.routes,
     static.routes,

@@ -92,6 +92,15 @@ class ConfirmationRequired(Forbidden):
         super().__init__(detail)
 
 
+class PasswordChangeRequired(Forbidden):
+    """An administrator knows the password of the user, who has to choose another one first (contract, section 11)."""
+
+    reason_code = "password_change_required"
+
+    def __init__(self) -> None:
+        super().__init__("Choose a new password first: an administrator knows the present one.")
+
+
 class NotFound(AppError):
     """An issue, a company or another resource does not exist, or is hidden from the actor (404)."""
 

@@ -44,6 +44,7 @@ def fill(url: str) -> tuple[str, str]:
     with served(url) as server:
         world = World(server, Clock())
         ada, tess = world.client("ada"), world.client("tess")
+        ada.call("POST", "/api/users", 201, json={"email": "nina@helpdesk.example", "name": "Nina", "role": "member"})
         ada.call("POST", "/api/webhooks", 201, json={"url": "http://192.0.2.1/hook", "description": AWKWARD})
         last = ""
         for number in range(5):

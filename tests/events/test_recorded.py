@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import Connection, func, select
 
 from issue_tracker.actor import Actor, Role, command_line
-from issue_tracker.auth import sessions, tokens, users
+from issue_tracker.auth import invitations, sessions, tokens, users
 from issue_tracker.auth.passwords import hash_password
 from issue_tracker.auth.signin import Visitor, sign_in
 from issue_tracker.auth.tokens import Scope
@@ -83,6 +83,7 @@ ACTS: dict[EventType, Act] = {
         _user_id(tx),
         sessions.list_sessions(tx, Settings(), _user_id(tx), None, now())[0].id,
     ),
+    EventType.USER_INVITED: lambda tx: invitations.invite(tx, ADA, _user_id(tx)),
     EventType.TOKEN_CREATED: lambda tx: tokens.create_token(tx, ADA, _user_id(tx), "ci", [Scope.READ], None),
     EventType.TOKEN_DELETED: lambda tx: tokens.revoke_token(
         tx, ADA, _user_id(tx), tokens.list_tokens(tx, _user_id(tx))[0].id

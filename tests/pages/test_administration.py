@@ -1,8 +1,12 @@
 """Accounts, companies, one's own account: by super admins and by oneself."""
 
-from playwright.sync_api import expect
+from urllib.parse import urlsplit
 
-from tests.pages.conftest import Browse
+import pytest
+from playwright.sync_api import ViewportSize, expect
+
+from tests.pages.axe import violations
+from tests.pages.conftest import NARROW, WIDE, Browse
 from tests.world import PASSWORD, World
 
 
@@ -10,13 +14,15 @@ def test_an_account_is_made_changed_and_disabled(world: World, browse: Browse) -
     page = browse("ada", "/admin/users")
     page.locator("#f-email").fill("nina@helpdesk.example")
     page.get_by_label("Name", exact=True).fill("Nina Vogt")
-    page.get_by_label("First password").fill("short")
+    page.locator("#f-email").fill("tess@helpdesk.example")
     page.get_by_role("button", name="Create user").click()
-    expect(page.locator("#f-password-about")).to_have_class("wrong")
+    expect(page.locator("#f-email-about")).to_have_class("wrong")
     expect(page.get_by_label("Name", exact=True)).to_have_value("Nina Vogt")
-    page.get_by_label("First password").fill(PASSWORD)
+    page.locator("#f-email").fill("nina@helpdesk.example")
     page.get_by_role("button", name="Create user").click()
-    expect(page.get_by_text("Added Nina Vogt.")).to_be_visible()
+    expect(page.get_by_role("status").filter(has_text="Send this link to Nina Vogt")).to_be_visible()
+    expect(page.get_by_role("row", name="Nina Vogt")).to_contain_text("invited until")
+    assert violations(page) == []
 
     page.get_by_role("link", name="Edit Nina Vogt").click()
     page.get_by_label("Active").uncheck()
@@ -27,6 +33,49 @@ def test_an_account_is_made_changed_and_disabled(world: World, browse: Browse) -
     page.get_by_label("Role").select_option("technician")
     page.get_by_role("button", name="Save").click()
     expect(page.locator("#f-role-about")).to_have_class("wrong")
+
+
+def test_a_link_is_copied_and_leads_to_a_password(world: World, browse: Browse) -> None:
+    page = browse("ada", "/admin/users")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.get_by_role("link", name="Edit Omar Reyes").click()
+    page.get_by_role("button", name="Create a link").click()
+    link = page.locator(".secret").inner_text()
+    page.get_by_role("button", name="Copy").click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    assert page.evaluate("navigator.clipboard.readText()") == link
+    page.goto("/admin/users")
+    expect(page.locator(".secret")).to_have_count(0)
+
+    invited = browse(None, urlsplit(link)._replace(scheme="", netloc="").geturl())
+    assert violations(invited) == []
+    invited.get_by_label("New password").fill("short")
+    invited.get_by_role("button", name="Set the password").click()
+    expect(invited.locator("#f-password-about")).to_have_class("wrong")
+    invited.get_by_label("New password").fill("nobody else knows this")
+    invited.get_by_role("button", name="Set the password").click()
+    expect(invited.get_by_role("heading", name="Issues")).to_be_visible()
+    credentials = {"email": "omar@helpdesk.example", "password": "nobody else knows this"}
+    world.anonymous().call("POST", "/api/auth/login", 200, json=credentials)
+
+
+@pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["wide", "narrow"])
+def test_a_given_password_is_replaced_at_the_first_sign_in(
+    world: World, browse: Browse, viewport: ViewportSize
+) -> None:
+    account = {"email": "nina@helpdesk.example", "name": "Nina Vogt", "role": "technician", "password": PASSWORD}
+    world.client("ada").call("POST", "/api/users", 201, json=account)
+    page = browse(None, "/login?next=/companies", viewport=viewport)
+    page.get_by_label("Email").fill("nina@helpdesk.example")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("heading", name="Choose your password")).to_be_visible()
+    assert violations(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.get_by_label("Present password").fill(PASSWORD)
+    page.get_by_label("New password").fill("nobody else knows this")
+    page.get_by_role("button", name="Change the password").click()
+    expect(page.get_by_role("heading", name="Companies")).to_be_visible()
 
 
 def test_a_company_is_added_archived_and_deleted(world: World, browse: Browse) -> None:

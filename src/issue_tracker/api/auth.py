@@ -90,19 +90,29 @@ def start_session(request: Request, credentials: Credentials, *, remember: bool 
 
     Raises as `sign_in` does.
     """
-    visitor = Visitor(
+    visitor = visitor_of(request, remember=remember)
+    signed_in = sign_in(request.database, request.settings, credentials.email, credentials.password, visitor)
+    request.log_user(signed_in.user.user_id)
+    return signed_in
+
+
+def visitor_of(request: Request, *, remember: bool = False) -> Visitor:
+    """Where the request comes from. With `remember` the browser is recognized once its user has signed in."""
+    return Visitor(
         request.address,
         request.header("user-agent") or "",
         request.request_id,
         device=request.cookie(device_cookie_name(request.settings)),
         remember=remember,
     )
-    signed_in = sign_in(request.database, request.settings, credentials.email, credentials.password, visitor)
-    request.log_user(signed_in.user.user_id)
-    return signed_in
 
 
-@routes.get("/api/auth/session", proof=Proof.SESSION_ITSELF, returns=Returns(200, SessionState, SESSION_EXAMPLE))
+@routes.get(
+    "/api/auth/session",
+    proof=Proof.SESSION_ITSELF,
+    before_password_change=True,
+    returns=Returns(200, SessionState, SESSION_EXAMPLE),
+)
 def session(request: Request) -> Response:
     """The session that this request belongs to. A token has none: 401."""
     found = request.current_session
@@ -114,7 +124,7 @@ def session(request: Request) -> Response:
     return json_response(state)
 
 
-@routes.post("/api/auth/logout", returns=Returns(204))
+@routes.post("/api/auth/logout", before_password_change=True, returns=Returns(204))
 def logout(request: Request) -> Response:
     """End the session, on the server too."""
     sessions.end_session(request.tx, request.actor, request.user_id, request.current_session.id)
@@ -155,6 +165,7 @@ class PasswordChange(msgspec.Struct, forbid_unknown_fields=True):
 
 @routes.post(
     "/api/auth/password",
+    before_password_change=True,
     transaction=False,
     hashes=True,
     returns=Returns(204),
@@ -183,6 +194,8 @@ def checked_new_password(request: Request, change: PasswordChange) -> str:
     )
     if not correct:
         raise Invalid.field("current_password", "is wrong")
+    if request.current_session.password_change_required and change.new_password == change.current_password:
+        raise Invalid.field("new_password", "must not be the current password, which an administrator knows")
     return hash_password(change.new_password)
 
 

@@ -47,7 +47,8 @@ ERRORS = {
     400: "The body does not validate, or the operation cannot be done.",
     401: "No, unknown, expired or revoked session or token.",
     403: "No helpdesk access, no super admin or no session where one is needed, or a missing or wrong CSRF token. With "
-    "the reason `confirmation_required`: the session needs `POST /api/auth/confirm` first.",
+    "the reason `confirmation_required`: the session needs `POST /api/auth/confirm` first; `password_change_required`: "
+    "`POST /api/auth/password`.",
     404: "An issue, a company or another thing cannot be located.",
     409: "A request with the same Idempotency-Key is still running.",
     412: "If-Match failed; the response carries the current ETag.",

@@ -4,9 +4,10 @@ import msgspec
 from starlette.responses import Response
 
 from issue_tracker.actor import Role
-from issue_tracker.auth import users
-from issue_tracker.auth.passwords import Password, generate_password, hash_password
+from issue_tracker.auth import invitations, users
+from issue_tracker.auth.passwords import Password, hash_password
 from issue_tracker.auth.users import DisplayName, Email, User
+from issue_tracker.clock import Timestamp
 from issue_tracker.http.idempotency import once
 from issue_tracker.http.identity import Access, Proof
 from issue_tracker.http.request import Request
@@ -24,7 +25,10 @@ class UserList(msgspec.Struct):
 
 
 class NewUser(msgspec.Struct, forbid_unknown_fields=True):
-    """An account to create. Without a password one is generated, and shown in the response, once."""
+    """An account to create. Without a password its user is invited, and chooses one.
+
+    A password that is given has to be changed at the first sign-in.
+    """
 
     email: Email
     name: DisplayName
@@ -33,9 +37,16 @@ class NewUser(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class CreatedUser(User, frozen=True):
-    """A new account; `password` is the generated one, or null when it was given."""
+    """A new account; `invitation_url` is the link with which its user chooses a password, null when one was given."""
 
-    password: str | None = None
+    invitation_url: str | None = None
+
+
+class InvitationLink(msgspec.Struct, frozen=True):
+    """A link that is shown this once, and works once; a replayed response has null instead."""
+
+    invitation_url: str | None
+    expires_at: Timestamp
 
 
 class UserChange(msgspec.Struct, forbid_unknown_fields=True):
@@ -47,6 +58,7 @@ class UserChange(msgspec.Struct, forbid_unknown_fields=True):
     password: Password | None = None
 
 
+INVITATION_EXAMPLE = "https://issues.example.com/invitation?token=…"
 USER_EXAMPLE = {
     "user_id": 2,
     "email": "tess@helpdesk.example",
@@ -69,22 +81,42 @@ def list_users(request: Request) -> Response:
     proof=Proof.FRESH_SESSION,
     transaction=False,
     hashes=True,
-    returns=Returns(201, CreatedUser, USER_EXAMPLE | {"password": "kX3…"}),
+    returns=Returns(201, CreatedUser, USER_EXAMPLE | {"invitation_url": INVITATION_EXAMPLE}),
     example={"email": "tess@helpdesk.example", "name": "Tess Ngo", "role": "technician"},
 )
 def create_user(request: Request, body: NewUser) -> Response:
-    """Create an account."""
-    password = body.password or generate_password()
-    fresh = hash_password(password)
+    """Create an account. Without a password the response has a link for its user, which works once within 72 hours."""
+    fresh = hash_password(body.password) if body.password else None
 
     def create() -> Response:
         user = users.create_user(request.tx, request.actor, body.email, body.name, body.role, fresh)
-        shown = None if body.password else password
-        content = CreatedUser(**msgspec.structs.asdict(user), password=shown)
-        return SecretResponse(msgspec.to_builtins(content), "password", 201)
+        link = None if fresh else invitation_link(request, user.user_id).invitation_url
+        content = CreatedUser(**msgspec.structs.asdict(user), invitation_url=link)
+        return SecretResponse(msgspec.to_builtins(content), "invitation_url", 201)
 
     with request.write():
         return once(request, create)
+
+
+def invitation_link(request: Request, user_id: int) -> InvitationLink:
+    """Invites a user in the open transaction. Raises as `invitations.invite` does."""
+    invitation = invitations.invite(request.tx, request.actor, user_id)
+    url = f"{request.settings.public_url.rstrip('/')}/invitation?token={invitation.token}"
+    return InvitationLink(url, invitation.expires_at)
+
+
+@routes.post(
+    "/api/users/{user_id}/invitation",
+    proof=Proof.FRESH_SESSION,
+    returns=Returns(
+        201,
+        InvitationLink,
+        {"invitation_url": INVITATION_EXAMPLE, "expires_at": "2025-01-07T10:15:00+00:00"},
+    ),
+)
+def invite_user(request: Request, user_id: int) -> Response:
+    """Create a link with which a user chooses a new password. Earlier links of the user are void."""
+    return SecretResponse(msgspec.to_builtins(invitation_link(request, user_id)), "invitation_url", 201)
 
 
 @routes.put(
@@ -97,7 +129,8 @@ def create_user(request: Request, body: NewUser) -> Response:
 def update_user(request: Request, user_id: int, body: UserChange) -> Response:
     """Change an account. The last active super admin cannot be demoted or disabled.
 
-    A new role or password needs fresh proof.
+    A new role or password needs fresh proof. The user has to change a new password at the next sign-in. Your own
+    password is changed with `POST /api/auth/password`.
     """
     fresh = hash_password(body.password) if body.password else None
     with request.write() as tx:

@@ -13,6 +13,9 @@ MINIMUM = 8
 MAXIMUM = 1024
 """Characters: hashing a password of any length would let strangers keep the server busy."""
 
+NO_PASSWORD = ""
+"""What is stored in place of a hash until the user has chosen a password: no password is correct."""
+
 _hasher = PasswordHasher()
 
 
@@ -47,9 +50,10 @@ def hash_password(password: str) -> str:
 
 
 def verify_password(password_hash: str | None, password: str) -> bool:
-    """Returns whether the password is correct. It takes as long without an account (None) as for a wrong password.
+    """Returns whether the password is correct.
 
-    Slow by design: never call it inside a transaction. Raises TooBusy.
+    It takes as long without an account (None) and without a password (NO_PASSWORD) as for a wrong password. Slow by
+    design: never call it inside a transaction. Raises TooBusy.
     """
     try:
         hashing.run(lambda: _hasher.verify(password_hash or _no_account, password.encode("utf-8", "surrogatepass")))

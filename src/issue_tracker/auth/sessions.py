@@ -29,6 +29,7 @@ class Session(msgspec.Struct, frozen=True):
     """A live session and its user, as of this request. All times are in UTC.
 
     `fresh_proof` says that its user signed in, or confirmed to be there, within the time that the settings allow.
+    `password_change_required` says that they have to choose a password before anything else.
     """
 
     id: int
@@ -40,6 +41,7 @@ class Session(msgspec.Struct, frozen=True):
     used_at: datetime
     expires_at: datetime
     fresh_proof: bool
+    password_change_required: bool
 
     def actor(self, request_id: str) -> Actor:
         """Returns the user as the actor of one request."""
@@ -83,6 +85,7 @@ _by_token = Prepared(
             users.c.email,
             users.c.name,
             users.c.role,
+            users.c.password_change_required,
             sessions.c.created_at,
             sessions.c.used_at,
             sessions.c.expires_at,
@@ -138,6 +141,7 @@ def find_session(tx: Connection, settings: Settings, token: str, at: datetime) -
         expires_at=expires_at,
         fresh_proof=row.confirmed_at is not None
         and at < instant(row.confirmed_at) + timedelta(minutes=settings.confirmation_minutes),
+        password_change_required=bool(row.password_change_required),
     )
 
 

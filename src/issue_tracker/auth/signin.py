@@ -3,6 +3,7 @@
 from datetime import datetime
 
 import msgspec
+from sqlalchemy import Connection
 
 from issue_tracker.actor import Actor, stranger
 from issue_tracker.auth import places, throttle
@@ -76,13 +77,18 @@ def sign_in(database: Database, settings: Settings, email: str, password: str, v
             if fresh_hash:
                 tx.execute(users.update().where(users.c.user_id == user.user_id).values(password_hash=fresh_hash))
             throttle.forgive(tx, attempt)
-            places.remember_address(tx, user.user_id, attempt.address, at)
-            device = places.remember_device(tx, user.user_id, visitor.device, at) if visitor.remember else None
-            token, expires_at = start_session(tx, settings, user.user_id, visitor.address, visitor.user_agent, at)
-            actor = Actor(user.user_id, user.name, user.role, "session", visitor.request_id)
-            record(tx, actor, [Change(type=EventType.SESSION_CREATED, note=f"from {visitor.address}")], at)
-        return SignedIn(user, token, expires_at, device)
+            return admit(tx, settings, user, visitor, at)
     failed = stranger(attempt.name, visitor.request_id)
     with database.write() as tx:
         record(tx, failed, [Change(type=EventType.SESSION_FAILED, note=f"from {visitor.address}")], at)
     raise Unauthenticated(WRONG)
+
+
+def admit(tx: Connection, settings: Settings, user: User, visitor: Visitor, at: datetime) -> SignedIn:
+    """Starts a session for a user who has proved at `at` who they are, and records it."""
+    places.remember_address(tx, user.user_id, places.networks_of(visitor.address).address, at)
+    device = places.remember_device(tx, user.user_id, visitor.device, at) if visitor.remember else None
+    token, expires_at = start_session(tx, settings, user.user_id, visitor.address, visitor.user_agent, at)
+    actor = Actor(user.user_id, user.name, user.role, "session", visitor.request_id)
+    record(tx, actor, [Change(type=EventType.SESSION_CREATED, note=f"from {visitor.address}")], at)
+    return SignedIn(user, token, expires_at, device)

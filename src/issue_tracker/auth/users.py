@@ -1,6 +1,7 @@
 """User accounts: the rules for creating, changing and listing them. Passwords arrive here as hashes."""
 
 import re
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -8,9 +9,10 @@ from sqlalchemy import Connection, Row, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from issue_tracker.actor import Actor, Role, require_fresh_proof, require_super_admin
+from issue_tracker.auth.passwords import NO_PASSWORD
 from issue_tracker.auth.sessions import end_sessions
 from issue_tracker.clock import Timestamp, iso, now
-from issue_tracker.database.tables import setup_tokens, users
+from issue_tracker.database.tables import invitations, setup_tokens, users
 from issue_tracker.errors import Forbidden, Invalid, NotFound
 from issue_tracker.events.catalog import Change, EventType
 from issue_tracker.events.record import record
@@ -64,8 +66,12 @@ def parse_display_name(text: str) -> DisplayName:
     return DisplayName(name)
 
 
-def create_user(tx: Connection, actor: Actor, email: Email, name: DisplayName, role: Role, password_hash: str) -> User:
-    """Creates an active account.
+def create_user(
+    tx: Connection, actor: Actor, email: Email, name: DisplayName, role: Role, password_hash: str | None
+) -> User:
+    """Creates an active account. Without a password, None, its user needs an invitation.
+
+    A password that another user gives has to be changed at the first sign-in.
 
     Raises Invalid for a taken address, Forbidden unless `actor` is a super admin, ConfirmationRequired.
     """
@@ -81,7 +87,8 @@ def create_user(tx: Connection, actor: Actor, email: Email, name: DisplayName, r
                     name=name,
                     role=role.value,
                     active=True,
-                    password_hash=password_hash,
+                    password_hash=NO_PASSWORD if password_hash is None else password_hash,
+                    password_change_required=password_hash is not None and actor.user_id is not None,
                     created_at=at,
                     updated_at=at,
                 )
@@ -107,14 +114,18 @@ def update_user(
     """Changes what is given; None leaves a field as it is.
 
     A new role, a new password and disabling take effect with the user's next request. A new password and disabling
-    also end the user's sessions, but never the session in which `actor` changes the account of their own.
+    also end the user's sessions, but never the session in which `actor` changes the account of their own, and void
+    their invitations. The user has to change a password that another user gives.
 
-    Raises NotFound, Invalid when no active super admin would be left, Forbidden unless `actor` is a super admin,
+    Raises NotFound, Invalid when no active super admin would be left and for a new password of the actor's own, which
+    takes the current one (change_own_password), Forbidden unless `actor` is a super admin,
     ConfirmationRequired for a new role or password.
     """
     require_super_admin(actor)
     user = _lock_user(tx, user_id)
-    changes = {
+    if password_hash is not None and user_id == actor.user_id:
+        raise Invalid.field("password", "is not taken for your own account; change it with the current one")
+    changes: dict[str, Any] = {
         field: value
         for field, value, old in (
             ("name", name, user.name),
@@ -132,9 +143,6 @@ def update_user(
     if loses and _other_super_admins(tx, user_id) == 0:
         raise Invalid.field("role" if "role" in changes else "active", LAST_SUPER_ADMIN.rstrip("."))
     at = now()
-    tx.execute(update(users).where(users.c.user_id == user_id).values(**changes, updated_at=at))
-    if password_hash is not None or active is False:
-        end_sessions(tx, user_id, keep=actor.session_id if user_id == actor.user_id else None)
     summary = ", ".join(
         "password" if field == "password_hash" else f"{field}: {value}" for field, value in changes.items()
     )
@@ -144,22 +152,35 @@ def update_user(
         after=str(changes["role"]) if "role" in changes else None,
         note=f"{user.email} ({summary})",
     )
+    if password_hash is not None:
+        changes["password_change_required"] = actor.user_id is not None
+    tx.execute(update(users).where(users.c.user_id == user_id).values(**changes, updated_at=at))
+    if password_hash is not None or active is False:
+        end_sessions(tx, user_id, keep=actor.session_id if user_id == actor.user_id else None)
+        tx.execute(delete(invitations).where(invitations.c.user_id == user_id))
     record(tx, actor, [change], at)
     return get_user(tx, user_id)
 
 
 def change_own_password(tx: Connection, actor: Actor, password_hash: str) -> None:
-    """Sets the actor's own password and ends the actor's other sessions.
+    """Sets the actor's own password, ends the actor's other sessions, and voids invitations.
 
     Raises Forbidden for an actor without an account, such as the command line.
     """
     if actor.user_id is None:
         raise Forbidden("Only a user has a password.")
     at = now()
-    tx.execute(update(users).where(users.c.user_id == actor.user_id).values(password_hash=password_hash, updated_at=at))
+    set_own_password(tx, actor.user_id, password_hash, at)
     end_sessions(tx, actor.user_id, keep=actor.session_id)
     user = get_user(tx, actor.user_id)
     record(tx, actor, [Change(type=EventType.USER_UPDATED, note=f"{user.email} (password)")], at)
+
+
+def set_own_password(tx: Connection, user_id: int, password_hash: str, at: datetime) -> None:
+    """Stores a password that nobody but the user knows. No invitation is valid any longer."""
+    values = {"password_hash": password_hash, "password_change_required": False, "updated_at": at}
+    tx.execute(update(users).where(users.c.user_id == user_id).values(values))
+    tx.execute(delete(invitations).where(invitations.c.user_id == user_id))
 
 
 def rename_self(tx: Connection, actor: Actor, name: DisplayName) -> User:

@@ -24,6 +24,7 @@ class EventType(StrEnum):
     COMPANY_DELETED = "company.deleted"
     USER_CREATED = "user.created"
     USER_UPDATED = "user.updated"
+    USER_INVITED = "user.invited"
     SESSION_CREATED = "session.created"
     SESSION_FAILED = "session.failed"
     SESSION_THROTTLED = "session.throttled"

@@ -19,6 +19,7 @@ AUDIT_SENTENCES = {
     EventType.COMPANY_DELETED: "deleted the company",
     EventType.USER_CREATED: "added the user",
     EventType.USER_UPDATED: "changed the user",
+    EventType.USER_INVITED: "invited the user",
     EventType.SESSION_CREATED: "signed in",
     EventType.SESSION_FAILED: "failed to sign in",
     EventType.SESSION_THROTTLED: "was refused to try another password",

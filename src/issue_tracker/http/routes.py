@@ -12,7 +12,7 @@ from typing import Any, TypedDict, Unpack, get_type_hints
 import msgspec
 from starlette.responses import Response
 
-from issue_tracker.errors import AppError, NotFound, TooLarge, UnsupportedMediaType
+from issue_tracker.errors import AppError, NotFound, PasswordChangeRequired, TooLarge, UnsupportedMediaType
 from issue_tracker.http import conditional
 from issue_tracker.http.errors import error_response
 from issue_tracker.http.identity import Access, Proof, authorize, require_proof
@@ -52,12 +52,14 @@ class RouteOptions(TypedDict, total=False):
     cached: bool
     hashes: bool
     proof: Proof
+    before_password_change: bool
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
     """One declared route of the API. Routes of pages differ in their input and in how they show an error.
 
-    - `access` says who may use it, `proof` with which credential.
+    - `access` says who may use it, `proof` with which credential; `before_password_change` whether those may who have
+      to choose a password first.
     - `transaction=False`: the handler opens its own transactions.
     - `inline`: the handler waits for nothing, and so runs on the event loop, also when every worker is busy.
     - `cached`: the response to a GET goes to the response cache.
@@ -80,6 +82,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     cached: bool = False
     hashes: bool = False
     proof: Proof = Proof.CREDENTIAL
+    before_password_change: bool = False
     if_match: bool = False
     returns: Returns = Returns(200)
     example: Any = None
@@ -98,8 +101,15 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
 
     def admit(self, identity: Identity) -> None:
         """Raises Forbidden or Unauthenticated when this identity may not use the route."""
+        self.require_own_password(identity)
         authorize(identity, self.access)
         require_proof(identity, self.proof)
+
+    def require_own_password(self, identity: Identity) -> None:
+        """Raises PasswordChangeRequired for a user whose password somebody else knows, unless the route is for them."""
+        session = identity.session
+        if session is not None and session.password_change_required and not self.before_password_change:
+            raise PasswordChangeRequired
 
     def csrf_field(self, request: Request) -> str | None:
         """The CSRF token in the input, where a header cannot be sent."""

@@ -6,6 +6,9 @@ from starlette.responses import Response
 
 from issue_tracker.http.request import Request
 
+HOME = "/?open=true"
+"""Where a sign-in leads when nothing else is wanted: the issues that are open."""
+
 HERE = "_here"
 """The field in which every form says which page it is on."""
 

@@ -17,7 +17,15 @@ from starlette.responses import Response
 
 from issue_tracker.actor import require_fresh_proof
 from issue_tracker.api.auth import confirm_user
-from issue_tracker.errors import AppError, ConfirmationRequired, Invalid, TooLarge, TooManyAttempts, Unauthenticated
+from issue_tracker.errors import (
+    AppError,
+    ConfirmationRequired,
+    Invalid,
+    PasswordChangeRequired,
+    TooLarge,
+    TooManyAttempts,
+    Unauthenticated,
+)
 from issue_tracker.http.errors import error_response
 from issue_tracker.http.identity import Access, Proof, authorize
 from issue_tracker.http.pipeline import refuse
@@ -55,6 +63,7 @@ class PageRoute(Route, frozen=True, kw_only=True):
         """As for the API, except that a form may carry the fresh proof itself: `arguments` sees to it."""
         if identity.session is None:
             raise Unauthenticated("Pages need a session; use the API with a token.")
+        self.require_own_password(identity)
         authorize(identity, self.access)
 
     def csrf_field(self, request: Request) -> str | None:
@@ -99,6 +108,8 @@ class PageRoute(Route, frozen=True, kw_only=True):
         """The way to sign in, an error page, or JSON for a module of ours."""
         if wants_json(request):
             return error_response(request, error)
+        if isinstance(error, PasswordChangeRequired):
+            return _lead(request, "/password")
         if not isinstance(error, Unauthenticated):
             return error_page(request, error)
         if carried := carried_form(request):
@@ -106,8 +117,13 @@ class PageRoute(Route, frozen=True, kw_only=True):
             # either.
             view = FormView(notice="Your session has ended. Sign in to continue: your entries have been kept.")
             return bare_page(request, "auth/login.html", status=401, form=view, next=here(request), carried=carried)
-        login = f"/login?{urlencode({'next': here(request)})}"
-        return Response(headers={"HX-Redirect": login}) if request.header("hx-request") else redirect(login)
+        return _lead(request, "/login")
+
+
+def _lead(request: Request, path: str) -> Response:
+    """Sends the browser to a page that leads back to the present one."""
+    target = f"{path}?{urlencode({'next': here(request)})}"
+    return Response(headers={"HX-Redirect": target}) if request.header("hx-request") else redirect(target)
 
 
 def _confirm(request: Request, password: str) -> None:

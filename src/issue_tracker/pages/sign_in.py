@@ -9,13 +9,11 @@ from issue_tracker.clock import now
 from issue_tracker.http.identity import Access
 from issue_tracker.http.request import Request
 from issue_tracker.pages.forms import Form, FormView, read_carried_form
-from issue_tracker.pages.navigation import local, redirect
+from issue_tracker.pages.navigation import HOME, local, redirect
 from issue_tracker.pages.routes import PageRoutes
 from issue_tracker.pages.templating import bare_page
 
 routes = PageRoutes(access=Access.SIGNED_IN)
-
-HOME = "/?open=true"
 
 
 @routes.get("/login", access=Access.PUBLIC)
@@ -46,7 +44,7 @@ def login(request: Request, form: Form) -> Response:
     return response
 
 
-@routes.post("/logout")
+@routes.post("/logout", before_password_change=True)
 def logout(request: Request, form: Form) -> Response:
     """Ends the session, on the server too."""
     sessions.end_session(request.tx, request.actor, request.user_id, request.current_session.id)

@@ -1,12 +1,12 @@
 """The pages of accounts, for super admins."""
 
+import msgspec
 from starlette.responses import Response
 
 from issue_tracker.actor import Role
-from issue_tracker.api.users import NewUser, UserChange
-from issue_tracker.auth import users
-from issue_tracker.auth.passwords import hash_password
-from issue_tracker.errors import Invalid
+from issue_tracker.api.users import NewUser, UserChange, invitation_link
+from issue_tracker.auth import invitations, users
+from issue_tracker.clock import now
 from issue_tracker.http.identity import Access, Proof
 from issue_tracker.http.request import Request
 from issue_tracker.pages.flash import Flash, flash_cookie
@@ -20,46 +20,68 @@ routes = PageRoutes(access=Access.SUPER_ADMIN)
 ROLES = {Role.TECHNICIAN.value: "Technician", Role.SUPER_ADMIN.value: "Super admin", Role.MEMBER.value: "Member"}
 
 
+class Link(msgspec.Struct, frozen=True):
+    """The link of an invitation, which is shown this once, and whom to send it to."""
+
+    name: str
+    url: str | None
+
+
 @routes.get("/admin/users")
-def show_users(request: Request, form: FormView | None = None) -> Response:
-    """Every account, with the form to add one."""
-    form = (form or FormView()).with_defaults({"role": "technician"})
-    found = users.list_users(request.tx, request.actor)
-    return page(request, "auth/users.html", place="admin", section="users", users=found, roles=ROLES, form=form)
+def show_users(request: Request, form: FormView | None = None, link: Link | None = None) -> Response:
+    """Every account, with the form to add one; `link` is that of a new invitation."""
+    return page(
+        request,
+        "auth/users.html",
+        place="admin",
+        section="users",
+        users=users.list_users(request.tx, request.actor),
+        invited=invitations.open_invitations(request.tx, now()),
+        roles=ROLES,
+        form=(form or FormView()).with_defaults({"role": "technician"}),
+        link=link,
+    )
 
 
 @routes.post("/admin/users", proof=Proof.FRESH_SESSION, transaction=False, hashes=True, shown_by=show_users)
 def create(request: Request, form: Form) -> Response:
-    """Adds an account. The password is hashed before the transaction."""
-    body = form.read(form.fields("email", "name", "role", "password"), NewUser)
-    if body.password is None:
-        raise Invalid.field("password", "is required")
-    fresh = hash_password(body.password)
+    """Adds an account, and shows the link for its user this once."""
+    body = form.read(form.fields("email", "name", "role"), NewUser)
     with request.write() as tx:
-        user = users.create_user(tx, request.actor, body.email, body.name, body.role, fresh)
-    return redirect("/admin/users", flash_cookie(Flash(f"Added {user.name}.")))
+        user = users.create_user(tx, request.actor, body.email, body.name, body.role, None)
+        link = Link(user.name, invitation_link(request, user.user_id).invitation_url)
+    with request.read():
+        return show_users(request, link=link)
 
 
 @routes.get("/admin/users/{user_id}")
 def show_user(request: Request, user_id: int, form: FormView | None = None) -> Response:
     """The form to change an account."""
     user = users.get_user(request.tx, user_id)
-    form = (form or FormView()).with_defaults({"name": user.name, "role": user.role.value, "active": user.active})
-    return page(request, "auth/user.html", place="admin", section="users", user=user, roles=ROLES, form=form)
+    return page(
+        request,
+        "auth/user.html",
+        place="admin",
+        section="users",
+        user=user,
+        invited_until=invitations.open_invitations(request.tx, now()).get(user_id),
+        roles=ROLES,
+        form=(form or FormView()).with_defaults({"name": user.name, "role": user.role.value, "active": user.active}),
+    )
 
 
-@routes.post("/admin/users/{user_id}", transaction=False, hashes=True, shown_by=show_user)
+@routes.post("/admin/users/{user_id}", shown_by=show_user)
 def change(request: Request, form: Form, user_id: int) -> Response:
-    """Changes name, role, password, or whether the account may sign in."""
-    fields = {
-        **form.fields("name", "role"),
-        "active": bool(form.get("active")),
-        "password": form.get("password") or None,
-    }
-    body = form.read(fields, UserChange)
-    fresh = hash_password(body.password) if body.password else None
-    with request.write() as tx:
-        users.update_user(
-            tx, request.actor, user_id, name=body.name, role=body.role, active=body.active, password_hash=fresh
-        )
+    """Changes name, role, or whether the account may sign in."""
+    body = form.read({**form.fields("name", "role"), "active": bool(form.get("active"))}, UserChange)
+    users.update_user(request.tx, request.actor, user_id, name=body.name, role=body.role, active=body.active)
     return redirect("/admin/users", flash_cookie(Flash("Saved.")))
+
+
+@routes.post("/admin/users/{user_id}/invitation", proof=Proof.FRESH_SESSION, transaction=False, shown_by=show_user)
+def invite(request: Request, form: Form, user_id: int) -> Response:
+    """Shows a link with which the user chooses a new password, this once."""
+    with request.write() as tx:
+        link = Link(users.get_user(tx, user_id).name, invitation_link(request, user_id).invitation_url)
+    with request.read():
+        return show_users(request, link=link)

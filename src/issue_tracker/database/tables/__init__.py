@@ -4,6 +4,7 @@ Only in the migrations are SQLite's FTS5 table `issue_search`, PostgreSQL's pg_t
 """
 
 from issue_tracker.database.tables.accounts import (
+    invitations,
     sessions,
     setup_tokens,
     sign_in_addresses,
@@ -27,6 +28,7 @@ __all__ = [
     "events",
     "history_identity",
     "idempotency_keys",
+    "invitations",
     "issue_counters",
     "issues",
     "metadata",

@@ -1,6 +1,6 @@
 """People and their credentials."""
 
-from sqlalchemy import Boolean, LargeBinary, String, Text
+from sqlalchemy import Boolean, LargeBinary, String, Text, false
 from sqlalchemy.schema import Column, ForeignKey, Index, Table
 
 from issue_tracker.database.tables.metadata import metadata
@@ -16,6 +16,7 @@ users = Table(
     Column("role", String(20), nullable=False),
     Column("active", Boolean, nullable=False),
     Column("password_hash", Text, nullable=False),
+    Column("password_change_required", Boolean, nullable=False, server_default=false()),
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
     sqlite_autoincrement=True,
@@ -49,6 +50,15 @@ tokens = Table(
     Column("expires_at", Instant),
     Column("last_used_at", Instant),
     sqlite_autoincrement=True,
+)
+
+invitations = Table(
+    "invitations",
+    metadata,
+    Column("user_id", Id, ForeignKey("users.user_id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("token_hash", LargeBinary(32), nullable=False, unique=True),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
 )
 
 setup_tokens = Table(

@@ -1,4 +1,5 @@
 // Starts everything that a page does beyond links and forms. Each module has one job and finds its own elements.
+import { startCopying } from "./copy.js";
 import { startDrafts } from "./drafts.js";
 import { startKeyboard } from "./keyboard.js";
 import { startLive } from "./live.js";
@@ -15,6 +16,7 @@ startTimes();
 startDrafts();
 if (document.querySelector("meta[name=actor]")) {
   startTheme();
+  startCopying();
   startSuggestions();
   startSelection();
   startMatrix();

@@ -1,9 +1,12 @@
-"""Sessions know when their user last proved to be there. Those from before have to prove it."""
+"""Sessions know when their user last proved to be there, users are invited, and a password may have to be changed.
+
+The users of sessions from before have to prove that they are there.
+"""
 
 import sqlalchemy as sa
 from alembic import op
 
-from issue_tracker.database.types import Instant
+from issue_tracker.database.types import Id, Instant
 
 revision = "0009"
 down_revision = "0007"
@@ -11,3 +14,18 @@ down_revision = "0007"
 
 def upgrade() -> None:
     op.add_column("sessions", sa.Column("confirmed_at", Instant, nullable=True))
+    op.add_column(
+        "users", sa.Column("password_change_required", sa.Boolean(), server_default=sa.false(), nullable=False)
+    )
+    op.create_table(
+        "invitations",
+        sa.Column("user_id", Id, autoincrement=False, nullable=False),
+        sa.Column("token_hash", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("created_at", Instant, nullable=False),
+        sa.Column("expires_at", Instant, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["user_id"], ["users.user_id"], name=op.f("fk_invitations_user_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("user_id", name=op.f("pk_invitations")),
+        sa.UniqueConstraint("token_hash", name=op.f("uq_invitations_token_hash")),
+    )

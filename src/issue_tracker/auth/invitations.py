@@ -1,0 +1,92 @@
+"""Invitations: one-time links with which users choose their password, so that nobody else ever knows it.
+
+They are for new accounts and for forgotten passwords (contract, section 11).
+"""
+
+import secrets
+from datetime import datetime, timedelta
+
+import msgspec
+from sqlalchemy import Connection, delete, insert, select
+
+from issue_tracker.actor import Actor, require_fresh_proof, require_super_admin
+from issue_tracker.auth.sessions import end_sessions, token_hash
+from issue_tracker.auth.users import User, get_user, set_own_password
+from issue_tracker.clock import Timestamp, iso, now
+from issue_tracker.database.tables import invitations, users
+from issue_tracker.errors import Forbidden, Invalid
+from issue_tracker.events.catalog import Change, EventType
+from issue_tracker.events.record import record
+
+LIFETIME = timedelta(hours=72)
+"""How long a link is valid (contract, section 11)."""
+
+
+class InvitationRefused(Forbidden):
+    """The link was used, was replaced, has expired, or never existed (403): whoever has it does not learn which."""
+
+    def __init__(self) -> None:
+        super().__init__("This link is not valid any longer. Ask an administrator for a new one.")
+
+
+class Invitation(msgspec.Struct, frozen=True):
+    """A new invitation. `token` belongs in the link and nowhere else: only its hash is stored."""
+
+    token: str
+    expires_at: Timestamp
+
+
+def invite(tx: Connection, actor: Actor, user_id: int) -> Invitation:
+    """Gives a user a link with which to choose a password. Earlier links of the user are void.
+
+    The present password remains until then. Raises NotFound, Invalid for the actor's own account and for a disabled
+    one, Forbidden unless `actor` is a super admin, ConfirmationRequired.
+    """
+    require_super_admin(actor)
+    require_fresh_proof(actor)
+    user = get_user(tx, user_id)
+    if user_id == actor.user_id:
+        raise Invalid("Change your own password with the current one; an invitation is for others.")
+    if not user.active:
+        raise Invalid("The account is disabled; activate it first.")
+    at, token = now(), secrets.token_urlsafe(32)
+    values = {"user_id": user_id, "token_hash": token_hash(token), "created_at": at, "expires_at": at + LIFETIME}
+    tx.execute(delete(invitations).where(invitations.c.user_id == user_id))
+    tx.execute(insert(invitations).values(values))
+    record(tx, actor, [Change(type=EventType.USER_INVITED, note=user.email)], at)
+    return Invitation(token, iso(at + LIFETIME))
+
+
+def open_invitations(tx: Connection, at: datetime) -> dict[int, Timestamp]:
+    """Returns until when the invitations that are valid at `at` last, by the id of their user."""
+    query = select(invitations.c.user_id, invitations.c.expires_at).where(invitations.c.expires_at > at)
+    return {row.user_id: iso(row.expires_at) for row in tx.execute(query)}
+
+
+def find_invited(tx: Connection, token: str, at: datetime) -> User:
+    """Returns the user whom the link with this token invites. Raises InvitationRefused."""
+    query = (
+        select(invitations.c.user_id)
+        .join(users, users.c.user_id == invitations.c.user_id)
+        .where(invitations.c.token_hash == token_hash(token), invitations.c.expires_at > at, users.c.active)
+    )
+    user_id = tx.execute(query).scalar_one_or_none()
+    if user_id is None:
+        raise InvitationRefused
+    return get_user(tx, user_id)
+
+
+def accept(tx: Connection, token: str, password_hash: str, request_id: str, at: datetime) -> User:
+    """Sets the password of whom the link with this token invites, once, and ends their sessions.
+
+    Returns the user. Raises InvitationRefused.
+    """
+    user = find_invited(tx, token, at)
+    taken = tx.execute(delete(invitations).where(invitations.c.token_hash == token_hash(token))).rowcount
+    if not taken:
+        raise InvitationRefused
+    set_own_password(tx, user.user_id, password_hash, at)
+    end_sessions(tx, user.user_id)
+    actor = Actor(user.user_id, user.name, user.role, "session", request_id)
+    record(tx, actor, [Change(type=EventType.USER_UPDATED, note=f"{user.email} (password: by invitation)")], at)
+    return user

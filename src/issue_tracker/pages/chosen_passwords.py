@@ -1,0 +1,78 @@
+"""Where users choose a password that nobody else knows: behind an invitation, and after one that was given to them."""
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+from starlette.responses import Response
+
+from issue_tracker.api.auth import PasswordChange, checked_new_password, sign_in_cookies, visitor_of
+from issue_tracker.auth import invitations, users
+from issue_tracker.auth.passwords import Password, hash_password
+from issue_tracker.auth.sessions import csrf_token
+from issue_tracker.auth.signin import admit
+from issue_tracker.clock import now
+from issue_tracker.http.identity import Access
+from issue_tracker.http.request import Request
+from issue_tracker.pages.flash import Flash, flash_cookie
+from issue_tracker.pages.forms import Form, FormView
+from issue_tracker.pages.navigation import HOME, local, redirect
+from issue_tracker.pages.routes import PageRoutes
+from issue_tracker.pages.templating import bare_page
+
+routes = PageRoutes(access=Access.SIGNED_IN)
+
+
+class Acceptance(msgspec.Struct):
+    """The form behind an invitation: the token of its link, and the password that was chosen."""
+
+    token: Annotated[str, Meta(max_length=200)]
+    password: Password
+
+
+@routes.get("/invitation", access=Access.PUBLIC)
+def show_invitation(request: Request, form: FormView | None = None) -> Response:
+    """The form behind the link of an invitation. It is the same for every link that is not valid."""
+    form = form or FormView({"token": request.query_params.get("token", "")})
+    token = form.values["token"]
+    user = invitations.find_invited(request.tx, token, now())
+    return bare_page(request, "auth/invitation.html", form=form, token=token, user=user)
+
+
+@routes.post("/invitation", access=Access.PUBLIC, transaction=False, hashes=True, shown_by=show_invitation)
+def accept(request: Request, form: Form) -> Response:
+    """Sets the password and signs in. Nothing is hashed for a link that is not valid."""
+    body = form.read(form.fields("token", "password"), Acceptance)
+    with request.read() as tx:
+        invitations.find_invited(tx, body.token, now())
+    fresh = hash_password(body.password)
+    with request.write() as tx:
+        at = now()
+        user = invitations.accept(tx, body.token, fresh, request.request_id, at)
+        signed_in = admit(tx, request.settings, user, visitor_of(request, remember=True), at)
+    return redirect(HOME, *sign_in_cookies(request, signed_in))
+
+
+@routes.get("/password", before_password_change=True)
+def show_password(request: Request, form: FormView | None = None) -> Response:
+    """The form to replace a password that an administrator gave."""
+    form = form or FormView({"next": request.query_params.get("next", "")})
+    csrf, target = csrf_token(request.session_token), local(form.values["next"], HOME)
+    return bare_page(
+        request, "auth/password.html", form=form, csrf=csrf, next=target, email=request.current_session.email
+    )
+
+
+@routes.post(
+    "/password",
+    before_password_change=True,
+    transaction=False,
+    hashes=True,
+    shown_by=show_password,
+)
+def choose_password(request: Request, form: Form) -> Response:
+    """Sets a new password, and goes on to where the user wanted to be."""
+    fresh = checked_new_password(request, form.read(form.fields("current_password", "new_password"), PasswordChange))
+    with request.write() as tx:
+        users.change_own_password(tx, request.actor, fresh)
+    return redirect(local(form.get("next"), HOME), flash_cookie(Flash("The password is changed.")))

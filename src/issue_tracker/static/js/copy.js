@@ -1,0 +1,24 @@
+// Buttons that copy the secret beside them. They are shown where browsers allow it: on HTTPS, and on this machine.
+import { all, targetOf } from "./elements.js";
+
+export function startCopying() {
+  if (!navigator.clipboard) return;
+  for (const button of all("[data-copy]", document, HTMLButtonElement)) button.hidden = false;
+  document.addEventListener("click", (event) => {
+    const button = targetOf(event).closest("[data-copy]");
+    if (button instanceof HTMLButtonElement) void copy(button);
+  });
+}
+
+/** @param {HTMLButtonElement} button */
+async function copy(button) {
+  const secret = button.parentElement?.querySelector(".secret");
+  if (!(secret instanceof HTMLElement)) return;
+  try {
+    await navigator.clipboard.writeText(secret.innerText);
+    button.textContent = "Copied";
+  } catch {
+    // The browser refused. The text is selected instead, for the keyboard.
+    getSelection()?.selectAllChildren(secret);
+  }
+}
