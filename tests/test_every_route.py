@@ -86,6 +86,10 @@ ACCESS = {
         POST /api/users
         PUT /api/users/{user_id}
         POST /api/users/{user_id}/invitation
+        GET /api/users/{user_id}/sessions
+        DELETE /api/users/{user_id}/sessions/{id}
+        GET /api/users/{user_id}/tokens
+        DELETE /api/users/{user_id}/tokens/{id}
         GET /api/webhooks
         POST /api/webhooks
         GET /api/webhooks/{id}
@@ -115,6 +119,8 @@ ACCESS = {
         GET /admin/users/{user_id}
         POST /admin/users/{user_id}
         POST /admin/users/{user_id}/invitation
+        POST /admin/users/{user_id}/sessions/{id}/end
+        POST /admin/users/{user_id}/tokens/{id}/revoke
     """,
 }
 """Who may use each route, written down a second time on purpose."""

@@ -22,6 +22,7 @@ from issue_tracker.api import issue_list as issue_list_api
 from issue_tracker.api import issues as issues_api
 from issue_tracker.api import openapi, service
 from issue_tracker.api import tokens as tokens_api
+from issue_tracker.api import user_credentials as user_credentials_api
 from issue_tracker.api import users as users_api
 from issue_tracker.api import webhooks as webhooks_api
 from issue_tracker.api.event_stream import before_shutdown
@@ -67,6 +68,7 @@ ROUTES = (
     auth_api.routes,
     tokens_api.routes,
     users_api.routes,
+    user_credentials_api.routes,
     events_api.routes,
     webhooks_api.routes,
     service.routes,

@@ -84,6 +84,9 @@ ACTS: dict[EventType, Act] = {
         sessions.list_sessions(tx, Settings(), _user_id(tx), None, now())[0].id,
     ),
     EventType.USER_INVITED: lambda tx: invitations.invite(tx, ADA, _user_id(tx)),
+    EventType.SESSION_ENDED: lambda tx: sessions.end_session(
+        tx, ADA, _user_id(tx), int(tx.execute(select(metadata.tables["sessions"].c.id)).scalar_one())
+    ),
     EventType.TOKEN_CREATED: lambda tx: tokens.create_token(tx, ADA, _user_id(tx), "ci", [Scope.READ], None),
     EventType.TOKEN_DELETED: lambda tx: tokens.revoke_token(
         tx, ADA, _user_id(tx), tokens.list_tokens(tx, _user_id(tx))[0].id

@@ -200,33 +200,29 @@ def checked_new_password(request: Request, change: PasswordChange) -> str:
 
 
 class SessionList(msgspec.Struct):
-    """One's own live sessions."""
+    """The live sessions of a user."""
 
     items: list[SessionInfo]
     total: int
 
 
-@routes.get(
-    "/api/auth/sessions",
-    returns=Returns(
-        200,
-        SessionList,
+SESSIONS_EXAMPLE = {
+    "items": [
         {
-            "items": [
-                {
-                    "id": 9,
-                    "address": "192.0.2.7",
-                    "user_agent": "Mozilla/5.0",
-                    "created_at": "2025-01-04T10:15:00+00:00",
-                    "used_at": "2025-01-09T08:45:00+00:00",
-                    "expires_at": "2025-02-03T10:15:00+00:00",
-                    "current": True,
-                }
-            ],
-            "total": 1,
-        },
-    ),
-)
+            "id": 9,
+            "address": "192.0.2.7",
+            "user_agent": "Mozilla/5.0",
+            "created_at": "2025-01-04T10:15:00+00:00",
+            "used_at": "2025-01-09T08:45:00+00:00",
+            "expires_at": "2025-02-03T10:15:00+00:00",
+            "current": True,
+        }
+    ],
+    "total": 1,
+}
+
+
+@routes.get("/api/auth/sessions", returns=Returns(200, SessionList, SESSIONS_EXAMPLE))
 def list_sessions(request: Request) -> Response:
     """One's own live sessions, the latest used first."""
     current = request.actor.session_id

@@ -58,7 +58,7 @@ class Session(msgspec.Struct, frozen=True):
 
 
 class SessionInfo(msgspec.Struct, frozen=True):
-    """One of a user's own sessions, with what the user may recognise it by."""
+    """One of a user's sessions, with what the user may recognise it by."""
 
     id: int
     address: str
@@ -173,7 +173,7 @@ def list_sessions(
 ) -> list[SessionInfo]:
     """Returns a user's sessions that are alive at `at`, the most recently used first.
 
-    `current_id` is the session of the present request, None for a token.
+    `current_id` is the session of the present request.
     """
     query = (
         select(sessions)
@@ -196,6 +196,8 @@ def list_sessions(
 
 def end_session(tx: Connection, actor: Actor, user_id: int, session_id: int) -> None:
     """Ends one of a user's sessions. Raises NotFound for any other."""
+    if session_id >= 2**63:
+        raise NotFound("No such session.")
     ended = sessions.c.id == session_id, sessions.c.user_id == user_id
     address = tx.execute(select(sessions.c.address).where(*ended)).scalar_one_or_none()
     if address is None or tx.execute(delete(sessions).where(*ended)).rowcount == 0:

@@ -113,13 +113,20 @@ def list_tokens(tx: Connection, user_id: int) -> list[Token]:
 
 
 def revoke_token(tx: Connection, actor: Actor, user_id: int, token_id: int) -> None:
-    """Deletes one of the user's own tokens. Raises NotFound for any other."""
+    """Deletes one of a user's tokens, for good. Raises NotFound for any other."""
     query = select(tokens.c.name).where(tokens.c.id == token_id, tokens.c.user_id == user_id)
     name = tx.execute(query).scalar_one_or_none() if token_id < 2**63 else None
     if name is None:
         raise NotFound("No such token.")
     tx.execute(delete(tokens).where(tokens.c.id == token_id))
     record(tx, actor, [Change(type=EventType.TOKEN_DELETED, note=name)], now())
+
+
+def revoke_tokens(tx: Connection, actor: Actor, user_id: int) -> None:
+    """Deletes all tokens of a user, for good."""
+    names = list(tx.execute(select(tokens.c.name).where(tokens.c.user_id == user_id).order_by(tokens.c.id)).scalars())
+    tx.execute(delete(tokens).where(tokens.c.user_id == user_id))
+    record(tx, actor, [Change(type=EventType.TOKEN_DELETED, note=name) for name in names], now())
 
 
 _by_key = Prepared(

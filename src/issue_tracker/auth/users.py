@@ -11,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from issue_tracker.actor import Actor, Role, require_fresh_proof, require_super_admin
 from issue_tracker.auth.passwords import NO_PASSWORD
 from issue_tracker.auth.sessions import end_sessions
+from issue_tracker.auth.tokens import revoke_tokens
 from issue_tracker.clock import Timestamp, iso, now
 from issue_tracker.database.tables import invitations, setup_tokens, users
 from issue_tracker.errors import Forbidden, Invalid, NotFound
@@ -115,7 +116,8 @@ def update_user(
 
     A new role, a new password and disabling take effect with the user's next request. A new password and disabling
     also end the user's sessions, but never the session in which `actor` changes the account of their own, and void
-    their invitations. The user has to change a password that another user gives.
+    their invitations. Disabling revokes their tokens for good. The user has to change a password that another user
+    gives.
 
     Raises NotFound, Invalid when no active super admin would be left and for a new password of the actor's own, which
     takes the current one (change_own_password), Forbidden unless `actor` is a super admin,
@@ -159,6 +161,8 @@ def update_user(
         end_sessions(tx, user_id, keep=actor.session_id if user_id == actor.user_id else None)
         tx.execute(delete(invitations).where(invitations.c.user_id == user_id))
     record(tx, actor, [change], at)
+    if active is False:
+        revoke_tokens(tx, actor, user_id)
     return get_user(tx, user_id)
 
 

@@ -5,10 +5,11 @@ from starlette.responses import Response
 
 from issue_tracker.actor import Role
 from issue_tracker.api.users import NewUser, UserChange, invitation_link
-from issue_tracker.auth import invitations, users
+from issue_tracker.auth import invitations, sessions, tokens, users
 from issue_tracker.clock import now
 from issue_tracker.http.identity import Access, Proof
 from issue_tracker.http.request import Request
+from issue_tracker.pages.browsers import browser_name
 from issue_tracker.pages.flash import Flash, flash_cookie
 from issue_tracker.pages.forms import Form, FormView
 from issue_tracker.pages.navigation import redirect
@@ -56,7 +57,7 @@ def create(request: Request, form: Form) -> Response:
 
 @routes.get("/admin/users/{user_id}")
 def show_user(request: Request, user_id: int, form: FormView | None = None) -> Response:
-    """The form to change an account."""
+    """The form to change an account, and its sessions and tokens."""
     user = users.get_user(request.tx, user_id)
     return page(
         request,
@@ -64,6 +65,9 @@ def show_user(request: Request, user_id: int, form: FormView | None = None) -> R
         place="admin",
         section="users",
         user=user,
+        browser_name=browser_name,
+        sessions=sessions.list_sessions(request.tx, request.settings, user_id, request.actor.session_id, now()),
+        tokens=tokens.list_tokens(request.tx, user_id),
         invited_until=invitations.open_invitations(request.tx, now()).get(user_id),
         roles=ROLES,
         form=(form or FormView()).with_defaults({"name": user.name, "role": user.role.value, "active": user.active}),
@@ -85,3 +89,17 @@ def invite(request: Request, form: Form, user_id: int) -> Response:
         link = Link(users.get_user(tx, user_id).name, invitation_link(request, user_id).invitation_url)
     with request.read():
         return show_users(request, link=link)
+
+
+@routes.post("/admin/users/{user_id}/sessions/{id}/end")
+def end_session(request: Request, form: Form, user_id: int, id: int) -> Response:
+    """Ends a session of the user."""
+    sessions.end_session(request.tx, request.actor, user_id, id)
+    return redirect(f"/admin/users/{user_id}", flash_cookie(Flash("The session has ended.")))
+
+
+@routes.post("/admin/users/{user_id}/tokens/{id}/revoke")
+def revoke_token(request: Request, form: Form, user_id: int, id: int) -> Response:
+    """Revokes a token of the user, for good."""
+    tokens.revoke_token(request.tx, request.actor, user_id, id)
+    return redirect(f"/admin/users/{user_id}", flash_cookie(Flash("The token is revoked.")))

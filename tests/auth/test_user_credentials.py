@@ -1,0 +1,109 @@
+"""What super admins see and end of a user's sessions and tokens, and what disabling a user ends."""
+
+from typing import Any
+
+import pytest
+
+from tests.world import CAST, World
+
+
+def user_id(world: World, who: str) -> int:
+    found = world.client("ada").call("GET", "/api/users", 200)["items"]
+    return next(int(user["user_id"]) for user in found if user["email"] == CAST[who][0])
+
+
+def audit(world: World) -> list[tuple[str, str, str]]:
+    return [(event.type, event.actor_name, event.note) for event in world.history(audit=True)]
+
+
+def test_sessions_of_a_user_are_listed_and_ended(world: World) -> None:
+    ada, here, there = world.client("ada"), world.client("tess"), world.client("tess")
+    path = f"/api/users/{user_id(world, 'tess')}/sessions"
+    response = ada.get(path)
+    assert response.headers["cache-control"] == "no-store"
+    listed = response.json()
+    assert listed["total"] == 2 and not any(session["current"] for session in listed["items"])
+    assert listed["items"] == [{**one, "current": False} for one in here.get("/api/auth/sessions").json()["items"]]
+    assert here.cookies["issue_tracker_session"] not in response.text
+
+    oldest = min(session["id"] for session in listed["items"])
+    ada.call("DELETE", f"{path}/{oldest}", 204)
+
+    here.call("GET", "/api/issues", 401)
+    there.call("GET", "/api/issues", 200)
+    assert ada.call("GET", path, 200)["total"] == 1
+    ada.call("DELETE", f"{path}/{oldest}", 404)
+    assert ("session.ended", "Ada Lund", "session from 127.0.0.1") in audit(world)
+
+
+def test_tokens_of_a_user_are_listed_and_revoked(world: World) -> None:
+    ada = world.client("ada")
+    keeping, going = world.bearer("tess", name="keeping"), world.bearer("tess", name="going")
+    path = f"/api/users/{user_id(world, 'tess')}/tokens"
+    response = ada.get(path)
+    assert response.headers["cache-control"] == "no-store"
+    assert [token["name"] for token in response.json()["items"]] == ["going", "keeping"]
+    assert "token" not in response.json()["items"][0]
+
+    ada.call("DELETE", f"{path}/{response.json()['items'][0]['id']}", 204)
+
+    going.call("GET", "/api/issues", 401)
+    keeping.call("GET", "/api/issues", 200)
+    assert [token["name"] for token in ada.call("GET", path, 200)["items"]] == ["keeping"]
+    assert ("token.deleted", "Ada Lund", "going") in audit(world)
+
+
+def test_a_credential_of_another_user_is_not_found(world: World) -> None:
+    ada, tess = world.client("ada"), world.client("tess")
+    world.token("tess")
+    people = {who: f"/api/users/{user_id(world, who)}" for who in ("tess", "omar")}
+    for kind in ("sessions", "tokens"):
+        (one,) = ada.call("GET", f"{people['tess']}/{kind}", 200)["items"]
+        ada.call("DELETE", f"{people['omar']}/{kind}/{one['id']}", 404)
+        ada.call("DELETE", f"{people['tess']}/{kind}/{10**30}", 404)
+        ada.call("GET", f"/api/users/999999999/{kind}", 404)
+        assert ada.call("GET", f"{people['tess']}/{kind}", 200)["total"] == 1
+    tess.call("GET", "/api/issues", 200)
+
+
+@pytest.mark.parametrize("by", ["api", "page"])
+def test_disabling_a_user_ends_everything_for_good(world: World, by: str) -> None:
+    ada, tess, token = world.client("ada"), world.client("tess"), world.bearer("tess", name="nightly")
+    world.token("tess", name="weekly")
+    other = world.bearer("omar")
+    path = f"/api/users/{user_id(world, 'tess')}"
+    if by == "api":
+        ada.call("PUT", path, 200, json={"active": False})
+    else:
+        form = {"name": "Tess Ngo", "role": "technician", "_csrf": ada.headers["X-CSRF-Token"]}
+        assert ada.post(path.replace("/api", "/admin"), data=form).status_code == 303
+    tess.call("GET", "/api/issues", 401)
+    token.call("GET", "/api/issues", 401)
+
+    ada.call("PUT", path, 200, json={"active": True})
+
+    tess.call("GET", "/api/issues", 401)
+    token.call("GET", "/api/issues", 401)
+    other.call("GET", "/api/issues", 200)
+    empty: dict[str, Any] = {"items": [], "total": 0}
+    assert ada.call("GET", f"{path}/tokens", 200) == ada.call("GET", f"{path}/sessions", 200) == empty
+    world.client("tess").call("GET", "/api/issues", 200)
+    recorded = audit(world)
+    assert ("user.updated", "Ada Lund", "tess@helpdesk.example (active: False)") in recorded
+    assert [note for type_, _, note in recorded if type_ == "token.deleted"] == ["nightly", "weekly"]
+
+
+def test_the_page_of_a_user_ends_sessions_and_tokens(world: World) -> None:
+    ada, tess, token = world.client("ada"), world.client("tess"), world.bearer("tess", name="nightly")
+    path = f"/admin/users/{user_id(world, 'tess')}"
+    csrf = {"_csrf": ada.headers["X-CSRF-Token"]}
+    shown = ada.get(path)
+    assert shown.headers["cache-control"] == "no-store" and "nightly" in shown.text
+    (session,) = ada.call("GET", f"/api{path.removeprefix('/admin')}/sessions", 200)["items"]
+    (made,) = ada.call("GET", f"/api{path.removeprefix('/admin')}/tokens", 200)["items"]
+    assert ada.post(f"{path}/sessions/{session['id']}/end", data=csrf).status_code == 303
+    tess.call("GET", "/api/issues", 401)
+    token.call("GET", "/api/issues", 200)
+    assert ada.post(f"{path}/tokens/{made['id']}/revoke", data=csrf).status_code == 303
+    token.call("GET", "/api/issues", 401)
+    assert "Not signed in anywhere." in ada.get(path).text
