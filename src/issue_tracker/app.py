@@ -5,10 +5,8 @@ Starlette, and then takes the same way for every route (`http/pipeline.py`): ses
 handler.
 """
 
-import asyncio
 import threading
 from collections.abc import AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
 from starlette.types import ASGIApp
@@ -34,13 +32,14 @@ from issue_tracker.events.deferred import DeferredEvents
 from issue_tracker.events.delivery import Deliverer
 from issue_tracker.events.order import WatermarkTracker
 from issue_tracker.events.stream import Stream
-from issue_tracker.http.metrics import RequestMetrics, metrics_registry
+from issue_tracker.http.metrics import LoadMetrics, RequestMetrics, metrics_registry
 from issue_tracker.http.middleware import AccessLogging, CachedResponses, CanonicalPaths, RequestIds, ResponseHeaders
 from issue_tracker.http.password_requests import PasswordRequests
 from issue_tracker.http.pipeline import PathRouter
 from issue_tracker.http.response_cache import ResponseCache
 from issue_tracker.http.routes import Route
 from issue_tracker.http.state import AppState
+from issue_tracker.http.workers import PROBES, Workers
 from issue_tracker.issues.fragments import FragmentCache
 from issue_tracker.logs import AccessLog, configure_logs
 from issue_tracker.pages import (
@@ -100,10 +99,19 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
     access_log = AccessLog(settings)
     database = Database(settings)
     routes = declared_routes()
+    registry = metrics_registry()
+    load_metrics = LoadMetrics(registry)
     app_state = AppState(
         settings=settings,
         database=database,
-        workers=ThreadPoolExecutor(settings.threads, thread_name_prefix="request"),
+        workers=Workers(
+            "request",
+            settings.threads,
+            load_metrics,
+            queue_length=settings.queue_length,
+            queue_seconds=settings.queue_seconds,
+        ),
+        probes=Workers("probe", 1, load_metrics, queue_length=PROBES, queue_seconds=settings.queue_seconds),
         password_requests=PasswordRequests(settings),
         fragments=FragmentCache(),
         responses=ResponseCache(database),
@@ -111,7 +119,7 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
         watermarks=WatermarkTracker(database),
         history=HistoryIdentity(database),
         openapi=openapi.document(routes, settings),
-        metrics=metrics_registry(),
+        metrics=registry,
         deferred_events=DeferredEvents(database),
     )
 
@@ -119,7 +127,7 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
     async def lifespan(_: None) -> AsyncIterator[None]:
         await app_state.stream.start()
         for start in (app_state.history.start, app_state.watermarks.start):
-            await asyncio.get_running_loop().run_in_executor(app_state.workers, start)
+            await app_state.workers.resume(start)
         before_shutdown(app_state.stream.close)
         deliverer = Deliverer(database, settings)
         if settings.deliver_webhooks:
@@ -134,7 +142,8 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
             retention.close()
             await app_state.stream.stop()
             deliverer.close()
-            app_state.workers.shutdown(wait=True)
+            app_state.workers.shutdown()
+            app_state.probes.shutdown()
             app_state.password_requests.close()
             app_state.deferred_events.close()
             app_state.history.stop()

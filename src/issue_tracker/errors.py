@@ -220,6 +220,16 @@ class Unavailable(AppError):
         return f"{self.cause.value[0].upper()}{self.cause.value[1:]}."
 
 
+class Overloaded(AppError):
+    """The server has more to do than it can (503, with `Retry-After` in seconds)."""
+
+    status = 503
+    title = "Service Unavailable"
+
+    def __init__(self, detail: str = "The server is overloaded. Try again shortly.") -> None:
+        super().__init__(detail, headers={"Retry-After": "2"})
+
+
 def sentence(fields: Sequence[FieldError]) -> str:
     """One sentence that names the invalid fields. Of very many, it names the first ones and says how many more."""
     listed = [f"{error.field}: {error.message}" if error.field else error.message for error in fields[:LISTED_FIELDS]]

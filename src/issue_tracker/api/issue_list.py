@@ -1,6 +1,5 @@
 """`GET /api/issues`: the list of issues, as JSON or CSV, in pages or as a whole."""
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator
 
 import msgspec
@@ -180,7 +179,7 @@ async def _pieces(
     for slice_ in _slices(parts, form.between):
         yield slice_
     while following.remaining != 0:
-        parts, done = await asyncio.get_running_loop().run_in_executor(request.app_state.workers, read)
+        parts, done = await request.app_state.workers.resume(read)
         if not done:
             break
         following.sent += done

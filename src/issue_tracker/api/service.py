@@ -30,7 +30,7 @@ def healthz(request: Request) -> Response:
     return json_response(Health("ok"), headers={"Cache-Control": "no-store"})
 
 
-@routes.get("/readyz", transaction=False, returns=Returns(200, Health, {"status": "ok"}))
+@routes.get("/readyz", transaction=False, probe=True, returns=Returns(200, Health, {"status": "ok"}))
 def readyz(request: Request) -> Response:
     """Whether the database can be read and changed, and its schema is current."""
     try:
@@ -60,6 +60,7 @@ def openapi_json(request: Request) -> Response:
 @routes.get(
     "/metrics",
     transaction=False,
+    probe=True,
     returns=Returns(
         200,
         media_types={

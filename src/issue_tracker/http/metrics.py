@@ -1,14 +1,30 @@
 """Metrics for Prometheus, when the setting asks for them: requests by route template, never by name or path."""
 
+import asyncio
 import os
 import tempfile
 import time
+from collections import Counter as Tally
 from collections.abc import Awaitable
 
-from prometheus_client import CollectorRegistry, Counter, GCCollector, Histogram, PlatformCollector, ProcessCollector
+import structlog
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    GCCollector,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+)
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+log = structlog.get_logger("issue_tracker.http")
+
 MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
+
+LOG_SECONDS = 10.0
+"""How often refusals are logged while there are any."""
 
 
 def share_between_workers() -> None:
@@ -57,3 +73,41 @@ class RequestMetrics:
             route = str(scope.get("path_template", "(none)"))
             self.requests.labels(scope["method"], route, status).inc()
             self.seconds.labels(scope["method"], route).observe(time.perf_counter() - started)
+
+
+class LoadMetrics:
+    """How many requests wait, and what the server refuses because of a limit, by reason; the log has a summary of that.
+
+    To be used on the event loop.
+    """
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._total = Counter(
+            "issue_tracker_refused",
+            "Requests and connections refused because of a limit.",
+            ["reason"],
+            registry=registry,
+        )
+        self._waiting = Gauge(
+            "issue_tracker_requests_waiting",
+            "Requests that wait for a thread.",
+            ["threads"],
+            registry=registry,
+            multiprocess_mode="livesum",
+        )
+        self._lately: Tally[str] = Tally()
+
+    def note_waiting(self, threads: str, count: int) -> None:
+        """Notes how many requests wait for one of the threads with this name."""
+        self._waiting.labels(threads).set(count)
+
+    def refused(self, reason: str) -> None:
+        """Counts one refusal. `reason` is one of a few fixed words."""
+        self._total.labels(reason).inc()
+        if not self._lately:
+            asyncio.get_running_loop().call_later(LOG_SECONDS, self._log)
+        self._lately[reason] += 1
+
+    def _log(self) -> None:
+        lately, self._lately = self._lately, Tally()
+        log.warning("requests refused", seconds=LOG_SECONDS, **lately)

@@ -11,7 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from starlette.responses import Response
 
 from issue_tracker.auth import hashing
-from issue_tracker.errors import AppError, TooBusy
+from issue_tracker.errors import AppError, TooBusy, Unavailable
+from issue_tracker.http.workers import RESPONSE_SECONDS
 from issue_tracker.settings import Settings
 
 REFUSAL_SECONDS = 0.5
@@ -28,7 +29,8 @@ class PasswordRequests:
         self._present = 0
 
     async def run(self, answer: Callable[[], Response], *, anonymous: bool) -> Response:
-        """Returns the response of `answer` when it is the request's turn. Raises TooBusy, and what `answer` raises.
+        """Returns the response of `answer` when it is the request's turn. Raises TooBusy, Unavailable when it
+        takes too long, and what `answer` raises.
 
         The queue is twice as long for those who are signed in, so that strangers cannot keep them out of it.
         """
@@ -45,7 +47,10 @@ class PasswordRequests:
             raise TooBusy
         self._present += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._executor, answer)
+            async with asyncio.timeout(RESPONSE_SECONDS):
+                return await asyncio.get_running_loop().run_in_executor(self._executor, answer)
+        except TimeoutError:
+            raise Unavailable from None
         finally:
             self._present -= 1
 

@@ -5,7 +5,6 @@ The order is the contract's (section 2): who sent it (401), the CSRF token and t
 thread (docs/decisions/0001-synchronous-handlers.md).
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
 
@@ -14,7 +13,7 @@ from starlette.routing import Route as StarletteRoute
 from starlette.routing import Router
 from starlette.types import Lifespan, Receive, Scope, Send
 
-from issue_tracker.errors import AppError, MethodNotAllowed, NotFound, Unavailable
+from issue_tracker.errors import AppError, MethodNotAllowed, NotFound
 from issue_tracker.http import idempotency
 from issue_tracker.http.errors import as_app_error
 from issue_tracker.http.identity import Access, authenticate, record_use, require_same_origin, valid_until
@@ -24,9 +23,6 @@ from issue_tracker.http.routes import RefusedRoute, Route
 from issue_tracker.http.state import AppState
 
 Refusal = Callable[[Request, AppError], Awaitable[Response]]
-
-RESPONSE_SECONDS = 35.0
-"""When a request is answered with 503: every statement has ended by then, unless its server froze in the middle."""
 
 
 class Resource:
@@ -84,24 +80,22 @@ async def respond(route: Route, request: Request) -> Response:
     """Answers one request: on the event loop where the route waits for nothing, otherwise in a worker thread."""
     app_state = request.app_state
     try:
-        if not route.safe:
-            request.content = await read_content(request)
         if route.inline:
             return route.handler(request)
+        workers = app_state.probes if route.probe else app_state.workers
+        if not route.safe:
+            if not route.hashes:
+                workers.require_room()
+            request.content = await read_content(request)
         if route.hashes:
-            async with asyncio.timeout(RESPONSE_SECONDS):
-                anonymous = route.access is Access.PUBLIC
-                return await app_state.password_requests.run(partial(perform, route, request), anonymous=anonymous)
+            anonymous = route.access is Access.PUBLIC
+            return await app_state.password_requests.run(partial(perform, route, request), anonymous=anonymous)
         version = app_state.responses.version() if route.cached else None
-        loop = asyncio.get_running_loop()
-        async with asyncio.timeout(RESPONSE_SECONDS):
-            response = await loop.run_in_executor(app_state.workers, perform, route, request)
+        response = await workers.run(request.receive, perform, route, request, changes=not route.safe)
         if version is not None and request.identity is not None:
             until = valid_until(request.settings, request.identity)
             app_state.responses.store(version, request.scope, response, until)
         return response
-    except TimeoutError:
-        return route.error_response(request, Unavailable())
     except Exception as exception:  # whatever it is, the client gets a safe response and the log the rest
         return route.error_response(request, as_app_error(exception, request.request_id))
 

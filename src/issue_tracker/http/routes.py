@@ -49,6 +49,7 @@ class RouteOptions(TypedDict, total=False):
     if_match: bool
     documented: bool
     inline: bool
+    probe: bool
     cached: bool
     hashes: bool
     proof: Proof
@@ -62,6 +63,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
       to choose a password first.
     - `transaction=False`: the handler opens its own transactions.
     - `inline`: the handler waits for nothing, and so runs on the event loop, also when every worker is busy.
+    - `probe`: operators need it most when every worker is busy, so it runs in a thread of its own.
     - `cached`: the response to a GET goes to the response cache.
     - `hashes`: the handler hashes a password, so it runs in a thread apart from the workers.
     - `if_match`: the handler checks If-Match.
@@ -79,6 +81,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     segments: tuple[tuple[str, type], ...] = ()
     transaction: bool = True
     inline: bool = False
+    probe: bool = False
     cached: bool = False
     hashes: bool = False
     proof: Proof = Proof.CREDENTIAL

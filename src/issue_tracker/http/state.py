@@ -1,6 +1,5 @@
 """What lives as long as the application: made once by `create_app`, given to every request."""
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import msgspec
@@ -13,6 +12,7 @@ from issue_tracker.events.order import WatermarkTracker
 from issue_tracker.events.stream import Stream
 from issue_tracker.http.password_requests import PasswordRequests
 from issue_tracker.http.response_cache import ResponseCache
+from issue_tracker.http.workers import Workers
 from issue_tracker.issues.fragments import FragmentCache
 from issue_tracker.settings import Settings
 
@@ -20,15 +20,15 @@ from issue_tracker.settings import Settings
 class AppState(msgspec.Struct, frozen=True, kw_only=True):
     """The parts of one application. Two applications in one process share none of them.
 
-    `workers` run the handlers; there are as many as database connections for them. `password_requests` runs those that
-    hash a password. `openapi` is the document that
-    `/openapi.json` sends. `metrics` counts this application's requests. `deferred_events`
-    are those about refusals and exports.
+    `workers` run the handlers, with as many threads as there are database connections for them; `probes` run those of
+    the probes, and `password_requests` those that hash a password. `openapi` is the document that `/openapi.json`
+    sends. `metrics` counts this application's requests. `deferred_events` are those about refusals and exports.
     """
 
     settings: Settings
     database: Database
-    workers: ThreadPoolExecutor
+    workers: Workers
+    probes: Workers
     password_requests: PasswordRequests
     fragments: FragmentCache
     responses: ResponseCache

@@ -27,3 +27,20 @@ class LimitSettings(ServerSettings, frozen=True, kw_only=True):
             description="How long a request waits for a connection or a lock before the response is 503.",
         ),
     ] = 4.0
+    queue_length: Annotated[
+        int,
+        Meta(
+            ge=1,
+            description="How many requests may wait for a worker thread of a server process. The response to any "
+            "further one is 503.",
+        ),
+    ] = 1000
+    queue_seconds: Annotated[
+        float,
+        Meta(
+            gt=0,
+            le=30,
+            description="How long a request may wait for a worker thread before the response is 503. In a lasting "
+            "overload it is a quarter of that.",
+        ),
+    ] = 1.0

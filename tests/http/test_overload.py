@@ -1,0 +1,140 @@
+"""Overload is refused, not queued: 503 with `Retry-After`, and never a wait that nobody sees the end of."""
+
+import socket
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+import httpx
+
+from issue_tracker.actor import command_line
+from issue_tracker.issues import operations
+from issue_tracker.issues.queries.issue import get_issue_head
+from issue_tracker.settings import Settings
+from tests.clients import Client, get
+from tests.server import Server, serving
+from tests.waiting import eventually
+from tests.world import World
+
+DETAIL = {"detail": "The server is overloaded. Try again shortly."}
+
+
+@contextmanager
+def busy(
+    world: World, *, threads: int = 2, **limits: float
+) -> Iterator[tuple[Server, Client, list[Future[httpx.Response]]]]:
+    """A server whose threads all wait for a change that is open elsewhere, a client, and the responses to those who
+    wait.
+
+    One more than there are threads has asked for a change. The open change is committed at the end of the block.
+    """
+    world.given_issue("Held", {"Contoso": "new"})
+    settings = Settings(
+        database_url=world.server.settings.database_url,
+        log_level="error",
+        metrics=True,
+        threads=threads,
+        database_wait_seconds=30,
+        **limits,  # type: ignore[arg-type]
+    )
+    with serving(settings) as server, ThreadPoolExecutor(threads + 1) as senders:
+        client = world.client("tess")
+        client.base_url = httpx.URL(server.url)
+        client.call("GET", "/api/issues", 200)
+        with world.database.write() as tx:
+            actor = command_line("tests")
+            held = get_issue_head(tx, actor, "Held", lock=True)
+            operations.update_issue(tx, actor, held, description="changed meanwhile")
+            sent = [
+                senders.submit(client.put, "/api/issues/Held", json={"description": f"changed by {number}"})
+                for number in range(threads + 1)
+            ]
+            eventually(lambda: waiting(server) == 1 + threads // 4 or refused(server, "queue_age") == 1)
+            yield server, client, sent
+
+
+def metric(server: Server, name: str) -> float:
+    """The value of a metric with its labels; 0 where it is not there yet."""
+    lines = get(f"{server.url}/metrics").text.splitlines()
+    return sum(float(line.removeprefix(name)) for line in lines if line.startswith(f"{name} "))
+
+
+def waiting(server: Server) -> float:
+    """How many requests wait for a thread."""
+    return metric(server, 'issue_tracker_requests_waiting{threads="request"}')
+
+
+def refused(server: Server, reason: str) -> float:
+    """How many requests the server has refused for this reason."""
+    return metric(server, f'issue_tracker_refused_total{{reason="{reason}"}}')
+
+
+def test_a_request_that_waits_too_long_for_a_thread_is_refused(world: World) -> None:
+    with busy(world, queue_seconds=0.4) as (server, client, sent):
+        eventually(lambda: refused(server, "queue_age") == 1)
+        for path, accept in (("/api/issues?open=true", "*/*"), ("/api/nothing", "*/*"), ("/matrix", "text/html")):
+            started = time.monotonic()
+            response = client.get(path, headers={"Accept": accept})
+            assert response.status_code == 503 and int(response.headers["Retry-After"]) > 0, response.text
+            assert time.monotonic() - started < 2
+            assert DETAIL["detail"] in response.text
+        for probe in ("/healthz", "/readyz", "/openapi.json"):
+            assert get(f"{server.url}{probe}").status_code == 200, probe
+    assert sorted(future.result().status_code for future in sent) == [200, 200, 503]
+    assert world.client("tess").call("GET", "/api/issues/Held", 200)["description"].startswith("changed by ")
+
+
+def test_a_response_from_the_cache_waits_for_no_thread(world: World) -> None:
+    """On PostgreSQL no response is found by its request (docs/decisions/0014)."""
+    with busy(world, queue_seconds=0.4) as (server, client, _):
+        assert client.get("/api/issues").status_code == (200 if server.settings.sqlite else 503)
+
+
+def test_beyond_its_length_the_queue_takes_nothing(world: World) -> None:
+    with busy(world, queue_length=1, queue_seconds=20) as (server, client, sent):
+        started = time.monotonic()
+        response = client.post("/api/issues", json={"name": "Too much"})
+        assert (response.status_code, response.json()) == (503, DETAIL)
+        assert time.monotonic() - started < 2, "it is refused at once"
+        assert refused(server, "queue_full") == 1 and not any(future.done() for future in sent)
+    assert [future.result().status_code for future in sent] == [200, 200, 200], "what waited is answered"
+    world.client("tess").call("GET", "/api/issues/Too%20much", 404)
+
+
+def test_work_whose_client_has_left_is_not_begun(world: World) -> None:
+    with busy(world, queue_seconds=20) as (server, client, sent):
+        place = urlsplit(server.url)
+        body = b'{"name": "Nobody waits for it"}'
+        head = (
+            f"POST /api/issues HTTP/1.1\r\nHost: {place.netloc}\r\nContent-Type: application/json\r\n"
+            f"Cookie: issue_tracker_session={client.cookies['issue_tracker_session']}\r\n"
+            f"X-CSRF-Token: {client.headers['X-CSRF-Token']}\r\nContent-Length: {len(body)}\r\n\r\n"
+        )
+        with socket.create_connection((str(place.hostname), place.port or 80), 5) as connection:
+            connection.sendall(head.encode() + body)
+            eventually(lambda: waiting(server) == 2)
+        eventually(lambda: refused(server, "client_left") == 1)
+    assert [future.result().status_code for future in sent] == [200, 200, 200]
+    assert world.client("tess").call("GET", "/api/issues", 200)["total"] == 1
+
+
+def test_readers_do_not_wait_for_writers(world: World) -> None:
+    """Of four threads one never takes a change, and what is begun with it is not refused."""
+    with busy(world, threads=4, queue_seconds=20) as (server, client, sent):
+        assert waiting(server) == 2, "three threads wait for the database, and two changes for a thread"
+        assert client.call("GET", "/api/issues?open=true", 200)["total"] == 1
+        assert not any(future.done() for future in sent)
+    assert [future.result().status_code for future in sent] == [200] * 5
+
+
+def test_after_an_overload_everything_is_answered_again(world: World) -> None:
+    """Four times as many clients as may wait, all at once: those beyond are refused, and soon none is."""
+    with ThreadPoolExecutor(40) as crowd:
+        with busy(world, queue_length=10, queue_seconds=20) as (server, client, _):
+            crowded = [crowd.submit(client.get, "/api/issues?open=true") for _ in range(40)]
+            eventually(lambda: refused(server, "queue_full") == 31)
+            ended = time.monotonic()
+        assert sorted(future.result().status_code for future in crowded) == [200] * 9 + [503] * 31
+        assert time.monotonic() - ended < 5, "the last of those that waited"
