@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from issue_tracker.looks import invisible
 from issue_tracker.names import key
 from tests.world import World
 
@@ -35,6 +36,9 @@ LISTED = (
     "&=;,:@$!*'()~",
     "Straße",
     "🔥 core",
+    "👩🏽\u200d🚀 and 🏳️\u200d🌈 and 🏴\U000e0067\U000e0062\U000e0073\U000e0063\U000e0074\U000e007f",
+    "می\u200cخواهم",
+    "क्\u200dष",
     "\\",
     '"',
     "<b>",
@@ -49,6 +53,7 @@ names = (
     st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")), min_size=1, max_size=60)
     .map(lambda text: unicodedata.normalize("NFC", text).strip())
     .filter(lambda name: bool(name) and key(name) not in ("status", ".", "..") and len(name) <= 255)
+    .filter(lambda name: invisible(name) is None)
 )
 
 relaxed = settings(

@@ -89,7 +89,8 @@ def test_a_target_with_data_is_refused_and_stays(engine: str, shared: Shared, tm
 
     for done in refused:
         assert (done.returncode, done.stdout) == (1, "")
-        assert "The target holds data already (companies, events); name an empty database.\n" in done.stderr
+        expected = "The target holds data already (companies, events, look_alikes); name an empty database.\n"
+        assert expected in done.stderr
         assert done.stderr.startswith("issue-tracker: ") and done.stderr.count("\n") == 1
     assert contents(taken) == before
     same = run("copy", "--from", source, "--to", source)

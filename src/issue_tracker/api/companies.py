@@ -11,7 +11,7 @@ from issue_tracker.companies.queries import Company
 from issue_tracker.errors import InvalidQuery
 from issue_tracker.http.identity import Access
 from issue_tracker.http.request import Request
-from issue_tracker.http.responses import json_response, list_response, no_content
+from issue_tracker.http.responses import json_response, list_response, looks_like, no_content
 from issue_tracker.http.routes import Returns, Routes
 from issue_tracker.names import Name, storable
 
@@ -63,24 +63,26 @@ def list_companies(request: Request, query: CompanyQuery) -> Response:
 @routes.post(
     "/api/companies",
     access=Access.SUPER_ADMIN,
-    returns=Returns(201, Company, COMPANY_EXAMPLE | {"open_issues": 0}),
+    returns=Returns(201, Company, COMPANY_EXAMPLE | {"open_issues": 0}, headers=("X-Looks-Like",)),
     example={"name": "Acme Manufacturing"},
 )
 def create_company(request: Request, body: NewCompany) -> Response:
     """Create a company."""
-    return json_response(operations.create_company(request.tx, request.actor, body.name), 201)
+    company = operations.create_company(request.tx, request.actor, body.name)
+    return json_response(company, 201, looks_like(queries.names_like(request.tx, request.actor, company)))
 
 
 @routes.put(
     "/api/companies/{company_id}",
     access=Access.SUPER_ADMIN,
-    returns=Returns(200, Company, COMPANY_EXAMPLE | {"name": "Acme"}),
+    returns=Returns(200, Company, COMPANY_EXAMPLE | {"name": "Acme"}, headers=("X-Looks-Like",)),
     example={"name": "Acme", "archived": False},
 )
 def update_company(request: Request, company_id: int, body: CompanyChange) -> Response:
     """Rename, archive or restore a company."""
     company = operations.update_company(request.tx, request.actor, company_id, name=body.name, archived=body.archived)
-    return json_response(company)
+    similar = looks_like(queries.names_like(request.tx, request.actor, company)) if body.name else {}
+    return json_response(company, headers=similar)
 
 
 @routes.delete("/api/companies/{company_id}", access=Access.SUPER_ADMIN, returns=Returns(204), errors=(400,))

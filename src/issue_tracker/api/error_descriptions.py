@@ -38,6 +38,7 @@ HEADERS = {
     "Link": "With rel=next: the next page of the list (RFC 8288).",
     "X-Sync-Position": "The position for `changedSince`: what is changed after this response's state.",
     "Location": "Where the new issue is.",
+    "X-Looks-Like": "Existing names that look like the one just given, percent-encoded; absent if there are none.",
     "WWW-Authenticate": "How to sign in.",
     "Retry-After": "Seconds to wait before the next try.",
     "Idempotent-Replayed": "true when this is the stored response to an earlier request with the same Idempotency-Key.",

@@ -24,12 +24,13 @@ from issue_tracker.companies.queries import get_companies, get_company_by_name
 from issue_tracker.http import conditional
 from issue_tracker.http.identity import Access
 from issue_tracker.http.request import Request
-from issue_tracker.http.responses import json_response, no_content
+from issue_tracker.http.responses import json_response, looks_like, no_content
 from issue_tracker.http.routes import Returns, Routes
 from issue_tracker.issues import assignments, operations
 from issue_tracker.issues.bulk import Outcome, set_statuses
 from issue_tracker.issues.models import Issue, IssueHead, NamedAssignment
 from issue_tracker.issues.queries.issue import get_assignment, get_issue_head, get_issue_head_by_id, load_issue
+from issue_tracker.issues.queries.look_alikes import names_like
 from issue_tracker.names import key
 
 routes = Routes("Issues")
@@ -37,7 +38,7 @@ routes = Routes("Issues")
 
 @routes.post(
     "/api/issues",
-    returns=Returns(201, Issue, ISSUE_EXAMPLE, headers=("Location",)),
+    returns=Returns(201, Issue, ISSUE_EXAMPLE, headers=("Location", "X-Looks-Like")),
     example=NEW_ISSUE_EXAMPLE,
     errors=(404,),
 )
@@ -46,7 +47,8 @@ def create_issue(request: Request, body: NewIssue) -> Response:
     members = new_assignments(request.tx, request.actor, body.companies)
     issue = operations.create_issue(request.tx, request.actor, body.name, body.description, members)
     location = f"/api/issues/{quote(issue.name, safe='')}"
-    return _issue(request, issue, status=201, headers={"Location": location})
+    similar = looks_like(names_like(request.tx, request.actor, issue))
+    return _issue(request, issue, status=201, headers={"Location": location, **similar})
 
 
 @routes.get("/api/issues/{issue_name}", cached=True, returns=Returns(200, Issue, ISSUE_EXAMPLE))
@@ -56,7 +58,10 @@ def get_issue(request: Request, issue_name: str) -> Response:
 
 
 @routes.put(
-    "/api/issues/{issue_name}", returns=Returns(200, Issue, ISSUE_EXAMPLE), example=ISSUE_CHANGE_EXAMPLE, if_match=True
+    "/api/issues/{issue_name}",
+    returns=Returns(200, Issue, ISSUE_EXAMPLE, headers=("X-Looks-Like",)),
+    example=ISSUE_CHANGE_EXAMPLE,
+    if_match=True,
 )
 def update_issue(request: Request, issue_name: str, body: IssueChange) -> Response:
     """Describe, rename, or assign more companies. A company that is already assigned keeps its assignment."""
@@ -72,7 +77,8 @@ def update_issue(request: Request, issue_name: str, body: IssueChange) -> Respon
         new_name=body.new_name,
         add_members=members,
     )
-    return _issue(request, changed)
+    similar = looks_like(names_like(request.tx, request.actor, changed)) if body.new_name else {}
+    return _issue(request, changed, headers=similar)
 
 
 @routes.delete("/api/issues/{issue_name}", access=Access.SUPER_ADMIN, returns=Returns(204), if_match=True)

@@ -20,6 +20,7 @@ from issue_tracker.database.tables import tokens, users
 from issue_tracker.errors import FieldError, Invalid, NotFound
 from issue_tracker.events.catalog import Change, EventType
 from issue_tracker.events.record import record
+from issue_tracker.looks import invisible
 
 TOUCH_AFTER = timedelta(seconds=50)
 """How far `last_used_at` may lag behind: it is exact within a minute, with one write in that time."""
@@ -75,7 +76,8 @@ def create_token(
     """Creates a token for a user. Returns it with its full text, which cannot be shown again.
 
     `expires_at` is None for a token that lives until it is revoked. Raises Invalid, with all fields that are wrong,
-    for an end in the past, no scope, or a name that another token of the user has; ConfirmationRequired.
+    for an end in the past, no scope, a name with an invisible character or that another token of the user has;
+    ConfirmationRequired.
     """
     require_fresh_proof(actor)
     at = now()
@@ -87,6 +89,8 @@ def create_token(
     same = select(tokens.c.id).where(tokens.c.user_id == user_id, tokens.c.name == name)
     if tx.execute(same).first() is not None:
         wrong.append(FieldError("name", f"you have a token called “{name}” already"))
+    if reason := invisible(name):
+        wrong.append(FieldError("name", reason))
     if wrong:
         raise Invalid.of(wrong)
     key, secret = secrets.token_hex(8), secrets.token_urlsafe(32)

@@ -18,6 +18,7 @@ from issue_tracker.errors import Forbidden, Invalid, NotFound
 from issue_tracker.events.catalog import Change, EventType
 from issue_tracker.events.record import record
 from issue_tracker.names import key, parse_name
+from issue_tracker.new_names import Kind, find_look_alikes, remember, remember_new, require_visible
 
 LAST_SUPER_ADMIN = "The last active super admin cannot be demoted or disabled."
 
@@ -74,10 +75,13 @@ def create_user(
 
     A password that another user gives has to be changed at the first sign-in.
 
-    Raises Invalid for a taken address, Forbidden unless `actor` is a super admin, ConfirmationRequired.
+    Raises Invalid for an address that is taken, and for a name that imitates another user's; Forbidden unless `actor`
+    is a super admin; ConfirmationRequired.
     """
     require_super_admin(actor)
     require_fresh_proof(actor)
+    require_visible("email", email)
+    _require_own_look(tx, name)
     at = now()
     try:
         with tx.begin_nested():
@@ -99,7 +103,9 @@ def create_user(
     # A set-up link works only while there is no user, however the first one came to be.
     tx.execute(delete(setup_tokens))
     record(tx, actor, [Change(type=EventType.USER_CREATED, after=role.value, note=email)], at)
-    return get_user_by_email(tx, email)
+    user = get_user_by_email(tx, email)
+    remember(tx, Kind.USER, {user.user_id: name})
+    return user
 
 
 def update_user(
@@ -119,9 +125,9 @@ def update_user(
     their invitations. Disabling revokes their tokens for good. The user has to change a password that another user
     gives.
 
-    Raises NotFound, Invalid when no active super admin would be left and for a new password of the actor's own, which
-    takes the current one (change_own_password), Forbidden unless `actor` is a super admin,
-    ConfirmationRequired for a new role or password.
+    Raises NotFound, Invalid when no active super admin would be left, when the name imitates another user's, and for a
+    new password of the actor's own, which takes the current one (change_own_password); Forbidden unless `actor` is a
+    super admin, ConfirmationRequired for a new role or password.
     """
     require_super_admin(actor)
     user = _lock_user(tx, user_id)
@@ -144,6 +150,9 @@ def update_user(
     loses = user.role is Role.SUPER_ADMIN and user.active and ("role" in changes or changes.get("active") is False)
     if loses and _other_super_admins(tx, user_id) == 0:
         raise Invalid.field("role" if "role" in changes else "active", LAST_SUPER_ADMIN.rstrip("."))
+    if name is not None and "name" in changes:
+        _require_own_look(tx, name, user_id)
+        remember_new(tx, Kind.USER, user_id, name)
     at = now()
     summary = ", ".join(
         "password" if field == "password_hash" else f"{field}: {value}" for field, value in changes.items()
@@ -188,12 +197,17 @@ def set_own_password(tx: Connection, user_id: int, password_hash: str, at: datet
 
 
 def rename_self(tx: Connection, actor: Actor, name: DisplayName) -> User:
-    """Changes the actor's own display name. Raises Forbidden for an actor without an account."""
+    """Changes the actor's own display name.
+
+    Raises Invalid for a name that another user has or that imitates one, Forbidden for an actor without an account.
+    """
     if actor.user_id is None:
         raise Forbidden("Only a user has a name.")
     user = _lock_user(tx, actor.user_id)
     if user.name == name:
         return user
+    _require_own_look(tx, name, user.user_id, shared=False)
+    remember_new(tx, Kind.USER, user.user_id, name)
     at = now()
     tx.execute(update(users).where(users.c.user_id == user.user_id).values(name=name, updated_at=at))
     record(tx, actor, [Change(type=EventType.USER_UPDATED, note=f"{user.email} (name: {name})")], at)
@@ -241,6 +255,19 @@ def password_hash_of(tx: Connection, user_id: int) -> str:
 def no_users(tx: Connection) -> bool:
     """Returns whether there is no account yet, not even a disabled one."""
     return tx.execute(select(users.c.user_id).limit(1)).first() is None
+
+
+def _require_own_look(tx: Connection, name: DisplayName, user_id: int | None = None, *, shared: bool = True) -> None:
+    """Raises Invalid for a name that looks like another user's, active or not.
+
+    People may really have the same name, so a super admin may give it twice (`shared`); the history then shows their
+    accounts. A name that only looks the same has no such reason.
+    """
+    require_visible("name", name)
+    ids = find_look_alikes(tx, Kind.USER, name, other_than=user_id)
+    others = tx.execute(select(users.c.name).where(users.c.user_id.in_(ids))).scalars().all() if ids else []
+    if any(not shared or key(other) != key(name) for other in others):
+        raise Invalid.field("name", "looks like the name of another user")
 
 
 def _user(row: Row[Any]) -> User:

@@ -10,7 +10,7 @@ from issue_tracker.cli.arguments import parsed
 from issue_tracker.cli.databases import current_actor, database_option, open_database, record_export
 from issue_tracker.cli.failures import CommandError
 from issue_tracker.companies.operations import create_company, create_missing_companies, update_company
-from issue_tracker.companies.queries import find_companies, list_companies
+from issue_tracker.companies.queries import find_companies, list_companies, names_like
 from issue_tracker.issues import csv_files
 from issue_tracker.issues.csv_files import BadFile, BadRow, CsvRow
 from issue_tracker.issues.transfer import defuse, restore
@@ -33,7 +33,9 @@ def company_add(database_url: str | None, names: tuple[str, ...]) -> None:
     wanted = [parsed(parse_name, name, f"“{name}”") for name in names]
     with open_database(database_url).write() as tx:
         for name in wanted:
-            create_company(tx, current_actor(), name)
+            similar = names_like(tx, current_actor(), create_company(tx, current_actor(), name))
+            if similar:
+                click.echo(f"“{name}” looks like “{similar[0]}”.", err=True)
     click.echo(f"Added {len(wanted)}.")
 
 

@@ -26,11 +26,13 @@ from issue_tracker.events.catalog import Change, EventType, Subject
 from issue_tracker.events.queries.webhooks import is_chosen_by_a_webhook
 from issue_tracker.events.record import record
 from issue_tracker.names import Name, key
+from issue_tracker.new_names import Kind, forget, remember, remember_new, require_visible
 
 
 def create_company(tx: Connection, actor: Actor, name: Name) -> Company:
-    """Creates a company. Raises Invalid when the name is taken."""
+    """Creates a company. Raises Invalid when the name is taken, or has an invisible character."""
     require_super_admin(actor)
+    require_visible("name", name)
     at = now()
     try:
         with tx.begin_nested():
@@ -40,6 +42,7 @@ def create_company(tx: Connection, actor: Actor, name: Name) -> Company:
     except IntegrityError:
         raise _taken(name) from None
     company = Company(company_id=created_id(inserted), name=str(name), archived=False)
+    remember(tx, Kind.COMPANY, {company.company_id: name})
     record(tx, actor, [_change(EventType.COMPANY_CREATED, company)], at)
     return company
 
@@ -47,12 +50,15 @@ def create_company(tx: Connection, actor: Actor, name: Name) -> Company:
 def create_missing_companies(tx: Connection, actor: Actor, names: Iterable[Name]) -> tuple[int, int]:
     """Creates those that do not exist yet, in one statement.
 
-    Returns how many were created and how many existed. Of names that are equal the first spelling counts.
+    Returns how many were created and how many existed. Of names that are equal the first spelling counts. Raises
+    Invalid for a new name with an invisible character in it.
     """
     require_super_admin(actor)
     requested = {key(name): name for name in reversed(list(names))}
     existing = find_companies(tx, actor, requested.values())
     missing = {name_key: name for name_key, name in reversed(requested.items()) if name_key not in existing}
+    for name in missing.values():
+        require_visible(f"name {str(name)!a}", name)
     if missing:
         at = now()
         tx.execute(
@@ -63,6 +69,7 @@ def create_missing_companies(tx: Connection, actor: Actor, names: Iterable[Name]
             ],
         )
         created = find_companies(tx, actor, missing.values())
+        remember(tx, Kind.COMPANY, {one.company_id: one.name for one in created.values()})
         record(tx, actor, [_change(EventType.COMPANY_CREATED, created[name_key]) for name_key in missing], at)
     return len(missing), len(existing)
 
@@ -70,7 +77,10 @@ def create_missing_companies(tx: Connection, actor: Actor, names: Iterable[Name]
 def update_company(
     tx: Connection, actor: Actor, company_id: int, *, name: Name | None = None, archived: bool | None = None
 ) -> Company:
-    """Changes what is given; None leaves a field as it is. Raises NotFound, and Invalid when the new name is taken."""
+    """Changes what is given; None leaves a field as it is.
+
+    Raises NotFound, and Invalid when a new name is taken or has an invisible character.
+    """
     require_super_admin(actor)
     company = lock_company(tx, actor, company_id)
     renamed = name is not None and name != company.name
@@ -80,6 +90,7 @@ def update_company(
     at = now()
     values: dict[str, object] = {"updated_at": at}
     if renamed and name is not None:
+        require_visible("name", name)
         values |= {"name": name, "name_key": key(name)}
     if moved:
         values["archived"] = archived
@@ -89,6 +100,7 @@ def update_company(
     except IntegrityError:
         raise _taken(str(name)) from None
     if renamed:
+        remember_new(tx, Kind.COMPANY, company_id, str(name))
         # Every issue with this company shows the new name, so its ETag and its cached fragment must change.
         affected = {"affected": numbers(tx, lock_issues_of(tx, actor, company_id))}
         condition = among(issues.c.issue_id, "affected", tx.dialect.name)
@@ -119,6 +131,7 @@ def delete_company(tx: Connection, actor: Actor, company_id: int) -> None:
             tx.execute(delete(companies).where(companies.c.company_id == company_id))
     except IntegrityError:
         raise Invalid(f"“{company.name}” was just assigned and cannot be deleted; archive it instead.") from None
+    forget(tx, Kind.COMPANY, company_id)
     record(tx, actor, [_change(EventType.COMPANY_DELETED, company)], now())
 
 

@@ -12,6 +12,7 @@ from issue_tracker.database.tables import assignments, companies, events, issues
 from issue_tracker.database.types import Id, Key
 from issue_tracker.errors import NotFound
 from issue_tracker.names import NAME_LIMIT, key, printable, storable
+from issue_tracker.new_names import Kind, find_look_alikes
 from issue_tracker.status import OPEN
 
 LARGEST_ID = 2**63 - 1
@@ -90,6 +91,12 @@ def find_companies(tx: Connection, actor: Actor, names: Iterable[str]) -> dict[s
         query = select(companies).where(companies.c.name_key.in_(keys[start : start + BATCH]))
         found |= {row.name_key: _company(row) for row in tx.execute(query) if _visible(actor, row.company_id)}
     return found
+
+
+def names_like(tx: Connection, actor: Actor, company: Company) -> list[str]:
+    """The names of a few other companies that the actor sees and that look like this company's name."""
+    ids = find_look_alikes(tx, Kind.COMPANY, company.name, other_than=company.company_id)
+    return [one.name for one in get_companies_by_id(tx, actor, ids).values()]
 
 
 def get_companies(tx: Connection, actor: Actor, names: Iterable[str]) -> dict[str, Company]:

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from issue_tracker.actor import Actor
 from issue_tracker.clock import Timestamp
 from issue_tracker.events.catalog import Event, EventType
+from issue_tracker.events.queries.accounts import Account, accounts_of
 from issue_tracker.events.queries.history import EventGroup, HistoryFilter, find_last_event, list_event_groups
 from issue_tracker.names import whole_number
 from issue_tracker.status import Status
@@ -47,13 +48,15 @@ class ProperName(str):
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """One line of a history: the actor, then `words`, which continue the sentence.
 
-    `to` is the status that assignments have now. `via` is the channel unless it is a session. `companies` are the
-    names of those that one request changed in the same way, empty for a single one.
+    `account` is that of the actor, if it is a user. `to` is the status that assignments have now. `via` is the channel
+    unless it is a session. `companies` are the names of those that one request changed in the same way, empty for a
+    single one.
     """
 
     actor: str
     words: Sequence[str]
     at: Timestamp
+    account: Account | None = None
     to: str | None = None
     via: str | None = None
     companies: list[str] = []
@@ -61,7 +64,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def by(self) -> str:
-        return self.actor
+        """The actor's name, with the account where the name does not tell who it is."""
+        return f"{self.actor} ({self.account.email})" if self.account and self.account.needed else self.actor
 
 
 class History(msgspec.Struct, frozen=True):
@@ -93,33 +97,39 @@ def last_edit(tx: Connection, actor: Actor, issue_id: int) -> Entry | None:
     """Who last changed an issue's own fields, and when."""
     wanted = HistoryFilter(issue_id=issue_id, type=EventType.ISSUE_UPDATED)
     found = find_last_event(tx, actor, wanted)
-    return None if found is None else _entry(_alone(found), wanted)
+    return None if found is None else _entries(tx, [_alone(found)], wanted)[0]
 
 
 def last_assignment_change(tx: Connection, actor: Actor, issue_id: int, company_id: int) -> Entry:
     """Who last assigned a company to an issue, changed its status there or unassigned it, and when."""
     wanted = HistoryFilter(issue_id=issue_id, company_id=company_id)
     found = find_last_event(tx, actor, wanted)
-    return Entry(actor="Someone", words=(), at="") if found is None else _entry(_alone(found), wanted)
+    return Entry(actor="Someone", words=(), at="") if found is None else _entries(tx, [_alone(found)], wanted)[0]
 
 
 def _history(tx: Connection, actor: Actor, wanted: HistoryFilter, before: str) -> History:
     page = list_event_groups(tx, actor, wanted, before=whole_number(before))
     more = None if page.older_than is None else f"?{urlencode({'before': page.older_than})}"
-    return History([_entry(group, wanted) for group in page.groups], more)
+    return History(_entries(tx, page.groups, wanted), more)
 
 
 def _alone(event: Event) -> EventGroup:
     return EventGroup(newest=event, count=1, company_names=[])
 
 
-def _entry(group: EventGroup, wanted: HistoryFilter) -> Entry:
+def _entries(tx: Connection, groups: Sequence[EventGroup], wanted: HistoryFilter) -> list[Entry]:
+    accounts = accounts_of(tx, {group.newest.actor for group in groups})
+    return [_entry(group, wanted, accounts.get(group.newest.actor)) for group in groups]
+
+
+def _entry(group: EventGroup, wanted: HistoryFilter, account: Account | None) -> Entry:
     event = group.newest
     about_assignment = event.type.value.startswith("assignment.")
     # On the page of an issue or a company, sentences do not name it again.
     words = _words(group, about_assignment, issue=wanted.issue_id is None, company=wanted.company_id is None)
     return Entry(
         actor=event.actor.name,
+        account=account,
         words=[word for word in words if word],
         at=event.at,
         to=event.after if about_assignment and event.after in set(Status) else None,

@@ -28,6 +28,7 @@ from issue_tracker.events.queries.webhooks import (
     webhook_from_row,
 )
 from issue_tracker.events.record import record
+from issue_tracker.new_names import require_visible
 
 OVERLAP = timedelta(hours=24)
 """How long the old secret still signs after a new one was given."""
@@ -57,6 +58,7 @@ def create_webhook(tx: Connection, actor: Actor, fields: WebhookFields) -> tuple
     values = {"event_types": "[]", "company_ids": "[]", "active": True, "description": ""} | _validated(
         tx, actor, fields
     )
+    require_visible("description", fields.description or "")
     inserted = tx.execute(insert(webhooks).values(**values, secret=secret, created_at=at, updated_at=at))
     webhook = get_webhook(tx, actor, created_id(inserted))
     _record(tx, actor, EventType.WEBHOOK_CREATED, webhook, at)
@@ -75,6 +77,7 @@ def update_webhook(tx: Connection, actor: Actor, webhook_id: int, fields: Webhoo
         return webhook_from_row(row)
     if "url" in changes:
         require_fresh_proof(actor)
+    require_visible("description", changes.get("description", ""))
     if "active" in changes:
         changes["disabled_reason"] = None
         notify_on_commit(tx, CommitTopic.DELIVERIES)

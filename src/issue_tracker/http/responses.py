@@ -1,7 +1,8 @@
 """How handlers make their responses: Starlette's, with msgspec as the encoder."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 from starlette.responses import Response
@@ -20,6 +21,14 @@ def json_response(content: Any, status: int = 200, headers: Mapping[str, str] | 
 def list_response(items: list[Any]) -> Response:
     """A list that is complete: `{"items": […], "total": n}` (contract, section 1)."""
     return json_response({"items": items, "total": len(items)})
+
+
+def looks_like(names: Sequence[str]) -> dict[str, str]:
+    """The header that warns of existing names which look like the one just given, each percent-encoded.
+
+    It is a header because bodies are bound to their shapes; clients that do not know it are not disturbed.
+    """
+    return {"X-Looks-Like": ", ".join(quote(name, safe="") for name in names)} if names else {}
 
 
 def no_content() -> Response:

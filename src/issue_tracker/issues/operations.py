@@ -22,6 +22,7 @@ from issue_tracker.issues.models import IssueHead
 from issue_tracker.issues.queries.issue import get_issue_head_by_id
 from issue_tracker.issues.queries.search import search_key
 from issue_tracker.names import Name, key
+from issue_tracker.new_names import Kind, forget, remember, remember_new, require_visible
 from issue_tracker.status import Status, mask
 
 
@@ -37,9 +38,11 @@ def create_issue(
     """Creates an issue with its assignments, and returns it. An empty description means none.
 
     Webhooks are sent no message if `notify` is false.
-    Raises Invalid for a name that is taken, and for a company that is listed twice or archived.
+    Raises Invalid for a name that is taken or has an invisible character, and for a company that is listed twice or
+    archived.
     """
     require_helpdesk(actor)
+    require_visible("name", name)
     refuse_repeated([member.company for member in members], "companies", ".company_name")
     chosen = [(member.company, member.status or Status.NEW) for member in members]
     at = now()
@@ -60,6 +63,7 @@ def create_issue(
     except IntegrityError:
         raise _taken("name", name) from None
     issue_id = created_id(inserted)
+    remember(tx, Kind.ISSUE, {issue_id: name})
     issue = Subject(issue_id, name)
     changes = [Change(type=EventType.ISSUE_CREATED, issue=issue)]
     changes += assign(tx, issue, chosen, at, "companies")
@@ -89,6 +93,8 @@ def update_issue(
     changes: list[Change] = []
     values: dict[str, object] = {}
     if new_name is not None and new_name != issue.name:
+        require_visible("new_name", new_name)
+        remember_new(tx, Kind.ISSUE, issue.issue_id, new_name)
         values |= {"name": new_name, "name_key": key(new_name)}
         subject = Subject(issue.issue_id, new_name)
         renamed = Change(type=EventType.ISSUE_UPDATED, issue=subject, field="name", before=issue.name, after=new_name)
@@ -120,6 +126,7 @@ def delete_issue(tx: Connection, actor: Actor, issue: IssueHead) -> None:
     require_super_admin(actor)
     tx.execute(delete(assignments).where(assignments.c.issue_id == issue.issue_id))
     tx.execute(delete(issues).where(issues.c.issue_id == issue.issue_id))
+    forget(tx, Kind.ISSUE, issue.issue_id)
     change = Change(type=EventType.ISSUE_DELETED, issue=Subject(issue.issue_id, issue.name))
     record(tx, actor, [change], issue.time_of_change())
 

@@ -9,7 +9,7 @@ from issue_tracker.events.sentences import company_history
 from issue_tracker.http.identity import Access
 from issue_tracker.http.request import Request
 from issue_tracker.issues.overview import Member, company_members
-from issue_tracker.pages.flash import Flash, flash_cookie
+from issue_tracker.pages.flash import Flash, flash_cookie, with_look_alikes
 from issue_tracker.pages.forms import Form, FormView, ShownForm
 from issue_tracker.pages.navigation import redirect
 from issue_tracker.pages.routes import PageRoutes
@@ -84,7 +84,8 @@ def create(request: Request, form: Form) -> Response:
     """Adds a company."""
     body = form.read(form.fields("name"), NewCompany)
     company = operations.create_company(request.tx, request.actor, body.name)
-    return redirect("/admin/companies", flash_cookie(Flash(f"Added {company.name}.")))
+    text = with_look_alikes(f"Added {company.name}.", queries.names_like(request.tx, request.actor, company))
+    return redirect("/admin/companies", flash_cookie(Flash(text)))
 
 
 @admin_routes.get("/admin/companies/{company_id}")
@@ -99,8 +100,11 @@ def show_edit(request: Request, company_id: int, form: FormView | None = None) -
 def edit(request: Request, form: Form, company_id: int) -> Response:
     """Renames, archives, restores."""
     change = form.read({"name": form.get("name"), "archived": bool(form.get("archived"))}, CompanyChange)
-    operations.update_company(request.tx, request.actor, company_id, name=change.name, archived=change.archived)
-    return redirect("/admin/companies", flash_cookie(Flash("Saved.")))
+    company = operations.update_company(
+        request.tx, request.actor, company_id, name=change.name, archived=change.archived
+    )
+    text = with_look_alikes("Saved.", queries.names_like(request.tx, request.actor, company))
+    return redirect("/admin/companies", flash_cookie(Flash(text)))
 
 
 @admin_routes.post("/admin/companies/{company_id}/delete", shown_by=show_edit, form=ShownForm(keep=False))

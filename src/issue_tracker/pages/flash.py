@@ -1,6 +1,7 @@
 """A message that is carried over a redirect in a cookie, and shown once on the page after it."""
 
 import base64
+from collections.abc import Sequence
 
 import msgspec
 
@@ -22,6 +23,14 @@ class Flash(msgspec.Struct, frozen=True):
     undo: str | None = None
     note: str = ""
     wrong: bool = False
+
+
+def with_look_alikes(text: str, names: Sequence[str]) -> str:
+    """The text, and a warning when names that exist look like the one just given."""
+    if not names:
+        return text
+    others = f" and {len(names) - 1} more" if len(names) > 1 else ""
+    return f"{text} The name looks like that of “{names[0]}”{others}."
 
 
 def flash_cookie(flash: Flash) -> str:

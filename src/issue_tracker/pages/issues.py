@@ -12,8 +12,9 @@ from issue_tracker.http.request import Request
 from issue_tracker.issues import operations
 from issue_tracker.issues.overview import detail
 from issue_tracker.issues.queries.issue import get_issue_head_by_id, load_issue
+from issue_tracker.issues.queries.look_alikes import names_like
 from issue_tracker.names import one_newline
-from issue_tracker.pages.flash import Flash, flash_cookie
+from issue_tracker.pages.flash import Flash, flash_cookie, with_look_alikes
 from issue_tracker.pages.forms import Form, FormView, ShownForm
 from issue_tracker.pages.navigation import redirect
 from issue_tracker.pages.routes import PageRoutes
@@ -35,7 +36,8 @@ def create(request: Request, form: Form) -> Response:
     body = form.read({**form.fields("name", "description"), "companies": _companies(form)}, NewIssue)
     members = new_assignments(request.tx, request.actor, body.companies)
     issue = operations.create_issue(request.tx, request.actor, body.name, body.description, members)
-    return redirect(f"/issues/{issue.issue_id}", flash_cookie(Flash("Created.")))
+    text = with_look_alikes("Created.", names_like(request.tx, request.actor, issue))
+    return redirect(f"/issues/{issue.issue_id}", flash_cookie(Flash(text)))
 
 
 @routes.get("/issues/{issue_id}")
@@ -76,8 +78,9 @@ def edit(request: Request, form: Form, issue_id: int) -> Response:
     stored = (issue.name, one_newline(issue.description or ""))
     if seen != stored and (name, change.description) != (issue.name, issue.description):
         raise ChangedMeanwhile(last_edit(request.tx, request.actor, issue_id))
-    operations.update_issue(request.tx, request.actor, issue, description=change.description, new_name=name)
-    return redirect(f"/issues/{issue_id}", flash_cookie(Flash("Saved.")))
+    changed = operations.update_issue(request.tx, request.actor, issue, description=change.description, new_name=name)
+    similar = names_like(request.tx, request.actor, changed) if changed.name != issue.name else []
+    return redirect(f"/issues/{issue_id}", flash_cookie(Flash(with_look_alikes("Saved.", similar))))
 
 
 @routes.post(

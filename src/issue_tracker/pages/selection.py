@@ -93,5 +93,5 @@ def moved_places(request: Request, selected: SelectedIssue, status: Status) -> l
         if held is status or selected.shown.get(company.company_id, now_shown) == now_shown:
             continue
         entry = last_assignment_change(request.tx, request.actor, issue_id, company.company_id)
-        moved.append(MovedPlace(place_of(issue_id, company.company_id), company.name, held, entry.actor, entry.at))
+        moved.append(MovedPlace(place_of(issue_id, company.company_id), company.name, held, entry.by, entry.at))
     return moved

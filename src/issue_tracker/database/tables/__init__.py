@@ -16,6 +16,7 @@ from issue_tracker.database.tables.accounts import (
 from issue_tracker.database.tables.events import events, history_identity
 from issue_tracker.database.tables.issues import assignment_counters, assignments, companies, issue_counters, issues
 from issue_tracker.database.tables.metadata import metadata
+from issue_tracker.database.tables.names import look_alikes
 from issue_tracker.database.tables.requests import idempotency_keys
 from issue_tracker.database.tables.webhooks import deliveries, delivery_attempts, webhooks
 
@@ -31,6 +32,7 @@ __all__ = [
     "invitations",
     "issue_counters",
     "issues",
+    "look_alikes",
     "metadata",
     "sessions",
     "setup_tokens",

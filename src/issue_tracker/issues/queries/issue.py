@@ -52,10 +52,15 @@ def find_issue_head(tx: Connection, actor: Actor, name: str, *, lock: bool = Fal
 
 def get_issue_head_by_id(tx: Connection, actor: Actor, issue_id: int, *, lock: bool = False) -> IssueHead:
     """Like get_issue_head, by id: for pages, because their links must survive a new name."""
-    head = _find_head(tx, actor, "issue_id", issue_id, lock=lock) if 0 < issue_id <= LARGEST_ID else None
+    head = find_issue_head_by_id(tx, actor, issue_id, lock=lock)
     if head is None:
         raise _unknown()
     return head
+
+
+def find_issue_head_by_id(tx: Connection, actor: Actor, issue_id: int, *, lock: bool = False) -> IssueHead | None:
+    """Like get_issue_head_by_id, but returns None when there is no such issue."""
+    return _find_head(tx, actor, "issue_id", issue_id, lock=lock) if 0 < issue_id <= LARGEST_ID else None
 
 
 def get_assignment(tx: Connection, actor: Actor, issue: IssueHead, company_id: int) -> NamedAssignment:

@@ -1,0 +1,40 @@
+"""The accounts behind the names in a history: a name alone may be that of another person."""
+
+from collections.abc import Collection
+
+import msgspec
+from sqlalchemy import Connection, select
+
+from issue_tracker.database.tables import look_alikes, users
+from issue_tracker.events.catalog import EventActor
+from issue_tracker.looks import look_alike_key
+from issue_tracker.new_names import Kind
+
+
+class Account(msgspec.Struct, frozen=True):
+    """The e-mail address of who acted. `needed` says that the name does not tell who it is: another user's name looks
+    the same, or the actor has another name by now.
+    """
+
+    email: str
+    needed: bool
+
+
+def accounts_of(tx: Connection, actors: Collection[EventActor]) -> dict[EventActor, Account]:
+    """The accounts of those actors who have one."""
+    keys = {actor: (actor.id, look_alike_key(actor.name)) for actor in actors if actor.id is not None}
+    if not keys:
+        return {}
+    look = look_alikes.c.look_alike_key
+    query = (
+        select(users.c.user_id, users.c.email, users.c.name, look)
+        .outerjoin(look_alikes, (look_alikes.c.kind == Kind.USER.value) & (look_alikes.c.id == users.c.user_id))
+        .where(users.c.user_id.in_({id_ for id_, _ in keys.values()}) | look.in_({key for _, key in keys.values()}))
+    )
+    found = {row.user_id: row for row in tx.execute(query)}
+    looks = [row.look_alike_key for row in found.values()]
+    return {
+        actor: Account(found[id_].email, needed=found[id_].name != actor.name or looks.count(key) > 1)
+        for actor, (id_, key) in keys.items()
+        if id_ in found
+    }

@@ -1,0 +1,15 @@
+"""Issues whose names look alike."""
+
+from sqlalchemy import Connection
+
+from issue_tracker.actor import Actor
+from issue_tracker.issues.models import IssueHead
+from issue_tracker.issues.queries.issue import find_issue_head_by_id
+from issue_tracker.new_names import Kind, find_look_alikes
+
+
+def names_like(tx: Connection, actor: Actor, issue: IssueHead) -> list[str]:
+    """The names of a few other issues that the actor sees and that look like this issue's name."""
+    ids = find_look_alikes(tx, Kind.ISSUE, issue.name, other_than=issue.issue_id)
+    heads = [find_issue_head_by_id(tx, actor, issue_id) for issue_id in ids]
+    return [head.name for head in heads if head is not None]

@@ -1,0 +1,63 @@
+"""What a name looks like: characters in it that nobody sees, and what it has in common with names that look alike."""
+
+import re
+import unicodedata
+
+from idna.core import valid_contextj
+
+_ignorable = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164"
+    "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+)
+"""Unicode's Default_Ignorable_Code_Point, which includes the bidi controls, and the interlinear annotations."""
+
+_variation = re.compile("[\u180b-\u180d\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef]")
+_joiners = ("\u200c", "\u200d")
+_skin_tones = ("\U0001f3fb", "\U0001f3fc", "\U0001f3fd", "\U0001f3fe", "\U0001f3ff")
+_flag = re.compile("\U0001f3f4[\U000e0020-\U000e007e]+\U000e007f")
+"""The flag of a part of a country, such as Scotland: a black flag, with invisible letters (UTS #51, ED-14a)."""
+
+
+def invisible(text: str) -> str | None:
+    """What is wrong with a new name: a character in it that nobody sees and that changes nothing that is seen.
+
+    Returns None for a text without any. Joiners are seen in what they join: letters of Persian or Hindi (RFC 5892,
+    appendix A), and emoji. Variation selectors are seen in the character before them.
+    """
+    text = _flag.sub("\U0001f3f4", text)
+    for found in _ignorable.finditer(text):
+        if not _has_effect(text, found.start()):
+            return f"must not contain the invisible character U+{ord(found[0]):04X}"
+    return None
+
+
+def _has_effect(text: str, place: int) -> bool:
+    before, after = text[place - 1 : place], text[place + 1 : place + 2]
+    if text[place] in _joiners:
+        if text[place] == "\u200d" and _ends_emoji(before) and after and unicodedata.category(after) in ("So", "Sm"):
+            return True
+        try:
+            return valid_contextj(text, place)
+        except ValueError:  # beside a code point that has no name
+            return False
+    if not _variation.fullmatch(text[place]) or not before or _ignorable.fullmatch(before):
+        return False
+    return unicodedata.category(before)[0] not in "ZC"
+
+
+def _ends_emoji(character: str) -> bool:
+    return bool(character) and (
+        unicodedata.category(character) == "So" or character == "\ufe0f" or character in _skin_tones
+    )
+
+
+def look_alike_key(name: str) -> str:
+    """What names that look alike have in common: the skeleton of Unicode's UTS #39, of casefolded text.
+
+    It is for comparing only. Names whose skeletons are empty are not compared.
+    """
+    # Imported here: only new names need it, and it would slow the start of every process.
+    from disarm import skeleton_key  # noqa: PLC0415
+
+    # The library leaves out the one pair of the standard that is two letters wide.
+    return skeleton_key(name, digit_policy="tr39").replace("m", "rn")

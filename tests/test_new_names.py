@@ -1,0 +1,180 @@
+"""New names: no invisible characters, no imitation of other users, a warning about look-alikes (decision 0023)."""
+
+from urllib.parse import quote, unquote
+
+import pytest
+from sqlalchemy import insert, update
+
+from issue_tracker import clock
+from issue_tracker.database import migrate
+from issue_tracker.database.engine import Database
+from issue_tracker.database.tables import companies, issues, look_alikes, users
+from issue_tracker.looks import invisible
+from issue_tracker.names import key
+from issue_tracker.settings import Settings
+from tests.clients import Client
+from tests.world import CAST, PASSWORD, World
+
+INVISIBLE = {
+    "right-to-left override": "safe\u202egpj.exe",
+    "left-to-right mark": "Prod\u200e",
+    "isolate": "\u2066Prod\u2069",
+    "zero-width space": "Pro\u200bd",
+    "word joiner": "Pro\u2060d",
+    "byte order mark": "Pro\ufeffd",
+    "soft hyphen": "Pro\u00add",
+    "Hangul filler": "Prod \u3164",
+    "joiner between letters that do not join": "Pro\u200dd",
+    "non-joiner between letters that do not join": "Pro\u200cd",
+    "joiner after an emoji, before nothing": "🔥\u200d",
+    "tag letters without a flag": "Prod\U000e0041",
+    "two variation selectors": "❤\ufe0f\ufe0f",
+}
+VISIBLE = ("❤️\u200d🔥", "🙂\u200d↔️", "1️⃣", "葛\U000e0100", "خانه\u200cای", "श्री\u0915\u094d\u200d", "﷽", "ab\u0301")
+
+
+def path_of(who: str, world: World) -> str:
+    listed = world.client("ada").call("GET", "/api/users", 200)["items"]
+    return f"/api/users/{next(user['user_id'] for user in listed if user['email'] == CAST[who][0])}"
+
+
+def rename_on_page(client: Client, name: str) -> int:
+    return client.post("/account/name", data={"name": name}).status_code
+
+
+@pytest.mark.parametrize("kind", INVISIBLE)
+def test_a_new_name_has_no_invisible_character(world: World, kind: str) -> None:
+    name, admin = INVISIBLE[kind], world.client("ada")
+    world.given_issue("Fault")
+    company = world.given_companies("Initech")["Initech"]
+    user = {"email": "new@helpdesk.example", "name": name, "role": "member", "password": PASSWORD}
+    hook = {"url": "https://hooks.example.com/x", "description": name}
+    for method, path, body, field in (
+        ("POST", "/api/issues", {"name": name}, "name"),
+        ("PUT", "/api/issues/Fault", {"new_name": name}, "new_name"),
+        ("POST", "/api/companies", {"name": name}, "name"),
+        ("PUT", f"/api/companies/{company}", {"name": name}, "name"),
+        ("POST", "/api/users", user, "name"),
+        ("POST", "/api/users", user | {"name": "New", "email": f"{name.replace(' ', '')}@helpdesk.example"}, "email"),
+        ("PUT", path_of("tess", world), {"name": name}, "name"),
+        ("POST", "/api/auth/tokens", {"name": name, "scopes": ["read"]}, "name"),
+        ("POST", "/api/webhooks", hook, "description"),
+    ):
+        refused = admin.call(method, path, 400, json=body)
+        assert [error["field"] for error in refused["errors"]] == [field], path
+        assert "invisible character U+" in refused["detail"]
+    assert rename_on_page(world.client("tess"), name) == 400
+    assert admin.call("GET", "/api/issues", 200)["items"][0]["name"] == "Fault"
+    assert admin.call("GET", f"/api/companies?search={quote(name)}", 200)["total"] == 0
+
+
+def test_what_joins_and_varies_visibly_is_allowed(world: World) -> None:
+    for name in VISIBLE:
+        assert invisible(name) is None
+        world.client("tess").call("POST", "/api/issues", 201, json={"name": name})
+        assert world.client("tess").call("GET", f"/api/issues/{quote(name, safe='')}", 200)["name"] == name
+
+
+def test_a_name_of_an_earlier_version_stays_usable(world: World) -> None:
+    name, client = "Old\u202e name", world.client("ada")
+    issue_id, company_id = world.given_issue("Fault"), world.given_companies("Initech")["Initech"]
+    with world.database.write() as tx:
+        tx.execute(update(issues).where(issues.c.issue_id == issue_id).values(name=name, name_key=key(name)))
+        tx.execute(update(companies).where(companies.c.company_id == company_id).values(name=name, name_key=key(name)))
+    path = f"/api/issues/{quote(name)}"
+    body = {"issue_name": name, "company_name": name, "status": "resolved"}
+    assert client.call("PUT", "/api/issues/status", 200, json=body)["company_name"] == name
+    assert client.call("PUT", path, 200, json={"description": "new", "new_name": name})["description"] == "new"
+    form = {"name": name, "description": "newer", "seen_name": name, "seen_description": "new"}
+    assert client.post(f"/issues/{issue_id}/edit", data=form).status_code == 303
+    assert client.call("GET", path, 200)["description"] == "newer"
+    changed = client.call("PUT", f"/api/companies/{company_id}", 200, json={"name": name, "archived": True})
+    assert changed["archived"] and changed["name"] == name
+    assert client.call("PUT", path, 200, json={"new_name": "Plain"})["name"] == "Plain"
+
+
+def test_nobody_takes_a_name_that_looks_like_another_users(world: World) -> None:
+    tess, admin = world.client("tess"), world.client("ada")
+    for imitation in ("Аdа Lund", "АDА LUND", "Ada  Lund", "Ada\u00a0Lund", "Αda Lund", "Ada Lunď".replace("ď", "ԁ")):
+        assert rename_on_page(tess, imitation) == 400, imitation
+        refused = admin.call("PUT", path_of("tess", world), 400, json={"name": imitation})
+        assert refused["errors"] == [{"field": "name", "message": "looks like the name of another user"}]
+        new = {"email": "new@helpdesk.example", "name": imitation, "role": "member", "password": PASSWORD}
+        admin.call("POST", "/api/users", 400, json=new)
+    assert rename_on_page(tess, "Ada Lund") == 400, "nor the very same name"
+    assert rename_on_page(tess, "Tess Ngo-Lund") == 303
+    assert rename_on_page(tess, "TESS NGO") == 303, "one's own former name"
+
+
+def test_the_history_shows_the_accounts_of_two_people_with_one_name(world: World) -> None:
+    tess, omar, admin = world.client("tess"), world.client("omar"), world.client("ada")
+    tess.call("POST", "/api/issues", 201, json={"name": "By Tess"})
+    omar.call("POST", "/api/issues", 201, json={"name": "By Omar"})
+    page = admin.get("/activity").text
+    assert 'title="tess@helpdesk.example">Tess Ngo</bdi>' in page and "(tess@helpdesk.example)" not in page
+
+    # A super admin may give two people the same name: they may really have it.
+    admin.call("PUT", path_of("omar", world), 200, json={"name": "Tess Ngo"})
+    omar.call("POST", "/api/issues", 201, json={"name": "By the other"})
+    page = admin.get("/activity").text
+    assert 'Tess Ngo</bdi> <span class="quiet">(omar@helpdesk.example)</span>' in page
+    assert 'Tess Ngo</bdi> <span class="quiet">(tess@helpdesk.example)</span>' in page
+    # Omar's first event has his former name, which is nobody's name now.
+    assert 'Omar Reyes</bdi> <span class="quiet">(omar@helpdesk.example)</span>' in page
+
+
+def test_a_look_alike_of_an_issue_is_created_with_a_warning(world: World) -> None:
+    tess = world.client("tess")
+    first = tess.post("/api/issues", json={"name": "Port 10/1"})
+    assert first.status_code == 201 and "x-looks-like" not in first.headers
+    second = tess.post("/api/issues", json={"name": "Роrt 1O/l"})
+    assert second.status_code == 201 and unquote(second.headers["x-looks-like"]) == "Port 10/1"
+    assert "x-looks-like" not in tess.put("/api/issues/Port%2010%2F1", json={"description": "x"}).headers
+    renamed = tess.put("/api/issues/Port%2010%2F1", json={"new_name": "PORT 10/1"})
+    assert unquote(renamed.headers["x-looks-like"]) == "Роrt 1O/l"
+    world.client("ada").call("DELETE", f"/api/issues/{quote('Роrt 1O/l', safe='')}", 204)
+    assert "x-looks-like" not in tess.put("/api/issues/PORT%2010%2F1", json={"new_name": "Port 10/1"}).headers
+
+
+def test_a_look_alike_of_a_company_is_created_with_a_warning(world: World) -> None:
+    admin = world.client("ada")
+    made = admin.post("/api/companies", json={"name": "Соntoso"})
+    assert made.status_code == 201 and unquote(made.headers["x-looks-like"]) == "Contoso"
+    path = f"/api/companies/{made.json()['company_id']}"
+    assert "x-looks-like" not in admin.put(path, json={"name": "Initech"}).headers
+    assert unquote(admin.put(path, json={"name": "Fаbrikam"}).headers["x-looks-like"]) == "Fabrikam"
+    admin.call("DELETE", path, 204)
+    assert unquote(admin.post("/api/companies", json={"name": "Fаbrikаm"}).headers["x-looks-like"]) == "Fabrikam"
+
+
+def test_pages_warn_of_look_alikes(world: World) -> None:
+    admin = world.client("ada")
+    world.given_issue("Printer")
+    assert (
+        "looks like that of “Printer”"
+        in admin.post("/issues/new", data={"name": "Рrinter"}, follow_redirects=True).text
+    )
+    assert (
+        "looks like that of “Contoso”"
+        in admin.post("/admin/companies", data={"name": "Соntoso"}, follow_redirects=True).text
+    )
+    assert "looks like" not in admin.post("/admin/companies", data={"name": "Initech"}, follow_redirects=True).text
+
+
+def test_the_migration_remembers_the_names_that_exist(fresh_database_url: str) -> None:
+    database = Database(Settings(database_url=fresh_database_url))
+    migrate.upgrade(database, to="0007")
+    at = clock.now()
+    with database.write() as tx:
+        values = {"name": "Аda", "created_at": at, "updated_at": at}
+        tx.execute(insert(companies).values(**values, name_key="аda", archived=False))
+        tx.execute(insert(issues).values(**values, name_key="аda", description_key="", revision=1, statuses=0))
+        account = {"email": "a@b", "email_key": "a@b", "role": "member", "active": True, "password_hash": "x"}
+        tx.execute(insert(users).values(**values, **account))
+
+    migrate.upgrade(database)
+
+    with database.read() as tx:
+        found = {(row.kind, row.look_alike_key) for row in tx.execute(look_alikes.select())}
+    database.close()
+    assert found == {("company", "ada"), ("issue", "ada"), ("user", "ada")}
