@@ -28,6 +28,7 @@ from issue_tracker.auth.credentials import permissions_of
 from issue_tracker.database.commit_topics import CommitTopic
 from issue_tracker.database.engine import Database
 from issue_tracker.database.history_identity import HistoryIdentity
+from issue_tracker.database.server_key import ServerKey
 from issue_tracker.events.deferred import DeferredEvents
 from issue_tracker.events.delivery import Deliverer
 from issue_tracker.events.order import WatermarkTracker
@@ -118,6 +119,7 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
         stream=Stream(database, lambda held: permissions_of(database, settings, held)),
         watermarks=WatermarkTracker(database),
         history=HistoryIdentity(database),
+        server_key=ServerKey(database, settings),
         openapi=openapi.document(routes, settings),
         metrics=registry,
         deferred_events=DeferredEvents(database),
@@ -126,7 +128,7 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
     @asynccontextmanager
     async def lifespan(_: None) -> AsyncIterator[None]:
         await app_state.stream.start()
-        for start in (app_state.history.start, app_state.watermarks.start):
+        for start in (app_state.history.start, app_state.watermarks.start, app_state.server_key.start):
             await app_state.workers.resume(start)
         before_shutdown(app_state.stream.close)
         deliverer = Deliverer(database, settings)

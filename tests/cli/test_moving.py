@@ -40,7 +40,8 @@ def test_a_copy_has_everything_and_goes_on_from_there(old: str, new: str, shared
     source, copied, plain = shared.empty(old), shared.empty(new), shared.migrated(new)
     session, token = fill(source)
     before = contents(source)
-    assert [table for table, rows in before.items() if not rows] == []
+    # On SQLite the server's key is in a file.
+    assert [table for table, rows in before.items() if not rows] == (["server_key"] if old == "sqlite" else [])
 
     done = run("copy", "--from", source, "--to", copied)
 

@@ -180,3 +180,30 @@ def test_the_note_of_a_menu_waits_for_its_place(world: World, browse: Browse) ->
     expect(note).to_have_value("")
     found = world.client().call("GET", "/api/events?companyName=Contoso&type=assignment.status_changed", 200)
     assert [event["note"] for event in found["items"]] == ["Called back at noon"]
+
+
+def test_signing_out_removes_what_was_typed(world: World, browse: Browse) -> None:
+    page = browse("tess", "/issues/new")
+    page.get_by_label("Name").fill("Typed by Tess")
+    assert page.evaluate("Object.keys(sessionStorage).some(key => key.startsWith('draft:'))")
+
+    page.get_by_role("button", name="Sign out").click()
+
+    expect(page.get_by_role("button", name="Sign in")).to_be_visible()
+    assert page.evaluate("Object.values(sessionStorage).join().includes('Typed by Tess')") is False
+
+
+def test_the_next_user_of_a_tab_sees_nothing_of_the_one_before(world: World, browse: Browse) -> None:
+    page = browse("tess", "/issues/new")
+    page.get_by_label("Name").fill("Typed by Tess")
+    # The session ends without a sign-out, and somebody else signs in.
+    page.context.clear_cookies()
+    page.context.add_cookies(
+        [{"name": "issue_tracker_session", "value": world.session_token("omar"), "url": world.server.url}]
+    )
+
+    page.goto("/issues/new")
+
+    page.wait_for_selector("html[data-ready]")
+    expect(page.get_by_label("Name")).to_have_value("")
+    assert page.evaluate("Object.values(sessionStorage).join().includes('Typed by Tess')") is False

@@ -17,12 +17,12 @@ from issue_tracker.auth.signin import SignedIn, Visitor, sign_in
 from issue_tracker.auth.users import DisplayName, Email, User
 from issue_tracker.clock import Timestamp, iso, now
 from issue_tracker.errors import Invalid
+from issue_tracker.http.cookies import DEVICE, SESSION, cookie_name, set_cookie
 from issue_tracker.http.idempotency import once
 from issue_tracker.http.identity import Access, Proof
 from issue_tracker.http.request import Request
 from issue_tracker.http.responses import json_response, list_response, no_content
 from issue_tracker.http.routes import Returns, Routes
-from issue_tracker.http.state import device_cookie_name
 
 routes = Routes("Sign-in", access=Access.SIGNED_IN, proof=Proof.SESSION)
 
@@ -102,7 +102,7 @@ def visitor_of(request: Request, *, remember: bool = False) -> Visitor:
         request.address,
         request.header("user-agent") or "",
         request.request_id,
-        device=request.cookie(device_cookie_name(request.settings)),
+        device=request.cookie(cookie_name(request.settings, DEVICE)),
         remember=remember,
     )
 
@@ -128,7 +128,7 @@ def session(request: Request) -> Response:
 def logout(request: Request) -> Response:
     """End the session, on the server too."""
     sessions.end_session(request.tx, request.actor, request.user_id, request.current_session.id)
-    return Response(status_code=204, headers={"Set-Cookie": session_cookie(request, "", now())})
+    return Response(status_code=204, headers={"Set-Cookie": session_cookie(request, "", now()), **CLEARED})
 
 
 class Confirmation(msgspec.Struct, forbid_unknown_fields=True):
@@ -273,19 +273,23 @@ def create_first_user(request: Request, setup: Setup) -> User:
         return first_start.set_up(tx, setup.token, setup.email, setup.name, fresh, request.request_id)
 
 
+CLEARED = {"Clear-Site-Data": '"cache", "storage"'}
+"""What a browser forgets at sign-out: responses and typed text.
+
+Without `"cookies"`, which would also remove those of other programs on the same host and parent domain; the session
+cookie is removed by itself. Browsers obey with https, and on the machine itself.
+"""
+
+
 def session_cookie(request: Request, token: str, expires_at: datetime) -> str:
     """The Set-Cookie value of a session; an empty token removes the cookie."""
     age = max(0, int((expires_at - now()).total_seconds())) if token else 0
-    return _cookie(request, request.app_state.session_cookie, token, age)
+    return set_cookie(request.settings, SESSION, token, seconds=age)
 
 
 def sign_in_cookies(request: Request, signed_in: SignedIn) -> list[str]:
     """The Set-Cookie values after a sign-in in a browser: its session, and what it is recognized by the next time."""
     session = session_cookie(request, signed_in.token, signed_in.expires_at)
-    device = _cookie(request, device_cookie_name(request.settings), signed_in.device or "", DEVICE_SECONDS)
-    return [session, device] if signed_in.device else [session]
-
-
-def _cookie(request: Request, name: str, value: str, age: int) -> str:
-    secure = "; Secure" if request.settings.https else ""
-    return f"{name}={value}; Path=/; Max-Age={age}; HttpOnly; SameSite=Lax{secure}"
+    if not signed_in.device:
+        return [session]
+    return [session, set_cookie(request.settings, DEVICE, signed_in.device, seconds=DEVICE_SECONDS)]

@@ -97,6 +97,8 @@ def list_events(request: Request, query: EventQuery) -> Response:
         total, exact = selection.count()
     more, items = len(items) > query.limit, items[: query.limit]
     response = json_response(EventList(items, total, exact))
+    if any(event.type.audit for event in items):
+        response.headers["cache-control"] = conditional.NO_STORE
     if more:
         direction = "before" if query.after is None else "after"
         response.headers["link"] = _next(request, direction, items[-1].event_id)

@@ -55,9 +55,10 @@ def list_issues(request: Request, query: IssueQuery) -> Response:
     negotiated = CSV if request.prefers(CSV, JSON) else JSON
     state = get_log_state(request.tx)
     etag = conditional.data_etag(request, state, negotiated)
-    if conditional.is_fresh(request, etag):
-        return conditional.not_modified(etag, "Accept")
     as_csv = query.format == "csv" or (query.format is None and negotiated == CSV)
+    cache_control = conditional.NO_STORE if as_csv else conditional.CACHE_CONTROL
+    if conditional.is_fresh(request, etag):
+        return conditional.not_modified(etag, "Accept", cache_control)
     if as_csv:
         note_export(request, "issues as CSV")
     cached = request.app_state.responses.find_by_validator(etag)
@@ -71,7 +72,8 @@ def list_issues(request: Request, query: IssueQuery) -> Response:
     more, rows = len(rows) > size, rows[:size]
     history = request.app_state.history.identity
     watermark = request.app_state.watermarks.watermark_of(request.tx, state)
-    headers = {"Vary": "Accept", "ETag": etag, "X-Sync-Position": write_position(history, watermark, state)}
+    headers = {"Vary": "Accept", "ETag": etag, "Cache-Control": cache_control}
+    headers |= {"X-Sync-Position": write_position(history, watermark, state)}
     if as_csv:
         headers["Content-Disposition"] = 'attachment; filename="issues.csv"'
     if query.limit is not None and more:

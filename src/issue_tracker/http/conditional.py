@@ -11,6 +11,8 @@ from issue_tracker.http.request import Request
 from issue_tracker.issues.models import IssueHead
 
 CACHE_CONTROL = "private, no-cache"
+NO_STORE = "no-store"
+"""For what is about accounts, for the audit and for exports: nobody finds it in a browser later."""
 
 _REWRITTEN = re.compile(
     r"""(?:W/)?                                         # weak
@@ -30,16 +32,16 @@ def with_validator(request: Request, response: Response) -> Response:
     if response.status_code != 200 or (isinstance(response, StreamingResponse) and "etag" not in response.headers):
         return response
     etag = response.headers.get("etag") or f'"{_digest(bytes(response.body))}"'
+    cache_control = response.headers.setdefault("cache-control", CACHE_CONTROL)
     if _matches(request.header("if-none-match"), etag):
-        return not_modified(etag, response.headers.get("vary"))
-    response.headers.setdefault("cache-control", CACHE_CONTROL)
+        return not_modified(etag, response.headers.get("vary"), cache_control)
     response.headers["etag"] = etag
     return response
 
 
-def not_modified(etag: str, vary: str | None = None) -> Response:
+def not_modified(etag: str, vary: str | None = None, cache_control: str = CACHE_CONTROL) -> Response:
     """304, with the validator, and the Vary that the 200 would have had (RFC 9110, section 15.4.5)."""
-    headers = {"ETag": etag, "Cache-Control": CACHE_CONTROL}
+    headers = {"ETag": etag, "Cache-Control": cache_control}
     return Response(status_code=304, headers=headers if vary is None else headers | {"Vary": vary})
 
 

@@ -98,6 +98,11 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
         return self.method in ("GET", "HEAD")
 
     @property
+    def about_accounts(self) -> bool:
+        """Whether its responses are about accounts, credentials or administration, which no browser stores."""
+        return self.access in (Access.SIGNED_IN, Access.SUPER_ADMIN) or (self.access is Access.PUBLIC and not self.safe)
+
+    @property
     def idempotent(self) -> bool:
         """Whether the route takes an Idempotency-Key: every POST of somebody who is signed in."""
         return self.method == "POST" and self.access is not Access.PUBLIC
@@ -147,6 +152,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
 
     def finished(self, request: Request, response: Response) -> Response:
         """The handler's response as it is sent: with its validator, or a 304 in its place."""
+        if self.about_accounts:
+            response.headers.setdefault("cache-control", conditional.NO_STORE)
         if self.safe and self.transaction and self.access is not Access.PUBLIC:
             return conditional.with_validator(request, response)
         return response

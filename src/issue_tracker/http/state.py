@@ -7,9 +7,11 @@ from prometheus_client import CollectorRegistry
 
 from issue_tracker.database.engine import Database
 from issue_tracker.database.history_identity import HistoryIdentity
+from issue_tracker.database.server_key import ServerKey
 from issue_tracker.events.deferred import DeferredEvents
 from issue_tracker.events.order import WatermarkTracker
 from issue_tracker.events.stream import Stream
+from issue_tracker.http.cookies import SESSION, cookie_name
 from issue_tracker.http.password_requests import PasswordRequests
 from issue_tracker.http.response_cache import ResponseCache
 from issue_tracker.http.workers import Workers
@@ -35,6 +37,7 @@ class AppState(msgspec.Struct, frozen=True, kw_only=True):
     stream: Stream
     watermarks: WatermarkTracker
     history: HistoryIdentity
+    server_key: ServerKey
     openapi: dict[str, Any]
     metrics: CollectorRegistry
     deferred_events: DeferredEvents
@@ -46,14 +49,5 @@ class AppState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def session_cookie_name(settings: Settings) -> str:
-    """With https the `__Host-` prefix binds the cookie to exactly this host (RFC 6265bis, section 4.1.3.2)."""
-    return f"{_prefix(settings)}issue_tracker_session"
-
-
-def device_cookie_name(settings: Settings) -> str:
-    """The name of the cookie by which a browser is recognized at the next sign-in."""
-    return f"{_prefix(settings)}issue_tracker_device"
-
-
-def _prefix(settings: Settings) -> str:
-    return "__Host-" if settings.https else ""
+    """The name of the session cookie with these settings."""
+    return cookie_name(settings, SESSION)

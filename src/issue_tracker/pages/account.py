@@ -58,7 +58,7 @@ def show_account(
 def rename(request: Request, form: Form) -> Response:
     """Changes one's own name, as others see it."""
     users.rename_self(request.tx, request.actor, form.read(form.fields("name"), OwnName).name)
-    return redirect("/account", flash_cookie(Flash("Saved.")))
+    return redirect("/account", flash_cookie(request, Flash("Saved.")))
 
 
 @routes.post(
@@ -74,14 +74,16 @@ def change_password(request: Request, form: Form) -> Response:
     fresh = checked_new_password(request, form.read(form.fields("current_password", "new_password"), PasswordChange))
     with request.write() as tx:
         users.change_own_password(tx, request.actor, fresh)
-    return redirect("/account", flash_cookie(Flash("The password is changed, your other sessions have ended.")))
+    return redirect(
+        "/account", flash_cookie(request, Flash("The password is changed, your other sessions have ended."))
+    )
 
 
 @routes.post("/account/sessions/{id}/end")
 def end_session(request: Request, form: Form, id: int) -> Response:
     """Ends one of one's own sessions."""
     sessions.end_session(request.tx, request.actor, request.user_id, id)
-    return redirect("/account", flash_cookie(Flash("The session has ended.")))
+    return redirect("/account", flash_cookie(request, Flash("The session has ended.")))
 
 
 @routes.post(
@@ -108,4 +110,4 @@ def create_token(request: Request, form: Form) -> Response:
 def revoke_token(request: Request, form: Form, id: int) -> Response:
     """Revokes one of one's own tokens, for good."""
     tokens.revoke_token(request.tx, request.actor, request.user_id, id)
-    return redirect("/account", flash_cookie(Flash("The token is revoked.")))
+    return redirect("/account", flash_cookie(request, Flash("The token is revoked.")))

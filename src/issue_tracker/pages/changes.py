@@ -147,7 +147,7 @@ def review_selection(request: Request, form: Form) -> Response:
             return _review(request, selected_issues(request, form.all("on")), _status_form(form), back)
     except NothingTicked as error:
         # Back to the page, with the note that was typed if a cookie can hold it; otherwise the browser's Back has it.
-        cookie = flash_cookie(Flash(error.detail, note=form.get("note"), wrong=True))
+        cookie = flash_cookie(request, Flash(error.detail, note=form.get("note"), wrong=True))
         if wants_json(request) or len(cookie) > COOKIE_LIMIT:
             raise
         return redirect(back, cookie)
@@ -213,7 +213,7 @@ def change_selection(request: Request, form: Form) -> Response:
     if wants_json(request):
         at = iso(now())
         return json_response(Outcomes(text, [ChangedPlace(on, change.status.value, at) for on in changed]))
-    return redirect(back, flash_cookie(Flash(text, request.request_id if changed else None)))
+    return redirect(back, flash_cookie(request, Flash(text, request.request_id if changed else None)))
 
 
 @routes.post("/undo")
@@ -225,7 +225,7 @@ def undo_change(request: Request, form: Form) -> Response:
         at = iso(now())
         places = [ChangedPlace(place_of(each.issue_id, each.company_id), each.status, at) for each in undone]
         return json_response(Outcomes(text, places))
-    return redirect(local(form.get("next")), flash_cookie(Flash(text)))
+    return redirect(local(form.get("next")), flash_cookie(request, Flash(text)))
 
 
 def _status_form(form: Form) -> StatusForm:

@@ -75,4 +75,4 @@ def choose_password(request: Request, form: Form) -> Response:
     fresh = checked_new_password(request, form.read(form.fields("current_password", "new_password"), PasswordChange))
     with request.write() as tx:
         users.change_own_password(tx, request.actor, fresh)
-    return redirect(local(form.get("next"), HOME), flash_cookie(Flash("The password is changed.")))
+    return redirect(local(form.get("next"), HOME), flash_cookie(request, Flash("The password is changed.")))

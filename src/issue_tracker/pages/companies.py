@@ -85,7 +85,7 @@ def create(request: Request, form: Form) -> Response:
     body = form.read(form.fields("name"), NewCompany)
     company = operations.create_company(request.tx, request.actor, body.name)
     text = with_look_alikes(f"Added {company.name}.", queries.names_like(request.tx, request.actor, company))
-    return redirect("/admin/companies", flash_cookie(Flash(text)))
+    return redirect("/admin/companies", flash_cookie(request, Flash(text)))
 
 
 @admin_routes.get("/admin/companies/{company_id}")
@@ -104,7 +104,7 @@ def edit(request: Request, form: Form, company_id: int) -> Response:
         request.tx, request.actor, company_id, name=change.name, archived=change.archived
     )
     text = with_look_alikes("Saved.", queries.names_like(request.tx, request.actor, company))
-    return redirect("/admin/companies", flash_cookie(Flash(text)))
+    return redirect("/admin/companies", flash_cookie(request, Flash(text)))
 
 
 @admin_routes.post("/admin/companies/{company_id}/delete", shown_by=show_edit, form=ShownForm(keep=False))
@@ -112,4 +112,4 @@ def delete(request: Request, form: Form, company_id: int) -> Response:
     """Deletes a company that nothing ever referred to."""
     company = queries.get_company(request.tx, request.actor, company_id)
     operations.delete_company(request.tx, request.actor, company_id)
-    return redirect("/admin/companies", flash_cookie(Flash(f"Deleted {company.name}.")))
+    return redirect("/admin/companies", flash_cookie(request, Flash(f"Deleted {company.name}.")))

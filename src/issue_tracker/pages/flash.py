@@ -5,12 +5,14 @@ from collections.abc import Sequence
 
 import msgspec
 
+from issue_tracker.http.cookies import cookie_name, set_cookie
 from issue_tracker.http.request import Request
 
 COOKIE_LIMIT = 4096
 """Bytes of a cookie with its attributes that browsers are bound to store (RFC 6265, section 6.1)."""
 
-FORGET_FLASH = "flash=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax"
+_NAME = "flash"
+_SECONDS = 60
 
 
 class Flash(msgspec.Struct, frozen=True):
@@ -33,15 +35,24 @@ def with_look_alikes(text: str, names: Sequence[str]) -> str:
     return f"{text} The name looks like that of “{names[0]}”{others}."
 
 
-def flash_cookie(flash: Flash) -> str:
-    """The Set-Cookie value that carries a flash over a redirect."""
+def flash_cookie(request: Request, flash: Flash) -> str:
+    """The Set-Cookie value that carries a flash over a redirect.
+
+    It is signed for the session of the request: whoever can set cookies in a browser can show it no message.
+    """
     text = base64.urlsafe_b64encode(msgspec.json.encode(flash)).decode()
-    return f"flash={text}; Path=/; Max-Age=60; HttpOnly; SameSite=Lax"
+    signature = request.app_state.server_key.keyring().sign(_NAME, request.session_token, text)
+    return set_cookie(request.settings, _NAME, f"{signature}.{text}", seconds=_SECONDS)
+
+
+def forget_flash(request: Request) -> str:
+    """The Set-Cookie value that removes the flash."""
+    return set_cookie(request.settings, _NAME, "", seconds=0)
 
 
 def flash_of(request: Request) -> Flash | None:
-    """The flash that came with this request."""
-    try:
-        return msgspec.json.decode(base64.urlsafe_b64decode(request.cookie("flash") or ""), type=Flash)
-    except (ValueError, msgspec.DecodeError):
+    """The flash that this server sent to this session and that came with this request."""
+    signature, _, text = (request.cookie(cookie_name(request.settings, _NAME)) or "").partition(".")
+    if not text or not request.app_state.server_key.keyring().verify(signature, _NAME, request.session_token, text):
         return None
+    return msgspec.json.decode(base64.urlsafe_b64decode(text), type=Flash)

@@ -37,7 +37,7 @@ def create(request: Request, form: Form) -> Response:
     members = new_assignments(request.tx, request.actor, body.companies)
     issue = operations.create_issue(request.tx, request.actor, body.name, body.description, members)
     text = with_look_alikes("Created.", names_like(request.tx, request.actor, issue))
-    return redirect(f"/issues/{issue.issue_id}", flash_cookie(Flash(text)))
+    return redirect(f"/issues/{issue.issue_id}", flash_cookie(request, Flash(text)))
 
 
 @routes.get("/issues/{issue_id}")
@@ -80,7 +80,7 @@ def edit(request: Request, form: Form, issue_id: int) -> Response:
         raise ChangedMeanwhile(last_edit(request.tx, request.actor, issue_id))
     changed = operations.update_issue(request.tx, request.actor, issue, description=change.description, new_name=name)
     similar = names_like(request.tx, request.actor, changed) if changed.name != issue.name else []
-    return redirect(f"/issues/{issue_id}", flash_cookie(Flash(with_look_alikes("Saved.", similar))))
+    return redirect(f"/issues/{issue_id}", flash_cookie(request, Flash(with_look_alikes("Saved.", similar))))
 
 
 @routes.post(
@@ -110,7 +110,7 @@ def delete(request: Request, form: Form, issue_id: int) -> Response:
     """Deletes an issue; its history stays."""
     issue = get_issue_head_by_id(request.tx, request.actor, issue_id, lock=True)
     operations.delete_issue(request.tx, request.actor, issue)
-    return redirect("/?open=true", flash_cookie(Flash(f"Deleted “{issue.name}”.")))
+    return redirect("/?open=true", flash_cookie(request, Flash(f"Deleted “{issue.name}”.")))
 
 
 def _companies(form: Form) -> list[dict[str, Any]]:

@@ -2,7 +2,15 @@
 
 from starlette.responses import Response
 
-from issue_tracker.api.auth import Credentials, Setup, create_first_user, session_cookie, sign_in_cookies, start_session
+from issue_tracker.api.auth import (
+    CLEARED,
+    Credentials,
+    Setup,
+    create_first_user,
+    session_cookie,
+    sign_in_cookies,
+    start_session,
+)
 from issue_tracker.auth import first_start, sessions, users
 from issue_tracker.auth.first_start import SetupRefused
 from issue_tracker.clock import now
@@ -48,7 +56,9 @@ def login(request: Request, form: Form) -> Response:
 def logout(request: Request, form: Form) -> Response:
     """Ends the session, on the server too."""
     sessions.end_session(request.tx, request.actor, request.user_id, request.current_session.id)
-    return redirect("/login", session_cookie(request, "", now()))
+    response = redirect("/login", session_cookie(request, "", now()))
+    response.headers.update(CLEARED)
+    return response
 
 
 @routes.get("/setup", access=Access.PUBLIC)

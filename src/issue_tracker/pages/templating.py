@@ -14,9 +14,10 @@ from issue_tracker.auth.sessions import csrf_token
 from issue_tracker.errors import AppError
 from issue_tracker.events.order import Watermark
 from issue_tracker.events.sentences import ProperName
+from issue_tracker.http.cookies import cookie_name
 from issue_tracker.http.request import Request
 from issue_tracker.pages.assets import ASSETS, asset_path
-from issue_tracker.pages.flash import FORGET_FLASH, Flash, flash_of
+from issue_tracker.pages.flash import Flash, flash_of, forget_flash
 from issue_tracker.pages.navigation import here, local
 from issue_tracker.status import LABELS, ROWS
 
@@ -109,7 +110,7 @@ def page(
     )
     response = _html(request, template, around, content)
     if around.flash:
-        response.headers.append("set-cookie", FORGET_FLASH)
+        response.headers.append("set-cookie", forget_flash(request))
     return response
 
 
@@ -139,7 +140,7 @@ def error_page(request: Request, error: AppError) -> Response:
 
 
 def _theme(request: Request) -> str | None:
-    theme = request.cookie("theme")
+    theme = request.cookie(cookie_name(request.settings, "theme"))
     return theme if theme in ("light", "dark") else None
 
 

@@ -79,7 +79,7 @@ def change(request: Request, form: Form, user_id: int) -> Response:
     """Changes name, role, or whether the account may sign in."""
     body = form.read({**form.fields("name", "role"), "active": bool(form.get("active"))}, UserChange)
     users.update_user(request.tx, request.actor, user_id, name=body.name, role=body.role, active=body.active)
-    return redirect("/admin/users", flash_cookie(Flash("Saved.")))
+    return redirect("/admin/users", flash_cookie(request, Flash("Saved.")))
 
 
 @routes.post("/admin/users/{user_id}/invitation", proof=Proof.FRESH_SESSION, transaction=False, shown_by=show_user)
@@ -95,11 +95,11 @@ def invite(request: Request, form: Form, user_id: int) -> Response:
 def end_session(request: Request, form: Form, user_id: int, id: int) -> Response:
     """Ends a session of the user."""
     sessions.end_session(request.tx, request.actor, user_id, id)
-    return redirect(f"/admin/users/{user_id}", flash_cookie(Flash("The session has ended.")))
+    return redirect(f"/admin/users/{user_id}", flash_cookie(request, Flash("The session has ended.")))
 
 
 @routes.post("/admin/users/{user_id}/tokens/{id}/revoke")
 def revoke_token(request: Request, form: Form, user_id: int, id: int) -> Response:
     """Revokes a token of the user, for good."""
     tokens.revoke_token(request.tx, request.actor, user_id, id)
-    return redirect(f"/admin/users/{user_id}", flash_cookie(Flash("The token is revoked.")))
+    return redirect(f"/admin/users/{user_id}", flash_cookie(request, Flash("The token is revoked.")))

@@ -86,7 +86,7 @@ def show_webhook(
 def change(request: Request, form: Form, webhook_id: int) -> Response:
     """Changes a webhook, or activates it again."""
     webhooks.update_webhook(request.tx, request.actor, webhook_id, _fields(request, form))
-    return redirect(f"/admin/webhooks/{webhook_id}", flash_cookie(Flash("Saved.")))
+    return redirect(f"/admin/webhooks/{webhook_id}", flash_cookie(request, Flash("Saved.")))
 
 
 @routes.post("/admin/webhooks/{webhook_id}/rotate-secret", proof=Proof.FRESH_SESSION, transaction=False)
@@ -102,21 +102,21 @@ def rotate(request: Request, form: Form, webhook_id: int) -> Response:
 def send_test(request: Request, form: Form, webhook_id: int) -> Response:
     """Sends a message to try it."""
     webhooks.send_test(request.tx, request.actor, webhook_id)
-    return redirect(f"/admin/webhooks/{webhook_id}", flash_cookie(Flash("A test message is on its way.")))
+    return redirect(f"/admin/webhooks/{webhook_id}", flash_cookie(request, Flash("A test message is on its way.")))
 
 
 @routes.post("/admin/webhooks/{webhook_id}/redeliver/{delivery_id}")
 def redeliver(request: Request, form: Form, webhook_id: int, delivery_id: int) -> Response:
     """Sends a message again."""
     webhooks.redeliver(request.tx, request.actor, delivery_id)
-    return redirect(f"/admin/webhooks/{webhook_id}", flash_cookie(Flash("The message is on its way again.")))
+    return redirect(f"/admin/webhooks/{webhook_id}", flash_cookie(request, Flash("The message is on its way again.")))
 
 
 @routes.post("/admin/webhooks/{webhook_id}/delete")
 def delete(request: Request, form: Form, webhook_id: int) -> Response:
     """Deletes a webhook with its deliveries."""
     webhooks.delete_webhook(request.tx, request.actor, webhook_id)
-    return redirect("/admin/webhooks", flash_cookie(Flash("The webhook is deleted.")))
+    return redirect("/admin/webhooks", flash_cookie(request, Flash("The webhook is deleted.")))
 
 
 def _fields(request: Request, form: Form) -> WebhookFields:

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+from issue_tracker.encryption import split_keys
 from issue_tracker.settings.declared import PREFIX, Settings, SettingsError
 from issue_tracker.settings.server import DEFAULT_DATABASE_URL
 
@@ -20,6 +21,10 @@ def check(settings: Settings) -> None:
     _check_database_url(settings.database_url)
     if not _origin(settings.public_url):
         raise SettingsError(f"{PREFIX}PUBLIC_URL must be like https://issues.example.com, without a path.")
+    try:
+        split_keys(settings.secret_key)
+    except ValueError as refused:
+        raise SettingsError(f"{PREFIX}SECRET_KEY is not valid: {refused}.") from None
     for name, text in (
         ("WEBHOOK_ALLOWED_NETWORKS", settings.webhook_allowed_networks),
         ("TRUSTED_PROXIES", "" if settings.trusted_proxies == "*" else settings.trusted_proxies),

@@ -22,6 +22,14 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
         str,
         Meta(description="The address that browsers use. With https, cookies are Secure and HSTS is sent."),
     ] = "http://127.0.0.1:8000"
+    secret_key: Annotated[
+        str,
+        Meta(
+            description="The key that encrypts stored secrets and signs cookies: at least 32 random characters, the "
+            "same on every node. Former keys follow it, separated by commas. By default it is generated and stored: on "
+            "SQLite in a file beside the database, on PostgreSQL in the database."
+        ),
+    ] = ""
     host: Annotated[str, Meta(description="The address to listen on.")] = "127.0.0.1"
     port: Annotated[int, Meta(ge=1, le=65535, description="The port to listen on.")] = 8000
     workers: Annotated[int, Meta(ge=1, le=64, description="The number of server processes.")] = 1

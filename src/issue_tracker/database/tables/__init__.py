@@ -18,6 +18,7 @@ from issue_tracker.database.tables.issues import assignment_counters, assignment
 from issue_tracker.database.tables.metadata import metadata
 from issue_tracker.database.tables.names import look_alikes
 from issue_tracker.database.tables.requests import idempotency_keys
+from issue_tracker.database.tables.server import server_key
 from issue_tracker.database.tables.webhooks import deliveries, delivery_attempts, webhooks
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "issues",
     "look_alikes",
     "metadata",
+    "server_key",
     "sessions",
     "setup_tokens",
     "sign_in_addresses",

@@ -1,8 +1,11 @@
 // Typed text is never lost. What is typed into a form with `data-draft` is stored in this tab until the server has
 // accepted it, and is restored when the form appears again. And a form is sent only while there is a server and a
-// session to accept it.
+// session to accept it. Signing out removes it, and so does the next user of this tab.
 import { ensureSession, RequestError } from "./api.js";
 import { all, targetOf } from "./elements.js";
+
+/** The key under which the id of the user is recorded to whom the drafts in this tab belong. */
+const OWNER = "draft-owner";
 
 /** The key under which a form that is being sent is recorded. */
 const SENT = "draft-sent";
@@ -28,9 +31,13 @@ const valueOf = (field) =>
   field instanceof HTMLInputElement && field.type === "checkbox" ? field.checked : field.value;
 
 export function startDrafts() {
-  const signedIn = document.querySelector("meta[name=actor]") !== null;
-  dropAccepted(signedIn);
-  if (!signedIn) return;
+  const actor = document.querySelector("meta[name=actor]")?.getAttribute("content");
+  if (actor && sessionStorage.getItem(OWNER) !== actor) {
+    forgetAll();
+    sessionStorage.setItem(OWNER, actor);
+  }
+  dropAccepted(Boolean(actor));
+  if (!actor) return;
   draftForms().forEach(restore);
   document.addEventListener("input", (event) => {
     /** @type {HTMLFormElement | null} */
@@ -43,6 +50,11 @@ export function startDrafts() {
     if (!targetOf(event).closest("[data-discard]")) return;
     for (const form of draftForms()) sessionStorage.removeItem(keyOf(form));
   });
+}
+
+/** Removes all that was typed in this tab. */
+function forgetAll() {
+  for (const key of Object.keys(sessionStorage)) if (key.startsWith("draft")) sessionStorage.removeItem(key);
 }
 
 /**
@@ -116,7 +128,8 @@ async function guard(event) {
   const form = /** @type {HTMLFormElement} */ (event.target);
   const submitter = /** @type {HTMLButtonElement | null} */ (event.submitter);
   const action = submitter?.hasAttribute("formaction") ? submitter.formAction : form.action;
-  if (event.defaultPrevented || form.method !== "post" || new URL(action).pathname === "/logout") return;
+  if (event.defaultPrevented || form.method !== "post") return;
+  if (new URL(action).pathname === "/logout") return forgetAll();
   if (form.dataset.guarded === "passed") {
     delete form.dataset.guarded;
     const draft = form.dataset.draft ?? form.dataset.carried;

@@ -9,7 +9,9 @@ export function startTheme() {
   const showAction = () => button.setAttribute("aria-label", dark() ? "Switch to light" : "Switch to dark");
   button.addEventListener("click", () => {
     root.dataset.theme = dark() ? "light" : "dark";
-    document.cookie = `theme=${root.dataset.theme}; path=/; max-age=31536000; samesite=lax`;
+    // As the server names its cookies with https (http/cookies.py).
+    const [prefix, secure] = location.protocol === "https:" ? ["__Host-", "; secure"] : ["", ""];
+    document.cookie = `${prefix}theme=${root.dataset.theme}; path=/; max-age=31536000; samesite=lax${secure}`;
     showAction();
   });
   showAction();

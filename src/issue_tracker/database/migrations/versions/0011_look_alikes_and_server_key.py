@@ -1,4 +1,4 @@
-"""Names of issues, companies and users can be found by what they look like: `look_alikes`."""
+"""Names can be found by what they look like (`look_alikes`), and servers may share a key (`server_key`)."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -26,6 +26,12 @@ def upgrade() -> None:
     for kind, table, id_ in NAMED:
         _fill(kind, table, id_)
     op.create_index("ix_look_alikes_kind_look_alike_key", "look_alikes", ["kind", "look_alike_key"])
+    op.create_table(
+        "server_key",
+        sa.Column("row", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("row", name=op.f("pk_server_key")),
+    )
 
 
 def _fill(kind: str, table: str, id_: str) -> None:

@@ -1,0 +1,125 @@
+"""Where the server's key comes from, so that nobody has to prepare one (docs/decisions/0022-server-key.md).
+
+The setting `secret_key` gives it. Without the setting it is generated once: on SQLite into a file beside the database
+(`…-key`), which only its owner can read; on PostgreSQL, whose nodes share no file, into the database, with a warning.
+"""
+
+import os
+import tempfile
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import structlog
+from sqlalchemy import insert, select, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from issue_tracker.database.engine import Database
+from issue_tracker.database.tables import server_key
+from issue_tracker.encryption import SHORTEST_KEY, Keyring, generate_key, split_keys
+from issue_tracker.errors import Cause, Unavailable
+from issue_tracker.settings import PREFIX, Settings
+
+log = structlog.get_logger("issue_tracker.server_key")
+
+SUFFIX = "-key"
+
+PATIENCE_SECONDS = 2.0
+"""How long a key file may be without its key, while another process writes it."""
+
+
+class ServerKey:
+    """The keys of one process, found at the first use."""
+
+    def __init__(self, database: Database, settings: Settings) -> None:
+        self._database = database
+        self._given = split_keys(settings.secret_key)
+        self._file = None if database.path is None else database.path.absolute()
+        self._lock = threading.Lock()
+        self._keyring: Keyring | None = None
+
+    def start(self) -> None:
+        """Finds the keys, so that the first request need not. Without a database they are found later."""
+        with suppress(Unavailable, SQLAlchemyError):
+            self.keyring()
+
+    def keyring(self) -> Keyring:
+        """The keys; the first one is the current one. Not in a transaction that writes. Raises Unavailable."""
+        with self._lock:
+            if self._keyring is None:
+                self._keyring = Keyring(self._find())
+            return self._keyring
+
+    def _find(self) -> list[str]:
+        keys = list(self._given)
+        if self._file is not None:
+            beside = _key_in(self._file.with_name(self._file.name + SUFFIX), create=not keys)
+            keys += [beside] if beside else []
+        with self._database.read() as tx:
+            stored = tx.execute(select(server_key.c.key)).scalar()
+        if stored is None and not keys:
+            stored = self._generated()
+        if not keys:
+            log.warning(
+                "the key that encrypts secrets is stored in the database itself; set "
+                f"{PREFIX}SECRET_KEY_FILE, the same on every node"
+            )
+        return keys + ([stored] if stored else [])
+
+    def _generated(self) -> str:
+        with self._database.write() as tx:
+            if not self._database.sqlite:
+                # Several nodes may start with a new database at the same time.
+                tx.execute(text("LOCK TABLE server_key IN SHARE ROW EXCLUSIVE MODE"))
+            stored = tx.execute(select(server_key.c.key)).scalar()
+            if stored is None:
+                stored = generate_key()
+                tx.execute(insert(server_key).values(row=1, key=stored))
+            return str(stored)
+
+
+def _key_in(path: Path, *, create: bool) -> str | None:
+    """The key in a file. Without the file it is created with a new key, or there is None. Raises Unavailable."""
+    try:
+        if create and not path.exists():
+            _create(path)
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while len(key := path.read_text(encoding="ascii").strip()) < SHORTEST_KEY:
+            if time.monotonic() > deadline:
+                raise Unavailable(cause=Cause.STORAGE, reason=f"{path} has no key in it.")
+            time.sleep(0.05)
+        return key
+    except (OSError, UnicodeDecodeError) as error:
+        if isinstance(error, FileNotFoundError) and not create:
+            return None
+        raise Unavailable(cause=Cause.STORAGE, reason=f"{path}: {error}.") from error
+
+
+def _create(path: Path) -> None:
+    """Writes a new key into a file that only its owner can read, unless another process was faster."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="ascii") as file:
+            file.write(generate_key() + "\n")
+            file.flush()
+            os.fsync(handle)
+        try:
+            os.link(name, path)
+        except FileExistsError:
+            return
+        except OSError:  # a file system without hard links
+            Path(name).replace(path)
+        with suppress(OSError):  # not every file system can do that for a folder
+            _synchronize(path.parent)
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+def _synchronize(folder: Path) -> None:
+    """Returns when the entries of a folder are on the disk."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
