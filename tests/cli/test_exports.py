@@ -67,12 +67,16 @@ def test_an_export_that_fails_leaves_the_previous_file(filled: str, tmp_path: Pa
     assert stat.S_IMODE(target.stat().st_mode) == 0o640 and list(tmp_path.iterdir()) == [target]
 
 
-@pytest.mark.parametrize("command", EXPORTS)
+@pytest.mark.parametrize("command", [*EXPORTS, "dump", "backup"])
 def test_a_new_file_is_private(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str) -> None:
     monkeypatch.setenv("ISSUE_TRACKER_DATABASE_URL", f"sqlite:///{tmp_path}/issues.db")
     target = tmp_path / "out"
     assert CliRunner().invoke(main, ["migrate"]).exit_code == 0
-    assert CliRunner().invoke(main, [*command.split(), str(target)]).exit_code == 0
+    umask = os.umask(0)
+    try:
+        assert CliRunner().invoke(main, [*command.split(), str(target)]).exit_code == 0
+    finally:
+        os.umask(umask)
     assert stat.S_IMODE(target.stat().st_mode) == 0o600
     if command == "openapi":
         assert json.loads(target.read_text())["openapi"].startswith("3.1")
