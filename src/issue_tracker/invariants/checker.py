@@ -1,7 +1,8 @@
 """The invariants, and the check of a database against all of them.
 
 It needs nothing but the database: no server has to run, and one that runs may go on. All invariants are checked in one
-snapshot, and each of them holds in every snapshot. Rows are read in pieces, so that memory is bounded.
+snapshot, and each of them holds in every snapshot. Rows are read in pieces, so that memory is bounded. The log of an
+embedded database in use grows until the check ends.
 """
 
 from collections.abc import Callable, Iterator

@@ -1,10 +1,9 @@
 """Deliveries of webhook messages: their states fit their attempts, and their messages fit the history."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, func, select
 
 from issue_tracker.actor import Actor
 from issue_tracker.database.tables import deliveries, delivery_attempts, events
@@ -14,6 +13,9 @@ from issue_tracker.events.messages import TEST
 from issue_tracker.events.queries.webhooks import State
 from issue_tracker.events.retention import SIGN_INS
 from issue_tracker.invariants.queries.streams import columns, pieces, stream, together
+
+FEW = 20
+"""How many messages are held at a time: one about hundreds of companies is large."""
 
 
 class _Delivery(msgspec.Struct, frozen=True):
@@ -80,22 +82,29 @@ def _problem(delivery: _Delivery, attempts: list[_Attempt]) -> str | None:
 
 def unfounded_messages(tx: Connection, actor: Actor) -> Iterator[str]:
     """Messages about events that are not in the history, such as those of a transaction that was rolled back."""
-    for piece in pieces(tx, actor, select(deliveries).order_by(deliveries.c.id)):
-        named = {row.id: list(_named_events(row)) for row in piece if row.type != TEST}
-        numbers = sorted({number for of_row in named.values() for number in of_row})
-        query = select(events.c.event_id).where(events.c.event_id.in_(numbers))
+    for piece in pieces(_subjects(tx, actor)):
+        query = select(events.c.event_id).where(events.c.event_id.in_({subject.event_id for subject in piece}))
         recorded = set(tx.execute(query).scalars())
-        for row in piece:
-            if msgspec.json.decode(row.body)["type"] != row.type:
-                yield f"Delivery {row.id} has the type {row.type}, and its message another one."
+        for subject in piece:
+            if subject.type != subject.type_of_message:
+                yield f"Delivery {subject.delivery_id} has the type {subject.type}, and its message another one."
             # The audit of sign-ins is deleted after a while.
-            if row.type not in SIGN_INS:
-                for number in named.get(row.id, ()):
-                    if number not in recorded:
-                        yield f"Delivery {row.id} is about event {number}, which is not in the history."
+            elif subject.event_id not in recorded and subject.type not in SIGN_INS:
+                yield f"Delivery {subject.delivery_id} is about event {subject.event_id}, which is not in the history."
 
 
-def _named_events(row: Row[Any]) -> Iterator[int]:
-    data = msgspec.json.decode(row.body)["data"]
-    for event in data.get("events", [data]):
-        yield event["event_id"]
+class _Subject(msgspec.Struct, frozen=True):
+    """One of the events that a message is about."""
+
+    delivery_id: int
+    type: str
+    type_of_message: str
+    event_id: int
+
+
+def _subjects(tx: Connection, actor: Actor) -> Iterator[_Subject]:
+    for row in stream(tx, actor, select(deliveries).order_by(deliveries.c.id), at_once=FEW):
+        if row.type != TEST:
+            message = msgspec.json.decode(row.body)
+            for event in message["data"].get("events", [message["data"]]):
+                yield _Subject(row.id, row.type, message["type"], event["event_id"])

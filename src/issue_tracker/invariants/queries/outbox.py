@@ -28,6 +28,9 @@ EARLIER = timedelta(minutes=1)
 
 WEBHOOK_CHANGES = (EventType.WEBHOOK_CREATED, EventType.WEBHOOK_UPDATED, EventType.WEBHOOK_DISABLED)
 
+ABOUT_WEBHOOKS = (*WEBHOOK_CHANGES, EventType.WEBHOOK_DELETED)
+"""Their notes begin with the id of the webhook."""
+
 _family = {bulk: type_.value for type_, bulk in BULK_TYPES.items()}
 
 Named = Counter[tuple[Any, ...]]
@@ -51,7 +54,7 @@ def wrong_messages(tx: Connection, actor: Actor, *, at: datetime, settled_after:
         return
     first = min(scope.after for scope in scopes)
     query = select(events).where(events.c.event_id > first, events.c.channel != "cli").order_by(events.c.event_id)
-    for piece in pieces(tx, actor, query):
+    for piece in pieces(stream(tx, actor, query)):
         named, repeated = _named(tx, deliveries.c.created_at.in_(sorted({row.at for row in piece})))
         yield from repeated
         for row in piece:
@@ -70,7 +73,7 @@ def _scopes(tx: Connection, actor: Actor, at: datetime, settled_after: timedelta
             changes[int(webhook_id)] = event_id, changed_at
     finished = select(func.min(deliveries.c.created_at)).where(deliveries.c.state != State.PENDING.value)
     oldest = tx.execute(finished).scalar_one()
-    retained = min(oldest or at, at - RETAINED)
+    retained = min(oldest or at, at - RETAINED) + EARLIER
     # SQLite's writers take turns. On PostgreSQL, a change may have begun before the webhook was there.
     doubt = timedelta(0) if tx.dialect.name == "sqlite" else settled_after
     scopes = []
@@ -84,7 +87,7 @@ def _scopes(tx: Connection, actor: Actor, at: datetime, settled_after: timedelta
 
 def _is_sent(tx: Connection, actor: Actor, scope: _Scope, event: Event, at: datetime) -> bool:
     """Whether the webhook must have been sent the event."""
-    if event.note is not None and event.note.startswith(f"{scope.subscription.webhook_id}: "):
+    if event.type in ABOUT_WEBHOOKS and (event.note or "").startswith(f"{scope.subscription.webhook_id}:"):
         return False  # it is not sent what is about itself
     if not scope.subscription.includes(event.type):
         return False

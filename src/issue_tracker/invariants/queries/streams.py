@@ -4,21 +4,23 @@ import heapq
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby, islice
 from operator import attrgetter
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import Column, Connection, Row, Select, Table
+from sqlalchemy import Column, Connection, Select, Table
 
 from issue_tracker.actor import Actor, require_super_admin
 
 PIECE = 1000
 """How many rows are held at a time."""
 
+T = TypeVar("T")
 
-def stream(tx: Connection, actor: Actor, query: Select[Any]) -> Iterator[Any]:
+
+def stream(tx: Connection, actor: Actor, query: Select[Any], *, at_once: int = PIECE) -> Iterator[Any]:
     """The rows of a query, read in pieces. Raises Forbidden for all but super admins: nothing is hidden here."""
     require_super_admin(actor)
-    return iter(tx.execute(query.execution_options(yield_per=PIECE)))
+    return iter(tx.execute(query.execution_options(yield_per=at_once)))
 
 
 def columns(table: Table, fields: type[msgspec.Struct]) -> list[Column[Any]]:
@@ -26,10 +28,10 @@ def columns(table: Table, fields: type[msgspec.Struct]) -> list[Column[Any]]:
     return [table.c[name] for name in fields.__struct_fields__]
 
 
-def pieces(tx: Connection, actor: Actor, query: Select[Any]) -> Iterator[Sequence[Row[Any]]]:
-    """The same rows, as lists that are short enough to become parameters of another query."""
-    rows = stream(tx, actor, query)
-    while piece := list(islice(rows, PIECE // 2)):
+def pieces(rows: Iterable[T]) -> Iterator[Sequence[T]]:
+    """The same rows, or numbers, as lists that are short enough to become parameters of a query."""
+    remaining = iter(rows)
+    while piece := list(islice(remaining, PIECE // 2)):
         yield piece
 
 
