@@ -11,7 +11,7 @@ from issue_tracker.actor import Role
 from issue_tracker.api.users import USER_EXAMPLE
 from issue_tracker.auth import first_start, proof, sessions, users
 from issue_tracker.auth.first_start import SetupRefused
-from issue_tracker.auth.passwords import Password, hash_password
+from issue_tracker.auth.passwords import Password, hash_new_password, normalized
 from issue_tracker.auth.sessions import SessionInfo
 from issue_tracker.auth.signin import SignedIn, Visitor, sign_in
 from issue_tracker.auth.users import DisplayName, Email, User
@@ -194,9 +194,10 @@ def checked_new_password(request: Request, change: PasswordChange) -> str:
     )
     if not correct:
         raise Invalid.field("current_password", "is wrong")
-    if request.current_session.password_change_required and change.new_password == change.current_password:
+    session = request.current_session
+    if session.password_change_required and change.new_password == normalized(change.current_password):
         raise Invalid.field("new_password", "must not be the current password, which an administrator knows")
-    return hash_password(change.new_password)
+    return hash_new_password(change.new_password, email=session.email, name=session.name, field="new_password")
 
 
 class SessionList(msgspec.Struct):
@@ -268,7 +269,7 @@ def create_first_user(request: Request, setup: Setup) -> User:
     with request.database.read() as tx:
         if not first_start.setup_allowed(tx, setup.token):
             raise SetupRefused
-    fresh = hash_password(setup.password)
+    fresh = hash_new_password(setup.password, email=setup.email, name=setup.name)
     with request.database.write() as tx:
         return first_start.set_up(tx, setup.token, setup.email, setup.name, fresh, request.request_id)
 

@@ -5,7 +5,7 @@ from starlette.responses import Response
 
 from issue_tracker.actor import Role
 from issue_tracker.auth import invitations, users
-from issue_tracker.auth.passwords import Password, hash_password
+from issue_tracker.auth.passwords import Password, hash_new_password
 from issue_tracker.auth.users import DisplayName, Email, User
 from issue_tracker.clock import Timestamp
 from issue_tracker.http.idempotency import once
@@ -86,7 +86,7 @@ def list_users(request: Request) -> Response:
 )
 def create_user(request: Request, body: NewUser) -> Response:
     """Create an account. Without a password the response has a link for its user, which works once within 72 hours."""
-    fresh = hash_password(body.password) if body.password else None
+    fresh = hash_new_password(body.password, email=body.email, name=body.name) if body.password else None
 
     def create() -> Response:
         user = users.create_user(request.tx, request.actor, body.email, body.name, body.role, fresh)
@@ -132,7 +132,11 @@ def update_user(request: Request, user_id: int, body: UserChange) -> Response:
     A new role or password needs fresh proof. The user has to change a new password at the next sign-in. Your own
     password is changed with `POST /api/auth/password`.
     """
-    fresh = hash_password(body.password) if body.password else None
+    fresh = None
+    if body.password:
+        with request.read() as tx:
+            user = users.get_user(tx, user_id)
+        fresh = hash_new_password(body.password, email=user.email, name=body.name or user.name)
     with request.write() as tx:
         user = users.update_user(
             tx, request.actor, user_id, name=body.name, role=body.role, active=body.active, password_hash=fresh

@@ -1,12 +1,15 @@
 """Password hashes: Argon2id with the parameters that RFC 9106 recommends, which are argon2-cffi's defaults."""
 
 import secrets
+import unicodedata
 from base64 import b64encode
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from issue_tracker.auth import hashing
+from issue_tracker.auth.guessable import is_common, is_personal
+from issue_tracker.errors import Invalid
 
 MINIMUM = 8
 """NIST SP 800-63B, 5.1.1.2: at least eight characters, and no composition rules."""
@@ -30,36 +33,60 @@ _no_account = _random_hash()
 
 
 class Password(str):
-    """A new password of permitted length."""
+    """A new password that anybody might have, in NFC: long enough, and not one of the most common."""
 
     __slots__ = ()
 
 
 def parse_password(text: str) -> Password:
-    """Returns a new password unchanged. Raises ValueError with the reason when it is too short or too long."""
-    if len(text) < MINIMUM:
-        raise ValueError(f"must be at least {MINIMUM} characters")
+    """Returns a new password in NFC. Raises ValueError, with the reason, when it is refused whoever chose it."""
     if len(text) > MAXIMUM:
         raise ValueError(f"must be at most {MAXIMUM:,} characters")
-    return Password(text)
+    password = normalized(text)
+    if len(password) < MINIMUM:
+        raise ValueError(f"must be at least {MINIMUM} characters")
+    if is_common(password):
+        raise ValueError("is one of the most common passwords, which are guessed first; choose another one")
+    return Password(password)
+
+
+def normalized(password: str) -> str:
+    """Returns the password in NFC: keyboards and systems spell the same letters differently (NIST SP 800-63B)."""
+    return unicodedata.normalize("NFC", password)
+
+
+def hash_new_password(password: Password, *, email: str, name: str, field: str = "password") -> str:
+    """Returns the hash to store of the password that the user with this e-mail address and name is to have.
+
+    Raises Invalid for `field` when the password is one of them. Slow by design: never call it inside a transaction.
+    """
+    if is_personal(password, email, name):
+        raise Invalid.field(field, "must not be the name or the e-mail address of the user")
+    return hash_password(password)
 
 
 def hash_password(password: str) -> str:
-    """Returns the hash to store. Slow by design: never call it inside a transaction. Raises TooBusy."""
-    return hashing.run(lambda: _hasher.hash(password.encode("utf-8", "surrogatepass")))
+    """Returns the hash to store of a password that was accepted before. Slow by design, as hash_new_password."""
+    encoded = normalized(password).encode("utf-8", "surrogatepass")
+    return hashing.run(lambda: _hasher.hash(encoded))
 
 
 def verify_password(password_hash: str | None, password: str) -> bool:
     """Returns whether the password is correct.
 
-    It takes as long without an account (None) and without a password (NO_PASSWORD) as for a wrong password. Slow by
-    design: never call it inside a transaction. Raises TooBusy.
+    It takes as long without an account (None) and without a password (NO_PASSWORD) as for a wrong password. Hashes from
+    before passwords were normalized are of the text as it was typed. Slow by design: never call it inside a
+    transaction. Raises TooBusy.
     """
+    spellings = dict.fromkeys((normalized(password), password))
+    return any(_matches(password_hash or _no_account, spelling) for spelling in spellings)
+
+
+def _matches(password_hash: str, password: str) -> bool:
     try:
-        hashing.run(lambda: _hasher.verify(password_hash or _no_account, password.encode("utf-8", "surrogatepass")))
+        return hashing.run(lambda: _hasher.verify(password_hash, password.encode("utf-8", "surrogatepass")))
     except (VerificationError, InvalidHashError):
         return False
-    return password_hash is not None
 
 
 def needs_rehash(password_hash: str) -> bool:

@@ -6,7 +6,7 @@ import click
 
 from issue_tracker.actor import Role
 from issue_tracker.auth import users
-from issue_tracker.auth.passwords import hash_password
+from issue_tracker.auth.passwords import hash_new_password
 from issue_tracker.auth.tokens import Scope, create_token
 from issue_tracker.auth.users import parse_display_name, parse_email
 from issue_tracker.cli.arguments import parsed, password_from
@@ -33,7 +33,7 @@ def user_add(database_url: str | None, email: str, name: str, role: str, passwor
     """Add a user. Without --password-stdin a password is generated and printed once."""
     address, shown = parsed(parse_email, email, "EMAIL"), parsed(parse_display_name, name, "--name")
     password, generated = password_from(password_stdin)
-    fresh = hash_password(password)
+    fresh = hash_new_password(password, email=address, name=shown)
     with open_database(database_url).write() as tx:
         users.create_user(tx, current_actor(), address, shown, Role(role), fresh)
     click.echo(f"Added {address}.")
@@ -61,9 +61,11 @@ def user_password(database_url: str | None, email: str, password_stdin: bool) ->
     Without --password-stdin a password is generated and printed once.
     """
     password, generated = password_from(password_stdin)
-    fresh = hash_password(password)
-    with open_database(database_url).write() as tx:
+    database = open_database(database_url)
+    with database.read() as tx:
         found = users.get_user_by_email(tx, email)
+    fresh = hash_new_password(password, email=found.email, name=found.name)
+    with database.write() as tx:
         users.update_user(tx, current_actor(), found.user_id, password_hash=fresh)
     click.echo(f"The password of {found.email} is set.")
     if generated:

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from issue_tracker.api.auth import PasswordChange, checked_new_password, sign_in_cookies, visitor_of
 from issue_tracker.auth import invitations, users
-from issue_tracker.auth.passwords import Password, hash_password
+from issue_tracker.auth.passwords import Password, hash_new_password
 from issue_tracker.auth.sessions import csrf_token
 from issue_tracker.auth.signin import admit
 from issue_tracker.clock import now
@@ -44,8 +44,8 @@ def accept(request: Request, form: Form) -> Response:
     """Sets the password and signs in. Nothing is hashed for a link that is not valid."""
     body = form.read(form.fields("token", "password"), Acceptance)
     with request.read() as tx:
-        invitations.find_invited(tx, body.token, now())
-    fresh = hash_password(body.password)
+        user = invitations.find_invited(tx, body.token, now())
+    fresh = hash_new_password(body.password, email=user.email, name=user.name)
     with request.write() as tx:
         at = now()
         user = invitations.accept(tx, body.token, fresh, request.request_id, at)
