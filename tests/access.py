@@ -1,0 +1,256 @@
+"""Who may use each route, and what everybody else gets: written down a second time on purpose.
+
+`python -m tests.access` writes it as docs/security-routes.md; tests/test_every_route.py sends all the requests.
+"""
+
+import re
+from pathlib import Path
+
+import msgspec
+
+DOCUMENT = Path(__file__).parent.parent / "docs" / "security-routes.md"
+
+ACCESS = {
+    "public": """
+        POST /api/auth/login
+        POST /api/setup
+        GET /healthz
+        GET /readyz
+        GET /metrics
+        GET /openapi.json
+        GET /docs
+        GET /login
+        POST /login
+        GET /setup
+        POST /setup
+        GET /invitation
+        POST /invitation
+        GET /static/{version}/{name}
+        GET /static/{version}/{folder}/{name}
+    """,
+    "signed in": """
+        GET /api/auth/session
+        POST /api/auth/logout
+        POST /api/auth/password
+        POST /api/auth/confirm
+        GET /api/auth/sessions
+        DELETE /api/auth/sessions/{id}
+        GET /api/auth/tokens
+        DELETE /api/auth/tokens/{id}
+        POST /logout
+        GET /password
+        POST /password
+        GET /account
+        POST /account/name
+        POST /account/password
+        POST /account/sessions/{id}/end
+    """,
+    "helpdesk": """
+        GET /api/issues
+        POST /api/issues
+        GET /api/issues/{issue_name}
+        PUT /api/issues/{issue_name}
+        PUT /api/issues/status
+        DELETE /api/issues/status
+        POST /api/issues/status/bulk
+        GET /api/companies
+        GET /api/events
+        GET /api/events/stream
+        POST /api/auth/tokens
+        GET /
+        GET /matrix
+        GET /issues/new
+        POST /issues/new
+        GET /issues/{issue_id}
+        POST /issues/{issue_id}/edit
+        POST /issues/{issue_id}/companies
+        GET /assignments
+        POST /assignments/review
+        GET /issues/{issue_id}/resolve
+        POST /assignments/bulk
+        POST /undo
+        GET /companies
+        GET /companies/{company_id}
+        GET /activity
+        POST /account/tokens
+        POST /account/tokens/{id}/revoke
+    """,
+    "super admin": """
+        DELETE /api/issues/{issue_name}
+        POST /api/companies
+        PUT /api/companies/{company_id}
+        DELETE /api/companies/{company_id}
+        GET /api/users
+        POST /api/users
+        PUT /api/users/{user_id}
+        POST /api/users/{user_id}/invitation
+        GET /api/users/{user_id}/sessions
+        DELETE /api/users/{user_id}/sessions/{id}
+        GET /api/users/{user_id}/tokens
+        DELETE /api/users/{user_id}/tokens/{id}
+        GET /api/webhooks
+        POST /api/webhooks
+        GET /api/webhooks/{id}
+        PUT /api/webhooks/{id}
+        DELETE /api/webhooks/{id}
+        POST /api/webhooks/{id}/rotate-secret
+        POST /api/webhooks/{id}/test
+        GET /api/webhooks/{id}/deliveries
+        POST /api/webhooks/deliveries/{id}/redeliver
+        GET /admin/webhooks
+        POST /admin/webhooks
+        GET /admin/webhooks/{webhook_id}
+        POST /admin/webhooks/{webhook_id}
+        POST /admin/webhooks/{webhook_id}/rotate-secret
+        POST /admin/webhooks/{webhook_id}/test
+        POST /admin/webhooks/{webhook_id}/redeliver/{delivery_id}
+        POST /admin/webhooks/{webhook_id}/delete
+        GET /issues/{issue_id}/delete
+        POST /issues/{issue_id}/delete
+        GET /admin/companies
+        POST /admin/companies
+        GET /admin/companies/{company_id}
+        POST /admin/companies/{company_id}
+        POST /admin/companies/{company_id}/delete
+        GET /admin/users
+        POST /admin/users
+        GET /admin/users/{user_id}
+        POST /admin/users/{user_id}
+        POST /admin/users/{user_id}/invitation
+        POST /admin/users/{user_id}/sessions/{id}/end
+        POST /admin/users/{user_id}/tokens/{id}/revoke
+    """,
+}
+"""Which role each route needs."""
+
+EXPECTED = {line.strip(): access for access, lines in ACCESS.items() for line in lines.split("\n") if line.strip()}
+
+
+FRESH = {
+    "POST /api/users",
+    "POST /api/users/{user_id}/invitation",
+    "POST /api/auth/tokens",
+    "POST /api/webhooks",
+    "POST /api/webhooks/{id}/rotate-secret",
+    "POST /admin/users",
+    "POST /admin/users/{user_id}/invitation",
+    "POST /account/tokens",
+    "POST /admin/webhooks",
+    "POST /admin/webhooks/{webhook_id}/rotate-secret",
+}
+"""What needs fresh proof, whatever it carries (contract, section 11). What needs it only for some fields is in
+tests/auth/test_confirmation.py.
+"""
+
+FIRST = {
+    "GET /api/auth/session",
+    "POST /api/auth/logout",
+    "POST /api/auth/password",
+    "POST /logout",
+    "GET /password",
+    "POST /password",
+}
+"""What those may do who have to choose a password first."""
+
+LINKS = {"GET /setup", "GET /invitation", "POST /invitation"}
+"""What only a link with a token leads to."""
+
+CREDENTIALS = re.compile(
+    r"users|sessions?\b|tokens|password|webhooks|channels|factors|company-access|setup|confirm|invitation|logout"
+)
+"""What the paths of routes contain that are about credentials, or say who may do what (contract, section 11)."""
+
+OPEN, UNKNOWN, REFUSED, SIGN_IN, CONFIRM, CHOOSE = "yes", "401", "403", "sign-in", "confirm", "password"
+RANKS = {"": 0, "member": 1, "technician": 2, "super admin": 3}
+NEEDED = {"public": 0, "signed in": 1, "helpdesk": 2, "super admin": 3}
+
+
+class Actor(msgspec.Struct, frozen=True):
+    """A kind of sender: `role` is empty for those whom the server does not know, `token` the scope of an API token."""
+
+    name: str
+    role: str = ""
+    token: str = ""
+    fresh: bool = True
+    given_password: bool = False
+
+
+ACTORS = [
+    Actor("anonymous"),
+    Actor("ended session"),
+    Actor("given password", "super admin", given_password=True),
+    Actor("old session", "super admin", fresh=False),
+    *(
+        Actor(f"{role}, {kind}", role, token)
+        for role in ("member", "technician", "super admin")
+        for kind, token in (("session", ""), ("read token", "read"), ("write token", "write"))
+    ),
+]
+
+
+def expected(name: str, actor: Actor) -> str:
+    """What becomes of a request to the route: OPEN when only its input decides."""
+    page = " /api/" not in name
+    if name in LINKS:
+        return REFUSED
+    if EXPECTED[name] == "public":
+        return OPEN
+    if not actor.role:
+        return SIGN_IN if page else UNKNOWN
+    if actor.token == "read" and not name.startswith("GET "):
+        return REFUSED
+    if actor.token and page:
+        return SIGN_IN
+    if actor.given_password and name not in FIRST:
+        return CHOOSE
+    if RANKS[actor.role] < NEEDED[EXPECTED[name]]:
+        return REFUSED
+    if actor.token and CREDENTIALS.search(name):
+        return UNKNOWN if name == "GET /api/auth/session" else REFUSED
+    return CONFIRM if name in FRESH and not actor.fresh else OPEN
+
+
+ABOUT = """# Who may use which route
+
+`python -m tests.access` writes this page. A test sends a request to every declared route with every kind of credential,
+and compares what happens with these tables (`tests/test_every_route.py`). The requests carry nothing valid, so only
+the credential can decide.
+
+| in the tables | means |
+| --- | --- |
+| yes | the input decides: the credential is enough |
+| 401 | not signed in |
+| 403 | the role, the scope or the kind of credential is not enough; or there is no valid link |
+| sign-in | the page to sign in |
+| confirm | 403 with the reason `confirmation_required`; a page asks for the password |
+| password | 403 with the reason `password_change_required`; a page leads to the form for a new password |
+
+*Old session* is a super admin who signed in more than ten minutes ago and has not confirmed since; *given password* one
+whose password an administrator knows; *r* and *w* are API tokens that may read, and read and write. `PUT
+/api/users/{user_id}` and `PUT /api/webhooks/{id}`, and their pages, need a confirmation for a role, a password or an
+address only.
+"""
+
+HEADER = [
+    "anonymous",
+    "ended",
+    "given password",
+    "old session",
+    *(f"{role}{kind}" for role in ("member", "technician", "super admin") for kind in ("", " r", " w")),
+]
+
+
+def document() -> str:
+    """The page: the routes, together where they behave alike."""
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for name in EXPECTED:
+        groups.setdefault(tuple(expected(name, actor) for actor in ACTORS), []).append(name)
+    parts = [ABOUT]
+    for results, names in groups.items():
+        rows = ["| " + " | ".join(row) + " |" for row in (HEADER, ["---"] * len(HEADER), results)]
+        parts.append("\n".join([*rows, "", *(f"- `{name}`" for name in names), ""]))
+    return "\n".join(parts)
+
+
+if __name__ == "__main__":
+    DOCUMENT.write_text(document(), encoding="utf-8")
