@@ -11,6 +11,7 @@ from sqlalchemy import text
 
 from issue_tracker import retention
 from issue_tracker.app import create_app
+from issue_tracker.cli.supervisor import server_options
 from issue_tracker.database import migrate
 from issue_tracker.database.engine import Database
 from issue_tracker.database.tables import history_identity, metadata, server_key
@@ -83,9 +84,8 @@ def serving(settings: Settings, *, public_url: str | None = None) -> Iterator[Se
     migrated = Database(settings)
     migrate.upgrade(migrated)
     migrated.close()
-    config = uvicorn.Config(
-        create_app(settings), log_level="error", access_log=False, server_header=False, proxy_headers=False
-    )
+    options = {**server_options(settings), "factory": False, "log_level": "error"}
+    config = uvicorn.Config(create_app(settings), **options)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()

@@ -8,6 +8,7 @@ handler.
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from starlette.types import ASGIApp
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
@@ -33,8 +34,10 @@ from issue_tracker.events.deferred import DeferredEvents
 from issue_tracker.events.delivery import Deliverer
 from issue_tracker.events.order import WatermarkTracker
 from issue_tracker.events.stream import Stream
+from issue_tracker.http.connections import Connections
 from issue_tracker.http.metrics import LoadMetrics, RequestMetrics, metrics_registry
 from issue_tracker.http.middleware import AccessLogging, CachedResponses, CanonicalPaths, RequestIds, ResponseHeaders
+from issue_tracker.http.open_streams import OpenStreams
 from issue_tracker.http.password_requests import PasswordRequests
 from issue_tracker.http.pipeline import PathRouter
 from issue_tracker.http.response_cache import ResponseCache
@@ -117,6 +120,7 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
         fragments=FragmentCache(),
         responses=ResponseCache(database),
         stream=Stream(database, lambda held: permissions_of(database, settings, held)),
+        open_streams=OpenStreams(settings, load_metrics),
         watermarks=WatermarkTracker(database),
         history=HistoryIdentity(database),
         server_key=ServerKey(database, settings),
@@ -125,8 +129,10 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
         deferred_events=DeferredEvents(database),
     )
 
+    connections = Connections(settings, load_metrics)
+
     @asynccontextmanager
-    async def lifespan(_: None) -> AsyncIterator[None]:
+    async def lifespan(_: None) -> AsyncIterator[dict[str, Any]]:
         await app_state.stream.start()
         for start in (app_state.history.start, app_state.watermarks.start, app_state.server_key.start):
             await app_state.workers.resume(start)
@@ -139,7 +145,7 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
         threading.Thread(target=retention.run, name="retention", daemon=True).start()
         threading.Thread(target=app_state.deferred_events.run, name="deferred events", daemon=True).start()
         try:
-            yield
+            yield {"connections": connections}
         finally:
             retention.close()
             await app_state.stream.stop()

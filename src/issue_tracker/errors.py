@@ -172,6 +172,16 @@ class TooBusy(AppError):
         )
 
 
+class TooManyStreams(AppError):
+    """The user has as many event streams open as one may have (429, with `Retry-After` in seconds)."""
+
+    status = 429
+    title = "Too Many Requests"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"You have {limit} event streams open; close one first.", headers={"Retry-After": "30"})
+
+
 class Cause(Enum):
     """Why the database is unavailable. The value is a clause that may be shown to anyone."""
 

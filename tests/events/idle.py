@@ -70,7 +70,7 @@ def main() -> None:
         database = Database(Settings(database_url=url))
         migrate.upgrade(database)
         database.close()
-        with own_servers(url, ()) as (server,):
+        with own_servers(url, (), ISSUE_TRACKER_STREAMS_PER_USER=str(count + 1)) as (server,):
             world = World(server, Clock())
             world.given_issue("VPN", {"Contoso": "new"})
             token = world.session_token("tess")

@@ -158,7 +158,8 @@ def soak(database_url: str, *, writers: int, changes: int, listeners: int) -> st
         for name in ISSUES:
             create_issue(tx, SOAK, parse_issue_name(name), None)
         cookie, _ = start_session(tx, Settings(), user.user_id, "127.0.0.1", "soak", now())
-    with own_servers(database_url, (), (), ISSUE_TRACKER_DELIVER_WEBHOOKS="false") as served:
+    own = {"ISSUE_TRACKER_DELIVER_WEBHOOKS": "false", "ISSUE_TRACKER_STREAMS_PER_USER": str(listeners)}
+    with own_servers(database_url, (), (), **own) as served:
         urls = [server.url for server in served]
         following = Listeners(database, urls, {"Cookie": f"issue_tracker_session={cookie}"}, listeners)
         began = time.monotonic()

@@ -12,7 +12,7 @@ import structlog
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from issue_tracker.errors import AppError
+from issue_tracker.errors import AppError, Overloaded, TooManyStreams
 from issue_tracker.events.listener import SEND_SECONDS, Listener
 from issue_tracker.http.errors import error_response
 from issue_tracker.http.request import Request
@@ -37,6 +37,13 @@ class EventStreamResponse(Response):
         if scope["method"] == "HEAD":
             await super().__call__(scope, receive, send)
             return
+        try:
+            with self._request.app_state.open_streams.opened(self._request.user_id):
+                await self._stream(scope, receive, send)
+        except (TooManyStreams, Overloaded) as error:
+            await error_response(self._request, error)(scope, receive, send)
+
+    async def _stream(self, scope: Scope, receive: Receive, send: Send) -> None:
         leaving = asyncio.create_task(self._end_with_client(receive))
         stream, request_id = self._request.app_state.stream, self._request.request_id
         try:

@@ -5,9 +5,11 @@ import secrets
 import signal
 import sys
 import threading
+from ipaddress import ip_address
 from typing import Any
 
 import click
+import structlog
 
 from issue_tracker import settings
 from issue_tracker.auth.first_start import offer_setup
@@ -20,6 +22,8 @@ from issue_tracker.database import migrate
 from issue_tracker.database.engine import Database
 from issue_tracker.logs import configure_logs
 from issue_tracker.settings import PREFIX, Settings
+
+log = structlog.get_logger("issue_tracker.servers")
 
 
 @click.command()
@@ -47,7 +51,35 @@ def serve(**options: Any) -> None:
             # The server's processes read the environment, and refuse a setting that is there twice.
             os.environ.pop(f"{PREFIX}{name.upper()}_FILE", None)
             os.environ[PREFIX + name.upper()] = str(value)
+    configure_logs(loaded)
+    for warning in _missing_proxy(loaded):
+        log.warning(warning)
     _run(loaded)
+
+
+def _missing_proxy(loaded: Settings) -> list[str]:
+    """What others may do to a server on an address that they reach, and what only a reverse proxy prevents."""
+    if _loopback(loaded.host):
+        return []
+    warnings = []
+    if not loaded.https:
+        warnings.append(
+            "The public URL is not https: passwords and sessions pass the network in the clear. Put a reverse proxy "
+            "with TLS in front of this server (docs/operations.md)."
+        )
+    if not loaded.trusted_proxies:
+        warnings.append(
+            "No trusted proxy is set. This server limits the connections of one address, but only a reverse proxy "
+            "limits those from many (docs/operations.md)."
+        )
+    return warnings
+
+
+def _loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def prepare(loaded: Settings) -> str | None:
@@ -99,8 +131,10 @@ def _run(loaded: Settings) -> None:
     import uvicorn  # noqa: PLC0415
 
     from issue_tracker.cli.supervisor import APPLICATION, Supervisor, server_options  # noqa: PLC0415
+    from issue_tracker.http.connections import allow_descriptors  # noqa: PLC0415
 
     options = server_options(loaded)
+    allow_descriptors()
     try:
         loaded.host.encode("idna")
     except UnicodeError:
@@ -109,7 +143,6 @@ def _run(loaded: Settings) -> None:
         if loaded.workers == 1:
             uvicorn.run(APPLICATION, **options)
             return
-        configure_logs(loaded)
         if loaded.metrics:
             from issue_tracker.http.metrics import share_between_workers  # noqa: PLC0415
 

@@ -24,6 +24,7 @@ from typing import Any
 import structlog
 import uvicorn
 
+from issue_tracker.http.protocol import HttpProtocol
 from issue_tracker.settings import Settings
 
 log = structlog.get_logger("issue_tracker.servers")
@@ -54,6 +55,8 @@ def server_options(loaded: Settings) -> dict[str, Any]:
     """What uvicorn is given, whether for one process or for several."""
     return {
         "factory": True,
+        "http": HttpProtocol,
+        "backlog": loaded.connection_backlog,
         "host": loaded.host,
         "port": loaded.port,
         "log_level": "warning",

@@ -7,6 +7,7 @@ thread (docs/decisions/0001-synchronous-handlers.md).
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
+from typing import Any
 
 from starlette.responses import Response
 from starlette.routing import Route as StarletteRoute
@@ -53,7 +54,7 @@ class PathRouter(Router):
     """
 
     def __init__(
-        self, routes: Iterable[Route], app_state: AppState, unrouted: Refusal, lifespan: Lifespan[None]
+        self, routes: Iterable[Route], app_state: AppState, unrouted: Refusal, lifespan: Lifespan[Any]
     ) -> None:
         by_path: dict[str, dict[str, Route]] = {}
         for route in routes:

@@ -12,6 +12,7 @@ from issue_tracker.events.deferred import DeferredEvents
 from issue_tracker.events.order import WatermarkTracker
 from issue_tracker.events.stream import Stream
 from issue_tracker.http.cookies import SESSION, cookie_name
+from issue_tracker.http.open_streams import OpenStreams
 from issue_tracker.http.password_requests import PasswordRequests
 from issue_tracker.http.response_cache import ResponseCache
 from issue_tracker.http.workers import Workers
@@ -35,6 +36,7 @@ class AppState(msgspec.Struct, frozen=True, kw_only=True):
     fragments: FragmentCache
     responses: ResponseCache
     stream: Stream
+    open_streams: OpenStreams
     watermarks: WatermarkTracker
     history: HistoryIdentity
     server_key: ServerKey

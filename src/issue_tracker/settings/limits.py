@@ -44,3 +44,73 @@ class LimitSettings(ServerSettings, frozen=True, kw_only=True):
             "overload it is a quarter of that.",
         ),
     ] = 1.0
+    connections: Annotated[
+        int,
+        Meta(
+            ge=1,
+            description="Open connections of each server process. Beyond that, those that the server waits for are "
+            "closed.",
+        ),
+    ] = 4000
+    connections_per_address: Annotated[
+        int,
+        Meta(
+            ge=1,
+            description="Of these, connections from one address, or one /64 network of IPv6. Trusted proxies and this "
+            "machine are exempt.",
+        ),
+    ] = 500
+    connection_backlog: Annotated[
+        int,
+        Meta(ge=1, le=65535, description="Connections that the system may hold until the server accepts them."),
+    ] = 1024
+    header_bytes: Annotated[
+        int,
+        Meta(
+            ge=4096,
+            le=1048576,
+            description="The size of the headers of a request with its first line, in bytes. The response to larger "
+            "ones is 431.",
+        ),
+    ] = 32768
+    header_seconds: Annotated[
+        float,
+        Meta(
+            gt=0, le=600, description="How long the headers of a request may take to arrive before the response is 408."
+        ),
+    ] = 10.0
+    body_seconds: Annotated[
+        float,
+        Meta(
+            gt=0, le=3600, description="How long the body of a request may take to arrive before the response is 408."
+        ),
+    ] = 30.0
+    response_seconds: Annotated[
+        float,
+        Meta(
+            gt=0,
+            le=3600,
+            description="How long a client may leave what it is sent unread before the connection is closed.",
+        ),
+    ] = 30.0
+    keep_alive_seconds: Annotated[
+        float,
+        Meta(
+            gt=0,
+            le=3600,
+            description="How long a connection without a request stays open. Behind a proxy, set more than the proxy "
+            "does.",
+        ),
+    ] = 5.0
+    streams: Annotated[
+        int,
+        Meta(
+            ge=1,
+            description="Event streams of each server process that may be open at the same time. The response to a "
+            "further one is 503.",
+        ),
+    ] = 2000
+    streams_per_user: Annotated[
+        int,
+        Meta(ge=1, description="Of these, event streams of one user. The response to a further one is 429."),
+    ] = 20
