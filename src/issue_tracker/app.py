@@ -127,6 +127,7 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
         openapi=openapi.document(routes, settings),
         metrics=registry,
         deferred_events=DeferredEvents(database),
+        documents={},
     )
 
     connections = Connections(settings, load_metrics)

@@ -54,7 +54,10 @@ def readyz(request: Request) -> Response:
 )
 def openapi_json(request: Request) -> Response:
     """This API as an OpenAPI 3.1 document."""
-    return json_response(request.app_state.openapi)
+    documents = request.app_state.documents
+    if "openapi" not in documents:
+        documents["openapi"] = msgspec.json.encode(request.app_state.openapi), {}
+    return Response(documents["openapi"][0], media_type=JSON)
 
 
 @routes.get(

@@ -19,10 +19,13 @@ from issue_tracker.events.record import record
 from issue_tracker.settings import Settings
 
 USER_AGENT_LIMIT = 400
+"""How many characters of the header User-Agent are stored."""
 
 BATCH = 1000
 """Sessions to delete in one transaction."""
-"""How many characters of the header User-Agent are stored."""
+
+REMEMBERED = timedelta(days=7)
+"""How long a session that has ended by itself is still known, so that a form which was filled in is not lost."""
 
 
 class Session(msgspec.Struct, frozen=True):
@@ -102,11 +105,11 @@ def start_session(
 ) -> tuple[str, datetime]:
     """Creates a session at `at`. Returns its token, which is stored nowhere, and its absolute end.
 
-    Deletes the sessions of all users that have reached their absolute end.
+    Deletes the sessions of all users that have reached their absolute end some time ago.
     """
     token = secrets.token_urlsafe(32)
     expires_at = at + timedelta(days=settings.session_lifetime_days)
-    tx.execute(delete(sessions).where(sessions.c.expires_at <= at))
+    tx.execute(delete(sessions).where(sessions.c.expires_at <= at - REMEMBERED))
     tx.execute(
         insert(sessions).values(
             token_hash=token_hash(token),
@@ -143,6 +146,11 @@ def find_session(tx: Connection, settings: Settings, token: str, at: datetime) -
         and at < instant(row.confirmed_at) + timedelta(minutes=settings.confirmation_minutes),
         password_change_required=bool(row.password_change_required),
     )
+
+
+def was_session(tx: Connection, token: str) -> bool:
+    """Whether this is the token of a session, alive or ended by itself lately."""
+    return _by_token.row(tx, token_hash=token_hash(token)) is not None
 
 
 def live_sessions(tx: Connection, settings: Settings, ids: Collection[int], at: datetime) -> dict[int, Permissions]:
@@ -213,8 +221,11 @@ def end_sessions(tx: Connection, user_id: int, *, keep: int | None = None) -> No
 
 
 def prune_sessions(tx: Connection, settings: Settings, at: datetime) -> int:
-    """Deletes a batch of the sessions that have ended at an instant. Returns how many; 0 when none are left."""
-    ended = select(sessions.c.id).where(not_(_alive(settings, at))).order_by(sessions.c.id).limit(BATCH)
+    """Deletes a batch of the sessions that ended by themselves some time before an instant.
+
+    Returns how many; 0 when none are left.
+    """
+    ended = select(sessions.c.id).where(not_(_alive(settings, at - REMEMBERED))).order_by(sessions.c.id).limit(BATCH)
     ids = list(tx.execute(ended).scalars())
     if ids:
         tx.execute(delete(sessions).where(sessions.c.id.in_(ids)))

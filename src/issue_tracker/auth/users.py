@@ -13,6 +13,7 @@ from issue_tracker.auth.passwords import NO_PASSWORD
 from issue_tracker.auth.sessions import end_sessions
 from issue_tracker.auth.tokens import revoke_tokens
 from issue_tracker.clock import Timestamp, iso, now
+from issue_tracker.database.prepared import Prepared
 from issue_tracker.database.tables import invitations, setup_tokens, users
 from issue_tracker.errors import Forbidden, Invalid, NotFound
 from issue_tracker.events.catalog import Change, EventType
@@ -252,9 +253,12 @@ def password_hash_of(tx: Connection, user_id: int) -> str:
     return str(tx.execute(select(users.c.password_hash).where(users.c.user_id == user_id)).scalar_one())
 
 
+_any_user = Prepared(lambda _: select(users.c.user_id).limit(1))
+
+
 def no_users(tx: Connection) -> bool:
     """Returns whether there is no account yet, not even a disabled one."""
-    return tx.execute(select(users.c.user_id).limit(1)).first() is None
+    return _any_user.row(tx) is None
 
 
 def _require_own_look(tx: Connection, name: DisplayName, user_id: int | None = None, *, shared: bool = True) -> None:

@@ -1,5 +1,6 @@
 """From a request to who acts: session or token, CSRF token, role; in the contract's order (section 2)."""
 
+from collections.abc import Callable
 from datetime import datetime
 from enum import Enum
 from urllib.parse import urlsplit
@@ -7,7 +8,7 @@ from urllib.parse import urlsplit
 from sqlalchemy import Connection
 
 from issue_tracker.actor import require_fresh_proof, require_helpdesk, require_super_admin
-from issue_tracker.auth.sessions import csrf_matches, find_session, touch_after, touch_session
+from issue_tracker.auth.sessions import csrf_matches, find_session, touch_after, touch_session, was_session
 from issue_tracker.auth.tokens import TOUCH_AFTER as TOKEN_TOUCH_AFTER
 from issue_tracker.auth.tokens import Scope, find_token, touch_token
 from issue_tracker.clock import now
@@ -42,11 +43,12 @@ class Proof(Enum):
     FRESH_SESSION = "session with fresh proof"
 
 
-def authenticate(tx: Connection, request: Request, csrf_field: str | None = None) -> Identity:
+def authenticate(tx: Connection, request: Request, csrf_field: Callable[[], str | None]) -> Identity:
     """Who sent the request, which is its `identity` from then on.
 
-    Raises Unauthenticated (401) or Forbidden (403: CSRF token, or a read-only API token).
-    `csrf_field` is the CSRF token in a posted form, which cannot send a header.
+    Raises Unauthenticated (401) or Forbidden (403: CSRF token, or a read-only API token). `csrf_field` finds the CSRF
+    token in a posted form, which cannot send a header. It is called only when the session is known, because a form
+    takes time to read.
     """
     at = now()
     cookie = request.cookie(request.app_state.session_cookie)
@@ -54,10 +56,12 @@ def authenticate(tx: Connection, request: Request, csrf_field: str | None = None
     if cookie and session:
         # Before the CSRF token is checked: a refusal, too, is logged and recorded as this user's.
         request.identity = identity = Identity(session.actor(request.request_id), session, cookie)
+        request.known_session = True
         header = request.header("x-csrf-token")
-        if not request.safe and not csrf_matches(cookie, csrf_field if header is None else header):
+        if not request.safe and not csrf_matches(cookie, csrf_field() if header is None else header):
             raise Forbidden(CSRF_REFUSED)
         return identity
+    note_known_session(tx, request)
     scheme, _, credentials = (request.header("authorization") or "").partition(" ")
     holder = find_token(tx, credentials.strip(), at) if scheme.lower() == "bearer" else None
     if holder is None:
@@ -69,6 +73,13 @@ def authenticate(tx: Connection, request: Request, csrf_field: str | None = None
         if Scope.WRITE not in holder.scopes:
             raise Forbidden("This token may only read.")
     return identity
+
+
+def note_known_session(tx: Connection, request: Request) -> None:
+    """Notes of a request that changes something whether its cookie is that of a session, though it may have ended."""
+    cookie = None if request.safe else request.cookie(request.app_state.session_cookie)
+    if cookie is not None:
+        request.known_session = was_session(tx, cookie)
 
 
 def authorize(identity: Identity, access: Access) -> None:

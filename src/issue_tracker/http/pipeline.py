@@ -14,12 +14,25 @@ from starlette.routing import Route as StarletteRoute
 from starlette.routing import Router
 from starlette.types import Lifespan, Receive, Scope, Send
 
-from issue_tracker.errors import AppError, MethodNotAllowed, NotFound
+from issue_tracker.errors import AppError, InvalidQuery, MethodNotAllowed, NotFound, Unauthenticated
 from issue_tracker.http import idempotency
 from issue_tracker.http.errors import as_app_error
-from issue_tracker.http.identity import Access, authenticate, record_use, require_same_origin, valid_until
+from issue_tracker.http.identity import (
+    Access,
+    authenticate,
+    note_known_session,
+    record_use,
+    require_same_origin,
+    valid_until,
+)
 from issue_tracker.http.refusals import note_refusal
-from issue_tracker.http.request import Request, read_content
+from issue_tracker.http.request import (
+    ANONYMOUS_BODY_LIMIT,
+    ANONYMOUS_FIELDS,
+    ANONYMOUS_QUERY_LIMIT,
+    Request,
+    read_content,
+)
 from issue_tracker.http.routes import RefusedRoute, Route
 from issue_tracker.http.state import AppState
 
@@ -83,6 +96,8 @@ async def respond(route: Route, request: Request) -> Response:
     try:
         if route.inline:
             return route.handler(request)
+        if route.access is not Access.PUBLIC and not request.brings_credential:
+            raise Unauthenticated  # without a thread, and without reading the body
         workers = app_state.probes if route.probe else app_state.workers
         if not route.safe:
             if not route.hashes:
@@ -120,19 +135,39 @@ def perform(route: Route, request: Request) -> Response:
 
 def _perform(route: Route, request: Request) -> Response:
     if route.access is Access.PUBLIC:
+        limit_parameters(request)
         if not route.safe:
             require_same_origin(request)
+            limit_anonymous(request)
         return route.finished(request, _handle(route, request))
     response = None
     # Before the transaction, because a restored database is written to.
     request.app_state.history.refresh()
     with request.read() as tx:
-        identity = authenticate(tx, request, route.csrf_field(request))
+        identity = authenticate(tx, request, lambda: route.csrf_field(request))
         route.admit(identity)
         if route.safe and route.transaction:
             response = route.handler(request, **route.arguments(request))
     record_use(request, identity)
     return route.finished(request, response or _handle(route, request))
+
+
+def limit_parameters(request: Request) -> None:
+    """Raises InvalidQuery for a longer query, or one with more parameters, than is read without a session."""
+    query = request.scope["query_string"]
+    if len(query) > ANONYMOUS_QUERY_LIMIT or query.count(b"&") >= ANONYMOUS_FIELDS:
+        raise InvalidQuery(
+            f"Without a session, a query has at most {ANONYMOUS_QUERY_LIMIT:,} bytes and {ANONYMOUS_FIELDS} parameters."
+        )
+
+
+def limit_anonymous(request: Request) -> None:
+    """Lets go of a large body where a form comes from nobody who was ever signed in. It is then refused (413)."""
+    if request.content and len(request.content) > ANONYMOUS_BODY_LIMIT:
+        with request.read() as tx:
+            note_known_session(tx, request)
+        if not request.known_session:
+            request.content, request.body_limit = None, ANONYMOUS_BODY_LIMIT
 
 
 def _handle(route: Route, request: Request) -> Response:

@@ -21,6 +21,21 @@ from issue_tracker.settings import Settings
 BODY_LIMIT = 1024 * 1024
 """The largest request body, in bytes: one mebibyte (contract, section 2: 413)."""
 
+ANONYMOUS_BODY_LIMIT = 16 * 1024
+"""The largest body, in bytes, of a request that brings no credential, or none that was ever one."""
+
+ANONYMOUS_FIELDS = 100
+"""How many fields of a form, or parameters of a query, are read of somebody who is not signed in."""
+
+ANONYMOUS_QUERY_LIMIT = 4 * 1024
+"""The longest query, in bytes, that is read of somebody who is not signed in."""
+
+FIELDS = 10_000
+"""How many fields of a form are read of anybody: thousands of companies may be ticked."""
+
+MEDIA_TYPES = 50
+"""How many media types of the Accept header are looked at. Browsers send fewer than ten."""
+
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 
@@ -36,16 +51,18 @@ class Identity(msgspec.Struct, frozen=True):
 class Request(StarletteRequest):
     """One request, answered in a worker thread.
 
-    `content` is the body, read before the handler runs; None when it was over the limit. `identity` is None on a
-    public route. `tx` is the open transaction; a route that declares `transaction=False` opens its own with `read`
-    or `write`.
+    `content` is the body, read before the handler runs; None when it was over `body_limit`. `identity` is None on a
+    public route. `known_session` says that the session cookie is that of a session, though it may have ended. `tx` is
+    the open transaction; a route that declares `transaction=False` opens its own with `read` or `write`.
     """
 
     def __init__(self, scope: Scope, receive: Receive, app_state: AppState) -> None:
         super().__init__(scope, receive)
         self.app_state = app_state
         self.content: bytes | None = b""
+        self.body_limit = BODY_LIMIT
         self._identity: Identity | None = None
+        self.known_session = False
         self._tx: Connection | None = None
 
     @property
@@ -88,6 +105,16 @@ class Request(StarletteRequest):
         return self.query_params.multi_items()
 
     @property
+    def brings_credential(self) -> bool:
+        """Whether the request has a session cookie or an Authorization header, whatever they are worth."""
+        return self.cookie(self.app_state.session_cookie) is not None or self.header("authorization") is not None
+
+    @property
+    def most_fields(self) -> int:
+        """How many fields of a form are read."""
+        return FIELDS if self.identity is not None or self.known_session else ANONYMOUS_FIELDS
+
+    @property
     def request_id(self) -> str:
         request_id: str = self.scope.get("state", {}).get("request_id", "")
         return request_id
@@ -111,13 +138,17 @@ class Request(StarletteRequest):
 
     def cookie(self, name: str) -> str | None:
         """The value of a cookie. Of several the first one, which has the longest path (RFC 6265, section 5.4)."""
+        wanted = name.encode("latin-1") + b"="
         for header, value in self.scope["headers"]:
-            if header != b"cookie":
-                continue
-            for part in value.decode("latin-1").split(";"):
-                found, separator, content = part.strip().partition("=")
-                if separator and found == name:
-                    return str(content)
+            start = value.find(wanted) if header == b"cookie" else -1
+            while start >= 0:
+                before = start - 1
+                while before >= 0 and value[before] in b" \t":
+                    before -= 1
+                if before < 0 or value[before] == ord(";"):
+                    content: bytes = value[start + len(wanted) :].partition(b";")[0]
+                    return content.strip().decode("latin-1")
+                start = value.find(wanted, start + 1)
         return None
 
     def path_segment(self, name: str) -> str:
@@ -177,7 +208,7 @@ class Request(StarletteRequest):
     def accepted_types(self) -> dict[str, float]:
         """The media types of the Accept header with their weights (RFC 9110, section 12.5.1), without refused ones."""
         found = {}
-        for part in (self.header("accept") or "").lower().split(","):
+        for part in (self.header("accept") or "").lower().split(",", MEDIA_TYPES)[:MEDIA_TYPES]:
             media_type, *parameters = (piece.strip() for piece in part.split(";"))
             weight = next((text[2:] for text in parameters if text.startswith("q=")), "1")
             try:
@@ -194,13 +225,15 @@ class Request(StarletteRequest):
 
 
 async def read_content(request: Request) -> bytes | None:
-    """The request body; None as soon as it is over the limit.
+    """The request body; None as soon as it is over the limit, which is low where nobody can be signed in.
 
     Raises Invalid when the connection breaks before the end of the body: a part of a form is also a form, and means
     something else.
     """
+    if not request.brings_credential:
+        request.body_limit = ANONYMOUS_BODY_LIMIT
     announced = request.header("content-length") or "0"
-    if announced.isdigit() and int(announced) > BODY_LIMIT:
+    if announced.isdigit() and int(announced) > request.body_limit:
         return None
     chunks: list[bytes] = []
     size = 0
@@ -210,7 +243,7 @@ async def read_content(request: Request) -> bytes | None:
             raise Invalid("The request ended before its body did.")
         chunk = message.get("body", b"")
         size += len(chunk)
-        if size > BODY_LIMIT:
+        if size > request.body_limit:
             return None
         chunks.append(chunk)
         if not message.get("more_body", False):

@@ -16,7 +16,7 @@ from issue_tracker.errors import AppError, NotFound, PasswordChangeRequired, Too
 from issue_tracker.http import conditional
 from issue_tracker.http.errors import error_response
 from issue_tracker.http.identity import Access, Proof, authorize, require_proof
-from issue_tracker.http.request import BODY_LIMIT, Identity, Request
+from issue_tracker.http.request import Identity, Request
 from issue_tracker.http.responses import JSON
 from issue_tracker.http.validation import read_body, read_query
 from issue_tracker.names import whole_number
@@ -127,7 +127,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
         """What the handler takes besides the request. Raises in the order 413, 415, 422, 400, 404."""
         arguments: dict[str, Any] = {}
         if request.content is None:
-            raise TooLarge(f"The body is over {BODY_LIMIT:,} bytes.")
+            raise TooLarge(f"The body is over {request.body_limit:,} bytes.")
         if request.content and media_type(request) != JSON:
             raise UnsupportedMediaType("The body must be JSON, with Content-Type: application/json.")
         query = read_query(request.parameters, self.query or _NoQuery)

@@ -26,6 +26,7 @@ class AppState(msgspec.Struct, frozen=True, kw_only=True):
     `workers` run the handlers, with as many threads as there are database connections for them; `probes` run those of
     the probes, and `password_requests` those that hash a password. `openapi` is the document that `/openapi.json`
     sends. `metrics` counts this application's requests. `deferred_events` are those about refusals and exports.
+    `documents` holds what is the same for everybody and takes long to make: the body and the headers of each.
     """
 
     settings: Settings
@@ -43,6 +44,7 @@ class AppState(msgspec.Struct, frozen=True, kw_only=True):
     openapi: dict[str, Any]
     metrics: CollectorRegistry
     deferred_events: DeferredEvents
+    documents: dict[str, tuple[bytes, dict[str, str]]]
 
     @property
     def session_cookie(self) -> str:

@@ -7,6 +7,7 @@ the contract wants every error at once, each with its field.
 import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import cache
+from itertools import islice
 from typing import Annotated, Any, TypeVar, cast, get_args, get_origin
 
 import msgspec
@@ -37,6 +38,9 @@ LINE = "^[^\\x00-\\x1f\\x7f]*$"
 
 MOST_ERRORS = 1000
 """How many errors one answer lists: a body may hold a hundred thousand, and its sender may be a stranger."""
+
+MOST_UNKNOWN = 100
+"""How many unknown fields of one object it lists."""
 
 TEXTS: dict[type, Callable[[str], str]] = {
     Name: parse_name,
@@ -227,9 +231,9 @@ def _explain_struct(data: Any, type_: type[msgspec.Struct], path: str, errors: l
         return
     prefix = f"{path}." if path else ""
     fields = {field.encode_name: field for field in msgspec.structs.fields(type_)}
-    for name in data:
-        if name not in fields and len(errors) < MOST_ERRORS:
-            errors.append(FieldError(f"{prefix}{name}"[:200], "is not a field of this request"))
+    unknown = (name for name in data if name not in fields)
+    for name in islice(unknown, min(MOST_UNKNOWN, MOST_ERRORS - len(errors))):
+        errors.append(FieldError(f"{prefix}{name}"[:200], "is not a field of this request"))
     for name, field in fields.items():
         if name in data:
             _explain(data[name], field.type, f"{prefix}{name}", errors)

@@ -6,13 +6,16 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from issue_tracker.errors import AppError, FieldError, NotFound, UnsupportedMediaType
+from issue_tracker.errors import AppError, FieldError, NotFound, TooLarge, UnsupportedMediaType
 from issue_tracker.http.request import Request
 from issue_tracker.http.routes import media_type
 from issue_tracker.http.validation import read_body
 from issue_tracker.pages.navigation import HERE, local
 
 T = TypeVar("T")
+
+CARRIED_LIMIT = 64 * 1024
+"""The largest form, in bytes as it was posted, that is carried."""
 
 FORM = "application/x-www-form-urlencoded"
 
@@ -31,11 +34,17 @@ class Form:
 
     @classmethod
     def of(cls, request: Request) -> "Form":
-        """The form in the request body. Raises UnsupportedMediaType for a body that is something else."""
+        """The form in the request body.
+
+        Raises UnsupportedMediaType for a body that is something else, and TooLarge for one with too many fields.
+        """
         if request.content and media_type(request) != FORM:
             raise UnsupportedMediaType("The body must be a form.")
         text = (request.content or b"").decode("utf-8", "replace")
-        return cls(parse_qsl(text, keep_blank_values=True, errors="replace"))
+        try:
+            return cls(parse_qsl(text, keep_blank_values=True, errors="replace", max_num_fields=request.most_fields))
+        except ValueError:
+            raise TooLarge(f"The form has more than {request.most_fields:,} fields.") from None
 
     def get(self, name: str, default: str = "") -> str:
         """The first value of a field."""
@@ -136,11 +145,18 @@ class CarriedForm(msgspec.Struct, frozen=True):
 def carried_form(request: Request) -> str:
     """The form of this request as text, for the sign-in page to carry; empty where there is none to carry.
 
-    Only forms of this site's own pages, so that nobody finds another site's text in front of them; and no passwords.
+    Only forms of this site's own pages, so that nobody finds another site's text in front of them; only with the
+    cookie of a session that has ended, so that a stranger's form costs nothing; and no passwords.
     """
     if request.safe or not request.content or request.header("sec-fetch-site") != "same-origin":
         return ""
-    fields = [(name, value) for name, value in Form.of(request).pairs if "password" not in name]
+    if not request.known_session or len(request.content) > CARRIED_LIMIT:
+        return ""
+    try:
+        form = Form.of(request)
+    except AppError:
+        return ""
+    fields = [(name, value) for name, value in form.pairs if "password" not in name]
     return msgspec.json.encode(CarriedForm(request.path, fields)).decode()
 
 

@@ -9,6 +9,9 @@ from issue_tracker.http.request import Request
 HOME = "/?open=true"
 """Where a sign-in leads when nothing else is wanted: the issues that are open."""
 
+LONGEST = 1024
+"""The longest address to return to, in characters: as a part of another address it must not be too long for that."""
+
 HERE = "_here"
 """The field in which every form says which page it is on."""
 
@@ -17,17 +20,25 @@ def here(request: Request) -> str:
     """The page that the reader is looking at: this one, or the one that the form of this request was first shown on.
 
     The address that a form was sent from does not say so: after a refusal that is the form's own, which may take
-    nothing but posts.
+    nothing but posts. The form of somebody who was never signed in is not read.
     """
     if request.safe:
-        return f"{request.path}?{request.query_text}" if request.query_text else request.path
-    fields = parse_qsl((request.content or b"").decode("utf-8", "replace"), errors="replace")
+        query = request.query_text
+        return f"{request.path}?{query}" if query and len(query) < LONGEST else request.path
+    if request.identity is None and not request.known_session:
+        return "/"
+    text = (request.content or b"").decode("utf-8", "replace")
+    try:
+        fields = parse_qsl(text, errors="replace", max_num_fields=request.most_fields)
+    except ValueError:
+        return "/"
     return local(dict(fields).get(HERE, ""))
 
 
 def local(target: str, default: str = "/") -> str:
     """The target if it is a path on this site: a form must not send anyone elsewhere. Ready for a header."""
-    sane = target.startswith("/") and not target.startswith(("//", "/\\")) and target.isprintable()
+    sane = len(target) <= LONGEST and target.isprintable()
+    sane = sane and target.startswith("/") and not target.startswith(("//", "/\\"))
     return quote(target, safe="/?&=#%+!$'()*,;:@~") if sane else default
 
 

@@ -29,7 +29,7 @@ from issue_tracker.errors import (
 from issue_tracker.http.errors import error_response
 from issue_tracker.http.identity import Access, Proof, authorize
 from issue_tracker.http.pipeline import refuse
-from issue_tracker.http.request import BODY_LIMIT, Identity, Request
+from issue_tracker.http.request import Identity, Request
 from issue_tracker.http.routes import Handler, Route, RouteOptions, Routes, hints_of
 from issue_tracker.pages.forms import Form, FormView, ShownForm, carried_form
 from issue_tracker.pages.navigation import here, redirect
@@ -71,7 +71,7 @@ class PageRoute(Route, frozen=True, kw_only=True):
 
     def arguments(self, request: Request) -> dict[str, Any]:
         if request.content is None:
-            raise TooLarge(f"The form is over {BODY_LIMIT:,} bytes.")
+            raise TooLarge(f"The form is over {request.body_limit:,} bytes.")
         if self.safe:
             return self.path_arguments(request)
         form = Form.of(request)

@@ -139,6 +139,11 @@ def error_page(request: Request, error: AppError) -> Response:
     return response
 
 
+def variant(request: Request) -> str:
+    """What distinguishes two copies of a page that says the same to everybody."""
+    return f"{_theme(request)} {_may_compress(request)}"
+
+
 def _theme(request: Request) -> str | None:
     theme = request.cookie(cookie_name(request.settings, "theme"))
     return theme if theme in ("light", "dark") else None

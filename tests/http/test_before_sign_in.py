@@ -1,0 +1,148 @@
+"""What a stranger may cost: bounded work before anybody has signed in, on every route."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+import httpx
+import pytest
+
+from issue_tracker.app import declared_routes
+from issue_tracker.http.routes import Route
+from issue_tracker.http.validation import read_query
+from issue_tracker.pages import forms
+from tests.clients import Client
+from tests.world import World
+
+LARGE_ANSWERS = ("/openapi.json", "/docs", "/static/{version}/{name}", "/static/{version}/{folder}/{name}")
+"""Documents that are large for everybody, whatever was sent."""
+
+ANSWER = 100_000
+"""Bytes of the largest response to a stranger: an address of 30 kB, quoted three times."""
+
+FIELDS = b"&".join([b"a=b"] * 250_000)
+OWN_SITE = {"Sec-Fetch-Site": "same-origin", "Accept": "text/html"}
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+JSON = {"Content-Type": "application/json"}
+
+
+class Parsed:
+    """How many fields of forms and parameters of queries the server has read, at most of one request."""
+
+    def __init__(self) -> None:
+        self.most = 0
+
+    def form(self, *arguments: Any, **options: Any) -> list[tuple[str, str]]:
+        pairs = parse_qsl(*arguments, **options)
+        self.most = max(self.most, len(pairs))
+        return pairs
+
+    def query(self, parameters: list[tuple[str, str]], type_: type[Any]) -> Any:
+        self.most = max(self.most, len(parameters))
+        return read_query(parameters, type_)
+
+
+@pytest.fixture
+def parsed(monkeypatch: pytest.MonkeyPatch) -> Parsed:
+    counting = Parsed()
+    monkeypatch.setattr(forms, "parse_qsl", counting.form)
+    monkeypatch.setattr("issue_tracker.http.routes.read_query", counting.query)
+    return counting
+
+
+def inputs(route: Route) -> Iterator[dict[str, Any]]:
+    """The largest requests that a stranger can make, and some that are strange."""
+    many = "&".join(["a=b"] * 7000)
+    for headers in (
+        {},
+        {"Cookie": "issue_tracker_session=" + "x" * 43, "If-None-Match": ",".join(['"a"'] * 5000)},
+        {"Cookie": "; ".join(f"c{number}=x" for number in range(1500)), "Accept": ",".join(["text/html;q=0.1"] * 1000)},
+    ):
+        sent = {**OWN_SITE, **headers}
+        yield {"headers": sent}
+        if not route.safe:
+            yield {"headers": {**sent, **FORM}, "content": FIELDS[:16_000]}
+            yield {"headers": {**sent, **FORM}, "content": FIELDS[:100_000]}
+            yield {"headers": {**sent, **JSON}, "content": b"{%s}" % b",".join(b'"a%d":1' % n for n in range(1500))}
+    yield {"headers": OWN_SITE, "params": many}
+    yield {"headers": {}, "params": "next=" + "%22" * 10_000}
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_no_route_does_much_for_a_stranger(world: World, parsed: Parsed) -> None:
+    stranger = world.anonymous()
+    for route in declared_routes():
+        path = re.sub(r"{\w+}", "1", route.path)
+        for options in inputs(route):
+            response = stranger.request(route.method, path, follow_redirects=False, **options)
+            told = f"{route.method} {route.path} {str(options)[:200]}: {response.status_code}"
+            assert response.status_code < 500, told
+            assert len(response.content) < ANSWER or route.path in LARGE_ANSWERS, told
+            assert sum(len(value) for value in response.headers.values()) < ANSWER, told
+            assert parsed.most <= 100, told
+
+
+@pytest.mark.parametrize("cookie", [None, "issue_tracker_session=" + "x" * 43])
+def test_a_form_of_a_stranger_is_not_read(world: World, parsed: Parsed, cookie: str | None) -> None:
+    headers = {**OWN_SITE, **FORM, **({"Cookie": cookie} if cookie else {})}
+    response = world.anonymous().post("/issues/new", content=FIELDS, headers=headers)
+    assert (response.status_code, response.headers["location"]) == (303, "/login?next=%2F")
+    assert len(response.content) == 0 and parsed.most == 0
+    for content in (FIELDS[:16_000], FIELDS):
+        refused = world.anonymous().post("/login", content=content, headers=headers)
+        assert refused.status_code == 413 and ("16,384 bytes" in refused.text or "100 fields" in refused.text)
+        assert parsed.most == 0
+    refused = world.anonymous().post("/api/auth/login", content=b"[" * 20_000, headers={**headers, **JSON})
+    assert (refused.status_code, refused.json()["detail"]) == (413, "The body is over 16,384 bytes.")
+
+
+def test_whoever_is_signed_in_may_send_more(world: World) -> None:
+    tess = world.client("tess")
+    fields = [("_csrf", tess.headers["X-CSRF-Token"]), ("name", "VPN"), *[("other", "x")] * 2000]
+    response = tess.post("/issues/new", content=urlencode(fields), headers=FORM)
+    assert response.status_code == 303 and response.headers["location"].startswith("/issues/")
+    refused = tess.post("/issues/new", content=urlencode([*fields, *[("other", "x")] * 10_000]), headers=FORM)
+    assert refused.status_code == 413 and "10,000 fields" in refused.text
+
+
+def post_late(world: World, description: str) -> tuple[Client, httpx.Response]:
+    """A form that is sent when its session has not been used for 13 hours."""
+    tess = world.client("tess")
+    world.clock.advance(hours=13)
+    form = {"_csrf": tess.headers["X-CSRF-Token"], "name": "Late", "description": description}
+    return tess, tess.post("/issues/new", data=form, headers=OWN_SITE)
+
+
+def test_the_form_of_an_ended_session_is_carried(world: World) -> None:
+    tess, shown = post_late(world, "d" * 60_000)
+    assert shown.status_code == 401 and "d" * 60_000 in shown.text
+    carried = re.search(r'name="carried" value="([^"]*)"', shown.text)
+    assert carried
+    fields = {
+        "next": "/", "carried": carried[1].replace("&#34;", '"'),
+        "email": "tess@helpdesk.example", "password": "correct horse battery staple",
+    }  # fmt: skip
+    signed_in = tess.post("/login", data=fields, headers=OWN_SITE)
+    assert signed_in.status_code == 200 and "d" * 60_000 in signed_in.text and "Send it now" in signed_in.text
+    assert world.client("ada").call("GET", "/api/issues", 200)["total"] == 0
+
+
+def test_what_is_no_form_is_not_carried(world: World) -> None:
+    tess = world.client("tess")
+    world.clock.advance(hours=13)
+    for content, headers in ((b"{}", JSON), (b"&".join([b"a=b"] * 15_000), FORM)):
+        assert tess.post("/issues/new", content=content, headers={**OWN_SITE, **headers}).status_code == 303
+
+
+def test_a_form_over_the_limit_is_not_carried(world: World) -> None:
+    _, response = post_late(world, "d" * 70_000)
+    assert response.status_code == 303 and "d" * 100 not in response.text
+
+
+def test_a_session_that_ended_long_ago_is_not_known(world: World) -> None:
+    tess = world.client("tess")
+    world.clock.advance(days=60)
+    world.client("omar")  # signing in deletes what is no longer needed
+    form = {"_csrf": tess.headers["X-CSRF-Token"], "name": "Late"}
+    assert tess.post("/issues/new", data=form, headers=OWN_SITE).status_code == 303
