@@ -17,11 +17,13 @@ from bench.flood import flood
 from bench.listeners import listeners
 from bench.many import matrix
 from bench.measures import Row
+from bench.overload import beside, overload
 from bench.processes import CORES, LOAD_CORE, LOG, SERVER_CORE
 from bench.rates import rates
 from bench.scale import footprint, scale, scale_on_server, workers
 from bench.scene import FOLDER
 from bench.scrolling import scrolling
+from bench.strangers import strangers
 from bench.uneven import uneven
 
 PARTS = {
@@ -37,6 +39,9 @@ PARTS = {
         scrolling,
         workers,
         flood,
+        overload,
+        beside,
+        strangers,
         footprint,
     )
 }

@@ -31,7 +31,7 @@ def listeners(effort: Effort) -> Iterator[Row]:
     scene = embedded(10_000)
     seconds = effort.seconds * effort.rounds
     for count in (0, LISTENERS):
-        with product(scene.database_url) as ours, _following(ours, scene, count):
+        with product(scene.database_url, STREAMS_PER_USER=str(LISTENERS)) as ours, _following(ours, scene, count):
             pages, changes, used = _load(ours, scene, seconds)
         yield Row(
             f"list page beside {CHANGES_PER_SECOND} changes a second and {count:,} listeners",

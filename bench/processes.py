@@ -92,16 +92,13 @@ def _wait(process: subprocess.Popen[bytes], port: int) -> None:
 
 @contextmanager
 def product(
-    database_url: str,
-    *,
-    workers: int = 1,
-    cores: Sequence[int] = (SERVER_CORE,),
-    settings: Mapping[str, str] | None = None,
+    database_url: str, *, workers: int = 1, cores: Sequence[int] = (SERVER_CORE,), **settings: str
 ) -> Iterator[Served]:
-    """Runs the product as `issue-tracker serve` does, with these settings in its environment."""
+    """Runs the product as `issue-tracker serve` does, with these settings."""
     port = free_port()
     command = ["bench.alone", "serve", "--port", str(port), "--workers", str(workers)]
-    environment = {"ISSUE_TRACKER_DATABASE_URL": database_url, **(settings or {})}
+    settings["DATABASE_URL"] = database_url
+    environment = {f"ISSUE_TRACKER_{name}": value for name, value in settings.items()}
     with serving(command, port, environment, cores=cores, log=LOG) as served:
         yield served
 
