@@ -32,7 +32,7 @@ def flood(effort: Effort) -> Iterator[Row]:
 
 
 def _rows(scene: Scene, how: str, settings: Mapping[str, str], effort: Effort) -> Iterator[Row]:
-    with product(scene.database_url, cores=CORES, **settings) as ours:
+    with product(scene.database_url, cores=CORES, settings=settings) as ours:
         client = Client(ours.url, scene.headers)
         calm, beside = [], []
         for _ in range(effort.rounds):

@@ -19,6 +19,7 @@ from bench.scene import Scene, embedded, status_changes
 
 LISTENERS = 1_000
 CHANGES_PER_SECOND = 200
+MANY = {"STREAMS_PER_USER": str(LISTENERS)}
 PAGES_PER_SECOND = 50
 CONNECTIONS = 8
 
@@ -31,7 +32,7 @@ def listeners(effort: Effort) -> Iterator[Row]:
     scene = embedded(10_000)
     seconds = effort.seconds * effort.rounds
     for count in (0, LISTENERS):
-        with product(scene.database_url, STREAMS_PER_USER=str(LISTENERS)) as ours, _following(ours, scene, count):
+        with product(scene.database_url, settings=MANY) as ours, _following(ours, scene, count):
             pages, changes, used = _load(ours, scene, seconds)
         yield Row(
             f"list page beside {CHANGES_PER_SECOND} changes a second and {count:,} listeners",

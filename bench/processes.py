@@ -92,13 +92,17 @@ def _wait(process: subprocess.Popen[bytes], port: int) -> None:
 
 @contextmanager
 def product(
-    database_url: str, *, workers: int = 1, cores: Sequence[int] = (SERVER_CORE,), **settings: str
+    database_url: str,
+    *,
+    workers: int = 1,
+    cores: Sequence[int] = (SERVER_CORE,),
+    settings: Mapping[str, str] | None = None,
 ) -> Iterator[Served]:
-    """Runs the product as `issue-tracker serve` does, with these settings."""
+    """Runs the product as `issue-tracker serve` does, with these settings, named without their prefix."""
     port = free_port()
     command = ["bench.alone", "serve", "--port", str(port), "--workers", str(workers)]
-    settings["DATABASE_URL"] = database_url
-    environment = {f"ISSUE_TRACKER_{name}": value for name, value in settings.items()}
+    given = {**(settings or {}), "DATABASE_URL": database_url}
+    environment = {f"ISSUE_TRACKER_{name}": value for name, value in given.items()}
     with serving(command, port, environment, cores=cores, log=LOG) as served:
         yield served
 

@@ -12,7 +12,7 @@ from alembic import op
 from issue_tracker.database.types import Id, Instant
 
 revision = "0010"
-down_revision = "0007"
+down_revision = "0009"
 
 
 def upgrade() -> None:

@@ -7,7 +7,7 @@ from issue_tracker.database.types import Id, Key
 from issue_tracker.looks import look_alike_key
 
 revision = "0011"
-down_revision = "0007"
+down_revision = "0010"
 
 BATCH = 5_000
 """How many names are in memory."""
