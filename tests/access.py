@@ -54,6 +54,7 @@ ACCESS = {
         DELETE /api/issues/status
         POST /api/issues/status/bulk
         GET /api/companies
+        GET /api/company-groups
         GET /api/events
         GET /api/events/stream
         POST /api/auth/tokens
@@ -80,6 +81,9 @@ ACCESS = {
         POST /api/companies
         PUT /api/companies/{company_id}
         DELETE /api/companies/{company_id}
+        POST /api/company-groups
+        PUT /api/company-groups/{group_id}
+        DELETE /api/company-groups/{group_id}
         GET /api/users
         POST /api/users
         PUT /api/users/{user_id}
@@ -112,6 +116,11 @@ ACCESS = {
         GET /admin/companies/{company_id}
         POST /admin/companies/{company_id}
         POST /admin/companies/{company_id}/delete
+        GET /admin/company-groups
+        POST /admin/company-groups
+        GET /admin/company-groups/{group_id}
+        POST /admin/company-groups/{group_id}
+        POST /admin/company-groups/{group_id}/delete
         GET /admin/users
         POST /admin/users
         GET /admin/users/{user_id}

@@ -107,6 +107,12 @@ def require_fresh_proof(actor: Actor) -> None:
         raise ConfirmationRequired
 
 
+def require_all_companies(actor: Actor) -> None:
+    """Raises Forbidden unless the actor sees all companies."""
+    if not actor.company_access.all:
+        raise Forbidden("Access to all companies is required.")
+
+
 def command_line(name: str) -> Actor:
     """The actor behind a command: whoever can run it on the server's machine is trusted with everything."""
     return Actor(user_id=None, name=name, role=Role.SUPER_ADMIN, channel="cli", fresh_proof=True)

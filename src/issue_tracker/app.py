@@ -16,6 +16,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from issue_tracker import settings as settings_module
 from issue_tracker.api import auth as auth_api
 from issue_tracker.api import companies as companies_api
+from issue_tracker.api import company_groups as company_groups_api
 from issue_tracker.api import events as events_api
 from issue_tracker.api import issue_list as issue_list_api
 from issue_tracker.api import issues as issues_api
@@ -52,6 +53,7 @@ from issue_tracker.pages import (
     changes,
     chosen_passwords,
     companies,
+    company_groups,
     docs,
     issue_list,
     issues,
@@ -68,6 +70,7 @@ ROUTES = (
     issue_list_api.routes,
     issues_api.routes,
     companies_api.routes,
+    company_groups_api.routes,
     auth_api.routes,
     tokens_api.routes,
     users_api.routes,
@@ -81,6 +84,7 @@ ROUTES = (
     changes.routes,
     companies.routes,
     companies.admin_routes,
+    company_groups.routes,
     activity.routes,
     webhooks_pages.routes,
     sign_in.routes,

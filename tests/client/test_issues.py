@@ -21,6 +21,7 @@ from issue_tracker_client import (
     Status,
     Tracker,
 )
+from tests.world import World
 
 AWKWARD = [
     "TCP/IP",
@@ -240,6 +241,22 @@ def test_many_companies_in_one_request(tracker: Tracker) -> None:
     added = [("Globex", "changed"), ("Initrode", "changed")]
     assert outcomes(bulk(companies=["Globex", "Initrode"], note="All done")) == added
     assert outcomes(bulk(companies=[])) == []
+
+
+def test_groups_stand_for_their_companies(world: World, tracker: Tracker) -> None:
+    group = {"name": "North", "company_names": ["Acme", "Globex"]}
+    world.client("ada").call("POST", "/api/company-groups", 201, json=group)
+    made = tracker.create_issue("VPN", companies={"Acme": "closed"}, company_groups=["north"])
+    assert [(one.company_name, one.status) for one in made.assignments] == [("Acme", "closed"), ("Globex", "new")]
+    tracker.create_issue("Line", companies=["Contoso"])
+    assert len(tracker.update_issue("Line", company_groups=["North"]).assignments) == 3
+    assert tracker.set_status_in_bulk("Line", "resolved", company_groups=["North"]).changed == 2
+    found = tracker.issues(company_group="NORTH", status="resolved")
+    assert [(one.name, len(one.assignments)) for one in found] == [("Line", 2)]
+    with pytest.raises(NotFound):
+        tracker.create_issue("New", company_groups=["Nobody"])
+    with pytest.raises(Misuse):
+        tracker.create_issue("New", company_groups="North")
 
 
 def test_csv(tracker: Tracker) -> None:

@@ -16,6 +16,8 @@ from issue_tracker.cli.arguments import parse_age
 from issue_tracker.cli.maintenance import prune_events
 from issue_tracker.clock import now
 from issue_tracker.companies import operations as company_operations
+from issue_tracker.companies.groups import operations as groups
+from issue_tracker.companies.groups.queries import list_groups
 from issue_tracker.companies.queries import Company, find_companies, get_company_by_name
 from issue_tracker.database.tables import deliveries, events, metadata
 from issue_tracker.errors import Unauthenticated
@@ -47,6 +49,10 @@ def _webhook(act: Callable[[Connection, int], object]) -> Act:
     return lambda tx: act(tx, list_webhooks(tx, ADA)[0].id)
 
 
+def _group(act: Callable[[Connection, int], object]) -> Act:
+    return lambda tx: act(tx, list_groups(tx, ADA)[0].group_id)
+
+
 def _user_id(tx: Connection, who: str = "tess") -> int:
     return users.get_user_by_email(tx, CAST[who][0]).user_id
 
@@ -73,6 +79,9 @@ ACTS: dict[EventType, Act] = {
     EventType.COMPANY_DELETED: lambda tx: company_operations.delete_company(
         tx, ADA, _company(tx, "Fabrikam").company_id
     ),
+    EventType.COMPANY_GROUP_CREATED: lambda tx: groups.create_group(tx, ADA, parse_name("South"), [_company(tx)]),
+    EventType.COMPANY_GROUP_UPDATED: _group(lambda tx, id_: groups.update_group(tx, ADA, id_, companies=[])),
+    EventType.COMPANY_GROUP_DELETED: _group(lambda tx, id_: groups.delete_group(tx, ADA, id_)),
     EventType.USER_CREATED: lambda tx: users.create_user(
         tx, ADA, parse_email("new@example.com"), parse_display_name("New"), Role.MEMBER, "hash"
     ),
@@ -141,6 +150,7 @@ def test_a_change_and_its_event_are_there_together_or_neither(world: World, type
     world.session_token("tess")
     with world.database.write() as tx:
         webhooks.create_webhook(tx, ADA, WebhookFields(url="https://example.com/"))
+        groups.create_group(tx, ADA, parse_name("North"), [_company(tx)])
     before, count = _content(world), _count(world, type_)
 
     def fail() -> None:

@@ -32,6 +32,8 @@ PAGES = [
     "/admin/webhooks/{hook}",
     "/admin/companies",
     "/admin/companies/{company}",
+    "/admin/company-groups",
+    "/admin/company-groups/{group}",
     "/docs",
     "/nothing/here",
 ]
@@ -50,7 +52,8 @@ def scene(world: World) -> dict[str, Any]:
     user = world.client("ada").call("GET", "/api/users", 200)["items"][0]["user_id"]
     hooked = {"url": "https://hooks.helpdesk.example/issues", "active": False}
     hook = world.client("ada").call("POST", "/api/webhooks", 201, json=hooked)["id"]
-    return {"issue": issue, "company": names["Contoso"], "user": user, "hook": hook}
+    group = world.client("ada").call("POST", "/api/company-groups", 201, json={"name": "North"})["group_id"]
+    return {"issue": issue, "company": names["Contoso"], "user": user, "hook": hook, "group": group}
 
 
 @pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["wide", "narrow"])

@@ -99,6 +99,35 @@ def test_a_company_is_added_archived_and_deleted(world: World, browse: Browse) -
     expect(page.get_by_text("Deleted Northwind.")).to_be_visible()
 
 
+def test_a_company_group_is_added_changed_and_deleted(world: World, browse: Browse) -> None:
+    world.given_issue("Slow mail", {"Contoso": "new"})
+    world.given_issue("Other fault", {"Fabrikam": "new"})
+    page = browse("ada", "/admin/company-groups")
+    page.get_by_label("Name").fill("North")
+    page.get_by_label("Companies").fill("Contoso\nNobody")
+    page.get_by_role("button", name="Add").click()
+    expect(page.locator("#f-company_names-about")).to_contain_text("“Nobody”")
+    page.get_by_label("Companies").fill("Contoso\nFabrikam")
+    page.get_by_role("button", name="Add").click()
+    expect(page.get_by_text("Added North.")).to_be_visible()
+
+    page.get_by_role("link", name="Edit North").click()
+    expect(page.get_by_label("Companies")).to_have_value("Contoso\nFabrikam")
+    page.get_by_label("Companies").fill("contoso")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("Saved.")).to_be_visible()
+
+    page.goto("/?companyGroup=north")
+    expect(page.get_by_role("link", name="Slow mail")).to_be_visible()
+    expect(page.get_by_role("link", name="Other fault")).to_have_count(0)
+    expect(page.get_by_label("Only the group north")).to_be_checked()
+
+    page.goto("/admin/company-groups")
+    page.get_by_role("link", name="Edit North").click()
+    page.get_by_role("button", name="Delete").click()
+    expect(page.get_by_text("Deleted North.")).to_be_visible()
+
+
 AGENTS = {
     "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0": "Firefox 128 on Linux",
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) "

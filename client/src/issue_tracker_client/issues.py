@@ -30,19 +30,20 @@ read_bulk = decoder(BulkResult)
 class Filter(TypedDict, total=False):
     """Which issues to list, in which order; None means no restriction.
 
-    `status` and `company_id` (one or several values, any of which matches), `company_name` and `open` must hold for
-    the same assignment; each issue lists only its matching assignments. `open` is True for assignments that are
-    neither resolved nor closed, False for the others. `changed_since` is the `position` of a list from `poll_issues`:
-    the issues that were changed since, of which none is missed. `sort` is `name`, `updated_at` or `created_at`, with a
-    leading `-` for descending order. Raises InvalidQuery for an unsupported status and for a position from before the
-    server's database was restored from a backup, NotFound for an unknown company, Misuse for an `updated_since` without
-    a time zone.
+    `status` and `company_id` (one or several values, any of which matches), `company_name`, `company_group` and `open`
+    must hold for the same assignment; each issue lists only its matching assignments. `open` is True for assignments
+    that are neither resolved nor closed, False for the others. `changed_since` is the `position` of a list from
+    `poll_issues`: the issues that were changed since, of which none is missed. `sort` is `name`, `updated_at` or
+    `created_at`, with a leading `-` for descending order. Raises InvalidQuery for an unsupported status and for a
+    position from before the server's database was restored from a backup, NotFound for an unknown company or group,
+    Misuse for an `updated_since` without a time zone.
     """
 
     search: str | None
     status: str | Iterable[str] | None
     company_id: int | Iterable[int] | None
     company_name: str | None
+    company_group: str | None
     open: bool | None
     updated_since: datetime | None
     changed_since: str | None
@@ -96,13 +97,19 @@ def create_issue(
     *,
     description: str | None = None,
     companies: Companies = (),
+    company_groups: Iterable[str] = (),
     idempotency_key: str | None = None,
 ) -> Plan[Issue]:
-    """Creates an issue. Raises BadRequest when the name is taken, NotFound naming every unknown company.
+    """Creates an issue with these companies and those of these groups.
+
+    Raises BadRequest when the name is taken, NotFound naming every unknown company or group.
 
     With your own `idempotency_key` a second run of your program is safe as well, for 24 hours.
     """
-    body = {"name": name, "description": description, "companies": entries(companies)}
+    body: dict[str, object] = {"name": name, "description": description, "companies": entries(companies)}
+    groups = several("company_groups", company_groups)
+    if groups:
+        body["company_groups"] = groups
     return read_issue((yield from session.perform(posted(ISSUES, body, idempotency_key))))
 
 
@@ -142,17 +149,20 @@ def update_issue(
     description: str | None = None,
     new_name: str | None = None,
     add_companies: Companies = (),
+    company_groups: Iterable[str] = (),
     if_match: str | None = None,
 ) -> Plan[Issue]:
     """Changes what is given; an empty description clears it.
 
-    A company that is assigned already keeps its status unless one is given. With `if_match` (the `etag` of an issue
+    The companies of `company_groups` are added like those of `add_companies`. A company that is assigned already keeps
+    its status unless one is given. With `if_match` (the `etag` of an issue
     that was read before), raises Changed if anyone has changed the issue since.
     """
     given = {
         "description": description,
         "new_name": new_name,
         "add_companies": entries(add_companies) or None,
+        "company_groups": several("company_groups", company_groups) or None,
     }
     body = {name: value for name, value in given.items() if value is not None}
     request = json_request("PUT", issue_path(name), body, if_match=if_match)
@@ -198,6 +208,7 @@ def set_status_in_bulk(
     status: str,
     *,
     companies: Iterable[str] | None = None,
+    company_groups: Iterable[str] | None = None,
     exclude: Iterable[str] = (),
     from_statuses: Iterable[str] | None = None,
     note: str | None = None,
@@ -205,7 +216,7 @@ def set_status_in_bulk(
     idempotency_key: str | None = None,
     if_match: str | None = None,
 ) -> Plan[BulkResult]:
-    """Sets the status of these companies, or of all that are assigned: either of all of them or of none.
+    """Sets the status of these companies and those of these groups, or of all that are assigned: of all or of none.
 
     It skips the companies in `exclude`, companies whose status is not in `from_statuses` if that is given, and
     closed ones unless `from_statuses` contains `closed`. With `dry_run` nothing changes, and the outcomes say what
@@ -215,6 +226,7 @@ def set_status_in_bulk(
         "issue_name": issue_name,
         "status": status,
         "companies": None if companies is None else several("companies", companies),
+        "company_groups": None if company_groups is None else several("company_groups", company_groups),
         "exclude": several("exclude", exclude) or None,
         "from": None if from_statuses is None else several("from_statuses", from_statuses),
         "note": note,

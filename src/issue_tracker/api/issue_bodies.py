@@ -7,11 +7,13 @@ import msgspec
 from sqlalchemy import Connection
 
 from issue_tracker.actor import Actor
-from issue_tracker.companies.queries import get_companies
+from issue_tracker.companies.groups.queries import get_companies_in_groups
+from issue_tracker.companies.queries import Company, get_companies
 from issue_tracker.http.validation import Distinct, refuse_repeated
 from issue_tracker.issues.assignments import NewAssignment
 from issue_tracker.issues.bulk import BulkResult
 from issue_tracker.issues.models import Issue
+from issue_tracker.issues.queries.issue import list_members
 from issue_tracker.names import Description, IssueName, Name, Note, key
 from issue_tracker.status import Status
 
@@ -35,22 +37,26 @@ Names = Annotated[list[Name], Distinct()]
 
 
 class NewIssue(msgspec.Struct, forbid_unknown_fields=True):
-    """An issue to create."""
+    """An issue to create, with these companies and those of these groups."""
 
     name: IssueName
     description: Description | None = None
     companies: Companies | None = None
+    company_groups: Names | None = None
 
     def __post_init__(self) -> None:
         refuse_repeated(self)
 
 
 class IssueChange(msgspec.Struct, forbid_unknown_fields=True):
-    """What to change. Absent or null keeps the present value; an empty description clears it."""
+    """What to change. Absent or null keeps the present value; an empty description clears it. The companies of
+    `company_groups` are added, as those of `add_companies` are.
+    """
 
     description: Description | None = None
     new_name: IssueName | None = None
     add_companies: Companies | None = None
+    company_groups: Names | None = None
 
     def __post_init__(self) -> None:
         refuse_repeated(self)
@@ -73,11 +79,14 @@ class Unassignment(msgspec.Struct, kw_only=True):
 
 
 class BulkChange(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """A status for many companies of an issue: all assigned ones where `companies` is absent or null."""
+    """A status for many companies of an issue: all assigned ones where `companies` and `company_groups` are absent or
+    null. `exclude` leaves companies out, whichever of the two has them.
+    """
 
     issue_name: Name
     status: Status
     companies: Names | None = None
+    company_groups: Names | None = None
     exclude: Names | None = None
     only_from: list[Status] | None = msgspec.field(default=None, name="from")
     note: Note | None = None
@@ -96,10 +105,50 @@ class BulkAnswer(msgspec.Struct):
     results: list[BulkResult]
 
 
-def new_assignments(tx: Connection, actor: Actor, companies: Sequence[CompanyStatus] | None) -> list[NewAssignment]:
-    """Returns the companies of a body, loaded. Raises one NotFound that quotes every unknown name."""
+def new_assignments(
+    tx: Connection, actor: Actor, companies: Sequence[CompanyStatus] | None, groups: Sequence[str] | None = None
+) -> list[NewAssignment]:
+    """Returns the companies of a body and of its groups, loaded. Raises one NotFound that quotes every unknown name.
+
+    Archived companies of a group are left out, because they take no new assignments.
+    """
     known = get_companies(tx, actor, [member.company_name for member in companies or ()])
-    return [NewAssignment(known[key(member.company_name)], member.status) for member in companies or ()]
+    named = [NewAssignment(known[key(member.company_name)], member.status) for member in companies or ()]
+    if not groups:
+        return named
+    return named + [
+        NewAssignment(company)
+        for company in _others(get_companies_in_groups(tx, actor, groups), [member.company for member in named])
+        if not company.archived
+    ]
+
+
+def bulk_targets(
+    tx: Connection, actor: Actor, issue_id: int, body: BulkChange
+) -> tuple[list[Company] | None, list[Company]]:
+    """Returns the companies of a bulk change and its groups, None for all that are assigned, and the excluded ones.
+
+    Archived companies of a group are left out unless they are assigned. Raises one NotFound that quotes every unknown
+    name.
+    """
+    known = get_companies(tx, actor, [*(body.companies or ()), *(body.exclude or ())])
+    exclude = [known[key(name)] for name in body.exclude or ()]
+    if body.companies is None and body.company_groups is None:
+        return None, exclude
+    named = [known[key(name)] for name in body.companies or ()]
+    if not body.company_groups:
+        return named, exclude
+    grouped = _others(get_companies_in_groups(tx, actor, body.company_groups), named)
+    if any(company.archived for company in grouped):
+        assigned = {member.company.company_id for member in list_members(tx, actor, issue_id)}
+        grouped = [company for company in grouped if not company.archived or company.company_id in assigned]
+    return named + grouped, exclude
+
+
+def _others(companies: Sequence[Company], named: Sequence[Company]) -> list[Company]:
+    """The companies that are not among the named ones."""
+    ids = {company.company_id for company in named}
+    return [company for company in companies if company.company_id not in ids]
 
 
 CREATED_AT = "2025-01-04T10:15:00+00:00"

@@ -32,6 +32,9 @@ class IssueQuery(msgspec.Struct, kw_only=True):
     company_name: Annotated[str, Meta(description="Only assignments of the company with this name.")] = msgspec.field(
         default="", name="companyName"
     )
+    company_group: Annotated[str, Meta(description="Only assignments of the companies of this group.")] = msgspec.field(
+        default="", name="companyGroup"
+    )
     open: Annotated[
         bool | None, Meta(description="`true`: only assignments that are not resolved or closed; `false`: only those.")
     ] = None
@@ -52,8 +55,9 @@ class IssueQuery(msgspec.Struct, kw_only=True):
 
 
 def filters_of(request: Request, query: IssueQuery) -> Filters:
-    """The filters of a query. Raises NotFound for an unknown company, InvalidQuery for a position from before a
-    restore.
+    """The filters of a query.
+
+    Raises NotFound for an unknown company or group, InvalidQuery for a position from before a restore.
     """
     if not storable(query.search):
         raise InvalidQuery.field("search", "must not contain NUL characters")
@@ -69,7 +73,9 @@ def filters_of(request: Request, query: IssueQuery) -> Filters:
     return Filters(
         search=query.search.strip(),
         statuses=statuses,
-        company_ids=company_filter(request.tx, request.actor, query.company_id, query.company_name),
+        company_ids=company_filter(
+            request.tx, request.actor, query.company_id, query.company_name, query.company_group
+        ),
         updated_since=query.updated_since,
         changed_since=changed_since,
     )

@@ -18,9 +18,10 @@ from issue_tracker.api.issue_bodies import (
     NewIssue,
     StatusChange,
     Unassignment,
+    bulk_targets,
     new_assignments,
 )
-from issue_tracker.companies.queries import get_companies, get_company_by_name
+from issue_tracker.companies.queries import get_company_by_name
 from issue_tracker.http import conditional
 from issue_tracker.http.identity import Access
 from issue_tracker.http.request import Request
@@ -31,7 +32,6 @@ from issue_tracker.issues.bulk import Outcome, set_statuses
 from issue_tracker.issues.models import Issue, IssueHead, NamedAssignment
 from issue_tracker.issues.queries.issue import get_assignment, get_issue_head, get_issue_head_by_id, load_issue
 from issue_tracker.issues.queries.look_alikes import names_like
-from issue_tracker.names import key
 
 routes = Routes("Issues")
 
@@ -44,7 +44,7 @@ routes = Routes("Issues")
 )
 def create_issue(request: Request, body: NewIssue) -> Response:
     """Create an issue with its assignments."""
-    members = new_assignments(request.tx, request.actor, body.companies)
+    members = new_assignments(request.tx, request.actor, body.companies, body.company_groups)
     issue = operations.create_issue(request.tx, request.actor, body.name, body.description, members)
     location = f"/api/issues/{quote(issue.name, safe='')}"
     similar = looks_like(names_like(request.tx, request.actor, issue))
@@ -67,7 +67,7 @@ def update_issue(request: Request, issue_name: str, body: IssueChange) -> Respon
     """Describe, rename, or assign more companies. A company that is already assigned keeps its assignment."""
     issue = get_issue_head(request.tx, request.actor, issue_name, lock=True)
     # An unknown company (404) comes before a stale validator (412; contract, section 2).
-    members = new_assignments(request.tx, request.actor, body.add_companies)
+    members = new_assignments(request.tx, request.actor, body.add_companies, body.company_groups)
     conditional.check_if_match(request, issue)
     changed = operations.update_issue(
         request.tx,
@@ -128,15 +128,15 @@ def unassign(request: Request, query: Unassignment) -> Response:
 def set_statuses_in_bulk(request: Request, body: BulkChange) -> Response:
     """Set the status of many companies in an issue: all or nothing. The ETag is the issue's new one."""
     issue = get_issue_head(request.tx, request.actor, body.issue_name, lock=True)
-    known = get_companies(request.tx, request.actor, [*(body.companies or ()), *(body.exclude or ())])
+    companies, exclude = bulk_targets(request.tx, request.actor, issue.issue_id, body)
     conditional.check_if_match(request, issue)
     results = set_statuses(
         request.tx,
         request.actor,
         issue,
         body.status,
-        companies=None if body.companies is None else [known[key(name)] for name in body.companies],
-        exclude=[known[key(name)] for name in body.exclude or ()],
+        companies=companies,
+        exclude=exclude,
         only_from=body.only_from or (),
         note=body.note or None,
         dry_run=body.dry_run,

@@ -36,7 +36,13 @@ TEXT_SCHEMAS: dict[Any, dict[str, Any]] = {
     Password: {"type": "string", "minLength": MINIMUM, "maxLength": MAXIMUM},
 }
 
-PATH_EXAMPLES: dict[str, Any] = {"issue_name": "Network degradation", "company_id": 3, "user_id": 2, "id": 4}
+PATH_EXAMPLES: dict[str, Any] = {
+    "issue_name": "Network degradation",
+    "company_id": 3,
+    "group_id": 5,
+    "user_id": 2,
+    "id": 4,
+}
 """An example for each segment of a path."""
 
 

@@ -10,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from issue_tracker.actor import Actor, require_super_admin
 from issue_tracker.clock import now
+from issue_tracker.companies.groups.queries import is_in_a_group
 from issue_tracker.companies.queries import (
     Company,
     find_companies,
@@ -124,6 +125,8 @@ def delete_company(tx: Connection, actor: Actor, company_id: int) -> None:
     company = get_company(tx, actor, company_id)
     if is_chosen_by_a_webhook(tx, company_id):
         raise Invalid(f"A webhook is about “{company.name}”; it cannot be deleted; archive it instead.")
+    if is_in_a_group(tx, actor, company_id):
+        raise Invalid(f"A company group contains “{company.name}”; it cannot be deleted; archive it instead.")
     if has_references(tx, actor, company_id):
         raise Invalid(f"“{company.name}” has a history and cannot be deleted; archive it instead.")
     try:

@@ -47,6 +47,7 @@ class ListView(msgspec.Struct, kw_only=True):
     open: str = ""
     company_name: str = ""
     companies: Sequence[tuple[str, str]] = ()
+    company_group: str = ""
     since: str = ""
     since_at: str | None = None
     wrong: dict[str, str] = {}
@@ -123,6 +124,7 @@ def _found(request: Request, path: str, limit: int) -> tuple[ListView, IssueList
         companies=[
             (str(each), get_company(request.tx, request.actor, each).name) for each in dict.fromkeys(query.company_id)
         ],
+        company_group=query.company_group,
         since=dict(shared).get("updatedSince", "") if query.updated_since else "",
         since_at=iso(query.updated_since.astimezone(UTC)) if query.updated_since else None,
         totals=[(status.value, counts.get(status, 0)) for status in RANKED],
@@ -144,8 +146,8 @@ def _found(request: Request, path: str, limit: int) -> tuple[ListView, IssueList
 def _wrong(parameters: Sequence[tuple[str, str]], refused: AppError) -> ListView:
     """The view of filters that are refused: what was requested, and nothing found."""
     given = dict(parameters)
-    # Without fields it is a company that there is none of: by its name, unless ids were given too.
-    home = "others" if "companyId" in given else "companyName"
+    # Without fields it is a company that there is none of: by its name, unless ids or a group were given too.
+    home = "others" if "companyId" in given or "companyGroup" in given else "companyName"
     wrong: dict[str, str] = {}
     for each in refused.fields or (FieldError(home, refused.detail),):
         place = each.field if each.field in ("search", "companyName") else "others"
@@ -157,6 +159,7 @@ def _wrong(parameters: Sequence[tuple[str, str]], refused: AppError) -> ListView
         open=given.get("open", ""),
         company_name=given.get("companyName", ""),
         companies=[(value, f"company {value}") for name, value in parameters if name == "companyId"],
+        company_group=given.get("companyGroup", ""),
         since=given.get("updatedSince", ""),
         wrong=wrong,
         totals=[(status.value, 0) for status in RANKED],

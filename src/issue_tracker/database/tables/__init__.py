@@ -13,6 +13,7 @@ from issue_tracker.database.tables.accounts import (
     tokens,
     users,
 )
+from issue_tracker.database.tables.company_groups import company_group_members, company_groups
 from issue_tracker.database.tables.events import events, history_identity
 from issue_tracker.database.tables.issues import assignment_counters, assignments, companies, issue_counters, issues
 from issue_tracker.database.tables.metadata import metadata
@@ -25,6 +26,8 @@ __all__ = [
     "assignment_counters",
     "assignments",
     "companies",
+    "company_group_members",
+    "company_groups",
     "deliveries",
     "delivery_attempts",
     "events",

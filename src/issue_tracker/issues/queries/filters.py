@@ -7,6 +7,7 @@ import msgspec
 from sqlalchemy import Connection
 
 from issue_tracker.actor import Actor, CompanyAccess
+from issue_tracker.companies.groups.queries import get_companies_in_groups
 from issue_tracker.companies.queries import get_company, get_company_by_name
 from issue_tracker.events.order import Watermark
 from issue_tracker.status import Status
@@ -50,18 +51,22 @@ class Position(msgspec.Struct, frozen=True):
     issue_id: int
 
 
-def company_filter(tx: Connection, actor: Actor, company_ids: Sequence[int], name: str) -> tuple[int, ...] | None:
-    """Returns the ids of the companies that match the parameters `companyId` (any of) and `companyName` together.
+def company_filter(
+    tx: Connection, actor: Actor, company_ids: Sequence[int], name: str, group: str = ""
+) -> tuple[int, ...] | None:
+    """Returns the ids of the companies that match the parameters `companyId` (any of), `companyName` and `companyGroup`
+    together.
 
-    Returns None when neither is given. Raises NotFound for a company that does not exist.
+    Returns None when none is given. Raises NotFound for a company or a group that does not exist.
     """
-    if not company_ids and not name:
-        return None
-    chosen = {get_company(tx, actor, company_id).company_id for company_id in company_ids}
+    alternatives = []
+    if company_ids:
+        alternatives.append({get_company(tx, actor, company_id).company_id for company_id in company_ids})
     if name:
-        named = get_company_by_name(tx, actor, name).company_id
-        chosen = {named} if not company_ids or named in chosen else set()
-    return tuple(sorted(chosen))
+        alternatives.append({get_company_by_name(tx, actor, name).company_id})
+    if group:
+        alternatives.append({company.company_id for company in get_companies_in_groups(tx, actor, [group])})
+    return tuple(sorted(set.intersection(*alternatives))) if alternatives else None
 
 
 def visible_companies(access: CompanyAccess, company_ids: tuple[int, ...] | None) -> tuple[int, ...] | None:

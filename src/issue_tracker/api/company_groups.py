@@ -1,0 +1,94 @@
+"""Company groups (contract, section 12): technicians read them, super admins change them."""
+
+from typing import Annotated
+
+import msgspec
+from starlette.responses import Response
+
+from issue_tracker.companies.groups import operations, queries
+from issue_tracker.companies.groups.queries import CompanyGroup
+from issue_tracker.companies.queries import Company, get_companies
+from issue_tracker.http.identity import Access
+from issue_tracker.http.request import Request
+from issue_tracker.http.responses import json_response, list_response, no_content
+from issue_tracker.http.routes import Returns, Routes
+from issue_tracker.http.validation import Distinct, refuse_repeated
+from issue_tracker.names import Name, key
+
+routes = Routes("Company groups")
+
+GROUP_EXAMPLE = {"group_id": 5, "name": "North", "company_names": ["Acme Manufacturing", "Contoso"]}
+
+Names = Annotated[list[Name], Distinct()]
+
+
+class CompanyGroupList(msgspec.Struct):
+    """Company groups, by name."""
+
+    items: list[CompanyGroup]
+    total: int
+
+
+class NewCompanyGroup(msgspec.Struct, forbid_unknown_fields=True):
+    """A company group to create."""
+
+    name: Name
+    company_names: Names | None = None
+
+    def __post_init__(self) -> None:
+        refuse_repeated(self)
+
+
+class CompanyGroupChange(msgspec.Struct, forbid_unknown_fields=True):
+    """What to change; absent or null keeps the present value. `company_names` replaces all companies of the group."""
+
+    name: Name | None = None
+    company_names: Names | None = None
+
+    def __post_init__(self) -> None:
+        refuse_repeated(self)
+
+
+def companies_of(request: Request, body: NewCompanyGroup | CompanyGroupChange) -> list[Company]:
+    """The companies of a body, loaded. Raises one NotFound that quotes every unknown name."""
+    known = get_companies(request.tx, request.actor, body.company_names or ())
+    return [known[key(name)] for name in body.company_names or ()]
+
+
+@routes.get("/api/company-groups", returns=Returns(200, CompanyGroupList, {"items": [GROUP_EXAMPLE], "total": 1}))
+def list_company_groups(request: Request) -> Response:
+    """Company groups by name, with the names of their companies."""
+    return list_response(queries.list_groups(request.tx, request.actor))
+
+
+@routes.post(
+    "/api/company-groups",
+    access=Access.SUPER_ADMIN,
+    returns=Returns(201, CompanyGroup, GROUP_EXAMPLE),
+    example={"name": "North", "company_names": ["Acme Manufacturing", "Contoso"]},
+    errors=(404,),
+)
+def create_company_group(request: Request, body: NewCompanyGroup) -> Response:
+    """Create a company group."""
+    companies = companies_of(request, body)
+    return json_response(operations.create_group(request.tx, request.actor, body.name, companies), 201)
+
+
+@routes.put(
+    "/api/company-groups/{group_id}",
+    access=Access.SUPER_ADMIN,
+    returns=Returns(200, CompanyGroup, GROUP_EXAMPLE | {"company_names": ["Contoso"]}),
+    example={"company_names": ["Contoso"]},
+)
+def update_company_group(request: Request, group_id: int, body: CompanyGroupChange) -> Response:
+    """Rename a company group, or replace its companies."""
+    companies = None if body.company_names is None else companies_of(request, body)
+    group = operations.update_group(request.tx, request.actor, group_id, name=body.name, companies=companies)
+    return json_response(group)
+
+
+@routes.delete("/api/company-groups/{group_id}", access=Access.SUPER_ADMIN, returns=Returns(204))
+def delete_company_group(request: Request, group_id: int) -> Response:
+    """Delete a company group; its companies stay."""
+    operations.delete_group(request.tx, request.actor, group_id)
+    return no_content()

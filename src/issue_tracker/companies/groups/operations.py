@@ -1,0 +1,125 @@
+"""Changes to company groups. Names are unique, as those of companies are.
+
+Only super admins who see all companies change groups: every function here raises Forbidden for anyone else. Otherwise
+somebody would change what they do not see.
+"""
+
+from collections.abc import Collection, Sequence
+
+from sqlalchemy import Connection, delete, insert, update
+from sqlalchemy.exc import IntegrityError
+
+from issue_tracker.actor import Actor, require_all_companies, require_super_admin
+from issue_tracker.clock import now
+from issue_tracker.companies.groups.queries import CompanyGroup, get_group, list_companies_of, lock_group
+from issue_tracker.companies.queries import Company
+from issue_tracker.database.engine import created_id
+from issue_tracker.database.tables import company_group_members, company_groups
+from issue_tracker.errors import Invalid
+from issue_tracker.events.catalog import Change, EventType
+from issue_tracker.events.record import record
+from issue_tracker.names import Name, key
+
+NAMED = 20
+"""How many companies an event names; it says how many more there are."""
+
+
+def create_group(tx: Connection, actor: Actor, name: Name, companies: Sequence[Company]) -> CompanyGroup:
+    """Creates a group of these companies. Raises Invalid when the name is taken."""
+    _require(actor)
+    at = now()
+    try:
+        with tx.begin_nested():
+            inserted = tx.execute(
+                insert(company_groups).values(name=name, name_key=key(name), created_at=at, updated_at=at)
+            )
+    except IntegrityError:
+        raise _taken(name) from None
+    group_id = created_id(inserted)
+    _add(tx, group_id, companies)
+    change = Change(type=EventType.COMPANY_GROUP_CREATED, after=name, note=_named(companies) or None)
+    record(tx, actor, [change], at)
+    return get_group(tx, actor, group_id)
+
+
+def update_group(
+    tx: Connection,
+    actor: Actor,
+    group_id: int,
+    *,
+    name: Name | None = None,
+    companies: Sequence[Company] | None = None,
+) -> CompanyGroup:
+    """Changes what is given; None leaves a field as it is. `companies` are all that the group has from now on.
+
+    Raises NotFound, and Invalid when the new name is taken.
+    """
+    _require(actor)
+    group = lock_group(tx, actor, group_id)
+    present = {company.company_id: company for company in list_companies_of(tx, actor, [group_id])}
+    wanted = present if companies is None else {company.company_id: company for company in companies}
+    added = [company for company in wanted.values() if company.company_id not in present]
+    removed = [company for company in present.values() if company.company_id not in wanted]
+    renamed = name if name is not None and name != group.name else None
+    if renamed is None and not added and not removed:
+        return group
+    at = now()
+    values: dict[str, object] = {} if renamed is None else {"name": renamed, "name_key": key(renamed)}
+    try:
+        with tx.begin_nested():
+            same = company_groups.c.group_id == group_id
+            tx.execute(update(company_groups).where(same).values(**values, updated_at=at))
+    except IntegrityError:
+        raise _taken(str(name)) from None
+    _remove(tx, group_id, removed)
+    _add(tx, group_id, added)
+    parts = [("added", added), ("removed", removed)]
+    note = "; ".join(f"{word}: {_named(changed)}" for word, changed in parts if changed)
+    change = Change(
+        type=EventType.COMPANY_GROUP_UPDATED,
+        before=None if renamed is None else group.name,
+        after=renamed or group.name,
+        note=note or None,
+    )
+    record(tx, actor, [change], at)
+    return get_group(tx, actor, group_id)
+
+
+def delete_group(tx: Connection, actor: Actor, group_id: int) -> None:
+    """Deletes a group; its companies stay. Raises NotFound."""
+    _require(actor)
+    group = lock_group(tx, actor, group_id)
+    tx.execute(delete(company_groups).where(company_groups.c.group_id == group_id))
+    record(tx, actor, [Change(type=EventType.COMPANY_GROUP_DELETED, after=group.name)], now())
+
+
+def _require(actor: Actor) -> None:
+    require_super_admin(actor)
+    require_all_companies(actor)
+
+
+def _add(tx: Connection, group_id: int, companies: Collection[Company]) -> None:
+    if not companies:
+        return
+    rows = [{"group_id": group_id, "company_id": company.company_id} for company in companies]
+    try:
+        with tx.begin_nested():
+            tx.execute(insert(company_group_members), rows)
+    except IntegrityError:
+        raise Invalid("A company of the group was just deleted; nothing was changed.") from None
+
+
+def _remove(tx: Connection, group_id: int, companies: Collection[Company]) -> None:
+    for company in companies:
+        same = company_group_members.c.group_id == group_id, company_group_members.c.company_id == company.company_id
+        tx.execute(delete(company_group_members).where(*same))
+
+
+def _named(companies: Sequence[Company]) -> str:
+    names = [company.name for company in companies[:NAMED]]
+    more = len(companies) - NAMED
+    return ", ".join(names) + (f" and {more:,} more" if more > 0 else "")
+
+
+def _taken(name: str) -> Invalid:
+    return Invalid.field("name", f"a company group called “{name}” exists already")

@@ -1,0 +1,108 @@
+"""Reads of company groups. A group shows the companies that the actor sees.
+
+Whoever sees some companies only, sees a group only with at least one of them: any other does not exist for them.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Select, exists, select
+
+from issue_tracker.actor import Actor, require_helpdesk
+from issue_tracker.companies.queries import LARGEST_ID, Company
+from issue_tracker.database.tables import companies, company_group_members, company_groups
+from issue_tracker.errors import NotFound
+from issue_tracker.names import key, printable, storable
+
+
+class CompanyGroup(msgspec.Struct, frozen=True):
+    """Companies under one name, by name."""
+
+    group_id: int
+    name: str
+    company_names: list[str]
+
+
+def list_groups(tx: Connection, actor: Actor) -> list[CompanyGroup]:
+    """Returns all groups in the order of their casefolded names. Raises Forbidden without helpdesk access."""
+    require_helpdesk(actor)
+    return _loaded(tx, actor, _groups())
+
+
+def get_group(tx: Connection, actor: Actor, group_id: int) -> CompanyGroup:
+    """Returns the group with this id. Raises NotFound, which names the id."""
+    require_helpdesk(actor)
+    found = _loaded(tx, actor, _groups().where(company_groups.c.group_id == group_id)) if group_id <= LARGEST_ID else []
+    if not found:
+        raise NotFound(f"There is no company group with the id {group_id}.")
+    return found[0]
+
+
+def lock_group(tx: Connection, actor: Actor, group_id: int) -> CompanyGroup:
+    """Like get_group, but other changes to this group wait until the transaction ends."""
+    if group_id <= LARGEST_ID:
+        tx.execute(_groups().where(company_groups.c.group_id == group_id).with_for_update())
+    return get_group(tx, actor, group_id)
+
+
+def get_groups(tx: Connection, actor: Actor, names: Iterable[str]) -> list[CompanyGroup]:
+    """Returns the groups with these names, in any case. Raises one NotFound that quotes every unknown name."""
+    require_helpdesk(actor)
+    wanted = {key(name): name for name in names}
+    keys = [name_key for name_key, name in wanted.items() if storable(name)]
+    found = _loaded(tx, actor, _groups().where(company_groups.c.name_key.in_(keys))) if keys else []
+    known = {key(group.name) for group in found}
+    missing = [f"“{printable(name)}”" for name_key, name in wanted.items() if name_key not in known]
+    if missing:
+        there = "There is no company group" if len(missing) == 1 else "There are no company groups"
+        raise NotFound(f"{there} called {', '.join(missing)}.")
+    return found
+
+
+def list_companies_of(tx: Connection, actor: Actor, group_ids: Iterable[int]) -> list[Company]:
+    """Returns the companies of these groups, each once, by name, without `open_issues`."""
+    require_helpdesk(actor)
+    in_groups = company_group_members.c.group_id.in_(sorted(set(group_ids)))
+    member = exists().where(company_group_members.c.company_id == companies.c.company_id, in_groups)
+    query = select(companies).where(member).order_by(companies.c.name_key, companies.c.company_id)
+    return [
+        Company(company_id=row.company_id, name=row.name, archived=bool(row.archived))
+        for row in tx.execute(query)
+        if actor.company_access.allows(row.company_id)
+    ]
+
+
+def get_companies_in_groups(tx: Connection, actor: Actor, names: Sequence[str]) -> list[Company]:
+    """Returns the companies of the groups with these names, as list_companies_of. Raises NotFound as get_groups."""
+    return list_companies_of(tx, actor, [group.group_id for group in get_groups(tx, actor, names)]) if names else []
+
+
+def is_in_a_group(tx: Connection, actor: Actor, company_id: int) -> bool:
+    """Returns whether a company that the actor sees is in any group."""
+    in_group = exists().where(company_group_members.c.company_id == company_id)
+    return actor.company_access.allows(company_id) and bool(tx.execute(select(in_group)).scalar_one())
+
+
+def _groups() -> Select[Any]:
+    columns = company_groups.c.group_id, company_groups.c.name
+    return select(*columns).order_by(company_groups.c.name_key, company_groups.c.group_id)
+
+
+def _loaded(tx: Connection, actor: Actor, query: Select[Any]) -> list[CompanyGroup]:
+    rows = tx.execute(query).all()
+    members = (
+        select(company_group_members.c.group_id, companies.c.company_id, companies.c.name)
+        .join(companies, companies.c.company_id == company_group_members.c.company_id)
+        .where(company_group_members.c.group_id.in_([row.group_id for row in rows]))
+        .order_by(companies.c.name_key, companies.c.company_id)
+    )
+    names: dict[int, list[str]] = {}
+    for member in tx.execute(members):
+        if actor.company_access.allows(member.company_id):
+            names.setdefault(member.group_id, []).append(member.name)
+    return [
+        CompanyGroup(group_id=row.group_id, name=row.name, company_names=names.get(row.group_id, []))
+        for row in rows
+        if actor.company_access.all or row.group_id in names
+    ]

@@ -1,0 +1,64 @@
+"""The pages of company groups, for super admins."""
+
+from starlette.responses import Response
+
+from issue_tracker.api.company_groups import CompanyGroupChange, NewCompanyGroup, companies_of
+from issue_tracker.companies.groups import operations, queries
+from issue_tracker.http.identity import Access
+from issue_tracker.http.request import Request
+from issue_tracker.pages.flash import Flash, flash_cookie
+from issue_tracker.pages.forms import Form, FormView, ShownForm
+from issue_tracker.pages.navigation import redirect
+from issue_tracker.pages.routes import PageRoutes
+from issue_tracker.pages.templating import page
+
+routes = PageRoutes(access=Access.SUPER_ADMIN)
+
+_FORM = ShownForm(unknown="company_names")
+
+
+@routes.get("/admin/company-groups")
+def show_groups(request: Request, form: FormView | None = None) -> Response:
+    """Every company group, with the form to add one."""
+    groups = queries.list_groups(request.tx, request.actor)
+    return page(
+        request,
+        "companies/groups.html",
+        place="admin",
+        section="company-groups",
+        groups=groups,
+        form=form or FormView(),
+    )
+
+
+@routes.post("/admin/company-groups", shown_by=show_groups, form=_FORM)
+def create(request: Request, form: Form) -> Response:
+    """Adds a company group."""
+    body = form.read({"name": form.get("name"), "company_names": form.lines("company_names")}, NewCompanyGroup)
+    group = operations.create_group(request.tx, request.actor, body.name, companies_of(request, body))
+    return redirect("/admin/company-groups", flash_cookie(Flash(f"Added {group.name}.")))
+
+
+@routes.get("/admin/company-groups/{group_id}")
+def show_group(request: Request, group_id: int, form: FormView | None = None) -> Response:
+    """The form to rename a company group, to change its companies, or to delete it."""
+    group = queries.get_group(request.tx, request.actor, group_id)
+    form = (form or FormView()).with_defaults({"name": group.name, "company_names": "\n".join(group.company_names)})
+    return page(request, "companies/group.html", place="admin", section="company-groups", group=group, form=form)
+
+
+@routes.post("/admin/company-groups/{group_id}", shown_by=show_group, form=_FORM)
+def edit(request: Request, form: Form, group_id: int) -> Response:
+    """Renames a company group and replaces its companies."""
+    body = form.read({"name": form.get("name"), "company_names": form.lines("company_names")}, CompanyGroupChange)
+    companies = companies_of(request, body)
+    operations.update_group(request.tx, request.actor, group_id, name=body.name, companies=companies)
+    return redirect("/admin/company-groups", flash_cookie(Flash("Saved.")))
+
+
+@routes.post("/admin/company-groups/{group_id}/delete", shown_by=show_group, form=ShownForm(keep=False))
+def delete(request: Request, form: Form, group_id: int) -> Response:
+    """Deletes a company group; its companies stay."""
+    group = queries.get_group(request.tx, request.actor, group_id)
+    operations.delete_group(request.tx, request.actor, group_id)
+    return redirect("/admin/company-groups", flash_cookie(Flash(f"Deleted {group.name}.")))
