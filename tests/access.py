@@ -54,6 +54,7 @@ ACCESS = {
         DELETE /api/issues/status
         POST /api/issues/status/bulk
         GET /api/companies
+        POST /api/companies/match
         GET /api/company-groups
         GET /api/events
         GET /api/events/stream

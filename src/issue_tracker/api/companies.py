@@ -6,9 +6,10 @@ import msgspec
 from msgspec import Meta
 from starlette.responses import Response
 
-from issue_tracker.companies import operations, queries
+from issue_tracker.companies import matching, operations, queries
+from issue_tracker.companies.matching import Match
 from issue_tracker.companies.queries import Company
-from issue_tracker.errors import InvalidQuery
+from issue_tracker.errors import FieldError, Invalid, InvalidQuery
 from issue_tracker.http.identity import Access
 from issue_tracker.http.request import Request
 from issue_tracker.http.responses import json_response, list_response, looks_like, no_content
@@ -16,6 +17,9 @@ from issue_tracker.http.routes import Returns, Routes
 from issue_tracker.names import Name, storable
 
 routes = Routes("Companies")
+
+MOST_NAMES = 500
+"""How many names one request may have."""
 
 COMPANY_EXAMPLE = {"company_id": 3, "name": "Acme Manufacturing", "archived": False, "open_issues": 1}
 
@@ -47,6 +51,20 @@ class CompanyChange(msgspec.Struct, forbid_unknown_fields=True):
 
     name: Name | None = None
     archived: bool | None = None
+
+
+class NamesToMatch(msgspec.Struct, forbid_unknown_fields=True):
+    """Names as somebody typed or pasted them: in one text, or one by one."""
+
+    text: Annotated[str, Meta(max_length=100_000)] | None = None
+    names: Annotated[list[Annotated[str, Meta(max_length=1_000)]], Meta(max_length=MOST_NAMES)] | None = None
+
+
+class MatchList(msgspec.Struct):
+    """What each name means, in the order of the names."""
+
+    items: list[Match]
+    total: int
 
 
 @routes.get("/api/companies", returns=Returns(200, CompanyList, {"items": [COMPANY_EXAMPLE], "total": 1}))
@@ -90,3 +108,43 @@ def delete_company(request: Request, company_id: int) -> Response:
     """Delete a company that nothing ever referred to."""
     operations.delete_company(request.tx, request.actor, company_id)
     return no_content()
+
+
+@routes.post(
+    "/api/companies/match",
+    transaction=False,
+    returns=Returns(
+        200,
+        MatchList,
+        {
+            "items": [
+                {
+                    "input": "ACME Manufacturing, Inc.",
+                    "match": "exact",
+                    "company_name": "Acme Manufacturing",
+                    "candidates": ["Acme Manufacturing"],
+                },
+                {"input": "Contosso", "match": "likely", "company_name": "Contoso", "candidates": ["Contoso"]},
+                {"input": "Northwind", "match": "none", "company_name": None, "candidates": []},
+            ],
+            "total": 3,
+        },
+    ),
+    example={"text": "- ACME Manufacturing, Inc.\n- Contosso\n- Northwind"},
+)
+def match_companies(request: Request, body: NamesToMatch) -> Response:
+    """Find out which companies are meant by names that somebody typed or pasted. Nothing is changed.
+
+    Give either `text`, whose names are separated by lines, commas, semicolons or tabs, with bullets, numbers or the
+    marks of quoted e-mail, or `names`. Archived companies are not found.
+    """
+    if (body.text is None) == (body.names is None):
+        raise Invalid.of([FieldError("text", "either this or names must be given"), FieldError("names", "see text")])
+    with request.read() as tx:
+        companies = queries.list_companies(tx, request.actor)
+    if body.text is None:
+        return list_response(matching.match_names(companies, body.names or []))
+    found = matching.match_text(companies, body.text, MOST_NAMES)
+    if found is None:
+        raise Invalid.field("text", f"must have at most {MOST_NAMES} names")
+    return list_response(found)

@@ -36,7 +36,7 @@ def create(request: Request, form: Form) -> Response:
     """Adds a company group."""
     body = form.read({"name": form.get("name"), "company_names": form.lines("company_names")}, NewCompanyGroup)
     group = operations.create_group(request.tx, request.actor, body.name, companies_of(request, body))
-    return redirect("/admin/company-groups", flash_cookie(Flash(f"Added {group.name}.")))
+    return redirect("/admin/company-groups", flash_cookie(request, Flash(f"Added {group.name}.")))
 
 
 @routes.get("/admin/company-groups/{group_id}")
@@ -53,7 +53,7 @@ def edit(request: Request, form: Form, group_id: int) -> Response:
     body = form.read({"name": form.get("name"), "company_names": form.lines("company_names")}, CompanyGroupChange)
     companies = companies_of(request, body)
     operations.update_group(request.tx, request.actor, group_id, name=body.name, companies=companies)
-    return redirect("/admin/company-groups", flash_cookie(Flash("Saved.")))
+    return redirect("/admin/company-groups", flash_cookie(request, Flash("Saved.")))
 
 
 @routes.post("/admin/company-groups/{group_id}/delete", shown_by=show_group, form=ShownForm(keep=False))
@@ -61,4 +61,4 @@ def delete(request: Request, form: Form, group_id: int) -> Response:
     """Deletes a company group; its companies stay."""
     group = queries.get_group(request.tx, request.actor, group_id)
     operations.delete_group(request.tx, request.actor, group_id)
-    return redirect("/admin/company-groups", flash_cookie(Flash(f"Deleted {group.name}.")))
+    return redirect("/admin/company-groups", flash_cookie(request, Flash(f"Deleted {group.name}.")))

@@ -1,0 +1,117 @@
+"""Which company a name that somebody typed or pasted means: exactly, probably, or none (contract, section 13)."""
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from itertools import islice
+from typing import Literal
+
+import msgspec
+
+from issue_tracker.companies.pasted import split_names
+from issue_tracker.companies.queries import Company
+from issue_tracker.names import key
+
+CANDIDATES = 5
+"""How many companies are offered for one name at most."""
+
+LIKELY = 82.0
+"""How alike, of 100, two simplified names must be for one to be offered for the other. A wrong letter in a word of six
+gives 83."""
+
+SHORTEST = 3
+"""The shortest simplified name that is compared by likeness: everything is like a single letter."""
+
+_APOSTROPHES = re.compile(r"['’‘`´ʼ]")
+_NO_WORD = re.compile(r"[^0-9a-z]+")
+
+
+class Match(msgspec.Struct, frozen=True):
+    """What one name means. `candidates` are names of companies, the most likely first.
+
+    - `exact`: it is the name of one company, apart from case, accents, punctuation and the legal form.
+    - `likely`: it is like the name of a company, or is exactly that of several; somebody has to choose.
+    - `none`: no company has a name like this; `company_name` is null.
+    """
+
+    input: str
+    match: Literal["exact", "likely", "none"]
+    company_name: str | None
+    candidates: list[str]
+
+
+def match_text(companies: Sequence[Company], text: str, most: int) -> list[Match] | None:
+    """What the names in a pasted text mean among these companies; `pasted.split_names` says how it is split.
+
+    None when there are more than `most` names.
+    """
+    directory = _Directory(companies)
+    names = list(islice(split_names(text, directory.has), most + 1))
+    return None if len(names) > most else [directory.match(name) for name in names]
+
+
+def match_names(companies: Sequence[Company], names: Sequence[str]) -> list[Match]:
+    """What each of these names means among these companies."""
+    directory = _Directory(companies)
+    return [directory.match(name) for name in names]
+
+
+class _Directory:
+    """Companies by their names, as they are and simplified."""
+
+    def __init__(self, companies: Sequence[Company]) -> None:
+        self._by_key = {key(company.name): company.name for company in companies}
+        self._by_form: dict[str, list[str]] = {}
+        for company in companies:
+            self._by_form.setdefault(simplified(company.name), []).append(company.name)
+        self._forms = list(self._by_form)
+
+    def has(self, name: str) -> bool:
+        """Whether a company has this name, simplified or not."""
+        return bool(name) and (key(name) in self._by_key or bool(self._by_form.get(simplified(name))))
+
+    def match(self, name: str) -> Match:
+        exact = self._by_key.get(key(name.strip()))
+        if exact is not None:
+            return Match(name, "exact", exact, [exact])
+        form = simplified(name)
+        same = self._by_form.get(form, []) if form else []
+        if len(same) == 1:
+            return Match(name, "exact", same[0], same)
+        candidates = (same or self._alike(form))[:CANDIDATES]
+        if candidates:
+            return Match(name, "likely", candidates[0], candidates)
+        return Match(name, "none", None, [])
+
+    def _alike(self, form: str) -> list[str]:
+        """The names that are like this one: by their letters, or because all words of one are words of the other."""
+        # Imported here, because most servers never need it, and it would take a megabyte of each.
+        from rapidfuzz import fuzz, process  # noqa: PLC0415
+
+        if len(form) < SHORTEST:
+            return []
+        scores: dict[str, float] = {}
+        for scorer in (fuzz.ratio, fuzz.token_sort_ratio, fuzz.token_set_ratio):
+            for found, score, _ in process.extract(
+                form, self._forms, scorer=scorer, processor=None, score_cutoff=LIKELY, limit=CANDIDATES
+            ):
+                # Common words alone are weaker than the same letters.
+                weighed = score * (0.95 if scorer is fuzz.token_set_ratio else 1)
+                scores[found] = max(scores.get(found, 0.0), weighed)
+        ordered = sorted(scores, key=lambda found: (-scores[found], found))
+        return [name for found in ordered for name in self._by_form[found]]
+
+
+@lru_cache(maxsize=20_000)
+def simplified(name: str) -> str:
+    """A name in lower-case ASCII, without accents, punctuation and legal form, its words separated by one space."""
+    # Imported here for the same reason.
+    from anyascii import anyascii  # noqa: PLC0415
+    from cleanco import basename  # type: ignore[import-untyped]  # noqa: PLC0415
+
+    text = _APOSTROPHES.sub("", anyascii(name))
+    return _words(basename(text)) or _words(text)
+
+
+def _words(text: str) -> str:
+    return _NO_WORD.sub(" ", text.lower()).strip()

@@ -1,0 +1,55 @@
+"""Names of companies in a text that somebody pasted: from an e-mail, a spreadsheet or a list in a ticket."""
+
+import re
+from collections.abc import Callable, Iterator
+
+_MARKER = re.compile(
+    r"""(?: [>|]                              # the quotation of an e-mail
+          | [-*+•‣◦·–—○●▪☐☑✓✔] (?=\s|\[)      # a bullet
+          | \[[ xX]?\]                        # a check box
+          | \(?\d{1,4}[.):] (?=\s)            # a number
+        )\s*""",
+    re.VERBOSE,
+)
+_SEPARATORS = re.compile(r"[\r\n\t;\v\f\u2028\u2029]+")
+_QUOTES = "\"'“”„«»‘’`"
+
+
+def split_names(text: str, known: Callable[[str], bool]) -> Iterator[str]:
+    """The names in a text, in order, each once.
+
+    Lines, tabs and semicolons separate names; commas do as well, except inside of a name that is `known`, such as
+    “Smith, Jones & Co.”. Bullets, numbers, check boxes, quotation marks and the marks of quoted e-mail are removed.
+    """
+    seen: set[str] = set()
+    for part in _SEPARATORS.split(text):
+        for name in _at_commas(_without_markers(part), known):
+            if name not in seen:
+                seen.add(name)
+                yield name
+
+
+def _without_markers(text: str) -> str:
+    text = text.strip()
+    while marker := _MARKER.match(text):
+        text = text[marker.end() :]
+    return text
+
+
+def _at_commas(text: str, known: Callable[[str], bool]) -> Iterator[str]:
+    """The names between commas. Of the parts that follow each other, the most that are a known name stay together."""
+    parts = text.split(",")
+    start = 0
+    while start < len(parts):
+        end = next(
+            (end for end in range(min(len(parts), start + 4), start + 1, -1) if known(_joined(parts, start, end))),
+            start + 1,
+        )
+        name = _joined(parts, start, end)
+        if name:
+            yield name
+        start = end
+
+
+def _joined(parts: list[str], start: int, end: int) -> str:
+    return ",".join(parts[start:end]).strip().strip(_QUOTES).strip()
