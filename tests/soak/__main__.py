@@ -5,6 +5,7 @@ Ends with 1 at the first promise that is broken, says which one, and leaves the 
 
 import argparse
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -37,6 +38,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=600, help="length of the phase endurance")
     parser.add_argument("--check", metavar="URL", help="only check a database, which may be in use")
     given = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that what was started is ended
     if given.check:
         with opened(given.check) as database:
             try:
