@@ -44,6 +44,7 @@ from issue_tracker.http.pipeline import PathRouter
 from issue_tracker.http.response_cache import ResponseCache
 from issue_tracker.http.routes import Route
 from issue_tracker.http.state import AppState
+from issue_tracker.http.stored_responses import StoredResponses
 from issue_tracker.http.workers import PROBES, Workers
 from issue_tracker.issues.fragments import FragmentCache
 from issue_tracker.logs import AccessLog, configure_logs
@@ -132,6 +133,7 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
         metrics=registry,
         deferred_events=DeferredEvents(database),
         documents={},
+        stored_responses=StoredResponses(settings),
     )
 
     connections = Connections(settings, load_metrics)

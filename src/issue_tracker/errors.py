@@ -160,6 +160,20 @@ class TooManyAttempts(AppError):
         self.account = account
 
 
+class NoRoomForResponse(AppError):
+    """The responses that are stored for idempotency keys take too many bytes (429, with `Retry-After` in seconds)."""
+
+    status = 429
+    title = "Too Many Requests"
+
+    def __init__(self, whose: str, most: int) -> None:
+        super().__init__(
+            f"The responses stored for {whose} Idempotency-Keys take the {most:,} bytes that are allowed. Try again "
+            "later, or without a key.",
+            headers={"Retry-After": "3600"},
+        )
+
+
 class TooBusy(AppError):
     """Too many requests that need a password hashed are waiting (503, with `Retry-After` in seconds)."""
 

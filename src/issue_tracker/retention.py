@@ -19,7 +19,7 @@ from issue_tracker.database.engine import Database
 from issue_tracker.errors import Unavailable
 from issue_tracker.events.catalog import Change, EventType
 from issue_tracker.events.record import record
-from issue_tracker.events.retention import FAILURES, prune_deliveries, prune_sign_ins
+from issue_tracker.events.retention import FAILURES, prune_deliveries, prune_failures, prune_sign_ins
 from issue_tracker.settings import Settings
 
 log = structlog.get_logger("issue_tracker.retention")
@@ -105,4 +105,5 @@ def _kinds(settings: Settings, at: datetime) -> dict[str, Prune]:
     if days := settings.failed_sign_in_retention_days:
         before = at - timedelta(days=days)
         kinds["failed sign-ins"] = partial(prune_sign_ins, before=before, types=FAILURES)
+    kinds["failed sign-ins beyond the limit"] = partial(prune_failures, most=settings.failed_sign_in_rows)
     return kinds

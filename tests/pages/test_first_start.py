@@ -34,5 +34,5 @@ def test_by_the_printed_link(fresh_database_url: str, chromium: Browser, tmp_pat
         expect(page.get_by_text("No issues yet")).to_be_visible()
         expect(page.get_by_role("link", name="Admin")).to_be_visible()
         page.goto(link)
-        expect(page.get_by_text("This set-up link is not valid, or was used already.")).to_be_visible()
+        expect(page.get_by_text("This set-up link is not valid, has expired, or was used already.")).to_be_visible()
         page.context.close()

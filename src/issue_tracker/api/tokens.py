@@ -59,7 +59,13 @@ TOKEN_EXAMPLE = {
 def create_token(request: Request, body: NewToken) -> Response:
     """Create an API token. Its text is in this response and nowhere else; a replayed response has null instead."""
     token, text = tokens.create_token(
-        request.tx, request.actor, request.user_id, body.name, body.scopes, body.expires_at
+        request.tx,
+        request.actor,
+        request.user_id,
+        body.name,
+        body.scopes,
+        body.expires_at,
+        most=request.settings.tokens_per_user,
     )
     content = FullToken(**msgspec.structs.asdict(token), token=text)
     return SecretResponse(msgspec.to_builtins(content), "token", 201)

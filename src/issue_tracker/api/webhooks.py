@@ -117,7 +117,8 @@ def list_webhooks(request: Request) -> Response:
 )
 def create_webhook(request: Request, body: NewWebhook) -> Response:
     """Create a webhook. The response shows its secret, this once."""
-    webhook, secret = webhooks.create_webhook(request.tx, request.actor, WebhookFields(**msgspec.structs.asdict(body)))
+    fields = WebhookFields(**msgspec.structs.asdict(body))
+    webhook, secret = webhooks.create_webhook(request.tx, request.actor, fields, most=request.settings.webhooks)
     return _with_secret(webhook, secret, 201)
 
 

@@ -1,21 +1,25 @@
 """The first start: a one-time link that creates the first super admin."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import ColumnElement, Connection, delete, insert, select
 
 from issue_tracker.actor import Actor, Role
 from issue_tracker.auth.sessions import token_hash
 from issue_tracker.auth.users import DisplayName, Email, User, create_user, no_users
+from issue_tracker.clock import now
 from issue_tracker.database.tables import setup_tokens
 from issue_tracker.errors import Forbidden
+
+LIFETIME = timedelta(hours=24)
+"""How long a link may be used. Every start of a server offers a new one."""
 
 
 class SetupRefused(Forbidden):
     """The token of a set-up link is not, or no longer, the offered one (403)."""
 
     def __init__(self) -> None:
-        super().__init__("This set-up link is not valid, or was used already.")
+        super().__init__("This set-up link is not valid, has expired, or was used already.")
 
 
 def offer_setup(tx: Connection, token: str, at: datetime) -> None:
@@ -26,14 +30,19 @@ def offer_setup(tx: Connection, token: str, at: datetime) -> None:
 
 def setup_allowed(tx: Connection, token: str) -> bool:
     """Returns whether `token` may create the first super admin: it is the offered one, and there is no user."""
-    offered = tx.execute(select(setup_tokens).where(setup_tokens.c.token_hash == token_hash(token))).first()
+    offered = tx.execute(select(setup_tokens).where(*_offered(token))).first()
     return offered is not None and no_users(tx)
 
 
 def set_up(tx: Connection, token: str, email: Email, name: DisplayName, password_hash: str, request_id: str) -> User:
     """Creates the first super admin, once. Raises SetupRefused."""
-    taken = tx.execute(delete(setup_tokens).where(setup_tokens.c.token_hash == token_hash(token))).rowcount
+    taken = tx.execute(delete(setup_tokens).where(*_offered(token))).rowcount
     if not taken or not no_users(tx):
         raise SetupRefused
     actor = Actor(None, name, Role.SUPER_ADMIN, "session", request_id, fresh_proof=True)
     return create_user(tx, actor, email, name, Role.SUPER_ADMIN, password_hash)
+
+
+def _offered(token: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """The conditions that a token is the offered one, and not too old."""
+    return setup_tokens.c.token_hash == token_hash(token), setup_tokens.c.created_at > now() - LIFETIME

@@ -10,8 +10,8 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from issue_tracker.database.tables import sign_in_addresses, sign_in_devices
 
-DEVICES_PER_USER = 50
-"""Of how many browsers a user's are remembered, those used last."""
+DEVICES_PER_USER, ADDRESSES_PER_USER = 50, 200
+"""How many of a user's browsers and addresses are remembered: those used last."""
 
 
 class Networks(msgspec.Struct, frozen=True):
@@ -58,6 +58,10 @@ def remember_address(tx: Connection, user_id: int, address: str, at: datetime) -
     known = sign_in_addresses.c.user_id == user_id, sign_in_addresses.c.address == address
     if tx.execute(update(sign_in_addresses).where(*known).values(at=at)).rowcount == 0:
         tx.execute(insert(sign_in_addresses).values(user_id=user_id, address=address, at=at))
+        own = sign_in_addresses.c.user_id == user_id
+        last = select(sign_in_addresses.c.address).where(own)
+        recent = last.order_by(sign_in_addresses.c.at.desc(), sign_in_addresses.c.address).limit(ADDRESSES_PER_USER)
+        tx.execute(delete(sign_in_addresses).where(own, sign_in_addresses.c.address.not_in(recent)))
 
 
 def remember_device(tx: Connection, user_id: int, token: str | None, at: datetime) -> str:

@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 from issue_tracker.actor import Actor, stranger
 from issue_tracker.auth import places, throttle
 from issue_tracker.auth.passwords import hash_password, needs_rehash, verify_password
+from issue_tracker.auth.session_limits import end_oldest_sessions, end_replaced_session
 from issue_tracker.auth.sessions import start_session
 from issue_tracker.auth.users import User, find_credentials
 from issue_tracker.clock import now
@@ -38,6 +39,7 @@ class Visitor(msgspec.Struct, frozen=True):
     """Where a sign-in comes from.
 
     `device` is the token that a browser sent to be recognized. With `remember` the browser is recognized from now on.
+    `session` is the token of the session that it has, which the new one replaces.
     """
 
     address: str
@@ -45,10 +47,11 @@ class Visitor(msgspec.Struct, frozen=True):
     request_id: str
     device: str | None = None
     remember: bool = False
+    session: str | None = None
 
 
 def sign_in(database: Database, settings: Settings, email: str, password: str, visitor: Visitor) -> SignedIn:
-    """Starts a session for a correct pair of address and password.
+    """Starts a session for a correct pair of address and password. Ends the one that it replaces, and too old ones.
 
     Runs its own transactions, because the password is hashed between them. Raises TooManyAttempts, TooBusy, and
     Unauthenticated for any incorrect pair: an unknown account, a disabled one and a wrong password take the same code
@@ -85,10 +88,16 @@ def sign_in(database: Database, settings: Settings, email: str, password: str, v
 
 
 def admit(tx: Connection, settings: Settings, user: User, visitor: Visitor, at: datetime) -> SignedIn:
-    """Starts a session for a user who has proved at `at` who they are, and records it."""
+    """Starts a session for a user who has proved at `at` who they are, and records it.
+
+    Ends the session that it replaces, and the oldest ones beyond the limit.
+    """
     places.remember_address(tx, user.user_id, places.networks_of(visitor.address).address, at)
     device = places.remember_device(tx, user.user_id, visitor.device, at) if visitor.remember else None
+    if visitor.session is not None:
+        end_replaced_session(tx, visitor.session, visitor.request_id, at)
     token, expires_at = start_session(tx, settings, user.user_id, visitor.address, visitor.user_agent, at)
     actor = Actor(user.user_id, user.name, user.role, "session", visitor.request_id)
     record(tx, actor, [Change(type=EventType.SESSION_CREATED, note=f"from {visitor.address}")], at)
+    end_oldest_sessions(tx, actor, most=settings.sessions_per_user, at=at)
     return SignedIn(user, token, expires_at, device)

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, Select, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, delete, func, insert, select, update
 
 from issue_tracker.actor import ALL_COMPANIES, Actor, Permissions, Role, require_fresh_proof
 from issue_tracker.auth.sessions import token_hash
@@ -71,9 +71,16 @@ class TokenHolder(msgspec.Struct, frozen=True):
 
 
 def create_token(
-    tx: Connection, actor: Actor, user_id: int, name: str, scopes: list[Scope], expires_at: datetime | None
+    tx: Connection,
+    actor: Actor,
+    user_id: int,
+    name: str,
+    scopes: list[Scope],
+    expires_at: datetime | None,
+    *,
+    most: int | None = None,
 ) -> tuple[Token, str]:
-    """Creates a token for a user. Returns it with its full text, which cannot be shown again.
+    """Creates a token for a user, who has at most `most`. Returns it with its full text, which is shown this once.
 
     `expires_at` is None for a token that lives until it is revoked. Raises Invalid, with all fields that are wrong,
     for an end in the past, no scope, a name with an invisible character or that another token of the user has;
@@ -93,6 +100,10 @@ def create_token(
         wrong.append(FieldError("name", reason))
     if wrong:
         raise Invalid.of(wrong)
+    if most is not None:
+        tx.execute(select(users.c.user_id).where(users.c.user_id == user_id).with_for_update())
+        if tx.execute(select(func.count()).where(tokens.c.user_id == user_id)).scalar_one() >= most:
+            raise Invalid(f"You have {most} tokens, the most that are allowed (tokens_per_user). Revoke one first.")
     key, secret = secrets.token_hex(8), secrets.token_urlsafe(32)
     inserted = tx.execute(
         insert(tokens).values(

@@ -109,7 +109,7 @@ def _welcome(loaded: Settings, setup_token: str | None) -> str:
     lines = [f"Issue Tracker serves {loaded.public_url}"]
     if setup_token is not None:
         lines += [
-            "There is no user yet. Create the first super admin with this link, which works once:",
+            "There is no user yet. Create the first super admin with this link, which works once, within 24 hours:",
             f"\n    {loaded.public_url.rstrip('/')}/setup?token={setup_token}\n",
             "Or fill the database with a believable helpdesk to try it on: issue-tracker demo",
         ]

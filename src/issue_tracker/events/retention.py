@@ -11,7 +11,7 @@ from sqlalchemy import Connection, delete, select
 from issue_tracker.actor import ALL_COMPANIES
 from issue_tracker.database.tables import deliveries, delivery_attempts, events
 from issue_tracker.events.catalog import EventType
-from issue_tracker.events.queries.log import list_oldest_event_ids
+from issue_tracker.events.queries.log import list_event_ids_beyond, list_oldest_event_ids
 from issue_tracker.events.queries.webhooks import State
 
 BATCH = 1000
@@ -45,6 +45,14 @@ def prune_deliveries(tx: Connection, before: datetime) -> int:
     if ids:
         tx.execute(delete(delivery_attempts).where(delivery_attempts.c.delivery_id.in_(ids)))
         tx.execute(delete(deliveries).where(deliveries.c.id.in_(ids)))
+    return len(ids)
+
+
+def prune_failures(tx: Connection, most: int) -> int:
+    """Deletes a batch of the oldest failures, so that `most` are left in the end. Returns how many; 0 at the end."""
+    ids = list_event_ids_beyond(tx, ALL_COMPANIES, FAILURES, most=most, limit=BATCH)
+    if ids:
+        tx.execute(delete(events).where(events.c.event_id.in_(ids)))
     return len(ids)
 
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from issue_tracker.actor import Actor, require_fresh_proof, require_super_admin
 from issue_tracker.clock import iso, now
@@ -44,13 +44,17 @@ class WebhookFields(msgspec.Struct, frozen=True, kw_only=True):
     description: str | None = None
 
 
-def create_webhook(tx: Connection, actor: Actor, fields: WebhookFields) -> tuple[Webhook, str]:
-    """Creates a webhook and returns it with its secret, which is shown this once.
+def create_webhook(
+    tx: Connection, actor: Actor, fields: WebhookFields, *, most: int | None = None
+) -> tuple[Webhook, str]:
+    """Creates a webhook and returns it with its secret, which is shown this once. There are at most `most`.
 
     Raises Invalid, and ConfirmationRequired.
     """
     require_super_admin(actor)
     require_fresh_proof(actor)
+    if most is not None and tx.execute(select(func.count()).select_from(webhooks)).scalar_one() >= most:
+        raise Invalid(f"There are {most} webhooks, the most that are allowed (webhooks). Delete one first.")
     if fields.url is None:
         raise Invalid.field("url", "is required")
     at = now()

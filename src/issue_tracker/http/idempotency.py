@@ -32,7 +32,8 @@ def has_key(request: Request) -> bool:
 def once(request: Request, act: Callable[[], Response]) -> Response:
     """The response of `act`, or the stored one when this key was used before. Needs an open write transaction.
 
-    Raises Conflict while the first request with the key is still running, InvalidQuery (422) for another body.
+    Raises Conflict while the first request with the key is still running, InvalidQuery (422) for another body, and
+    NoRoomForResponse when too much is stored already.
     """
     if not has_key(request):
         return act()
@@ -44,6 +45,7 @@ def once(request: Request, act: Callable[[], Response]) -> Response:
     stored = _find(request.tx, claim)
     if stored is not None:
         return stored
+    request.app_state.stored_responses.require_room(request.tx, claim.where["actor_key"])
     try:
         with request.tx.begin_nested():
             response = act()
@@ -51,17 +53,20 @@ def once(request: Request, act: Callable[[], Response]) -> Response:
         if error.status >= 500 or error.status == 429:
             raise
         response = error_response(request, error)
-    headers = {name: value for name, value in response.headers.items() if name != "content-length"}
+    kept = {name: value for name, value in response.headers.items() if name != "content-length"}
+    headers = msgspec.json.encode(kept).decode()
+    body = response.body_without_secret if isinstance(response, SecretResponse) else bytes(response.body)
     request.tx.execute(
         insert(idempotency_keys).values(
             **claim.where,
             body_hash=claim.body_hash,
             status=response.status_code,
-            headers=msgspec.json.encode(headers).decode(),
-            body=response.body_without_secret if isinstance(response, SecretResponse) else bytes(response.body),
+            headers=headers,
+            body=body,
             created_at=at,
         )
     )
+    request.app_state.stored_responses.add(claim.where["actor_key"], len(body) + len(headers))
     return response
 
 

@@ -130,11 +130,11 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
             raise TooLarge(f"The body is over {request.body_limit:,} bytes.")
         if request.content and media_type(request) != JSON:
             raise UnsupportedMediaType("The body must be JSON, with Content-Type: application/json.")
-        query = read_query(request.parameters, self.query or _NoQuery)
+        query = read_query(request.parameters, self.query or _NoQuery, request.settings.query_values)
         if self.query is not None:
             arguments["query"] = query
         if self.body is not None:
-            arguments["body"] = read_body(request.content, self.body)
+            arguments["body"] = read_body(request.content, self.body, request.settings.list_items)
         elif request.content:
             read_body(request.content, _NoBody)
         return arguments | self.path_arguments(request)

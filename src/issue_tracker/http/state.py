@@ -15,6 +15,7 @@ from issue_tracker.http.cookies import SESSION, cookie_name
 from issue_tracker.http.open_streams import OpenStreams
 from issue_tracker.http.password_requests import PasswordRequests
 from issue_tracker.http.response_cache import ResponseCache
+from issue_tracker.http.stored_responses import StoredResponses
 from issue_tracker.http.workers import Workers
 from issue_tracker.issues.fragments import FragmentCache
 from issue_tracker.settings import Settings
@@ -27,6 +28,7 @@ class AppState(msgspec.Struct, frozen=True, kw_only=True):
     the probes, and `password_requests` those that hash a password. `openapi` is the document that `/openapi.json`
     sends. `metrics` counts this application's requests. `deferred_events` are those about refusals and exports.
     `documents` holds what is the same for everybody and takes long to make: the body and the headers of each.
+    `stored_responses` limits what is stored for idempotency keys.
     """
 
     settings: Settings
@@ -45,6 +47,7 @@ class AppState(msgspec.Struct, frozen=True, kw_only=True):
     metrics: CollectorRegistry
     deferred_events: DeferredEvents
     documents: dict[str, tuple[bytes, dict[str, str]]]
+    stored_responses: StoredResponses
 
     @property
     def session_cookie(self) -> str:

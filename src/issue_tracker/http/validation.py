@@ -54,10 +54,10 @@ TEXTS: dict[type, Callable[[str], str]] = {
 """Texts with rules of their own, and what applies the rules."""
 
 
-def read_body(content: bytes, type_: type[T]) -> T:
-    """The JSON body as `type_`. Raises Invalid naming every field that is wrong."""
+def read_body(content: bytes, type_: type[T], most_items: int | None = None) -> T:
+    """The JSON body as `type_`, whose lists have at most `most_items`. Raises Invalid naming every wrong field."""
     try:
-        return msgspec.json.decode(content, type=type_, dec_hook=_text)
+        body = msgspec.json.decode(content, type=type_, dec_hook=_text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as refused:
         try:
             data = msgspec.json.decode(content)
@@ -66,10 +66,23 @@ def read_body(content: bytes, type_: type[T]) -> T:
         errors: list[FieldError] = []
         _explain(data, type_, "", errors)
         raise Invalid.of(errors or [FieldError("", str(refused))]) from None
+    if most_items is not None:
+        _refuse_long_lists(body, most_items)
+    return body
 
 
-def read_query(parameters: Sequence[tuple[str, str]], type_: type[T]) -> T:
-    """The query as `type_`; an empty value counts as absent. Raises InvalidQuery naming every wrong parameter."""
+def _refuse_long_lists(body: Any, most: int) -> None:
+    names = zip(body.__struct_encode_fields__, body.__struct_fields__, strict=True)
+    long = [name for name, field in names if isinstance(items := getattr(body, field), list) and len(items) > most]
+    if long:
+        raise Invalid.of([FieldError(name, f"must have at most {most:,} items") for name in long])
+
+
+def read_query(parameters: Sequence[tuple[str, str]], type_: type[T], most_values: int | None = None) -> T:
+    """The query as `type_`; an empty value counts as absent, and a parameter has at most `most_values`.
+
+    Raises InvalidQuery naming every wrong parameter.
+    """
     known = _parameters(cast(Hashable, type_))
     given: dict[str, list[str]] = {}
     errors = []
@@ -83,6 +96,9 @@ def read_query(parameters: Sequence[tuple[str, str]], type_: type[T]) -> T:
         parameter = known[name]
         if not parameter.repeated and len(texts) > 1:
             errors.append(FieldError(name, "is given more than once"))
+            continue
+        if most_values is not None and len(texts) > most_values:
+            errors.append(FieldError(name, f"is given more than {most_values:,} times"))
             continue
         read = [_read_parameter(text, parameter, errors) for text in texts]
         values[parameter.field] = read if parameter.repeated else read[0]

@@ -101,7 +101,8 @@ def create_token(request: Request, form: Form) -> Response:
     days = form.get("days")
     expires_at = now() + timedelta(days=int(days)) if days in ("30", "90", "365") else None
     with request.write() as tx:
-        _, text = tokens.create_token(tx, request.actor, request.user_id, body.name, body.scopes, expires_at)
+        most = request.settings.tokens_per_user
+        _, text = tokens.create_token(tx, request.actor, request.user_id, body.name, body.scopes, expires_at, most=most)
     with request.read():
         return show_account(request, secret=text)
 

@@ -26,7 +26,8 @@ CONFIRMATION = "_confirm"
 class Form:
     """What a posted form carried, without what is around it: CSRF token, page that it was on, confirming password."""
 
-    def __init__(self, pairs: Sequence[tuple[str, str]]) -> None:
+    def __init__(self, pairs: Sequence[tuple[str, str]], most_items: int) -> None:
+        self.most_items = most_items
         self.csrf = next((value for name, value in pairs if name == "_csrf"), None)
         self.confirmation = next((value for name, value in pairs if name == CONFIRMATION), None)
         around = ("_csrf", HERE, CONFIRMATION)
@@ -41,10 +42,12 @@ class Form:
         if request.content and media_type(request) != FORM:
             raise UnsupportedMediaType("The body must be a form.")
         text = (request.content or b"").decode("utf-8", "replace")
+        most = request.most_fields
         try:
-            return cls(parse_qsl(text, keep_blank_values=True, errors="replace", max_num_fields=request.most_fields))
+            pairs = parse_qsl(text, keep_blank_values=True, errors="replace", max_num_fields=most)
         except ValueError:
-            raise TooLarge(f"The form has more than {request.most_fields:,} fields.") from None
+            raise TooLarge(f"The form has more than {most:,} fields.") from None
+        return cls(pairs, request.settings.list_items)
 
     def get(self, name: str, default: str = "") -> str:
         """The first value of a field."""
@@ -67,7 +70,7 @@ class Form:
 
         Raises Invalid naming every field that is wrong.
         """
-        return read_body(msgspec.json.encode(fields), type_)
+        return read_body(msgspec.json.encode(fields), type_, self.most_items)
 
 
 class FormView:

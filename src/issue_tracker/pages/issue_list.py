@@ -103,7 +103,7 @@ def _found(request: Request, path: str, limit: int) -> tuple[ListView, IssueList
     parameters = [(name, value) for name, value in request.parameters if name != "columns"]
     shared = [(name, value) for name, value in parameters if name not in ("cursor", "limit")]
     try:
-        query = read_query(parameters, IssueQuery)
+        query = read_query(parameters, IssueQuery, request.settings.query_values)
         filters, order, after = filters_of(request, query), order_of(query), position_of(query)
     except (InvalidQuery, NotFound) as refused:
         return _wrong(shared, refused), None, [], refused.status

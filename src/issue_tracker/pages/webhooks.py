@@ -55,7 +55,7 @@ def show_webhooks(request: Request, form: FormView | None = None, secret: str | 
 def create(request: Request, form: Form) -> Response:
     """Adds a webhook, and shows its secret this once."""
     with request.write() as tx:
-        _, secret = webhooks.create_webhook(tx, request.actor, _fields(request, form))
+        _, secret = webhooks.create_webhook(tx, request.actor, _fields(request, form), most=request.settings.webhooks)
     with request.read():
         return show_webhooks(request, secret=secret)
 

@@ -31,6 +31,14 @@ class AccountSettings(LimitSettings, frozen=True, kw_only=True):
             "changed without a new confirmation; at most 1440, a day.",
         ),
     ] = 10.0
+    sessions_per_user: Annotated[
+        int,
+        Meta(ge=1, description="How many sessions a user has; a sign-in beyond that ends the oldest one."),
+    ] = 50
+    tokens_per_user: Annotated[
+        int,
+        Meta(ge=0, description="How many API tokens a user makes; more are refused (400), except on the command line."),
+    ] = 50
     sign_in_account_limit: Annotated[
         int,
         Meta(
@@ -67,6 +75,14 @@ class AccountSettings(LimitSettings, frozen=True, kw_only=True):
         float,
         Meta(gt=0, le=10080, description="The window in which failed sign-ins are counted; at most 10080, a week."),
     ] = 15.0
+    failed_sign_in_rows: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="How many failed sign-ins and refused requests the audit retains; every hour the oldest are "
+            "deleted.",
+        ),
+    ] = 100_000
     password_queue: Annotated[
         int,
         Meta(

@@ -19,6 +19,26 @@ class LimitSettings(ServerSettings, frozen=True, kw_only=True):
             "connections more than that.",
         ),
     ] = 8
+    query_values: Annotated[
+        int,
+        Meta(ge=1, description="How many values a query parameter that may be repeated takes; more are refused (422)."),
+    ] = 500
+    list_items: Annotated[
+        int,
+        Meta(ge=1, description="How many items a list in a body takes, such as `companies`; more are refused (400)."),
+    ] = 5000
+    idempotency_bytes_per_user: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="How many bytes the responses to one user may take that are stored for their idempotency keys; "
+            "then requests with a new key are refused (429).",
+        ),
+    ] = 50_000_000
+    idempotency_bytes: Annotated[
+        int,
+        Meta(ge=0, description="The same for all users together. A change may exceed either by a minute's responses."),
+    ] = 500_000_000
     database_wait_seconds: Annotated[
         float,
         Meta(

@@ -17,6 +17,9 @@ class WebhookSettings(AccountSettings, frozen=True, kw_only=True):
             "loopback or link-local."
         ),
     ] = ""
+    webhooks: Annotated[int, Meta(ge=0, description="How many webhooks there are in all; more are refused (400).")] = (
+        100
+    )
     webhook_timeout_seconds: Annotated[
         float, Meta(gt=0, le=60, description="How long one attempt to deliver a message may take in total.")
     ] = 10.0

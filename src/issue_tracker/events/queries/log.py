@@ -1,6 +1,7 @@
 """Reads of the event log by number: for readers that follow it, for validators, and for retention."""
 
 import hashlib
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -113,6 +114,15 @@ def list_oldest_event_ids(
     query = select(events.c.event_id, events.c.at).where(events.c.type == type_.value, *visible_to(access))
     rows = tx.execute(query.order_by(events.c.event_id).limit(limit))
     return [row.event_id for row in rows if row.at < before]
+
+
+def list_event_ids_beyond(
+    tx: Connection, access: CompanyAccess, types: Sequence[EventType], *, most: int, limit: int
+) -> list[int]:
+    """Of the events of these types, at most `limit` of those that are older than the newest `most`."""
+    of_types = events.c.type.in_([type_.value for type_ in types])
+    query = select(events.c.event_id).where(of_types, *visible_to(access)).order_by(events.c.event_id.desc())
+    return list(tx.execute(query.offset(most).limit(limit)).scalars())
 
 
 def list_events(

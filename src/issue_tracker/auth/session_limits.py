@@ -1,0 +1,36 @@
+"""Sessions that end because another one begins."""
+
+from datetime import datetime
+
+from sqlalchemy import Connection, delete, select
+
+from issue_tracker.actor import Actor, Role
+from issue_tracker.auth.sessions import token_hash
+from issue_tracker.database.tables import sessions, users
+from issue_tracker.events.catalog import Change, EventType
+from issue_tracker.events.record import record
+
+
+def end_replaced_session(tx: Connection, token: str, request_id: str, at: datetime) -> None:
+    """Ends the session with this token, if there is one: its browser is about to get another session."""
+    query = (
+        select(sessions.c.id, users.c.user_id, users.c.name, users.c.role)
+        .join(users, users.c.user_id == sessions.c.user_id)
+        .where(sessions.c.token_hash == token_hash(token))
+    )
+    row = tx.execute(query).first()
+    if row is None:
+        return
+    tx.execute(delete(sessions).where(sessions.c.id == row.id))
+    actor = Actor(row.user_id, row.name, Role(row.role), "session", request_id)
+    record(tx, actor, [Change(type=EventType.SESSION_ENDED, note="replaced by another sign-in")], at)
+
+
+def end_oldest_sessions(tx: Connection, actor: Actor, *, most: int, at: datetime) -> None:
+    """Ends the oldest sessions of the user who acts, so that `most` are left."""
+    own = select(sessions.c.id).where(sessions.c.user_id == actor.user_id).order_by(sessions.c.id.desc())
+    ids = list(tx.execute(own.offset(most)).scalars())
+    if ids:
+        tx.execute(delete(sessions).where(sessions.c.id.in_(ids)))
+        ended = Change(type=EventType.SESSION_ENDED, note="the oldest, of too many")
+        record(tx, actor, [ended] * len(ids), at)
