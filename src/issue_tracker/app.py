@@ -41,6 +41,7 @@ from issue_tracker.http.middleware import AccessLogging, CachedResponses, Canoni
 from issue_tracker.http.open_streams import OpenStreams
 from issue_tracker.http.password_requests import PasswordRequests
 from issue_tracker.http.pipeline import PathRouter
+from issue_tracker.http.proxies import UntrustedProxyWarning
 from issue_tracker.http.response_cache import ResponseCache
 from issue_tracker.http.routes import Route
 from issue_tracker.http.state import AppState
@@ -167,6 +168,8 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
 
     # The layers, from the inside out.
     app: ASGIApp = CanonicalPaths(PathRouter(routes, app_state, unrouted, lifespan))
+    if not settings.trusted_proxies:
+        app = UntrustedProxyWarning(app)
     app = CachedResponses(app, app_state.responses)
     app = ResponseHeaders(app, settings)
     app = AccessLogging(app, access_log)

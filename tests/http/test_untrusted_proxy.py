@@ -1,0 +1,45 @@
+"""A server behind a reverse proxy that it does not know says so: otherwise all its clients have one address."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from issue_tracker.http.proxies import UntrustedProxyWarning
+from issue_tracker.settings import Settings
+from tests.clients import get
+from tests.server import serving
+from tests.world import World
+
+FORWARDED = {"X-Forwarded-For": "203.0.113.9"}
+
+
+@pytest.mark.parametrize("trusted", ["", "127.0.0.1"])
+def test_a_proxy_that_is_not_trusted_is_warned_of_once(world: World, trusted: str) -> None:
+    settings = Settings(database_url=world.server.settings.database_url, log_level="warning", trusted_proxies=trusted)
+    with serving(settings) as server, capture_logs() as logged:
+        get(f"{server.url}/healthz")
+        assert logged == []
+        for _ in range(3):
+            assert get(f"{server.url}/healthz", headers=FORWARDED).status_code == 200
+    warnings = [entry for entry in logged if "not trusted" in entry["event"]]
+    assert [(entry["log_level"], entry["proxy"]) for entry in warnings] == (
+        [] if trusted else [("warning", "127.0.0.1")]
+    )
+    assert all("ISSUE_TRACKER_TRUSTED_PROXIES" in entry["event"] for entry in warnings)
+
+
+@pytest.mark.parametrize(
+    ("client", "warned"),
+    [(("10.1.2.3", 1), True), (("fd00::1", 1), True), (None, True), (("8.8.8.8", 1), False)],
+)
+def test_only_machines_of_ones_own_network_are_taken_for_a_proxy(client: tuple[str, int] | None, warned: bool) -> None:
+    async def application(*_: Any) -> None:
+        return None
+
+    layer = UntrustedProxyWarning(application)
+    scope = {"type": "http", "headers": [(b"x-forwarded-for", b"203.0.113.9")], "client": client}
+    with capture_logs() as logged:
+        asyncio.run(layer(scope, application, application))  # type: ignore[arg-type]
+    assert bool(logged) == warned
