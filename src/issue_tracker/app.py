@@ -8,6 +8,7 @@ handler.
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 from starlette.types import ASGIApp
@@ -34,6 +35,7 @@ from issue_tracker.database.server_key import ServerKey
 from issue_tracker.events.deferred import DeferredEvents
 from issue_tracker.events.delivery import Deliverer
 from issue_tracker.events.order import WatermarkTracker
+from issue_tracker.events.signing_secrets import encrypt_stored
 from issue_tracker.events.stream import Stream
 from issue_tracker.http.connections import Connections
 from issue_tracker.http.metrics import LoadMetrics, RequestMetrics, metrics_registry
@@ -142,7 +144,12 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
     @asynccontextmanager
     async def lifespan(_: None) -> AsyncIterator[dict[str, Any]]:
         await app_state.stream.start()
-        for start in (app_state.history.start, app_state.watermarks.start, app_state.server_key.start):
+        for start in (
+            app_state.history.start,
+            app_state.watermarks.start,
+            app_state.server_key.start,
+            partial(encrypt_stored, database, app_state.server_key),
+        ):
             await app_state.workers.resume(start)
         before_shutdown(app_state.stream.close)
         deliverer = Deliverer(database, settings)

@@ -1,15 +1,20 @@
 """What the server encrypts and signs with its key, and how a key is replaced (docs/decisions/0022-server-key.md)."""
 
 import base64
+import copy
 import hashlib
 import hmac
 import re
 import secrets
 from collections.abc import Sequence
 
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+NONCE = 12
+"""Bytes. A random one for each of the few secrets of a server is far from its limit of 2³² (NIST SP 800-38D)."""
 
 SHORTEST_KEY = 32
 """Characters. A generated key has 43, which are 256 random bits."""
@@ -27,27 +32,30 @@ class Keyring:
 
     def __init__(self, keys: Sequence[str]) -> None:
         self._signing = _derived(keys[0], "signatures")
-        ciphers = [Fernet(base64.urlsafe_b64encode(_derived(key, "encryption"))) for key in keys]
-        self._first, self._all = ciphers[0], MultiFernet(ciphers)
+        self._ciphers = [AESGCM(_derived(key, "encryption")) for key in keys]
+
+    def followed_by(self, former: "Keyring") -> "Keyring":
+        """Returns these keys, and behind them those of another server, which then decrypt too."""
+        both = copy.copy(self)
+        both._ciphers = [*self._ciphers, *former._ciphers]
+        return both
 
     def encrypt(self, text: str) -> str:
-        """Returns the text encrypted and authenticated: AES-128-CBC with HMAC-SHA256 (Fernet), in ASCII."""
-        return self._first.encrypt(text.encode()).decode()
+        """Returns the text encrypted and authenticated: a random nonce, and AES-256-GCM, in ASCII."""
+        nonce = secrets.token_bytes(NONCE)
+        return base64.urlsafe_b64encode(nonce + self._ciphers[0].encrypt(nonce, text.encode(), None)).decode()
 
     def decrypt(self, encrypted: str) -> str:
         """Returns what `encrypt` was given, with whichever key. Raises Undecryptable."""
-        try:
-            return self._all.decrypt(encrypted.encode()).decode()
-        except InvalidToken:
-            raise Undecryptable from None
+        for cipher in self._ciphers:
+            text = _opened(cipher, encrypted)
+            if text is not None:
+                return text
+        raise Undecryptable
 
     def is_current(self, encrypted: str) -> bool:
         """Returns whether the first key encrypted it."""
-        try:
-            self._first.decrypt(encrypted.encode())
-        except InvalidToken:
-            return False
-        return True
+        return _opened(self._ciphers[0], encrypted) is not None
 
     def sign(self, *parts: str) -> str:
         """Returns a signature of the parts, in this order: 43 characters that a cookie may contain."""
@@ -73,6 +81,14 @@ def split_keys(text: str) -> list[str]:
     if any(len(key) < SHORTEST_KEY for key in keys):
         raise ValueError(f"each key must have at least {SHORTEST_KEY} characters")
     return keys
+
+
+def _opened(cipher: AESGCM, encrypted: str) -> str | None:
+    try:
+        sealed = base64.b64decode(encrypted.encode(), altchars=b"-_", validate=True)
+        return cipher.decrypt(sealed[:NONCE], sealed[NONCE:], None).decode()
+    except (InvalidTag, ValueError):
+        return None
 
 
 def _derived(key: str, purpose: str) -> bytes:

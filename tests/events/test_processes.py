@@ -11,6 +11,7 @@ from sqlalchemy import insert, select
 from issue_tracker.actor import command_line
 from issue_tracker.clock import iso, now
 from issue_tracker.database.engine import Database
+from issue_tracker.database.server_key import ServerKey
 from issue_tracker.database.tables import deliveries, delivery_attempts
 from issue_tracker.events.claims import LOST
 from issue_tracker.events.messages import Message, delivery_row, new_message_id
@@ -44,8 +45,9 @@ def database(migrated_url: str) -> Iterator[Database]:
 
 def _queue(database: Database, url: str, count: int) -> None:
     """Messages that are due, written in one go, each about another issue."""
+    keyring = ServerKey(database, Settings()).keyring()
     with database.write() as tx:
-        webhook, _ = create_webhook(tx, command_line("tests"), WebhookFields(url=url))
+        webhook, _ = create_webhook(tx, command_line("tests"), keyring, WebhookFields(url=url))
         at = now()
         rows = [
             delivery_row(webhook.id, new_message_id(), Message("webhook.test", iso(at), {"number": number}), at, number)

@@ -20,6 +20,7 @@ from issue_tracker.companies.groups import operations as groups
 from issue_tracker.companies.groups.queries import list_groups
 from issue_tracker.companies.queries import Company, find_companies, get_company_by_name
 from issue_tracker.database.tables import deliveries, events, metadata
+from issue_tracker.encryption import Keyring, generate_key
 from issue_tracker.errors import Unauthenticated
 from issue_tracker.events import webhooks
 from issue_tracker.events.catalog import Change, EventType
@@ -37,6 +38,7 @@ from tests.events.statements import statements
 from tests.world import CAST, World
 
 ADA = Actor(None, "Ada Lund", Role.SUPER_ADMIN, "session", "request-1", fresh_proof=True)
+KEYRING = Keyring([generate_key()])
 
 Act = Callable[[Connection], object]
 
@@ -101,9 +103,9 @@ ACTS: dict[EventType, Act] = {
         tx, ADA, _user_id(tx), tokens.list_tokens(tx, _user_id(tx))[0].id
     ),
     EventType.WEBHOOK_CREATED: lambda tx: webhooks.create_webhook(
-        tx, ADA, WebhookFields(url="https://example.com/new")
+        tx, ADA, KEYRING, WebhookFields(url="https://example.com/new")
     ),
-    EventType.WEBHOOK_UPDATED: _webhook(lambda tx, id_: webhooks.rotate_secret(tx, ADA, id_)),
+    EventType.WEBHOOK_UPDATED: _webhook(lambda tx, id_: webhooks.rotate_secret(tx, ADA, KEYRING, id_)),
     EventType.WEBHOOK_DELETED: _webhook(lambda tx, id_: webhooks.delete_webhook(tx, ADA, id_)),
     EventType.WEBHOOK_DISABLED: _webhook(lambda tx, id_: webhooks.disable_webhook(tx, ADA, id_, "gone")),
 }
@@ -149,7 +151,7 @@ def test_a_change_and_its_event_are_there_together_or_neither(world: World, type
     world.token("tess")
     world.session_token("tess")
     with world.database.write() as tx:
-        webhooks.create_webhook(tx, ADA, WebhookFields(url="https://example.com/"))
+        webhooks.create_webhook(tx, ADA, KEYRING, WebhookFields(url="https://example.com/"))
         groups.create_group(tx, ADA, parse_name("North"), [_company(tx)])
     before, count = _content(world), _count(world, type_)
 
@@ -221,7 +223,7 @@ def test_events_are_written_in_batches(world: World) -> None:
 def test_retention_deletes_finished_deliveries_and_sign_ins_only(world: World) -> None:
     world.given_issue("VPN", {"Contoso": "new"})
     with world.database.write() as tx:
-        webhook, _ = webhooks.create_webhook(tx, ADA, WebhookFields(url="https://example.com/"))
+        webhook, _ = webhooks.create_webhook(tx, ADA, KEYRING, WebhookFields(url="https://example.com/"))
         webhooks.send_test(tx, ADA, webhook.id)
         webhooks.send_test(tx, ADA, webhook.id)
         last = select(func.max(deliveries.c.id)).scalar_subquery()

@@ -16,6 +16,7 @@ from issue_tracker.auth.users import get_user_by_email
 from issue_tracker.companies.operations import create_missing_companies
 from issue_tracker.companies.queries import get_company_by_name
 from issue_tracker.database.engine import Database
+from issue_tracker.database.server_key import ServerKey
 from issue_tracker.database.tables import deliveries
 from issue_tracker.events.webhooks import WebhookFields, create_webhook
 from issue_tracker.invariants.checker import check
@@ -64,16 +65,20 @@ class Stage:
         self.answering, self.failing = Receiver(), Receiver()
         self.answering.response = responses.slow(0.02)
         self.failing.response = self._fail
+        with opened(url) as database:
+            keyring = ServerKey(database, Settings(database_url=url)).keyring()
         with opened(url) as database, database.write() as tx:
             admin = get_user_by_email(tx, ADMIN)
             self.token = create_token(tx, SOAK, admin.user_id, "soak", [Scope.READ, Scope.WRITE], None)[1]
             create_missing_companies(tx, SOAK, [parse_name(name) for name in COMPANIES])
             create_issue(tx, SOAK, parse_issue_name(SHARED), None)
-            self.answering_id = create_webhook(tx, SOAK, WebhookFields(url=self.answering.url))[0].id
-            create_webhook(tx, SOAK, WebhookFields(url=self.failing.url, event_types=["assignment.status_changed"]))
+            self.answering_id = create_webhook(tx, SOAK, keyring, WebhookFields(url=self.answering.url))[0].id
+            create_webhook(
+                tx, SOAK, keyring, WebhookFields(url=self.failing.url, event_types=["assignment.status_changed"])
+            )
             limited = [get_company_by_name(tx, SOAK, COMPANIES[0]).company_id]
             new_issues = WebhookFields(url=self.failing.url, event_types=["issue.created"], company_ids=limited)
-            create_webhook(tx, SOAK, new_issues)
+            create_webhook(tx, SOAK, keyring, new_issues)
         self.server = self._serve(0)
         self.writers = [Writer(number, self.server.url, self.token, self.ledger) for number in range(WRITERS)]
 

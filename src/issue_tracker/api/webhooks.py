@@ -117,9 +117,9 @@ def list_webhooks(request: Request) -> Response:
 )
 def create_webhook(request: Request, body: NewWebhook) -> Response:
     """Create a webhook. The response shows its secret, this once."""
-    fields = WebhookFields(**msgspec.structs.asdict(body))
-    webhook, secret = webhooks.create_webhook(request.tx, request.actor, fields, most=request.settings.webhooks)
-    return _with_secret(webhook, secret, 201)
+    keyring, fields = request.app_state.server_key.keyring(), WebhookFields(**msgspec.structs.asdict(body))
+    most = request.settings.webhooks
+    return _with_secret(*webhooks.create_webhook(request.tx, request.actor, keyring, fields, most=most), 201)
 
 
 @routes.get("/api/webhooks/{id}", returns=Returns(200, Webhook, WEBHOOK_EXAMPLE))
@@ -157,7 +157,8 @@ def delete_webhook(request: Request, id: int) -> Response:
 )
 def rotate_secret(request: Request, id: int) -> Response:
     """Give a webhook a new secret, shown this once. For 24 hours both sign."""
-    return _with_secret(*webhooks.rotate_secret(request.tx, request.actor, id), 200)
+    keyring = request.app_state.server_key.keyring()
+    return _with_secret(*webhooks.rotate_secret(request.tx, request.actor, keyring, id), 200)
 
 
 @routes.post("/api/webhooks/{id}/test", returns=Returns(202, Delivery, PENDING_EXAMPLE | {"type": "webhook.test"}))

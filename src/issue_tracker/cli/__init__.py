@@ -8,7 +8,7 @@ import click
 from issue_tracker.cli.companies import company
 from issue_tracker.cli.failures import Commands
 from issue_tracker.cli.issues import issue
-from issue_tracker.cli.maintenance import backup, demo, events, migrate, openapi
+from issue_tracker.cli.maintenance import backup, demo, events, migrate, openapi, reencrypt
 from issue_tracker.cli.moving import copy, dump, restore
 from issue_tracker.cli.servers import serve, worker
 from issue_tracker.cli.users import token, user
@@ -39,6 +39,7 @@ for command in (
     copy,
     dump,
     restore,
+    reencrypt,
     demo,
     openapi,
 ):

@@ -16,6 +16,8 @@ from issue_tracker.cli.failures import CommandError
 from issue_tracker.clock import iso, now
 from issue_tracker.database.engine import Database
 from issue_tracker.database.history_identity import forget_place
+from issue_tracker.database.server_key import ServerKey
+from issue_tracker.events import signing_secrets
 from issue_tracker.events.catalog import Change, EventType
 from issue_tracker.events.record import record
 from issue_tracker.events.retention import prune_deliveries, prune_sign_ins
@@ -97,6 +99,27 @@ def _copy(database: Database, path: Path) -> None:
             forget_place(copy)
         except sqlite3.Error as error:
             raise CommandError(f"The copy failed: {error}.") from None
+
+
+@click.command()
+@database_option
+def reencrypt(database_url: str | None) -> None:
+    """Encrypt all stored secrets with the first key of ISSUE_TRACKER_SECRET_KEY.
+
+    Run it when a key was replaced, on every node; then the former key is no longer needed, and is deleted if it was
+    stored in the database.
+    """
+    loaded = settings.load(database_url=database_url)
+    database = open_database(database_url)
+    key = ServerKey(database, loaded)
+    keyring = key.keyring()
+    with database.write() as tx:
+        done = signing_secrets.reencrypt(tx, keyring)
+    click.echo(f"Encrypted {done.changed} secrets.")
+    if done.unreadable:
+        raise CommandError(output.unreadable_secrets(done.unreadable))
+    if key.forget_stored():
+        click.echo("Deleted the key that was stored in the database.")
 
 
 @click.command()

@@ -16,6 +16,8 @@ from issue_tracker.database.engine import Database
 from issue_tracker.database.moving.copies import copy_all, count_rows, restore_all
 from issue_tracker.database.moving.dumps import Dump, Header, write_dump
 from issue_tracker.database.moving.rows import DataError, Reader, shapes
+from issue_tracker.database.server_key import ServerKey
+from issue_tracker.events.signing_secrets import has_secrets, reencrypt
 from issue_tracker.settings import PREFIX
 
 _DEFAULT = f"By default {PREFIX}DATABASE_URL."
@@ -46,6 +48,7 @@ def copy(source_url: str | None, target_url: str | None) -> None:
     rows = count_rows(source)
     with _refusals(), output.counted(2 * rows, "Copying") as advance:
         copied = copy_all(source, target, advance)
+    _encrypt_anew(ServerKey(target, target_settings), ServerKey(source, source_settings))
     rows = sum(checksum.rows for _, checksum in copied)
     click.echo(f"Copied {rows} rows of {len(copied)} tables; all are equal.")
 
@@ -56,7 +59,8 @@ def copy(source_url: str | None, target_url: str | None) -> None:
 def dump(database_url: str | None, file: str) -> None:
     """Write everything in the database to FILE, from which `restore` fills either kind of database.
 
-    The file holds password hashes and the secrets of webhooks: only its owner can read it. A FILE that exists is not
+    The file holds password hashes and the secrets of webhooks, encrypted: only its owner can read it, and whoever
+    restores it needs the server's key. A FILE that exists is not
     overwritten. It can be written while servers run.
     """
     database = open_database(database_url)
@@ -90,12 +94,26 @@ def restore(database_url: str | None, file: str) -> None:
                 f"{file} is newer ({read.header.schema}) than this program ({migrate.head()});"
                 " use the newer version of the program."
             )
-        database = databases.connect(settings.load(database_url=database_url))
+        loaded = settings.load(database_url=database_url)
+        database = databases.connect(loaded)
         _prepare(database, read.header)
         with output.counted(2 * read.header.rows, "Restoring") as advance:
             restore_all(read, database, advance)
     databases.upgrade(database)
+    _encrypt_anew(ServerKey(database, loaded))
     click.echo(f"Restored {read.header.rows} rows of {len(read.header.tables)} tables; all are equal.")
+
+
+def _encrypt_anew(key: ServerKey, former: ServerKey | None = None) -> None:
+    """Encrypts what was moved with the key of its new place, and reports what cannot be decrypted there."""
+    with key.database.read() as tx:
+        if not has_secrets(tx):
+            return
+    keyring = key.keyring() if former is None else key.keyring().followed_by(former.keyring())
+    with key.database.write() as tx:
+        done = reencrypt(tx, keyring)
+    if done.unreadable:
+        click.echo(output.unreadable_secrets(done.unreadable), err=True)
 
 
 def _prepare(database: Database, header: Header) -> None:

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import structlog
-from sqlalchemy import insert, select, text
+from sqlalchemy import delete, insert, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from issue_tracker.database.engine import Database
@@ -33,7 +33,7 @@ class ServerKey:
     """The keys of one process, found at the first use."""
 
     def __init__(self, database: Database, settings: Settings) -> None:
-        self._database = database
+        self.database = database
         self._given = split_keys(settings.secret_key)
         self._file = None if database.path is None else database.path.absolute()
         self._lock = threading.Lock()
@@ -51,25 +51,32 @@ class ServerKey:
                 self._keyring = Keyring(self._find())
             return self._keyring
 
+    def forget_stored(self) -> bool:
+        """Deletes the key in the database if the settings have one. Returns whether there was one to delete."""
+        if not self._given:
+            return False
+        with self.database.write() as tx:
+            return tx.execute(delete(server_key)).rowcount > 0
+
     def _find(self) -> list[str]:
         keys = list(self._given)
         if self._file is not None:
             beside = _key_in(self._file.with_name(self._file.name + SUFFIX), create=not keys)
             keys += [beside] if beside else []
-        with self._database.read() as tx:
+        with self.database.read() as tx:
             stored = tx.execute(select(server_key.c.key)).scalar()
         if stored is None and not keys:
             stored = self._generated()
         if not keys:
             log.warning(
                 "the key that encrypts secrets is stored in the database itself; set "
-                f"{PREFIX}SECRET_KEY_FILE, the same on every node"
+                f"{PREFIX}SECRET_KEY_FILE, the same on every node, and run `issue-tracker reencrypt`"
             )
         return keys + ([stored] if stored else [])
 
     def _generated(self) -> str:
-        with self._database.write() as tx:
-            if not self._database.sqlite:
+        with self.database.write() as tx:
+            if not self.database.sqlite:
                 # Several nodes may start with a new database at the same time.
                 tx.execute(text("LOCK TABLE server_key IN SHARE ROW EXCLUSIVE MODE"))
             stored = tx.execute(select(server_key.c.key)).scalar()

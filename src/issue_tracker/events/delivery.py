@@ -16,12 +16,14 @@ from standardwebhooks import Webhook as Signer
 
 from issue_tracker.clock import now
 from issue_tracker.database.engine import Database
+from issue_tracker.database.server_key import ServerKey
 from issue_tracker.errors import AppError
 from issue_tracker.events import outbound
 from issue_tracker.events.attempts import record_outcome
 from issue_tracker.events.claims import ClaimedDelivery, claim_due_deliveries
 from issue_tracker.events.messages import complete_body
 from issue_tracker.events.outbound import Outcome
+from issue_tracker.events.signing_secrets import readable_secrets
 from issue_tracker.events.slots import Slots
 from issue_tracker.settings import Settings, networks
 
@@ -41,6 +43,7 @@ class Deliverer:
         self._allowed = networks(settings.webhook_allowed_networks)
         self._seconds = settings.webhook_timeout_seconds
         self._public_url = settings.public_url
+        self._key = ServerKey(database, settings)
         # Far longer than an attempt can take: while it holds, no one else sends the same.
         self._lease = timedelta(seconds=3 * settings.webhook_timeout_seconds)
         self._wakened = threading.Event()
@@ -104,13 +107,19 @@ class Deliverer:
             self._wakened.set()
 
     def _deliver(self, delivery: ClaimedDelivery) -> Outcome:
-        body = complete_body(delivery.body, self._public_url)
-        headers = signed_headers(delivery.signing_secrets, delivery.message_id, body, now())
-        outcome = outbound.post(delivery.url, body.encode(), headers, allowed=self._allowed, seconds=self._seconds)
+        outcome = self._send(delivery)
         with self._database.write() as tx:
             record_outcome(tx, delivery, outcome, now())
         log.info("delivery", delivery=delivery.id, webhook=delivery.webhook_id, code=outcome.code, error=outcome.error)
         return outcome
+
+    def _send(self, delivery: ClaimedDelivery) -> Outcome:
+        secrets = readable_secrets(self._key.keyring(), delivery.signing_secrets)
+        if not secrets:
+            return Outcome(milliseconds=0, error="the secret was encrypted with another server key")
+        body = complete_body(delivery.body, self._public_url)
+        headers = signed_headers(secrets, delivery.message_id, body, now())
+        return outbound.post(delivery.url, body.encode(), headers, allowed=self._allowed, seconds=self._seconds)
 
 
 def signed_headers(secrets: Sequence[str], message_id: str, body: str, at: datetime) -> dict[str, str]:

@@ -1,7 +1,5 @@
 """Changes to webhooks and their deliveries. Super admins only."""
 
-import base64
-import secrets
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,6 +12,7 @@ from issue_tracker.clock import iso, now
 from issue_tracker.database.commit_topics import CommitTopic, notify_on_commit
 from issue_tracker.database.engine import created_id
 from issue_tracker.database.tables import deliveries, webhooks
+from issue_tracker.encryption import Keyring
 from issue_tracker.errors import FieldError, Invalid, NotFound
 from issue_tracker.events.address import parse_address
 from issue_tracker.events.catalog import Change, EventType
@@ -28,6 +27,7 @@ from issue_tracker.events.queries.webhooks import (
     webhook_from_row,
 )
 from issue_tracker.events.record import record
+from issue_tracker.events.signing_secrets import new_secret
 from issue_tracker.new_names import require_visible
 
 OVERLAP = timedelta(hours=24)
@@ -45,9 +45,10 @@ class WebhookFields(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def create_webhook(
-    tx: Connection, actor: Actor, fields: WebhookFields, *, most: int | None = None
+    tx: Connection, actor: Actor, keyring: Keyring, fields: WebhookFields, *, most: int | None = None
 ) -> tuple[Webhook, str]:
-    """Creates a webhook and returns it with its secret, which is shown this once. There are at most `most`.
+    """Creates a webhook. Returns it with its secret, which is stored encrypted and shown this once. There are at most
+    `most`.
 
     Raises Invalid, and ConfirmationRequired.
     """
@@ -58,12 +59,13 @@ def create_webhook(
     if fields.url is None:
         raise Invalid.field("url", "is required")
     at = now()
-    secret = _new_secret()
+    secret = new_secret()
     values = {"event_types": "[]", "company_ids": "[]", "active": True, "description": ""} | _validated(
         tx, actor, fields
     )
     require_visible("description", fields.description or "")
-    inserted = tx.execute(insert(webhooks).values(**values, secret=secret, created_at=at, updated_at=at))
+    values |= {"secret": keyring.encrypt(secret), "created_at": at, "updated_at": at}
+    inserted = tx.execute(insert(webhooks).values(**values))
     webhook = get_webhook(tx, actor, created_id(inserted))
     _record(tx, actor, EventType.WEBHOOK_CREATED, webhook, at)
     return webhook, secret
@@ -100,7 +102,7 @@ def delete_webhook(tx: Connection, actor: Actor, webhook_id: int) -> None:
     _record(tx, actor, EventType.WEBHOOK_DELETED, webhook, now())
 
 
-def rotate_secret(tx: Connection, actor: Actor, webhook_id: int) -> tuple[Webhook, str]:
+def rotate_secret(tx: Connection, actor: Actor, keyring: Keyring, webhook_id: int) -> tuple[Webhook, str]:
     """Gives a webhook a new secret, which is shown this once; for OVERLAP the old one signs too.
 
     Raises NotFound, and ConfirmationRequired.
@@ -108,8 +110,13 @@ def rotate_secret(tx: Connection, actor: Actor, webhook_id: int) -> tuple[Webhoo
     require_super_admin(actor)
     require_fresh_proof(actor)
     row = _lock(tx, webhook_id)
-    at, secret = now(), _new_secret()
-    values = {"secret": secret, "previous_secret": row.secret, "previous_secret_until": at + OVERLAP, "updated_at": at}
+    at, secret = now(), new_secret()
+    values = {
+        "secret": keyring.encrypt(secret),
+        "previous_secret": row.secret,
+        "previous_secret_until": at + OVERLAP,
+        "updated_at": at,
+    }
     tx.execute(update(webhooks).where(webhooks.c.id == webhook_id).values(**values))
     webhook = get_webhook(tx, actor, webhook_id)
     _record(tx, actor, EventType.WEBHOOK_UPDATED, webhook, at, "secret")
@@ -181,10 +188,6 @@ def _url_errors(url: str) -> list[FieldError]:
     except ValueError as refused:
         return [FieldError("url", str(refused))]
     return []
-
-
-def _new_secret() -> str:
-    return "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
 
 
 def _record(

@@ -54,8 +54,10 @@ def show_webhooks(request: Request, form: FormView | None = None, secret: str | 
 @routes.post("/admin/webhooks", proof=Proof.FRESH_SESSION, transaction=False, shown_by=show_webhooks, form=FORM)
 def create(request: Request, form: Form) -> Response:
     """Adds a webhook, and shows its secret this once."""
+    keyring = request.app_state.server_key.keyring()
     with request.write() as tx:
-        _, secret = webhooks.create_webhook(tx, request.actor, _fields(request, form), most=request.settings.webhooks)
+        fields, most = _fields(request, form), request.settings.webhooks
+        _, secret = webhooks.create_webhook(tx, request.actor, keyring, fields, most=most)
     with request.read():
         return show_webhooks(request, secret=secret)
 
@@ -92,8 +94,9 @@ def change(request: Request, form: Form, webhook_id: int) -> Response:
 @routes.post("/admin/webhooks/{webhook_id}/rotate-secret", proof=Proof.FRESH_SESSION, transaction=False)
 def rotate(request: Request, form: Form, webhook_id: int) -> Response:
     """Gives a new secret, shown this once."""
+    keyring = request.app_state.server_key.keyring()
     with request.write() as tx:
-        _, secret = webhooks.rotate_secret(tx, request.actor, webhook_id)
+        _, secret = webhooks.rotate_secret(tx, request.actor, keyring, webhook_id)
     with request.read():
         return show_webhook(request, webhook_id, secret=secret)
 

@@ -16,7 +16,7 @@ webhooks = Table(
     Column("company_ids", Text, nullable=False),
     Column("active", Boolean, nullable=False),
     Column("description", Text, nullable=False),
-    # In plain text, because both sides sign with them. They are never shown again and never logged.
+    # Encrypted with the server's key (events/signing_secrets.py). They are never shown again and never logged.
     Column("secret", Text, nullable=False),
     Column("previous_secret", Text),
     Column("previous_secret_until", Instant),
