@@ -14,7 +14,8 @@ from bench.load import Request
 from issue_tracker.actor import ALL_COMPANIES, Role, command_line
 from issue_tracker.auth.passwords import hash_password
 from issue_tracker.auth.sessions import csrf_token, start_session
-from issue_tracker.auth.users import DisplayName, Email, create_user
+from issue_tracker.auth.user_names import DisplayName, Email
+from issue_tracker.auth.users import create_user
 from issue_tracker.clock import now
 from issue_tracker.companies.operations import create_missing_companies
 from issue_tracker.companies.queries import find_companies

@@ -14,7 +14,8 @@ from issue_tracker import clock
 from issue_tracker.actor import Role, command_line
 from issue_tracker.auth.sessions import csrf_token, start_session
 from issue_tracker.auth.tokens import Scope, create_token
-from issue_tracker.auth.users import create_user, get_user_by_email, parse_display_name, parse_email
+from issue_tracker.auth.user_names import parse_display_name, parse_email
+from issue_tracker.auth.users import create_user, get_user_by_email
 from issue_tracker.companies.operations import create_missing_companies
 from issue_tracker.companies.queries import find_companies, get_companies
 from issue_tracker.database.tables import assignments, events, issues

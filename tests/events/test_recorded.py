@@ -11,7 +11,7 @@ from issue_tracker.auth import invitations, sessions, tokens, users
 from issue_tracker.auth.passwords import hash_password
 from issue_tracker.auth.signin import Visitor, sign_in
 from issue_tracker.auth.tokens import Scope
-from issue_tracker.auth.users import parse_display_name, parse_email
+from issue_tracker.auth.user_names import parse_display_name, parse_email
 from issue_tracker.cli.arguments import parse_age
 from issue_tracker.cli.maintenance import prune_events
 from issue_tracker.clock import now

@@ -18,7 +18,8 @@ from sqlalchemy import Connection, func, select
 
 from issue_tracker.actor import Actor, Role, command_line
 from issue_tracker.auth.sessions import start_session
-from issue_tracker.auth.users import DisplayName, Email, create_user
+from issue_tracker.auth.user_names import DisplayName, Email
+from issue_tracker.auth.users import create_user
 from issue_tracker.clock import now
 from issue_tracker.companies.operations import create_missing_companies
 from issue_tracker.companies.queries import get_company_by_name

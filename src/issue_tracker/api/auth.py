@@ -14,7 +14,8 @@ from issue_tracker.auth.first_start import SetupRefused
 from issue_tracker.auth.passwords import Password, hash_new_password, normalized
 from issue_tracker.auth.sessions import SessionInfo
 from issue_tracker.auth.signin import SignedIn, Visitor, sign_in
-from issue_tracker.auth.users import DisplayName, Email, User
+from issue_tracker.auth.user_names import DisplayName, Email
+from issue_tracker.auth.users import User
 from issue_tracker.clock import Timestamp, iso, now
 from issue_tracker.errors import Invalid
 from issue_tracker.http.cookies import DEVICE, SESSION, cookie_name, set_cookie

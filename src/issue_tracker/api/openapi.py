@@ -10,7 +10,7 @@ import msgspec
 
 from issue_tracker.api.error_descriptions import ERROR_EXAMPLES, ERRORS, HEADERS, Error, Problem, ValidationError
 from issue_tracker.auth.passwords import MAXIMUM, MINIMUM, Password
-from issue_tracker.auth.users import DisplayName, Email
+from issue_tracker.auth.user_names import DisplayName, Email
 from issue_tracker.http.identity import Access, Proof
 from issue_tracker.http.responses import EVENT_STREAM, JSON, PROBLEM
 from issue_tracker.http.routes import Returns, Route

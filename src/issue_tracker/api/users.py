@@ -6,7 +6,8 @@ from starlette.responses import Response
 from issue_tracker.actor import Role
 from issue_tracker.auth import invitations, users
 from issue_tracker.auth.passwords import Password, hash_new_password
-from issue_tracker.auth.users import DisplayName, Email, User
+from issue_tracker.auth.user_names import DisplayName, Email
+from issue_tracker.auth.users import User
 from issue_tracker.clock import Timestamp
 from issue_tracker.http.idempotency import once
 from issue_tracker.http.identity import Access, Proof

@@ -6,7 +6,8 @@ from sqlalchemy import ColumnElement, Connection, delete, insert, select
 
 from issue_tracker.actor import Actor, Role
 from issue_tracker.auth.sessions import token_hash
-from issue_tracker.auth.users import DisplayName, Email, User, create_user, no_users
+from issue_tracker.auth.user_names import DisplayName, Email
+from issue_tracker.auth.users import User, create_user, no_users
 from issue_tracker.clock import now
 from issue_tracker.database.tables import setup_tokens
 from issue_tracker.errors import Forbidden

@@ -1,6 +1,5 @@
 """User accounts: the rules for creating, changing and listing them. Passwords arrive here as hashes."""
 
-import re
 from datetime import datetime
 from typing import Any
 
@@ -12,14 +11,15 @@ from issue_tracker.actor import Actor, Role, require_fresh_proof, require_super_
 from issue_tracker.auth.passwords import NO_PASSWORD
 from issue_tracker.auth.sessions import end_sessions
 from issue_tracker.auth.tokens import revoke_tokens
+from issue_tracker.auth.user_names import DisplayName, Email, require_own_look
 from issue_tracker.clock import Timestamp, iso, now
 from issue_tracker.database.prepared import Prepared
 from issue_tracker.database.tables import invitations, setup_tokens, users
 from issue_tracker.errors import Forbidden, Invalid, NotFound
 from issue_tracker.events.catalog import Change, EventType
 from issue_tracker.events.record import record
-from issue_tracker.names import key, parse_name
-from issue_tracker.new_names import Kind, find_look_alikes, remember, remember_new, require_visible
+from issue_tracker.names import key
+from issue_tracker.new_names import Kind, remember, remember_new, require_visible
 
 LAST_SUPER_ADMIN = "The last active super admin cannot be demoted or disabled."
 
@@ -36,39 +36,6 @@ class User(msgspec.Struct, frozen=True):
     updated_at: Timestamp
 
 
-class Email(str):
-    """An e-mail address, spelled as it was entered. Two addresses are equal if their `names.key` is."""
-
-    __slots__ = ()
-
-
-class DisplayName(str):
-    """The name under which a person appears in lists and in the history: NFC, trimmed, one line, 1-255 characters."""
-
-    __slots__ = ()
-
-
-def parse_email(text: str) -> Email:
-    """Returns the trimmed address. Raises ValueError unless it looks like one; only a message tells if it exists."""
-    address = text.strip()
-    if len(address) > 254 or not re.fullmatch(
-        r"[^@\s\x00-\x1f\x7f-\x9f\ud800-\udfff]+@[^@\s\x00-\x1f\x7f-\x9f\ud800-\udfff]+", address
-    ):
-        raise ValueError("must be an e-mail address")
-    return Email(parse_name(address))
-
-
-def parse_display_name(text: str) -> DisplayName:
-    """Returns a person's name in its stored form. Raises ValueError with the reason.
-
-    Nothing is reserved: unlike an issue's name, a person's name is never a part of a path.
-    """
-    name = parse_name(text)
-    if len(name.splitlines()) > 1:
-        raise ValueError("must be on one line")
-    return DisplayName(name)
-
-
 def create_user(
     tx: Connection, actor: Actor, email: Email, name: DisplayName, role: Role, password_hash: str | None
 ) -> User:
@@ -82,7 +49,7 @@ def create_user(
     require_super_admin(actor)
     require_fresh_proof(actor)
     require_visible("email", email)
-    _require_own_look(tx, name)
+    require_own_look(tx, name)
     at = now()
     try:
         with tx.begin_nested():
@@ -152,7 +119,7 @@ def update_user(
     if loses and _other_super_admins(tx, user_id) == 0:
         raise Invalid.field("role" if "role" in changes else "active", LAST_SUPER_ADMIN.rstrip("."))
     if name is not None and "name" in changes:
-        _require_own_look(tx, name, user_id)
+        require_own_look(tx, name, user_id)
         remember_new(tx, Kind.USER, user_id, name)
     at = now()
     summary = ", ".join(
@@ -207,7 +174,7 @@ def rename_self(tx: Connection, actor: Actor, name: DisplayName) -> User:
     user = _lock_user(tx, actor.user_id)
     if user.name == name:
         return user
-    _require_own_look(tx, name, user.user_id, shared=False)
+    require_own_look(tx, name, user.user_id, shared=False)
     remember_new(tx, Kind.USER, user.user_id, name)
     at = now()
     tx.execute(update(users).where(users.c.user_id == user.user_id).values(name=name, updated_at=at))
@@ -259,19 +226,6 @@ _any_user = Prepared(lambda _: select(users.c.user_id).limit(1))
 def no_users(tx: Connection) -> bool:
     """Returns whether there is no account yet, not even a disabled one."""
     return _any_user.row(tx) is None
-
-
-def _require_own_look(tx: Connection, name: DisplayName, user_id: int | None = None, *, shared: bool = True) -> None:
-    """Raises Invalid for a name that looks like another user's, active or not.
-
-    People may really have the same name, so a super admin may give it twice (`shared`); the history then shows their
-    accounts. A name that only looks the same has no such reason.
-    """
-    require_visible("name", name)
-    ids = find_look_alikes(tx, Kind.USER, name, other_than=user_id)
-    others = tx.execute(select(users.c.name).where(users.c.user_id.in_(ids))).scalars().all() if ids else []
-    if any(not shared or key(other) != key(name) for other in others):
-        raise Invalid.field("name", "looks like the name of another user")
 
 
 def _user(row: Row[Any]) -> User:

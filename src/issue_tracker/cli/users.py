@@ -8,7 +8,7 @@ from issue_tracker.actor import Role
 from issue_tracker.auth import users
 from issue_tracker.auth.passwords import hash_new_password
 from issue_tracker.auth.tokens import Scope, create_token
-from issue_tracker.auth.users import parse_display_name, parse_email
+from issue_tracker.auth.user_names import parse_display_name, parse_email
 from issue_tracker.cli.arguments import parsed, password_from
 from issue_tracker.cli.databases import current_actor, database_option, open_database
 from issue_tracker.names import parse_name

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import inspect
 
 from issue_tracker.auth.passwords import Password, parse_password
-from issue_tracker.auth.users import DisplayName, Email, parse_display_name, parse_email
+from issue_tracker.auth.user_names import DisplayName, Email, parse_display_name, parse_email
 from issue_tracker.errors import FieldError, Invalid, InvalidQuery
 from issue_tracker.names import (
     Description,

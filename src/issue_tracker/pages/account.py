@@ -8,7 +8,7 @@ from starlette.responses import Response
 from issue_tracker.api.auth import PasswordChange, checked_new_password
 from issue_tracker.api.tokens import NewToken
 from issue_tracker.auth import sessions, tokens, users
-from issue_tracker.auth.users import DisplayName
+from issue_tracker.auth.user_names import DisplayName
 from issue_tracker.clock import now
 from issue_tracker.http.identity import Access, Proof
 from issue_tracker.http.request import Request
