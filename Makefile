@@ -80,9 +80,11 @@ environment: $(VENV)/dev.stamp  ## install what tests need beyond Python: Postgr
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV) || { rm -f $@; exit 1; }
 
-$(VENV)/run.stamp: requirements.txt pyproject.toml | $(VENV)/bin/python
+# What builds the package is in a folder of its own, so that the environment has nothing but what the server needs.
+$(VENV)/run.stamp: requirements.txt requirements-build.txt pyproject.toml | $(VENV)/bin/python
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --upgrade --target $(VENV)/build-tools -r requirements-build.txt
+	PYTHONPATH=$(abspath $(VENV)/build-tools) $(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $@
 
 $(VENV)/dev.stamp: requirements-dev.txt client/pyproject.toml $(VENV)/run.stamp
