@@ -55,4 +55,7 @@ def flash_of(request: Request) -> Flash | None:
     signature, _, text = (request.cookie(cookie_name(request.settings, _NAME)) or "").partition(".")
     if not text or not request.app_state.server_key.keyring().verify(signature, _NAME, request.session_token, text):
         return None
-    return msgspec.json.decode(base64.urlsafe_b64decode(text), type=Flash)
+    try:
+        return msgspec.json.decode(base64.urlsafe_b64decode(text), type=Flash)
+    except msgspec.DecodeError:  # of another version of the program
+        return None
