@@ -91,7 +91,7 @@ class ResponseHeaders:
             (b"cross-origin-resource-policy", b"same-origin"),
         ]
         if settings.https:
-            self.security.append((b"strict-transport-security", b"max-age=31536000"))
+            self.security.append((b"strict-transport-security", b"max-age=31536000; includeSubDomains"))
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] != "http":

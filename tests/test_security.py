@@ -1,0 +1,259 @@
+"""docs/security.md is true: its tests exist, its list is complete, and what no other test shows is shown here."""
+
+import ast
+import re
+import ssl
+import tomllib
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, requires
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+import issue_tracker
+from issue_tracker.events import outbound
+from issue_tracker.pages.assets import ASSETS, VERSION
+from issue_tracker.settings import Settings
+from tests.clients import Client
+from tests.server import serving
+from tests.shared import Shared
+from tests.world import World
+
+SOURCE = Path(issue_tracker.__file__).parent
+TESTS = Path(__file__).parent
+ROOT = TESTS.parent
+DOCUMENT = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
+STANDARD = DOCUMENT.partition("## OWASP ASVS 5.0")[2]
+
+REQUIREMENTS = 253
+"""How many requirements of levels 1 and 2 the standard has in version 5.0.0."""
+
+PENDING = {
+    "auth/test_audit.py::test_audit_events_reach_super_admins_and_webhooks_that_name_them_alone",
+    "auth/test_audit.py::test_commands_that_export_are_recorded",
+    "auth/test_audit.py::test_many_refusals_are_few_events_with_a_count",
+    "auth/test_audit.py::test_refused_requests_are_recorded_with_who_sent_them",
+    "auth/test_audit.py::test_signing_out_and_ending_a_session_are_recorded",
+    "auth/test_audit.py::test_the_access_log_names_the_user_and_the_address",
+    "auth/test_audit.py::test_throttled_attempts_are_recorded_without_what_was_typed",
+    "auth/test_chosen_passwords.py::test_a_forgotten_password_is_replaced_by_a_link",
+    "auth/test_chosen_passwords.py::test_a_given_password_has_to_be_changed_first",
+    "auth/test_chosen_passwords.py::test_a_link_is_valid_until_just_before_its_end",
+    "auth/test_chosen_passwords.py::test_one_of_those_who_use_a_link_simultaneously_wins",
+    "auth/test_chosen_passwords.py::test_ones_own_password_is_not_taken_without_the_current_one",
+    "auth/test_chosen_passwords.py::test_only_a_hash_of_a_link_is_stored",
+    "auth/test_confirmation.py::test_credentials_need_a_confirmation_after_ten_minutes",
+    "auth/test_confirmation.py::test_what_takes_nothing_over_needs_no_confirmation",
+    "auth/test_flood.py::test_hashing_gives_way_to_everything_else",
+    "auth/test_flood.py::test_others_go_on_while_every_hash_waits",
+    "auth/test_limits.py::test_a_list_that_is_too_long_is_refused",
+    "auth/test_limits.py::test_a_parameter_that_is_repeated_too_often_is_refused",
+    "auth/test_limits.py::test_a_setup_link_lives_for_a_day",
+    "auth/test_limits.py::test_a_sign_in_ends_the_session_that_it_replaces",
+    "auth/test_limits.py::test_a_sign_in_too_many_ends_the_oldest_session",
+    "auth/test_limits.py::test_tokens_beyond_the_limit_are_refused",
+    "auth/test_passwords.py::test_a_password_from_before_is_still_correct",
+    "auth/test_passwords.py::test_a_password_is_the_same_however_its_letters_are_spelled",
+    "auth/test_passwords.py::test_a_password_that_is_guessed_first_is_refused_everywhere",
+    "auth/test_passwords.py::test_the_length_is_that_of_the_normalized_text",
+    "auth/test_passwords.py::test_the_most_common_passwords_are_known",
+    "auth/test_passwords.py::test_there_are_no_other_rules",
+    "auth/test_tokens.py::test_a_token_of_a_super_admin_takes_nothing_over",
+    "auth/test_user_credentials.py::test_a_credential_of_another_user_is_not_found",
+    "auth/test_user_credentials.py::test_disabling_a_user_ends_everything_for_good",
+    "auth/test_user_credentials.py::test_sessions_of_a_user_are_listed_and_ended",
+    "cli/test_exposed.py::test_missing_protection_is_named_at_the_start",
+    "http/test_connections.py::test_large_headers_are_refused_and_the_connection_is_closed",
+    "http/test_overload.py::test_after_an_overload_everything_is_answered_again",
+    "http/test_overload.py::test_beyond_its_length_the_queue_takes_nothing",
+    "http/test_untrusted_proxy.py::test_a_proxy_that_is_not_trusted_is_warned_of_once",
+}
+"""Tests that the document names before they are there. One that exists must not be listed."""
+
+PATHS = ("/healthz", "/login", "/api/issues", "/api/nothing", "/nothing", "/openapi.json", "/docs", "/static/x/y.js")
+
+
+def exists(name: str) -> bool:
+    file, _, test = name.partition("::")
+    path = TESTS / file
+    return path.exists() and re.search(rf"^def {test}\(", path.read_text(encoding="utf-8"), re.MULTILINE) is not None
+
+
+def modules() -> Iterator[tuple[str, ast.Module]]:
+    for path in sorted(SOURCE.rglob("*.py")):
+        yield path.relative_to(SOURCE).as_posix(), ast.parse(path.read_text(encoding="utf-8"))
+
+
+def imported(module: ast.Module) -> set[str]:
+    """The top-level names of everything that a module imports, wherever it does."""
+    names: set[str] = set()
+    for node in ast.walk(module):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module)
+    return names
+
+
+def calls(module: ast.AST) -> Iterator[tuple[str, ast.Call]]:
+    """Every call, with what is called as it is written."""
+    for node in ast.walk(module):
+        if isinstance(node, ast.Call):
+            yield ast.unparse(node.func), node
+
+
+def test_every_test_that_the_document_names_exists() -> None:
+    named = set(re.findall(r"`([\w/]+\.py::\w+)`", DOCUMENT))
+    assert len(named) > 100
+    assert {name for name in named if not exists(name)} == PENDING
+
+
+def test_every_requirement_is_there_once() -> None:
+    rows = re.findall(r"^\| (\d+\.\d+\.\d+) \|", STANDARD, re.MULTILINE)
+    others = [number for line in re.findall(r"^Not applicable.*", STANDARD, re.MULTILINE) for number in
+              re.findall(r"\d+\.\d+\.\d+", line)]  # fmt: skip
+    assert len(rows) + len(others) == len({*rows, *others}) == REQUIREMENTS
+    assert f"Of {REQUIREMENTS} requirements {len(others)} do not apply" in STANDARD
+    untested = {number for number in rows if not re.search(rf"^\| {re.escape(number)} \|.*\.py::", STANDARD, re.M)}
+    assert untested == {"6.3.3", "6.4.4", "6.5.1", "6.5.2", "6.5.3", "6.5.4", "6.5.5"}, "all but the second factor"
+
+
+def test_no_program_is_started_and_no_code_evaluated() -> None:
+    for path, module in modules():
+        assert not imported(module) & {"subprocess", "pickle", "marshal", "shelve", "pty", "commands"}, path
+        for name, _ in calls(module):
+            assert name not in ("eval", "exec", "os.system", "os.popen", "os.execv", "os.spawnv"), path
+        # What is compiled when a module is loaded has no input in it.
+        for function in (node for node in ast.walk(module) if isinstance(node, ast.FunctionDef)):
+            for name, call in calls(function):
+                if name.startswith("re."):
+                    assert isinstance(call.args[0], ast.Constant | ast.Name), (path, "a pattern from something else")
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("path", PATHS)
+def test_every_response_has_the_security_headers(world: World, path: str) -> None:
+    response = world.anonymous().get(path, headers={"Accept": "text/html"})
+    headers = response.headers
+    assert response.status_code in (200, 401, 404) and headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "same-origin" and headers["x-frame-options"] == "DENY"
+    policy = headers["content-security-policy"]
+    for part in ("default-src 'self'", "base-uri 'none'", "object-src 'none'", "frame-ancestors 'none'"):
+        assert part in policy
+    assert "unsafe" not in policy
+    assert "json" in headers["content-type"] or "charset=utf-8" in headers["content-type"]
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_with_https_every_response_demands_https(shared: Shared, engine: str) -> None:
+    settings = Settings(database_url=shared.migrated(engine), log_level="error", deliver_webhooks=False)
+    with (
+        serving(settings, public_url="https://issues.helpdesk.example") as server,
+        Client(base_url=server.url) as client,
+    ):
+        for path in PATHS:
+            sent = client.get(path).headers["strict-transport-security"]
+            assert sent == "max-age=31536000; includeSubDomains", path
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_no_other_origin_may_read(world: World) -> None:
+    client = world.client("tess")
+    for method in ("GET", "OPTIONS"):
+        for path in PATHS:
+            asking = {"Origin": "https://elsewhere.example", "Access-Control-Request-Method": "GET"}
+            response = client.request(method, path, headers=asking)
+            assert not [name for name in response.headers if name.startswith("access-control-")], (method, path)
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_trace_is_not_supported(world: World) -> None:
+    for path in PATHS:
+        assert world.client("tess").request("TRACE", path).status_code in (404, 405), path
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_no_path_leads_out_of_the_static_files(world: World) -> None:
+    client = world.anonymous()
+    assert client.get(f"/static/{VERSION}/js/main.js").content == ASSETS["js/main.js"].content
+    for name in (
+        "",
+        "js",
+        "js/",
+        "..%2Fapp.py",
+        "%2e%2e/app.py",
+        "js/..%2F..%2Fapp.py",
+        ".git/config",
+        "%2Fetc%2Fpasswd",
+    ):
+        assert client.get(f"/static/{VERSION}/{name}").status_code == 404, name
+
+
+def test_password_fields_mask_and_take_what_is_pasted() -> None:
+    fields = 0
+    for path in (SOURCE / "templates").rglob("*.html"):
+        text = path.read_text(encoding="utf-8")
+        for field in re.findall(
+            r"""ui\.field\("\w*password.*?\}\}|<input[^>]*name="password"[^>]*>""", text, re.DOTALL
+        ):
+            fields += 1
+            assert 'type="password"' in field and re.search('autocomplete="(current|new)-password"', field), path.name
+    assert fields > 5
+    for path in (SOURCE / "static" / "js").rglob("*.js"):
+        assert "paste" not in path.read_text(encoding="utf-8"), path.name
+
+
+def test_cryptography_comes_from_libraries() -> None:
+    """No weak hash, no mode without authentication, no random number that can be guessed."""
+    for path, module in modules():
+        for name, _ in calls(module):
+            assert name not in ("hashlib.md5", "hashlib.sha1", "hashlib.new", "md5", "sha1"), path
+        weak = {name for name in imported(module) if re.search(r"ciphers\.modes|decrepit|Crypto\b|hazmat.*\bMD5", name)}
+        assert not weak, path
+        if "random" in imported(module):
+            assert path in ("demo.py", "events/attempts.py"), path
+
+
+def test_webhooks_verify_certificates() -> None:
+    context = outbound._tls()
+    assert context.verify_mode is ssl.CERT_REQUIRED and context.check_hostname
+    assert context.minimum_version >= ssl.TLSVersion.TLSv1_2
+
+
+def test_one_module_connects_to_others() -> None:
+    network = {"socket", "http.client", "urllib.request", "httpx", "httpcore", "requests", "smtplib", "ftplib"}
+    assert {path for path, module in modules() if imported(module) & network} == {"events/outbound.py"}
+
+
+def test_no_event_is_changed() -> None:
+    """Events are added. Only what has an age, such as a failed sign-in, is deleted, and nothing is overwritten."""
+    changed = [
+        (path, name)
+        for path, module in modules()
+        for name, call in calls(module)
+        if name in ("update", "delete") and call.args and ast.unparse(call.args[0]) == "events"
+    ]
+    assert changed and {(path, name) for path, name in changed} == {("events/retention.py", "delete")}
+
+
+def test_production_has_no_development_packages() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    needed: set[str] = set()
+    waiting = [Requirement(text) for text in project["dependencies"]]
+    while waiting:
+        requirement = waiting.pop()
+        name = canonicalize_name(requirement.name)
+        if name in needed:
+            continue
+        needed.add(name)
+        try:
+            found = [Requirement(text) for text in requires(name) or ()]
+        except PackageNotFoundError:  # of another system
+            continue
+        extras = tuple(f'"{extra}"' for extra in requirement.extras)
+        waiting += [one for one in found if "extra" not in str(one.marker) or any(e in str(one.marker) for e in extras)]
+    pinned = re.findall(r"^([\w.-]+)(?:\[[\w,]+\])?==", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
+    assert len(pinned) > 20
+    assert {canonicalize_name(name) for name in pinned} <= needed
