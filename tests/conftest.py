@@ -1,7 +1,9 @@
 """Fixtures: a PostgreSQL of the tests' own, a server on each database, the world in it, a clock to move."""
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from typing import Any
 
 import pytest
 import structlog
@@ -9,7 +11,7 @@ from argon2 import PasswordHasher
 from hypothesis import settings
 
 from issue_tracker import clock as clock_module
-from issue_tracker.auth import passwords
+from issue_tracker.auth import hashing, passwords
 from issue_tracker.http import password_requests
 from issue_tracker.logs import configure_logs
 from issue_tracker.settings import Settings
@@ -79,12 +81,22 @@ def admin_url(engine: str, shared: Shared) -> str:
 
 @pytest.fixture(scope="session", autouse=True)
 def _cheap_hashes() -> Iterator[None]:
-    """Argon2 with little work, in this process; processes that tests start do the real one."""
+    """Argon2 with little work, in this process; processes that tests start do the real one.
+
+    A worker thread that hashes would keep others waiting: the request belongs to `http/password_requests.py`.
+    """
     patch = pytest.MonkeyPatch()
     hasher = PasswordHasher(time_cost=1, memory_cost=16, parallelism=1)
     patch.setattr(passwords, "_hasher", hasher)
     patch.setattr(passwords, "_no_account", hasher.hash("nobody"))
     patch.setattr(password_requests, "REFUSAL_SECONDS", 0.01)
+    run = hashing.run
+
+    def checked(compute: Callable[[], Any]) -> Any:
+        assert not threading.current_thread().name.startswith("request"), "the route must say `hashes=True`"
+        return run(compute)
+
+    patch.setattr(hashing, "run", checked)
     yield
     patch.undo()
 

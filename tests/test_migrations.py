@@ -120,7 +120,7 @@ def test_what_strangers_typed_is_removed_and_known_addresses_become_networks(fre
                     f" VALUES ({number}, '{kind}', true, {at}, '{name}', 'session', 'r')"
                 )
             )
-        for address in ("192.0.2.7", "2001:db8::1", "2001:db8::2", "2001:db8:0:1::1", "::ffff:192.0.2.7"):
+        for address in ("192.0.2.7", "2001:db8::1", "2001:db8::2", "2001:db8:0:1::1", "::ffff:192.0.2.7", "un:known"):
             tx.execute(text(f"INSERT INTO sign_in_addresses (user_id, address, at) VALUES (1, '{address}', {at})"))
 
     migrate.upgrade(database)
@@ -130,4 +130,4 @@ def test_what_strangers_typed_is_removed_and_known_addresses_become_networks(fre
         addresses = tx.execute(text("SELECT address FROM sign_in_addresses")).scalars().all()
     database.close()
     assert names == ["ADA@example.com", "an unknown address", "Ada"]
-    assert sorted(addresses) == ["192.0.2.7", "2001:db8:0:1::/64", "2001:db8::/64"]
+    assert sorted(addresses) == ["192.0.2.7", "2001:db8:0:1::/64", "2001:db8::/64", "un:known"]

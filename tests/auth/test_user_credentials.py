@@ -93,6 +93,15 @@ def test_disabling_a_user_ends_everything_for_good(world: World, by: str) -> Non
     assert [note for type_, _, note in recorded if type_ == "token.deleted"] == ["nightly", "weekly"]
 
 
+def test_a_token_that_a_disabled_user_still_has_does_not_wake_up(world: World) -> None:
+    ada, path = world.client("ada"), f"/api/users/{user_id(world, 'tess')}"
+    ada.call("PUT", path, 200, json={"active": False})
+    token = world.bearer("tess", name="of the command line")
+    ada.call("PUT", path, 200, json={"active": True})
+    token.call("GET", "/api/issues", 401)
+    assert ada.call("GET", f"{path}/tokens", 200)["total"] == 0
+
+
 def test_the_page_of_a_user_ends_sessions_and_tokens(world: World) -> None:
     ada, tess, token = world.client("ada"), world.client("tess"), world.bearer("tess", name="nightly")
     path = f"/admin/users/{user_id(world, 'tess')}"

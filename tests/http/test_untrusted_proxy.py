@@ -7,6 +7,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from issue_tracker.http.proxies import UntrustedProxyWarning
+from issue_tracker.logs import configure_logs
 from issue_tracker.settings import Settings
 from tests.clients import get
 from tests.server import serving
@@ -38,6 +39,7 @@ def test_only_machines_of_ones_own_network_are_taken_for_a_proxy(client: tuple[s
     async def application(*_: Any) -> None:
         return None
 
+    configure_logs(Settings(log_level="warning"))
     layer = UntrustedProxyWarning(application)
     scope = {"type": "http", "headers": [(b"x-forwarded-for", b"203.0.113.9")], "client": client}
     with capture_logs() as logged:

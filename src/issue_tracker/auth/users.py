@@ -138,7 +138,8 @@ def update_user(
         end_sessions(tx, user_id, keep=actor.session_id if user_id == actor.user_id else None)
         tx.execute(delete(invitations).where(invitations.c.user_id == user_id))
     record(tx, actor, [change], at)
-    if active is False:
+    if "active" in changes:
+        # Also when it is activated: a token from before tokens were revoked, or of the command line, must not wake up.
         revoke_tokens(tx, actor, user_id)
     return get_user(tx, user_id)
 

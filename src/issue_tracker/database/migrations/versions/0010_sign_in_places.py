@@ -60,9 +60,16 @@ def _count_networks() -> None:
     connection.execute(sa.delete(addresses).where(ipv6))
     known = {(row.user_id, row.address) for row in connection.execute(sa.select(addresses))}
     for user_id, text, at in sorted(found, key=lambda row: row.at, reverse=True):
-        address = ip_address(text.partition("%")[0])
-        mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
-        counted = str(mapped or ip_network((address, 64), strict=False))
+        counted = _counted(text)
         if (user_id, counted) not in known:
             known.add((user_id, counted))
             connection.execute(sa.insert(addresses).values(user_id=user_id, address=counted, at=at))
+
+
+def _counted(text: str) -> str:
+    try:
+        address = ip_address(text.partition("%")[0])
+    except ValueError:
+        return text  # a proxy may have sent anything
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return str(mapped or ip_network((address, 64), strict=False))
