@@ -15,6 +15,7 @@ from issue_tracker.auth import hashing, passwords
 from issue_tracker.http import password_requests
 from issue_tracker.logs import configure_logs
 from issue_tracker.settings import Settings
+from tests.database.killing import Migrating
 from tests.postgresql import Cluster
 from tests.server import Server
 from tests.shared import Shared
@@ -77,6 +78,13 @@ def migrated_url(engine: str, shared: Shared) -> str:
 def admin_url(engine: str, shared: Shared) -> str:
     """A database with one super admin, for this test alone: for commands and processes of its own."""
     return shared.with_admin(engine)
+
+
+@pytest.fixture(scope="session")
+def migrating() -> Iterator[Migrating]:
+    """A process that migrates in forks, to its own version or a later one, and can be killed."""
+    with Migrating() as migrating:
+        yield migrating
 
 
 @pytest.fixture(scope="session", autouse=True)

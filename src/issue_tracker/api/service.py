@@ -32,7 +32,7 @@ def healthz(request: Request) -> Response:
 
 @routes.get("/readyz", transaction=False, probe=True, returns=Returns(200, Health, {"status": "ok"}))
 def readyz(request: Request) -> Response:
-    """Whether the database can be read and changed, and its schema is current."""
+    """Whether the database can be read and changed, and this version of the program can use its schema."""
     try:
         request.database.check()
         with request.database.read() as tx:

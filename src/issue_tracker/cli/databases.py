@@ -20,6 +20,7 @@ from issue_tracker.names import printable
 from issue_tracker.settings import DEFAULT_DATABASE_URL, PREFIX, Settings
 
 RETRY_SECONDS = 0.2
+LONGEST_RETRY_SECONDS = 5.0
 
 database_option = click.option(
     "--database-url",
@@ -79,9 +80,10 @@ def upgrade(database: Database) -> tuple[str | None, str]:
     """Brings the schema up to date, and returns its versions before and after.
 
     Waits as long as another process holds the database, because that one may be migrating it: then nothing is left to
-    do. Raises what `migrate.upgrade` raises for a database that it must not change.
+    do. On PostgreSQL it tries less and less often, because requests wait behind each attempt. Raises what
+    `migrate.upgrade` raises for a database that it must not change.
     """
-    waiting = False
+    waiting, pause = False, RETRY_SECONDS
     while True:
         try:
             return migrate.upgrade(database)
@@ -91,4 +93,6 @@ def upgrade(database: Database) -> tuple[str | None, str]:
         if not waiting:
             click.echo("Waiting for another process to finish with the database.", err=True)
             waiting = True
-        time.sleep(RETRY_SECONDS)
+        time.sleep(pause)
+        if not database.sqlite:
+            pause = min(2 * pause, LONGEST_RETRY_SECONDS)

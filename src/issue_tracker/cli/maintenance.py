@@ -14,6 +14,7 @@ from issue_tracker.cli.arguments import parse_age, parsed
 from issue_tracker.cli.databases import current_actor, database_option, open_database
 from issue_tracker.cli.failures import CommandError
 from issue_tracker.clock import iso, now
+from issue_tracker.database import migrate as schema
 from issue_tracker.database.engine import Database
 from issue_tracker.database.history_identity import forget_place
 from issue_tracker.database.server_key import ServerKey
@@ -31,9 +32,15 @@ def migrate(database_url: str | None) -> None:
     Safe to run again, and from several nodes at the same time: one migrates, the others wait and find nothing to do.
     """
     before, after = databases.upgrade(databases.connect(settings.load(database_url=database_url)))
-    click.echo(
-        f"The schema is current ({after})." if before == after else f"Migrated from {before or 'empty'} to {after}."
-    )
+    needed = schema.head()
+    if after > needed:
+        click.echo(
+            f"The schema is newer ({after}) than this program ({needed}), which can use it. Nothing was migrated."
+        )
+    elif before == after:
+        click.echo(f"The schema is current ({after}).")
+    else:
+        click.echo(f"Migrated from {before or 'empty'} to {after}.")
 
 
 @click.group()

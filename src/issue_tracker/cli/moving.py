@@ -41,9 +41,10 @@ def copy(source_url: str | None, target_url: str | None) -> None:
     source_settings = settings.load(database_url=source_url)
     if make_url(source_settings.database_url) == make_url(target_settings.database_url):
         raise CommandError("--from and --to name the same database.")
-    source = open_database(source_url)
+    source = _fully_known(open_database(source_url))
     target = databases.connect(target_settings)
     databases.upgrade(target)
+    _fully_known(target)
     record_export(source, f"everything, into {make_url(target_settings.database_url).render_as_string()}")
     rows = count_rows(source)
     with _refusals(), output.counted(2 * rows, "Copying") as advance:
@@ -63,7 +64,7 @@ def dump(database_url: str | None, file: str) -> None:
     restores it needs the server's key. A FILE that exists is not
     overwritten. It can be written while servers run.
     """
-    database = open_database(database_url)
+    database = _fully_known(open_database(database_url))
     if Path(file).exists():
         raise CommandError(f"{file} exists already.")
     record_export(database, f"everything, into {file}")
@@ -120,6 +121,7 @@ def _prepare(database: Database, header: Header) -> None:
     """Gives the database the schema of the dump. Raises CommandError when it has another one."""
     if header.schema == migrate.head():
         databases.upgrade(database)
+        _fully_known(database)
         return
     database.create()
     with database.read() as tx:
@@ -129,6 +131,15 @@ def _prepare(database: Database, header: Header) -> None:
         migrate.upgrade(database, to=header.schema)
     elif found != header.schema:
         raise CommandError(f"The dump has an earlier schema ({header.schema}): name a database without any tables.")
+
+
+def _fully_known(database: Database) -> Database:
+    """The database. Raises SchemaMismatch for a later schema, also for one that lets this program run: it has columns
+    that would not be moved.
+    """
+    with database.read() as tx:
+        migrate.check_knows_everything(tx)
+    return database
 
 
 @contextmanager

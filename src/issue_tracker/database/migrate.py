@@ -1,15 +1,24 @@
-"""The version of the schema: which one a database has, whether this program can use it, how it becomes current."""
+"""The version of the schema: which one a database has, whether this program can use it, how it becomes current.
+
+A program needs the version of its last migration. It can also use a later one if every migration in between declares
+so: `oldest_program` in a migration is the version that the oldest program which may run on the schema needs. Migrating
+stores it in the database, because a program does not know later migrations (docs/decisions/0021-rolling-upgrades.md).
+"""
 
 from pathlib import Path
 
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, delete, insert, inspect, select, text
 
 from issue_tracker.database.engine import Database
-from issue_tracker.database.tables import metadata
+from issue_tracker.database.tables import metadata, schema_compatibility
 from issue_tracker.errors import Cause, Unavailable
 
 LOCK = 0x69747261636B
 """PostgreSQL's advisory lock for migrations, so that nodes that start at the same time take turns."""
+
+LOCK_MILLISECONDS = 500
+"""How long a migration on PostgreSQL waits for a table. Whoever needs that table meanwhile waits behind it, and whoever
+takes tables in another order would wait until PostgreSQL ends one of the two."""
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -29,7 +38,7 @@ class OlderSchema(SchemaMismatch):
 
 
 class NewerSchema(SchemaMismatch):
-    """The schema was made by a later version of this program."""
+    """The schema was made by a later version of this program, and this one may not run on it."""
 
     def __init__(self, found: str) -> None:
         super().__init__(
@@ -57,32 +66,39 @@ def version(connection: Connection) -> str | None:
     return None if found is None else str(found)
 
 
-def is_current(connection: Connection) -> bool:
-    """Whether the schema is the one that this program needs."""
-    return version(connection) == head()
-
-
 def is_empty(connection: Connection) -> bool:
     """Whether the database was never migrated."""
     return not inspect(connection).has_table("alembic_version")
 
 
 def check(connection: Connection, *, any_version: bool = False) -> None:
-    """Raises OlderSchema, NewerSchema or ForeignDatabase unless the schema is the one that this program needs.
+    """Raises OlderSchema, NewerSchema or ForeignDatabase unless this program can use the schema.
 
-    `any_version` also accepts the schema of an earlier or a later version of the program.
+    It can use the one that it needs, and a later one that lets it run. `any_version` accepts every earlier and later
+    one.
     """
     found = version(connection)
     if found is None or not any_version:
         check_can_migrate(connection)
-    if found is None or (found != head() and not any_version):
+    if found is None or (found < head() and not any_version):
         raise OlderSchema
     if not _is_version(found):
         raise ForeignDatabase
 
 
+def check_knows_everything(connection: Connection) -> None:
+    """Raises OlderSchema, NewerSchema or ForeignDatabase unless the schema is exactly the one that this program needs.
+
+    For what must read or write every column: a later schema has some that this program does not know.
+    """
+    check(connection)
+    found = version(connection)
+    if found is not None and found > head():
+        raise NewerSchema(found)
+
+
 def check_can_migrate(connection: Connection) -> None:
-    """Raises NewerSchema or ForeignDatabase when this program must not migrate the database.
+    """Raises NewerSchema or ForeignDatabase when this program can neither use the database nor migrate it.
 
     Raises SchemaMismatch when an empty database does not store UTF-8.
     """
@@ -90,7 +106,7 @@ def check_can_migrate(connection: Connection) -> None:
     if found is not None:
         if not _is_version(found):
             raise ForeignDatabase
-        if found > head():
+        if found > head() and not _lets_this_program_run(connection, found):
             raise NewerSchema(found)
         return
     # An empty database of PostgreSQL may hold the tables of an extension; a file of SQLite holds none.
@@ -106,25 +122,30 @@ def check_can_migrate(connection: Connection) -> None:
 def upgrade(database: Database, to: str = "head") -> tuple[str | None, str]:
     """Migrates to the current version, or to the earlier one named in `to`. Returns the versions before and after.
 
+    A later schema that lets this program run is left as it is.
+
     Creates the file of an embedded database that does not exist. Several nodes can run it at the same time: on
-    PostgreSQL the second one waits, and finds nothing to do; on SQLite it raises Unavailable (BUSY) when it has waited
-    too long. Raises what `check_can_migrate` raises, and changes nothing then.
+    PostgreSQL the second one waits, and finds nothing to do. Raises Unavailable (BUSY) when it has waited too long, on
+    SQLite for another writer, on PostgreSQL for a table; what `check_can_migrate` raises; and changes nothing then.
     """
     database.create()
     target = head() if to == "head" else to
     with database.read() as connection:
         before = version(connection)
-        if before == target:
+        if before is not None and before >= target:
+            check_can_migrate(connection)
             return before, before
     with database.write() as connection:
         if not database.sqlite:
             connection.execute(text("SET LOCAL lock_timeout = 0"))
             connection.execute(text("SET LOCAL statement_timeout = 0"))
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})
+            connection.execute(text(f"SET LOCAL lock_timeout = {LOCK_MILLISECONDS}"))
         before = version(connection)
         check_can_migrate(connection)
-        if before != target:
-            _run(connection, to)
+        if before is not None and before >= target:
+            return before, before
+        _run(connection, to)
     return before, target
 
 
@@ -133,13 +154,31 @@ def _is_version(found: str) -> bool:
     return len(found) == len(head()) and found.isascii() and found.isdigit()
 
 
+def _lets_this_program_run(connection: Connection, found: str) -> bool:
+    """Whether a later schema declares that this program may run on it."""
+    if not inspect(connection).has_table(schema_compatibility.name):
+        return False
+    # Of this very version: a row that an earlier migration has written says nothing.
+    declared = select(schema_compatibility.c.oldest_program).where(schema_compatibility.c.version == found)
+    oldest = connection.execute(declared).scalar_one_or_none()
+    return oldest is not None and oldest <= head()
+
+
 def _run(connection: Connection, to: str) -> None:
     # Imported here, because a server that has nothing to migrate must not carry Alembic, which is 11 MB.
     from alembic.command import upgrade as alembic_upgrade  # noqa: PLC0415
     from alembic.config import Config  # noqa: PLC0415
+    from alembic.script import ScriptDirectory  # noqa: PLC0415
 
     config = Config()
     # In Alembic's configuration, a percent sign begins a reference to another option.
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection
     alembic_upgrade(config, to)
+    if inspect(connection).has_table(schema_compatibility.name):
+        applied = list(ScriptDirectory.from_config(config).iterate_revisions(to, "base"))
+        # Without a declaration, only the program that the migration came with may run on its schema.
+        oldest = max(getattr(script.module, "oldest_program", script.revision) for script in applied)
+        connection.execute(delete(schema_compatibility))
+        row = {"row": 1, "version": applied[0].revision, "oldest_program": oldest}
+        connection.execute(insert(schema_compatibility), row)

@@ -11,7 +11,13 @@ from typing import Any, Literal
 import msgspec
 from sqlalchemy import Boolean, Connection, Integer, LargeBinary, String, Table
 
-from issue_tracker.database.tables import assignment_counters, history_identity, issue_counters, metadata
+from issue_tracker.database.tables import (
+    assignment_counters,
+    history_identity,
+    issue_counters,
+    metadata,
+    schema_compatibility,
+)
 from issue_tracker.database.types import Instant
 
 Row = Sequence[Any]
@@ -22,8 +28,8 @@ Advance = Callable[[int], None]
 BATCH = 2000
 """Rows that are read, or written to SQLite, together."""
 
-DERIVED = {issue_counters.name, assignment_counters.name, history_identity.name}
-"""Tables that are not moved: they are computed again from others, or say which history this very database has."""
+DERIVED = {issue_counters.name, assignment_counters.name, history_identity.name, schema_compatibility.name}
+"""Tables that are not moved: they are computed again from others, or describe this very database."""
 
 encode_rows: Callable[[Iterable[Row]], bytes] = msgspec.json.Encoder().encode_lines
 """The rows as JSON, one on each line."""

@@ -19,6 +19,7 @@ from issue_tracker.database.tables.issues import assignment_counters, assignment
 from issue_tracker.database.tables.metadata import metadata
 from issue_tracker.database.tables.names import look_alikes
 from issue_tracker.database.tables.requests import idempotency_keys
+from issue_tracker.database.tables.schema import schema_compatibility
 from issue_tracker.database.tables.server import server_key
 from issue_tracker.database.tables.webhooks import deliveries, delivery_attempts, webhooks
 
@@ -38,6 +39,7 @@ __all__ = [
     "issues",
     "look_alikes",
     "metadata",
+    "schema_compatibility",
     "server_key",
     "sessions",
     "setup_tokens",

@@ -1,0 +1,133 @@
+"""Rows for a database of any earlier schema: of every table it has, in the columns it has."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy import Connection, MetaData, Table, insert, inspect
+
+AT = "2026-01-02T03:04:05.000006+00:00"
+LATER = "2026-02-03T04:05:06.000007+00:00"
+STATUSES = ("new", "investigating", "in_progress", "monitoring", "resolved", "closed")
+COMPANIES, ISSUES, USERS = 5, 40, 3
+MEMBERS = 3
+"""How many companies each issue has; that of every tenth has none."""
+
+Row = dict[str, Any]
+
+
+def _named(prefix: str, number: int) -> Row:
+    return {"name": f"{prefix} {number} é", "name_key": f"{prefix} {number} é".casefold()}
+
+
+def _issues() -> Iterator[Row]:
+    for number in range(1, ISSUES + 1):
+        description = None if number % 3 else f"Described by {number}"
+        statuses = sum(1 << place for place in {place for place, _ in _members(number)})
+        key = (description or "").casefold()
+        yield _named("Issue", number) | {
+            "description": description, "description_key": key, "revision": number, "statuses": statuses,
+        }  # fmt: skip
+
+
+def _members(issue: int) -> list[tuple[int, int]]:
+    """The companies of an issue, each after the place of its status."""
+    if issue % 10 == 0:
+        return []
+    return [((issue + member) % 6, (issue + member) % COMPANIES + 1) for member in range(MEMBERS)]
+
+
+def _assignments() -> Iterator[Row]:
+    for issue in range(1, ISSUES + 1):
+        for place, company in _members(issue):
+            key = _named("Issue", issue)["name_key"]
+            yield {"issue_id": issue, "company_id": company, "status": STATUSES[place], "issue_key": key}
+
+
+def _events() -> Iterator[Row]:
+    kinds = (
+        ("issue.created", None, None, None, None),
+        ("issue.updated", "name", "Old", "New", None),
+        ("issue.updated", "description", None, None, "description"),
+        ("assignment.status_changed", None, "new", "closed", "Carrier confirms"),
+        ("session.created", None, None, None, None),
+    )
+    for number in range(1, 2 * ISSUES + 1):
+        type_, field, before, after, note = kinds[number % len(kinds)]
+        issue = _named("Issue", number % ISSUES + 1)
+        about = {"issue_id": number % ISSUES + 1, "issue_name": issue["name"], "issue_key": issue["name_key"]}
+        yield {
+            "type": type_, "audit": type_ == "session.created", "actor_id": number % 2 or None, "actor_name": "Ada",
+            "channel": "session", "request_id": f"r{number // 2}", "field": field, "from_value": before,
+            "to_value": after, "note": note, **(about if type_ != "session.created" else {}),
+        }  # fmt: skip
+
+
+def _rows() -> dict[str, list[Row]]:
+    """The rows of each table; a table comes after those that it refers to."""
+    users = range(1, USERS + 1)
+    return {
+        "companies": [_named("Company", number) | {"archived": number == 1} for number in range(1, COMPANIES + 1)],
+        "users": [
+            {"email": f"U{number}@x.example", "email_key": f"u{number}@x.example", "name": f"U {number}",
+             "role": "technician", "active": number > 1, "password_hash": "none"}
+            for number in users
+        ],
+        "issues": list(_issues()),
+        "assignments": list(_assignments()),
+        "events": list(_events()),
+        "sessions": [
+            {"token_hash": bytes([number]) * 32, "user_id": number, "address": "::1", "user_agent": "x",
+             "used_at": LATER, "expires_at": LATER}
+            for number in users
+        ],
+        "tokens": [
+            {"key": f"k{number}", "secret_hash": bytes([number]) * 32, "user_id": number, "name": "nightly",
+             "scopes": "read"}
+            for number in users
+        ],
+        "setup_tokens": [{"token_hash": b"\1" * 32}],
+        "sign_in_addresses": [{"user_id": number, "address": "::1"} for number in users],
+        "sign_in_failures": [{"account_key": f"u{number}", "address": "::1"} for number in users],
+        "idempotency_keys": [
+            {"actor_key": "user:1", "method": "POST", "path": "/api/issues", "key": f"key {number}",
+             "body_hash": b"\2" * 32, "status": 201, "headers": "{}", "body": b"\0\xff"}
+            for number in users
+        ],
+        "webhooks": [
+            {"url": "https://x.example", "event_types": "", "company_ids": "", "active": True, "description": "d",
+             "secret": "whsec_x"}
+            for _ in range(2)
+        ],
+        "deliveries": [
+            {"webhook_id": number % 2 + 1, "message_id": f"m{number}", "type": "issue.created", "body": "{}",
+             "state": ("pending", "delivered", "failed")[number % 3], "attempts": number % 4 + 1, "due_at": AT,
+             "claim": "c" if number % 3 == 0 and number % 2 else None}
+            for number in range(1, 31)
+        ],
+        "delivery_attempts": [
+            {"delivery_id": number, "code": 500, "milliseconds": 7, "answer": "ö"} for number in range(1, 31)
+        ],
+        "history_identity": [{"row": 1, "identity": "i", "place": "p"}],
+    }  # fmt: skip
+
+
+TIMES = ("at", "created_at", "updated_at")
+
+
+def fill(tx: Connection) -> dict[str, int]:
+    """Inserts the rows; how many there are, by table. Ids are given by the database, from 1."""
+    known = set(inspect(tx).get_table_names())
+    counts = {}
+    for name, rows in _rows().items():
+        if name not in known:
+            continue
+        table = Table(name, MetaData(), autoload_with=tx)
+        columns = {column.name for column in table.columns}
+        given = [
+            {column: value for column, value in row.items() if column in columns}
+            | {column: AT for column in TIMES if column in columns}
+            for row in rows
+        ]
+        tx.execute(insert(table), [row | {column: row.get(column) for one in given for column in one} for row in given])
+        counts[name] = len(rows)
+    return counts
