@@ -185,8 +185,9 @@ class Database:
             failure = error if isinstance(error, Unavailable) and not inside else self._failure(error)
             self._roll_back(connection, broken=isinstance(failure, Unavailable) and failure.cause is not Cause.BUSY)
             self._raise_failure(error, failure, write=write, quiet=quiet)
-        self._connections.give_back(connection)
         self._notifications.send(topics)
+        self._server.finish(connection, write=write, in_bulk=in_bulk)
+        self._connections.give_back(connection)
 
     def _commit(self, connection: Connection, *, write: bool) -> None:
         found = driver(connection)

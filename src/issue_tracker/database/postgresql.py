@@ -142,6 +142,9 @@ class Postgresql:
     def check_commit(self) -> None:
         """There is nothing to check: the server has confirmed the commit."""
 
+    def finish(self, connection: Connection, *, write: bool, in_bulk: bool) -> None:
+        """There is nothing to do after a transaction: the server limits its log."""
+
     def check_writable(self, tx: Connection, failure: Unavailable | None) -> None:
         """Raises Unavailable when the server takes no changes, because it is a standby or was made read-only."""
         query = "SELECT pg_is_in_recovery() OR current_setting('default_transaction_read_only')::boolean"

@@ -14,6 +14,7 @@ from sqlalchemy.engine import make_url
 
 from issue_tracker.database.disk import is_full, is_read_only, why_not_opened
 from issue_tracker.database.driver import driver
+from issue_tracker.database.log_size import LogSize
 from issue_tracker.database.sqlite_file import SqliteFile
 from issue_tracker.database.write_queue import FairLock, begin_write
 from issue_tracker.errors import Cause, Unavailable
@@ -59,6 +60,7 @@ class Sqlite:
 
     def __init__(self, path: Path, wait_seconds: float) -> None:
         self.file = SqliteFile(path)
+        self._log_size = LogSize(self.file.path)
         self._wait_seconds = wait_seconds
         self._write_turn = FairLock()
 
@@ -127,6 +129,13 @@ class Sqlite:
         self.file.check()
         self.file.check_log()
         self.file.remember_log()
+
+    def finish(self, connection: Connection, *, write: bool, in_bulk: bool) -> None:
+        """Keeps the write-ahead log small, after a transaction was committed."""
+        if write:
+            self._log_size.limit_after_change(driver(connection), self._wait_seconds)
+        elif in_bulk:
+            self._log_size.limit_after_long_read(driver(connection), self._wait_seconds)
 
     def check_writable(self, tx: Connection, failure: Unavailable | None) -> None:
         """Raises Unavailable when nothing can be written now. `failure` is how the last change failed, if it did."""
