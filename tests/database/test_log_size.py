@@ -7,8 +7,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-import structlog
 from sqlalchemy import text
+from structlog.testing import CapturingLogger
 
 from issue_tracker.actor import command_line
 from issue_tracker.database import log_size
@@ -89,13 +89,15 @@ def test_readers_that_overlap_do_not_let_the_log_grow(database: Database, monkey
 
 def test_the_log_becomes_small_when_a_long_read_ends(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(log_size, "PATIENCE_SECONDS", 0.01)
-    with structlog.testing.capture_logs() as logs, database.read() as tx:
+    logged = CapturingLogger()
+    monkeypatch.setattr(log_size, "log", logged)
+    with database.read() as tx:
         before = tx.execute(text("SELECT name FROM users")).scalars().all()
         for _ in range(20):
             _change(database)
         assert tx.execute(text("SELECT name FROM users")).scalars().all() == before
         assert _log_bytes(database) > 2 * LIMIT, "a snapshot needs the log"
-    assert [entry["event"] for entry in logs] == ["write-ahead log is growing: a long read needs it"]
+    assert [call.args for call in logged.calls] == [("write-ahead log is growing: a long read needs it",)]
 
     def changed() -> bool:
         _change(database, 10)
@@ -116,14 +118,13 @@ def test_a_dump_leaves_a_small_log(database: Database, monkeypatch: pytest.Monke
 
 def test_a_failure_to_empty_the_log_fails_no_change(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(log_size, "PATIENCE_SECONDS", 0.01)
-    _change(database)
-    with ExitStack() as stack:
-        # A pragma that fails stands for a disk that does.
-        stack.enter_context(pytest.MonkeyPatch.context()).setattr(log_size, "EMPTY", "SELECT no_such_column")
-        logs = stack.enter_context(structlog.testing.capture_logs())
-        for _ in range(10):
-            _change(database)
-    assert "no such column: no_such_column" in {entry.get("reason") for entry in logs}
+    logged = CapturingLogger()
+    monkeypatch.setattr(log_size, "log", logged)
+    # A statement that fails stands for a disk that does.
+    monkeypatch.setattr(log_size, "EMPTY", "SELECT no_such_column")
+    for _ in range(10):
+        _change(database)
+    assert "no such column: no_such_column" in {call.kwargs.get("reason") for call in logged.calls}
     with database.read() as tx:
         assert tx.execute(text("SELECT max(length(name)) FROM users")).scalar_one() == 200_000
 
