@@ -9,9 +9,10 @@ from issue_tracker.http.request import Request
 
 def note_refusal(request: Request, error: AppError) -> None:
     """Notes that a request was refused for its sender: too many attempts, a role that is not enough, a wrong CSRF
-    token or set-up link. Other errors are nothing to note.
+    token or set-up link. Other errors are nothing to note; neither is one that only asks for a confirmation or another
+    password first.
     """
-    if not isinstance(error, (Forbidden, TooManyAttempts)):
+    if not isinstance(error, (Forbidden, TooManyAttempts)) or error.reason_code is not None:
         return
     actor = request.identity.actor if request.identity else stranger(request_id=request.request_id)
     if isinstance(error, TooManyAttempts):

@@ -10,6 +10,7 @@ from issue_tracker.database.types import Id, Instant
 
 revision = "0009"
 down_revision = "0008"
+oldest_program = "0009"
 
 
 def upgrade() -> None:

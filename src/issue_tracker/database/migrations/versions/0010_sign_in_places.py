@@ -13,6 +13,7 @@ from issue_tracker.database.types import Id, Instant
 
 revision = "0010"
 down_revision = "0009"
+oldest_program = "0010"
 
 
 def upgrade() -> None:

@@ -8,6 +8,7 @@ from issue_tracker.looks import look_alike_key
 
 revision = "0011"
 down_revision = "0010"
+oldest_program = "0011"
 
 BATCH = 5_000
 """How many names are in memory."""

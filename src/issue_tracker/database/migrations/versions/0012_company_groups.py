@@ -7,6 +7,7 @@ from issue_tracker.database.types import Id, Instant, Key
 
 revision = "0012"
 down_revision = "0011"
+oldest_program = "0012"
 
 
 def upgrade() -> None:
