@@ -21,7 +21,7 @@ from issue_tracker_client import (
     Status,
     Tracker,
 )
-from tests.world import World
+from tests.world import CAST, PASSWORD, World
 
 AWKWARD = [
     "TCP/IP",
@@ -284,11 +284,12 @@ def test_companies(tracker: Tracker, admin: Tracker) -> None:
     admin.delete_company(admin.create_company("Gone soon").company_id)
 
 
-def test_the_rest_of_the_api(tracker: Tracker, admin: Tracker) -> None:
-    user = admin.call("POST", "/api/users", body={"email": "new@example.org", "name": "New", "role": "member"})
-    assert user["role"] == "member"
-    changed = admin.call("PUT", f"/api/users/{user['user_id']}", body={"active": False})
-    assert changed["active"] is False
+def test_the_rest_of_the_api(tracker: Tracker, admin: Tracker, url: str) -> None:
+    with Tracker(url, email=CAST["ada"][0], password=PASSWORD) as session:
+        user = session.call("POST", "/api/users", body={"email": "new@example.org", "name": "New", "role": "member"})
+        assert user["role"] == "member"
+        changed = session.call("PUT", f"/api/users/{user['user_id']}", body={"active": False})
+        assert changed["active"] is False
     tracker.create_issue("VPN")
     assert tracker.call("GET", "/api/issues", query={"search": "vpn", "limit": 1})["total"] == 1
     assert admin.call("DELETE", "/api/issues/VPN") is None

@@ -78,17 +78,15 @@ def test_an_unassignment_and_a_deletion_whose_responses_were_lost_say_that_they_
             tracker.delete_issue("VPN")
 
 
-def test_a_token_whose_response_was_lost_is_named_to_be_revoked(
-    connect: Connect, network: TroubledNetwork, technician: Tracker
-) -> None:
+def test_a_token_whose_response_was_lost_is_named_to_be_revoked(connect: Connect, network: TroubledNetwork) -> None:
     with connect(network.url, email=CAST["tess"][0], password=PASSWORD, retries=SOON) as tracker:
         assert tracker.who_am_i()
         network.ahead = [LOST]
         with pytest.raises(TokenLost, match="nightly") as lost:
             tracker.create_token("nightly")
-        assert lost.value.token_id in {one.id for one in technician.tokens() if one.name == "nightly"}
+        assert lost.value.token_id in {one.id for one in tracker.tokens() if one.name == "nightly"}
         tracker.revoke_token(lost.value.token_id)
-        assert "nightly" not in {one.name for one in technician.tokens()}
+        assert "nightly" not in {one.name for one in tracker.tokens()}
 
 
 def test_a_busy_server_is_waited_for_no_longer_than_patience(connect: Connect, network: TroubledNetwork) -> None:

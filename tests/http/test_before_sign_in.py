@@ -38,9 +38,9 @@ class Parsed:
         self.most = max(self.most, len(pairs))
         return pairs
 
-    def query(self, parameters: list[tuple[str, str]], type_: type[Any]) -> Any:
+    def query(self, parameters: list[tuple[str, str]], type_: type[Any], most_values: int) -> Any:
         self.most = max(self.most, len(parameters))
-        return read_query(parameters, type_)
+        return read_query(parameters, type_, most_values)
 
 
 @pytest.fixture

@@ -70,7 +70,7 @@ def test_with_https_every_cookie_is_secure_and_bound_to_the_host(secure: Client)
     left = secure.post("/api/auth/logout", headers=own | {"X-CSRF-Token": csrf[1]})
 
     given = [cookie for response in (signed_in, saved, answered, api, left) for cookie in cookies_of(response)]
-    assert len(given) == 5, given
+    assert len(given) == 6, given
     for cookie in given:
         attributes = {part.strip().lower() for part in cookie.split(";")[1:]}
         assert cookie.startswith("__Host-"), cookie

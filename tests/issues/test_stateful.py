@@ -103,8 +103,8 @@ class Operations(RuleBasedStateMachine):
     @initialize()
     def start_with_two_issues(self) -> None:
         everyone = dict(zip(COMPANIES, ("new", "resolved", "closed", "investigating"), strict=True))
-        for name, _assigned in (("Slow mail", everyone), ("VPN", {"Contoso": "new"})):
-            self.create(name, "", members)
+        for name, assigned in (("Slow mail", everyone), ("VPN", {"Contoso": "new"})):
+            self.create(name, "", assigned)
             self.compare_events()
 
     @rule(name=names, description=descriptions, members=members)

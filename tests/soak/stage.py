@@ -121,11 +121,14 @@ class Stage:
             writer.stop()
         for writer in self.writers:
             writer.join(PATIENCE_SECONDS)
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while self._pending():
-            if time.monotonic() > deadline:
-                raise BrokenPromise(f"{self._pending()} messages were not sent to the receiver that answers.")
+        left, since = self._pending(), time.monotonic()
+        while left:
+            if time.monotonic() > since + PATIENCE_SECONDS:
+                raise BrokenPromise(f"{left} messages are not sent to the receiver that answers.")
             time.sleep(0.1)
+            found = self._pending()
+            if found < left:
+                left, since = found, time.monotonic()
         return self.verify()
 
     def close(self) -> None:

@@ -138,6 +138,7 @@ class Explanation:
 
     detail: str = ""
     errors: tuple[FieldError, ...] = ()
+    reason: str | None = None
 
 
 def explanation(reply: Reply) -> Explanation:

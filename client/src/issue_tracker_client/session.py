@@ -3,7 +3,7 @@
 import dataclasses
 from typing import TypedDict, Unpack
 
-from issue_tracker_client.errors import Misuse, Unreachable, refusal, unexpected
+from issue_tracker_client.errors import Misuse, Unreachable, explanation, refusal, unexpected
 from issue_tracker_client.models import SignedIn, decoder
 from issue_tracker_client.retrying import Effort, Retries
 from issue_tracker_client.spelling import check_headers, json_request, secret_text, server_url
@@ -25,6 +25,10 @@ class Options(TypedDict, total=False):
     retries: Retries
     timeout: float
     user_agent: str
+
+
+CONFIRMATION_REQUIRED = "confirmation_required"
+"""Why a change to credentials is refused: the session signed in more than some minutes ago."""
 
 
 class Session:
@@ -58,6 +62,7 @@ class Session:
 
         A session that has ended is renewed once: a 401 says that the request did nothing. So does a 403 to a
         request that was sent while another thread renewed the session, with the new cookie and the old CSRF token.
+        A change to credentials that needs a confirmation is confirmed with the password, and sent again.
         """
         check_headers(request.headers)
         started: float = yield Now()
@@ -69,6 +74,9 @@ class Session:
         renewed = self._sign_ins != before
         if self._email and (reply.status == 401 or (reply.status == 403 and renewed)):
             yield Exclusive(self._sign_in(before, effort))
+            reply = yield from self._attempts(request, effort, streamed)
+        if self._email and reply.status == 403 and explanation(reply).reason == CONFIRMATION_REQUIRED:
+            yield from self._confirm(effort)
             reply = yield from self._attempts(request, effort, streamed)
         if reply.status >= 400:
             raise refusal(reply, maybe_done=effort.maybe_done)
@@ -107,6 +115,14 @@ class Session:
             raise unexpected(reply)
         self._signed_in = read_session(reply)
         self._sign_ins += 1
+
+    def _confirm(self, effort: Effort) -> Plan[None]:
+        """Proves the password once more, for changes to credentials. Confirming twice is harmless."""
+        reply = yield from self._attempts(
+            json_request("POST", "/api/auth/confirm", {"password": self._password}), effort
+        )
+        if reply.status >= 400:
+            raise refusal(reply, maybe_done=effort.maybe_done)
 
     def _attempts(self, request: Request, effort: Effort, streamed: bool = False) -> Plan[Reply]:
         """Sends the request until its outcome is final. Returns the last reply, or raises Unreachable."""

@@ -1,12 +1,13 @@
 """Errors as responses: one JSON shape for every source (contract, section 2), or RFC 9457 on request."""
 
+from errno import EMFILE, ENFILE
 from typing import Any
 
 import msgspec
 import structlog
 from starlette.responses import Response
 
-from issue_tracker.errors import AppError
+from issue_tracker.errors import AppError, Cause, Unavailable
 from issue_tracker.http.request import Request
 from issue_tracker.http.responses import JSON, PROBLEM
 
@@ -39,5 +40,9 @@ def as_app_error(exception: Exception, request_id: str) -> AppError:
     """Any exception as an error that is safe to show; the trace of one that nobody foresaw goes to the log."""
     if isinstance(exception, AppError):
         return exception
+    if isinstance(exception, OSError) and exception.errno in (EMFILE, ENFILE):
+        # Anything may need a descriptor, even a module that is loaded when it is first used.
+        log.error("no file descriptors left", request_id=request_id, reason=str(exception))
+        return Unavailable(cause=Cause.DESCRIPTORS, reason=str(exception))
     log.error("unexpected failure", request_id=request_id, exc_info=exception)
     return Unexpected(request_id)

@@ -63,7 +63,7 @@ class LimitSettings(ServerSettings, frozen=True, kw_only=True):
             description="How long a request may wait for a worker thread before the response is 503. In a lasting "
             "overload it is a quarter of that.",
         ),
-    ] = 1.0
+    ] = 4.0
     connections: Annotated[
         int,
         Meta(
