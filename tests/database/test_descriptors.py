@@ -15,6 +15,8 @@ STANDARD_STREAMS = 3
 def test_exhausted_descriptors_are_named(admin_url: str, engine: str, tmp_path: Path) -> None:
     with serve(admin_url, tmp_path / "server.log") as server:
         client = server.sign_in()
+        # The first one loads what the process needs for it.
+        assert create(client, "Before").status_code == 201
         with limited(server.process.pid, resource.RLIMIT_NOFILE, STANDARD_STREAMS):
             # From here on a new connection is needed, which nothing is left for.
             if engine == "sqlite":
