@@ -163,6 +163,7 @@ def test_the_items_are_shaped_as_the_specification_shows(four_issues: World) -> 
         "issue_id",
         "name",
         "description",
+        "severity",
         "created_at",
         "created_at_iso",
         "updated_at",

@@ -96,6 +96,7 @@ def create_issue(
     name: str,
     *,
     description: str | None = None,
+    severity: str | None = None,
     companies: Companies = (),
     company_groups: Iterable[str] = (),
     idempotency_key: str | None = None,
@@ -107,6 +108,8 @@ def create_issue(
     With your own `idempotency_key` a second run of your program is safe as well, for 24 hours.
     """
     body: dict[str, object] = {"name": name, "description": description, "companies": entries(companies)}
+    if severity is not None:
+        body["severity"] = severity
     groups = several("company_groups", company_groups)
     if groups:
         body["company_groups"] = groups
@@ -148,11 +151,12 @@ def update_issue(
     *,
     description: str | None = None,
     new_name: str | None = None,
+    severity: str | None = None,
     add_companies: Companies = (),
     company_groups: Iterable[str] = (),
     if_match: str | None = None,
 ) -> Plan[Issue]:
-    """Changes what is given; an empty description clears it.
+    """Changes what is given; an empty description clears it, and an empty severity too.
 
     The companies of `company_groups` are added like those of `add_companies`. A company that is assigned already keeps
     its status unless one is given. With `if_match` (the `etag` of an issue
@@ -161,10 +165,13 @@ def update_issue(
     given = {
         "description": description,
         "new_name": new_name,
+        "severity": severity,
         "add_companies": entries(add_companies) or None,
         "company_groups": several("company_groups", company_groups) or None,
     }
-    body = {name: value for name, value in given.items() if value is not None}
+    body: dict[str, object] = {name: value for name, value in given.items() if value is not None}
+    if severity == "":
+        body["severity"] = None
     request = json_request("PUT", issue_path(name), body, if_match=if_match)
     request = dataclasses.replace(request, once=new_name is not None or if_match is not None)
     return read_issue((yield from session.perform(request)))

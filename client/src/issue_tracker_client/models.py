@@ -52,6 +52,7 @@ class Assignment(Model, frozen=True, kw_only=True, omit_defaults=True):
 class Issue(Model, frozen=True, kw_only=True, omit_defaults=True):
     """An issue with its assignments; in a filtered list, only with the matching ones.
 
+    `severity` is `low`, `medium`, `high`, `critical` or None.
     `etag` is set on issues that were read or written individually: pass it as `if_match` to change only this version.
     """
 
@@ -61,6 +62,7 @@ class Issue(Model, frozen=True, kw_only=True, omit_defaults=True):
     created_at: datetime
     updated_at: datetime
     assignments: tuple[Assignment, ...]
+    severity: str | None = None
     etag: str | None = None
 
     def assignment(self, company_name: str) -> Assignment | None:

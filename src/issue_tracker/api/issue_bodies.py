@@ -12,7 +12,7 @@ from issue_tracker.companies.queries import Company, get_companies
 from issue_tracker.http.validation import Distinct, refuse_repeated
 from issue_tracker.issues.assignments import NewAssignment
 from issue_tracker.issues.bulk import BulkResult
-from issue_tracker.issues.models import Issue
+from issue_tracker.issues.models import Issue, Severity
 from issue_tracker.issues.queries.issue import list_members
 from issue_tracker.names import Description, IssueName, Name, Note, key
 from issue_tracker.status import Status
@@ -41,6 +41,7 @@ class NewIssue(msgspec.Struct, forbid_unknown_fields=True):
 
     name: IssueName
     description: Description | None = None
+    severity: Severity | None = None
     companies: Companies | None = None
     company_groups: Names | None = None
 
@@ -49,12 +50,13 @@ class NewIssue(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class IssueChange(msgspec.Struct, forbid_unknown_fields=True):
-    """What to change. Absent or null keeps the present value; an empty description clears it. The companies of
-    `company_groups` are added, as those of `add_companies` are.
+    """What to change. Absent or null keeps the present value; an empty description clears it, and null the severity.
+    The companies of `company_groups` are added, as those of `add_companies` are.
     """
 
     description: Description | None = None
     new_name: IssueName | None = None
+    severity: Severity | msgspec.UnsetType | None = msgspec.UNSET
     add_companies: Companies | None = None
     company_groups: Names | None = None
 
@@ -173,6 +175,7 @@ ISSUE_EXAMPLE: dict[str, Any] = {
     "issue_id": 7,
     "name": "Network degradation",
     "description": "Packet loss on primary WAN links",
+    "severity": "high",
     "created_at": CREATED_AT,
     "created_at_iso": CREATED_AT,
     "updated_at": UPDATED_AT,

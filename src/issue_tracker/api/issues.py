@@ -45,7 +45,9 @@ routes = Routes("Issues")
 def create_issue(request: Request, body: NewIssue) -> Response:
     """Create an issue with its assignments."""
     members = new_assignments(request.tx, request.actor, body.companies, body.company_groups)
-    issue = operations.create_issue(request.tx, request.actor, body.name, body.description, members)
+    issue = operations.create_issue(
+        request.tx, request.actor, body.name, body.description, members, severity=body.severity
+    )
     location = f"/api/issues/{quote(issue.name, safe='')}"
     similar = looks_like(names_like(request.tx, request.actor, issue))
     return _issue(request, issue, status=201, headers={"Location": location, **similar})
@@ -64,7 +66,10 @@ def get_issue(request: Request, issue_name: str) -> Response:
     if_match=True,
 )
 def update_issue(request: Request, issue_name: str, body: IssueChange) -> Response:
-    """Describe, rename, or assign more companies. A company that is already assigned keeps its assignment."""
+    """Describe, rename, give a severity, or assign more companies.
+
+    A company that is already assigned keeps its assignment.
+    """
     issue = get_issue_head(request.tx, request.actor, issue_name, lock=True)
     # An unknown company (404) comes before a stale validator (412; contract, section 2).
     members = new_assignments(request.tx, request.actor, body.add_companies, body.company_groups)
@@ -75,6 +80,7 @@ def update_issue(request: Request, issue_name: str, body: IssueChange) -> Respon
         issue,
         description=body.description,
         new_name=body.new_name,
+        severity=body.severity,
         add_members=members,
     )
     similar = looks_like(names_like(request.tx, request.actor, changed)) if body.new_name else {}

@@ -155,6 +155,10 @@ def _words(group: EventGroup, about_assignment: bool, *, issue: bool, company: b
             yield from ("deleted", issue_name)
         case EventType.ISSUE_UPDATED if event.field == "name":
             yield from ("renamed", ProperName(f"“{event.before}”"), "to", issue_name)
+        case EventType.ISSUE_UPDATED if event.field == "severity":
+            yield "set the severity" if event.after else "cleared the severity"
+            yield from ("of", issue_name) if issue else ()
+            yield f"to {event.after}" if event.after else ""
         case EventType.ISSUE_UPDATED:
             changed = f"changed the {event.field.replace('_', ' ')}" if event.field else "changed"
             yield from (f"{changed} of", issue_name) if issue else (changed,)

@@ -1,11 +1,26 @@
 """What reads return: an issue with its assignments, in the shape of the specification."""
 
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 import msgspec
 
 from issue_tracker.clock import Timestamp, now
 from issue_tracker.status import Status
+
+
+class Severity(StrEnum):
+    """How bad a fault is, from the least to the worst (contract, section 13). An issue may have none."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    CRITICAL = "critical"
+
+    @property
+    def label(self) -> str:
+        """The word on pages."""
+        return self.value.capitalize()
 
 
 class Assignment(msgspec.Struct, frozen=True):
@@ -33,6 +48,7 @@ class Issue(msgspec.Struct, frozen=True):
     issue_id: int
     name: str
     description: str | None
+    severity: Severity | None
     created_at: Timestamp
     created_at_iso: Timestamp
     updated_at: Timestamp
@@ -49,6 +65,7 @@ class IssueHead(msgspec.Struct, frozen=True):
     issue_id: int
     name: str
     description: str | None
+    severity: Severity | None
     revision: int
     updated_at: datetime
 
@@ -59,6 +76,10 @@ class IssueHead(msgspec.Struct, frozen=True):
         """
         at = now()
         return at if at >= self.updated_at else self.updated_at + timedelta(microseconds=1)
+
+
+SEVERITIES: dict[str | None, Severity | None] = {None: None, **{severity.value: severity for severity in Severity}}
+"""Severities as they are stored: looking one up here costs a fraction of making one from its value."""
 
 
 def named_assignment(

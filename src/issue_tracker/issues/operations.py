@@ -7,6 +7,7 @@ nothing.
 
 from collections.abc import Sequence
 
+from msgspec import UNSET, UnsetType
 from sqlalchemy import Connection, delete, insert, update
 from sqlalchemy.exc import IntegrityError
 
@@ -18,7 +19,7 @@ from issue_tracker.errors import Invalid
 from issue_tracker.events.catalog import Change, EventType, Subject
 from issue_tracker.events.record import record
 from issue_tracker.issues.assignments import NewAssignment, add, assign, refuse_repeated, touch_issue
-from issue_tracker.issues.models import IssueHead
+from issue_tracker.issues.models import IssueHead, Severity
 from issue_tracker.issues.queries.issue import get_issue_head_by_id
 from issue_tracker.issues.queries.search import search_key
 from issue_tracker.names import Name, key
@@ -33,6 +34,7 @@ def create_issue(
     description: str | None,
     members: Sequence[NewAssignment] = (),
     *,
+    severity: Severity | None = None,
     notify: bool = True,
 ) -> IssueHead:
     """Creates an issue with its assignments, and returns it. An empty description means none.
@@ -54,6 +56,7 @@ def create_issue(
                     name_key=key(name),
                     description=description or None,
                     description_key=search_key(description),
+                    severity=severity and severity.value,
                     revision=1,
                     statuses=mask(status for _, status in chosen),
                     created_at=at,
@@ -68,7 +71,14 @@ def create_issue(
     changes = [Change(type=EventType.ISSUE_CREATED, issue=issue)]
     changes += assign(tx, issue, chosen, at, "companies")
     record(tx, actor, changes, at, notify=notify)
-    return IssueHead(issue_id=issue_id, name=str(name), description=description or None, revision=1, updated_at=at)
+    return IssueHead(
+        issue_id=issue_id,
+        name=str(name),
+        description=description or None,
+        severity=severity,
+        revision=1,
+        updated_at=at,
+    )
 
 
 def update_issue(
@@ -78,10 +88,12 @@ def update_issue(
     *,
     description: str | None = None,
     new_name: Name | None = None,
+    severity: Severity | UnsetType | None = UNSET,
     add_members: Sequence[NewAssignment] = (),
     notify: bool = True,
 ) -> IssueHead:
-    """Changes what is given, and returns the issue. None leaves name or description; empty clears the description.
+    """Changes what is given, and returns the issue. None leaves name or description; empty clears the description,
+    and None the severity.
 
     A company in `add_members` that is assigned already takes the status, if one is given. `issue` must have been read
     with a lock in this transaction. Raises Invalid like create_issue.
@@ -102,6 +114,11 @@ def update_issue(
     if description is not None and (description or None) != issue.description:
         values |= {"description": description or None, "description_key": search_key(description)}
         changes.append(Change(type=EventType.ISSUE_UPDATED, issue=subject, field="description", note="description"))
+    if severity is not UNSET and severity is not issue.severity:
+        values["severity"] = severity and severity.value
+        changes.append(
+            Change(type=EventType.ISSUE_UPDATED, issue=subject, field="severity", before=issue.severity, after=severity)
+        )
     if values:
         try:
             with tx.begin_nested():

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from issue_tracker.actor import Actor
 from issue_tracker.clock import now
-from issue_tracker.issues.models import Assignment, Issue
+from issue_tracker.issues.models import Assignment, Issue, Severity
 from issue_tracker.issues.queries.company import list_company_assignments
 from issue_tracker.status import RANKED, Status
 
@@ -45,6 +45,7 @@ class Group(msgspec.Struct, frozen=True):
     issue_id: int
     name: str
     description: str | None
+    severity: Severity | None
     shown: list[Member]
     hidden: int
     status_counts: StatusCounts
@@ -60,6 +61,7 @@ class Detail(msgspec.Struct, frozen=True):
     issue_id: int
     name: str
     description: str | None
+    severity: Severity | None
     created_at: str
     updated_at: str
     open: list[Member]
@@ -82,6 +84,7 @@ def group(issue: Issue, at: datetime | None = None) -> Group:
         issue_id=issue.issue_id,
         name=issue.name,
         description=issue.description,
+        severity=issue.severity,
         shown=shown,
         hidden=len(members) - len(shown),
         status_counts=count_statuses(members),
@@ -95,6 +98,7 @@ def detail(issue: Issue) -> Detail:
         issue_id=issue.issue_id,
         name=issue.name,
         description=issue.description,
+        severity=issue.severity,
         created_at=issue.created_at,
         updated_at=issue.updated_at,
         open=[member for member in members if member.open],

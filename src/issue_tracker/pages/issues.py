@@ -10,6 +10,7 @@ from issue_tracker.events.sentences import Entry, issue_history, last_edit
 from issue_tracker.http.identity import Access
 from issue_tracker.http.request import Request
 from issue_tracker.issues import operations
+from issue_tracker.issues.models import Severity
 from issue_tracker.issues.overview import detail
 from issue_tracker.issues.queries.issue import get_issue_head_by_id, load_issue
 from issue_tracker.issues.queries.look_alikes import names_like
@@ -22,20 +23,25 @@ from issue_tracker.pages.templating import page
 
 routes = PageRoutes()
 
+SEVERITY_CHOICES = [("", "None"), *((severity.value, severity.label) for severity in Severity)]
+
 
 @routes.get("/issues/new")
 def show_new(request: Request, form: FormView | None = None) -> Response:
     """The form of a new issue."""
     form = (form or FormView()).with_defaults({"status": "new"})
-    return page(request, "issues/new.html", place="issues", form=form)
+    return page(request, "issues/new.html", place="issues", form=form, severities=SEVERITY_CHOICES)
 
 
 @routes.post("/issues/new", shown_by=show_new, form=ShownForm(unknown="companies"))
 def create(request: Request, form: Form) -> Response:
     """Creates an issue with its companies, all in one status."""
-    body = form.read({**form.fields("name", "description"), "companies": _companies(form)}, NewIssue)
+    fields = {**form.fields("name", "description"), "severity": form.get("severity") or None}
+    body = form.read({**fields, "companies": _companies(form)}, NewIssue)
     members = new_assignments(request.tx, request.actor, body.companies)
-    issue = operations.create_issue(request.tx, request.actor, body.name, body.description, members)
+    issue = operations.create_issue(
+        request.tx, request.actor, body.name, body.description, members, severity=body.severity
+    )
     text = with_look_alikes("Created.", names_like(request.tx, request.actor, issue))
     return redirect(f"/issues/{issue.issue_id}", flash_cookie(request, Flash(text)))
 
@@ -49,7 +55,10 @@ def show_issue(request: Request, issue_id: int, edit: FormView | None = None, ad
         "issues/detail.html",
         place="issues",
         issue=detail(load_issue(request.tx, request.actor, issue_id)),
-        edit=(edit or FormView()).with_defaults({"name": head.name, "description": head.description or ""}),
+        edit=(edit or FormView()).with_defaults(
+            {"name": head.name, "description": head.description or "", "severity": head.severity or ""}
+        ),
+        severities=SEVERITY_CHOICES,
         add=(add or FormView()).with_defaults({"status": "new"}),
         history=issue_history(request.tx, request.actor, issue_id, request.query_params.get("before", "")),
     )
@@ -69,16 +78,20 @@ class ChangedMeanwhile(AppError):
 @routes.post("/issues/{issue_id}/edit", shown_by=show_issue, shown_as="edit", form=ShownForm({"new_name": "name"}))
 def edit(request: Request, form: Form, issue_id: int) -> Response:
     """Renames and describes; refuses where another change would be overwritten unseen."""
-    change = form.read({"new_name": form.get("name"), "description": form.get("description")}, IssueChange)
+    fields = {"new_name": form.get("name"), "severity": form.get("severity") or None}
+    change = form.read({**fields, **form.fields("description")}, IssueChange)
     assert change.new_name is not None
     name = change.new_name
     issue = get_issue_head_by_id(request.tx, request.actor, issue_id, lock=True)
-    seen = (form.get("seen_name"), form.get("seen_description"))
+    seen = (form.get("seen_name"), form.get("seen_description"), form.get("seen_severity"))
     # Descriptions of earlier versions may contain other line ends, which browsers never send back.
-    stored = (issue.name, one_newline(issue.description or ""))
-    if seen != stored and (name, change.description) != (issue.name, issue.description):
+    stored = (issue.name, one_newline(issue.description or ""), issue.severity or "")
+    wanted = (name, change.description, change.severity)
+    if seen != stored and wanted != (issue.name, issue.description, issue.severity):
         raise ChangedMeanwhile(last_edit(request.tx, request.actor, issue_id))
-    changed = operations.update_issue(request.tx, request.actor, issue, description=change.description, new_name=name)
+    changed = operations.update_issue(
+        request.tx, request.actor, issue, description=change.description, new_name=name, severity=change.severity
+    )
     similar = names_like(request.tx, request.actor, changed) if changed.name != issue.name else []
     return redirect(f"/issues/{issue_id}", flash_cookie(request, Flash(with_look_alikes("Saved.", similar))))
 

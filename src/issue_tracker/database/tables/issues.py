@@ -30,6 +30,7 @@ issues = Table(
     Column("revision", Integer, nullable=False),
     # Which statuses occur among its assignments (status.mask). Triggers count them in `issue_counters`.
     Column("statuses", Integer, nullable=False, server_default="0"),
+    Column("severity", String(20)),
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
     Index("ix_issues_name_key_issue_id", "name_key", "issue_id", "revision"),

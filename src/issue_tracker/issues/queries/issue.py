@@ -12,7 +12,7 @@ from issue_tracker.database.prepared import Prepared, instant, iso, numbers
 from issue_tracker.database.tables import assignments, companies, issues
 from issue_tracker.database.types import Id
 from issue_tracker.errors import NotFound
-from issue_tracker.issues.models import Issue, IssueHead, NamedAssignment, named_assignment
+from issue_tracker.issues.models import SEVERITIES, Issue, IssueHead, NamedAssignment, named_assignment
 from issue_tracker.issues.queries.conditions import has_assignment, of_companies
 from issue_tracker.issues.queries.issue_list import IssueList
 from issue_tracker.names import key, printable, storable
@@ -133,9 +133,14 @@ def _find_head(tx: Connection, actor: Actor, column: str, value: str | int, *, l
     row = _head(column, lock=lock, limited=visible is not None).first(tx, value=value, **values)
     if row is None:
         return None
-    issue_id, name, description, revision, updated_at = row
+    issue_id, name, description, severity, revision, updated_at = row
     return IssueHead(
-        issue_id=issue_id, name=name, description=description, revision=revision, updated_at=instant(updated_at)
+        issue_id=issue_id,
+        name=name,
+        description=description,
+        severity=SEVERITIES[severity],
+        revision=revision,
+        updated_at=instant(updated_at),
     )
 
 
@@ -143,8 +148,8 @@ def _find_head(tx: Connection, actor: Actor, column: str, value: str | int, *, l
 def _head(column: str, *, lock: bool, limited: bool) -> Prepared:
     def build(dialect: str) -> Select[Any]:
         by = issues.c[column]
-        columns = issues.c.issue_id, issues.c.name, issues.c.description, issues.c.revision, issues.c.updated_at
-        query = select(*columns).where(by == bindparam("value", type_=by.type))
+        columns = "issue_id", "name", "description", "severity", "revision", "updated_at"
+        query = select(*(issues.c[name] for name in columns)).where(by == bindparam("value", type_=by.type))
         if limited:
             query = query.where(has_assignment((of_companies,))(dialect))
         return query.with_for_update() if lock else query

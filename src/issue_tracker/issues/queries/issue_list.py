@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from issue_tracker.actor import Actor, require_helpdesk
 from issue_tracker.database.prepared import instant, iso, numbers
-from issue_tracker.issues.models import Assignment, Issue
+from issue_tracker.issues.models import SEVERITIES, Assignment, Issue
 from issue_tracker.issues.queries import list_statements as statements
 from issue_tracker.issues.queries import search
 from issue_tracker.issues.queries.conditions import (
@@ -190,7 +190,7 @@ class IssueList:
         for start in range(0, len(issue_ids), BATCH):
             batch = list(issue_ids[start : start + BATCH])
             members = self._members(batch)
-            for issue_id, name, description, created_at, updated_at in statements.heads.all(
+            for issue_id, name, description, severity, created_at, updated_at in statements.heads.all(
                 self._tx, issues=numbers(self._tx, batch)
             ):
                 if affected_only and issue_id not in members:
@@ -200,6 +200,7 @@ class IssueList:
                     issue_id=issue_id,
                     name=name,
                     description=description,
+                    severity=SEVERITIES[severity],
                     created_at=created,
                     created_at_iso=created,
                     updated_at=updated,

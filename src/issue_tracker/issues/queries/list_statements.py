@@ -167,7 +167,12 @@ status_counts_of_all = Prepared(
 
 heads = Prepared(
     lambda dialect: select(
-        issues.c.issue_id, issues.c.name, issues.c.description, issues.c.created_at, issues.c.updated_at
+        issues.c.issue_id,
+        issues.c.name,
+        issues.c.description,
+        issues.c.severity,
+        issues.c.created_at,
+        issues.c.updated_at,
     ).where(among(issues.c.issue_id, "issues", dialect))
 )
 """The columns of the issues in the list `issues`, in no order."""
