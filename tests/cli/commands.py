@@ -33,6 +33,7 @@ ARGUMENTS = {
     "copy": "--to sqlite:///FOLDER/copied.db",
     "dump": "FOLDER/new.dump",
     "restore": "FOLDER/stored.dump",
+    "reencrypt": "",
     "demo": "",
     "openapi": "",
 }

@@ -46,6 +46,8 @@ def fill(url: str) -> tuple[str, str]:
         ada, tess = world.client("ada"), world.client("tess")
         ada.call("POST", "/api/users", 201, json={"email": "nina@helpdesk.example", "name": "Nina", "role": "member"})
         ada.call("POST", "/api/webhooks", 201, json={"url": "http://192.0.2.1/hook", "description": AWKWARD})
+        group = {"name": AWKWARD, "company_names": ["Contoso", "Fabrikam"]}
+        ada.call("POST", "/api/company-groups", 201, json=group)
         last = ""
         for number in range(5):
             last = f"Fault {number} {AWKWARD}"

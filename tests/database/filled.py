@@ -87,7 +87,9 @@ def _rows() -> dict[str, list[Row]]:
         ],
         "setup_tokens": [{"token_hash": b"\1" * 32}],
         "sign_in_addresses": [{"user_id": number, "address": "::1"} for number in users],
-        "sign_in_failures": [{"account_key": f"u{number}", "address": "::1"} for number in users],
+        "sign_in_failures": [
+            {"account_key": f"u{number}", "address": "::1", "network": "::", "known": False} for number in users
+        ],
         "idempotency_keys": [
             {"actor_key": "user:1", "method": "POST", "path": "/api/issues", "key": f"key {number}",
              "body_hash": b"\2" * 32, "status": 201, "headers": "{}", "body": b"\0\xff"}

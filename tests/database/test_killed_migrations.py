@@ -80,4 +80,6 @@ def test_a_killed_migration_changes_nothing_and_is_made_up_for(
     after = _content(fresh_database_url)
     assert after == _content(uninterrupted)
     assert after["alembic_version"] == [(migrate.head(),)]
-    assert {table: len(after[table]) for table in rows} == rows
+    # Attempts to sign in are counted anew after 0010.
+    kept = {table: count for table, count in rows.items() if table != "sign_in_failures"}
+    assert {table: len(after[table]) for table in kept} == kept

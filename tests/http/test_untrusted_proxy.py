@@ -1,6 +1,7 @@
 """A server behind a reverse proxy that it does not know says so: otherwise all its clients have one address."""
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -42,6 +43,7 @@ def test_only_machines_of_ones_own_network_are_taken_for_a_proxy(client: tuple[s
     configure_logs(Settings(log_level="warning"))
     layer = UntrustedProxyWarning(application)
     scope = {"type": "http", "headers": [(b"x-forwarded-for", b"203.0.113.9")], "client": client}
-    with capture_logs() as logged:
-        asyncio.run(layer(scope, application, application))  # type: ignore[arg-type]
+    # In a thread of its own, because tests of pages leave an event loop behind.
+    with capture_logs() as logged, ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, layer(scope, application, application)).result()  # type: ignore[arg-type]
     assert bool(logged) == warned

@@ -121,9 +121,9 @@ def company_export(database_url: str | None, file: str | None) -> None:
     replaced when the export is complete; until then it stays as it is.
     """
     database = open_database(database_url)
-    record_export(database, "all companies as CSV" + (f", into {file}" if file else ""))
     with database.read() as tx:
         companies = list_companies(tx, current_actor(), include_archived=True)
+    record_export(database, "all companies as CSV" + (f", into {file}" if file else ""))
     with output.destination(file) as out:
         writer = csv.writer(out)
         writer.writerow(COLUMNS)

@@ -89,8 +89,8 @@ def issue_export(database_url: str | None, file: str | None) -> None:
     A FILE that exists is replaced when the export is complete; until then it stays as it is.
     """
     database, actor = open_database(database_url), current_actor()
-    record_export(database, "all issues as CSV" + (f", into {file}" if file else ""))
     issue_ids = _issue_ids(database, actor)
+    record_export(database, "all issues as CSV" + (f", into {file}" if file else ""))
     with output.destination(file) as out:
         out.write(transfer.header())
         for start in range(0, len(issue_ids), EXPORTED_AT_ONCE):

@@ -45,8 +45,8 @@ def copy(source_url: str | None, target_url: str | None) -> None:
     target = databases.connect(target_settings)
     databases.upgrade(target)
     _fully_known(target)
-    record_export(source, f"everything, into {make_url(target_settings.database_url).render_as_string()}")
     rows = count_rows(source)
+    record_export(source, f"everything, into {make_url(target_settings.database_url).render_as_string()}")
     with _refusals(), output.counted(2 * rows, "Copying") as advance:
         copied = copy_all(source, target, advance)
     _encrypt_anew(ServerKey(target, target_settings), ServerKey(source, source_settings))
@@ -67,8 +67,8 @@ def dump(database_url: str | None, file: str) -> None:
     database = _fully_known(open_database(database_url))
     if Path(file).exists():
         raise CommandError(f"{file} exists already.")
-    record_export(database, f"everything, into {file}")
     rows = count_rows(database)
+    record_export(database, f"everything, into {file}")
     with (
         output.replacing(file) as temporary,
         temporary.open("wb") as out,

@@ -84,8 +84,11 @@ environment = Environment(
 environment.filters["utc"] = _utc
 environment.tests["name"] = lambda word: isinstance(word, ProperName)
 environment.globals["asset"] = asset_path
-ENTRIES = ("js/main.js", "js/reference.js")
-environment.globals["modules"] = sorted(name[3:] for name in ASSETS if name.startswith("js/") and name not in ENTRIES)
+NOT_PRELOADED = ("js/main.js", "js/reference.js", "js/copy.js")
+"""Modules that a page names itself, or that few pages need."""
+environment.globals["modules"] = sorted(
+    name[3:] for name in ASSETS if name.startswith("js/") and name not in NOT_PRELOADED
+)
 environment.globals["password_minimum"] = MINIMUM
 environment.globals["statuses"] = ROWS
 environment.globals["labels"] = {status.value: label for status, label in LABELS.items()}

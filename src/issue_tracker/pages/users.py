@@ -74,7 +74,7 @@ def show_user(request: Request, user_id: int, form: FormView | None = None) -> R
     )
 
 
-@routes.post("/admin/users/{user_id}", shown_by=show_user)
+@routes.post("/admin/users/{user_id}", hashes=True, shown_by=show_user)
 def change(request: Request, form: Form, user_id: int) -> Response:
     """Changes name, role, or whether the account may sign in."""
     body = form.read({**form.fields("name", "role"), "active": bool(form.get("active"))}, UserChange)

@@ -84,7 +84,7 @@ def show_webhook(
     )
 
 
-@routes.post("/admin/webhooks/{webhook_id}", shown_by=show_webhook, form=FORM)
+@routes.post("/admin/webhooks/{webhook_id}", hashes=True, shown_by=show_webhook, form=FORM)
 def change(request: Request, form: Form, webhook_id: int) -> Response:
     """Changes a webhook, or activates it again."""
     webhooks.update_webhook(request.tx, request.actor, webhook_id, _fields(request, form))

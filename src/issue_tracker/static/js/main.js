@@ -1,5 +1,4 @@
 // Starts everything that a page does beyond links and forms. Each module has one job and finds its own elements.
-import { startCopying } from "./copy.js";
 import { startDrafts } from "./drafts.js";
 import { startKeyboard } from "./keyboard.js";
 import { startLive } from "./live.js";
@@ -16,7 +15,8 @@ startTimes();
 startDrafts();
 if (document.querySelector("meta[name=actor]")) {
   startTheme();
-  startCopying();
+  // Few pages have something to copy.
+  if (document.querySelector("[data-copy]")) void import("./copy.js").then((module) => module.startCopying());
   startSuggestions();
   startSelection();
   startMatrix();
