@@ -29,8 +29,10 @@ INVISIBLE = {
     "joiner after an emoji, before nothing": "🔥\u200d",
     "tag letters without a flag": "Prod\U000e0041",
     "two variation selectors": "❤\ufe0f\ufe0f",
+    "variation selector after a letter without variants": "Prod\ufe0f",
+    "variation selector after a Cyrillic letter": "Прод\ufe00",
 }
-VISIBLE = ("❤️\u200d🔥", "🙂\u200d↔️", "1️⃣", "葛\U000e0100", "خانه\u200cای", "श्री\u0915\u094d\u200d", "﷽", "ab\u0301")
+VISIBLE = ("ℹ️", "❤️\u200d🔥", "🙂\u200d↔️", "1️⃣", "葛\U000e0100", "خانه\u200cای", "श्री\u0915\u094d\u200d", "﷽", "ab\u0301")
 
 
 def path_of(who: str, world: World) -> str:
@@ -47,6 +49,7 @@ def test_a_new_name_has_no_invisible_character(world: World, kind: str) -> None:
     name, admin = INVISIBLE[kind], world.client("ada")
     world.given_issue("Fault")
     company = world.given_companies("Initech")["Initech"]
+    group = admin.call("POST", "/api/company-groups", 201, json={"name": "All", "company_names": []})["group_id"]
     user = {"email": "new@helpdesk.example", "name": name, "role": "member", "password": PASSWORD}
     hook = {"url": "https://hooks.example.com/x", "description": name}
     for method, path, body, field in (
@@ -54,6 +57,8 @@ def test_a_new_name_has_no_invisible_character(world: World, kind: str) -> None:
         ("PUT", "/api/issues/Fault", {"new_name": name}, "new_name"),
         ("POST", "/api/companies", {"name": name}, "name"),
         ("PUT", f"/api/companies/{company}", {"name": name}, "name"),
+        ("POST", "/api/company-groups", {"name": name, "company_names": []}, "name"),
+        ("PUT", f"/api/company-groups/{group}", {"name": name}, "name"),
         ("POST", "/api/users", user, "name"),
         ("POST", "/api/users", user | {"name": "New", "email": f"{name.replace(' ', '')}@helpdesk.example"}, "email"),
         ("PUT", path_of("tess", world), {"name": name}, "name"),

@@ -42,7 +42,8 @@ def _has_effect(text: str, place: int) -> bool:
             return False
     if not _variation.fullmatch(text[place]) or not before or _ignorable.fullmatch(before):
         return False
-    return unicodedata.category(before)[0] not in "ZC"
+    # Of the letters that have a case only one has variants: ℹ, as text and as an emoji (StandardizedVariants.txt).
+    return before == "\u2139" or unicodedata.category(before) not in ("Lu", "Ll", "Lt", "Zs", "Cc", "Cn", "Co")
 
 
 def _ends_emoji(character: str) -> bool:

@@ -19,14 +19,16 @@ from issue_tracker.errors import Invalid
 from issue_tracker.events.catalog import Change, EventType
 from issue_tracker.events.record import record
 from issue_tracker.names import Name, key
+from issue_tracker.new_names import require_visible
 
 NAMED = 20
 """How many companies an event names; it says how many more there are."""
 
 
 def create_group(tx: Connection, actor: Actor, name: Name, companies: Sequence[Company]) -> CompanyGroup:
-    """Creates a group of these companies. Raises Invalid when the name is taken."""
+    """Creates a group of these companies. Raises Invalid when the name is taken, or has an invisible character."""
     _require(actor)
+    require_visible("name", name)
     at = now()
     try:
         with tx.begin_nested():
@@ -52,7 +54,7 @@ def update_group(
 ) -> CompanyGroup:
     """Changes what is given; None leaves a field as it is. `companies` are all that the group has from now on.
 
-    Raises NotFound, and Invalid when the new name is taken.
+    Raises NotFound, and Invalid when the new name is taken, or has an invisible character.
     """
     _require(actor)
     group = lock_group(tx, actor, group_id)
@@ -63,6 +65,8 @@ def update_group(
     renamed = name if name is not None and name != group.name else None
     if renamed is None and not added and not removed:
         return group
+    if renamed is not None:
+        require_visible("name", renamed)
     at = now()
     values: dict[str, object] = {} if renamed is None else {"name": renamed, "name_key": key(renamed)}
     try:
