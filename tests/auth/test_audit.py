@@ -19,6 +19,7 @@ from issue_tracker.settings import Settings
 from tests.clients import Client
 from tests.processes import run, serve
 from tests.server import Server, serving
+from tests.shared import SQLITE
 from tests.waiting import eventually
 from tests.world import CAST, PASSWORD, World
 
@@ -185,7 +186,11 @@ def test_an_export_of_the_list_is_recorded(world: World, prompt: Server, path: s
 
 def test_commands_that_export_are_recorded(migrated_url: str, tmp_path: Path) -> None:
     everything, issues = tmp_path / "everything.dump", tmp_path / "issues.csv"
-    commands = (("dump", str(everything)), ("issue", "export", str(issues)), ("company", "export"))
+    commands = [("dump", str(everything)), ("issue", "export", str(issues)), ("company", "export")]
+    notes = [f"everything, into {everything}", f"all issues as CSV, into {issues}", "all companies as CSV"]
+    if migrated_url.startswith(SQLITE):  # PostgreSQL has pg_dump
+        commands.append(("backup", str(tmp_path / "copy.db")))
+        notes.append(f"everything, into {tmp_path / 'copy.db'}")
     for command in commands:
         done = run(*command, database_url=migrated_url)
         assert (done.returncode, done.stderr) == (0, ""), done
@@ -193,7 +198,6 @@ def test_commands_that_export_are_recorded(migrated_url: str, tmp_path: Path) ->
     with database.read() as tx:
         found = tx.execute(events.select().where(events.c.type == "data.exported")).all()
     database.close()
-    notes = [f"everything, into {everything}", f"all issues as CSV, into {issues}", "all companies as CSV"]
     assert [event.note for event in found] == notes
     assert {event.channel for event in found} == {"cli"} and all(event.audit for event in found)
 

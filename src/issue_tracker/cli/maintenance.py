@@ -11,12 +11,13 @@ import msgspec
 from issue_tracker import settings
 from issue_tracker.cli import databases, output
 from issue_tracker.cli.arguments import parse_age, parsed
-from issue_tracker.cli.databases import current_actor, database_option, open_database
+from issue_tracker.cli.databases import current_actor, database_option, open_database, record_export
 from issue_tracker.cli.failures import CommandError
 from issue_tracker.clock import iso, now
 from issue_tracker.database import migrate as schema
 from issue_tracker.database.engine import Database
 from issue_tracker.database.history_identity import forget_place
+from issue_tracker.database.migrate import SchemaMismatch
 from issue_tracker.database.server_key import ServerKey
 from issue_tracker.events import signing_secrets
 from issue_tracker.events.catalog import Change, EventType
@@ -90,12 +91,24 @@ def backup(database_url: str | None, file: str) -> None:
         raise CommandError("This command copies SQLite databases; use pg_dump for PostgreSQL.")
     if Path(file).exists():
         raise CommandError(f"{file} exists already.")
+    if _has_present_schema(database):
+        record_export(database, f"everything, into {file}")
     with output.replacing(file) as copy:
         try:
             _copy(database, copy)
         finally:
             copy.with_name(f"{copy.name}-journal").unlink(missing_ok=True)
     click.echo(f"Backed up to {file}.")
+
+
+def _has_present_schema(database: Database) -> bool:
+    """Whether this program can write events: an earlier schema may not have what they consist of today."""
+    try:
+        with database.read() as tx:
+            schema.check(tx)
+    except SchemaMismatch:
+        return False
+    return True
 
 
 def _copy(database: Database, path: Path) -> None:
