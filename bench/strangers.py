@@ -30,10 +30,10 @@ def strangers(effort: Effort) -> Iterator[Row]:
         worst: list[tuple[float, str]] = []
         for route in declared_routes():
             path = re.sub(r"{\w+}", "1", route.path)
-            for told, query, headers, body in _inputs(safe=route.safe):
+            for told, more, headers, body in _inputs(safe=route.safe):
                 if not body and f"{route.method} {route.path}" == SIGN_IN:
                     continue
-                cost = _cost(ours, route.method, path + query, headers, body, once)
+                cost = _cost(ours, route.method, path + more, headers, body, once)
                 worst.append((cost, f"{route.method} {route.path} with {told}"))
         worst.sort(reverse=True)
         cost, told = worst[0]
@@ -44,11 +44,13 @@ def strangers(effort: Effort) -> Iterator[Row]:
 
 
 def _inputs(*, safe: bool) -> Iterator[tuple[str, str, Mapping[str, str], bytes]]:
-    """The largest inputs: what they are called, a query, headers, a body."""
+    """The largest inputs: what they are called, what follows the path, headers, a body."""
     many = urlencode([("a", "b")] * 7000)
     yield "nothing", "", {}, b""
     yield "a query", f"?{many}", {}, b""
     yield "a large value", "?next=/" + "%22" * 1_250, {}, b""
+    yield "many slashes", "/" + "a//" * 7_500, {}, b""
+    yield "many segments", "/%41" * 7_500, {}, b""
     yield "many cookies", "", {"Cookie": "; ".join(["a=b"] * 5000)}, b""
     yield "many types", "", {"Accept": ",".join(["text/html"] * 3000)}, b""
     if not safe:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl, quote_from_bytes, urlencode
 
 import httpx
 import pytest
@@ -81,6 +81,31 @@ def test_no_route_does_much_for_a_stranger(world: World, parsed: Parsed) -> None
             assert len(response.content) < ANSWER or route.path in LARGE_ANSWERS, told
             assert sum(len(value) for value in response.headers.values()) < ANSWER, told
             assert parsed.most <= 100, told
+
+
+LONG_PATHS = {
+    "slashes": "/api" + "/" * 30_000,
+    "slashes between segments": "/api" + "/a//" * 7_000,
+    "segments": "/api/issues" + "/%41" * 7_000,
+    "letters": "/api/issues/" + "%41" * 10_000,
+    "a page": "/issues/" + "%20" * 10_000,
+}
+
+
+@pytest.mark.parametrize("kind", LONG_PATHS)
+def test_a_long_path_of_a_stranger_costs_little(world: World, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    quoted: list[int] = []
+
+    def quote(segment: bytes, safe: str) -> str:
+        quoted.append(len(segment))
+        return quote_from_bytes(segment, safe=safe)
+
+    monkeypatch.setattr("issue_tracker.http.middleware.quote_from_bytes", quote)
+    assert world.anonymous().get(LONG_PATHS[kind]).status_code in (303, 401, 404)
+    assert 0 < len(quoted) < 100 and sum(quoted) < 20_000, (len(quoted), sum(quoted))
+    name = "a" + " " * 8_200 + "b"
+    world.given_issue("a")
+    world.client("tess").call("GET", f"/api/issues/{name.replace(' ', '%20')}", 404)
 
 
 @pytest.mark.parametrize("cookie", [None, "issue_tracker_session=" + "x" * 43])

@@ -24,6 +24,14 @@ CONTENT_SECURITY_POLICY = (
 )
 
 
+SLASHES = re.compile(rb"//+")
+
+LONGEST_PATH = 8 * 1024
+MOST_SEGMENTS = 50
+"""Of a longer path, in bytes, only the beginning is made canonical, and of one with more segments the rest is one more:
+there is nothing at it, and all of it would take longer than a request of somebody unknown should."""
+
+
 class RequestIds:
     """Gives each request an id, in `scope["state"]`: the client's if it is sane, so that a trace can span systems."""
 
@@ -145,11 +153,14 @@ def canonical_path(raw_path: bytes) -> str:
     Routing works on this form, so that an encoded slash stays inside its segment and every valid name is reachable
     (docs/decisions/0003-names-in-paths.md). `Request.path_segment` decodes it.
     """
+    if len(raw_path) > LONGEST_PATH:
+        raw_path = raw_path[:LONGEST_PATH] + b"/%00"
     # Routing would join slashes: `/api/issues//x` is not `/api/issues/x`, and there is nothing at it.
-    while b"//" in raw_path:
-        raw_path = raw_path.replace(b"//", b"/%00/")
+    if b"//" in raw_path:
+        raw_path = SLASHES.sub(b"/%00/", raw_path)
     if b"%" not in raw_path:
         return quote_from_bytes(raw_path, safe="/!$&'()*+,;=:@~")
     return "/".join(
-        quote_from_bytes(unquote_to_bytes(segment), safe="!$&'()*+,;=:@~") for segment in raw_path.split(b"/")
+        quote_from_bytes(unquote_to_bytes(segment), safe="!$&'()*+,;=:@~")
+        for segment in raw_path.split(b"/", MOST_SEGMENTS)
     )
