@@ -1,11 +1,17 @@
 """Names and texts: how they are normalized, when they are equal, and which ones are refused (contract, section 1)."""
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 NAME_LIMIT = 255
 DESCRIPTION_LIMIT = 10_000
 NOTE_LIMIT = 2_000
+
+COMPOSED_OF = 4
+"""How many characters NFC makes one of, at most (UAX #15, section 9)."""
+
+MOST_MARKS = 64
+"""Of more combining marks in a row, in a text that is longer than any name, so many at a time are put in order."""
 
 
 class Name(str):
@@ -34,7 +40,8 @@ class Note(str):
 
 def parse_name(text: str) -> Name:
     """The name in its stored form. Raises ValueError, with the reason, for a text that cannot be a name."""
-    name = unicodedata.normalize("NFC", text).strip()
+    trimmed = text.strip()
+    name = trimmed if len(trimmed) > COMPOSED_OF * NAME_LIMIT else composed(trimmed).strip()
     if not name:
         raise ValueError("must not be blank")
     if len(name) > NAME_LIMIT:
@@ -73,7 +80,30 @@ def key(text: str) -> str:
     It is composed a second time at the end, because casefolding decomposes some letters: `ΐ` would differ from its
     capital.
     """
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).strip().casefold())
+    return composed(composed(text).strip().casefold())
+
+
+def composed(text: str) -> str:
+    """The text in NFC, in a time that grows with its length.
+
+    `unicodedata` takes a time that grows with the square of the number of combining marks in a row: minutes for the
+    largest request. No language has more than a few; of thousands, in a text that is longer than any name, some may
+    remain in another order.
+    """
+    if len(text) <= COMPOSED_OF * NAME_LIMIT or not any(map(unicodedata.combining, text[::MOST_MARKS])):
+        return unicodedata.normalize("NFC", text)
+    return "".join(unicodedata.normalize("NFC", piece) for piece in _pieces(text))
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """The text in pieces with at most MOST_MARKS combining marks in a row."""
+    start = marks = 0
+    for place, character in enumerate(text):
+        marks = marks + 1 if unicodedata.combining(character) else 0
+        if marks > MOST_MARKS:
+            yield text[start:place]
+            start, marks = place, 1
+    yield text[start:]
 
 
 def repeated(names: Iterable[str]) -> list[tuple[int, str]]:
@@ -111,7 +141,7 @@ def one_newline(text: str) -> str:
 
 
 def _text(text: str, limit: int) -> str:
-    cleaned = unicodedata.normalize("NFC", one_newline(text)).strip()
+    cleaned = composed(one_newline(text)).strip()
     if len(cleaned) > limit:
         raise ValueError(f"must be at most {limit:,} characters, and is {len(cleaned):,}")
     if not storable(cleaned):
