@@ -26,10 +26,9 @@ CONTENT_SECURITY_POLICY = (
 
 SLASHES = re.compile(rb"//+")
 
-LONGEST_PATH = 8 * 1024
 MOST_SEGMENTS = 50
-"""Of a longer path, in bytes, only the beginning is made canonical, and of one with more segments the rest is one more:
-there is nothing at it, and all of it would take longer than a request of somebody unknown should."""
+"""Of a path with more segments the rest is made canonical as one more. There is nothing at it, and thousands of them
+would take longer than a request of somebody unknown should."""
 
 
 class RequestIds:
@@ -153,8 +152,6 @@ def canonical_path(raw_path: bytes) -> str:
     Routing works on this form, so that an encoded slash stays inside its segment and every valid name is reachable
     (docs/decisions/0003-names-in-paths.md). `Request.path_segment` decodes it.
     """
-    if len(raw_path) > LONGEST_PATH:
-        raw_path = raw_path[:LONGEST_PATH] + b"/%00"
     # Routing would join slashes: `/api/issues//x` is not `/api/issues/x`, and there is nothing at it.
     if b"//" in raw_path:
         raw_path = SLASHES.sub(b"/%00/", raw_path)

@@ -21,6 +21,10 @@ from issue_tracker.http.responses import JSON
 HEADERS = 100
 """Headers of one request, or trailers."""
 
+LONGEST_PATH = 4 * 1024
+"""Bytes of a path that are read. The longest name has 3,060, percent-encoded; there is nothing at a longer path, and
+decoding all of it would take longer than a request of somebody unknown should."""
+
 PIPELINED = 8
 """Requests that a client may have sent before the response to an earlier one is complete."""
 
@@ -130,6 +134,8 @@ class HttpProtocol(HttpToolsProtocol):
         if len(self.pipeline) >= PIPELINED:
             self.connections_of_process.metrics.refused("pipelined")
             raise _Stop
+        if len(self.url) > LONGEST_PATH:
+            self.url = _with_short_path(self.url)
         super().on_headers_complete()
         self._receiving, self._since, self._fed = BODY, self.loop.time(), 0
         self.headers = []  # for trailers: the application does not get them
@@ -249,6 +255,12 @@ class HttpProtocol(HttpToolsProtocol):
                 self.flow.pause_reading()
             else:
                 self.transport.abort()
+
+
+def _with_short_path(target: bytes) -> bytes:
+    """The target of a request with the beginning of a long path, and behind it a segment that names nothing."""
+    path, mark, query = target.partition(b"?")
+    return path[:LONGEST_PATH] + b"/%00" + mark + query if len(path) > LONGEST_PATH else target
 
 
 def _response(status: int, detail: str) -> bytes:
