@@ -63,6 +63,8 @@ class Request(StarletteRequest):
         self.body_limit = BODY_LIMIT
         self._identity: Identity | None = None
         self.known_session = False
+        self.posted: Any = None
+        """What a page has read from the body, so that it is read once."""
         self._tx: Connection | None = None
 
     @property

@@ -39,6 +39,8 @@ class Form:
 
         Raises UnsupportedMediaType for a body that is something else, and TooLarge for one with too many fields.
         """
+        if isinstance(request.posted, cls):
+            return request.posted
         if request.content and media_type(request) != FORM:
             raise UnsupportedMediaType("The body must be a form.")
         text = (request.content or b"").decode("utf-8", "replace")
@@ -47,7 +49,8 @@ class Form:
             pairs = parse_qsl(text, keep_blank_values=True, errors="replace", max_num_fields=most)
         except ValueError:
             raise TooLarge(f"The form has more than {most:,} fields.") from None
-        return cls(pairs, request.settings.list_items)
+        request.posted = form = cls(pairs, request.settings.list_items)
+        return form
 
     def get(self, name: str, default: str = "") -> str:
         """The first value of a field."""
