@@ -8,11 +8,11 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, select, text
 
 from issue_tracker.database import migrate
 from issue_tracker.database.engine import Database
-from issue_tracker.database.tables import metadata
+from issue_tracker.database.tables import issues, metadata
 from issue_tracker.settings import Settings
 
 
@@ -57,6 +57,33 @@ def test_nodes_that_start_together_migrate_once(fresh_database_url: str) -> None
 
     assert [node.returncode for node in nodes] == [0] * 4, responses
     assert sum("Migrated from empty" in out for out, _ in responses) == 1, responses
+
+
+def test_the_time_of_the_last_edit_is_taken_from_the_history(fresh_database_url: str) -> None:
+    database = Database(Settings(database_url=fresh_database_url))
+    migrate.upgrade(database, to="0007")
+    first, second = ("'2026-01-01T00:00:00.000000+00:00'", "'2026-02-01T00:00:00.000000+00:00'")
+    with database.write() as tx:
+        for name in ("edited", "other"):
+            columns = "name, name_key, description_key, revision, created_at, updated_at"
+            values = f"'{name}', '{name}', '', 1, {first}, {second}"
+            tx.execute(text(f"INSERT INTO issues ({columns}) VALUES ({values})"))
+        for number, (issue_id, kind, at) in enumerate(
+            ((1, "issue.updated", first), (1, "issue.updated", second), (2, "assignment.created", second)), start=1
+        ):
+            columns = "event_id, type, audit, at, actor_name, channel, request_id, issue_id"
+            values = f"{number}, '{kind}', false, {at}, 'Ada', 'cli', 'r', {issue_id}"
+            tx.execute(text(f"INSERT INTO events ({columns}) VALUES ({values})"))
+
+    migrate.upgrade(database)
+
+    with database.read() as tx:
+        found = tx.execute(select(issues.c.name, issues.c.edited_at)).all()
+    assert {name: at and at.isoformat() for name, at in found} == {
+        "edited": "2026-02-01T00:00:00+00:00",
+        "other": None,
+    }
+    database.close()
 
 
 def test_counters_and_changed_fields_survive_the_migration_that_names_them(fresh_database_url: str) -> None:

@@ -113,6 +113,14 @@ def require_all_companies(actor: Actor) -> None:
         raise Forbidden("Access to all companies is required.")
 
 
+def require_administrator(actor: Actor) -> None:
+    """Raises Forbidden unless the actor is a super admin who sees all companies: accounts, company access, groups and
+    webhooks concern all of them.
+    """
+    require_super_admin(actor)
+    require_all_companies(actor)
+
+
 def command_line(name: str) -> Actor:
     """The actor behind a command: whoever can run it on the server's machine is trusted with everything."""
     return Actor(user_id=None, name=name, role=Role.SUPER_ADMIN, channel="cli", fresh_proof=True)

@@ -48,6 +48,10 @@ def fill(url: str) -> tuple[str, str]:
         ada.call("POST", "/api/webhooks", 201, json={"url": "http://192.0.2.1/hook", "description": AWKWARD})
         group = {"name": AWKWARD, "company_names": ["Contoso", "Fabrikam"]}
         ada.call("POST", "/api/company-groups", 201, json=group)
+        users = ada.call("GET", "/api/users", 200)["items"]
+        omar = next(user["user_id"] for user in users if user["email"].startswith("omar"))
+        access = {"company_groups": [group["name"]], "companies": ["Contoso"]}
+        ada.call("PUT", f"/api/users/{omar}", 200, json={"company_access": access})
         last = ""
         for number in range(5):
             last = f"Fault {number} {AWKWARD}"

@@ -78,6 +78,31 @@ def test_a_given_password_is_replaced_at_the_first_sign_in(
     expect(page.get_by_role("heading", name="Companies")).to_be_visible()
 
 
+def test_a_user_is_limited_to_some_companies(world: World, browse: Browse) -> None:
+    world.given_issue("Slow mail", {"Contoso": "new"})
+    world.given_issue("Other fault", {"Fabrikam": "new"})
+    group = {"name": "North", "company_names": ["Contoso"]}
+    world.client("ada").call("POST", "/api/company-groups", 201, json=group)
+    page = browse("ada", "/admin/users")
+    page.get_by_role("link", name="Edit Tess Ngo").click()
+    page.get_by_label("Company access").select_option("limited")
+    page.get_by_label("Companies that the user sees").fill("Nobody")
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator("#f-companies-about")).to_contain_text("“Nobody”")
+    page.get_by_label("Company groups that the user sees").fill("north")
+    page.get_by_label("Companies that the user sees").fill("Acme Manufacturing")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("Saved.")).to_be_visible()
+
+    page.get_by_role("link", name="Edit Tess Ngo").click()
+    expect(page.get_by_label("Company access")).to_have_value("limited")
+    expect(page.get_by_label("Company groups that the user sees")).to_have_value("North")
+    expect(page.get_by_label("Companies that the user sees")).to_have_value("Acme Manufacturing")
+    seen = browse("tess", "/")
+    expect(seen.get_by_role("link", name="Slow mail")).to_be_visible()
+    expect(seen.get_by_role("link", name="Other fault")).to_have_count(0)
+
+
 def test_a_company_is_added_archived_and_deleted(world: World, browse: Browse) -> None:
     world.given_issue("Slow mail", {"Contoso": "new"})
     page = browse("ada", "/admin/companies")

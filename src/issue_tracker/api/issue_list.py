@@ -7,7 +7,8 @@ from starlette.responses import Response, StreamingResponse
 
 from issue_tracker.api import issue_bodies
 from issue_tracker.api.issue_bodies import CSV_EXAMPLE, ISSUE_EXAMPLE
-from issue_tracker.api.issue_query import IssueQuery, filters_of, next_link, order_of, position_of
+from issue_tracker.api.issue_query import IssueQuery, filters_of, history_of, next_link, order_of, position_of
+from issue_tracker.events.order import limited
 from issue_tracker.events.queries.log import get_log_state
 from issue_tracker.events.sync_position import write_position
 from issue_tracker.http import conditional
@@ -53,8 +54,13 @@ FIRST_STEP, LARGEST_STEP = 8, 200
 def list_issues(request: Request, query: IssueQuery) -> Response:
     """List issues with their assignments, as JSON or (`format=csv` or `Accept: text/csv`) as CSV."""
     negotiated = CSV if request.prefers(CSV, JSON) else JSON
-    state = get_log_state(request.tx)
-    etag = conditional.data_etag(request, state, negotiated)
+    state, access, watermarks = get_log_state(request.tx), request.actor.company_access, request.app_state.watermarks
+    watermark, representation = None, negotiated
+    if not access.all:
+        state, watermark = limited(request.tx, access, watermarks.watermark_of(request.tx, state))
+        # A changed group changes what `companyGroup` selects, by an event that a limited access does not see.
+        representation += f" {filters_of(request, query).company_ids}"
+    etag = conditional.data_etag(request, state, representation)
     as_csv = query.format == "csv" or (query.format is None and negotiated == CSV)
     cache_control = conditional.NO_STORE if as_csv else conditional.CACHE_CONTROL
     if conditional.is_fresh(request, etag):
@@ -70,10 +76,9 @@ def list_issues(request: Request, query: IssueQuery) -> Response:
     found = IssueList(request.tx, request.actor, filters, order, after=after)
     rows = found.rows(size + 1)
     more, rows = len(rows) > size, rows[:size]
-    history = request.app_state.history.identity
-    watermark = request.app_state.watermarks.watermark_of(request.tx, state)
+    watermark = watermark or watermarks.watermark_of(request.tx, state)
     headers = {"Vary": "Accept", "ETag": etag, "Cache-Control": cache_control}
-    headers |= {"X-Sync-Position": write_position(history, watermark, state)}
+    headers |= {"X-Sync-Position": write_position(history_of(request), watermark, state)}
     if as_csv:
         headers["Content-Disposition"] = 'attachment; filename="issues.csv"'
     if query.limit is not None and more:

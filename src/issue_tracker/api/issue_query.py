@@ -66,8 +66,8 @@ def filters_of(request: Request, query: IssueQuery) -> Filters:
         chosen = OPEN if query.open else FINISHED
         statuses = chosen if statuses is None else tuple(status for status in statuses if status in chosen)
     try:
-        history, position = request.app_state.history.identity, query.changed_since
-        changed_since = read_position(request.tx, history, position) if position else None
+        position = query.changed_since
+        changed_since = read_position(request.tx, history_of(request), position) if position else None
     except PositionError as error:
         raise InvalidQuery.field("changedSince", str(error)) from None
     return Filters(
@@ -79,6 +79,11 @@ def filters_of(request: Request, query: IssueQuery) -> Filters:
         updated_since=query.updated_since,
         changed_since=changed_since,
     )
+
+
+def history_of(request: Request) -> str:
+    """Which history a position is in: another company access sees another one, and has to start over."""
+    return request.app_state.history.identity + request.actor.company_access.key
 
 
 def order_of(query: IssueQuery) -> Order:

@@ -118,9 +118,11 @@ def unassign(request: Request, query: Unassignment) -> Response:
     """Remove a company from an issue."""
     issue = get_issue_head(request.tx, request.actor, query.issue_name, lock=True)
     company = get_company_by_name(request.tx, request.actor, query.company_name)
+    stale = conditional.find_mismatch(request, issue)
     # A company that is not assigned (404) comes before a stale validator (412), which undoes the removal.
     assignments.unassign(request.tx, request.actor, issue, company)
-    conditional.check_if_match(request, issue)
+    if stale is not None:
+        raise stale
     return no_content()
 
 

@@ -1,27 +1,45 @@
 """Accounts (contract, section 6): super admins only."""
 
+from collections.abc import Sequence
+from typing import Literal
+
 import msgspec
 from starlette.responses import Response
 
 from issue_tracker.actor import Role
+from issue_tracker.api.company_groups import Names
 from issue_tracker.auth import invitations, users
+from issue_tracker.auth.company_access import Grant, set_company_access
 from issue_tracker.auth.passwords import Password, hash_new_password
 from issue_tracker.auth.user_names import DisplayName, Email
 from issue_tracker.auth.users import User
 from issue_tracker.clock import Timestamp
+from issue_tracker.companies.groups.queries import get_groups
+from issue_tracker.companies.queries import get_companies
+from issue_tracker.company_access.queries import GrantedAccess, list_granted
 from issue_tracker.http.idempotency import once
 from issue_tracker.http.identity import Access, Proof
 from issue_tracker.http.request import Request
 from issue_tracker.http.responses import SecretResponse, json_response, list_response
 from issue_tracker.http.routes import Returns, Routes
+from issue_tracker.http.validation import refuse_repeated
 
 routes = Routes("Users", access=Access.SUPER_ADMIN, proof=Proof.SESSION)
+
+
+AllCompanies = Literal["all"]
+
+
+class UserWithAccess(User, frozen=True):
+    """An account with its company access: `all`, or the names of the groups and companies that it is limited to."""
+
+    company_access: AllCompanies | GrantedAccess
 
 
 class UserList(msgspec.Struct):
     """All accounts."""
 
-    items: list[User]
+    items: list[UserWithAccess]
     total: int
 
 
@@ -50,6 +68,16 @@ class InvitationLink(msgspec.Struct, frozen=True):
     expires_at: Timestamp
 
 
+class CompanyAccessChange(msgspec.Struct, forbid_unknown_fields=True):
+    """The only company groups and companies that the user sees from now on."""
+
+    company_groups: Names | None = None
+    companies: Names | None = None
+
+    def __post_init__(self) -> None:
+        refuse_repeated(self)
+
+
 class UserChange(msgspec.Struct, forbid_unknown_fields=True):
     """What to change; absent or null keeps the present value."""
 
@@ -57,6 +85,7 @@ class UserChange(msgspec.Struct, forbid_unknown_fields=True):
     role: Role | None = None
     active: bool | None = None
     password: Password | None = None
+    company_access: AllCompanies | CompanyAccessChange | None = None
 
 
 INVITATION_EXAMPLE = "https://issues.example.com/invitation?token=…"
@@ -71,10 +100,31 @@ USER_EXAMPLE = {
 }
 
 
-@routes.get("/api/users", returns=Returns(200, UserList, {"items": [USER_EXAMPLE], "total": 1}))
+SHOWN_USER_EXAMPLE = USER_EXAMPLE | {"company_access": "all"}
+
+
+def with_access(request: Request, found: Sequence[User]) -> list[UserWithAccess]:
+    """The accounts with their company access."""
+    granted = list_granted(request.tx, request.actor, [user.user_id for user in found])
+    return [
+        UserWithAccess(**msgspec.structs.asdict(user), company_access=granted.get(user.user_id, "all"))
+        for user in found
+    ]
+
+
+def grant_of(request: Request, change: AllCompanies | CompanyAccessChange) -> Grant | None:
+    """The company access of a body, loaded. Raises NotFound, which quotes every unknown name."""
+    if not isinstance(change, CompanyAccessChange):
+        return None
+    groups = get_groups(request.tx, request.actor, change.company_groups or ())
+    companies = get_companies(request.tx, request.actor, change.companies or ())
+    return Grant([company.company_id for company in companies.values()], [group.group_id for group in groups])
+
+
+@routes.get("/api/users", returns=Returns(200, UserList, {"items": [SHOWN_USER_EXAMPLE], "total": 1}))
 def list_users(request: Request) -> Response:
     """All accounts, by name."""
-    return list_response(users.list_users(request.tx, request.actor))
+    return list_response(with_access(request, users.list_users(request.tx, request.actor)))
 
 
 @routes.post(
@@ -124,14 +174,18 @@ def invite_user(request: Request, user_id: int) -> Response:
     "/api/users/{user_id}",
     transaction=False,
     hashes=True,
-    returns=Returns(200, User, USER_EXAMPLE | {"active": False}),
+    returns=Returns(200, UserWithAccess, SHOWN_USER_EXAMPLE | {"active": False}),
     example={"role": "technician", "active": False},
+    errors=(404,),
 )
 def update_user(request: Request, user_id: int, body: UserChange) -> Response:
-    """Change an account. The last active super admin cannot be demoted or disabled.
+    """Change an account. The last active super admin cannot be demoted, limited or disabled.
 
-    A new role or password needs fresh proof. The user has to change a new password at the next sign-in. Your own
-    password is changed with `POST /api/auth/password`.
+    `company_access` is `all`, or an object that names all groups and companies that the user may see; it takes effect
+    with the user's next request. Only super admins who see all companies change accounts.
+
+    A new role, password or company access needs fresh proof. The user has to change a new password at the next sign-in.
+    Your own password is changed with `POST /api/auth/password`.
     """
     fresh = None
     if body.password:
@@ -139,7 +193,10 @@ def update_user(request: Request, user_id: int, body: UserChange) -> Response:
             user = users.get_user(tx, user_id)
         fresh = hash_new_password(body.password, email=user.email, name=body.name or user.name)
     with request.write() as tx:
-        user = users.update_user(
+        users.update_user(
             tx, request.actor, user_id, name=body.name, role=body.role, active=body.active, password_hash=fresh
         )
+        if body.company_access is not None:
+            set_company_access(tx, request.actor, user_id, grant_of(request, body.company_access))
+        [user] = with_access(request, [users.get_user(tx, user_id)])
     return json_response(user)

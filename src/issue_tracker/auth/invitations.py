@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import msgspec
 from sqlalchemy import Connection, delete, insert, select
 
-from issue_tracker.actor import Actor, require_fresh_proof, require_super_admin
+from issue_tracker.actor import Actor, require_administrator, require_fresh_proof
 from issue_tracker.auth.sessions import end_sessions, token_hash
 from issue_tracker.auth.users import User, get_user, set_own_password
 from issue_tracker.clock import Timestamp, iso, now
@@ -42,7 +42,7 @@ def invite(tx: Connection, actor: Actor, user_id: int) -> Invitation:
     The present password remains until then. Raises NotFound, Invalid for the actor's own account and for a disabled
     one, Forbidden unless `actor` is a super admin, ConfirmationRequired.
     """
-    require_super_admin(actor)
+    require_administrator(actor)
     require_fresh_proof(actor)
     user = get_user(tx, user_id)
     if user_id == actor.user_id:

@@ -3,14 +3,16 @@
 import hashlib
 import hmac
 import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
+from typing import Any
 
 import msgspec
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, insert, not_, select, update
 
-from issue_tracker.actor import ALL_COMPANIES, Actor, Permissions, Role
+from issue_tracker.actor import ALL_COMPANIES, Actor, CompanyAccess, Permissions, Role
 from issue_tracker.clock import Timestamp, iso, now
+from issue_tracker.company_access.queries import load_access, load_accesses
 from issue_tracker.database.prepared import Prepared, instant
 from issue_tracker.database.tables import sessions, users
 from issue_tracker.errors import NotFound
@@ -45,6 +47,7 @@ class Session(msgspec.Struct, frozen=True):
     expires_at: datetime
     fresh_proof: bool
     password_change_required: bool
+    company_access: CompanyAccess = ALL_COMPANIES
 
     def actor(self, request_id: str) -> Actor:
         """Returns the user as the actor of one request."""
@@ -55,7 +58,7 @@ class Session(msgspec.Struct, frozen=True):
             channel="session",
             request_id=request_id,
             session_id=self.id,
-            company_access=ALL_COMPANIES,
+            company_access=self.company_access,
             fresh_proof=self.fresh_proof,
         )
 
@@ -89,6 +92,7 @@ _by_token = Prepared(
             users.c.name,
             users.c.role,
             users.c.password_change_required,
+            users.c.all_companies,
             sessions.c.created_at,
             sessions.c.used_at,
             sessions.c.expires_at,
@@ -145,6 +149,7 @@ def find_session(tx: Connection, settings: Settings, token: str, at: datetime) -
         fresh_proof=row.confirmed_at is not None
         and at < instant(row.confirmed_at) + timedelta(minutes=settings.confirmation_minutes),
         password_change_required=bool(row.password_change_required),
+        company_access=load_access(tx, row.user_id, all_companies=bool(row.all_companies)),
     )
 
 
@@ -159,11 +164,18 @@ def live_sessions(tx: Connection, settings: Settings, ids: Collection[int], at: 
     Each comes with the present permissions of its user.
     """
     query = (
-        select(sessions.c.id, users.c.role)
+        select(sessions.c.id, users.c.user_id, users.c.role, users.c.all_companies)
         .join(users, users.c.user_id == sessions.c.user_id)
         .where(sessions.c.id.in_(ids), users.c.active, _alive(settings, at))
     )
-    return {row.id: Permissions(role=Role(row.role)) for row in tx.execute(query)}
+    return present_permissions(tx, tx.execute(query).all())
+
+
+def present_permissions(tx: Connection, rows: Iterable[Any]) -> dict[int, Permissions]:
+    """Returns the permissions of users by the id of their credential, from rows with `id` and columns of `users`."""
+    rows = list(rows)
+    limited = load_accesses(tx, {row.user_id for row in rows if not row.all_companies})
+    return {row.id: Permissions(Role(row.role), limited.get(row.user_id, ALL_COMPANIES)) for row in rows}
 
 
 def touch_session(tx: Connection, session_id: int, at: datetime) -> None:

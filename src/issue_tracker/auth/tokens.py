@@ -11,9 +11,10 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, Row, Select, bindparam, delete, func, insert, select, update
 
-from issue_tracker.actor import ALL_COMPANIES, Actor, Permissions, Role, require_fresh_proof
-from issue_tracker.auth.sessions import token_hash
+from issue_tracker.actor import ALL_COMPANIES, Actor, CompanyAccess, Permissions, Role, require_fresh_proof
+from issue_tracker.auth.sessions import present_permissions, token_hash
 from issue_tracker.clock import Timestamp, iso, now
+from issue_tracker.company_access.queries import load_access
 from issue_tracker.database.engine import created_id
 from issue_tracker.database.prepared import Prepared, instant
 from issue_tracker.database.tables import tokens, users
@@ -57,6 +58,7 @@ class TokenHolder(msgspec.Struct, frozen=True):
     scopes: frozenset[Scope]
     last_used_at: datetime | None
     expires_at: datetime | None
+    company_access: CompanyAccess = ALL_COMPANIES
 
     def actor(self, request_id: str) -> Actor:
         """Returns the owner as the actor of one request that carries this token."""
@@ -66,7 +68,7 @@ class TokenHolder(msgspec.Struct, frozen=True):
             role=self.role,
             channel=f"token:{self.token_name}",
             request_id=request_id,
-            company_access=ALL_COMPANIES,
+            company_access=self.company_access,
         )
 
 
@@ -152,6 +154,7 @@ _by_key = Prepared(
             users.c.user_id,
             users.c.name,
             users.c.role,
+            users.c.all_companies,
             tokens.c.name.label("token_name"),
             tokens.c.scopes,
             tokens.c.last_used_at,
@@ -183,6 +186,7 @@ def find_token(tx: Connection, text: str, at: datetime) -> TokenHolder | None:
         scopes=frozenset(_scopes(row.scopes)),
         last_used_at=None if row.last_used_at is None else instant(row.last_used_at),
         expires_at=expires_at,
+        company_access=load_access(tx, row.user_id, all_companies=bool(row.all_companies)),
     )
 
 
@@ -192,11 +196,11 @@ def live_tokens(tx: Connection, ids: Collection[int], at: datetime) -> dict[int,
     Each comes with the present permissions of its owner.
     """
     query = (
-        select(tokens.c.id, users.c.role)
+        select(tokens.c.id, users.c.user_id, users.c.role, users.c.all_companies)
         .join(users, users.c.user_id == tokens.c.user_id)
         .where(tokens.c.id.in_(ids), users.c.active, tokens.c.expires_at.is_(None) | (tokens.c.expires_at > at))
     )
-    return {row.id: Permissions(role=Role(row.role)) for row in tx.execute(query)}
+    return present_permissions(tx, tx.execute(query).all())
 
 
 def touch_token(tx: Connection, token_id: int, at: datetime) -> None:

@@ -1,4 +1,7 @@
-"""User accounts: the rules for creating, changing and listing them. Passwords arrive here as hashes."""
+"""User accounts: the rules for creating, changing and listing them. Passwords arrive here as hashes.
+
+Only super admins who see all companies manage accounts: others could give themselves what they do not see.
+"""
 
 from datetime import datetime
 from typing import Any
@@ -7,7 +10,7 @@ import msgspec
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from issue_tracker.actor import Actor, Role, require_fresh_proof, require_super_admin
+from issue_tracker.actor import Actor, Role, require_administrator, require_fresh_proof
 from issue_tracker.auth.passwords import NO_PASSWORD
 from issue_tracker.auth.sessions import end_sessions
 from issue_tracker.auth.tokens import revoke_tokens
@@ -21,7 +24,7 @@ from issue_tracker.events.record import record
 from issue_tracker.names import key
 from issue_tracker.new_names import Kind, remember, remember_new, require_visible
 
-LAST_SUPER_ADMIN = "The last active super admin cannot be demoted or disabled."
+LAST_SUPER_ADMIN = "The last active super admin cannot be demoted, limited or disabled."
 
 
 class User(msgspec.Struct, frozen=True):
@@ -46,7 +49,7 @@ def create_user(
     Raises Invalid for an address that is taken, and for a name that imitates another user's; Forbidden unless `actor`
     is a super admin; ConfirmationRequired.
     """
-    require_super_admin(actor)
+    require_administrator(actor)
     require_fresh_proof(actor)
     require_visible("email", email)
     require_own_look(tx, name)
@@ -97,8 +100,8 @@ def update_user(
     new password of the actor's own, which takes the current one (change_own_password); Forbidden unless `actor` is a
     super admin, ConfirmationRequired for a new role or password.
     """
-    require_super_admin(actor)
-    user = _lock_user(tx, user_id)
+    require_administrator(actor)
+    user = lock_user(tx, user_id)
     if password_hash is not None and user_id == actor.user_id:
         raise Invalid.field("password", "is not taken for your own account; change it with the current one")
     changes: dict[str, Any] = {
@@ -116,7 +119,7 @@ def update_user(
     if "role" in changes or "password_hash" in changes:
         require_fresh_proof(actor)
     loses = user.role is Role.SUPER_ADMIN and user.active and ("role" in changes or changes.get("active") is False)
-    if loses and _other_super_admins(tx, user_id) == 0:
+    if loses and other_super_admins(tx, user_id) == 0:
         raise Invalid.field("role" if "role" in changes else "active", LAST_SUPER_ADMIN.rstrip("."))
     if name is not None and "name" in changes:
         require_own_look(tx, name, user_id)
@@ -172,7 +175,7 @@ def rename_self(tx: Connection, actor: Actor, name: DisplayName) -> User:
     """
     if actor.user_id is None:
         raise Forbidden("Only a user has a name.")
-    user = _lock_user(tx, actor.user_id)
+    user = lock_user(tx, actor.user_id)
     if user.name == name:
         return user
     require_own_look(tx, name, user.user_id, shared=False)
@@ -201,7 +204,7 @@ def get_user_by_email(tx: Connection, email: str) -> User:
 
 def list_users(tx: Connection, actor: Actor) -> list[User]:
     """Returns all accounts by casefolded name. Raises Forbidden unless `actor` is a super admin."""
-    require_super_admin(actor)
+    require_administrator(actor)
     found = [_user(row) for row in tx.execute(select(users))]
     return sorted(found, key=lambda user: (key(user.name), user.user_id))
 
@@ -241,7 +244,7 @@ def _user(row: Row[Any]) -> User:
     )
 
 
-def _lock_user(tx: Connection, user_id: int) -> User:
+def lock_user(tx: Connection, user_id: int) -> User:
     """The user, locked together with all super admins, so that two of them cannot demote each other."""
     tx.execute(
         select(users.c.user_id)
@@ -252,8 +255,9 @@ def _lock_user(tx: Connection, user_id: int) -> User:
     return get_user(tx, user_id)
 
 
-def _other_super_admins(tx: Connection, user_id: int) -> int:
+def other_super_admins(tx: Connection, user_id: int) -> int:
+    """Returns how many other active super admins there are who see all companies: nobody else can change an access."""
     query = select(func.count()).where(
-        users.c.role == Role.SUPER_ADMIN.value, users.c.active, users.c.user_id != user_id
+        users.c.role == Role.SUPER_ADMIN.value, users.c.active, users.c.all_companies, users.c.user_id != user_id
     )
     return int(tx.execute(query).scalar_one())

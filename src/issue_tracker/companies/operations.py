@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from sqlalchemy import Connection, delete, insert, update
 from sqlalchemy.exc import IntegrityError
 
-from issue_tracker.actor import Actor, require_super_admin
+from issue_tracker.actor import Actor, require_all_companies, require_super_admin
 from issue_tracker.clock import now
 from issue_tracker.companies.groups.queries import is_in_a_group
 from issue_tracker.companies.queries import (
@@ -19,6 +19,7 @@ from issue_tracker.companies.queries import (
     lock_company,
     lock_issues_of,
 )
+from issue_tracker.company_access.queries import is_company_granted
 from issue_tracker.database.engine import created_id
 from issue_tracker.database.prepared import among, numbers
 from issue_tracker.database.tables import companies, issues
@@ -31,8 +32,12 @@ from issue_tracker.new_names import Kind, forget, remember, remember_new, requir
 
 
 def create_company(tx: Connection, actor: Actor, name: Name) -> Company:
-    """Creates a company. Raises Invalid when the name is taken, or has an invisible character."""
+    """Creates a company.
+
+    Raises Invalid when the name is taken, or has an invisible character; Forbidden for whoever would not see it then.
+    """
     require_super_admin(actor)
+    require_all_companies(actor)
     require_visible("name", name)
     at = now()
     try:
@@ -127,6 +132,8 @@ def delete_company(tx: Connection, actor: Actor, company_id: int) -> None:
         raise Invalid(f"A webhook is about “{company.name}”; it cannot be deleted; archive it instead.")
     if is_in_a_group(tx, actor, company_id):
         raise Invalid(f"A company group contains “{company.name}”; it cannot be deleted; archive it instead.")
+    if is_company_granted(tx, company_id):
+        raise Invalid(f"The company access of a user names “{company.name}”; it cannot be deleted; archive it instead.")
     if has_references(tx, actor, company_id):
         raise Invalid(f"“{company.name}” has a history and cannot be deleted; archive it instead.")
     try:

@@ -6,19 +6,22 @@ are sent together.
 """
 
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, and_, insert, select
 
+from issue_tracker.actor import ALL_COMPANIES, CompanyAccess
 from issue_tracker.clock import Timestamp, iso
+from issue_tracker.company_access.queries import load_accesses
 from issue_tracker.database.before_commit import once_in_transaction
 from issue_tracker.database.commit_topics import CommitTopic, notify_on_commit
 from issue_tracker.database.prepared import Prepared
-from issue_tracker.database.tables import deliveries, webhooks
+from issue_tracker.database.tables import deliveries, users, webhooks
 from issue_tracker.events.catalog import Event, EventType
+from issue_tracker.events.queries.log import list_event_ids
 from issue_tracker.events.queries.webhooks import State
 
 BULK_TYPES = {
@@ -40,11 +43,15 @@ PAGE = "/issues/{}"
 
 
 class Subscription(msgspec.Struct, frozen=True):
-    """Which events an active webhook is sent. Without types, all that are not audit events; without companies, all."""
+    """Which events an active webhook is sent. Without types, all that are not audit events; without companies, all.
+
+    `access` is the present one of the webhook's owner, who is sent nothing else.
+    """
 
     webhook_id: int
     types: frozenset[str]
     companies: frozenset[int]
+    access: CompanyAccess = ALL_COMPANIES
 
     def includes(self, type_: EventType, *, in_bulk: bool = False) -> bool:
         """Whether events of the type are sent: those sent together also to subscribers of the type for several."""
@@ -86,6 +93,12 @@ class Group(msgspec.Struct, frozen=True):
             ids.add(self.created.issue_id)
         return ids.pop() if len(ids) == 1 else None
 
+    def within(self, event_ids: Collection[int]) -> "Group | None":
+        """The group without the other events, as if they were not there; None when nothing is left."""
+        events = [event for event in self.events if event.event_id in event_ids]
+        created = self.created if self.created is not None and self.created.event_id in event_ids else None
+        return msgspec.structs.replace(self, events=events, created=created) if events or created else None
+
     def message_for(self, subscription: Subscription) -> Message | None:
         """What the webhook is sent; None when nothing of it is in its subscription."""
         if subscription.webhook_id == self.about_webhook:
@@ -122,11 +135,13 @@ class Outbox:
 
     def before_commit(self, tx: Connection) -> None:
         """Writes one delivery for each message and webhook."""
+        visible = self._visible(tx)
         rows = [
-            delivery_row(subscription.webhook_id, group.message_id, message, group.at, group.issue_id)
+            delivery_row(subscription.webhook_id, seen.message_id, message, seen.at, seen.issue_id)
             for group in self._groups()
             for subscription in self.subscriptions
-            if (message := group.message_for(subscription)) is not None
+            if (seen := group if subscription.access.all else group.within(visible[subscription.access])) is not None
+            and (message := seen.message_for(subscription)) is not None
         ]
         if not rows:
             return
@@ -138,6 +153,15 @@ class Outbox:
         if rows:
             tx.execute(insert(deliveries), rows)
             notify_on_commit(tx, CommitTopic.DELIVERIES)
+
+    def _visible(self, tx: Connection) -> dict[CompanyAccess, frozenset[int]]:
+        """Which of the recorded events each limited access sees."""
+        accesses = {subscription.access for subscription in self.subscriptions if not subscription.access.all}
+        ids = [event.event_id for event, _, _ in self._recorded]
+        return {
+            access: frozenset(list_event_ids(tx, access, after=min(ids) - 1, until=max(ids)) if ids else ())
+            for access in accesses
+        }
 
     def _groups(self) -> Iterator[Group]:
         """The groups, in the order of their first events."""
@@ -165,19 +189,28 @@ def outbox(tx: Connection) -> Outbox:
 
 def active_subscriptions(tx: Connection) -> list[Subscription]:
     """The subscriptions of the webhooks that are active at this moment."""
+    rows = _active.rows(tx)
+    limited = load_accesses(tx, {row.user_id for row in rows if row.user_id is not None})
     return [
         Subscription(
             webhook_id=row.id,
             types=msgspec.json.decode(row.event_types, type=frozenset[str]),
             companies=msgspec.json.decode(row.company_ids, type=frozenset[int]),
+            access=limited.get(row.user_id, ALL_COMPANIES),
         )
-        for row in _active.rows(tx)
+        for row in rows
     ]
 
 
+_limited_owner = and_(users.c.user_id == webhooks.c.owner_id, users.c.all_companies.is_(False))
 _active = Prepared(
-    lambda _: select(webhooks.c.id, webhooks.c.event_types, webhooks.c.company_ids).where(webhooks.c.active)
+    lambda _: (
+        select(webhooks.c.id, webhooks.c.event_types, webhooks.c.company_ids, users.c.user_id)
+        .join(users, _limited_owner, isouter=True)
+        .where(webhooks.c.active)
+    )
 )
+"""The active webhooks, with the id of the owner if the owner does not see all companies."""
 
 
 def delivery_row(

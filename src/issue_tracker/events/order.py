@@ -13,10 +13,18 @@ from itertools import pairwise
 import msgspec
 from sqlalchemy import Connection, text
 
-from issue_tracker.actor import ALL_COMPANIES
+from issue_tracker.actor import ALL_COMPANIES, CompanyAccess
 from issue_tracker.database.engine import Database
 from issue_tracker.errors import Unavailable
-from issue_tracker.events.queries.log import LogState, count_events, get_last_event_id, get_log_state, list_event_ids
+from issue_tracker.events.queries.log import (
+    LogState,
+    count_events,
+    find_mark,
+    get_last_event_id,
+    get_log_state,
+    list_event_ids,
+    list_visible_ids,
+)
 
 WINDOW = 10_000
 """How many of the last numbers are searched for gaps; older ones wait for the xid barrier without a search."""
@@ -67,6 +75,16 @@ class Watermark(msgspec.Struct, frozen=True):
 
     last_event_id: int
     beyond: Sequence[int] = ()
+
+
+def limited(tx: Connection, access: CompanyAccess, watermark: Watermark) -> tuple[LogState, Watermark]:
+    """The state of the log and the watermark as a limited access sees them: they change only with what it may see.
+
+    What is settled stays settled, so no event that the access may see can still appear up to the returned watermark.
+    """
+    ids = list_visible_ids(tx, access, watermark.last_event_id, watermark.beyond)
+    state = LogState(ids[-1], find_mark(tx, ids[-1]) or "", ",".join(map(str, ids)))
+    return state, Watermark(ids[0], ids[1:])
 
 
 class WatermarkTracker:

@@ -55,7 +55,9 @@ def read_position(tx: Connection, history: str, text: str) -> Watermark:
     except (ValueError, msgspec.MsgspecError):
         raise PositionError("is not a position; take it from the header X-Sync-Position") from None
     if packed.history != history or not 0 <= packed.last < 2**63 or find_mark(tx, packed.last) != packed.mark:
-        raise PositionError("is a position from before the database was restored; read the whole list again")
+        raise PositionError(
+            "is a position from before the database was restored or access changed; read the whole list again"
+        )
     runs: list[range] = []
     end = packed.settled
     for gap, length in packed.beyond:

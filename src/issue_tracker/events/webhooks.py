@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
-from issue_tracker.actor import Actor, require_fresh_proof, require_super_admin
+from issue_tracker.actor import Actor, require_administrator, require_fresh_proof
 from issue_tracker.clock import iso, now
 from issue_tracker.database.commit_topics import CommitTopic, notify_on_commit
 from issue_tracker.database.engine import created_id
@@ -52,7 +52,7 @@ def create_webhook(
 
     Raises Invalid, and ConfirmationRequired.
     """
-    require_super_admin(actor)
+    require_administrator(actor)
     require_fresh_proof(actor)
     if most is not None and tx.execute(select(func.count()).select_from(webhooks)).scalar_one() >= most:
         raise Invalid(f"There are {most} webhooks, the most that are allowed (webhooks). Delete one first.")
@@ -64,7 +64,7 @@ def create_webhook(
         tx, actor, fields
     )
     require_visible("description", fields.description or "")
-    values |= {"secret": keyring.encrypt(secret), "created_at": at, "updated_at": at}
+    values |= {"owner_id": actor.user_id, "secret": keyring.encrypt(secret), "created_at": at, "updated_at": at}
     inserted = tx.execute(insert(webhooks).values(**values))
     webhook = get_webhook(tx, actor, created_id(inserted))
     _record(tx, actor, EventType.WEBHOOK_CREATED, webhook, at)
@@ -76,7 +76,7 @@ def update_webhook(tx: Connection, actor: Actor, webhook_id: int, fields: Webhoo
 
     Raises NotFound, Invalid, and ConfirmationRequired for a new address.
     """
-    require_super_admin(actor)
+    require_administrator(actor)
     row = _lock(tx, webhook_id)
     changes = {name: value for name, value in _validated(tx, actor, fields).items() if getattr(row, name) != value}
     if not changes:
@@ -96,7 +96,7 @@ def update_webhook(tx: Connection, actor: Actor, webhook_id: int, fields: Webhoo
 
 def delete_webhook(tx: Connection, actor: Actor, webhook_id: int) -> None:
     """Deletes a webhook with its deliveries. Raises NotFound."""
-    require_super_admin(actor)
+    require_administrator(actor)
     webhook = webhook_from_row(_lock(tx, webhook_id))
     tx.execute(delete(webhooks).where(webhooks.c.id == webhook_id))
     _record(tx, actor, EventType.WEBHOOK_DELETED, webhook, now())
@@ -107,7 +107,7 @@ def rotate_secret(tx: Connection, actor: Actor, keyring: Keyring, webhook_id: in
 
     Raises NotFound, and ConfirmationRequired.
     """
-    require_super_admin(actor)
+    require_administrator(actor)
     require_fresh_proof(actor)
     row = _lock(tx, webhook_id)
     at, secret = now(), new_secret()

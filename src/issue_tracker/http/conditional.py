@@ -3,12 +3,14 @@
 import hashlib
 import re
 
+import msgspec
 from starlette.responses import Response, StreamingResponse
 
 from issue_tracker.errors import PreconditionFailed
 from issue_tracker.events.queries.log import LogState
 from issue_tracker.http.request import Request
 from issue_tracker.issues.models import IssueHead
+from issue_tracker.issues.queries.issue import load_issue
 
 CACHE_CONTROL = "private, no-cache"
 NO_STORE = "no-store"
@@ -98,8 +100,12 @@ def _digest(content: bytes) -> str:
 def issue_etag(request: Request, issue: IssueHead) -> str:
     """An issue's validator: it covers the issue with all its assignments that the actor sees.
 
-    The history and the time of the last change distinguish it from the one before the database was restored.
+    The history and the time of the last change distinguish it from the one before the database was restored. For a
+    limited access it is computed from what is visible, because the revision counts other changes, too.
     """
+    if not request.actor.company_access.all:
+        seen = msgspec.json.encode(load_issue(request.tx, request.actor, issue.issue_id))
+        return f'"{issue.issue_id}-{_digest(seen + request.app_state.history.identity.encode())}"'
     parts = (issue.updated_at.isoformat(), request.app_state.history.identity, request.actor.company_access.key)
     return f'"{issue.issue_id}-{issue.revision}-{_digest(" ".join(parts).encode())[:12]}"'
 
@@ -107,11 +113,19 @@ def issue_etag(request: Request, issue: IssueHead) -> str:
 def check_if_match(request: Request, issue: IssueHead) -> None:
     """Raises PreconditionFailed unless If-Match is absent or names the issue's current validator.
 
-    `issue` must have been read with a lock in the transaction of the change.
+    `issue` must have been read with a lock in the transaction of the change, in which nothing was written yet.
     """
+    stale = find_mismatch(request, issue)
+    if stale is not None:
+        raise stale
+
+
+def find_mismatch(request: Request, issue: IssueHead) -> PreconditionFailed | None:
+    """Like check_if_match, but returns the error, for a handler that raises others first."""
     header = request.header("if-match")
     if header is None:
-        return
+        return None
     current = issue_etag(request, issue)
-    if not _matches(header, current):
-        raise PreconditionFailed("The issue has changed since you read it; read it again.", headers={"ETag": current})
+    if _matches(header, current):
+        return None
+    return PreconditionFailed("The issue has changed since you read it; read it again.", headers={"ETag": current})

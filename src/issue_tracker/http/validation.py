@@ -172,7 +172,10 @@ def _explain(data: Any, type_: Any, path: str, errors: list[FieldError]) -> None
     choices = get_args(type_) if _is_union(type_) else (type_,)
     if data is None and type(None) in choices:
         return
-    type_ = next(choice for choice in choices if choice is not type(None))
+    present = [choice for choice in choices if choice is not type(None)]
+    objects = [choice for choice in present if isinstance(choice, type) and issubclass(choice, msgspec.Struct)]
+    # Of a text and an object, the one that was meant.
+    type_ = objects[0] if objects and (len(present) == 1 or isinstance(data, Mapping)) else present[0]
     plain = get_args(type_)[0] if get_origin(type_) is Annotated else type_
     if isinstance(plain, type) and issubclass(plain, msgspec.Struct):
         _explain_struct(data, plain, path, errors)

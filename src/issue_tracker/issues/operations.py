@@ -15,12 +15,12 @@ from issue_tracker.actor import Actor, require_helpdesk, require_super_admin
 from issue_tracker.clock import now
 from issue_tracker.database.engine import created_id
 from issue_tracker.database.tables import assignments, issues
-from issue_tracker.errors import Invalid
+from issue_tracker.errors import Forbidden, Invalid
 from issue_tracker.events.catalog import Change, EventType, Subject
 from issue_tracker.events.record import record
 from issue_tracker.issues.assignments import NewAssignment, add, assign, refuse_repeated, touch_issue
 from issue_tracker.issues.models import IssueHead, Severity
-from issue_tracker.issues.queries.issue import get_issue_head_by_id
+from issue_tracker.issues.queries.issue import get_issue_head_by_id, has_hidden_assignments
 from issue_tracker.issues.queries.search import search_key
 from issue_tracker.names import Name, key
 from issue_tracker.new_names import Kind, forget, remember, remember_new, require_visible
@@ -40,11 +40,13 @@ def create_issue(
     """Creates an issue with its assignments, and returns it. An empty description means none.
 
     Webhooks are sent no message if `notify` is false.
-    Raises Invalid for a name that is taken or has an invisible character, and for a company that is listed twice or
-    archived.
+    Raises Invalid for a name that is taken or has an invisible character, for a company that is listed twice or
+    archived, and for an issue that its creator would not see: one without companies, with a limited access.
     """
     require_helpdesk(actor)
     require_visible("name", name)
+    if not members and not actor.company_access.all:
+        raise Invalid.field("companies", "must name at least one company, because you see issues by their companies")
     refuse_repeated([member.company for member in members], "companies", ".company_name")
     chosen = [(member.company, member.status or Status.NEW) for member in members]
     at = now()
@@ -96,7 +98,8 @@ def update_issue(
     and None the severity.
 
     A company in `add_members` that is assigned already takes the status, if one is given. `issue` must have been read
-    with a lock in this transaction. Raises Invalid like create_issue.
+    with a lock in this transaction. Raises Invalid like create_issue, and Forbidden for a new name or description while
+    the issue has companies that the actor does not see.
     """
     require_helpdesk(actor)
     refuse_repeated([member.company for member in add_members], "add_companies", ".company_name")
@@ -120,9 +123,10 @@ def update_issue(
             Change(type=EventType.ISSUE_UPDATED, issue=subject, field="severity", before=issue.severity, after=severity)
         )
     if values:
+        _require_whole(tx, actor, issue)
         try:
             with tx.begin_nested():
-                tx.execute(update(issues).where(issues.c.issue_id == issue.issue_id).values(**values))
+                tx.execute(update(issues).where(issues.c.issue_id == issue.issue_id).values(**values, edited_at=at))
                 if "name_key" in values:
                     members = update(assignments).where(assignments.c.issue_id == issue.issue_id)
                     tx.execute(members.values(issue_key=values["name_key"]))
@@ -136,16 +140,25 @@ def update_issue(
 
 
 def delete_issue(tx: Connection, actor: Actor, issue: IssueHead) -> None:
-    """Deletes an issue with its assignments. Its history stays. Raises Forbidden for all but super admins.
+    """Deletes an issue with its assignments. Its history stays.
+
+    Raises Forbidden for all but super admins, and while the issue has companies that the actor does not see.
 
     `issue` must have been read with a lock in this transaction.
     """
     require_super_admin(actor)
+    _require_whole(tx, actor, issue)
     tx.execute(delete(assignments).where(assignments.c.issue_id == issue.issue_id))
     tx.execute(delete(issues).where(issues.c.issue_id == issue.issue_id))
     forget(tx, Kind.ISSUE, issue.issue_id)
     change = Change(type=EventType.ISSUE_DELETED, issue=Subject(issue.issue_id, issue.name))
     record(tx, actor, [change], issue.time_of_change())
+
+
+def _require_whole(tx: Connection, actor: Actor, issue: IssueHead) -> None:
+    """Raises Forbidden unless the actor sees all assignments. The sentence says nothing about the others."""
+    if has_hidden_assignments(tx, actor, issue.issue_id):
+        raise Forbidden("You cannot rename, describe or delete this issue; ask somebody who sees all companies.")
 
 
 def _taken(field: str, name: str) -> Invalid:

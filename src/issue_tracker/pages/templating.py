@@ -12,7 +12,7 @@ from issue_tracker.actor import Role
 from issue_tracker.auth.passwords import MINIMUM
 from issue_tracker.auth.sessions import csrf_token
 from issue_tracker.errors import AppError
-from issue_tracker.events.order import Watermark
+from issue_tracker.events.order import Watermark, limited
 from issue_tracker.events.sentences import ProperName
 from issue_tracker.http.cookies import cookie_name
 from issue_tracker.http.request import Request
@@ -43,7 +43,6 @@ PLACES = [
     ("companies", "/companies", "Companies"),
     ("activity", "/activity", "Activity"),
 ]
-ADMIN = ("admin", "/admin/users", "Admin")
 
 
 class User(msgspec.Struct, frozen=True):
@@ -53,6 +52,7 @@ class User(msgspec.Struct, frozen=True):
     name: str
     email: str
     super_admin: bool
+    all_companies: bool
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,17 +99,18 @@ def page(
 ) -> Response:
     """A page for whoever is signed in. `place` is its entry in the bar, `section` the one within administration."""
     session = request.current_session
-    admin = session.role is Role.SUPER_ADMIN
+    admin, all_companies = session.role is Role.SUPER_ADMIN, request.actor.company_access.all
+    administration = ("admin", "/admin/users" if all_companies else "/admin/companies", "Admin")
     around = Page(
         theme=_theme(request),
         here=here(request),
         csrf=csrf_token(request.session_token),
-        actor=User(session.user_id, session.name, session.email, admin),
-        seen=request.app_state.watermarks.watermark(request.tx),
+        actor=User(session.user_id, session.name, session.email, admin, all_companies),
+        seen=_seen(request),
         flash=flash_of(request),
         place=place,
         section=section,
-        places=[*PLACES, ADMIN] if admin else PLACES if request.actor.helpdesk else [],
+        places=[*PLACES, administration] if admin else PLACES if request.actor.helpdesk else [],
     )
     response = _html(request, template, around, content)
     if around.flash:
@@ -145,6 +146,13 @@ def error_page(request: Request, error: AppError) -> Response:
 def variant(request: Request) -> str:
     """What distinguishes two copies of a page that says the same to everybody."""
     return f"{_theme(request)} {_may_compress(request)}"
+
+
+def _seen(request: Request) -> Watermark:
+    """What the page shows of the log, as far as its reader may see it."""
+    watermark = request.app_state.watermarks.watermark(request.tx)
+    access = request.actor.company_access
+    return watermark if access.all else limited(request.tx, access, watermark)[1]
 
 
 def _theme(request: Request) -> str | None:

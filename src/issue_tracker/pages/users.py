@@ -4,14 +4,16 @@ import msgspec
 from starlette.responses import Response
 
 from issue_tracker.actor import Role
-from issue_tracker.api.users import NewUser, UserChange, invitation_link
+from issue_tracker.api.users import NewUser, UserChange, grant_of, invitation_link, with_access
 from issue_tracker.auth import invitations, sessions, tokens, users
+from issue_tracker.auth.company_access import set_company_access
 from issue_tracker.clock import now
+from issue_tracker.company_access.queries import GrantedAccess
 from issue_tracker.http.identity import Access, Proof
 from issue_tracker.http.request import Request
 from issue_tracker.pages.browsers import browser_name
 from issue_tracker.pages.flash import Flash, flash_cookie
-from issue_tracker.pages.forms import Form, FormView
+from issue_tracker.pages.forms import Form, FormView, ShownForm
 from issue_tracker.pages.navigation import redirect
 from issue_tracker.pages.routes import PageRoutes
 from issue_tracker.pages.templating import page
@@ -19,6 +21,8 @@ from issue_tracker.pages.templating import page
 routes = PageRoutes(access=Access.SUPER_ADMIN)
 
 ROLES = {Role.TECHNICIAN.value: "Technician", Role.SUPER_ADMIN.value: "Super admin", Role.MEMBER.value: "Member"}
+
+ACCESSES = {"all": "All companies", "limited": "Only the groups and companies below"}
 
 
 class Link(msgspec.Struct, frozen=True):
@@ -58,7 +62,17 @@ def create(request: Request, form: Form) -> Response:
 @routes.get("/admin/users/{user_id}")
 def show_user(request: Request, user_id: int, form: FormView | None = None) -> Response:
     """The form to change an account, and its sessions and tokens."""
-    user = users.get_user(request.tx, user_id)
+    [user] = with_access(request, [users.get_user(request.tx, user_id)])
+    granted = user.company_access if isinstance(user.company_access, GrantedAccess) else None
+    present = {
+        "name": user.name,
+        "role": user.role.value,
+        "active": user.active,
+        "access": "limited" if granted else "all",
+        "company_groups": "\n".join(granted.company_groups) if granted else "",
+        "companies": "\n".join(granted.companies) if granted else "",
+    }
+    form = (form or FormView()).with_defaults(present)
     return page(
         request,
         "auth/user.html",
@@ -70,15 +84,28 @@ def show_user(request: Request, user_id: int, form: FormView | None = None) -> R
         tokens=tokens.list_tokens(request.tx, user_id),
         invited_until=invitations.open_invitations(request.tx, now()).get(user_id),
         roles=ROLES,
-        form=(form or FormView()).with_defaults({"name": user.name, "role": user.role.value, "active": user.active}),
+        accesses=ACCESSES,
+        form=form,
     )
 
 
-@routes.post("/admin/users/{user_id}", hashes=True, shown_by=show_user)
+@routes.post(
+    "/admin/users/{user_id}",
+    hashes=True,
+    shown_by=show_user,
+    form=ShownForm({"company_access": "companies"}, unknown="companies"),
+)
 def change(request: Request, form: Form, user_id: int) -> Response:
-    """Changes name, role, or whether the account may sign in."""
-    body = form.read({**form.fields("name", "role"), "active": bool(form.get("active"))}, UserChange)
+    """Changes name, role, company access, or whether the account may sign in."""
+    fields = {
+        **form.fields("name", "role"),
+        "active": bool(form.get("active")),
+        "company_access": _access(form),
+    }
+    body = form.read(fields, UserChange)
     users.update_user(request.tx, request.actor, user_id, name=body.name, role=body.role, active=body.active)
+    if body.company_access is not None:
+        set_company_access(request.tx, request.actor, user_id, grant_of(request, body.company_access))
     return redirect("/admin/users", flash_cookie(request, Flash("Saved.")))
 
 
@@ -103,3 +130,10 @@ def revoke_token(request: Request, form: Form, user_id: int, id: int) -> Respons
     """Revokes a token of the user, for good."""
     tokens.revoke_token(request.tx, request.actor, user_id, id)
     return redirect(f"/admin/users/{user_id}", flash_cookie(request, Flash("The token is revoked.")))
+
+
+def _access(form: Form) -> str | dict[str, list[str]] | None:
+    """The company access of the form, as the API takes it; None for a form without it."""
+    if form.get("access") != "limited":
+        return form.get("access") or None
+    return {"company_groups": form.lines("company_groups"), "companies": form.lines("companies")}

@@ -9,10 +9,11 @@ from collections.abc import Collection, Sequence
 from sqlalchemy import Connection, delete, insert, update
 from sqlalchemy.exc import IntegrityError
 
-from issue_tracker.actor import Actor, require_all_companies, require_super_admin
+from issue_tracker.actor import Actor, require_administrator
 from issue_tracker.clock import now
 from issue_tracker.companies.groups.queries import CompanyGroup, get_group, list_companies_of, lock_group
 from issue_tracker.companies.queries import Company
+from issue_tracker.company_access.queries import is_group_granted
 from issue_tracker.database.engine import created_id
 from issue_tracker.database.tables import company_group_members, company_groups
 from issue_tracker.errors import Invalid
@@ -27,7 +28,7 @@ NAMED = 20
 
 def create_group(tx: Connection, actor: Actor, name: Name, companies: Sequence[Company]) -> CompanyGroup:
     """Creates a group of these companies. Raises Invalid when the name is taken, or has an invisible character."""
-    _require(actor)
+    require_administrator(actor)
     require_visible("name", name)
     at = now()
     try:
@@ -56,7 +57,7 @@ def update_group(
 
     Raises NotFound, and Invalid when the new name is taken, or has an invisible character.
     """
-    _require(actor)
+    require_administrator(actor)
     group = lock_group(tx, actor, group_id)
     present = {company.company_id: company for company in list_companies_of(tx, actor, [group_id])}
     wanted = present if companies is None else {company.company_id: company for company in companies}
@@ -90,16 +91,13 @@ def update_group(
 
 
 def delete_group(tx: Connection, actor: Actor, group_id: int) -> None:
-    """Deletes a group; its companies stay. Raises NotFound."""
-    _require(actor)
+    """Deletes a group; its companies stay. Raises NotFound, and Invalid while the company access of a user names it."""
+    require_administrator(actor)
     group = lock_group(tx, actor, group_id)
+    if is_group_granted(tx, group_id):
+        raise Invalid(f"The company access of a user names “{group.name}”; change that first.")
     tx.execute(delete(company_groups).where(company_groups.c.group_id == group_id))
     record(tx, actor, [Change(type=EventType.COMPANY_GROUP_DELETED, after=group.name)], now())
-
-
-def _require(actor: Actor) -> None:
-    require_super_admin(actor)
-    require_all_companies(actor)
 
 
 def _add(tx: Connection, group_id: int, companies: Collection[Company]) -> None:

@@ -13,6 +13,7 @@ from issue_tracker.database.tables.accounts import (
     tokens,
     users,
 )
+from issue_tracker.database.tables.company_access import user_companies, user_company_groups
 from issue_tracker.database.tables.company_groups import company_group_members, company_groups
 from issue_tracker.database.tables.events import events, history_identity
 from issue_tracker.database.tables.issues import assignment_counters, assignments, companies, issue_counters, issues
@@ -47,6 +48,8 @@ __all__ = [
     "sign_in_devices",
     "sign_in_failures",
     "tokens",
+    "user_companies",
+    "user_company_groups",
     "users",
     "webhooks",
 ]

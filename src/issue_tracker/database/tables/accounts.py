@@ -1,6 +1,6 @@
 """People and their credentials."""
 
-from sqlalchemy import Boolean, LargeBinary, String, Text, false
+from sqlalchemy import Boolean, LargeBinary, String, Text, false, text
 from sqlalchemy.schema import Column, ForeignKey, Index, Table
 
 from issue_tracker.database.tables.metadata import metadata
@@ -17,6 +17,8 @@ users = Table(
     Column("active", Boolean, nullable=False),
     Column("password_hash", Text, nullable=False),
     Column("password_change_required", Boolean, nullable=False, server_default=false()),
+    # Whether the user sees every company. If not, `user_companies` and `user_company_groups` say which.
+    Column("all_companies", Boolean, nullable=False, server_default=text("true")),
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
     sqlite_autoincrement=True,

@@ -33,6 +33,9 @@ issues = Table(
     Column("severity", String(20)),
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
+    # When name or description were last changed; null: never. Who sees some of the companies only, is shown the latest
+    # of this and of the times of the assignments that they see as `updated_at` (docs/decisions/0025).
+    Column("edited_at", Instant),
     Index("ix_issues_name_key_issue_id", "name_key", "issue_id", "revision"),
     Index("ix_issues_updated_at_issue_id", "updated_at", "issue_id"),
     Index("ix_issues_created_at_issue_id", "created_at", "issue_id"),

@@ -14,6 +14,8 @@ webhooks = Table(
     # JSON lists; an empty list means all.
     Column("event_types", Text, nullable=False),
     Column("company_ids", Text, nullable=False),
+    # Whose company access limits what is sent; null: nobody's. Not a reference, because users are never deleted.
+    Column("owner_id", Id),
     Column("active", Boolean, nullable=False),
     Column("description", Text, nullable=False),
     # Encrypted with the server's key (events/signing_secrets.py). They are never shown again and never logged.

@@ -10,18 +10,31 @@ from sqlalchemy import Connection, Row, Select, Text, bindparam, cast, func, nul
 
 from issue_tracker.actor import CompanyAccess
 from issue_tracker.clock import iso
-from issue_tracker.database.prepared import Prepared
+from issue_tracker.database.prepared import Prepared, among, numbers
 from issue_tracker.database.prepared import iso as stored_iso
-from issue_tracker.database.tables import events
+from issue_tracker.database.tables import companies, events
 from issue_tracker.database.types import Id
 from issue_tracker.events.catalog import Event, EventActor, EventType
-from issue_tracker.events.queries.visibility import visible_to
+from issue_tracker.events.queries.visibility import about_visible_issue, visible_to
+
+LARGEST_ID = 2**63 - 1
 
 
-def get_last_event_id(tx: Connection, access: CompanyAccess) -> int:
-    """The highest event_id that this transaction sees; 0 without any event."""
-    query = select(func.max(events.c.event_id)).where(*visible_to(access))
-    return tx.execute(query).scalar_one() or 0
+def get_last_event_id(tx: Connection, access: CompanyAccess, *, until: int = LARGEST_ID) -> int:
+    """The highest event_id up to `until` that this transaction sees and the access may see; 0 without any event."""
+    bounded = events.c.event_id <= until
+    if access.company_ids is None:
+        return tx.execute(select(func.max(events.c.event_id)).where(bounded)).scalar_one() or 0
+    # The end of the index range of each company; what is about an issue as a whole is searched only beyond that.
+    of_company = select(func.max(events.c.event_id)).where(events.c.company_id == companies.c.company_id, bounded)
+    ends = select(func.max(of_company.scalar_subquery())).where(
+        among(companies.c.company_id, "access", tx.dialect.name)
+    )
+    last = tx.execute(ends, {"access": numbers(tx, sorted(access.company_ids))}).scalar_one() or 0
+    whole = select(func.max(events.c.event_id)).where(
+        events.c.event_id > last, bounded, *about_visible_issue(access.company_ids)
+    )
+    return tx.execute(whole).scalar_one() or last
 
 
 class LogState(msgspec.Struct, frozen=True):
@@ -44,6 +57,17 @@ class LogState(msgspec.Struct, frozen=True):
         which transactions are seen (docs/decisions/0005-etags.md).
         """
         return f"{self.last_event_id};{self.mark};{self.snapshot};{access.key}"
+
+
+def list_visible_ids(tx: Connection, access: CompanyAccess, settled: int, beyond: Sequence[int]) -> list[int]:
+    """The last number up to `settled` that the access may see (0 without any), and those of `beyond` that it may see.
+
+    `beyond` are numbers above `settled`, in ascending order.
+    """
+    last = get_last_event_id(tx, access, until=settled)
+    if not beyond:
+        return [last]
+    return [last, *sorted(set(beyond).intersection(list_event_ids(tx, access, after=settled)))]
 
 
 def get_log_state(tx: Connection) -> LogState:

@@ -1,22 +1,42 @@
 """Which events an access reveals: the condition that all reads of the event log share."""
 
-from sqlalchemy import ColumnElement, and_, exists, or_
+from collections.abc import Collection
+
+from sqlalchemy import ColumnElement, and_, exists, not_, or_
 
 from issue_tracker.actor import CompanyAccess
 from issue_tracker.database.tables import assignments, events
+from issue_tracker.events.catalog import EventType
 
 
 def visible_to(access: CompanyAccess) -> list[ColumnElement[bool]]:
     """The conditions under which an event is visible to an access; none for all companies.
 
     An event about a company is visible if the company is. An event about an issue as a whole is visible if at least
-    one of the issue's assignments is. Audit events about no company are left to the rule for audit events.
+    one of the issue's assignments is; the deletion of an issue if one was. Audit events about no company are not: they
+    name hidden companies and those who see them.
     """
     if access.company_ids is None:
         return []
-    company_ids = sorted(access.company_ids)
-    visible_assignment = exists().where(
-        assignments.c.issue_id == events.c.issue_id, assignments.c.company_id.in_(company_ids)
+    return [or_(events.c.company_id.in_(sorted(access.company_ids)), and_(*about_visible_issue(access.company_ids)))]
+
+
+def about_visible_issue(company_ids: Collection[int]) -> list[ColumnElement[bool]]:
+    """The conditions under which an event is about an issue as a whole that has one of these companies."""
+    ids = sorted(company_ids)
+    assigned = exists().where(assignments.c.issue_id == events.c.issue_id, assignments.c.company_id.in_(ids))
+    last, removed = events.alias(), events.alias()
+    unassigned_since = exists().where(
+        removed.c.issue_id == last.c.issue_id,
+        removed.c.company_id == last.c.company_id,
+        removed.c.event_id > last.c.event_id,
+        removed.c.type == EventType.ASSIGNMENT_DELETED.value,
     )
-    about_no_company = and_(events.c.company_id.is_(None), or_(events.c.audit, visible_assignment))
-    return [or_(events.c.company_id.in_(company_ids), about_no_company)]
+    was_assigned = exists().where(
+        last.c.issue_id == events.c.issue_id,
+        last.c.company_id.in_(ids),
+        last.c.type != EventType.ASSIGNMENT_DELETED.value,
+        not_(unassigned_since),
+    )
+    deleted = and_(events.c.type == EventType.ISSUE_DELETED.value, was_assigned)
+    return [events.c.company_id.is_(None), events.c.audit.is_(False), or_(assigned, deleted)]

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, Row, Select, func, select
 
-from issue_tracker.actor import Actor, require_super_admin
+from issue_tracker.actor import Actor, require_administrator
 from issue_tracker.clock import Timestamp, iso
 from issue_tracker.database.tables import companies, deliveries, delivery_attempts, webhooks
 from issue_tracker.errors import NotFound
@@ -60,7 +60,7 @@ class Delivery(msgspec.Struct, frozen=True):
 
 def get_webhook(tx: Connection, actor: Actor, webhook_id: int) -> Webhook:
     """Raises NotFound."""
-    require_super_admin(actor)
+    require_administrator(actor)
     row = tx.execute(select(webhooks).where(webhooks.c.id == webhook_id)).first()
     if row is None:
         raise NotFound("No such webhook.")
@@ -69,7 +69,7 @@ def get_webhook(tx: Connection, actor: Actor, webhook_id: int) -> Webhook:
 
 def list_webhooks(tx: Connection, actor: Actor) -> list[Webhook]:
     """All webhooks, the newest first."""
-    require_super_admin(actor)
+    require_administrator(actor)
     return [webhook_from_row(row) for row in tx.execute(select(webhooks).order_by(webhooks.c.id.desc()))]
 
 
@@ -81,7 +81,7 @@ def is_chosen_by_a_webhook(tx: Connection, company_id: int) -> bool:
 
 def get_delivery(tx: Connection, actor: Actor, delivery_id: int) -> Delivery:
     """Raises NotFound."""
-    require_super_admin(actor)
+    require_administrator(actor)
     found = _with_attempts(tx, _deliveries().where(deliveries.c.id == delivery_id))
     if not found:
         raise NotFound("No such delivery.")

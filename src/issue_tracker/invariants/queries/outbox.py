@@ -78,6 +78,8 @@ def _scopes(tx: Connection, actor: Actor, at: datetime, settled_after: timedelta
     doubt = timedelta(0) if tx.dialect.name == "sqlite" else settled_after
     scopes = []
     for subscription in active_subscriptions(tx):
+        if not subscription.access.all:
+            continue  # what its owner saw at the time of an event cannot be known later
         after, changed_at = changes.get(subscription.webhook_id, (None, None))
         if after is not None and changed_at is not None:
             since = max(changed_at + doubt - timedelta(microseconds=1), retained - timedelta(microseconds=1))

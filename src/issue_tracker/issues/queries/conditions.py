@@ -5,10 +5,11 @@ conditions, and the tuple of its conditions is the key of the cached statement (
 """
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, all_, bindparam, exists, func, or_, select, union_all
+from sqlalchemy import BigInteger, ColumnElement, all_, bindparam, exists, func, or_, select, type_coerce, union_all
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from issue_tracker.database.prepared import among
@@ -25,9 +26,25 @@ def written(conditions: Conditions, dialect: str) -> list[ColumnElement[bool]]:
     return [condition(dialect) for condition in conditions]
 
 
-def updated_since(_dialect: str) -> ColumnElement[bool]:
-    """The issue was changed at the time `since` or later."""
-    return issues.c.updated_at >= bindparam("since", type_=issues.c.updated_at.type)
+def visible_time(dialect: str) -> ColumnElement[datetime]:
+    """When the issue itself, or one of its assignments to the companies in the list `access`, was last changed."""
+    last = select(func.max(assignments.c.updated_at)).where(
+        assignments.c.issue_id == issues.c.issue_id, among(assignments.c.company_id, "access", dialect)
+    )
+    latest = func.greatest if dialect == "postgresql" else func.max
+    own = func.coalesce(issues.c.edited_at, issues.c.created_at)
+    return type_coerce(latest(own, func.coalesce(last.scalar_subquery(), own)), issues.c.updated_at.type)
+
+
+@cache
+def updated_since(*, limited: bool) -> Condition:
+    """The issue was changed at the time `since` or later; `limited`: as far as the companies in `access` show it."""
+
+    def condition(dialect: str) -> ColumnElement[bool]:
+        changed = visible_time(dialect) if limited else issues.c.updated_at
+        return changed >= bindparam("since", type_=issues.c.updated_at.type)
+
+    return condition
 
 
 @cache

@@ -4,11 +4,11 @@ from functools import cache
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Select, bindparam, select
+from sqlalchemy import Connection, Select, bindparam, exists, not_, select
 
 from issue_tracker.actor import Actor, require_helpdesk
 from issue_tracker.companies.queries import Company
-from issue_tracker.database.prepared import Prepared, instant, iso, numbers
+from issue_tracker.database.prepared import Prepared, among, instant, iso, numbers
 from issue_tracker.database.tables import assignments, companies, issues
 from issue_tracker.database.types import Id
 from issue_tracker.errors import NotFound
@@ -124,6 +124,16 @@ def list_members(tx: Connection, actor: Actor, issue_id: int) -> list[Member]:
         for row in tx.execute(query)
         if actor.company_access.allows(row.company_id)
     ]
+
+
+def has_hidden_assignments(tx: Connection, actor: Actor, issue_id: int) -> bool:
+    """Returns whether the issue has an assignment that the actor does not see."""
+    if actor.company_access.company_ids is None:
+        return False
+    visible = among(assignments.c.company_id, "companies", tx.dialect.name)
+    hidden = exists().where(assignments.c.issue_id == issue_id, not_(visible))
+    values = {"companies": numbers(tx, sorted(actor.company_access.company_ids))}
+    return bool(tx.execute(select(hidden), values).scalar_one())
 
 
 def _find_head(tx: Connection, actor: Actor, column: str, value: str | int, *, lock: bool) -> IssueHead | None:

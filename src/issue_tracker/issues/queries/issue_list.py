@@ -31,7 +31,7 @@ from issue_tracker.status import LABELS, STATUSES, Status, mask
 NO_LIMIT = 2**62
 """Both databases take a number as a limit; no list is this long."""
 
-MERGED = 8
+MERGED = 32
 """Up to this many companies in a filter are read from their index ranges. More are a condition like any other."""
 
 BATCH = 500
@@ -57,7 +57,7 @@ class IssueList:
 
     Limited company access is the same as a filter by the visible companies: an issue without assignments to them is
     not listed, and of a listed one only these assignments are shown and counted. So access narrows the company
-    filter, and no statement is different because of it.
+    filter. Beyond that, only the time of the last change is another one: no hidden change moves it.
     """
 
     def __init__(
@@ -89,15 +89,14 @@ class IssueList:
             of_issue.append(search.condition(term))
             values |= search.parameters(tx.dialect.name, term)
         if filters.updated_since is not None:
-            of_issue.append(updated_since)
+            of_issue.append(updated_since(limited=not self.access.all))
             values["since"] = filters.updated_since
         if filters.changed_since is not None:
-            access = actor.company_access.company_ids
-            of_issue.append(changed_since(limited=access is not None))
+            of_issue.append(changed_since(limited=not self.access.all))
             values["after_event"] = filters.changed_since.last_event_id
             values["seen"] = numbers(tx, filters.changed_since.beyond)
-            if access is not None:
-                values["access"] = numbers(tx, sorted(access))
+        if self.access.company_ids is not None:
+            values["access"] = numbers(tx, sorted(self.access.company_ids))
         if self._companies is not None:
             of_company.append(of_companies)
             values["companies"] = numbers(tx, self._companies)
@@ -143,7 +142,7 @@ class IssueList:
         elif mergeable and self._companies is None and self._statuses is not None:
             statement = statements.rows_by_status(padded(len(self._statuses)), self._order, paged)
         else:
-            statement = statements.rows(self._conditions, self._order, paged)
+            statement = statements.rows(self._conditions, self._order, paged, limited=not self.access.all)
         return [
             Row(issue_id=issue_id, revision=revision, sort_value=value if by_name else instant(value))
             for issue_id, revision, value in statement.all(self._tx, **values)
@@ -186,12 +185,14 @@ class IssueList:
     def load_by_id(self, issue_ids: Sequence[int]) -> list[Issue]:
         """Like `load`, by id. Issues that do not match search or time are loaded all the same."""
         found: dict[int, Issue] = {}
+        heads = statements.heads if self.access.all else statements.limited_heads
+        values = {} if self.access.all else {"access": self._values["access"]}
         affected_only = self._companies is not None or self._statuses is not None
         for start in range(0, len(issue_ids), BATCH):
             batch = list(issue_ids[start : start + BATCH])
             members = self._members(batch)
-            for issue_id, name, description, severity, created_at, updated_at in statements.heads.all(
-                self._tx, issues=numbers(self._tx, batch)
+            for issue_id, name, description, severity, created_at, updated_at in heads.all(
+                self._tx, issues=numbers(self._tx, batch), **values
             ):
                 if affected_only and issue_id not in members:
                     continue

@@ -26,20 +26,27 @@ from sqlalchemy import (
 from issue_tracker.database.prepared import Prepared, among
 from issue_tracker.database.tables import assignment_counters, assignments, companies, issue_counters, issues
 from issue_tracker.issues.queries import search
-from issue_tracker.issues.queries.conditions import Conditions, of_issues, written
+from issue_tracker.issues.queries.conditions import Conditions, of_issues, visible_time, written
 from issue_tracker.issues.queries.filters import Order
 
 
 @lru_cache(maxsize=512)
-def rows(conditions: Conditions, order: Order, paged: bool) -> Prepared:
+def rows(conditions: Conditions, order: Order, paged: bool, *, limited: bool = False) -> Prepared:
     """Id, revision and sort value of the issues that meet the conditions, at most `limit`, in order.
 
-    When `paged`, the issues after the position with the sort value `after` and the id `after_id`.
+    When `paged`, the issues after the position with the sort value `after` and the id `after_id`. When `limited`, the
+    time of the last change is the one that the companies in the list `access` show.
     """
 
     def build(dialect: str) -> Select[Any]:
         name = "name_key" if order.by == "name" else order.by
         by: ColumnElement[Any] = issues.c[name]
+        if limited and name == "updated_at":
+            by = visible_time(dialect)
+            query = select(issues.c.issue_id, issues.c.revision, by.label("at")).where(*written(conditions, dialect))
+            if search.indexed in conditions and dialect == "sqlite":
+                query = search.from_index(query)
+            return _page(query, by, issues.c.issue_id, order, paged)
         query = select(issues.c.issue_id, issues.c.revision, by).where(*written(conditions, dialect))
         if search.indexed in conditions and dialect == "sqlite":
             # The plus sign keeps SQLite from walking the index of the order instead of the few matches.
@@ -165,17 +172,21 @@ status_counts_of_all = Prepared(
 """How many assignments have each status, or had it once: a count may be 0."""
 
 
-heads = Prepared(
-    lambda dialect: select(
-        issues.c.issue_id,
-        issues.c.name,
-        issues.c.description,
-        issues.c.severity,
-        issues.c.created_at,
-        issues.c.updated_at,
-    ).where(among(issues.c.issue_id, "issues", dialect))
-)
+def _heads(limited: bool) -> Prepared:
+    columns = issues.c.issue_id, issues.c.name, issues.c.description, issues.c.severity, issues.c.created_at
+
+    def build(dialect: str) -> Select[Any]:
+        changed = visible_time(dialect).label("updated_at") if limited else issues.c.updated_at
+        return select(*columns, changed).where(among(issues.c.issue_id, "issues", dialect))
+
+    return Prepared(build)
+
+
+heads = _heads(False)
 """The columns of the issues in the list `issues`, in no order."""
+
+limited_heads = _heads(True)
+"""The same, with the time of the last change that the companies in the list `access` show."""
 
 
 @lru_cache(maxsize=64)

@@ -1,0 +1,103 @@
+"""Reads of the company access of users: which companies each sees, and how it was granted (docs/decisions/0025)."""
+
+from collections.abc import Collection, Iterable
+from typing import Any
+
+import msgspec
+from sqlalchemy import CompoundSelect, Connection, bindparam, exists, select
+
+from issue_tracker.actor import ALL_COMPANIES, Actor, CompanyAccess, require_administrator
+from issue_tracker.database.prepared import Prepared
+from issue_tracker.database.tables import (
+    companies,
+    company_group_members,
+    company_groups,
+    user_companies,
+    user_company_groups,
+    users,
+)
+from issue_tracker.database.types import Id
+
+
+class GrantedAccess(msgspec.Struct, frozen=True):
+    """What a user with limited access was granted: the names of company groups and of companies, in their order."""
+
+    company_groups: list[str]
+    companies: list[str]
+
+
+def load_access(tx: Connection, user_id: int, *, all_companies: bool) -> CompanyAccess:
+    """Returns the present access of a user, given whether it is to all companies: only a limited one is read."""
+    if all_companies:
+        return ALL_COMPANIES
+    return CompanyAccess(frozenset(company_id for (company_id,) in _of_user.all(tx, user_id=user_id)))
+
+
+def load_accesses(tx: Connection, limited: Collection[int]) -> dict[int, CompanyAccess]:
+    """Returns the present accesses of users, of whom all have a limited one, by user id."""
+    if not limited:
+        return {}
+    found: dict[int, set[int]] = {user_id: set() for user_id in limited}
+    direct = select(user_companies.c.user_id, user_companies.c.company_id)
+    grouped = select(user_company_groups.c.user_id, company_group_members.c.company_id).join(
+        company_group_members, company_group_members.c.group_id == user_company_groups.c.group_id
+    )
+    for query in (
+        direct.where(user_companies.c.user_id.in_(limited)),
+        grouped.where(user_company_groups.c.user_id.in_(limited)),
+    ):
+        for user_id, company_id in tx.execute(query):
+            found[user_id].add(company_id)
+    return {user_id: CompanyAccess(frozenset(ids)) for user_id, ids in found.items()}
+
+
+def list_granted(tx: Connection, actor: Actor, user_ids: Iterable[int]) -> dict[int, GrantedAccess]:
+    """Returns what those of the users were granted whose access is limited, by user id.
+
+    Raises Forbidden unless the actor is a super admin who sees all companies.
+    """
+    require_administrator(actor)
+    limited = select(users.c.user_id).where(users.c.user_id.in_(sorted(user_ids)), users.c.all_companies.is_(False))
+    found = {user_id: GrantedAccess([], []) for user_id in tx.execute(limited).scalars()}
+    grouped = (
+        select(user_company_groups.c.user_id, company_groups.c.name)
+        .join(company_groups, company_groups.c.group_id == user_company_groups.c.group_id)
+        .where(user_company_groups.c.user_id.in_(found))
+        .order_by(company_groups.c.name_key)
+    )
+    direct = (
+        select(user_companies.c.user_id, companies.c.name)
+        .join(companies, companies.c.company_id == user_companies.c.company_id)
+        .where(user_companies.c.user_id.in_(found))
+        .order_by(companies.c.name_key)
+    )
+    for user_id, name in tx.execute(grouped):
+        found[user_id].company_groups.append(name)
+    for user_id, name in tx.execute(direct):
+        found[user_id].companies.append(name)
+    return found
+
+
+def is_company_granted(tx: Connection, company_id: int) -> bool:
+    """Returns whether the access of any user names the company itself."""
+    return bool(tx.execute(select(exists().where(user_companies.c.company_id == company_id))).scalar_one())
+
+
+def is_group_granted(tx: Connection, group_id: int) -> bool:
+    """Returns whether the access of any user names the group."""
+    return bool(tx.execute(select(exists().where(user_company_groups.c.group_id == group_id))).scalar_one())
+
+
+def _select_of_user(_dialect: str) -> CompoundSelect[Any]:
+    user_id = bindparam("user_id", type_=Id)
+    grouped = select(company_group_members.c.company_id).join(
+        user_company_groups, user_company_groups.c.group_id == company_group_members.c.group_id
+    )
+    return (
+        select(user_companies.c.company_id)
+        .where(user_companies.c.user_id == user_id)
+        .union(grouped.where(user_company_groups.c.user_id == user_id))
+    )
+
+
+_of_user = Prepared(_select_of_user)

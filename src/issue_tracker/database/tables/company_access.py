@@ -1,0 +1,21 @@
+"""Which companies a user with limited access sees: these, and those of these groups (docs/decisions/0025)."""
+
+from sqlalchemy.schema import Column, ForeignKey, Table
+
+from issue_tracker.database.tables.metadata import metadata
+from issue_tracker.database.types import Id
+
+user_companies = Table(
+    "user_companies",
+    metadata,
+    Column("user_id", Id, ForeignKey("users.user_id", ondelete="CASCADE"), primary_key=True),
+    # No cascade, as for groups: what an access names is not deleted, so that nobody's access changes unnoticed.
+    Column("company_id", Id, ForeignKey("companies.company_id"), primary_key=True, index=True),
+)
+
+user_company_groups = Table(
+    "user_company_groups",
+    metadata,
+    Column("user_id", Id, ForeignKey("users.user_id", ondelete="CASCADE"), primary_key=True),
+    Column("group_id", Id, ForeignKey("company_groups.group_id"), primary_key=True, index=True),
+)

@@ -1,0 +1,260 @@
+"""Two served databases that differ only in what a reader with limited company access cannot see."""
+
+import random
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, Table, func, select, text
+
+from issue_tracker.actor import Role, command_line
+from issue_tracker.auth.company_access import Grant, set_company_access
+from issue_tracker.auth.user_names import parse_display_name, parse_email
+from issue_tracker.auth.users import create_user, get_user_by_email, update_user
+from issue_tracker.clock import now
+from issue_tracker.companies.groups.operations import create_group, update_group
+from issue_tracker.companies.operations import create_missing_companies, update_company
+from issue_tracker.companies.queries import Company, find_companies
+from issue_tracker.database import tables
+from issue_tracker.database.history_identity import HistoryIdentity
+from issue_tracker.database.server_key import ServerKey
+from issue_tracker.events.catalog import Change, EventType
+from issue_tracker.events.record import record
+from issue_tracker.events.webhooks import WebhookFields, create_webhook
+from issue_tracker.issues.assignments import set_status, unassign
+from issue_tracker.issues.operations import delete_issue, update_issue
+from issue_tracker.issues.queries.issue import get_issue_head
+from issue_tracker.names import key, parse_issue_name, parse_name
+from issue_tracker.settings import Settings
+from issue_tracker.status import Status
+from tests.clients import Client
+from tests.company_access.calls import HIDDEN_ID, Call
+from tests.server import serving
+from tests.shared import Shared
+from tests.world import Clock, World
+
+ADA = command_line("Ada")
+MORNING = datetime(2026, 1, 1, 10, tzinfo=UTC)
+NUMBERED = (
+    tables.companies,
+    tables.company_groups,
+    tables.issues,
+    tables.assignments,
+    tables.users,
+    tables.sessions,
+    tables.tokens,
+    tables.webhooks,
+    tables.deliveries,
+)
+UNCOMPARED = {"date", "server"}
+
+Answer = tuple[int, list[tuple[str, str]], bytes]
+
+
+class Pair:
+    """The two worlds. `plain` lacks what `fuller` has more of; every visible row has the same id in both."""
+
+    def __init__(self, plain: World, fuller: World, clock: Clock) -> None:
+        self.worlds = (plain, fuller)
+        self.fuller = fuller
+        self.clock = clock
+        self.step = 0
+        self.memory: dict[tuple[World, str], dict[str, str]] = {}
+        for world in self.worlds:
+            _fill(world)
+        clock.advance(hours=1)
+        with fuller.database.write() as tx:
+            for table in NUMBERED:
+                _number_from(tx, table, HIDDEN_ID - 1)
+        _hide(fuller)
+        self.align()
+        clock.advance(hours=1)
+        self.clients: dict[str, tuple[Client, Client]] = {}
+        for who in ("tess", "omar"):
+            self.clients[who] = self._both(lambda world, who=who: world.client(who))
+        self.clients["tess by token"] = self._both(lambda world: world.bearer("tess"))
+
+    def _both(self, make: Any) -> tuple[Client, Client]:
+        made = []
+        self.step += 1
+        for world in self.worlds:
+            _random.seed(self.step)
+            made.append(make(world))
+        return made[0], made[1]
+
+    def disturb(self) -> None:
+        """Changes what is hidden, a minute later, in one of the worlds."""
+        self.clock.advance(minutes=1)
+        world = self.fuller
+        with world.database.write() as tx:
+            actor = command_line("Noise")
+            company = find_companies(tx, ADA, ["Hidden Ltd"])[key("Hidden Ltd")]
+            for name in ("Hidden issue", "Shared"):
+                head = get_issue_head(tx, ADA, name, lock=True)
+                status = Status.MONITORING if self.clock.now().minute % 2 else Status.RESOLVED
+                set_status(tx, actor, head, company, status, "hidden note")
+            update_issue(tx, actor, get_issue_head(tx, ADA, "Hidden issue", lock=True), description=str(now()))
+        self.align()
+
+    def align(self) -> None:
+        """Lets the next rows have the same numbers in both. The log has no gaps, because these would mean something."""
+        last = {}
+        for world in self.worlds:
+            with world.database.read() as tx:
+                last[world] = {table: _last(tx, table) for table in (*NUMBERED, tables.events)}
+        for world in self.worlds:
+            behind = max(found[tables.events] for found in last.values()) - last[world][tables.events]
+            with world.database.write() as tx:
+                for table in NUMBERED:
+                    _number_from(tx, table, max(found[table] for found in last.values()))
+                if behind:
+                    filler = Change(type=EventType.USER_UPDATED, note="filler")
+                    record(tx, ADA, [filler] * behind, now(), notify=False)
+
+    def ask(self, who: str, method: str, call: Call) -> tuple[Answer, Answer]:
+        """The responses of both to one call."""
+        answers = []
+        self.step += 1
+        for world, client in zip(self.worlds, self.clients[who], strict=True):
+            _random.seed(self.step)
+            answers.append(self._ask(client, method, call, self.memory.setdefault((world, who), {})))
+        return answers[0], answers[1]
+
+    def _ask(self, client: Client, method: str, call: Call, memory: dict[str, str]) -> Answer:
+        def filled(value: str) -> str:
+            for name in ("etag", "position"):
+                value = value.replace(f"{{{name}}}", memory.get(name, ""))
+            return value
+
+        headers = {name: filled(value) for name, value in call.headers.items()} | {"X-Request-ID": "call"}
+        options: dict[str, Any] = {"headers": headers}
+        if call.json is not None:
+            options["json"] = call.json
+        if call.form is not None:
+            options["data"] = call.form
+        if call.path == "/api/events/stream":
+            return _listen(client, headers)
+        response = client.request(method, filled(call.path), **options)
+        for name, header in (("etag", "etag"), ("position", "x-sync-position")):
+            if header in response.headers:
+                memory[name] = response.headers[header]
+        return response.status_code, _compared(response.headers), response.content
+
+
+def _listen(client: Client, headers: Mapping[str, str]) -> Answer:
+    """What a stream sends up to the last event that the client may see."""
+    newest = client.get("/api/events", params={"limit": 1}).json()["items"]
+    received = b""
+    with client.stream("GET", "/api/events/stream", headers=headers) as response:
+        if response.status_code != 200:
+            return response.status_code, _compared(response.headers), response.read()
+        for piece in response.iter_raw():
+            received += piece
+            if f"id: {newest[0]['event_id']}\n".encode() in received:
+                break
+    return response.status_code, _compared(response.headers), received
+
+
+def _compared(headers: Any) -> list[tuple[str, str]]:
+    return sorted((name, value) for name, value in headers.multi_items() if name not in UNCOMPARED)
+
+
+_random = random.Random(0)
+"""Makes secrets: the same in both, because responses show some."""
+
+
+def _fill(world: World) -> None:
+    """What both have: issues of visible and of hidden companies, groups, and readers with limited access."""
+    world.given_issue("Shared", {"Contoso": "new", "Fabrikam": "investigating"}, "Seen by all who are affected")
+    world.given_issue("Own", {"Contoso": "resolved", "Zürich (Nord)": "new"})
+    world.given_issue("Whole", {"Contoso": "new"})
+    world.given_issue("Elsewhere", {"Fabrikam": "new"})
+    with world.database.write() as tx:
+        found = find_companies(tx, ADA, ["Contoso", "Fabrikam", "Zürich (Nord)"])
+        contoso, fabrikam, zurich = (found[key(name)] for name in ("Contoso", "Fabrikam", "Zürich (Nord)"))
+        ours = create_group(tx, ADA, parse_name("Ours"), [contoso])
+        create_group(tx, ADA, parse_name("Mixed"), [zurich, fabrikam])
+        create_group(tx, ADA, parse_name("Theirs"), [fabrikam])
+        for who in ("tess", "omar"):
+            user = get_user_by_email(tx, f"{who}@helpdesk.example")
+            set_company_access(tx, ADA, user.user_id, Grant([zurich.company_id], [ours.group_id]))
+        update_user(tx, ADA, user.user_id, role=Role.SUPER_ADMIN)
+
+
+def _hide(world: World) -> None:
+    """What only one has: a company, a group, an issue, assignments of the shared issue, a webhook, a reader."""
+    keyring = ServerKey(world.database, world.server.settings).keyring()
+    with world.database.write() as tx:
+        create_missing_companies(tx, ADA, [parse_name("Hidden Ltd"), parse_name("Hidden & Sons")])
+        found: dict[str, Company] = find_companies(tx, ADA, ["Hidden Ltd", "Fabrikam", "Zürich (Nord)"])
+        hidden, fabrikam, zurich = (found[key(name)] for name in ("Hidden Ltd", "Fabrikam", "Zürich (Nord)"))
+        create_group(tx, ADA, parse_name("Hidden group"), [hidden])
+        update_group(tx, ADA, 2, companies=[zurich, fabrikam, hidden])
+        create_webhook(tx, ADA, keyring, WebhookFields(url="https://hooks.helpdesk.example/hidden", active=False))
+        nina = create_user(
+            tx, ADA, parse_email("nina@helpdesk.example"), parse_display_name("Nina"), Role.TECHNICIAN, "hash"
+        )
+        set_company_access(tx, ADA, nina.user_id, Grant([hidden.company_id], []))
+    world.given_issue("Hidden issue", {"Hidden Ltd": "new", "Fabrikam": "closed"}, "Shared own new secret")
+    world.given_issue("Hidden for good", {"Hidden Ltd": "new"})
+    with world.database.write() as tx:
+        shared = get_issue_head(tx, ADA, "Shared", lock=True)
+        for company, status in ((hidden, Status.MONITORING), (fabrikam, Status.CLOSED)):
+            shared = set_status(tx, ADA, shared, company, status)
+        elsewhere = get_issue_head(tx, ADA, "Elsewhere", lock=True)
+        update_issue(tx, ADA, elsewhere, new_name=parse_issue_name("Elsewhere else"), description="own")
+        unassign(tx, ADA, get_issue_head(tx, ADA, "Hidden issue", lock=True), fabrikam)
+        delete_issue(tx, ADA, get_issue_head(tx, ADA, "Hidden for good", lock=True))
+        update_company(tx, ADA, fabrikam.company_id, name=parse_name("Fabrikam GmbH"))
+
+
+def _last(tx: Connection, table: Table) -> int:
+    [column] = table.primary_key.columns
+    highest = tx.execute(select(func.max(column))).scalar_one() or 0
+    if table is tables.events:
+        return int(highest)
+    if tx.dialect.name == "sqlite":
+        used = tx.execute(text("SELECT seq FROM sqlite_sequence WHERE name = :name"), {"name": table.name}).scalar()
+    else:
+        sequence = tx.execute(
+            text("SELECT pg_get_serial_sequence(:name, :column)"), {"name": table.name, "column": column.name}
+        ).scalar_one()
+        used = tx.execute(text(f"SELECT last_value FROM {sequence}")).scalar_one()
+    return max(int(highest), int(used or 0))
+
+
+def _number_from(tx: Connection, table: Table, last: int) -> None:
+    """Lets the next row of a table have the number after `last`."""
+    if tx.dialect.name == "sqlite":
+        tx.execute(text("DELETE FROM sqlite_sequence WHERE name = :name"), {"name": table.name})
+        values = {"name": table.name, "last": last}
+        tx.execute(text("INSERT INTO sqlite_sequence (name, seq) VALUES (:name, :last)"), values)
+        return
+    [column] = table.primary_key.columns
+    values = {"name": table.name, "column": column.name, "last": max(last, 1)}
+    tx.execute(text("SELECT setval(pg_get_serial_sequence(:name, :column), :last)"), values)
+
+
+@contextmanager
+def two_worlds(engine: str, shared: Shared, clock: Clock) -> Iterator[Pair]:
+    """Serves both on databases of their own."""
+    with ExitStack() as ended, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(HistoryIdentity, "identity", property(lambda _: "the same history"))
+        patch.setattr(secrets, "token_hex", lambda size=32: _random.randbytes(size).hex())
+        patch.setattr(
+            secrets, "token_urlsafe", lambda size=32: f"{_random.getrandbits(size * 8):x}"[:43].rjust(43, "x")
+        )
+        clock.freeze(MORNING)
+        worlds = []
+        for _ in range(2):
+            settings = Settings(
+                database_url=shared.migrated(engine), log_level="error", deliver_webhooks=False, secret_key="s" * 64
+            )
+            server = ended.enter_context(serving(settings, public_url="http://issues.helpdesk.example"))
+            world = World(server, clock)
+            ended.callback(world.close)
+            worlds.append(world)
+        yield Pair(worlds[0], worlds[1], clock)

@@ -1,0 +1,54 @@
+"""Non-interference: what is hidden changes no byte of any response (contract, section 12)."""
+
+from collections.abc import Iterable, Iterator
+
+import pytest
+
+from issue_tracker.app import declared_routes
+from issue_tracker.events.queries import search
+from issue_tracker.issues.queries import issue_list
+from tests.company_access.calls import API, CALLS
+from tests.company_access.pair import Pair, two_worlds
+from tests.shared import Shared
+from tests.world import Clock
+
+
+@pytest.fixture
+def pair(engine: str, shared: Shared, clock: Clock) -> Iterator[Pair]:
+    with two_worlds(engine, shared, clock) as pair:
+        yield pair
+
+
+def differences(pair: Pair, routes: Iterable[str]) -> list[str]:
+    """Every response in which the two databases differ."""
+    found = []
+    for name in routes:
+        pair.disturb()
+        method = name.split(" ")[0]
+        for who in pair.clients:
+            if who.endswith("token") and (name not in API or method != "GET"):
+                continue
+            for call in CALLS[name]:
+                one, other = pair.ask(who, method, call)
+                if one != other:
+                    found.append(f"{who}: {method} {call.path} {call.json or call.form or ''}: {one} {other}")
+    return found
+
+
+def test_every_route_has_an_example() -> None:
+    assert {f"{route.method} {route.path}" for route in declared_routes()} == set(CALLS)
+
+
+@pytest.mark.long
+def test_what_is_hidden_changes_no_byte_of_any_response(pair: Pair) -> None:
+    found = differences(pair, CALLS)
+    assert not found, "\n\n".join(found)
+
+
+def test_a_missing_condition_is_noticed(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(issue_list, "visible_companies", lambda _access, company_ids: company_ids)
+        assert differences(pair, ["GET /api/issues"])
+    with monkeypatch.context() as patch:
+        patch.setattr(search, "visible_to", lambda _access: [])
+        assert differences(pair, ["GET /api/events"])
