@@ -12,7 +12,7 @@ from bench.effort import JSON, PAGE, WHOLE, Effort
 from bench.load import Request, load, send
 from bench.measures import Client, Row, latencies, measure_alternately
 from bench.processes import CORES, product
-from bench.scene import Scene, embedded, server_database, status_changes
+from bench.scene import Scene, embedded, limited, server_database, status_changes
 
 TARGETED = ("list page", "company filter page", "status filter page", "search of 6 letters")
 
@@ -73,6 +73,36 @@ def _scale(effort: Effort, small: Scene, large: Scene, where: str) -> Iterator[R
         yield _ratio(f"{effort.large:,} ÷ 10,000{where}: status change", latencies(clients, requests), "≤ 1.5")
         for client in clients:
             client.close()
+        yield from _limited_access(effort, large, second.url, where)
+
+
+def _limited_access(effort: Effort, large: Scene, url: str, where: str) -> Iterator[Row]:
+    """Yields the ratio of median latencies of whoever sees 20 companies and of whoever sees all, on one dataset.
+
+    After a change that only the second one sees, the response for the first one still comes from the cache by ETag.
+    """
+    size = Size(effort.large)
+    seen = limited(large, 20, size.companies)
+    clients = [Client(url, {**scene.headers, **JSON}) for scene in (seen, large)]
+    kinds = {
+        "list page": {},
+        "status filter page": {"status": STATUSES[1].value},
+        "company filter page": {"companyName": company_name(1)},
+        "search of 6 letters": {"search": site(7)},
+    }
+    for change, company in (("any change", None), ("a change that both see", company_name(1))):
+        changes = cycle(status_changes(large, 100, company))
+
+        def disturb(changes: Iterator[Request] = changes) -> None:
+            clients[1].milliseconds(next(changes))
+
+        for name, parameters in kinds.items():
+            request = Request("GET", f"/api/issues?{urlencode({**parameters, 'limit': 50})}")
+            times = latencies(clients, 2 * [[request] * (2 * effort.samples)], disturb)
+            title = f"20 of {size.companies:,} companies ÷ all{where}: {name} after {change}"
+            yield _ratio(title, times, "≤ 3")
+    for client in clients:
+        client.close()
 
 
 def _warm_file(path: Path) -> None:

@@ -1,6 +1,6 @@
 """What a measurement needs in a dataset: a signed-in technician, and requests about existing rows."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -12,6 +12,7 @@ from tests.postgresql import Cluster
 from bench.dataset import STATUSES, company_name, fill, issue_name
 from bench.load import Request
 from issue_tracker.actor import ALL_COMPANIES, Role, command_line
+from issue_tracker.auth.company_access import Grant, set_company_access
 from issue_tracker.auth.passwords import hash_password
 from issue_tracker.auth.sessions import csrf_token, start_session
 from issue_tracker.auth.user_names import DisplayName, Email
@@ -30,7 +31,7 @@ from issue_tracker.settings import Settings
 from issue_tracker.status import Status
 
 FOLDER = Path("build/bench")
-EMAIL, PASSWORD = "bench@helpdesk.example", "a long enough password"
+EMAIL, LIMITED, PASSWORD = "bench@helpdesk.example", "limited@helpdesk.example", "a long enough password"
 
 
 class Scene(NamedTuple):
@@ -59,31 +60,40 @@ def embedded(assignments: int, events_each: int = 1) -> Scene:
     return signed_in(f"sqlite:///{path}")
 
 
-def signed_in(database_url: str) -> Scene:
-    """Creates a session for a technician directly in the database."""
+def limited(scene: Scene, companies: int, of: int) -> Scene:
+    """Returns the same database for a technician who sees so many of all its companies, evenly spread."""
+    return signed_in(scene.database_url, LIMITED, range(1, of + 1, of // companies)[:companies])
+
+
+def signed_in(database_url: str, email: str = EMAIL, company_ids: Sequence[int] | None = None) -> Scene:
+    """Creates a session for a technician directly in the database; with `company_ids`, for one who sees these only."""
     settings = Settings(database_url=database_url)
     database = Database(settings)
     at = now()
     with database.write() as tx:
-        user_id = tx.execute(select(users.c.user_id).where(users.c.email == EMAIL)).scalar_one_or_none()
+        user_id = tx.execute(select(users.c.user_id).where(users.c.email == email)).scalar_one_or_none()
         if user_id is None:
             hashed = hash_password(PASSWORD)
             actor = command_line("bench")
             user_id = create_user(
-                tx, actor, Email(EMAIL), DisplayName("Bench Technician"), Role.TECHNICIAN, hashed
+                tx, actor, Email(email), DisplayName("Bench Technician"), Role.TECHNICIAN, hashed
             ).user_id
+        if company_ids is not None:
+            set_company_access(tx, command_line("bench"), user_id, Grant(company_ids, []))
         token, _ = start_session(tx, settings, user_id, "127.0.0.1", "bench", at)
     database.close()
     return Scene(database_url, {"Cookie": f"issue_tracker_session={token}", "X-CSRF-Token": csrf_token(token)})
 
 
-def members(scene: Scene, count: int) -> list[tuple[str, str, Status]]:
-    """Returns issue name, company name and status of one assignment each of `count` different issues."""
+def members(scene: Scene, count: int, company: str | None = None) -> list[tuple[str, str, Status]]:
+    """Returns issue name, company name and status of one assignment each of `count` different issues, perhaps all of
+    one company.
+    """
     database = Database(Settings(database_url=scene.database_url))
     query = (
         select(issues.c.name, companies.c.name, assignments.c.status)
         .select_from(assignments.join(issues).join(companies))
-        .where(assignments.c.assignment_id % 3 == 0)
+        .where(assignments.c.assignment_id % 3 == 0 if company is None else companies.c.name == company)
         .order_by(assignments.c.assignment_id)
         .limit(count)
     )
@@ -93,13 +103,13 @@ def members(scene: Scene, count: int) -> list[tuple[str, str, Status]]:
     return found
 
 
-def status_changes(scene: Scene, count: int = 1500) -> list[Request]:
+def status_changes(scene: Scene, count: int = 1500, company: str | None = None) -> list[Request]:
     """Returns requests each of which changes a status, however often the list is repeated: it visits all statuses.
 
     They start from the present statuses. Call this again before each round: a request from the middle of the list
     would change nothing.
     """
-    found = members(scene, count)
+    found = members(scene, count, company)
     return [
         Request(
             "PUT", "/api/issues/status", _change(issue, company, STATUSES[(STATUSES.index(status) + step) % 6].value)

@@ -4,11 +4,12 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import pytest
 from bench.dataset import site
 from sqlalchemy import Connection
 
-from issue_tracker.actor import command_line
+from issue_tracker.actor import CompanyAccess, command_line
 from issue_tracker.auth import sessions, tokens
 from issue_tracker.database.driver import driver
 from issue_tracker.database.engine import Database
@@ -69,6 +70,28 @@ def test_a_page_by_name_reads_no_table_as_a_whole(large: Database, filters: Filt
             rows = found.rows(51)
         assert found.load(rows)
         assert_no_scans(tx, executed)
+
+
+@pytest.mark.parametrize("filters", LISTS.values(), ids=LISTS.keys())
+def test_whoever_sees_some_companies_reads_no_table_as_a_whole(large: Database, filters: Filters) -> None:
+    some = msgspec.structs.replace(ACTOR, company_access=CompanyAccess(frozenset(range(7, 27))))
+    with large.read() as tx:
+        found = IssueList(tx, some, filters)
+        for read in (lambda: found.rows(51), found.count):
+            with statements(tx) as executed:
+                assert read()
+            assert_no_scans(tx, executed)
+        with statements(tx) as executed:
+            found.load(found.rows(51))
+        assert_no_scans(tx, executed[-1:])
+
+
+def test_the_last_visible_event_is_found_in_the_index(large: Database) -> None:
+    with large.read() as tx:
+        with statements(tx) as executed:
+            assert log.get_last_event_id(tx, CompanyAccess(frozenset({7, 9})))
+        for statement in executed:
+            assert_no_scans(tx, [statement])
 
 
 @pytest.mark.parametrize("filters", LISTS.values(), ids=LISTS.keys())

@@ -22,19 +22,28 @@ LARGEST_ID = 2**63 - 1
 
 def get_last_event_id(tx: Connection, access: CompanyAccess, *, until: int = LARGEST_ID) -> int:
     """The highest event_id up to `until` that this transaction sees and the access may see; 0 without any event."""
-    bounded = events.c.event_id <= until
     if access.company_ids is None:
-        return tx.execute(select(func.max(events.c.event_id)).where(bounded)).scalar_one() or 0
+        return tx.execute(select(func.max(events.c.event_id)).where(events.c.event_id <= until)).scalar_one() or 0
     # The end of the index range of each company; what is about an issue as a whole is searched only beyond that.
-    of_company = select(func.max(events.c.event_id)).where(events.c.company_id == companies.c.company_id, bounded)
-    ends = select(func.max(of_company.scalar_subquery())).where(
-        among(companies.c.company_id, "access", tx.dialect.name)
-    )
-    last = tx.execute(ends, {"access": numbers(tx, sorted(access.company_ids))}).scalar_one() or 0
-    whole = select(func.max(events.c.event_id)).where(
-        events.c.event_id > last, bounded, *about_visible_issue(access.company_ids)
-    )
-    return tx.execute(whole).scalar_one() or last
+    visible = numbers(tx, sorted(access.company_ids))
+    last: int = _last_of_companies.scalar(tx, access=visible, until=until) or 0
+    return _last_of_issues.scalar(tx, access=visible, after=last, until=until) or last
+
+
+def _select_last_of_companies(dialect: str) -> Select[Any]:
+    of_company = select(func.max(events.c.event_id)).where(events.c.company_id == companies.c.company_id, _until)
+    return select(func.max(of_company.scalar_subquery())).where(among(companies.c.company_id, "access", dialect))
+
+
+def _select_last_of_issues(dialect: str) -> Select[Any]:
+    whole = about_visible_issue(lambda column: among(column, "access", dialect))
+    beyond = events.c.event_id > bindparam("after", type_=Id), _until
+    return select(events.c.event_id).where(*beyond, *whole).order_by(events.c.event_id.desc()).limit(1)
+
+
+_until = events.c.event_id <= bindparam("until", type_=Id)
+_last_of_companies = Prepared(_select_last_of_companies)
+_last_of_issues = Prepared(_select_last_of_issues)
 
 
 class LogState(msgspec.Struct, frozen=True):

@@ -1,8 +1,9 @@
 """Which events an access reveals: the condition that all reads of the event log share."""
 
-from collections.abc import Collection
+from collections.abc import Callable
+from typing import Any
 
-from sqlalchemy import ColumnElement, and_, exists, not_, or_
+from sqlalchemy import Column, ColumnElement, and_, exists, not_, or_
 
 from issue_tracker.actor import CompanyAccess
 from issue_tracker.database.tables import assignments, events
@@ -18,13 +19,16 @@ def visible_to(access: CompanyAccess) -> list[ColumnElement[bool]]:
     """
     if access.company_ids is None:
         return []
-    return [or_(events.c.company_id.in_(sorted(access.company_ids)), and_(*about_visible_issue(access.company_ids)))]
+    ids = sorted(access.company_ids)
+    return [or_(events.c.company_id.in_(ids), and_(*about_visible_issue(lambda column: column.in_(ids))))]
 
 
-def about_visible_issue(company_ids: Collection[int]) -> list[ColumnElement[bool]]:
-    """The conditions under which an event is about an issue as a whole that has one of these companies."""
-    ids = sorted(company_ids)
-    assigned = exists().where(assignments.c.issue_id == events.c.issue_id, assignments.c.company_id.in_(ids))
+def about_visible_issue(visible: Callable[[Column[Any]], ColumnElement[bool]]) -> list[ColumnElement[bool]]:
+    """The conditions under which an event is about an issue as a whole that has a visible company.
+
+    `visible` makes the condition that a column has the id of a visible company.
+    """
+    assigned = exists().where(assignments.c.issue_id == events.c.issue_id, visible(assignments.c.company_id))
     last, removed = events.alias(), events.alias()
     unassigned_since = exists().where(
         removed.c.issue_id == last.c.issue_id,
@@ -34,7 +38,7 @@ def about_visible_issue(company_ids: Collection[int]) -> list[ColumnElement[bool
     )
     was_assigned = exists().where(
         last.c.issue_id == events.c.issue_id,
-        last.c.company_id.in_(ids),
+        visible(last.c.company_id),
         last.c.type != EventType.ASSIGNMENT_DELETED.value,
         not_(unassigned_since),
     )

@@ -93,6 +93,16 @@ def has_assignment(conditions: Conditions) -> Condition:
     return condition
 
 
+@cache
+def is_assigned(conditions: Conditions) -> Condition:
+    """The same, for few assignments in all: they are found first, and not those of each issue in turn."""
+
+    def condition(dialect: str) -> ColumnElement[bool]:
+        return issues.c.issue_id.in_(select(assignments.c.issue_id).where(*written(conditions, dialect)))
+
+    return condition
+
+
 def of_issues(dialect: str) -> ColumnElement[bool]:
     """The assignment belongs to one of the issues in the list `issues`."""
     return among(assignments.c.issue_id, "issues", dialect)

@@ -19,6 +19,7 @@ from issue_tracker.issues.queries.conditions import (
     has_assignment,
     has_status,
     in_statuses,
+    is_assigned,
     of_companies,
     padded,
     spread,
@@ -33,6 +34,9 @@ NO_LIMIT = 2**62
 
 MERGED = 32
 """Up to this many companies in a filter are read from their index ranges. More are a condition like any other."""
+
+FEW = 200
+"""Of whoever sees at most so many companies, all assignments are found before issues are searched or sorted by time."""
 
 BATCH = 500
 """The number of issues that one statement reads with their assignments."""
@@ -113,11 +117,12 @@ class IssueList:
         self._of_assignment = self._of_company + self._of_status
         self._values = values
 
-    @property
-    def _conditions(self) -> Conditions:
-        """All conditions, as conditions on an issue."""
+    def _conditions(self, *, in_order: bool = False) -> Conditions:
+        """All conditions, as conditions on an issue. `in_order`: the issues are read in an order, up to a limit."""
         if self._companies is not None:
-            return (*self._of_issue, has_assignment(self._of_assignment))
+            few = not self.access.all and len(self._companies) <= FEW and (self._of_issue or not in_order)
+            assigned = is_assigned if few else has_assignment
+            return (*self._of_issue, assigned(self._of_assignment))
         return self._of_issue if self._statuses is None else (*self._of_issue, has_status)
 
     @property
@@ -142,7 +147,9 @@ class IssueList:
         elif mergeable and self._companies is None and self._statuses is not None:
             statement = statements.rows_by_status(padded(len(self._statuses)), self._order, paged)
         else:
-            statement = statements.rows(self._conditions, self._order, paged, limited=not self.access.all)
+            limited = not self.access.all
+            conditions = self._conditions(in_order=not limited or self._order.by != "updated_at")
+            statement = statements.rows(conditions, self._order, paged, limited=limited)
         return [
             Row(issue_id=issue_id, revision=revision, sort_value=value if by_name else instant(value))
             for issue_id, revision, value in statement.all(self._tx, **values)
@@ -153,7 +160,7 @@ class IssueList:
         if self._nothing:
             return 0
         if self._of_issue:
-            statement = statements.count(self._conditions)
+            statement = statements.count(self._conditions())
         elif self._companies is not None:
             statement = statements.count_assigned(self._of_assignment, one_company=len(self._companies) == 1)
         elif self._statuses is not None:

@@ -90,10 +90,13 @@ def _merged(ranges: Callable[[str], list[Select[Any]]], order: Order, paged: boo
     def build(dialect: str) -> Select[Any]:
         columns = assignments.c.issue_key, assignments.c.issue_id
         beginnings = [_page(query, *columns, order, paged).subquery() for query in ranges(dialect)]
-        found = union(*(select(one.c.issue_key, one.c.issue_id) for one in beginnings)).subquery()
+        together = union(*(select(one.c.issue_key, one.c.issue_id) for one in beginnings)).subquery()
+        # Only the issues of the page are looked up, and not those of all beginnings.
+        ends = select(together.c.issue_key, together.c.issue_id)
+        found = _ordered(ends, together.c.issue_key, together.c.issue_id, order).limit(bindparam("limit")).subquery()
         query = select(issues.c.issue_id, issues.c.revision, found.c.issue_key)
         query = query.join(found, found.c.issue_id == issues.c.issue_id)
-        return _ordered(query, found.c.issue_key, found.c.issue_id, order).limit(bindparam("limit"))
+        return _ordered(query, found.c.issue_key, found.c.issue_id, order)
 
     return Prepared(build)
 
