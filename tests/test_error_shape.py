@@ -1,5 +1,6 @@
 """Every error has one shape, wherever it comes from, and reveals nothing that it should not (contract, section 2)."""
 
+import gzip
 import re
 from typing import Any
 
@@ -161,6 +162,26 @@ def test_a_body_at_the_limit_is_read(world: World) -> None:
 def test_a_body_must_say_that_it_is_json(world: World, content_type: str, status: int) -> None:
     response = world.client().post("/api/issues", content=b'{"name":"Fault"}', headers={"Content-Type": content_type})
     assert response.status_code == status, response.text
+    assert world.client().call("GET", "/api/issues", 200)["total"] == (1 if status == 201 else 0)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "content", "status"),
+    [
+        ("gzip", gzip.compress(b'{"name":"Fault"}'), 415),
+        ("X-GZIP", gzip.compress(b'{"name":"Fault"}'), 415),
+        ("br", b'{"name":"Fault"}', 415),
+        ("gzip, identity", b'{"name":"Fault"}', 415),
+        ("Identity", b'{"name":"Fault"}', 201),
+        ("", b'{"name":"Fault"}', 201),
+    ],
+)
+def test_a_compressed_body_is_refused_by_that_name(world: World, encoding: str, content: bytes, status: int) -> None:
+    headers = {"Content-Type": "application/json", "Content-Encoding": encoding}
+    response = world.client().post("/api/issues", content=content, headers=headers)
+    assert response.status_code == status, response.text
+    if status == 415:
+        assert "compressed" in response.json()["detail"]
     assert world.client().call("GET", "/api/issues", 200)["total"] == (1 if status == 201 else 0)
 
 

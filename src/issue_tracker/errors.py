@@ -140,7 +140,7 @@ class TooLarge(AppError):
 
 
 class UnsupportedMediaType(AppError):
-    """The request body is not JSON (415)."""
+    """The request body is not JSON, or compressed (415)."""
 
     status = 415
     title = "Unsupported Media Type"

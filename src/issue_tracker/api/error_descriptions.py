@@ -54,7 +54,7 @@ ERRORS = {
     409: "A request with the same Idempotency-Key is still running.",
     412: "If-Match failed; the response carries the current ETag.",
     413: "The body is over 1 MiB.",
-    415: "The body is not JSON.",
+    415: "The body is not JSON, or it is compressed.",
     422: "A query parameter is invalid, or the Idempotency-Key was used with another body.",
     429: "Too many attempts.",
     503: "The database is out of reach or too busy.",

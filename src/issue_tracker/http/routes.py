@@ -128,8 +128,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
         arguments: dict[str, Any] = {}
         if request.content is None:
             raise TooLarge(f"The body is over {request.body_limit:,} bytes.")
-        if request.content and media_type(request) != JSON:
-            raise UnsupportedMediaType("The body must be JSON, with Content-Type: application/json.")
+        require_media_type(request, JSON, "The body must be JSON, with Content-Type: application/json.")
         query = read_query(request.parameters, self.query or _NoQuery, request.settings.query_values)
         if self.query is not None:
             arguments["query"] = query
@@ -234,9 +233,16 @@ def hints_of(handler: Handler, inputs: tuple[str, ...]) -> tuple[dict[str, Any],
     return hints, tuple((name, hints[name]) for name in required if name not in ("request", *inputs))
 
 
-def media_type(request: Request) -> str:
-    """The media type of the request body, in lower case, without parameters."""
-    return (request.header("content-type") or "").partition(";")[0].strip().lower()
+def require_media_type(request: Request, expected: str, otherwise: str) -> None:
+    """Raises UnsupportedMediaType for a body of another media type than `expected`, with the sentence `otherwise`, and
+    for one that is compressed: it would be read as if it were text.
+    """
+    if not request.content:
+        return
+    if (request.header("content-type") or "").partition(";")[0].strip().lower() != expected:
+        raise UnsupportedMediaType(otherwise)
+    if (request.header("content-encoding") or "identity").strip().lower() != "identity":
+        raise UnsupportedMediaType("The body must not be compressed: send it without Content-Encoding.")
 
 
 class _NoBody(msgspec.Struct, forbid_unknown_fields=True):

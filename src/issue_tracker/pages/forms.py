@@ -6,9 +6,9 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from issue_tracker.errors import AppError, FieldError, NotFound, TooLarge, UnsupportedMediaType
+from issue_tracker.errors import AppError, FieldError, NotFound, TooLarge
 from issue_tracker.http.request import Request
-from issue_tracker.http.routes import media_type
+from issue_tracker.http.routes import require_media_type
 from issue_tracker.http.validation import read_body
 from issue_tracker.pages.navigation import HERE, local
 
@@ -41,8 +41,7 @@ class Form:
         """
         if isinstance(request.posted, cls):
             return request.posted
-        if request.content and media_type(request) != FORM:
-            raise UnsupportedMediaType("The body must be a form.")
+        require_media_type(request, FORM, "The body must be a form.")
         text = (request.content or b"").decode("utf-8", "replace")
         most = request.most_fields
         try:
