@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 import psycopg
 import pytest
+from sqlalchemy import text
 
 from issue_tracker.database.engine import Database
 from issue_tracker.settings import Settings, SettingsError
@@ -62,6 +63,24 @@ def test_options_in_the_url_choose_a_schema(fresh_database_url: str, tmp_path: P
             assert used.fetchall() == [("helpdesk",)]
             tables = connection.execute("SELECT DISTINCT schemaname FROM pg_tables WHERE tablename = 'issues'")
             assert tables.fetchall() == [("tracker",)]
+
+
+@on_postgresql
+@pytest.mark.parametrize("place", ["database", "url"])
+@pytest.mark.parametrize(("preset", "used"), [("off", "on"), ("local", "local"), ("remote_apply", "remote_apply")])
+def test_a_change_is_durable_when_it_is_answered(fresh_database_url: str, place: str, preset: str, used: str) -> None:
+    """What standbys must have done by then is left to the administrator."""
+    url = fresh_database_url
+    if place == "database":
+        execute(url, f'ALTER DATABASE "{name_of(url)}" SET synchronous_commit = {preset}')
+    else:
+        url += f"?options={quote(f'-c synchronous_commit={preset}')}"
+    database = Database(Settings(database_url=url))
+    try:
+        with database.write() as tx:
+            assert tx.execute(text("SHOW synchronous_commit")).scalar_one() == used
+    finally:
+        database.close()
 
 
 @pytest.mark.parametrize(

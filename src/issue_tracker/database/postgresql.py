@@ -29,6 +29,10 @@ IDLE_IN_TRANSACTION_SECONDS = 60
 IDLE, IN_TRANSACTION = 0, 2
 """libpq's PQTRANS_IDLE and PQTRANS_INTRANS."""
 
+_SYNCHRONOUS = "current_setting('synchronous_commit')"
+_DURABLE = f"CASE {_SYNCHRONOUS} WHEN 'off' THEN 'on' ELSE {_SYNCHRONOUS} END"
+"""A change is on the disk when its response is sent. What standbys must have done by then is for the administrator."""
+
 _CAUSES = {
     "08": Cause.UNREACHABLE,
     "25006": Cause.READ_ONLY,
@@ -246,9 +250,10 @@ def _options(text: str) -> dict[str, str]:
 
 
 def _set_config(settings: dict[str, str], *, local: bool) -> str:
-    """A statement that applies all settings, to the transaction (`local`) or to the session."""
-    calls = (f"set_config({_literal(name)}, {_literal(value)}, {local})" for name, value in settings.items())
-    return f"SELECT {', '.join(calls)}"
+    """A statement that applies all settings, and makes commits durable, in the transaction (`local`) or the session."""
+    calls = [f"set_config({_literal(name)}, {_literal(value)}, {local})" for name, value in settings.items()]
+    durable = f"set_config('synchronous_commit', {_DURABLE}, {local})"
+    return f"SELECT {', '.join(calls)}, {durable}"
 
 
 def _literal(text: str) -> str:
