@@ -31,7 +31,7 @@ from issue_tracker.names import key, parse_issue_name, parse_name
 from issue_tracker.settings import Settings
 from issue_tracker.status import Status
 from tests.clients import Client
-from tests.company_access.calls import HIDDEN_ID, Call
+from tests.company_access.call import HIDDEN_ID, Call
 from tests.server import serving
 from tests.shared import Shared
 from tests.world import Clock, World

@@ -1,0 +1,122 @@
+"""Example calls of the pages; `calls` has those of the API, and says what they are for."""
+
+from issue_tracker.pages.assets import VERSION
+from tests.company_access.call import HIDDEN_ID, LOGIN, Call, gets
+
+PAGES: dict[str, list[Call]] = {
+    "GET /docs": gets("/docs"),
+    "GET /login": gets("/login"),
+    "POST /login": [Call("/login", form=LOGIN)],
+    "GET /setup": gets("/setup"),
+    "POST /setup": [Call("/setup", form={"token": "x"})],
+    "GET /invitation": gets("/invitation", "?token=x"),
+    "POST /invitation": [Call("/invitation", form={"token": "x", "password": "another correct horse"})],
+    "GET /password": gets("/password"),
+    "POST /password": [Call("/password", form={"current_password": "x", "new_password": "y"})],
+    "GET /static/{version}/{name}": gets(f"/static/{VERSION}/icon.svg"),
+    "GET /static/{version}/{folder}/{name}": gets(f"/static/{VERSION}/css/main.css"),
+    "GET /": gets(
+        "/",
+        "?open=true",
+        "?search=hidden",
+        "?companyName=Hidden Ltd",
+        "?companyGroup=Theirs",
+        "?sort=-updated_at&limit=1",
+    ),
+    "GET /matrix": gets("/matrix", "?columns=all", "?companyName=Fabrikam"),
+    "GET /issues/new": gets("/issues/new"),
+    "POST /issues/new": [
+        Call("/issues/new", form={"name": "By page", "status": "new", "companies": "Contoso\nHidden Ltd"}),
+        Call("/issues/new", form={"name": "By page", "status": "new", "companies": ""}),
+        Call("/issues/new", form={"name": "By page", "status": "new", "companies": "Contoso"}),
+    ],
+    "GET /issues/{issue_id}": [
+        *gets("/issues/1"),
+        *gets("/issues/2"),
+        *gets("/issues/4"),
+        *gets(f"/issues/{HIDDEN_ID}"),
+    ],
+    "POST /issues/{issue_id}/edit": [
+        Call("/issues/1/edit", form={"name": "Mine", "seen_name": "Shared", "description": "", "seen_description": ""}),
+        Call("/issues/1/edit", form={"name": "Mine", "seen_name": "Other", "description": "", "seen_description": ""}),
+        Call(f"/issues/{HIDDEN_ID}/edit", form={"name": "Mine", "seen_name": "Hidden issue"}),
+    ],
+    "POST /issues/{issue_id}/companies": [
+        Call("/issues/1/companies", form={"companies": "Hidden Ltd", "status": "new"}),
+        Call("/issues/1/companies", form={"companies": "Contoso", "status": "monitoring"}),
+        Call(f"/issues/{HIDDEN_ID}/companies", form={"companies": "Contoso", "status": "new"}),
+    ],
+    "GET /assignments": [
+        *gets("/assignments?on=1-2"),
+        *gets("/assignments?on=1-3"),
+        *gets(f"/assignments?on=1-{HIDDEN_ID}"),
+        *gets(f"/assignments?on={HIDDEN_ID}-{HIDDEN_ID}"),
+    ],
+    "POST /assignments/review": [
+        Call("/assignments/review", form={"on": ["1-2", "2-2"], "status": "resolved", "next": "/"}),
+        Call("/assignments/review", form={"on": ["1-2", f"1-{HIDDEN_ID}"], "status": "resolved", "next": "/"}),
+    ],
+    "GET /issues/{issue_id}/resolve": [*gets("/issues/1/resolve"), *gets(f"/issues/{HIDDEN_ID}/resolve")],
+    "POST /assignments/bulk": [
+        Call("/assignments/bulk", form={"on": ["1-2-closed"], "status": "resolved", "next": "/"}),
+        Call("/assignments/bulk", form={"on": ["1-2", "2-2"], "status": "resolved", "next": "/"}),
+        Call("/assignments/bulk", form={"on": [f"1-{HIDDEN_ID}"], "status": "resolved", "next": "/"}),
+    ],
+    "POST /undo": [
+        Call("/undo", form={"request_id": "call", "next": "/"}),
+        Call("/undo", form={"request_id": "noise", "next": "/"}),
+    ],
+    "GET /companies": gets("/companies", "?search=hidden", "?includeArchived=true"),
+    "GET /companies/{company_id}": [*gets("/companies/2"), *gets("/companies/3"), *gets(f"/companies/{HIDDEN_ID}")],
+    "GET /activity": gets("/activity", "?issueName=Shared", "?companyName=Hidden Ltd", "?type=company.created"),
+    "GET /account": gets("/account"),
+    "POST /account/name": [Call("/account/name", form={"name": "Another name"})],
+    "POST /account/password": [Call("/account/password", form={"current_password": "x", "new_password": "y"})],
+    "POST /account/sessions/{id}/end": [Call("/account/sessions/999/end", form={})],
+    "POST /account/tokens": [Call("/account/tokens", form={"name": "by page", "scope": "read", "days": "30"})],
+    "POST /account/tokens/{id}/revoke": [Call("/account/tokens/999/revoke", form={})],
+    "GET /issues/{issue_id}/delete": [*gets("/issues/1/delete"), *gets(f"/issues/{HIDDEN_ID}/delete")],
+    "POST /issues/{issue_id}/delete": [
+        Call("/issues/1/delete", form={}),
+        Call("/issues/2/delete", form={}),
+        Call(f"/issues/{HIDDEN_ID}/delete", form={}),
+    ],
+    "GET /admin/companies": gets("/admin/companies"),
+    "POST /admin/companies": [Call("/admin/companies", form={"name": "Hidden Ltd"})],
+    "GET /admin/companies/{company_id}": [*gets("/admin/companies/2"), *gets(f"/admin/companies/{HIDDEN_ID}")],
+    "POST /admin/companies/{company_id}": [
+        Call("/admin/companies/2", form={"name": "Contoso"}),
+        Call(f"/admin/companies/{HIDDEN_ID}", form={"name": "x"}),
+    ],
+    "POST /admin/companies/{company_id}/delete": [
+        Call("/admin/companies/2/delete", form={}),
+        Call(f"/admin/companies/{HIDDEN_ID}/delete", form={}),
+    ],
+    "GET /admin/company-groups": gets("/admin/company-groups"),
+    "POST /admin/company-groups": [Call("/admin/company-groups", form={"name": "Hidden group", "company_names": ""})],
+    "GET /admin/company-groups/{group_id}": [
+        *gets("/admin/company-groups/2"),
+        *gets(f"/admin/company-groups/{HIDDEN_ID}"),
+    ],
+    "POST /admin/company-groups/{group_id}": [Call("/admin/company-groups/1", form={"name": "x", "company_names": ""})],
+    "POST /admin/company-groups/{group_id}/delete": [Call(f"/admin/company-groups/{HIDDEN_ID}/delete", form={})],
+    "GET /admin/users": gets("/admin/users"),
+    "POST /admin/users": [
+        Call("/admin/users", form={"email": "y@z", "name": "Y", "role": "member", "password": "z" * 9})
+    ],
+    "GET /admin/users/{user_id}": gets("/admin/users/2"),
+    "POST /admin/users/{user_id}": [Call("/admin/users/2", form={"name": "T", "role": "technician", "access": "all"})],
+    "POST /admin/users/{user_id}/invitation": [Call("/admin/users/1/invitation", form={})],
+    "POST /admin/users/{user_id}/sessions/{id}/end": [Call("/admin/users/2/sessions/999/end", form={})],
+    "POST /admin/users/{user_id}/tokens/{id}/revoke": [Call("/admin/users/2/tokens/999/revoke", form={})],
+    "GET /admin/webhooks": gets("/admin/webhooks"),
+    "POST /admin/webhooks": [Call("/admin/webhooks", form={"url": "https://hooks.helpdesk.example"})],
+    "GET /admin/webhooks/{webhook_id}": gets(f"/admin/webhooks/{HIDDEN_ID}"),
+    "POST /admin/webhooks/{webhook_id}": [Call(f"/admin/webhooks/{HIDDEN_ID}", form={"url": "https://x.example"})],
+    "POST /admin/webhooks/{webhook_id}/rotate-secret": [Call(f"/admin/webhooks/{HIDDEN_ID}/rotate-secret", form={})],
+    "POST /admin/webhooks/{webhook_id}/test": [Call(f"/admin/webhooks/{HIDDEN_ID}/test", form={})],
+    "POST /admin/webhooks/{webhook_id}/redeliver/{delivery_id}": [
+        Call(f"/admin/webhooks/{HIDDEN_ID}/redeliver/{HIDDEN_ID}", form={})
+    ],
+    "POST /admin/webhooks/{webhook_id}/delete": [Call(f"/admin/webhooks/{HIDDEN_ID}/delete", form={})],
+}
