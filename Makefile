@@ -20,13 +20,13 @@ run: $(VENV)/run.stamp  ## build, migrate the embedded database, serve on http:/
 demo: $(VENV)/run.stamp  ## fill an empty database with an invented helpdesk
 	$(BIN)/issue-tracker demo
 
-# One process more than cores: tests wait for servers, browsers and commands that they start.
+# Two processes more than cores: tests wait for servers, browsers and commands that they start.
 test: environment  ## run all tests, on SQLite and PostgreSQL, and pages in Chromium
-	$(BIN)/pytest -n 3 --dist loadgroup
+	$(BIN)/pytest -n 4 --dist loadgroup
 
 coverage: environment  ## run all tests and report which lines of the product they reach
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -n 3 --dist loadgroup
+	$(BIN)/coverage run -m pytest -n 4 --dist loadgroup
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
