@@ -1,4 +1,4 @@
-"""Changing which companies a user sees (contract, section 12; docs/decisions/0025-company-access.md)."""
+"""Changing which companies a user sees (contract, section 12; docs/decisions/0024-company-access.md)."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Reads of the company access of users: which companies each sees, and how it was granted (docs/decisions/0025)."""
+"""Reads of the company access of users: which companies each sees, and how it was granted (docs/decisions/0024)."""
 
 from collections.abc import Collection, Iterable
 from typing import Any

@@ -1,4 +1,4 @@
-"""Which companies a user with limited access sees: these, and those of these groups (docs/decisions/0025)."""
+"""Which companies a user with limited access sees: these, and those of these groups (docs/decisions/0024)."""
 
 from sqlalchemy.schema import Column, ForeignKey, Table
 

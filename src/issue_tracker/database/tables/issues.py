@@ -34,7 +34,7 @@ issues = Table(
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
     # When name or description were last changed; null: never. Who sees some of the companies only, is shown the latest
-    # of this and of the times of the assignments that they see as `updated_at` (docs/decisions/0025).
+    # of this and of the times of the assignments that they see as `updated_at` (docs/decisions/0024).
     Column("edited_at", Instant),
     Index("ix_issues_name_key_issue_id", "name_key", "issue_id", "revision"),
     Index("ix_issues_updated_at_issue_id", "updated_at", "issue_id"),
