@@ -46,7 +46,8 @@ def main() -> None:
             if key.fileobj is sys.stdin:
                 following = False
                 continue
-            connection = key.fileobj  # type: ignore[assignment]
+            assert isinstance(key.fileobj, socket.socket)
+            connection = key.fileobj
             with contextlib.suppress(BlockingIOError):
                 piece = connection.recv(PIECE)
                 assert piece, "the server ended a stream"

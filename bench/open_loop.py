@@ -51,7 +51,7 @@ class Offered(NamedTuple):
         return sum(answer.status == status for answer in self.answers) / len(self.answers)
 
     def statuses(self) -> Mapping[int, int]:
-        """How many responses had which status; 0 stands for none."""
+        """How many responses had which status; 0 means none."""
         return Counter(answer.status for answer in self.answers)
 
 

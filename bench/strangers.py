@@ -30,15 +30,15 @@ def strangers(effort: Effort) -> Iterator[Row]:
         worst: list[tuple[float, str]] = []
         for route in declared_routes():
             path = re.sub(r"{\w+}", "1", route.path)
-            for told, more, headers, body in _inputs(safe=route.safe):
+            for description, more, headers, body in _inputs(safe=route.safe):
                 if not body and f"{route.method} {route.path}" == SIGN_IN:
                     continue
                 cost = _cost(ours, route.method, path + more, headers, body, once)
-                worst.append((cost, f"{route.method} {route.path} with {told}"))
+                worst.append((cost, f"{route.method} {route.path} with {description}"))
         worst.sort(reverse=True)
-        cost, told = worst[0]
-        figures = f"{told}: {cost:,.0f} µs · /healthz {health:,.0f} µs · then " + ", ".join(
-            f"{told} {cost:,.0f} µs" for cost, told in worst[1:4]
+        cost, description = worst[0]
+        figures = f"{description}: {cost:,.0f} µs · /healthz {health:,.0f} µs · then " + ", ".join(
+            f"{description} {cost:,.0f} µs" for cost, description in worst[1:4]
         )
         yield Row("processor time, worst anonymous request ÷ /healthz", figures, f"{cost / health:.1f}", "≤ 10")
 
@@ -54,12 +54,12 @@ def _inputs(*, safe: bool) -> Iterator[tuple[str, str, Mapping[str, str], bytes]
     yield "many cookies", "", {"Cookie": "; ".join(["a=b"] * 5000)}, b""
     yield "many types", "", {"Accept": ",".join(["text/html"] * 3000)}, b""
     if not safe:
-        for told, cookie in (("", {}), (" and a cookie", {"Cookie": COOKIE})):
+        for description, cookie in (("", {}), (" and a cookie", {"Cookie": COOKIE})):
             headers = {"Sec-Fetch-Site": "same-origin", "Content-Type": FORM, **cookie}
-            yield f"a form of 16 kB{told}", "", headers, urlencode([("a", "b")] * 4000).encode()
-            yield f"a form of 100 kB{told}", "", headers, urlencode([("a", "b")] * 25_000).encode()
+            yield f"a form of 16 kB{description}", "", headers, urlencode([("a", "b")] * 4000).encode()
+            yield f"a form of 100 kB{description}", "", headers, urlencode([("a", "b")] * 25_000).encode()
             json = {**headers, "Content-Type": "application/json"}
-            yield f"JSON of 16 kB{told}", "", json, b"{%s}" % b",".join(b'"a%d":1' % n for n in range(1500))
+            yield f"JSON of 16 kB{description}", "", json, b"{%s}" % b",".join(b'"a%d":1' % n for n in range(1500))
 
 
 def _cost(ours: Served, method: str, path: str, headers: Mapping[str, str], body: bytes, count: int) -> float:

@@ -1,7 +1,7 @@
 """An example call of every declared route, for readers who see some companies only.
 
 What only one of the two databases has is named in some of the calls, as `Hidden …` and by its ids: there it must be
-refused as what does not exist. `{etag}` and `{position}` stand for those of the response before.
+refused as what does not exist. `{etag}` and `{position}` are replaced by those of the response before.
 """
 
 from tests.company_access.call import BOTH, FRESH, HIDDEN, HIDDEN_ID, LOGIN, ONCE, Call, gets

@@ -120,7 +120,7 @@ def test_a_failure_to_empty_the_log_fails_no_change(database: Database, monkeypa
     monkeypatch.setattr(log_size, "PATIENCE_SECONDS", 0.01)
     logged = CapturingLogger()
     monkeypatch.setattr(log_size, "log", logged)
-    # A statement that fails stands for a disk that does.
+    # A statement that fails takes the place of a disk that does.
     monkeypatch.setattr(log_size, "EMPTY", "SELECT no_such_column")
     for _ in range(10):
         _change(database)

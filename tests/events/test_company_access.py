@@ -113,7 +113,7 @@ def _log(world: World) -> list[Event]:
 
 
 class Streamed:
-    """What listeners of different accesses are sent by one stream. The name of a credential stands for its access."""
+    """What listeners of different accesses are sent by one stream. The name of a credential identifies its access."""
 
     def __init__(self, world: World, **accesses: CompanyAccess) -> None:
         self.world = world

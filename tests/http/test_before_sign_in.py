@@ -76,11 +76,11 @@ def test_no_route_does_much_for_a_stranger(world: World, parsed: Parsed) -> None
         path = re.sub(r"{\w+}", "1", route.path)
         for options in inputs(route):
             response = stranger.request(route.method, path, follow_redirects=False, **options)
-            told = f"{route.method} {route.path} {str(options)[:200]}: {response.status_code}"
-            assert response.status_code < 500, told
-            assert len(response.content) < ANSWER or route.path in LARGE_ANSWERS, told
-            assert sum(len(value) for value in response.headers.values()) < ANSWER, told
-            assert parsed.most <= 100, told
+            description = f"{route.method} {route.path} {str(options)[:200]}: {response.status_code}"
+            assert response.status_code < 500, description
+            assert len(response.content) < ANSWER or route.path in LARGE_ANSWERS, description
+            assert sum(len(value) for value in response.headers.values()) < ANSWER, description
+            assert parsed.most <= 100, description
 
 
 LONG_PATHS = {

@@ -28,7 +28,7 @@ def busy(
     """A server whose threads all wait for a change that is open elsewhere, a client, and the responses to those who
     wait.
 
-    One more than there are threads has asked for a change. The open change is committed at the end of the block.
+    One more than there are threads has requested a change. The open change is committed at the end of the block.
     """
     world.given_issue("Held", {"Contoso": "new"})
     settings = Settings(

@@ -1,4 +1,4 @@
-"""What writers were told, and whether the database agrees.
+"""What responses writers received, and whether the database agrees.
 
 Every request has an id of its own, which all of its events carry. So what a request did can be read from the history,
 and the check of the invariants proves that everything else agrees with the history.
@@ -55,14 +55,14 @@ class Ledger:
         if self.problems:
             raise BrokenPromise(self.problems[0])
         must = set(self.answered if answered is None else answered)
-        told = {**self.unanswered, **self.answered}  # read before the database: more may be added now
+        received = {**self.unanswered, **self.answered}  # read before the database: more may be added now
         counts: dict[str, Counter[str]] = defaultdict(Counter)
         query = select(events.c.request_id, events.c.type, func.count()).where(events.c.audit.is_(False))
         with database.read() as tx:
             for request_id, type_, count in tx.execute(query.group_by(events.c.request_id, events.c.type)):
                 counts[request_id][type_] = count
         done = 0
-        for request_id, allowed in told.items():
+        for request_id, allowed in received.items():
             found = these(counts.get(request_id, {}))
             if found in allowed:
                 done += request_id not in must and found != NOTHING
@@ -70,7 +70,7 @@ class Ledger:
                 raise BrokenPromise(f"Request {request_id} was answered; it must be {_text(allowed)}: {dict(found)}.")
             elif found != NOTHING:
                 raise BrokenPromise(f"Request {request_id} was done in part: {dict(found)}, not {_text(allowed)}.")
-        return Figures(len(must), len(told) - len(must), done)
+        return Figures(len(must), len(received) - len(must), done)
 
 
 def _text(allowed: Iterable[Events]) -> str:

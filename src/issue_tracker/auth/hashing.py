@@ -36,8 +36,6 @@ WAITING = 8
 """How many hashes may wait for a thread. The requests that need one wait elsewhere (`http/password_requests.py`)."""
 
 _places = threading.BoundedSemaphore(THREADS + WAITING)
-_pool: ThreadPoolExecutor | None = None
-_guard = threading.Lock()
 
 
 def run(compute: Callable[[], T]) -> T:
@@ -45,18 +43,9 @@ def run(compute: Callable[[], T]) -> T:
     if not _places.acquire(blocking=False):
         raise TooBusy
     try:
-        return _threads().submit(compute).result()
+        return _pool.submit(compute).result()
     finally:
         _places.release()
-
-
-def _threads() -> ThreadPoolExecutor:
-    """The threads of this process. They start when they are first needed: a process may have been forked before."""
-    global _pool  # noqa: PLW0603
-    with _guard:
-        if _pool is None:
-            _pool = ThreadPoolExecutor(THREADS, thread_name_prefix="hashing", initializer=_give_way)
-        return _pool
 
 
 def _give_way() -> None:
@@ -65,3 +54,7 @@ def _give_way() -> None:
         with suppress(OSError):
             present = os.getpriority(os.PRIO_PROCESS, 0)
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), min(19, present + NICENESS))
+
+
+_pool = ThreadPoolExecutor(THREADS, thread_name_prefix="hashing", initializer=_give_way)
+"""Its threads start when they are first needed: a process may have been forked before."""

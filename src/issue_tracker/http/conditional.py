@@ -79,7 +79,7 @@ def is_fresh(request: Request, etag: str) -> bool:
 def data_etag(request: Request, state: LogState, *representation: str) -> str:
     """A validator for any read of issues and companies, from the state of the log that the same transaction sees.
 
-    Every change of data writes an event in its own transaction, so the state of the log stands for the state of all
+    Every change of data writes an event in its own transaction, so the state of the log identifies the state of all
     data (docs/decisions/0005-etags.md). `representation` distinguishes responses made from the same state; so does
     the company access of the actor, which the state of the log includes.
     """

@@ -102,7 +102,7 @@ class HttpProtocol(HttpToolsProtocol):
             self._refuse(self._refusal)
             return
         except httptools.HttpParserUpgrade:
-            return  # answered as if it had not been asked for
+            return  # the request is answered without the upgrade
         if self._receiving:
             self._count(len(data))
 

@@ -1,4 +1,4 @@
-"""A warning about a reverse proxy that nobody told the server of."""
+"""A warning about a reverse proxy that is not in the settings."""
 
 from collections.abc import Awaitable
 from ipaddress import ip_address

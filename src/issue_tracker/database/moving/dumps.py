@@ -22,7 +22,7 @@ import hashlib
 import zlib
 from binascii import a2b_base64
 from collections.abc import Iterator, Sequence
-from typing import IO, Annotated, Any, TypeVar
+from typing import IO, Annotated, Any, Protocol, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -84,10 +84,14 @@ class _End(msgspec.Struct, frozen=True):
     last_number: int = 0
 
 
+class _Writable(Protocol):
+    def write(self, data: bytes, /) -> int: ...
+
+
 class _Output:
     """Compressed lines, and the checksum of all of them."""
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: _Writable) -> None:
         self._file = file
         self._hash = hashlib.sha256()
 
@@ -106,7 +110,7 @@ def write_dump(file: IO[bytes], reader: Reader, tables: list[Shape], schema: str
     """Writes all rows that the reader sees. Returns their number. `advance` is called for each row."""
     total = sum(reader.count(shape) for shape in tables)
     with gzip.GzipFile(fileobj=file, mode="wb", compresslevel=LEVEL, filename="", mtime=0) as compressed:
-        output = _Output(compressed)  # type: ignore[arg-type]  # a binary file in all that is used of it
+        output = _Output(compressed)
         output.write_object(Header(FORMAT, VERSION, schema, iso(now()), total, tables))
         for shape in tables:
             output.write_object(_Start(shape.table))

@@ -61,7 +61,7 @@ class LogState(msgspec.Struct, frozen=True):
     def key(self, access: CompanyAccess) -> str:
         """A text that changes with everything that an access may see: part of validators.
 
-        Every change of data records an event in its own transaction, so the last event stands for the state of all
+        Every change of data records an event in its own transaction, so the last event identifies the state of all
         data; on PostgreSQL, where a late transaction may add a lower number, together with the snapshot that says
         which transactions are seen (docs/decisions/0005-etags.md).
         """

@@ -40,7 +40,7 @@ def wrong_search(tx: Connection, actor: Actor) -> Iterator[str]:
                 scanned[word] = count + 1, ids + issue_id
     for word in words:
         for source, found in _indexed(tx, actor, word).items():
-            # Equal sums of ids with equal counts stand for equal issues, and need no memory.
+            # Equal sums of ids with equal counts mean equal issues, and need no memory.
             if found not in (scanned[word], scanned[word][:1]):
                 yield f"{source} finds “{word}” in {found[0]} issues; a scan finds it in {scanned[word][0]}."
 
