@@ -168,8 +168,8 @@ def test_a_body_must_say_that_it_is_json(world: World, content_type: str, status
 @pytest.mark.parametrize(
     ("encoding", "content", "status"),
     [
-        ("gzip", gzip.compress(b'{"name":"Fault"}'), 415),
-        ("X-GZIP", gzip.compress(b'{"name":"Fault"}'), 415),
+        ("gzip", gzip.compress(b'{"name":"Fault"}', mtime=0), 415),
+        ("X-GZIP", gzip.compress(b'{"name":"Fault"}', mtime=0), 415),
         ("br", b'{"name":"Fault"}', 415),
         ("gzip, identity", b'{"name":"Fault"}', 415),
         ("Identity", b'{"name":"Fault"}', 201),
