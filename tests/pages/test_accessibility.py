@@ -151,7 +151,7 @@ def test_a_form_that_came_after_the_session_had_ended(world: World, browse: Brow
         document.body.append(form);
         form.submit();
     }""")
-    expect(page.get_by_text("your entries have been kept")).to_be_visible()
+    expect(page.get_by_text("your entries are still here")).to_be_visible()
     assert violations(page) == []
     page.get_by_label("Email").fill("tess@helpdesk.example")
     page.get_by_label("Password").fill(PASSWORD)

@@ -71,15 +71,15 @@ def remember_device(tx: Connection, user_id: int, token: str | None, at: datetim
     """
     devices = sign_in_devices.c
     ours = token and tx.execute(select(devices.device_hash).where(devices.device_hash == _device_hash(token))).first()
-    kept = token if token and ours else secrets.token_urlsafe(32)
-    device_hash = _device_hash(kept)
+    cookie_token = token if token and ours else secrets.token_urlsafe(32)
+    device_hash = _device_hash(cookie_token)
     known = devices.device_hash == device_hash, devices.user_id == user_id
     if tx.execute(update(sign_in_devices).where(*known).values(at=at)).rowcount == 0:
         tx.execute(insert(sign_in_devices).values(device_hash=device_hash, user_id=user_id, at=at))
         last = select(devices.device_hash).where(devices.user_id == user_id)
         recent = last.order_by(devices.at.desc(), devices.device_hash).limit(DEVICES_PER_USER)
         tx.execute(delete(sign_in_devices).where(devices.user_id == user_id, devices.device_hash.not_in(recent)))
-    return kept
+    return cookie_token
 
 
 def _device_hash(token: str) -> str:

@@ -20,7 +20,7 @@ PATIENCE_SECONDS = 0.2
 """How long the end of a change waits for readers. Nobody else can write meanwhile."""
 
 WAIT_SECONDS = 0.02
-"""How long SQLite waits within that, before it is asked again. While it waits for readers of an old state, new readers
+"""How long SQLite waits within that, before the next attempt. While it waits for readers of an old state, new readers
 may take their place in its list, one after the other, and it would go on waiting for them."""
 
 EMPTY = "PRAGMA wal_checkpoint(TRUNCATE)"

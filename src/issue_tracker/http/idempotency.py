@@ -53,8 +53,8 @@ def once(request: Request, act: Callable[[], Response]) -> Response:
         if error.status >= 500 or error.status == 429:
             raise
         response = error_response(request, error)
-    kept = {name: value for name, value in response.headers.items() if name != "content-length"}
-    headers = msgspec.json.encode(kept).decode()
+    stored_headers = {name: value for name, value in response.headers.items() if name != "content-length"}
+    headers = msgspec.json.encode(stored_headers).decode()
     body = response.body_without_secret if isinstance(response, SecretResponse) else bytes(response.body)
     request.tx.execute(
         insert(idempotency_keys).values(

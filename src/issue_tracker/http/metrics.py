@@ -1,10 +1,10 @@
 """Metrics for Prometheus, when the setting asks for them: requests by route template, never by name or path."""
 
 import asyncio
+import collections
 import os
 import tempfile
 import time
-from collections import Counter as Tally
 from collections.abc import Awaitable
 
 import structlog
@@ -95,7 +95,7 @@ class LoadMetrics:
             registry=registry,
             multiprocess_mode="livesum",
         )
-        self._lately: Tally[str] = Tally()
+        self._lately: collections.Counter[str] = collections.Counter()
 
     def note_waiting(self, threads: str, count: int) -> None:
         """Notes how many requests wait for one of the threads with this name."""
@@ -109,5 +109,5 @@ class LoadMetrics:
         self._lately[reason] += 1
 
     def _log(self) -> None:
-        lately, self._lately = self._lately, Tally()
+        lately, self._lately = self._lately, collections.Counter()
         log.warning("requests refused", seconds=LOG_SECONDS, **lately)

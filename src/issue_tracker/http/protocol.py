@@ -1,7 +1,7 @@
 """HTTP/1.1 on one connection: uvicorn's protocol, with limits on what a client may send and how slowly.
 
 uvicorn and httptools take headers of any number and size, and wait for them for ever. This subclass counts bytes while
-they arrive, and is asked twice a second whether its client is too slow (`connections.py`). It has no timer of its own,
+they arrive; twice a second it is checked whether its client is too slow (`connections.py`). It has no timer of its own,
 not even for idle connections, so a request costs no more than in uvicorn.
 """
 
@@ -170,7 +170,7 @@ class HttpProtocol(HttpToolsProtocol):
         super().resume_writing()
         self._blocked_since = None
 
-    # What is asked twice a second, or when there is no room.
+    # What is checked twice a second, or when there is no room.
 
     @property
     def _idle(self) -> bool:

@@ -113,9 +113,9 @@ class PageRoute(Route, frozen=True, kw_only=True):
         if not isinstance(error, Unauthenticated):
             return error_page(request, error)
         if carried := carried_form(request):
-            # Script would have asked before it sent the form (static/js/drafts.js); without script, nothing is lost
-            # either.
-            view = FormView(notice="Your session has ended. Sign in to continue: your entries have been kept.")
+            # Script shows the sign-in dialog before it sends a form (static/js/drafts.js). Without script, nothing is
+            # lost either.
+            view = FormView(notice="Your session has ended. Sign in to continue: your entries are still here.")
             return bare_page(request, "auth/login.html", status=401, form=view, next=here(request), carried=carried)
         return _lead(request, "/login")
 

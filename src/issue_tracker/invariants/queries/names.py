@@ -37,7 +37,7 @@ def wrong_keys(tx: Connection, actor: Actor) -> Iterator[str]:
 def equal_names(tx: Connection, actor: Actor) -> Iterator[str]:
     """Names that several rows have. The database itself refuses them, unless its index is damaged."""
     for stored in UNIQUE:
-        # Without the `||`, the damaged index would be asked.
+        # Without the `||`, the damaged index would be searched.
         compared = (stored + "").label("compared")
         query = select(compared, func.count()).group_by(compared).having(func.count() > 1)
         for name_key, count in stream(tx, actor, query):

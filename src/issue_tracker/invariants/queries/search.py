@@ -1,7 +1,7 @@
 """Search equals a scan: the index finds the same issues as comparing the texts of every issue.
 
 It is tried with words of the newest issues, which a crash may have damaged, and of some others. On SQLite the index is
-also asked which issues it knows.
+also compared with the issues that exist.
 """
 
 import re
@@ -71,7 +71,7 @@ def _indexed(tx: Connection, actor: Actor, word: str) -> dict[str, Sequence[int]
         found = tx.execute(search.from_index(matches), parameters).one()
         counted = tx.execute(search.count_in_index(), parameters).scalar_one()
         return {"Search": (found[0], found[1]), "The total of a search": (counted,)}
-    # A small table is read as a whole otherwise, and the index is not asked.
+    # A small table is read as a whole otherwise, and the index is not used.
     tx.execute(text("SET LOCAL enable_seqscan = off"))
     found = tx.execute(matches, parameters).one()
     tx.execute(text("SET LOCAL enable_seqscan = on"))

@@ -28,12 +28,12 @@ export function askConflict(place, mine, theirs) {
   take.textContent = `Take theirs: ${theirs.status ? label(theirs.status) : "not affected"}`;
   dialog.showModal();
   return new Promise((resolve) => {
-    let kept = false;
+    let confirmed = false;
     keep.onclick = () => {
-      kept = true;
+      confirmed = true;
       dialog.close();
     };
     take.onclick = () => dialog.close();
-    dialog.addEventListener("close", () => resolve(kept), { once: true });
+    dialog.addEventListener("close", () => resolve(confirmed), { once: true });
   });
 }

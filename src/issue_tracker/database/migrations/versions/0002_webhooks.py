@@ -1,4 +1,4 @@
-"""Webhooks: who is told, what is still to be delivered, every attempt. And an index for actors without an account."""
+"""Webhooks: receivers, outstanding deliveries and every attempt. And an index for actors without an account."""
 
 import sqlalchemy as sa
 from alembic import op
