@@ -79,7 +79,7 @@ def test_ten_receivers_that_never_answer_delay_no_other(
     for number in range(10):
         world.given_issue(f"Issue {number}")
     with running(world):
-        until(lambda: sum(message.path.endswith("quick") for message in receiver.messages) == 10, 3)
+        until(lambda: sum(message.path.endswith("quick") for message in receiver.messages) == 10, 8)
         # One attempt to each of the others is under way, and no more.
         assert sum(message.path.endswith("dead") for message in receiver.messages) <= 10
         held.set()

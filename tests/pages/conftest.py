@@ -3,6 +3,7 @@
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
@@ -83,6 +84,15 @@ def browse(world: World, chromium: Browser) -> Iterator[Browse]:
     for context in contexts:
         context.close()
     assert not complaints
+
+
+def saved(page: Page) -> AbstractContextManager[Any]:
+    """Waits, at the end of the block, for the response to a change of statuses that the block makes.
+
+    A page shows the change before the server has it. A test in which another client then changes or reads the same
+    assignment must wait for the response: without it, the other client may be first.
+    """
+    return page.expect_response("**/assignments/bulk")
 
 
 def held(page: Page, times: int | None = None) -> Callable[[], Route]:

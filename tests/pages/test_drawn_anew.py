@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.pages.conftest import Browse
+from tests.pages.conftest import Browse, saved
 from tests.world import COMPANIES, World
 
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
@@ -94,7 +94,8 @@ def test_the_numbers_of_an_issue_follow(world: World, browse: Browse) -> None:
     expect(page.get_by_role("link", name="Resolve for everyone")).to_be_visible()
 
     page.get_by_role("row", name="Fabrikam").locator(".status").focus()
-    page.keyboard.press("5")
+    with saved(page):
+        page.keyboard.press("5")
     expect(page.get_by_text("0 of 2 open")).to_be_visible()
     expect(page.get_by_role("link", name="Resolve for everyone")).to_have_count(0)
     change(world, "Contoso", "new")

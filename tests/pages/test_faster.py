@@ -95,6 +95,7 @@ def test_without_script_nobody_is_overwritten_either(world: World, browse: Brows
     assert stored(world)["Contoso"] == "in_progress"
     page.get_by_label("Resolved").check()
     page.get_by_role("button", name="Set status").click()
+    expect(page.get_by_role("row", name="Contoso").locator(".status")).to_have_text("Resolved")
     assert stored(world)["Contoso"] == "resolved"
 
     page.get_by_role("row", name="Fabrikam").get_by_role("checkbox").check()

@@ -6,7 +6,7 @@ from sqlalchemy import delete, update
 
 from issue_tracker.database.tables import sessions, users
 from tests.pages.axe import violations
-from tests.pages.conftest import Browse
+from tests.pages.conftest import Browse, saved
 from tests.world import PASSWORD, World
 
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
@@ -42,8 +42,9 @@ def test_after_back_the_page_works_as_before(world: World, browse: Browse) -> No
     expect(page.locator(".list tbody")).to_have_count(1)
     row = page.get_by_role("row", name="Fabrikam")
     row.locator(".status").click()
-    page.get_by_role("button", name="Monitoring").click()
-    expect(row.locator(".status")).to_have_text("Monitoring")
+    with saved(page):
+        page.get_by_role("button", name="Monitoring").click()
+        expect(row.locator(".status")).to_have_text("Monitoring")
     world.client("omar").call(
         "PUT",
         "/api/issues/status",

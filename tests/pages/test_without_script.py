@@ -149,7 +149,7 @@ def test_after_two_refusals_the_way_back_is_the_page(world: World, browse: Brows
     page.get_by_label("Monitoring").check()
     page.get_by_role("button", name="Set status").click()
 
-    assert page.url.endswith(f"/issues/{issue_id}")
+    expect(page).to_have_url(f"{world.server.url}/issues/{issue_id}")
     expect(page.get_by_role("row", name="Contoso").locator(".status")).to_have_text("Monitoring")
 
 
@@ -166,7 +166,8 @@ def test_a_form_outlives_the_session(world: World, browse: Browse) -> None:
     for password in ("wrong", PASSWORD):
         page.get_by_label("Email").fill("tess@helpdesk.example")
         page.get_by_label("Password").fill(password)
-        page.get_by_role("button", name="Sign in").click()
+        with page.expect_response("**/login"):
+            page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_text("that nobody wants to type <b>twice</b>")).to_be_visible()
     assert world.client().call("GET", "/api/issues", 200)["total"] == 0
     page.get_by_role("button", name="Send it now").click()
