@@ -45,6 +45,12 @@ ACCESS = {
         POST /account/password
         POST /account/sessions/{id}/end
     """,
+    "customer": """
+        GET /api/portal/issues
+        GET /api/portal/issues/{issue_name}
+        GET /portal
+        GET /portal/issues/{issue_name}
+    """,
     "helpdesk": """
         GET /api/issues
         POST /api/issues
@@ -171,8 +177,13 @@ CREDENTIALS = re.compile(
 """What the paths of routes contain that are about credentials, or say who may do what (contract, section 11)."""
 
 OPEN, UNKNOWN, REFUSED, SIGN_IN, CONFIRM, CHOOSE = "yes", "401", "403", "sign-in", "confirm", "password"
-RANKS = {"": 0, "member": 1, "technician": 2, "super admin": 3}
-NEEDED = {"public": 0, "signed in": 1, "helpdesk": 2, "super admin": 3}
+MAY = {
+    "member": {"signed in"},
+    "customer": {"signed in", "customer"},
+    "technician": {"signed in", "helpdesk"},
+    "super admin": {"signed in", "helpdesk", "super admin"},
+}
+"""What each role may use besides what is public."""
 
 
 class Actor(msgspec.Struct, frozen=True):
@@ -192,7 +203,7 @@ ACTORS = [
     Actor("old session", "super admin", fresh=False),
     *(
         Actor(f"{role}, {kind}", role, token)
-        for role in ("member", "technician", "super admin")
+        for role in MAY
         for kind, token in (("session", ""), ("read token", "read"), ("write token", "write"))
     ),
 ]
@@ -213,7 +224,7 @@ def expected(name: str, actor: Actor) -> str:
         return SIGN_IN
     if actor.given_password and name not in FIRST:
         return CHOOSE
-    if RANKS[actor.role] < NEEDED[EXPECTED[name]]:
+    if EXPECTED[name] not in MAY[actor.role]:
         return REFUSED
     if actor.token and CREDENTIALS.search(name):
         return UNKNOWN if name == "GET /api/auth/session" else REFUSED
@@ -246,7 +257,7 @@ HEADER = [
     "ended",
     "given password",
     "old session",
-    *(f"{role}{kind}" for role in ("member", "technician", "super admin") for kind in ("", " r", " w")),
+    *(f"{role}{kind}" for role in MAY for kind in ("", " r", " w")),
 ]
 
 

@@ -71,7 +71,9 @@ def clients(world: World, number: int) -> dict[str, Client]:
     given = world.anonymous()
     given.headers["X-CSRF-Token"] = given.call("POST", "/api/auth/login", 200, json=nina)["csrf_token"]
     found = {"anonymous": world.anonymous(), "ended session": ended, "given password": given, "old session": stale}
-    for role, who in (("member", "mia"), ("technician", "tess"), ("super admin", "ada")):
+    if not number:
+        world.given_customer("cara")
+    for role, who in (("member", "mia"), ("customer", "cara"), ("technician", "tess"), ("super admin", "ada")):
         found[f"{role}, session"] = world.client(who)
         found[f"{role}, read token"] = world.bearer(who, "read", name=f"reading {number}")
         found[f"{role}, write token"] = world.bearer(who, name=f"writing {number}")

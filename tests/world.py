@@ -1,6 +1,7 @@
 """The cast: people, companies and issues that every test knows by name.
 
-Ada is a super admin, Tess and Omar are technicians, Mia is a member without helpdesk access.
+Ada is a super admin, Tess and Omar are technicians, Mia is a member without helpdesk access. Tests that need customers
+make them.
 """
 
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ from sqlalchemy import Row, delete, select
 
 from issue_tracker import clock
 from issue_tracker.actor import Role, command_line
+from issue_tracker.auth.company_access import Grant, set_company_access
 from issue_tracker.auth.sessions import csrf_token, start_session
 from issue_tracker.auth.tokens import Scope, create_token
 from issue_tracker.auth.user_names import parse_display_name, parse_email
@@ -69,6 +71,7 @@ class World:
         self.engine = server.engine
         self.database = server.database
         self._clients: list[Client] = []
+        self.cast = dict(CAST)
         with self.database.write() as tx:
             for email, name, role in CAST.values():
                 address, shown = parse_email(email), parse_display_name(name)
@@ -92,13 +95,13 @@ class World:
     def session_token(self, who: str) -> str:
         """The cookie of a new session."""
         with self.database.write() as tx:
-            user = get_user_by_email(tx, CAST[who][0])
+            user = get_user_by_email(tx, self.cast[who][0])
             return start_session(tx, self.server.settings, user.user_id, "127.0.0.1", "tests", clock.now())[0]
 
     def token(self, who: str = "tess", *scopes: str, name: str = "tests") -> str:
         """The text of a new API token; by default it may read and write."""
         with self.database.write() as tx:
-            user = get_user_by_email(tx, CAST[who][0])
+            user = get_user_by_email(tx, self.cast[who][0])
             wanted = [Scope(scope) for scope in scopes or ("read", "write")]
             return create_token(tx, command_line("tests"), user.user_id, name, wanted, None)[1]
 
@@ -107,6 +110,18 @@ class World:
         client = self.anonymous()
         client.headers["Authorization"] = f"Bearer {self.token(who, *scopes, name=name)}"
         return client
+
+    def given_customer(self, who: str, *companies: str) -> int:
+        """Makes sure that there is a customer who sees these companies; the id."""
+        email = f"{who}@customer.example"
+        self.cast[who] = (email, f"{who.capitalize()} Customer", Role.CUSTOMER)
+        with self.database.write() as tx:
+            address, shown = parse_email(email), parse_display_name(self.cast[who][1])
+            user = create_user(tx, command_line("tests"), address, shown, Role.CUSTOMER, _CHEAP_HASH)
+            found = get_companies(tx, command_line("tests"), companies)
+            grant = Grant([company.company_id for company in found.values()], [])
+            set_company_access(tx, command_line("tests"), user.user_id, grant)
+        return user.user_id
 
     def given_companies(self, *names: str) -> dict[str, int]:
         """Makes sure that companies exist; their ids by name."""

@@ -9,10 +9,13 @@ from issue_tracker.errors import ConfirmationRequired, Forbidden
 
 
 class Role(StrEnum):
-    """Contract, section 3. A `member` signs in, and may do nothing in the tracker."""
+    """Contract, sections 3 and 12. A `customer` sees the portal of some companies. A `member` signs in, and may do
+    nothing in the tracker.
+    """
 
     SUPER_ADMIN = "super_admin"
     TECHNICIAN = "technician"
+    CUSTOMER = "customer"
     MEMBER = "member"
 
 
@@ -69,6 +72,11 @@ class Actor(msgspec.Struct, frozen=True):
         return self.role in (Role.TECHNICIAN, Role.SUPER_ADMIN)
 
     @property
+    def customer(self) -> bool:
+        """Whether the actor works for a company that the helpdesk serves, and not for the helpdesk."""
+        return self.role is Role.CUSTOMER
+
+    @property
     def super_admin(self) -> bool:
         return self.role is Role.SUPER_ADMIN
 
@@ -84,6 +92,12 @@ def require_helpdesk(actor: Actor) -> None:
     """Raises Forbidden unless the actor is a technician or a super admin."""
     if not actor.helpdesk:
         raise Forbidden("Helpdesk technician access is required.")
+
+
+def require_customer(actor: Actor) -> None:
+    """Raises Forbidden unless the actor is a customer: the portal shows others nothing that the tracker does not."""
+    if not actor.customer:
+        raise Forbidden("Customer access is required.")
 
 
 def require_super_admin(actor: Actor) -> None:

@@ -22,6 +22,7 @@ from issue_tracker.api import events as events_api
 from issue_tracker.api import issue_list as issue_list_api
 from issue_tracker.api import issues as issues_api
 from issue_tracker.api import openapi, service
+from issue_tracker.api import portal as portal_api
 from issue_tracker.api import tokens as tokens_api
 from issue_tracker.api import user_credentials as user_credentials_api
 from issue_tracker.api import users as users_api
@@ -61,6 +62,7 @@ from issue_tracker.pages import (
     docs,
     issue_list,
     issues,
+    portal,
     sign_in,
     static,
     users,
@@ -81,6 +83,7 @@ ROUTES = (
     user_credentials_api.routes,
     events_api.routes,
     webhooks_api.routes,
+    portal_api.routes,
     service.routes,
     docs.routes,
     issue_list.routes,
@@ -90,6 +93,7 @@ ROUTES = (
     companies.admin_routes,
     company_groups.routes,
     activity.routes,
+    portal.routes,
     webhooks_pages.routes,
     sign_in.routes,
     chosen_passwords.routes,

@@ -132,6 +132,25 @@ API: dict[str, list[Call]] = {
     "GET /api/users/{user_id}/tokens": gets("/api/users/2/tokens"),
     "DELETE /api/users/{user_id}/tokens/{id}": [Call("/api/users/2/tokens/999")],
     "POST /api/users/{user_id}/invitation": [Call("/api/users/1/invitation")],
+    "GET /api/portal/issues": [
+        *gets(
+            "/api/portal/issues",
+            "?open=true",
+            "?status=new",
+            "?companyName=Hidden Ltd",
+            "?companyName=contoso",
+            "?limit=1",
+            "?updatedSince=2026-01-01T10:30:00Z",
+        ),
+        Call("/api/portal/issues"),
+        Call("/api/portal/issues", headers=FRESH),
+    ],
+    "GET /api/portal/issues/{issue_name}": [
+        *gets("/api/portal/issues/Shared"),
+        Call("/api/portal/issues/Shared", headers=FRESH),
+        *gets("/api/portal/issues/Hidden issue"),
+        *gets("/api/portal/issues/Elsewhere"),
+    ],
     "POST /api/auth/confirm": [Call("/api/auth/confirm", {"password": "wrong"})],
     "POST /api/companies/match": [
         Call("/api/companies/match", {"text": "Contoso Ltd; Hidden Ltd; hiden; Fabrikam; Zurich Nord"}),

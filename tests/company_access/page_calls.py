@@ -69,6 +69,8 @@ PAGES: dict[str, list[Call]] = {
     "GET /companies": gets("/companies", "?search=hidden", "?includeArchived=true"),
     "GET /companies/{company_id}": [*gets("/companies/2"), *gets("/companies/3"), *gets(f"/companies/{HIDDEN_ID}")],
     "GET /activity": gets("/activity", "?issueName=Shared", "?companyName=Hidden Ltd", "?type=company.created"),
+    "GET /portal": gets("/portal"),
+    "GET /portal/issues/{issue_name}": [*gets("/portal/issues/Own"), *gets("/portal/issues/Hidden issue")],
     "GET /account": gets("/account"),
     "POST /account/name": [Call("/account/name", form={"name": "Another name"})],
     "POST /account/password": [Call("/account/password", form={"current_password": "x", "new_password": "y"})],

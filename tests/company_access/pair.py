@@ -25,6 +25,7 @@ from issue_tracker.events.catalog import Change, EventType
 from issue_tracker.events.record import record
 from issue_tracker.events.webhooks import WebhookFields, create_webhook
 from issue_tracker.issues.assignments import set_status, unassign
+from issue_tracker.issues.models import Severity
 from issue_tracker.issues.operations import delete_issue, update_issue
 from issue_tracker.issues.queries.issue import get_issue_head
 from issue_tracker.names import key, parse_issue_name, parse_name
@@ -73,9 +74,10 @@ class Pair:
         self.align()
         clock.advance(hours=1)
         self.clients: dict[str, tuple[Client, Client]] = {}
-        for who in ("tess", "omar"):
+        for who in ("tess", "omar", "cara"):
             self.clients[who] = self._both(lambda world, who=who: world.client(who))
-        self.clients["tess by token"] = self._both(lambda world: world.bearer("tess"))
+        for who in ("tess", "cara"):
+            self.clients[f"{who} by token"] = self._both(lambda world, who=who: world.bearer(who))
 
     def _both(self, make: Any) -> tuple[Client, Client]:
         made = []
@@ -97,6 +99,20 @@ class Pair:
                 status = Status.MONITORING if self.clock.now().minute % 2 else Status.RESOLVED
                 set_status(tx, actor, head, company, status, "hidden note")
             update_issue(tx, actor, get_issue_head(tx, ADA, "Hidden issue", lock=True), description=str(now()))
+        self.align()
+
+    def write_internally(self) -> None:
+        """Changes of both what customers see in the same way, and what they do not see differently."""
+        self.clock.advance(minutes=1)
+        for world, author, words in zip(self.worlds, ("Tess", "Omar"), ("one", "the other"), strict=True):
+            with world.database.write() as tx:
+                actor = command_line(author)
+                company = find_companies(tx, ADA, ["Contoso"])[key("Contoso")]
+                head = get_issue_head(tx, ADA, "Shared", lock=True)
+                status = Status.MONITORING if self.clock.now().minute % 2 else Status.INVESTIGATING
+                head = set_status(tx, actor, head, company, status, f"internal note of {words}")
+                severity = Severity.LOW if words == "one" else Severity.HIGH
+                update_issue(tx, actor, head, description=f"internal: {words} {now()}", severity=severity)
         self.align()
 
     def align(self) -> None:
@@ -146,7 +162,7 @@ class Pair:
 
 def _listen(client: Client, headers: Mapping[str, str]) -> Answer:
     """What a stream sends up to the last event that the client may see."""
-    newest = client.get("/api/events", params={"limit": 1}).json()["items"]
+    newest = client.get("/api/events", params={"limit": 1}).json().get("items", [])
     received = b""
     with client.stream("GET", "/api/events/stream", headers=headers) as response:
         if response.status_code != 200:
@@ -168,6 +184,7 @@ _random = random.Random(0)
 
 def _fill(world: World) -> None:
     """What both have: issues of visible and of hidden companies, groups, and readers with limited access."""
+    world.given_customer("cara")
     world.given_issue("Shared", {"Contoso": "new", "Fabrikam": "investigating"}, "Seen by all who are affected")
     world.given_issue("Own", {"Contoso": "resolved", "Zürich (Nord)": "new"})
     world.given_issue("Whole", {"Contoso": "new"})
@@ -181,6 +198,8 @@ def _fill(world: World) -> None:
         for who in ("tess", "omar"):
             user = get_user_by_email(tx, f"{who}@helpdesk.example")
             set_company_access(tx, ADA, user.user_id, Grant([zurich.company_id], [ours.group_id]))
+        cara = get_user_by_email(tx, "cara@customer.example")
+        set_company_access(tx, ADA, cara.user_id, Grant([zurich.company_id], [ours.group_id]))
         update_user(tx, ADA, user.user_id, role=Role.SUPER_ADMIN)
 
 

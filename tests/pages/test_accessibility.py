@@ -71,6 +71,13 @@ def test_every_page(world: World, browse: Browse, viewport: ViewportSize) -> Non
             wrong.append(f"{path}: wider than the screen")
     member = browse("mia", "/", viewport=viewport)
     wrong += [f"refused: {violation}" for violation in violations(member)]
+    world.given_customer("cara", "Contoso", "O’Neill’s Bar")
+    customer = browse("cara", "/portal", viewport=viewport)
+    for path in ("/portal", "/portal/issues/Slow%20mail", "/account"):
+        customer.goto(path)
+        wrong += [f"{path}: {violation}" for violation in violations(customer)]
+        if customer.evaluate("document.documentElement.scrollWidth > innerWidth"):
+            wrong.append(f"{path}: wider than the screen")
     page.context.clear_cookies()
     page.goto("/login")
     wrong += [f"/login: {violation}" for violation in violations(page)]

@@ -14,6 +14,8 @@ from issue_tracker.errors import Invalid
 from issue_tracker.events.catalog import Change, EventType
 from issue_tracker.events.record import record
 
+CUSTOMER_SEES_SOME = "must name the companies or company groups that the customer sees; a customer never sees all"
+
 
 class Grant(msgspec.Struct, frozen=True):
     """The companies and the company groups that a limited access is to, by id."""
@@ -25,12 +27,14 @@ class Grant(msgspec.Struct, frozen=True):
 def set_company_access(tx: Connection, actor: Actor, user_id: int, grant: Grant | None) -> None:
     """Limits a user to what is granted; None means all companies. It takes effect with the user's next request.
 
-    Raises NotFound; Invalid when no active super admin would see all companies any more; Forbidden unless `actor` is a
-    super admin who sees all companies; ConfirmationRequired.
+    Raises NotFound; Invalid for a customer, who never sees all companies, and when no active super admin would see all
+    companies any more; Forbidden unless `actor` is a super admin who sees all companies; ConfirmationRequired.
     """
     require_administrator(actor)
     user = lock_user(tx, user_id)
     present = _present(tx, user_id)
+    if grant is None and user.role is Role.CUSTOMER:
+        raise Invalid.field("company_access", CUSTOMER_SEES_SOME)
     if present == grant or (present and grant and _sorted(present) == _sorted(grant)):
         return
     require_fresh_proof(actor)

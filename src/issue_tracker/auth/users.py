@@ -44,7 +44,8 @@ def create_user(
 ) -> User:
     """Creates an active account. Without a password, None, its user needs an invitation.
 
-    A password that another user gives has to be changed at the first sign-in.
+    A password that another user gives has to be changed at the first sign-in. A customer sees no company until somebody
+    says which (`set_company_access`); everybody else sees all until then.
 
     Raises Invalid for an address that is taken, and for a name that imitates another user's; Forbidden unless `actor`
     is a super admin; ConfirmationRequired.
@@ -65,6 +66,7 @@ def create_user(
                     active=True,
                     password_hash=NO_PASSWORD if password_hash is None else password_hash,
                     password_change_required=password_hash is not None and actor.user_id is not None,
+                    all_companies=role is not Role.CUSTOMER,
                     created_at=at,
                     updated_at=at,
                 )
@@ -94,7 +96,7 @@ def update_user(
     A new role, a new password and disabling take effect with the user's next request. A new password and disabling
     also end the user's sessions, but never the session in which `actor` changes the account of their own, and void
     their invitations. Disabling revokes their tokens for good. The user has to change a password that another user
-    gives.
+    gives. Who becomes a customer and saw all companies sees none until somebody says which.
 
     Raises NotFound, Invalid when no active super admin would be left, when the name imitates another user's, and for a
     new password of the actor's own, which takes the current one (change_own_password); Forbidden unless `actor` is a
@@ -136,6 +138,8 @@ def update_user(
     )
     if password_hash is not None:
         changes["password_change_required"] = actor.user_id is not None
+    if role is Role.CUSTOMER:
+        changes["all_companies"] = False
     tx.execute(update(users).where(users.c.user_id == user_id).values(**changes, updated_at=at))
     if password_hash is not None or active is False:
         end_sessions(tx, user_id, keep=actor.session_id if user_id == actor.user_id else None)

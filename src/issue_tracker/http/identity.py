@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from sqlalchemy import Connection
 
-from issue_tracker.actor import require_fresh_proof, require_helpdesk, require_super_admin
+from issue_tracker.actor import require_customer, require_fresh_proof, require_helpdesk, require_super_admin
 from issue_tracker.auth.sessions import csrf_matches, find_session, touch_after, touch_session, was_session
 from issue_tracker.auth.tokens import TOUCH_AFTER as TOKEN_TOUCH_AFTER
 from issue_tracker.auth.tokens import Scope, find_token, touch_token
@@ -24,6 +24,7 @@ class Access(Enum):
 
     PUBLIC = "public"
     SIGNED_IN = "signed in"
+    CUSTOMER = "customer"
     HELPDESK = "helpdesk"
     SUPER_ADMIN = "super admin"
 
@@ -86,6 +87,8 @@ def authorize(identity: Identity, access: Access) -> None:
     """Raises Forbidden when the role is not enough for the route."""
     if access is Access.HELPDESK:
         require_helpdesk(identity.actor)
+    elif access is Access.CUSTOMER:
+        require_customer(identity.actor)
     elif access is Access.SUPER_ADMIN:
         require_super_admin(identity.actor)
 

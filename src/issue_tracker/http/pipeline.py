@@ -39,6 +39,10 @@ from issue_tracker.http.state import AppState
 Refusal = Callable[[Request, AppError], Awaitable[Response]]
 
 
+OTHERS = {"/api/auth/": Access.SIGNED_IN, "/api/portal/": Access.CUSTOMER}
+"""Where others than the helpdesk learn that a path or a method does not exist, by the beginning of the path."""
+
+
 class Resource:
     """The ASGI application of one path: its routes by method. HEAD is answered as GET, without the body."""
 
@@ -118,9 +122,9 @@ async def respond(route: Route, request: Request) -> Response:
 
 async def refuse(request: Request, error: AppError) -> Response:
     """The response under /api for a path or a method that does not exist: an anonymous caller learns nothing, not even
-    that; neither does a member (contract, sections 2 and 3).
+    that; neither does a member or a customer (contract, sections 2, 3 and 12).
     """
-    access = Access.SIGNED_IN if request.path.startswith("/api/auth/") else Access.HELPDESK
+    access = next((access for start, access in OTHERS.items() if request.path.startswith(start)), Access.HELPDESK)
     return await respond(RefusedRoute(method=request.method, path=request.path, access=access, error=error), request)
 
 

@@ -16,7 +16,7 @@ from issue_tracker.http.identity import Access
 from issue_tracker.http.request import Request
 from issue_tracker.pages.flash import Flash, flash_cookie
 from issue_tracker.pages.forms import Form, FormView
-from issue_tracker.pages.navigation import HOME, local, redirect
+from issue_tracker.pages.navigation import HOME, home_of, landing, local, redirect
 from issue_tracker.pages.routes import PageRoutes
 from issue_tracker.pages.templating import bare_page
 
@@ -50,7 +50,7 @@ def accept(request: Request, form: Form) -> Response:
         at = now()
         user = invitations.accept(tx, body.token, fresh, request.request_id, at)
         signed_in = admit(tx, request.settings, user, visitor_of(request, remember=True), at)
-    return redirect(HOME, *sign_in_cookies(request, signed_in))
+    return redirect(home_of(user.role), *sign_in_cookies(request, signed_in))
 
 
 @routes.get("/password", before_password_change=True)
@@ -75,4 +75,5 @@ def choose_password(request: Request, form: Form) -> Response:
     fresh = checked_new_password(request, form.read(form.fields("current_password", "new_password"), PasswordChange))
     with request.write() as tx:
         users.change_own_password(tx, request.actor, fresh)
-    return redirect(local(form.get("next"), HOME), flash_cookie(request, Flash("The password is changed.")))
+    target = landing(request.actor.role, local(form.get("next"), HOME))
+    return redirect(target, flash_cookie(request, Flash("The password is changed.")))

@@ -4,10 +4,17 @@ from urllib.parse import parse_qsl, quote
 
 from starlette.responses import Response
 
+from issue_tracker.actor import Role
 from issue_tracker.http.request import Request
 
 HOME = "/?open=true"
 """Where a sign-in leads when nothing else is wanted: the issues that are open."""
+
+PORTAL = "/portal"
+"""Where it leads a customer, for whom the other pages are not."""
+
+CUSTOMER_PAGES = (PORTAL, "/account", "/password")
+"""How the addresses of a customer's pages begin."""
 
 LONGEST = 1024
 """The longest address to return to, in characters: as a part of another address it must not be too long for that."""
@@ -40,6 +47,16 @@ def local(target: str, default: str = "/") -> str:
     sane = len(target) <= LONGEST and target.isprintable()
     sane = sane and target.startswith("/") and not target.startswith(("//", "/\\"))
     return quote(target, safe="/?&=#%+!$'()*,;:@~") if sane else default
+
+
+def home_of(role: Role) -> str:
+    """The page that everything begins with, for a role."""
+    return PORTAL if role is Role.CUSTOMER else HOME
+
+
+def landing(role: Role, target: str) -> str:
+    """Where whoever has just signed in is sent: to `target`, which is local, unless it is no page for the role."""
+    return PORTAL if role is Role.CUSTOMER and not target.startswith(CUSTOMER_PAGES) else target
 
 
 def redirect(target: str, *cookies: str) -> Response:

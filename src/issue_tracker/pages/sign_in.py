@@ -17,7 +17,7 @@ from issue_tracker.clock import now
 from issue_tracker.http.identity import Access
 from issue_tracker.http.request import Request
 from issue_tracker.pages.forms import Form, FormView, read_carried_form
-from issue_tracker.pages.navigation import HOME, local, redirect
+from issue_tracker.pages.navigation import HOME, landing, local, redirect
 from issue_tracker.pages.routes import PageRoutes
 from issue_tracker.pages.templating import bare_page
 
@@ -41,7 +41,7 @@ def login(request: Request, form: Form) -> Response:
     body = form.read(form.fields("email", "password"), Credentials)
     signed_in = start_session(request, body, remember=True)
     cookies = sign_in_cookies(request, signed_in)
-    target = local(form.get("next"), HOME)
+    target = landing(signed_in.user.role, local(form.get("next"), HOME))
     carried = read_carried_form(form.get("carried"))
     if carried is None:
         return redirect(target, *cookies)

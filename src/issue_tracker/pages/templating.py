@@ -8,7 +8,7 @@ import msgspec
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import Response
 
-from issue_tracker.actor import Role
+from issue_tracker.actor import Actor, Role
 from issue_tracker.auth.passwords import MINIMUM
 from issue_tracker.auth.sessions import csrf_token
 from issue_tracker.errors import AppError
@@ -18,7 +18,7 @@ from issue_tracker.http.cookies import cookie_name
 from issue_tracker.http.request import Request
 from issue_tracker.pages.assets import ASSETS, asset_path
 from issue_tracker.pages.flash import Flash, flash_of, forget_flash
-from issue_tracker.pages.navigation import here, local
+from issue_tracker.pages.navigation import HOME, PORTAL, here, home_of, local
 from issue_tracker.status import LABELS, ROWS
 
 WORTH_COMPRESSING = 1400
@@ -45,6 +45,9 @@ PLACES = [
 ]
 
 
+CUSTOMER_PLACES = [("portal", PORTAL, "Your issues")]
+
+
 class User(msgspec.Struct, frozen=True):
     """Who looks at the page."""
 
@@ -52,6 +55,7 @@ class User(msgspec.Struct, frozen=True):
     name: str
     email: str
     super_admin: bool
+    helpdesk: bool
     all_companies: bool
 
 
@@ -60,6 +64,7 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
 
     theme: str | None = None
     here: str = "/"
+    home: str = HOME
     csrf: str | None = None
     actor: User | None = None
     seen: Watermark = Watermark(0)
@@ -104,18 +109,23 @@ def page(
     around = Page(
         theme=_theme(request),
         here=here(request),
+        home=home_of(session.role),
         csrf=csrf_token(request.session_token),
-        actor=User(session.user_id, session.name, session.email, admin, all_companies),
+        actor=User(session.user_id, session.name, session.email, admin, request.actor.helpdesk, all_companies),
         seen=_seen(request),
         flash=flash_of(request),
         place=place,
         section=section,
-        places=[*PLACES, administration] if admin else PLACES if request.actor.helpdesk else [],
+        places=[*PLACES, administration] if admin else _places(request.actor),
     )
     response = _html(request, template, around, content)
     if around.flash:
         response.headers.append("set-cookie", forget_flash(request))
     return response
+
+
+def _places(actor: Actor) -> list[tuple[str, str, str]]:
+    return PLACES if actor.helpdesk else CUSTOMER_PLACES if actor.customer else []
 
 
 def bare_page(request: Request, template: str, *, status: int = 200, **content: Any) -> Response:
@@ -137,7 +147,8 @@ def error_page(request: Request, error: AppError) -> Response:
         "request_id": request.request_id if error.status >= 500 else None,
         "retry": local(request.path) if request.safe and error.status in PASSING else None,
     }
-    response = bare_page(request, "web/error.html", status=error.status, error=shown)
+    home = home_of(request.identity.actor.role) if request.identity else HOME
+    response = bare_page(request, "web/error.html", status=error.status, error=shown, home=home)
     response.headers.update({name: value for name, value in error.headers.items() if name != "Content-Type"})
     response.headers["cache-control"] = "no-store"
     return response
@@ -149,7 +160,9 @@ def variant(request: Request) -> str:
 
 
 def _seen(request: Request) -> Watermark:
-    """What the page shows of the log, as far as its reader may see it."""
+    """What the page shows of the log, as far as its reader may see it: only the helpdesk sees any of it."""
+    if not request.actor.helpdesk:
+        return Watermark(0)
     watermark = request.app_state.watermarks.watermark(request.tx)
     access = request.actor.company_access
     return watermark if access.all else limited(request.tx, access, watermark)[1]

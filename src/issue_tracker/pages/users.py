@@ -20,7 +20,12 @@ from issue_tracker.pages.templating import page
 
 routes = PageRoutes(access=Access.SUPER_ADMIN)
 
-ROLES = {Role.TECHNICIAN.value: "Technician", Role.SUPER_ADMIN.value: "Super admin", Role.MEMBER.value: "Member"}
+ROLES = {
+    Role.TECHNICIAN.value: "Technician",
+    Role.SUPER_ADMIN.value: "Super admin",
+    Role.CUSTOMER.value: "Customer",
+    Role.MEMBER.value: "Member",
+}
 
 ACCESSES = {"all": "All companies", "limited": "Only the groups and companies below"}
 

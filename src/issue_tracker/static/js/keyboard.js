@@ -9,6 +9,7 @@ import { STATUSES } from "./statuses.js";
 const TYPING = "input:not([type=checkbox]), textarea, select, [contenteditable]";
 
 export function startKeyboard() {
+  if (!document.getElementById("help-button")) return; // the pages of whoever does not work at the helpdesk
   const help = byId("help", HTMLDialogElement);
   byId("help-button").addEventListener("click", () => help.showModal());
   document.addEventListener("keydown", (event) => {

@@ -1,0 +1,110 @@
+"""The portal: what a customer's own programs read (contract, section 12; docs/decisions/0025)."""
+
+import base64
+from datetime import datetime
+from typing import Annotated
+from urllib.parse import urlencode
+
+import msgspec
+from msgspec import Meta
+from starlette.responses import Response
+
+from issue_tracker.errors import InvalidQuery
+from issue_tracker.http.identity import Access
+from issue_tracker.http.request import Request
+from issue_tracker.http.responses import json_response
+from issue_tracker.http.routes import Returns, Routes
+from issue_tracker.issues.queries import portal
+from issue_tracker.issues.queries.portal import PortalFilters, PortalIssue
+from issue_tracker.names import storable
+from issue_tracker.status import FINISHED, OPEN, Status
+
+routes = Routes("Portal", access=Access.CUSTOMER)
+
+PORTAL_ISSUE_EXAMPLE = {
+    "name": "Network degradation",
+    "updated_at": "2025-01-09T08:45:00+00:00",
+    "assignments": [
+        {
+            "company_name": "Acme Manufacturing",
+            "status": "investigating",
+            "status_label": "Investigating",
+            "since": "2025-01-04T10:15:00+00:00",
+            "updated_at": "2025-01-09T08:45:00+00:00",
+        }
+    ],
+}
+
+
+class PortalQuery(msgspec.Struct, kw_only=True):
+    """Which of the customer's issues to list: all filters hold for the same assignment."""
+
+    status: Annotated[list[Status], Meta(description="Only assignments in one of these statuses.")] = []
+    open: Annotated[
+        bool | None, Meta(description="`true`: only assignments that are not resolved or closed; `false`: only those.")
+    ] = None
+    company_name: Annotated[str, Meta(description="Only assignments of the company with this name.")] = msgspec.field(
+        default="", name="companyName"
+    )
+    updated_since: Annotated[
+        Annotated[datetime, Meta(tz=True)] | None,
+        Meta(description="Only assignments whose status was set at or after this instant."),
+    ] = msgspec.field(default=None, name="updatedSince")
+    limit: Annotated[
+        Annotated[int, Meta(ge=1, le=500)] | None,
+        Meta(description="At most so many issues; the header Link leads to the next."),
+    ] = None
+    cursor: Annotated[str, Meta(description="Where to go on; taken from the header Link.")] = ""
+
+
+class PortalIssueList(msgspec.Struct):
+    """The customer's issues, by name."""
+
+    items: list[PortalIssue]
+    total: int
+
+
+@routes.get(
+    "/api/portal/issues",
+    returns=Returns(200, PortalIssueList, {"items": [PORTAL_ISSUE_EXAMPLE], "total": 1}, headers=("Link",)),
+    errors=(404,),
+)
+def list_portal_issues(request: Request, query: PortalQuery) -> Response:
+    """List the issues of the customer's companies, with the statuses of these companies."""
+    statuses: tuple[Status, ...] | None = tuple(dict.fromkeys(query.status)) if query.status else None
+    if query.open is not None:
+        chosen = OPEN if query.open else FINISHED
+        statuses = tuple(status for status in chosen if statuses is None or status in statuses)
+    filters = PortalFilters(statuses=statuses, company_name=query.company_name, updated_since=query.updated_since)
+    after = _position_of(query.cursor)
+    limit = None if query.limit is None else query.limit + 1
+    found = portal.list_portal_issues(request.tx, request.actor, filters, after=after, limit=limit)
+    more = query.limit is not None and len(found) > query.limit
+    items = found[: query.limit]
+    total = portal.count_portal_issues(request.tx, request.actor, filters) if more or after else len(items)
+    headers = {"Link": _next_link(request, items[-1].name)} if more else None
+    return json_response(PortalIssueList(items, total), headers=headers)
+
+
+@routes.get("/api/portal/issues/{issue_name}", returns=Returns(200, PortalIssue, PORTAL_ISSUE_EXAMPLE))
+def get_portal_issue(request: Request, issue_name: str) -> Response:
+    """One issue of the customer's companies."""
+    return json_response(portal.get_portal_issue(request.tx, request.actor, issue_name))
+
+
+def _position_of(cursor: str) -> str:
+    """The name after which a page starts, from its cursor. Raises InvalidQuery for what is none."""
+    try:
+        name = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
+    except ValueError:
+        raise InvalidQuery.field("cursor", "is not a cursor of this list; take it from the header Link") from None
+    if not storable(name):
+        raise InvalidQuery.field("cursor", "is not a cursor of this list; take it from the header Link")
+    return name
+
+
+def _next_link(request: Request, last: str) -> str:
+    """The header Link (RFC 8288) to the page after the issue `last`, with all other parameters as they were."""
+    cursor = base64.urlsafe_b64encode(last.encode()).decode().rstrip("=")
+    others = [(name, value) for name, value in request.parameters if name != "cursor"]
+    return f'<{request.path}?{urlencode([*others, ("cursor", cursor)])}>; rel="next"'

@@ -1,0 +1,189 @@
+"""Reads for customers: the issues of their companies, without what technicians write for each other.
+
+A customer sees the names of issues, and the statuses of the own companies in them (docs/decisions/0025). No id is among
+what is returned: ids count the issues and companies of everybody.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Select, bindparam, func, select
+
+from issue_tracker.actor import Actor, require_customer
+from issue_tracker.clock import Timestamp
+from issue_tracker.database.prepared import Prepared, iso, numbers
+from issue_tracker.database.tables import assignments, companies, issues
+from issue_tracker.database.types import Key
+from issue_tracker.errors import NotFound
+from issue_tracker.issues.queries.conditions import Conditions, in_statuses, of_companies, of_issues, spread, written
+from issue_tracker.issues.queries.issue_list import BATCH, NO_LIMIT
+from issue_tracker.names import key, printable, storable
+from issue_tracker.status import LABELS, STATUSES, Status
+
+
+class PortalAssignment(msgspec.Struct, frozen=True):
+    """The status of one of the customer's companies in an issue, and since when it has been affected."""
+
+    company_name: str
+    status: Status
+    status_label: str
+    since: Timestamp
+    updated_at: Timestamp
+
+
+class PortalIssue(msgspec.Struct, frozen=True):
+    """An issue as a customer sees it. `updated_at` is the time of the last change of one of its `assignments`."""
+
+    name: str
+    updated_at: Timestamp
+    assignments: list[PortalAssignment]
+
+
+class PortalFilters(msgspec.Struct, frozen=True, kw_only=True):
+    """Which assignments are shown; all of it must hold. Issues without any are left out.
+
+    `statuses` is None for no filter, and has no value twice. `updated_since` is an aware datetime.
+    """
+
+    statuses: tuple[Status, ...] | None = None
+    company_name: str = ""
+    updated_since: datetime | None = None
+
+
+class _Found(msgspec.Struct):
+    """The conditions of a list, and the values of their parameters."""
+
+    conditions: Conditions
+    values: dict[str, Any]
+
+
+def list_portal_companies(tx: Connection, actor: Actor) -> list[str]:
+    """Returns the names of the customer's companies, in their order. Raises Forbidden for anybody else."""
+    require_customer(actor)
+    query = select(companies.c.name).where(companies.c.company_id.in_(_own(actor))).order_by(companies.c.name_key)
+    return list(tx.execute(query).scalars())
+
+
+def list_portal_issues(
+    tx: Connection, actor: Actor, filters: PortalFilters, *, after: str = "", limit: int | None = None
+) -> list[PortalIssue]:
+    """Returns issues in the order of their names, those after the name `after`, at most `limit`.
+
+    Raises NotFound for a company that the customer does not see, Forbidden for anybody but customers.
+    """
+    found = _find(tx, actor, filters)
+    values = found.values | {"after": key(after), "limit": NO_LIMIT if limit is None else limit}
+    ids = [issue_id for (issue_id, _) in _page(found.conditions).all(tx, **values)]
+    return _load(tx, actor, found, ids)
+
+
+def count_portal_issues(tx: Connection, actor: Actor, filters: PortalFilters) -> int:
+    """Returns how many issues `list_portal_issues` has in all. Raises as it does."""
+    found = _find(tx, actor, filters)
+    return int(_count(found.conditions).scalar(tx, **found.values))
+
+
+def get_portal_issue(tx: Connection, actor: Actor, name: str) -> PortalIssue:
+    """Returns the issue with this name, in any case. Raises NotFound, also for an issue of other companies."""
+    found = _find(tx, actor, PortalFilters())
+    row = (
+        tx.execute(select(issues.c.issue_id).where(issues.c.name_key == key(name))).first() if storable(name) else None
+    )
+    loaded = _load(tx, actor, found, [row.issue_id]) if row else []
+    if not loaded:
+        raise NotFound(f"There is no issue called “{printable(name)}”.")
+    return loaded[0]
+
+
+def _own(actor: Actor) -> list[int]:
+    """The companies of a customer: none for one whose access is not limited, which no operation allows."""
+    return sorted(actor.company_access.company_ids or ())
+
+
+def _find(tx: Connection, actor: Actor, filters: PortalFilters) -> _Found:
+    require_customer(actor)
+    own = _own(actor)
+    if filters.company_name:
+        own = [_company_id(tx, actor, filters.company_name)]
+    found = _Found((of_companies,), {"companies": numbers(tx, own)})
+    if filters.statuses is not None:
+        alternatives = spread("status", [status.value for status in filters.statuses], "")
+        found.conditions += (in_statuses(len(alternatives)),)
+        found.values |= alternatives
+    if filters.updated_since is not None:
+        found.conditions += (_updated_since,)
+        found.values["since"] = filters.updated_since
+    return found
+
+
+def _company_id(tx: Connection, actor: Actor, name: str) -> int:
+    query = select(companies.c.company_id).where(companies.c.name_key == key(name))
+    row = tx.execute(query).first() if storable(name) else None
+    if row is None or row.company_id not in _own(actor):
+        raise NotFound(f"There is no company called “{printable(name)}”.")
+    return int(row.company_id)
+
+
+def _load(tx: Connection, actor: Actor, found: _Found, issue_ids: Sequence[int]) -> list[PortalIssue]:
+    """The issues with those of their assignments that meet the conditions, one of which is to be of the customer's."""
+    require_customer(actor)
+    names: dict[int, str] = {}
+    members: dict[int, list[PortalAssignment]] = {}
+    for start in range(0, len(issue_ids), BATCH):
+        values = found.values | {"issues": numbers(tx, issue_ids[start : start + BATCH])}
+        for issue_id, name, company_name, value, since, updated_at in _members(found.conditions).all(tx, **values):
+            names[issue_id] = name
+            members.setdefault(issue_id, []).append(
+                PortalAssignment(
+                    company_name=company_name,
+                    status=STATUSES[value],
+                    status_label=LABELS[STATUSES[value]],
+                    since=iso(since),
+                    updated_at=iso(updated_at),
+                )
+            )
+    return [
+        PortalIssue(names[id_], max(member.updated_at for member in members[id_]), members[id_])
+        for id_ in issue_ids
+        if id_ in members
+    ]
+
+
+def _updated_since(_dialect: str) -> Any:
+    return assignments.c.updated_at >= bindparam("since", type_=assignments.c.updated_at.type)
+
+
+@lru_cache(maxsize=32)
+def _page(conditions: Conditions) -> Prepared:
+    """Ids and keys of the issues with such an assignment behind the key `after`, by key, at most `limit`."""
+
+    def build(dialect: str) -> Select[Any]:
+        behind = assignments.c.issue_key > bindparam("after", type_=Key)
+        query = select(assignments.c.issue_id, assignments.c.issue_key).where(*written(conditions, dialect), behind)
+        return query.distinct().order_by(assignments.c.issue_key).limit(bindparam("limit"))
+
+    return Prepared(build)
+
+
+@lru_cache(maxsize=32)
+def _count(conditions: Conditions) -> Prepared:
+    counted = select(func.count(assignments.c.issue_id.distinct()))
+    return Prepared(lambda dialect: counted.where(*written(conditions, dialect)))
+
+
+@lru_cache(maxsize=32)
+def _members(conditions: Conditions) -> Prepared:
+    def build(dialect: str) -> Select[Any]:
+        columns = assignments.c.status, assignments.c.created_at, assignments.c.updated_at
+        return (
+            select(issues.c.issue_id, issues.c.name, companies.c.name.label("company_name"), *columns)
+            .join_from(assignments, issues, issues.c.issue_id == assignments.c.issue_id)
+            .join(companies, companies.c.company_id == assignments.c.company_id)
+            .where(of_issues(dialect), *written(conditions, dialect))
+            .order_by(assignments.c.issue_id, companies.c.name_key)
+        )
+
+    return Prepared(build)

@@ -1,0 +1,153 @@
+"""The portal: what a customer sees of the issues of the own companies, and nothing else (contract, section 12)."""
+
+from typing import Any
+
+import pytest
+
+from issue_tracker.database.tables import users
+from tests.company_access.limits import set_access, user_id
+from tests.world import PASSWORD, World
+
+PORTAL = "/api/portal/issues"
+SECRETS = ("Fabrikam", "internal", "Tess", "Ada", "Hidden")
+
+
+@pytest.fixture
+def scene(world: World) -> World:
+    """An issue of the customer's company and of another one, two of each alone, and what technicians wrote."""
+    world.given_customer("cara", "Contoso", "Zürich (Nord)")
+    world.given_issue("Shared", {"Contoso": "new", "Fabrikam": "closed", "Zürich (Nord)": "resolved"}, "internal")
+    world.given_issue("Own/alone", {"Contoso": "resolved"}, "internal")
+    world.given_issue("Hidden", {"Fabrikam": "new"})
+    world.given_issue("Idle")
+    change = {"issue_name": "Shared", "company_name": "Contoso", "status": "monitoring", "note": "internal note"}
+    world.client("tess").call("PUT", "/api/issues/status", 200, json=change)
+    return world
+
+
+def test_a_customer_sees_the_own_companies_and_nothing_that_technicians_wrote(scene: World) -> None:
+    cara = scene.client("cara")
+    response = cara.get(PORTAL)
+    found = response.json()
+    assert found["total"] == 2 and [issue["name"] for issue in found["items"]] == ["Own/alone", "Shared"]
+    shared = found["items"][1]
+    assert set(shared) == {"name", "updated_at", "assignments"}
+    contoso, zurich = shared["assignments"]
+    assert set(contoso) == {"company_name", "status", "status_label", "since", "updated_at"}
+    assert (contoso["company_name"], contoso["status_label"]) == ("Contoso", "Monitoring")
+    assert contoso["since"] < contoso["updated_at"] == shared["updated_at"]
+    assert zurich["since"] == zurich["updated_at"]
+    assert not any(word in response.text for word in (*SECRETS, "_id"))
+    assert cara.call("GET", f"{PORTAL}/shared", 200) == shared
+    assert cara.call("GET", f"{PORTAL}/OWN%2Falone", 200)["assignments"][0]["status"] == "resolved"
+    unknown = cara.call("GET", f"{PORTAL}/Nobody", 404)["detail"]
+    for name in ("Hidden", "Idle"):
+        assert cara.call("GET", f"{PORTAL}/{name}", 404)["detail"] == unknown.replace("Nobody", name)
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("?open=true", {"Shared": ["Contoso"]}),
+        ("?open=false", {"Own/alone": ["Contoso"], "Shared": ["Zürich (Nord)"]}),
+        ("?status=resolved&companyName=CONTOSO", {"Own/alone": ["Contoso"]}),
+        ("?status=new", {}),
+        ("?status=monitoring&open=false", {}),
+        ("?updatedSince=2001-01-01T00:00:00Z&open=true", {"Shared": ["Contoso"]}),
+        ("?updatedSince=2099-01-01T00:00:00Z", {}),
+    ],
+)
+def test_the_list_is_filtered(scene: World, query: str, expected: dict[str, list[str]]) -> None:
+    found = scene.client("cara").call("GET", PORTAL + query, 200)
+    listed = {item["name"]: [one["company_name"] for one in item["assignments"]] for item in found["items"]}
+    assert listed == expected and found["total"] == len(expected)
+
+
+def test_what_is_no_filter_is_refused(scene: World) -> None:
+    cara = scene.client("cara")
+    for query in ("?status=gone", "?search=internal", "?limit=0", "?cursor=%C3%A9", "?cursor=AA"):
+        cara.call("GET", PORTAL + query, 422)
+    for name in ("Fabrikam", "Nobody"):
+        refused = cara.call("GET", PORTAL, 404, params={"companyName": name})
+        assert refused["detail"] == f"There is no company called “{name}”."
+
+
+def test_pages_of_the_list_have_every_issue_once(scene: World) -> None:
+    for number in range(5):
+        scene.given_issue(f"Fault {number}", {"Contoso": "new", "Zürich (Nord)": "new"})
+    cara, path, names = scene.client("cara"), f"{PORTAL}?limit=2&open=true", []
+    for _ in range(3):
+        response = cara.get(path)
+        assert response.json()["total"] == 6
+        names += [item["name"] for item in response.json()["items"]]
+        path = response.links["next"]["url"] if "next" in response.links else ""
+    assert not path and names == [*(f"Fault {number}" for number in range(5)), "Shared"]
+
+
+def test_a_customer_learns_of_hidden_changes_from_no_etag(scene: World) -> None:
+    cara, tess = scene.client("cara"), scene.client("tess")
+    etags = {path: cara.get(path).headers["etag"] for path in (PORTAL, f"{PORTAL}/Shared")}
+    tess.call("PUT", "/api/issues/Shared", 200, json={"description": "internal, and more"})
+    change = {"issue_name": "Shared", "company_name": "Fabrikam", "status": "new", "note": "Hidden"}
+    tess.call("PUT", "/api/issues/status", 200, json=change)
+    for path, etag in etags.items():
+        assert cara.get(path, headers={"If-None-Match": etag}).status_code == 304
+    tess.call("PUT", "/api/issues/status", 200, json=change | {"company_name": "Contoso"})
+    for path, etag in etags.items():
+        assert cara.get(path, headers={"If-None-Match": etag}).status_code == 200
+
+
+def test_a_customer_is_refused_everything_else(scene: World) -> None:
+    cara, token = scene.client("cara"), scene.bearer("cara")
+    for client in (cara, token):
+        assert client.call("GET", PORTAL, 200)["total"] == 2
+        for path in ("/api/issues", "/api/issues/Shared", "/api/companies", "/api/events", "/api/events/stream"):
+            client.call("GET", path, 403)
+        client.call("GET", "/api/nothing", 403)
+        client.call("GET", "/api/portal/nothing", 404)
+        client.call("DELETE", PORTAL, 405)
+    cara.call("POST", "/api/auth/tokens", 403, json={"name": "mine", "scopes": ["read"]})
+    for who in ("tess", "ada", "mia"):
+        scene.client(who).call("GET", PORTAL, 403)
+
+
+def test_a_customer_never_sees_all_companies(scene: World) -> None:
+    ada, path = scene.client("ada"), "/api/users"
+    refused = set_access(scene, "all", "cara", 400)
+    assert [error["field"] for error in refused["errors"]] == ["company_access"]
+    made = ada.call("POST", path, 201, json={"email": "cy@c.example", "name": "Cy", "role": "customer"})
+    nothing: dict[str, Any] = {"company_groups": [], "companies": []}
+    shown = {user["user_id"]: user["company_access"] for user in ada.call("GET", path, 200)["items"]}
+    assert shown[made["user_id"]] == nothing
+
+    omar = f"{path}/{user_id(scene, 'omar')}"
+    ada.call("PUT", omar, 400, json={"role": "customer", "company_access": "all"})
+    assert scene.client("omar").call("GET", "/api/issues", 200)["total"] == 4
+    changed = ada.call("PUT", omar, 200, json={"role": "customer"})
+    assert (changed["role"], changed["company_access"]) == ("customer", nothing)
+    assert scene.client("omar").call("GET", PORTAL, 200)["total"] == 0
+    ada.call("PUT", omar, 200, json={"company_access": {"companies": ["Fabrikam"]}})
+    assert [issue["name"] for issue in scene.client("omar").call("GET", PORTAL, 200)["items"]] == ["Hidden", "Shared"]
+    ada.call("PUT", omar, 200, json={"role": "technician", "company_access": "all"})
+    assert scene.client("omar").call("GET", "/api/issues", 200)["total"] == 4
+    with scene.database.write() as tx:
+        tx.execute(users.update().where(users.c.email == "cara@customer.example").values(all_companies=True))
+    assert scene.client("cara").call("GET", PORTAL, 200) == {"items": [], "total": 0}
+
+
+def test_signing_in_leads_a_customer_to_the_portal(scene: World) -> None:
+    for target, expected in (
+        ("", "/portal"),
+        ("/?open=true", "/portal"),
+        ("/issues/1", "/portal"),
+        ("/portal/issues/Shared", "/portal/issues/Shared"),
+        ("/account", "/account"),
+    ):
+        form = {"email": "cara@customer.example", "password": PASSWORD, "next": target}
+        assert scene.anonymous().post("/login", data=form).headers["location"] == expected
+    cara = scene.client("cara")
+    page = cara.get("/portal")
+    assert "Shared" in page.text and "/portal/issues/Own%2Falone" in page.text
+    assert not any(word in page.text + cara.get("/portal/issues/shared").text for word in (*SECRETS, "no connection"))
+    assert 'href="/portal"' in cara.get("/matrix", headers={"Accept": "text/html"}).text
+    assert 'content="0"' in cara.get("/account").text
