@@ -62,6 +62,8 @@ ACCESS = {
         GET /api/companies
         POST /api/companies/match
         GET /api/company-groups
+        GET /api/alerts
+        POST /api/alerts
         GET /api/events
         GET /api/events/stream
         POST /api/auth/tokens

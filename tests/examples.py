@@ -110,7 +110,7 @@ class Reader:
             assert isinstance(found, list) and len(expected) == len(found), f"{where}: {found}"
             for index, value in enumerate(expected):
                 self._compare(value, found[index], f"{where}[{index}]", key)
-        elif key == "id" or key.endswith("_id"):
+        elif expected is not None and (key == "id" or key.endswith("_id")):
             assert isinstance(found, int), where
             key = f"{self._collection} id" if key == "id" and "→ actor" not in where else key
             assert self.ids.setdefault((key, str(expected)), found) == found, where

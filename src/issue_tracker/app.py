@@ -15,6 +15,7 @@ from starlette.types import ASGIApp
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from issue_tracker import settings as settings_module
+from issue_tracker.api import alerts as alerts_api
 from issue_tracker.api import auth as auth_api
 from issue_tracker.api import companies as companies_api
 from issue_tracker.api import company_groups as company_groups_api
@@ -77,6 +78,7 @@ ROUTES = (
     issues_api.routes,
     companies_api.routes,
     company_groups_api.routes,
+    alerts_api.routes,
     auth_api.routes,
     tokens_api.routes,
     users_api.routes,

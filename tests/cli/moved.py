@@ -63,6 +63,8 @@ def fill(url: str) -> tuple[str, str]:
             tess.call("POST", "/api/issues", 201, json=body, headers={"Idempotency-Key": f"key-{number}"})
         change = {"issue_name": last, "company_name": "Contoso", "status": "monitoring", "note": AWKWARD}
         tess.call("PUT", "/api/issues/status", 200, json=change)
+        alert = {"key": AWKWARD, "state": "firing", "issue": "Alarm", "company": "Contoso", "summary": AWKWARD}
+        tess.call("POST", "/api/alerts", 200, json=alert)
         # The highest number is given, and its row is not there any more.
         ada.call("DELETE", f"/api/issues/{quote(last, safe='')}", 204)
         for who, password in (("omar", f"not {PASSWORD}"), ("tess", PASSWORD)):

@@ -222,3 +222,19 @@ def test_a_reader_that_stops_reading_is_no_error(environment: dict[str, str], te
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_monitoring_raises_and_clears(itctl: Run, technician: Tracker) -> None:
+    """The example scripts call it every minute: a technician's status is left alone."""
+    words = ("raise", "ping/acme", "Line down", "Acme", "--summary", "No answer", "--severity", "high")
+    assert itctl(*words) == ("", "")
+    assert itctl("--verbose", *words).stdout == "ping/acme: kept, Line down / Acme: investigating\n"
+    assert technician.issue("Line down").description == "No answer"
+    technician.set_status("Line down", "Acme", "in_progress")
+    assert json.loads(itctl(*words, "--json").stdout)["count"] == 3
+    assert json.loads(itctl("clear", "ping/acme", "--json").stdout)["action"] == "kept"
+    technician.set_status("Line down", "Acme", "resolved")
+    assert json.loads(itctl(*words, "--json").stdout)["action"] == "reopened"
+    assert itctl("--verbose", "clear", "ping/acme").stdout == "ping/acme: cleared, Line down / Acme: resolved\n"
+    assert json.loads(itctl("raise", "x", "Line down", "Nobody Ltd", "--json").stdout)["action"] == "unsorted"
+    assert "Nobody Ltd" in itctl("raise", "x", "Line down", "Nobody Ltd", "--strict", code=1).stderr

@@ -102,6 +102,18 @@ API: dict[str, list[Call]] = {
         Call("/api/company-groups/1", {"name": "Hidden group"}),
     ],
     "DELETE /api/company-groups/{group_id}": [Call(f"/api/company-groups/{HIDDEN_ID}"), Call("/api/company-groups/1")],
+    "GET /api/alerts": gets("/api/alerts", "?state=firing", "?state=unsorted", "?limit=1"),
+    "POST /api/alerts": [
+        Call("/api/alerts", {"key": key, "state": state, "issue": issue, "company": company, "strict": strict})
+        for key in ("hidden", "mine")
+        for issue, company in (
+            ("Shared", "Hidden Ltd"),
+            ("Shared", "Contoso"),
+            ("Alarm", "Contoso"),
+        )
+        for strict in (False, True)
+        for state in ("firing", "resolved")
+    ],
     "GET /api/events": gets(
         "/api/events",
         "?limit=1",

@@ -11,6 +11,8 @@ import pytest
 from sqlalchemy import Connection, Table, func, select, text
 
 from issue_tracker.actor import Role, command_line
+from issue_tracker.alerts.models import AlertState, Report
+from issue_tracker.alerts.operations import receive
 from issue_tracker.auth.company_access import Grant, set_company_access
 from issue_tracker.auth.user_names import parse_display_name, parse_email
 from issue_tracker.auth.users import create_user, get_user_by_email, update_user
@@ -49,6 +51,7 @@ NUMBERED = (
     tables.tokens,
     tables.webhooks,
     tables.deliveries,
+    tables.alerts,
 )
 UNCOMPARED = {"date", "server"}
 
@@ -201,6 +204,8 @@ def _fill(world: World) -> None:
         cara = get_user_by_email(tx, "cara@customer.example")
         set_company_access(tx, ADA, cara.user_id, Grant([zurich.company_id], [ours.group_id]))
         update_user(tx, ADA, user.user_id, role=Role.SUPER_ADMIN)
+        receive(tx, ADA, [_firing("seen", "Own", "Zürich (Nord)"), _firing("gone", "Elsewhere", "Contoso")])
+        unassign(tx, ADA, get_issue_head(tx, ADA, "Elsewhere", lock=True), contoso)
 
 
 def _hide(world: World) -> None:
@@ -228,6 +233,11 @@ def _hide(world: World) -> None:
         unassign(tx, ADA, get_issue_head(tx, ADA, "Hidden issue", lock=True), fabrikam)
         delete_issue(tx, ADA, get_issue_head(tx, ADA, "Hidden for good", lock=True))
         update_company(tx, ADA, fabrikam.company_id, name=parse_name("Fabrikam GmbH"))
+        receive(tx, ADA, [_firing("hidden", "Shared", "Hidden Ltd"), _firing("unsorted", "Shared", "Nobody")])
+
+
+def _firing(key: str, issue: str, company: str) -> Report:
+    return Report(key=key, state=AlertState.FIRING, issue=parse_issue_name(issue), company=parse_name(company))
 
 
 def _last(tx: Connection, table: Table) -> int:

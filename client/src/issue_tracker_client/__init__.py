@@ -26,6 +26,7 @@ from issue_tracker_client.errors import (
 )
 from issue_tracker_client.models import (
     Actor,
+    Alert,
     Assignment,
     BulkOutcome,
     BulkResult,
@@ -45,6 +46,7 @@ __version__ = "0.1.0"
 __all__ = [
     "NEVER",
     "Actor",
+    "Alert",
     "Assignment",
     "AsyncTracker",
     "BadRequest",

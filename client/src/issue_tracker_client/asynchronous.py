@@ -9,6 +9,7 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar, Unpack
 import httpx
 
 from issue_tracker_client import access as on_access
+from issue_tracker_client import alerts as on_alerts
 from issue_tracker_client import companies as on_companies
 from issue_tracker_client import history as on_history
 from issue_tracker_client import issues as on_issues
@@ -85,6 +86,8 @@ class AsyncTracker:
     set_status = awaited(on_issues.set_status)
     set_status_in_bulk = awaited(on_issues.set_status_in_bulk)
     unassign = awaited(on_issues.unassign)
+    raise_alert = awaited(on_alerts.raise_alert)
+    clear_alert = awaited(on_alerts.clear_alert)
     companies = awaited(on_companies.companies)
     create_company = awaited(on_companies.create_company)
     update_company = awaited(on_companies.update_company)

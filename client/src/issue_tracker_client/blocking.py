@@ -9,6 +9,7 @@ from typing import Concatenate, ParamSpec, Self, TypeVar, Unpack
 import httpx
 
 from issue_tracker_client import access as on_access
+from issue_tracker_client import alerts as on_alerts
 from issue_tracker_client import companies as on_companies
 from issue_tracker_client import history as on_history
 from issue_tracker_client import issues as on_issues
@@ -83,6 +84,8 @@ class Tracker:
     set_status = blocking(on_issues.set_status)
     set_status_in_bulk = blocking(on_issues.set_status_in_bulk)
     unassign = blocking(on_issues.unassign)
+    raise_alert = blocking(on_alerts.raise_alert)
+    clear_alert = blocking(on_alerts.clear_alert)
     companies = blocking(on_companies.companies)
     create_company = blocking(on_companies.create_company)
     update_company = blocking(on_companies.update_company)

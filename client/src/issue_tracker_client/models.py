@@ -79,6 +79,22 @@ class Company(Model, frozen=True, kw_only=True):
     open_issues: int = 0
 
 
+class Alert(Model, frozen=True, kw_only=True):
+    """What became of a reported alert. `count` says how often in a row its `state` was reported.
+
+    `action` is `opened`, `assigned`, `reopened`, `kept`, `cleared`, `ignored` or `unsorted`. Names and status are None
+    where the alert belongs to no assignment.
+    """
+
+    key: str
+    state: str
+    action: str
+    issue_name: str | None = None
+    company_name: str | None = None
+    status: str | None = None
+    count: int
+
+
 class Actor(Model, frozen=True, kw_only=True):
     """Who made a change, and through which channel: `session`, `token:<name>` or `cli`."""
 

@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from importlib.metadata import version
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
@@ -51,7 +51,7 @@ def document(routes: Iterable[Route], settings: Settings) -> dict[str, Any]:
     documented = [route for route in routes if route.documented]
     types: set[type[msgspec.Struct]] = {Error, ValidationError, Problem}
     for route in documented:
-        types |= {body for body in (route.body, route.returns.body) if body is not None}
+        types |= {body for body in (route.body, *_bodies(route.returns)) if body is not None}
     ordered = sorted(types, key=lambda kind: kind.__name__)
     schemas, components = msgspec.json.schema_components(
         ordered, schema_hook=TEXT_SCHEMAS.__getitem__, ref_template="#/components/schemas/{name}"
@@ -179,10 +179,16 @@ def _responses(route: Route, references: Mapping[Any, Any]) -> dict[str, Any]:
     return responses
 
 
+def _bodies(returns: Returns) -> tuple[type[msgspec.Struct], ...]:
+    """The structs that the JSON body of a response may be."""
+    return get_args(returns.body) or (() if returns.body is None else (returns.body,))
+
+
 def _content(returns: Returns, references: Mapping[Any, Any]) -> dict[str, Any]:
     content: dict[str, Any] = {}
-    if returns.body is not None:
-        content[JSON] = {"schema": references[returns.body], **_example(returns.example)}
+    if bodies := [references[body] for body in _bodies(returns)]:
+        schema = bodies[0] if len(bodies) == 1 else {"oneOf": bodies}
+        content[JSON] = {"schema": schema, **_example(returns.example)}
     for media_type, example in returns.media_types.items():
         content[media_type] = {"schema": {"type": "object" if media_type == JSON else "string"}, **_example(example)}
     return {"content": content} if content else {}

@@ -7,6 +7,7 @@ transaction (read for GET, write otherwise) that is committed before its respons
 
 from collections.abc import Callable, Mapping
 from inspect import signature
+from types import UnionType
 from typing import Any, TypedDict, Unpack, get_type_hints
 
 import msgspec
@@ -27,12 +28,12 @@ Handler = Callable[..., Response]
 class Returns(msgspec.Struct, frozen=True):
     """The response of a route when all is well, for the OpenAPI document.
 
-    `body` is the struct that JSON bodies have, or None without a body; `example` shows one. `headers` are those that
-    only this route sends. `media_types` maps other media types to their examples.
+    `body` is the struct that JSON bodies have, a union of such structs, or None without a body; `example` shows one.
+    `headers` are those that only this route sends. `media_types` maps other media types to their examples.
     """
 
     status: int
-    body: type[msgspec.Struct] | None = None
+    body: type[msgspec.Struct] | UnionType | None = None
     example: Any = None
     headers: tuple[str, ...] = ()
     media_types: Mapping[str, Any] = {}

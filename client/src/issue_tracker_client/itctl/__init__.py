@@ -19,12 +19,13 @@ from issue_tracker_client.errors import (
 )
 from issue_tracker_client.itctl.changing import CHANGING
 from issue_tracker_client.itctl.connection import itctl
+from issue_tracker_client.itctl.monitoring import MONITORING
 from issue_tracker_client.itctl.output import discard_output, visible
 from issue_tracker_client.itctl.reading import READING
 
 REFUSED, USAGE, OUT_OF_REACH, INTERRUPTED = 1, 2, 3, 130
 
-for command in (*READING, *CHANGING):
+for command in (*READING, *CHANGING, *MONITORING):
     itctl.add_command(command)
 
 

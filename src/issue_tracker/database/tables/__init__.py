@@ -13,6 +13,7 @@ from issue_tracker.database.tables.accounts import (
     tokens,
     users,
 )
+from issue_tracker.database.tables.alerts import alerts
 from issue_tracker.database.tables.company_access import user_companies, user_company_groups
 from issue_tracker.database.tables.company_groups import company_group_members, company_groups
 from issue_tracker.database.tables.events import events, history_identity
@@ -25,6 +26,7 @@ from issue_tracker.database.tables.server import server_key
 from issue_tracker.database.tables.webhooks import deliveries, delivery_attempts, webhooks
 
 __all__ = [
+    "alerts",
     "assignment_counters",
     "assignments",
     "companies",
