@@ -149,6 +149,34 @@ def test_undoing_assignments_is_one_message(world: World, hooks: Hooks) -> None:
         assert message["type"] == "assignment.bulk_deleted" and len(message["data"]["events"]) == 60
 
 
+def test_several_fields_changed_by_one_request_are_one_message(hooks: Hooks, world: World, tess: Client) -> None:
+    world.given_issue("VPN")
+    hooks.add("all")
+    hooks.add("updates", event_types=["issue.updated"])
+    hooks.sent()
+    tess.call("PUT", "/api/issues/VPN", 200, json={"new_name": "Tunnel", "description": "Slow.", "severity": "high"})
+    in_history = tess.call("GET", "/api/events?type=issue.updated", 200)["items"][::-1]
+    sent = hooks.sent()
+    for name in ("all", "updates"):
+        (message,) = sent[name]
+        data = message["data"]
+        assert message["type"] == data["type"] == "issue.updated"
+        assert [event["field"] for event in data["events"]] == ["name", "description", "severity"]
+        assert data["events"] == [event | {"url": data["url"]} for event in in_history]
+        assert (data["event_id"], data["request_id"]) == (in_history[-1]["event_id"], in_history[-1]["request_id"])
+        assert data["issue_id"] == in_history[0]["issue_id"] and data["field"] is data["to"] is None
+
+
+def test_several_audit_events_of_a_kind_are_one_message(world: World, hooks: Hooks) -> None:
+    hooks.add("audit", event_types=["user.updated"])
+    ada, user_id = world.client("ada"), world.client("tess").call("GET", "/api/auth/session", 200)["user"]["user_id"]
+    limited = {"role": "member", "company_access": {"companies": []}}
+    ada.call("PUT", f"/api/users/{user_id}", 200, json=limited)
+    (message,) = hooks.sent()["audit"]
+    assert message["type"] == "user.updated" and len(message["data"]["events"]) == 2
+    assert message["data"]["url"] is None
+
+
 def test_audit_events_are_sent_where_they_are_named(world: World, hooks: Hooks) -> None:
     ada = world.client("ada")
     hooks.add("all")

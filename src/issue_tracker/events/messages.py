@@ -30,7 +30,8 @@ BULK_TYPES = {
     EventType.ASSIGNMENT_DELETED: "assignment.bulk_deleted",
 }
 """The type of the one message for several events of a kind. The contract names the first two; an undo needs the third,
-or it would send one message for each company that it unassigns.
+or it would send one message for each company that it unassigns. For every other kind the type remains that of the event,
+so that nobody who subscribed to it has to know another one.
 """
 
 TEST = "webhook.test"
@@ -57,7 +58,7 @@ class Subscription(msgspec.Struct, frozen=True):
         """Whether events of the type are sent: those sent together also to subscribers of the type for several."""
         if not self.types:
             return not type_.audit
-        return type_.value in self.types or (in_bulk and BULK_TYPES[type_] in self.types)
+        return type_.value in self.types or (in_bulk and BULK_TYPES.get(type_) in self.types)
 
     def visible(self, events: Iterable[Event]) -> list[Event]:
         """The events about the companies of the subscription."""
@@ -118,8 +119,11 @@ class Group(msgspec.Struct, frozen=True):
             return Message(type_.value, iso(self.at), _data(seen[0])) if included else None
         if not subscription.includes(type_, in_bulk=True):
             return None
+        data = [_data(event) for event in seen]
         url = None if self.issue_id is None else PAGE.format(self.issue_id)
-        return Message(BULK_TYPES[type_], iso(self.at), {"events": [_data(event) for event in seen], "url": url})
+        if type_ in BULK_TYPES:
+            return Message(BULK_TYPES[type_], iso(self.at), {"events": data, "url": url})
+        return Message(type_.value, iso(self.at), _shared(data) | {"events": data, "url": url})
 
 
 class Outbox:
@@ -171,10 +175,8 @@ class Outbox:
             event = recorded[0]
             if event.issue_id in created and event.type in (EventType.ISSUE_CREATED, EventType.ASSIGNMENT_CREATED):
                 together.setdefault(("created", event.issue_id), []).append(recorded)
-            elif event.type in BULK_TYPES:
-                together.setdefault(event.type, []).append(recorded)
             else:
-                together[event.event_id] = [recorded]
+                together.setdefault((event.type, recorded[2]), []).append(recorded)
         for part in together.values():
             first, at, about_webhook = part[0]
             new = first if first.type is EventType.ISSUE_CREATED else None
@@ -253,3 +255,13 @@ def new_message_id() -> str:
 def _data(event: Event) -> dict[str, Any]:
     fields: dict[str, Any] = msgspec.to_builtins(event, enc_hook=str)
     return fields | {"url": None if event.issue_id is None else PAGE.format(event.issue_id)}
+
+
+def _shared(events: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """What events of one kind have in common, as the fields of one event: those that differ are null.
+
+    `event_id` is that of the last one, by which receivers put messages in order.
+    """
+    last = events[-1]
+    shared = {name: value if all(event[name] == value for event in events) else None for name, value in last.items()}
+    return shared | {"event_id": last["event_id"]}

@@ -31,6 +31,9 @@ WEBHOOK_CHANGES = (EventType.WEBHOOK_CREATED, EventType.WEBHOOK_UPDATED, EventTy
 ABOUT_WEBHOOKS = (*WEBHOOK_CHANGES, EventType.WEBHOOK_DELETED)
 """Their notes begin with the id of the webhook."""
 
+ONE_MESSAGE_EACH = (EventType.ISSUE_CREATED, *ABOUT_WEBHOOKS)
+"""An import creates several issues, each with a message of its own; and a message leaves out the webhook it is about."""
+
 _family = {bulk: type_.value for type_, bulk in BULK_TYPES.items()}
 
 Named = Counter[tuple[Any, ...]]
@@ -134,7 +137,7 @@ def _named(tx: Connection, condition: Any) -> tuple[Named, Sequence[str]]:
         for member in data.get("assignments", ()):
             named[webhook_id, data["issue_id"], member["company_name"], message["timestamp"]] += 1
         family = _family.get(type_, type_)
-        if family in BULK_TYPES:
+        if family not in ONE_MESSAGE_EACH:
             requests[webhook_id, family, message["timestamp"], of_message[0]["request_id"]] += 1
     repeated = [
         f"Webhook {webhook_id} has {count} messages of the type {family} for the one request {request_id}."
