@@ -175,7 +175,7 @@ def test_cryptography_comes_from_libraries() -> None:
 
 
 def test_webhooks_verify_certificates() -> None:
-    context = outbound._tls()
+    context = outbound._tls.context()
     assert context.verify_mode is ssl.CERT_REQUIRED and context.check_hostname
     assert context.minimum_version >= ssl.TLSVersion.TLSv1_2
 

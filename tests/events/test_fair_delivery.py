@@ -3,10 +3,12 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
+import httpcore
 import pytest
 
 from issue_tracker.events import outbound
@@ -14,7 +16,7 @@ from issue_tracker.events.attempts import SCHEDULE
 from issue_tracker.events.claims import LOST
 from issue_tracker.events.delivery import Deliverer
 from issue_tracker.events.slots import PER_WEBHOOK, TIMED_OUT_TOTAL, TOTAL, Slots
-from issue_tracker.settings import Settings
+from issue_tracker.settings import Settings, networks
 from tests.clients import Client
 from tests.events import receiver as responses
 from tests.events.receiver import Receiver
@@ -83,6 +85,31 @@ def test_ten_receivers_that_never_answer_delay_no_other(
         # One attempt to each of the others is under way, and no more.
         assert sum(message.path.endswith("dead") for message in receiver.messages) <= 10
         held.set()
+
+
+def test_certificates_are_loaded_once_and_only_for_https(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten first messages at the same time loaded them ten times, which took seconds on a busy machine."""
+    loaded: list[float] = []
+    load = httpcore.default_ssl_context
+
+    def slow_load() -> Any:
+        loaded.append(time.monotonic())
+        time.sleep(0.05)
+        return load()
+
+    monkeypatch.setattr(httpcore, "default_ssl_context", slow_load)
+    monkeypatch.setattr(outbound, "_tls", outbound._Tls())
+    allowed = networks("127.0.0.0/8")
+
+    def send(url: str) -> outbound.Outcome:
+        return outbound.post(url, b"{}", {}, allowed=allowed, seconds=10)
+
+    with ThreadPoolExecutor(10) as pool:
+        plain = list(pool.map(send, [f"{receiver.url}/plain"] * 10))
+        assert all(outcome.code == 204 for outcome in plain) and not loaded, plain
+        # The receiver does not speak TLS.
+        encrypted = list(pool.map(send, [f"{receiver.url}/encrypted".replace("http:", "https:")] * 10))
+    assert all(outcome.error for outcome in encrypted) and len(loaded) == 1
 
 
 def test_slots_are_few_for_those_that_timed_out() -> None:

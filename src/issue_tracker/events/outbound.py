@@ -11,9 +11,8 @@ import ssl
 import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
-from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
-from threading import Thread
+from threading import Lock, Thread
 from typing import Any
 
 import httpcore
@@ -73,7 +72,10 @@ def post(url: str, body: bytes, headers: Mapping[str, str], *, allowed: Iterable
         sent = [("host", target.host_header), *headers.items()]
         with (
             httpcore.ConnectionPool(
-                ssl_context=_tls(), network_backend=_Guard(tuple(allowed), deadline), max_keepalive_connections=0
+                # Without TLS nothing waits for its certificates.
+                ssl_context=_tls.context() if target.scheme == "https" else None,
+                network_backend=_Guard(tuple(allowed), deadline),
+                max_keepalive_connections=0,
             ) as pool,
             pool.stream("POST", address, headers=sent, content=body) as response,
         ):
@@ -131,9 +133,25 @@ def resolve(host: str, port: int) -> list[Address]:
     return [ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]
 
 
-@lru_cache(maxsize=1)
-def _tls() -> ssl.SSLContext:
-    return httpcore.default_ssl_context()
+class _Tls:
+    """The TLS context of all connections.
+
+    The first that needs it loads the certificates, and the others wait: that takes far longer when several threads do it
+    at the same time, and no message is sent meanwhile.
+    """
+
+    def __init__(self) -> None:
+        self._guard = Lock()
+        self._context: ssl.SSLContext | None = None
+
+    def context(self) -> ssl.SSLContext:
+        with self._guard:
+            if self._context is None:
+                self._context = httpcore.default_ssl_context()
+            return self._context
+
+
+_tls = _Tls()
 
 
 class _Guard(httpcore.NetworkBackend):
