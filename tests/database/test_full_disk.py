@@ -59,6 +59,7 @@ def test_a_limit_of_the_file_size_is_outlived(shared: Shared, tmp_path: Path) ->
             stored = fill(client, "Fault")
             assert_refused_until(client, stored)
             assert_not_ready(server, "The disk of the database fails.")
+        eventually_ready(server, seconds=1)
         for number in range(20):
             assert create(client, f"With room {number}", TEXT).status_code == 201
         eventually_ready(server)
@@ -88,6 +89,7 @@ def test_a_limit_of_the_database_size_is_outlived(migrated_url: str, clock: Cloc
             client = world.client("tess")
             stored = fill(client, "Fault")
             assert_refused_until(client, stored)
+            assert client.get("/readyz").status_code == 503
             event.remove(Engine, "connect", limit)
             # One connection still has the limit.
             eventually(lambda: create(client, "With room", TEXT).status_code == 201)
@@ -113,6 +115,7 @@ def assert_a_full_disk_is_outlived(url: str, disk: SmallDisk, log: Path) -> None
         assert_refused_until(client, stored)
         assert_not_ready(server, "The disk of the database is full.")
         disk.grow(32)
+        eventually_ready(server, seconds=1)
         for number in range(20):
             assert create(client, f"With room {number}", TEXT).status_code == 201
         eventually_ready(server)

@@ -5,16 +5,16 @@ snapshot. Every wait has a limit, so that a lost or busy server leads to a respo
 fails in a transaction, its connection is rolled back or discarded, so that no later transaction notices.
 """
 
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, NoReturn
 
 import structlog
-from sqlalchemy import Connection, CursorResult, text
+from sqlalchemy import Connection, CursorResult
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from issue_tracker.database import write_trial
 from issue_tracker.database.before_commit import discard_collected, finish_transaction
 from issue_tracker.database.commit_topics import CommitNotifications, CommitTopic, take_announced
 from issue_tracker.database.connections import NO_CONNECTION_FREE, SPARE_CONNECTIONS, Connections, pool_options
@@ -26,8 +26,6 @@ from issue_tracker.errors import AppError, Cause, Invalid, Unavailable
 from issue_tracker.settings import Settings
 
 log = structlog.get_logger("issue_tracker.database")
-
-DISTRUST_SECONDS = 3.0
 
 STORAGE_CAUSES = (Cause.FULL, Cause.STORAGE, Cause.READ_ONLY, Cause.MISSING, Cause.DAMAGED)
 """Why changes fail while reading may still work."""
@@ -56,7 +54,6 @@ class Database:
         self._notifications = CommitNotifications()
         self._data_version = DataVersion(self.engine, self._server) if isinstance(self._server, Sqlite) else None
         self._write_failure: Unavailable | None = None
-        self._write_failed_at = 0.0
 
     def create(self) -> None:
         """Creates the file of an embedded database, readable by its user only, unless it exists. Raises OSError."""
@@ -122,8 +119,7 @@ class Database:
     def check(self) -> None:
         """Raises Unavailable, with cause and reason, unless the database can be read and changed now.
 
-        When a change could not be stored lately, the database counts as unusable for some seconds, because a small
-        change may still succeed on a full disk. After that, a change without a meaning must succeed.
+        When the last change could not be stored, one is tried that needs much room.
         """
         try:
             with self.read() as tx:
@@ -131,12 +127,11 @@ class Database:
         except Unavailable:
             self._connections.suspect_idle()
             raise
-        failure = self._write_failure
-        if failure is not None:
-            if time.monotonic() < self._write_failed_at + DISTRUST_SECONDS:
-                raise Unavailable(cause=failure.cause, reason=failure.reason)
+        if self._write_failure is not None:
+            with suppress(write_trial.Undone), self.write() as tx:
+                write_trial.make_large_change(tx)
             with self.write() as tx:
-                tx.execute(text("UPDATE alembic_version SET version_num = version_num"))
+                write_trial.make_small_change(tx)
             self._write_failure = None
 
     def check_file(self) -> None:
@@ -248,7 +243,6 @@ class Database:
                 log.warning("database unavailable", cause=failure.cause.name.lower(), reason=failure.reason)
             if write and failure.cause in STORAGE_CAUSES:
                 self._write_failure = Unavailable(cause=failure.cause, reason=failure.reason)
-                self._write_failed_at = time.monotonic()
         if failure is error:
             raise error
         raise failure from error

@@ -30,7 +30,7 @@ BULK_TYPES = {
     EventType.ASSIGNMENT_DELETED: "assignment.bulk_deleted",
 }
 """The type of the one message for several events of a kind. The contract names the first two; an undo needs the third,
-or it would send one message for each company that it unassigns. For every other kind the type remains that of the event,
+or it would send one message for each company that it unassigns. For every other kind it is the type of the event,
 so that nobody who subscribed to it has to know another one.
 """
 
@@ -119,11 +119,11 @@ class Group(msgspec.Struct, frozen=True):
             return Message(type_.value, iso(self.at), _data(seen[0])) if included else None
         if not subscription.includes(type_, in_bulk=True):
             return None
-        data = [_data(event) for event in seen]
+        every = [_data(event) for event in seen]
         url = None if self.issue_id is None else PAGE.format(self.issue_id)
         if type_ in BULK_TYPES:
-            return Message(BULK_TYPES[type_], iso(self.at), {"events": data, "url": url})
-        return Message(type_.value, iso(self.at), _shared(data) | {"events": data, "url": url})
+            return Message(BULK_TYPES[type_], iso(self.at), {"events": every, "url": url})
+        return Message(type_.value, iso(self.at), _shared(every) | {"events": every, "url": url})
 
 
 class Outbox:

@@ -136,7 +136,7 @@ def resolve(host: str, port: int) -> list[Address]:
 class _Tls:
     """The TLS context of all connections.
 
-    The first that needs it loads the certificates, and the others wait: that takes far longer when several threads do it
+    The first that needs it loads the certificates, and the others wait: it takes far longer when several threads do it
     at the same time, and no message is sent meanwhile.
     """
 

@@ -32,7 +32,7 @@ ABOUT_WEBHOOKS = (*WEBHOOK_CHANGES, EventType.WEBHOOK_DELETED)
 """Their notes begin with the id of the webhook."""
 
 ONE_MESSAGE_EACH = (EventType.ISSUE_CREATED, *ABOUT_WEBHOOKS)
-"""An import creates several issues, each with a message of its own; and a message leaves out the webhook it is about."""
+"""An import creates several issues, each with a message of its own; and no webhook is sent what is about itself."""
 
 _family = {bulk: type_.value for type_, bulk in BULK_TYPES.items()}
 

@@ -1,0 +1,43 @@
+"""Whether changes can be stored again after one could not be: it is tried, because nothing else tells.
+
+A small change may still succeed on a full disk. So a large one is tried and rolled back, which writes it all the same:
+PostgreSQL extends the table at once, and SQLite, with almost no memory for changed pages, its write-ahead log. A small
+one follows that is committed, and changes nothing.
+"""
+
+import secrets
+
+from sqlalchemy import Connection, insert, text
+
+from issue_tracker.clock import now
+from issue_tracker.database.driver import driver
+from issue_tracker.database.tables import issues
+
+SIZE = 1024 * 1024
+"""Bytes of the large change. A description of 8 kB takes 300 kB of SQLite's log, because of the search index."""
+
+
+class Undone(Exception):
+    """Rolls back the transaction of a large change that found room."""
+
+
+def make_large_change(tx: Connection) -> None:
+    """Writes a large change to the disk. Always raises: Undone, or the driver's error where there is no room."""
+    name, at = secrets.token_hex(16), now()
+    values = {"name": name, "name_key": name, "description": secrets.token_hex(SIZE // 2), "description_key": ""}
+    statement = insert(issues).values(values | {"revision": 1, "created_at": at, "updated_at": at})
+    if tx.dialect.name != "sqlite":
+        tx.execute(statement)
+        raise Undone
+    (pages,) = driver(tx).execute("PRAGMA cache_size").fetchone()
+    driver(tx).execute("PRAGMA cache_size=1")
+    try:
+        tx.execute(statement)
+    finally:
+        driver(tx).execute(f"PRAGMA cache_size={pages}")
+    raise Undone
+
+
+def make_small_change(tx: Connection) -> None:
+    """A change without a meaning, to be committed."""
+    tx.execute(text("UPDATE alembic_version SET version_num = version_num"))
