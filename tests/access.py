@@ -59,6 +59,10 @@ ACCESS = {
         PUT /api/issues/status
         DELETE /api/issues/status
         POST /api/issues/status/bulk
+        GET /api/updates
+        POST /api/updates
+        PUT /api/updates/{update_id}
+        DELETE /api/updates/{update_id}
         GET /api/companies
         POST /api/companies/match
         GET /api/company-groups
@@ -74,6 +78,10 @@ ACCESS = {
         GET /issues/{issue_id}
         POST /issues/{issue_id}/edit
         POST /issues/{issue_id}/companies
+        POST /issues/{issue_id}/updates
+        GET /updates/{update_id}
+        POST /updates/{update_id}
+        POST /updates/{update_id}/withdraw
         GET /assignments
         POST /assignments/review
         GET /issues/{issue_id}/resolve

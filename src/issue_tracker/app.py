@@ -25,6 +25,7 @@ from issue_tracker.api import issues as issues_api
 from issue_tracker.api import openapi, service
 from issue_tracker.api import portal as portal_api
 from issue_tracker.api import tokens as tokens_api
+from issue_tracker.api import updates as updates_api
 from issue_tracker.api import user_credentials as user_credentials_api
 from issue_tracker.api import users as users_api
 from issue_tracker.api import webhooks as webhooks_api
@@ -66,6 +67,7 @@ from issue_tracker.pages import (
     portal,
     sign_in,
     static,
+    updates,
     users,
 )
 from issue_tracker.pages import webhooks as webhooks_pages
@@ -76,6 +78,7 @@ from issue_tracker.settings import Settings
 ROUTES = (
     issue_list_api.routes,
     issues_api.routes,
+    updates_api.routes,
     companies_api.routes,
     company_groups_api.routes,
     alerts_api.routes,
@@ -90,6 +93,7 @@ ROUTES = (
     docs.routes,
     issue_list.routes,
     issues.routes,
+    updates.routes,
     changes.routes,
     companies.routes,
     companies.admin_routes,

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 NAME_LIMIT = 255
 DESCRIPTION_LIMIT = 10_000
 NOTE_LIMIT = 2_000
+UPDATE_LIMIT = 10_000
 
 COMPOSED_OF = 4
 """How many characters NFC makes one of, at most (UAX #15, section 9)."""
@@ -34,6 +35,12 @@ class Description(str):
 
 class Note(str):
     """A note on a change: NFC, trimmed, with line feeds as line ends, at most 2,000 characters."""
+
+    __slots__ = ()
+
+
+class UpdateText(str):
+    """The text of an update, in Markdown: NFC, trimmed, with line feeds as line ends, 1-10,000 characters."""
 
     __slots__ = ()
 
@@ -72,6 +79,14 @@ def parse_description(text: str) -> Description:
 def parse_note(text: str) -> Note:
     """A note in its stored form, possibly empty. Raises ValueError, with the reason, for one that is refused."""
     return Note(_text(text, NOTE_LIMIT))
+
+
+def parse_update(text: str) -> UpdateText:
+    """The text of an update in its stored form. Raises ValueError, with the reason, for one that is refused."""
+    cleaned = _text(text, UPDATE_LIMIT)
+    if not cleaned:
+        raise ValueError("must not be blank")
+    return UpdateText(cleaned)
 
 
 def key(text: str) -> str:

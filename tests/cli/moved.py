@@ -28,6 +28,7 @@ LISTS = (
     "/api/issues?companyName=Contoso&limit=2",
     "/api/companies",
     "/api/events?limit=200",
+    "/api/updates",
 )
 FOR_SESSIONS = ("/api/users", "/api/webhooks")
 
@@ -65,6 +66,9 @@ def fill(url: str) -> tuple[str, str]:
         tess.call("PUT", "/api/issues/status", 200, json=change)
         alert = {"key": AWKWARD, "state": "firing", "issue": "Alarm", "company": "Contoso", "summary": AWKWARD}
         tess.call("POST", "/api/alerts", 200, json=alert)
+        for companies in (None, ["Contoso", "Fabrikam"]):
+            said = {"issue_name": "Fault 0 " + AWKWARD, "body": AWKWARD, "companies": companies}
+            tess.call("POST", "/api/updates", 201, json=said)
         # The highest number is given, and its row is not there any more.
         ada.call("DELETE", f"/api/issues/{quote(last, safe='')}", 204)
         for who, password in (("omar", f"not {PASSWORD}"), ("tess", PASSWORD)):

@@ -51,6 +51,17 @@ def test_the_life_of_an_issue(itctl: Run, technician: Tracker) -> None:
     assert technician.issue("New one").description == "made on the way"
 
 
+def test_say(itctl: Run, technician: Tracker) -> None:
+    technician.create_issue("VPN", companies=["Acme", "Contoso"])
+    assert itctl("say", "VPN", "Two\nlines", "--company", "Acme", "--status", "monitoring") == ("", "")
+    made = json.loads(itctl("say", "vpn", "For everyone", "--public", "--json").stdout)
+    assert made["public"] is True and made["company_names"] is None
+    lines = [line.split("\t")[2:] for line in itctl("updates", "--issue", "VPN").stdout.splitlines()]
+    assert lines == [["VPN", "public", "For everyone"], ["VPN", "internal", "Two\\nlines"]]
+    assert len(itctl("updates", "--internal").stdout.splitlines()) == 1
+    assert itctl("say", "VPN", " ", code=1).stderr.startswith("itctl: body: must not be blank")
+
+
 def test_lists_have_tabs_or_are_json(itctl: Run, technician: Tracker) -> None:
     technician.create_issue("VPN", companies={"Acme": "investigating", "Contoso": "new"})
     technician.create_issue("Mail", companies={"Acme": "resolved"})

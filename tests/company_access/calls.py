@@ -86,6 +86,33 @@ API: dict[str, list[Call]] = {
         Call("/api/issues/Whole again"),
         Call("/api/issues/Hidden issue"),
     ],
+    "GET /api/updates": gets(
+        "/api/updates",
+        "?limit=1",
+        "?limit=1&cursor=3",
+        "?public=true",
+        "?issueName=Shared",
+        "?issueName=Hidden issue",
+        "?companyName=Contoso",
+        "?companyName=Hidden Ltd",
+        "?companyName=Fabrikam",
+    ),
+    "POST /api/updates": [
+        Call("/api/updates", {"issue_name": "Shared", "body": "for all that are visible"}),
+        Call("/api/updates", {"issue_name": "Shared", "body": "x", "companies": ["Contoso"], "status": "resolved"}),
+        Call("/api/updates", {"issue_name": "Shared", "body": "x", "companies": ["Hidden Ltd"]}),
+        Call("/api/updates", {"issue_name": "Shared", "body": "x", "companies": ["Fabrikam"]}),
+        Call("/api/updates", {"issue_name": "Own", "body": "x", "public": True, "status": "monitoring"}),
+        Call("/api/updates", {"issue_name": "Hidden issue", "body": "x"}),
+    ],
+    "PUT /api/updates/{update_id}": [
+        *(Call(f"/api/updates/{number}", {"body": "edited"}) for number in (1, 2, 3, 4, 5)),
+        Call(f"/api/updates/{HIDDEN_ID}", {"body": "edited"}),
+    ],
+    "DELETE /api/updates/{update_id}": [
+        *(Call(f"/api/updates/{number}") for number in (1, 2, 3, 4, 5)),
+        Call(f"/api/updates/{HIDDEN_ID}"),
+    ],
     "GET /api/companies": gets("/api/companies", "?search=hidden", "?search=con", "?includeArchived=true"),
     "POST /api/companies": [Call("/api/companies", {"name": "Hidden Ltd"})],
     "PUT /api/companies/{company_id}": [

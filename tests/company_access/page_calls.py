@@ -46,6 +46,21 @@ PAGES: dict[str, list[Call]] = {
         Call("/issues/1/companies", form={"companies": "Contoso", "status": "monitoring"}),
         Call(f"/issues/{HIDDEN_ID}/companies", form={"companies": "Contoso", "status": "new"}),
     ],
+    "POST /issues/{issue_id}/updates": [
+        Call("/issues/1/updates", form={"body": "By page"}),
+        Call("/issues/1/updates", form={"body": "By page", "companies": "Contoso", "status": "new"}),
+        Call("/issues/1/updates", form={"body": "By page", "companies": "Hidden Ltd"}),
+        Call(f"/issues/{HIDDEN_ID}/updates", form={"body": "By page"}),
+    ],
+    "GET /updates/{update_id}": [
+        *(call for number in (1, 2, 3, HIDDEN_ID) for call in gets(f"/updates/{number}")),
+    ],
+    "POST /updates/{update_id}": [
+        Call(f"/updates/{number}", form={"body": "By page"}) for number in (1, 2, 3, HIDDEN_ID)
+    ],
+    "POST /updates/{update_id}/withdraw": [
+        Call(f"/updates/{number}/withdraw", form={}) for number in (1, 2, 3, HIDDEN_ID)
+    ],
     "GET /assignments": [
         *gets("/assignments?on=1-2"),
         *gets("/assignments?on=1-3"),

@@ -30,7 +30,8 @@ from issue_tracker.issues.assignments import set_status, unassign
 from issue_tracker.issues.models import Severity
 from issue_tracker.issues.operations import delete_issue, update_issue
 from issue_tracker.issues.queries.issue import get_issue_head
-from issue_tracker.names import key, parse_issue_name, parse_name
+from issue_tracker.issues.updates.operations import add_update, edit_update
+from issue_tracker.names import key, parse_issue_name, parse_name, parse_update
 from issue_tracker.settings import Settings
 from issue_tracker.status import Status
 from tests.clients import Client
@@ -46,6 +47,7 @@ NUMBERED = (
     tables.company_groups,
     tables.issues,
     tables.assignments,
+    tables.updates,
     tables.users,
     tables.sessions,
     tables.tokens,
@@ -102,6 +104,9 @@ class Pair:
                 status = Status.MONITORING if self.clock.now().minute % 2 else Status.RESOLVED
                 set_status(tx, actor, head, company, status, "hidden note")
             update_issue(tx, actor, get_issue_head(tx, ADA, "Hidden issue", lock=True), description=str(now()))
+            both = [company, find_companies(tx, ADA, ["Fabrikam GmbH"])[key("Fabrikam GmbH")]]
+            noise = add_update(tx, actor, get_issue_head(tx, ADA, "Shared"), parse_update("Noise"), companies=both)
+            edit_update(tx, actor, noise.update.update_id, public=True)
         self.align()
 
     def write_internally(self) -> None:
@@ -195,6 +200,9 @@ def _fill(world: World) -> None:
     with world.database.write() as tx:
         found = find_companies(tx, ADA, ["Contoso", "Fabrikam", "Zürich (Nord)"])
         contoso, fabrikam, zurich = (found[key(name)] for name in ("Contoso", "Fabrikam", "Zürich (Nord)"))
+        for audience in (None, [contoso], [contoso, fabrikam], [fabrikam]):
+            shared = get_issue_head(tx, ADA, "Shared", lock=True)
+            add_update(tx, ADA, shared, parse_update("An update"), public=audience is None, companies=audience)
         ours = create_group(tx, ADA, parse_name("Ours"), [contoso])
         create_group(tx, ADA, parse_name("Mixed"), [zurich, fabrikam])
         create_group(tx, ADA, parse_name("Theirs"), [fabrikam])
@@ -225,6 +233,9 @@ def _hide(world: World) -> None:
     world.given_issue("Hidden issue", {"Hidden Ltd": "new", "Fabrikam": "closed"}, "Shared own new secret")
     world.given_issue("Hidden for good", {"Hidden Ltd": "new"})
     with world.database.write() as tx:
+        secret = get_issue_head(tx, ADA, "Hidden issue", lock=True)
+        for audience in (None, [hidden, fabrikam], [hidden]):
+            add_update(tx, ADA, secret, parse_update("A hidden update"), companies=audience)
         shared = get_issue_head(tx, ADA, "Shared", lock=True)
         for company, status in ((hidden, Status.MONITORING), (fabrikam, Status.CLOSED)):
             shared = set_status(tx, ADA, shared, company, status)

@@ -70,6 +70,24 @@ STATE_BROKEN = (
         f"UPDATE events SET at = {EARLIER} {OF_PRINTER} 'assignment.deleted'",
     ),
     Broken(
+        "another text",
+        ISSUES,
+        r"has the update \d+, which is not what its events say",
+        "UPDATE updates SET body = 'Nothing ordered' WHERE withdrawn_at IS NOT NULL",
+    ),
+    Broken(
+        "a text that nobody withdrew",
+        ISSUES,
+        r"has the update \d+, which is not what its events say",
+        "UPDATE updates SET withdrawn_at = NULL",
+    ),
+    Broken(
+        "an event about no update",
+        ISSUES,
+        r"is about the update \d+, which is not there",
+        "DELETE FROM events WHERE type = 'update.created'",
+    ),
+    Broken(
         "another status",
         ISSUES,
         r"has company \d+ in the status closed, and its events say investigating",

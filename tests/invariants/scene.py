@@ -59,6 +59,11 @@ def _changes(tess: Client, ada: Client) -> None:
     bulk = {"issue_name": "Router of the ground floor", "status": "closed", "companies": None}
     tess.call("POST", "/api/issues/status/bulk", 200, json=bulk)
     tess.call("DELETE", "/api/issues/status?issueName=Printer offline&companyName=Fabrikam", 204)
+    for text in ({"companies": ["Contoso", "Müller & Söhne"], "status": "resolved"}, {"public": True}, {}):
+        said = {"issue_name": bulk["issue_name"], "body": "Spare part ordered", **text}
+        made = tess.call("POST", "/api/updates", 201, json=said)
+    tess.call("PUT", f"/api/updates/{made['update_id']}", 200, json={"body": "Spare part is here", "public": True})
+    tess.call("DELETE", f"/api/updates/{made['update_id'] - 1}", 204)
     ada.call("DELETE", "/api/issues/Forgotten", 204)
     made = ada.call("POST", "/api/companies", 201, json={"name": "Nordwind"})
     ada.call("PUT", f"/api/companies/{made['company_id']}", 200, json={"name": "Südwind", "archived": True})

@@ -37,6 +37,7 @@ from issue_tracker_client.models import (
     SignedIn,
     Status,
     Token,
+    Update,
     User,
     as_json,
 )
@@ -76,6 +77,7 @@ __all__ = [
     "Unavailable",
     "UnexpectedAnswer",
     "Unreachable",
+    "Update",
     "User",
     "as_json",
 ]

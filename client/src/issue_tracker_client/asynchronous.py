@@ -13,6 +13,7 @@ from issue_tracker_client import alerts as on_alerts
 from issue_tracker_client import companies as on_companies
 from issue_tracker_client import history as on_history
 from issue_tracker_client import issues as on_issues
+from issue_tracker_client import updates as on_updates
 from issue_tracker_client.exchange import built, failure, from_environment, trusted_certificates
 from issue_tracker_client.session import Options, Session
 from issue_tracker_client.sources import Source
@@ -88,6 +89,10 @@ class AsyncTracker:
     unassign = awaited(on_issues.unassign)
     raise_alert = awaited(on_alerts.raise_alert)
     clear_alert = awaited(on_alerts.clear_alert)
+    updates = iterating(on_updates.updates)
+    add_update = awaited(on_updates.add_update)
+    edit_update = awaited(on_updates.edit_update)
+    withdraw_update = awaited(on_updates.withdraw_update)
     companies = awaited(on_companies.companies)
     create_company = awaited(on_companies.create_company)
     update_company = awaited(on_companies.update_company)

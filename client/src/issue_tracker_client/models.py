@@ -122,6 +122,22 @@ class Event(Model, frozen=True, kw_only=True, rename={"from_": "from"}):
     to: Any = None
     field: str | None = None
     note: str | None = None
+    update_id: int | None = None
+
+
+class Update(Model, frozen=True, kw_only=True):
+    """A text in Markdown on an issue. `public`: customers may read it. `company_names` is None where it is for all
+    companies of the issue.
+    """
+
+    update_id: int
+    issue_name: str
+    body: str
+    public: bool
+    company_names: tuple[str, ...] | None
+    at: datetime
+    actor: Actor
+    edited_at: datetime | None = None
 
 
 class BulkOutcome(Model, frozen=True, kw_only=True, rename={"from_": "from"}):

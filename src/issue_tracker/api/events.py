@@ -68,6 +68,7 @@ EVENT_EXAMPLE: dict[str, Any] = {
     "from": "investigating",
     "to": "resolved",
     "note": "Carrier confirms the repair",
+    "update_id": None,
 }
 
 

@@ -15,7 +15,17 @@ from issue_tracker.http.identity import Access, Proof
 from issue_tracker.http.responses import EVENT_STREAM, JSON, PROBLEM
 from issue_tracker.http.routes import Returns, Route
 from issue_tracker.http.state import session_cookie_name
-from issue_tracker.names import DESCRIPTION_LIMIT, NAME_LIMIT, NOTE_LIMIT, Description, IssueName, Name, Note
+from issue_tracker.names import (
+    DESCRIPTION_LIMIT,
+    NAME_LIMIT,
+    NOTE_LIMIT,
+    UPDATE_LIMIT,
+    Description,
+    IssueName,
+    Name,
+    Note,
+    UpdateText,
+)
 from issue_tracker.settings import Settings
 
 ABOUT = """One fault affects several companies at once: an **issue** (unique name, description), and for each affected
@@ -32,6 +42,7 @@ TEXT_SCHEMAS: dict[Any, dict[str, Any]] = {
     DisplayName: {"type": "string", "minLength": 1, "maxLength": NAME_LIMIT, "pattern": r"\S"},
     Description: {"type": "string", "maxLength": DESCRIPTION_LIMIT},
     Note: {"type": "string", "maxLength": NOTE_LIMIT},
+    UpdateText: {"type": "string", "minLength": 1, "maxLength": UPDATE_LIMIT},
     Email: {"type": "string", "format": "email", "maxLength": 254},
     Password: {"type": "string", "minLength": MINIMUM, "maxLength": MAXIMUM},
 }
@@ -41,6 +52,7 @@ PATH_EXAMPLES: dict[str, Any] = {
     "company_id": 3,
     "group_id": 5,
     "user_id": 2,
+    "update_id": 21,
     "id": 4,
 }
 """An example for each segment of a path."""

@@ -18,6 +18,9 @@ class EventType(StrEnum):
     ASSIGNMENT_CREATED = "assignment.created"
     ASSIGNMENT_STATUS_CHANGED = "assignment.status_changed"
     ASSIGNMENT_DELETED = "assignment.deleted"
+    UPDATE_CREATED = "update.created"
+    UPDATE_EDITED = "update.edited"
+    UPDATE_DELETED = "update.deleted"
     # From here on: audit events, for super admins only.
     COMPANY_CREATED = "company.created"
     COMPANY_UPDATED = "company.updated"
@@ -47,7 +50,19 @@ class EventType(StrEnum):
     @property
     def audit(self) -> bool:
         """Whether only super admins may see it."""
-        return not self.value.startswith(("issue.", "assignment."))
+        return not self.value.startswith(("issue.", "assignment.", "update."))
+
+    @property
+    def about_update(self) -> bool:
+        """Whether it is about an update: a text on an issue, which leaves the issue as it is."""
+        return self.value.startswith("update.")
+
+
+class Readers(StrEnum):
+    """Who an update is meant for, as its events say it in `from` and `to`."""
+
+    PUBLIC = "public"
+    INTERNAL = "internal"
 
 
 class Subject(msgspec.Struct, frozen=True):
@@ -60,7 +75,8 @@ class Subject(msgspec.Struct, frozen=True):
 class Change(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that an operation did, to be recorded. `before` and `after` become `from` and `to`.
 
-    `field` is for `issue.updated` only: the field that was changed, as the API calls it.
+    `field` is for `issue.updated` only: the field that was changed, as the API calls it. `update_id` is for the events
+    of updates only, whose `company` is the one that the update is for; None for several or all.
     """
 
     type: EventType
@@ -70,6 +86,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     before: str | None = None
     after: str | None = None
     note: str | None = None
+    update_id: int | None = None
 
 
 class EventActor(msgspec.Struct, frozen=True):
@@ -99,3 +116,4 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     before: str | None = msgspec.field(name="from")
     after: str | None = msgspec.field(name="to")
     note: str | None
+    update_id: Annotated[int | None, Meta(description="The update that it is about. Null for other types.")]

@@ -6,7 +6,7 @@ are sent together.
 """
 
 import uuid
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -20,7 +20,8 @@ from issue_tracker.database.before_commit import once_in_transaction
 from issue_tracker.database.commit_topics import CommitTopic, notify_on_commit
 from issue_tracker.database.prepared import Prepared
 from issue_tracker.database.tables import deliveries, users, webhooks
-from issue_tracker.events.catalog import Event, EventType
+from issue_tracker.events.catalog import Event, EventType, Readers
+from issue_tracker.events.queries.audiences import Audience, list_audiences
 from issue_tracker.events.queries.log import list_event_ids
 from issue_tracker.events.queries.webhooks import State
 
@@ -60,9 +61,13 @@ class Subscription(msgspec.Struct, frozen=True):
             return not type_.audit
         return type_.value in self.types or (in_bulk and BULK_TYPES.get(type_) in self.types)
 
+    def covers(self, company_id: int | None) -> bool:
+        """Whether the subscription is about this company."""
+        return not self.companies or company_id in self.companies
+
     def visible(self, events: Iterable[Event]) -> list[Event]:
         """The events about the companies of the subscription."""
-        return [event for event in events if not self.companies or event.company_id in self.companies]
+        return [event for event in events if self.covers(event.company_id)]
 
 
 class Message(msgspec.Struct, frozen=True):
@@ -76,8 +81,9 @@ class Message(msgspec.Struct, frozen=True):
 class Group(msgspec.Struct, frozen=True):
     """Events of one transaction that are sent as one message.
 
-    Either a new issue in `created`, with the events of its assignments in `events`, or events of one type.
-    `about_webhook` is the webhook that is not sent the message because it is about the webhook itself.
+    Either a new issue in `created`, with the events of its assignments in `events`, or events of one type. An event
+    about an update is sent alone, and comes with the companies that the update is for in `audience`. `about_webhook` is
+    the webhook that is not sent the message because it is about the webhook itself.
     """
 
     message_id: str
@@ -85,6 +91,7 @@ class Group(msgspec.Struct, frozen=True):
     events: Sequence[Event]
     created: Event | None = None
     about_webhook: int | None = None
+    audience: Audience | None = None
 
     @property
     def issue_id(self) -> int | None:
@@ -104,6 +111,8 @@ class Group(msgspec.Struct, frozen=True):
         """What the webhook is sent; None when nothing of it is in its subscription."""
         if subscription.webhook_id == self.about_webhook:
             return None
+        if self.audience is not None:
+            return self._update_for(subscription, self.audience)
         seen = subscription.visible(self.events)
         if self.created is not None:
             covered = bool(seen) or not subscription.companies
@@ -125,6 +134,24 @@ class Group(msgspec.Struct, frozen=True):
             return Message(BULK_TYPES[type_], iso(self.at), {"events": every, "url": url})
         return Message(type_.value, iso(self.at), _shared(every) | {"events": every, "url": url})
 
+    def _update_for(self, subscription: Subscription, audience: Audience) -> Message | None:
+        """An update with those of its companies that the subscription covers; the text only if it is public.
+
+        Receivers are often outside the helpdesk, and an internal text is meant for the helpdesk only.
+        """
+        [event] = self.events
+        names = [
+            name
+            for company_id, name in audience.companies.items()
+            if subscription.covers(company_id) and subscription.access.allows(company_id)
+        ]
+        if not subscription.includes(event.type) or (subscription.companies and not names):
+            return None
+        data = _data(event) | {"company_names": None if audience.for_all else names}
+        if event.after != Readers.PUBLIC:
+            data["note"] = None
+        return Message(event.type.value, iso(self.at), data)
+
 
 class Outbox:
     """The events that one transaction recorded for webhooks; its last step is to write the deliveries."""
@@ -140,9 +167,10 @@ class Outbox:
     def before_commit(self, tx: Connection) -> None:
         """Writes one delivery for each message and webhook."""
         visible = self._visible(tx)
+        audiences = list_audiences(tx, ALL_COMPANIES, [event.update_id for event, _, _ in self._recorded])
         rows = [
             delivery_row(subscription.webhook_id, seen.message_id, message, seen.at, seen.issue_id)
-            for group in self._groups()
+            for group in self._groups(audiences)
             for subscription in self.subscriptions
             if (seen := group if subscription.access.all else group.within(visible[subscription.access])) is not None
             and (message := seen.message_for(subscription)) is not None
@@ -167,7 +195,7 @@ class Outbox:
             for access in accesses
         }
 
-    def _groups(self) -> Iterator[Group]:
+    def _groups(self, audiences: Mapping[int | None, Audience]) -> Iterator[Group]:
         """The groups, in the order of their first events."""
         created = {event.issue_id for event, _, _ in self._recorded if event.type is EventType.ISSUE_CREATED}
         together: dict[Any, list[tuple[Event, datetime, int | None]]] = {}
@@ -176,12 +204,12 @@ class Outbox:
             if event.issue_id in created and event.type in (EventType.ISSUE_CREATED, EventType.ASSIGNMENT_CREATED):
                 together.setdefault(("created", event.issue_id), []).append(recorded)
             else:
-                together.setdefault((event.type, recorded[2]), []).append(recorded)
+                together.setdefault((event.type, recorded[2], event.update_id), []).append(recorded)
         for part in together.values():
             first, at, about_webhook = part[0]
             new = first if first.type is EventType.ISSUE_CREATED else None
             events = [event for event, _, _ in part if event is not new]
-            yield Group(new_message_id(), at, events, new, about_webhook)
+            yield Group(new_message_id(), at, events, new, about_webhook, audiences.get(first.update_id))
 
 
 def outbox(tx: Connection) -> Outbox:

@@ -88,6 +88,7 @@ def _row(actor: Actor, change: Change, at: datetime) -> dict[str, Any]:
         "from_value": change.before,
         "to_value": change.after,
         "note": change.note,
+        "update_id": change.update_id,
     }
 
 
@@ -107,4 +108,5 @@ def _event(number: int, actor: Actor, change: Change, at: datetime) -> Event:
         before=change.before,
         after=change.after,
         note=change.note,
+        update_id=change.update_id,
     )

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from issue_tracker.actor import Actor
 from issue_tracker.clock import Timestamp
-from issue_tracker.events.catalog import Event, EventType
+from issue_tracker.events.catalog import Event, EventType, Readers
 from issue_tracker.events.queries.accounts import Account, accounts_of
 from issue_tracker.events.queries.history import EventGroup, HistoryFilter, find_last_event, list_event_groups
 from issue_tracker.names import whole_number
@@ -39,6 +39,12 @@ AUDIT_SENTENCES = {
     EventType.WEBHOOK_UPDATED: "changed the webhook",
     EventType.WEBHOOK_DELETED: "deleted the webhook",
     EventType.WEBHOOK_DISABLED: "saw a webhook switched off:",
+}
+
+UPDATE_VERBS = {
+    EventType.UPDATE_CREATED: "added",
+    EventType.UPDATE_EDITED: "edited",
+    EventType.UPDATE_DELETED: "withdrew",
 }
 
 
@@ -162,6 +168,11 @@ def _words(group: EventGroup, about_assignment: bool, *, issue: bool, company: b
         case EventType.ISSUE_UPDATED:
             changed = f"changed the {event.field.replace('_', ' ')}" if event.field else "changed"
             yield from (f"{changed} of", issue_name) if issue else (changed,)
+        case EventType.UPDATE_CREATED | EventType.UPDATE_EDITED | EventType.UPDATE_DELETED:
+            verb = UPDATE_VERBS[event.type]
+            yield f"{verb} {'a public' if Readers.PUBLIC in (event.before, event.after) else 'an internal'} update"
+            yield from ("on", issue_name) if issue else ()
+            yield from ("for", ProperName(event.company_name)) if company and event.company_name else ()
         case EventType.ASSIGNMENT_CREATED:
             yield from ("added", who) if company else ("added to", issue_name)
             yield from ("to", issue_name) if issue and company else ()

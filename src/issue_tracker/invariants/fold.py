@@ -4,7 +4,7 @@ from datetime import datetime
 
 import msgspec
 
-from issue_tracker.events.catalog import EventType
+from issue_tracker.events.catalog import EventType, Readers
 
 
 class RecordedEvent(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,6 +21,15 @@ class RecordedEvent(msgspec.Struct, frozen=True, kw_only=True):
     before: str | None
     after: str | None
     note: str | None
+    update_id: int | None
+
+
+class FoldedUpdate(msgspec.Struct):
+    body: str | None
+    public: bool
+    created_at: datetime
+    edited_at: datetime | None = None
+    withdrawn_at: datetime | None = None
 
 
 class FoldedAssignment(msgspec.Struct):
@@ -38,9 +47,12 @@ class FoldedIssue:
         self.created_at: datetime | None = None
         self.updated_at: datetime | None = None
         self.assignments: dict[int | None, FoldedAssignment] = {}
+        self.updates: dict[int | None, FoldedUpdate] = {}
 
     def apply(self, event: RecordedEvent) -> str | None:
         """Applies the next event. Returns the rest of a sentence if it cannot follow those before."""
+        if event.update_id is not None:
+            return self._text(event)
         created = event.type == EventType.ISSUE_CREATED
         problem = self._time_problem(event)
         self.updated_at = event.at
@@ -49,7 +61,7 @@ class FoldedIssue:
         self.exists = event.type != EventType.ISSUE_DELETED
         if created:
             self.name, self.created_at = event.issue_name, event.at
-            self.assignments = {}
+            self.assignments, self.updates = {}, {}
         elif event.type == EventType.ISSUE_UPDATED:
             problem = self._update(event) or problem
         elif event.type != EventType.ISSUE_DELETED:
@@ -62,6 +74,21 @@ class FoldedIssue:
     def _time_problem(self, event: RecordedEvent) -> str | None:
         went_back = self.updated_at is not None and event.at < self.updated_at
         return f"is from {event.at}, before the last one of {self.updated_at}" if went_back else None
+
+    def _text(self, event: RecordedEvent) -> str | None:
+        """An event about an update: a text on the issue, which leaves the issue as it is."""
+        known = self.updates.get(event.update_id)
+        if event.type == EventType.UPDATE_CREATED:
+            self.updates[event.update_id] = FoldedUpdate(event.note, event.after == Readers.PUBLIC, event.at)
+            return None if known is None else f"adds the update {event.update_id}, which is there already"
+        if known is None or known.withdrawn_at is not None:
+            return f"is about the update {event.update_id}, which is not there"
+        before = Readers.PUBLIC if known.public else Readers.INTERNAL
+        if event.type == EventType.UPDATE_EDITED:
+            known.body, known.public, known.edited_at = event.note, event.after == Readers.PUBLIC, event.at
+        else:
+            known.withdrawn_at = event.at
+        return None if event.before == before else f"says that the update was {event.before}, and it was {before}"
 
     def _update(self, event: RecordedEvent) -> str | None:
         if event.field != "name":

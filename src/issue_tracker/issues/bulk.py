@@ -42,15 +42,17 @@ def set_statuses(
     companies: Sequence[Company] | None = None,
     exclude: Sequence[Company] = (),
     only_from: Sequence[Status] = (),
+    reopen: bool = False,
     note: str | None = None,
     dry_run: bool = False,
 ) -> list[BulkResult]:
     """Sets the status of companies in an issue: of all assigned ones if `companies` is None. All or nothing.
 
     Given companies that are not assigned are assigned, unless `only_from` names the statuses to change. Nothing leaves
-    `closed` unless `only_from` contains it. Returns one result for each company, in the given order, or by name. A dry
-    run returns the same and changes nothing. `issue` must have been read with a lock in this transaction. Raises
-    Invalid for a company that is listed twice, and for an archived one that would have to be assigned.
+    `closed` unless `only_from` contains it, or `reopen` is set. Returns one result for each company, in the given
+    order, or by name. A dry run returns the same and changes nothing. `issue` must have been read with a lock in this
+    transaction. Raises Invalid for a company that is listed twice, and for an archived one that would have to be
+    assigned.
     """
     require_helpdesk(actor)
     refuse_repeated(companies or (), "companies")
@@ -65,7 +67,7 @@ def set_statuses(
     for company in companies:
         member = assigned.get(company.company_id)
         current = member.status if member else None
-        outcome = _outcome(current, status, only_from, excluded=company.company_id in excluded)
+        outcome = _outcome(current, status, only_from, excluded=company.company_id in excluded, reopen=reopen)
         if outcome is Outcome.CHANGED:
             if current is None:
                 new.append((company, status))
@@ -85,11 +87,13 @@ def set_statuses(
     return results
 
 
-def _outcome(current: Status | None, wanted: Status, only_from: Sequence[Status], *, excluded: bool) -> Outcome:
+def _outcome(
+    current: Status | None, wanted: Status, only_from: Sequence[Status], *, excluded: bool, reopen: bool
+) -> Outcome:
     if excluded:
         return Outcome.SKIPPED
     if current is wanted:
         return Outcome.UNCHANGED
     if only_from:
         return Outcome.CHANGED if current in only_from else Outcome.SKIPPED
-    return Outcome.SKIPPED if current is Status.CLOSED else Outcome.CHANGED
+    return Outcome.SKIPPED if current is Status.CLOSED and not reopen else Outcome.CHANGED

@@ -30,6 +30,7 @@ PARTS = (
     "results",
     "bulk",
     "issue",
+    "updates",
     "statuses",
 )
 """The files in `css/main/`, in the order of the cascade. Browsers fetch them as one style sheet, `css/main.css`."""

@@ -9,11 +9,13 @@ from issue_tracker.events.sentences import company_history
 from issue_tracker.http.identity import Access
 from issue_tracker.http.request import Request
 from issue_tracker.issues.overview import Member, company_members
+from issue_tracker.issues.updates.queries import UpdateFilters
 from issue_tracker.pages.flash import Flash, flash_cookie, with_look_alikes
 from issue_tracker.pages.forms import Form, FormView, ShownForm
 from issue_tracker.pages.navigation import redirect
 from issue_tracker.pages.routes import PageRoutes
 from issue_tracker.pages.templating import page
+from issue_tracker.pages.update_list import shown_updates
 
 routes = PageRoutes()
 admin_routes = PageRoutes(access=Access.SUPER_ADMIN)
@@ -61,6 +63,7 @@ def show_company(request: Request, company_id: int) -> Response:
         parts=parts,
         open=len(waiting),
         any=bool(members),
+        said=shown_updates(request, UpdateFilters(company_ids=(company_id,))),
         history=company_history(request.tx, request.actor, company_id, request.query_params.get("before", "")),
     )
 

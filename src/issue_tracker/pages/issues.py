@@ -14,12 +14,14 @@ from issue_tracker.issues.models import Severity
 from issue_tracker.issues.overview import detail
 from issue_tracker.issues.queries.issue import get_issue_head_by_id, load_issue
 from issue_tracker.issues.queries.look_alikes import names_like
+from issue_tracker.issues.updates.queries import UpdateFilters
 from issue_tracker.names import one_newline
 from issue_tracker.pages.flash import Flash, flash_cookie, with_look_alikes
 from issue_tracker.pages.forms import Form, FormView, ShownForm
 from issue_tracker.pages.navigation import redirect
 from issue_tracker.pages.routes import PageRoutes
 from issue_tracker.pages.templating import page
+from issue_tracker.pages.update_list import shown_updates
 
 routes = PageRoutes()
 
@@ -47,8 +49,14 @@ def create(request: Request, form: Form) -> Response:
 
 
 @routes.get("/issues/{issue_id}")
-def show_issue(request: Request, issue_id: int, edit: FormView | None = None, add: FormView | None = None) -> Response:
-    """One issue: its companies, the longest unmoved first, and its history."""
+def show_issue(
+    request: Request,
+    issue_id: int,
+    edit: FormView | None = None,
+    add: FormView | None = None,
+    say: FormView | None = None,
+) -> Response:
+    """One issue: its updates, its companies, the longest unmoved first, and its history."""
     head = get_issue_head_by_id(request.tx, request.actor, issue_id)
     return page(
         request,
@@ -60,6 +68,9 @@ def show_issue(request: Request, issue_id: int, edit: FormView | None = None, ad
         ),
         severities=SEVERITY_CHOICES,
         add=(add or FormView()).with_defaults({"status": "new"}),
+        say=say or FormView(),
+        said=shown_updates(request, UpdateFilters(issue_id=issue_id)),
+        about_company=False,
         history=issue_history(request.tx, request.actor, issue_id, request.query_params.get("before", "")),
     )
 

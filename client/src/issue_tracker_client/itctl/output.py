@@ -9,7 +9,7 @@ from datetime import datetime
 
 import click
 
-from issue_tracker_client.models import Assignment, BulkResult, Event, Issue, as_json
+from issue_tracker_client.models import Assignment, BulkResult, Event, Issue, Update, as_json
 
 as_json_option = click.option("--json", "json", is_flag=True, help="Print JSON, one object per line.")
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")  # C0, DEL and C1
@@ -85,6 +85,13 @@ def event_line(event: Event) -> str:
     change = f"{plain(event.from_)} -> {plain(event.to)}" if event.from_ is not None else plain(event.to)
     parts = (instant(event.at), event.actor.name or event.actor.channel, event.type, where, change)
     return "\t".join(visible(part) for part in (*parts, event.note or ""))
+
+
+def update_lines(update: Update) -> list[str]:
+    """Returns an update as one line: time, author, issue, its readers, its text."""
+    readers = "public" if update.public else "internal"
+    parts = (instant(update.at), update.actor.name or update.actor.channel, update.issue_name, readers, update.body)
+    return ["\t".join(visible(part) for part in parts)]
 
 
 def plain(value: object) -> str:

@@ -23,6 +23,7 @@ from issue_tracker.database.tables.names import look_alikes
 from issue_tracker.database.tables.requests import idempotency_keys
 from issue_tracker.database.tables.schema import schema_compatibility
 from issue_tracker.database.tables.server import server_key
+from issue_tracker.database.tables.updates import update_companies, updates
 from issue_tracker.database.tables.webhooks import deliveries, delivery_attempts, webhooks
 
 __all__ = [
@@ -50,6 +51,8 @@ __all__ = [
     "sign_in_devices",
     "sign_in_failures",
     "tokens",
+    "update_companies",
+    "updates",
     "user_companies",
     "user_company_groups",
     "users",

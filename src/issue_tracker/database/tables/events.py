@@ -30,6 +30,8 @@ events = Table(
     # Which field an issue.updated event changed, such as `name`; null for every other type.
     Column("field", Text),
     Column("note", Text),
+    # The update that an event of one of these types is about; null for every other type.
+    Column("update_id", Id),
     Index("ix_events_audit_event_id", "audit", "event_id"),
     Index("ix_events_issue_id_event_id", "issue_id", "event_id"),
     Index("ix_events_issue_key_event_id", "issue_key", "event_id"),

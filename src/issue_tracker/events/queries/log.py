@@ -195,4 +195,5 @@ def event_from_row(row: Row[Any]) -> Event:
         before=row.from_value,
         after=row.to_value,
         note=row.note,
+        update_id=row.update_id,
     )

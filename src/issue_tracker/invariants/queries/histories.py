@@ -11,9 +11,9 @@ import msgspec
 from sqlalchemy import Connection, Row, select
 
 from issue_tracker.actor import Actor
-from issue_tracker.database.tables import assignments, companies, events, issues
+from issue_tracker.database.tables import assignments, companies, events, issues, updates
 from issue_tracker.events.catalog import EventType
-from issue_tracker.invariants.fold import FoldedIssue, RecordedEvent
+from issue_tracker.invariants.fold import FoldedIssue, FoldedUpdate, RecordedEvent
 from issue_tracker.invariants.queries.streams import columns, stream, together
 
 ARCHIVED = {"archived": True, "restored": False}
@@ -35,6 +35,16 @@ class StoredAssignment(msgspec.Struct, frozen=True):
     updated_at: datetime
 
 
+class StoredUpdate(msgspec.Struct, frozen=True):
+    update_id: int
+    issue_id: int
+    body: str
+    public: bool
+    created_at: datetime
+    edited_at: datetime | None
+    withdrawn_at: datetime | None
+
+
 class StoredCompany(msgspec.Struct, frozen=True):
     company_id: int
     name: str
@@ -42,10 +52,13 @@ class StoredCompany(msgspec.Struct, frozen=True):
 
 
 def wrong_issues(tx: Connection, actor: Actor) -> Iterator[str]:
-    """Issues that are not what their events say: whether they exist, their names, assignments, statuses and times."""
+    """Issues that are not what their events say: whether they exist, their names, assignments, statuses, times and
+    updates.
+    """
     of_issues = select(events).where(events.c.issue_id.is_not(None)).order_by(events.c.issue_id, events.c.event_id)
     stored = select(*columns(issues, StoredIssue)).order_by(issues.c.issue_id)
     members = select(*columns(assignments, StoredAssignment))
+    texts = select(*columns(updates, StoredUpdate)).order_by(updates.c.issue_id, updates.c.update_id)
     for issue_id, found in together(
         "issue_id",
         (_recorded(row) for row in stream(tx, actor, of_issues)),
@@ -54,6 +67,7 @@ def wrong_issues(tx: Connection, actor: Actor) -> Iterator[str]:
             StoredAssignment(*row)
             for row in stream(tx, actor, members.order_by(assignments.c.issue_id, assignments.c.company_id))
         ),
+        (StoredUpdate(*row) for row in stream(tx, actor, texts)),
     ):
         folded = FoldedIssue()
         for event in found:
@@ -61,7 +75,12 @@ def wrong_issues(tx: Connection, actor: Actor) -> Iterator[str]:
                 yield f"Event {event.event_id} ({event.type}) of issue {issue_id} {problem}."
         issue = next((part for part in found if isinstance(part, StoredIssue)), None)
         assigned = [part for part in found if isinstance(part, StoredAssignment)]
-        for problem in (*_compare_issue(folded, issue), *_compare_assignments(folded, assigned)):
+        texts_of = [part for part in found if isinstance(part, StoredUpdate)]
+        for problem in (
+            *_compare_issue(folded, issue),
+            *_compare_assignments(folded, assigned),
+            *_compare_updates(folded, texts_of),
+        ):
             yield f"Issue {issue_id} {problem}."
 
 
@@ -121,6 +140,17 @@ def _compare_assignments(folded: FoldedIssue, assigned: list[StoredAssignment]) 
         yield f"does not have company {company_id} assigned, and its events say that it is"
 
 
+def _compare_updates(folded: FoldedIssue, stored: list[StoredUpdate]) -> Iterator[str]:
+    said = dict(folded.updates) if folded.exists else {}
+    for text in stored:
+        times = text.created_at, text.edited_at, text.withdrawn_at
+        expected = said.pop(text.update_id, None)
+        if expected != FoldedUpdate(text.body, bool(text.public), *times):
+            yield f"has the update {text.update_id}, which is not what its events say"
+    for update_id in said:
+        yield f"does not have the update {update_id}, and its events say that it does"
+
+
 def _described(company: StoredCompany | None) -> str:
     if company is None:
         return "not there"
@@ -140,4 +170,5 @@ def _recorded(row: Row[Any]) -> RecordedEvent:
         before=row.from_value,
         after=row.to_value,
         note=row.note,
+        update_id=row.update_id,
     )

@@ -10,7 +10,7 @@ from issue_tracker.status import Status
 
 
 def list_company_assignments(tx: Connection, actor: Actor, company_id: int) -> list[NamedAssignment]:
-    """Returns all assignments of a company, in no order; none for a company that the actor may not see."""
+    """Returns all assignments of a company, by the names of their issues; none for one that the actor may not see."""
     require_helpdesk(actor)
     if not actor.company_access.allows(company_id):
         return []
@@ -26,6 +26,7 @@ def list_company_assignments(tx: Connection, actor: Actor, company_id: int) -> l
         .join(issues, issues.c.issue_id == assignments.c.issue_id)
         .join(companies, companies.c.company_id == assignments.c.company_id)
         .where(assignments.c.company_id == company_id)
+        .order_by(assignments.c.issue_key, assignments.c.issue_id)
     )
     return [
         named_assignment(

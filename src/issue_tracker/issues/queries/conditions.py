@@ -56,7 +56,8 @@ def changed_since(*, limited: bool) -> Condition:
 
     def condition(dialect: str) -> ColumnElement[bool]:
         later = [events.c.event_id > bindparam("after_event", type_=Id), _unseen(dialect)]
-        of_issue = select(events.c.issue_id).where(events.c.issue_id.is_not(None), *later)
+        # A text on an issue does not change the issue.
+        of_issue = select(events.c.issue_id).where(events.c.issue_id.is_not(None), events.c.update_id.is_(None), *later)
         renamed = (
             select(assignments.c.issue_id)
             .join(events, events.c.company_id == assignments.c.company_id)

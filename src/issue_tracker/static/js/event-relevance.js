@@ -15,6 +15,7 @@ import { STATUSES } from "./statuses.js";
  * @property {string | null} company_name
  * @property {string | null} from
  * @property {string | null} to
+ * @property {number | null} update_id
  */
 
 const filtersOfPage = () => new URLSearchParams(location.search);
@@ -47,7 +48,8 @@ export function isRelevant(event) {
   const form = document.querySelector("[data-about-issue], [data-about-company]");
   const { aboutIssue, aboutCompany } = form?.dataset ?? {};
   if (aboutIssue) return String(event.issue_id) === aboutIssue;
-  if (aboutCompany) return String(event.company_id) === aboutCompany;
+  // An update may be for several companies, or for all of an issue.
+  if (aboutCompany) return event.update_id !== null || String(event.company_id) === aboutCompany;
   if (document.getElementById("companies")) return isAboutAssignment(event) || event.type === "issue.deleted";
   if (!document.getElementById("updates")) return false;
   return location.pathname === "/activity" ? belongsInActivity(event) : belongsInList(event);
@@ -57,7 +59,7 @@ export function isRelevant(event) {
 function belongsInActivity(event) {
   const filters = filtersOfPage();
   const type = filters.get("type");
-  const matches = type ? type === event.type : isAboutAssignment(event) || event.type.startsWith("issue.");
+  const matches = type ? type === event.type : /^(assignment|issue|update)\./.test(event.type);
   // Older pages of the history do not change.
   return (
     matches &&

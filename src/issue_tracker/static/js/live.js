@@ -66,6 +66,10 @@ function handle(event) {
   const own = isOwn(event.request_id);
   const places = event.company_id ? placesOf(event.issue_id, event.company_id) : [];
   if (!(places.length || isRelevant(event)) || isAlreadyShown(event)) return;
+  if (event.update_id && document.getElementById("said")) {
+    redraw();
+    return;
+  }
   const shown = showAt(places, event, own);
   if (!shown && !(own && places.length)) (isCertain(event) ? countUpdate : askServer)(event);
   if (places.length || !totalsAreFiltered()) adjustTotals(event);

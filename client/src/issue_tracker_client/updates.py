@@ -1,0 +1,75 @@
+"""Updates: texts on issues, internal or for customers (contract section 13).
+
+Every function raises Refused (its subclass by status) when the server refuses, and Unreachable when there is no
+response.
+"""
+
+from collections.abc import Iterable
+from typing import TypedDict, Unpack
+
+from issue_tracker_client.models import Listing, Update, decoder
+from issue_tracker_client.session import Session
+from issue_tracker_client.sources import Pages
+from issue_tracker_client.spelling import camel_case, json_request, posted, query_pairs, several
+from issue_tracker_client.steps import Plan, Request
+
+UPDATES = "/api/updates"
+
+read_update = decoder(Update)
+read_updates = decoder(Listing[Update])
+
+
+class UpdateFilter(TypedDict, total=False):
+    """Which updates to list; None means no restriction. `public` is True for those that customers may read, False for
+    those of the helpdesk alone. Raises NotFound for an unknown issue or company.
+    """
+
+    issue_name: str | None
+    company_name: str | None
+    public: bool | None
+
+
+def updates(session: Session, *, page_size: int = 100, **where: Unpack[UpdateFilter]) -> Pages[Update]:
+    """Returns the matching updates, the newest first, fetched lazily, `page_size` (1 to 500) at a time."""
+    query = query_pairs(camel_case({**where, "limit": page_size}))
+    return Pages(session, Request("GET", UPDATES, query), read_updates)
+
+
+def add_update(
+    session: Session,
+    issue_name: str,
+    body: str,
+    *,
+    public: bool = False,
+    companies: Iterable[str] | None = None,
+    status: str | None = None,
+    idempotency_key: str | None = None,
+) -> Plan[Update]:
+    """Adds a text in Markdown to an issue, for these companies or for all of the issue; for customers if `public`.
+
+    With a `status` the companies move to it in the same transaction: given ones are assigned if they are not, and where
+    none are given, closed ones stay closed.
+    """
+    given = {
+        "issue_name": issue_name,
+        "body": body,
+        "public": public or None,
+        "companies": None if companies is None else several("companies", companies),
+        "status": status,
+    }
+    content = {name: value for name, value in given.items() if value is not None}
+    return read_update((yield from session.perform(posted(UPDATES, content, idempotency_key))))
+
+
+def edit_update(
+    session: Session, update_id: int, *, body: str | None = None, public: bool | None = None
+) -> Plan[Update]:
+    """Changes what is given. For its author and super admins; the history has what it said before."""
+    given = {"body": body, "public": public}
+    content = {field: value for field, value in given.items() if value is not None}
+    return read_update((yield from session.perform(json_request("PUT", f"{UPDATES}/{update_id}", content))))
+
+
+def withdraw_update(session: Session, update_id: int) -> Plan[None]:
+    """Withdraws an update. For its author and super admins; the history has what it said."""
+    yield from session.execute(Request("DELETE", f"{UPDATES}/{update_id}"))

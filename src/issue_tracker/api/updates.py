@@ -1,0 +1,148 @@
+"""Updates: texts on issues, internal or for customers (contract, section 13)."""
+
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+import msgspec
+from msgspec import Meta
+from starlette.responses import Response
+
+from issue_tracker.companies.queries import get_companies, get_company_by_name
+from issue_tracker.errors import InvalidQuery
+from issue_tracker.http.request import Request
+from issue_tracker.http.responses import json_response, no_content
+from issue_tracker.http.routes import Returns, Routes
+from issue_tracker.http.validation import Distinct, refuse_repeated
+from issue_tracker.issues.queries.issue import get_issue_head
+from issue_tracker.issues.updates import operations, queries
+from issue_tracker.issues.updates.queries import Update, UpdateFilters
+from issue_tracker.names import Name, UpdateText, key, whole_number
+from issue_tracker.status import Status
+
+routes = Routes("Updates")
+
+
+class UpdateList(msgspec.Struct):
+    """Updates, the newest first. `total` counts all matches, on whichever page they are."""
+
+    items: list[Update]
+    total: int
+
+
+class UpdateQuery(msgspec.Struct, kw_only=True):
+    """Which updates to list."""
+
+    issue_name: Annotated[str, Meta(description="Only updates on the issue with this name.")] = msgspec.field(
+        default="", name="issueName"
+    )
+    company_name: Annotated[
+        str,
+        Meta(description="Only updates for the company with this name, also those for all companies of its issues."),
+    ] = msgspec.field(default="", name="companyName")
+    public: Annotated[bool | None, Meta(description="`true`: only public updates; `false`: only internal ones.")] = None
+    limit: Annotated[
+        int, Meta(ge=1, le=500, description="At most so many updates; the header Link leads to the next.")
+    ] = 100
+    cursor: Annotated[str, Meta(description="Where to go on; taken from the header Link.")] = ""
+
+
+class NewUpdate(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """A text on an issue, in Markdown: for all of its companies where `companies` is absent or null, and for the
+    helpdesk only unless it is `public`. With a `status` the companies move to it in the same transaction.
+    """
+
+    issue_name: Name
+    body: UpdateText
+    public: bool = False
+    companies: Annotated[list[Name], Distinct()] | None = None
+    status: Status | None = None
+
+    def __post_init__(self) -> None:
+        refuse_repeated(self)
+
+
+class UpdateChange(msgspec.Struct, forbid_unknown_fields=True):
+    """What to change of an update; absent or null keeps the present value."""
+
+    body: UpdateText | None = None
+    public: bool | None = None
+
+
+UPDATE_EXAMPLE: dict[str, Any] = {
+    "update_id": 21,
+    "issue_name": "Network degradation",
+    "body": "The carrier has found a broken fibre. *Next update at 16:00.*",
+    "public": True,
+    "company_names": None,
+    "at": "2025-01-09T08:45:00+00:00",
+    "actor": {"id": 2, "name": "Tess Ngo", "channel": "session"},
+    "edited_at": None,
+}
+
+
+@routes.get(
+    "/api/updates",
+    returns=Returns(200, UpdateList, {"items": [UPDATE_EXAMPLE], "total": 1}, headers=("Link",)),
+    errors=(404,),
+)
+def list_updates(request: Request, query: UpdateQuery) -> Response:
+    """List updates, the newest first."""
+    tx, actor = request.tx, request.actor
+    before = whole_number(query.cursor) if query.cursor else None
+    if query.cursor and before is None:
+        raise InvalidQuery.field("cursor", "is not a cursor of this list; take it from the header Link")
+    filters = UpdateFilters(
+        issue_id=get_issue_head(tx, actor, query.issue_name).issue_id if query.issue_name else None,
+        company_ids=(get_company_by_name(tx, actor, query.company_name).company_id,) if query.company_name else None,
+        public=query.public,
+    )
+    found = queries.list_updates(tx, actor, filters, before=before, limit=query.limit)
+    response = json_response(UpdateList([placed.update for placed in found.updates], found.total))
+    if found.more:
+        others = [(name, value) for name, value in request.parameters if name != "cursor"]
+        last = str(found.updates[-1].update.update_id)
+        response.headers["link"] = f'</api/updates?{urlencode([*others, ("cursor", last)])}>; rel="next"'
+    return response
+
+
+@routes.post(
+    "/api/updates",
+    returns=Returns(201, Update, UPDATE_EXAMPLE),
+    example={
+        "issue_name": "Network degradation",
+        "body": "The carrier has found a broken fibre. *Next update at 16:00.*",
+        "public": True,
+        "status": "in_progress",
+    },
+    errors=(404,),
+)
+def add_update(request: Request, body: NewUpdate) -> Response:
+    """Add a text to an issue, for all or some of its companies, with or without a new status for them.
+
+    With a status, given companies are assigned if they are not; where none are given, closed ones stay closed.
+    """
+    issue = get_issue_head(request.tx, request.actor, body.issue_name, lock=True)
+    known = get_companies(request.tx, request.actor, body.companies or ())
+    companies = None if body.companies is None else [known[key(name)] for name in body.companies]
+    added = operations.add_update(
+        request.tx, request.actor, issue, body.body, public=body.public, companies=companies, status=body.status
+    )
+    return json_response(added.update, 201)
+
+
+@routes.put(
+    "/api/updates/{update_id}",
+    returns=Returns(200, Update, UPDATE_EXAMPLE | {"edited_at": "2025-01-09T08:50:00+00:00"}),
+    example={"body": "The carrier has found a broken fibre. *Next update at 16:00.*"},
+)
+def edit_update(request: Request, update_id: int, body: UpdateChange) -> Response:
+    """Edit an update of one's own; super admins edit any. The history has what it said before."""
+    edited = operations.edit_update(request.tx, request.actor, update_id, body=body.body, public=body.public)
+    return json_response(edited.update)
+
+
+@routes.delete("/api/updates/{update_id}", returns=Returns(204))
+def withdraw_update(request: Request, update_id: int) -> Response:
+    """Withdraw an update of one's own; super admins withdraw any. The history has what it said."""
+    operations.withdraw_update(request.tx, request.actor, update_id)
+    return no_content()

@@ -1,0 +1,149 @@
+"""Changes to updates: add, edit, withdraw. An update may move the companies that it is for.
+
+An update does not change its issue: the issue's time, revision and validator stay, unless statuses change with it.
+Every operation locks the issue first, like all operations on issues.
+"""
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, insert, update
+
+from issue_tracker.actor import Actor, require_helpdesk
+from issue_tracker.companies.queries import Company
+from issue_tracker.database.engine import created_id
+from issue_tracker.database.tables import update_companies, updates
+from issue_tracker.errors import Forbidden, Invalid
+from issue_tracker.events.catalog import Change, EventType, Readers, Subject
+from issue_tracker.events.record import record
+from issue_tracker.issues.assignments import refuse_repeated
+from issue_tracker.issues.bulk import set_statuses
+from issue_tracker.issues.models import IssueHead
+from issue_tracker.issues.queries.issue import get_issue_head_by_id, has_hidden_assignments, list_members
+from issue_tracker.issues.updates.queries import PlacedUpdate, get_update, has_hidden_companies
+from issue_tracker.names import UpdateText
+from issue_tracker.status import Status
+
+
+def add_update(
+    tx: Connection,
+    actor: Actor,
+    issue: IssueHead,
+    body: UpdateText,
+    *,
+    public: bool = False,
+    companies: Sequence[Company] | None = None,
+    status: Status | None = None,
+) -> PlacedUpdate:
+    """Adds a text to an issue, for these companies or, if None, for all; returns it.
+
+    For whoever sees some companies only, None means those of the issue that they see. With a `status` the companies
+    move to it: if None was given, all that are not closed; and given ones are assigned if they are not. `issue` must
+    have been read with a lock in this transaction. Raises Invalid for a company that is listed twice, for one that is
+    not assigned where there is no status, and for an archived one that would have to be assigned.
+    """
+    require_helpdesk(actor)
+    refuse_repeated(companies or (), "companies")
+    if companies is not None and not companies:
+        raise Invalid.field("companies", "must name at least one company; null means all of the issue")
+    assigned = {member.company.company_id: member.company for member in list_members(tx, actor, issue.issue_id)}
+    if status is not None:
+        set_statuses(tx, actor, issue, status, companies=companies, reopen=companies is not None)
+    elif companies is not None:
+        _refuse_unassigned([company for company in companies if company.company_id not in assigned], issue)
+    audience = list(assigned.values()) if companies is None and not actor.company_access.all else companies
+    at = issue.time_of_change()
+    inserted = tx.execute(
+        insert(updates).values(
+            issue_id=issue.issue_id,
+            body=body,
+            public=public,
+            for_all=audience is None,
+            author_id=actor.user_id,
+            author_name=actor.name,
+            channel=actor.channel,
+            created_at=at,
+        )
+    )
+    update_id = created_id(inserted)
+    if audience:
+        rows = [{"update_id": update_id, "company_id": company.company_id} for company in audience]
+        tx.execute(insert(update_companies), rows)
+    added = get_update(tx, actor, update_id)
+    record(tx, actor, [_change(EventType.UPDATE_CREATED, added, after=added)], at)
+    return added
+
+
+def edit_update(
+    tx: Connection, actor: Actor, update_id: int, *, body: UpdateText | None = None, public: bool | None = None
+) -> PlacedUpdate:
+    """Changes what is given of an update, and returns it. Raises NotFound; and Forbidden for all but its author and
+    super admins, and for whoever does not see all companies that it is for.
+    """
+    require_helpdesk(actor)
+    before, issue = _lock(tx, actor, update_id)
+    values: dict[str, object] = {}
+    if body is not None and body != before.update.body:
+        values["body"] = body
+    if public is not None and public is not before.update.public:
+        values["public"] = public
+    if not values:
+        return before
+    at = issue.time_of_change()
+    tx.execute(update(updates).where(updates.c.update_id == update_id).values(**values, edited_at=at))
+    edited = get_update(tx, actor, update_id)
+    record(tx, actor, [_change(EventType.UPDATE_EDITED, edited, before=before, after=edited)], at)
+    return edited
+
+
+def withdraw_update(tx: Connection, actor: Actor, update_id: int) -> PlacedUpdate:
+    """Withdraws an update: from then on only the history has it. Returns it. Raises like edit_update."""
+    require_helpdesk(actor)
+    before, issue = _lock(tx, actor, update_id)
+    at = issue.time_of_change()
+    tx.execute(update(updates).where(updates.c.update_id == update_id).values(withdrawn_at=at))
+    record(tx, actor, [_change(EventType.UPDATE_DELETED, before, before=before)], at)
+    return before
+
+
+def _lock(tx: Connection, actor: Actor, update_id: int) -> tuple[PlacedUpdate, IssueHead]:
+    """The update that is to be changed, and its issue, locked."""
+    issue = get_issue_head_by_id(tx, actor, get_update(tx, actor, update_id).issue_id, lock=True)
+    found = get_update(tx, actor, update_id)
+    if not found.may_be_changed_by(actor):
+        raise Forbidden("Only its author and super admins can change an update.")
+    for_all = found.company_ids is None
+    if has_hidden_assignments(tx, actor, issue.issue_id) if for_all else has_hidden_companies(tx, actor, update_id):
+        raise Forbidden("You do not see all companies that this update is for; ask somebody who does.")
+    return found, issue
+
+
+def _refuse_unassigned(companies: Sequence[Company], issue: IssueHead) -> None:
+    if companies:
+        listed = ", ".join(f"“{company.name}”" for company in companies)
+        are = "is" if len(companies) == 1 else "are"
+        raise Invalid.field("companies", f"{listed} {are} not assigned to “{issue.name}”")
+
+
+def _change(
+    type_: EventType, placed: PlacedUpdate, *, before: PlacedUpdate | None = None, after: PlacedUpdate | None = None
+) -> Change:
+    """The event says to whom the update was and is shown, and its text; and the company if it is for a single one.
+
+    The actor sees all companies that the update is for.
+    """
+    company = None
+    if placed.company_ids is not None and placed.update.company_names and len(placed.company_ids) == 1:
+        company = Subject(min(placed.company_ids), placed.update.company_names[0])
+    return Change(
+        type=type_,
+        issue=Subject(placed.issue_id, placed.update.issue_name),
+        company=company,
+        before=None if before is None else _readers(before),
+        after=None if after is None else _readers(after),
+        note=None if after is None else after.update.body,
+        update_id=placed.update.update_id,
+    )
+
+
+def _readers(placed: PlacedUpdate) -> Readers:
+    return Readers.PUBLIC if placed.update.public else Readers.INTERNAL

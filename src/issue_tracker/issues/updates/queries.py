@@ -1,0 +1,185 @@
+"""Reads of updates: texts on issues, for all of their companies or for some.
+
+An update is visible to whoever sees its issue and, if it is for some companies only, one of these. Names of hidden
+companies are left out.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, func, or_, select
+
+from issue_tracker.actor import Actor, CompanyAccess, require_helpdesk
+from issue_tracker.clock import Timestamp, iso
+from issue_tracker.companies.queries import LARGEST_ID
+from issue_tracker.database.prepared import among, numbers
+from issue_tracker.database.tables import assignments, companies, issues, update_companies, updates
+from issue_tracker.errors import NotFound
+from issue_tracker.events.catalog import EventActor
+
+
+class Update(msgspec.Struct, frozen=True):
+    """A text on an issue, in Markdown. `company_names` is null where it is for all companies of the issue."""
+
+    update_id: int
+    issue_name: str
+    body: str
+    public: bool
+    company_names: list[str] | None
+    at: Timestamp
+    actor: EventActor
+    edited_at: Timestamp | None
+
+
+class PlacedUpdate(msgspec.Struct, frozen=True):
+    """An update with what its readers are not shown as a part of it: the ids of its issue, and of its companies."""
+
+    update: Update
+    issue_id: int
+    company_ids: frozenset[int] | None
+
+    def may_be_changed_by(self, actor: Actor) -> bool:
+        """Whether the actor is its author or a super admin."""
+        return actor.super_admin or (actor.user_id is not None and actor.user_id == self.update.actor.id)
+
+
+class UpdateFilters(msgspec.Struct, frozen=True, kw_only=True):
+    """Which updates are listed; None means any. `company_ids` finds what is for at least one of them, which is also
+    what is for all companies of an issue that one of them is assigned to.
+    """
+
+    issue_id: int | None = None
+    company_ids: tuple[int, ...] | None = None
+    public: bool | None = None
+
+
+class UpdatePage(msgspec.Struct, frozen=True):
+    """Updates, the newest first; `total` counts all that match. `more` says whether older ones follow."""
+
+    updates: list[PlacedUpdate]
+    total: int
+    more: bool
+
+
+def list_updates(
+    tx: Connection, actor: Actor, filters: UpdateFilters, *, before: int | None = None, limit: int
+) -> UpdatePage:
+    """Returns at most `limit` updates, of those with an id below `before` if it is given. Raises Forbidden without
+    helpdesk access.
+    """
+    require_helpdesk(actor)
+    return _page(tx, actor.company_access, filters, before, limit)
+
+
+def list_public_updates(
+    tx: Connection, access: CompanyAccess, filters: UpdateFilters, *, before: int | None = None, limit: int
+) -> UpdatePage:
+    """Like list_updates, for readers outside the helpdesk, such as customers: public ones only, whatever `filters` say.
+
+    `actor` of these updates names the technician: whoever shows them to customers leaves it out.
+    """
+    return _page(tx, access, msgspec.structs.replace(filters, public=True), before, limit)
+
+
+def get_update(tx: Connection, actor: Actor, update_id: int) -> PlacedUpdate:
+    """Returns the update with this id. Raises NotFound, which names the id."""
+    require_helpdesk(actor)
+    access = actor.company_access
+    found = []
+    if 0 < update_id <= LARGEST_ID:
+        query = _visible(access, tx.dialect.name).where(updates.c.update_id == update_id)
+        found = _loaded(tx, access, tx.execute(query, _values(tx, access)).all())
+    if not found:
+        raise NotFound(f"There is no update with the id {update_id}.")
+    return found[0]
+
+
+def has_hidden_companies(tx: Connection, actor: Actor, update_id: int) -> bool:
+    """Returns whether an update that is for some companies is also for one that the actor does not see."""
+    query = select(update_companies.c.company_id).where(update_companies.c.update_id == update_id)
+    return any(not actor.company_access.allows(company_id) for company_id in tx.execute(query).scalars())
+
+
+def _page(tx: Connection, access: CompanyAccess, filters: UpdateFilters, before: int | None, limit: int) -> UpdatePage:
+    dialect = tx.dialect.name
+    values = _values(tx, access)
+    conditions: list[ColumnElement[bool]] = []
+    if filters.issue_id is not None:
+        conditions.append(updates.c.issue_id == filters.issue_id)
+    if filters.public is not None:
+        conditions.append(updates.c.public.is_(filters.public))
+    if filters.company_ids is not None:
+        conditions.append(_concerns("chosen", dialect))
+        values["chosen"] = numbers(tx, filters.company_ids)
+    query = _visible(access, dialect).where(*conditions)
+    counted = select(func.count()).select_from(query.with_only_columns(updates.c.update_id).subquery())
+    total = int(tx.execute(counted, values).scalar_one())
+    if before is not None:
+        query = query.where(updates.c.update_id < before)
+    rows = tx.execute(query.order_by(updates.c.update_id.desc()).limit(limit + 1), values).all()
+    return UpdatePage(_loaded(tx, access, rows[:limit]), total, len(rows) > limit)
+
+
+def _values(tx: Connection, access: CompanyAccess) -> dict[str, Any]:
+    return {} if access.company_ids is None else {"access": numbers(tx, sorted(access.company_ids))}
+
+
+def _visible(access: CompanyAccess, dialect: str) -> Select[Any]:
+    """The updates that an access may see, with the names of their issues."""
+    query = select(updates, issues.c.name.label("issue_name")).join(issues, issues.c.issue_id == updates.c.issue_id)
+    query = query.where(updates.c.withdrawn_at.is_(None))
+    if access.company_ids is None:
+        return query
+    assigned = exists().where(
+        assignments.c.issue_id == updates.c.issue_id, among(assignments.c.company_id, "access", dialect)
+    )
+    return query.where(assigned, or_(updates.c.for_all, _named("access", dialect)))
+
+
+def _concerns(name: str, dialect: str) -> ColumnElement[bool]:
+    """The update is for one of the companies in the list `name`."""
+    assigned = select(assignments.c.issue_id).where(among(assignments.c.company_id, name, dialect))
+    return or_(and_(updates.c.for_all, updates.c.issue_id.in_(assigned)), _named(name, dialect))
+
+
+def _named(name: str, dialect: str) -> ColumnElement[bool]:
+    return exists().where(
+        update_companies.c.update_id == updates.c.update_id, among(update_companies.c.company_id, name, dialect)
+    )
+
+
+def _loaded(tx: Connection, access: CompanyAccess, rows: Sequence[Row[Any]]) -> list[PlacedUpdate]:
+    members = _companies_of(tx, access, [row.update_id for row in rows if not row.for_all])
+    return [
+        PlacedUpdate(
+            update=Update(
+                update_id=row.update_id,
+                issue_name=row.issue_name,
+                body=row.body,
+                public=bool(row.public),
+                company_names=None if row.for_all else list(members.get(row.update_id, {}).values()),
+                at=iso(row.created_at),
+                actor=EventActor(id=row.author_id, name=row.author_name, channel=row.channel),
+                edited_at=None if row.edited_at is None else iso(row.edited_at),
+            ),
+            issue_id=row.issue_id,
+            company_ids=None if row.for_all else frozenset(members.get(row.update_id, ())),
+        )
+        for row in rows
+    ]
+
+
+def _companies_of(tx: Connection, access: CompanyAccess, update_ids: Iterable[int]) -> dict[int, dict[int, str]]:
+    """The companies that updates name, by update: their names by id, in the order of names."""
+    found: dict[int, dict[int, str]] = {}
+    query = (
+        select(update_companies.c.update_id, companies.c.company_id, companies.c.name)
+        .join(companies, companies.c.company_id == update_companies.c.company_id)
+        .where(among(update_companies.c.update_id, "updates", tx.dialect.name))
+        .order_by(companies.c.name_key, companies.c.company_id)
+    )
+    for row in tx.execute(query, {"updates": numbers(tx, list(update_ids))}):
+        if access.allows(row.company_id):
+            found.setdefault(row.update_id, {})[row.company_id] = row.name
+    return found

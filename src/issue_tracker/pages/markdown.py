@@ -1,0 +1,57 @@
+"""Texts in Markdown as HTML that is safe to show to anyone: those of updates.
+
+CommonMark without raw HTML and without images, which would let the author of a text learn who reads it. Links lead to
+web and mail addresses only, and tell the page they lead to nothing about the one they are on.
+"""
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from markupsafe import Markup
+
+if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
+
+SCHEMES = ("http", "https", "mailto")
+
+
+@lru_cache(maxsize=256)
+def render(text: str) -> Markup:
+    """The text of an update as HTML."""
+    return Markup(_parser().render(text))  # noqa: S704 - CommonMark with HTML switched off escapes everything
+
+
+@lru_cache(maxsize=1)
+def _parser() -> "MarkdownIt":
+    # Imported where it is used, as in `docs`: it would add a twentieth of a second to every start.
+    from markdown_it import MarkdownIt  # noqa: PLC0415
+
+    parser = MarkdownIt("commonmark", {"html": False, "breaks": True, "linkify": True}).disable("image")
+    parser.enable("linkify")
+    assert parser.linkify is not None
+    # Addresses in full only: a file name such as `setup.py` is no link to Paraguay.
+    parser.linkify.set({"fuzzy_link": False, "fuzzy_email": False, "fuzzy_ip": False})
+    parser.validateLink = _is_safe  # type: ignore[method-assign]
+    parser.add_render_rule("link_open", _open_link)
+    for rule in ("heading_open", "heading_close"):
+        parser.add_render_rule(rule, _heading)
+    return parser
+
+
+def _is_safe(url: str) -> bool:
+    try:
+        return urlsplit(url).scheme.lower() in SCHEMES
+    except ValueError:
+        return False
+
+
+def _open_link(renderer: Any, tokens: Any, index: int, options: Any, env: Any) -> str:
+    tokens[index].attrSet("rel", "noopener noreferrer nofollow")
+    return str(renderer.renderToken(tokens, index, options, env))
+
+
+def _heading(renderer: Any, tokens: Any, index: int, options: Any, env: Any) -> str:
+    """Every heading of a text is below those of the page."""
+    tokens[index].tag = "h3"
+    return str(renderer.renderToken(tokens, index, options, env))

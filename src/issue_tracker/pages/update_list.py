@@ -1,0 +1,67 @@
+"""Updates as the pages of an issue and of a company show them: the newest first, some at a time."""
+
+import msgspec
+from markupsafe import Markup
+
+from issue_tracker.http.request import Request
+from issue_tracker.issues.updates.queries import PlacedUpdate, UpdateFilters, list_updates
+from issue_tracker.names import whole_number
+from issue_tracker.pages.markdown import render
+
+SHOWN = 20
+"""How many updates a page shows."""
+
+OLDER = "updates"
+"""The parameter of a page that says below which update its list begins."""
+
+
+class ShownUpdate(msgspec.Struct, frozen=True):
+    """An update with its text as HTML, and whether the reader may edit and withdraw it."""
+
+    update_id: int
+    issue_id: int
+    issue_name: str
+    html: Markup
+    public: bool
+    company_names: list[str] | None
+    author: str
+    at: str
+    edited_at: str | None
+    changeable: bool
+
+
+class UpdateList(msgspec.Struct, frozen=True):
+    """Updates, how many there are on all pages, and the query that leads to older ones; None when there are none."""
+
+    updates: list[ShownUpdate]
+    total: int
+    older: str | None
+
+
+def shown_updates(request: Request, filters: UpdateFilters) -> UpdateList:
+    """The updates that match, from where the request says on."""
+    before = whole_number(request.query_params.get(OLDER, ""))
+    found = list_updates(request.tx, request.actor, filters, before=before, limit=SHOWN)
+    last = found.updates[-1].update.update_id if found.more else None
+    return UpdateList(
+        [shown_update(request, placed) for placed in found.updates],
+        found.total,
+        None if last is None else f"?{OLDER}={last}#said",
+    )
+
+
+def shown_update(request: Request, placed: PlacedUpdate) -> ShownUpdate:
+    """One update for the reader of the page."""
+    update = placed.update
+    return ShownUpdate(
+        update_id=update.update_id,
+        issue_id=placed.issue_id,
+        issue_name=update.issue_name,
+        html=render(update.body),
+        public=update.public,
+        company_names=update.company_names,
+        author=update.actor.name,
+        at=update.at,
+        edited_at=update.edited_at,
+        changeable=placed.may_be_changed_by(request.actor),
+    )

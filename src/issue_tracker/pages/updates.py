@@ -1,0 +1,68 @@
+"""The forms of updates: to add one on the page of its issue, to edit and to withdraw it."""
+
+from starlette.responses import Response
+
+from issue_tracker.api.updates import NewUpdate, UpdateChange
+from issue_tracker.companies.queries import get_companies
+from issue_tracker.errors import Forbidden
+from issue_tracker.http.request import Request
+from issue_tracker.issues.queries.issue import get_issue_head_by_id
+from issue_tracker.issues.updates import operations
+from issue_tracker.issues.updates.queries import PlacedUpdate, get_update
+from issue_tracker.names import key
+from issue_tracker.pages.flash import Flash, flash_cookie
+from issue_tracker.pages.forms import Form, FormView, ShownForm
+from issue_tracker.pages.issues import show_issue
+from issue_tracker.pages.navigation import redirect
+from issue_tracker.pages.routes import PageRoutes
+from issue_tracker.pages.templating import page
+from issue_tracker.pages.update_list import shown_update
+
+routes = PageRoutes()
+
+
+@routes.post("/issues/{issue_id}/updates", shown_by=show_issue, shown_as="say", form=ShownForm(unknown="companies"))
+def add(request: Request, form: Form, issue_id: int) -> Response:
+    """Adds an update, with or without a new status."""
+    issue = get_issue_head_by_id(request.tx, request.actor, issue_id, lock=True)
+    fields = {"issue_name": issue.name, "body": form.get("body"), "public": bool(form.get("public"))}
+    body = form.read(
+        {**fields, "companies": form.lines("companies") or None, "status": form.get("status") or None}, NewUpdate
+    )
+    known = get_companies(request.tx, request.actor, body.companies or ())
+    companies = None if body.companies is None else [known[key(name)] for name in body.companies]
+    operations.add_update(
+        request.tx, request.actor, issue, body.body, public=body.public, companies=companies, status=body.status
+    )
+    undo = request.request_id if body.status else None
+    return redirect(f"/issues/{issue_id}#said", flash_cookie(request, Flash("Update added.", undo)))
+
+
+@routes.get("/updates/{update_id}")
+def show_edit(request: Request, update_id: int, form: FormView | None = None) -> Response:
+    """The form to edit or withdraw an update."""
+    placed = _changeable(request, update_id)
+    form = (form or FormView()).with_defaults({"body": placed.update.body, "public": placed.update.public})
+    return page(request, "issues/update.html", place="issues", update=shown_update(request, placed), form=form)
+
+
+@routes.post("/updates/{update_id}", shown_by=show_edit)
+def edit(request: Request, form: Form, update_id: int) -> Response:
+    """Edits an update; the history has what it said before."""
+    change = form.read({"body": form.get("body"), "public": bool(form.get("public"))}, UpdateChange)
+    edited = operations.edit_update(request.tx, request.actor, update_id, body=change.body, public=change.public)
+    return redirect(f"/issues/{edited.issue_id}#said", flash_cookie(request, Flash("Update edited.")))
+
+
+@routes.post("/updates/{update_id}/withdraw")
+def withdraw(request: Request, form: Form, update_id: int) -> Response:
+    """Withdraws an update; the history has what it said."""
+    withdrawn = operations.withdraw_update(request.tx, request.actor, update_id)
+    return redirect(f"/issues/{withdrawn.issue_id}#said", flash_cookie(request, Flash("Update withdrawn.")))
+
+
+def _changeable(request: Request, update_id: int) -> PlacedUpdate:
+    placed = get_update(request.tx, request.actor, update_id)
+    if not placed.may_be_changed_by(request.actor):
+        raise Forbidden("Only its author and super admins can change an update.")
+    return placed

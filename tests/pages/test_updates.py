@@ -1,0 +1,80 @@
+"""Updates on the pages: adding one, editing, withdrawing; their Markdown."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from issue_tracker.pages.markdown import render
+from tests.pages.axe import violations
+from tests.pages.conftest import Browse
+from tests.world import World
+
+
+def test_an_update_from_the_form_to_its_withdrawal(world: World, browse: Browse) -> None:
+    issue = world.given_issue("Slow mail", {"Contoso": "new", "Fabrikam": "new"})
+    page = browse("tess", f"/issues/{issue}")
+    listening = browse("omar", f"/issues/{issue}")
+    page.get_by_text("Add update").click()
+    page.get_by_label("Text").fill("Relay is **down**, see https://status.example.com/1")
+    page.get_by_label("Public").check()
+    page.get_by_text("Only for some companies").click()
+    page.get_by_label("Companies of this update").fill("Nobody Ltd")
+    page.get_by_label("Move these companies to").select_option("investigating")
+    page.get_by_role("button", name="Add", exact=True).first.click()
+    expect(page.locator("#say-companies-about")).to_contain_text("no company called “Nobody Ltd”")
+    page.get_by_label("Companies of this update").fill("contoso")
+    page.get_by_role("button", name="Add", exact=True).first.click()
+
+    update = page.get_by_role("article", name="Update by Tess Ngo")
+    for part in ("Public", "For Contoso", "Relay is down"):
+        expect(update).to_contain_text(part)
+    link = update.get_by_role("link", name="https://status.example.com/1")
+    expect(link).to_have_attribute("rel", re.compile("noopener"))
+    expect(page.get_by_role("row", name="Contoso")).to_contain_text("Investigating")
+    expect(page.get_by_role("row", name="Fabrikam")).to_contain_text("New")
+    # Who looks at the page sees it at once, and may not change it.
+    seen = listening.get_by_role("article", name="Update by Tess Ngo")
+    expect(seen).to_contain_text("Relay is down")
+    expect(seen.get_by_role("link", name="Edit")).to_have_count(0)
+    assert violations(page) == []
+
+    update.get_by_role("link", name="Edit").click()
+    expect(page.get_by_label("Text")).to_have_value(re.compile("Relay is"))
+    assert violations(page) == []
+    page.get_by_label("Text").fill("Relay is up")
+    page.get_by_label("Public").uncheck()
+    page.get_by_role("button", name="Save").click()
+    expect(update).to_contain_text("Relay is up")
+    expect(update).to_contain_text("Internal")
+    page.get_by_role("link", name="Contoso").first.click()
+    expect(page.get_by_role("article")).to_contain_text("Slow mail")
+    page.get_by_role("link", name="Edit").click()
+    page.get_by_role("button", name="Withdraw").click()
+    expect(page.locator("#flash")).to_contain_text("Update withdrawn.")
+    expect(page.get_by_role("article")).to_have_count(0)
+    for sentence in ("added a public update for Contoso", "edited a public update", "withdrew an internal update"):
+        expect(page.locator("#history")).to_contain_text(sentence)
+
+
+@pytest.mark.parametrize(
+    ("text", "html"),
+    [
+        ("<script>alert(1)</script>", "&lt;script&gt;alert(1)&lt;/script&gt;"),
+        ("a <img src=x onerror=y> b", "&lt;img src=x onerror=y&gt;"),
+        ("[x](javascript:alert(1))", "[x](javascript:alert(1))"),
+        ("[x](/issues/1) [y](//evil.example)", "[x](/issues/1) [y](//evil.example)"),
+        ("[x](data:text/html,y)", "[x](data:text/html,y)"),
+        ("![x](https://elsewhere.example/y.png)", '!<a href="https://elsewhere.example/y.png" rel="noopener'),
+        ("[x](mailto:a@b.example)", '<a href="mailto:a@b.example" rel="noopener noreferrer nofollow">x</a>'),
+        ("<https://a.example>", '<a href="https://a.example" rel="noopener'),
+        ('[x](https://a.example "\\" onclick=y")', "&quot; onclick=y"),
+        ("see https://a.example/b, then c.py", ">https://a.example/b</a>, then c.py"),
+        ("one\ntwo", "one<br />"),
+        ("# Title", "<h3>Title</h3>"),
+    ],
+)
+def test_markdown_is_safe(text: str, html: str) -> None:
+    found = render(text)
+    assert html in found
+    assert not re.search(r"<(script|img|iframe)|<a (?!href=\"(https?|mailto):)[^>]", found)
