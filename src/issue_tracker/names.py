@@ -53,7 +53,8 @@ def parse_name(text: str) -> Name:
         raise ValueError("must not be blank")
     if len(name) > NAME_LIMIT:
         raise ValueError(f"must be at most {NAME_LIMIT} characters, and is {len(name)}")
-    if any(unicodedata.category(character) in ("Cc", "Cs") for character in name):
+    # Printable texts, which nearly all names are, contain none; the exact test is slower.
+    if not name.isprintable() and any(unicodedata.category(character) in ("Cc", "Cs") for character in name):
         raise ValueError("must not contain control characters")
     return Name(name)
 
@@ -95,6 +96,8 @@ def key(text: str) -> str:
     It is composed a second time at the end, because casefolding decomposes some letters: `ΐ` would differ from its
     capital.
     """
+    if text.isascii():
+        return text.strip().lower()  # the same, at a fraction of the time
     return composed(composed(text).strip().casefold())
 
 
@@ -105,6 +108,8 @@ def composed(text: str) -> str:
     largest request. No language has more than a few; of thousands, in a text that is longer than any name, some may
     remain in another order.
     """
+    if text.isascii():
+        return text
     if len(text) <= COMPOSED_OF * NAME_LIMIT or not any(map(unicodedata.combining, text[::MOST_MARKS])):
         return unicodedata.normalize("NFC", text)
     return "".join(unicodedata.normalize("NFC", piece) for piece in _pieces(text))
@@ -134,7 +139,9 @@ def repeated(names: Iterable[str]) -> list[tuple[int, str]]:
 
 def storable(name: str) -> bool:
     """Whether a text of unknown origin can be looked up at all: no database stores NUL or lone surrogates."""
-    return "\0" not in name and not any("\ud800" <= character <= "\udfff" for character in name)
+    if "\0" in name:
+        return False
+    return name.isascii() or not any("\ud800" <= character <= "\udfff" for character in name)
 
 
 def printable(name: str) -> str:

@@ -249,7 +249,7 @@ def csrf_token(token: str) -> str:
 
     It is derived from the session's token, so it needs no storage and cannot be guessed.
     """
-    return hmac.new(token.encode(), b"issue-tracker csrf", hashlib.sha256).hexdigest()
+    return hmac.digest(token.encode(), b"issue-tracker csrf", "sha256").hex()
 
 
 def csrf_matches(token: str, given: str | None) -> bool:

@@ -6,7 +6,7 @@ fails in a transaction, its connection is rolled back or discarded, so that no l
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any, NoReturn
 
 import structlog
@@ -60,14 +60,12 @@ class Database:
         if isinstance(self._server, Sqlite):
             self._server.file.create()
 
-    @contextmanager
-    def read(self, *, in_bulk: bool = False) -> Iterator[Connection]:
+    def read(self, *, in_bulk: bool = False) -> AbstractContextManager[Connection]:
         """One snapshot to read from. Raises Unavailable when the database cannot be used in time.
 
         `in_bulk` is for reads that pass through most of the data once: they leave no part of the file in memory.
         """
-        with self._transaction(write=False, in_bulk=in_bulk, wait_seconds=self.wait_seconds) as connection:
-            yield connection
+        return self._transaction(write=False, in_bulk=in_bulk, wait_seconds=self.wait_seconds)
 
     @contextmanager
     def write(self, *, wait_seconds: float | None = None) -> Iterator[Connection]:
@@ -78,11 +76,12 @@ class Database:
         transaction gives way to any other writer, and that is not logged.
         """
         wait = self.wait_seconds if wait_seconds is None else wait_seconds
-        with (
-            self._server.write_turn(wait),
-            self._transaction(write=True, in_bulk=False, wait_seconds=wait) as connection,
-        ):
-            yield connection
+        self._server.take_turn(wait)
+        try:
+            with self._transaction(write=True, in_bulk=False, wait_seconds=wait) as connection:
+                yield connection
+        finally:
+            self._server.end_turn()
 
     @contextmanager
     def dedicated_connection(self) -> Iterator[Any]:

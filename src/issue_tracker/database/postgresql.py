@@ -8,7 +8,6 @@ transaction.
 
 import re
 import shlex
-from contextlib import AbstractContextManager, nullcontext
 from errno import EMFILE, ENFILE
 from os import strerror
 from typing import Any
@@ -115,9 +114,11 @@ class Postgresql:
         """An engine whose connections have the settings of the product."""
         return create_engine("postgresql+psycopg://", creator=self._connect, **pool)
 
-    def write_turn(self, wait_seconds: float) -> AbstractContextManager[None]:
+    def take_turn(self, wait_seconds: float) -> None:
         """Writers do not wait here: the server lets changes to different rows run at the same time."""
-        return nullcontext()
+
+    def end_turn(self) -> None:
+        """There is nothing to end."""
 
     def begin(self, connection: Connection, *, write: bool, in_bulk: bool, wait_seconds: float) -> None:
         """Begins a transaction in a single round trip."""

@@ -1,8 +1,6 @@
 """How the product connects to SQLite, begins transactions on it, and understands its errors."""
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
 from errno import EMFILE, ENFILE
 from os import strerror
 from pathlib import Path
@@ -80,18 +78,17 @@ class Sqlite:
         """A number that changes when another file is opened. None while no file may be taken for the one before."""
         return None if self.file.lost else self.file.opening
 
-    @contextmanager
-    def write_turn(self, wait_seconds: float) -> Iterator[None]:
+    def take_turn(self, wait_seconds: float) -> None:
         """Waits until no other thread of this process writes. Raises Unavailable when that takes too long."""
         if not self._write_turn.acquire(wait_seconds):
             reason = "other changes took too long"
             if wait_seconds:
                 log.warning("database unavailable", cause="busy", reason=reason)
             raise Unavailable(cause=Cause.BUSY, reason=reason)
-        try:
-            yield
-        finally:
-            self._write_turn.release()
+
+    def end_turn(self) -> None:
+        """Lets the next thread of this process write."""
+        self._write_turn.release()
 
     def begin(self, connection: Connection, *, write: bool, in_bulk: bool, wait_seconds: float) -> None:
         """Begins a transaction. Raises Unavailable when the file was deleted or replaced."""

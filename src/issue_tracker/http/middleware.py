@@ -43,8 +43,8 @@ class RequestIds:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            # The server shares the state of the lifespan between requests; this copy is the request's own.
-            scope["state"] = {**scope.get("state", {}), "request_id": self._request_id(scope)}
+            # The state is the request's own copy of what the lifespan left there (ASGI, lifespan state).
+            scope.setdefault("state", {})["request_id"] = self._request_id(scope)
         await self.app(scope, receive, send)
 
     def _request_id(self, scope: Scope) -> str:

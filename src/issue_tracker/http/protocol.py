@@ -36,6 +36,9 @@ destroy the response on its way."""
 NOTHING, HEAD, BODY = range(3)
 """What of a request is being received."""
 
+NOW = -1.0
+"""In place of the time at which something began, until what arrived together with it has been read."""
+
 INVALID = (400, "The request is not valid HTTP.")
 TOO_LARGE = (431, "The headers of the request are too large.")
 TOO_SLOW = (408, "The request took too long to arrive.")
@@ -103,6 +106,9 @@ class HttpProtocol(HttpToolsProtocol):
             return
         except httptools.HttpParserUpgrade:
             return  # the request is answered without the upgrade
+        finally:
+            if self._since == NOW:
+                self._since = self.loop.time()
         if self._receiving:
             self._count(len(data))
 
@@ -124,7 +130,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._receiving, self._since, self._fed = HEAD, self.loop.time(), 0
+        self._receiving, self._since, self._fed = HEAD, NOW, 0
 
     def on_headers_complete(self) -> None:
         if len(self.headers) > HEADERS or (self._fed and self._parsed_bytes() > self._head_limit):
@@ -137,7 +143,7 @@ class HttpProtocol(HttpToolsProtocol):
         if len(self.url) > LONGEST_PATH:
             self.url = _with_short_path(self.url)
         super().on_headers_complete()
-        self._receiving, self._since, self._fed = BODY, self.loop.time(), 0
+        self._receiving, self._since, self._fed = BODY, NOW, 0
         self.headers = []  # for trailers: the application does not get them
 
     def on_body(self, body: bytes) -> None:

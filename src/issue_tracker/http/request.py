@@ -104,7 +104,7 @@ class Request(StarletteRequest):
     @property
     def parameters(self) -> list[tuple[str, str]]:
         """The query parameters in order, decoded; invalid UTF-8 is replaced."""
-        return self.query_params.multi_items()
+        return self.query_params.multi_items() if self.scope["query_string"] else []
 
     @property
     def brings_credential(self) -> bool:
@@ -190,22 +190,22 @@ class Request(StarletteRequest):
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """Opens a transaction to read from, as `tx`. Raises Unavailable."""
-        with self.database.read() as tx, self._within(tx):
-            yield tx
+        with self.database.read() as tx:
+            self._tx = tx
+            try:
+                yield tx
+            finally:
+                self._tx = None
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """Opens a transaction to write in, as `tx`; it is committed at the end of the block. Raises Unavailable."""
-        with self.database.write() as tx, self._within(tx):
-            yield tx
-
-    @contextmanager
-    def _within(self, tx: Connection) -> Iterator[None]:
-        self._tx = tx
-        try:
-            yield
-        finally:
-            self._tx = None
+        with self.database.write() as tx:
+            self._tx = tx
+            try:
+                yield tx
+            finally:
+                self._tx = None
 
     def accepted_types(self) -> dict[str, float]:
         """The media types of the Accept header with their weights (RFC 9110, section 12.5.1), without refused ones."""

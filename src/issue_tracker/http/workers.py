@@ -9,9 +9,11 @@ queue is empty it grows again. The idea is that of controlled delay (B. Maurer, 
 """
 
 import asyncio
+import threading
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from starlette.types import Receive
@@ -29,6 +31,9 @@ LEAST_SHARE = 0.25
 
 THREADS_FOR_READING = 4
 """One thread of so many never takes a change: writers that wait for each other must not keep readers waiting."""
+
+CHECK_SECONDS = 1.0
+"""How often it is checked which requests have taken too long. A timer for each would cost more than a short request."""
 
 PROBES = 16
 """How many requests for probes may wait for their thread."""
@@ -59,7 +64,9 @@ class Workers:
     def __init__(
         self, name: str, threads: int, metrics: LoadMetrics, *, queue_length: int, queue_seconds: float
     ) -> None:
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
+        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._threads: list[threading.Thread] = []
+        self._number = threads
         self._free = threads
         self._free_for_changes = threads - threads // THREADS_FOR_READING
         self._queue_length = queue_length
@@ -73,6 +80,9 @@ class Workers:
         self._waiting = False
         self._changed_at = 0.0
         self._checking = False
+        self._unanswered: dict[_Job, None] = {}
+        """The jobs without a result, the oldest first."""
+        self._limiting = False
 
     def require_room(self) -> None:
         """Raises Overloaded for a request that would have to wait too long, so that its body need not be read.
@@ -98,11 +108,11 @@ class Workers:
         job = _Job(act, arguments, changes=changes)
         if self._may_begin(job):
             self._begin(job)
-            return await _result(job, act)
+            return await self._result(job, act)
         self._enqueue(job)
         leaving = asyncio.create_task(self._note_departure(receive, job))
         try:
-            return await _result(job, act)
+            return await self._result(job, act)
         finally:
             leaving.cancel()
 
@@ -113,11 +123,14 @@ class Workers:
             self._begin(job)
         else:
             self._continuing.append(job)
-        return await _result(job, act)
+        return await self._result(job, act)
 
     def shutdown(self) -> None:
         """Waits until every thread has ended."""
-        self._pool.shutdown(wait=True)
+        for _ in self._threads:
+            self._jobs.put(None)
+        for thread in self._threads:
+            thread.join()
 
     def _may_begin(self, job: _Job) -> bool:
         return self._free > 0 and (not job.changes or self._free_for_changes > 0)
@@ -131,7 +144,35 @@ class Workers:
     def _begin(self, job: _Job) -> None:
         self._free -= 1
         self._free_for_changes -= job.changes
-        self._pool.submit(_work, asyncio.get_running_loop(), job, self._finish)
+        if len(self._threads) < self._number - self._free:
+            name = f"{self._name}_{len(self._threads)}"
+            thread = threading.Thread(target=_work, args=(self._jobs, self._finish), name=name, daemon=True)
+            self._threads.append(thread)
+            thread.start()
+        self._jobs.put(job)
+
+    async def _result(self, job: _Job, _act: Callable[..., T]) -> T:
+        self._unanswered[job] = None
+        if not self._limiting:
+            self._limiting = True
+            asyncio.get_running_loop().call_later(CHECK_SECONDS, self._limit_time)
+        try:
+            result: T = await job.result
+            return result
+        finally:
+            del self._unanswered[job]
+
+    def _limit_time(self) -> None:
+        """Ends the wait for jobs that take too long."""
+        loop = asyncio.get_running_loop()
+        for job in self._unanswered:
+            if job.since > loop.time() - RESPONSE_SECONDS:
+                break
+            if not job.result.done():
+                job.result.set_exception(Unavailable())
+        self._limiting = bool(self._unanswered)
+        if self._limiting:
+            loop.call_later(CHECK_SECONDS, self._limit_time)
 
     def _finish(self, job: _Job, result: Any, error: BaseException | None) -> None:
         self._free += 1
@@ -205,22 +246,17 @@ class Workers:
             job.result.set_exception(ClientLeft("The client has left."))
 
 
-async def _result(job: _Job, _act: Callable[..., T]) -> T:
-    try:
-        async with asyncio.timeout(RESPONSE_SECONDS):
-            result: T = await job.result
-            return result
-    except TimeoutError:
-        raise Unavailable from None
+def _work(jobs: SimpleQueue[_Job | None], finish: Callable[[_Job, Any, BaseException | None], None]) -> None:
+    """Runs jobs until there is None: the life of a worker thread.
 
-
-def _work(
-    loop: asyncio.AbstractEventLoop, job: _Job, finish: Callable[[_Job, Any, BaseException | None], None]
-) -> None:
-    """Runs a job, in a worker thread."""
-    outcome: tuple[Any, BaseException | None]
-    try:
-        outcome = job.act(*job.arguments), None
-    except BaseException as raised:  # it is raised on the event loop
-        outcome = None, raised
-    loop.call_soon_threadsafe(finish, job, *outcome)
+    ThreadPoolExecutor would make a future with a lock for each job, which the event loop does not need.
+    """
+    while (job := jobs.get()) is not None:
+        outcome: tuple[Any, BaseException | None]
+        try:
+            outcome = job.act(*job.arguments), None
+        except BaseException as raised:  # it is raised on the event loop
+            outcome = None, raised
+        with suppress(RuntimeError):  # the event loop is closed: nobody waits for the result
+            job.result.get_loop().call_soon_threadsafe(finish, job, *outcome)
+        del job, outcome  # a thread that waits holds nothing
