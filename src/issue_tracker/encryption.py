@@ -1,17 +1,16 @@
 """What the server encrypts and signs with its key, and how a key is replaced (docs/decisions/0022-server-key.md)."""
 
 import base64
-import copy
 import hashlib
 import hmac
 import re
 import secrets
 from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 NONCE = 12
 """Bytes. A random one for each of the few secrets of a server is far from its limit of 2³² (NIST SP 800-38D)."""
@@ -31,14 +30,24 @@ class Keyring:
     """
 
     def __init__(self, keys: Sequence[str]) -> None:
-        self._signing = _derived(keys[0], "signatures")
-        self._ciphers = [AESGCM(_derived(key, "encryption")) for key in keys]
+        self._keys = list(keys)
+
+    # The library is imported when it is first needed, because it takes 7 MB of memory: a worker that only answers the
+    # API signs and encrypts nothing.
+
+    @cached_property
+    def _signing(self) -> bytes:
+        return _derived(self._keys[0], "signatures")
+
+    @cached_property
+    def _ciphers(self) -> list["AESGCM"]:
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415
+
+        return [AESGCM(_derived(key, "encryption")) for key in self._keys]
 
     def followed_by(self, former: "Keyring") -> "Keyring":
         """Returns these keys, and behind them those of another server, which then decrypt too."""
-        both = copy.copy(self)
-        both._ciphers = [*self._ciphers, *former._ciphers]
-        return both
+        return Keyring([*self._keys, *former._keys])
 
     def encrypt(self, text: str) -> str:
         """Returns the text encrypted and authenticated: a random nonce, and AES-256-GCM, in ASCII."""
@@ -83,7 +92,9 @@ def split_keys(text: str) -> list[str]:
     return keys
 
 
-def _opened(cipher: AESGCM, encrypted: str) -> str | None:
+def _opened(cipher: "AESGCM", encrypted: str) -> str | None:
+    from cryptography.exceptions import InvalidTag  # noqa: PLC0415
+
     try:
         sealed = base64.b64decode(encrypted.encode(), altchars=b"-_", validate=True)
         return cipher.decrypt(sealed[:NONCE], sealed[NONCE:], None).decode()
@@ -92,4 +103,7 @@ def _opened(cipher: AESGCM, encrypted: str) -> str | None:
 
 
 def _derived(key: str, purpose: str) -> bytes:
+    from cryptography.hazmat.primitives.hashes import SHA256  # noqa: PLC0415
+    from cryptography.hazmat.primitives.kdf.hkdf import HKDF  # noqa: PLC0415
+
     return HKDF(algorithm=SHA256(), length=32, salt=None, info=f"issue-tracker {purpose}".encode()).derive(key.encode())
