@@ -86,3 +86,6 @@ def test_hashing_gives_way_to_everything_else() -> None:
         return os.getpriority(os.PRIO_PROCESS, 0)
 
     assert hashing.run(niceness) == min(19, niceness() + hashing.NICENESS)
+    usable = os.sched_getaffinity(0)
+    left = usable - hashing.run(lambda: os.sched_getaffinity(0))
+    assert len(left) == (1 if len(usable) > 1 else 0)

@@ -49,11 +49,18 @@ def run(compute: Callable[[], T]) -> T:
 
 
 def _give_way() -> None:
-    """Lowers the priority of this thread. Only on Linux does a thread have a priority of its own."""
+    """Lowers the priority of this thread, and leaves one processor to the others. Only on Linux does a thread have a
+    priority and processors of its own.
+
+    Argon2 computes the four lanes of one hash in four threads, which inherit both: otherwise a single hash would keep
+    all processors busy.
+    """
     if sys.platform == "linux":
         with suppress(OSError):
-            present = os.getpriority(os.PRIO_PROCESS, 0)
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), min(19, present + NICENESS))
+            present, thread = os.getpriority(os.PRIO_PROCESS, 0), threading.get_native_id()
+            os.setpriority(os.PRIO_PROCESS, thread, min(19, present + NICENESS))
+            usable = sorted(os.sched_getaffinity(0))
+            os.sched_setaffinity(thread, usable[:-1] or usable)
 
 
 _pool = ThreadPoolExecutor(THREADS, thread_name_prefix="hashing", initializer=_give_way)
