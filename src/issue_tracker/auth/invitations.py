@@ -7,12 +7,13 @@ import secrets
 from datetime import datetime, timedelta
 
 import msgspec
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, bindparam, delete, insert, select
 
 from issue_tracker.actor import Actor, require_administrator, require_fresh_proof
 from issue_tracker.auth.sessions import end_sessions, token_hash
 from issue_tracker.auth.users import User, get_user, set_own_password
 from issue_tracker.clock import Timestamp, iso, now
+from issue_tracker.database.prepared import Prepared
 from issue_tracker.database.tables import invitations, users
 from issue_tracker.errors import Forbidden, Invalid
 from issue_tracker.events.catalog import Change, EventType
@@ -65,15 +66,24 @@ def open_invitations(tx: Connection, at: datetime) -> dict[int, Timestamp]:
 
 def find_invited(tx: Connection, token: str, at: datetime) -> User:
     """Returns the user whom the link with this token invites. Raises InvitationRefused."""
-    query = (
-        select(invitations.c.user_id)
-        .join(users, users.c.user_id == invitations.c.user_id)
-        .where(invitations.c.token_hash == token_hash(token), invitations.c.expires_at > at, users.c.active)
-    )
-    user_id = tx.execute(query).scalar_one_or_none()
+    user_id = _invited.scalar(tx, token_hash=token_hash(token), at=at)
     if user_id is None:
         raise InvitationRefused
     return get_user(tx, user_id)
+
+
+# Prepared, because anybody may send any number of invalid links.
+_invited = Prepared(
+    lambda _: (
+        select(invitations.c.user_id)
+        .join(users, users.c.user_id == invitations.c.user_id)
+        .where(
+            invitations.c.token_hash == bindparam("token_hash"),
+            invitations.c.expires_at > bindparam("at", type_=invitations.c.expires_at.type),
+            users.c.active,
+        )
+    )
+)
 
 
 def accept(tx: Connection, token: str, password_hash: str, request_id: str, at: datetime) -> User:

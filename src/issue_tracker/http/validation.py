@@ -172,7 +172,7 @@ def _text(type_: type, value: Any) -> Any:
 
 def _explain(data: Any, type_: Any, path: str, errors: list[FieldError]) -> None:
     """Adds what is wrong with `data`, seen as `type_`, to `errors`."""
-    choices = get_args(type_) if _is_union(type_) else (type_,)
+    choices = get_args(type_) if isinstance(_type_info(type_), inspect.UnionType) else (type_,)
     if data is None and type(None) in choices:
         return
     present = [choice for choice in choices if choice is not type(None)]
@@ -196,7 +196,7 @@ def _explain_list(data: Any, type_: Any, plain: Any, path: str, errors: list[Fie
     if not isinstance(data, list):
         errors.append(FieldError(path, "must be a list"))
         return
-    limits = inspect.type_info(type_)
+    limits = _type_info(type_)
     if isinstance(limits, inspect.ListType) and limits.max_length is not None and len(data) > limits.max_length:
         errors.append(FieldError(path, f"must have at most {limits.max_length:,} items"))
         return
@@ -252,7 +252,7 @@ def _explain_struct(data: Any, type_: type[msgspec.Struct], path: str, errors: l
         errors.append(FieldError(path, "must be an object" if path else "The body must be a JSON object"))
         return
     prefix = f"{path}." if path else ""
-    fields = {field.encode_name: field for field in msgspec.structs.fields(type_)}
+    fields = _fields(type_)
     unknown = (name for name in data if name not in fields)
     for name in islice(unknown, min(MOST_UNKNOWN, MOST_ERRORS - len(errors))):
         errors.append(FieldError(f"{prefix}{name}"[:200], "is not a field of this request"))
@@ -263,8 +263,13 @@ def _explain_struct(data: Any, type_: type[msgspec.Struct], path: str, errors: l
             errors.append(FieldError(f"{prefix}{name}", "is required"))
 
 
-def _is_union(type_: Any) -> bool:
-    return isinstance(inspect.type_info(type_), inspect.UnionType)
+_type_info = cache(inspect.type_info)
+
+
+@cache
+def _fields(type_: type[msgspec.Struct]) -> dict[str, msgspec.structs.FieldInfo]:
+    """The fields by the names that they have in JSON. Finding them evaluates the annotations each time."""
+    return {field.encode_name: field for field in msgspec.structs.fields(type_)}
 
 
 def _message(data: Any, type_: Any, refused: msgspec.ValidationError) -> str:
@@ -273,7 +278,7 @@ def _message(data: Any, type_: Any, refused: msgspec.ValidationError) -> str:
         return f"must be one of {CHOICES}"
     if isinstance(refused.__cause__, ValueError):
         return str(refused.__cause__)
-    info = _inside(inspect.type_info(type_))
+    info = _inside(_type_info(type_))
     if isinstance(info, inspect.IntType):
         return "must be a whole number" + (
             "" if info.ge is None else f" from {info.ge}" + (f" to {info.le}" if info.le and info.le < 2**62 else " up")

@@ -1,6 +1,7 @@
 """From templates to responses: what every page shows around its content, escaping, compression."""
 
 import gzip
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,8 @@ environment = Environment(
     undefined=StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
+    # Looking at the files for every page would cost as much as a short page itself.
+    auto_reload=False,
 )
 environment.filters["utc"] = _utc
 environment.tests["name"] = lambda word: isinstance(word, ProperName)
@@ -118,7 +121,7 @@ def page(
         section=section,
         places=[*PLACES, administration] if admin else _places(request.actor),
     )
-    response = _html(request, template, around, content)
+    response = _html(request, _rendered(template, around, content))
     if around.flash:
         response.headers.append("set-cookie", forget_flash(request))
     return response
@@ -130,12 +133,13 @@ def _places(actor: Actor) -> list[tuple[str, str, str]]:
 
 def bare_page(request: Request, template: str, *, status: int = 200, **content: Any) -> Response:
     """A page for whoever is not signed in."""
-    return _html(request, template, Page(theme=_theme(request)), content, status)
+    return _html(request, _rendered(template, Page(theme=_theme(request)), content), status)
 
 
 def fragment(request: Request, template: str, **content: Any) -> Response:
     """A part of a page, for a module of ours that inserts it."""
-    return _html(request, template, Page(csrf=csrf_token(request.session_token), here=here(request)), content)
+    around = Page(csrf=csrf_token(request.session_token), here=here(request))
+    return _html(request, _rendered(template, around, content))
 
 
 def error_page(request: Request, error: AppError) -> Response:
@@ -148,10 +152,16 @@ def error_page(request: Request, error: AppError) -> Response:
         "retry": local(request.path) if request.safe and error.status in PASSING else None,
     }
     home = home_of(request.identity.actor.role) if request.identity else HOME
-    response = bare_page(request, "web/error.html", status=error.status, error=shown, home=home)
+    response = _html(request, _error_text(_theme(request), home, tuple(shown.items())), error.status)
     response.headers.update({name: value for name, value in error.headers.items() if name != "Content-Type"})
     response.headers["cache-control"] = "no-store"
     return response
+
+
+@lru_cache(maxsize=100)
+def _error_text(theme: str | None, home: str, shown: tuple[tuple[str, Any], ...]) -> str:
+    """An error page. Anybody may ask for any number of them, and most of them are alike."""
+    return _rendered("web/error.html", Page(theme=theme), {"error": dict(shown), "home": home})
 
 
 def variant(request: Request) -> str:
@@ -173,8 +183,12 @@ def _theme(request: Request) -> str | None:
     return theme if theme in ("light", "dark") else None
 
 
-def _html(request: Request, template: str, around: Page, content: dict[str, Any], status: int = 200) -> Response:
-    body = environment.get_template(template).render(page=around, **content).encode()
+def _rendered(template: str, around: Page, content: dict[str, Any]) -> str:
+    return environment.get_template(template).render(page=around, **content)
+
+
+def _html(request: Request, text: str, status: int = 200) -> Response:
+    body = text.encode()
     headers = {"Vary": "Accept-Encoding, Sec-Fetch-Site"}
     if len(body) > WORTH_COMPRESSING and _may_compress(request):
         body = gzip.compress(body, 4, mtime=0)
