@@ -14,6 +14,7 @@ from issue_tracker.issues.bulk import set_statuses
 from issue_tracker.issues.fragments import FragmentCache
 from issue_tracker.issues.models import IssueHead
 from issue_tracker.issues.overview import company_members
+from issue_tracker.issues.queries.filters import Filters
 from issue_tracker.issues.queries.issue import (
     find_assignment,
     find_issue_head,
@@ -102,17 +103,20 @@ def test_pages_show_visible_companies_only(tx: Connection, tess: Actor, ids: dic
         assert sorted(column.name for column in matrix.columns) == columns
 
 
-def test_fragments_are_not_shared_between_accesses(tx: Connection, tess: Actor) -> None:
+def test_fragments_are_not_shared_between_accesses_or_filters(tx: Connection, tess: Actor) -> None:
     cache = FragmentCache()
 
-    def rendered(actor: Actor) -> dict[str, list[str]]:
-        issues = IssueList(tx, actor)
+    def rendered(actor: Actor, *statuses: Status) -> dict[str, list[str]]:
+        issues = IssueList(tx, actor, Filters(statuses=statuses or None))
         decoded = [msgspec.json.decode(fragment) for fragment in cache.render(issues, issues.rows())]
         return {issue["name"]: [member["company_name"] for member in issue["assignments"]] for issue in decoded}
 
     for _ in range(2):
         assert rendered(ADA) == {"Hidden": ["Fabrikam"], "Idle": [], "Shared": ["Contoso", "Fabrikam"]}
         assert rendered(tess) == {"Shared": ["Contoso"]}
+        assert rendered(ADA, Status.NEW) == {"Hidden": ["Fabrikam"], "Shared": ["Contoso"]}
+        assert rendered(ADA, Status.RESOLVED) == {"Shared": ["Fabrikam"]}
+        assert rendered(tess, Status.RESOLVED) == {}
 
 
 def test_an_undo_reaches_visible_assignments_only(tx: Connection, tess: Actor, ids: dict[str, int]) -> None:

@@ -35,6 +35,9 @@ SLICE_BYTES = 64 * 1024
 hold one while the next is made.
 """
 
+STORED_BYTES = 5 * 1024 * 1024
+"""About how much of one list goes to the fragment cache: the rest would push out what other requests need."""
+
 FIRST_STEP, LARGEST_STEP = 8, 200
 """How many issues of a piece are loaded together: a few at first, then as many as are expected to fill it."""
 
@@ -88,7 +91,8 @@ def list_issues(request: Request, query: IssueQuery) -> Response:
     endless = query.limit is None and more
     if endless or sent < len(rows):
         position = rows[sent - 1].position
-        following = _Following(filters, order, position, sent, None if endless else len(rows) - sent)
+        remaining = None if endless else len(rows) - sent
+        following = _Following(filters, order, position, sent, remaining, sum(map(len, parts)))
         total = None if query.limit is None and after is None else found.count()
         pieces = _pieces(request, form, parts, following, total)
         return StreamingResponse(pieces, headers=headers, media_type=form.media_type)
@@ -156,13 +160,16 @@ def _slices(parts: list[bytes], between: bytes, *, following: bool = False) -> I
 
 
 class _Following(msgspec.Struct):
-    """Where a list continues after a piece: `sent` issues were sent, at most `remaining` follow (None: all)."""
+    """Where a list continues after a piece: `sent` issues were sent, at most `remaining` follow (None: all). `size` is
+    that of everything that was read until now, in bytes.
+    """
 
     filters: Filters
     order: Order
     position: Position
     sent: int
     remaining: int | None
+    size: int
 
 
 async def _pieces(
@@ -177,7 +184,8 @@ async def _pieces(
         with request.database.read(in_bulk=True) as tx:
             found = IssueList(tx, request.actor, following.filters, following.order, after=following.position)
             rows = found.rows(CHUNK if following.remaining is None else min(CHUNK, following.remaining))
-            parts, done = _piece(request, form, found, rows, store=False)
+            parts, done = _piece(request, form, found, rows, store=following.size < STORED_BYTES)
+            following.size += sum(map(len, parts))
             if rows:
                 following.position = rows[done - 1].position
             return parts, done

@@ -1,12 +1,12 @@
 """The fragment cache: one issue as JSON, encoded once (docs/decisions/0006).
 
-To read and encode an issue costs more than everything else in a list. So the bytes of an issue with all assignments
-that the actor may see are stored under its id, its revision and the actor's company access. The revision is read in the
-same transaction as the rest of the response, and grows with every change that would change the bytes: a change to the
-issue, to an assignment, or to the name of an assigned company. So a fragment can be found only while it is right,
-whichever process made a change, and nothing has to be invalidated. Old fragments are pushed out: the cache holds the
-most recently used ones, up to a number of bytes. A list with a filter by status or company shows only some assignments
-of an issue, and is always encoded anew. The fragment cache serves requests that were not sent before; the response
+To read and encode an issue costs more than everything else in a list. So the bytes of an issue with the assignments
+that a list shows are stored under its id, its revision, and what decides which assignments those are: the actor's
+company access, and the list's filters by status and company. The revision is read in the same transaction as the rest
+of the response, and grows with every change that would change the bytes: a change to the issue, to an assignment, or to
+the name of an assigned company. So a fragment can be found only while it is right, whichever process made a change, and
+nothing has to be invalidated. Old fragments are pushed out: the cache holds the most recently used ones, up to a number
+of bytes. The fragment cache serves requests that were not sent before, and the first one after a change; the response
 cache in front of it serves repeated ones.
 """
 
@@ -19,6 +19,9 @@ import msgspec
 from issue_tracker.issues.queries.issue_list import IssueList, Row
 
 _Key = tuple[int, int, str]
+
+ENTRY = 300
+"""Bytes that an entry takes beyond its text, roughly."""
 
 
 class FragmentCache:
@@ -36,10 +39,8 @@ class FragmentCache:
         Without `store`, new fragments are not stored: a list that is longer than the cache would only push out what
         other requests need.
         """
-        if issue_list.filters.on_assignments:
-            return [msgspec.json.encode(issue) for issue in issue_list.load(rows)]
-        access = issue_list.access.key
-        keys = [(row.issue_id, row.revision, access) for row in rows]
+        shown = issue_list.shown_key
+        keys = [(row.issue_id, row.revision, shown) for row in rows]
         found = self._find(keys)
         missing = [row for row, fragment in zip(rows, found, strict=True) if fragment is None]
         if missing:
@@ -66,10 +67,10 @@ class FragmentCache:
             for key, fragment in new.items():
                 if key not in self._fragments:
                     self._fragments[key] = fragment
-                    self._size += len(fragment)
+                    self._size += ENTRY + len(fragment)
             while self._size > self._limit:
                 _, oldest = self._fragments.popitem(last=False)
-                self._size -= len(oldest)
+                self._size -= ENTRY + len(oldest)
 
     def clear(self) -> None:
         """Removes all fragments, for a measurement without them."""

@@ -1,5 +1,6 @@
 """The list of issues as one object: which issues, in which order, how many, and their content."""
 
+import hashlib
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -126,6 +127,20 @@ class IssueList:
         return self._of_issue if self._statuses is None else (*self._of_issue, has_status)
 
     @property
+    def shown_key(self) -> str:
+        """A text that says which assignments of an issue the list shows: part of the keys of cached issues."""
+        if not self.filters.on_assignments:
+            return self.access.key
+        chosen = f"{self._values.get('mask')} {self._companies}"
+        return f"{self.access.key} {hashlib.blake2b(chosen.encode(), digest_size=12).hexdigest()}"
+
+    @property
+    def _beginning(self) -> dict[str, Any]:
+        """The position after which the rows begin, as parameters."""
+        after = self._after
+        return {} if after is None else {"after": after.value, "after_id": after.issue_id}
+
+    @property
     def _nothing(self) -> bool:
         """Whether nothing can match, because no status or no company is left."""
         return self._statuses == () or self._companies == ()
@@ -134,10 +149,8 @@ class IssueList:
         """Returns the issues in order, at most `limit` of them, without their content."""
         if self._nothing:
             return []
-        values = self._values | {"limit": NO_LIMIT if limit is None else limit}
+        values = self._values | self._beginning | {"limit": NO_LIMIT if limit is None else limit}
         paged = self._after is not None
-        if self._after is not None:
-            values |= {"after": self._after.value, "after_id": self._after.issue_id}
         by_name = self._order.by == "name"
         mergeable = by_name and not self._of_issue
         if mergeable and self._companies is not None and len(self._companies) <= MERGED:
