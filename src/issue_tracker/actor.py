@@ -2,6 +2,7 @@
 
 import hashlib
 from enum import StrEnum
+from functools import lru_cache
 
 import msgspec
 
@@ -35,14 +36,17 @@ class CompanyAccess(msgspec.Struct, frozen=True):
     @property
     def key(self) -> str:
         """A part of every cache key and validator: empty for all companies, otherwise a digest of the visible ones."""
-        if self.company_ids is None:
-            return ""
-        listed = ",".join(map(str, sorted(self.company_ids)))
-        return hashlib.blake2b(listed.encode(), digest_size=12).hexdigest()
+        return "" if self.company_ids is None else _digest(self.company_ids)
 
     def allows(self, company_id: int | None) -> bool:
         """Whether the company is visible. What is about no company is visible to those who see all."""
         return self.company_ids is None or company_id in self.company_ids
+
+
+@lru_cache(maxsize=64)
+def _digest(company_ids: frozenset[int]) -> str:
+    listed = ",".join(map(str, sorted(company_ids)))
+    return hashlib.blake2b(listed.encode(), digest_size=12).hexdigest()
 
 
 ALL_COMPANIES = CompanyAccess()

@@ -53,6 +53,7 @@ from issue_tracker.http.state import AppState
 from issue_tracker.http.stored_responses import StoredResponses
 from issue_tracker.http.workers import PROBES, Workers
 from issue_tracker.issues.fragments import FragmentCache
+from issue_tracker.issues.totals import TotalsCache
 from issue_tracker.logs import AccessLog, configure_logs
 from issue_tracker.pages import (
     account,
@@ -136,6 +137,7 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
         probes=Workers("probe", 1, load_metrics, queue_length=PROBES, queue_seconds=settings.queue_seconds),
         password_requests=PasswordRequests(settings),
         fragments=FragmentCache(),
+        totals=TotalsCache(),
         responses=ResponseCache(database),
         stream=Stream(database, lambda held: permissions_of(database, settings, held)),
         open_streams=OpenStreams(settings, load_metrics),

@@ -8,7 +8,7 @@ from starlette.responses import Response, StreamingResponse
 from issue_tracker.api import issue_bodies
 from issue_tracker.api.issue_bodies import CSV_EXAMPLE, ISSUE_EXAMPLE
 from issue_tracker.api.issue_query import IssueQuery, filters_of, history_of, next_link, order_of, position_of
-from issue_tracker.events.order import limited
+from issue_tracker.events.order import Watermark, limited
 from issue_tracker.events.queries.log import get_log_state
 from issue_tracker.events.sync_position import write_position
 from issue_tracker.http import conditional
@@ -58,9 +58,10 @@ def list_issues(request: Request, query: IssueQuery) -> Response:
     """List issues with their assignments, as JSON or (`format=csv` or `Accept: text/csv`) as CSV."""
     negotiated = CSV if request.prefers(CSV, JSON) else JSON
     state, access, watermarks = get_log_state(request.tx), request.actor.company_access, request.app_state.watermarks
-    watermark, representation = None, negotiated
+    watermark, representation, whole_log = None, negotiated, Watermark(state.last_event_id)
     if not access.all:
-        state, watermark = limited(request.tx, access, watermarks.watermark_of(request.tx, state))
+        whole_log = watermarks.watermark_of(request.tx, state)
+        state, watermark = limited(request.tx, access, whole_log)
         # A changed group changes what `companyGroup` selects, by an event that a limited access does not see.
         representation += f" {filters_of(request, query).company_ids}"
     etag = conditional.data_etag(request, state, representation)
@@ -78,6 +79,10 @@ def list_issues(request: Request, query: IssueQuery) -> Response:
     size = query.limit or CHUNK
     found = IssueList(request.tx, request.actor, filters, order, after=after)
     rows = found.rows(size + 1)
+
+    def count() -> int:
+        return request.app_state.totals.count(request.tx, found, history_of(request), whole_log)
+
     more, rows = len(rows) > size, rows[:size]
     watermark = watermark or watermarks.watermark_of(request.tx, state)
     headers = {"Vary": "Accept", "ETag": etag, "Cache-Control": cache_control}
@@ -93,11 +98,11 @@ def list_issues(request: Request, query: IssueQuery) -> Response:
         position = rows[sent - 1].position
         remaining = None if endless else len(rows) - sent
         following = _Following(filters, order, position, sent, remaining, sum(map(len, parts)))
-        total = None if query.limit is None and after is None else found.count()
+        total = None if query.limit is None and after is None else count()
         pieces = _pieces(request, form, parts, following, total)
         return StreamingResponse(pieces, headers=headers, media_type=form.media_type)
     whole = after is None and not more
-    total = len(rows) if whole else found.count()
+    total = len(rows) if whole else count()
     body = b"".join((form.opening, form.between.join(parts), form.closing(total)))
     response = Response(body, headers=headers, media_type=form.media_type)
     request.app_state.responses.store_by_validator(etag, response)

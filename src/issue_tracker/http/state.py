@@ -18,6 +18,7 @@ from issue_tracker.http.response_cache import ResponseCache
 from issue_tracker.http.stored_responses import StoredResponses
 from issue_tracker.http.workers import Workers
 from issue_tracker.issues.fragments import FragmentCache
+from issue_tracker.issues.totals import TotalsCache
 from issue_tracker.settings import Settings
 
 
@@ -37,6 +38,7 @@ class AppState(msgspec.Struct, frozen=True, kw_only=True):
     probes: Workers
     password_requests: PasswordRequests
     fragments: FragmentCache
+    totals: TotalsCache
     responses: ResponseCache
     stream: Stream
     open_streams: OpenStreams

@@ -3,10 +3,11 @@
 import hashlib
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, Select, Text, bindparam, cast, func, null, select
+from sqlalchemy import Connection, Row, Select, Text, bindparam, cast, func, literal_column, null, or_, select
 
 from issue_tracker.actor import CompanyAccess
 from issue_tracker.clock import iso
@@ -106,8 +107,7 @@ def _current_snapshot(dialect: str) -> Any:
 
 def _select_last(dialect: str) -> Select[Any]:
     query = select(events.c.event_id, events.c.at, events.c.request_id, _current_snapshot(dialect).label("snapshot"))
-    every = events.alias()
-    return query.where(events.c.event_id == select(func.max(every.c.event_id)).scalar_subquery())
+    return query.order_by(events.c.event_id.desc()).limit(1)
 
 
 _state = Prepared(_select_last)
@@ -115,6 +115,30 @@ _snapshot = Prepared(lambda dialect: select(_current_snapshot(dialect)))
 _one = Prepared(
     lambda _: select(events.c.at, events.c.request_id).where(events.c.event_id == bindparam("event_id", type_=Id))
 )
+
+
+def has_event(tx: Connection, access: CompanyAccess, types: tuple[EventType, ...], *, after: int) -> bool:
+    """Whether there is an event of one of these types above `after` that is about a visible company, or about an issue
+    as a whole, which may be hidden.
+    """
+    if access.company_ids is None:
+        return _of_types(types, limited=False).scalar(tx, after=after) is not None
+    visible = numbers(tx, sorted(access.company_ids))
+    return _of_types(types, limited=True).scalar(tx, after=after, access=visible) is not None
+
+
+@cache
+def _of_types(types: tuple[EventType, ...], *, limited: bool) -> Prepared:
+    beyond = events.c.event_id > bindparam("after", type_=Id)
+    of_types = events.c.type.in_([literal_column(f"'{type_.value}'") for type_ in types])
+    query = select(events.c.event_id).where(beyond, of_types).limit(1)
+
+    def build(dialect: str) -> Select[Any]:
+        if not limited:
+            return query
+        return query.where(or_(events.c.company_id.is_(None), among(events.c.company_id, "access", dialect)))
+
+    return Prepared(build)
 
 
 def count_events(tx: Connection, access: CompanyAccess, *, after: int, until: int) -> int:

@@ -13,6 +13,7 @@ from issue_tracker.database.prepared import instant, iso, numbers
 from issue_tracker.issues.models import SEVERITIES, Assignment, Issue
 from issue_tracker.issues.queries import list_statements as statements
 from issue_tracker.issues.queries import search
+from issue_tracker.issues.queries.company_ranges import SEVERAL, Entry, first_of_ranges
 from issue_tracker.issues.queries.conditions import (
     Condition,
     Conditions,
@@ -154,6 +155,11 @@ class IssueList:
         by_name = self._order.by == "name"
         mergeable = by_name and not self._of_issue
         if mergeable and self._companies is not None and len(self._companies) <= MERGED:
+            if limit is not None and len(self._companies) >= SEVERAL:
+                values = self._values | self._beginning
+                return self._with_revisions(
+                    first_of_ranges(self._tx, self._companies, self._of_status, self._order, paged, values, limit)
+                )
             alternatives = spread("company", self._companies, 0)
             values |= alternatives
             statement = statements.rows_by_company(len(alternatives), self._of_status, self._order, paged)
@@ -166,6 +172,16 @@ class IssueList:
         return [
             Row(issue_id=issue_id, revision=revision, sort_value=value if by_name else instant(value))
             for issue_id, revision, value in statement.all(self._tx, **values)
+        ]
+
+    def _with_revisions(self, page: Sequence[Entry]) -> list[Row]:
+        ids = numbers(self._tx, [issue_id for _, issue_id in page])
+        revisions = dict(statements.revisions.all(self._tx, issues=ids))
+        # Where a transaction writes on PostgreSQL, another one may have deleted an issue between two statements.
+        return [
+            Row(issue_id=issue_id, revision=revisions[issue_id], sort_value=sort_value)
+            for sort_value, issue_id in page
+            if issue_id in revisions
         ]
 
     def count(self) -> int:

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
+    CompoundSelect,
     Select,
     Text,
     bindparam,
@@ -21,6 +22,7 @@ from sqlalchemy import (
     select,
     tuple_,
     union,
+    union_all,
 )
 
 from issue_tracker.database.prepared import Prepared, among
@@ -63,14 +65,35 @@ def rows_by_company(companies: int, of_status: Conditions, order: Order, paged: 
     Each company has an index range in which its assignments are in the order of the issues' names.
     """
 
-    def ranges(dialect: str) -> list[Select[Any]]:
-        query, in_status = select(assignments.c.issue_key, assignments.c.issue_id), written(of_status, dialect)
-        return [
-            query.where(assignments.c.company_id == bindparam(f"company_{number}"), *in_status)
-            for number in range(companies)
-        ]
+    return _merged(lambda dialect: _ranges(companies, of_status, dialect), order, paged)
 
-    return _merged(ranges, order, paged)
+
+def _ranges(companies: int, of_status: Conditions, dialect: str) -> list[Select[Any]]:
+    query, in_status = select(assignments.c.issue_key, assignments.c.issue_id), written(of_status, dialect)
+    return [
+        query.where(assignments.c.company_id == bindparam(f"company_{number}"), *in_status)
+        for number in range(companies)
+    ]
+
+
+@lru_cache(maxsize=512)
+def beginnings(companies: int, of_status: Conditions, order: Order, paged: bool) -> Prepared:
+    """The first `limit` entries of each of these index ranges, in no order: number of the company, sort value, id."""
+
+    def build(dialect: str) -> CompoundSelect[Any]:
+        columns = assignments.c.issue_key, assignments.c.issue_id
+        first = [_page(one, *columns, order, paged).subquery() for one in _ranges(companies, of_status, dialect)]
+        return union_all(
+            *(select(literal_column(str(number)), one.c.issue_key, one.c.issue_id) for number, one in enumerate(first))
+        )
+
+    return Prepared(build)
+
+
+revisions = Prepared(
+    lambda dialect: select(issues.c.issue_id, issues.c.revision).where(among(issues.c.issue_id, "issues", dialect))
+)
+"""The revisions of the issues in the list `issues`, in no order."""
 
 
 @lru_cache(maxsize=512)
