@@ -4,15 +4,13 @@
 """
 
 import re
-from pathlib import Path
 
 import msgspec
-
-DOCUMENT = Path(__file__).parent.parent / "docs" / "security-routes.md"
 
 ACCESS = {
     "public": """
         POST /api/auth/login
+        POST /api/auth/login/second-factor
         POST /api/setup
         GET /healthz
         GET /readyz
@@ -21,6 +19,8 @@ ACCESS = {
         GET /docs
         GET /login
         POST /login
+        GET /login/second-factor
+        POST /login/second-factor
         GET /setup
         POST /setup
         GET /invitation
@@ -35,12 +35,22 @@ ACCESS = {
         POST /api/auth/confirm
         GET /api/auth/sessions
         DELETE /api/auth/sessions/{id}
+        GET /api/auth/factors
+        POST /api/auth/factors/totp
+        POST /api/auth/factors/totp/verify
+        POST /api/auth/factors/recovery-codes
+        DELETE /api/auth/factors/{id}
         GET /api/auth/tokens
         DELETE /api/auth/tokens/{id}
         POST /logout
         GET /password
         POST /password
         GET /account
+        GET /account/security
+        POST /account/security/totp
+        POST /account/security/totp/verify
+        POST /account/security/recovery-codes
+        POST /account/security/factors/{id}/remove
         POST /account/name
         POST /account/password
         POST /account/sessions/{id}/end
@@ -107,6 +117,8 @@ ACCESS = {
         POST /api/users/{user_id}/invitation
         GET /api/users/{user_id}/sessions
         DELETE /api/users/{user_id}/sessions/{id}
+        GET /api/users/{user_id}/factors
+        POST /api/users/{user_id}/factors/reset
         GET /api/users/{user_id}/tokens
         DELETE /api/users/{user_id}/tokens/{id}
         GET /api/webhooks
@@ -143,6 +155,7 @@ ACCESS = {
         GET /admin/users/{user_id}
         POST /admin/users/{user_id}
         POST /admin/users/{user_id}/invitation
+        POST /admin/users/{user_id}/factors/reset
         POST /admin/users/{user_id}/sessions/{id}/end
         POST /admin/users/{user_id}/tokens/{id}/revoke
     """,
@@ -155,11 +168,21 @@ EXPECTED = {line.strip(): access for access, lines in ACCESS.items() for line in
 FRESH = {
     "POST /api/users",
     "POST /api/users/{user_id}/invitation",
+    "POST /api/users/{user_id}/factors/reset",
+    "POST /api/auth/factors/totp",
+    "POST /api/auth/factors/totp/verify",
+    "POST /api/auth/factors/recovery-codes",
+    "DELETE /api/auth/factors/{id}",
     "POST /api/auth/tokens",
     "POST /api/webhooks",
     "POST /api/webhooks/{id}/rotate-secret",
     "POST /admin/users",
     "POST /admin/users/{user_id}/invitation",
+    "POST /admin/users/{user_id}/factors/reset",
+    "POST /account/security/totp",
+    "POST /account/security/totp/verify",
+    "POST /account/security/recovery-codes",
+    "POST /account/security/factors/{id}/remove",
     "POST /account/tokens",
     "POST /admin/webhooks",
     "POST /admin/webhooks/{webhook_id}/rotate-secret",
@@ -182,12 +205,12 @@ LINKS = {"GET /setup", "GET /invitation", "POST /invitation"}
 """What only a link with a token leads to."""
 
 CREDENTIALS = re.compile(
-    r"users|sessions?\b|tokens|password|webhooks|channels|factors|company-access|setup|confirm|invitation|logout"
+    r"users|sessions?\b|tokens|password|webhooks|channels|factors|company-access|setup|confirm|invitation|logout|second-factor|security"
 )
 """What the paths of routes contain that are about credentials, or say who may do what (contract, section 11)."""
 
 OPEN, UNKNOWN, REFUSED, SIGN_IN, CONFIRM, CHOOSE = "yes", "401", "403", "sign-in", "confirm", "password"
-MAY = {
+MAY: dict[str, set[str]] = {
     "member": {"signed in"},
     "customer": {"signed in", "customer"},
     "technician": {"signed in", "helpdesk"},
@@ -241,47 +264,7 @@ def expected(name: str, actor: Actor) -> str:
     return CONFIRM if name in FRESH and not actor.fresh else OPEN
 
 
-ABOUT = """# Who may use which route
-
-`python -m tests.access` writes this page. A test sends a request to every declared route with every kind of credential,
-and compares what happens with these tables (`tests/test_every_route.py`). The requests carry nothing valid, so only
-the credential can decide.
-
-| in the tables | means |
-| --- | --- |
-| yes | the input decides: the credential is enough |
-| 401 | not signed in |
-| 403 | the role, the scope or the kind of credential is not enough; or there is no valid link |
-| sign-in | the page to sign in |
-| confirm | 403 with the reason `confirmation_required`; a page asks for the password |
-| password | 403 with the reason `password_change_required`; a page leads to the form for a new password |
-
-*Old session* is a super admin who signed in more than ten minutes ago and has not confirmed since; *given password* one
-whose password an administrator knows; *r* and *w* are API tokens that may read, and read and write. `PUT
-/api/users/{user_id}` and `PUT /api/webhooks/{id}`, and their pages, need a confirmation for a role, a password or an
-address only.
-"""
-
-HEADER = [
-    "anonymous",
-    "ended",
-    "given password",
-    "old session",
-    *(f"{role}{kind}" for role in MAY for kind in ("", " r", " w")),
-]
-
-
-def document() -> str:
-    """The page: the routes, together where they behave alike."""
-    groups: dict[tuple[str, ...], list[str]] = {}
-    for name in EXPECTED:
-        groups.setdefault(tuple(expected(name, actor) for actor in ACTORS), []).append(name)
-    parts = [ABOUT]
-    for results, names in groups.items():
-        rows = ["| " + " | ".join(row) + " |" for row in (HEADER, ["---"] * len(HEADER), results)]
-        parts.append("\n".join([*rows, "", *(f"- `{name}`" for name in names), ""]))
-    return "\n".join(parts)
-
-
 if __name__ == "__main__":
+    from tests.access_document import DOCUMENT, document
+
     DOCUMENT.write_text(document(), encoding="utf-8")

@@ -4,9 +4,11 @@ import re
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 
 from issue_tracker.app import declared_routes
+from issue_tracker.auth.sessions import csrf_token
 from issue_tracker.http.identity import Access, Proof
 from issue_tracker.http.routes import Route
 from issue_tracker.pages.routes import PageRoute
@@ -15,7 +17,6 @@ from tests.access import (
     CHOOSE,
     CONFIRM,
     CREDENTIALS,
-    DOCUMENT,
     EXPECTED,
     FIRST,
     FRESH,
@@ -23,10 +24,11 @@ from tests.access import (
     REFUSED,
     SIGN_IN,
     UNKNOWN,
-    document,
     expected,
 )
+from tests.access_document import DOCUMENT, document
 from tests.clients import Client
+from tests.server import serving
 from tests.world import PASSWORD, World
 
 
@@ -53,6 +55,18 @@ def send(client: httpx.Client, name: str, **options: Any) -> httpx.Response:
 
 INPUTS: dict[str, dict[str, Any]] = {"POST /login": {"data": {"email": "x" * 300}}}
 """Where nothing at all would be an attempt to sign in."""
+
+
+BEFORE_ENROLMENT = {
+    "POST /api/auth/confirm",
+    "GET /api/auth/factors",
+    "POST /api/auth/factors/totp",
+    "POST /api/auth/factors/totp/verify",
+    "GET /account/security",
+    "POST /account/security/totp",
+    "POST /account/security/totp/verify",
+}
+"""What those may do besides who have to set up a second factor first."""
 
 
 def test_every_route_has_a_case_and_every_case_a_route() -> None:
@@ -133,6 +147,30 @@ def test_every_route_about_credentials_takes_only_sessions() -> None:
     assert [name_of(endpoint) for endpoint in found if endpoint.proof is Proof.CREDENTIAL] == []
     assert {name for name, endpoint in ROUTES.items() if endpoint.proof is Proof.FRESH_SESSION} == FRESH
     assert {name for name, endpoint in ROUTES.items() if endpoint.before_password_change} == FIRST
+    assert {name for name, endpoint in ROUTES.items() if endpoint.before_enrolment} == BEFORE_ENROLMENT
+
+
+def test_who_needs_a_second_factor_may_do_nothing_else(world: World) -> None:
+    needed = msgspec.structs.replace(world.server.settings, second_factor="everyone")
+    with serving(needed) as server:
+        client = world.client("ada")
+        client.base_url = httpx.URL(server.url)
+        wrong = []
+        for name in (*PRIVATE_API, *PRIVATE_PAGES):
+            response = send(client, name)
+            refused = "second_factor_enrolment_required" in response.text
+            refused |= response.headers.get("Location", "").startswith("/account/security?next")
+            if refused is (name in FIRST | BEFORE_ENROLMENT):
+                wrong.append(f"{name}: {response.status_code} {response.text[:100]}")
+            if name.endswith("/logout"):
+                token = world.session_token("ada")
+                client.cookies.set("issue_tracker_session", token)
+                client.headers["X-CSRF-Token"] = csrf_token(token)
+        assert wrong == []
+        # A token has no second factor, and needs none.
+        bearer = world.bearer("ada")
+        bearer.base_url = httpx.URL(server.url)
+        bearer.call("GET", "/api/issues", 200)
 
 
 def test_an_anonymous_caller_of_the_api_is_refused_before_anything_else(world: World) -> None:

@@ -20,6 +20,8 @@ from issue_tracker.api import auth as auth_api
 from issue_tracker.api import companies as companies_api
 from issue_tracker.api import company_groups as company_groups_api
 from issue_tracker.api import events as events_api
+from issue_tracker.api import factors as factors_api
+from issue_tracker.api import first_start as first_start_api
 from issue_tracker.api import issue_list as issue_list_api
 from issue_tracker.api import issues as issues_api
 from issue_tracker.api import openapi, service
@@ -66,6 +68,8 @@ from issue_tracker.pages import (
     issue_list,
     issues,
     portal,
+    second_step,
+    security,
     sign_in,
     static,
     updates,
@@ -84,6 +88,8 @@ ROUTES = (
     company_groups_api.routes,
     alerts_api.routes,
     auth_api.routes,
+    first_start_api.routes,
+    factors_api.routes,
     tokens_api.routes,
     users_api.routes,
     user_credentials_api.routes,
@@ -103,8 +109,10 @@ ROUTES = (
     portal.routes,
     webhooks_pages.routes,
     sign_in.routes,
+    second_step.routes,
     chosen_passwords.routes,
     account.routes,
+    security.routes,
     users.routes,
     static.routes,
 )

@@ -5,6 +5,7 @@ The command line prints the same sentence. The HTTP layer turns the class into J
 
 from collections.abc import Mapping, Sequence
 from enum import Enum
+from typing import Any
 
 import msgspec
 
@@ -24,6 +25,7 @@ class AppError(Exception):
 
     `detail` is one sentence for a person. `fields` names the invalid input. `headers` are sent with the HTTP response.
     `reason_code` is a word for programs, where they can do something about the error; the response calls it `reason`.
+    `more` is what the response says besides, by field.
     """
 
     status = 500
@@ -37,6 +39,7 @@ class AppError(Exception):
         self.detail = detail
         self.fields = tuple(fields)
         self.headers = dict(headers or {})
+        self.more: dict[str, Any] = {}
 
 
 class Invalid(AppError):
@@ -99,6 +102,15 @@ class PasswordChangeRequired(Forbidden):
 
     def __init__(self) -> None:
         super().__init__("Choose a new password first: an administrator knows the present one.")
+
+
+class SecondFactorEnrolmentRequired(Forbidden):
+    """The user needs a second factor, and has none yet."""
+
+    reason_code = "second_factor_enrolment_required"
+
+    def __init__(self) -> None:
+        super().__init__("Set up a second factor first: your account needs one.")
 
 
 class NotFound(AppError):

@@ -206,6 +206,16 @@ API: dict[str, list[Call]] = {
     "POST /api/webhooks/{id}/test": [Call(f"/api/webhooks/{HIDDEN_ID}/test")],
     "GET /api/webhooks/{id}/deliveries": gets(f"/api/webhooks/{HIDDEN_ID}/deliveries"),
     "POST /api/webhooks/deliveries/{id}/redeliver": [Call("/api/webhooks/deliveries/1/redeliver")],
+    "POST /api/auth/login/second-factor": [
+        Call("/api/auth/login/second-factor", {"challenge": "x", "method": "totp", "code": "123456"})
+    ],
+    "GET /api/auth/factors": gets("/api/auth/factors"),
+    "POST /api/auth/factors/totp": [Call("/api/auth/factors/totp", {"name": "App"})],
+    "POST /api/auth/factors/totp/verify": [Call("/api/auth/factors/totp/verify", {"id": 9, "code": "123456"})],
+    "POST /api/auth/factors/recovery-codes": [Call("/api/auth/factors/recovery-codes")],
+    "DELETE /api/auth/factors/{id}": [Call("/api/auth/factors/999")],
+    "GET /api/users/{user_id}/factors": gets("/api/users/2/factors"),
+    "POST /api/users/{user_id}/factors/reset": [Call("/api/users/2/factors/reset", {"reason": "lost"})],
     "POST /api/auth/login": [Call("/api/auth/login", LOGIN)],
     "GET /api/auth/session": gets("/api/auth/session"),
     "GET /api/auth/sessions": gets("/api/auth/sessions"),

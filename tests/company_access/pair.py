@@ -284,6 +284,7 @@ def two_worlds(engine: str, shared: Shared, clock: Clock) -> Iterator[Pair]:
     with ExitStack() as ended, pytest.MonkeyPatch.context() as patch:
         patch.setattr(HistoryIdentity, "identity", property(lambda _: "the same history"))
         patch.setattr(secrets, "token_hex", lambda size=32: _random.randbytes(size).hex())
+        patch.setattr(secrets, "token_bytes", lambda size=32: _random.randbytes(size))
         patch.setattr(
             secrets, "token_urlsafe", lambda size=32: f"{_random.getrandbits(size * 8):x}"[:43].rjust(43, "x")
         )
@@ -293,8 +294,7 @@ def two_worlds(engine: str, shared: Shared, clock: Clock) -> Iterator[Pair]:
             settings = Settings(
                 database_url=shared.migrated(engine), log_level="error", deliver_webhooks=False, secret_key="s" * 64
             )
-            server = ended.enter_context(serving(settings, public_url="http://issues.helpdesk.example"))
-            world = World(server, clock)
+            world = World(ended.enter_context(serving(settings, public_url="http://issues.helpdesk.example")), clock)
             ended.callback(world.close)
             worlds.append(world)
         yield Pair(worlds[0], worlds[1], clock)

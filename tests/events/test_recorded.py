@@ -3,11 +3,14 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
+import pyotp
 import pytest
 from sqlalchemy import Connection, func, select
 
 from issue_tracker.actor import Actor, Role, command_line
 from issue_tracker.auth import invitations, sessions, tokens, users
+from issue_tracker.auth.factors import totp
+from issue_tracker.auth.factors.stored import list_factors, remove_factor, renew_recovery_codes, reset_factors
 from issue_tracker.auth.passwords import hash_password
 from issue_tracker.auth.signin import Visitor, sign_in
 from issue_tracker.auth.tokens import Scope
@@ -31,7 +34,7 @@ from issue_tracker.issues import assignments, operations
 from issue_tracker.issues.bulk import set_statuses
 from issue_tracker.issues.models import IssueHead
 from issue_tracker.issues.queries.issue import get_issue_head
-from issue_tracker.names import parse_issue_name, parse_name
+from issue_tracker.names import parse_issue_name, parse_name, parse_note
 from issue_tracker.settings import Settings
 from issue_tracker.status import Status
 from tests.events.statements import statements
@@ -55,8 +58,21 @@ def _group(act: Callable[[Connection, int], object]) -> Act:
     return lambda tx: act(tx, list_groups(tx, ADA)[0].group_id)
 
 
+def _user(tx: Connection, who: str) -> Actor:
+    return Actor(_user_id(tx, who), CAST[who][1], CAST[who][2], "session", "request-1", fresh_proof=True)
+
+
 def _user_id(tx: Connection, who: str = "tess") -> int:
     return users.get_user_by_email(tx, CAST[who][0]).user_id
+
+
+def _given_factor(tx: Connection, who: str) -> None:
+    app, at = totp.begin_totp(tx, KEYRING, _user(tx, who), "App"), now()
+    totp.confirm_totp(tx, KEYRING, _user(tx, who), app.id, pyotp.TOTP(app.secret).at(at))
+
+
+def _factor_id(tx: Connection) -> int:
+    return list_factors(tx, _user_id(tx))[0].id
 
 
 def _company(tx: Connection, name: str = "Contoso") -> Company:
@@ -98,6 +114,10 @@ ACTS: dict[EventType, Act] = {
     EventType.SESSION_ENDED: lambda tx: sessions.end_session(
         tx, ADA, _user_id(tx), int(tx.execute(select(metadata.tables["sessions"].c.id)).scalar_one())
     ),
+    EventType.FACTOR_CREATED: lambda tx: _given_factor(tx, "mia"),
+    EventType.FACTOR_DELETED: lambda tx: remove_factor(tx, Settings(), _user(tx, "tess"), _factor_id(tx)),
+    EventType.FACTOR_CODES_CREATED: lambda tx: renew_recovery_codes(tx, _user(tx, "tess")),
+    EventType.FACTOR_RESET: lambda tx: reset_factors(tx, ADA, _user_id(tx), parse_note("lost")),
     EventType.TOKEN_CREATED: lambda tx: tokens.create_token(tx, ADA, _user_id(tx), "ci", [Scope.READ], None),
     EventType.TOKEN_DELETED: lambda tx: tokens.revoke_token(
         tx, ADA, _user_id(tx), tokens.list_tokens(tx, _user_id(tx))[0].id
@@ -114,6 +134,7 @@ ELSEWHERE = {
     EventType.SESSION_FAILED,
     EventType.SESSION_THROTTLED,
     EventType.SESSION_PROOF_FAILED,
+    EventType.SESSION_SECOND_FACTOR_FAILED,
     EventType.SETUP_FAILED,
     EventType.REQUEST_REFUSED,
     EventType.DATA_EXPORTED,
@@ -149,10 +170,11 @@ def test_every_type_is_covered() -> None:
 def test_a_change_and_its_event_are_there_together_or_neither(world: World, type_: EventType) -> None:
     world.given_issue("VPN", {"Contoso": "new"})
     world.token("tess")
-    world.session_token("tess")
     with world.database.write() as tx:
         webhooks.create_webhook(tx, ADA, KEYRING, WebhookFields(url="https://example.com/"))
         groups.create_group(tx, ADA, parse_name("North"), [_company(tx)])
+        _given_factor(tx, "tess")
+        sessions.start_session(tx, Settings(), _user_id(tx), "127.0.0.1", "tests", now())
     before, count = _content(world), _count(world, type_)
 
     def fail() -> None:

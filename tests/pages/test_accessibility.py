@@ -26,6 +26,7 @@ PAGES = [
     "/companies/{company}",
     "/activity",
     "/account",
+    "/account/security",
     "/admin/users",
     "/admin/users/{user}",
     "/admin/webhooks",

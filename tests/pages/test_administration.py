@@ -168,7 +168,7 @@ def test_sessions_are_listed_by_the_names_of_browsers(world: World, browse: Brow
         client = world.anonymous(headers={"User-Agent": agent})
         client.call("POST", "/api/auth/login", 200, json={"email": "tess@helpdesk.example", "password": PASSWORD})
 
-    page = browse("tess", "/account")
+    page = browse("tess", "/account/security")
     shown = page.get_by_role("table", name="Your sessions").locator("td:first-child")
     assert sorted(shown.all_inner_texts()) == sorted([*AGENTS.values(), "tests"])
 
@@ -180,9 +180,11 @@ def test_ones_own_name_password_sessions_and_tokens(world: World, browse: Browse
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_role("heading", name="Tess N.")).to_be_visible()
 
+    page.get_by_role("link", name="Open", exact=True).click()
     page.get_by_role("button", name="End session").click()
     expect(page.get_by_text("The session has ended.")).to_be_visible()
     expect(page.get_by_role("button", name="End session")).to_have_count(0)
+    page.get_by_role("link", name="Account", exact=True).click()
 
     page.get_by_label("Name of the new token").fill("nightly")
     page.get_by_label("Permissions").select_option("write")

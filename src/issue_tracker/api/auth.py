@@ -1,4 +1,4 @@
-"""Sign-in, one's own sessions, the first set-up (contract, section 3). Tokens are in `tokens`, accounts in `users`."""
+"""Sign-in, and one's own sessions (contract, section 3). Tokens are in `tokens`, second factors in `factors`."""
 
 from datetime import datetime
 from typing import Annotated
@@ -8,14 +8,10 @@ from msgspec import Meta
 from starlette.responses import Response
 
 from issue_tracker.actor import Role
-from issue_tracker.api.users import USER_EXAMPLE
-from issue_tracker.auth import first_start, proof, sessions, users
-from issue_tracker.auth.first_start import SetupRefused
+from issue_tracker.auth import proof, sessions, users
 from issue_tracker.auth.passwords import Password, hash_new_password, normalized
 from issue_tracker.auth.sessions import SessionInfo
 from issue_tracker.auth.signin import SignedIn, Visitor, sign_in
-from issue_tracker.auth.user_names import DisplayName, Email
-from issue_tracker.auth.users import User
 from issue_tracker.clock import Timestamp, iso, now
 from issue_tracker.errors import Invalid
 from issue_tracker.http.cookies import DEVICE, SESSION, cookie_name, set_cookie
@@ -29,6 +25,8 @@ routes = Routes("Sign-in", access=Access.SIGNED_IN, proof=Proof.SESSION)
 
 DEVICE_SECONDS = 400 * 86400
 """How long a browser is recognized after a sign-in: as long as browsers keep a cookie (RFC 6265bis, section 5.5)."""
+
+CodeText = Annotated[str, Meta(max_length=100, examples=["492039"])]
 
 PasswordText = Annotated[str, Meta(max_length=1024, examples=["correct horse battery staple"])]
 
@@ -74,16 +72,26 @@ SESSION_EXAMPLE = {
     errors=(401, 429),
 )
 def login(request: Request, body: Credentials) -> Response:
-    """Start a session. The response sets the session cookie."""
-    signed_in = start_session(request, body)
+    """Start a session. The response sets the session cookie.
+
+    An account with a second factor gets 401 with the reason `second_factor_required`, a `challenge` and the `methods`
+    with which `POST /api/auth/login/second-factor` goes on.
+    """
+    return signed_in_response(request, start_session(request, body))
+
+
+def signed_in_response(request: Request, signed_in: SignedIn) -> Response:
+    """The response to a sign-in that is complete, with its cookies."""
     user = signed_in.user
     state = SessionState(
         SessionUser(user.user_id, user.email, user.name, user.role),
         sessions.csrf_token(signed_in.token),
         iso(signed_in.expires_at),
     )
-    cookie = session_cookie(request, signed_in.token, signed_in.expires_at)
-    return json_response(state, headers={"Cache-Control": "no-store", "Set-Cookie": cookie})
+    response = json_response(state, headers={"Cache-Control": "no-store"})
+    for cookie in sign_in_cookies(request, signed_in):
+        response.headers.append("set-cookie", cookie)
+    return response
 
 
 def start_session(request: Request, credentials: Credentials, *, remember: bool = False) -> SignedIn:
@@ -134,13 +142,15 @@ def logout(request: Request) -> Response:
 
 
 class Confirmation(msgspec.Struct, forbid_unknown_fields=True):
-    """The proof that the user of the session is still there."""
+    """The proof that the user of the session is still there: the password, or a code of the authenticator app."""
 
-    password: PasswordText
+    password: PasswordText | None = None
+    code: CodeText | None = None
 
 
 @routes.post(
     "/api/auth/confirm",
+    before_enrolment=True,
     transaction=False,
     hashes=True,
     returns=Returns(204),
@@ -149,13 +159,20 @@ class Confirmation(msgspec.Struct, forbid_unknown_fields=True):
 )
 def confirm(request: Request, body: Confirmation) -> Response:
     """Give the session fresh proof, which changes to credentials need. A sign-in gives it, too."""
-    confirm_user(request, body.password)
+    confirm_user(request, body)
     return no_content()
 
 
-def confirm_user(request: Request, password: str) -> None:
-    """Gives the session of the request fresh proof. Raises as `proof.confirm` does."""
-    proof.confirm(request.database, request.settings, request.actor, password, request.address)
+def confirm_user(request: Request, body: Confirmation) -> None:
+    """Gives the session of the request fresh proof. Raises as `proof.confirm` and `proof.confirm_with_code` do."""
+    database, settings, actor, address = request.database, request.settings, request.actor, request.address
+    if body.password is not None and body.code is None:
+        proof.confirm(database, settings, actor, body.password, address)
+    elif body.code is not None and body.password is None:
+        keyring = request.app_state.server_key.keyring()
+        proof.confirm_with_code(database, settings, keyring, actor, body.code, address)
+    else:
+        raise Invalid("Give either the password or a code.")
 
 
 class PasswordChange(msgspec.Struct, forbid_unknown_fields=True):
@@ -237,43 +254,6 @@ def end_session(request: Request, id: int) -> Response:
     """End one of one's own sessions."""
     sessions.end_session(request.tx, request.actor, request.user_id, id)
     return no_content()
-
-
-class Setup(msgspec.Struct, forbid_unknown_fields=True):
-    """The first super admin, with the token of the link that the server printed."""
-
-    token: Annotated[str, Meta(max_length=200)]
-    email: Email
-    name: DisplayName
-    password: Password
-
-
-@routes.post(
-    "/api/setup",
-    access=Access.PUBLIC,
-    transaction=False,
-    hashes=True,
-    returns=Returns(201, User, USER_EXAMPLE | {"role": "super_admin"}),
-    example={
-        "token": "the token of the printed link",
-        "email": "tess@helpdesk.example",
-        "name": "Tess Ngo",
-        "password": "correct horse battery staple",
-    },
-)
-def set_up(request: Request, body: Setup) -> Response:
-    """Create the first super admin. Works once, and only while there is no user."""
-    return json_response(create_first_user(request, body), 201)
-
-
-def create_first_user(request: Request, setup: Setup) -> User:
-    """Hashes outside any transaction, and not at all for a token that was never offered."""
-    with request.database.read() as tx:
-        if not first_start.setup_allowed(tx, setup.token):
-            raise SetupRefused
-    fresh = hash_new_password(setup.password, email=setup.email, name=setup.name)
-    with request.database.write() as tx:
-        return first_start.set_up(tx, setup.token, setup.email, setup.name, fresh, request.request_id)
 
 
 CLEARED = {"Clear-Site-Data": '"cache", "storage"'}

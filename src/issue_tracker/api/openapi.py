@@ -101,7 +101,7 @@ def _operation(route: Route, references: Mapping[Any, Any]) -> dict[str, Any]:
     }
     if route.body is not None:
         operation["requestBody"] = {
-            "required": True,
+            "required": not route.body_optional,
             "content": {JSON: {"schema": references[route.body], **_example(route.example)}},
         }
     if route.access is Access.PUBLIC:

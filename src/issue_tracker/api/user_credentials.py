@@ -1,15 +1,19 @@
-"""The sessions and tokens of any user, for super admins to see and to end (contract, section 11)."""
+"""The sessions, tokens and second factors of any user, for super admins to see and to end (contract, section 11)."""
 
+import msgspec
 from starlette.responses import Response
 
 from issue_tracker.api.auth import SESSIONS_EXAMPLE, SessionList
+from issue_tracker.api.factors import FACTORS_EXAMPLE, FactorList, factor_list
 from issue_tracker.api.tokens import TOKEN_EXAMPLE, TokenList
 from issue_tracker.auth import sessions, tokens, users
+from issue_tracker.auth.factors import stored
 from issue_tracker.clock import now
 from issue_tracker.http.identity import Access, Proof
 from issue_tracker.http.request import Request
-from issue_tracker.http.responses import list_response, no_content
+from issue_tracker.http.responses import json_response, list_response, no_content
 from issue_tracker.http.routes import Returns, Routes
+from issue_tracker.names import Note
 
 routes = Routes("Users", access=Access.SUPER_ADMIN, proof=Proof.SESSION)
 
@@ -40,6 +44,31 @@ def list_tokens_of_user(request: Request, user_id: int) -> Response:
 def revoke_token_of_user(request: Request, user_id: int, id: int) -> Response:
     """Revoke a token of a user, for good."""
     tokens.revoke_token(request.tx, request.actor, user_id, id)
+    return no_content()
+
+
+@routes.get("/api/users/{user_id}/factors", returns=Returns(200, FactorList, FACTORS_EXAMPLE))
+def list_factors_of_user(request: Request, user_id: int) -> Response:
+    """The second factors of a user, the oldest first."""
+    users.get_user(request.tx, user_id)
+    return json_response(factor_list(request, user_id))
+
+
+class FactorReset(msgspec.Struct, forbid_unknown_fields=True):
+    """Why the second factors of a user are removed, and how it was made sure who the user is."""
+
+    reason: Note
+
+
+@routes.post(
+    "/api/users/{user_id}/factors/reset",
+    proof=Proof.FRESH_SESSION,
+    returns=Returns(204),
+    example={"reason": "Lost the telephone. Called back on the number of the staff list."},
+)
+def reset_factors_of_user(request: Request, user_id: int, body: FactorReset) -> Response:
+    """Remove all second factors and recovery codes of another user, and end their sessions."""
+    stored.reset_factors(request.tx, request.actor, user_id, body.reason)
     return no_content()
 
 

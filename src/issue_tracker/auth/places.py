@@ -53,6 +53,21 @@ def known_device(tx: Connection, user_id: int, token: str | None) -> str | None:
     return tx.execute(select(sign_in_devices.c.device_hash).where(*known)).scalar_one_or_none()
 
 
+def is_trusted(tx: Connection, user_id: int, token: str | None, at: datetime) -> bool:
+    """Returns whether the user needs no second factor in a browser at `at`."""
+    if not token:
+        return False
+    known = sign_in_devices.c.device_hash == _device_hash(token), sign_in_devices.c.user_id == user_id
+    trusted = select(sign_in_devices.c.device_hash).where(*known, sign_in_devices.c.second_factor_until > at)
+    return tx.execute(trusted).first() is not None
+
+
+def trust_device(tx: Connection, user_id: int, token: str, until: datetime) -> None:
+    """Stores that the user needs no second factor in a known browser until then."""
+    known = sign_in_devices.c.device_hash == _device_hash(token), sign_in_devices.c.user_id == user_id
+    tx.execute(update(sign_in_devices).where(*known).values(second_factor_until=until))
+
+
 def remember_address(tx: Connection, user_id: int, address: str, at: datetime) -> None:
     """Stores that the user has signed in from there."""
     known = sign_in_addresses.c.user_id == user_id, sign_in_addresses.c.address == address

@@ -1,14 +1,14 @@
-"""The proof that whoever has a session also knows its user's password: throttled and recorded like a sign-in
-(contract, section 11).
-"""
+"""The proof that a session is still that of its user: throttled and recorded as a sign-in (contract, section 11)."""
 
 from issue_tracker.actor import Actor
 from issue_tracker.auth import throttle
+from issue_tracker.auth.factors.totp import use_totp
 from issue_tracker.auth.passwords import verify_password
 from issue_tracker.auth.sessions import confirm_session
 from issue_tracker.auth.users import password_hash_of
 from issue_tracker.clock import now
 from issue_tracker.database.engine import Database
+from issue_tracker.encryption import Keyring
 from issue_tracker.errors import Invalid
 from issue_tracker.events.catalog import Change, EventType
 from issue_tracker.events.record import record
@@ -47,3 +47,25 @@ def confirm(database: Database, settings: Settings, actor: Actor, password: str,
         raise Invalid.field("password", "is wrong")
     with database.write() as tx:
         confirm_session(tx, actor.session_id, now())
+
+
+def confirm_with_code(
+    database: Database, settings: Settings, keyring: Keyring, actor: Actor, code: str, address: str
+) -> None:
+    """Gives the session of the actor fresh proof for a code of their authenticator app, which is used up.
+
+    Raises Invalid for the field `code`, and TooManyAttempts. A wrong code is recorded.
+    """
+    assert actor.session_id is not None and actor.user_id is not None, "only a session has proof"
+    at, attempt = now(), throttle.own_code_attempt(actor.user_id)
+    with database.write() as tx:
+        throttle.admit(tx, settings, attempt, at)
+    with database.write() as tx:
+        correct = use_totp(tx, keyring, actor.user_id, code, at)
+        if correct:
+            throttle.forgive(tx, attempt)
+            confirm_session(tx, actor.session_id, at)
+        else:
+            record(tx, actor, [Change(type=EventType.SESSION_PROOF_FAILED, note=f"a code, from {address}")], at)
+    if not correct:
+        raise Invalid.field("code", "is wrong, has expired or was used already")

@@ -14,7 +14,7 @@ from issue_tracker.actor import ALL_COMPANIES, Actor, CompanyAccess, Permissions
 from issue_tracker.clock import Timestamp, iso, now
 from issue_tracker.company_access.queries import load_access, load_accesses
 from issue_tracker.database.prepared import Prepared, instant
-from issue_tracker.database.tables import sessions, users
+from issue_tracker.database.tables import sessions, sign_in_challenges, sign_in_devices, users
 from issue_tracker.errors import NotFound
 from issue_tracker.events.catalog import Change, EventType
 from issue_tracker.events.record import record
@@ -34,7 +34,8 @@ class Session(msgspec.Struct, frozen=True):
     """A live session and its user, as of this request. All times are in UTC.
 
     `fresh_proof` says that its user signed in, or confirmed to be there, within the time that the settings allow.
-    `password_change_required` says that they have to choose a password before anything else.
+    `password_change_required` says that they have to choose a password before anything else, and `enrolment_required`
+    that they need a second factor and have none yet.
     """
 
     id: int
@@ -47,6 +48,7 @@ class Session(msgspec.Struct, frozen=True):
     expires_at: datetime
     fresh_proof: bool
     password_change_required: bool
+    enrolment_required: bool = False
     company_access: CompanyAccess = ALL_COMPANIES
 
     def actor(self, request_id: str) -> Actor:
@@ -93,6 +95,8 @@ _by_token = Prepared(
             users.c.role,
             users.c.password_change_required,
             users.c.all_companies,
+            users.c.has_factor,
+            sessions.c.second_factor,
             sessions.c.created_at,
             sessions.c.used_at,
             sessions.c.expires_at,
@@ -105,10 +109,18 @@ _by_token = Prepared(
 
 
 def start_session(
-    tx: Connection, settings: Settings, user_id: int, address: str, user_agent: str, at: datetime
+    tx: Connection,
+    settings: Settings,
+    user_id: int,
+    address: str,
+    user_agent: str,
+    at: datetime,
+    *,
+    second_factor: bool = False,
 ) -> tuple[str, datetime]:
     """Creates a session at `at`. Returns its token, which is stored nowhere, and its absolute end.
 
+    `second_factor` says that the sign-in proved a second factor.
     Deletes the sessions of all users that have reached their absolute end some time ago.
     """
     token = secrets.token_urlsafe(32)
@@ -124,6 +136,7 @@ def start_session(
             used_at=at,
             expires_at=expires_at,
             confirmed_at=at,
+            second_factor=second_factor,
         )
     )
     return token, expires_at
@@ -149,8 +162,16 @@ def find_session(tx: Connection, settings: Settings, token: str, at: datetime) -
         fresh_proof=row.confirmed_at is not None
         and at < instant(row.confirmed_at) + timedelta(minutes=settings.confirmation_minutes),
         password_change_required=bool(row.password_change_required),
+        enrolment_required=_needs_enrolment(settings, row),
         company_access=load_access(tx, row.user_id, all_companies=bool(row.all_companies)),
     )
+
+
+def _needs_enrolment(settings: Settings, row: Any) -> bool:
+    """Whether the user of a session needs a second factor and has none. One of an identity provider is enough, too."""
+    if row.has_factor or row.second_factor:
+        return False
+    return settings.needs_second_factor(super_admin=row.role == Role.SUPER_ADMIN)
 
 
 def was_session(tx: Connection, token: str) -> bool:
@@ -159,16 +180,18 @@ def was_session(tx: Connection, token: str) -> bool:
 
 
 def live_sessions(tx: Connection, settings: Settings, ids: Collection[int], at: datetime) -> dict[int, Permissions]:
-    """Returns, of the sessions with these ids, those that are alive at `at` and whose users are active.
+    """Returns, of the sessions with these ids, those that are alive at `at`, whose users are active and have the
+    second factor that they need.
 
     Each comes with the present permissions of its user.
     """
+    columns = (users.c.user_id, users.c.role, users.c.all_companies, users.c.has_factor, sessions.c.second_factor)
     query = (
-        select(sessions.c.id, users.c.user_id, users.c.role, users.c.all_companies)
+        select(sessions.c.id, *columns)
         .join(users, users.c.user_id == sessions.c.user_id)
         .where(sessions.c.id.in_(ids), users.c.active, _alive(settings, at))
     )
-    return present_permissions(tx, tx.execute(query).all())
+    return present_permissions(tx, [row for row in tx.execute(query) if not _needs_enrolment(settings, row)])
 
 
 def present_permissions(tx: Connection, rows: Iterable[Any]) -> dict[int, Permissions]:
@@ -227,7 +250,12 @@ def end_session(tx: Connection, actor: Actor, user_id: int, session_id: int) -> 
 
 
 def end_sessions(tx: Connection, user_id: int, *, keep: int | None = None) -> None:
-    """Ends all of a user's sessions except the one with the id `keep`."""
+    """Ends all of a user's sessions except the one with the id `keep`, after a change of password or second factor.
+
+    Sign-ins that wait for their second step end too, and no browser is one any longer where none is needed.
+    """
+    tx.execute(delete(sign_in_challenges).where(sign_in_challenges.c.user_id == user_id))
+    tx.execute(update(sign_in_devices).where(sign_in_devices.c.user_id == user_id).values(second_factor_until=None))
     condition = sessions.c.user_id == user_id
     tx.execute(delete(sessions).where(condition if keep is None else condition & (sessions.c.id != keep)))
 

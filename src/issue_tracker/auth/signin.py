@@ -1,12 +1,17 @@
-"""Signing in: throttle, password, session. Every attempt is recorded in the audit, successful or not."""
+"""Signing in: throttle, password, session. Every attempt is recorded in the audit, successful or not.
 
-from datetime import datetime
+`after_first_step` decides for every way to sign in whether a second step is needed (auth/second_step.py).
+"""
+
+from datetime import datetime, timedelta
 
 import msgspec
 from sqlalchemy import Connection
 
 from issue_tracker.actor import Actor, stranger
-from issue_tracker.auth import places, throttle
+from issue_tracker.auth import challenges, places, throttle
+from issue_tracker.auth.challenges import SecondFactorRequired
+from issue_tracker.auth.factors.stored import Method, methods_of
 from issue_tracker.auth.passwords import hash_password, needs_rehash, verify_password
 from issue_tracker.auth.session_limits import end_oldest_sessions, end_replaced_session
 from issue_tracker.auth.sessions import start_session
@@ -35,6 +40,13 @@ class SignedIn(msgspec.Struct, frozen=True):
     device: str | None = None
 
 
+class SecondStep(msgspec.Struct, frozen=True):
+    """A sign-in whose first step was correct: it goes on with the challenge, by one of the methods."""
+
+    challenge: str
+    methods: list[Method]
+
+
 class Visitor(msgspec.Struct, frozen=True):
     """Where a sign-in comes from.
 
@@ -53,9 +65,10 @@ class Visitor(msgspec.Struct, frozen=True):
 def sign_in(database: Database, settings: Settings, email: str, password: str, visitor: Visitor) -> SignedIn:
     """Starts a session for a correct pair of address and password. Ends the one that it replaces, and too old ones.
 
-    Runs its own transactions, because the password is hashed between them. Raises TooManyAttempts, TooBusy, and
-    Unauthenticated for any incorrect pair: an unknown account, a disabled one and a wrong password take the same code
-    path and the same time, so that the response does not reveal which accounts exist.
+    Runs its own transactions, because the password is hashed between them. Raises SecondFactorRequired for a correct
+    pair where a second step is needed, TooManyAttempts, TooBusy, and Unauthenticated for any incorrect pair: an unknown
+    account, a disabled one and a wrong password take the same code path and the same time, so that the response does
+    not reveal which accounts exist.
     """
     at = now()
     email = email.strip()[:254].replace("\0", "").encode("utf-8", "replace").decode()
@@ -80,24 +93,65 @@ def sign_in(database: Database, settings: Settings, email: str, password: str, v
             if fresh_hash:
                 tx.execute(users.update().where(users.c.user_id == user.user_id).values(password_hash=fresh_hash))
             throttle.forgive(tx, attempt)
-            return admit(tx, settings, user, visitor, at)
+            outcome = after_first_step(tx, settings, user, visitor, at)
+        return require_signed_in(outcome)
     failed = stranger(attempt.name, visitor.request_id)
     with database.write() as tx:
         record(tx, failed, [Change(type=EventType.SESSION_FAILED, note=f"from {visitor.address}")], at)
     raise Unauthenticated(WRONG)
 
 
-def admit(tx: Connection, settings: Settings, user: User, visitor: Visitor, at: datetime) -> SignedIn:
-    """Starts a session for a user who has proved at `at` who they are, and records it.
+def after_first_step(
+    tx: Connection, settings: Settings, user: User, visitor: Visitor, at: datetime, *, proved: str | None = None
+) -> SignedIn | SecondStep:
+    """Signs a user in who has taken the first step at `at`, or has the sign-in wait for the second one.
 
-    Ends the session that it replaces, and the oldest ones beyond the limit.
+    This is the one place that decides, whatever the first step was: a password, the link of an invitation, an identity
+    provider. `proved` names the second factor that was a part of it, where an identity provider vouches for one. No
+    second step is needed from a user without a factor, and in a browser that the user has had remembered.
+    """
+    methods = [] if proved else methods_of(tx, user.user_id)
+    if methods and places.is_trusted(tx, user.user_id, visitor.device, at):
+        methods, proved = [], "remembered browser"
+    if methods:
+        return SecondStep(challenges.begin(tx, user.user_id, at), methods)
+    return admit(tx, settings, user, visitor, at, second_factor=proved)
+
+
+def require_signed_in(outcome: SignedIn | SecondStep) -> SignedIn:
+    """Raises SecondFactorRequired where a second step is needed. Only after the commit, which stores the challenge."""
+    if isinstance(outcome, SecondStep):
+        raise SecondFactorRequired(outcome.challenge, outcome.methods)
+    return outcome
+
+
+def admit(
+    tx: Connection,
+    settings: Settings,
+    user: User,
+    visitor: Visitor,
+    at: datetime,
+    *,
+    second_factor: str | None = None,
+    trust: bool = False,
+) -> SignedIn:
+    """Starts a session for a user who has taken every step by `at`, and records it with the name of the second factor.
+
+    Ends the session that it replaces, and the oldest ones beyond the limit. With `trust` the next sign-ins in this
+    browser need no second step, for as long as the settings allow.
     """
     places.remember_address(tx, user.user_id, places.networks_of(visitor.address).address, at)
-    device = places.remember_device(tx, user.user_id, visitor.device, at) if visitor.remember else None
+    trust = trust and settings.remembered_browser_days > 0
+    device = places.remember_device(tx, user.user_id, visitor.device, at) if visitor.remember or trust else None
+    if device and trust:
+        places.trust_device(tx, user.user_id, device, at + timedelta(days=settings.remembered_browser_days))
     if visitor.session is not None:
         end_replaced_session(tx, visitor.session, visitor.request_id, at)
-    token, expires_at = start_session(tx, settings, user.user_id, visitor.address, visitor.user_agent, at)
+    token, expires_at = start_session(
+        tx, settings, user.user_id, visitor.address, visitor.user_agent, at, second_factor=second_factor is not None
+    )
     actor = Actor(user.user_id, user.name, user.role, "session", visitor.request_id)
-    record(tx, actor, [Change(type=EventType.SESSION_CREATED, note=f"from {visitor.address}")], at)
+    how = f"from {visitor.address}" + (f" ({second_factor})" if second_factor else "")
+    record(tx, actor, [Change(type=EventType.SESSION_CREATED, note=how)], at)
     end_oldest_sessions(tx, actor, most=settings.sessions_per_user, at=at)
     return SignedIn(user, token, expires_at, device)

@@ -68,6 +68,17 @@ def own_password_attempt(user_id: int) -> Attempt:
     return Attempt(f"password:{user_id}", "", "", "", known=True)
 
 
+def second_step_attempt(tx: Connection, user: User, address: str, device_token: str | None) -> Attempt:
+    """An attempt to take the second step of a sign-in: apart from the first one, and limited as that is."""
+    attempt = sign_in_attempt(tx, user, "", address, device_token)
+    return msgspec.structs.replace(attempt, account=f"factor:{user.user_id}")
+
+
+def own_code_attempt(user_id: int) -> Attempt:
+    """An attempt to prove a factor of the user who is signed in, as `own_password_attempt`."""
+    return Attempt(f"code:{user_id}", "", "", "", known=True)
+
+
 def check(tx: Connection, settings: Settings, attempt: Attempt, at: datetime) -> None:
     """Raises TooManyAttempts when there were too many attempts in the window before `at`."""
     rows = sign_in_failures.c

@@ -9,7 +9,7 @@ import click
 import msgspec
 
 from issue_tracker import settings
-from issue_tracker.cli import databases, output
+from issue_tracker.cli import databases, output, stored_secrets
 from issue_tracker.cli.arguments import parse_age, parsed
 from issue_tracker.cli.databases import current_actor, database_option, open_database, record_export
 from issue_tracker.cli.failures import CommandError
@@ -19,7 +19,6 @@ from issue_tracker.database.engine import Database
 from issue_tracker.database.history_identity import forget_place
 from issue_tracker.database.migrate import SchemaMismatch
 from issue_tracker.database.server_key import ServerKey
-from issue_tracker.events import signing_secrets
 from issue_tracker.events.catalog import Change, EventType
 from issue_tracker.events.record import record
 from issue_tracker.events.retention import prune_deliveries, prune_sign_ins
@@ -134,10 +133,10 @@ def reencrypt(database_url: str | None) -> None:
     key = ServerKey(database, loaded)
     keyring = key.keyring()
     with database.write() as tx:
-        done = signing_secrets.reencrypt(tx, keyring)
+        done = stored_secrets.reencrypt(tx, keyring)
     click.echo(f"Encrypted {done.changed} secrets.")
-    if done.unreadable:
-        raise CommandError(output.unreadable_secrets(done.unreadable))
+    if done.problems:
+        raise CommandError(" ".join(done.problems))
     if key.forget_stored():
         click.echo("Deleted the key that was stored in the database.")
 

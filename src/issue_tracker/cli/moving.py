@@ -11,13 +11,13 @@ from issue_tracker import settings
 from issue_tracker.cli import databases, output
 from issue_tracker.cli.databases import database_option, open_database, record_export
 from issue_tracker.cli.failures import CommandError
+from issue_tracker.cli.stored_secrets import has_secrets, reencrypt
 from issue_tracker.database import migrate
 from issue_tracker.database.engine import Database
 from issue_tracker.database.moving.copies import copy_all, count_rows, restore_all
 from issue_tracker.database.moving.dumps import Dump, Header, write_dump
 from issue_tracker.database.moving.rows import DataError, Reader, shapes
 from issue_tracker.database.server_key import ServerKey
-from issue_tracker.events.signing_secrets import has_secrets, reencrypt
 from issue_tracker.settings import PREFIX
 
 _DEFAULT = f"By default {PREFIX}DATABASE_URL."
@@ -60,9 +60,9 @@ def copy(source_url: str | None, target_url: str | None) -> None:
 def dump(database_url: str | None, file: str) -> None:
     """Write everything in the database to FILE, from which `restore` fills either kind of database.
 
-    The file holds password hashes and the secrets of webhooks, encrypted: only its owner can read it, and whoever
-    restores it needs the server's key. A FILE that exists is not
-    overwritten. It can be written while servers run.
+    The file holds password hashes and, encrypted, the secrets of webhooks and authenticator apps: only its owner can
+    read it, and whoever restores it needs the server's key. A FILE that exists is not overwritten. It can be written
+    while servers run.
     """
     database = _fully_known(open_database(database_url))
     if Path(file).exists():
@@ -113,8 +113,8 @@ def _encrypt_anew(key: ServerKey, former: ServerKey | None = None) -> None:
     keyring = key.keyring() if former is None else key.keyring().followed_by(former.keyring())
     with key.database.write() as tx:
         done = reencrypt(tx, keyring)
-    if done.unreadable:
-        click.echo(output.unreadable_secrets(done.unreadable), err=True)
+    for problem in done.problems:
+        click.echo(problem, err=True)
 
 
 def _prepare(database: Database, header: Header) -> None:

@@ -7,7 +7,7 @@ import stat
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
@@ -16,7 +16,6 @@ from typing import Any, TextIO, TypeVar
 import click
 
 from issue_tracker.issues.csv_files import BadRow
-from issue_tracker.settings import PREFIX
 
 T = TypeVar("T")
 
@@ -84,15 +83,6 @@ def counted(total: int, description: str) -> Iterator[Callable[[int], None]]:
     hidden = not sys.stderr.isatty()
     with click.progressbar(length=total, label=description, file=sys.stderr, hidden=hidden) as bar:
         yield bar.update
-
-
-def unreadable_secrets(webhooks: Sequence[int]) -> str:
-    """What to do about webhooks whose secrets were encrypted with a key that is not at hand."""
-    return (
-        f"The secrets of these webhooks were encrypted with another server key: {', '.join(map(str, webhooks[:20]))}. "
-        f"Add that key behind the present one in {PREFIX}SECRET_KEY and run `issue-tracker reencrypt`, or give these "
-        "webhooks new secrets."
-    )
 
 
 def report_bad_rows(path: str, rows: Iterable[BadRow]) -> None:

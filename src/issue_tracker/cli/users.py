@@ -6,12 +6,13 @@ import click
 
 from issue_tracker.actor import Role
 from issue_tracker.auth import users
+from issue_tracker.auth.factors.stored import reset_factors
 from issue_tracker.auth.passwords import hash_new_password
 from issue_tracker.auth.tokens import Scope, create_token
 from issue_tracker.auth.user_names import parse_display_name, parse_email
 from issue_tracker.cli.arguments import parsed, password_from
 from issue_tracker.cli.databases import current_actor, database_option, open_database
-from issue_tracker.names import parse_name
+from issue_tracker.names import parse_name, parse_note
 
 password_stdin = click.option(
     "--password-stdin", is_flag=True, help="Read the password from standard input; on a terminal, prompt for it."
@@ -81,6 +82,22 @@ def user_disable(database_url: str | None, email: str) -> None:
         found = users.get_user_by_email(tx, email)
         users.update_user(tx, current_actor(), found.user_id, active=False)
     click.echo(f"{found.email} is disabled.")
+
+
+@user.command(name="reset-factors")
+@database_option
+@click.argument("email")
+@click.option("--reason", required=True, help="Why, and how you made sure who the user is; the audit shows it.")
+def user_reset_factors(database_url: str | None, email: str, reason: str) -> None:
+    """Remove a user's second factors and recovery codes, and end all of their sessions.
+
+    For somebody who has lost them all, also for the only super admin.
+    """
+    note = parsed(parse_note, reason, "--reason")
+    with open_database(database_url).write() as tx:
+        found = users.get_user_by_email(tx, email)
+        reset_factors(tx, current_actor(), found.user_id, note)
+    click.echo(f"The second factors of {found.email} are removed.")
 
 
 @click.group()

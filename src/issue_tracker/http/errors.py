@@ -28,6 +28,7 @@ def error_response(request: Request, error: AppError) -> Response:
         content["reason"] = error.reason_code
     if error.fields:
         content["errors"] = error.fields
+    content |= error.more
     media_type = JSON
     if PROBLEM in request.accepted_types():
         media_type = PROBLEM

@@ -39,9 +39,11 @@ def no_content() -> Response:
 class SecretResponse(Response):
     """A response that shows a secret this once. A retry with the same Idempotency-Key gets null in its place.
 
-    The content is a mapping whose field `secret_field` is the secret.
+    The content is a mapping whose field `secret_field` is the secret; `also` are further fields that contain it.
     """
 
-    def __init__(self, content: Mapping[str, Any], secret_field: str, status: int = 200) -> None:
+    def __init__(
+        self, content: Mapping[str, Any], secret_field: str, status: int = 200, *, also: Sequence[str] = ()
+    ) -> None:
         super().__init__(msgspec.json.encode(content), status, {"Cache-Control": "no-store"}, JSON)
-        self.body_without_secret = msgspec.json.encode({**content, secret_field: None})
+        self.body_without_secret = msgspec.json.encode({**content, **dict.fromkeys((secret_field, *also))})

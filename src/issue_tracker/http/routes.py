@@ -13,7 +13,14 @@ from typing import Any, TypedDict, Unpack, get_type_hints
 import msgspec
 from starlette.responses import Response
 
-from issue_tracker.errors import AppError, NotFound, PasswordChangeRequired, TooLarge, UnsupportedMediaType
+from issue_tracker.errors import (
+    AppError,
+    NotFound,
+    PasswordChangeRequired,
+    SecondFactorEnrolmentRequired,
+    TooLarge,
+    UnsupportedMediaType,
+)
 from issue_tracker.http import conditional
 from issue_tracker.http.errors import error_response
 from issue_tracker.http.identity import Access, Proof, authorize, require_proof
@@ -55,14 +62,18 @@ class RouteOptions(TypedDict, total=False):
     hashes: bool
     proof: Proof
     before_password_change: bool
+    before_enrolment: bool
+    body_optional: bool
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
     """One declared route of the API. Routes of pages differ in their input and in how they show an error.
 
     - `access` says who may use it, `proof` with which credential; `before_password_change` whether those may who have
-      to choose a password first.
+      to choose a password first, `before_enrolment` those who have to set up a second factor. The former may be used
+      by both: a new password comes first.
     - `transaction=False`: the handler opens its own transactions.
+    - `body_optional`: no body means the same as an empty object.
     - `inline`: the handler waits for nothing, and so runs on the event loop, also when every worker is busy.
     - `probe`: operators need it most when every worker is busy, so it runs in a thread of its own.
     - `cached`: the response to a GET goes to the response cache.
@@ -87,6 +98,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     hashes: bool = False
     proof: Proof = Proof.CREDENTIAL
     before_password_change: bool = False
+    before_enrolment: bool = False
+    body_optional: bool = False
     if_match: bool = False
     returns: Returns = Returns(200)
     example: Any = None
@@ -110,15 +123,21 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
 
     def admit(self, identity: Identity) -> None:
         """Raises Forbidden or Unauthenticated when this identity may not use the route."""
-        self.require_own_password(identity)
+        self.require_complete(identity)
         authorize(identity, self.access)
         require_proof(identity, self.proof)
 
-    def require_own_password(self, identity: Identity) -> None:
-        """Raises PasswordChangeRequired for a user whose password somebody else knows, unless the route is for them."""
+    def require_complete(self, identity: Identity) -> None:
+        """Raises PasswordChangeRequired for a user whose password somebody else knows, and
+        SecondFactorEnrolmentRequired for one who needs a second factor and has none, unless the route is for them.
+        """
         session = identity.session
-        if session is not None and session.password_change_required and not self.before_password_change:
+        if session is None or self.before_password_change:
+            return
+        if session.password_change_required:
             raise PasswordChangeRequired
+        if session.enrolment_required and not self.before_enrolment:
+            raise SecondFactorEnrolmentRequired
 
     def csrf_field(self, request: Request) -> str | None:
         """The CSRF token in the input, where a header cannot be sent."""
@@ -134,7 +153,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
         if self.query is not None:
             arguments["query"] = query
         if self.body is not None:
-            arguments["body"] = read_body(request.content, self.body, request.settings.list_items)
+            content = request.content or (b"{}" if self.body_optional else b"")
+            arguments["body"] = read_body(content, self.body, request.settings.list_items)
         elif request.content:
             read_body(request.content, _NoBody)
         return arguments | self.path_arguments(request)

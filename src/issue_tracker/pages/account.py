@@ -1,4 +1,4 @@
-"""One's own account: name, password, sessions, tokens."""
+"""One's own account: name, password, tokens. Second factors and the list of sessions are in `security`."""
 
 from datetime import timedelta
 
@@ -12,7 +12,6 @@ from issue_tracker.auth.user_names import DisplayName
 from issue_tracker.clock import now
 from issue_tracker.http.identity import Access, Proof
 from issue_tracker.http.request import Request
-from issue_tracker.pages.browsers import browser_name
 from issue_tracker.pages.flash import Flash, flash_cookie
 from issue_tracker.pages.forms import Form, FormView, ShownForm
 from issue_tracker.pages.navigation import redirect
@@ -37,7 +36,7 @@ def show_account(
     token_form: FormView | None = None,
     secret: str | None = None,
 ) -> Response:
-    """One's own name, password, sessions and tokens; `secret` is a new token's text, which is shown this once."""
+    """One's own name, password and tokens; `secret` is a new token's text, which is shown this once."""
     session = request.current_session
     return page(
         request,
@@ -47,8 +46,6 @@ def show_account(
         name_form=(name_form or FormView()).with_defaults({"name": session.name}),
         password_form=password_form or FormView(),
         token_form=(token_form or FormView()).with_defaults({"days": "90"}),
-        browser_name=browser_name,
-        sessions=sessions.list_sessions(request.tx, request.settings, request.user_id, session.id, now()),
         tokens=tokens.list_tokens(request.tx, request.user_id) if request.actor.helpdesk else None,
         secret=secret,
     )
@@ -83,7 +80,7 @@ def change_password(request: Request, form: Form) -> Response:
 def end_session(request: Request, form: Form, id: int) -> Response:
     """Ends one of one's own sessions."""
     sessions.end_session(request.tx, request.actor, request.user_id, id)
-    return redirect("/account", flash_cookie(request, Flash("The session has ended.")))
+    return redirect("/account/security", flash_cookie(request, Flash("The session has ended.")))
 
 
 @routes.post(

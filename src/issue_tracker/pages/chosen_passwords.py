@@ -10,7 +10,7 @@ from issue_tracker.api.auth import PasswordChange, checked_new_password, sign_in
 from issue_tracker.auth import invitations, users
 from issue_tracker.auth.passwords import Password, hash_new_password
 from issue_tracker.auth.sessions import csrf_token
-from issue_tracker.auth.signin import admit
+from issue_tracker.auth.signin import SecondStep, after_first_step
 from issue_tracker.clock import now
 from issue_tracker.http.identity import Access
 from issue_tracker.http.request import Request
@@ -18,6 +18,7 @@ from issue_tracker.pages.flash import Flash, flash_cookie
 from issue_tracker.pages.forms import Form, FormView
 from issue_tracker.pages.navigation import HOME, home_of, landing, local, redirect
 from issue_tracker.pages.routes import PageRoutes
+from issue_tracker.pages.second_step import second_step_page
 from issue_tracker.pages.templating import bare_page
 
 routes = PageRoutes(access=Access.SIGNED_IN)
@@ -49,8 +50,10 @@ def accept(request: Request, form: Form) -> Response:
     with request.write() as tx:
         at = now()
         user = invitations.accept(tx, body.token, fresh, request.request_id, at)
-        signed_in = admit(tx, request.settings, user, visitor_of(request, remember=True), at)
-    return redirect(home_of(user.role), *sign_in_cookies(request, signed_in))
+        outcome = after_first_step(tx, request.settings, user, visitor_of(request, remember=True), at)
+    if isinstance(outcome, SecondStep):
+        return second_step_page(request, outcome.challenge, outcome.methods)
+    return redirect(home_of(user.role), *sign_in_cookies(request, outcome))
 
 
 @routes.get("/password", before_password_change=True)

@@ -19,18 +19,20 @@ CARRIED_LIMIT = 64 * 1024
 
 FORM = "application/x-www-form-urlencoded"
 
-CONFIRMATION = "_confirm"
-"""The field in which a form carries the password that confirms who sends it (templates/auth/confirm.html)."""
+CONFIRMATION, CONFIRMATION_CODE = "_confirm", "_confirm_code"
+"""The fields in which a form carries the password or the code that confirms who sends it (templates/auth/confirm.html).
+"""
 
 
 class Form:
-    """What a posted form carried, without what is around it: CSRF token, page that it was on, confirming password."""
+    """What a posted form carried, without what is around it: CSRF token, page that it was on, confirmation."""
 
     def __init__(self, pairs: Sequence[tuple[str, str]], most_items: int) -> None:
         self.most_items = most_items
         self.csrf = next((value for name, value in pairs if name == "_csrf"), None)
         self.confirmation = next((value for name, value in pairs if name == CONFIRMATION), None)
-        around = ("_csrf", HERE, CONFIRMATION)
+        self.confirmation_code = next((value for name, value in pairs if name == CONFIRMATION_CODE and value), None)
+        around = ("_csrf", HERE, CONFIRMATION, CONFIRMATION_CODE)
         self.pairs = [(name, value.replace("\r\n", "\n")) for name, value in pairs if name not in around]
 
     @classmethod

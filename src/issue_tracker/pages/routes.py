@@ -16,12 +16,14 @@ import msgspec
 from starlette.responses import Response
 
 from issue_tracker.actor import require_fresh_proof
-from issue_tracker.api.auth import confirm_user
+from issue_tracker.api.auth import Confirmation, confirm_user
+from issue_tracker.auth.factors.stored import Method, methods_of
 from issue_tracker.errors import (
     AppError,
     ConfirmationRequired,
     Invalid,
     PasswordChangeRequired,
+    SecondFactorEnrolmentRequired,
     TooLarge,
     TooManyAttempts,
     Unauthenticated,
@@ -63,7 +65,7 @@ class PageRoute(Route, frozen=True, kw_only=True):
         """As for the API, except that a form may carry the fresh proof itself: `arguments` sees to it."""
         if identity.session is None:
             raise Unauthenticated("Pages need a session; use the API with a token.")
-        self.require_own_password(identity)
+        self.require_complete(identity)
         authorize(identity, self.access)
 
     def csrf_field(self, request: Request) -> str | None:
@@ -76,7 +78,7 @@ class PageRoute(Route, frozen=True, kw_only=True):
             return self.path_arguments(request)
         form = Form.of(request)
         if form.confirmation is not None and request.identity is not None:
-            _confirm(request, form.confirmation)
+            _confirm(request, form)
         if self.proof is Proof.FRESH_SESSION:
             require_fresh_proof(request.actor)
         return {"form": form, **self.path_arguments(request)}
@@ -110,6 +112,8 @@ class PageRoute(Route, frozen=True, kw_only=True):
             return error_response(request, error)
         if isinstance(error, PasswordChangeRequired):
             return _lead(request, "/password")
+        if isinstance(error, SecondFactorEnrolmentRequired):
+            return _lead(request, "/account/security")
         if not isinstance(error, Unauthenticated):
             return error_page(request, error)
         if carried := carried_form(request):
@@ -126,13 +130,15 @@ def _lead(request: Request, path: str) -> Response:
     return Response(headers={"HX-Redirect": target}) if request.header("hx-request") else redirect(target)
 
 
-def _confirm(request: Request, password: str) -> None:
+def _confirm(request: Request, form: Form) -> None:
     """Gives the session fresh proof, for this request too. Raises ConfirmationRequired, which says what is wrong."""
     assert request.identity is not None
     try:
-        confirm_user(request, password)
+        code = form.confirmation_code
+        confirm_user(request, Confirmation(code=code) if code else Confirmation(password=form.confirmation))
     except (Invalid, TooManyAttempts) as refused:
-        detail = "The password is wrong." if isinstance(refused, Invalid) else refused.detail
+        wrong = "The code is wrong, or was used already." if code else "The password is wrong."
+        detail = wrong if isinstance(refused, Invalid) else refused.detail
         raise ConfirmationRequired(detail) from refused
     actor = msgspec.structs.replace(request.actor, fresh_proof=True)
     request.identity = msgspec.structs.replace(request.identity, actor=actor)
@@ -144,7 +150,10 @@ def _confirmation_page(request: Request, error: AppError) -> Response:
     view = FormView()
     view.problem = None if form.confirmation is None else error.detail
     with request.read():
-        response = page(request, "auth/confirm.html", form=view, fields=form.pairs, action=request.path)
+        by_code = Method.TOTP in methods_of(request.tx, request.user_id)
+        response = page(
+            request, "auth/confirm.html", form=view, fields=form.pairs, action=request.path, by_code=by_code
+        )
     response.status_code = error.status
     return response
 

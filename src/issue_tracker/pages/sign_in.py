@@ -5,20 +5,21 @@ from starlette.responses import Response
 from issue_tracker.api.auth import (
     CLEARED,
     Credentials,
-    Setup,
-    create_first_user,
     session_cookie,
     sign_in_cookies,
     start_session,
 )
+from issue_tracker.api.first_start import Setup, create_first_user
 from issue_tracker.auth import first_start, sessions, users
+from issue_tracker.auth.challenges import SecondFactorRequired
 from issue_tracker.auth.first_start import SetupRefused
 from issue_tracker.clock import now
 from issue_tracker.http.identity import Access
 from issue_tracker.http.request import Request
-from issue_tracker.pages.forms import Form, FormView, read_carried_form
-from issue_tracker.pages.navigation import HOME, landing, local, redirect
+from issue_tracker.pages.forms import Form, FormView
+from issue_tracker.pages.navigation import HOME, local, redirect
 from issue_tracker.pages.routes import PageRoutes
+from issue_tracker.pages.second_step import second_step_page, signed_in_page
 from issue_tracker.pages.templating import bare_page
 
 routes = PageRoutes(access=Access.SIGNED_IN)
@@ -37,19 +38,14 @@ def show_login(request: Request, form: FormView | None = None) -> Response:
 
 @routes.post("/login", access=Access.PUBLIC, transaction=False, hashes=True, shown_by=show_login)
 def login(request: Request, form: Form) -> Response:
-    """Starts a session, as the API does. A form that was posted without one is shown, to be sent now."""
+    """Takes the first step of a sign-in, as the API does: often the only one."""
     body = form.read(form.fields("email", "password"), Credentials)
-    signed_in = start_session(request, body, remember=True)
-    cookies = sign_in_cookies(request, signed_in)
-    target = landing(signed_in.user.role, local(form.get("next"), HOME))
-    carried = read_carried_form(form.get("carried"))
-    if carried is None:
-        return redirect(target, *cookies)
-    csrf = sessions.csrf_token(signed_in.token)
-    response = bare_page(request, "auth/carried.html", carried=carried, csrf=csrf, next=target)
-    for cookie in cookies:
-        response.headers.append("set-cookie", cookie)
-    return response
+    try:
+        signed_in = start_session(request, body, remember=True)
+    except SecondFactorRequired as required:
+        target, carried = local(form.get("next"), HOME), form.get("carried")
+        return second_step_page(request, required.challenge, required.methods, next=target, carried=carried)
+    return signed_in_page(request, signed_in, form)
 
 
 @routes.post("/logout", before_password_change=True)

@@ -136,6 +136,12 @@ def bare_page(request: Request, template: str, *, status: int = 200, **content: 
     return _html(request, _rendered(template, Page(theme=_theme(request)), content), status)
 
 
+def reduced_page(request: Request, template: str, **content: Any) -> Response:
+    """A page for whoever is signed in and has to do something first: it leads nowhere else."""
+    around = Page(theme=_theme(request), csrf=csrf_token(request.session_token), here=here(request))
+    return _html(request, _rendered(template, around, content))
+
+
 def fragment(request: Request, template: str, **content: Any) -> Response:
     """A part of a page, for a module of ours that inserts it."""
     around = Page(csrf=csrf_token(request.session_token), here=here(request))

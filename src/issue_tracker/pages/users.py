@@ -4,9 +4,11 @@ import msgspec
 from starlette.responses import Response
 
 from issue_tracker.actor import Role
+from issue_tracker.api.user_credentials import FactorReset
 from issue_tracker.api.users import NewUser, UserChange, grant_of, invitation_link, with_access
 from issue_tracker.auth import invitations, sessions, tokens, users
 from issue_tracker.auth.company_access import set_company_access
+from issue_tracker.auth.factors import stored
 from issue_tracker.clock import now
 from issue_tracker.company_access.queries import GrantedAccess
 from issue_tracker.http.identity import Access, Proof
@@ -16,6 +18,7 @@ from issue_tracker.pages.flash import Flash, flash_cookie
 from issue_tracker.pages.forms import Form, FormView, ShownForm
 from issue_tracker.pages.navigation import redirect
 from issue_tracker.pages.routes import PageRoutes
+from issue_tracker.pages.security import KINDS
 from issue_tracker.pages.templating import page
 
 routes = PageRoutes(access=Access.SUPER_ADMIN)
@@ -65,8 +68,10 @@ def create(request: Request, form: Form) -> Response:
 
 
 @routes.get("/admin/users/{user_id}")
-def show_user(request: Request, user_id: int, form: FormView | None = None) -> Response:
-    """The form to change an account, and its sessions and tokens."""
+def show_user(
+    request: Request, user_id: int, form: FormView | None = None, reset_form: FormView | None = None
+) -> Response:
+    """The form to change an account, and its sessions, tokens and second factors."""
     [user] = with_access(request, [users.get_user(request.tx, user_id)])
     granted = user.company_access if isinstance(user.company_access, GrantedAccess) else None
     present = {
@@ -88,6 +93,9 @@ def show_user(request: Request, user_id: int, form: FormView | None = None) -> R
         sessions=sessions.list_sessions(request.tx, request.settings, user_id, request.actor.session_id, now()),
         tokens=tokens.list_tokens(request.tx, user_id),
         invited_until=invitations.open_invitations(request.tx, now()).get(user_id),
+        factors=stored.list_factors(request.tx, user_id),
+        kinds=KINDS,
+        reset_form=reset_form or FormView(),
         roles=ROLES,
         accesses=ACCESSES,
         form=form,
@@ -121,6 +129,19 @@ def invite(request: Request, form: Form, user_id: int) -> Response:
         link = Link(users.get_user(tx, user_id).name, invitation_link(request, user_id).invitation_url)
     with request.read():
         return show_users(request, link=link)
+
+
+@routes.post(
+    "/admin/users/{user_id}/factors/reset",
+    proof=Proof.FRESH_SESSION,
+    shown_by=show_user,
+    shown_as="reset_form",
+)
+def reset_factors(request: Request, form: Form, user_id: int) -> Response:
+    """Removes all second factors of the user, for the reason that is given."""
+    stored.reset_factors(request.tx, request.actor, user_id, form.read(form.fields("reason"), FactorReset).reason)
+    flash = Flash("The second factors are removed, and the sessions have ended.")
+    return redirect(f"/admin/users/{user_id}", flash_cookie(request, flash))
 
 
 @routes.post("/admin/users/{user_id}/sessions/{id}/end")

@@ -31,6 +31,23 @@ class AccountSettings(LimitSettings, frozen=True, kw_only=True):
             "changed without a new confirmation; at most 1440, a day.",
         ),
     ] = 10.0
+    second_factor: Annotated[
+        str,
+        Meta(
+            pattern="^(auto|nobody|super_admins|everyone)$",
+            description="Who needs a second factor to sign in: `nobody`, `super_admins` or `everyone`. `auto` means "
+            "super admins when the public URL is https, and nobody otherwise. Whoever has one always signs in with it.",
+        ),
+    ] = "auto"
+    remembered_browser_days: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=365,
+            description="For how long a user may have a browser remembered, in which no second factor is needed to "
+            "sign in; 0 for never.",
+        ),
+    ] = 30.0
     sessions_per_user: Annotated[
         int,
         Meta(ge=1, description="How many sessions a user has; a sign-in beyond that ends the oldest one."),

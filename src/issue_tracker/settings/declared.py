@@ -23,6 +23,12 @@ class Settings(WebhookSettings, frozen=True, kw_only=True):
     def sqlite(self) -> bool:
         return self.database_url.startswith("sqlite")
 
+    def needs_second_factor(self, *, super_admin: bool) -> bool:
+        """Whether users with or without that role need a second factor."""
+        if self.second_factor == "auto":
+            return super_admin and self.https
+        return self.second_factor == "everyone" or (super_admin and self.second_factor == "super_admins")
+
     @property
     def https(self) -> bool:
         return urlsplit(self.public_url).scheme == "https"

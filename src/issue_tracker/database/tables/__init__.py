@@ -17,6 +17,7 @@ from issue_tracker.database.tables.alerts import alerts
 from issue_tracker.database.tables.company_access import user_companies, user_company_groups
 from issue_tracker.database.tables.company_groups import company_group_members, company_groups
 from issue_tracker.database.tables.events import events, history_identity
+from issue_tracker.database.tables.factors import factors, recovery_codes, sign_in_challenges, spent_challenges
 from issue_tracker.database.tables.issues import assignment_counters, assignments, companies, issue_counters, issues
 from issue_tracker.database.tables.metadata import metadata
 from issue_tracker.database.tables.names import look_alikes
@@ -36,6 +37,7 @@ __all__ = [
     "deliveries",
     "delivery_attempts",
     "events",
+    "factors",
     "history_identity",
     "idempotency_keys",
     "invitations",
@@ -43,13 +45,16 @@ __all__ = [
     "issues",
     "look_alikes",
     "metadata",
+    "recovery_codes",
     "schema_compatibility",
     "server_key",
     "sessions",
     "setup_tokens",
     "sign_in_addresses",
+    "sign_in_challenges",
     "sign_in_devices",
     "sign_in_failures",
+    "spent_challenges",
     "tokens",
     "update_companies",
     "updates",

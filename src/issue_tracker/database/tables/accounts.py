@@ -19,6 +19,8 @@ users = Table(
     Column("password_change_required", Boolean, nullable=False, server_default=false()),
     # Whether the user sees every company. If not, `user_companies` and `user_company_groups` say which.
     Column("all_companies", Boolean, nullable=False, server_default=text("true")),
+    # Whether the user has a second factor: rows of `factors` that are confirmed (auth/factors/stored.py).
+    Column("has_factor", Boolean, nullable=False, server_default=false()),
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
     sqlite_autoincrement=True,
@@ -36,6 +38,8 @@ sessions = Table(
     Column("used_at", Instant, nullable=False),
     Column("expires_at", Instant, nullable=False, index=True),
     Column("confirmed_at", Instant),
+    # Whether the sign-in proved a second factor, here or at an identity provider.
+    Column("second_factor", Boolean, nullable=False, server_default=false()),
     sqlite_autoincrement=True,
 )
 
@@ -105,4 +109,6 @@ sign_in_devices = Table(
     Column("device_hash", String(64), primary_key=True),
     Column("user_id", Id, ForeignKey("users.user_id", ondelete="CASCADE"), primary_key=True, index=True),
     Column("at", Instant, nullable=False),
+    # Until when no second factor is needed to sign in here.
+    Column("second_factor_until", Instant),
 )

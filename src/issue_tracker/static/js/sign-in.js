@@ -23,6 +23,7 @@ function showDialog() {
   const password = find("[name=password]", form, HTMLInputElement);
   const wrong = byId("again-wrong");
   wrong.textContent = "";
+  waitFor("");
   dialog.showModal();
   password.focus();
   return new Promise((resolve) => {
@@ -30,6 +31,7 @@ function showDialog() {
     const done = (signedIn) => {
       form.removeEventListener("submit", submit);
       password.value = "";
+      waitFor("");
       if (dialog.open) dialog.close();
       resolve(signedIn);
     };
@@ -49,21 +51,41 @@ function showDialog() {
 }
 
 /**
- * Signs in. Returns an empty text, or a sentence that says why it failed.
+ * Shows the field for the second step of the sign-in that waits with this challenge; without one, that of the first.
+ * @param {string} challenge
+ */
+function waitFor(challenge) {
+  const second = byId("again-second");
+  const code = byId("again-code", HTMLInputElement);
+  second.dataset.challenge = challenge;
+  second.hidden = !challenge;
+  code.required = Boolean(challenge);
+  code.value = "";
+  if (challenge) code.focus();
+}
+
+/**
+ * Takes the first or the second step of a sign-in. Returns an empty text, or a sentence that says what is missing.
  * @param {HTMLFormElement} form
  * @returns {Promise<string>}
  */
 async function signIn(form) {
-  const { email, password } = Object.fromEntries(new FormData(form));
+  const { email, password, code } = Object.fromEntries(new FormData(form));
+  const { challenge } = byId("again-second").dataset;
+  const method = /^[\d\s]+$/.test(String(code)) ? "totp" : "recovery";
   try {
-    const response = await fetch("/api/auth/login", {
-      method: "POST",
-      headers: { "Content-Type": "application/json", Accept: "application/json" },
-      body: JSON.stringify({ email, password }),
-      signal: AbortSignal.timeout(15000),
-    });
-    const data = await response.json();
-    if (!response.ok) return data.detail;
+    const { ok, data } = challenge
+      ? await post("/api/auth/login/second-factor", { challenge, method, code })
+      : await post("/api/auth/login", { email, password });
+    if (data.reason === "sign_in_expired") waitFor("");
+    if (data.reason === "second_factor_required") {
+      if (data.methods.every((/** @type {string} */ one) => one === "passkey")) {
+        return "This account signs in with a passkey. Open the page to sign in, in another tab.";
+      }
+      waitFor(data.challenge);
+      return "Now enter a code.";
+    }
+    if (!ok) return data.detail;
     if (String(data.user.user_id) !== find("meta[name=actor]", document, HTMLMetaElement).content) {
       // A different user signed in. The changes that the first one began must not be made in this user's name, so
       // nothing continues until the page is loaded again.
@@ -75,4 +97,19 @@ async function signIn(form) {
   } catch {
     return "The server cannot be reached.";
   }
+}
+
+/**
+ * @param {string} url
+ * @param {object} body
+ * @returns {Promise<{ ok: boolean, data: any }>}
+ */
+async function post(url, body) {
+  const response = await fetch(url, {
+    method: "POST",
+    headers: { "Content-Type": "application/json", Accept: "application/json" },
+    body: JSON.stringify(body),
+    signal: AbortSignal.timeout(15000),
+  });
+  return { ok: response.ok, data: await response.json() };
 }

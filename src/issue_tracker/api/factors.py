@@ -1,0 +1,180 @@
+"""The second step of a sign-in, and one's own second factors (contract, section 11). Passkeys are in `passkeys`."""
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+from starlette.responses import Response
+
+from issue_tracker.api.auth import SESSION_EXAMPLE, CodeText, SessionState, signed_in_response, visitor_of
+from issue_tracker.auth.factors import recovery, stored, totp
+from issue_tracker.auth.factors.stored import Factor, Method
+from issue_tracker.auth.second_step import code_check, take_second_step
+from issue_tracker.auth.signin import SignedIn
+from issue_tracker.http.identity import Access, Proof
+from issue_tracker.http.request import Request
+from issue_tracker.http.responses import SecretResponse, json_response, no_content
+from issue_tracker.http.routes import Returns, Routes
+from issue_tracker.names import Name
+
+routes = Routes("Sign-in", access=Access.SIGNED_IN, proof=Proof.SESSION)
+
+ChallengeText = Annotated[str, Meta(max_length=500)]
+
+REMEMBER = Meta(description="Needs no second factor in this browser for some time (`remembered_browser_days`).")
+
+
+class SecondStepAnswer(msgspec.Struct, forbid_unknown_fields=True):
+    """What a sign-in goes on with after its first step."""
+
+    challenge: ChallengeText
+    method: Literal["totp", "recovery"]
+    code: CodeText
+    remember_browser: Annotated[bool, REMEMBER] = False
+
+
+@routes.post(
+    "/api/auth/login/second-factor",
+    access=Access.PUBLIC,
+    transaction=False,
+    returns=Returns(200, SessionState, SESSION_EXAMPLE),
+    example={"challenge": "the challenge of the response to the sign-in", "method": "totp", "code": "492039"},
+    errors=(401, 429),
+)
+def second_factor(request: Request, body: SecondStepAnswer) -> Response:
+    """Take the second step of a sign-in. It answers as the sign-in does, and sets the session cookie.
+
+    After too many wrong answers, or five minutes, the reason of a 401 is `sign_in_expired`: start again.
+    """
+    return signed_in_response(request, finish_sign_in(request, body))
+
+
+def finish_sign_in(request: Request, answer: SecondStepAnswer, *, remember: bool = False) -> SignedIn:
+    """Takes the second step for whoever sent the request. With `remember` the browser is recognized the next time.
+
+    Raises as `take_second_step` does.
+    """
+    check = code_check(request.app_state.server_key.keyring(), Method(answer.method), answer.code)
+    visitor = visitor_of(request, remember=remember)
+    signed_in = take_second_step(
+        request.database, request.settings, answer.challenge, check, visitor, trust=answer.remember_browser
+    )
+    request.log_user(signed_in.user.user_id)
+    return signed_in
+
+
+class FactorList(msgspec.Struct):
+    """The second factors of a user; recovery codes are counted apart."""
+
+    items: list[Factor]
+    total: int
+    recovery_codes_left: int
+
+
+FACTORS_EXAMPLE = {
+    "items": [
+        {
+            "id": 4,
+            "method": "totp",
+            "name": "Authenticator app",
+            "created_at": "2025-01-04T10:15:00+00:00",
+            "last_used_at": None,
+        }
+    ],
+    "total": 1,
+    "recovery_codes_left": 10,
+}
+
+
+@routes.get("/api/auth/factors", before_enrolment=True, returns=Returns(200, FactorList, FACTORS_EXAMPLE))
+def list_factors(request: Request) -> Response:
+    """One's own second factors, the oldest first."""
+    return json_response(factor_list(request, request.user_id))
+
+
+def factor_list(request: Request, user_id: int) -> FactorList:
+    """The second factors of a user."""
+    found = stored.list_factors(request.tx, user_id)
+    return FactorList(found, len(found), recovery.count_codes(request.tx, user_id))
+
+
+@routes.delete("/api/auth/factors/{id}", proof=Proof.FRESH_SESSION, returns=Returns(204))
+def remove_factor(request: Request, id: int) -> Response:
+    """Remove one of one's own second factors, and with the last one the recovery codes. Other sessions end."""
+    stored.remove_factor(request.tx, request.settings, request.actor, id)
+    return no_content()
+
+
+class NewAppName(msgspec.Struct, forbid_unknown_fields=True):
+    """What the user calls a new authenticator app; without a name it is called that."""
+
+    name: Name | None = None
+
+
+class NewTotp(msgspec.Struct, frozen=True):
+    """A new authenticator app: the secret to enter there, and the same as an address for its camera."""
+
+    id: int
+    secret: str | None
+    otpauth_uri: str | None
+
+
+@routes.post(
+    "/api/auth/factors/totp",
+    proof=Proof.FRESH_SESSION,
+    before_enrolment=True,
+    body_optional=True,
+    returns=Returns(
+        201, NewTotp, {"id": 4, "secret": "JBSWY3DPEHPK3PXP…", "otpauth_uri": "otpauth://totp/Issue%20Tracker:…"}
+    ),
+    example={"name": "Authenticator app"},
+)
+def begin_totp(request: Request, body: NewAppName) -> Response:
+    """Begin to set up an authenticator app. It becomes a factor when its first code is verified, within an hour."""
+    keyring, name = request.app_state.server_key.keyring(), body.name or totp.DEFAULT_NAME
+    app = totp.begin_totp(request.tx, keyring, request.actor, name)
+    content = {"id": app.id, "secret": app.secret, "otpauth_uri": app.otpauth_uri}
+    return SecretResponse(content, "secret", 201, also=("otpauth_uri",))
+
+
+class FirstCode(msgspec.Struct, forbid_unknown_fields=True):
+    """The first code that a new authenticator app shows."""
+
+    id: int
+    code: CodeText
+
+
+class RecoveryCodes(msgspec.Struct, frozen=True):
+    """Recovery codes, which are in this response and nowhere else; a replayed response has null instead.
+
+    With a further factor there are no new ones: those of the first remain.
+    """
+
+    recovery_codes: list[str] | None
+
+
+CODES_EXAMPLE = {"recovery_codes": ["mzxw-6ytb-oi7d-k3lq-…", "ovzw-k4tp-…"]}
+
+
+@routes.post(
+    "/api/auth/factors/totp/verify",
+    proof=Proof.FRESH_SESSION,
+    before_enrolment=True,
+    returns=Returns(200, RecoveryCodes, CODES_EXAMPLE),
+    example={"id": 4, "code": "492039"},
+    errors=(404,),
+)
+def verify_totp(request: Request, body: FirstCode) -> Response:
+    """Verify the first code of a new authenticator app, which is a factor from now on. Other sessions end."""
+    keyring = request.app_state.server_key.keyring()
+    codes = totp.confirm_totp(request.tx, keyring, request.actor, body.id, body.code)
+    return SecretResponse({"recovery_codes": codes}, "recovery_codes")
+
+
+@routes.post(
+    "/api/auth/factors/recovery-codes", proof=Proof.FRESH_SESSION, returns=Returns(200, RecoveryCodes, CODES_EXAMPLE)
+)
+def renew_recovery_codes(request: Request) -> Response:
+    """Replace the recovery codes. The former ones are void."""
+    codes = stored.renew_recovery_codes(request.tx, request.actor)
+    return SecretResponse({"recovery_codes": codes}, "recovery_codes")

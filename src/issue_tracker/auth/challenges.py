@@ -1,0 +1,115 @@
+"""Sign-ins whose first step was correct: each waits a few minutes for its second one, on whichever worker that arrives.
+
+What the browser has of it is random, and stored as a hash. It ends when the password or the factors of the user change,
+and when the account is disabled (`sessions.end_sessions`).
+"""
+
+import secrets
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
+
+from issue_tracker.auth.factors.stored import Method
+from issue_tracker.auth.sessions import token_hash
+from issue_tracker.auth.users import User, get_user
+from issue_tracker.database.tables import sign_in_challenges, users
+from issue_tracker.errors import Unauthenticated
+
+LIFETIME = timedelta(minutes=5)
+"""Time to find the telephone."""
+
+MOST_ATTEMPTS = 5
+"""How many answers to one challenge are read. The throttle counts those to all challenges of an account."""
+
+MOST_OPEN = 10
+"""How many sign-ins of a user wait at the same time; one more ends the oldest."""
+
+BATCH = 1000
+"""Challenges to delete in one transaction."""
+
+
+class SecondFactorRequired(Unauthenticated):
+    """The first step of a sign-in was correct, and the account needs a second one (contract, section 11).
+
+    `challenge` is the secret with which the second step is taken, by one of the `methods`.
+    """
+
+    reason_code = "second_factor_required"
+
+    def __init__(self, challenge: str, methods: Sequence[Method]) -> None:
+        super().__init__(
+            "This account signs in with a second factor: go on with POST /api/auth/login/second-factor. A program that "
+            "runs by itself needs an API token instead."
+        )
+        self.challenge, self.methods = challenge, list(methods)
+        self.more = {"methods": self.methods, "challenge": challenge}
+
+
+class SignInExpired(Unauthenticated):
+    """The first step of a sign-in was too long ago, was used, was guessed at too often, or never was (401)."""
+
+    reason_code = "sign_in_expired"
+
+    def __init__(self) -> None:
+        super().__init__("This sign-in has expired or was used already. Start again.")
+
+
+def begin(tx: Connection, user_id: int, at: datetime) -> str:
+    """Returns what a sign-in of the user goes on with."""
+    challenge, own = secrets.token_urlsafe(32), sign_in_challenges.c.user_id == user_id
+    oldest = select(sign_in_challenges.c.token_hash).where(own).order_by(sign_in_challenges.c.created_at.desc())
+    too_many = list(tx.execute(oldest.offset(MOST_OPEN - 1)).scalars())
+    if too_many:
+        tx.execute(delete(sign_in_challenges).where(sign_in_challenges.c.token_hash.in_(too_many)))
+    values = {"token_hash": token_hash(challenge), "user_id": user_id, "attempts": 0, "created_at": at}
+    tx.execute(insert(sign_in_challenges).values(**values, expires_at=at + LIFETIME))
+    return challenge
+
+
+def find_user(tx: Connection, challenge: str, at: datetime, *, lock: bool = False) -> User:
+    """Returns whose sign-in waits with this challenge. Raises SignInExpired.
+
+    With `lock`, other changes to the account wait until the transaction ends.
+    """
+    query = select(sign_in_challenges.c.user_id).where(*_open(challenge, at))
+    user_id = tx.execute(query).scalar_one_or_none()
+    if user_id is not None and lock:
+        tx.execute(select(users.c.user_id).where(users.c.user_id == user_id).with_for_update())
+        # Whoever changed the account before has ended the challenge by now.
+        user_id = tx.execute(query).scalar_one_or_none()
+    user = None if user_id is None else get_user(tx, user_id)
+    if user is None or not user.active:
+        raise SignInExpired
+    return user
+
+
+def count_attempt(tx: Connection, challenge: str, at: datetime) -> None:
+    """Counts an answer to the challenge, before it is read. Raises SignInExpired after too many."""
+    few = sign_in_challenges.c.attempts < MOST_ATTEMPTS
+    counted = update(sign_in_challenges).where(*_open(challenge, at), few)
+    if tx.execute(counted.values(attempts=sign_in_challenges.c.attempts + 1)).rowcount != 1:
+        raise SignInExpired
+
+
+def end(tx: Connection, challenge: str) -> None:
+    """Ends a challenge that was answered. Raises SignInExpired when another answer was first."""
+    if (
+        tx.execute(delete(sign_in_challenges).where(sign_in_challenges.c.token_hash == token_hash(challenge))).rowcount
+        != 1
+    ):
+        raise SignInExpired
+
+
+def prune_challenges(tx: Connection, at: datetime) -> int:
+    """Deletes a batch of the challenges that expired before an instant. Returns how many; 0 when none are left."""
+    expired = select(sign_in_challenges.c.token_hash).where(sign_in_challenges.c.expires_at <= at).limit(BATCH)
+    hashes = list(tx.execute(expired).scalars())
+    if hashes:
+        tx.execute(delete(sign_in_challenges).where(sign_in_challenges.c.token_hash.in_(hashes)))
+    return len(hashes)
+
+
+def _open(challenge: str, at: datetime) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """The conditions that a stored challenge is this one, and not too old."""
+    return sign_in_challenges.c.token_hash == token_hash(challenge), sign_in_challenges.c.expires_at > at

@@ -1,0 +1,1 @@
+"""Second factors: authenticator apps, passkeys, recovery codes (contract, section 11; docs/decisions/0026)."""

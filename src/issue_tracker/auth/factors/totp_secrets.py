@@ -1,0 +1,31 @@
+"""The secrets of authenticator apps when the server key is replaced (docs/decisions/0022-server-key.md)."""
+
+from sqlalchemy import Connection, select, update
+
+from issue_tracker.database.tables import factors
+from issue_tracker.encryption import Keyring, Undecryptable
+
+
+def has_secrets(tx: Connection) -> bool:
+    """Returns whether there is the secret of any app."""
+    return tx.execute(select(factors.c.id).where(factors.c.secret.is_not(None)).limit(1)).first() is not None
+
+
+def reencrypt(tx: Connection, keyring: Keyring) -> tuple[int, list[int]]:
+    """Encrypts every secret with the first key that is not yet. What no key decrypts stays as it is.
+
+    Returns how many were encrypted anew, and the ids of the users with a secret that no key at hand decrypts.
+    """
+    changed, unreadable = 0, []
+    stored = select(factors.c.id, factors.c.user_id, factors.c.secret).where(factors.c.secret.is_not(None))
+    for row in tx.execute(stored.order_by(factors.c.id).with_for_update()).all():
+        if keyring.is_current(row.secret):
+            continue
+        try:
+            secret = keyring.decrypt(row.secret)
+        except Undecryptable:
+            unreadable.append(row.user_id)
+            continue
+        tx.execute(update(factors).where(factors.c.id == row.id).values(secret=keyring.encrypt(secret)))
+        changed += 1
+    return changed, unreadable

@@ -1,0 +1,68 @@
+"""The second step of a sign-in: throttled and recorded like the first one."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from issue_tracker.actor import Actor
+from issue_tracker.auth import challenges, throttle
+from issue_tracker.auth.factors.recovery import count_codes, use_code
+from issue_tracker.auth.factors.stored import Method
+from issue_tracker.auth.factors.totp import use_totp
+from issue_tracker.auth.signin import SignedIn, Visitor, admit
+from issue_tracker.auth.users import User
+from issue_tracker.clock import now
+from issue_tracker.database.engine import Database
+from issue_tracker.encryption import Keyring
+from issue_tracker.errors import Unauthenticated
+from issue_tracker.events.catalog import Change, EventType
+from issue_tracker.events.record import record
+from issue_tracker.settings import Settings
+
+WRONG = "The code is wrong, has expired or was used already."
+
+Check = Callable[[Connection, User, datetime], str | None]
+"""Says in a transaction by which factor a user has proved at an instant who they are; None for a wrong answer. What was
+right is used up in the transaction."""
+
+
+def take_second_step(
+    database: Database, settings: Settings, challenge: str, check: Check, visitor: Visitor, *, trust: bool = False
+) -> SignedIn:
+    """Starts the session that waits with the challenge, for a right answer. With `trust` the browser is remembered.
+
+    Runs its own transactions: an attempt is stored before it is checked. Raises SignInExpired, TooManyAttempts, and
+    Unauthenticated for any wrong answer, also by a method that the user does not have.
+    """
+    at = now()
+    with database.read() as tx:
+        user = challenges.find_user(tx, challenge, at)
+        attempt = throttle.second_step_attempt(tx, user, visitor.address, visitor.device)
+        throttle.check(tx, settings, attempt, at)
+    with database.write() as tx:
+        throttle.admit(tx, settings, attempt, at)
+        challenges.count_attempt(tx, challenge, at)
+    with database.write() as tx:
+        user = challenges.find_user(tx, challenge, at, lock=True)
+        proved = check(tx, user, at)
+        if proved is not None:
+            challenges.end(tx, challenge)
+            throttle.forgive(tx, attempt)
+            return admit(tx, settings, user, visitor, at, second_factor=proved, trust=trust)
+        actor = Actor(user.user_id, user.name, user.role, "session", visitor.request_id)
+        record(tx, actor, [Change(type=EventType.SESSION_SECOND_FACTOR_FAILED, note=f"from {visitor.address}")], at)
+    raise Unauthenticated(WRONG)
+
+
+def code_check(keyring: Keyring, method: Method, code: str) -> Check:
+    """A check of a code: that of an authenticator app, or a recovery code."""
+
+    def check(tx: Connection, user: User, at: datetime) -> str | None:
+        if method is Method.TOTP and use_totp(tx, keyring, user.user_id, code, at):
+            return "authenticator app"
+        if method is Method.RECOVERY and use_code(tx, user.user_id, code):
+            return f"recovery code, {count_codes(tx, user.user_id)} left"
+        return None
+
+    return check

@@ -1,0 +1,48 @@
+"""docs/security-routes.md, as `python -m tests.access` writes it from the table there."""
+
+from pathlib import Path
+
+from tests.access import ACTORS, EXPECTED, MAY, expected
+
+DOCUMENT = Path(__file__).parent.parent / "docs" / "security-routes.md"
+
+ABOUT = """# Who may use which route
+
+`python -m tests.access` writes this page. A test sends a request to every declared route with every kind of credential,
+and compares what happens with these tables (`tests/test_every_route.py`). The requests carry nothing valid, so only
+the credential can decide.
+
+| in the tables | means |
+| --- | --- |
+| yes | the input decides: the credential is enough |
+| 401 | not signed in |
+| 403 | the role, the scope or the kind of credential is not enough; or there is no valid link |
+| sign-in | the page to sign in |
+| confirm | 403 with the reason `confirmation_required`; a page asks for the password |
+| password | 403 with the reason `password_change_required`; a page leads to the form for a new password |
+
+*Old session* is a super admin who signed in more than ten minutes ago and has not confirmed since; *given password* one
+whose password an administrator knows; *r* and *w* are API tokens that may read, and read and write. `PUT
+/api/users/{user_id}` and `PUT /api/webhooks/{id}`, and their pages, need a confirmation for a role, a password or an
+address only.
+"""
+
+HEADER = [
+    "anonymous",
+    "ended",
+    "given password",
+    "old session",
+    *(f"{role}{kind}" for role in MAY for kind in ("", " r", " w")),
+]
+
+
+def document() -> str:
+    """The page: the routes, together where they behave alike."""
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for name in EXPECTED:
+        groups.setdefault(tuple(expected(name, actor) for actor in ACTORS), []).append(name)
+    parts = [ABOUT]
+    for results, names in groups.items():
+        rows = ["| " + " | ".join(row) + " |" for row in (HEADER, ["---"] * len(HEADER), results)]
+        parts.append("\n".join([*rows, "", *(f"- `{name}`" for name in names), ""]))
+    return "\n".join(parts)

@@ -1,0 +1,71 @@
+"""Who needs a second factor, and who resets a lost one (contract, section 11)."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from tests.auth.factors import FACTORS, LOGIN, credentials, enrol
+from tests.clients import Client
+from tests.server import serving
+from tests.world import World
+
+
+def events(world: World, type_: str) -> list[Any]:
+    return [event for event in world.history(audit=True) if event.type == type_]
+
+
+def test_a_factor_that_is_needed_is_set_up_first(world: World) -> None:
+    needed = msgspec.structs.replace(world.server.settings, second_factor="super_admins")
+    with serving(needed) as server:
+        ada, tess = Client(base_url=server.url), Client(base_url=server.url)
+        ada.headers["X-CSRF-Token"] = ada.call("POST", LOGIN, 200, json=credentials("ada"))["csrf_token"]
+        assert ada.call("GET", "/api/issues", 403)["reason"] == "second_factor_enrolment_required"
+        tess.call("POST", LOGIN, 200, json=credentials("tess"))
+        tess.call("GET", "/api/issues", 200)
+        enrol(world, client=ada)
+        ada.call("GET", "/api/issues", 200)
+        [factor] = ada.call("GET", FACTORS, 200)["items"]
+        refused = ada.call("DELETE", f"{FACTORS}/{factor['id']}", 400)
+        assert "needs a second factor" in refused["detail"]
+        ada.close()
+        tess.close()
+
+
+@pytest.mark.parametrize(
+    ("setting", "url", "technician", "super_admin"),
+    [
+        ("auto", "http://127.0.0.1:8000", False, False),
+        ("auto", "https://issues.example.com", False, True),
+        ("nobody", "https://issues.example.com", False, False),
+        ("super_admins", "http://127.0.0.1:8000", False, True),
+        ("everyone", "http://127.0.0.1:8000", True, True),
+    ],
+)
+def test_the_setting_says_who_needs_one(
+    world: World, setting: str, url: str, technician: bool, super_admin: bool
+) -> None:
+    settings = msgspec.structs.replace(world.server.settings, second_factor=setting, public_url=url)
+    assert settings.needs_second_factor(super_admin=False) is technician
+    assert settings.needs_second_factor(super_admin=True) is super_admin
+
+
+def test_another_super_admin_resets_with_a_reason(world: World) -> None:
+    app, ada = enrol(world), world.client("ada")
+    users = {user["name"]: user["user_id"] for user in ada.call("GET", "/api/users", 200)["items"]}
+    address, tess = f"/api/users/{users['Tess Ngo']}/factors", world.client("tess")
+    assert ada.call("GET", address, 200)["total"] == 1
+    for body in ({}, {"reason": " "}, {"reason": 1}):
+        ada.call("POST", f"{address}/reset", 400, json=body)
+    ada.call("POST", f"/api/users/{users['Ada Lund']}/factors/reset", 400, json={"reason": "lost"})
+    ada.call("POST", f"{address}/reset", 204, json={"reason": "Lost the telephone; called back"})
+    tess.call("GET", "/api/issues", 401)
+    assert ada.call("GET", address, 200) == {"items": [], "total": 0, "recovery_codes_left": 0}
+    world.anonymous().call("POST", LOGIN, 200, json=credentials())
+    [event] = events(world, "factor.reset")
+    assert (event.actor_name, event.to_value, event.note) == (
+        "Ada Lund",
+        "tess@helpdesk.example",
+        "Lost the telephone; called back",
+    )
+    assert app.codes
