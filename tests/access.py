@@ -88,6 +88,8 @@ ACCESS = {
         GET /issues/{issue_id}
         POST /issues/{issue_id}/edit
         POST /issues/{issue_id}/companies
+        POST /issues/{issue_id}/owner
+        POST /assignments/own
         POST /issues/{issue_id}/updates
         GET /updates/{update_id}
         POST /updates/{update_id}

@@ -2,11 +2,14 @@
 
 import unicodedata
 from collections.abc import Iterable, Iterator
+from urllib.parse import urlsplit
 
 NAME_LIMIT = 255
 DESCRIPTION_LIMIT = 10_000
 NOTE_LIMIT = 2_000
 UPDATE_LIMIT = 10_000
+TAG_LIMIT = 100
+ADDRESS_LIMIT = 2_000
 
 COMPOSED_OF = 4
 """How many characters NFC makes one of, at most (UAX #15, section 9)."""
@@ -41,6 +44,24 @@ class Note(str):
 
 class UpdateText(str):
     """The text of an update, in Markdown: NFC, trimmed, with line feeds as line ends, 1-10,000 characters."""
+
+    __slots__ = ()
+
+
+class Tag(str):
+    """A tag of an issue: as a Name, of at most 100 characters, and without commas, which separate tags on pages."""
+
+    __slots__ = ()
+
+
+class ExternalKey(str):
+    """The name that a program gives to an issue: a text as a Name. Unlike names, `a` and `A` are two keys."""
+
+    __slots__ = ()
+
+
+class WebAddress(str):
+    """The address of something on the web: http or https, without blanks, at most 2,000 characters."""
 
     __slots__ = ()
 
@@ -88,6 +109,36 @@ def parse_update(text: str) -> UpdateText:
     if not cleaned:
         raise ValueError("must not be blank")
     return UpdateText(cleaned)
+
+
+def parse_tag(text: str) -> Tag:
+    """A tag in its stored form. Raises ValueError, with the reason, for one that is refused."""
+    tag = parse_name(text)
+    if len(tag) > TAG_LIMIT:
+        raise ValueError(f"must be at most {TAG_LIMIT} characters, and is {len(tag)}")
+    if "," in tag:
+        raise ValueError("must not contain a comma")
+    return Tag(tag)
+
+
+def parse_external_key(text: str) -> ExternalKey:
+    """An external key in its stored form. Raises ValueError, with the reason, for one that is refused."""
+    return ExternalKey(parse_name(text))
+
+
+def parse_web_address(text: str) -> WebAddress:
+    """An address in its stored form. Raises ValueError, with the reason, for one that is refused."""
+    address = text.strip()
+    if len(address) > ADDRESS_LIMIT:
+        raise ValueError(f"must be at most {ADDRESS_LIMIT:,} characters, and is {len(address):,}")
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        parts = urlsplit("")
+    usable = parts.scheme in ("http", "https") and bool(parts.hostname) and storable(address)
+    if not usable or any(character.isspace() or not character.isprintable() for character in address):
+        raise ValueError("must be an address that starts with http:// or https://")
+    return WebAddress(address)
 
 
 def key(text: str) -> str:

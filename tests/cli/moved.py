@@ -66,6 +66,16 @@ def fill(url: str) -> tuple[str, str]:
         tess.call("PUT", "/api/issues/status", 200, json=change)
         alert = {"key": AWKWARD, "state": "firing", "issue": "Alarm", "company": "Contoso", "summary": AWKWARD}
         tess.call("POST", "/api/alerts", 200, json=alert)
+        reference = {"system": AWKWARD, "key": AWKWARD, "url": "https://psa.example.com/1"}
+        fields = {
+            "owner": "omar@helpdesk.example",
+            "tags": ["über 😀"],
+            "references": [reference],
+            "external_key": AWKWARD,
+        }
+        tess.call("PUT", f"/api/issues/{quote('Fault 0 ' + AWKWARD, safe='')}", 200, json=fields)
+        owned = {"issue_name": "Fault 0 " + AWKWARD, "company_name": "Contoso", "status": "new"}
+        tess.call("PUT", "/api/issues/status", 200, json={**owned, "references": [reference]})
         for companies in (None, ["Contoso", "Fabrikam"]):
             said = {"issue_name": "Fault 0 " + AWKWARD, "body": AWKWARD, "companies": companies}
             tess.call("POST", "/api/updates", 201, json=said)

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -61,7 +62,7 @@ def test_each_post_has_a_key_of_its_own() -> None:
 
 @pytest.mark.parametrize("change", [{"new_name": "Line"}, {"description": "x", "if_match": '"7-1"'}])
 def test_a_change_whose_second_response_would_mislead_is_not_repeated_when_it_may_be_done(
-    change: dict[str, str],
+    change: dict[str, Any],
 ) -> None:
     script = Script(LOST)
     with pytest.raises(Unreachable, match="may have been made") as lost:

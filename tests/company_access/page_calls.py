@@ -50,6 +50,17 @@ PAGES: dict[str, list[Call]] = {
         Call("/issues/1/companies", form={"companies": "Contoso", "status": "monitoring"}),
         Call(f"/issues/{HIDDEN_ID}/companies", form={"companies": "Contoso", "status": "new"}),
     ],
+    "POST /issues/{issue_id}/owner": [
+        Call("/issues/1/owner", form={}),
+        Call("/issues/2/owner", form={}),
+        Call("/issues/2/owner", form={"release": "true"}),
+        Call(f"/issues/{HIDDEN_ID}/owner", form={}),
+    ],
+    "POST /assignments/own": [
+        Call("/assignments/own", form={"on": ["1-2", "2-2"], "next": "/"}),
+        Call("/assignments/own", form={"on": [f"1-{HIDDEN_ID}"], "next": "/"}),
+        Call("/assignments/own", form={"on": ["1-3"], "next": "/"}),
+    ],
     "POST /issues/{issue_id}/updates": [
         Call("/issues/1/updates", form={"body": "By page"}),
         Call("/issues/1/updates", form={"body": "By page", "companies": "Contoso", "status": "new"}),

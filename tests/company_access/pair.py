@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Table, func, select, text
 
 from issue_tracker.actor import Role, command_line
 from issue_tracker.alerts.models import AlertState, Report
@@ -27,6 +26,7 @@ from issue_tracker.events.catalog import Change, EventType
 from issue_tracker.events.record import record
 from issue_tracker.events.webhooks import WebhookFields, create_webhook
 from issue_tracker.issues.assignments import set_status, unassign
+from issue_tracker.issues.fields import IssueFields
 from issue_tracker.issues.models import Severity
 from issue_tracker.issues.operations import delete_issue, update_issue
 from issue_tracker.issues.queries.issue import get_issue_head
@@ -36,25 +36,13 @@ from issue_tracker.settings import Settings
 from issue_tracker.status import Status
 from tests.clients import Client
 from tests.company_access.call import HIDDEN_ID, Call
+from tests.company_access.numbering import NUMBERED, last_number, number_from
 from tests.server import serving
 from tests.shared import Shared
 from tests.world import Clock, World
 
 ADA = command_line("Ada")
 MORNING = datetime(2026, 1, 1, 10, tzinfo=UTC)
-NUMBERED = (
-    tables.companies,
-    tables.company_groups,
-    tables.issues,
-    tables.assignments,
-    tables.updates,
-    tables.users,
-    tables.sessions,
-    tables.tokens,
-    tables.webhooks,
-    tables.deliveries,
-    tables.alerts,
-)
 UNCOMPARED = {"date", "server"}
 
 Answer = tuple[int, list[tuple[str, str]], bytes]
@@ -74,7 +62,7 @@ class Pair:
         clock.advance(hours=1)
         with fuller.database.write() as tx:
             for table in NUMBERED:
-                _number_from(tx, table, HIDDEN_ID - 1)
+                number_from(tx, table, HIDDEN_ID - 1)
         _hide(fuller)
         self.align()
         clock.advance(hours=1)
@@ -104,8 +92,11 @@ class Pair:
                 status = Status.MONITORING if self.clock.now().minute % 2 else Status.RESOLVED
                 set_status(tx, actor, head, company, status, "hidden note")
             update_issue(tx, actor, get_issue_head(tx, ADA, "Hidden issue", lock=True), description=str(now()))
-            both = [company, find_companies(tx, ADA, ["Fabrikam GmbH"])[key("Fabrikam GmbH")]]
-            noise = add_update(tx, actor, get_issue_head(tx, ADA, "Shared"), parse_update("Noise"), companies=both)
+            both, shared = (
+                [company, *find_companies(tx, ADA, ["Fabrikam GmbH"]).values()],
+                get_issue_head(tx, ADA, "Shared"),
+            )
+            noise = add_update(tx, actor, shared, parse_update("Noise"), companies=both)
             edit_update(tx, actor, noise.update.update_id, public=True)
         self.align()
 
@@ -116,11 +107,11 @@ class Pair:
             with world.database.write() as tx:
                 actor = command_line(author)
                 company = find_companies(tx, ADA, ["Contoso"])[key("Contoso")]
-                head = get_issue_head(tx, ADA, "Shared", lock=True)
                 status = Status.MONITORING if self.clock.now().minute % 2 else Status.INVESTIGATING
+                head = get_issue_head(tx, ADA, "Shared", lock=True)
                 head = set_status(tx, actor, head, company, status, f"internal note of {words}")
-                severity = Severity.LOW if words == "one" else Severity.HIGH
-                update_issue(tx, actor, head, description=f"internal: {words} {now()}", severity=severity)
+                fields = IssueFields(severity=Severity.LOW if words == "one" else Severity.HIGH)
+                update_issue(tx, actor, head, description=f"internal: {words} {now()}", fields=fields)
         self.align()
 
     def align(self) -> None:
@@ -128,12 +119,12 @@ class Pair:
         last = {}
         for world in self.worlds:
             with world.database.read() as tx:
-                last[world] = {table: _last(tx, table) for table in (*NUMBERED, tables.events)}
+                last[world] = {table: last_number(tx, table) for table in (*NUMBERED, tables.events)}
         for world in self.worlds:
             behind = max(found[tables.events] for found in last.values()) - last[world][tables.events]
             with world.database.write() as tx:
                 for table in NUMBERED:
-                    _number_from(tx, table, max(found[table] for found in last.values()))
+                    number_from(tx, table, max(found[table] for found in last.values()))
                 if behind:
                     filler = Change(type=EventType.USER_UPDATED, note="filler")
                     record(tx, ADA, [filler] * behind, now(), notify=False)
@@ -249,33 +240,6 @@ def _hide(world: World) -> None:
 
 def _firing(key: str, issue: str, company: str) -> Report:
     return Report(key=key, state=AlertState.FIRING, issue=parse_issue_name(issue), company=parse_name(company))
-
-
-def _last(tx: Connection, table: Table) -> int:
-    [column] = table.primary_key.columns
-    highest = tx.execute(select(func.max(column))).scalar_one() or 0
-    if table is tables.events:
-        return int(highest)
-    if tx.dialect.name == "sqlite":
-        used = tx.execute(text("SELECT seq FROM sqlite_sequence WHERE name = :name"), {"name": table.name}).scalar()
-    else:
-        sequence = tx.execute(
-            text("SELECT pg_get_serial_sequence(:name, :column)"), {"name": table.name, "column": column.name}
-        ).scalar_one()
-        used = tx.execute(text(f"SELECT last_value FROM {sequence}")).scalar_one()
-    return max(int(highest), int(used or 0))
-
-
-def _number_from(tx: Connection, table: Table, last: int) -> None:
-    """Lets the next row of a table have the number after `last`."""
-    if tx.dialect.name == "sqlite":
-        tx.execute(text("DELETE FROM sqlite_sequence WHERE name = :name"), {"name": table.name})
-        values = {"name": table.name, "last": last}
-        tx.execute(text("INSERT INTO sqlite_sequence (name, seq) VALUES (:name, :last)"), values)
-        return
-    [column] = table.primary_key.columns
-    values = {"name": table.name, "column": column.name, "last": max(last, 1)}
-    tx.execute(text("SELECT setval(pg_get_serial_sequence(:name, :column), :last)"), values)
 
 
 @contextmanager

@@ -31,10 +31,12 @@ from issue_tracker.events.queries.webhooks import list_webhooks
 from issue_tracker.events.record import record
 from issue_tracker.events.webhooks import WebhookFields
 from issue_tracker.issues import assignments, operations
+from issue_tracker.issues.assignment_fields import change_assignments
 from issue_tracker.issues.bulk import set_statuses
 from issue_tracker.issues.models import IssueHead
 from issue_tracker.issues.queries.issue import get_issue_head
-from issue_tracker.names import parse_issue_name, parse_name, parse_note
+from issue_tracker.issues.updates.operations import add_update, edit_update, withdraw_update
+from issue_tracker.names import parse_issue_name, parse_name, parse_note, parse_update
 from issue_tracker.settings import Settings
 from issue_tracker.status import Status
 from tests.events.statements import statements
@@ -79,6 +81,10 @@ def _company(tx: Connection, name: str = "Contoso") -> Company:
     return get_company_by_name(tx, ADA, name)
 
 
+def _update(tx: Connection, issue: IssueHead) -> int:
+    return add_update(tx, ADA, issue, parse_update("On it")).update.update_id
+
+
 ACTS: dict[EventType, Act] = {
     EventType.ISSUE_CREATED: lambda tx: operations.create_issue(tx, ADA, parse_issue_name("New"), None),
     EventType.ISSUE_UPDATED: _issue(lambda tx, i: operations.update_issue(tx, ADA, i, new_name=parse_name("Tunnel"))),
@@ -89,7 +95,13 @@ ACTS: dict[EventType, Act] = {
     EventType.ASSIGNMENT_STATUS_CHANGED: _issue(
         lambda tx, i: assignments.set_status(tx, ADA, i, _company(tx), Status.CLOSED)
     ),
+    EventType.ASSIGNMENT_UPDATED: _issue(
+        lambda tx, i: change_assignments(tx, ADA, i, [_company(tx)], owner=users.get_user(tx, _user_id(tx)))
+    ),
     EventType.ASSIGNMENT_DELETED: _issue(lambda tx, i: assignments.unassign(tx, ADA, i, _company(tx))),
+    EventType.UPDATE_CREATED: _issue(lambda tx, i: add_update(tx, ADA, i, parse_update("On it"))),
+    EventType.UPDATE_EDITED: _issue(lambda tx, i: edit_update(tx, ADA, _update(tx, i), public=True)),
+    EventType.UPDATE_DELETED: _issue(lambda tx, i: withdraw_update(tx, ADA, _update(tx, i))),
     EventType.COMPANY_CREATED: lambda tx: company_operations.create_company(tx, ADA, parse_name("New")),
     EventType.COMPANY_UPDATED: lambda tx: company_operations.update_company(
         tx, ADA, _company(tx).company_id, archived=True

@@ -59,7 +59,13 @@ def _changes(tess: Client, ada: Client) -> None:
     bulk = {"issue_name": "Router of the ground floor", "status": "closed", "companies": None}
     tess.call("POST", "/api/issues/status/bulk", 200, json=bulk)
     tess.call("DELETE", "/api/issues/status?issueName=Printer offline&companyName=Fabrikam", 204)
-    for text in ({"companies": ["Contoso", "Müller & Söhne"], "status": "resolved"}, {"public": True}, {}):
+    reference = {"system": "PSA", "key": "T-1"}
+    fields = {"severity": "low", "owner": "tess@helpdesk.example", "tags": ["lan"], "references": [reference]}
+    tess.call("PUT", "/api/issues/Router of the ground floor", 200, json={**fields, "external_key": "router"})
+    tess.call("PUT", "/api/issues/Router of the ground floor", 200, json={"tags": ["LAN", "paper"]})
+    taken = {"company_name": "Contoso", "status": "closed", "owner": "tess@helpdesk.example"}
+    tess.call("PUT", "/api/issues/status", 200, json={"external_key": "router", "references": [reference], **taken})
+    for text in ({"companies": ["Contoso", "Müller & Söhne"], "status": "closed"}, {"public": True}, {}):
         said = {"issue_name": bulk["issue_name"], "body": "Spare part ordered", **text}
         made = tess.call("POST", "/api/updates", 201, json=said)
     tess.call("PUT", f"/api/updates/{made['update_id']}", 200, json={"body": "Spare part is here", "public": True})

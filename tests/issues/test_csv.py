@@ -130,7 +130,7 @@ def test_what_is_exported_is_imported_with_equal_content(name: str, description:
         status=Status.NEW,
         at=at,
     )
-    issue = Issue(1, names[0], text or None, None, at, at, at, at, [member])
+    issue = Issue(1, names[0], text or None, None, None, None, [], [], None, at, at, at, at, [member])
     with tempfile.NamedTemporaryFile("w", encoding="utf-8", newline="", suffix=".csv") as file:
         file.write(header() + rows([issue]))
         file.flush()

@@ -75,7 +75,7 @@ def test_pages_take_show_and_tell_it(world: World) -> None:
     created = client.post("/issues/new", data=form)
     page = created.headers["Location"]
     assert "Severity <strong>High</strong>" in client.get(page).text and "Severity High" in client.get("/").text
-    seen = {"seen_name": "Fault", "seen_description": "", "seen_severity": "high"}
+    seen = {"seen_name": "Fault", "seen_description": "", "seen_fields": '{"severity": "high"}'}
     edited = {**seen, "name": "Fault", "description": "", "severity": ""}
     assert client.post(f"{page}/edit", data=edited).status_code == 303
     text = client.get(page).text

@@ -209,11 +209,11 @@ def test_ones_own_name_password_sessions_and_tokens(world: World, browse: Browse
 def test_an_issue_is_deleted_by_a_super_admin_only(world: World, browse: Browse) -> None:
     issue_id = world.given_issue("Slow mail", {"Contoso": "new"})
     page = browse("tess", f"/issues/{issue_id}")
-    page.get_by_text("Edit name, description and severity").click()
+    page.get_by_text("Edit this issue").click()
     expect(page.get_by_role("link", name="Delete…")).to_have_count(0)
 
     page = browse("ada", f"/issues/{issue_id}")
-    page.get_by_text("Edit name, description and severity").click()
+    page.get_by_text("Edit this issue").click()
     page.get_by_role("link", name="Delete…").click()
     page.get_by_role("button", name="Delete").click()
 

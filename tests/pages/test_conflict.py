@@ -14,7 +14,7 @@ def description(world: World) -> str:
 
 
 def typed(page: Page, text: str) -> None:
-    page.get_by_text("Edit name, description and severity").click()
+    page.get_by_text("Edit this issue").click()
     page.get_by_label("Description").fill(text)
 
 
@@ -63,7 +63,7 @@ def test_no_conflict_with_line_ends_of_another_system(world: World, browse: Brow
     with world.database.write() as tx:  # as it was stored before
         tx.execute(update(issues).values(description="one\r\ntwo"))
     page = browse("tess", f"/issues/{issue['issue_id']}")
-    page.get_by_text("Edit name, description and severity").click()
+    page.get_by_text("Edit this issue").click()
     page.get_by_label("Name").fill("Slow mail again")
 
     page.get_by_role("button", name="Save").click()

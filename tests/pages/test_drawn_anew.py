@@ -151,7 +151,7 @@ def test_after_a_refused_form_updates_are_shown_all_the_same(world: World, brows
     issue_id = world.given_issue("Slow mail", {"Contoso": "new"})
     world.given_issue("Broken phones")
     page = browse("tess", f"/issues/{issue_id}")
-    page.get_by_text("Edit name, description and severity").click()
+    page.get_by_text("Edit this issue").click()
     page.get_by_label("Name", exact=True).fill("broken PHONES")
     page.get_by_role("button", name="Save").click()
     expect(page.locator("#f-name-about")).to_contain_text("exists already")

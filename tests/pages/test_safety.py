@@ -199,7 +199,7 @@ def test_dialogs_show_markup_as_it_is(world: World, browse: Browse) -> None:
 def test_a_conflict_of_texts_shows_markup_as_it_is(world: World, browse: Browse) -> None:
     ids = full_of_markup(world)
     page = browse("omar", f"/issues/{ids['issue']}")
-    page.get_by_text("Edit name, description and severity").click()
+    page.get_by_text("Edit this issue").click()
     page.get_by_label("Description").fill("As Omar saw it")
     issue = f"/api/issues/{quote(MARKUP, safe='')}"
     world.client().call("PUT", issue, 200, json={"description": f"Now {MARKUP}"})

@@ -71,7 +71,7 @@ def test_another_tab_signed_in_again(world: World, browse: Browse) -> None:
 def test_a_closed_tab_of_text_comes_back_and_can_be_discarded(world: World, browse: Browse) -> None:
     issue_id = world.given_issue("Slow mail", {"Contoso": "new"}, "As it was")
     page = browse("tess", f"/issues/{issue_id}")
-    page.get_by_text("Edit name, description and severity").click()
+    page.get_by_text("Edit this issue").click()
     page.get_by_label("Description").fill("Half a sentence")
 
     page.goto("/companies")

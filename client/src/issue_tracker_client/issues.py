@@ -27,16 +27,31 @@ read_assignment = decoder(Assignment)
 read_bulk = decoder(BulkResult)
 
 
+class Fields(TypedDict, total=False):
+    """The fields of an issue beside its name and description. One that is not given stays as it is, and so does None;
+    an empty text or list clears it. `owner` is the e-mail address of a technician. Each reference has the keys
+    `system`, `key` and perhaps `url`. Raises Misuse for a `next_update_at` without a time zone.
+    """
+
+    severity: str | None
+    owner: str | None
+    next_update_at: datetime | str | None
+    tags: Iterable[str] | None
+    references: Iterable[Mapping[str, str | None]] | None
+    external_key: str | None
+
+
 class Filter(TypedDict, total=False):
     """Which issues to list, in which order; None means no restriction.
 
     `status` and `company_id` (one or several values, any of which matches), `company_name`, `company_group` and `open`
     must hold for the same assignment; each issue lists only its matching assignments. `open` is True for assignments
     that are neither resolved nor closed, False for the others. `changed_since` is the `position` of a list from
-    `poll_issues`: the issues that were changed since, of which none is missed. `sort` is `name`, `updated_at` or
-    `created_at`, with a leading `-` for descending order. Raises InvalidQuery for an unsupported status and for a
-    position from before the server's database was restored from a backup, NotFound for an unknown company or group,
-    Misuse for an `updated_since` without a time zone.
+    `poll_issues`: the issues that were changed since, of which none is missed. `owner` is an e-mail address, `me` or
+    `none`; `overdue` is True for issues whose next update is due. `include="details"` sets more fields of assignments.
+    `sort` is `name`, `updated_at` or `created_at`, with a leading `-` for descending order, or `attention`. Raises
+    InvalidQuery for an unsupported status and for a position from before the server's database was restored from a
+    backup, NotFound for an unknown company or group, Misuse for an `updated_since` without a time zone.
     """
 
     search: str | None
@@ -47,6 +62,12 @@ class Filter(TypedDict, total=False):
     open: bool | None
     updated_since: datetime | None
     changed_since: str | None
+    severity: str | Iterable[str] | None
+    owner: str | None
+    tag: str | None
+    reference: str | None
+    overdue: bool | None
+    include: str | None
     sort: str | None
 
 
@@ -96,10 +117,10 @@ def create_issue(
     name: str,
     *,
     description: str | None = None,
-    severity: str | None = None,
     companies: Companies = (),
     company_groups: Iterable[str] = (),
     idempotency_key: str | None = None,
+    **fields: Unpack[Fields],
 ) -> Plan[Issue]:
     """Creates an issue with these companies and those of these groups.
 
@@ -108,8 +129,7 @@ def create_issue(
     With your own `idempotency_key` a second run of your program is safe as well, for 24 hours.
     """
     body: dict[str, object] = {"name": name, "description": description, "companies": entries(companies)}
-    if severity is not None:
-        body["severity"] = severity
+    body |= given_fields(fields)
     groups = several("company_groups", company_groups)
     if groups:
         body["company_groups"] = groups
@@ -151,12 +171,12 @@ def update_issue(
     *,
     description: str | None = None,
     new_name: str | None = None,
-    severity: str | None = None,
     add_companies: Companies = (),
     company_groups: Iterable[str] = (),
     if_match: str | None = None,
+    **fields: Unpack[Fields],
 ) -> Plan[Issue]:
-    """Changes what is given; an empty description clears it, and an empty severity too.
+    """Changes what is given; an empty description clears it, and so does an empty field.
 
     The companies of `company_groups` are added like those of `add_companies`. A company that is assigned already keeps
     its status unless one is given. With `if_match` (the `etag` of an issue
@@ -165,13 +185,11 @@ def update_issue(
     given = {
         "description": description,
         "new_name": new_name,
-        "severity": severity,
         "add_companies": entries(add_companies) or None,
         "company_groups": several("company_groups", company_groups) or None,
     }
     body: dict[str, object] = {name: value for name, value in given.items() if value is not None}
-    if severity == "":
-        body["severity"] = None
+    body |= given_fields(fields)
     request = json_request("PUT", issue_path(name), body, if_match=if_match)
     request = dataclasses.replace(request, once=new_name is not None or if_match is not None)
     return read_issue((yield from session.perform(request)))
@@ -241,6 +259,21 @@ def set_status_in_bulk(
     }
     body = {name: value for name, value in given.items() if value is not None}
     return read_bulk((yield from session.perform(posted(f"{STATUS}/bulk", body, idempotency_key, if_match))))
+
+
+def given_fields(fields: Fields) -> dict[str, object]:
+    """Returns fields in the API's form, in which null clears."""
+    given: dict[str, object] = {name: value for name, value in fields.items() if value is not None}
+    due = given.get("next_update_at")
+    if isinstance(due, datetime):
+        if due.tzinfo is None:
+            raise Misuse("next_update_at must have a time zone.")
+        given["next_update_at"] = due.isoformat()
+    for name in ("tags", "references"):
+        value = given.get(name)
+        if isinstance(value, Iterable):
+            given[name] = several(name, value) if name == "tags" else list(value)
+    return {name: value or None for name, value in given.items()}
 
 
 def filtered(where: Filter, limit: int | None = None) -> Request:

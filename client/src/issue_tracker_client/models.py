@@ -35,8 +35,27 @@ M = TypeVar("M", bound=Model)
 T = TypeVar("T")
 
 
+class Owner(Model, frozen=True, kw_only=True):
+    """The technician who takes care of an issue, or of one company in it."""
+
+    user_id: int
+    name: str
+
+
+class Reference(Model, frozen=True, kw_only=True):
+    """What an issue or an assignment is called in another system."""
+
+    system: str
+    key: str
+    url: str | None = None
+
+
 class Assignment(Model, frozen=True, kw_only=True, omit_defaults=True):
-    """The status of one company in one issue. `issue_name` and `etag`, the issue's ETag, are None inside an issue."""
+    """The status of one company in one issue. `issue_name` and `etag`, the issue's ETag, are None inside an issue.
+
+    `affected_since`, `owner` and `references` are set where `include="details"` was requested. `affected_since` is the
+    start of the current outage, None when it is resolved or closed.
+    """
 
     assignment_id: int
     issue_id: int
@@ -45,6 +64,9 @@ class Assignment(Model, frozen=True, kw_only=True, omit_defaults=True):
     status: str
     status_label: str
     updated_at: datetime
+    affected_since: datetime | None = None
+    owner: Owner | None = None
+    references: tuple[Reference, ...] = ()
     issue_name: str | None = None
     etag: str | None = None
 
@@ -63,6 +85,11 @@ class Issue(Model, frozen=True, kw_only=True, omit_defaults=True):
     updated_at: datetime
     assignments: tuple[Assignment, ...]
     severity: str | None = None
+    owner: Owner | None = None
+    next_update_at: datetime | None = None
+    tags: tuple[str, ...] = ()
+    references: tuple[Reference, ...] = ()
+    external_key: str | None = None
     etag: str | None = None
 
     def assignment(self, company_name: str) -> Assignment | None:
@@ -123,6 +150,7 @@ class Event(Model, frozen=True, kw_only=True, rename={"from_": "from"}):
     field: str | None = None
     note: str | None = None
     update_id: int | None = None
+    undoes: str | None = None
 
 
 class Update(Model, frozen=True, kw_only=True):

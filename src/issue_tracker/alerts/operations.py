@@ -19,6 +19,7 @@ from issue_tracker.companies.queries import Company, find_companies, get_compani
 from issue_tracker.database.tables import alerts
 from issue_tracker.errors import Invalid, NotFound
 from issue_tracker.issues.assignments import NewAssignment, refuse_archived, set_status
+from issue_tracker.issues.fields import IssueFields
 from issue_tracker.issues.models import IssueHead
 from issue_tracker.issues.operations import create_issue
 from issue_tracker.issues.queries.issue import find_issue_head, find_issue_head_by_id, find_status
@@ -131,7 +132,9 @@ def _create(tx: Connection, actor: Actor, report: Report, company: Company) -> I
     require_visible(f"{report.field}issue", report.issue)
     members = [NewAssignment(company, Status.INVESTIGATING)]
     try:
-        return create_issue(tx, actor, report.issue, report.summary, members, severity=report.severity)
+        return create_issue(
+            tx, actor, report.issue, report.summary, members, fields=IssueFields(severity=report.severity)
+        )
     except Invalid:
         return None
 

@@ -69,6 +69,7 @@ EVENT_EXAMPLE: dict[str, Any] = {
     "to": "resolved",
     "note": "Carrier confirms the repair",
     "update_id": None,
+    "undoes": None,
 }
 
 

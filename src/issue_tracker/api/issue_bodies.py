@@ -1,19 +1,23 @@
 """What the API of issues takes and returns, with an example of each (specification; contract, sections 4 and 5)."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
+from msgspec import Meta
 from sqlalchemy import Connection
 
 from issue_tracker.actor import Actor
+from issue_tracker.api.issue_fields import FieldsBody, NamedIssue, References, given_references
+from issue_tracker.auth.user_names import Email
 from issue_tracker.companies.groups.queries import get_companies_in_groups
 from issue_tracker.companies.queries import Company, get_companies
-from issue_tracker.http.validation import Distinct, refuse_repeated
+from issue_tracker.http.validation import Distinct, refuse_repeated, require_one
 from issue_tracker.issues.assignments import NewAssignment
 from issue_tracker.issues.bulk import BulkResult
-from issue_tracker.issues.models import Issue, Severity
+from issue_tracker.issues.models import Issue
 from issue_tracker.issues.queries.issue import list_members
+from issue_tracker.issues.queries.owners import find_owner
 from issue_tracker.names import Description, IssueName, Name, Note, key
 from issue_tracker.status import Status
 
@@ -36,12 +40,11 @@ Companies = Annotated[list[CompanyStatus], Distinct("company_name")]
 Names = Annotated[list[Name], Distinct()]
 
 
-class NewIssue(msgspec.Struct, forbid_unknown_fields=True):
+class NewIssue(FieldsBody, forbid_unknown_fields=True, kw_only=True):
     """An issue to create, with these companies and those of these groups."""
 
     name: IssueName
     description: Description | None = None
-    severity: Severity | None = None
     companies: Companies | None = None
     company_groups: Names | None = None
 
@@ -49,14 +52,13 @@ class NewIssue(msgspec.Struct, forbid_unknown_fields=True):
         refuse_repeated(self)
 
 
-class IssueChange(msgspec.Struct, forbid_unknown_fields=True):
-    """What to change. Absent or null keeps the present value; an empty description clears it, and null the severity.
-    The companies of `company_groups` are added, as those of `add_companies` are.
+class IssueChange(FieldsBody, forbid_unknown_fields=True, kw_only=True):
+    """What to change. Absent keeps the present value, and so does null for the name, the description and the companies;
+    an empty description clears it. The companies of `company_groups` are added, as those of `add_companies` are.
     """
 
     description: Description | None = None
     new_name: IssueName | None = None
-    severity: Severity | msgspec.UnsetType | None = msgspec.UNSET
     add_companies: Companies | None = None
     company_groups: Names | None = None
 
@@ -64,13 +66,32 @@ class IssueChange(msgspec.Struct, forbid_unknown_fields=True):
         refuse_repeated(self)
 
 
-class StatusChange(msgspec.Struct, forbid_unknown_fields=True):
-    """A company's new status in an issue, with an optional note for the history."""
+class IssueParts(msgspec.Struct):
+    """What to show of an issue."""
 
-    issue_name: Name
+    include: Annotated[
+        Literal["details"] | None,
+        Meta(description="`details`: assignments have affected_since, owner, references too."),
+    ] = None
+
+
+class StatusChange(NamedIssue, forbid_unknown_fields=True, kw_only=True):
+    """A company's new status in an issue, with an optional note for the history. `owner` and `references` are those of
+    the assignment: absent leaves them as they are, null clears them.
+    """
+
     company_name: Name
     status: Status
     note: Note | None = None
+    owner: Email | msgspec.UnsetType | None = msgspec.UNSET
+    references: References | msgspec.UnsetType | None = msgspec.UNSET
+
+    def fields(self, tx: Connection, actor: Actor) -> dict[str, Any]:
+        """The fields of the assignment as operations take them. Raises Invalid for an owner who is no technician."""
+        return {
+            "owner": find_owner(tx, actor, self.owner) if isinstance(self.owner, str) else self.owner,
+            "references": given_references(self.references) if isinstance(self.references, list) else self.references,
+        }
 
 
 class Unassignment(msgspec.Struct, kw_only=True):
@@ -80,12 +101,11 @@ class Unassignment(msgspec.Struct, kw_only=True):
     company_name: str = msgspec.field(name="companyName")
 
 
-class BulkChange(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+class BulkChange(NamedIssue, forbid_unknown_fields=True, kw_only=True):
     """A status for many companies of an issue: all assigned ones where `companies` and `company_groups` are absent or
     null. `exclude` leaves companies out, whichever of the two has them.
     """
 
-    issue_name: Name
     status: Status
     companies: Names | None = None
     company_groups: Names | None = None
@@ -95,6 +115,7 @@ class BulkChange(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     dry_run: bool = False
 
     def __post_init__(self) -> None:
+        require_one(self)
         refuse_repeated(self)
 
 
@@ -176,6 +197,11 @@ ISSUE_EXAMPLE: dict[str, Any] = {
     "name": "Network degradation",
     "description": "Packet loss on primary WAN links",
     "severity": "high",
+    "owner": {"user_id": 2, "name": "Tess Ngo"},
+    "next_update_at": "2025-01-09T12:00:00+00:00",
+    "tags": ["carrier", "wan"],
+    "references": [{"system": "PSA", "key": "T20250104.0017", "url": "https://psa.example.com/T20250104.0017"}],
+    "external_key": "monitoring:wan-1",
     "created_at": CREATED_AT,
     "created_at_iso": CREATED_AT,
     "updated_at": UPDATED_AT,

@@ -7,7 +7,18 @@ from starlette.responses import Response, StreamingResponse
 
 from issue_tracker.api import issue_bodies
 from issue_tracker.api.issue_bodies import CSV_EXAMPLE, ISSUE_EXAMPLE
-from issue_tracker.api.issue_query import IssueQuery, filters_of, history_of, next_link, order_of, position_of
+from issue_tracker.api.issue_query import (
+    DETAILS,
+    ME,
+    IssueQuery,
+    depends_on_time,
+    filters_of,
+    history_of,
+    next_link,
+    order_of,
+    position_of,
+)
+from issue_tracker.clock import now
 from issue_tracker.events.order import Watermark, limited
 from issue_tracker.events.queries.log import get_log_state
 from issue_tracker.events.sync_position import write_position
@@ -19,6 +30,7 @@ from issue_tracker.http.routes import Returns, Routes
 from issue_tracker.issues import transfer
 from issue_tracker.issues.queries.filters import Filters, Order, Position
 from issue_tracker.issues.queries.issue_list import IssueList, Row
+from issue_tracker.issues.queries.owners import list_owner_names
 
 routes = Routes("Issues")
 
@@ -64,6 +76,13 @@ def list_issues(request: Request, query: IssueQuery) -> Response:
         state, watermark = limited(request.tx, access, whole_log)
         # A changed group changes what `companyGroup` selects, by an event that a limited access does not see.
         representation += f" {filters_of(request, query).company_ids}"
+        # So does the new name of an owner.
+        representation += f" {list_owner_names(request.tx, request.actor)}"
+    if query.owner == ME:
+        representation += f" {request.actor.user_id}"
+    if depends_on_time(query):
+        representation += f" {now().isoformat(timespec='seconds')}"
+        request.valid_until = now()
     etag = conditional.data_etag(request, state, representation)
     as_csv = query.format == "csv" or (query.format is None and negotiated == CSV)
     cache_control = conditional.NO_STORE if as_csv else conditional.CACHE_CONTROL
@@ -91,7 +110,7 @@ def list_issues(request: Request, query: IssueQuery) -> Response:
         headers["Content-Disposition"] = 'attachment; filename="issues.csv"'
     if query.limit is not None and more:
         headers["Link"] = next_link("/api/issues", request.parameters, query, rows[-1].position)
-    form = _Csv() if as_csv else _Json()
+    form = _Csv() if as_csv else _Json(details=query.include == DETAILS)
     parts, sent = _piece(request, form, found, rows, store=True)
     endless = query.limit is None and more
     if endless or sent < len(rows):
@@ -116,8 +135,11 @@ class _Json:
     opening = b'{"items":['
     between = b","
 
+    def __init__(self, *, details: bool) -> None:
+        self._details = details
+
     def render(self, request: Request, found: IssueList, rows: list[Row], store: bool = True) -> bytes:
-        return b",".join(request.app_state.fragments.render(found, rows, store=store))
+        return b",".join(request.app_state.fragments.render(found, rows, store=store, details=self._details))
 
     def closing(self, total: int) -> bytes:
         return b'],"total":%d}' % total

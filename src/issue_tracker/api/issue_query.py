@@ -9,14 +9,20 @@ from urllib.parse import urlencode
 import msgspec
 from msgspec import Meta
 
+from issue_tracker.clock import now
 from issue_tracker.errors import InvalidQuery
 from issue_tracker.events.sync_position import PositionError, read_position
 from issue_tracker.http.request import Request
+from issue_tracker.issues.models import Severity
+from issue_tracker.issues.queries.attention import Place
 from issue_tracker.issues.queries.filters import Filters, Order, Position, company_filter
-from issue_tracker.names import storable
+from issue_tracker.issues.queries.owners import list_technicians
+from issue_tracker.names import key, storable
 from issue_tracker.status import FINISHED, OPEN, Status
 
-Sort = Literal["name", "-name", "updated_at", "-updated_at", "created_at", "-created_at"]
+ATTENTION, ME, NOBODY, DETAILS = "attention", "me", "none", "details"
+
+Sort = Literal["name", "-name", "updated_at", "-updated_at", "created_at", "-created_at", "attention"]
 
 
 class IssueQuery(msgspec.Struct, kw_only=True):
@@ -45,7 +51,34 @@ class IssueQuery(msgspec.Struct, kw_only=True):
         str,
         Meta(description="Only issues that were changed since the response with this X-Sync-Position."),
     ] = msgspec.field(default="", name="changedSince")
-    sort: Annotated[Sort, Meta(description="The order; a minus turns it around.")] = "name"
+    severity: Annotated[list[Severity], Meta(description="Only issues with one of these severities.")] = []
+    owner: Annotated[
+        str,
+        Meta(
+            max_length=254,
+            description="Only issues that this technician owns, or an assignment of: an e-mail address, or `me`. "
+            "`none`: only issues without an owner.",
+        ),
+    ] = ""
+    tag: Annotated[str, Meta(max_length=255, description="Only issues with this tag; case does not matter.")] = ""
+    reference: Annotated[
+        str,
+        Meta(
+            max_length=511,
+            description="Only issues with this reference, or with an assignment that has it: its key, or `system:key`.",
+        ),
+    ] = ""
+    overdue: Annotated[
+        bool | None, Meta(description="`true`: only issues whose next update is due, and that are not finished.")
+    ] = None
+    include: Annotated[
+        Literal["details"] | None,
+        Meta(description="`details`: assignments have affected_since, owner, references too."),
+    ] = None
+    sort: Annotated[
+        Sort,
+        Meta(description="The order; a minus turns it around. `attention`: overdue, unowned, longest unmoved first."),
+    ] = "name"
     limit: Annotated[
         Annotated[int, Meta(ge=1, le=500)] | None,
         Meta(description="At most so many issues; the header Link leads to the next."),
@@ -59,8 +92,9 @@ def filters_of(request: Request, query: IssueQuery) -> Filters:
 
     Raises NotFound for an unknown company or group, InvalidQuery for a position from before a restore.
     """
-    if not storable(query.search):
-        raise InvalidQuery.field("search", "must not contain NUL characters")
+    for name in ("search", "owner", "tag", "reference"):
+        if not storable(getattr(query, name)):
+            raise InvalidQuery.field(name, "must not contain NUL characters")
     statuses: tuple[Status, ...] | None = tuple(dict.fromkeys(query.status)) if query.status else None
     if query.open is not None:
         chosen = OPEN if query.open else FINISHED
@@ -78,7 +112,37 @@ def filters_of(request: Request, query: IssueQuery) -> Filters:
         ),
         updated_since=query.updated_since,
         changed_since=changed_since,
+        severities=tuple(dict.fromkeys(query.severity)) or None,
+        owner=_owner_of(request, query.owner),
+        unowned=query.owner == NOBODY,
+        tag=key(query.tag) or None,
+        reference=key(query.reference) or None,
+        overdue=query.overdue,
+        at=_instant_of(query),
     )
+
+
+def depends_on_time(query: IssueQuery) -> bool:
+    """Whether the response may change without anybody changing anything."""
+    return query.overdue is not None or query.sort == ATTENTION
+
+
+def _instant_of(query: IssueQuery) -> datetime:
+    """When issues are overdue: now; on a later page as on the first."""
+    if query.sort == ATTENTION and (position := position_of(query)) is not None:
+        return Place.read(str(position.value)).at
+    return now()
+
+
+def _owner_of(request: Request, owner: str) -> int | None:
+    if owner in ("", NOBODY):
+        return None
+    if owner == ME:
+        return request.actor.user_id
+    for user in list_technicians(request.tx, request.actor):
+        if key(user.email) == key(owner):
+            return user.user_id
+    raise InvalidQuery.field("owner", "must be the e-mail address of a technician, me or none")
 
 
 def history_of(request: Request) -> str:
@@ -97,6 +161,13 @@ class _Cursor(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
     issue_id: Annotated[int, Meta(ge=1, le=2**63 - 1)]
 
 
+def _sort_value(query: IssueQuery, text: str) -> str | datetime:
+    """The sort value in a cursor. Raises ValueError for one of another order."""
+    if query.sort == ATTENTION:
+        return Place.read(text).text
+    return text if order_of(query).by == "name" else datetime.fromisoformat(text)
+
+
 def position_of(query: IssueQuery) -> Position | None:
     """Where a page starts, from its cursor. Raises InvalidQuery for one that is not of this list."""
     if not query.cursor:
@@ -104,7 +175,7 @@ def position_of(query: IssueQuery) -> Position | None:
     try:
         padded = query.cursor + "=" * (-len(query.cursor) % 4)
         cursor = msgspec.msgpack.decode(base64.b64decode(padded, altchars=b"-_", validate=True), type=_Cursor)
-        value = cursor.value if order_of(query).by == "name" else datetime.fromisoformat(cursor.value)
+        value = _sort_value(query, cursor.value)
     except (ValueError, msgspec.MsgspecError):
         raise InvalidQuery.field("cursor", "is not a cursor of this list; take it from the header Link") from None
     if (

@@ -15,6 +15,7 @@ from issue_tracker.api.issue_bodies import (
     BulkAnswer,
     BulkChange,
     IssueChange,
+    IssueParts,
     NewIssue,
     StatusChange,
     Unassignment,
@@ -28,6 +29,7 @@ from issue_tracker.http.request import Request
 from issue_tracker.http.responses import json_response, looks_like, no_content
 from issue_tracker.http.routes import Returns, Routes
 from issue_tracker.issues import assignments, operations
+from issue_tracker.issues.assignment_fields import change_assignments
 from issue_tracker.issues.bulk import Outcome, set_statuses
 from issue_tracker.issues.models import Issue, IssueHead, NamedAssignment
 from issue_tracker.issues.queries.issue import get_assignment, get_issue_head, get_issue_head_by_id, load_issue
@@ -46,7 +48,7 @@ def create_issue(request: Request, body: NewIssue) -> Response:
     """Create an issue with its assignments."""
     members = new_assignments(request.tx, request.actor, body.companies, body.company_groups)
     issue = operations.create_issue(
-        request.tx, request.actor, body.name, body.description, members, severity=body.severity
+        request.tx, request.actor, body.name, body.description, members, fields=body.fields(request.tx, request.actor)
     )
     location = f"/api/issues/{quote(issue.name, safe='')}"
     similar = looks_like(names_like(request.tx, request.actor, issue))
@@ -54,9 +56,13 @@ def create_issue(request: Request, body: NewIssue) -> Response:
 
 
 @routes.get("/api/issues/{issue_name}", cached=True, returns=Returns(200, Issue, ISSUE_EXAMPLE))
-def get_issue(request: Request, issue_name: str) -> Response:
+def get_issue(request: Request, issue_name: str, query: IssueParts) -> Response:
     """One issue with all its assignments."""
-    return _issue(request, get_issue_head(request.tx, request.actor, issue_name))
+    head = get_issue_head(request.tx, request.actor, issue_name)
+    if query.include is None:
+        return _issue(request, head)
+    etag = conditional.with_details(conditional.issue_etag(request, head))
+    return json_response(load_issue(request.tx, request.actor, head.issue_id, details=True), headers={"ETag": etag})
 
 
 @routes.put(
@@ -66,7 +72,7 @@ def get_issue(request: Request, issue_name: str) -> Response:
     if_match=True,
 )
 def update_issue(request: Request, issue_name: str, body: IssueChange) -> Response:
-    """Describe, rename, give a severity, or assign more companies.
+    """Describe, rename, change fields, or assign more companies.
 
     A company that is already assigned keeps its assignment.
     """
@@ -80,7 +86,7 @@ def update_issue(request: Request, issue_name: str, body: IssueChange) -> Respon
         issue,
         description=body.description,
         new_name=body.new_name,
-        severity=body.severity,
+        fields=body.fields(request.tx, request.actor),
         add_members=members,
     )
     similar = looks_like(names_like(request.tx, request.actor, changed)) if body.new_name else {}
@@ -104,11 +110,17 @@ def delete_issue(request: Request, issue_name: str) -> Response:
     if_match=True,
 )
 def set_status(request: Request, body: StatusChange) -> Response:
-    """Set a company's status in an issue; assigns the company if it was not. The ETag is the issue's new one."""
-    issue = get_issue_head(request.tx, request.actor, body.issue_name, lock=True)
+    """Set a company's status in an issue; assigns the company if it was not. The ETag is the issue's new one.
+
+    `owner` and `references` are those of the assignment; absent leaves them as they are, null clears them.
+    """
+    issue = body.find(request.tx, request.actor)
     company = get_company_by_name(request.tx, request.actor, body.company_name)
     conditional.check_if_match(request, issue)
     changed = assignments.set_status(request.tx, request.actor, issue, company, body.status, body.note or None)
+    changed = change_assignments(
+        request.tx, request.actor, changed, [company], **body.fields(request.tx, request.actor)
+    )
     etag = conditional.issue_etag(request, changed)
     return json_response(get_assignment(request.tx, request.actor, issue, company.company_id), headers={"ETag": etag})
 
@@ -135,7 +147,7 @@ def unassign(request: Request, query: Unassignment) -> Response:
 )
 def set_statuses_in_bulk(request: Request, body: BulkChange) -> Response:
     """Set the status of many companies in an issue: all or nothing. The ETag is the issue's new one."""
-    issue = get_issue_head(request.tx, request.actor, body.issue_name, lock=True)
+    issue = body.find(request.tx, request.actor)
     companies, exclude = bulk_targets(request.tx, request.actor, issue.issue_id, body)
     conditional.check_if_match(request, issue)
     results = set_statuses(

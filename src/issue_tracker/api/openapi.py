@@ -9,23 +9,11 @@ from typing import Any, get_args
 import msgspec
 
 from issue_tracker.api.error_descriptions import ERROR_EXAMPLES, ERRORS, HEADERS, Error, Problem, ValidationError
-from issue_tracker.auth.passwords import MAXIMUM, MINIMUM, Password
-from issue_tracker.auth.user_names import DisplayName, Email
 from issue_tracker.http.identity import Access, Proof
 from issue_tracker.http.responses import EVENT_STREAM, JSON, PROBLEM
 from issue_tracker.http.routes import Returns, Route
 from issue_tracker.http.state import session_cookie_name
-from issue_tracker.names import (
-    DESCRIPTION_LIMIT,
-    NAME_LIMIT,
-    NOTE_LIMIT,
-    UPDATE_LIMIT,
-    Description,
-    IssueName,
-    Name,
-    Note,
-    UpdateText,
-)
+from issue_tracker.http.texts import schema_of
 from issue_tracker.settings import Settings
 
 ABOUT = """One fault affects several companies at once: an **issue** (unique name, description), and for each affected
@@ -35,17 +23,6 @@ Sign in with `POST /api/auth/login`, keep the cookie, and send the response's `c
 POST, PUT and DELETE; or send `Authorization: Bearer itk_…`. `/x` and `/x/` are the same resource."""
 
 FRESH_PROOF = "Needs a session with fresh proof: a sign-in or `POST /api/auth/confirm` within ten minutes."
-
-TEXT_SCHEMAS: dict[Any, dict[str, Any]] = {
-    Name: {"type": "string", "minLength": 1, "maxLength": NAME_LIMIT, "pattern": r"\S"},
-    IssueName: {"type": "string", "minLength": 1, "maxLength": NAME_LIMIT, "pattern": r"\S"},
-    DisplayName: {"type": "string", "minLength": 1, "maxLength": NAME_LIMIT, "pattern": r"\S"},
-    Description: {"type": "string", "maxLength": DESCRIPTION_LIMIT},
-    Note: {"type": "string", "maxLength": NOTE_LIMIT},
-    UpdateText: {"type": "string", "minLength": 1, "maxLength": UPDATE_LIMIT},
-    Email: {"type": "string", "format": "email", "maxLength": 254},
-    Password: {"type": "string", "minLength": MINIMUM, "maxLength": MAXIMUM},
-}
 
 PATH_EXAMPLES: dict[str, Any] = {
     "issue_name": "Network degradation",
@@ -66,7 +43,7 @@ def document(routes: Iterable[Route], settings: Settings) -> dict[str, Any]:
         types |= {body for body in (route.body, *_bodies(route.returns)) if body is not None}
     ordered = sorted(types, key=lambda kind: kind.__name__)
     schemas, components = msgspec.json.schema_components(
-        ordered, schema_hook=TEXT_SCHEMAS.__getitem__, ref_template="#/components/schemas/{name}"
+        ordered, schema_hook=schema_of, ref_template="#/components/schemas/{name}"
     )
     references = dict(zip(ordered, schemas, strict=True))
     paths: dict[str, dict[str, Any]] = {}
@@ -132,7 +109,7 @@ def _path_parameters(route: Route) -> list[dict[str, Any]]:
 def _query_parameters(route: Route) -> list[dict[str, Any]]:
     if route.query is None:
         return []
-    (reference,), components = msgspec.json.schema_components([route.query], schema_hook=TEXT_SCHEMAS.__getitem__)
+    (reference,), components = msgspec.json.schema_components([route.query], schema_hook=schema_of)
     schema = components[reference["$ref"].rsplit("/", 1)[1]]
     parameters = []
     for name, described in schema["properties"].items():

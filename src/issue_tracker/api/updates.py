@@ -7,12 +7,13 @@ import msgspec
 from msgspec import Meta
 from starlette.responses import Response
 
+from issue_tracker.api.issue_fields import NamedIssue
 from issue_tracker.companies.queries import get_companies, get_company_by_name
 from issue_tracker.errors import InvalidQuery
 from issue_tracker.http.request import Request
 from issue_tracker.http.responses import json_response, no_content
 from issue_tracker.http.routes import Returns, Routes
-from issue_tracker.http.validation import Distinct, refuse_repeated
+from issue_tracker.http.validation import Distinct, refuse_repeated, require_one
 from issue_tracker.issues.queries.issue import get_issue_head
 from issue_tracker.issues.updates import operations, queries
 from issue_tracker.issues.updates.queries import Update, UpdateFilters
@@ -46,18 +47,18 @@ class UpdateQuery(msgspec.Struct, kw_only=True):
     cursor: Annotated[str, Meta(description="Where to go on; taken from the header Link.")] = ""
 
 
-class NewUpdate(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+class NewUpdate(NamedIssue, forbid_unknown_fields=True, kw_only=True):
     """A text on an issue, in Markdown: for all of its companies where `companies` is absent or null, and for the
     helpdesk only unless it is `public`. With a `status` the companies move to it in the same transaction.
     """
 
-    issue_name: Name
     body: UpdateText
     public: bool = False
     companies: Annotated[list[Name], Distinct()] | None = None
     status: Status | None = None
 
     def __post_init__(self) -> None:
+        require_one(self)
         refuse_repeated(self)
 
 
@@ -121,7 +122,7 @@ def add_update(request: Request, body: NewUpdate) -> Response:
 
     With a status, given companies are assigned if they are not; where none are given, closed ones stay closed.
     """
-    issue = get_issue_head(request.tx, request.actor, body.issue_name, lock=True)
+    issue = body.find(request.tx, request.actor)
     known = get_companies(request.tx, request.actor, body.companies or ())
     companies = None if body.companies is None else [known[key(name)] for name in body.companies]
     added = operations.add_update(

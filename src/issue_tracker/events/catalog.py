@@ -1,5 +1,6 @@
 """Every type of event, and what an event looks like (contract, section 7)."""
 
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
@@ -17,6 +18,7 @@ class EventType(StrEnum):
     ISSUE_DELETED = "issue.deleted"
     ASSIGNMENT_CREATED = "assignment.created"
     ASSIGNMENT_STATUS_CHANGED = "assignment.status_changed"
+    ASSIGNMENT_UPDATED = "assignment.updated"
     ASSIGNMENT_DELETED = "assignment.deleted"
     UPDATE_CREATED = "update.created"
     UPDATE_EDITED = "update.edited"
@@ -77,11 +79,20 @@ class Subject(msgspec.Struct, frozen=True):
     name: str
 
 
+class AssignmentTimes(msgspec.Struct, frozen=True):
+    """Since when an assignment has its status, and since when it is open without a break; None when it is not."""
+
+    status_since: datetime
+    affected_since: datetime | None
+
+
 class Change(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that an operation did, to be recorded. `before` and `after` become `from` and `to`.
 
-    `field` is for `issue.updated` only: the field that was changed, as the API calls it. `update_id` is for the events
-    of updates only, whose `company` is the one that the update is for; None for several or all.
+    `field` is for `issue.updated` and `assignment.updated` only: the field that was changed, as the API calls it.
+    `update_id` is for the events of updates only, whose `company` is the one that the update is for; None for several
+    or all. `undoes` is the id of the request that the change undoes. `times` are those of the assignment before, which
+    an undo restores.
     """
 
     type: EventType
@@ -92,6 +103,8 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     after: str | None = None
     note: str | None = None
     update_id: int | None = None
+    undoes: str | None = None
+    times: AssignmentTimes | None = None
 
 
 class EventActor(msgspec.Struct, frozen=True):
@@ -116,9 +129,10 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     company_name: str | None
     field: Annotated[
         str | None,
-        Meta(description="Which field `issue.updated` changed: `name`, `description`. Null for other types."),
+        Meta(description="Which field `issue.updated` or `assignment.updated` changed. Null for other types."),
     ]
     before: str | None = msgspec.field(name="from")
     after: str | None = msgspec.field(name="to")
     note: str | None
     update_id: Annotated[int | None, Meta(description="The update that it is about. Null for other types.")]
+    undoes: Annotated[str | None, Meta(description="The id of the request that it undoes. Null otherwise.")]

@@ -89,6 +89,9 @@ def _row(actor: Actor, change: Change, at: datetime) -> dict[str, Any]:
         "to_value": change.after,
         "note": change.note,
         "update_id": change.update_id,
+        "undoes": change.undoes,
+        "status_since": change.times and change.times.status_since,
+        "affected_since": change.times and change.times.affected_since,
     }
 
 
@@ -109,4 +112,5 @@ def _event(number: int, actor: Actor, change: Change, at: datetime) -> Event:
         after=change.after,
         note=change.note,
         update_id=change.update_id,
+        undoes=change.undoes,
     )

@@ -46,6 +46,16 @@ AUDIT_SENTENCES = {
     EventType.WEBHOOK_DISABLED: "saw a webhook switched off:",
 }
 
+FIELDS = {
+    "severity": "severity",
+    "owner": "owner",
+    "next_update_at": "time of the next update",
+    "tags": "tags",
+    "references": "references",
+    "external_key": "external key",
+}
+"""What the history calls the fields of an issue (issues/fields.py)."""
+
 UPDATE_VERBS = {
     EventType.UPDATE_CREATED: "added",
     EventType.UPDATE_EDITED: "edited",
@@ -144,7 +154,7 @@ def _entry(group: EventGroup, wanted: HistoryFilter, account: Account | None) ->
     return Entry(
         actor=event.actor.name,
         account=account,
-        words=[word for word in words if word],
+        words=[*(word for word in words if word), *(["(undone)"] if event.undoes else [])],
         at=event.at,
         to=event.after if about_assignment and event.after in set(Status) else None,
         via=None if event.actor.channel == "session" else event.actor.channel,
@@ -166,10 +176,10 @@ def _words(group: EventGroup, about_assignment: bool, *, issue: bool, company: b
             yield from ("deleted", issue_name)
         case EventType.ISSUE_UPDATED if event.field == "name":
             yield from ("renamed", ProperName(f"“{event.before}”"), "to", issue_name)
-        case EventType.ISSUE_UPDATED if event.field == "severity":
-            yield "set the severity" if event.after else "cleared the severity"
+        case EventType.ISSUE_UPDATED if event.field in FIELDS:
+            yield f"{'set' if event.after else 'cleared'} the {FIELDS[event.field]}"
             yield from ("of", issue_name) if issue else ()
-            yield f"to {event.after}" if event.after else ""
+            yield f"to {event.after}" if event.after and event.field != "references" else ""
         case EventType.ISSUE_UPDATED:
             changed = f"changed the {event.field.replace('_', ' ')}" if event.field else "changed"
             yield from (f"{changed} of", issue_name) if issue else (changed,)
@@ -178,6 +188,11 @@ def _words(group: EventGroup, about_assignment: bool, *, issue: bool, company: b
             yield f"{verb} {'a public' if Readers.PUBLIC in (event.before, event.after) else 'an internal'} update"
             yield from ("on", issue_name) if issue else ()
             yield from ("for", ProperName(event.company_name)) if company and event.company_name else ()
+        case EventType.ASSIGNMENT_UPDATED:
+            said = "the owner" if event.field == "owner" else "the references"
+            yield f"{'set' if event.after else 'cleared'} {said} of"
+            yield from (who, "on", issue_name) if issue and company else (who if company else issue_name,)
+            yield f"to {event.after}" if event.after and event.field == "owner" else ""
         case EventType.ASSIGNMENT_CREATED:
             yield from ("added", who) if company else ("added to", issue_name)
             yield from ("to", issue_name) if issue and company else ()

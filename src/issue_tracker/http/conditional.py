@@ -101,13 +101,19 @@ def issue_etag(request: Request, issue: IssueHead) -> str:
     """An issue's validator: it covers the issue with all its assignments that the actor sees.
 
     The history and the time of the last change distinguish it from the one before the database was restored. For a
-    limited access it is computed from what is visible, because the revision counts other changes, too.
+    limited access it is computed from what is visible, with all details, because the revision counts other changes,
+    too.
     """
     if not request.actor.company_access.all:
-        seen = msgspec.json.encode(load_issue(request.tx, request.actor, issue.issue_id))
+        seen = msgspec.json.encode(load_issue(request.tx, request.actor, issue.issue_id, details=True))
         return f'"{issue.issue_id}-{_digest(seen + request.app_state.history.identity.encode())}"'
     parts = (issue.updated_at.isoformat(), request.app_state.history.identity, request.actor.company_access.key)
     return f'"{issue.issue_id}-{issue.revision}-{_digest(" ".join(parts).encode())[:12]}"'
+
+
+def with_details(etag: str) -> str:
+    """The validator of the issue with details, which are another representation of the same version."""
+    return f'{etag[:-1]}-d"'
 
 
 def check_if_match(request: Request, issue: IssueHead) -> None:
@@ -126,6 +132,6 @@ def find_mismatch(request: Request, issue: IssueHead) -> PreconditionFailed | No
     if header is None:
         return None
     current = issue_etag(request, issue)
-    if _matches(header, current):
+    if _matches(header, current) or _matches(header, with_details(current)):
         return None
     return PreconditionFailed("The issue has changed since you read it; read it again.", headers={"ETag": current})

@@ -114,6 +114,8 @@ async def respond(route: Route, request: Request) -> Response:
         response = await workers.run(request.receive, perform, route, request, changes=not route.safe)
         if version is not None and request.identity is not None:
             until = valid_until(request.settings, request.identity)
+            if until is not None and request.valid_until is not None:
+                until = min(until, request.valid_until)
             app_state.responses.store(version, request.scope, response, until)
         return response
     except Exception as exception:  # whatever it is, the client gets a safe response and the log the rest

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 from urllib.parse import unquote
 
@@ -65,6 +66,8 @@ class Request(StarletteRequest):
         self.known_session = False
         self.posted: Any = None
         """What a page has read from the body, so that it is read once."""
+        self.valid_until: datetime | None = None
+        """From when on the response may be another one although nothing was committed; None: it stays."""
         self._tx: Connection | None = None
 
     @property

@@ -5,7 +5,7 @@ the contract wants every error at once, each with its field.
 """
 
 import re
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from functools import cache
 from itertools import islice
 from typing import Annotated, Any, TypeVar, cast, get_args, get_origin
@@ -13,24 +13,9 @@ from typing import Annotated, Any, TypeVar, cast, get_args, get_origin
 import msgspec
 from msgspec import inspect
 
-from issue_tracker.auth.passwords import Password, parse_password
-from issue_tracker.auth.user_names import DisplayName, Email, parse_display_name, parse_email
 from issue_tracker.errors import FieldError, Invalid, InvalidQuery
-from issue_tracker.names import (
-    Description,
-    IssueName,
-    Name,
-    Note,
-    UpdateText,
-    parse_description,
-    parse_issue_name,
-    parse_name,
-    parse_note,
-    parse_update,
-    printable,
-    repeated,
-    whole_number,
-)
+from issue_tracker.http.texts import TEXTS
+from issue_tracker.names import printable, repeated, whole_number
 from issue_tracker.status import CHOICES, Status
 
 T = TypeVar("T")
@@ -43,18 +28,6 @@ MOST_ERRORS = 1000
 
 MOST_UNKNOWN = 100
 """How many unknown fields of one object it lists."""
-
-TEXTS: dict[type, Callable[[str], str]] = {
-    Name: parse_name,
-    IssueName: parse_issue_name,
-    Description: parse_description,
-    Note: parse_note,
-    UpdateText: parse_update,
-    Email: parse_email,
-    DisplayName: parse_display_name,
-    Password: parse_password,
-}
-"""Texts with rules of their own, and what applies the rules."""
 
 
 def read_body(content: bytes, type_: type[T], most_items: int | None = None) -> T:
@@ -167,7 +140,7 @@ def _inside(info: inspect.Type) -> inspect.Type:
 def _text(type_: type, value: Any) -> Any:
     if not isinstance(value, str):
         raise ValueError("must be a text")
-    return TEXTS[type_](value)
+    return TEXTS[type_].parse(value)
 
 
 def _explain(data: Any, type_: Any, path: str, errors: list[FieldError]) -> None:
@@ -226,6 +199,12 @@ def refuse_repeated(body: msgspec.Struct) -> None:
             raise ValueError(f"{name} has a name twice")
 
 
+def require_one(body: Any) -> None:
+    """Raises ValueError when a body has none of the fields in its `ONE_OF`, of which it needs at least one."""
+    if all(getattr(body, name) is None for name in body.ONE_OF):
+        raise ValueError(f"one of {', '.join(body.ONE_OF)} is required")
+
+
 @cache
 def _distinct(type_: type[msgspec.Struct]) -> list[tuple[str, str]]:
     found = []
@@ -256,6 +235,9 @@ def _explain_struct(data: Any, type_: type[msgspec.Struct], path: str, errors: l
     unknown = (name for name in data if name not in fields)
     for name in islice(unknown, min(MOST_UNKNOWN, MOST_ERRORS - len(errors))):
         errors.append(FieldError(f"{prefix}{name}"[:200], "is not a field of this request"))
+    one_of = getattr(type_, "ONE_OF", ())
+    if one_of and all(data.get(name) is None for name in one_of):
+        errors.append(FieldError(f"{prefix}{one_of[0]}", "is required"))
     for name, field in fields.items():
         if name in data:
             _explain(data[name], field.type, f"{prefix}{name}", errors)

@@ -4,7 +4,8 @@ from datetime import datetime
 
 import msgspec
 
-from issue_tracker.events.catalog import EventType, Readers
+from issue_tracker.events.catalog import AssignmentTimes, EventType, Readers
+from issue_tracker.status import Status
 
 
 class RecordedEvent(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,6 +23,15 @@ class RecordedEvent(msgspec.Struct, frozen=True, kw_only=True):
     after: str | None
     note: str | None
     update_id: int | None
+    request_id: str
+    undoes: str | None
+    status_since: datetime | None
+    affected_since: datetime | None
+
+    @property
+    def times(self) -> AssignmentTimes | None:
+        """The times of the assignment before; None where the event does not say them, as those of earlier programs."""
+        return None if self.status_since is None else AssignmentTimes(self.status_since, self.affected_since)
 
 
 class FoldedUpdate(msgspec.Struct):
@@ -36,6 +46,8 @@ class FoldedAssignment(msgspec.Struct):
     status: str | None
     created_at: datetime
     updated_at: datetime
+    times: AssignmentTimes | None = None
+    """None where they cannot be known."""
 
 
 class FoldedIssue:
@@ -48,6 +60,9 @@ class FoldedIssue:
         self.updated_at: datetime | None = None
         self.assignments: dict[int | None, FoldedAssignment] = {}
         self.updates: dict[int | None, FoldedUpdate] = {}
+        self.fields: dict[str, str | None] = {}
+        self._before: dict[tuple[str, int | None, str | None], AssignmentTimes | None] = {}
+        """The times of assignments before they were changed, by request, company and status."""
 
     def apply(self, event: RecordedEvent) -> str | None:
         """Applies the next event. Returns the rest of a sentence if it cannot follow those before."""
@@ -61,7 +76,7 @@ class FoldedIssue:
         self.exists = event.type != EventType.ISSUE_DELETED
         if created:
             self.name, self.created_at = event.issue_name, event.at
-            self.assignments, self.updates = {}, {}
+            self.assignments, self.updates, self.fields = {}, {}, {}
         elif event.type == EventType.ISSUE_UPDATED:
             problem = self._update(event) or problem
         elif event.type != EventType.ISSUE_DELETED:
@@ -92,22 +107,52 @@ class FoldedIssue:
 
     def _update(self, event: RecordedEvent) -> str | None:
         if event.field != "name":
-            return None
+            return self._change_field(event)
         before, self.name = self.name, event.after
         if event.before == before:
             return None
         return f"changes the name from “{event.before}”, and the events before call the issue “{before}”"
 
+    def _change_field(self, event: RecordedEvent) -> str | None:
+        """Descriptions are not compared, because events do not say them; of a field, the first event says its value."""
+        if event.field is None or event.field == "description":
+            return None
+        known, before = event.field in self.fields, self.fields.get(event.field)
+        self.fields[event.field] = event.after
+        if not known or before == event.before:
+            return None
+        return f"changes the {event.field} from “{event.before}”, and the events before say “{before}”"
+
+    def _times(self, event: RecordedEvent, current: FoldedAssignment | None) -> AssignmentTimes | None:
+        """The times of the assignment after an event."""
+        if event.undoes is not None:
+            return self._before.get((event.undoes, event.company_id, event.after))
+        open_ = Status(event.after).open if event.after is not None else False
+        if current is None:
+            return AssignmentTimes(event.at, event.at if open_ else None)
+        if current.times is None:
+            return None
+        return AssignmentTimes(event.at, (current.times.affected_since or event.at) if open_ else None)
+
     def _assignment(self, event: RecordedEvent) -> str | None:
         current = self.assignments.get(event.company_id)
+        if event.type == EventType.ASSIGNMENT_UPDATED:
+            if current is None:
+                return f"changes company {event.company_id}, which is not assigned"
+            current.updated_at = event.at
+            return None
+        known = current.times if current is not None else None
+        wrong_times = known is not None and event.times is not None and event.times != known
+        self._before[event.request_id, event.company_id, event.before] = event.times
+        times = self._times(event, current)
         new = event.type == EventType.ASSIGNMENT_CREATED
         if event.type == EventType.ASSIGNMENT_DELETED:
             self.assignments.pop(event.company_id, None)
         elif new or current is None:
-            self.assignments[event.company_id] = FoldedAssignment(event.after, event.at, event.at)
+            self.assignments[event.company_id] = FoldedAssignment(event.after, event.at, event.at, times)
         else:
             created_at = current.created_at
-            self.assignments[event.company_id] = FoldedAssignment(event.after, created_at, event.at)
+            self.assignments[event.company_id] = FoldedAssignment(event.after, created_at, event.at, times)
         if new:
             return None if current is None else f"assigns company {event.company_id}, which is assigned already"
         if current is None:
@@ -115,4 +160,6 @@ class FoldedIssue:
         if current.status != event.before:
             said = f"company {event.company_id} from {event.before}"
             return f"changes {said}, and the events before say {current.status}"
+        if wrong_times:
+            return f"says other times of company {event.company_id} than the events before"
         return None

@@ -4,11 +4,12 @@ An operation (`set_status`, `unassign`) locks the issue first, and records its e
 `change_statuses`, `touch_issue`) only writes, and returns the changes for the operation to record.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, bindparam, case, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, case, delete, func, insert, null, select, update
 
 from issue_tracker.actor import Actor, require_helpdesk
 from issue_tracker.companies.queries import Company
@@ -16,12 +17,23 @@ from issue_tracker.database.prepared import Prepared, among, numbers
 from issue_tracker.database.tables import assignments, issues
 from issue_tracker.database.types import Id
 from issue_tracker.errors import FieldError, Invalid, NotFound
-from issue_tracker.events.catalog import Change, EventType, Subject
+from issue_tracker.events.catalog import AssignmentTimes, Change, EventType, Subject
 from issue_tracker.events.record import record
 from issue_tracker.issues.models import IssueHead
-from issue_tracker.issues.queries.issue import find_status, list_members
+from issue_tracker.issues.queries.issue import Member, find_member, list_members
 from issue_tracker.names import key
 from issue_tracker.status import BITS, Status
+
+
+class Restored(msgspec.Struct, frozen=True):
+    """What an undo restores: the times of assignments by company id. `request_id` is the request that is undone."""
+
+    request_id: str | None = None
+    times: Mapping[int, AssignmentTimes] = {}
+
+
+NOTHING = Restored()
+"""For a change that undoes nothing."""
 
 
 class NewAssignment(msgspec.Struct, frozen=True):
@@ -43,38 +55,40 @@ def set_status(
     require_helpdesk(actor)
     at = issue.time_of_change()
     subject = Subject(issue.issue_id, issue.name)
-    current = find_status(tx, actor, issue.issue_id, company.company_id)
+    current = find_member(tx, actor, issue.issue_id, company)
     if current is None:
         changes = assign(tx, subject, [(company, status)], at, "company_name", note)
-    elif current is status:
+    elif current.status is status:
         return issue
     else:
-        changes = change_statuses(tx, subject, [(company, current)], status, at, note)
+        changes = change_statuses(tx, subject, [current], status, at, note)
     touched = touch_issue(tx, issue, at)
     record(tx, actor, changes, at)
     return touched
 
 
-def unassign(tx: Connection, actor: Actor, issue: IssueHead, company: Company) -> IssueHead:
+def unassign(
+    tx: Connection, actor: Actor, issue: IssueHead, company: Company, *, undoes: str | None = None
+) -> IssueHead:
     """Removes a company from an issue, and returns the issue as it is then. Raises NotFound when it is not assigned.
 
-    `issue` must have been read with a lock in this transaction.
+    `undoes` is the request whose change this undoes. `issue` must have been read with a lock in this transaction.
     """
     require_helpdesk(actor)
-    removed = tx.execute(
-        delete(assignments)
-        .where(assignments.c.issue_id == issue.issue_id, assignments.c.company_id == company.company_id)
-        .returning(assignments.c.status)
-    ).scalar_one_or_none()
+    removed = find_member(tx, actor, issue.issue_id, company)
     if removed is None:
         raise NotFound(f"“{company.name}” is not assigned to “{issue.name}”.")
+    same = assignments.c.issue_id == issue.issue_id, assignments.c.company_id == company.company_id
+    tx.execute(delete(assignments).where(*same))
     at = issue.time_of_change()
     touched = touch_issue(tx, issue, at)
     change = Change(
         type=EventType.ASSIGNMENT_DELETED,
         issue=Subject(issue.issue_id, issue.name),
         company=Subject(company.company_id, company.name),
-        before=removed,
+        before=removed.status,
+        times=removed.times,
+        undoes=undoes,
     )
     record(tx, actor, [change], at)
     return touched
@@ -90,13 +104,13 @@ def add(
     if not members:
         return []
     assert issue.id is not None
-    current = {member.company.company_id: member.status for member in list_members(tx, actor, issue.id)}
+    current = {member.company.company_id: member for member in list_members(tx, actor, issue.id)}
     new = [member for member in members if member.company.company_id not in current]
     changes = assign(tx, issue, [(member.company, member.status or Status.NEW) for member in new], at, field)
     for member in members:
         before = current.get(member.company.company_id)
-        if before is not None and member.status is not None and member.status is not before:
-            changes += change_statuses(tx, issue, [(member.company, before)], member.status, at, None)
+        if before is not None and member.status is not None and member.status is not before.status:
+            changes += change_statuses(tx, issue, [before], member.status, at, None)
     return changes
 
 
@@ -107,8 +121,13 @@ def assign(
     at: datetime,
     field: str,
     note: str | None = None,
+    *,
+    restored: Restored = NOTHING,
 ) -> list[Change]:
-    """Assigns companies that are not assigned to the issue yet. Raises Invalid, on `field`, for archived ones."""
+    """Assigns companies that are not assigned to the issue yet. Raises Invalid, on `field`, for archived ones.
+
+    `restored` as for `change_statuses`.
+    """
     refuse_archived([company for company, _ in chosen], field)
     if chosen:
         tx.execute(
@@ -119,10 +138,13 @@ def assign(
                     "company_id": company.company_id,
                     "issue_key": key(issue.name),
                     "status": status.value,
+                    "status_since": times.status_since,
+                    "affected_since": times.affected_since,
                     "created_at": at,
                     "updated_at": at,
                 }
                 for company, status in chosen
+                for times in (restored.times.get(company.company_id) or new_times(status, at),)
             ],
         )
     return [
@@ -132,6 +154,7 @@ def assign(
             company=Subject(company.company_id, company.name),
             after=status.value,
             note=note,
+            undoes=restored.request_id,
         )
         for company, status in chosen
     ]
@@ -140,27 +163,45 @@ def assign(
 def change_statuses(
     tx: Connection,
     issue: Subject,
-    members: Sequence[tuple[Company, Status]],
+    members: Sequence[Member],
     status: Status,
     at: datetime,
     note: str | None,
+    *,
+    restored: Restored = NOTHING,
 ) -> list[Change]:
-    """Sets the status of assigned companies, which are given with the status that they have now."""
+    """Sets the status of assigned companies, which are given as they are now.
+
+    A status begins, and an outage begins or ends, at the time `at`, except for those companies whose earlier times
+    `restored` has.
+    """
     if not members:
         return []
-    ids = numbers(tx, [company.company_id for company, _ in members])
-    _set_status.run(tx, issue_id=issue.id, companies=ids, status=status.value, updated_at=at)
+    values = {"issue_id": issue.id, "status": status.value, "updated_at": at}
+    fresh = [member.company.company_id for member in members if member.company.company_id not in restored.times]
+    if fresh:
+        _set_status[status.open].run(tx, companies=numbers(tx, fresh), **values)
+    for company_id in {member.company.company_id for member in members}.difference(fresh):
+        times = msgspec.structs.asdict(restored.times[company_id])
+        _restore_status.run(tx, companies=numbers(tx, [company_id]), **values, **times)
     return [
         Change(
             type=EventType.ASSIGNMENT_STATUS_CHANGED,
             issue=issue,
-            company=Subject(company.company_id, company.name),
-            before=before.value,
+            company=Subject(member.company.company_id, member.company.name),
+            before=member.status.value,
             after=status.value,
             note=note,
+            times=member.times,
+            undoes=restored.request_id,
         )
-        for company, before in members
+        for member in members
     ]
+
+
+def new_times(status: Status, at: datetime) -> AssignmentTimes:
+    """The times of an assignment that has got this status, as its first one."""
+    return AssignmentTimes(at, at if status.open else None)
 
 
 def touch_issue(tx: Connection, issue: IssueHead, at: datetime) -> IssueHead:
@@ -193,15 +234,29 @@ def refuse_repeated(companies: Sequence[Company], field: str, part: str = "") ->
 
 
 _of_issue = assignments.c.issue_id == bindparam("issue_id", type_=Id)
-_set_status = Prepared(
-    lambda dialect: (
-        update(assignments)
-        .where(_of_issue, among(assignments.c.company_id, "companies", dialect))
-        .values(
-            status=bindparam("status", type_=assignments.c.status.type),
-            updated_at=bindparam("updated_at", type_=assignments.c.updated_at.type),
+_at = bindparam("updated_at", type_=assignments.c.updated_at.type)
+
+
+def _setting_status(**times: ColumnElement[Any]) -> Prepared:
+    status = bindparam("status", type_=assignments.c.status.type)
+    return Prepared(
+        lambda dialect: (
+            update(assignments)
+            .where(_of_issue, among(assignments.c.company_id, "companies", dialect))
+            .values(status=status, updated_at=_at, **times)
         )
     )
+
+
+_set_status = {
+    True: _setting_status(status_since=_at, affected_since=func.coalesce(assignments.c.affected_since, _at)),
+    False: _setting_status(status_since=_at, affected_since=null()),
+}
+"""By whether the new status is open."""
+
+_restore_status = _setting_status(
+    status_since=bindparam("status_since", type_=assignments.c.status_since.type),
+    affected_since=bindparam("affected_since", type_=assignments.c.affected_since.type),
 )
 _bit = case({status.value: bit for status, bit in BITS.items()}, value=assignments.c.status)
 _touch = Prepared(

@@ -10,9 +10,17 @@ from issue_tracker.actor import Actor, require_helpdesk
 from issue_tracker.companies.queries import Company
 from issue_tracker.events.catalog import Subject
 from issue_tracker.events.record import record
-from issue_tracker.issues.assignments import assign, change_statuses, refuse_archived, refuse_repeated, touch_issue
+from issue_tracker.issues.assignments import (
+    NOTHING,
+    Restored,
+    assign,
+    change_statuses,
+    refuse_archived,
+    refuse_repeated,
+    touch_issue,
+)
 from issue_tracker.issues.models import IssueHead
-from issue_tracker.issues.queries.issue import list_members
+from issue_tracker.issues.queries.issue import Member, list_members
 from issue_tracker.status import Status
 
 
@@ -44,15 +52,16 @@ def set_statuses(
     only_from: Sequence[Status] = (),
     reopen: bool = False,
     note: str | None = None,
+    restored: Restored = NOTHING,
     dry_run: bool = False,
 ) -> list[BulkResult]:
     """Sets the status of companies in an issue: of all assigned ones if `companies` is None. All or nothing.
 
     Given companies that are not assigned are assigned, unless `only_from` names the statuses to change. Nothing leaves
     `closed` unless `only_from` contains it, or `reopen` is set. Returns one result for each company, in the given
-    order, or by name. A dry run returns the same and changes nothing. `issue` must have been read with a lock in this
-    transaction. Raises Invalid for a company that is listed twice, and for an archived one that would have to be
-    assigned.
+    order, or by name. `restored` as for `change_statuses`. A dry run returns the same and changes nothing. `issue` must
+    have been read with a lock in this transaction. Raises Invalid for a company that is listed twice, and for an
+    archived one that would have to be assigned.
     """
     require_helpdesk(actor)
     refuse_repeated(companies or (), "companies")
@@ -63,16 +72,16 @@ def set_statuses(
         companies = [member.company for member in assigned.values()]
     results: list[BulkResult] = []
     new: list[tuple[Company, Status]] = []
-    moved: list[tuple[Company, Status]] = []
+    moved: list[Member] = []
     for company in companies:
         member = assigned.get(company.company_id)
         current = member.status if member else None
         outcome = _outcome(current, status, only_from, excluded=company.company_id in excluded, reopen=reopen)
         if outcome is Outcome.CHANGED:
-            if current is None:
+            if member is None:
                 new.append((company, status))
             else:
-                moved.append((company, current))
+                moved.append(member)
         after = status if outcome is Outcome.CHANGED else current
         results.append(BulkResult(company_name=company.name, outcome=outcome, before=current, after=after))
     refuse_archived([company for company, _ in new], "companies")
@@ -80,8 +89,8 @@ def set_statuses(
         return results
     at = issue.time_of_change()
     subject = Subject(issue.issue_id, issue.name)
-    changes = assign(tx, subject, new, at, "companies", note)
-    changes += change_statuses(tx, subject, moved, status, at, note)
+    changes = assign(tx, subject, new, at, "companies", note, restored=restored)
+    changes += change_statuses(tx, subject, moved, status, at, note, restored=restored)
     touch_issue(tx, issue, at)
     record(tx, actor, changes, at)
     return results

@@ -6,8 +6,8 @@ company access, and the list's filters by status and company. The revision is re
 of the response, and grows with every change that would change the bytes: a change to the issue, to an assignment, or to
 the name of an assigned company. So a fragment can be found only while it is right, whichever process made a change, and
 nothing has to be invalidated. Old fragments are pushed out: the cache holds the most recently used ones, up to a number
-of bytes. The fragment cache serves requests that were not sent before, and the first one after a change; the response
-cache in front of it serves repeated ones.
+of bytes. A list with details is always encoded anew. The fragment cache serves requests that were not sent before, and
+the first one after a change; the response cache in front of it serves repeated ones.
 """
 
 import threading
@@ -33,12 +33,16 @@ class FragmentCache:
         self._guard = threading.Lock()
         self._fragments: OrderedDict[_Key, bytes] = OrderedDict()
 
-    def render(self, issue_list: IssueList, rows: Sequence[Row], *, store: bool = True) -> list[bytes]:
+    def render(
+        self, issue_list: IssueList, rows: Sequence[Row], *, store: bool = True, details: bool = False
+    ) -> list[bytes]:
         """Returns each issue of these rows of a list as JSON. Issues that are no longer in the list are left out.
 
         Without `store`, new fragments are not stored: a list that is longer than the cache would only push out what
         other requests need.
         """
+        if details:
+            return [msgspec.json.encode(issue) for issue in issue_list.load(rows, details=True)]
         shown = issue_list.shown_key
         keys = [(row.issue_id, row.revision, shown) for row in rows]
         found = self._find(keys)

@@ -23,6 +23,21 @@ class Severity(StrEnum):
         return self.value.capitalize()
 
 
+class Owner(msgspec.Struct, frozen=True):
+    """The technician who takes care of an issue, or of one company in it."""
+
+    user_id: int
+    name: str
+
+
+class Reference(msgspec.Struct, frozen=True):
+    """What an issue or an assignment is called elsewhere: a ticket of another system, for example."""
+
+    system: str
+    key: str
+    url: str | None
+
+
 class Assignment(msgspec.Struct, frozen=True):
     """A company's own status in an issue: exactly the eight fields of the specification."""
 
@@ -34,6 +49,22 @@ class Assignment(msgspec.Struct, frozen=True):
     status_label: str
     updated_at: Timestamp
     updated_at_iso: Timestamp
+
+
+class DetailedAssignment(Assignment, frozen=True):
+    """An assignment with `include=details`. `affected_since` is the start of the current outage: since when it is open
+    without a break; null when it is not.
+    """
+
+    affected_since: Timestamp | None
+    owner: Owner | None
+    references: list[Reference]
+
+
+class ShownAssignment(DetailedAssignment, frozen=True):
+    """An assignment as pages show it: also since when it has its status, which an undo sets back."""
+
+    status_since: Timestamp
 
 
 class NamedAssignment(Assignment, frozen=True):
@@ -49,11 +80,33 @@ class Issue(msgspec.Struct, frozen=True):
     name: str
     description: str | None
     severity: Severity | None
+    owner: Owner | None
+    next_update_at: Timestamp | None
+    tags: list[str]
+    references: list[Reference]
+    external_key: str | None
     created_at: Timestamp
     created_at_iso: Timestamp
     updated_at: Timestamp
     updated_at_iso: Timestamp
     assignments: list[Assignment]
+
+
+class DetailedIssue(Issue, frozen=True):
+    """An issue with `include=details`."""
+
+    assignments: list[DetailedAssignment]  # type: ignore[assignment]
+
+
+class StoredFields(msgspec.Struct, frozen=True):
+    """The fields of issues/fields.py as their columns hold them; `next_update_at` is in UTC."""
+
+    severity: str | None = None
+    owner_id: int | None = None
+    next_update_at: datetime | None = None
+    tags: str | None = None
+    refs: str | None = None
+    external_key: str | None = None
 
 
 class IssueHead(msgspec.Struct, frozen=True):
@@ -65,7 +118,7 @@ class IssueHead(msgspec.Struct, frozen=True):
     issue_id: int
     name: str
     description: str | None
-    severity: Severity | None
+    fields: StoredFields
     revision: int
     updated_at: datetime
 
@@ -76,6 +129,20 @@ class IssueHead(msgspec.Struct, frozen=True):
         """
         at = now()
         return at if at >= self.updated_at else self.updated_at + timedelta(microseconds=1)
+
+
+_decode_tags = msgspec.json.Decoder(list[str]).decode
+_decode_references = msgspec.json.Decoder(list[Reference]).decode
+
+
+def read_tags(stored: str | None) -> list[str]:
+    """Returns the tags in a column."""
+    return _decode_tags(stored) if stored else []
+
+
+def read_references(stored: str | None) -> list[Reference]:
+    """Returns the references in a column."""
+    return _decode_references(stored) if stored else []
 
 
 SEVERITIES: dict[str | None, Severity | None] = {None: None, **{severity.value: severity for severity in Severity}}

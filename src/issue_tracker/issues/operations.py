@@ -7,7 +7,6 @@ nothing.
 
 from collections.abc import Sequence
 
-from msgspec import UNSET, UnsetType
 from sqlalchemy import Connection, delete, insert, update
 from sqlalchemy.exc import IntegrityError
 
@@ -19,7 +18,8 @@ from issue_tracker.errors import Forbidden, Invalid
 from issue_tracker.events.catalog import Change, EventType, Subject
 from issue_tracker.events.record import record
 from issue_tracker.issues.assignments import NewAssignment, add, assign, refuse_repeated, touch_issue
-from issue_tracker.issues.models import IssueHead, Severity
+from issue_tracker.issues.fields import UNCHANGED, IssueFields, changed_fields, index_fields
+from issue_tracker.issues.models import IssueHead, StoredFields
 from issue_tracker.issues.queries.issue import get_issue_head_by_id, has_hidden_assignments
 from issue_tracker.issues.queries.search import search_key
 from issue_tracker.names import Name, key
@@ -34,14 +34,15 @@ def create_issue(
     description: str | None,
     members: Sequence[NewAssignment] = (),
     *,
-    severity: Severity | None = None,
+    fields: IssueFields = UNCHANGED,
     notify: bool = True,
 ) -> IssueHead:
     """Creates an issue with its assignments, and returns it. An empty description means none.
 
     Webhooks are sent no message if `notify` is false.
-    Raises Invalid for a name that is taken or has an invisible character, for a company that is listed twice or
-    archived, and for an issue that its creator would not see: one without companies, with a limited access.
+    Raises Invalid for a name that is taken or has an invisible character, for an external key that is taken, for a
+    company that is listed twice or archived, and for an issue that its creator would not see: one without companies,
+    with a limited access.
     """
     require_helpdesk(actor)
     require_visible("name", name)
@@ -50,6 +51,8 @@ def create_issue(
     refuse_repeated([member.company for member in members], "companies", ".company_name")
     chosen = [(member.company, member.status or Status.NEW) for member in members]
     at = now()
+    given = changed_fields(tx, StoredFields(), fields)
+    stored = {change.column: change.stored for change in given}
     try:
         with tx.begin_nested():
             inserted = tx.execute(
@@ -58,16 +61,17 @@ def create_issue(
                     name_key=key(name),
                     description=description or None,
                     description_key=search_key(description),
-                    severity=severity and severity.value,
+                    **stored,
                     revision=1,
                     statuses=mask(status for _, status in chosen),
                     created_at=at,
                     updated_at=at,
                 )
             )
-    except IntegrityError:
-        raise _taken("name", name) from None
+    except IntegrityError as error:
+        raise _taken("name", name, fields, error) from None
     issue_id = created_id(inserted)
+    index_fields(tx, issue_id, given)
     remember(tx, Kind.ISSUE, {issue_id: name})
     issue = Subject(issue_id, name)
     changes = [Change(type=EventType.ISSUE_CREATED, issue=issue)]
@@ -77,7 +81,7 @@ def create_issue(
         issue_id=issue_id,
         name=str(name),
         description=description or None,
-        severity=severity,
+        fields=StoredFields(**stored),
         revision=1,
         updated_at=at,
     )
@@ -90,12 +94,11 @@ def update_issue(
     *,
     description: str | None = None,
     new_name: Name | None = None,
-    severity: Severity | UnsetType | None = UNSET,
+    fields: IssueFields = UNCHANGED,
     add_members: Sequence[NewAssignment] = (),
     notify: bool = True,
 ) -> IssueHead:
-    """Changes what is given, and returns the issue. None leaves name or description; empty clears the description,
-    and None the severity.
+    """Changes what is given, and returns the issue. None leaves name or description; empty clears the description.
 
     A company in `add_members` that is assigned already takes the status, if one is given. `issue` must have been read
     with a lock in this transaction. Raises Invalid like create_issue, and Forbidden for a new name or description while
@@ -117,11 +120,12 @@ def update_issue(
     if description is not None and (description or None) != issue.description:
         values |= {"description": description or None, "description_key": search_key(description)}
         changes.append(Change(type=EventType.ISSUE_UPDATED, issue=subject, field="description", note="description"))
-    if severity is not UNSET and severity is not issue.severity:
-        values["severity"] = severity and severity.value
-        changes.append(
-            Change(type=EventType.ISSUE_UPDATED, issue=subject, field="severity", before=issue.severity, after=severity)
-        )
+    given = changed_fields(tx, issue.fields, fields)
+    values |= {change.column: change.stored for change in given}
+    changes += [
+        Change(type=EventType.ISSUE_UPDATED, issue=subject, field=one.name, before=one.before, after=one.after)
+        for one in given
+    ]
     if values:
         _require_whole(tx, actor, issue)
         try:
@@ -130,8 +134,9 @@ def update_issue(
                 if "name_key" in values:
                     members = update(assignments).where(assignments.c.issue_id == issue.issue_id)
                     tx.execute(members.values(issue_key=values["name_key"]))
-        except IntegrityError:
-            raise _taken("new_name", str(new_name)) from None
+        except IntegrityError as error:
+            raise _taken("new_name", str(new_name), fields, error) from None
+        index_fields(tx, issue.issue_id, given)
     changes += add(tx, actor, subject, add_members, at, "add_companies")
     if changes:
         touch_issue(tx, issue, at)
@@ -161,5 +166,8 @@ def _require_whole(tx: Connection, actor: Actor, issue: IssueHead) -> None:
         raise Forbidden("You cannot rename, describe or delete this issue; ask somebody who sees all companies.")
 
 
-def _taken(field: str, name: str) -> Invalid:
+def _taken(field: str, name: str, fields: IssueFields, error: IntegrityError) -> Invalid:
+    """What another issue has already: the external key, if the database names that, otherwise the name."""
+    if "external_key" in str(error.orig):
+        return Invalid.field("external_key", f"another issue has the external key “{fields.external_key}”")
     return Invalid.field(field, f"an issue called “{name}” exists already")

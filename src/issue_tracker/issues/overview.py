@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from issue_tracker.actor import Actor
 from issue_tracker.clock import now
-from issue_tracker.issues.models import Assignment, Issue, Severity
+from issue_tracker.issues.models import Assignment, Issue, Owner, Reference, Severity, ShownAssignment
 from issue_tracker.issues.queries.company import list_company_assignments
 from issue_tracker.status import RANKED, Status
 
@@ -23,7 +23,9 @@ StatusCounts = list[tuple[str, int]]
 
 
 class Member(msgspec.Struct, frozen=True):
-    """An assignment on a page. `on` is its name in forms and scripts: the ids of issue and company."""
+    """An assignment on a page. `on` is its name in forms and scripts: the ids of issue and company. `updated_at` is
+    since when it has its status, which an undo sets back.
+    """
 
     on: str
     issue_id: int
@@ -33,10 +35,24 @@ class Member(msgspec.Struct, frozen=True):
     status: str
     updated_at: str
     stale: bool
+    affected_since: str | None = None
+    owner: str | None = None
 
     @property
     def open(self) -> bool:
         return Status(self.status).open
+
+
+class Facts(msgspec.Struct, frozen=True):
+    """What an issue has beside its name and description. `overdue`: its next update is due, and it is not finished."""
+
+    severity: Severity | None
+    owner: Owner | None
+    next_update_at: str | None
+    overdue: bool
+    tags: list[str]
+    references: list[Reference]
+    external_key: str | None
 
 
 class Group(msgspec.Struct, frozen=True):
@@ -45,7 +61,7 @@ class Group(msgspec.Struct, frozen=True):
     issue_id: int
     name: str
     description: str | None
-    severity: Severity | None
+    facts: Facts
     shown: list[Member]
     hidden: int
     status_counts: StatusCounts
@@ -61,7 +77,7 @@ class Detail(msgspec.Struct, frozen=True):
     issue_id: int
     name: str
     description: str | None
-    severity: Severity | None
+    facts: Facts
     created_at: str
     updated_at: str
     open: list[Member]
@@ -84,10 +100,25 @@ def group(issue: Issue, at: datetime | None = None) -> Group:
         issue_id=issue.issue_id,
         name=issue.name,
         description=issue.description,
-        severity=issue.severity,
+        facts=facts(issue, at),
         shown=shown,
         hidden=len(members) - len(shown),
         status_counts=count_statuses(members),
+    )
+
+
+def facts(issue: Issue, at: datetime | None = None) -> Facts:
+    """Returns the facts of an issue. `at` is the present time unless given."""
+    unfinished = not issue.assignments or any(member.status.open for member in issue.assignments)
+    due = issue.next_update_at
+    return Facts(
+        severity=issue.severity,
+        owner=issue.owner,
+        next_update_at=due,
+        overdue=unfinished and due is not None and datetime.fromisoformat(due) < (at or now()),
+        tags=issue.tags,
+        references=issue.references,
+        external_key=issue.external_key,
     )
 
 
@@ -98,7 +129,7 @@ def detail(issue: Issue) -> Detail:
         issue_id=issue.issue_id,
         name=issue.name,
         description=issue.description,
-        severity=issue.severity,
+        facts=facts(issue),
         created_at=issue.created_at,
         updated_at=issue.updated_at,
         open=[member for member in members if member.open],
@@ -115,13 +146,13 @@ def stragglers_first(issue: Issue, at: datetime | None = None) -> list[Member]:
 
 def company_members(tx: Connection, actor: Actor, company_id: int) -> list[Member]:
     """Returns all assignments of a company, in the order of `stragglers_first`."""
-    found = list_company_assignments(tx, actor, company_id)
-    return _ordered([(assignment.issue_name, assignment) for assignment in found])
+    return _ordered(list_company_assignments(tx, actor, company_id))
 
 
 def _ordered(found: Sequence[tuple[str, Assignment]], at: datetime | None = None) -> list[Member]:
     """Assignments as members, each given with the name of its issue."""
     stale_before = ((at or now()) - STALE_AFTER).isoformat()
+    shown = [(issue_name, each, each if isinstance(each, ShownAssignment) else None) for issue_name, each in found]
     members = [
         Member(
             on=f"{each.issue_id}-{each.company_id}",
@@ -130,10 +161,12 @@ def _ordered(found: Sequence[tuple[str, Assignment]], at: datetime | None = None
             company_id=each.company_id,
             company_name=each.company_name,
             status=each.status.value,
-            updated_at=each.updated_at,
-            stale=each.status.open and each.updated_at < stale_before,
+            updated_at=(since := more.status_since if more else each.updated_at),
+            stale=each.status.open and since < stale_before,
+            affected_since=more.affected_since if more else None,
+            owner=more.owner.name if more and more.owner else None,
         )
-        for issue_name, each in found
+        for issue_name, each, more in shown
     ]
     waiting = sorted((member for member in members if member.open), key=lambda member: member.updated_at)
     done = sorted((member for member in members if not member.open), key=lambda member: member.updated_at)

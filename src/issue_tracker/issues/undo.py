@@ -1,8 +1,12 @@
-"""Undoing one request: each assignment gets back the status that it had, unless someone has changed it since."""
+"""Undoing one request: each assignment gets back the status that it had, unless someone has changed it since.
+
+It also gets back its times: since when it has this status, and since when it is open. Otherwise a change that was taken
+back would look like a fresh one.
+"""
 
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 from sqlalchemy import Connection
@@ -12,7 +16,7 @@ from issue_tracker.clock import now
 from issue_tracker.companies.queries import Company, get_companies_by_id
 from issue_tracker.errors import Invalid, NotFound
 from issue_tracker.events.queries.search import list_changes_of_request
-from issue_tracker.issues.assignments import unassign
+from issue_tracker.issues.assignments import Restored, unassign
 from issue_tracker.issues.bulk import Outcome, set_statuses
 from issue_tracker.issues.models import IssueHead
 from issue_tracker.issues.queries.issue import find_status, get_issue_head_by_id
@@ -24,60 +28,99 @@ WITHIN = timedelta(minutes=15)
 
 
 class Undone(msgspec.Struct, frozen=True):
-    """An assignment that has its previous status again. Without a status the company is no longer assigned."""
+    """An assignment that has its previous status again, since `status_since` where that is known. Without a status the
+    company is no longer assigned.
+    """
 
     issue_id: int
     company_id: int
     status: Status | None
+    status_since: datetime | None = None
+
+
+class _Kind(msgspec.Struct, frozen=True):
+    """What was done to some companies of an issue. Without `before` they were assigned, without `after` removed."""
+
+    issue_id: int
+    before: Status | None
+    after: Status | None
 
 
 def undo(tx: Connection, actor: Actor, request_id: str) -> list[Undone]:
-    """Undoes the status changes and assignments of a request that the actor made, and returns what was undone.
+    """Undoes the status changes, assignments and removals of a request that the actor made; returns what was undone.
 
     What was changed since stays, and so does what the actor may no longer see. Raises Invalid when the request changed
-    nothing that can be undone.
+    nothing that can be undone, and for a removed company that was archived since.
     """
     require_helpdesk(actor)
     changes = list_changes_of_request(tx, actor, request_id, now() - WITHIN) if storable(request_id) else []
     if not changes:
         raise Invalid("There is nothing to undo any more.")
-    companies = get_companies_by_id(tx, actor, {change.company_id for change in changes if change.company_id})
-    groups: dict[tuple[int, Status | None, Status], list[Company]] = defaultdict(list)
+    ids = {change.event.company_id for change in changes if change.event.company_id}
+    companies = get_companies_by_id(tx, actor, ids)
+    groups: dict[_Kind, list[Company]] = defaultdict(list)
+    restored: dict[_Kind, Restored] = {}
     for change in changes:
-        if change.issue_id is not None and change.company_id in companies:
-            assert change.after is not None
-            before = None if change.before is None else Status(change.before)
-            groups[change.issue_id, before, Status(change.after)].append(companies[change.company_id])
+        event = change.event
+        if event.issue_id is None or event.company_id is None or event.company_id not in companies:
+            continue
+        kind = _Kind(event.issue_id, _status(event.before), _status(event.after))
+        groups[kind].append(companies[event.company_id])
+        times = restored.setdefault(kind, Restored(request_id, {})).times
+        if change.times is not None:
+            restored[kind] = Restored(request_id, {**times, event.company_id: change.times})
     undone: list[Undone] = []
-    for (issue_id, before, after), changed in groups.items():
+    for kind, changed in groups.items():
         try:
-            issue = get_issue_head_by_id(tx, actor, issue_id, lock=True)
+            issue = get_issue_head_by_id(tx, actor, kind.issue_id, lock=True)
         except NotFound:
             continue  # the issue was deleted since
-        if before is None:
-            undone += _unassign(tx, actor, issue, changed, after)
+        if kind.before is None:
+            undone += _unassign(tx, actor, issue, changed, kind.after, request_id)
         else:
-            undone += _change_back(tx, actor, issue, changed, before, after)
+            undone += _change_back(tx, actor, issue, changed, kind.before, kind.after, restored[kind])
     return undone
 
 
+def _status(value: str | None) -> Status | None:
+    return None if value is None else Status(value)
+
+
 def _change_back(
-    tx: Connection, actor: Actor, issue: IssueHead, companies: Sequence[Company], before: Status, after: Status
+    tx: Connection,
+    actor: Actor,
+    issue: IssueHead,
+    companies: Sequence[Company],
+    before: Status,
+    after: Status | None,
+    restored: Restored,
 ) -> list[Undone]:
-    results = set_statuses(tx, actor, issue, before, companies=companies, only_from=[after])
+    if after is None:
+        # They are assigned again, unless somebody has done that.
+        ids = [company.company_id for company in companies]
+        gone = [one for one in ids if find_status(tx, actor, issue.issue_id, one) is None]
+        companies = [company for company in companies if company.company_id in gone]
+    from_ = () if after is None else (after,)
+    results = set_statuses(tx, actor, issue, before, companies=companies, only_from=from_, restored=restored)
     return [
-        Undone(issue_id=issue.issue_id, company_id=company.company_id, status=before)
+        Undone(issue.issue_id, company.company_id, before, None if times is None else times.status_since)
         for company, result in zip(companies, results, strict=True)
+        for times in (restored.times.get(company.company_id),)
         if result.outcome is Outcome.CHANGED
     ]
 
 
 def _unassign(
-    tx: Connection, actor: Actor, issue: IssueHead, companies: Sequence[Company], after: Status
+    tx: Connection,
+    actor: Actor,
+    issue: IssueHead,
+    companies: Sequence[Company],
+    after: Status | None,
+    request_id: str,
 ) -> list[Undone]:
     undone = []
     for company in companies:
         if find_status(tx, actor, issue.issue_id, company.company_id) is after:
-            issue = unassign(tx, actor, issue, company)
+            issue = unassign(tx, actor, issue, company, undoes=request_id)
             undone.append(Undone(issue_id=issue.issue_id, company_id=company.company_id, status=None))
     return undone

@@ -222,8 +222,10 @@ def undo_change(request: Request, form: Form) -> Response:
     undone = undo(request.tx, request.actor, form.get("request_id"))
     text = f"{len(undone)} undone." if undone else "Someone changed it since; nothing was undone."
     if wants_json(request):
-        at = iso(now())
-        places = [ChangedPlace(place_of(each.issue_id, each.company_id), each.status, at) for each in undone]
+        places = [
+            ChangedPlace(place_of(each.issue_id, each.company_id), each.status, iso(each.status_since or now()))
+            for each in undone
+        ]
         return json_response(Outcomes(text, places))
     return redirect(local(form.get("next")), flash_cookie(request, Flash(text)))
 

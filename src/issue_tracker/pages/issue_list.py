@@ -3,15 +3,15 @@ script.
 """
 
 from collections.abc import Sequence
-from datetime import UTC
+from datetime import UTC, datetime
 from urllib.parse import urlencode
 
 import msgspec
 from markupsafe import escape
 from starlette.responses import Response
 
-from issue_tracker.api.issue_query import IssueQuery, filters_of, next_link, order_of, position_of
-from issue_tracker.clock import iso
+from issue_tracker.api.issue_query import IssueQuery, depends_on_time, filters_of, next_link, order_of, position_of
+from issue_tracker.clock import iso, now
 from issue_tracker.companies.queries import Company, get_company
 from issue_tracker.errors import AppError, FieldError, InvalidQuery, NotFound
 from issue_tracker.http.request import Request
@@ -36,7 +36,24 @@ SORTS: Sequence[tuple[str, str]] = (
     ("updated_at", "Longest unmoved"),
     ("-updated_at", "Last changed"),
     ("-created_at", "Newest"),
+    ("attention", "Needs attention"),
 )
+
+FIELD_FILTERS = {
+    "severity": "Severity {}",
+    "owner": "Owned by {}",
+    "tag": "Tag {}",
+    "reference": "Reference {}",
+    "overdue": "Overdue: {}",
+}
+"""The filters by fields of issues, and what the page calls them."""
+
+KNOWN_FILTERS = {
+    ("owner", "me"): "Mine",
+    ("owner", "none"): "Nobody’s",
+    ("overdue", "true"): "Update overdue",
+    ("overdue", "false"): "Update not overdue",
+}
 
 
 class ListView(msgspec.Struct, kw_only=True):
@@ -48,6 +65,7 @@ class ListView(msgspec.Struct, kw_only=True):
     company_name: str = ""
     companies: Sequence[tuple[str, str]] = ()
     company_group: str = ""
+    fields: Sequence[tuple[str, str, str]] = ()
     since: str = ""
     since_at: str | None = None
     wrong: dict[str, str] = {}
@@ -75,7 +93,12 @@ def show_list(request: Request) -> Response:
     """The issues, in groups."""
     view, found, rows, status = _found(request, "/", LIST_LIMIT)
     if found is not None:
-        view.groups = [group(issue) for issue in found.load(rows)]
+        at = now()
+        view.groups = [group(issue, at) for issue in found.load_shown([row.issue_id for row in rows])]
+        due = [each.facts.next_update_at for each in view.groups if each.facts.next_update_at]
+        coming = [instant for instant in map(datetime.fromisoformat, due) if instant > at]
+        if coming:
+            request.valid_until = min(coming) if request.valid_until is None else min(request.valid_until, *coming)
     response = page(request, "issues/list.html", place="issues", view=view)
     response.status_code = status
     return response
@@ -111,6 +134,8 @@ def _found(request: Request, path: str, limit: int) -> tuple[ListView, IssueList
     if path == "/matrix" and filters.statuses is None:
         filters = msgspec.structs.replace(filters, statuses=RANKED)
         shown += [("status", status.value) for status in RANKED]
+    if depends_on_time(query):
+        request.valid_until = now()
     size = query.limit or limit
     found = IssueList(request.tx, request.actor, filters, order, after=after)
     rows = found.rows(size + 1)
@@ -125,6 +150,7 @@ def _found(request: Request, path: str, limit: int) -> tuple[ListView, IssueList
             (str(each), get_company(request.tx, request.actor, each).name) for each in dict.fromkeys(query.company_id)
         ],
         company_group=query.company_group,
+        fields=_field_filters(shared),
         since=dict(shared).get("updatedSince", "") if query.updated_since else "",
         since_at=iso(query.updated_since.astimezone(UTC)) if query.updated_since else None,
         totals=[(status.value, counts.get(status, 0)) for status in RANKED],
@@ -141,6 +167,16 @@ def _found(request: Request, path: str, limit: int) -> tuple[ListView, IssueList
         link = next_link(path, request.parameters, query, rows[-1].position)
         view.next = link[1 : link.index(">")]
     return view, found, rows, 200
+
+
+def _field_filters(parameters: Sequence[tuple[str, str]]) -> list[tuple[str, str, str]]:
+    """The filters by fields: parameter, value, and what the page calls it."""
+    found = []
+    for name, value in parameters:
+        known = FIELD_FILTERS.get(name) if value else None
+        if known is not None:
+            found.append((name, value, KNOWN_FILTERS.get((name, value)) or known.format(value)))
+    return found
 
 
 def _wrong(parameters: Sequence[tuple[str, str]], refused: AppError) -> ListView:
@@ -160,6 +196,7 @@ def _wrong(parameters: Sequence[tuple[str, str]], refused: AppError) -> ListView
         company_name=given.get("companyName", ""),
         companies=[(value, f"company {value}") for name, value in parameters if name == "companyId"],
         company_group=given.get("companyGroup", ""),
+        fields=_field_filters(parameters),
         since=given.get("updatedSince", ""),
         wrong=wrong,
         totals=[(status.value, 0) for status in RANKED],

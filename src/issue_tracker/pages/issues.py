@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 from starlette.responses import Response
 
 from issue_tracker.api.issue_bodies import IssueChange, NewIssue, new_assignments
@@ -10,14 +11,14 @@ from issue_tracker.events.sentences import Entry, issue_history, last_edit
 from issue_tracker.http.identity import Access
 from issue_tracker.http.request import Request
 from issue_tracker.issues import operations
-from issue_tracker.issues.models import Severity
 from issue_tracker.issues.overview import detail
-from issue_tracker.issues.queries.issue import get_issue_head_by_id, load_issue
+from issue_tracker.issues.queries.issue import get_issue_head_by_id, load_issue, load_shown_issue
 from issue_tracker.issues.queries.look_alikes import names_like
 from issue_tracker.issues.updates.queries import UpdateFilters
 from issue_tracker.names import one_newline
 from issue_tracker.pages.flash import Flash, flash_cookie, with_look_alikes
 from issue_tracker.pages.forms import Form, FormView, ShownForm
+from issue_tracker.pages.issue_fields import body_fields, changed_texts, choices, seen_texts, texts_of
 from issue_tracker.pages.navigation import redirect
 from issue_tracker.pages.routes import PageRoutes
 from issue_tracker.pages.templating import page
@@ -25,24 +26,22 @@ from issue_tracker.pages.update_list import shown_updates
 
 routes = PageRoutes()
 
-SEVERITY_CHOICES = [("", "None"), *((severity.value, severity.label) for severity in Severity)]
-
 
 @routes.get("/issues/new")
 def show_new(request: Request, form: FormView | None = None) -> Response:
     """The form of a new issue."""
     form = (form or FormView()).with_defaults({"status": "new"})
-    return page(request, "issues/new.html", place="issues", form=form, severities=SEVERITY_CHOICES)
+    return page(request, "issues/new.html", place="issues", form=form, choices=choices(request))
 
 
 @routes.post("/issues/new", shown_by=show_new, form=ShownForm(unknown="companies"))
 def create(request: Request, form: Form) -> Response:
     """Creates an issue with its companies, all in one status."""
-    fields = {**form.fields("name", "description"), "severity": form.get("severity") or None}
+    fields = {**form.fields("name", "description"), **body_fields(changed_texts(form, {}))}
     body = form.read({**fields, "companies": _companies(form)}, NewIssue)
     members = new_assignments(request.tx, request.actor, body.companies)
     issue = operations.create_issue(
-        request.tx, request.actor, body.name, body.description, members, severity=body.severity
+        request.tx, request.actor, body.name, body.description, members, fields=body.fields(request.tx, request.actor)
     )
     text = with_look_alikes("Created.", names_like(request.tx, request.actor, issue))
     return redirect(f"/issues/{issue.issue_id}", flash_cookie(request, Flash(text)))
@@ -57,16 +56,17 @@ def show_issue(
     say: FormView | None = None,
 ) -> Response:
     """One issue: its updates, its companies, the longest unmoved first, and its history."""
-    head = get_issue_head_by_id(request.tx, request.actor, issue_id)
+    issue = load_shown_issue(request.tx, request.actor, issue_id)
+    texts = texts_of(request, issue)
     return page(
         request,
         "issues/detail.html",
         place="issues",
-        issue=detail(load_issue(request.tx, request.actor, issue_id)),
-        edit=(edit or FormView()).with_defaults(
-            {"name": head.name, "description": head.description or "", "severity": head.severity or ""}
-        ),
-        severities=SEVERITY_CHOICES,
+        issue=detail(issue),
+        edit=(edit or FormView()).with_defaults({"name": issue.name, "description": issue.description or "", **texts}),
+        owner_email=texts["owner"],
+        seen_fields=msgspec.json.encode(texts).decode(),
+        choices=choices(request, issue),
         add=(add or FormView()).with_defaults({"status": "new"}),
         say=say or FormView(),
         said=shown_updates(request, UpdateFilters(issue_id=issue_id)),
@@ -89,19 +89,29 @@ class ChangedMeanwhile(AppError):
 @routes.post("/issues/{issue_id}/edit", shown_by=show_issue, shown_as="edit", form=ShownForm({"new_name": "name"}))
 def edit(request: Request, form: Form, issue_id: int) -> Response:
     """Renames and describes; refuses where another change would be overwritten unseen."""
-    fields = {"new_name": form.get("name"), "severity": form.get("severity") or None}
-    change = form.read({**fields, **form.fields("description")}, IssueChange)
+    seen_fields = seen_texts(form)
+    texts = {} if seen_fields is None else changed_texts(form, seen_fields)
+    fields = {"new_name": form.get("name"), **form.fields("description"), **body_fields(texts)}
+    change = form.read(fields, IssueChange)
     assert change.new_name is not None
     name = change.new_name
     issue = get_issue_head_by_id(request.tx, request.actor, issue_id, lock=True)
-    seen = (form.get("seen_name"), form.get("seen_description"), form.get("seen_severity"))
+    seen = (form.get("seen_name"), form.get("seen_description"))
     # Descriptions of earlier versions may contain other line ends, which browsers never send back.
-    stored = (issue.name, one_newline(issue.description or ""), issue.severity or "")
-    wanted = (name, change.description, change.severity)
-    if seen != stored and wanted != (issue.name, issue.description, issue.severity):
+    stored = (issue.name, one_newline(issue.description or ""))
+    moved = seen != stored and (name, change.description) != (issue.name, issue.description)
+    if texts and not moved:
+        held = texts_of(request, load_issue(request.tx, request.actor, issue_id))
+        moved = any(held[field] not in (text, (seen_fields or {}).get(field)) for field, text in texts.items())
+    if moved:
         raise ChangedMeanwhile(last_edit(request.tx, request.actor, issue_id))
     changed = operations.update_issue(
-        request.tx, request.actor, issue, description=change.description, new_name=name, severity=change.severity
+        request.tx,
+        request.actor,
+        issue,
+        description=change.description,
+        new_name=name,
+        fields=change.fields(request.tx, request.actor),
     )
     similar = names_like(request.tx, request.actor, changed) if changed.name != issue.name else []
     return redirect(f"/issues/{issue_id}", flash_cookie(request, Flash(with_look_alikes("Saved.", similar))))

@@ -18,7 +18,16 @@ from issue_tracker.database.tables.company_access import user_companies, user_co
 from issue_tracker.database.tables.company_groups import company_group_members, company_groups
 from issue_tracker.database.tables.events import events, history_identity
 from issue_tracker.database.tables.factors import factors, recovery_codes, sign_in_challenges, spent_challenges
-from issue_tracker.database.tables.issues import assignment_counters, assignments, companies, issue_counters, issues
+from issue_tracker.database.tables.issues import (
+    assignment_counters,
+    assignment_references,
+    assignments,
+    companies,
+    issue_counters,
+    issue_references,
+    issue_tags,
+    issues,
+)
 from issue_tracker.database.tables.metadata import metadata
 from issue_tracker.database.tables.names import look_alikes
 from issue_tracker.database.tables.requests import idempotency_keys
@@ -30,6 +39,7 @@ from issue_tracker.database.tables.webhooks import deliveries, delivery_attempts
 __all__ = [
     "alerts",
     "assignment_counters",
+    "assignment_references",
     "assignments",
     "companies",
     "company_group_members",
@@ -42,6 +52,8 @@ __all__ = [
     "idempotency_keys",
     "invitations",
     "issue_counters",
+    "issue_references",
+    "issue_tags",
     "issues",
     "look_alikes",
     "metadata",

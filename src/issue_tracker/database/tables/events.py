@@ -32,6 +32,11 @@ events = Table(
     Column("note", Text),
     # The update that an event of one of these types is about; null for every other type.
     Column("update_id", Id),
+    # The request that this change undoes; null for every other change.
+    Column("undoes", Text),
+    # For changes of assignments: the times of the assignment before (database/tables/issues.py), for an undo.
+    Column("status_since", Instant),
+    Column("affected_since", Instant),
     Index("ix_events_audit_event_id", "audit", "event_id"),
     Index("ix_events_issue_id_event_id", "issue_id", "event_id"),
     Index("ix_events_issue_key_event_id", "issue_key", "event_id"),

@@ -6,6 +6,17 @@ from sqlalchemy.schema import Column, ForeignKey, Index, Table, UniqueConstraint
 from issue_tracker.database.tables.metadata import metadata
 from issue_tracker.database.types import Id, Instant, Key
 
+UNFINISHED = "(statuses = 0 OR (statuses & 48) <> statuses)"
+"""That an issue has an assignment that is neither resolved nor closed, or none at all. 48 are the bits of these two
+(issue_tracker.status), which never change.
+"""
+
+
+def _partial(name: str, *columns: str, where: str, unique: bool = False) -> Index:
+    """An index of the rows that meet a condition."""
+    return Index(name, *columns, unique=unique, sqlite_where=text(where), postgresql_where=text(where))
+
+
 companies = Table(
     "companies",
     metadata,
@@ -31,6 +42,13 @@ issues = Table(
     # Which statuses occur among its assignments (status.mask). Triggers count them in `issue_counters`.
     Column("statuses", Integer, nullable=False, server_default="0"),
     Column("severity", String(20)),
+    # A user's id. Users are never deleted.
+    Column("owner_id", Id),
+    Column("next_update_at", Instant),
+    # Lists as JSON (issues/fields.py), null where they are empty. `issue_tags` and `issue_references` find them.
+    Column("tags", Text),
+    Column("refs", Text),
+    Column("external_key", Key),
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
     # When name or description were last changed; null: never. Who sees some of the companies only, is shown the latest
@@ -39,6 +57,13 @@ issues = Table(
     Index("ix_issues_name_key_issue_id", "name_key", "issue_id", "revision"),
     Index("ix_issues_updated_at_issue_id", "updated_at", "issue_id"),
     Index("ix_issues_created_at_issue_id", "created_at", "issue_id"),
+    Index("ix_issues_owner_id_name_key", "owner_id", "name_key", "issue_id"),
+    _partial("ix_issues_external_key", "external_key", where="external_key IS NOT NULL", unique=True),
+    _partial("ix_issues_severity_name_key", "severity", "name_key", "issue_id", where="severity IS NOT NULL"),
+    _partial("ix_issues_next_update_at", "next_update_at", where="next_update_at IS NOT NULL"),
+    # The order “needs attention” (issues/queries/attention.py): what is not finished, without and with an owner.
+    _partial("ix_issues_unowned_updated_at", "updated_at", "issue_id", where=f"owner_id IS NULL AND {UNFINISHED}"),
+    _partial("ix_issues_owned_updated_at", "updated_at", "issue_id", where=f"owner_id IS NOT NULL AND {UNFINISHED}"),
     Index(
         "ix_issues_search",
         "name_key",
@@ -58,13 +83,49 @@ assignments = Table(
     # A copy of the issue's name_key, so that the list of a company or a status is read in order from one index.
     Column("issue_key", Key, nullable=False, server_default=text("''")),
     Column("status", String(20), nullable=False),
+    Column("owner_id", Id),
+    Column("refs", Text),
+    # Since when it has its status, and since when it is open without a break; null when it is not. An undo sets back
+    # both, other than `updated_at`. Null `status_since` is `updated_at`: an earlier program has written the row.
+    Column("status_since", Instant),
+    Column("affected_since", Instant),
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
     UniqueConstraint("issue_id", "company_id"),
     Index("ix_assignments_company_id_status", "company_id", "status", "issue_id"),
     Index("ix_assignments_company_id_issue_key", "company_id", "issue_key", "issue_id", "status"),
     Index("ix_assignments_status_issue_key", "status", "issue_key", "issue_id"),
+    _partial("ix_assignments_owner_id", "owner_id", "issue_id", "company_id", where="owner_id IS NOT NULL"),
     sqlite_autoincrement=True,
+)
+
+# What finds issues by their tags and references, and by the references of their assignments: copies of `tags` and
+# `refs`.
+issue_tags = Table(
+    "issue_tags",
+    metadata,
+    Column("tag_key", Key, primary_key=True),
+    Column("issue_id", Id, ForeignKey("issues.issue_id", ondelete="CASCADE"), primary_key=True, index=True),
+)
+
+issue_references = Table(
+    "issue_references",
+    metadata,
+    Column("reference_key", Key, primary_key=True),
+    Column("issue_id", Id, ForeignKey("issues.issue_id", ondelete="CASCADE"), primary_key=True, index=True),
+)
+
+assignment_references = Table(
+    "assignment_references",
+    metadata,
+    Column("reference_key", Key, primary_key=True),
+    Column(
+        "assignment_id",
+        Id,
+        ForeignKey("assignments.assignment_id", ondelete="CASCADE"),
+        primary_key=True,
+        index=True,
+    ),
 )
 
 # How many issues have which statuses, for totals without a scan (docs/decisions/0011). Triggers on issues update it.

@@ -23,7 +23,7 @@ PAGE_EVENTS = 1_000
 BATCH = 200
 """How many events one statement reads while a page fills up."""
 
-CONTENT = ("request_id", "type", "issue_id", "to_value", "note")
+CONTENT = ("request_id", "type", "issue_id", "field", "to_value", "note")
 """What the events of one group have in common."""
 
 ONE_REQUEST = timedelta(minutes=1)

@@ -220,4 +220,5 @@ def event_from_row(row: Row[Any]) -> Event:
         after=row.to_value,
         note=row.note,
         update_id=row.update_id,
+        undoes=row.undoes,
     )

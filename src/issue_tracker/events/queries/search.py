@@ -13,10 +13,13 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, or
 from issue_tracker.actor import Actor, CompanyAccess, require_helpdesk
 from issue_tracker.database.tables import assignments, companies, events, issues, users
 from issue_tracker.errors import NotFound
-from issue_tracker.events.catalog import Event, EventType
+from issue_tracker.events.catalog import AssignmentTimes, Event, EventType
 from issue_tracker.events.queries.log import event_from_row
 from issue_tracker.events.queries.visibility import visible_to
 from issue_tracker.names import key, printable, storable
+
+UNDOABLE = (EventType.ASSIGNMENT_CREATED, EventType.ASSIGNMENT_STATUS_CHANGED, EventType.ASSIGNMENT_DELETED)
+"""Types of events that can be undone."""
 
 COUNT_LIMIT = 10_000
 """Matches are counted up to here; beyond it, a count would cost more than the page."""
@@ -160,8 +163,15 @@ def _actor(tx: Connection, wanted: str) -> list[Alternatives]:
     return [[*(_equals(events.c.actor_id, user_id) for user_id in ids), (stranger, stranger)]]
 
 
-def list_changes_of_request(tx: Connection, actor: Actor, request_id: str, since: datetime) -> list[Event]:
-    """Returns the assignments and status changes that the actor made in one request, if that was `since` or later.
+class UndoableChange(msgspec.Struct, frozen=True):
+    """A change of an assignment, and the times of the assignment before; None in events of earlier programs."""
+
+    event: Event
+    times: AssignmentTimes | None
+
+
+def list_changes_of_request(tx: Connection, actor: Actor, request_id: str, since: datetime) -> list[UndoableChange]:
+    """Returns the assignments, removals and status changes that the actor made in one request, `since` or later.
 
     They are ordered by issue, and within an issue as they were made.
     """
@@ -170,8 +180,14 @@ def list_changes_of_request(tx: Connection, actor: Actor, request_id: str, since
         events.c.request_id == request_id,
         events.c.actor_id == actor.user_id,
         events.c.at >= since,
-        events.c.type.in_([EventType.ASSIGNMENT_STATUS_CHANGED.value, EventType.ASSIGNMENT_CREATED.value]),
+        events.c.type.in_([type_.value for type_ in UNDOABLE]),
     )
     if actor.company_access.company_ids is not None:
         query = query.where(events.c.company_id.in_(actor.company_access.company_ids))
-    return [event_from_row(row) for row in tx.execute(query.order_by(events.c.issue_id, events.c.event_id))]
+    return [
+        UndoableChange(
+            event_from_row(row),
+            None if row.status_since is None else AssignmentTimes(row.status_since, row.affected_since),
+        )
+        for row in tx.execute(query.order_by(events.c.issue_id, events.c.event_id))
+    ]

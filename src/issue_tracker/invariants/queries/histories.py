@@ -11,10 +11,12 @@ import msgspec
 from sqlalchemy import Connection, Row, select
 
 from issue_tracker.actor import Actor
+from issue_tracker.clock import iso
 from issue_tracker.database.tables import assignments, companies, events, issues, updates
-from issue_tracker.events.catalog import EventType
+from issue_tracker.events.catalog import AssignmentTimes, EventType
 from issue_tracker.invariants.fold import FoldedIssue, FoldedUpdate, RecordedEvent
 from issue_tracker.invariants.queries.streams import columns, stream, together
+from issue_tracker.issues.models import read_tags
 
 ARCHIVED = {"archived": True, "restored": False}
 """What the notes of `company.updated` say."""
@@ -23,8 +25,23 @@ ARCHIVED = {"archived": True, "restored": False}
 class StoredIssue(msgspec.Struct, frozen=True):
     issue_id: int
     name: str
+    severity: str | None
+    next_update_at: datetime | None
+    tags: str | None
+    refs: str | None
+    external_key: str | None
     created_at: datetime
     updated_at: datetime
+
+    def said(self) -> dict[str, str | None]:
+        """The fields whose values events say as they are stored, in the words of events."""
+        return {
+            "severity": self.severity,
+            "next_update_at": None if self.next_update_at is None else iso(self.next_update_at),
+            "tags": ", ".join(read_tags(self.tags)) or None,
+            "references": self.refs,
+            "external_key": self.external_key,
+        }
 
 
 class StoredAssignment(msgspec.Struct, frozen=True):
@@ -33,6 +50,8 @@ class StoredAssignment(msgspec.Struct, frozen=True):
     status: str
     created_at: datetime
     updated_at: datetime
+    status_since: datetime | None
+    affected_since: datetime | None
 
 
 class StoredUpdate(msgspec.Struct, frozen=True):
@@ -118,6 +137,9 @@ def _compare_issue(folded: FoldedIssue, issue: StoredIssue | None) -> Iterator[s
         return
     if issue.name != folded.name:
         yield f"is called “{issue.name}”, and its events say “{folded.name}”"
+    for field, value in issue.said().items():
+        if folded.fields.get(field, value) != value:
+            yield f"“{issue.name}” has the {field} “{value}”, and its events say “{folded.fields[field]}”"
     if issue.created_at != folded.created_at:
         yield f"“{issue.name}” has created_at {issue.created_at}, and its event says {folded.created_at}"
     if issue.updated_at != folded.updated_at:
@@ -136,6 +158,11 @@ def _compare_assignments(folded: FoldedIssue, assigned: list[StoredAssignment]) 
         elif (assignment.created_at, assignment.updated_at) != (expected.created_at, expected.updated_at):
             times = f"{assignment.created_at} and {assignment.updated_at}"
             yield f"has {company} with the times {times}, which are not those of the events"
+        elif expected.times is not None and assignment.status_since is not None:
+            stored = AssignmentTimes(assignment.status_since, assignment.affected_since)
+            if stored != expected.times:
+                since = f"{stored.status_since}, affected since {stored.affected_since}"
+                yield f"has {company} in its status since {since}, and its events say otherwise"
     for company_id in said:
         yield f"does not have company {company_id} assigned, and its events say that it is"
 
@@ -171,4 +198,8 @@ def _recorded(row: Row[Any]) -> RecordedEvent:
         after=row.to_value,
         note=row.note,
         update_id=row.update_id,
+        request_id=row.request_id,
+        undoes=row.undoes,
+        status_since=row.status_since,
+        affected_since=row.affected_since,
     )

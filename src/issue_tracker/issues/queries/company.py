@@ -3,40 +3,30 @@
 from sqlalchemy import Connection, select
 
 from issue_tracker.actor import Actor, require_helpdesk
-from issue_tracker.clock import iso
-from issue_tracker.database.tables import assignments, companies, issues
-from issue_tracker.issues.models import NamedAssignment, named_assignment
-from issue_tracker.status import Status
+from issue_tracker.database.tables import assignments, companies, issues, users
+from issue_tracker.issues.models import ShownAssignment
+from issue_tracker.issues.queries.rows import shown_assignment
 
 
-def list_company_assignments(tx: Connection, actor: Actor, company_id: int) -> list[NamedAssignment]:
-    """Returns all assignments of a company, by the names of their issues; none for one that the actor may not see."""
+def list_company_assignments(tx: Connection, actor: Actor, company_id: int) -> list[tuple[str, ShownAssignment]]:
+    """Returns all assignments of a company with the names of their issues, in the order of these names; none for a
+    company that the actor may not see.
+    """
     require_helpdesk(actor)
     if not actor.company_access.allows(company_id):
         return []
+    a = assignments.c
     query = (
         select(
-            assignments.c.assignment_id,
-            assignments.c.issue_id,
-            issues.c.name.label("issue_name"),
-            companies.c.name.label("company_name"),
-            assignments.c.status,
-            assignments.c.updated_at,
+            issues.c.name, a.issue_id, a.assignment_id, a.company_id, companies.c.name.label("company_name"), a.status
         )
-        .join(issues, issues.c.issue_id == assignments.c.issue_id)
-        .join(companies, companies.c.company_id == assignments.c.company_id)
-        .where(assignments.c.company_id == company_id)
-        .order_by(assignments.c.issue_key, assignments.c.issue_id)
+        .add_columns(
+            a.updated_at, a.affected_since, a.owner_id, users.c.name.label("owner_name"), a.refs, a.status_since
+        )
+        .join(issues, issues.c.issue_id == a.issue_id)
+        .join(companies, companies.c.company_id == a.company_id)
+        .join(users, users.c.user_id == a.owner_id, isouter=True)
+        .where(a.company_id == company_id)
+        .order_by(a.issue_key, a.issue_id)
     )
-    return [
-        named_assignment(
-            assignment_id=row.assignment_id,
-            issue_id=row.issue_id,
-            issue_name=row.issue_name,
-            company_id=company_id,
-            company_name=row.company_name,
-            status=Status(row.status),
-            at=iso(row.updated_at),
-        )
-        for row in tx.execute(query)
-    ]
+    return [(name, shown_assignment(tuple(row))) for name, *row in tx.execute(query)]

@@ -10,6 +10,7 @@ from issue_tracker.actor import Actor, CompanyAccess
 from issue_tracker.companies.groups.queries import get_companies_in_groups
 from issue_tracker.companies.queries import get_company, get_company_by_name
 from issue_tracker.events.order import Watermark
+from issue_tracker.issues.models import Severity
 from issue_tracker.status import Status
 
 
@@ -19,6 +20,8 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
     `search` is a trimmed literal part of an issue's name or description in any case; empty means no search.
     `statuses` and `company_ids` are None for no filter, and match nothing when they are empty; neither may contain
     a value twice. `updated_since` is an aware datetime: issues that were changed at that time or later.
+    Of `severities`, `owner` (a user's id), `tag` and `reference` (casefolded), None matches everything. `unowned` are
+    issues without an owner. `overdue` are those whose next update is due before `at`, and that are not finished.
     `changed_since` is a watermark of the log: issues with an event, also of the name of an assigned company, that it
     does not cover.
     """
@@ -28,6 +31,13 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
     company_ids: tuple[int, ...] | None = None
     updated_since: datetime | None = None
     changed_since: Watermark | None = None
+    severities: tuple[Severity, ...] | None = None
+    owner: int | None = None
+    unowned: bool = False
+    tag: str | None = None
+    reference: str | None = None
+    overdue: bool | None = None
+    at: datetime | None = None
 
     @property
     def on_assignments(self) -> bool:
@@ -36,8 +46,8 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Order(msgspec.Struct, frozen=True):
-    """An order by `name` (casefolded), `updated_at` or `created_at`. Issues with equal values are in the order of
-    their ids, in the same direction.
+    """An order by `name` (casefolded), `updated_at`, `created_at` or `attention` (queries/attention.py). Issues with
+    equal values are in the order of their ids, in the same direction.
     """
 
     by: str = "name"
@@ -45,7 +55,7 @@ class Order(msgspec.Struct, frozen=True):
 
 
 class Position(msgspec.Struct, frozen=True):
-    """The place of an issue in an order: its sort value (a casefolded name, or a time in UTC) and its id."""
+    """The place of an issue in an order: its sort value (a text or a time in UTC) and its id."""
 
     value: str | datetime
     issue_id: int

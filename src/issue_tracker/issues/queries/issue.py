@@ -4,7 +4,7 @@ from functools import cache
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Select, bindparam, exists, not_, select
+from sqlalchemy import Connection, Select, bindparam, exists, func, not_, select
 
 from issue_tracker.actor import Actor, require_helpdesk
 from issue_tracker.companies.queries import Company
@@ -12,7 +12,8 @@ from issue_tracker.database.prepared import Prepared, among, instant, iso, numbe
 from issue_tracker.database.tables import assignments, companies, issues
 from issue_tracker.database.types import Id
 from issue_tracker.errors import NotFound
-from issue_tracker.issues.models import SEVERITIES, Issue, IssueHead, NamedAssignment, named_assignment
+from issue_tracker.events.catalog import AssignmentTimes
+from issue_tracker.issues.models import Issue, IssueHead, NamedAssignment, StoredFields, named_assignment
 from issue_tracker.issues.queries.conditions import has_assignment, of_companies
 from issue_tracker.issues.queries.issue_list import IssueList
 from issue_tracker.names import key, printable, storable
@@ -26,9 +27,17 @@ def get_issue(tx: Connection, actor: Actor, name: str) -> Issue:
     return load_issue(tx, actor, get_issue_head(tx, actor, name).issue_id)
 
 
-def load_issue(tx: Connection, actor: Actor, issue_id: int) -> Issue:
-    """Returns the issue with all its assignments. Raises NotFound."""
-    found = IssueList(tx, actor).load_by_id([issue_id]) if 0 < issue_id <= LARGEST_ID else []
+def load_issue(tx: Connection, actor: Actor, issue_id: int, *, details: bool = False) -> Issue:
+    """Returns the issue with all its assignments; with `details`, a DetailedIssue. Raises NotFound."""
+    found = IssueList(tx, actor).load_by_id([issue_id], details=details) if 0 < issue_id <= LARGEST_ID else []
+    if not found:
+        raise _unknown()
+    return found[0]
+
+
+def load_shown_issue(tx: Connection, actor: Actor, issue_id: int) -> Issue:
+    """Returns the issue for a page: its assignments are ShownAssignments. Raises NotFound."""
+    found = IssueList(tx, actor).load_shown([issue_id]) if 0 < issue_id <= LARGEST_ID else []
     if not found:
         raise _unknown()
     return found[0]
@@ -42,6 +51,14 @@ def get_issue_head(tx: Connection, actor: Actor, name: str, *, lock: bool = Fals
     head = find_issue_head(tx, actor, name, lock=lock)
     if head is None:
         raise NotFound(f"There is no issue called “{printable(name)}”.")
+    return head
+
+
+def get_issue_head_by_external_key(tx: Connection, actor: Actor, external_key: str, *, lock: bool = False) -> IssueHead:
+    """Like get_issue_head, by external key."""
+    head = _find_head(tx, actor, "external_key", external_key, lock=lock) if storable(external_key) else None
+    if head is None:
+        raise NotFound(f"There is no issue with the external key “{printable(external_key)}”.")
     return head
 
 
@@ -101,17 +118,43 @@ def find_status(tx: Connection, actor: Actor, issue_id: int, company_id: int) ->
 
 
 class Member(msgspec.Struct, frozen=True):
-    """A company that is assigned to an issue, and its status there."""
+    """A company that is assigned to an issue, with its status there and since when."""
 
     company: Company
     status: Status
+    times: AssignmentTimes
+
+
+def find_member(tx: Connection, actor: Actor, issue_id: int, company: Company) -> Member | None:
+    """Returns a company as a member of an issue, or None when it is not assigned."""
+    require_helpdesk(actor)
+    if not actor.company_access.allows(company.company_id):
+        return None
+    row = _member.first(tx, issue_id=issue_id, company_id=company.company_id)
+    if row is None:
+        return None
+    status, updated_at, status_since, affected_since = row
+    return Member(company, STATUSES[status], _times(updated_at, status_since, affected_since))
+
+
+def _times(updated_at: Any, status_since: Any, affected_since: Any) -> AssignmentTimes:
+    """Times as the driver reads them."""
+    since = instant(updated_at if status_since is None else status_since)
+    return AssignmentTimes(since, None if affected_since is None else instant(affected_since))
 
 
 def list_members(tx: Connection, actor: Actor, issue_id: int) -> list[Member]:
     """Returns the companies that are assigned to an issue, by name."""
     require_helpdesk(actor)
     query = (
-        select(companies.c.company_id, companies.c.name, companies.c.archived, assignments.c.status)
+        select(
+            companies.c.company_id,
+            companies.c.name,
+            companies.c.archived,
+            assignments.c.status,
+            func.coalesce(assignments.c.status_since, assignments.c.updated_at).label("status_since"),
+            assignments.c.affected_since,
+        )
         .join(assignments, assignments.c.company_id == companies.c.company_id)
         .where(assignments.c.issue_id == issue_id)
         .order_by(companies.c.name_key, companies.c.company_id)
@@ -120,6 +163,7 @@ def list_members(tx: Connection, actor: Actor, issue_id: int) -> list[Member]:
         Member(
             company=Company(company_id=row.company_id, name=row.name, archived=bool(row.archived)),
             status=Status(row.status),
+            times=AssignmentTimes(row.status_since, row.affected_since),
         )
         for row in tx.execute(query)
         if actor.company_access.allows(row.company_id)
@@ -143,12 +187,13 @@ def _find_head(tx: Connection, actor: Actor, column: str, value: str | int, *, l
     row = _head(column, lock=lock, limited=visible is not None).first(tx, value=value, **values)
     if row is None:
         return None
-    issue_id, name, description, severity, revision, updated_at = row
+    issue_id, name, description, revision, updated_at, severity, owner_id, next_update_at, *others = row
+    due = None if next_update_at is None else instant(next_update_at)
     return IssueHead(
         issue_id=issue_id,
         name=name,
         description=description,
-        severity=SEVERITIES[severity],
+        fields=StoredFields(severity, owner_id, due, *others),
         revision=revision,
         updated_at=instant(updated_at),
     )
@@ -158,7 +203,7 @@ def _find_head(tx: Connection, actor: Actor, column: str, value: str | int, *, l
 def _head(column: str, *, lock: bool, limited: bool) -> Prepared:
     def build(dialect: str) -> Select[Any]:
         by = issues.c[column]
-        columns = "issue_id", "name", "description", "severity", "revision", "updated_at"
+        columns = "issue_id", "name", "description", "revision", "updated_at", *StoredFields.__struct_fields__
         query = select(*(issues.c[name] for name in columns)).where(by == bindparam("value", type_=by.type))
         if limited:
             query = query.where(has_assignment((of_companies,))(dialect))
@@ -172,6 +217,11 @@ _same_assignment = (
     assignments.c.company_id == bindparam("company_id", type_=Id),
 )
 _status = Prepared(lambda _: select(assignments.c.status).where(*_same_assignment))
+_member = Prepared(
+    lambda _: select(
+        assignments.c.status, assignments.c.updated_at, assignments.c.status_since, assignments.c.affected_since
+    ).where(*_same_assignment)
+)
 _assignment = Prepared(
     lambda _: (
         select(

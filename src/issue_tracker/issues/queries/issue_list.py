@@ -1,7 +1,7 @@
 """The list of issues as one object: which issues, in which order, how many, and their content."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -9,10 +9,12 @@ import msgspec
 from sqlalchemy import Connection
 
 from issue_tracker.actor import Actor, require_helpdesk
-from issue_tracker.database.prepared import instant, iso, numbers
-from issue_tracker.issues.models import SEVERITIES, Assignment, Issue
+from issue_tracker.clock import now
+from issue_tracker.database.prepared import instant, numbers
+from issue_tracker.issues.models import Assignment, DetailedAssignment, DetailedIssue, Issue
+from issue_tracker.issues.queries import attention, search
 from issue_tracker.issues.queries import list_statements as statements
-from issue_tracker.issues.queries import search
+from issue_tracker.issues.queries.attention import Place
 from issue_tracker.issues.queries.company_ranges import SEVERAL, Entry, first_of_ranges
 from issue_tracker.issues.queries.conditions import (
     Condition,
@@ -27,9 +29,11 @@ from issue_tracker.issues.queries.conditions import (
     spread,
     updated_since,
 )
+from issue_tracker.issues.queries.field_conditions import field_filters
 from issue_tracker.issues.queries.filters import Filters, Order, Position, visible_companies
+from issue_tracker.issues.queries.rows import assignment, detailed_assignment, issue, shown_assignment
 from issue_tracker.names import key
-from issue_tracker.status import LABELS, STATUSES, Status, mask
+from issue_tracker.status import STATUSES, Status, mask
 
 NO_LIMIT = 2**62
 """Both databases take a number as a limit; no list is this long."""
@@ -101,6 +105,9 @@ class IssueList:
             of_issue.append(changed_since(limited=not self.access.all))
             values["after_event"] = filters.changed_since.last_event_id
             values["seen"] = numbers(tx, filters.changed_since.beyond)
+        conditions, of_fields = field_filters(filters, limited=not self.access.all)
+        of_issue += conditions
+        values |= of_fields | {"at": filters.at or now()}
         if self.access.company_ids is not None:
             values["access"] = numbers(tx, sorted(self.access.company_ids))
         if self._companies is not None:
@@ -150,6 +157,8 @@ class IssueList:
         """Returns the issues in order, at most `limit` of them, without their content."""
         if self._nothing:
             return []
+        if self._order.by == "attention":
+            return list(self._rows_by_attention(NO_LIMIT if limit is None else limit))
         values = self._values | self._beginning | {"limit": NO_LIMIT if limit is None else limit}
         paged = self._after is not None
         by_name = self._order.by == "name"
@@ -184,6 +193,19 @@ class IssueList:
             if issue_id in revisions
         ]
 
+    def _rows_by_attention(self, limit: int) -> Iterator[Row]:
+        after = None if self._after is None else (Place.read(str(self._after.value)), self._after.issue_id)
+        found = attention.read_rows(
+            self._tx,
+            self._conditions(),
+            self._values,
+            ranks=attention.ranks_of(self.filters, unlimited=self._companies is None),
+            access=self.access,
+            after=after,
+            limit=limit,
+        )
+        return (Row(issue_id, revision, place.text) for issue_id, revision, place in found)
+
     def count(self) -> int:
         """Returns how many issues match, on all pages together."""
         if self._nothing:
@@ -211,39 +233,38 @@ class IssueList:
             statement = statements.status_counts_of_all
         return {STATUSES[status]: int(count) for status, count in statement.all(self._tx, **self._values)}
 
-    def load(self, rows: Sequence[Row]) -> list[Issue]:
+    def load(self, rows: Sequence[Row], *, details: bool = False) -> list[Issue]:
         """Returns the issues of rows of this list, in their order, each with its assignments that match the filters.
 
-        Issues that are no longer in the list are left out.
+        Issues that are no longer in the list are left out. With `details` they are DetailedIssues.
         """
-        return self.load_by_id([row.issue_id for row in rows])
+        return self.load_by_id([row.issue_id for row in rows], details=details)
 
-    def load_by_id(self, issue_ids: Sequence[int]) -> list[Issue]:
-        """Like `load`, by id. Issues that do not match search or time are loaded all the same."""
+    def load_shown(self, issue_ids: Sequence[int]) -> list[Issue]:
+        """Like `load_by_id`, for pages: the assignments are ShownAssignments."""
+        return self.load_by_id(issue_ids, details=True, member=shown_assignment)
+
+    def load_by_id(
+        self,
+        issue_ids: Sequence[int],
+        *,
+        details: bool = False,
+        member: Callable[[tuple[Any, ...]], DetailedAssignment] = detailed_assignment,
+    ) -> list[Issue]:
+        """Like `load`, by id. Issues that do not match search or time are loaded all the same. `member` makes an
+        assignment with details from a row.
+        """
         found: dict[int, Issue] = {}
         heads = statements.heads if self.access.all else statements.limited_heads
         values = {} if self.access.all else {"access": self._values["access"]}
         affected_only = self._companies is not None or self._statuses is not None
         for start in range(0, len(issue_ids), BATCH):
             batch = list(issue_ids[start : start + BATCH])
-            members = self._members(batch)
-            for issue_id, name, description, severity, created_at, updated_at in heads.all(
-                self._tx, issues=numbers(self._tx, batch), **values
-            ):
-                if affected_only and issue_id not in members:
-                    continue
-                created, updated = iso(created_at), iso(updated_at)
-                found[issue_id] = Issue(
-                    issue_id=issue_id,
-                    name=name,
-                    description=description,
-                    severity=SEVERITIES[severity],
-                    created_at=created,
-                    created_at_iso=created,
-                    updated_at=updated,
-                    updated_at_iso=updated,
-                    assignments=members.get(issue_id, []),
-                )
+            members: Mapping[int, list[Any]] = self._details(batch, member) if details else self._members(batch)
+            for row in heads.all(self._tx, issues=numbers(self._tx, batch), **values):
+                issue_id = row[2]
+                if not affected_only or issue_id in members:
+                    found[issue_id] = issue(row, members.get(issue_id, []), DetailedIssue if details else Issue)
         return [found[issue_id] for issue_id in issue_ids if issue_id in found]
 
     def _members(self, issue_ids: Sequence[int]) -> dict[int, list[Assignment]]:
@@ -251,24 +272,23 @@ class IssueList:
             return {}
         found: dict[int, list[Assignment]] = {}
         values = self._values | {"issues": numbers(self._tx, issue_ids)}
-        for issue_id, assignment_id, company_id, company_name, value, updated_at in statements.members(
-            self._of_assignment
-        ).all(self._tx, **values):
-            at, status = iso(updated_at), STATUSES[value]
-            member = Assignment(
-                assignment_id=assignment_id,
-                issue_id=issue_id,
-                company_id=company_id,
-                company_name=company_name,
-                status=status,
-                status_label=LABELS[status],
-                updated_at=at,
-                updated_at_iso=at,
-            )
-            if issue_id in found:
-                found[issue_id].append(member)
+        for row in statements.members(self._of_assignment).all(self._tx, **values):
+            member = assignment(row)
+            if row[0] in found:
+                found[row[0]].append(member)
             else:
-                found[issue_id] = [member]
+                found[row[0]] = [member]
+        return found
+
+    def _details(
+        self, issue_ids: Sequence[int], member: Callable[[tuple[Any, ...]], DetailedAssignment]
+    ) -> dict[int, list[DetailedAssignment]]:
+        """As `_members`, with more about each."""
+        values = self._values | {"issues": numbers(self._tx, issue_ids)}
+        rows = [] if self._nothing else statements.detailed_members(self._of_assignment).all(self._tx, **values)
+        found: dict[int, list[DetailedAssignment]] = {}
+        for row in rows:
+            found.setdefault(row[0], []).append(member(row))
         return found
 
     def statuses_by_company(self, rows: Sequence[Row]) -> dict[int, dict[int, str]]:

@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 
 from issue_tracker.database.prepared import Prepared, among
-from issue_tracker.database.tables import assignment_counters, assignments, companies, issue_counters, issues
+from issue_tracker.database.tables import assignment_counters, assignments, companies, issue_counters, issues, users
 from issue_tracker.issues.queries import search
 from issue_tracker.issues.queries.conditions import Conditions, of_issues, visible_time, written
 from issue_tracker.issues.queries.filters import Order
@@ -199,11 +199,14 @@ status_counts_of_all = Prepared(
 
 
 def _heads(limited: bool) -> Prepared:
-    columns = issues.c.issue_id, issues.c.name, issues.c.description, issues.c.severity, issues.c.created_at
+    names = "issue_id", "name", "description", "created_at", "severity", "owner_id", "next_update_at", "tags", "refs"
+    columns = [issues.c[name] for name in (*names, "external_key")]
 
     def build(dialect: str) -> Select[Any]:
         changed = visible_time(dialect).label("updated_at") if limited else issues.c.updated_at
-        return select(*columns, changed).where(among(issues.c.issue_id, "issues", dialect))
+        query = select(changed, users.c.name.label("owner_name"), *columns)
+        owned = issues.outerjoin(users, users.c.user_id == issues.c.owner_id)
+        return query.select_from(owned).where(among(issues.c.issue_id, "issues", dialect))
 
     return Prepared(build)
 
@@ -218,21 +221,34 @@ limited_heads = _heads(True)
 @lru_cache(maxsize=64)
 def members(conditions: Conditions) -> Prepared:
     """The assignments that meet the conditions in the issues of the list `issues`, by issue and company name."""
+    return Prepared(lambda dialect: _select_members(conditions, dialect))
+
+
+def _select_members(conditions: Conditions, dialect: str) -> Select[Any]:
+    return (
+        select(
+            assignments.c.issue_id,
+            assignments.c.assignment_id,
+            assignments.c.company_id,
+            companies.c.name.label("company_name"),
+            assignments.c.status,
+            assignments.c.updated_at,
+        )
+        .join(companies, companies.c.company_id == assignments.c.company_id)
+        .where(of_issues(dialect), *written(conditions, dialect))
+        .order_by(assignments.c.issue_id, companies.c.name_key, assignments.c.assignment_id)
+    )
+
+
+@lru_cache(maxsize=64)
+def detailed_members(conditions: Conditions) -> Prepared:
+    """The same, each followed by what `include=details` adds, and by when it got its status."""
 
     def build(dialect: str) -> Select[Any]:
-        return (
-            select(
-                assignments.c.issue_id,
-                assignments.c.assignment_id,
-                assignments.c.company_id,
-                companies.c.name.label("company_name"),
-                assignments.c.status,
-                assignments.c.updated_at,
-            )
-            .join(companies, companies.c.company_id == assignments.c.company_id)
-            .where(of_issues(dialect), *written(conditions, dialect))
-            .order_by(assignments.c.issue_id, companies.c.name_key, assignments.c.assignment_id)
-        )
+        a = assignments.c
+        columns = a.affected_since, a.owner_id, users.c.name.label("owner_name"), a.refs, a.status_since
+        query = _select_members(conditions, dialect).add_columns(*columns)
+        return query.join(users, users.c.user_id == assignments.c.owner_id, isouter=True)
 
     return Prepared(build)
 

@@ -33,7 +33,7 @@ export function startReview() {
   const dialog = dialogElement();
   document.addEventListener("submit", (event) => {
     const form = /** @type {HTMLFormElement} */ (event.target);
-    if (form.id === "selection") {
+    if (form.id === "selection" && !event.submitter?.hasAttribute("data-plain")) {
       event.preventDefault();
       open("POST", REVIEW, parameters(form, event.submitter), event.submitter);
     } else if (form.id === "review-form" && dialog.open) {

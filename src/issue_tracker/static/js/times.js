@@ -58,7 +58,28 @@ export function showTimes() {
   for (const element of all("time", document, HTMLTimeElement)) show(element, now);
 }
 
+/** @param {number} number */
+const two = (number) => String(number).padStart(2, "0");
+
+/** @param {Date} at */
+const localText = (at) =>
+  `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}T${two(at.getHours())}:${two(at.getMinutes())}`;
+
+/** Lets controls for a time show the reader's own time, and send UTC. Without script they show UTC, and say so. */
+function startTimeControls() {
+  for (const control of all('input[type="datetime-local"]', document, HTMLInputElement)) {
+    if (control.value) control.value = localText(new Date(`${control.value}Z`));
+    const hint = document.getElementById(`${control.id}-about`);
+    if (hint && !control.hasAttribute("aria-invalid")) hint.textContent = "In your own time.";
+    control.form?.addEventListener("formdata", ({ formData }) => {
+      const at = new Date(control.value);
+      if (!Number.isNaN(at.valueOf())) formData.set(control.name, at.toISOString().slice(0, 16));
+    });
+  }
+}
+
 export function startTimes() {
+  startTimeControls();
   showTimes();
   setInterval(showTimes, REFRESH);
   document.addEventListener("pointerover", explain, { passive: true });

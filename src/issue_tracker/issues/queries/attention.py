@@ -1,0 +1,159 @@
+"""The order “needs attention”: overdue issues first, of these and of the others those without an owner first, and the
+longest unmoved first; finished ones come last.
+
+An issue is finished when all of its companies are resolved or closed. What is overdue depends on the time, so a place
+in the order contains the time at which its first page was read: on all pages the same issues are overdue.
+
+For a page of all issues, or of the open ones, each rank is read from its own index, in order, and only as far as the
+page needs it. Where a filter leaves few issues, these are found and sorted.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Integer,
+    Select,
+    and_,
+    bindparam,
+    case,
+    select,
+    tuple_,
+)
+
+from issue_tracker.actor import CompanyAccess
+from issue_tracker.clock import iso
+from issue_tracker.database.prepared import Prepared, instant
+from issue_tracker.database.tables import issues
+from issue_tracker.issues.queries import search
+from issue_tracker.issues.queries.conditions import Conditions, visible_time, written
+from issue_tracker.issues.queries.field_conditions import (
+    finished,
+    has_no_owner,
+    is_not_overdue,
+    is_overdue,
+    unfinished,
+)
+from issue_tracker.issues.queries.filters import Filters
+from issue_tracker.status import OPEN
+
+FINISHED = 4
+"""The rank of issues that are finished. 0 to 3: overdue and unowned, overdue, unowned, none of both."""
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Where an issue is in the order: its rank at a time, and when it was last changed."""
+
+    rank: int
+    at: datetime
+    updated_at: datetime
+
+    @property
+    def text(self) -> str:
+        """The place as the sort value of a position."""
+        return f"{self.rank} {iso(self.at)} {iso(self.updated_at)}"
+
+    @classmethod
+    def read(cls, text: str) -> "Place":
+        """The place from such a text. Raises ValueError for any other."""
+        rank, at, updated_at = text.split(" ")
+        place = cls(int(rank), datetime.fromisoformat(at), datetime.fromisoformat(updated_at))
+        if place.rank not in range(FINISHED + 1) or place.at.tzinfo is None or place.updated_at.tzinfo is None:
+            raise ValueError("no place in this order")
+        return place
+
+
+def ranks_of(filters: Filters, *, unlimited: bool) -> tuple[int, ...] | None:
+    """The ranks that can have issues under these filters; None where they leave so few that all of them are sorted.
+    `unlimited`: neither the filters nor the access choose companies.
+    """
+    selective = filters.search or filters.tag or filters.reference or filters.changed_since or filters.updated_since
+    if not unlimited or selective or filters.owner is not None or filters.overdue is not None:
+        return None
+    ranks = (0, 2) if filters.unowned else (0, 1, 2, 3)
+    only_open = filters.statuses is not None and set(filters.statuses) <= set(OPEN)
+    return ranks if only_open else (*ranks, FINISHED)
+
+
+def read_rows(
+    tx: Connection,
+    conditions: Conditions,
+    values: dict[str, Any],
+    *,
+    ranks: tuple[int, ...] | None,
+    access: CompanyAccess,
+    after: tuple[Place, int] | None,
+    limit: int,
+) -> Iterator[tuple[int, int, Place]]:
+    """The ids and revisions of the issues that meet the conditions, with their places, at most `limit`, in order.
+
+    `values` are the parameters of the conditions, and `at`. With `ranks`, only these, one after the other; None sorts
+    all that match. `after` is the place of an issue and its id. Whoever sees some companies only cannot have ranks.
+    """
+    at: datetime = values["at"]
+    given = values | ({} if after is None else {"after": after[0].updated_at, "after_id": after[1]})
+    if ranks is None:
+        rank = {} if after is None else {"after_rank": after[0].rank}
+        found = _sorted(conditions, not access.all, after is not None).all(tx, **given, **rank, limit=limit)
+        yield from (
+            (issue_id, revision, Place(int(number), at, instant(time))) for issue_id, revision, time, number in found
+        )
+        return
+    for number in ranks:
+        if limit <= 0 or (after is not None and number < after[0].rank):
+            continue
+        paged = after is not None and number == after[0].rank
+        found = _ranked(conditions, number, paged).all(tx, **(given if paged else values), limit=limit)
+        limit -= len(found)
+        yield from ((issue_id, revision, Place(number, at, instant(time))) for issue_id, revision, time in found)
+
+
+@lru_cache(maxsize=256)
+def _sorted(conditions: Conditions, limited: bool, paged: bool) -> Prepared:
+    def build(dialect: str) -> Select[Any]:
+        live, due = unfinished(limited=limited)(dialect), is_overdue(limited=limited)(dialect)
+        unowned = has_no_owner(dialect)
+        rank: ColumnElement[Any] = case(
+            (and_(due, unowned), 0), (due, 1), (and_(live, unowned), 2), (live, 3), else_=FINISHED
+        )
+        time = visible_time(dialect) if limited else issues.c.updated_at
+        columns = issues.c.issue_id, issues.c.revision, time.label("time"), rank.label("rank")
+        query = select(*columns).where(*written(conditions, dialect))
+        if search.indexed in conditions and dialect == "sqlite":
+            query = search.from_index(query)
+        if paged:
+            position = bindparam("after_rank", type_=Integer), _after(), bindparam("after_id", type_=BigInteger)
+            query = query.where(tuple_(rank, time, issues.c.issue_id) > tuple_(*position))
+        return query.order_by(rank, time, issues.c.issue_id).limit(bindparam("limit"))
+
+    return Prepared(build)
+
+
+@lru_cache(maxsize=256)
+def _ranked(conditions: Conditions, rank: int, paged: bool) -> Prepared:
+    def build(dialect: str) -> Select[Any]:
+        live, unowned = unfinished(limited=False)(dialect), has_no_owner(dialect)
+        owned = issues.c.owner_id.is_not(None)
+        columns = issues.c.issue_id, issues.c.revision, issues.c.updated_at
+        query = select(*columns).where(*written(conditions, dialect))
+        if rank == FINISHED:
+            query = query.where(finished(limited=False)(dialect))
+        else:
+            overdue = is_overdue(limited=False) if rank < 2 else is_not_overdue(limited=False)
+            query = query.where(live, unowned if rank % 2 == 0 else owned, overdue(dialect))
+        this = issues.c.updated_at, issues.c.issue_id
+        if paged:
+            query = query.where(tuple_(*this) > tuple_(_after(), bindparam("after_id", type_=BigInteger)))
+        return query.order_by(*this).limit(bindparam("limit"))
+
+    return Prepared(build)
+
+
+def _after() -> Any:
+    return bindparam("after", type_=issues.c.updated_at.type)

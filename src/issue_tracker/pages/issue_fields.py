@@ -1,0 +1,101 @@
+"""The fields of an issue in forms: as texts that are shown and posted, and as the body that the API takes.
+
+A form that changes an issue says which texts it showed. What was left as it was shown is not sent on, so that nobody
+overwrites a field that they have not touched.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from issue_tracker.errors import Invalid
+from issue_tracker.http.request import Request
+from issue_tracker.issues.models import Issue, Severity
+from issue_tracker.issues.queries.owners import list_technicians
+from issue_tracker.pages.forms import Form
+
+FIELDS = ("severity", "owner", "next_update_at", "tags", "references", "external_key")
+
+SEEN = "seen_fields"
+"""The field in which a form says what it showed of the others."""
+
+Texts = dict[str, str]
+
+
+class Choices(msgspec.Struct, frozen=True):
+    """What the fields of a form offer."""
+
+    severities: Sequence[tuple[str, str]]
+    owners: Sequence[tuple[str, str]]
+
+
+def choices(request: Request, shown: Issue | None = None) -> Choices:
+    """The choices for a new issue, or for this one, whose owner may be no technician any more."""
+    known = list_technicians(request.tx, request.actor)
+    owners = [(user.email, user.name) for user in known if user.active]
+    if shown is not None and shown.owner is not None:
+        current = next((user for user in known if user.user_id == shown.owner.user_id), None)
+        if current is not None and not current.active:
+            owners.append((current.email, current.name))
+    severities = [("", "None"), *((severity.value, severity.label) for severity in Severity)]
+    return Choices(severities, [("", "Nobody"), *owners])
+
+
+def texts_of(request: Request, issue: Issue) -> Texts:
+    """The fields of an issue as a form shows them."""
+    known = {user.user_id: user.email for user in list_technicians(request.tx, request.actor)}
+    references = (f"{one.system}: {one.key}{f' {one.url}' if one.url else ''}" for one in issue.references)
+    return {
+        "severity": issue.severity or "",
+        "owner": known.get(issue.owner.user_id, "") if issue.owner else "",
+        "next_update_at": (issue.next_update_at or "")[:16],
+        "tags": ", ".join(issue.tags),
+        "references": "\n".join(references),
+        "external_key": issue.external_key or "",
+    }
+
+
+def seen_texts(form: Form) -> Texts | None:
+    """What a form says that it showed; None where it does not say so."""
+    try:
+        return msgspec.json.decode(form.get(SEEN), type=Texts) if form.get(SEEN) else None
+    except msgspec.DecodeError:
+        raise Invalid("The form is damaged; load the page again.") from None
+
+
+def changed_texts(form: Form, seen: Mapping[str, str]) -> Texts:
+    """The fields that were given another text than the form showed."""
+    posted = {name: value for name, value in form.pairs if name in FIELDS}
+    return {name: text for name, text in posted.items() if text.strip() != seen.get(name, "")}
+
+
+def body_fields(texts: Mapping[str, str]) -> dict[str, Any]:
+    """The fields of a body of the API from the texts of a form. Raises Invalid, on the field."""
+    found: dict[str, Any] = {name: text.strip() or None for name, text in texts.items()}
+    if found.get("tags"):
+        found["tags"] = [tag.strip() for tag in found["tags"].split(",") if tag.strip()]
+    if found.get("references"):
+        lines = [line for line in found["references"].split("\n") if line.strip()]
+        found["references"] = [_reference(line.strip()) for line in lines]
+    if found.get("next_update_at"):
+        found["next_update_at"] = _instant(found["next_update_at"])
+    return found
+
+
+def _reference(line: str) -> dict[str, str]:
+    text, _, last = line.rpartition(" ")
+    has_url = bool(text) and last.startswith(("http://", "https://"))
+    system, colon, key = (text if has_url else line).partition(":")
+    if not colon:
+        raise Invalid.field("references", "must have the form “System: key”, on each line")
+    return {"system": system.strip(), "key": key.strip()} | ({"url": last} if has_url else {})
+
+
+def _instant(text: str) -> str:
+    """A time as the control for it sends it: in UTC, which static/js/due.js sees to, without saying so."""
+    try:
+        return datetime.fromisoformat(text).replace(tzinfo=UTC).isoformat()
+    except ValueError:
+        raise Invalid.field("next_update_at", "must be a date and a time") from None

@@ -1,0 +1,45 @@
+"""Taking care of an issue, or of some companies in issues: “Assign to me” and its opposite."""
+
+from starlette.responses import Response
+
+from issue_tracker.auth.users import User, get_user
+from issue_tracker.http.request import Request
+from issue_tracker.issues.assignment_fields import change_assignments
+from issue_tracker.issues.fields import IssueFields
+from issue_tracker.issues.operations import update_issue
+from issue_tracker.issues.queries.issue import get_issue_head_by_id
+from issue_tracker.pages.flash import Flash, flash_cookie
+from issue_tracker.pages.forms import Form
+from issue_tracker.pages.navigation import local, redirect
+from issue_tracker.pages.routes import PageRoutes
+from issue_tracker.pages.selection import selected_issues
+
+routes = PageRoutes()
+
+
+@routes.post("/issues/{issue_id}/owner")
+def own_issue(request: Request, form: Form, issue_id: int) -> Response:
+    """Makes the reader the owner of an issue, or with `release` nobody."""
+    issue = get_issue_head_by_id(request.tx, request.actor, issue_id, lock=True)
+    owner = _owner(request, form)
+    update_issue(request.tx, request.actor, issue, fields=IssueFields(owner=owner))
+    text = "You own this issue now." if owner else "Nobody owns this issue now."
+    return redirect(f"/issues/{issue_id}", flash_cookie(request, Flash(text)))
+
+
+@routes.post("/assignments/own")
+def own_assignments(request: Request, form: Form) -> Response:
+    """Makes the reader the owner of all that the form selects, or with `release` nobody."""
+    selected = selected_issues(request, form.all("on"), lock=True)
+    owner = _owner(request, form)
+    for each in selected:
+        change_assignments(request.tx, request.actor, each.issue, each.companies, owner=owner)
+    count = sum(len(each.companies) for each in selected)
+    companies = f"{count} {'company' if count == 1 else 'companies'}"
+    text = f"{companies} assigned to you." if owner else f"Nobody owns {companies} now."
+    return redirect(local(form.get("next")), flash_cookie(request, Flash(text)))
+
+
+def _owner(request: Request, form: Form) -> User | None:
+    assert request.actor.user_id is not None  # pages need a session
+    return None if form.get("release") else get_user(request.tx, request.actor.user_id)
