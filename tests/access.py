@@ -21,6 +21,9 @@ ACCESS = {
         POST /login
         GET /login/second-factor
         POST /login/second-factor
+        POST /login/with/{provider}
+        GET /login/with/{provider}/callback
+        POST /login/with/{provider}/sign-out
         GET /setup
         POST /setup
         GET /invitation
@@ -51,6 +54,8 @@ ACCESS = {
         POST /account/security/totp/verify
         POST /account/security/recovery-codes
         POST /account/security/factors/{id}/remove
+        POST /confirm/{provider}
+        POST /account/identities/{provider}
         POST /account/name
         POST /account/password
         POST /account/sessions/{id}/end
@@ -123,6 +128,12 @@ ACCESS = {
         POST /api/users/{user_id}/factors/reset
         GET /api/users/{user_id}/tokens
         DELETE /api/users/{user_id}/tokens/{id}
+        GET /api/users/{user_id}/identities
+        DELETE /api/users/{user_id}/identities/{id}
+        GET /api/group-mappings
+        POST /api/group-mappings
+        PUT /api/group-mappings/{id}
+        DELETE /api/group-mappings/{id}
         GET /api/webhooks
         POST /api/webhooks
         GET /api/webhooks/{id}
@@ -158,7 +169,13 @@ ACCESS = {
         POST /admin/users/{user_id}
         POST /admin/users/{user_id}/invitation
         POST /admin/users/{user_id}/factors/reset
+        GET /admin/group-mappings
+        POST /admin/group-mappings
+        GET /admin/group-mappings/{mapping_id}
+        POST /admin/group-mappings/{mapping_id}
+        POST /admin/group-mappings/{mapping_id}/delete
         POST /admin/users/{user_id}/sessions/{id}/end
+        POST /admin/users/{user_id}/identities/{id}/unlink
         POST /admin/users/{user_id}/tokens/{id}/revoke
     """,
 }
@@ -168,6 +185,14 @@ EXPECTED = {line.strip(): access for access, lines in ACCESS.items() for line in
 
 
 FRESH = {
+    "DELETE /api/users/{user_id}/identities/{id}",
+    "POST /api/group-mappings",
+    "PUT /api/group-mappings/{id}",
+    "DELETE /api/group-mappings/{id}",
+    "POST /admin/users/{user_id}/identities/{id}/unlink",
+    "POST /admin/group-mappings",
+    "POST /admin/group-mappings/{mapping_id}",
+    "POST /admin/group-mappings/{mapping_id}/delete",
     "POST /api/users",
     "POST /api/users/{user_id}/invitation",
     "POST /api/users/{user_id}/factors/reset",
@@ -207,7 +232,8 @@ LINKS = {"GET /setup", "GET /invitation", "POST /invitation"}
 """What only a link with a token leads to."""
 
 CREDENTIALS = re.compile(
-    r"users|sessions?\b|tokens|password|webhooks|channels|factors|company-access|setup|confirm|invitation|logout|second-factor|security"
+    r"users|sessions?\b|tokens|password|webhooks|channels|factors|company-access|setup|confirm|invitation|logout"
+    r"|second-factor|security|identities|group-mappings"
 )
 """What the paths of routes contain that are about credentials, or say who may do what (contract, section 11)."""
 

@@ -65,6 +65,7 @@ BEFORE_ENROLMENT = {
     "GET /account/security",
     "POST /account/security/totp",
     "POST /account/security/totp/verify",
+    "POST /confirm/{provider}",
 }
 """What those may do besides who have to set up a second factor first."""
 

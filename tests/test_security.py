@@ -13,7 +13,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import issue_tracker
-from issue_tracker.events import outbound
+from issue_tracker.outbound import requests as outbound
 from issue_tracker.pages.assets import ASSETS, VERSION
 from issue_tracker.settings import Settings
 from tests.clients import Client
@@ -182,7 +182,7 @@ def test_webhooks_verify_certificates() -> None:
 
 def test_one_module_connects_to_others() -> None:
     network = {"socket", "http.client", "urllib.request", "httpx", "httpcore", "requests", "smtplib", "ftplib"}
-    assert {path for path, module in modules() if imported(module) & network} == {"events/outbound.py"}
+    assert {path for path, module in modules() if imported(module) & network} == {"outbound/requests.py"}
 
 
 def test_no_event_is_changed() -> None:

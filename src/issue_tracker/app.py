@@ -22,6 +22,7 @@ from issue_tracker.api import company_groups as company_groups_api
 from issue_tracker.api import events as events_api
 from issue_tracker.api import factors as factors_api
 from issue_tracker.api import first_start as first_start_api
+from issue_tracker.api import group_mappings as group_mappings_api
 from issue_tracker.api import issue_list as issue_list_api
 from issue_tracker.api import issues as issues_api
 from issue_tracker.api import openapi, service
@@ -33,6 +34,8 @@ from issue_tracker.api import users as users_api
 from issue_tracker.api import webhooks as webhooks_api
 from issue_tracker.api.event_stream import before_shutdown
 from issue_tracker.auth.credentials import permissions_of
+from issue_tracker.auth.single_sign_on.checks import SessionChecks
+from issue_tracker.auth.single_sign_on.exchange import IdentityProviders
 from issue_tracker.database.commit_topics import CommitTopic
 from issue_tracker.database.engine import Database
 from issue_tracker.database.history_identity import HistoryIdentity
@@ -53,7 +56,7 @@ from issue_tracker.http.response_cache import ResponseCache
 from issue_tracker.http.routes import Route
 from issue_tracker.http.state import AppState
 from issue_tracker.http.stored_responses import StoredResponses
-from issue_tracker.http.workers import PROBES, Workers
+from issue_tracker.http.workers import PROBES, PROVIDER_THREADS, Workers
 from issue_tracker.issues.fragments import FragmentCache
 from issue_tracker.issues.totals import TotalsCache
 from issue_tracker.logs import AccessLog, configure_logs
@@ -65,6 +68,7 @@ from issue_tracker.pages import (
     companies,
     company_groups,
     docs,
+    group_mappings,
     issue_list,
     issues,
     owning,
@@ -72,6 +76,7 @@ from issue_tracker.pages import (
     second_step,
     security,
     sign_in,
+    single_sign_on,
     static,
     updates,
     users,
@@ -94,6 +99,7 @@ ROUTES = (
     tokens_api.routes,
     users_api.routes,
     user_credentials_api.routes,
+    group_mappings_api.routes,
     events_api.routes,
     webhooks_api.routes,
     portal_api.routes,
@@ -112,10 +118,12 @@ ROUTES = (
     webhooks_pages.routes,
     sign_in.routes,
     second_step.routes,
+    single_sign_on.routes,
     chosen_passwords.routes,
     account.routes,
     security.routes,
     users.routes,
+    group_mappings.routes,
     static.routes,
 )
 
@@ -145,7 +153,15 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
             queue_seconds=settings.queue_seconds,
         ),
         probes=Workers("probe", 1, load_metrics, queue_length=PROBES, queue_seconds=settings.queue_seconds),
+        provider_requests=Workers(
+            "provider",
+            PROVIDER_THREADS,
+            load_metrics,
+            queue_length=settings.password_queue,
+            queue_seconds=settings.queue_seconds,
+        ),
         password_requests=PasswordRequests(settings),
+        providers=IdentityProviders(settings),
         fragments=FragmentCache(),
         totals=TotalsCache(),
         responses=ResponseCache(database),
@@ -180,15 +196,19 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
             threading.Thread(target=deliverer.run, name="deliverer", daemon=True).start()
         retention = Retention(database, settings)
         threading.Thread(target=retention.run, name="retention", daemon=True).start()
+        checks = SessionChecks(database, settings, app_state.providers, app_state.server_key)
+        checks.start()
         threading.Thread(target=app_state.deferred_events.run, name="deferred events", daemon=True).start()
         try:
             yield {"connections": connections}
         finally:
             retention.close()
+            checks.close()
             await app_state.stream.stop()
             deliverer.close()
             app_state.workers.shutdown()
             app_state.probes.shutdown()
+            app_state.provider_requests.shutdown()
             app_state.password_requests.close()
             app_state.deferred_events.close()
             app_state.history.stop()

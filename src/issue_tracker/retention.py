@@ -14,6 +14,7 @@ from sqlalchemy import Connection, text
 from issue_tracker.actor import command_line
 from issue_tracker.auth.challenges import prune_challenges
 from issue_tracker.auth.sessions import prune_sessions
+from issue_tracker.auth.single_sign_on.flows import prune_flows
 from issue_tracker.auth.throttle import prune_attempts
 from issue_tracker.clock import now
 from issue_tracker.database.engine import Database
@@ -34,7 +35,7 @@ PAUSE_SECONDS = 0.05
 LOCK = 0x69747265746E
 """PostgreSQL's advisory lock for a piece: one process at a time. On SQLite there is one writer at a time anyway."""
 
-UNRECORDED = ("sessions", "sign-in attempts", "sign-in challenges")
+UNRECORDED = ("sessions", "sign-in attempts", "sign-in challenges", "sign-ins under way")
 """What ends by itself: that it is deleted is no event."""
 
 Prune = Callable[[Connection], int]
@@ -101,6 +102,7 @@ def _kinds(settings: Settings, at: datetime) -> dict[str, Prune]:
         "sessions": partial(prune_sessions, settings=settings, at=at),
         "sign-in attempts": partial(prune_attempts, settings=settings, at=at),
         "sign-in challenges": partial(prune_challenges, at=at),
+        "sign-ins under way": partial(prune_flows, at=at),
     }
     if days := settings.delivery_retention_days:
         kinds["deliveries"] = partial(prune_deliveries, before=at - timedelta(days=days))

@@ -10,7 +10,11 @@ import psycopg
 from sqlalchemy import func, insert, select
 
 from issue_tracker import clock
+from issue_tracker.actor import command_line
 from issue_tracker.auth.first_start import offer_setup
+from issue_tracker.auth.single_sign_on.binding import Binding, bind_session
+from issue_tracker.auth.single_sign_on.flows import Flow, Purpose, start_flow
+from issue_tracker.auth.single_sign_on.identities import link_identity
 from issue_tracker.database.engine import Database
 from issue_tracker.database.tables import deliveries, delivery_attempts, metadata
 from issue_tracker.settings import Settings
@@ -85,6 +89,9 @@ def fill(url: str) -> tuple[str, str]:
             credentials = {"email": f"{who}@helpdesk.example", "password": password}
             world.anonymous().request("POST", "/api/auth/login", json=credentials)
         world.anonymous().post("/login", data={"email": "tess@helpdesk.example", "password": PASSWORD})
+        mapping = {"source": "scim", "group": AWKWARD, "role": "technician", "company_access": access}
+        ada.call("POST", "/api/group-mappings", 201, json=mapping)
+        _sign_in_with_a_provider(server, omar, world.session_token("omar"))
         with server.database.write() as tx:
             offer_setup(tx, "the-token-of-the-link", clock.now())
             delivery = tx.execute(select(func.min(deliveries.c.id))).scalar_one()
@@ -93,6 +100,24 @@ def fill(url: str) -> tuple[str, str]:
         session, token = world.session_token("ada"), world.token("ada")
         world.close()
     return session, token
+
+
+def _sign_in_with_a_provider(server: Server, user_id: int, session: str) -> None:
+    """Makes a session one that a provider has started, and begins another sign-in."""
+    with server.database.write() as tx:
+        identity = link_identity(tx, command_line("tests"), user_id, "https://login.example", AWKWARD, "", clock.now())
+        binding = Binding(
+            identity_id=identity,
+            provider="p",
+            provider_name="P",
+            provider_sid=AWKWARD,
+            refresh_token="encrypted",
+            session_minutes=60,
+            check_minutes=15,
+            proved_at=None,
+        )
+        bind_session(tx, server.settings, session, binding, clock.now())
+        start_flow(tx, Flow("p", Purpose.SIGN_IN, clock.now(), "/", AWKWARD), "192.0.2.7")
 
 
 def contents(url: str) -> dict[str, list[tuple[Any, ...]]]:

@@ -6,6 +6,7 @@ refused as what does not exist. `{etag}` and `{position}` are replaced by those 
 
 from tests.company_access.call import BOTH, FRESH, HIDDEN, HIDDEN_ID, LOGIN, ONCE, Call, gets
 from tests.company_access.page_calls import PAGES
+from tests.company_access.sign_in_calls import SIGN_IN_API, SIGN_IN_PAGES
 
 API: dict[str, list[Call]] = {
     "GET /api/issues": [
@@ -248,4 +249,5 @@ LEAVING: dict[str, list[Call]] = {
 }
 """What comes last, because it ends the session."""
 
-CALLS = API | PAGES | LEAVING
+API |= SIGN_IN_API
+CALLS = API | PAGES | SIGN_IN_PAGES | LEAVING

@@ -5,9 +5,9 @@ from ipaddress import ip_address
 
 import pytest
 
-from issue_tracker.events import outbound
-from issue_tracker.events.address import parse_address
 from issue_tracker.events.delivery import Deliverer
+from issue_tracker.outbound import requests as outbound
+from issue_tracker.outbound.address import parse_address
 from issue_tracker.settings import Settings
 from tests.events.receiver import Receiver
 from tests.world import World

@@ -8,9 +8,9 @@ from typing import Any
 import httpcore
 import pytest
 
-from issue_tracker.events import outbound
 from issue_tracker.events.attempts import SCHEDULE, retry_delay
 from issue_tracker.events.delivery import Deliverer
+from issue_tracker.outbound import requests as outbound
 from issue_tracker.settings import Settings
 from tests.clients import Client
 from tests.events import receiver as responses
@@ -195,7 +195,7 @@ def test_a_name_that_changes_its_address_is_refused(
             tried.append(host)
             raise httpcore.ConnectError("nobody there")
 
-    monkeypatch.setattr("issue_tracker.events.outbound.httpcore.SyncBackend", Backend)
+    monkeypatch.setattr("issue_tracker.outbound.requests.httpcore.SyncBackend", Backend)
     allowed = Settings(webhook_allowed_networks="192.0.2.0/24")
     path = _webhook(ada, f"http://rebinding.example:{receiver.port}/")
     ada.call("POST", f"{path}/test", 202)
@@ -246,7 +246,7 @@ def test_a_lapsed_claim_is_taken_over(
     def die(*_: object, **__: object) -> None:
         raise Killed
 
-    monkeypatch.setattr("issue_tracker.events.outbound.post", die)
+    monkeypatch.setattr("issue_tracker.outbound.requests.post", die)
     with pytest.raises(Killed):
         deliverer.deliver_due()
     monkeypatch.undo()

@@ -11,11 +11,11 @@ from typing import Any
 import httpcore
 import pytest
 
-from issue_tracker.events import outbound
 from issue_tracker.events.attempts import SCHEDULE
 from issue_tracker.events.claims import LOST
 from issue_tracker.events.delivery import Deliverer
 from issue_tracker.events.slots import PER_WEBHOOK, TIMED_OUT_TOTAL, TOTAL, Slots
+from issue_tracker.outbound import requests as outbound
 from issue_tracker.settings import Settings, networks
 from tests.clients import Client
 from tests.events import receiver as responses

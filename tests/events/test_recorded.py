@@ -39,6 +39,8 @@ from issue_tracker.issues.updates.operations import add_update, edit_update, wit
 from issue_tracker.names import parse_issue_name, parse_name, parse_note, parse_update
 from issue_tracker.settings import Settings
 from issue_tracker.status import Status
+from tests.events.sign_in_acts import SIGN_IN_ACTS
+from tests.events.sign_in_acts import given as given_sign_in
 from tests.events.statements import statements
 from tests.world import CAST, World
 
@@ -141,6 +143,7 @@ ACTS: dict[EventType, Act] = {
     EventType.WEBHOOK_DELETED: _webhook(lambda tx, id_: webhooks.delete_webhook(tx, ADA, id_)),
     EventType.WEBHOOK_DISABLED: _webhook(lambda tx, id_: webhooks.disable_webhook(tx, ADA, id_, "gone")),
 }
+ACTS |= SIGN_IN_ACTS
 ELSEWHERE = {
     EventType.SESSION_CREATED,
     EventType.SESSION_FAILED,
@@ -187,6 +190,7 @@ def test_a_change_and_its_event_are_there_together_or_neither(world: World, type
         groups.create_group(tx, ADA, parse_name("North"), [_company(tx)])
         _given_factor(tx, "tess")
         sessions.start_session(tx, Settings(), _user_id(tx), "127.0.0.1", "tests", now())
+        given_sign_in(tx)
     before, count = _content(world), _count(world, type_)
 
     def fail() -> None:

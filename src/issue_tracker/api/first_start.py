@@ -10,8 +10,10 @@ from issue_tracker.api.users import USER_EXAMPLE
 from issue_tracker.auth import first_start
 from issue_tracker.auth.first_start import SetupRefused
 from issue_tracker.auth.passwords import Password, hash_new_password
+from issue_tracker.auth.single_sign_on.break_glass import may_use_password
 from issue_tracker.auth.user_names import DisplayName, Email
 from issue_tracker.auth.users import User
+from issue_tracker.errors import Invalid
 from issue_tracker.http.identity import Access
 from issue_tracker.http.request import Request
 from issue_tracker.http.responses import json_response
@@ -52,6 +54,8 @@ def create_first_user(request: Request, setup: Setup) -> User:
     with request.database.read() as tx:
         if not first_start.setup_allowed(tx, setup.token):
             raise SetupRefused
+    if not may_use_password(request.settings, setup.email):
+        raise Invalid.field("email", "must be that of a break-glass account: other accounts do not use passwords here")
     fresh = hash_new_password(setup.password, email=setup.email, name=setup.name)
     with request.database.write() as tx:
         return first_start.set_up(tx, setup.token, setup.email, setup.name, fresh, request.request_id)

@@ -8,6 +8,8 @@ from issue_tracker.api.factors import FACTORS_EXAMPLE, FactorList, factor_list
 from issue_tracker.api.tokens import TOKEN_EXAMPLE, TokenList
 from issue_tracker.auth import sessions, tokens, users
 from issue_tracker.auth.factors import stored
+from issue_tracker.auth.single_sign_on import identities
+from issue_tracker.auth.single_sign_on.identities import Identity
 from issue_tracker.clock import now
 from issue_tracker.http.identity import Access, Proof
 from issue_tracker.http.request import Request
@@ -72,7 +74,42 @@ def reset_factors_of_user(request: Request, user_id: int, body: FactorReset) -> 
     return no_content()
 
 
-def _unstored(items: list[sessions.SessionInfo] | list[tokens.Token]) -> Response:
+class IdentityList(msgspec.Struct):
+    """The accounts of a user at identity providers."""
+
+    items: list[Identity]
+    total: int
+
+
+IDENTITY_EXAMPLE = {
+    "id": 4,
+    "user_id": 2,
+    "issuer": "https://login.example.com",
+    "subject": "248289761001",
+    "email": "tess@helpdesk.example",
+    "created_at": "2025-01-04T10:15:00+00:00",
+    "confirmed_at": "2025-01-09T08:45:00+00:00",
+}
+
+
+@routes.get(
+    "/api/users/{user_id}/identities",
+    returns=Returns(200, IdentityList, {"items": [IDENTITY_EXAMPLE], "total": 1}),
+)
+def list_identities_of_user(request: Request, user_id: int) -> Response:
+    """The accounts of a user at identity providers, the oldest first."""
+    users.get_user(request.tx, user_id)
+    return _unstored(identities.list_identities(request.tx, user_id))
+
+
+@routes.delete("/api/users/{user_id}/identities/{id}", proof=Proof.FRESH_SESSION, returns=Returns(204))
+def unlink_identity_of_user(request: Request, user_id: int, id: int) -> Response:
+    """Unlink an account at an identity provider, and end the sessions that it started."""
+    identities.unlink_identity(request.tx, request.actor, user_id, id)
+    return no_content()
+
+
+def _unstored(items: list[sessions.SessionInfo] | list[tokens.Token] | list[Identity]) -> Response:
     """A list that no browser stores: where people work, and with what, is theirs."""
     response = list_response(list(items))
     response.headers["cache-control"] = "no-store"

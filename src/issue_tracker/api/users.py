@@ -11,12 +11,14 @@ from issue_tracker.api.company_groups import Names
 from issue_tracker.auth import invitations, users
 from issue_tracker.auth.company_access import Grant, set_company_access
 from issue_tracker.auth.passwords import Password, hash_new_password
+from issue_tracker.auth.single_sign_on.break_glass import may_use_password
 from issue_tracker.auth.user_names import DisplayName, Email
 from issue_tracker.auth.users import User
 from issue_tracker.clock import Timestamp
 from issue_tracker.companies.groups.queries import get_groups
 from issue_tracker.companies.queries import get_companies
 from issue_tracker.company_access.queries import GrantedAccess, list_granted
+from issue_tracker.errors import Invalid
 from issue_tracker.http.idempotency import once
 from issue_tracker.http.identity import Access, Proof
 from issue_tracker.http.request import Request
@@ -56,7 +58,9 @@ class NewUser(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class CreatedUser(User, frozen=True):
-    """A new account; `invitation_url` is the link with which its user chooses a password, null when one was given."""
+    """A new account; `invitation_url` is the link with which its user chooses a password. It is null when one was
+    given, and where the user signs in only with an identity provider.
+    """
 
     invitation_url: str | None = None
 
@@ -141,7 +145,8 @@ def create_user(request: Request, body: NewUser) -> Response:
 
     def create() -> Response:
         user = users.create_user(request.tx, request.actor, body.email, body.name, body.role, fresh)
-        link = None if fresh else invitation_link(request, user.user_id).invitation_url
+        invited = not fresh and may_use_password(request.settings, body.email)
+        link = invitation_link(request, user.user_id).invitation_url if invited else None
         content = CreatedUser(**msgspec.structs.asdict(user), invitation_url=link)
         return SecretResponse(msgspec.to_builtins(content), "invitation_url", 201)
 
@@ -150,7 +155,12 @@ def create_user(request: Request, body: NewUser) -> Response:
 
 
 def invitation_link(request: Request, user_id: int) -> InvitationLink:
-    """Invites a user in the open transaction. Raises as `invitations.invite` does."""
+    """Invites a user in the open transaction.
+
+    Raises as `invitations.invite` does, and Invalid for a user who signs in only with an identity provider.
+    """
+    if not may_use_password(request.settings, users.get_user(request.tx, user_id).email):
+        raise Invalid("The user signs in with an identity provider and needs no password.")
     invitation = invitations.invite(request.tx, request.actor, user_id)
     url = f"{request.settings.public_url.rstrip('/')}/invitation?token={invitation.token}"
     return InvitationLink(url, invitation.expires_at)

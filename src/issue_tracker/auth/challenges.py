@@ -8,10 +8,12 @@ import secrets
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+import msgspec
 from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
 
 from issue_tracker.auth.factors.stored import Method
 from issue_tracker.auth.sessions import token_hash
+from issue_tracker.auth.single_sign_on.binding import Binding
 from issue_tracker.auth.users import User, get_user
 from issue_tracker.database.tables import sign_in_challenges, users
 from issue_tracker.errors import Unauthenticated
@@ -55,15 +57,16 @@ class SignInExpired(Unauthenticated):
         super().__init__("This sign-in has expired or was used already. Start again.")
 
 
-def begin(tx: Connection, user_id: int, at: datetime) -> str:
-    """Returns what a sign-in of the user goes on with."""
+def begin(tx: Connection, user_id: int, at: datetime, binding: Binding | None = None) -> str:
+    """Returns what a sign-in of the user goes on with. `binding` is that of a provider that it began with."""
     challenge, own = secrets.token_urlsafe(32), sign_in_challenges.c.user_id == user_id
     oldest = select(sign_in_challenges.c.token_hash).where(own).order_by(sign_in_challenges.c.created_at.desc())
     too_many = list(tx.execute(oldest.offset(MOST_OPEN - 1)).scalars())
     if too_many:
         tx.execute(delete(sign_in_challenges).where(sign_in_challenges.c.token_hash.in_(too_many)))
     values = {"token_hash": token_hash(challenge), "user_id": user_id, "attempts": 0, "created_at": at}
-    tx.execute(insert(sign_in_challenges).values(**values, expires_at=at + LIFETIME))
+    bound = None if binding is None else msgspec.json.encode(binding).decode()
+    tx.execute(insert(sign_in_challenges).values(**values, binding=bound, expires_at=at + LIFETIME))
     return challenge
 
 
@@ -92,13 +95,15 @@ def count_attempt(tx: Connection, challenge: str, at: datetime) -> None:
         raise SignInExpired
 
 
-def end(tx: Connection, challenge: str) -> None:
-    """Ends a challenge that was answered. Raises SignInExpired when another answer was first."""
-    if (
-        tx.execute(delete(sign_in_challenges).where(sign_in_challenges.c.token_hash == token_hash(challenge))).rowcount
-        != 1
-    ):
+def end(tx: Connection, challenge: str) -> Binding | None:
+    """Ends a challenge that was answered. Returns the binding that it began with. Raises SignInExpired when another
+    answer was first.
+    """
+    same = sign_in_challenges.c.token_hash == token_hash(challenge)
+    stored = tx.execute(select(sign_in_challenges.c.binding).where(same)).scalar_one_or_none()
+    if tx.execute(delete(sign_in_challenges).where(same)).rowcount != 1:
         raise SignInExpired
+    return None if stored is None else msgspec.json.decode(stored, type=Binding)
 
 
 def prune_challenges(tx: Connection, at: datetime) -> int:

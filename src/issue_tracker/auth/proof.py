@@ -5,7 +5,8 @@ from issue_tracker.auth import throttle
 from issue_tracker.auth.factors.totp import use_totp
 from issue_tracker.auth.passwords import verify_password
 from issue_tracker.auth.sessions import confirm_session
-from issue_tracker.auth.users import password_hash_of
+from issue_tracker.auth.single_sign_on.break_glass import may_use_password
+from issue_tracker.auth.users import get_user, password_hash_of
 from issue_tracker.clock import now
 from issue_tracker.database.engine import Database
 from issue_tracker.encryption import Keyring
@@ -26,9 +27,10 @@ def is_own_password(database: Database, settings: Settings, actor: Actor, passwo
     with database.read() as tx:
         throttle.check(tx, settings, attempt, at)
         password_hash = password_hash_of(tx, actor.user_id)
+        permitted = may_use_password(settings, get_user(tx, actor.user_id).email)
     with database.write() as tx:
         throttle.admit(tx, settings, attempt, at)
-    correct = verify_password(password_hash, password)
+    correct = verify_password(password_hash, password) and permitted
     with database.write() as tx:
         if correct:
             throttle.forgive(tx, attempt)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime
 
+import msgspec
 from sqlalchemy import Connection
 
 from issue_tracker.actor import Actor
@@ -47,9 +48,11 @@ def take_second_step(
         user = challenges.find_user(tx, challenge, at, lock=True)
         proved = check(tx, user, at)
         if proved is not None:
-            challenges.end(tx, challenge)
+            binding = challenges.end(tx, challenge)
+            if binding is not None:
+                binding = msgspec.structs.replace(binding, proved_at=at)
             throttle.forgive(tx, attempt)
-            return admit(tx, settings, user, visitor, at, second_factor=proved, trust=trust)
+            return admit(tx, settings, user, visitor, at, second_factor=proved, trust=trust, binding=binding)
         actor = Actor(user.user_id, user.name, user.role, "session", visitor.request_id)
         record(tx, actor, [Change(type=EventType.SESSION_SECOND_FACTOR_FAILED, note=f"from {visitor.address}")], at)
     raise Unauthenticated(WRONG)

@@ -15,6 +15,8 @@ from issue_tracker.auth.factors.stored import Method, methods_of
 from issue_tracker.auth.passwords import hash_password, needs_rehash, verify_password
 from issue_tracker.auth.session_limits import end_oldest_sessions, end_replaced_session
 from issue_tracker.auth.sessions import start_session
+from issue_tracker.auth.single_sign_on.binding import Binding, bind_session
+from issue_tracker.auth.single_sign_on.break_glass import may_use_password
 from issue_tracker.auth.users import User, find_credentials
 from issue_tracker.clock import now
 from issue_tracker.database.engine import Database
@@ -26,6 +28,10 @@ from issue_tracker.names import key
 from issue_tracker.settings import Settings
 
 WRONG = "The e-mail address or the password is wrong."
+WRONG_OR_PROVIDER = (
+    "The e-mail address or the password is wrong, or the account has no password: sign in with an identity provider."
+)
+"""The same for every account, as the one above, where few accounts have a password."""
 
 ATTEMPTS = 3
 """How often one sign-in starts again because the account was changed in the meantime."""
@@ -84,7 +90,7 @@ def sign_in(database: Database, settings: Settings, email: str, password: str, v
             found = find_credentials(tx, email)
         user, password_hash = found or (None, None)
         correct = verify_password(password_hash, password)
-        if user is None or not correct or not user.active:
+        if user is None or not correct or not user.active or not may_use_password(settings, user.email):
             break
         fresh_hash = hash_password(password) if password_hash and needs_rehash(password_hash) else None
         with database.write() as tx:
@@ -98,24 +104,31 @@ def sign_in(database: Database, settings: Settings, email: str, password: str, v
     failed = stranger(attempt.name, visitor.request_id)
     with database.write() as tx:
         record(tx, failed, [Change(type=EventType.SESSION_FAILED, note=f"from {visitor.address}")], at)
-    raise Unauthenticated(WRONG)
+    raise Unauthenticated(WRONG if settings.password_sign_in else WRONG_OR_PROVIDER)
 
 
 def after_first_step(
-    tx: Connection, settings: Settings, user: User, visitor: Visitor, at: datetime, *, proved: str | None = None
+    tx: Connection,
+    settings: Settings,
+    user: User,
+    visitor: Visitor,
+    at: datetime,
+    *,
+    proved: str | None = None,
+    binding: Binding | None = None,
 ) -> SignedIn | SecondStep:
     """Signs a user in who has taken the first step at `at`, or has the sign-in wait for the second one.
 
     This is the one place that decides, whatever the first step was: a password, the link of an invitation, an identity
-    provider. `proved` names the second factor that was a part of it, where an identity provider vouches for one. No
-    second step is needed from a user without a factor, and in a browser that the user has had remembered.
+    provider with its `binding`. `proved` names the second factor that was a part of it, where a provider vouches for
+    one. No second step is needed from a user without a factor, and in a browser that the user has had remembered.
     """
     methods = [] if proved else methods_of(tx, user.user_id)
     if methods and places.is_trusted(tx, user.user_id, visitor.device, at):
         methods, proved = [], "remembered browser"
     if methods:
-        return SecondStep(challenges.begin(tx, user.user_id, at), methods)
-    return admit(tx, settings, user, visitor, at, second_factor=proved)
+        return SecondStep(challenges.begin(tx, user.user_id, at, binding), methods)
+    return admit(tx, settings, user, visitor, at, second_factor=proved, binding=binding)
 
 
 def require_signed_in(outcome: SignedIn | SecondStep) -> SignedIn:
@@ -134,8 +147,10 @@ def admit(
     *,
     second_factor: str | None = None,
     trust: bool = False,
+    binding: Binding | None = None,
 ) -> SignedIn:
     """Starts a session for a user who has taken every step by `at`, and records it with the name of the second factor.
+    `binding` ties it to the identity provider that it began with.
 
     Ends the session that it replaces, and the oldest ones beyond the limit. With `trust` the next sign-ins in this
     browser need no second step, for as long as the settings allow.
@@ -150,8 +165,12 @@ def admit(
     token, expires_at = start_session(
         tx, settings, user.user_id, visitor.address, visitor.user_agent, at, second_factor=second_factor is not None
     )
+    how = f"from {visitor.address}"
+    if binding is not None:
+        bind_session(tx, settings, token, binding, at)
+        how += f" with {binding.provider_name}"
+    how += f" ({second_factor})" if second_factor else ""
     actor = Actor(user.user_id, user.name, user.role, "session", visitor.request_id)
-    how = f"from {visitor.address}" + (f" ({second_factor})" if second_factor else "")
     record(tx, actor, [Change(type=EventType.SESSION_CREATED, note=how)], at)
     end_oldest_sessions(tx, actor, most=settings.sessions_per_user, at=at)
     return SignedIn(user, token, expires_at, device)

@@ -22,6 +22,7 @@ from issue_tracker.database import migrate
 from issue_tracker.database.engine import Database
 from issue_tracker.logs import configure_logs
 from issue_tracker.settings import PREFIX, Settings
+from issue_tracker.settings.providers import read_secret
 
 log = structlog.get_logger("issue_tracker.servers")
 
@@ -44,6 +45,7 @@ def serve(**options: Any) -> None:
         host = f"[{loaded.host}]" if ":" in loaded.host else loaded.host
         options["public_url"] = f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{loaded.port}"
         loaded = settings.load(**options)
+    _require_secrets(loaded)
     setup_token = prepare(loaded)
     _announce(_welcome(loaded, setup_token))
     for name, value in options.items():
@@ -52,7 +54,7 @@ def serve(**options: Any) -> None:
             os.environ.pop(f"{PREFIX}{name.upper()}_FILE", None)
             os.environ[PREFIX + name.upper()] = str(value)
     configure_logs(loaded)
-    for warning in _missing_proxy(loaded):
+    for warning in (*_missing_proxy(loaded), *_missing_way_in(loaded)):
         log.warning(warning)
     _run(loaded)
 
@@ -73,6 +75,28 @@ def _missing_proxy(loaded: Settings) -> list[str]:
             "limits those from many (docs/operations.md)."
         )
     return warnings
+
+
+def _missing_way_in(loaded: Settings) -> list[str]:
+    if loaded.password_sign_in or loaded.break_glass_accounts.strip():
+        return []
+    return [
+        "Nobody may sign in with a password. Name a break-glass account, or only `issue-tracker user` helps when the "
+        "identity provider fails (docs/sign-in.md)."
+    ]
+
+
+def _require_secrets(loaded: Settings) -> None:
+    """Raises CommandError, which names every file of a client secret that cannot be read."""
+    wrong = []
+    for provider in loaded.providers:
+        try:
+            read_secret(provider)
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else str(error)
+            wrong.append(f"client_secret_file of the identity provider “{provider.id}” cannot be read: {reason}")
+    if wrong:
+        raise CommandError(f"{'; '.join(wrong)}.")
 
 
 def _loopback(host: str) -> bool:

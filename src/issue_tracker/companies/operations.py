@@ -133,7 +133,9 @@ def delete_company(tx: Connection, actor: Actor, company_id: int) -> None:
     if is_in_a_group(tx, actor, company_id):
         raise Invalid(f"A company group contains “{company.name}”; it cannot be deleted; archive it instead.")
     if is_company_granted(tx, company_id):
-        raise Invalid(f"The company access of a user names “{company.name}”; it cannot be deleted; archive it instead.")
+        raise Invalid(
+            f"The company access of a user or group names “{company.name}”; it cannot be deleted; archive it instead."
+        )
     if has_references(tx, actor, company_id):
         raise Invalid(f"“{company.name}” has a history and cannot be deleted; archive it instead.")
     try:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 import msgspec
-from sqlalchemy import CompoundSelect, Connection, bindparam, exists, select
+from sqlalchemy import CompoundSelect, Connection, bindparam, exists, or_, select
 
 from issue_tracker.actor import ALL_COMPANIES, Actor, CompanyAccess, require_administrator
 from issue_tracker.database.prepared import Prepared
@@ -12,6 +12,8 @@ from issue_tracker.database.tables import (
     companies,
     company_group_members,
     company_groups,
+    group_mapping_companies,
+    group_mapping_company_groups,
     user_companies,
     user_company_groups,
     users,
@@ -79,13 +81,17 @@ def list_granted(tx: Connection, actor: Actor, user_ids: Iterable[int]) -> dict[
 
 
 def is_company_granted(tx: Connection, company_id: int) -> bool:
-    """Returns whether the access of any user names the company itself."""
-    return bool(tx.execute(select(exists().where(user_companies.c.company_id == company_id))).scalar_one())
+    """Returns whether the access of any user, or a group mapping, names the company itself."""
+    named = [exists().where(table.c.company_id == company_id) for table in (user_companies, group_mapping_companies)]
+    return bool(tx.execute(select(or_(*named))).scalar_one())
 
 
 def is_group_granted(tx: Connection, group_id: int) -> bool:
-    """Returns whether the access of any user names the group."""
-    return bool(tx.execute(select(exists().where(user_company_groups.c.group_id == group_id))).scalar_one())
+    """Returns whether the access of any user, or a group mapping, names the group."""
+    tables = (user_company_groups, group_mapping_company_groups)
+    return bool(
+        tx.execute(select(or_(*(exists().where(table.c.group_id == group_id) for table in tables)))).scalar_one()
+    )
 
 
 def _select_of_user(_dialect: str) -> CompoundSelect[Any]:

@@ -14,9 +14,9 @@ from sqlalchemy import Connection, update
 from issue_tracker.actor import command_line
 from issue_tracker.database.tables import deliveries, delivery_attempts
 from issue_tracker.events.claims import ClaimedDelivery
-from issue_tracker.events.outbound import Outcome
 from issue_tracker.events.queries.webhooks import State
 from issue_tracker.events.webhooks import disable_webhook
+from issue_tracker.outbound.requests import Outcome
 
 SCHEDULE = tuple(
     timedelta(**delay)

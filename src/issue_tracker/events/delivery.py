@@ -18,13 +18,13 @@ from issue_tracker.clock import now
 from issue_tracker.database.engine import Database
 from issue_tracker.database.server_key import ServerKey
 from issue_tracker.errors import AppError
-from issue_tracker.events import outbound
 from issue_tracker.events.attempts import record_outcome
 from issue_tracker.events.claims import ClaimedDelivery, claim_due_deliveries
 from issue_tracker.events.messages import complete_body
-from issue_tracker.events.outbound import Outcome
 from issue_tracker.events.signing_secrets import readable_secrets
 from issue_tracker.events.slots import Slots
+from issue_tracker.outbound import requests as outbound
+from issue_tracker.outbound.requests import Outcome
 from issue_tracker.settings import Settings, networks
 
 log = structlog.get_logger("issue_tracker.deliveries")

@@ -14,7 +14,6 @@ from issue_tracker.database.engine import created_id
 from issue_tracker.database.tables import deliveries, webhooks
 from issue_tracker.encryption import Keyring
 from issue_tracker.errors import FieldError, Invalid, NotFound
-from issue_tracker.events.address import parse_address
 from issue_tracker.events.catalog import Change, EventType
 from issue_tracker.events.messages import KNOWN_TYPES, TEST, Message, delivery_row, new_message_id
 from issue_tracker.events.queries.webhooks import (
@@ -29,6 +28,7 @@ from issue_tracker.events.queries.webhooks import (
 from issue_tracker.events.record import record
 from issue_tracker.events.signing_secrets import new_secret
 from issue_tracker.new_names import require_visible
+from issue_tracker.outbound.address import parse_address
 
 OVERLAP = timedelta(hours=24)
 """How long the old secret still signs after a new one was given."""

@@ -102,7 +102,9 @@ async def respond(route: Route, request: Request) -> Response:
             return route.handler(request)
         if route.access is not Access.PUBLIC and not request.brings_credential:
             raise Unauthenticated  # without a thread, and without reading the body
-        workers = app_state.probes if route.probe else app_state.workers
+        workers = app_state.workers
+        if route.probe or route.outgoing:
+            workers = app_state.probes if route.probe else app_state.provider_requests
         if not route.safe:
             if not route.hashes:
                 workers.require_room()

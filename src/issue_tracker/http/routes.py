@@ -60,6 +60,7 @@ class RouteOptions(TypedDict, total=False):
     probe: bool
     cached: bool
     hashes: bool
+    outgoing: bool
     proof: Proof
     before_password_change: bool
     before_enrolment: bool
@@ -78,6 +79,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     - `probe`: operators need it most when every worker is busy, so it runs in a thread of its own.
     - `cached`: the response to a GET goes to the response cache.
     - `hashes`: the handler hashes a password, so it runs in a thread apart from the workers.
+    - `outgoing`: the handler waits for another system, so it runs in threads apart from the workers.
     - `if_match`: the handler checks If-Match.
     - `returns`, `example` (of the body), `errors` (those that do not follow from the rest) and `documented` are for
       the OpenAPI document.
@@ -96,6 +98,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     probe: bool = False
     cached: bool = False
     hashes: bool = False
+    outgoing: bool = False
     proof: Proof = Proof.CREDENTIAL
     before_password_change: bool = False
     before_enrolment: bool = False

@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 from prometheus_client import CollectorRegistry
 
+from issue_tracker.auth.single_sign_on.exchange import IdentityProviders
 from issue_tracker.database.engine import Database
 from issue_tracker.database.history_identity import HistoryIdentity
 from issue_tracker.database.server_key import ServerKey
@@ -26,7 +27,8 @@ class AppState(msgspec.Struct, frozen=True, kw_only=True):
     """The parts of one application. Two applications in one process share none of them.
 
     `workers` run the handlers, with as many threads as there are database connections for them; `probes` run those of
-    the probes, and `password_requests` those that hash a password. `openapi` is the document that `/openapi.json`
+    the probes, `provider_requests` those that wait for an identity provider, and `password_requests` those that hash a
+    password. `providers` are the identity providers. `openapi` is the document that `/openapi.json`
     sends. `metrics` counts this application's requests. `deferred_events` are those about refusals and exports.
     `documents` holds what is the same for everybody and takes long to make: the body and the headers of each.
     `stored_responses` limits what is stored for idempotency keys.
@@ -36,7 +38,9 @@ class AppState(msgspec.Struct, frozen=True, kw_only=True):
     database: Database
     workers: Workers
     probes: Workers
+    provider_requests: Workers
     password_requests: PasswordRequests
+    providers: IdentityProviders
     fragments: FragmentCache
     totals: TotalsCache
     responses: ResponseCache

@@ -35,6 +35,9 @@ THREADS_FOR_READING = 4
 CHECK_SECONDS = 1.0
 """How often it is checked which requests have taken too long. A timer for each would cost more than a short request."""
 
+PROVIDER_THREADS = 4
+"""How many requests may wait for an identity provider at the same time."""
+
 PROBES = 16
 """How many requests for probes may wait for their thread."""
 

@@ -8,6 +8,8 @@ from starlette.responses import Response
 from issue_tracker.api.auth import PasswordChange, checked_new_password
 from issue_tracker.api.tokens import NewToken
 from issue_tracker.auth import sessions, tokens, users
+from issue_tracker.auth.single_sign_on.confirmation import ways_to_confirm
+from issue_tracker.auth.single_sign_on.identities import list_identities
 from issue_tracker.auth.user_names import DisplayName
 from issue_tracker.clock import now
 from issue_tracker.http.identity import Access, Proof
@@ -48,6 +50,9 @@ def show_account(
         token_form=(token_form or FormView()).with_defaults({"days": "90"}),
         tokens=tokens.list_tokens(request.tx, request.user_id) if request.actor.helpdesk else None,
         secret=secret,
+        identities=list_identities(request.tx, request.user_id),
+        providers=request.settings.providers,
+        passwords=ways_to_confirm(request.tx, request.settings, request.user_id).password,
     )
 
 

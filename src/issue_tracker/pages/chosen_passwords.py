@@ -8,9 +8,11 @@ from starlette.responses import Response
 
 from issue_tracker.api.auth import PasswordChange, checked_new_password, sign_in_cookies, visitor_of
 from issue_tracker.auth import invitations, users
+from issue_tracker.auth.invitations import InvitationRefused
 from issue_tracker.auth.passwords import Password, hash_new_password
 from issue_tracker.auth.sessions import csrf_token
 from issue_tracker.auth.signin import SecondStep, after_first_step
+from issue_tracker.auth.single_sign_on.break_glass import may_use_password
 from issue_tracker.clock import now
 from issue_tracker.http.identity import Access
 from issue_tracker.http.request import Request
@@ -46,6 +48,8 @@ def accept(request: Request, form: Form) -> Response:
     body = form.read(form.fields("token", "password"), Acceptance)
     with request.read() as tx:
         user = invitations.find_invited(tx, body.token, now())
+    if not may_use_password(request.settings, user.email):
+        raise InvitationRefused
     fresh = hash_new_password(body.password, email=user.email, name=user.name)
     with request.write() as tx:
         at = now()

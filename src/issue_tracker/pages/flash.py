@@ -35,13 +35,14 @@ def with_look_alikes(text: str, names: Sequence[str]) -> str:
     return f"{text} The name looks like that of “{names[0]}”{others}."
 
 
-def flash_cookie(request: Request, flash: Flash) -> str:
+def flash_cookie(request: Request, flash: Flash, session_token: str | None = None) -> str:
     """The Set-Cookie value that carries a flash over a redirect.
 
-    It is signed for the session of the request: whoever can set cookies in a browser can show it no message.
+    It is signed for the session of the request, or on a public route for the one with `session_token`: whoever can set
+    cookies in a browser can show it no message.
     """
     text = base64.urlsafe_b64encode(msgspec.json.encode(flash)).decode()
-    signature = request.app_state.server_key.keyring().sign(_NAME, request.session_token, text)
+    signature = request.app_state.server_key.keyring().sign(_NAME, session_token or request.session_token, text)
     return set_cookie(request.settings, _NAME, f"{signature}.{text}", seconds=_SECONDS)
 
 

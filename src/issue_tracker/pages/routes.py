@@ -18,6 +18,7 @@ from starlette.responses import Response
 from issue_tracker.actor import require_fresh_proof
 from issue_tracker.api.auth import Confirmation, confirm_user
 from issue_tracker.auth.factors.stored import Method, methods_of
+from issue_tracker.auth.single_sign_on.confirmation import ways_to_confirm
 from issue_tracker.errors import (
     AppError,
     ConfirmationRequired,
@@ -33,9 +34,10 @@ from issue_tracker.http.identity import Access, Proof, authorize
 from issue_tracker.http.pipeline import refuse
 from issue_tracker.http.request import Identity, Request
 from issue_tracker.http.routes import Handler, Route, RouteOptions, Routes, hints_of
-from issue_tracker.pages.forms import Form, FormView, ShownForm, carried_form
+from issue_tracker.pages.forms import CarriedForm, Form, FormView, ShownForm, carried_form
 from issue_tracker.pages.navigation import here, redirect
-from issue_tracker.pages.templating import bare_page, error_page, page
+from issue_tracker.pages.sign_in_page import sign_in_page
+from issue_tracker.pages.templating import error_page, page
 
 
 class PageOptions(RouteOptions, total=False):
@@ -120,7 +122,7 @@ class PageRoute(Route, frozen=True, kw_only=True):
             # Script shows the sign-in dialog before it sends a form (static/js/drafts.js). Without script, nothing is
             # lost either.
             view = FormView(notice="Your session has ended. Sign in to continue: your entries are still here.")
-            return bare_page(request, "auth/login.html", status=401, form=view, next=here(request), carried=carried)
+            return sign_in_page(request, view, here(request), carried=carried, status=401)
         return _lead(request, "/login")
 
 
@@ -149,10 +151,17 @@ def _confirmation_page(request: Request, error: AppError) -> Response:
     form = Form.of(request)
     view = FormView()
     view.problem = None if form.confirmation is None else error.detail
-    with request.read():
-        by_code = Method.TOTP in methods_of(request.tx, request.user_id)
+    carried = CarriedForm(request.path, [(name, value) for name, value in form.pairs if "password" not in name])
+    with request.read() as tx:
         response = page(
-            request, "auth/confirm.html", form=view, fields=form.pairs, action=request.path, by_code=by_code
+            request,
+            "auth/confirm.html",
+            form=view,
+            fields=form.pairs,
+            by_code=Method.TOTP in methods_of(tx, request.user_id),
+            action=request.path,
+            ways=ways_to_confirm(tx, request.settings, request.user_id),
+            carried=msgspec.json.encode(carried).decode(),
         )
     response.status_code = error.status
     return response

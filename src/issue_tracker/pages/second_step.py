@@ -16,6 +16,7 @@ from issue_tracker.http.request import Request
 from issue_tracker.pages.forms import Form, FormView, read_carried_form
 from issue_tracker.pages.navigation import HOME, landing, local, redirect
 from issue_tracker.pages.routes import PageRoutes
+from issue_tracker.pages.sign_in_page import sign_in_page
 from issue_tracker.pages.templating import bare_page
 
 routes = PageRoutes(access=Access.SIGNED_IN)
@@ -57,7 +58,7 @@ def show_second_step(request: Request, form: FormView | None = None) -> Response
         # A page that was opened by its address has nothing to continue either.
         notice = expired.detail if form else None
         view = FormView(notice=notice)
-        return bare_page(request, "auth/login.html", form=view, next=target, carried=values["carried"])
+        return sign_in_page(request, view, target, carried=values["carried"])
     methods = methods_of(request.tx, user.user_id)
     return second_step_page(request, challenge, methods, next=target, carried=values["carried"], form=form)
 

@@ -13,6 +13,7 @@ from issue_tracker.api.first_start import Setup, create_first_user
 from issue_tracker.auth import first_start, sessions, users
 from issue_tracker.auth.challenges import SecondFactorRequired
 from issue_tracker.auth.first_start import SetupRefused
+from issue_tracker.auth.single_sign_on.binding import provider_of_session
 from issue_tracker.clock import now
 from issue_tracker.http.identity import Access
 from issue_tracker.http.request import Request
@@ -20,6 +21,8 @@ from issue_tracker.pages.forms import Form, FormView
 from issue_tracker.pages.navigation import HOME, local, redirect
 from issue_tracker.pages.routes import PageRoutes
 from issue_tracker.pages.second_step import second_step_page, signed_in_page
+from issue_tracker.pages.sign_in_page import sign_in_page
+from issue_tracker.pages.single_sign_on import sign_out_there
 from issue_tracker.pages.templating import bare_page
 
 routes = PageRoutes(access=Access.SIGNED_IN)
@@ -32,8 +35,7 @@ def show_login(request: Request, form: FormView | None = None) -> Response:
         form = FormView({"next": request.query_params.get("next", "")})
         if users.no_users(request.tx):
             form.notice = "There is no account yet. Open the link that the server printed when it started."
-    target, carried = local(form.values["next"], HOME), form.values["carried"]
-    return bare_page(request, "auth/login.html", form=form, next=target, carried=carried)
+    return sign_in_page(request, form, local(form.values["next"], HOME), carried=form.values["carried"])
 
 
 @routes.post("/login", access=Access.PUBLIC, transaction=False, hashes=True, shown_by=show_login)
@@ -48,11 +50,15 @@ def login(request: Request, form: Form) -> Response:
     return signed_in_page(request, signed_in, form)
 
 
-@routes.post("/logout", before_password_change=True)
+@routes.post("/logout", before_password_change=True, transaction=False)
 def logout(request: Request, form: Form) -> Response:
-    """Ends the session, on the server too."""
-    sessions.end_session(request.tx, request.actor, request.user_id, request.current_session.id)
-    response = redirect("/login", session_cookie(request, "", now()))
+    """Ends the session, on the server too, and leads to the provider that started it where that is configured."""
+    session_id = request.current_session.id
+    with request.write() as tx:
+        provider = provider_of_session(tx, session_id)
+        sessions.end_session(tx, request.actor, request.user_id, session_id)
+    response = sign_out_there(request, provider) or redirect("/login")
+    response.headers.append("set-cookie", session_cookie(request, "", now()))
     response.headers.update(CLEARED)
     return response
 

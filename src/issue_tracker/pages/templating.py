@@ -73,6 +73,7 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     place: str | None = None
     section: str | None = None
     places: list[tuple[str, str, str]] = []
+    providers: bool = False
 
 
 def _utc(moment: str) -> str:
@@ -120,6 +121,7 @@ def page(
         place=place,
         section=section,
         places=[*PLACES, administration] if admin else _places(request.actor),
+        providers=bool(request.settings.identity_providers),
     )
     response = _html(request, _rendered(template, around, content))
     if around.flash:

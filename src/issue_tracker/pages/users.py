@@ -9,6 +9,8 @@ from issue_tracker.api.users import NewUser, UserChange, grant_of, invitation_li
 from issue_tracker.auth import invitations, sessions, tokens, users
 from issue_tracker.auth.company_access import set_company_access
 from issue_tracker.auth.factors import stored
+from issue_tracker.auth.single_sign_on.break_glass import may_use_password
+from issue_tracker.auth.single_sign_on.identities import list_identities, unlink_identity
 from issue_tracker.clock import now
 from issue_tracker.company_access.queries import GrantedAccess
 from issue_tracker.http.identity import Access, Proof
@@ -62,7 +64,10 @@ def create(request: Request, form: Form) -> Response:
     body = form.read(form.fields("email", "name", "role"), NewUser)
     with request.write() as tx:
         user = users.create_user(tx, request.actor, body.email, body.name, body.role, None)
-        link = Link(user.name, invitation_link(request, user.user_id).invitation_url)
+        invited = may_use_password(request.settings, user.email)
+        link = Link(user.name, invitation_link(request, user.user_id).invitation_url) if invited else None
+    if link is None:
+        return redirect("/admin/users", flash_cookie(request, Flash(f"Added {user.name}.")))
     with request.read():
         return show_users(request, link=link)
 
@@ -92,6 +97,9 @@ def show_user(
         browser_name=browser_name,
         sessions=sessions.list_sessions(request.tx, request.settings, user_id, request.actor.session_id, now()),
         tokens=tokens.list_tokens(request.tx, user_id),
+        identities=list_identities(request.tx, user_id),
+        providers=request.settings.providers,
+        passwords=may_use_password(request.settings, user.email),
         invited_until=invitations.open_invitations(request.tx, now()).get(user_id),
         factors=stored.list_factors(request.tx, user_id),
         kinds=KINDS,
@@ -113,7 +121,7 @@ def change(request: Request, form: Form, user_id: int) -> Response:
     fields = {
         **form.fields("name", "role"),
         "active": bool(form.get("active")),
-        "company_access": _access(form),
+        "company_access": access_of(form),
     }
     body = form.read(fields, UserChange)
     users.update_user(request.tx, request.actor, user_id, name=body.name, role=body.role, active=body.active)
@@ -151,6 +159,13 @@ def end_session(request: Request, form: Form, user_id: int, id: int) -> Response
     return redirect(f"/admin/users/{user_id}", flash_cookie(request, Flash("The session has ended.")))
 
 
+@routes.post("/admin/users/{user_id}/identities/{id}/unlink", proof=Proof.FRESH_SESSION)
+def unlink(request: Request, form: Form, user_id: int, id: int) -> Response:
+    """Unlinks an account of the user at an identity provider."""
+    unlink_identity(request.tx, request.actor, user_id, id)
+    return redirect(f"/admin/users/{user_id}", flash_cookie(request, Flash("The account is unlinked.")))
+
+
 @routes.post("/admin/users/{user_id}/tokens/{id}/revoke")
 def revoke_token(request: Request, form: Form, user_id: int, id: int) -> Response:
     """Revokes a token of the user, for good."""
@@ -158,7 +173,7 @@ def revoke_token(request: Request, form: Form, user_id: int, id: int) -> Respons
     return redirect(f"/admin/users/{user_id}", flash_cookie(request, Flash("The token is revoked.")))
 
 
-def _access(form: Form) -> str | dict[str, list[str]] | None:
+def access_of(form: Form) -> str | dict[str, list[str]] | None:
     """The company access of the form, as the API takes it; None for a form without it."""
     if form.get("access") != "limited":
         return form.get("access") or None

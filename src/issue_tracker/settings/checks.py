@@ -25,6 +25,7 @@ def check(settings: Settings) -> None:
         split_keys(settings.secret_key)
     except ValueError as refused:
         raise SettingsError(f"{PREFIX}SECRET_KEY is not valid: {refused}.") from None
+    _check_sign_in(settings)
     for name, text in (
         ("WEBHOOK_ALLOWED_NETWORKS", settings.webhook_allowed_networks),
         ("TRUSTED_PROXIES", "" if settings.trusted_proxies == "*" else settings.trusted_proxies),
@@ -33,6 +34,20 @@ def check(settings: Settings) -> None:
             networks(text)
         except ValueError as refused:
             raise SettingsError(f"{PREFIX}{name} must be like 10.0.0.0/8,192.168.1.0/24: {refused}.") from None
+
+
+def _check_sign_in(settings: Settings) -> None:
+    try:
+        providers = settings.providers
+    except ValueError as refused:
+        raise SettingsError(
+            f"{PREFIX}IDENTITY_PROVIDERS is not valid: {refused}. docs/sign-in.md explains it."
+        ) from None
+    if not settings.password_sign_in and not providers:
+        raise SettingsError(
+            f"{PREFIX}PASSWORD_SIGN_IN=false needs an identity provider ({PREFIX}IDENTITY_PROVIDERS_FILE): "
+            "otherwise most users could not sign in."
+        )
 
 
 def _check_database_url(text: str) -> None:

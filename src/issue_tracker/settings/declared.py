@@ -1,12 +1,13 @@
 """Every setting in one typed table, read from the environment once at the start.
 
 `ISSUE_TRACKER_<NAME>` sets a value, and `ISSUE_TRACKER_<NAME>_FILE` names a file that holds it, for secrets. The
-modules `server`, `limits`, `accounts` and `webhooks` declare them, each in addition to the one before. A test compares
-docs/settings.md with this table.
+modules `server`, `limits`, `accounts`, `single_sign_on` and `webhooks` declare them, each in addition to the one
+before. A test compares docs/settings.md with this table.
 """
 
 from urllib.parse import urlsplit
 
+from issue_tracker.settings.providers import Provider, parse_providers
 from issue_tracker.settings.webhooks import WebhookSettings
 
 PREFIX = "ISSUE_TRACKER_"
@@ -32,3 +33,8 @@ class Settings(WebhookSettings, frozen=True, kw_only=True):
     @property
     def https(self) -> bool:
         return urlsplit(self.public_url).scheme == "https"
+
+    @property
+    def providers(self) -> tuple[Provider, ...]:
+        """The identity providers, in the order of their file."""
+        return parse_providers(self.identity_providers)

@@ -4,10 +4,10 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from issue_tracker.settings.accounts import AccountSettings
+from issue_tracker.settings.single_sign_on import SingleSignOnSettings
 
 
-class WebhookSettings(AccountSettings, frozen=True, kw_only=True):
+class WebhookSettings(SingleSignOnSettings, frozen=True, kw_only=True):
     """`Meta.description` is the documentation of each setting."""
 
     webhook_allowed_networks: Annotated[

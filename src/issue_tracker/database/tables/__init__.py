@@ -33,6 +33,14 @@ from issue_tracker.database.tables.names import look_alikes
 from issue_tracker.database.tables.requests import idempotency_keys
 from issue_tracker.database.tables.schema import schema_compatibility
 from issue_tracker.database.tables.server import server_key
+from issue_tracker.database.tables.single_sign_on import (
+    group_mapping_companies,
+    group_mapping_company_groups,
+    group_mappings,
+    identities,
+    provider_sessions,
+    sign_in_flows,
+)
 from issue_tracker.database.tables.updates import update_companies, updates
 from issue_tracker.database.tables.webhooks import deliveries, delivery_attempts, webhooks
 
@@ -48,8 +56,12 @@ __all__ = [
     "delivery_attempts",
     "events",
     "factors",
+    "group_mapping_companies",
+    "group_mapping_company_groups",
+    "group_mappings",
     "history_identity",
     "idempotency_keys",
+    "identities",
     "invitations",
     "issue_counters",
     "issue_references",
@@ -57,6 +69,7 @@ __all__ = [
     "issues",
     "look_alikes",
     "metadata",
+    "provider_sessions",
     "recovery_codes",
     "schema_compatibility",
     "server_key",
@@ -66,6 +79,7 @@ __all__ = [
     "sign_in_challenges",
     "sign_in_devices",
     "sign_in_failures",
+    "sign_in_flows",
     "spent_challenges",
     "tokens",
     "update_companies",

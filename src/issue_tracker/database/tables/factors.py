@@ -42,6 +42,8 @@ sign_in_challenges = Table(
     Column("token_hash", LargeBinary(32), primary_key=True),
     Column("user_id", Id, ForeignKey("users.user_id", ondelete="CASCADE"), nullable=False, index=True),
     Column("attempts", Integer, nullable=False),
+    # The identity provider that the sign-in began with (auth/single_sign_on/binding.py), as JSON.
+    Column("binding", Text),
     Column("created_at", Instant, nullable=False),
     Column("expires_at", Instant, nullable=False, index=True),
 )

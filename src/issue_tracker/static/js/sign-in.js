@@ -30,6 +30,7 @@ function showDialog() {
     /** @param {boolean} signedIn */
     const done = (signedIn) => {
       form.removeEventListener("submit", submit);
+      removeEventListener("focus", look);
       password.value = "";
       waitFor("");
       if (dialog.open) dialog.close();
@@ -44,6 +45,13 @@ function showDialog() {
         done(true);
       }
     };
+    // The reader may have signed in with an identity provider, in another tab.
+    const look = async () => {
+      if (!(await hasSession())) return;
+      document.dispatchEvent(new Event("signed-in"));
+      done(true);
+    };
+    addEventListener("focus", look);
     form.addEventListener("submit", submit);
     find("[value=later]", dialog).onclick = () => done(false);
     dialog.addEventListener("close", () => done(false), { once: true });
@@ -86,13 +94,7 @@ async function signIn(form) {
       return "Now enter a code.";
     }
     if (!ok) return data.detail;
-    if (String(data.user.user_id) !== find("meta[name=actor]", document, HTMLMetaElement).content) {
-      // A different user signed in. The changes that the first one began must not be made in this user's name, so
-      // nothing continues until the page is loaded again.
-      location.reload();
-      return new Promise(() => {});
-    }
-    setToken(data.csrf_token);
+    await take(data);
     return "";
   } catch {
     return "The server cannot be reached.";
@@ -112,4 +114,30 @@ async function post(url, body) {
     signal: AbortSignal.timeout(15000),
   });
   return { ok: response.ok, data: await response.json() };
+}
+
+/** Whether there is a session again, which is then used. */
+async function hasSession() {
+  try {
+    const response = await fetch("/api/auth/session", { headers: { Accept: "application/json" } });
+    if (!response.ok) return false;
+    await take(await response.json());
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Uses a session from now on.
+ * @param {{ user: { user_id: number }, csrf_token: string }} session
+ */
+async function take(session) {
+  if (String(session.user.user_id) !== find("meta[name=actor]", document, HTMLMetaElement).content) {
+    // A different user signed in. The changes that the first one began must not be made in this user's name, so
+    // nothing continues until the page is loaded again.
+    location.reload();
+    await new Promise(() => {});
+  }
+  setToken(session.csrf_token);
 }

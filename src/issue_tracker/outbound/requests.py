@@ -1,9 +1,10 @@
-"""The only module that opens connections to other systems: one guarded POST to an address that someone else chose.
+"""The only module that opens connections to other systems: `post` to an address that a user chose, and `fetch` from one
+that the operator configured.
 
-The name is resolved once, each address is checked, and the connection goes to the very address that was checked, so
-that a second resolution cannot give a different result. Redirects are not followed, proxies of the environment are not
-used, and nothing is decompressed. One time limit covers all of it, name resolution included; only the beginning of the
-response is read.
+For a user's address the name is resolved once, each address is checked, and the connection goes to the very address
+that was checked, so that a second resolution cannot give a different result. Redirects are not followed, proxies of the
+environment are not used, and nothing is decompressed. One time limit covers all of it, name resolution included; only
+the beginning of the response is read.
 """
 
 import socket
@@ -18,7 +19,7 @@ from typing import Any
 import httpcore
 import msgspec
 
-from issue_tracker.events.address import parse_address
+from issue_tracker.outbound.address import parse_address
 
 Network = IPv4Network | IPv6Network
 Address = IPv4Address | IPv6Address
@@ -33,6 +34,17 @@ NAT64 = IPv6Network("64:ff9b::/96")
 
 PROTOCOL_ASSIGNMENTS = IPv4Network("192.0.0.0/24")
 """RFC 6890, of which older Pythons know only parts as private."""
+
+
+class Unreachable(Exception):
+    """There was no complete response. The message is the reason, for the log."""
+
+
+class Received(msgspec.Struct, frozen=True):
+    """A complete response."""
+
+    code: int
+    body: bytes
 
 
 class Refused(Exception):
@@ -104,6 +116,47 @@ def post(url: str, body: bytes, headers: Mapping[str, str], *, allowed: Iterable
     )
 
 
+def fetch(
+    method: str,
+    url: str,
+    *,
+    headers: Mapping[str, str],
+    body: bytes | None = None,
+    seconds: float,
+    most_bytes: int,
+    tls: ssl.SSLContext | None = None,
+) -> Received:
+    """Returns the response to one request to an address that the operator configured, in any network.
+
+    `tls` says which certificates are accepted; by default those of the public authorities. Raises Unreachable when
+    there is no complete response of at most `most_bytes` bytes within `seconds` seconds.
+    """
+    deadline = time.monotonic() + seconds
+    received = bytearray()
+    try:
+        target = parse_address(url)
+        address = httpcore.URL(scheme=target.scheme, host=target.host, port=target.port, target=target.path)
+        with (
+            httpcore.ConnectionPool(
+                ssl_context=(tls or _tls.context()) if target.scheme == "https" else None,
+                network_backend=_Guard(None, deadline),
+                max_keepalive_connections=0,
+            ) as pool,
+            pool.stream(
+                method, address, headers=[("host", target.host_header), *headers.items()], content=body
+            ) as response,
+        ):
+            for chunk in response.iter_stream():
+                received += chunk
+                if len(received) > most_bytes:
+                    raise Unreachable(f"the response has more than {most_bytes:,} bytes")
+            return Received(response.status, bytes(received))
+    except (httpcore.TimeoutException, TimeoutError):
+        raise Unreachable(f"no response within {seconds:g} seconds") from None
+    except FAILURES as failure:
+        raise Unreachable(f"{type(failure).__name__}: {failure}") from failure
+
+
 def public(address: Address) -> bool:
     """Whether an address is on the public Internet; of an IPv4 address wrapped in IPv6, the inner one decides."""
     if isinstance(address, IPv6Address):
@@ -133,6 +186,13 @@ def resolve(host: str, port: int) -> list[Address]:
     return [ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]
 
 
+def tls_with(ca_file: str) -> ssl.SSLContext:
+    """Returns what verifies certificates of the public authorities and of those in a file (PEM). Raises OSError."""
+    context = httpcore.default_ssl_context()
+    context.load_verify_locations(ca_file)
+    return context
+
+
 class _Tls:
     """The TLS context of all connections.
 
@@ -155,9 +215,9 @@ _tls = _Tls()
 
 
 class _Guard(httpcore.NetworkBackend):
-    """Connects to checked addresses only, until the deadline."""
+    """Connects to checked addresses only, or to any where `allowed` is None, until the deadline."""
 
-    def __init__(self, allowed: tuple[Network, ...], deadline: float) -> None:
+    def __init__(self, allowed: tuple[Network, ...] | None, deadline: float) -> None:
         self._allowed = allowed
         self._deadline = deadline
         self._backend = httpcore.SyncBackend()
@@ -170,7 +230,8 @@ class _Guard(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Any = None,
     ) -> httpcore.NetworkStream:
-        addresses = [address for address in self._resolve(host, port) if permitted(address, self._allowed)]
+        found, allowed = self._resolve(host, port), self._allowed
+        addresses = [address for address in found if allowed is None or permitted(address, allowed)]
         if not addresses:
             raise Refused(f"{host} is not a public address, and not inside an allowed network")
         failure: httpcore.NetworkError | httpcore.TimeoutException | None = None

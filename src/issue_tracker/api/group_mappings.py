@@ -1,0 +1,117 @@
+"""What groups of identity providers and of SCIM mean here: super admins only."""
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+from starlette.responses import Response
+
+from issue_tracker.actor import Role
+from issue_tracker.api.users import AllCompanies, CompanyAccessChange, grant_of
+from issue_tracker.auth.group_mappings import operations, queries
+from issue_tracker.auth.group_mappings.operations import MappingFields
+from issue_tracker.auth.group_mappings.queries import GroupMapping
+from issue_tracker.clock import Timestamp
+from issue_tracker.company_access.queries import GrantedAccess
+from issue_tracker.http.identity import Access, Proof
+from issue_tracker.http.request import Request
+from issue_tracker.http.responses import json_response, list_response, no_content
+from issue_tracker.http.routes import Returns, Routes
+
+routes = Routes("Group mappings", access=Access.SUPER_ADMIN, proof=Proof.SESSION)
+
+
+class NewGroupMapping(msgspec.Struct, forbid_unknown_fields=True):
+    """What the members of a group become: `group` is written as the provider writes it, in the same case."""
+
+    source: Annotated[str, Meta(max_length=40, examples=["entra"])]
+    group: Annotated[str, Meta(min_length=1, max_length=255, examples=["helpdesk-technicians"])]
+    role: Role
+    company_access: AllCompanies | CompanyAccessChange
+
+
+class ShownGroupMapping(msgspec.Struct, frozen=True):
+    """A mapping. `source` is the id of an identity provider, or `scim`."""
+
+    id: int
+    source: str
+    group: str
+    role: Role
+    company_access: AllCompanies | GrantedAccess
+    created_at: Timestamp
+    updated_at: Timestamp
+
+
+class GroupMappingList(msgspec.Struct):
+    """All mappings."""
+
+    items: list[ShownGroupMapping]
+    total: int
+
+
+BODY_EXAMPLE = {
+    "source": "entra",
+    "group": "helpdesk-technicians",
+    "role": "technician",
+    "company_access": {"company_groups": ["North"], "companies": ["Contoso"]},
+}
+EXAMPLE = {
+    "id": 3,
+    **BODY_EXAMPLE,
+    "created_at": "2025-01-04T10:15:00+00:00",
+    "updated_at": "2025-01-04T10:15:00+00:00",
+}
+
+
+@routes.get("/api/group-mappings", returns=Returns(200, GroupMappingList, {"items": [EXAMPLE], "total": 1}))
+def list_mappings(request: Request) -> Response:
+    """All mappings, by source and group."""
+    return list_response([shown(mapping) for mapping in queries.list_mappings(request.tx, request.actor)])
+
+
+@routes.post(
+    "/api/group-mappings",
+    proof=Proof.FRESH_SESSION,
+    returns=Returns(201, ShownGroupMapping, EXAMPLE),
+    example=BODY_EXAMPLE,
+    errors=(404,),
+)
+def create_mapping(request: Request, body: NewGroupMapping) -> Response:
+    """Say what a group means. It counts from the next sign-in, or check of a session, of each member on.
+
+    Of several groups the role with the most rights counts, and the company access of all of them together. As soon as a
+    provider has a mapping, its users without a mapped group are members, who have no helpdesk access.
+    """
+    return json_response(
+        shown(operations.create_mapping(request.tx, request.actor, request.settings, fields_of(request, body))), 201
+    )
+
+
+@routes.put(
+    "/api/group-mappings/{id}",
+    proof=Proof.FRESH_SESSION,
+    returns=Returns(200, ShownGroupMapping, EXAMPLE),
+    example=BODY_EXAMPLE,
+)
+def update_mapping(request: Request, id: int, body: NewGroupMapping) -> Response:
+    """Replace a mapping."""
+    fields = fields_of(request, body)
+    return json_response(shown(operations.update_mapping(request.tx, request.actor, request.settings, id, fields)))
+
+
+@routes.delete("/api/group-mappings/{id}", proof=Proof.FRESH_SESSION, returns=Returns(204))
+def delete_mapping(request: Request, id: int) -> Response:
+    """Delete a mapping. Members lose what it gave them at their next sign-in, or check of a session."""
+    operations.delete_mapping(request.tx, request.actor, id)
+    return no_content()
+
+
+def fields_of(request: Request, body: NewGroupMapping) -> MappingFields:
+    """The body with its companies and company groups loaded. Raises NotFound, which quotes every unknown name."""
+    return MappingFields(body.source, body.group, body.role, grant_of(request, body.company_access))
+
+
+def shown(mapping: GroupMapping) -> ShownGroupMapping:
+    """The mapping as responses have it."""
+    values = {name: getattr(mapping, name) for name in mapping.__struct_fields__}
+    return ShownGroupMapping(**{**values, "company_access": mapping.company_access or "all"})

@@ -1,0 +1,87 @@
+"""Reads of what groups mean here."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Row, select
+
+from issue_tracker.actor import Actor, Role, require_administrator
+from issue_tracker.clock import Timestamp, iso
+from issue_tracker.company_access.queries import GrantedAccess
+from issue_tracker.database.tables import (
+    companies,
+    company_groups,
+    group_mapping_companies,
+    group_mapping_company_groups,
+    group_mappings,
+)
+from issue_tracker.errors import NotFound
+
+
+class GroupMapping(msgspec.Struct, frozen=True):
+    """What a group means for its members: their role, and the companies that they see.
+
+    `source` says whose group it is: the id of an identity provider, or `scim`. `group` is as it is written there.
+    """
+
+    id: int
+    source: str
+    group: str
+    role: Role
+    company_access: GrantedAccess | None
+    created_at: Timestamp
+    updated_at: Timestamp
+
+
+def list_mappings(tx: Connection, actor: Actor) -> list[GroupMapping]:
+    """Returns all mappings by source and group. Raises Forbidden unless the actor is a super admin of all companies."""
+    require_administrator(actor)
+    ordered = group_mappings.c.source, group_mappings.c.group_name
+    return _loaded(tx, actor, tx.execute(select(group_mappings).order_by(*ordered)).all())
+
+
+def get_mapping(tx: Connection, actor: Actor, mapping_id: int, *, lock: bool = False) -> GroupMapping:
+    """Returns the mapping with this id. With `lock`, other changes to it wait until the transaction ends.
+
+    Raises NotFound; Forbidden as list_mappings.
+    """
+    require_administrator(actor)
+    query = select(group_mappings).where(group_mappings.c.id == mapping_id)
+    rows = tx.execute(query.with_for_update() if lock else query).all() if mapping_id < 2**63 else []
+    if not rows:
+        raise NotFound(f"There is no group mapping with the id {mapping_id}.")
+    return _loaded(tx, actor, rows)[0]
+
+
+def _loaded(tx: Connection, actor: Actor, rows: Sequence[Row[Any]]) -> list[GroupMapping]:
+    limited = {row.id: GrantedAccess([], []) for row in rows if not row.all_companies}
+    grouped, direct = group_mapping_company_groups.c, group_mapping_companies.c
+    names = (
+        select(grouped.mapping_id, company_groups.c.name)
+        .join(company_groups, company_groups.c.group_id == grouped.group_id)
+        .where(grouped.mapping_id.in_(limited))
+        .order_by(company_groups.c.name_key)
+    )
+    for mapping_id, name in tx.execute(names):
+        limited[mapping_id].company_groups.append(name)
+    names = (
+        select(direct.mapping_id, companies.c.name)
+        .join(companies, companies.c.company_id == direct.company_id)
+        .where(direct.mapping_id.in_(limited))
+        .order_by(companies.c.name_key)
+    )
+    for mapping_id, name in tx.execute(names):
+        limited[mapping_id].companies.append(name)
+    return [
+        GroupMapping(
+            id=row.id,
+            source=row.source,
+            group=row.group_name,
+            role=Role(row.role),
+            company_access=limited.get(row.id),
+            created_at=iso(row.created_at),
+            updated_at=iso(row.updated_at),
+        )
+        for row in rows
+    ]

@@ -1,0 +1,74 @@
+"""What ties a session here to the provider that started it: it ends soon unless the provider confirms it."""
+
+from datetime import datetime, timedelta
+
+import msgspec
+from sqlalchemy import Connection, delete, insert, select, update
+
+from issue_tracker.auth.sessions import token_hash
+from issue_tracker.database.tables import identities, provider_sessions, sessions
+from issue_tracker.settings import Settings
+
+
+class Binding(msgspec.Struct, frozen=True, kw_only=True):
+    """The provider's part of a session that is to be started, in a form that can be stored until it is.
+
+    `provider` is the id of the provider, `provider_sid` its own session. `refresh_token` is encrypted, and None where
+    the provider gave none. `proved_at` is when the user proved there to be who they are, None where it does not say.
+    """
+
+    identity_id: int
+    provider: str
+    provider_name: str
+    provider_sid: str | None
+    refresh_token: str | None
+    session_minutes: float
+    check_minutes: float
+    proved_at: datetime | None
+
+
+def bind_session(tx: Connection, settings: Settings, token: str, binding: Binding, at: datetime) -> None:
+    """Binds the session with this token, which has just been started: it has no more proof than the provider gave."""
+    session_id = tx.execute(select(sessions.c.id).where(sessions.c.token_hash == token_hash(token))).scalar_one()
+    lifetime = min(timedelta(minutes=binding.session_minutes), timedelta(days=settings.session_lifetime_days))
+    proved_at = None if binding.proved_at is None else min(binding.proved_at, at)
+    tx.execute(
+        update(sessions).where(sessions.c.id == session_id).values(expires_at=at + lifetime, confirmed_at=proved_at)
+    )
+    tx.execute(
+        insert(provider_sessions).values(
+            session_id=session_id,
+            identity_id=binding.identity_id,
+            provider=binding.provider,
+            provider_sid=binding.provider_sid,
+            refresh_token=binding.refresh_token,
+            check_at=at + timedelta(minutes=binding.check_minutes) if binding.refresh_token else None,
+            at=at,
+        )
+    )
+
+
+def provider_of_session(tx: Connection, session_id: int) -> str | None:
+    """Returns the id of the provider that started a session; None for any other session."""
+    query = select(provider_sessions.c.provider).where(provider_sessions.c.session_id == session_id)
+    return tx.execute(query).scalar_one_or_none()
+
+
+def end_provider_sessions(
+    tx: Connection, issuer: str, *, subject: str | None, session: str | None, until: datetime
+) -> list[int]:
+    """Ends the sessions that a provider says have ended there and that were started until an instant: those of one of
+    its own sessions, or all of a subject. Returns the ids of their users.
+    """
+    query = (
+        select(provider_sessions.c.session_id, identities.c.user_id)
+        .join(identities, identities.c.id == provider_sessions.c.identity_id)
+        .where(identities.c.issuer == issuer, provider_sessions.c.at <= until)
+    )
+    if subject is not None:
+        query = query.where(identities.c.subject == subject)
+    if session is not None:
+        query = query.where(provider_sessions.c.provider_sid == session)
+    rows = tx.execute(query).all()
+    tx.execute(delete(sessions).where(sessions.c.id.in_([row.session_id for row in rows])))
+    return [row.user_id for row in rows]

@@ -1,0 +1,175 @@
+"""Checks at the providers whether the users of running sessions may still sign in, with their refresh tokens.
+
+Somebody who was removed, disabled or signed out there gets no new token, and the session here ends. Every check that
+succeeds moves the end of the session; while the provider cannot be reached nothing moves, so the session ends by
+itself. A session without a refresh token is not checked, and ends after `session_minutes`.
+"""
+
+import threading
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from sqlalchemy import Connection, Row, delete, func, select, update
+
+from issue_tracker.actor import Actor, Role, command_line
+from issue_tracker.auth.group_mappings.operations import apply_groups
+from issue_tracker.auth.passwords import NO_PASSWORD
+from issue_tracker.auth.single_sign_on.break_glass import may_use_password
+from issue_tracker.auth.single_sign_on.client import Grant, ProviderClient
+from issue_tracker.auth.single_sign_on.errors import GrantRefused, ProviderFailed, TokenRefused
+from issue_tracker.auth.single_sign_on.exchange import IdentityProviders
+from issue_tracker.auth.single_sign_on.identities import confirm_identity
+from issue_tracker.auth.single_sign_on.person import groups_of
+from issue_tracker.auth.single_sign_on.sign_in import provider_actor
+from issue_tracker.auth.tokens import revoke_tokens
+from issue_tracker.clock import now
+from issue_tracker.database.engine import Database
+from issue_tracker.database.server_key import ServerKey
+from issue_tracker.database.tables import identities, provider_sessions, sessions, tokens, users
+from issue_tracker.encryption import Undecryptable
+from issue_tracker.errors import Unavailable
+from issue_tracker.events.catalog import Change, EventType
+from issue_tracker.events.record import record
+from issue_tracker.settings import Settings
+
+log = structlog.get_logger("issue_tracker.sign_in")
+
+INTERVAL_SECONDS = 20.0
+
+CLAIMED = timedelta(minutes=2)
+"""How long no other process checks a session that one of them is checking."""
+
+AT_ONCE = 50
+"""How many sessions are looked at before the clock is read again."""
+
+
+class SessionChecks:
+    """The checks of one process, in a thread of their own between `start` and `close`."""
+
+    def __init__(
+        self, database: Database, settings: Settings, providers: IdentityProviders, server_key: ServerKey
+    ) -> None:
+        self._database = database
+        self._settings = settings
+        self._providers = providers
+        self._server_key = server_key
+        self._closed = threading.Event()
+
+    def start(self) -> None:
+        """Begins, where there is a provider."""
+        if self._providers.clients:
+            threading.Thread(target=self._run, name="session checks", daemon=True).start()
+
+    def _run(self) -> None:
+        while not self._closed.wait(INTERVAL_SECONDS):
+            try:
+                while self.check_due(now()) == AT_ONCE and not self._closed.is_set():
+                    pass
+                self.revoke_tokens_of_absent(now())
+            except Unavailable:
+                continue  # without the database no session is valid either
+            except Exception:
+                log.exception("checks of sessions failed")
+
+    def close(self) -> None:
+        """Begins no further check."""
+        self._closed.set()
+
+    def check_due(self, at: datetime) -> int:
+        """Checks sessions that are due at an instant. Returns how many were looked at. Raises Unavailable."""
+        idle = at - timedelta(hours=self._settings.session_idle_hours)
+        query = (
+            select(provider_sessions, identities.c.user_id, identities.c.subject, sessions.c.created_at)
+            .join(sessions, sessions.c.id == provider_sessions.c.session_id)
+            .join(identities, identities.c.id == provider_sessions.c.identity_id)
+            .where(provider_sessions.c.check_at <= at, sessions.c.expires_at > at, sessions.c.used_at > idle)
+            .order_by(provider_sessions.c.check_at)
+            .limit(AT_ONCE)
+        )
+        with self._database.read() as tx:
+            due = tx.execute(query).all()
+        for row in due:
+            if self._claim(row, at) and not self._closed.is_set():
+                self._check(row, at)
+        return len(due)
+
+    def revoke_tokens_of_absent(self, at: datetime) -> None:
+        """Revokes the API tokens of users who sign in only with providers, and whom none has confirmed for too long."""
+        if not self._settings.absent_user_token_days:
+            return
+        since = at - timedelta(days=self._settings.absent_user_token_days)
+        absent = (
+            select(users.c.user_id, users.c.email, users.c.password_hash)
+            .join(identities, identities.c.user_id == users.c.user_id)
+            .where(users.c.user_id.in_(select(tokens.c.user_id)))
+            .group_by(users.c.user_id, users.c.email, users.c.password_hash)
+            .having(func.max(identities.c.confirmed_at) <= since)
+        )
+        with self._database.read() as tx:
+            rows = tx.execute(absent).all()
+        for row in rows:
+            if row.password_hash != NO_PASSWORD and may_use_password(self._settings, row.email):
+                continue  # another way to sign in, of which the providers know nothing
+            with self._database.write() as tx:
+                revoke_tokens(tx, command_line("absence"), row.user_id)
+
+    def _claim(self, row: Row[Any], at: datetime) -> bool:
+        """Whether this process is the one to check the session."""
+        same = provider_sessions.c.session_id == row.session_id, provider_sessions.c.check_at == row.check_at
+        with self._database.write() as tx:
+            claimed = update(provider_sessions).where(*same).values(check_at=at + CLAIMED)
+            return tx.execute(claimed).rowcount == 1
+
+    def _check(self, row: Row[Any], at: datetime) -> None:
+        client = self._providers.clients.get(row.provider)
+        if client is None:
+            return  # the provider is no longer configured: the session ends by itself
+        try:
+            refresh_token = self._server_key.keyring().decrypt(row.refresh_token)
+            grant = client.refresh(refresh_token)
+            groups = self._groups(client, grant, row.subject, at)
+        except ProviderFailed as failed:
+            log.warning("identity provider failed", provider=row.provider, reason=failed.reason)
+            return
+        except Undecryptable:
+            log.error("a refresh token was encrypted with another server key", session_id=row.session_id)
+            return
+        except (GrantRefused, TokenRefused) as refused:
+            log.info("session is not confirmed", provider=row.provider, user_id=row.user_id, reason=str(refused))
+            with self._database.write() as tx:
+                _end(tx, client, row, at)
+            return
+        renewed = self._server_key.keyring().encrypt(grant.refresh_token) if grant.refresh_token else row.refresh_token
+        with self._database.write() as tx:
+            self._extend(tx, client, row, renewed, at)
+            if groups is not None:
+                apply_groups(tx, provider_actor(client.provider), self._settings, row.user_id, row.provider, groups)
+
+    def _groups(self, client: ProviderClient, grant: Grant, subject: str, at: datetime) -> frozenset[str] | None:
+        """The present groups of the user, if the provider said them again."""
+        if grant.id_token is None:
+            return None
+        claims = client.claims(grant, at, nonce=None)
+        if claims["sub"] != subject:
+            raise TokenRefused("the refreshed ID token is about another user")
+        return groups_of(client.provider, claims)
+
+    def _extend(self, tx: Connection, client: ProviderClient, row: Row[Any], refresh_token: str, at: datetime) -> None:
+        provider = client.provider
+        same = provider_sessions.c.session_id == row.session_id
+        check_at = at + timedelta(minutes=provider.check_minutes)
+        tx.execute(update(provider_sessions).where(same).values(refresh_token=refresh_token, check_at=check_at))
+        last = row.created_at + timedelta(days=self._settings.session_lifetime_days)
+        ends = min(last, at + timedelta(minutes=provider.session_minutes))
+        tx.execute(update(sessions).where(sessions.c.id == row.session_id).values(expires_at=ends))
+        confirm_identity(tx, row.identity_id, at)
+
+
+def _end(tx: Connection, client: ProviderClient, row: Row[Any], at: datetime) -> None:
+    if tx.execute(delete(sessions).where(sessions.c.id == row.session_id)).rowcount == 0:
+        return
+    user = tx.execute(select(users.c.name, users.c.role).where(users.c.user_id == row.user_id)).one()
+    actor = Actor(row.user_id, user.name, Role(user.role), "session")
+    note = f"{client.provider.name} does not confirm it any longer"
+    record(tx, actor, [Change(type=EventType.SESSION_ENDED, note=note)], at)

@@ -1,0 +1,281 @@
+"""One identity provider, as this process talks to it: its metadata, its keys and its tokens.
+
+Nothing is requested before it is needed. No function is called inside a transaction, because each of them may wait for
+the provider. All of them raise ProviderFailed when it does not answer, or not as the protocol says.
+"""
+
+import math
+import threading
+import time
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from functools import cached_property
+from typing import Any, TypeVar
+from urllib.parse import urlencode
+
+import msgspec
+from authlib.oauth2.base import OAuth2Error
+from authlib.oauth2.client import OAuth2Client
+from joserfc.errors import JoseError
+from joserfc.jwk import KeySet
+
+from issue_tracker.auth.single_sign_on import tokens
+from issue_tracker.auth.single_sign_on.errors import GrantRefused, ProviderFailed, TokenRefused
+from issue_tracker.outbound import requests
+from issue_tracker.settings.providers import Provider, is_safe_address, read_secret
+
+T = TypeVar("T")
+
+SECONDS = 5.0
+"""How long one request to a provider may take."""
+
+MOST_BYTES = 1_000_000
+"""The longest response that is read of a provider."""
+
+METADATA_SECONDS = 3600.0
+"""The age at which metadata and keys are fetched again."""
+
+STALE_SECONDS = 86400.0
+"""The age up to which they are used while the provider does not answer."""
+
+KEYS_PAUSE_SECONDS = 60.0
+"""How long after fetching the keys they are not fetched again for a key that is not among them."""
+
+AUTHENTICATION = ("client_secret_basic", "client_secret_post")
+"""The ways to authenticate at the token endpoint, the preferred one first."""
+
+
+class Metadata(msgspec.Struct, frozen=True):
+    """What is used of the metadata of a provider (OpenID Connect Discovery 1.0, section 3)."""
+
+    issuer: str
+    authorization_endpoint: str
+    token_endpoint: str
+    jwks_uri: str
+    userinfo_endpoint: str | None = None
+    end_session_endpoint: str | None = None
+    token_endpoint_auth_methods_supported: tuple[str, ...] = AUTHENTICATION[:1]
+    authorization_response_iss_parameter_supported: bool = False
+
+
+class Grant(msgspec.Struct, frozen=True):
+    """What the token endpoint returned."""
+
+    access_token: str | None = None
+    id_token: str | None = None
+    refresh_token: str | None = None
+
+
+class _Fetched(msgspec.Struct, frozen=True):
+    value: Any
+    at: float
+
+
+class ProviderClient:
+    """Safe to use from several threads. `redirect_uri` is where the provider sends browsers back to."""
+
+    def __init__(self, provider: Provider, redirect_uri: str) -> None:
+        self.provider = provider
+        self.redirect_uri = redirect_uri
+        self._lock = threading.Lock()
+        self._metadata: _Fetched | None = None
+        self._keys: _Fetched | None = None
+
+    def metadata(self) -> Metadata:
+        """The metadata of the provider."""
+        with self._lock:
+            self._metadata = self._renewed(self._metadata, self._fetch_metadata)
+            found: Metadata = self._metadata.value
+            return found
+
+    def authorization_address(self, *, state: str, nonce: str, code_verifier: str, again: bool) -> str:
+        """Returns where to send a browser. With `again` the user must sign in there once more."""
+        url, _ = self._client().create_authorization_url(
+            self.metadata().authorization_endpoint,
+            state=state,
+            nonce=nonce,
+            code_verifier=code_verifier,
+            **({"prompt": "login", "max_age": "0"} if again else {}),
+            **self.provider.authorization_parameters,
+        )
+        return str(url)
+
+    def sign_out_address(self, back_to: str) -> str | None:
+        """Returns where to send a browser to sign out there; None where the provider does not offer it."""
+        endpoint = self.metadata().end_session_endpoint
+        if endpoint is None:
+            return None
+        query = urlencode({"client_id": self.provider.client_id, "post_logout_redirect_uri": back_to})
+        return f"{endpoint}{'&' if '?' in endpoint else '?'}{query}"
+
+    def redeem(self, code: str, code_verifier: str) -> Grant:
+        """Returns what the provider gives for an authorization code. Raises GrantRefused."""
+        url, client = self.metadata().token_endpoint, self._client()
+        parameters = {"grant_type": "authorization_code", "code": code, "code_verifier": code_verifier}
+        return self._granted(lambda: client.fetch_token(url, **parameters))
+
+    def refresh(self, refresh_token: str) -> Grant:
+        """Returns what the provider gives for a refresh token. Raises GrantRefused, as when the user was removed."""
+        url, client = self.metadata().token_endpoint, self._client()
+        return self._granted(lambda: client.refresh_token(url, refresh_token=refresh_token))
+
+    def claims(self, grant: Grant, at: datetime, *, nonce: str | None) -> dict[str, Any]:
+        """Returns the verified claims of the ID token of a grant. Raises TokenRefused."""
+        if grant.id_token is None:
+            raise TokenRefused("the provider sent no ID token")
+        return tokens.read_id_token(
+            self.provider, grant.id_token, self.keys, at, nonce=nonce, access_token=grant.access_token
+        )
+
+    def user_info(self, grant: Grant, subject: str) -> dict[str, Any]:
+        """Returns what the provider says of the user besides the ID token; nothing where it offers nothing.
+
+        Raises TokenRefused when that is about another user (OpenID Connect Core, section 5.3.2).
+        """
+        url = self.metadata().userinfo_endpoint
+        if url is None or grant.access_token is None:
+            return {}
+        found = self._get(url, dict[str, Any], {"Authorization": f"Bearer {grant.access_token}"})
+        if found.get("sub") != subject:
+            raise TokenRefused("the user info is about another user")
+        return found
+
+    def keys(self, anew: bool = False) -> KeySet:
+        """The public keys of the provider. With `anew` they are fetched, unless that was done a moment ago."""
+        url = self.metadata().jwks_uri
+        with self._lock:
+            present = self._keys
+            if anew and present is not None and time.monotonic() - present.at >= KEYS_PAUSE_SECONDS:
+                present = None
+            self._keys = self._renewed(present, lambda: self._fetch_keys(url))
+            found: KeySet = self._keys.value
+            return found
+
+    def _renewed(self, present: _Fetched | None, fetch: Any) -> _Fetched:
+        age = math.inf if present is None else time.monotonic() - present.at
+        if present is not None and age < METADATA_SECONDS:
+            return present
+        try:
+            return _Fetched(fetch(), time.monotonic())
+        except ProviderFailed:
+            if present is None or age > STALE_SECONDS:
+                raise
+            return present
+
+    def _fetch_metadata(self) -> Metadata:
+        issuer = self.provider.issuer
+        found = self._get(f"{issuer.rstrip('/')}/.well-known/openid-configuration", Metadata)
+        if found.issuer != issuer:
+            raise self._failed(f"its metadata names another issuer: {found.issuer!r}")
+        for name in (
+            "authorization_endpoint",
+            "token_endpoint",
+            "jwks_uri",
+            "userinfo_endpoint",
+            "end_session_endpoint",
+        ):
+            address = getattr(found, name)
+            if address is not None and not is_safe_address(address, issuer):
+                raise self._failed(f"its {name} is not an https address: {address!r}")
+        return found
+
+    def _fetch_keys(self, url: str) -> KeySet:
+        found = self._get(url, dict[str, Any]).get("keys")
+        if not isinstance(found, list):
+            raise self._failed("its keys are not a key set")
+        # A shared secret is no public key, whoever publishes it.
+        usable = [key for key in found[:100] if isinstance(key, dict) and key.get("kty") in ("RSA", "EC", "OKP")]
+        try:
+            return KeySet.import_key_set({"keys": [key for key in usable if key.get("use", "sig") == "sig"]})
+        except (JoseError, ValueError, KeyError, TypeError) as error:
+            raise self._failed(f"its keys cannot be read: {type(error).__name__}: {error}") from None
+
+    def _get(self, url: str, type_: type[T], headers: Mapping[str, str] | None = None) -> T:
+        code, body = self._fetch("GET", url, {"Accept": "application/json", **(headers or {})})
+        if code != 200:
+            raise self._failed(f"{url}: status {code}")
+        try:
+            return msgspec.json.decode(body, type=type_)
+        except (msgspec.DecodeError, ValueError) as error:
+            raise self._failed(f"{url}: {error}") from None
+
+    def _fetch(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None) -> tuple[int, bytes]:
+        try:
+            found = requests.fetch(
+                method,
+                url,
+                headers={"User-Agent": "issue-tracker", **headers},
+                body=body,
+                seconds=SECONDS,
+                most_bytes=MOST_BYTES,
+                tls=self._tls,
+            )
+        except requests.Unreachable as error:
+            raise self._failed(f"{url}: {error}") from None
+        return found.code, found.body
+
+    def _granted(self, request: Any) -> Grant:
+        try:
+            return msgspec.convert(dict(request()), Grant)
+        except OAuth2Error as error:
+            raise GrantRefused(str(error.error)[:100]) from None
+        except (ValueError, TypeError, msgspec.ValidationError) as error:
+            raise self._failed(f"its token endpoint: {error}") from None
+
+    def _client(self) -> Any:
+        provider = self.provider
+        supported = self.metadata().token_endpoint_auth_methods_supported
+        return OAuth2Client(
+            _Session(self._fetch),
+            client_id=provider.client_id,
+            client_secret=self._secret(),
+            token_endpoint_auth_method=next((one for one in AUTHENTICATION if one in supported), AUTHENTICATION[0]),
+            scope=" ".join(provider.scopes),
+            redirect_uri=self.redirect_uri,
+            code_challenge_method="S256",
+        )
+
+    def _secret(self) -> str:
+        """The present secret: it is read anew, so that it can be replaced without a restart."""
+        try:
+            return read_secret(self.provider)
+        except (OSError, ValueError) as error:
+            raise self._failed(f"its client secret cannot be read: {error}") from None
+
+    @cached_property
+    def _tls(self) -> Any:
+        if self.provider.ca_file is None:
+            return None
+        try:
+            return requests.tls_with(self.provider.ca_file)
+        except OSError as error:
+            raise self._failed(f"ca_file cannot be read: {error}") from None
+
+    def _failed(self, reason: str) -> ProviderFailed:
+        return ProviderFailed(self.provider.name, reason)
+
+
+class _Session:
+    """What Authlib's client sends requests with, in the shape of requests.Session."""
+
+    def __init__(self, fetch: Callable[..., tuple[int, bytes]]) -> None:
+        self._fetch = fetch
+
+    def post(self, url: str, *, data: Mapping[str, str], headers: Mapping[str, str], auth: Any) -> "_Response":
+        url, sent, body = auth.prepare("POST", url, dict(headers), urlencode(data))
+        return _Response(*self._fetch("POST", url, sent, body.encode()))
+
+
+class _Response:
+    """A response in the shape of requests.Response."""
+
+    def __init__(self, code: int, body: bytes) -> None:
+        self.status_code = code
+        self._body = body
+
+    def json(self) -> Any:
+        return msgspec.json.decode(self._body)
+
+    def raise_for_status(self) -> None:
+        if self.status_code >= 400:
+            raise ValueError(f"status {self.status_code}")

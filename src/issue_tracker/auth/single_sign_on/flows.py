@@ -1,0 +1,110 @@
+"""Sign-ins that were sent to a provider and have not come back: each belongs to one browser, and works once.
+
+A row is found by the hash of `state`, which only the browser and the provider know. Nonce and code verifier are derived
+from it with the server's key, so nothing that is stored helps anybody else.
+"""
+
+import secrets
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+import msgspec
+from sqlalchemy import Connection, delete, func, insert, select
+
+from issue_tracker.auth.places import networks_of
+from issue_tracker.auth.sessions import token_hash
+from issue_tracker.auth.single_sign_on.errors import SignInRefused
+from issue_tracker.database.tables import sign_in_flows
+from issue_tracker.encryption import Keyring
+from issue_tracker.errors import TooManyAttempts
+
+LIFETIME = timedelta(minutes=10)
+"""How long a user may take at the provider."""
+
+MOST, MOST_FROM_ADDRESS = 5000, 100
+"""How many sign-ins may be under way in all, and from one address or /64 network: strangers begin them too."""
+
+STALE = "This sign-in has expired, was used already, or was started in another browser. Start again."
+
+
+class Purpose(StrEnum):
+    """Why a browser is sent to a provider: to sign in, to confirm who has the session, to link an account."""
+
+    SIGN_IN = "sign_in"
+    CONFIRM = "confirm"
+    LINK = "link"
+
+
+class Flow(msgspec.Struct, frozen=True):
+    """A sign-in under way. `session_id` is the session that it was started in, where one is needed.
+
+    `target` is the path to return to, `carried` a form to be sent afterwards, or empty.
+    """
+
+    provider: str
+    purpose: Purpose
+    at: datetime
+    target: str
+    carried: str = ""
+    session_id: int | None = None
+
+
+class Started(msgspec.Struct, frozen=True):
+    """What belongs in the browser: `state` in the address, `browser` in a cookie."""
+
+    state: str
+    browser: str
+
+
+def start_flow(tx: Connection, flow: Flow, address: str) -> Started:
+    """Stores a sign-in that begins, from an IP address. Raises TooManyAttempts."""
+    rows = sign_in_flows.c
+    prune_flows(tx, flow.at)
+    network = networks_of(address).address
+    everywhere, here = tx.execute(
+        select(func.count(), func.count().filter(rows.address == network)).select_from(sign_in_flows)
+    ).one()
+    if everywhere >= MOST or here >= MOST_FROM_ADDRESS:
+        raise TooManyAttempts(int(LIFETIME.total_seconds()))
+    started = Started(secrets.token_urlsafe(32), secrets.token_urlsafe(32))
+    tx.execute(
+        insert(sign_in_flows).values(
+            state_hash=token_hash(started.state),
+            browser_hash=token_hash(started.browser),
+            provider=flow.provider,
+            purpose=flow.purpose.value,
+            session_id=flow.session_id,
+            target=flow.target,
+            carried=flow.carried,
+            address=network,
+            at=flow.at,
+        )
+    )
+    return started
+
+
+def take_flow(tx: Connection, provider: str, state: str, browser: str | None, at: datetime) -> Flow:
+    """Returns the sign-in that comes back from this provider to this browser, and forgets it.
+
+    Raises SignInRefused unless that browser started it there, lately, and it has not come back before.
+    """
+    rows = sign_in_flows.c
+    same = rows.state_hash == token_hash(state), rows.browser_hash == token_hash(browser or "")
+    row = tx.execute(select(sign_in_flows).where(*same)).first()
+    if row is None or tx.execute(delete(sign_in_flows).where(*same)).rowcount == 0:
+        raise SignInRefused(STALE, "the state is unknown, was used already, or belongs to another browser")
+    if row.provider != provider:
+        raise SignInRefused(STALE, f"the sign-in was started with {row.provider}")
+    if row.at <= at - LIFETIME:
+        raise SignInRefused(STALE, "the sign-in was started too long ago")
+    return Flow(row.provider, Purpose(row.purpose), row.at, row.target, row.carried, row.session_id)
+
+
+def prune_flows(tx: Connection, at: datetime) -> int:
+    """Deletes the sign-ins that can no longer come back at an instant. Returns how many; 0 when none are left."""
+    return tx.execute(delete(sign_in_flows).where(sign_in_flows.c.at <= at - LIFETIME)).rowcount
+
+
+def derived_secret(keyring: Keyring, use: str, state: str) -> str:
+    """Returns the nonce or the code verifier of a sign-in: 43 characters, as RFC 7636, section 4.1, wants them."""
+    return keyring.sign("single sign-on", use, state)

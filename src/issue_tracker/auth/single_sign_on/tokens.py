@@ -1,0 +1,128 @@
+"""What a provider signs: ID tokens, which say who signed in, and logout tokens, which say who signed out.
+
+joserfc verifies signatures, Authlib the claims of OpenID Connect Core, section 3.1.3.7. Keys come from the provider's
+own address alone: what the header of a token says about keys (`jku`, `x5u`, `jwk`) is not read.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from authlib.oidc.core import CodeIDToken
+from joserfc import jwt
+from joserfc.errors import BadSignatureError, InvalidKeyIdError, JoseError
+from joserfc.jwk import KeySet
+
+from issue_tracker.auth.single_sign_on.errors import TokenRefused
+from issue_tracker.names import storable
+from issue_tracker.settings.providers import Provider
+
+ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "Ed25519", "EdDSA"]
+"""Signatures with a public key. Neither `none` nor those with a shared secret are among them."""
+
+LEEWAY_SECONDS = 60
+"""How much the clock of a provider may differ from this one."""
+
+LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout"
+
+LOGOUT_SECONDS = 300
+"""The age up to which a logout token is accepted (OpenID Connect Back-Channel Logout 1.0, section 2.6)."""
+
+Keys = Callable[[bool], KeySet]
+"""The keys of a provider; with True they are fetched anew if that is allowed at the moment. Raises ProviderFailed."""
+
+
+def read_id_token(
+    provider: Provider,
+    token: str,
+    keys: Keys,
+    at: datetime,
+    *,
+    nonce: str | None = None,
+    access_token: str | None = None,
+) -> dict[str, Any]:
+    """Returns the claims of an ID token that is valid at `at`.
+
+    `nonce` is that of the request, None for a token that came with a refresh. Raises TokenRefused, ProviderFailed.
+    """
+    verified = _verified(token, keys)
+    if str(verified.header.get("typ", "JWT")).lower() != "jwt":
+        raise TokenRefused(f"the ID token is of the type {verified.header['typ']!r}")
+    options = {
+        "iss": {"essential": True, "value": provider.issuer},
+        "aud": {"essential": True, "value": provider.client_id},
+    }
+    params = {"nonce": nonce, "client_id": provider.client_id, "access_token": access_token}
+    _require(
+        lambda: CodeIDToken(verified.claims, verified.header, options, params).validate(_seconds(at), LEEWAY_SECONDS)
+    )
+    _require_subject(verified.claims)
+    return verified.claims
+
+
+def read_logout_token(provider: Provider, token: str, keys: Keys, at: datetime) -> dict[str, Any]:
+    """Returns the claims of a logout token that is valid at `at`: `iat`, and `sub`, `sid` or both.
+
+    Raises TokenRefused, ProviderFailed.
+    """
+    verified = _verified(token, keys)
+    claims = verified.claims
+    if str(verified.header.get("typ")).lower() != "logout+jwt":
+        raise TokenRefused("the token is not of the type logout+jwt")
+    registry = jwt.JWTClaimsRegistry(
+        now=_seconds(at),
+        leeway=LEEWAY_SECONDS,
+        iss={"essential": True, "value": provider.issuer},
+        aud={"essential": True, "value": provider.client_id},
+        iat={"essential": True},
+        exp={"essential": True},
+        jti={"essential": True},
+    )
+    _require(lambda: registry.validate(claims))
+    events = claims.get("events")
+    if not isinstance(events, Mapping) or not isinstance(events.get(LOGOUT_EVENT), Mapping):
+        raise TokenRefused("the token has no logout event")
+    if "nonce" in claims:
+        raise TokenRefused("the token has a nonce, so it is no logout token")
+    if claims["iat"] < _seconds(at) - LOGOUT_SECONDS:
+        raise TokenRefused("the token is too old")
+    if "sub" not in claims and "sid" not in claims:
+        raise TokenRefused("the token names neither a user nor a session")
+    for name in ("sub", "sid"):
+        if name in claims:
+            _require_subject(claims, name)
+    return claims
+
+
+def _verified(token: str, keys: Keys) -> jwt.Token:
+    """The token, if a key of the provider signed it. Where none did, the keys may have been replaced."""
+    for anew in (False, True):
+        try:
+            return jwt.decode(token, keys(anew), algorithms=ALGORITHMS)
+        except (InvalidKeyIdError, BadSignatureError) as error:
+            refused: Exception = error
+        except (JoseError, ValueError) as error:
+            raise TokenRefused(_reason(error)) from None
+    raise TokenRefused(_reason(refused))
+
+
+def _require(validate: Callable[[], None]) -> None:
+    try:
+        validate()
+    except (JoseError, ValueError, TypeError) as error:
+        raise TokenRefused(_reason(error)) from None
+
+
+def _require_subject(claims: Mapping[str, Any], name: str = "sub") -> None:
+    """At most 255 ASCII characters, says OpenID Connect; other texts are as good if they can be stored."""
+    value = claims.get(name)
+    if not isinstance(value, str) or not 0 < len(value) <= 255 or not storable(value):
+        raise TokenRefused(f"the claim {name!r} is not a text of 1 to 255 characters")
+
+
+def _reason(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
+def _seconds(at: datetime) -> int:
+    return int(at.timestamp())

@@ -1,0 +1,99 @@
+"""The pages of group mappings, for super admins."""
+
+from starlette.responses import Response
+
+from issue_tracker.api.group_mappings import NewGroupMapping, fields_of
+from issue_tracker.auth.group_mappings import operations, queries
+from issue_tracker.auth.group_mappings.operations import SCIM
+from issue_tracker.http.identity import Access, Proof
+from issue_tracker.http.request import Request
+from issue_tracker.pages.flash import Flash, flash_cookie
+from issue_tracker.pages.forms import Form, FormView, ShownForm
+from issue_tracker.pages.navigation import redirect
+from issue_tracker.pages.routes import PageRoutes
+from issue_tracker.pages.templating import page
+from issue_tracker.pages.users import ACCESSES, ROLES, access_of
+
+routes = PageRoutes(access=Access.SUPER_ADMIN)
+
+_FORM = ShownForm({"company_access": "access"}, unknown="companies")
+
+
+@routes.get("/admin/group-mappings")
+def show_mappings(request: Request, form: FormView | None = None) -> Response:
+    """Every group mapping, with the form to add one."""
+    first = next((provider.id for provider in request.settings.providers), SCIM)
+    return page(
+        request,
+        "auth/group_mappings.html",
+        place="admin",
+        section="group-mappings",
+        mappings=queries.list_mappings(request.tx, request.actor),
+        sources=_sources(request),
+        roles=ROLES,
+        accesses=ACCESSES,
+        form=(form or FormView()).with_defaults({"source": first, "role": "technician", "access": "limited"}),
+    )
+
+
+@routes.post("/admin/group-mappings", proof=Proof.FRESH_SESSION, shown_by=show_mappings, form=_FORM)
+def create(request: Request, form: Form) -> Response:
+    """Adds a group mapping."""
+    fields = fields_of(request, _read(form))
+    operations.create_mapping(request.tx, request.actor, request.settings, fields)
+    return redirect("/admin/group-mappings", flash_cookie(request, Flash(f"Added {fields.group}.")))
+
+
+@routes.get("/admin/group-mappings/{mapping_id}")
+def show_mapping(request: Request, mapping_id: int, form: FormView | None = None) -> Response:
+    """The form to change or delete a group mapping."""
+    mapping = queries.get_mapping(request.tx, request.actor, mapping_id)
+    granted = mapping.company_access
+    present = {
+        "source": mapping.source,
+        "group": mapping.group,
+        "role": mapping.role.value,
+        "access": "limited" if granted else "all",
+        "company_groups": "\n".join(granted.company_groups) if granted else "",
+        "companies": "\n".join(granted.companies) if granted else "",
+    }
+    return page(
+        request,
+        "auth/group_mapping.html",
+        place="admin",
+        section="group-mappings",
+        mapping=mapping,
+        sources=_sources(request) | {mapping.source: _sources(request).get(mapping.source, mapping.source)},
+        roles=ROLES,
+        accesses=ACCESSES,
+        form=(form or FormView()).with_defaults(present),
+    )
+
+
+@routes.post("/admin/group-mappings/{mapping_id}", proof=Proof.FRESH_SESSION, shown_by=show_mapping, form=_FORM)
+def edit(request: Request, form: Form, mapping_id: int) -> Response:
+    """Replaces a group mapping."""
+    fields = fields_of(request, _read(form))
+    operations.update_mapping(request.tx, request.actor, request.settings, mapping_id, fields)
+    return redirect("/admin/group-mappings", flash_cookie(request, Flash("Saved.")))
+
+
+@routes.post(
+    "/admin/group-mappings/{mapping_id}/delete",
+    proof=Proof.FRESH_SESSION,
+    shown_by=show_mapping,
+    form=ShownForm(keep=False),
+)
+def delete(request: Request, form: Form, mapping_id: int) -> Response:
+    """Deletes a group mapping."""
+    operations.delete_mapping(request.tx, request.actor, mapping_id)
+    return redirect("/admin/group-mappings", flash_cookie(request, Flash("Deleted.")))
+
+
+def _read(form: Form) -> NewGroupMapping:
+    fields = {**form.fields("source", "group", "role"), "company_access": access_of(form) or "all"}
+    return form.read(fields, NewGroupMapping)
+
+
+def _sources(request: Request) -> dict[str, str]:
+    return {provider.id: provider.name for provider in request.settings.providers} | {SCIM: "SCIM"}

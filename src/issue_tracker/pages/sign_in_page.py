@@ -1,0 +1,22 @@
+"""The page to sign in, which several routes show."""
+
+from starlette.responses import Response
+
+from issue_tracker.http.request import Request
+from issue_tracker.pages.forms import FormView
+from issue_tracker.pages.templating import bare_page
+
+
+def sign_in_page(request: Request, form: FormView, target: str, *, carried: str = "", status: int = 200) -> Response:
+    """The form to sign in, with a button for each identity provider. `carried` is a form to be sent afterwards."""
+    settings = request.settings
+    return bare_page(
+        request,
+        "auth/login.html",
+        status=status,
+        form=form,
+        next=target,
+        carried=carried,
+        providers=settings.providers,
+        passwords=settings.password_sign_in,
+    )

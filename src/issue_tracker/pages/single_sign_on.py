@@ -1,0 +1,233 @@
+"""Signing in with an identity provider: the way there, the way back, and what a provider itself sends.
+
+The content security policy lets forms lead to this site only, and browsers apply that to redirects of a form, too. So a
+form is answered with a page that goes on to the provider by itself, and has a link for browsers that do not.
+"""
+
+import structlog
+from starlette.responses import Response
+
+from issue_tracker.actor import Role, require_fresh_proof, stranger
+from issue_tracker.api.auth import sign_in_cookies, visitor_of
+from issue_tracker.auth.sessions import Session, csrf_token, find_session
+from issue_tracker.auth.signin import SecondStep
+from issue_tracker.auth.single_sign_on import exchange, flows, sign_in
+from issue_tracker.auth.single_sign_on.client import ProviderClient
+from issue_tracker.auth.single_sign_on.errors import ProviderFailed, SignInRefused
+from issue_tracker.auth.single_sign_on.flows import Flow, Purpose
+from issue_tracker.auth.single_sign_on.sign_in import ProviderSignIn
+from issue_tracker.auth.single_sign_on.sign_out import sign_out
+from issue_tracker.clock import now
+from issue_tracker.errors import AppError
+from issue_tracker.events.catalog import Change, EventType
+from issue_tracker.events.record import record
+from issue_tracker.http.cookies import cookie_name, set_cookie
+from issue_tracker.http.identity import Access, note_known_session
+from issue_tracker.http.request import Request
+from issue_tracker.pages.flash import Flash, flash_cookie
+from issue_tracker.pages.forms import Form, FormView, read_carried_form
+from issue_tracker.pages.navigation import HOME, landing, local, redirect
+from issue_tracker.pages.routes import PageRoutes
+from issue_tracker.pages.second_step import second_step_page
+from issue_tracker.pages.sign_in_page import sign_in_page
+from issue_tracker.pages.templating import bare_page
+
+log = structlog.get_logger("issue_tracker.sign_in")
+
+routes = PageRoutes(access=Access.SIGNED_IN)
+
+RETURN_PARAMETERS = ("state", "code", "iss", "error")
+
+_COOKIE = "issue_tracker_sign_in"
+"""The cookie that ties a sign-in under way to its browser; each has its own, so that several may be under way."""
+
+
+@routes.post("/login/with/{provider}", access=Access.PUBLIC, transaction=False, outgoing=True)
+def start(request: Request, form: Form, provider: str) -> Response:
+    """Sends a browser to a provider to sign in. A form that was posted without a session is carried along."""
+    client = request.app_state.providers.client(provider)
+    carried = form.get("carried")
+    if carried:
+        with request.read() as tx:
+            note_known_session(tx, request)
+        carried = carried if request.known_session and read_carried_form(carried) else ""
+    flow = Flow(provider, Purpose.SIGN_IN, now(), local(form.get("next"), HOME), carried)
+    try:
+        return _sent(request, client, flow)
+    except ProviderFailed as failed:
+        return _refused(request, failed, flow.target)
+
+
+@routes.post("/confirm/{provider}", before_enrolment=True, transaction=False, outgoing=True)
+def confirm(request: Request, form: Form, provider: str) -> Response:
+    """Sends a browser to a provider to prove again who has the session. The form that needs it is carried along."""
+    client = request.app_state.providers.client(provider)
+    carried = read_carried_form(form.get("carried"))
+    text = form.get("carried") if carried else ""
+    flow = Flow(provider, Purpose.CONFIRM, now(), local(form.get("next")), text, request.current_session.id)
+    return _sent(request, client, flow)
+
+
+@routes.post("/account/identities/{provider}", transaction=False, outgoing=True)
+def link(request: Request, form: Form, provider: str) -> Response:
+    """Sends a browser to a provider to link the account there to the one here."""
+    client = request.app_state.providers.client(provider)
+    require_fresh_proof(request.actor)
+    return _sent(request, client, Flow(provider, Purpose.LINK, now(), "/account", "", request.current_session.id))
+
+
+@routes.get("/login/with/{provider}/callback", access=Access.PUBLIC, transaction=False, outgoing=True)
+def come_back(request: Request, provider: str) -> Response:
+    """Where a provider sends a browser back to. Only the browser that was sent there is let in, once."""
+    client = request.app_state.providers.client(provider)
+    flow = None
+    try:
+        returned = _returned(request)
+        cookie = _cookie_of(returned.state)
+        with request.database.write() as tx:
+            browser = request.cookie(cookie_name(request.settings, cookie))
+            flow = flows.take_flow(tx, provider, returned.state, browser, now())
+        signed = exchange.redeem(client, request.app_state.server_key.keyring(), returned, now())
+        finish = {Purpose.SIGN_IN: _sign_in, Purpose.CONFIRM: _confirm, Purpose.LINK: _link}[flow.purpose]
+        response = finish(request, flow, signed)
+    except (SignInRefused, ProviderFailed) as refused:
+        _log(request, client, refused.reason)
+        _record_failure(request, client, refused, begun=flow is not None)
+        return _refused(request, refused, flow.target if flow else HOME)
+    response.headers.append("set-cookie", set_cookie(request.settings, cookie, "", seconds=0))
+    return response
+
+
+@routes.post("/login/with/{provider}/sign-out", access=Access.PUBLIC, transaction=False, outgoing=True)
+def provider_sign_out(request: Request, form: Form, provider: str) -> Response:
+    """Takes the message of a provider that somebody has signed out there (OpenID Connect Back-Channel Logout 1.0)."""
+    client = request.app_state.providers.client(provider)
+    try:
+        sign_out(request.database, client, form.get("logout_token"), request.request_id, now())
+    except AppError as refused:
+        _log(request, client, getattr(refused, "reason", refused.detail))
+        raise
+    return Response(headers={"Cache-Control": "no-store"})
+
+
+def sign_out_there(request: Request, provider_id: str | None) -> Response | None:
+    """The page that leads a browser, which has just signed out, to a provider to sign out there as well (OpenID Connect
+    RP-Initiated Logout 1.0). None where that is not configured or not offered, and while the provider fails.
+    """
+    client = request.app_state.providers.clients.get(provider_id or "")
+    if client is None or not client.provider.sign_out_there:
+        return None
+    try:
+        address = client.sign_out_address(f"{request.settings.public_url.rstrip('/')}/login")
+    except ProviderFailed as failed:
+        _log(request, client, failed.reason)
+        return None
+    name = client.provider.name
+    return bare_page(request, "auth/to_provider.html", address=address, name=name, leaving=True) if address else None
+
+
+def _sent(request: Request, client: ProviderClient, flow: Flow) -> Response:
+    """The page that leads to the provider, and the cookie that the return needs. Raises ProviderFailed."""
+    try:
+        client.metadata()  # before anything is stored
+    except ProviderFailed as failed:
+        _log(request, client, failed.reason)
+        raise
+    with request.database.write() as tx:
+        started = flows.start_flow(tx, flow, request.address)
+    again = flow.purpose is Purpose.CONFIRM
+    address = exchange.authorization_address(client, request.app_state.server_key.keyring(), started.state, again=again)
+    response = bare_page(request, "auth/to_provider.html", address=address, name=client.provider.name, leaving=False)
+    seconds = int(flows.LIFETIME.total_seconds())
+    cookie = set_cookie(request.settings, _cookie_of(started.state), started.browser, seconds=seconds)
+    response.headers.append("set-cookie", cookie)
+    return response
+
+
+def _returned(request: Request) -> exchange.Return:
+    """The parameters of a return, each at most once (RFC 6749, section 3.1)."""
+    given = [(name, value) for name, value in request.parameters if name in RETURN_PARAMETERS]
+    if len(dict(given)) != len(given) or any(len(value) > exchange.LONGEST for _, value in given):
+        raise SignInRefused(flows.STALE, "a parameter is repeated or too long")
+    return exchange.Return(**dict(given))
+
+
+def _cookie_of(state: str) -> str:
+    return f"{_COOKIE}_{''.join(character for character in state[:8] if character.isalnum())}"
+
+
+def _sign_in(request: Request, flow: Flow, signed: ProviderSignIn) -> Response:
+    keyring = request.app_state.server_key.keyring()
+    with request.database.write() as tx:
+        signed_in = sign_in.sign_in(tx, request.settings, keyring, signed, visitor_of(request, remember=True))
+    if isinstance(signed_in, SecondStep):
+        target = local(flow.target, HOME)
+        return second_step_page(request, signed_in.challenge, signed_in.methods, next=target, carried=flow.carried)
+    request.log_user(signed_in.user.user_id)
+    cookies = sign_in_cookies(request, signed_in)
+    return _continued(request, flow, signed_in.user.role, csrf_token(signed_in.token), cookies)
+
+
+def _confirm(request: Request, flow: Flow, signed: ProviderSignIn) -> Response:
+    session, token = _session(request)
+    with request.database.write() as tx:
+        sign_in.confirm(tx, session, flow, signed)
+    return _continued(request, flow, session.role, csrf_token(token), [])
+
+
+def _link(request: Request, flow: Flow, signed: ProviderSignIn) -> Response:
+    session, token = _session(request)
+    with request.database.write() as tx:
+        sign_in.link(tx, session.actor(request.request_id), flow, signed)
+    return redirect(flow.target, flash_cookie(request, Flash(f"Linked with {signed.provider.name}."), token))
+
+
+def _session(request: Request) -> tuple[Session, str]:
+    """The session of this browser, with its token: the return itself is a public route."""
+    token = request.cookie(request.app_state.session_cookie) or ""
+    with request.database.read() as tx:
+        session = find_session(tx, request.settings, token, now())
+    if session is None:
+        raise SignInRefused("Your session has ended meanwhile. Sign in again.", "the session has ended")
+    request.log_user(session.user_id)
+    return session, token
+
+
+def _continued(request: Request, flow: Flow, role: Role, csrf: str, cookies: list[str]) -> Response:
+    """Where the user wanted to be, or the form that was not sent yet."""
+    target, confirmed = landing(role, local(flow.target, HOME)), flow.purpose is Purpose.CONFIRM
+    carried = read_carried_form(flow.carried)
+    if carried is None:
+        return redirect(target, *cookies)
+    response = bare_page(request, "auth/carried.html", carried=carried, csrf=csrf, next=target, confirmed=confirmed)
+    for cookie in cookies:
+        response.headers.append("set-cookie", cookie)
+    return response
+
+
+def _refused(request: Request, error: AppError, target: str) -> Response:
+    """The page to sign in, with what is wrong, and for a failure of ours or theirs the number to quote."""
+    view = FormView()
+    view.problem = error.detail if error.status < 500 else f"{error.detail} (Request id: {request.request_id})"
+    response = sign_in_page(request, view, local(target, HOME), status=error.status)
+    response.headers.update(error.headers)
+    return response
+
+
+def _log(request: Request, client: ProviderClient, reason: str) -> None:
+    log.warning("sign-in failed", provider=client.provider.id, reason=reason, request_id=request.request_id)
+
+
+def _record_failure(
+    request: Request, client: ProviderClient, refused: SignInRefused | ProviderFailed, *, begun: bool
+) -> None:
+    """Records why nobody was signed in. What belongs to no sign-in is counted together, because anybody can send it."""
+    note = f"with {client.provider.name}: {refused.reason}"
+    if not begun:
+        actor = stranger(request_id=request.request_id)
+        request.app_state.deferred_events.note(EventType.SESSION_FAILED, actor, note, request.address)
+        return
+    note = f"from {request.address} {note}"
+    with request.database.write() as tx:
+        failed = Change(type=EventType.SESSION_FAILED, note=note[:2000])
+        record(tx, stranger(request_id=request.request_id), [failed], now())

@@ -1,0 +1,156 @@
+"""A provider that misbehaves as a test wants: it signs whatever it is given, and answers whatever it should not."""
+
+import base64
+import hashlib
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs
+
+from joserfc import jwt
+from joserfc.jwk import RSAKey
+from joserfc.jws import JWSRegistry
+
+from issue_tracker.clock import now
+from tests.single_sign_on.provider import SECRET, parameters
+
+OUR_KEY, OTHER_KEY = (RSAKey.generate_key(2048, {"kid": kid, "use": "sig"}) for kid in ("ours", "another"))
+
+REFRESH_TOKEN = "a refresh token of the provider"
+
+LOGOUT = "http://schemas.openid.net/event/backchannel-logout"
+
+
+class FakeProvider:
+    """One provider on a free port. Its attributes are what it answers; `reset` makes it behave."""
+
+    def __init__(self) -> None:
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._server.daemon_threads = True
+        self.issuer = f"http://127.0.0.1:{self._server.server_address[1]}"
+        self.reset()
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+
+    def reset(self) -> None:
+        self.metadata: dict[str, Any] = {
+            "issuer": self.issuer,
+            "authorization_endpoint": f"{self.issuer}/authorize",
+            "token_endpoint": f"{self.issuer}/token",
+            "jwks_uri": f"{self.issuer}/keys",
+            "userinfo_endpoint": f"{self.issuer}/user",
+            "end_session_endpoint": f"{self.issuer}/end",
+        }
+        self.keys = [OUR_KEY]
+        self.user: dict[str, Any] = {}
+        self.subject: Any = "someone"
+        self.status = 200
+        self.redirect = False
+        self.padding = 0
+        self.refresh_error: str | None = None
+        self.grants: dict[str, dict[str, Any]] = {}
+        self.requests: list[str] = []
+
+    def claims(self, address: str, **changes: Any) -> dict[str, Any]:
+        """Right claims of an ID token for an authorization address, with changes; None removes one."""
+        at = int(now().timestamp())
+        right = {
+            "iss": self.issuer,
+            "sub": "someone",
+            "aud": "issue-tracker",
+            "iat": at,
+            "exp": at + 300,
+            "auth_time": at,
+            "nonce": parameters(address)["nonce"],
+            "email": "tess@helpdesk.example",
+            "email_verified": True,
+            "name": "Tess of the provider",
+        }
+        return {name: value for name, value in (right | changes).items() if value is not None}
+
+    def grant(self, address: str, id_token: str | None = None, /, **changes: Any) -> str:
+        """A code for an authorization address, which gives this ID token, or one with right claims and changes."""
+        query = parameters(address)
+        self.subject = changes.get("sub", "someone")
+        code = f"code-{len(self.grants)}"
+        self.grants[code] = {
+            "id_token": sign(self.claims(address, **changes)) if id_token is None else id_token,
+            "challenge": query["code_challenge"],
+            "redirect_uri": query["redirect_uri"],
+        }
+        return code
+
+    def answer(self, path: str, body: str, authorization: str) -> tuple[int, Any]:
+        self.requests.append(path)
+        if self.status != 200:
+            return self.status, {"error": "the provider is broken"}
+        if path == "/.well-known/openid-configuration":
+            return 200, self.metadata | ({"padding": "x" * self.padding} if self.padding else {})
+        if path == "/keys":
+            return 200, {"keys": [key.as_dict(private=False) for key in self.keys]}
+        if path == "/user":
+            return 200, {"sub": self.subject} | self.user
+        return self._token({name: values[0] for name, values in parse_qs(body).items()}, authorization)
+
+    def _token(self, form: dict[str, str], authorization: str) -> tuple[int, Any]:
+        secret = base64.b64encode(f"issue-tracker:{SECRET}".encode()).decode()
+        if authorization != f"Basic {secret}":
+            return 401, {"error": "invalid_client"}
+        if form["grant_type"] == "refresh_token":
+            if self.refresh_error:
+                return 400, {"error": self.refresh_error}
+            return 200, {"access_token": "a", "token_type": "Bearer", "refresh_token": form["refresh_token"]}
+        grant = self.grants.pop(form["code"], None)
+        digest = hashlib.sha256(form["code_verifier"].encode()).digest()
+        challenge = base64.urlsafe_b64encode(digest).decode().rstrip("=")
+        if not grant or grant["challenge"] != challenge or grant["redirect_uri"] != form["redirect_uri"]:
+            return 400, {"error": "invalid_grant"}
+        return 200, {
+            "access_token": "a",
+            "token_type": "Bearer",
+            "id_token": grant["id_token"],
+            "refresh_token": REFRESH_TOKEN,
+        }
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+def sign(claims: dict[str, Any], key: RSAKey = OUR_KEY, alg: str = "RS256", **header: Any) -> str:
+    """A signed token."""
+    registry = JWSRegistry(algorithms=[alg], strict_check_header=False)
+    kid = {} if alg == "none" else {"kid": key.kid}
+    return jwt.encode({"alg": alg, **kid, **header}, claims, key, registry=registry)
+
+
+def unsigned(claims: dict[str, Any]) -> str:
+    """A token that says it needs no signature."""
+    parts = (json.dumps(part).encode() for part in ({"alg": "none", "typ": "JWT"}, claims))
+    return ".".join(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in parts) + "."
+
+
+def _handler(provider: FakeProvider) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        def _respond(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
+            status, content = provider.answer(self.path, body, self.headers.get("Authorization") or "")
+            if provider.redirect:
+                self.send_response(302)
+                self.send_header("Location", f"{provider.issuer}{self.path}")
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+                return
+            text = json.dumps(content).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text)
+
+        do_GET = do_POST = _respond
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    return Handler

@@ -1,0 +1,139 @@
+"""What groups of a provider mean here: roles and company access, again at every sign-in."""
+
+from typing import Any
+
+import pytest
+
+from issue_tracker.actor import command_line
+from issue_tracker.auth.group_mappings.operations import apply_groups
+from tests.clients import Client
+from tests.single_sign_on.browser import begin, sign_in, who
+from tests.single_sign_on.fake import FakeProvider
+from tests.single_sign_on.provider import RealProvider
+from tests.world import World
+
+MAPPINGS = "/api/group-mappings"
+
+
+def given_mapping(world: World, group: str, role: str, access: Any = "all", source: str = "fake") -> int:
+    body = {"source": source, "group": group, "role": role, "company_access": access}
+    return int(world.client("ada").call("POST", MAPPINGS, 201, json=body)["id"])
+
+
+def account(world: World, email: str) -> dict[str, Any]:
+    users = world.client("ada").call("GET", "/api/users", 200)["items"]
+    return next(user for user in users if user["email"] == email)
+
+
+def companies(client: Client) -> list[str]:
+    return [item["name"] for item in client.call("GET", "/api/companies", 200)["items"]]
+
+
+def test_mappings_are_made_changed_and_deleted(world: World) -> None:
+    ada = world.client("ada")
+    ada.call("POST", "/api/company-groups", 201, json={"name": "North", "company_names": ["Contoso"]})
+    access = {"company_groups": ["North"], "companies": ["Fabrikam"]}
+    body = {"source": "fake", "group": "Team A", "role": "technician", "company_access": access}
+    made = ada.call("POST", MAPPINGS, 201, json=body)
+    assert {name: made[name] for name in body} == body
+    assert ada.call("GET", MAPPINGS, 200) == {"items": [made], "total": 1}
+    ada.call("POST", MAPPINGS, 400, json=body)
+    ada.call("POST", MAPPINGS, 201, json=body | {"group": "team a"})  # another group: providers tell case apart
+    wrong = ada.call("POST", MAPPINGS, 400, json=body | {"source": "nobody", "group": "a\u200bb"})
+    assert [error["field"] for error in wrong["errors"]] == ["source", "group"]
+    ada.call("POST", MAPPINGS, 400, json=body | {"role": "customer", "company_access": "all"})
+    ada.call("POST", MAPPINGS, 404, json=body | {"company_access": {"companies": ["Nobody"]}})
+    # What a mapping names is not deleted unnoticed.
+    group = ada.call("GET", "/api/company-groups", 200)["items"][0]["group_id"]
+    assert "of a user or group" in ada.call("DELETE", f"/api/company-groups/{group}", 400)["detail"]
+
+    changed = ada.call("PUT", f"{MAPPINGS}/{made['id']}", 200, json=body | {"role": "member", "company_access": "all"})
+    assert (changed["role"], changed["company_access"]) == ("member", "all")
+    ada.call("DELETE", f"{MAPPINGS}/{made['id']}", 204)
+    ada.call("DELETE", f"{MAPPINGS}/{made['id']}", 404)
+    assert ada.call("GET", MAPPINGS, 200)["total"] == 1
+    types = [row.type for row in world.history(audit=True) if row.type.startswith("group_mapping.")]
+    assert types == [f"group_mapping.{word}" for word in ("created", "created", "updated", "deleted")]
+
+
+def test_a_mapping_needs_a_super_admin_with_fresh_proof(world: World) -> None:
+    made = given_mapping(world, "a", "technician")
+    body = {"source": "fake", "group": "b", "role": "super_admin", "company_access": "all"}
+    stale, tess = world.client("ada"), world.client("tess")
+    world.clock.advance(minutes=10)
+    for method, path in (("POST", MAPPINGS), ("PUT", f"{MAPPINGS}/{made}"), ("DELETE", f"{MAPPINGS}/{made}")):
+        json = None if method == "DELETE" else body
+        assert stale.call(method, path, 403, json=json)["reason"] == "confirmation_required"
+        assert "reason" not in tess.call(method, path, 403, json=json)
+    tess.call("GET", MAPPINGS, 403)
+    assert [one["group"] for one in stale.call("GET", MAPPINGS, 200)["items"]] == ["a"]
+
+
+def test_groups_give_role_and_companies_at_every_sign_in(world: World, fake: FakeProvider) -> None:
+    given_mapping(world, "north", "technician", {"companies": ["Contoso"]})
+    given_mapping(world, "south", "technician", {"companies": ["Fabrikam"]})
+    given_mapping(world, "visitors", "member")
+    given_mapping(world, "leads", "super_admin")
+    nina = {"sub": "n", "email": "nina@helpdesk.example"}
+
+    client, _ = sign_in(world, fake, **nina, groups=["north", "visitors", "unknown"])
+    assert companies(client) == ["Contoso"]
+    other, _ = sign_in(world, fake, **nina, groups=["north", "south"])
+    # It counts in every session of the user from the next request on.
+    assert companies(other) == companies(client) == ["Contoso", "Fabrikam"]
+    sign_in(world, fake, **nina, groups=["leads", "south"])
+    assert (account(world, nina["email"])["role"], account(world, nina["email"])["company_access"]) == (
+        "super_admin",
+        "all",
+    )
+    # Out of every group, or without the claim: no access, also in the sessions from before.
+    lost: tuple[list[str] | None, ...] = ([], None)
+    for groups in lost:
+        sign_in(world, fake, **nina, groups=["south"])
+        sign_in(world, fake, **nina, groups=groups)
+        assert account(world, nina["email"])["role"] == "member"
+        client.call("GET", "/api/issues", 403)
+    updated = [row for row in world.history(audit=True) if row.type == "user.updated"]
+    assert {row.actor_name for row in updated} == {"Fake"}
+
+
+def test_without_a_mapping_roles_stay_as_they_are_here(world: World, fake: FakeProvider) -> None:
+    given_mapping(world, "leads", "super_admin", source="real")
+    client, _ = sign_in(world, fake, groups=["leads"])
+    assert client.call("GET", "/api/auth/session", 200)["user"]["role"] == "technician"
+
+
+def test_the_groups_of_a_certified_provider(world: World, real: RealProvider) -> None:
+    given_mapping(world, "/helpdesk", "technician", source="real")
+    real.set(g1={"email": "gus@helpdesk.example", "email_verified": True, "name": "Gus", "groups": ["/helpdesk"]})
+    browser = world.anonymous()
+    browser.get(real.sign_in(begin(browser, "real"), "g1"))
+    browser.call("GET", "/api/issues", 200)
+
+
+def test_the_last_super_admin_stays_one(world: World, fake: FakeProvider) -> None:
+    given_mapping(world, "leads", "super_admin")
+    omar, _ = sign_in(world, fake, sub="o", email="omar@helpdesk.example", groups=["leads"])
+    ada = account(world, "ada@helpdesk.example")
+    # Omar disables the other one, and his groups are taken from him.
+    omar.call("PUT", f"/api/users/{ada['user_id']}", 200, json={"active": False})
+    again, _ = sign_in(world, fake, sub="o", email="omar@helpdesk.example", groups=[])
+    assert again.call("GET", "/api/auth/session", 200)["user"]["role"] == "super_admin"
+    # Neither do groups limit the last one.
+    mapping = again.call("GET", MAPPINGS, 200)["items"][0]
+    body = {"source": "fake", "group": "leads", "role": "super_admin", "company_access": {"companies": ["Contoso"]}}
+    again.call("PUT", f"{MAPPINGS}/{mapping['id']}", 200, json=body)
+    limited, _ = sign_in(world, fake, sub="o", email="omar@helpdesk.example", groups=["leads"])
+    assert len(companies(limited)) == 6
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_a_break_glass_account_keeps_its_role(world: World, fake: FakeProvider) -> None:
+    """Whoever applies groups, SCIM included."""
+    given_mapping(world, "visitors", "member")
+    ada = account(world, "ada@helpdesk.example")
+    with world.database.write() as tx:
+        apply_groups(tx, command_line("scim"), world.server.settings, ada["user_id"], "fake", ["visitors"])
+    assert account(world, "ada@helpdesk.example")["role"] == "super_admin"
+    client, _ = sign_in(world, fake, groups=["visitors"])
+    assert who(client) == "tess@helpdesk.example" and account(world, "tess@helpdesk.example")["role"] == "member"

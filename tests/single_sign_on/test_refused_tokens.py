@@ -1,0 +1,147 @@
+"""What a provider says that proves nothing: tokens with wrong claims or signatures, and a provider that fails."""
+
+import base64
+import hashlib
+import hmac
+import json
+from typing import Any
+
+import pytest
+
+from issue_tracker.auth.single_sign_on import client as client_module
+from tests.single_sign_on.browser import SESSION, begin, come_back, failures, sign_in, who
+from tests.single_sign_on.fake import OTHER_KEY, OUR_KEY, FakeProvider, sign, unsigned
+from tests.world import PASSWORD, World
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"aud": "another-client"}, "aud"),
+        ({"aud": ["issue-tracker", "another-client"]}, "azp"),
+        ({"azp": "another-client"}, "azp"),
+        ({"iss": "https://elsewhere.example"}, "iss"),
+        ({"nonce": "another"}, "nonce"),
+        ({"nonce": None}, "nonce"),
+        ({"exp": 1_700_000_000}, "Expired"),
+        ({"exp": None}, "exp"),
+        ({"iat": 4_000_000_000}, "issued in the future"),
+        ({"nbf": 4_000_000_000}, "not yet valid"),
+        ({"sub": ""}, "sub"),
+        ({"sub": "x" * 256}, "sub"),
+        ({"sub": 7}, "sub"),
+        ({"at_hash": "AAAA"}, "at_hash"),
+    ],
+)
+def test_an_id_token_with_a_wrong_claim_signs_nobody_in(
+    world: World, fake: FakeProvider, changes: dict[str, Any], reason: str
+) -> None:
+    browser, response = sign_in(world, fake, **changes)
+    assert response.status_code == 403 and "Signing in with Fake did not work" in response.text
+    assert who(browser) is None and SESSION not in browser.cookies
+    assert reason in failures(world)[0]
+    assert [row for row in world.history(audit=True) if row.type.startswith(("identity.", "session.created"))] == []
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_a_signature_that_is_not_the_providers_signs_nobody_in(world: World, fake: FakeProvider) -> None:
+    shared = OUR_KEY.as_pem(private=False)
+    for make in (
+        lambda claims: sign(claims, OTHER_KEY),
+        lambda claims: sign(claims, OTHER_KEY, kid="ours"),
+        lambda claims: sign(claims, OTHER_KEY, jwk=OTHER_KEY.as_dict(private=False)),
+        lambda claims: sign(claims, OTHER_KEY, jku=f"{fake.issuer}/others"),
+        unsigned,
+        lambda claims: f"{sign(claims).rpartition('.')[0]}.",
+        lambda claims: _hs256(claims, shared),
+        lambda claims: sign(claims, typ="logout+jwt"),
+        lambda _: "nonsense",
+        lambda _: "",
+    ):
+        browser = world.anonymous()
+        address = begin(browser, "fake")
+        code = fake.grant(address, make(fake.claims(address)))
+        assert come_back(browser, address, code).status_code == 403
+        assert who(browser) is None
+    assert len(failures(world)) == 10
+
+
+def _hs256(claims: dict[str, Any], secret: bytes) -> str:
+    """Signed with the public key as if it were a shared secret."""
+    parts = (json.dumps(part).encode() for part in ({"alg": "HS256", "kid": "ours"}, claims))
+    text = ".".join(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in parts)
+    signature = base64.urlsafe_b64encode(hmac.digest(secret, text.encode(), hashlib.sha256)).decode().rstrip("=")
+    return f"{text}.{signature}"
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_a_clock_that_differs_by_a_minute_is_no_obstacle(world: World, fake: FakeProvider) -> None:
+    at = int(world.clock.now().timestamp())
+    off: list[dict[str, Any]] = [{"iat": at + 50, "nbf": at + 50}, {"exp": at - 50, "iat": at - 350}]
+    for changes in off:
+        browser, response = sign_in(world, fake, **changes)
+        assert response.status_code == 303 and who(browser) == "tess@helpdesk.example", failures(world)
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_keys_are_replaced_and_fetched_again_a_bounded_number_of_times(
+    world: World, fake: FakeProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client_module, "METADATA_SECONDS", 3600.0)
+    sign_in(world, fake)
+    fake.keys = [OTHER_KEY]
+    browser = world.anonymous()
+    fake.requests.clear()
+    for _ in range(3):
+        address = begin(browser, "fake")
+        assert (
+            come_back(browser, address, fake.grant(address, sign(fake.claims(address), OTHER_KEY))).status_code == 403
+        )
+    assert fake.requests.count("/keys") == 0, "they were fetched a moment ago"
+    monkeypatch.setattr(client_module, "KEYS_PAUSE_SECONDS", 0.0)
+    address = begin(browser, "fake")
+    code = fake.grant(address, sign(fake.claims(address), OTHER_KEY))
+    assert come_back(browser, address, code).status_code == 303
+    assert fake.requests.count("/keys") == 1 and who(browser) == "tess@helpdesk.example"
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_a_provider_that_fails_is_a_sentence_with_a_number(world: World, fake: FakeProvider) -> None:
+    browser = world.anonymous()
+
+    def broken(path: str = "/login/with/fake") -> str:
+        response = browser.post(path, data={})
+        assert response.status_code == 503 and "does not work at the moment" in response.text
+        assert response.headers["X-Request-ID"] in response.text and response.headers["Retry-After"]
+        return response.text
+
+    fresh = dict(fake.metadata)
+    fake.status = 500
+    broken()
+    fake.status = 200
+    for changes in (
+        {"issuer": "https://elsewhere.example"},
+        {"token_endpoint": "http://elsewhere.example/token"},
+        {"jwks_uri": "file:///etc/passwd"},
+        {"authorization_endpoint": None},
+    ):
+        fake.metadata = fresh | changes
+        broken()
+    fake.metadata = fresh
+    fake.padding = 2_000_000
+    broken()
+    fake.padding, fake.redirect = 0, True
+    broken()
+    fake.redirect = False
+    address = begin(browser, "fake")
+    code = fake.grant(address)
+    fake.status = 502
+    response = come_back(browser, address, code)
+    assert response.status_code == 503 and response.headers["X-Request-ID"] in response.text
+    assert who(browser) is None and "status 502" in failures(world)[-1]
+    fake.status = 200
+    assert browser.get("/login/with/nobody/callback").status_code == 404
+    assert browser.post("/login/with/nobody", data={}).status_code == 404
+    credentials = {"email": "tess@helpdesk.example", "password": PASSWORD}
+    browser.call("POST", "/api/auth/login", 200, json=credentials)

@@ -1,0 +1,254 @@
+"""Sessions that a provider started: how long they live, who ends them, and what proves again who has them."""
+
+import html
+import re
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from issue_tracker.auth.single_sign_on.checks import SessionChecks
+from issue_tracker.auth.single_sign_on.exchange import IdentityProviders
+from issue_tracker.clock import now
+from issue_tracker.database.server_key import ServerKey
+from issue_tracker.database.tables import provider_sessions, sign_in_flows
+from tests.clients import Client
+from tests.single_sign_on.browser import begin, come_back, failures, sign_in, who
+from tests.single_sign_on.fake import LOGOUT, OTHER_KEY, REFRESH_TOKEN, FakeProvider, sign, unsigned
+from tests.single_sign_on.provider import RealProvider, authorization_address, parameters
+from tests.waiting import eventually
+from tests.world import PASSWORD, World
+
+HOOK = {"url": "https://hooks.helpdesk.example/issues"}
+
+
+@pytest.fixture
+def checks(world: World) -> SessionChecks:
+    """The checks of the server, made when the test wants them."""
+    settings, database = world.server.settings, world.database
+    return SessionChecks(database, settings, IdentityProviders(settings), ServerKey(database, settings))
+
+
+def signed_in_there(world: World, real: RealProvider, subject: str, browser: Client | None = None) -> Client:
+    """A session through the certified provider."""
+    client = world.anonymous()
+    client.get(real.sign_in(begin(client, "real"), subject, browser))
+    return client
+
+
+def test_a_session_lives_as_long_as_the_provider_confirms_it(
+    world: World, real: RealProvider, checks: SessionChecks
+) -> None:
+    real.set(s1={"email": "tess@helpdesk.example", "email_verified": True})
+    client = signed_in_there(world, real, "s1")
+    for _ in range(6):
+        world.clock.advance(minutes=15)
+        checks.check_due(now())
+        assert who(client) == "tess@helpdesk.example"
+    # Removed there: the next check ends the session here, before its hour is over.
+    real.set(s1=None)
+    world.clock.advance(minutes=15)
+    checks.check_due(now())
+    assert who(client) is None
+    ended = [row for row in world.history(audit=True) if row.type == "session.ended"]
+    assert ended[-1].note == "Real & Co does not confirm it any longer" and ended[-1].actor_name == "Tess Ngo"
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_a_session_without_a_check_ends_within_the_hour(
+    world: World, fake: FakeProvider, checks: SessionChecks
+) -> None:
+    client, _ = sign_in(world, fake)
+    fake.status = 500
+    for _ in range(3):
+        world.clock.advance(minutes=15)
+        assert checks.check_due(now()) == 1
+        assert who(client) == "tess@helpdesk.example", "a provider that is down is no reason"
+    world.clock.advance(minutes=15)
+    assert who(client) is None
+    fake.status = 200
+    client, _ = sign_in(world, fake)
+    world.clock.advance(minutes=15)
+    fake.refresh_error = "invalid_grant"
+    checks.check_due(now())
+    assert who(client) is None
+
+
+def test_no_token_of_a_provider_is_stored_as_it_is(world: World, fake: FakeProvider) -> None:
+    client = world.anonymous()
+    address = begin(client, "fake")
+    query = parameters(address)
+    code = fake.grant(address)
+    with world.database.read() as tx:
+        flows = repr(tx.execute(select(sign_in_flows)).all())
+    assert query["state"] not in flows and query["nonce"] not in flows
+    come_back(client, address, code)
+    with world.database.read() as tx:
+        (stored,) = tx.execute(select(provider_sessions.c.refresh_token)).scalars()
+        assert tx.execute(select(sign_in_flows)).all() == []
+    assert REFRESH_TOKEN not in stored
+    assert ServerKey(world.database, world.server.settings).keyring().decrypt(stored) == REFRESH_TOKEN
+    assert not [cookie for cookie in client.cookies.jar if "sign_in" in cookie.name]
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_tokens_of_somebody_who_is_gone_are_revoked(world: World, fake: FakeProvider, checks: SessionChecks) -> None:
+    nina, _ = sign_in(world, fake, sub="n", email="nina@helpdesk.example")
+    ada = world.client("ada")
+    user = next(one for one in ada.call("GET", "/api/users", 200)["items"] if one["email"].startswith("nina"))
+    ada.call("PUT", f"/api/users/{user['user_id']}", 200, json={"role": "technician"})
+    nina.headers["X-CSRF-Token"] = nina.call("GET", "/api/auth/session", 200)["csrf_token"]
+    body = {"name": "nightly", "scopes": ["read"]}
+    text = nina.call("POST", "/api/auth/tokens", 201, json=body)["token"]
+    bearer = world.anonymous(headers={"Authorization": f"Bearer {text}"})
+    world.bearer("tess")
+    world.clock.advance(days=29)
+    checks.revoke_tokens_of_absent(now())
+    bearer.call("GET", "/api/issues", 200)
+    world.clock.advance(days=1)
+    checks.revoke_tokens_of_absent(now())
+    bearer.call("GET", "/api/issues", 401)
+    deleted = [row.note for row in world.history(audit=True) if row.type == "token.deleted"]
+    assert deleted == ["nightly"]
+
+
+def test_a_sign_out_at_a_certified_provider_ends_the_session_here(world: World, real: RealProvider) -> None:
+    real.set(o1={"email": "tess@helpdesk.example", "email_verified": True})
+    real.send_sign_outs_to(f"{world.server.url}/login/with/real/sign-out")
+    browser = Client()
+    client, elsewhere = signed_in_there(world, real, "o1", browser), signed_in_there(world, real, "o1")
+    page = browser.get(f"{real.issuer}/session/end", params={"client_id": "issue-tracker"}).text
+    xsrf = re.search('name="xsrf" value="([^"]+)"', page)
+    assert xsrf
+    browser.post(f"{real.issuer}/session/end/confirm", data={"xsrf": xsrf[1], "logout": "yes"})
+    eventually(lambda: who(client) is None)
+    assert who(elsewhere) == "tess@helpdesk.example", "that is another session there"
+    browser.close()
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_only_a_real_sign_out_message_ends_sessions(world: World, fake: FakeProvider) -> None:
+    client, _ = sign_in(world, fake, sid="there")
+    at = int(world.clock.now().timestamp())
+    right: dict[str, Any] = {
+        "iss": fake.issuer,
+        "aud": "issue-tracker",
+        "iat": at,
+        "exp": at + 120,
+        "jti": "1",
+        "sid": "there",
+        "events": {LOGOUT: {}},
+    }
+
+    def send(token: str) -> int:
+        return world.anonymous().post("/login/with/fake/sign-out", data={"logout_token": token}).status_code
+
+    def message(**changes: Any) -> str:
+        return sign({k: v for k, v in (right | changes).items() if v is not None}, typ="logout+jwt")
+
+    wrong = [
+        "",
+        "nonsense",
+        unsigned(right),
+        sign(right, OTHER_KEY, typ="logout+jwt"),
+        sign(right),
+        message(aud="another"),
+        message(iss="https://elsewhere.example"),
+        message(events={}),
+        message(nonce="n"),
+        message(sid=None),
+        message(exp=at - 100),
+        message(exp=None),
+        message(jti=None),
+        message(iat=at - 1000),
+    ]
+    assert [send(token) for token in wrong] == [400] * len(wrong)
+    assert who(client) == "tess@helpdesk.example"
+    assert send(message(sid="another")) == 200 and who(client) == "tess@helpdesk.example"
+    assert send(message()) == 200 and who(client) is None
+    # Sent again, it does not end what was started since.
+    world.clock.advance(minutes=2)
+    client, _ = sign_in(world, fake, sid="there")
+    assert send(message(exp=at + 900)) == 200 and who(client) == "tess@helpdesk.example"
+
+
+def test_a_user_without_a_password_confirms_at_the_provider(world: World, fake: FakeProvider) -> None:
+    client, _ = sign_in(world, fake, sub="n", email="nina@helpdesk.example", auth_time=1_700_000_000)
+    ada = world.client("ada")
+    user = next(one for one in ada.call("GET", "/api/users", 200)["items"] if one["email"].startswith("nina"))
+    ada.call("PUT", f"/api/users/{user['user_id']}", 200, json={"role": "super_admin"})
+    csrf = client.call("GET", "/api/auth/session", 200)["csrf_token"]
+    # A sign-in at the provider that is long ago is no fresh proof here.
+    page = client.post("/admin/webhooks", data={**HOOK, "active": "true", "_csrf": csrf, "_here": "/admin/webhooks"})
+    assert page.status_code == 403 and "Sign in again with Fake" in page.text and "Your password" not in page.text
+    carried = re.search('name="carried" value="([^"]+)"', page.text)
+    assert carried
+
+    def confirm() -> str:
+        form = {"_csrf": csrf, "carried": html.unescape(str(carried and carried[1])), "next": "/admin/webhooks"}
+        return authorization_address(client.post("/confirm/fake", data=form).text)
+
+    address = confirm()
+    assert (parameters(address)["prompt"], parameters(address)["max_age"]) == ("login", "0")
+    for changes in ({"auth_time": None}, {"auth_time": int(world.clock.now().timestamp()) - 120}, {"sub": "else"}):
+        address = confirm()
+        refused = come_back(client, address, fake.grant(address, **{"sub": "n", **changes}))
+        assert refused.status_code == 403, changes
+        client.headers["X-CSRF-Token"] = csrf
+        assert client.call("POST", "/api/webhooks", 403, json=HOOK)["reason"] == "confirmation_required"
+        del client.headers["X-CSRF-Token"]
+    # Nor in another browser, or another session.
+    address = confirm()
+    assert come_back(world.client("ada"), address, fake.grant(address, sub="n")).status_code == 403
+
+    address = confirm()
+    back = come_back(client, address, fake.grant(address, sub="n"))
+    assert back.status_code == 200 and "Send it now" in back.text and HOOK["url"] in back.text
+    client.headers["X-CSRF-Token"] = csrf
+    client.call("POST", "/api/webhooks", 201, json=HOOK)
+
+
+def test_a_user_links_an_account_with_fresh_proof(world: World, strict: FakeProvider) -> None:
+    tess = world.client("tess")
+    csrf = tess.headers.pop("X-CSRF-Token")
+    form = {"_csrf": csrf, "_here": "/account"}
+    address = authorization_address(tess.post("/account/identities/strict", data=form).text)
+    # The session that began it, and nobody else's.
+    assert come_back(world.client("omar"), address, strict.grant(address), "strict").status_code == 403
+    linked = come_back(tess, address, strict.grant(address, email="other@elsewhere.example"), "strict")
+    assert (linked.status_code, linked.headers["Location"]) == (303, "/account")
+    assert "Strict" in tess.get("/account").text
+
+    browser = world.anonymous()
+    address = begin(browser, "strict")
+    come_back(browser, address, strict.grant(address), "strict")
+    assert who(browser) == "tess@helpdesk.example"
+    # It cannot become somebody else's, and super admins unlink it.
+    omar = world.client("omar")
+    form = {"_csrf": omar.headers.pop("X-CSRF-Token")}
+    address = authorization_address(omar.post("/account/identities/strict", data=form).text)
+    assert come_back(omar, address, strict.grant(address), "strict").status_code == 403
+    assert "another user" in failures(world)[-1]
+    ada = world.client("ada")
+    user = next(one for one in ada.call("GET", "/api/users", 200)["items"] if one["email"].startswith("tess"))
+    (identity,) = ada.call("GET", f"/api/users/{user['user_id']}/identities", 200)["items"]
+    assert (identity["issuer"], identity["subject"]) == (strict.issuer, "someone")
+    ada.call("DELETE", f"/api/users/{user['user_id']}/identities/{identity['id']}", 204)
+    assert who(browser) is None and who(tess) == "tess@helpdesk.example"
+
+    world.clock.advance(minutes=10)
+    refused = tess.post("/account/identities/strict", data={"_csrf": csrf, "_here": "/account"})
+    assert refused.status_code == 403 and "Confirm that it is you" in refused.text
+    confirmed = {"_csrf": csrf, "_here": "/account", "_confirm": PASSWORD}
+    assert "Continue with Strict" in tess.post("/account/identities/strict", data=confirmed).text
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_signing_out_leads_to_the_provider_where_that_is_set(world: World, fake: FakeProvider) -> None:
+    client, _ = sign_in(world, fake)
+    csrf = client.call("GET", "/api/auth/session", 200)["csrf_token"]
+    page = client.post("/logout", data={"_csrf": csrf})
+    address = authorization_address(page.text)
+    assert address.startswith(f"{fake.issuer}/end?") and parameters(address)["client_id"] == "issue-tracker"
+    assert parameters(address)["post_logout_redirect_uri"] == f"{world.server.url}/login"
+    assert "Clear-Site-Data" in page.headers and who(client) is None

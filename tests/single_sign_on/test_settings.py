@@ -1,0 +1,118 @@
+"""The file of providers, and sign-in without passwords."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from issue_tracker import settings as settings_module
+from issue_tracker.settings import Settings, SettingsError
+from issue_tracker.settings.providers import Provider, parse_providers
+from tests.clients import Client
+from tests.processes import run
+from tests.server import Server, serving
+from tests.shared import Shared
+from tests.single_sign_on.browser import begin
+from tests.world import PASSWORD, World
+
+pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+
+RIGHT = """
+[[provider]]
+id = "a"
+name = "A"
+issuer = "https://a.example"
+client_id = "c"
+client_secret_file = "/nowhere/secret"
+"""
+
+
+def refusal(text: str, **more: str) -> str:
+    with pytest.raises(SettingsError) as refused:
+        settings_module.load({"ISSUE_TRACKER_IDENTITY_PROVIDERS": text, **more})
+    return str(refused.value)
+
+
+def test_every_wrong_field_of_the_file_is_named(engine: str, tmp_path: Path) -> None:
+    file = tmp_path / "providers.toml"
+    file.write_text(RIGHT)
+    loaded = settings_module.load({"ISSUE_TRACKER_IDENTITY_PROVIDERS_FILE": str(file)})
+    assert [(provider.id, provider.link_by_email) for provider in loaded.providers] == [("a", False)]
+    said = refusal(
+        RIGHT.replace('"a"', '"A b"')
+        + RIGHT.replace("https", "http").replace("client_id", "clientid")
+        + 'scopes = ["email"]\ncheck_minutes = 0\nlink_by_email = "yes"\n'
+        + 'authorization_parameters = { state = "x" }\n'
+    )
+    for part in ("provider 1, id", "provider 2, clientid: there is no", "client_id: is missing", "issuer: must be an"):
+        assert part in said, said
+    for part in ("scopes: must", "check_minutes", "link_by_email", "authorization_parameters: must not contain state"):
+        assert part in said, said
+    assert "there twice" in refusal(RIGHT + RIGHT)
+    assert "not TOML" in refusal("[[provider") and "[[provider]]" in refusal("x = 1")
+    for issuer in ("http://a.example", "https://a.example?x=1", "https://u@a.example", "ftp://a.example", "a.example"):
+        assert "issuer" in refusal(RIGHT.replace("https://a.example", issuer)), issuer
+    assert "needs an identity provider" in refusal("", ISSUE_TRACKER_PASSWORD_SIGN_IN="false")
+
+
+def test_a_secret_that_cannot_be_read_stops_the_start(engine: str, migrated_url: str) -> None:
+    done = run("serve", database_url=migrated_url, IDENTITY_PROVIDERS=RIGHT)
+    assert done.returncode == 1 and "client_secret_file of the identity provider “a” cannot be read" in done.stderr
+
+
+@pytest.fixture
+def server(engine: str, shared: Shared, providers_file: str) -> Iterator[Server]:
+    """The product without passwords, but for Ada’s."""
+    settings = Settings(
+        database_url=shared.migrated(engine),
+        log_level="error",
+        deliver_webhooks=False,
+        identity_providers=providers_file,
+        password_sign_in=False,
+        break_glass_accounts="Ada@helpdesk.example, root@helpdesk.example",
+    )
+    with serving(settings) as server:
+        yield server
+
+
+def login(client: Client, who: str, password: str = PASSWORD) -> int:
+    credentials = {"email": f"{who}@helpdesk.example", "password": password}
+    return client.post("/api/auth/login", json=credentials).status_code
+
+
+def test_only_break_glass_accounts_use_passwords(world: World) -> None:
+    assert login(world.anonymous(), "ada") == 200
+    right = world.anonymous().post("/api/auth/login", json={"email": "tess@helpdesk.example", "password": PASSWORD})
+    wrong = world.anonymous().post("/api/auth/login", json={"email": "tess@helpdesk.example", "password": "wrong"})
+    assert (right.status_code, right.json()) == (401, wrong.json()) and "identity provider" in right.text
+    assert "Sign in with a password" in world.anonymous().get("/login").text
+
+    # Nothing else that takes a password helps: neither a confirmation, nor an invitation, nor a new one.
+    tess, ada = world.client("tess"), world.client("ada")
+    tess.call("POST", "/api/auth/confirm", 400, json={"password": PASSWORD})
+    changed = {"current_password": PASSWORD, "new_password": "staple battery horse"}
+    tess.call("POST", "/api/auth/password", 400, json=changed)
+    nina = {"email": "nina@helpdesk.example", "name": "Nina Vogt", "role": "technician"}
+    made = ada.call("POST", "/api/users", 201, json=nina)
+    assert made["invitation_url"] is None
+    ada.call("POST", f"/api/users/{made['user_id']}/invitation", 400)
+    assert ada.call("POST", "/api/users", 201, json={**nina, "email": "root@helpdesk.example"})["invitation_url"]
+    ada.call("PUT", f"/api/users/{made['user_id']}", 200, json={"password": "staple battery horse"})
+    assert login(world.anonymous(), "nina", "staple battery horse") == 401
+    assert begin(world.anonymous(), "fake").startswith("http://127.0.0.1")
+
+
+def test_the_document_has_every_field_and_its_examples_are_right(engine: str) -> None:
+    text = (Path(__file__).parent.parent.parent / "docs" / "sign-in.md").read_text(encoding="utf-8")
+    described = re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)
+    assert described == list(Provider.__struct_fields__)
+    examples = re.findall(r"^ *```toml\n(.*?)^ *```", text, re.MULTILINE | re.DOTALL)
+    assert [parse_providers(dedent(example))[0].id for example in examples] == [
+        "keycloak",
+        "entra",
+        "google",
+        "keycloak",
+        "authentik",
+    ]

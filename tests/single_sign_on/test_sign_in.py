@@ -1,0 +1,183 @@
+"""Signing in with an identity provider: whose account it is, and which browser may come back."""
+
+from typing import Any
+
+import pytest
+
+from tests.single_sign_on.browser import SESSION, begin, come_back, failures, sign_in, who
+from tests.single_sign_on.fake import FakeProvider
+from tests.single_sign_on.provider import RealProvider, parameters
+from tests.world import World
+
+TESS = {"email": "tess@helpdesk.example", "email_verified": True, "name": "Tess Ngo"}
+
+
+def test_a_certified_provider_signs_in_and_links_by_verified_address(world: World, real: RealProvider) -> None:
+    real.set(t1=TESS)
+    browser = world.anonymous()
+    address = begin(browser, "real", next="/companies?search=x")
+    query = parameters(address)
+    assert query["code_challenge_method"] == "S256" and len(query["nonce"]) == len(query["state"]) == 43
+    assert query["response_type"] == "code" and query["redirect_uri"] == f"{world.server.url}/login/with/real/callback"
+
+    response = browser.get(real.sign_in(address, "t1"))
+
+    assert (response.status_code, response.headers["Location"]) == (303, "/companies?search=x")
+    assert who(browser) == "tess@helpdesk.example"
+    created = [row for row in world.history(audit=True) if row.type == "session.created"]
+    assert created[-1].note.endswith("with Real & Co") and created[-1].actor_name == "Tess Ngo"
+    # From now on the subject counts, whatever the address is there.
+    real.set(t1={"email": "new@elsewhere.example", "email_verified": False})
+    again = world.anonymous()
+    again.get(real.sign_in(begin(again, "real"), "t1"))
+    assert who(again) == "tess@helpdesk.example"
+    linked = [row.note for row in world.history(audit=True) if row.type == "identity.linked"]
+    assert linked == [f"tess@helpdesk.example (t1 at {real.issuer})"]
+
+
+def test_a_created_account_is_a_member_without_helpdesk_access(world: World, real: RealProvider) -> None:
+    real.set(n1={"email": "nina@helpdesk.example", "email_verified": True, "name": "Nina Vogt"})
+    browser = world.anonymous()
+    browser.get(real.sign_in(begin(browser, "real"), "n1"))
+    user = browser.call("GET", "/api/auth/session", 200)["user"]
+    assert (user["email"], user["name"], user["role"]) == ("nina@helpdesk.example", "Nina Vogt", "member")
+    browser.call("GET", "/api/issues", 403)
+    wrong = {"email": "nina@helpdesk.example", "password": ""}
+    world.anonymous().call("POST", "/api/auth/login", 401, json=wrong)
+
+
+def test_a_name_that_imitates_another_user_is_not_taken_over(world: World, fake: FakeProvider) -> None:
+    browser, _ = sign_in(world, fake, sub="e", email="eve@helpdesk.example", name="Tеss Ngo")
+    assert browser.call("GET", "/api/auth/session", 200)["user"]["name"] == "eve@helpdesk.example"
+
+
+def test_a_return_works_once_and_in_one_browser(world: World, fake: FakeProvider) -> None:
+    browser, other = world.anonymous(), world.anonymous()
+    address = begin(browser, "fake")
+    code = fake.grant(address)
+    # Login cross-site request forgery: somebody's address in another browser.
+    assert come_back(other, address, code).status_code == 403 and who(other) is None
+    # Mix-up: the return of another provider, and one that names another issuer (RFC 9207).
+    begun = begin(other, "strict")
+    assert come_back(other, begun, fake.grant(begun)).status_code == 403 and who(other) is None
+    begun = begin(other, "fake")
+    assert come_back(other, begun, fake.grant(begun), iss="https://elsewhere.example").status_code == 403
+    # An invented state, none, and one that is repeated.
+    assert other.get("/login/with/fake/callback", params={"code": code, "state": "x" * 43}).status_code == 403
+    assert other.get("/login/with/fake/callback").status_code == 403
+    state = parameters(address)["state"]
+    assert browser.get(f"/login/with/fake/callback?code={code}&state={state}&state={state}").status_code == 403
+
+    cookies = dict(browser.cookies)
+    assert come_back(browser, address, code).status_code == 303
+    assert who(browser) == "tess@helpdesk.example"
+    for name, value in cookies.items():
+        browser.cookies.set(name, value)
+    replayed = come_back(browser, address, fake.grant(address))
+    assert replayed.status_code == 403 and "used already" in replayed.text
+    assert who(world.anonymous()) is None
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_a_return_is_late_after_ten_minutes(world: World, fake: FakeProvider) -> None:
+    browser = world.anonymous()
+    address = begin(browser, "fake")
+    world.clock.advance(minutes=10)
+    assert come_back(browser, address, fake.grant(address)).status_code == 403 and who(browser) is None
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_a_provider_that_names_its_issuer_always_has_to(world: World, fake: FakeProvider) -> None:
+    fake.metadata["authorization_response_iss_parameter_supported"] = True
+    browser, response = sign_in(world, fake)
+    assert response.status_code == 403 and "issuer" in failures(world)[0]
+    address = begin(browser, "fake")
+    assert come_back(browser, address, fake.grant(address), iss=fake.issuer).status_code == 303
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_nobody_is_sent_to_another_site(world: World, fake: FakeProvider) -> None:
+    for target in ("https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)", "x" * 2000):
+        browser = world.anonymous()
+        address = begin(browser, "fake", next=target)
+        response = come_back(browser, address, fake.grant(address))
+        assert response.headers["Location"] == "/?open=true", target
+    forged = world.anonymous().post(
+        "/login/with/fake",
+        data={"next": "/"},
+        headers={"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"},
+    )
+    assert forged.status_code == 403
+
+
+def test_every_sign_in_has_a_session_of_its_own(world: World, fake: FakeProvider) -> None:
+    """Session fixation: a token that was there before means nothing after."""
+    browser = world.anonymous()
+    browser.cookies.set(SESSION, "chosen-by-somebody-else", domain="127.0.0.1")
+    sign_in(world, fake, browser)
+    first = browser.cookies.get(SESSION, domain="127.0.0.1")
+    assert first and first != "chosen-by-somebody-else"
+    browser.cookies.clear()
+    browser.cookies.set(SESSION, first, domain="127.0.0.1")
+    sign_in(world, fake, browser)
+    second = browser.cookies.get(SESSION, domain="127.0.0.1")
+    assert second != first
+    thief = world.anonymous()
+    thief.cookies.set(SESSION, first)
+    assert who(thief) is None and who(browser) == "tess@helpdesk.example"
+
+
+def test_only_a_verified_address_finds_an_account(world: World, fake: FakeProvider) -> None:
+    wrong: list[dict[str, Any]] = [
+        {"email_verified": False},
+        {"email_verified": None},
+        {"email_verified": 1},
+        {"email": None},
+        {"email": "x"},
+    ]
+    for number, changes in enumerate(wrong):
+        browser, response = sign_in(world, fake, sub=f"s{number}", **changes)
+        assert response.status_code == 403 and "no account here" in response.text, changes
+        assert who(browser) is None
+    # A break-glass account belongs to no provider.
+    browser, response = sign_in(world, fake, sub="a", email="ada@helpdesk.example")
+    assert response.status_code == 403 and "break-glass" in failures(world)[-1]
+
+
+def test_an_account_is_linked_by_address_once(world: World, fake: FakeProvider, real: RealProvider) -> None:
+    """A second provider that has the same address, and the next owner of an address, take nothing over."""
+    sign_in(world, fake)
+    _, response = sign_in(world, fake, sub="the next owner of the address")
+    assert response.status_code == 403 and "linked to another identity" in failures(world)[-1]
+    real.set(other=TESS)
+    browser = world.anonymous()
+    assert browser.get(real.sign_in(begin(browser, "real"), "other")).status_code == 403
+    assert who(browser) is None
+    assert len([row for row in world.history(audit=True) if row.type == "identity.linked"]) == 1
+
+
+def test_without_further_settings_nobody_is_linked_or_created(world: World, strict: FakeProvider) -> None:
+    for email in ("tess@helpdesk.example", "nina@helpdesk.example"):
+        browser = world.anonymous()
+        address = begin(browser, "strict")
+        response = come_back(browser, address, strict.grant(address, email=email), "strict")
+        assert response.status_code == 403 and "Ask an administrator" in response.text and who(browser) is None
+    assert len(world.client("ada").call("GET", "/api/users", 200)["items"]) == 4
+
+
+def test_a_disabled_account_stays_disabled(world: World, fake: FakeProvider) -> None:
+    sign_in(world, fake)
+    ada = world.client("ada")
+    tess = next(one for one in ada.call("GET", "/api/users", 200)["items"] if one["email"].startswith("tess"))
+    ada.call("PUT", f"/api/users/{tess['user_id']}", 200, json={"active": False})
+    browser, response = sign_in(world, fake)
+    assert response.status_code == 403 and who(browser) is None and "disabled" in failures(world)[-1]
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_a_given_password_is_forgotten_with_the_first_sign_in(world: World, fake: FakeProvider) -> None:
+    nina = {"email": "nina@helpdesk.example", "password": "what Ada said"}
+    world.client("ada").call("POST", "/api/users", 201, json={**nina, "name": "Nina Vogt", "role": "technician"})
+    browser, _ = sign_in(world, fake, sub="n", email=nina["email"])
+    browser.call("GET", "/api/issues", 200)
+    world.anonymous().call("POST", "/api/auth/login", 401, json=nina)
