@@ -11,6 +11,7 @@ ACCESS = {
     "public": """
         POST /api/auth/login
         POST /api/auth/login/second-factor
+        POST /api/alerts/in/{receiver}/{secret}
         POST /api/setup
         GET /healthz
         GET /readyz
@@ -82,6 +83,7 @@ ACCESS = {
         POST /api/companies/match
         GET /api/company-groups
         GET /api/alerts
+        GET /api/alert-rules
         POST /api/alerts
         GET /api/events
         GET /api/events/stream
@@ -107,6 +109,7 @@ ACCESS = {
         GET /companies
         GET /companies/{company_id}
         GET /activity
+        GET /alerts
         POST /account/tokens
         POST /account/tokens/{id}/revoke
     """,
@@ -134,6 +137,15 @@ ACCESS = {
         POST /api/group-mappings
         PUT /api/group-mappings/{id}
         DELETE /api/group-mappings/{id}
+        GET /api/alert-receivers
+        POST /api/alert-receivers
+        PUT /api/alert-receivers/{id}
+        DELETE /api/alert-receivers/{id}
+        POST /api/alert-receivers/{id}/rotate-secret
+        POST /api/alert-rules
+        POST /api/alert-rules/try
+        PUT /api/alert-rules/{id}
+        DELETE /api/alert-rules/{id}
         GET /api/webhooks
         POST /api/webhooks
         GET /api/webhooks/{id}
@@ -143,6 +155,17 @@ ACCESS = {
         POST /api/webhooks/{id}/test
         GET /api/webhooks/{id}/deliveries
         POST /api/webhooks/deliveries/{id}/redeliver
+        GET /admin/alerts
+        POST /admin/alerts/receivers
+        POST /admin/alerts/receivers/{id}/rotate-secret
+        POST /admin/alerts/receivers/{id}/active
+        GET /admin/alerts/receivers/{id}/delete
+        POST /admin/alerts/receivers/{id}/delete
+        GET /admin/alerts/rules/new
+        POST /admin/alerts/rules/new
+        GET /admin/alerts/rules/{id}
+        POST /admin/alerts/rules/{id}
+        POST /admin/alerts/rules/{id}/delete
         GET /admin/webhooks
         POST /admin/webhooks
         GET /admin/webhooks/{webhook_id}
@@ -201,6 +224,9 @@ FRESH = {
     "POST /api/auth/factors/recovery-codes",
     "DELETE /api/auth/factors/{id}",
     "POST /api/auth/tokens",
+    "POST /api/alert-receivers",
+    "PUT /api/alert-receivers/{id}",
+    "POST /api/alert-receivers/{id}/rotate-secret",
     "POST /api/webhooks",
     "POST /api/webhooks/{id}/rotate-secret",
     "POST /admin/users",
@@ -211,6 +237,9 @@ FRESH = {
     "POST /account/security/recovery-codes",
     "POST /account/security/factors/{id}/remove",
     "POST /account/tokens",
+    "POST /admin/alerts/receivers",
+    "POST /admin/alerts/receivers/{id}/rotate-secret",
+    "POST /admin/alerts/receivers/{id}/active",
     "POST /admin/webhooks",
     "POST /admin/webhooks/{webhook_id}/rotate-secret",
 }
@@ -232,8 +261,8 @@ LINKS = {"GET /setup", "GET /invitation", "POST /invitation"}
 """What only a link with a token leads to."""
 
 CREDENTIALS = re.compile(
-    r"users|sessions?\b|tokens|password|webhooks|channels|factors|company-access|setup|confirm|invitation|logout"
-    r"|second-factor|security|identities|group-mappings"
+    r"users|sessions?\b|tokens|password|webhooks|alert-receivers|alerts/receivers|channels|factors|company-access|setup"
+    r"|confirm|invitation|logout|second-factor|security|identities|group-mappings"
 )
 """What the paths of routes contain that are about credentials, or say who may do what (contract, section 11)."""
 

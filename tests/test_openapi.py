@@ -32,8 +32,12 @@ CHECKS = [
 DOCUMENT = document(declared_routes(), Settings())
 DOCUMENTED = [endpoint for endpoint in declared_routes() if endpoint.documented]
 FINITE = [one for one in DOCUMENTED if "text/event-stream" not in one.returns.media_types]
-FALLIBLE = [one for one in FINITE if one.body or one.query or one.segments or one.access.value != "public"]
-"""Those that can be asked in a wrong way."""
+FALLIBLE = [
+    one
+    for one in FINITE
+    if one.raw_body is None and (one.body or one.query or one.segments or one.access.value != "public")
+]
+"""Those to which a request can be wrong by its schema."""
 
 
 def name_of(endpoint: Route) -> str:

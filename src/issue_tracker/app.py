@@ -15,6 +15,9 @@ from starlette.types import ASGIApp
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from issue_tracker import settings as settings_module
+from issue_tracker.alerts.due import DueAlerts
+from issue_tracker.api import alert_receivers as alert_receivers_api
+from issue_tracker.api import alert_rules as alert_rules_api
 from issue_tracker.api import alerts as alerts_api
 from issue_tracker.api import auth as auth_api
 from issue_tracker.api import companies as companies_api
@@ -63,6 +66,8 @@ from issue_tracker.logs import AccessLog, configure_logs
 from issue_tracker.pages import (
     account,
     activity,
+    alert_administration,
+    alerts,
     changes,
     chosen_passwords,
     companies,
@@ -93,6 +98,8 @@ ROUTES = (
     companies_api.routes,
     company_groups_api.routes,
     alerts_api.routes,
+    alert_receivers_api.routes,
+    alert_rules_api.routes,
     auth_api.routes,
     first_start_api.routes,
     factors_api.routes,
@@ -114,6 +121,8 @@ ROUTES = (
     companies.admin_routes,
     company_groups.routes,
     activity.routes,
+    alerts.routes,
+    alert_administration.routes,
     portal.routes,
     webhooks_pages.routes,
     sign_in.routes,
@@ -198,12 +207,15 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
         threading.Thread(target=retention.run, name="retention", daemon=True).start()
         checks = SessionChecks(database, settings, app_state.providers, app_state.server_key)
         checks.start()
+        due_alerts = DueAlerts(database)
+        threading.Thread(target=due_alerts.run, name="due alerts", daemon=True).start()
         threading.Thread(target=app_state.deferred_events.run, name="deferred events", daemon=True).start()
         try:
             yield {"connections": connections}
         finally:
             retention.close()
             checks.close()
+            due_alerts.close()
             await app_state.stream.stop()
             deliverer.close()
             app_state.workers.shutdown()

@@ -12,6 +12,7 @@ import structlog
 from sqlalchemy import Connection, text
 
 from issue_tracker.actor import command_line
+from issue_tracker.alerts.retention import prune_alerts, prune_unsorted
 from issue_tracker.auth.challenges import prune_challenges
 from issue_tracker.auth.sessions import prune_sessions
 from issue_tracker.auth.single_sign_on.flows import prune_flows
@@ -109,5 +110,8 @@ def _kinds(settings: Settings, at: datetime) -> dict[str, Prune]:
     if days := settings.failed_sign_in_retention_days:
         before = at - timedelta(days=days)
         kinds["failed sign-ins"] = partial(prune_sign_ins, before=before, types=FAILURES)
+    if days := settings.alert_retention_days:
+        kinds["alerts"] = partial(prune_alerts, before=at - timedelta(days=days))
+    kinds["unsorted alerts beyond the limit"] = partial(prune_unsorted, most=settings.unsorted_alerts)
     kinds["failed sign-ins beyond the limit"] = partial(prune_failures, most=settings.failed_sign_in_rows)
     return kinds

@@ -83,6 +83,8 @@ def fill(url: str) -> tuple[str, str]:
         for companies in (None, ["Contoso", "Fabrikam"]):
             said = {"issue_name": "Fault 0 " + AWKWARD, "body": AWKWARD, "companies": companies}
             tess.call("POST", "/api/updates", 201, json=said)
+        ada.call("POST", "/api/alert-receivers", 201, json={"name": AWKWARD, "kind": "generic", "mapping": {}})
+        ada.call("POST", "/api/alert-rules", 201, json={"name": AWKWARD, "rule": {"issue": AWKWARD}})
         # The highest number is given, and its row is not there any more.
         ada.call("DELETE", f"/api/issues/{quote(last, safe='')}", 204)
         for who, password in (("omar", f"not {PASSWORD}"), ("tess", PASSWORD)):

@@ -151,6 +151,17 @@ API: dict[str, list[Call]] = {
         for strict in (False, True)
         for state in ("firing", "resolved")
     ],
+    "POST /api/alerts/in/{receiver}/{secret}": [Call("/api/alerts/in/generic/wrong", {"key": "k"})],
+    "GET /api/alert-receivers": gets("/api/alert-receivers"),
+    "POST /api/alert-receivers": [Call("/api/alert-receivers", {"name": "R", "kind": "generic"})],
+    "PUT /api/alert-receivers/{id}": [Call("/api/alert-receivers/1", {"active": False})],
+    "DELETE /api/alert-receivers/{id}": [Call("/api/alert-receivers/1")],
+    "POST /api/alert-receivers/{id}/rotate-secret": [Call("/api/alert-receivers/1/rotate-secret")],
+    "GET /api/alert-rules": gets("/api/alert-rules"),
+    "POST /api/alert-rules": [Call("/api/alert-rules", {"name": "R", "rule": {}})],
+    "POST /api/alert-rules/try": [Call("/api/alert-rules/try", {"labels": {"company": "Hidden Ltd"}})],
+    "PUT /api/alert-rules/{id}": [Call("/api/alert-rules/1", {"position": 1})],
+    "DELETE /api/alert-rules/{id}": [Call("/api/alert-rules/1")],
     "GET /api/events": gets(
         "/api/events",
         "?limit=1",

@@ -8,6 +8,9 @@ import pytest
 from sqlalchemy import Connection, func, select
 
 from issue_tracker.actor import Actor, Role, command_line
+from issue_tracker.alerts import receivers, rule_list
+from issue_tracker.alerts.rules import Rule
+from issue_tracker.alerts.senders import Kind
 from issue_tracker.auth import invitations, sessions, tokens, users
 from issue_tracker.auth.factors import totp
 from issue_tracker.auth.factors.stored import list_factors, remove_factor, renew_recovery_codes, reset_factors
@@ -56,6 +59,14 @@ def _issue(act: Callable[[Connection, IssueHead], object]) -> Act:
 
 def _webhook(act: Callable[[Connection, int], object]) -> Act:
     return lambda tx: act(tx, list_webhooks(tx, ADA)[0].id)
+
+
+def _receiver(act: Callable[[Connection, int], object]) -> Act:
+    return lambda tx: act(tx, receivers.list_receivers(tx, ADA)[0].id)
+
+
+def _rule(act: Callable[[Connection, int], object]) -> Act:
+    return lambda tx: act(tx, rule_list.list_rules(tx, ADA)[0].id)
 
 
 def _group(act: Callable[[Connection, int], object]) -> Act:
@@ -136,6 +147,12 @@ ACTS: dict[EventType, Act] = {
     EventType.TOKEN_DELETED: lambda tx: tokens.revoke_token(
         tx, ADA, _user_id(tx), tokens.list_tokens(tx, _user_id(tx))[0].id
     ),
+    EventType.RECEIVER_CREATED: lambda tx: receivers.create_receiver(tx, ADA, parse_name("New"), Kind.GENERIC),
+    EventType.RECEIVER_UPDATED: _receiver(lambda tx, id_: receivers.update_receiver(tx, ADA, id_, active=False)),
+    EventType.RECEIVER_DELETED: _receiver(lambda tx, id_: receivers.delete_receiver(tx, ADA, id_)),
+    EventType.ALERT_RULE_CREATED: lambda tx: rule_list.create_rule(tx, ADA, parse_name("New"), Rule()),
+    EventType.ALERT_RULE_UPDATED: _rule(lambda tx, id_: rule_list.update_rule(tx, ADA, id_, name=parse_name("Other"))),
+    EventType.ALERT_RULE_DELETED: _rule(lambda tx, id_: rule_list.delete_rule(tx, ADA, id_)),
     EventType.WEBHOOK_CREATED: lambda tx: webhooks.create_webhook(
         tx, ADA, KEYRING, WebhookFields(url="https://example.com/new")
     ),
@@ -191,6 +208,8 @@ def test_a_change_and_its_event_are_there_together_or_neither(world: World, type
         _given_factor(tx, "tess")
         sessions.start_session(tx, Settings(), _user_id(tx), "127.0.0.1", "tests", now())
         given_sign_in(tx)
+        receivers.create_receiver(tx, ADA, parse_name("Monitoring"), Kind.GENERIC)
+        rule_list.create_rule(tx, ADA, parse_name("Lines"), Rule())
     before, count = _content(world), _count(world, type_)
 
     def fail() -> None:

@@ -29,6 +29,13 @@ PAGES = [
     "/account/security",
     "/admin/users",
     "/admin/users/{user}",
+    "/alerts",
+    "/alerts?state=unsorted",
+    "/alerts?state=resolved",
+    "/admin/alerts",
+    "/admin/alerts/rules/new?alert={alert}",
+    "/admin/alerts/rules/{rule}",
+    "/admin/alerts/receivers/{receiver}/delete",
     "/admin/webhooks",
     "/admin/webhooks/{hook}",
     "/admin/companies",
@@ -54,7 +61,15 @@ def scene(world: World) -> dict[str, Any]:
     hooked = {"url": "https://hooks.helpdesk.example/issues", "active": False}
     hook = world.client("ada").call("POST", "/api/webhooks", 201, json=hooked)["id"]
     group = world.client("ada").call("POST", "/api/company-groups", 201, json={"name": "North"})["group_id"]
-    return {"issue": issue, "company": names["Contoso"], "user": user, "hook": hook, "group": group}
+    rule = world.client("ada").call("POST", "/api/alert-rules", 201, json={"name": "Lines", "rule": {}})["id"]
+    made = world.client("ada").call("POST", "/api/alert-receivers", 201, json={"name": "R", "kind": "alertmanager"})
+    labels = {"alertname": "Slow mail", "company": "Contoso"}
+    firing = [{"status": "firing", "labels": one, "annotations": {"summary": "x"}} for one in (labels, {"job": "y"})]
+    path = made["url"].removeprefix(world.server.settings.public_url)
+    world.anonymous().call("POST", path, 202, json={"alerts": firing})
+    alert = world.client().call("GET", "/api/alerts?state=unsorted", 200)["items"][0]["alert_id"]
+    alerts = {"rule": rule, "receiver": made["id"], "alert": alert}
+    return alerts | {"issue": issue, "company": names["Contoso"], "user": user, "hook": hook, "group": group}
 
 
 @pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["wide", "narrow"])

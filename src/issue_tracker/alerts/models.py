@@ -1,13 +1,13 @@
 """What a sender reports, and what became of it (contract, section 14)."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 import msgspec
 
 from issue_tracker.clock import Timestamp
 from issue_tracker.issues.models import Severity
-from issue_tracker.names import IssueName, Name
+from issue_tracker.names import IssueName
 from issue_tracker.status import Status
 
 
@@ -25,6 +25,7 @@ class AlertAction(StrEnum):
     - `assigned`: it assigned the company to an existing issue.
     - `reopened`: the assignment was resolved or closed, and is investigated again.
     - `kept`: nothing but the count.
+    - `held`: a rule wants it to last longer before it changes anything.
     - `cleared`: it resolved the assignment.
     - `ignored`: nothing was there to be cleared.
     - `unsorted`: no company has the name that was sent.
@@ -34,27 +35,33 @@ class AlertAction(StrEnum):
     ASSIGNED = "assigned"
     REOPENED = "reopened"
     KEPT = "kept"
+    HELD = "held"
     CLEARED = "cleared"
     IGNORED = "ignored"
     UNSORTED = "unsorted"
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """What a sender says about one alert. A firing one names its issue and company.
+    """What a sender says about one alert. A firing one that names no issue, or no known company, is unsorted.
 
-    `strict`: the sender wants an error for an unknown company instead of an unsorted alert. `field` is the report's
-    place in the request, such as `alerts[3].`, for the names of invalid fields.
+    `strict`: the sender wants an error for an unknown company instead. `field` is the report's place in the request,
+    such as `alerts[3].`, for the names of invalid fields. `labels` are what a receiver was sent; `hold`, `steady` and
+    `cleared_status` are those of the rule that it applied.
     """
 
     key: str
     state: AlertState
     issue: IssueName | None = None
-    company: Name | None = None
+    company: str | None = None
     severity: Severity | None = None
     summary: str | None = None
     url: str | None = None
     strict: bool = False
     field: str = ""
+    labels: dict[str, str] | None = None
+    hold: timedelta = timedelta(0)
+    steady: timedelta = timedelta(0)
+    cleared_status: Status = Status.RESOLVED
 
 
 class AlertOutcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,7 +79,10 @@ class AlertOutcome(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Alert(msgspec.Struct, frozen=True, kw_only=True):
-    """An alert as it is listed: what was sent last, and the assignment that it is about."""
+    """An alert as it is listed: what was sent last, and the assignment that it is about.
+
+    `receiver` is the name of the receiver that was sent it, `labels` are what it was sent; both are null for a report.
+    """
 
     alert_id: int
     key: str
@@ -83,6 +93,8 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     severity: Severity | None
     summary: str | None
     url: str | None
+    receiver: str | None
+    labels: dict[str, str] | None
     issue_id: int | None
     issue_name: str | None
     company_id: int | None
@@ -95,9 +107,13 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StoredAlert(msgspec.Struct, frozen=True, kw_only=True):
-    """The columns of an alert that operations decide on. `count` is 0 when this transaction has just inserted it."""
+    """The columns of an alert that operations decide on. `count` is 0 when this transaction has just inserted it.
+
+    `due_at` is when a firing alert that is held opens its assignment, or a resolved one clears it.
+    """
 
     alert_id: int
+    key: str
     state: AlertState
     issue_key: str
     company_key: str
@@ -106,3 +122,6 @@ class StoredAlert(msgspec.Struct, frozen=True, kw_only=True):
     opening_event_id: int | None
     count: int
     changed_at: datetime
+    due_at: datetime | None
+    cleared_status: Status
+    summary: str | None

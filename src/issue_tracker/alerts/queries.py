@@ -10,7 +10,7 @@ from issue_tracker.actor import Actor, require_helpdesk
 from issue_tracker.alerts.models import Alert, AlertState, StoredAlert
 from issue_tracker.clock import iso
 from issue_tracker.database.prepared import among, numbers
-from issue_tracker.database.tables import alerts, assignments, companies, events, issues
+from issue_tracker.database.tables import alert_receivers, alerts, assignments, companies, events, issues
 from issue_tracker.issues.models import SEVERITIES
 from issue_tracker.status import STATUSES
 
@@ -19,12 +19,14 @@ BATCH = 500
 
 
 def namespace(actor: Actor) -> int:
-    """Whose keys the actor uses: 0 for those of everybody who sees all companies, otherwise the actor's own."""
+    """Whose keys the actor uses: 0 for those of everybody who sees all companies, otherwise the actor's own. Receivers
+    have keys of their own, too: the minus of their id.
+    """
     return 0 if actor.company_access.all else actor.user_id or 0
 
 
 class Selection(msgspec.Struct, frozen=True, kw_only=True):
-    """Which alerts to list. `unsorted` are those without an assignment, in either state."""
+    """Which alerts to list. `unsorted` are those that nothing says the issue or company of, in either state."""
 
     state: AlertState | None = None
     unsorted: bool | None = None
@@ -50,31 +52,40 @@ def count_alerts(tx: Connection, actor: Actor, selection: Selection) -> int:
     return int(tx.execute(query, _access(tx, actor)).scalar_one())
 
 
-def lock_alerts(tx: Connection, actor: Actor, keys: Iterable[str]) -> dict[str, StoredAlert]:
-    """Returns the alerts with these keys by key; other reports of them wait until the transaction ends."""
+def lock_alerts(tx: Connection, actor: Actor, whose: int, keys: Iterable[str]) -> dict[str, StoredAlert]:
+    """Returns the alerts with these keys in a namespace, by key; other reports of them wait for this transaction."""
     require_helpdesk(actor)
     wanted = sorted(set(keys))
     found: dict[str, StoredAlert] = {}
     for start in range(0, len(wanted), BATCH):
         query = (
             select(alerts)
-            .where(alerts.c.namespace == namespace(actor), alerts.c.key.in_(wanted[start : start + BATCH]))
+            .where(alerts.c.namespace == whose, alerts.c.key.in_(wanted[start : start + BATCH]))
             .order_by(alerts.c.key)
             .with_for_update()
         )
         for row in tx.execute(query):
-            found[row.key] = StoredAlert(
-                alert_id=row.alert_id,
-                state=AlertState(row.state),
-                issue_key=row.issue_key,
-                company_key=row.company_key,
-                issue_id=row.issue_id,
-                company_id=row.company_id,
-                opening_event_id=row.opening_event_id,
-                count=row._mapping["count"],
-                changed_at=row.changed_at,
-            )
+            found[row.key] = stored_alert(row)
     return found
+
+
+def stored_alert(row: Row[Any]) -> StoredAlert:
+    """The columns that operations decide on, of a row of the whole table."""
+    return StoredAlert(
+        alert_id=row.alert_id,
+        key=row.key,
+        state=AlertState(row.state),
+        issue_key=row.issue_key,
+        company_key=row.company_key,
+        issue_id=row.issue_id,
+        company_id=row.company_id,
+        opening_event_id=row.opening_event_id,
+        count=row._mapping["count"],
+        changed_at=row.changed_at,
+        due_at=row.due_at,
+        cleared_status=STATUSES[row.cleared_status],
+        summary=row.summary,
+    )
 
 
 def find_others_firing(tx: Connection, actor: Actor, alert_id: int, issue_id: int, company_id: int) -> list[int | None]:
@@ -108,7 +119,7 @@ def _conditions(tx: Connection, actor: Actor, selection: Selection) -> Collectio
     if selection.state is not None:
         conditions.append(alerts.c.state == selection.state.value)
     if selection.unsorted is not None:
-        conditions.append(alerts.c.issue_id.is_(None) if selection.unsorted else alerts.c.issue_id.is_not(None))
+        conditions.append(alerts.c.unsorted.is_(selection.unsorted))
     if not actor.company_access.all:
         own = and_(alerts.c.namespace == namespace(actor), alerts.c.company_id.is_(None))
         conditions.append(or_(own, among(alerts.c.company_id, "access", tx.dialect.name)))
@@ -128,10 +139,12 @@ def _joined(tx: Connection, actor: Actor, selection: Selection) -> Select[Any]:
             issues.c.name.label("issue_name"),
             companies.c.name.label("company_name"),
             assignments.c.status,
+            alert_receivers.c.name.label("receiver"),
         )
         .join(issues, issues.c.issue_id == alerts.c.issue_id, isouter=True)
         .join(companies, companies.c.company_id == alerts.c.company_id, isouter=True)
         .join(assignments, same, isouter=True)
+        .join(alert_receivers, alert_receivers.c.id == -alerts.c.namespace, isouter=True)
         .where(*_conditions(tx, actor, selection))
     )
 
@@ -143,12 +156,14 @@ def _alert(actor: Actor, row: Row[Any]) -> Alert:
         alert_id=row.alert_id,
         key=row.key,
         state=AlertState(row.state),
-        unsorted=row.issue_id is None,
+        unsorted=bool(row.unsorted),
         issue=row.issue_text,
         company=row.company_text,
         severity=SEVERITIES[row.severity],
         summary=row.summary,
         url=row.url,
+        receiver=row.receiver,
+        labels=None if row.labels is None else msgspec.json.decode(row.labels),
         issue_id=row.issue_id if shown else None,
         issue_name=row.issue_name if shown else None,
         company_id=row.company_id,

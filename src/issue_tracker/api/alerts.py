@@ -115,6 +115,8 @@ ALERT_EXAMPLE: dict[str, Any] = {
     "severity": "high",
     "summary": "42 % packet loss on the primary line",
     "url": "https://monitoring.example/alerts/7",
+    "receiver": None,
+    "labels": None,
     "issue_id": 7,
     "issue_name": "Network degradation",
     "company_id": 3,

@@ -31,6 +31,8 @@ PATH_EXAMPLES: dict[str, Any] = {
     "user_id": 2,
     "update_id": 21,
     "id": 4,
+    "receiver": "alertmanager",
+    "secret": "s3cr3t",
 }
 """An example for each segment of a path."""
 
@@ -81,6 +83,10 @@ def _operation(route: Route, references: Mapping[Any, Any]) -> dict[str, Any]:
             "required": not route.body_optional,
             "content": {JSON: {"schema": references[route.body], **_example(route.example)}},
         }
+    if route.raw_body is not None:
+        anything = {"description": "Whatever the sender sends."}
+        content = {JSON: {"schema": anything, **_example(route.example)}}
+        operation["requestBody"] = {"required": True, "content": content}
     if route.access is Access.PUBLIC:
         operation["security"] = []
     else:

@@ -24,6 +24,9 @@ CONTENT_SECURITY_POLICY = (
 )
 
 
+IN_THE_PATH = "{secret}"
+"""The segment of a path that is not logged, as templates name it."""
+
 SLASHES = re.compile(rb"//+")
 
 MOST_SEGMENTS = 50
@@ -81,7 +84,10 @@ class AccessLogging:
             milliseconds = round((time.perf_counter() - started) * 1000, 1)
             state, client = scope["state"], scope.get("client")
             request_id, user_id, address = state["request_id"], state.get("user_id"), client[0] if client else ""
-            self.log.note(scope["method"], scope["path"], status, milliseconds, request_id, user_id, address)
+            # A secret in an address is not for the log.
+            template = scope.get("path_template", "")
+            path = template if IN_THE_PATH in template else scope["path"]
+            self.log.note(scope["method"], path, status, milliseconds, request_id, user_id, address)
 
 
 class ResponseHeaders:

@@ -108,7 +108,7 @@ async def respond(route: Route, request: Request) -> Response:
         if not route.safe:
             if not route.hashes:
                 workers.require_room()
-            request.content = await read_content(request)
+            request.content = await read_content(request, route.raw_body)
         if route.hashes:
             anonymous = route.access is Access.PUBLIC
             return await app_state.password_requests.run(partial(perform, route, request), anonymous=anonymous)
@@ -146,7 +146,8 @@ def _perform(route: Route, request: Request) -> Response:
         limit_parameters(request)
         if not route.safe:
             require_same_origin(request)
-            limit_anonymous(request)
+            if route.raw_body is None:
+                limit_anonymous(request)
         return route.finished(request, _handle(route, request))
     response = None
     # Before the transaction, because a restored database is written to.

@@ -229,13 +229,16 @@ class Request(StarletteRequest):
         return media_type in accepted and accepted[media_type] >= accepted.get(default, accepted.get(any_of_kind, 0))
 
 
-async def read_content(request: Request) -> bytes | None:
-    """The request body; None as soon as it is over the limit, which is low where nobody can be signed in.
+async def read_content(request: Request, most: int | None = None) -> bytes | None:
+    """The request body; None as soon as it is over the limit: `most`, if given, otherwise one that is low where nobody
+    can be signed in.
 
     Raises Invalid when the connection breaks before the end of the body: a part of a form is also a form, and means
     something else.
     """
-    if not request.brings_credential:
+    if most is not None:
+        request.body_limit = most
+    elif not request.brings_credential:
         request.body_limit = ANONYMOUS_BODY_LIMIT
     announced = request.header("content-length") or "0"
     if announced.isdigit() and int(announced) > request.body_limit:

@@ -65,6 +65,7 @@ class RouteOptions(TypedDict, total=False):
     before_password_change: bool
     before_enrolment: bool
     body_optional: bool
+    raw_body: int
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,6 +82,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     - `hashes`: the handler hashes a password, so it runs in a thread apart from the workers.
     - `outgoing`: the handler waits for another system, so it runs in threads apart from the workers.
     - `if_match`: the handler checks If-Match.
+    - `raw_body`: the handler reads the body itself, of at most so many bytes and any media type, also of strangers.
     - `returns`, `example` (of the body), `errors` (those that do not follow from the rest) and `documented` are for
       the OpenAPI document.
     """
@@ -103,6 +105,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     before_password_change: bool = False
     before_enrolment: bool = False
     body_optional: bool = False
+    raw_body: int | None = None
     if_match: bool = False
     returns: Returns = Returns(200)
     example: Any = None
@@ -151,14 +154,17 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
         arguments: dict[str, Any] = {}
         if request.content is None:
             raise TooLarge(f"The body is over {request.body_limit:,} bytes.")
-        require_media_type(request, JSON, "The body must be JSON, with Content-Type: application/json.")
+        if self.raw_body is None:
+            require_media_type(request, JSON, "The body must be JSON, with Content-Type: application/json.")
+        else:
+            require_identity_encoding(request)
         query = read_query(request.parameters, self.query or _NoQuery, request.settings.query_values)
         if self.query is not None:
             arguments["query"] = query
         if self.body is not None:
             content = request.content or (b"{}" if self.body_optional else b"")
             arguments["body"] = read_body(content, self.body, request.settings.list_items)
-        elif request.content:
+        elif request.content and self.raw_body is None:
             read_body(request.content, _NoBody)
         return arguments | self.path_arguments(request)
 
@@ -259,12 +265,17 @@ def hints_of(handler: Handler, inputs: tuple[str, ...]) -> tuple[dict[str, Any],
 
 def require_media_type(request: Request, expected: str, otherwise: str) -> None:
     """Raises UnsupportedMediaType for a body of another media type than `expected`, with the sentence `otherwise`, and
-    for one that is compressed: it would be read as if it were text.
+    for one that is compressed.
     """
     if not request.content:
         return
     if (request.header("content-type") or "").partition(";")[0].strip().lower() != expected:
         raise UnsupportedMediaType(otherwise)
+    require_identity_encoding(request)
+
+
+def require_identity_encoding(request: Request) -> None:
+    """Raises UnsupportedMediaType for a body that is compressed: it would be read as if it were text."""
     if (request.header("content-encoding") or "identity").strip().lower() != "identity":
         raise UnsupportedMediaType("The body must not be compressed: send it without Content-Encoding.")
 

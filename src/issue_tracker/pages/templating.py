@@ -42,6 +42,7 @@ PLACES = [
     ("issues", "/?open=true", "Issues"),
     ("matrix", "/matrix", "Matrix"),
     ("companies", "/companies", "Companies"),
+    ("alerts", "/alerts", "Alerts"),
     ("activity", "/activity", "Activity"),
 ]
 

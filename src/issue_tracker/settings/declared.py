@@ -1,14 +1,14 @@
 """Every setting in one typed table, read from the environment once at the start.
 
 `ISSUE_TRACKER_<NAME>` sets a value, and `ISSUE_TRACKER_<NAME>_FILE` names a file that holds it, for secrets. The
-modules `server`, `limits`, `accounts`, `single_sign_on` and `webhooks` declare them, each in addition to the one
+modules `server`, `limits`, `accounts`, `single_sign_on`, `webhooks` and `alerts` declare them, each in addition to the one
 before. A test compares docs/settings.md with this table.
 """
 
 from urllib.parse import urlsplit
 
+from issue_tracker.settings.alerts import AlertSettings
 from issue_tracker.settings.providers import Provider, parse_providers
-from issue_tracker.settings.webhooks import WebhookSettings
 
 PREFIX = "ISSUE_TRACKER_"
 
@@ -17,7 +17,7 @@ class SettingsError(Exception):
     """A setting has an invalid value; the message says which one, and what would be right."""
 
 
-class Settings(WebhookSettings, frozen=True, kw_only=True):
+class Settings(AlertSettings, frozen=True, kw_only=True):
     """The settings of one process."""
 
     @property

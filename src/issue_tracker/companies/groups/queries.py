@@ -78,6 +78,14 @@ def get_companies_in_groups(tx: Connection, actor: Actor, names: Sequence[str]) 
     return list_companies_of(tx, actor, [group.group_id for group in get_groups(tx, actor, names)]) if names else []
 
 
+def find_group_companies(tx: Connection, actor: Actor, name: str) -> list[Company]:
+    """Returns the companies of the group with this name, as list_companies_of; none when there is no such group."""
+    try:
+        return get_companies_in_groups(tx, actor, [name])
+    except NotFound:
+        return []
+
+
 def is_in_a_group(tx: Connection, actor: Actor, company_id: int) -> bool:
     """Returns whether a company that the actor sees is in any group."""
     in_group = exists().where(company_group_members.c.company_id == company_id)

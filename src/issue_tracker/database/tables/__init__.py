@@ -13,7 +13,7 @@ from issue_tracker.database.tables.accounts import (
     tokens,
     users,
 )
-from issue_tracker.database.tables.alerts import alerts
+from issue_tracker.database.tables.alerts import alert_receivers, alert_rules, alerts
 from issue_tracker.database.tables.company_access import user_companies, user_company_groups
 from issue_tracker.database.tables.company_groups import company_group_members, company_groups
 from issue_tracker.database.tables.events import events, history_identity
@@ -45,6 +45,8 @@ from issue_tracker.database.tables.updates import update_companies, updates
 from issue_tracker.database.tables.webhooks import deliveries, delivery_attempts, webhooks
 
 __all__ = [
+    "alert_receivers",
+    "alert_rules",
     "alerts",
     "assignment_counters",
     "assignment_references",

@@ -1,6 +1,6 @@
 """What monitoring has reported (contract, section 14)."""
 
-from sqlalchemy import String, Text
+from sqlalchemy import Boolean, Integer, LargeBinary, String, Text, false, text
 from sqlalchemy.schema import Column, Index, Table, UniqueConstraint
 
 from issue_tracker.database.tables.metadata import metadata
@@ -10,8 +10,8 @@ alerts = Table(
     "alerts",
     metadata,
     Column("alert_id", Id, primary_key=True),
-    # Whose key it is: 0 for everybody who sees all companies, otherwise one user's id. Whoever sees some companies only
-    # could find out otherwise which keys others use.
+    # Whose key it is: 0 for everybody who sees all companies, a user's id, or a receiver's id with a minus. Whoever
+    # sees some companies only could find out otherwise which keys others use.
     Column("namespace", Id, nullable=False),
     Column("key", Key, nullable=False),
     Column("state", String(10), nullable=False),
@@ -23,7 +23,14 @@ alerts = Table(
     Column("severity", String(20)),
     Column("summary", Text),
     Column("url", Text),
-    # Which assignment it is about; both are null while the alert is unsorted. They are copies, not references: the
+    # What a receiver was sent, as a JSON object of texts: rules are tried on it.
+    Column("labels", Text),
+    # Whether nothing says which issue or company it is about.
+    Column("unsorted", Boolean, nullable=False, server_default=false()),
+    # When a firing alert is held no longer, or a resolved one has been steady for long enough; null: at once.
+    Column("due_at", Instant),
+    Column("cleared_status", String(20), nullable=False, server_default="resolved"),
+    # Which assignment it is about; both are null while it has none. They are copies, not references: the
     # alert outlives the issue.
     Column("issue_id", Id),
     Column("company_id", Id),
@@ -37,5 +44,44 @@ alerts = Table(
     UniqueConstraint("namespace", "key"),
     Index("ix_alerts_state_alert_id", "state", "alert_id"),
     Index("ix_alerts_issue_id_company_id", "issue_id", "company_id"),
+    Index("ix_alerts_last_at", "last_at"),
+    Index(
+        "ix_alerts_due_at",
+        "due_at",
+        sqlite_where=text("due_at IS NOT NULL"),
+        postgresql_where=text("due_at IS NOT NULL"),
+    ),
+    Index("ix_alerts_unsorted", "alert_id", sqlite_where=text("unsorted"), postgresql_where=text("unsorted")),
+    sqlite_autoincrement=True,
+)
+
+# Addresses at which monitoring systems report in their own format. The secret is a part of the address.
+alert_receivers = Table(
+    "alert_receivers",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("name_key", Key, nullable=False, unique=True),
+    Column("kind", String(20), nullable=False),
+    # For the kind `generic`: JMESPath expressions, as a JSON object.
+    Column("mapping", Text),
+    Column("secret_hash", LargeBinary(32), nullable=False, unique=True),
+    Column("active", Boolean, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("last_received_at", Instant),
+    sqlite_autoincrement=True,
+)
+
+# What becomes of what receivers are sent: the first rule, by position, whose conditions hold.
+alert_rules = Table(
+    "alert_rules",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("position", Integer, nullable=False),
+    Column("name", Text, nullable=False),
+    # The whole rule (alerts/rules.py), as JSON.
+    Column("definition", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
     sqlite_autoincrement=True,
 )

@@ -1,0 +1,104 @@
+"""The assignment that an alert is about: how it is opened, and when an alert may clear it."""
+
+from sqlalchemy import Connection
+
+from issue_tracker.actor import Actor
+from issue_tracker.alerts.models import AlertAction, Report, StoredAlert
+from issue_tracker.alerts.queries import find_last_event, find_others_firing
+from issue_tracker.companies.queries import Company, get_companies_by_id
+from issue_tracker.errors import Invalid
+from issue_tracker.issues.assignments import NewAssignment, set_status
+from issue_tracker.issues.fields import IssueFields
+from issue_tracker.issues.models import IssueHead
+from issue_tracker.issues.operations import create_issue
+from issue_tracker.issues.queries.issue import find_issue_head, find_issue_head_by_id, find_status
+from issue_tracker.names import NOTE_LIMIT, key
+from issue_tracker.new_names import require_visible
+from issue_tracker.status import FINISHED, Status
+
+
+def find_issue(tx: Connection, actor: Actor, report: Report, alert: StoredAlert) -> IssueHead | None:
+    """Returns the issue that a firing alert belongs to, locked. It stays the same under another name."""
+    name = report.issue or ""
+    if alert.issue_id is not None and alert.issue_key == key(name):
+        found = find_issue_head_by_id(tx, actor, alert.issue_id, lock=True)
+        if found is not None:
+            return found
+    return find_issue_head(tx, actor, name, lock=True)
+
+
+def open_assignment(
+    tx: Connection, actor: Actor, report: Report, issue: IssueHead | None, company: Company
+) -> tuple[IssueHead, AlertAction]:
+    """Makes sure that the company is assigned to the issue and that somebody works on it, or should.
+
+    Raises Invalid, on the report's `issue`, for a name that the actor cannot give to an issue.
+    """
+    if issue is None:
+        issue = _create(tx, actor, report, company)
+        if issue is not None:
+            return issue, AlertAction.OPENED
+        # Another request has created it first.
+        issue = find_issue_head(tx, actor, report.issue or "", lock=True)
+        if issue is None:
+            raise Invalid.field(f"{report.field}issue", f"an issue called “{report.issue}” exists already")
+    status = find_status(tx, actor, issue.issue_id, company.company_id)
+    if status is not None and status not in FINISHED:
+        return issue, AlertAction.KEPT
+    changed = set_status(tx, actor, issue, company, Status.INVESTIGATING, note_of(report.summary))
+    return changed, AlertAction.ASSIGNED if status is None else AlertAction.REOPENED
+
+
+def opening_event(tx: Connection, actor: Actor, alert_id: int, issue_id: int, company_id: int, new: bool) -> int | None:
+    """Returns the event by which alerts opened the assignment: just now where it is `new`, otherwise that of another
+    alert that is firing for it. None where a person had opened it.
+    """
+    if new:
+        return find_last_event(tx, actor, issue_id, company_id)
+    others = find_others_firing(tx, actor, alert_id, issue_id, company_id)
+    return next((event_id for event_id in others if event_id is not None), None)
+
+
+def clear_assignment(
+    tx: Connection, actor: Actor, alert: StoredAlert, summary: str | None
+) -> tuple[AlertAction, IssueHead | None, Company | None, Status | None]:
+    """Gives the assignment of a resolved alert its `cleared_status`, if alerts opened it, nobody has changed it since,
+    and no other alert is firing for it. Returns what was done, and the assignment.
+    """
+    if alert.issue_id is None or alert.company_id is None:
+        return AlertAction.IGNORED, None, None, None
+    issue = find_issue_head_by_id(tx, actor, alert.issue_id, lock=True)
+    company = get_companies_by_id(tx, actor, [alert.company_id]).get(alert.company_id)
+    if issue is None or company is None:
+        return AlertAction.IGNORED, None, None, None
+    status = find_status(tx, actor, issue.issue_id, company.company_id)
+    if status is None or status in FINISHED or not _may_clear(tx, actor, alert):
+        return AlertAction.KEPT, issue, company, status
+    issue = set_status(tx, actor, issue, company, alert.cleared_status, note_of(summary))
+    return AlertAction.CLEARED, issue, company, alert.cleared_status
+
+
+def note_of(summary: str | None) -> str | None:
+    """The summary as the note of an event."""
+    return (summary or "")[:NOTE_LIMIT] or None
+
+
+def _create(tx: Connection, actor: Actor, report: Report, company: Company) -> IssueHead | None:
+    """The new issue, or None when its name has been taken meanwhile."""
+    assert report.issue is not None
+    require_visible(f"{report.field}issue", report.issue)
+    members = [NewAssignment(company, Status.INVESTIGATING)]
+    try:
+        fields = IssueFields(severity=report.severity)
+        return create_issue(tx, actor, report.issue, report.summary, members, fields=fields)
+    except Invalid:
+        return None
+
+
+def _may_clear(tx: Connection, actor: Actor, alert: StoredAlert) -> bool:
+    assert alert.issue_id is not None and alert.company_id is not None
+    if alert.opening_event_id is None:
+        return False
+    if find_others_firing(tx, actor, alert.alert_id, alert.issue_id, alert.company_id):
+        return False
+    return find_last_event(tx, actor, alert.issue_id, alert.company_id) == alert.opening_event_id

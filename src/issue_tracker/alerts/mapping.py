@@ -1,0 +1,100 @@
+"""How a receiver reads any JSON: JMESPath expressions for the parts of an alert (https://jmespath.org/).
+
+JMESPath has no loops of its own and no way out of the data, so an expression costs no more than the message is long
+times its own length. Both are bounded.
+"""
+
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from issue_tracker.errors import Invalid
+
+Expression = Annotated[str, Meta(min_length=1, max_length=500)]
+
+
+class Mapping(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """JMESPath expressions. `alerts` selects the alerts of a message; the others are applied to each of them.
+
+    `labels` selects an object, whose texts, numbers and truth values become labels. An alert is resolved when `state`
+    is one of `resolved`, compared as text without regard to case, and fires otherwise.
+    """
+
+    alerts: Expression = "@"
+    key: Expression = "key"
+    state: Expression = "state"
+    resolved: list[Annotated[str, Meta(max_length=100)]] = msgspec.field(
+        default_factory=lambda: ["resolved", "ok", "up"]
+    )
+    labels: Expression = "@"
+    summary: Expression = "summary"
+    url: Expression = "url"
+
+
+class Mapped(msgspec.Struct, frozen=True, kw_only=True):
+    """The parts of one alert, as the expressions found them."""
+
+    key: str
+    resolved: bool
+    labels: dict[str, str]
+    summary: str | None
+    url: str | None
+
+
+def require_valid(mapping: Mapping) -> None:
+    """Raises Invalid, on the field of the mapping, for an expression that JMESPath does not understand."""
+    for field in mapping.__struct_fields__:
+        expression = getattr(mapping, field)
+        if isinstance(expression, str):
+            try:
+                _compiled(expression)
+            except ValueError:
+                raise Invalid.field(f"mapping.{field}", "is not a JMESPath expression") from None
+
+
+def mapped(data: Any, mapping: Mapping) -> Iterator[Mapped]:
+    """The alerts in a message. Raises Invalid where an expression finds nothing that it must, or does not fit."""
+    found = _search(mapping.alerts, data, "alerts")
+    resolved = {text.casefold() for text in mapping.resolved}
+    for one in found if isinstance(found, list) else [found]:
+        key, state = _search(mapping.key, one, "key"), _search(mapping.state, one, "state")
+        labels = _search(mapping.labels, one, "labels")
+        if not isinstance(key, str | int) or not isinstance(state, str | int):
+            raise Invalid("An alert in the message has no key or no state where the mapping of this receiver looks.")
+        yield Mapped(
+            key=str(key),
+            resolved=_plain(state).casefold() in resolved,
+            labels={name: _plain(value) for name, value in labels.items() if isinstance(value, str | int | float)}
+            if isinstance(labels, dict)
+            else {},
+            summary=_optional(_search(mapping.summary, one, "summary")),
+            url=_optional(_search(mapping.url, one, "url")),
+        )
+
+
+def _search(expression: str, data: Any, field: str) -> Any:
+    # Imported here, because most servers have no such receiver.
+    from jmespath.exceptions import JMESPathError  # type: ignore[import-untyped]  # noqa: PLC0415
+
+    try:
+        return _compiled(expression).search(data)
+    except (JMESPathError, RecursionError):
+        raise Invalid(f"The expression “{field}” of this receiver does not fit the message.") from None
+
+
+@lru_cache(maxsize=200)
+def _compiled(expression: str) -> Any:
+    import jmespath  # type: ignore[import-untyped]  # noqa: PLC0415 -- as above
+
+    return jmespath.compile(expression)
+
+
+def _plain(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _optional(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None

@@ -1,0 +1,183 @@
+"""The stored rules, in their order: super admins change them, and try them before they do (alerts/rules.py)."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Row, delete, func, insert, select, update
+
+from issue_tracker.actor import Actor, require_administrator, require_helpdesk
+from issue_tracker.alerts.receivers import company_names
+from issue_tracker.alerts.rules import Rule, decide
+from issue_tracker.clock import Timestamp, iso, now
+from issue_tracker.companies.queries import find_companies
+from issue_tracker.database.engine import created_id
+from issue_tracker.database.tables import alert_rules
+from issue_tracker.errors import Invalid, NotFound
+from issue_tracker.events.catalog import Change, EventType
+from issue_tracker.events.record import record
+from issue_tracker.issues.models import Severity
+from issue_tracker.names import Name, key
+from issue_tracker.new_names import require_visible
+
+MOST_RULES = 500
+"""How many rules there may be: each alert is compared with all of them."""
+
+
+class StoredRule(msgspec.Struct, frozen=True, kw_only=True):
+    """A rule with its name and its place among the others, from 1."""
+
+    id: int
+    position: int
+    name: str
+    rule: Rule
+    updated_at: Timestamp
+
+
+class Trial(msgspec.Struct, frozen=True, kw_only=True):
+    """What would become of an alert. `rule_name` is null where no rule matches, and the default applies.
+
+    `company_names` are the companies that would be assigned; without any, or without an issue, it would be unsorted.
+    """
+
+    rule_name: str | None
+    ignored: bool
+    issue_name: str | None
+    company_text: str
+    company_names: list[str]
+    severity: Severity | None
+    hold_minutes: int
+    steady_minutes: int
+
+
+def list_rules(tx: Connection, actor: Actor) -> list[StoredRule]:
+    """Returns the rules in their order. Raises Forbidden without helpdesk access."""
+    require_helpdesk(actor)
+    return [_rule(row) for row in tx.execute(select(alert_rules).order_by(alert_rules.c.position, alert_rules.c.id))]
+
+
+def create_rule(tx: Connection, actor: Actor, name: Name, rule: Rule, position: int | None = None) -> StoredRule:
+    """Adds a rule at a position, None for the end. Raises Invalid when there are MOST_RULES, and Forbidden."""
+    require_administrator(actor)
+    require_visible("name", name)
+    _lock(tx)
+    last = tx.execute(select(func.count()).select_from(alert_rules)).scalar_one()
+    if last >= MOST_RULES:
+        raise Invalid(f"There are {MOST_RULES} rules, the most that are allowed.")
+    at = now()
+    values = {"position": last + 1, "name": name, "definition": _stored(rule), "created_at": at, "updated_at": at}
+    rule_id = created_id(tx.execute(insert(alert_rules).values(**values)))
+    _move(tx, rule_id, last + 1 if position is None else position)
+    _record(tx, actor, EventType.ALERT_RULE_CREATED, rule_id, name)
+    return get_rule(tx, actor, rule_id)
+
+
+def update_rule(
+    tx: Connection,
+    actor: Actor,
+    rule_id: int,
+    *,
+    name: Name | None = None,
+    rule: Rule | None = None,
+    position: int | None = None,
+) -> StoredRule:
+    """Changes what is given. Raises NotFound, Invalid, and Forbidden."""
+    require_administrator(actor)
+    _lock(tx)
+    stored = get_rule(tx, actor, rule_id)
+    if name is not None:
+        require_visible("name", name)
+    values: dict[str, Any] = {}
+    if name is not None and name != stored.name:
+        values["name"] = name
+    if rule is not None and rule != stored.rule:
+        values["definition"] = _stored(rule)
+    if values:
+        tx.execute(update(alert_rules).where(alert_rules.c.id == rule_id).values(**values, updated_at=now()))
+    if position is not None and position != stored.position:
+        _move(tx, rule_id, position)
+        values["position"] = position
+    if values:
+        _record(tx, actor, EventType.ALERT_RULE_UPDATED, rule_id, name or stored.name)
+    return get_rule(tx, actor, rule_id)
+
+
+def delete_rule(tx: Connection, actor: Actor, rule_id: int) -> None:
+    """Deletes a rule; the others move up. Raises NotFound, and Forbidden."""
+    require_administrator(actor)
+    _lock(tx)
+    stored = get_rule(tx, actor, rule_id)
+    tx.execute(delete(alert_rules).where(alert_rules.c.id == rule_id))
+    _number(tx, [rule.id for rule in list_rules(tx, actor)])
+    _record(tx, actor, EventType.ALERT_RULE_DELETED, rule_id, stored.name)
+
+
+def get_rule(tx: Connection, actor: Actor, rule_id: int) -> StoredRule:
+    """Returns one rule. Raises NotFound, and Forbidden without helpdesk access."""
+    require_helpdesk(actor)
+    row = tx.execute(select(alert_rules).where(alert_rules.c.id == rule_id)).first()
+    if row is None:
+        raise NotFound("No such rule.")
+    return _rule(row)
+
+
+def try_rules(
+    tx: Connection, actor: Actor, receiver: str, labels: Mapping[str, str], draft: Rule | None = None
+) -> Trial:
+    """Returns what would become of an alert with these labels, sent to the receiver of this name.
+
+    With `draft`, this rule is tried alone; otherwise the stored rules. Nothing is changed. Raises Forbidden.
+    """
+    require_administrator(actor)
+    stored = [] if draft is not None else list_rules(tx, actor)
+    rules = [draft] if draft is not None else [one.rule for one in stored]
+    decision = decide(rules, receiver, labels)
+    names = company_names(tx, actor, decision.rule.company_by, decision.company)
+    found = find_companies(tx, actor, names)
+    known = [found[key(name)] for name in names if key(name) in found]
+    return Trial(
+        rule_name=next((one.name for one in stored if one.rule is decision.rule), None),
+        ignored=decision.rule.ignore,
+        issue_name=None if decision.issue is None else str(decision.issue),
+        company_text=decision.company,
+        company_names=[company.name for company in known if not company.archived],
+        severity=decision.severity,
+        hold_minutes=decision.rule.hold_minutes,
+        steady_minutes=decision.rule.steady_minutes,
+    )
+
+
+def _lock(tx: Connection) -> None:
+    """Lets other changes to the rules wait, whose positions depend on each other."""
+    tx.execute(select(alert_rules.c.id).order_by(alert_rules.c.id).with_for_update())
+
+
+def _move(tx: Connection, rule_id: int, position: int) -> None:
+    others = select(alert_rules.c.id).where(alert_rules.c.id != rule_id)
+    ids = list(tx.execute(others.order_by(alert_rules.c.position, alert_rules.c.id)).scalars())
+    ids.insert(max(position, 1) - 1, rule_id)
+    _number(tx, ids)
+
+
+def _number(tx: Connection, ids: list[int]) -> None:
+    for position, rule_id in enumerate(ids, 1):
+        moved = update(alert_rules).where(alert_rules.c.id == rule_id, alert_rules.c.position != position)
+        tx.execute(moved.values(position=position))
+
+
+def _stored(rule: Rule) -> str:
+    return msgspec.json.encode(rule).decode()
+
+
+def _rule(row: Row[Any]) -> StoredRule:
+    return StoredRule(
+        id=row.id,
+        position=row.position,
+        name=row.name,
+        rule=msgspec.json.decode(row.definition, type=Rule),
+        updated_at=iso(row.updated_at),
+    )
+
+
+def _record(tx: Connection, actor: Actor, type_: EventType, rule_id: int, name: str) -> None:
+    record(tx, actor, [Change(type=type_, note=f"{rule_id}: {name}")], now())

@@ -1,0 +1,120 @@
+"""Rules: which issue and company an alert of a receiver is about, and how patiently it is handled.
+
+The first rule whose conditions all hold decides. An alert for which there is none is handled as `DEFAULT` says; one
+that has no usable issue or company is unsorted.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from fnmatch import fnmatchcase
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from issue_tracker.issues.models import Severity
+from issue_tracker.names import IssueName, parse_issue_name
+
+Text = Annotated[str, Meta(max_length=255)]
+Minutes = Annotated[int, Meta(ge=0, le=1440)]
+
+_placeholder = re.compile(r"\{([^{}]*)\}")
+
+
+class Operator(StrEnum):
+    """How a condition compares a label. `like` takes `*` for any text; no comparison regards case."""
+
+    IS = "is"
+    IS_NOT = "is_not"
+    LIKE = "like"
+    NOT_LIKE = "not_like"
+
+
+class Condition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a label must be. A label that an alert does not have is empty."""
+
+    label: Annotated[str, Meta(min_length=1, max_length=100)]
+    operator: Operator = Operator.IS
+    value: Text = ""
+
+    def holds(self, labels: Mapping[str, str]) -> bool:
+        actual, value = labels.get(self.label, "").strip().casefold(), self.value.strip().casefold()
+        pattern = value.replace("[", "[[]").replace("?", "[?]")
+        same = actual == value if self.operator in (Operator.IS, Operator.IS_NOT) else fnmatchcase(actual, pattern)
+        return same is (self.operator in (Operator.IS, Operator.LIKE))
+
+
+class CompanyBy(StrEnum):
+    """How the company is found: by its name; by a name that is like it; or all companies of a group of this name."""
+
+    NAME = "name"
+    LIKENESS = "likeness"
+    GROUP = "group"
+
+
+class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What becomes of alerts for which all conditions hold.
+
+    `issue` and `company` are templates: `{name}` is the value of the label `name`, `{a|b}` that of the first label that
+    has one. `severity` is that of an issue that the alert opens; null takes the label `severity`. A firing alert opens
+    nothing for `hold_minutes`; a resolved one clears nothing until it has been resolved for `steady_minutes`, which
+    damps flapping. What is cleared gets the status `cleared_status`.
+    """
+
+    receiver: Text | None = None
+    conditions: Annotated[list[Condition], Meta(max_length=20)] = []
+    ignore: bool = False
+    issue: Text = "{issue|alertname|name|check}"
+    company: Text = "{company|customer|client|tenant}"
+    company_by: CompanyBy = CompanyBy.NAME
+    severity: Severity | None = None
+    hold_minutes: Minutes = 0
+    steady_minutes: Minutes = 0
+    cleared_status: Literal["resolved", "monitoring"] = "resolved"
+
+    def matches(self, receiver: str, labels: Mapping[str, str]) -> bool:
+        """Whether the rule is for this receiver, and all conditions hold."""
+        return self.receiver in (None, receiver) and all(condition.holds(labels) for condition in self.conditions)
+
+
+DEFAULT = Rule()
+"""For alerts that no rule is for."""
+
+SEVERITIES = {
+    **dict.fromkeys(("critical", "disaster", "fatal", "emergency", "page"), Severity.CRITICAL),
+    **dict.fromkeys(("high", "error", "major"), Severity.HIGH),
+    **dict.fromkeys(("medium", "average", "warning", "minor"), Severity.MEDIUM),
+    **dict.fromkeys(("low", "information", "info", "notice"), Severity.LOW),
+}
+"""What senders call severities, in lower case."""
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    """What the rules make of one alert. `issue` is None where the template gives no name that an issue can have."""
+
+    rule: Rule
+    issue: IssueName | None
+    company: str
+    severity: Severity | None
+
+
+def decide(rules: Iterable[Rule], receiver: str, labels: Mapping[str, str]) -> Decision:
+    """Applies the first rule that matches, or the default."""
+    rule = next((rule for rule in rules if rule.matches(receiver, labels)), DEFAULT)
+    try:
+        issue = parse_issue_name(filled(rule.issue, labels)[:255])
+    except ValueError:
+        issue = None
+    severity = rule.severity or SEVERITIES.get(labels.get("severity", "").strip().casefold())
+    return Decision(rule=rule, issue=issue, company=filled(rule.company, labels)[:255], severity=severity)
+
+
+def filled(template: str, labels: Mapping[str, str]) -> str:
+    """The template with the values of the labels in it; a label that is absent is empty."""
+
+    def value(found: re.Match[str]) -> str:
+        names = (name.strip() for name in found[1].split("|"))
+        return next((labels[name] for name in names if labels.get(name)), "")
+
+    return _placeholder.sub(value, template).strip()

@@ -1,0 +1,290 @@
+"""What monitoring systems send, in their own formats, as alerts with labels.
+
+Each format is a struct with the fields that are used; others are ignored. The shapes are those of the senders' public
+documentation; `docs/alerts.md` shows an example of each.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from enum import StrEnum
+from typing import Any, TypeVar
+
+import msgspec
+
+from issue_tracker.alerts.mapping import Mapping as GenericMapping
+from issue_tracker.alerts.mapping import mapped
+from issue_tracker.alerts.models import AlertState
+from issue_tracker.errors import Invalid
+
+T = TypeVar("T")
+
+MOST_ALERTS = 500
+"""How many alerts one message may contain."""
+
+MOST_LABELS = 100
+LONGEST_LABEL = 1000
+LONGEST_KEY = 255
+LONGEST_SUMMARY = 10_000
+
+
+class Kind(StrEnum):
+    """Which format a receiver takes."""
+
+    ALERTMANAGER = "alertmanager"
+    GRAFANA = "grafana"
+    ICINGA = "icinga"
+    ZABBIX = "zabbix"
+    UPTIME_KUMA = "uptime-kuma"
+    HEALTHCHECKS = "healthchecks"
+    GENERIC = "generic"
+
+
+class Received(msgspec.Struct, frozen=True, kw_only=True):
+    """One alert as its sender describes it. `key` is the same each time that the sender reports this alert."""
+
+    key: str
+    state: AlertState
+    labels: dict[str, str]
+    summary: str | None = None
+    url: str | None = None
+
+
+def read_message(kind: Kind, content: bytes, mapping: GenericMapping | None = None) -> list[Received]:
+    """Returns the alerts in a message. `mapping` is for the kind `generic`.
+
+    Raises Invalid, with a sentence that repeats nothing of the message, when it does not have the format.
+    """
+    alerts = _generic(content, mapping) if kind is Kind.GENERIC else _READERS[kind](content)
+    if len(alerts) > MOST_ALERTS:
+        raise Invalid(f"The message contains more than {MOST_ALERTS} alerts.")
+    return [_bounded(alert) for alert in alerts]
+
+
+class _PrometheusAlert(msgspec.Struct):
+    status: str
+    labels: dict[str, str] = {}
+    annotations: dict[str, str] = {}
+    fingerprint: str = ""
+    generatorURL: str = ""
+    dashboardURL: str = ""
+    panelURL: str = ""
+
+
+class _Prometheus(msgspec.Struct):
+    alerts: list[_PrometheusAlert]
+
+
+def _prometheus(content: bytes) -> list[Received]:
+    """Alertmanager's webhook, version 4, which Grafana sends as well."""
+    return [
+        Received(
+            key=alert.fingerprint or _digest(alert.labels),
+            state=_state(alert.status, firing=("firing", "alerting"), resolved=("resolved", "ok", "normal")),
+            labels=alert.labels | {name: text for name, text in alert.annotations.items() if name not in alert.labels},
+            summary=next((alert.annotations[name] for name in _SUMMARIES if alert.annotations.get(name)), None),
+            url=alert.panelURL or alert.dashboardURL or alert.generatorURL or None,
+        )
+        for alert in _read(content, _Prometheus).alerts
+    ]
+
+
+_SUMMARIES = ("summary", "description", "message")
+
+
+class _Icinga(msgspec.Struct):
+    host: str
+    state: str
+    service: str = ""
+    type: str = "PROBLEM"
+    output: str = ""
+    url: str = ""
+    labels: dict[str, str] = {}
+
+
+def _icinga(content: bytes) -> list[Received]:
+    """What the notification command of docs/alerts.md sends for a host or a service."""
+    found = _read(content, _Icinga)
+    if found.type.upper() not in ("PROBLEM", "RECOVERY"):
+        return []
+    state = _state(found.state, firing=("down", "warning", "critical", "unknown"), resolved=("up", "ok"))
+    own = {"host": found.host, "service": found.service, "state": found.state}
+    name = f"{found.service} on {found.host}" if found.service else found.host
+    return [
+        Received(
+            key=f"{found.host}!{found.service}" if found.service else found.host,
+            state=state,
+            labels={"name": name, **own, **found.labels},
+            summary=found.output or None,
+            url=found.url or None,
+        )
+    ]
+
+
+class _ZabbixTag(msgspec.Struct):
+    tag: str
+    value: str = ""
+
+
+class _Zabbix(msgspec.Struct):
+    trigger_id: str
+    value: str
+    name: str = ""
+    host: str = ""
+    severity: str = ""
+    message: str = ""
+    url: str = ""
+    tags: list[_ZabbixTag] = []
+
+
+def _zabbix(content: bytes) -> list[Received]:
+    """What the script of docs/alerts.md sends. A value of 1 is a problem, 0 its recovery."""
+    found = _read(content, _Zabbix)
+    tags = {tag.tag: tag.value for tag in found.tags}
+    return [
+        Received(
+            key=found.trigger_id,
+            state=_state(found.value, firing=("1",), resolved=("0",)),
+            labels={"name": found.name, "host": found.host, "severity": found.severity, **tags},
+            summary=found.message or None,
+            url=found.url or None,
+        )
+    ]
+
+
+class _KumaTag(msgspec.Struct):
+    name: str = ""
+    value: str | None = ""
+
+
+class _KumaMonitor(msgspec.Struct):
+    id: int
+    name: str
+    url: str | None = ""
+    tags: list[_KumaTag] = []
+
+
+class _KumaHeartbeat(msgspec.Struct):
+    status: int
+    msg: str | None = ""
+
+
+class _Kuma(msgspec.Struct):
+    heartbeat: _KumaHeartbeat | None
+    monitor: _KumaMonitor | None
+
+
+def _kuma(content: bytes) -> list[Received]:
+    """Uptime Kuma's webhook. Its test message has no monitor. Pending (2) and maintenance (3) are neither."""
+    found = _read(content, _Kuma)
+    if found.monitor is None or found.heartbeat is None or found.heartbeat.status not in (0, 1):
+        return []
+    monitor, heartbeat = found.monitor, found.heartbeat
+    return [
+        Received(
+            key=str(monitor.id),
+            state=AlertState.RESOLVED if heartbeat.status else AlertState.FIRING,
+            labels={"name": monitor.name, **{tag.name: tag.value or "" for tag in monitor.tags}},
+            summary=heartbeat.msg or None,
+            url=monitor.url if monitor.url and monitor.url.startswith(("http://", "https://")) else None,
+        )
+    ]
+
+
+class _Healthchecks(msgspec.Struct):
+    code: str
+    status: str
+    name: str = ""
+    tags: str = ""
+
+
+def _healthchecks(content: bytes) -> list[Received]:
+    """The body that docs/alerts.md gives for a webhook of Healthchecks. Tags like `company=Acme` become labels."""
+    found = _read(content, _Healthchecks)
+    pairs = [tag.partition("=") for tag in found.tags.split() if "=" in tag]
+    return [
+        Received(
+            key=found.code,
+            state=_state(found.status, firing=("down",), resolved=("up",)),
+            labels={"name": found.name, "tags": found.tags, **{name: value for name, _, value in pairs}},
+        )
+    ]
+
+
+def _generic(content: bytes, mapping: GenericMapping | None) -> list[Received]:
+    """Any JSON, by the receiver's own JMESPath expressions."""
+    try:
+        data = msgspec.json.decode(content)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise Invalid(_MALFORMED) from None
+    return [
+        Received(
+            key=one.key,
+            state=AlertState.RESOLVED if one.resolved else AlertState.FIRING,
+            labels=one.labels,
+            summary=one.summary,
+            url=one.url,
+        )
+        for one in mapped(data, mapping or GenericMapping())
+    ]
+
+
+_READERS: Mapping[Kind, Callable[[bytes], list[Received]]] = {
+    Kind.ALERTMANAGER: _prometheus,
+    Kind.GRAFANA: _prometheus,
+    Kind.ICINGA: _icinga,
+    Kind.ZABBIX: _zabbix,
+    Kind.UPTIME_KUMA: _kuma,
+    Kind.HEALTHCHECKS: _healthchecks,
+}
+_MALFORMED = "The message is not valid JSON."
+
+
+def _read(content: bytes, type_: type[T]) -> T:
+    try:
+        return msgspec.json.decode(content, type=type_, strict=False)
+    except msgspec.ValidationError as refused:
+        # It names types and places of ours, and nothing that the sender wrote.
+        raise Invalid(f"The message does not have the expected format: {str(refused).replace('`', '')}.") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise Invalid(_MALFORMED) from None
+
+
+def _state(text: str, *, firing: Iterable[str], resolved: Iterable[str]) -> AlertState:
+    word = text.strip().lower()
+    if word in resolved:
+        return AlertState.RESOLVED
+    if word in firing:
+        return AlertState.FIRING
+    raise Invalid(f"The state of an alert must be one of {', '.join([*firing, *resolved])}.")
+
+
+def _digest(labels: dict[str, str]) -> str:
+    return hashlib.blake2b(msgspec.json.encode(sorted(labels.items())), digest_size=16).hexdigest()
+
+
+def _bounded(alert: Received) -> Received:
+    """The alert with texts that can be stored: valid, without control characters in labels, and not too long."""
+    labels = {
+        _line(name)[:100]: _line(value)[:LONGEST_LABEL] for name, value in list(alert.labels.items())[:MOST_LABELS]
+    }
+    key = _line(alert.key).strip()
+    if not key:
+        raise Invalid("An alert has no key.")
+    summary = None if alert.summary is None else _text(alert.summary)[:LONGEST_SUMMARY].strip() or None
+    url = alert.url if alert.url and alert.url.startswith(("http://", "https://")) else None
+    return Received(
+        key=key if len(key) <= LONGEST_KEY else hashlib.blake2b(key.encode(), digest_size=32).hexdigest(),
+        state=alert.state,
+        labels=labels,
+        summary=summary,
+        url=_line(url)[:2000] if url else None,
+    )
+
+
+def _text(text: Any) -> str:
+    """The text without what no database stores."""
+    return str(text).encode("utf-8", "replace").decode().replace("\0", "")
+
+
+def _line(text: Any) -> str:
+    return "".join(" " if character < " " or character == "\x7f" else character for character in _text(text))

@@ -1,0 +1,172 @@
+"""Receivers of alerts over HTTP: what monitoring sends (contract, section 14), and their administration."""
+
+import msgspec
+from starlette.responses import Response
+
+from issue_tracker.alerts import receivers
+from issue_tracker.alerts.mapping import Mapping
+from issue_tracker.alerts.models import AlertAction
+from issue_tracker.alerts.receivers import Receiver
+from issue_tracker.alerts.senders import Kind
+from issue_tracker.errors import NotFound, UnsupportedMediaType
+from issue_tracker.http.identity import Access, Proof
+from issue_tracker.http.request import BODY_LIMIT, Request
+from issue_tracker.http.responses import SecretResponse, json_response, list_response, no_content
+from issue_tracker.http.routes import Returns, Routes
+from issue_tracker.names import Name
+
+routes = Routes("Alerts", access=Access.SUPER_ADMIN, proof=Proof.SESSION)
+
+
+class Counts(msgspec.Struct):
+    """How many alerts a message contained, and what became of them: the same words as in an alert's `action`."""
+
+    received: int
+    opened: int = 0
+    assigned: int = 0
+    reopened: int = 0
+    kept: int = 0
+    held: int = 0
+    cleared: int = 0
+    ignored: int = 0
+    unsorted: int = 0
+
+
+class ReceiverList(msgspec.Struct):
+    """All receivers, by name."""
+
+    items: list[Receiver]
+    total: int
+
+
+class ReceiverAddress(Receiver, frozen=True, kw_only=True):
+    """A receiver with its address, which contains its secret and is shown this once."""
+
+    url: str | None
+
+
+class NewReceiver(msgspec.Struct, forbid_unknown_fields=True):
+    """A receiver to create. `mapping` is for the kind `generic`."""
+
+    name: Name
+    kind: Kind
+    mapping: Mapping | None = None
+
+
+class ReceiverChange(msgspec.Struct, forbid_unknown_fields=True):
+    """What to change; absent or null keeps the present value."""
+
+    active: bool | None = None
+    mapping: Mapping | None = None
+
+
+RECEIVER_EXAMPLE = {
+    "id": 4,
+    "name": "Prometheus",
+    "kind": "alertmanager",
+    "mapping": None,
+    "active": True,
+    "created_at": "2025-01-04T10:15:00+00:00",
+    "last_received_at": None,
+}
+ADDRESS_EXAMPLE = RECEIVER_EXAMPLE | {"url": "https://issues.example.com/api/alerts/in/alertmanager/…"}
+MESSAGE_EXAMPLE = {
+    "version": "4",
+    "status": "firing",
+    "alerts": [{"status": "firing", "labels": {"alertname": "Line down", "company": "Acme Manufacturing"}}],
+}
+COUNTS_EXAMPLE = {
+    "received": 3,
+    "opened": 1,
+    "assigned": 2,
+    "reopened": 0,
+    "kept": 0,
+    "held": 0,
+    "cleared": 0,
+    "ignored": 0,
+    "unsorted": 0,
+}
+
+
+@routes.post(
+    "/api/alerts/in/{receiver}/{secret}",
+    access=Access.PUBLIC,
+    proof=Proof.CREDENTIAL,
+    raw_body=BODY_LIMIT,
+    transaction=False,
+    returns=Returns(202, Counts, COUNTS_EXAMPLE),
+    example=MESSAGE_EXAMPLE,
+    errors=(404,),
+)
+def take_message(request: Request, receiver: str, secret: str) -> Response:
+    """What a monitoring system sends, in its own format. `receiver` is its kind; a wrong secret is 404."""
+    with request.read() as tx:
+        found = receivers.find_receiver(tx, receiver, secret)
+    if found is None:
+        raise NotFound("There is no receiver with this address.")
+    if not request.content:
+        raise UnsupportedMediaType("The message is empty.")
+    with request.write() as tx:
+        outcomes = receivers.receive_message(tx, found, request.content, request.request_id)
+    counts = Counts(len(outcomes))
+    for action in AlertAction:
+        setattr(counts, action.value, sum(outcome.action is action for outcome in outcomes))
+    return json_response(counts, 202)
+
+
+@routes.get("/api/alert-receivers", returns=Returns(200, ReceiverList, {"items": [RECEIVER_EXAMPLE], "total": 1}))
+def list_receivers(request: Request) -> Response:
+    """All receivers, by name."""
+    return list_response(receivers.list_receivers(request.tx, request.actor))
+
+
+@routes.post(
+    "/api/alert-receivers",
+    proof=Proof.FRESH_SESSION,
+    returns=Returns(201, ReceiverAddress, ADDRESS_EXAMPLE),
+    example={"name": "Prometheus", "kind": "alertmanager"},
+)
+def create_receiver(request: Request, body: NewReceiver) -> Response:
+    """Create a receiver. The response shows its address, this once."""
+    return _with_address(
+        request, *receivers.create_receiver(request.tx, request.actor, body.name, body.kind, body.mapping), 201
+    )
+
+
+@routes.put(
+    "/api/alert-receivers/{id}",
+    proof=Proof.FRESH_SESSION,
+    returns=Returns(200, Receiver, RECEIVER_EXAMPLE | {"active": False}),
+    example={"active": False},
+)
+def update_receiver(request: Request, id: int, body: ReceiverChange) -> Response:
+    """Switch a receiver on or off, or replace its mapping."""
+    changed = receivers.update_receiver(request.tx, request.actor, id, active=body.active, mapping=body.mapping)
+    return json_response(changed)
+
+
+@routes.post(
+    "/api/alert-receivers/{id}/rotate-secret",
+    proof=Proof.FRESH_SESSION,
+    returns=Returns(200, ReceiverAddress, ADDRESS_EXAMPLE),
+)
+def rotate_receiver_secret(request: Request, id: int) -> Response:
+    """Give a receiver a new address, shown this once. The old one ends at once."""
+    return _with_address(request, *receivers.rotate_secret(request.tx, request.actor, id), 200)
+
+
+@routes.delete("/api/alert-receivers/{id}", returns=Returns(204))
+def delete_receiver(request: Request, id: int) -> Response:
+    """Delete a receiver with its alerts. The issues that they opened stay."""
+    receivers.delete_receiver(request.tx, request.actor, id)
+    return no_content()
+
+
+def address(request: Request, receiver: Receiver, secret: str) -> str:
+    """The address of a receiver, which its sender is given."""
+    return f"{request.settings.public_url}/api/alerts/in/{receiver.kind.value}/{secret}"
+
+
+def _with_address(request: Request, receiver: Receiver, secret: str, status: int) -> Response:
+    content = ReceiverAddress(**msgspec.structs.asdict(receiver), url=address(request, receiver, secret))
+    return SecretResponse(msgspec.to_builtins(content), "url", status)

@@ -1,0 +1,233 @@
+"""The pages of receivers and rules for alerts, for super admins."""
+
+from typing import Any
+from urllib.parse import parse_qs
+
+import msgspec
+from starlette.responses import Response
+
+from issue_tracker.alerts import receivers, rule_list
+from issue_tracker.alerts.queries import Selection, list_alerts
+from issue_tracker.alerts.rule_list import Trial
+from issue_tracker.alerts.rules import CompanyBy, Operator, Rule
+from issue_tracker.alerts.senders import Kind
+from issue_tracker.api.alert_receivers import NewReceiver, address
+from issue_tracker.api.alert_rules import NewRule, RuleTrial
+from issue_tracker.errors import Invalid
+from issue_tracker.http.identity import Access, Proof
+from issue_tracker.http.request import Request
+from issue_tracker.issues.models import Severity
+from issue_tracker.names import whole_number
+from issue_tracker.pages.flash import Flash, flash_cookie
+from issue_tracker.pages.forms import Form, FormView
+from issue_tracker.pages.navigation import redirect
+from issue_tracker.pages.routes import PageRoutes
+from issue_tracker.pages.templating import page
+
+routes = PageRoutes(access=Access.SUPER_ADMIN)
+
+HERE = "/admin/alerts"
+KINDS = {
+    Kind.ALERTMANAGER: "Alertmanager",
+    Kind.GRAFANA: "Grafana",
+    Kind.ICINGA: "Icinga 2",
+    Kind.ZABBIX: "Zabbix",
+    Kind.UPTIME_KUMA: "Uptime Kuma",
+    Kind.HEALTHCHECKS: "Healthchecks",
+    Kind.GENERIC: "Any JSON",
+}
+OPERATORS = {Operator.IS: "=", Operator.IS_NOT: "!=", Operator.LIKE: "~", Operator.NOT_LIKE: "!~"}
+"""How a condition is written in a line of the form; longer signs are recognized first."""
+
+BY = {
+    CompanyBy.NAME: "its name",
+    CompanyBy.LIKENESS: "a name that is like it",
+    CompanyBy.GROUP: "the group of this name (all its companies)",
+}
+
+
+@routes.get(HERE)
+def show_administration(request: Request, form: FormView | None = None, url: str | None = None) -> Response:
+    """The receivers and the rules; `url` is the address of a new receiver, which is shown this once."""
+    return page(
+        request,
+        "alerts/administration.html",
+        place="admin",
+        section="alerts",
+        receivers=receivers.list_receivers(request.tx, request.actor),
+        rules=rule_list.list_rules(request.tx, request.actor),
+        kinds=KINDS,
+        form=form or FormView(),
+        url=url,
+    )
+
+
+@routes.post(f"{HERE}/receivers", proof=Proof.FRESH_SESSION, transaction=False, shown_by=show_administration)
+def create_receiver(request: Request, form: Form) -> Response:
+    """Adds a receiver, and shows its address this once."""
+    mapping = form.get("mapping").strip()
+    fields = {**form.fields("name", "kind"), "mapping": _decoded(mapping) if mapping else None}
+    body = form.read(fields, NewReceiver)
+    with request.write() as tx:
+        receiver, secret = receivers.create_receiver(tx, request.actor, body.name, body.kind, body.mapping)
+    with request.read():
+        return show_administration(request, url=address(request, receiver, secret))
+
+
+@routes.post(f"{HERE}/receivers/{{id}}/rotate-secret", proof=Proof.FRESH_SESSION, transaction=False)
+def rotate_secret(request: Request, form: Form, id: int) -> Response:
+    """Gives a receiver a new address, shown this once."""
+    with request.write() as tx:
+        receiver, secret = receivers.rotate_secret(tx, request.actor, id)
+    with request.read():
+        return show_administration(request, url=address(request, receiver, secret))
+
+
+@routes.post(f"{HERE}/receivers/{{id}}/active", proof=Proof.FRESH_SESSION)
+def switch_receiver(request: Request, form: Form, id: int) -> Response:
+    """Switches a receiver on or off."""
+    receiver = receivers.update_receiver(request.tx, request.actor, id, active=bool(form.get("active")))
+    text = f"{receiver.name} is {'active' if receiver.active else 'switched off'}."
+    return redirect(HERE, flash_cookie(request, Flash(text)))
+
+
+@routes.get(f"{HERE}/receivers/{{id}}/delete")
+def confirm_deletion(request: Request, id: int) -> Response:
+    """Says what is lost with a receiver."""
+    receiver = receivers.get_receiver(request.tx, request.actor, id)
+    return page(request, "alerts/delete.html", place="admin", section="alerts", receiver=receiver)
+
+
+@routes.post(f"{HERE}/receivers/{{id}}/delete")
+def delete_receiver(request: Request, form: Form, id: int) -> Response:
+    """Deletes a receiver with its alerts."""
+    receivers.delete_receiver(request.tx, request.actor, id)
+    return redirect(HERE, flash_cookie(request, Flash("The receiver is deleted.")))
+
+
+@routes.get(f"{HERE}/rules/new")
+def show_new_rule(request: Request, form: FormView | None = None, trial: Trial | None = None) -> Response:
+    """The form for a rule; with `?alert=`, filled for this alert."""
+    given: dict[str, Any] = parse_qs(request.query_text)
+    alert_id = whole_number(given.get("alert", [""])[0])
+    found = list_alerts(request.tx, request.actor, Selection(), before=alert_id + 1, limit=1) if alert_id else []
+    labels = found[0].labels or {} if found and found[0].alert_id == alert_id else {}
+    default = _typed("", Rule(), labels)
+    if labels:
+        name = next((name for name in ("alertname", "name", "check") if name in labels), next(iter(labels)))
+        value = labels[name]
+        default |= {"name": f"{name} {value}"[:100], "conditions": f"{name} = {value}"}
+    return _rule_page(request, "/admin/alerts/rules/new", (form or FormView()).with_defaults(default), trial)
+
+
+@routes.post(f"{HERE}/rules/new", shown_by=show_new_rule)
+def create_rule(request: Request, form: Form) -> Response:
+    """Adds a rule, or tries it."""
+    body = _rule_of(form)
+    if form.get("try"):
+        return show_new_rule(request, FormView(dict(form.pairs)), _trial(request, form, body.rule))
+    rule_list.create_rule(request.tx, request.actor, body.name, body.rule, body.position)
+    return redirect(HERE, flash_cookie(request, Flash("The rule is added. It is used for the next alerts.")))
+
+
+@routes.get(f"{HERE}/rules/{{id}}")
+def show_rule(request: Request, id: int, form: FormView | None = None, trial: Trial | None = None) -> Response:
+    """The form to change a rule."""
+    stored = rule_list.get_rule(request.tx, request.actor, id)
+    default = _typed(stored.name, stored.rule, {}) | {"position": stored.position}
+    return _rule_page(request, f"{HERE}/rules/{id}", (form or FormView()).with_defaults(default), trial, stored.id)
+
+
+@routes.post(f"{HERE}/rules/{{id}}", shown_by=show_rule)
+def update_rule(request: Request, form: Form, id: int) -> Response:
+    """Changes a rule, or tries it."""
+    body = _rule_of(form)
+    if form.get("try"):
+        return show_rule(request, id, FormView(dict(form.pairs)), _trial(request, form, body.rule))
+    rule_list.update_rule(request.tx, request.actor, id, name=body.name, rule=body.rule, position=body.position)
+    return redirect(HERE, flash_cookie(request, Flash("Saved.")))
+
+
+@routes.post(f"{HERE}/rules/{{id}}/delete")
+def delete_rule(request: Request, form: Form, id: int) -> Response:
+    """Deletes a rule."""
+    rule_list.delete_rule(request.tx, request.actor, id)
+    return redirect(HERE, flash_cookie(request, Flash("The rule is deleted.")))
+
+
+def _rule_page(
+    request: Request, action: str, form: FormView, trial: Trial | None, rule_id: int | None = None
+) -> Response:
+    return page(
+        request,
+        "alerts/rule.html",
+        place="admin",
+        section="alerts",
+        action=action,
+        form=form,
+        trial=trial,
+        rule_id=rule_id,
+        receivers=[
+            ("", "any receiver"),
+            *((one.name, one.name) for one in receivers.list_receivers(request.tx, request.actor)),
+        ],
+        by=[(by.value, text) for by, text in BY.items()],
+        severities=[("", "as the label “severity” says"), *((one.value, one.label) for one in Severity)],
+        cleared=[("resolved", "Resolved"), ("monitoring", "Monitoring")],
+    )
+
+
+def _typed(name: str, rule: Rule, labels: dict[str, str]) -> dict[str, Any]:
+    """A rule as it is typed into the form."""
+    conditions = [f"{one.label} {OPERATORS[one.operator]} {one.value}".rstrip() for one in rule.conditions]
+    return {
+        **msgspec.to_builtins(rule),
+        "name": name,
+        "receiver": rule.receiver or "",
+        "severity": rule.severity.value if rule.severity else "",
+        "conditions": "\n".join(conditions),
+        "ignore": "true" if rule.ignore else "",
+        "labels": "\n".join(f"{label}: {value}" for label, value in labels.items()),
+    }
+
+
+def _rule_of(form: Form) -> NewRule:
+    """The rule that was typed. Raises Invalid, on the fields of the form."""
+    rule: dict[str, Any] = form.fields("issue", "company", "company_by", "cleared_status")
+    rule |= {"receiver": form.get("receiver") or None, "severity": form.get("severity") or None}
+    rule |= {"ignore": bool(form.get("ignore")), "conditions": [_condition(line) for line in form.lines("conditions")]}
+    for field in ("hold_minutes", "steady_minutes"):
+        rule[field] = whole_number(form.get(field, "0").strip() or "0")
+        if rule[field] is None:
+            raise Invalid.field(field, "must be a whole number of minutes")
+    body = {"name": form.get("name"), "rule": rule, "position": whole_number(form.get("position")) or None}
+    try:
+        return form.read(body, NewRule)
+    except Invalid as refused:
+        # The form has the fields of the rule beside its name.
+        raise Invalid.of(
+            [msgspec.structs.replace(one, field=one.field.removeprefix("rule.")) for one in refused.fields]
+        ) from None
+
+
+def _condition(line: str) -> dict[str, str]:
+    """A line such as `alertname = LineDown`. Raises Invalid for one without an operator."""
+    for operator, sign in sorted(OPERATORS.items(), key=lambda item: -len(item[1])):
+        label, found, value = line.partition(sign)
+        if found and label.strip():
+            return {"label": label.strip(), "operator": operator.value, "value": value.strip()}
+    raise Invalid.field("conditions", f"“{line[:100]}” has no comparison: write label = value")
+
+
+def _trial(request: Request, form: Form, rule: Rule) -> Trial:
+    pairs = [line.partition(":") for line in form.lines("labels")]
+    labels = {name.strip(): value.strip() for name, _, value in pairs}
+    body = form.read({"labels": labels, "receiver": form.get("receiver")}, RuleTrial)
+    return rule_list.try_rules(request.tx, request.actor, body.receiver, body.labels, rule)
+
+
+def _decoded(text: str) -> Any:
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        raise Invalid.field("mapping", "is not valid JSON") from None

@@ -1,0 +1,47 @@
+"""The pages of alerts: what monitoring reports, for technicians."""
+
+from typing import Any
+from urllib.parse import parse_qs
+
+from starlette.responses import Response
+
+from issue_tracker.alerts.models import AlertState
+from issue_tracker.alerts.queries import Selection, count_alerts, list_alerts
+from issue_tracker.http.request import Request
+from issue_tracker.names import whole_number
+from issue_tracker.pages.routes import PageRoutes
+from issue_tracker.pages.templating import page
+
+routes = PageRoutes()
+
+SHOWN = 100
+"""How many alerts a page lists."""
+
+CHOICES: dict[str, tuple[str, Selection]] = {
+    "firing": ("Firing", Selection(state=AlertState.FIRING, unsorted=False)),
+    "unsorted": ("Unsorted", Selection(unsorted=True)),
+    "resolved": ("Resolved", Selection(state=AlertState.RESOLVED, unsorted=False)),
+}
+"""What the page lists by the parameter `state`; the first one without it."""
+
+
+@routes.get("/alerts")
+def show_alerts(request: Request) -> Response:
+    """The alerts that are firing, those that are unsorted, or those that are resolved, the newest first."""
+    given: dict[str, Any] = parse_qs(request.query_text)
+    chosen = given.get("state", ["firing"])[0]
+    chosen = chosen if chosen in CHOICES else "firing"
+    before = whole_number(given.get("before", [""])[0])
+    found = list_alerts(request.tx, request.actor, CHOICES[chosen][1], before=before, limit=SHOWN + 1)
+    return page(
+        request,
+        "alerts/list.html",
+        place="alerts",
+        chosen=chosen,
+        choices=[
+            (name, text, count_alerts(request.tx, request.actor, selection))
+            for name, (text, selection) in CHOICES.items()
+        ],
+        alerts=found[:SHOWN],
+        older=found[SHOWN - 1].alert_id if len(found) > SHOWN else None,
+    )

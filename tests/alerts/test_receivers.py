@@ -1,0 +1,142 @@
+"""Receivers: each kind's own format, wrong addresses, and messages that are malformed, hostile or huge."""
+
+import logging
+from typing import Any
+
+import pytest
+
+from issue_tracker.alerts.senders import Kind
+from tests.alerts.messages import GENERIC, MESSAGES, icinga, kuma, prometheus
+from tests.alerts.test_alerts import listed, set_status, statuses
+from tests.world import World
+
+
+def given_receiver(world: World, kind: str, **more: Any) -> str:
+    """Makes a receiver; the path of its address."""
+    mapping = {"mapping": GENERIC} if kind == "generic" else {}
+    body = {"name": f"The {kind}", "kind": kind, **mapping, **more}
+    made = world.client("ada").call("POST", "/api/alert-receivers", 201, json=body)
+    url: str = made["url"]
+    return url.removeprefix(world.server.settings.public_url)
+
+
+def send(world: World, path: str, message: Any, expected: int = 202, **options: Any) -> dict[str, Any]:
+    """Sends a message; what became of its alerts, without the zeros."""
+    found = world.anonymous().call("POST", path, expected, json=message, **options)
+    return {name: count for name, count in found.items() if count} if expected == 202 else found
+
+
+@pytest.mark.parametrize("kind", list(Kind), ids=str)
+def test_each_sender_opens_and_clears_an_issue(world: World, kind: Kind) -> None:
+    path = given_receiver(world, kind.value)
+    message = MESSAGES[kind]
+    assert path.startswith(f"/api/alerts/in/{kind.value}/")
+    assert send(world, path, message(True)) == {"received": 1, "opened": 1}
+    assert send(world, path, message(True)) == {"received": 1, "kept": 1}
+    assert statuses(world) == {"Contoso": "investigating"}
+    created = world.history()[0]
+    assert (created.actor_id, created.actor_name, created.channel) == (None, f"The {kind}", f"receiver:The {kind}")
+    assert send(world, path, message(False)) == {"received": 1, "cleared": 1}
+    assert statuses(world) == {"Contoso": "resolved"}
+    [receiver] = world.client("ada").call("GET", "/api/alert-receivers", 200)["items"]
+    assert receiver["last_received_at"] and "url" not in receiver
+
+
+def test_a_technicians_work_is_left_alone(world: World) -> None:
+    path = given_receiver(world, "alertmanager")
+    labels = [{"alertname": "Line down", "company": name} for name in ("Contoso", "Fabrikam", "Acme Manufacturing")]
+    alerts = [{"status": "firing", "labels": one} for one in labels]
+    assert send(world, path, {"alerts": alerts}) == {"received": 3, "opened": 1, "assigned": 2}
+    set_status(world, "in_progress")
+    world.client().call("PUT", "/api/issues/Line down", 200, json={"new_name": "Provider outage"})
+    assert send(world, path, {"alerts": alerts}) == {"received": 3, "kept": 3}
+    done = [one | {"status": "resolved"} for one in alerts]
+    assert send(world, path, {"alerts": done}) == {"received": 3, "kept": 1, "cleared": 2}
+    expected = {"Contoso": "in_progress", "Fabrikam": "resolved", "Acme Manufacturing": "resolved"}
+    assert statuses(world, "Provider outage") == expected
+
+
+def test_messages_without_an_alert_change_nothing(world: World) -> None:
+    kuma_path, icinga_path = given_receiver(world, "uptime-kuma"), given_receiver(world, "icinga")
+    for path, message in (
+        (kuma_path, {"heartbeat": None, "monitor": None, "msg": "Test"}),
+        (kuma_path, kuma(True) | {"heartbeat": {"status": 3, "msg": "Maintenance"}}),
+        (icinga_path, icinga(True) | {"type": "ACKNOWLEDGEMENT"}),
+        (icinga_path, icinga(True) | {"type": "FLAPPINGSTART"}),
+    ):
+        assert send(world, path, message) == {}
+    assert listed(world) == []
+
+
+def test_only_the_whole_address_is_a_receiver(world: World) -> None:
+    path = given_receiver(world, "alertmanager")
+    secret = path.rpartition("/")[2]
+    wrong = f"{secret[:-1]}{'a' if secret[-1] != 'a' else 'b'}"
+    for other in (
+        f"/api/alerts/in/grafana/{secret}",
+        f"/api/alerts/in/alertmanager/{wrong}",
+        f"/api/alerts/in/alertmanager/{secret.upper()}",
+        "/api/alerts/in/alertmanager/%ff%00",
+        "/api/alerts/in/nothing/x",
+    ):
+        assert send(world, other, prometheus(True), 404)["detail"] == "There is no receiver with this address."
+
+    ada = world.client("ada")
+    [receiver] = ada.call("GET", "/api/alert-receivers", 200)["items"]
+    here = f"/api/alert-receivers/{receiver['id']}"
+    renewed = ada.call("POST", f"{here}/rotate-secret", 200)["url"].removeprefix(world.server.settings.public_url)
+    send(world, path, prometheus(True), 404)
+    assert send(world, renewed, prometheus(True)) == {"received": 1, "opened": 1}
+    assert ada.call("PUT", here, 200, json={"active": False})["active"] is False
+    send(world, renewed, prometheus(True), 404)
+    ada.call("PUT", here, 200, json={"active": True})
+    assert send(world, renewed, prometheus(True)) == {"received": 1, "kept": 1}
+    ada.call("DELETE", here, 204)
+    send(world, renewed, prometheus(True), 404)
+    assert listed(world) == [] and statuses(world) == {"Contoso": "investigating"}
+
+
+def test_wrong_receivers_are_refused(world: World) -> None:
+    given_receiver(world, "icinga")
+    ada = world.client("ada")
+    for body, field in (
+        ({"name": "the ICINGA", "kind": "zabbix"}, "name"),
+        ({"name": "N", "kind": "nagios"}, "kind"),
+        ({"name": "N", "kind": "zabbix", "mapping": {}}, "mapping"),
+        ({"name": "N", "kind": "generic", "mapping": {"key": "a.["}}, "mapping.key"),
+        ({"name": "N", "kind": "generic", "mapping": {"keys": "a"}}, "mapping.keys"),
+    ):
+        refused = ada.call("POST", "/api/alert-receivers", 400, json=body)
+        assert [error["field"] for error in refused["errors"]] == [field]
+    assert ada.call("GET", "/api/alert-receivers", 200)["total"] == 1
+    ada.call("DELETE", "/api/alert-receivers/999", 404)
+
+
+HOSTILE = "<script>alert(1)</script>\n\x1b[31m"
+
+
+@pytest.mark.parametrize("kind", list(Kind), ids=str)
+def test_malformed_messages_are_one_clear_refusal(world: World, kind: Kind, caplog: pytest.LogCaptureFixture) -> None:
+    path = given_receiver(world, kind.value)
+    client = world.anonymous()
+    deep = b'{"alerts":' + b"[" * 100_000
+    for content in (b"", b"{", b"[]", b"\xff", deep, f'{{"{HOSTILE!r}": 1}}'.encode(), b'{"alerts": [{"status": 7}]}'):
+        response = client.post(path, content=content)
+        assert 400 <= response.status_code < 500, content[:40]
+        assert "script" not in response.text and len(response.text) < 500
+    assert client.post(path, content=b"x" * 1_100_000).status_code == 413
+    assert client.post(path, json={}, headers={"Content-Encoding": "gzip"}).status_code == 415
+    assert listed(world) == []
+    with caplog.at_level(logging.DEBUG):
+        assert "script" not in caplog.text
+
+
+def test_hostile_texts_are_stored_as_texts(world: World) -> None:
+    path = given_receiver(world, "alertmanager")
+    labels = {"alertname": HOSTILE + "\0", "company": "Contoso", "x" * 300: "y" * 5000}
+    message = {"alerts": [{"status": "firing", "labels": labels, "annotations": {"summary": HOSTILE + "\0"}}]}
+    assert send(world, path, message)["received"] == 1
+    [alert] = listed(world)
+    assert alert["issue"] == "<script>alert(1)</script>  [31m" and "\0" not in alert["summary"]
+    many = [{"status": "firing", "labels": {"alertname": str(number)}} for number in range(501)]
+    assert "500" in send(world, path, {"alerts": many}, 400)["detail"] and len(listed(world)) == 1

@@ -1,0 +1,174 @@
+"""Rules: which issue and company an alert is about, what is ignored, held or damped; and trying them."""
+
+from typing import Any
+
+import pytest
+
+from issue_tracker.alerts.due import DueAlerts
+from issue_tracker.retention import Retention
+from tests.alerts.test_alerts import listed, set_status, statuses
+from tests.alerts.test_receivers import given_receiver, send
+from tests.world import World
+
+
+def given_rule(world: World, name: str = "Rule", position: int | None = None, **rule: Any) -> dict[str, Any]:
+    body = {"name": name, "rule": rule, "position": position}
+    made: dict[str, Any] = world.client("ada").call("POST", "/api/alert-rules", 201, json=body)
+    return made
+
+
+def message(state: str = "firing", **labels: str) -> dict[str, Any]:
+    return {"alerts": [{"status": state, "labels": {"alertname": "LineDown", "company": "Contoso", **labels}}]}
+
+
+def wait(world: World, **time: float) -> None:
+    """Lets time pass, and handles what is due then."""
+    world.clock.advance(**time)
+    DueAlerts(world.database).handle_all(world.clock.now())
+
+
+def test_ten_alerts_of_one_cause_become_one_issue(world: World) -> None:
+    """Ten lines of one provider fail: the issue is named after the provider, whatever the alerts are called."""
+    path = given_receiver(world, "alertmanager")
+    given_rule(
+        world,
+        conditions=[{"label": "provider", "operator": "like", "value": "*FIBRE*"}],
+        issue="{provider} outage",
+        company="{customer}",
+        company_by="likeness",
+        severity="high",
+    )
+    names = [f"Branch {letter * 4} Holding" for letter in "abcdefghij"]
+    world.given_companies(*names)
+    alerts = [
+        {"status": "firing", "labels": {"alertname": f"gw-{name}", "provider": "Contoso Fibre", "customer": name[:11]}}
+        for name in names
+    ]
+    assert send(world, path, {"alerts": alerts}) == {"received": 10, "opened": 1, "assigned": 9}
+    assert statuses(world, "Contoso Fibre outage") == dict.fromkeys(names, "investigating")
+    found = world.client().call("GET", "/api/issues/Contoso Fibre outage", 200)
+    assert found["severity"] == "high" and world.client().call("GET", "/api/issues", 200)["total"] == 1
+
+
+def test_the_first_rule_that_matches_decides(world: World) -> None:
+    path = given_receiver(world, "alertmanager")
+    given_rule(world, "All", issue="All", conditions=[{"label": "none", "operator": "is_not", "value": "x"}])
+    given_rule(world, "Noise", 1, ignore=True, conditions=[{"label": "team", "value": "Dev"}])
+    given_rule(world, "Elsewhere", 2, ignore=True, receiver="Another receiver")
+    first = world.client().call("GET", "/api/alert-rules", 200)["items"]
+    assert [(rule["name"], rule["position"]) for rule in first] == [("Noise", 1), ("Elsewhere", 2), ("All", 3)]
+    assert send(world, path, message(team="dev")) == {}
+    assert send(world, path, message(team="ops")) == {"received": 1, "opened": 1}
+    assert statuses(world, "All") == {"Contoso": "investigating"} and len(listed(world)) == 1
+
+    ada = world.client("ada")
+    all_id, noise_id = first[2]["id"], first[0]["id"]
+    moved = ada.call("PUT", f"/api/alert-rules/{all_id}", 200, json={"position": 1, "name": "Everything"})
+    assert (moved["name"], moved["position"]) == ("Everything", 1)
+    ada.call("DELETE", f"/api/alert-rules/{noise_id}", 204)
+    ada.call("DELETE", f"/api/alert-rules/{noise_id}", 404)
+    left = ada.call("GET", "/api/alert-rules", 200)["items"]
+    assert [(rule["name"], rule["position"]) for rule in left] == [("Everything", 1), ("Elsewhere", 2)]
+
+
+def test_a_group_is_all_of_its_companies(world: World) -> None:
+    path = given_receiver(world, "alertmanager")
+    group = {"name": "Contoso Fibre", "company_names": ["Contoso", "Fabrikam"]}
+    world.client("ada").call("POST", "/api/company-groups", 201, json=group)
+    given_rule(world, issue="Fibre", company="{provider}", company_by="group")
+    assert send(world, path, message(provider="contoso fibre")) == {"received": 2, "opened": 1, "assigned": 1}
+    assert statuses(world, "Fibre") == {"Contoso": "investigating", "Fabrikam": "investigating"}
+    assert send(world, path, message("resolved", provider="contoso fibre")) == {"received": 2, "cleared": 2}
+    assert send(world, path, message(provider="nobody")) == {"received": 1, "unsorted": 1}
+
+
+def test_what_no_rule_knows_is_unsorted_and_one_rule_sorts_it(world: World) -> None:
+    path = given_receiver(world, "alertmanager")
+    unknown = {"alerts": [{"status": "firing", "labels": {"job": "backup", "tenant_name": "contoso gmbh"}}]}
+    assert send(world, path, unknown) == {"received": 1, "unsorted": 1}
+    [alert] = listed(world, "?state=unsorted")
+    assert alert["labels"] == {"job": "backup", "tenant_name": "contoso gmbh"}
+    given_rule(world, issue="{job} failed", company="{tenant_name}", company_by="likeness")
+    assert send(world, path, unknown) == {"received": 1, "opened": 1}
+    assert statuses(world, "backup failed") == {"Contoso": "investigating"}
+    assert listed(world, "?state=unsorted") == []
+
+
+def test_a_held_alert_opens_only_when_it_lasts(world: World) -> None:
+    path = given_receiver(world, "alertmanager")
+    given_rule(world, hold_minutes=10)
+    assert send(world, path, message()) == {"received": 1, "held": 1}
+    wait(world, minutes=5)
+    assert send(world, path, message("resolved")) == {"received": 1, "ignored": 1}
+    wait(world, minutes=20)
+    assert send(world, path, message()) == {"received": 1, "held": 1}
+    wait(world, minutes=9)
+    assert send(world, path, message()) == {"received": 1, "held": 1}
+    assert world.client().call("GET", "/api/issues", 200)["total"] == 0
+    wait(world, minutes=2)
+    assert statuses(world, "LineDown") == {"Contoso": "investigating"}
+    assert send(world, path, message()) == {"received": 1, "kept": 1}
+    assert send(world, path, message("resolved")) == {"received": 1, "cleared": 1}
+
+
+def test_flapping_changes_nothing_until_it_is_steady(world: World) -> None:
+    path = given_receiver(world, "alertmanager")
+    given_rule(world, steady_minutes=10, cleared_status="monitoring")
+    send(world, path, message())
+    events = len(world.history())
+    for _ in range(3):
+        assert send(world, path, message("resolved")) == {"received": 1, "held": 1}
+        wait(world, minutes=9)
+        assert send(world, path, message()) == {"received": 1, "kept": 1}
+    assert statuses(world, "LineDown") == {"Contoso": "investigating"} and len(world.history()) == events
+    send(world, path, message("resolved"))
+    wait(world, minutes=11)
+    assert statuses(world, "LineDown") == {"Contoso": "monitoring"} and len(world.history()) == events + 1
+    send(world, path, message())
+    set_status(world, "in_progress", "LineDown")
+    send(world, path, message("resolved"))
+    wait(world, minutes=11)
+    assert statuses(world, "LineDown") == {"Contoso": "in_progress"}
+
+
+def test_rules_are_tried_before_they_are_saved(world: World) -> None:
+    ada = world.client("ada")
+    labels = {"alertname": "Disk", "company": "contosso", "severity": "Warning"}
+    tried = ada.call("POST", "/api/alert-rules/try", 200, json={"labels": labels})
+    assert (tried["rule_name"], tried["issue_name"], tried["company_names"]) == (None, "Disk", [])
+    draft: dict[str, Any] = {"company_by": "likeness", "issue": "{alertname} full", "hold_minutes": 5}
+    tried = ada.call("POST", "/api/alert-rules/try", 200, json={"labels": labels, "rule": draft})
+    assert (tried["issue_name"], tried["company_names"]) == ("Disk full", ["Contoso"])
+    assert (tried["severity"], tried["hold_minutes"], tried["ignored"]) == ("medium", 5, False)
+    given_rule(world, "Disks", **draft)
+    assert ada.call("POST", "/api/alert-rules/try", 200, json={"labels": labels})["rule_name"] == "Disks"
+    assert ada.call("GET", "/api/alerts", 200)["total"] == 0
+
+
+@pytest.mark.parametrize(
+    ("rule", "field"),
+    [
+        ({"hold_minutes": -1}, "rule.hold_minutes"),
+        ({"company_by": "guess"}, "rule.company_by"),
+        ({"cleared_status": "closed"}, "rule.cleared_status"),
+        ({"conditions": [{"value": "x"}]}, "rule.conditions[0].label"),
+        ({"conditions": [{"label": "x", "operator": "matches"}]}, "rule.conditions[0].operator"),
+        ({"unknown": 1}, "rule.unknown"),
+    ],
+)
+def test_wrong_rules_are_refused(world: World, rule: dict[str, Any], field: str) -> None:
+    refused = world.client("ada").call("POST", "/api/alert-rules", 400, json={"name": "R", "rule": rule})
+    assert [error["field"] for error in refused["errors"]] == [field]
+    assert world.client().call("GET", "/api/alert-rules", 200)["total"] == 0
+
+
+def test_old_alerts_are_forgotten(world: World) -> None:
+    path = given_receiver(world, "alertmanager")
+    send(world, path, message())
+    send(world, path, message(company="Nobody"))
+    send(world, path, message(company="Fabrikam"))
+    send(world, path, message("resolved", company="Fabrikam"))
+    assert len(listed(world)) == 3
+    world.clock.advance(days=91)
+    Retention(world.database, world.server.settings).prune(world.clock.now())
+    assert [alert["company"] for alert in listed(world)] == ["Contoso"], "it is still firing"

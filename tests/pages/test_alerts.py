@@ -1,0 +1,54 @@
+"""The pages of alerts: a receiver is made, an unsorted alert becomes a rule, and the next report an issue."""
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.alerts.test_receivers import send
+from tests.pages.conftest import Browse
+from tests.world import World
+
+pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+
+
+def test_an_unsorted_alert_becomes_a_rule(world: World, browse: Browse) -> None:
+    page = browse("ada", "/admin/alerts")
+    page.get_by_label("Name", exact=True).fill("Prometheus")
+    page.get_by_role("button", name="Create receiver").click()
+    url = page.locator("code.secret").inner_text()
+    path = url.removeprefix(world.server.settings.public_url)
+    message = {"alerts": [{"status": "firing", "labels": {"alertname": "DiskFull", "customer": "contosso inc"}}]}
+    assert send(world, path, message) == {"received": 1, "unsorted": 1}
+
+    page.goto("/alerts?state=unsorted")
+    row = page.get_by_role("row", name="DiskFull")
+    expect(row).to_contain_text("contosso inc")
+    expect(row).to_contain_text("Prometheus")
+    row.get_by_role("link", name="Make a rule").click()
+    expect(page.get_by_label("Conditions")).to_have_value("alertname = DiskFull")
+    page.get_by_role("button", name="Try").click()
+    expect(page.locator(".note.done")).to_contain_text("unsorted: no company is called “contosso inc”")
+    page.get_by_label("The company is found by").select_option("likeness")
+    page.get_by_label("Issue", exact=True).fill("Disks are full")
+    page.get_by_role("button", name="Try").click()
+    expect(page.locator(".note.done")).to_contain_text("about “Disks are full” for Contoso")
+    page.get_by_label("Conditions").fill("alertname")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_label("Conditions")).to_have_attribute("aria-invalid", "true")
+    page.get_by_label("Conditions").fill("alertname ~ disk*")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("The rule is added.")).to_be_visible()
+    expect(page.get_by_role("row", name="Disks are full")).to_be_visible()
+
+    assert send(world, path, message) == {"received": 1, "opened": 1}
+    page.goto("/alerts")
+    page.get_by_role("row", name="Contoso").get_by_role("link", name="Disks are full").click()
+    expect(page.get_by_role("heading", name="Disks are full")).to_be_visible()
+
+    page.goto("/admin/alerts")
+    page.get_by_role("button", name="Switch off Prometheus").click()
+    expect(page.get_by_role("row", name="Prometheus")).to_contain_text("switched off")
+    send(world, path, message, 404)
+    page.get_by_role("link", name="Delete Prometheus").click()
+    page.get_by_role("button", name="Delete").click()
+    expect(page.get_by_text("The receiver is deleted.")).to_be_visible()
+    expect(page.get_by_text("No receivers")).to_be_visible()
