@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from argon2 import PasswordHasher
-from sqlalchemy import Row, delete, select
+from sqlalchemy import Connection, Row, delete, select
 
 from issue_tracker import clock
 from issue_tracker.actor import Role, command_line
@@ -25,6 +25,7 @@ from issue_tracker.issues.assignments import NewAssignment
 from issue_tracker.issues.operations import create_issue
 from issue_tracker.names import key, parse_issue_name, parse_name
 from issue_tracker.status import Status
+from tests.cast import Cast
 from tests.clients import Client
 from tests.server import Server
 
@@ -62,6 +63,15 @@ class Clock:
         self.frozen = instant
 
 
+def _make_cast(tx: Connection) -> None:
+    for email, name, role in CAST.values():
+        create_user(tx, command_line("tests"), parse_email(email), parse_display_name(name), role, _CHEAP_HASH)
+    create_missing_companies(tx, command_line("tests"), [parse_name(name) for name in COMPANIES])
+
+
+_cast = Cast(_make_cast)
+
+
 class World:
     """A server with the cast in it. `given_…` sets the scene through the product's own operations."""
 
@@ -73,10 +83,7 @@ class World:
         self._clients: list[Client] = []
         self.cast = dict(CAST)
         with self.database.write() as tx:
-            for email, name, role in CAST.values():
-                address, shown = parse_email(email), parse_display_name(name)
-                create_user(tx, command_line("tests"), address, shown, role, _CHEAP_HASH)
-            create_missing_companies(tx, command_line("tests"), [parse_name(name) for name in COMPANIES])
+            _cast.enter(tx)
 
     def anonymous(self, **options: Any) -> Client:
         """A client without any credential."""

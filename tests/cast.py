@@ -1,0 +1,91 @@
+"""The rows of the cast, which the product's own operations make once in a process, and which are then copied.
+
+Nearly every test begins with the cast, and the operations take four times as long as the rows. The copies have new
+numbers, and the time of the clock.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Table, func, insert, select, text
+
+from issue_tracker import clock
+from issue_tracker.database.commit_topics import CommitTopic, notify_on_commit
+from issue_tracker.database.tables import companies, events, look_alikes, metadata, users
+
+COPIED = (users, companies, look_alikes, events)
+TIMES = ("created_at", "updated_at", "at")
+OWNERS = {"user": users, "company": companies}
+"""The tables in which a row of `look_alikes` has its id, by its kind."""
+
+_filled = text(
+    " UNION ALL ".join(f"SELECT '{table}' WHERE EXISTS (SELECT 1 FROM {table})" for table in metadata.tables)
+)
+
+Rows = list[dict[str, Any]]
+
+
+class Cast:
+    """Rows as they were first made, by table. `make` makes them with operations, in the transaction it is given."""
+
+    def __init__(self, make: Callable[[Connection], None]) -> None:
+        self._make = make
+        self._rows: dict[Table, Rows] = {}
+
+    def enter(self, tx: Connection) -> None:
+        """Makes the cast appear in a database that has nobody of that name or address."""
+        if self._rows:
+            self._copy(tx)
+        else:
+            self._make_first(tx)
+
+    def _make_first(self, tx: Connection) -> None:
+        filled = set(tx.execute(_filled).scalars())
+        last = {
+            table: tx.execute(select(func.max(_number(table)))).scalar() or 0 for table in (*OWNERS.values(), events)
+        }
+        self._make(tx)
+        more = set(tx.execute(_filled).scalars()) - filled - {table.name for table in COPIED}
+        assert not more, f"the cast has rows in {more}: copy them here, too"
+        for table, number in last.items():
+            self._rows[table] = _rows(tx, table, _number(table) > number)
+        self._rows[look_alikes] = []
+        for kind, table in OWNERS.items():
+            own = (look_alikes.c.kind == kind) & (look_alikes.c.id > last[table])
+            self._rows[look_alikes] += _rows(tx, look_alikes, own)
+
+    def _copy(self, tx: Connection) -> None:
+        at = clock.now()
+        numbers = {None: None}
+        new: dict[str, dict[int | None, int | None]] = {}
+        for kind, table in OWNERS.items():
+            number = _number(table)
+            rows = [_without(row, number.name) | _times(row, at) for row in self._rows[table]]
+            made = tx.execute(insert(table).returning(number, sort_by_parameter_order=True), rows).scalars()
+            new[kind] = numbers | {row[number.name]: id_ for row, id_ in zip(self._rows[table], made, strict=True)}
+        tx.execute(insert(look_alikes), [row | {"id": new[row["kind"]][row["id"]]} for row in self._rows[look_alikes]])
+        recorded = [
+            _without(row, "event_id") | {"at": at, "company_id": new["company"][row["company_id"]]}
+            for row in self._rows[events]
+        ]
+        numbered = tx.dialect.name == "postgresql"  # as in events/record.py
+        tx.execute(insert(events).values(event_id=func.next_event_id()) if numbered else insert(events), recorded)
+        notify_on_commit(tx, CommitTopic.EVENTS)
+
+
+def _number(table: Table) -> ColumnElement[int]:
+    [number] = table.primary_key
+    return number
+
+
+def _rows(tx: Connection, table: Table, condition: ColumnElement[bool]) -> Rows:
+    found = tx.execute(select(table).where(condition).order_by(*table.primary_key)).mappings()
+    return [dict(row) for row in found]
+
+
+def _without(row: dict[str, Any], name: str) -> dict[str, Any]:
+    return {key: value for key, value in row.items() if key != name}
+
+
+def _times(row: dict[str, Any], at: Any) -> dict[str, Any]:
+    return dict.fromkeys(row.keys() & TIMES, at)
