@@ -7,6 +7,9 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 NODE_BIN := node_modules/.bin
 
+# Images of Python set it. Then every process that shares the tests would compile all of them again, which takes seconds.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 
 .PHONY: help run demo test coverage soak bench check lint types imports migrations format hooks audit environment pictures lock clean
@@ -34,7 +37,8 @@ soak: environment  ## do harm to databases under load, and check them (CONTRIBUT
 	PYTHONPATH=. $(BIN)/python -m tests.soak $(if $(PHASE),--phase $(PHASE)) $(if $(FROM),--from $(FROM)) \
 		$(if $(DATABASE),--database $(DATABASE)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SECONDS),--seconds $(SECONDS))
 
-check: lint types imports migrations test  ## do everything that CI does
+# The tests of the migrations are among the others.
+check: lint types imports test  ## do everything that CI does
 
 lint: $(VENV)/dev.stamp node_modules/.stamp  ## check Python, scripts, style sheets and templates
 	$(BIN)/ruff check .
