@@ -203,19 +203,17 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
         if settings.deliver_webhooks:
             database.on_commit(CommitTopic.DELIVERIES, deliverer.wake)
             threading.Thread(target=deliverer.run, name="deliverer", daemon=True).start()
-        retention = Retention(database, settings)
-        threading.Thread(target=retention.run, name="retention", daemon=True).start()
+        background = Retention(database, settings), DueAlerts(database)
+        for work in (*background, app_state.deferred_events):
+            threading.Thread(target=work.run, name=type(work).__name__, daemon=True).start()
         checks = SessionChecks(database, settings, app_state.providers, app_state.server_key)
         checks.start()
-        due_alerts = DueAlerts(database)
-        threading.Thread(target=due_alerts.run, name="due alerts", daemon=True).start()
-        threading.Thread(target=app_state.deferred_events.run, name="deferred events", daemon=True).start()
         try:
             yield {"connections": connections}
         finally:
-            retention.close()
             checks.close()
-            due_alerts.close()
+            for work in background:
+                work.close()
             await app_state.stream.stop()
             deliverer.close()
             app_state.workers.shutdown()

@@ -1,8 +1,8 @@
 """Every setting in one typed table, read from the environment once at the start.
 
 `ISSUE_TRACKER_<NAME>` sets a value, and `ISSUE_TRACKER_<NAME>_FILE` names a file that holds it, for secrets. The
-modules `server`, `limits`, `accounts`, `single_sign_on`, `webhooks` and `alerts` declare them, each in addition to the one
-before. A test compares docs/settings.md with this table.
+modules `server`, `limits`, `accounts`, `single_sign_on`, `webhooks` and `alerts` declare them, each in addition to the
+one before. A test compares docs/settings.md with this table.
 """
 
 from urllib.parse import urlsplit
