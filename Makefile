@@ -76,7 +76,7 @@ bench: $(VENV)/bench.stamp  ## measure side by side and print a table (BENCH=qui
 	./scripts/test-environment
 	PYTHONPATH=src:. $(BIN)/python -m bench
 
-environment: $(VENV)/dev.stamp  ## install what tests need beyond Python: PostgreSQL and Chromium
+environment: $(VENV)/dev.stamp node_modules/.stamp  ## install what tests need beyond Python: PostgreSQL, Chromium and Node
 	./scripts/test-environment
 
 # Without ensurepip (Debian's python3 without python3-venv) this fails and leaves a Python that has no pip. It must be
