@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from tests.access import ACTORS, EXPECTED, MAY, expected
+from tests.access import EXPECTED
+from tests.access_results import ACTORS, MAY, expected
 
 DOCUMENT = Path(__file__).parent.parent / "docs" / "security-routes.md"
 

@@ -12,21 +12,9 @@ from issue_tracker.auth.sessions import csrf_token
 from issue_tracker.http.identity import Access, Proof
 from issue_tracker.http.routes import Route
 from issue_tracker.pages.routes import PageRoute
-from tests.access import (
-    ACTORS,
-    CHOOSE,
-    CONFIRM,
-    CREDENTIALS,
-    EXPECTED,
-    FIRST,
-    FRESH,
-    OPEN,
-    REFUSED,
-    SIGN_IN,
-    UNKNOWN,
-    expected,
-)
+from tests.access import CREDENTIALS, EXPECTED, FIRST, FRESH
 from tests.access_document import DOCUMENT, document
+from tests.access_results import ACTORS, CHOOSE, CONFIRM, OPEN, REFUSED, SIGN_IN, UNKNOWN, expected
 from tests.clients import Client
 from tests.server import serving
 from tests.world import PASSWORD, World

@@ -129,12 +129,6 @@ ACTS: dict[EventType, Act] = {
         tx, ADA, parse_email("new@example.com"), parse_display_name("New"), Role.MEMBER, "hash"
     ),
     EventType.USER_UPDATED: lambda tx: users.update_user(tx, ADA, _user_id(tx), active=False),
-    EventType.SESSION_ENDED: lambda tx: sessions.end_session(
-        tx,
-        ADA,
-        _user_id(tx),
-        sessions.list_sessions(tx, Settings(), _user_id(tx), None, now())[0].id,
-    ),
     EventType.USER_INVITED: lambda tx: invitations.invite(tx, ADA, _user_id(tx)),
     EventType.SESSION_ENDED: lambda tx: sessions.end_session(
         tx, ADA, _user_id(tx), int(tx.execute(select(metadata.tables["sessions"].c.id)).scalar_one())

@@ -1,0 +1,59 @@
+"""What each kind of sender gets from each route, by the lists of access.py."""
+
+import msgspec
+
+from tests.access import CREDENTIALS, EXPECTED, FIRST, FRESH, LINKS
+
+OPEN, UNKNOWN, REFUSED, SIGN_IN, CONFIRM, CHOOSE = "yes", "401", "403", "sign-in", "confirm", "password"
+MAY: dict[str, set[str]] = {
+    "member": {"signed in"},
+    "customer": {"signed in", "customer"},
+    "technician": {"signed in", "helpdesk"},
+    "super admin": {"signed in", "helpdesk", "super admin"},
+}
+"""What each role may use besides what is public."""
+
+
+class Actor(msgspec.Struct, frozen=True):
+    """A kind of sender: `role` is empty for those whom the server does not know, `token` the scope of an API token."""
+
+    name: str
+    role: str = ""
+    token: str = ""
+    fresh: bool = True
+    given_password: bool = False
+
+
+ACTORS = [
+    Actor("anonymous"),
+    Actor("ended session"),
+    Actor("given password", "super admin", given_password=True),
+    Actor("old session", "super admin", fresh=False),
+    *(
+        Actor(f"{role}, {kind}", role, token)
+        for role in MAY
+        for kind, token in (("session", ""), ("read token", "read"), ("write token", "write"))
+    ),
+]
+
+
+def expected(name: str, actor: Actor) -> str:
+    """What becomes of a request to the route: OPEN when only its input decides."""
+    page = " /api/" not in name
+    if name in LINKS:
+        return REFUSED
+    if EXPECTED[name] == "public":
+        return OPEN
+    if not actor.role:
+        return SIGN_IN if page else UNKNOWN
+    if actor.token == "read" and not name.startswith("GET "):
+        return REFUSED
+    if actor.token and page:
+        return SIGN_IN
+    if actor.given_password and name not in FIRST:
+        return CHOOSE
+    if EXPECTED[name] not in MAY[actor.role]:
+        return REFUSED
+    if actor.token and CREDENTIALS.search(name):
+        return UNKNOWN if name == "GET /api/auth/session" else REFUSED
+    return CONFIRM if name in FRESH and not actor.fresh else OPEN
