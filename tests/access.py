@@ -10,6 +10,8 @@ ACCESS = {
         POST /api/auth/login
         POST /api/auth/login/second-factor
         POST /api/alerts/in/{receiver}/{secret}
+        POST /api/auth/login/passkey/options
+        POST /api/auth/login/passkey
         POST /api/setup
         GET /healthz
         GET /readyz
@@ -18,6 +20,7 @@ ACCESS = {
         GET /docs
         GET /login
         POST /login
+        POST /login/passkey
         GET /login/second-factor
         POST /login/second-factor
         POST /login/with/{provider}
@@ -40,6 +43,8 @@ ACCESS = {
         GET /api/auth/factors
         POST /api/auth/factors/totp
         POST /api/auth/factors/totp/verify
+        POST /api/auth/factors/passkeys/options
+        POST /api/auth/factors/passkeys
         POST /api/auth/factors/recovery-codes
         DELETE /api/auth/factors/{id}
         GET /api/auth/tokens
@@ -51,6 +56,7 @@ ACCESS = {
         GET /account/security
         POST /account/security/totp
         POST /account/security/totp/verify
+        POST /account/security/passkeys
         POST /account/security/recovery-codes
         POST /account/security/factors/{id}/remove
         POST /confirm/{provider}
@@ -219,6 +225,7 @@ FRESH = {
     "POST /api/users/{user_id}/factors/reset",
     "POST /api/auth/factors/totp",
     "POST /api/auth/factors/totp/verify",
+    "POST /api/auth/factors/passkeys",
     "POST /api/auth/factors/recovery-codes",
     "DELETE /api/auth/factors/{id}",
     "POST /api/auth/tokens",
@@ -232,6 +239,7 @@ FRESH = {
     "POST /admin/users/{user_id}/factors/reset",
     "POST /account/security/totp",
     "POST /account/security/totp/verify",
+    "POST /account/security/passkeys",
     "POST /account/security/recovery-codes",
     "POST /account/security/factors/{id}/remove",
     "POST /account/tokens",

@@ -77,11 +77,15 @@ class Server:
 
 @contextmanager
 def serving(settings: Settings, *, public_url: str | None = None) -> Iterator[Server]:
-    """Serves with these settings until the block ends; the public URL is the server's own unless another is given."""
+    """Serves with these settings until the block ends. The public URL is the server's own unless another is given, in
+    which `{port}` is the port of the server.
+    """
     listener = socket.create_server(("127.0.0.1", 0))
-    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    port = listener.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    public_url = (public_url or url).replace("{port}", str(port))
     settings = Settings(
-        **{name: getattr(settings, name) for name in Settings.__struct_fields__} | {"public_url": public_url or url}
+        **{name: getattr(settings, name) for name in Settings.__struct_fields__} | {"public_url": public_url}
     )
     migrated = Database(settings)
     migrate.upgrade(migrated)

@@ -41,7 +41,10 @@ def send(client: httpx.Client, name: str, **options: Any) -> httpx.Response:
     return response
 
 
-INPUTS: dict[str, dict[str, Any]] = {"POST /login": {"data": {"email": "x" * 300}}}
+INPUTS: dict[str, dict[str, Any]] = {
+    "POST /login": {"data": {"email": "x" * 300}},
+    "POST /login/passkey": {"data": {"challenge": "x" * 600}},
+}
 """Where nothing at all would be an attempt to sign in."""
 
 
@@ -50,10 +53,13 @@ BEFORE_ENROLMENT = {
     "GET /api/auth/factors",
     "POST /api/auth/factors/totp",
     "POST /api/auth/factors/totp/verify",
+    "POST /api/auth/factors/passkeys/options",
+    "POST /api/auth/factors/passkeys",
     "GET /account/security",
     "POST /account/security/totp",
     "POST /account/security/totp/verify",
     "POST /confirm/{provider}",
+    "POST /account/security/passkeys",
 }
 """What those may do besides who have to set up a second factor first."""
 

@@ -29,6 +29,7 @@ from issue_tracker.api import group_mappings as group_mappings_api
 from issue_tracker.api import issue_list as issue_list_api
 from issue_tracker.api import issues as issues_api
 from issue_tracker.api import openapi, service
+from issue_tracker.api import passkeys as passkeys_api
 from issue_tracker.api import portal as portal_api
 from issue_tracker.api import tokens as tokens_api
 from issue_tracker.api import updates as updates_api
@@ -103,6 +104,7 @@ ROUTES = (
     auth_api.routes,
     first_start_api.routes,
     factors_api.routes,
+    passkeys_api.routes,
     tokens_api.routes,
     users_api.routes,
     user_credentials_api.routes,

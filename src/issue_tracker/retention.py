@@ -14,6 +14,7 @@ from sqlalchemy import Connection, text
 from issue_tracker.actor import command_line
 from issue_tracker.alerts.retention import prune_alerts, prune_unsorted
 from issue_tracker.auth.challenges import prune_challenges
+from issue_tracker.auth.factors.ceremonies import prune_spent
 from issue_tracker.auth.sessions import prune_sessions
 from issue_tracker.auth.single_sign_on.flows import prune_flows
 from issue_tracker.auth.throttle import prune_attempts
@@ -36,7 +37,7 @@ PAUSE_SECONDS = 0.05
 LOCK = 0x69747265746E
 """PostgreSQL's advisory lock for a piece: one process at a time. On SQLite there is one writer at a time anyway."""
 
-UNRECORDED = ("sessions", "sign-in attempts", "sign-in challenges", "sign-ins under way")
+UNRECORDED = ("sessions", "sign-in attempts", "sign-in challenges", "sign-ins under way", "passkey challenges")
 """What ends by itself: that it is deleted is no event."""
 
 Prune = Callable[[Connection], int]
@@ -104,6 +105,7 @@ def _kinds(settings: Settings, at: datetime) -> dict[str, Prune]:
         "sign-in attempts": partial(prune_attempts, settings=settings, at=at),
         "sign-in challenges": partial(prune_challenges, at=at),
         "sign-ins under way": partial(prune_flows, at=at),
+        "passkey challenges": partial(prune_spent, at=at),
     }
     if days := settings.delivery_retention_days:
         kinds["deliveries"] = partial(prune_deliveries, before=at - timedelta(days=days))

@@ -123,3 +123,12 @@ def test_signing_in_at_something_else_than_the_tracker(response: Reply) -> None:
     with pytest.raises(UnexpectedAnswer):
         script.run(session().perform(PUT))
     assert len(script.sent) == 1
+
+
+def test_an_account_with_a_second_factor_says_that_a_program_needs_a_token() -> None:
+    detail = "This account signs in with a second factor. A program needs an API token instead."
+    script = Script(reply(401, f'{{"detail": "{detail}", "reason": "second_factor_required", "challenge": "c"}}'))
+    with pytest.raises(NotSignedIn, match="API token") as raised:
+        script.run(session().perform(GET))
+    assert raised.value.reason == "second_factor_required"
+    assert len(script.sent) == 1

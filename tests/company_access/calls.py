@@ -230,6 +230,10 @@ API: dict[str, list[Call]] = {
     "POST /api/auth/login/second-factor": [
         Call("/api/auth/login/second-factor", {"challenge": "x", "method": "totp", "code": "123456"})
     ],
+    "POST /api/auth/login/passkey/options": [Call("/api/auth/login/passkey/options", {"challenge": "x"})],
+    "POST /api/auth/login/passkey": [Call("/api/auth/login/passkey", {"challenge": "x", "credential": {}})],
+    "POST /api/auth/factors/passkeys/options": [Call("/api/auth/factors/passkeys/options")],
+    "POST /api/auth/factors/passkeys": [Call("/api/auth/factors/passkeys", {"challenge": "x", "credential": {}})],
     "GET /api/auth/factors": gets("/api/auth/factors"),
     "POST /api/auth/factors/totp": [Call("/api/auth/factors/totp", {"name": "App"})],
     "POST /api/auth/factors/totp/verify": [Call("/api/auth/factors/totp/verify", {"id": 9, "code": "123456"})],

@@ -7,6 +7,7 @@ PAGES: dict[str, list[Call]] = {
     "GET /docs": gets("/docs"),
     "GET /login": gets("/login"),
     "POST /login": [Call("/login", form=LOGIN)],
+    "POST /login/passkey": [Call("/login/passkey", form={"challenge": "x", "credential": "{}"})],
     "GET /login/second-factor": gets("/login/second-factor"),
     "POST /login/second-factor": [
         Call("/login/second-factor", form={"challenge": "x", "method": "totp", "code": "123456"})
@@ -117,6 +118,9 @@ PAGES: dict[str, list[Call]] = {
     "GET /account/security": gets("/account/security"),
     "POST /account/security/totp": [Call("/account/security/totp", form={"name": "My app"})],
     "POST /account/security/totp/verify": [Call("/account/security/totp/verify", form={"id": "999", "code": "1"})],
+    "POST /account/security/passkeys": [
+        Call("/account/security/passkeys", form={"challenge": "x", "credential": "{}"})
+    ],
     "POST /account/security/recovery-codes": [Call("/account/security/recovery-codes", form={})],
     "POST /account/security/factors/{id}/remove": [Call("/account/security/factors/999/remove", form={})],
     "POST /account/name": [Call("/account/name", form={"name": "Another name"})],

@@ -50,7 +50,8 @@ class FieldError:
 class Refused(TrackerError):
     """The server responded with an error; the subclasses are the statuses of the contract's section 2.
 
-    `detail` is the server's sentence, `errors` are its field errors, `request_id` identifies the request to the
+    `detail` is the server's sentence, `reason` its word for programs, if there is one, such as
+    `second_factor_required`. `errors` are its field errors, `request_id` identifies the request to the
     server's operator, `retry_after` is the number of seconds to wait according to the server. `maybe_done` is True
     when the change may have been made nevertheless: the response to an earlier attempt was lost, or this status
     (502, 503, 504) leaves it open.
@@ -61,6 +62,7 @@ class Refused(TrackerError):
         self.status = reply.status
         self.detail = explained.detail or f"The server answered {reply.status}."
         self.errors = explained.errors
+        self.reason = explained.reason
         self.request_id: str | None = reply.headers.get("x-request-id")
         self.retry_after = reply.retry_after
         self.etag: str | None = reply.headers.get("etag")

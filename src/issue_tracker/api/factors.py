@@ -1,6 +1,6 @@
 """The second step of a sign-in, and one's own second factors (contract, section 11). Passkeys are in `passkeys`."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -9,8 +9,9 @@ from starlette.responses import Response
 from issue_tracker.api.auth import SESSION_EXAMPLE, CodeText, SessionState, signed_in_response, visitor_of
 from issue_tracker.auth.factors import recovery, stored, totp
 from issue_tracker.auth.factors.stored import Factor, Method
-from issue_tracker.auth.second_step import code_check, take_second_step
+from issue_tracker.auth.second_step import code_check, passkey_check, take_second_step
 from issue_tracker.auth.signin import SignedIn
+from issue_tracker.errors import Invalid
 from issue_tracker.http.identity import Access, Proof
 from issue_tracker.http.request import Request
 from issue_tracker.http.responses import SecretResponse, json_response, no_content
@@ -21,15 +22,20 @@ routes = Routes("Sign-in", access=Access.SIGNED_IN, proof=Proof.SESSION)
 
 ChallengeText = Annotated[str, Meta(max_length=500)]
 
+CredentialJson = Annotated[
+    dict[str, Any], Meta(description="What the browser made, as `PublicKeyCredential.toJSON()` writes it.")
+]
+
 REMEMBER = Meta(description="Needs no second factor in this browser for some time (`remembered_browser_days`).")
 
 
 class SecondStepAnswer(msgspec.Struct, forbid_unknown_fields=True):
-    """What a sign-in goes on with after its first step."""
+    """What a sign-in goes on with after its first step: a `code`, or the `credential` of a passkey."""
 
     challenge: ChallengeText
-    method: Literal["totp", "recovery"]
-    code: CodeText
+    method: Literal["totp", "passkey", "recovery"]
+    code: CodeText | None = None
+    credential: CredentialJson | None = None
     remember_browser: Annotated[bool, REMEMBER] = False
 
 
@@ -54,7 +60,15 @@ def finish_sign_in(request: Request, answer: SecondStepAnswer, *, remember: bool
 
     Raises as `take_second_step` does.
     """
-    check = code_check(request.app_state.server_key.keyring(), Method(answer.method), answer.code)
+    method = Method(answer.method)
+    if method is Method.PASSKEY:
+        if answer.credential is None:
+            raise Invalid.field("credential", "is missing")
+        check = passkey_check(request.settings, answer.challenge, answer.credential)
+    elif answer.code is None:
+        raise Invalid.field("code", "is missing")
+    else:
+        check = code_check(request.app_state.server_key.keyring(), method, answer.code)
     visitor = visitor_of(request, remember=remember)
     signed_in = take_second_step(
         request.database, request.settings, answer.challenge, check, visitor, trust=answer.remember_browser

@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from issue_tracker.actor import Actor
 from issue_tracker.auth import challenges, throttle
+from issue_tracker.auth.factors.passkeys import Copied, Credential, use_passkey
 from issue_tracker.auth.factors.recovery import count_codes, use_code
 from issue_tracker.auth.factors.stored import Method
 from issue_tracker.auth.factors.totp import use_totp
@@ -22,6 +23,9 @@ from issue_tracker.events.record import record
 from issue_tracker.settings import Settings
 
 WRONG = "The code is wrong, has expired or was used already."
+
+COPIED = "the counter of the passkey “{}” went back: it may have been copied"
+"""What the audit says of a passkey that two authenticators seem to have."""
 
 Check = Callable[[Connection, User, datetime], str | None]
 """Says in a transaction by which factor a user has proved at an instant who they are; None for a wrong answer. What was
@@ -46,15 +50,18 @@ def take_second_step(
         challenges.count_attempt(tx, challenge, at)
     with database.write() as tx:
         user = challenges.find_user(tx, challenge, at, lock=True)
-        proved = check(tx, user, at)
+        try:
+            proved, why = check(tx, user, at), ""
+        except Copied as copied:
+            proved, why = None, f" ({COPIED.format(copied.name)})"
         if proved is not None:
             binding = challenges.end(tx, challenge)
             if binding is not None:
                 binding = msgspec.structs.replace(binding, proved_at=at)
             throttle.forgive(tx, attempt)
             return admit(tx, settings, user, visitor, at, second_factor=proved, trust=trust, binding=binding)
-        actor = Actor(user.user_id, user.name, user.role, "session", visitor.request_id)
-        record(tx, actor, [Change(type=EventType.SESSION_SECOND_FACTOR_FAILED, note=f"from {visitor.address}")], at)
+        failed = Change(type=EventType.SESSION_SECOND_FACTOR_FAILED, note=f"from {visitor.address}{why}")
+        record(tx, Actor(user.user_id, user.name, user.role, "session", visitor.request_id), [failed], at)
     raise Unauthenticated(WRONG)
 
 
@@ -67,5 +74,15 @@ def code_check(keyring: Keyring, method: Method, code: str) -> Check:
         if method is Method.RECOVERY and use_code(tx, user.user_id, code):
             return f"recovery code, {count_codes(tx, user.user_id)} left"
         return None
+
+    return check
+
+
+def passkey_check(settings: Settings, challenge: str, credential: Credential) -> Check:
+    """A check of a passkey, which has signed the challenge of this sign-in."""
+
+    def check(tx: Connection, user: User, at: datetime) -> str | None:
+        right = use_passkey(tx, settings, user.user_id, challenge, credential, at, alone=False)
+        return "passkey" if right else None
 
     return check

@@ -61,6 +61,13 @@ class Form:
         """Every value of a field that may be repeated."""
         return [value for field, value in self.pairs if field == name]
 
+    def json(self, name: str) -> Any:
+        """What a script has written into a field as JSON; an empty object for anything else."""
+        try:
+            return msgspec.json.decode(self.get(name))
+        except msgspec.DecodeError:
+            return {}
+
     def lines(self, name: str) -> list[str]:
         """The lines of a text field that are not blank."""
         return [line.strip() for line in self.get(name).split("\n") if line.strip()]

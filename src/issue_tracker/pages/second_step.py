@@ -8,6 +8,7 @@ from issue_tracker.api.auth import sign_in_cookies
 from issue_tracker.api.factors import SecondStepAnswer, finish_sign_in
 from issue_tracker.auth import sessions
 from issue_tracker.auth.challenges import SignInExpired, find_user
+from issue_tracker.auth.factors.passkeys import site_of
 from issue_tracker.auth.factors.stored import Method, methods_of
 from issue_tracker.auth.signin import SignedIn
 from issue_tracker.clock import now
@@ -41,6 +42,7 @@ def second_step_page(
         form=form or FormView(),
         challenge=challenge,
         methods=[method.value for method in methods],
+        passkeys=site_of(request.settings) is not None,
         days=request.settings.remembered_browser_days,
         next=next,
         carried=carried,
@@ -65,8 +67,9 @@ def show_second_step(request: Request, form: FormView | None = None) -> Response
 
 @routes.post("/login/second-factor", access=Access.PUBLIC, transaction=False, shown_by=show_second_step)
 def second_step(request: Request, form: Form) -> Response:
-    """Takes the second step with a code, and signs in."""
-    fields = {**form.fields("challenge", "method", "code"), "remember_browser": bool(form.get("remember_browser"))}
+    """Takes the second step with a code or a passkey, and signs in."""
+    answer = {"credential": form.json("credential")} if form.get("method") == "passkey" else form.fields("code")
+    fields = {**form.fields("challenge", "method"), "remember_browser": bool(form.get("remember_browser")), **answer}
     signed_in = finish_sign_in(request, form.read(fields, SecondStepAnswer), remember=True)
     return signed_in_page(request, signed_in, form)
 

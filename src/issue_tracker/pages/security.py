@@ -4,8 +4,10 @@ from markupsafe import Markup
 from starlette.responses import Response
 
 from issue_tracker.api.factors import FirstCode, NewAppName
+from issue_tracker.api.passkeys import NewPasskey, register
 from issue_tracker.auth import sessions, users
 from issue_tracker.auth.factors import recovery, stored, totp
+from issue_tracker.auth.factors.passkeys import site_of
 from issue_tracker.auth.factors.stored import Method
 from issue_tracker.auth.factors.totp import NewApp
 from issue_tracker.clock import now
@@ -32,7 +34,8 @@ def show_security(request: Request, form: FormView | None = None) -> Response:
     form = form or FormView({"next": request.query_params.get("next", "")})
     target = local(form.values["next"], PATH)
     if request.current_session.enrolment_required:
-        return reduced_page(request, "auth/enrolment.html", form=form, next=target)
+        passkeys = site_of(request.settings) is not None
+        return reduced_page(request, "auth/enrolment.html", form=form, next=target, passkeys=passkeys)
     form.values.setdefault("name", totp.DEFAULT_NAME)
     factors = stored.list_factors(request.tx, request.user_id)
     return page(
@@ -43,6 +46,7 @@ def show_security(request: Request, form: FormView | None = None) -> Response:
         next=PATH,
         kinds=KINDS,
         factors=factors,
+        passkeys=site_of(request.settings) is not None,
         needed=request.settings.needs_second_factor(super_admin=request.actor.super_admin),
         codes_left=recovery.count_codes(request.tx, request.user_id),
         browser_name=browser_name,
@@ -101,6 +105,18 @@ def factor_added(request: Request, codes: list[str], target: str) -> Response:
         )
     with request.read():
         return page(request, "auth/recovery_codes.html", place="account", codes=codes, next=target)
+
+
+@routes.post(
+    f"{PATH}/passkeys", proof=Proof.FRESH_SESSION, before_enrolment=True, transaction=False, shown_by=show_security
+)
+def register_passkey(request: Request, form: Form) -> Response:
+    """Makes a passkey a factor, and shows the recovery codes that come with the first one."""
+    fields = {**form.fields("challenge", "name"), "credential": form.json("credential")}
+    body = form.read(fields, NewPasskey)
+    with request.write():
+        _, codes = register(request, body)
+    return factor_added(request, codes, local(form.get("next"), PATH))
 
 
 @routes.post(f"{PATH}/recovery-codes", proof=Proof.FRESH_SESSION, transaction=False, shown_by=show_security)

@@ -10,6 +10,8 @@ from issue_tracker.api.auth import (
     start_session,
 )
 from issue_tracker.api.first_start import Setup, create_first_user
+from issue_tracker.api.passkeys import PasskeySignIn
+from issue_tracker.api.passkeys import sign_in as sign_in_by_passkey
 from issue_tracker.auth import first_start, sessions, users
 from issue_tracker.auth.challenges import SecondFactorRequired
 from issue_tracker.auth.first_start import SetupRefused
@@ -48,6 +50,13 @@ def login(request: Request, form: Form) -> Response:
         target, carried = local(form.get("next"), HOME), form.get("carried")
         return second_step_page(request, required.challenge, required.methods, next=target, carried=carried)
     return signed_in_page(request, signed_in, form)
+
+
+@routes.post("/login/passkey", access=Access.PUBLIC, transaction=False, shown_by=show_login)
+def login_with_passkey(request: Request, form: Form) -> Response:
+    """Signs in with a passkey as the only step."""
+    fields = {"challenge": form.get("challenge"), "credential": form.json("credential")}
+    return signed_in_page(request, sign_in_by_passkey(request, form.read(fields, PasskeySignIn), remember=True), form)
 
 
 @routes.post("/logout", before_password_change=True, transaction=False)

@@ -2,13 +2,14 @@
 
 from starlette.responses import Response
 
+from issue_tracker.auth.factors.passkeys import site_of
 from issue_tracker.http.request import Request
 from issue_tracker.pages.forms import FormView
 from issue_tracker.pages.templating import bare_page
 
 
 def sign_in_page(request: Request, form: FormView, target: str, *, carried: str = "", status: int = 200) -> Response:
-    """The form to sign in, with a button for each identity provider. `carried` is a form to be sent afterwards."""
+    """The form to sign in, with buttons for identity providers and passkeys. `carried` is a form to be sent then."""
     settings = request.settings
     return bare_page(
         request,
@@ -19,4 +20,5 @@ def sign_in_page(request: Request, form: FormView, target: str, *, carried: str 
         carried=carried,
         providers=settings.providers,
         passwords=settings.password_sign_in,
+        passkeys=site_of(settings) is not None,
     )

@@ -94,7 +94,7 @@ environment = Environment(
 environment.filters["utc"] = _utc
 environment.tests["name"] = lambda word: isinstance(word, ProperName)
 environment.globals["asset"] = asset_path
-NOT_PRELOADED = ("js/main.js", "js/reference.js", "js/copy.js")
+NOT_PRELOADED = ("js/main.js", "js/reference.js", "js/copy.js", "js/passkeys.js")
 """Modules that a page names itself, or that few pages need."""
 environment.globals["modules"] = sorted(
     name[3:] for name in ASSETS if name.startswith("js/") and name not in NOT_PRELOADED

@@ -13,6 +13,8 @@ import { startTimes } from "./times.js";
 
 startTimes();
 startDrafts();
+// Few pages have a form for a passkey.
+if (document.querySelector("[data-passkey]")) void import("./passkeys.js").then((module) => module.startPasskeys());
 if (document.querySelector("meta[name=actor]")) {
   startTheme();
   // Few pages have something to copy.

@@ -1,0 +1,58 @@
+"""Challenges of passkeys that begin without anybody known: signed with the server key, valid for minutes, used once.
+
+Anyone may ask for one, so none is stored until it was answered well. Any process with the key can open it.
+"""
+
+import hashlib
+import secrets
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy.exc import IntegrityError
+
+from issue_tracker.auth.sessions import token_hash
+from issue_tracker.database.tables import spent_challenges
+from issue_tracker.encryption import Keyring
+
+LIFETIME = timedelta(minutes=5)
+
+BATCH = 1000
+"""Spent challenges to delete in one transaction."""
+
+
+def new_challenge(keyring: Keyring, purpose: str, at: datetime) -> str:
+    """Returns a challenge for one purpose, which may name whom it is for."""
+    end, nonce = str(int((at + LIFETIME).timestamp())), secrets.token_urlsafe(32)
+    return f"{end}.{nonce}.{keyring.sign('passkey', purpose, end, nonce)}"
+
+
+def is_open(keyring: Keyring, challenge: str, purpose: str, at: datetime) -> bool:
+    """Returns whether it is a challenge for this purpose that has not expired."""
+    end, _, rest = challenge.partition(".")
+    nonce, _, signature = rest.partition(".")
+    return keyring.verify(signature, "passkey", purpose, end, nonce) and at.timestamp() < int(end)
+
+
+def signed_bytes(challenge: str) -> bytes:
+    """Returns what the authenticator signs for a challenge, whichever kind that is."""
+    return hashlib.sha256(challenge.encode("utf-8", "surrogatepass")).digest()
+
+
+def spend(tx: Connection, challenge: str) -> bool:
+    """Returns whether a challenge that is open was not used before. From now on it was."""
+    end = datetime.fromtimestamp(int(challenge.partition(".")[0]), UTC)
+    try:
+        with tx.begin_nested():
+            tx.execute(insert(spent_challenges).values(token_hash=token_hash(challenge), expires_at=end))
+    except IntegrityError:
+        return False
+    return True
+
+
+def prune_spent(tx: Connection, at: datetime) -> int:
+    """Deletes a batch of the used challenges that have expired anyway. Returns how many; 0 when none are left."""
+    expired = select(spent_challenges.c.token_hash).where(spent_challenges.c.expires_at <= at).limit(BATCH)
+    hashes = list(tx.execute(expired).scalars())
+    if hashes:
+        tx.execute(delete(spent_challenges).where(spent_challenges.c.token_hash.in_(hashes)))
+    return len(hashes)

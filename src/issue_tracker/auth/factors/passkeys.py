@@ -1,0 +1,277 @@
+"""Passkeys (WebAuthn): registered for the host of the public URL, and verified for its origin.
+
+The library is imported where it is used: it takes 6 MB and a third of a second, which a server without passkeys spares.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from ipaddress import ip_address
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from issue_tracker.actor import Actor, require_fresh_proof
+from issue_tracker.auth.factors import ceremonies
+from issue_tracker.auth.factors.stored import Method, added, require_room
+from issue_tracker.auth.users import User, lock_user
+from issue_tracker.clock import now
+from issue_tracker.database.engine import created_id
+from issue_tracker.database.tables import factors
+from issue_tracker.encryption import Keyring
+from issue_tracker.errors import Invalid
+from issue_tracker.settings import Settings
+
+Credential = Mapping[str, Any]
+"""What the browser made, as `PublicKeyCredential.toJSON()` writes it."""
+
+DEFAULT_NAME = "Passkey"
+"""What a new passkey is called unless its user calls it something else."""
+
+TIMEOUT_MILLISECONDS = 120_000
+"""How long a browser waits for the authenticator."""
+
+
+class Site(msgspec.Struct, frozen=True):
+    """For which host passkeys are made, and on which pages they are used."""
+
+    host: str
+    origin: str
+
+
+class Ceremony(msgspec.Struct, frozen=True):
+    """What a browser needs to make or use a passkey: the challenge comes back with the result."""
+
+    challenge: str
+    options: dict[str, Any]
+
+
+class Copied(Exception):
+    """The counter of a passkey went back: somebody may have a copy of it. `name` is what the user calls it."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+
+def site_of(settings: Settings) -> Site | None:
+    """Returns the site for passkeys; None where browsers offer none: on an IP address, and without https but on
+    localhost.
+    """
+    url = urlsplit(settings.public_url)
+    host = url.hostname or ""
+    try:
+        ip_address(host)
+    except ValueError:
+        secure = url.scheme == "https" or host == "localhost"
+        return Site(host, f"{url.scheme}://{url.netloc.lower()}") if secure else None
+    return None
+
+
+def begin_registration(tx: Connection, settings: Settings, keyring: Keyring, user: User) -> Ceremony:
+    """Returns what the browser needs to make a passkey of the user. Raises Invalid where there are none."""
+    from webauthn import generate_registration_options  # noqa: PLC0415
+    from webauthn.helpers.structs import (  # noqa: PLC0415
+        AuthenticatorSelectionCriteria,
+        ResidentKeyRequirement,
+        UserVerificationRequirement,
+    )
+
+    site = _require_site(settings)
+    challenge = ceremonies.new_challenge(keyring, _registration_of(user.user_id), now())
+    options = generate_registration_options(
+        rp_id=site.host,
+        rp_name="Issue Tracker",
+        # Not the name, and the same for all passkeys of the user (Web Authentication, section 5.4.3).
+        user_id=user.user_id.to_bytes(8),
+        user_name=user.email,
+        user_display_name=user.name,
+        challenge=ceremonies.signed_bytes(challenge),
+        timeout=TIMEOUT_MILLISECONDS,
+        authenticator_selection=AuthenticatorSelectionCriteria(
+            resident_key=ResidentKeyRequirement.REQUIRED, user_verification=UserVerificationRequirement.PREFERRED
+        ),
+        exclude_credentials=_descriptors(tx, user.user_id),
+    )
+    return Ceremony(challenge, _as_json(options))
+
+
+def register(
+    tx: Connection,
+    settings: Settings,
+    keyring: Keyring,
+    actor: Actor,
+    challenge: str,
+    credential: Credential,
+    name: str,
+) -> tuple[int, list[str]]:
+    """Makes the passkey that a browser has made a factor of the actor. Returns its id, and recovery codes as `added`.
+
+    Raises Invalid for one that was not made for this challenge, user and site, or is registered already, and when the
+    user has too many factors or one of that name; ConfirmationRequired.
+    """
+    from webauthn import verify_registration_response  # noqa: PLC0415
+    from webauthn.helpers.exceptions import WebAuthnException  # noqa: PLC0415
+
+    assert actor.user_id is not None, "only a user has factors"
+    require_fresh_proof(actor)
+    site, at = _require_site(settings), now()
+    user = lock_user(tx, actor.user_id)
+    require_room(tx, user.user_id, name)
+    if not ceremonies.is_open(keyring, challenge, _registration_of(user.user_id), at):
+        raise Invalid("Setting up the passkey took too long. Start again.")
+    try:
+        made = verify_registration_response(
+            credential=dict(credential),
+            expected_challenge=ceremonies.signed_bytes(challenge),
+            expected_rp_id=site.host,
+            expected_origin=site.origin,
+        )
+    except _refusals(WebAuthnException) as refused:
+        raise Invalid.field("credential", "is not the passkey that was to be made here") from refused
+    values = {
+        "user_id": user.user_id,
+        "method": Method.PASSKEY.value,
+        "name": name,
+        "credential_id": made.credential_id,
+        "public_key": made.credential_public_key,
+        "sign_count": made.sign_count,
+        "transports": " ".join(_transports(credential)),
+        "created_at": at,
+        "confirmed_at": at,
+    }
+    try:
+        with tx.begin_nested():
+            inserted = tx.execute(insert(factors).values(values))
+    except IntegrityError:
+        raise Invalid.field("credential", "is registered already") from None
+    return created_id(inserted), added(tx, actor, user.user_id, Method.PASSKEY, name, at)
+
+
+def begin_use(tx: Connection, settings: Settings, challenge: str, user_id: int | None) -> Ceremony:
+    """Returns what the browser needs to use a passkey: one of the user, or any that it has for this site.
+
+    Without a user the passkey is the only step, and the authenticator has to verify who holds it. Raises Invalid where
+    there are no passkeys.
+    """
+    from webauthn import generate_authentication_options  # noqa: PLC0415
+    from webauthn.helpers.structs import UserVerificationRequirement  # noqa: PLC0415
+
+    alone = user_id is None
+    options = generate_authentication_options(
+        rp_id=_require_site(settings).host,
+        challenge=ceremonies.signed_bytes(challenge),
+        timeout=TIMEOUT_MILLISECONDS,
+        allow_credentials=None if user_id is None else _descriptors(tx, user_id),
+        user_verification=UserVerificationRequirement.REQUIRED if alone else UserVerificationRequirement.PREFERRED,
+    )
+    return Ceremony(challenge, _as_json(options))
+
+
+def owner_of(tx: Connection, credential: Credential) -> int | None:
+    """Returns the id of the user whose passkey a browser says it used; None for one that is not registered."""
+    row = _registered(tx, credential)
+    return None if row is None else int(row.user_id)
+
+
+def use_passkey(
+    tx: Connection,
+    settings: Settings,
+    user_id: int,
+    challenge: str,
+    credential: Credential,
+    at: datetime,
+    *,
+    alone: bool,
+) -> bool:
+    """Returns whether a passkey of the user signed the challenge here, and records its use.
+
+    With `alone` the authenticator must have verified who holds it. Raises Copied when the counter went back.
+    """
+    from webauthn import verify_authentication_response  # noqa: PLC0415
+    from webauthn.helpers.exceptions import WebAuthnException  # noqa: PLC0415
+
+    site, row = site_of(settings), _registered(tx, credential)
+    if site is None or row is None or row.user_id != user_id:
+        return False
+    try:
+        used = verify_authentication_response(
+            credential=dict(credential),
+            expected_challenge=ceremonies.signed_bytes(challenge),
+            expected_rp_id=site.host,
+            expected_origin=site.origin,
+            credential_public_key=row.public_key,
+            credential_current_sign_count=0,
+            require_user_verification=alone,
+        )
+    except _refusals(WebAuthnException):
+        return False
+    if used.new_sign_count <= row.sign_count and (used.new_sign_count or row.sign_count):
+        raise Copied(row.name)
+    unchanged = factors.c.id == row.id, factors.c.sign_count == row.sign_count
+    values = {"sign_count": used.new_sign_count, "last_used_at": at}
+    return tx.execute(update(factors).where(*unchanged).values(values)).rowcount == 1
+
+
+def _registration_of(user_id: int) -> str:
+    """The purpose of a challenge: what was begun for one user is of no use to another."""
+    return f"registration of {user_id}"
+
+
+def _require_site(settings: Settings) -> Site:
+    site = site_of(settings)
+    if site is None:
+        raise Invalid("Passkeys need https and a host name in the server's public URL (ISSUE_TRACKER_PUBLIC_URL).")
+    return site
+
+
+def _registered(tx: Connection, credential: Credential) -> Row[Any] | None:
+    """The row of the passkey that a browser names."""
+    from webauthn import base64url_to_bytes  # noqa: PLC0415
+
+    named = credential.get("rawId")
+    if not isinstance(named, str) or len(named) > 2000 or not named.isascii():
+        return None
+    try:
+        credential_id = base64url_to_bytes(named)
+    except ValueError:
+        return None
+    return tx.execute(select(factors).where(factors.c.credential_id == credential_id)).first()
+
+
+def _descriptors(tx: Connection, user_id: int) -> list[Any]:
+    """The passkeys of a user, as the library names them."""
+    from webauthn.helpers.structs import AuthenticatorTransport, PublicKeyCredentialDescriptor  # noqa: PLC0415
+
+    own = factors.c.user_id == user_id, factors.c.credential_id.is_not(None)
+    rows = tx.execute(select(factors.c.credential_id, factors.c.transports).where(*own).order_by(factors.c.id))
+    return [
+        PublicKeyCredentialDescriptor(
+            id=row.credential_id,
+            transports=[AuthenticatorTransport(transport) for transport in row.transports.split()],
+        )
+        for row in rows
+    ]
+
+
+def _transports(credential: Credential) -> list[str]:
+    """How the browser reaches the authenticator, as far as the library knows the words."""
+    from webauthn.helpers.structs import AuthenticatorTransport  # noqa: PLC0415
+
+    response = credential.get("response")
+    named = response.get("transports") if isinstance(response, dict) else None
+    known = {transport.value for transport in AuthenticatorTransport}
+    return sorted({one for one in named if isinstance(one, str) and one in known}) if isinstance(named, list) else []
+
+
+def _as_json(options: Any) -> dict[str, Any]:
+    from webauthn import options_to_json  # noqa: PLC0415
+
+    return msgspec.json.decode(options_to_json(options), type=dict[str, Any])
+
+
+def _refusals(base: type[Exception]) -> tuple[type[Exception], ...]:
+    """What the library raises for a credential that is not right, or not even one: it parses what strangers send."""
+    return (base, ValueError, TypeError, KeyError, AttributeError)

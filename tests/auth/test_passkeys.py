@@ -1,0 +1,206 @@
+"""Passkeys: as a second step and as the only one, for one site, one user and one use (contract, section 11)."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+import pytest
+
+from issue_tracker.auth.factors.passkeys import site_of
+from issue_tracker.settings import Settings
+from tests.auth.authenticator import Authenticator
+from tests.auth.factors import FACTORS, LOGIN, SECOND, credentials, first_step
+from tests.clients import Client
+from tests.server import Server, serving
+from tests.world import World
+
+ORIGIN = "https://issues.helpdesk.example"
+BEGIN, SIGN_IN = "/api/auth/login/passkey/options", "/api/auth/login/passkey"
+MAKE = f"{FACTORS}/passkeys"
+
+
+@pytest.fixture
+def site(world: World) -> Iterator[Server]:
+    """A second process on the database of the world, with an address for which browsers make passkeys."""
+    settings = msgspec.structs.replace(world.server.settings, second_factor="nobody")
+    with serving(settings, public_url=ORIGIN) as server:
+        yield server
+
+
+def client_of(world: World, site: Server, who: str) -> Client:
+    client = world.client(who)
+    client.base_url = site.url
+    token = client.cookies.get("issue_tracker_session") or ""
+    client.cookies.clear()
+    client.headers["Cookie"] = f"__Host-issue_tracker_session={token}"
+    return client
+
+
+def stranger(world: World, site: Server) -> Client:
+    client = world.anonymous()
+    client.base_url = site.url
+    return client
+
+
+def registered(client: Client, key: Authenticator, name: str = "Laptop", status: int = 201) -> Any:
+    begun = client.call("POST", f"{MAKE}/options", 200)
+    body = {"challenge": begun["challenge"], "name": name, "credential": key.make(begun["options"])}
+    return client.call("POST", MAKE, status, json=body)
+
+
+def events(world: World, type_: str) -> list[Any]:
+    return [event for event in world.history(audit=True) if event.type == type_]
+
+
+def test_a_passkey_is_the_second_step(world: World, site: Server) -> None:
+    tess, key = client_of(world, site, "tess"), Authenticator(ORIGIN, verifies=False)
+    begun = tess.call("POST", f"{MAKE}/options", 200)["options"]
+    assert begun["rp"]["id"] == "issues.helpdesk.example" and begun["excludeCredentials"] == []
+    assert begun["authenticatorSelection"]["residentKey"] == "required"
+    made = registered(tess, key)
+    assert len(made["recovery_codes"]) == 10
+    listed = tess.call("GET", FACTORS, 200)["items"]
+    assert [(one["id"], one["method"], one["name"]) for one in listed] == [(made["id"], "passkey", "Laptop")]
+    excluded = tess.call("POST", f"{MAKE}/options", 200)["options"]["excludeCredentials"]
+    assert [(one["id"], one["transports"]) for one in excluded] == [(key.make(begun)["id"], ["hybrid", "internal"])]
+    registered(tess, key, "Twice", status=400)
+    registered(tess, Authenticator(ORIGIN), "Laptop", status=400)
+    assert registered(tess, Authenticator(ORIGIN), "Tablet")["recovery_codes"] == []
+
+    visitor = stranger(world, site)
+    refused = visitor.call("POST", LOGIN, 401, json=credentials())
+    assert refused["methods"] == ["passkey", "recovery"]
+    challenge = refused["challenge"]
+    begun = visitor.call("POST", BEGIN, 200, json={"challenge": challenge})
+    assert begun["challenge"] == challenge and len(begun["options"]["allowCredentials"]) == 2
+    body = {"challenge": challenge, "method": "passkey", "credential": key.use(begun["options"])}
+    visitor.call("POST", SECOND, 400, json={"challenge": challenge, "method": "passkey", "code": "1"})
+    assert visitor.call("POST", SECOND, 200, json=body)["user"]["name"] == "Tess Ngo"
+    visitor.call("POST", SECOND, 401, json=body)
+    assert events(world, "session.created")[-1].note == "from 127.0.0.1 (passkey)"
+    visitor.call("POST", BEGIN, 401, json={"challenge": challenge})
+
+
+def test_a_passkey_is_the_only_step_where_it_verifies_its_user(world: World, site: Server) -> None:
+    tess, key, careless = client_of(world, site, "tess"), Authenticator(ORIGIN), Authenticator(ORIGIN, verifies=False)
+    registered(tess, key)
+    registered(tess, careless, "Key without PIN")
+    visitor = stranger(world, site)
+    begun = visitor.call("POST", BEGIN, 200)
+    assert "allowCredentials" not in begun["options"] or begun["options"]["allowCredentials"] == []
+    assert begun["options"]["userVerification"] == "required"
+
+    def attempt(credential: dict[str, Any], status: int, challenge: str = begun["challenge"]) -> Any:
+        return visitor.call("POST", SIGN_IN, status, json={"challenge": challenge, "credential": credential})
+
+    unknown = attempt(Authenticator(ORIGIN).use(begun["options"]), 401)
+    assert attempt(careless.use(begun["options"]), 401) == unknown
+    right = key.use(begun["options"])
+    assert attempt(right, 200)["user"]["name"] == "Tess Ngo"
+    assert attempt(key.use(begun["options"]), 401)["reason"] == "sign_in_expired"
+    assert events(world, "session.created")[-1].note == "from 127.0.0.1 (passkey alone)"
+    assert {event.actor_name for event in events(world, "session.failed")} == {
+        "an unknown address",
+        "tess@helpdesk.example",
+    }
+    forged = begun["challenge"][:-2] + "xx"
+    assert attempt(right, 401, forged)["reason"] == "sign_in_expired"
+    world.clock.advance(minutes=5)
+    assert attempt(right, 401)["reason"] == "sign_in_expired"
+
+    ada = client_of(world, site, "ada")
+    user_id = next(user["user_id"] for user in ada.call("GET", "/api/users", 200)["items"] if "Tess" in user["name"])
+    ada.call("PUT", f"/api/users/{user_id}", 200, json={"active": False})
+    begun = visitor.call("POST", BEGIN, 200, json={})
+    assert attempt(key.use(begun["options"]), 401, begun["challenge"]) == unknown
+
+
+@pytest.mark.parametrize("wrong", ["origin", "challenge", "user", "signature", "shape", "kind"])
+def test_what_was_signed_elsewhere_is_refused(world: World, site: Server, wrong: str) -> None:
+    tess, omar, key = client_of(world, site, "tess"), client_of(world, site, "omar"), Authenticator(ORIGIN)
+    registered(tess, key)
+    other = Authenticator(ORIGIN)
+    registered(omar, other)
+    visitor = stranger(world, site)
+    challenge = first_step(visitor)
+    begun = visitor.call("POST", BEGIN, 200, json={"challenge": challenge})
+    options, credential = begun["options"], key.use(begun["options"])
+    if wrong == "origin":
+        key.origin = "https://issues.helpdesk.example.evil.example"
+        credential = key.use(options)
+    elif wrong == "challenge":
+        credential = key.use(visitor.call("POST", BEGIN, 200)["options"])
+    elif wrong == "user":
+        credential = other.use(options)
+    elif wrong == "signature":
+        credential["response"]["signature"] = other.use(options)["response"]["signature"]
+    elif wrong == "shape":
+        credential = {"id": "x", "rawId": credential["rawId"], "response": {"clientDataJSON": 1}}
+    else:
+        credential = key.make({"rp": {"id": options["rpId"]}, "challenge": options["challenge"]})
+    visitor.call("POST", SECOND, 401, json={"challenge": challenge, "method": "passkey", "credential": credential})
+    body = {"challenge": challenge, "method": "passkey", "credential": {"rawId": ["x"]}}
+    visitor.call("POST", SECOND, 401, json=body)
+    assert len(events(world, "session.second_factor_failed")) == 2
+
+
+def test_a_copied_passkey_is_refused_and_reported(world: World, site: Server) -> None:
+    tess, key = client_of(world, site, "tess"), Authenticator(ORIGIN)
+    registered(tess, key)
+
+    def attempt(status: int) -> None:
+        visitor = stranger(world, site)
+        begun = visitor.call("POST", BEGIN, 200)
+        visitor.call(
+            "POST", SIGN_IN, status, json={"challenge": begun["challenge"], "credential": key.use(begun["options"])}
+        )
+
+    key.counter = 10
+    attempt(200)
+    key.counter = 5
+    attempt(401)
+    assert "may have been copied" in events(world, "session.failed")[-1].note
+    # Many passkeys have no counter: theirs stays 0.
+    plain = Authenticator(ORIGIN)
+    registered(tess := client_of(world, site, "tess"), plain, "Phone")
+    assert tess.call("GET", FACTORS, 200)["total"] == 2
+    key = plain
+    for _ in range(2):
+        key.counter = -1
+        attempt(200)
+
+
+def test_a_registration_is_for_its_user_and_time(world: World, site: Server) -> None:
+    tess, omar, key = client_of(world, site, "tess"), client_of(world, site, "omar"), Authenticator(ORIGIN)
+    begun = tess.call("POST", f"{MAKE}/options", 200)
+    body = {"challenge": begun["challenge"], "credential": key.make(begun["options"])}
+    omar.call("POST", MAKE, 400, json=body)
+    key.origin = "https://elsewhere.example"
+    tess.call("POST", MAKE, 400, json=body | {"credential": key.make(begun["options"])})
+    tess.call("POST", MAKE, 400, json=body | {"credential": {"rawId": 1}})
+    world.clock.advance(minutes=5)
+    tess.call("POST", MAKE, 400, json=body)
+    assert tess.call("GET", FACTORS, 200)["total"] == 0
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("https://issues.example.com", "issues.example.com"),
+        ("https://issues.example.com:8443/", "issues.example.com"),
+        ("http://localhost:8000", "localhost"),
+        ("http://127.0.0.1:8000", None),
+        ("https://[::1]", None),
+        ("http://issues.example.com", None),
+    ],
+)
+def test_passkeys_need_a_host_name_and_https(url: str, host: str | None) -> None:
+    site = site_of(Settings(public_url=url))
+    assert (site and site.host) == host
+    assert site is None or site.origin == url.rstrip("/")
+
+
+def test_without_a_host_name_there_are_none(world: World) -> None:
+    tess = world.client("tess")
+    assert "Passkeys need" in tess.call("POST", f"{MAKE}/options", 400)["detail"]
+    assert "Passkeys need" in world.anonymous().call("POST", BEGIN, 400)["detail"]
