@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
 
@@ -16,8 +17,9 @@ from issue_tracker.auth.single_sign_on.binding import Binding, bind_session
 from issue_tracker.auth.single_sign_on.flows import Flow, Purpose, start_flow
 from issue_tracker.auth.single_sign_on.identities import link_identity
 from issue_tracker.database.engine import Database
-from issue_tracker.database.tables import deliveries, delivery_attempts, metadata
+from issue_tracker.database.tables import deliveries, delivery_attempts, metadata, spent_challenges
 from issue_tracker.settings import Settings
+from tests.auth.factors import enrol, first_step
 from tests.clients import Client
 from tests.server import Server, serving
 from tests.world import PASSWORD, Clock, World
@@ -87,6 +89,8 @@ def fill(url: str) -> tuple[str, str]:
         ada.call("POST", "/api/alert-rules", 201, json={"name": AWKWARD, "rule": {"issue": AWKWARD}})
         # The highest number is given, and its row is not there any more.
         ada.call("DELETE", f"/api/issues/{quote(last, safe='')}", 204)
+        enrol(world, "omar")
+        first_step(world.anonymous(), "omar")
         for who, password in (("omar", f"not {PASSWORD}"), ("tess", PASSWORD)):
             credentials = {"email": f"{who}@helpdesk.example", "password": password}
             world.anonymous().request("POST", "/api/auth/login", json=credentials)
@@ -95,6 +99,8 @@ def fill(url: str) -> tuple[str, str]:
         ada.call("POST", "/api/group-mappings", 201, json=mapping)
         _sign_in_with_a_provider(server, omar, world.session_token("omar"))
         with server.database.write() as tx:
+            spent = {"token_hash": bytes(range(32)), "expires_at": clock.now() + timedelta(minutes=5)}
+            tx.execute(insert(spent_challenges).values(spent))
             offer_setup(tx, "the-token-of-the-link", clock.now())
             delivery = tx.execute(select(func.min(deliveries.c.id))).scalar_one()
             values = {"delivery_id": delivery, "at": clock.now(), "code": 503, "milliseconds": 12, "answer": AWKWARD}
