@@ -76,6 +76,7 @@ ACCESS = {
         POST /api/issues
         GET /api/issues/{issue_name}
         PUT /api/issues/{issue_name}
+        POST /api/issues/merge
         PUT /api/issues/status
         DELETE /api/issues/status
         POST /api/issues/status/bulk
@@ -100,6 +101,8 @@ ACCESS = {
         POST /issues/{issue_id}/edit
         POST /issues/{issue_id}/companies
         POST /issues/{issue_id}/owner
+        GET /issues/{issue_id}/merge
+        POST /issues/{issue_id}/merge
         POST /assignments/own
         POST /issues/{issue_id}/updates
         GET /updates/{update_id}
@@ -209,7 +212,6 @@ ACCESS = {
 """Which role each route needs."""
 
 EXPECTED = {line.strip(): access for access, lines in ACCESS.items() for line in lines.split("\n") if line.strip()}
-
 
 FRESH = {
     "DELETE /api/users/{user_id}/identities/{id}",

@@ -82,6 +82,10 @@ def fill(url: str) -> tuple[str, str]:
         tess.call("PUT", f"/api/issues/{quote('Fault 0 ' + AWKWARD, safe='')}", 200, json=fields)
         owned = {"issue_name": "Fault 0 " + AWKWARD, "company_name": "Contoso", "status": "new"}
         tess.call("PUT", "/api/issues/status", 200, json={**owned, "references": [reference]})
+        for number in (1, 2):
+            change = {"new_name": f"Fault {number}"}
+            tess.call("PUT", f"/api/issues/{quote(f'Fault {number} {AWKWARD}', safe='')}", 200, json=change)
+        tess.call("POST", "/api/issues/merge", 200, json={"issue_name": "Fault 1", "into": "Fault 2"})
         for companies in (None, ["Contoso", "Fabrikam"]):
             said = {"issue_name": "Fault 0 " + AWKWARD, "body": AWKWARD, "companies": companies}
             tess.call("POST", "/api/updates", 201, json=said)

@@ -15,3 +15,12 @@ def test_updates(tracker: Tracker) -> None:
     assert list(tracker.updates(company_name="Contoso", public=True)) == [edited]
     tracker.withdraw_update(said.update_id)
     assert list(tracker.updates()) == [edited]
+
+
+def test_merging(tracker: Tracker) -> None:
+    tracker.create_issue("VPN", companies={"Acme": "resolved"}, tags=["vpn"])
+    tracker.create_issue("No VPN", companies={"Acme": "new"}, external_key="vpn-1", owner=None)
+    assert tracker.merge_issues("No VPN", "VPN", dry_run=True).assignments[0].status == "new"
+    merged = tracker.merge_issues("No VPN", "VPN")
+    assert (merged.tags, merged.external_key) == (("vpn",), "vpn-1") and tracker.issue("no vpn").name == "VPN"
+    assert [one.name for one in tracker.issues(tag="vpn", include="details")] == ["VPN"]

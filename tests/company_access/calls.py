@@ -96,6 +96,12 @@ API: dict[str, list[Call]] = {
         Call("/api/issues/Whole again"),
         Call("/api/issues/Hidden issue"),
     ],
+    "POST /api/issues/merge": [
+        Call("/api/issues/merge", {"issue_name": "Shared", "into": "Own"}),
+        Call("/api/issues/merge", {"issue_name": "Hidden issue", "into": "Own"}),
+        Call("/api/issues/merge", {"issue_name": "Own", "into": "Hidden issue"}),
+        Call("/api/issues/merge", {"issue_name": "Elsewhere", "into": "Own", "dry_run": True}),
+    ],
     "GET /api/updates": gets(
         "/api/updates",
         "?limit=1",

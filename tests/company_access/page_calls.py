@@ -57,6 +57,17 @@ PAGES: dict[str, list[Call]] = {
         Call("/issues/2/owner", form={"release": "true"}),
         Call(f"/issues/{HIDDEN_ID}/owner", form={}),
     ],
+    "GET /issues/{issue_id}/merge": [
+        *gets("/issues/1/merge"),
+        *gets("/issues/1/merge?into=Own"),
+        *gets("/issues/2/merge?into=Hidden issue"),
+        *gets(f"/issues/{HIDDEN_ID}/merge"),
+    ],
+    "POST /issues/{issue_id}/merge": [
+        Call("/issues/1/merge", form={"into": "Own"}),
+        Call("/issues/2/merge", form={"into": "Hidden issue"}),
+        Call(f"/issues/{HIDDEN_ID}/merge", form={"into": "Own"}),
+    ],
     "POST /assignments/own": [
         Call("/assignments/own", form={"on": ["1-2", "2-2"], "next": "/"}),
         Call("/assignments/own", form={"on": [f"1-{HIDDEN_ID}"], "next": "/"}),

@@ -49,7 +49,7 @@ def test_what_did_not_change_is_not_sent_again(fault: World, path: str) -> None:
     first = client.get(path)
     assert first.status_code == 200, first.text
     etag = first.headers["ETag"]
-    stored = path.startswith(("/api/issues", "/api/companies", "/api/company-groups"))
+    stored = path.startswith(("/api/issues", "/api/updates", "/api/alerts", "/api/companies", "/api/company-groups"))
     # The rest is about accounts, or has audit events in it (test_browser_state.py).
     assert etag.startswith('"') and first.headers["Cache-Control"] == ("private, no-cache" if stored else "no-store")
 

@@ -1,6 +1,6 @@
 """What may be wrong between issues or companies and their events."""
 
-from tests.invariants.broken import COMPANIES, EARLIER, FABRIKAM, ISSUES, LATER, OF_PRINTER, PRINTER, Broken
+from tests.invariants.broken import COMPANIES, EARLIER, FABRIKAM, ISSUES, LATER, OF_PRINTER, PRINTER, UPDATES, Broken
 
 STATE_BROKEN = (
     Broken(
@@ -71,20 +71,20 @@ STATE_BROKEN = (
     ),
     Broken(
         "another text",
-        ISSUES,
-        r"has the update \d+, which is not what its events say",
+        UPDATES,
+        r"Update \d+ is not what its events say",
         "UPDATE updates SET body = 'Nothing ordered' WHERE withdrawn_at IS NOT NULL",
     ),
     Broken(
         "a text that nobody withdrew",
-        ISSUES,
-        r"has the update \d+, which is not what its events say",
+        UPDATES,
+        r"Update \d+ is not what its events say",
         "UPDATE updates SET withdrawn_at = NULL",
     ),
     Broken(
         "an event about no update",
-        ISSUES,
-        r"is about the update \d+, which is not there",
+        UPDATES,
+        r"cannot follow the events of the update before it",
         "DELETE FROM events WHERE type = 'update.created'",
     ),
     Broken(

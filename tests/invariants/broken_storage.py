@@ -124,7 +124,7 @@ STORAGE_BROKEN = (
     Broken(
         "lost counter of assignments",
         COUNTERS,
-        "assignment_counters counts 0 assignments with status closed; there are 2",
+        "assignment_counters counts 0 assignments with status closed; there are 1",
         "DELETE FROM assignment_counters WHERE status = 'closed'",
     ),
     Broken(

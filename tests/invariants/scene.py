@@ -70,6 +70,10 @@ def _changes(tess: Client, ada: Client) -> None:
         made = tess.call("POST", "/api/updates", 201, json=said)
     tess.call("PUT", f"/api/updates/{made['update_id']}", 200, json={"body": "Spare part is here", "public": True})
     tess.call("DELETE", f"/api/updates/{made['update_id'] - 1}", 204)
+    tess.call("POST", "/api/issues", 201, json={"name": "No internet", "companies": companies})
+    said = {"issue_name": "No internet", "body": "Cable is broken", "companies": ["Contoso"], "status": "in_progress"}
+    tess.call("POST", "/api/updates", 201, json=said)
+    tess.call("POST", "/api/issues/merge", 200, json={"issue_name": "No internet", "into": bulk["issue_name"]})
     ada.call("DELETE", "/api/issues/Forgotten", 204)
     made = ada.call("POST", "/api/companies", 201, json={"name": "Nordwind"})
     ada.call("PUT", f"/api/companies/{made['company_id']}", 200, json={"name": "Südwind", "archived": True})

@@ -21,6 +21,7 @@ PAGES = [
     "/issues/{issue}",
     "/issues/{issue}/resolve",
     "/issues/{issue}/delete",
+    "/issues/{issue}/merge?into=Nobody+affected",
     "/assignments?on={issue}-{company}",
     "/companies",
     "/companies/{company}",

@@ -11,6 +11,7 @@ from issue_tracker.issues.assignments import NewAssignment, set_status
 from issue_tracker.issues.fields import IssueFields
 from issue_tracker.issues.models import IssueHead
 from issue_tracker.issues.operations import create_issue
+from issue_tracker.issues.queries.former import find_issue_by_any_name
 from issue_tracker.issues.queries.issue import find_issue_head, find_issue_head_by_id, find_status
 from issue_tracker.names import NOTE_LIMIT, key
 from issue_tracker.new_names import require_visible
@@ -24,7 +25,7 @@ def find_issue(tx: Connection, actor: Actor, report: Report, alert: StoredAlert)
         found = find_issue_head_by_id(tx, actor, alert.issue_id, lock=True)
         if found is not None:
             return found
-    return find_issue_head(tx, actor, name, lock=True)
+    return find_issue_by_any_name(tx, actor, name, lock=True)
 
 
 def open_assignment(

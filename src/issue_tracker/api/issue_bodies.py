@@ -94,6 +94,13 @@ class StatusChange(NamedIssue, forbid_unknown_fields=True, kw_only=True):
         }
 
 
+class Merge(NamedIssue, forbid_unknown_fields=True, kw_only=True):
+    """Which issue to merge into which. With `dry_run` nothing changes."""
+
+    into: Name
+    dry_run: bool = False
+
+
 class Unassignment(msgspec.Struct, kw_only=True):
     """Which company to remove from which issue."""
 
@@ -226,6 +233,7 @@ ISSUE_CHANGE_EXAMPLE = {
     "new_name": "WAN degradation",
     "add_companies": [{"company_name": "Contoso", "status": "new"}],
 }
+MERGE_EXAMPLE = {"issue_name": "No internet", "into": "Network degradation"}
 STATUS_CHANGE_EXAMPLE = {
     "issue_name": "Network degradation",
     "company_name": "Acme Manufacturing",

@@ -44,11 +44,13 @@ class NamedIssue(msgspec.Struct, kw_only=True):
     def __post_init__(self) -> None:
         require_one(self)
 
-    def find(self, tx: Connection, actor: Actor) -> IssueHead:
-        """The issue, locked. Raises NotFound; and Invalid where name and external key are those of two issues."""
+    def find(self, tx: Connection, actor: Actor, *, lock: bool = True) -> IssueHead:
+        """The issue, locked unless `lock` is false. Raises NotFound; and Invalid where name and external key are of
+        two issues.
+        """
         if self.external_key is None:
-            return get_issue_head(tx, actor, self.issue_name or "", lock=True)
-        found = get_issue_head_by_external_key(tx, actor, self.external_key, lock=True)
+            return get_issue_head(tx, actor, self.issue_name or "", lock=lock)
+        found = get_issue_head_by_external_key(tx, actor, self.external_key, lock=lock)
         if self.issue_name is not None and get_issue_head(tx, actor, self.issue_name).issue_id != found.issue_id:
             raise Invalid.field("external_key", f"is not the key of “{self.issue_name}”")
         return found

@@ -9,6 +9,7 @@ from issue_tracker.api.issue_bodies import (
     BULK_CHANGE_EXAMPLE,
     ISSUE_CHANGE_EXAMPLE,
     ISSUE_EXAMPLE,
+    MERGE_EXAMPLE,
     NAMED_ASSIGNMENT_EXAMPLE,
     NEW_ISSUE_EXAMPLE,
     STATUS_CHANGE_EXAMPLE,
@@ -16,6 +17,7 @@ from issue_tracker.api.issue_bodies import (
     BulkChange,
     IssueChange,
     IssueParts,
+    Merge,
     NewIssue,
     StatusChange,
     Unassignment,
@@ -28,10 +30,11 @@ from issue_tracker.http.identity import Access
 from issue_tracker.http.request import Request
 from issue_tracker.http.responses import json_response, looks_like, no_content
 from issue_tracker.http.routes import Returns, Routes
-from issue_tracker.issues import assignments, operations
+from issue_tracker.issues import assignments, merge, operations
 from issue_tracker.issues.assignment_fields import change_assignments
 from issue_tracker.issues.bulk import Outcome, set_statuses
 from issue_tracker.issues.models import Issue, IssueHead, NamedAssignment
+from issue_tracker.issues.queries.former import get_issue_by_any_name
 from issue_tracker.issues.queries.issue import get_assignment, get_issue_head, get_issue_head_by_id, load_issue
 from issue_tracker.issues.queries.look_alikes import names_like
 
@@ -57,8 +60,8 @@ def create_issue(request: Request, body: NewIssue) -> Response:
 
 @routes.get("/api/issues/{issue_name}", cached=True, returns=Returns(200, Issue, ISSUE_EXAMPLE))
 def get_issue(request: Request, issue_name: str, query: IssueParts) -> Response:
-    """One issue with all its assignments."""
-    head = get_issue_head(request.tx, request.actor, issue_name)
+    """One issue with all its assignments. A name that it had before finds it until another issue takes that name."""
+    head = get_issue_by_any_name(request.tx, request.actor, issue_name)
     if query.include is None:
         return _issue(request, head)
     etag = conditional.with_details(conditional.issue_etag(request, head))
@@ -165,6 +168,34 @@ def set_statuses_in_bulk(request: Request, body: BulkChange) -> Response:
     head = get_issue_head_by_id(request.tx, request.actor, issue.issue_id)
     etag = conditional.issue_etag(request, head)
     return json_response(BulkAnswer(issue.name, body.status, changed, results), headers={"ETag": etag})
+
+
+@routes.post(
+    "/api/issues/merge",
+    returns=Returns(200, Issue, ISSUE_EXAMPLE, headers=("ETag",)),
+    example=MERGE_EXAMPLE,
+    errors=(404,),
+    shares_path=True,
+)
+def merge_issues(request: Request, body: Merge) -> Response:
+    """Merge an issue into another one, which is returned.
+
+    A company of both keeps the less finished status. The merged issue is gone; its name leads to the other one, as do
+    its updates. With `dry_run` nothing changes, and the response shows what would be.
+    """
+    source = body.find(request.tx, request.actor, lock=False)
+    target = get_issue_head(request.tx, request.actor, body.into)
+    locked = {
+        issue_id: get_issue_head_by_id(request.tx, request.actor, issue_id, lock=True)
+        for issue_id in sorted({source.issue_id, target.issue_id})
+    }
+    source, target = locked[source.issue_id], locked[target.issue_id]
+    if not body.dry_run:
+        return _issue(request, merge.merge_issues(request.tx, request.actor, source, target))
+    with request.tx.begin_nested() as trial:
+        response = _issue(request, merge.merge_issues(request.tx, request.actor, source, target, dry_run=True))
+        trial.rollback()
+    return response
 
 
 def _issue(request: Request, issue: IssueHead, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:

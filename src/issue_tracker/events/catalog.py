@@ -103,7 +103,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     `field` is for `issue.updated` and `assignment.updated` only: the field that was changed, as the API calls it.
     `update_id` is for the events of updates only, whose `company` is the one that the update is for; None for several
     or all. `undoes` is the id of the request that the change undoes. `times` are those of the assignment before, which
-    an undo restores.
+    an undo restores; of a new assignment, those that it takes over from an issue that is merged.
     """
 
     type: EventType

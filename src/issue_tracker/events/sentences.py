@@ -175,6 +175,24 @@ def _entry(group: EventGroup, wanted: HistoryFilter, account: Account | None) ->
     )
 
 
+def _words_of_fields(event: Event, issue_name: str, *, issue: bool) -> Iterator[str]:
+    """The words about a changed field of an issue."""
+    if event.field == "name":
+        yield from ("renamed", ProperName(f"“{event.before}”"), "to", issue_name)
+    elif event.field == "merged":
+        yield from ("merged", ProperName(f"“{event.before}”"), "into", issue_name if issue else "this issue")
+    elif event.field in FIELDS:
+        yield f"{'set' if event.after else 'cleared'} the {FIELDS[event.field]}"
+        yield from ("of", issue_name) if issue else ()
+        if event.after and event.field == "next_update_at":
+            yield f"to {event.after[:16].replace('T', ' ')} UTC"
+        elif event.after and event.field != "references":
+            yield f"to {event.after}"
+    else:
+        changed = f"changed the {event.field.replace('_', ' ')}" if event.field else "changed"
+        yield from (f"{changed} of", issue_name) if issue else (changed,)
+
+
 def _words(group: EventGroup, about_assignment: bool, *, issue: bool, company: bool) -> Iterator[str]:
     event = group.newest
     issue_name = ProperName(f"“{event.issue_name}”")
@@ -183,17 +201,12 @@ def _words(group: EventGroup, about_assignment: bool, *, issue: bool, company: b
     match event.type:
         case EventType.ISSUE_CREATED:
             yield from ("created", issue_name if issue else "the issue")
+        case EventType.ISSUE_DELETED if event.after:
+            yield from ("merged", issue_name, "into", ProperName(f"“{event.after}”"))
         case EventType.ISSUE_DELETED:
             yield from ("deleted", issue_name)
-        case EventType.ISSUE_UPDATED if event.field == "name":
-            yield from ("renamed", ProperName(f"“{event.before}”"), "to", issue_name)
-        case EventType.ISSUE_UPDATED if event.field in FIELDS:
-            yield f"{'set' if event.after else 'cleared'} the {FIELDS[event.field]}"
-            yield from ("of", issue_name) if issue else ()
-            yield f"to {event.after}" if event.after and event.field != "references" else ""
         case EventType.ISSUE_UPDATED:
-            changed = f"changed the {event.field.replace('_', ' ')}" if event.field else "changed"
-            yield from (f"{changed} of", issue_name) if issue else (changed,)
+            yield from _words_of_fields(event, issue_name, issue=issue)
         case EventType.UPDATE_CREATED | EventType.UPDATE_EDITED | EventType.UPDATE_DELETED:
             verb = UPDATE_VERBS[event.type]
             yield f"{verb} {'a public' if Readers.PUBLIC in (event.before, event.after) else 'an internal'} update"

@@ -51,6 +51,7 @@ class Resource:
         self.routes = routes
         self.app_state = app_state
         self.unrouted = unrouted
+        self.shares_path = any(route.shares_path for route in routes.values())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope["path_template"] = self.path
@@ -86,6 +87,8 @@ class PathRouter(Router):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         resource = self.fixed.get(scope["path"]) if scope["type"] == "http" else None
+        if resource is not None and resource.shares_path and scope["method"] not in resource.routes:
+            resource = None
         await (resource or super().__call__)(scope, receive, send)
 
     async def _unrouted(self, scope: Scope, receive: Receive, send: Send) -> None:

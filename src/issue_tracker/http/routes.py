@@ -66,6 +66,7 @@ class RouteOptions(TypedDict, total=False):
     before_enrolment: bool
     body_optional: bool
     raw_body: int
+    shares_path: bool
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,6 +82,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     - `cached`: the response to a GET goes to the response cache.
     - `hashes`: the handler hashes a password, so it runs in a thread apart from the workers.
     - `outgoing`: the handler waits for another system, so it runs in threads apart from the workers.
+    - `shares_path`: other methods of this path are those of a path with a parameter that fits it.
     - `if_match`: the handler checks If-Match.
     - `raw_body`: the handler reads the body itself, of at most so many bytes and any media type, also of strangers.
     - `returns`, `example` (of the body), `errors` (those that do not follow from the rest) and `documented` are for
@@ -106,6 +108,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     before_enrolment: bool = False
     body_optional: bool = False
     raw_body: int | None = None
+    shares_path: bool = False
     if_match: bool = False
     returns: Returns = Returns(200)
     example: Any = None

@@ -62,6 +62,7 @@ def _invariants(longest_transaction: timedelta) -> dict[str, Check]:
         "keys are made from their texts": names.wrong_keys,
         "names are unique": names.equal_names,
         "issues are what their events say": histories.wrong_issues,
+        "updates are what their events say": histories.wrong_updates,
         "companies are what their events say": histories.wrong_companies,
         "copies of statuses and names are equal": counters.wrong_copies,
         "counters equal a recount": counters.wrong_counters,

@@ -1,5 +1,6 @@
 """The fold of an issue's events: the state that they lead to, one after the other."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
 import msgspec
@@ -59,7 +60,6 @@ class FoldedIssue:
         self.created_at: datetime | None = None
         self.updated_at: datetime | None = None
         self.assignments: dict[int | None, FoldedAssignment] = {}
-        self.updates: dict[int | None, FoldedUpdate] = {}
         self.fields: dict[str, str | None] = {}
         self._before: dict[tuple[str, int | None, str | None], AssignmentTimes | None] = {}
         """The times of assignments before they were changed, by request, company and status."""
@@ -67,7 +67,7 @@ class FoldedIssue:
     def apply(self, event: RecordedEvent) -> str | None:
         """Applies the next event. Returns the rest of a sentence if it cannot follow those before."""
         if event.update_id is not None:
-            return self._text(event)
+            return None  # a text on the issue leaves the issue as it is
         created = event.type == EventType.ISSUE_CREATED
         problem = self._time_problem(event)
         self.updated_at = event.at
@@ -76,7 +76,7 @@ class FoldedIssue:
         self.exists = event.type != EventType.ISSUE_DELETED
         if created:
             self.name, self.created_at = event.issue_name, event.at
-            self.assignments, self.updates, self.fields = {}, {}, {}
+            self.assignments, self.fields = {}, {}
         elif event.type == EventType.ISSUE_UPDATED:
             problem = self._update(event) or problem
         elif event.type != EventType.ISSUE_DELETED:
@@ -90,21 +90,6 @@ class FoldedIssue:
         went_back = self.updated_at is not None and event.at < self.updated_at
         return f"is from {event.at}, before the last one of {self.updated_at}" if went_back else None
 
-    def _text(self, event: RecordedEvent) -> str | None:
-        """An event about an update: a text on the issue, which leaves the issue as it is."""
-        known = self.updates.get(event.update_id)
-        if event.type == EventType.UPDATE_CREATED:
-            self.updates[event.update_id] = FoldedUpdate(event.note, event.after == Readers.PUBLIC, event.at)
-            return None if known is None else f"adds the update {event.update_id}, which is there already"
-        if known is None or known.withdrawn_at is not None:
-            return f"is about the update {event.update_id}, which is not there"
-        before = Readers.PUBLIC if known.public else Readers.INTERNAL
-        if event.type == EventType.UPDATE_EDITED:
-            known.body, known.public, known.edited_at = event.note, event.after == Readers.PUBLIC, event.at
-        else:
-            known.withdrawn_at = event.at
-        return None if event.before == before else f"says that the update was {event.before}, and it was {before}"
-
     def _update(self, event: RecordedEvent) -> str | None:
         if event.field != "name":
             return self._change_field(event)
@@ -115,8 +100,9 @@ class FoldedIssue:
 
     def _change_field(self, event: RecordedEvent) -> str | None:
         """Descriptions are not compared, because events do not say them; of a field, the first event says its value."""
-        if event.field is None or event.field == "description":
+        if event.field in (None, "description", "merged"):
             return None
+        assert event.field is not None
         known, before = event.field in self.fields, self.fields.get(event.field)
         self.fields[event.field] = event.after
         if not known or before == event.before:
@@ -125,6 +111,8 @@ class FoldedIssue:
 
     def _times(self, event: RecordedEvent, current: FoldedAssignment | None) -> AssignmentTimes | None:
         """The times of the assignment after an event."""
+        if event.type == EventType.ASSIGNMENT_CREATED and event.times is not None:
+            return event.times  # of an issue that was merged
         if event.undoes is not None:
             return self._before.get((event.undoes, event.company_id, event.after))
         open_ = Status(event.after).open if event.after is not None else False
@@ -163,3 +151,23 @@ class FoldedIssue:
         if wrong_times:
             return f"says other times of company {event.company_id} than the events before"
         return None
+
+
+def fold_update(events: Iterable[RecordedEvent]) -> tuple[FoldedUpdate | None, list[str]]:
+    """The update that these events lead to, and sentences about those that cannot follow the ones before."""
+    known: FoldedUpdate | None = None
+    problems = []
+    for event in events:
+        public = event.after == Readers.PUBLIC
+        before = None if known is None else Readers.PUBLIC if known.public else Readers.INTERNAL
+        if (event.type == EventType.UPDATE_CREATED) is not (known is None) or (known and known.withdrawn_at):
+            problems.append(f"Event {event.event_id} ({event.type}) cannot follow the events of the update before it.")
+        elif event.before != before:
+            problems.append(f"Event {event.event_id} says that the update was {event.before}, and it was {before}.")
+        if known is None or event.type == EventType.UPDATE_CREATED:
+            known = FoldedUpdate(event.note, public, event.at)
+        elif event.type == EventType.UPDATE_EDITED:
+            known.body, known.public, known.edited_at = event.note, public, event.at
+        else:
+            known.withdrawn_at = event.at
+    return known, problems

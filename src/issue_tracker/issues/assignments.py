@@ -123,12 +123,15 @@ def assign(
     note: str | None = None,
     *,
     restored: Restored = NOTHING,
+    archived: bool = False,
 ) -> list[Change]:
-    """Assigns companies that are not assigned to the issue yet. Raises Invalid, on `field`, for archived ones.
+    """Assigns companies that are not assigned to the issue yet. Raises Invalid, on `field`, for archived ones unless
+    `archived` is set.
 
-    `restored` as for `change_statuses`.
+    `restored` as for `change_statuses`; without a request id, the times are those of assignments that are merged.
     """
-    refuse_archived([company for company, _ in chosen], field)
+    if not archived:
+        refuse_archived([company for company, _ in chosen], field)
     if chosen:
         tx.execute(
             insert(assignments),
@@ -155,6 +158,7 @@ def assign(
             after=status.value,
             note=note,
             undoes=restored.request_id,
+            times=restored.times.get(company.company_id) if restored.request_id is None else None,
         )
         for company, status in chosen
     ]

@@ -6,6 +6,7 @@ nothing.
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from sqlalchemy import Connection, delete, insert, update
 from sqlalchemy.exc import IntegrityError
@@ -19,6 +20,7 @@ from issue_tracker.events.catalog import Change, EventType, Subject
 from issue_tracker.events.record import record
 from issue_tracker.issues.assignments import NewAssignment, add, assign, refuse_repeated, touch_issue
 from issue_tracker.issues.fields import UNCHANGED, IssueFields, changed_fields, index_fields
+from issue_tracker.issues.former_names import keep_name, take_name
 from issue_tracker.issues.models import IssueHead, StoredFields
 from issue_tracker.issues.queries.issue import get_issue_head_by_id, has_hidden_assignments
 from issue_tracker.issues.queries.search import search_key
@@ -72,6 +74,7 @@ def create_issue(
         raise _taken("name", name, fields, error) from None
     issue_id = created_id(inserted)
     index_fields(tx, issue_id, given)
+    take_name(tx, name)
     remember(tx, Kind.ISSUE, {issue_id: name})
     issue = Subject(issue_id, name)
     changes = [Change(type=EventType.ISSUE_CREATED, issue=issue)]
@@ -137,11 +140,20 @@ def update_issue(
         except IntegrityError as error:
             raise _taken("new_name", str(new_name), fields, error) from None
         index_fields(tx, issue.issue_id, given)
+        if "name_key" in values:
+            _rename(tx, issue, str(new_name), at)
     changes += add(tx, actor, subject, add_members, at, "add_companies")
     if changes:
         touch_issue(tx, issue, at)
         record(tx, actor, changes, at, notify=notify)
     return get_issue_head_by_id(tx, actor, issue.issue_id)
+
+
+def _rename(tx: Connection, issue: IssueHead, name: str, at: datetime) -> None:
+    """Lets the former name lead to the issue, unless it is the same in another case."""
+    take_name(tx, name)
+    if key(name) != key(issue.name):
+        keep_name(tx, issue.issue_id, issue.name, at)
 
 
 def delete_issue(tx: Connection, actor: Actor, issue: IssueHead) -> None:

@@ -12,6 +12,7 @@ from issue_tracker.http.identity import Access
 from issue_tracker.http.request import Request
 from issue_tracker.issues import operations
 from issue_tracker.issues.overview import detail
+from issue_tracker.issues.queries.former import find_merged_into
 from issue_tracker.issues.queries.issue import get_issue_head_by_id, load_issue, load_shown_issue
 from issue_tracker.issues.queries.look_alikes import names_like
 from issue_tracker.issues.updates.queries import UpdateFilters
@@ -56,6 +57,9 @@ def show_issue(
     say: FormView | None = None,
 ) -> Response:
     """One issue: its updates, its companies, the longest unmoved first, and its history."""
+    into = find_merged_into(request.tx, request.actor, issue_id)
+    if into is not None:
+        return redirect(f"/issues/{into}")
     issue = load_shown_issue(request.tx, request.actor, issue_id)
     texts = texts_of(request, issue)
     return page(

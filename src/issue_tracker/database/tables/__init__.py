@@ -18,6 +18,7 @@ from issue_tracker.database.tables.company_access import user_companies, user_co
 from issue_tracker.database.tables.company_groups import company_group_members, company_groups
 from issue_tracker.database.tables.events import events, history_identity
 from issue_tracker.database.tables.factors import factors, recovery_codes, sign_in_challenges, spent_challenges
+from issue_tracker.database.tables.former import former_names, merged_issues
 from issue_tracker.database.tables.issues import (
     assignment_counters,
     assignment_references,
@@ -58,6 +59,7 @@ __all__ = [
     "delivery_attempts",
     "events",
     "factors",
+    "former_names",
     "group_mapping_companies",
     "group_mapping_company_groups",
     "group_mappings",
@@ -70,6 +72,7 @@ __all__ = [
     "issue_tags",
     "issues",
     "look_alikes",
+    "merged_issues",
     "metadata",
     "provider_sessions",
     "recovery_codes",

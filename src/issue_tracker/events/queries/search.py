@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, or_, select, union
+from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, not_, or_, select, union
 
 from issue_tracker.actor import Actor, CompanyAccess, require_helpdesk
 from issue_tracker.database.tables import assignments, companies, events, issues, users
@@ -176,11 +176,14 @@ def list_changes_of_request(tx: Connection, actor: Actor, request_id: str, since
     They are ordered by issue, and within an issue as they were made.
     """
     require_helpdesk(actor)
+    deleted = events.alias()
     query = select(events).where(
         events.c.request_id == request_id,
         events.c.actor_id == actor.user_id,
         events.c.at >= since,
         events.c.type.in_([type_.value for type_ in UNDOABLE]),
+        # A merge is not undone: the issue that its assignments come from is gone.
+        not_(exists().where(deleted.c.request_id == request_id, deleted.c.type == EventType.ISSUE_DELETED.value)),
     )
     if actor.company_access.company_ids is not None:
         query = query.where(events.c.company_id.in_(actor.company_access.company_ids))

@@ -14,7 +14,7 @@ from issue_tracker.actor import Actor
 from issue_tracker.clock import iso
 from issue_tracker.database.tables import assignments, companies, events, issues, updates
 from issue_tracker.events.catalog import AssignmentTimes, EventType
-from issue_tracker.invariants.fold import FoldedIssue, FoldedUpdate, RecordedEvent
+from issue_tracker.invariants.fold import FoldedIssue, FoldedUpdate, RecordedEvent, fold_update
 from issue_tracker.invariants.queries.streams import columns, stream, together
 from issue_tracker.issues.models import read_tags
 
@@ -71,13 +71,12 @@ class StoredCompany(msgspec.Struct, frozen=True):
 
 
 def wrong_issues(tx: Connection, actor: Actor) -> Iterator[str]:
-    """Issues that are not what their events say: whether they exist, their names, assignments, statuses, times and
-    updates.
+    """Issues that are not what their events say: whether they exist, their names, fields, assignments, statuses and
+    times.
     """
     of_issues = select(events).where(events.c.issue_id.is_not(None)).order_by(events.c.issue_id, events.c.event_id)
     stored = select(*columns(issues, StoredIssue)).order_by(issues.c.issue_id)
     members = select(*columns(assignments, StoredAssignment))
-    texts = select(*columns(updates, StoredUpdate)).order_by(updates.c.issue_id, updates.c.update_id)
     for issue_id, found in together(
         "issue_id",
         (_recorded(row) for row in stream(tx, actor, of_issues)),
@@ -86,7 +85,6 @@ def wrong_issues(tx: Connection, actor: Actor) -> Iterator[str]:
             StoredAssignment(*row)
             for row in stream(tx, actor, members.order_by(assignments.c.issue_id, assignments.c.company_id))
         ),
-        (StoredUpdate(*row) for row in stream(tx, actor, texts)),
     ):
         folded = FoldedIssue()
         for event in found:
@@ -94,13 +92,31 @@ def wrong_issues(tx: Connection, actor: Actor) -> Iterator[str]:
                 yield f"Event {event.event_id} ({event.type}) of issue {issue_id} {problem}."
         issue = next((part for part in found if isinstance(part, StoredIssue)), None)
         assigned = [part for part in found if isinstance(part, StoredAssignment)]
-        texts_of = [part for part in found if isinstance(part, StoredUpdate)]
-        for problem in (
-            *_compare_issue(folded, issue),
-            *_compare_assignments(folded, assigned),
-            *_compare_updates(folded, texts_of),
-        ):
+        for problem in (*_compare_issue(folded, issue), *_compare_assignments(folded, assigned)):
             yield f"Issue {issue_id} {problem}."
+
+
+def wrong_updates(tx: Connection, actor: Actor) -> Iterator[str]:
+    """Updates that are not what their events say. Those of a deleted issue are gone."""
+    said = select(events).where(events.c.update_id.is_not(None)).order_by(events.c.update_id, events.c.event_id)
+    stored = select(*columns(updates, StoredUpdate)).order_by(updates.c.update_id)
+    for update_id, found in together(
+        "update_id",
+        (_recorded(row) for row in stream(tx, actor, said)),
+        (StoredUpdate(*row) for row in stream(tx, actor, stored)),
+    ):
+        recorded = [part for part in found if isinstance(part, RecordedEvent)]
+        folded, problems = fold_update(recorded)
+        yield from problems
+        text = next((part for part in found if isinstance(part, StoredUpdate)), None)
+        if text is None:
+            there = select(issues.c.issue_id).where(issues.c.issue_id == recorded[0].issue_id)
+            if tx.execute(there).first() is not None:
+                yield f"Update {update_id} is missing, and its events say that it is there."
+            continue
+        times = text.created_at, text.edited_at, text.withdrawn_at
+        if folded != FoldedUpdate(text.body, bool(text.public), *times):
+            yield f"Update {update_id} is not what its events say."
 
 
 def wrong_companies(tx: Connection, actor: Actor) -> Iterator[str]:
@@ -165,17 +181,6 @@ def _compare_assignments(folded: FoldedIssue, assigned: list[StoredAssignment]) 
                 yield f"has {company} in its status since {since}, and its events say otherwise"
     for company_id in said:
         yield f"does not have company {company_id} assigned, and its events say that it is"
-
-
-def _compare_updates(folded: FoldedIssue, stored: list[StoredUpdate]) -> Iterator[str]:
-    said = dict(folded.updates) if folded.exists else {}
-    for text in stored:
-        times = text.created_at, text.edited_at, text.withdrawn_at
-        expected = said.pop(text.update_id, None)
-        if expected != FoldedUpdate(text.body, bool(text.public), *times):
-            yield f"has the update {text.update_id}, which is not what its events say"
-    for update_id in said:
-        yield f"does not have the update {update_id}, and its events say that it does"
 
 
 def _described(company: StoredCompany | None) -> str:

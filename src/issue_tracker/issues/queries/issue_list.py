@@ -12,7 +12,7 @@ from issue_tracker.actor import Actor, require_helpdesk
 from issue_tracker.clock import now
 from issue_tracker.database.prepared import instant, numbers
 from issue_tracker.issues.models import Assignment, DetailedAssignment, DetailedIssue, Issue
-from issue_tracker.issues.queries import attention, search
+from issue_tracker.issues.queries import attention
 from issue_tracker.issues.queries import list_statements as statements
 from issue_tracker.issues.queries.attention import Place
 from issue_tracker.issues.queries.company_ranges import SEVERAL, Entry, first_of_ranges
@@ -31,6 +31,7 @@ from issue_tracker.issues.queries.conditions import (
 )
 from issue_tracker.issues.queries.field_conditions import field_filters
 from issue_tracker.issues.queries.filters import Filters, Order, Position, visible_companies
+from issue_tracker.issues.queries.former_search import search_filter
 from issue_tracker.issues.queries.rows import assignment, detailed_assignment, issue, shown_assignment
 from issue_tracker.names import key
 from issue_tracker.status import STATUSES, Status, mask
@@ -86,8 +87,7 @@ class IssueList:
         self.access = actor.company_access
         self.filters = filters
         self._tx = tx
-        self._order = order
-        self._after = after
+        self._order, self._after = order, after
         self._statuses = filters.statuses
         self._companies = visible_companies(actor.company_access, filters.company_ids)
 
@@ -96,8 +96,8 @@ class IssueList:
         of_status: list[Condition] = []
         values: dict[str, Any] = {}
         if filters.search and (term := key(filters.search)):
-            of_issue.append(search.condition(term))
-            values |= search.parameters(tx.dialect.name, term)
+            condition, values = search_filter(tx, actor, term)
+            of_issue.append(condition)
         if filters.updated_since is not None:
             of_issue.append(updated_since(limited=not self.access.all))
             values["since"] = filters.updated_since

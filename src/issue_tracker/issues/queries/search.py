@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, bindparam, column, func, literal_column, or_, select, table
 
+from issue_tracker.database.prepared import among
 from issue_tracker.database.tables import issues
 from issue_tracker.issues.queries.conditions import Condition
 from issue_tracker.names import key
@@ -25,8 +26,12 @@ def search_key(description: str | None) -> str:
     return key(description or "")
 
 
-def condition(term: str) -> Condition:
-    """Returns the condition that an issue's name or description contains a casefolded term."""
+def condition(term: str, *, formerly: bool = False) -> Condition:
+    """Returns the condition that an issue's name or description contains a casefolded term; with `formerly`, or that it
+    is in the list `former`.
+    """
+    if formerly:
+        return or_formerly if len(term) >= TRIGRAM else scanned_or_formerly
     return indexed if len(term) >= TRIGRAM else scanned
 
 
@@ -56,6 +61,20 @@ def scanned(dialect: str) -> ColumnElement[bool]:
 def indexed(dialect: str) -> ColumnElement[bool]:
     """The issue contains the term. On SQLite the statement must select from the index too: see `from_index`."""
     return scanned(dialect) if dialect == "postgresql" else and_(_match("trigrams"), scanned(dialect))
+
+
+def or_formerly(dialect: str) -> ColumnElement[bool]:
+    """The issue contains an indexed term, or is in the list `former`: of those whose former names contain it."""
+    former = among(issues.c.issue_id, "former", dialect)
+    if dialect == "postgresql":
+        return or_(scanned(dialect), former)
+    matching = select(_index.c.rowid).where(_match("trigrams"))
+    return or_(and_(issues.c.issue_id.in_(matching), scanned(dialect)), former)
+
+
+def scanned_or_formerly(dialect: str) -> ColumnElement[bool]:
+    """The same for a term that is too short for the index."""
+    return or_(scanned(dialect), among(issues.c.issue_id, "former", dialect))
 
 
 def from_index(query: Select[Any]) -> Select[Any]:

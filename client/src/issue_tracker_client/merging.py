@@ -1,0 +1,21 @@
+"""Merging issues (contract section 13)."""
+
+from issue_tracker_client.models import Issue, decoder
+from issue_tracker_client.session import Session
+from issue_tracker_client.spelling import posted
+from issue_tracker_client.steps import Plan
+
+read_issue = decoder(Issue)
+
+
+def merge_issues(
+    session: Session, issue_name: str, into: str, *, dry_run: bool = False, idempotency_key: str | None = None
+) -> Plan[Issue]:
+    """Merges an issue into another one, and returns the latter; with `dry_run`, as it would be.
+
+    A company of both keeps the less finished status. Raises Forbidden for whoever does not see all companies of both.
+    """
+    body: dict[str, object] = {"issue_name": issue_name, "into": into}
+    if dry_run:
+        body["dry_run"] = True
+    return read_issue((yield from session.perform(posted("/api/issues/merge", body, idempotency_key))))

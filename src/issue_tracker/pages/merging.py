@@ -1,0 +1,46 @@
+"""Merging an issue into another one: which, then what becomes of the companies, then the confirmation."""
+
+from starlette.responses import Response
+
+from issue_tracker.errors import AppError, NotFound
+from issue_tracker.http.request import Request
+from issue_tracker.issues.merge import merge_issues, plan_merge
+from issue_tracker.issues.queries.issue import get_issue_head, get_issue_head_by_id
+from issue_tracker.pages.flash import Flash, flash_cookie
+from issue_tracker.pages.forms import Form, FormView
+from issue_tracker.pages.navigation import redirect
+from issue_tracker.pages.routes import PageRoutes
+from issue_tracker.pages.templating import page
+
+routes = PageRoutes()
+
+
+@routes.get("/issues/{issue_id}/merge")
+def show_merge(request: Request, issue_id: int) -> Response:
+    """The form for the name of the other issue; with `into`, a preview of what would be."""
+    source = get_issue_head_by_id(request.tx, request.actor, issue_id)
+    into = request.query_params.get("into", "").strip()
+    form, plan, target, status = FormView({"into": into}), None, None, 200
+    if into:
+        try:
+            target = get_issue_head(request.tx, request.actor, into)
+            plan = plan_merge(request.tx, request.actor, source, target)
+        except AppError as refused:
+            form.errors["into"] = refused.fields[0].message if refused.fields else refused.detail
+            status = 404 if isinstance(refused, NotFound) else refused.status
+    response = page(request, "issues/merge.html", place="issues", source=source, target=target, plan=plan, form=form)
+    response.status_code = status
+    return response
+
+
+@routes.post("/issues/{issue_id}/merge")
+def merge(request: Request, form: Form, issue_id: int) -> Response:
+    """Merges, as the preview said."""
+    into_id = get_issue_head(request.tx, request.actor, form.get("into")).issue_id
+    locked = {
+        one: get_issue_head_by_id(request.tx, request.actor, one, lock=True) for one in sorted({issue_id, into_id})
+    }
+    source, target = locked[issue_id], locked[into_id]
+    merge_issues(request.tx, request.actor, source, target)
+    text = f"Merged “{source.name}” into this issue."
+    return redirect(f"/issues/{into_id}", flash_cookie(request, Flash(text)))

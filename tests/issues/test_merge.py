@@ -1,0 +1,138 @@
+"""Former names, and merging one issue into another (contract, section 13)."""
+
+from typing import Any
+
+import pytest
+
+from tests.clients import Client
+from tests.company_access.limits import limit
+from tests.world import World
+
+MERGE = "/api/issues/merge"
+REFERENCE = {"system": "PSA", "key": "T-1", "url": None}
+
+
+def rename(client: Client, name: str, new_name: str) -> None:
+    client.call("PUT", f"/api/issues/{name}", 200, json={"new_name": new_name})
+
+
+def found(client: Client, name: str) -> str | None:
+    """The present name of the issue that a name finds."""
+    response = client.get(f"/api/issues/{name}")
+    assert response.status_code in (200, 404)
+    return response.json()["name"] if response.status_code == 200 else None
+
+
+def names(client: Client, query: str = "") -> list[str]:
+    listed = client.call("GET", f"/api/issues?{query}", 200)
+    assert listed["total"] == len(listed["items"])
+    return [issue["name"] for issue in listed["items"]]
+
+
+def test_a_former_name_finds_its_issue_until_another_takes_it(world: World) -> None:
+    tess = world.client("tess")
+    world.given_issue("Slow mail", {"Contoso": "new"})
+    rename(tess, "Slow mail", "SLOW MAIL")
+    rename(tess, "Slow mail", "Relay down")
+    rename(tess, "Relay down", "Mail gateway")
+    for name in ("slow mail", "Relay Down", "Mail gateway"):
+        assert found(tess, name) == "Mail gateway"
+    for query, expected in (("slow ma", True), ("RELAY", True), ("gateway", True), ("zz", False), ("lo", True)):
+        assert names(tess, f"search={query}") == (["Mail gateway"] if expected else [])
+    limit(world, "Fabrikam", who="omar")
+    assert found(world.client("omar"), "slow mail") is None
+    # What changes something needs the present name.
+    change = {"company_name": "Contoso", "status": "resolved"}
+    tess.call("PUT", "/api/issues/status", 404, json={"issue_name": "Slow mail", **change})
+    world.given_issue("Slow mail")
+    assert found(tess, "slow mail") == "Slow mail" and found(tess, "Relay down") == "Mail gateway"
+    rename(tess, "Slow mail", "relay DOWN")
+    assert found(tess, "Relay down") == "relay DOWN" == found(tess, "Slow mail")
+    rename(tess, "Mail gateway", "Slow mail")
+    assert found(tess, "slow mail") == "Slow mail"
+    world.client("ada").call("DELETE", "/api/issues/relay DOWN", 204)
+    assert found(tess, "Relay down") is None
+
+
+@pytest.fixture
+def scene(world: World) -> World:
+    world.given_issue("Old", {"Contoso": "investigating", "Fabrikam": "resolved", "Acme Manufacturing": "closed"})
+    world.given_issue("Kept", {"Contoso": "resolved", "Fabrikam": "new"})
+    tess = world.client("tess")
+    fields: dict[str, Any] = {"tags": ["wan"], "references": [REFERENCE], "external_key": "old", "severity": "high"}
+    tess.call("PUT", "/api/issues/Old", 200, json=fields)
+    tess.call("PUT", "/api/issues/Kept", 200, json={"tags": ["lan"], "severity": "low"})
+    tess.call("POST", "/api/updates", 201, json={"issue_name": "Old", "body": "On it", "companies": ["Contoso"]})
+    return world
+
+
+def test_a_merge_keeps_what_is_less_finished(scene: World) -> None:
+    tess = scene.client("tess")
+    before = tess.call("GET", "/api/issues/Old?include=details", 200)
+    events = len(scene.history())
+    tried = tess.call("POST", MERGE, 200, json={"issue_name": "old", "into": "KEPT", "dry_run": True})
+    assert names(tess) == ["Kept", "Old"] and len(scene.history()) == events
+    scene.clock.advance(minutes=1)
+    merged = tess.call("POST", MERGE, 200, json={"external_key": "old", "into": "Kept"})
+    expected = {"Acme Manufacturing": "closed", "Contoso": "investigating", "Fabrikam": "new"}
+    for answer in (tried, merged, tess.call("GET", "/api/issues/Kept", 200)):
+        assert {one["company_name"]: one["status"] for one in answer["assignments"]} == expected
+        assert (answer["tags"], answer["severity"], answer["external_key"]) == (["lan", "wan"], "low", "old")
+        assert answer["references"] == [REFERENCE]
+    # The source is gone from lists; its name and its number lead on, and nothing of its history is lost.
+    assert names(tess) == ["Kept"] and names(tess, "search=old") == ["Kept"] and found(tess, "old") == "Kept"
+    page = tess.get(f"/issues/{before['issue_id']}")
+    assert (page.status_code, page.headers["Location"]) == (303, f"/issues/{merged['issue_id']}")
+    [said] = tess.call("GET", "/api/updates?issueName=Kept", 200)["items"]
+    assert (said["body"], said["issue_name"]) == ("On it", "Kept")
+    of_old = tess.call("GET", "/api/events?issueName=Old&after=0", 200)["items"]
+    assert of_old[0]["type"] == "issue.created" and of_old[-1]["type"] == "issue.deleted"
+    assert of_old[-1]["to"] == "Kept" and "merged" in tess.get(f"/issues/{merged['issue_id']}").text
+    # A second merge takes the names of the first one with it.
+    scene.given_issue("Last", {"Contoso": "closed"})
+    tess.call("POST", MERGE, 200, json={"issue_name": "Kept", "into": "Last"})
+    assert found(tess, "Old") == found(tess, "Kept") == "Last"
+    assert (
+        tess.get(f"/issues/{before['issue_id']}").headers["Location"]
+        == tess.get(f"/issues/{merged['issue_id']}").headers["Location"]
+    )
+
+
+def test_what_cannot_be_merged_stays(scene: World) -> None:
+    tess = scene.client("tess")
+    for body, status in (
+        ({"issue_name": "Old", "into": "old"}, 400),
+        ({"issue_name": "Old"}, 400),
+        ({"issue_name": "Old", "into": "Nothing"}, 404),
+        ({"issue_name": "Nothing", "into": "Kept"}, 404),
+        ({"into": "Kept"}, 400),
+    ):
+        tess.call("POST", MERGE, status, json=body)
+    limit(scene, "Contoso")
+    tess.call("POST", MERGE, 403, json={"issue_name": "Old", "into": "Kept"})
+    assert names(scene.client("omar")) == ["Kept", "Old"]
+
+
+def test_an_issue_may_be_called_merge(world: World) -> None:
+    tess = world.client("tess")
+    world.given_issue("merge", {"Contoso": "new"})
+    assert found(tess, "merge") == "merge"
+    tess.call("PUT", MERGE, 200, json={"description": "x"})
+    world.client("ada").call("DELETE", MERGE, 204)
+    assert found(tess, "merge") is None
+
+
+def test_a_merge_on_the_pages_and_no_undo_of_it(scene: World) -> None:
+    tess = scene.client("tess")
+    source = tess.call("GET", "/api/issues/Old", 200)["issue_id"]
+    target = tess.call("GET", "/api/issues/Kept", 200)["issue_id"]
+    page = f"/issues/{source}/merge"
+    assert "Preview" in tess.get(page).text
+    assert tess.get(page, params={"into": "Nothing"}).status_code == 404
+    assert tess.get(page, params={"into": "old"}).status_code == 400
+    preview = tess.get(page, params={"into": "kept"}).text
+    assert "This cannot be undone." in preview and "Acme Manufacturing" in preview
+    done = tess.post(page, data={"into": "Kept"}, headers={"X-Request-ID": "merging"})
+    assert (done.status_code, done.headers["Location"]) == (303, f"/issues/{target}")
+    assert names(tess) == ["Kept"]
+    assert tess.post("/undo", data={"request_id": "merging"}).status_code == 400
