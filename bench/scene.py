@@ -12,7 +12,7 @@ from tests.postgresql import Cluster
 from bench.dataset import STATUSES, company_name, fill, issue_name
 from bench.load import Request
 from issue_tracker.actor import ALL_COMPANIES, Role, command_line
-from issue_tracker.auth.company_access import Grant, set_company_access
+from issue_tracker.auth.company_access import set_company_access
 from issue_tracker.auth.passwords import hash_password
 from issue_tracker.auth.sessions import csrf_token, start_session
 from issue_tracker.auth.user_names import DisplayName, Email
@@ -20,6 +20,7 @@ from issue_tracker.auth.users import create_user
 from issue_tracker.clock import now
 from issue_tracker.companies.operations import create_missing_companies
 from issue_tracker.companies.queries import find_companies
+from issue_tracker.company_access.grants import Grant
 from issue_tracker.database import migrate
 from issue_tracker.database.engine import Database
 from issue_tracker.database.tables import assignments, companies, issues, users

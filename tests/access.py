@@ -137,6 +137,7 @@ ACCESS = {
         GET /api/users/{user_id}/factors
         POST /api/users/{user_id}/factors/reset
         GET /api/users/{user_id}/tokens
+        POST /api/users/{user_id}/tokens
         DELETE /api/users/{user_id}/tokens/{id}
         GET /api/users/{user_id}/identities
         DELETE /api/users/{user_id}/identities/{id}
@@ -153,6 +154,8 @@ ACCESS = {
         POST /api/alert-rules/try
         PUT /api/alert-rules/{id}
         DELETE /api/alert-rules/{id}
+        GET /api/credentials
+        POST /api/credentials/revoke
         GET /api/webhooks
         POST /api/webhooks
         GET /api/webhooks/{id}
@@ -206,7 +209,10 @@ ACCESS = {
         POST /admin/group-mappings/{mapping_id}/delete
         POST /admin/users/{user_id}/sessions/{id}/end
         POST /admin/users/{user_id}/identities/{id}/unlink
+        POST /admin/users/{user_id}/tokens
         POST /admin/users/{user_id}/tokens/{id}/revoke
+        GET /admin/credentials
+        POST /admin/credentials/revoke
     """,
 }
 """Which role each route needs."""
@@ -234,6 +240,7 @@ FRESH = {
     "POST /api/alert-receivers",
     "PUT /api/alert-receivers/{id}",
     "POST /api/alert-receivers/{id}/rotate-secret",
+    "POST /api/users/{user_id}/tokens",
     "POST /api/webhooks",
     "POST /api/webhooks/{id}/rotate-secret",
     "POST /admin/users",
@@ -248,6 +255,7 @@ FRESH = {
     "POST /admin/alerts/receivers",
     "POST /admin/alerts/receivers/{id}/rotate-secret",
     "POST /admin/alerts/receivers/{id}/active",
+    "POST /admin/users/{user_id}/tokens",
     "POST /admin/webhooks",
     "POST /admin/webhooks/{webhook_id}/rotate-secret",
 }
@@ -269,8 +277,8 @@ LINKS = {"GET /setup", "GET /invitation", "POST /invitation"}
 """What only a link with a token leads to."""
 
 CREDENTIALS = re.compile(
-    r"users|sessions?\b|tokens|password|webhooks|alert-receivers|alerts/receivers|channels|factors|company-access|setup"
-    r"|confirm|invitation|logout|second-factor|security|identities|group-mappings"
+    r"users|sessions?\b|tokens|credentials|password|webhooks|alert-receivers|alerts/receivers|channels|factors"
+    r"|company-access|setup|confirm|invitation|logout|second-factor|security|identities|group-mappings"
 )
 """What the paths of routes contain that are about credentials, or say who may do what (contract, section 11)."""
 

@@ -13,13 +13,14 @@ from sqlalchemy import Connection, Row, delete, select
 
 from issue_tracker import clock
 from issue_tracker.actor import Role, command_line
-from issue_tracker.auth.company_access import Grant, set_company_access
+from issue_tracker.auth.company_access import set_company_access
 from issue_tracker.auth.sessions import csrf_token, start_session
 from issue_tracker.auth.tokens import Scope, create_token
 from issue_tracker.auth.user_names import parse_display_name, parse_email
 from issue_tracker.auth.users import create_user, get_user_by_email
 from issue_tracker.companies.operations import create_missing_companies
 from issue_tracker.companies.queries import find_companies, get_companies
+from issue_tracker.company_access.grants import Grant
 from issue_tracker.database.tables import assignments, events, issues
 from issue_tracker.issues.assignments import NewAssignment
 from issue_tracker.issues.operations import create_issue
@@ -110,7 +111,7 @@ class World:
         with self.database.write() as tx:
             user = get_user_by_email(tx, self.cast[who][0])
             wanted = [Scope(scope) for scope in scopes or ("read", "write")]
-            return create_token(tx, command_line("tests"), user.user_id, name, wanted, None)[1]
+            return create_token(tx, self.server.settings, command_line("tests"), user.user_id, name, wanted, None)[1]
 
     def bearer(self, who: str = "tess", *scopes: str, name: str = "tests") -> Client:
         """A client with an API token and no cookie."""

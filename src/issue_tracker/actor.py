@@ -38,6 +38,12 @@ class CompanyAccess(msgspec.Struct, frozen=True):
         """A part of every cache key and validator: empty for all companies, otherwise a digest of the visible ones."""
         return "" if self.company_ids is None else _digest(self.company_ids)
 
+    def common_with(self, other: "CompanyAccess") -> "CompanyAccess":
+        """The companies that both allow."""
+        if self.company_ids is None or other.company_ids is None:
+            return other if self.company_ids is None else self
+        return CompanyAccess(self.company_ids & other.company_ids)
+
     def allows(self, company_id: int | None) -> bool:
         """Whether the company is visible. What is about no company is visible to those who see all."""
         return self.company_ids is None or company_id in self.company_ids

@@ -22,6 +22,7 @@ from issue_tracker.api import alerts as alerts_api
 from issue_tracker.api import auth as auth_api
 from issue_tracker.api import companies as companies_api
 from issue_tracker.api import company_groups as company_groups_api
+from issue_tracker.api import credentials as credentials_api
 from issue_tracker.api import events as events_api
 from issue_tracker.api import factors as factors_api
 from issue_tracker.api import first_start as first_start_api
@@ -73,6 +74,7 @@ from issue_tracker.pages import (
     chosen_passwords,
     companies,
     company_groups,
+    credentials,
     docs,
     group_mappings,
     issue_list,
@@ -110,6 +112,7 @@ ROUTES = (
     users_api.routes,
     user_credentials_api.routes,
     group_mappings_api.routes,
+    credentials_api.routes,
     events_api.routes,
     webhooks_api.routes,
     portal_api.routes,
@@ -137,6 +140,7 @@ ROUTES = (
     security.routes,
     users.routes,
     group_mappings.routes,
+    credentials.routes,
     static.routes,
 )
 

@@ -17,7 +17,8 @@ def bearer(world: World, token: str) -> int:
 
 def test_a_token_is_shown_once_and_works(world: World) -> None:
     made = world.client().call("POST", TOKENS, 201, json=BODY)
-    assert set(made) == {"id", "name", "scopes", "created_at", "expires_at", "last_used_at", "token"}
+    shown = {"id", "name", "scopes", "networks", "company_access", "created_at", "expires_at", "last_used_at", "token"}
+    assert set(made) == shown and (made["networks"], made["company_access"]) == ([], "all")
     assert made["token"].startswith("itk_") and made["scopes"] == ["read", "write"]
     assert bearer(world, made["token"]) == 200
     listed = world.client().call("GET", TOKENS, 200)

@@ -50,7 +50,7 @@ def test_tokens_of_a_user_are_listed_and_revoked(world: World) -> None:
     going.call("GET", "/api/issues", 401)
     keeping.call("GET", "/api/issues", 200)
     assert [token["name"] for token in ada.call("GET", path, 200)["items"]] == ["keeping"]
-    assert ("token.deleted", "Ada Lund", "going") in audit(world)
+    assert ("token.deleted", "Ada Lund", "going (of tess@helpdesk.example)") in audit(world)
 
 
 def test_a_credential_of_another_user_is_not_found(world: World) -> None:
@@ -90,7 +90,8 @@ def test_disabling_a_user_ends_everything_for_good(world: World, by: str) -> Non
     world.client("tess").call("GET", "/api/issues", 200)
     recorded = audit(world)
     assert ("user.updated", "Ada Lund", "tess@helpdesk.example (active: False)") in recorded
-    assert [note for type_, _, note in recorded if type_ == "token.deleted"] == ["nightly", "weekly"]
+    revoked = [note for type_, _, note in recorded if type_ == "token.deleted"]
+    assert revoked == [f"{name} (of tess@helpdesk.example)" for name in ("nightly", "weekly")]
 
 
 def test_a_token_that_a_disabled_user_still_has_does_not_wake_up(world: World) -> None:

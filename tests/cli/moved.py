@@ -59,6 +59,8 @@ def fill(url: str) -> tuple[str, str]:
         omar = next(user["user_id"] for user in users if user["email"].startswith("omar"))
         access = {"company_groups": [group["name"]], "companies": ["Contoso"]}
         ada.call("PUT", f"/api/users/{omar}", 200, json={"company_access": access})
+        limits = {"networks": ["192.0.2.0/24"], "company_access": access}
+        ada.call("POST", "/api/auth/tokens", 201, json={"name": AWKWARD, "scopes": ["read"]} | limits)
         last = ""
         for number in range(5):
             last = f"Fault {number} {AWKWARD}"

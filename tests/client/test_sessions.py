@@ -96,3 +96,7 @@ def test_tokens_are_made_listed_and_revoked(connect: Connect, url: str, world: W
             owner.create_token("late", expires_at=soon)
         owner.revoke_token(made.id)
         assert owner.tokens().total == 0
+        bound = owner.create_token("bound", networks=["192.0.2.0/24"], companies=["Contoso"])
+        assert bound.networks == ("192.0.2.0/24",)
+        with connect(url, token=bound.token) as elsewhere, pytest.raises(NotSignedIn):
+            list(elsewhere.issues())

@@ -196,6 +196,9 @@ API: dict[str, list[Call]] = {
     "GET /api/users/{user_id}/sessions": gets("/api/users/2/sessions"),
     "DELETE /api/users/{user_id}/sessions/{id}": [Call("/api/users/2/sessions/999")],
     "GET /api/users/{user_id}/tokens": gets("/api/users/2/tokens"),
+    "POST /api/users/{user_id}/tokens": [Call("/api/users/2/tokens", {"name": "theirs", "scopes": ["read"]})],
+    "GET /api/credentials": gets("/api/credentials", "?kind=token", "?userId=2"),
+    "POST /api/credentials/revoke": [Call("/api/credentials/revoke", {"credentials": [{"kind": "token", "id": 1}]})],
     "DELETE /api/users/{user_id}/tokens/{id}": [Call("/api/users/2/tokens/999")],
     "POST /api/users/{user_id}/invitation": [Call("/api/users/1/invitation")],
     "GET /api/portal/issues": [
@@ -252,7 +255,18 @@ API: dict[str, list[Call]] = {
     "GET /api/auth/sessions": gets("/api/auth/sessions"),
     "DELETE /api/auth/sessions/{id}": [Call("/api/auth/sessions/999")],
     "GET /api/auth/tokens": gets("/api/auth/tokens"),
-    "POST /api/auth/tokens": [Call("/api/auth/tokens", {"name": "ci", "scopes": ["read"]})],
+    "POST /api/auth/tokens": [
+        Call("/api/auth/tokens", {"name": "ci", "scopes": ["read"]}),
+        *(
+            Call("/api/auth/tokens", {"name": f"of {name}", "scopes": ["read"], "company_access": {kind: [name]}})
+            for kind, name in (
+                ("companies", "Hidden Ltd"),
+                ("companies", "Contoso"),
+                ("company_groups", "Hidden group"),
+                ("company_groups", "Mixed"),
+            )
+        ),
+    ],
     "DELETE /api/auth/tokens/{id}": [Call("/api/auth/tokens/999")],
     "POST /api/setup": [Call("/api/setup", {"token": "x", "email": "x@y", "name": "X", "password": "long enough"})],
     "GET /healthz": gets("/healthz"),

@@ -12,13 +12,14 @@ import pytest
 from issue_tracker.actor import Role, command_line
 from issue_tracker.alerts.models import AlertState, Report
 from issue_tracker.alerts.operations import receive
-from issue_tracker.auth.company_access import Grant, set_company_access
+from issue_tracker.auth.company_access import set_company_access
 from issue_tracker.auth.user_names import parse_display_name, parse_email
 from issue_tracker.auth.users import create_user, get_user_by_email, update_user
 from issue_tracker.clock import now
 from issue_tracker.companies.groups.operations import create_group, update_group
 from issue_tracker.companies.operations import create_missing_companies, update_company
 from issue_tracker.companies.queries import Company, find_companies
+from issue_tracker.company_access.grants import Grant
 from issue_tracker.database import tables
 from issue_tracker.database.history_identity import HistoryIdentity
 from issue_tracker.database.server_key import ServerKey

@@ -6,7 +6,6 @@ from sqlalchemy import Connection
 
 from issue_tracker.actor import Actor, Role
 from issue_tracker.auth import users
-from issue_tracker.auth.company_access import Grant
 from issue_tracker.auth.group_mappings.operations import (
     SCIM,
     MappingFields,
@@ -17,6 +16,7 @@ from issue_tracker.auth.group_mappings.operations import (
 from issue_tracker.auth.group_mappings.queries import list_mappings
 from issue_tracker.auth.single_sign_on.identities import link_identity, list_identities, unlink_identity
 from issue_tracker.clock import now
+from issue_tracker.company_access.grants import Grant
 from issue_tracker.events.catalog import EventType
 from issue_tracker.settings import Settings
 from tests.world import CAST

@@ -137,9 +137,11 @@ ACTS: dict[EventType, Act] = {
     EventType.FACTOR_DELETED: lambda tx: remove_factor(tx, Settings(), _user(tx, "tess"), _factor_id(tx)),
     EventType.FACTOR_CODES_CREATED: lambda tx: renew_recovery_codes(tx, _user(tx, "tess")),
     EventType.FACTOR_RESET: lambda tx: reset_factors(tx, ADA, _user_id(tx), parse_note("lost")),
-    EventType.TOKEN_CREATED: lambda tx: tokens.create_token(tx, ADA, _user_id(tx), "ci", [Scope.READ], None),
+    EventType.TOKEN_CREATED: lambda tx: tokens.create_token(
+        tx, Settings(), ADA, _user_id(tx), "ci", [Scope.READ], None
+    ),
     EventType.TOKEN_DELETED: lambda tx: tokens.revoke_token(
-        tx, ADA, _user_id(tx), tokens.list_tokens(tx, _user_id(tx))[0].id
+        tx, ADA, _user_id(tx), tokens.list_tokens(tx, Settings(), ADA, _user_id(tx))[0].id
     ),
     EventType.RECEIVER_CREATED: lambda tx: receivers.create_receiver(tx, ADA, parse_name("New"), Kind.GENERIC),
     EventType.RECEIVER_UPDATED: _receiver(lambda tx, id_: receivers.update_receiver(tx, ADA, id_, active=False)),
@@ -163,6 +165,7 @@ ELSEWHERE = {
     EventType.SESSION_SECOND_FACTOR_FAILED,
     EventType.SETUP_FAILED,
     EventType.REQUEST_REFUSED,
+    EventType.TOKEN_REFUSED,
     EventType.DATA_EXPORTED,
     EventType.DATA_PRUNED,
 }

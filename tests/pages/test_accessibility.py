@@ -37,6 +37,8 @@ PAGES = [
     "/admin/alerts/rules/new?alert={alert}",
     "/admin/alerts/rules/{rule}",
     "/admin/alerts/receivers/{receiver}/delete",
+    "/admin/credentials",
+    "/admin/users/{service}",
     "/admin/webhooks",
     "/admin/webhooks/{hook}",
     "/admin/companies",
@@ -59,6 +61,11 @@ def scene(world: World) -> dict[str, Any]:
     issue = world.given_issue("Slow mail", everyone, "Packet loss on the way to the relay.")
     world.given_issue("Nobody affected")
     user = world.client("ada").call("GET", "/api/users", 200)["items"][0]["user_id"]
+    account = {"email": "backups@helpdesk.example", "name": "Backups", "role": "technician", "service_account": True}
+    service = world.client("ada").call("POST", "/api/users", 201, json=account)["user_id"]
+    limits = {"networks": ["192.0.2.0/24"], "company_access": {"companies": ["Contoso"]}}
+    token = {"name": "nightly", "scopes": ["read"]} | limits
+    world.client("ada").call("POST", f"/api/users/{service}/tokens", 201, json=token)
     hooked = {"url": "https://hooks.helpdesk.example/issues", "active": False}
     hook = world.client("ada").call("POST", "/api/webhooks", 201, json=hooked)["id"]
     group = world.client("ada").call("POST", "/api/company-groups", 201, json={"name": "North"})["group_id"]
@@ -70,7 +77,14 @@ def scene(world: World) -> dict[str, Any]:
     world.anonymous().call("POST", path, 202, json={"alerts": firing})
     alert = world.client().call("GET", "/api/alerts?state=unsorted", 200)["items"][0]["alert_id"]
     alerts = {"rule": rule, "receiver": made["id"], "alert": alert}
-    return alerts | {"issue": issue, "company": names["Contoso"], "user": user, "hook": hook, "group": group}
+    return alerts | {
+        "issue": issue,
+        "company": names["Contoso"],
+        "user": user,
+        "service": service,
+        "hook": hook,
+        "group": group,
+    }
 
 
 @pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["wide", "narrow"])

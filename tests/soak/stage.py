@@ -69,7 +69,7 @@ class Stage:
             keyring = ServerKey(database, Settings(database_url=url)).keyring()
         with opened(url) as database, database.write() as tx:
             admin = get_user_by_email(tx, ADMIN)
-            self.token = create_token(tx, SOAK, admin.user_id, "soak", [Scope.READ, Scope.WRITE], None)[1]
+            self.token = create_token(tx, Settings(), SOAK, admin.user_id, "soak", [Scope.READ, Scope.WRITE], None)[1]
             create_missing_companies(tx, SOAK, [parse_name(name) for name in COMPANIES])
             create_issue(tx, SOAK, parse_issue_name(SHARED), None)
             self.answering_id = create_webhook(tx, SOAK, keyring, WebhookFields(url=self.answering.url))[0].id

@@ -10,7 +10,7 @@ from bench.dataset import site
 from sqlalchemy import Connection
 
 from issue_tracker.actor import CompanyAccess, command_line
-from issue_tracker.auth import sessions, tokens
+from issue_tracker.auth import sessions, token_use
 from issue_tracker.database.driver import driver
 from issue_tracker.database.engine import Database
 from issue_tracker.database.prepared import Prepared
@@ -131,7 +131,7 @@ def test_what_every_request_looks_up_is_found_by_index(large: Database) -> None:
     at = datetime.now(UTC)
     hot: dict[str, tuple[Prepared, dict[str, Any]]] = {
         "session": (sessions._by_token, {"token_hash": b"x" * 32}),
-        "token": (tokens._by_key, {"key": "x" * 16}),
+        "token": (token_use._by_key, {"key": "x" * 16}),
         "state": (log._state, {}),
         "issue by name": (issue_queries._head("name_key", lock=False, limited=False), {"value": "printer"}),
         "issue to change": (issue_queries._head("name_key", lock=True, limited=False), {"value": "printer"}),

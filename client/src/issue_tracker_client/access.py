@@ -26,15 +26,33 @@ def who_am_i(session: Session) -> Plan[SignedIn]:
 
 
 def create_token(
-    session: Session, name: str, *, scopes: Iterable[str] = ("read",), expires_at: datetime | None = None
+    session: Session,
+    name: str,
+    *,
+    scopes: Iterable[str] = ("read",),
+    expires_at: datetime | None = None,
+    networks: Iterable[str] = (),
+    companies: Iterable[str] = (),
+    company_groups: Iterable[str] = (),
 ) -> Plan[Token]:
     """Creates an API token for the signed-in user. Its secret is in `token`, and is never shown again.
     Refused for a token: tokens are made, listed and revoked in a session.
 
-    Scopes are `read` and `write`. Raises TokenLost when the response with the secret was lost: the response to the
-    retry does not contain it.
+    Scopes are `read` and `write`. The token is accepted from `networks` (such as `192.0.2.0/24`) only, and sees only
+    `companies` and those of `company_groups`, unless these are empty. Raises TokenLost when the response with the
+    secret was lost: the response to the retry does not contain it.
     """
-    given = {"name": name, "scopes": several("scopes", scopes), "expires_at": expires_at and expires_at.isoformat()}
+    access = {
+        "companies": several("companies", companies),
+        "company_groups": several("company_groups", company_groups),
+    }
+    given = {
+        "name": name,
+        "scopes": several("scopes", scopes),
+        "expires_at": expires_at and expires_at.isoformat(),
+        "networks": several("networks", networks) or None,
+        "company_access": access if any(access.values()) else None,
+    }
     body = {field: value for field, value in given.items() if value is not None}
     created = read_token((yield from session.perform(posted(TOKENS, body))))
     if created.token is None:

@@ -207,11 +207,15 @@ class SignedIn(Model, frozen=True, kw_only=True):
 
 
 class Token(Model, frozen=True, kw_only=True):
-    """An API token. `token`, the secret itself, is set only in the result of `create_token`."""
+    """An API token. `token`, the secret itself, is set only in the result of `create_token`.
+
+    `networks` is empty for a token that is accepted from anywhere.
+    """
 
     id: int
     name: str
     scopes: tuple[str, ...]
+    networks: tuple[str, ...] = ()
     created_at: datetime | None = None
     expires_at: datetime | None = None
     last_used_at: datetime | None = None

@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Meta
 from starlette.responses import Response
 
+from issue_tracker.api.users import AllCompanies, CompanyAccessChange, grant_of
 from issue_tracker.auth import tokens
 from issue_tracker.auth.tokens import Scope, Token
 from issue_tracker.http.identity import Access, Proof
@@ -19,11 +20,16 @@ routes = Routes("Sign-in", access=Access.SIGNED_IN, proof=Proof.SESSION)
 
 
 class NewToken(msgspec.Struct, forbid_unknown_fields=True):
-    """A token to create. Without an end it lives until it is revoked."""
+    """A token to create. Without an end it lives until it is revoked, or as long as the settings allow.
+
+    It is accepted from the `networks` only, if there are any. `company_access` narrows that of its owner.
+    """
 
     name: Name
     scopes: list[Scope]
     expires_at: Annotated[datetime, Meta(tz=True)] | None = None
+    networks: list[Annotated[str, Meta(max_length=60, examples=["192.0.2.0/24"])]] | None = None
+    company_access: AllCompanies | CompanyAccessChange | None = None
 
 
 class FullToken(Token, frozen=True):
@@ -33,7 +39,7 @@ class FullToken(Token, frozen=True):
 
 
 class TokenList(msgspec.Struct):
-    """One's own tokens."""
+    """The tokens of a user."""
 
     items: list[Token]
     total: int
@@ -43,6 +49,8 @@ TOKEN_EXAMPLE = {
     "id": 4,
     "name": "monitoring",
     "scopes": ["read", "write"],
+    "networks": ["192.0.2.0/24"],
+    "company_access": "all",
     "created_at": "2025-01-04T10:15:00+00:00",
     "expires_at": None,
     "last_used_at": None,
@@ -54,19 +62,34 @@ TOKEN_EXAMPLE = {
     access=Access.HELPDESK,
     proof=Proof.FRESH_SESSION,
     returns=Returns(201, FullToken, TOKEN_EXAMPLE | {"token": "itk_0123456789abcdef_…"}),
-    example={"name": "monitoring", "scopes": ["read", "write"]},
+    example={"name": "monitoring", "scopes": ["read", "write"], "networks": ["192.0.2.0/24"]},
+    errors=(404,),
 )
 def create_token(request: Request, body: NewToken) -> Response:
     """Create an API token. Its text is in this response and nowhere else; a replayed response has null instead."""
-    token, text = tokens.create_token(
+    return full_token(*token_of(request, request.user_id, body))
+
+
+def token_of(request: Request, user_id: int, body: NewToken) -> tuple[Token, str]:
+    """Creates the token of a body for a user, and returns it with its text. Raises as `tokens.create_token` does, and
+    NotFound for unknown companies and groups.
+    """
+    access = body.company_access
+    return tokens.create_token(
         request.tx,
+        request.settings,
         request.actor,
-        request.user_id,
+        user_id,
         body.name,
         body.scopes,
         body.expires_at,
-        most=request.settings.tokens_per_user,
+        networks=body.networks or (),
+        grant=None if access is None else grant_of(request, access),
     )
+
+
+def full_token(token: Token, text: str) -> Response:
+    """The response that shows the text of a token this once."""
     content = FullToken(**msgspec.structs.asdict(token), token=text)
     return SecretResponse(msgspec.to_builtins(content), "token", 201)
 
@@ -74,7 +97,7 @@ def create_token(request: Request, body: NewToken) -> Response:
 @routes.get("/api/auth/tokens", returns=Returns(200, TokenList, {"items": [TOKEN_EXAMPLE], "total": 1}))
 def list_tokens(request: Request) -> Response:
     """One's own tokens, the newest first."""
-    return list_response(tokens.list_tokens(request.tx, request.user_id))
+    return list_response(tokens.list_tokens(request.tx, request.settings, request.actor, request.user_id))
 
 
 @routes.delete("/api/auth/tokens/{id}", returns=Returns(204))

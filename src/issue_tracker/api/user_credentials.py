@@ -5,7 +5,7 @@ from starlette.responses import Response
 
 from issue_tracker.api.auth import SESSIONS_EXAMPLE, SessionList
 from issue_tracker.api.factors import FACTORS_EXAMPLE, FactorList, factor_list
-from issue_tracker.api.tokens import TOKEN_EXAMPLE, TokenList
+from issue_tracker.api.tokens import TOKEN_EXAMPLE, FullToken, NewToken, TokenList, full_token, token_of
 from issue_tracker.auth import sessions, tokens, users
 from issue_tracker.auth.factors import stored
 from issue_tracker.auth.single_sign_on import identities
@@ -39,7 +39,18 @@ def end_session_of_user(request: Request, user_id: int, id: int) -> Response:
 def list_tokens_of_user(request: Request, user_id: int) -> Response:
     """The tokens of a user, the newest first."""
     users.get_user(request.tx, user_id)
-    return _unstored(tokens.list_tokens(request.tx, user_id))
+    return _unstored(tokens.list_tokens(request.tx, request.settings, request.actor, user_id))
+
+
+@routes.post(
+    "/api/users/{user_id}/tokens",
+    proof=Proof.FRESH_SESSION,
+    returns=Returns(201, FullToken, TOKEN_EXAMPLE | {"token": "itk_0123456789abcdef_…"}),
+    example={"name": "monitoring", "scopes": ["read", "write"], "networks": ["192.0.2.0/24"]},
+)
+def create_token_of_service_account(request: Request, user_id: int, body: NewToken) -> Response:
+    """Create a token of a service account. Its text is in this response and nowhere else."""
+    return full_token(*token_of(request, user_id, body))
 
 
 @routes.delete("/api/users/{user_id}/tokens/{id}", returns=Returns(204))

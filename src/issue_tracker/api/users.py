@@ -9,7 +9,7 @@ from starlette.responses import Response
 from issue_tracker.actor import Role
 from issue_tracker.api.company_groups import Names
 from issue_tracker.auth import invitations, users
-from issue_tracker.auth.company_access import Grant, set_company_access
+from issue_tracker.auth.company_access import set_company_access
 from issue_tracker.auth.passwords import Password, hash_new_password
 from issue_tracker.auth.single_sign_on.break_glass import may_use_password
 from issue_tracker.auth.user_names import DisplayName, Email
@@ -17,6 +17,7 @@ from issue_tracker.auth.users import User
 from issue_tracker.clock import Timestamp
 from issue_tracker.companies.groups.queries import get_groups
 from issue_tracker.companies.queries import get_companies
+from issue_tracker.company_access.grants import Grant
 from issue_tracker.company_access.queries import GrantedAccess, list_granted
 from issue_tracker.errors import Invalid
 from issue_tracker.http.idempotency import once
@@ -48,18 +49,20 @@ class UserList(msgspec.Struct):
 class NewUser(msgspec.Struct, forbid_unknown_fields=True):
     """An account to create. Without a password its user is invited, and chooses one.
 
-    A password that is given has to be changed at the first sign-in.
+    A password that is given has to be changed at the first sign-in. Nobody signs in to a service account: it has no
+    password and no invitation, and super admins make its tokens.
     """
 
     email: Email
     name: DisplayName
     role: Role
     password: Password | None = None
+    service_account: bool = False
 
 
 class CreatedUser(User, frozen=True):
     """A new account; `invitation_url` is the link with which its user chooses a password. It is null when one was
-    given, and where the user signs in only with an identity provider.
+    given, where the user signs in only with an identity provider, and for a service account.
     """
 
     invitation_url: str | None = None
@@ -99,6 +102,7 @@ USER_EXAMPLE = {
     "name": "Tess Ngo",
     "role": "technician",
     "active": True,
+    "service_account": False,
     "created_at": "2025-01-04T10:15:00+00:00",
     "updated_at": "2025-01-04T10:15:00+00:00",
 }
@@ -144,8 +148,16 @@ def create_user(request: Request, body: NewUser) -> Response:
     fresh = hash_new_password(body.password, email=body.email, name=body.name) if body.password else None
 
     def create() -> Response:
-        user = users.create_user(request.tx, request.actor, body.email, body.name, body.role, fresh)
-        invited = not fresh and may_use_password(request.settings, body.email)
+        user = users.create_user(
+            request.tx,
+            request.actor,
+            body.email,
+            body.name,
+            body.role,
+            fresh,
+            service_account=body.service_account,
+        )
+        invited = not fresh and not user.service_account and may_use_password(request.settings, body.email)
         link = invitation_link(request, user.user_id).invitation_url if invited else None
         content = CreatedUser(**msgspec.structs.asdict(user), invitation_url=link)
         return SecretResponse(msgspec.to_builtins(content), "invitation_url", 201)

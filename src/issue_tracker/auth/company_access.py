@@ -1,13 +1,11 @@
 """Changing which companies a user sees (contract, section 12; docs/decisions/0024-company-access.md)."""
 
-from collections.abc import Sequence
-
-import msgspec
 from sqlalchemy import Connection, delete, insert, select, update
 
 from issue_tracker.actor import Actor, Role, require_administrator, require_fresh_proof
 from issue_tracker.auth.users import LAST_SUPER_ADMIN, lock_user, other_super_admins
 from issue_tracker.clock import now
+from issue_tracker.company_access.grants import Grant
 from issue_tracker.company_access.queries import list_granted
 from issue_tracker.database.tables import user_companies, user_company_groups, users
 from issue_tracker.errors import Invalid
@@ -15,13 +13,6 @@ from issue_tracker.events.catalog import Change, EventType
 from issue_tracker.events.record import record
 
 CUSTOMER_SEES_SOME = "must name the companies or company groups that the customer sees; a customer never sees all"
-
-
-class Grant(msgspec.Struct, frozen=True):
-    """The companies and the company groups that a limited access is to, by id."""
-
-    company_ids: Sequence[int]
-    group_ids: Sequence[int]
 
 
 def set_company_access(tx: Connection, actor: Actor, user_id: int, grant: Grant | None) -> None:
@@ -38,7 +29,7 @@ def set_company_access(tx: Connection, actor: Actor, user_id: int, grant: Grant 
     if present == grant or (present and grant and _sorted(present) == _sorted(grant)):
         return
     require_fresh_proof(actor)
-    if grant is not None and user.role is Role.SUPER_ADMIN and user.active and other_super_admins(tx, user_id) == 0:
+    if grant is not None and user.administers and other_super_admins(tx, user_id) == 0:
         raise Invalid.field("company_access", LAST_SUPER_ADMIN.rstrip("."))
     at = now()
     same = users.c.user_id == user_id
@@ -69,7 +60,4 @@ def _sorted(grant: Grant) -> tuple[list[int], list[int]]:
 
 def _described(tx: Connection, actor: Actor, user_id: int) -> str:
     granted = list_granted(tx, actor, [user_id]).get(user_id)
-    if granted is None:
-        return "all"
-    parts = [("groups", granted.company_groups), ("companies", granted.companies)]
-    return "; ".join(f"{word}: {', '.join(names)}" for word, names in parts if names) or "no company"
+    return "all" if granted is None else granted.described

@@ -7,7 +7,7 @@ import msgspec
 
 from issue_tracker.actor import Permissions
 from issue_tracker.auth.sessions import live_sessions
-from issue_tracker.auth.tokens import live_tokens
+from issue_tracker.auth.token_use import live_tokens
 from issue_tracker.clock import now
 from issue_tracker.database.engine import Database
 from issue_tracker.settings import Settings
@@ -36,7 +36,7 @@ def permissions_of(
             session_ids = [credential.id for credential in batch if credential.kind == "session"]
             token_ids = [credential.id for credential in batch if credential.kind == "token"]
             sessions = live_sessions(tx, settings, session_ids, at)
-            tokens = live_tokens(tx, token_ids, at)
+            tokens = live_tokens(tx, settings, token_ids, at)
             found |= {Credential("session", id_): permissions for id_, permissions in sessions.items()}
             found |= {Credential("token", id_): permissions for id_, permissions in tokens.items()}
     return found

@@ -48,6 +48,8 @@ def invite(tx: Connection, actor: Actor, user_id: int) -> Invitation:
     user = get_user(tx, user_id)
     if user_id == actor.user_id:
         raise Invalid("Change your own password with the current one; an invitation is for others.")
+    if user.service_account:
+        raise Invalid("Nobody signs in to a service account. Make a token for its program.")
     if not user.active:
         raise Invalid("The account is disabled; activate it first.")
     at, token = now(), secrets.token_urlsafe(32)

@@ -189,7 +189,7 @@ def live_sessions(tx: Connection, settings: Settings, ids: Collection[int], at: 
     query = (
         select(sessions.c.id, *columns)
         .join(users, users.c.user_id == sessions.c.user_id)
-        .where(sessions.c.id.in_(ids), users.c.active, _alive(settings, at))
+        .where(sessions.c.id.in_(ids), users.c.active, alive_sessions(settings, at))
     )
     return present_permissions(tx, [row for row in tx.execute(query) if not _needs_enrolment(settings, row)])
 
@@ -220,7 +220,7 @@ def list_sessions(
     """
     query = (
         select(sessions)
-        .where(sessions.c.user_id == user_id, _alive(settings, at))
+        .where(sessions.c.user_id == user_id, alive_sessions(settings, at))
         .order_by(sessions.c.used_at.desc(), sessions.c.id.desc())
     )
     return [
@@ -265,8 +265,8 @@ def prune_sessions(tx: Connection, settings: Settings, at: datetime) -> int:
 
     Returns how many; 0 when none are left.
     """
-    ended = select(sessions.c.id).where(not_(_alive(settings, at - REMEMBERED))).order_by(sessions.c.id).limit(BATCH)
-    ids = list(tx.execute(ended).scalars())
+    ended = not_(alive_sessions(settings, at - REMEMBERED))
+    ids = list(tx.execute(select(sessions.c.id).where(ended).order_by(sessions.c.id).limit(BATCH)).scalars())
     if ids:
         tx.execute(delete(sessions).where(sessions.c.id.in_(ids)))
     return len(ids)
@@ -290,8 +290,8 @@ def token_hash(token: str) -> bytes:
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
 
 
-def _alive(settings: Settings, at: datetime) -> ColumnElement[bool]:
-    """The condition that a session has reached neither its absolute end nor its idle limit."""
+def alive_sessions(settings: Settings, at: datetime) -> ColumnElement[bool]:
+    """Returns the condition that a session has reached neither its absolute end nor its idle limit."""
     return and_(
         sessions.c.expires_at > at,
         sessions.c.used_at > at - timedelta(hours=settings.session_idle_hours),

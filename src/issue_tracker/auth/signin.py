@@ -153,8 +153,11 @@ def admit(
     `binding` ties it to the identity provider that it began with.
 
     Ends the session that it replaces, and the oldest ones beyond the limit. With `trust` the next sign-ins in this
-    browser need no second step, for as long as the settings allow.
+    browser need no second step, for as long as the settings allow. Raises Unauthenticated for a service account,
+    however somebody came to it.
     """
+    if user.service_account:
+        raise Unauthenticated(WRONG)
     places.remember_address(tx, user.user_id, places.networks_of(visitor.address).address, at)
     trust = trust and settings.remembered_browser_days > 0
     device = places.remember_device(tx, user.user_id, visitor.device, at) if visitor.remember or trust else None

@@ -1,32 +1,31 @@
-"""API tokens: `itk_<key>_<secret>`, found by the key and verified by the hash of the secret (contract, section 9)."""
+"""API tokens: `itk_<key>_<secret>`, found by the key and verified by the hash of the secret (contract, section 9).
 
-import hmac
-import re
+How requests use them is in `token_use`. A person makes tokens of their own; those of a service account, which cannot
+sign in, are made by super admins (docs/decisions/0029).
+"""
+
 import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
-from sqlalchemy import Connection, Row, Select, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, delete, func, insert, select
 
-from issue_tracker.actor import ALL_COMPANIES, Actor, CompanyAccess, Permissions, Role, require_fresh_proof
-from issue_tracker.auth.sessions import present_permissions, token_hash
+from issue_tracker.actor import Actor, require_administrator, require_fresh_proof
+from issue_tracker.auth.sessions import token_hash
+from issue_tracker.auth.token_networks import read_networks, shown_networks, stored_networks
 from issue_tracker.clock import Timestamp, iso, now
-from issue_tracker.company_access.queries import load_access
+from issue_tracker.company_access.grants import Grant
+from issue_tracker.company_access.queries import GrantedAccess, list_token_grants
 from issue_tracker.database.engine import created_id
-from issue_tracker.database.prepared import Prepared, instant
-from issue_tracker.database.tables import tokens, users
+from issue_tracker.database.tables import token_companies, token_company_groups, tokens, users
 from issue_tracker.errors import FieldError, Invalid, NotFound
 from issue_tracker.events.catalog import Change, EventType
 from issue_tracker.events.record import record
 from issue_tracker.looks import invisible
-
-TOUCH_AFTER = timedelta(seconds=50)
-"""How far `last_used_at` may lag behind: it is exact within a minute, with one write in that time."""
-
-_FORM = re.compile(r"itk_([0-9a-f]{16})_([A-Za-z0-9_-]{43})")
+from issue_tracker.settings import Settings
 
 
 class Scope(StrEnum):
@@ -37,75 +36,64 @@ class Scope(StrEnum):
 
 
 class Token(msgspec.Struct, frozen=True):
-    """A token as its owner sees it, without its secret."""
+    """A token without its secret.
+
+    `networks` is empty for a token that is accepted from anywhere. `company_access` narrows that of its owner; `all`
+    does not. `expires_at` is its end by itself or by the longest lifetime of the settings, null without any.
+    """
 
     id: int
     name: str
     scopes: list[Scope]
+    networks: list[str]
+    company_access: Literal["all"] | GrantedAccess
     created_at: Timestamp
     expires_at: Timestamp | None
     last_used_at: Timestamp | None
 
 
-class TokenHolder(msgspec.Struct, frozen=True):
-    """A live token and its owner, with the owner's present role. All times are in UTC."""
-
-    id: int
-    user_id: int
-    name: str
-    role: Role
-    token_name: str
-    scopes: frozenset[Scope]
-    last_used_at: datetime | None
-    expires_at: datetime | None
-    company_access: CompanyAccess = ALL_COMPANIES
-
-    def actor(self, request_id: str) -> Actor:
-        """Returns the owner as the actor of one request that carries this token."""
-        return Actor(
-            user_id=self.user_id,
-            name=self.name,
-            role=self.role,
-            channel=f"token:{self.token_name}",
-            request_id=request_id,
-            company_access=self.company_access,
-        )
-
-
 def create_token(
     tx: Connection,
+    settings: Settings,
     actor: Actor,
     user_id: int,
     name: str,
     scopes: list[Scope],
-    expires_at: datetime | None,
+    expires_at: datetime | None = None,
     *,
-    most: int | None = None,
+    networks: Sequence[str] = (),
+    grant: Grant | None = None,
 ) -> tuple[Token, str]:
-    """Creates a token for a user, who has at most `most`. Returns it with its full text, which is shown this once.
+    """Creates a token of the actor's own, or of a service account. Returns it with its full text, shown this once.
 
-    `expires_at` is None for a token that lives until it is revoked. Raises Invalid, with all fields that are wrong,
-    for an end in the past, no scope, a name with an invisible character or that another token of the user has;
-    ConfirmationRequired.
+    `expires_at` is None for a token that lives until it is revoked, or as long as the settings allow. It is accepted
+    from `networks` only, if there are any, and sees no more than what is granted; None does not narrow its owner's
+    access. The number of tokens is limited except for the command line.
+
+    Raises Invalid, with all fields that are wrong, for an end in the past or beyond the longest lifetime, no scope, a
+    network that is none, a name with an invisible character or that another token of the user has; for a token of
+    another person; ConfirmationRequired; Forbidden unless an actor who makes a token of a service account is a super
+    admin who sees all companies.
     """
     require_fresh_proof(actor)
+    if actor.user_id not in (None, user_id):
+        require_administrator(actor)
+        _require_service_account(tx, user_id)
     at = now()
-    wrong = []
-    if expires_at is not None and expires_at <= at:
-        wrong.append(FieldError("expires_at", "must be in the future"))
+    accepted, wrong = read_networks(networks)
+    wrong += _wrong_end(settings, expires_at, at)
     if not scopes:
         wrong.append(FieldError("scopes", "must name read, write or both"))
+    whose = "you have" if actor.user_id == user_id else "the account has"
     same = select(tokens.c.id).where(tokens.c.user_id == user_id, tokens.c.name == name)
     if tx.execute(same).first() is not None:
-        wrong.append(FieldError("name", f"you have a token called “{name}” already"))
+        wrong.append(FieldError("name", f"{whose} a token called “{name}” already"))
     if reason := invisible(name):
         wrong.append(FieldError("name", reason))
     if wrong:
         raise Invalid.of(wrong)
-    if most is not None:
-        tx.execute(select(users.c.user_id).where(users.c.user_id == user_id).with_for_update())
-        if tx.execute(select(func.count()).where(tokens.c.user_id == user_id)).scalar_one() >= most:
-            raise Invalid(f"You have {most} tokens, the most that are allowed (tokens_per_user). Revoke one first.")
+    if actor.user_id is not None:
+        _require_room(tx, user_id, settings.tokens_per_user, whose.capitalize())
     key, secret = secrets.token_hex(8), secrets.token_urlsafe(32)
     inserted = tx.execute(
         insert(tokens).values(
@@ -114,19 +102,34 @@ def create_token(
             user_id=user_id,
             name=name,
             scopes=" ".join(sorted(set(scopes))),
+            networks=stored_networks(accepted),
+            all_companies=grant is None,
             created_at=at,
             expires_at=expires_at,
         )
     )
-    record(tx, actor, [Change(type=EventType.TOKEN_CREATED, note=name, after=" ".join(sorted(set(scopes))))], at)
-    row = tx.execute(_select().where(tokens.c.id == created_id(inserted))).one()
-    return _token(row), f"itk_{key}_{secret}"
+    token_id = created_id(inserted)
+    _store_grant(tx, token_id, grant)
+    row = tx.execute(_select().where(tokens.c.id == token_id)).one()
+    [token] = _shown(tx, settings, actor, [row])
+    note = _named(tx, actor, user_id, name, _limits(token))
+    record(tx, actor, [Change(type=EventType.TOKEN_CREATED, note=note, after=" ".join(sorted(set(scopes))))], at)
+    return token, f"itk_{key}_{secret}"
 
 
-def list_tokens(tx: Connection, user_id: int) -> list[Token]:
-    """Returns a user's tokens, the newest first, expired ones too."""
+def list_tokens(tx: Connection, settings: Settings, actor: Actor, user_id: int) -> list[Token]:
+    """Returns a user's tokens, the newest first, expired ones too, with the companies that the actor sees."""
     query = _select().where(tokens.c.user_id == user_id).order_by(tokens.c.id.desc())
-    return [_token(row) for row in tx.execute(query)]
+    return _shown(tx, settings, actor, tx.execute(query).all())
+
+
+def list_all_tokens(
+    tx: Connection, settings: Settings, actor: Actor, user_ids: Collection[int]
+) -> list[tuple[int, Token]]:
+    """Returns the tokens of several users, the newest first, each with the id of its owner."""
+    query = _select().where(tokens.c.user_id.in_(user_ids)).order_by(tokens.c.id.desc())
+    rows = tx.execute(query.add_columns(tokens.c.user_id)).all()
+    return list(zip([row.user_id for row in rows], _shown(tx, settings, actor, rows), strict=True))
 
 
 def revoke_token(tx: Connection, actor: Actor, user_id: int, token_id: int) -> None:
@@ -136,96 +139,94 @@ def revoke_token(tx: Connection, actor: Actor, user_id: int, token_id: int) -> N
     if name is None:
         raise NotFound("No such token.")
     tx.execute(delete(tokens).where(tokens.c.id == token_id))
-    record(tx, actor, [Change(type=EventType.TOKEN_DELETED, note=name)], now())
+    record(tx, actor, [Change(type=EventType.TOKEN_DELETED, note=_named(tx, actor, user_id, name))], now())
 
 
 def revoke_tokens(tx: Connection, actor: Actor, user_id: int) -> None:
     """Deletes all tokens of a user, for good."""
     names = list(tx.execute(select(tokens.c.name).where(tokens.c.user_id == user_id).order_by(tokens.c.id)).scalars())
     tx.execute(delete(tokens).where(tokens.c.user_id == user_id))
-    record(tx, actor, [Change(type=EventType.TOKEN_DELETED, note=name) for name in names], now())
+    notes = [_named(tx, actor, user_id, name) for name in names]
+    record(tx, actor, [Change(type=EventType.TOKEN_DELETED, note=note) for note in notes], now())
 
 
-_by_key = Prepared(
-    lambda _: (
-        select(
-            tokens.c.id,
-            tokens.c.secret_hash,
-            users.c.user_id,
-            users.c.name,
-            users.c.role,
-            users.c.all_companies,
-            tokens.c.name.label("token_name"),
-            tokens.c.scopes,
-            tokens.c.last_used_at,
-            tokens.c.expires_at,
-        )
-        .join(users, users.c.user_id == tokens.c.user_id)
-        .where(tokens.c.key == bindparam("key"), users.c.active)
-    )
-)
+def read_scopes(stored: str) -> list[Scope]:
+    """Returns the scopes of a token, which are stored as words with spaces between them."""
+    return [Scope(scope) for scope in stored.split()]
 
 
-def find_token(tx: Connection, text: str, at: datetime) -> TokenHolder | None:
-    """Returns the token with this full text; None unless it is alive at `at` and its owner is active."""
-    parts = _FORM.fullmatch(text)
-    if parts is None:
-        return None
-    row = _by_key.row(tx, key=parts[1])
-    if row is None or not hmac.compare_digest(row.secret_hash, token_hash(parts[2])):
-        return None
-    expires_at = None if row.expires_at is None else instant(row.expires_at)
+def _require_service_account(tx: Connection, user_id: int) -> None:
+    """Raises NotFound, and Invalid for a person."""
+    service = tx.execute(select(users.c.service_account).where(users.c.user_id == user_id)).scalar_one_or_none()
+    if service is None:
+        raise NotFound("No such user.")
+    if not service:
+        raise Invalid("People make their own tokens. Make a service account for a program that nobody owns.")
+
+
+def _require_room(tx: Connection, user_id: int, most: int, whose: str) -> None:
+    """Raises Invalid, which begins with `whose`, when the user has `most` tokens already."""
+    tx.execute(select(users.c.user_id).where(users.c.user_id == user_id).with_for_update())
+    if tx.execute(select(func.count()).where(tokens.c.user_id == user_id)).scalar_one() >= most:
+        raise Invalid(f"{whose} {most} tokens, the most that are allowed (tokens_per_user). Revoke one first.")
+
+
+def _wrong_end(settings: Settings, expires_at: datetime | None, at: datetime) -> list[FieldError]:
+    days = settings.token_lifetime_days
     if expires_at is not None and expires_at <= at:
-        return None
-    return TokenHolder(
-        id=row.id,
-        user_id=row.user_id,
-        name=row.name,
-        role=Role(row.role),
-        token_name=row.token_name,
-        scopes=frozenset(_scopes(row.scopes)),
-        last_used_at=None if row.last_used_at is None else instant(row.last_used_at),
-        expires_at=expires_at,
-        company_access=load_access(tx, row.user_id, all_companies=bool(row.all_companies)),
-    )
+        return [FieldError("expires_at", "must be in the future")]
+    if expires_at is not None and days and expires_at > at + timedelta(days=days):
+        return [FieldError("expires_at", f"must be at most {days:g} days from now, which a super admin has set")]
+    return []
 
 
-def live_tokens(tx: Connection, ids: Collection[int], at: datetime) -> dict[int, Permissions]:
-    """Returns, of the tokens with these ids, those that are alive at `at` and whose owners are active.
-
-    Each comes with the present permissions of its owner.
-    """
-    query = (
-        select(tokens.c.id, users.c.user_id, users.c.role, users.c.all_companies)
-        .join(users, users.c.user_id == tokens.c.user_id)
-        .where(tokens.c.id.in_(ids), users.c.active, tokens.c.expires_at.is_(None) | (tokens.c.expires_at > at))
-    )
-    return present_permissions(tx, tx.execute(query).all())
+def _store_grant(tx: Connection, token_id: int, grant: Grant | None) -> None:
+    if grant is not None and grant.company_ids:
+        rows = [{"token_id": token_id, "company_id": company_id} for company_id in sorted(set(grant.company_ids))]
+        tx.execute(insert(token_companies), rows)
+    if grant is not None and grant.group_ids:
+        rows = [{"token_id": token_id, "group_id": group_id} for group_id in sorted(set(grant.group_ids))]
+        tx.execute(insert(token_company_groups), rows)
 
 
-def touch_token(tx: Connection, token_id: int, at: datetime) -> None:
-    """Records a use of the token at `at`."""
-    tx.execute(update(tokens).where(tokens.c.id == token_id).values(last_used_at=at))
+def _limits(token: Token) -> list[str]:
+    """What limits a token, for the audit."""
+    limits = [f"networks: {', '.join(token.networks)}"] if token.networks else []
+    if isinstance(token.company_access, GrantedAccess):
+        limits.append(f"company access: {token.company_access.described}")
+    return limits
+
+
+def _named(tx: Connection, actor: Actor, user_id: int, name: str, about: Sequence[str] = ()) -> str:
+    """A token in the audit: its name, whose it is unless it is the actor's own, and more about it."""
+    if actor.user_id not in (None, user_id):
+        email = tx.execute(select(users.c.email).where(users.c.user_id == user_id)).scalar_one()
+        about = [f"of {email}", *about]
+    return f"{name} ({'; '.join(about)})" if about else name
 
 
 def _select() -> Select[Any]:
-    columns = tokens.c
-    return select(
-        columns.id, columns.name, columns.scopes, columns.created_at, columns.expires_at, columns.last_used_at
-    )
+    names = "id", "name", "scopes", "networks", "all_companies", "created_at", "expires_at", "last_used_at"
+    return select(*(tokens.c[name] for name in names))
 
 
-def _token(row: Row[Any]) -> Token:
-    return Token(
-        id=row.id,
-        name=row.name,
-        scopes=_scopes(row.scopes),
-        created_at=iso(row.created_at),
-        expires_at=iso(row.expires_at) if row.expires_at else None,
-        last_used_at=iso(row.last_used_at) if row.last_used_at else None,
-    )
-
-
-def _scopes(stored: str) -> list[Scope]:
-    """The scopes of a token, which are stored as words with spaces between them."""
-    return [Scope(scope) for scope in stored.split()]
+def _shown(tx: Connection, settings: Settings, actor: Actor, rows: Sequence[Row[Any]]) -> list[Token]:
+    granted = list_token_grants(tx, actor, [row.id for row in rows if not row.all_companies])
+    found = []
+    for row in rows:
+        ends = [row.expires_at] if row.expires_at else []
+        if settings.token_lifetime_days:
+            ends.append(row.created_at + timedelta(days=settings.token_lifetime_days))
+        found.append(
+            Token(
+                id=row.id,
+                name=row.name,
+                scopes=read_scopes(row.scopes),
+                networks=shown_networks(row.networks),
+                company_access=granted.get(row.id, "all"),
+                created_at=iso(row.created_at),
+                expires_at=iso(min(ends)) if ends else None,
+                last_used_at=iso(row.last_used_at) if row.last_used_at else None,
+            )
+        )
+    return found

@@ -24,34 +24,50 @@ from issue_tracker.events.record import record
 from issue_tracker.names import key
 from issue_tracker.new_names import Kind, remember, remember_new, require_visible
 
+NO_SIGN_IN = "is not for a service account, to which nobody signs in"
 LAST_SUPER_ADMIN = "The last active super admin cannot be demoted, limited or disabled."
 
 
 class User(msgspec.Struct, frozen=True):
-    """An account, without its credentials."""
+    """An account, without its credentials. Nobody signs in to a service account: a program uses its tokens."""
 
     user_id: int
     email: str
     name: str
     role: Role
     active: bool
+    service_account: bool
     created_at: Timestamp
     updated_at: Timestamp
 
+    @property
+    def administers(self) -> bool:
+        """Whether a person signs in to it as a super admin."""
+        return self.role is Role.SUPER_ADMIN and self.active and not self.service_account
+
 
 def create_user(
-    tx: Connection, actor: Actor, email: Email, name: DisplayName, role: Role, password_hash: str | None
+    tx: Connection,
+    actor: Actor,
+    email: Email,
+    name: DisplayName,
+    role: Role,
+    password_hash: str | None,
+    *,
+    service_account: bool = False,
 ) -> User:
-    """Creates an active account. Without a password, None, its user needs an invitation.
+    """Creates an active account. Without a password, None, its user needs an invitation, but for a service account.
 
     A password that another user gives has to be changed at the first sign-in. A customer sees no company until somebody
     says which (`set_company_access`); everybody else sees all until then.
 
-    Raises Invalid for an address that is taken, and for a name that imitates another user's; Forbidden unless `actor`
-    is a super admin; ConfirmationRequired.
+    Raises Invalid for an address that is taken, for a name that imitates another user's, and for a service account with
+    a password; Forbidden unless `actor` is a super admin; ConfirmationRequired.
     """
     require_administrator(actor)
     require_fresh_proof(actor)
+    if service_account and password_hash is not None:
+        raise Invalid.field("password", NO_SIGN_IN)
     require_visible("email", email)
     require_own_look(tx, name)
     at = now()
@@ -67,6 +83,7 @@ def create_user(
                     password_hash=NO_PASSWORD if password_hash is None else password_hash,
                     password_change_required=password_hash is not None and actor.user_id is not None,
                     all_companies=role is not Role.CUSTOMER,
+                    service_account=service_account,
                     created_at=at,
                     updated_at=at,
                 )
@@ -75,7 +92,8 @@ def create_user(
         raise Invalid.field("email", f"an account for “{email}” exists already") from None
     # A set-up link works only while there is no user, however the first one came to be.
     tx.execute(delete(setup_tokens))
-    record(tx, actor, [Change(type=EventType.USER_CREATED, after=role.value, note=email)], at)
+    note = f"{email} (service account)" if service_account else email
+    record(tx, actor, [Change(type=EventType.USER_CREATED, after=role.value, note=note)], at)
     user = get_user_by_email(tx, email)
     remember(tx, Kind.USER, {user.user_id: name})
     return user
@@ -99,11 +117,13 @@ def update_user(
     gives. Who becomes a customer and saw all companies sees none until somebody says which.
 
     Raises NotFound, Invalid when no active super admin would be left, when the name imitates another user's, and for a
-    new password of the actor's own, which takes the current one (change_own_password); Forbidden unless `actor` is a
-    super admin, ConfirmationRequired for a new role or password.
+    new password of a service account or of the actor's own, which takes the current one (change_own_password);
+    Forbidden unless `actor` is a super admin, ConfirmationRequired for a new role or password.
     """
     require_administrator(actor)
     user = lock_user(tx, user_id)
+    if password_hash is not None and user.service_account:
+        raise Invalid.field("password", NO_SIGN_IN)
     if password_hash is not None and user_id == actor.user_id:
         raise Invalid.field("password", "is not taken for your own account; change it with the current one")
     changes: dict[str, Any] = {
@@ -120,7 +140,7 @@ def update_user(
         return user
     if "role" in changes or "password_hash" in changes:
         require_fresh_proof(actor)
-    loses = user.role is Role.SUPER_ADMIN and user.active and ("role" in changes or changes.get("active") is False)
+    loses = user.administers and ("role" in changes or changes.get("active") is False)
     if loses and other_super_admins(tx, user_id) == 0:
         raise Invalid.field("role" if "role" in changes else "active", LAST_SUPER_ADMIN.rstrip("."))
     if name is not None and "name" in changes:
@@ -243,6 +263,7 @@ def _user(row: Row[Any]) -> User:
         name=row.name,
         role=Role(row.role),
         active=bool(row.active),
+        service_account=bool(row.service_account),
         created_at=iso(row.created_at),
         updated_at=iso(row.updated_at),
     )
@@ -260,8 +281,14 @@ def lock_user(tx: Connection, user_id: int) -> User:
 
 
 def other_super_admins(tx: Connection, user_id: int) -> int:
-    """Returns how many other active super admins there are who see all companies: nobody else can change an access."""
+    """Returns how many other active super admins there are who can sign in and see all companies: nobody else can
+    change an access.
+    """
     query = select(func.count()).where(
-        users.c.role == Role.SUPER_ADMIN.value, users.c.active, users.c.all_companies, users.c.user_id != user_id
+        users.c.role == Role.SUPER_ADMIN.value,
+        users.c.active,
+        users.c.all_companies,
+        users.c.service_account.is_(False),
+        users.c.user_id != user_id,
     )
     return int(tx.execute(query).scalar_one())

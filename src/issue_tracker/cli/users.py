@@ -3,20 +3,44 @@
 from datetime import UTC, datetime
 
 import click
+from sqlalchemy import Connection
 
+from issue_tracker import settings
 from issue_tracker.actor import Role
 from issue_tracker.auth import users
+from issue_tracker.auth.company_access import set_company_access
 from issue_tracker.auth.factors.stored import reset_factors
 from issue_tracker.auth.passwords import hash_new_password
 from issue_tracker.auth.tokens import Scope, create_token
 from issue_tracker.auth.user_names import parse_display_name, parse_email
 from issue_tracker.cli.arguments import parsed, password_from
 from issue_tracker.cli.databases import current_actor, database_option, open_database
+from issue_tracker.cli.failures import CommandError
+from issue_tracker.companies.groups.queries import get_groups
+from issue_tracker.companies.queries import get_companies
+from issue_tracker.company_access.grants import Grant
 from issue_tracker.names import parse_name, parse_note
 
 password_stdin = click.option(
     "--password-stdin", is_flag=True, help="Read the password from standard input; on a terminal, prompt for it."
 )
+
+
+company_options = (
+    click.option("--company", "companies", multiple=True, metavar="NAME", help="A company to see; may be repeated."),
+    click.option("--company-group", "groups", multiple=True, metavar="NAME", help="A group whose companies to see."),
+)
+
+
+def _granted(tx: Connection, companies: tuple[str, ...], groups: tuple[str, ...]) -> Grant | None:
+    """The company access of the options; None without any."""
+    if not companies and not groups:
+        return None
+    found = get_companies(tx, current_actor(), companies)
+    return Grant(
+        [company.company_id for company in found.values()],
+        [group.group_id for group in get_groups(tx, current_actor(), groups)],
+    )
 
 
 @click.group()
@@ -30,13 +54,36 @@ def user() -> None:
 @click.option("--name", required=True, help="The name that the history shows.")
 @click.option("--role", type=click.Choice([role.value for role in Role]), required=True, help="What the user may do.")
 @password_stdin
-def user_add(database_url: str | None, email: str, name: str, role: str, password_stdin: bool) -> None:
-    """Add a user. Without --password-stdin a password is generated and printed once."""
+@click.option("--service-account", is_flag=True, help="Nobody signs in to it; its programs use tokens (token add).")
+@company_options[0]
+@company_options[1]
+def user_add(
+    database_url: str | None,
+    email: str,
+    name: str,
+    role: str,
+    password_stdin: bool,
+    service_account: bool,
+    companies: tuple[str, ...],
+    groups: tuple[str, ...],
+) -> None:
+    """Add a user. Without --password-stdin a password is generated and printed once.
+
+    With --company or --company-group the user sees these companies only. Without, a customer sees none, and everybody
+    else sees all.
+    """
+    if service_account and password_stdin:
+        raise CommandError("A service account has no password: nobody signs in to it.")
     address, shown = parsed(parse_email, email, "EMAIL"), parsed(parse_display_name, name, "--name")
-    password, generated = password_from(password_stdin)
-    fresh = hash_new_password(password, email=address, name=shown)
+    password, generated = password_from(password_stdin) if not service_account else (None, False)
+    fresh = None if password is None else hash_new_password(password, email=address, name=shown)
     with open_database(database_url).write() as tx:
-        users.create_user(tx, current_actor(), address, shown, Role(role), fresh)
+        added = users.create_user(
+            tx, current_actor(), address, shown, Role(role), fresh, service_account=service_account
+        )
+        grant = _granted(tx, companies, groups)
+        if grant is not None:
+            set_company_access(tx, current_actor(), added.user_id, grant)
     click.echo(f"Added {address}.")
     if generated:
         click.echo(f"Password: {password}")
@@ -45,11 +92,15 @@ def user_add(database_url: str | None, email: str, name: str, role: str, passwor
 @user.command(name="list")
 @database_option
 def user_list(database_url: str | None) -> None:
-    """List all users: e-mail address, role, state and name, separated by tabs."""
+    """List all users: e-mail address, role, state and name, separated by tabs.
+
+    The state is `active`, `disabled` or, for an active one, `service account`.
+    """
     with open_database(database_url).read() as tx:
         found = users.list_users(tx, current_actor())
     for one in found:
-        click.echo(f"{one.email}\t{one.role}\t{'active' if one.active else 'disabled'}\t{one.name}")
+        kind = "service account" if one.service_account else "active"
+        click.echo(f"{one.email}\t{one.role}\t{kind if one.active else 'disabled'}\t{one.name}")
 
 
 @user.command(name="password")
@@ -118,14 +169,31 @@ def token() -> None:
     help="What the token may do; give the option twice for both.",
 )
 @click.option("--expires", type=click.DateTime(["%Y-%m-%d"]), help="The day (UTC) from which the token is refused.")
+@click.option("--network", "networks", multiple=True, metavar="CIDR", help="Accept the token from there only.")
+@company_options[0]
+@company_options[1]
 def token_add(
-    database_url: str | None, email: str, name: str, scopes: tuple[str, ...], expires: datetime | None
+    database_url: str | None,
+    email: str,
+    name: str,
+    scopes: tuple[str, ...],
+    expires: datetime | None,
+    networks: tuple[str, ...],
+    companies: tuple[str, ...],
+    groups: tuple[str, ...],
 ) -> None:
-    """Create an API token for the user EMAIL and print it, once. It acts with the user's current role, never more."""
+    """Create an API token for the user EMAIL and print it, once. It acts with the user's current role, never more.
+
+    With --company or --company-group it sees these companies only, as far as the user sees them.
+    """
     shown = parsed(parse_name, name, "--name")
     end = expires.replace(tzinfo=UTC) if expires else None
+    loaded = settings.load(database_url=database_url)
     with open_database(database_url).write() as tx:
         owner = users.get_user_by_email(tx, email)
         wanted = [Scope(scope) for scope in scopes]
-        _, text = create_token(tx, current_actor(), owner.user_id, shown, wanted, end)
+        grant = _granted(tx, companies, groups)
+        _, text = create_token(
+            tx, loaded, current_actor(), owner.user_id, shown, wanted, end, networks=networks, grant=grant
+        )
     click.echo(text)

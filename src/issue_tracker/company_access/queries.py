@@ -14,6 +14,8 @@ from issue_tracker.database.tables import (
     company_groups,
     group_mapping_companies,
     group_mapping_company_groups,
+    token_companies,
+    token_company_groups,
     user_companies,
     user_company_groups,
     users,
@@ -22,10 +24,18 @@ from issue_tracker.database.types import Id
 
 
 class GrantedAccess(msgspec.Struct, frozen=True):
-    """What a user with limited access was granted: the names of company groups and of companies, in their order."""
+    """What a user or a token with limited access was granted: the names of company groups and of companies, in their
+    order.
+    """
 
     company_groups: list[str]
     companies: list[str]
+
+    @property
+    def described(self) -> str:
+        """The access in words, for the audit."""
+        parts = [("groups", self.company_groups), ("companies", self.companies)]
+        return "; ".join(f"{word}: {', '.join(names)}" for word, names in parts if names) or "no company"
 
 
 def load_access(tx: Connection, user_id: int, *, all_companies: bool) -> CompanyAccess:
@@ -80,15 +90,67 @@ def list_granted(tx: Connection, actor: Actor, user_ids: Iterable[int]) -> dict[
     return found
 
 
+def load_token_accesses(tx: Connection, limited: Collection[int]) -> dict[int, CompanyAccess]:
+    """Returns what tokens, of which all have a limited access, see at most, by token id: their owners may see less."""
+    if not limited:
+        return {}
+    found: dict[int, set[int]] = {token_id: set() for token_id in limited}
+    direct = select(token_companies.c.token_id, token_companies.c.company_id)
+    grouped = select(token_company_groups.c.token_id, company_group_members.c.company_id).join(
+        company_group_members, company_group_members.c.group_id == token_company_groups.c.group_id
+    )
+    both = direct.where(token_companies.c.token_id.in_(limited)).union(
+        grouped.where(token_company_groups.c.token_id.in_(limited))
+    )
+    for token_id, company_id in tx.execute(both):
+        found[token_id].add(company_id)
+    return {token_id: CompanyAccess(frozenset(ids)) for token_id, ids in found.items()}
+
+
+def list_token_grants(tx: Connection, actor: Actor, limited: Collection[int]) -> dict[int, GrantedAccess]:
+    """Returns what tokens, of which all have a limited access, were granted, by token id, as far as the actor sees it.
+
+    The access of a token's owner may have become narrower since: companies that the actor does not see are not named,
+    and neither are groups that have no others.
+    """
+    found = {token_id: GrantedAccess([], []) for token_id in limited}
+    if not found:
+        return found
+    members = company_group_members
+    grouped = (
+        select(token_company_groups.c.token_id, company_groups.c.name, members.c.company_id)
+        .join(company_groups, company_groups.c.group_id == token_company_groups.c.group_id)
+        .outerjoin(members, members.c.group_id == company_groups.c.group_id)
+        .where(token_company_groups.c.token_id.in_(found))
+        .order_by(company_groups.c.name_key)
+    )
+    direct = (
+        select(token_companies.c.token_id, companies.c.name, companies.c.company_id)
+        .join(companies, companies.c.company_id == token_companies.c.company_id)
+        .where(token_companies.c.token_id.in_(found))
+        .order_by(companies.c.name_key)
+    )
+    for token_id, name, company_id in tx.execute(grouped):
+        named = found[token_id].company_groups
+        if name not in named and actor.company_access.allows(company_id):
+            named.append(name)
+    for token_id, name, company_id in tx.execute(direct):
+        if actor.company_access.allows(company_id):
+            found[token_id].companies.append(name)
+    return found
+
+
 def is_company_granted(tx: Connection, company_id: int) -> bool:
-    """Returns whether the access of any user, or a group mapping, names the company itself."""
-    named = [exists().where(table.c.company_id == company_id) for table in (user_companies, group_mapping_companies)]
-    return bool(tx.execute(select(or_(*named))).scalar_one())
+    """Returns whether the access of any user or token, or a group mapping, names the company itself."""
+    tables = (user_companies, token_companies, group_mapping_companies)
+    return bool(
+        tx.execute(select(or_(*(exists().where(table.c.company_id == company_id) for table in tables)))).scalar_one()
+    )
 
 
 def is_group_granted(tx: Connection, group_id: int) -> bool:
-    """Returns whether the access of any user, or a group mapping, names the group."""
-    tables = (user_company_groups, group_mapping_company_groups)
+    """Returns whether the access of any user or token, or a group mapping, names the group."""
+    tables = (user_company_groups, token_company_groups, group_mapping_company_groups)
     return bool(
         tx.execute(select(or_(*(exists().where(table.c.group_id == group_id) for table in tables)))).scalar_one()
     )

@@ -54,6 +54,7 @@ class EventType(StrEnum):
     FACTOR_RESET = "factor.reset"
     TOKEN_CREATED = "token.created"
     TOKEN_DELETED = "token.deleted"
+    TOKEN_REFUSED = "token.refused"
     RECEIVER_CREATED = "receiver.created"
     RECEIVER_UPDATED = "receiver.updated"
     RECEIVER_DELETED = "receiver.deleted"

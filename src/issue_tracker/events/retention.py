@@ -24,6 +24,7 @@ FAILURES = (
     EventType.SESSION_THROTTLED,
     EventType.SETUP_FAILED,
     EventType.REQUEST_REFUSED,
+    EventType.TOKEN_REFUSED,
 )
 """What strangers can cause any number of."""
 

@@ -45,6 +45,7 @@ AUDIT_SENTENCES = {
     EventType.FACTOR_RESET: "reset the second factor of",
     EventType.TOKEN_CREATED: "made the token",
     EventType.TOKEN_DELETED: "revoked the token",
+    EventType.TOKEN_REFUSED: "was refused a token",
     EventType.RECEIVER_CREATED: "added the receiver of alerts",
     EventType.RECEIVER_UPDATED: "changed the receiver of alerts",
     EventType.RECEIVER_DELETED: "deleted the receiver of alerts",

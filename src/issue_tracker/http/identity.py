@@ -9,10 +9,13 @@ from sqlalchemy import Connection
 
 from issue_tracker.actor import require_customer, require_fresh_proof, require_helpdesk, require_super_admin
 from issue_tracker.auth.sessions import csrf_matches, find_session, touch_after, touch_session, was_session
-from issue_tracker.auth.tokens import TOUCH_AFTER as TOKEN_TOUCH_AFTER
-from issue_tracker.auth.tokens import Scope, find_token, touch_token
+from issue_tracker.auth.token_networks import accepts
+from issue_tracker.auth.token_use import TOUCH_AFTER as TOKEN_TOUCH_AFTER
+from issue_tracker.auth.token_use import TokenHolder, find_token, touch_token
+from issue_tracker.auth.tokens import Scope
 from issue_tracker.clock import now
 from issue_tracker.errors import Forbidden, Unauthenticated, Unavailable
+from issue_tracker.events.catalog import EventType
 from issue_tracker.http.request import Identity, Request
 from issue_tracker.settings import Settings
 
@@ -64,8 +67,12 @@ def authenticate(tx: Connection, request: Request, csrf_field: Callable[[], str 
         return identity
     note_known_session(tx, request)
     scheme, _, credentials = (request.header("authorization") or "").partition(" ")
-    holder = find_token(tx, credentials.strip(), at) if scheme.lower() == "bearer" else None
+    holder = find_token(tx, request.settings, credentials.strip(), at) if scheme.lower() == "bearer" else None
     if holder is None:
+        raise Unauthenticated
+    if not accepts(holder.networks, request.address):
+        # For whoever sent it this is a token that does not exist; its owner learns of it in the audit.
+        note_foreign_token(request, holder)
         raise Unauthenticated
     request.identity = identity = Identity(holder.actor(request.request_id), token=holder)
     if not request.safe:
@@ -74,6 +81,12 @@ def authenticate(tx: Connection, request: Request, csrf_field: Callable[[], str 
         if Scope.WRITE not in holder.scopes:
             raise Forbidden("This token may only read.")
     return identity
+
+
+def note_foreign_token(request: Request, holder: TokenHolder) -> None:
+    """Notes that a token was used from outside of its networks."""
+    actor, what = holder.actor(request.request_id), "used outside of its networks"
+    request.app_state.deferred_events.note(EventType.TOKEN_REFUSED, actor, what, request.address)
 
 
 def note_known_session(tx: Connection, request: Request) -> None:
@@ -130,6 +143,14 @@ def valid_until(settings: Settings, identity: Identity) -> datetime | None:
         return None
     until = token.last_used_at + TOKEN_TOUCH_AFTER
     return until if token.expires_at is None else min(until, token.expires_at)
+
+
+def cacheable_until(settings: Settings, identity: Identity) -> datetime | None:
+    """Until when (UTC) the response to a request of a credential may be sent again to the same request; None: never.
+
+    The address of the client is no part of a request, so what a token with networks was sent is not for anybody else.
+    """
+    return None if identity.token is not None and identity.token.networks else valid_until(settings, identity)
 
 
 def require_same_origin(request: Request) -> None:

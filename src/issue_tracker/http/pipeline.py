@@ -20,10 +20,10 @@ from issue_tracker.http.errors import as_app_error
 from issue_tracker.http.identity import (
     Access,
     authenticate,
+    cacheable_until,
     note_known_session,
     record_use,
     require_same_origin,
-    valid_until,
 )
 from issue_tracker.http.refusals import note_refusal
 from issue_tracker.http.request import (
@@ -118,7 +118,7 @@ async def respond(route: Route, request: Request) -> Response:
         version = app_state.responses.version() if route.cached else None
         response = await workers.run(request.receive, perform, route, request, changes=not route.safe)
         if version is not None and request.identity is not None:
-            until = valid_until(request.settings, request.identity)
+            until = cacheable_until(request.settings, request.identity)
             if until is not None and request.valid_until is not None:
                 until = min(until, request.valid_until)
             app_state.responses.store(version, request.scope, response, until)

@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope
 
 from issue_tracker.actor import Actor
 from issue_tracker.auth.sessions import Session
-from issue_tracker.auth.tokens import TokenHolder
+from issue_tracker.auth.token_use import TokenHolder
 from issue_tracker.database.engine import Database
 from issue_tracker.errors import Invalid
 from issue_tracker.http.state import AppState

@@ -1,17 +1,15 @@
 """One's own account: name, password, tokens. Second factors and the list of sessions are in `security`."""
 
-from datetime import timedelta
-
 import msgspec
 from starlette.responses import Response
 
 from issue_tracker.api.auth import PasswordChange, checked_new_password
-from issue_tracker.api.tokens import NewToken
+from issue_tracker.api.tokens import token_of
 from issue_tracker.auth import sessions, tokens, users
 from issue_tracker.auth.single_sign_on.confirmation import ways_to_confirm
 from issue_tracker.auth.single_sign_on.identities import list_identities
+from issue_tracker.auth.tokens import Token
 from issue_tracker.auth.user_names import DisplayName
-from issue_tracker.clock import now
 from issue_tracker.http.identity import Access, Proof
 from issue_tracker.http.request import Request
 from issue_tracker.pages.flash import Flash, flash_cookie
@@ -19,6 +17,7 @@ from issue_tracker.pages.forms import Form, FormView, ShownForm
 from issue_tracker.pages.navigation import redirect
 from issue_tracker.pages.routes import PageRoutes
 from issue_tracker.pages.templating import page
+from issue_tracker.pages.token_forms import REFUSED_TOKEN, lifetimes, moments, read_token, token_view
 from issue_tracker.pages.users import ROLES
 
 routes = PageRoutes(access=Access.SIGNED_IN)
@@ -47,13 +46,20 @@ def show_account(
         role=ROLES[session.role.value],
         name_form=(name_form or FormView()).with_defaults({"name": session.name}),
         password_form=password_form or FormView(),
-        token_form=(token_form or FormView()).with_defaults({"days": "90"}),
-        tokens=tokens.list_tokens(request.tx, request.user_id) if request.actor.helpdesk else None,
+        token_form=token_view(token_form, request.settings),
+        lifetimes=lifetimes(request.settings),
+        moments=moments(),
+        idle_days=f"{request.settings.token_idle_days:g}" if request.settings.token_idle_days else None,
+        tokens=_own_tokens(request) if request.actor.helpdesk else None,
         secret=secret,
         identities=list_identities(request.tx, request.user_id),
         providers=request.settings.providers,
         passwords=ways_to_confirm(request.tx, request.settings, request.user_id).password,
     )
+
+
+def _own_tokens(request: Request) -> list[Token]:
+    return tokens.list_tokens(request.tx, request.settings, request.actor, request.user_id)
 
 
 @routes.post("/account/name", shown_by=show_account, shown_as="name_form")
@@ -95,16 +101,13 @@ def end_session(request: Request, form: Form, id: int) -> Response:
     transaction=False,
     shown_by=show_account,
     shown_as="token_form",
+    form=REFUSED_TOKEN,
 )
 def create_token(request: Request, form: Form) -> Response:
     """Creates a token, and shows it this once."""
-    scopes = ["read", "write"] if form.get("scope") == "write" else ["read"]
-    body = form.read({"name": form.get("name"), "scopes": scopes}, NewToken)
-    days = form.get("days")
-    expires_at = now() + timedelta(days=int(days)) if days in ("30", "90", "365") else None
-    with request.write() as tx:
-        most = request.settings.tokens_per_user
-        _, text = tokens.create_token(tx, request.actor, request.user_id, body.name, body.scopes, expires_at, most=most)
+    body = read_token(form)
+    with request.write():
+        _, text = token_of(request, request.user_id, body)
     with request.read():
         return show_account(request, secret=text)
 

@@ -4,6 +4,7 @@ import msgspec
 from starlette.responses import Response
 
 from issue_tracker.actor import Role
+from issue_tracker.api.tokens import token_of
 from issue_tracker.api.user_credentials import FactorReset
 from issue_tracker.api.users import NewUser, UserChange, grant_of, invitation_link, with_access
 from issue_tracker.auth import invitations, sessions, tokens, users
@@ -22,6 +23,7 @@ from issue_tracker.pages.navigation import redirect
 from issue_tracker.pages.routes import PageRoutes
 from issue_tracker.pages.security import KINDS
 from issue_tracker.pages.templating import page
+from issue_tracker.pages.token_forms import REFUSED_TOKEN, lifetimes, moments, read_token, token_view
 
 routes = PageRoutes(access=Access.SUPER_ADMIN)
 
@@ -61,9 +63,14 @@ def show_users(request: Request, form: FormView | None = None, link: Link | None
 @routes.post("/admin/users", proof=Proof.FRESH_SESSION, transaction=False, hashes=True, shown_by=show_users)
 def create(request: Request, form: Form) -> Response:
     """Adds an account, and shows the link for its user this once."""
-    body = form.read(form.fields("email", "name", "role"), NewUser)
+    fields = {**form.fields("email", "name", "role"), "service_account": bool(form.get("service_account"))}
+    body = form.read(fields, NewUser)
     with request.write() as tx:
-        user = users.create_user(tx, request.actor, body.email, body.name, body.role, None)
+        user = users.create_user(
+            tx, request.actor, body.email, body.name, body.role, None, service_account=body.service_account
+        )
+        if user.service_account:
+            return redirect(f"/admin/users/{user.user_id}", flash_cookie(request, Flash("Added. Make a token for it.")))
         invited = may_use_password(request.settings, user.email)
         link = Link(user.name, invitation_link(request, user.user_id).invitation_url) if invited else None
     if link is None:
@@ -74,9 +81,16 @@ def create(request: Request, form: Form) -> Response:
 
 @routes.get("/admin/users/{user_id}")
 def show_user(
-    request: Request, user_id: int, form: FormView | None = None, reset_form: FormView | None = None
+    request: Request,
+    user_id: int,
+    form: FormView | None = None,
+    reset_form: FormView | None = None,
+    token_form: FormView | None = None,
+    secret: str | None = None,
 ) -> Response:
-    """The form to change an account, and its sessions, tokens and second factors."""
+    """The form to change an account, and its sessions, tokens and second factors; `secret` is a new token's text, which
+    is shown this once.
+    """
     [user] = with_access(request, [users.get_user(request.tx, user_id)])
     granted = user.company_access if isinstance(user.company_access, GrantedAccess) else None
     present = {
@@ -96,7 +110,7 @@ def show_user(
         user=user,
         browser_name=browser_name,
         sessions=sessions.list_sessions(request.tx, request.settings, user_id, request.actor.session_id, now()),
-        tokens=tokens.list_tokens(request.tx, user_id),
+        tokens=tokens.list_tokens(request.tx, request.settings, request.actor, user_id),
         identities=list_identities(request.tx, user_id),
         providers=request.settings.providers,
         passwords=may_use_password(request.settings, user.email),
@@ -107,6 +121,10 @@ def show_user(
         roles=ROLES,
         accesses=ACCESSES,
         form=form,
+        token_form=token_view(token_form, request.settings),
+        lifetimes=lifetimes(request.settings),
+        moments=moments(),
+        secret=secret,
     )
 
 
@@ -164,6 +182,23 @@ def unlink(request: Request, form: Form, user_id: int, id: int) -> Response:
     """Unlinks an account of the user at an identity provider."""
     unlink_identity(request.tx, request.actor, user_id, id)
     return redirect(f"/admin/users/{user_id}", flash_cookie(request, Flash("The account is unlinked.")))
+
+
+@routes.post(
+    "/admin/users/{user_id}/tokens",
+    proof=Proof.FRESH_SESSION,
+    transaction=False,
+    shown_by=show_user,
+    shown_as="token_form",
+    form=REFUSED_TOKEN,
+)
+def create_token(request: Request, form: Form, user_id: int) -> Response:
+    """Creates a token of a service account, and shows it this once."""
+    body = read_token(form)
+    with request.write():
+        _, text = token_of(request, user_id, body)
+    with request.read():
+        return show_user(request, user_id, secret=text)
 
 
 @routes.post("/admin/users/{user_id}/tokens/{id}/revoke")

@@ -56,6 +56,23 @@ class AccountSettings(LimitSettings, frozen=True, kw_only=True):
         int,
         Meta(ge=0, description="How many API tokens a user makes; more are refused (400), except on the command line."),
     ] = 50
+    token_lifetime_days: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=36500,
+            description="The age at which an API token ends, whatever end it was given; a later end is refused (400). "
+            "0 does not limit it.",
+        ),
+    ] = 0.0
+    token_idle_days: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=36500,
+            description="How long an API token may stay unused before it ends; 0 does not limit it.",
+        ),
+    ] = 365.0
     sign_in_account_limit: Annotated[
         int,
         Meta(

@@ -11,11 +11,12 @@ from sqlalchemy import Connection, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from issue_tracker.actor import Actor, Role, require_administrator, require_fresh_proof
-from issue_tracker.auth.company_access import CUSTOMER_SEES_SOME, Grant, set_company_access
+from issue_tracker.auth.company_access import CUSTOMER_SEES_SOME, set_company_access
 from issue_tracker.auth.group_mappings.queries import GroupMapping, get_mapping
 from issue_tracker.auth.single_sign_on.break_glass import is_break_glass
 from issue_tracker.auth.users import get_user, update_user
 from issue_tracker.clock import now
+from issue_tracker.company_access.grants import Grant
 from issue_tracker.database.engine import created_id
 from issue_tracker.database.tables import group_mapping_companies, group_mapping_company_groups, group_mappings
 from issue_tracker.errors import FieldError, Invalid

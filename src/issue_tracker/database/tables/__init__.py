@@ -14,7 +14,12 @@ from issue_tracker.database.tables.accounts import (
     users,
 )
 from issue_tracker.database.tables.alerts import alert_receivers, alert_rules, alerts
-from issue_tracker.database.tables.company_access import user_companies, user_company_groups
+from issue_tracker.database.tables.company_access import (
+    token_companies,
+    token_company_groups,
+    user_companies,
+    user_company_groups,
+)
 from issue_tracker.database.tables.company_groups import company_group_members, company_groups
 from issue_tracker.database.tables.events import events, history_identity
 from issue_tracker.database.tables.factors import factors, recovery_codes, sign_in_challenges, spent_challenges
@@ -86,6 +91,8 @@ __all__ = [
     "sign_in_failures",
     "sign_in_flows",
     "spent_challenges",
+    "token_companies",
+    "token_company_groups",
     "tokens",
     "update_companies",
     "updates",

@@ -21,6 +21,8 @@ users = Table(
     Column("all_companies", Boolean, nullable=False, server_default=text("true")),
     # Whether the user has a second factor: rows of `factors` that are confirmed (auth/factors/stored.py).
     Column("has_factor", Boolean, nullable=False, server_default=false()),
+    # Whether nobody signs in to it: a program uses its tokens.
+    Column("service_account", Boolean, nullable=False, server_default=false()),
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
     sqlite_autoincrement=True,
@@ -52,6 +54,10 @@ tokens = Table(
     Column("user_id", Id, ForeignKey("users.user_id", ondelete="CASCADE"), nullable=False, index=True),
     Column("name", Text, nullable=False),
     Column("scopes", Text, nullable=False),
+    # CIDRs with spaces between them; null: it is accepted from anywhere (auth/token_networks.py).
+    Column("networks", Text),
+    # Whether it sees all that its owner sees. If not, `token_companies` and `token_company_groups` say what at most.
+    Column("all_companies", Boolean, nullable=False, server_default=text("true")),
     Column("created_at", Instant, nullable=False),
     Column("expires_at", Instant),
     Column("last_used_at", Instant),

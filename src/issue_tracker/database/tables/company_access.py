@@ -1,4 +1,7 @@
-"""Which companies a user with limited access sees: these, and those of these groups (docs/decisions/0024)."""
+"""Which companies a user or a token with limited access sees: these, and those of these groups (docs/decisions/0024).
+
+A token sees of them what its owner sees.
+"""
 
 from sqlalchemy.schema import Column, ForeignKey, Table
 
@@ -17,5 +20,19 @@ user_company_groups = Table(
     "user_company_groups",
     metadata,
     Column("user_id", Id, ForeignKey("users.user_id", ondelete="CASCADE"), primary_key=True),
+    Column("group_id", Id, ForeignKey("company_groups.group_id"), primary_key=True, index=True),
+)
+
+token_companies = Table(
+    "token_companies",
+    metadata,
+    Column("token_id", Id, ForeignKey("tokens.id", ondelete="CASCADE"), primary_key=True),
+    Column("company_id", Id, ForeignKey("companies.company_id"), primary_key=True, index=True),
+)
+
+token_company_groups = Table(
+    "token_company_groups",
+    metadata,
+    Column("token_id", Id, ForeignKey("tokens.id", ondelete="CASCADE"), primary_key=True),
     Column("group_id", Id, ForeignKey("company_groups.group_id"), primary_key=True, index=True),
 )

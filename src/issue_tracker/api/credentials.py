@@ -1,0 +1,93 @@
+"""The credentials of everybody in one place, for super admins to see and to end."""
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+from starlette.responses import Response
+
+from issue_tracker.auth.all_credentials import Credential, Kind, list_credentials, revoke_credentials
+from issue_tracker.clock import now
+from issue_tracker.http.identity import Access, Proof
+from issue_tracker.http.request import Request
+from issue_tracker.http.responses import json_response, list_response
+from issue_tracker.http.routes import Returns, Routes
+
+routes = Routes("Users", access=Access.SUPER_ADMIN, proof=Proof.SESSION)
+
+Id = Annotated[int, Meta(ge=1, le=2**63 - 1)]
+
+CREDENTIAL_EXAMPLE = {
+    "kind": "token",
+    "id": 4,
+    "user": {
+        "user_id": 2,
+        "email": "tess@helpdesk.example",
+        "name": "Tess Ngo",
+        "role": "technician",
+        "service_account": False,
+    },
+    "name": "monitoring",
+    "scopes": ["read"],
+    "networks": ["192.0.2.0/24"],
+    "company_access": "all",
+    "address": None,
+    "user_agent": None,
+    "created_at": "2025-01-04T10:15:00+00:00",
+    "last_used_at": "2025-01-09T08:45:00+00:00",
+    "expires_at": None,
+    "current": False,
+}
+
+
+class CredentialQuery(msgspec.Struct, kw_only=True):
+    """Which credentials to list."""
+
+    kind: Annotated[Kind | None, Meta(description="`token` or `session`: only these.")] = None
+    user_id: Annotated[Id | None, Meta(description="Only those of this user.")] = msgspec.field(
+        default=None, name="userId"
+    )
+
+
+class CredentialList(msgspec.Struct):
+    """Tokens and live sessions, of each the latest used first."""
+
+    items: list[Credential]
+    total: int
+
+
+class CredentialId(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """One credential."""
+
+    kind: Kind
+    id: Id
+
+
+class Revocation(msgspec.Struct, forbid_unknown_fields=True):
+    """The credentials to end."""
+
+    credentials: list[CredentialId]
+
+
+class Revoked(msgspec.Struct, frozen=True):
+    """How many of them there were."""
+
+    revoked: int
+
+
+@routes.get("/api/credentials", returns=Returns(200, CredentialList, {"items": [CREDENTIAL_EXAMPLE], "total": 1}))
+def list_all_credentials(request: Request, query: CredentialQuery) -> Response:
+    """The tokens and the live sessions of all users."""
+    found = list_credentials(request.tx, request.settings, request.actor, now(), kind=query.kind, user_id=query.user_id)
+    return list_response(found)
+
+
+@routes.post(
+    "/api/credentials/revoke",
+    returns=Returns(200, Revoked, {"revoked": 1}),
+    example={"credentials": [{"kind": "token", "id": 4}]},
+)
+def revoke(request: Request, body: Revocation) -> Response:
+    """Revoke tokens and end sessions, for good. What has ended already is not counted."""
+    chosen = [(one.kind, one.id) for one in body.credentials]
+    return json_response(Revoked(revoke_credentials(request.tx, request.actor, chosen)))

@@ -1,0 +1,69 @@
+"""The page of all credentials, for super admins: who could act with what, and how to end it."""
+
+import msgspec
+from starlette.responses import Response
+
+from issue_tracker.api.credentials import Revocation
+from issue_tracker.auth import users
+from issue_tracker.auth.all_credentials import list_credentials, revoke_credentials
+from issue_tracker.clock import now
+from issue_tracker.http.identity import Access
+from issue_tracker.http.request import Request
+from issue_tracker.names import whole_number
+from issue_tracker.pages.browsers import browser_name
+from issue_tracker.pages.flash import Flash, flash_cookie
+from issue_tracker.pages.forms import Form, FormView
+from issue_tracker.pages.navigation import redirect
+from issue_tracker.pages.routes import PageRoutes
+from issue_tracker.pages.templating import page
+from issue_tracker.pages.token_forms import moments
+from issue_tracker.pages.users import ROLES
+
+routes = PageRoutes(access=Access.SUPER_ADMIN)
+
+PATH = "/admin/credentials"
+
+MOST = 500
+"""How many of each kind the page shows."""
+
+
+class CredentialsView(msgspec.Struct, frozen=True):
+    """The filter as it was requested, and the users that it offers."""
+
+    user: str
+    users: list[tuple[str, str]]
+
+
+@routes.get(PATH)
+def show_credentials(request: Request) -> Response:
+    """The tokens and the live sessions of all users, or of one."""
+    chosen = request.query_params.get("userId", "")
+    user_id = whole_number(chosen) or None
+    found = list_credentials(request.tx, request.settings, request.actor, now(), user_id=user_id)
+    everybody = users.list_users(request.tx, request.actor)
+    people = [(str(user.user_id), f"{user.name} ({user.email})") for user in everybody]
+    return page(
+        request,
+        "auth/all_credentials.html",
+        place="admin",
+        section="credentials",
+        view=CredentialsView(chosen, [("", "Everybody"), *people]),
+        form=FormView({"userId": chosen}),
+        tokens=[one for one in found if one.kind == "token"][:MOST],
+        sessions=[one for one in found if one.kind == "session"][:MOST],
+        total=len(found),
+        most=MOST,
+        moments=moments(),
+        browser_name=browser_name,
+        roles=ROLES,
+    )
+
+
+@routes.post(f"{PATH}/revoke")
+def revoke(request: Request, form: Form) -> Response:
+    """Revokes what is ticked. A field is called by its kind, and its values are ids."""
+    ticked = [{"kind": kind, "id": whole_number(id_)} for kind in ("token", "session") for id_ in form.all(kind)]
+    body = form.read({"credentials": ticked}, Revocation)
+    revoked = revoke_credentials(request.tx, request.actor, [(one.kind, one.id) for one in body.credentials])
+    text = f"{revoked} revoked." if ticked else "Nothing was selected."
+    return redirect(PATH, flash_cookie(request, Flash(text)))

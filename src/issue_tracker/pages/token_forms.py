@@ -1,0 +1,62 @@
+"""The form of a new API token, which one's own account and the page of a service account show."""
+
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+
+from issue_tracker.api.tokens import NewToken
+from issue_tracker.clock import iso, now
+from issue_tracker.pages.forms import Form, FormView, ShownForm
+from issue_tracker.settings import Settings
+
+LIFETIMES = {"30": "in 30 days", "90": "in 90 days", "365": "in a year", "": "never"}
+"""How many days a token lives, as the form offers it."""
+
+REFUSED_TOKEN = ShownForm({"company_access": "companies", "expires_at": "days"}, unknown="companies")
+"""How the form is shown again: unknown names of companies belong to their field."""
+
+
+SOON = timedelta(days=14)
+"""A token that ends within this time is marked."""
+
+
+class Moments(msgspec.Struct, frozen=True):
+    """With what the ends of tokens are compared: tokens that end before `soon` are marked."""
+
+    present: str
+    soon: str
+
+
+def moments() -> Moments:
+    """The present time, and the end of what is soon."""
+    return Moments(iso(now()), iso(now() + SOON))
+
+
+def lifetimes(settings: Settings) -> list[tuple[str, str]]:
+    """The lifetimes that the settings allow, the longest last."""
+    longest = settings.token_lifetime_days
+    if not longest:
+        return list(LIFETIMES.items())
+    allowed = [(days, text) for days, text in LIFETIMES.items() if days and int(days) < longest]
+    return [*allowed, ("", f"in {longest:g} days")]
+
+
+def token_view(form: FormView | None, settings: Settings) -> FormView:
+    """The form as it is shown: when it is new, with a lifetime of 90 days, if that is allowed."""
+    offered = [days for days, _ in lifetimes(settings)]
+    return (form or FormView()).with_defaults({"days": "90" if "90" in offered else ""})
+
+
+def read_token(form: Form) -> NewToken:
+    """The posted form as the API takes it. Raises Invalid naming every field that is wrong."""
+    days = form.get("days")
+    companies, groups = form.lines("companies"), form.lines("company_groups")
+    fields: dict[str, Any] = {
+        "name": form.get("name"),
+        "scopes": ["read", "write"] if form.get("scope") == "write" else ["read"],
+        "expires_at": iso(now() + timedelta(days=int(days))) if days in LIFETIMES and days else None,
+        "networks": form.lines("networks"),
+        "company_access": {"company_groups": groups, "companies": companies} if companies or groups else "all",
+    }
+    return form.read(fields, NewToken)
