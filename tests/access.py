@@ -68,6 +68,7 @@ ACCESS = {
     "customer": """
         GET /api/portal/issues
         GET /api/portal/issues/{issue_name}
+        GET /api/portal/updates
         GET /portal
         GET /portal/issues/{issue_name}
     """,

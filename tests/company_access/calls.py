@@ -214,6 +214,15 @@ API: dict[str, list[Call]] = {
         Call("/api/portal/issues"),
         Call("/api/portal/issues", headers=FRESH),
     ],
+    "GET /api/portal/updates": gets(
+        "/api/portal/updates",
+        "?issueName=Shared",
+        "?issueName=Hidden issue",
+        "?companyName=Contoso",
+        "?companyName=Hidden Ltd",
+        "?limit=1",
+        "?before=2026-01-01T10:30:00Z",
+    ),
     "GET /api/portal/issues/{issue_name}": [
         *gets("/api/portal/issues/Shared"),
         Call("/api/portal/issues/Shared", headers=FRESH),

@@ -124,7 +124,11 @@ PAGES: dict[str, list[Call]] = {
     "POST /admin/alerts/rules/{id}/delete": [Call("/admin/alerts/rules/1/delete", form={})],
     "GET /activity": gets("/activity", "?issueName=Shared", "?companyName=Hidden Ltd", "?type=company.created"),
     "GET /portal": gets("/portal"),
-    "GET /portal/issues/{issue_name}": [*gets("/portal/issues/Own"), *gets("/portal/issues/Hidden issue")],
+    "GET /portal/issues/{issue_name}": [
+        *gets("/portal/issues/Own"),
+        *gets("/portal/issues/Shared"),
+        *gets("/portal/issues/Hidden issue"),
+    ],
     "GET /account": gets("/account"),
     "GET /account/security": gets("/account/security"),
     "POST /account/security/totp": [Call("/account/security/totp", form={"name": "My app"})],

@@ -27,8 +27,6 @@ from issue_tracker.events.catalog import Change, EventType
 from issue_tracker.events.record import record
 from issue_tracker.events.webhooks import WebhookFields, create_webhook
 from issue_tracker.issues.assignments import set_status, unassign
-from issue_tracker.issues.fields import IssueFields
-from issue_tracker.issues.models import Severity
 from issue_tracker.issues.operations import delete_issue, update_issue
 from issue_tracker.issues.queries.issue import get_issue_head
 from issue_tracker.issues.updates.operations import add_update, edit_update
@@ -37,6 +35,7 @@ from issue_tracker.settings import Settings
 from issue_tracker.status import Status
 from tests.clients import Client
 from tests.company_access.call import HIDDEN_ID, Call
+from tests.company_access.internal import write_internally
 from tests.company_access.numbering import NUMBERED, last_number, number_from
 from tests.server import serving
 from tests.shared import Shared
@@ -102,17 +101,10 @@ class Pair:
         self.align()
 
     def write_internally(self) -> None:
-        """Changes of both what customers see in the same way, and what they do not see differently."""
+        """Writes what customers see in the same way into both, and differently what they do not see."""
         self.clock.advance(minutes=1)
         for world, author, words in zip(self.worlds, ("Tess", "Omar"), ("one", "the other"), strict=True):
-            with world.database.write() as tx:
-                actor = command_line(author)
-                company = find_companies(tx, ADA, ["Contoso"])[key("Contoso")]
-                status = Status.MONITORING if self.clock.now().minute % 2 else Status.INVESTIGATING
-                head = get_issue_head(tx, ADA, "Shared", lock=True)
-                head = set_status(tx, actor, head, company, status, f"internal note of {words}")
-                fields = IssueFields(severity=Severity.LOW if words == "one" else Severity.HIGH)
-                update_issue(tx, actor, head, description=f"internal: {words} {now()}", fields=fields)
+            write_internally(world, author, words)
         self.align()
 
     def align(self) -> None:

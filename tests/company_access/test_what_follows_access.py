@@ -176,3 +176,8 @@ def test_a_webhook_is_sent_what_its_owner_sees(scene: World) -> None:
         ("issue.updated", [None]),
     ]
     assert len(sent(of_all)) == 6
+
+    messages = sent(owned)
+    ada.call("PUT", f"{USERS}/{user_id(scene, 'omar')}", 200, json={"role": "customer"})
+    tess.call("PUT", "/api/issues/New", 200, json={"description": "internal"})
+    assert sent(owned) == messages and len(sent(of_all)) > len(messages)

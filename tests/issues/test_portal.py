@@ -5,10 +5,14 @@ from typing import Any
 import pytest
 
 from issue_tracker.database.tables import users
+from issue_tracker.settings import Settings
 from tests.company_access.limits import set_access, user_id
-from tests.world import PASSWORD, World
+from tests.server import serving
+from tests.shared import Shared
+from tests.world import PASSWORD, Clock, World
 
 PORTAL = "/api/portal/issues"
+UPDATES = "/api/portal/updates"
 SECRETS = ("Fabrikam", "internal", "Tess", "Ada", "Hidden")
 
 
@@ -95,6 +99,58 @@ def test_a_customer_learns_of_hidden_changes_from_no_etag(scene: World) -> None:
     tess.call("PUT", "/api/issues/status", 200, json=change | {"company_name": "Contoso"})
     for path, etag in etags.items():
         assert cara.get(path, headers={"If-None-Match": etag}).status_code == 200
+
+
+def test_public_updates_for_the_own_companies_are_shown(scene: World) -> None:
+    tess, cara = scene.client("tess"), scene.client("cara")
+    said = [
+        ("internal text", False, None),
+        ("For **everybody** <i>", True, None),
+        ("For Contoso", True, ["Contoso", "Fabrikam"]),
+        ("Hidden text", True, ["Fabrikam"]),
+    ]
+    for body, public, companies in said:
+        scene.clock.advance(minutes=1)
+        update = {"issue_name": "Shared", "body": body, "public": public, "companies": companies}
+        tess.call("POST", "/api/updates", 201, json=update)
+    tess.call("POST", "/api/updates", 201, json={"issue_name": "Hidden", "body": "Hidden text", "public": True})
+    response = cara.get(UPDATES)
+    found = response.json()
+    assert found["total"] == 2 and [one["body"] for one in found["items"]] == ["For Contoso", "For **everybody** <i>"]
+    assert [one["company_names"] for one in found["items"]] == [["Contoso"], None]
+    shown = {"issue_name", "body", "company_names", "at", "edited_at", "author_name"}
+    assert all(set(one) == shown and one["author_name"] is None for one in found["items"])
+    assert not any(word in response.text for word in (*SECRETS, "_id"))
+    first = cara.get(UPDATES, params={"limit": 1, "issueName": "shared"})
+    assert first.json() == {"items": found["items"][:1], "total": 2}
+    second = cara.get(first.links["next"]["url"])
+    assert second.json()["items"] == found["items"][1:] and "next" not in second.links
+    zurich = cara.call("GET", UPDATES, 200, params={"companyName": "Zürich (Nord)"})
+    assert zurich["items"] == found["items"][1:]
+    for query in ({"issueName": "Hidden"}, {"companyName": "Fabrikam"}):
+        cara.call("GET", UPDATES, 404, params=query)
+    cara.call("GET", UPDATES, 422, params={"cursor": "7"})
+
+    page, issue = cara.get("/portal").text, cara.get("/portal/issues/Shared").text
+    assert "For Contoso" in page and "<strong>everybody</strong> &lt;i&gt;" in issue
+    assert not any(word in page + issue for word in ("Fabrikam", "internal", "Tess", "Hidden"))
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_a_setting_shows_first_names(shared: Shared, engine: str, clock: Clock) -> None:
+    settings = Settings(database_url=shared.migrated(engine), log_level="error", portal_first_names=True)
+    with serving(settings) as server:
+        world = World(server, clock)
+        world.given_customer("cara", "Contoso")
+        world.given_issue("Fault", {"Contoso": "new"})
+        update = {"issue_name": "Fault", "body": "News", "public": True}
+        world.client("tess").call("POST", "/api/updates", 201, json=update)
+        world.bearer("tess").call("POST", "/api/updates", 201, json=update)
+        found = world.client("cara").call("GET", UPDATES, 200)["items"]
+        assert [one["author_name"] for one in found] == [None, "Tess"]
+        page = world.client("cara").get("/portal/issues/Fault").text
+        assert ">Tess</bdi>" in page and "Ngo" not in page
+        world.close()
 
 
 def test_a_customer_is_refused_everything_else(scene: World) -> None:

@@ -15,7 +15,7 @@ from issue_tracker.http.request import Request
 from issue_tracker.http.responses import json_response
 from issue_tracker.http.routes import Returns, Routes
 from issue_tracker.issues.queries import portal
-from issue_tracker.issues.queries.portal import PortalFilters, PortalIssue
+from issue_tracker.issues.queries.portal import PortalFilters, PortalIssue, PortalUpdate
 from issue_tracker.names import storable
 from issue_tracker.status import FINISHED, OPEN, Status
 
@@ -33,6 +33,16 @@ PORTAL_ISSUE_EXAMPLE = {
             "updated_at": "2025-01-09T08:45:00+00:00",
         }
     ],
+}
+
+
+PORTAL_UPDATE_EXAMPLE = {
+    "issue_name": "Network degradation",
+    "body": "The carrier has found a broken fibre. *Next update at 16:00.*",
+    "company_names": None,
+    "at": "2025-01-09T08:45:00+00:00",
+    "edited_at": None,
+    "author_name": None,
 }
 
 
@@ -55,6 +65,31 @@ class PortalQuery(msgspec.Struct, kw_only=True):
         Meta(description="At most so many issues; the header Link leads to the next."),
     ] = None
     cursor: Annotated[str, Meta(description="Where to go on; taken from the header Link.")] = ""
+
+
+class PortalUpdateQuery(msgspec.Struct, kw_only=True):
+    """Which public updates to list."""
+
+    issue_name: Annotated[str, Meta(description="Only updates on the issue with this name.")] = msgspec.field(
+        default="", name="issueName"
+    )
+    company_name: Annotated[
+        str,
+        Meta(description="Only updates for the company with this name, also those for all companies of its issues."),
+    ] = msgspec.field(default="", name="companyName")
+    before: Annotated[
+        Annotated[datetime, Meta(tz=True)] | None, Meta(description="Only updates written before this instant.")
+    ] = None
+    limit: Annotated[
+        int, Meta(ge=1, le=500, description="At most so many updates; the header Link leads to the next.")
+    ] = 100
+
+
+class PortalUpdateList(msgspec.Struct):
+    """Public updates, the newest first. `total` counts all matches, also those on earlier and later pages."""
+
+    items: list[PortalUpdate]
+    total: int
 
 
 class PortalIssueList(msgspec.Struct):
@@ -92,6 +127,26 @@ def get_portal_issue(request: Request, issue_name: str) -> Response:
     return json_response(portal.get_portal_issue(request.tx, request.actor, issue_name))
 
 
+@routes.get(
+    "/api/portal/updates",
+    returns=Returns(200, PortalUpdateList, {"items": [PORTAL_UPDATE_EXAMPLE], "total": 1}, headers=("Link",)),
+    errors=(404,),
+)
+def list_portal_updates(request: Request, query: PortalUpdateQuery) -> Response:
+    """List the public updates for the customer's companies, the newest first."""
+    found = portal.list_portal_updates(
+        request.tx,
+        request.actor,
+        issue_name=query.issue_name,
+        company_name=query.company_name,
+        before=query.before,
+        limit=query.limit,
+        first_names=request.settings.portal_first_names,
+    )
+    headers = {"Link": _link(request, "before", found.updates[-1].at)} if found.more else None
+    return json_response(PortalUpdateList(found.updates, found.total), headers=headers)
+
+
 def _position_of(cursor: str) -> str:
     """The name after which a page starts, from its cursor. Raises InvalidQuery for what is none."""
     try:
@@ -104,7 +159,11 @@ def _position_of(cursor: str) -> str:
 
 
 def _next_link(request: Request, last: str) -> str:
-    """The header Link (RFC 8288) to the page after the issue `last`, with all other parameters as they were."""
-    cursor = base64.urlsafe_b64encode(last.encode()).decode().rstrip("=")
-    others = [(name, value) for name, value in request.parameters if name != "cursor"]
-    return f'<{request.path}?{urlencode([*others, ("cursor", cursor)])}>; rel="next"'
+    """The header Link to the page after the issue `last`."""
+    return _link(request, "cursor", base64.urlsafe_b64encode(last.encode()).decode().rstrip("="))
+
+
+def _link(request: Request, parameter: str, value: str) -> str:
+    """The header Link (RFC 8288) to the next page: the same request, with another value of one parameter."""
+    others = [(name, given) for name, given in request.parameters if name != parameter]
+    return f'<{request.path}?{urlencode([*others, (parameter, value)])}>; rel="next"'

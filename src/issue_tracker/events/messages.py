@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, and_, insert, select
 
-from issue_tracker.actor import ALL_COMPANIES, CompanyAccess
+from issue_tracker.actor import ALL_COMPANIES, CompanyAccess, Role
 from issue_tracker.clock import Timestamp, iso
 from issue_tracker.company_access.queries import load_accesses
 from issue_tracker.database.before_commit import once_in_transaction
@@ -237,10 +237,12 @@ _active = Prepared(
     lambda _: (
         select(webhooks.c.id, webhooks.c.event_types, webhooks.c.company_ids, users.c.user_id)
         .join(users, _limited_owner, isouter=True)
-        .where(webhooks.c.active)
+        .where(webhooks.c.active, users.c.role.is_distinct_from(Role.CUSTOMER.value))
     )
 )
-"""The active webhooks, with the id of the owner if the owner does not see all companies."""
+"""The active webhooks, with the id of the owner if the owner does not see all companies. An owner who has become a
+customer is sent nothing: messages say what technicians write.
+"""
 
 
 def delivery_row(

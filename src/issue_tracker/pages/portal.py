@@ -1,16 +1,19 @@
 """The pages of customers: what is open for their companies, and what was resolved lately (docs/decisions/0025)."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from urllib.parse import quote
 
 import msgspec
+from markupsafe import Markup
 from starlette.responses import Response
 
 from issue_tracker.clock import now
 from issue_tracker.http.identity import Access
 from issue_tracker.http.request import Request
 from issue_tracker.issues.queries import portal
-from issue_tracker.issues.queries.portal import PortalFilters, PortalIssue
+from issue_tracker.issues.queries.portal import PortalFilters, PortalIssue, PortalUpdate
+from issue_tracker.pages.markdown import render
 from issue_tracker.pages.navigation import PORTAL
 from issue_tracker.pages.routes import PageRoutes
 from issue_tracker.pages.templating import page
@@ -25,8 +28,26 @@ MOST = 100
 """How many of what is resolved the page shows."""
 
 
+LATEST = 500
+"""Of how many updates the page looks for the latest of each issue."""
+
+EXCERPT = 240
+"""How many characters of an update the list shows."""
+
+
+class Said(msgspec.Struct, frozen=True):
+    """A public update on a page. `text` is its beginning as plain text."""
+
+    html: Markup
+    text: str
+    author_name: str | None
+    company_names: list[str] | None
+    at: str
+    edited_at: str | None
+
+
 class Line(msgspec.Struct, frozen=True):
-    """The status of a company in an issue, on a page."""
+    """The status of a company in an issue, on a page, with the latest public update there."""
 
     issue_name: str
     href: str
@@ -34,6 +55,7 @@ class Line(msgspec.Struct, frozen=True):
     status: str
     since: str
     updated_at: str
+    latest: Said | None = None
 
 
 @routes.get(PORTAL)
@@ -43,12 +65,13 @@ def show_portal(request: Request) -> Response:
     lately = PortalFilters(statuses=FINISHED, updated_since=now() - LATELY)
     finished = portal.list_portal_issues(request.tx, request.actor, lately)
     done = sorted(_lines(finished), key=lambda line: line.updated_at, reverse=True)
+    latest = _updates(request, LATEST)
     return page(
         request,
         "portal/list.html",
         place="portal",
         companies=portal.list_portal_companies(request.tx, request.actor),
-        open=sorted(_lines(opened), key=lambda line: line.since, reverse=True),
+        open=sorted(_lines(opened, latest), key=lambda line: line.since, reverse=True),
         done=done[:MOST],
         more=len(done) > MOST,
     )
@@ -56,12 +79,40 @@ def show_portal(request: Request) -> Response:
 
 @routes.get("/portal/issues/{issue_name}")
 def show_portal_issue(request: Request, issue_name: str) -> Response:
-    """One issue: the status of each of the customer's companies in it."""
+    """One issue: the status of each of the customer's companies in it, and what the helpdesk says about it."""
     issue = portal.get_portal_issue(request.tx, request.actor, issue_name)
-    return page(request, "portal/issue.html", place="portal", issue=issue, lines=_lines([issue]))
+    said = [_said(update) for update in _updates(request, MOST, issue.name)]
+    return page(request, "portal/issue.html", place="portal", issue=issue, lines=_lines([issue]), said=said)
 
 
-def _lines(found: list[PortalIssue]) -> list[Line]:
+def _updates(request: Request, limit: int, issue_name: str = "") -> list[PortalUpdate]:
+    names = request.settings.portal_first_names
+    found = portal.list_portal_updates(request.tx, request.actor, issue_name=issue_name, limit=limit, first_names=names)
+    return found.updates
+
+
+def _said(update: PortalUpdate) -> Said:
+    html = render(update.body)
+    text = html.striptags()
+    return Said(
+        html=html,
+        text=text if len(text) <= EXCERPT else f"{text[:EXCERPT].rstrip()}…",
+        author_name=update.author_name,
+        company_names=update.company_names,
+        at=update.at,
+        edited_at=update.edited_at,
+    )
+
+
+def _latest(updates: Sequence[PortalUpdate], issue_name: str, company_name: str) -> Said | None:
+    """The first of the updates, which are the newest first, that is for the company."""
+    for update in updates:
+        if update.issue_name == issue_name and (not update.company_names or company_name in update.company_names):
+            return _said(update)
+    return None
+
+
+def _lines(found: Sequence[PortalIssue], updates: Sequence[PortalUpdate] = ()) -> list[Line]:
     return [
         Line(
             issue_name=issue.name,
@@ -70,6 +121,7 @@ def _lines(found: list[PortalIssue]) -> list[Line]:
             status=assignment.status.value,
             since=assignment.since,
             updated_at=assignment.updated_at,
+            latest=_latest(updates, issue.name, assignment.company_name),
         )
         for issue in found
         for assignment in issue.assignments

@@ -73,6 +73,10 @@ class AccountSettings(LimitSettings, frozen=True, kw_only=True):
             description="How long an API token may stay unused before it ends; 0 does not limit it.",
         ),
     ] = 365.0
+    portal_first_names: Annotated[
+        bool,
+        Meta(description="Whether customers are shown the first names of those who write public updates."),
+    ] = False
     sign_in_account_limit: Annotated[
         int,
         Meta(

@@ -1,4 +1,4 @@
-"""Reads for customers: the issues of their companies, without what technicians write for each other.
+"""Reads for customers: the issues of their companies and public updates, without what technicians write for each other.
 
 A customer sees the names of issues, and the statuses of the own companies in them (docs/decisions/0025). No id is among
 what is returned: ids count the issues and companies of everybody.
@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, Select, bindparam, func, select
 
-from issue_tracker.actor import Actor, require_customer
+from issue_tracker.actor import Actor, CompanyAccess, require_customer
 from issue_tracker.clock import Timestamp
 from issue_tracker.database.prepared import Prepared, iso, numbers
 from issue_tracker.database.tables import assignments, companies, issues
@@ -20,6 +20,7 @@ from issue_tracker.database.types import Key
 from issue_tracker.errors import NotFound
 from issue_tracker.issues.queries.conditions import Conditions, in_statuses, of_companies, of_issues, spread, written
 from issue_tracker.issues.queries.issue_list import BATCH, NO_LIMIT
+from issue_tracker.issues.updates.queries import PlacedUpdate, UpdateFilters, list_public_updates
 from issue_tracker.names import key, printable, storable
 from issue_tracker.status import LABELS, STATUSES, Status
 
@@ -40,6 +41,28 @@ class PortalIssue(msgspec.Struct, frozen=True):
     name: str
     updated_at: Timestamp
     assignments: list[PortalAssignment]
+
+
+class PortalUpdate(msgspec.Struct, frozen=True):
+    """A public update, in Markdown. `company_names` is null where it is for all companies of the issue.
+
+    `author_name` is the first name of its author if the settings show it, and null otherwise.
+    """
+
+    issue_name: str
+    body: str
+    company_names: list[str] | None
+    at: Timestamp
+    edited_at: Timestamp | None
+    author_name: str | None
+
+
+class PortalUpdates(msgspec.Struct, frozen=True):
+    """Public updates, the newest first; `total` counts all that match. `more` says whether older ones follow."""
+
+    updates: list[PortalUpdate]
+    total: int
+    more: bool
 
 
 class PortalFilters(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,14 +111,47 @@ def count_portal_issues(tx: Connection, actor: Actor, filters: PortalFilters) ->
 
 def get_portal_issue(tx: Connection, actor: Actor, name: str) -> PortalIssue:
     """Returns the issue with this name, in any case. Raises NotFound, also for an issue of other companies."""
-    found = _find(tx, actor, PortalFilters())
-    row = (
-        tx.execute(select(issues.c.issue_id).where(issues.c.name_key == key(name))).first() if storable(name) else None
+    return _load(tx, actor, _find(tx, actor, PortalFilters()), [_issue_id(tx, actor, name)])[0]
+
+
+def list_portal_updates(
+    tx: Connection,
+    actor: Actor,
+    *,
+    issue_name: str = "",
+    company_name: str = "",
+    before: datetime | None = None,
+    limit: int,
+    first_names: bool,
+) -> PortalUpdates:
+    """Returns public updates for the customer's companies, the newest first: at most `limit`, of those written before
+    an instant. `first_names` shows those of their authors.
+
+    Raises NotFound for an issue or a company that the customer does not see, Forbidden for anybody but customers.
+    """
+    require_customer(actor)
+    filters = UpdateFilters(
+        issue_id=_issue_id(tx, actor, issue_name) if issue_name else None,
+        company_ids=(_company_id(tx, actor, company_name),) if company_name else None,
+        written_before=before,
     )
-    loaded = _load(tx, actor, found, [row.issue_id]) if row else []
-    if not loaded:
-        raise NotFound(f"There is no issue called “{printable(name)}”.")
-    return loaded[0]
+    found = list_public_updates(tx, CompanyAccess(frozenset(_own(actor))), filters, limit=limit)
+    shown = [_portal_update(placed, first_names=first_names) for placed in found.updates]
+    return PortalUpdates(shown, found.total, found.more)
+
+
+def _portal_update(placed: PlacedUpdate, *, first_names: bool) -> PortalUpdate:
+    update = placed.update
+    # What a program wrote has the name of an account, and what came from the command line that of a system's user.
+    person = first_names and update.actor.channel == "session"
+    return PortalUpdate(
+        issue_name=update.issue_name,
+        body=update.body,
+        company_names=update.company_names,
+        at=update.at,
+        edited_at=update.edited_at,
+        author_name=update.actor.name.split()[0] if person else None,
+    )
 
 
 def _own(actor: Actor) -> list[int]:
@@ -117,6 +173,15 @@ def _find(tx: Connection, actor: Actor, filters: PortalFilters) -> _Found:
         found.conditions += (_updated_since,)
         found.values["since"] = filters.updated_since
     return found
+
+
+def _issue_id(tx: Connection, actor: Actor, name: str) -> int:
+    assigned = assignments.c.company_id.in_(_own(actor))
+    query = select(issues.c.issue_id).join(assignments, assignments.c.issue_id == issues.c.issue_id)
+    row = tx.execute(query.where(issues.c.name_key == key(name), assigned)).first() if storable(name) else None
+    if row is None:
+        raise NotFound(f"There is no issue called “{printable(name)}”.")
+    return int(row.issue_id)
 
 
 def _company_id(tx: Connection, actor: Actor, name: str) -> int:

@@ -5,6 +5,7 @@ companies are left out.
 """
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -46,12 +47,13 @@ class PlacedUpdate(msgspec.Struct, frozen=True):
 
 class UpdateFilters(msgspec.Struct, frozen=True, kw_only=True):
     """Which updates are listed; None means any. `company_ids` finds what is for at least one of them, which is also
-    what is for all companies of an issue that one of them is assigned to.
+    what is for all companies of an issue that one of them is assigned to. `written_before` is an aware datetime.
     """
 
     issue_id: int | None = None
     company_ids: tuple[int, ...] | None = None
     public: bool | None = None
+    written_before: datetime | None = None
 
 
 class UpdatePage(msgspec.Struct, frozen=True):
@@ -112,6 +114,8 @@ def _page(tx: Connection, access: CompanyAccess, filters: UpdateFilters, before:
     if filters.company_ids is not None:
         conditions.append(_concerns("chosen", dialect))
         values["chosen"] = numbers(tx, filters.company_ids)
+    if filters.written_before is not None:
+        conditions.append(updates.c.created_at < filters.written_before)
     query = _visible(access, dialect).where(*conditions)
     counted = select(func.count()).select_from(query.with_only_columns(updates.c.update_id).subquery())
     total = int(tx.execute(counted, values).scalar_one())
