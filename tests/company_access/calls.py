@@ -13,6 +13,8 @@ API: dict[str, list[Call]] = {
         *gets(
             "/api/issues",
             "?search=hidden",
+            "?words=hidden own",
+            "?words=ltd",
             "?search=own",
             "?search=no",
             "?status=new",

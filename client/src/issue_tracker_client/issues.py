@@ -46,15 +46,17 @@ class Filter(TypedDict, total=False):
 
     `status` and `company_id` (one or several values, any of which matches), `company_name`, `company_group` and `open`
     must hold for the same assignment; each issue lists only its matching assignments. `open` is True for assignments
-    that are neither resolved nor closed, False for the others. `changed_since` is the `position` of a list from
-    `poll_issues`: the issues that were changed since, of which none is missed. `owner` is an e-mail address, `me` or
-    `none`; `overdue` is True for issues whose next update is due. `include="details"` sets more fields of assignments.
-    `sort` is `name`, `updated_at` or `created_at`, with a leading `-` for descending order, or `attention`. Raises
-    InvalidQuery for an unsupported status and for a position from before the server's database was restored from a
-    backup, NotFound for an unknown company or group, Misuse for an `updated_since` without a time zone.
+    that are neither resolved nor closed, False for the others. `search` is a literal part of the name or description;
+    `words` must all occur, each in the name, the description or the name of an affected company. `changed_since` is the
+    `position` of a list from `poll_issues`: the issues that were changed since, of which none is missed. `owner` is an
+    e-mail address, `me` or `none`; `overdue` is True for issues whose next update is due. `include="details"` sets more
+    fields of assignments. `sort` is `name`, `updated_at` or `created_at`, with a leading `-` for descending order, or
+    `attention`. Raises InvalidQuery for an unsupported status and for a position from before the server's database was
+    restored from a backup, NotFound for an unknown company or group, Misuse for an `updated_since` without a time zone.
     """
 
     search: str | None
+    words: str | None
     status: str | Iterable[str] | None
     company_id: int | Iterable[int] | None
     company_name: str | None

@@ -17,6 +17,7 @@ from issue_tracker.issues.models import Severity
 from issue_tracker.issues.queries.attention import Place
 from issue_tracker.issues.queries.filters import Filters, Order, Position, company_filter
 from issue_tracker.issues.queries.owners import list_technicians
+from issue_tracker.issues.queries.words import split_words
 from issue_tracker.names import key, storable
 from issue_tracker.status import FINISHED, OPEN, Status
 
@@ -30,6 +31,14 @@ class IssueQuery(msgspec.Struct, kw_only=True):
 
     search: Annotated[
         str, Meta(max_length=255, description="A part of the name or description; case does not matter.")
+    ] = ""
+    words: Annotated[
+        str,
+        Meta(
+            max_length=255,
+            description="Words that must all occur, each in the name, in the description or in the name of an affected "
+            "company. Quotation marks make several words one.",
+        ),
     ] = ""
     status: Annotated[list[Status], Meta(description="Only assignments in one of these statuses.")] = []
     company_id: Annotated[
@@ -92,7 +101,7 @@ def filters_of(request: Request, query: IssueQuery) -> Filters:
 
     Raises NotFound for an unknown company or group, InvalidQuery for a position from before a restore.
     """
-    for name in ("search", "owner", "tag", "reference"):
+    for name in ("search", "words", "owner", "tag", "reference"):
         if not storable(getattr(query, name)):
             raise InvalidQuery.field(name, "must not contain NUL characters")
     statuses: tuple[Status, ...] | None = tuple(dict.fromkeys(query.status)) if query.status else None
@@ -106,6 +115,7 @@ def filters_of(request: Request, query: IssueQuery) -> Filters:
         raise InvalidQuery.field("changedSince", str(error)) from None
     return Filters(
         search=query.search.strip(),
+        words=split_words(query.words),
         statuses=statuses,
         company_ids=company_filter(
             request.tx, request.actor, query.company_id, query.company_name, query.company_group

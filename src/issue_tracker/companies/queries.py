@@ -54,6 +54,21 @@ def list_companies(tx: Connection, actor: Actor, *, search: str = "", include_ar
     return [_company(row) for row in tx.execute(query, values)]
 
 
+def list_names(tx: Connection, actor: Actor) -> dict[int, str]:
+    """Returns the names of all companies that are not archived, by id."""
+    require_helpdesk(actor)
+    rows = _names.all(tx)
+    return {company_id: name for company_id, name in rows if actor.company_access.allows(company_id)}
+
+
+def list_ids_by_part(tx: Connection, actor: Actor, part: str) -> list[int]:
+    """Returns the ids of the companies, archived or not, that have a casefolded text in their name."""
+    require_helpdesk(actor)
+    query = select(companies.c.company_id).where(companies.c.name_key.contains(part, autoescape=True))
+    found = tx.execute(query.order_by(companies.c.company_id)).scalars()
+    return [company_id for company_id in found if actor.company_access.allows(company_id)]
+
+
 def get_company(tx: Connection, actor: Actor, company_id: int) -> Company:
     """Returns the company with this id, with `open_issues`. Raises NotFound, which names the id."""
     row = _by_id.row(tx, which=company_id) if _visible(actor, company_id) else None
@@ -176,6 +191,7 @@ def _company(row: Any) -> Company:
     )
 
 
+_names = Prepared(lambda _: select(companies.c.company_id, companies.c.name).where(companies.c.archived.is_(False)))
 _by_id = Prepared(lambda _: _with_open_issues().where(companies.c.company_id == bindparam("which", type_=Id)))
 _by_name = Prepared(
     lambda _: select(companies.c.company_id, companies.c.name, companies.c.archived).where(

@@ -17,7 +17,8 @@ from issue_tracker.status import Status
 class Filters(msgspec.Struct, frozen=True, kw_only=True):
     """The filters of a list; all of them must hold. Those by status and by company hold for the same assignment.
 
-    `search` is a trimmed literal part of an issue's name or description in any case; empty means no search.
+    `search` is a trimmed literal part of an issue's name or description in any case; empty means no search. `words` are
+    casefolded and must all occur, each in the name, the description or the name of an affected company (`words.py`).
     `statuses` and `company_ids` are None for no filter, and match nothing when they are empty; neither may contain
     a value twice. `updated_since` is an aware datetime: issues that were changed at that time or later.
     Of `severities`, `owner` (a user's id), `tag` and `reference` (casefolded), None matches everything. `unowned` are
@@ -27,6 +28,7 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     search: str = ""
+    words: tuple[str, ...] = ()
     statuses: tuple[Status, ...] | None = None
     company_ids: tuple[int, ...] | None = None
     updated_since: datetime | None = None

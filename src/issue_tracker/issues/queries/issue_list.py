@@ -10,9 +10,10 @@ from sqlalchemy import Connection
 
 from issue_tracker.actor import Actor, require_helpdesk
 from issue_tracker.clock import now
+from issue_tracker.companies.queries import list_ids_by_part
 from issue_tracker.database.prepared import instant, numbers
 from issue_tracker.issues.models import Assignment, DetailedAssignment, DetailedIssue, Issue
-from issue_tracker.issues.queries import attention
+from issue_tracker.issues.queries import attention, words
 from issue_tracker.issues.queries import list_statements as statements
 from issue_tracker.issues.queries.attention import Place
 from issue_tracker.issues.queries.company_ranges import SEVERAL, Entry, first_of_ranges
@@ -95,9 +96,15 @@ class IssueList:
         of_company: list[Condition] = []
         of_status: list[Condition] = []
         values: dict[str, Any] = {}
-        if filters.search and (term := key(filters.search)):
+        term, split = key(filters.search), filters.words
+        companies = [list_ids_by_part(tx, actor, word) for word in split]
+        if not term and companies == [[]]:
+            term, split, companies = split[0], (), []
+        if term:
             condition, values = search_filter(tx, actor, term)
             of_issue.append(condition)
+        of_issue += words.conditions(split, companies)
+        values |= words.parameters(tx.dialect.name, split, [numbers(tx, ids) for ids in companies])
         if filters.updated_since is not None:
             of_issue.append(updated_since(limited=not self.access.all))
             values["since"] = filters.updated_since

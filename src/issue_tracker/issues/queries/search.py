@@ -49,12 +49,24 @@ def parameters(dialect: str, term: str) -> dict[str, str]:
     return {"part": term, "phrase": _quoted(term), "trigrams": trigrams}
 
 
+def matching_ids(dialect: str, number: int, *, indexed: bool) -> Select[Any]:
+    """The ids of the issues that contain a term whose parameters have `_` and this number behind their names."""
+    query = select(issues.c.issue_id).where(_contains(dialect, f"_{number}"))
+    if dialect == "postgresql" or not indexed:
+        return query
+    return from_index(query.where(_match(f"trigrams_{number}")))
+
+
 def scanned(dialect: str) -> ColumnElement[bool]:
     """The issue contains the term. On SQLite every issue is compared."""
+    return _contains(dialect, "")
+
+
+def _contains(dialect: str, suffix: str) -> ColumnElement[bool]:
     if dialect == "postgresql":
-        pattern = bindparam("pattern", type_=issues.c.name.type)
+        pattern = bindparam(f"pattern{suffix}", type_=issues.c.name.type)
         return or_(issues.c.name_key.like(pattern), issues.c.description_key.like(pattern))
-    part: ColumnElement[str] = bindparam("part")
+    part: ColumnElement[str] = bindparam(f"part{suffix}")
     return or_(func.instr(issues.c.name_key, part) > 0, func.instr(issues.c.description_key, part) > 0)
 
 
