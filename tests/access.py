@@ -96,6 +96,7 @@ ACCESS = {
         POST /api/auth/tokens
         GET /
         GET /matrix
+        GET /find
         GET /issues/new
         POST /issues/new
         GET /issues/{issue_id}
@@ -113,6 +114,7 @@ ACCESS = {
         POST /assignments/review
         GET /issues/{issue_id}/resolve
         POST /assignments/bulk
+        POST /assignments/note
         POST /undo
         GET /companies
         GET /companies/{company_id}

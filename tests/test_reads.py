@@ -20,7 +20,10 @@ WITHOUT_ACCESS = {
     "events/queries/history.py: _lowest_of": "takes the conditions that its caller made from the access",
     "events/queries/log.py: find_mark": "returns a hash of one event, which reveals nothing but that it is there",
     "events/queries/log.py: get_log_state": "returns a number and hashes; who asks is a part of LogState.key",
-    "events/queries/search.py: _actor": "reads users, and makes a condition of them",
+    "events/queries/large_requests.py: _find": "takes the conditions that its caller made from the access",
+    "events/queries/search.py: by_actor": "reads users, and makes a condition of them",
+    "events/queries/times.py: between": "makes a condition for queries that have the access",
+    "events/queries/times.py: first_id_at": "returns a number, which is only a part of a condition",
 }
 """Functions in `queries` that do not take the access, each with the reason why they reveal nothing."""
 

@@ -76,10 +76,12 @@ from issue_tracker.pages import (
     company_groups,
     credentials,
     docs,
+    find,
     group_mappings,
     issue_list,
     issues,
     merging,
+    notes,
     owning,
     portal,
     second_step,
@@ -91,7 +93,7 @@ from issue_tracker.pages import (
     users,
 )
 from issue_tracker.pages import webhooks as webhooks_pages
-from issue_tracker.pages.routes import unrouted
+from issue_tracker.pages.unrouted import Unrouted
 from issue_tracker.retention import Retention
 from issue_tracker.settings import Settings
 
@@ -118,12 +120,14 @@ ROUTES = (
     portal_api.routes,
     service.routes,
     docs.routes,
+    find.routes,
     issue_list.routes,
     issues.routes,
     owning.routes,
     merging.routes,
     updates.routes,
     changes.routes,
+    notes.routes,
     companies.routes,
     companies.admin_routes,
     company_groups.routes,
@@ -234,7 +238,7 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
             access_log.flush()
 
     # The layers, from the inside out.
-    app: ASGIApp = CanonicalPaths(PathRouter(routes, app_state, unrouted, lifespan))
+    app: ASGIApp = CanonicalPaths(PathRouter(routes, app_state, Unrouted(routes), lifespan))
     if not settings.trusted_proxies:
         app = UntrustedProxyWarning(app)
     app = CachedResponses(app, app_state.responses)

@@ -114,6 +114,6 @@ def test_the_page_of_a_user_ends_sessions_and_tokens(world: World) -> None:
     assert ada.post(f"{path}/sessions/{session['id']}/end", data=csrf).status_code == 303
     tess.call("GET", "/api/issues", 401)
     token.call("GET", "/api/issues", 200)
-    assert ada.post(f"{path}/tokens/{made['id']}/revoke", data=csrf).status_code == 303
+    assert ada.post(f"{path}/tokens/{made['id']}/revoke", data={**csrf, "_sure": "1"}).status_code == 303
     token.call("GET", "/api/issues", 401)
     assert "Not signed in anywhere." in ada.get(path).text

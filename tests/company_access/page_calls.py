@@ -24,11 +24,14 @@ PAGES: dict[str, list[Call]] = {
         "/",
         "?open=true",
         "?search=hidden",
+        "?search=hidden own",
+        "?search=ltd&open=true",
         "?companyName=Hidden Ltd",
         "?companyGroup=Theirs",
         "?sort=-updated_at&limit=1",
     ),
     "GET /matrix": gets("/matrix", "?columns=all", "?companyName=Fabrikam"),
+    "GET /find": gets("/find", "?q=hidden", "?q=shared", "?q=Hiden ltd", "?q=own"),
     "GET /issues/new": gets("/issues/new"),
     "POST /issues/new": [
         Call("/issues/new", form={"name": "By page", "status": "new", "companies": "Contoso\nHidden Ltd"}),
@@ -86,7 +89,7 @@ PAGES: dict[str, list[Call]] = {
         Call(f"/updates/{number}", form={"body": "By page"}) for number in (1, 2, 3, HIDDEN_ID)
     ],
     "POST /updates/{update_id}/withdraw": [
-        Call(f"/updates/{number}/withdraw", form={}) for number in (1, 2, 3, HIDDEN_ID)
+        Call(f"/updates/{number}/withdraw", form={"_sure": "1"}) for number in (1, 2, 3, HIDDEN_ID)
     ],
     "GET /assignments": [
         *gets("/assignments?on=1-2"),
@@ -102,7 +105,12 @@ PAGES: dict[str, list[Call]] = {
     "POST /assignments/bulk": [
         Call("/assignments/bulk", form={"on": ["1-2-closed"], "status": "resolved", "next": "/"}),
         Call("/assignments/bulk", form={"on": ["1-2", "2-2"], "status": "resolved", "next": "/"}),
+        Call("/assignments/bulk", form={"on": ["1-2", "2-2"], "status": "none", "next": "/"}),
         Call("/assignments/bulk", form={"on": [f"1-{HIDDEN_ID}"], "status": "resolved", "next": "/"}),
+    ],
+    "POST /assignments/note": [
+        Call("/assignments/note", form={"on": ["1-2"], "note": "By phone", "next": "/"}),
+        Call("/assignments/note", form={"on": [f"1-{HIDDEN_ID}"], "note": "By phone", "next": "/"}),
     ],
     "POST /undo": [
         Call("/undo", form={"request_id": "call", "next": "/"}),
@@ -122,7 +130,14 @@ PAGES: dict[str, list[Call]] = {
     "GET /admin/alerts/rules/{id}": gets("/admin/alerts/rules/1"),
     "POST /admin/alerts/rules/{id}": [Call("/admin/alerts/rules/1", form={"name": "R"})],
     "POST /admin/alerts/rules/{id}/delete": [Call("/admin/alerts/rules/1/delete", form={})],
-    "GET /activity": gets("/activity", "?issueName=Shared", "?companyName=Hidden Ltd", "?type=company.created"),
+    "GET /activity": gets(
+        "/activity",
+        "?issueName=Shared",
+        "?companyName=Hidden Ltd",
+        "?type=company.created",
+        "?actor=1",
+        "?since=2020-01-01T00:00",
+    ),
     "GET /portal": gets("/portal"),
     "GET /portal/issues/{issue_name}": [
         *gets("/portal/issues/Own"),
@@ -142,7 +157,7 @@ PAGES: dict[str, list[Call]] = {
     "POST /account/password": [Call("/account/password", form={"current_password": "x", "new_password": "y"})],
     "POST /account/sessions/{id}/end": [Call("/account/sessions/999/end", form={})],
     "POST /account/tokens": [Call("/account/tokens", form={"name": "by page", "scope": "read", "days": "30"})],
-    "POST /account/tokens/{id}/revoke": [Call("/account/tokens/999/revoke", form={})],
+    "POST /account/tokens/{id}/revoke": [Call("/account/tokens/999/revoke", form={"_sure": "1"})],
     "GET /issues/{issue_id}/delete": [*gets("/issues/1/delete"), *gets(f"/issues/{HIDDEN_ID}/delete")],
     "POST /issues/{issue_id}/delete": [
         Call("/issues/1/delete", form={}),
@@ -158,7 +173,8 @@ PAGES: dict[str, list[Call]] = {
     ],
     "POST /admin/companies/{company_id}/delete": [
         Call("/admin/companies/2/delete", form={}),
-        Call(f"/admin/companies/{HIDDEN_ID}/delete", form={}),
+        Call("/admin/companies/2/delete", form={"_sure": "1"}),
+        Call(f"/admin/companies/{HIDDEN_ID}/delete", form={"_sure": "1"}),
     ],
     "GET /admin/company-groups": gets("/admin/company-groups"),
     "POST /admin/company-groups": [Call("/admin/company-groups", form={"name": "Hidden group", "company_names": ""})],
@@ -167,7 +183,9 @@ PAGES: dict[str, list[Call]] = {
         *gets(f"/admin/company-groups/{HIDDEN_ID}"),
     ],
     "POST /admin/company-groups/{group_id}": [Call("/admin/company-groups/1", form={"name": "x", "company_names": ""})],
-    "POST /admin/company-groups/{group_id}/delete": [Call(f"/admin/company-groups/{HIDDEN_ID}/delete", form={})],
+    "POST /admin/company-groups/{group_id}/delete": [
+        Call(f"/admin/company-groups/{HIDDEN_ID}/delete", form={"_sure": "1"})
+    ],
     "GET /admin/users": gets("/admin/users"),
     "POST /admin/users": [
         Call("/admin/users", form={"email": "y@z", "name": "Y", "role": "member", "password": "z" * 9})
@@ -177,7 +195,7 @@ PAGES: dict[str, list[Call]] = {
     "POST /admin/users/{user_id}/invitation": [Call("/admin/users/1/invitation", form={})],
     "POST /admin/users/{user_id}/factors/reset": [Call("/admin/users/2/factors/reset", form={"reason": "lost"})],
     "POST /admin/users/{user_id}/sessions/{id}/end": [Call("/admin/users/2/sessions/999/end", form={})],
-    "POST /admin/users/{user_id}/tokens/{id}/revoke": [Call("/admin/users/2/tokens/999/revoke", form={})],
+    "POST /admin/users/{user_id}/tokens/{id}/revoke": [Call("/admin/users/2/tokens/999/revoke", form={"_sure": "1"})],
     "POST /admin/users/{user_id}/tokens": [Call("/admin/users/2/tokens", form={"name": "x", "scope": "read"})],
     "GET /admin/credentials": gets("/admin/credentials"),
     "POST /admin/credentials/revoke": [Call("/admin/credentials/revoke", form={"token": "1"})],
@@ -190,5 +208,5 @@ PAGES: dict[str, list[Call]] = {
     "POST /admin/webhooks/{webhook_id}/redeliver/{delivery_id}": [
         Call(f"/admin/webhooks/{HIDDEN_ID}/redeliver/{HIDDEN_ID}", form={})
     ],
-    "POST /admin/webhooks/{webhook_id}/delete": [Call(f"/admin/webhooks/{HIDDEN_ID}/delete", form={})],
+    "POST /admin/webhooks/{webhook_id}/delete": [Call(f"/admin/webhooks/{HIDDEN_ID}/delete", form={"_sure": "1"})],
 }

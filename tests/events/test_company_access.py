@@ -13,6 +13,7 @@ from issue_tracker.errors import NotFound
 from issue_tracker.events import stream as stream_module
 from issue_tracker.events.catalog import Change, Event, EventType, Subject
 from issue_tracker.events.listener import Listener
+from issue_tracker.events.queries.history import HistoryFilter
 from issue_tracker.events.queries.log import get_last_event_id, list_events
 from issue_tracker.events.queries.search import EventFilters, Selection
 from issue_tracker.events.record import record
@@ -83,7 +84,7 @@ def test_the_history_shows_what_is_visible(world: World, access: CompanyAccess) 
     actor = _actor(access)
     fabrikam = world.given_companies("Fabrikam")["Fabrikam"]
     with world.database.read() as tx:
-        shown = activity(tx, actor, issue_name="", company_name="", type_=None)
+        shown = activity(tx, actor, HistoryFilter())
         assert [" ".join(entry.words) for entry in shown.entries] == [
             "added Contoso to “VPN” as New",
             "created “VPN”",
@@ -103,7 +104,7 @@ def test_a_group_counts_the_visible_companies_alone(world: World, access: Compan
     client.call("POST", "/api/issues/status/bulk", 200, json={**body, "status": "investigating"})
     client.call("POST", "/api/issues/status/bulk", 200, json=body)
     with world.database.read() as tx:
-        newest, *_ = activity(tx, _actor(access), issue_name="", company_name="", type_=None).entries
+        newest, *_ = activity(tx, _actor(access), HistoryFilter()).entries
     assert "2 companies" in newest.words and newest.companies == ["Contoso", "Zürich (Nord)"]
 
 

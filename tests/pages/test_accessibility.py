@@ -26,6 +26,7 @@ PAGES = [
     "/companies",
     "/companies/{company}",
     "/activity",
+    "/find?q=contoso",
     "/account",
     "/account/security",
     "/admin/users",

@@ -27,6 +27,7 @@ def test_an_account_is_made_changed_and_disabled(world: World, browse: Browse) -
     page.get_by_role("link", name="Edit Nina Vogt").click()
     page.get_by_label("Active").uncheck()
     page.get_by_role("button", name="Save").click()
+    page.get_by_role("button", name="Disable the user").click()
     expect(page.get_by_text("Nina Vogt (disabled)")).to_be_visible()
 
     page.get_by_role("link", name="Edit Ada Lund").click()
@@ -114,13 +115,18 @@ def test_a_company_is_added_archived_and_deleted(world: World, browse: Browse) -
     expect(page.get_by_text("Added Northwind.")).to_be_visible()
 
     page.get_by_role("link", name="Edit Contoso").click()
-    page.get_by_role("button", name="Delete").click()
+    page.get_by_role("button", name="Delete…").click()
+    page.get_by_role("button", name="Delete the company").click()
     expect(page.get_by_role("alert")).to_contain_text("archive it instead")
     page.get_by_label("Archived").check()
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_text("Contoso (archived)")).to_be_visible()
     page.get_by_role("link", name="Edit Northwind").click()
-    page.get_by_role("button", name="Delete").click()
+    page.get_by_role("button", name="Delete…").click()
+    expect(page.get_by_role("heading", name="Delete Northwind?")).to_be_visible()
+    page.get_by_role("link", name="Back").click()
+    page.get_by_role("button", name="Delete…").click()
+    page.get_by_role("button", name="Delete the company").click()
     expect(page.get_by_text("Deleted Northwind.")).to_be_visible()
 
 
@@ -149,7 +155,8 @@ def test_a_company_group_is_added_changed_and_deleted(world: World, browse: Brow
 
     page.goto("/admin/company-groups")
     page.get_by_role("link", name="Edit North").click()
-    page.get_by_role("button", name="Delete").click()
+    page.get_by_role("button", name="Delete…").click()
+    page.get_by_role("button", name="Delete the group").click()
     expect(page.get_by_text("Deleted North.")).to_be_visible()
 
 
@@ -193,6 +200,7 @@ def test_ones_own_name_password_sessions_and_tokens(world: World, browse: Browse
     client = world.anonymous(headers={"Authorization": f"Bearer {secret}"})
     assert client.get("/api/issues").status_code == 200
     page.get_by_role("button", name="Revoke nightly").click()
+    page.get_by_role("button", name="Revoke the token").click()
     expect(page.get_by_text("The token is revoked.")).to_be_visible()
     assert client.get("/api/issues").status_code == 401
 
@@ -238,7 +246,7 @@ def test_a_customer_calls(world: World, browse: Browse) -> None:
 
     expect(row.locator(".status")).to_have_text("Monitoring")
     expect(page.locator("summary", has_text="1 resolved or closed")).to_be_visible()
-    expect(page.locator("#history")).to_contain_text("added to “Slow mail” as New")
+    expect(page.locator("#history")).to_contain_text("added the company to “Slow mail” as New")
 
 
 def test_a_webhook_is_made_tried_and_deleted(world: World, browse: Browse) -> None:
@@ -260,8 +268,9 @@ def test_a_webhook_is_made_tried_and_deleted(world: World, browse: Browse) -> No
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_text("Saved.")).to_be_visible()
     page.get_by_role("button", name="Send a test").click()
-    expect(page.get_by_role("row", name="webhook.test")).to_be_visible()
+    expect(page.get_by_role("row", name="Webhook test")).to_be_visible()
     page.get_by_role("button", name="Rotate the secret").click()
     expect(page.locator(".secret")).to_contain_text("whsec_")
-    page.get_by_role("button", name="Delete").click()
+    page.get_by_role("button", name="Delete…").click()
+    page.get_by_role("button", name="Delete the webhook").click()
     expect(page.get_by_text("No webhooks")).to_be_visible()

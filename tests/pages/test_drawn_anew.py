@@ -155,7 +155,7 @@ def test_after_a_refused_form_updates_are_shown_all_the_same(world: World, brows
     page.get_by_label("Name", exact=True).fill("broken PHONES")
     page.get_by_role("button", name="Save").click()
     expect(page.locator("#f-name-about")).to_contain_text("exists already")
-    expect(page).to_have_url(f"{world.server.url}/issues/{issue_id}/edit")
+    expect(page).to_have_url(f"{world.server.url}/issues/{issue_id}")
     page.wait_for_selector("html[data-ready]")
     live(page)
 

@@ -59,7 +59,7 @@ def test_create_with_the_errors_beside_their_fields(world: World, browse: Browse
     page.get_by_label("Name").fill("Slower mail")
     page.get_by_label("Companies").fill("Contoso\nNobody Ltd")
     page.get_by_role("button", name="Create issue").click()
-    expect(page.locator("#f-companies-about")).to_have_text("There is no company called “Nobody Ltd”.")
+    expect(page.locator("#f-companies-about")).to_have_text("1 found, 1 unknown: “Nobody Ltd”.")
     page.get_by_label("Companies").fill("Contoso\nfabrikam")
     page.get_by_label("Status", exact=True).select_option("investigating")
     page.get_by_role("button", name="Create issue").click()

@@ -140,8 +140,7 @@ def update_user(
         return user
     if "role" in changes or "password_hash" in changes:
         require_fresh_proof(actor)
-    loses = user.administers and ("role" in changes or changes.get("active") is False)
-    if loses and other_super_admins(tx, user_id) == 0:
+    if ("role" in changes or changes.get("active") is False) and is_last_super_admin(tx, user):
         raise Invalid.field("role" if "role" in changes else "active", LAST_SUPER_ADMIN.rstrip("."))
     if name is not None and "name" in changes:
         require_own_look(tx, name, user_id)
@@ -231,6 +230,11 @@ def list_users(tx: Connection, actor: Actor) -> list[User]:
     require_administrator(actor)
     found = [_user(row) for row in tx.execute(select(users))]
     return sorted(found, key=lambda user: (key(user.name), user.user_id))
+
+
+def is_last_super_admin(tx: Connection, user: User) -> bool:
+    """Returns whether no active super admin would be left without this user."""
+    return user.administers and other_super_admins(tx, user.user_id) == 0
 
 
 def find_credentials(tx: Connection, email: str, *, lock: bool = False) -> tuple[User, str] | None:

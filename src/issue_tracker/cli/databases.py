@@ -3,8 +3,10 @@
 import getpass
 import os
 import time
+from uuid import uuid4
 
 import click
+import msgspec
 
 from issue_tracker import settings
 from issue_tracker.actor import Actor, command_line
@@ -32,12 +34,15 @@ database_option = click.option(
 
 
 def current_actor() -> Actor:
-    """Who runs the command, for the history: the name of the account, or its number where it has no name."""
+    """Who runs the command, for the history: the name of the account, or its number where it has no name.
+
+    All events of the command carry one request id, as those of a request do.
+    """
     try:
         name = getpass.getuser()
     except (KeyError, OSError):
         name = str(os.getuid())
-    return command_line(printable(name))
+    return msgspec.structs.replace(command_line(printable(name)), request_id=f"cli-{uuid4().hex}")
 
 
 def open_database(database_url: str | None, *, any_version: bool = False) -> Database:

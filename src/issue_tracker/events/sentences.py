@@ -10,8 +10,9 @@ from issue_tracker.actor import Actor
 from issue_tracker.clock import Timestamp
 from issue_tracker.events.catalog import Event, EventType, Readers
 from issue_tracker.events.queries.accounts import Account, accounts_of
+from issue_tracker.events.queries.existing import list_existing_companies, list_existing_issues
 from issue_tracker.events.queries.history import EventGroup, HistoryFilter, find_last_event, list_event_groups
-from issue_tracker.names import whole_number
+from issue_tracker.events.queries.large_requests import LargeRequest
 from issue_tracker.status import Status
 
 AUDIT_SENTENCES = {
@@ -76,9 +77,25 @@ UPDATE_VERBS = {
 
 
 class ProperName(str):
-    """A name that a person gave to something: isolated from the sentence, in whichever direction it is written."""
+    """A name that a person gave to something: isolated from the sentence, in whichever direction it is written.
 
-    __slots__ = ()
+    `issue_id` or `company_id` is what has the name, if it still exists.
+    """
+
+    issue_id: int | None = None
+    company_id: int | None = None
+
+    @classmethod
+    def of_issue(cls, issue_id: int | None, name: str | None) -> "ProperName":
+        named = cls(f"“{name}”")
+        named.issue_id = issue_id
+        return named
+
+    @classmethod
+    def of_company(cls, company_id: int | None, name: str | None) -> "ProperName":
+        named = cls(name)
+        named.company_id = company_id
+        return named
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,7 +103,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
     `account` is that of the actor, if it is a user. `to` is the status that assignments have now. `via` is the channel
     unless it is a session. `companies` are the names of those that one request changed in the same way, empty for a
-    single one.
+    single one. `issues` are those that a large request changed, of `issue_count`.
     """
 
     actor: str
@@ -96,6 +113,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     to: str | None = None
     via: str | None = None
     companies: list[str] = []
+    issues: list[ProperName] = []
+    issue_count: int = 0
     note: str | None = None
 
     @property
@@ -111,21 +130,18 @@ class History(msgspec.Struct, frozen=True):
     more: str | None
 
 
-def issue_history(tx: Connection, actor: Actor, issue_id: int, before: str = "") -> History:
-    """What happened to an issue. `before` comes from `History.more`; anything else reads the newest."""
+def issue_history(tx: Connection, actor: Actor, issue_id: int, before: int | None = None) -> History:
+    """What happened to an issue. `before` comes from `History.more`; None reads the newest."""
     return _history(tx, actor, HistoryFilter(issue_id=issue_id), before)
 
 
-def company_history(tx: Connection, actor: Actor, company_id: int, before: str = "") -> History:
+def company_history(tx: Connection, actor: Actor, company_id: int, before: int | None = None) -> History:
     """What happened to a company's assignments. `before` as for issue_history."""
     return _history(tx, actor, HistoryFilter(company_id=company_id), before)
 
 
-def activity(
-    tx: Connection, actor: Actor, *, issue_name: str, company_name: str, type_: EventType | None, before: str = ""
-) -> History:
+def activity(tx: Connection, actor: Actor, wanted: HistoryFilter, before: int | None = None) -> History:
     """What happened at all. Audit events are shown only if their type is requested, and only to super admins."""
-    wanted = HistoryFilter(issue_name=issue_name, company_name=company_name, type=type_)
     return _history(tx, actor, wanted, before)
 
 
@@ -133,36 +149,64 @@ def last_edit(tx: Connection, actor: Actor, issue_id: int) -> Entry | None:
     """Who last changed an issue's own fields, and when."""
     wanted = HistoryFilter(issue_id=issue_id, type=EventType.ISSUE_UPDATED)
     found = find_last_event(tx, actor, wanted)
-    return None if found is None else _entries(tx, [_alone(found)], wanted)[0]
+    return None if found is None else _entries(tx, actor, [_alone(found)], wanted)[0]
 
 
 def last_assignment_change(tx: Connection, actor: Actor, issue_id: int, company_id: int) -> Entry:
     """Who last assigned a company to an issue, changed its status there or unassigned it, and when."""
     wanted = HistoryFilter(issue_id=issue_id, company_id=company_id)
     found = find_last_event(tx, actor, wanted)
-    return Entry(actor="Someone", words=(), at="") if found is None else _entries(tx, [_alone(found)], wanted)[0]
+    return Entry(actor="Someone", words=(), at="") if found is None else _entries(tx, actor, [_alone(found)], wanted)[0]
 
 
-def _history(tx: Connection, actor: Actor, wanted: HistoryFilter, before: str) -> History:
-    page = list_event_groups(tx, actor, wanted, before=whole_number(before))
+def _history(tx: Connection, actor: Actor, wanted: HistoryFilter, before: int | None) -> History:
+    page = list_event_groups(tx, actor, wanted, before=before)
     more = None if page.older_than is None else f"?{urlencode({'before': page.older_than})}"
-    return History(_entries(tx, page.groups, wanted), more)
+    return History(_entries(tx, actor, page.groups, wanted), more)
 
 
 def _alone(event: Event) -> EventGroup:
     return EventGroup(newest=event, count=1, company_names=[])
 
 
-def _entries(tx: Connection, groups: Sequence[EventGroup], wanted: HistoryFilter) -> list[Entry]:
+def _entries(tx: Connection, actor: Actor, groups: Sequence[EventGroup], wanted: HistoryFilter) -> list[Entry]:
     accounts = accounts_of(tx, {group.newest.actor for group in groups})
-    return [_entry(group, wanted, accounts.get(group.newest.actor)) for group in groups]
+    issues = {group.newest.issue_id for group in groups}.union(*(group.large.names for group in groups if group.large))
+    existing = Existing(
+        list_existing_issues(tx, actor.company_access, issues),
+        list_existing_companies(tx, actor.company_access, {group.newest.company_id for group in groups}),
+    )
+    return [_entry(group, wanted, accounts.get(group.newest.actor), existing) for group in groups]
 
 
-def _entry(group: EventGroup, wanted: HistoryFilter, account: Account | None) -> Entry:
+class Existing(msgspec.Struct, frozen=True):
+    """The ids of those issues and companies in a history that are still there, so that their names are links."""
+
+    issues: set[int]
+    companies: set[int]
+
+    def issue(self, issue_id: int | None, name: str | None) -> ProperName:
+        return ProperName.of_issue(issue_id if issue_id in self.issues else None, name)
+
+    def company(self, company_id: int | None, name: str | None) -> ProperName:
+        return ProperName.of_company(company_id if company_id in self.companies else None, name)
+
+
+def _entry(group: EventGroup, wanted: HistoryFilter, account: Account | None, existing: Existing) -> Entry:
     event = group.newest
+    if group.large is not None:
+        return Entry(
+            actor=event.actor.name,
+            account=account,
+            words=[_all_of(group.large)],
+            at=event.at,
+            via=None if event.actor.channel == "session" else event.actor.channel,
+            issues=[existing.issue(issue_id, name) for issue_id, name in group.large.names.items()],
+            issue_count=group.large.issues,
+        )
     about_assignment = event.type.value.startswith("assignment.")
     # On the page of an issue or a company, sentences do not name it again.
-    words = _words(group, about_assignment, issue=wanted.issue_id is None, company=wanted.company_id is None)
+    words = _words(group, existing, about_assignment, issue=wanted.issue_id is None, company=wanted.company_id is None)
     return Entry(
         actor=event.actor.name,
         account=account,
@@ -194,10 +238,31 @@ def _words_of_fields(event: Event, issue_name: str, *, issue: bool) -> Iterator[
         yield from (f"{changed} of", issue_name) if issue else (changed,)
 
 
-def _words(group: EventGroup, about_assignment: bool, *, issue: bool, company: bool) -> Iterator[str]:
+def _all_of(large: LargeRequest) -> str:
+    """What a large request did, in one sentence."""
+    said = {
+        "created {} issue": large.types.get(EventType.ISSUE_CREATED, 0),
+        "added companies {} time": large.types.get(EventType.ASSIGNMENT_CREATED, 0),
+        "changed {} status": large.types.get(EventType.ASSIGNMENT_STATUS_CHANGED, 0),
+        "removed companies {} time": large.types.get(EventType.ASSIGNMENT_DELETED, 0),
+        "deleted {} issue": large.types.get(EventType.ISSUE_DELETED, 0),
+    }
+    said["made {} other change"] = sum(large.types.values()) - sum(said.values())
+    parts = [_counted(text, number) for text, number in said.items() if number]
+    return " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1]))) + f", in {large.issues} issues"
+
+
+def _counted(text: str, number: int) -> str:
+    plural = "" if number == 1 else "es" if text.endswith("status") else "s"
+    return text.format(f"{number:,}") + plural
+
+
+def _words(
+    group: EventGroup, existing: Existing, about_assignment: bool, *, issue: bool, company: bool
+) -> Iterator[str]:
     event = group.newest
-    issue_name = ProperName(f"“{event.issue_name}”")
-    who = f"{group.count} companies" if group.count > 1 else ProperName(event.company_name)
+    issue_name = existing.issue(event.issue_id, event.issue_name)
+    who = f"{group.count} companies" if group.count > 1 else existing.company(event.company_id, event.company_name)
     label = Status(event.after).label if event.after and about_assignment else ""
     match event.type:
         case EventType.ISSUE_CREATED:
@@ -219,17 +284,17 @@ def _words(group: EventGroup, about_assignment: bool, *, issue: bool, company: b
             yield from (who, "on", issue_name) if issue and company else (who if company else issue_name,)
             yield f"to {event.after}" if event.after and event.field == "owner" else ""
         case EventType.ASSIGNMENT_CREATED:
-            yield from ("added", who) if company else ("added to", issue_name)
+            yield from ("added", who) if company else ("added the company to", issue_name)
             yield from ("to", issue_name) if issue and company else ()
             yield f"as {label}"
         case EventType.ASSIGNMENT_STATUS_CHANGED:
             yield from ("set", who if company else issue_name, f"to {label}")
             yield from ("on", issue_name) if issue and company else ()
         case EventType.ASSIGNMENT_DELETED:
-            yield from ("removed", who) if company else ("removed from", issue_name)
+            yield from ("removed", who) if company else ("removed the company from", issue_name)
             yield from ("from", issue_name) if issue and company else ()
         case _:
             yield from (
                 AUDIT_SENTENCES.get(event.type, event.type.value),
-                ProperName(event.company_name or event.after or ""),
+                existing.company(event.company_id, event.company_name or event.after or ""),
             )

@@ -68,7 +68,13 @@ def set_status(
 
 
 def unassign(
-    tx: Connection, actor: Actor, issue: IssueHead, company: Company, *, undoes: str | None = None
+    tx: Connection,
+    actor: Actor,
+    issue: IssueHead,
+    company: Company,
+    note: str | None = None,
+    *,
+    undoes: str | None = None,
 ) -> IssueHead:
     """Removes a company from an issue, and returns the issue as it is then. Raises NotFound when it is not assigned.
 
@@ -89,6 +95,7 @@ def unassign(
         before=removed.status,
         times=removed.times,
         undoes=undoes,
+        note=note,
     )
     record(tx, actor, [change], at)
     return touched

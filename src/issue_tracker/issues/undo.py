@@ -15,6 +15,8 @@ from issue_tracker.actor import Actor, require_helpdesk
 from issue_tracker.clock import now
 from issue_tracker.companies.queries import Company, get_companies_by_id
 from issue_tracker.errors import Invalid, NotFound
+from issue_tracker.events.catalog import Event
+from issue_tracker.events.queries.history import HistoryFilter, find_last_event
 from issue_tracker.events.queries.search import list_changes_of_request
 from issue_tracker.issues.assignments import Restored, unassign
 from issue_tracker.issues.bulk import Outcome, set_statuses
@@ -84,6 +86,15 @@ def undo(tx: Connection, actor: Actor, request_id: str) -> list[Undone]:
 
 def _status(value: str | None) -> Status | None:
     return None if value is None else Status(value)
+
+
+def last_change_after(tx: Connection, actor: Actor, request_id: str) -> Event | None:
+    """The last event of an assignment that the actor changed in this request: who has changed it since, if anybody."""
+    changes = list_changes_of_request(tx, actor, request_id, now() - WITHIN)
+    if not changes:
+        return None
+    first = changes[0].event
+    return find_last_event(tx, actor, HistoryFilter(issue_id=first.issue_id, company_id=first.company_id))
 
 
 def _change_back(

@@ -12,6 +12,7 @@ from issue_tracker.auth.tokens import Token
 from issue_tracker.auth.user_names import DisplayName
 from issue_tracker.http.identity import Access, Proof
 from issue_tracker.http.request import Request
+from issue_tracker.pages.confirmations import confirmation
 from issue_tracker.pages.flash import Flash, flash_cookie
 from issue_tracker.pages.forms import Form, FormView, ShownForm
 from issue_tracker.pages.navigation import redirect
@@ -21,6 +22,9 @@ from issue_tracker.pages.token_forms import REFUSED_TOKEN, lifetimes, moments, r
 from issue_tracker.pages.users import ROLES
 
 routes = PageRoutes(access=Access.SIGNED_IN)
+
+
+REVOKED = "Whatever uses the token is refused from then on. That cannot be undone."
 
 
 class OwnName(msgspec.Struct):
@@ -35,9 +39,8 @@ def show_account(
     name_form: FormView | None = None,
     password_form: FormView | None = None,
     token_form: FormView | None = None,
-    secret: str | None = None,
 ) -> Response:
-    """One's own name, password and tokens; `secret` is a new token's text, which is shown this once."""
+    """One's own name, password and tokens."""
     session = request.current_session
     return page(
         request,
@@ -51,7 +54,6 @@ def show_account(
         moments=moments(),
         idle_days=f"{request.settings.token_idle_days:g}" if request.settings.token_idle_days else None,
         tokens=_own_tokens(request) if request.actor.helpdesk else None,
-        secret=secret,
         identities=list_identities(request.tx, request.user_id),
         providers=request.settings.providers,
         passwords=ways_to_confirm(request.tx, request.settings, request.user_id).password,
@@ -98,22 +100,21 @@ def end_session(request: Request, form: Form, id: int) -> Response:
     "/account/tokens",
     access=Access.HELPDESK,
     proof=Proof.FRESH_SESSION,
-    transaction=False,
     shown_by=show_account,
     shown_as="token_form",
     form=REFUSED_TOKEN,
 )
 def create_token(request: Request, form: Form) -> Response:
     """Creates a token, and shows it this once."""
-    body = read_token(form)
-    with request.write():
-        _, text = token_of(request, request.user_id, body)
-    with request.read():
-        return show_account(request, secret=text)
+    _, text = token_of(request, request.user_id, read_token(form))
+    shown = Flash("Copy the new token now. It is shown only once:", secret=text)
+    return redirect("/account#tokens", flash_cookie(request, shown))
 
 
 @routes.post("/account/tokens/{id}/revoke", access=Access.HELPDESK)
 def revoke_token(request: Request, form: Form, id: int) -> Response:
-    """Revokes one of one's own tokens, for good."""
+    """Revokes one of one's own tokens, for good, after a confirmation."""
+    if unsure := confirmation(request, form, "Revoke this token?", REVOKED, "Revoke the token"):
+        return unsure
     tokens.revoke_token(request.tx, request.actor, request.user_id, id)
     return redirect("/account", flash_cookie(request, Flash("The token is revoked.")))

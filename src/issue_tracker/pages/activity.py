@@ -1,26 +1,51 @@
 """The page of what happened, by whom."""
 
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Annotated
 from urllib.parse import urlencode
 
 import msgspec
+from msgspec import Meta
 from starlette.responses import Response
 
+from issue_tracker.auth.people import list_people
+from issue_tracker.errors import InvalidQuery
 from issue_tracker.events.catalog import EventType
+from issue_tracker.events.queries.history import HistoryFilter
 from issue_tracker.events.sentences import Entry, activity
+from issue_tracker.events.type_names import TYPE_NAMES
 from issue_tracker.http.request import Request
+from issue_tracker.http.validation import read_query
+from issue_tracker.pages.issue_list import problems_by_field
 from issue_tracker.pages.routes import PageRoutes
 from issue_tracker.pages.templating import page
 
 routes = PageRoutes()
 
+FIELDS = ("issueName", "companyName", "actor", "since", "until", "type")
+"""The filters that have a field on the page, beside which their errors are shown."""
+
+
+class ActivityQuery(msgspec.Struct, kw_only=True, frozen=True):
+    """The filters, named as in the API. A time without an offset is in UTC: `since` is included, `until` is not."""
+
+    issue_name: Annotated[str, Meta(max_length=255)] = msgspec.field(default="", name="issueName")
+    company_name: Annotated[str, Meta(max_length=255)] = msgspec.field(default="", name="companyName")
+    actor: Annotated[str, Meta(max_length=255)] = ""
+    type: EventType | None = None
+    since: str = ""
+    until: str = ""
+    before: Annotated[int, Meta(ge=0, le=2**63 - 1)] | None = None
+
 
 class ActivityView(msgspec.Struct, frozen=True, kw_only=True):
-    """The filters as requested, and the events that match them."""
+    """The filters as requested, what is wrong with them, and the events that match."""
 
-    issue_name: str
-    company_name: str
-    type: str
-    types: list[tuple[str, str]]
+    given: dict[str, str]
+    wrong: dict[str, str]
+    types: Sequence[tuple[str, str]]
+    people: Sequence[str]
     entries: list[Entry]
     more: str | None
     filtered: bool
@@ -29,27 +54,58 @@ class ActivityView(msgspec.Struct, frozen=True, kw_only=True):
 
 @routes.get("/activity")
 def show_activity(request: Request) -> Response:
-    """Newest first, with the API's filters. Super admins see audit events by choosing one of their types."""
-    given = {name: value.strip() for name, value in request.parameters}
-    chosen = next((type_ for type_ in EventType if type_.value == given.get("type")), None)
-    found = activity(
-        request.tx,
-        request.actor,
-        issue_name=given.get("issueName", ""),
-        company_name=given.get("companyName", ""),
-        type_=chosen,
-        before=given.get("before", ""),
-    )
-    others = urlencode([(name, value) for name, value in given.items() if name != "before" and value])
-    seen = [type_ for type_ in EventType if request.actor.super_admin or not type_.audit]
+    """Newest first. Super admins see audit events by choosing one of their types."""
+    given = {name: value.strip() for name, value in request.parameters if value.strip()}
+    entries: list[Entry] = []
+    more, status, wrong = None, 200, {}
+    try:
+        query = read_query(request.parameters, ActivityQuery, request.settings.query_values)
+        wanted = _filter(query)
+        found = activity(request.tx, request.actor, wanted, query.before)
+        others = urlencode([(name, value) for name, value in given.items() if name != "before"])
+        entries = found.entries
+        more = "&".join(filter(None, (f"/activity{found.more}", others))) if found.more else None
+        given |= {
+            name: moment.strftime("%Y-%m-%dT%H:%M")
+            for name, moment in (("since", wanted.since), ("until", wanted.until))
+            if moment is not None
+        }
+    except InvalidQuery as refused:
+        status, wrong = refused.status, problems_by_field(refused, FIELDS)
+        given = {name: value for name, value in given.items() if name not in wrong or name not in ("since", "until")}
+    seen = [type_ for type_ in TYPE_NAMES if request.actor.super_admin or not type_.audit]
     view = ActivityView(
-        issue_name=given.get("issueName", ""),
-        company_name=given.get("companyName", ""),
-        type=chosen.value if chosen else "",
-        types=[("", "Everything"), *((type_.value, type_.value) for type_ in seen)],
-        entries=found.entries,
-        more="&".join(filter(None, (f"/activity{found.more}", others))) if found.more else None,
-        filtered=any(value for name, value in given.items() if name != "before"),
-        live="before" not in given,
+        given=given,
+        wrong=wrong,
+        types=[("", "Everything"), *((type_.value, TYPE_NAMES[type_]) for type_ in seen)],
+        people=list_people(request.tx, request.actor),
+        entries=entries,
+        more=more,
+        filtered=any(name != "before" for name in given),
+        live="before" not in given and "until" not in given,
     )
-    return page(request, "events/activity.html", place="activity", view=view)
+    response = page(request, "events/activity.html", place="activity", view=view)
+    response.status_code = status
+    return response
+
+
+def _filter(query: ActivityQuery) -> HistoryFilter:
+    return HistoryFilter(
+        issue_name=query.issue_name,
+        company_name=query.company_name,
+        type=query.type,
+        actor_name=query.actor,
+        since=_moment("since", query.since),
+        until=_moment("until", query.until),
+    )
+
+
+def _moment(name: str, text: str) -> datetime | None:
+    """A time in UTC, as fields for times send it or with an offset. Raises InvalidQuery."""
+    if not text:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise InvalidQuery.field(name, "must be a time, such as 2025-01-04T10:15 in UTC") from None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

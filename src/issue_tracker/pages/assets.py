@@ -31,6 +31,8 @@ PARTS = (
     "bulk",
     "issue",
     "updates",
+    "phone",
+    "print",
     "statuses",
 )
 """The files in `css/main/`, in the order of the cascade. Browsers fetch them as one style sheet, `css/main.css`."""

@@ -4,8 +4,6 @@ Where somebody else changed the same assignment first, nothing is changed, and t
 to what. Whatever one form changes is one transaction and one request id.
 """
 
-from collections.abc import Sequence
-
 import msgspec
 from starlette.responses import Response
 
@@ -13,14 +11,16 @@ from issue_tracker.clock import iso, now
 from issue_tracker.companies.queries import get_companies_by_id
 from issue_tracker.http.request import Request
 from issue_tracker.http.responses import json_response
-from issue_tracker.issues.bulk import BulkResult, Outcome, set_statuses
+from issue_tracker.issues.bulk import Outcome
 from issue_tracker.issues.overview import stragglers_first
 from issue_tracker.issues.queries.issue import find_status, get_issue_head_by_id, load_issue
-from issue_tracker.issues.undo import undo
-from issue_tracker.names import Note
-from issue_tracker.pages.flash import COOKIE_LIMIT, Flash, flash_cookie
+from issue_tracker.issues.undo import last_change_after, undo
+from issue_tracker.names import parse_update
+from issue_tracker.pages.flash import Flash, flash_cookie
 from issue_tracker.pages.forms import Form
-from issue_tracker.pages.navigation import local, redirect
+from issue_tracker.pages.navigation import HOME, local, redirect
+from issue_tracker.pages.notes import is_note_alone, nothing_ticked, save_note
+from issue_tracker.pages.reviews import ChangedPlace, Outcomes, StatusForm, apply, review, status_form
 from issue_tracker.pages.routes import PageRoutes, wants_json
 from issue_tracker.pages.selection import (
     MovedPlace,
@@ -30,73 +30,20 @@ from issue_tracker.pages.selection import (
     place_of,
     selected_issues,
 )
-from issue_tracker.pages.templating import fragment, page
+from issue_tracker.pages.templating import page
 from issue_tracker.status import Status
 
 routes = PageRoutes()
 
-VERBS = {Status.RESOLVED: "Resolve", Status.CLOSED: "Close"}
-CLOSED_STAYS = "closed, and bulk changes leave closed ones alone"
+
+class ChoiceQuery(msgspec.Struct, frozen=True):
+    """Which assignment is changed (pages/selection.py), and the page to go back to."""
+
+    on: str = ""
+    next: str = ""
 
 
-class StatusForm(msgspec.Struct, forbid_unknown_fields=True):
-    """What a form sets: a status, perhaps with a note."""
-
-    status: Status
-    note: Note | None = None
-
-
-class ReviewedMember(msgspec.Struct, frozen=True):
-    """A company that would change, with its present status; or one that would not, and why."""
-
-    on: str
-    issue_name: str
-    company_name: str
-    status: str | None = None
-    why: str = ""
-
-
-class ReviewPart(msgspec.Struct, frozen=True):
-    """The companies that would change in one issue."""
-
-    issue_name: str
-    changed: list[ReviewedMember]
-
-
-class Review(msgspec.Struct, frozen=True):
-    """What a bulk change would do, to be confirmed."""
-
-    status: str
-    note: str
-    parts: list[ReviewPart]
-    skipped: list[ReviewedMember]
-    title: str
-    moved: list[MovedPlace] = []
-
-    @property
-    def count(self) -> int:
-        return sum(len(part.changed) for part in self.parts)
-
-    @property
-    def verb(self) -> str:
-        status = Status(self.status)
-        return VERBS.get(status, f"Set to {status.label}:")
-
-
-class ChangedPlace(msgspec.Struct, frozen=True):
-    """An assignment as it is now, for the page that shows it. Without a status it is no longer assigned."""
-
-    on: str
-    status: str | None
-    at: str
-
-
-class Outcomes(msgspec.Struct, frozen=True):
-    """What was done, in one sentence, and where; or what somebody else changed first, and then nothing was done."""
-
-    text: str
-    changed: list[ChangedPlace]
-    moved: list[MovedPlace] = []
+NOTHING_CHOSEN = ChoiceQuery()
 
 
 class Choice(msgspec.Struct, frozen=True):
@@ -112,10 +59,12 @@ class Choice(msgspec.Struct, frozen=True):
 
 
 @routes.get("/assignments")
-def choose(request: Request) -> Response:
+def choose(request: Request, query: ChoiceQuery = NOTHING_CHOSEN) -> Response:
     """Choose the status of one assignment: what a press on a status does without script."""
-    [selected] = selected_issues(request, [request.query_params.get("on", "")])
-    back = local(request.query_params.get("next", ""), f"/issues/{selected.issue.issue_id}")
+    if not query.on:
+        return redirect(HOME)
+    [selected] = selected_issues(request, [query.on])
+    back = local(query.next, f"/issues/{selected.issue.issue_id}")
     return _choice(request, selected, back)
 
 
@@ -144,13 +93,9 @@ def review_selection(request: Request, form: Form) -> Response:
     back = local(form.get("next"))
     try:
         with request.read():
-            return _review(request, selected_issues(request, form.all("on")), _status_form(form), back)
+            return review(request, selected_issues(request, form.all("on")), status_form(form), back)
     except NothingTicked as error:
-        # Back to the page, with the note that was typed if a cookie can hold it; otherwise the browser's Back has it.
-        cookie = flash_cookie(request, Flash(error.detail, note=form.get("note"), wrong=True))
-        if wants_json(request) or len(cookie) > COOKIE_LIMIT:
-            raise
-        return redirect(back, cookie)
+        return nothing_ticked(request, form, back, error)
 
 
 @routes.get("/issues/{issue_id}/resolve")
@@ -160,40 +105,16 @@ def review_everyone(request: Request, issue_id: int) -> Response:
     members = stragglers_first(load_issue(request.tx, request.actor, issue_id))
     known = get_companies_by_id(request.tx, request.actor, [member.company_id for member in members])
     everyone = SelectedIssue(issue, [known[member.company_id] for member in members])
-    return _review(request, [everyone], StatusForm(Status.RESOLVED), f"/issues/{issue_id}", everyone=True)
-
-
-def _review(
-    request: Request,
-    selected: list[SelectedIssue],
-    change: StatusForm,
-    back: str,
-    *,
-    everyone: bool = False,
-    moved: Sequence[MovedPlace] = (),
-) -> Response:
-    parts: list[ReviewPart] = []
-    skipped: list[ReviewedMember] = []
-    for each in selected:
-        changed: list[ReviewedMember] = []
-        for company, result in zip(each.companies, _set(request, each, change, dry_run=True), strict=True):
-            on = place_of(each.issue.issue_id, company.company_id)
-            member = ReviewedMember(on, each.issue.name, company.name, result.before, _reason(result))
-            (changed if result.outcome is Outcome.CHANGED else skipped).append(member)
-        parts.append(ReviewPart(each.issue.name, changed))
-    title = "Resolve for everyone?" if everyone else f"Set to {change.status.label}?"
-    review = Review(change.status.value, change.note or "", parts, skipped, title, list(moved))
-    if request.header("x-fragment") is not None:
-        return fragment(request, "issues/review_form.html", heading="h2", review=review, next=back)
-    response = page(request, "issues/review.html", place="issues", review=review, next=back)
-    response.status_code = 409 if moved else 200
-    return response
+    return review(request, [everyone], StatusForm(Status.RESOLVED), f"/issues/{issue_id}", everyone=True)
 
 
 @routes.post("/assignments/bulk")
 def change_selection(request: Request, form: Form) -> Response:
-    """Sets the status of all that the form selects; `single` lets it leave closed, as it was chosen by name."""
-    change, back, single = _status_form(form), local(form.get("next")), bool(form.get("single"))
+    """Sets the status of all that the form selects, or removes it from its issue.
+
+    `single` lets it leave closed, as it was chosen by name. A note with the status that was shown is saved as a note.
+    """
+    change, back, single = status_form(form), local(form.get("next")), bool(form.get("single"))
     selected = selected_issues(request, form.all("on"), lock=True)
     moved = [place for each in selected for place in moved_places(request, each, change.status)]
     if moved:
@@ -201,10 +122,17 @@ def change_selection(request: Request, form: Form) -> Response:
             return json_response(Outcomes("Someone else changed this first; nothing was changed.", [], moved))
         if single:
             return _choice(request, selected[0], back, change.note or "", moved[0])
-        return _review(request, selected, change, back, moved=moved)
+        return review(request, selected, change, back, moved=moved)
     changed, skipped = [], 0
+    if change.note and is_note_alone(selected, change):
+        saved = save_note(request, selected, parse_update(change.note))
+        return (
+            json_response(Outcomes(saved, []))
+            if wants_json(request)
+            else redirect(back, flash_cookie(request, Flash(saved)))
+        )
     for each in selected:
-        for company, result in zip(each.companies, _set(request, each, change, single=single), strict=True):
+        for company, result in zip(each.companies, apply(request, each, change, single=single), strict=True):
             if result.outcome is Outcome.CHANGED:
                 changed.append(place_of(each.issue.issue_id, company.company_id))
             else:
@@ -212,15 +140,18 @@ def change_selection(request: Request, form: Form) -> Response:
     text = _summary(len(changed), skipped, change.status)
     if wants_json(request):
         at = iso(now())
-        return json_response(Outcomes(text, [ChangedPlace(on, change.status.value, at) for on in changed]))
+        return json_response(
+            Outcomes(text, [ChangedPlace(on, change.status and change.status.value, at) for on in changed])
+        )
     return redirect(back, flash_cookie(request, Flash(text, request.request_id if changed else None)))
 
 
 @routes.post("/undo")
 def undo_change(request: Request, form: Form) -> Response:
     """Undoes what one's own request changed, where nobody has changed it since."""
-    undone = undo(request.tx, request.actor, form.get("request_id"))
-    text = f"{len(undone)} undone." if undone else "Someone changed it since; nothing was undone."
+    request_id = form.get("request_id")
+    undone = undo(request.tx, request.actor, request_id)
+    text = f"{len(undone)} undone." if undone else f"{_changed_since(request, request_id)}; nothing was undone."
     if wants_json(request):
         places = [
             ChangedPlace(place_of(each.issue_id, each.company_id), each.status, iso(each.status_since or now()))
@@ -230,35 +161,19 @@ def undo_change(request: Request, form: Form) -> Response:
     return redirect(local(form.get("next")), flash_cookie(request, Flash(text)))
 
 
-def _status_form(form: Form) -> StatusForm:
-    return form.read(form.fields("status", "note"), StatusForm)
+def _changed_since(request: Request, request_id: str) -> str:
+    """Who changed last what a request had changed, in words: the reader, or somebody else by name."""
+    last = last_change_after(request.tx, request.actor, request_id)
+    if last is None:
+        return "It has been changed since"
+    if last.actor.id == request.user_id:
+        return "You have changed it since"
+    return f"{last.actor.name} has changed it since"
 
 
-def _set(
-    request: Request, selected: SelectedIssue, change: StatusForm, *, dry_run: bool = False, single: bool = False
-) -> list[BulkResult]:
-    [first, *others] = selected.companies
-    held = find_status(request.tx, request.actor, selected.issue.issue_id, first.company_id)
-    return set_statuses(
-        request.tx,
-        request.actor,
-        selected.issue,
-        change.status,
-        companies=selected.companies,
-        only_from=tuple(Status) if single and not others and held else (),
-        note=change.note or None,
-        dry_run=dry_run,
-    )
-
-
-def _summary(changed: int, skipped: int, status: Status) -> str:
+def _summary(changed: int, skipped: int, status: Status | None) -> str:
     if not changed:
         return "Nothing had to be changed."
-    companies = f"{changed} {'company' if changed == 1 else 'companies'} set to {status.label}."
+    done = "removed" if status is None else f"set to {status.label}"
+    companies = f"{changed} {'company' if changed == 1 else 'companies'} {done}."
     return f"{companies} {skipped} skipped." if skipped else companies
-
-
-def _reason(result: BulkResult) -> str:
-    if result.outcome is Outcome.UNCHANGED and result.before is not None:
-        return f"already {result.before.label}"
-    return CLOSED_STAYS if result.outcome is Outcome.SKIPPED else ""

@@ -3,22 +3,28 @@
 import msgspec
 from starlette.responses import Response
 
-from issue_tracker.api.companies import CompanyChange, NewCompany
+from issue_tracker.api.companies import CompanyChange, CompanyQuery, NewCompany
 from issue_tracker.companies import operations, queries
 from issue_tracker.events.sentences import company_history
 from issue_tracker.http.identity import Access
 from issue_tracker.http.request import Request
 from issue_tracker.issues.overview import Member, company_members
 from issue_tracker.issues.updates.queries import UpdateFilters
+from issue_tracker.pages.confirmations import confirmation
 from issue_tracker.pages.flash import Flash, flash_cookie, with_look_alikes
 from issue_tracker.pages.forms import Form, FormView, ShownForm
+from issue_tracker.pages.history_query import NEWEST, HistoryQuery
 from issue_tracker.pages.navigation import redirect
 from issue_tracker.pages.routes import PageRoutes
 from issue_tracker.pages.templating import page
 from issue_tracker.pages.update_list import shown_updates
+from issue_tracker.status import Status
 
 routes = PageRoutes()
 admin_routes = PageRoutes(access=Access.SUPER_ADMIN)
+
+
+UNFILTERED = CompanyQuery()
 
 
 class CompaniesView(msgspec.Struct, frozen=True):
@@ -38,17 +44,25 @@ class Part(msgspec.Struct, frozen=True):
 
 
 @routes.get("/companies")
-def show_companies(request: Request) -> Response:
+def show_companies(request: Request, query: CompanyQuery = UNFILTERED) -> Response:
     """All companies, those with most open issues first."""
-    parameters = request.query_params
-    search, archived = parameters.get("search", "").strip(), parameters.get("includeArchived") == "true"
+    search, archived = query.search.strip(), query.include_archived
     found = queries.list_companies(request.tx, request.actor, search=search, include_archived=archived)
     found.sort(key=lambda company: -company.open_issues)
     return page(request, "companies/list.html", place="companies", view=CompaniesView(search, archived, found))
 
 
+SAID = {
+    Status.NEW: "has been reported, and work on it has not started",
+    Status.INVESTIGATING: "is being investigated",
+    Status.IN_PROGRESS: "is being fixed",
+    Status.MONITORING: "should work again, and is being watched",
+}
+"""How an open status is said to a customer, after the name of the issue."""
+
+
 @routes.get("/companies/{company_id}")
-def show_company(request: Request, company_id: int) -> Response:
+def show_company(request: Request, company_id: int, query: HistoryQuery = NEWEST) -> Response:
     """All that is open for one customer, what is done, and what happened: what to say when they call."""
     company = queries.get_company(request.tx, request.actor, company_id)
     members = company_members(request.tx, request.actor, company_id)
@@ -61,10 +75,11 @@ def show_company(request: Request, company_id: int) -> Response:
         place="companies",
         company=company,
         parts=parts,
+        sentences=[(member, SAID[Status(member.status)]) for member in waiting],
         open=len(waiting),
         any=bool(members),
-        said=shown_updates(request, UpdateFilters(company_ids=(company_id,))),
-        history=company_history(request.tx, request.actor, company_id, request.query_params.get("before", "")),
+        said=shown_updates(request, UpdateFilters(company_ids=(company_id,)), query.updates),
+        history=company_history(request.tx, request.actor, company_id, query.before),
     )
 
 
@@ -112,7 +127,10 @@ def edit(request: Request, form: Form, company_id: int) -> Response:
 
 @admin_routes.post("/admin/companies/{company_id}/delete", shown_by=show_edit, form=ShownForm(keep=False))
 def delete(request: Request, form: Form, company_id: int) -> Response:
-    """Deletes a company that nothing ever referred to."""
+    """Deletes a company that nothing ever referred to, after a confirmation."""
     company = queries.get_company(request.tx, request.actor, company_id)
+    consequence = "It is deleted permanently. That is possible only if nothing has ever referred to it."
+    if unsure := confirmation(request, form, f"Delete {company.name}?", consequence, "Delete the company"):
+        return unsure
     operations.delete_company(request.tx, request.actor, company_id)
     return redirect("/admin/companies", flash_cookie(request, Flash(f"Deleted {company.name}.")))

@@ -6,9 +6,11 @@ from issue_tracker.api.company_groups import CompanyGroupChange, NewCompanyGroup
 from issue_tracker.companies.groups import operations, queries
 from issue_tracker.http.identity import Access
 from issue_tracker.http.request import Request
+from issue_tracker.pages.confirmations import confirmation
 from issue_tracker.pages.flash import Flash, flash_cookie
 from issue_tracker.pages.forms import Form, FormView, ShownForm
 from issue_tracker.pages.navigation import redirect
+from issue_tracker.pages.pasted_companies import pasted_names
 from issue_tracker.pages.routes import PageRoutes
 from issue_tracker.pages.templating import page
 
@@ -34,7 +36,9 @@ def show_groups(request: Request, form: FormView | None = None) -> Response:
 @routes.post("/admin/company-groups", shown_by=show_groups, form=_FORM)
 def create(request: Request, form: Form) -> Response:
     """Adds a company group."""
-    body = form.read({"name": form.get("name"), "company_names": form.lines("company_names")}, NewCompanyGroup)
+    body = form.read(
+        {"name": form.get("name"), "company_names": pasted_names(request, form, "company_names")}, NewCompanyGroup
+    )
     group = operations.create_group(request.tx, request.actor, body.name, companies_of(request, body))
     return redirect("/admin/company-groups", flash_cookie(request, Flash(f"Added {group.name}.")))
 
@@ -50,7 +54,9 @@ def show_group(request: Request, group_id: int, form: FormView | None = None) ->
 @routes.post("/admin/company-groups/{group_id}", shown_by=show_group, form=_FORM)
 def edit(request: Request, form: Form, group_id: int) -> Response:
     """Renames a company group and replaces its companies."""
-    body = form.read({"name": form.get("name"), "company_names": form.lines("company_names")}, CompanyGroupChange)
+    body = form.read(
+        {"name": form.get("name"), "company_names": pasted_names(request, form, "company_names")}, CompanyGroupChange
+    )
     companies = companies_of(request, body)
     operations.update_group(request.tx, request.actor, group_id, name=body.name, companies=companies)
     return redirect("/admin/company-groups", flash_cookie(request, Flash("Saved.")))
@@ -58,7 +64,10 @@ def edit(request: Request, form: Form, group_id: int) -> Response:
 
 @routes.post("/admin/company-groups/{group_id}/delete", shown_by=show_group, form=ShownForm(keep=False))
 def delete(request: Request, form: Form, group_id: int) -> Response:
-    """Deletes a company group; its companies stay."""
+    """Deletes a company group, after a confirmation; its companies stay."""
     group = queries.get_group(request.tx, request.actor, group_id)
+    consequence = "Its companies stay. Users whose access names the group no longer see them by it."
+    if unsure := confirmation(request, form, f"Delete {group.name}?", consequence, "Delete the group"):
+        return unsure
     operations.delete_group(request.tx, request.actor, group_id)
     return redirect("/admin/company-groups", flash_cookie(request, Flash(f"Deleted {group.name}.")))

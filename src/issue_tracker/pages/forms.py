@@ -19,6 +19,9 @@ CARRIED_LIMIT = 64 * 1024
 
 FORM = "application/x-www-form-urlencoded"
 
+SURE = "_sure"
+"""The field with which a form says that what it deletes has been confirmed (pages/confirmations.py)."""
+
 CONFIRMATION, CONFIRMATION_CODE = "_confirm", "_confirm_code"
 """The fields in which a form carries the password or the code that confirms who sends it (templates/auth/confirm.html).
 """
@@ -31,8 +34,10 @@ class Form:
         self.most_items = most_items
         self.csrf = next((value for name, value in pairs if name == "_csrf"), None)
         self.confirmation = next((value for name, value in pairs if name == CONFIRMATION), None)
+        self.on_page = any(name == HERE for name, _ in pairs)
+        self.sure = any(name == SURE for name, _ in pairs)
         self.confirmation_code = next((value for name, value in pairs if name == CONFIRMATION_CODE and value), None)
-        around = ("_csrf", HERE, CONFIRMATION, CONFIRMATION_CODE)
+        around = ("_csrf", HERE, CONFIRMATION, CONFIRMATION_CODE, SURE)
         self.pairs = [(name, value.replace("\r\n", "\n")) for name, value in pairs if name not in around]
 
     @classmethod
@@ -87,8 +92,10 @@ class Form:
 class FormView:
     """A form as it is shown: what was typed, and what is wrong with it, beside the field where there is one.
 
-    `problem` is an error that is about no field, `notice` a sentence above the form, `conflict` what somebody else
-    changed meanwhile. `touched` says that the form was sent before.
+    `problem` is an error that is about no field of the form, `notice` a sentence above the form, `conflict` what
+    somebody else changed meanwhile. `touched` says that the form was sent before, and `first` what gets the focus then:
+    the name of the first field with an error, or empty for the error above the form. `unclear` are the names in a text
+    of company names that have to be checked.
     """
 
     def __init__(self, values: Mapping[str, Any] | None = None, *, notice: str | None = None) -> None:
@@ -98,6 +105,8 @@ class FormView:
         self.touched = False
         self.problem: str | None = None
         self.conflict: Any = None
+        self.first: str | None = None
+        self.unclear: Any = None
 
     def with_defaults(self, values: Mapping[str, Any]) -> "FormView":
         """The same form, filled with these values if nothing was typed."""
@@ -127,11 +136,20 @@ class ShownForm(msgspec.Struct, frozen=True):
         fields = error.fields
         if not fields and self.unknown is not None and isinstance(error, NotFound):
             fields = (FieldError(self.unknown, error.detail),)
+        named = {name for name, _ in form.pairs}.union(self.lists)
+        others: list[str] = []
         for field in fields:
             base = field.field.partition("[")[0].partition(".")[0]
-            view.errors.setdefault(self.names.get(base, base), _sentence(field.message))
-        if not fields and view.conflict is None:
-            view.problem = error.detail
+            name = self.names.get(base, base)
+            if name in named:
+                view.errors.setdefault(name, _sentence(field.message))
+            else:
+                others.append(_about(name, field.message))
+        if others or (not fields and view.conflict is None):
+            view.problem = " ".join(others) or error.detail
+        marked = (name for name, _ in form.pairs if name in view.errors)
+        view.first = next(marked, next(iter(view.errors), "")) if view.problem is None and view.conflict is None else ""
+        view.unclear = getattr(error, "unclear", None)
         return view
 
 
@@ -147,6 +165,11 @@ class _Errors(dict[str, str]):
 
 def _sentence(message: str) -> str:
     return message[:1].upper() + message[1:].rstrip(".") + "."
+
+
+def _about(name: str, message: str) -> str:
+    """The message about a field that the form does not show, as a sentence that says what it is about."""
+    return _sentence(message if message[:1].isupper() else f"{name.replace('_', ' ')} {message}")
 
 
 class CarriedForm(msgspec.Struct, frozen=True):

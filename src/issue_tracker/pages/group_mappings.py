@@ -39,7 +39,7 @@ def show_mappings(request: Request, form: FormView | None = None) -> Response:
 @routes.post("/admin/group-mappings", proof=Proof.FRESH_SESSION, shown_by=show_mappings, form=_FORM)
 def create(request: Request, form: Form) -> Response:
     """Adds a group mapping."""
-    fields = fields_of(request, _read(form))
+    fields = fields_of(request, _read(request, form))
     operations.create_mapping(request.tx, request.actor, request.settings, fields)
     return redirect("/admin/group-mappings", flash_cookie(request, Flash(f"Added {fields.group}.")))
 
@@ -73,7 +73,7 @@ def show_mapping(request: Request, mapping_id: int, form: FormView | None = None
 @routes.post("/admin/group-mappings/{mapping_id}", proof=Proof.FRESH_SESSION, shown_by=show_mapping, form=_FORM)
 def edit(request: Request, form: Form, mapping_id: int) -> Response:
     """Replaces a group mapping."""
-    fields = fields_of(request, _read(form))
+    fields = fields_of(request, _read(request, form))
     operations.update_mapping(request.tx, request.actor, request.settings, mapping_id, fields)
     return redirect("/admin/group-mappings", flash_cookie(request, Flash("Saved.")))
 
@@ -90,8 +90,8 @@ def delete(request: Request, form: Form, mapping_id: int) -> Response:
     return redirect("/admin/group-mappings", flash_cookie(request, Flash("Deleted.")))
 
 
-def _read(form: Form) -> NewGroupMapping:
-    fields = {**form.fields("source", "group", "role"), "company_access": access_of(form) or "all"}
+def _read(request: Request, form: Form) -> NewGroupMapping:
+    fields = {**form.fields("source", "group", "role"), "company_access": access_of(request, form) or "all"}
     return form.read(fields, NewGroupMapping)
 
 

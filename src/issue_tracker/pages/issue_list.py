@@ -16,7 +16,9 @@ from issue_tracker.companies.queries import Company, get_company
 from issue_tracker.errors import AppError, FieldError, InvalidQuery, NotFound
 from issue_tracker.http.request import Request
 from issue_tracker.http.validation import read_query
+from issue_tracker.issues.models import Issue
 from issue_tracker.issues.overview import Group, StatusCounts, group
+from issue_tracker.issues.queries.filters import Filters, Order
 from issue_tracker.issues.queries.issue_list import IssueList, Row
 from issue_tracker.issues.queries.matrix import Matrix, read_matrix
 from issue_tracker.pages.routes import PageRoutes
@@ -27,6 +29,8 @@ routes = PageRoutes()
 
 LIST_LIMIT = 50
 MATRIX_LIMIT = 300
+OTHERS = 5
+"""How many issues that a search finds, and that are not listed, are named."""
 MATRIX_COLUMNS = 60
 CHUNK = 5
 """Rows of the matrix that the browser lays out together, when they come near."""
@@ -56,6 +60,13 @@ KNOWN_FILTERS = {
 }
 
 
+class Others(msgspec.Struct, frozen=True):
+    """Issues that the words of a search find, and that the filter by status leaves out: how many, and some of them."""
+
+    total: int
+    shown: list[Issue]
+
+
 class ListView(msgspec.Struct, kw_only=True):
     """The filters as requested, and what they found. `wrong` says what is wrong by field, or under `others`."""
 
@@ -72,6 +83,8 @@ class ListView(msgspec.Struct, kw_only=True):
     totals: StatusCounts
     sorts: Sequence[tuple[str, str]] | None = SORTS
     sort: str = ""
+    others: "Others | None" = None
+    everything: str = "/"
     csv: str = ""
     as_list: str = "/"
     filtered: bool = False
@@ -126,7 +139,7 @@ def _found(request: Request, path: str, limit: int) -> tuple[ListView, IssueList
     parameters = [(name, value) for name, value in request.parameters if name != "columns"]
     shared = [(name, value) for name, value in parameters if name not in ("cursor", "limit")]
     try:
-        query = read_query(parameters, IssueQuery, request.settings.query_values)
+        query = _by_words(read_query(parameters, IssueQuery, request.settings.query_values))
         filters, order, after = filters_of(request, query), order_of(query), position_of(query)
     except (InvalidQuery, NotFound) as refused:
         return _wrong(shared, refused), None, [], refused.status
@@ -141,8 +154,11 @@ def _found(request: Request, path: str, limit: int) -> tuple[ListView, IssueList
     rows = found.rows(size + 1)
     more, rows = len(rows) > size, rows[:size]
     counts, total = found.status_counts(), found.count()
+    others = _others(request, filters, total) if filters.words and not after else None
     view = ListView(
-        search=query.search,
+        search=query.words,
+        others=others,
+        everything=_link(path, [("search", query.words)]) if query.words else path,
         statuses=[status.value for status in query.status],
         open="" if query.open is None else str(query.open).lower(),
         company_name=query.company_name,
@@ -155,7 +171,7 @@ def _found(request: Request, path: str, limit: int) -> tuple[ListView, IssueList
         since_at=iso(query.updated_since.astimezone(UTC)) if query.updated_since else None,
         totals=[(status.value, counts.get(status, 0)) for status in RANKED],
         sort=query.sort if query.sort != "name" else "",
-        csv=_link("/api/issues", [*shown, ("format", "csv")]),
+        csv=_link("/api/issues", [*_as_api(shown), ("format", "csv")]),
         as_list=_link("/", shown),
         filtered=bool(shared) and bool(total or IssueList(request.tx, request.actor).count()),
         paged=after is not None,
@@ -179,16 +195,42 @@ def _field_filters(parameters: Sequence[tuple[str, str]]) -> list[tuple[str, str
     return found
 
 
+def _by_words(query: IssueQuery) -> IssueQuery:
+    """The search field of a page takes words, for which the API has a parameter of its own."""
+    words = f"{query.search} {query.words}".strip()
+    return msgspec.structs.replace(query, search="", words=words)
+
+
+def _as_api(parameters: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The parameters of a page as the API takes them."""
+    return [("words" if name == "search" else name, value) for name, value in parameters]
+
+
+def _others(request: Request, filters: Filters, total: int) -> Others | None:
+    """What the words find that is not listed because of its status, the latest first; None if there is nothing."""
+    if filters.statuses is None or set(filters.statuses) >= set(RANKED):
+        return None
+    listed = set(filters.statuses)
+    every = IssueList(
+        request.tx,
+        request.actor,
+        msgspec.structs.replace(filters, statuses=None),
+        Order("updated_at", descending=True),
+    )
+    missing = every.count() - total
+    if missing <= 0:
+        return None
+    issues = every.load(every.rows(LIST_LIMIT))
+    shown = [issue for issue in issues if not any(member.status in listed for member in issue.assignments)]
+    return Others(missing, shown[:OTHERS])
+
+
 def _wrong(parameters: Sequence[tuple[str, str]], refused: AppError) -> ListView:
     """The view of filters that are refused: what was requested, and nothing found."""
     given = dict(parameters)
     # Without fields it is a company that there is none of: by its name, unless ids or a group were given too.
     home = "others" if "companyId" in given or "companyGroup" in given else "companyName"
-    wrong: dict[str, str] = {}
-    for each in refused.fields or (FieldError(home, refused.detail),):
-        place = each.field if each.field in ("search", "companyName") else "others"
-        named = each.message if place == each.field else f"{each.field}: {each.message}"
-        wrong[place] = f"{wrong.get(place, '')} {named[:1].upper()}{named[1:].rstrip('.')}.".strip()
+    wrong = problems_by_field(refused, ("search", "companyName"), home)
     return ListView(
         search=given.get("search", ""),
         statuses=[value for name, value in parameters if name == "status"],
@@ -201,9 +243,22 @@ def _wrong(parameters: Sequence[tuple[str, str]], refused: AppError) -> ListView
         wrong=wrong,
         totals=[(status.value, 0) for status in RANKED],
         sort=given.get("sort", ""),
-        csv=_link("/api/issues", [*parameters, ("format", "csv")]),
+        csv=_link("/api/issues", [*_as_api(parameters), ("format", "csv")]),
         filtered=True,
     )
+
+
+def problems_by_field(refused: AppError, fields: Sequence[str], home: str = "others") -> dict[str, str]:
+    """What is wrong with filters, by the field beside which it is shown; under `others` without such a field.
+
+    `home` is where an error is shown that names no field.
+    """
+    wrong: dict[str, str] = {}
+    for each in refused.fields or (FieldError(home, refused.detail),):
+        place = each.field if each.field in (*fields, home) else "others"
+        named = each.message if place == each.field else f"{each.field}: {each.message}"
+        wrong[place] = f"{wrong.get(place, '')} {named[:1].upper()}{named[1:].rstrip('.')}.".strip()
+    return wrong
 
 
 def matrix_body(matrix: Matrix) -> str:

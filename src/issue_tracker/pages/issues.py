@@ -1,29 +1,40 @@
 """The pages of one issue: a new one, its own page, and the forms on it. Rules are in operations, reads in queries."""
 
-from typing import Any
+from collections.abc import Sequence
 
 import msgspec
 from starlette.responses import Response
 
-from issue_tracker.api.issue_bodies import IssueChange, NewIssue, new_assignments
+from issue_tracker.api.issue_bodies import IssueChange, NewIssue
+from issue_tracker.companies.queries import Company
 from issue_tracker.errors import AppError
 from issue_tracker.events.sentences import Entry, issue_history, last_edit
 from issue_tracker.http.identity import Access
 from issue_tracker.http.request import Request
 from issue_tracker.issues import operations
+from issue_tracker.issues.assignments import NewAssignment
 from issue_tracker.issues.overview import detail
 from issue_tracker.issues.queries.former import find_merged_into
-from issue_tracker.issues.queries.issue import get_issue_head_by_id, load_issue, load_shown_issue
+from issue_tracker.issues.queries.issue import (
+    find_issue_head,
+    get_issue_head_by_id,
+    list_members,
+    load_issue,
+    load_shown_issue,
+)
 from issue_tracker.issues.queries.look_alikes import names_like
 from issue_tracker.issues.updates.queries import UpdateFilters
-from issue_tracker.names import one_newline
+from issue_tracker.names import one_newline, storable
 from issue_tracker.pages.flash import Flash, flash_cookie, with_look_alikes
 from issue_tracker.pages.forms import Form, FormView, ShownForm
+from issue_tracker.pages.history_query import NEWEST, HistoryQuery
 from issue_tracker.pages.issue_fields import body_fields, changed_texts, choices, seen_texts, texts_of
 from issue_tracker.pages.navigation import redirect
+from issue_tracker.pages.pasted_companies import AddedCompanies, pasted_companies, with_pasted_companies
 from issue_tracker.pages.routes import PageRoutes
 from issue_tracker.pages.templating import page
 from issue_tracker.pages.update_list import shown_updates
+from issue_tracker.status import Status
 
 routes = PageRoutes()
 
@@ -32,15 +43,17 @@ routes = PageRoutes()
 def show_new(request: Request, form: FormView | None = None) -> Response:
     """The form of a new issue."""
     form = (form or FormView()).with_defaults({"status": "new"})
-    return page(request, "issues/new.html", place="issues", form=form, choices=choices(request))
+    return page(
+        request, "issues/new.html", place="issues", form=form, choices=choices(request), taken=_taken(request, form)
+    )
 
 
-@routes.post("/issues/new", shown_by=show_new, form=ShownForm(unknown="companies"))
+@routes.post("/issues/new", shown_by=show_new)
 def create(request: Request, form: Form) -> Response:
     """Creates an issue with its companies, all in one status."""
     fields = {**form.fields("name", "description"), **body_fields(changed_texts(form, {}))}
-    body = form.read({**fields, "companies": _companies(form)}, NewIssue)
-    members = new_assignments(request.tx, request.actor, body.companies)
+    body, companies = with_pasted_companies(request, form, "companies", lambda: form.read(fields, NewIssue))
+    members = _members(form, companies)
     issue = operations.create_issue(
         request.tx, request.actor, body.name, body.description, members, fields=body.fields(request.tx, request.actor)
     )
@@ -55,6 +68,7 @@ def show_issue(
     edit: FormView | None = None,
     add: FormView | None = None,
     say: FormView | None = None,
+    query: HistoryQuery = NEWEST,
 ) -> Response:
     """One issue: its updates, its companies, the longest unmoved first, and its history."""
     into = find_merged_into(request.tx, request.actor, issue_id)
@@ -71,12 +85,19 @@ def show_issue(
         owner_email=texts["owner"],
         seen_fields=msgspec.json.encode(texts).decode(),
         choices=choices(request, issue),
+        taken=_taken(request, edit, other_than=issue_id),
         add=(add or FormView()).with_defaults({"status": "new"}),
         say=say or FormView(),
-        said=shown_updates(request, UpdateFilters(issue_id=issue_id)),
+        said=shown_updates(request, UpdateFilters(issue_id=issue_id), query.updates),
         about_company=False,
-        history=issue_history(request.tx, request.actor, issue_id, request.query_params.get("before", "")),
+        history=issue_history(request.tx, request.actor, issue_id, query.before),
     )
+
+
+class ChosenStatus(msgspec.Struct):
+    """The status that a form chooses."""
+
+    status: Status
 
 
 class ChangedMeanwhile(AppError):
@@ -125,15 +146,18 @@ def edit(request: Request, form: Form, issue_id: int) -> Response:
     "/issues/{issue_id}/companies",
     shown_by=show_issue,
     shown_as="add",
-    form=ShownForm({"add_companies": "companies"}, unknown="companies"),
+    form=ShownForm({"add_companies": "companies"}),
 )
 def add_companies(request: Request, form: Form, issue_id: int) -> Response:
-    """Assigns more companies; one that is already assigned takes the status."""
-    change = form.read({"add_companies": _companies(form)}, IssueChange)
+    """Assigns more companies; those that are assigned already stay as they are."""
     issue = get_issue_head_by_id(request.tx, request.actor, issue_id, lock=True)
-    members = new_assignments(request.tx, request.actor, change.add_companies)
+    companies = pasted_companies(request, form, "companies")
+    assigned = {member.company.company_id for member in list_members(request.tx, request.actor, issue_id)}
+    members = _members(form, [company for company in companies if company.company_id not in assigned])
     operations.update_issue(request.tx, request.actor, issue, add_members=members)
-    return redirect(f"/issues/{issue_id}")
+    added = AddedCompanies(len(members), len(companies) - len(members))
+    flash = Flash(added.sentence, request.request_id if members else None)
+    return redirect(f"/issues/{issue_id}", flash_cookie(request, flash))
 
 
 @routes.get("/issues/{issue_id}/delete", access=Access.SUPER_ADMIN)
@@ -151,5 +175,16 @@ def delete(request: Request, form: Form, issue_id: int) -> Response:
     return redirect("/?open=true", flash_cookie(request, Flash(f"Deleted “{issue.name}”.")))
 
 
-def _companies(form: Form) -> list[dict[str, Any]]:
-    return [{"company_name": name, "status": form.get("status", "new")} for name in form.lines("companies")]
+def _members(form: Form, companies: Sequence[Company]) -> list[NewAssignment]:
+    """Companies to assign, all in the status that the form chooses."""
+    chosen = form.read({"status": form.get("status", "new")}, ChosenStatus)
+    return [NewAssignment(company, chosen.status) for company in companies]
+
+
+def _taken(request: Request, form: FormView | None, *, other_than: int | None = None) -> int | None:
+    """The issue that has the name already with which a form was refused; None without one."""
+    if form is None or not form.errors["name"]:
+        return None
+    name = str(form.values["name"]).strip()
+    found = find_issue_head(request.tx, request.actor, name) if name and storable(name) else None
+    return None if found is None or found.issue_id == other_than else found.issue_id

@@ -2,6 +2,7 @@
 
 A page differs in its input, a form with its CSRF token in the field `_csrf`, and in how it shows an error. A handler is
 `def handler(request: Request, form: Form, <segments of the path>) -> Response`; `form` only where something is posted.
+A page that takes parameters names them in a struct, its optional argument `query`; any others are refused.
 
 A form is declared once. The page that shows it takes it as an optional argument, a `FormView`; the handler that it is
 posted to names that page in `shown_by`. When the handler refuses the form, the page is shown again with what was typed
@@ -23,6 +24,7 @@ from issue_tracker.errors import (
     AppError,
     ConfirmationRequired,
     Invalid,
+    NotFound,
     PasswordChangeRequired,
     SecondFactorEnrolmentRequired,
     TooLarge,
@@ -31,9 +33,10 @@ from issue_tracker.errors import (
 )
 from issue_tracker.http.errors import error_response
 from issue_tracker.http.identity import Access, Proof, authorize
-from issue_tracker.http.pipeline import refuse
 from issue_tracker.http.request import Identity, Request
 from issue_tracker.http.routes import Handler, Route, RouteOptions, Routes, hints_of
+from issue_tracker.http.validation import read_query
+from issue_tracker.pages.flash import COOKIE_LIMIT, Flash, flash_cookie
 from issue_tracker.pages.forms import CarriedForm, Form, FormView, ShownForm, carried_form
 from issue_tracker.pages.navigation import here, redirect
 from issue_tracker.pages.sign_in_page import sign_in_page
@@ -77,7 +80,10 @@ class PageRoute(Route, frozen=True, kw_only=True):
         if request.content is None:
             raise TooLarge(f"The form is over {request.body_limit:,} bytes.")
         if self.safe:
-            return self.path_arguments(request)
+            arguments = self.path_arguments(request)
+            if self.query is not None:
+                arguments["query"] = read_query(request.parameters, self.query, request.settings.query_values)
+            return arguments
         form = Form.of(request)
         if form.confirmation is not None and request.identity is not None:
             _confirm(request, form)
@@ -88,14 +94,15 @@ class PageRoute(Route, frozen=True, kw_only=True):
     def recover(self, request: Request, error: AppError) -> Response:
         """The page that shows the form, with what was typed and what is wrong with it.
 
-        Where the user has to be confirmed, the page that asks for the password, and carries the form on.
+        Where the user has to be confirmed, the page that asks for the password, and carries the form on. A form that
+        is a single button leads back to its page, which says what was wrong.
         """
         if request.content is None or wants_json(request):
             raise error
         if isinstance(error, ConfirmationRequired):
             return _confirmation_page(request, error)
         if self.shown_by is None:
-            raise error
+            return _back(request, error)
         view = self.form.refused(Form.of(request), error)
         with request.read():
             response = self.shown_by(request, **{self.shown_as: view}, **self.path_arguments(request))
@@ -130,6 +137,18 @@ def _lead(request: Request, path: str) -> Response:
     """Sends the browser to a page that leads back to the present one."""
     target = f"{path}?{urlencode({'next': here(request)})}"
     return Response(headers={"HX-Redirect": target}) if request.header("hx-request") else redirect(target)
+
+
+def _back(request: Request, error: AppError) -> Response:
+    """Leads back to the page that the form was on, with the error as its message. Raises the error where that cannot
+    be: for a form that names no page, and for an error that is not about what the form is for.
+    """
+    if not isinstance(error, Invalid | NotFound) or not Form.of(request).on_page:
+        raise error
+    cookie = flash_cookie(request, Flash(error.detail, wrong=True))
+    if len(cookie) > COOKIE_LIMIT:
+        raise error
+    return redirect(here(request), cookie)
 
 
 def _confirm(request: Request, form: Form) -> None:
@@ -181,7 +200,7 @@ class PageRoutes(Routes):
 
     def _declare_page(self, method: str, path: str, options: PageOptions) -> Callable[[Handler], Handler]:
         def declare(handler: Handler) -> Handler:
-            _, segments = hints_of(handler, ("form",))
+            hints, segments = hints_of(handler, ("form",))
             chosen: PageOptions = {"access": self.access, "proof": self.proof, **options}
             if chosen["proof"] is Proof.FRESH_SESSION:
                 chosen["hashes"] = True  # the password that confirms comes with the form
@@ -192,6 +211,7 @@ class PageRoutes(Routes):
                     handler=handler,
                     tag=self.tag,
                     segments=segments,
+                    query=hints.get("query"),
                     **chosen,
                 )
             )
@@ -203,11 +223,3 @@ class PageRoutes(Routes):
 def wants_json(request: Request) -> bool:
     """Whether the request comes from a module of ours, which shows errors itself, and not from a navigation."""
     return request.header("x-fragment") is not None or (request.header("accept") or "").startswith("application/json")
-
-
-async def unrouted(request: Request, error: AppError) -> Response:
-    """The response for a path or a method that no route has."""
-    if f"{request.path}/".replace("/%00", "").startswith("/api/"):  # also with empty segments
-        return await refuse(request, error)
-    browsing = "text/html" in (request.header("accept") or "")
-    return error_page(request, error) if browsing else error_response(request, error)

@@ -81,7 +81,7 @@ def selected_issues(request: Request, places: Sequence[str], *, lock: bool = Fal
     return selected
 
 
-def moved_places(request: Request, selected: SelectedIssue, status: Status) -> list[MovedPlace]:
+def moved_places(request: Request, selected: SelectedIssue, status: Status | None) -> list[MovedPlace]:
     """Those that are neither as the form showed them nor in the new status already."""
     issue_id = selected.issue.issue_id
     members = list_members(request.tx, request.actor, issue_id)

@@ -46,7 +46,6 @@ PLACES = [
     ("activity", "/activity", "Activity"),
 ]
 
-
 CUSTOMER_PLACES = [("portal", PORTAL, "Your issues")]
 
 
@@ -62,7 +61,10 @@ class User(msgspec.Struct, frozen=True):
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):
-    """What surrounds the content. Without an actor the page has no bar, no session, and no scripts but its times."""
+    """What surrounds the content. Without an actor the page has no bar, no session, and no scripts but its times.
+
+    `live` says that the page follows the stream of events, `posted` that it answers a form: its address is not `here`.
+    """
 
     theme: str | None = None
     here: str = "/"
@@ -75,6 +77,8 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     section: str | None = None
     places: list[tuple[str, str, str]] = []
     providers: bool = False
+    live: bool = False
+    posted: bool = False
 
 
 def _utc(moment: str) -> str:
@@ -94,7 +98,21 @@ environment = Environment(
 environment.filters["utc"] = _utc
 environment.tests["name"] = lambda word: isinstance(word, ProperName)
 environment.globals["asset"] = asset_path
-NOT_PRELOADED = ("js/main.js", "js/reference.js", "js/copy.js", "js/passkeys.js")
+NOT_PRELOADED = {
+    f"js/{name}.js"
+    for name in (
+        "main",
+        "reference",
+        "copy",
+        "passkeys",
+        "company-names",
+        "find",
+        "matrix",
+        "matrix-selection",
+        "conflict",
+        "sign-in",
+    )
+}
 """Modules that a page names itself, or that few pages need."""
 environment.globals["modules"] = sorted(
     name[3:] for name in ASSETS if name.startswith("js/") and name not in NOT_PRELOADED
@@ -108,21 +126,8 @@ def page(
     request: Request, template: str, *, place: str | None = None, section: str | None = None, **content: Any
 ) -> Response:
     """A page for whoever is signed in. `place` is its entry in the bar, `section` the one within administration."""
-    session = request.current_session
-    admin, all_companies = session.role is Role.SUPER_ADMIN, request.actor.company_access.all
-    administration = ("admin", "/admin/users" if all_companies else "/admin/companies", "Admin")
-    around = Page(
-        theme=_theme(request),
-        here=here(request),
-        home=home_of(session.role),
-        csrf=csrf_token(request.session_token),
-        actor=User(session.user_id, session.name, session.email, admin, request.actor.helpdesk, all_companies),
-        seen=_seen(request),
-        flash=flash_of(request),
-        place=place,
-        section=section,
-        places=[*PLACES, administration] if admin else _places(request.actor),
-        providers=bool(request.settings.identity_providers),
+    around = msgspec.structs.replace(
+        _around(request), seen=_seen(request), flash=flash_of(request), place=place, section=section, live=True
     )
     response = _html(request, _rendered(template, around, content))
     if around.flash:
@@ -132,6 +137,23 @@ def page(
 
 def _places(actor: Actor) -> list[tuple[str, str, str]]:
     return PLACES if actor.helpdesk else CUSTOMER_PLACES if actor.customer else []
+
+
+def _around(request: Request) -> Page:
+    """What surrounds every page of whoever sent the request, who is signed in. Reads nothing."""
+    session = request.current_session
+    admin, all_companies = session.role is Role.SUPER_ADMIN, request.actor.company_access.all
+    administration = ("admin", "/admin/users" if all_companies else "/admin/companies", "Admin")
+    return Page(
+        theme=_theme(request),
+        here=here(request),
+        csrf=csrf_token(request.session_token),
+        home=home_of(session.role),
+        actor=User(session.user_id, session.name, session.email, admin, request.actor.helpdesk, all_companies),
+        places=[*PLACES, administration] if admin else _places(request.actor),
+        posted=not request.safe,
+        providers=bool(request.settings.identity_providers),
+    )
 
 
 def bare_page(request: Request, template: str, *, status: int = 200, **content: Any) -> Response:
@@ -152,7 +174,7 @@ def fragment(request: Request, template: str, **content: Any) -> Response:
 
 
 def error_page(request: Request, error: AppError) -> Response:
-    """The error as a page, with its request id for those that are ours."""
+    """The error as a page, with its request id for those that are ours. Whoever is signed in has the navigation."""
     shown = {
         "status": error.status,
         "title": TITLES.get(error.status, "That did not work"),
@@ -160,8 +182,15 @@ def error_page(request: Request, error: AppError) -> Response:
         "request_id": request.request_id if error.status >= 500 else None,
         "retry": local(request.path) if request.safe and error.status in PASSING else None,
     }
+    session = None if request.identity is None else request.identity.session
+    inside = session is not None and not session.password_change_required
     home = home_of(request.identity.actor.role) if request.identity else HOME
-    response = _html(request, _error_text(_theme(request), home, tuple(shown.items())), error.status)
+    if inside:
+        around = msgspec.structs.replace(_around(request), posted=False)
+        text = _rendered("web/error.html", around, {"error": shown})
+    else:
+        text = _error_text(_theme(request), home, tuple(shown.items()))
+    response = _html(request, text, error.status)
     response.headers.update({name: value for name, value in error.headers.items() if name != "Content-Type"})
     response.headers["cache-control"] = "no-store"
     return response
@@ -170,7 +199,7 @@ def error_page(request: Request, error: AppError) -> Response:
 @lru_cache(maxsize=100)
 def _error_text(theme: str | None, home: str, shown: tuple[tuple[str, Any], ...]) -> str:
     """An error page. Anybody may ask for any number of them, and most of them are alike."""
-    return _rendered("web/error.html", Page(theme=theme), {"error": dict(shown), "home": home})
+    return _rendered("web/error.html", Page(theme=theme, home=home), {"error": dict(shown)})
 
 
 def variant(request: Request) -> str:

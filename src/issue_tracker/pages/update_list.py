@@ -5,7 +5,6 @@ from markupsafe import Markup
 
 from issue_tracker.http.request import Request
 from issue_tracker.issues.updates.queries import PlacedUpdate, UpdateFilters, list_updates
-from issue_tracker.names import whole_number
 from issue_tracker.pages.markdown import render
 
 SHOWN = 20
@@ -38,9 +37,8 @@ class UpdateList(msgspec.Struct, frozen=True):
     older: str | None
 
 
-def shown_updates(request: Request, filters: UpdateFilters) -> UpdateList:
-    """The updates that match, from where the request says on."""
-    before = whole_number(request.query_params.get(OLDER, ""))
+def shown_updates(request: Request, filters: UpdateFilters, before: int | None) -> UpdateList:
+    """The updates that match, below this update_id; None for the newest."""
     found = list_updates(request.tx, request.actor, filters, before=before, limit=SHOWN)
     last = found.updates[-1].update.update_id if found.more else None
     return UpdateList(

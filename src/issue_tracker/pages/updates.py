@@ -10,10 +10,12 @@ from issue_tracker.issues.queries.issue import get_issue_head_by_id
 from issue_tracker.issues.updates import operations
 from issue_tracker.issues.updates.queries import PlacedUpdate, get_update
 from issue_tracker.names import key
+from issue_tracker.pages.confirmations import confirmation
 from issue_tracker.pages.flash import Flash, flash_cookie
 from issue_tracker.pages.forms import Form, FormView, ShownForm
 from issue_tracker.pages.issues import show_issue
 from issue_tracker.pages.navigation import redirect
+from issue_tracker.pages.pasted_companies import pasted_names
 from issue_tracker.pages.routes import PageRoutes
 from issue_tracker.pages.templating import page
 from issue_tracker.pages.update_list import shown_update
@@ -26,9 +28,8 @@ def add(request: Request, form: Form, issue_id: int) -> Response:
     """Adds an update, with or without a new status."""
     issue = get_issue_head_by_id(request.tx, request.actor, issue_id, lock=True)
     fields = {"issue_name": issue.name, "body": form.get("body"), "public": bool(form.get("public"))}
-    body = form.read(
-        {**fields, "companies": form.lines("companies") or None, "status": form.get("status") or None}, NewUpdate
-    )
+    names = pasted_names(request, form, "companies")
+    body = form.read({**fields, "companies": names or None, "status": form.get("status") or None}, NewUpdate)
     known = get_companies(request.tx, request.actor, body.companies or ())
     companies = None if body.companies is None else [known[key(name)] for name in body.companies]
     operations.add_update(
@@ -56,7 +57,11 @@ def edit(request: Request, form: Form, update_id: int) -> Response:
 
 @routes.post("/updates/{update_id}/withdraw")
 def withdraw(request: Request, form: Form, update_id: int) -> Response:
-    """Withdraws an update; the history has what it said."""
+    """Withdraws an update, after a confirmation; the history has what it said."""
+    _changeable(request, update_id)
+    consequence = "Nobody sees it on the pages any more. The history has what it said."
+    if unsure := confirmation(request, form, "Withdraw this update?", consequence, "Withdraw the update"):
+        return unsure
     withdrawn = operations.withdraw_update(request.tx, request.actor, update_id)
     return redirect(f"/issues/{withdrawn.issue_id}#said", flash_cookie(request, Flash("Update withdrawn.")))
 

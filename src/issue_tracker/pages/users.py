@@ -1,6 +1,5 @@
 """The pages of accounts, for super admins."""
 
-import msgspec
 from starlette.responses import Response
 
 from issue_tracker.actor import Role
@@ -17,9 +16,11 @@ from issue_tracker.company_access.queries import GrantedAccess
 from issue_tracker.http.identity import Access, Proof
 from issue_tracker.http.request import Request
 from issue_tracker.pages.browsers import browser_name
+from issue_tracker.pages.confirmations import confirmation
 from issue_tracker.pages.flash import Flash, flash_cookie
 from issue_tracker.pages.forms import Form, FormView, ShownForm
 from issue_tracker.pages.navigation import redirect
+from issue_tracker.pages.pasted_companies import pasted_names
 from issue_tracker.pages.routes import PageRoutes
 from issue_tracker.pages.security import KINDS
 from issue_tracker.pages.templating import page
@@ -37,16 +38,9 @@ ROLES = {
 ACCESSES = {"all": "All companies", "limited": "Only the groups and companies below"}
 
 
-class Link(msgspec.Struct, frozen=True):
-    """The link of an invitation, which is shown this once, and whom to send it to."""
-
-    name: str
-    url: str | None
-
-
 @routes.get("/admin/users")
-def show_users(request: Request, form: FormView | None = None, link: Link | None = None) -> Response:
-    """Every account, with the form to add one; `link` is that of a new invitation."""
+def show_users(request: Request, form: FormView | None = None) -> Response:
+    """Every account, with the form to add one."""
     return page(
         request,
         "auth/users.html",
@@ -56,27 +50,22 @@ def show_users(request: Request, form: FormView | None = None, link: Link | None
         invited=invitations.open_invitations(request.tx, now()),
         roles=ROLES,
         form=(form or FormView()).with_defaults({"role": "technician"}),
-        link=link,
     )
 
 
-@routes.post("/admin/users", proof=Proof.FRESH_SESSION, transaction=False, hashes=True, shown_by=show_users)
+@routes.post("/admin/users", proof=Proof.FRESH_SESSION, hashes=True, shown_by=show_users)
 def create(request: Request, form: Form) -> Response:
     """Adds an account, and shows the link for its user this once."""
     fields = {**form.fields("email", "name", "role"), "service_account": bool(form.get("service_account"))}
     body = form.read(fields, NewUser)
-    with request.write() as tx:
-        user = users.create_user(
-            tx, request.actor, body.email, body.name, body.role, None, service_account=body.service_account
-        )
-        if user.service_account:
-            return redirect(f"/admin/users/{user.user_id}", flash_cookie(request, Flash("Added. Make a token for it.")))
-        invited = may_use_password(request.settings, user.email)
-        link = Link(user.name, invitation_link(request, user.user_id).invitation_url) if invited else None
-    if link is None:
+    user = users.create_user(
+        request.tx, request.actor, body.email, body.name, body.role, None, service_account=body.service_account
+    )
+    if user.service_account:
+        return redirect(f"/admin/users/{user.user_id}", flash_cookie(request, Flash("Added. Make a token for it.")))
+    if not may_use_password(request.settings, user.email):
         return redirect("/admin/users", flash_cookie(request, Flash(f"Added {user.name}.")))
-    with request.read():
-        return show_users(request, link=link)
+    return _with_link(request, user)
 
 
 @routes.get("/admin/users/{user_id}")
@@ -86,11 +75,8 @@ def show_user(
     form: FormView | None = None,
     reset_form: FormView | None = None,
     token_form: FormView | None = None,
-    secret: str | None = None,
 ) -> Response:
-    """The form to change an account, and its sessions, tokens and second factors; `secret` is a new token's text, which
-    is shown this once.
-    """
+    """The form to change an account, and its sessions, tokens and second factors."""
     [user] = with_access(request, [users.get_user(request.tx, user_id)])
     granted = user.company_access if isinstance(user.company_access, GrantedAccess) else None
     present = {
@@ -124,7 +110,6 @@ def show_user(
         token_form=token_view(token_form, request.settings),
         lifetimes=lifetimes(request.settings),
         moments=moments(),
-        secret=secret,
     )
 
 
@@ -139,22 +124,24 @@ def change(request: Request, form: Form, user_id: int) -> Response:
     fields = {
         **form.fields("name", "role"),
         "active": bool(form.get("active")),
-        "company_access": access_of(form),
+        "company_access": access_of(request, form),
     }
     body = form.read(fields, UserChange)
+    user = users.get_user(request.tx, user_id)
+    if user.active and not body.active and not users.is_last_super_admin(request.tx, user):
+        consequence = "Their sessions end, and their tokens are revoked for good, also if they are activated again."
+        if unsure := confirmation(request, form, f"Disable {user.name}?", consequence, "Disable the user"):
+            return unsure
     users.update_user(request.tx, request.actor, user_id, name=body.name, role=body.role, active=body.active)
     if body.company_access is not None:
         set_company_access(request.tx, request.actor, user_id, grant_of(request, body.company_access))
     return redirect("/admin/users", flash_cookie(request, Flash("Saved.")))
 
 
-@routes.post("/admin/users/{user_id}/invitation", proof=Proof.FRESH_SESSION, transaction=False, shown_by=show_user)
+@routes.post("/admin/users/{user_id}/invitation", proof=Proof.FRESH_SESSION, shown_by=show_user)
 def invite(request: Request, form: Form, user_id: int) -> Response:
     """Shows a link with which the user chooses a new password, this once."""
-    with request.write() as tx:
-        link = Link(users.get_user(tx, user_id).name, invitation_link(request, user_id).invitation_url)
-    with request.read():
-        return show_users(request, link=link)
+    return _with_link(request, users.get_user(request.tx, user_id))
 
 
 @routes.post(
@@ -187,29 +174,36 @@ def unlink(request: Request, form: Form, user_id: int, id: int) -> Response:
 @routes.post(
     "/admin/users/{user_id}/tokens",
     proof=Proof.FRESH_SESSION,
-    transaction=False,
     shown_by=show_user,
     shown_as="token_form",
     form=REFUSED_TOKEN,
 )
 def create_token(request: Request, form: Form, user_id: int) -> Response:
     """Creates a token of a service account, and shows it this once."""
-    body = read_token(form)
-    with request.write():
-        _, text = token_of(request, user_id, body)
-    with request.read():
-        return show_user(request, user_id, secret=text)
+    _, text = token_of(request, user_id, read_token(form))
+    shown = Flash("Copy the new token now. It is shown only once:", secret=text)
+    return redirect(f"/admin/users/{user_id}", flash_cookie(request, shown))
 
 
 @routes.post("/admin/users/{user_id}/tokens/{id}/revoke")
 def revoke_token(request: Request, form: Form, user_id: int, id: int) -> Response:
-    """Revokes a token of the user, for good."""
+    """Revokes a token of the user, for good, after a confirmation."""
+    consequence = "Whatever uses the token is refused from then on. That cannot be undone."
+    if unsure := confirmation(request, form, "Revoke this token?", consequence, "Revoke the token"):
+        return unsure
     tokens.revoke_token(request.tx, request.actor, user_id, id)
     return redirect(f"/admin/users/{user_id}", flash_cookie(request, Flash("The token is revoked.")))
 
 
-def access_of(form: Form) -> str | dict[str, list[str]] | None:
+def _with_link(request: Request, user: users.User) -> Response:
+    """Leads to the list of users, which shows a new link for this one, this once."""
+    url = invitation_link(request, user.user_id).invitation_url
+    text = f"Send this link to {user.name}. It works once, within 72 hours, and is shown only now:"
+    return redirect("/admin/users", flash_cookie(request, Flash(text, secret=url)))
+
+
+def access_of(request: Request, form: Form) -> str | dict[str, list[str]] | None:
     """The company access of the form, as the API takes it; None for a form without it."""
     if form.get("access") != "limited":
         return form.get("access") or None
-    return {"company_groups": form.lines("company_groups"), "companies": form.lines("companies")}
+    return {"company_groups": form.lines("company_groups"), "companies": pasted_names(request, form, "companies")}

@@ -7,14 +7,17 @@ from issue_tracker.api.webhooks import NewWebhook
 from issue_tracker.companies.queries import get_companies, get_companies_by_id
 from issue_tracker.events import webhooks
 from issue_tracker.events.messages import KNOWN_TYPES
-from issue_tracker.events.queries.webhooks import Delivery, get_webhook, list_deliveries, list_webhooks
+from issue_tracker.events.queries.webhooks import Delivery, get_health, get_webhook, list_deliveries, list_webhooks
+from issue_tracker.events.type_names import name_of
 from issue_tracker.events.webhooks import WebhookFields
 from issue_tracker.http.identity import Access, Proof
 from issue_tracker.http.request import Request
 from issue_tracker.names import key
+from issue_tracker.pages.confirmations import confirmation
 from issue_tracker.pages.flash import Flash, flash_cookie
 from issue_tracker.pages.forms import Form, FormView, ShownForm
 from issue_tracker.pages.navigation import redirect
+from issue_tracker.pages.pasted_companies import pasted_names
 from issue_tracker.pages.routes import PageRoutes
 from issue_tracker.pages.templating import page
 
@@ -27,46 +30,47 @@ FORM = ShownForm(unknown="companies", lists=("event_types",))
 
 
 class Shown(msgspec.Struct, frozen=True):
-    """A delivery in one line: `answer` is the result of its last attempt."""
+    """A delivery in one line: `answer` is the result of its last attempt, `body` the beginning of the response."""
 
     id: int
     type: str
     state: str
     answer: str
     at: str
+    body: str | None = None
+    next_attempt_at: str | None = None
 
 
 @routes.get("/admin/webhooks")
-def show_webhooks(request: Request, form: FormView | None = None, secret: str | None = None) -> Response:
-    """Every webhook, with the form to add one; `secret` is that of a new one, which is shown this once."""
+def show_webhooks(request: Request, form: FormView | None = None) -> Response:
+    """Every webhook, with the form to add one."""
     return page(
         request,
         "events/webhooks.html",
         place="admin",
         section="webhooks",
-        webhooks=list_webhooks(request.tx, request.actor),
+        webhooks=[
+            (hook, get_health(request.tx, request.actor, hook.id)) for hook in list_webhooks(request.tx, request.actor)
+        ],
+        name_of=name_of,
         event_types=sorted(KNOWN_TYPES),
         form=(form or FormView()).with_defaults({"active": "true"}),
-        secret=secret,
     )
 
 
-@routes.post("/admin/webhooks", proof=Proof.FRESH_SESSION, transaction=False, shown_by=show_webhooks, form=FORM)
+@routes.post("/admin/webhooks", proof=Proof.FRESH_SESSION, shown_by=show_webhooks, form=FORM)
 def create(request: Request, form: Form) -> Response:
     """Adds a webhook, and shows its secret this once."""
     keyring = request.app_state.server_key.keyring()
-    with request.write() as tx:
-        fields, most = _fields(request, form), request.settings.webhooks
-        _, secret = webhooks.create_webhook(tx, request.actor, keyring, fields, most=most)
-    with request.read():
-        return show_webhooks(request, secret=secret)
+    fields, most = _fields(request, form), request.settings.webhooks
+    _, secret = webhooks.create_webhook(request.tx, request.actor, keyring, fields, most=most)
+    shown = Flash("Copy the signing secret now. It is shown only once:", secret=secret)
+    return redirect("/admin/webhooks", flash_cookie(request, shown))
 
 
 @routes.get("/admin/webhooks/{webhook_id}")
-def show_webhook(
-    request: Request, webhook_id: int, form: FormView | None = None, secret: str | None = None
-) -> Response:
-    """A webhook and its latest deliveries; `secret` is a new one, which is shown this once."""
+def show_webhook(request: Request, webhook_id: int, form: FormView | None = None) -> Response:
+    """A webhook and its latest deliveries."""
     hook = get_webhook(request.tx, request.actor, webhook_id)
     found, _ = list_deliveries(request.tx, request.actor, webhook_id, before=None, limit=SHOWN)
     companies = get_companies_by_id(request.tx, request.actor, hook.company_ids).values()
@@ -77,10 +81,11 @@ def show_webhook(
         place="admin",
         section="webhooks",
         hook=hook,
+        health=get_health(request.tx, request.actor, webhook_id),
+        name_of=name_of,
         event_types=sorted(KNOWN_TYPES),
         form=(form or FormView()).with_defaults(stored),
         deliveries=[_shown(delivery) for delivery in found],
-        secret=secret,
     )
 
 
@@ -91,14 +96,13 @@ def change(request: Request, form: Form, webhook_id: int) -> Response:
     return redirect(f"/admin/webhooks/{webhook_id}", flash_cookie(request, Flash("Saved.")))
 
 
-@routes.post("/admin/webhooks/{webhook_id}/rotate-secret", proof=Proof.FRESH_SESSION, transaction=False)
+@routes.post("/admin/webhooks/{webhook_id}/rotate-secret", proof=Proof.FRESH_SESSION)
 def rotate(request: Request, form: Form, webhook_id: int) -> Response:
     """Gives a new secret, shown this once."""
     keyring = request.app_state.server_key.keyring()
-    with request.write() as tx:
-        _, secret = webhooks.rotate_secret(tx, request.actor, keyring, webhook_id)
-    with request.read():
-        return show_webhook(request, webhook_id, secret=secret)
+    _, secret = webhooks.rotate_secret(request.tx, request.actor, keyring, webhook_id)
+    text = "The new signing secret. It is shown only once. For 24 hours, messages are signed with the old secret too:"
+    return redirect(f"/admin/webhooks/{webhook_id}", flash_cookie(request, Flash(text, secret=secret)))
 
 
 @routes.post("/admin/webhooks/{webhook_id}/test", shown_by=show_webhook, form=FORM)
@@ -117,13 +121,17 @@ def redeliver(request: Request, form: Form, webhook_id: int, delivery_id: int) -
 
 @routes.post("/admin/webhooks/{webhook_id}/delete")
 def delete(request: Request, form: Form, webhook_id: int) -> Response:
-    """Deletes a webhook with its deliveries."""
+    """Deletes a webhook with its deliveries, after a confirmation."""
+    hook = get_webhook(request.tx, request.actor, webhook_id)
+    consequence = f"{hook.url} gets no more messages. Its deliveries and its signing secret are deleted, too."
+    if unsure := confirmation(request, form, "Delete this webhook?", consequence, "Delete the webhook"):
+        return unsure
     webhooks.delete_webhook(request.tx, request.actor, webhook_id)
     return redirect("/admin/webhooks", flash_cookie(request, Flash("The webhook is deleted.")))
 
 
 def _fields(request: Request, form: Form) -> WebhookFields:
-    names = form.lines("companies")
+    names = pasted_names(request, form, "companies")
     known = get_companies(request.tx, request.actor, names)
     fields = {
         "url": form.get("url").strip(),
@@ -144,4 +152,12 @@ def _shown(delivery: Delivery) -> Shown:
     else:
         answer = last.error or "in progress"
     attempts = f" · {len(delivery.attempts)} attempts" if len(delivery.attempts) > 1 else ""
-    return Shown(delivery.id, delivery.type, str(delivery.state), answer + attempts, delivery.created_at)
+    return Shown(
+        delivery.id,
+        delivery.type,
+        str(delivery.state),
+        answer + attempts,
+        delivery.created_at,
+        body=None if last is None else last.answer,
+        next_attempt_at=delivery.next_attempt_at,
+    )

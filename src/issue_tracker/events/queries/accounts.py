@@ -12,10 +12,13 @@ from issue_tracker.new_names import Kind
 
 
 class Account(msgspec.Struct, frozen=True):
-    """The e-mail address of who acted. `needed` says that the name does not tell who it is: another user's name looks
-    the same, or the actor has another name by now.
+    """Who acted: the id and the e-mail address of the user.
+
+    `needed` says that the name does not tell who it is: another user's name looks the same, or the actor has another
+    name by now.
     """
 
+    user_id: int
     email: str
     needed: bool
 
@@ -34,7 +37,7 @@ def accounts_of(tx: Connection, actors: Collection[EventActor]) -> dict[EventAct
     found = {row.user_id: row for row in tx.execute(query)}
     looks = [row.look_alike_key for row in found.values()]
     return {
-        actor: Account(found[id_].email, needed=found[id_].name != actor.name or looks.count(key) > 1)
+        actor: Account(id_, found[id_].email, needed=found[id_].name != actor.name or looks.count(key) > 1)
         for actor, (id_, key) in keys.items()
         if id_ in found
     }

@@ -1,16 +1,19 @@
 """Reads of the history for people: the newest events first, those of one request together."""
 
-from collections.abc import Hashable
-from datetime import timedelta
+from collections.abc import Hashable, Sequence
+from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Row, Select, func, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, func, or_, select
 
 from issue_tracker.actor import Actor, require_helpdesk
 from issue_tracker.database.tables import events
 from issue_tracker.events.catalog import Event, EventType
+from issue_tracker.events.queries.large_requests import ONE_REQUEST, LargeRequest, find_large_requests
 from issue_tracker.events.queries.log import event_from_row
+from issue_tracker.events.queries.search import by_actor
+from issue_tracker.events.queries.times import between
 from issue_tracker.events.queries.visibility import visible_to
 from issue_tracker.names import key, storable
 
@@ -26,9 +29,6 @@ BATCH = 200
 CONTENT = ("request_id", "type", "issue_id", "field", "to_value", "note")
 """What the events of one group have in common."""
 
-ONE_REQUEST = timedelta(minutes=1)
-"""How far apart the events of one group are at most. A client may send the same request id again and again."""
-
 SEARCHED = 10_000
 """How many event_ids below the end of a page are searched for the rest of its groups. Other requests record in
 between, but never so many within one request."""
@@ -37,7 +37,8 @@ between, but never so many within one request."""
 class HistoryFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which events a history shows; None and empty mean any. Names are as they were when an event was recorded.
 
-    Audit events are shown only if `type` is one of theirs, and only to super admins.
+    Audit events are shown only if `type` is one of theirs, and only to super admins. `actor_name` is the name or the id
+    of a user, or the name of somebody without an account. `since` is included, `until` is not.
     """
 
     issue_id: int | None = None
@@ -45,6 +46,13 @@ class HistoryFilter(msgspec.Struct, frozen=True, kw_only=True):
     issue_name: str = ""
     company_name: str = ""
     type: EventType | None = None
+    actor_name: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+
+    @property
+    def about_one_issue(self) -> bool:
+        return self.issue_id is not None or bool(self.issue_name)
 
     @property
     def about_one_company(self) -> bool:
@@ -52,11 +60,15 @@ class HistoryFilter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EventGroup(msgspec.Struct, frozen=True):
-    """The newest of `count` events that did the same to several companies, and the names of these, by look-up key."""
+    """The newest of `count` events that did the same to several companies, and the names of these, by look-up key.
+
+    `large` is what the request did, where it changed many issues: then the group is all of the request.
+    """
 
     newest: Event
     count: int
     company_names: list[str]
+    large: LargeRequest | None = None
 
 
 class HistoryPage(msgspec.Struct, frozen=True):
@@ -69,7 +81,7 @@ class HistoryPage(msgspec.Struct, frozen=True):
 def find_last_event(tx: Connection, actor: Actor, wanted: HistoryFilter) -> Event | None:
     """The newest event that the filter selects; None when there is none."""
     require_helpdesk(actor)
-    query = select(events).where(*_conditions(actor, wanted)).order_by(events.c.event_id.desc()).limit(1)
+    query = select(events).where(*_conditions(tx, actor, wanted)).order_by(events.c.event_id.desc()).limit(1)
     row = tx.execute(query).first()
     return None if row is None else event_from_row(row)
 
@@ -80,14 +92,19 @@ def list_event_groups(tx: Connection, actor: Actor, wanted: HistoryFilter, *, be
     A page never ends within a group: it shows all events of its groups, and the next page none of them.
     """
     require_helpdesk(actor)
-    if not (storable(wanted.issue_name) and storable(wanted.company_name)):
+    if not all(storable(name) for name in (wanted.issue_name, wanted.company_name, wanted.actor_name)):
         return HistoryPage([], None)
-    conditions = _conditions(actor, wanted)
-    newest_first = select(events).where(*conditions).order_by(events.c.event_id.desc())
+    conditions = _conditions(tx, actor, wanted)
+    newest_first = select(events).order_by(events.c.event_id.desc())
     groups = _Groups(merging=not wanted.about_one_company)
     end = before
     while not groups.full:
-        rows = tx.execute(_below(newest_first, end).limit(BATCH)).all()
+        rows = tx.execute(_below(newest_first.where(*conditions), end).limit(BATCH)).all()
+        if not wanted.about_one_issue:
+            # The rest of a large request is not read.
+            large = find_large_requests(tx, actor.company_access, conditions, rows)
+            groups.combine(large)
+            conditions += [request.others for request in large]
         for row in rows:
             groups.add(row)
             end = row.event_id
@@ -99,7 +116,7 @@ def list_event_groups(tx: Connection, actor: Actor, wanted: HistoryFilter, *, be
     assert end is not None
     # Whatever else was recorded between the events of these groups is on this page too, in groups of its own.
     while (lowest := _lowest_of(tx, conditions, groups, end)) < end:
-        for row in tx.execute(_below(newest_first, end).where(events.c.event_id >= lowest)):
+        for row in tx.execute(_below(newest_first.where(*conditions), end).where(events.c.event_id >= lowest)):
             groups.add(row)
         end = lowest
     older = _below(select(events.c.event_id).where(*conditions), end).order_by(events.c.event_id.desc()).limit(1)
@@ -111,6 +128,7 @@ class _Groups:
 
     def __init__(self, *, merging: bool) -> None:
         self._merging = merging
+        self._large: dict[str, LargeRequest] = {}
         self._groups: list[list[Row[Any]]] = []
         self._by_content: dict[Hashable, list[Row[Any]]] = {}
         self._events = 0
@@ -124,7 +142,31 @@ class _Groups:
         """The newest events of those groups that may have more events."""
         return [group[0] for group in self._by_content.values()]
 
+    def combine(self, requests: Sequence[LargeRequest]) -> None:
+        """Makes one group of each of these requests, of what was added before too."""
+        for request in requests:
+            self._large[request.request_id] = request
+            own = [group for group in self._groups if request.covers(group[0])]
+            self._groups = [group for group in self._groups if group not in own[1:]]
+            if own:
+                own[0][1:] = []
+            self._by_content = {
+                content: group for content, group in self._by_content.items() if not request.covers(group[0])
+            }
+
+    def large(self, row: Row[Any]) -> LargeRequest | None:
+        """The large request that an event belongs to."""
+        found = self._large.get(row.request_id)
+        return found if found is not None and found.covers(row) else None
+
     def add(self, row: Row[Any]) -> None:
+        large = self.large(row)
+        if large is not None:
+            # Its newest event represents it. Where that is on an earlier page, all of it was shown there.
+            if row.event_id == large.newest_id:
+                self._events += 1
+                self._groups.append([row])
+            return
         self._events += 1
         if not self._merging or not row.request_id or not row.type.startswith("assignment."):
             self._groups.append([row])
@@ -146,6 +188,7 @@ class _Groups:
                 newest=event_from_row(group[0]),
                 count=len(group),
                 company_names=sorted({row.company_name for row in group if row.company_name}, key=key),
+                large=self.large(group[0]),
             )
             for group in self._groups
         ]
@@ -178,7 +221,7 @@ def _below(query: Select[Any], event_id: int | None) -> Select[Any]:
     return query if event_id is None else query.where(events.c.event_id < event_id)
 
 
-def _conditions(actor: Actor, wanted: HistoryFilter) -> list[ColumnElement[bool]]:
+def _conditions(tx: Connection, actor: Actor, wanted: HistoryFilter) -> list[ColumnElement[bool]]:
     audit = wanted.type is not None and wanted.type.audit and actor.super_admin
     return [
         events.c.audit.is_(audit),
@@ -187,5 +230,7 @@ def _conditions(actor: Actor, wanted: HistoryFilter) -> list[ColumnElement[bool]
         *([events.c.type == wanted.type.value] if wanted.type is not None else []),
         *([events.c.issue_key == key(wanted.issue_name)] if wanted.issue_name else []),
         *([events.c.company_key == key(wanted.company_name)] if wanted.company_name else []),
+        *([or_(*(leading for leading, _ in by_actor(tx, wanted.actor_name)))] if wanted.actor_name else []),
+        *between(tx, wanted.since, wanted.until),
         *visible_to(actor.company_access),
     ]

@@ -59,7 +59,7 @@ class Selection:
             *_issue(tx, access, filters.issue_name),
             *([[_equals(events.c.request_id, filters.request_id)]] if filters.request_id else []),
             *_company(tx, access, filters.company_name, permitted),
-            *_actor(tx, filters.actor),
+            *([by_actor(tx, filters.actor)] if filters.actor else []),
             *([[_equals(events.c.type, type_.value) for type_ in types]] if types else []),
             permitted,
         ]
@@ -151,16 +151,14 @@ def _mentioned(
     return tx.execute(select(events.c.event_id).where(*conditions).limit(1)).first() is not None
 
 
-def _actor(tx: Connection, wanted: str) -> list[Alternatives]:
+def by_actor(tx: Connection, wanted: str) -> Alternatives:
     """A user by id or present name; or, of those without an account, whoever had that name."""
-    if not wanted:
-        return []
     if wanted.isascii() and wanted.isdigit() and int(wanted) < 2**63:
         ids: Sequence[int] = [int(wanted)]
     else:
         ids = [row.user_id for row in tx.execute(select(users.c.user_id, users.c.name)) if key(row.name) == key(wanted)]
     stranger = and_(events.c.actor_id.is_(None), events.c.actor_name == printable(wanted).replace("\0", ""))
-    return [[*(_equals(events.c.actor_id, user_id) for user_id in ids), (stranger, stranger)]]
+    return [*(_equals(events.c.actor_id, user_id) for user_id in ids), (stranger, stranger)]
 
 
 class UndoableChange(msgspec.Struct, frozen=True):

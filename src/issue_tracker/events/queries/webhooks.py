@@ -73,6 +73,42 @@ def list_webhooks(tx: Connection, actor: Actor) -> list[Webhook]:
     return [webhook_from_row(row) for row in tx.execute(select(webhooks).order_by(webhooks.c.id.desc()))]
 
 
+class Health(msgspec.Struct, frozen=True):
+    """How deliveries to one webhook have gone lately, from its latest ones.
+
+    `delivered_at` is the last success; `failures` counts the attempts since then, and `last` is the latest of these.
+    `next_attempt_at` is when the next attempt is due; None when none is.
+    """
+
+    delivered_at: Timestamp | None = None
+    failures: int = 0
+    last: Attempt | None = None
+    next_attempt_at: Timestamp | None = None
+
+
+LATEST = 20
+"""From how many of the latest deliveries the health of a webhook is read."""
+
+
+def get_health(tx: Connection, actor: Actor, webhook_id: int) -> Health:
+    """Raises NotFound."""
+    deliveries_, _ = list_deliveries(tx, actor, webhook_id, before=None, limit=LATEST)
+    attempts = sorted((each for one in deliveries_ for each in one.attempts), key=lambda each: each.at, reverse=True)
+    finished = [each for each in attempts if each.code is not None or each.error is not None]
+    delivered = next((number for number, each in enumerate(finished) if _succeeded(each)), None)
+    due = [one.next_attempt_at for one in deliveries_ if one.next_attempt_at is not None]
+    return Health(
+        delivered_at=None if delivered is None else finished[delivered].at,
+        failures=len(finished) if delivered is None else delivered,
+        last=finished[0] if finished and delivered != 0 else None,
+        next_attempt_at=min(due, default=None),
+    )
+
+
+def _succeeded(attempt: Attempt) -> bool:
+    return attempt.code is not None and 200 <= attempt.code < 300
+
+
 def is_chosen_by_a_webhook(tx: Connection, company_id: int) -> bool:
     """Returns whether any webhook, active or not, is limited to companies of which this is one."""
     chosen = tx.execute(select(webhooks.c.company_ids).where(webhooks.c.company_ids != "[]")).scalars()

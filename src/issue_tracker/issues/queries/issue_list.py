@@ -10,7 +10,6 @@ from sqlalchemy import Connection
 
 from issue_tracker.actor import Actor, require_helpdesk
 from issue_tracker.clock import now
-from issue_tracker.companies.queries import list_ids_by_part
 from issue_tracker.database.prepared import instant, numbers
 from issue_tracker.issues.models import Assignment, DetailedAssignment, DetailedIssue, Issue
 from issue_tracker.issues.queries import attention, words
@@ -32,7 +31,6 @@ from issue_tracker.issues.queries.conditions import (
 )
 from issue_tracker.issues.queries.field_conditions import field_filters
 from issue_tracker.issues.queries.filters import Filters, Order, Position, visible_companies
-from issue_tracker.issues.queries.former_search import search_filter
 from issue_tracker.issues.queries.rows import assignment, detailed_assignment, issue, shown_assignment
 from issue_tracker.names import key
 from issue_tracker.status import STATUSES, Status, mask
@@ -96,15 +94,7 @@ class IssueList:
         of_company: list[Condition] = []
         of_status: list[Condition] = []
         values: dict[str, Any] = {}
-        term, split = key(filters.search), filters.words
-        companies = [list_ids_by_part(tx, actor, word) for word in split]
-        if not term and companies == [[]]:
-            term, split, companies = split[0], (), []
-        if term:
-            condition, values = search_filter(tx, actor, term)
-            of_issue.append(condition)
-        of_issue += words.conditions(split, companies)
-        values |= words.parameters(tx.dialect.name, split, [numbers(tx, ids) for ids in companies])
+        of_issue += words.add_texts(tx, actor, key(filters.search), filters.words, values)
         if filters.updated_since is not None:
             of_issue.append(updated_since(limited=not self.access.all))
             values["since"] = filters.updated_since

@@ -5,16 +5,18 @@ A single word that no company has in its name is a search for a literal part (`s
 """
 
 import re
-from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, select, union_all
+from sqlalchemy import ColumnElement, Connection, select, union_all
 
-from issue_tracker.database.prepared import among
+from issue_tracker.actor import Actor
+from issue_tracker.companies.queries import list_ids_by_part
+from issue_tracker.database.prepared import among, numbers
 from issue_tracker.database.tables import assignments, issues
 from issue_tracker.issues.queries import search
 from issue_tracker.issues.queries.conditions import Condition
+from issue_tracker.issues.queries.former_search import search_filter
 from issue_tracker.names import key
 
 MOST = 8
@@ -29,21 +31,23 @@ def split_words(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(word for word in found if word))[:MOST]
 
 
-def conditions(words: Sequence[str], companies: Sequence[Sequence[int]]) -> list[Condition]:
-    """The condition for each word; `companies` are those that have it in their name."""
-    return [
-        _occurs(number, indexed=len(word) >= search.TRIGRAM, in_companies=bool(ids))
-        for number, (word, ids) in enumerate(zip(words, companies, strict=True))
-    ]
-
-
-def parameters(dialect: str, words: Sequence[str], companies: Sequence[Any]) -> dict[str, Any]:
-    """The values of the conditions; `companies` as lists of numbers that the database takes."""
-    values: dict[str, Any] = {}
+def add_texts(
+    tx: Connection, actor: Actor, term: str, words: tuple[str, ...], values: dict[str, Any]
+) -> list[Condition]:
+    """The conditions of a casefolded literal term and of words; adds their values. Either may be empty."""
+    companies = [list_ids_by_part(tx, actor, word) for word in words]
+    if not term and companies == [[]]:
+        term, words, companies = words[0], (), []
+    found: list[Condition] = []
+    if term:
+        condition, more = search_filter(tx, actor, term)
+        found.append(condition)
+        values |= more
     for number, (word, ids) in enumerate(zip(words, companies, strict=True)):
-        values |= {f"{name}_{number}": value for name, value in search.parameters(dialect, word).items()}
-        values[f"companies_{number}"] = ids
-    return values
+        found.append(_occurs(number, indexed=len(word) >= search.TRIGRAM, in_companies=bool(ids)))
+        parts = search.parameters(tx.dialect.name, word).items()
+        values |= {f"{name}_{number}": value for name, value in parts} | {f"companies_{number}": numbers(tx, ids)}
+    return found
 
 
 @cache

@@ -1,7 +1,6 @@
 // Requests to the server. Every request carries the session's CSRF token. When the session has ended, the reader signs
 // in again and the request is repeated.
 import { all, find } from "./elements.js";
-import { signInAgain } from "./sign-in.js";
 
 const TIMEOUT_SECONDS = 15;
 
@@ -13,6 +12,9 @@ const ownRequests = new Set();
 
 /** @param {string | null} requestId */
 export const isOwn = (requestId) => requestId !== null && ownRequests.has(requestId);
+
+/** Lets the reader sign in again. Returns whether that has happened. */
+export const signIn = async () => (await import("./sign-in.js")).signInAgain();
 
 const token = () => find("meta[name=csrf]", document, HTMLMetaElement);
 
@@ -58,7 +60,7 @@ export async function send(method, url, body, headers = {}) {
       },
       body: encode(body),
     });
-    if (response.status === 401 && (await signInAgain())) continue;
+    if (response.status === 401 && (await signIn())) continue;
     if (response.status === 403 && attempt === 0 && (await renewToken())) continue;
     const usedId = response.headers.get("X-Request-ID") ?? requestId;
     ownRequests.add(usedId);
@@ -83,6 +85,7 @@ async function fetchWhole(url, unknown, options) {
   } catch (error) {
     const limit =
       error instanceof DOMException && error.name === "TimeoutError" ? ` within ${TIMEOUT_SECONDS} seconds` : "";
+    dispatchEvent(new Event("no-response"));
     throw new RequestError(`The server did not respond${limit}.${unknown}`, 0);
   }
 }
@@ -106,7 +109,7 @@ async function renewToken() {
  */
 export async function ensureSession() {
   const { response, data } = await fetchWhole("/api/auth/session", "", { headers: { Accept: "application/json" } });
-  if (response.status === 401) return signInAgain();
+  if (response.status === 401) return signIn();
   if (!response.ok) throw refusal(response, data);
   setToken(data.csrf_token);
   return true;

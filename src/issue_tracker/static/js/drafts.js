@@ -10,8 +10,11 @@ const OWNER = "draft-owner";
 /** The key under which a form that is being sent is recorded. */
 const SENT = "draft-sent";
 
-/** The address of this page, as the next page sees it as its referrer. */
-const [HERE = ""] = location.href.split("#");
+/** The address that this page was loaded from. */
+const [LOADED = ""] = location.href.split("#");
+
+/** The address of this page now, as the next page sees it as its referrer. */
+const here = () => location.href.split("#")[0] ?? "";
 
 /** @typedef {HTMLInputElement | HTMLTextAreaElement | HTMLSelectElement} Field */
 
@@ -31,6 +34,7 @@ const valueOf = (field) =>
   field instanceof HTMLInputElement && field.type === "checkbox" ? field.checked : field.value;
 
 export function startDrafts() {
+  showOwnAddress();
   const actor = document.querySelector("meta[name=actor]")?.getAttribute("content");
   if (actor && sessionStorage.getItem(OWNER) !== actor) {
     forgetAll();
@@ -50,6 +54,15 @@ export function startDrafts() {
     if (!targetOf(event).closest("[data-discard]")) return;
     for (const form of draftForms()) sessionStorage.removeItem(keyOf(form));
   });
+}
+
+/**
+ * A page that answers a form was loaded from the address of that form, which a reload would send again. It gets the
+ * address of the page that the form is on.
+ */
+function showOwnAddress() {
+  const page = document.querySelector("meta[name=here]")?.getAttribute("content");
+  if (page) history.replaceState(history.state, "", page);
 }
 
 /** Removes all that was typed in this tab. */
@@ -73,7 +86,7 @@ function dropAccepted(signedIn) {
     return;
   }
   const [arrival] = /** @type {PerformanceNavigationTiming[]} */ (performance.getEntriesByType("navigation"));
-  const answered = HERE === sent.to && document.referrer === sent.from && arrival?.type === "navigate";
+  const answered = LOADED === sent.to && document.referrer === sent.from && arrival?.type === "navigate";
   if (!arrival?.redirectCount && !answered) return;
   const form = document.querySelector(`form[data-draft="${CSS.escape(sent.draft)}"]`);
   if (!form?.matches("[data-touched]")) sessionStorage.removeItem(`draft:${sent.draft}`);
@@ -133,7 +146,7 @@ async function guard(event) {
   if (form.dataset.guarded === "passed") {
     delete form.dataset.guarded;
     const draft = form.dataset.draft ?? form.dataset.carried;
-    if (draft) sessionStorage.setItem(SENT, JSON.stringify({ draft, from: HERE, to: action }));
+    if (draft) sessionStorage.setItem(SENT, JSON.stringify({ draft, from: here(), to: action }));
     return;
   }
   event.preventDefault();

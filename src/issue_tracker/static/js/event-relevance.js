@@ -9,6 +9,7 @@ import { STATUSES } from "./statuses.js";
  * @property {string} type
  * @property {string} at
  * @property {string | null} request_id
+ * @property {{ id: number | null, name: string, channel: string }} actor
  * @property {number} issue_id
  * @property {string | null} issue_name
  * @property {number | null} company_id
@@ -64,6 +65,8 @@ function belongsInActivity(event) {
   return (
     matches &&
     !filters.has("before") &&
+    !filters.get("until") &&
+    [event.actor.name, String(event.actor.id)].some((actor) => matchesName(filters.get("actor"), actor)) &&
     matchesName(filters.get("issueName"), event.issue_name) &&
     matchesName(filters.get("companyName"), event.company_name)
   );

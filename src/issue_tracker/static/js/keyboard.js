@@ -1,9 +1,10 @@
 // Keyboard shortcuts; the dialog `help` lists them. They are off while someone types (only Escape leaves a filter) and
 // while a dialog is open.
-import { all, byId, targetOf } from "./elements.js";
-import { placeOf } from "./places.js";
+import { all, byId, find, targetOf } from "./elements.js";
+import { NOT_AFFECTED, placeOf } from "./places.js";
 import { change, undoLast } from "./quick-change.js";
-import { clearSelection, tick } from "./selection.js";
+import { reviewRemoval } from "./review.js";
+import { clearSelection, submitSelection, tick } from "./selection.js";
 import { STATUSES } from "./statuses.js";
 
 const TYPING = "input:not([type=checkbox]), textarea, select, [contenteditable]";
@@ -11,15 +12,37 @@ const TYPING = "input:not([type=checkbox]), textarea, select, [contenteditable]"
 export function startKeyboard() {
   if (!document.getElementById("help-button")) return; // the pages of whoever does not work at the helpdesk
   const help = byId("help", HTMLDialogElement);
+  byId("find-button").addEventListener("click", (event) => {
+    if (!event.ctrlKey && !event.metaKey) quickFind(event);
+  });
   byId("help-button").addEventListener("click", () => help.showModal());
   document.addEventListener("keydown", (event) => {
-    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.defaultPrevented || event.altKey) return;
     /** @type {HTMLElement | null} */
     const field = targetOf(event).closest(TYPING);
+    if (event.ctrlKey || event.metaKey) {
+      if (event.key === "Enter" && field) submit(event, field);
+      else if (event.key === "k" && !document.querySelector("dialog[open]")) quickFind(event);
+      return;
+    }
     if (field) return leave(event, field);
     if (document.querySelector("dialog[open], :popover-open")) return;
     if (run(event, help)) event.preventDefault();
   });
+}
+
+/**
+ * Ctrl+Enter sends the form that somebody types into, with its main button.
+ * @param {KeyboardEvent} event
+ * @param {HTMLElement} field
+ */
+function submit(event, field) {
+  const form = field.closest("form");
+  /** @type {HTMLButtonElement | null | undefined} */
+  const button = form?.querySelector("button.main:enabled");
+  if (!form || !button) return;
+  event.preventDefault();
+  form.requestSubmit(button);
 }
 
 /**
@@ -31,7 +54,9 @@ export function startKeyboard() {
 function leave(event, field) {
   if (event.key !== "Escape" || !field.closest("[role=search]")) return;
   event.preventDefault();
-  field.blur();
+  const dialog = field.closest("dialog");
+  if (dialog) dialog.close();
+  else field.blur();
 }
 
 /**
@@ -42,9 +67,11 @@ function leave(event, field) {
 function run(event, help) {
   const from = targetOf(event);
   const place = placeOf(from);
-  const chosen = STATUSES.find((status) => status.key === event.key);
+  const chosen = event.key === "0" ? NOT_AFFECTED : STATUSES.find((status) => status.key === event.key)?.value;
+  if (chosen && submitSelection(chosen)) return true;
   if (chosen && place) {
-    change(place, chosen.value);
+    if (chosen !== NOT_AFFECTED) change(place, chosen);
+    else if (place.status) reviewRemoval(place);
     return true;
   }
   switch (event.key) {
@@ -76,8 +103,28 @@ function run(event, help) {
   }
 }
 
+/**
+ * Opens quick find. The dialog is there before its module is, so that no key is lost, not even Enter.
+ * @param {Event} [event]
+ */
+function quickFind(event) {
+  event?.preventDefault();
+  const dialog = byId("find", HTMLDialogElement);
+  const module = import("./find.js");
+  dialog.showModal();
+  byId("find-text", HTMLInputElement).select();
+  find("form", dialog, HTMLFormElement).onsubmit = (submitted) => {
+    submitted.preventDefault();
+    void module.then(({ followFirst }) => followFirst());
+  };
+  void module.then(({ startFind }) => startFind());
+}
+
 function focusSearch() {
-  if (!document.getElementById("search")) return false;
+  if (!document.getElementById("search")) {
+    quickFind();
+    return true;
+  }
   const search = byId("search", HTMLInputElement);
   search.focus();
   search.select();
@@ -103,7 +150,21 @@ function move(from, by) {
   const start = by > 0 ? 0 : rows.length - 1;
   /** @type {HTMLElement | null | undefined} */
   const status = rows[current < 0 ? start : current + by]?.querySelector(".status");
-  return status ? focus(status) : false;
+  if (status || rows.length) return status ? focus(status) : false;
+  return moveToLink(from, by);
+}
+
+/**
+ * The same on pages whose rows have no status, such as the companies or the history: to the first link of the row.
+ * @param {Element} from
+ * @param {1 | -1} by
+ */
+function moveToLink(from, by) {
+  const rows = all("main :is(.table tbody tr, .history li)").filter((row) => row.querySelector("a"));
+  const current = rows.findIndex((row) => row.contains(from));
+  const start = by > 0 ? 0 : rows.length - 1;
+  const link = rows[current < 0 ? start : current + by]?.querySelector("a");
+  return link ? focus(link) : false;
 }
 
 /** @param {HTMLElement} element */

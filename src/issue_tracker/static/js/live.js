@@ -5,7 +5,7 @@ import { all, byId, find, targetOf } from "./elements.js";
 import { isAlreadyShown, isCertain, isRelevant, totalsAreFiltered } from "./event-relevance.js";
 import { askServer, clearUpdates, countUpdate } from "./pending-updates.js";
 import { highlight, paint, placesOf } from "./places.js";
-import { redraw } from "./redraw.js";
+import { redraw, refreshParts } from "./redraw.js";
 import { refresh } from "./results.js";
 import { Stream } from "./stream.js";
 
@@ -35,7 +35,9 @@ export function startLive() {
   });
   connectWhileVisible(stream);
   document.addEventListener("click", (event) => {
-    if (targetOf(event).closest("#updates")) refresh();
+    if (!targetOf(event).closest("#updates")) return;
+    refresh();
+    void refreshParts();
   });
   document.addEventListener("htmx:after:swap", clearUpdates);
 }
@@ -57,6 +59,8 @@ function connectWhileVisible(stream) {
     else start();
   });
   document.addEventListener("signed-in", start);
+  // A browser notices some breaks immediately, and a request that gets no response shows others.
+  for (const name of ["offline", "online", "no-response"]) addEventListener(name, () => stream.restart());
   addEventListener("pagehide", () => stream.stop());
   addEventListener("pageshow", ({ persisted }) => persisted && start());
 }

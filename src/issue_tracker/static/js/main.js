@@ -1,11 +1,12 @@
-// Starts everything that a page does beyond links and forms. Each module has one job and finds its own elements.
+// Starts everything that a page does beyond links and forms. Each module has one job and finds its own elements. What
+// few pages or few moments need is fetched only then, so that the first view stays small.
 import { startDrafts } from "./drafts.js";
+import { all } from "./elements.js";
 import { startKeyboard } from "./keyboard.js";
 import { startLive } from "./live.js";
-import { startMatrix } from "./matrix.js";
 import { startQuickChange } from "./quick-change.js";
 import { startResults } from "./results.js";
-import { startReview } from "./review.js";
+import { reviewRemoval, startReview } from "./review.js";
 import { startSelection } from "./selection.js";
 import { startSuggestions } from "./suggest.js";
 import { startTheme } from "./theme.js";
@@ -19,13 +20,22 @@ if (document.querySelector("meta[name=actor]")) {
   startTheme();
   // Few pages have something to copy.
   if (document.querySelector("[data-copy]")) void import("./copy.js").then((module) => module.startCopying());
+  if (document.querySelector("[data-companies]")) {
+    void import("./company-names.js").then((module) => module.startCompanyNames());
+  }
   startSuggestions();
+  if (location.pathname.startsWith("/matrix")) (await import("./matrix.js")).startMatrix();
   startSelection();
-  startMatrix();
-  startQuickChange();
+  startQuickChange(reviewRemoval);
   startReview();
   startKeyboard();
   startResults();
   startLive();
+  addEventListener("beforeprint", openFolds);
+}
+
+/** Paper shows what is folded, too. */
+function openFolds() {
+  for (const fold of all("details.fold", document, HTMLDetailsElement)) fold.open = true;
 }
 document.documentElement.dataset.ready = "";

@@ -11,7 +11,7 @@ import {
   toggleCell,
   useGrid,
 } from "./matrix-selection.js";
-import { placeOf } from "./places.js";
+import { placeOf, placesNamed } from "./places.js";
 import { openMenu } from "./status-menu.js";
 
 /** @typedef {HTMLTableCellElement} Cell */
@@ -33,6 +33,12 @@ const focusStop = {
 };
 
 export function startMatrix() {
+  document.addEventListener("selection-restored", (event) => {
+    for (const on of /** @type {CustomEvent<string[]>} */ (event).detail) {
+      const cell = placesNamed(on).find(({ element }) => element.matches("td"))?.element;
+      if (cell) toggleCell(/** @type {Cell} */ (cell));
+    }
+  });
   prepare();
   document.addEventListener("htmx:after:swap", prepare);
   matchMedia("(max-width: 800px)").addEventListener("change", fetchList);

@@ -18,6 +18,9 @@ import { setTime } from "./times.js";
  * @property {string | null} at
  */
 
+/** What forms say in place of a status for a company that is not affected. */
+export const NOT_AFFECTED = "none";
+
 const rowOf = new Map(STATUSES.map((row) => [row.value, row]));
 
 /** @param {string} status */

@@ -2,8 +2,7 @@
 // old one again with a message if the server refuses. A toast offers to undo the change. The request names the status
 // that the page showed; if someone else has changed it since, the reader decides (conflict.js).
 import { RequestError, send } from "./api.js";
-import { askConflict } from "./conflict.js";
-import { label, paint, placesNamed, placesOf } from "./places.js";
+import { label, NOT_AFFECTED, paint, placesNamed, placesOf } from "./places.js";
 import { startMenu, storeNote } from "./status-menu.js";
 import { toast } from "./toast.js";
 
@@ -27,8 +26,16 @@ const underWay = new Map();
  */
 let lastRequest = null;
 
-export function startQuickChange() {
-  startMenu(change);
+/**
+ * What the toasts offer to undo, by the name of the place: a later change of the same place withdraws the offer, and so
+ * does undoing it in another way.
+ * @type {Map<string, { requestId: string, withdraw: () => void }>}
+ */
+const offers = new Map();
+
+/** @param {(place: Place, note: string) => void} remove removes a company from an issue, after a confirmation */
+export function startQuickChange(remove) {
+  startMenu((place, status, note) => (status === NOT_AFFECTED ? remove(place, note) : change(place, status, note)));
 }
 
 /**
@@ -62,11 +69,10 @@ async function set(place, status, note, known) {
     const body = new URLSearchParams({ on: `${place.on}-${known.status ?? "none"}`, status, note, single: "1" });
     const { data, requestId } = await send("POST", "/assignments/bulk", body);
     if (data.moved.length) return await resolveConflict(place, status, note, data.moved[0]);
-    if (!data.changed.length) return reportUnchanged(place, status, note, known);
+    if (!data.changed.length) return reportUnchanged(place, status, data.text, known);
     const { at } = data.changed[0];
     show(place, status, at, false);
-    toast(`${place.companyName}: ${label(status)}`, { action: "Undo", run: () => undo(requestId) });
-    rememberForUndo(requestId);
+    offerUndo(`${place.companyName}: ${label(status)}`, requestId, [place.on]);
     return { status, at, stale: false };
   } catch (error) {
     showKnown(place, known);
@@ -79,18 +85,16 @@ async function set(place, status, note, known) {
 }
 
 /**
- * The assignment had the status already, so nothing was stored, and the note would be lost.
+ * The assignment had the status already: only the note was saved, or nothing.
  * @param {Place} place
  * @param {string} status
- * @param {string} note
+ * @param {string} text what the server says
  * @param {Known} known
  */
-function reportUnchanged(place, status, note, known) {
+function reportUnchanged(place, status, text, known) {
   const now = status === known.status ? known : { status, at: known.at, stale: false };
   showKnown(place, now);
-  storeNote(place, note);
-  const unsaved = note ? " A note is saved only together with a change. The menu keeps it for the next one." : "";
-  toast(`${place.companyName} is already ${label(status)}.${unsaved}`);
+  toast(`${place.companyName} is ${label(status)}. ${text}`);
   return now;
 }
 
@@ -103,6 +107,7 @@ function reportUnchanged(place, status, note, known) {
 async function resolveConflict(place, mine, note, conflict) {
   const theirs = { status: conflict.status, at: conflict.at, stale: false };
   showKnown(place, theirs);
+  const { askConflict } = await import("./conflict.js");
   const keepMine = await askConflict(place, mine, conflict);
   current(place).trigger.focus();
   if (keepMine) return set(place, mine, note, theirs);
@@ -142,9 +147,18 @@ function showKnown(place, { status, at, stale }) {
   }
 }
 
-/** @param {string} requestId */
-export function rememberForUndo(requestId) {
+/**
+ * Says what was done, with a button to undo it.
+ * @param {string} text
+ * @param {string} requestId
+ * @param {string[]} places the names of the places that were changed; without any there is nothing to undo
+ */
+export function offerUndo(text, requestId, places) {
+  for (const on of places) offers.get(on)?.withdraw();
+  if (!places.length) return void toast(text);
   lastRequest = requestId;
+  const withdraw = toast(text, { action: "Undo", run: () => undo(requestId) });
+  for (const on of places) offers.set(on, { requestId, withdraw });
 }
 
 /** Undoes the last change. Returns whether there is one. */
@@ -162,6 +176,7 @@ export async function undo(requestId) {
   try {
     const { data } = await send("POST", "/undo", new URLSearchParams({ request_id: requestId }));
     if (lastRequest === requestId) lastRequest = null;
+    for (const offer of offers.values()) if (offer.requestId === requestId) offer.withdraw();
     apply(data.changed);
     focusOn(data.changed);
     toast(data.text);

@@ -23,6 +23,31 @@ async function fetchParts() {
   replace(all("[data-redraw]").map((part) => [part, counterpart(page, part)]));
 }
 
+/**
+ * Replaces what is shown only on demand (`data-refresh`): the title, the description and the form of an issue. A form
+ * that somebody has typed into stays.
+ */
+export async function refreshParts() {
+  const parts = all("[data-refresh]");
+  const page = parts.length ? await fetchPage() : null;
+  if (!page) return;
+  document.title = page.title;
+  for (const part of parts) {
+    const fresh = page.getElementById(part.id);
+    if (!fresh || isTypedInto(part)) continue;
+    if (part instanceof HTMLDetailsElement) fresh.toggleAttribute("open", part.open);
+    part.replaceWith(fresh);
+  }
+  showTimes();
+}
+
+/** @param {HTMLElement} part */
+const isTypedInto = (part) =>
+  part.querySelector("[data-touched]") !== null ||
+  all("input, textarea", part, HTMLInputElement).some(
+    (field) => field.type !== "hidden" && field.value !== field.defaultValue,
+  );
+
 /** Fetches this page as it is now. Resolves with null if that is not possible. */
 export async function fetchPage() {
   const options = { headers: { Accept: "text/html" }, signal: AbortSignal.timeout(TIMEOUT) };

@@ -1,8 +1,8 @@
 // The filters and their results. Filters are applied while someone types; totals, errors and the CSV link follow the
 // results. A response without results replaces nothing: the page keeps what it shows and says why.
+import { signIn } from "./api.js";
 import { all, byId, find } from "./elements.js";
 import { record, startRestore } from "./restore.js";
-import { signInAgain } from "./sign-in.js";
 import { toast } from "./toast.js";
 
 const PAUSE = 250;
@@ -35,6 +35,11 @@ export function startResults() {
  * @param {HTMLFormElement} form
  */
 function watch(form) {
+  // The server sends and takes these times in UTC; the reader sees and enters them in the own zone.
+  for (const input of all("input[data-utc]", form, HTMLInputElement)) {
+    // Not the value, which a browser restores on a reload as it was shown.
+    input.value = input.defaultValue && localTime(new Date(`${input.defaultValue}Z`));
+  }
   applied = filtersOf(form);
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
@@ -56,8 +61,17 @@ function watch(form) {
   });
   // Empty filters are left out of the URL.
   form.addEventListener("htmx:config:request", (event) => dropEmpty(event.detail.ctx.request.body));
-  form.addEventListener("formdata", (event) => dropEmpty(event.formData));
+  form.addEventListener("formdata", (event) => {
+    for (const input of all("input[data-utc]", form, HTMLInputElement)) {
+      if (input.value) event.formData.set(input.name, new Date(input.value).toISOString().slice(0, 16));
+    }
+    dropEmpty(event.formData);
+  });
 }
+
+/** @param {Date} moment */
+const localTime = (moment) =>
+  new Date(moment.getTime() - moment.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
 
 /** @param {FormData | URLSearchParams} fields */
 function dropEmpty(fields) {
@@ -84,7 +98,7 @@ async function handleSessionEnd(event) {
   if (!ctx.hx.redirect) return;
   event.preventDefault();
   applied = null;
-  if (!(await signInAgain())) return;
+  if (!(await signIn())) return;
   const form = ctx.sourceElement;
   if (!(form instanceof HTMLFormElement) || !form.matches("#filters")) return refresh();
   applied = filtersOf(form);
@@ -137,16 +151,8 @@ function followResults() {
   byId("csv", HTMLAnchorElement).href = csv ?? "";
 }
 
-/**
- * The path from which this page can be loaded. After the server has refused a form of an issue, the address bar shows
- * one that only accepts forms.
- */
-export function ownPath() {
-  /** @type {HTMLElement | null} */
-  const form = document.querySelector("[data-about-issue]");
-  const path = form ? `/issues/${form.dataset.aboutIssue}` : location.pathname;
-  return path === location.pathname ? path + location.search : path;
-}
+/** The path from which this page can be loaded. */
+export const ownPath = () => location.pathname + location.search;
 
 /** Loads the results again. */
 export function refresh() {

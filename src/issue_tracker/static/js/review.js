@@ -2,8 +2,8 @@
 // and why.
 import { RequestError, send } from "./api.js";
 import { all, byId, find, targetOf } from "./elements.js";
-import { label } from "./places.js";
-import { apply, focusOn, rememberForUndo, undo } from "./quick-change.js";
+import { label, NOT_AFFECTED } from "./places.js";
+import { apply, focusOn, offerUndo } from "./quick-change.js";
 import { parameters } from "./results.js";
 import { clearSelection } from "./selection.js";
 import { when } from "./times.js";
@@ -33,7 +33,10 @@ export function startReview() {
   const dialog = dialogElement();
   document.addEventListener("submit", (event) => {
     const form = /** @type {HTMLFormElement} */ (event.target);
-    if (form.id === "selection" && !event.submitter?.hasAttribute("data-plain")) {
+    if (form.id === "selection" && event.submitter?.matches("[data-save-note]")) {
+      event.preventDefault();
+      void saveNote(form);
+    } else if (form.id === "selection" && !event.submitter?.hasAttribute("data-plain")) {
       event.preventDefault();
       open("POST", REVIEW, parameters(form, event.submitter), event.submitter);
     } else if (form.id === "review-form" && dialog.open) {
@@ -53,6 +56,32 @@ export function startReview() {
     }
   });
   dialog.addEventListener("change", showTickedCount);
+}
+
+/**
+ * Saves the note of the bulk bar for all that is selected. The selection stays, for the next step.
+ * @param {HTMLFormElement} form
+ */
+async function saveNote(form) {
+  try {
+    const { data } = await send("POST", "/assignments/note", parameters(form));
+    const note = find(".bulk [name=note]", form, HTMLInputElement);
+    note.value = "";
+    note.dispatchEvent(new Event("input", { bubbles: true }));
+    toast(data.text);
+  } catch (error) {
+    report(error);
+  }
+}
+
+/**
+ * Asks for a confirmation, and then removes a company from an issue.
+ * @param {import("./places.js").Place} place
+ * @param {string} [note]
+ */
+export function reviewRemoval(place, note = "") {
+  const body = new URLSearchParams({ on: place.on, status: NOT_AFFECTED, note, next: location.pathname });
+  void open("POST", REVIEW, body, place.trigger);
 }
 
 /**
@@ -97,8 +126,11 @@ async function confirm(form) {
     changed = data.changed;
     apply(changed);
     clearSelection();
-    rememberForUndo(requestId);
-    toast(data.text, changed.length ? { action: "Undo", run: () => undo(requestId) } : {});
+    offerUndo(
+      data.text,
+      requestId,
+      changed.map(({ on }) => on),
+    );
   } catch (error) {
     button.disabled = false;
     report(error);

@@ -1,6 +1,6 @@
 // Selecting rows: one, a range with Shift, all of an issue, all of a table. Shows in the bulk bar how many are
-// selected.
-import { all, byId } from "./elements.js";
+// selected. The selection and the note of the bar survive a reload, in this tab.
+import { all, byId, targetOf } from "./elements.js";
 
 const BOXES = "#selection input[name=on][type=checkbox]";
 
@@ -25,8 +25,55 @@ export function startSelection() {
   // The form is reset only after this event.
   document.addEventListener("reset", () => setTimeout(showCount));
   document.addEventListener("htmx:after:swap", showCount);
+  document.addEventListener("input", (event) => {
+    if (targetOf(event).matches(".bulk [name=note]")) store();
+  });
+  restoreStored();
   showCount();
 }
+
+/** Where this tab stores what is selected on this page; drafts.js removes it with all drafts. */
+const storageKey = () => `draft-selection:${location.pathname}${location.search}`;
+
+/** @returns {HTMLInputElement | null} */
+const noteField = () => document.querySelector("#selection .bulk [name=note]");
+
+function store() {
+  const form = selectionForm();
+  if (!form) return;
+  const on = all("input[name=on]:checked, #cells input", form, HTMLInputElement).map((input) => input.value);
+  const note = noteField()?.value ?? "";
+  if (on.length || note) sessionStorage.setItem(storageKey(), JSON.stringify({ on, note }));
+  else sessionStorage.removeItem(storageKey());
+}
+
+function restoreStored() {
+  const stored = JSON.parse(sessionStorage.getItem(storageKey()) ?? "null");
+  if (!stored) return;
+  const selected = new Set(stored.on);
+  for (const box of all(BOXES, document, HTMLInputElement)) if (selected.has(box.value)) box.checked = true;
+  const note = noteField();
+  if (note && stored.note && !note.value) note.value = stored.note;
+  document.dispatchEvent(new CustomEvent("selection-restored", { detail: stored.on }));
+}
+
+/**
+ * Opens the confirmation for all that is selected. Returns whether anything is.
+ * @param {string} status
+ */
+export function submitSelection(status) {
+  /** @type {HTMLButtonElement | null | undefined} */
+  const button = selectionForm()?.querySelector(`.bulk button[name=status][value="${status}"]`);
+  if (!button || !document.body.classList.contains("has-selection")) return false;
+  selectionForm()?.requestSubmit(button);
+  return true;
+}
+
+/** Tells the style sheet how high the bar is, so that nothing covers it. */
+const barHeight = new ResizeObserver(([entry]) => {
+  const height = entry?.borderBoxSize[0]?.blockSize ?? 0;
+  document.documentElement.style.setProperty("--bulk-height", `${Math.ceil(height)}px`);
+});
 
 /**
  * Completes the ticking of a box: with `range`, all boxes since the last one take its state.
@@ -78,6 +125,10 @@ export function showCount() {
   }
   const count = all("input[name=on]:checked, #cells input", form).length;
   document.body.classList.toggle("has-selection", count > 0);
+  store();
+  barHeight.disconnect();
+  const bar = document.getElementById("bulk");
+  if (bar) barHeight.observe(bar);
   if (!document.getElementById("picked")) return;
   const output = byId("picked");
   const text = `${count} selected`;

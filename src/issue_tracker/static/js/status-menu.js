@@ -1,6 +1,6 @@
 // The menu of statuses with its field for a note. It opens beside the status that was pressed.
 import { all, byId, targetOf } from "./elements.js";
-import { placeOf } from "./places.js";
+import { NOT_AFFECTED, placeOf } from "./places.js";
 import { STATUSES } from "./statuses.js";
 
 /** @typedef {import("./places.js").Place} Place */
@@ -12,23 +12,30 @@ const state = {
   closing: null,
 };
 
+/** Under this key the tab stores the notes that were typed and not sent; drafts.js removes it with all drafts. */
+const NOTES = "draft-notes";
+
 /**
  * Notes that were typed and not sent, by the names of their places. The menu shows them again.
- * @type {Map<string, string>}
+ * @returns {Record<string, string>}
  */
-const unsentNotes = new Map();
+const unsentNotes = () => JSON.parse(sessionStorage.getItem(NOTES) ?? "{}");
 
 /**
  * @param {Place} place
- * @param {string} note
+ * @param {string} note an empty one removes what is stored
  */
 export function storeNote(place, note) {
-  if (note) unsentNotes.set(place.on, note);
+  const notes = unsentNotes();
+  if ((notes[place.on] ?? "") === note) return;
+  if (note) notes[place.on] = note;
+  else delete notes[place.on];
+  sessionStorage.setItem(NOTES, JSON.stringify(notes));
 }
 
 const menuElement = () => byId("status-menu");
 const noteField = () => byId("status-menu-note", HTMLInputElement);
-const choices = () => all(".choice", menuElement(), HTMLButtonElement);
+const choices = () => all(".choice:not([hidden])", menuElement(), HTMLButtonElement);
 
 /** @returns {HTMLElement | null} */
 const pressedChoice = () => menuElement().querySelector("[aria-pressed=true]");
@@ -43,7 +50,7 @@ export function startMenu(onChoice) {
     const [{ place }, note] = [state, noteField().value];
     menu.hidePopover();
     if (!place) return;
-    unsentNotes.delete(place.on);
+    storeNote(place, "");
     place.trigger.focus();
     onChoice(place, status, note);
   };
@@ -64,13 +71,15 @@ export function startMenu(onChoice) {
     const choice = targetOf(event).closest(".choice");
     if (choice?.dataset.status) choose(choice.dataset.status);
   });
+  byId("status-menu-save").addEventListener("click", () => {
+    if (state.place?.status && noteField().value.trim()) choose(state.place.status);
+    else noteField().focus();
+  });
   menu.addEventListener("keydown", (event) => pressKey(event, choose));
   menu.addEventListener("focusout", ({ relatedTarget }) => {
     if (relatedTarget instanceof Node && !menu.contains(relatedTarget)) menu.hidePopover();
   });
-  menu.addEventListener("beforetoggle", ({ newState }) => {
-    if (newState === "closed" && state.place) storeNote(state.place, noteField().value);
-  });
+  noteField().addEventListener("input", () => state.place && storeNote(state.place, noteField().value));
   menu.addEventListener("toggle", ({ newState }) => {
     state.place?.trigger.setAttribute("aria-expanded", String(newState === "open"));
     if (newState === "closed" && menu.contains(document.activeElement)) state.place?.trigger.focus();
@@ -82,7 +91,8 @@ export function openMenu(place) {
   const menu = menuElement();
   state.place = place;
   byId("status-menu-name").textContent = `${place.companyName}: ${place.issueName}`;
-  noteField().value = unsentNotes.get(place.on) ?? "";
+  noteField().value = unsentNotes()[place.on] ?? "";
+  for (const id of ["status-menu-remove", "status-menu-save"]) byId(id).hidden = place.status === null;
   for (const choice of choices()) {
     choice.setAttribute("aria-pressed", String(choice.dataset.status === place.status));
   }
@@ -110,6 +120,9 @@ function pressKey(event, choose) {
     event.preventDefault();
   } else if (chosen) {
     choose(chosen.value);
+    event.preventDefault();
+  } else if (!typing && event.key === "0" && state.place?.status) {
+    choose(NOT_AFFECTED);
     event.preventDefault();
   } else if (typing && event.key === "Tab" && !event.shiftKey) {
     // The menu is at the end of the document, but the reader continues after the status that was pressed.

@@ -1,8 +1,8 @@
 // The event stream. It is read with fetch and not with EventSource, so that it can start at the event that the page was
 // rendered with. It resumes after a break and ends with the session.
 
-/** Milliseconds without a byte after which the connection counts as broken. The server sends a comment more often. */
-const SILENCE = 45_000;
+/** Milliseconds without a byte after which the connection counts as broken. The server sends a comment every 15 s. */
+const SILENCE = 18_000;
 const FIRST_WAIT = 1_000;
 const LONGEST_WAIT = 30_000;
 
@@ -26,6 +26,14 @@ export class Stream {
 
   start() {
     if (!this.connection) this.#connect();
+  }
+
+  /** Connects anew, because the network may be gone: until the server answers, the connection counts as broken. */
+  restart() {
+    if (!this.connection) return;
+    this.stop();
+    this.onState("broken");
+    this.#connect();
   }
 
   stop() {

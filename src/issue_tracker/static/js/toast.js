@@ -1,5 +1,5 @@
-// Short messages at the bottom of the page, each with at most one action. They stay while the pointer or the focus is
-// on them.
+// Short messages at the bottom of the page, above the bulk bar, each with at most one action. They stay while the
+// pointer or the focus is on them.
 import { byId } from "./elements.js";
 
 const SECONDS = 9;
@@ -9,6 +9,7 @@ const AT_MOST = 3;
  * @param {string} text
  * @param {{ action?: string, run?: () => void, wrong?: boolean }} [options] the label of the button, what it does, and
  *   whether the message reports a failure
+ * @returns {() => void} removes the message
  */
 export function toast(text, { action, run, wrong = false } = {}) {
   const toasts = byId("toasts");
@@ -39,4 +40,5 @@ export function toast(text, { action, run, wrong = false } = {}) {
   }
   toasts.append(box);
   while (toasts.children.length > AT_MOST) toasts.firstElementChild?.remove();
+  return close;
 }

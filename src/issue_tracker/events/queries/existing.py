@@ -1,0 +1,25 @@
+"""Which issues and companies of a history still exist for its reader."""
+
+from collections.abc import Collection
+
+from sqlalchemy import Connection, select
+
+from issue_tracker.actor import CompanyAccess
+from issue_tracker.database.tables import assignments, companies, issues
+
+
+def list_existing_issues(tx: Connection, access: CompanyAccess, issue_ids: Collection[int | None]) -> set[int]:
+    """Those of these ids that belong to an issue that the access may see."""
+    ids = [issue_id for issue_id in issue_ids if issue_id is not None]
+    if access.company_ids is None:
+        query = select(issues.c.issue_id).where(issues.c.issue_id.in_(ids))
+    else:
+        visible = assignments.c.company_id.in_(sorted(access.company_ids))
+        query = select(assignments.c.issue_id.distinct()).where(assignments.c.issue_id.in_(ids), visible)
+    return set(tx.execute(query).scalars())
+
+
+def list_existing_companies(tx: Connection, access: CompanyAccess, company_ids: Collection[int | None]) -> set[int]:
+    """Those of these ids that belong to a company that the access may see."""
+    ids = [company_id for company_id in company_ids if company_id is not None and access.allows(company_id)]
+    return set(tx.execute(select(companies.c.company_id).where(companies.c.company_id.in_(ids))).scalars())

@@ -1,0 +1,101 @@
+"""Requests that changed many issues, such as an import: the history shows one as a single entry."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+from sqlalchemy import ColumnElement, Connection, Row, and_, func, not_, select
+
+from issue_tracker.actor import CompanyAccess
+from issue_tracker.database.tables import events
+from issue_tracker.events.catalog import EventType
+from issue_tracker.events.queries.visibility import visible_to
+
+LARGE = 5
+"""A request that changed so many issues is a single entry."""
+
+ONE_REQUEST = timedelta(minutes=1)
+"""How far apart the events of one request are at most. A client may send the same request id again and again."""
+
+SEARCHED = 200_000
+"""How many event_ids around an event are searched for the others of its request."""
+
+LISTED = 100
+"""How many of its issues are named."""
+
+
+class LargeRequest(msgspec.Struct, frozen=True):
+    """What one request did to many issues: how many events of each type, and some of the issues, by id.
+
+    `issues` counts all of them. The events are those from `earliest` to `latest`.
+    """
+
+    request_id: str
+    earliest: datetime
+    latest: datetime
+    newest_id: int
+    types: dict[EventType, int]
+    issues: int
+    names: dict[int, str]
+
+    def covers(self, row: Row[Any]) -> bool:
+        """Whether an event is one of this request."""
+        return bool(row.request_id == self.request_id and self.earliest <= row.at <= self.latest)
+
+    @property
+    def others(self) -> ColumnElement[bool]:
+        """The condition that an event is not one of this request."""
+        return not_(
+            and_(events.c.request_id == self.request_id, events.c.at >= self.earliest, events.c.at <= self.latest)
+        )
+
+
+def find_large_requests(
+    tx: Connection, access: CompanyAccess, conditions: Sequence[ColumnElement[bool]], rows: Sequence[Row[Any]]
+) -> list[LargeRequest]:
+    """Those of the requests of these events, newest first, that changed many issues; under the same conditions."""
+    issues: dict[str, set[int]] = {}
+    first: dict[str, Row[Any]] = {}
+    for row in rows:
+        if row.request_id:
+            issues.setdefault(row.request_id, set()).add(row.issue_id)
+            first.setdefault(row.request_id, row)
+    # At the ends of these events there may be a part of a request: the rest is not among them.
+    ends = {row.request_id for row in (*rows[:1], *rows[-1:])}
+    suspected = [row for name, row in first.items() if len(issues[name]) > 1 or name in ends]
+    found = (_find(tx, [*conditions, *visible_to(access)], row) for row in suspected)
+    return [request for request in found if request is not None]
+
+
+def _find(tx: Connection, conditions: Sequence[ColumnElement[bool]], row: Row[Any]) -> LargeRequest | None:
+    earliest, latest = row.at - ONE_REQUEST, row.at + ONE_REQUEST
+    of_request = [
+        *conditions,
+        events.c.request_id == row.request_id,
+        events.c.event_id.between(row.event_id - SEARCHED, row.event_id + SEARCHED),
+        events.c.at.between(earliest, latest),
+    ]
+    counted = select(events.c.type, func.count().label("n"), func.max(events.c.event_id).label("newest"))
+    total = select(func.count(events.c.issue_id.distinct())).where(*of_request)
+    issues = tx.execute(total).scalar_one()
+    if issues < LARGE:
+        return None
+    types = tx.execute(counted.where(*of_request).group_by(events.c.type)).all()
+    newest = func.max(events.c.event_id)
+    names = (
+        select(events.c.issue_id, func.max(events.c.issue_name).label("name"))
+        .where(*of_request, events.c.issue_id.is_not(None))
+        .group_by(events.c.issue_id)
+        .order_by(newest.desc())
+        .limit(LISTED)
+    )
+    return LargeRequest(
+        request_id=row.request_id,
+        earliest=earliest,
+        latest=latest,
+        newest_id=max(each.newest for each in types),
+        types={EventType(each.type): each.n for each in types},
+        issues=issues,
+        names={each.issue_id: each.name for each in tx.execute(names)},
+    )

@@ -1,0 +1,18 @@
+"""A confirmation before something is deleted for good: a page that sends the same form again, also without script."""
+
+from starlette.responses import Response
+
+from issue_tracker.http.request import Request
+from issue_tracker.pages.forms import SURE, Form, FormView
+from issue_tracker.pages.templating import page
+
+
+def confirmation(request: Request, form: Form, title: str, consequence: str, verb: str) -> Response | None:
+    """The page that has to be confirmed before a handler does what its form is for; None once that has happened.
+
+    `title` is a question, `consequence` a sentence, `verb` the text of the button.
+    """
+    if form.sure:
+        return None
+    shown = {"title": title, "consequence": consequence, "verb": verb, "action": request.path, "field": SURE}
+    return page(request, "web/confirmation.html", shown=shown, fields=form.pairs, form=FormView())

@@ -1,0 +1,114 @@
+"""Quick find: issues, companies, people and pages by something like their name, from every page."""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+import msgspec
+from msgspec import Meta
+from starlette.responses import Response
+
+from issue_tracker.auth.people import list_people
+from issue_tracker.companies.queries import list_names as list_companies
+from issue_tracker.http.request import Request
+from issue_tracker.issues.queries.find import find_issues
+from issue_tracker.names import key, storable
+from issue_tracker.pages.routes import PageRoutes
+from issue_tracker.pages.templating import fragment, page
+
+routes = PageRoutes()
+
+SHOWN = 6
+"""How many results of a kind are shown."""
+
+ALIKE = 72.0
+"""How alike, of 100, a name must be to what was typed."""
+
+ACTIONS = {
+    "/issues/new": "New issue",
+    "/?open=true": "Open issues",
+    "/matrix": "Matrix",
+    "/companies": "Companies",
+    "/activity": "Activity",
+    "/account": "Account: name, password, sessions, tokens",
+    "/docs": "API reference",
+}
+"""Pages by their address."""
+
+ADMINISTRATION = {
+    "/admin/users": "Manage users",
+    "/admin/companies": "Manage companies",
+    "/admin/company-groups": "Manage company groups",
+    "/admin/webhooks": "Manage webhooks",
+}
+"""The same, for super admins."""
+
+
+class FindQuery(msgspec.Struct, frozen=True):
+    """What was typed."""
+
+    q: Annotated[str, Meta(max_length=255)] = ""
+
+
+class Found(msgspec.Struct, frozen=True):
+    """Something with a name like what was typed; `score` says how much, of 100."""
+
+    name: str
+    href: str
+    score: float
+
+
+class FoundKind(msgspec.Struct, frozen=True):
+    """The results of one kind, the most alike first."""
+
+    title: str
+    results: list[Found]
+
+
+NOTHING = FindQuery()
+
+
+@routes.get("/find")
+def find(request: Request, query: FindQuery = NOTHING) -> Response:
+    """What is called something like this, the kind with the best result first."""
+    text = query.q.strip()
+    kinds = [kind for kind in _kinds(request, text) if kind.results] if text and storable(text) else []
+    kinds.sort(key=lambda kind: -kind.results[0].score)
+    if request.header("x-fragment") is not None:
+        return fragment(request, "web/found.html", kinds=kinds, text=text)
+    return page(request, "web/find.html", kinds=kinds, text=text)
+
+
+def _kinds(request: Request, text: str) -> list[FoundKind]:
+    issues = [
+        Found(issue.name, f"/issues/{issue.issue_id}", issue.score)
+        for issue in find_issues(request.tx, request.actor, text, SHOWN)
+    ]
+    companies = list_companies(request.tx, request.actor)
+    people = list_people(request.tx, request.actor)
+    pages = ACTIONS | (ADMINISTRATION if request.actor.super_admin else {})
+    return [
+        FoundKind("Companies", _alike(text, {f"/companies/{each}": name for each, name in companies.items()})),
+        FoundKind("Issues", issues),
+        FoundKind("Go to", _alike(text, pages)),
+        FoundKind("People", _alike(text, {f"/activity?{urlencode({'actor': name})}": name for name in people})),
+    ]
+
+
+def _alike(text: str, names: Mapping[str, str]) -> list[Found]:
+    # Imported here, because most servers never need it, and it would take a megabyte of each.
+    from rapidfuzz import fuzz, process  # noqa: PLC0415
+
+    typed = key(text)
+    choices = {href: key(name) for href, name in names.items()}
+    found: Sequence[Any] = process.extract(
+        typed, choices, scorer=fuzz.WRatio, processor=None, score_cutoff=ALIKE, limit=4 * SHOWN
+    )
+    # What begins like this comes first, then what has a word that does.
+    ranked = [(score + _bonus(typed, name), href) for name, score, href in found]
+    ranked.sort(key=lambda each: -each[0])
+    return [Found(names[href], href, score) for score, href in ranked[:SHOWN]]
+
+
+def _bonus(typed: str, name: str) -> float:
+    return 20 if name.startswith(typed) else 10 if f" {typed}" in name else 0

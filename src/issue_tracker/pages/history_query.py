@@ -1,0 +1,16 @@
+"""The parameters of pages that show a history, and updates."""
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+
+class HistoryQuery(msgspec.Struct, frozen=True):
+    """Where a page of a history begins, before this event_id, and where its updates begin; None for the newest."""
+
+    before: Annotated[int, Meta(ge=0, le=2**63 - 1)] | None = None
+    updates: Annotated[int, Meta(ge=0, le=2**63 - 1)] | None = None
+
+
+NEWEST = HistoryQuery()

@@ -1,0 +1,67 @@
+"""Notes without a change of status: they become internal updates of the issues that a form selects."""
+
+from collections.abc import Sequence
+
+from starlette.responses import Response
+
+from issue_tracker.errors import Invalid
+from issue_tracker.http.request import Request
+from issue_tracker.http.responses import json_response
+from issue_tracker.issues.updates.operations import add_update
+from issue_tracker.names import UpdateText, parse_update
+from issue_tracker.pages.flash import COOKIE_LIMIT, Flash, flash_cookie
+from issue_tracker.pages.forms import Form
+from issue_tracker.pages.navigation import local, redirect
+from issue_tracker.pages.reviews import Outcomes, StatusForm
+from issue_tracker.pages.routes import PageRoutes, wants_json
+from issue_tracker.pages.selection import NothingTicked, SelectedIssue, selected_issues
+
+routes = PageRoutes()
+
+
+@routes.post("/assignments/note")
+def save(request: Request, form: Form) -> Response:
+    """Saves the note of a form for all that it selects, and changes no status."""
+    back = local(form.get("next"))
+    try:
+        text = form.get("note").strip()
+        if not text:
+            raise Invalid("Type the note first.")
+        saved = save_note(request, selected_issues(request, form.all("on"), lock=True), parse_update(text))
+    except NothingTicked as error:
+        return nothing_ticked(request, form, back, error)
+    return (
+        json_response(Outcomes(saved, []))
+        if wants_json(request)
+        else redirect(back, flash_cookie(request, Flash(saved)))
+    )
+
+
+def save_note(request: Request, selected: Sequence[SelectedIssue], text: UpdateText) -> str:
+    """Adds the text to each issue, for its selected companies. Returns what was done, as a sentence.
+
+    Raises Invalid for a company that the issue does not affect.
+    """
+    for each in selected:
+        add_update(request.tx, request.actor, each.issue, text, companies=each.companies)
+    count = sum(len(each.companies) for each in selected)
+    return f"Note saved for {count} {'company' if count == 1 else 'companies'}."
+
+
+def is_note_alone(selected: Sequence[SelectedIssue], change: StatusForm) -> bool:
+    """Whether a form has a note, and chooses the status that it showed already."""
+    status = change.status
+    if not change.note or status is None:
+        return False
+    return all(each.shown.get(one.company_id) == status.value for each in selected for one in each.companies)
+
+
+def nothing_ticked(request: Request, form: Form, back: str, error: NothingTicked) -> Response:
+    """Leads back to the page, with the note that was typed if a cookie can hold it; otherwise the browser has it still.
+
+    Raises the error where that cannot be.
+    """
+    cookie = flash_cookie(request, Flash(error.detail, note=form.get("note"), wrong=True))
+    if wants_json(request) or len(cookie) > COOKIE_LIMIT:
+        raise error
+    return redirect(back, cookie)

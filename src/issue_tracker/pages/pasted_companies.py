@@ -1,0 +1,114 @@
+"""Company names that somebody typed or pasted into a form: which companies they mean, and what has to be checked.
+
+Names that clearly mean one company are taken as they are. The others are shown with choices, as fields of the same
+form; script offers the same choices while somebody types (static/js/company-names.js).
+"""
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import msgspec
+
+from issue_tracker.api.companies import MOST_NAMES
+from issue_tracker.companies import queries
+from issue_tracker.companies.matching import Match, match_text
+from issue_tracker.companies.queries import Company
+from issue_tracker.errors import FieldError, Invalid
+from issue_tracker.http.request import Request
+from issue_tracker.names import key, storable
+from issue_tracker.pages.forms import Form
+
+T = TypeVar("T")
+
+CHOICE = "choice:"
+"""A field `choice:<name as it was typed>` has the name of the company that was meant, or nothing to leave it out."""
+
+
+class UnclearNames(Invalid):
+    """Some names are not exactly those of companies. `unclear` are those that are likely and those that are unknown."""
+
+    def __init__(self, field: str, found: int, unclear: Sequence[Match], others: Sequence[FieldError] = ()) -> None:
+        text = summary(found, unclear)
+        super().__init__(text, fields=[*others, FieldError(field, text)])
+        self.found = found
+        self.unclear = list(unclear)
+
+
+def summary(found: int, unclear: Sequence[Match]) -> str:
+    """How many names are clear, how many are to be checked, and how many are unknown."""
+    likely = sum(1 for match in unclear if match.match == "likely")
+    unknown = [f"“{match.input}”" for match in unclear if match.match == "none"]
+    parts = [
+        *([f"{found} found"] if found else []),
+        *([f"{likely} likely (please check)"] if likely else []),
+        *([f"{len(unknown)} unknown: {', '.join(unknown)}"] if unknown else []),
+    ]
+    return ", ".join(parts)
+
+
+def pasted_companies(request: Request, form: Form, field: str) -> list[Company]:
+    """The companies that the text of a field means, each once, in its order.
+
+    Raises UnclearNames where somebody has to choose, and Invalid for more names than can be checked together.
+    """
+    tx, actor = request.tx, request.actor
+    text = form.get(field)
+    if not text.strip():
+        return []
+    if not storable(text):
+        raise Invalid.field(field, "must not contain NUL characters or lone surrogates")
+    choices = {name.removeprefix(CHOICE): value for name, value in form.pairs if name.startswith(CHOICE)}
+    matches = match_text(queries.list_companies(tx, actor), text, MOST_NAMES)
+    if matches is None:
+        raise Invalid.field(field, f"must have at most {MOST_NAMES} names")
+    names: list[str] = []
+    unclear: list[Match] = []
+    # Archived companies are found by their exact names, for the operation to say that they take no assignments.
+    known = queries.find_companies(tx, actor, [match.input for match in matches if match.match != "exact"])
+    for match in matches:
+        if match.match == "exact" and match.company_name is not None:
+            names.append(match.company_name)
+        elif key(match.input) in known:
+            names.append(match.input)
+        elif match.input not in choices:
+            unclear.append(match)
+        elif choices[match.input]:
+            names.append(choices[match.input])
+    companies = queries.get_companies(tx, actor, names)
+    chosen = {companies[key(name)].company_id: companies[key(name)] for name in names}
+    if unclear:
+        raise UnclearNames(field, len(chosen), unclear)
+    return list(chosen.values())
+
+
+def pasted_names(request: Request, form: Form, field: str) -> list[str]:
+    """The names of the companies that the text of a field means. Raises as `pasted_companies` does."""
+    return [company.name for company in pasted_companies(request, form, field)]
+
+
+def with_pasted_companies(request: Request, form: Form, field: str, read: Callable[[], T]) -> tuple[T, list[Company]]:
+    """What `read` makes of the rest of a form, and the companies of a field. Raises their errors together."""
+    try:
+        companies = pasted_companies(request, form, field)
+    except UnclearNames as names:
+        try:
+            read()
+        except Invalid as others:
+            raise UnclearNames(field, names.found, names.unclear, others.fields) from None
+        raise
+    return read(), companies
+
+
+class AddedCompanies(msgspec.Struct, frozen=True):
+    """What became of companies that were to be added to an issue."""
+
+    added: int
+    assigned: int
+
+    @property
+    def sentence(self) -> str:
+        """Such as “1 added, 3 were already assigned.”"""
+        if not self.added and not self.assigned:
+            return "No company was added."
+        were = "was" if self.assigned == 1 else "were"
+        return f"{self.added} added" + (f", {self.assigned} {were} already assigned." if self.assigned else ".")

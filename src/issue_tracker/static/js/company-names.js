@@ -1,0 +1,121 @@
+// Names of companies, typed or pasted (`data-companies`): says beneath the field which of them are clear, which are
+// likely and which are unknown, with choices to press. The server asks the same again when the form is sent.
+import { RequestError, send } from "./api.js";
+import { all, find } from "./elements.js";
+
+const PAUSE = 250;
+
+/**
+ * What one name means, as the API says it.
+ * @typedef {object} Match
+ * @property {string} input
+ * @property {"exact" | "likely" | "none"} match
+ * @property {string | null} company_name
+ * @property {string[]} candidates
+ */
+
+export function startCompanyNames() {
+  for (const box of all("[data-companies]")) {
+    // The same choices without script; here they would be sent as well.
+    box.querySelector(".unclear")?.remove();
+    const text = find("textarea", box, HTMLTextAreaElement);
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    let timer;
+    const check = () => {
+      clearTimeout(timer);
+      timer = setTimeout(() => void match(box, text), PAUSE);
+    };
+    text.addEventListener("input", check);
+    if (text.value.trim()) void match(box, text);
+  }
+}
+
+/**
+ * @param {HTMLElement} box
+ * @param {HTMLTextAreaElement} text
+ */
+async function match(box, text) {
+  const { value } = text;
+  /** @type {Match[]} */
+  let found = [];
+  if (value.trim()) {
+    try {
+      found = (await send("POST", "/api/companies/match", { text: value })).data.items;
+    } catch (error) {
+      if (!(error instanceof RequestError)) throw error;
+      // Nothing is lost: the server checks the names when the form is sent.
+    }
+    if (text.value !== value) return;
+  }
+  show(box, text, found);
+}
+
+/**
+ * @param {HTMLElement} box
+ * @param {HTMLTextAreaElement} text
+ * @param {Match[]} found
+ */
+function show(box, text, found) {
+  const output = find(".checked", box);
+  const focused = output.contains(document.activeElement);
+  const unclear = found.filter((one) => one.match !== "exact");
+  const summary = document.createElement("p");
+  summary.className = "summary";
+  summary.textContent = sentence(found);
+  output.replaceChildren(summary, ...unclear.map((one) => choices(one, (name) => replace(text, found, one, name))));
+  output.hidden = found.length === 0;
+  if (focused) (output.querySelector("button") ?? text).focus();
+}
+
+/** @param {Match[]} found */
+function sentence(found) {
+  const count = (/** @type {string} */ kind) => found.filter((one) => one.match === kind).length;
+  const parts = [`${count("exact")} found`];
+  if (count("likely")) parts.push(`${count("likely")} likely (please check)`);
+  if (count("none")) parts.push(`${count("none")} unknown`);
+  return parts.join(", ");
+}
+
+/**
+ * One name that is not clear, with a button for each company that it may mean.
+ * @param {Match} one
+ * @param {(name: string | null) => void} choose
+ */
+function choices(one, choose) {
+  const line = document.createElement("p");
+  line.className = one.match;
+  const name = document.createElement("bdi");
+  name.textContent = one.input;
+  line.append(one.match === "likely" ? "? " : "✗ ", name, " ");
+  for (const candidate of one.candidates) line.append(button(candidate, candidate, choose));
+  line.append(button("Leave out", null, choose));
+  return line;
+}
+
+/**
+ * @param {string} label
+ * @param {string | null} name
+ * @param {(name: string | null) => void} choose
+ */
+function button(label, name, choose) {
+  const element = document.createElement("button");
+  Object.assign(element, { type: "button", className: "button small", textContent: label });
+  if (name === null) element.classList.add("bare");
+  element.addEventListener("click", () => choose(name));
+  return element;
+}
+
+/**
+ * Writes the names one below the other, as the companies are called, with one of them replaced; null leaves it out.
+ * @param {HTMLTextAreaElement} text
+ * @param {Match[]} found
+ * @param {Match} one
+ * @param {string | null} name
+ */
+function replace(text, found, one, name) {
+  const names = found.map((each) =>
+    each === one ? name : (each.match === "exact" && each.company_name) || each.input,
+  );
+  text.value = [...new Set(names.filter(Boolean))].join("\n");
+  text.dispatchEvent(new Event("input", { bubbles: true }));
+}

@@ -1,0 +1,68 @@
+// Quick find: a dialog on every page. What is typed is looked up while somebody types; arrow keys move through the
+// results, and Enter follows the first one.
+import { RequestError, send } from "./api.js";
+import { all, byId, find } from "./elements.js";
+
+const PAUSE = 60;
+
+/** What was looked up last. */
+let shown = "";
+
+/** Looks up what is typed in the dialog, from now on. */
+export function startFind() {
+  const dialog = byId("find", HTMLDialogElement);
+  const input = find("input", dialog, HTMLInputElement);
+  if (!dialog.dataset.started) start(dialog, input);
+  if (input.value) void look(dialog, input);
+}
+
+/**
+ * @param {HTMLDialogElement} dialog
+ * @param {HTMLInputElement} input
+ */
+function start(dialog, input) {
+  dialog.dataset.started = "";
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let timer;
+  input.addEventListener("input", () => {
+    clearTimeout(timer);
+    timer = setTimeout(() => void look(dialog, input), PAUSE);
+  });
+  dialog.addEventListener("keydown", (event) => {
+    const links = all(".found a", dialog);
+    const current = links.findIndex((link) => link === document.activeElement);
+    if (event.key === "ArrowDown") (links[current + 1] ?? input).focus();
+    else if (event.key === "ArrowUp") (links[current < 0 ? links.length - 1 : current - 1] ?? input).focus();
+    else return;
+    event.preventDefault();
+  });
+}
+
+/**
+ * @param {HTMLDialogElement} dialog
+ * @param {HTMLInputElement} input
+ */
+async function look(dialog, input) {
+  const text = input.value.trim();
+  if (text === shown) return;
+  try {
+    const { data } = await send("GET", `/find?${new URLSearchParams({ q: text })}`, undefined, {
+      Accept: "text/html",
+      "X-Fragment": "1",
+    });
+    if (input.value.trim() !== text) return;
+    shown = text;
+    find(".found", dialog).innerHTML = data;
+  } catch (error) {
+    if (!(error instanceof RequestError)) throw error;
+    find(".found", dialog).textContent = error.message;
+  }
+}
+
+/** Follows the best result, also where somebody types faster than the server answers. */
+export async function followFirst() {
+  const dialog = byId("find", HTMLDialogElement);
+  await look(dialog, find("input", dialog, HTMLInputElement));
+  const link = dialog.querySelector(".found a");
+  if (link instanceof HTMLAnchorElement) link.click();
+}

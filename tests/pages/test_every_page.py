@@ -1,0 +1,129 @@
+"""What holds for all pages: targets and fields for fingers, paper, the shortcuts. And how webhooks say how they are."""
+
+from datetime import timedelta
+
+import pytest
+from playwright.sync_api import Page, expect
+from sqlalchemy import insert
+
+from issue_tracker.clock import now
+from issue_tracker.database.tables import deliveries, delivery_attempts
+from tests.pages.conftest import NARROW, Browse
+from tests.world import World
+
+pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+
+PATHS = (
+    "/",
+    "/matrix",
+    "/issues/new",
+    "/issues/{issue}",
+    "/companies",
+    "/companies/{company}",
+    "/activity",
+    "/account",
+    "/admin/users",
+    "/admin/companies",
+    "/admin/company-groups",
+    "/admin/webhooks",
+)
+
+SMALL = """() => {
+    const inline = element => element.matches("p a, li a, td a, .history a, .crumbs a, .secret, .brand");
+    const shown = element => element.checkVisibility() && element.getBoundingClientRect().width > 1;
+    const target = element => (element.matches("[type=checkbox], [type=radio]") && element.closest("label")) || element;
+    return [...document.querySelectorAll("main :is(button, a, summary, input, select, textarea), .top :is(a, button)")]
+        .filter(element => shown(element) && !inline(element))
+        .filter(element => target(element).getBoundingClientRect().height < 43.5)
+        .map(element => element.outerHTML.slice(0, 120));
+}"""
+
+SMALL_TEXT = """() => [...document.querySelectorAll("input, select, textarea")]
+    .filter(field => !field.matches("[type=checkbox], [type=radio], [type=hidden]"))
+    .filter(field => parseFloat(getComputedStyle(field).fontSize) < 16).map(field => field.outerHTML.slice(0, 120))"""
+
+
+def paths(world: World) -> list[str]:
+    issue = world.given_issue("Slow mail", {"Contoso": "new", "Fabrikam": "resolved"})
+    ids = {"issue": issue, "company": world.given_companies("Contoso")["Contoso"]}
+    return [path.format(**ids) for path in PATHS]
+
+
+def test_for_fingers(world: World, browse: Browse) -> None:
+    page = browse("ada", None, viewport=NARROW)
+    wrong = []
+    for path in paths(world):
+        page.goto(path)
+        page.wait_for_selector("html[data-ready]")
+        page.evaluate("document.querySelectorAll('details').forEach(folded => (folded.open = true))")
+        wrong += [f"{path}: {each}" for each in page.evaluate(SMALL) + page.evaluate(SMALL_TEXT)]
+    assert wrong == []
+
+    page.goto("/?open=true")
+    row = page.locator(".list tbody").first
+    assert row.bounding_box()["y"] < 240  # type: ignore[index]
+    row.locator(".status").first.click()
+    for choice in page.locator("#status-menu .choice").all():
+        assert choice.bounding_box()["height"] >= 44  # type: ignore[index]
+    expect(page.locator("#status-menu kbd").first).to_be_hidden()
+
+
+def test_on_paper_and_by_keyboard(world: World, browse: Browse) -> None:
+    page = browse("ada", None)
+    for path in paths(world):
+        page.goto(path)
+        page.wait_for_selector("html[data-ready]")
+        page.emulate_media(media="print")
+        for hidden in (".top", ".filters", ".bulk", ".actions", ".toasts", ".sections"):
+            assert not any(each.is_visible() for each in page.locator(hidden).all()), f"{path}: {hidden}"
+        expect(page.locator("main")).to_be_visible()
+        page.emulate_media(media="screen")
+        check_shortcuts(page, path)
+
+
+def check_shortcuts(page: Page, path: str) -> None:
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keyboard")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog", name="Keyboard")).to_be_hidden()
+    page.evaluate("document.activeElement.blur()")
+    if page.locator("main :is(.table tbody, .history, tr[data-on], .matrix) a").count():
+        page.keyboard.press("j")
+        assert page.evaluate("document.activeElement.closest('main') !== null"), f"{path}: j"
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("/")
+    expect(page.locator("#search, #find-text").locator("visible=true")).to_be_focused()
+
+
+def test_the_state_of_a_webhook(world: World, browse: Browse) -> None:
+    body = {"url": "https://hooks.helpdesk.example/issues", "active": False}
+    hook = world.client("ada").call("POST", "/api/webhooks", 201, json=body)["id"]
+    world.client("ada").call("PUT", f"/api/webhooks/{hook}", 200, json={**body, "active": True})
+    at = now()
+    values = {"webhook_id": hook, "message_id": "msg_1", "type": "issue.created", "body": "{}", "attempts": 2}
+    with world.database.write() as tx:
+        times = {"due_at": at + timedelta(hours=1), "created_at": at - timedelta(hours=2)}
+        delivery = tx.execute(insert(deliveries).values(**values, state="pending", **times)).inserted_primary_key
+        assert delivery is not None
+        for minutes, code, answer in ((90, 200, "ok"), (60, 500, "boom"), (30, 503, "Back at noon")):
+            tx.execute(
+                insert(delivery_attempts).values(
+                    delivery_id=delivery[0],
+                    at=at - timedelta(minutes=minutes),
+                    code=code,
+                    milliseconds=12,
+                    answer=answer,
+                )
+            )
+
+    page = browse("ada", "/admin/webhooks")
+    row = page.get_by_role("row", name="https://hooks.helpdesk.example/issues")
+    expect(row).to_contain_text("Failing: 2 attempts failed, the last")
+    expect(row).to_contain_text("with 503")
+    expect(row).to_contain_text("Last delivered")
+    expect(row).to_contain_text("Next attempt")
+    row.get_by_role("link").click()
+    expect(page.locator("main")).to_contain_text("Failing: 2 attempts failed")
+    page.get_by_text("Response", exact=True).last.click()
+    expect(page.get_by_text("Back at noon")).to_be_visible()

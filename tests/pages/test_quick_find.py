@@ -1,0 +1,60 @@
+"""Quick find, from every page, with mistakes in what is typed."""
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.pages.axe import violations
+from tests.pages.conftest import Browse
+from tests.world import World
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_from_any_page(world: World, browse: Browse) -> None:
+    world.given_issue("Printer firmware 4.3.2 fails to start", {"Contoso": "new"})
+    company = world.given_companies("Contoso")["Contoso"]
+    page = browse("tess", "/account")
+    # Four keys, as fast as they come: none is lost while the dialog opens.
+    for key in ("Control+k", "c", "o", "Enter"):
+        page.keyboard.press(key)
+    dialog = page.locator("#find")
+    page.wait_for_url(f"**/companies/{company}")
+    page.wait_for_selector("html[data-ready]")
+
+    page.keyboard.press("/")
+    page.keyboard.type("prnter firmwre")
+    expect(dialog.get_by_role("link", name="Printer firmware 4.3.2 fails to start")).to_be_visible()
+    assert violations(page) == []
+    page.keyboard.press("ArrowDown")
+    expect(dialog.get_by_role("link", name="Printer firmware")).to_be_focused()
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("Control+a")
+    page.keyboard.type("matrix")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/matrix")
+    page.wait_for_selector("html[data-ready]")
+    page.get_by_role("link", name="Find", exact=True).click()
+    page.keyboard.type("zzzzzz")
+    expect(dialog.get_by_text("Nothing is called anything like this.")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+
+    plain = browse("tess", "/find", java_script_enabled=False)
+    plain.get_by_role("searchbox").first.fill("omar")
+    plain.get_by_role("button", name="Find").first.click()
+    expect(plain.get_by_role("link", name="Omar Reyes")).to_have_attribute("href", "/activity?actor=Omar+Reyes")
+
+
+def test_what_is_found(world: World) -> None:
+    world.given_issue("Backup 100%_done")
+    world.given_issue("Mail delivery delayed", {"Contoso": "new"})
+    client = world.client()
+
+    def found(text: str) -> str:
+        return client.get("/find", params={"q": text}, headers={"X-Fragment": "1"}).raise_for_status().text
+
+    for typed in ("mail delivery", "mial delivery delyed", "delivery", "delvery mail"):
+        assert "Mail delivery delayed" in found(typed), typed
+    assert "Backup 100%_done" in found("100%_") and "Mail delivery" not in found("100%_")
+    assert "Contoso" in found("Cotnoso") and "Manage users" not in found("users")
+    assert "Manage users" in world.client("ada").get("/find", params={"q": "users"}).text
+    assert found('"') and found("\\") and found("a AND (") is not None

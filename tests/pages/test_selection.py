@@ -1,0 +1,194 @@
+"""A selection: keys change all of it, it survives a reload, and companies are removed, with a way back."""
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.pages.conftest import NARROW, Browse
+from tests.world import World
+
+pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+
+AREAS = "element => { const box = element.getBoundingClientRect(); return [box.top, box.bottom]; }"
+
+
+def stored(world: World, issue: str = "Slow mail") -> dict[str, str]:
+    found = world.client().call("GET", f"/api/issues/{issue}", 200)
+    return {member["company_name"]: member["status"] for member in found["assignments"]}
+
+
+def status(page: Page, company: str) -> str:
+    return page.get_by_role("row", name=company).locator(".status").inner_text()
+
+
+def test_a_key_changes_the_whole_selection_which_survives_a_reload(world: World, browse: Browse) -> None:
+    world.given_issue("Slow mail", {"Acme Manufacturing": "new", "Contoso": "new", "Fabrikam": "new"})
+    page = browse("tess", "/")
+    for key in ("j", "x", "j", "x"):
+        page.keyboard.press(key)
+    page.get_by_role("region", name="Change the selected assignments").get_by_label("Note").fill("Relay is ba")
+
+    page.reload()
+    page.wait_for_selector("html[data-ready]")
+    expect(page.locator("#picked")).to_have_text("2 selected")
+    expect(page.get_by_role("region", name="Change the selected").get_by_label("Note")).to_have_value("Relay is ba")
+    for key in ("j", "j", "j"):  # the focus is on the third, which is not selected
+        page.keyboard.press(key)
+    page.keyboard.press("5")
+    dialog = page.get_by_role("dialog", name="Set to Resolved?")
+    expect(dialog.get_by_role("checkbox")).to_have_count(2)
+    expect(dialog.get_by_label("Note (optional)")).to_have_value("Relay is ba")
+    page.keyboard.press("Enter")
+
+    expect(page.locator("#toasts")).to_contain_text("2 companies set to Resolved.")
+    assert stored(world) == {"Acme Manufacturing": "resolved", "Contoso": "resolved", "Fabrikam": "new"}
+    page.reload()
+    page.wait_for_selector("html[data-ready]")
+    expect(page.locator("#bulk")).to_be_hidden()
+
+    # The same in the matrix, where a selected cell is another one than the one with the focus.
+    page.goto("/matrix")
+    page.wait_for_selector("html[data-ready]")
+    cells = page.locator(".matrix tbody td")
+    cells.nth(0).focus()
+    page.keyboard.press("x")
+    page.reload()
+    page.wait_for_selector("html[data-ready]")
+    expect(page.locator("#picked")).to_have_text("1 selected")
+    cells.nth(1).focus()
+    page.keyboard.press("3")
+    expect(page.get_by_role("dialog").get_by_role("checkbox")).to_have_count(1)
+
+
+@pytest.mark.parametrize("viewport", [None, NARROW], ids=["wide", "narrow"])
+def test_messages_leave_the_bar_free(world: World, browse: Browse, viewport: dict[str, int] | None) -> None:
+    world.given_issue("Slow mail", {"Contoso": "new", "Fabrikam": "new"})
+    page = browse("tess", "/", **({"viewport": viewport} if viewport else {}))
+    page.get_by_role("row", name="Fabrikam").get_by_role("checkbox", name="Fabrikam").check()
+    page.get_by_role("row", name="Contoso").locator(".status").click()
+    page.locator("#status-menu").get_by_role("button", name="Monitoring").click()
+    toast = page.locator(".toast")
+    expect(toast).to_be_visible()
+    toast.evaluate("toast => Promise.all(toast.getAnimations().map(each => each.finished))")
+
+    (_, lower), (upper, _) = toast.evaluate(AREAS), page.locator("#bulk").evaluate(AREAS)
+    assert lower <= upper
+
+
+def test_a_company_is_removed_and_comes_back(world: World, browse: Browse) -> None:
+    issue = world.given_issue("Slow mail", {"Contoso": "monitoring", "Fabrikam": "new"})
+    page = browse("tess", f"/issues/{issue}")
+    page.get_by_role("row", name="Contoso").locator(".status").click()
+    page.locator("#status-menu-note").fill("Wrong customer")
+    page.locator("#status-menu").get_by_role("button", name="Remove").click()
+    dialog = page.get_by_role("dialog", name="Remove from the issue?")
+    expect(dialog.get_by_label("Note (optional)")).to_have_value("Wrong customer")
+    dialog.get_by_role("button", name="Remove 1").click()
+    expect(page.locator("#toasts")).to_contain_text("1 company removed.")
+    assert status(page, "Contoso") == "Not affected"
+    assert stored(world) == {"Fabrikam": "new"}
+    expect(page.locator("#history")).to_contain_text("Wrong customer")
+    page.get_by_role("button", name="Undo").click()
+    expect(page.get_by_role("row", name="Contoso").locator(".status")).to_have_text("Monitoring")
+    assert stored(world) == {"Contoso": "monitoring", "Fabrikam": "new"}
+
+    page.goto("/matrix")
+    page.wait_for_selector("html[data-ready]")
+    cell = page.locator(".matrix tbody td").first
+    cell.focus()
+    page.keyboard.press("0")
+    dialog.get_by_role("button", name="Remove 1").click()
+    expect(page.locator("#toasts")).to_contain_text("1 company removed.")
+    assert cell.get_attribute("aria-label") is None and stored(world) == {"Fabrikam": "new"}
+    # An empty cell has nothing to remove.
+    cell.focus()
+    page.keyboard.press("0")
+    cell.click()
+    expect(page.locator("#status-menu").get_by_role("button", name="Remove")).to_be_hidden()
+    page.keyboard.press("Escape")
+
+    page.goto(f"/issues/{issue}")
+    page.wait_for_selector("html[data-ready]")
+    page.locator("[data-all]").first.check()
+    page.get_by_role("button", name="Remove…").locator("visible=true").click()
+    dialog.get_by_role("button", name="Remove 1").click()
+    expect(page.locator("#toasts")).to_contain_text("1 company removed.")
+    assert stored(world) == {}
+
+
+def test_a_note_without_a_new_status(world: World, browse: Browse) -> None:
+    issue = world.given_issue("Slow mail", {"Contoso": "monitoring", "Fabrikam": "new"})
+    page = browse("tess", f"/issues/{issue}")
+    page.get_by_role("row", name="Contoso").locator(".status").click()
+    page.locator("#status-menu-note").fill("Called back at noon")
+    page.get_by_role("button", name="Save the note alone").click()
+    expect(page.locator("#toasts")).to_contain_text("Note saved for 1 company.")
+    page.locator("[data-all]").first.check()
+    bar = page.get_by_role("region", name="Change the selected")
+    bar.get_by_label("Note").fill("Still slow for both")
+    bar.get_by_role("button", name="Note only").click()
+    expect(page.locator("#toasts")).to_contain_text("Note saved for 2 companies.")
+    expect(page.locator("#picked")).to_have_text("2 selected")
+    expect(bar.get_by_label("Note")).to_have_value("")
+
+    found = world.client().call("GET", "/api/updates?issueName=Slow mail", 200)["items"]
+    assert [(each["body"], each["public"], each["company_names"]) for each in found] == [
+        ("Still slow for both", False, ["Contoso", "Fabrikam"]),
+        ("Called back at noon", False, ["Contoso"]),
+    ]
+    assert stored(world) == {"Contoso": "monitoring", "Fabrikam": "new"}
+
+    plain = browse("tess", "/", java_script_enabled=False)
+    plain.get_by_role("row", name="Contoso").get_by_role("checkbox", name="Contoso").check()
+    plain.locator(".bulk [name=note]").fill("By hand")
+    plain.get_by_role("button", name="Note only").click()
+    expect(plain.locator("#flash")).to_contain_text("Note saved for 1 company.")
+
+
+def test_a_company_is_removed_without_script(world: World, browse: Browse) -> None:
+    world.given_issue("Slow mail", {"Contoso": "monitoring"})
+    page = browse("tess", "/", java_script_enabled=False)
+    page.get_by_role("row", name="Contoso").locator(".status").click()
+    page.get_by_label("Not affected").check()
+    page.get_by_role("button", name="Set status").click()
+    expect(page.locator("#flash")).to_contain_text("1 company removed.")
+    assert stored(world) == {}
+    page.locator("#flash").get_by_role("button", name="Undo").click()
+    assert stored(world) == {"Contoso": "monitoring"}
+
+
+def test_an_undo_that_comes_late_says_who_was_first(world: World, browse: Browse) -> None:
+    world.given_issue("Slow mail", {"Contoso": "new", "Fabrikam": "new"})
+    page = browse("tess", "/")
+    contoso = page.get_by_role("row", name="Contoso").locator(".status")
+    contoso.focus()
+    page.keyboard.press("2")
+    expect(page.locator(".toast")).to_have_count(1)
+    page.keyboard.press("3")
+    expect(page.locator(".toast")).to_contain_text("Contoso: In progress")
+    # The offer to undo the earlier change is gone with it.
+    expect(page.locator(".toast")).to_have_count(1)
+    omar = world.client("omar")
+    omar.call("PUT", "/api/issues/status", 200, json=body("Contoso", "closed"))
+    page.get_by_role("button", name="Undo").click()
+    expect(page.locator("#toasts")).to_contain_text("Omar Reyes has changed it since; nothing was undone.")
+
+    fabrikam = page.get_by_role("row", name="Fabrikam").locator(".status")
+    fabrikam.focus()
+    page.keyboard.press("2")
+    expect(page.locator(".toast", has_text="Fabrikam: Investigating")).to_be_visible()
+    world.client("tess").call("PUT", "/api/issues/status", 200, json=body("Fabrikam", "closed"))
+    page.get_by_role("button", name="Undo").click()
+    expect(page.locator("#toasts")).to_contain_text("You have changed it since; nothing was undone.")
+
+
+def body(company: str, status: str) -> dict[str, str]:
+    return {"issue_name": "Slow mail", "company_name": company, "status": status}
+
+
+def test_a_network_that_is_gone_shows(world: World, browse: Browse) -> None:
+    page = browse("tess", "/")
+    expect(page.locator("#connection")).to_have_attribute("data-state", "live")
+    page.context.set_offline(True)
+    expect(page.locator("#connection")).to_have_attribute("data-state", "broken", timeout=3000)
+    page.context.set_offline(False)
+    expect(page.locator("#connection")).to_have_attribute("data-state", "live")
