@@ -75,7 +75,7 @@ def test_disabling_a_user_ends_everything_for_good(world: World, by: str) -> Non
     if by == "api":
         ada.call("PUT", path, 200, json={"active": False})
     else:
-        form = {"name": "Tess Ngo", "role": "technician", "_csrf": ada.headers["X-CSRF-Token"]}
+        form = {"name": "Tess Ngo", "role": "technician", "_csrf": ada.headers["X-CSRF-Token"], "_sure": "1"}
         assert ada.post(path.replace("/api", "/admin"), data=form).status_code == 303
     tess.call("GET", "/api/issues", 401)
     token.call("GET", "/api/issues", 401)
