@@ -30,9 +30,11 @@ def omar(client: Client) -> dict[str, Any]:
 
 
 def test_credentials_need_a_confirmation_after_ten_minutes(world: World) -> None:
+    company = world.given_companies("Contoso")["Contoso"]
     hook = world.client("ada").call("POST", "/api/webhooks", 201, json=HOOK)
+    off = world.client("ada").call("POST", "/api/webhooks", 201, json=HOOK | {"active": False})
     ada = left_open(world)
-    user, address = omar(ada), f"/api/webhooks/{hook['id']}"
+    user, address, paused = omar(ada), f"/api/webhooks/{hook['id']}", f"/api/webhooks/{off['id']}"
     before = ada.call("GET", "/api/users", 200), ada.call("GET", address, 200)
     sensitive: list[tuple[str, str, dict[str, Any], int]] = [
         ("POST", "/api/users", NEW, 201),
@@ -42,13 +44,16 @@ def test_credentials_need_a_confirmation_after_ten_minutes(world: World) -> None
         ("POST", "/api/auth/tokens", {"name": "nightly", "scopes": ["read"]}, 201),
         ("POST", "/api/webhooks", HOOK, 201),
         ("PUT", address, {"url": "https://elsewhere.example/"}, 200),
+        ("PUT", address, {"event_types": ["session.created", "user.created"]}, 200),
+        ("PUT", address, {"company_ids": [company]}, 200),
+        ("PUT", paused, {"active": True}, 200),
         ("POST", f"{address}/rotate-secret", {}, 200),
     ]
     for method, path, body, _ in sensitive:
         refused(ada, method, path, body)
     assert (ada.call("GET", "/api/users", 200), ada.call("GET", address, 200)) == before
     assert ada.call("GET", "/api/auth/tokens", 200)["total"] == 0
-    assert ada.call("GET", "/api/webhooks", 200)["total"] == 1
+    assert [each["active"] for each in ada.call("GET", "/api/webhooks", 200)["items"]] == [False, True]
 
     ada.call("POST", CONFIRM, 204, json={"password": PASSWORD})
     for method, path, body, status in sensitive:

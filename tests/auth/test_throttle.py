@@ -8,7 +8,7 @@ import httpx
 import pytest
 from sqlalchemy import select, text
 
-from issue_tracker.database.tables import metadata
+from issue_tracker.database.tables import history_identity, metadata, sign_in_failures
 from issue_tracker.settings import Settings
 from tests.clients import Client
 from tests.processes import ADMIN, serve
@@ -237,3 +237,15 @@ def test_what_was_typed_in_place_of_an_address_is_stored_nowhere(world: World, b
     with world.database.read() as tx:
         for table in metadata.sorted_tables:
             assert "my-secret-phrase" not in str(tx.execute(select(table)).all()).lower(), table.name
+
+
+def test_a_restored_database_counts_on(world: World) -> None:
+    """What was typed is counted under the server's key, which a restore does not change."""
+    pair = {"email": "nobody@helpdesk.example", "password": "x"}
+    for identity in ("before", "after"):
+        with world.database.write() as tx:
+            tx.execute(history_identity.update().values(identity=identity))
+        world.anonymous().call("POST", "/api/auth/login", 401, json=pair)
+    with world.database.read() as tx:
+        counted = list(tx.execute(select(sign_in_failures.c.account_key)).scalars())
+    assert len(counted) == 2 and len(set(counted)) == 1 and "nobody" not in counted[0]

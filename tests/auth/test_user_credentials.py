@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 
-from tests.world import CAST, World
+from tests.world import CAST, PASSWORD, World
+
+CHOSEN = "staple battery horse"
 
 
 def user_id(world: World, who: str) -> int:
@@ -92,6 +94,34 @@ def test_disabling_a_user_ends_everything_for_good(world: World, by: str) -> Non
     assert ("user.updated", "Ada Lund", "tess@helpdesk.example (active: False)") in recorded
     revoked = [note for type_, _, note in recorded if type_ == "token.deleted"]
     assert revoked == [f"{name} (of tess@helpdesk.example)" for name in ("nightly", "weekly")]
+
+
+@pytest.mark.parametrize("by", ["administrator", "invitation", "user", "page"])
+def test_a_password_set_for_a_user_revokes_tokens(world: World, by: str) -> None:
+    """Whoever had stolen the account may have made one. With one's own password it is a choice."""
+    world.token("tess", name="nightly")
+    token, other = world.bearer("tess", name="weekly"), world.bearer("omar")
+    ada, tess, path = world.client("ada"), world.client("tess"), f"/api/users/{user_id(world, 'tess')}"
+    own = {"current_password": PASSWORD, "new_password": CHOSEN}
+    if by == "administrator":
+        ada.call("PUT", path, 200, json={"password": CHOSEN})
+    elif by == "invitation":
+        link = ada.call("POST", f"{path}/invitation", 201)["invitation_url"]
+        form = {"token": link.partition("token=")[2], "password": CHOSEN}
+        assert world.anonymous().post("/invitation", data=form).status_code == 303
+    elif by == "user":
+        tess.call("POST", "/api/auth/password", 204, json=own)
+        token.call("GET", "/api/issues", 200)
+        again = own | {"current_password": CHOSEN, "new_password": PASSWORD, "revoke_tokens": True}
+        tess.call("POST", "/api/auth/password", 204, json=again)
+    else:
+        assert "checked> Revoke my tokens" in tess.get("/account").text
+        form = own | {"revoke_tokens": "true", "_csrf": tess.headers["X-CSRF-Token"]}
+        assert tess.post("/account/password", data=form).status_code == 303
+    token.call("GET", "/api/issues", 401)
+    other.call("GET", "/api/issues", 200)
+    assert ada.call("GET", f"{path}/tokens", 200)["total"] == 0
+    assert [note for type_, _, note in audit(world) if type_ == "token.deleted"] == ["nightly", "weekly"]
 
 
 def test_a_token_that_a_disabled_user_still_has_does_not_wake_up(world: World) -> None:

@@ -37,6 +37,30 @@ def test_an_account_is_created(world: World) -> None:
     assert world.anonymous().call("POST", "/api/auth/login", 200, json=pair)["user"]["user_id"] == other["user_id"]
 
 
+def test_an_account_is_created_with_its_company_access(world: World) -> None:
+    """In one transaction: at no moment does the user see more."""
+    world.given_companies("Contoso", "Initech")
+    ada, limited = world.client("ada"), {"company_groups": [], "companies": ["Contoso"]}
+    made = ada.call("POST", "/api/users", 201, json=NEW | {"company_access": limited, "password": "my own password"})
+    assert made["company_access"] == limited
+    for role, access, shown in (
+        ("technician", "all", "all"),
+        ("customer", None, {"company_groups": [], "companies": []}),
+        ("customer", limited, limited),
+    ):
+        body = NEW | {"email": f"{role}{len(ids(world))}@helpdesk.example", "role": role, "company_access": access}
+        other = ada.call("POST", "/api/users", 201, json=body | {"name": f"User {len(ids(world))}"})
+        assert other["company_access"] == shown
+    unknown = NEW | {"email": "x@helpdesk.example", "name": "Xenia", "company_access": {"companies": ["Nobody"]}}
+    assert "Nobody" in ada.call("POST", "/api/users", 404, json=unknown)["detail"]
+    assert "x@helpdesk.example" not in str(ada.call("GET", "/api/users", 200))
+    form = {"email": "page@helpdesk.example", "name": "Paige", "role": "technician", "companies": "Contoso"}
+    added = ada.post("/admin/users", data=form | {"access": "limited", "_csrf": ada.headers["X-CSRF-Token"]})
+    assert added.status_code == 200
+    found = next(user for user in ada.call("GET", "/api/users", 200)["items"] if user["name"] == "Paige")
+    assert found["company_access"] == limited
+
+
 @pytest.mark.parametrize(
     ("body", "field"),
     [

@@ -244,15 +244,15 @@ def test_a_sign_in_and_its_event_are_there_together_or_neither(
     monkeypatch.setattr("issue_tracker.auth.signin.record", record_and_fail)
     before = _content(world)
     with pytest.raises(Failed):
-        sign_in(world.database, world.server.settings, email, given, visitor)
+        sign_in(world.database, world.server.settings, KEYRING, email, given, visitor)
     after = _content(world)
     assert (after["events"], after["sessions"]) == (before["events"], before["sessions"])
     monkeypatch.undo()
     if right:
-        sign_in(world.database, world.server.settings, email, given, visitor)
+        sign_in(world.database, world.server.settings, KEYRING, email, given, visitor)
     else:
         with pytest.raises(Unauthenticated):
-            sign_in(world.database, world.server.settings, email, given, visitor)
+            sign_in(world.database, world.server.settings, KEYRING, email, given, visitor)
     assert _count(world, type_) == 1
     assert len(_content(world)["sessions"]) == len(before["sessions"]) + right
 
@@ -283,7 +283,7 @@ def test_retention_deletes_finished_deliveries_and_sign_ins_only(world: World) -
         last = select(func.max(deliveries.c.id)).scalar_subquery()
         tx.execute(deliveries.update().where(deliveries.c.id == last).values(state="delivered"))
     with pytest.raises(Unauthenticated):
-        sign_in(world.database, world.server.settings, "nobody@example.com", "x", Visitor("192.0.2.7", "", ""))
+        sign_in(world.database, world.server.settings, KEYRING, "nobody@example.com", "x", Visitor("192.0.2.7", "", ""))
     before = _content(world)
     prune_events(world.database, timedelta(days=1))
     assert _content(world) == before

@@ -100,7 +100,8 @@ def start_session(request: Request, credentials: Credentials, *, remember: bool 
     Raises as `sign_in` does.
     """
     visitor = visitor_of(request, remember=remember)
-    signed_in = sign_in(request.database, request.settings, credentials.email, credentials.password, visitor)
+    keyring = request.app_state.server_key.keyring()
+    signed_in = sign_in(request.database, request.settings, keyring, credentials.email, credentials.password, visitor)
     request.log_user(signed_in.user.user_id)
     return signed_in
 
@@ -180,6 +181,7 @@ class PasswordChange(msgspec.Struct, forbid_unknown_fields=True):
 
     current_password: PasswordText
     new_password: Password
+    revoke_tokens: bool = False
 
 
 @routes.post(
@@ -192,11 +194,14 @@ class PasswordChange(msgspec.Struct, forbid_unknown_fields=True):
     errors=(429,),
 )
 def change_password(request: Request, body: PasswordChange) -> Response:
-    """Set one's own password. All other sessions of the user end."""
+    """Set one's own password. All other sessions of the user end.
+
+    The user's tokens remain, because programs use them; `revoke_tokens` revokes all of them, as after a theft.
+    """
     fresh = checked_new_password(request, body)
 
     def change() -> Response:
-        users.change_own_password(request.tx, request.actor, fresh)
+        users.change_own_password(request.tx, request.actor, fresh, with_tokens=body.revoke_tokens)
         return no_content()
 
     with request.write():

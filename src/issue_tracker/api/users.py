@@ -39,33 +39,19 @@ class UserWithAccess(User, frozen=True):
     company_access: AllCompanies | GrantedAccess
 
 
-class UserList(msgspec.Struct):
-    """All accounts."""
-
-    items: list[UserWithAccess]
-    total: int
-
-
-class NewUser(msgspec.Struct, forbid_unknown_fields=True):
-    """An account to create. Without a password its user is invited, and chooses one.
-
-    A password that is given has to be changed at the first sign-in. Nobody signs in to a service account: it has no
-    password and no invitation, and super admins make its tokens.
-    """
-
-    email: Email
-    name: DisplayName
-    role: Role
-    password: Password | None = None
-    service_account: bool = False
-
-
-class CreatedUser(User, frozen=True):
+class CreatedUser(UserWithAccess, frozen=True):
     """A new account; `invitation_url` is the link with which its user chooses a password. It is null when one was
     given, where the user signs in only with an identity provider, and for a service account.
     """
 
     invitation_url: str | None = None
+
+
+class UserList(msgspec.Struct):
+    """All accounts."""
+
+    items: list[UserWithAccess]
+    total: int
 
 
 class InvitationLink(msgspec.Struct, frozen=True):
@@ -83,6 +69,22 @@ class CompanyAccessChange(msgspec.Struct, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         refuse_repeated(self)
+
+
+class NewUser(msgspec.Struct, forbid_unknown_fields=True):
+    """An account to create. Without a password its user is invited, and chooses one.
+
+    A password that is given has to be changed at the first sign-in. Nobody signs in to a service account: it has no
+    password and no invitation, and super admins make its tokens. Without a company access the user sees all companies,
+    and a customer none.
+    """
+
+    email: Email
+    name: DisplayName
+    role: Role
+    password: Password | None = None
+    service_account: bool = False
+    company_access: AllCompanies | CompanyAccessChange | None = None
 
 
 class UserChange(msgspec.Struct, forbid_unknown_fields=True):
@@ -140,23 +142,19 @@ def list_users(request: Request) -> Response:
     proof=Proof.FRESH_SESSION,
     transaction=False,
     hashes=True,
-    returns=Returns(201, CreatedUser, USER_EXAMPLE | {"invitation_url": INVITATION_EXAMPLE}),
+    returns=Returns(201, CreatedUser, SHOWN_USER_EXAMPLE | {"invitation_url": INVITATION_EXAMPLE}),
+    errors=(404,),
     example={"email": "tess@helpdesk.example", "name": "Tess Ngo", "role": "technician"},
 )
 def create_user(request: Request, body: NewUser) -> Response:
-    """Create an account. Without a password the response has a link for its user, which works once within 72 hours."""
+    """Create an account. Without a password the response has a link for its user, which works once within 72 hours.
+
+    `company_access` is as in a change of an account. Without it the user sees all companies, and a customer none.
+    """
     fresh = hash_new_password(body.password, email=body.email, name=body.name) if body.password else None
 
     def create() -> Response:
-        user = users.create_user(
-            request.tx,
-            request.actor,
-            body.email,
-            body.name,
-            body.role,
-            fresh,
-            service_account=body.service_account,
-        )
+        user = create_account(request, body, fresh)
         invited = not fresh and not user.service_account and may_use_password(request.settings, body.email)
         link = invitation_link(request, user.user_id).invitation_url if invited else None
         content = CreatedUser(**msgspec.structs.asdict(user), invitation_url=link)
@@ -164,6 +162,23 @@ def create_user(request: Request, body: NewUser) -> Response:
 
     with request.write():
         return once(request, create)
+
+
+def create_account(request: Request, body: NewUser, password_hash: str | None) -> UserWithAccess:
+    """Creates the account of a body in the open transaction. Raises as the operations do."""
+    user = users.create_user(
+        request.tx,
+        request.actor,
+        body.email,
+        body.name,
+        body.role,
+        password_hash,
+        service_account=body.service_account,
+    )
+    if body.company_access is not None:
+        set_company_access(request.tx, request.actor, user.user_id, grant_of(request, body.company_access))
+    [created] = with_access(request, [user])
+    return created
 
 
 def invitation_link(request: Request, user_id: int) -> InvitationLink:

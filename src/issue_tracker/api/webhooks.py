@@ -136,7 +136,7 @@ def get_webhook(request: Request, id: int) -> Response:
 def update_webhook(request: Request, id: int, body: WebhookChange) -> Response:
     """Change a webhook, or activate it again. What is still pending is then delivered.
 
-    A new address needs fresh proof.
+    Another address, other event types or companies, and activation need fresh proof; deactivation does not.
     """
     return json_response(
         webhooks.update_webhook(request.tx, request.actor, id, WebhookFields(**msgspec.structs.asdict(body)))

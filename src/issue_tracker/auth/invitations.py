@@ -11,6 +11,7 @@ from sqlalchemy import Connection, bindparam, delete, insert, select
 
 from issue_tracker.actor import Actor, require_administrator, require_fresh_proof
 from issue_tracker.auth.sessions import end_sessions, token_hash
+from issue_tracker.auth.tokens import revoke_tokens
 from issue_tracker.auth.users import User, get_user, set_own_password
 from issue_tracker.clock import Timestamp, iso, now
 from issue_tracker.database.prepared import Prepared
@@ -89,7 +90,7 @@ _invited = Prepared(
 
 
 def accept(tx: Connection, token: str, password_hash: str, request_id: str, at: datetime) -> User:
-    """Sets the password of whom the link with this token invites, once, and ends their sessions.
+    """Sets the password of whom the link with this token invites, once, ends their sessions, and revokes their tokens.
 
     Returns the user. Raises InvitationRefused.
     """
@@ -101,4 +102,5 @@ def accept(tx: Connection, token: str, password_hash: str, request_id: str, at: 
     end_sessions(tx, user.user_id)
     actor = Actor(user.user_id, user.name, user.role, "session", request_id)
     record(tx, actor, [Change(type=EventType.USER_UPDATED, note=f"{user.email} (password: by invitation)")], at)
+    revoke_tokens(tx, actor, user.user_id)
     return user

@@ -21,6 +21,7 @@ from issue_tracker.auth.users import User, find_credentials
 from issue_tracker.clock import now
 from issue_tracker.database.engine import Database
 from issue_tracker.database.tables import users
+from issue_tracker.encryption import Keyring
 from issue_tracker.errors import Unauthenticated
 from issue_tracker.events.catalog import Change, EventType
 from issue_tracker.events.record import record
@@ -68,7 +69,9 @@ class Visitor(msgspec.Struct, frozen=True):
     session: str | None = None
 
 
-def sign_in(database: Database, settings: Settings, email: str, password: str, visitor: Visitor) -> SignedIn:
+def sign_in(
+    database: Database, settings: Settings, keyring: Keyring, email: str, password: str, visitor: Visitor
+) -> SignedIn:
     """Starts a session for a correct pair of address and password. Ends the one that it replaces, and too old ones.
 
     Runs its own transactions, because the password is hashed between them. Raises SecondFactorRequired for a correct
@@ -81,7 +84,7 @@ def sign_in(database: Database, settings: Settings, email: str, password: str, v
     with database.read() as tx:
         found = find_credentials(tx, email)
         account = found[0] if found else None
-        attempt = throttle.sign_in_attempt(tx, account, key(email), visitor.address, visitor.device)
+        attempt = throttle.sign_in_attempt(tx, keyring, account, key(email), visitor.address, visitor.device)
         throttle.check(tx, settings, attempt, at)
     with database.write() as tx:
         throttle.admit(tx, settings, attempt, at)

@@ -9,8 +9,6 @@ they are counted for the account, for the address, for the network around it, an
 those who try a few passwords of many accounts from many addresses.
 """
 
-import hashlib
-import hmac
 import math
 from datetime import datetime, timedelta
 
@@ -19,7 +17,8 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, no
 
 from issue_tracker.auth.places import is_known_address, known_device, networks_of
 from issue_tracker.auth.users import User
-from issue_tracker.database.tables import history_identity, sign_in_failures
+from issue_tracker.database.tables import sign_in_failures
+from issue_tracker.encryption import Keyring
 from issue_tracker.errors import TooManyAttempts
 from issue_tracker.settings import Settings
 
@@ -46,18 +45,22 @@ class Attempt(msgspec.Struct, frozen=True):
 
 
 def sign_in_attempt(
-    tx: Connection, user: User | None, email_key: str, address: str, device_token: str | None
+    tx: Connection, keyring: Keyring, user: User | None, email_key: str, address: str, device_token: str | None
 ) -> Attempt:
     """An attempt to sign in to the account of a user, or to none.
 
-    What was typed where there is no such account may be a password. It is counted under 16 bits of a hash, which is
-    enough to count and too little to find out what was typed.
+    What was typed where there is no such account may be a password. It is counted under the first 18 bits of what the
+    server's key makes of it, which is enough to count and too little to find out what was typed.
     """
+    if user is not None:
+        return _attempt_of(tx, user, address, device_token)
     networks = networks_of(address)
-    if user is None:
-        identity = tx.execute(select(history_identity.c.identity)).scalar_one_or_none() or ""
-        digest = hmac.digest(identity.encode(), email_key.encode("utf-8", "surrogatepass"), hashlib.sha256)
-        return Attempt(f"unknown:{digest[:2].hex()}", UNKNOWN, networks.address, networks.network)
+    counted = keyring.sign("sign-in", email_key)[:3]
+    return Attempt(f"unknown:{counted}", UNKNOWN, networks.address, networks.network)
+
+
+def _attempt_of(tx: Connection, user: User, address: str, device_token: str | None) -> Attempt:
+    networks = networks_of(address)
     device = known_device(tx, user.user_id, device_token)
     known = device is not None or is_known_address(tx, user.user_id, networks.address)
     return Attempt(f"user:{user.user_id}", user.email, networks.address, networks.network, device, known)
@@ -70,7 +73,7 @@ def own_password_attempt(user_id: int) -> Attempt:
 
 def second_step_attempt(tx: Connection, user: User, address: str, device_token: str | None) -> Attempt:
     """An attempt to take the second step of a sign-in: apart from the first one, and limited as that is."""
-    attempt = sign_in_attempt(tx, user, "", address, device_token)
+    attempt = _attempt_of(tx, user, address, device_token)
     return msgspec.structs.replace(attempt, account=f"factor:{user.user_id}")
 
 

@@ -112,9 +112,10 @@ def update_user(
     """Changes what is given; None leaves a field as it is.
 
     A new role, a new password and disabling take effect with the user's next request. A new password and disabling
-    also end the user's sessions, but never the session in which `actor` changes the account of their own, and void
-    their invitations. Disabling revokes their tokens for good. The user has to change a password that another user
-    gives. Who becomes a customer and saw all companies sees none until somebody says which.
+    also end the user's sessions, but never the session in which `actor` changes the account of their own, void their
+    invitations, and revoke their tokens for good: whoever had stolen the account may have made one. The user has to
+    change a password that another user gives. Who becomes a customer and saw all companies sees none until
+    somebody says which.
 
     Raises NotFound, Invalid when no active super admin would be left, when the name imitates another user's, and for a
     new password of a service account or of the actor's own, which takes the current one (change_own_password);
@@ -164,14 +165,16 @@ def update_user(
         end_sessions(tx, user_id, keep=actor.session_id if user_id == actor.user_id else None)
         tx.execute(delete(invitations).where(invitations.c.user_id == user_id))
     record(tx, actor, [change], at)
-    if "active" in changes:
+    if "active" in changes or password_hash is not None:
         # Also when it is activated: a token from before tokens were revoked, or of the command line, must not wake up.
         revoke_tokens(tx, actor, user_id)
     return get_user(tx, user_id)
 
 
-def change_own_password(tx: Connection, actor: Actor, password_hash: str) -> None:
+def change_own_password(tx: Connection, actor: Actor, password_hash: str, *, with_tokens: bool = False) -> None:
     """Sets the actor's own password, ends the actor's other sessions, and voids invitations.
+
+    `with_tokens` revokes the actor's tokens for good. Otherwise they remain, because programs use them.
 
     Raises Forbidden for an actor without an account, such as the command line.
     """
@@ -182,6 +185,8 @@ def change_own_password(tx: Connection, actor: Actor, password_hash: str) -> Non
     end_sessions(tx, actor.user_id, keep=actor.session_id)
     user = get_user(tx, actor.user_id)
     record(tx, actor, [Change(type=EventType.USER_UPDATED, note=f"{user.email} (password)")], at)
+    if with_tokens:
+        revoke_tokens(tx, actor, actor.user_id)
 
 
 def set_own_password(tx: Connection, user_id: int, password_hash: str, at: datetime) -> None:

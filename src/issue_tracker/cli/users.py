@@ -108,7 +108,7 @@ def user_list(database_url: str | None) -> None:
 @click.argument("email")
 @password_stdin
 def user_password(database_url: str | None, email: str, password_stdin: bool) -> None:
-    """Set a user's password and end all of their sessions.
+    """Set a user's password, end all of their sessions, and revoke all of their tokens.
 
     Without --password-stdin a password is generated and printed once.
     """

@@ -74,14 +74,15 @@ def create_webhook(
 def update_webhook(tx: Connection, actor: Actor, webhook_id: int, fields: WebhookFields) -> Webhook:
     """Changes the fields that are given. Activating clears `disabled_reason`.
 
-    Raises NotFound, Invalid, and ConfirmationRequired for a new address.
+    Raises NotFound, Invalid, and ConfirmationRequired for what makes data leave in another way: another address, other
+    events or companies, and activation.
     """
     require_administrator(actor)
     row = _lock(tx, webhook_id)
     changes = {name: value for name, value in _validated(tx, actor, fields).items() if getattr(row, name) != value}
     if not changes:
         return webhook_from_row(row)
-    if "url" in changes:
+    if changes.keys() & {"url", "event_types", "company_ids"} or changes.get("active"):
         require_fresh_proof(actor)
     require_visible("description", changes.get("description", ""))
     if "active" in changes:

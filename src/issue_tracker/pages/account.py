@@ -80,13 +80,14 @@ def rename(request: Request, form: Form) -> Response:
     form=ShownForm(keep=False),
 )
 def change_password(request: Request, form: Form) -> Response:
-    """Sets a new password; one's other sessions end."""
-    fresh = checked_new_password(request, form.read(form.fields("current_password", "new_password"), PasswordChange))
+    """Sets a new password; one's other sessions end, and one's tokens if the box is still ticked."""
+    fields = form.fields("current_password", "new_password")
+    body = form.read(fields | {"revoke_tokens": bool(form.get("revoke_tokens"))}, PasswordChange)
+    fresh = checked_new_password(request, body)
     with request.write() as tx:
-        users.change_own_password(tx, request.actor, fresh)
-    return redirect(
-        "/account", flash_cookie(request, Flash("The password is changed, your other sessions have ended."))
-    )
+        users.change_own_password(tx, request.actor, fresh, with_tokens=body.revoke_tokens)
+    ended = "sessions have ended, and your tokens are revoked" if body.revoke_tokens else "sessions have ended"
+    return redirect("/account", flash_cookie(request, Flash(f"The password is changed, your other {ended}.")))
 
 
 @routes.post("/account/sessions/{id}/end")

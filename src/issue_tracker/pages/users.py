@@ -5,7 +5,7 @@ from starlette.responses import Response
 from issue_tracker.actor import Role
 from issue_tracker.api.tokens import token_of
 from issue_tracker.api.user_credentials import FactorReset
-from issue_tracker.api.users import NewUser, UserChange, grant_of, invitation_link, with_access
+from issue_tracker.api.users import NewUser, UserChange, create_account, grant_of, invitation_link, with_access
 from issue_tracker.auth import invitations, sessions, tokens, users
 from issue_tracker.auth.company_access import set_company_access
 from issue_tracker.auth.factors import stored
@@ -49,18 +49,27 @@ def show_users(request: Request, form: FormView | None = None) -> Response:
         users=users.list_users(request.tx, request.actor),
         invited=invitations.open_invitations(request.tx, now()),
         roles=ROLES,
+        accesses={"": "All companies; none for a customer"} | ACCESSES,
         form=(form or FormView()).with_defaults({"role": "technician"}),
     )
 
 
-@routes.post("/admin/users", proof=Proof.FRESH_SESSION, hashes=True, shown_by=show_users)
+@routes.post(
+    "/admin/users",
+    proof=Proof.FRESH_SESSION,
+    hashes=True,
+    shown_by=show_users,
+    form=ShownForm({"company_access": "companies"}, unknown="companies"),
+)
 def create(request: Request, form: Form) -> Response:
     """Adds an account, and shows the link for its user this once."""
-    fields = {**form.fields("email", "name", "role"), "service_account": bool(form.get("service_account"))}
+    fields = {
+        **form.fields("email", "name", "role"),
+        "service_account": bool(form.get("service_account")),
+        "company_access": access_of(form),
+    }
     body = form.read(fields, NewUser)
-    user = users.create_user(
-        request.tx, request.actor, body.email, body.name, body.role, None, service_account=body.service_account
-    )
+    user = create_account(request, body, None)
     if user.service_account:
         return redirect(f"/admin/users/{user.user_id}", flash_cookie(request, Flash("Added. Make a token for it.")))
     if not may_use_password(request.settings, user.email):
