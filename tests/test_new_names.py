@@ -1,5 +1,6 @@
 """New names: no invisible characters, no imitation of other users, a warning about look-alikes (decision 0023)."""
 
+from pathlib import Path
 from urllib.parse import quote, unquote
 
 import pytest
@@ -13,6 +14,7 @@ from issue_tracker.looks import invisible
 from issue_tracker.names import key
 from issue_tracker.settings import Settings
 from tests.clients import Client
+from tests.processes import run
 from tests.world import CAST, PASSWORD, World
 
 INVISIBLE = {
@@ -150,6 +152,42 @@ def test_a_look_alike_of_a_company_is_created_with_a_warning(world: World) -> No
     assert unquote(admin.put(path, json={"name": "Fаbrikam"}).headers["x-looks-like"]) == "Fabrikam"
     admin.call("DELETE", path, 204)
     assert unquote(admin.post("/api/companies", json={"name": "Fаbrikаm"}).headers["x-looks-like"]) == "Fabrikam"
+
+
+def test_hidden_look_alikes_leave_room_for_visible_ones(world: World) -> None:
+    """Whoever sees some companies only learns of those names only, however many others look like them."""
+    letters = "Роrt", "Pоrt", "Por\u03c4", "Pοrt", "Рοrt", "Pοr\u03c4"
+    for name in dict.fromkeys(letters):
+        world.given_issue(name, {"Fabrikam": "new"})
+    world.given_issue("PORT".title(), {"Contoso": "new"})
+    access = {"company_access": {"companies": ["Contoso"]}}
+    tess = world.client("tess")
+    user_id = tess.call("GET", "/api/auth/session", 200)["user"]["user_id"]
+    world.client("ada").call("PUT", f"/api/users/{user_id}", 200, json=access)
+    body = {"name": "Рort", "companies": [{"company_name": "Contoso"}]}
+    made = tess.post("/api/issues", json=body)
+    assert made.status_code == 201 and unquote(made.headers["x-looks-like"]) == "Port"
+
+
+def test_a_look_alike_of_a_company_group_is_saved_with_a_warning(world: World) -> None:
+    admin = world.client("ada")
+    first = admin.post("/api/company-groups", json={"name": "North", "company_names": []})
+    assert first.status_code == 201 and "x-looks-like" not in first.headers
+    second = admin.post("/api/company-groups", json={"name": "Nоrth", "company_names": []})
+    assert unquote(second.headers["x-looks-like"]) == "North"
+    path = f"/api/company-groups/{second.json()['group_id']}"
+    assert "x-looks-like" not in admin.put(path, json={"name": "South"}).headers
+    assert unquote(admin.put(path, json={"name": "Nоrth"}).headers["x-looks-like"]) == "North"
+    page = admin.post("/admin/company-groups", data={"name": "N\u03bfrth", "company_names": ""}, follow_redirects=True)
+    assert "looks like that of “North” and 1 more" in page.text
+
+
+def test_an_import_warns_of_look_alikes(world: World, tmp_path: Path) -> None:
+    world.given_issue("Printer")
+    file = tmp_path / "issues.csv"
+    file.write_text("name\nVPN\nРrinter\n", encoding="utf-8")
+    imported = run("issue", "import", str(file), database_url=world.server.settings.database_url)
+    assert imported.returncode == 0 and imported.stderr == f"{file}, line 3: “Рrinter” looks like “Printer”.\n"
 
 
 def test_pages_warn_of_look_alikes(world: World) -> None:

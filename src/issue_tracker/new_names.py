@@ -4,10 +4,11 @@ Names that exist are never checked again, so each of them stays reachable and us
 (docs/decisions/0023-look-alike-names.md).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import ColumnElement, Connection, delete, insert, select
 
 from issue_tracker.database.tables import look_alikes
 from issue_tracker.errors import Invalid
@@ -49,12 +50,26 @@ def forget(tx: Connection, kind: Kind, id_: int) -> None:
     tx.execute(delete(look_alikes).where(look_alikes.c.kind == kind.value, look_alikes.c.id == id_))
 
 
-def find_look_alikes(tx: Connection, kind: Kind, name: str, *, other_than: int | None = None) -> list[int]:
-    """The ids of at most REPORTED names that look like this one, equal ones too, without that of `other_than`."""
+def find_look_alikes(
+    tx: Connection,
+    kind: Kind,
+    name: str,
+    *,
+    other_than: int | None = None,
+    visible: Callable[[ColumnElement[int]], ColumnElement[bool]] | None = None,
+    **values: Any,
+) -> list[int]:
+    """The ids of at most REPORTED names that look like this one, equal ones too, without that of `other_than`.
+
+    `visible` makes of the column of an id the condition that the actor sees it, whose parameters are `values`: those
+    that are hidden must not take the place of others.
+    """
     wanted = look_alike_key(name)
     if not wanted:
         return []
     query = select(look_alikes.c.id).where(look_alikes.c.kind == kind.value, look_alikes.c.look_alike_key == wanted)
     if other_than is not None:
         query = query.where(look_alikes.c.id != other_than)
-    return list(tx.execute(query.order_by(look_alikes.c.id).limit(REPORTED)).scalars())
+    if visible is not None:
+        query = query.where(visible(look_alikes.c.id))
+    return list(tx.execute(query.order_by(look_alikes.c.id).limit(REPORTED), values).scalars())

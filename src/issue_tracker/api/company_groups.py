@@ -10,7 +10,7 @@ from issue_tracker.companies.groups.queries import CompanyGroup
 from issue_tracker.companies.queries import Company, get_companies
 from issue_tracker.http.identity import Access
 from issue_tracker.http.request import Request
-from issue_tracker.http.responses import json_response, list_response, no_content
+from issue_tracker.http.responses import json_response, list_response, looks_like, no_content
 from issue_tracker.http.routes import Returns, Routes
 from issue_tracker.http.validation import Distinct, refuse_repeated
 from issue_tracker.names import Name, key
@@ -64,27 +64,30 @@ def list_company_groups(request: Request) -> Response:
 @routes.post(
     "/api/company-groups",
     access=Access.SUPER_ADMIN,
-    returns=Returns(201, CompanyGroup, GROUP_EXAMPLE),
+    returns=Returns(201, CompanyGroup, GROUP_EXAMPLE, headers=("X-Looks-Like",)),
     example={"name": "North", "company_names": ["Acme Manufacturing", "Contoso"]},
     errors=(404,),
 )
 def create_company_group(request: Request, body: NewCompanyGroup) -> Response:
     """Create a company group."""
     companies = companies_of(request, body)
-    return json_response(operations.create_group(request.tx, request.actor, body.name, companies), 201)
+    group = operations.create_group(request.tx, request.actor, body.name, companies)
+    return json_response(group, 201, headers=looks_like(queries.names_like(request.tx, request.actor, group)))
 
 
 @routes.put(
     "/api/company-groups/{group_id}",
     access=Access.SUPER_ADMIN,
-    returns=Returns(200, CompanyGroup, GROUP_EXAMPLE | {"company_names": ["Contoso"]}),
+    returns=Returns(200, CompanyGroup, GROUP_EXAMPLE | {"company_names": ["Contoso"]}, headers=("X-Looks-Like",)),
     example={"company_names": ["Contoso"]},
 )
 def update_company_group(request: Request, group_id: int, body: CompanyGroupChange) -> Response:
     """Rename a company group, or replace its companies."""
     companies = None if body.company_names is None else companies_of(request, body)
     group = operations.update_group(request.tx, request.actor, group_id, name=body.name, companies=companies)
-    return json_response(group)
+    return json_response(
+        group, headers=looks_like(queries.names_like(request.tx, request.actor, group)) if body.name else {}
+    )
 
 
 @routes.delete("/api/company-groups/{group_id}", access=Access.SUPER_ADMIN, returns=Returns(204))

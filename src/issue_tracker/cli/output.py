@@ -19,6 +19,9 @@ from issue_tracker.issues.csv_files import BadRow
 
 T = TypeVar("T")
 
+LOOK_ALIKES = 20
+"""How many names of a file that look like others are named."""
+
 
 def prepare_streams() -> None:
     """Makes the three standard streams usable, whatever they were when the program was started: open, and in UTF-8."""
@@ -83,6 +86,14 @@ def counted(total: int, description: str) -> Iterator[Callable[[int], None]]:
     hidden = not sys.stderr.isatty()
     with click.progressbar(length=total, label=description, file=sys.stderr, hidden=hidden) as bar:
         yield bar.update
+
+
+def warn_of_look_alikes(path: str, found: Sequence[tuple[int, str]]) -> None:
+    """Says of the first lines which names in them look like others, and how many more there are."""
+    for line, sentence in found[:LOOK_ALIKES]:
+        click.echo(f"{path}, line {line}: {sentence}.", err=True)
+    if len(found) > LOOK_ALIKES:
+        click.echo(f"{len(found) - LOOK_ALIKES} more names look like others.", err=True)
 
 
 def report_bad_rows(path: str, rows: Iterable[BadRow]) -> None:

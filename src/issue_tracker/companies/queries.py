@@ -110,7 +110,18 @@ def find_companies(tx: Connection, actor: Actor, names: Iterable[str]) -> dict[s
 
 def names_like(tx: Connection, actor: Actor, company: Company) -> list[str]:
     """The names of a few other companies that the actor sees and that look like this company's name."""
-    ids = find_look_alikes(tx, Kind.COMPANY, company.name, other_than=company.company_id)
+    access = actor.company_access
+    if access.company_ids is None:
+        ids = find_look_alikes(tx, Kind.COMPANY, company.name, other_than=company.company_id)
+    else:
+        ids = find_look_alikes(
+            tx,
+            Kind.COMPANY,
+            company.name,
+            other_than=company.company_id,
+            visible=lambda company_id: among(company_id, "access", tx.dialect.name),
+            access=numbers(tx, sorted(access.company_ids)),
+        )
     return [one.name for one in get_companies_by_id(tx, actor, ids).values()]
 
 

@@ -17,6 +17,7 @@ from issue_tracker.issues.csv_files import BadRow
 from issue_tracker.issues.models import Issue, IssueHead
 from issue_tracker.issues.operations import create_issue, update_issue
 from issue_tracker.issues.queries.issue import find_issue_head, list_members
+from issue_tracker.issues.queries.look_alikes import names_like
 from issue_tracker.names import Description, Name, key, parse_description, parse_issue_name, parse_name
 from issue_tracker.status import CHOICES, Status
 
@@ -90,6 +91,8 @@ class ImportResult(msgspec.Struct):
     issues_existing: int = 0
     rows: int = 0
     bad: list[BadRow] = msgspec.field(default_factory=list)
+    look_alikes: list[tuple[int, str]] = msgspec.field(default_factory=list)
+    """Lines of new issues, and what to say of other names that look like theirs."""
 
 
 def read_rows(path: str) -> Iterator[ImportRow | BadRow]:
@@ -146,7 +149,9 @@ def import_issue(
     try:
         with tx.begin_nested():
             if existing is None:
-                create_issue(tx, actor, first.name, first.description, members, notify=notify)
+                created = create_issue(tx, actor, first.name, first.description, members, notify=notify)
+                if similar := names_like(tx, actor, created):
+                    result.look_alikes.append((first.line, f"“{first.name}” looks like “{similar[0]}”"))
             else:
                 description = first.description or None
                 update_issue(tx, actor, existing, description=description, add_members=members, notify=notify)

@@ -7,7 +7,7 @@ from issue_tracker.companies.groups import operations, queries
 from issue_tracker.http.identity import Access
 from issue_tracker.http.request import Request
 from issue_tracker.pages.confirmations import confirmation
-from issue_tracker.pages.flash import Flash, flash_cookie
+from issue_tracker.pages.flash import Flash, flash_cookie, with_look_alikes
 from issue_tracker.pages.forms import Form, FormView, ShownForm
 from issue_tracker.pages.navigation import redirect
 from issue_tracker.pages.pasted_companies import pasted_names
@@ -40,7 +40,9 @@ def create(request: Request, form: Form) -> Response:
         {"name": form.get("name"), "company_names": pasted_names(request, form, "company_names")}, NewCompanyGroup
     )
     group = operations.create_group(request.tx, request.actor, body.name, companies_of(request, body))
-    return redirect("/admin/company-groups", flash_cookie(request, Flash(f"Added {group.name}.")))
+    return redirect(
+        "/admin/company-groups", flash_cookie(request, Flash(_saved(request, f"Added {group.name}.", group)))
+    )
 
 
 @routes.get("/admin/company-groups/{group_id}")
@@ -58,8 +60,10 @@ def edit(request: Request, form: Form, group_id: int) -> Response:
         {"name": form.get("name"), "company_names": pasted_names(request, form, "company_names")}, CompanyGroupChange
     )
     companies = companies_of(request, body)
-    operations.update_group(request.tx, request.actor, group_id, name=body.name, companies=companies)
-    return redirect("/admin/company-groups", flash_cookie(request, Flash("Saved.")))
+    before = queries.get_group(request.tx, request.actor, group_id)
+    group = operations.update_group(request.tx, request.actor, group_id, name=body.name, companies=companies)
+    text = "Saved." if group.name == before.name else _saved(request, "Saved.", group)
+    return redirect("/admin/company-groups", flash_cookie(request, Flash(text)))
 
 
 @routes.post("/admin/company-groups/{group_id}/delete", shown_by=show_group, form=ShownForm(keep=False))
@@ -71,3 +75,8 @@ def delete(request: Request, form: Form, group_id: int) -> Response:
         return unsure
     operations.delete_group(request.tx, request.actor, group_id)
     return redirect("/admin/company-groups", flash_cookie(request, Flash(f"Deleted {group.name}.")))
+
+
+def _saved(request: Request, text: str, group: queries.CompanyGroup) -> str:
+    """A message about a group whose name is new, with a warning of names that look like it."""
+    return with_look_alikes(text, queries.names_like(request.tx, request.actor, group))

@@ -4,16 +4,19 @@ Whoever sees some companies only, sees a group only with at least one of them: a
 """
 
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, Select, exists, select
 
-from issue_tracker.actor import Actor, require_helpdesk
+from issue_tracker.actor import Actor, require_administrator, require_helpdesk
 from issue_tracker.companies.queries import LARGEST_ID, Company
 from issue_tracker.database.tables import companies, company_group_members, company_groups
 from issue_tracker.errors import NotFound
+from issue_tracker.looks import look_alike_key
 from issue_tracker.names import key, printable, storable
+from issue_tracker.new_names import REPORTED
 
 
 class CompanyGroup(msgspec.Struct, frozen=True):
@@ -37,6 +40,18 @@ def get_group(tx: Connection, actor: Actor, group_id: int) -> CompanyGroup:
     if not found:
         raise NotFound(f"There is no company group with the id {group_id}.")
     return found[0]
+
+
+def names_like(tx: Connection, actor: Actor, group: CompanyGroup) -> list[str]:
+    """Returns the names of a few other groups that look like this group's name, for a super admin who sees all.
+
+    There are few groups, so their names are compared, and are not stored by what they look like.
+    """
+    require_administrator(actor)
+    query = select(company_groups.c.name).where(company_groups.c.group_id != group.group_id)
+    looks = look_alike_key(group.name)
+    similar = (name for name in tx.execute(query.order_by(company_groups.c.group_id)).scalars() if looks)
+    return list(islice((name for name in similar if look_alike_key(name) == looks), REPORTED))
 
 
 def lock_group(tx: Connection, actor: Actor, group_id: int) -> CompanyGroup:
