@@ -155,6 +155,7 @@ def _run(loaded: Settings) -> None:
     import uvicorn  # noqa: PLC0415
 
     from issue_tracker.cli.supervisor import APPLICATION, Supervisor, server_options  # noqa: PLC0415
+    from issue_tracker.http import shared_slots  # noqa: PLC0415
     from issue_tracker.http.connections import allow_descriptors  # noqa: PLC0415
 
     options = server_options(loaded)
@@ -171,6 +172,7 @@ def _run(loaded: Settings) -> None:
             from issue_tracker.http.metrics import share_between_workers  # noqa: PLC0415
 
             share_between_workers()
+        shared_slots.share_between_workers()
         listener = uvicorn.Config(APPLICATION, **options).bind_socket()
     except SystemExit as ended:
         if ended.code:

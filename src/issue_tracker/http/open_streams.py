@@ -1,11 +1,15 @@
-"""How many event streams are open in one process, in total and for each user."""
+"""How many event streams are open: of each user on this machine, and in all in this process.
 
-from collections import Counter
+The first limit is about what a user may take, the second about what a process can carry. On several machines, a user
+has as many streams as the limit allows on each of them.
+"""
+
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from issue_tracker.errors import Overloaded, TooManyStreams
 from issue_tracker.http.metrics import LoadMetrics
+from issue_tracker.http.shared_slots import SharedSlots
 from issue_tracker.settings import Settings
 
 
@@ -15,21 +19,22 @@ class OpenStreams:
     def __init__(self, settings: Settings, metrics: LoadMetrics) -> None:
         self._settings = settings
         self._metrics = metrics
-        self._by_user: Counter[int] = Counter()
+        self._of_users = SharedSlots(settings.streams_per_user)
+        self._total = 0
 
     @contextmanager
     def opened(self, user_id: int) -> Iterator[None]:
         """Counts a stream of this user until the end of the block. Raises TooManyStreams or Overloaded."""
-        if self._by_user[user_id] >= self._settings.streams_per_user:
-            self._metrics.refused("streams_per_user")
-            raise TooManyStreams(self._settings.streams_per_user)
-        if self._by_user.total() >= self._settings.streams:
+        if self._total >= self._settings.streams:
             self._metrics.refused("streams")
             raise Overloaded("The server has too many event streams open. Try again shortly.")
-        self._by_user[user_id] += 1
+        slot = self._of_users.take(user_id)
+        if slot is None:
+            self._metrics.refused("streams_per_user")
+            raise TooManyStreams(self._settings.streams_per_user)
+        self._total += 1
         try:
             yield
         finally:
-            self._by_user[user_id] -= 1
-            if not self._by_user[user_id]:
-                del self._by_user[user_id]
+            self._total -= 1
+            self._of_users.release(slot)

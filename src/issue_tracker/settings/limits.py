@@ -132,5 +132,9 @@ class LimitSettings(ServerSettings, frozen=True, kw_only=True):
     ] = 2000
     streams_per_user: Annotated[
         int,
-        Meta(ge=1, description="Of these, event streams of one user. The response to a further one is 429."),
+        Meta(
+            ge=1,
+            description="Event streams of one user on each machine, in all of its server processes together. The "
+            "response to a further one is 429.",
+        ),
     ] = 20
