@@ -47,6 +47,8 @@ ACCESS = {
         POST /api/auth/factors/passkeys
         POST /api/auth/factors/recovery-codes
         DELETE /api/auth/factors/{id}
+        GET /api/auth/devices
+        DELETE /api/auth/devices/{id}
         GET /api/auth/tokens
         DELETE /api/auth/tokens/{id}
         POST /logout
@@ -64,6 +66,7 @@ ACCESS = {
         POST /account/name
         POST /account/password
         POST /account/sessions/{id}/end
+        POST /account/devices/{id}/forget
     """,
     "customer": """
         GET /api/portal/issues
@@ -139,6 +142,8 @@ ACCESS = {
         DELETE /api/users/{user_id}/sessions/{id}
         GET /api/users/{user_id}/factors
         POST /api/users/{user_id}/factors/reset
+        GET /api/users/{user_id}/devices
+        DELETE /api/users/{user_id}/devices/{id}
         GET /api/users/{user_id}/tokens
         POST /api/users/{user_id}/tokens
         DELETE /api/users/{user_id}/tokens/{id}
@@ -213,6 +218,7 @@ ACCESS = {
         POST /admin/users/{user_id}/sessions/{id}/end
         POST /admin/users/{user_id}/identities/{id}/unlink
         POST /admin/users/{user_id}/tokens
+        POST /admin/users/{user_id}/devices/{id}/forget
         POST /admin/users/{user_id}/tokens/{id}/revoke
         GET /admin/credentials
         POST /admin/credentials/revoke
@@ -280,7 +286,7 @@ LINKS = {"GET /setup", "GET /invitation", "POST /invitation"}
 """What only a link with a token leads to."""
 
 CREDENTIALS = re.compile(
-    r"users|sessions?\b|tokens|credentials|password|webhooks|alert-receivers|alerts/receivers|channels|factors"
+    r"users|devices|sessions?\b|tokens|credentials|password|webhooks|alert-receivers|alerts/receivers|channels|factors"
     r"|company-access|setup|confirm|invitation|logout|second-factor|security|identities|group-mappings"
 )
 """What the paths of routes contain that are about credentials, or say who may do what (contract, section 11)."""

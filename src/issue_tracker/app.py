@@ -23,6 +23,7 @@ from issue_tracker.api import auth as auth_api
 from issue_tracker.api import companies as companies_api
 from issue_tracker.api import company_groups as company_groups_api
 from issue_tracker.api import credentials as credentials_api
+from issue_tracker.api import devices as devices_api
 from issue_tracker.api import events as events_api
 from issue_tracker.api import factors as factors_api
 from issue_tracker.api import first_start as first_start_api
@@ -113,6 +114,7 @@ ROUTES = (
     tokens_api.routes,
     users_api.routes,
     user_credentials_api.routes,
+    devices_api.routes,
     group_mappings_api.routes,
     credentials_api.routes,
     events_api.routes,

@@ -147,3 +147,41 @@ def test_the_page_of_a_user_ends_sessions_and_tokens(world: World) -> None:
     assert ada.post(f"{path}/tokens/{made['id']}/revoke", data={**csrf, "_sure": "1"}).status_code == 303
     token.call("GET", "/api/issues", 401)
     assert "Not signed in anywhere." in ada.get(path).text
+
+
+def test_browsers_are_listed_and_forgotten_by_their_users_and_by_super_admins(world: World) -> None:
+    email, device = CAST["tess"][0], "issue_tracker_device"
+    agents = {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"}
+    form = {"email": email, "password": PASSWORD}
+    here, there = world.anonymous(headers=agents), world.anonymous(headers=agents)
+    for browser in (here, there):
+        assert browser.post("/login", data=form).status_code == 303
+    own = here.call("GET", "/api/auth/devices", 200)
+    assert [each["current"] for each in own["items"]] == [False, True] and own["total"] == 2
+    assert own["items"][0]["user_agent"] == agents["User-Agent"] and len(own["items"][0]["id"]) == 16
+    page = here.get("/account/security").text
+    assert "Firefox 128 on Linux" in page and f"/account/devices/{own['items'][0]['id']}/forget" in page
+
+    ada, path = world.client("ada"), f"/api/users/{user_id(world, 'tess')}/devices"
+    seen = ada.call("GET", path, 200)["items"]
+    assert [each["id"] for each in seen] == [each["id"] for each in own["items"]] and not any(
+        each["current"] for each in seen
+    )
+    world.client("omar").call("DELETE", f"/api/auth/devices/{seen[0]['id']}", 404)
+    csrf = {"X-CSRF-Token": here.call("GET", "/api/auth/session", 200)["csrf_token"]}
+    here.call("DELETE", f"/api/auth/devices/{seen[0]['id']}", 204, headers=csrf)
+    ada.call("DELETE", f"{path}/{seen[1]['id']}", 204)
+    ada.call("DELETE", f"{path}/{seen[1]['id']}", 404)
+    assert ada.call("GET", path, 200)["total"] == 0
+    assert [note for *_, note in audit(world)].count(f"{email} (browser forgotten)") == 2
+
+    # A browser that is forgotten is a stranger, and gets another token.
+    token = there.cookies[device]
+    assert there.post("/login", data=form).status_code == 303 and there.cookies[device] != token
+    form = {"_csrf": ada.headers["X-CSRF-Token"]}
+    (known,) = ada.call("GET", path, 200)["items"]
+    page = f"{path.replace('/api', '/admin')}/{known['id']}/forget"
+    assert ada.post(page, data=form).status_code == 303 and ada.call("GET", path, 200)["total"] == 0
+    assert there.post("/login", data={"email": email, "password": PASSWORD}).status_code == 303
+    ada.call("PUT", path.removesuffix("/devices"), 200, json={"password": CHOSEN})
+    assert ada.call("GET", path, 200)["total"] == 0, "a password that is set for a user leaves no known browser"

@@ -11,6 +11,10 @@ MAPPING = {
 FORM = {"source": "scim", "group": "g", "role": "technician", "access": "limited", "companies": "Hidden Ltd"}
 
 SIGN_IN_API: dict[str, list[Call]] = {
+    "GET /api/auth/devices": gets("/api/auth/devices"),
+    "DELETE /api/auth/devices/{id}": [Call("/api/auth/devices/none")],
+    "GET /api/users/{user_id}/devices": gets("/api/users/2/devices"),
+    "DELETE /api/users/{user_id}/devices/{id}": [Call("/api/users/2/devices/none")],
     "GET /api/users/{user_id}/identities": gets("/api/users/2/identities"),
     "DELETE /api/users/{user_id}/identities/{id}": [Call("/api/users/2/identities/999")],
     "GET /api/group-mappings": gets("/api/group-mappings"),

@@ -1,12 +1,14 @@
-"""The sessions, tokens and second factors of any user, for super admins to see and to end (contract, section 11)."""
+"""The sessions, browsers, tokens and second factors of any user, for super admins to see and to end (contract 11)."""
 
 import msgspec
 from starlette.responses import Response
 
 from issue_tracker.api.auth import SESSIONS_EXAMPLE, SessionList
+from issue_tracker.api.devices import DEVICES_EXAMPLE, DeviceList, devices_of
 from issue_tracker.api.factors import FACTORS_EXAMPLE, FactorList, factor_list
 from issue_tracker.api.tokens import TOKEN_EXAMPLE, FullToken, NewToken, TokenList, full_token, token_of
 from issue_tracker.auth import sessions, tokens, users
+from issue_tracker.auth.browsers import forget_browser
 from issue_tracker.auth.factors import stored
 from issue_tracker.auth.single_sign_on import identities
 from issue_tracker.auth.single_sign_on.identities import Identity
@@ -32,6 +34,20 @@ def list_sessions_of_user(request: Request, user_id: int) -> Response:
 def end_session_of_user(request: Request, user_id: int, id: int) -> Response:
     """End a session of a user."""
     sessions.end_session(request.tx, request.actor, user_id, id)
+    return no_content()
+
+
+@routes.get("/api/users/{user_id}/devices", returns=Returns(200, DeviceList, DEVICES_EXAMPLE))
+def list_devices_of_user(request: Request, user_id: int) -> Response:
+    """The browsers in which a user has signed in, the latest used first."""
+    users.get_user(request.tx, user_id)
+    return list_response(devices_of(request, user_id))
+
+
+@routes.delete("/api/users/{user_id}/devices/{id}", returns=Returns(204))
+def forget_device_of_user(request: Request, user_id: int, id: str) -> Response:
+    """Forget a browser of a user. Its sessions remain."""
+    forget_browser(request.tx, request.actor, user_id, id)
     return no_content()
 
 

@@ -10,6 +10,7 @@ import msgspec
 from sqlalchemy import Connection, bindparam, delete, insert, select
 
 from issue_tracker.actor import Actor, require_administrator, require_fresh_proof
+from issue_tracker.auth.places import forget_places
 from issue_tracker.auth.sessions import end_sessions, token_hash
 from issue_tracker.auth.tokens import revoke_tokens
 from issue_tracker.auth.users import User, get_user, set_own_password
@@ -103,4 +104,5 @@ def accept(tx: Connection, token: str, password_hash: str, request_id: str, at: 
     actor = Actor(user.user_id, user.name, user.role, "session", request_id)
     record(tx, actor, [Change(type=EventType.USER_UPDATED, note=f"{user.email} (password: by invitation)")], at)
     revoke_tokens(tx, actor, user.user_id)
+    forget_places(tx, user.user_id)
     return user

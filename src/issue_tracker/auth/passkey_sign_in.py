@@ -47,7 +47,7 @@ def sign_in_with_passkey(
         raise SignInExpired
     with database.read() as tx:
         user = _named(tx, credential)
-        attempt = throttle.sign_in_attempt(tx, user, "passkey", visitor.address, visitor.device)
+        attempt = throttle.sign_in_attempt(tx, keyring, user, "passkey", visitor.address, visitor.device)
         throttle.check(tx, settings, attempt, at)
     with database.write() as tx:
         throttle.admit(tx, settings, attempt, at)

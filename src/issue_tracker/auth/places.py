@@ -8,10 +8,19 @@ from ipaddress import IPv6Address, ip_address, ip_network
 import msgspec
 from sqlalchemy import Connection, delete, insert, select, update
 
+from issue_tracker.clock import Timestamp, iso
 from issue_tracker.database.tables import sign_in_addresses, sign_in_devices
+from issue_tracker.errors import NotFound
 
 DEVICES_PER_USER, ADDRESSES_PER_USER = 50, 200
 """How many of a user's browsers and addresses are remembered: those used last."""
+
+
+USER_AGENT_LIMIT = 500
+"""Characters of what a browser calls itself."""
+
+ID_LENGTH = 16
+"""Characters of the hash of a browser's token by which the browser is called. They are of no use for anything else."""
 
 
 class Networks(msgspec.Struct, frozen=True):
@@ -79,8 +88,10 @@ def remember_address(tx: Connection, user_id: int, address: str, at: datetime) -
         tx.execute(delete(sign_in_addresses).where(own, sign_in_addresses.c.address.not_in(recent)))
 
 
-def remember_device(tx: Connection, user_id: int, token: str | None, at: datetime) -> str:
+def remember_device(tx: Connection, user_id: int, token: str | None, user_agent: str, at: datetime) -> str:
     """Stores that the user has signed in with a browser. Returns the token that it must send from now on.
+
+    `user_agent` is what the browser calls itself, for its user to recognize it by.
 
     It keeps the token that it sent if that is one of ours, which another user of the browser may have been given.
     """
@@ -89,12 +100,49 @@ def remember_device(tx: Connection, user_id: int, token: str | None, at: datetim
     cookie_token = token if token and ours else secrets.token_urlsafe(32)
     device_hash = _device_hash(cookie_token)
     known = devices.device_hash == device_hash, devices.user_id == user_id
-    if tx.execute(update(sign_in_devices).where(*known).values(at=at)).rowcount == 0:
-        tx.execute(insert(sign_in_devices).values(device_hash=device_hash, user_id=user_id, at=at))
+    present = {"at": at, "user_agent": user_agent[:USER_AGENT_LIMIT]}
+    if tx.execute(update(sign_in_devices).where(*known).values(present)).rowcount == 0:
+        tx.execute(insert(sign_in_devices).values(device_hash=device_hash, user_id=user_id, **present))
         last = select(devices.device_hash).where(devices.user_id == user_id)
         recent = last.order_by(devices.at.desc(), devices.device_hash).limit(DEVICES_PER_USER)
         tx.execute(delete(sign_in_devices).where(devices.user_id == user_id, devices.device_hash.not_in(recent)))
     return cookie_token
+
+
+class Device(msgspec.Struct, frozen=True):
+    """A browser in which a user has signed in. `used_at` is the last sign-in; `current` is the one of this request."""
+
+    id: str
+    user_agent: str
+    used_at: Timestamp
+    current: bool
+
+
+def list_devices(tx: Connection, user_id: int, current_token: str | None) -> list[Device]:
+    """Returns a user's browsers, the latest used first. `current_token` is what the browser of this request sent."""
+    devices = sign_in_devices.c
+    query = select(devices.device_hash, devices.user_agent, devices.at).where(devices.user_id == user_id)
+    current = _device_hash(current_token) if current_token else None
+    return [
+        Device(row.device_hash[:ID_LENGTH], row.user_agent or "", iso(row.at), row.device_hash == current)
+        for row in tx.execute(query.order_by(devices.at.desc(), devices.device_hash))
+    ]
+
+
+def forget_device(tx: Connection, user_id: int, device_id: str) -> None:
+    """Forgets one of a user's browsers: it is a stranger at the next sign-in. Raises NotFound for any other."""
+    devices = sign_in_devices.c
+    query = select(devices.device_hash).where(devices.user_id == user_id)
+    found = [known for known in tx.execute(query).scalars() if known[:ID_LENGTH] == device_id]
+    if not found:
+        raise NotFound("No such browser.")
+    tx.execute(delete(sign_in_devices).where(devices.user_id == user_id, devices.device_hash.in_(found)))
+
+
+def forget_places(tx: Connection, user_id: int) -> None:
+    """Forgets every browser and address of a user: from wherever the user signs in next, it is a new place."""
+    tx.execute(delete(sign_in_devices).where(sign_in_devices.c.user_id == user_id))
+    tx.execute(delete(sign_in_addresses).where(sign_in_addresses.c.user_id == user_id))
 
 
 def _device_hash(token: str) -> str:

@@ -163,7 +163,9 @@ def admit(
         raise Unauthenticated(WRONG)
     places.remember_address(tx, user.user_id, places.networks_of(visitor.address).address, at)
     trust = trust and settings.remembered_browser_days > 0
-    device = places.remember_device(tx, user.user_id, visitor.device, at) if visitor.remember or trust else None
+    device = None
+    if visitor.remember or trust:
+        device = places.remember_device(tx, user.user_id, visitor.device, visitor.user_agent, at)
     if device and trust:
         places.trust_device(tx, user.user_id, device, at + timedelta(days=settings.remembered_browser_days))
     if visitor.session is not None:

@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 
 from issue_tracker.actor import Actor, Role, require_administrator, require_fresh_proof
 from issue_tracker.auth.passwords import NO_PASSWORD
+from issue_tracker.auth.places import forget_places
 from issue_tracker.auth.sessions import end_sessions
 from issue_tracker.auth.tokens import revoke_tokens
 from issue_tracker.auth.user_names import DisplayName, Email, require_own_look
@@ -111,11 +112,10 @@ def update_user(
 ) -> User:
     """Changes what is given; None leaves a field as it is.
 
-    A new role, a new password and disabling take effect with the user's next request. A new password and disabling
-    also end the user's sessions, but never the session in which `actor` changes the account of their own, void their
-    invitations, and revoke their tokens for good: whoever had stolen the account may have made one. The user has to
-    change a password that another user gives. Who becomes a customer and saw all companies sees none until
-    somebody says which.
+    All of it takes effect with the user's next request. A new password and disabling also end the user's sessions, but
+    never the one in which `actor` changes the account of their own, void invitations, revoke tokens for good, and
+    forget where the user has signed in: whoever had stolen the account may have made them. The user has to change a
+    password that another gives. Who becomes a customer and saw all companies sees none until somebody says which.
 
     Raises NotFound, Invalid when no active super admin would be left, when the name imitates another user's, and for a
     new password of a service account or of the actor's own, which takes the current one (change_own_password);
@@ -164,6 +164,7 @@ def update_user(
     if password_hash is not None or active is False:
         end_sessions(tx, user_id, keep=actor.session_id if user_id == actor.user_id else None)
         tx.execute(delete(invitations).where(invitations.c.user_id == user_id))
+        forget_places(tx, user_id)
     record(tx, actor, [change], at)
     if "active" in changes or password_hash is not None:
         # Also when it is activated: a token from before tokens were revoked, or of the command line, must not wake up.
@@ -174,17 +175,14 @@ def update_user(
 def change_own_password(tx: Connection, actor: Actor, password_hash: str, *, with_tokens: bool = False) -> None:
     """Sets the actor's own password, ends the actor's other sessions, and voids invitations.
 
-    `with_tokens` revokes the actor's tokens for good. Otherwise they remain, because programs use them.
-
-    Raises Forbidden for an actor without an account, such as the command line.
+    `with_tokens` revokes the actor's tokens, too. Raises Forbidden for one without an account: the command line.
     """
     if actor.user_id is None:
         raise Forbidden("Only a user has a password.")
-    at = now()
-    set_own_password(tx, actor.user_id, password_hash, at)
+    set_own_password(tx, actor.user_id, password_hash, at := now())
     end_sessions(tx, actor.user_id, keep=actor.session_id)
-    user = get_user(tx, actor.user_id)
-    record(tx, actor, [Change(type=EventType.USER_UPDATED, note=f"{user.email} (password)")], at)
+    note = f"{get_user(tx, actor.user_id).email} (password)"
+    record(tx, actor, [Change(type=EventType.USER_UPDATED, note=note)], at)
     if with_tokens:
         revoke_tokens(tx, actor, actor.user_id)
 
@@ -233,8 +231,7 @@ def get_user_by_email(tx: Connection, email: str) -> User:
 def list_users(tx: Connection, actor: Actor) -> list[User]:
     """Returns all accounts by casefolded name. Raises Forbidden unless `actor` is a super admin."""
     require_administrator(actor)
-    found = [_user(row) for row in tx.execute(select(users))]
-    return sorted(found, key=lambda user: (key(user.name), user.user_id))
+    return sorted(map(_user, tx.execute(select(users))), key=lambda user: (key(user.name), user.user_id))
 
 
 def is_last_super_admin(tx: Connection, user: User) -> bool:

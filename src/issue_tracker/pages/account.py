@@ -6,6 +6,7 @@ from starlette.responses import Response
 from issue_tracker.api.auth import PasswordChange, checked_new_password
 from issue_tracker.api.tokens import token_of
 from issue_tracker.auth import sessions, tokens, users
+from issue_tracker.auth.browsers import forget_browser
 from issue_tracker.auth.single_sign_on.confirmation import ways_to_confirm
 from issue_tracker.auth.single_sign_on.identities import list_identities
 from issue_tracker.auth.tokens import Token
@@ -95,6 +96,13 @@ def end_session(request: Request, form: Form, id: int) -> Response:
     """Ends one of one's own sessions."""
     sessions.end_session(request.tx, request.actor, request.user_id, id)
     return redirect("/account/security", flash_cookie(request, Flash("The session has ended.")))
+
+
+@routes.post("/account/devices/{id}/forget")
+def forget_device(request: Request, form: Form, id: str) -> Response:
+    """Forgets a browser in which one has signed in."""
+    forget_browser(request.tx, request.actor, request.user_id, id)
+    return redirect("/account/security", flash_cookie(request, Flash("The browser is forgotten.")))
 
 
 @routes.post(

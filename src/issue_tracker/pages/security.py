@@ -3,6 +3,7 @@
 from markupsafe import Markup
 from starlette.responses import Response
 
+from issue_tracker.api.devices import devices_of
 from issue_tracker.api.factors import FirstCode, NewAppName
 from issue_tracker.api.passkeys import NewPasskey, register
 from issue_tracker.auth import sessions, users
@@ -50,6 +51,7 @@ def show_security(request: Request, form: FormView | None = None) -> Response:
         needed=request.settings.needs_second_factor(super_admin=request.actor.super_admin),
         codes_left=recovery.count_codes(request.tx, request.user_id),
         browser_name=browser_name,
+        devices=devices_of(request, request.user_id),
         sessions=sessions.list_sessions(request.tx, request.settings, request.user_id, request.actor.session_id, now()),
     )
 

@@ -3,10 +3,12 @@
 from starlette.responses import Response
 
 from issue_tracker.actor import Role
+from issue_tracker.api.devices import devices_of
 from issue_tracker.api.tokens import token_of
 from issue_tracker.api.user_credentials import FactorReset
 from issue_tracker.api.users import NewUser, UserChange, create_account, grant_of, invitation_link, with_access
 from issue_tracker.auth import invitations, sessions, tokens, users
+from issue_tracker.auth.browsers import forget_browser
 from issue_tracker.auth.company_access import set_company_access
 from issue_tracker.auth.factors import stored
 from issue_tracker.auth.single_sign_on.break_glass import may_use_password
@@ -66,7 +68,7 @@ def create(request: Request, form: Form) -> Response:
     fields = {
         **form.fields("email", "name", "role"),
         "service_account": bool(form.get("service_account")),
-        "company_access": access_of(form),
+        "company_access": access_of(request, form),
     }
     body = form.read(fields, NewUser)
     user = create_account(request, body, None)
@@ -105,6 +107,7 @@ def show_user(
         user=user,
         browser_name=browser_name,
         sessions=sessions.list_sessions(request.tx, request.settings, user_id, request.actor.session_id, now()),
+        devices=devices_of(request, user_id),
         tokens=tokens.list_tokens(request.tx, request.settings, request.actor, user_id),
         identities=list_identities(request.tx, user_id),
         providers=request.settings.providers,
@@ -202,6 +205,13 @@ def revoke_token(request: Request, form: Form, user_id: int, id: int) -> Respons
         return unsure
     tokens.revoke_token(request.tx, request.actor, user_id, id)
     return redirect(f"/admin/users/{user_id}", flash_cookie(request, Flash("The token is revoked.")))
+
+
+@routes.post("/admin/users/{user_id}/devices/{id}/forget")
+def forget_device(request: Request, form: Form, user_id: int, id: str) -> Response:
+    """Forgets a browser in which the user has signed in."""
+    forget_browser(request.tx, request.actor, user_id, id)
+    return redirect(f"/admin/users/{user_id}", flash_cookie(request, Flash("The browser is forgotten.")))
 
 
 def _with_link(request: Request, user: users.User) -> Response:

@@ -117,4 +117,6 @@ sign_in_devices = Table(
     Column("at", Instant, nullable=False),
     # Until when no second factor is needed to sign in here.
     Column("second_factor_until", Instant),
+    # What it called itself at the last sign-in, for its user to recognize; null before it was stored.
+    Column("user_agent", Text),
 )

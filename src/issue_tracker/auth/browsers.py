@@ -1,0 +1,17 @@
+"""Forgetting a browser in which a user has signed in, with the event of it."""
+
+from sqlalchemy import Connection
+
+from issue_tracker.actor import Actor
+from issue_tracker.auth.places import forget_device
+from issue_tracker.auth.users import get_user
+from issue_tracker.clock import now
+from issue_tracker.events.catalog import Change, EventType
+from issue_tracker.events.record import record
+
+
+def forget_browser(tx: Connection, actor: Actor, user_id: int, device_id: str) -> None:
+    """Forgets a browser in which a user has signed in: one's own, or as a super admin anybody's. Raises NotFound."""
+    user = get_user(tx, user_id)
+    forget_device(tx, user_id, device_id)
+    record(tx, actor, [Change(type=EventType.USER_UPDATED, note=f"{user.email} (browser forgotten)")], now())
