@@ -38,6 +38,13 @@ class SmallDisk:
                     while ballast.write(bytes(size)) == size:
                         continue
 
+    def leave(self, pages: int) -> None:
+        """After `fill`: leaves room for so many pages of 4 KiB, and not less than there is."""
+        found = os.statvfs(self.folder)
+        missing = pages * 4096 - found.f_bfree * found.f_frsize
+        if missing > 0:
+            os.truncate(self._ballast, self._ballast.stat().st_size - missing)
+
     def empty(self) -> None:
         """Gives back the room that `fill` has taken."""
         self._ballast.unlink()

@@ -2,16 +2,22 @@
 
 import base64
 import resource
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy import Engine, event, text
+from sqlalchemy import Engine, event, func, insert, select, text
 
+from issue_tracker import clock
+from issue_tracker.database import migrate
 from issue_tracker.database.engine import Database
+from issue_tracker.database.tables import issues
+from issue_tracker.errors import Unavailable
 from issue_tracker.settings import Settings
 from tests.clients import Client
 from tests.database.faults import assert_logged, assert_not_ready, assert_unavailable, create, eventually_ready, limited
@@ -24,6 +30,26 @@ from tests.world import Clock, World
 
 TEXT = base64.b64encode(Random(1).randbytes(6000)).decode()
 """A description of 8 kB that cannot be compressed."""
+
+
+FRAME = 24 + 4096
+"""Bytes of a page in SQLite's log."""
+
+FULL_INDEX = 32 + 4062 * FRAME
+"""The size of the log for which its index has to grow for the first time (walIndexAppend in SQLite's wal.c)."""
+
+
+def store(database: Database, name: str, size: int) -> str | None:
+    """Stores an issue. Returns how SQLite failed; None if it did not."""
+    at = clock.now()
+    values = {"name": name, "name_key": name, "description": "x" * size, "description_key": "", "revision": 1}
+    try:
+        with database.write() as tx:
+            tx.execute(insert(issues).values(values | {"created_at": at, "updated_at": at}))
+    except Unavailable as refused:
+        error = refused.__cause__
+        return str(getattr(getattr(error, "orig", error), "sqlite_errorname", error))
+    return None
 
 
 def fill(client: Client, prefix: str) -> int:
@@ -129,6 +155,41 @@ if can_mount():  # elsewhere the limits above have to do
         url = f"sqlite:///{small_disk.folder}/issues.db"
         given_admin(url)
         assert_a_full_disk_is_outlived(url, small_disk, tmp_path / "server.log")
+
+    def test_a_change_that_is_refused_is_not_found_later(tmp_path: Path) -> None:
+        """With some pages left, all of a change is in SQLite's log, and only the index of the log finds no room: the
+        commit fails. When everybody has closed the file, the log is read without its index.
+        """
+        with mounted(48) as disk:
+            database = Database(Settings(database_url=f"sqlite:///{disk.folder}/issues.db"))
+            database.create()
+            migrate.upgrade(database)
+            failures = set()
+            # A long read prevents that the log begins anew, so that its index has to grow.
+            with database.read() as held:
+                held.execute(select(func.count()).select_from(issues)).scalar_one()
+                number = 0
+                while (disk.folder / "issues.db-wal").stat().st_size < FULL_INDEX - 30 * FRAME:
+                    number += 1
+                    assert store(database, f"Stored {number}", 10 * FRAME) is None
+                disk.fill()
+                for attempt in range(40):
+                    disk.leave(4)
+                    failure = store(database, f"Refused {attempt}", 50 * FRAME)
+                    if failure is None:
+                        break
+                    failures.add(failure)
+                    copy = tmp_path / "copy.db"
+                    for suffix in ("", "-wal"):
+                        copy.with_name(copy.name + suffix).write_bytes(
+                            (disk.folder / f"issues.db{suffix}").read_bytes()
+                        )
+                    with closing(sqlite3.connect(copy)) as found:
+                        assert found.execute("SELECT count(*) FROM issues").fetchone() == (number,), attempt
+                    for file in tmp_path.glob("copy.db*"):
+                        file.unlink()
+            database.close()
+        assert failures == {"SQLITE_FULL", "SQLITE_IOERR_SHMSIZE"}
 
     @pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
     def test_a_server_whose_disk_becomes_full_is_outlived(

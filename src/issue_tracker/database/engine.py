@@ -187,10 +187,15 @@ class Database:
         found = driver(connection)
         if not self._server.in_transaction(found):
             raise Unavailable(cause=Cause.STORAGE, reason="a statement failed, and the whole transaction with it")
-        if connection.get_transaction() is not None:
-            connection.commit()
-        else:
-            found.commit()
+        try:
+            if connection.get_transaction() is not None:
+                connection.commit()
+            else:
+                found.commit()
+        except self._errors:
+            if write:
+                self._server.settle(found)
+            raise
         if write:
             self._server.check_commit()
 

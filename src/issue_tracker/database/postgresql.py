@@ -144,6 +144,9 @@ class Postgresql:
     def check_file(self) -> None:
         """There is no file to check."""
 
+    def settle(self, connection: Any) -> None:
+        """There is nothing to do: the server knows whether a commit happened."""
+
     def check_commit(self) -> None:
         """There is nothing to check: the server has confirmed the commit."""
 

@@ -121,6 +121,25 @@ class Sqlite:
         """Raises Unavailable when the file was deleted or replaced; may notice it a tenth of a second late."""
         self.file.check_regularly()
 
+    def settle(self, connection: Any) -> None:
+        """Makes a commit that failed one that never happened.
+
+        It may have failed behind its last step: all of it is in the write-ahead log, but the log's index cannot grow on
+        a full disk, or the disk does not confirm the log. Nobody sees the change then. But when everybody has closed
+        the file, the log is read again without the index: the change would be found, and made. So another change is
+        written, which changes nothing, begins in the log where the failed one does, and needs no more room.
+        """
+        if connection.in_transaction:
+            return  # nothing was written: a constraint was violated
+        try:
+            begin_write(connection, self._wait_seconds, self._wait_seconds)
+            write_nothing(connection)
+            connection.commit()
+        except sqlite3.Error as error:
+            # In the last two cases it is in the log, or there was no room for it, and less for the one that failed.
+            if error.sqlite_errorname not in ("SQLITE_IOERR_SHMSIZE", "SQLITE_FULL"):
+                log.warning("a change that failed may be found later", reason=str(error))
+
     def check_commit(self) -> None:
         """Raises Unavailable when what was just committed went to a file that was deleted or replaced."""
         self.file.check()
@@ -167,6 +186,12 @@ class Sqlite:
 
     def _connect(self) -> sqlite3.Connection:
         return self.file.connect(self._wait_seconds, _prepare)
+
+
+def write_nothing(connection: sqlite3.Connection) -> None:
+    """Writes a page within a transaction, and changes nothing. An UPDATE to the present value would write nothing."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    connection.execute(f"PRAGMA user_version={version}")
 
 
 def _prepare(connection: sqlite3.Connection) -> None:
