@@ -222,7 +222,7 @@ def _with_link(request: Request, user: users.User) -> Response:
 
 
 def access_of(request: Request, form: Form) -> str | dict[str, list[str]] | None:
-    """The company access of the form, as the API takes it; None for a form without it."""
-    if form.get("access") != "limited":
-        return form.get("access") or None
-    return {"company_groups": form.lines("company_groups"), "companies": pasted_names(request, form, "companies")}
+    """The company access of the form, as the API takes it; None for a form without it. Names alone limit it, too."""
+    named = {"company_groups": form.lines("company_groups"), "companies": pasted_names(request, form, "companies")}
+    chosen = form.get("access") or ("limited" if any(named.values()) else None)
+    return named if chosen == "limited" else chosen
