@@ -7,10 +7,12 @@ from contextlib import ExitStack
 from functools import cached_property
 
 import pytest
+from playwright.sync_api import Browser
 
 from issue_tracker.database import migrate
 from issue_tracker.database.engine import Database
 from issue_tracker.settings import Settings
+from tests.chromium import launched
 from tests.postgresql import Cluster
 from tests.processes import given_admin
 from tests.server import Server, serving
@@ -34,6 +36,11 @@ class Shared:
         self._ended.callback(cluster.remove)
         cluster.start()
         return cluster
+
+    @cached_property
+    def chromium(self) -> Browser:
+        """The browser of this process."""
+        return self._ended.enter_context(launched())
 
     def server(self, engine: str) -> Server:
         """The product, served on this engine; for tests that empty its database before they use it."""

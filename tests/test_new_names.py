@@ -118,16 +118,16 @@ def test_the_history_shows_the_accounts_of_two_people_with_one_name(world: World
     tess.call("POST", "/api/issues", 201, json={"name": "By Tess"})
     omar.call("POST", "/api/issues", 201, json={"name": "By Omar"})
     page = admin.get("/activity").text
-    assert 'title="tess@helpdesk.example">Tess Ngo</bdi>' in page and "(tess@helpdesk.example)" not in page
+    assert 'title="tess@helpdesk.example"><bdi>Tess Ngo</bdi>' in page and "(tess@helpdesk.example)" not in page
 
     # A super admin may give two people the same name: they may really have it.
     admin.call("PUT", path_of("omar", world), 200, json={"name": "Tess Ngo"})
     omar.call("POST", "/api/issues", 201, json={"name": "By the other"})
     page = admin.get("/activity").text
-    assert 'Tess Ngo</bdi> <span class="quiet">(omar@helpdesk.example)</span>' in page
-    assert 'Tess Ngo</bdi> <span class="quiet">(tess@helpdesk.example)</span>' in page
+    assert 'Tess Ngo</bdi></a> <span class="quiet">(omar@helpdesk.example)</span>' in page
+    assert 'Tess Ngo</bdi></a> <span class="quiet">(tess@helpdesk.example)</span>' in page
     # Omar's first event has his former name, which is nobody's name now.
-    assert 'Omar Reyes</bdi> <span class="quiet">(omar@helpdesk.example)</span>' in page
+    assert 'Omar Reyes</bdi></a> <span class="quiet">(omar@helpdesk.example)</span>' in page
 
 
 def test_a_look_alike_of_an_issue_is_created_with_a_warning(world: World) -> None:

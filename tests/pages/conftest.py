@@ -1,6 +1,5 @@
 """A real Chromium, and people of the cast who browse with it."""
 
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -15,21 +14,13 @@ from playwright.sync_api import (
     Route,
     ViewportSize,
     expect,
-    sync_playwright,
 )
 
+from tests.shared import Shared
 from tests.world import World
 
 WIDE: ViewportSize = {"width": 1440, "height": 900}
 NARROW: ViewportSize = {"width": 390, "height": 844}
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 Browse = Callable[..., Page]
 
@@ -37,20 +28,13 @@ expect.set_options(timeout=8000)
 
 
 @pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
-    """The browser of the system; scripts/test-environment installs it. The shell is the same engine without the
-    windows, menus and services of a desktop browser, which take two thirds of the time.
-    """
-    names = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
-    path = next((found for found in map(shutil.which, names) if found), None)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        yield browser
-        browser.close()
+def chromium(shared: Shared) -> Browser:
+    """The browser of this process, for tests that open contexts of their own."""
+    return shared.chromium
 
 
 @pytest.fixture
-def browse(world: World, chromium: Browser) -> Iterator[Browse]:
+def browse(world: World, shared: Shared) -> Iterator[Browse]:
     """Opens a browser of its own for someone, signed in, at a path (None: nowhere yet, its cache empty). What the
     page complains of fails the test.
     """
@@ -63,7 +47,7 @@ def browse(world: World, chromium: Browser) -> Iterator[Browse]:
 
     def open_page(who: str | None, path: str | None, **options: Any) -> Page:
         defaults: dict[str, Any] = {"viewport": WIDE, "timezone_id": "UTC", "locale": "en-GB"}
-        context = chromium.new_context(base_url=world.server.url, **(defaults | options))
+        context = shared.chromium.new_context(base_url=world.server.url, **(defaults | options))
         context.set_default_timeout(10000)
         contexts.append(context)
         if who is not None:

@@ -8,7 +8,7 @@ from sqlalchemy import delete, update
 
 from issue_tracker.database.tables import sessions
 from tests.pages.axe import violations
-from tests.pages.conftest import NARROW, Browse, browse, chromium  # noqa: F401
+from tests.pages.conftest import NARROW, Browse, browse  # noqa: F401
 from tests.single_sign_on.fake import FakeProvider
 from tests.single_sign_on.provider import RealProvider
 from tests.single_sign_on.test_group_mappings import given_mapping
