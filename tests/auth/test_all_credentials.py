@@ -111,7 +111,8 @@ def test_the_pages_make_and_revoke(world: World) -> None:
     fields = {"name": "nightly", "scope": "write", "days": "30", "networks": "somewhere\n", "companies": "Contoso"}
     refused = ada.post(f"{location}/tokens", data=fields | csrf)
     assert refused.status_code == 400 and "Must be a network" in refused.text and "somewhere" in refused.text
-    shown = ada.post(f"{location}/tokens", data=fields | {"networks": "192.0.2.0/24\n2001:db8::/32"} | csrf)
+    fields |= {"networks": "192.0.2.0/24\n2001:db8::/32"}
+    shown = ada.post(f"{location}/tokens", data=fields | csrf, follow_redirects=True)
     assert "itk_" in shown.text and "from 192.0.2.0/24, 2001:db8::/32; sees <bdi>Contoso</bdi>" in shown.text
     assert "(service account)" in ada.get("/admin/users").text
 

@@ -20,9 +20,10 @@ FORMS = [endpoint for endpoint in PAGES if not endpoint.safe]
 
 
 # Without those that open with a token only (test_first_start.py, auth/test_chosen_passwords.py).
-OPENED = [
-    each for each in PAGES if each.safe and "/static/" not in each.path and each.path not in ("/setup", "/invitation")
-]
+LED_TO = ("/setup", "/invitation", "/login/second-factor", "/login/with/{provider}/callback")
+"""What only a link or a step before leads to."""
+
+OPENED = [each for each in PAGES if each.safe and "/static/" not in each.path and each.path not in LED_TO]
 
 
 def path_of(endpoint: PageRoute) -> str:
@@ -83,13 +84,29 @@ def test_pages_are_not_cached_and_assets_are(world: World) -> None:
     hooked = {"url": "https://hooks.helpdesk.example/issues", "active": False}
     hook = client.call("POST", "/api/webhooks", 201, json=hooked)["id"]
     group = client.call("POST", "/api/company-groups", 201, json={"name": "North", "company_names": ["Contoso"]})
+    said = client.call("POST", "/api/updates", 201, json={"issue_name": "Slow mail", "body": "x"})
+    mapped = {"source": "scim", "group": "leads", "role": "technician", "company_access": "all"}
+    mapping = client.call("POST", "/api/group-mappings", 201, json=mapped)
+    receiver = client.call("POST", "/api/alert-receivers", 201, json={"name": "R", "kind": "generic"})
+    rule = client.call("POST", "/api/alert-rules", 201, json={"name": "R", "rule": {}})
+    world.given_customer("cara", "Contoso")
+    customer = world.client("cara")
     assets: set[str] = set()
 
     for endpoint in OPENED:
         path = endpoint.path.format(
-            issue_id=issue, company_id=company, user_id=user, webhook_id=hook, group_id=group["group_id"]
+            issue_id=issue,
+            issue_name="Slow mail",
+            company_id=company,
+            user_id=user,
+            webhook_id=hook,
+            group_id=group["group_id"],
+            update_id=said["update_id"],
+            mapping_id=mapping["id"],
+            id=(receiver if "receivers" in endpoint.path else rule)["id"],
         )
-        shown = client.get(path, params={"on": f"{issue}-{company}"} if path == "/assignments" else None)
+        reader = customer if endpoint.access is Access.CUSTOMER else client
+        shown = reader.get(path, params={"on": f"{issue}-{company}"} if path == "/assignments" else None)
         assert (path, shown.status_code) == (path, 200)
         assert (path, shown.headers["cache-control"]) == (path, "no-store")
         policy = shown.headers["content-security-policy"]
