@@ -33,6 +33,8 @@ def test_a_change_is_listed_with_everything_about_it(world: World) -> None:
         "from": "new",
         "to": "resolved",
         "note": "Carrier confirms",
+        "update_id": None,
+        "undoes": None,
     }
     assert event["at"] == response.json()["updated_at"]
 
