@@ -47,7 +47,8 @@ def shown(client: Client, flash: str) -> bool:
 @pytest.fixture(scope="module")
 def secure(engine: str, shared: Shared) -> Iterator[Client]:
     """A client of a server whose public address has https."""
-    settings = Settings(database_url=shared.with_admin(engine), log_level="error", deliver_webhooks=False)
+    database_url = shared.with_admin(engine)
+    settings = Settings(database_url=database_url, log_level="error", deliver_webhooks=False, second_factor="nobody")
     with serving(settings, public_url=HTTPS) as server, Client(base_url=server.url) as client:
         yield client
 

@@ -1,7 +1,8 @@
 """Search by words, as people type them: every word must occur somewhere, in the name of an issue, in its description or
 in the name of a company that it affects.
 
-A single word that no company has in its name is a search for a literal part (`search.py`), and as fast.
+A single word that no company has in its name is a search for a literal part (`search.py`), and as fast; it finds
+issues by their former names, too.
 """
 
 import re
@@ -37,12 +38,14 @@ def add_texts(
     """The conditions of a casefolded literal term and of words; adds their values. Either may be empty."""
     companies = [list_ids_by_part(tx, actor, word) for word in words]
     if not term and companies == [[]]:
-        term, words, companies = words[0], (), []
+        condition, more = search_filter(tx, actor, words[0])
+        values |= more
+        return [condition]
     found: list[Condition] = []
     if term:
-        condition, more = search_filter(tx, actor, term)
-        found.append(condition)
-        values |= more
+        # The literal search of the specification, which knows no former names.
+        found.append(search.condition(term))
+        values |= search.parameters(tx.dialect.name, term)
     for number, (word, ids) in enumerate(zip(words, companies, strict=True)):
         found.append(_occurs(number, indexed=len(word) >= search.TRIGRAM, in_companies=bool(ids)))
         parts = search.parameters(tx.dialect.name, word).items()
