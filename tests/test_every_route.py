@@ -97,7 +97,7 @@ def outcome(response: httpx.Response) -> str:
     if location.startswith("/password?next"):
         return CHOOSE
     if response.status_code not in (401, 403):
-        assert response.status_code < 500, response.text
+        assert response.status_code < 500, f"{response.request.method} {response.request.url}: {response.text}"
         return OPEN
     if response.status_code == 401:
         assert "Bearer" in response.headers["WWW-Authenticate"]

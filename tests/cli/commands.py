@@ -21,6 +21,7 @@ ARGUMENTS = {
     "user list": "",
     "user password": f"{ADMIN} --password-stdin",
     "user disable": "leaver@helpdesk.example",
+    "user reset-factors": "leaver@helpdesk.example --reason gone",
     "token add": f"{ADMIN} --name nightly --scope read",
     "company add": "Northwind",
     "company list": "",

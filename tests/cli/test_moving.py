@@ -36,6 +36,9 @@ STORED_DUMP = Path(__file__).with_name("dump-0005.jsonl")
 OTHER_KEY = (
     "The secrets of these webhooks were encrypted with another server key: 1. Add that key behind the present one in "
     "ISSUE_TRACKER_SECRET_KEY and run `issue-tracker reencrypt`, or give these webhooks new secrets.\n"
+    "Authenticator apps of the users with these ids were encrypted with another server key: 3. Add that key behind the "
+    "present one in ISSUE_TRACKER_SECRET_KEY and run `issue-tracker reencrypt`, or reset the second factors of these "
+    "users.\n"
 )
 
 PLACEHOLDER = "postgresql://user@host/issue_tracker"
@@ -103,7 +106,7 @@ def test_a_dump_has_everything_and_is_private(old: str, new: str, shared: Shared
     if old == "sqlite":
         key = Path(source.removeprefix("sqlite:///") + "-key").read_text().strip()
         given = run("reencrypt", database_url=restored, SECRET_KEY=f"{'n' * 40},{key}")
-        assert (given.returncode, given.stdout.splitlines()[0]) == (0, "Encrypted 1 secrets.")
+        assert (given.returncode, given.stdout.splitlines()[0]) == (0, "Encrypted 2 secrets.")
         assert signing_secrets(restored, secret_key="n" * 40) == signing_secrets(source)
     else:
         assert signing_secrets(restored) == signing_secrets(source)

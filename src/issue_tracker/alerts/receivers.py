@@ -63,7 +63,10 @@ def list_receivers(tx: Connection, actor: Actor) -> list[Receiver]:
 def get_receiver(tx: Connection, actor: Actor, receiver_id: int) -> Receiver:
     """Returns a receiver. Raises NotFound, and Forbidden like list_receivers."""
     require_administrator(actor)
-    return _receiver(_lock(tx, receiver_id))
+    receiver = find_receiver_by_id(tx, receiver_id)
+    if receiver is None:
+        raise _unknown()
+    return receiver
 
 
 def find_receiver(tx: Connection, kind: str, secret: str) -> Receiver | None:
@@ -234,8 +237,12 @@ def _hash(secret: str) -> bytes:
 def _lock(tx: Connection, receiver_id: int) -> Row[Any]:
     row = tx.execute(select(alert_receivers).where(alert_receivers.c.id == receiver_id).with_for_update()).first()
     if row is None:
-        raise NotFound("No such receiver.")
+        raise _unknown()
     return row
+
+
+def _unknown() -> NotFound:
+    return NotFound("No such receiver.")
 
 
 def _receiver(row: Row[Any]) -> Receiver:
