@@ -80,8 +80,11 @@ def test_what_a_person_did_is_left_alone(world: World) -> None:
     send(monitor)
     set_status(world, "in_progress")
     assert (send(monitor)["action"], statuses(world)) == ("kept", {"Contoso": "in_progress"})
-    answer = clear(monitor)
+    answer = clear(monitor, summary="Carrier is back")
     assert (answer["action"], answer["status"]) == ("kept", "in_progress")
+    [update] = world.client().call("GET", "/api/updates?issueName=Line down", 200)["items"]
+    assert update["body"] == "Monitoring reports that the alert “probe/contoso” is over.\n\nCarrier is back"
+    assert (update["public"], update["company_names"]) == (False, ["Contoso"])
 
     set_status(world, "closed")
     assert send(monitor)["action"] == "reopened"

@@ -13,9 +13,13 @@ from issue_tracker.issues.models import IssueHead
 from issue_tracker.issues.operations import create_issue
 from issue_tracker.issues.queries.former import find_issue_by_any_name
 from issue_tracker.issues.queries.issue import find_issue_head, find_issue_head_by_id, find_status
-from issue_tracker.names import NOTE_LIMIT, key
+from issue_tracker.issues.updates.operations import add_update
+from issue_tracker.names import NOTE_LIMIT, UpdateText, key
 from issue_tracker.new_names import require_visible
 from issue_tracker.status import FINISHED, Status
+
+SHOWN = 9000
+"""How much of a summary an update shows, in characters: an update has at most 10,000."""
 
 
 def find_issue(tx: Connection, actor: Actor, report: Report, alert: StoredAlert) -> IssueHead | None:
@@ -64,7 +68,8 @@ def clear_assignment(
     tx: Connection, actor: Actor, alert: StoredAlert, summary: str | None
 ) -> tuple[AlertAction, IssueHead | None, Company | None, Status | None]:
     """Gives the assignment of a resolved alert its `cleared_status`, if alerts opened it, nobody has changed it since,
-    and no other alert is firing for it. Returns what was done, and the assignment.
+    and no other alert is firing for it. Where a person has changed it, an internal update says that the alert is over.
+    Returns what was done, and the assignment.
     """
     if alert.issue_id is None or alert.company_id is None:
         return AlertAction.IGNORED, None, None, None
@@ -73,7 +78,12 @@ def clear_assignment(
     if issue is None or company is None:
         return AlertAction.IGNORED, None, None, None
     status = find_status(tx, actor, issue.issue_id, company.company_id)
-    if status is None or status in FINISHED or not _may_clear(tx, actor, alert):
+    others = find_others_firing(tx, actor, alert.alert_id, issue.issue_id, company.company_id)
+    if status is None or status in FINISHED or others:
+        return AlertAction.KEPT, issue, company, status
+    opened = find_last_event(tx, actor, issue.issue_id, company.company_id) == alert.opening_event_id
+    if not opened:
+        add_update(tx, actor, issue, _over(alert, summary), companies=[company])
         return AlertAction.KEPT, issue, company, status
     issue = set_status(tx, actor, issue, company, alert.cleared_status, note_of(summary))
     return AlertAction.CLEARED, issue, company, alert.cleared_status
@@ -96,10 +106,7 @@ def _create(tx: Connection, actor: Actor, report: Report, company: Company) -> I
         return None
 
 
-def _may_clear(tx: Connection, actor: Actor, alert: StoredAlert) -> bool:
-    assert alert.issue_id is not None and alert.company_id is not None
-    if alert.opening_event_id is None:
-        return False
-    if find_others_firing(tx, actor, alert.alert_id, alert.issue_id, alert.company_id):
-        return False
-    return find_last_event(tx, actor, alert.issue_id, alert.company_id) == alert.opening_event_id
+def _over(alert: StoredAlert, summary: str | None) -> UpdateText:
+    """What an update says where only a person can finish the assignment."""
+    said = f"\n\n{summary[:SHOWN]}" if summary else ""
+    return UpdateText(f"Monitoring reports that the alert “{alert.key}” is over.{said}")
