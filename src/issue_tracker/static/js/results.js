@@ -117,7 +117,7 @@ function checkResponse(event) {
     return;
   }
   event.preventDefault();
-  const reason = page.querySelector("main h1 + p")?.textContent;
+  const reason = page.querySelector("[data-reason]")?.textContent;
   reportFailure(reason ?? `The server refused the request (${ctx.response.status}).`);
 }
 
