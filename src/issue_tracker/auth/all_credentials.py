@@ -23,7 +23,7 @@ Kind = Literal["token", "session"]
 LARGEST_ID = 2**63 - 1
 
 
-class Owner(msgspec.Struct, frozen=True):
+class CredentialOwner(msgspec.Struct, frozen=True):
     """Whose a credential is."""
 
     user_id: int
@@ -41,7 +41,7 @@ class Credential(msgspec.Struct, frozen=True, kw_only=True):
 
     kind: Kind
     id: int
-    user: Owner
+    user: CredentialOwner
     name: str | None = None
     scopes: list[Scope] | None = None
     networks: list[str] | None = None
@@ -125,11 +125,11 @@ def revoke_credentials(tx: Connection, actor: Actor, chosen: Iterable[tuple[Kind
     return ended
 
 
-def _owners(tx: Connection, user_id: int | None) -> dict[int, Owner]:
+def _owners(tx: Connection, user_id: int | None) -> dict[int, CredentialOwner]:
     query = select(users.c.user_id, users.c.email, users.c.name, users.c.role, users.c.service_account)
     if user_id is not None:
         query = query.where(users.c.user_id == user_id)
     return {
-        row.user_id: Owner(row.user_id, row.email, row.name, Role(row.role), bool(row.service_account))
+        row.user_id: CredentialOwner(row.user_id, row.email, row.name, Role(row.role), bool(row.service_account))
         for row in tx.execute(query)
     }
