@@ -7,21 +7,17 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from sqlalchemy import select
 
-from issue_tracker.actor import Actor, CompanyAccess, Role, command_line
+from issue_tracker.actor import command_line
 from issue_tracker.companies.queries import get_company_by_name
-from issue_tracker.database.tables import history_identity
 from issue_tracker.events import order
-from issue_tracker.events.sync_position import read_position
 from issue_tracker.issues.assignments import set_status
 from issue_tracker.issues.operations import create_issue
-from issue_tracker.issues.queries.filters import Filters
 from issue_tracker.issues.queries.issue import get_issue_head
-from issue_tracker.issues.queries.issue_list import IssueList
 from issue_tracker.names import parse_issue_name
 from issue_tracker.status import Status
 from tests.clients import Client
+from tests.company_access.limits import limit
 from tests.world import World
 
 WRITERS = 6
@@ -119,24 +115,15 @@ def test_a_position_in_another_history_is_refused(world: World) -> None:
 
 def test_limited_access_learns_nothing_about_other_companies(world: World) -> None:
     world.given_issue("One", {"Contoso": "new", "Fabrikam": "new"})
-    with world.database.read() as tx:
-        fabrikam = get_company_by_name(tx, command_line("tests"), "Fabrikam").company_id
-    limited = Actor(None, "x", Role.TECHNICIAN, "cli", company_access=CompanyAccess(frozenset({fabrikam})))
-
-    def changed() -> list[str]:
-        with world.database.read() as tx:
-            found = IssueList(tx, limited, Filters(changed_since=read_position(tx, history, position)))
-            assert found.count() == len(found.rows())
-            return [issue.name for issue in found.load(found.rows())]
-
-    _, position = listed(world.client())
-    # A request may find that the database has moved, so the identity is read after it.
-    with world.database.read() as tx:
-        history = str(tx.execute(select(history_identity.c.identity)).scalar_one())
-    change(world, "One", company="Contoso")
-    assert changed() == []
-    change(world, "One", company="Fabrikam")
-    assert changed() == ["One"]
+    limit(world, "Fabrikam")
+    tess = world.client("tess")
+    _, position = listed(tess)
+    for company, expected in (("Contoso", []), ("Fabrikam", ["One"])):
+        body = {"issue_name": "One", "company_name": company, "status": "closed"}
+        world.client("ada").call("PUT", "/api/issues/status", 200, json=body)
+        found, position = listed(tess, changedSince=position)
+        assert found == expected
+        assert tess.call("GET", f"/api/issues?changedSince={position}", 200)["total"] == 0
 
 
 @pytest.mark.parametrize("engine", ["postgresql"], indirect=True)

@@ -34,7 +34,7 @@ def test_of_64_writers_at_once_none_is_refused(world: World) -> None:
 
     with own_servers(world.server.settings.database_url, *[()] * 4, **PATIENT) as servers:
         for urls, changes in (
-            ([world.server.url], ("investigating", "monitoring", "resolved")),
+            ([servers[0].url], ("investigating", "monitoring", "resolved")),
             ([server.url for server in servers], ("new", "in_progress", "closed")),
         ):
             codes = at_once(clients, names, urls, changes)
