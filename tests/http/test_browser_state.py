@@ -139,9 +139,12 @@ def test_neither_are_sign_in_exports_and_the_audit(world: World) -> None:
     credentials = {"email": "tess@helpdesk.example", "password": PASSWORD}
     assert world.anonymous().post("/api/auth/login", json=credentials).headers["cache-control"] == "no-store"
     admin = world.client("ada")
-    exported = admin.get("/api/issues?format=csv")
-    assert exported.headers["cache-control"] == "no-store" and "Fault" in exported.text
-    again = admin.get("/api/issues?format=csv", headers={"If-None-Match": exported.headers["etag"]})
+    for _ in range(5):  # the event of an export is recorded a moment later, and changes the validator
+        exported = admin.get("/api/issues?format=csv")
+        assert exported.headers["cache-control"] == "no-store" and "Fault" in exported.text
+        again = admin.get("/api/issues?format=csv", headers={"If-None-Match": exported.headers["etag"]})
+        if again.status_code == 304:
+            break
     assert (again.status_code, again.headers["cache-control"]) == (304, "no-store")
     assert admin.get("/api/events?type=user.created").headers["cache-control"] == "no-store"
     for path in ("/api/issues", "/api/issues/Fault", "/api/companies", "/api/events?type=issue.created"):
