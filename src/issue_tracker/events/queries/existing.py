@@ -15,7 +15,7 @@ def list_existing_issues(tx: Connection, access: CompanyAccess, issue_ids: Colle
         query = select(issues.c.issue_id).where(issues.c.issue_id.in_(ids))
     else:
         visible = assignments.c.company_id.in_(sorted(access.company_ids))
-        query = select(assignments.c.issue_id.distinct()).where(assignments.c.issue_id.in_(ids), visible)
+        query = select(assignments.c.issue_id).distinct().where(assignments.c.issue_id.in_(ids), visible)
     return set(tx.execute(query).scalars())
 
 
