@@ -114,7 +114,7 @@ def test_every_route_of_the_api_is_documented() -> None:
 
 
 def test_no_schema_is_named_by_its_module() -> None:
-    """Two structs of one name would be told apart by the names of their modules."""
+    """Two structs of one name would have the names of their modules in front of theirs."""
     assert [name for name in DOCUMENT["components"]["schemas"] if "." in name] == []
 
 

@@ -17,7 +17,7 @@ LISTS = ("", "&status=new&status=resolved", "&search=fault", "&companyName=Conto
 
 
 def test_a_total_follows_every_change(world: World) -> None:
-    """Each list is asked for before and after each change, so that its total is followed and not counted anew."""
+    """Each list is requested before and after each change, so that its total is followed and not counted anew."""
     for number in range(4):
         world.given_issue(f"Fault {number}", {"Contoso": "new", "Fabrikam": "new"})
     world.given_issue("Other", {"Fabrikam": "new"})
