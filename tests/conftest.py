@@ -12,8 +12,8 @@ from hypothesis import settings
 
 from issue_tracker import clock as clock_module
 from issue_tracker.auth import hashing, passwords
-from issue_tracker.http import password_requests
 from issue_tracker.logs import configure_logs
+from issue_tracker.server import password_requests
 from issue_tracker.settings import Settings
 from tests.database.killing import Migrating
 from tests.postgresql import Cluster
@@ -91,7 +91,7 @@ def migrating() -> Iterator[Migrating]:
 def _cheap_hashes() -> Iterator[None]:
     """Argon2 with little work, in this process; processes that tests start do the real one.
 
-    A worker thread that hashes would keep others waiting: the request belongs to `http/password_requests.py`.
+    A worker thread that hashes would keep others waiting: the request belongs to `server/password_requests.py`.
     """
     patch = pytest.MonkeyPatch()
     hasher = PasswordHasher(time_cost=1, memory_cost=16, parallelism=1)

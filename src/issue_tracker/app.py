@@ -51,18 +51,13 @@ from issue_tracker.events.delivery import Deliverer
 from issue_tracker.events.order import WatermarkTracker
 from issue_tracker.events.signing_secrets import encrypt_stored
 from issue_tracker.events.stream import Stream
-from issue_tracker.http.connections import Connections
-from issue_tracker.http.metrics import LoadMetrics, RequestMetrics, metrics_registry
 from issue_tracker.http.middleware import AccessLogging, CachedResponses, CanonicalPaths, RequestIds, ResponseHeaders
-from issue_tracker.http.open_streams import OpenStreams
-from issue_tracker.http.password_requests import PasswordRequests
 from issue_tracker.http.pipeline import PathRouter
 from issue_tracker.http.proxies import UntrustedProxyWarning
 from issue_tracker.http.response_cache import ResponseCache
 from issue_tracker.http.routes import Route
 from issue_tracker.http.state import AppState
 from issue_tracker.http.stored_responses import StoredResponses
-from issue_tracker.http.workers import PROBES, PROVIDER_THREADS, Workers
 from issue_tracker.issues.fragments import FragmentCache
 from issue_tracker.issues.totals import TotalsCache
 from issue_tracker.logs import AccessLog, configure_logs
@@ -96,6 +91,11 @@ from issue_tracker.pages import (
 from issue_tracker.pages import webhooks as webhooks_pages
 from issue_tracker.pages.unrouted import Unrouted
 from issue_tracker.retention import Retention
+from issue_tracker.server.connections import Connections
+from issue_tracker.server.metrics import LoadMetrics, RequestMetrics, metrics_registry
+from issue_tracker.server.open_streams import OpenStreams
+from issue_tracker.server.password_requests import PasswordRequests
+from issue_tracker.server.workers import PROBES, PROVIDER_THREADS, Workers
 from issue_tracker.settings import Settings
 
 ROUTES = (

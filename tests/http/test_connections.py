@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from issue_tracker.http import connections
-from issue_tracker.http.connections import Connections
-from issue_tracker.http.metrics import LoadMetrics, metrics_registry
+from issue_tracker.server import connections
+from issue_tracker.server.connections import Connections
+from issue_tracker.server.metrics import LoadMetrics, metrics_registry
 from issue_tracker.settings import Settings
 from tests.clients import get
 from tests.events.processes import own_servers

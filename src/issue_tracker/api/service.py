@@ -10,10 +10,10 @@ from starlette.responses import Response
 from issue_tracker.database import migrate
 from issue_tracker.errors import NotFound, Unavailable
 from issue_tracker.http.identity import Access
-from issue_tracker.http.metrics import MULTIPROCESS
 from issue_tracker.http.request import Request
 from issue_tracker.http.responses import JSON, json_response
 from issue_tracker.http.routes import Returns, Routes
+from issue_tracker.server.metrics import MULTIPROCESS
 
 routes = Routes("Operations", access=Access.PUBLIC)
 

@@ -33,7 +33,7 @@ THREADS = max(1, min(MOST_THREADS, processors() - 1))
 """One processor is left for everything else, where there is more than one."""
 
 WAITING = 8
-"""How many hashes may wait for a thread. The requests that need one wait elsewhere (`http/password_requests.py`)."""
+"""How many hashes may wait for a thread. The requests that need one wait elsewhere (`server/password_requests.py`)."""
 
 _places = threading.BoundedSemaphore(THREADS + WAITING)
 

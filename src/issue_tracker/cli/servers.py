@@ -155,8 +155,8 @@ def _run(loaded: Settings) -> None:
     import uvicorn  # noqa: PLC0415
 
     from issue_tracker.cli.supervisor import APPLICATION, Supervisor, server_options  # noqa: PLC0415
-    from issue_tracker.http import shared_slots  # noqa: PLC0415
-    from issue_tracker.http.connections import allow_descriptors  # noqa: PLC0415
+    from issue_tracker.server import shared_slots  # noqa: PLC0415
+    from issue_tracker.server.connections import allow_descriptors  # noqa: PLC0415
 
     options = server_options(loaded)
     allow_descriptors()
@@ -169,7 +169,7 @@ def _run(loaded: Settings) -> None:
             uvicorn.run(APPLICATION, **options)
             return
         if loaded.metrics:
-            from issue_tracker.http.metrics import share_between_workers  # noqa: PLC0415
+            from issue_tracker.server.metrics import share_between_workers  # noqa: PLC0415
 
             share_between_workers()
         shared_slots.share_between_workers()

@@ -24,7 +24,7 @@ from typing import Any
 import structlog
 import uvicorn
 
-from issue_tracker.http.protocol import HttpProtocol
+from issue_tracker.server.protocol import HttpProtocol
 from issue_tracker.settings import Settings
 
 log = structlog.get_logger("issue_tracker.servers")

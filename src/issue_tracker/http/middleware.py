@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from issue_tracker.http.response_cache import ResponseCache
 from issue_tracker.logs import AccessLog
+from issue_tracker.server.metrics import StatusRecorder
 from issue_tracker.settings import Settings
 
 SANE_REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}")
@@ -70,16 +71,9 @@ class AccessLogging:
             await self.app(scope, receive, send)
             return
         started = time.perf_counter()
-        status = 0
-
-        def send_and_note_status(message: Message) -> Awaitable[None]:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            return send(message)
-
+        sent = StatusRecorder(send)
         try:
-            await self.app(scope, receive, send_and_note_status)
+            await self.app(scope, receive, sent)
         finally:
             milliseconds = round((time.perf_counter() - started) * 1000, 1)
             state, client = scope["state"], scope.get("client")
@@ -87,7 +81,7 @@ class AccessLogging:
             # A secret in an address is not for the log.
             template = scope.get("path_template", "")
             path = template if IN_THE_PATH in template else scope["path"]
-            self.log.note(scope["method"], path, status, milliseconds, request_id, user_id, address)
+            self.log.note(scope["method"], path, sent.status, milliseconds, request_id, user_id, address)
 
 
 class ResponseHeaders:

@@ -13,13 +13,13 @@ from issue_tracker.events.deferred import DeferredEvents
 from issue_tracker.events.order import WatermarkTracker
 from issue_tracker.events.stream import Stream
 from issue_tracker.http.cookies import SESSION, cookie_name
-from issue_tracker.http.open_streams import OpenStreams
-from issue_tracker.http.password_requests import PasswordRequests
 from issue_tracker.http.response_cache import ResponseCache
 from issue_tracker.http.stored_responses import StoredResponses
-from issue_tracker.http.workers import Workers
 from issue_tracker.issues.fragments import FragmentCache
 from issue_tracker.issues.totals import TotalsCache
+from issue_tracker.server.open_streams import OpenStreams
+from issue_tracker.server.password_requests import PasswordRequests
+from issue_tracker.server.workers import Workers
 from issue_tracker.settings import Settings
 
 

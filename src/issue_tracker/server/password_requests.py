@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from issue_tracker.auth import hashing
 from issue_tracker.errors import AppError, TooBusy, Unavailable
-from issue_tracker.http.workers import RESPONSE_SECONDS
+from issue_tracker.server.workers import RESPONSE_SECONDS
 from issue_tracker.settings import Settings
 
 REFUSAL_SECONDS = 0.5

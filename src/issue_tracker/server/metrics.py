@@ -19,7 +19,7 @@ from prometheus_client import (
 )
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-log = structlog.get_logger("issue_tracker.http")
+log = structlog.get_logger("issue_tracker.server")
 
 MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
 
@@ -41,6 +41,21 @@ def metrics_registry() -> CollectorRegistry:
     return registry
 
 
+class StatusRecorder:
+    """Passes messages on to `send`, and records the status of the response in `status`; 0 before there is one."""
+
+    __slots__ = ("_send", "status")
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.status = 0
+
+    def __call__(self, message: Message) -> Awaitable[None]:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+        return self._send(message)
+
+
 class RequestMetrics:
     """Counts and times the requests of the application inside."""
 
@@ -58,20 +73,13 @@ class RequestMetrics:
             await self.app(scope, receive, send)
             return
         started = time.perf_counter()
-        status = 0
-
-        def send_and_note_status(message: Message) -> Awaitable[None]:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            return send(message)
-
+        sent = StatusRecorder(send)
         try:
-            await self.app(scope, receive, send_and_note_status)
+            await self.app(scope, receive, sent)
         finally:
             # Requests that match no route are counted together.
             route = str(scope.get("path_template", "(none)"))
-            self.requests.labels(scope["method"], route, status).inc()
+            self.requests.labels(scope["method"], route, sent.status).inc()
             self.seconds.labels(scope["method"], route).observe(time.perf_counter() - started)
 
 

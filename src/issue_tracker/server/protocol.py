@@ -15,8 +15,7 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from issue_tracker.http.connections import Connections
-from issue_tracker.http.responses import JSON
+from issue_tracker.server.connections import Connections
 
 HEADERS = 100
 """Headers of one request, or trailers."""
@@ -273,7 +272,7 @@ def _response(status: int, detail: str) -> bytes:
     """A complete response of a connection that ends with it, in the form of every other error."""
     body = msgspec.json.encode({"detail": detail})
     headers = {
-        "Content-Type": JSON,
+        "Content-Type": "application/json",
         "Content-Length": str(len(body)),
         "Cache-Control": "no-store",
         "X-Request-ID": secrets.token_hex(16),

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from issue_tracker.errors import Overloaded, TooManyStreams
-from issue_tracker.http.metrics import LoadMetrics
-from issue_tracker.http.shared_slots import SharedSlots
+from issue_tracker.server.metrics import LoadMetrics
+from issue_tracker.server.shared_slots import SharedSlots
 from issue_tracker.settings import Settings
 
 

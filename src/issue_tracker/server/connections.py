@@ -14,10 +14,10 @@ from typing import Protocol
 
 import structlog
 
-from issue_tracker.http.metrics import LoadMetrics
+from issue_tracker.server.metrics import LoadMetrics
 from issue_tracker.settings import Settings, networks
 
-log = structlog.get_logger("issue_tracker.http")
+log = structlog.get_logger("issue_tracker.server")
 
 CHECK_SECONDS = 0.5
 """How often all connections are checked: so much later than the settings say may a slow client be noticed."""

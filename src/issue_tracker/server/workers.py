@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 from starlette.types import Receive
 
 from issue_tracker.errors import AppError, Overloaded, Unavailable
-from issue_tracker.http.metrics import LoadMetrics
+from issue_tracker.server.metrics import LoadMetrics
 
 T = TypeVar("T")
 
