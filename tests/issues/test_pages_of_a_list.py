@@ -187,3 +187,21 @@ def test_a_list_of_several_pieces_comes_whole(world: World, monkeypatch: pytest.
     response = world.client().call("GET", "/api/issues?status=new&sort=-name", 200)
     assert names(response) == made[1::2][::-1] and response["total"] == count // 2
     assert len(world.client().get("/api/issues?format=csv").text.splitlines()) == count + 1
+
+
+def test_a_list_of_moderate_size_is_one_response(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    given_numbered(world, 30)
+    tess = world.client("tess")
+    expected = tess.call("GET", "/api/issues", 200)
+    monkeypatch.setattr(api, "PIECE_BYTES", 2_000)
+
+    streamed = {}
+    for whole_bytes in (4_000, 1_000_000):
+        monkeypatch.setattr(api, "WHOLE_BYTES", whole_bytes)
+        world.client("omar").call("PUT", "/api/issues/Fault 001", 200, json={"description": f"{whole_bytes}"})
+        response = tess.get("/api/issues")
+        streamed[whole_bytes] = "Content-Length" not in response.headers
+        assert names(response.json()) == names(expected) and response.json()["total"] == 30
+
+    # Only a response with a known length can be stored in the response cache.
+    assert streamed == {4_000: True, 1_000_000: False}

@@ -42,6 +42,9 @@ PIECE_BYTES = 1024 * 1024
 issues have.
 """
 
+WHOLE_BYTES = 2 * 1024 * 1024
+"""Up to about this size a whole list is one response, which the response cache stores: all its readers share it."""
+
 SLICE_BYTES = 64 * 1024
 """What is given to the server together. It accepts one slice more than the client reads; with whole pieces it would
 hold one while the next is made.
@@ -111,8 +114,8 @@ def list_issues(request: Request, query: IssueQuery) -> Response:
     if query.limit is not None and more:
         headers["Link"] = next_link("/api/issues", request.parameters, query, rows[-1].position)
     form = _Csv() if as_csv else _Json(details=query.include == DETAILS)
-    parts, sent = _piece(request, form, found, rows, store=True)
     endless = query.limit is None and more
+    parts, sent = _piece(request, form, found, rows, store=True, whole=not endless)
     if endless or sent < len(rows):
         position = rows[sent - 1].position
         remaining = None if endless else len(rows) - sent
@@ -160,19 +163,23 @@ class _Csv:
 
 
 def _piece(
-    request: Request, form: _Json | _Csv, found: IssueList, rows: list[Row], *, store: bool
+    request: Request, form: _Json | _Csv, found: IssueList, rows: list[Row], *, store: bool, whole: bool = False
 ) -> tuple[list[bytes], int]:
-    """The first of these rows, in parts of together about PIECE_BYTES, and how many of the rows those are."""
+    """Returns the first of these rows, in parts of together about PIECE_BYTES, and the number of rows in them.
+
+    With `whole`, the rows are the whole list: all of them are returned if they seem to fit into WHOLE_BYTES.
+    """
     parts: list[bytes] = []
-    size, done, step = 0, 0, FIRST_STEP
-    while done < len(rows) and size < PIECE_BYTES:
+    size, done, step, limit = 0, 0, FIRST_STEP, PIECE_BYTES
+    while done < len(rows) and size < limit:
         loaded = rows[done : done + step]
         part = form.render(request, found, loaded, store)
         done += len(loaded)
         if part:
             parts.append(part)
             size += len(part)
-        step = max(1, min(LARGEST_STEP, (PIECE_BYTES - size) * done // max(size, 1)))
+        limit = WHOLE_BYTES if whole and size * len(rows) <= WHOLE_BYTES * done else PIECE_BYTES
+        step = max(1, min(LARGEST_STEP, (limit - size) * done // max(size, 1)))
     return parts, done
 
 
