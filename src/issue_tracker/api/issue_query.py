@@ -137,8 +137,12 @@ def depends_on_time(query: IssueQuery) -> bool:
     return query.overdue is not None or query.sort == ATTENTION
 
 
-def _instant_of(query: IssueQuery) -> datetime:
-    """When issues are overdue: now; on a later page as on the first."""
+def _instant_of(query: IssueQuery) -> datetime | None:
+    """Returns when issues are overdue: now; on a later page as on the first. None where nothing depends on it, so that
+    equal queries have equal filters (issues/totals.py).
+    """
+    if not depends_on_time(query):
+        return None
     if query.sort == ATTENTION and (position := position_of(query)) is not None:
         return Place.read(str(position.value)).at
     return now()

@@ -52,9 +52,13 @@ class TotalsCache:
 
     def count(self, tx: Connection, issue_list: IssueList, history: str, watermark: Watermark) -> int:
         """Returns how many issues the list has. `watermark` is what the transaction sees of this history."""
-        if issue_list.access.all or watermark.beyond or not _depends_on_events_only(issue_list.filters):
+        filters = issue_list.filters
+        if filters.overdue is None:
+            # The instant is part of the order then, and changes no total.
+            filters = msgspec.structs.replace(filters, at=None)
+        if issue_list.access.all or watermark.beyond or not _depends_on_events_only(filters):
             return issue_list.count()
-        key, last = (history, issue_list.access.key, issue_list.filters), watermark.last_event_id
+        key, last = (history, issue_list.access.key, filters), watermark.last_event_id
         with self._guard:
             known = self._totals.get(key)
         good = known is not None and 0 <= last - known.last_event_id <= LARGEST_DISTANCE
