@@ -1,4 +1,4 @@
-"""Conditional requests (RFC 9110, section 13; contract, section 5): strong ETags, 304, and 412."""
+"""Conditional requests (RFC 9110, section 13; contract, section 5): strong ETags and the responses 304 and 412."""
 
 import hashlib
 import re
@@ -14,7 +14,7 @@ from issue_tracker.issues.queries.issue import load_issue
 
 CACHE_CONTROL = "private, no-cache"
 NO_STORE = "no-store"
-"""For what is about accounts, for the audit and for exports: nobody finds it in a browser later."""
+"""Used for account data, the audit and exports, so that the browser stores no copy."""
 
 _REWRITTEN = re.compile(
     r"""(?:W/)?                                         # weak
@@ -23,13 +23,13 @@ _REWRITTEN = re.compile(
         (?:-gzip)?                                      # or behind them""",
     re.VERBOSE,
 )
-"""A validator as a compressing proxy passes it on."""
+"""A validator in the form in which a compressing proxy passes it on."""
 
 
 def with_validator(request: Request, response: Response) -> Response:
-    """The response to a GET with its validator, or a 304 in its place when the client has it already.
+    """Returns the response to a GET with its validator, or a 304 instead if the client already has this version.
 
-    A handler that knows a cheaper validator than a hash of the body sets the header `ETag` itself.
+    A handler that knows a cheaper validator than a hash of the body sets the `ETag` header itself.
     """
     if response.status_code != 200 or (isinstance(response, StreamingResponse) and "etag" not in response.headers):
         return response
@@ -42,18 +42,18 @@ def with_validator(request: Request, response: Response) -> Response:
 
 
 def not_modified(etag: str, vary: str | None = None, cache_control: str = CACHE_CONTROL) -> Response:
-    """304, with the validator, and the Vary that the 200 would have had (RFC 9110, section 15.4.5)."""
+    """Returns a 304 with the validator and the Vary that the 200 would have had (RFC 9110, section 15.4.5)."""
     headers = {"ETag": etag, "Cache-Control": cache_control}
     return Response(status_code=304, headers=headers if vary is None else headers | {"Vary": vary})
 
 
 def _matches(header: str | None, etag: str) -> bool:
-    """Whether If-Match or If-None-Match names the validator.
+    """Returns whether an If-Match or If-None-Match header names the validator.
 
     A proxy that compresses the response changes its validator: nginx makes it weak (`W/"7-2"`); Apache and others
-    append the encoding (`"7-2-gzip"`, `"7-2;br"`, `"7-2"-gzip`). Each of our tags names one content, whatever its
-    encoding, so it is understood in these forms, also where RFC 9110 (section 13.1.1) compares strongly. None of our
-    tags ends like that, so no other tag is mistaken for one of ours.
+    append the encoding (`"7-2-gzip"`, `"7-2;br"`, `"7-2"-gzip`). Each of our tags identifies one content, regardless of
+    its encoding, so these forms are accepted, even where RFC 9110 (section 13.1.1) requires a strong comparison. None
+    of our tags ends like that, so no other tag is mistaken for one of ours.
     """
     if header is None:
         return False
@@ -62,22 +62,22 @@ def _matches(header: str | None, etag: str) -> bool:
 
 
 def _original(tag: str) -> str:
-    """A tag as it was before a compressing proxy changed it."""
+    """Returns the tag that a compressing proxy changed into this one."""
     found = _REWRITTEN.fullmatch(tag)
     return f'"{found["opaque"]}"' if found else tag
 
 
 def is_fresh(request: Request, etag: str) -> bool:
-    """Whether the client has the state that `etag` names, so that reading it can be spared.
+    """Returns whether the client already has the state that `etag` identifies, so that the state need not be read.
 
-    `*` does not say so: whether there is anything to match shows only when it was read.
+    `*` does not count: whether a matching representation exists is known only after reading.
     """
     header = request.header("if-none-match")
     return header is not None and "*" not in header and _matches(header, etag)
 
 
 def data_etag(request: Request, state: LogState, *representation: str) -> str:
-    """A validator for any read of issues and companies, from the state of the log that the same transaction sees.
+    """Returns a validator for any read of issues and companies, from the state of the log in the same transaction.
 
     Every change of data writes an event in its own transaction, so the state of the log identifies the state of all
     data (docs/decisions/0005-etags.md). `representation` distinguishes responses made from the same state; so does
@@ -98,11 +98,11 @@ def _digest(content: bytes) -> str:
 
 
 def issue_etag(request: Request, issue: IssueHead) -> str:
-    """An issue's validator: it covers the issue with all its assignments that the actor sees.
+    """Returns an issue's validator, which covers the issue and all of its assignments that the actor may see.
 
-    The history and the time of the last change distinguish it from the one before the database was restored. For a
-    limited access it is computed from what is visible, with all details, because the revision counts other changes,
-    too.
+    The history identity and the time of the last change distinguish it from validators that were issued before the
+    database was restored. For a limited company access the validator is computed from the visible content, with all
+    details, because the revision also counts changes that this actor may not see.
     """
     if not request.actor.company_access.all:
         seen = msgspec.json.encode(load_issue(request.tx, request.actor, issue.issue_id, details=True))
@@ -112,14 +112,14 @@ def issue_etag(request: Request, issue: IssueHead) -> str:
 
 
 def with_details(etag: str) -> str:
-    """The validator of the issue with details, which are another representation of the same version."""
+    """Returns the validator of the issue with details, which is another representation of the same version."""
     return f'{etag[:-1]}-d"'
 
 
 def check_if_match(request: Request, issue: IssueHead) -> None:
     """Raises PreconditionFailed unless If-Match is absent or names the issue's current validator.
 
-    `issue` must have been read with a lock in the transaction of the change, in which nothing was written yet.
+    `issue` must have been read with a lock in the transaction of the change, before that transaction writes anything.
     """
     stale = find_mismatch(request, issue)
     if stale is not None:
@@ -127,7 +127,7 @@ def check_if_match(request: Request, issue: IssueHead) -> None:
 
 
 def find_mismatch(request: Request, issue: IssueHead) -> PreconditionFailed | None:
-    """Like check_if_match, but returns the error, for a handler that raises others first."""
+    """Returns the error that check_if_match would raise, for a handler that raises other errors first."""
     header = request.header("if-match")
     if header is None:
         return None

@@ -15,14 +15,14 @@ log = structlog.get_logger("issue_tracker.http")
 
 
 class Unexpected(AppError):
-    """A failure that nobody foresaw: the log has the trace under the request id."""
+    """An unexpected failure. The log contains its traceback with the request id."""
 
     def __init__(self, request_id: str) -> None:
         super().__init__(f"Something went wrong on our side. Quote the request id {request_id} when you report it.")
 
 
 def error_response(request: Request, error: AppError) -> Response:
-    """The error as JSON, or as problem+json when the client accepts that."""
+    """Returns the error as JSON, or as problem+json if the client accepts that."""
     content: dict[str, Any] = {"detail": error.detail}
     if error.reason_code:
         content["reason"] = error.reason_code
@@ -38,11 +38,11 @@ def error_response(request: Request, error: AppError) -> Response:
 
 
 def as_app_error(exception: Exception, request_id: str) -> AppError:
-    """Any exception as an error that is safe to show; the trace of one that nobody foresaw goes to the log."""
+    """Returns any exception as an error that is safe to show; logs the traceback of an unexpected one."""
     if isinstance(exception, AppError):
         return exception
     if isinstance(exception, OSError) and exception.errno in (EMFILE, ENFILE):
-        # Anything may need a descriptor, even a module that is loaded when it is first used.
+        # Any code may need a file descriptor, even the import of a module on first use.
         log.error("no file descriptors left", request_id=request_id, reason=str(exception))
         return Unavailable(cause=Cause.DESCRIPTORS, reason=str(exception))
     log.error("unexpected failure", request_id=request_id, exc_info=exception)

@@ -1,7 +1,7 @@
-"""Safe retries: a POST with an Idempotency-Key happens once, and every retry gets the first response.
+"""Safe retries: a POST with an Idempotency-Key is performed once, and every retry gets the first response.
 
 The response is stored in the transaction of the change, so that neither exists without the other (contract,
-section 5). Keys live 24 hours, per actor, method and path.
+section 5). Keys live for 24 hours, per actor, method and path.
 """
 
 import hashlib
@@ -25,15 +25,15 @@ KEY_LIMIT = 255
 
 
 def has_key(request: Request) -> bool:
-    """Whether the request carries a key that counts."""
+    """Returns whether the request carries an Idempotency-Key that takes effect."""
     return request.method == "POST" and request.identity is not None and request.header("idempotency-key") is not None
 
 
 def once(request: Request, act: Callable[[], Response]) -> Response:
-    """The response of `act`, or the stored one when this key was used before. Needs an open write transaction.
+    """Returns the response of `act`, or the stored response if this key was used before.
 
-    Raises Conflict while the first request with the key is still running, InvalidQuery (422) for another body, and
-    NoRoomForResponse when too much is stored already.
+    Needs an open write transaction. Raises Conflict while the first request with the key is still running, InvalidQuery
+    (422) for a different body, and NoRoomForResponse when the stored responses reach a limit.
     """
     if not has_key(request):
         return act()
@@ -71,7 +71,7 @@ def once(request: Request, act: Callable[[], Response]) -> Response:
 
 
 def stored_response(request: Request) -> Response | None:
-    """The stored response, for a handler that opens its own transactions: to be looked up before it does anything."""
+    """Returns the stored response, for a handler that opens its own transactions and calls this first."""
     if not has_key(request):
         return None
     claim = _claim_of(request)
@@ -80,7 +80,7 @@ def stored_response(request: Request) -> Response | None:
 
 
 def store_refusal(request: Request, error: AppError) -> Response:
-    """The error of a handler that opens its own transactions as a response, stored for retries.
+    """Returns the error of a handler that opens its own transactions as a response, and stores it for retries.
 
     Raises the error itself when the request has no key.
     """
@@ -95,11 +95,11 @@ def store_refusal(request: Request, error: AppError) -> Response:
 
 
 class _Claim(msgspec.Struct, frozen=True):
-    """A key of an actor, and what it was used with.
+    """A key of an actor, and a MAC of what it was used with.
 
-    The key itself is not stored, and the body only as a MAC under it: a body may hold a password, which a plain hash
-    would not protect. The MAC covers the actor's company access, too, so that a response is never repeated to
-    somebody who may no longer see all of it.
+    The key itself is not stored, and the body only as a MAC under the key: a body may contain a password, which a plain
+    hash would not protect. The MAC also covers the actor's company access, so that a response is never repeated to a
+    user who may no longer see all of it.
     """
 
     where: dict[str, str]
@@ -140,7 +140,7 @@ def _find(tx: Connection, claim: _Claim) -> Response | None:
 
 
 def _lock(tx: Connection, claim: _Claim) -> None:
-    """On PostgreSQL the first request holds a lock until it commits; on SQLite writers take turns anyway."""
+    """On PostgreSQL, locks the key until the first request commits; on SQLite, writers take turns anyway."""
     name = "\n".join(claim.where.values()).encode()
     number = int.from_bytes(hashlib.blake2b(name, digest_size=8).digest(), "big", signed=True)
     locked = tx.execute(text("SELECT pg_try_advisory_xact_lock(:number)"), {"number": number})

@@ -1,4 +1,4 @@
-"""From a request to who acts: session or token, CSRF token, role; in the contract's order (section 2)."""
+"""Determines who sent a request: session or token, CSRF token, role; in the contract's order (section 2)."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -23,7 +23,7 @@ CSRF_REFUSED = "The CSRF token is missing or wrong; send the session's token in 
 
 
 class Access(Enum):
-    """Who may use a route. A route that does not say is for the helpdesk."""
+    """Who may use a route. The default is the helpdesk."""
 
     PUBLIC = "public"
     SIGNED_IN = "signed in"
@@ -33,12 +33,12 @@ class Access(Enum):
 
 
 class Proof(Enum):
-    """What the sender of a request must have shown, whatever the role (contract, section 11).
+    """What the sender of a request must have proved, regardless of the role (contract, section 11).
 
-    A route that does not say takes a token as well as a session. Whatever shows, makes or ends credentials, or says who
-    may do what, takes only sessions: a stolen token is then never more than a token. `SESSION_ITSELF` differs in the
-    status alone: whoever asks for the present session and has none is not signed in (contract, section 3).
-    `FRESH_SESSION` is for what a session that was left open must not do.
+    By default, a route accepts a token as well as a session. Routes that show, create or revoke credentials, or that
+    change permissions, accept only sessions, so that a stolen token can never be turned into more than a token.
+    `SESSION_ITSELF` differs only in the status: a request about the present session that has no session is not signed
+    in (contract, section 3). `FRESH_SESSION` protects actions that a session left open must not be able to perform.
     """
 
     CREDENTIAL = "session or token"
@@ -48,17 +48,17 @@ class Proof(Enum):
 
 
 def authenticate(tx: Connection, request: Request, csrf_field: Callable[[], str | None]) -> Identity:
-    """Who sent the request, which is its `identity` from then on.
+    """Returns the identity of the sender and sets it as the request's `identity`.
 
     Raises Unauthenticated (401) or Forbidden (403: CSRF token, or a read-only API token). `csrf_field` finds the CSRF
-    token in a posted form, which cannot send a header. It is called only when the session is known, because a form
-    takes time to read.
+    token in a posted form, which cannot send a header. It is called only after a session was found, because parsing a
+    form takes time.
     """
     at = now()
     cookie = request.cookie(request.app_state.session_cookie)
     session = find_session(tx, request.settings, cookie, at) if cookie else None
     if cookie and session:
-        # Before the CSRF token is checked: a refusal, too, is logged and recorded as this user's.
+        # Set before the CSRF token is checked, so that a refusal, too, is logged and recorded as this user's.
         request.identity = identity = Identity(session.actor(request.request_id), session, cookie)
         request.known_session = True
         header = request.header("x-csrf-token")
@@ -71,7 +71,7 @@ def authenticate(tx: Connection, request: Request, csrf_field: Callable[[], str 
     if holder is None:
         raise Unauthenticated
     if not accepts(holder.networks, request.address):
-        # For whoever sent it this is a token that does not exist; its owner learns of it in the audit.
+        # To the sender, the token does not exist; its owner learns of the attempt from the audit.
         note_foreign_token(request, holder)
         raise Unauthenticated
     request.identity = identity = Identity(holder.actor(request.request_id), token=holder)
@@ -84,20 +84,20 @@ def authenticate(tx: Connection, request: Request, csrf_field: Callable[[], str 
 
 
 def note_foreign_token(request: Request, holder: TokenHolder) -> None:
-    """Notes that a token was used from outside of its networks."""
+    """Records that a token was used from an address outside its networks."""
     actor, what = holder.actor(request.request_id), "used outside of its networks"
     request.app_state.deferred_events.note(EventType.TOKEN_REFUSED, actor, what, request.address)
 
 
 def note_known_session(tx: Connection, request: Request) -> None:
-    """Notes of a request that changes something whether its cookie is that of a session, though it may have ended."""
+    """Records in `known_session` whether the cookie of an unsafe request names a session, even one that has ended."""
     cookie = None if request.safe else request.cookie(request.app_state.session_cookie)
     if cookie is not None:
         request.known_session = was_session(tx, cookie)
 
 
 def authorize(identity: Identity, access: Access) -> None:
-    """Raises Forbidden when the role is not enough for the route."""
+    """Raises Forbidden if the user's role is not sufficient for the route."""
     if access is Access.HELPDESK:
         require_helpdesk(identity.actor)
     elif access is Access.CUSTOMER:
@@ -107,7 +107,7 @@ def authorize(identity: Identity, access: Access) -> None:
 
 
 def require_proof(identity: Identity, proof: Proof) -> None:
-    """Raises Forbidden, or Unauthenticated for the session itself, when the credential is not enough for the route."""
+    """Raises Forbidden (for SESSION_ITSELF: Unauthenticated) if the credential is not sufficient for the route."""
     if proof is Proof.CREDENTIAL:
         return
     if identity.session is None and proof is Proof.SESSION_ITSELF:
@@ -119,23 +119,23 @@ def require_proof(identity: Identity, proof: Proof) -> None:
 
 
 def record_use(request: Request, identity: Identity) -> None:
-    """Moves the session's idle limit, or the token's time of last use: at most one write a minute."""
+    """Updates the session's idle limit, or the token's time of last use, with at most one write a minute."""
     until = valid_until(request.settings, identity)
     if until is not None and until > now():
         return
     try:
-        # A reader never waits for a writer: during an import the next request records the use.
+        # A read request never waits for a writer: during an import, a later request records the use.
         with request.database.write(wait_seconds=0) as tx:
             if identity.session is not None:
                 touch_session(tx, identity.session.id, now())
             elif identity.token is not None:
                 touch_token(tx, identity.token.id, now())
     except Unavailable:
-        return  # the request itself may still succeed; the next one records the use
+        return  # the request itself may still succeed; a later one records the use
 
 
 def valid_until(settings: Settings, identity: Identity) -> datetime | None:
-    """Until when (UTC) a credential needs neither a check nor a record of its use; None when it needs one now."""
+    """Returns until when (UTC) a credential needs no check and no record of its use; None if it needs one now."""
     session, token = identity.session, identity.token
     if session is not None:
         return min(session.used_at + touch_after(settings), session.expires_at)
@@ -146,15 +146,15 @@ def valid_until(settings: Settings, identity: Identity) -> datetime | None:
 
 
 def cacheable_until(settings: Settings, identity: Identity) -> datetime | None:
-    """Until when (UTC) the response to a request of a credential may be sent again to the same request; None: never.
+    """Returns until when (UTC) a response may be sent again to an identical request; None if it must not be.
 
-    The address of the client is no part of a request, so what a token with networks was sent is not for anybody else.
+    The cache key does not include the client's address, so responses to a token limited to networks are not cached.
     """
     return None if identity.token is not None and identity.token.networks else valid_until(settings, identity)
 
 
 def require_same_origin(request: Request) -> None:
-    """Raises Forbidden for a browser's request from another site, where no session guards it (sign-in, set-up)."""
+    """Raises Forbidden for a cross-site browser request to a route without a session (sign-in, set-up)."""
     site, origin = request.header("sec-fetch-site"), request.header("origin")
     if site is not None:
         foreign = site not in ("same-origin", "none")
@@ -166,7 +166,7 @@ def require_same_origin(request: Request) -> None:
 
 
 def _host_of(url: str) -> str | None:
-    """Host and port of a URL; None when it is malformed."""
+    """Returns the host and port of a URL; None if it is malformed."""
     try:
         return urlsplit(url).netloc.lower()
     except ValueError:

@@ -1,7 +1,7 @@
-"""What surrounds every request, as pure ASGI middleware with one job each. None of it reads the session.
+"""Pure ASGI middleware around every request, each class with one job. None of it reads the session.
 
-`create_app` lists them in order. Their `send` functions return the awaitable of the next one instead of awaiting it:
-a coroutine for every message and middleware would cost as much as sending a cached response.
+`create_app` lists the classes in order. Their `send` functions return the awaitable of the next one instead of awaiting
+it: a coroutine per message and middleware would cost as much as sending a cached response.
 """
 
 import itertools
@@ -26,28 +26,28 @@ CONTENT_SECURITY_POLICY = (
 
 
 IN_THE_PATH = "{secret}"
-"""The segment of a path that is not logged, as templates name it."""
+"""The placeholder, in path templates, of a segment that is not logged."""
 
 SLASHES = re.compile(rb"//+")
 
 MOST_SEGMENTS = 50
-"""Of a path with more segments the rest is made canonical as one more. There is nothing at it, and thousands of them
-would take longer than a request of somebody unknown should."""
+"""Maximum number of segments that are made canonical one by one; the rest of the path counts as one segment. No route
+is that deep, and thousands of segments would cost more time than an unauthenticated request should."""
 
 
 class RequestIds:
-    """Gives each request an id, in `scope["state"]`: the client's if it is sane, so that a trace can span systems."""
+    """Gives each request an id in `scope["state"]`: the client's if well-formed, so that a trace can span systems."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
-        # A random number of this application and a count: nobody can guess an id, and a random number for each one
+        # A random number per application and a counter: ids cannot be guessed, and a random number for each request
         # would cost a system call.
         self._prefix = secrets.token_hex(8)
         self._count = itertools.count()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            # The state is the request's own copy of what the lifespan left there (ASGI, lifespan state).
+            # The state is the request's own copy of the lifespan state (ASGI, lifespan state).
             scope.setdefault("state", {})["request_id"] = self._request_id(scope)
         await self.app(scope, receive, send)
 
@@ -78,7 +78,7 @@ class AccessLogging:
             milliseconds = round((time.perf_counter() - started) * 1000, 1)
             state, client = scope["state"], scope.get("client")
             request_id, user_id, address = state["request_id"], state.get("user_id"), client[0] if client else ""
-            # A secret in an address is not for the log.
+            # A secret in a path must not be logged.
             template = scope.get("path_template", "")
             path = template if IN_THE_PATH in template else scope["path"]
             self.log.note(scope["method"], path, sent.status, milliseconds, request_id, user_id, address)
@@ -107,7 +107,7 @@ class ResponseHeaders:
 
         def send_with_headers(message: Message) -> Awaitable[None]:
             if message["type"] == "http.response.start":
-                # A 304 updates the response that the client has (RFC 9110, section 15.4.5), which has the others.
+                # A 304 updates the client's stored response (RFC 9110, section 15.4.5), which has the other headers.
                 security = () if message["status"] == 304 else self.security
                 message["headers"] = [*message["headers"], *security, request_id]
             return send(message)
@@ -116,7 +116,7 @@ class ResponseHeaders:
 
 
 class CachedResponses:
-    """Sends the cached response where there is one: the request goes no further."""
+    """Sends the cached response, if one exists, without passing the request on."""
 
     def __init__(self, app: ASGIApp, cache: ResponseCache) -> None:
         self.app = app
@@ -147,12 +147,13 @@ class CanonicalPaths:
 
 
 def canonical_path(raw_path: bytes) -> str:
-    """The path as it was sent, each segment percent-encoded in one way; an empty one is a segment that names nothing.
+    """Returns the path as it was sent, with each segment percent-encoded in one way.
 
     Routing works on this form, so that an encoded slash stays inside its segment and every valid name is reachable
     (docs/decisions/0003-names-in-paths.md). `Request.path_segment` decodes it.
     """
-    # Routing would join slashes: `/api/issues//x` is not `/api/issues/x`, and there is nothing at it.
+    # An empty segment becomes one that matches no name, because routing would merge the slashes: `/api/issues//x` is
+    # not `/api/issues/x`, and nothing exists at that path.
     if b"//" in raw_path:
         raw_path = SLASHES.sub(b"/%00/", raw_path)
     if b"%" not in raw_path:

@@ -1,8 +1,8 @@
-"""What happens to every request to a declared route, of the API and of pages alike.
+"""The steps that every request to a declared route passes, of the API and of pages alike.
 
-The order is the contract's (section 2): who sent it (401), the CSRF token and the role (403), its input (413, 415, 422,
-400), then the handler in one transaction, which is committed before the response leaves. All of it runs in one worker
-thread (docs/decisions/0001-synchronous-handlers.md).
+The order is the contract's (section 2): authentication (401), CSRF token and role (403), input (413, 415, 422, 400),
+then the handler in one transaction, which is committed before the response leaves. All of it runs in one worker thread
+(docs/decisions/0001-synchronous-handlers.md).
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -40,11 +40,11 @@ Refusal = Callable[[Request, AppError], Awaitable[Response]]
 
 
 OTHERS = {"/api/auth/": Access.SIGNED_IN, "/api/portal/": Access.CUSTOMER}
-"""Where others than the helpdesk learn that a path or a method does not exist, by the beginning of the path."""
+"""By the beginning of a path: who may learn that a path or a method does not exist, if it is not the helpdesk alone."""
 
 
 class Resource:
-    """The ASGI application of one path: its routes by method. HEAD is answered as GET, without the body."""
+    """The ASGI application of one path: its routes by method. HEAD is handled as GET, without the body."""
 
     def __init__(self, path: str, routes: Mapping[str, Route], app_state: AppState, unrouted: Refusal) -> None:
         self.path = path
@@ -65,10 +65,10 @@ class Resource:
 
 
 class PathRouter(Router):
-    """Starlette's router for paths with parameters; the others are in a dictionary, and come first.
+    """Starlette's router for paths with parameters, preceded by a dictionary of the fixed paths.
 
-    The router tries one path after the other, which takes longer than a short response. `unrouted` makes the response
-    for a path or a method that no route has.
+    The router tries one path after another, which takes longer than a short response. `unrouted` makes the response
+    for a path or a method without a route.
     """
 
     def __init__(
@@ -98,13 +98,13 @@ class PathRouter(Router):
 
 
 async def respond(route: Route, request: Request) -> Response:
-    """Answers one request: on the event loop where the route waits for nothing, otherwise in a worker thread."""
+    """Answers one request: on the event loop if the route never blocks, otherwise in a worker thread."""
     app_state = request.app_state
     try:
         if route.inline:
             return route.handler(request)
         if route.access is not Access.PUBLIC and not request.brings_credential:
-            raise Unauthenticated  # without a thread, and without reading the body
+            raise Unauthenticated  # uses no thread, and leaves the body unread
         workers = app_state.workers
         if route.probe or route.outgoing:
             workers = app_state.probes if route.probe else app_state.provider_requests
@@ -123,20 +123,20 @@ async def respond(route: Route, request: Request) -> Response:
                 until = min(until, request.valid_until)
             app_state.responses.store(version, request.scope, response, until)
         return response
-    except Exception as exception:  # whatever it is, the client gets a safe response and the log the rest
+    except Exception as exception:  # the client gets a safe response, and the log gets the details
         return route.error_response(request, as_app_error(exception, request.request_id))
 
 
 async def refuse(request: Request, error: AppError) -> Response:
-    """The response under /api for a path or a method that does not exist: an anonymous caller learns nothing, not even
-    that; neither does a member or a customer (contract, sections 2, 3 and 12).
+    """Returns the response for a path under /api, or a method, that does not exist. Anonymous callers, members and
+    customers do not even learn that it does not exist (contract, sections 2, 3 and 12).
     """
     access = next((access for start, access in OTHERS.items() if request.path.startswith(start)), Access.HELPDESK)
     return await respond(RefusedRoute(method=request.method, path=request.path, access=access, error=error), request)
 
 
 def perform(route: Route, request: Request) -> Response:
-    """Answers one request, in a worker thread. Raises AppError for everything that the contract names."""
+    """Answers one request in a worker thread. Raises AppError for every error that the contract names."""
     try:
         return _perform(route, request)
     except AppError as error:
@@ -153,7 +153,7 @@ def _perform(route: Route, request: Request) -> Response:
                 limit_anonymous(request)
         return route.finished(request, _handle(route, request))
     response = None
-    # Before the transaction, because a restored database is written to.
+    # Outside the transaction, because refreshing writes to a database that was restored.
     request.app_state.history.refresh()
     with request.read() as tx:
         identity = authenticate(tx, request, lambda: route.csrf_field(request))
@@ -165,7 +165,7 @@ def _perform(route: Route, request: Request) -> Response:
 
 
 def limit_parameters(request: Request) -> None:
-    """Raises InvalidQuery for a longer query, or one with more parameters, than is read without a session."""
+    """Raises InvalidQuery if the query is longer, or has more parameters, than a request without a session may send."""
     query = request.scope["query_string"]
     if len(query) > ANONYMOUS_QUERY_LIMIT or query.count(b"&") >= ANONYMOUS_FIELDS:
         raise InvalidQuery(
@@ -174,7 +174,7 @@ def limit_parameters(request: Request) -> None:
 
 
 def limit_anonymous(request: Request) -> None:
-    """Lets go of a large body where a form comes from nobody who was ever signed in. It is then refused (413)."""
+    """Discards a large body if the client never had a session; the request is then refused (413)."""
     if request.content and len(request.content) > ANONYMOUS_BODY_LIMIT:
         with request.read() as tx:
             note_known_session(tx, request)
@@ -183,7 +183,7 @@ def limit_anonymous(request: Request) -> None:
 
 
 def _handle(route: Route, request: Request) -> Response:
-    """Runs the handler. An error may still become a response: a form shown again, or one stored for a retry."""
+    """Runs the handler. An error may still become a response: a redisplayed form, or a response stored for a retry."""
     try:
         if route.idempotent and idempotency.has_key(request):
             return _handle_once(route, request)
@@ -199,7 +199,7 @@ def _handle(route: Route, request: Request) -> Response:
 
 
 def _handle_once(route: Route, request: Request) -> Response:
-    """As `_handle`, for a request with an Idempotency-Key: refused input is a response that is stored as well."""
+    """Handles a request with an Idempotency-Key, like `_handle`; the response to invalid input is stored, too."""
     if route.transaction:
         with request.write():
             return idempotency.once(request, lambda: route.handler(request, **route.arguments(request)))

@@ -1,4 +1,4 @@
-"""A warning about a reverse proxy that is not in the settings."""
+"""A warning about a reverse proxy that the settings do not name."""
 
 from collections.abc import Awaitable
 from ipaddress import ip_address
@@ -12,9 +12,9 @@ log = structlog.get_logger("issue_tracker.http")
 
 
 class UntrustedProxyWarning:
-    """Warns once when a request was forwarded by a machine of one's own network, although no proxy is trusted.
+    """Warns once if a host with a private address forwarded a request although no proxy is trusted.
 
-    Without the client's own address, all clients are throttled together when they sign in, and logs name the proxy.
+    Without the client's own address, the sign-in throttle counts all clients together, and logs name only the proxy.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -33,7 +33,7 @@ class UntrustedProxyWarning:
         try:
             private = ip_address(address).is_private
         except ValueError:
-            private = True  # a socket that is not one of the network
+            private = True  # a local socket has no network address
         if private:
             self.warned = True
             log.warning(

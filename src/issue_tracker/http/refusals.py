@@ -1,4 +1,4 @@
-"""What the audit learns of requests that change nothing: that they were refused, or took data out."""
+"""Audit events of requests that change nothing: refused requests and exports of data."""
 
 from issue_tracker.actor import stranger
 from issue_tracker.auth.first_start import SetupRefused
@@ -8,8 +8,8 @@ from issue_tracker.http.request import Request
 
 
 def note_refusal(request: Request, error: AppError) -> None:
-    """Notes that a request was refused for its sender: too many attempts, a role that is not enough, a wrong CSRF
-    token or set-up link. Other errors are nothing to note; neither is one that only asks for a confirmation or another
+    """Records that a request was refused because of its sender: too many attempts, an insufficient role, a wrong CSRF
+    token or set-up link. Other errors are not recorded, nor are those that only require a confirmation or a new
     password first.
     """
     if not isinstance(error, (Forbidden, TooManyAttempts)) or error.reason_code is not None:
@@ -28,5 +28,5 @@ def note_refusal(request: Request, error: AppError) -> None:
 
 
 def note_export(request: Request, what: str) -> None:
-    """Notes that a request takes data out of the tracker in bulk."""
+    """Records that a request exports data from the tracker in bulk."""
     request.app_state.deferred_events.note(EventType.DATA_EXPORTED, request.actor, what, request.address)

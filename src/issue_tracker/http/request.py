@@ -1,4 +1,4 @@
-"""A request as handlers see it: Starlette's, with who sent it and the transaction that is open for it."""
+"""The request that handlers receive: Starlette's, plus the identity of the sender and the open transaction."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,28 +20,28 @@ from issue_tracker.http.state import AppState
 from issue_tracker.settings import Settings
 
 BODY_LIMIT = 1024 * 1024
-"""The largest request body, in bytes: one mebibyte (contract, section 2: 413)."""
+"""Maximum size of a request body, in bytes: one mebibyte (contract, section 2: 413)."""
 
 ANONYMOUS_BODY_LIMIT = 16 * 1024
-"""The largest body, in bytes, of a request that brings no credential, or none that was ever one."""
+"""Maximum size of a body, in bytes, if the request brings no credential, or a cookie that never named a session."""
 
 ANONYMOUS_FIELDS = 100
-"""How many fields of a form, or parameters of a query, are read of somebody who is not signed in."""
+"""Maximum number of fields of a form, or of parameters of a query, without a session."""
 
 ANONYMOUS_QUERY_LIMIT = 4 * 1024
-"""The longest query, in bytes, that is read of somebody who is not signed in."""
+"""Maximum length of a query, in bytes, without a session."""
 
 FIELDS = 10_000
-"""How many fields of a form are read of anybody: thousands of companies may be ticked."""
+"""Maximum number of fields of a form from a signed-in user, who may select thousands of companies."""
 
 MEDIA_TYPES = 50
-"""How many media types of the Accept header are looked at. Browsers send fewer than ten."""
+"""Number of media types of the Accept header that are considered. Browsers send fewer than ten."""
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 
 class Identity(msgspec.Struct, frozen=True):
-    """Who sent a request, and with which credential: a session with its cookie's token, or an API token."""
+    """The sender of a request and the credential: a session with the token of its cookie, or an API token."""
 
     actor: Actor
     session: Session | None = None
@@ -52,8 +52,8 @@ class Identity(msgspec.Struct, frozen=True):
 class Request(StarletteRequest):
     """One request, answered in a worker thread.
 
-    `content` is the body, read before the handler runs; None when it was over `body_limit`. `identity` is None on a
-    public route. `known_session` says that the session cookie is that of a session, though it may have ended. `tx` is
+    `content` is the body, read before the handler runs; None if it exceeded `body_limit`. `identity` is None on a
+    public route. `known_session` says that the session cookie names a session, possibly one that has ended. `tx` is
     the open transaction; a route that declares `transaction=False` opens its own with `read` or `write`.
     """
 
@@ -65,14 +65,14 @@ class Request(StarletteRequest):
         self._identity: Identity | None = None
         self.known_session = False
         self.posted: Any = None
-        """What a page has read from the body, so that it is read once."""
+        """The form that a page has parsed from the body, so that the body is parsed only once."""
         self.valid_until: datetime | None = None
-        """From when on the response may be another one although nothing was committed; None: it stays."""
+        """When (UTC) the response may change without a commit; None if only a commit can change it."""
         self._tx: Connection | None = None
 
     @property
     def identity(self) -> Identity | None:
-        """Who sent the request; None on a public route, and until it is known."""
+        """The sender of the request; None on a public route, and before authentication."""
         return self._identity
 
     @identity.setter
@@ -81,7 +81,7 @@ class Request(StarletteRequest):
         self.log_user(identity.actor.user_id)
 
     def log_user(self, user_id: int | None) -> None:
-        """Has the access log name the user."""
+        """Makes the access log name the user."""
         self.scope.setdefault("state", {})["user_id"] = user_id
 
     @property
@@ -111,12 +111,12 @@ class Request(StarletteRequest):
 
     @property
     def brings_credential(self) -> bool:
-        """Whether the request has a session cookie or an Authorization header, whatever they are worth."""
+        """Whether the request has a session cookie or an Authorization header, valid or not."""
         return self.cookie(self.app_state.session_cookie) is not None or self.header("authorization") is not None
 
     @property
     def most_fields(self) -> int:
-        """How many fields of a form are read."""
+        """Maximum number of form fields that are read."""
         return FIELDS if self.identity is not None or self.known_session else ANONYMOUS_FIELDS
 
     @property
@@ -126,7 +126,7 @@ class Request(StarletteRequest):
 
     @property
     def address(self) -> str:
-        """The client's IP address; empty when the server does not know it."""
+        """The client's IP address; empty if the server does not know it."""
         client = self.scope.get("client")
         return client[0] if client else ""
 
@@ -136,13 +136,13 @@ class Request(StarletteRequest):
         return self.method in SAFE_METHODS
 
     def header(self, name: str) -> str | None:
-        """A header by its lower-case name; the values of a repeated one joined with a comma (RFC 9110, section 5.3)."""
+        """Returns a header by its lower-case name; repeated values are joined with a comma (RFC 9110, section 5.3)."""
         wanted = name.encode("latin-1")
         values = [value.decode("latin-1") for found, value in self.scope["headers"] if found == wanted]
         return ", ".join(values) if values else None
 
     def cookie(self, name: str) -> str | None:
-        """The value of a cookie. Of several the first one, which has the longest path (RFC 6265, section 5.4)."""
+        """Returns the value of a cookie, the first of several, which has the longest path (RFC 6265, section 5.4)."""
         wanted = name.encode("latin-1") + b"="
         for header, value in self.scope["headers"]:
             start = value.find(wanted) if header == b"cookie" else -1
@@ -157,30 +157,30 @@ class Request(StarletteRequest):
         return None
 
     def path_segment(self, name: str) -> str:
-        """A segment of the path, decoded. Invalid UTF-8 becomes lone surrogates, which no stored name contains."""
+        """Returns a decoded path segment. Invalid UTF-8 becomes lone surrogates, which no stored name contains."""
         return unquote(self.path_params[name], errors="surrogateescape")
 
     @property
     def actor(self) -> Actor:
-        """Who acts. Not for public routes."""
+        """The actor of the request. Not available on public routes."""
         assert self.identity is not None, "a public route has no identity"
         return self.identity.actor
 
     @property
     def user_id(self) -> int:
-        """The user who acts."""
+        """The id of the user who acts."""
         assert self.actor.user_id is not None
         return self.actor.user_id
 
     @property
     def current_session(self) -> Session:
-        """The session that the request was sent with. Only for routes that require one."""
+        """The session that authenticated the request. Only for routes that require a session."""
         assert self.identity is not None and self.identity.session is not None
         return self.identity.session
 
     @property
     def session_token(self) -> str:
-        """The token of that session."""
+        """The token of the current session."""
         assert self.identity is not None and self.identity.session_token is not None
         return self.identity.session_token
 
@@ -192,7 +192,7 @@ class Request(StarletteRequest):
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """Opens a transaction to read from, as `tx`. Raises Unavailable."""
+        """Opens a read transaction as `tx`. Raises Unavailable."""
         with self.database.read() as tx:
             self._tx = tx
             try:
@@ -202,7 +202,7 @@ class Request(StarletteRequest):
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """Opens a transaction to write in, as `tx`; it is committed at the end of the block. Raises Unavailable."""
+        """Opens a write transaction as `tx` and commits it at the end of the block. Raises Unavailable."""
         with self.database.write() as tx:
             self._tx = tx
             try:
@@ -211,7 +211,7 @@ class Request(StarletteRequest):
                 self._tx = None
 
     def accepted_types(self) -> dict[str, float]:
-        """The media types of the Accept header with their weights (RFC 9110, section 12.5.1), without refused ones."""
+        """Returns the accepted media types with their weights (RFC 9110, section 12.5.1), without those of weight 0."""
         found = {}
         for part in (self.header("accept") or "").lower().split(",", MEDIA_TYPES)[:MEDIA_TYPES]:
             media_type, *parameters = (piece.strip() for piece in part.split(";"))
@@ -223,18 +223,18 @@ class Request(StarletteRequest):
         return {media_type: weight for media_type, weight in found.items() if weight > 0}
 
     def prefers(self, media_type: str, default: str) -> bool:
-        """Whether the client names `media_type`, and nothing that means `default` with more weight."""
+        """Returns whether the client names `media_type` and gives `default` no higher weight."""
         accepted = self.accepted_types()
         any_of_kind = f"{default.partition('/')[0]}/*"
         return media_type in accepted and accepted[media_type] >= accepted.get(default, accepted.get(any_of_kind, 0))
 
 
 async def read_content(request: Request, most: int | None = None) -> bytes | None:
-    """The request body; None as soon as it is over the limit: `most`, if given, otherwise one that is low where nobody
-    can be signed in.
+    """Returns the request body, or None as soon as it exceeds the limit: `most` bytes, if given; otherwise a lower
+    limit applies to a request without a credential.
 
-    Raises Invalid when the connection breaks before the end of the body: a part of a form is also a form, and means
-    something else.
+    Raises Invalid if the connection breaks before the end of the body: part of a form is also a valid form, with a
+    different meaning.
     """
     if most is not None:
         request.body_limit = most

@@ -1,13 +1,13 @@
 """The response cache: whole responses to GET requests, found in two ways.
 
-*By request*, on the event loop, while nothing has been committed. The key is the request as it was sent, to the byte:
-path, query and all headers, and so the credential, from which the actor and their company access follow. One commit, by
-any connection of any process, empties this part: SQLite's `PRAGMA data_version` tells. A response whose credential is
-about to end, or must record its use, is not sent from here. SQLite only, because on PostgreSQL learning of a commit
-takes a round trip, which costs as much as it saves (docs/decisions/0014).
+*By request*, on the event loop, until the next commit. The key is the request exactly as it was sent: path, query and
+all headers, and therefore the credential, which determines the actor and their company access. A commit by any
+connection of any process empties this part; SQLite's `PRAGMA data_version` reveals it. A cached response is not sent
+if its credential is about to expire, or if its use must be recorded. SQLite only: on PostgreSQL, detecting a commit
+takes a round trip, which costs as much as the cache saves (docs/decisions/0014).
 
 *By validator*, in a worker thread, on both databases. A list's ETag is computed from the database for every request,
-and covers the company access; equal strong ETags mean equal bytes. So nothing has to be removed after a commit.
+and covers the company access; equal strong ETags mean equal bytes. Therefore a commit need not evict anything.
 """
 
 import asyncio
@@ -24,22 +24,22 @@ from issue_tracker.clock import now
 from issue_tracker.database.engine import Database
 
 LIMIT = 8 * 1024 * 1024
-"""Bytes of all responses that are found in one of the two ways, with the requests that they are found by."""
+"""Maximum size, in bytes, of all responses that are found in one of the two ways, including their keys."""
 
 LARGEST = LIMIT // 32
-"""Bytes of the largest response that is found by request: a whole list would push out hundreds of pages."""
+"""Maximum size, in bytes, of a response found by request: a whole list would evict hundreds of pages."""
 
 LARGEST_BY_VALIDATOR = LIMIT // 4
-"""Bytes of the largest response that is found by validator."""
+"""Maximum size, in bytes, of a response found by validator."""
 
 
 ENTRY = 1024
-"""Bytes that an entry takes beyond its texts, roughly: a 304 has no body, and still is not free."""
+"""Approximate overhead of an entry, in bytes: even a 304, which has no body, takes memory."""
 
 
 class CachedResponse(msgspec.Struct, frozen=True, gc=False):
-    """A response that is good until `until` (UTC) while nobody commits; its path, its route's template and the id of
-    its user, for the log and the metrics.
+    """A response that is valid until `until` (UTC) or the next commit, whichever is earlier; with its path, its route's
+    template and its user's id, for the log and the metrics.
     """
 
     status: int
@@ -52,7 +52,7 @@ class CachedResponse(msgspec.Struct, frozen=True, gc=False):
 
 
 class ResponseCache:
-    """Everything but `find_by_validator` and `store_by_validator` is used on the event loop only."""
+    """The cache. All methods except `find_by_validator` and `store_by_validator` run on the event loop only."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -65,9 +65,9 @@ class ResponseCache:
         self._lock = threading.Lock()
 
     def version(self) -> int | None:
-        """The state of the database: another number after every commit; None where checking it would have to wait.
+        """Returns the state of the database: a number that changes with every commit; None if reading it would block.
 
-        Requests of one turn of the event loop share a check: whatever they ask about was there before it.
+        Requests in one iteration of the event loop share one read: all of them arrived before it.
         """
         if not self._checked:
             version = self._database.data_version()
@@ -82,7 +82,7 @@ class ResponseCache:
         self._checked = False
 
     def find(self, scope: Scope) -> CachedResponse | None:
-        """The response to the same request, if nobody has committed since and its credential is still good."""
+        """Returns the response to an identical request, if nothing was committed since and the credential is valid."""
         cached = self._responses.get(_key(scope)) if self._responses else None
         if cached is None or now() >= cached.until:
             return None
@@ -90,7 +90,7 @@ class ResponseCache:
         return cached if self.version() == before else None
 
     def store(self, version: int, scope: Scope, response: Response, until: datetime | None) -> None:
-        """Stores the response to a request that arrived at `version`, unless somebody has committed meanwhile."""
+        """Stores the response to a request that arrived at `version`, unless something was committed since."""
         body = getattr(response, "body", None)
         if until is None or not isinstance(body, bytes):
             return
@@ -111,7 +111,7 @@ class ResponseCache:
         self._size += size
 
     def find_by_validator(self, etag: str) -> Response | None:
-        """A response with this ETag that was sent lately."""
+        """Returns a recently sent response with this ETag; None if there is none."""
         found = self._by_validator.get(etag)
         if found is None:
             return None
@@ -120,7 +120,7 @@ class ResponseCache:
         return response
 
     def store_by_validator(self, etag: str, response: Response) -> None:
-        """Stores a response under its ETag. Beyond the limit the oldest ones go, whose ETags soon name the past."""
+        """Stores a response under its ETag. Over the limit, the oldest entries are evicted: their ETags soon expire."""
         size = len(response.body)
         if size > LARGEST_BY_VALIDATOR:
             return
@@ -147,5 +147,5 @@ class ResponseCache:
 
 def _key(scope: Scope) -> Hashable:
     headers = [header for header in scope["headers"] if header[0] != b"x-request-id"]
-    # Routing changes `path`; `raw_path` stays as it was sent.
+    # Routing changes `path`; `raw_path` is the path as the client sent it.
     return (scope["method"], scope.get("raw_path") or scope["path"], scope["query_string"], *headers)

@@ -1,4 +1,4 @@
-"""How handlers make their responses: Starlette's, with msgspec as the encoder."""
+"""The responses that handlers return: Starlette's, encoded with msgspec."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,32 +14,32 @@ PROBLEM = "application/problem+json"
 
 
 def json_response(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """The content as JSON. Instants are text already (`clock.iso`): msgspec would write `Z` for the offset."""
+    """Returns the content as JSON. Instants must be text (`clock.iso`): msgspec would write `Z` as the offset."""
     return Response(msgspec.json.encode(content), status, headers, JSON)
 
 
 def list_response(items: list[Any]) -> Response:
-    """A list that is complete: `{"items": […], "total": n}` (contract, section 1)."""
+    """Returns a complete list as `{"items": […], "total": n}` (contract, section 1)."""
     return json_response({"items": items, "total": len(items)})
 
 
 def looks_like(names: Sequence[str]) -> dict[str, str]:
-    """The header that warns of existing names which look like the one just given, each percent-encoded.
+    """Returns the header that lists existing names which look like the new one, each percent-encoded.
 
-    It is a header because bodies are bound to their shapes; clients that do not know it are not disturbed.
+    This is a header because the shapes of bodies are fixed; clients that do not know it can ignore it.
     """
     return {"X-Looks-Like": ", ".join(quote(name, safe="") for name in names)} if names else {}
 
 
 def no_content() -> Response:
-    """204."""
+    """Returns a 204 response without a body."""
     return Response(status_code=204)
 
 
 class SecretResponse(Response):
-    """A response that shows a secret this once. A retry with the same Idempotency-Key gets null in its place.
+    """A response that shows a secret once. A retry with the same Idempotency-Key gets null instead of the secret.
 
-    The content is a mapping whose field `secret_field` is the secret; `also` are further fields that contain it.
+    `content` is a mapping whose field `secret_field` is the secret; `also` names further fields that contain it.
     """
 
     def __init__(

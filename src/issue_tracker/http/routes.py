@@ -1,8 +1,9 @@
-"""How routes are declared: a table of contents of each feature's API or pages.
+"""The declaration of routes: each feature's API or pages read like a table of contents.
 
-A handler is a plain function. Its parameters say what it needs: `request` is the Request; `body` and `query` are
-structs, validated before it runs; any other parameter is a segment of the path. It runs in a worker thread, in one
-transaction (read for GET, write otherwise) that is committed before its response leaves (`http/pipeline.py`).
+A handler is a plain function whose parameters declare its input: `request` is the Request; `body` and `query` are
+structs, validated before the handler runs; any other parameter is a segment of the path. A handler runs in a worker
+thread, in one transaction (read for GET, write otherwise) that is committed before the response leaves
+(`http/pipeline.py`).
 """
 
 from collections.abc import Callable, Mapping
@@ -33,9 +34,9 @@ Handler = Callable[..., Response]
 
 
 class Returns(msgspec.Struct, frozen=True):
-    """The response of a route when all is well, for the OpenAPI document.
+    """The successful response of a route, for the OpenAPI document.
 
-    `body` is the struct that JSON bodies have, a union of such structs, or None without a body; `example` shows one.
+    `body` is the struct of JSON bodies, a union of such structs, or None for no body; `example` is an example of it.
     `headers` are those that only this route sends. `media_types` maps other media types to their examples.
     """
 
@@ -47,7 +48,7 @@ class Returns(msgspec.Struct, frozen=True):
 
 
 class RouteOptions(TypedDict, total=False):
-    """What a declaration may say beyond method and path; see Route."""
+    """The options of a declaration besides method and path; see Route."""
 
     access: Access
     transaction: bool
@@ -72,19 +73,19 @@ class RouteOptions(TypedDict, total=False):
 class Route(msgspec.Struct, frozen=True, kw_only=True):
     """One declared route of the API. Routes of pages differ in their input and in how they show an error.
 
-    - `access` says who may use it, `proof` with which credential; `before_password_change` whether those may who have
-      to choose a password first, `before_enrolment` those who have to set up a second factor. The former may be used
-      by both: a new password comes first.
+    - `access` says which users may use it, `proof` with which credential. `before_password_change` admits users who
+      must choose a password first, `before_enrolment` those who must set up a second factor; the former admits both,
+      because a new password comes first.
     - `transaction=False`: the handler opens its own transactions.
     - `body_optional`: no body means the same as an empty object.
-    - `inline`: the handler waits for nothing, and so runs on the event loop, also when every worker is busy.
+    - `inline`: the handler never blocks, so it runs on the event loop, even when every worker is busy.
     - `probe`: operators need it most when every worker is busy, so it runs in a thread of its own.
-    - `cached`: the response to a GET goes to the response cache.
-    - `hashes`: the handler hashes a password, so it runs in a thread apart from the workers.
-    - `outgoing`: the handler waits for another system, so it runs in threads apart from the workers.
-    - `shares_path`: other methods of this path are those of a path with a parameter that fits it.
+    - `cached`: the response to a GET is stored in the response cache.
+    - `hashes`: the handler hashes a password, so it runs in threads separate from the workers.
+    - `outgoing`: the handler waits for another system, so it runs in threads separate from the workers.
+    - `shares_path`: a path with a parameter also matches this path and handles its other methods.
     - `if_match`: the handler checks If-Match.
-    - `raw_body`: the handler reads the body itself, of at most so many bytes and any media type, also of strangers.
+    - `raw_body`: the handler parses the body itself: up to this number of bytes, of any media type, from any client.
     - `returns`, `example` (of the body), `errors` (those that do not follow from the rest) and `documented` are for
       the OpenAPI document.
     """
@@ -122,23 +123,23 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def about_accounts(self) -> bool:
-        """Whether its responses are about accounts, credentials or administration, which no browser stores."""
+        """Whether responses contain account data, credentials or administration, which browsers must not store."""
         return self.access in (Access.SIGNED_IN, Access.SUPER_ADMIN) or (self.access is Access.PUBLIC and not self.safe)
 
     @property
     def idempotent(self) -> bool:
-        """Whether the route takes an Idempotency-Key: every POST of somebody who is signed in."""
+        """Whether the route accepts an Idempotency-Key: every POST that requires a credential."""
         return self.method == "POST" and self.access is not Access.PUBLIC
 
     def admit(self, identity: Identity) -> None:
-        """Raises Forbidden or Unauthenticated when this identity may not use the route."""
+        """Raises Forbidden or Unauthenticated if this identity may not use the route."""
         self.require_complete(identity)
         authorize(identity, self.access)
         require_proof(identity, self.proof)
 
     def require_complete(self, identity: Identity) -> None:
-        """Raises PasswordChangeRequired for a user whose password somebody else knows, and
-        SecondFactorEnrolmentRequired for one who needs a second factor and has none, unless the route is for them.
+        """Raises PasswordChangeRequired for a user whose password was chosen by another person, and
+        SecondFactorEnrolmentRequired for a user who still needs a second factor, unless the route admits such users.
         """
         session = identity.session
         if session is None or self.before_password_change:
@@ -149,11 +150,11 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
             raise SecondFactorEnrolmentRequired
 
     def csrf_field(self, request: Request) -> str | None:
-        """The CSRF token in the input, where a header cannot be sent."""
+        """Returns the CSRF token in the input, for forms, which cannot send a header."""
         return None
 
     def arguments(self, request: Request) -> dict[str, Any]:
-        """What the handler takes besides the request. Raises in the order 413, 415, 422, 400, 404."""
+        """Returns the handler's arguments besides the request. Raises errors in the order 413, 415, 422, 400, 404."""
         arguments: dict[str, Any] = {}
         if request.content is None:
             raise TooLarge(f"The body is over {request.body_limit:,} bytes.")
@@ -172,7 +173,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
         return arguments | self.path_arguments(request)
 
     def path_arguments(self, request: Request) -> dict[str, Any]:
-        """The segments of the path as the handler takes them. Raises NotFound where a number is missing."""
+        """Returns the path segments as handler arguments. Raises NotFound if a numeric one is not a positive number."""
         arguments: dict[str, Any] = {}
         for name, kind in self.segments:
             value = request.path_segment(name)
@@ -183,7 +184,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
         return arguments
 
     def finished(self, request: Request, response: Response) -> Response:
-        """The handler's response as it is sent: with its validator, or a 304 in its place."""
+        """Returns the handler's response as it is sent: with its validator, or a 304 instead."""
         if self.about_accounts:
             response.headers.setdefault("cache-control", conditional.NO_STORE)
         if self.safe and self.transaction and self.access is not Access.PUBLIC:
@@ -191,16 +192,16 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
         return response
 
     def recover(self, request: Request, error: AppError) -> Response:
-        """A response in place of an error of the handler. Raises the error where there is none."""
+        """Returns a response that replaces an error of the handler, or raises the error itself."""
         raise error
 
     def error_response(self, request: Request, error: AppError) -> Response:
-        """The error in the form of this route."""
+        """Returns the error in the form of this route."""
         return error_response(request, error)
 
 
 class RefusedRoute(Route, frozen=True, kw_only=True):
-    """In place of a route where a path or a method does not exist: raises `error` to those who may know."""
+    """Replaces the route of a path or a method that does not exist: raises `error` for users who may learn of it."""
 
     error: AppError
     handler: Handler = Response
@@ -216,7 +217,7 @@ class RefusedRoute(Route, frozen=True, kw_only=True):
 
 
 class Routes:
-    """The routes of one feature's API. A declaration that does not say otherwise has their `access` and `proof`."""
+    """The routes of one feature's API. Declarations inherit its `access` and `proof` unless they set their own."""
 
     def __init__(self, tag: str, *, access: Access = Access.HELPDESK, proof: Proof = Proof.CREDENTIAL) -> None:
         self.tag = tag
@@ -258,8 +259,8 @@ class Routes:
 
 
 def hints_of(handler: Handler, inputs: tuple[str, ...]) -> tuple[dict[str, Any], tuple[tuple[str, type], ...]]:
-    """The types of a handler's parameters, and those that are segments of the path: neither request, nor input, nor
-    optional.
+    """Returns the types of a handler's parameters, and the parameters that are path segments: those that are neither
+    the request, nor in `inputs`, nor optional.
     """
     hints = get_type_hints(handler)
     required = [name for name, one in signature(handler).parameters.items() if one.default is one.empty]
@@ -267,8 +268,8 @@ def hints_of(handler: Handler, inputs: tuple[str, ...]) -> tuple[dict[str, Any],
 
 
 def require_media_type(request: Request, expected: str, otherwise: str) -> None:
-    """Raises UnsupportedMediaType for a body of another media type than `expected`, with the sentence `otherwise`, and
-    for one that is compressed.
+    """Raises UnsupportedMediaType, with the sentence `otherwise`, for a body of another media type than `expected`, and
+    for a compressed body.
     """
     if not request.content:
         return
@@ -278,14 +279,14 @@ def require_media_type(request: Request, expected: str, otherwise: str) -> None:
 
 
 def require_identity_encoding(request: Request) -> None:
-    """Raises UnsupportedMediaType for a body that is compressed: it would be read as if it were text."""
+    """Raises UnsupportedMediaType for a compressed body, which would otherwise be parsed as plain text."""
     if (request.header("content-encoding") or "identity").strip().lower() != "identity":
         raise UnsupportedMediaType("The body must not be compressed: send it without Content-Encoding.")
 
 
 class _NoBody(msgspec.Struct, forbid_unknown_fields=True):
-    """Takes an empty object, which some clients send where there is nothing to say."""
+    """Accepts an empty object, which some clients send instead of no body."""
 
 
 class _NoQuery(msgspec.Struct):
-    """Takes no query parameters."""
+    """Accepts no query parameters."""

@@ -1,4 +1,4 @@
-"""What lives as long as the application: made once by `create_app`, given to every request."""
+"""Application state: created once by `create_app` and available to every request."""
 
 from typing import Any
 
@@ -26,12 +26,12 @@ from issue_tracker.settings import Settings
 class AppState(msgspec.Struct, frozen=True, kw_only=True):
     """The parts of one application. Two applications in one process share none of them.
 
-    `workers` run the handlers, with as many threads as there are database connections for them; `probes` run those of
-    the probes, `provider_requests` those that wait for an identity provider, and `password_requests` those that hash a
-    password. `providers` are the identity providers. `openapi` is the document that `/openapi.json`
-    sends. `metrics` counts this application's requests. `deferred_events` are those about refusals and exports.
-    `documents` holds what is the same for everybody and takes long to make: the body and the headers of each.
-    `stored_responses` limits what is stored for idempotency keys.
+    `workers` run the handlers, with as many threads as they have database connections; `probes` run the probes,
+    `provider_requests` the handlers that wait for an identity provider, and `password_requests` those that hash a
+    password. `providers` are the identity providers. `openapi` is the content of `/openapi.json`. `metrics` counts this
+    application's requests. `deferred_events` are events of refusals and exports. `documents` holds the body and the
+    headers of documents that are the same for every client and expensive to make. `stored_responses` limits the space
+    of the responses stored for idempotency keys.
     """
 
     settings: Settings
@@ -62,5 +62,5 @@ class AppState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def session_cookie_name(settings: Settings) -> str:
-    """The name of the session cookie with these settings."""
+    """Returns the name of the session cookie under these settings."""
     return cookie_name(settings, SESSION)

@@ -1,4 +1,4 @@
-"""How much room the responses take that are stored for idempotency keys: limited for each actor, and in all."""
+"""The space of the responses stored for idempotency keys: limited for each actor, and in total."""
 
 import threading
 from datetime import datetime, timedelta
@@ -11,11 +11,11 @@ from issue_tracker.errors import NoRoomForResponse
 from issue_tracker.settings import Settings
 
 MEASURED_FOR = timedelta(minutes=1)
-"""How long a sum is used. Summing up for every request would take longer than most requests."""
+"""How long a measured sum is reused. Measuring it for every request would take longer than most requests."""
 
 
 class StoredResponses:
-    """What this process knows of the bytes that are stored. Safe to use from several threads."""
+    """This process's estimate of the stored bytes. Safe to use from several threads."""
 
     def __init__(self, settings: Settings) -> None:
         self._most_each, self._most = settings.idempotency_bytes_per_user, settings.idempotency_bytes
@@ -23,14 +23,14 @@ class StoredResponses:
         self._bytes: dict[str, tuple[datetime, int]] = {}
 
     def require_room(self, tx: Connection, actor_key: str) -> None:
-        """Raises NoRoomForResponse when the responses that are stored for an actor, or for all, reach the limit."""
+        """Raises NoRoomForResponse if the stored responses of this actor, or of all actors, reach the limit."""
         if self._stored(tx, actor_key, idempotency_keys.c.actor_key == actor_key) >= self._most_each:
             raise NoRoomForResponse("your", self._most_each)
         if self._stored(tx, "", true()) >= self._most:
             raise NoRoomForResponse("all", self._most)
 
     def add(self, actor_key: str, size: int) -> None:
-        """Counts a response that was stored."""
+        """Adds a newly stored response to the estimate; `require_room` must have been called before."""
         with self._guard:
             for name in (actor_key, ""):
                 measured_at, known = self._bytes[name]

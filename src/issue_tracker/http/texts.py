@@ -34,7 +34,7 @@ from issue_tracker.names import (
 
 
 class Text(msgspec.Struct, frozen=True):
-    """A kind of text: what makes its stored form, or raises ValueError with the reason; and its JSON Schema."""
+    """A kind of text: `parse` returns the stored form or raises ValueError with the reason; `schema` is JSON Schema."""
 
     parse: Callable[[str], str]
     schema: dict[str, Any]

@@ -1,7 +1,7 @@
-"""Bodies and queries become structs here, once; inside, values are trusted (docs/architecture.md).
+"""Converts bodies and queries to structs, once; code further inside trusts the values (docs/architecture.md).
 
-msgspec reads the good case in one step. When it refuses, `_explain` walks the same type field by field, because
-the contract wants every error at once, each with its field.
+msgspec decodes valid input in one step. If it rejects the input, `_explain` walks the same type field by field, because
+the contract requires all errors at once, each with its field.
 """
 
 import re
@@ -21,17 +21,17 @@ from issue_tracker.status import CHOICES, Status
 T = TypeVar("T")
 
 LINE = "^[^\\x00-\\x1f\\x7f]*$"
-"""The pattern of a text of one line."""
+"""The pattern of a single-line text."""
 
 MOST_ERRORS = 1000
-"""How many errors one answer lists: a body may hold a hundred thousand, and its sender may be a stranger."""
+"""Maximum number of errors in one response: a body may cause a hundred thousand, and its sender may be anonymous."""
 
 MOST_UNKNOWN = 100
-"""How many unknown fields of one object it lists."""
+"""Maximum number of unknown fields of one object that a response lists."""
 
 
 def read_body(content: bytes, type_: type[T], most_items: int | None = None) -> T:
-    """The JSON body as `type_`, whose lists have at most `most_items`. Raises Invalid naming every wrong field."""
+    """Returns the JSON body as `type_`; its lists may have up to `most_items`. Raises Invalid for every wrong field."""
     try:
         body = msgspec.json.decode(content, type=type_, dec_hook=_text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as refused:
@@ -55,9 +55,9 @@ def _refuse_long_lists(body: Any, most: int) -> None:
 
 
 def read_query(parameters: Sequence[tuple[str, str]], type_: type[T], most_values: int | None = None) -> T:
-    """The query as `type_`; an empty value counts as absent, and a parameter has at most `most_values`.
+    """Returns the query as `type_`. An empty value counts as absent; a parameter may have up to `most_values` values.
 
-    Raises InvalidQuery naming every wrong parameter.
+    Raises InvalidQuery that names every wrong parameter.
     """
     known = _parameters(cast(Hashable, type_))
     given: dict[str, list[str]] = {}
@@ -87,7 +87,7 @@ def read_query(parameters: Sequence[tuple[str, str]], type_: type[T], most_value
 
 
 class _Parameter(msgspec.Struct, frozen=True):
-    """A query parameter: its name outside and inside, and the type of one value."""
+    """A query parameter: its name in the query and in the struct, and the type of one value."""
 
     name: str
     field: str
@@ -100,7 +100,7 @@ class _Parameter(msgspec.Struct, frozen=True):
 
 @cache
 def _parameters(type_: Hashable) -> dict[str, _Parameter]:
-    """What a struct takes as parameters: found out once, because looking into types is slow."""
+    """Returns the fields of a struct as parameters, by name. Cached, because inspecting types is slow."""
     found = {}
     for field in msgspec.structs.fields(cast(Any, type_)):
         wanted = get_args(field.type)[0] if get_origin(field.type) is Annotated else field.type
@@ -116,9 +116,9 @@ def _parameters(type_: Hashable) -> dict[str, _Parameter]:
 
 def _read_parameter(text: str, parameter: _Parameter, errors: list[FieldError]) -> Any:
     if parameter.instant:
-        # An offset's plus sign that was not percent-encoded arrives as a space.
+        # The plus sign of an offset arrives as a space if the client did not percent-encode it.
         text = re.sub(r" (?=\d\d:\d\d$)", "+", text)
-    # Numbers in digits alone, instants as in RFC 3339: the lenient way takes 1.0, and seconds since 1970.
+    # Strict, because the lenient mode would accept 1.0 for a number, and seconds since 1970 for an instant.
     strict = parameter.number or parameter.instant
     number = whole_number(text) if parameter.number else None
     try:
@@ -129,7 +129,7 @@ def _read_parameter(text: str, parameter: _Parameter, errors: list[FieldError]) 
 
 
 def _inside(info: inspect.Type) -> inspect.Type:
-    """The type itself, without None and what else is said about it."""
+    """Returns the type itself, without None and without metadata."""
     if isinstance(info, inspect.Metadata):
         return _inside(info.type)
     if isinstance(info, inspect.UnionType):
@@ -144,13 +144,13 @@ def _text(type_: type, value: Any) -> Any:
 
 
 def _explain(data: Any, type_: Any, path: str, errors: list[FieldError]) -> None:
-    """Adds what is wrong with `data`, seen as `type_`, to `errors`."""
+    """Appends an error for everything in `data` that does not fit `type_`."""
     choices = get_args(type_) if isinstance(_type_info(type_), inspect.UnionType) else (type_,)
     if data is None and type(None) in choices:
         return
     present = [choice for choice in choices if choice is not type(None)]
     objects = [choice for choice in present if isinstance(choice, type) and issubclass(choice, msgspec.Struct)]
-    # Of a text and an object, the one that was meant.
+    # If both a text and an object are allowed, choose the one that the client meant.
     type_ = objects[0] if objects and (len(present) == 1 or isinstance(data, Mapping)) else present[0]
     plain = get_args(type_)[0] if get_origin(type_) is Annotated else type_
     if isinstance(plain, type) and issubclass(plain, msgspec.Struct):
@@ -165,7 +165,7 @@ def _explain(data: Any, type_: Any, path: str, errors: list[FieldError]) -> None
 
 
 def _explain_list(data: Any, type_: Any, plain: Any, path: str, errors: list[FieldError]) -> None:
-    """`plain` is the list type in `type_`, which may also say how long it may be, and by what its items differ."""
+    """Explains a list. `plain` is the list type within `type_`, which may add a maximum length and Distinct."""
     if not isinstance(data, list):
         errors.append(FieldError(path, "must be a list"))
         return
@@ -183,16 +183,16 @@ def _explain_list(data: Any, type_: Any, plain: Any, path: str, errors: list[Fie
 
 
 class Distinct(msgspec.Struct, frozen=True):
-    """Said of a list in a body: no two items have the same name, in the field `by`, or being the name themselves.
+    """Metadata of a list in a body: no two items have the same name, in the field `by`; without `by`, items are names.
 
-    Bodies check it with `refuse_repeated` in their `__post_init__`; this tells where and what it is.
+    Bodies check it with `refuse_repeated` in `__post_init__`; the metadata serves to explain the error.
     """
 
     by: str = ""
 
 
 def refuse_repeated(body: msgspec.Struct) -> None:
-    """Raises ValueError when a list of the body that is Distinct has a name twice (contract, section 2: 400)."""
+    """Raises ValueError if a Distinct list of the body contains a name twice (contract, section 2: 400)."""
     for name, by in _distinct(type(body)):
         items = getattr(body, name) or ()
         if repeated(getattr(item, by) if by else item for item in items):
@@ -200,7 +200,7 @@ def refuse_repeated(body: msgspec.Struct) -> None:
 
 
 def require_one(body: Any) -> None:
-    """Raises ValueError when a body has none of the fields in its `ONE_OF`, of which it needs at least one."""
+    """Raises ValueError if a body has none of the fields in its `ONE_OF`, of which at least one is required."""
     if all(getattr(body, name) is None for name in body.ONE_OF):
         raise ValueError(f"one of {', '.join(body.ONE_OF)} is required")
 
@@ -250,12 +250,12 @@ _type_info = cache(inspect.type_info)
 
 @cache
 def _fields(type_: type[msgspec.Struct]) -> dict[str, msgspec.structs.FieldInfo]:
-    """The fields by the names that they have in JSON. Finding them evaluates the annotations each time."""
+    """Returns the fields by their JSON names. Cached, because each lookup evaluates the annotations."""
     return {field.encode_name: field for field in msgspec.structs.fields(type_)}
 
 
 def _message(data: Any, type_: Any, refused: msgspec.ValidationError) -> str:
-    """A sentence for a person, instead of the decoder's."""
+    """Returns an error sentence for people instead of the decoder's message."""
     if type_ is Status:
         return f"must be one of {CHOICES}"
     if isinstance(refused.__cause__, ValueError):
