@@ -1,8 +1,8 @@
-"""The open connections of one process: how many there may be, and how long they may keep the server waiting.
+"""The open connections of one process: their maximum number, and how long a client may keep the server waiting.
 
-A server that refuses new connections when it is full can be closed to everybody by one client that opens connections
-and sends nothing. So it first closes those that it waits for, the longest wait first; only where it waits for none is
-a new one refused. Somebody who connects and sends a request at once is served.
+If a full server simply refused new connections, one client that opens connections and sends nothing could block all
+others. Therefore a full server first closes connections on which it waits for the client, the longest wait first; it
+refuses a new connection only if there are none. A client that connects and sends its request at once is served.
 """
 
 import asyncio
@@ -20,41 +20,41 @@ from issue_tracker.settings import Settings, networks
 log = structlog.get_logger("issue_tracker.server")
 
 CHECK_SECONDS = 0.5
-"""How often all connections are checked: so much later than the settings say may a slow client be noticed."""
+"""How often all connections are checked. A slow client is detected up to this much later than the settings say."""
 
 CLOSED_TOGETHER = 20
-"""Where there is no room, one waiting connection of so many is closed: looking for them takes time, too."""
+"""If there is no room, one connection in this number is closed if it waits: finding them takes time, too."""
 
 LARGEST_LINGERING = 200
-"""Connections that may stay for a moment after they were refused, so that their clients can read why."""
+"""Maximum number of refused connections that stay open briefly, so that their clients can read the response."""
 
 OTHER_DESCRIPTORS = 100
-"""File descriptors of a process that are neither connections of clients nor of the database."""
+"""File descriptors of a process that belong neither to client connections nor to the database."""
 
 DESCRIPTORS_OF_CONNECTION = 3
-"""File descriptors that one connection to SQLite takes: the database, its log, and the index of that."""
+"""File descriptors of one SQLite connection: the database, its write-ahead log, and the index of the log."""
 
 LOCAL = ("127.0.0.0/8", "::1/128")
-"""Addresses that are not limited on their own, because a reverse proxy on this machine connects from there."""
+"""Addresses without a limit of their own, because a reverse proxy on this machine connects from them."""
 
 
 class Connection(Protocol):
-    """A connection as it is counted and checked here."""
+    """The interface through which connections are counted and checked here."""
 
     group: str | None
 
     def waits_since(self) -> float | None:
-        """Since when, in the time of the event loop, the server waits for the client; None while it does not."""
+        """Returns since when, in event-loop time, the server has been waiting for the client; None if it is not."""
 
     def check(self, now: float) -> None:
-        """Ends the connection if the client is too slow."""
+        """Closes the connection if the client is too slow. `now` is the time of the event loop."""
 
     def close_waiting(self) -> None:
-        """Closes the connection, which the server waits for."""
+        """Closes the connection, on which the server waits for the client."""
 
 
 class Connections:
-    """All connections of a process. To be used on the event loop."""
+    """All connections of a process. Use it on the event loop only."""
 
     def __init__(self, settings: Settings, metrics: LoadMetrics) -> None:
         self.settings = settings
@@ -68,16 +68,16 @@ class Connections:
         self._checking = False
 
     def group_of(self, address: str | None) -> str | None:
-        """Whom a connection from this address is counted for; None where that is not known, as behind a proxy.
+        """Returns the group in which connections from an address are counted; None for a proxy or an unknown address.
 
-        Whoever has one address of IPv6 has the 2^64 others of its network as well.
+        An IPv6 address is counted with its /64 network, because its owner usually has all 2^64 addresses of it.
         """
         if self._exempt is None or address is None:
             return None
         try:
             found = ip_address(address)
         except ValueError:
-            return None  # a socket of the file system
+            return None  # a Unix socket
         if isinstance(found, IPv6Address):
             found = found.ipv4_mapped or found
         if any(found in network for network in self._exempt if network.version == found.version):
@@ -85,7 +85,7 @@ class Connections:
         return str(ip_network((found, 64), strict=False)) if isinstance(found, IPv6Address) else str(found)
 
     def admit(self, connection: Connection) -> bool:
-        """Counts a new connection. False when it must be refused."""
+        """Counts a new connection. Returns False if it must be refused."""
         if not self._checking:
             self._check_later()
         group = self._groups.get(connection.group, set()) if connection.group else set()
@@ -99,7 +99,7 @@ class Connections:
         return admitted
 
     def may_linger(self, connection: Connection) -> bool:
-        """Whether a refused connection may stay open until its client has read why."""
+        """Returns whether a refused connection may stay open until its client has read the response."""
         if connection in self._open:
             return True
         if len(self._refused) >= LARGEST_LINGERING:
@@ -108,7 +108,7 @@ class Connections:
         return True
 
     def remove(self, connection: Connection) -> None:
-        """Forgets a connection, whether or not it was admitted."""
+        """Removes a connection, whether or not it was admitted."""
         self._open.discard(connection)
         self._refused.discard(connection)
         group = self._groups.get(connection.group) if connection.group else None
@@ -118,7 +118,7 @@ class Connections:
                 self._groups.pop(connection.group or "", None)
 
     def _make_room(self, among: set[Connection], reason: str) -> bool:
-        """Closes connections that the server waits for. False when it waits for none."""
+        """Closes connections on which the server waits for the client. Returns False if there are none."""
         waiting = [(since, connection) for connection in among if (since := connection.waits_since()) is not None]
         waiting.sort(key=itemgetter(0))
         for _, connection in waiting[: 1 + len(among) // CLOSED_TOGETHER]:
@@ -143,14 +143,14 @@ class Connections:
 
 
 def allow_descriptors() -> None:
-    """Lets this process and those that it starts have as many file descriptors as the system allows them."""
+    """Raises this process's limit of file descriptors, which child processes inherit, to the system's maximum."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with suppress(OSError, ValueError):  # some systems name more than they give
+    with suppress(OSError, ValueError):  # some systems report a higher limit than they grant
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _limit_of(settings: Settings) -> int:
-    """How many connections there may be: what the settings say, where there are file descriptors for them."""
+    """Returns the maximum number of connections: the setting, reduced if there are too few file descriptors."""
     descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if descriptors == resource.RLIM_INFINITY:
         return settings.connections

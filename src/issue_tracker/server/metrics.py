@@ -1,4 +1,4 @@
-"""Metrics for Prometheus, when the setting asks for them: requests by route template, never by name or path."""
+"""Prometheus metrics, if the setting enables them: requests by route template, never by name or path."""
 
 import asyncio
 import collections
@@ -24,16 +24,16 @@ log = structlog.get_logger("issue_tracker.server")
 MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
 
 LOG_SECONDS = 10.0
-"""How often refusals are logged while there are any."""
+"""Interval at which refusals are logged, if there were any."""
 
 
 def share_between_workers() -> None:
-    """Lets any worker answer for all: to be called before the workers start."""
+    """Lets any worker report the metrics of all workers. Must be called before the workers start."""
     os.environ.setdefault(MULTIPROCESS, tempfile.mkdtemp(prefix="issue-tracker-metrics-"))
 
 
 def metrics_registry() -> CollectorRegistry:
-    """The metrics of one application, with those of its process."""
+    """Returns the metrics registry of one application, with the metrics of its process."""
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
@@ -42,7 +42,7 @@ def metrics_registry() -> CollectorRegistry:
 
 
 class StatusRecorder:
-    """Passes messages on to `send`, and records the status of the response in `status`; 0 before there is one."""
+    """Passes messages on to `send`, and records the status of the response in `status`; 0 before the response."""
 
     __slots__ = ("_send", "status")
 
@@ -57,7 +57,7 @@ class StatusRecorder:
 
 
 class RequestMetrics:
-    """Counts and times the requests of the application inside."""
+    """Counts and times the requests to the wrapped application."""
 
     def __init__(self, app: ASGIApp, registry: CollectorRegistry) -> None:
         self.app = app
@@ -77,16 +77,17 @@ class RequestMetrics:
         try:
             await self.app(scope, receive, sent)
         finally:
-            # Requests that match no route are counted together.
+            # All requests without a matching route are counted together.
             route = str(scope.get("path_template", "(none)"))
             self.requests.labels(scope["method"], route, sent.status).inc()
             self.seconds.labels(scope["method"], route).observe(time.perf_counter() - started)
 
 
 class LoadMetrics:
-    """How many requests wait, and what the server refuses because of a limit, by reason; the log has a summary of that.
+    """Counts waiting requests, and what the server refuses because of a limit, by reason; the log gets a summary of
+    the refusals.
 
-    To be used on the event loop.
+    Use it on the event loop only.
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
@@ -106,7 +107,7 @@ class LoadMetrics:
         self._lately: collections.Counter[str] = collections.Counter()
 
     def note_waiting(self, threads: str, count: int) -> None:
-        """Notes how many requests wait for one of the threads with this name."""
+        """Records how many requests wait for a thread of the pool with this name."""
         self._waiting.labels(threads).set(count)
 
     def refused(self, reason: str) -> None:

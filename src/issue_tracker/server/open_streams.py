@@ -1,7 +1,7 @@
-"""How many event streams are open: of each user on this machine, and in all in this process.
+"""The number of open event streams: per user on this machine, and in total in this process.
 
-The first limit is about what a user may take, the second about what a process can carry. On several machines, a user
-has as many streams as the limit allows on each of them.
+The first limit restricts a user; the second protects the process. With several machines, a user may open as many
+streams as the limit allows on each of them.
 """
 
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from issue_tracker.settings import Settings
 
 
 class OpenStreams:
-    """To be used on the event loop."""
+    """The counters of open streams. Use them on the event loop only."""
 
     def __init__(self, settings: Settings, metrics: LoadMetrics) -> None:
         self._settings = settings
@@ -24,7 +24,7 @@ class OpenStreams:
 
     @contextmanager
     def opened(self, user_id: int) -> Iterator[None]:
-        """Counts a stream of this user until the end of the block. Raises TooManyStreams or Overloaded."""
+        """Counts one stream of this user until the end of the block. Raises TooManyStreams or Overloaded."""
         if self._total >= self._settings.streams:
             self._metrics.refused("streams")
             raise Overloaded("The server has too many event streams open. Try again shortly.")

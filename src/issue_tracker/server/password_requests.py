@@ -1,7 +1,7 @@
-"""Requests that need a password hashed: they run apart from all others, a few at a time.
+"""Requests that hash a password: they run separately from all others, a few at a time.
 
-While they wait for their turn they take no thread, so that a flood of sign-ins leaves the worker threads to the other
-requests. Those that are refused are answered a moment later, or whoever sends them would only send more.
+Queued requests occupy no thread, so that a flood of sign-ins leaves the worker threads to other requests. Refusals are
+delayed, because a client that is refused at once would only send more requests.
 """
 
 import asyncio
@@ -16,11 +16,11 @@ from issue_tracker.server.workers import RESPONSE_SECONDS
 from issue_tracker.settings import Settings
 
 REFUSAL_SECONDS = 0.5
-"""How much later a refusal (429, 503) is answered."""
+"""The delay of a refusal (429, 503), in seconds."""
 
 
 class PasswordRequests:
-    """The threads for such requests, and the queue before them. `run` is to be called on the event loop."""
+    """The threads for requests that hash a password, and their queue. Call `run` on the event loop."""
 
     def __init__(self, settings: Settings) -> None:
         self._threads = max(1, hashing.THREADS // settings.workers)
@@ -29,17 +29,17 @@ class PasswordRequests:
         self._present = 0
 
     async def run(self, answer: Callable[[], Response], *, anonymous: bool) -> Response:
-        """Returns the response of `answer` when it is the request's turn. Raises TooBusy, Unavailable when it
-        takes too long, and what `answer` raises.
+        """Calls `answer` in one of the threads when it is the request's turn, and returns its response.
 
-        The queue is twice as long for those who are signed in, so that strangers cannot keep them out of it.
+        Raises TooBusy if the queue is full, Unavailable if the response takes too long, and whatever `answer` raises.
+        The queue is twice as long for signed-in users, so that anonymous requests cannot shut them out.
         """
         try:
             response = await self._in_turn(answer, self._queue if anonymous else 2 * self._queue)
         except AppError as refused:
-            await _hold_back(refused.status)
+            await _delay_refusal(refused.status)
             raise
-        await _hold_back(response.status_code)
+        await _delay_refusal(response.status_code)
         return response
 
     async def _in_turn(self, answer: Callable[[], Response], queue: int) -> Response:
@@ -55,10 +55,10 @@ class PasswordRequests:
             self._present -= 1
 
     def close(self) -> None:
-        """Waits for the requests that have their turn."""
+        """Waits for the requests that are running."""
         self._executor.shutdown(wait=True)
 
 
-async def _hold_back(status: int) -> None:
+async def _delay_refusal(status: int) -> None:
     if status in (429, 503):
         await asyncio.sleep(REFUSAL_SECONDS)

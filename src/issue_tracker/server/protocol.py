@@ -1,8 +1,8 @@
-"""HTTP/1.1 on one connection: uvicorn's protocol, with limits on what a client may send and how slowly.
+"""HTTP/1.1 on one connection: uvicorn's protocol, with limits on the size and the slowness of requests.
 
-uvicorn and httptools take headers of any number and size, and wait for them for ever. This subclass counts bytes while
-they arrive; twice a second it is checked whether its client is too slow (`connections.py`). It has no timer of its own,
-not even for idle connections, so a request costs no more than in uvicorn.
+uvicorn and httptools accept any number and size of headers, and wait for them indefinitely. This subclass counts bytes
+as they arrive; twice a second, `connections.py` checks for clients that are too slow. The protocol has no timer of its
+own, not even for idle connections, so that a request costs no more than in uvicorn.
 """
 
 import asyncio
@@ -18,25 +18,25 @@ from uvicorn.server import ServerState
 from issue_tracker.server.connections import Connections
 
 HEADERS = 100
-"""Headers of one request, or trailers."""
+"""Maximum number of headers, or of trailers, of one request."""
 
 LONGEST_PATH = 4 * 1024
-"""Bytes of a path that are read. The longest name has 3,060, percent-encoded; there is nothing at a longer path, and
-decoding all of it would take longer than a request of somebody unknown should."""
+"""Maximum length, in bytes, of a path that is decoded. The longest name takes 3,060, percent-encoded. No route has a
+longer path, and decoding all of it would cost more time than an unauthenticated request should."""
 
 PIPELINED = 8
-"""Requests that a client may have sent before the response to an earlier one is complete."""
+"""Maximum number of requests that a client may send before the response to an earlier one is complete."""
 
 LINGER_SECONDS = 2.0
 LINGER_BYTES = 1024 * 1024
-"""How long, and for how many bytes, a refused connection is still read from: closing one with unread bytes would
+"""How long, and up to how many bytes, a refused connection is still read: closing a connection with unread bytes would
 destroy the response on its way."""
 
 NOTHING, HEAD, BODY = range(3)
-"""What of a request is being received."""
+"""The part of a request that is being received."""
 
 NOW = -1.0
-"""In place of the time at which something began, until what arrived together with it has been read."""
+"""Placeholder for the time at which a part began, until the bytes that arrived together with it are parsed."""
 
 INVALID = (400, "The request is not valid HTTP.")
 TOO_LARGE = (431, "The headers of the request are too large.")
@@ -45,11 +45,11 @@ TOO_MANY = (503, "The server has too many open connections. Try again shortly.")
 
 
 class _Stop(Exception):
-    """Ends the parser from within one of its callbacks."""
+    """Stops the parser from within one of its callbacks."""
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """One connection. The state of the lifespan contains the `Connections` that it is counted in."""
+    """One connection. The lifespan state contains the `Connections` in which it is counted."""
 
     def __init__(
         self,
@@ -68,7 +68,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._fed = 0
         self._body_came = False
         self._refusal = INVALID
-        self._deaf = False
+        self._discarding = False
         self._discarded = 0
         self._blocked_since: float | None = None
         self._end_by: float | None = None
@@ -83,7 +83,7 @@ class HttpProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
         self.connections_of_process.remove(self)
 
-    # What arrives.
+    # Receiving.
 
     def data_received(self, data: bytes) -> None:
         limit = self._head_limit
@@ -94,8 +94,8 @@ class HttpProtocol(HttpToolsProtocol):
             self._feed(data[start : start + limit])
 
     def _feed(self, data: bytes) -> None:
-        """Takes at most as many bytes as a head may have."""
-        if self._deaf:
+        """Parses a piece of at most the maximum size of a request's head."""
+        if self._discarding:
             self._discard(len(data))
             return
         try:
@@ -104,7 +104,7 @@ class HttpProtocol(HttpToolsProtocol):
             self._refuse(self._refusal)
             return
         except httptools.HttpParserUpgrade:
-            return  # the request is answered without the upgrade
+            return  # the request is handled without the upgrade
         finally:
             if self._since == NOW:
                 self._since = self.loop.time()
@@ -114,7 +114,7 @@ class HttpProtocol(HttpToolsProtocol):
     def _count(self, size: int) -> None:
         """Refuses a head or trailers that are too large, after `size` more bytes without an end of the request."""
         if self._receiving == HEAD:
-            # In the bytes that a head begins with, there may be others before it.
+            # The piece in which a head begins may contain other bytes before it.
             self._fed = self._fed + size if self._fed else self._parsed_bytes() or 1
         elif self._body_came:
             self._fed, self._body_came = 0, False
@@ -143,7 +143,7 @@ class HttpProtocol(HttpToolsProtocol):
             self.url = _with_short_path(self.url)
         super().on_headers_complete()
         self._receiving, self._since, self._fed = BODY, NOW, 0
-        self.headers = []  # for trailers: the application does not get them
+        self.headers = []  # from now on for trailers, which the application does not receive
 
     def on_body(self, body: bytes) -> None:
         self._body_came = True
@@ -156,7 +156,7 @@ class HttpProtocol(HttpToolsProtocol):
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        """As in uvicorn, without a timer."""
+        """Starts the next pipelined request, as in uvicorn, but without a timer."""
         self.server_state.total_requests += 1
         if self.transport.is_closing():
             return
@@ -175,20 +175,20 @@ class HttpProtocol(HttpToolsProtocol):
         super().resume_writing()
         self._blocked_since = None
 
-    # What is checked twice a second, or when there is no room.
+    # Checks, made twice a second, or when there is no room for a new connection.
 
     @property
     def _idle(self) -> bool:
-        """Whether every request has its response."""
+        """Whether every request has its complete response."""
         return self.cycle is None or (self.cycle.response_complete and not self.pipeline)
 
     @property
     def _owes_earlier_response(self) -> bool:
-        """Whether a response is due before the one to what is being received."""
+        """Whether another response must be sent before the one to the request that is being received."""
         return bool(self.pipeline) or (self._receiving != BODY and not self._idle)
 
     def waits_since(self) -> float | None:
-        if self._deaf or self.transport.is_closing():
+        if self._discarding or self.transport.is_closing():
             return None
         if self._blocked_since is not None:
             return self._blocked_since
@@ -199,7 +199,7 @@ class HttpProtocol(HttpToolsProtocol):
     def check(self, now: float) -> None:
         settings, metrics = self._settings, self.connections_of_process.metrics
         if self.transport.is_closing() or self._end_by is not None:
-            # What is still to be written may never be read.
+            # The client may never read the remaining output.
             self._end_by = self._end_by or now + settings.response_seconds
             if now > self._end_by:
                 self.transport.abort()
@@ -208,7 +208,7 @@ class HttpProtocol(HttpToolsProtocol):
                 metrics.refused("slow_reader")
                 self.transport.abort()
         elif self._receiving and (self._owes_earlier_response or self.flow.read_paused):
-            self._since = now  # the client waits for us
+            self._since = now  # the client waits for the server
         elif self._receiving == HEAD and now - self._since > settings.header_seconds:
             metrics.refused("slow_headers")
             self._refuse(TOO_SLOW)
@@ -216,8 +216,8 @@ class HttpProtocol(HttpToolsProtocol):
             metrics.refused("slow_body")
             self._refuse(TOO_SLOW)
         elif self._receiving == NOTHING and self._idle:
-            patience = settings.header_seconds if self.cycle is None else settings.keep_alive_seconds
-            if now - self._since > patience:
+            limit = settings.header_seconds if self.cycle is None else settings.keep_alive_seconds
+            if now - self._since > limit:
                 self.transport.close()
 
     def close_waiting(self) -> None:
@@ -226,13 +226,13 @@ class HttpProtocol(HttpToolsProtocol):
         else:
             self.transport.abort()
 
-    # How a request is refused.
+    # Refusals.
 
     def _refuse(self, refusal: tuple[int, str]) -> None:
-        """Sends this status as the last response, and takes nothing more."""
-        self._deaf = True
+        """Sends an error with this status as the last response, and discards all further input."""
+        self._discarding = True
         if self._owes_earlier_response:
-            # The refused request gets no response of its own: it could be taken for that to an earlier one.
+            # No response to the refused request: the client could take it for the response to an earlier request.
             newest = self.pipeline[0][0] if self.pipeline else self.cycle
             newest.keep_alive = False
             return
@@ -243,7 +243,7 @@ class HttpProtocol(HttpToolsProtocol):
             self.cycle.disconnected = True
             self.cycle.message_event.set()
         elif self._receiving == BODY:
-            self.transport.close()  # it has its response
+            self.transport.close()  # the response was sent already
             return
         self.transport.write(_response(*refusal))
         if self.connections_of_process.may_linger(self):
@@ -263,13 +263,13 @@ class HttpProtocol(HttpToolsProtocol):
 
 
 def _with_short_path(target: bytes) -> bytes:
-    """The target of a request with the beginning of a long path, and behind it a segment that names nothing."""
+    """Returns a request target with a truncated path, followed by a segment that matches no name."""
     path, mark, query = target.partition(b"?")
     return path[:LONGEST_PATH] + b"/%00" + mark + query if len(path) > LONGEST_PATH else target
 
 
 def _response(status: int, detail: str) -> bytes:
-    """A complete response of a connection that ends with it, in the form of every other error."""
+    """Returns a complete response, after which the connection closes, in the form of every other error."""
     body = msgspec.json.encode({"detail": detail})
     headers = {
         "Content-Type": "application/json",

@@ -1,11 +1,12 @@
-"""The worker threads, and the requests that wait for one: overload is refused, not queued.
+"""The worker threads and the queue in front of them: overload is refused, not queued.
 
-A queue that only grows makes every response late, also those that nobody waits for any more. So a request that finds
-too many others before it, or has waited too long, is refused (503), and one whose client has left is not begun.
+A queue without a limit makes every response late, including those whose clients have given up. Therefore a request that
+finds a full queue, or has waited too long, is refused (503), and a request whose client has disconnected is dropped.
 
-How long is too long depends on how it came to this. A burst may wait for `queue_seconds`. While the queue is not empty
-that time shrinks, down to a quarter, so that in a lasting overload those who are served are served quickly; while the
-queue is empty it grows again. The idea is that of controlled delay (B. Maurer, "Fail at Scale", ACM Queue 13(8), 2015).
+The longest permitted wait depends on the load. In a burst, a request may wait for `queue_seconds`. While the queue is
+not empty, the limit shrinks, down to a quarter, so that in a lasting overload the requests that are served are served
+quickly; while the queue is empty, the limit grows again. This follows controlled delay (B. Maurer, "Fail at Scale", ACM
+Queue 13(8), 2015).
 """
 
 import asyncio
@@ -24,26 +25,26 @@ from issue_tracker.server.metrics import LoadMetrics
 T = TypeVar("T")
 
 RESPONSE_SECONDS = 35.0
-"""When a request is answered with 503: every statement has ended by then, unless its server froze in the middle."""
+"""Timeout of a response (503): every statement has ended by then, unless the database server hangs in the middle."""
 
 LEAST_SHARE = 0.25
-"""The part of `queue_seconds` that a request may always wait."""
+"""The fraction of `queue_seconds` that a request may always wait."""
 
 THREADS_FOR_READING = 4
-"""One thread of so many never takes a change: writers that wait for each other must not keep readers waiting."""
+"""One in this number of threads never runs a change: writers that wait for each other must not make readers wait."""
 
 CHECK_SECONDS = 1.0
-"""How often it is checked which requests have taken too long. A timer for each would cost more than a short request."""
+"""Interval of the check for jobs that take too long. A timer for each job would cost more than a short request."""
 
 PROVIDER_THREADS = 4
-"""How many requests may wait for an identity provider at the same time."""
+"""Number of requests that may wait for an identity provider at the same time."""
 
 PROBES = 16
-"""How many requests for probes may wait for their thread."""
+"""Number of probe requests that may wait for their thread."""
 
 
 class ClientLeft(AppError):
-    """The client has closed the connection before its request was begun. Only the log ever shows this status."""
+    """The client closed the connection before its request was started. Only the log ever shows this status."""
 
     status = 499
     title = "Client Closed Request"
@@ -62,7 +63,7 @@ class _Job:
 
 
 class Workers:
-    """`threads` threads, and what waits for them. To be used on the event loop."""
+    """A pool of `threads` threads and its queue. Use it on the event loop only."""
 
     def __init__(
         self, name: str, threads: int, metrics: LoadMetrics, *, queue_length: int, queue_seconds: float
@@ -79,7 +80,7 @@ class Workers:
         self._continuing: deque[_Job] = deque()
         self._reading: deque[_Job] = deque()
         self._changing: deque[_Job] = deque()
-        self._patience = queue_seconds
+        self._limit_then = queue_seconds
         self._waiting = False
         self._changed_at = 0.0
         self._checking = False
@@ -90,7 +91,7 @@ class Workers:
     def require_room(self) -> None:
         """Raises Overloaded for a request that would have to wait too long, so that its body need not be read.
 
-        It would where the first of those that wait has already waited for half of what it may.
+        That is the case if the queue is full, or if its first request has already waited for half of the limit.
         """
         if not self._waiting:
             return
@@ -102,10 +103,11 @@ class Workers:
             raise Overloaded
 
     async def run(self, receive: Receive, act: Callable[..., T], *arguments: Any, changes: bool = False) -> T:
-        """The result of `act(*arguments)`, called in a worker thread. `receive` tells when the client leaves.
+        """Returns the result of `act(*arguments)`, called in a worker thread.
 
-        Raises Overloaded when the wait for a thread is too long, ClientLeft, Unavailable when `act` takes too long,
-        and whatever `act` raises.
+        `receive` reveals when the client disconnects. `changes` says that `act` writes to the database. Raises
+        Overloaded if the wait for a thread is too long, ClientLeft, Unavailable if `act` takes too long, and whatever
+        `act` raises.
         """
         self.require_room()
         job = _Job(act, arguments, changes=changes)
@@ -120,7 +122,7 @@ class Workers:
             leaving.cancel()
 
     async def resume(self, act: Callable[[], T]) -> T:
-        """The result of `act`, which continues a response that has begun: before all others, and never refused."""
+        """Returns the result of `act`, which continues a started response: ahead of all others, and never refused."""
         job = _Job(act, (), changes=False)
         if self._free:
             self._begin(job)
@@ -189,7 +191,7 @@ class Workers:
             self._begin(following)
 
     def _next(self) -> _Job | None:
-        """The job to begin next, taken from its queue: of a response that has begun, or else the oldest."""
+        """Dequeues the next job: one that continues a response, or else the oldest."""
         while self._continuing:
             continuing = self._continuing.popleft()
             if not continuing.result.done():
@@ -205,7 +207,7 @@ class Workers:
         return job
 
     def _refuse_old(self, now: float) -> None:
-        """Removes the requests before the first that may still wait, and those whose clients have left."""
+        """Removes the requests at the head of each queue that waited too long, or whose clients disconnected."""
         begun_after = now - self._limit(now)
         for queue in (self._reading, self._changing):
             while queue and (queue[0].result.done() or queue[0].since < begun_after):
@@ -215,18 +217,18 @@ class Workers:
                     job.result.set_exception(Overloaded())
 
     def _limit(self, now: float) -> float:
-        """How long a request may wait at present, in seconds."""
+        """Returns how long a request may wait at present, in seconds."""
         passed = now - self._changed_at
-        patience = self._patience - passed if self._waiting else self._patience + passed
-        return min(max(patience, self._queue_seconds * LEAST_SHARE), self._queue_seconds)
+        limit = self._limit_then - passed if self._waiting else self._limit_then + passed
+        return min(max(limit, self._queue_seconds * LEAST_SHARE), self._queue_seconds)
 
     def _note_state(self, now: float) -> None:
-        """Notes how many requests wait."""
+        """Records how many requests wait, for the metrics and for the limit."""
         count = len(self._reading) + len(self._changing)
         self._metrics.note_waiting(self._name, count)
         waiting = count > 0
         if waiting is not self._waiting:
-            self._patience = self._limit(now)
+            self._limit_then = self._limit(now)
             self._waiting, self._changed_at = waiting, now
 
     def _check_later(self) -> None:
@@ -250,16 +252,16 @@ class Workers:
 
 
 def _work(jobs: SimpleQueue[_Job | None], finish: Callable[[_Job, Any, BaseException | None], None]) -> None:
-    """Runs jobs until there is None: the life of a worker thread.
+    """Runs jobs until it dequeues None: the body of a worker thread.
 
-    ThreadPoolExecutor would make a future with a lock for each job, which the event loop does not need.
+    ThreadPoolExecutor would create a future with a lock for each job, which the event loop does not need.
     """
     while (job := jobs.get()) is not None:
         outcome: tuple[Any, BaseException | None]
         try:
             outcome = job.act(*job.arguments), None
-        except BaseException as raised:  # it is raised on the event loop
+        except BaseException as raised:  # raised again on the event loop
             outcome = None, raised
-        with suppress(RuntimeError):  # the event loop is closed: nobody waits for the result
+        with suppress(RuntimeError):  # the event loop is closed, and no task waits for the result
             job.result.get_loop().call_soon_threadsafe(finish, job, *outcome)
-        del job, outcome  # a thread that waits holds nothing
+        del job, outcome  # so that an idle thread keeps no references
