@@ -1,4 +1,4 @@
-"""Who acts: the person or program behind a change, in which role, through which channel, with access to what."""
+"""The actor: the person or program behind a change, with a role, a channel and a company access."""
 
 import hashlib
 from enum import StrEnum
@@ -10,8 +10,8 @@ from issue_tracker.errors import ConfirmationRequired, Forbidden
 
 
 class Role(StrEnum):
-    """Contract, sections 3 and 12. A `customer` sees the portal of some companies. A `member` signs in, and may do
-    nothing in the tracker.
+    """The role of a user (contract, sections 3 and 12). A `customer` sees the portal of some companies. A `member` may
+    sign in, but may do nothing in the tracker.
     """
 
     SUPER_ADMIN = "super_admin"
@@ -21,16 +21,16 @@ class Role(StrEnum):
 
 
 class CompanyAccess(msgspec.Struct, frozen=True):
-    """Which companies an actor may see (contract, section 12). `company_ids` is None for all companies.
+    """The companies that an actor may see (contract, section 12). `company_ids` is None for all companies.
 
-    Every read that can reveal a company, an issue or an event takes it, by itself or in an `Actor`.
+    Every read that can reveal a company, an issue or an event takes it as an argument, by itself or in an `Actor`.
     """
 
     company_ids: frozenset[int] | None = None
 
     @property
     def all(self) -> bool:
-        """Whether no company is hidden."""
+        """Whether the actor may see every company."""
         return self.company_ids is None
 
     @property
@@ -39,13 +39,13 @@ class CompanyAccess(msgspec.Struct, frozen=True):
         return "" if self.company_ids is None else _digest(self.company_ids)
 
     def common_with(self, other: "CompanyAccess") -> "CompanyAccess":
-        """The companies that both allow."""
+        """Returns the access to the companies that both allow."""
         if self.company_ids is None or other.company_ids is None:
             return other if self.company_ids is None else self
         return CompanyAccess(self.company_ids & other.company_ids)
 
     def allows(self, company_id: int | None) -> bool:
-        """Whether the company is visible. What is about no company is visible to those who see all."""
+        """Returns whether a company is visible; None, for no company, is visible only with access to all companies."""
         return self.company_ids is None or company_id in self.company_ids
 
 
@@ -59,12 +59,12 @@ ALL_COMPANIES = CompanyAccess()
 
 
 class Actor(msgspec.Struct, frozen=True):
-    """Who acts. `channel` is `session`, `token:<name>` or `cli` (contract, section 7).
+    """The actor of a request or command. `channel` is `session`, `token:<name>` or `cli` (contract, section 7).
 
-    `user_id` is None for the command line. `request_id` ties all events of one request together.
+    `user_id` is None for the command line. `request_id` connects all events of one request.
     `session_id` is the row of the session that authenticated the request, None for a token or the command line.
     `company_access` limits what the actor sees and changes to some companies. `fresh_proof` says that the actor has
-    proved recently to be who they are: by signing in, by `POST /api/auth/confirm`, or as the command line.
+    recently proved their identity: by signing in, by `POST /api/auth/confirm`, or as the command line.
     """
 
     user_id: int | None
@@ -83,7 +83,7 @@ class Actor(msgspec.Struct, frozen=True):
 
     @property
     def customer(self) -> bool:
-        """Whether the actor works for a company that the helpdesk serves, and not for the helpdesk."""
+        """Whether the actor belongs to a company that the helpdesk serves, and not to the helpdesk."""
         return self.role is Role.CUSTOMER
 
     @property
@@ -92,7 +92,7 @@ class Actor(msgspec.Struct, frozen=True):
 
 
 class Permissions(msgspec.Struct, frozen=True):
-    """What the user behind a session or token may do at one moment: an open stream follows it."""
+    """What the user behind a session or token may do at a given time; an open stream follows its changes."""
 
     role: Role
     company_access: CompanyAccess = ALL_COMPANIES
@@ -105,7 +105,7 @@ def require_helpdesk(actor: Actor) -> None:
 
 
 def require_customer(actor: Actor) -> None:
-    """Raises Forbidden unless the actor is a customer: the portal shows others nothing that the tracker does not."""
+    """Raises Forbidden unless the actor is a customer; other roles use the tracker instead of the portal."""
     if not actor.customer:
         raise Forbidden("Customer access is required.")
 
@@ -117,34 +117,34 @@ def require_super_admin(actor: Actor) -> None:
 
 
 def stranger(name: str = "somebody", request_id: str = "") -> Actor:
-    """Whoever sent a request without being signed in; by default without a name for the audit to show."""
+    """Returns the actor of a request without a signed-in user; `name` is what the audit shows."""
     return Actor(user_id=None, name=name, role=Role.MEMBER, channel="session", request_id=request_id)
 
 
 def require_fresh_proof(actor: Actor) -> None:
-    """Raises ConfirmationRequired unless the actor has proved recently to be who they are.
+    """Raises ConfirmationRequired unless the actor has recently proved their identity.
 
-    Every operation that makes a credential, or decides what somebody may do, calls it (contract, section 11): a session
-    that was left open, or was stolen, is then not enough for them.
+    Every operation that creates a credential, or changes what a user may do, calls it (contract, section 11), so that a
+    session that was left open or stolen is not sufficient.
     """
     if not actor.fresh_proof:
         raise ConfirmationRequired
 
 
 def require_all_companies(actor: Actor) -> None:
-    """Raises Forbidden unless the actor sees all companies."""
+    """Raises Forbidden unless the actor may see all companies."""
     if not actor.company_access.all:
         raise Forbidden("Access to all companies is required.")
 
 
 def require_administrator(actor: Actor) -> None:
-    """Raises Forbidden unless the actor is a super admin who sees all companies: accounts, company access, groups and
-    webhooks concern all of them.
+    """Raises Forbidden unless the actor is a super admin who may see all companies, because accounts, company access,
+    groups and webhooks concern all of them.
     """
     require_super_admin(actor)
     require_all_companies(actor)
 
 
 def command_line(name: str) -> Actor:
-    """The actor behind a command: whoever can run it on the server's machine is trusted with everything."""
+    """Returns the actor of a command. Anyone who can run commands on the server's machine has every permission."""
     return Actor(user_id=None, name=name, role=Role.SUPER_ADMIN, channel="cli", fresh_proof=True)

@@ -1,8 +1,7 @@
-"""START HERE. The application: its life, its layers, and every route.
+"""START HERE. The application: its lifespan, its middleware, and every route.
 
-`create_app` is what servers run. A request passes the layers in the order listed in `create_app`, is routed by
-Starlette, and then takes the same way for every route (`http/pipeline.py`): session or token, CSRF token, role, input,
-handler.
+Servers run `create_app`. A request passes the middleware in the order listed there, is routed by Starlette, and then
+takes the same steps for every route (`http/pipeline.py`): session or token, CSRF token, role, input, handler.
 """
 
 import threading
@@ -152,12 +151,12 @@ ROUTES = (
 
 
 def declared_routes() -> list[Route]:
-    """Every declared route: tests walk through them all."""
+    """Returns every declared route; some tests walk through all of them."""
     return [route for routes in ROUTES for route in routes.declared]
 
 
 def create_app(settings: Settings | None = None) -> ASGIApp:
-    """The ASGI application for these settings (default: those of the environment)."""
+    """Returns the ASGI application for these settings (default: those of the environment)."""
     settings = settings or settings_module.load()
     configure_logs(settings)
     access_log = AccessLog(settings)
@@ -239,7 +238,7 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
             database.close()
             access_log.flush()
 
-    # The layers, from the inside out.
+    # The middleware, from the inside out.
     app: ASGIApp = CanonicalPaths(PathRouter(routes, app_state, Unrouted(routes), lifespan))
     if not settings.trusted_proxies:
         app = UntrustedProxyWarning(app)

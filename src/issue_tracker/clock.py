@@ -7,7 +7,7 @@ from typing import Annotated
 from msgspec import Meta
 
 Timestamp = Annotated[str, Meta(extra_json_schema={"format": "date-time"}, examples=["2025-01-04T10:15:00+00:00"])]
-"""An instant in a response: see `iso`."""
+"""An instant in a response, as text; see `iso`."""
 
 
 def _system() -> datetime:
@@ -15,14 +15,14 @@ def _system() -> datetime:
 
 
 source: Callable[[], datetime] = _system
-"""The function that `now` calls. Tests replace it; the product never does."""
+"""The function that `now` calls. Only tests and the demonstration data (`demo.py`) replace it."""
 
 
 def now() -> datetime:
-    """The current instant: aware, in UTC, with microseconds."""
+    """Returns the current instant: aware, in UTC, with microseconds."""
     return source()
 
 
 def iso(instant: datetime) -> str:
-    """ISO 8601 with a numeric UTC offset; the fraction only when it is not zero (contract, section 1)."""
+    """Returns ISO 8601 with a numeric UTC offset; with a fraction only if it is not zero (contract, section 1)."""
     return instant.isoformat()

@@ -1,4 +1,4 @@
-"""A realistic helpdesk for trying out the product: invented companies and faults, and several days of changes."""
+"""Demonstration data for trying out the product: a helpdesk with invented companies and faults over several days."""
 
 import random
 from collections.abc import Iterator
@@ -51,9 +51,9 @@ NOTES = {
     Status.RESOLVED: ("Called back, they can work again", None, None),
     Status.CLOSED: (None,),
 }
-"""The possible notes to a change to each status; None is no note."""
+"""The possible notes on a change to each status; None is no note."""
 DAYS = 6
-"""How far the history goes back."""
+"""The length of the history, in days."""
 
 
 class SignIn(msgspec.Struct, frozen=True):
@@ -65,7 +65,7 @@ class SignIn(msgspec.Struct, frozen=True):
 
 
 def fill(database: Database) -> list[SignIn]:
-    """Fills an empty database in one transaction and returns the accounts. Raises Invalid when it is not empty."""
+    """Fills an empty database in one transaction and returns the accounts. Raises Invalid if it is not empty."""
     people = [
         ("ada@helpdesk.example", "Ada Lund", Role.SUPER_ADMIN),
         ("tess@helpdesk.example", "Tess Ngo", Role.TECHNICIAN),
@@ -101,7 +101,7 @@ def fill(database: Database) -> list[SignIn]:
 
 
 class _Step(msgspec.Struct, frozen=True):
-    """A fault appears with its companies (`status` is None), or one company's status changes."""
+    """A step of the story: a fault appears with its companies (`status` is None), or one company's status changes."""
 
     name: str
     description: str | None
@@ -110,7 +110,7 @@ class _Step(msgspec.Struct, frozen=True):
 
 
 def _story(chance: random.Random, companies: list[Company], present: datetime) -> Iterator[tuple[datetime, _Step]]:
-    """The steps with their times, fault by fault."""
+    """Yields the steps with their times (UTC), fault by fault."""
     for index, (name, description, affected) in enumerate(FAULTS):
         start = present - timedelta(days=DAYS * (1 - index / len(FAULTS)), minutes=-chance.randint(0, 200))
         members = chance.sample(companies, affected)
@@ -124,7 +124,7 @@ def _story(chance: random.Random, companies: list[Company], present: datetime) -
 
 
 class _SimulatedClock:
-    """The time that the operations see."""
+    """The current time as the operations see it; assign `at` to change it."""
 
     def __init__(self, at: datetime) -> None:
         self.at = at
@@ -132,7 +132,7 @@ class _SimulatedClock:
 
 @contextmanager
 def _simulated_clock(start: datetime) -> Iterator[_SimulatedClock]:
-    """Lets the operations in the block see a past time, so that the history covers several days."""
+    """Makes the operations in the block see a past time, so that the history covers several days."""
     system = clock.source
     simulated = _SimulatedClock(start)
     clock.source = lambda: simulated.at

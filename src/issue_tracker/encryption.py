@@ -1,4 +1,4 @@
-"""What the server encrypts and signs with its key, and how a key is replaced (docs/decisions/0022-server-key.md)."""
+"""Encryption and signatures with the server key, and the replacement of a key (docs/decisions/0022-server-key.md)."""
 
 import base64
 import hashlib
@@ -13,27 +13,27 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 NONCE = 12
-"""Bytes. A random one for each of the few secrets of a server is far from its limit of 2³² (NIST SP 800-38D)."""
+"""Bytes. With a random nonce for each of a server's few secrets, the limit of 2³² is far away (NIST SP 800-38D)."""
 
 SHORTEST_KEY = 32
-"""Characters. A generated key has 43, which are 256 random bits."""
+"""Minimum number of characters. A generated key has 43, which are 256 random bits."""
 
 
 class Undecryptable(Exception):
-    """A text was encrypted with none of the keys at hand."""
+    """A text was not encrypted with any of the available keys."""
 
 
 class Keyring:
-    """The keys of the server. The first one encrypts and signs; the others only decrypt what they once encrypted.
+    """The keys of the server. The first one encrypts and signs; the others only decrypt existing texts.
 
-    A key for each purpose is derived from them (HKDF, RFC 5869), so that what is good for one is useless for another.
+    A separate key for each purpose is derived from them (HKDF, RFC 5869), so that no key serves two purposes.
     """
 
     def __init__(self, keys: Sequence[str]) -> None:
         self._keys = list(keys)
 
-    # The library is imported when it is first needed, because it takes 7 MB of memory: a worker that only answers the
-    # API signs and encrypts nothing.
+    # The library is imported on first use, because it takes 7 MB of memory: a worker that only serves the API neither
+    # signs nor encrypts.
 
     @cached_property
     def _signing(self) -> bytes:
@@ -46,16 +46,16 @@ class Keyring:
         return [AESGCM(_derived(key, "encryption")) for key in self._keys]
 
     def followed_by(self, former: "Keyring") -> "Keyring":
-        """Returns these keys, and behind them those of another server, which then decrypt too."""
+        """Returns these keys followed by those of another server, which then decrypt, too."""
         return Keyring([*self._keys, *former._keys])
 
     def encrypt(self, text: str) -> str:
-        """Returns the text encrypted and authenticated: a random nonce, and AES-256-GCM, in ASCII."""
+        """Returns the text encrypted with AES-256-GCM: a random nonce and the authenticated ciphertext, in ASCII."""
         nonce = secrets.token_bytes(NONCE)
         return base64.urlsafe_b64encode(nonce + self._ciphers[0].encrypt(nonce, text.encode(), None)).decode()
 
     def decrypt(self, encrypted: str) -> str:
-        """Returns what `encrypt` was given, with whichever key. Raises Undecryptable."""
+        """Returns the text that `encrypt` was called with, under any of the keys. Raises Undecryptable."""
         for cipher in self._ciphers:
             text = _opened(cipher, encrypted)
             if text is not None:
@@ -63,7 +63,7 @@ class Keyring:
         raise Undecryptable
 
     def is_current(self, encrypted: str) -> bool:
-        """Returns whether the first key encrypted it."""
+        """Returns whether the text was encrypted with the first key."""
         return _opened(self._ciphers[0], encrypted) is not None
 
     def sign(self, *parts: str) -> str:
@@ -72,7 +72,7 @@ class Keyring:
         return base64.urlsafe_b64encode(hmac.digest(self._signing, message, hashlib.sha256)).decode().rstrip("=")
 
     def verify(self, signature: str, *parts: str) -> bool:
-        """Returns whether `sign` made the signature of these parts. Compares in constant time."""
+        """Returns whether the signature is `sign`'s for these parts. Compares in constant time."""
         return hmac.compare_digest(self.sign(*parts).encode(), signature.encode("utf-8", "surrogateescape"))
 
 
@@ -84,7 +84,7 @@ def generate_key() -> str:
 def split_keys(text: str) -> list[str]:
     """Returns the keys in a text, which are separated by commas, spaces or line ends.
 
-    Raises ValueError, which shows none of them, for a key that is too short to be a random one.
+    Raises ValueError, whose message contains no key, for a key that is too short to be a random one.
     """
     keys = [key for key in re.split(r"[\s,]+", text) if key]
     if any(len(key) < SHORTEST_KEY for key in keys):

@@ -1,6 +1,6 @@
-"""Errors as classes. Each class has an HTTP status, and each error one sentence that is safe to show anyone.
+"""Errors as classes. Each class has an HTTP status, and each error one sentence that is safe to show to anyone.
 
-The command line prints the same sentence. The HTTP layer turns the class into JSON, problem+json or a page.
+The command line prints the same sentence. The HTTP layer turns an error into JSON, problem+json or a page.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 LISTED_FIELDS = 20
-"""How many invalid fields the sentence of an error names; `fields` has all of them."""
+"""Maximum number of invalid fields that the sentence of an error names; `fields` has all of them."""
 
 
 class FieldError(msgspec.Struct, frozen=True):
@@ -23,9 +23,9 @@ class FieldError(msgspec.Struct, frozen=True):
 class AppError(Exception):
     """Base of every error that a caller may see.
 
-    `detail` is one sentence for a person. `fields` names the invalid input. `headers` are sent with the HTTP response.
-    `reason_code` is a word for programs, where they can do something about the error; the response calls it `reason`.
-    `more` is what the response says besides, by field.
+    `detail` is one sentence for people. `fields` names the invalid input. `headers` are sent with the HTTP response.
+    `reason_code` is a word for programs that can react to the error; the response calls it `reason`. `more` contains
+    further fields of the response.
     """
 
     status = 500
@@ -43,19 +43,19 @@ class AppError(Exception):
 
 
 class Invalid(AppError):
-    """The request body does not validate, or the operation cannot be done (contract, section 2: 400)."""
+    """The request body is invalid, or the operation is not possible (contract, section 2: 400)."""
 
     status = 400
     title = "Bad Request"
 
     @classmethod
     def field(cls, field: str, message: str) -> "Invalid":
-        """An error for one invalid field, which its sentence names."""
+        """Returns an error for one invalid field, which its sentence names."""
         return cls(sentence([FieldError(field, message)]), fields=[FieldError(field, message)])
 
     @classmethod
     def of(cls, fields: Sequence[FieldError]) -> "Invalid":
-        """An error for several invalid fields, which its sentence names."""
+        """Returns an error for several invalid fields, which its sentence names."""
         return cls(sentence(fields), fields=fields)
 
 
@@ -87,7 +87,7 @@ class Forbidden(AppError):
 
 
 class ConfirmationRequired(Forbidden):
-    """The session has not proved recently enough that its user is still there (contract, section 11)."""
+    """The last proof that the user is present is not recent enough (contract, section 11)."""
 
     reason_code = "confirmation_required"
 
@@ -96,7 +96,7 @@ class ConfirmationRequired(Forbidden):
 
 
 class PasswordChangeRequired(Forbidden):
-    """An administrator knows the password of the user, who has to choose another one first (contract, section 11)."""
+    """An administrator knows the user's password, so the user must choose a new one first (contract, section 11)."""
 
     reason_code = "password_change_required"
 
@@ -105,7 +105,7 @@ class PasswordChangeRequired(Forbidden):
 
 
 class SecondFactorEnrolmentRequired(Forbidden):
-    """The user needs a second factor, and has none yet."""
+    """The user needs a second factor, and has not set one up yet."""
 
     reason_code = "second_factor_enrolment_required"
 
@@ -145,21 +145,21 @@ class PreconditionFailed(AppError):
 
 
 class TooLarge(AppError):
-    """The request body is over the limit (413)."""
+    """The request body exceeds the limit (413)."""
 
     status = 413
     title = "Content Too Large"
 
 
 class UnsupportedMediaType(AppError):
-    """The request body is not JSON, or compressed (415)."""
+    """The request body is not JSON, or is compressed (415)."""
 
     status = 415
     title = "Unsupported Media Type"
 
 
 class TooManyAttempts(AppError):
-    """The caller is throttled (429, with `Retry-After` in seconds). `account` is what the audit calls the account."""
+    """The caller is throttled (429, with `Retry-After` in seconds). `account` is the account's name for the audit."""
 
     status = 429
     title = "Too Many Requests"
@@ -173,7 +173,7 @@ class TooManyAttempts(AppError):
 
 
 class NoRoomForResponse(AppError):
-    """The responses that are stored for idempotency keys take too many bytes (429, with `Retry-After` in seconds)."""
+    """The responses stored for idempotency keys take too many bytes (429, with `Retry-After` in seconds)."""
 
     status = 429
     title = "Too Many Requests"
@@ -187,7 +187,7 @@ class NoRoomForResponse(AppError):
 
 
 class TooBusy(AppError):
-    """Too many requests that need a password hashed are waiting (503, with `Retry-After` in seconds)."""
+    """Too many requests that hash a password are waiting (503, with `Retry-After` in seconds)."""
 
     status = 503
     title = "Service Unavailable"
@@ -199,7 +199,7 @@ class TooBusy(AppError):
 
 
 class TooManyStreams(AppError):
-    """The user has as many event streams open as one may have (429, with `Retry-After` in seconds)."""
+    """The user has the maximum number of event streams open (429, with `Retry-After` in seconds)."""
 
     status = 429
     title = "Too Many Requests"
@@ -224,7 +224,7 @@ class Cause(Enum):
 
     @property
     def passing(self) -> bool:
-        """Whether the cause usually ends without the help of an operator."""
+        """Whether the cause usually ends without an operator."""
         return self in (Cause.BUSY, Cause.UNREACHABLE)
 
 
@@ -236,7 +236,7 @@ class Unavailable(AppError):
     """The database cannot be used (503, with `Retry-After` in seconds).
 
     `detail` is for callers. `cause` is the class of the failure, which `/readyz` may show. `reason` is one sentence in
-    the driver's words, with names of hosts and users, for the log and the command line only; None when no driver
+    the driver's words, including names of hosts and users, for the log and the command line only; None if no driver
     reported anything.
     """
 
@@ -252,12 +252,12 @@ class Unavailable(AppError):
 
     @property
     def diagnosis(self) -> str:
-        """One sentence that names the cause and nothing secret, as `/readyz` shows it."""
+        """One sentence that names the cause and contains nothing secret, as `/readyz` shows it."""
         return f"{self.cause.value[0].upper()}{self.cause.value[1:]}."
 
 
 class Overloaded(AppError):
-    """The server has more to do than it can (503, with `Retry-After` in seconds)."""
+    """The server has more requests than it can handle (503, with `Retry-After` in seconds)."""
 
     status = 503
     title = "Service Unavailable"
@@ -267,7 +267,7 @@ class Overloaded(AppError):
 
 
 def sentence(fields: Sequence[FieldError]) -> str:
-    """One sentence that names the invalid fields. Of very many, it names the first ones and says how many more."""
+    """Returns one sentence that names the invalid fields; of very many, the first ones and how many more there are."""
     listed = [f"{error.field}: {error.message}" if error.field else error.message for error in fields[:LISTED_FIELDS]]
     if len(fields) > LISTED_FIELDS:
         listed.append(f"and {len(fields) - LISTED_FIELDS:,} more")

@@ -21,10 +21,10 @@ _url = re.compile(r"(?:tcp|udp|sctp)://(?:\[(?P<six>[^\]]+)\]|(?P<four>[^:\[\]]+
 
 
 def without_services(environment: Mapping[str, str], prefix: str) -> dict[str, str]:
-    """The environment without the variables of services whose names begin with `prefix`.
+    """Returns the environment without the variables of services whose names begin with `prefix`.
 
-    Only a variable that has the name and the form of value that Kubernetes gives it is left out, and only beside the
-    address of the same service: anything else may be a mistyped setting.
+    A variable is removed only if its name and its value have the form that Kubernetes uses, and if the variable with
+    the host of the same service exists as well: anything else may be a mistyped setting.
     """
     services = [
         name.removesuffix(_HOST)
@@ -39,7 +39,7 @@ def without_services(environment: Mapping[str, str], prefix: str) -> dict[str, s
 
 
 def _is_added(ending: str, value: str) -> bool:
-    """Whether Kubernetes adds a variable with this ending, behind the service's name, and with such a value."""
+    """Returns whether Kubernetes adds a variable with this ending after the service's name, and with such a value."""
     found = _endings.fullmatch(ending)
     match found.lastgroup if found else None:
         case "address":

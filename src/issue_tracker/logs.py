@@ -17,7 +17,7 @@ FLUSH_AFTER_LINES = 64
 
 
 class _Line(msgspec.Struct, gc=False):
-    """A line of the access log, with the fields and the form of every other line."""
+    """A line of the access log, with the same common fields and format as every other line."""
 
     method: str
     path: str
@@ -32,15 +32,15 @@ class _Line(msgspec.Struct, gc=False):
 
 
 class AccessLog:
-    """One line for each request. Several lines are written at a time, because a system call for each of them would cost
+    """Writes one line for each request. Lines are written in batches, because a system call for each one would cost
     more than a short response.
 
-    The lines of the last fifth of a second are lost when the process is killed; a proper stop writes them.
+    If the process is killed, the lines of the last fifth of a second are lost; a clean shutdown writes them.
     """
 
     def __init__(self, settings: Settings) -> None:
         self.wanted = settings.log_level in ("debug", "info")
-        self._slowly = structlog.get_logger("issue_tracker.access") if _console(settings) else None
+        self._console_log = structlog.get_logger("issue_tracker.access") if _console(settings) else None
         self._lines: list[_Line] = []
         self._encoder = msgspec.json.Encoder()
 
@@ -54,9 +54,9 @@ class AccessLog:
         user_id: int | None,
         address: str,
     ) -> None:
-        """Logs a request whose response was sent, from an IP address. To be called on the event loop."""
-        if self._slowly is not None:
-            self._slowly.info(
+        """Logs a request whose response was sent; `address` is the client's IP address. Call it on the event loop."""
+        if self._console_log is not None:
+            self._console_log.info(
                 "request",
                 method=method,
                 path=path,
@@ -75,7 +75,7 @@ class AccessLog:
             self.flush()
 
     def flush(self) -> None:
-        """Writes the lines that were collected."""
+        """Writes the buffered lines."""
         lines, self._lines = self._lines, []
         if lines:
             sys.stderr.write(self._encoder.encode_lines(lines).decode())
@@ -93,7 +93,7 @@ def configure_logs(settings: Settings) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     if _console(settings):
-        # Plain tracebacks: formatted ones print the values of local variables, passwords among them.
+        # Plain tracebacks: formatted ones print the values of local variables, including passwords.
         rendering: list[structlog.typing.Processor] = [
             structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
         ]
@@ -108,5 +108,5 @@ def configure_logs(settings: Settings) -> None:
 
 
 def silence_logs() -> None:
-    """For commands, which report a failure as one sentence on stderr and log nothing."""
+    """Disables logs for commands, which report a failure as one sentence on stderr instead."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))

@@ -1,4 +1,4 @@
-"""What a name looks like: characters in it that nobody sees, and what it has in common with names that look alike."""
+"""The appearance of names: invisible characters, and the key that look-alike names have in common."""
 
 import re
 import unicodedata
@@ -15,14 +15,14 @@ _variation = re.compile("[\u180b-\u180d\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef]
 _joiners = ("\u200c", "\u200d")
 _skin_tones = ("\U0001f3fb", "\U0001f3fc", "\U0001f3fd", "\U0001f3fe", "\U0001f3ff")
 _flag = re.compile("\U0001f3f4[\U000e0020-\U000e007e]+\U000e007f")
-"""The flag of a part of a country, such as Scotland: a black flag, with invisible letters (UTS #51, ED-14a)."""
+"""The flag of a part of a country, such as Scotland: a black flag with invisible letters (UTS #51, ED-14a)."""
 
 
 def invisible(text: str) -> str | None:
-    """What is wrong with a new name: a character in it that nobody sees and that changes nothing that is seen.
+    """Returns what is wrong with a new name that contains an invisible character without any effect on visible ones.
 
-    Returns None for a text without any. Joiners are seen in what they join: letters of Persian or Hindi (RFC 5892,
-    appendix A), and emoji. Variation selectors are seen in the character before them.
+    Returns None for a text without such a character. Joiners have an effect between letters of Persian or Hindi (RFC
+    5892, appendix A) and between emoji. Variation selectors have an effect on the character before them.
     """
     text = _flag.sub("\U0001f3f4", text)
     for found in _ignorable.finditer(text):
@@ -38,11 +38,11 @@ def _has_effect(text: str, place: int) -> bool:
             return True
         try:
             return valid_contextj(text, place)
-        except ValueError:  # beside a code point that has no name
+        except ValueError:  # next to an unassigned code point
             return False
     if not _variation.fullmatch(text[place]) or not before or _ignorable.fullmatch(before):
         return False
-    # Of the letters that have a case only one has variants: ℹ, as text and as an emoji (StandardizedVariants.txt).
+    # Of the cased letters, only one has variants: ℹ, as text and as an emoji (StandardizedVariants.txt).
     return before == "\u2139" or unicodedata.category(before) not in ("Lu", "Ll", "Lt", "Zs", "Cc", "Cn", "Co")
 
 
@@ -53,12 +53,12 @@ def _ends_emoji(character: str) -> bool:
 
 
 def look_alike_key(name: str) -> str:
-    """What names that look alike have in common: the skeleton of Unicode's UTS #39, of casefolded text.
+    """Returns the key that look-alike names have in common: the skeleton (Unicode UTS #39) of the casefolded text.
 
-    It is for comparing only. Names whose skeletons are empty are not compared.
+    It serves only for comparison. Names with an empty key are not compared.
     """
-    # Imported here: only new names need it, and it would slow the start of every process.
+    # Imported here, because only new names need it, and it would slow down the start of every process.
     from disarm import skeleton_key  # noqa: PLC0415
 
-    # The library leaves out the one pair of the standard that is two letters wide.
+    # The library omits the one pair in the standard that is two letters wide.
     return skeleton_key(name, digit_policy="tr39").replace("m", "rn")

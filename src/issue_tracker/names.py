@@ -1,4 +1,4 @@
-"""Names and texts: how they are normalized, when they are equal, and which ones are refused (contract, section 1)."""
+"""Names and texts: how they are normalized, when they are equal, and which are rejected (contract, section 1)."""
 
 import unicodedata
 from collections.abc import Iterable, Iterator
@@ -12,10 +12,10 @@ TAG_LIMIT = 100
 ADDRESS_LIMIT = 2_000
 
 COMPOSED_OF = 4
-"""How many characters NFC makes one of, at most (UAX #15, section 9)."""
+"""Maximum number of characters that NFC composes into one (UAX #15, section 9)."""
 
 MOST_MARKS = 64
-"""Of more combining marks in a row, in a text that is longer than any name, so many at a time are put in order."""
+"""In a text longer than any name, longer runs of combining marks are normalized in pieces of this length."""
 
 
 class Name(str):
@@ -37,7 +37,7 @@ class Description(str):
 
 
 class Note(str):
-    """A note on a change: NFC, trimmed, with line feeds as line ends, at most 2,000 characters."""
+    """A note on a change: NFC, trimmed, with line feeds as line ends, at most 2,000 characters; empty means none."""
 
     __slots__ = ()
 
@@ -49,39 +49,39 @@ class UpdateText(str):
 
 
 class Tag(str):
-    """A tag of an issue: as a Name, of at most 100 characters, and without commas, which separate tags on pages."""
+    """A tag of an issue: a Name of at most 100 characters without commas, which separate tags on pages."""
 
     __slots__ = ()
 
 
 class ExternalKey(str):
-    """The name that a program gives to an issue: a text as a Name. Unlike names, `a` and `A` are two keys."""
+    """The name that a program gives to an issue, in the form of a Name but case-sensitive: `a` and `A` differ."""
 
     __slots__ = ()
 
 
 class WebAddress(str):
-    """The address of something on the web: http or https, without blanks, at most 2,000 characters."""
+    """A web address: http or https, without white space, at most 2,000 characters."""
 
     __slots__ = ()
 
 
 def parse_name(text: str) -> Name:
-    """The name in its stored form. Raises ValueError, with the reason, for a text that cannot be a name."""
+    """Returns the name in its stored form. Raises ValueError, with the reason, for a text that cannot be a name."""
     trimmed = text.strip()
     name = trimmed if len(trimmed) > COMPOSED_OF * NAME_LIMIT else composed(trimmed).strip()
     if not name:
         raise ValueError("must not be blank")
     if len(name) > NAME_LIMIT:
         raise ValueError(f"must be at most {NAME_LIMIT} characters, and is {len(name)}")
-    # Printable texts, which nearly all names are, contain none; the exact test is slower.
+    # Printable texts, which nearly all names are, contain no control characters; the exact test is slower.
     if not name.isprintable() and any(unicodedata.category(character) in ("Cc", "Cs") for character in name):
         raise ValueError("must not contain control characters")
     return Name(name)
 
 
 def parse_issue_name(text: str) -> IssueName:
-    """The name of an issue in its stored form. Raises ValueError as `parse_name` does, and for reserved names.
+    """Returns an issue's name in its stored form. Raises ValueError as `parse_name` does, and for reserved names.
 
     `status` would collide with the path `/api/issues/status`. Clients resolve `.` and `..` in paths (RFC 3986, 5.2.4).
     """
@@ -94,17 +94,17 @@ def parse_issue_name(text: str) -> IssueName:
 
 
 def parse_description(text: str) -> Description:
-    """A description in its stored form, possibly empty. Raises ValueError, with the reason, for one that is refused."""
+    """Returns a description in its stored form, possibly empty. Raises ValueError with the reason if it is invalid."""
     return Description(_text(text, DESCRIPTION_LIMIT))
 
 
 def parse_note(text: str) -> Note:
-    """A note in its stored form, possibly empty. Raises ValueError, with the reason, for one that is refused."""
+    """Returns a note in its stored form, possibly empty. Raises ValueError with the reason if it is invalid."""
     return Note(_text(text, NOTE_LIMIT))
 
 
 def parse_update(text: str) -> UpdateText:
-    """The text of an update in its stored form. Raises ValueError, with the reason, for one that is refused."""
+    """Returns the text of an update in its stored form. Raises ValueError with the reason if it is invalid."""
     cleaned = _text(text, UPDATE_LIMIT)
     if not cleaned:
         raise ValueError("must not be blank")
@@ -112,7 +112,7 @@ def parse_update(text: str) -> UpdateText:
 
 
 def parse_tag(text: str) -> Tag:
-    """A tag in its stored form. Raises ValueError, with the reason, for one that is refused."""
+    """Returns a tag in its stored form. Raises ValueError with the reason if it is invalid."""
     tag = parse_name(text)
     if len(tag) > TAG_LIMIT:
         raise ValueError(f"must be at most {TAG_LIMIT} characters, and is {len(tag)}")
@@ -122,12 +122,12 @@ def parse_tag(text: str) -> Tag:
 
 
 def parse_external_key(text: str) -> ExternalKey:
-    """An external key in its stored form. Raises ValueError, with the reason, for one that is refused."""
+    """Returns an external key in its stored form. Raises ValueError with the reason if it is invalid."""
     return ExternalKey(parse_name(text))
 
 
 def parse_web_address(text: str) -> WebAddress:
-    """An address in its stored form. Raises ValueError, with the reason, for one that is refused."""
+    """Returns a web address in its stored form. Raises ValueError with the reason if it is invalid."""
     address = text.strip()
     if len(address) > ADDRESS_LIMIT:
         raise ValueError(f"must be at most {ADDRESS_LIMIT:,} characters, and is {len(address):,}")
@@ -142,22 +142,22 @@ def parse_web_address(text: str) -> WebAddress:
 
 
 def key(text: str) -> str:
-    """The form that equality, uniqueness, sort order and search compare: casefolded and in NFC.
+    """Returns the form for equality, uniqueness, sort order and search: casefolded and in NFC.
 
-    It is composed a second time at the end, because casefolding decomposes some letters: `ΐ` would differ from its
-    capital.
+    The text is composed again at the end, because casefolding decomposes some letters: without it, `ΐ` would differ
+    from its capital.
     """
     if text.isascii():
-        return text.strip().lower()  # the same, at a fraction of the time
+        return text.strip().lower()  # the same result, in a fraction of the time
     return composed(composed(text).strip().casefold())
 
 
 def composed(text: str) -> str:
-    """The text in NFC, in a time that grows with its length.
+    """Returns the text in NFC, in time proportional to its length.
 
-    `unicodedata` takes a time that grows with the square of the number of combining marks in a row: minutes for the
-    largest request. No language has more than a few; of thousands, in a text that is longer than any name, some may
-    remain in another order.
+    `unicodedata` takes time proportional to the square of the number of consecutive combining marks: minutes for the
+    largest request. No language uses more than a few. In a text longer than any name, with longer runs of marks, some
+    marks may remain in an order that is not canonical.
     """
     if text.isascii():
         return text
@@ -167,7 +167,7 @@ def composed(text: str) -> str:
 
 
 def _pieces(text: str) -> Iterator[str]:
-    """The text in pieces with at most MOST_MARKS combining marks in a row."""
+    """Yields the text in pieces with at most MOST_MARKS consecutive combining marks."""
     start = marks = 0
     for place, character in enumerate(text):
         marks = marks + 1 if unicodedata.combining(character) else 0
@@ -178,7 +178,7 @@ def _pieces(text: str) -> Iterator[str]:
 
 
 def repeated(names: Iterable[str]) -> list[tuple[int, str]]:
-    """The names that equal an earlier one, each with its index."""
+    """Returns the names that equal an earlier one, each with its index."""
     seen: set[str] = set()
     twice = []
     for index, name in enumerate(names):
@@ -189,19 +189,19 @@ def repeated(names: Iterable[str]) -> list[tuple[int, str]]:
 
 
 def storable(name: str) -> bool:
-    """Whether a text of unknown origin can be looked up at all: no database stores NUL or lone surrogates."""
+    """Returns whether a text of unknown origin can be stored or looked up: databases reject NUL and lone surrogates."""
     if "\0" in name:
         return False
     return name.isascii() or not any("\ud800" <= character <= "\udfff" for character in name)
 
 
 def printable(name: str) -> str:
-    """A text of unknown origin in a form that may be shown: shortened, and valid Unicode."""
+    """Returns a text of unknown origin in a form that may be shown: truncated, and valid Unicode."""
     return name[:NAME_LIMIT].encode("utf-8", "replace").decode()
 
 
 def whole_number(text: str) -> int | None:
-    """The number in a text of unknown origin, 0 or greater; None for anything else, and for more than 63 bits."""
+    """Returns the non-negative number in a text of unknown origin; None for anything else or for more than 63 bits."""
     if not (text.isascii() and text.isdigit() and len(text) < 20):
         return None
     number = int(text)
@@ -209,7 +209,7 @@ def whole_number(text: str) -> int | None:
 
 
 def one_newline(text: str) -> str:
-    """The text with a line feed between lines, where forms and files of other systems have carriage returns, too."""
+    """Returns the text with line feeds as line ends, where forms and other systems use carriage returns, too."""
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 

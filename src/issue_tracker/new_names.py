@@ -1,6 +1,6 @@
-"""Names that are about to be given: what must not be in them, and which names that exist look like them.
+"""Checks of new names: characters that they must not contain, and existing names that look like them.
 
-Names that exist are never checked again, so each of them stays reachable and usable, whatever is in it
+Existing names are never checked again, so that each of them remains reachable and usable, whatever it contains
 (docs/decisions/0023-look-alike-names.md).
 """
 
@@ -15,11 +15,11 @@ from issue_tracker.errors import Invalid
 from issue_tracker.looks import invisible, look_alike_key
 
 REPORTED = 5
-"""How many look-alikes of a name are looked up; one is enough for a warning."""
+"""Maximum number of look-alikes of a name that are looked up; one is enough for a warning."""
 
 
 class Kind(StrEnum):
-    """What has a name that others are compared with."""
+    """What a name belongs to. Names are compared only within one kind."""
 
     ISSUE = "issue"
     COMPANY = "company"
@@ -27,26 +27,26 @@ class Kind(StrEnum):
 
 
 def require_visible(field: str, text: str) -> None:
-    """Raises Invalid, about the field, for a name with an invisible character in it."""
+    """Raises Invalid for `field` if a name contains an invisible character."""
     if reason := invisible(text):
         raise Invalid.field(field, reason)
 
 
 def remember(tx: Connection, kind: Kind, names: Mapping[int, str]) -> None:
-    """Makes the names of what was just created findable by what they look like."""
+    """Stores the look-alike keys of new names, by the ids of what they belong to."""
     rows = [{"kind": kind.value, "id": id_, "look_alike_key": look_alike_key(name)} for id_, name in names.items()]
     if rows:
         tx.execute(insert(look_alikes), rows)
 
 
 def remember_new(tx: Connection, kind: Kind, id_: int, name: str) -> None:
-    """Makes the new name findable in place of the former one."""
+    """Replaces the look-alike key of the former name."""
     forget(tx, kind, id_)
     remember(tx, kind, {id_: name})
 
 
 def forget(tx: Connection, kind: Kind, id_: int) -> None:
-    """Forgets the name of what was deleted."""
+    """Deletes the look-alike key of what was deleted."""
     tx.execute(delete(look_alikes).where(look_alikes.c.kind == kind.value, look_alikes.c.id == id_))
 
 
@@ -59,10 +59,10 @@ def find_look_alikes(
     visible: Callable[[ColumnElement[int]], ColumnElement[bool]] | None = None,
     **values: Any,
 ) -> list[int]:
-    """The ids of at most REPORTED names that look like this one, equal ones too, without that of `other_than`.
+    """Returns the ids of at most REPORTED names that look like this one, including equal ones, except `other_than`.
 
-    `visible` makes of the column of an id the condition that the actor sees it, whose parameters are `values`: those
-    that are hidden must not take the place of others.
+    `visible` turns the column of an id into the condition that the actor may see it, with the parameters `values`, so
+    that hidden names do not take the places of visible ones.
     """
     wanted = look_alike_key(name)
     if not wanted:

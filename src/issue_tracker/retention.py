@@ -1,6 +1,6 @@
-"""What a server deletes by itself, once an hour: ended sessions, old deliveries, failed sign-ins.
+"""The hourly deletion of expired rows by the server: ended sessions, old deliveries, failed sign-ins, old alerts.
 
-The history of issues is stored forever. `issue-tracker events prune` deletes more, when someone wants that.
+The history of issues is stored forever. An operator can delete more with `issue-tracker events prune`.
 """
 
 import threading
@@ -29,19 +29,19 @@ from issue_tracker.settings import Settings
 log = structlog.get_logger("issue_tracker.retention")
 
 FIRST_SECONDS, INTERVAL_SECONDS = 60.0, 3600.0
-"""After its start a server first does what it was started for."""
+"""A server waits after its start, so that its first requests come before the deletion."""
 
 PAUSE_SECONDS = 0.05
-"""Between two pieces, so that other writers get their turn."""
+"""Pause between two pieces, so that other writers get their turn."""
 
 LOCK = 0x69747265746E
-"""PostgreSQL's advisory lock for a piece: one process at a time. On SQLite there is one writer at a time anyway."""
+"""PostgreSQL advisory lock for one piece: one process deletes at a time. SQLite has only one writer anyway."""
 
 UNRECORDED = ("sessions", "sign-in attempts", "sign-in challenges", "sign-ins under way", "passkey challenges")
-"""What ends by itself: that it is deleted is no event."""
+"""Kinds of rows that expire by design; deleting them records no event."""
 
 Prune = Callable[[Connection], int]
-"""Deletes a piece of what is too old, and returns the number of rows; 0 when nothing is left."""
+"""Deletes one piece of the expired rows, and returns the number of deleted rows; 0 if none are left."""
 
 
 class Retention:
@@ -59,18 +59,18 @@ class Retention:
             try:
                 self.prune(now())
             except Unavailable:
-                continue  # what is left is deleted the next time
+                continue  # the next run deletes the rest
             except Exception:
                 log.exception("retention failed")
 
     def close(self) -> None:
-        """Deletes nothing any longer, after the piece under way."""
+        """Stops the deletion after the current piece."""
         self._closed.set()
 
     def prune(self, at: datetime) -> None:
-        """Deletes everything that is too old at an instant, in small transactions. Raises Unavailable.
+        """Deletes everything that has expired at an instant (UTC), in small transactions. Raises Unavailable.
 
-        What was a record of something is missed by those who look for it, so the history says that it was deleted.
+        If records that a person may look for were deleted, the history says so.
         """
         records: list[str] = []
         for kind, prune in _kinds(self._settings, at).items():
@@ -89,7 +89,7 @@ class Retention:
                 record(tx, command_line("retention"), [pruned], now())
 
     def _prune_piece(self, prune: Prune) -> int:
-        """One piece; 0 also when another process is deleting."""
+        """Deletes one piece and returns its number of rows; 0 also if another process is deleting."""
         with self._database.write() as tx:
             if not self._database.sqlite:
                 free = tx.execute(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": LOCK}).scalar_one()
@@ -99,7 +99,7 @@ class Retention:
 
 
 def _kinds(settings: Settings, at: datetime) -> dict[str, Prune]:
-    """What is deleted, by the name that the log shows."""
+    """Returns the functions that delete expired rows, by the name that the log shows."""
     kinds: dict[str, Prune] = {
         "sessions": partial(prune_sessions, settings=settings, at=at),
         "sign-in attempts": partial(prune_attempts, settings=settings, at=at),
