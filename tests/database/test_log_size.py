@@ -78,7 +78,7 @@ def _overlapping_readers(database: Database) -> Iterator[None]:
 
 
 def test_readers_that_overlap_do_not_let_the_log_grow(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(log_size, "PATIENCE_SECONDS", 10)
+    monkeypatch.setattr(log_size, "TOTAL_WAIT_SECONDS", 10)
     largest = 0
     with _overlapping_readers(database):
         for _ in range(60):
@@ -88,7 +88,7 @@ def test_readers_that_overlap_do_not_let_the_log_grow(database: Database, monkey
 
 
 def test_the_log_becomes_small_when_a_long_read_ends(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(log_size, "PATIENCE_SECONDS", 0.01)
+    monkeypatch.setattr(log_size, "TOTAL_WAIT_SECONDS", 0.01)
     logged = CapturingLogger()
     monkeypatch.setattr(log_size, "log", logged)
     with database.read() as tx:
@@ -107,7 +107,7 @@ def test_the_log_becomes_small_when_a_long_read_ends(database: Database, monkeyp
 
 
 def test_a_dump_leaves_a_small_log(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(log_size, "PATIENCE_SECONDS", 0.01)
+    monkeypatch.setattr(log_size, "TOTAL_WAIT_SECONDS", 0.01)
     with database.read(in_bulk=True) as tx:
         tx.execute(text("SELECT name FROM users")).scalars().all()
         for _ in range(20):
@@ -117,7 +117,7 @@ def test_a_dump_leaves_a_small_log(database: Database, monkeypatch: pytest.Monke
 
 
 def test_a_failure_to_empty_the_log_fails_no_change(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(log_size, "PATIENCE_SECONDS", 0.01)
+    monkeypatch.setattr(log_size, "TOTAL_WAIT_SECONDS", 0.01)
     logged = CapturingLogger()
     monkeypatch.setattr(log_size, "log", logged)
     # A statement that fails takes the place of a disk that does.

@@ -1,4 +1,4 @@
-"""Work that belongs to a whole transaction, done once, as its last step before the commit."""
+"""Work that belongs to a whole transaction and runs once, as the last step before its commit."""
 
 from collections.abc import Callable
 from typing import Protocol, TypeVar
@@ -6,21 +6,21 @@ from typing import Protocol, TypeVar
 from sqlalchemy import Connection
 
 _COLLECTED = "before commit"
-"""The key in a connection's `info` under which a transaction holds its objects."""
+"""The key in a connection's `info` under which a transaction stores its objects."""
 
 
 class BeforeCommit(Protocol):
     """An object that collects something during a transaction, and writes the result before the commit."""
 
     def before_commit(self, tx: Connection) -> None:
-        """Writes the result. What it raises makes the transaction fail."""
+        """Writes the result. If it raises an error, the transaction fails."""
 
 
 Collector = TypeVar("Collector", bound=BeforeCommit)
 
 
 def once_in_transaction(tx: Connection, create: Callable[[Connection], Collector]) -> Collector:
-    """The object that `create` made for this transaction; the first call makes it. A rollback discards it."""
+    """Returns the object that `create` made for this transaction; the first call creates it. A rollback discards it."""
     collected = tx.info.setdefault(_COLLECTED, {})
     if create not in collected:
         collected[create] = create(tx)
@@ -29,11 +29,11 @@ def once_in_transaction(tx: Connection, create: Callable[[Connection], Collector
 
 
 def finish_transaction(tx: Connection) -> None:
-    """Calls `before_commit` of every object of this transaction."""
+    """Calls `before_commit` of every object that was created for this transaction."""
     for collector in tx.info.pop(_COLLECTED, {}).values():
         collector.before_commit(tx)
 
 
 def discard_collected(tx: Connection) -> None:
-    """Forgets what a transaction collected that is rolled back."""
+    """Discards the objects of a transaction that is rolled back."""
     tx.info.pop(_COLLECTED, None)

@@ -1,4 +1,4 @@
-"""Commit topics: what a transaction announces that its commit brings, and who is called after the commit."""
+"""Commit topics: what a transaction announces about its commit, and the callbacks that run after the commit."""
 
 from collections.abc import Callable
 from enum import Enum
@@ -10,19 +10,19 @@ _ANNOUNCED = "commit topics"
 
 
 class CommitTopic(Enum):
-    """What a commit brings that other threads wait for."""
+    """Something for which other threads wait, and which a commit can bring."""
 
     EVENTS = "events were recorded"
     DELIVERIES = "messages to webhooks are due"
 
 
 def notify_on_commit(tx: Connection, topic: CommitTopic) -> None:
-    """Announces what the commit of this transaction will bring. A rollback discards the announcement."""
+    """Announces a topic of this transaction's commit. A rollback discards the announcement."""
     tx.info.setdefault(_ANNOUNCED, set()).add(topic)
 
 
 def take_announced(tx: Connection) -> frozenset[CommitTopic]:
-    """The topics that this transaction announced, and forgets them."""
+    """Returns the topics that this transaction announced, and clears them."""
     return frozenset(tx.info.pop(_ANNOUNCED, ()))
 
 
@@ -36,7 +36,7 @@ class CommitNotifications:
         self._callbacks[topic].append(callback)
 
     def send(self, topics: frozenset[CommitTopic]) -> None:
-        """Calls every callback of these topics, on the thread of the transaction."""
+        """Calls every callback of these topics, in the thread of the transaction."""
         for topic in topics:
             for callback in self._callbacks[topic]:
                 callback()

@@ -1,6 +1,6 @@
-"""The connections of one process: taken for a transaction, returned after it, discarded as soon as one is broken.
+"""The connections of one process: taken for a transaction, returned after it, discarded when they break.
 
-They stay checked out of SQLAlchemy's pool between transactions, and the one that was used last is taken first
+They stay checked out of SQLAlchemy's pool between transactions; the most recently used one is taken first
 (docs/decisions/0010).
 """
 
@@ -19,10 +19,10 @@ from issue_tracker.errors import Cause, Unavailable
 from issue_tracker.settings import Settings
 
 SPARE_CONNECTIONS = 8
-"""Transactions at the same time beyond one for each worker thread: of the event stream, the deliveries, the probes."""
+"""Concurrent transactions in addition to one per worker thread: of the event stream, the deliveries and the probes."""
 
 DEDICATED_CONNECTIONS = 8
-"""Connections beyond those for transactions: for threads that listen, send notifications or copy the database."""
+"""Connections outside of transactions: for threads that listen, send notifications or copy the database."""
 
 PING_AFTER_IDLE_SECONDS = 5.0
 
@@ -30,13 +30,13 @@ NO_CONNECTION_FREE = "no connection was free in time"
 
 
 def pool_options(settings: Settings) -> dict[str, Any]:
-    """The options of SQLAlchemy's pool. Its size limits the connections of a process."""
+    """Returns the options of SQLAlchemy's pool. Its size limits the connections of a process."""
     return {
         "poolclass": QueuePool,
         "pool_size": settings.threads + SPARE_CONNECTIONS + DEDICATED_CONNECTIONS,
         "max_overflow": 0,
         "pool_timeout": settings.database_wait_seconds,
-        # Neither a response nor the log ever shows a statement's values.
+        # The values of a statement must never appear in a response or in the log.
         "hide_parameters": True,
     }
 
@@ -54,9 +54,10 @@ class Connections:
         self._closed = False
 
     def take(self, wait_seconds: float) -> Connection:
-        """A working connection, to be handed to `give_back` or `discard` afterwards.
+        """Returns a working connection, which the caller must pass to `give_back` or `discard`.
 
-        Raises Unavailable when none becomes free in time, and whatever the driver raises when it cannot connect.
+        Raises Unavailable if none becomes free within `wait_seconds`, and whatever the driver raises when it cannot
+        connect.
         """
         if not self._room.acquire(timeout=wait_seconds):
             raise Unavailable(cause=Cause.BUSY, reason=NO_CONNECTION_FREE)
@@ -75,13 +76,13 @@ class Connections:
         self._room.release()
 
     def discard(self, connection: Connection) -> None:
-        """Closes a broken connection. The idle ones may be broken, too."""
+        """Closes a broken connection, and treats the idle ones as possibly broken."""
         self.suspect_idle()
         self._end(connection)
         self._room.release()
 
     def suspect_idle(self) -> None:
-        """Has every connection that is idle now checked before its next use; on SQLite, opened again."""
+        """Makes every idle connection be checked before its next use; on SQLite, closes all of them."""
         if isinstance(self._server, Sqlite):
             self.close_idle()
         self._suspect_since = time.monotonic()
@@ -126,4 +127,4 @@ class Connections:
             connection.invalidate()
             connection.close()
         except self._errors:
-            return  # it is closed all the same
+            return  # the connection is closed in any case

@@ -1,4 +1,4 @@
-"""Whether anything was committed to a SQLite file since the last look, in microseconds and without waiting."""
+"""Detects commits to a SQLite file, within microseconds and without blocking."""
 
 import sqlite3
 import threading
@@ -12,7 +12,7 @@ from issue_tracker.errors import Unavailable
 
 
 class DataVersion:
-    """A connection of its own that sees the commits of all others. Safe to use from several threads."""
+    """A separate connection that sees the commits of all others. Safe to use from several threads."""
 
     def __init__(self, engine: Engine, server: Sqlite) -> None:
         self._engine = engine
@@ -21,9 +21,9 @@ class DataVersion:
         self._connection: PoolProxiedConnection | None = None
 
     def read(self) -> int | None:
-        """SQLite's data version, which differs after every commit of another connection, of any process.
+        """Returns SQLite's data version, which changes with every commit of another connection, of any process.
 
-        None when SQLite would have to wait, or the file is not there.
+        None if SQLite would have to wait, or if the file is missing.
         """
         with self._guard:
             try:
@@ -38,7 +38,7 @@ class DataVersion:
                 return None
 
     def close(self) -> None:
-        """Closes the connection; the next `read` opens another one."""
+        """Closes the connection; the next `read` opens a new one."""
         with self._guard:
             self._close()
 

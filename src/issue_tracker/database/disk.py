@@ -1,4 +1,4 @@
-"""What the file system says about a database file: SQLite's errors alone do not name the cause."""
+"""What the file system reports about a database file, because SQLite's errors alone do not name the cause."""
 
 import os
 from errno import EACCES
@@ -9,21 +9,21 @@ LITTLE_SPACE = 1024 * 1024
 
 
 def is_full(path: Path) -> bool:
-    """Whether this process can write almost nothing more to the file system of the path. Raises OSError."""
+    """Returns whether the file system of the path has almost no space left for this process. Raises OSError."""
     found = os.statvfs(path)
     blocks = found.f_bfree if os.geteuid() == 0 else found.f_bavail
     return blocks * found.f_frsize < LITTLE_SPACE
 
 
 def is_read_only(path: Path) -> bool:
-    """Whether the file at the path cannot be written, because of its permissions or its file system."""
+    """Returns whether permissions or the file system prevent this process from writing the file at the path."""
     return not os.access(path, os.W_OK)
 
 
 def why_not_opened(path: Path) -> str | None:
-    """Why SQLite could not open the file, which SQLite itself does not say. None when nothing is found.
+    """Returns the reason why SQLite could not open the file, which SQLite does not report; None if none is found.
 
-    The file itself must not be opened for this: closing it again would drop the locks of this process.
+    This must not open the file itself: closing it again would release the locks of this process.
     """
     if exhausted := no_descriptor_left():
         return exhausted
@@ -35,7 +35,7 @@ def why_not_opened(path: Path) -> str | None:
 
 
 def no_descriptor_left() -> str | None:
-    """The system's message when this process can open nothing more; None when it can."""
+    """Returns the system's message if this process cannot open any more files; None if it can."""
     try:
         os.close(os.open(os.devnull, os.O_RDONLY))
     except OSError as error:

@@ -1,4 +1,4 @@
-"""The driver beneath SQLAlchemy: transactions and the statements of the hot paths use it directly."""
+"""The driver underneath SQLAlchemy, which transactions and the statements of the hot paths use directly."""
 
 from typing import Any
 
@@ -6,5 +6,5 @@ from sqlalchemy import Connection
 
 
 def driver(tx: Connection) -> Any:
-    """The driver's connection, inside the same transaction. None is left of a connection that was invalidated."""
+    """Returns the driver's connection, in the same transaction; None if the connection was invalidated."""
     return tx.connection.dbapi_connection

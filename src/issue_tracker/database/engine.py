@@ -1,8 +1,8 @@
 """The database of one process: `read()` and `write()` transactions, on SQLite and on PostgreSQL.
 
 SQLite: WAL, `synchronous=FULL`, foreign keys on; writers queue in the order of arrival. PostgreSQL: a read sees one
-snapshot. Every wait has a limit, so that a lost or busy server leads to a response (503) and never to a hang. Whatever
-fails in a transaction, its connection is rolled back or discarded, so that no later transaction notices.
+snapshot. Every wait has a limit, so that a lost or busy server leads to a response (503) and never to a hang. Whenever
+a transaction fails, its connection is rolled back or discarded, so that no later transaction is affected.
 """
 
 from collections.abc import Callable, Iterator
@@ -28,13 +28,13 @@ from issue_tracker.settings import Settings
 log = structlog.get_logger("issue_tracker.database")
 
 STORAGE_CAUSES = (Cause.FULL, Cause.STORAGE, Cause.READ_ONLY, Cause.MISSING, Cause.DAMAGED)
-"""Why changes fail while reading may still work."""
+"""Causes for which changes fail while reads may still work."""
 
 
 class Database:
     """One process's connections to the database named in the settings. Safe to use from several threads.
 
-    An embedded database must exist: `create` makes its file. Raises SettingsError for a URL that cannot be read.
+    The file of an embedded database must exist; `create` creates it. Raises SettingsError for an invalid URL.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -56,24 +56,24 @@ class Database:
         self._write_failure: Unavailable | None = None
 
     def create(self) -> None:
-        """Creates the file of an embedded database, readable by its user only, unless it exists. Raises OSError."""
+        """Creates the file of an embedded database, readable by its user only, if it is missing. Raises OSError."""
         if isinstance(self._server, Sqlite):
             self._server.file.create()
 
     def read(self, *, in_bulk: bool = False) -> AbstractContextManager[Connection]:
-        """One snapshot to read from. Raises Unavailable when the database cannot be used in time.
+        """Opens a transaction that reads one snapshot. Raises Unavailable if the database cannot be used in time.
 
-        `in_bulk` is for reads that pass through most of the data once: they leave no part of the file in memory.
+        `in_bulk` is for reads that scan most of the data once: they do not map the file into memory.
         """
         return self._transaction(write=False, in_bulk=in_bulk, wait_seconds=self.wait_seconds)
 
     @contextmanager
     def write(self, *, wait_seconds: float | None = None) -> Iterator[Connection]:
-        """One transaction, committed durably when the block ends, rolled back when it raises.
+        """Opens a transaction, which is committed durably when the block ends, and rolled back when the block raises.
 
-        Raises Unavailable when the database cannot be used in time, and Invalid when the change conflicts with another
-        one. `wait_seconds` limits the wait for other writers on SQLite; by default the setting does. With 0, the
-        transaction gives way to any other writer, and that is not logged.
+        Raises Unavailable if the database cannot be used in time, and Invalid if the change conflicts with another
+        one. `wait_seconds` limits the wait for other writers on SQLite; the default is the setting. With 0, the
+        transaction fails at once if there is another writer, and the failure is not logged.
         """
         wait = self.wait_seconds if wait_seconds is None else wait_seconds
         self._server.take_turn(wait)
@@ -85,9 +85,9 @@ class Database:
 
     @contextmanager
     def dedicated_connection(self) -> Iterator[Any]:
-        """A connection of the driver, outside of transactions, for a thread that listens or copies. Closed at the end.
+        """Opens a driver connection outside of transactions, for a thread that listens or copies; closes it at the end.
 
-        Raises Unavailable when the database cannot be used, also for an error of the driver inside the block.
+        Raises Unavailable if the database cannot be used, also for an error of the driver inside the block.
         """
         held = None
         try:
@@ -101,24 +101,24 @@ class Database:
 
     @property
     def opening(self) -> int | None:
-        """A number that changes when the next transaction may find another database than the last one: another file,
-        or another server after a failover. None while that is certain.
+        """A number that changes when the next transaction may see another database than the last one: another file,
+        or another server after a failover. None while the file is known to be lost.
         """
         return self._server.opening
 
     @property
     def pooled(self) -> bool:
-        """Whether a pooler such as PgBouncer hands out server connections, so that nothing outlasts a transaction."""
+        """Whether a pooler such as PgBouncer assigns server connections, so that no state outlives a transaction."""
         return self._server.pooled
 
     def on_commit(self, topic: CommitTopic, callback: Callable[[], None]) -> None:
-        """Has `callback` called after each commit that announced the topic. It must neither wait nor raise."""
+        """Registers a function to be called after each commit that announced the topic. It must not block or raise."""
         self._notifications.register(topic, callback)
 
     def check(self) -> None:
         """Raises Unavailable, with cause and reason, unless the database can be read and changed now.
 
-        When the last change could not be stored, one is tried that needs much room.
+        If the last change could not be stored, a change that needs much space is tried.
         """
         try:
             with self.read() as tx:
@@ -134,21 +134,21 @@ class Database:
             self._write_failure = None
 
     def check_file(self) -> None:
-        """Raises Unavailable when the file of an embedded database was deleted or replaced since it was opened.
+        """Raises Unavailable if the file of an embedded database was deleted or replaced since it was opened.
 
-        Cheap enough for a loop: it looks at most ten times a second.
+        Cheap enough for a loop: it checks at most ten times a second.
         """
         self._server.check_file()
 
     def data_version(self) -> int | None:
-        """A number that changes with every commit of another connection, of any process. For the event loop only.
+        """Returns a number that changes with every commit of another connection, of any process.
 
-        None on PostgreSQL, and whenever SQLite cannot say it immediately.
+        For the event loop only. None on PostgreSQL, and whenever SQLite cannot read it immediately.
         """
         return None if self._data_version is None else self._data_version.read()
 
     def close(self) -> None:
-        """Closes every idle connection now, and those in use when they are returned."""
+        """Closes every idle connection now, and the others when they are returned."""
         if self._data_version is not None:
             self._data_version.close()
         self._connections.close()
@@ -157,10 +157,10 @@ class Database:
 
     @contextmanager
     def _transaction(self, *, write: bool, in_bulk: bool, wait_seconds: float) -> Iterator[Connection]:
-        """Begins and ends on the driver's connection: SQLAlchemy's own bookkeeping costs more than a small query."""
+        """Begins and ends on the driver's connection: SQLAlchemy's bookkeeping costs more than a small query."""
         quiet = wait_seconds == 0
         if self._server.lost and self._data_version is not None:
-            self._data_version.close()  # or it would keep the file open that is no longer there
+            self._data_version.close()  # otherwise it would hold the deleted file open
         try:
             connection = self._connections.take(self.wait_seconds)
         except Exception as error:
@@ -175,7 +175,7 @@ class Database:
             topics = take_announced(connection)
             self._commit(connection, write=write)
         except BaseException as error:
-            # What the block raised itself, an Unavailable too, says nothing about this connection.
+            # An error that the block itself raised, even Unavailable, says nothing about this connection.
             failure = error if isinstance(error, Unavailable) and not inside else self._failure(error)
             self._roll_back(connection, broken=isinstance(failure, Unavailable) and failure.cause is not Cause.BUSY)
             self._raise_failure(error, failure, write=write, quiet=quiet)
@@ -200,9 +200,10 @@ class Database:
             self._server.check_commit()
 
     def _roll_back(self, connection: Connection, *, broken: bool) -> None:
-        """Ends what a failed transaction left open. The connection is discarded unless it is certainly idle then.
+        """Rolls back a failed transaction. Discards the connection unless it is certainly idle afterwards.
 
-        After a failed commit, SQLAlchemy's transaction is inactive but still there, and that of the driver may be open.
+        After a failed commit, SQLAlchemy's transaction is inactive but still exists, and the driver's may still be
+        open.
         """
         try:
             take_announced(connection)
@@ -221,7 +222,7 @@ class Database:
                 self._server.opening += 1
 
     def _failure(self, error: BaseException, *, connecting: bool = False) -> AppError | None:
-        """What an error means for the caller: Unavailable or Invalid; None for an error of any other kind."""
+        """Returns the meaning of an error for the caller: Unavailable or Invalid; None for any other kind of error."""
         if isinstance(error, self._conflicts):
             return Invalid("Something that this refers to was changed at the same time; try again.")
         if isinstance(error, PoolTimeout):
@@ -232,14 +233,14 @@ class Database:
         found = self._server.failure(of_driver, connecting=connecting)
         if found is None and isinstance(error, DBAPIError) and error.connection_invalidated:
             found = Unavailable(reason=str(of_driver))
-        # A full disk ends SQLite's whole transaction: then the rollback to a savepoint fails, and hides the reason.
+        # A full disk aborts SQLite's whole transaction; the rollback to a savepoint then fails and hides the reason.
         hidden = error.__cause__ or error.__context__
         return self._failure(hidden) if found is None and hidden is not None else found
 
     def _raise_failure(
         self, error: BaseException, failure: BaseException | None, *, write: bool, quiet: bool
     ) -> NoReturn:
-        """Raises the failure, or the error where it is none; logs the reason why the database is unavailable."""
+        """Raises `failure`, or `error` if there is none; logs the reason why the database is unavailable."""
         if failure is None:
             raise error
         if isinstance(failure, Unavailable):
@@ -253,7 +254,7 @@ class Database:
 
 
 def created_id(inserted: CursorResult[Any]) -> int:
-    """The id of the one row that a statement inserted."""
+    """Returns the id of the one row that a statement inserted."""
     key = inserted.inserted_primary_key
     assert key is not None
     return int(key[0])

@@ -1,13 +1,13 @@
-"""Which history a database has. A database that was restored from a backup has another one (docs/decisions/0020).
+"""The identity of a database's history, which changes when the database is restored (docs/decisions/0020).
 
-The identity is a part of validators and positions, so those from before a restore are no longer valid. It is in the
-database, together with the place of the database. A database that is found in another place was restored.
+Validators and positions include the identity, so those from before a restore are no longer valid. The database stores
+it together with the location of the database. A database that is found in another location was restored.
 
-- SQLite: the place is the inode of the file, and a token in a file beside it (`…-history`). The token changes when a
-  server starts and when it stops, so a copy has an old token as soon as the server was stopped. `issue-tracker backup`
-  removes the place from the copy.
-- PostgreSQL: the place is the system identifier and the timeline of the cluster, the database, and the transaction that
-  wrote the row. A dump that is loaded writes it in another one; recovery starts another timeline.
+- SQLite: the location is the inode of the file, and a token in a file next to it (`…-history`). The token changes when
+  a server starts and when it stops, so a copy contains an old token as soon as the server was stopped. `issue-tracker
+  backup` removes the location from the copy.
+- PostgreSQL: the location is the system identifier and the timeline of the cluster, the database, and the transaction
+  that wrote the row. Loading a dump writes the row in another transaction; recovery starts another timeline.
 """
 
 import os
@@ -28,8 +28,8 @@ from issue_tracker.errors import Unavailable
 log = structlog.get_logger("issue_tracker.database")
 
 SKIPPED_EVENTS = 100_000_000
-"""How many event numbers a new history skips: more than any server recorded since its last backup. So `Last-Event-ID`
-from before the restore is lower than every new event, and no event is skipped."""
+"""Number of event ids that a new history skips, more than any server records between two backups. A `Last-Event-ID`
+from before the restore is therefore lower than every new event, and no event is missed."""
 
 SUFFIX = "-history"
 
@@ -45,25 +45,26 @@ class HistoryIdentity:
         self._opening: int | None = None
 
     def start(self) -> None:
-        """Finds the identity, and replaces it if the database was restored. Without a database it is found later."""
+        """Reads the identity, and replaces it if the database was restored. If that fails, `refresh` does it later."""
         with suppress(Unavailable, SQLAlchemyError):
             self._find()
 
     def stop(self) -> None:
-        """Makes the copies that were taken until now recognizable."""
+        """Renews the token, so that copies made while the server ran are recognized."""
         if self._path is not None and self._identity is not None:
             self.start()
 
     @property
     def identity(self) -> str:
-        """The identity, as `refresh` found it. Raises Unavailable when another file was opened since."""
+        """The identity that `refresh` read. Raises Unavailable if another file was opened since."""
         if self._identity is None or (self._path is not None and not self._known()):
             raise Unavailable
         return self._identity
 
     def refresh(self) -> None:
-        """Finds the identity if that is still to be done, or if another file or server may have taken the place of the
-        one before; not in a transaction. Otherwise it costs nothing. Raises Unavailable.
+        """Reads the identity if it is unknown, or if another file or server may have replaced the previous one.
+
+        Must not be called in a transaction. Costs nothing if the identity is known. Raises Unavailable.
         """
         if self._known():
             return
@@ -80,7 +81,7 @@ class HistoryIdentity:
 
     def _find(self) -> None:
         if self._path is None:
-            # Without a change where none is needed: a server to read from must do.
+            # Read-only unless a change is needed, because the server may be read-only.
             with self._database.read() as tx:
                 opening = self._database.opening
                 row = tx.execute(select(history_identity.c.identity, history_identity.c.place)).first()
@@ -104,14 +105,14 @@ class HistoryIdentity:
         self._identity, self._opening = identity, opening
 
     def _place(self, tx: Connection) -> str:
-        """Where the database is now, as `_renew` would have written it the last time."""
+        """Returns the present location of the database, in the form in which `_renew` stores it."""
         if self._path is None:
             written = tx.execute(text("SELECT xmin::text FROM history_identity")).scalar_one()
             return f"{_cluster(tx)}:{written}"
         return f"{_inode(self._path)}:{_token(self._path)}"
 
     def _renew(self, tx: Connection, identity: str) -> None:
-        """Writes the row. The token goes to its file first: a crash in between only makes the identity change."""
+        """Writes the row. The token is written to its file first: a crash in between only changes the identity."""
         if self._path is None:
             current = tx.execute(text("SELECT pg_current_xact_id()::text")).scalar_one()
             place = f"{_cluster(tx)}:{int(current) % 2**32}"
@@ -122,8 +123,8 @@ class HistoryIdentity:
 
 
 def forget_place(copy: sqlite3.Connection) -> None:
-    """Makes the copy of a SQLite database one that gets a new identity wherever it is served from."""
-    with suppress(sqlite3.OperationalError):  # a database of an earlier version has no identity
+    """Marks the copy of a SQLite database, so that it gets a new identity wherever it is served."""
+    with suppress(sqlite3.OperationalError):  # databases of early versions have no identity
         copy.execute("UPDATE history_identity SET place = ''")
         copy.commit()
 
@@ -143,7 +144,7 @@ def _token(path: Path) -> str:
 
 
 def _write_token(path: Path) -> str:
-    """Writes a new token into its file, readable only for the user of the database; the empty one if that fails."""
+    """Writes a new token into its file, readable by the user of the database only; returns the file's token."""
     token, new = secrets.token_hex(8), path.with_name(f"{path.name}{SUFFIX}.{os.getpid()}")
     try:
         new.touch(mode=0o600)
@@ -158,7 +159,7 @@ def _write_token(path: Path) -> str:
 
 
 def _cluster(tx: Connection) -> str:
-    """The cluster with its timeline, where this user may know them, and the database."""
+    """Returns the cluster and its timeline, if the user may read them, and the database."""
     database = tx.execute(text("SELECT oid FROM pg_database WHERE datname = current_database()")).scalar_one()
     may = "has_function_privilege('pg_control_system()', 'EXECUTE')"
     may += " AND has_function_privilege('pg_control_checkpoint()', 'EXECUTE')"

@@ -1,8 +1,8 @@
 """Keeps SQLite's write-ahead log small.
 
-SQLite begins the log anew only at a moment at which no reader uses it. Under load there is none, because reads overlap:
-the log grows for as long as that lasts, and the file stays as large as it became. Above a limit it is therefore emptied
-at the end of a change: readers that begin meanwhile read the database file, and the others are waited for.
+SQLite restarts the log only at a time when no reader uses it. Under load, readers overlap, so there is no such time:
+the log grows for as long as the load lasts, and the file never shrinks. Above a limit, the log is therefore truncated
+at the end of a change: new readers then read the database file, and the change waits for existing readers of the log.
 """
 
 import os
@@ -17,21 +17,21 @@ log = structlog.get_logger("issue_tracker.database")
 
 LIMIT_BYTES = 64 * 1024 * 1024
 
-PATIENCE_SECONDS = 0.2
-"""How long the end of a change waits for readers. Nobody else can write meanwhile."""
+TOTAL_WAIT_SECONDS = 0.2
+"""How long the end of a change waits for readers. No other writer can proceed meanwhile."""
 
-WAIT_SECONDS = 0.02
-"""How long SQLite waits within that, before the next attempt. While it waits for readers of an old state, new readers
-may take their place in its list, one after the other, and it would go on waiting for them."""
+BUSY_SECONDS = 0.02
+"""How long SQLite waits in one attempt. While SQLite waits for readers of an old state, new readers may take their
+slots one after another, and it would continue to wait for them."""
 
 EMPTY = "PRAGMA wal_checkpoint(TRUNCATE)"
 
 SHARE = 20
-"""After an attempt that failed, the next one is made when this many times its duration has passed."""
+"""After a failed attempt, the next one is made when this multiple of its duration has passed."""
 
 
 class LogSize:
-    """The log of one database file, as one process limits it. Safe to use from several threads."""
+    """The write-ahead log of one database file, limited by one process. Safe to use from several threads."""
 
     def __init__(self, database: Path) -> None:
         self._path = f"{database}-wal"
@@ -40,51 +40,51 @@ class LogSize:
         self._reported = False
 
     def limit_after_change(self, connection: sqlite3.Connection, usual_seconds: float) -> None:
-        """Empties a log that is too large, if its readers end soon. To be called outside of transactions.
+        """Truncates a log that is too large, if its readers end soon. Call it outside of transactions.
 
-        `usual_seconds` is the timeout of the connection's busy handler for everything that follows.
+        `usual_seconds` is the busy timeout to which the connection is reset.
         """
         if self._is_large() and time.monotonic() >= self._next_attempt_at:
-            self._attempt(connection, PATIENCE_SECONDS, usual_seconds)
+            self._attempt(connection, TOTAL_WAIT_SECONDS, usual_seconds)
 
     def limit_after_long_read(self, connection: sqlite3.Connection, usual_seconds: float) -> None:
-        """Empties a log that is too large, if nobody uses it at this moment: this reader may have been the last one."""
+        """Truncates a log that is too large, if no connection uses it: this reader may have been the last one."""
         if self._is_large():
             self._attempt(connection, 0, usual_seconds)
 
     def _is_large(self) -> bool:
         try:
-            return os.stat(self._path).st_size > LIMIT_BYTES  # noqa: PTH116  (every change pays for it)
-        except OSError:  # whoever needs the log reports that it is not there
+            return os.stat(self._path).st_size > LIMIT_BYTES  # noqa: PTH116  (faster, and every change runs it)
+        except OSError:  # the next user of the log reports that it is missing
             return False
 
-    def _attempt(self, connection: sqlite3.Connection, patience: float, usual_seconds: float) -> None:
+    def _attempt(self, connection: sqlite3.Connection, wait_seconds: float, usual_seconds: float) -> None:
         if not self._attempting.acquire(blocking=False):
             return
         try:
             began = time.monotonic()
-            emptied = _empty(connection, patience, usual_seconds)
-            if patience and not emptied:
+            emptied = _empty(connection, wait_seconds, usual_seconds)
+            if wait_seconds and not emptied:
                 self._next_attempt_at = time.monotonic() + SHARE * (time.monotonic() - began)
-            if patience and not emptied and not self._reported:
+            if wait_seconds and not emptied and not self._reported:
                 log.warning("write-ahead log is growing: a long read needs it", megabytes=LIMIT_BYTES >> 20)
             self._reported = not emptied
         finally:
             self._attempting.release()
 
 
-def _empty(connection: sqlite3.Connection, patience: float, usual_seconds: float) -> bool:
+def _empty(connection: sqlite3.Connection, wait_seconds: float, usual_seconds: float) -> bool:
     """Copies the log into the database file and truncates it. Returns whether that succeeded."""
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + wait_seconds
     try:
-        connection.execute(f"PRAGMA busy_timeout={int(min(patience, WAIT_SECONDS) * 1000)}")
+        connection.execute(f"PRAGMA busy_timeout={int(min(wait_seconds, BUSY_SECONDS) * 1000)}")
         try:
             while (busy := connection.execute(EMPTY).fetchone()[0]) and time.monotonic() < deadline:
                 pass
         finally:
             connection.execute(f"PRAGMA busy_timeout={int(usual_seconds * 1000)}")
     except sqlite3.Error as error:
-        # What was committed is durable all the same; the next change will meet the same trouble, and report it.
+        # The committed change is durable in any case; the next change will meet the same problem, and report it.
         log.warning("write-ahead log not emptied", reason=str(error))
         return False
     return not busy

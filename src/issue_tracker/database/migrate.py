@@ -1,8 +1,9 @@
-"""The version of the schema: which one a database has, whether this program can use it, how it becomes current.
+"""The schema version: which one a database has, whether this program can use it, and how to migrate it.
 
-A program needs the version of its last migration. It can also use a later one if every migration in between declares
-so: `oldest_program` in a migration is the version that the oldest program which may run on the schema needs. Migrating
-stores it in the database, because a program does not know later migrations (docs/decisions/0021-rolling-upgrades.md).
+A program needs the version of its last migration. It can also use a later version if every migration in between says
+so: `oldest_program` in a migration is the version needed by the oldest program that may run on the new schema.
+Migrating stores it in the database, because a program does not know later migrations
+(docs/decisions/0021-rolling-upgrades.md).
 """
 
 from pathlib import Path
@@ -14,31 +15,31 @@ from issue_tracker.database.tables import metadata, schema_compatibility
 from issue_tracker.errors import Cause, Unavailable
 
 LOCK = 0x69747261636B
-"""PostgreSQL's advisory lock for migrations, so that nodes that start at the same time take turns."""
+"""PostgreSQL advisory lock for migrations, so that nodes that start at the same time take turns."""
 
 LOCK_MILLISECONDS = 500
-"""How long a migration on PostgreSQL waits for a table. Whoever needs that table meanwhile waits behind it, and whoever
-takes tables in another order would wait until PostgreSQL ends one of the two."""
+"""How long a migration on PostgreSQL waits for a table lock. Other transactions queue behind a waiting lock, and
+transactions that lock tables in another order would wait until PostgreSQL aborts one of the two."""
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 class SchemaMismatch(Unavailable):
-    """This program cannot use the schema of the database. The sentence says what to do, and is safe to show anyone."""
+    """This program cannot use the schema of the database. `detail` says what to do, and is safe to show to anyone."""
 
     def __init__(self, detail: str) -> None:
         super().__init__(detail, cause=Cause.SCHEMA)
 
 
 class OlderSchema(SchemaMismatch):
-    """The schema is one of an earlier version of this program, or the database is empty."""
+    """The schema belongs to an earlier version of this program, or the database is empty."""
 
     def __init__(self) -> None:
         super().__init__("The database schema is not current; run `issue-tracker migrate`.")
 
 
 class NewerSchema(SchemaMismatch):
-    """The schema was made by a later version of this program, and this one may not run on it."""
+    """The schema belongs to a later version of this program, and this one may not run on it."""
 
     def __init__(self, found: str) -> None:
         super().__init__(
@@ -54,12 +55,12 @@ class ForeignDatabase(SchemaMismatch):
 
 
 def head() -> str:
-    """The version that this program needs: that of the last migration, whose files begin with their versions."""
+    """Returns the version that this program needs: that of the last migration, with which its file name begins."""
     return max(path.name.partition("_")[0] for path in (MIGRATIONS / "versions").glob("[0-9]*_*.py"))
 
 
 def version(connection: Connection) -> str | None:
-    """The version of the database's schema; None when the database was never migrated."""
+    """Returns the version of the database's schema; None if the database was never migrated."""
     if is_empty(connection):
         return None
     found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
@@ -67,15 +68,15 @@ def version(connection: Connection) -> str | None:
 
 
 def is_empty(connection: Connection) -> bool:
-    """Whether the database was never migrated."""
+    """Returns whether the database was never migrated."""
     return not inspect(connection).has_table("alembic_version")
 
 
 def check(connection: Connection, *, any_version: bool = False) -> None:
     """Raises OlderSchema, NewerSchema or ForeignDatabase unless this program can use the schema.
 
-    It can use the one that it needs, and a later one that lets it run. `any_version` accepts every earlier and later
-    one.
+    It can use its own version, and a later one that permits it. `any_version` accepts every earlier and permitted later
+    version.
     """
     found = version(connection)
     if found is None or not any_version:
@@ -89,7 +90,7 @@ def check(connection: Connection, *, any_version: bool = False) -> None:
 def check_knows_everything(connection: Connection) -> None:
     """Raises OlderSchema, NewerSchema or ForeignDatabase unless the schema is exactly the one that this program needs.
 
-    For what must read or write every column: a later schema has some that this program does not know.
+    For code that must read or write every column: a later schema has columns that this program does not know.
     """
     check(connection)
     found = version(connection)
@@ -98,9 +99,9 @@ def check_knows_everything(connection: Connection) -> None:
 
 
 def check_can_migrate(connection: Connection) -> None:
-    """Raises NewerSchema or ForeignDatabase when this program can neither use the database nor migrate it.
+    """Raises NewerSchema or ForeignDatabase if this program can neither use the database nor migrate it.
 
-    Raises SchemaMismatch when an empty database does not store UTF-8.
+    Raises SchemaMismatch if an empty database does not store UTF-8.
     """
     found = version(connection)
     if found is not None:
@@ -109,7 +110,7 @@ def check_can_migrate(connection: Connection) -> None:
         if found > head() and not _lets_this_program_run(connection, found):
             raise NewerSchema(found)
         return
-    # An empty database of PostgreSQL may hold the tables of an extension; a file of SQLite holds none.
+    # An empty PostgreSQL database may contain the tables of an extension; an empty SQLite file contains none.
     tables = set(inspect(connection).get_table_names())
     if tables if connection.dialect.name == "sqlite" else tables & metadata.tables.keys():
         raise ForeignDatabase
@@ -122,11 +123,12 @@ def check_can_migrate(connection: Connection) -> None:
 def upgrade(database: Database, to: str = "head") -> tuple[str | None, str]:
     """Migrates to the current version, or to the earlier one named in `to`. Returns the versions before and after.
 
-    A later schema that lets this program run is left as it is.
+    Leaves a later schema that permits this program unchanged. Creates the file of an embedded database if it is
+    missing.
 
-    Creates the file of an embedded database that does not exist. Several nodes can run it at the same time: on
-    PostgreSQL the second one waits, and finds nothing to do. Raises Unavailable (BUSY) when it has waited too long, on
-    SQLite for another writer, on PostgreSQL for a table; what `check_can_migrate` raises; and changes nothing then.
+    Several nodes can run this at the same time: on PostgreSQL, the second one waits, and finds nothing to do. Raises
+    Unavailable (BUSY) after too long a wait, on SQLite for another writer, on PostgreSQL for a table lock; and whatever
+    `check_can_migrate` raises. An error leaves the database unchanged.
     """
     database.create()
     target = head() if to == "head" else to
@@ -150,22 +152,22 @@ def upgrade(database: Database, to: str = "head") -> tuple[str | None, str]:
 
 
 def _is_version(found: str) -> bool:
-    """Whether a schema's version looks like one of this program: four digits, which grow."""
+    """Returns whether a schema version has this program's form: four digits, in ascending order."""
     return len(found) == len(head()) and found.isascii() and found.isdigit()
 
 
 def _lets_this_program_run(connection: Connection, found: str) -> bool:
-    """Whether a later schema declares that this program may run on it."""
+    """Returns whether a later schema declares that this program may run on it."""
     if not inspect(connection).has_table(schema_compatibility.name):
         return False
-    # Of this very version: a row that an earlier migration has written says nothing.
+    # Only a row of this very version counts: a row that an earlier migration wrote says nothing.
     declared = select(schema_compatibility.c.oldest_program).where(schema_compatibility.c.version == found)
     oldest = connection.execute(declared).scalar_one_or_none()
     return oldest is not None and oldest <= head()
 
 
 def _run(connection: Connection, to: str) -> None:
-    # Imported here, because a server that has nothing to migrate must not carry Alembic, which is 11 MB.
+    # Imported here, because a server without pending migrations should not load Alembic, which takes 11 MB.
     from alembic.command import upgrade as alembic_upgrade  # noqa: PLC0415
     from alembic.config import Config  # noqa: PLC0415
     from alembic.script import ScriptDirectory  # noqa: PLC0415
@@ -177,7 +179,7 @@ def _run(connection: Connection, to: str) -> None:
     alembic_upgrade(config, to)
     if inspect(connection).has_table(schema_compatibility.name):
         applied = list(ScriptDirectory.from_config(config).iterate_revisions(to, "base"))
-        # Without a declaration, only the program that the migration came with may run on its schema.
+        # Without a declaration, only the program that contains the migration may run on its schema.
         oldest = max(getattr(script.module, "oldest_program", script.revision) for script in applied)
         connection.execute(delete(schema_compatibility))
         row = {"row": 1, "version": applied[0].revision, "oldest_program": oldest}

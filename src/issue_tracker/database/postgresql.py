@@ -1,8 +1,8 @@
 """How the product connects to PostgreSQL: its URL, and the session settings that its behaviour relies on.
 
-Defaults of a server, a database or a role, variables of the environment (PGDATESTYLE, PGOPTIONS …) and options in the
-URL must not change what the product does. Every session therefore gets the settings below: once for a connection, or,
-behind a pooler such as PgBouncer that hands out another server connection for every transaction, at the start of each
+Defaults of a server, a database or a role, environment variables (PGDATESTYLE, PGOPTIONS …) and options in the URL must
+not change the product's behaviour. Every session therefore gets the settings below: once per connection, or, behind a
+pooler such as PgBouncer, which assigns another server connection to every transaction, at the start of each
 transaction.
 """
 
@@ -30,7 +30,7 @@ IDLE, IN_TRANSACTION = 0, 2
 
 _SYNCHRONOUS = "current_setting('synchronous_commit')"
 _DURABLE = f"CASE {_SYNCHRONOUS} WHEN 'off' THEN 'on' ELSE {_SYNCHRONOUS} END"
-"""A change is on the disk when its response is sent. What standbys must have done by then is for the administrator."""
+"""A change is on disk when its response is sent. The administrator decides what standbys must have done by then."""
 
 _CAUSES = {
     "08": Cause.UNREACHABLE,
@@ -72,29 +72,29 @@ _PHRASES = {
     strerror(EMFILE): Cause.DESCRIPTORS,
     strerror(ENFILE): Cause.DESCRIPTORS,
 }
-"""Causes by words of the message, where there is no SQLSTATE (while connecting) or one that has other meanings, too."""
+"""Causes by words of the message, if there is no SQLSTATE (while connecting), or one with several meanings."""
 
 
 class Postgresql:
     """One database on a server. `wait_seconds` limits every wait for a connection or a lock."""
 
     lost = False
-    """Whether all open connections must be closed. Connections to a server are lost one by one."""
+    """Whether all open connections must be closed. Connections to a server are lost one by one, so never."""
 
     opening = 0
-    """A number that changes when another server may answer, because a connection was lost."""
+    """A number that changes when another server may respond, because a connection was lost."""
 
     def __init__(self, url: str, wait_seconds: float) -> None:
         given, options = _parameters(url)
         hosts = str(given.get("host") or "").count(",") + 1
         milliseconds = int(wait_seconds * 1000)
         self._parameters: dict[str, Any] = {
-            # libpq applies it to each host, and accepts no less than two seconds.
+            # libpq applies this to each host, and its minimum is two seconds.
             "connect_timeout": max(2, int((wait_seconds - 1) / hosts)),
             "tcp_user_timeout": milliseconds,
             "keepalives_idle": 30,
             "application_name": "issue-tracker",
-            # A standby shows old data and refuses every change. Of several hosts, the primary is found.
+            # A standby has old data and rejects every change. With several hosts, libpq finds the primary.
             "target_session_attrs": "read-write",
         } | given
         settings = options | {
@@ -111,14 +111,14 @@ class Postgresql:
         self._for_transaction = _set_config(settings, local=True)
 
     def engine(self, **pool: Any) -> Engine:
-        """An engine whose connections have the settings of the product."""
+        """Returns an engine whose connections have the product's settings."""
         return create_engine("postgresql+psycopg://", creator=self._connect, **pool)
 
     def take_turn(self, wait_seconds: float) -> None:
-        """Writers do not wait here: the server lets changes to different rows run at the same time."""
+        """Does nothing: the server runs changes to different rows concurrently."""
 
     def end_turn(self) -> None:
-        """There is nothing to end."""
+        """Does nothing, because `take_turn` does nothing."""
 
     def begin(self, connection: Connection, *, write: bool, in_bulk: bool, wait_seconds: float) -> None:
         """Begins a transaction in a single round trip."""
@@ -127,43 +127,43 @@ class Postgresql:
         found.execute(f"{begin}; {self._for_transaction}" if found.pooled else begin)
 
     def in_transaction(self, connection: Any) -> bool:
-        """Whether the driver's connection has a transaction that can be committed.
+        """Returns whether the driver's connection has a transaction that can be committed.
 
-        After a failed statement, the server would answer COMMIT by rolling back, without an error.
+        After a failed statement, the server would respond to COMMIT with a rollback, without an error.
         """
         return bool(connection.pgconn.transaction_status == IN_TRANSACTION)
 
     def is_idle(self, connection: Any) -> bool:
-        """Whether no transaction is open on the driver's connection."""
+        """Returns whether no transaction is open on the driver's connection."""
         return bool(connection.pgconn.transaction_status == IDLE)
 
     def is_alive(self, connection: Any) -> bool:
-        """Whether the server behind a connection is there, and takes changes. Raises the driver's errors."""
+        """Returns whether the connection's server responds and accepts changes. Raises the driver's errors."""
         return bool(connection.execute("SHOW transaction_read_only").fetchone()[0] == "off")
 
     def check_file(self) -> None:
-        """There is no file to check."""
+        """Does nothing: there is no file."""
 
     def settle(self, connection: Any) -> None:
-        """There is nothing to do: the server knows whether a commit happened."""
+        """Does nothing: the server knows whether a commit happened."""
 
     def check_commit(self) -> None:
-        """There is nothing to check: the server has confirmed the commit."""
+        """Does nothing: the server has confirmed the commit."""
 
     def finish(self, connection: Connection, *, write: bool, in_bulk: bool) -> None:
-        """There is nothing to do after a transaction: the server limits its log."""
+        """Does nothing: the server limits the size of its log."""
 
     def check_writable(self, tx: Connection, failure: Unavailable | None) -> None:
-        """Raises Unavailable when the server takes no changes, because it is a standby or was made read-only."""
+        """Raises Unavailable if the server accepts no changes, because it is a standby or was made read-only."""
         query = "SELECT pg_is_in_recovery() OR current_setting('default_transaction_read_only')::boolean"
         if driver(tx).execute(query).fetchone()[0]:
             raise Unavailable(cause=Cause.READ_ONLY, reason="the server is read-only")
 
     def close(self) -> None:
-        """There is nothing to release."""
+        """Does nothing: there are no resources to release."""
 
     def failure(self, error: Any, *, connecting: bool) -> Unavailable | None:
-        """A driver's error as Unavailable; None when it says nothing about the database being available.
+        """Returns a driver's error as Unavailable; None if the error does not concern the database's availability.
 
         While `connecting`, every error of the driver means that the database is unavailable.
         """
@@ -185,10 +185,10 @@ class Postgresql:
     def _connect(self) -> Any:
         import psycopg  # noqa: PLC0415
 
-        # Empty `options` keep those of the environment out. Without autocommit, the driver would begin transactions.
+        # Empty `options` override the environment's. Without autocommit, the driver would begin transactions.
         try:
             connection: Any = psycopg.connect(**self._parameters, client_encoding="UTF8", options="", autocommit=True)
-        except OSError as error:  # it waits with a descriptor of its own
+        except OSError as error:  # psycopg waits for the connection with a file descriptor of its own
             raise psycopg.OperationalError(error.strerror or "") from error
         try:
             self._configure(connection)
@@ -198,14 +198,14 @@ class Postgresql:
         return connection
 
     def _configure(self, connection: Any) -> None:
-        """Applies the settings to the session, or finds out that a pooler makes that impossible.
+        """Applies the settings to the session, or detects that a pooler makes that impossible.
 
-        The process number in the protocol's greeting is the server's own, unless a pooler made it up.
+        The process id from the protocol's start-up is the server's own, unless a pooler invented it.
         """
         direct = f"{self._for_session} WHERE pg_backend_pid() = {connection.info.backend_pid}"
         self.pooled = connection.pooled = connection.execute(direct).fetchone() is None
         if self.pooled:
-            # A prepared statement would stay behind on a server connection that others use.
+            # A prepared statement would remain on a server connection that other clients use.
             connection.prepare_threshold = None
 
 
@@ -213,9 +213,9 @@ _attempt = re.compile(r"^- host: .*?, hostaddr: '[^']*': (.*)$", re.MULTILINE)
 
 
 def _reason(error: Any) -> str:
-    """The first line of the driver's message, which shows no values of a statement, and the server's hint.
+    """Returns the first line of the driver's message, which contains no values of a statement, and the server's hint.
 
-    Of several hosts, the line of each.
+    With several hosts, returns the line of each.
     """
     message = error.diag.message_primary or str(error).strip() or type(error).__name__
     line = "; ".join(_attempt.findall(message)) or message.splitlines()[0].rstrip(". ")
@@ -224,9 +224,9 @@ def _reason(error: Any) -> str:
 
 
 def _parameters(url: str) -> tuple[dict[str, Any], dict[str, str]]:
-    """The connection parameters of a URL, and the session settings among its `options`.
+    """Returns the connection parameters of a URL, and the session settings in its `options`.
 
-    Raises SettingsError when libpq cannot read it. libpq's own message may show the password, so it is not repeated.
+    Raises SettingsError if libpq rejects the URL. libpq's own message may show the password, so it is not repeated.
     """
     import psycopg  # noqa: PLC0415
     from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415
@@ -241,7 +241,7 @@ def _parameters(url: str) -> tuple[dict[str, Any], dict[str, str]]:
 
 
 def _options(text: str) -> dict[str, str]:
-    """The settings in a URL's `options`, such as `-c search_path=tracker`. Raises SettingsError for anything else."""
+    """Returns the settings in a URL's `options`, such as `-c search_path=tracker`. Raises SettingsError otherwise."""
     settings: dict[str, str] = {}
     words = iter(shlex.split(text))
     for word in words:
@@ -254,7 +254,7 @@ def _options(text: str) -> dict[str, str]:
 
 
 def _set_config(settings: dict[str, str], *, local: bool) -> str:
-    """A statement that applies all settings, and makes commits durable, in the transaction (`local`) or the session."""
+    """Returns a statement that applies all settings and makes commits durable, per transaction (`local`) or session."""
     calls = [f"set_config({_literal(name)}, {_literal(value)}, {local})" for name, value in settings.items()]
     durable = f"set_config('synchronous_commit', {_DURABLE}, {local})"
     return f"SELECT {', '.join(calls)}, {durable}"

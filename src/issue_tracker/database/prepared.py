@@ -1,8 +1,8 @@
-"""Statements of the hot paths: written with SQLAlchemy Core, compiled once, run on the driver's own cursor.
+"""Statements of the hot paths: written with SQLAlchemy Core, compiled once, and run on the driver's own cursor.
 
-Running a Core statement costs several times what a small SQLite query itself takes. A `Prepared` is compiled at its
-first use, once for each kind of database, and then costs a dictionary look-up and the query (docs/decisions/0010).
-Parameters go through their types. Rows hold the values that the driver reads: see `instant` and `iso`.
+Running a Core statement costs several times as much as a small SQLite query. A `Prepared` is compiled at its first use,
+once for each kind of database; after that, it costs a dictionary look-up and the query (docs/decisions/0010).
+Parameters are converted by their types. Rows contain the values that the driver returns: see `instant` and `iso`.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,7 +22,7 @@ _Convert = Callable[[Any], Any]
 
 
 class _Compiled:
-    """A statement for one kind of database: its text, how its parameters are passed, and how a row is made."""
+    """A statement for one kind of database: its SQL, the conversion of its parameters, and the struct of its rows."""
 
     __slots__ = ("constants", "converters", "order", "row", "sql")
 
@@ -38,10 +38,10 @@ class _Compiled:
             if not compiled.binds[name].required
         }
         self.row: Any = None
-        """The struct of a row, once a cursor has described the columns."""
+        """The type of a list of rows, known once a cursor has described the columns."""
 
     def rows_of(self, cursor: Any, rows: Sequence[Any]) -> list[Any]:
-        """The rows that this cursor fetched, as structs. Named tuples would cost three times as much."""
+        """Returns the rows that this cursor fetched, as structs. Named tuples would cost three times as much."""
         if self.row is None:
             self.row = list[_row_struct([column[0] for column in cursor.description])]  # type: ignore[misc]
         structs: list[Any] = msgspec.convert(rows, self.row)
@@ -57,7 +57,7 @@ class _Compiled:
 
 
 class Prepared:
-    """A statement, given as a function of the dialect's name; parameters are `bindparam`s by name."""
+    """A statement, given as a function of the dialect's name; its parameters are `bindparam`s by name."""
 
     __slots__ = ("_build", "_compiled")
 
@@ -73,46 +73,46 @@ class Prepared:
         return found
 
     def run(self, tx: Connection, **values: Any) -> Any:
-        """Executes, and returns the driver's cursor."""
+        """Executes the statement and returns the driver's cursor."""
         compiled = self._for(tx)
         return driver(tx).execute(compiled.sql, compiled.parameters(values))
 
     def run_many(self, tx: Connection, rows: Sequence[dict[str, Any]]) -> None:
-        """Executes once for each row of parameters."""
+        """Executes the statement once for each row of parameters."""
         compiled = self._for(tx)
         driver(tx).cursor().executemany(compiled.sql, [compiled.parameters(row) for row in rows])
 
     def rows(self, tx: Connection, **values: Any) -> list[Any]:
-        """Every row, as structs whose attributes are the selected columns, by their names or labels."""
+        """Returns every row, as structs whose attributes are the selected columns, by their names or labels."""
         compiled = self._for(tx)
         cursor = driver(tx).execute(compiled.sql, compiled.parameters(values))
         return compiled.rows_of(cursor, cursor.fetchall())
 
     def row(self, tx: Connection, **values: Any) -> Any:
-        """The first row, in the same form; None when there is none."""
+        """Returns the first row, in the same form; None if there is none."""
         compiled = self._for(tx)
         cursor = driver(tx).execute(compiled.sql, compiled.parameters(values))
         found = cursor.fetchone()
         return None if found is None else compiled.rows_of(cursor, (found,))[0]
 
     def all(self, tx: Connection, **values: Any) -> list[tuple[Any, ...]]:
-        """Every row, as plain tuples."""
+        """Returns every row, as plain tuples."""
         return cast(list[tuple[Any, ...]], self.run(tx, **values).fetchall())
 
     def first(self, tx: Connection, **values: Any) -> tuple[Any, ...] | None:
-        """The first row as a plain tuple, or None."""
+        """Returns the first row as a plain tuple, or None."""
         return cast(tuple[Any, ...] | None, self.run(tx, **values).fetchone())
 
     def scalar(self, tx: Connection, **values: Any) -> Any:
-        """The first column of the first row, or None."""
+        """Returns the first column of the first row, or None."""
         row = self.run(tx, **values).fetchone()
         return None if row is None else row[0]
 
 
 def _row_struct(names: Sequence[str]) -> type[msgspec.Struct]:
-    """A struct with one attribute for each column, to be read from a sequence of its values.
+    """Returns a struct type with one attribute for each column, to be decoded from a sequence of values.
 
-    Raises ValueError for an expression without a usable name: it needs a label.
+    Raises ValueError for an expression without a usable or unique name: it needs a label.
     """
     unusable = [name for name in names if not name.isidentifier() or names.count(name) > 1]
     if unusable:
@@ -121,7 +121,7 @@ def _row_struct(names: Sequence[str]) -> type[msgspec.Struct]:
 
 
 def among(column: ColumnElement[Any], name: str, dialect: str) -> ColumnElement[bool]:
-    """The condition that a number is in a list, which is one parameter whatever its length: see `numbers`."""
+    """Returns the condition that a number is in a list, which is one parameter of any length: see `numbers`."""
     if dialect == "postgresql":
         return column == any_(bindparam(name, type_=ARRAY(BigInteger)))
     listed = func.json_each(bindparam(name)).table_valued("value")
@@ -129,12 +129,12 @@ def among(column: ColumnElement[Any], name: str, dialect: str) -> ColumnElement[
 
 
 def numbers(tx: Connection, values: Sequence[int]) -> Any:
-    """A list of numbers as the parameter that `among` takes."""
+    """Returns a list of numbers in the form of the parameter of `among`."""
     return list(values) if tx.dialect.name == "postgresql" else str(list(values))
 
 
 def instant(stored: Any) -> datetime:
-    """An instant as the driver reads it, as a datetime in UTC."""
+    """Converts an instant as the driver returns it to a datetime in UTC."""
     if isinstance(stored, str):
         return datetime.fromisoformat(stored)
     found: datetime = stored
@@ -142,7 +142,7 @@ def instant(stored: Any) -> datetime:
 
 
 def iso(stored: Any) -> str:
-    """An instant as the driver reads it, as `clock.iso` writes it."""
+    """Converts an instant as the driver returns it to the form of `clock.iso`."""
     if isinstance(stored, str):
         return stored.replace(".000000", "", 1)
     found: datetime = stored

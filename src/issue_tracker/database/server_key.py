@@ -1,7 +1,8 @@
-"""Where the server's key comes from, so that nobody has to prepare one (docs/decisions/0022-server-key.md).
+"""The source of the server key, which no operator needs to prepare (docs/decisions/0022-server-key.md).
 
-The setting `secret_key` gives it. Without the setting it is generated once: on SQLite into a file beside the database
-(`…-key`), which only its owner can read; on PostgreSQL, whose nodes share no file, into the database, with a warning.
+The setting `secret_key` contains it. Without the setting, it is generated once: on SQLite, in a file next to the
+database (`…-key`) that only its owner can read; on PostgreSQL, whose nodes share no file, in the database, with a
+warning.
 """
 
 import os
@@ -25,12 +26,12 @@ log = structlog.get_logger("issue_tracker.server_key")
 
 SUFFIX = "-key"
 
-PATIENCE_SECONDS = 2.0
-"""How long a key file may be without its key, while another process writes it."""
+KEY_WAIT_SECONDS = 2.0
+"""How long a key file may be empty while another process writes the key."""
 
 
 class ServerKey:
-    """The keys of one process, found at the first use."""
+    """The keys of one process, read at the first use."""
 
     def __init__(self, database: Database, settings: Settings) -> None:
         self.database = database
@@ -40,19 +41,19 @@ class ServerKey:
         self._keyring: Keyring | None = None
 
     def start(self) -> None:
-        """Finds the keys, so that the first request need not. Without a database they are found later."""
+        """Reads the keys, so that the first request need not. If that fails, a later call reads them."""
         with suppress(Unavailable, SQLAlchemyError):
             self.keyring()
 
     def keyring(self) -> Keyring:
-        """The keys; the first one is the current one. Not in a transaction that writes. Raises Unavailable."""
+        """Returns the keys, the current one first. Must not be called in a write transaction. Raises Unavailable."""
         with self._lock:
             if self._keyring is None:
                 self._keyring = Keyring(self._find())
             return self._keyring
 
     def forget_stored(self) -> bool:
-        """Deletes the key in the database if the settings have one. Returns whether there was one to delete."""
+        """Deletes the key in the database if the settings contain one. Returns whether there was one to delete."""
         if not self._given:
             return False
         with self.database.write() as tx:
@@ -87,11 +88,11 @@ class ServerKey:
 
 
 def _key_in(path: Path, *, create: bool) -> str | None:
-    """The key in a file. Without the file it is created with a new key, or there is None. Raises Unavailable."""
+    """Returns the key in a file; if it is missing, creates it with a new key or returns None. Raises Unavailable."""
     try:
         if create and not path.exists():
             _create(path)
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        deadline = time.monotonic() + KEY_WAIT_SECONDS
         while len(key := path.read_text(encoding="ascii").strip()) < SHORTEST_KEY:
             if time.monotonic() > deadline:
                 raise Unavailable(cause=Cause.STORAGE, reason=f"{path} has no key in it.")
@@ -104,7 +105,7 @@ def _key_in(path: Path, *, create: bool) -> str | None:
 
 
 def _create(path: Path) -> None:
-    """Writes a new key into a file that only its owner can read, unless another process was faster."""
+    """Writes a new key into a file that only its owner can read, unless another process created it first."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.")
     try:
         with os.fdopen(handle, "w", encoding="ascii") as file:
@@ -115,16 +116,16 @@ def _create(path: Path) -> None:
             os.link(name, path)
         except FileExistsError:
             return
-        except OSError:  # a file system without hard links
+        except OSError:  # the file system does not support hard links
             Path(name).replace(path)
-        with suppress(OSError):  # not every file system can do that for a folder
+        with suppress(OSError):  # not every file system supports fsync on a folder
             _synchronize(path.parent)
     finally:
         Path(name).unlink(missing_ok=True)
 
 
 def _synchronize(folder: Path) -> None:
-    """Returns when the entries of a folder are on the disk."""
+    """Flushes the entries of a folder to disk."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

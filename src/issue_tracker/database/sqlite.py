@@ -1,4 +1,4 @@
-"""How the product connects to SQLite, begins transactions on it, and understands its errors."""
+"""Connections to SQLite, transactions on them, and the meaning of SQLite's errors."""
 
 import sqlite3
 from errno import EMFILE, ENFILE
@@ -20,13 +20,13 @@ from issue_tracker.errors import Cause, Unavailable
 log = structlog.get_logger("issue_tracker.database")
 
 MAPPED, UNMAPPED = "mmap_size=1073741824", "mmap_size=0"
-"""How SQLite reads its file. By default the file is mapped into memory, because SQLite's own cache is void after every
-commit of another connection (docs/decisions/0015)."""
+"""How SQLite reads its file. By default, the file is mapped into memory, because SQLite's own cache is invalid after
+every commit of another connection (docs/decisions/0015)."""
 
 PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "temp_store=MEMORY", MAPPED)
 
 _MAPPING = "mapping"
-"""The key in a connection's `info`: MAPPED or UNMAPPED, as it was set last."""
+"""The key in a connection's `info` of the current value: MAPPED or UNMAPPED."""
 
 _CAUSES = {
     sqlite3.SQLITE_BUSY: Cause.BUSY,
@@ -48,7 +48,7 @@ _CAUSES = {
 
 
 def sqlite_path(url: str) -> Path | None:
-    """The file of a SQLite URL, in which special characters are percent-encoded. None for another database."""
+    """Returns the file of a SQLite URL, whose special characters are percent-encoded; None for another database."""
     found = make_url(url) if url.startswith("sqlite:") else None
     return Path(found.database) if found is not None and found.database else None
 
@@ -63,23 +63,23 @@ class Sqlite:
         self._write_turn = FairLock()
 
     def engine(self, **pool: Any) -> Engine:
-        """An engine whose connections use the file."""
+        """Returns an engine whose connections use the file."""
         return create_engine("sqlite://", creator=self._connect, **pool)
 
     pooled = False
 
     @property
     def lost(self) -> bool:
-        """Whether open connections belong to a file that is no longer there, and must be closed."""
+        """Whether open connections belong to a file that no longer exists, and must be closed."""
         return self.file.lost
 
     @property
     def opening(self) -> int | None:
-        """A number that changes when another file is opened. None while no file may be taken for the one before."""
+        """A number that changes when another file is opened. None while the file is lost."""
         return None if self.file.lost else self.file.opening
 
     def take_turn(self, wait_seconds: float) -> None:
-        """Waits until no other thread of this process writes. Raises Unavailable when that takes too long."""
+        """Waits until no other thread of this process writes. Raises Unavailable after `wait_seconds`."""
         if not self._write_turn.acquire(wait_seconds):
             reason = "other changes took too long"
             if wait_seconds:
@@ -91,7 +91,7 @@ class Sqlite:
         self._write_turn.release()
 
     def begin(self, connection: Connection, *, write: bool, in_bulk: bool, wait_seconds: float) -> None:
-        """Begins a transaction. Raises Unavailable when the file was deleted or replaced."""
+        """Begins a transaction. Raises Unavailable if the file was deleted or replaced."""
         self.file.check_regularly()
         found, mapping = driver(connection), UNMAPPED if in_bulk else MAPPED
         if connection.info.get(_MAPPING, MAPPED) != mapping:
@@ -103,58 +103,59 @@ class Sqlite:
             found.execute("BEGIN")
 
     def in_transaction(self, connection: Any) -> bool:
-        """Whether the driver's connection has a transaction that can be committed.
+        """Returns whether the driver's connection has a transaction that can be committed.
 
-        SQLite may have rolled back by itself after a failed statement.
+        SQLite may have rolled back on its own after a failed statement.
         """
         return bool(connection.in_transaction)
 
     def is_idle(self, connection: Any) -> bool:
-        """Whether no transaction is open on the driver's connection."""
+        """Returns whether no transaction is open on the driver's connection."""
         return not connection.in_transaction
 
     def is_alive(self, connection: Any) -> bool:
-        """Whether a connection that was idle may be used. That of a file has no server that could be gone."""
+        """Returns whether an idle connection may be used. A connection to a file has no server that can disappear."""
         return True
 
     def check_file(self) -> None:
-        """Raises Unavailable when the file was deleted or replaced; may notice it a tenth of a second late."""
+        """Raises Unavailable if the file was deleted or replaced; may detect it a tenth of a second late."""
         self.file.check_regularly()
 
     def settle(self, connection: Any) -> None:
-        """Makes a commit that failed one that never happened.
+        """Makes sure that a failed commit never takes effect.
 
-        It may have failed behind its last step: all of it is in the write-ahead log, but the log's index cannot grow on
-        a full disk, or the disk does not confirm the log. Nobody sees the change then. But when everybody has closed
-        the file, the log is read again without the index: the change would be found, and made. So another change is
-        written, which changes nothing, begins in the log where the failed one does, and needs no more room.
+        The commit may have failed after its last step: the whole change is in the write-ahead log, but the log's index
+        cannot grow on a full disk, or the disk does not confirm the log. At that time no reader sees the change. But
+        when all connections to the file are closed, the log is read again without the index, and the change would be
+        found and applied. Therefore another change is written that changes nothing. It overwrites the log from the
+        position of the failed change, and needs no more space.
         """
         if connection.in_transaction:
-            return  # nothing was written: a constraint was violated
+            return  # nothing was written, because a constraint was violated
         try:
             begin_write(connection, self._wait_seconds, self._wait_seconds)
             write_nothing(connection)
             connection.commit()
         except sqlite3.Error as error:
-            # In the last two cases it is in the log, or there was no room for it, and less for the one that failed.
+            # With these two errors, the change is in the log, or there was no space for it, nor for the failed one.
             if error.sqlite_errorname not in ("SQLITE_IOERR_SHMSIZE", "SQLITE_FULL"):
                 log.warning("a change that failed may be found later", reason=str(error))
 
     def check_commit(self) -> None:
-        """Raises Unavailable when what was just committed went to a file that was deleted or replaced."""
+        """Raises Unavailable if the last commit went to a file that was deleted or replaced."""
         self.file.check()
         self.file.check_log()
         self.file.remember_log()
 
     def finish(self, connection: Connection, *, write: bool, in_bulk: bool) -> None:
-        """Keeps the write-ahead log small, after a transaction was committed."""
+        """Limits the size of the write-ahead log, after a transaction was committed."""
         if write:
             self._log_size.limit_after_change(driver(connection), self._wait_seconds)
         elif in_bulk:
             self._log_size.limit_after_long_read(driver(connection), self._wait_seconds)
 
     def check_writable(self, tx: Connection, failure: Unavailable | None) -> None:
-        """Raises Unavailable when nothing can be written now. `failure` is how the last change failed, if it did."""
+        """Raises Unavailable if nothing can be written now. `failure` is the error of the last change, if it failed."""
         self.file.check()
         if is_read_only(self.file.path):
             raise Unavailable(cause=Cause.READ_ONLY, reason=f"{self.file.path}: no permission to write")
@@ -166,7 +167,7 @@ class Sqlite:
         self.file.close()
 
     def failure(self, error: Any, *, connecting: bool) -> Unavailable | None:
-        """A driver's error as Unavailable; None when it says nothing about the database being available."""
+        """Returns a driver's error as Unavailable; None if the error does not concern the database's availability."""
         code = getattr(error, "sqlite_errorcode", None)
         cause = _CAUSES.get(code & 0xFF) if code is not None else None
         if code == sqlite3.SQLITE_ERROR and str(error).startswith(("no such table", "no such column")):
@@ -189,7 +190,7 @@ class Sqlite:
 
 
 def write_nothing(connection: sqlite3.Connection) -> None:
-    """Writes a page within a transaction, and changes nothing. An UPDATE to the present value would write nothing."""
+    """Writes a page in a transaction without changing anything. An UPDATE to the same value would not write a page."""
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     connection.execute(f"PRAGMA user_version={version}")
 

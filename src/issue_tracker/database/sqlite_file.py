@@ -1,8 +1,8 @@
-"""The file of an embedded database: created private, opened without ever creating it, and watched for its removal.
+"""The file of an embedded database: created private, opened without ever being created, and checked for its removal.
 
-SQLite goes on reading and writing a file that was deleted or replaced: the server would acknowledge changes that nobody
-finds again. Every transaction therefore compares the file behind the path with the file that is open. When they differ,
-no transaction begins until every connection to the old file is closed, in this process and in all others. Two sets of
+SQLite continues to read and write a file that was deleted or replaced: the server would acknowledge changes that are
+lost. Every transaction therefore compares the file at the path with the open file. When they differ, no transaction
+begins until every connection to the old file is closed, in this process and in all others, because two sets of
 connections with different write-ahead logs would damage the database.
 """
 
@@ -31,22 +31,22 @@ _Identity = tuple[int, int]
 
 
 def _identity(path: str) -> _Identity | None:
-    """Which file is at the path now, as device and inode; None when there is none."""
+    """Returns the device and inode of the file that is at the path now; None if there is none."""
     try:
-        found = os.stat(path)  # noqa: PTH116  (every change pays for it, and Path.stat takes half as long again)
+        found = os.stat(path)  # noqa: PTH116  (every change runs it, and Path.stat takes half as long again)
     except FileNotFoundError:
         return None
     return found.st_dev, found.st_ino
 
 
 _guard = threading.RLock()
-"""Guards what follows. Reentrant, because the end of a forgotten connection may come at any time."""
+"""Guards the data below. Reentrant, because the garbage collector may close a connection at any time."""
 
 
 class _OpenFile:
-    """One file that this process has open. The descriptor keeps its inode from being reused.
+    """One file that this process has open. The descriptor prevents its inode from being reused.
 
-    The descriptor must stay open as long as any connection of the process uses the file: closing it would drop the
+    The descriptor must stay open as long as any connection of the process uses the file: closing it would release the
     locks of the whole process on that file (fcntl(2)).
     """
 
@@ -56,24 +56,24 @@ class _OpenFile:
         self.identity = (found.st_dev, found.st_ino)
         self.connections = 0
         self.log: _Identity | None = None
-        """The write-ahead log of the connections; None while it is not known."""
+        """The write-ahead log that the connections use; None while it is unknown."""
 
     def lock(self) -> bool:
-        """Locks the file against all other processes; False when one of them has a connection to it.
+        """Locks the file against all other processes. Returns False if one of them has a connection to it.
 
-        To be called only when this process has no connection. `os.close` of the descriptor ends the lock.
+        Call it only when this process has no connection. Closing the descriptor releases the lock.
         """
         try:
             fcntl.lockf(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, *_SHARED_LOCK)
         except BlockingIOError:
             return False
         except OSError:
-            return True  # the file is read-only, or its file system knows no locks
+            return True  # the file is read-only, or its file system does not support locks
         return True
 
 
 _open_files: dict[_Identity, _OpenFile] = {}
-"""Every database file that this process has open. There is one table, because the locks belong to the process."""
+"""Every database file that this process has open. A single table, because the locks belong to the process."""
 
 
 class _Connection(sqlite3.Connection):
@@ -87,7 +87,7 @@ class _Connection(sqlite3.Connection):
             file.connections += 1
 
     def close(self) -> None:
-        # Within the guard, because the last connection that closes deletes the log.
+        # Within the guard, because closing the last connection deletes the log.
         with _guard:
             super().close()
             self._leave()
@@ -115,10 +115,10 @@ class SqliteFile:
         self.lost = False
         """Whether the open file is no longer the one at the path, so that its connections must be closed."""
         self.opening = 0
-        """How often a file was opened: a new number may mean another file."""
+        """Number of times that a file was opened: a new number may mean another file."""
 
     def create(self) -> None:
-        """Creates the folder and an empty file, unless it exists, so that only the user of the process can read them.
+        """Creates the folder and an empty file if they are missing, readable by the user of the process only.
 
         Raises OSError.
         """
@@ -127,8 +127,8 @@ class SqliteFile:
             self.path.touch(mode=0o600)
 
     def connect(self, wait_seconds: float, prepare: Callable[[sqlite3.Connection], None]) -> sqlite3.Connection:
-        """A new connection, after `prepare` has run its first statements on it. Raises Unavailable when the file is
-        missing, or while a previous file is still in use.
+        """Returns a new connection, on which `prepare` has run its first statements. Raises Unavailable if the file
+        is missing, or while a previous file is still in use.
         """
         with _guard:
             self._forget_lost_file()
@@ -149,26 +149,26 @@ class SqliteFile:
             assert isinstance(connection, _Connection)
             connection.count_for(self._file)
             try:
-                # Within the guard: only with its first statement does a connection open the log. Until then another
-                # one that closes takes itself for the last, and deletes the log that is remembered.
+                # Within the guard, because a connection opens the log only with its first statement. Until then,
+                # another connection that closes would consider itself the last one, and delete the remembered log.
                 prepare(connection)
                 self.check()
                 self.remember_log()
             except BaseException:
-                # An open connection, also one that is of no use, would keep the file from being replaced.
+                # Any open connection, even a useless one, would prevent the file from being replaced.
                 connection.close()
                 raise
         return connection
 
     def check(self) -> None:
-        """Raises Unavailable when the path no longer names the file that is open."""
+        """Raises Unavailable if the path no longer names the open file."""
         found = _identity(self._path_text)
         if self.lost or (self._file is not None and found != self._file.identity):
             self.lost = True
             raise self._missing("it was deleted" if found is None else "another file has replaced it")
 
     def check_log(self) -> None:
-        """Raises Unavailable when the write-ahead log, which holds what was committed last, was deleted or replaced."""
+        """Raises Unavailable if the write-ahead log, which contains the last commits, was deleted or replaced."""
         file = self._file
         known = file.log if file is not None and file.connections else None
         if known is not None and _identity(self._log_path_text) != known:
@@ -176,7 +176,7 @@ class SqliteFile:
             raise self._missing("its write-ahead log was deleted")
 
     def check_regularly(self) -> None:
-        """Both checks, but at most ten times a second: for what must notice a loss, but acknowledges nothing."""
+        """Runs both checks at most ten times a second, for code that must detect a loss but acknowledges no change."""
         at = time.monotonic()
         if self.lost or at >= self._checked_at + CHECK_SECONDS:
             self.check()
@@ -184,8 +184,8 @@ class SqliteFile:
             self._checked_at = at
 
     def remember_log(self) -> None:
-        """Remembers which write-ahead log the connections use, once it is there: after the first one was opened, or,
-        for a new database, after the first commit.
+        """Remembers which write-ahead log the connections use, once it exists: after the first connection was opened,
+        or, for a new database, after the first commit.
         """
         if self._file is None or self._file.log is not None:
             return
@@ -194,7 +194,7 @@ class SqliteFile:
                 self._file.log = _identity(self._log_path_text)
 
     def close(self) -> None:
-        """Releases the file when no connection of this process uses it any longer."""
+        """Releases the file if no connection of this process uses it any longer."""
         with _guard:
             if self._file is not None and not self._file.connections:
                 self._release(self._file)
@@ -209,7 +209,7 @@ class SqliteFile:
         try:
             try:
                 descriptor = os.open(self.path, os.O_RDWR)
-            except OSError:  # read-only, perhaps
+            except OSError:  # the file may be read-only
                 descriptor = os.open(self.path, os.O_RDONLY)
         except OSError as error:
             cause = Cause.DESCRIPTORS if error.errno in (EMFILE, ENFILE) else Cause.REFUSED
@@ -220,8 +220,8 @@ class SqliteFile:
     def _forget_lost_file(self) -> None:
         """Makes room for the file that is now at the path. Raises Unavailable while the previous one is in use.
 
-        The write-ahead log of the previous file would be applied to the new one, and so damage it: it is set aside.
-        When the previous file itself is back, its log still belongs to it.
+        SQLite would apply the write-ahead log of the previous file to the new one and damage it; therefore the log is
+        renamed. If the previous file itself is back, its log still belongs to it.
         """
         found, file = _identity(self._path_text), self._file
         if file is not None and _open_files.get(file.identity) is not file:
@@ -236,7 +236,7 @@ class SqliteFile:
         if found is None:
             raise self._missing("it was deleted")
         log_found = _identity(self._log_path_text)
-        # The same file with a log is as it was before, or another process has begun a new log after all had closed.
+        # The same file with a log is unchanged, or another process began a new log after all connections had closed.
         intact = found == file.identity and log_found is not None
         if not intact and not file.lock():
             raise self._missing("another process still uses the previous file")

@@ -1,4 +1,4 @@
-"""Column types that mean the same on both databases."""
+"""Column types with the same meaning on both databases."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -8,16 +8,16 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 Id = BigInteger().with_variant(Integer(), "sqlite")
-"""The id of a row: BIGINT, and on SQLite INTEGER, which makes it the rowid."""
+"""The id of a row: BIGINT; on SQLite INTEGER, which makes it the rowid."""
 
 Key = Text().with_variant(Text(collation="C"), "postgresql")
-"""A look-up key, compared and ordered by code point on both databases, whatever the server's locale is."""
+"""A look-up key, compared and ordered by code point on both databases, regardless of the server's locale."""
 
 
 class Instant(TypeDecorator[datetime]):
     """An instant in UTC with microseconds.
 
-    It is `timestamptz` on PostgreSQL, and text of a fixed width on SQLite, so that texts sort in the order of time.
+    It is `timestamptz` on PostgreSQL, and text of fixed width on SQLite, so that texts sort in chronological order.
     """
 
     impl = DateTime(timezone=True)
@@ -42,7 +42,7 @@ class Instant(TypeDecorator[datetime]):
 
 
 def _in_utc(instant: datetime) -> datetime:
-    """The instant in UTC; one that falls outside the calendar there becomes the calendar's first or last."""
+    """Returns the instant in UTC; one outside the calendar there becomes the calendar's first or last instant."""
     try:
         return instant.astimezone(UTC)
     except OverflowError:

@@ -1,4 +1,4 @@
-"""How writers on SQLite wait for each other: in the order of arrival within a process, by polling between processes."""
+"""How SQLite writers wait: in the order of arrival within a process, by polling between processes."""
 
 import sqlite3
 import threading
@@ -7,16 +7,16 @@ from collections import deque
 from typing import Any
 
 BEGIN_WRITE = "BEGIN IMMEDIATE"
-"""Begins a transaction that writes: it takes SQLite's write lock at its start, so that no later statement can fail."""
+"""Begins a write transaction, and takes SQLite's write lock at once, so that no later statement can fail to get it."""
 
 POLL_INTERVAL_SECONDS = 0.001
-"""How long a process waits before it tries again whether another process has ended its transaction."""
+"""Interval at which a process checks whether another process has ended its transaction."""
 
 
 class FairLock:
     """A lock that is granted in the order of arrival.
 
-    SQLite lets waiting writers poll, and one that arrives late may win: among many, unlucky ones would time out.
+    SQLite makes waiting writers poll, and a late one may win; with many writers, unlucky ones would time out.
     """
 
     def __init__(self) -> None:
@@ -41,7 +41,7 @@ class FairLock:
             return False
 
     def release(self) -> None:
-        """Hands the lock to the writer that has waited longest."""
+        """Passes the lock to the writer that has waited longest."""
         with self._guard:
             if self._waiting:
                 self._waiting.popleft().set()
@@ -53,8 +53,8 @@ def begin_write(driver: Any, wait_seconds: float, usual_seconds: float) -> None:
     """Begins a write transaction on SQLite; raises the driver's error for a busy database after `wait_seconds`.
 
     SQLite's own busy handler polls less and less often, down to ten times a second, so that one of several processes
-    would starve. Here all processes poll at the same interval. `usual_seconds` is the timeout of the busy handler for
-    everything that follows.
+    would starve. Here, all processes poll at the same interval. `usual_seconds` is the busy timeout to which the
+    connection is reset.
     """
     deadline = time.monotonic() + wait_seconds
     driver.execute("PRAGMA busy_timeout=0")

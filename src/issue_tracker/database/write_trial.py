@@ -1,8 +1,8 @@
-"""Whether changes can be stored again after one could not be: it is tried, because nothing else tells.
+"""Finds out whether changes can be stored again after one failed, by trying, because nothing else reveals it.
 
-A small change may still succeed on a full disk. So a large one is tried and rolled back, which writes it all the same:
-PostgreSQL extends the table at once, and SQLite, with almost no memory for changed pages, its write-ahead log. A small
-one follows that is committed, and changes nothing.
+A small change may still succeed on a full disk. Therefore a large one is tried and rolled back, which writes it to disk
+nevertheless: PostgreSQL extends the table at once, and SQLite, with almost no memory for changed pages, its write-ahead
+log. Then a small change that changes nothing is committed.
 """
 
 import secrets
@@ -15,15 +15,15 @@ from issue_tracker.database.sqlite import write_nothing
 from issue_tracker.database.tables import issues
 
 SIZE = 1024 * 1024
-"""Bytes of the large change. A description of 8 kB takes 300 kB of SQLite's log, because of the search index."""
+"""Size of the large change, in bytes. A description of 8 kB takes 300 kB of SQLite's log, due to the search index."""
 
 
 class Undone(Exception):
-    """Rolls back the transaction of a large change that found room."""
+    """Rolls back the transaction of a large change that found enough space."""
 
 
 def make_large_change(tx: Connection) -> None:
-    """Writes a large change to the disk. Always raises: Undone, or the driver's error where there is no room."""
+    """Writes a large change to disk. Always raises: Undone, or the driver's error if there is no space."""
     name, at = secrets.token_hex(16), now()
     values = {"name": name, "name_key": name, "description": secrets.token_hex(SIZE // 2), "description_key": ""}
     statement = insert(issues).values(values | {"revision": 1, "created_at": at, "updated_at": at})
@@ -40,7 +40,7 @@ def make_large_change(tx: Connection) -> None:
 
 
 def make_small_change(tx: Connection) -> None:
-    """A change without a meaning, to be committed."""
+    """Makes a change without any effect, to be committed."""
     if tx.dialect.name == "sqlite":
         write_nothing(driver(tx))
     else:

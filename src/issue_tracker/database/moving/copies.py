@@ -1,4 +1,4 @@
-"""Moving all data: from one database to another, into a file, and from a file."""
+"""Moves all data: from one database to another, into a file, and from a file."""
 
 from issue_tracker.database.engine import Database
 from issue_tracker.database.moving.dumps import Dump, check_fits
@@ -7,18 +7,18 @@ from issue_tracker.database.moving.target import open_target
 
 
 def count_rows(database: Database) -> int:
-    """How many rows there are to move."""
+    """Returns the number of rows to be moved."""
     with database.read(in_bulk=True) as tx:
         reader = Reader.of(tx)
         return sum(reader.count(shape) for shape in shapes())
 
 
 def copy_all(source: Database, target: Database, advance: Advance) -> Moved:
-    """Copies every row of the source, as it is at one moment, into the target, and compares both.
+    """Copies every row of the source, in one snapshot, into the target, and compares both.
 
-    Both have the current schema. The target is changed as a whole or not at all. `advance` is called for each row
-    twice: when it is written, and when it has been compared. Returns what was copied. Raises DataError when the target
-    holds data, or would differ from the source.
+    Both must have the current schema. The target is changed as a whole or not at all. `advance` is called for each row
+    twice: after it was written, and after it was compared. Returns what was copied. Raises DataError if the target
+    contains data, or would differ from the source.
     """
     tables = shapes()
     copied: Moved = []
@@ -36,10 +36,10 @@ def copy_all(source: Database, target: Database, advance: Advance) -> Moved:
 
 
 def restore_all(dump: Dump, target: Database, advance: Advance) -> None:
-    """Writes every row of the dump into the target, whose schema is that of the dump, and compares both.
+    """Writes every row of the dump into the target, whose schema must be the dump's, and compares both.
 
-    The target is changed as a whole or not at all. `advance` is called as for `copy_all`. Raises DataError when the
-    target holds data, or would differ from the dump, and for a damaged dump.
+    The target is changed as a whole or not at all. `advance` is called as for `copy_all`. Raises DataError for a
+    damaged dump, and if the target contains data or would differ from the dump.
     """
     with target.read() as tx:
         check_fits(tx, dump.header)

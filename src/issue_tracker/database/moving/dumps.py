@@ -1,7 +1,7 @@
-"""Dumps: all data as one file, which this and any later version of the program reads into either database.
+"""Dumps: all data in one file, which this and any later version of the program can read into either database.
 
-The format, version 1, is gzip-compressed UTF-8 text of one JSON value on each line. An array is a row; an object says
-what the rows around it are:
+The format, version 1, is gzip-compressed UTF-8 text with one JSON value on each line. An array is a row; an object
+describes the rows before or after it:
 
     {"format": "issue-tracker dump", "version": 1, "schema": "0005", "created_at": "2026-11-25T20:00:00.000000+00:00",
      "rows": 2, "tables": [{"table": "users", "columns": {"user_id": "integer", …}, "key": ["user_id"],
@@ -13,8 +13,8 @@ what the rows around it are:
     …
     {"end": "dump", "rows": 2, "sha256": "…", "last_number": 0}
 
-Rows are as rows.py describes them, in the order of the table's key. The checksum of a table is the SHA-256 of the lines
-of its rows; that of the dump is the SHA-256 of all lines before the last one.
+Rows have the form described in rows.py, in the order of the table's key. The checksum of a table is the SHA-256 of the
+lines of its rows; that of the dump is the SHA-256 of all lines before the last one.
 """
 
 import gzip
@@ -49,17 +49,17 @@ T = TypeVar("T")
 FORMAT, VERSION = "issue-tracker dump", 1
 
 LEVEL = 3
-"""Of the compression: more takes much longer and saves little space."""
+"""Compression level: higher levels take much longer and save little space."""
 
 LONGEST_LINE = 64 * 1024 * 1024
-"""Bytes; no row is nearly as long. A longer line is damage, which must not fill the memory."""
+"""Bytes; no row is nearly as long. A longer line means that the file is damaged; it must not fill the memory."""
 
 FOREIGN = "This file is not a dump of Issue Tracker, or it is damaged."
 DAMAGED = "The dump is damaged or incomplete"
 
 
 class Header(msgspec.Struct, frozen=True):
-    """The first line. `schema` is the version of the database schema, `rows` the number of rows of all tables."""
+    """The first line. `schema` is the version of the database schema, `rows` the number of rows in all tables."""
 
     format: str
     version: int
@@ -89,7 +89,7 @@ class _Writable(Protocol):
 
 
 class _Output:
-    """Compressed lines, and the checksum of all of them."""
+    """Writes compressed lines, and computes the checksum of all of them."""
 
     def __init__(self, file: _Writable) -> None:
         self._file = file
@@ -107,7 +107,7 @@ class _Output:
 
 
 def write_dump(file: IO[bytes], reader: Reader, tables: list[Shape], schema: str, advance: Advance) -> int:
-    """Writes all rows that the reader sees. Returns their number. `advance` is called for each row."""
+    """Writes all rows that the reader sees, and returns their number. `advance` is called for each batch of rows."""
     total = sum(reader.count(shape) for shape in tables)
     with gzip.GzipFile(fileobj=file, mode="wb", compresslevel=LEVEL, filename="", mtime=0) as compressed:
         output = _Output(compressed)
@@ -126,7 +126,7 @@ def write_dump(file: IO[bytes], reader: Reader, tables: list[Shape], schema: str
 
 
 class Dump:
-    """A dump that is read once, from its start to its end. Raises DataError where it is not what it should be."""
+    """A dump that is read once, from its start to its end. Raises DataError for a damaged or foreign file."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = gzip.GzipFile(fileobj=file, mode="rb")
@@ -144,7 +144,7 @@ class Dump:
         self.header = self._object(Header)
 
     def fill(self, target: Target, advance: Advance) -> Moved:
-        """Writes every row into the target. Returns the checksums that the target must have then."""
+        """Writes every row into the target. Returns the checksums that the target must have afterwards."""
         filled: Moved = []
         for shape in self.header.tables:
             if self._object(_Start).table != shape.table:
@@ -163,7 +163,7 @@ class Dump:
         return filled
 
     def _batches(self, shape: Shape, checking: Checking) -> Iterator[Sequence[Row]]:
-        """The rows of a table, up to the line after them."""
+        """Yields the rows of a table in batches, and stops before the line that follows them."""
         decode = msgspec.json.Decoder(list[Any]).decode
         binary = [position for position, kind in enumerate(shape.columns.values()) if kind == "bytes"]
         width = len(shape.columns)
@@ -184,14 +184,14 @@ class Dump:
             yield rows
 
     def _object(self, type_: type[T]) -> T:
-        """The next line, which must be of a type."""
+        """Returns the next line as an object of this type. Raises DataError if it is none."""
         try:
             return msgspec.json.decode(self._take_line(), type=type_)
         except (msgspec.MsgspecError, UnicodeDecodeError):
             raise DataError(f"{DAMAGED}: a line cannot be read.") from None
 
     def _take_line(self) -> bytes:
-        """The next line. It is part of the checksum as soon as the line after it is taken."""
+        """Returns the next line, which becomes part of the checksum when the line after it is taken."""
         taken = self._next
         if not taken:
             raise DataError(f"{DAMAGED}: it ends too early.")
@@ -201,7 +201,7 @@ class Dump:
         return taken
 
     def _read_line(self) -> bytes:
-        """A line of the file; empty at its end."""
+        """Reads a line of the file; empty at its end."""
         try:
             line = self._file.readline(LONGEST_LINE)
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
@@ -214,7 +214,7 @@ class Dump:
 def check_fits(tx: Connection, header: Header) -> None:
     """Raises DataError unless the dump has the tables and columns of the schema of this database.
 
-    From then on the names in the dump are those of the database, and may stand in statements.
+    After this check, the names in the dump are known to be those of the schema, and may be used in SQL statements.
     """
     inspector = inspect(tx)
     found = {

@@ -1,7 +1,7 @@
-"""Rows in a form that both databases share: what is read from one can be written to the other, and compared.
+"""Rows in a form that both databases share, so that rows from one can be written to the other, and compared.
 
 A row is a list of JSON values, in the order of the columns. A time is text in UTC with microseconds, as SQLite stores
-it; a boolean is 0 or 1; bytes are base64 where they become JSON.
+it; a boolean is 0 or 1; bytes become base64 in JSON.
 """
 
 import hashlib
@@ -23,20 +23,20 @@ from issue_tracker.database.types import Instant
 Row = Sequence[Any]
 Kind = Literal["integer", "text", "boolean", "time", "bytes"]
 Advance = Callable[[int], None]
-"""Is called with the number of rows that were moved since the last call."""
+"""Called with the number of rows that were moved since the last call."""
 
 BATCH = 2000
-"""Rows that are read, or written to SQLite, together."""
+"""Number of rows that are read, or written to SQLite, together."""
 
 DERIVED = {issue_counters.name, assignment_counters.name, history_identity.name, schema_compatibility.name}
-"""Tables that are not moved: they are computed again from others, or describe this very database."""
+"""Tables that are not moved: they are computed from other tables, or describe one particular database."""
 
 encode_rows: Callable[[Iterable[Row]], bytes] = msgspec.json.Encoder().encode_lines
-"""The rows as JSON, one on each line."""
+"""Encodes rows as JSON, one on each line."""
 
 
 class DataError(Exception):
-    """Data cannot be moved; the message is one sentence that gives the reason."""
+    """The data cannot be moved; the message is one sentence that gives the reason."""
 
 
 class Shape(msgspec.Struct, frozen=True):
@@ -49,7 +49,7 @@ class Shape(msgspec.Struct, frozen=True):
 
 
 def shapes() -> list[Shape]:
-    """The tables of the current schema that are moved; a table comes after those that it refers to."""
+    """Returns the tables of the current schema that are moved; a table follows those that it refers to."""
     return [_shape(table) for table in metadata.sorted_tables if table.name not in DERIVED]
 
 
@@ -71,14 +71,14 @@ def _kind(type_: Any) -> Kind:
 
 
 class Checksum(msgspec.Struct, frozen=True):
-    """What proves that two tables are equal: the number of rows, and the SHA-256 of their JSON lines in key order."""
+    """The number of rows and the SHA-256 of their JSON lines in key order; equal for tables with equal content."""
 
     rows: int
     sha256: str
 
 
 Moved = list[tuple[Shape, Checksum]]
-"""Tables with the checksums that they have where they come from."""
+"""Tables with the checksums that they have at their source."""
 
 
 class Checking:
@@ -93,7 +93,7 @@ class Checking:
         self._hash.update(lines)
 
     def through(self, batches: Iterable[Sequence[Row]]) -> Iterator[Sequence[Row]]:
-        """The same batches, each added before it is returned."""
+        """Yields the same batches, each after adding it to the checksum."""
         for batch in batches:
             self.add(len(batch), encode_rows(batch))
             yield batch
@@ -103,7 +103,7 @@ class Checking:
 
 
 def reported(batches: Iterable[Sequence[Row]], advance: Advance) -> Iterator[Sequence[Row]]:
-    """The same batches; the size of each is reported when the next one is requested."""
+    """Yields the same batches; the size of each is reported when the next one is requested."""
     for batch in batches:
         yield batch
         advance(len(batch))
@@ -118,7 +118,7 @@ class Reader:
 
     @classmethod
     def of(cls, tx: Connection) -> "Reader":
-        """The reader of a transaction of `Database.read`, which may then take any time."""
+        """Returns the reader of a transaction of `Database.read`, and lifts its time limits."""
         connection = tx.connection.driver_connection
         sqlite = tx.dialect.name == "sqlite"
         if not sqlite:
@@ -129,7 +129,7 @@ class Reader:
         return int(self._value(f"SELECT count(*) FROM {shape.table}"))  # noqa: S608  # a table of ours
 
     def last_number(self, shape: Shape) -> int:
-        """The last number that the table has given to a row, deleted or not; 0 when it has not given any."""
+        """Returns the last number that the table assigned to a row, deleted or not; 0 if it has assigned none."""
         if shape.numbered is None:
             return 0
         if self._sqlite:
@@ -138,7 +138,7 @@ class Reader:
         return int(self._value(f"SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM {sequence}"))  # noqa: S608
 
     def batches(self, shape: Shape) -> Iterator[Sequence[Row]]:
-        """All rows in the order of the primary key, which is the same on both databases."""
+        """Yields all rows in the order of the primary key, which is the same on both databases."""
         columns = ", ".join(self._read(name, kind) for name, kind in shape.columns.items())
         order = [self._ordered(name, shape.columns[name]) for name in shape.key]
         ordered = f"ORDER BY {', '.join(order)} LIMIT {BATCH}"
@@ -176,6 +176,6 @@ class Reader:
 
 
 def take_any_time(connection: Any) -> None:
-    """Lifts the time limits of one transaction on PostgreSQL, which are made for requests."""
+    """Lifts the time limits of one transaction on PostgreSQL, which are intended for requests."""
     for limit in ("statement_timeout", "idle_in_transaction_session_timeout"):
         connection.execute(f"SET LOCAL {limit} = 0")

@@ -1,7 +1,7 @@
-"""Filling an empty database with all rows of another, in one transaction.
+"""Fills an empty database with all rows of another, in one transaction.
 
-Indexes, triggers and, on PostgreSQL, foreign keys are dropped first and created again at the end, as they were: that is
-several times faster than maintaining them row by row, and no trigger counts what is counted anyway.
+Indexes, triggers and, on PostgreSQL, foreign keys are dropped first and recreated unchanged at the end: that is several
+times faster than maintaining them row by row, and the counters, which triggers maintain, are computed at the end.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,11 +18,11 @@ COUNTERS = (
     "INSERT INTO assignment_counters (status, shard, assignments)"
     " SELECT status, 0, count(*) FROM assignments GROUP BY status",
 )
-"""The counters are computed again: SQLite knows one shard only, PostgreSQL any number (docs/decisions/0011)."""
+"""Recomputes the counters, because SQLite uses a single shard, PostgreSQL any number (docs/decisions/0011)."""
 
 
 class Target:
-    """A database that is filled. To be used in the order of its methods."""
+    """A database that is being filled. Call its methods in the order in which they are declared."""
 
     sqlite: bool
 
@@ -32,26 +32,26 @@ class Target:
         self._restored: list[str] = []
 
     def begin(self) -> None:
-        """Begins the transaction. Raises DataError when there is any row."""
+        """Begins the transaction. Raises DataError if any table contains a row."""
         raise NotImplementedError
 
     def insert(self, shape: Shape, batches: Iterable[Sequence[Row]]) -> None:
         raise NotImplementedError
 
     def set_last_number(self, shape: Shape, last: int) -> None:
-        """Makes the table give higher numbers than this one to new rows."""
+        """Makes the table assign numbers higher than this one to new rows."""
         raise NotImplementedError
 
     def has_table(self, name: str) -> bool:
-        """Whether the schema of the target, which may be an earlier one, has this table."""
+        """Returns whether the schema of the target, which may be an earlier one, has this table."""
         raise NotImplementedError
 
     def finish(self) -> None:
-        """Creates everything that was dropped, and computes what is derived."""
+        """Recreates everything that was dropped, and computes the derived tables."""
         for statement in (*self._restored, *COUNTERS):
             self._connection.execute(statement)
         if self.has_table("history_identity"):
-            # What clients know of another database is not true of this one: it gets an identity when it is served.
+            # What clients know of another database is not true of this one, which gets an identity when it is served.
             self._connection.execute("DELETE FROM history_identity")
 
     def verify(self, expected: Moved, advance: Advance) -> None:
@@ -82,7 +82,7 @@ class _SqliteTarget(Target):
     sqlite = True
 
     def begin(self) -> None:
-        # Sorting for an index goes through files: in memory it would take as much as the index.
+        # Sorting for an index uses files: in memory, it would take as much space as the index.
         for pragma in ("temp_store=FILE", "cache_size=-100000"):
             self._connection.execute(f"PRAGMA {pragma}")
         self._connection.execute("BEGIN IMMEDIATE")
@@ -117,7 +117,7 @@ class _SqliteTarget(Target):
 
     def commit(self) -> None:
         super().commit()
-        # The log has everything once more; it would stay that large.
+        # The log contains all data a second time, and would remain that large.
         self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
@@ -178,9 +178,9 @@ class _PostgresqlTarget(Target):
 
 @contextmanager
 def open_target(database: Database, shapes: Sequence[Shape]) -> Iterator[Target]:
-    """A target with these tables, whose schema is already there. Everything is rolled back unless `commit` is called.
+    """Opens a target with these tables, whose schema must exist. Rolls everything back unless `commit` is called.
 
-    Raises DataError when it holds data, and what the driver raises.
+    Raises DataError if it contains data, and whatever the driver raises.
     """
     held = database.engine.raw_connection()
     try:
@@ -188,5 +188,5 @@ def open_target(database: Database, shapes: Sequence[Shape]) -> Iterator[Target]
         target.begin()
         yield target
     finally:
-        # Closed, because its settings are not those of other connections. That also rolls back.
+        # Closes the connection, whose settings differ from those of other connections. This also rolls back.
         held.invalidate()

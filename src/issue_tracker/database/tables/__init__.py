@@ -1,6 +1,7 @@
 """The whole schema. The migrations build exactly this, which tests/test_migrations.py proves.
 
-Only in the migrations are SQLite's FTS5 table `issue_search`, PostgreSQL's pg_trgm and `next_event_id()`, and triggers.
+Only the migrations contain SQLite's FTS5 table `issue_search`, PostgreSQL's pg_trgm and `next_event_id()`, and
+triggers.
 """
 
 from issue_tracker.database.tables.accounts import (

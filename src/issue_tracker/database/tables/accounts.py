@@ -1,4 +1,4 @@
-"""People and their credentials."""
+"""Users and their credentials."""
 
 from sqlalchemy import Boolean, LargeBinary, String, Text, false, text
 from sqlalchemy.schema import Column, ForeignKey, Index, Table
@@ -17,11 +17,11 @@ users = Table(
     Column("active", Boolean, nullable=False),
     Column("password_hash", Text, nullable=False),
     Column("password_change_required", Boolean, nullable=False, server_default=false()),
-    # Whether the user sees every company. If not, `user_companies` and `user_company_groups` say which.
+    # Whether the user may see every company. If not, `user_companies` and `user_company_groups` list those they may.
     Column("all_companies", Boolean, nullable=False, server_default=text("true")),
-    # Whether the user has a second factor: rows of `factors` that are confirmed (auth/factors/stored.py).
+    # Whether the user has a second factor: confirmed rows in `factors` (auth/factors/stored.py).
     Column("has_factor", Boolean, nullable=False, server_default=false()),
-    # Whether nobody signs in to it: a program uses its tokens.
+    # Whether this is a service account, to which no person signs in: a program uses its tokens.
     Column("service_account", Boolean, nullable=False, server_default=false()),
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
@@ -54,9 +54,9 @@ tokens = Table(
     Column("user_id", Id, ForeignKey("users.user_id", ondelete="CASCADE"), nullable=False, index=True),
     Column("name", Text, nullable=False),
     Column("scopes", Text, nullable=False),
-    # CIDRs with spaces between them; null: it is accepted from anywhere (auth/token_networks.py).
+    # CIDRs separated by spaces; null: the token is accepted from every address (auth/token_networks.py).
     Column("networks", Text),
-    # Whether it sees all that its owner sees. If not, `token_companies` and `token_company_groups` say what at most.
+    # Whether the token has its owner's company access. If not, `token_companies` and `token_company_groups` limit it.
     Column("all_companies", Boolean, nullable=False, server_default=text("true")),
     Column("created_at", Instant, nullable=False),
     Column("expires_at", Instant),
@@ -84,13 +84,13 @@ sign_in_failures = Table(
     "sign_in_failures",
     metadata,
     Column("id", Id, primary_key=True),
-    # A user's id, or a short hash of what was typed where there is no such account (auth/throttle.py).
+    # A user's id, or, if there is no such account, a short hash of what was entered (auth/throttle.py).
     Column("account_key", Text, nullable=False),
-    # The IPv4 address or IPv6 /64, and the IPv6 /48 around it or nothing (auth/places.py).
+    # The IPv4 address or IPv6 /64, and the IPv6 /48 around it or an empty text (auth/places.py).
     Column("address", Text, nullable=False),
     Column("network", Text, nullable=False),
     Column("device", String(64)),
-    # Whether the user had signed in from this place before.
+    # Whether the user had signed in from this address or device before.
     Column("known", Boolean, nullable=False),
     Column("at", Instant, nullable=False),
     Index("ix_sign_in_failures_account_key_at", "account_key", "at"),
@@ -117,6 +117,6 @@ sign_in_devices = Table(
     Column("at", Instant, nullable=False),
     # Until when no second factor is needed to sign in here.
     Column("second_factor_until", Instant),
-    # What it called itself at the last sign-in, for its user to recognize; null before it was stored.
+    # The User-Agent at the last sign-in, by which the user recognizes the browser; null before it was stored.
     Column("user_agent", Text),
 )

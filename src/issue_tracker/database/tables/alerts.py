@@ -1,4 +1,4 @@
-"""What monitoring has reported (contract, section 14)."""
+"""Alerts that monitoring systems have reported, their receivers and their rules (contract, section 14)."""
 
 from sqlalchemy import Boolean, Integer, LargeBinary, String, Text, false, text
 from sqlalchemy.schema import Column, Index, Table, UniqueConstraint
@@ -10,8 +10,8 @@ alerts = Table(
     "alerts",
     metadata,
     Column("alert_id", Id, primary_key=True),
-    # Whose key it is: 0 for everybody who sees all companies, a user's id, or a receiver's id with a minus. Whoever
-    # sees some companies only could find out otherwise which keys others use.
+    # The owner of the key: 0 for all actors with access to every company, a user's id, or a receiver's id, negated.
+    # Otherwise an actor with limited company access could find out which keys others use.
     Column("namespace", Id, nullable=False),
     Column("key", Key, nullable=False),
     Column("state", String(10), nullable=False),
@@ -23,18 +23,18 @@ alerts = Table(
     Column("severity", String(20)),
     Column("summary", Text),
     Column("url", Text),
-    # What a receiver was sent, as a JSON object of texts: rules are tried on it.
+    # What a receiver was sent, as a JSON object of texts, to which rules are applied.
     Column("labels", Text),
-    # Whether nothing says which issue or company it is about.
+    # Whether it is unknown which issue or company the alert is about.
     Column("unsorted", Boolean, nullable=False, server_default=false()),
-    # When a firing alert is held no longer, or a resolved one has been steady for long enough; null: at once.
+    # When a held alert takes effect, or a resolved one has been steady for long enough; null: at once.
     Column("due_at", Instant),
     Column("cleared_status", String(20), nullable=False, server_default="resolved"),
-    # Which assignment it is about; both are null while it has none. They are copies, not references: the
-    # alert outlives the issue.
+    # The assignment that the alert is about; both are null while it has none. Copies, not references: the alert
+    # outlives the issue.
     Column("issue_id", Id),
     Column("company_id", Id),
-    # The event by which alerts opened the assignment; null where a person had opened it before.
+    # The event by which alerts opened the assignment; null if a person had opened it before.
     Column("opening_event_id", Id),
     # How often in a row the state was reported. 0 only within the transaction that inserts the row.
     Column("count", Id, nullable=False),
@@ -55,7 +55,7 @@ alerts = Table(
     sqlite_autoincrement=True,
 )
 
-# Addresses at which monitoring systems report in their own format. The secret is a part of the address.
+# Addresses to which monitoring systems report in their own format. The secret is a part of the address.
 alert_receivers = Table(
     "alert_receivers",
     metadata,
@@ -72,7 +72,7 @@ alert_receivers = Table(
     sqlite_autoincrement=True,
 )
 
-# What becomes of what receivers are sent: the first rule, by position, whose conditions hold.
+# The rules for alerts from receivers: the first rule, by position, whose conditions hold applies.
 alert_rules = Table(
     "alert_rules",
     metadata,

@@ -1,6 +1,6 @@
-"""Which companies a user or a token with limited access sees: these, and those of these groups (docs/decisions/0024).
+"""The company access of users and tokens: the companies, and the groups, that they may see (docs/decisions/0024).
 
-A token sees of them what its owner sees.
+A token sees only those of them that its owner may see, too.
 """
 
 from sqlalchemy.schema import Column, ForeignKey, Table
@@ -12,7 +12,7 @@ user_companies = Table(
     "user_companies",
     metadata,
     Column("user_id", Id, ForeignKey("users.user_id", ondelete="CASCADE"), primary_key=True),
-    # No cascade, as for groups: what an access names is not deleted, so that nobody's access changes unnoticed.
+    # No cascade, as for groups: what a company access names cannot be deleted, so that no access changes unnoticed.
     Column("company_id", Id, ForeignKey("companies.company_id"), primary_key=True, index=True),
 )
 

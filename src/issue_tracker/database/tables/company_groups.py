@@ -21,6 +21,6 @@ company_group_members = Table(
     "company_group_members",
     metadata,
     Column("group_id", Id, ForeignKey("company_groups.group_id", ondelete="CASCADE"), primary_key=True),
-    # No cascade: a company that something refers to is not deleted.
+    # No cascade: a company that something refers to is never deleted.
     Column("company_id", Id, ForeignKey("companies.company_id"), primary_key=True, index=True),
 )

@@ -1,4 +1,4 @@
-"""The history, and which history it is."""
+"""The history and its identity."""
 
 from sqlalchemy import Boolean, Integer, String, Text, text
 from sqlalchemy.schema import Column, Index, Table
@@ -14,7 +14,7 @@ events = Table(
     # Whether only super admins may see it: events of sign-ins, users, companies, tokens and webhooks.
     Column("audit", Boolean, nullable=False),
     Column("at", Instant, nullable=False),
-    # Copies, not references: the history outlives what it describes, and shows the names as they were at the time.
+    # Copies, not references: the history outlives what it describes, and shows the names at the time of the event.
     Column("actor_id", Id),
     Column("actor_name", Text, nullable=False),
     Column("channel", Text, nullable=False),
@@ -27,14 +27,14 @@ events = Table(
     Column("company_key", Key),
     Column("from_value", Text),
     Column("to_value", Text),
-    # Which field an issue.updated event changed, such as `name`; null for every other type.
+    # The field that an issue.updated event changed, such as `name`; null for every other type.
     Column("field", Text),
     Column("note", Text),
-    # The update that an event of one of these types is about; null for every other type.
+    # The update that an event about an update refers to; null for every other type.
     Column("update_id", Id),
     # The request that this change undoes; null for every other change.
     Column("undoes", Text),
-    # For changes of assignments: the times of the assignment before (database/tables/issues.py), for an undo.
+    # For changes of assignments: the previous times of the assignment (database/tables/issues.py), for an undo.
     Column("status_since", Instant),
     Column("affected_since", Instant),
     Index("ix_events_audit_event_id", "audit", "event_id"),
@@ -45,7 +45,7 @@ events = Table(
     Index("ix_events_type_event_id", "type", "event_id"),
     Index("ix_events_actor_id_event_id", "actor_id", "event_id"),
     Index("ix_events_request_id_event_id", "request_id", "event_id"),
-    # Actors without an account are found by name: the command line, and strangers who tried to sign in.
+    # Actors without an account are found by name: the command line, and failed sign-ins to unknown accounts.
     Index(
         "ix_events_actor_name_event_id",
         "actor_name",
@@ -56,7 +56,7 @@ events = Table(
     sqlite_autoincrement=True,
 )
 
-# One row: which history this is, and the place where it was last served (database/history_identity.py).
+# One row: the identity of the history, and the location where it was last served (database/history_identity.py).
 history_identity = Table(
     "history_identity",
     metadata,

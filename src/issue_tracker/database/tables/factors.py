@@ -13,16 +13,16 @@ factors = Table(
     Column("user_id", Id, ForeignKey("users.user_id", ondelete="CASCADE"), nullable=False, index=True),
     Column("method", String(20), nullable=False),
     Column("name", Text, nullable=False),
-    # Of an authenticator app: its secret, encrypted with the server key, and the time step of the last code used.
+    # For an authenticator app: its secret, encrypted with the server key, and the time step of the last code used.
     Column("secret", Text),
     Column("last_step", Id),
-    # Of a passkey: what the authenticator made at the registration, and its counter of signatures.
+    # For a passkey: the credential that the authenticator created at registration, and its signature counter.
     Column("credential_id", LargeBinary, unique=True),
     Column("public_key", LargeBinary),
     Column("sign_count", Id),
     Column("transports", Text),
     Column("created_at", Instant, nullable=False),
-    # An authenticator app is none until its first code was verified.
+    # An authenticator app does not count as a factor until its first code was verified.
     Column("confirmed_at", Instant),
     Column("last_used_at", Instant),
     sqlite_autoincrement=True,
@@ -35,7 +35,7 @@ recovery_codes = Table(
     Column("code_hash", LargeBinary(32), primary_key=True),
 )
 
-# Sign-ins whose first step succeeded, by the hash of what the second step must bring.
+# Sign-ins whose first step succeeded, by the hash of the token that the second step must present.
 sign_in_challenges = Table(
     "sign_in_challenges",
     metadata,
@@ -48,7 +48,7 @@ sign_in_challenges = Table(
     Column("expires_at", Instant, nullable=False, index=True),
 )
 
-# Signed challenges of passkeys that were used, until they expire: none works twice.
+# Signed passkey challenges that were used, until they expire, so that none works twice.
 spent_challenges = Table(
     "spent_challenges",
     metadata,

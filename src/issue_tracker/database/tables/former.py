@@ -1,4 +1,4 @@
-"""What issues were called, and what they became: a former name or number leads on."""
+"""Former names of issues, and merged issues: a former name or number leads to the present issue."""
 
 from sqlalchemy import Text
 from sqlalchemy.schema import Column, ForeignKey, Table
@@ -6,7 +6,7 @@ from sqlalchemy.schema import Column, ForeignKey, Table
 from issue_tracker.database.tables.metadata import metadata
 from issue_tracker.database.types import Id, Instant, Key
 
-# A name that an issue had, until another issue takes it.
+# A former name of an issue, until another issue takes it.
 former_names = Table(
     "former_names",
     metadata,
@@ -16,7 +16,7 @@ former_names = Table(
     Column("since", Instant, nullable=False),
 )
 
-# The issue that another one was merged into. Numbers are not used again.
+# The issue into which another one was merged. Issue numbers are never reused.
 merged_issues = Table(
     "merged_issues",
     metadata,

@@ -7,13 +7,13 @@ from issue_tracker.database.tables.metadata import metadata
 from issue_tracker.database.types import Id, Instant, Key
 
 UNFINISHED = "(statuses = 0 OR (statuses & 48) <> statuses)"
-"""That an issue has an assignment that is neither resolved nor closed, or none at all. 48 are the bits of these two
-(issue_tracker.status), which never change.
+"""The condition that an issue has an assignment that is neither resolved nor closed, or no assignment. 48 is the sum of
+the bits of these two statuses (issue_tracker.status), which never change.
 """
 
 
 def _partial(name: str, *columns: str, where: str, unique: bool = False) -> Index:
-    """An index of the rows that meet a condition."""
+    """Returns an index of the rows that meet a condition."""
     return Index(name, *columns, unique=unique, sqlite_where=text(where), postgresql_where=text(where))
 
 
@@ -39,20 +39,20 @@ issues = Table(
     Column("description_key", Key, nullable=False),
     # +1 at every change to the issue, its assignments, or the name of an assigned company: ETag and cache key.
     Column("revision", Integer, nullable=False),
-    # Which statuses occur among its assignments (status.mask). Triggers count them in `issue_counters`.
+    # The statuses that occur among its assignments (status.mask). Triggers count them in `issue_counters`.
     Column("statuses", Integer, nullable=False, server_default="0"),
     Column("severity", String(20)),
     # A user's id. Users are never deleted.
     Column("owner_id", Id),
     Column("next_update_at", Instant),
-    # Lists as JSON (issues/fields.py), null where they are empty. `issue_tags` and `issue_references` find them.
+    # Lists as JSON (issues/fields.py), null if empty. `issue_tags` and `issue_references` make them searchable.
     Column("tags", Text),
     Column("refs", Text),
     Column("external_key", Key),
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
-    # When name or description were last changed; null: never. Who sees some of the companies only, is shown the latest
-    # of this and of the times of the assignments that they see as `updated_at` (docs/decisions/0024).
+    # When name or description were last changed; null: never. To an actor with limited company access, `updated_at` is
+    # the latest of this and of the times of the assignments that they may see (docs/decisions/0024).
     Column("edited_at", Instant),
     Index("ix_issues_name_key_issue_id", "name_key", "issue_id", "revision"),
     Index("ix_issues_updated_at_issue_id", "updated_at", "issue_id"),
@@ -61,7 +61,7 @@ issues = Table(
     _partial("ix_issues_external_key", "external_key", where="external_key IS NOT NULL", unique=True),
     _partial("ix_issues_severity_name_key", "severity", "name_key", "issue_id", where="severity IS NOT NULL"),
     _partial("ix_issues_next_update_at", "next_update_at", where="next_update_at IS NOT NULL"),
-    # The order “needs attention” (issues/queries/attention.py): what is not finished, without and with an owner.
+    # The order “needs attention” (issues/queries/attention.py): unfinished issues, without and with an owner.
     _partial("ix_issues_unowned_updated_at", "updated_at", "issue_id", where=f"owner_id IS NULL AND {UNFINISHED}"),
     _partial("ix_issues_owned_updated_at", "updated_at", "issue_id", where=f"owner_id IS NOT NULL AND {UNFINISHED}"),
     Index(
@@ -85,8 +85,9 @@ assignments = Table(
     Column("status", String(20), nullable=False),
     Column("owner_id", Id),
     Column("refs", Text),
-    # Since when it has its status, and since when it is open without a break; null when it is not. An undo sets back
-    # both, other than `updated_at`. Null `status_since` is `updated_at`: an earlier program has written the row.
+    # Since when it has its status, and since when it has been open without a break; null if it is not open. Unlike
+    # `updated_at`, both are restored by an undo. If `status_since` is null, an earlier program wrote the row, and
+    # `updated_at` takes its place.
     Column("status_since", Instant),
     Column("affected_since", Instant),
     Column("created_at", Instant, nullable=False),
@@ -99,8 +100,8 @@ assignments = Table(
     sqlite_autoincrement=True,
 )
 
-# What finds issues by their tags and references, and by the references of their assignments: copies of `tags` and
-# `refs`.
+# The indexes that find issues by their tags and references, and by the references of their assignments: copies of
+# `tags` and `refs`.
 issue_tags = Table(
     "issue_tags",
     metadata,
@@ -128,7 +129,8 @@ assignment_references = Table(
     ),
 )
 
-# How many issues have which statuses, for totals without a scan (docs/decisions/0011). Triggers on issues update it.
+# How many issues have which set of statuses, for totals without a scan (docs/decisions/0011). Triggers on `issues`
+# update it.
 issue_counters = Table(
     "issue_counters",
     metadata,
@@ -137,7 +139,7 @@ issue_counters = Table(
     Column("issues", Id, nullable=False),
 )
 
-# How many assignments are in each status, in the same way. Triggers on assignments update it.
+# How many assignments have each status, in the same way. Triggers on `assignments` update it.
 assignment_counters = Table(
     "assignment_counters",
     metadata,

@@ -1,4 +1,4 @@
-"""What all tables have in common: how their constraints and indexes are called."""
+"""The metadata that all tables share: the naming convention of constraints and indexes."""
 
 from sqlalchemy.schema import MetaData
 

@@ -1,4 +1,4 @@
-"""What names look like."""
+"""The look-alike keys of names."""
 
 from sqlalchemy import String
 from sqlalchemy.schema import Column, Index, Table
@@ -6,7 +6,7 @@ from sqlalchemy.schema import Column, Index, Table
 from issue_tracker.database.tables.metadata import metadata
 from issue_tracker.database.types import Id, Key
 
-# Not columns of issues, companies and users: every change of a status would write another index on PostgreSQL.
+# Not columns of issues, companies and users, where every change of a status would write another index on PostgreSQL.
 look_alikes = Table(
     "look_alikes",
     metadata,

@@ -1,4 +1,4 @@
-"""Requests that may be sent again."""
+"""Responses stored for the retries of requests."""
 
 from sqlalchemy import Integer, LargeBinary, String, Text
 from sqlalchemy.schema import Column, Table

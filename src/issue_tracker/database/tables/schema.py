@@ -1,4 +1,4 @@
-"""What the schema says about itself, beside Alembic's own table `alembic_version`."""
+"""What the schema records about itself, in addition to Alembic's own table `alembic_version`."""
 
 from sqlalchemy import Integer, String
 from sqlalchemy.schema import Column, Table

@@ -1,4 +1,4 @@
-"""Sign-in through identity providers: who is who there, what their groups mean here, and what is under way."""
+"""Sign-in through identity providers: linked identities, group mappings, and sign-ins in progress."""
 
 from sqlalchemy import Boolean, LargeBinary, String, Text
 from sqlalchemy.schema import Column, ForeignKey, Index, Table, UniqueConstraint
@@ -6,7 +6,7 @@ from sqlalchemy.schema import Column, ForeignKey, Index, Table, UniqueConstraint
 from issue_tracker.database.tables.metadata import metadata
 from issue_tracker.database.types import Id, Instant, Key
 
-# A person at a provider, by what OpenID Connect says is unique: the issuer and its subject.
+# An account at a provider, by the key that OpenID Connect guarantees to be unique: the issuer and its subject.
 identities = Table(
     "identities",
     metadata,
@@ -16,13 +16,13 @@ identities = Table(
     Column("subject", Key, nullable=False),
     Column("email", Text, nullable=False),
     Column("created_at", Instant, nullable=False),
-    # When the provider last said that the person may sign in.
+    # When the provider last confirmed that the account may sign in.
     Column("confirmed_at", Instant, nullable=False),
     UniqueConstraint("issuer", "subject", name="uq_identities_issuer_subject"),
     sqlite_autoincrement=True,
 )
 
-# The sessions that a provider started, with what is needed to check them there and to end them from there.
+# The sessions that a provider started, with what is needed to check them there, and to end them from there.
 provider_sessions = Table(
     "provider_sessions",
     metadata,
@@ -31,14 +31,14 @@ provider_sessions = Table(
     Column("provider", String(40), nullable=False),
     # The provider's own session (the claim `sid`).
     Column("provider_sid", Text),
-    # Encrypted with the server's key.
+    # Encrypted with the server key.
     Column("refresh_token", Text),
-    # When to check it next; null where that is not possible.
+    # When to check the session next; null if that is not possible.
     Column("check_at", Instant, index=True),
     Column("at", Instant, nullable=False),
 )
 
-# Sign-ins that were sent to a provider and have not come back. Nonce and code verifier are derived from the state.
+# Sign-ins that were sent to a provider and have not returned. Nonce and code verifier are derived from the state.
 sign_in_flows = Table(
     "sign_in_flows",
     metadata,
@@ -63,7 +63,7 @@ group_mappings = Table(
     Column("source", String(40), nullable=False),
     Column("group_name", Key, nullable=False),
     Column("role", String(20), nullable=False),
-    # Whether the members see every company. If not, the two tables below say which.
+    # Whether the members may see every company. If not, the two tables below list those they may.
     Column("all_companies", Boolean, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
@@ -75,7 +75,7 @@ group_mapping_companies = Table(
     "group_mapping_companies",
     metadata,
     Column("mapping_id", Id, ForeignKey("group_mappings.id", ondelete="CASCADE"), primary_key=True),
-    # No cascade, as for the access of a user: what a mapping names is not deleted unnoticed.
+    # No cascade, as for the access of a user: what a mapping names is never deleted unnoticed.
     Column("company_id", Id, ForeignKey("companies.company_id"), primary_key=True, index=True),
 )
 

@@ -11,11 +11,11 @@ updates = Table(
     metadata,
     Column("update_id", Id, primary_key=True),
     Column("issue_id", Id, ForeignKey("issues.issue_id", ondelete="CASCADE"), nullable=False),
-    # Markdown, as it was typed.
+    # Markdown, as it was entered.
     Column("body", Text, nullable=False),
     Column("public", Boolean, nullable=False),
-    # Whether it is for every company of the issue, also for one that is assigned later. If not, `update_companies` has
-    # its companies.
+    # Whether it is for every company of the issue, including later ones. If not, `update_companies` lists its
+    # companies.
     Column("for_all", Boolean, nullable=False),
     # Copies, as in `events`.
     Column("author_id", Id),
@@ -23,7 +23,7 @@ updates = Table(
     Column("channel", Text, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("edited_at", Instant),
-    # A withdrawn update stays, so that its events are visible to whoever saw it; nothing else reads it.
+    # A withdrawn update remains, so that its events stay visible to those who could see it; nothing else reads it.
     Column("withdrawn_at", Instant),
     Index("ix_updates_issue_id_update_id", "issue_id", "update_id"),
     sqlite_autoincrement=True,
@@ -33,7 +33,7 @@ update_companies = Table(
     "update_companies",
     metadata,
     Column("update_id", Id, ForeignKey("updates.update_id", ondelete="CASCADE"), primary_key=True),
-    # No cascade: a company that was assigned to an issue is not deleted.
+    # No cascade: a company that was assigned to an issue is never deleted.
     Column("company_id", Id, ForeignKey("companies.company_id"), primary_key=True),
     Index("ix_update_companies_company_id_update_id", "company_id", "update_id"),
 )

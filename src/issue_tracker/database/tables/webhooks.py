@@ -1,4 +1,4 @@
-"""Webhooks, and what they are sent."""
+"""Webhooks, the deliveries to them, and every attempt."""
 
 from sqlalchemy import Boolean, Integer, String, Text, text
 from sqlalchemy.schema import Column, ForeignKey, Index, Table
@@ -14,11 +14,11 @@ webhooks = Table(
     # JSON lists; an empty list means all.
     Column("event_types", Text, nullable=False),
     Column("company_ids", Text, nullable=False),
-    # Whose company access limits what is sent; null: nobody's. Not a reference, because users are never deleted.
+    # The user whose company access limits the messages; null: no limit. Not a reference, as users are never deleted.
     Column("owner_id", Id),
     Column("active", Boolean, nullable=False),
     Column("description", Text, nullable=False),
-    # Encrypted with the server's key (events/signing_secrets.py). They are never shown again and never logged.
+    # Encrypted with the server key (events/signing_secrets.py). They are never shown again and never logged.
     Column("secret", Text, nullable=False),
     Column("previous_secret", Text),
     Column("previous_secret_until", Instant),
@@ -34,14 +34,14 @@ deliveries = Table(
     Column("id", Id, primary_key=True),
     Column("webhook_id", Id, ForeignKey("webhooks.id", ondelete="CASCADE"), nullable=False),
     Column("message_id", String(40), nullable=False),
-    # The one issue that the message is about, or null; not a reference, because messages outlive the issue.
+    # The only issue that the message is about, or null; not a reference, because messages outlive the issue.
     Column("issue_id", Id),
     Column("type", String(40), nullable=False),
     Column("body", Text, nullable=False),
     Column("state", String(20), nullable=False),
-    # How many attempts failed. Those that were lost with their worker are not counted.
+    # Number of failed attempts. Lost attempts, whose worker ended, are not counted.
     Column("attempts", Integer, nullable=False),
-    # When to try next; for a claimed delivery, when its claim lapses.
+    # When to try next; for a claimed delivery, when its claim expires.
     Column("due_at", Instant, nullable=False),
     Column("claim", String(32)),
     Column("created_at", Instant, nullable=False, index=True),
@@ -63,7 +63,7 @@ delivery_attempts = Table(
     Column("id", Id, primary_key=True),
     Column("delivery_id", Id, ForeignKey("deliveries.id", ondelete="CASCADE"), nullable=False, index=True),
     Column("at", Instant, nullable=False),
-    # All null while the attempt runs, and permanently when its worker was killed.
+    # All null while the attempt runs, and forever if its worker was killed.
     Column("code", Integer),
     Column("milliseconds", Integer),
     Column("error", Text),

@@ -1,4 +1,4 @@
-"""The first schema: people, companies, issues, assignments, history, safe retries, search."""
+"""The first schema: users, companies, issues, assignments, history, safe retries, search."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -9,7 +9,7 @@ revision = "0001"
 down_revision = None
 
 SQLITE_SEARCH = (
-    # The texts are casefolded already (names.search_key), so the index must not fold again.
+    # The texts are casefolded already (names.key), so the index must not casefold them again.
     """
     CREATE VIRTUAL TABLE issue_search USING fts5(
         name_key, description_key, content='issues', content_rowid='issue_id',

@@ -1,4 +1,4 @@
-"""Webhooks: receivers, outstanding deliveries and every attempt. And an index for actors without an account."""
+"""Webhooks, outstanding deliveries and every attempt; and an index for events of actors without an account."""
 
 import sqlalchemy as sa
 from alembic import op

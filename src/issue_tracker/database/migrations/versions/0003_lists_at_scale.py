@@ -1,4 +1,4 @@
-"""Lists that cost the same at a million assignments: tallies for totals, and names beside company and status."""
+"""Lists that scale to a million assignments: counters (here “tallies”) for totals, and covering indexes with names."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -22,7 +22,7 @@ BACKFILL = (
 )
 
 TALLIES = (("issue", "statuses", "integer"), ("assignment", "status", "varchar"))
-"""What is counted, by which column: issues by their set of statuses, assignments by their status."""
+"""What is counted, and by which column: issues by their set of statuses, assignments by their status."""
 
 
 def _sqlite(of: str, by: str, _: str) -> list[str]:

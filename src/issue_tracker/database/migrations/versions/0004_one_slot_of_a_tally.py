@@ -1,8 +1,8 @@
-"""On PostgreSQL a change moves exactly one slot of a tally; what was counted before is counted anew.
+"""On PostgreSQL, a change updates exactly one shard (here “slot”) of a counter (“tally”); all counters are recomputed.
 
-The statement of 0003 chose a free slot in a subquery that the planner may run again for each row of the table. A slot
-that the statement has moved already is passed over then, and the next free one is moved, too: a total was too high by
-as many as there were slots, once the table had been analysed while it was small.
+The statement of 0003 chose a free slot in a subquery, which the planner may run again for each row of the table. Such a
+run skips a slot that the statement has already updated, and updates the next free one, too. As a result, a total was
+too high by the number of slots, once the table had been analysed while it was small.
 """
 
 from alembic import op
@@ -35,7 +35,7 @@ def upgrade() -> None:
         return
     for of, by, type_ in TALLIES:
         op.execute(_function(of, by, type_))
-        # Nobody counts meanwhile: writers of an older version wait here, and go on with the new function.
+        # No writer may count meanwhile: writers of an older version wait here, and continue with the new function.
         op.execute(f"LOCK TABLE {of}s, {of}_tallies IN SHARE ROW EXCLUSIVE MODE")
         op.execute(f"DELETE FROM {of}_tallies")
         op.execute(f"INSERT INTO {of}_tallies ({by}, slot, {of}s) SELECT {by}, 0, count(*) FROM {of}s GROUP BY {by}")

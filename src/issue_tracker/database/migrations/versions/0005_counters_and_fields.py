@@ -1,4 +1,4 @@
-"""The counter tables get standard names, and an `issue.updated` event names the field that changed.
+"""Gives the counter tables standard names, and names the changed field in `issue.updated` events.
 
 `issue_tallies` and `assignment_tallies`, each spread over slots, are replaced by `issue_counters` and
 `assignment_counters`, each spread over shards.
@@ -13,14 +13,14 @@ revision = "0005"
 down_revision = "0004"
 
 COUNTERS = (("issue", "statuses", "integer"), ("assignment", "status", "varchar"))
-"""What is counted, by which column: issues by their set of statuses, assignments by their status."""
+"""What is counted, and by which column: issues by their set of statuses, assignments by their status."""
 
 EVENT_FIELDS = (
     "UPDATE events SET field = 'name' WHERE type = 'issue.updated' AND from_value IS NOT NULL",
     "UPDATE events SET field = 'description'"
     " WHERE type = 'issue.updated' AND from_value IS NULL AND note = 'description'",
 )
-"""Both read the index on `type`, so that a long history of other events costs nothing."""
+"""Both statements use the index on `type`, so that a long history of other events costs nothing."""
 
 
 def _drop_sqlite(of: str, _: str) -> list[str]:
@@ -52,8 +52,8 @@ def _create_sqlite(of: str, by: str, _: str) -> list[str]:
 
 
 def _create_postgresql(of: str, by: str, type_: str) -> list[str]:
-    # Any shard that no other transaction has locked will do. When all are locked, a new shard is added, so that no
-    # writer waits. The shard is chosen in a statement of its own (docs/decisions/0011).
+    # Any shard that no other transaction has locked is suitable. If all are locked, a new shard is added, so that no
+    # writer waits. The shard is chosen in a separate statement (docs/decisions/0011).
     return [
         f"CREATE SEQUENCE {of}_counters_shard_seq",
         f"""
@@ -88,7 +88,7 @@ def _create_postgresql(of: str, by: str, type_: str) -> list[str]:
 
 def upgrade() -> None:
     sqlite = op.get_bind().dialect.name == "sqlite"
-    # The triggers go first: on PostgreSQL that locks out the writers, so that the counts do not change meanwhile.
+    # Dropping the triggers first locks out writers on PostgreSQL, so that the counts do not change meanwhile.
     for of, _, type_ in COUNTERS:
         for statement in (_drop_sqlite if sqlite else _drop_postgresql)(of, type_):
             op.execute(statement)

@@ -1,7 +1,7 @@
-"""A delivery names the issue that its message is about, and the pending deliveries of a webhook are found in order.
+"""Deliveries name the issue that their message is about; an index finds a webhook's pending deliveries in order.
 
-Pending deliveries from before have no issue: they are sent one after the other. `attempts` counts failures from now on,
-so that an attempt under way is not included.
+Existing pending deliveries have no issue, so they are sent one after another. From now on, `attempts` counts failures
+only, so that an attempt in progress is not included.
 """
 
 import sqlalchemy as sa

@@ -1,4 +1,4 @@
-"""A database knows which history it has: `history_identity` has one row, which a restored database replaces."""
+"""The identity of a database's history: `history_identity` has one row, which a restored database replaces."""
 
 import sqlalchemy as sa
 from alembic import op

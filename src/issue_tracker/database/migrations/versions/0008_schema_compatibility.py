@@ -1,4 +1,4 @@
-"""A schema says which earlier programs may still run on it: `schema_compatibility` has one row."""
+"""A schema declares which earlier programs may still run on it: `schema_compatibility` has one row."""
 
 import sqlalchemy as sa
 from alembic import op

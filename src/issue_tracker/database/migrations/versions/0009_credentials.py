@@ -1,6 +1,6 @@
-"""Sessions know when their user last proved to be there, users are invited, and a password may have to be changed.
+"""Sessions record the last proof of their user's identity, users can be invited, and password changes be required.
 
-The users of sessions from before have to prove that they are there.
+The users of existing sessions have to prove their identity again.
 """
 
 import sqlalchemy as sa

@@ -1,7 +1,7 @@
-"""Attempts to sign in are counted by account, address, network and device, and not by what was typed.
+"""Attempts to sign in are counted by account, address, network and device, and no longer by the text that was entered.
 
-Attempts from before are forgotten: they count for minutes. What strangers typed as an e-mail address is removed from
-the audit, unless it is the address of an account, because people type passwords there.
+Existing attempts are deleted, because they count only for minutes. Texts entered as an e-mail address are removed from
+the audit unless they are the address of an account, because people enter passwords there.
 """
 
 from ipaddress import IPv6Address, ip_address, ip_network
@@ -53,7 +53,7 @@ def upgrade() -> None:
 
 
 def _count_networks() -> None:
-    """Replaces IPv6 addresses where users have signed in by what counts as one address now: the /64, or the IPv4."""
+    """Replaces the IPv6 addresses from which users have signed in by what now counts as one address: the /64."""
     addresses = sa.table("sign_in_addresses", sa.column("user_id"), sa.column("address"), sa.column("at"))
     connection = op.get_bind()
     ipv6 = addresses.c.address.contains(":")
@@ -71,6 +71,6 @@ def _counted(text: str) -> str:
     try:
         address = ip_address(text.partition("%")[0])
     except ValueError:
-        return text  # a proxy may have sent anything
+        return text  # a proxy may have sent any text
     mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
     return str(mapped or ip_network((address, 64), strict=False))

@@ -1,4 +1,4 @@
-"""Names can be found by what they look like (`look_alikes`), and servers may share a key (`server_key`)."""
+"""Look-alike keys of names (`look_alikes`), and a server key that several servers can share (`server_key`)."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -11,7 +11,7 @@ down_revision = "0010"
 oldest_program = "0011"
 
 BATCH = 5_000
-"""How many names are in memory."""
+"""Number of names that are in memory at the same time."""
 
 NAMED = (("issue", "issues", "issue_id"), ("company", "companies", "company_id"), ("user", "users", "user_id"))
 

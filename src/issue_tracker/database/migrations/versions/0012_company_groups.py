@@ -1,4 +1,4 @@
-"""Groups of companies: their names, and which companies they have."""
+"""Company groups and their members."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Issues have a severity, which may be absent."""
+"""The optional severity of an issue."""
 
 import sqlalchemy as sa
 from alembic import op

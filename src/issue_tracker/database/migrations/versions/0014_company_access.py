@@ -1,7 +1,7 @@
-"""Company access: which companies and company groups a user sees.
+"""Company access: which companies and company groups a user may see.
 
-Every user sees all companies until somebody says otherwise, and existing webhooks belong to nobody, whose access is to
-all. `edited_at` is filled from the history.
+Every user has access to all companies until an administrator limits it. Existing webhooks have no owner, so that
+nothing limits them. `edited_at` is filled from the history.
 """
 
 import sqlalchemy as sa

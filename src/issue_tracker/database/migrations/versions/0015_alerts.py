@@ -1,4 +1,4 @@
-"""Alerts: what monitoring reports, one row for each key."""
+"""Alerts: what monitoring systems report, one row for each key."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Updates: texts on issues, and which companies they are for. Events say which update they are about.
+"""Updates: texts on issues, and the companies they are for. Events name the update that they are about.
 
 Earlier programs do not know the types of these events.
 """

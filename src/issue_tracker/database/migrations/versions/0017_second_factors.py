@@ -1,6 +1,6 @@
 """Second factors: authenticator apps, passkeys, recovery codes, and sign-ins that wait for one.
 
-No program from before may run on this schema: it would let users in without their second factor.
+Earlier programs may not run on this schema: they would let users in without their second factor.
 """
 
 import sqlalchemy as sa

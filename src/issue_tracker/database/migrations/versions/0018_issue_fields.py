@@ -1,6 +1,6 @@
 """Owner, next update, tags, references and external key of issues; owner, references and times of assignments.
 
-The times are taken from the history, and where that does not have them, from the assignment itself.
+The times are computed from the history or, if it does not contain them, taken from the assignment itself.
 """
 
 import sqlalchemy as sa
@@ -12,7 +12,7 @@ revision = "0018"
 down_revision = "0017"
 oldest_program = "0018"
 
-# The name of an owner is a part of issues, whose revision changes with everything that they show.
+# Issues show the name of their owner, and their revision changes with everything that they show.
 OWNED = "owner_id = new.user_id OR issue_id IN (SELECT issue_id FROM assignments WHERE owner_id = new.user_id)"
 TOUCH = f"UPDATE issues SET revision = revision + 1 WHERE {OWNED}"
 SQLITE = (f"CREATE TRIGGER user_renamed AFTER UPDATE OF name ON users WHEN old.name <> new.name BEGIN {TOUCH}; END",)

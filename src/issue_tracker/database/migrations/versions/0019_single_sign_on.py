@@ -1,4 +1,4 @@
-"""Sign-in through identity providers: identities, their sessions, sign-ins under way, and what groups mean."""
+"""Sign-in through identity providers: linked identities, their sessions, sign-ins in progress, group mappings."""
 
 import sqlalchemy as sa
 from alembic import op

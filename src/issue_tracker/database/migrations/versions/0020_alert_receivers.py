@@ -1,4 +1,4 @@
-"""Receivers and rules of alerts, and what alerts need for them."""
+"""Receivers and rules of alerts, and the columns of alerts that they need."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Former names of issues, and what merged issues became. The names are taken from the history."""
+"""Former names of issues, and the targets of merged issues. The former names are taken from the history."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -33,7 +33,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("issue_id", name=op.f("pk_merged_issues")),
     )
     op.create_index(op.f("ix_merged_issues_into_id"), "merged_issues", ["into_id"], unique=False)
-    # The key of a name is that of the event before the renaming, which has the name as its issue's.
+    # The key of a former name is the issue key of the last event before the renaming.
     renamed = "renamed.type = 'issue.updated' AND renamed.field = 'name'"
     op.execute(
         "INSERT INTO former_names (name_key, name, issue_id, since)"

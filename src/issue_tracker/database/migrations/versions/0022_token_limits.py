@@ -1,7 +1,7 @@
 """Service accounts; the networks and the company access of tokens.
 
-Existing tokens are accepted from anywhere and see what their owners see. Programs that do not know the new columns
-would not respect them, so they must not run on this schema.
+Existing tokens are accepted from every address, and have their owners' access. Programs that do not know the new
+columns would ignore these limits, so they must not run on this schema.
 """
 
 import sqlalchemy as sa

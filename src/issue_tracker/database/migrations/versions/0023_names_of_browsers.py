@@ -1,4 +1,4 @@
-"""Browsers in which a user has signed in have their names, so that the user can recognize them."""
+"""The User-Agent of each browser in which a user has signed in, so that the user can recognize it."""
 
 import sqlalchemy as sa
 from alembic import op
