@@ -1,6 +1,6 @@
-"""The outcome of an attempt to deliver a message, and when to try again.
+"""The outcome of an attempt to deliver a message, and the time of the next attempt.
 
-Retries follow the schedule of Standard Webhooks, with jitter, over about a day. Only attempts whose outcome is known
+Retries follow the schedule of Standard Webhooks, with jitter, over about a day. Only attempts with a known outcome
 count: one that was lost with its worker says nothing about the receiver.
 """
 
@@ -30,13 +30,13 @@ SCHEDULE = tuple(
         {"hours": 14},
     )
 )
-"""The delay after each failure; after the last of them the message fails for good, and its webhook is disabled."""
+"""The delay after each failure. A failure after the last delay is final, and disables the webhook."""
 
 LONGEST_DELAY = timedelta(hours=24)
 
 
 def record_outcome(tx: Connection, delivery: ClaimedDelivery, outcome: Outcome, at: datetime) -> None:
-    """Records the outcome of an attempt, and what follows from it; if the claim lapsed, only the attempt."""
+    """Records the outcome of an attempt, and updates the delivery unless its claim has expired."""
     tx.execute(
         update(delivery_attempts)
         .where(delivery_attempts.c.id == delivery.attempt_id)
@@ -62,9 +62,9 @@ def record_outcome(tx: Connection, delivery: ClaimedDelivery, outcome: Outcome, 
 
 
 def retry_delay(failures: int, retry_after: str | None, at: datetime) -> timedelta:
-    """The delay after so many failures: as scheduled, plus or minus a tenth; longer if the receiver requests it.
+    """Returns the delay after a number of failures: as scheduled, ±10 %, or longer if the receiver requests it.
 
-    `retry_after` is the value of the receiver's header Retry-After, received at `at`.
+    `retry_after` is the value of the receiver's Retry-After header, received at `at`.
     """
     delay = SCHEDULE[failures - 1] * random.uniform(0.9, 1.1)
     if retry_after is None:
@@ -73,7 +73,7 @@ def retry_delay(failures: int, retry_after: str | None, at: datetime) -> timedel
 
 
 def _requested_delay(retry_after: str, at: datetime) -> timedelta:
-    """What Retry-After says (RFC 9110, 10.2.3). It comes from a stranger: what cannot be understood means no delay."""
+    """Returns the delay in a Retry-After header (RFC 9110, 10.2.3); zero if the untrusted text cannot be parsed."""
     if retry_after.isascii() and retry_after.isdigit():
         return timedelta(seconds=int(retry_after)) if len(retry_after) < 9 else LONGEST_DELAY
     try:

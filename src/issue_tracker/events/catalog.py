@@ -1,4 +1,4 @@
-"""Every type of event, and what an event looks like (contract, section 7)."""
+"""Every type of event, and the form of an event (contract, section 7)."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -23,7 +23,7 @@ class EventType(StrEnum):
     UPDATE_CREATED = "update.created"
     UPDATE_EDITED = "update.edited"
     UPDATE_DELETED = "update.deleted"
-    # From here on: audit events, for super admins only.
+    # The types below are audit events, for super admins only.
     COMPANY_CREATED = "company.created"
     COMPANY_UPDATED = "company.updated"
     COMPANY_DELETED = "company.deleted"
@@ -68,17 +68,17 @@ class EventType(StrEnum):
 
     @property
     def audit(self) -> bool:
-        """Whether only super admins may see it."""
+        """Whether only super admins may see events of this type."""
         return not self.value.startswith(("issue.", "assignment.", "update."))
 
     @property
     def about_update(self) -> bool:
-        """Whether it is about an update: a text on an issue, which leaves the issue as it is."""
+        """Whether events of this type concern an update, a text on an issue that does not change the issue itself."""
         return self.value.startswith("update.")
 
 
 class Readers(StrEnum):
-    """Who an update is meant for, as its events say it in `from` and `to`."""
+    """The readers of an update, as the update's events name them in `from` and `to`."""
 
     PUBLIC = "public"
     INTERNAL = "internal"
@@ -92,7 +92,7 @@ class Subject(msgspec.Struct, frozen=True):
 
 
 class AssignmentTimes(msgspec.Struct, frozen=True):
-    """Since when an assignment has its status, and since when it is open without a break; None when it is not."""
+    """Since when an assignment has its status, and since when it has been open without a break; None if not open."""
 
     status_since: datetime
     affected_since: datetime | None
@@ -101,10 +101,10 @@ class AssignmentTimes(msgspec.Struct, frozen=True):
 class Change(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that an operation did, to be recorded. `before` and `after` become `from` and `to`.
 
-    `field` is for `issue.updated` and `assignment.updated` only: the field that was changed, as the API calls it.
-    `update_id` is for the events of updates only, whose `company` is the one that the update is for; None for several
-    or all. `undoes` is the id of the request that the change undoes. `times` are those of the assignment before, which
-    an undo restores; of a new assignment, those that it takes over from an issue that is merged.
+    `field` is the changed field, as the API calls it, for `issue.updated` and `assignment.updated` only. `update_id` is
+    for the events of updates only; their `company` is the company that the update is for, or None for several or all.
+    `undoes` is the id of the request that the change undoes. `times` are the assignment's previous times, which an undo
+    restores; for a new assignment, the times that it inherits from an issue that is merged.
     """
 
     type: EventType
@@ -120,7 +120,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EventActor(msgspec.Struct, frozen=True):
-    """Who did it, with the name of that time. `id` is null for the command line and for failed sign-ins."""
+    """The actor of an event, with their name at that time. `id` is null for the command line and failed sign-ins."""
 
     id: int | None
     name: str
@@ -128,7 +128,7 @@ class EventActor(msgspec.Struct, frozen=True):
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that happened: the same in the history, in the stream and in webhooks."""
+    """One event, in the same form in the history, in the stream and in webhooks."""
 
     event_id: int
     type: EventType

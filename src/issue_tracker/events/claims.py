@@ -1,11 +1,11 @@
-"""Claiming deliveries: which messages are sent now, by this worker and no other.
+"""Claims of deliveries: they decide which messages are sent now, by this worker and no other.
 
-A worker claims a delivery by an UPDATE that succeeds only if no one else claimed it meanwhile. Until the claim lapses
-the delivery is the worker's; a worker that is killed leaves it to the next. That attempt is lost, and does not count
-against the receiver, because no one knows what the receiver answered.
+A worker claims a delivery with an UPDATE that succeeds only if no other worker claimed it meanwhile. Until the claim
+expires, the delivery belongs to the worker; a worker that is killed leaves it to the next one. The killed worker's
+attempt is lost, and does not count against the receiver, because the receiver's response is unknown.
 
 Messages about one issue are sent in the order of the changes: a message waits while an earlier one about the same issue
-is on its way or has not been tried yet. One that failed waits for its next attempt and does not hold up the others.
+is being sent or has not been tried yet. A failed message waits for its next attempt and does not delay the others.
 """
 
 import secrets
@@ -22,17 +22,19 @@ from issue_tracker.events.queries.webhooks import State
 from issue_tracker.events.slots import Slots
 
 WINDOW = 200
-"""How many of the next deliveries of a webhook are considered at a time."""
+"""Number of deliveries of a webhook that are considered at a time."""
 
 LOST = "the worker was stopped before the outcome was known; this attempt does not count"
 """The error of an attempt whose worker was killed or stopped."""
 
-# Written into the statement, not bound, because the index on pending deliveries serves only statements that say so.
+# Written into the statement as a literal, because the partial index on pending deliveries requires it.
 _PENDING = deliveries.c.state == literal(State.PENDING.value, literal_execute=True)
 
 
 class ClaimedDelivery(msgspec.Struct, frozen=True, kw_only=True):
-    """A delivery that this worker has claimed, with what it needs to send it. `failures` are those before."""
+    """A delivery that this worker has claimed, with everything needed to send it. `failures` counts earlier
+    attempts.
+    """
 
     id: int
     attempt_id: int
@@ -46,9 +48,9 @@ class ClaimedDelivery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def claim_due_deliveries(database: Database, at: datetime, *, lease: timedelta, slots: Slots) -> list[ClaimedDelivery]:
-    """Claims deliveries that are due at `at`, each for as long as the lease, as far as there are slots.
+    """Claims deliveries that are due at `at`, each for the duration of `lease`, as long as there are free slots.
 
-    The caller gives back the slot of each claimed delivery after the attempt.
+    The caller must release the slot of each claimed delivery after the attempt.
     """
     due: list[Row[Any]] = []
     claimed: list[ClaimedDelivery] = []
@@ -74,7 +76,7 @@ def _webhooks_with_due_deliveries(at: datetime) -> Select[Any]:
 
 
 def _take_next(tx: Connection, webhook_id: int, at: datetime, slots: Slots) -> list[Row[Any]]:
-    """The deliveries of a webhook to claim now, with a slot for each. Those between two attempts are left out."""
+    """Returns the deliveries of a webhook to claim now, with a slot for each. Skips those between two attempts."""
     if slots.full(webhook_id):
         return []
     window: Select[Any] = (
@@ -97,7 +99,7 @@ def _take_next(tx: Connection, webhook_id: int, at: datetime, slots: Slots) -> l
     taken: list[Row[Any]] = []
     earlier: set[int] = set()
     for row in tx.execute(window).all():
-        # A message about several issues, or about none, keeps its place among all the others.
+        # A message about several issues, or about none, keeps its order relative to all others.
         if row.issue_id is None and earlier:
             break
         if row.issue_id not in earlier and row.due_at <= at:
@@ -111,7 +113,7 @@ def _take_next(tx: Connection, webhook_id: int, at: datetime, slots: Slots) -> l
 
 
 def _claim(tx: Connection, row: Row[Any], at: datetime, lease: timedelta) -> ClaimedDelivery | None:
-    """The delivery, claimed; None if another worker was first, or the webhook is no longer there."""
+    """Claims a delivery and returns it; None if another worker was first, or the webhook was deleted."""
     query = (
         select(
             deliveries.c.message_id,

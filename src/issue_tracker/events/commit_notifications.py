@@ -1,10 +1,10 @@
 """How a reader of the log learns that a transaction has committed events.
 
-A notification only makes a reader faster: it also polls. In the same process a commit notifies the reader directly.
-Commits of other processes are noticed on SQLite by the data version, which costs microseconds to poll, and on
-PostgreSQL by NOTIFY. That is sent after the commit, by a thread of its own and at most every few milliseconds: inside
-the transaction it would hold PostgreSQL's notification lock through the flush of the commit, and so let writers commit
-only one at a time (docs/events.md has the measurement).
+Notifications only reduce the delay, because a reader also polls. A commit in the same process notifies the reader
+directly. Commits of other processes are detected on SQLite by polling the data version, which costs microseconds, and
+on PostgreSQL by NOTIFY. A separate thread sends NOTIFY after the commit, at most every few milliseconds: inside the
+transaction, it would hold PostgreSQL's notification lock while the commit is flushed, and so let writers commit only
+one at a time (docs/events.md has the measurement).
 """
 
 import sqlite3
@@ -33,9 +33,9 @@ Wait = Callable[[float], None]
 
 @contextmanager
 def commit_waiter(database: Database, committed: threading.Event) -> Iterator[Wait]:
-    """Gives a function that waits until events may have been committed, at most the given number of seconds.
+    """Provides a function that waits, at most the given number of seconds, until events may have been committed.
 
-    `committed` is set by commits of this process. Raises Unavailable when the connection is lost.
+    `committed` is set by commits of this process. Raises Unavailable if the connection is lost.
     """
     with database.dedicated_connection() as connection:
         if database.sqlite:
@@ -79,7 +79,7 @@ def _wait_by_notification(connection: "psycopg.Connection[Any]") -> Wait:
 
 
 def _wait_in_process(committed: threading.Event) -> Wait:
-    """Behind a pooler no connection can listen, because server connections are shared: other processes are polled."""
+    """Waits for commits of this process only; behind a pooler, which shares connections, no connection can listen."""
 
     def wait(seconds: float) -> None:
         committed.wait(seconds)
@@ -89,7 +89,7 @@ def _wait_in_process(committed: threading.Event) -> Wait:
 
 
 class CommitNotifier:
-    """Notifies every process on the same PostgreSQL, this one included, that events were committed."""
+    """Notifies every process on the same PostgreSQL database, including this one, that events were committed."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -99,11 +99,11 @@ class CommitNotifier:
         self._thread.start()
 
     def notify(self) -> None:
-        """Has a notification sent soon; does not wait for it."""
+        """Requests a notification, without waiting for it."""
         self._committed.set()
 
     def close(self) -> None:
-        """Ends the thread, and waits for it."""
+        """Stops the thread and waits for it."""
         self._stopping.set()
         self._committed.set()
         self._thread.join(5)

@@ -1,8 +1,8 @@
-"""Audit events about requests that change nothing: refused ones and exports.
+"""Audit events about requests that change nothing: refused requests and exports.
 
-They are recorded a moment later, in a transaction of their own, because the request has none that writes. An event is a
-row, and anybody may send any number of requests. So of the same actor, address and type one event is recorded in a
-minute, and its note says how many there were; and of all together a few in a minute.
+They are recorded a little later, in a separate transaction, because the request has no write transaction. An event is a
+row, and any client may send any number of requests. Therefore at most one event per minute is recorded for the same
+actor, address and type, with the number of requests in its note; and in total only a few per minute.
 """
 
 import threading
@@ -22,17 +22,17 @@ from issue_tracker.events.record import record
 log = structlog.get_logger("issue_tracker.audit")
 
 DELAY_SECONDS = 1.0
-"""After the first request, so that a burst is written together."""
+"""Delay after the first request, so that the events of a burst are written together."""
 
 INTERVAL_SECONDS = 60.0
-"""Between two events of the same actor, address and type."""
+"""Minimum interval between two events of the same actor, address and type."""
 
 MOST_EVENTS = 20
-"""In an interval, of one process. What is beyond is counted in one event of nobody in particular."""
+"""Maximum number of events of one process in an interval. Further ones are counted in one event without an actor."""
 
 
 class _Noted(msgspec.Struct):
-    """What is to be recorded: the first request of its kind, and how many there were."""
+    """An event to be recorded: the first request of its kind, and the number of requests."""
 
     type: EventType
     actor: Actor
@@ -41,7 +41,7 @@ class _Noted(msgspec.Struct):
 
 
 class DeferredEvents:
-    """Takes notes from every thread. `run` is the body of a thread that records them, which `close` ends."""
+    """Collects events from all threads. `run` is the body of a thread that records them, which `close` ends."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -52,7 +52,7 @@ class DeferredEvents:
         self._closed = threading.Event()
 
     def note(self, type_: EventType, actor: Actor, what: str, address: str) -> None:
-        """Notes what `actor` did or was refused, from an IP address. Waits for nothing."""
+        """Notes what `actor` did or was refused, from an IP address. Never blocks."""
         key: Hashable = type_, actor.user_id, actor.name, actor.channel, address
         with self._guard:
             known = self._recorded.keys() | self._waiting.keys()
@@ -72,13 +72,13 @@ class DeferredEvents:
                 self._record(time.monotonic())
 
     def close(self) -> None:
-        """Ends `run`, and records what is waiting."""
+        """Ends `run`, and records the waiting events."""
         self._closed.set()
         self._something.set()
         self._record(time.monotonic(), everything=True)
 
     def _record(self, at: float, *, everything: bool = False) -> None:
-        """Records what is due."""
+        """Records the events that are due."""
         with self._guard:
             self._recorded = {key: then for key, then in self._recorded.items() if at - then < INTERVAL_SECONDS}
             due = {key: one for key, one in self._waiting.items() if everything or key not in self._recorded}

@@ -1,7 +1,7 @@
-"""Delivering messages to webhooks, at least once, by any number of workers on any number of machines.
+"""Delivers messages to webhooks, at least once, with any number of workers on any number of machines.
 
-A worker claims deliveries that are due (`claims`), as far as it has slots (`slots`), commits, and sends each in a
-thread of its own. No transaction is open while a message is on its way.
+A worker claims deliveries that are due (`claims`), as long as it has free slots (`slots`), commits, and sends each in a
+separate thread. No transaction is open while a message is being sent.
 """
 
 import threading
@@ -36,7 +36,7 @@ USER_AGENT = f"issue-tracker/{version('issue-tracker')}"
 
 
 class Deliverer:
-    """One worker: `run` in a thread of its own, or `deliver_due` for what is due now."""
+    """One worker: call `run` in a separate thread, or `deliver_due` for everything that is due now."""
 
     def __init__(self, database: Database, settings: Settings) -> None:
         self._database = database
@@ -44,18 +44,18 @@ class Deliverer:
         self._seconds = settings.webhook_timeout_seconds
         self._public_url = settings.public_url
         self._key = ServerKey(database, settings)
-        # Far longer than an attempt can take: while it holds, no one else sends the same.
+        # Much longer than an attempt can take: until the claim expires, no other worker sends the same message.
         self._lease = timedelta(seconds=3 * settings.webhook_timeout_seconds)
         self._wakened = threading.Event()
         self._stopping = threading.Event()
         self._slots = Slots()
 
     def wake(self) -> None:
-        """Has it check immediately what is due."""
+        """Makes `run` check for due deliveries immediately."""
         self._wakened.set()
 
     def close(self) -> None:
-        """Claims nothing any longer, and waits a moment for attempts under way; claims that are left then lapse."""
+        """Stops claiming, and waits briefly for running attempts; the remaining claims expire later."""
         self._stopping.set()
         self._wakened.set()
         deadline = time.monotonic() + CLOSE_SECONDS
@@ -63,14 +63,14 @@ class Deliverer:
             time.sleep(0.02)
 
     def run(self) -> None:
-        """Delivers until closed."""
+        """Delivers until `close` is called."""
         while not self._stopping.is_set():
             self._wakened.clear()
             if not self._start_due():
                 self._wakened.wait(POLL_SECONDS)
 
     def deliver_due(self) -> int:
-        """Delivers everything that is due, one after the other, and returns how many attempts were made."""
+        """Delivers everything that is due, one by one, and returns the number of attempts."""
         made = 0
         slots = Slots()
         while claimed := self._claim(slots):
@@ -81,7 +81,7 @@ class Deliverer:
         return made
 
     def _start_due(self) -> bool:
-        """Starts what is due, as far as there are slots. False when there is nothing to do at present."""
+        """Starts the due deliveries, as long as there are free slots. Returns False if there are none to start."""
         try:
             claimed = self._claim(self._slots)
         except (AppError, SQLAlchemyError) as error:
@@ -100,7 +100,7 @@ class Deliverer:
             outcome = self._deliver(delivery)
             answered = False if outcome.timed_out else outcome.code is not None or None
         except (AppError, SQLAlchemyError) as error:
-            # The claim lapses, and the message is sent again.
+            # The claim expires, and the message is sent again.
             log.warning("delivery not recorded", delivery=delivery.id, reason=type(error).__name__)
         finally:
             self._slots.release(delivery.webhook_id, answered=answered)
@@ -123,7 +123,7 @@ class Deliverer:
 
 
 def signed_headers(secrets: Sequence[str], message_id: str, body: str, at: datetime) -> dict[str, str]:
-    """The headers of a message (Standard Webhooks 1.0.0), with one signature for each secret."""
+    """Returns the headers of a message (Standard Webhooks 1.0.0), with one signature for each secret."""
     return {
         "content-type": "application/json",
         "user-agent": USER_AGENT,

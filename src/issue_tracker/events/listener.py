@@ -1,4 +1,4 @@
-"""One listener of the live stream, and the queue of what it is to be sent."""
+"""One listener of the live stream, and the queue of what will be sent to it."""
 
 import asyncio
 from collections import deque
@@ -17,14 +17,16 @@ HEARTBEAT = b": heartbeat\n\n"
 
 
 def check_interval() -> float:
-    """How many seconds pass between two checks of all listeners. A heartbeat comes by so much early, never late."""
+    """Returns the interval, in seconds, of the check of all listeners. A heartbeat may be this much early, never
+    late.
+    """
     return HEARTBEAT_SECONDS / 15
 
 
 class Listener:
-    """One open stream. It is sent nothing up to the event `after`, and none of `skip`.
+    """One open stream, to which only events above the id `after`, and none of `skip`, are sent.
 
-    While it is `live`, it is sent what the reader of the log dispatches; otherwise it catches up from the table.
+    While it is `live`, it receives what the reader of the log dispatches; otherwise it catches up from the table.
     `abort` closes the connection of a client that does not read.
     """
 
@@ -62,13 +64,13 @@ class Listener:
         return bool(self._queue)
 
     def select(self, events: Sequence[EncodedEvent]) -> bytes:
-        """What is to be sent of events that its audience may see."""
+        """Returns the text to be sent for events that the listener's audience may see."""
         return b"".join(
             event.text for event in events if event.event_id > self.after and event.event_id not in self.skip
         )
 
     def put(self, text: bytes) -> None:
-        """Queues what is to be sent once the listener is woken; ends the stream when too much of it waits."""
+        """Queues a text, to be sent once the listener is woken; ends the stream if the queue is too large."""
         if not text or self.ended:
             return
         if self._size + len(text) > QUEUE_BYTES:
@@ -78,44 +80,44 @@ class Listener:
         self._size += len(text)
 
     def wake(self) -> None:
-        """Lets `next` return."""
+        """Makes `next` return."""
         if self._waiting is not None and not self._waiting.done():
             self._waiting.set_result(None)
 
     def leave_live(self, position: int) -> None:
-        """Sends it back to the table for everything after `position`, up to which all was queued."""
+        """Makes the listener read everything after `position` from the table; everything up to it was queued."""
         self.live = False
         self.after = max(self.after, position)
 
     def end(self) -> None:
-        """Lets the stream end after what is being sent."""
+        """Ends the stream after the piece that is being sent."""
         self.ended = True
         self._queue.clear()
         self.wake()
 
     async def next(self) -> bytes | None:
-        """What is to be sent next; None at the end. Empty when the listener has left live."""
+        """Returns what to send next; None at the end. Empty if the listener is no longer live."""
         if not self._queue and not self.ended:
             self._waiting = asyncio.get_running_loop().create_future()
             await self._waiting
         if self.ended:
             return None
-        # Mostly one piece, the same bytes object for all listeners of the audience.
+        # Usually one piece, which is the same bytes object for all listeners of the audience.
         text = self._queue.popleft() if len(self._queue) == 1 else b"".join(self._queue)
         self._queue.clear()
         self._size = 0
         return text
 
     def sending(self, now: float) -> None:
-        """Notes that a piece is handed to the connection. `now` is in seconds of the event loop."""
+        """Records that a piece is passed to the connection. `now` is the time of the event loop, in seconds."""
         self._sending, self._sent_at = True, now
 
     def sent(self) -> None:
-        """Notes that the connection has taken the piece."""
+        """Records that the connection has accepted the piece."""
         self._sending = False
 
     def check(self, now: float) -> bool:
-        """Gives up a client that does not read, or queues a heartbeat, when it is time. Whether it is to be woken."""
+        """Aborts a client that does not read, or queues a heartbeat, if it is time. Returns whether to wake it."""
         quiet = now - self._sent_at
         if self._sending:
             if quiet >= SEND_SECONDS and self.abort is not None:

@@ -1,4 +1,4 @@
-"""From recorded events to messages: one request, one message to each webhook that subscribed (contract, section 8).
+"""Turns recorded events into messages: one message per request and subscribed webhook (contract, section 8).
 
 The events of a transaction are collected, and become messages as the last step before its commit. Only then is it
 known what else the request did: the assignments of a new issue are sent with the issue, and several events of one kind
@@ -30,24 +30,24 @@ BULK_TYPES = {
     EventType.ASSIGNMENT_STATUS_CHANGED: "assignment.bulk_status_changed",
     EventType.ASSIGNMENT_DELETED: "assignment.bulk_deleted",
 }
-"""The type of the one message for several events of a kind. The contract names the first two; an undo needs the third,
-or it would send one message for each company that it unassigns. For every other kind it is the type of the event,
-so that nobody who subscribed to it has to know another one.
+"""The type of the message for several events of one kind. The contract names the first two; an undo needs the third,
+without which it would send one message for each company that it unassigns. For every other kind, the message has the
+type of the event, so that subscribers need not know a second type.
 """
 
 TEST = "webhook.test"
 
 KNOWN_TYPES = (*(type_.value for type_ in EventType), *BULK_TYPES.values())
-"""What a webhook may subscribe to."""
+"""The types to which a webhook may subscribe."""
 
 PAGE = "/issues/{}"
-"""The address of an issue's page below the public URL."""
+"""The path of an issue's page, relative to the public URL."""
 
 
 class Subscription(msgspec.Struct, frozen=True):
-    """Which events an active webhook is sent. Without types, all that are not audit events; without companies, all.
+    """The events that are sent to an active webhook. No types means all except audit events; no companies means all.
 
-    `access` is the present one of the webhook's owner, who is sent nothing else.
+    `access` is the present company access of the webhook's owner, which limits the events.
     """
 
     webhook_id: int
@@ -56,17 +56,17 @@ class Subscription(msgspec.Struct, frozen=True):
     access: CompanyAccess = ALL_COMPANIES
 
     def includes(self, type_: EventType, *, in_bulk: bool = False) -> bool:
-        """Whether events of the type are sent: those sent together also to subscribers of the type for several."""
+        """Returns whether events of a type are sent. Events sent together also match their bulk type."""
         if not self.types:
             return not type_.audit
         return type_.value in self.types or (in_bulk and BULK_TYPES.get(type_) in self.types)
 
     def covers(self, company_id: int | None) -> bool:
-        """Whether the subscription is about this company."""
+        """Returns whether the subscription covers a company."""
         return not self.companies or company_id in self.companies
 
     def visible(self, events: Iterable[Event]) -> list[Event]:
-        """The events about the companies of the subscription."""
+        """Returns the events about the subscription's companies."""
         return [event for event in events if self.covers(event.company_id)]
 
 
@@ -82,8 +82,8 @@ class Group(msgspec.Struct, frozen=True):
     """Events of one transaction that are sent as one message.
 
     Either a new issue in `created`, with the events of its assignments in `events`, or events of one type. An event
-    about an update is sent alone, and comes with the companies that the update is for in `audience`. `about_webhook` is
-    the webhook that is not sent the message because it is about the webhook itself.
+    about an update is sent alone, with the companies that the update is for in `audience`. `about_webhook` is the id of
+    the webhook that the events are about, which does not receive the message.
     """
 
     message_id: str
@@ -95,20 +95,20 @@ class Group(msgspec.Struct, frozen=True):
 
     @property
     def issue_id(self) -> int | None:
-        """The one issue that the message is about; None for several issues or none."""
+        """The only issue that the message is about; None for several issues or none."""
         ids = {event.issue_id for event in self.events}
         if self.created is not None:
             ids.add(self.created.issue_id)
         return ids.pop() if len(ids) == 1 else None
 
     def within(self, event_ids: Collection[int]) -> "Group | None":
-        """The group without the other events, as if they were not there; None when nothing is left."""
+        """Returns the group with only these events, as if the others did not exist; None if none are left."""
         events = [event for event in self.events if event.event_id in event_ids]
         created = self.created if self.created is not None and self.created.event_id in event_ids else None
         return msgspec.structs.replace(self, events=events, created=created) if events or created else None
 
     def message_for(self, subscription: Subscription) -> Message | None:
-        """What the webhook is sent; None when nothing of it is in its subscription."""
+        """Returns the message for a webhook; None if its subscription matches nothing in the group."""
         if subscription.webhook_id == self.about_webhook:
             return None
         if self.audience is not None:
@@ -135,9 +135,9 @@ class Group(msgspec.Struct, frozen=True):
         return Message(type_.value, iso(self.at), _shared(every) | {"events": every, "url": url})
 
     def _update_for(self, subscription: Subscription, audience: Audience) -> Message | None:
-        """An update with those of its companies that the subscription covers; the text only if it is public.
+        """Returns an update with those of its companies that the subscription covers; its text only if it is public.
 
-        Receivers are often outside the helpdesk, and an internal text is meant for the helpdesk only.
+        Receivers are often outside the helpdesk, and an internal text is intended for the helpdesk only.
         """
         [event] = self.events
         names = [
@@ -154,14 +154,14 @@ class Group(msgspec.Struct, frozen=True):
 
 
 class Outbox:
-    """The events that one transaction recorded for webhooks; its last step is to write the deliveries."""
+    """The events that one transaction recorded for webhooks; its deliveries are written before the commit."""
 
     def __init__(self, tx: Connection) -> None:
         self.subscriptions = active_subscriptions(tx)
         self._recorded: list[tuple[Event, datetime, int | None]] = []
 
     def add(self, events: Iterable[Event], at: datetime, about_webhook: int | None) -> None:
-        """Takes events that were recorded at `at`. The webhook that they are about is sent nothing."""
+        """Adds events that were recorded at `at`. `about_webhook` is the webhook that they are about, or None."""
         self._recorded += [(event, at, about_webhook) for event in events]
 
     def before_commit(self, tx: Connection) -> None:
@@ -177,7 +177,7 @@ class Outbox:
         ]
         if not rows:
             return
-        # A webhook that was deleted a moment ago must not fail the change.
+        # A webhook that was deleted concurrently must not make the change fail.
         subscribed = sorted({row["webhook_id"] for row in rows})
         query = select(webhooks.c.id).where(webhooks.c.id.in_(subscribed)).order_by(webhooks.c.id)
         present = set(tx.execute(query.with_for_update(read=True, key_share=True)).scalars())
@@ -187,7 +187,7 @@ class Outbox:
             notify_on_commit(tx, CommitTopic.DELIVERIES)
 
     def _visible(self, tx: Connection) -> dict[CompanyAccess, frozenset[int]]:
-        """Which of the recorded events each limited access sees."""
+        """Returns the ids of the recorded events that are visible under each limited company access."""
         accesses = {subscription.access for subscription in self.subscriptions if not subscription.access.all}
         ids = [event.event_id for event, _, _ in self._recorded]
         return {
@@ -196,7 +196,7 @@ class Outbox:
         }
 
     def _groups(self, audiences: Mapping[int | None, Audience]) -> Iterator[Group]:
-        """The groups, in the order of their first events."""
+        """Yields the groups, in the order of their first events."""
         created = {event.issue_id for event, _, _ in self._recorded if event.type is EventType.ISSUE_CREATED}
         together: dict[Any, list[tuple[Event, datetime, int | None]]] = {}
         for recorded in self._recorded:
@@ -213,12 +213,12 @@ class Outbox:
 
 
 def outbox(tx: Connection) -> Outbox:
-    """The outbox of this transaction."""
+    """Returns the outbox of this transaction."""
     return once_in_transaction(tx, Outbox)
 
 
 def active_subscriptions(tx: Connection) -> list[Subscription]:
-    """The subscriptions of the webhooks that are active at this moment."""
+    """Returns the subscriptions of the webhooks that are active now."""
     rows = _active.rows(tx)
     limited = load_accesses(tx, {row.user_id for row in rows if row.user_id is not None})
     return [
@@ -240,21 +240,21 @@ _active = Prepared(
         .where(webhooks.c.active, users.c.role.is_distinct_from(Role.CUSTOMER.value))
     )
 )
-"""The active webhooks, with the id of the owner if the owner does not see all companies. An owner who has become a
-customer is sent nothing: messages say what technicians write.
+"""The active webhooks, with the id of the owner if the owner's company access is limited. Webhooks of an owner who has
+become a customer are excluded, because messages contain what technicians write.
 """
 
 
 def delivery_row(
     webhook_id: int, message_id: str, message: Message, at: datetime, issue_id: int | None = None
 ) -> dict[str, Any]:
-    """The row of a delivery that is due immediately. The addresses in its body are completed when it is sent."""
+    """Returns the row of a delivery that is due immediately. URLs in its body are completed when it is sent."""
     return {
         "webhook_id": webhook_id,
         "message_id": message_id,
         "issue_id": issue_id,
         "type": message.type,
-        # Names are texts of a type of their own.
+        # Names are instances of subclasses of str.
         "body": msgspec.json.encode(message, enc_hook=str).decode(),
         "state": State.PENDING.value,
         "attempts": 0,
@@ -264,10 +264,10 @@ def delivery_row(
 
 
 def complete_body(body: str, public_url: str) -> str:
-    """The body of a message as it is sent: with the address of the issue's page in `data.url`.
+    """Returns the body of a message as it is sent, with the complete URL of the issue's page in `data.url`.
 
-    Stored messages have the path only. The process that delivers has the public URL in its settings, while a command
-    that changes something may run without it; and a message that waits follows when the service moves.
+    Stored messages contain only the path. The delivering process has the public URL in its settings, while a command
+    that changes data may run without it; and waiting messages follow when the service moves.
     """
     message = msgspec.json.decode(body)
     data = message["data"]
@@ -278,7 +278,7 @@ def complete_body(body: str, public_url: str) -> str:
 
 
 def new_message_id() -> str:
-    """The `webhook-id`: the same for every attempt, so that receivers recognize a repeated message."""
+    """Returns a `webhook-id`: the same for every attempt, so that receivers recognize a repeated message."""
     return f"msg_{uuid.uuid4().hex}"
 
 
@@ -288,9 +288,9 @@ def _data(event: Event) -> dict[str, Any]:
 
 
 def _shared(events: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """What events of one kind have in common, as the fields of one event: those that differ are null.
+    """Returns what events of one kind have in common, as the fields of one event: fields that differ are null.
 
-    `event_id` is that of the last one, by which receivers put messages in order.
+    `event_id` is that of the last one, by which receivers order messages.
     """
     last = events[-1]
     shared = {name: value if all(event[name] == value for event in events) else None for name, value in last.items()}

@@ -1,8 +1,8 @@
-"""The order of events on PostgreSQL: which numbers are settled (docs/decisions/0004-event-order.md).
+"""The order of events on PostgreSQL: which event ids are settled (docs/decisions/0004-event-order.md).
 
-A number is settled once no event with this or a lower number can still appear. A transaction takes its own number
-(xid) before it takes an event's, and commits later than both. So below a visible event another may still appear. It
-cannot any longer once every transaction that had an xid when the gap was seen has ended.
+An id is settled once no event with this or a lower id can still appear. A transaction takes its transaction number
+(xid) before it takes an event id, and commits after both. Therefore an event may still appear below a visible one. It
+no longer can once every transaction that had an xid when the gap was seen has ended.
 """
 
 import threading
@@ -27,31 +27,31 @@ from issue_tracker.events.queries.log import (
 )
 
 WINDOW = 10_000
-"""How many of the last numbers are searched for gaps; older ones wait for the xid barrier without a search."""
+"""How many of the last ids are searched for gaps; older ones wait for the xid barrier without a search."""
 
 LONGEST_WAIT_SECONDS = 0.5
-"""How long a page of the history waits for transactions under way."""
+"""How long a page of the history waits for running transactions."""
 
 SHORT_SEARCH = 100
-"""How many numbers a page may search for gaps before it is worth recording how far all are settled."""
+"""How many ids a page may search for gaps before it is worth recording up to where all are settled."""
 
 
 def take_xid_barrier(database: Database) -> int:
-    """A transaction number (xid) that is higher than any taken before this call. PostgreSQL only."""
+    """Takes a transaction number (xid) that is higher than any taken before this call. PostgreSQL only."""
     with database.read() as tx:
         return int(tx.execute(text("SELECT pg_current_xact_id()::text")).scalar_one())
 
 
 def barrier_passed(tx: Connection, barrier: int) -> bool:
-    """Whether every transaction with an xid up to the barrier has ended, and this snapshot shows what it did."""
+    """Returns whether every transaction with an xid up to the barrier has ended before this snapshot was taken."""
     oldest_running = tx.execute(text("SELECT pg_snapshot_xmin(pg_current_snapshot())::text")).scalar_one()
     return int(oldest_running) > barrier
 
 
 def settled_until(database: Database, after: int) -> int:
-    """A settled number, so that a reader who has read up to `after` misses nothing if it reads up to there.
+    """Returns a settled id, so that a reader who has read up to `after` misses nothing when it reads up to this id.
 
-    Waits a moment for transactions under way; after that, it is the number before the first gap.
+    Waits briefly for running transactions; after that, returns the id before the first gap.
     """
     with database.read() as tx:
         last = get_last_event_id(tx, ALL_COMPANIES)
@@ -71,16 +71,17 @@ def settled_until(database: Database, after: int) -> int:
 
 
 class Watermark(msgspec.Struct, frozen=True):
-    """How far a snapshot shows the log completely: up to `last_event_id`, and of what is beyond it these events."""
+    """How far a snapshot shows the log: completely up to `last_event_id`, and above it only the events in `beyond`."""
 
     last_event_id: int
     beyond: Sequence[int] = ()
 
 
 def limited(tx: Connection, access: CompanyAccess, watermark: Watermark) -> tuple[LogState, Watermark]:
-    """The state of the log and the watermark as a limited access sees them: they change only with what it may see.
+    """Returns the state of the log and the watermark under a limited company access: both change only with visible
+    data.
 
-    What is settled stays settled, so no event that the access may see can still appear up to the returned watermark.
+    A settled id remains settled, so no visible event can still appear up to the returned watermark.
     """
     ids = list_visible_ids(tx, access, watermark.last_event_id, watermark.beyond)
     state = LogState(ids[-1], find_mark(tx, ids[-1]) or "", ",".join(map(str, ids)))
@@ -88,10 +89,10 @@ def limited(tx: Connection, access: CompanyAccess, watermark: Watermark) -> tupl
 
 
 class WatermarkTracker:
-    """Finds the watermark of a snapshot, and so where a page that shows the snapshot resumes in the stream.
+    """Finds the watermark of a snapshot, which is where a page that shows the snapshot resumes in the stream.
 
-    Stores marks: a number, and an xid barrier that was taken after the number was seen. For a snapshot that is past
-    the barrier, everything up to the number is settled: what it does not show there was rolled back.
+    Stores marks: an event id, and an xid barrier that was taken after the id was seen. In a snapshot that is past the
+    barrier, everything up to the id is settled: ids missing there were rolled back.
     """
 
     def __init__(self, database: Database) -> None:
@@ -101,7 +102,7 @@ class WatermarkTracker:
         self._marking = threading.Lock()
 
     def start(self) -> None:
-        """Sets the first mark, so that no page takes what was rolled back long ago for an open gap."""
+        """Sets the first mark, so that no page mistakes ids that were rolled back long ago for an open gap."""
         if self._database.sqlite:
             return
         try:
@@ -109,10 +110,10 @@ class WatermarkTracker:
                 last = get_last_event_id(tx, ALL_COMPANIES)
             self._marks = [(last, take_xid_barrier(self._database))]
         except Unavailable:
-            return  # the first page sets it
+            return  # the first page sets the mark
 
     def watermark(self, tx: Connection) -> Watermark:
-        """The watermark of this transaction's snapshot. Waits for nothing: an open gap ends it."""
+        """Returns the watermark of this transaction's snapshot. Does not wait: an open gap ends it."""
         state = get_log_state(tx)
         if state.snapshot is None:
             return Watermark(state.last_event_id)
@@ -120,11 +121,11 @@ class WatermarkTracker:
         return self._search(tx, state, max(settled, state.last_event_id - WINDOW), mark_gap=True)
 
     def watermark_of(self, tx: Connection, state: LogState) -> Watermark:
-        """Like `watermark`, for a transaction that has read the state of the log already, and for readers who must not
-        miss what a transaction still adds below the searched window.
+        """Returns the watermark of a snapshot whose state of the log was read already.
 
-        Reading the same snapshot again costs nothing, because equal states have equal watermarks. An open gap sets no
-        mark, because a barrier moves the snapshot, and so the validator of the next response.
+        Unlike `watermark`, it is for readers that must not miss events which appear late, below the searched window.
+        Equal states have equal watermarks, so asking again for the same snapshot costs nothing. An open gap sets no
+        mark, because a barrier changes the snapshot, and therefore the validator of the next response.
         """
         if state.snapshot is None:
             return Watermark(state.last_event_id)
@@ -138,7 +139,7 @@ class WatermarkTracker:
         return found
 
     def _settled(self, state: LogState) -> int:
-        """The highest number that a mark says to be settled for this snapshot; 0 without one."""
+        """Returns the highest id that a mark declares settled for this snapshot; 0 without such a mark."""
         return max((number for number, barrier in self._marks if barrier < _oldest_running(state)), default=0)
 
     def _search(self, tx: Connection, state: LogState, start: int, *, mark_gap: bool) -> Watermark:
@@ -149,10 +150,10 @@ class WatermarkTracker:
         return Watermark(complete, [number for number in ids if number > complete])
 
     def _mark(self, state: LogState, number: int) -> None:
-        """Sets a mark at a number that was seen. Keeps the last one, and the last one that is settled already, which is
-        all that a transaction that runs for long leaves.
+        """Sets a mark at an id that was seen. Retains the last mark and the last settled one, which are all that a
+        long transaction leaves.
         """
-        # One at a time: who holds a transaction must not wait for a second one behind many others.
+        # One at a time: a thread that holds a transaction must not wait for a second one behind many others.
         if not self._marking.acquire(blocking=False):
             return
         try:
@@ -166,13 +167,13 @@ class WatermarkTracker:
 
 
 def _oldest_running(state: LogState) -> int:
-    """The lowest transaction number (xid) that had not ended for this snapshot. PostgreSQL only."""
+    """Returns the lowest xid of a transaction that had not ended for this snapshot. PostgreSQL only."""
     assert state.snapshot is not None
     return int(state.snapshot.partition(":")[0])
 
 
 def before_first_gap(after: int, ids: Sequence[int]) -> int:
-    """The last of `ids`, ascending and greater than `after`, that is reached from `after` without a gap."""
+    """Returns the last of `ids` (ascending, above `after`) that is reached from `after` without a gap."""
     for previous, number in pairwise([after, *ids]):
         if number != previous + 1:
             return previous

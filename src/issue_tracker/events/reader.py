@@ -1,6 +1,6 @@
-"""The one reader of the log in a process: a thread that reads each settled event once, in order of `event_id`.
+"""The reader of the log: one thread per process that reads each settled event once, in the order of `event_id`.
 
-docs/decisions/0004-event-order.md says what settled means.
+docs/decisions/0004-event-order.md defines “settled”.
 """
 
 import threading
@@ -21,7 +21,7 @@ log = structlog.get_logger("issue_tracker.events")
 
 BATCH = 500
 DISPATCH_SECONDS = 0.05
-"""The pause after a dispatch. What is committed meanwhile is read and dispatched together."""
+"""The pause after a dispatch. Events that are committed meanwhile are read and dispatched together."""
 
 IDLE_SECONDS = 0.5
 GAP_SECONDS = 0.02
@@ -29,14 +29,14 @@ RETRY_SECONDS = 1.0
 
 
 class Audience(msgspec.Struct, frozen=True, cache_hash=True):
-    """Listeners who may see the same events, and so are sent the same bytes."""
+    """Listeners who may see the same events, and therefore receive the same bytes."""
 
     audit: bool
     access: CompanyAccess
 
 
 class EncodedEvent(msgspec.Struct, frozen=True):
-    """An event as the stream sends it, encoded once for all listeners."""
+    """An event in the form of the stream, encoded once for all listeners."""
 
     event_id: int
     audit: bool
@@ -44,10 +44,10 @@ class EncodedEvent(msgspec.Struct, frozen=True):
 
 
 class EventBatch(msgspec.Struct, frozen=True):
-    """Settled events in ascending order, all that there are up to `position`.
+    """All settled events up to `position`, in ascending order.
 
-    `visible` has the event_ids that each limited access may see, for the accesses that the stream had when the batch
-    was read.
+    `visible` contains the event_ids visible under each limited company access that the stream had when the batch was
+    read.
     """
 
     events: Sequence[EncodedEvent]
@@ -55,11 +55,11 @@ class EventBatch(msgspec.Struct, frozen=True):
     visible: Mapping[CompanyAccess, frozenset[int]]
 
     def covers(self, access: CompanyAccess) -> bool:
-        """Whether the batch says which of its events the access may see."""
+        """Returns whether it is known which of the batch's events are visible under this company access."""
         return access.all or access in self.visible
 
     def visible_to(self, audience: Audience) -> Sequence[EncodedEvent]:
-        """The events that an audience may see; the batch must cover its access."""
+        """Returns the events that an audience may see; the batch must cover its company access."""
         seen = self.events if audience.audit else [event for event in self.events if not event.audit]
         if audience.access.all:
             return seen
@@ -68,9 +68,9 @@ class EventBatch(msgspec.Struct, frozen=True):
 
 
 class LogReader:
-    """Calls `started` once with the position that it starts from, then `dispatch` with each batch, in its own thread.
+    """Calls `started` once with the starting position, then `dispatch` with each batch, in a separate thread.
 
-    `accesses` returns the limited accesses that the listeners have at this moment.
+    `accesses` returns the limited company accesses that the listeners have now.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class LogReader:
         self._started = started
         self._dispatch = dispatch
         self._position: int | None = None
-        # The last number that was seen when a gap was met, and the xid barrier that was taken then.
+        # The last id that was seen when a gap was found, and the xid barrier that was taken then.
         self._gap: tuple[int, int] | None = None
         self._stopping = threading.Event()
         self._committed = threading.Event()
@@ -95,11 +95,11 @@ class LogReader:
         self._thread.start()
 
     def notify(self) -> None:
-        """Makes it read immediately: a transaction of this process has committed events."""
+        """Makes the thread read immediately, because a transaction of this process has committed events."""
         self._committed.set()
 
     def close(self) -> None:
-        """Ends the thread, and waits for it."""
+        """Stops the thread and waits for it."""
         self._stopping.set()
         self._committed.set()
         self._thread.join(5)
@@ -130,7 +130,7 @@ class LogReader:
         self._stopping.wait(DISPATCH_SECONDS)
 
     def _read(self, position: int) -> EventBatch:
-        """What is settled beyond `position`, at most BATCH events."""
+        """Returns the settled events after `position`, at most BATCH."""
         visible: dict[CompanyAccess, frozenset[int]] = {}
         settled = position
         with self._database.read() as tx:
@@ -140,7 +140,7 @@ class LogReader:
                 for access in self._accesses():
                     visible[access] = frozenset(list_event_ids(tx, access, after=position, until=last))
             if self._gap is not None and barrier_passed(tx, self._gap[1]):
-                # Whatever is still missing up to here was rolled back.
+                # Ids that are still missing up to here were rolled back.
                 settled = self._gap[0]
                 self._gap = None
         ids = [event.event_id for event in found]
@@ -155,7 +155,7 @@ class LogReader:
 
 
 def starting_position(database: Database) -> int:
-    """A settled position, as far as the last WINDOW numbers show."""
+    """Returns a settled position, as far as the last WINDOW ids reveal it."""
     with database.read() as tx:
         ids = list_latest_event_ids(tx, ALL_COMPANIES, WINDOW)
     if not ids:
@@ -164,7 +164,7 @@ def starting_position(database: Database) -> int:
 
 
 def encode_event(event: Event) -> EncodedEvent:
-    """An event as a Server-Sent Event (contract, section 7)."""
+    """Returns an event as a Server-Sent Event (contract, section 7)."""
     data = msgspec.json.encode(event)
     text = b"id: %d\nevent: %s\ndata: %s\n\n" % (event.event_id, event.type.value.encode(), data)
     return EncodedEvent(event_id=event.event_id, audit=event.type.audit, text=text)

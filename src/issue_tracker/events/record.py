@@ -1,4 +1,4 @@
-"""Recording events: in the transaction of the change, in batches, never changed afterwards."""
+"""Records events: in the transaction of the change, in batches, and never changed afterwards."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -26,12 +26,13 @@ def record(
     notify: bool = True,
     about_webhook: int | None = None,
 ) -> None:
-    """Records what `actor` did at `at`, in the order given. Commits nothing. It is the last step of an operation.
+    """Records what `actor` did at `at`, in the given order. Does not commit. Call it as the last step of an operation.
 
-    Webhooks are sent one message for all that the transaction records, unless `notify` is false; the stream and the
-    history contain the events in any case. `about_webhook`: the webhook that this is about is sent nothing.
+    Webhooks receive one message for everything that the transaction records, unless `notify` is false; the stream and
+    the history contain the events in any case. `about_webhook` is the id of the webhook that the events are about,
+    which receives nothing.
 
-    On PostgreSQL the number comes from `next_event_id()`, which readers of the log rely on
+    On PostgreSQL, event ids come from `next_event_id()`, on which readers of the log rely
     (docs/decisions/0004-event-order.md).
     """
     if not changes:
@@ -47,14 +48,14 @@ def record(
 
 
 def _insert_numbered(tx: Connection, rows: list[dict[str, Any]]) -> Sequence[int]:
-    """Inserts the rows and returns their numbers."""
+    """Inserts the rows and returns their event ids."""
     if tx.dialect.name == "postgresql":
         query = text("SELECT next_event_id() FROM generate_series(1, :count)")
         numbers = sorted(tx.execute(query, {"count": len(rows)}).scalars())
         tx.execute(insert(events), [{"event_id": number, **row} for number, row in zip(numbers, rows, strict=True)])
         return numbers
     tx.execute(insert(events), rows)
-    # No one else writes meanwhile, so the last numbers are these.
+    # No other writer can insert meanwhile, so these are the last ids.
     last = get_last_event_id(tx, ALL_COMPANIES)
     return range(last - len(rows) + 1, last + 1)
 

@@ -1,6 +1,6 @@
-"""What is not stored forever: finished deliveries with their attempts, and the audit of sign-ins.
+"""Deletes what is not stored forever: finished deliveries with their attempts, and the audit of sign-ins.
 
-The history of issues is stored forever.
+The history of issues is never deleted.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from issue_tracker.events.queries.log import list_event_ids_beyond, list_oldest_
 from issue_tracker.events.queries.webhooks import State
 
 BATCH = 1000
-"""Rows to delete in one transaction, so that writers wait for milliseconds only."""
+"""Number of rows deleted in one transaction, so that other writers wait only for milliseconds."""
 
 FAILURES = (
     EventType.SESSION_FAILED,
@@ -26,16 +26,16 @@ FAILURES = (
     EventType.REQUEST_REFUSED,
     EventType.TOKEN_REFUSED,
 )
-"""What strangers can cause any number of."""
+"""Types of events that clients without an account can cause in any number."""
 
 SIGN_INS = (*FAILURES, EventType.SESSION_CREATED, EventType.SESSION_ENDED)
-"""What is recorded without a change to anything that lasts."""
+"""Types of events that record no lasting change."""
 
 
 def prune_deliveries(tx: Connection, before: datetime) -> int:
-    """Deletes a batch of the finished deliveries created before an instant, with their attempts.
+    """Deletes a batch of finished deliveries created before an instant, with their attempts.
 
-    Returns how many; 0 when none are left.
+    Returns the number of deleted deliveries; 0 if none are left.
     """
     old = (
         select(deliveries.c.id)
@@ -51,7 +51,7 @@ def prune_deliveries(tx: Connection, before: datetime) -> int:
 
 
 def prune_failures(tx: Connection, most: int) -> int:
-    """Deletes a batch of the oldest failures, so that `most` are left in the end. Returns how many; 0 at the end."""
+    """Deletes a batch of the oldest failures beyond the newest `most`. Returns their number; 0 if none are left."""
     ids = list_event_ids_beyond(tx, ALL_COMPANIES, FAILURES, most=most, limit=BATCH)
     if ids:
         tx.execute(delete(events).where(events.c.event_id.in_(ids)))
@@ -59,7 +59,7 @@ def prune_failures(tx: Connection, most: int) -> int:
 
 
 def prune_sign_ins(tx: Connection, before: datetime, types: Sequence[EventType] = SIGN_INS) -> int:
-    """Deletes a batch of the sign-ins recorded before an instant. Returns how many; 0 when none are left."""
+    """Deletes a batch of sign-in events recorded before an instant. Returns their number; 0 if none are left."""
     deleted = 0
     for type_ in types:
         ids = list_oldest_event_ids(tx, ALL_COMPANIES, type_, before=before, limit=BATCH)

@@ -1,4 +1,4 @@
-"""The history for people: events as sentences, those of one request together."""
+"""The history for people: events as sentences, with those of one request combined."""
 
 from collections.abc import Iterator, Sequence
 from urllib.parse import urlencode
@@ -67,7 +67,7 @@ FIELDS = {
     "references": "references",
     "external_key": "external key",
 }
-"""What the history calls the fields of an issue (issues/fields.py)."""
+"""The names of an issue's fields in the history (issues/fields.py)."""
 
 UPDATE_VERBS = {
     EventType.UPDATE_CREATED: "added",
@@ -77,7 +77,7 @@ UPDATE_VERBS = {
 
 
 class ProperName(str):
-    """A name that a person gave to something: isolated from the sentence, in whichever direction it is written.
+    """A name that a person chose: isolated from the sentence, because it may be written in another direction.
 
     `issue_id` or `company_id` is what has the name, if it still exists.
     """
@@ -101,9 +101,9 @@ class ProperName(str):
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """One line of a history: the actor, then `words`, which continue the sentence.
 
-    `account` is that of the actor, if it is a user. `to` is the status that assignments have now. `via` is the channel
-    unless it is a session. `companies` are the names of those that one request changed in the same way, empty for a
-    single one. `issues` are those that a large request changed, of `issue_count`.
+    `account` is the actor's account, if the actor is a user. `to` is the new status of assignments. `via` is the
+    channel unless it is a session. `companies` are the names of the companies that one request changed in the same way,
+    empty for a single one. `issues` are some of the `issue_count` issues that a large request changed.
     """
 
     actor: str
@@ -119,41 +119,41 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def by(self) -> str:
-        """The actor's name, with the account where the name does not tell who it is."""
+        """The actor's name, followed by the e-mail address if the name alone is ambiguous."""
         return f"{self.actor} ({self.account.email})" if self.account and self.account.needed else self.actor
 
 
 class History(msgspec.Struct, frozen=True):
-    """Entries, the newest first, and the query that leads to older ones; None when there are none."""
+    """Entries, the newest first, and the query of the page with older ones; None if there are none."""
 
     entries: list[Entry]
     more: str | None
 
 
 def issue_history(tx: Connection, actor: Actor, issue_id: int, before: int | None = None) -> History:
-    """What happened to an issue. `before` comes from `History.more`; None reads the newest."""
+    """Returns the history of an issue. `before` comes from `History.more`; None reads the newest entries."""
     return _history(tx, actor, HistoryFilter(issue_id=issue_id), before)
 
 
 def company_history(tx: Connection, actor: Actor, company_id: int, before: int | None = None) -> History:
-    """What happened to a company's assignments. `before` as for issue_history."""
+    """Returns the history of a company's assignments. `before` as for issue_history."""
     return _history(tx, actor, HistoryFilter(company_id=company_id), before)
 
 
 def activity(tx: Connection, actor: Actor, wanted: HistoryFilter, before: int | None = None) -> History:
-    """What happened at all. Audit events are shown only if their type is requested, and only to super admins."""
+    """Returns the whole history. Includes audit events only if their type is selected, and only for super admins."""
     return _history(tx, actor, wanted, before)
 
 
 def last_edit(tx: Connection, actor: Actor, issue_id: int) -> Entry | None:
-    """Who last changed an issue's own fields, and when."""
+    """Returns who last changed an issue's own fields, and when; None if nobody did."""
     wanted = HistoryFilter(issue_id=issue_id, type=EventType.ISSUE_UPDATED)
     found = find_last_event(tx, actor, wanted)
     return None if found is None else _entries(tx, actor, [_alone(found)], wanted)[0]
 
 
 def last_assignment_change(tx: Connection, actor: Actor, issue_id: int, company_id: int) -> Entry:
-    """Who last assigned a company to an issue, changed its status there or unassigned it, and when."""
+    """Returns who last assigned a company to an issue, changed its status there or unassigned it, and when."""
     wanted = HistoryFilter(issue_id=issue_id, company_id=company_id)
     found = find_last_event(tx, actor, wanted)
     return Entry(actor="Someone", words=(), at="") if found is None else _entries(tx, actor, [_alone(found)], wanted)[0]
@@ -180,7 +180,7 @@ def _entries(tx: Connection, actor: Actor, groups: Sequence[EventGroup], wanted:
 
 
 class Existing(msgspec.Struct, frozen=True):
-    """The ids of those issues and companies in a history that are still there, so that their names are links."""
+    """The ids of issues and companies in a history that still exist, so that their names become links."""
 
     issues: set[int]
     companies: set[int]
@@ -205,7 +205,7 @@ def _entry(group: EventGroup, wanted: HistoryFilter, account: Account | None, ex
             issue_count=group.large.issues,
         )
     about_assignment = event.type.value.startswith("assignment.")
-    # On the page of an issue or a company, sentences do not name it again.
+    # On the page of an issue or a company, sentences do not repeat its name.
     words = _words(group, existing, about_assignment, issue=wanted.issue_id is None, company=wanted.company_id is None)
     return Entry(
         actor=event.actor.name,
@@ -215,13 +215,13 @@ def _entry(group: EventGroup, wanted: HistoryFilter, account: Account | None, ex
         to=event.after if about_assignment and event.after in set(Status) else None,
         via=None if event.actor.channel == "session" else event.actor.channel,
         companies=group.company_names if group.count > 1 else [],
-        # The note of a changed description repeats the field: it is from before there was `field`.
+        # The note of an old event about a changed description repeats the field, because `field` did not exist yet.
         note=None if event.note == event.field else event.note,
     )
 
 
 def _words_of_fields(event: Event, issue_name: str, *, issue: bool) -> Iterator[str]:
-    """The words about a changed field of an issue."""
+    """Yields the words about a changed field of an issue."""
     if event.field == "name":
         yield from ("renamed", ProperName(f"“{event.before}”"), "to", issue_name)
     elif event.field == "merged":
@@ -239,7 +239,7 @@ def _words_of_fields(event: Event, issue_name: str, *, issue: bool) -> Iterator[
 
 
 def _all_of(large: LargeRequest) -> str:
-    """What a large request did, in one sentence."""
+    """Returns one sentence about everything that a large request did."""
     said = {
         "created {} issue": large.types.get(EventType.ISSUE_CREATED, 0),
         "added companies {} time": large.types.get(EventType.ASSIGNMENT_CREATED, 0),

@@ -1,4 +1,4 @@
-"""The secrets with which messages are signed: stored encrypted with the server's key (docs/decisions/0022)."""
+"""The secrets that sign messages, stored encrypted with the server key (docs/decisions/0022)."""
 
 import base64
 import secrets
@@ -19,12 +19,12 @@ from issue_tracker.errors import Unavailable
 log = structlog.get_logger("issue_tracker.server_key")
 
 PREFIX = "whsec_"
-"""How a secret begins (Standard Webhooks 1.0.0). What is stored and begins like that is from before secrets were
+"""The prefix of a secret (Standard Webhooks 1.0.0). A stored text with this prefix was stored before secrets were
 encrypted."""
 
 
 class Reencrypted(msgspec.Struct, frozen=True):
-    """How many secrets were encrypted anew, and the ids of the webhooks with a secret that no key at hand decrypts."""
+    """The number of secrets that were re-encrypted, and the ids of webhooks whose secret no available key decrypts."""
 
     changed: int
     unreadable: list[int]
@@ -36,7 +36,7 @@ def new_secret() -> str:
 
 
 def readable_secrets(keyring: Keyring, stored: Sequence[str]) -> list[str]:
-    """Returns those of the stored secrets that a key at hand decrypts."""
+    """Returns those of the stored secrets that an available key decrypts, in plain text."""
     found = []
     for secret in stored:
         with suppress(Undecryptable):
@@ -50,9 +50,9 @@ def has_secrets(tx: Connection) -> bool:
 
 
 def reencrypt(tx: Connection, keyring: Keyring, *, only_plain: bool = False) -> Reencrypted:
-    """Encrypts every secret with the first key that is not yet, or only those that are in plain text.
+    """Encrypts with the first key every secret that is not yet, or only those in plain text.
 
-    What no key decrypts stays as it is.
+    Leaves secrets that no key decrypts unchanged.
     """
     changed, unreadable = 0, []
     columns = (webhooks.c.secret, webhooks.c.previous_secret)
@@ -73,10 +73,11 @@ def reencrypt(tx: Connection, keyring: Keyring, *, only_plain: bool = False) -> 
 
 
 def encrypt_stored(database: Database, key: ServerKey) -> None:
-    """Encrypts, when a server starts, what an earlier version stored as it was. Without a database nothing is done.
+    """Encrypts secrets that an earlier version stored in plain text, when a server starts.
 
-    A new key is not used for what a former one encrypted, because other nodes may not have it yet; `issue-tracker
-    reencrypt` does that. A secret that no key decrypts is reported to the operator.
+    Does nothing if the database is unavailable. Secrets encrypted with a former key are not re-encrypted, because other
+    nodes may not have the new key yet; `issue-tracker reencrypt` does that. Reports secrets that no key decrypts to the
+    operator.
     """
     with suppress(Unavailable, SQLAlchemyError):
         keyring = key.keyring()

@@ -1,20 +1,20 @@
-"""How many attempts a worker makes at the same time, and to which webhooks.
+"""The number of attempts that a worker makes at the same time, in total and per webhook.
 
-A receiver that does not answer holds its slot until the time limit. So that such receivers do not delay others, a
-webhook has one slot until it has answered, and those that timed out last share a part of all slots only.
+A receiver that does not respond occupies its slot until the timeout. So that such receivers do not delay others, a
+webhook has one slot until it has responded, and all webhooks whose last attempt timed out share a part of the slots.
 """
 
 import threading
 from collections import Counter
 
 TOTAL = 64
-"""Attempts at the same time. Each is a thread that waits."""
+"""Maximum number of concurrent attempts. Each is a waiting thread."""
 
 PER_WEBHOOK = 4
-"""For a webhook whose last attempt was answered."""
+"""Maximum for a webhook whose receiver responded to the last attempt."""
 
 TIMED_OUT_TOTAL = 16
-"""For all webhooks together whose last attempt timed out."""
+"""Maximum for all webhooks together whose last attempt timed out."""
 
 
 class Slots:
@@ -26,7 +26,7 @@ class Slots:
         self._answered: dict[int, bool] = {}
 
     def take(self, webhook_id: int) -> bool:
-        """Takes a slot for an attempt to this webhook. False if none is free for it."""
+        """Takes a slot for an attempt to this webhook. Returns False if none is free for it."""
         with self._guard:
             free = self._free(webhook_id)
             if free:
@@ -34,12 +34,12 @@ class Slots:
             return free
 
     def full(self, webhook_id: int) -> bool:
-        """Whether `take` would return False now."""
+        """Returns whether `take` would return False now."""
         with self._guard:
             return not self._free(webhook_id)
 
     def release(self, webhook_id: int, *, answered: bool | None) -> None:
-        """Gives a slot back. The attempt was answered, timed out (False), or says nothing about the receiver (None)."""
+        """Releases a slot. `answered`: the receiver responded (True), timed out (False), or neither is known (None)."""
         with self._guard:
             self._busy[webhook_id] -= 1
             if not self._busy[webhook_id]:
@@ -49,7 +49,7 @@ class Slots:
 
     @property
     def busy(self) -> int:
-        """How many attempts are under way."""
+        """Number of attempts in progress."""
         with self._guard:
             return self._busy.total()
 

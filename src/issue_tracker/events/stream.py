@@ -1,11 +1,11 @@
-"""The live stream: one reader of the log feeds every listener of this process.
+"""The live stream: one reader of the log serves every listener of this process.
 
-A listener first catches up from the table to where the reader is, and is then sent what the reader dispatches; between
-the two there is no gap and no repeat, because both happen on the event loop. Each has a queue of bounded size: a
-listener that does not keep up is disconnected with a clean end, and resumes by `Last-Event-ID` when it can.
+A listener first catches up from the table to the reader's position, and then receives what the reader dispatches; there
+is no gap and no repetition between the two, because both happen on the event loop. Each listener has a bounded queue: a
+listener that does not keep up is disconnected with a clean end, and can resume with `Last-Event-ID`.
 
-Many listeners must not hold up other requests: the reader dispatches at most every 50 ms, listeners of one audience
-share one bytes object, a few of them are woken in each turn of the event loop, and one timer serves all.
+Many listeners must not delay other requests: the reader dispatches at most every 50 ms, listeners of one audience share
+one bytes object, only a few of them are woken in each iteration of the event loop, and one timer serves all.
 """
 
 import asyncio
@@ -32,20 +32,20 @@ log = structlog.get_logger("issue_tracker.events")
 T = TypeVar("T")
 
 CheckCredentials = Callable[[Collection[Any]], Mapping[Any, Permissions]]
-"""Returns the permissions of those credentials that are alive."""
+"""Returns the permissions of those credentials that are still valid."""
 
 CHECK_SECONDS = 2.0
 START_SECONDS = 4.0
 CATCH_UP_BATCH = 500
 
 WOKEN_TOGETHER = 25
-"""How many listeners are woken in one turn of the event loop: sending to so many takes less than a millisecond."""
+"""How many listeners are woken in one iteration of the event loop: sending to them takes less than a millisecond."""
 
 OPENING = b": connected\n\n"
 
 
 class Stream:
-    """All listeners of this process. Everything here runs on the event loop, but for short reads in threads."""
+    """All listeners of this process. Everything runs on the event loop, except for short reads in threads."""
 
     def __init__(self, database: Database, check_credentials: CheckCredentials) -> None:
         self._database = database
@@ -58,7 +58,7 @@ class Stream:
         self._closed = False
 
     async def start(self) -> None:
-        """To be called when the event loop runs."""
+        """Starts the background tasks. Call it when the event loop runs."""
         self._loop = asyncio.get_running_loop()
         self._started = asyncio.Event()
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="stream")
@@ -72,7 +72,7 @@ class Stream:
         ]
 
     async def stop(self) -> None:
-        """Ends everything."""
+        """Ends all streams, tasks and threads."""
         self.close()
         for task in self._tasks:
             task.cancel()
@@ -82,15 +82,15 @@ class Stream:
         self._threads.shutdown(wait=True)
 
     def close(self) -> None:
-        """Ends every stream, and from now on each new one immediately: the server is about to stop."""
+        """Ends every stream, and every new one immediately, because the server is about to stop."""
         self._closed = True
         for listener in self._listeners:
             listener.end()
 
     async def listen(self, listener: Listener, after: int | None) -> AsyncGenerator[bytes, None]:
-        """What the listener is sent: everything after event `after`, or (None) from now on. Ends with the listener.
+        """Yields what is sent to the listener: everything after event `after`, or, if None, from now on.
 
-        Raises Unavailable before the first piece when the log cannot be read.
+        Ends with the listener. Raises Unavailable before the first piece if the log cannot be read.
         """
         self._listeners.add(listener)
         self._note_accesses()
@@ -113,12 +113,12 @@ class Stream:
             self._note_accesses()
 
     def _note_accesses(self) -> None:
-        """Updates the limited accesses for the reader, when a listener or its permissions have changed."""
+        """Updates the limited company accesses for the reader, after a listener or its permissions have changed."""
         accesses = {listener.audience.access for listener in self._listeners}
         self._limited = frozenset(access for access in accesses if not access.all)
 
     async def _ensure_reader(self) -> None:
-        """Starts the reader with the first listener, and waits until it knows its position."""
+        """Starts the reader with the first listener, and waits until its position is known. Raises Unavailable."""
         if self._reader is None:
             self._reader = LogReader(
                 self._database, lambda: self._limited, self._on_loop(self._begin), self._on_loop(self._dispatch)
@@ -132,7 +132,7 @@ class Stream:
             raise Unavailable from None
 
     async def _place(self, listener: Listener, after: int | None) -> None:
-        """Sets where the listener starts. A number beyond all events is no position: it starts from now on."""
+        """Sets the listener's starting position; an id above all events is not valid, so it starts from now on."""
 
         def read_beyond(position: int) -> tuple[int, list[int]]:
             with self._database.read() as tx:
@@ -145,12 +145,12 @@ class Stream:
         elif self._database.sqlite:
             listener.after = max(last, position)
         else:
-            # What is visible beyond a gap was there before the listener; what may still fill the gap was not.
+            # Events visible beyond a gap existed before the listener; events that may fill the gap did not.
             listener.after = before_first_gap(position, ids)
             listener.skip = frozenset(number for number in ids if number > listener.after)
 
     async def _catch_up(self, listener: Listener) -> bytes:
-        """The next piece of what the listener has not got and the reader is past. Moves the listener on."""
+        """Returns the next piece between the listener's position and the reader's, and advances the listener."""
         start, until, audience = listener.after, self._position, listener.audience
 
         def read() -> list[EncodedEvent]:
@@ -169,7 +169,7 @@ class Stream:
         return await self._loop.run_in_executor(self._threads, act)
 
     def _on_loop(self, act: Callable[..., None]) -> Callable[..., None]:
-        """`act`, to be called from another thread and run on the event loop."""
+        """Wraps `act`, so that another thread can call it and the event loop runs it."""
 
         def post(*arguments: object) -> None:
             if not self._closed:
@@ -182,10 +182,10 @@ class Stream:
         self._started.set()
 
     def _dispatch(self, batch: EventBatch) -> None:
-        """Queues a batch for every listener that is live; the same bytes object for all of one audience.
+        """Queues a batch for every live listener, as one shared bytes object per audience.
 
-        All of them are past the batch when it returns, so that a listener which comes now neither misses it nor gets it
-        twice; they are woken later.
+        When it returns, all of them are past the batch, so that a new listener neither misses it nor receives it twice;
+        they are woken later.
         """
         shared: dict[Audience, bytes] = {}
         live = [listener for listener in self._listeners if listener.live]
@@ -194,7 +194,7 @@ class Stream:
             text = shared.get(audience)
             if text is None:
                 if not batch.covers(audience.access):
-                    # The batch was read before this listener came.
+                    # The batch was read before this listener was added.
                     listener.leave_live(self._position)
                     continue
                 text = shared[audience] = b"".join(event.text for event in batch.visible_to(audience))
@@ -208,7 +208,7 @@ class Stream:
         self._wake(live)
 
     def _wake(self, listeners: Iterable[Listener]) -> None:
-        """Wakes these, some in each turn of the event loop, so that it serves others between them."""
+        """Wakes listeners, a few in each iteration of the event loop, so that it serves other requests in between."""
         waking = bool(self._to_wake)
         self._to_wake.extend(listeners)
         if not waking:
@@ -221,14 +221,14 @@ class Stream:
             self._loop.call_soon(self._wake_some)
 
     async def _check_times(self) -> None:
-        """Sends heartbeats, and gives up clients that do not read."""
+        """Sends heartbeats, and aborts clients that do not read."""
         while True:
             await asyncio.sleep(check_interval())
             now = self._loop.time()
             self._wake([listener for listener in self._listeners if listener.check(now)])
 
     async def _check_credentials_regularly(self) -> None:
-        """Ends the streams whose session or token has ended, and follows changed permissions; for all in one read."""
+        """Ends streams whose session or token has ended, and applies changed permissions, with one read for all."""
         while True:
             await asyncio.sleep(CHECK_SECONDS)
             held = {listener.credential for listener in self._listeners}
@@ -244,7 +244,7 @@ class Stream:
                     self._apply(listener, alive.get(listener.credential))
 
     def _apply(self, listener: Listener, permissions: Permissions | None) -> None:
-        """Lets a listener continue with its present permissions; ends its stream when they do not suffice."""
+        """Applies a listener's present permissions; ends its stream if they are no longer sufficient."""
         if permissions is None or permissions.role not in (Role.TECHNICIAN, Role.SUPER_ADMIN):
             listener.end()
             return

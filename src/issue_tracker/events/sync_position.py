@@ -1,7 +1,7 @@
-"""The position of a synchronizing client (contract, section 5): what a response showed, and so what was changed since.
+"""The position of a synchronizing client (contract, section 5): what a response showed, and so what changed since then.
 
-A time cannot be that position: it is taken before the commit, so a change may become visible later than another one
-with a later time. An event has a number, and a watermark says which numbers a response showed (docs/decisions/0019).
+A time cannot serve as the position: it is taken before the commit, so a change may become visible later than another
+one with a later time. An event has an id, and a watermark says which ids a response showed (docs/decisions/0019).
 """
 
 import base64
@@ -14,15 +14,15 @@ from issue_tracker.events.order import WINDOW, Watermark
 from issue_tracker.events.queries.log import LogState, find_mark
 
 LONGEST = 100
-"""How many runs of numbers beyond the watermark a position may have. What is left out is only listed once more."""
+"""Maximum number of runs of ids beyond the watermark in a position. Changes left out are merely listed once more."""
 
 
 class PositionError(ValueError):
-    """A text that is no position, or a position in another history. The message says which, after the field's name."""
+    """A text is no position, or one in another history. The message says which, and continues the field's name."""
 
 
 class _Packed(msgspec.Struct, array_like=True, forbid_unknown_fields=True, frozen=True):
-    """`beyond` has pairs: the first number of a run, counted from the end of the one before it, and its length."""
+    """`beyond` contains pairs: the distance of a run of ids from the end of the previous run, and its length."""
 
     history: str
     settled: int
@@ -32,7 +32,7 @@ class _Packed(msgspec.Struct, array_like=True, forbid_unknown_fields=True, froze
 
 
 def write_position(history: str, watermark: Watermark, state: LogState) -> str:
-    """The position of a response that shows the state of the log with this watermark, as an opaque text."""
+    """Returns the position of a response that shows this state of the log with this watermark, as an opaque text."""
     runs: list[tuple[int, int]] = []
     end = watermark.last_event_id
     for number in watermark.beyond:
@@ -48,7 +48,7 @@ def write_position(history: str, watermark: Watermark, state: LogState) -> str:
 
 
 def read_position(tx: Connection, history: str, text: str) -> Watermark:
-    """The watermark of the response that had this position in this history. Raises PositionError."""
+    """Returns the watermark of the response that had this position in this history. Raises PositionError."""
     try:
         padded = text + "=" * (-len(text) % 4)
         packed = msgspec.msgpack.decode(base64.b64decode(padded, altchars=b"-_", validate=True), type=_Packed)

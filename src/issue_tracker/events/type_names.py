@@ -1,4 +1,4 @@
-"""What people call the types of events: in filters, and where a webhook's events are chosen."""
+"""The names of event types for people: in filters, and in the choice of a webhook's events."""
 
 from issue_tracker.events.catalog import EventType
 
@@ -58,7 +58,7 @@ TYPE_NAMES = {
 
 
 def name_of(type_: str) -> str:
-    """The name of a type, also of messages: about several events of one type, and to try a webhook."""
+    """Returns the name of a type, including the types that only messages have: bulk types and `webhook.test`."""
     known = {each.value: name for each, name in TYPE_NAMES.items()}
     if type_ in known:
         return known[type_]

@@ -1,4 +1,4 @@
-"""Changes to webhooks and their deliveries. Super admins only."""
+"""Operations on webhooks and their deliveries, for super admins only."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -31,7 +31,7 @@ from issue_tracker.new_names import require_visible
 from issue_tracker.outbound.address import parse_address
 
 OVERLAP = timedelta(hours=24)
-"""How long the old secret still signs after a new one was given."""
+"""How long the old secret continues to sign after a rotation."""
 
 
 class WebhookFields(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,10 +47,9 @@ class WebhookFields(msgspec.Struct, frozen=True, kw_only=True):
 def create_webhook(
     tx: Connection, actor: Actor, keyring: Keyring, fields: WebhookFields, *, most: int | None = None
 ) -> tuple[Webhook, str]:
-    """Creates a webhook. Returns it with its secret, which is stored encrypted and shown this once. There are at most
-    `most`.
+    """Creates a webhook. Returns it with its secret, which is stored encrypted and never shown again.
 
-    Raises Invalid, and ConfirmationRequired.
+    `most` is the maximum number of webhooks. Raises Invalid, and ConfirmationRequired.
     """
     require_administrator(actor)
     require_fresh_proof(actor)
@@ -72,9 +71,9 @@ def create_webhook(
 
 
 def update_webhook(tx: Connection, actor: Actor, webhook_id: int, fields: WebhookFields) -> Webhook:
-    """Changes the fields that are given. Activating clears `disabled_reason`.
+    """Changes the given fields. Activation clears `disabled_reason`.
 
-    Raises NotFound, Invalid, and ConfirmationRequired for what makes data leave in another way: another address, other
+    Raises NotFound and Invalid; and ConfirmationRequired for changes that send data elsewhere: another URL, other
     events or companies, and activation.
     """
     require_administrator(actor)
@@ -104,7 +103,7 @@ def delete_webhook(tx: Connection, actor: Actor, webhook_id: int) -> None:
 
 
 def rotate_secret(tx: Connection, actor: Actor, keyring: Keyring, webhook_id: int) -> tuple[Webhook, str]:
-    """Gives a webhook a new secret, which is shown this once; for OVERLAP the old one signs too.
+    """Gives a webhook a new secret, which is never shown again; for OVERLAP, messages are signed with both.
 
     Raises NotFound, and ConfirmationRequired.
     """
@@ -125,7 +124,7 @@ def rotate_secret(tx: Connection, actor: Actor, keyring: Keyring, webhook_id: in
 
 
 def disable_webhook(tx: Connection, actor: Actor, webhook_id: int, reason: str) -> None:
-    """Stops a webhook whose receiver is gone or keeps failing. Its pending deliveries wait until it is activated."""
+    """Deactivates a webhook whose receiver is gone or fails repeatedly. Pending deliveries wait for its activation."""
     at = now()
     values = {"active": False, "disabled_reason": reason, "updated_at": at}
     stopped = tx.execute(update(webhooks).where(webhooks.c.id == webhook_id, webhooks.c.active).values(**values))
@@ -134,7 +133,7 @@ def disable_webhook(tx: Connection, actor: Actor, webhook_id: int, reason: str) 
 
 
 def send_test(tx: Connection, actor: Actor, webhook_id: int) -> Delivery:
-    """Queues a message of the type `webhook.test`. Raises NotFound, and Invalid when the webhook is not active."""
+    """Queues a message of the type `webhook.test`. Raises NotFound, and Invalid if the webhook is not active."""
     webhook = get_webhook(tx, actor, webhook_id)
     if not webhook.active:
         raise Invalid("The webhook is not active; activate it first.")
@@ -146,7 +145,7 @@ def send_test(tx: Connection, actor: Actor, webhook_id: int) -> Delivery:
 
 
 def redeliver(tx: Connection, actor: Actor, delivery_id: int) -> Delivery:
-    """Queues a message again, under its own id. Raises NotFound, and Invalid when the webhook is not active."""
+    """Queues a message again, with the same id. Raises NotFound, and Invalid if the webhook is not active."""
     found = get_delivery(tx, actor, delivery_id)
     if not get_webhook(tx, actor, found.webhook_id).active:
         raise Invalid("The webhook is not active; activate it first.")

@@ -1,4 +1,4 @@
-"""The accounts behind the names in a history: a name alone may be that of another person."""
+"""The accounts of the actors in a history, because different people may have the same name."""
 
 from collections.abc import Collection
 
@@ -12,10 +12,10 @@ from issue_tracker.new_names import Kind
 
 
 class Account(msgspec.Struct, frozen=True):
-    """Who acted: the id and the e-mail address of the user.
+    """The account of an actor: the user's id and e-mail address.
 
-    `needed` says that the name does not tell who it is: another user's name looks the same, or the actor has another
-    name by now.
+    `needed` says that the name alone is ambiguous: another user's name looks the same, or the actor has a different
+    name now.
     """
 
     user_id: int
@@ -24,7 +24,7 @@ class Account(msgspec.Struct, frozen=True):
 
 
 def accounts_of(tx: Connection, actors: Collection[EventActor]) -> dict[EventActor, Account]:
-    """The accounts of those actors who have one."""
+    """Returns the accounts of those actors who have one."""
     keys = {actor: (actor.id, look_alike_key(actor.name)) for actor in actors if actor.id is not None}
     if not keys:
         return {}

@@ -1,4 +1,4 @@
-"""Which companies updates are for: what decides which webhooks are sent the event of an update."""
+"""The companies that updates are for, which decide which webhooks receive the event of an update."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from issue_tracker.database.tables import assignments, companies, update_compani
 
 
 class Audience(msgspec.Struct, frozen=True):
-    """The companies of an update, by id, with their names in order. `for_all`: they are those of its issue."""
+    """The companies of an update, by id, with their names in order. `for_all`: they are all companies of its issue."""
 
     companies: dict[int, str]
     for_all: bool
@@ -19,7 +19,7 @@ class Audience(msgspec.Struct, frozen=True):
 def list_audiences(
     tx: Connection, access: CompanyAccess, update_ids: Sequence[int | None]
 ) -> dict[int | None, Audience]:
-    """The companies of these updates that the access sees, by update. None among the ids is no update."""
+    """Returns the visible companies of these updates, by update. None among the ids is ignored."""
     wanted = sorted({update_id for update_id in update_ids if update_id is not None})
     if not wanted:
         return {}

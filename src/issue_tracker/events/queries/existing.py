@@ -1,4 +1,4 @@
-"""Which issues and companies of a history still exist for its reader."""
+"""The issues and companies of a history that still exist and that its reader may see."""
 
 from collections.abc import Collection
 
@@ -9,7 +9,7 @@ from issue_tracker.database.tables import assignments, companies, issues
 
 
 def list_existing_issues(tx: Connection, access: CompanyAccess, issue_ids: Collection[int | None]) -> set[int]:
-    """Those of these ids that belong to an issue that the access may see."""
+    """Returns those of the ids that belong to an existing issue which is visible under the access."""
     ids = [issue_id for issue_id in issue_ids if issue_id is not None]
     if access.company_ids is None:
         query = select(issues.c.issue_id).where(issues.c.issue_id.in_(ids))
@@ -20,6 +20,6 @@ def list_existing_issues(tx: Connection, access: CompanyAccess, issue_ids: Colle
 
 
 def list_existing_companies(tx: Connection, access: CompanyAccess, company_ids: Collection[int | None]) -> set[int]:
-    """Those of these ids that belong to a company that the access may see."""
+    """Returns those of the ids that belong to an existing company which is visible under the access."""
     ids = [company_id for company_id in company_ids if company_id is not None and access.allows(company_id)]
     return set(tx.execute(select(companies.c.company_id).where(companies.c.company_id.in_(ids))).scalars())

@@ -1,4 +1,4 @@
-"""Reads of the history for people: the newest events first, those of one request together."""
+"""Reads of the history for people: the newest events first, with those of one request grouped."""
 
 from collections.abc import Hashable, Sequence
 from datetime import datetime
@@ -18,27 +18,27 @@ from issue_tracker.events.queries.visibility import visible_to
 from issue_tracker.names import key, storable
 
 PAGE_GROUPS = 60
-"""A page is full with this many groups."""
+"""Number of groups that fill a page."""
 
 PAGE_EVENTS = 1_000
-"""A page is also full with this many events, so that a page of large groups stays small."""
+"""Number of events that also fill a page, so that a page of large groups stays small."""
 
 BATCH = 200
-"""How many events one statement reads while a page fills up."""
+"""Number of events that one statement reads while a page is filled."""
 
 CONTENT = ("request_id", "type", "issue_id", "field", "to_value", "note")
-"""What the events of one group have in common."""
+"""The columns in which all events of one group are equal."""
 
 SEARCHED = 10_000
-"""How many event_ids below the end of a page are searched for the rest of its groups. Other requests record in
-between, but never so many within one request."""
+"""How many event_ids below the end of a page are searched for the rest of its groups. Other requests may record events
+in between, but never so many during one request."""
 
 
 class HistoryFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which events a history shows; None and empty mean any. Names are as they were when an event was recorded.
+    """The filter of a history; None and empty mean any. Names are those at the time of an event.
 
-    Audit events are shown only if `type` is one of theirs, and only to super admins. `actor_name` is the name or the id
-    of a user, or the name of somebody without an account. `since` is included, `until` is not.
+    Audit events are shown only if `type` is an audit type, and only to super admins. `actor_name` is the name or the id
+    of a user, or the name of an actor without an account. `since` is inclusive, `until` exclusive.
     """
 
     issue_id: int | None = None
@@ -60,9 +60,9 @@ class HistoryFilter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EventGroup(msgspec.Struct, frozen=True):
-    """The newest of `count` events that did the same to several companies, and the names of these, by look-up key.
+    """The newest of `count` events that did the same to several companies, whose names are sorted by look-up key.
 
-    `large` is what the request did, where it changed many issues: then the group is all of the request.
+    `large` describes the request if it changed many issues: then the group is the whole request.
     """
 
     newest: Event
@@ -72,14 +72,14 @@ class EventGroup(msgspec.Struct, frozen=True):
 
 
 class HistoryPage(msgspec.Struct, frozen=True):
-    """Groups, the newest first. Older ones are before the event_id `older_than`; None when there are none."""
+    """Groups, the newest first. Older ones are below the event_id `older_than`; None if there are none."""
 
     groups: list[EventGroup]
     older_than: int | None
 
 
 def find_last_event(tx: Connection, actor: Actor, wanted: HistoryFilter) -> Event | None:
-    """The newest event that the filter selects; None when there is none."""
+    """Returns the newest event that the filter selects; None if there is none."""
     require_helpdesk(actor)
     query = select(events).where(*_conditions(tx, actor, wanted)).order_by(events.c.event_id.desc()).limit(1)
     row = tx.execute(query).first()
@@ -87,7 +87,7 @@ def find_last_event(tx: Connection, actor: Actor, wanted: HistoryFilter) -> Even
 
 
 def list_event_groups(tx: Connection, actor: Actor, wanted: HistoryFilter, *, before: int | None) -> HistoryPage:
-    """A page of the history: of the events below the event_id `before` (None for the newest), in groups.
+    """Returns a page of the history: the events below the event_id `before` (None for the newest), in groups.
 
     A page never ends within a group: it shows all events of its groups, and the next page none of them.
     """
@@ -114,7 +114,7 @@ def list_event_groups(tx: Connection, actor: Actor, wanted: HistoryFilter, *, be
             if len(rows) < BATCH:
                 return HistoryPage(groups.listed(), None)
     assert end is not None
-    # Whatever else was recorded between the events of these groups is on this page too, in groups of its own.
+    # Other events recorded between the events of these groups are on this page, too, in groups of their own.
     while (lowest := _lowest_of(tx, conditions, groups, end)) < end:
         for row in tx.execute(_below(newest_first.where(*conditions), end).where(events.c.event_id >= lowest)):
             groups.add(row)
@@ -124,7 +124,7 @@ def list_event_groups(tx: Connection, actor: Actor, wanted: HistoryFilter, *, be
 
 
 class _Groups:
-    """Events, added newest first, grouped by what one request did to several companies of an issue."""
+    """Groups events, which are added newest first, by what one request did to several companies of an issue."""
 
     def __init__(self, *, merging: bool) -> None:
         self._merging = merging
@@ -139,11 +139,11 @@ class _Groups:
 
     @property
     def open(self) -> list[Row[Any]]:
-        """The newest events of those groups that may have more events."""
+        """The newest events of the groups that may still grow."""
         return [group[0] for group in self._by_content.values()]
 
     def combine(self, requests: Sequence[LargeRequest]) -> None:
-        """Makes one group of each of these requests, of what was added before too."""
+        """Combines each of these requests into one group, including events that were added before."""
         for request in requests:
             self._large[request.request_id] = request
             own = [group for group in self._groups if request.covers(group[0])]
@@ -155,14 +155,14 @@ class _Groups:
             }
 
     def large(self, row: Row[Any]) -> LargeRequest | None:
-        """The large request that an event belongs to."""
+        """Returns the large request that an event belongs to; None if there is none."""
         found = self._large.get(row.request_id)
         return found if found is not None and found.covers(row) else None
 
     def add(self, row: Row[Any]) -> None:
         large = self.large(row)
         if large is not None:
-            # Its newest event represents it. Where that is on an earlier page, all of it was shown there.
+            # The newest event represents the request. If it is on an earlier page, the request was shown there.
             if row.event_id == large.newest_id:
                 self._events += 1
                 self._groups.append([row])
@@ -178,7 +178,7 @@ class _Groups:
             self._groups.append(group)
 
     def continued_by(self, row: Row[Any]) -> bool:
-        """Whether an event of this content and time belongs in a group that is there."""
+        """Returns whether an event belongs to an existing group, by its content and time."""
         group = self._by_content.get(_content(row))
         return group is not None and group[0].at - row.at <= ONE_REQUEST
 
@@ -199,7 +199,7 @@ def _content(row: Row[Any]) -> Hashable:
 
 
 def _lowest_of(tx: Connection, conditions: list[ColumnElement[bool]], groups: _Groups, end: int) -> int:
-    """The lowest event_id of the open groups below `end`; `end` if they have none there."""
+    """Returns the lowest event_id of the open groups below `end`; `end` if they have none there."""
     newest = groups.open
     if not newest:
         return end

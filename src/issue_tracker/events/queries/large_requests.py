@@ -1,4 +1,4 @@
-"""Requests that changed many issues, such as an import: the history shows one as a single entry."""
+"""Requests that changed many issues, such as imports: the history shows each as a single entry."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -13,22 +13,22 @@ from issue_tracker.events.catalog import EventType
 from issue_tracker.events.queries.visibility import visible_to
 
 LARGE = 5
-"""A request that changed so many issues is a single entry."""
+"""Number of changed issues from which a request is shown as a single entry."""
 
 ONE_REQUEST = timedelta(minutes=1)
-"""How far apart the events of one request are at most. A client may send the same request id again and again."""
+"""Maximum time between the events of one request. A client may send the same request id repeatedly."""
 
 SEARCHED = 200_000
-"""How many event_ids around an event are searched for the others of its request."""
+"""How many event_ids before and after an event are searched for the other events of its request."""
 
 LISTED = 100
-"""How many of its issues are named."""
+"""Maximum number of issues that are named."""
 
 
 class LargeRequest(msgspec.Struct, frozen=True):
-    """What one request did to many issues: how many events of each type, and some of the issues, by id.
+    """What one request did to many issues: the number of events of each type, and the names of some issues, by id.
 
-    `issues` counts all of them. The events are those from `earliest` to `latest`.
+    `issues` counts all of them. The events lie between `earliest` and `latest`.
     """
 
     request_id: str
@@ -40,12 +40,12 @@ class LargeRequest(msgspec.Struct, frozen=True):
     names: dict[int, str]
 
     def covers(self, row: Row[Any]) -> bool:
-        """Whether an event is one of this request."""
+        """Returns whether an event belongs to this request."""
         return bool(row.request_id == self.request_id and self.earliest <= row.at <= self.latest)
 
     @property
     def others(self) -> ColumnElement[bool]:
-        """The condition that an event is not one of this request."""
+        """The condition that an event does not belong to this request."""
         return not_(
             and_(events.c.request_id == self.request_id, events.c.at >= self.earliest, events.c.at <= self.latest)
         )
@@ -54,14 +54,14 @@ class LargeRequest(msgspec.Struct, frozen=True):
 def find_large_requests(
     tx: Connection, access: CompanyAccess, conditions: Sequence[ColumnElement[bool]], rows: Sequence[Row[Any]]
 ) -> list[LargeRequest]:
-    """Those of the requests of these events, newest first, that changed many issues; under the same conditions."""
+    """Returns those of the requests of these events (newest first) that changed many issues, under the conditions."""
     issues: dict[str, set[int]] = {}
     first: dict[str, Row[Any]] = {}
     for row in rows:
         if row.request_id:
             issues.setdefault(row.request_id, set()).add(row.issue_id)
             first.setdefault(row.request_id, row)
-    # At the ends of these events there may be a part of a request: the rest is not among them.
+    # The first and the last request may be incomplete here: the rest of their events is not among these.
     ends = {row.request_id for row in (*rows[:1], *rows[-1:])}
     suspected = [row for name, row in first.items() if len(issues[name]) > 1 or name in ends]
     found = (_find(tx, [*conditions, *visible_to(access)], row) for row in suspected)

@@ -1,4 +1,4 @@
-"""Reads of the event log by number: for readers that follow it, for validators, and for retention."""
+"""Reads of the event log by id: for readers that follow it, for validators, and for retention."""
 
 import hashlib
 from collections.abc import Sequence
@@ -22,10 +22,10 @@ LARGEST_ID = 2**63 - 1
 
 
 def get_last_event_id(tx: Connection, access: CompanyAccess, *, until: int = LARGEST_ID) -> int:
-    """The highest event_id up to `until` that this transaction sees and the access may see; 0 without any event."""
+    """Returns the highest visible event_id up to `until`; 0 if there is none."""
     if access.company_ids is None:
         return tx.execute(select(func.max(events.c.event_id)).where(events.c.event_id <= until)).scalar_one() or 0
-    # The end of the index range of each company; what is about an issue as a whole is searched only beyond that.
+    # The end of each company's index range; events about whole issues are searched only beyond it.
     visible = numbers(tx, sorted(access.company_ids))
     last: int = _last_of_companies.scalar(tx, access=visible, until=until) or 0
     return _last_of_issues.scalar(tx, access=visible, after=last, until=until) or last
@@ -50,9 +50,9 @@ _last_of_issues = Prepared(_select_last_of_issues)
 class LogState(msgspec.Struct, frozen=True):
     """What one transaction sees of the log: its last event and, on PostgreSQL, the snapshot.
 
-    `mark` tells the last event from one that has the same number in another history: that of the same database before
-    it was restored from a backup. Without any event, `last_event_id` is 0 and `mark` is empty. `snapshot` is
-    PostgreSQL's text, and None on SQLite: `xmin:xmax:` and the transactions in between that had not ended.
+    `mark` distinguishes the last event from one with the same id in another history, such as that of the same database
+    before it was restored from a backup. If there is no event, `last_event_id` is 0 and `mark` is empty. `snapshot` is
+    PostgreSQL's text, `xmin:xmax:` and the transactions in between that had not ended; None on SQLite.
     """
 
     last_event_id: int
@@ -60,19 +60,19 @@ class LogState(msgspec.Struct, frozen=True):
     snapshot: str | None
 
     def key(self, access: CompanyAccess) -> str:
-        """A text that changes with everything that an access may see: part of validators.
+        """Returns a text that changes with everything that is visible under an access; it is a part of validators.
 
         Every change of data records an event in its own transaction, so the last event identifies the state of all
-        data; on PostgreSQL, where a late transaction may add a lower number, together with the snapshot that says
-        which transactions are seen (docs/decisions/0005-etags.md).
+        data; on PostgreSQL, where a late transaction may add a lower id, only together with the snapshot, which says
+        which transactions are visible (docs/decisions/0005-etags.md).
         """
         return f"{self.last_event_id};{self.mark};{self.snapshot};{access.key}"
 
 
 def list_visible_ids(tx: Connection, access: CompanyAccess, settled: int, beyond: Sequence[int]) -> list[int]:
-    """The last number up to `settled` that the access may see (0 without any), and those of `beyond` that it may see.
+    """Returns the last visible id up to `settled` (0 without any), followed by the visible ids of `beyond`.
 
-    `beyond` are numbers above `settled`, in ascending order.
+    `beyond` are ids above `settled`, in ascending order.
     """
     last = get_last_event_id(tx, access, until=settled)
     if not beyond:
@@ -81,7 +81,7 @@ def list_visible_ids(tx: Connection, access: CompanyAccess, settled: int, beyond
 
 
 def get_log_state(tx: Connection) -> LogState:
-    """What this transaction sees of the log. Costs one look-up by primary key."""
+    """Returns what this transaction sees of the log. Costs one look-up by primary key."""
     found = _state.first(tx)
     if found is None:
         return LogState(0, "", _snapshot.scalar(tx))
@@ -90,7 +90,7 @@ def get_log_state(tx: Connection) -> LogState:
 
 
 def find_mark(tx: Connection, event_id: int) -> str | None:
-    """The mark (see LogState) of an event; None when there is no such event, and "" for the number 0."""
+    """Returns the mark (see LogState) of an event; None if there is no such event, and "" for the id 0."""
     if event_id == 0:
         return ""
     found = _one.first(tx, event_id=event_id)
@@ -118,8 +118,8 @@ _one = Prepared(
 
 
 def has_event(tx: Connection, access: CompanyAccess, types: tuple[EventType, ...], *, after: int) -> bool:
-    """Whether there is an event of one of these types above `after` that is about a visible company, or about an issue
-    as a whole, which may be hidden.
+    """Returns whether there is an event of one of these types above `after` that is about a visible company, or about
+    an issue as a whole, which may be hidden.
     """
     if access.company_ids is None:
         return _of_types(types, limited=False).scalar(tx, after=after) is not None
@@ -142,7 +142,7 @@ def _of_types(types: tuple[EventType, ...], *, limited: bool) -> Prepared:
 
 
 def count_events(tx: Connection, access: CompanyAccess, *, after: int, until: int) -> int:
-    """The number of events with an event_id above `after`, up to and including `until`."""
+    """Returns the number of visible events above `after`, up to and including `until`."""
     query = select(func.count()).where(events.c.event_id > after, events.c.event_id <= until, *visible_to(access))
     return int(tx.execute(query).scalar_one())
 
@@ -150,7 +150,7 @@ def count_events(tx: Connection, access: CompanyAccess, *, after: int, until: in
 def list_event_ids(
     tx: Connection, access: CompanyAccess, *, after: int, until: int | None = None, limit: int | None = None
 ) -> list[int]:
-    """The event_ids above `after`, up to and including `until`, in ascending order."""
+    """Returns the visible event_ids above `after`, up to and including `until`, in ascending order."""
     query = select(events.c.event_id).where(events.c.event_id > after, *visible_to(access))
     if until is not None:
         query = query.where(events.c.event_id <= until)
@@ -158,7 +158,7 @@ def list_event_ids(
 
 
 def list_latest_event_ids(tx: Connection, access: CompanyAccess, limit: int) -> list[int]:
-    """The highest `limit` event_ids, in ascending order."""
+    """Returns the highest `limit` visible event_ids, in ascending order."""
     query = select(events.c.event_id).where(*visible_to(access)).order_by(events.c.event_id.desc()).limit(limit)
     return list(tx.execute(query).scalars())[::-1]
 
@@ -166,8 +166,8 @@ def list_latest_event_ids(tx: Connection, access: CompanyAccess, limit: int) -> 
 def list_oldest_event_ids(
     tx: Connection, access: CompanyAccess, type_: EventType, *, before: datetime, limit: int
 ) -> list[int]:
-    """Of the `limit` oldest events of a type, those recorded before an instant."""
-    # Numbers grow with time, so the oldest of a type come first in its index.
+    """Returns the ids of those of the `limit` oldest events of a type that were recorded before an instant."""
+    # Ids grow with time, so the oldest events of a type come first in its index.
     query = select(events.c.event_id, events.c.at).where(events.c.type == type_.value, *visible_to(access))
     rows = tx.execute(query.order_by(events.c.event_id).limit(limit))
     return [row.event_id for row in rows if row.at < before]
@@ -176,7 +176,7 @@ def list_oldest_event_ids(
 def list_event_ids_beyond(
     tx: Connection, access: CompanyAccess, types: Sequence[EventType], *, most: int, limit: int
 ) -> list[int]:
-    """Of the events of these types, at most `limit` of those that are older than the newest `most`."""
+    """Returns at most `limit` ids of events of these types that are older than the newest `most` of them."""
     of_types = events.c.type.in_([type_.value for type_ in types])
     query = select(events.c.event_id).where(of_types, *visible_to(access)).order_by(events.c.event_id.desc())
     return list(tx.execute(query.offset(most).limit(limit)).scalars())
@@ -191,9 +191,9 @@ def list_events(
     audit: bool = True,
     limit: int,
 ) -> list[Event]:
-    """At most `limit` events above `after`, up to and including `until`, in ascending order.
+    """Returns at most `limit` visible events above `after`, up to and including `until`, in ascending order.
 
-    `audit`: whether audit events are among them.
+    `audit` says whether to include audit events.
     """
     query = select(events).where(events.c.event_id > after, *visible_to(access))
     if until is not None:
@@ -204,7 +204,7 @@ def list_events(
 
 
 def event_from_row(row: Row[Any]) -> Event:
-    """A row of the table `events` as the event that every reader is shown."""
+    """Converts a row of the table `events` to the event that every reader sees."""
     return Event(
         event_id=row.event_id,
         type=EventType(row.type),

@@ -1,6 +1,6 @@
 """The search of the history (GET /api/events), by keyset on `event_id`.
 
-Every filter leads an index, so that it stays fast with ten million events.
+Every filter uses an index, so that the search stays fast with ten million events.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,17 +22,17 @@ UNDOABLE = (EventType.ASSIGNMENT_CREATED, EventType.ASSIGNMENT_STATUS_CHANGED, E
 """Types of events that can be undone."""
 
 COUNT_LIMIT = 10_000
-"""Matches are counted up to here; beyond it, a count would cost more than the page."""
+"""Maximum number of matches that are counted; beyond it, counting would cost more than the page."""
 
 Bounds = Callable[[Select[Any]], Select[Any]]
-"""Adds to a selection of event_ids which part of it is read."""
+"""Restricts a selection of event_ids to the part that is read."""
 
 Alternatives = list[tuple[ColumnElement[bool], ColumnElement[bool]]]
-"""Conditions of which one must hold: each as it leads an index, and in a form for which no index can be chosen."""
+"""Conditions of which one must hold: each in a form that can use an index, and in a form that cannot."""
 
 
 class EventFilters(msgspec.Struct, frozen=True, kw_only=True):
-    """Which events are searched for; empty means any. `actor` is a user's id or name."""
+    """The filters of the search; empty means any. `actor` is a user's id or name."""
 
     issue_name: str = ""
     company_name: str = ""
@@ -42,9 +42,9 @@ class EventFilters(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Selection:
-    """The events that match the filters, as far as the actor may see them.
+    """The events that match the filters and that the actor may see.
 
-    Raises NotFound for the name of an issue or a company that is neither in use nor in the history.
+    Raises NotFound for the name of an issue or a company that neither exists nor occurs in the history.
     """
 
     def __init__(self, tx: Connection, actor: Actor, filters: EventFilters) -> None:
@@ -53,7 +53,7 @@ class Selection:
         access = actor.company_access
         permitted: Alternatives = [] if actor.super_admin else [_equals(events.c.audit, False)]
         types = [type_ for type_ in filters.types if actor.super_admin or not type_.audit]
-        # The filter names only types that the actor may not see: no search could find any.
+        # The filter contains only types that the actor may not see, so the result is empty.
         self._empty = bool(filters.types) and not types
         groups: list[Alternatives] = [
             *_issue(tx, access, filters.issue_name),
@@ -67,9 +67,9 @@ class Selection:
         self._rest = [*(or_(*(quiet for _, quiet in group)) for group in groups[1:] if group), *visible_to(access)]
 
     def page(self, *, after: int | None, before: int | None, until: int | None, limit: int) -> list[Event]:
-        """At most `limit` events: the newest first, or with `after` the oldest first.
+        """Returns at most `limit` events: the newest first, or with `after` the oldest first.
 
-        They are above `after`, below `before`, and up to and including `until`, where these are given.
+        They are above `after`, below `before`, and up to and including `until`, if given.
         """
         if self._empty:
             return []
@@ -84,7 +84,7 @@ class Selection:
         return [event_from_row(row) for row in self.tx.execute(query)]
 
     def count(self) -> tuple[int, bool]:
-        """How many events match, up to COUNT_LIMIT, and whether that is all of them."""
+        """Returns the number of matches, up to COUNT_LIMIT, and whether that is all of them."""
         if self._empty:
             return 0, True
         ids = self._ids(lambda query: query.limit(COUNT_LIMIT + 1)).subquery()
@@ -92,7 +92,7 @@ class Selection:
         return min(counted, COUNT_LIMIT), counted <= COUNT_LIMIT
 
     def _ids(self, bounded: Bounds) -> Any:
-        """The ids: from each leading condition at most as many as needed, in the order of its index."""
+        """Returns a selection of ids: from each indexed condition as many as needed, in the order of its index."""
         query: Select[Any] = select(events.c.event_id).where(*self._rest)
         if not self._leading:
             return bounded(query)
@@ -107,7 +107,7 @@ def _equals(column: ColumnElement[Any], value: object) -> tuple[ColumnElement[bo
 
 
 def _issue(tx: Connection, access: CompanyAccess, name: str) -> list[Alternatives]:
-    """The issue that has the name now, under all its names; and what had the name when the event was recorded."""
+    """Returns conditions for the issue with this name, under all its names, and for former bearers of the name."""
     if not name:
         return []
     found = _find_issue_id(tx, access, name) if storable(name) else None
@@ -144,7 +144,7 @@ def _find_company_id(tx: Connection, access: CompanyAccess, name: str) -> int | 
 def _mentioned(
     tx: Connection, access: CompanyAccess, column: ColumnElement[Any], name: str, permitted: Alternatives
 ) -> bool:
-    """Whether an event that is visible names the issue or the company."""
+    """Returns whether a visible event names the issue or the company."""
     if not storable(name):
         return False
     conditions = [column == key(name), *(quiet for _, quiet in permitted), *visible_to(access)]
@@ -152,7 +152,7 @@ def _mentioned(
 
 
 def by_actor(tx: Connection, wanted: str) -> Alternatives:
-    """A user by id or present name; or, of those without an account, whoever had that name."""
+    """Returns conditions for the users with this id or present name, and for actors without an account by name."""
     if wanted.isascii() and wanted.isdigit() and int(wanted) < 2**63:
         ids: Sequence[int] = [int(wanted)]
     else:
@@ -162,7 +162,7 @@ def by_actor(tx: Connection, wanted: str) -> Alternatives:
 
 
 class UndoableChange(msgspec.Struct, frozen=True):
-    """A change of an assignment, and the times of the assignment before; None in events of earlier programs."""
+    """A change of an assignment, and the previous times of the assignment; None in events of earlier programs."""
 
     event: Event
     times: AssignmentTimes | None
@@ -171,7 +171,7 @@ class UndoableChange(msgspec.Struct, frozen=True):
 def list_changes_of_request(tx: Connection, actor: Actor, request_id: str, since: datetime) -> list[UndoableChange]:
     """Returns the assignments, removals and status changes that the actor made in one request, `since` or later.
 
-    They are ordered by issue, and within an issue as they were made.
+    They are ordered by issue, and within an issue in the order in which they were made.
     """
     require_helpdesk(actor)
     deleted = events.alias()
@@ -180,7 +180,7 @@ def list_changes_of_request(tx: Connection, actor: Actor, request_id: str, since
         events.c.actor_id == actor.user_id,
         events.c.at >= since,
         events.c.type.in_([type_.value for type_ in UNDOABLE]),
-        # A merge is not undone: the issue that its assignments come from is gone.
+        # A merge cannot be undone: the issue that its assignments come from no longer exists.
         not_(exists().where(deleted.c.request_id == request_id, deleted.c.type == EventType.ISSUE_DELETED.value)),
     )
     if actor.company_access.company_ids is not None:

@@ -1,4 +1,4 @@
-"""Where in the log a time is."""
+"""The positions of times in the log."""
 
 from datetime import datetime
 
@@ -7,13 +7,13 @@ from sqlalchemy import ColumnElement, Connection, func, select
 from issue_tracker.database.tables import events
 
 SKEW = 1_000
-"""How far apart, in event_ids, two events of simultaneous transactions may be whose times are in the other order."""
+"""Maximum distance, in event_ids, of two events of concurrent transactions whose times are in reverse order."""
 
 
 def between(tx: Connection, since: datetime | None, until: datetime | None) -> list[ColumnElement[bool]]:
-    """The conditions that an event was recorded at `since` or later, and before `until`; None for no limit.
+    """Returns the conditions that an event was recorded at `since` or later, and before `until`; None for no limit.
 
-    Times grow with the numbers, nearly: the range of the primary key keeps the database from reading all events.
+    Times grow almost exactly with the ids, so a range of the primary key spares the database from reading all events.
     """
     conditions: list[ColumnElement[bool]] = []
     if since is not None:
@@ -24,7 +24,7 @@ def between(tx: Connection, since: datetime | None, until: datetime | None) -> l
 
 
 def first_id_at(tx: Connection, moment: datetime) -> int:
-    """The lowest event_id from which on events are not before this moment, about: by halving the range of ids."""
+    """Returns approximately the lowest event_id recorded at this time or later, by binary search over the ids."""
     low, high = 1, (tx.execute(select(func.max(events.c.event_id))).scalar_one() or 0) + 1
     while low < high:
         middle = (low + high) // 2

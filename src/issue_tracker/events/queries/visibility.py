@@ -1,4 +1,4 @@
-"""Which events an access reveals: the condition that all reads of the event log share."""
+"""The visibility of events under a company access: the condition that all reads of the event log share."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,12 +11,12 @@ from issue_tracker.events.catalog import EventType
 
 
 def visible_to(access: CompanyAccess) -> list[ColumnElement[bool]]:
-    """The conditions under which an event is visible to an access; none for all companies.
+    """Returns the conditions under which an event is visible under an access; none for all companies.
 
     An event about a company is visible if the company is. An event about an issue as a whole is visible if at least
-    one of the issue's assignments is; the deletion of an issue if one was. An event about an update for several
-    companies is visible if one of these is. Audit events about no company are not: they name hidden companies and those
-    who see them.
+    one company of the issue is; the deletion of an issue if one was. An event about an update for several companies is
+    visible if one of these is. Audit events about no company are not visible, because they name hidden companies and
+    users who may see them.
     """
     if access.company_ids is None:
         return []
@@ -25,9 +25,9 @@ def visible_to(access: CompanyAccess) -> list[ColumnElement[bool]]:
 
 
 def about_visible_issue(visible: Callable[[Column[Any]], ColumnElement[bool]]) -> list[ColumnElement[bool]]:
-    """The conditions under which an event is about an issue that has a visible company, as a whole or for this one.
+    """Returns the conditions that an event concerns an issue as a whole, or an update, with a visible company.
 
-    `visible` makes the condition that a column has the id of a visible company.
+    `visible` turns a column into the condition that it contains the id of a visible company.
     """
     assigned = exists().where(assignments.c.issue_id == events.c.issue_id, visible(assignments.c.company_id))
     last, removed = events.alias(), events.alias()

@@ -1,4 +1,4 @@
-"""Webhooks and their deliveries as super admins see them."""
+"""Webhooks and their deliveries, for super admins."""
 
 from collections.abc import Collection
 from enum import StrEnum
@@ -14,7 +14,7 @@ from issue_tracker.errors import NotFound
 
 
 class State(StrEnum):
-    """The state of a delivery: `pending` until it succeeded or failed for good."""
+    """The state of a delivery: `pending` until it has succeeded or finally failed."""
 
     PENDING = "pending"
     DELIVERED = "delivered"
@@ -22,7 +22,7 @@ class State(StrEnum):
 
 
 class Webhook(msgspec.Struct, frozen=True):
-    """A webhook, without its secret. No company means all; no type means all that are not audit events."""
+    """A webhook, without its secret. No companies means all; no types means all except audit events."""
 
     id: int
     url: str
@@ -36,7 +36,7 @@ class Webhook(msgspec.Struct, frozen=True):
 
 
 class Attempt(msgspec.Struct, frozen=True):
-    """One attempt. Without code and error it is under way, or its worker was killed a moment ago."""
+    """One attempt. Without code and error, it is in progress, or its worker was recently killed."""
 
     at: Timestamp
     code: int | None
@@ -59,7 +59,7 @@ class Delivery(msgspec.Struct, frozen=True):
 
 
 def get_webhook(tx: Connection, actor: Actor, webhook_id: int) -> Webhook:
-    """Raises NotFound."""
+    """Returns a webhook. Raises NotFound."""
     require_administrator(actor)
     row = tx.execute(select(webhooks).where(webhooks.c.id == webhook_id)).first()
     if row is None:
@@ -68,16 +68,16 @@ def get_webhook(tx: Connection, actor: Actor, webhook_id: int) -> Webhook:
 
 
 def list_webhooks(tx: Connection, actor: Actor) -> list[Webhook]:
-    """All webhooks, the newest first."""
+    """Returns all webhooks, the newest first."""
     require_administrator(actor)
     return [webhook_from_row(row) for row in tx.execute(select(webhooks).order_by(webhooks.c.id.desc()))]
 
 
 class Health(msgspec.Struct, frozen=True):
-    """How deliveries to one webhook have gone lately, from its latest ones.
+    """How the latest deliveries to one webhook went.
 
     `delivered_at` is the last success; `failures` counts the attempts since then, and `last` is the latest of these.
-    `next_attempt_at` is when the next attempt is due; None when none is.
+    `next_attempt_at` is when the next attempt is due; None if there is none.
     """
 
     delivered_at: Timestamp | None = None
@@ -87,11 +87,11 @@ class Health(msgspec.Struct, frozen=True):
 
 
 LATEST = 20
-"""From how many of the latest deliveries the health of a webhook is read."""
+"""Number of the latest deliveries from which the health of a webhook is computed."""
 
 
 def get_health(tx: Connection, actor: Actor, webhook_id: int) -> Health:
-    """Raises NotFound."""
+    """Returns the health of a webhook. Raises NotFound."""
     deliveries_, _ = list_deliveries(tx, actor, webhook_id, before=None, limit=LATEST)
     attempts = sorted((each for one in deliveries_ for each in one.attempts), key=lambda each: each.at, reverse=True)
     finished = [each for each in attempts if each.code is not None or each.error is not None]
@@ -110,13 +110,13 @@ def _succeeded(attempt: Attempt) -> bool:
 
 
 def is_chosen_by_a_webhook(tx: Connection, company_id: int) -> bool:
-    """Returns whether any webhook, active or not, is limited to companies of which this is one."""
+    """Returns whether any webhook, active or not, is limited to companies that include this one."""
     chosen = tx.execute(select(webhooks.c.company_ids).where(webhooks.c.company_ids != "[]")).scalars()
     return any(company_id in msgspec.json.decode(ids) for ids in chosen)
 
 
 def get_delivery(tx: Connection, actor: Actor, delivery_id: int) -> Delivery:
-    """Raises NotFound."""
+    """Returns a delivery with its attempts. Raises NotFound."""
     require_administrator(actor)
     found = _with_attempts(tx, _deliveries().where(deliveries.c.id == delivery_id))
     if not found:
@@ -127,7 +127,7 @@ def get_delivery(tx: Connection, actor: Actor, delivery_id: int) -> Delivery:
 def list_deliveries(
     tx: Connection, actor: Actor, webhook_id: int, *, before: int | None, limit: int
 ) -> tuple[list[Delivery], int]:
-    """The deliveries to a webhook with an id below `before`, the newest first, and the number of all of them.
+    """Returns the deliveries to a webhook with an id below `before`, the newest first, and the number of all.
 
     Raises NotFound for an unknown webhook.
     """
@@ -139,7 +139,7 @@ def list_deliveries(
 
 
 def list_known_company_ids(tx: Connection, actor: Actor, company_ids: Collection[int]) -> set[int]:
-    """Those of the ids that belong to a company that the actor sees."""
+    """Returns those of the ids that belong to a company that the actor may see."""
     query = select(companies.c.company_id).where(companies.c.company_id.in_(sorted(company_ids)))
     return {found for found in tx.execute(query).scalars() if actor.company_access.allows(found)}
 
