@@ -1,6 +1,6 @@
-"""The credentials of everybody in one place, for super admins: what somebody could act with, and how to end it.
+"""All credentials in one list, for super admins: what could be used to act as a user, and how to revoke it.
 
-Sessions and tokens have rows of their own kinds; here they are one list, with whose they are.
+Sessions and tokens are stored in separate tables; here they form one list, with their owners.
 """
 
 from collections.abc import Iterable
@@ -24,7 +24,7 @@ LARGEST_ID = 2**63 - 1
 
 
 class CredentialOwner(msgspec.Struct, frozen=True):
-    """Whose a credential is."""
+    """The user who owns a credential."""
 
     user_id: int
     email: str
@@ -34,9 +34,9 @@ class CredentialOwner(msgspec.Struct, frozen=True):
 
 
 class Credential(msgspec.Struct, frozen=True, kw_only=True):
-    """A token, or a live session. What only the other kind has is null.
+    """A token or a live session. Fields of the other kind are null.
 
-    `last_used_at` is null for a token that was never used. `current` says that it is the session of this request.
+    `last_used_at` is null for a token that was never used. `current` says that this is the session of this request.
     """
 
     kind: Kind
@@ -63,9 +63,9 @@ def list_credentials(
     kind: Kind | None = None,
     user_id: int | None = None,
 ) -> list[Credential]:
-    """Returns the tokens of all users, then their sessions that are alive at `at`; of each the latest used first.
+    """Returns the tokens of all users, then their sessions that are alive at `at`; each with the last used first.
 
-    `kind` and `user_id` limit the list. Raises Forbidden unless `actor` is a super admin who sees all companies.
+    `kind` and `user_id` limit the list. Raises Forbidden unless `actor` is a super admin with access to all companies.
     """
     require_administrator(actor)
     owners = _owners(tx, user_id)
@@ -107,9 +107,9 @@ def list_credentials(
 
 
 def revoke_credentials(tx: Connection, actor: Actor, chosen: Iterable[tuple[Kind, int]]) -> int:
-    """Ends tokens and sessions, for good. Returns how many there were: others may have ended some before.
+    """Revokes tokens and ends sessions. Returns how many still existed.
 
-    Raises Forbidden unless `actor` is a super admin who sees all companies.
+    Raises Forbidden unless `actor` is a super admin with access to all companies.
     """
     require_administrator(actor)
     ended = 0

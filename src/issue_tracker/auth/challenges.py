@@ -1,7 +1,7 @@
-"""Sign-ins whose first step was correct: each waits a few minutes for its second one, on whichever worker that arrives.
+"""Challenges: sign-ins whose first step was correct, and which wait a few minutes for the second step, on any worker.
 
-What the browser has of it is random, and stored as a hash. It ends when the password or the factors of the user change,
-and when the account is disabled (`sessions.end_sessions`).
+The token that the browser holds is random, and stored as a hash. A challenge ends when the user's password or factors
+change, and when the account is disabled (`sessions.end_sessions`).
 """
 
 import secrets
@@ -19,22 +19,22 @@ from issue_tracker.database.tables import sign_in_challenges, users
 from issue_tracker.errors import Unauthenticated
 
 LIFETIME = timedelta(minutes=5)
-"""Time to find the telephone."""
+"""Long enough to fetch a telephone."""
 
 MOST_ATTEMPTS = 5
-"""How many answers to one challenge are read. The throttle counts those to all challenges of an account."""
+"""Maximum number of answers to one challenge. In addition, the throttle counts the answers for an account."""
 
 MOST_OPEN = 10
-"""How many sign-ins of a user wait at the same time; one more ends the oldest."""
+"""Maximum number of waiting sign-ins of a user; a further one ends the oldest."""
 
 BATCH = 1000
-"""Challenges to delete in one transaction."""
+"""Number of challenges deleted in one transaction."""
 
 
 class SecondFactorRequired(Unauthenticated):
-    """The first step of a sign-in was correct, and the account needs a second one (contract, section 11).
+    """The first step of a sign-in was correct, and the account requires a second one (contract, section 11).
 
-    `challenge` is the secret with which the second step is taken, by one of the `methods`.
+    `challenge` is the secret that the second step must present, together with one of the `methods`.
     """
 
     reason_code = "second_factor_required"
@@ -49,7 +49,7 @@ class SecondFactorRequired(Unauthenticated):
 
 
 class SignInExpired(Unauthenticated):
-    """The first step of a sign-in was too long ago, was used, was guessed at too often, or never was (401)."""
+    """The challenge of a sign-in has expired, was used, had too many wrong answers, or never existed (401)."""
 
     reason_code = "sign_in_expired"
 
@@ -58,7 +58,7 @@ class SignInExpired(Unauthenticated):
 
 
 def begin(tx: Connection, user_id: int, at: datetime, binding: Binding | None = None) -> str:
-    """Returns what a sign-in of the user goes on with. `binding` is that of a provider that it began with."""
+    """Creates a challenge for a user's sign-in and returns its token. `binding` is that of the identity provider."""
     challenge, own = secrets.token_urlsafe(32), sign_in_challenges.c.user_id == user_id
     oldest = select(sign_in_challenges.c.token_hash).where(own).order_by(sign_in_challenges.c.created_at.desc())
     too_many = list(tx.execute(oldest.offset(MOST_OPEN - 1)).scalars())
@@ -71,15 +71,15 @@ def begin(tx: Connection, user_id: int, at: datetime, binding: Binding | None = 
 
 
 def find_user(tx: Connection, challenge: str, at: datetime, *, lock: bool = False) -> User:
-    """Returns whose sign-in waits with this challenge. Raises SignInExpired.
+    """Returns the user whose sign-in waits with this challenge. Raises SignInExpired.
 
-    With `lock`, other changes to the account wait until the transaction ends.
+    With `lock`, concurrent changes to the account wait until the transaction ends.
     """
     query = select(sign_in_challenges.c.user_id).where(*_open(challenge, at))
     user_id = tx.execute(query).scalar_one_or_none()
     if user_id is not None and lock:
         tx.execute(select(users.c.user_id).where(users.c.user_id == user_id).with_for_update())
-        # Whoever changed the account before has ended the challenge by now.
+        # A change to the account that committed while this waited for the lock has ended the challenge.
         user_id = tx.execute(query).scalar_one_or_none()
     user = None if user_id is None else get_user(tx, user_id)
     if user is None or not user.active:
@@ -88,7 +88,7 @@ def find_user(tx: Connection, challenge: str, at: datetime, *, lock: bool = Fals
 
 
 def count_attempt(tx: Connection, challenge: str, at: datetime) -> None:
-    """Counts an answer to the challenge, before it is read. Raises SignInExpired after too many."""
+    """Counts an answer to the challenge, before the answer is checked. Raises SignInExpired after too many."""
     few = sign_in_challenges.c.attempts < MOST_ATTEMPTS
     counted = update(sign_in_challenges).where(*_open(challenge, at), few)
     if tx.execute(counted.values(attempts=sign_in_challenges.c.attempts + 1)).rowcount != 1:
@@ -96,8 +96,8 @@ def count_attempt(tx: Connection, challenge: str, at: datetime) -> None:
 
 
 def end(tx: Connection, challenge: str) -> Binding | None:
-    """Ends a challenge that was answered. Returns the binding that it began with. Raises SignInExpired when another
-    answer was first.
+    """Ends a challenge that was answered correctly, and returns its binding. Raises SignInExpired if it has ended
+    already.
     """
     same = sign_in_challenges.c.token_hash == token_hash(challenge)
     stored = tx.execute(select(sign_in_challenges.c.binding).where(same)).scalar_one_or_none()
@@ -107,7 +107,7 @@ def end(tx: Connection, challenge: str) -> Binding | None:
 
 
 def prune_challenges(tx: Connection, at: datetime) -> int:
-    """Deletes a batch of the challenges that expired before an instant. Returns how many; 0 when none are left."""
+    """Deletes a batch of challenges that expired before an instant. Returns their number; 0 if none are left."""
     expired = select(sign_in_challenges.c.token_hash).where(sign_in_challenges.c.expires_at <= at).limit(BATCH)
     hashes = list(tx.execute(expired).scalars())
     if hashes:
@@ -116,5 +116,5 @@ def prune_challenges(tx: Connection, at: datetime) -> int:
 
 
 def _open(challenge: str, at: datetime) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-    """The conditions that a stored challenge is this one, and not too old."""
+    """Returns the conditions that a stored challenge has this token and has not expired."""
     return sign_in_challenges.c.token_hash == token_hash(challenge), sign_in_challenges.c.expires_at > at

@@ -1,4 +1,4 @@
-"""Changing which companies a user sees (contract, section 12; docs/decisions/0024-company-access.md)."""
+"""Changes of a user's company access (contract, section 12; docs/decisions/0024-company-access.md)."""
 
 from sqlalchemy import Connection, delete, insert, select, update
 
@@ -18,8 +18,9 @@ CUSTOMER_SEES_SOME = "must name the companies or company groups that the custome
 def set_company_access(tx: Connection, actor: Actor, user_id: int, grant: Grant | None) -> None:
     """Limits a user to what is granted; None means all companies. It takes effect with the user's next request.
 
-    Raises NotFound; Invalid for a customer, who never sees all companies, and when no active super admin would see all
-    companies any more; Forbidden unless `actor` is a super admin who sees all companies; ConfirmationRequired.
+    Raises NotFound; Invalid for None to a customer, who never has access to all companies, and if no active super admin
+    would have access to all companies; Forbidden unless `actor` is a super admin with access to all companies; and
+    ConfirmationRequired.
     """
     require_administrator(actor)
     user = lock_user(tx, user_id)

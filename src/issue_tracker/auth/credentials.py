@@ -1,4 +1,4 @@
-"""Which credentials are still valid, checked for many at once: an open stream outlasts the check of its request."""
+"""Checks many credentials at once, because an open stream outlasts the check at the start of its request."""
 
 from collections.abc import Collection
 from typing import Literal
@@ -13,7 +13,7 @@ from issue_tracker.database.engine import Database
 from issue_tracker.settings import Settings
 
 BATCH = 500
-"""How many credentials one statement checks."""
+"""Number of credentials that one statement checks."""
 
 
 class Credential(msgspec.Struct, frozen=True):
@@ -26,7 +26,7 @@ class Credential(msgspec.Struct, frozen=True):
 def permissions_of(
     database: Database, settings: Settings, credentials: Collection[Credential]
 ) -> dict[Credential, Permissions]:
-    """Returns the present permissions behind those credentials that are alive now; ended ones are absent."""
+    """Returns the present permissions of those credentials that are still valid; others are absent."""
     at = now()
     found: dict[Credential, Permissions] = {}
     ordered = list(credentials)

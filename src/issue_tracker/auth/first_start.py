@@ -17,7 +17,7 @@ LIFETIME = timedelta(hours=24)
 
 
 class SetupRefused(Forbidden):
-    """The token of a set-up link is not, or no longer, the offered one (403)."""
+    """The token of a set-up link is not the one that was offered, or no longer valid (403)."""
 
     def __init__(self) -> None:
         super().__init__("This set-up link is not valid, has expired, or was used already.")
@@ -45,5 +45,5 @@ def set_up(tx: Connection, token: str, email: Email, name: DisplayName, password
 
 
 def _offered(token: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-    """The conditions that a token is the offered one, and not too old."""
+    """Returns the conditions that a token is the offered one and has not expired."""
     return setup_tokens.c.token_hash == token_hash(token), setup_tokens.c.created_at > now() - LIFETIME

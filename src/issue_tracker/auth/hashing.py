@@ -1,6 +1,6 @@
-"""Where passwords are hashed: in a few threads of low priority, so that a flood of sign-ins delays nobody else.
+"""Threads of low priority that hash passwords, so that a flood of sign-ins does not delay other requests.
 
-Argon2 keeps a processor and 64 MiB of memory busy for each hash (RFC 9106), and it releases the interpreter lock.
+Argon2 occupies a processor and 64 MiB of memory for each hash (RFC 9106), and releases the interpreter lock.
 """
 
 import os
@@ -16,30 +16,30 @@ from issue_tracker.errors import TooBusy
 T = TypeVar("T")
 
 MOST_THREADS = 4
-"""Hashes at the same time, however many processors there are: together they take 256 MiB."""
+"""Maximum number of concurrent hashes, regardless of the processors: together they take 256 MiB."""
 
 NICENESS = 10
-"""How much the threads give way to all others (nice(1)). At 19 a thread that just finished a hash could hold the
-interpreter lock while it waits for a processor, and everybody would wait with it.
+"""How much the threads yield to all others (nice(1)). At 19, a thread that just finished a hash could hold the
+interpreter lock while it waits for a processor, and every other thread would wait for it.
 """
 
 
 def processors() -> int:
-    """Returns how many processors this process may use."""
+    """Returns the number of processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 THREADS = max(1, min(MOST_THREADS, processors() - 1))
-"""One processor is left for everything else, where there is more than one."""
+"""One processor is reserved for everything else, if there is more than one."""
 
 WAITING = 8
-"""How many hashes may wait for a thread. The requests that need one wait elsewhere (`server/password_requests.py`)."""
+"""Maximum number of hashes that wait for a thread. Requests wait elsewhere (`server/password_requests.py`)."""
 
 _places = threading.BoundedSemaphore(THREADS + WAITING)
 
 
 def run(compute: Callable[[], T]) -> T:
-    """Returns the result of `compute`, which runs in one of the threads. Raises TooBusy when too many wait already."""
+    """Returns the result of `compute`, which runs in one of the threads. Raises TooBusy if too many wait already."""
     if not _places.acquire(blocking=False):
         raise TooBusy
     try:
@@ -48,12 +48,12 @@ def run(compute: Callable[[], T]) -> T:
         _places.release()
 
 
-def _give_way() -> None:
-    """Lowers the priority of this thread, and leaves one processor to the others. Only on Linux does a thread have a
+def _lower_priority() -> None:
+    """Lowers the priority of this thread, and leaves one processor to the others. Only on Linux can a thread have a
     priority and processors of its own.
 
-    Argon2 computes the four lanes of one hash in four threads, which inherit both: otherwise a single hash would keep
-    all processors busy.
+    Argon2 computes the four lanes of one hash in four threads, which inherit both; otherwise a single hash would occupy
+    all processors.
     """
     if sys.platform == "linux":
         with suppress(OSError):
@@ -63,5 +63,5 @@ def _give_way() -> None:
             os.sched_setaffinity(thread, usable[:-1] or usable)
 
 
-_pool = ThreadPoolExecutor(THREADS, thread_name_prefix="hashing", initializer=_give_way)
-"""Its threads start when they are first needed: a process may have been forked before."""
+_pool = ThreadPoolExecutor(THREADS, thread_name_prefix="hashing", initializer=_lower_priority)
+"""Its threads start on first use, because the process may have been forked before."""

@@ -1,6 +1,6 @@
-"""Invitations: one-time links with which users choose their password, so that nobody else ever knows it.
+"""Invitations: one-time links with which users choose their own password, so that nobody else ever knows it.
 
-They are for new accounts and for forgotten passwords (contract, section 11).
+They serve for new accounts and for forgotten passwords (contract, section 11).
 """
 
 import secrets
@@ -26,24 +26,24 @@ LIFETIME = timedelta(hours=72)
 
 
 class InvitationRefused(Forbidden):
-    """The link was used, was replaced, has expired, or never existed (403): whoever has it does not learn which."""
+    """The link was used, was replaced, has expired, or never existed (403); its holder does not learn which."""
 
     def __init__(self) -> None:
         super().__init__("This link is not valid any longer. Ask an administrator for a new one.")
 
 
 class Invitation(msgspec.Struct, frozen=True):
-    """A new invitation. `token` belongs in the link and nowhere else: only its hash is stored."""
+    """A new invitation. `token` must appear only in the link: the database stores only its hash."""
 
     token: str
     expires_at: Timestamp
 
 
 def invite(tx: Connection, actor: Actor, user_id: int) -> Invitation:
-    """Gives a user a link with which to choose a password. Earlier links of the user are void.
+    """Creates a link with which a user can choose a password. Earlier links of the user become invalid.
 
-    The present password remains until then. Raises NotFound, Invalid for the actor's own account and for a disabled
-    one, Forbidden unless `actor` is a super admin, ConfirmationRequired.
+    The present password remains valid until then. Raises NotFound; Invalid for the actor's own account, a service
+    account and a disabled one; Forbidden unless `actor` is a super admin; and ConfirmationRequired.
     """
     require_administrator(actor)
     require_fresh_proof(actor)
@@ -63,7 +63,7 @@ def invite(tx: Connection, actor: Actor, user_id: int) -> Invitation:
 
 
 def open_invitations(tx: Connection, at: datetime) -> dict[int, Timestamp]:
-    """Returns until when the invitations that are valid at `at` last, by the id of their user."""
+    """Returns the ends of the invitations that are valid at `at`, by the id of their user."""
     query = select(invitations.c.user_id, invitations.c.expires_at).where(invitations.c.expires_at > at)
     return {row.user_id: iso(row.expires_at) for row in tx.execute(query)}
 
@@ -76,7 +76,7 @@ def find_invited(tx: Connection, token: str, at: datetime) -> User:
     return get_user(tx, user_id)
 
 
-# Prepared, because anybody may send any number of invalid links.
+# Prepared, because any client may send any number of invalid links.
 _invited = Prepared(
     lambda _: (
         select(invitations.c.user_id)
@@ -91,7 +91,7 @@ _invited = Prepared(
 
 
 def accept(tx: Connection, token: str, password_hash: str, request_id: str, at: datetime) -> User:
-    """Sets the password of whom the link with this token invites, once, ends their sessions, and revokes their tokens.
+    """Sets the password of the user invited by this token, once; ends their sessions, and revokes their tokens.
 
     Returns the user. Raises InvitationRefused.
     """

@@ -1,7 +1,7 @@
-"""Signing in with a passkey as the only step: the authenticator has verified who holds it.
+"""Sign-in with a passkey as the only step, for which the authenticator must have verified its user.
 
-Throttled and recorded like a password. Whoever sends an unknown passkey, one of a disabled account or a wrong signature
-learns nothing but that it was not accepted.
+Attempts are throttled and recorded like passwords. The response to an unknown passkey, one of a disabled account or a
+wrong signature reveals only that the passkey was not accepted.
 """
 
 from sqlalchemy import Connection, select
@@ -30,17 +30,17 @@ REFUSED = "The passkey was not accepted."
 
 
 def begin(tx: Connection, settings: Settings, keyring: Keyring) -> Ceremony:
-    """Returns what a browser needs to sign in with a passkey. Raises Invalid where there are none."""
+    """Returns what a browser needs to sign in with a passkey. Raises Invalid if passkeys are not available."""
     return passkeys.begin_use(tx, settings, ceremonies.new_challenge(keyring, PURPOSE, now()), None)
 
 
 def sign_in_with_passkey(
     database: Database, settings: Settings, keyring: Keyring, challenge: str, credential: Credential, visitor: Visitor
 ) -> SignedIn:
-    """Starts a session for whoever has signed the challenge with their passkey.
+    """Starts a session for the user whose passkey has signed the challenge.
 
     Runs its own transactions: an attempt is stored before it is checked. Raises SignInExpired for a challenge that is
-    not, or no longer, open, TooManyAttempts, and Unauthenticated for any passkey that is not accepted.
+    not, or no longer, open; TooManyAttempts; and Unauthenticated for any passkey that is not accepted.
     """
     at = now()
     if not ceremonies.is_open(keyring, challenge, PURPOSE, at):
@@ -66,7 +66,7 @@ def sign_in_with_passkey(
 
 
 def _accepted(tx: Connection, settings: Settings, user: User, challenge: str, credential: Credential) -> bool:
-    # Whoever belongs to an identity provider signs in there, where the account may have ended.
+    # Users of an identity provider must sign in there, because their account there may have ended.
     if not user.active or not may_use_password(settings, user.email):
         return False
     right = passkeys.use_passkey(tx, settings, user.user_id, challenge, credential, now(), alone=True)
@@ -76,7 +76,7 @@ def _accepted(tx: Connection, settings: Settings, user: User, challenge: str, cr
 
 
 def _named(tx: Connection, credential: Credential, *, lock: bool = False) -> User | None:
-    """The user whose passkey the browser says it used. With `lock`, other changes to the account wait."""
+    """Returns the user whose passkey the browser names. With `lock`, concurrent changes to the account wait."""
     user_id = passkeys.owner_of(tx, credential)
     if user_id is None:
         return None

@@ -1,4 +1,4 @@
-"""Password hashes: Argon2id with the parameters that RFC 9106 recommends, which are argon2-cffi's defaults."""
+"""Password hashes: Argon2id with the parameters recommended by RFC 9106, which are argon2-cffi's defaults."""
 
 import secrets
 import unicodedata
@@ -14,16 +14,16 @@ from issue_tracker.errors import Invalid
 MINIMUM = 8
 """NIST SP 800-63B, 5.1.1.2: at least eight characters, and no composition rules."""
 MAXIMUM = 1024
-"""Characters: hashing a password of any length would let strangers keep the server busy."""
+"""Characters: hashing passwords of unlimited length would let any client keep the server busy."""
 
 NO_PASSWORD = ""
-"""What is stored in place of a hash until the user has chosen a password: no password is correct."""
+"""Stored instead of a hash until the user has chosen a password; no password matches it."""
 
 _hasher = PasswordHasher()
 
 
 def _random_hash() -> str:
-    """A hash that no password has. With the present parameters it costs as much to verify as a real one."""
+    """Returns a hash that no password has. Verifying it costs as much as verifying a real one."""
     parts = (b64encode(secrets.token_bytes(size)).decode().rstrip("=") for size in (_hasher.salt_len, _hasher.hash_len))
     costs = f"m={_hasher.memory_cost},t={_hasher.time_cost},p={_hasher.parallelism}"
     return f"$argon2id$v=19${costs}${'$'.join(parts)}"
@@ -33,13 +33,13 @@ _no_account = _random_hash()
 
 
 class Password(str):
-    """A new password that anybody might have, in NFC: long enough, and not one of the most common."""
+    """A new password that passed the checks which need no account: long enough, not among the most common; in NFC."""
 
     __slots__ = ()
 
 
 def parse_password(text: str) -> Password:
-    """Returns a new password in NFC. Raises ValueError, with the reason, when it is refused whoever chose it."""
+    """Returns a new password in NFC. Raises ValueError, with the reason, if it is unacceptable for every account."""
     if len(text) > MAXIMUM:
         raise ValueError(f"must be at most {MAXIMUM:,} characters")
     password = normalized(text)
@@ -51,14 +51,14 @@ def parse_password(text: str) -> Password:
 
 
 def normalized(password: str) -> str:
-    """Returns the password in NFC: keyboards and systems spell the same letters differently (NIST SP 800-63B)."""
+    """Returns the password in NFC, because keyboards and systems encode the same letters differently (SP 800-63B)."""
     return unicodedata.normalize("NFC", password)
 
 
 def hash_new_password(password: Password, *, email: str, name: str, field: str = "password") -> str:
-    """Returns the hash to store of the password that the user with this e-mail address and name is to have.
+    """Returns the hash of a new password for the user with this e-mail address and name.
 
-    Raises Invalid for `field` when the password is one of them. Slow by design: never call it inside a transaction.
+    Raises Invalid for `field` if the password is one of these. Slow by design: never call it inside a transaction.
     """
     if is_personal(password, email, name):
         raise Invalid.field(field, "must not be the name or the e-mail address of the user")
@@ -66,7 +66,7 @@ def hash_new_password(password: Password, *, email: str, name: str, field: str =
 
 
 def hash_password(password: str) -> str:
-    """Returns the hash to store of a password that was accepted before. Slow by design, as hash_new_password."""
+    """Returns the hash of a password that was accepted before. Slow by design, like hash_new_password."""
     encoded = normalized(password).encode("utf-8", "surrogatepass")
     return hashing.run(lambda: _hasher.hash(encoded))
 
@@ -74,8 +74,8 @@ def hash_password(password: str) -> str:
 def verify_password(password_hash: str | None, password: str) -> bool:
     """Returns whether the password is correct.
 
-    It takes as long without an account (None) and without a password (NO_PASSWORD) as for a wrong password. Hashes from
-    before passwords were normalized are of the text as it was typed. Slow by design: never call it inside a
+    Takes the same time without an account (None) and without a password (NO_PASSWORD) as for a wrong password. Hashes
+    from before passwords were normalized are of the text as it was entered. Slow by design: never call it inside a
     transaction. Raises TooBusy.
     """
     spellings = dict.fromkeys((normalized(password), password))
@@ -90,7 +90,7 @@ def _matches(password_hash: str, password: str) -> bool:
 
 
 def needs_rehash(password_hash: str) -> bool:
-    """Returns whether the hash was made with other parameters than the present ones."""
+    """Returns whether the hash was made with other than the present parameters."""
     return _hasher.check_needs_rehash(password_hash)
 
 

@@ -1,4 +1,4 @@
-"""The names of those who work at the helpdesk, for filters and for quick find."""
+"""The names of the helpdesk's users, for filters and for quick find."""
 
 from sqlalchemy import Connection, select
 
@@ -8,9 +8,9 @@ from issue_tracker.names import key
 
 
 def list_people(tx: Connection, actor: Actor) -> list[str]:
-    """Returns the names of all active users with helpdesk access, each once. Raises Forbidden without such access.
+    """Returns the distinct names of all active users with helpdesk access. Raises Forbidden without such access.
 
-    Whoever sees some companies only gets none: a name could be that of somebody who works for the others.
+    An actor with limited company access gets none: a name could be that of a user who works for hidden companies.
     """
     require_helpdesk(actor)
     if not actor.company_access.all:

@@ -1,4 +1,4 @@
-"""Where an attempt to sign in comes from: an address, as it is counted, and a browser that is known."""
+"""The origin of an attempt to sign in: its address, in the form in which it is counted, and a recognized browser."""
 
 import hashlib
 import secrets
@@ -13,28 +13,28 @@ from issue_tracker.database.tables import sign_in_addresses, sign_in_devices
 from issue_tracker.errors import NotFound
 
 DEVICES_PER_USER, ADDRESSES_PER_USER = 50, 200
-"""How many of a user's browsers and addresses are remembered: those used last."""
+"""Maximum number of a user's browsers and addresses that are stored; the least recently used are deleted."""
 
 
 USER_AGENT_LIMIT = 500
-"""Characters of what a browser calls itself."""
+"""Maximum number of characters stored of a browser's User-Agent."""
 
 ID_LENGTH = 16
-"""Characters of the hash of a browser's token by which the browser is called. They are of no use for anything else."""
+"""Number of characters of a browser's token hash that serve as its id. They reveal nothing about the token."""
 
 
 class Networks(msgspec.Struct, frozen=True):
-    """What counts as one address, and the larger network around it, which is empty where none is counted."""
+    """What counts as one address, and the larger network around it; empty if no network is counted."""
 
     address: str
     network: str
 
 
 def networks_of(address: str) -> Networks:
-    """Returns what is counted for the IP address of a client.
+    """Returns the networks under which the IP address of a client is counted.
 
-    Of IPv6 it is the /64, of which a client can take any address, and the /48, the largest network that providers give
-    to a customer (RFC 6177). An IPv4 address that is written as IPv6 counts as IPv4. Anything else counts as it is.
+    For IPv6, these are the /64, in which a client can use any address, and the /48, the largest network that providers
+    assign to a customer (RFC 6177). An IPv4-mapped IPv6 address counts as IPv4. Any other text counts as it is.
     """
     try:
         found = ip_address(address.partition("%")[0])
@@ -49,13 +49,13 @@ def networks_of(address: str) -> Networks:
 
 
 def is_known_address(tx: Connection, user_id: int, address: str) -> bool:
-    """Returns whether the user has signed in from there before. `address` is that of `networks_of`."""
+    """Returns whether the user has signed in from this address before. `address` is that of `networks_of`."""
     known = sign_in_addresses.c.user_id == user_id, sign_in_addresses.c.address == address
     return tx.execute(select(sign_in_addresses.c.user_id).where(*known)).first() is not None
 
 
 def known_device(tx: Connection, user_id: int, token: str | None) -> str | None:
-    """Returns what a known browser is stored as; None when the user has not signed in with this one before."""
+    """Returns the stored hash of a browser's token; None if the user has not signed in with this browser before."""
     if not token:
         return None
     known = sign_in_devices.c.device_hash == _device_hash(token), sign_in_devices.c.user_id == user_id
@@ -63,7 +63,7 @@ def known_device(tx: Connection, user_id: int, token: str | None) -> str | None:
 
 
 def is_trusted(tx: Connection, user_id: int, token: str | None, at: datetime) -> bool:
-    """Returns whether the user needs no second factor in a browser at `at`."""
+    """Returns whether the user needs no second factor in this browser at `at`."""
     if not token:
         return False
     known = sign_in_devices.c.device_hash == _device_hash(token), sign_in_devices.c.user_id == user_id
@@ -72,13 +72,13 @@ def is_trusted(tx: Connection, user_id: int, token: str | None, at: datetime) ->
 
 
 def trust_device(tx: Connection, user_id: int, token: str, until: datetime) -> None:
-    """Stores that the user needs no second factor in a known browser until then."""
+    """Records that the user needs no second factor in a known browser until an instant."""
     known = sign_in_devices.c.device_hash == _device_hash(token), sign_in_devices.c.user_id == user_id
     tx.execute(update(sign_in_devices).where(*known).values(second_factor_until=until))
 
 
 def remember_address(tx: Connection, user_id: int, address: str, at: datetime) -> None:
-    """Stores that the user has signed in from there."""
+    """Records that the user has signed in from this address."""
     known = sign_in_addresses.c.user_id == user_id, sign_in_addresses.c.address == address
     if tx.execute(update(sign_in_addresses).where(*known).values(at=at)).rowcount == 0:
         tx.execute(insert(sign_in_addresses).values(user_id=user_id, address=address, at=at))
@@ -89,11 +89,11 @@ def remember_address(tx: Connection, user_id: int, address: str, at: datetime) -
 
 
 def remember_device(tx: Connection, user_id: int, token: str | None, user_agent: str, at: datetime) -> str:
-    """Stores that the user has signed in with a browser. Returns the token that it must send from now on.
+    """Records that the user has signed in with a browser. Returns the token that it must send from now on.
 
-    `user_agent` is what the browser calls itself, for its user to recognize it by.
+    `user_agent` is the browser's User-Agent, by which the user can recognize it.
 
-    It keeps the token that it sent if that is one of ours, which another user of the browser may have been given.
+    The browser keeps the token that it sent if it is a token of this server, possibly that of another user.
     """
     devices = sign_in_devices.c
     ours = token and tx.execute(select(devices.device_hash).where(devices.device_hash == _device_hash(token))).first()
@@ -110,7 +110,7 @@ def remember_device(tx: Connection, user_id: int, token: str | None, user_agent:
 
 
 class Device(msgspec.Struct, frozen=True):
-    """A browser in which a user has signed in. `used_at` is the last sign-in; `current` is the one of this request."""
+    """A browser in which a user has signed in. `used_at` is the last sign-in; `current` is that of this request."""
 
     id: str
     user_agent: str
@@ -119,7 +119,7 @@ class Device(msgspec.Struct, frozen=True):
 
 
 def list_devices(tx: Connection, user_id: int, current_token: str | None) -> list[Device]:
-    """Returns a user's browsers, the latest used first. `current_token` is what the browser of this request sent."""
+    """Returns a user's browsers, the last used first. `current_token` is the one that this request's browser sent."""
     devices = sign_in_devices.c
     query = select(devices.device_hash, devices.user_agent, devices.at).where(devices.user_id == user_id)
     current = _device_hash(current_token) if current_token else None
@@ -130,7 +130,7 @@ def list_devices(tx: Connection, user_id: int, current_token: str | None) -> lis
 
 
 def forget_device(tx: Connection, user_id: int, device_id: str) -> None:
-    """Forgets one of a user's browsers: it is a stranger at the next sign-in. Raises NotFound for any other."""
+    """Forgets one of a user's browsers, which is then unknown at the next sign-in. Raises NotFound for any other."""
     devices = sign_in_devices.c
     query = select(devices.device_hash).where(devices.user_id == user_id)
     found = [known for known in tx.execute(query).scalars() if known[:ID_LENGTH] == device_id]
@@ -140,7 +140,7 @@ def forget_device(tx: Connection, user_id: int, device_id: str) -> None:
 
 
 def forget_places(tx: Connection, user_id: int) -> None:
-    """Forgets every browser and address of a user: from wherever the user signs in next, it is a new place."""
+    """Forgets every browser and address of a user, so that the next sign-in is from an unknown place."""
     tx.execute(delete(sign_in_devices).where(sign_in_devices.c.user_id == user_id))
     tx.execute(delete(sign_in_addresses).where(sign_in_addresses.c.user_id == user_id))
 

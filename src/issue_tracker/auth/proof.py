@@ -1,4 +1,6 @@
-"""The proof that a session is still that of its user: throttled and recorded as a sign-in (contract, section 11)."""
+"""Fresh proof that a session is still used by its user: throttled and recorded like a sign-in (contract, section
+11).
+"""
 
 from issue_tracker.actor import Actor
 from issue_tracker.auth import throttle
@@ -17,7 +19,7 @@ from issue_tracker.settings import Settings
 
 
 def is_own_password(database: Database, settings: Settings, actor: Actor, password: str, address: str) -> bool:
-    """Returns whether it is the password of the user who acts, from an IP address. A wrong one is recorded.
+    """Returns whether the password is that of the acting user. A wrong one is recorded with the IP address.
 
     Runs its own transactions, because the password is hashed between them. Raises TooManyAttempts and TooBusy.
     """
@@ -40,9 +42,9 @@ def is_own_password(database: Database, settings: Settings, actor: Actor, passwo
 
 
 def confirm(database: Database, settings: Settings, actor: Actor, password: str, address: str) -> None:
-    """Gives the session of the actor fresh proof for the correct password of its user.
+    """Gives the actor's session fresh proof, for the correct password of its user.
 
-    Raises Invalid for the field `password`, and as `is_own_password` does.
+    Raises Invalid for the field `password`, and whatever `is_own_password` raises.
     """
     assert actor.session_id is not None, "only a session has proof"
     if not is_own_password(database, settings, actor, password, address):
@@ -54,7 +56,7 @@ def confirm(database: Database, settings: Settings, actor: Actor, password: str,
 def confirm_with_code(
     database: Database, settings: Settings, keyring: Keyring, actor: Actor, code: str, address: str
 ) -> None:
-    """Gives the session of the actor fresh proof for a code of their authenticator app, which is used up.
+    """Gives the actor's session fresh proof, for a code of the user's authenticator app, which is then used up.
 
     Raises Invalid for the field `code`, and TooManyAttempts. A wrong code is recorded.
     """

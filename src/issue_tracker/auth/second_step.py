@@ -1,4 +1,4 @@
-"""The second step of a sign-in: throttled and recorded like the first one."""
+"""The second step of a sign-in, throttled and recorded like the first one."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -25,20 +25,20 @@ from issue_tracker.settings import Settings
 WRONG = "The code is wrong, has expired or was used already."
 
 COPIED = "the counter of the passkey “{}” went back: it may have been copied"
-"""What the audit says of a passkey that two authenticators seem to have."""
+"""The audit's note about a passkey that two authenticators seem to have."""
 
 Check = Callable[[Connection, User, datetime], str | None]
-"""Says in a transaction by which factor a user has proved at an instant who they are; None for a wrong answer. What was
-right is used up in the transaction."""
+"""Returns, in a transaction, the factor with which a user has proved their identity at an instant; None for a wrong
+answer. A correct answer is used up in the transaction."""
 
 
 def take_second_step(
     database: Database, settings: Settings, challenge: str, check: Check, visitor: Visitor, *, trust: bool = False
 ) -> SignedIn:
-    """Starts the session that waits with the challenge, for a right answer. With `trust` the browser is remembered.
+    """Starts the session that waits with the challenge, for a correct answer. `trust` remembers the browser.
 
     Runs its own transactions: an attempt is stored before it is checked. Raises SignInExpired, TooManyAttempts, and
-    Unauthenticated for any wrong answer, also by a method that the user does not have.
+    Unauthenticated for any wrong answer, including one by a method that the user does not have.
     """
     at = now()
     with database.read() as tx:
@@ -66,7 +66,7 @@ def take_second_step(
 
 
 def code_check(keyring: Keyring, method: Method, code: str) -> Check:
-    """A check of a code: that of an authenticator app, or a recovery code."""
+    """Returns a check of a code, from an authenticator app or a recovery code."""
 
     def check(tx: Connection, user: User, at: datetime) -> str | None:
         if method is Method.TOTP and use_totp(tx, keyring, user.user_id, code, at):
@@ -79,7 +79,7 @@ def code_check(keyring: Keyring, method: Method, code: str) -> Check:
 
 
 def passkey_check(settings: Settings, challenge: str, credential: Credential) -> Check:
-    """A check of a passkey, which has signed the challenge of this sign-in."""
+    """Returns a check of a passkey that has signed the challenge of this sign-in."""
 
     def check(tx: Connection, user: User, at: datetime) -> str | None:
         right = use_passkey(tx, settings, user.user_id, challenge, credential, at, alone=False)

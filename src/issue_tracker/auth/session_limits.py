@@ -12,7 +12,7 @@ from issue_tracker.events.record import record
 
 
 def end_replaced_session(tx: Connection, token: str, request_id: str, at: datetime) -> None:
-    """Ends the session with this token, if there is one: its browser is about to get another session."""
+    """Ends the session with this token, if it exists, because its browser is about to get another one."""
     query = (
         select(sessions.c.id, users.c.user_id, users.c.name, users.c.role)
         .join(users, users.c.user_id == sessions.c.user_id)
@@ -27,7 +27,7 @@ def end_replaced_session(tx: Connection, token: str, request_id: str, at: dateti
 
 
 def end_oldest_sessions(tx: Connection, actor: Actor, *, most: int, at: datetime) -> None:
-    """Ends the oldest sessions of the user who acts, so that `most` are left."""
+    """Ends the oldest sessions of the acting user, so that `most` are left."""
     own = select(sessions.c.id).where(sessions.c.user_id == actor.user_id).order_by(sessions.c.id.desc())
     ids = list(tx.execute(own.offset(most)).scalars())
     if ids:

@@ -21,20 +21,20 @@ from issue_tracker.events.record import record
 from issue_tracker.settings import Settings
 
 USER_AGENT_LIMIT = 400
-"""How many characters of the header User-Agent are stored."""
+"""Maximum number of characters stored of the User-Agent header."""
 
 BATCH = 1000
-"""Sessions to delete in one transaction."""
+"""Number of sessions deleted in one transaction."""
 
 REMEMBERED = timedelta(days=7)
-"""How long a session that has ended by itself is still known, so that a form which was filled in is not lost."""
+"""How long an expired session is still recognized, so that a form that was filled in is not lost."""
 
 
 class Session(msgspec.Struct, frozen=True):
-    """A live session and its user, as of this request. All times are in UTC.
+    """A live session and its user, at the time of this request. All times are in UTC.
 
-    `fresh_proof` says that its user signed in, or confirmed to be there, within the time that the settings allow.
-    `password_change_required` says that they have to choose a password before anything else, and `enrolment_required`
+    `fresh_proof` says that its user signed in, or confirmed their identity, within the time that the settings allow.
+    `password_change_required` says that the user must choose a password before anything else, and `enrolment_required`
     that they need a second factor and have none yet.
     """
 
@@ -66,7 +66,7 @@ class Session(msgspec.Struct, frozen=True):
 
 
 class SessionInfo(msgspec.Struct, frozen=True):
-    """One of a user's sessions, with what the user may recognise it by."""
+    """One of a user's sessions, with details by which the user may recognize it."""
 
     id: int
     address: str
@@ -78,9 +78,9 @@ class SessionInfo(msgspec.Struct, frozen=True):
 
 
 def touch_after(settings: Settings) -> timedelta:
-    """Returns how far `used_at` may lag behind: one write a minute instead of one per request.
+    """Returns how far `used_at` may lag behind, so that there is one write a minute instead of one per request.
 
-    Where the idle limit is short, a quarter of it, so that the limit stays exact enough.
+    With a short idle limit, it is a quarter of the limit, so that the limit stays accurate enough.
     """
     return min(timedelta(minutes=1), timedelta(hours=settings.session_idle_hours) / 4)
 
@@ -118,10 +118,10 @@ def start_session(
     *,
     second_factor: bool = False,
 ) -> tuple[str, datetime]:
-    """Creates a session at `at`. Returns its token, which is stored nowhere, and its absolute end.
+    """Creates a session at `at`. Returns its token, which is not stored anywhere, and its absolute end.
 
-    `second_factor` says that the sign-in proved a second factor.
-    Deletes the sessions of all users that have reached their absolute end some time ago.
+    `second_factor` says that the sign-in proved a second factor. Also deletes the sessions of all users that reached
+    their absolute end more than REMEMBERED ago.
     """
     token = secrets.token_urlsafe(32)
     expires_at = at + timedelta(days=settings.session_lifetime_days)
@@ -168,20 +168,20 @@ def find_session(tx: Connection, settings: Settings, token: str, at: datetime) -
 
 
 def _needs_enrolment(settings: Settings, row: Any) -> bool:
-    """Whether the user of a session needs a second factor and has none. One of an identity provider is enough, too."""
+    """Returns whether the session's user needs a second factor and has none, here or at an identity provider."""
     if row.has_factor or row.second_factor:
         return False
     return settings.needs_second_factor(super_admin=row.role == Role.SUPER_ADMIN)
 
 
 def was_session(tx: Connection, token: str) -> bool:
-    """Whether this is the token of a session, alive or ended by itself lately."""
+    """Returns whether this is the token of a session that is alive or has recently expired."""
     return _by_token.row(tx, token_hash=token_hash(token)) is not None
 
 
 def live_sessions(tx: Connection, settings: Settings, ids: Collection[int], at: datetime) -> dict[int, Permissions]:
-    """Returns, of the sessions with these ids, those that are alive at `at`, whose users are active and have the
-    second factor that they need.
+    """Returns those of the sessions with these ids that are alive at `at`, whose users are active and have the second
+    factor that they need.
 
     Each comes with the present permissions of its user.
     """
@@ -207,14 +207,14 @@ def touch_session(tx: Connection, session_id: int, at: datetime) -> None:
 
 
 def confirm_session(tx: Connection, session_id: int, at: datetime) -> None:
-    """Records that the user of the session proved at `at` to be there."""
+    """Records that the session's user proved their identity at `at`."""
     tx.execute(update(sessions).where(sessions.c.id == session_id).values(confirmed_at=at))
 
 
 def list_sessions(
     tx: Connection, settings: Settings, user_id: int, current_id: int | None, at: datetime
 ) -> list[SessionInfo]:
-    """Returns a user's sessions that are alive at `at`, the most recently used first.
+    """Returns a user's sessions that are alive at `at`, the last used first.
 
     `current_id` is the session of the present request.
     """
@@ -252,7 +252,7 @@ def end_session(tx: Connection, actor: Actor, user_id: int, session_id: int) -> 
 def end_sessions(tx: Connection, user_id: int, *, keep: int | None = None) -> None:
     """Ends all of a user's sessions except the one with the id `keep`, after a change of password or second factor.
 
-    Sign-ins that wait for their second step end too, and no browser is one any longer where none is needed.
+    Also ends sign-ins that wait for their second step; and no remembered browser may skip it any longer.
     """
     tx.execute(delete(sign_in_challenges).where(sign_in_challenges.c.user_id == user_id))
     tx.execute(update(sign_in_devices).where(sign_in_devices.c.user_id == user_id).values(second_factor_until=None))
@@ -261,9 +261,9 @@ def end_sessions(tx: Connection, user_id: int, *, keep: int | None = None) -> No
 
 
 def prune_sessions(tx: Connection, settings: Settings, at: datetime) -> int:
-    """Deletes a batch of the sessions that ended by themselves some time before an instant.
+    """Deletes a batch of the sessions that expired more than REMEMBERED before an instant.
 
-    Returns how many; 0 when none are left.
+    Returns their number; 0 if none are left.
     """
     ended = not_(alive_sessions(settings, at - REMEMBERED))
     ids = list(tx.execute(select(sessions.c.id).where(ended).order_by(sessions.c.id).limit(BATCH)).scalars())
@@ -286,7 +286,7 @@ def csrf_matches(token: str, given: str | None) -> bool:
 
 
 def token_hash(token: str) -> bytes:
-    """Returns what is stored of a random token. It has 256 bits of entropy, so a fast hash without salt is enough."""
+    """Returns the stored form of a random token. With 256 bits of entropy, a fast hash without salt is sufficient."""
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
 
 

@@ -1,6 +1,6 @@
-"""Signing in: throttle, password, session. Every attempt is recorded in the audit, successful or not.
+"""Sign-in: throttle, password, session. Every attempt is recorded in the audit, whether it succeeds or fails.
 
-`after_first_step` decides for every way to sign in whether a second step is needed (auth/second_step.py).
+For every way to sign in, `after_first_step` decides whether a second step is needed (auth/second_step.py).
 """
 
 from datetime import datetime, timedelta
@@ -32,14 +32,14 @@ WRONG = "The e-mail address or the password is wrong."
 WRONG_OR_PROVIDER = (
     "The e-mail address or the password is wrong, or the account has no password: sign in with an identity provider."
 )
-"""The same for every account, as the one above, where few accounts have a password."""
+"""Used, like the sentence above, for every account alike, if few accounts have a password."""
 
 ATTEMPTS = 3
-"""How often one sign-in starts again because the account was changed in the meantime."""
+"""Maximum number of times that one sign-in is restarted because the account was changed concurrently."""
 
 
 class SignedIn(msgspec.Struct, frozen=True):
-    """A new session. Its token belongs in the cookie and nowhere else, and so does `device`, that of the browser."""
+    """A new session. `token` must appear only in its cookie, and `device`, the browser's token, only in its own."""
 
     user: User
     token: str
@@ -48,17 +48,17 @@ class SignedIn(msgspec.Struct, frozen=True):
 
 
 class SecondStep(msgspec.Struct, frozen=True):
-    """A sign-in whose first step was correct: it goes on with the challenge, by one of the methods."""
+    """A sign-in whose first step was correct: it continues with the challenge and one of the methods."""
 
     challenge: str
     methods: list[Method]
 
 
 class Visitor(msgspec.Struct, frozen=True):
-    """Where a sign-in comes from.
+    """The client of a sign-in.
 
-    `device` is the token that a browser sent to be recognized. With `remember` the browser is recognized from now on.
-    `session` is the token of the session that it has, which the new one replaces.
+    `device` is the token that a browser sent in order to be recognized. `remember` requests that it be recognized from
+    now on. `session` is the token of its present session, which the new one replaces.
     """
 
     address: str
@@ -72,10 +72,10 @@ class Visitor(msgspec.Struct, frozen=True):
 def sign_in(
     database: Database, settings: Settings, keyring: Keyring, email: str, password: str, visitor: Visitor
 ) -> SignedIn:
-    """Starts a session for a correct pair of address and password. Ends the one that it replaces, and too old ones.
+    """Starts a session for a correct e-mail address and password. Ends the session that it replaces, and excess ones.
 
     Runs its own transactions, because the password is hashed between them. Raises SecondFactorRequired for a correct
-    pair where a second step is needed, TooManyAttempts, TooBusy, and Unauthenticated for any incorrect pair: an unknown
+    pair if a second step is needed, TooManyAttempts, TooBusy, and Unauthenticated for any incorrect pair: an unknown
     account, a disabled one and a wrong password take the same code path and the same time, so that the response does
     not reveal which accounts exist.
     """
@@ -120,11 +120,11 @@ def after_first_step(
     proved: str | None = None,
     binding: Binding | None = None,
 ) -> SignedIn | SecondStep:
-    """Signs a user in who has taken the first step at `at`, or has the sign-in wait for the second one.
+    """Signs in a user who has taken the first step at `at`, or creates a challenge for the second one.
 
-    This is the one place that decides, whatever the first step was: a password, the link of an invitation, an identity
-    provider with its `binding`. `proved` names the second factor that was a part of it, where a provider vouches for
-    one. No second step is needed from a user without a factor, and in a browser that the user has had remembered.
+    Only this function decides, for every kind of first step: a password, the link of an invitation, or an identity
+    provider with its `binding`. `proved` names the second factor that was part of it, if a provider attests one. No
+    second step is needed for a user without a factor, and in a browser that the user has chosen to remember.
     """
     methods = [] if proved else methods_of(tx, user.user_id)
     if methods and places.is_trusted(tx, user.user_id, visitor.device, at):
@@ -135,7 +135,7 @@ def after_first_step(
 
 
 def require_signed_in(outcome: SignedIn | SecondStep) -> SignedIn:
-    """Raises SecondFactorRequired where a second step is needed. Only after the commit, which stores the challenge."""
+    """Raises SecondFactorRequired if a second step is needed. Call it after the commit, which stores the challenge."""
     if isinstance(outcome, SecondStep):
         raise SecondFactorRequired(outcome.challenge, outcome.methods)
     return outcome
@@ -152,12 +152,11 @@ def admit(
     trust: bool = False,
     binding: Binding | None = None,
 ) -> SignedIn:
-    """Starts a session for a user who has taken every step by `at`, and records it with the name of the second factor.
-    `binding` ties it to the identity provider that it began with.
+    """Starts a session for a user who has completed every step at `at`, and records it with the second factor's name.
 
-    Ends the session that it replaces, and the oldest ones beyond the limit. With `trust` the next sign-ins in this
-    browser need no second step, for as long as the settings allow. Raises Unauthenticated for a service account,
-    however somebody came to it.
+    `binding` ties the session to the identity provider at which it began. Ends the session that it replaces, and the
+    oldest ones beyond the limit. With `trust`, further sign-ins in this browser need no second step, for as long as the
+    settings allow. Raises Unauthenticated for a service account, whatever the way to sign in.
     """
     if user.service_account:
         raise Unauthenticated(WRONG)

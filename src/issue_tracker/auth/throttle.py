@@ -1,12 +1,12 @@
 """A limit on attempts to guess passwords that holds across processes and restarts (contract, section 3).
 
-Every attempt is stored before its password is checked, so parallel attempts count too; a correct password deletes the
-attempts for its account from the same place. One that is refused is stored nowhere, and waits for no writer.
+Every attempt is stored before its password is checked, so that parallel attempts count, too; a correct password deletes
+the attempts for its account from the same place. A refused attempt is not stored and does not wait for the write lock.
 
 Attempts for an account from a browser or an address where its owner has signed in before are counted by that place
-alone, so a stranger who uses up an account's attempts does not lock the owner out there. All others are strangers:
-they are counted for the account, for the address, for the network around it, and all together. The last limit stops
-those who try a few passwords of many accounts from many addresses.
+alone, so that an attacker who uses up an account's attempts does not lock its owner out there. All other attempts are
+counted for the account, for the address, for the network around it, and in total. The total limit stops attackers who
+try a few passwords on many accounts from many addresses.
 """
 
 import math
@@ -23,17 +23,17 @@ from issue_tracker.errors import TooManyAttempts
 from issue_tracker.settings import Settings
 
 UNKNOWN = "an unknown address"
-"""What the audit calls an e-mail address that is not the one of an account."""
+"""The audit's name for an e-mail address that belongs to no account."""
 
 BATCH = 1000
-"""Attempts to delete in one transaction."""
+"""Number of attempts deleted in one transaction."""
 
 
 class Attempt(msgspec.Struct, frozen=True):
-    """One attempt, as it is counted. `name` is what the audit calls the account.
+    """One attempt in the form in which it is counted. `name` is the audit's name for the account.
 
-    `known` says whether the user has signed in from this place before. `device` is the known browser, None where the
-    place is an address.
+    `known` says whether the user has signed in from this place before. `device` is the hash of the known browser; None
+    if the place is an address.
     """
 
     account: str
@@ -47,10 +47,10 @@ class Attempt(msgspec.Struct, frozen=True):
 def sign_in_attempt(
     tx: Connection, keyring: Keyring, user: User | None, email_key: str, address: str, device_token: str | None
 ) -> Attempt:
-    """An attempt to sign in to the account of a user, or to none.
+    """Returns an attempt to sign in to the account of a user, or to an account that does not exist.
 
-    What was typed where there is no such account may be a password. It is counted under the first 18 bits of what the
-    server's key makes of it, which is enough to count and too little to find out what was typed.
+    The text entered for an account that does not exist may be a password. It is counted under the first 18 bits of its
+    signature with the server key: enough for counting, and too little to find out the text.
     """
     if user is not None:
         return _attempt_of(tx, user, address, device_token)
@@ -67,23 +67,23 @@ def _attempt_of(tx: Connection, user: User, address: str, device_token: str | No
 
 
 def own_password_attempt(user_id: int) -> Attempt:
-    """An attempt to prove the password of the user who is signed in: apart from signing in, wherever it comes from."""
+    """Returns an attempt to prove the signed-in user's password; counted separately from sign-ins, for all places."""
     return Attempt(f"password:{user_id}", "", "", "", known=True)
 
 
 def second_step_attempt(tx: Connection, user: User, address: str, device_token: str | None) -> Attempt:
-    """An attempt to take the second step of a sign-in: apart from the first one, and limited as that is."""
+    """Returns an attempt at the second step of a sign-in; counted separately, with the limits of the first step."""
     attempt = _attempt_of(tx, user, address, device_token)
     return msgspec.structs.replace(attempt, account=f"factor:{user.user_id}")
 
 
 def own_code_attempt(user_id: int) -> Attempt:
-    """An attempt to prove a factor of the user who is signed in, as `own_password_attempt`."""
+    """Returns an attempt to prove a factor of the signed-in user, counted like `own_password_attempt`."""
     return Attempt(f"code:{user_id}", "", "", "", known=True)
 
 
 def check(tx: Connection, settings: Settings, attempt: Attempt, at: datetime) -> None:
-    """Raises TooManyAttempts when there were too many attempts in the window before `at`."""
+    """Raises TooManyAttempts if there were too many attempts in the window before `at`."""
     rows = sign_in_failures.c
     since = at - timedelta(minutes=settings.sign_in_window_minutes)
     same_account = rows.account_key == attempt.account
@@ -104,9 +104,9 @@ def check(tx: Connection, settings: Settings, attempt: Attempt, at: datetime) ->
 
 
 def admit(tx: Connection, settings: Settings, attempt: Attempt, at: datetime) -> None:
-    """Stores an attempt at `at`. Raises TooManyAttempts, and stores nothing, when there were too many already."""
+    """Stores an attempt at `at`. Raises TooManyAttempts, and stores nothing, if there were too many already."""
     if tx.dialect.name == "postgresql":
-        # One after the other: parallel attempts would not see each other.
+        # Serialized, because parallel attempts would not see each other.
         tx.execute(select(func.pg_advisory_xact_lock(func.hashtextextended("sign-in", 0))))
     check(tx, settings, attempt, at)
     since = at - timedelta(minutes=settings.sign_in_window_minutes)
@@ -128,7 +128,7 @@ def forgive(tx: Connection, attempt: Attempt) -> None:
 
 
 def prune_attempts(tx: Connection, settings: Settings, at: datetime) -> int:
-    """Deletes a batch of the attempts that no longer count at an instant. Returns how many; 0 when none are left."""
+    """Deletes a batch of attempts that no longer count at an instant. Returns their number; 0 if none are left."""
     since = at - timedelta(minutes=settings.sign_in_window_minutes)
     old = select(sign_in_failures.c.id).where(sign_in_failures.c.at <= since).limit(BATCH)
     ids = list(tx.execute(old).scalars())
@@ -138,6 +138,6 @@ def prune_attempts(tx: Connection, settings: Settings, at: datetime) -> int:
 
 
 def _place(attempt: Attempt) -> ColumnElement[bool]:
-    """The condition that a stored attempt came from the same place."""
+    """Returns the condition that a stored attempt came from the same place."""
     rows = sign_in_failures.c
     return rows.address == attempt.address if attempt.device is None else rows.device == attempt.device

@@ -1,4 +1,4 @@
-"""The networks that an API token is accepted from: CIDRs, stored as words with spaces between them."""
+"""The networks from which an API token is accepted: CIDRs, stored separated by spaces."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -7,14 +7,14 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from issue_tracker.errors import FieldError
 
 MOST = 50
-"""How many networks one token has."""
+"""Maximum number of networks of one token."""
 
 
 def read_networks(texts: Sequence[str]) -> tuple[list[str], list[FieldError]]:
-    """Returns networks in their usual form, each once, and what is wrong with the others.
+    """Returns the distinct networks in canonical form, and the errors of the others.
 
-    An address alone is the network of this address. A network whose address has bits beyond its length is refused,
-    because it may be a slip: `10.1.2.3/8`.
+    A single address is a network of one address. A network whose address has bits beyond its prefix length is rejected,
+    because it may be a mistake: `10.1.2.3/8`.
     """
     found: dict[str, None] = {}
     wrong = []
@@ -29,19 +29,19 @@ def read_networks(texts: Sequence[str]) -> tuple[list[str], list[FieldError]]:
 
 
 def stored_networks(networks: Sequence[str]) -> str | None:
-    """Returns what is stored; None for a token that is accepted from anywhere."""
+    """Returns the stored form; None for a token that is accepted from every address."""
     return " ".join(networks) or None
 
 
 def shown_networks(stored: str | None) -> list[str]:
-    """Returns the networks of a token; none means anywhere."""
+    """Returns the networks of a token; an empty list means every address."""
     return stored.split() if stored else []
 
 
 def accepts(stored: str | None, address: str) -> bool:
-    """Returns whether a token is accepted from an IP address. One that is bound to networks is not from an unknown one.
+    """Returns whether a token is accepted from an IP address. If it is limited to networks, unknown addresses are not.
 
-    IPv4 that arrives on an IPv6 socket (`::ffff:192.0.2.7`) is IPv4.
+    An IPv4-mapped IPv6 address (`::ffff:192.0.2.7`) counts as IPv4.
     """
     if stored is None:
         return True

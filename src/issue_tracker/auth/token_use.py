@@ -1,6 +1,6 @@
-"""API tokens as requests bring them: which are alive, who acts with them, and with access to what.
+"""API tokens in requests: whether they are valid, which actor they stand for, and with which company access.
 
-The statement that finds a token reads everything that limits it. One with limited company access takes another one.
+One statement finds a token and reads everything that limits it; a limited company access takes further statements.
 """
 
 import hmac
@@ -20,17 +20,17 @@ from issue_tracker.database.tables import tokens, users
 from issue_tracker.settings import Settings
 
 TOUCH_AFTER = timedelta(seconds=50)
-"""How far `last_used_at` may lag behind: it is exact within a minute, with one write in that time."""
+"""How far `last_used_at` may lag behind: it is accurate within a minute, with one write in that time."""
 
 _FORM = re.compile(r"itk_([0-9a-f]{16})_([A-Za-z0-9_-]{43})")
 
 
 class TokenHolder(msgspec.Struct, frozen=True):
-    """A live token and its owner, with the owner's present role. All times are in UTC.
+    """A valid token and its owner, with the owner's present role. All times are in UTC.
 
-    `networks` is as it is stored (`token_networks`): whoever authenticates a request compares the client's address.
-    `expires_at` is when the token ends at the latest, by itself or by the settings. `company_access` is what both the
-    owner and the token may see.
+    `networks` has its stored form (`token_networks`); the authentication of a request compares the client's address.
+    `expires_at` is the earliest of the token's own end and those that the settings impose. `company_access` is what
+    both the owner and the token may see.
     """
 
     id: int
@@ -80,7 +80,7 @@ _by_key = Prepared(
 
 
 def find_token(tx: Connection, settings: Settings, text: str, at: datetime) -> TokenHolder | None:
-    """Returns the token with this full text; None unless it is alive at `at` and its owner is active."""
+    """Returns the token with this full text; None unless it is valid at `at` and its owner is active."""
     parts = _FORM.fullmatch(text)
     if parts is None:
         return None
@@ -114,7 +114,7 @@ def find_token(tx: Connection, settings: Settings, text: str, at: datetime) -> T
 
 
 def live_tokens(tx: Connection, settings: Settings, ids: Collection[int], at: datetime) -> dict[int, Permissions]:
-    """Returns, of the tokens with these ids, those that are alive at `at` and whose owners are active.
+    """Returns those of the tokens with these ids that are valid at `at` and whose owners are active.
 
     Each comes with the present role of its owner, and with what both may see.
     """
@@ -132,7 +132,7 @@ def live_tokens(tx: Connection, settings: Settings, ids: Collection[int], at: da
 
 
 def alive(settings: Settings, at: datetime) -> list[ColumnElement[bool]]:
-    """The conditions that a token has reached none of its ends."""
+    """Returns the conditions that a token has not expired, neither by itself nor by the settings."""
     conditions: list[ColumnElement[bool]] = [tokens.c.expires_at.is_(None) | (tokens.c.expires_at > at)]
     if settings.token_lifetime_days:
         conditions.append(tokens.c.created_at > at - timedelta(days=settings.token_lifetime_days))

@@ -1,7 +1,7 @@
 """API tokens: `itk_<key>_<secret>`, found by the key and verified by the hash of the secret (contract, section 9).
 
-How requests use them is in `token_use`. A person makes tokens of their own; those of a service account, which cannot
-sign in, are made by super admins (docs/decisions/0029).
+`token_use` contains their use by requests. People create their own tokens; super admins create those of service
+accounts, to which nobody signs in (docs/decisions/0029).
 """
 
 import secrets
@@ -38,8 +38,8 @@ class Scope(StrEnum):
 class Token(msgspec.Struct, frozen=True):
     """A token without its secret.
 
-    `networks` is empty for a token that is accepted from anywhere. `company_access` narrows that of its owner; `all`
-    does not. `expires_at` is its end by itself or by the longest lifetime of the settings, null without any.
+    `networks` is empty for a token that is accepted from every address. `company_access` narrows that of its owner;
+    `all` does not. `expires_at` is the earlier of its own end and the one that the settings impose; null for no end.
     """
 
     id: int
@@ -64,16 +64,16 @@ def create_token(
     networks: Sequence[str] = (),
     grant: Grant | None = None,
 ) -> tuple[Token, str]:
-    """Creates a token of the actor's own, or of a service account. Returns it with its full text, shown this once.
+    """Creates a token for the actor, or for a service account. Returns it with its full text, shown only this once.
 
-    `expires_at` is None for a token that lives until it is revoked, or as long as the settings allow. It is accepted
-    from `networks` only, if there are any, and sees no more than what is granted; None does not narrow its owner's
+    `expires_at` is None for a token that is valid until it is revoked, or for as long as the settings allow. It is
+    accepted only from `networks`, if any are given, and limited to what is granted; None does not narrow its owner's
     access. The number of tokens is limited except for the command line.
 
-    Raises Invalid, with all fields that are wrong, for an end in the past or beyond the longest lifetime, no scope, a
-    network that is none, a name with an invisible character or that another token of the user has; for a token of
-    another person; ConfirmationRequired; Forbidden unless an actor who makes a token of a service account is a super
-    admin who sees all companies.
+    Raises Invalid with all wrong fields: an end in the past or beyond the longest lifetime, no scope, an invalid
+    network, a name with an invisible character or one that another token of the user has. Also raises Invalid for a
+    token of another person; ConfirmationRequired; and Forbidden unless an actor who creates a token of a service
+    account is a super admin with access to all companies.
     """
     require_fresh_proof(actor)
     if actor.user_id not in (None, user_id):
@@ -118,7 +118,7 @@ def create_token(
 
 
 def list_tokens(tx: Connection, settings: Settings, actor: Actor, user_id: int) -> list[Token]:
-    """Returns a user's tokens, the newest first, expired ones too, with the companies that the actor sees."""
+    """Returns a user's tokens, including expired ones, the newest first; with the companies that the actor may see."""
     query = _select().where(tokens.c.user_id == user_id).order_by(tokens.c.id.desc())
     return _shown(tx, settings, actor, tx.execute(query).all())
 
@@ -133,7 +133,7 @@ def list_all_tokens(
 
 
 def revoke_token(tx: Connection, actor: Actor, user_id: int, token_id: int) -> None:
-    """Deletes one of a user's tokens, for good. Raises NotFound for any other."""
+    """Deletes one of a user's tokens permanently. Raises NotFound for any other."""
     query = select(tokens.c.name).where(tokens.c.id == token_id, tokens.c.user_id == user_id)
     name = tx.execute(query).scalar_one_or_none() if token_id < 2**63 else None
     if name is None:
@@ -143,7 +143,7 @@ def revoke_token(tx: Connection, actor: Actor, user_id: int, token_id: int) -> N
 
 
 def revoke_tokens(tx: Connection, actor: Actor, user_id: int) -> None:
-    """Deletes all tokens of a user, for good."""
+    """Deletes all tokens of a user permanently."""
     names = list(tx.execute(select(tokens.c.name).where(tokens.c.user_id == user_id).order_by(tokens.c.id)).scalars())
     tx.execute(delete(tokens).where(tokens.c.user_id == user_id))
     notes = [_named(tx, actor, user_id, name) for name in names]
@@ -151,12 +151,12 @@ def revoke_tokens(tx: Connection, actor: Actor, user_id: int) -> None:
 
 
 def read_scopes(stored: str) -> list[Scope]:
-    """Returns the scopes of a token, which are stored as words with spaces between them."""
+    """Returns the scopes of a token, which are stored separated by spaces."""
     return [Scope(scope) for scope in stored.split()]
 
 
 def _require_service_account(tx: Connection, user_id: int) -> None:
-    """Raises NotFound, and Invalid for a person."""
+    """Raises NotFound for an unknown user, and Invalid for a person."""
     service = tx.execute(select(users.c.service_account).where(users.c.user_id == user_id)).scalar_one_or_none()
     if service is None:
         raise NotFound("No such user.")
@@ -165,7 +165,7 @@ def _require_service_account(tx: Connection, user_id: int) -> None:
 
 
 def _require_room(tx: Connection, user_id: int, most: int, whose: str) -> None:
-    """Raises Invalid, which begins with `whose`, when the user has `most` tokens already."""
+    """Raises Invalid, whose sentence begins with `whose`, if the user has `most` tokens already."""
     tx.execute(select(users.c.user_id).where(users.c.user_id == user_id).with_for_update())
     if tx.execute(select(func.count()).where(tokens.c.user_id == user_id)).scalar_one() >= most:
         raise Invalid(f"{whose} {most} tokens, the most that are allowed (tokens_per_user). Revoke one first.")
@@ -190,7 +190,7 @@ def _store_grant(tx: Connection, token_id: int, grant: Grant | None) -> None:
 
 
 def _limits(token: Token) -> list[str]:
-    """What limits a token, for the audit."""
+    """Returns descriptions of a token's limits, for the audit."""
     limits = [f"networks: {', '.join(token.networks)}"] if token.networks else []
     if isinstance(token.company_access, GrantedAccess):
         limits.append(f"company access: {token.company_access.described}")
@@ -198,7 +198,7 @@ def _limits(token: Token) -> list[str]:
 
 
 def _named(tx: Connection, actor: Actor, user_id: int, name: str, about: Sequence[str] = ()) -> str:
-    """A token in the audit: its name, whose it is unless it is the actor's own, and more about it."""
+    """Returns a token's description for the audit: its name, its owner unless it is the actor's own, and `about`."""
     if actor.user_id not in (None, user_id):
         email = tx.execute(select(users.c.email).where(users.c.user_id == user_id)).scalar_one()
         about = [f"of {email}", *about]

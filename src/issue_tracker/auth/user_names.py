@@ -1,4 +1,4 @@
-"""What users are called: e-mail addresses, and display names that imitate nobody."""
+"""The names of users: e-mail addresses, and display names that imitate no other user."""
 
 import re
 
@@ -17,13 +17,13 @@ class Email(str):
 
 
 class DisplayName(str):
-    """The name under which a person appears in lists and in the history: NFC, trimmed, one line, 1-255 characters."""
+    """The name under which a user appears in lists and in the history: NFC, trimmed, one line, 1-255 characters."""
 
     __slots__ = ()
 
 
 def parse_email(text: str) -> Email:
-    """Returns the trimmed address. Raises ValueError unless it looks like one; only a message tells if it exists."""
+    """Returns the trimmed address. Raises ValueError unless it has the form of one; its existence is not checked."""
     address = text.strip()
     if len(address) > 254 or not re.fullmatch(
         r"[^@\s\x00-\x1f\x7f-\x9f\ud800-\udfff]+@[^@\s\x00-\x1f\x7f-\x9f\ud800-\udfff]+", address
@@ -33,9 +33,9 @@ def parse_email(text: str) -> Email:
 
 
 def parse_display_name(text: str) -> DisplayName:
-    """Returns a person's name in its stored form. Raises ValueError with the reason.
+    """Returns a user's name in its stored form. Raises ValueError with the reason.
 
-    Nothing is reserved: unlike an issue's name, a person's name is never a part of a path.
+    No name is reserved: unlike an issue's name, a user's name is never a part of a path.
     """
     name = parse_name(text)
     if len(name.splitlines()) > 1:
@@ -46,8 +46,8 @@ def parse_display_name(text: str) -> DisplayName:
 def require_own_look(tx: Connection, name: DisplayName, user_id: int | None = None, *, shared: bool = True) -> None:
     """Raises Invalid for a name that looks like another user's, active or not.
 
-    People may really have the same name, so a super admin may give it twice (`shared`); the history then shows their
-    accounts. A name that only looks the same has no such reason.
+    Different people may really have the same name, so with `shared`, for super admins, an equal name is accepted; the
+    history then shows their e-mail addresses. A name that only looks the same is never accepted.
     """
     require_visible("name", name)
     ids = find_look_alikes(tx, Kind.USER, name, other_than=user_id)

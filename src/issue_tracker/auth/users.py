@@ -1,6 +1,6 @@
 """User accounts: the rules for creating, changing and listing them. Passwords arrive here as hashes.
 
-Only super admins who see all companies manage accounts: others could give themselves what they do not see.
+Only super admins with access to all companies manage accounts: others could grant themselves what they may not see.
 """
 
 from datetime import datetime
@@ -43,7 +43,7 @@ class User(msgspec.Struct, frozen=True):
 
     @property
     def administers(self) -> bool:
-        """Whether a person signs in to it as a super admin."""
+        """Whether a person uses the account as an active super admin."""
         return self.role is Role.SUPER_ADMIN and self.active and not self.service_account
 
 
@@ -57,10 +57,10 @@ def create_user(
     *,
     service_account: bool = False,
 ) -> User:
-    """Creates an active account. Without a password, None, its user needs an invitation, but for a service account.
+    """Creates an active account. Without a password (None), its user needs an invitation, except a service account.
 
-    A password that another user gives has to be changed at the first sign-in. A customer sees no company until somebody
-    says which (`set_company_access`); everybody else sees all until then.
+    A password that another user chose must be changed at the first sign-in. A customer sees no company until
+    `set_company_access` grants some; all other roles see all companies until it limits them.
 
     Raises Invalid for an address that is taken, for a name that imitates another user's, and for a service account with
     a password; Forbidden unless `actor` is a super admin; ConfirmationRequired.
@@ -91,7 +91,7 @@ def create_user(
             )
     except IntegrityError:
         raise Invalid.field("email", f"an account for “{email}” exists already") from None
-    # A set-up link works only while there is no user, however the first one came to be.
+    # A set-up link works only while there is no user, however the first one was created.
     tx.execute(delete(setup_tokens))
     note = f"{email} (service account)" if service_account else email
     record(tx, actor, [Change(type=EventType.USER_CREATED, after=role.value, note=note)], at)
@@ -110,16 +110,16 @@ def update_user(
     active: bool | None = None,
     password_hash: str | None = None,
 ) -> User:
-    """Changes what is given; None leaves a field as it is.
+    """Changes the given fields; None leaves a field unchanged.
 
-    All of it takes effect with the user's next request. A new password and disabling also end the user's sessions, but
-    never the one in which `actor` changes the account of their own, void invitations, revoke tokens for good, and
-    forget where the user has signed in: whoever had stolen the account may have made them. The user has to change a
-    password that another gives. Who becomes a customer and saw all companies sees none until somebody says which.
+    All changes take effect with the user's next request. A new password and disabling also end the user's sessions
+    (except the one in which `actor` changes their own account), void invitations, revoke tokens permanently, and forget
+    where the user has signed in, because an attacker who took over the account may have created them. A password that
+    another user chose must be changed. A user who becomes a customer sees no company until some are granted.
 
-    Raises NotFound, Invalid when no active super admin would be left, when the name imitates another user's, and for a
-    new password of a service account or of the actor's own, which takes the current one (change_own_password);
-    Forbidden unless `actor` is a super admin, ConfirmationRequired for a new role or password.
+    Raises NotFound; Invalid if no active super admin would be left, if the name imitates another user's, and for a new
+    password of a service account or of the actor's own, which needs the current one (change_own_password); Forbidden
+    unless `actor` is a super admin; ConfirmationRequired for a new role or password.
     """
     require_administrator(actor)
     user = lock_user(tx, user_id)
@@ -167,7 +167,7 @@ def update_user(
         forget_places(tx, user_id)
     record(tx, actor, [change], at)
     if "active" in changes or password_hash is not None:
-        # Also when it is activated: a token from before tokens were revoked, or of the command line, must not wake up.
+        # Also on activation: a token of the command line, or from before disabling revoked them, must stay invalid.
         revoke_tokens(tx, actor, user_id)
     return get_user(tx, user_id)
 
@@ -175,7 +175,7 @@ def update_user(
 def change_own_password(tx: Connection, actor: Actor, password_hash: str, *, with_tokens: bool = False) -> None:
     """Sets the actor's own password, ends the actor's other sessions, and voids invitations.
 
-    `with_tokens` revokes the actor's tokens, too. Raises Forbidden for one without an account: the command line.
+    `with_tokens` revokes the actor's tokens, too. Raises Forbidden for an actor without an account (command line).
     """
     if actor.user_id is None:
         raise Forbidden("Only a user has a password.")
@@ -188,7 +188,7 @@ def change_own_password(tx: Connection, actor: Actor, password_hash: str, *, wit
 
 
 def set_own_password(tx: Connection, user_id: int, password_hash: str, at: datetime) -> None:
-    """Stores a password that nobody but the user knows. No invitation is valid any longer."""
+    """Stores a password that only the user knows, and voids the user's invitations."""
     values = {"password_hash": password_hash, "password_change_required": False, "updated_at": at}
     tx.execute(update(users).where(users.c.user_id == user_id).values(values))
     tx.execute(delete(invitations).where(invitations.c.user_id == user_id))
@@ -235,14 +235,14 @@ def list_users(tx: Connection, actor: Actor) -> list[User]:
 
 
 def is_last_super_admin(tx: Connection, user: User) -> bool:
-    """Returns whether no active super admin would be left without this user."""
+    """Returns whether there would be no active super admin without this user."""
     return user.administers and other_super_admins(tx, user.user_id) == 0
 
 
 def find_credentials(tx: Connection, email: str, *, lock: bool = False) -> tuple[User, str] | None:
     """Returns the account with this address, active or not, and its password hash; None if there is no such account.
 
-    With `lock`, other changes to the account wait until the transaction ends.
+    With `lock`, concurrent changes to the account wait until the transaction ends.
     """
     query = select(users).where(users.c.email_key == key(email))
     row = tx.execute(query.with_for_update() if lock else query).first()
@@ -250,7 +250,7 @@ def find_credentials(tx: Connection, email: str, *, lock: bool = False) -> tuple
 
 
 def password_hash_of(tx: Connection, user_id: int) -> str:
-    """Returns the stored hash of a user who exists."""
+    """Returns the stored password hash of an existing user."""
     return str(tx.execute(select(users.c.password_hash).where(users.c.user_id == user_id)).scalar_one())
 
 
@@ -276,7 +276,7 @@ def _user(row: Row[Any]) -> User:
 
 
 def lock_user(tx: Connection, user_id: int) -> User:
-    """The user, locked together with all super admins, so that two of them cannot demote each other."""
+    """Returns the user, locked together with all super admins, so that two of them cannot demote each other."""
     tx.execute(
         select(users.c.user_id)
         .where((users.c.user_id == user_id) | (users.c.role == Role.SUPER_ADMIN.value))
@@ -287,8 +287,8 @@ def lock_user(tx: Connection, user_id: int) -> User:
 
 
 def other_super_admins(tx: Connection, user_id: int) -> int:
-    """Returns how many other active super admins there are who can sign in and see all companies: nobody else can
-    change an access.
+    """Returns the number of other active super admins who can sign in and have access to all companies; only they can
+    change a company access.
     """
     query = select(func.count()).where(
         users.c.role == Role.SUPER_ADMIN.value,

@@ -1,6 +1,7 @@
-"""Challenges of passkeys that begin without anybody known: signed with the server key, valid for minutes, used once.
+"""Passkey challenges for clients that are not signed in: signed with the server key, valid for minutes, used once.
 
-Anyone may ask for one, so none is stored until it was answered well. Any process with the key can open it.
+Any client may request one, so a challenge is stored only after a correct answer. Any process with the key can verify
+it.
 """
 
 import hashlib
@@ -17,11 +18,11 @@ from issue_tracker.encryption import Keyring
 LIFETIME = timedelta(minutes=5)
 
 BATCH = 1000
-"""Spent challenges to delete in one transaction."""
+"""Number of used challenges deleted in one transaction."""
 
 
 def new_challenge(keyring: Keyring, purpose: str, at: datetime) -> str:
-    """Returns a challenge for one purpose, which may name whom it is for."""
+    """Returns a challenge for one purpose, which may include the user it is for."""
     end, nonce = str(int((at + LIFETIME).timestamp())), secrets.token_urlsafe(32)
     return f"{end}.{nonce}.{keyring.sign('passkey', purpose, end, nonce)}"
 
@@ -34,12 +35,12 @@ def is_open(keyring: Keyring, challenge: str, purpose: str, at: datetime) -> boo
 
 
 def signed_bytes(challenge: str) -> bytes:
-    """Returns what the authenticator signs for a challenge, whichever kind that is."""
+    """Returns the bytes that the authenticator signs for a challenge of either kind."""
     return hashlib.sha256(challenge.encode("utf-8", "surrogatepass")).digest()
 
 
 def spend(tx: Connection, challenge: str) -> bool:
-    """Returns whether a challenge that is open was not used before. From now on it was."""
+    """Marks an open challenge as used. Returns whether it had not been used before."""
     end = datetime.fromtimestamp(int(challenge.partition(".")[0]), UTC)
     try:
         with tx.begin_nested():
@@ -50,7 +51,7 @@ def spend(tx: Connection, challenge: str) -> bool:
 
 
 def prune_spent(tx: Connection, at: datetime) -> int:
-    """Deletes a batch of the used challenges that have expired anyway. Returns how many; 0 when none are left."""
+    """Deletes a batch of used challenges that have expired. Returns their number; 0 if none are left."""
     expired = select(spent_challenges.c.token_hash).where(spent_challenges.c.expires_at <= at).limit(BATCH)
     hashes = list(tx.execute(expired).scalars())
     if hashes:

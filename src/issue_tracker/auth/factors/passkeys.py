@@ -1,6 +1,7 @@
 """Passkeys (WebAuthn): registered for the host of the public URL, and verified for its origin.
 
-The library is imported where it is used: it takes 6 MB and a third of a second, which a server without passkeys spares.
+The library is imported where it is used, because it takes 6 MB and a third of a second, which servers without passkeys
+save.
 """
 
 from collections.abc import Mapping
@@ -25,31 +26,31 @@ from issue_tracker.errors import Invalid
 from issue_tracker.settings import Settings
 
 Credential = Mapping[str, Any]
-"""What the browser made, as `PublicKeyCredential.toJSON()` writes it."""
+"""The browser's result, in the form of `PublicKeyCredential.toJSON()`."""
 
 DEFAULT_NAME = "Passkey"
-"""What a new passkey is called unless its user calls it something else."""
+"""The name of a new passkey, unless its user chooses another."""
 
 TIMEOUT_MILLISECONDS = 120_000
 """How long a browser waits for the authenticator."""
 
 
 class Site(msgspec.Struct, frozen=True):
-    """For which host passkeys are made, and on which pages they are used."""
+    """The host for which passkeys are created, and the origin of the pages that use them."""
 
     host: str
     origin: str
 
 
 class Ceremony(msgspec.Struct, frozen=True):
-    """What a browser needs to make or use a passkey: the challenge comes back with the result."""
+    """What a browser needs to create or use a passkey; it returns the challenge with the result."""
 
     challenge: str
     options: dict[str, Any]
 
 
 class Copied(Exception):
-    """The counter of a passkey went back: somebody may have a copy of it. `name` is what the user calls it."""
+    """A passkey's counter went back, so the passkey may have been copied. `name` is the name its user chose."""
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
@@ -57,7 +58,7 @@ class Copied(Exception):
 
 
 def site_of(settings: Settings) -> Site | None:
-    """Returns the site for passkeys; None where browsers offer none: on an IP address, and without https but on
+    """Returns the site for passkeys; None if browsers do not offer any: on an IP address, and without https except on
     localhost.
     """
     url = urlsplit(settings.public_url)
@@ -71,7 +72,7 @@ def site_of(settings: Settings) -> Site | None:
 
 
 def begin_registration(tx: Connection, settings: Settings, keyring: Keyring, user: User) -> Ceremony:
-    """Returns what the browser needs to make a passkey of the user. Raises Invalid where there are none."""
+    """Returns what the browser needs to create a passkey of the user. Raises Invalid if passkeys are not available."""
     from webauthn import generate_registration_options  # noqa: PLC0415
     from webauthn.helpers.structs import (  # noqa: PLC0415
         AuthenticatorSelectionCriteria,
@@ -107,10 +108,10 @@ def register(
     credential: Credential,
     name: str,
 ) -> tuple[int, list[str]]:
-    """Makes the passkey that a browser has made a factor of the actor. Returns its id, and recovery codes as `added`.
+    """Adds a passkey that a browser has created to the actor's factors. Returns its id, and what `added` returns.
 
-    Raises Invalid for one that was not made for this challenge, user and site, or is registered already, and when the
-    user has too many factors or one of that name; ConfirmationRequired.
+    Raises Invalid for a passkey that was not created for this challenge, user and site, or is registered already, and
+    if the user has too many factors or another one with that name; ConfirmationRequired.
     """
     from webauthn import verify_registration_response  # noqa: PLC0415
     from webauthn.helpers.exceptions import WebAuthnException  # noqa: PLC0415
@@ -153,8 +154,8 @@ def register(
 def begin_use(tx: Connection, settings: Settings, challenge: str, user_id: int | None) -> Ceremony:
     """Returns what the browser needs to use a passkey: one of the user, or any that it has for this site.
 
-    Without a user the passkey is the only step, and the authenticator has to verify who holds it. Raises Invalid where
-    there are no passkeys.
+    Without a user, the passkey is the only step, and the authenticator must verify its user. Raises Invalid if passkeys
+    are not available.
     """
     from webauthn import generate_authentication_options  # noqa: PLC0415
     from webauthn.helpers.structs import UserVerificationRequirement  # noqa: PLC0415
@@ -171,7 +172,7 @@ def begin_use(tx: Connection, settings: Settings, challenge: str, user_id: int |
 
 
 def owner_of(tx: Connection, credential: Credential) -> int | None:
-    """Returns the id of the user whose passkey a browser says it used; None for one that is not registered."""
+    """Returns the id of the user whose passkey the browser claims to have used; None if it is not registered."""
     row = _registered(tx, credential)
     return None if row is None else int(row.user_id)
 
@@ -186,9 +187,9 @@ def use_passkey(
     *,
     alone: bool,
 ) -> bool:
-    """Returns whether a passkey of the user signed the challenge here, and records its use.
+    """Returns whether a passkey of the user signed the challenge on this site, and records its use.
 
-    With `alone` the authenticator must have verified who holds it. Raises Copied when the counter went back.
+    With `alone`, the authenticator must have verified its user. Raises Copied if the counter went back.
     """
     from webauthn import verify_authentication_response  # noqa: PLC0415
     from webauthn.helpers.exceptions import WebAuthnException  # noqa: PLC0415
@@ -216,7 +217,7 @@ def use_passkey(
 
 
 def _registration_of(user_id: int) -> str:
-    """The purpose of a challenge: what was begun for one user is of no use to another."""
+    """Returns the purpose of a challenge, so that a registration begun for one user is useless to another."""
     return f"registration of {user_id}"
 
 
@@ -228,7 +229,7 @@ def _require_site(settings: Settings) -> Site:
 
 
 def _registered(tx: Connection, credential: Credential) -> Row[Any] | None:
-    """The row of the passkey that a browser names."""
+    """Returns the row of the passkey that the browser names; None if it is not registered."""
     from webauthn import base64url_to_bytes  # noqa: PLC0415
 
     named = credential.get("rawId")
@@ -242,7 +243,7 @@ def _registered(tx: Connection, credential: Credential) -> Row[Any] | None:
 
 
 def _descriptors(tx: Connection, user_id: int) -> list[Any]:
-    """The passkeys of a user, as the library names them."""
+    """Returns the passkeys of a user in the library's form."""
     from webauthn.helpers.structs import AuthenticatorTransport, PublicKeyCredentialDescriptor  # noqa: PLC0415
 
     own = factors.c.user_id == user_id, factors.c.credential_id.is_not(None)
@@ -257,7 +258,7 @@ def _descriptors(tx: Connection, user_id: int) -> list[Any]:
 
 
 def _transports(credential: Credential) -> list[str]:
-    """How the browser reaches the authenticator, as far as the library knows the words."""
+    """Returns the transports by which the browser reaches the authenticator, as far as the library knows them."""
     from webauthn.helpers.structs import AuthenticatorTransport  # noqa: PLC0415
 
     response = credential.get("response")
@@ -273,5 +274,5 @@ def _as_json(options: Any) -> dict[str, Any]:
 
 
 def _refusals(base: type[Exception]) -> tuple[type[Exception], ...]:
-    """What the library raises for a credential that is not right, or not even one: it parses what strangers send."""
+    """Returns the exceptions that the library raises for invalid credentials; it parses untrusted input."""
     return (base, ValueError, TypeError, KeyError, AttributeError)

@@ -1,4 +1,4 @@
-"""The factors of a user: authenticator apps and passkeys. `users.has_factor` says whether there is any."""
+"""The second factors of a user: authenticator apps and passkeys. `users.has_factor` says whether there are any."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -20,11 +20,11 @@ from issue_tracker.names import Note
 from issue_tracker.settings import Settings
 
 MOST = 10
-"""How many factors a user has. Each authenticator app more is a code more that a guess may hit."""
+"""Maximum number of factors of a user. Each further authenticator app adds a code that a guess may hit."""
 
 
 class Method(StrEnum):
-    """A way to take the second step of a sign-in."""
+    """A method of the second step of a sign-in."""
 
     TOTP = "totp"
     PASSKEY = "passkey"
@@ -32,7 +32,7 @@ class Method(StrEnum):
 
 
 class Factor(msgspec.Struct, frozen=True):
-    """A factor as its user sees it. `name` is what the user calls the app or the passkey."""
+    """A factor as shown to its user. `name` is the user's name for the app or the passkey."""
 
     id: int
     method: Method
@@ -59,7 +59,7 @@ def list_factors(tx: Connection, user_id: int) -> list[Factor]:
 
 
 def methods_of(tx: Connection, user_id: int) -> list[Method]:
-    """Returns how the user can take the second step of a sign-in; nothing for a user without a factor."""
+    """Returns the methods by which the user can take the second step; empty for a user without a factor."""
     own = factors.c.user_id == user_id, factors.c.confirmed_at.is_not(None)
     stored = set(tx.execute(select(factors.c.method).where(*own).distinct()).scalars())
     if stored and recovery.count_codes(tx, user_id):
@@ -68,7 +68,9 @@ def methods_of(tx: Connection, user_id: int) -> list[Method]:
 
 
 def require_room(tx: Connection, user_id: int, name: str) -> None:
-    """Raises Invalid when the user has as many factors as possible, or one of that name, and for an invisible name."""
+    """Raises Invalid if the user has the maximum number of factors, or one of that name, or if the name is
+    invisible.
+    """
     if reason := invisible(name):
         raise Invalid.field("name", reason)
     present = list_factors(tx, user_id)
@@ -79,9 +81,9 @@ def require_room(tx: Connection, user_id: int, name: str) -> None:
 
 
 def added(tx: Connection, actor: Actor, user_id: int, method: Method, name: str, at: datetime) -> list[str]:
-    """Follows the confirmation of a new factor: the user's other sessions end, and the first one has recovery codes.
+    """Completes a new factor after its confirmation: ends the user's other sessions, and creates recovery codes.
 
-    Returns these, which are shown this once; nothing for a user who has some already.
+    Returns the recovery codes, which are shown only this once; empty for a user who has some already.
     """
     tx.execute(update(users).where(users.c.user_id == user_id).values(has_factor=True, updated_at=at))
     end_sessions(tx, user_id, keep=actor.session_id)
@@ -90,9 +92,9 @@ def added(tx: Connection, actor: Actor, user_id: int, method: Method, name: str,
 
 
 def remove_factor(tx: Connection, settings: Settings, actor: Actor, factor_id: int) -> None:
-    """Removes one of the actor's own factors, and with the last one the recovery codes. Other sessions end.
+    """Removes one of the actor's factors, and with the last one the recovery codes. Ends the actor's other sessions.
 
-    Raises NotFound, ConfirmationRequired, and Invalid for the last factor of a user who needs one.
+    Raises NotFound; ConfirmationRequired; and Invalid for the last factor of a user who needs one.
     """
     assert actor.user_id is not None, "only a user has factors"
     require_fresh_proof(actor)
@@ -112,7 +114,7 @@ def remove_factor(tx: Connection, settings: Settings, actor: Actor, factor_id: i
 
 
 def renew_recovery_codes(tx: Connection, actor: Actor) -> list[str]:
-    """Replaces the actor's recovery codes. Returns the new ones, which are shown this once.
+    """Replaces the actor's recovery codes. Returns the new ones, which are shown only this once.
 
     Raises ConfirmationRequired, and Invalid for a user without a factor.
     """
@@ -126,10 +128,11 @@ def renew_recovery_codes(tx: Connection, actor: Actor) -> list[str]:
 
 
 def reset_factors(tx: Connection, actor: Actor, user_id: int, reason: Note) -> User:
-    """Removes all factors and recovery codes of another user who has lost them, and ends their sessions.
+    """Removes all factors and recovery codes of another user, who has lost them, and ends that user's sessions.
 
-    Whoever does it has made sure who the user is; `reason` says how, and the audit has it. Raises NotFound, Invalid
-    for the actor's own account and without a reason, Forbidden unless `actor` is a super admin, ConfirmationRequired.
+    The administrator must have verified the user's identity; `reason` says how, and is recorded in the audit. Raises
+    NotFound; Invalid for the actor's own account and without a reason; Forbidden unless `actor` is a super admin; and
+    ConfirmationRequired.
     """
     require_administrator(actor)
     require_fresh_proof(actor)
@@ -157,6 +160,6 @@ def used(tx: Connection, factor_id: int, at: datetime) -> None:
 
 
 def count_factors(tx: Connection, user_id: int) -> int:
-    """Returns how many confirmed factors a user has."""
+    """Returns the number of a user's confirmed factors."""
     own = factors.c.user_id == user_id, factors.c.confirmed_at.is_not(None)
     return int(tx.execute(select(func.count()).where(*own)).scalar_one())

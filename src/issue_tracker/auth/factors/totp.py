@@ -19,10 +19,10 @@ from issue_tracker.encryption import Keyring, Undecryptable
 from issue_tracker.errors import Invalid, NotFound
 
 ISSUER = "Issue Tracker"
-"""What the app calls the product."""
+"""The name under which the app shows the product."""
 
 DEFAULT_NAME = "Authenticator app"
-"""What a new app is called unless its user calls it something else."""
+"""The name of a new app, unless its user chooses another."""
 
 SECRET_BYTES = 20
 """Random bytes of a secret: 160 bits, as many as HMAC-SHA1 has (RFC 4226, section 4)."""
@@ -30,14 +30,14 @@ SECRET_BYTES = 20
 STEP_SECONDS = 30
 
 DRIFT = 1
-"""How many time steps before and after the present one are accepted, because clocks differ (RFC 6238, section 5.2)."""
+"""Number of time steps before and after the present one that are accepted, as clocks differ (RFC 6238, 5.2)."""
 
-PATIENCE = timedelta(hours=1)
-"""How long an app may take until its first code."""
+SET_UP_TIME = timedelta(hours=1)
+"""How long the set-up of an app may take until its first code."""
 
 
 class NewApp(msgspec.Struct, frozen=True):
-    """An app that is to be set up. The secret is shown until its first code was verified, and never again."""
+    """An app that is being set up. The secret is shown until its first code was verified, and never again."""
 
     id: int
     secret: str
@@ -45,7 +45,7 @@ class NewApp(msgspec.Struct, frozen=True):
 
     @property
     def qr_code(self) -> str:
-        """The address as a drawing for the app's camera: SVG without any style of its own."""
+        """The address as a QR code for the app's camera: SVG without any style of its own."""
         # Imported here, because few processes ever draw one.
         import segno  # noqa: PLC0415
 
@@ -55,9 +55,9 @@ class NewApp(msgspec.Struct, frozen=True):
 
 
 def begin_totp(tx: Connection, keyring: Keyring, actor: Actor, name: str) -> NewApp:
-    """Makes the secret of a new app of the actor; an earlier one that was never verified is void.
+    """Creates the secret of a new app of the actor; an earlier unverified one becomes invalid.
 
-    Raises Invalid when the user has too many factors or one of that name, ConfirmationRequired.
+    Raises Invalid if the user has too many factors or one of that name; and ConfirmationRequired.
     """
     assert actor.user_id is not None, "only a user has factors"
     require_fresh_proof(actor)
@@ -71,9 +71,9 @@ def begin_totp(tx: Connection, keyring: Keyring, actor: Actor, name: str) -> New
 
 
 def find_new_totp(tx: Connection, keyring: Keyring, user: User, factor_id: int) -> NewApp:
-    """Returns an app of the user that is still to be verified. Raises NotFound."""
+    """Returns an app of the user that still waits for its first code. Raises NotFound."""
     mine = factors.c.id == factor_id, factors.c.user_id == user.user_id, factors.c.method == Method.TOTP.value
-    recent = factors.c.confirmed_at.is_(None), factors.c.created_at > now() - PATIENCE
+    recent = factors.c.confirmed_at.is_(None), factors.c.created_at > now() - SET_UP_TIME
     row = tx.execute(select(factors.c.secret).where(*mine, *recent)).first()
     if row is None:
         raise NotFound("This app is not waiting for its first code. Start again.")
@@ -81,9 +81,9 @@ def find_new_totp(tx: Connection, keyring: Keyring, user: User, factor_id: int) 
 
 
 def confirm_totp(tx: Connection, keyring: Keyring, actor: Actor, factor_id: int, code: str) -> list[str]:
-    """Makes the new app a factor of the actor, for the first code that it shows.
+    """Makes the new app a factor of the actor, if `code` is the one that it shows now.
 
-    Returns the recovery codes, as `added` does. Raises NotFound, Invalid for a wrong code, ConfirmationRequired.
+    Returns what `added` returns. Raises NotFound; Invalid for a wrong code; and ConfirmationRequired.
     """
     assert actor.user_id is not None, "only a user has factors"
     require_fresh_proof(actor)
@@ -100,9 +100,9 @@ def confirm_totp(tx: Connection, keyring: Keyring, actor: Actor, factor_id: int,
 
 
 def use_totp(tx: Connection, keyring: Keyring, user_id: int, code: str, at: datetime) -> bool:
-    """Returns whether an app of the user shows the code at `at`. It is used up now, and every earlier one with it.
+    """Returns whether an app of the user shows the code at `at`; uses up the code and all earlier ones.
 
-    Of two that try the same code at once, one is right: the row decides, whatever process they are in.
+    Of two concurrent uses of the same code, only one succeeds: the row decides, whatever the processes.
     """
     own = factors.c.user_id == user_id, factors.c.method == Method.TOTP.value, factors.c.confirmed_at.is_not(None)
     for row in tx.execute(select(factors.c.id, factors.c.secret).where(*own).order_by(factors.c.id)).all():
@@ -123,7 +123,7 @@ def _new_app(factor_id: int, secret: str, user: User) -> NewApp:
 
 
 def _step_of(secret: str, code: str, at: datetime) -> int | None:
-    """The time step around `at` whose code this is. Compares in constant time, all of them in any case."""
+    """Returns the time step near `at` with this code. Compares all of them in constant time, even after a match."""
     typed = "".join(code.split()).encode("utf-8", "surrogatepass")
     app, present, found = pyotp.TOTP(secret, interval=STEP_SECONDS), int(at.timestamp()) // STEP_SECONDS, None
     for step in range(present - DRIFT, present + DRIFT + 1):

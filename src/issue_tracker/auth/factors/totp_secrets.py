@@ -1,4 +1,4 @@
-"""The secrets of authenticator apps when the server key is replaced (docs/decisions/0022-server-key.md)."""
+"""The secrets of authenticator apps during a replacement of the server key (docs/decisions/0022-server-key.md)."""
 
 from sqlalchemy import Connection, select, update
 
@@ -7,14 +7,14 @@ from issue_tracker.encryption import Keyring, Undecryptable
 
 
 def has_secrets(tx: Connection) -> bool:
-    """Returns whether there is the secret of any app."""
+    """Returns whether the secret of any app is stored."""
     return tx.execute(select(factors.c.id).where(factors.c.secret.is_not(None)).limit(1)).first() is not None
 
 
 def reencrypt(tx: Connection, keyring: Keyring) -> tuple[int, list[int]]:
-    """Encrypts every secret with the first key that is not yet. What no key decrypts stays as it is.
+    """Encrypts with the first key every secret that is not yet. Leaves secrets that no key decrypts unchanged.
 
-    Returns how many were encrypted anew, and the ids of the users with a secret that no key at hand decrypts.
+    Returns the number of re-encrypted secrets, and the ids of users with a secret that no available key decrypts.
     """
     changed, unreadable = 0, []
     stored = select(factors.c.id, factors.c.user_id, factors.c.secret).where(factors.c.secret.is_not(None))

@@ -1,6 +1,6 @@
-"""Changes to what groups mean, and what follows for their members. Identity providers and SCIM share this table.
+"""Operations on group mappings, and their effect on the members. Identity providers and SCIM share this table.
 
-Whoever changes a mapping decides what others may do, so it takes a super admin of all companies with fresh proof.
+A mapping grants permissions, so changing one needs a super admin with access to all companies and fresh proof.
 """
 
 from collections.abc import Collection
@@ -29,16 +29,16 @@ from issue_tracker.settings import Settings
 log = structlog.get_logger("issue_tracker.sign_in")
 
 SCIM = "scim"
-"""The source of groups that come by SCIM."""
+"""The source of groups that arrive by SCIM."""
 
 GROUP_LIMIT = 255
 
 _RANKS = {Role.SUPER_ADMIN: 3, Role.TECHNICIAN: 2, Role.CUSTOMER: 1, Role.MEMBER: 0}
-"""Of several roles the one with the most rights counts."""
+"""Of several roles, the one with the most rights applies."""
 
 
 class MappingFields(msgspec.Struct, frozen=True):
-    """A mapping as it is to be. `grant` is None for all companies."""
+    """The desired state of a mapping. `grant` is None for all companies."""
 
     source: str
     group: str
@@ -47,9 +47,10 @@ class MappingFields(msgspec.Struct, frozen=True):
 
 
 def create_mapping(tx: Connection, actor: Actor, settings: Settings, fields: MappingFields) -> GroupMapping:
-    """Adds a mapping, which counts from the next sign-in of each member on.
+    """Adds a mapping, which applies from the next sign-in of each member.
 
-    Raises Invalid for a source that is not configured and for a group that has one; Forbidden, ConfirmationRequired.
+    Raises Invalid for a source that is not configured and for a group that has a mapping; Forbidden; and
+    ConfirmationRequired.
     """
     require_administrator(actor)
     require_fresh_proof(actor)
@@ -69,7 +70,7 @@ def create_mapping(tx: Connection, actor: Actor, settings: Settings, fields: Map
 def update_mapping(
     tx: Connection, actor: Actor, settings: Settings, mapping_id: int, fields: MappingFields
 ) -> GroupMapping:
-    """Replaces a mapping. Raises NotFound, and as create_mapping."""
+    """Replaces a mapping. Raises NotFound, and whatever create_mapping raises."""
     require_administrator(actor)
     require_fresh_proof(actor)
     get_mapping(tx, actor, mapping_id, lock=True)
@@ -86,7 +87,9 @@ def update_mapping(
 
 
 def delete_mapping(tx: Connection, actor: Actor, mapping_id: int) -> None:
-    """Deletes a mapping. Members lose what it gave them at their next sign-in. Raises as update_mapping."""
+    """Deletes a mapping. Members lose what it granted at their next sign-in. Raises NotFound, and like
+    create_mapping.
+    """
     require_administrator(actor)
     require_fresh_proof(actor)
     mapping = get_mapping(tx, actor, mapping_id, lock=True)
@@ -98,12 +101,12 @@ def delete_mapping(tx: Connection, actor: Actor, mapping_id: int) -> None:
 def apply_groups(
     tx: Connection, actor: Actor, settings: Settings, user_id: int, source: str, groups: Collection[str]
 ) -> None:
-    """Gives a user the role and the company access of their groups, in the name of `actor`: the provider, or SCIM.
+    """Gives a user the role and the company access of their groups. `actor` is the provider, or SCIM.
 
-    Of several mappings the role with the most rights counts, and the company access of all of them together. Without
-    any that fits the user becomes a member, who has no helpdesk access. While a source has no mapping at all, roles are
-    administered here and nothing changes. Neither does it for a break-glass account; and the last super admin who sees
-    all companies stays one, whatever the groups say.
+    Of several mappings, the role with the most rights applies, and the union of their company accesses. Without any
+    matching mapping, the user becomes a member, who has no helpdesk access. While a source has no mappings at all,
+    roles are administered here, and nothing changes. A break-glass account never changes; and the last super admin with
+    access to all companies stays one, whatever the groups say.
     """
     rows = tx.execute(select(group_mappings).where(group_mappings.c.source == source)).all()
     user = get_user(tx, user_id)

@@ -1,4 +1,4 @@
-"""Reads of what groups mean here."""
+"""Reads of group mappings."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -20,9 +20,9 @@ from issue_tracker.errors import NotFound
 
 
 class GroupMapping(msgspec.Struct, frozen=True):
-    """What a group means for its members: their role, and the companies that they see.
+    """What a group grants its members: their role, and their company access.
 
-    `source` says whose group it is: the id of an identity provider, or `scim`. `group` is as it is written there.
+    `source` is the source of the group: the id of an identity provider, or `scim`. `group` is its name there.
     """
 
     id: int
@@ -35,16 +35,16 @@ class GroupMapping(msgspec.Struct, frozen=True):
 
 
 def list_mappings(tx: Connection, actor: Actor) -> list[GroupMapping]:
-    """Returns all mappings by source and group. Raises Forbidden unless the actor is a super admin of all companies."""
+    """Returns all mappings by source and group. Raises Forbidden, like require_administrator."""
     require_administrator(actor)
     ordered = group_mappings.c.source, group_mappings.c.group_name
     return _loaded(tx, actor, tx.execute(select(group_mappings).order_by(*ordered)).all())
 
 
 def get_mapping(tx: Connection, actor: Actor, mapping_id: int, *, lock: bool = False) -> GroupMapping:
-    """Returns the mapping with this id. With `lock`, other changes to it wait until the transaction ends.
+    """Returns the mapping with this id. With `lock`, concurrent changes to it wait until the transaction ends.
 
-    Raises NotFound; Forbidden as list_mappings.
+    Raises NotFound, and Forbidden like list_mappings.
     """
     require_administrator(actor)
     query = select(group_mappings).where(group_mappings.c.id == mapping_id)

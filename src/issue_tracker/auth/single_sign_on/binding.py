@@ -1,4 +1,4 @@
-"""What ties a session here to the provider that started it: it ends soon unless the provider confirms it."""
+"""The binding of a session to the provider that started it: it ends soon unless the provider confirms it."""
 
 from datetime import datetime, timedelta
 
@@ -11,10 +11,10 @@ from issue_tracker.settings import Settings
 
 
 class Binding(msgspec.Struct, frozen=True, kw_only=True):
-    """The provider's part of a session that is to be started, in a form that can be stored until it is.
+    """The provider's part of a new session, in a form that can be stored until the session starts.
 
-    `provider` is the id of the provider, `provider_sid` its own session. `refresh_token` is encrypted, and None where
-    the provider gave none. `proved_at` is when the user proved there to be who they are, None where it does not say.
+    `provider` is the id of the provider, `provider_sid` the provider's own session. `refresh_token` is encrypted, and
+    None if the provider sent none. `proved_at` is when the user proved their identity there (UTC), None if unknown.
     """
 
     identity_id: int
@@ -28,7 +28,7 @@ class Binding(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def bind_session(tx: Connection, settings: Settings, token: str, binding: Binding, at: datetime) -> None:
-    """Binds the session with this token, which has just been started: it has no more proof than the provider gave."""
+    """Binds the session with this token, which was just started; its proof is only as fresh as the provider's."""
     session_id = tx.execute(select(sessions.c.id).where(sessions.c.token_hash == token_hash(token))).scalar_one()
     lifetime = min(timedelta(minutes=binding.session_minutes), timedelta(days=settings.session_lifetime_days))
     proved_at = None if binding.proved_at is None else min(binding.proved_at, at)
@@ -57,8 +57,8 @@ def provider_of_session(tx: Connection, session_id: int) -> str | None:
 def end_provider_sessions(
     tx: Connection, issuer: str, *, subject: str | None, session: str | None, until: datetime
 ) -> list[int]:
-    """Ends the sessions that a provider says have ended there and that were started until an instant: those of one of
-    its own sessions, or all of a subject. Returns the ids of their users.
+    """Ends the sessions that have ended at their provider and were started until an instant: those of one provider
+    session, or all of a subject. Returns the ids of their users.
     """
     query = (
         select(provider_sessions.c.session_id, identities.c.user_id)

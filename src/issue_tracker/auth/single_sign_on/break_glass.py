@@ -1,4 +1,4 @@
-"""Who may use a password where sign-in belongs to identity providers."""
+"""The accounts that may use a password when sign-in is reserved for identity providers."""
 
 from issue_tracker.auth.user_names import Email
 from issue_tracker.names import key
@@ -6,13 +6,13 @@ from issue_tracker.settings import Settings
 
 
 def is_break_glass(settings: Settings, email: str) -> bool:
-    """Returns whether the account with this address is for emergencies: it has a password, and no provider changes
-    it.
+    """Returns whether the account with this address is a break-glass account: it has a password, and no provider
+    changes it.
     """
     named = (part.strip() for part in settings.break_glass_accounts.split(","))
     return key(email) in {key(address) for address in named if address}
 
 
 def may_use_password(settings: Settings, email: Email | str) -> bool:
-    """Returns whether the account with this address signs in with a password."""
+    """Returns whether the account with this address may sign in with a password."""
     return settings.password_sign_in or is_break_glass(settings, email)

@@ -1,8 +1,8 @@
-"""Checks at the providers whether the users of running sessions may still sign in, with their refresh tokens.
+"""Checks at the providers, with refresh tokens, whether the users of running sessions may still sign in.
 
-Somebody who was removed, disabled or signed out there gets no new token, and the session here ends. Every check that
-succeeds moves the end of the session; while the provider cannot be reached nothing moves, so the session ends by
-itself. A session without a refresh token is not checked, and ends after `session_minutes`.
+A user who was removed, disabled or signed out there gets no new token, and the session here ends. Every successful
+check extends the session; while the provider is unreachable, nothing extends it, so that it expires. A session without
+a refresh token is not checked, and ends after `session_minutes`.
 """
 
 import threading
@@ -38,14 +38,14 @@ log = structlog.get_logger("issue_tracker.sign_in")
 INTERVAL_SECONDS = 20.0
 
 CLAIMED = timedelta(minutes=2)
-"""How long no other process checks a session that one of them is checking."""
+"""How long no other process checks a session that one process is checking."""
 
 AT_ONCE = 50
-"""How many sessions are looked at before the clock is read again."""
+"""Number of sessions that are checked before the clock is read again."""
 
 
 class SessionChecks:
-    """The checks of one process, in a thread of their own between `start` and `close`."""
+    """The checks of one process, in a separate thread between `start` and `close`."""
 
     def __init__(
         self, database: Database, settings: Settings, providers: IdentityProviders, server_key: ServerKey
@@ -57,7 +57,7 @@ class SessionChecks:
         self._closed = threading.Event()
 
     def start(self) -> None:
-        """Begins, where there is a provider."""
+        """Starts the thread, if a provider is configured."""
         if self._providers.clients:
             threading.Thread(target=self._run, name="session checks", daemon=True).start()
 
@@ -68,16 +68,16 @@ class SessionChecks:
                     pass
                 self.revoke_tokens_of_absent(now())
             except Unavailable:
-                continue  # without the database no session is valid either
+                continue  # without the database, no session is valid anyway
             except Exception:
                 log.exception("checks of sessions failed")
 
     def close(self) -> None:
-        """Begins no further check."""
+        """Starts no further checks."""
         self._closed.set()
 
     def check_due(self, at: datetime) -> int:
-        """Checks sessions that are due at an instant. Returns how many were looked at. Raises Unavailable."""
+        """Checks sessions that are due at an instant (UTC). Returns how many were due. Raises Unavailable."""
         idle = at - timedelta(hours=self._settings.session_idle_hours)
         query = (
             select(provider_sessions, identities.c.user_id, identities.c.subject, sessions.c.created_at)
@@ -95,7 +95,7 @@ class SessionChecks:
         return len(due)
 
     def revoke_tokens_of_absent(self, at: datetime) -> None:
-        """Revokes the API tokens of users who sign in only with providers, and whom none has confirmed for too long."""
+        """Revokes API tokens of users who can sign in only with providers, and whom none has confirmed for too long."""
         if not self._settings.absent_user_token_days:
             return
         since = at - timedelta(days=self._settings.absent_user_token_days)
@@ -110,12 +110,12 @@ class SessionChecks:
             rows = tx.execute(absent).all()
         for row in rows:
             if row.password_hash != NO_PASSWORD and may_use_password(self._settings, row.email):
-                continue  # another way to sign in, of which the providers know nothing
+                continue  # the user has another way to sign in, which the providers cannot revoke
             with self._database.write() as tx:
                 revoke_tokens(tx, command_line("absence"), row.user_id)
 
     def _claim(self, row: Row[Any], at: datetime) -> bool:
-        """Whether this process is the one to check the session."""
+        """Returns whether this process may check the session; marks it so that no other does."""
         same = provider_sessions.c.session_id == row.session_id, provider_sessions.c.check_at == row.check_at
         with self._database.write() as tx:
             claimed = update(provider_sessions).where(*same).values(check_at=at + CLAIMED)
@@ -124,7 +124,7 @@ class SessionChecks:
     def _check(self, row: Row[Any], at: datetime) -> None:
         client = self._providers.clients.get(row.provider)
         if client is None:
-            return  # the provider is no longer configured: the session ends by itself
+            return  # the provider is no longer configured, so the session expires
         try:
             refresh_token = self._server_key.keyring().decrypt(row.refresh_token)
             grant = client.refresh(refresh_token)
@@ -147,7 +147,7 @@ class SessionChecks:
                 apply_groups(tx, provider_actor(client.provider), self._settings, row.user_id, row.provider, groups)
 
     def _groups(self, client: ProviderClient, grant: Grant, subject: str, at: datetime) -> frozenset[str] | None:
-        """The present groups of the user, if the provider said them again."""
+        """Returns the user's present groups, if the provider sent them again."""
         if grant.id_token is None:
             return None
         claims = client.claims(grant, at, nonce=None)

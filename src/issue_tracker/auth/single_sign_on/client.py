@@ -1,7 +1,7 @@
-"""One identity provider, as this process talks to it: its metadata, its keys and its tokens.
+"""A client for one identity provider: its metadata, its keys and its tokens.
 
-Nothing is requested before it is needed. No function is called inside a transaction, because each of them may wait for
-the provider. All of them raise ProviderFailed when it does not answer, or not as the protocol says.
+Nothing is fetched before it is needed. Do not call these functions inside a transaction, because each may wait for the
+provider. All of them raise ProviderFailed if the provider does not respond, or violates the protocol.
 """
 
 import math
@@ -27,26 +27,26 @@ from issue_tracker.settings.providers import Provider, is_safe_address, read_sec
 T = TypeVar("T")
 
 SECONDS = 5.0
-"""How long one request to a provider may take."""
+"""Timeout of one request to a provider."""
 
 MOST_BYTES = 1_000_000
-"""The longest response that is read of a provider."""
+"""Maximum size of a response from a provider that is read, in bytes."""
 
 METADATA_SECONDS = 3600.0
 """The age at which metadata and keys are fetched again."""
 
 STALE_SECONDS = 86400.0
-"""The age up to which they are used while the provider does not answer."""
+"""The age up to which they are used while the provider does not respond."""
 
 KEYS_PAUSE_SECONDS = 60.0
-"""How long after fetching the keys they are not fetched again for a key that is not among them."""
+"""Minimum age at which the keys are fetched again because they lack a key."""
 
 AUTHENTICATION = ("client_secret_basic", "client_secret_post")
-"""The ways to authenticate at the token endpoint, the preferred one first."""
+"""The supported methods of authentication at the token endpoint, the preferred one first."""
 
 
 class Metadata(msgspec.Struct, frozen=True):
-    """What is used of the metadata of a provider (OpenID Connect Discovery 1.0, section 3)."""
+    """The parts of a provider's metadata that are used (OpenID Connect Discovery 1.0, section 3)."""
 
     issuer: str
     authorization_endpoint: str
@@ -59,7 +59,7 @@ class Metadata(msgspec.Struct, frozen=True):
 
 
 class Grant(msgspec.Struct, frozen=True):
-    """What the token endpoint returned."""
+    """The response of the token endpoint."""
 
     access_token: str | None = None
     id_token: str | None = None
@@ -72,7 +72,7 @@ class _Fetched(msgspec.Struct, frozen=True):
 
 
 class ProviderClient:
-    """Safe to use from several threads. `redirect_uri` is where the provider sends browsers back to."""
+    """The client. Safe to use from several threads. `redirect_uri` is where the provider sends browsers back."""
 
     def __init__(self, provider: Provider, redirect_uri: str) -> None:
         self.provider = provider
@@ -82,14 +82,14 @@ class ProviderClient:
         self._keys: _Fetched | None = None
 
     def metadata(self) -> Metadata:
-        """The metadata of the provider."""
+        """Returns the metadata of the provider."""
         with self._lock:
             self._metadata = self._renewed(self._metadata, self._fetch_metadata)
             found: Metadata = self._metadata.value
             return found
 
     def authorization_address(self, *, state: str, nonce: str, code_verifier: str, again: bool) -> str:
-        """Returns where to send a browser. With `again` the user must sign in there once more."""
+        """Returns the URL to which to send a browser. With `again`, the user must sign in there once more."""
         url, _ = self._client().create_authorization_url(
             self.metadata().authorization_endpoint,
             state=state,
@@ -101,7 +101,7 @@ class ProviderClient:
         return str(url)
 
     def sign_out_address(self, back_to: str) -> str | None:
-        """Returns where to send a browser to sign out there; None where the provider does not offer it."""
+        """Returns the URL at which a browser signs out there; None if the provider does not offer one."""
         endpoint = self.metadata().end_session_endpoint
         if endpoint is None:
             return None
@@ -109,13 +109,13 @@ class ProviderClient:
         return f"{endpoint}{'&' if '?' in endpoint else '?'}{query}"
 
     def redeem(self, code: str, code_verifier: str) -> Grant:
-        """Returns what the provider gives for an authorization code. Raises GrantRefused."""
+        """Returns the tokens for an authorization code. Raises GrantRefused."""
         url, client = self.metadata().token_endpoint, self._client()
         parameters = {"grant_type": "authorization_code", "code": code, "code_verifier": code_verifier}
         return self._granted(lambda: client.fetch_token(url, **parameters))
 
     def refresh(self, refresh_token: str) -> Grant:
-        """Returns what the provider gives for a refresh token. Raises GrantRefused, as when the user was removed."""
+        """Returns the tokens for a refresh token. Raises GrantRefused, for example if the user was removed."""
         url, client = self.metadata().token_endpoint, self._client()
         return self._granted(lambda: client.refresh_token(url, refresh_token=refresh_token))
 
@@ -128,9 +128,9 @@ class ProviderClient:
         )
 
     def user_info(self, grant: Grant, subject: str) -> dict[str, Any]:
-        """Returns what the provider says of the user besides the ID token; nothing where it offers nothing.
+        """Returns the user info, which supplements the ID token; empty if the provider offers none.
 
-        Raises TokenRefused when that is about another user (OpenID Connect Core, section 5.3.2).
+        Raises TokenRefused if it is about another user (OpenID Connect Core, section 5.3.2).
         """
         url = self.metadata().userinfo_endpoint
         if url is None or grant.access_token is None:
@@ -141,7 +141,7 @@ class ProviderClient:
         return found
 
     def keys(self, anew: bool = False) -> KeySet:
-        """The public keys of the provider. With `anew` they are fetched, unless that was done a moment ago."""
+        """Returns the provider's public keys. With `anew`, fetches them unless that was done very recently."""
         url = self.metadata().jwks_uri
         with self._lock:
             present = self._keys
@@ -183,7 +183,7 @@ class ProviderClient:
         found = self._get(url, dict[str, Any]).get("keys")
         if not isinstance(found, list):
             raise self._failed("its keys are not a key set")
-        # A shared secret is no public key, whoever publishes it.
+        # A symmetric key must never verify signatures, even if the provider publishes it.
         usable = [key for key in found[:100] if isinstance(key, dict) and key.get("kty") in ("RSA", "EC", "OKP")]
         try:
             return KeySet.import_key_set({"keys": [key for key in usable if key.get("use", "sig") == "sig"]})
@@ -236,7 +236,7 @@ class ProviderClient:
         )
 
     def _secret(self) -> str:
-        """The present secret: it is read anew, so that it can be replaced without a restart."""
+        """Returns the present secret, read again each time, so that it can be replaced without a restart."""
         try:
             return read_secret(self.provider)
         except (OSError, ValueError) as error:
@@ -256,7 +256,7 @@ class ProviderClient:
 
 
 class _Session:
-    """What Authlib's client sends requests with, in the shape of requests.Session."""
+    """Sends the requests of Authlib's client; it has the interface of requests.Session."""
 
     def __init__(self, fetch: Callable[..., tuple[int, bytes]]) -> None:
         self._fetch = fetch
@@ -267,7 +267,7 @@ class _Session:
 
 
 class _Response:
-    """A response in the shape of requests.Response."""
+    """A response with the interface of requests.Response."""
 
     def __init__(self, code: int, body: bytes) -> None:
         self.status_code = code

@@ -1,4 +1,4 @@
-"""How a user can prove again to be there: with the password, or at an identity provider."""
+"""The ways in which a user can prove their identity again: with the password, or at an identity provider."""
 
 import msgspec
 from sqlalchemy import Connection
@@ -12,14 +12,14 @@ from issue_tracker.settings.providers import Provider
 
 
 class WaysToConfirm(msgspec.Struct, frozen=True):
-    """`password`: whether the user has one and may use it. `providers`: those where the user has an identity."""
+    """`password`: the user has one and may use it. `providers`: those at which the user has a linked identity."""
 
     password: bool
     providers: list[Provider]
 
 
 def ways_to_confirm(tx: Connection, settings: Settings, user_id: int) -> WaysToConfirm:
-    """Returns the ways of a user who exists."""
+    """Returns the ways to confirm of an existing user."""
     issuers = {identity.issuer for identity in list_identities(tx, user_id)}
     has_password = password_hash_of(tx, user_id) != NO_PASSWORD
     return WaysToConfirm(

@@ -1,10 +1,10 @@
-"""Why a sign-in through an identity provider does not happen."""
+"""Errors of sign-ins through an identity provider."""
 
 from issue_tracker.errors import AppError
 
 
 class SignInRefused(AppError):
-    """The sign-in is refused (403). `reason` is for the log and the audit only; `detail` is safe to show anyone."""
+    """The sign-in is refused (403). `reason` is for the log and the audit only; `detail` is safe to show to anyone."""
 
     status = 403
     title = "Forbidden"
@@ -15,7 +15,7 @@ class SignInRefused(AppError):
 
 
 class ProviderFailed(AppError):
-    """The provider did not answer, or not as the protocol says (503). `reason` is for the log only."""
+    """The provider did not respond, or violated the protocol (503). `reason` is for the log only."""
 
     status = 503
     title = "Service Unavailable"
@@ -27,7 +27,7 @@ class ProviderFailed(AppError):
 
 
 class GrantRefused(Exception):
-    """The provider refused a code or a refresh token. The message is its code of the error, for the log."""
+    """The provider rejected a code or a refresh token. The message is the provider's error code, for the log."""
 
 
 class TokenRefused(Exception):

@@ -1,6 +1,6 @@
 """The messages of a sign-in with a provider: where the browser is sent, and what its return proves.
 
-The authorization code flow with PKCE (RFC 7636), as OAuth 2.0 Security (RFC 9700) and OpenID Connect Core describe it.
+The authorization code flow with PKCE (RFC 7636), following OAuth 2.0 Security (RFC 9700) and OpenID Connect Core.
 """
 
 import hmac
@@ -22,11 +22,11 @@ from issue_tracker.settings import Settings
 NONCE, CODE_VERIFIER = "nonce", "code verifier"
 
 LONGEST = 2000
-"""The longest parameter of a return that is used, in characters."""
+"""Maximum length of a return parameter that is used, in characters."""
 
 
 class Return(msgspec.Struct, frozen=True):
-    """What the provider put into the address of the return (RFC 6749, 4.1.2, and RFC 9207)."""
+    """The parameters with which the provider sent the browser back (RFC 6749, 4.1.2, and RFC 9207)."""
 
     state: str = ""
     code: str = ""
@@ -35,7 +35,7 @@ class Return(msgspec.Struct, frozen=True):
 
 
 class IdentityProviders:
-    """The configured providers, as this process talks to them."""
+    """The clients of the configured providers in this process."""
 
     def __init__(self, settings: Settings) -> None:
         base = settings.public_url.rstrip("/")
@@ -53,7 +53,7 @@ class IdentityProviders:
 
 
 def authorization_address(client: ProviderClient, keyring: Keyring, state: str, *, again: bool) -> str:
-    """Returns where to send a browser; with `again` for a new sign-in there, whatever session it has.
+    """Returns the URL to which to send a browser; with `again`, for a new sign-in there despite an existing session.
 
     Waits for the provider. Raises ProviderFailed.
     """
@@ -62,9 +62,9 @@ def authorization_address(client: ProviderClient, keyring: Keyring, state: str, 
 
 
 def redeem(client: ProviderClient, keyring: Keyring, returned: Return, at: datetime) -> ProviderSignIn:
-    """Returns who signed in, given the return of a sign-in that this browser began with this provider.
+    """Returns who signed in, from the return of a sign-in that this browser began with this provider.
 
-    Waits for the provider. Raises ProviderFailed, and SignInRefused for everything that does not prove it.
+    Waits for the provider. Raises ProviderFailed, and SignInRefused for everything that does not prove the sign-in.
     """
     provider = client.provider
     failed = f"Signing in with {provider.name} did not work. Start again."
@@ -85,7 +85,7 @@ def redeem(client: ProviderClient, keyring: Keyring, returned: Return, at: datet
 
 
 def _require_issuer(client: ProviderClient, returned: Return) -> None:
-    """RFC 9207: with several providers, the answer of one must not be taken for that of another."""
+    """Raises TokenRefused for a response from another provider than the one that the browser was sent to (RFC 9207)."""
     needed = client.metadata().authorization_response_iss_parameter_supported
     if returned.iss is None and not needed:
         return
@@ -94,7 +94,7 @@ def _require_issuer(client: ProviderClient, returned: Return) -> None:
 
 
 def _with(info: Mapping[str, Any], claims: Mapping[str, Any]) -> dict[str, Any]:
-    """The claims, and what only the user info has; that an address is verified is said where the address is."""
+    """Adds to the claims what only the user info has; `email_verified` is taken from where the address is."""
     if "email" in claims:
         info = {name: value for name, value in info.items() if name != "email_verified"}
     return {**info, **claims}

@@ -1,7 +1,7 @@
-"""Sign-ins that were sent to a provider and have not come back: each belongs to one browser, and works once.
+"""Sign-ins that were sent to a provider and have not returned: each belongs to one browser, and works once.
 
 A row is found by the hash of `state`, which only the browser and the provider know. Nonce and code verifier are derived
-from it with the server's key, so nothing that is stored helps anybody else.
+from `state` with the server key, so that what is stored is useless to an attacker.
 """
 
 import secrets
@@ -22,13 +22,13 @@ LIFETIME = timedelta(minutes=10)
 """How long a user may take at the provider."""
 
 MOST, MOST_FROM_ADDRESS = 5000, 100
-"""How many sign-ins may be under way in all, and from one address or /64 network: strangers begin them too."""
+"""Maximum number of sign-ins in progress, in total and from one address or /64 network; any client can begin one."""
 
 STALE = "This sign-in has expired, was used already, or was started in another browser. Start again."
 
 
 class Purpose(StrEnum):
-    """Why a browser is sent to a provider: to sign in, to confirm who has the session, to link an account."""
+    """Why a browser is sent to a provider: to sign in, to confirm the user of a session, or to link an account."""
 
     SIGN_IN = "sign_in"
     CONFIRM = "confirm"
@@ -36,9 +36,9 @@ class Purpose(StrEnum):
 
 
 class Flow(msgspec.Struct, frozen=True):
-    """A sign-in under way. `session_id` is the session that it was started in, where one is needed.
+    """A sign-in in progress. `session_id` is the session in which it was started, if it needs one.
 
-    `target` is the path to return to, `carried` a form to be sent afterwards, or empty.
+    `target` is the path to return to, `carried` a form to be sent afterwards; either may be empty.
     """
 
     provider: str
@@ -50,14 +50,14 @@ class Flow(msgspec.Struct, frozen=True):
 
 
 class Started(msgspec.Struct, frozen=True):
-    """What belongs in the browser: `state` in the address, `browser` in a cookie."""
+    """The secrets for the browser: `state` in the URL, `browser` in a cookie."""
 
     state: str
     browser: str
 
 
 def start_flow(tx: Connection, flow: Flow, address: str) -> Started:
-    """Stores a sign-in that begins, from an IP address. Raises TooManyAttempts."""
+    """Stores a new sign-in, which was begun from an IP address. Raises TooManyAttempts."""
     rows = sign_in_flows.c
     prune_flows(tx, flow.at)
     network = networks_of(address).address
@@ -84,9 +84,9 @@ def start_flow(tx: Connection, flow: Flow, address: str) -> Started:
 
 
 def take_flow(tx: Connection, provider: str, state: str, browser: str | None, at: datetime) -> Flow:
-    """Returns the sign-in that comes back from this provider to this browser, and forgets it.
+    """Returns the sign-in that returns from this provider to this browser, and deletes it.
 
-    Raises SignInRefused unless that browser started it there, lately, and it has not come back before.
+    Raises SignInRefused unless this browser started it there recently, and it has not returned before.
     """
     rows = sign_in_flows.c
     same = rows.state_hash == token_hash(state), rows.browser_hash == token_hash(browser or "")
@@ -101,10 +101,10 @@ def take_flow(tx: Connection, provider: str, state: str, browser: str | None, at
 
 
 def prune_flows(tx: Connection, at: datetime) -> int:
-    """Deletes the sign-ins that can no longer come back at an instant. Returns how many; 0 when none are left."""
+    """Deletes the sign-ins that have expired at an instant. Returns their number; 0 if none are left."""
     return tx.execute(delete(sign_in_flows).where(sign_in_flows.c.at <= at - LIFETIME)).rowcount
 
 
 def derived_secret(keyring: Keyring, use: str, state: str) -> str:
-    """Returns the nonce or the code verifier of a sign-in: 43 characters, as RFC 7636, section 4.1, wants them."""
+    """Returns the nonce or the code verifier of a sign-in: 43 characters, as RFC 7636, section 4.1, requires."""
     return keyring.sign("single sign-on", use, state)

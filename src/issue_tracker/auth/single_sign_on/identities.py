@@ -1,7 +1,7 @@
-"""Who is who at the identity providers: an account here has any number of identities there.
+"""Linked identities: an account here has any number of identities at identity providers.
 
-An identity is the issuer with its subject, which a provider never gives to somebody else (OpenID Connect Core, section
-2). An e-mail address is not: it may change, and be given to another person.
+An identity is an issuer and a subject, which a provider never reassigns to another person (OpenID Connect Core, section
+2). An e-mail address does not qualify: it may change, and be reassigned.
 """
 
 from datetime import datetime
@@ -22,9 +22,9 @@ from issue_tracker.events.record import record
 
 
 class Identity(msgspec.Struct, frozen=True):
-    """An account at a provider, as it is shown to its user and to super admins.
+    """An account at a provider, as shown to its user and to super admins.
 
-    `email` is the address there when it was linked; `confirmed_at` is when the provider last let the user in.
+    `email` is the address there when it was linked; `confirmed_at` is when the provider last confirmed the user.
     """
 
     id: int
@@ -37,7 +37,7 @@ class Identity(msgspec.Struct, frozen=True):
 
 
 def find_identity(tx: Connection, issuer: str, subject: str) -> Identity | None:
-    """Returns the identity, locked until the transaction ends; None if nobody here has it."""
+    """Returns the identity, locked until the transaction ends; None if it is not linked to any user."""
     same = identities.c.issuer == issuer, identities.c.subject == subject
     row = tx.execute(select(identities).where(*same).with_for_update()).first()
     return None if row is None else _identity(row)
@@ -52,9 +52,9 @@ def list_identities(tx: Connection, user_id: int) -> list[Identity]:
 def link_identity(
     tx: Connection, actor: Actor, user_id: int, issuer: str, subject: str, email: str, at: datetime
 ) -> int:
-    """Gives an identity, which nobody has, to a user, and records it. Returns its id.
+    """Links a new identity to a user, and records it. Returns its id.
 
-    Raises SignInRefused when it was linked a moment ago, in another browser.
+    Raises SignInRefused if it was linked concurrently, in another browser.
     """
     values = {"issuer": issuer, "subject": subject, "email": email, "created_at": at, "confirmed_at": at}
     try:
@@ -68,7 +68,7 @@ def link_identity(
 
 
 def unlink_identity(tx: Connection, actor: Actor, user_id: int, identity_id: int) -> None:
-    """Takes an identity from a user, and ends the sessions that it started. Raises NotFound for any other."""
+    """Unlinks an identity from a user, and ends the sessions that it started. Raises NotFound for any other."""
     query = (
         select(identities.c.issuer, identities.c.subject, users.c.email)
         .join(users, users.c.user_id == identities.c.user_id)
@@ -85,7 +85,7 @@ def unlink_identity(tx: Connection, actor: Actor, user_id: int, identity_id: int
 
 
 def confirm_identity(tx: Connection, identity_id: int, at: datetime) -> None:
-    """Records that the provider let the user in at `at`."""
+    """Records that the provider confirmed the user at `at`."""
     tx.execute(update(identities).where(identities.c.id == identity_id).values(confirmed_at=at))
 
 

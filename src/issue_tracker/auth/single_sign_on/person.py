@@ -1,4 +1,4 @@
-"""What the claims of a provider say about a person, in the words of this product."""
+"""Converts the claims of a provider about a person to the terms of this product."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -12,17 +12,17 @@ from issue_tracker.names import storable
 from issue_tracker.settings.providers import Provider
 
 MOST_GROUPS = 2000
-"""How many groups of a person are looked at. Providers put fewer into a token."""
+"""Maximum number of a person's groups that are considered. Providers put fewer into a token."""
 
 SEVERAL_FACTORS, SECOND_FACTORS = {"mfa", "ngcmfa"}, {"fido", "hwk", "otp", "sc", "swk"}
-"""Values of `amr` that say so alone, and those that do beside `pwd` (RFC 8176, and what Entra ID sends)."""
+"""Values of `amr` that mean several factors by themselves, and together with `pwd` (RFC 8176, and Entra ID's own)."""
 
 
 class Person(msgspec.Struct, frozen=True, kw_only=True):
-    """A person at a provider. `email` is None unless the provider has verified it, or is trusted to have.
+    """A person at a provider. `email` is None unless the provider has verified it, or is trusted to have done so.
 
-    `groups` is None where the provider says nothing of groups. `signed_in_at` is when the person proved there to be who
-    they are, None where the provider does not say. `second_factor` says that more than a password was needed for that.
+    `groups` is None if the provider says nothing about groups. `signed_in_at` is when the person proved their identity
+    there (UTC), None if the provider does not say. `second_factor` says that this took more than a password.
     """
 
     issuer: str
@@ -36,7 +36,7 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def person_of(provider: Provider, claims: Mapping[str, Any]) -> Person:
-    """Returns the person whom verified claims are about. Raises TokenRefused where a required claim is missing."""
+    """Returns the person whom verified claims are about. Raises TokenRefused if a required claim is missing."""
     for name, required in provider.required_claims.items():
         if required not in _texts(_claim(claims, name)):
             raise TokenRefused(f"the claim {name!r} is not {required!r}")
@@ -54,13 +54,13 @@ def person_of(provider: Provider, claims: Mapping[str, Any]) -> Person:
 
 
 def groups_of(provider: Provider, claims: Mapping[str, Any]) -> frozenset[str] | None:
-    """Returns the groups of the person; None where the claims do not have them."""
+    """Returns the groups of the person; None if the claims do not contain them."""
     found = _claim(claims, provider.groups_claim)
     return None if found is None else frozenset(_texts(found)[:MOST_GROUPS])
 
 
 def _claim(claims: Mapping[str, Any], name: str) -> Any:
-    """A claim by its name; of one that is inside others the names with dots between them: `realm_access.roles`."""
+    """Returns a claim by its name; names of nested claims are joined with dots: `realm_access.roles`."""
     if name in claims:
         return claims[name]
     found: Any = claims

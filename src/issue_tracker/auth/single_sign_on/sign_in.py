@@ -1,4 +1,4 @@
-"""What follows when a provider has said who somebody is: whose account that is, what it may do, and a session."""
+"""The result of a sign-in at a provider: finds or creates the account, applies its groups, and starts a session."""
 
 from datetime import datetime, timedelta
 
@@ -32,11 +32,11 @@ from issue_tracker.settings.providers import Provider
 NO_ACCOUNT = "There is no account here that belongs to yours there. Ask an administrator of this tracker."
 
 PROOF_SECONDS = 60
-"""How much earlier than it was demanded a sign-in at the provider may seem to be, by its clock."""
+"""How much earlier than requested a sign-in at the provider may appear, because its clock may differ."""
 
 
 class ProviderSignIn(msgspec.Struct, frozen=True):
-    """A person whom a provider let in at `at`, and its refresh token, if it gave one."""
+    """A person who signed in at a provider at `at` (UTC), and the refresh token, if the provider sent one."""
 
     provider: Provider
     person: Person
@@ -45,18 +45,17 @@ class ProviderSignIn(msgspec.Struct, frozen=True):
 
 
 def provider_actor(provider: Provider, request_id: str = "") -> Actor:
-    """The actor of what follows from a provider's word: the operator trusts it with the accounts of its people."""
+    """Returns the actor of changes caused by a provider, which the operator trusts with the accounts of its users."""
     return Actor(None, provider.name, Role.SUPER_ADMIN, "session", request_id, fresh_proof=True)
 
 
 def sign_in(
     tx: Connection, settings: Settings, keyring: Keyring, signed: ProviderSignIn, visitor: Visitor
 ) -> SignedIn | SecondStep:
-    """Starts a session for a person whom a provider let in, or has it wait for a second step. Their groups count from
-    now on.
+    """Applies the groups of a person who signed in at a provider, and starts a session or waits for the second step.
 
-    An identity that is new here is linked, or gets an account, if the provider is configured for that. Raises
-    SignInRefused.
+    A new identity is linked to an account, or an account is created for it, if the provider is configured for that.
+    Raises SignInRefused.
     """
     provider, person, at = signed.provider, signed.person, signed.at
     actor = provider_actor(provider, visitor.request_id)
@@ -70,7 +69,7 @@ def sign_in(
     if not user.active:
         raise SignInRefused(NO_ACCOUNT, f"the account {user.email} is disabled")
     apply_groups(tx, actor, settings, user.user_id, provider.id, person.groups or frozenset())
-    _forget_given_password(tx, user, at)
+    _remove_initial_password(tx, user, at)
     binding = Binding(
         identity_id=identity_id,
         provider=provider.id,
@@ -87,9 +86,9 @@ def sign_in(
 
 
 def confirm(tx: Connection, session: Session, flow: Flow, signed: ProviderSignIn) -> None:
-    """Gives a session fresh proof because its user has just signed in at the provider again.
+    """Gives a session fresh proof, because its user has just signed in at the provider again.
 
-    Raises SignInRefused for another person, and where the provider does not say that the sign-in is a new one.
+    Raises SignInRefused for another person, and if the provider does not say that the sign-in is a new one.
     """
     person = signed.person
     found = find_identity(tx, person.issuer, person.subject)
@@ -105,9 +104,9 @@ def confirm(tx: Connection, session: Session, flow: Flow, signed: ProviderSignIn
 
 
 def link(tx: Connection, actor: Actor, flow: Flow, signed: ProviderSignIn) -> None:
-    """Links the person's identity to the account of the user who acts, in the session that began it.
+    """Links the person's identity to the account of the acting user, in the session that began it.
 
-    Raises SignInRefused where it is somebody's already.
+    Raises SignInRefused if it is linked to another user.
     """
     person = signed.person
     if actor.user_id is None or flow.session_id != actor.session_id:
@@ -121,8 +120,8 @@ def link(tx: Connection, actor: Actor, flow: Flow, signed: ProviderSignIn) -> No
 
 
 def _found_or_created(tx: Connection, actor: Actor, settings: Settings, signed: ProviderSignIn) -> User:
-    """The account for an identity that is new here. Only a verified address counts, and only once for each account: it
-    may belong to another person later.
+    """Returns the account for a new identity. Only a verified address counts, and only once for each account, because
+    the address may belong to another person later.
     """
     provider, person = signed.provider, signed.person
     if person.email is None:
@@ -160,8 +159,8 @@ def _display_name(text: str, otherwise: str) -> DisplayName:
         return parse_display_name(otherwise)
 
 
-def _forget_given_password(tx: Connection, user: User, at: datetime) -> None:
-    """Nobody needs a password that an administrator gave and that was never changed: the user has another way in."""
+def _remove_initial_password(tx: Connection, user: User, at: datetime) -> None:
+    """Removes a password that an administrator chose and the user never changed, as it is no longer needed."""
     given = users.c.user_id == user.user_id, users.c.password_change_required
     if tx.execute(select(users.c.user_id).where(*given)).first() is not None:
         set_own_password(tx, user.user_id, NO_PASSWORD, at)

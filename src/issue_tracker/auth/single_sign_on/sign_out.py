@@ -1,4 +1,4 @@
-"""Sign-out that begins at a provider: it sends a signed message (OpenID Connect Back-Channel Logout 1.0)."""
+"""Sign-out that begins at a provider, which sends a signed message (OpenID Connect Back-Channel Logout 1.0)."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -15,14 +15,14 @@ from issue_tracker.events.catalog import Change, EventType
 from issue_tracker.events.record import record
 
 LONGEST = 10_000
-"""The longest logout token that is read, in characters."""
+"""Maximum length of a logout token that is read, in characters."""
 
 
 def sign_out(database: Database, client: ProviderClient, token: str, request_id: str, at: datetime) -> int:
-    """Ends the sessions that a logout token is about. Returns how many.
+    """Ends the sessions that a logout token is about. Returns their number.
 
-    Sessions that were started after the token was made stay, so that sending it again ends nothing more. Runs its own
-    transaction, because it may wait for the keys of the provider. Raises Invalid for a token that is not valid,
+    Sessions that were started after the token was issued continue, so that sending it again ends nothing more. Runs its
+    own transaction, because it may wait for the provider's keys. Raises Invalid for an invalid token, and
     ProviderFailed.
     """
     if not token or len(token) > LONGEST:

@@ -1,7 +1,7 @@
-"""What a provider signs: ID tokens, which say who signed in, and logout tokens, which say who signed out.
+"""Tokens signed by a provider: ID tokens, which say who signed in, and logout tokens, which say who signed out.
 
-joserfc verifies signatures, Authlib the claims of OpenID Connect Core, section 3.1.3.7. Keys come from the provider's
-own address alone: what the header of a token says about keys (`jku`, `x5u`, `jwk`) is not read.
+joserfc verifies signatures, Authlib the claims of OpenID Connect Core, section 3.1.3.7. Keys come only from the
+provider's own address: keys in the header of a token (`jku`, `x5u`, `jwk`) are ignored.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,7 +18,7 @@ from issue_tracker.names import storable
 from issue_tracker.settings.providers import Provider
 
 ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "Ed25519", "EdDSA"]
-"""Signatures with a public key. Neither `none` nor those with a shared secret are among them."""
+"""Signatures with a public key, to the exclusion of `none` and of signatures with a shared secret."""
 
 LEEWAY_SECONDS = 60
 """How much the clock of a provider may differ from this one."""
@@ -29,7 +29,7 @@ LOGOUT_SECONDS = 300
 """The age up to which a logout token is accepted (OpenID Connect Back-Channel Logout 1.0, section 2.6)."""
 
 Keys = Callable[[bool], KeySet]
-"""The keys of a provider; with True they are fetched anew if that is allowed at the moment. Raises ProviderFailed."""
+"""Returns a provider's keys; with True, fetches them anew if that is permitted now. Raises ProviderFailed."""
 
 
 def read_id_token(
@@ -43,7 +43,7 @@ def read_id_token(
 ) -> dict[str, Any]:
     """Returns the claims of an ID token that is valid at `at`.
 
-    `nonce` is that of the request, None for a token that came with a refresh. Raises TokenRefused, ProviderFailed.
+    `nonce` is that of the request, None for a token from a refresh. Raises TokenRefused, ProviderFailed.
     """
     verified = _verified(token, keys)
     if str(verified.header.get("typ", "JWT")).lower() != "jwt":
@@ -95,7 +95,7 @@ def read_logout_token(provider: Provider, token: str, keys: Keys, at: datetime) 
 
 
 def _verified(token: str, keys: Keys) -> jwt.Token:
-    """The token, if a key of the provider signed it. Where none did, the keys may have been replaced."""
+    """Returns the token if one of the provider's keys signed it. If none did, fetches the keys again."""
     for anew in (False, True):
         try:
             return jwt.decode(token, keys(anew), algorithms=ALGORITHMS)
@@ -114,7 +114,7 @@ def _require(validate: Callable[[], None]) -> None:
 
 
 def _require_subject(claims: Mapping[str, Any], name: str = "sub") -> None:
-    """At most 255 ASCII characters, says OpenID Connect; other texts are as good if they can be stored."""
+    """Raises TokenRefused for a text longer than OpenID Connect permits (255) or not storable; allows non-ASCII."""
     value = claims.get(name)
     if not isinstance(value, str) or not 0 < len(value) <= 255 or not storable(value):
         raise TokenRefused(f"the claim {name!r} is not a text of 1 to 255 characters")
