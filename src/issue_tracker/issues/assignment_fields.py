@@ -34,6 +34,8 @@ def change_assignments(
     `issue` must have been read with a lock in this transaction. Raises NotFound for a company that is not assigned.
     """
     require_helpdesk(actor)
+    if owner is UNSET and references is UNSET:
+        return issue
     current = list_assignment_fields(tx, actor, issue.issue_id)
     subject, at = Subject(issue.issue_id, issue.name), issue.time_of_change()
     changes: list[Change] = []
