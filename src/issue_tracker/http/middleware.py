@@ -30,9 +30,12 @@ IN_THE_PATH = "{secret}"
 
 SLASHES = re.compile(rb"//+")
 
+NO_SUCH_SEGMENT = b"/%00"
+"""A segment that matches no name, because names have no control characters."""
+
 MOST_SEGMENTS = 50
-"""Maximum number of segments that are made canonical one by one; the rest of the path counts as one segment. No route
-is that deep, and thousands of segments would cost more time than an unauthenticated request should."""
+"""Maximum number of segments of a path that are read. No route is that deep, and thousands of segments would cost more
+time than an unauthenticated request should."""
 
 
 class RequestIds:
@@ -152,13 +155,14 @@ def canonical_path(raw_path: bytes) -> str:
     Routing works on this form, so that an encoded slash stays inside its segment and every valid name is reachable
     (docs/decisions/0003-names-in-paths.md). `Request.path_segment` decodes it.
     """
+    if raw_path.count(b"/") > MOST_SEGMENTS:
+        raw_path = b"/".join(raw_path.split(b"/", MOST_SEGMENTS)[:MOST_SEGMENTS]) + NO_SUCH_SEGMENT
     # An empty segment becomes one that matches no name, because routing would merge the slashes: `/api/issues//x` is
     # not `/api/issues/x`, and nothing exists at that path.
     if b"//" in raw_path:
-        raw_path = SLASHES.sub(b"/%00/", raw_path)
+        raw_path = SLASHES.sub(NO_SUCH_SEGMENT + b"/", raw_path)
     if b"%" not in raw_path:
         return quote_from_bytes(raw_path, safe="/!$&'()*+,;=:@~")
     return "/".join(
-        quote_from_bytes(unquote_to_bytes(segment), safe="!$&'()*+,;=:@~")
-        for segment in raw_path.split(b"/", MOST_SEGMENTS)
+        quote_from_bytes(unquote_to_bytes(segment), safe="!$&'()*+,;=:@~") for segment in raw_path.split(b"/")
     )
