@@ -1,6 +1,6 @@
-"""The command line `issue-tracker`: parse the arguments, then call the operations that the API calls too.
+"""The command line `issue-tracker`: parses the arguments, then calls the same operations as the API.
 
-Exit codes: 0 done, 1 refused (one sentence on stderr gives the reason), 2 wrong usage.
+Exit codes: 0 success, 1 refused (one sentence on stderr gives the reason), 2 wrong usage.
 """
 
 import click

@@ -1,4 +1,4 @@
-"""What commands are given: parsed arguments, and passwords from standard input."""
+"""The input of commands: parsed arguments, and passwords from standard input."""
 
 import getpass
 import sys
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 def parsed(parse: Callable[[str], T], text: str, what: str) -> T:
-    """A parsed argument. Raises CommandError, naming it as `what`, when `parse` raises ValueError."""
+    """Returns a parsed argument. Raises CommandError, which calls it `what`, if `parse` raises ValueError."""
     try:
         return parse(text)
     except ValueError as refused:
@@ -21,7 +21,7 @@ def parsed(parse: Callable[[str], T], text: str, what: str) -> T:
 
 
 def parse_age(text: str) -> timedelta:
-    """An age such as 90d or 36h. Raises ValueError."""
+    """Returns an age such as 90d or 36h. Raises ValueError."""
     number, unit = text[:-1], text[-1:].lower()
     if unit not in ("d", "h") or not (number.isascii() and number.isdigit()) or not 0 < int(number) < 100_000:
         raise ValueError("must be a number of days or hours, such as 90d or 36h")
@@ -29,10 +29,10 @@ def parse_age(text: str) -> timedelta:
 
 
 def password_from(stdin: bool) -> tuple[Password, bool]:
-    """The password from standard input, or a generated one; and whether it was generated.
+    """Returns the password from standard input, or a generated one, and whether it was generated.
 
-    On a terminal it is typed without being shown. Otherwise it is the first line of the input, in UTF-8, with or
-    without a byte order mark: PowerShell writes one.
+    On a terminal it is entered without echo. Otherwise it is the first line of the input, in UTF-8, with or without a
+    byte order mark, which PowerShell writes. Raises CommandError for an unacceptable password.
     """
     if not stdin:
         return Password(generate_password()), True

@@ -53,13 +53,13 @@ def company_list(database_url: str | None, archived: bool) -> None:
 @company.command(name="import")
 @database_option
 @click.argument("file", type=click.Path(exists=True, dir_okay=False))
-@click.option("--archive", is_flag=True, help="Archive those whose column `archived` says yes.")
+@click.option("--archive", is_flag=True, help="Archive the companies whose column `archived` is yes.")
 def company_import(database_url: str | None, file: str, archive: bool) -> None:
-    """Import companies from a CSV file with a column `name`. Existing companies are counted; they are no errors.
+    """Import companies from a CSV file with a column `name`. Companies that exist already are skipped and counted.
 
     Commas, semicolons or tabs separate the columns, as spreadsheets write them; columns with other names are ignored.
 
-    An archived company takes no new assignments: import the issues first, then the companies again with --archive.
+    An archived company accepts no new assignments: import the issues first, then the companies again with --archive.
     """
     database, actor = open_database(database_url), current_actor()
     named = _read(file, archive=archive)
@@ -74,14 +74,14 @@ def company_import(database_url: str | None, file: str, archive: bool) -> None:
 
 
 class _Named(msgspec.Struct, frozen=True):
-    """A company in a file."""
+    """A company in an imported file."""
 
     name: Name
     archived: bool
 
 
 def _read(path: str, *, archive: bool) -> list[_Named]:
-    """The companies in a file. Reports bad rows, and raises CommandError when there is one."""
+    """Returns the companies in a file. Reports bad rows, and raises CommandError if there are any."""
     required = COLUMNS if archive else COLUMNS[:1]
     found: list[_Named] = []
     bad: list[BadRow] = []
@@ -118,7 +118,7 @@ def company_export(database_url: str | None, file: str | None) -> None:
     """Export all companies as CSV, archived ones too, to FILE or to standard output.
 
     The columns are name and archived (yes or empty). `company import` reads the file back. A FILE that exists is
-    replaced when the export is complete; until then it stays as it is.
+    replaced when the export is complete, and remains unchanged until then.
     """
     database = open_database(database_url)
     with database.read() as tx:

@@ -1,4 +1,4 @@
-"""How commands get at the database: which one, whether its schema fits this program, and who acts."""
+"""The database of a command: its URL, a check of its schema, and the actor of the command."""
 
 import getpass
 import os
@@ -34,9 +34,9 @@ database_option = click.option(
 
 
 def current_actor() -> Actor:
-    """Who runs the command, for the history: the name of the account, or its number where it has no name.
+    """Returns the actor of the command, for the history: the name of the system account, or its number without a name.
 
-    All events of the command carry one request id, as those of a request do.
+    All events of the command carry one request id, like those of a request.
     """
     try:
         name = getpass.getuser()
@@ -46,7 +46,7 @@ def current_actor() -> Actor:
 
 
 def open_database(database_url: str | None, *, any_version: bool = False) -> Database:
-    """The database of the settings. Raises CommandError for one that does not exist, SchemaMismatch for another schema.
+    """Opens the database of the settings. Raises CommandError if it does not exist, SchemaMismatch for another schema.
 
     `any_version` also accepts the schema of an earlier or a later version of the program.
     """
@@ -63,9 +63,9 @@ def open_database(database_url: str | None, *, any_version: bool = False) -> Dat
 
 
 def record_export(database: Database, what: str) -> None:
-    """Records in the audit that all data of a kind leaves the database, before it does.
+    """Records in the audit that all data of a kind is about to leave the database.
 
-    Where nothing can be written, such as in a copy that is only read, the command goes on and says so.
+    If the database cannot be written, such as a read-only copy, the command prints a warning and continues.
     """
     try:
         with database.write() as tx:
@@ -75,18 +75,18 @@ def record_export(database: Database, what: str) -> None:
 
 
 def connect(loaded: Settings) -> Database:
-    """The database of the settings, whatever its schema. It is closed when the command ends."""
+    """Returns the database of the settings, whatever its schema. It is closed when the command ends."""
     database = Database(loaded)
     click.get_current_context().call_on_close(database.close)
     return database
 
 
 def upgrade(database: Database) -> tuple[str | None, str]:
-    """Brings the schema up to date, and returns its versions before and after.
+    """Migrates the schema to the current version, and returns its versions before and after.
 
-    Waits as long as another process holds the database, because that one may be migrating it: then nothing is left to
-    do. On PostgreSQL it tries less and less often, because requests wait behind each attempt. Raises what
-    `migrate.upgrade` raises for a database that it must not change.
+    Waits while another process locks the database, which may be migrating it; then nothing is left to do. On PostgreSQL
+    it retries at growing intervals, because requests queue behind each attempt. Raises what `migrate.upgrade` raises
+    for a database that it must not change.
     """
     waiting, pause = False, RETRY_SECONDS
     while True:

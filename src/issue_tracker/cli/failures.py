@@ -1,7 +1,7 @@
-"""The one place where the failure of a command becomes one sentence on stderr.
+"""The only place where the failure of a command is turned into one sentence on stderr.
 
-A command raises what the operations, the database driver and the system raise. Nothing that a user can cause ends in a
-traceback; only a defect of the program does.
+A command raises what the operations, the database driver and the system raise. No error that a user can cause leads to
+a traceback; only a defect of the program does.
 """
 
 import os
@@ -24,7 +24,7 @@ class CommandError(Exception):
 
 
 class Commands(click.Group):
-    """The group of all commands. Its `main` ends the process with 0 (done), 1 (refused) or 2 (wrong usage)."""
+    """The group of all commands. Its `main` exits with 0 (success), 1 (refused) or 2 (wrong usage)."""
 
     def main(  # type: ignore[override]  # click declares one signature for each standalone mode
         self, args: Sequence[str] | None = None, *, standalone_mode: bool = True, **extra: Any
@@ -38,13 +38,13 @@ class Commands(click.Group):
             error.show()
             code = error.exit_code
         except click.Abort:
-            _complain("Aborted!")
+            _print_error("Aborted!")
             code = 1
         except Exception as error:
             sentence = describe(error)
             if sentence is None:
                 raise
-            _complain(f"issue-tracker: {sentence}")
+            _print_error(f"issue-tracker: {sentence}")
             code = 1
         output.discard()
         sys.exit(code if isinstance(code, int) else 0)
@@ -55,18 +55,18 @@ class Commands(click.Group):
             sys.stdout.flush()
             return result
         except BrokenPipeError:
-            # A reader that has enough (`issue export | head`) ends the command, and that is no failure.
+            # A reader that has read enough (`issue export | head`) ends the command; that is no failure.
             output.discard()
             raise click.exceptions.Exit(0) from None
 
 
-def _complain(text: str) -> None:
+def _print_error(text: str) -> None:
     with suppress(OSError):
         click.echo(text, err=True)
 
 
 def describe(error: Exception) -> str | None:
-    """The sentence for a failure that a user can cause or cure; None for a defect of the program."""
+    """Returns the sentence for a failure that a user can cause or fix; None for a defect of the program."""
     if isinstance(error, (CommandError, SettingsError)):
         return str(error)
     if isinstance(error, Unavailable) and error.reason is not None:
@@ -83,13 +83,13 @@ def describe(error: Exception) -> str | None:
 
 
 def _from_driver(error: BaseException) -> bool:
-    """Whether a database driver raised this. psycopg is loaded only where PostgreSQL is used."""
+    """Returns whether a database driver raised the error. psycopg is loaded only if PostgreSQL is used."""
     psycopg = sys.modules.get("psycopg")
     return isinstance(error, sqlite3.Error) or (psycopg is not None and isinstance(error, psycopg.Error))
 
 
 def _line(error: BaseException) -> str:
-    """The first line of the driver's message, without a full stop; PostgreSQL's hint, if there is one, in brackets."""
+    """Returns the first line of the driver's message, without a full stop, and PostgreSQL's hint in parentheses."""
     diagnosis = getattr(error, "diag", None)
     text = (diagnosis and diagnosis.message_primary) or (str(error.args[0]) if error.args else str(error))
     line = " ".join(next(iter(text.strip().splitlines()), type(error).__name__).split()).rstrip(".")

@@ -18,10 +18,10 @@ from issue_tracker.issues.transfer import ImportResult, ImportRow
 from issue_tracker.names import key
 
 LISTED_AT_ONCE = 10_000
-"""How many issues' positions one statement reads. They are small."""
+"""Number of issues whose positions one statement reads; positions are small."""
 
 EXPORTED_AT_ONCE = 100
-"""How many issues are in memory, and read in one transaction, with all of their assignments."""
+"""Number of issues that are read in one transaction, and held in memory, with all of their assignments."""
 
 
 @click.group()
@@ -39,11 +39,12 @@ def issue_import(database_url: str | None, file: str, skip_bad: bool, notify: bo
 
     Commas, semicolons or tabs separate the columns, as spreadsheets write them.
 
-    Issues that exist get the rows' companies added, with their statuses. A bad row is reported with its line, and
-    nothing of the file is imported, unless --skip-bad says so. Webhooks are sent no messages without --notify.
+    The companies of the rows are added to existing issues, with their statuses. If the file has bad rows, they are
+    reported with their lines, and nothing is imported, unless you use --skip-bad. Webhooks receive messages only with
+    --notify.
 
-    The file is imported in one transaction. On SQLite nobody else can change anything until it ends, and servers
-    answer such requests with 503; reading is possible throughout. Import large files when nobody works.
+    The file is imported in one transaction. On SQLite, nothing else can be changed until it ends; servers respond
+    to changes with 503. Reading is always possible. Import large files outside working hours.
     """
     database, actor = open_database(database_url), current_actor()
     result = ImportResult()
@@ -68,7 +69,7 @@ def issue_import(database_url: str | None, file: str, skip_bad: bool, notify: bo
 
 
 def _read(path: str, result: ImportResult) -> dict[str, list[ImportRow]]:
-    """The rows of a file by the look-up keys of their issues; bad rows go to the result."""
+    """Returns the rows of a file by the look-up keys of their issues; adds bad rows to the result."""
     groups: dict[str, list[ImportRow]] = {}
     try:
         for row in transfer.read_rows(path):
@@ -87,7 +88,7 @@ def _read(path: str, result: ImportResult) -> dict[str, list[ImportRow]]:
 def issue_export(database_url: str | None, file: str | None) -> None:
     """Export all issues as CSV, to FILE or to standard output. `issue import` reads the file back.
 
-    A FILE that exists is replaced when the export is complete; until then it stays as it is.
+    A FILE that exists is replaced when the export is complete, and remains unchanged until then.
     """
     database, actor = open_database(database_url), current_actor()
     issue_ids = _issue_ids(database, actor)
@@ -95,16 +96,16 @@ def issue_export(database_url: str | None, file: str | None) -> None:
     with output.destination(file) as out:
         out.write(transfer.header())
         for start in range(0, len(issue_ids), EXPORTED_AT_ONCE):
-            # Writing may block for as long as nobody reads the output, so no transaction is open meanwhile.
+            # Writing may block for as long as the reader of the output does, so no transaction is open meanwhile.
             with database.read(in_bulk=True) as tx:
                 issues = IssueList(tx, actor).load_by_id(issue_ids[start : start + EXPORTED_AT_ONCE])
             out.write(transfer.rows(issues))
 
 
 def _issue_ids(database: Database, actor: Actor) -> "array[int]":
-    """The ids of all issues in the order of their names, as of one instant.
+    """Returns the ids of all issues in the order of their names, in one snapshot.
 
-    An issue that is renamed during the export is therefore neither left out nor exported twice.
+    An issue that is renamed during the export is therefore neither omitted nor exported twice.
     """
     found = array("q")
     after: Position | None = None

@@ -1,4 +1,4 @@
-"""The commands that maintain a database, and `openapi`: schema, retention, backup, demonstration."""
+"""Commands that maintain a database (schema, retention, backup, demonstration data), and `openapi`."""
 
 import sqlite3
 from contextlib import closing
@@ -61,7 +61,7 @@ def events_prune(database_url: str | None, older_than: str) -> None:
 
 
 def prune_events(database: Database, age: timedelta) -> None:
-    """Deletes what is older than the age and need not be retained, in small transactions, so that nobody waits."""
+    """Deletes old rows that need not be retained, in small transactions, so that other writers do not wait long."""
     before = now() - age
     delivered = signins = 0
     while True:
@@ -81,7 +81,7 @@ def prune_events(database: Database, age: timedelta) -> None:
 @database_option
 @click.argument("file", type=click.Path(dir_okay=False, writable=True))
 def backup(database_url: str | None, file: str) -> None:
-    """Write a consistent copy of a SQLite database to FILE, while it is in use. PostgreSQL has pg_dump for that.
+    """Write a consistent copy of a SQLite database to FILE, while it is in use. For PostgreSQL, use pg_dump.
 
     The database may be of an earlier version: back it up, then migrate. A FILE that exists is not overwritten.
     """
@@ -101,7 +101,7 @@ def backup(database_url: str | None, file: str) -> None:
 
 
 def _has_present_schema(database: Database) -> bool:
-    """Whether this program can write events: an earlier schema may not have what they consist of today."""
+    """Returns whether this program can write events, for which an earlier schema may lack columns."""
     try:
         with database.read() as tx:
             schema.check(tx)
@@ -111,7 +111,7 @@ def _has_present_schema(database: Database) -> bool:
 
 
 def _copy(database: Database, path: Path) -> None:
-    """Copies a SQLite database into a file, in one step, so that other processes' changes do not make it start over."""
+    """Copies a SQLite database to a file in one step, so that changes by other processes do not restart the copy."""
     with database.dedicated_connection() as source, closing(sqlite3.connect(path)) as copy:
         try:
             source.backup(copy)
@@ -125,8 +125,8 @@ def _copy(database: Database, path: Path) -> None:
 def reencrypt(database_url: str | None) -> None:
     """Encrypt all stored secrets with the first key of ISSUE_TRACKER_SECRET_KEY.
 
-    Run it when a key was replaced, on every node; then the former key is no longer needed, and is deleted if it was
-    stored in the database.
+    Run it after the key was replaced on every node. The former key is then no longer needed; if it was stored in the
+    database, it is deleted.
     """
     loaded = settings.load(database_url=database_url)
     database = open_database(database_url)
@@ -144,7 +144,7 @@ def reencrypt(database_url: str | None) -> None:
 @click.command()
 @database_option
 def demo(database_url: str | None) -> None:
-    """Fill an empty database with a believable helpdesk, and print its accounts."""
+    """Fill an empty database with the data of an invented helpdesk, and print its accounts."""
     # Imported here, because only this command needs it.
     from issue_tracker.demo import fill  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""The commands that move all data: `copy`, `dump` and `restore`."""
+"""Commands that move all data: `copy`, `dump` and `restore`."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,7 +29,7 @@ _DEFAULT = f"By default {PREFIX}DATABASE_URL."
 def copy(source_url: str | None, target_url: str | None) -> None:
     """Copy everything from one database to another: SQLite or PostgreSQL, in either direction.
 
-    Ids, times, the history, users, sessions, tokens and webhooks stay as they are, so that people stay signed in. The
+    Ids, times, the history, users, sessions, tokens and webhooks are preserved, so that users stay signed in. The
     target must be empty; its schema is created. Everything is compared at the end, and the target stays empty if
     anything differs.
 
@@ -60,9 +60,9 @@ def copy(source_url: str | None, target_url: str | None) -> None:
 def dump(database_url: str | None, file: str) -> None:
     """Write everything in the database to FILE, from which `restore` fills either kind of database.
 
-    The file holds password hashes and, encrypted, the secrets of webhooks and authenticator apps: only its owner can
-    read it, and whoever restores it needs the server's key. A FILE that exists is not overwritten. It can be written
-    while servers run.
+    The file contains password hashes and, encrypted, the secrets of webhooks and authenticator apps. Only its owner
+    can read it, and to restore it, you need the server's key. A FILE that exists is not overwritten. Servers may run
+    meanwhile.
     """
     database = _fully_known(open_database(database_url))
     if Path(file).exists():
@@ -85,7 +85,7 @@ def dump(database_url: str | None, file: str) -> None:
 def restore(database_url: str | None, file: str) -> None:
     """Fill an empty database from FILE, which `dump` wrote, with this or an earlier version of the program.
 
-    The schema is created, and brought up to date when the dump is of an earlier version. Everything is compared at the
+    The schema is created, and migrated if the dump is of an earlier version. Everything is compared at the
     end, and the database stays empty if anything differs.
     """
     with Path(file).open("rb") as stored, _refusals(file):
@@ -106,7 +106,7 @@ def restore(database_url: str | None, file: str) -> None:
 
 
 def _encrypt_anew(key: ServerKey, former: ServerKey | None = None) -> None:
-    """Encrypts what was moved with the key of its new place, and reports what cannot be decrypted there."""
+    """Encrypts moved secrets with the key of their new server, and reports those that cannot be decrypted there."""
     with key.database.read() as tx:
         if not has_secrets(tx):
             return
@@ -118,7 +118,7 @@ def _encrypt_anew(key: ServerKey, former: ServerKey | None = None) -> None:
 
 
 def _prepare(database: Database, header: Header) -> None:
-    """Gives the database the schema of the dump. Raises CommandError when it has another one."""
+    """Creates the schema of the dump in the database. Raises CommandError if it has another schema."""
     if header.schema == migrate.head():
         databases.upgrade(database)
         _fully_known(database)
@@ -134,8 +134,8 @@ def _prepare(database: Database, header: Header) -> None:
 
 
 def _fully_known(database: Database) -> Database:
-    """The database. Raises SchemaMismatch for a later schema, also for one that lets this program run: it has columns
-    that would not be moved.
+    """Returns the database. Raises SchemaMismatch for any later schema, even one that this program may use, because it
+    has columns that would not be moved.
     """
     with database.read() as tx:
         migrate.check_knows_everything(tx)
@@ -144,7 +144,7 @@ def _fully_known(database: Database) -> Database:
 
 @contextmanager
 def _refusals(file: str | None = None) -> Iterator[None]:
-    """Data that cannot be moved becomes a message of the command line, which names the file."""
+    """Turns DataError into CommandError, whose message names the file, if there is one."""
     try:
         yield
     except DataError as refused:

@@ -1,4 +1,4 @@
-"""Where commands write: standard streams that always work, and files that are replaced in one step or not at all."""
+"""The output of commands: standard streams that always work, and files that are replaced completely or not at all."""
 
 import io
 import os
@@ -20,12 +20,12 @@ from issue_tracker.issues.csv_files import BadRow
 T = TypeVar("T")
 
 LOOK_ALIKES = 20
-"""How many names of a file that look like others are named."""
+"""Maximum number of look-alike names in a file that are reported one by one."""
 
 
 def prepare_streams() -> None:
-    """Makes the three standard streams usable, whatever they were when the program was started: open, and in UTF-8."""
-    # The next file to be opened would get a closed descriptor's number: the database, and output would go into it.
+    """Makes the three standard streams usable, whatever their state at the start of the program: open, and in UTF-8."""
+    # The next opened file, such as the database, would get a closed descriptor's number, and output would go to it.
     while (spare := os.open(os.devnull, os.O_RDWR)) <= 2:
         os.set_inheritable(spare, True)
     os.close(spare)
@@ -36,7 +36,7 @@ def prepare_streams() -> None:
 
 
 def _stream(stream: TextIO | None, number: int, name: str) -> TextIO:
-    """A stream that writes UTF-8 where the given one writes; its failures say which one it is."""
+    """Returns a stream that writes UTF-8 to the target of the given one; its errors name the stream."""
     if stream is not None:
         try:
             number = stream.fileno()
@@ -44,14 +44,14 @@ def _stream(stream: TextIO | None, number: int, name: str) -> TextIO:
             # Not a file of the system, but an object that replaces one.
             return stream
     writer = io.BufferedWriter(_NamedFile(number, name))
-    # What is stored is valid Unicode; only the name of a file, in a message, may not be.
+    # Stored texts are valid Unicode; only the name of a file, in a message, may not be.
     return io.TextIOWrapper(
         writer, encoding="utf-8", errors="backslashreplace", newline="\n", line_buffering=writer.isatty()
     )
 
 
 class _NamedFile(io.FileIO):
-    """An open file whose errors name it."""
+    """An open file whose errors contain its name."""
 
     def __init__(self, descriptor: int, name: str) -> None:
         super().__init__(descriptor, "w", closefd=False)
@@ -65,7 +65,7 @@ class _NamedFile(io.FileIO):
 
 
 def discard() -> None:
-    """Drops what standard output still holds and cannot write, so that the end of the process does not fail on it."""
+    """Discards buffered output that cannot be written, so that the process does not fail when it ends."""
     try:
         sys.stdout.flush()
     except OSError:
@@ -74,7 +74,7 @@ def discard() -> None:
 
 
 def progress(items: Iterable[T], total: int, description: str) -> Iterator[T]:
-    """The items, with a progress bar on a terminal; nothing is shown in a pipe."""
+    """Yields the items, with a progress bar on a terminal; shows nothing in a pipe."""
     hidden = not sys.stderr.isatty()
     with click.progressbar(items, length=total, label=description, file=sys.stderr, hidden=hidden) as bar:
         yield from bar
@@ -82,14 +82,14 @@ def progress(items: Iterable[T], total: int, description: str) -> Iterator[T]:
 
 @contextmanager
 def counted(total: int, description: str) -> Iterator[Callable[[int], None]]:
-    """A progress bar on a terminal, and what to call with the number of steps made; nothing is shown in a pipe."""
+    """Shows a progress bar on a terminal; provides a function to call with the number of completed steps."""
     hidden = not sys.stderr.isatty()
     with click.progressbar(length=total, label=description, file=sys.stderr, hidden=hidden) as bar:
         yield bar.update
 
 
 def warn_of_look_alikes(path: str, found: Sequence[tuple[int, str]]) -> None:
-    """Says of the first lines which names in them look like others, and how many more there are."""
+    """Prints which names look like others, for the first such lines, and how many more there are."""
     for line, sentence in found[:LOOK_ALIKES]:
         click.echo(f"{path}, line {line}: {sentence}.", err=True)
     if len(found) > LOOK_ALIKES:
@@ -97,16 +97,16 @@ def warn_of_look_alikes(path: str, found: Sequence[tuple[int, str]]) -> None:
 
 
 def report_bad_rows(path: str, rows: Iterable[BadRow]) -> None:
-    """Prints each row of a file that cannot be imported on stderr, with its line in the file."""
+    """Prints each row of a file that cannot be imported to stderr, with its line number."""
     for row in rows:
         click.echo(f"{path}, line {row.line}: {row.reason}", err=True)
 
 
 @contextmanager
 def destination(path: str | None) -> Iterator[TextIO]:
-    """Where an export is written: a file, which is replaced when the block ends well, or standard output without one.
+    """Opens the output of an export: a file that is replaced if the block succeeds, or standard output if None.
 
-    Devices and pipes are written directly. Raises OSError with the path in it.
+    Devices and pipes are written directly. Raises OSError that contains the path.
     """
     if path is None:
         yield sys.stdout
@@ -120,11 +120,12 @@ def destination(path: str | None) -> Iterator[TextIO]:
 
 @contextmanager
 def replacing(path: str) -> Iterator[Path]:
-    """A new, empty file beside `path`; when the block ends it takes the place of `path`, durably and in one step.
+    """Creates an empty temporary file next to `path`; when the block ends, the file durably replaces `path` in one
+    step.
 
-    Only the user can read it (mode 0600), unless it replaces a file with other permissions, which stay. When the block
-    raises, or a signal ends the process, it is removed, and a file at `path` stays as it was. Raises OSError with the
-    path in it.
+    The file is private to the user (mode 0600), unless it replaces a file with other permissions, which it then takes
+    over. If the block raises, or a signal ends the process, it is deleted, and a file at `path` remains unchanged.
+    Raises OSError that contains the path.
     """
     target = Path(os.path.realpath(path))
     with _naming(path):
@@ -137,7 +138,7 @@ def replacing(path: str) -> Iterator[Path]:
                 yield temporary
                 _synchronize(temporary)
                 temporary.replace(target)
-                # Not every file system can do that for a folder; the file is complete either way.
+                # Not every file system supports fsync on a folder; the file is complete in any case.
                 with suppress(OSError):
                     _synchronize(target.parent)
         finally:
@@ -146,7 +147,7 @@ def replacing(path: str) -> Iterator[Path]:
 
 @contextmanager
 def _naming(path: str) -> Iterator[None]:
-    """Failures of reading and writing in the block name the path that the user knows, not the temporary one."""
+    """Makes errors of reading and writing in the block name the path that the user knows, not the temporary one."""
     try:
         yield
     except OSError as error:
@@ -154,7 +155,7 @@ def _naming(path: str) -> Iterator[None]:
 
 
 def _is_special(path: Path) -> bool:
-    """Whether writing to a path means something else than replacing a file: devices, pipes, `/dev/stdout`."""
+    """Returns whether writing to a path does not replace a file: for devices, pipes, `/dev/stdout`."""
     if path.absolute().is_relative_to("/dev") or path.absolute().is_relative_to("/proc"):
         return True
     return path.exists() and not path.is_file()
@@ -169,7 +170,7 @@ def _copy_permissions(source: Path, copy: Path) -> None:
 
 
 def _synchronize(path: Path) -> None:
-    """Returns when a file's content, or a folder's entries, are on the disk."""
+    """Flushes a file's content, or a folder's entries, to disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -179,7 +180,7 @@ def _synchronize(path: Path) -> None:
 
 @contextmanager
 def _signals_raise() -> Iterator[None]:
-    """Signals that would end the process without any clean-up raise SystemExit in the block."""
+    """Makes signals that would end the process without any clean-up raise SystemExit in the block."""
 
     def leave(number: int, _frame: FrameType | None) -> None:
         raise SystemExit(128 + number)

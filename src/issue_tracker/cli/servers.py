@@ -1,4 +1,4 @@
-"""The commands that run until they are stopped: `serve` and `worker`."""
+"""Commands that run until they are stopped: `serve` and `worker`."""
 
 import os
 import secrets
@@ -36,8 +36,8 @@ log = structlog.get_logger("issue_tracker.servers")
 def serve(**options: Any) -> None:
     """Serve the pages and the API.
 
-    On SQLite the schema is brought up to date automatically. On PostgreSQL a schema that is not current is refused: run
-    `issue-tracker migrate` once, then start as many nodes as you like.
+    On SQLite, the schema is migrated automatically. On PostgreSQL, the server does not start with an old schema: run
+    `issue-tracker migrate` once, then start any number of nodes.
     """
     loaded = settings.load(**options)
     given = [os.environ.get(f"{PREFIX}PUBLIC_URL{file}") for file in ("", "_FILE")]
@@ -50,17 +50,17 @@ def serve(**options: Any) -> None:
     _announce(_welcome(loaded, setup_token))
     for name, value in options.items():
         if value is not None:
-            # The server's processes read the environment, and refuse a setting that is there twice.
+            # The server processes read the environment, and reject a setting that is set twice.
             os.environ.pop(f"{PREFIX}{name.upper()}_FILE", None)
             os.environ[PREFIX + name.upper()] = str(value)
     configure_logs(loaded)
-    for warning in (*_missing_proxy(loaded), *_missing_way_in(loaded)):
+    for warning in (*_missing_proxy(loaded), *_missing_password_sign_in(loaded)):
         log.warning(warning)
     _run(loaded)
 
 
 def _missing_proxy(loaded: Settings) -> list[str]:
-    """What others may do to a server on an address that they reach, and what only a reverse proxy prevents."""
+    """Returns warnings about a server on an address that others can reach, and what only a reverse proxy prevents."""
     if _loopback(loaded.host):
         return []
     warnings = []
@@ -77,7 +77,7 @@ def _missing_proxy(loaded: Settings) -> list[str]:
     return warnings
 
 
-def _missing_way_in(loaded: Settings) -> list[str]:
+def _missing_password_sign_in(loaded: Settings) -> list[str]:
     if loaded.password_sign_in or loaded.break_glass_accounts.strip():
         return []
     return [
@@ -87,7 +87,7 @@ def _missing_way_in(loaded: Settings) -> list[str]:
 
 
 def _require_secrets(loaded: Settings) -> None:
-    """Raises CommandError, which names every file of a client secret that cannot be read."""
+    """Raises CommandError that names every client secret file that cannot be read."""
     wrong = []
     for provider in loaded.providers:
         try:
@@ -107,10 +107,10 @@ def _loopback(host: str) -> bool:
 
 
 def prepare(loaded: Settings) -> str | None:
-    """Makes the database ready before servers start: its schema is current afterwards.
+    """Prepares the database before servers start: afterwards its schema is current.
 
-    Returns the token of the link that creates the first super admin; None when there is a user. Raises CommandError
-    when a database of PostgreSQL must be migrated first.
+    Returns the token of the link that creates the first super admin; None if there is a user. Raises CommandError or
+    SchemaMismatch if a PostgreSQL database must be migrated first.
     """
     database = Database(loaded)
     try:
@@ -135,13 +135,13 @@ def _welcome(loaded: Settings, setup_token: str | None) -> str:
         lines += [
             "There is no user yet. Create the first super admin with this link, which works once, within 24 hours:",
             f"\n    {loaded.public_url.rstrip('/')}/setup?token={setup_token}\n",
-            "Or fill the database with a believable helpdesk to try it on: issue-tracker demo",
+            "To try the product out, fill the database with an invented helpdesk instead: issue-tracker demo",
         ]
     return "\n".join(lines)
 
 
 def _announce(text: str) -> None:
-    """Prints what a command says before it runs on. A reader that has gone is a failure: it would miss the rest."""
+    """Prints what a command says before it continues. Fails if the reader is gone, because it would miss the rest."""
     try:
         click.echo(text)
         sys.stdout.flush()
@@ -150,7 +150,7 @@ def _announce(text: str) -> None:
 
 
 def _run(loaded: Settings) -> None:
-    """Serves until the process is stopped: in this process, or in as many as the settings say."""
+    """Serves until the process is stopped: in this process, or in several, according to the settings."""
     # Imported here, because no other command needs a server, which is slow to load.
     import uvicorn  # noqa: PLC0415
 
@@ -186,7 +186,7 @@ def _run(loaded: Settings) -> None:
 @click.command()
 @database_option
 def worker(database_url: str | None) -> None:
-    """Deliver webhook messages, beside servers that do not deliver them. Any number may run, on any machine."""
+    """Deliver webhook messages, for servers that do not. Any number of workers may run, on any machine."""
     # Imported here, because no other command needs an HTTP client, which is slow to load.
     from issue_tracker.events.delivery import Deliverer  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""All that is stored encrypted, when the server key is replaced or the data moves to another server."""
+"""All encrypted secrets in the database, for a change of the server key or a move to another server."""
 
 from collections.abc import Sequence
 
@@ -12,19 +12,19 @@ from issue_tracker.settings import PREFIX
 
 
 class Reencrypted(msgspec.Struct, frozen=True):
-    """How many secrets were encrypted anew, and a sentence on each kind of those that no key at hand decrypts."""
+    """The number of re-encrypted secrets, and a sentence on each kind of secret that no available key decrypts."""
 
     changed: int
     problems: list[str]
 
 
 def has_secrets(tx: Connection) -> bool:
-    """Returns whether anything is stored encrypted."""
+    """Returns whether any encrypted secret is stored."""
     return signing_secrets.has_secrets(tx) or totp_secrets.has_secrets(tx)
 
 
 def reencrypt(tx: Connection, keyring: Keyring) -> Reencrypted:
-    """Encrypts every stored secret with the first key that is not yet. What no key decrypts stays as it is."""
+    """Encrypts with the first key every secret that is not yet. Leaves secrets that no key decrypts unchanged."""
     signing = signing_secrets.reencrypt(tx, keyring)
     changed, users = totp_secrets.reencrypt(tx, keyring)
     problems = []

@@ -1,11 +1,11 @@
-"""Several server processes on one port: started, watched, replaced when they end, and stopped together.
+"""Several server processes on one port: started, supervised, replaced when they end, and stopped together.
 
-Own code instead of uvicorn's supervisor, which kills a process that does not answer within some seconds of its start:
-where little processor time is available, none would ever get through its imports. Here a process may take as long as it
-needs to start. From then on it reports every second that it is alive.
+This replaces uvicorn's supervisor, which kills a process that does not respond within some seconds of its start: on a
+machine with little processor time, no process would ever complete its imports. Here, a process may take any time to
+start. From then on, it reports every second that it is alive.
 
-Each process is tied to its parent by a pipe. When the parent ends, however that happens, the pipe does too, and the
-process stops: nothing may go on serving that nobody can stop.
+Each process is connected to its parent by a pipe. When the parent ends, in whatever way, the pipe closes, and the
+process stops, so that no server process is left that cannot be stopped.
 """
 
 import multiprocessing
@@ -40,11 +40,11 @@ STOP_SECONDS = GRACE_SECONDS + 10
 REPORT_SECONDS = 1.0
 CHECK_SECONDS = 0.25
 SILENT_CHECKS = 240
-"""A process that has started and is then silent for so many checks, a minute, hangs and is replaced. They are counted,
-not timed: for a machine that was suspended it is one."""
+"""A started process that is silent for this many checks, a minute, hangs and is replaced. Checks are counted instead of
+measuring time, because the time for which a machine was suspended must count only once."""
 
 RETRY_SECONDS = (0.0, 1.0, 2.0, 5.0, 10.0, 30.0)
-"""The wait before a process is replaced, by how many of its predecessors in a row ended without having started."""
+"""The delay before a process is replaced, by the number of its predecessors in a row that ended before they started."""
 
 _STARTING, _STARTED = b"starting", b"started"
 
@@ -52,7 +52,7 @@ _spawn = multiprocessing.get_context("spawn")
 
 
 def server_options(loaded: Settings) -> dict[str, Any]:
-    """What uvicorn is given, whether for one process or for several."""
+    """Returns uvicorn's options, for one process as well as for several."""
     return {
         "factory": True,
         "http": HttpProtocol,
@@ -69,26 +69,26 @@ def server_options(loaded: Settings) -> dict[str, Any]:
 
 
 class _Worker:
-    """One server process, as its parent sees it. `started` is True once it accepts connections."""
+    """One server process in the parent's view. `started` is True once it accepts connections."""
 
     def __init__(self, options: Mapping[str, Any], listener: Any) -> None:
         self._pipe, theirs = multiprocessing.Pipe()
         self.process: SpawnProcess = _spawn.Process(target=_serve, args=(options, listener, theirs), name="server")
-        # Ctrl-C on a terminal reaches every process of the group; one that is still starting leaves it to its parent.
-        # The process inherits that the signal is blocked. The parent gets it afterwards: ignored, it would be lost.
-        resource_tracker.ensure_running()  # otherwise the start does this, and unblocks the signal
+        # Ctrl-C on a terminal reaches every process of the group; a process that is still starting must leave it to its
+        # parent. The process inherits the blocked signal. The parent receives it afterwards; ignored, it would be lost.
+        resource_tracker.ensure_running()  # otherwise the start would do this, and unblock the signal
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             self.process.start()
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-        # From here on only the process holds that end, so that the pipe ends with it.
+        # From now on, only the process holds that end, so that the pipe closes with it.
         theirs.close()
         self.started = False
         self._silent_checks = 0
 
     def check(self) -> bool:
-        """Reads what the process has reported. False when it has ended, or hung and was killed."""
+        """Reads what the process has reported. Returns False if it has ended, or hung and was killed."""
         self._silent_checks += 1
         with suppress(EOFError, OSError):
             while self._pipe.poll():
@@ -108,7 +108,7 @@ class _Worker:
 
 
 class _Place:
-    """One of the places that a server process fills, by one process after another."""
+    """The place of one server process, which is replaced when it ends."""
 
     def __init__(self) -> None:
         self.worker: _Worker | None = None
@@ -117,7 +117,7 @@ class _Place:
 
 
 class Supervisor:
-    """Runs `workers` server processes on `listener`, a bound socket. To be used in the main thread."""
+    """Runs `workers` server processes on `listener`, a bound socket. Use it in the main thread."""
 
     def __init__(self, options: Mapping[str, Any], listener: Any, workers: int) -> None:
         self._options = options
@@ -127,12 +127,12 @@ class Supervisor:
         self._stopping = False
 
     def run(self) -> bool:
-        """Returns True when a signal has stopped it. False when a process failed before any had started: then the
-        others would fail as well, as with a port or a setting that cannot work.
+        """Returns True when a signal has stopped it; False if a process failed before any had started, because then
+        the others would fail, too, as with an invalid port or setting.
         """
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._stop)
-        # `nohup` has this one ignored.
+        # With `nohup`, SIGHUP is ignored.
         if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
             signal.signal(signal.SIGHUP, self._stop)
         try:
@@ -149,7 +149,7 @@ class Supervisor:
         self._stopping = True
 
     def _check(self, place: _Place) -> bool:
-        """Starts the process of a place if there is none, and none must be waited for. False for a failed start."""
+        """Starts the process of a place, if it is due and there is none. Returns False for a failed start."""
         worker = place.worker
         if worker is not None:
             alive = worker.check()
@@ -169,7 +169,7 @@ class Supervisor:
         return True
 
     def _stop_all(self) -> None:
-        """Lets every process end its open requests, and kills those that take too long."""
+        """Lets every process complete its open requests, and kills those that take too long."""
         processes = [place.worker.process for place in self._places if place.worker is not None]
         for process in processes:
             process.terminate()
@@ -183,7 +183,7 @@ class Supervisor:
 
 
 def _serve(options: Mapping[str, Any], listener: Any, parent: Connection) -> None:
-    """What a server process runs. Until the server handles Ctrl-C itself, it is ignored."""
+    """The body of a server process. Ignores Ctrl-C until the server handles it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     server = uvicorn.Server(uvicorn.Config(APPLICATION, **options))
@@ -193,11 +193,11 @@ def _serve(options: Mapping[str, Any], listener: Any, parent: Connection) -> Non
 
 
 def _report(server: uvicorn.Server, parent: Connection) -> None:
-    """Tells the parent, again and again, that this process is alive; ends the process when the parent has ended."""
+    """Reports to the parent repeatedly that this process is alive; ends the process when the parent has ended."""
     with suppress(EOFError, OSError):
         while True:
             parent.send_bytes(_STARTED if server.started else _STARTING)
-            # The parent sends nothing: there is something to read only when its end of the pipe is closed.
+            # The parent sends nothing: the pipe becomes readable only when its other end is closed.
             if parent.poll(REPORT_SECONDS):
                 parent.recv_bytes()
     os.kill(os.getpid(), signal.SIGTERM)

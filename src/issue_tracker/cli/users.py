@@ -33,7 +33,7 @@ company_options = (
 
 
 def _granted(tx: Connection, companies: tuple[str, ...], groups: tuple[str, ...]) -> Grant | None:
-    """The company access of the options; None without any."""
+    """Returns the grant that the options describe; None without any."""
     if not companies and not groups:
         return None
     found = get_companies(tx, current_actor(), companies)
@@ -54,7 +54,9 @@ def user() -> None:
 @click.option("--name", required=True, help="The name that the history shows.")
 @click.option("--role", type=click.Choice([role.value for role in Role]), required=True, help="What the user may do.")
 @password_stdin
-@click.option("--service-account", is_flag=True, help="Nobody signs in to it; its programs use tokens (token add).")
+@click.option(
+    "--service-account", is_flag=True, help="Nobody can sign in to the account; programs use its tokens (token add)."
+)
 @company_options[0]
 @company_options[1]
 def user_add(
@@ -69,8 +71,8 @@ def user_add(
 ) -> None:
     """Add a user. Without --password-stdin a password is generated and printed once.
 
-    With --company or --company-group the user sees these companies only. Without, a customer sees none, and everybody
-    else sees all.
+    With --company or --company-group, the user sees only these companies. Otherwise, a customer sees none, and all
+    other roles see all.
     """
     if service_account and password_stdin:
         raise CommandError("A service account has no password: nobody signs in to it.")
@@ -142,7 +144,7 @@ def user_disable(database_url: str | None, email: str) -> None:
 def user_reset_factors(database_url: str | None, email: str, reason: str) -> None:
     """Remove a user's second factors and recovery codes, and end all of their sessions.
 
-    For somebody who has lost them all, also for the only super admin.
+    For a user who has lost all of them, including the only super admin.
     """
     note = parsed(parse_note, reason, "--reason")
     with open_database(database_url).write() as tx:
@@ -159,7 +161,7 @@ def token() -> None:
 @token.command(name="add")
 @database_option
 @click.argument("email")
-@click.option("--name", required=True, help="What the history shows as the channel: token:NAME.")
+@click.option("--name", required=True, help="The history shows it as the channel: token:NAME.")
 @click.option(
     "--scope",
     "scopes",
@@ -169,7 +171,7 @@ def token() -> None:
     help="What the token may do; give the option twice for both.",
 )
 @click.option("--expires", type=click.DateTime(["%Y-%m-%d"]), help="The day (UTC) from which the token is refused.")
-@click.option("--network", "networks", multiple=True, metavar="CIDR", help="Accept the token from there only.")
+@click.option("--network", "networks", multiple=True, metavar="CIDR", help="Accept the token only from this network.")
 @company_options[0]
 @company_options[1]
 def token_add(
@@ -182,9 +184,9 @@ def token_add(
     companies: tuple[str, ...],
     groups: tuple[str, ...],
 ) -> None:
-    """Create an API token for the user EMAIL and print it, once. It acts with the user's current role, never more.
+    """Create an API token for the user EMAIL and print it, once. It has the user's current role, and never more rights.
 
-    With --company or --company-group it sees these companies only, as far as the user sees them.
+    With --company or --company-group, it sees only these companies, and only those that the user may see.
     """
     shown = parsed(parse_name, name, "--name")
     end = expires.replace(tzinfo=UTC) if expires else None

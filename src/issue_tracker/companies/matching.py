@@ -1,4 +1,4 @@
-"""Which company a name that somebody typed or pasted means: exactly, probably, or none (contract, section 13)."""
+"""Finds the company that an entered or pasted name means: exactly, probably, or none (contract, section 13)."""
 
 import re
 from collections.abc import Sequence
@@ -13,25 +13,25 @@ from issue_tracker.companies.queries import Company
 from issue_tracker.names import key
 
 CANDIDATES = 5
-"""How many companies are offered for one name at most."""
+"""Maximum number of candidates for one name."""
 
 LIKELY = 82.0
-"""How alike, of 100, two simplified names must be for one to be offered for the other. A wrong letter in a word of six
-gives 83."""
+"""Minimum similarity, of 100, of two simplified names for one to be a candidate for the other. One wrong letter in a
+word of six letters gives 83."""
 
 SHORTEST = 3
-"""The shortest simplified name that is compared by likeness: everything is like a single letter."""
+"""Minimum length of a simplified name that is compared by similarity, because every name resembles a single letter."""
 
 _APOSTROPHES = re.compile(r"['’‘`´ʼ]")
 _NO_WORD = re.compile(r"[^0-9a-z]+")
 
 
 class Match(msgspec.Struct, frozen=True):
-    """What one name means. `candidates` are names of companies, the most likely first.
+    """The meaning of one name. `candidates` are names of companies, the most likely first.
 
-    - `exact`: it is the name of one company, apart from case, accents, punctuation and the legal form.
-    - `likely`: it is like the name of a company, or is exactly that of several; somebody has to choose.
-    - `none`: no company has a name like this; `company_name` is null.
+    - `exact`: it is the name of one company, ignoring case, accents, punctuation and the legal form.
+    - `likely`: it is similar to a company's name, or is exactly that of several companies; a person has to choose.
+    - `none`: no company has a similar name; `company_name` is null.
     """
 
     input: str
@@ -41,9 +41,9 @@ class Match(msgspec.Struct, frozen=True):
 
 
 def match_text(companies: Sequence[Company], text: str, most: int) -> list[Match] | None:
-    """What the names in a pasted text mean among these companies; `pasted.split_names` says how it is split.
+    """Returns the matches of the names in a pasted text among these companies; see `pasted.split_names`.
 
-    None when there are more than `most` names.
+    Returns None if the text contains more than `most` names.
     """
     directory = _Directory(companies)
     names = list(islice(split_names(text, directory.has), most + 1))
@@ -51,13 +51,13 @@ def match_text(companies: Sequence[Company], text: str, most: int) -> list[Match
 
 
 def match_names(companies: Sequence[Company], names: Sequence[str]) -> list[Match]:
-    """What each of these names means among these companies."""
+    """Returns the match of each of these names among these companies."""
     directory = _Directory(companies)
     return [directory.match(name) for name in names]
 
 
 class _Directory:
-    """Companies by their names, as they are and simplified."""
+    """Companies by their names, in full and simplified."""
 
     def __init__(self, companies: Sequence[Company]) -> None:
         self._by_key = {key(company.name): company.name for company in companies}
@@ -67,7 +67,7 @@ class _Directory:
         self._forms = list(self._by_form)
 
     def has(self, name: str) -> bool:
-        """Whether a company has this name, simplified or not."""
+        """Returns whether a company has this name, simplified or not."""
         return bool(name) and (key(name) in self._by_key or bool(self._by_form.get(simplified(name))))
 
     def match(self, name: str) -> Match:
@@ -84,8 +84,8 @@ class _Directory:
         return Match(name, "none", None, [])
 
     def _alike(self, form: str) -> list[str]:
-        """The names that are like this one: by their letters, or because all words of one are words of the other."""
-        # Imported here, because most servers never need it, and it would take a megabyte of each.
+        """Returns similar names: by their letters, or because one name contains all words of the other."""
+        # Imported here, because most servers never need it, and it takes a megabyte of memory.
         from rapidfuzz import fuzz, process  # noqa: PLC0415
 
         if len(form) < SHORTEST:
@@ -95,7 +95,7 @@ class _Directory:
             for found, score, _ in process.extract(
                 form, self._forms, scorer=scorer, processor=None, score_cutoff=LIKELY, limit=CANDIDATES
             ):
-                # Common words alone are weaker than the same letters.
+                # Words in common are weaker evidence than similar letters.
                 weighed = score * (0.95 if scorer is fuzz.token_set_ratio else 1)
                 scores[found] = max(scores.get(found, 0.0), weighed)
         ordered = sorted(scores, key=lambda found: (-scores[found], found))
@@ -104,7 +104,7 @@ class _Directory:
 
 @lru_cache(maxsize=20_000)
 def simplified(name: str) -> str:
-    """A name in lower-case ASCII, without accents, punctuation and legal form, its words separated by one space."""
+    """Returns a name in lower-case ASCII, without accents, punctuation and legal form; single spaces separate words."""
     # Imported here for the same reason.
     from anyascii import anyascii  # noqa: PLC0415
     from cleanco import basename  # type: ignore[import-untyped]  # noqa: PLC0415

@@ -1,6 +1,6 @@
-"""Changes to companies. Names are unique; an archived company keeps its assignments and takes no new ones.
+"""Operations on companies. Names are unique; an archived company retains its assignments and accepts no new ones.
 
-Only super admins change companies: every function here raises Forbidden for anyone else.
+Only super admins change companies: every function here raises Forbidden for other actors.
 """
 
 from collections.abc import Iterable
@@ -34,7 +34,8 @@ from issue_tracker.new_names import Kind, forget, remember, remember_new, requir
 def create_company(tx: Connection, actor: Actor, name: Name) -> Company:
     """Creates a company.
 
-    Raises Invalid when the name is taken, or has an invisible character; Forbidden for whoever would not see it then.
+    Raises Invalid if the name is taken, or has an invisible character; Forbidden for an actor with limited company
+    access, who would not see the new company.
     """
     require_super_admin(actor)
     require_all_companies(actor)
@@ -54,10 +55,10 @@ def create_company(tx: Connection, actor: Actor, name: Name) -> Company:
 
 
 def create_missing_companies(tx: Connection, actor: Actor, names: Iterable[Name]) -> tuple[int, int]:
-    """Creates those that do not exist yet, in one statement.
+    """Creates those of the companies that do not exist yet, in one statement.
 
-    Returns how many were created and how many existed. Of names that are equal the first spelling counts. Raises
-    Invalid for a new name with an invisible character in it.
+    Returns how many were created and how many existed. Of equal names, the first spelling is used. Raises Invalid for a
+    new name with an invisible character.
     """
     require_super_admin(actor)
     requested = {key(name): name for name in reversed(list(names))}
@@ -83,9 +84,9 @@ def create_missing_companies(tx: Connection, actor: Actor, names: Iterable[Name]
 def update_company(
     tx: Connection, actor: Actor, company_id: int, *, name: Name | None = None, archived: bool | None = None
 ) -> Company:
-    """Changes what is given; None leaves a field as it is.
+    """Changes the given fields; None leaves a field unchanged.
 
-    Raises NotFound, and Invalid when a new name is taken or has an invisible character.
+    Raises NotFound, and Invalid if a new name is taken or has an invisible character.
     """
     require_super_admin(actor)
     company = lock_company(tx, actor, company_id)
@@ -125,7 +126,7 @@ def update_company(
 
 
 def delete_company(tx: Connection, actor: Actor, company_id: int) -> None:
-    """Deletes a company that nothing ever referred to. Raises NotFound, and Invalid for any other company."""
+    """Deletes a company to which nothing has ever referred. Raises NotFound, and Invalid for any other company."""
     require_super_admin(actor)
     company = get_company(tx, actor, company_id)
     if is_chosen_by_a_webhook(tx, company_id):

@@ -1,4 +1,4 @@
-"""Names of companies in a text that somebody pasted: from an e-mail, a spreadsheet or a list in a ticket."""
+"""Extracts company names from a pasted text, such as an e-mail, a spreadsheet or a list in a ticket."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -16,10 +16,10 @@ _QUOTES = "\"'“”„«»‘’`"
 
 
 def split_names(text: str, known: Callable[[str], bool]) -> Iterator[str]:
-    """The names in a text, in order, each once.
+    """Yields the distinct names in a text, in order.
 
-    Lines, tabs and semicolons separate names; commas do as well, except inside of a name that is `known`, such as
-    “Smith, Jones & Co.”. Bullets, numbers, check boxes, quotation marks and the marks of quoted e-mail are removed.
+    Lines, tabs and semicolons separate names; commas do, too, except inside a `known` name such as “Smith, Jones &
+    Co.”. Bullets, numbers, check boxes, quotation marks and the marks of quoted e-mail are removed.
     """
     seen: set[str] = set()
     for part in _SEPARATORS.split(text):
@@ -37,7 +37,7 @@ def _without_markers(text: str) -> str:
 
 
 def _at_commas(text: str, known: Callable[[str], bool]) -> Iterator[str]:
-    """The names between commas. Of the parts that follow each other, the most that are a known name stay together."""
+    """Yields the names between commas. The longest sequence of up to four parts that is a known name stays together."""
     parts = text.split(",")
     start = 0
     while start < len(parts):

@@ -1,4 +1,4 @@
-"""Reads of companies, and of what refers to them. A company that the actor may not see does not exist here."""
+"""Reads of companies, and of what refers to them. To an actor, a company that they may not see does not exist."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -18,13 +18,13 @@ from issue_tracker.status import OPEN
 LARGEST_ID = 2**63 - 1
 
 BATCH = 500
-"""How many names or ids one statement looks up."""
+"""Number of names or ids that one statement looks up."""
 
 
 class Company(msgspec.Struct, frozen=True):
     """A client company. `open_issues` counts its assignments that are neither resolved nor closed.
 
-    The functions here say when they leave `open_issues` uncounted; it is 0 then.
+    Functions that do not count `open_issues` say so; it is 0 then.
     """
 
     company_id: int
@@ -37,7 +37,7 @@ def list_companies(tx: Connection, actor: Actor, *, search: str = "", include_ar
     """Returns companies in the order of their casefolded names, with `open_issues`.
 
     `search` is a literal part of the name in any case; a text that no name can contain finds nothing. Archived
-    companies are left out unless `include_archived` is set. Raises Forbidden without helpdesk access.
+    companies are omitted unless `include_archived` is set. Raises Forbidden without helpdesk access.
     """
     require_helpdesk(actor)
     if not storable(search) or len(search) > NAME_LIMIT:
@@ -62,7 +62,7 @@ def list_names(tx: Connection, actor: Actor) -> dict[int, str]:
 
 
 def list_ids_by_part(tx: Connection, actor: Actor, part: str) -> list[int]:
-    """Returns the ids of the companies, archived or not, that have a casefolded text in their name."""
+    """Returns the ids of the companies, archived or not, whose names contain a casefolded text."""
     require_helpdesk(actor)
     query = select(companies.c.company_id).where(companies.c.name_key.contains(part, autoescape=True))
     found = tx.execute(query.order_by(companies.c.company_id)).scalars()
@@ -78,10 +78,10 @@ def get_company(tx: Connection, actor: Actor, company_id: int) -> Company:
 
 
 def lock_company(tx: Connection, actor: Actor, company_id: int) -> Company:
-    """Like get_company, but other changes to this company wait until the transaction ends."""
+    """Like get_company, but concurrent changes to this company wait until the transaction ends."""
     if not _visible(actor, company_id):
         raise _unknown_id(company_id)
-    # Locked before it is read: the second statement sees what the transaction that was waited for has committed.
+    # Locked before it is read, so that the second statement sees what a concurrent transaction has committed.
     tx.execute(select(companies.c.company_id).where(companies.c.company_id == company_id).with_for_update())
     return get_company(tx, actor, company_id)
 
@@ -98,7 +98,7 @@ def get_company_by_name(tx: Connection, actor: Actor, name: str) -> Company:
 def find_companies(tx: Connection, actor: Actor, names: Iterable[str]) -> dict[str, Company]:
     """Returns the companies with these names by look-up key (`names.key`), without `open_issues`.
 
-    Names that no company has are absent from the result.
+    Names without a company are absent from the result.
     """
     keys = list({key(name) for name in names})
     found: dict[str, Company] = {}
@@ -109,7 +109,7 @@ def find_companies(tx: Connection, actor: Actor, names: Iterable[str]) -> dict[s
 
 
 def names_like(tx: Connection, actor: Actor, company: Company) -> list[str]:
-    """The names of a few other companies that the actor sees and that look like this company's name."""
+    """Returns the names of a few other visible companies that look like this company's name."""
     access = actor.company_access
     if access.company_ids is None:
         ids = find_look_alikes(tx, Kind.COMPANY, company.name, other_than=company.company_id)
@@ -137,7 +137,7 @@ def get_companies(tx: Connection, actor: Actor, names: Iterable[str]) -> dict[st
 
 
 def get_companies_by_id(tx: Connection, actor: Actor, ids: Iterable[int]) -> dict[int, Company]:
-    """Returns the companies with these ids by id, without `open_issues`. Ids that no company has are absent."""
+    """Returns the companies with these ids by id, without `open_issues`. Ids without a company are absent."""
     visible = sorted({company_id for company_id in ids if _visible(actor, company_id)})
     found: dict[int, Company] = {}
     for start in range(0, len(visible), BATCH):
@@ -147,7 +147,7 @@ def get_companies_by_id(tx: Connection, actor: Actor, ids: Iterable[int]) -> dic
 
 
 def has_references(tx: Connection, actor: Actor, company_id: int) -> bool:
-    """Returns whether the company is assigned to an issue, or ever was: the history of issues outlives both.
+    """Returns whether the company is or ever was assigned to an issue, because the history outlives both.
 
     Raises NotFound for a company that the actor may not see.
     """
@@ -159,10 +159,10 @@ def has_references(tx: Connection, actor: Actor, company_id: int) -> bool:
 
 
 def lock_issues_of(tx: Connection, actor: Actor, company_id: int) -> list[int]:
-    """Returns the ids of all issues that the company is assigned to; other changes to these issues wait.
+    """Returns the ids of all issues to which the company is assigned; concurrent changes to these issues wait.
 
-    The company must be locked in this transaction (lock_company): then no one can assign it to another issue
-    before the transaction ends. Raises NotFound for a company that the actor may not see.
+    The company must be locked in this transaction (lock_company), so that no other transaction can assign it to another
+    issue before this one ends. Raises NotFound for a company that the actor may not see.
     """
     if not _visible(actor, company_id):
         raise _unknown_id(company_id)
@@ -172,7 +172,7 @@ def lock_issues_of(tx: Connection, actor: Actor, company_id: int) -> list[int]:
 
 
 def _visible(actor: Actor, company_id: int) -> bool:
-    """Whether a company with this id can exist and be seen by the actor. Databases hold no ids beyond LARGEST_ID."""
+    """Returns whether a company with this id may exist and be visible. Databases hold no ids beyond LARGEST_ID."""
     return 0 < company_id <= LARGEST_ID and actor.company_access.allows(company_id)
 
 
@@ -193,7 +193,7 @@ def _with_open_issues() -> Select[Any]:
 
 
 def _company(row: Any) -> Company:
-    """A company from a row of the table, or of `_with_open_issues`."""
+    """Converts a row of the table, or of `_with_open_issues`, to a company."""
     return Company(
         company_id=row.company_id,
         name=row.name,

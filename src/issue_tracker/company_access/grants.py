@@ -1,4 +1,4 @@
-"""What a limited company access is to, before it is stored."""
+"""A grant of limited company access, before it is stored."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ import msgspec
 
 
 class Grant(msgspec.Struct, frozen=True):
-    """The companies and the company groups that a limited access is to, by id."""
+    """The companies and the company groups to which an access is limited, by id."""
 
     company_ids: Sequence[int]
     group_ids: Sequence[int]

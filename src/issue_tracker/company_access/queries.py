@@ -1,4 +1,4 @@
-"""Reads of the company access of users: which companies each sees, and how it was granted (docs/decisions/0024)."""
+"""Reads of company accesses: which companies users and tokens may see, and what was granted (docs/decisions/0024)."""
 
 from collections.abc import Collection, Iterable
 from typing import Any
@@ -24,8 +24,8 @@ from issue_tracker.database.types import Id
 
 
 class GrantedAccess(msgspec.Struct, frozen=True):
-    """What a user or a token with limited access was granted: the names of company groups and of companies, in their
-    order.
+    """What a user or a token with limited access was granted: the names of company groups and of companies, sorted by
+    name.
     """
 
     company_groups: list[str]
@@ -39,14 +39,14 @@ class GrantedAccess(msgspec.Struct, frozen=True):
 
 
 def load_access(tx: Connection, user_id: int, *, all_companies: bool) -> CompanyAccess:
-    """Returns the present access of a user, given whether it is to all companies: only a limited one is read."""
+    """Returns a user's present access. `all_companies` says that it is unlimited, so that nothing has to be read."""
     if all_companies:
         return ALL_COMPANIES
     return CompanyAccess(frozenset(company_id for (company_id,) in _of_user.all(tx, user_id=user_id)))
 
 
 def load_accesses(tx: Connection, limited: Collection[int]) -> dict[int, CompanyAccess]:
-    """Returns the present accesses of users, of whom all have a limited one, by user id."""
+    """Returns the present accesses of users, all of whom must have limited access, by user id."""
     if not limited:
         return {}
     found: dict[int, set[int]] = {user_id: set() for user_id in limited}
@@ -64,9 +64,9 @@ def load_accesses(tx: Connection, limited: Collection[int]) -> dict[int, Company
 
 
 def list_granted(tx: Connection, actor: Actor, user_ids: Iterable[int]) -> dict[int, GrantedAccess]:
-    """Returns what those of the users were granted whose access is limited, by user id.
+    """Returns what was granted to those of the users whose access is limited, by user id.
 
-    Raises Forbidden unless the actor is a super admin who sees all companies.
+    Raises Forbidden unless the actor is a super admin with access to all companies.
     """
     require_administrator(actor)
     limited = select(users.c.user_id).where(users.c.user_id.in_(sorted(user_ids)), users.c.all_companies.is_(False))
@@ -91,7 +91,7 @@ def list_granted(tx: Connection, actor: Actor, user_ids: Iterable[int]) -> dict[
 
 
 def load_token_accesses(tx: Connection, limited: Collection[int]) -> dict[int, CompanyAccess]:
-    """Returns what tokens, of which all have a limited access, see at most, by token id: their owners may see less."""
+    """Returns the limits of tokens, all of which must have limited access, by token id; their owners may see less."""
     if not limited:
         return {}
     found: dict[int, set[int]] = {token_id: set() for token_id in limited}
@@ -108,10 +108,10 @@ def load_token_accesses(tx: Connection, limited: Collection[int]) -> dict[int, C
 
 
 def list_token_grants(tx: Connection, actor: Actor, limited: Collection[int]) -> dict[int, GrantedAccess]:
-    """Returns what tokens, of which all have a limited access, were granted, by token id, as far as the actor sees it.
+    """Returns what was granted to tokens, all of which must have limited access, by token id, if visible to the actor.
 
-    The access of a token's owner may have become narrower since: companies that the actor does not see are not named,
-    and neither are groups that have no others.
+    The access of a token's owner may have been narrowed since: companies that the actor may not see are not named, nor
+    are groups without visible companies.
     """
     found = {token_id: GrantedAccess([], []) for token_id in limited}
     if not found:
@@ -141,7 +141,7 @@ def list_token_grants(tx: Connection, actor: Actor, limited: Collection[int]) ->
 
 
 def is_company_granted(tx: Connection, company_id: int) -> bool:
-    """Returns whether the access of any user or token, or a group mapping, names the company itself."""
+    """Returns whether the access of any user or token, or a group mapping, names this company itself."""
     tables = (user_companies, token_companies, group_mapping_companies)
     return bool(
         tx.execute(select(or_(*(exists().where(table.c.company_id == company_id) for table in tables)))).scalar_one()

@@ -1,1 +1,1 @@
-"""What must be true of every database of the product, whatever happened to it; `checker.check` finds what is not."""
+"""Invariants: what must always be true of every database of the product. `checker.check` finds violations."""

@@ -1,8 +1,8 @@
 """The invariants, and the check of a database against all of them.
 
-It needs nothing but the database: no server has to run, and one that runs may go on. All invariants are checked in one
-snapshot, and each of them holds in every snapshot. Rows are read in pieces, so that memory is bounded. The log of an
-embedded database in use grows until the check ends.
+The check needs only the database: no server has to run, and running servers may continue. All invariants are checked in
+one snapshot, and each of them holds in every snapshot. Rows are read in pieces, so that memory is bounded. The
+write-ahead log of an embedded database in use grows until the check ends.
 """
 
 from collections.abc import Callable, Iterator
@@ -20,14 +20,14 @@ from issue_tracker.database.moving.rows import Reader
 from issue_tracker.invariants.queries import counters, deliveries, histories, names, outbox, search, storage
 
 MOST_FINDINGS = 20
-"""How many findings of one invariant are reported; one cause often breaks thousands of rows."""
+"""Maximum number of findings of one invariant that are reported; one cause often breaks thousands of rows."""
 
 LONGEST_TRANSACTION = timedelta(minutes=1)
-"""No request keeps a transaction open for longer."""
+"""No request holds a transaction open for longer."""
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """A broken invariant: its name, and a sentence that says what is broken and where."""
+    """A violated invariant: its name, and a sentence that says what is wrong and where."""
 
     invariant: str
     sentence: str
@@ -39,22 +39,22 @@ Check = Callable[[Connection, Actor], Iterator[str]]
 def check(
     database: Database, actor: Actor, *, longest_transaction: timedelta = LONGEST_TRANSACTION
 ) -> Iterator[Finding]:
-    """The findings; none if the database is as it must be.
+    """Yields the violations; none if the database is consistent.
 
-    On PostgreSQL, a webhook is taken to be sent everything once it has existed for `longest_transaction`; zero is right
-    where nobody wrote when it was created or changed. The actor must be a super admin: raises Forbidden, and
-    Unavailable.
+    On PostgreSQL, a webhook is assumed to receive everything once it has existed for `longest_transaction`; zero is
+    right if no other transaction was open when it was created or changed. Raises Forbidden unless the actor is a super
+    admin, and Unavailable.
     """
     require_super_admin(actor)
     with database.read(in_bulk=True) as tx:
-        Reader.of(tx)  # which may take any time
+        Reader.of(tx)  # lifts the time limits of the transaction
         for name, find in _invariants(longest_transaction).items():
             for sentence in islice(find(tx, actor), MOST_FINDINGS):
                 yield Finding(name, sentence)
 
 
 def _invariants(longest_transaction: timedelta) -> dict[str, Check]:
-    """Every invariant by its name, in the order in which they are checked: what others build on comes first."""
+    """Returns every invariant by its name, in the order of the check: those on which others rely come first."""
     return {
         "the storage is sound": storage.damaged_storage,
         "nothing refers to what is not there": storage.orphans,

@@ -1,4 +1,4 @@
-"""The fold of an issue's events: the state that they lead to, one after the other."""
+"""The fold of an issue's events: the state to which they lead when they are applied in order."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -10,7 +10,7 @@ from issue_tracker.status import Status
 
 
 class RecordedEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """What an event says about the state of an issue or of a company."""
+    """The parts of an event that concern the state of an issue or of a company."""
 
     event_id: int
     type: str
@@ -31,7 +31,7 @@ class RecordedEvent(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def times(self) -> AssignmentTimes | None:
-        """The times of the assignment before; None where the event does not say them, as those of earlier programs."""
+        """The previous times of the assignment; None if the event has none, like those of earlier programs."""
         return None if self.status_since is None else AssignmentTimes(self.status_since, self.affected_since)
 
 
@@ -48,11 +48,11 @@ class FoldedAssignment(msgspec.Struct):
     created_at: datetime
     updated_at: datetime
     times: AssignmentTimes | None = None
-    """None where they cannot be known."""
+    """None if they cannot be known."""
 
 
 class FoldedIssue:
-    """An issue as its events say. It does not exist before the first one."""
+    """An issue according to its events. It does not exist before the first one."""
 
     def __init__(self) -> None:
         self.exists = False
@@ -62,12 +62,12 @@ class FoldedIssue:
         self.assignments: dict[int | None, FoldedAssignment] = {}
         self.fields: dict[str, str | None] = {}
         self._before: dict[tuple[str, int | None, str | None], AssignmentTimes | None] = {}
-        """The times of assignments before they were changed, by request, company and status."""
+        """The previous times of changed assignments, by request, company and status."""
 
     def apply(self, event: RecordedEvent) -> str | None:
-        """Applies the next event. Returns the rest of a sentence if it cannot follow those before."""
+        """Applies the next event. Returns the rest of a sentence if it cannot follow the previous events."""
         if event.update_id is not None:
-            return None  # a text on the issue leaves the issue as it is
+            return None  # an update is a text on the issue, and does not change the issue itself
         created = event.type == EventType.ISSUE_CREATED
         problem = self._time_problem(event)
         self.updated_at = event.at
@@ -99,7 +99,9 @@ class FoldedIssue:
         return f"changes the name from “{event.before}”, and the events before call the issue “{before}”"
 
     def _change_field(self, event: RecordedEvent) -> str | None:
-        """Descriptions are not compared, because events do not say them; of a field, the first event says its value."""
+        """Compares and stores a field, except descriptions, which events do not contain; the first value is
+        accepted.
+        """
         if event.field in (None, "description", "merged"):
             return None
         assert event.field is not None
@@ -110,9 +112,9 @@ class FoldedIssue:
         return f"changes the {event.field} from “{event.before}”, and the events before say “{before}”"
 
     def _times(self, event: RecordedEvent, current: FoldedAssignment | None) -> AssignmentTimes | None:
-        """The times of the assignment after an event."""
+        """Returns the times of the assignment after an event."""
         if event.type == EventType.ASSIGNMENT_CREATED and event.times is not None:
-            return event.times  # of an issue that was merged
+            return event.times  # those of an issue that was merged
         if event.undoes is not None:
             return self._before.get((event.undoes, event.company_id, event.after))
         open_ = Status(event.after).open if event.after is not None else False
@@ -154,7 +156,7 @@ class FoldedIssue:
 
 
 def fold_update(events: Iterable[RecordedEvent]) -> tuple[FoldedUpdate | None, list[str]]:
-    """The update that these events lead to, and sentences about those that cannot follow the ones before."""
+    """Returns the update to which these events lead, and sentences about events that contradict earlier ones."""
     known: FoldedUpdate | None = None
     problems = []
     for event in events:

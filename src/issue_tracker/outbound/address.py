@@ -1,8 +1,8 @@
-"""The address of a webhook as a person writes it, and as it is sent.
+"""Parses the address of a webhook as a person writes it, and converts it to the form in which it is sent.
 
-A person may write `https://hooks.müller.example/störung`. HTTP and the name system take ASCII only: the host as
-xn--… (IDNA 2008 with the mapping of UTS 46, as browsers do; Python's own codec still follows IDNA 2003, under which ß
-becomes ss, which may be the host of someone else), path and query percent-encoded (RFC 3986).
+A person may write `https://hooks.müller.example/störung`. HTTP and DNS require ASCII: the host as xn--… (IDNA 2008 with
+the mapping of UTS 46, like browsers; Python's own codec still follows IDNA 2003, under which ß becomes ss, which may be
+another owner's host), path and query percent-encoded (RFC 3986).
 """
 
 from ipaddress import IPv6Address
@@ -12,13 +12,15 @@ import idna
 import msgspec
 
 _UNCHANGED = "%!$&'()*+,;=:@/?-._~[]|"
-"""What stays as it is in path and query. A percent sign is one of them: it may begin an encoded character."""
+"""Characters that remain unchanged in path and query, including the percent sign, which may begin an encoded
+character.
+"""
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class Target(msgspec.Struct, frozen=True):
-    """Where a request goes. `host` is a name in ASCII or an IP address, without brackets. `port` may be left out."""
+    """The target of a request. `host` is a name in ASCII or an IP address without brackets. `port` may be None."""
 
     scheme: str
     host: str
@@ -27,17 +29,17 @@ class Target(msgspec.Struct, frozen=True):
 
     @property
     def host_header(self) -> str:
-        """The value of the header Host (RFC 9110, 7.2): an IPv6 address is in brackets (RFC 3986, 3.2.2)."""
+        """The value of the Host header (RFC 9110, 7.2), with an IPv6 address in brackets (RFC 3986, 3.2.2)."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port in (None, _DEFAULT_PORTS[self.scheme]) else f"{host}:{self.port}"
 
 
 def parse_address(url: str) -> Target:
-    """Reads an address. Raises ValueError with what is wrong with it, as part of a sentence."""
+    """Parses an address. Raises ValueError with the reason, as part of a sentence."""
     example = "must be an http or https address, such as https://hooks.example.com/issues"
     try:
         parts = urlsplit(url)
-        # An impossible port raises too.
+        # Reading an impossible port raises ValueError, too.
         host, port = parts.hostname or "", parts.port
     except ValueError:
         raise ValueError(example) from None
@@ -54,7 +56,7 @@ def _ascii_host(host: str) -> str:
     if ":" in host:
         return str(IPv6Address(host))
     if host.isascii():
-        # Names such as `my_hooks` are not valid in IDNA, and are in use nevertheless.
+        # Names such as `my_hooks` are invalid in IDNA, but in use.
         return host
     try:
         return idna.encode(host, uts46=True).decode()

@@ -1,9 +1,9 @@
 """The only module that opens connections to other systems: `post` to an address that a user chose, and `fetch` from one
 that the operator configured.
 
-For a user's address the name is resolved once, each address is checked, and the connection goes to the very address
-that was checked, so that a second resolution cannot give a different result. Redirects are not followed, proxies of the
-environment are not used, and nothing is decompressed. One time limit covers all of it, name resolution included; only
+For a user's address, the name is resolved once, each address is checked, and the connection goes to exactly the address
+that was checked, so that a second resolution cannot give a different result. Redirects are not followed, proxies in the
+environment are not used, and nothing is decompressed. One timeout covers everything, including name resolution; only
 the beginning of the response is read.
 """
 
@@ -25,15 +25,15 @@ Network = IPv4Network | IPv6Network
 Address = IPv4Address | IPv6Address
 
 RESPONSE_LIMIT = 2048
-"""How much of a response is read and stored, in bytes."""
+"""Maximum number of bytes of a response that are read and stored."""
 
 FAILURES = (httpcore.NetworkError, httpcore.ProtocolError, httpcore.UnsupportedProtocol, OSError, ValueError)
-"""What the receiver, or its address, can cause."""
+"""Errors that the receiver or its address can cause."""
 
 NAT64 = IPv6Network("64:ff9b::/96")
 
 PROTOCOL_ASSIGNMENTS = IPv4Network("192.0.0.0/24")
-"""RFC 6890, of which older Pythons know only parts as private."""
+"""RFC 6890; older versions of Python classify only parts of it as private."""
 
 
 class Unreachable(Exception):
@@ -48,13 +48,13 @@ class Received(msgspec.Struct, frozen=True):
 
 
 class Refused(Exception):
-    """Connections to this address are refused; the message says why."""
+    """Connections to this address are not permitted; the message says why."""
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """The outcome of an attempt: `code` and the beginning of the response in `answer`, or else `error`.
+    """The outcome of an attempt: `code` and the beginning of the response in `answer`, or `error`.
 
-    `timed_out`: the whole time was used up, before the response or within it.
+    `timed_out` says that the time limit was reached, before or during the response.
     """
 
     milliseconds: int
@@ -66,9 +66,9 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def post(url: str, body: bytes, headers: Mapping[str, str], *, allowed: Iterable[Network], seconds: float) -> Outcome:
-    """POSTs the body, in at most `seconds` seconds. Never raises for what the receiver does.
+    """POSTs the body, within `seconds` seconds. Never raises an error because of the receiver.
 
-    `allowed`: networks that are not public and may be connected to nevertheless.
+    `allowed` lists networks that may be connected to although they are not public.
     """
     started = time.monotonic()
     deadline = started + seconds
@@ -80,11 +80,11 @@ def post(url: str, body: bytes, headers: Mapping[str, str], *, allowed: Iterable
     try:
         target = parse_address(url)
         address = httpcore.URL(scheme=target.scheme, host=target.host, port=target.port, target=target.path)
-        # httpcore writes an IPv6 address into the header Host without its brackets.
+        # httpcore would write an IPv6 address into the Host header without brackets.
         sent = [("host", target.host_header), *headers.items()]
         with (
             httpcore.ConnectionPool(
-                # Without TLS nothing waits for its certificates.
+                # Without TLS, the certificates need not be loaded.
                 ssl_context=_tls.context() if target.scheme == "https" else None,
                 network_backend=_Guard(tuple(allowed), deadline),
                 max_keepalive_connections=0,
@@ -128,8 +128,8 @@ def fetch(
 ) -> Received:
     """Returns the response to one request to an address that the operator configured, in any network.
 
-    `tls` says which certificates are accepted; by default those of the public authorities. Raises Unreachable when
-    there is no complete response of at most `most_bytes` bytes within `seconds` seconds.
+    `tls` says which certificates are accepted; by default, those of public certificate authorities. Raises Unreachable
+    if there is no complete response of at most `most_bytes` bytes within `seconds` seconds.
     """
     deadline = time.monotonic() + seconds
     received = bytearray()
@@ -158,7 +158,7 @@ def fetch(
 
 
 def public(address: Address) -> bool:
-    """Whether an address is on the public Internet; of an IPv4 address wrapped in IPv6, the inner one decides."""
+    """Returns whether an address is on the public Internet; for IPv4 embedded in IPv6, the inner address decides."""
     if isinstance(address, IPv6Address):
         inner = address.ipv4_mapped or address.sixtofour
         if address.teredo:
@@ -175,19 +175,19 @@ def public(address: Address) -> bool:
 
 
 def permitted(address: Address, allowed: Iterable[Network]) -> bool:
-    """Whether to connect to an address: a public one, or one inside an allowed network."""
+    """Returns whether connections to an address are permitted: to a public one, or one in an allowed network."""
     plain = (address.ipv4_mapped if isinstance(address, IPv6Address) else None) or address
     return public(address) or any(plain.version == network.version and plain in network for network in allowed)
 
 
 def resolve(host: str, port: int) -> list[Address]:
-    """The addresses of a host name."""
+    """Returns the addresses of a host name. Raises OSError."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return [ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]
 
 
 def tls_with(ca_file: str) -> ssl.SSLContext:
-    """Returns what verifies certificates of the public authorities and of those in a file (PEM). Raises OSError."""
+    """Returns a context that trusts public certificate authorities and those in a PEM file. Raises OSError."""
     context = httpcore.default_ssl_context()
     context.load_verify_locations(ca_file)
     return context
@@ -196,8 +196,8 @@ def tls_with(ca_file: str) -> ssl.SSLContext:
 class _Tls:
     """The TLS context of all connections.
 
-    The first that needs it loads the certificates, and the others wait: it takes far longer when several threads do it
-    at the same time, and no message is sent meanwhile.
+    The first thread that needs it loads the certificates while the others wait: loading takes much longer if several
+    threads do it at the same time.
     """
 
     def __init__(self) -> None:
@@ -215,7 +215,7 @@ _tls = _Tls()
 
 
 class _Guard(httpcore.NetworkBackend):
-    """Connects to checked addresses only, or to any where `allowed` is None, until the deadline."""
+    """Connects to permitted addresses only, or to any if `allowed` is None, until the deadline."""
 
     def __init__(self, allowed: tuple[Network, ...] | None, deadline: float) -> None:
         self._allowed = allowed
@@ -246,7 +246,7 @@ class _Guard(httpcore.NetworkBackend):
         raise failure
 
     def _resolve(self, host: str, port: int) -> list[Address]:
-        """In a thread that is abandoned when it takes too long: the system's name resolution has no time limit."""
+        """Resolves in a thread that is abandoned at the deadline, because the system's resolver has no timeout."""
         resolved: Future[list[Address]] = Future()
 
         def run() -> None:
@@ -260,7 +260,7 @@ class _Guard(httpcore.NetworkBackend):
 
 
 class _Limited(httpcore.NetworkStream):
-    """A connection whose every wait ends at the deadline."""
+    """A connection on which every wait ends at the deadline."""
 
     def __init__(self, stream: httpcore.NetworkStream, deadline: float) -> None:
         self._stream = stream

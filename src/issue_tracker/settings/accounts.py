@@ -35,8 +35,9 @@ class AccountSettings(LimitSettings, frozen=True, kw_only=True):
         str,
         Meta(
             pattern="^(auto|nobody|super_admins|everyone)$",
-            description="Who needs a second factor to sign in: `nobody`, `super_admins` or `everyone`. `auto` means "
-            "super admins when the public URL is https, and nobody otherwise. Whoever has one always signs in with it.",
+            description="Who needs a second factor to sign in: `nobody`, `super_admins` or `everyone`. `auto` "
+            "means super admins if the public URL is https, and nobody otherwise. A user who has one must always "
+            "use it.",
         ),
     ] = "auto"
     remembered_browser_days: Annotated[
@@ -44,25 +45,27 @@ class AccountSettings(LimitSettings, frozen=True, kw_only=True):
         Meta(
             ge=0,
             le=365,
-            description="For how long a user may have a browser remembered, in which no second factor is needed to "
-            "sign in; 0 for never.",
+            description="How long a browser that a user chose to remember needs no second factor to sign in; 0 "
+            "for never.",
         ),
     ] = 30.0
     sessions_per_user: Annotated[
         int,
-        Meta(ge=1, description="How many sessions a user has; a sign-in beyond that ends the oldest one."),
+        Meta(ge=1, description="How many sessions a user may have; a further sign-in ends the oldest one."),
     ] = 50
     tokens_per_user: Annotated[
         int,
-        Meta(ge=0, description="How many API tokens a user makes; more are refused (400), except on the command line."),
+        Meta(
+            ge=0, description="How many API tokens a user may have; more are refused (400), except on the command line."
+        ),
     ] = 50
     token_lifetime_days: Annotated[
         float,
         Meta(
             ge=0,
             le=36500,
-            description="The age at which an API token ends, whatever end it was given; a later end is refused (400). "
-            "0 does not limit it.",
+            description="The age at which an API token expires at the latest; a later end is refused (400). 0 "
+            "sets no limit.",
         ),
     ] = 0.0
     token_idle_days: Annotated[
@@ -70,12 +73,12 @@ class AccountSettings(LimitSettings, frozen=True, kw_only=True):
         Meta(
             ge=0,
             le=36500,
-            description="How long an API token may stay unused before it ends; 0 does not limit it.",
+            description="How long an API token may stay unused before it expires; 0 sets no limit.",
         ),
     ] = 365.0
     portal_first_names: Annotated[
         bool,
-        Meta(description="Whether customers are shown the first names of those who write public updates."),
+        Meta(description="Whether customers see the first names of the authors of public updates."),
     ] = False
     sign_in_account_limit: Annotated[
         int,
@@ -97,16 +100,17 @@ class AccountSettings(LimitSettings, frozen=True, kw_only=True):
         int,
         Meta(
             ge=1,
-            description="How many failed sign-ins from one IPv6 network of a provider's customer (/48) in the window "
-            "are allowed before the response is 429. An address is a /64 there.",
+            description="How many failed sign-ins from one IPv6 network of a provider's customer (/48) in the "
+            "window are allowed before the response is 429. An address is a /64 there.",
         ),
     ] = 200
     sign_in_total_limit: Annotated[
         int,
         Meta(
             ge=1,
-            description="How many failed sign-ins in all in the window are allowed before the response is 429. Those "
-            "from a browser or an address where the user has signed in before neither count nor are refused.",
+            description="How many failed sign-ins in total in the window are allowed before the response is 429. "
+            "Attempts from a browser or an address where the user has signed in before neither count nor are "
+            "refused.",
         ),
     ] = 200
     sign_in_window_minutes: Annotated[
@@ -117,8 +121,8 @@ class AccountSettings(LimitSettings, frozen=True, kw_only=True):
         int,
         Meta(
             ge=0,
-            description="How many failed sign-ins and refused requests the audit retains; every hour the oldest are "
-            "deleted.",
+            description="How many failed sign-ins and refused requests the audit retains; every hour the oldest "
+            "are deleted.",
         ),
     ] = 100_000
     password_queue: Annotated[
@@ -126,8 +130,8 @@ class AccountSettings(LimitSettings, frozen=True, kw_only=True):
         Meta(
             ge=1,
             le=1000,
-            description="How many requests of people who are not signed in may wait for their password to be hashed, "
-            "in each server process, before the response is 503; twice as many of people who are.",
+            description="How many requests without a session may wait for a password to be hashed, in each server "
+            "process, before the response is 503; twice as many with a session.",
         ),
     ] = 16
     failed_sign_in_retention_days: Annotated[
@@ -135,7 +139,7 @@ class AccountSettings(LimitSettings, frozen=True, kw_only=True):
         Meta(
             ge=0,
             le=36500,
-            description="Failed sign-ins and refused requests are deleted from the audit after so many days; 0 "
-            "retains them.",
+            description="Number of days after which failed sign-ins and refused requests are deleted from the "
+            "audit; 0 retains them.",
         ),
     ] = 90.0

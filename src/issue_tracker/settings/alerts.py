@@ -15,13 +15,11 @@ class AlertSettings(WebhookSettings, frozen=True, kw_only=True):
         Meta(
             ge=0,
             le=36500,
-            description="Alerts that are resolved are forgotten when nothing was reported under their key for so many "
-            "days, and so are unsorted ones; 0 retains them. Their issues stay.",
+            description="Number of days without a report after which resolved and unsorted alerts are deleted; 0 "
+            "retains them. Their issues are not deleted.",
         ),
     ] = 90.0
     unsorted_alerts: Annotated[
         int,
-        Meta(
-            ge=1, description="How many unsorted alerts are listed; the hourly cleanup deletes the oldest beyond that."
-        ),
+        Meta(ge=1, description="How many unsorted alerts are stored; every hour the oldest beyond that are deleted."),
     ] = 10_000

@@ -1,4 +1,4 @@
-"""What the type of a setting cannot say: checks of URLs and networks."""
+"""Checks that the types of settings cannot express, of URLs, networks and keys."""
 
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from urllib.parse import urlsplit
@@ -12,12 +12,12 @@ from issue_tracker.settings.server import DEFAULT_DATABASE_URL
 
 
 def networks(text: str) -> list[IPv4Network | IPv6Network]:
-    """The networks of a comma-separated list. Raises ValueError for a part that is not a network."""
+    """Returns the networks of a comma-separated list. Raises ValueError for a part that is not a network."""
     return [ip_network(part.strip()) for part in text.split(",") if part.strip()]
 
 
 def check(settings: Settings) -> None:
-    """Raises SettingsError for a value that cannot work, saying what would be right."""
+    """Raises SettingsError for a value that cannot work; the message says what would be right."""
     _check_database_url(settings.database_url)
     if not _origin(settings.public_url):
         raise SettingsError(f"{PREFIX}PUBLIC_URL must be like https://issues.example.com, without a path.")
@@ -66,15 +66,15 @@ def _check_database_url(text: str) -> None:
     if "%00" in text or "\0" in text:
         raise SettingsError(f"{name} must not contain a NUL character.")
     if any("@" in (url.host or "") for url in urls):
-        # Otherwise the end of a password would be taken for the host, and shown in error messages.
+        # Otherwise the end of a password would be taken for the host, and appear in error messages.
         raise SettingsError(f"{name} is ambiguous: write @ in a user name or a password as %40.")
     if scheme == "sqlite" and "?" in text:
-        # Otherwise the name of the file would end there.
+        # Otherwise the file name would end there.
         raise SettingsError(f"{name} takes no parameters for SQLite: write ? in a path as %3F.")
 
 
 def _one_host_each(url: str) -> list[str]:
-    """A database URL for each of its hosts: libpq accepts several with ports, which SQLAlchemy cannot read."""
+    """Returns a database URL for each host, because libpq accepts several hosts, which SQLAlchemy cannot parse."""
     scheme, _, rest = url.partition("://")
     authority, slash, path = rest.partition("/")
     user, at, hosts = authority.rpartition("@")
@@ -82,7 +82,7 @@ def _one_host_each(url: str) -> list[str]:
 
 
 def _origin(text: str) -> bool:
-    """Whether a text consists of the scheme, host and port of a site, and nothing else."""
+    """Returns whether a text consists of the scheme, host and port of a site, and nothing else."""
     try:
         url = urlsplit(text)
         port = url.port

@@ -1,8 +1,8 @@
-"""Every setting in one typed table, read from the environment once at the start.
+"""All settings in one typed table, read from the environment once at the start.
 
-`ISSUE_TRACKER_<NAME>` sets a value, and `ISSUE_TRACKER_<NAME>_FILE` names a file that holds it, for secrets. The
-modules `server`, `limits`, `accounts`, `single_sign_on`, `webhooks` and `alerts` declare them, each in addition to the
-one before. A test compares docs/settings.md with this table.
+`ISSUE_TRACKER_<NAME>` sets a value; `ISSUE_TRACKER_<NAME>_FILE` names a file that contains it, for secrets. The modules
+`server`, `limits`, `accounts`, `single_sign_on`, `webhooks` and `alerts` declare the settings; each extends the
+previous one. A test compares docs/settings.md with this table.
 """
 
 from urllib.parse import urlsplit
@@ -14,7 +14,7 @@ PREFIX = "ISSUE_TRACKER_"
 
 
 class SettingsError(Exception):
-    """A setting has an invalid value; the message says which one, and what would be right."""
+    """A setting has an invalid value; the message names it and says what would be right."""
 
 
 class Settings(AlertSettings, frozen=True, kw_only=True):
@@ -25,7 +25,7 @@ class Settings(AlertSettings, frozen=True, kw_only=True):
         return self.database_url.startswith("sqlite")
 
     def needs_second_factor(self, *, super_admin: bool) -> bool:
-        """Whether users with or without that role need a second factor."""
+        """Returns whether users with or without that role need a second factor."""
         if self.second_factor == "auto":
             return super_admin and self.https
         return self.second_factor == "everyone" or (super_admin and self.second_factor == "super_admins")

@@ -15,10 +15,10 @@ from issue_tracker.settings.declared import PREFIX, Settings, SettingsError
 
 
 def load(environment: Mapping[str, str] | None = None, **overrides: Any) -> Settings:
-    """The settings from `environment` (default: the process's), `overrides` first where not None.
+    """Returns the settings from `environment` (default: the process's); `overrides` take precedence unless None.
 
-    What Kubernetes adds for services is ignored. Raises SettingsError for an unknown setting or an invalid value,
-    saying what would be right.
+    Ignores the variables that Kubernetes adds for services. Raises SettingsError for an unknown setting or an invalid
+    value; the message says what would be right.
     """
     environment = without_services(os.environ if environment is None else environment, PREFIX)
     hints = get_type_hints(Settings, include_extras=True)

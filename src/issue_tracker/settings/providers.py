@@ -1,4 +1,4 @@
-"""The file of identity providers: what it may contain, and what is wrong with it (docs/sign-in.md)."""
+"""The file of identity providers: its format, and the errors in it (docs/sign-in.md)."""
 
 import re
 import tomllib
@@ -12,19 +12,19 @@ import msgspec
 from msgspec import Meta
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
-"""The hosts of which a provider need not use https: nobody is in between."""
+"""Hosts for which a provider need not use https, because there is no network in between."""
 
 OWN_PARAMETERS = {
     *("client_id", "client_secret", "code_challenge", "code_challenge_method", "id_token_hint", "max_age", "nonce"),
     *("prompt", "redirect_uri", "request", "request_uri", "response_mode", "response_type", "scope", "state"),
 }
-"""Parameters of an authorization request that the sign-in itself decides."""
+"""Parameters of an authorization request that the sign-in itself sets."""
 
 Text = Annotated[str, Meta(min_length=1, max_length=1000)]
 
 
 class Provider(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One identity provider, as the operator configured it. docs/sign-in.md explains each field to operators."""
+    """One identity provider, as configured by the operator. docs/sign-in.md explains each field to operators."""
 
     id: Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9-]{0,39}$")]
     name: Annotated[str, Meta(min_length=1, max_length=60)]
@@ -49,7 +49,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 @lru_cache(maxsize=8)
 def parse_providers(text: str) -> tuple[Provider, ...]:
-    """Returns the providers of a file. Raises ValueError, which names every field that is wrong."""
+    """Returns the providers of a file. Raises ValueError that names every invalid field."""
     try:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -74,8 +74,8 @@ def read_secret(provider: Provider) -> str:
 
 
 def is_safe_address(address: str, issuer: str) -> bool:
-    """Returns whether requests may go to an address of a provider: https, or http on this machine where the provider
-    itself is there.
+    """Returns whether requests may be sent to an address of a provider: https, or http if both the address and the
+    provider are on this machine.
     """
     try:
         url = urlsplit(address)
@@ -111,7 +111,7 @@ def _problems(table: dict[str, Any]) -> Iterator[str]:
 
 
 def _problem(name: str, value: Any) -> str | None:
-    """What is wrong with a value of the right type."""
+    """Returns what is wrong with a value of the right type; None if nothing is."""
     if name == "issuer" and (not is_safe_address(value, value) or urlsplit(value).query):
         return "must be an https address without a query, exactly as the provider writes it"
     if name == "scopes" and ("openid" not in value or any(re.search(r"\s", scope) for scope in value)):

@@ -15,7 +15,7 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
         str,
         Meta(
             description="`sqlite:///path/to/file.db` or `postgresql://user:password@host/database`; several hosts "
-            "are separated by commas."
+            "are separated by commas.",
         ),
     ] = DEFAULT_DATABASE_URL
     public_url: Annotated[
@@ -25,9 +25,9 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     secret_key: Annotated[
         str,
         Meta(
-            description="The key that encrypts stored secrets and signs cookies: at least 32 random characters, the "
-            "same on every node. Former keys follow it, separated by commas. By default it is generated and stored: on "
-            "SQLite in a file beside the database, on PostgreSQL in the database."
+            description="The key that encrypts stored secrets and signs cookies: at least 32 random characters, "
+            "the same on every node. Former keys follow it, separated by commas. By default it is generated and "
+            "stored: on SQLite in a file next to the database, on PostgreSQL in the database.",
         ),
     ] = ""
     host: Annotated[str, Meta(description="The address to listen on.")] = "127.0.0.1"
@@ -36,8 +36,8 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     trusted_proxies: Annotated[
         str,
         Meta(
-            description="Addresses or CIDRs, comma-separated, of the reverse proxies whose "
-            "X-Forwarded-For and X-Forwarded-Proto are believed."
+            description="Addresses or CIDRs, comma-separated, of the reverse proxies whose X-Forwarded-For and "
+            "X-Forwarded-Proto headers are trusted.",
         ),
     ] = ""
     log_format: Annotated[str, Meta(pattern="^(auto|json|console)$", description="`json`, `console` or `auto`.")] = (

@@ -14,18 +14,18 @@ class SingleSignOnSettings(AccountSettings, frozen=True, kw_only=True):
         str,
         Meta(
             description="The identity providers with which users may sign in, as TOML, usually in a file: "
-            "`ISSUE_TRACKER_IDENTITY_PROVIDERS_FILE`. docs/sign-in.md has its fields and examples."
+            "`ISSUE_TRACKER_IDENTITY_PROVIDERS_FILE`. docs/sign-in.md has its fields and examples.",
         ),
     ] = ""
     password_sign_in: Annotated[
         bool,
-        Meta(description="Whether users sign in with a password. If not, only the break-glass accounts do."),
+        Meta(description="Whether users may sign in with a password. If not, only break-glass accounts may."),
     ] = True
     break_glass_accounts: Annotated[
         str,
         Meta(
-            description="E-mail addresses, comma-separated, of the accounts that always sign in with a password. No "
-            "identity provider is linked to them by address or changes their role."
+            description="E-mail addresses, comma-separated, of the accounts that always sign in with a password. "
+            "No identity provider is linked to them by address or changes their role.",
         ),
     ] = ""
     absent_user_token_days: Annotated[
@@ -33,7 +33,7 @@ class SingleSignOnSettings(AccountSettings, frozen=True, kw_only=True):
         Meta(
             ge=0,
             le=3650,
-            description="The API tokens of a user who signs in only with identity providers are revoked when none of "
-            "them has confirmed the user for so many days; 0 retains them.",
+            description="Number of days without a confirmation by an identity provider after which the API tokens "
+            "of a user who can sign in only with identity providers are revoked; 0 retains them.",
         ),
     ] = 30.0

@@ -14,12 +14,12 @@ class WebhookSettings(SingleSignOnSettings, frozen=True, kw_only=True):
         str,
         Meta(
             description="Networks (CIDRs, comma-separated) that webhooks may reach although they are private, "
-            "loopback or link-local."
+            "loopback or link-local.",
         ),
     ] = ""
-    webhooks: Annotated[int, Meta(ge=0, description="How many webhooks there are in all; more are refused (400).")] = (
-        100
-    )
+    webhooks: Annotated[
+        int, Meta(ge=0, description="How many webhooks there may be in total; more are refused (400).")
+    ] = 100
     webhook_timeout_seconds: Annotated[
         float, Meta(gt=0, le=60, description="How long one attempt to deliver a message may take in total.")
     ] = 10.0
@@ -31,6 +31,7 @@ class WebhookSettings(SingleSignOnSettings, frozen=True, kw_only=True):
         Meta(
             ge=0,
             le=36500,
-            description="Finished deliveries are deleted after so many days, with their attempts; 0 retains them.",
+            description="Number of days after which finished deliveries are deleted, with their attempts; 0 "
+            "retains them.",
         ),
     ] = 90.0

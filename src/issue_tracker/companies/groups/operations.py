@@ -1,7 +1,7 @@
-"""Changes to company groups. Names are unique, as those of companies are.
+"""Operations on company groups. Their names are unique, like those of companies.
 
-Only super admins who see all companies change groups: every function here raises Forbidden for anyone else. Otherwise
-somebody would change what they do not see.
+Only super admins with access to all companies change groups, because others would change what they may not see. Every
+function here raises Forbidden for other actors.
 """
 
 from collections.abc import Collection, Sequence
@@ -23,11 +23,11 @@ from issue_tracker.names import Name, key
 from issue_tracker.new_names import require_visible
 
 NAMED = 20
-"""How many companies an event names; it says how many more there are."""
+"""Maximum number of companies that an event names; it also says how many more there are."""
 
 
 def create_group(tx: Connection, actor: Actor, name: Name, companies: Sequence[Company]) -> CompanyGroup:
-    """Creates a group of these companies. Raises Invalid when the name is taken, or has an invisible character."""
+    """Creates a group of these companies. Raises Invalid if the name is taken, or has an invisible character."""
     require_administrator(actor)
     require_visible("name", name)
     at = now()
@@ -53,9 +53,9 @@ def update_group(
     name: Name | None = None,
     companies: Sequence[Company] | None = None,
 ) -> CompanyGroup:
-    """Changes what is given; None leaves a field as it is. `companies` are all that the group has from now on.
+    """Changes the given fields; None leaves a field unchanged. `companies` replaces all members of the group.
 
-    Raises NotFound, and Invalid when the new name is taken, or has an invisible character.
+    Raises NotFound, and Invalid if the new name is taken, or has an invisible character.
     """
     require_administrator(actor)
     group = lock_group(tx, actor, group_id)
@@ -91,7 +91,7 @@ def update_group(
 
 
 def delete_group(tx: Connection, actor: Actor, group_id: int) -> None:
-    """Deletes a group; its companies stay. Raises NotFound, and Invalid while the company access of a user names it."""
+    """Deletes a group but not its companies. Raises NotFound, and Invalid if any company access names the group."""
     require_administrator(actor)
     group = lock_group(tx, actor, group_id)
     if is_group_granted(tx, group_id):

@@ -1,6 +1,6 @@
-"""Reads of company groups. A group shows the companies that the actor sees.
+"""Reads of company groups. A group shows the companies that the actor may see.
 
-Whoever sees some companies only, sees a group only with at least one of them: any other does not exist for them.
+To an actor with limited company access, a group without visible companies does not exist.
 """
 
 from collections.abc import Iterable, Sequence
@@ -20,7 +20,7 @@ from issue_tracker.new_names import REPORTED
 
 
 class CompanyGroup(msgspec.Struct, frozen=True):
-    """Companies under one name, by name."""
+    """A company group; its companies are sorted by name."""
 
     group_id: int
     name: str
@@ -43,9 +43,9 @@ def get_group(tx: Connection, actor: Actor, group_id: int) -> CompanyGroup:
 
 
 def names_like(tx: Connection, actor: Actor, group: CompanyGroup) -> list[str]:
-    """Returns the names of a few other groups that look like this group's name, for a super admin who sees all.
+    """Returns the names of a few other groups that look like this group's name. For administrators.
 
-    There are few groups, so their names are compared, and are not stored by what they look like.
+    There are few groups, so their names are compared directly instead of storing look-alike keys.
     """
     require_administrator(actor)
     query = select(company_groups.c.name).where(company_groups.c.group_id != group.group_id)
@@ -55,7 +55,7 @@ def names_like(tx: Connection, actor: Actor, group: CompanyGroup) -> list[str]:
 
 
 def lock_group(tx: Connection, actor: Actor, group_id: int) -> CompanyGroup:
-    """Like get_group, but other changes to this group wait until the transaction ends."""
+    """Like get_group, but concurrent changes to this group wait until the transaction ends."""
     if group_id <= LARGEST_ID:
         tx.execute(_groups().where(company_groups.c.group_id == group_id).with_for_update())
     return get_group(tx, actor, group_id)
@@ -76,7 +76,7 @@ def get_groups(tx: Connection, actor: Actor, names: Iterable[str]) -> list[Compa
 
 
 def list_companies_of(tx: Connection, actor: Actor, group_ids: Iterable[int]) -> list[Company]:
-    """Returns the companies of these groups, each once, by name, without `open_issues`."""
+    """Returns the distinct visible companies of these groups, by name, without `open_issues`."""
     require_helpdesk(actor)
     in_groups = company_group_members.c.group_id.in_(sorted(set(group_ids)))
     member = exists().where(company_group_members.c.company_id == companies.c.company_id, in_groups)
@@ -89,12 +89,12 @@ def list_companies_of(tx: Connection, actor: Actor, group_ids: Iterable[int]) ->
 
 
 def get_companies_in_groups(tx: Connection, actor: Actor, names: Sequence[str]) -> list[Company]:
-    """Returns the companies of the groups with these names, as list_companies_of. Raises NotFound as get_groups."""
+    """Returns the companies of the groups with these names, like list_companies_of. Raises NotFound like get_groups."""
     return list_companies_of(tx, actor, [group.group_id for group in get_groups(tx, actor, names)]) if names else []
 
 
 def find_group_companies(tx: Connection, actor: Actor, name: str) -> list[Company]:
-    """Returns the companies of the group with this name, as list_companies_of; none when there is no such group."""
+    """Returns the companies of the group with this name, like list_companies_of; empty if there is no such group."""
     try:
         return get_companies_in_groups(tx, actor, [name])
     except NotFound:
@@ -102,7 +102,7 @@ def find_group_companies(tx: Connection, actor: Actor, name: str) -> list[Compan
 
 
 def is_in_a_group(tx: Connection, actor: Actor, company_id: int) -> bool:
-    """Returns whether a company that the actor sees is in any group."""
+    """Returns whether a company that the actor may see belongs to any group."""
     in_group = exists().where(company_group_members.c.company_id == company_id)
     return actor.company_access.allows(company_id) and bool(tx.execute(select(in_group)).scalar_one())
 

@@ -1,4 +1,4 @@
-"""What is stored twice so that lists are fast: copies of names and statuses, and counters (decision 0011)."""
+"""Redundant data that makes lists fast: copies of names and statuses, and counters (docs/decisions/0011)."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -12,7 +12,7 @@ from issue_tracker.status import BITS
 
 
 def wrong_copies(tx: Connection, actor: Actor) -> Iterator[str]:
-    """Issues whose set of statuses is not that of their assignments, and assignments with another name key."""
+    """Yields issues whose set of statuses is not that of their assignments, and assignments with another name key."""
     bit = case({status.value: bit for status, bit in BITS.items()}, value=assignments.c.status)
     of_issue = select(func.coalesce(func.sum(bit.distinct()), 0)).where(assignments.c.issue_id == issues.c.issue_id)
     found = of_issue.scalar_subquery()
@@ -26,7 +26,7 @@ def wrong_copies(tx: Connection, actor: Actor) -> Iterator[str]:
 
 
 def wrong_counters(tx: Connection, actor: Actor) -> Iterator[str]:
-    """Counters that are not what a recount says. A counter that is missing is zero."""
+    """Yields counters that differ from a recount. A missing counter counts as zero."""
     yield from _compare(tx, actor, issues, issues.c.statuses, issue_counters)
     yield from _compare(tx, actor, assignments, assignments.c.status, assignment_counters)
 

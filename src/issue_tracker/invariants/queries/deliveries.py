@@ -15,7 +15,7 @@ from issue_tracker.events.retention import SIGN_INS
 from issue_tracker.invariants.queries.streams import columns, pieces, stream, together
 
 FEW = 20
-"""How many messages are held at a time: one about hundreds of companies is large."""
+"""Number of messages held in memory at a time: a message about hundreds of companies is large."""
 
 
 class _Delivery(msgspec.Struct, frozen=True):
@@ -36,7 +36,7 @@ class _Attempt(msgspec.Struct, frozen=True):
 
 
 def impossible_deliveries(tx: Connection, actor: Actor) -> Iterator[str]:
-    """Deliveries whose state, failures and claim cannot be with the attempts that they have; repeated messages."""
+    """Yields deliveries whose state, failures or claim contradict their attempts, and repeated messages."""
     stored = select(*columns(deliveries, _Delivery)).order_by(deliveries.c.id)
     tried = select(delivery_attempts.c.delivery_id, delivery_attempts.c.code, delivery_attempts.c.error)
     for delivery_id, found in together(
@@ -81,14 +81,14 @@ def _problem(delivery: _Delivery, attempts: list[_Attempt]) -> str | None:
 
 
 def unfounded_messages(tx: Connection, actor: Actor) -> Iterator[str]:
-    """Messages about events that are not in the history, such as those of a transaction that was rolled back."""
+    """Yields messages about events that are not in the history, such as those of a transaction that was rolled back."""
     for piece in pieces(_subjects(tx, actor)):
         query = select(events.c.event_id).where(events.c.event_id.in_({subject.event_id for subject in piece}))
         recorded = set(tx.execute(query).scalars())
         for subject in piece:
             if subject.type != subject.type_of_message:
                 yield f"Delivery {subject.delivery_id} has the type {subject.type}, and its message another one."
-            # The audit of sign-ins is deleted after a while.
+            # The audit of sign-ins is deleted after its retention.
             elif subject.event_id not in recorded and subject.type not in SIGN_INS:
                 yield f"Delivery {subject.delivery_id} is about event {subject.event_id}, which is not in the history."
 

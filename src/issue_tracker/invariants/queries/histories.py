@@ -1,6 +1,6 @@
-"""State equals the fold of its events: of an issue with its assignments, and of a company.
+"""The state of each issue (with its assignments), update and company equals the fold of its events.
 
-Descriptions are not compared, because events say that one was changed, and not to what.
+Descriptions are not compared, because their events do not contain the new text.
 """
 
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ from issue_tracker.invariants.queries.streams import columns, stream, together
 from issue_tracker.issues.models import read_tags
 
 ARCHIVED = {"archived": True, "restored": False}
-"""What the notes of `company.updated` say."""
+"""The notes of `company.updated` events, and whether the company is archived afterwards."""
 
 
 class StoredIssue(msgspec.Struct, frozen=True):
@@ -34,7 +34,7 @@ class StoredIssue(msgspec.Struct, frozen=True):
     updated_at: datetime
 
     def said(self) -> dict[str, str | None]:
-        """The fields whose values events say as they are stored, in the words of events."""
+        """Returns the fields whose values events contain, in the form of the events."""
         return {
             "severity": self.severity,
             "next_update_at": None if self.next_update_at is None else iso(self.next_update_at),
@@ -71,9 +71,7 @@ class StoredCompany(msgspec.Struct, frozen=True):
 
 
 def wrong_issues(tx: Connection, actor: Actor) -> Iterator[str]:
-    """Issues that are not what their events say: whether they exist, their names, fields, assignments, statuses and
-    times.
-    """
+    """Yields issues that differ from their events: in existence, name, fields, assignments, statuses or times."""
     of_issues = select(events).where(events.c.issue_id.is_not(None)).order_by(events.c.issue_id, events.c.event_id)
     stored = select(*columns(issues, StoredIssue)).order_by(issues.c.issue_id)
     members = select(*columns(assignments, StoredAssignment))
@@ -97,7 +95,7 @@ def wrong_issues(tx: Connection, actor: Actor) -> Iterator[str]:
 
 
 def wrong_updates(tx: Connection, actor: Actor) -> Iterator[str]:
-    """Updates that are not what their events say. Those of a deleted issue are gone."""
+    """Yields updates that differ from their events. The updates of a deleted issue no longer exist."""
     said = select(events).where(events.c.update_id.is_not(None)).order_by(events.c.update_id, events.c.event_id)
     stored = select(*columns(updates, StoredUpdate)).order_by(updates.c.update_id)
     for update_id, found in together(
@@ -120,7 +118,7 @@ def wrong_updates(tx: Connection, actor: Actor) -> Iterator[str]:
 
 
 def wrong_companies(tx: Connection, actor: Actor) -> Iterator[str]:
-    """Companies that are not what their events say: whether they exist, their names, whether they are archived."""
+    """Yields companies that differ from their events: in their existence, names, or whether they are archived."""
     types = (EventType.COMPANY_CREATED, EventType.COMPANY_UPDATED, EventType.COMPANY_DELETED)
     of_companies = select(events).where(events.c.type.in_(types)).order_by(events.c.company_id, events.c.event_id)
     stored = select(*columns(companies, StoredCompany)).order_by(companies.c.company_id)

@@ -1,4 +1,4 @@
-"""Keys are made from their texts, and no two names have the same key (contract, section 1)."""
+"""Keys are derived from their texts, and no two names have the same key (contract, section 1)."""
 
 from collections.abc import Iterator
 
@@ -18,26 +18,26 @@ KEYS: tuple[tuple[Column[str], Column[str]], ...] = (
     (events.c.issue_name, events.c.issue_key),
     (events.c.company_name, events.c.company_key),
 )
-"""Columns with a text, and those with its key: the text casefolded, in NFC."""
+"""Columns with a text, and the columns with its key: the text casefolded, in NFC."""
 
 UNIQUE = (issues.c.name_key, companies.c.name_key, company_groups.c.name_key, users.c.email_key)
 
 
 def wrong_keys(tx: Connection, actor: Actor) -> Iterator[str]:
-    """Keys that are not those of their texts. Then a name is not found, or is given a second time."""
+    """Yields keys that do not fit their texts, with which a name would not be found, or could be used twice."""
     for text, stored in KEYS:
         (id_,) = text.table.primary_key.columns
         for number, original, found in stream(tx, actor, select(id_, text, stored)):
-            # A text that may be missing has an empty key, or none where the key may be missing too.
+            # An optional text without a value has an empty key, or null if the key is nullable, too.
             expected = (None if stored.nullable else "") if original is None else key(original)
             if found != expected:
                 yield f"{text.table.name} {number} has {stored.name} “{found}”; that of “{original}” is “{expected}”."
 
 
 def equal_names(tx: Connection, actor: Actor) -> Iterator[str]:
-    """Names that several rows have. The database itself refuses them, unless its index is damaged."""
+    """Yields names that several rows have. The database rejects them unless its index is damaged."""
     for stored in UNIQUE:
-        # Without the `||`, the damaged index would be searched.
+        # Without the `||`, the damaged index would be used.
         compared = (stored + "").label("compared")
         query = select(compared, func.count()).group_by(compared).having(func.count() > 1)
         for name_key, count in stream(tx, actor, query):

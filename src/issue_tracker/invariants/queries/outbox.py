@@ -1,7 +1,7 @@
-"""The outbox is complete: every event that a webhook subscribes to is in exactly one message to it (docs/events.md).
+"""The outbox is complete: every event to which a webhook subscribes is in exactly one message to it (docs/events.md).
 
-What a webhook subscribed to earlier is not known. So events since its last change count, except those whose messages
-may have been deleted since, and those of the command line, which may be recorded without messages.
+Earlier subscriptions of a webhook are unknown. Therefore only events since its last change are checked, except those
+whose messages may have been deleted, and those of the command line, which may be recorded without messages.
 """
 
 from collections import Counter
@@ -21,29 +21,30 @@ from issue_tracker.events.queries.webhooks import State
 from issue_tracker.invariants.queries.streams import pieces, stream
 
 RETAINED = timedelta(hours=1)
-"""No command deletes deliveries that are newer."""
+"""No command deletes deliveries that are newer than this."""
 
 EARLIER = timedelta(minutes=1)
-"""A message has the time of its first event. The others of its transaction are not later than this."""
+"""A message has the time of its first event. Its other events are at most this much later."""
 
 WEBHOOK_CHANGES = (EventType.WEBHOOK_CREATED, EventType.WEBHOOK_UPDATED, EventType.WEBHOOK_DISABLED)
 
 ABOUT_WEBHOOKS = (*WEBHOOK_CHANGES, EventType.WEBHOOK_DELETED)
-"""Their notes begin with the id of the webhook."""
+"""Types whose notes begin with the id of the webhook."""
 
 ONE_MESSAGE_EACH = (EventType.ISSUE_CREATED, *ABOUT_WEBHOOKS)
-"""An import creates several issues, each with a message of its own; and no webhook is sent what is about itself."""
+"""Types without a combined message: an import creates several issues, each with its own message; and webhooks do not
+receive events about themselves."""
 
 _family = {bulk: type_.value for type_, bulk in BULK_TYPES.items()}
 
 Named = Counter[tuple[Any, ...]]
-"""How many messages name an event: by webhook and event_id; as assignments of a new issue by webhook, issue and company
-name. And how many messages of a kind one request led to.
+"""The number of messages that name an event: by webhook and event_id; assignments of a new issue by webhook, issue and
+company name. Also the number of messages of a kind to which one request led.
 """
 
 
 class _Scope(msgspec.Struct, frozen=True):
-    """A subscription, and the last change to its webhook: from then on it is certain."""
+    """A subscription, and the last change to its webhook, since when the subscription is certain."""
 
     subscription: Subscription
     after: int
@@ -51,7 +52,7 @@ class _Scope(msgspec.Struct, frozen=True):
 
 
 def wrong_messages(tx: Connection, actor: Actor, *, at: datetime, settled_after: timedelta) -> Iterator[str]:
-    """Events of which an active webhook has no message, or several, and requests that led to several of one kind."""
+    """Yields events without a message to a subscribed webhook, or with several; and requests with repeated messages."""
     scopes = _scopes(tx, actor, at, settled_after)
     if not scopes:
         return
@@ -77,12 +78,12 @@ def _scopes(tx: Connection, actor: Actor, at: datetime, settled_after: timedelta
     finished = select(func.min(deliveries.c.created_at)).where(deliveries.c.state != State.PENDING.value)
     oldest = tx.execute(finished).scalar_one()
     retained = min(oldest or at, at - RETAINED) + EARLIER
-    # SQLite's writers take turns. On PostgreSQL, a change may have begun before the webhook was there.
+    # SQLite's writers take turns. On PostgreSQL, a change may have begun before the webhook was created.
     doubt = timedelta(0) if tx.dialect.name == "sqlite" else settled_after
     scopes = []
     for subscription in active_subscriptions(tx):
         if not subscription.access.all:
-            continue  # what its owner saw at the time of an event cannot be known later
+            continue  # what its owner could see at the time of an event is unknown now
         after, changed_at = changes.get(subscription.webhook_id, (None, None))
         if after is not None and changed_at is not None:
             since = max(changed_at + doubt - timedelta(microseconds=1), retained - timedelta(microseconds=1))
@@ -91,13 +92,13 @@ def _scopes(tx: Connection, actor: Actor, at: datetime, settled_after: timedelta
 
 
 def _is_sent(tx: Connection, actor: Actor, scope: _Scope, event: Event, at: datetime) -> bool:
-    """Whether the webhook must have been sent the event."""
+    """Returns whether the webhook must have received the event."""
     if event.type in ABOUT_WEBHOOKS and (event.note or "").startswith(f"{scope.subscription.webhook_id}:"):
-        return False  # it is not sent what is about itself
+        return False  # a webhook receives no events about itself
     if not scope.subscription.includes(event.type):
         return False
     if event.type is EventType.ISSUE_CREATED and scope.subscription.companies:
-        # It is sent if it assigns one of the companies.
+        # The webhook receives it if it assigns one of the companies.
         query = select(events.c.company_id).where(
             events.c.issue_id == event.issue_id,
             events.c.type == EventType.ASSIGNMENT_CREATED.value,
@@ -122,7 +123,7 @@ def _count(tx: Connection, scope: _Scope, event: Event, row: Row[Any], named: Na
 
 
 def _named(tx: Connection, condition: Any) -> tuple[Named, Sequence[str]]:
-    """What messages name, and sentences about requests that led to several of one kind."""
+    """Returns what messages name, and sentences about requests that led to several messages of one kind."""
     query: Select[Any] = select(deliveries.c.webhook_id, deliveries.c.type, deliveries.c.body).where(condition)
     named: Named = Counter()
     requests: Named = Counter()

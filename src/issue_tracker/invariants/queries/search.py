@@ -1,7 +1,7 @@
-"""Search equals a scan: the index finds the same issues as comparing the texts of every issue.
+"""Search equals a scan: the index finds the same issues as a comparison with the texts of every issue.
 
-It is tried with words of the newest issues, which a crash may have damaged, and of some others. On SQLite the index is
-also compared with the issues that exist.
+The check uses words of the newest issues, which a crash may have damaged, and of some others. On SQLite, the index is
+also compared with the existing issues.
 """
 
 import re
@@ -17,17 +17,17 @@ from issue_tracker.issues.queries import search
 from issue_tracker.names import key
 
 SAMPLE = 50
-"""So many of the newest issues, and about as many of all others, each give a word of their name and of their
-description.
+"""Number of the newest issues, and approximate number of all others, from each of which one word of the name and one of
+the description are searched for.
 """
 
 _words = re.compile(r"\w{%d,}" % search.TRIGRAM)  # noqa: UP031  # braces
 _known = table("issue_search_docsize", column("id"))
-"""SQLite's own table of the issues that its index contains."""
+"""SQLite's internal table of the issues that its index contains."""
 
 
 def wrong_search(tx: Connection, actor: Actor) -> Iterator[str]:
-    """Words that the index does not find in exactly the issues that contain them."""
+    """Yields words that the index does not find in exactly the issues that contain them."""
     if tx.dialect.name == "sqlite":
         yield from _unknown_to_index(tx, actor)
     words = sorted(_sample(tx, actor))
@@ -40,7 +40,7 @@ def wrong_search(tx: Connection, actor: Actor) -> Iterator[str]:
                 scanned[word] = count + 1, ids + issue_id
     for word in words:
         for source, found in _indexed(tx, actor, word).items():
-            # Equal sums of ids with equal counts mean equal issues, and need no memory.
+            # Equal counts with equal sums of ids mean equal issues, and need little memory.
             if found not in (scanned[word], scanned[word][:1]):
                 yield f"{source} finds “{word}” in {found[0]} issues; a scan finds it in {scanned[word][0]}."
 
@@ -56,13 +56,13 @@ def _sample(tx: Connection, actor: Actor) -> set[str]:
         for texts in stream(tx, actor, chosen):
             for part in texts:
                 longest = max(_words.findall(key(part or "")), key=len, default="")
-                # The words of a real text are short; a long one would be a test of patience only.
+                # Words of real texts are short; a long one would only take longer.
                 found.add(longest[:20])
     return found - {""}
 
 
 def _indexed(tx: Connection, actor: Actor, word: str) -> dict[str, Sequence[int]]:
-    """What the product's own statements find: the number of issues, and the sum of their ids where they say it."""
+    """Returns what the product's own statements find: the number of issues and, if available, the sum of their ids."""
     parameters = search.parameters(tx.dialect.name, word)
     matches: Select[Any] = select(func.count(), func.coalesce(func.sum(issues.c.issue_id), 0)).where(
         search.indexed(tx.dialect.name)
@@ -71,7 +71,7 @@ def _indexed(tx: Connection, actor: Actor, word: str) -> dict[str, Sequence[int]
         found = tx.execute(search.from_index(matches), parameters).one()
         counted = tx.execute(search.count_in_index(), parameters).scalar_one()
         return {"Search": (found[0], found[1]), "The total of a search": (counted,)}
-    # A small table is read as a whole otherwise, and the index is not used.
+    # Otherwise PostgreSQL would scan a small table instead of using the index.
     tx.execute(text("SET LOCAL enable_seqscan = off"))
     found = tx.execute(matches, parameters).one()
     tx.execute(text("SET LOCAL enable_seqscan = on"))

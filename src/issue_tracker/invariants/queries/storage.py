@@ -1,4 +1,4 @@
-"""What the database itself promises: sound files and indexes, references, numbers that grow."""
+"""Guarantees of the database itself: sound files and indexes, valid references, and ids that are never reused."""
 
 from collections.abc import Iterator
 
@@ -17,7 +17,7 @@ INVALID_INDEXES = text(
 
 
 def damaged_storage(tx: Connection, actor: Actor) -> Iterator[str]:
-    """On SQLite what its own check of the whole file finds; on PostgreSQL indexes that are not used."""
+    """Yields what SQLite's integrity check of the whole file finds; on PostgreSQL, invalid indexes."""
     if tx.dialect.name == "sqlite":
         for found in tx.execute(text("PRAGMA integrity_check(20)")).scalars():
             if found != "ok":
@@ -28,7 +28,7 @@ def damaged_storage(tx: Connection, actor: Actor) -> Iterator[str]:
 
 
 def orphans(tx: Connection, actor: Actor) -> Iterator[str]:
-    """Rows that refer to a row which is not there."""
+    """Yields rows that refer to a row which does not exist."""
     for referring in metadata.sorted_tables:
         for constraint in referring.foreign_key_constraints:
             referred = constraint.referred_table.alias("referred")
@@ -47,7 +47,7 @@ def orphans(tx: Connection, actor: Actor) -> Iterator[str]:
 
 
 def used_numbers(tx: Connection, actor: Actor) -> Iterator[str]:
-    """Tables that would give a number again. Ids are in addresses, event numbers are positions of clients."""
+    """Yields tables that would reuse an id. Ids are part of URLs, and event ids are positions of clients."""
     reader = Reader.of(tx)
     for shape in shapes():
         if shape.numbered is None:
