@@ -8,7 +8,6 @@ from issue_tracker.auth.single_sign_on.binding import end_provider_sessions
 from issue_tracker.auth.single_sign_on.client import ProviderClient
 from issue_tracker.auth.single_sign_on.errors import TokenRefused
 from issue_tracker.auth.single_sign_on.sign_in import provider_actor
-from issue_tracker.auth.single_sign_on.tokens import LEEWAY_SECONDS, read_logout_token
 from issue_tracker.database.engine import Database
 from issue_tracker.errors import Invalid
 from issue_tracker.events.catalog import Change, EventType
@@ -25,6 +24,9 @@ def sign_out(database: Database, client: ProviderClient, token: str, request_id:
     own transaction, because it may wait for the provider's keys. Raises Invalid for an invalid token, and
     ProviderFailed.
     """
+    # Loads joserfc, which takes memory that most installations do not need (client.py).
+    from issue_tracker.auth.single_sign_on.tokens import LEEWAY_SECONDS, read_logout_token  # noqa: PLC0415
+
     if not token or len(token) > LONGEST:
         raise Invalid.field("logout_token", "is missing or too long")
     try:
