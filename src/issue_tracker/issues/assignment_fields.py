@@ -1,4 +1,4 @@
-"""The fields of assignments beside their status: who takes care of a company in an issue, and its references."""
+"""The fields of assignments besides the status: the owner of a company in an issue, and references."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -28,8 +28,8 @@ def change_assignments(
     owner: User | UnsetType | None = UNSET,
     references: Sequence[Reference] | UnsetType | None = UNSET,
 ) -> IssueHead:
-    """Gives the assignments of these companies an owner and references; UNSET leaves what is there, None clears it.
-    Returns the issue as it is then.
+    """Sets the owner and the references of the assignments of these companies; UNSET leaves a field unchanged, None
+    clears it. Returns the changed issue.
 
     `issue` must have been read with a lock in this transaction. Raises NotFound for a company that is not assigned.
     """

@@ -1,7 +1,7 @@
-"""Changes to the assignments of an issue, and the steps that they share with other operations on issues.
+"""Operations on the assignments of an issue, and the steps that they share with other operations on issues.
 
-An operation (`set_status`, `unassign`) locks the issue first, and records its events. A step (`assign`, `add`,
-`change_statuses`, `touch_issue`) only writes, and returns the changes for the operation to record.
+An operation (`set_status`, `unassign`) changes an issue that its caller has locked, and records its events. A step
+(`assign`, `add`, `change_statuses`, `touch_issue`) only writes, and returns the changes for the operation to record.
 """
 
 from collections.abc import Mapping, Sequence
@@ -37,7 +37,7 @@ NOTHING = Restored()
 
 
 class NewAssignment(msgspec.Struct, frozen=True):
-    """A company to assign. Without a status it becomes new, or keeps the status that it has in the issue."""
+    """A company to assign. Without a status, it gets the status new, or keeps its present status in the issue."""
 
     company: Company
     status: Status | None = None
@@ -46,11 +46,11 @@ class NewAssignment(msgspec.Struct, frozen=True):
 def set_status(
     tx: Connection, actor: Actor, issue: IssueHead, company: Company, status: Status, note: str | None = None
 ) -> IssueHead:
-    """Sets the status of a company in an issue, and returns the issue as it is then. A company that is not assigned is
+    """Sets the status of a company in an issue, and returns the changed issue. A company that is not assigned is
     assigned with this status.
 
-    `issue` must have been read with a lock in this transaction. Raises Invalid when an archived company would have
-    to be assigned.
+    `issue` must have been read with a lock in this transaction. Raises Invalid if an archived company would have to be
+    assigned.
     """
     require_helpdesk(actor)
     at = issue.time_of_change()
@@ -76,7 +76,7 @@ def unassign(
     *,
     undoes: str | None = None,
 ) -> IssueHead:
-    """Removes a company from an issue, and returns the issue as it is then. Raises NotFound when it is not assigned.
+    """Removes a company from an issue, and returns the changed issue. Raises NotFound if it is not assigned.
 
     `undoes` is the request whose change this undoes. `issue` must have been read with a lock in this transaction.
     """
@@ -104,9 +104,9 @@ def unassign(
 def add(
     tx: Connection, actor: Actor, issue: Subject, members: Sequence[NewAssignment], at: datetime, field: str
 ) -> list[Change]:
-    """Assigns the companies that are not assigned yet. The others take the status that is given for them, if any.
+    """Assigns those of the companies that are not assigned yet; sets the given statuses of the others.
 
-    Raises Invalid, on `field`, when an archived company would have to be assigned.
+    Raises Invalid for `field` if an archived company would have to be assigned.
     """
     if not members:
         return []
@@ -132,10 +132,10 @@ def assign(
     restored: Restored = NOTHING,
     archived: bool = False,
 ) -> list[Change]:
-    """Assigns companies that are not assigned to the issue yet. Raises Invalid, on `field`, for archived ones unless
+    """Assigns companies that are not assigned to the issue yet. Raises Invalid for `field` if one is archived, unless
     `archived` is set.
 
-    `restored` as for `change_statuses`; without a request id, the times are those of assignments that are merged.
+    `restored` as for `change_statuses`; without a request id, its times are those of assignments that are merged.
     """
     if not archived:
         refuse_archived([company for company, _ in chosen], field)
@@ -181,10 +181,10 @@ def change_statuses(
     *,
     restored: Restored = NOTHING,
 ) -> list[Change]:
-    """Sets the status of assigned companies, which are given as they are now.
+    """Sets the status of assigned companies, whose present states are given.
 
-    A status begins, and an outage begins or ends, at the time `at`, except for those companies whose earlier times
-    `restored` has.
+    A status begins, and an outage begins or ends, at the time `at`, except for companies whose earlier times are in
+    `restored`.
     """
     if not members:
         return []
@@ -211,12 +211,12 @@ def change_statuses(
 
 
 def new_times(status: Status, at: datetime) -> AssignmentTimes:
-    """The times of an assignment that has got this status, as its first one."""
+    """Returns the times of a new assignment with this status."""
     return AssignmentTimes(at, at if status.open else None)
 
 
 def touch_issue(tx: Connection, issue: IssueHead, at: datetime) -> IssueHead:
-    """Sets the issue's time of change, revision and statuses: the last step of every change to its assignments.
+    """Updates the issue's time of change, revision and statuses: the last step of every change to its assignments.
 
     `issue` must have been read with a lock in this transaction. Returns it with its new time and revision.
     """
@@ -225,7 +225,7 @@ def touch_issue(tx: Connection, issue: IssueHead, at: datetime) -> IssueHead:
 
 
 def refuse_archived(companies: Sequence[Company], field: str) -> None:
-    """Raises Invalid, on `field`, if a company is archived: it takes no new assignments (contract, section 6)."""
+    """Raises Invalid for `field` if a company is archived: it accepts no new assignments (contract, section 6)."""
     archived = [f"“{company.name}”" for company in companies if company.archived]
     if archived:
         are = "is archived and takes" if len(archived) == 1 else "are archived and take"
@@ -233,7 +233,7 @@ def refuse_archived(companies: Sequence[Company], field: str) -> None:
 
 
 def refuse_repeated(companies: Sequence[Company], field: str, part: str = "") -> None:
-    """Raises Invalid if a company is listed twice, on `field[1].part` and so on."""
+    """Raises Invalid for `field[1].part` and so on, if a company is listed twice."""
     seen: set[int] = set()
     repeated = []
     for index, company in enumerate(companies):

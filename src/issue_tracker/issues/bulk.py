@@ -1,4 +1,4 @@
-"""Changing the status of many companies in one issue with one operation (contract, section 5)."""
+"""Changes the status of many companies in one issue with one operation (contract, section 5)."""
 
 from collections.abc import Sequence
 from enum import StrEnum
@@ -33,7 +33,7 @@ class Outcome(StrEnum):
 
 
 class BulkResult(msgspec.Struct, frozen=True):
-    """One company in a bulk change. `from` is null where it was not assigned before."""
+    """The result for one company in a bulk change. `from` is null if it was not assigned before."""
 
     company_name: str
     outcome: Outcome
@@ -55,13 +55,13 @@ def set_statuses(
     restored: Restored = NOTHING,
     dry_run: bool = False,
 ) -> list[BulkResult]:
-    """Sets the status of companies in an issue: of all assigned ones if `companies` is None. All or nothing.
+    """Sets the status of companies in an issue, of all assigned ones if `companies` is None. All or nothing.
 
-    Given companies that are not assigned are assigned, unless `only_from` names the statuses to change. Nothing leaves
-    `closed` unless `only_from` contains it, or `reopen` is set. Returns one result for each company, in the given
-    order, or by name. `restored` as for `change_statuses`. A dry run returns the same and changes nothing. `issue` must
-    have been read with a lock in this transaction. Raises Invalid for a company that is listed twice, and for an
-    archived one that would have to be assigned.
+    Companies that are not assigned are assigned, unless `only_from` names the statuses to change. Companies with the
+    status `closed` are skipped unless `only_from` contains it, or `reopen` is set. Returns one result for each company,
+    in the given order, or by name. `restored` as for `change_statuses`. A dry run returns the same and changes nothing.
+    `issue` must have been read with a lock in this transaction. Raises Invalid for a company that is listed twice, and
+    for an archived one that would have to be assigned.
     """
     require_helpdesk(actor)
     refuse_repeated(companies or (), "companies")

@@ -1,7 +1,7 @@
-"""Reading CSV files as people have them: RFC 4180, and what spreadsheets write.
+"""Reads CSV files as they occur in practice: RFC 4180, and what spreadsheets write.
 
-Spreadsheets separate the cells with a comma, a semicolon or a tab, depending on the country and the menu entry; begin
-the file with a byte order mark; encode "Unicode text" in UTF-16; and export columns and rows that are empty.
+Depending on the country and the menu entry, spreadsheets separate cells with a comma, a semicolon or a tab; begin the
+file with a byte order mark; encode "Unicode text" in UTF-16; and export empty columns and rows.
 """
 
 import codecs
@@ -19,11 +19,11 @@ import msgspec
 SEPARATORS = (",", ";", "\t")
 
 _separator_line = re.compile(r"sep=(.)\r?\n?")
-"""What some programs write as the first line, for Excel: the separator of the file."""
+"""The first line that some programs write for Excel: the separator of the file."""
 
 
 class BadFile(Exception):
-    """The file as a whole cannot be read; the message is one sentence about it."""
+    """The file as a whole cannot be read; the message is one sentence with the reason."""
 
 
 class BadRow(msgspec.Struct, frozen=True):
@@ -43,20 +43,20 @@ class CsvRow(msgspec.Struct, frozen=True):
 def read(
     path: str, *, columns: Sequence[str], required: Sequence[str], ignore_others: bool = False
 ) -> Iterator[CsvRow | BadRow]:
-    """The rows of a CSV file whose first row names the columns, in lower or upper case, with spaces or underscores.
+    """Yields the rows of a CSV file whose first row names the columns, in any case, with spaces or underscores.
 
-    `columns` are the known ones; a row has those of them that the file has. Rows without any text are left out, and so
-    are columns without any; a cell that has text, but no column, makes its row a BadRow. The file is read once, from
-    beginning to end, so that it may be a pipe. Raises BadFile when the file is no such CSV: when it is neither UTF-8
-    nor UTF-16, when a column is named twice, when one of `required` is missing, and when there are others than
-    `columns`, unless they are to be ignored.
+    `columns` are the known ones; a row contains those that the file has. Rows and columns without any text are skipped;
+    a cell that has text, but no column, makes its row a BadRow. The file is read once, from beginning to end, so that
+    it may be a pipe. Raises BadFile if the file is not such a CSV: if it is neither UTF-8 nor UTF-16, if a column is
+    named twice, if one of `required` is missing, and if there are columns other than `columns`, unless they are to be
+    ignored.
     """
     with Path(path).open("rb") as file:
         lines = _lines(file)
         head: list[str] = []
         first = next(lines, "")
         chosen = _separator_line.fullmatch(first)
-        # The line stays, empty, for the sake of the numbers of the others.
+        # The line is replaced by an empty one, so that the numbers of the other lines remain right.
         head.append("\n" if chosen else first)
         separator = chosen[1] if chosen else _separator(lines, head, columns)
         reader = csv.reader(chain(head, lines), delimiter=separator, strict=True)
@@ -71,13 +71,13 @@ def read(
 
 
 def _lines(file: BinaryIO) -> Iterator[str]:
-    """The lines of a file, with their ends. Raises BadFile for the first that is not text."""
+    """Yields the lines of a file, with their line ends. Raises BadFile for the first line that is not text."""
     assert isinstance(file, io.BufferedReader)
     start = file.peek(len(codecs.BOM_UTF8))
     wide = start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     encoding, errors = ("utf-16", "surrogatepass") if wide else ("utf-8-sig", "surrogateescape")
     try:
-        # Decoding reads ahead, so a strict one would not know on which line it failed.
+        # Decoding reads ahead, so a strict decoder would not know on which line it failed.
         for number, line in enumerate(io.TextIOWrapper(file, encoding, errors, newline=""), 1):
             try:
                 line.encode()
@@ -91,7 +91,7 @@ def _lines(file: BinaryIO) -> Iterator[str]:
 
 
 def _separator(lines: Iterator[str], head: list[str], columns: Sequence[str]) -> str:
-    """The separator with which most of the columns are found. Lines that it reads are added to `head`."""
+    """Returns the separator with which most columns are found. Appends the lines that it reads to `head`."""
 
     def known(separator: str) -> int:
         try:
@@ -104,7 +104,7 @@ def _separator(lines: Iterator[str], head: list[str], columns: Sequence[str]) ->
 
 
 def _first_row(lines: Iterator[str], head: list[str], separator: str) -> list[str]:
-    """The first row with text in it, read with one separator."""
+    """Returns the first row with text in it, parsed with one separator."""
 
     def recorded() -> Iterator[str]:
         yield from list(head)
@@ -117,14 +117,14 @@ def _first_row(lines: Iterator[str], head: list[str], separator: str) -> list[st
 
 
 def _plain(name: str) -> str:
-    """The name of a column as it is compared: `Company Name` is `company_name`."""
+    """Returns the name of a column in the form for comparison: `Company Name` becomes `company_name`."""
     return re.sub(r"[\s_-]+", "_", name.strip().casefold())
 
 
 def _column_names(
     header: Sequence[str], columns: Sequence[str], required: Sequence[str], *, ignore_others: bool
 ) -> list[str]:
-    """The plain names of a header's columns; empty for one without a name. Raises BadFile as `read` does."""
+    """Returns the normalized names of a header's columns, empty without a name. Raises BadFile like `read`."""
     names = [_plain(name) for name in header]
     missing = [name for name in required if name not in names]
     if missing:

@@ -1,6 +1,6 @@
-"""The fields of an issue beside its name and description (contract, section 13): how they are stored and recorded.
+"""The fields of an issue besides its name and description (contract, section 13): how they are stored and recorded.
 
-To add one: a member of `IssueFields`, its line in `_FIELDS`, and its column; see "Where to add" in
+To add one, add a member to `IssueFields`, its line in `_FIELDS`, and its column; see "Where to add" in
 docs/architecture.md.
 """
 
@@ -20,7 +20,7 @@ from issue_tracker.names import key
 
 
 class IssueFields(msgspec.Struct, frozen=True, kw_only=True):
-    """Values for the fields of an issue. UNSET leaves a field as it is; None, or an empty list, clears it."""
+    """Values for the fields of an issue. UNSET leaves a field unchanged; None, or an empty list, clears it."""
 
     severity: Severity | UnsetType | None = UNSET
     owner: User | UnsetType | None = UNSET
@@ -31,12 +31,12 @@ class IssueFields(msgspec.Struct, frozen=True, kw_only=True):
 
 
 UNCHANGED = IssueFields()
-"""Leaves every field as it is."""
+"""Leaves every field unchanged."""
 
 
 class _Field(msgspec.Struct, frozen=True):
-    """`column` is its name in the table; `stored` makes the value of the column from the one that was given, and `said`
-    the text of an event from that of the column. Neither is called with None.
+    """`column` is the field's name in the table; `stored` converts a given value to that of the column, and `said`
+    converts the column's value to the text of an event. Neither is called with None.
     """
 
     column: str
@@ -49,7 +49,7 @@ def _as_it_is(_tx: Connection, stored: Any) -> str:
 
 
 def _tags(given: Iterable[str]) -> str | None:
-    """Each tag once, in the order of their keys."""
+    """Returns the distinct tags in the order of their keys, as JSON."""
     found = {key(tag): str(tag) for tag in reversed(list(given))}
     return _json([found[tag_key] for tag_key in sorted(found)])
 
@@ -76,7 +76,7 @@ COLUMNS = tuple(field.column for field in _FIELDS.values())
 
 
 class FieldChange(msgspec.Struct, frozen=True):
-    """A field that gets another value: its column with the value to store, and what the event says."""
+    """A field that gets another value: its column with the value to store, and its values in the event."""
 
     name: str
     column: str
@@ -101,7 +101,7 @@ def changed_fields(tx: Connection, current: StoredFields, given: IssueFields) ->
 
 
 def index_fields(tx: Connection, issue_id: int, changes: Iterable[FieldChange]) -> None:
-    """Keeps what finds issues by their lists equal to the lists."""
+    """Updates the index tables by which issues are found through their tags and references."""
     for change in changes:
         if change.name == "tags":
             _index(tx, issue_tags, "tag_key", "issue_id", issue_id, tag_keys(change.stored))
@@ -110,23 +110,23 @@ def index_fields(tx: Connection, issue_id: int, changes: Iterable[FieldChange]) 
 
 
 def index_references(tx: Connection, assignment_id: int, stored: str | None) -> None:
-    """The same for the references of an assignment."""
+    """Updates the index table for the references of an assignment."""
     _index(tx, assignment_references, "reference_key", "assignment_id", assignment_id, reference_keys(stored))
 
 
 def tag_keys(stored: str | None) -> set[str]:
-    """Returns what finds an issue with these tags, as they are stored."""
+    """Returns the keys by which an issue with these tags, in their stored form, is found."""
     return {key(tag) for tag in msgspec.json.decode(stored)} if stored else set()
 
 
 def reference_keys(stored: str | None) -> set[str]:
-    """Returns what finds these references, as they are stored: the key, alone and behind its system and a colon."""
+    """Returns the keys by which these stored references are found: each key, alone and after its system and a colon."""
     found = msgspec.json.decode(stored, type=list[Reference]) if stored else []
     return {key(text) for one in found for text in (one.key, f"{one.system}:{one.key}")}
 
 
 def stored_references(references: Sequence[Reference] | None) -> str | None:
-    """Returns references as a column holds them."""
+    """Returns references in the form that a column stores."""
     return _references(references or ())
 
 

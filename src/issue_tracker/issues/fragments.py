@@ -1,13 +1,13 @@
 """The fragment cache: one issue as JSON, encoded once (docs/decisions/0006).
 
-To read and encode an issue costs more than everything else in a list. So the bytes of an issue with the assignments
-that a list shows are stored under its id, its revision, and what decides which assignments those are: the actor's
+Reading and encoding an issue costs more than everything else in a list. Therefore the bytes of an issue, with the
+assignments that a list shows, are stored under its id, its revision, and what determines these assignments: the actor's
 company access, and the list's filters by status and company. The revision is read in the same transaction as the rest
 of the response, and grows with every change that would change the bytes: a change to the issue, to an assignment, or to
-the name of an assigned company. So a fragment can be found only while it is right, whichever process made a change, and
-nothing has to be invalidated. Old fragments are pushed out: the cache holds the most recently used ones, up to a number
-of bytes. A list with details is always encoded anew. The fragment cache serves requests that were not sent before, and
-the first one after a change; the response cache in front of it serves repeated ones.
+the name of an assigned company. A stored fragment is therefore found only while it is valid, whichever process makes
+changes, and nothing needs to be invalidated. The least recently used fragments are evicted beyond a number of bytes. A
+list with details is always encoded anew. The fragment cache serves requests that were not sent before, and the first
+ones after a change; the response cache in front of it serves repeated requests.
 """
 
 import threading
@@ -21,11 +21,11 @@ from issue_tracker.issues.queries.issue_list import IssueList, Row
 _Key = tuple[int, int, str]
 
 ENTRY = 300
-"""Bytes that an entry takes beyond its text, roughly."""
+"""Approximate overhead of an entry, in bytes."""
 
 
 class FragmentCache:
-    """Used by all threads of a process. `limit` is the number of bytes of all fragments together."""
+    """The cache. Safe to use from all threads. `limit` is the total size of all fragments, in bytes."""
 
     def __init__(self, limit: int = 24 * 1024 * 1024) -> None:
         self._limit = limit
@@ -36,10 +36,10 @@ class FragmentCache:
     def render(
         self, issue_list: IssueList, rows: Sequence[Row], *, store: bool = True, details: bool = False
     ) -> list[bytes]:
-        """Returns each issue of these rows of a list as JSON. Issues that are no longer in the list are left out.
+        """Returns each issue of these rows of a list as JSON. Omits issues that are no longer in the list.
 
-        Without `store`, new fragments are not stored: a list that is longer than the cache would only push out what
-        other requests need.
+        Without `store`, new fragments are not stored, because a list longer than the cache would only evict fragments
+        that other requests need.
         """
         if details:
             return [msgspec.json.encode(issue) for issue in issue_list.load(rows, details=True)]
@@ -58,7 +58,7 @@ class FragmentCache:
         return [fragment for fragment in found if fragment is not None]
 
     def _find(self, keys: Sequence[_Key]) -> list[bytes | None]:
-        """The stored fragment for each key, or None. Those that are found become the most recently used ones."""
+        """Returns the stored fragment for each key, or None. The fragments become the most recently used ones."""
         with self._guard:
             found = [self._fragments.get(key) for key in keys]
             for key, fragment in zip(keys, found, strict=True):
@@ -77,7 +77,7 @@ class FragmentCache:
                 self._size -= ENTRY + len(oldest)
 
     def clear(self) -> None:
-        """Removes all fragments, for a measurement without them."""
+        """Removes all fragments, for measurements without them."""
         with self._guard:
             self._fragments.clear()
             self._size = 0

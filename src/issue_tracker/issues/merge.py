@@ -1,4 +1,4 @@
-"""Merging an issue into another one: two reports of one fault become one issue (contract, section 13)."""
+"""Merges an issue into another one, so that two reports of one fault become one issue (contract, section 13)."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ from issue_tracker.events.catalog import Change, EventType, Subject
 from issue_tracker.events.record import record
 from issue_tracker.issues.assignments import Restored, assign, change_statuses, touch_issue
 from issue_tracker.issues.fields import IssueFields, changed_fields, index_fields, index_references, stored_references
-from issue_tracker.issues.former_names import lead_on, move_names
+from issue_tracker.issues.former_names import move_names, redirect_names
 from issue_tracker.issues.models import SEVERITIES, IssueHead, read_references, read_tags
 from issue_tracker.issues.queries.assignments import AssignmentFields, list_assignment_fields
 from issue_tracker.issues.queries.issue import (
@@ -28,7 +28,7 @@ from issue_tracker.status import RANKED, Status
 
 
 class MergedCompany(msgspec.Struct, frozen=True):
-    """A company of the issue that is merged: its status there, in the other issue (None: not assigned), and then."""
+    """A company of the merged issue: its status there, in the other issue (None: not assigned), and afterwards."""
 
     company_name: str
     here: Status
@@ -37,9 +37,9 @@ class MergedCompany(msgspec.Struct, frozen=True):
 
 
 def plan_merge(tx: Connection, actor: Actor, source: IssueHead, target: IssueHead) -> list[MergedCompany]:
-    """Returns what becomes of the companies of `source` when it is merged into `target`, by name. A company of both
-    gets the less finished status. Raises Invalid for one and the same issue, and Forbidden while one of the two has
-    companies that the actor does not see.
+    """Returns the effect of merging `source` into `target` on the companies of `source`, by name. A company of both
+    issues gets the less finished status. Raises Invalid if both are the same issue, and Forbidden if one of them has
+    companies that the actor may not see.
     """
     require_helpdesk(actor)
     if source.issue_id == target.issue_id:
@@ -61,11 +61,11 @@ def plan_merge(tx: Connection, actor: Actor, source: IssueHead, target: IssueHea
 def merge_issues(
     tx: Connection, actor: Actor, source: IssueHead, target: IssueHead, *, dry_run: bool = False
 ) -> IssueHead:
-    """Merges `source` into `target`, and returns the latter as it is then. The names and the number of the former, its
-    updates and alerts lead to the latter, which also gets its tags and references, and those fields that it has not.
+    """Merges `source` into `target`, and returns the changed `target`. The names and the number of `source`, its
+    updates and alerts lead to `target`, which also gets its tags and references, and the fields that `target` lacks.
 
-    Both must have been read with a lock in this transaction. A dry run writes the same without recording it: its caller
-    rolls it back. Raises like plan_merge.
+    Both must have been read with a lock in this transaction. A dry run writes the same without recording it; its caller
+    must roll it back. Raises what plan_merge raises.
     """
     plan_merge(tx, actor, source, target)
     at = max(source.time_of_change(), target.time_of_change())
@@ -76,8 +76,8 @@ def merge_issues(
     changes = [
         Change(type=EventType.ISSUE_UPDATED, issue=subject, field="merged", before=source.name, after=target.name)
     ]
-    _take_away(tx, source, target)
-    lead_on(tx, source.issue_id, source.name, target.issue_id, at)
+    _delete_source(tx, source, target)
+    redirect_names(tx, source.issue_id, source.name, target.issue_id, at)
     changes += _merge_fields(tx, source, target)
     new = [member for member in members if member.company.company_id not in held]
     for status in RANKED:
@@ -92,7 +92,7 @@ def merge_issues(
             if _less_finished(status, there.status) is not there.status
         ]
         changes += change_statuses(tx, subject, moved, status, at, None)
-    _keep_assignment_fields(tx, actor, target, members, fields)
+    _merge_assignment_fields(tx, actor, target, members, fields)
     touch_issue(tx, target, at)
     changes.append(Change(type=EventType.ISSUE_DELETED, issue=Subject(source.issue_id, source.name), after=target.name))
     if not dry_run:
@@ -104,8 +104,8 @@ def _less_finished(one: Status, other: Status | None) -> Status:
     return one if other is None else min(one, other, key=RANKED.index)
 
 
-def _take_away(tx: Connection, source: IssueHead, target: IssueHead) -> None:
-    """Deletes the issue, after everything that stays of it was given to the other one."""
+def _delete_source(tx: Connection, source: IssueHead, target: IssueHead) -> None:
+    """Deletes the source issue, after moving its updates, alerts and former names to the target."""
     for table in (updates, alerts):
         tx.execute(update(table).where(table.c.issue_id == source.issue_id).values(issue_id=target.issue_id))
     move_names(tx, source.issue_id, target.issue_id)
@@ -115,7 +115,7 @@ def _take_away(tx: Connection, source: IssueHead, target: IssueHead) -> None:
 
 
 def _merge_fields(tx: Connection, source: IssueHead, target: IssueHead) -> list[Change]:
-    """Tags and references of both; of the other fields those that the target has not."""
+    """Copies tags and references to the target, and other fields that it lacks. Returns the changes to record."""
     theirs, ours = source.fields, target.fields
     references = read_references(ours.refs) + [
         one for one in read_references(theirs.refs) if one not in read_references(ours.refs)
@@ -141,10 +141,10 @@ def _merge_fields(tx: Connection, source: IssueHead, target: IssueHead) -> list[
     ]
 
 
-def _keep_assignment_fields(
+def _merge_assignment_fields(
     tx: Connection, actor: Actor, target: IssueHead, members: Sequence[Member], theirs: dict[int, AssignmentFields]
 ) -> None:
-    """Owners and references of the source's assignments, where the target's have none."""
+    """Copies owners of the source's assignments where the target's have none, and adds their references."""
     ours = list_assignment_fields(tx, actor, target.issue_id)
     for member in members:
         company_id = member.company.company_id

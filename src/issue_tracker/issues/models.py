@@ -1,4 +1,4 @@
-"""What reads return: an issue with its assignments, in the shape of the specification."""
+"""The results of reads: an issue with its assignments, in the shape of the specification."""
 
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -10,7 +10,7 @@ from issue_tracker.status import Status
 
 
 class Severity(StrEnum):
-    """How bad a fault is, from the least to the worst (contract, section 13). An issue may have none."""
+    """The severity of a fault, from the lowest to the highest (contract, section 13). An issue may have none."""
 
     LOW = "low"
     MEDIUM = "medium"
@@ -19,7 +19,7 @@ class Severity(StrEnum):
 
     @property
     def label(self) -> str:
-        """The word on pages."""
+        """The word for it on pages."""
         return self.value.capitalize()
 
 
@@ -31,7 +31,7 @@ class Owner(msgspec.Struct, frozen=True):
 
 
 class Reference(msgspec.Struct, frozen=True):
-    """What an issue or an assignment is called elsewhere: a ticket of another system, for example."""
+    """The name of an issue or an assignment in another system, such as the key of a ticket."""
 
     system: str
     key: str
@@ -52,8 +52,8 @@ class Assignment(msgspec.Struct, frozen=True):
 
 
 class DetailedAssignment(Assignment, frozen=True):
-    """An assignment with `include=details`. `affected_since` is the start of the current outage: since when it is open
-    without a break; null when it is not.
+    """An assignment with `include=details`. `affected_since` is the start of the current outage: since when it has been
+    open without a break; null if it is not open.
     """
 
     affected_since: Timestamp | None
@@ -62,7 +62,7 @@ class DetailedAssignment(Assignment, frozen=True):
 
 
 class ShownAssignment(DetailedAssignment, frozen=True):
-    """An assignment as pages show it: also since when it has its status, which an undo sets back."""
+    """An assignment as shown on pages: also since when it has had its status, which an undo restores."""
 
     status_since: Timestamp
 
@@ -99,7 +99,7 @@ class DetailedIssue(Issue, frozen=True):
 
 
 class StoredFields(msgspec.Struct, frozen=True):
-    """The fields of issues/fields.py as their columns hold them; `next_update_at` is in UTC."""
+    """The fields of issues/fields.py in their stored form; `next_update_at` is in UTC."""
 
     severity: str | None = None
     owner_id: int | None = None
@@ -123,9 +123,9 @@ class IssueHead(msgspec.Struct, frozen=True):
     updated_at: datetime
 
     def time_of_change(self) -> datetime:
-        """The time of a change that is made now. It is later than the last one also when the clock was set back.
+        """Returns the time for a change made now. It is never before the last change, even if the clock was set back.
 
-        Otherwise a client that polls with `updatedSince` would miss the change.
+        Otherwise, a client that polls with `updatedSince` would miss the change.
         """
         at = now()
         return at if at >= self.updated_at else self.updated_at + timedelta(microseconds=1)
@@ -146,7 +146,7 @@ def read_references(stored: str | None) -> list[Reference]:
 
 
 SEVERITIES: dict[str | None, Severity | None] = {None: None, **{severity.value: severity for severity in Severity}}
-"""Severities as they are stored: looking one up here costs a fraction of making one from its value."""
+"""Severities by their stored value. A look-up here costs a fraction of calling `Severity`."""
 
 
 def named_assignment(
@@ -159,7 +159,7 @@ def named_assignment(
     status: Status,
     at: Timestamp,
 ) -> NamedAssignment:
-    """Returns an assignment that was last changed `at` a time (as `clock.iso` writes it), with label and twin field."""
+    """Returns an assignment that was last changed `at` a time (in the form of `clock.iso`), with derived fields."""
     return NamedAssignment(
         assignment_id=assignment_id,
         issue_id=issue_id,

@@ -1,8 +1,8 @@
-"""Changes to an issue itself: create, update, delete. Each writes state and events in the caller's transaction.
+"""Operations on an issue itself: create, update, delete. Each writes state and events in the caller's transaction.
 
-Every operation first locks the issue that it changes. So two changes to one issue happen one after the other and none
-is lost, while changes to different issues do not wait for each other. A change that would change nothing writes
-nothing.
+The caller of every operation first locks the issue that it changes. Therefore changes to one issue happen one after
+another and none is lost, while changes to different issues do not wait for each other. A change that would change
+nothing writes nothing.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from issue_tracker.events.catalog import Change, EventType, Subject
 from issue_tracker.events.record import record
 from issue_tracker.issues.assignments import NewAssignment, add, assign, refuse_repeated, touch_issue
 from issue_tracker.issues.fields import UNCHANGED, IssueFields, changed_fields, index_fields
-from issue_tracker.issues.former_names import keep_name, take_name
+from issue_tracker.issues.former_names import add_former_name, remove_former_name
 from issue_tracker.issues.models import IssueHead, StoredFields
 from issue_tracker.issues.queries.issue import get_issue_head_by_id, has_hidden_assignments
 from issue_tracker.issues.queries.search import search_key
@@ -41,10 +41,9 @@ def create_issue(
 ) -> IssueHead:
     """Creates an issue with its assignments, and returns it. An empty description means none.
 
-    Webhooks are sent no message if `notify` is false.
-    Raises Invalid for a name that is taken or has an invisible character, for an external key that is taken, for a
-    company that is listed twice or archived, and for an issue that its creator would not see: one without companies,
-    with a limited access.
+    Webhooks receive no message if `notify` is false. Raises Invalid for a name that is taken or has an invisible
+    character, for an external key that is taken, for a company that is listed twice or archived, and for an issue that
+    its creator would not see: one without companies, under limited company access.
     """
     require_helpdesk(actor)
     require_visible("name", name)
@@ -74,7 +73,7 @@ def create_issue(
         raise _taken("name", name, fields, error) from None
     issue_id = created_id(inserted)
     index_fields(tx, issue_id, given)
-    take_name(tx, name)
+    remove_former_name(tx, name)
     remember(tx, Kind.ISSUE, {issue_id: name})
     issue = Subject(issue_id, name)
     changes = [Change(type=EventType.ISSUE_CREATED, issue=issue)]
@@ -101,11 +100,12 @@ def update_issue(
     add_members: Sequence[NewAssignment] = (),
     notify: bool = True,
 ) -> IssueHead:
-    """Changes what is given, and returns the issue. None leaves name or description; empty clears the description.
+    """Changes the given fields, and returns the issue. None leaves name or description unchanged; empty clears the
+    description.
 
-    A company in `add_members` that is assigned already takes the status, if one is given. `issue` must have been read
-    with a lock in this transaction. Raises Invalid like create_issue, and Forbidden for a new name or description while
-    the issue has companies that the actor does not see.
+    A company in `add_members` that is already assigned gets the status, if one is given. `issue` must have been read
+    with a lock in this transaction. Raises Invalid like create_issue; and Forbidden for a change of the issue's own
+    fields while it has companies that the actor may not see.
     """
     require_helpdesk(actor)
     refuse_repeated([member.company for member in add_members], "add_companies", ".company_name")
@@ -150,18 +150,17 @@ def update_issue(
 
 
 def _rename(tx: Connection, issue: IssueHead, name: str, at: datetime) -> None:
-    """Lets the former name lead to the issue, unless it is the same in another case."""
-    take_name(tx, name)
+    """Stores the former name, unless the new one differs only in case."""
+    remove_former_name(tx, name)
     if key(name) != key(issue.name):
-        keep_name(tx, issue.issue_id, issue.name, at)
+        add_former_name(tx, issue.issue_id, issue.name, at)
 
 
 def delete_issue(tx: Connection, actor: Actor, issue: IssueHead) -> None:
-    """Deletes an issue with its assignments. Its history stays.
+    """Deletes an issue with its assignments, but not its history.
 
-    Raises Forbidden for all but super admins, and while the issue has companies that the actor does not see.
-
-    `issue` must have been read with a lock in this transaction.
+    `issue` must have been read with a lock in this transaction. Raises Forbidden unless the actor is a super admin, and
+    while the issue has companies that the actor may not see.
     """
     require_super_admin(actor)
     _require_whole(tx, actor, issue)
@@ -173,13 +172,13 @@ def delete_issue(tx: Connection, actor: Actor, issue: IssueHead) -> None:
 
 
 def _require_whole(tx: Connection, actor: Actor, issue: IssueHead) -> None:
-    """Raises Forbidden unless the actor sees all assignments. The sentence says nothing about the others."""
+    """Raises Forbidden unless the actor may see all assignments. The sentence reveals nothing about the others."""
     if has_hidden_assignments(tx, actor, issue.issue_id):
         raise Forbidden("You cannot rename, describe or delete this issue; ask somebody who sees all companies.")
 
 
 def _taken(field: str, name: str, fields: IssueFields, error: IntegrityError) -> Invalid:
-    """What another issue has already: the external key, if the database names that, otherwise the name."""
+    """Returns the error for what another issue has: the external key, if the database names it, or else the name."""
     if "external_key" in str(error.orig):
         return Invalid.field("external_key", f"another issue has the external key “{fields.external_key}”")
     return Invalid.field(field, f"an issue called “{name}” exists already")

@@ -1,4 +1,4 @@
-"""Issues as pages present them: open companies first, long lists folded, what has not changed for long marked."""
+"""Issues as presented on pages: open companies first, long lists folded, assignments without recent change marked."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -16,7 +16,9 @@ STALE_AFTER = timedelta(days=3)
 """An open assignment that has not changed for this long is marked."""
 
 SHOWN = 5
-"""How many companies of an issue the list shows. One more than that is shown too: folding it would save nothing."""
+"""Number of an issue's companies that the list shows. One more is shown, too, because folding it would save no
+space.
+"""
 
 StatusCounts = list[tuple[str, int]]
 """Statuses with their numbers of assignments."""
@@ -24,7 +26,7 @@ StatusCounts = list[tuple[str, int]]
 
 class Member(msgspec.Struct, frozen=True):
     """An assignment on a page. `on` is its name in forms and scripts: the ids of issue and company. `updated_at` is
-    since when it has its status, which an undo sets back.
+    since when it has had its status, which an undo restores.
     """
 
     on: str
@@ -44,7 +46,7 @@ class Member(msgspec.Struct, frozen=True):
 
 
 class Facts(msgspec.Struct, frozen=True):
-    """What an issue has beside its name and description. `overdue`: its next update is due, and it is not finished."""
+    """The details of an issue. `overdue`: its next update was due, and the issue is not finished."""
 
     severity: Severity | None
     owner: Owner | None
@@ -56,7 +58,7 @@ class Facts(msgspec.Struct, frozen=True):
 
 
 class Group(msgspec.Struct, frozen=True):
-    """An issue in the list. `hidden` members are folded; `status_counts` covers all of them."""
+    """An issue in the list. `hidden` is the number of folded members; `status_counts` covers all of them."""
 
     issue_id: int
     name: str
@@ -72,7 +74,7 @@ class Group(msgspec.Struct, frozen=True):
 
 
 class Detail(msgspec.Struct, frozen=True):
-    """An issue on its own page, with its open companies and those that are done, in the order of `stragglers_first`."""
+    """An issue on its own page, with its open companies and the finished ones, in the order of `stragglers_first`."""
 
     issue_id: int
     name: str
@@ -93,7 +95,7 @@ class Detail(msgspec.Struct, frozen=True):
 
 
 def group(issue: Issue, at: datetime | None = None) -> Group:
-    """Returns an issue as a group of the list. `at` is the present time unless given."""
+    """Returns an issue as a group of the list. `at` defaults to the present time."""
     members = stragglers_first(issue, at)
     shown = members if len(members) <= SHOWN + 1 else members[:SHOWN]
     return Group(
@@ -108,7 +110,7 @@ def group(issue: Issue, at: datetime | None = None) -> Group:
 
 
 def facts(issue: Issue, at: datetime | None = None) -> Facts:
-    """Returns the facts of an issue. `at` is the present time unless given."""
+    """Returns the details of an issue. `at` defaults to the present time."""
     unfinished = not issue.assignments or any(member.status.open for member in issue.assignments)
     due = issue.next_update_at
     return Facts(
@@ -123,7 +125,7 @@ def facts(issue: Issue, at: datetime | None = None) -> Facts:
 
 
 def detail(issue: Issue) -> Detail:
-    """Returns an issue as its own page shows it."""
+    """Returns an issue as shown on its own page."""
     members = stragglers_first(issue)
     return Detail(
         issue_id=issue.issue_id,
@@ -138,8 +140,8 @@ def detail(issue: Issue) -> Detail:
 
 
 def stragglers_first(issue: Issue, at: datetime | None = None) -> list[Member]:
-    """Returns the issue's companies: first the open ones, the longest unchanged first, then the done ones, the latest
-    first. `at` is the present time unless given.
+    """Returns the issue's companies: the open ones, longest unchanged first, then the finished ones, latest change
+    first. `at` defaults to the present time.
     """
     return _ordered([(issue.name, assignment) for assignment in issue.assignments], at)
 
@@ -150,7 +152,7 @@ def company_members(tx: Connection, actor: Actor, company_id: int) -> list[Membe
 
 
 def _ordered(found: Sequence[tuple[str, Assignment]], at: datetime | None = None) -> list[Member]:
-    """Assignments as members, each given with the name of its issue."""
+    """Converts assignments, each given with the name of its issue, to members, and sorts them."""
     stale_before = ((at or now()) - STALE_AFTER).isoformat()
     shown = [(issue_name, each, each if isinstance(each, ShownAssignment) else None) for issue_name, each in found]
     members = [
@@ -174,7 +176,7 @@ def _ordered(found: Sequence[tuple[str, Assignment]], at: datetime | None = None
 
 
 def count_statuses(members: Sequence[Member]) -> StatusCounts:
-    """Returns how many members have each status that occurs, in the order of progress."""
+    """Returns the number of members with each status that occurs, in the order of progress."""
     counts = {status.value: 0 for status in RANKED}
     for member in members:
         counts[member.status] += 1

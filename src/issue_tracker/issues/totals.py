@@ -1,12 +1,12 @@
-"""The totals cache: how many issues a limited access sees in a list, counted once and then followed by events.
+"""The totals cache: how many issues a list contains under limited company access.
 
-Whoever sees all companies reads a total from counters (docs/decisions/0011). For whoever sees some of them it is
-counted from their assignments, which takes longer than everything else in a page. Most changes leave it as it is: every
-change records an event in its own transaction, and only some types of events can change which issues are in a list. So
-a total is good until there is such an event that concerns a visible company.
+For actors with access to all companies, totals come from counters (docs/decisions/0011). Under limited access, a total
+is counted from assignments, which takes longer than everything else in a page. Most changes do not affect it: every
+change records an event in its own transaction, and only some types of events can change which issues are in a list.
+Therefore a total is valid until such an event concerns a visible company.
 
-A total is stored with the last event of the snapshot that it was counted in, and only if that snapshot had no gap
-before it. Then every snapshot that is settled up to there, or further, contains the same changes.
+A total is stored with the last event of the snapshot in which it was counted, and only if that snapshot had no gap
+before it. Then every snapshot that is settled up to this event or further contains the same changes.
 """
 
 import threading
@@ -22,7 +22,7 @@ from issue_tracker.issues.queries.filters import Filters
 from issue_tracker.issues.queries.issue_list import IssueList
 
 LARGEST_DISTANCE = 1000
-"""Of an older total, more events would have to be searched than counting again is worth."""
+"""Maximum number of events since an entry. Searching more events would cost more than counting again."""
 
 ENTRIES = 1000
 
@@ -44,17 +44,17 @@ class _Total(msgspec.Struct, frozen=True):
 
 
 class TotalsCache:
-    """Used by all threads of a process."""
+    """The cache. Safe to use from all threads of a process."""
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
         self._totals: OrderedDict[_Key, _Total] = OrderedDict()
 
     def count(self, tx: Connection, issue_list: IssueList, history: str, watermark: Watermark) -> int:
-        """Returns how many issues the list has. `watermark` is what the transaction sees of this history."""
+        """Returns the number of issues in the list. `watermark` is what the transaction sees of this history."""
         filters = issue_list.filters
         if filters.overdue is None:
-            # The instant is part of the order then, and changes no total.
+            # The instant then affects only the order, and not the total.
             filters = msgspec.structs.replace(filters, at=None)
         if issue_list.access.all or watermark.beyond or not _depends_on_events_only(filters):
             return issue_list.count()
@@ -73,12 +73,12 @@ class TotalsCache:
 
 
 def _depends_on_events_only(filters: Filters) -> bool:
-    """Whether nothing but events of known types changes the total: no time, and no filter that is not known here."""
+    """Returns whether only events of known types can change the total: neither the time nor an unknown filter."""
     return msgspec.structs.replace(filters, search="", statuses=None, company_ids=None) == Filters()
 
 
 def _has_changed(tx: Connection, issue_list: IssueList, after: int) -> bool:
-    """Whether an event above `after` may have changed which issues are in the list."""
+    """Returns whether an event above `after` may have changed which issues are in the list."""
     filters = issue_list.filters
     types = _MEMBERSHIP + (_STATUSES if filters.statuses is not None else ()) + (_TEXTS if filters.search else ())
     return has_event(tx, issue_list.access, types, after=after)

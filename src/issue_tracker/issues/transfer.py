@@ -1,4 +1,4 @@
-"""Issues as CSV (RFC 4180), written and read. An issue without assignments is a row too."""
+"""Issues as CSV (RFC 4180), written and read. An issue without assignments has a row, too."""
 
 import csv
 import io
@@ -25,8 +25,8 @@ COLUMNS = ("name", "description", "company_name", "status", "created_at", "updat
 REQUIRED = ("name",)
 
 _STARTS = r"\A|[\n\r\t;\x0b\x0c\x85\u2028\u2029]"
-"""Where a program may see the start of a cell: also behind every line end, semicolon and tab within a cell, because one
-that expects another separator than the comma does not see our quotes either.
+"""Where a program may see the start of a cell: also after every line end, semicolon and tab within a cell, because a
+program that expects a separator other than the comma does not recognize our quotes either.
 """
 
 _BEFORE = (
@@ -34,7 +34,7 @@ _BEFORE = (
     r"[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]"
 )
 _FORMULA = rf"(?:{_BEFORE})*[=+\-@＝＋－＠]"
-"""What begins a formula: a sign, also a full-width one, behind blanks, control characters and quotes."""
+"""The beginning of a formula: a sign, possibly full-width, after white space, control characters and quotes."""
 
 _sign = re.compile(r"[=+\-@＝＋－＠\t\r]")
 _runnable = re.compile(rf"\A(?='*[\t\r])|({_STARTS})(?='*{_FORMULA})")
@@ -42,8 +42,8 @@ _defused = re.compile(rf"\A'(?='*[\t\r])|({_STARTS})'(?='*{_FORMULA})")
 
 
 def defuse(text: str) -> str:
-    """Returns a cell that no spreadsheet runs: what begins like a formula gets an apostrophe (OWASP, CSV injection)."""
-    # Most cells have no sign at all, and finding that out takes a fraction of the time.
+    """Returns a cell that no spreadsheet executes: an apostrophe precedes possible formulas (OWASP, CSV injection)."""
+    # Most cells contain no sign at all, which is much faster to check.
     return _runnable.sub(r"\1'", text) if _sign.search(text) else text
 
 
@@ -60,7 +60,7 @@ def header() -> str:
 def rows(issues: Iterable[Issue]) -> str:
     """Returns the lines for these issues, with line ends.
 
-    `created_at` is the issue's. `updated_at` is the assignment's, or the issue's where there is no assignment.
+    `created_at` is the issue's. `updated_at` is the assignment's, or the issue's if there is no assignment.
     """
     out = io.StringIO()
     writer = csv.writer(out)
@@ -92,11 +92,11 @@ class ImportResult(msgspec.Struct):
     rows: int = 0
     bad: list[BadRow] = msgspec.field(default_factory=list)
     look_alikes: list[tuple[int, str]] = msgspec.field(default_factory=list)
-    """Lines of new issues, and what to say of other names that look like theirs."""
+    """Lines of new issues, each with a sentence about an existing name that looks like the new one."""
 
 
 def read_rows(path: str) -> Iterator[ImportRow | BadRow]:
-    """Each row of a CSV file. Raises BadFile when it cannot be read as one."""
+    """Yields each row of a CSV file. Raises BadFile if it cannot be read as one."""
     for row in csv_files.read(path, columns=COLUMNS, required=REQUIRED):
         yield row if isinstance(row, BadRow) else _read_row(row.line, row.cells)
 
@@ -134,8 +134,8 @@ def import_issue(
 ) -> None:
     """Imports the rows of one issue: creates it, or adds to the existing one. Adds the outcome to `result`.
 
-    `companies` holds the existing companies that the rows name, by look-up key. Exactly the rows that cannot be
-    imported are added to `result.bad`. An issue of which no row can be imported is not changed. Webhooks are sent
+    `companies` contains the existing companies that the rows name, by look-up key. Exactly the rows that cannot be
+    imported are added to `result.bad`. An issue none of whose rows can be imported is not changed. Webhooks receive
     messages only if `notify` is true (contract, section 8).
     """
     existing = find_issue_head(tx, actor, group[0].name, lock=True)
@@ -156,7 +156,7 @@ def import_issue(
                 description = first.description or None
                 update_issue(tx, actor, existing, description=description, add_members=members, notify=notify)
     except AppError as error:
-        # Someone else took the name after it was looked up. Then no row of this issue can be imported.
+        # Another transaction took the name after it was looked up, so that no row of this issue can be imported.
         result.bad += [BadRow(row.line, error.detail) for row in good]
         return
     if existing is None:
@@ -173,7 +173,7 @@ def _reasons(
     group: Sequence[ImportRow],
     companies: Mapping[str, Company],
 ) -> dict[int, str]:
-    """Why the companies of some rows cannot be assigned, by line. The rules are those of `assign`."""
+    """Returns why the companies of some rows cannot be assigned, by line. The rules are those of `assign`."""
     found = [companies.get(key(row.company_name)) if row.company_name else None for row in group]
     assigned: set[int] = set()
     if existing is not None and any(company and company.archived for company in found):

@@ -1,7 +1,7 @@
-"""Undoing one request: each assignment gets back the status that it had, unless someone has changed it since.
+"""Undo of one request: restores the previous status of each assignment that has not been changed since.
 
-It also gets back its times: since when it has this status, and since when it is open. Otherwise a change that was taken
-back would look like a fresh one.
+It also restores the times: since when the assignment has had this status, and since when it has been open. Otherwise an
+undone change would look like a recent one.
 """
 
 from collections import defaultdict
@@ -26,11 +26,11 @@ from issue_tracker.names import storable
 from issue_tracker.status import Status
 
 WITHIN = timedelta(minutes=15)
-"""How long a request can be undone. After that it is changed back like anything else."""
+"""How long a request can be undone."""
 
 
 class Undone(msgspec.Struct, frozen=True):
-    """An assignment that has its previous status again, since `status_since` where that is known. Without a status the
+    """An assignment whose previous status is restored, since `status_since` if that is known. Without a status, the
     company is no longer assigned.
     """
 
@@ -41,7 +41,7 @@ class Undone(msgspec.Struct, frozen=True):
 
 
 class _Kind(msgspec.Struct, frozen=True):
-    """What was done to some companies of an issue. Without `before` they were assigned, without `after` removed."""
+    """A change of some companies of an issue. Without `before`, they were assigned; without `after`, removed."""
 
     issue_id: int
     before: Status | None
@@ -49,10 +49,10 @@ class _Kind(msgspec.Struct, frozen=True):
 
 
 def undo(tx: Connection, actor: Actor, request_id: str) -> list[Undone]:
-    """Undoes the status changes, assignments and removals of a request that the actor made; returns what was undone.
+    """Undoes the status changes, assignments and removals of a request of the actor; returns what was undone.
 
-    What was changed since stays, and so does what the actor may no longer see. Raises Invalid when the request changed
-    nothing that can be undone, and for a removed company that was archived since.
+    Leaves unchanged what was changed since, and what the actor may no longer see. Raises Invalid if the request made no
+    changes that can be undone, and for a removed company that was archived since.
     """
     require_helpdesk(actor)
     changes = list_changes_of_request(tx, actor, request_id, now() - WITHIN) if storable(request_id) else []
@@ -89,7 +89,7 @@ def _status(value: str | None) -> Status | None:
 
 
 def last_change_after(tx: Connection, actor: Actor, request_id: str) -> Event | None:
-    """The last event of an assignment that the actor changed in this request: who has changed it since, if anybody."""
+    """Returns the last event of an assignment that this request of the actor changed, to show who changed it since."""
     changes = list_changes_of_request(tx, actor, request_id, now() - WITHIN)
     if not changes:
         return None
@@ -107,7 +107,7 @@ def _change_back(
     restored: Restored,
 ) -> list[Undone]:
     if after is None:
-        # They are assigned again, unless somebody has done that.
+        # They are assigned again, except those that another user has assigned meanwhile.
         ids = [company.company_id for company in companies]
         gone = [one for one in ids if find_status(tx, actor, issue.issue_id, one) is None]
         companies = [company for company in companies if company.company_id in gone]

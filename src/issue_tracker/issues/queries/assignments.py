@@ -1,4 +1,4 @@
-"""Reads of the fields of assignments beside their status."""
+"""Reads of the fields of assignments besides the status."""
 
 import msgspec
 from sqlalchemy import Connection, select
@@ -8,7 +8,7 @@ from issue_tracker.database.tables import assignments
 
 
 class AssignmentFields(msgspec.Struct, frozen=True):
-    """The fields of an assignment as its columns hold them."""
+    """The fields of an assignment in their stored form."""
 
     assignment_id: int
     owner_id: int | None
@@ -16,7 +16,7 @@ class AssignmentFields(msgspec.Struct, frozen=True):
 
 
 def list_assignment_fields(tx: Connection, actor: Actor, issue_id: int) -> dict[int, AssignmentFields]:
-    """Returns the fields of the assignments of an issue by company id."""
+    """Returns the fields of an issue's visible assignments, by company id."""
     require_helpdesk(actor)
     columns = assignments.c.company_id, assignments.c.assignment_id, assignments.c.owner_id, assignments.c.refs
     return {

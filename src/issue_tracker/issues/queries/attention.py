@@ -1,11 +1,11 @@
-"""The order “needs attention”: overdue issues first, of these and of the others those without an owner first, and the
-longest unmoved first; finished ones come last.
+"""The order “needs attention”: overdue issues first, and finished ones last; within each, issues without an owner come
+first, then those that have been unchanged the longest.
 
-An issue is finished when all of its companies are resolved or closed. What is overdue depends on the time, so a place
-in the order contains the time at which its first page was read: on all pages the same issues are overdue.
+An issue is finished when all of its companies are resolved or closed. Which issues are overdue depends on the time, so
+a place in the order contains the time at which the first page was read: on all pages, the same issues are overdue.
 
-For a page of all issues, or of the open ones, each rank is read from its own index, in order, and only as far as the
-page needs it. Where a filter leaves few issues, these are found and sorted.
+For a page of all issues, or of the open ones, each rank is read in order from its own index, only as far as the page
+needs. If a filter leaves few issues, these are found and sorted.
 """
 
 from collections.abc import Iterator
@@ -44,11 +44,11 @@ from issue_tracker.issues.queries.filters import Filters
 from issue_tracker.status import OPEN
 
 FINISHED = 4
-"""The rank of issues that are finished. 0 to 3: overdue and unowned, overdue, unowned, none of both."""
+"""The rank of finished issues. 0 to 3: overdue without an owner, overdue, without an owner, all others."""
 
 
 class Place(msgspec.Struct, frozen=True):
-    """Where an issue is in the order: its rank at a time, and when it was last changed."""
+    """The place of an issue in the order: its rank at a time, and when it was last changed."""
 
     rank: int
     at: datetime
@@ -61,7 +61,7 @@ class Place(msgspec.Struct, frozen=True):
 
     @classmethod
     def read(cls, text: str) -> "Place":
-        """The place from such a text. Raises ValueError for any other."""
+        """Returns the place from such a text. Raises ValueError for any other text."""
         rank, at, updated_at = text.split(" ")
         place = cls(int(rank), datetime.fromisoformat(at), datetime.fromisoformat(updated_at))
         if place.rank not in range(FINISHED + 1) or place.at.tzinfo is None or place.updated_at.tzinfo is None:
@@ -70,8 +70,8 @@ class Place(msgspec.Struct, frozen=True):
 
 
 def ranks_of(filters: Filters, *, unlimited: bool) -> tuple[int, ...] | None:
-    """The ranks that can have issues under these filters; None where they leave so few that all of them are sorted.
-    `unlimited`: neither the filters nor the access choose companies.
+    """Returns the ranks that can contain issues under these filters; None if the filters leave so few issues that all
+    of them are sorted. `unlimited`: neither the filters nor the access select companies.
     """
     selective = filters.search or filters.tag or filters.reference or filters.changed_since or filters.updated_since
     if not unlimited or selective or filters.owner is not None or filters.overdue is not None:
@@ -91,10 +91,10 @@ def read_rows(
     after: tuple[Place, int] | None,
     limit: int,
 ) -> Iterator[tuple[int, int, Place]]:
-    """The ids and revisions of the issues that meet the conditions, with their places, at most `limit`, in order.
+    """Yields the ids and revisions of issues that meet the conditions, with their places, at most `limit`, in order.
 
-    `values` are the parameters of the conditions, and `at`. With `ranks`, only these, one after the other; None sorts
-    all that match. `after` is the place of an issue and its id. Whoever sees some companies only cannot have ranks.
+    `values` are the parameters of the conditions, including `at`. `ranks` are read one after another; with None, all
+    matching issues are sorted. `after` is the place of an issue and its id. With limited access, `ranks` must be None.
     """
     at: datetime = values["at"]
     given = values | ({} if after is None else {"after": after[0].updated_at, "after_id": after[1]})

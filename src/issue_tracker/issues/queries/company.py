@@ -9,7 +9,7 @@ from issue_tracker.issues.queries.rows import shown_assignment
 
 
 def list_company_assignments(tx: Connection, actor: Actor, company_id: int) -> list[tuple[str, ShownAssignment]]:
-    """Returns all assignments of a company with the names of their issues, in the order of these names; none for a
+    """Returns all assignments of a company with the names of their issues, in the order of these names; empty for a
     company that the actor may not see.
     """
     require_helpdesk(actor)

@@ -1,7 +1,7 @@
-"""The beginning of a list of several companies, from little more of each company's index range than the page shows.
+"""The beginning of a list of several companies, read from little more of each index range than the page shows.
 
-A page of 50 issues of 20 companies has two or three entries of each. To read 50 of each, merge a thousand and drop most
-of them takes as long as the rest of the request.
+A page of 50 issues of 20 companies contains two or three entries of each. Reading 50 of each, merging a thousand and
+discarding most of them would take as long as the rest of the request.
 """
 
 from collections.abc import Sequence
@@ -15,13 +15,13 @@ from issue_tracker.issues.queries.conditions import Conditions, spread
 from issue_tracker.issues.queries.filters import Order
 
 SEVERAL = 5
-"""With fewer companies, one statement that reads a whole page of each takes no longer."""
+"""Minimum number of companies; with fewer, one statement that reads a whole page of each is as fast."""
 
 MORE = 8
-"""How many entries more than three times its share of the page are read of each range."""
+"""Number of entries read from each range in addition to three times its share of the page."""
 
 Entry = tuple[str, int]
-"""Casefolded name and id of an issue, as the index has them."""
+"""Casefolded name and id of an issue, as stored in the index."""
 
 
 def first_of_ranges(
@@ -34,10 +34,10 @@ def first_of_ranges(
     limit: int,
 ) -> list[Entry]:
     """Returns the first `limit` issues, by name, that have an assignment to one of the companies which meets the
-    conditions; when `paged`, after the position in `values`. The companies must be visible to whoever reads.
+    conditions; if `paged`, after the position in `values`. The companies must be visible to the actor.
 
-    A range that was not read to its end may go on with an issue that belongs on the page. It is read once more then, as
-    far as a page reaches at most.
+    A range that was not read to its end may continue with issues that belong on the page. Then it is read once more, up
+    to the length of a page.
     """
     entries: set[Entry] = set()
     page: list[Entry] = []

@@ -1,7 +1,7 @@
 """Conditions on issues and assignments. Each is a function of the dialect's name, because some differ by database.
 
-The values in a condition are parameters of the statement, so a statement is compiled once for a combination of
-conditions, and the tuple of its conditions is the key of the cached statement (docs/decisions/0010).
+Values in a condition are parameters of the statement, so that a statement is compiled once for a combination of
+conditions. The tuple of its conditions is the key of the cached statement (docs/decisions/0010).
 """
 
 from collections.abc import Callable, Sequence
@@ -27,7 +27,7 @@ def written(conditions: Conditions, dialect: str) -> list[ColumnElement[bool]]:
 
 
 def visible_time(dialect: str) -> ColumnElement[datetime]:
-    """When the issue itself, or one of its assignments to the companies in the list `access`, was last changed."""
+    """Returns when the issue itself, or one of its assignments to companies in the list `access`, last changed."""
     last = select(func.max(assignments.c.updated_at)).where(
         assignments.c.issue_id == issues.c.issue_id, among(assignments.c.company_id, "access", dialect)
     )
@@ -38,7 +38,7 @@ def visible_time(dialect: str) -> ColumnElement[datetime]:
 
 @cache
 def updated_since(*, limited: bool) -> Condition:
-    """The issue was changed at the time `since` or later; `limited`: as far as the companies in `access` show it."""
+    """The issue was changed at the time `since` or later; `limited`: as visible through the companies in `access`."""
 
     def condition(dialect: str) -> ColumnElement[bool]:
         changed = visible_time(dialect) if limited else issues.c.updated_at
@@ -51,12 +51,12 @@ def updated_since(*, limited: bool) -> Condition:
 def changed_since(*, limited: bool) -> Condition:
     """The issue, or the name of an assigned company, has an event above `after_event` that is not in the list `seen`.
 
-    `limited`: only events about the companies in the list `access`, or about the issue as a whole.
+    `limited`: only events about the companies in the list `access`, or about the issue as a whole, count.
     """
 
     def condition(dialect: str) -> ColumnElement[bool]:
         later = [events.c.event_id > bindparam("after_event", type_=Id), _unseen(dialect)]
-        # A text on an issue does not change the issue.
+        # An update is a text on an issue, and does not change the issue.
         of_issue = select(events.c.issue_id).where(events.c.issue_id.is_not(None), events.c.update_id.is_(None), *later)
         renamed = (
             select(assignments.c.issue_id)
@@ -96,7 +96,7 @@ def has_assignment(conditions: Conditions) -> Condition:
 
 @cache
 def is_assigned(conditions: Conditions) -> Condition:
-    """The same, for few assignments in all: they are found first, and not those of each issue in turn."""
+    """Like has_assignment, but faster for few assignments in total, which are found first instead of per issue."""
 
     def condition(dialect: str) -> ColumnElement[bool]:
         return issues.c.issue_id.in_(select(assignments.c.issue_id).where(*written(conditions, dialect)))
@@ -121,15 +121,15 @@ def in_statuses(count: int) -> Condition:
 
 
 def padded(count: int) -> int:
-    """Returns the next power of two: with how many parameters a statement for `count` values is compiled.
+    """Returns the next power of two, which is the number of parameters in a statement for `count` values.
 
-    So there are few statements, and not one for each number of values.
+    This limits the number of different statements.
     """
     return 1 << max(0, count - 1).bit_length()
 
 
 def spread(name: str, values: Sequence[Any], nothing: Any) -> dict[str, Any]:
-    """Returns values as the parameters `name_0`, `name_1` and so on, a padded number of them.
+    """Returns values as the parameters `name_0`, `name_1` and so on, filled up to a padded number of them.
 
     The unused ones are `nothing`, a value that no row has.
     """

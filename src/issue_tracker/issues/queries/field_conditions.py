@@ -1,7 +1,7 @@
 """Conditions on the fields of issues, in the form of `conditions`: functions of the dialect's name.
 
-What belongs to an assignment counts only where its company is visible; `limited`: only the companies in the list
-`access` are.
+What belongs to an assignment counts only if its company is visible; `limited`: only the companies in the list `access`
+are visible.
 """
 
 from functools import cache
@@ -25,13 +25,13 @@ def has_severity(count: int) -> Condition:
 
 
 def has_no_owner(_dialect: str) -> ColumnElement[bool]:
-    """Nobody owns the issue itself."""
+    """The issue itself has no owner."""
     return issues.c.owner_id.is_(None)
 
 
 @cache
 def is_owned(*, limited: bool) -> Condition:
-    """The user `owner` owns the issue, or one of its assignments."""
+    """The user `owner` owns the issue, or one of its visible assignments."""
 
     def condition(dialect: str) -> ColumnElement[bool]:
         wanted = bindparam("owner", type_=Id)
@@ -50,7 +50,7 @@ def has_tag(_dialect: str) -> ColumnElement[bool]:
 
 @cache
 def has_reference(*, limited: bool) -> Condition:
-    """The issue or one of its assignments has a reference with the key `reference`."""
+    """The issue or one of its visible assignments has a reference with the key `reference`."""
 
     def condition(dialect: str) -> ColumnElement[bool]:
         wanted = bindparam("reference", type_=Key)
@@ -74,7 +74,7 @@ def is_overdue(*, limited: bool) -> Condition:
 
 @cache
 def is_not_overdue(*, limited: bool) -> Condition:
-    """The opposite."""
+    """The negation of is_overdue."""
     done = finished(limited=limited)
     later = issues.c.next_update_at >= bindparam("at", type_=Instant())
     return lambda dialect: or_(issues.c.next_update_at.is_(None), later, done(dialect))
@@ -82,14 +82,14 @@ def is_not_overdue(*, limited: bool) -> Condition:
 
 @cache
 def unfinished(*, limited: bool) -> Condition:
-    """The issue has an assignment that is neither resolved nor closed, or none at all."""
-    # Written as in the indexes, whose condition a database must recognize.
+    """The issue has an assignment that is neither resolved nor closed, or no assignment at all."""
+    # Written as in the partial indexes, whose condition a database must recognize.
     return _has_open if limited else lambda _: _as_text(UNFINISHED)
 
 
 @cache
 def finished(*, limited: bool) -> Condition:
-    """The opposite."""
+    """The negation of unfinished."""
     return (lambda dialect: not_(_has_open(dialect))) if limited else lambda _: _as_text(f"NOT {UNFINISHED}")
 
 
@@ -103,7 +103,7 @@ def _as_text(condition: str) -> ColumnElement[bool]:
 
 
 def field_filters(filters: Filters, *, limited: bool) -> tuple[list[Condition], dict[str, Any]]:
-    """The conditions of a list's filters by fields, and the values of their parameters."""
+    """Returns the conditions of a list's filters by fields, and the values of their parameters."""
     found: list[Condition] = []
     values: dict[str, Any] = {}
     if filters.severities is not None:

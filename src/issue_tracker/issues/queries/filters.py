@@ -1,4 +1,4 @@
-"""Which issues a list shows, in which order, and where one of its pages begins."""
+"""The filters of a list of issues, its order, and the position at which a page begins."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -15,16 +15,15 @@ from issue_tracker.status import Status
 
 
 class Filters(msgspec.Struct, frozen=True, kw_only=True):
-    """The filters of a list; all of them must hold. Those by status and by company hold for the same assignment.
+    """The filters of a list; all of them must match. Those by status and by company must match the same assignment.
 
     `search` is a trimmed literal part of an issue's name or description in any case; empty means no search. `words` are
     casefolded and must all occur, each in the name, the description or the name of an affected company (`words.py`).
-    `statuses` and `company_ids` are None for no filter, and match nothing when they are empty; neither may contain
-    a value twice. `updated_since` is an aware datetime: issues that were changed at that time or later.
-    Of `severities`, `owner` (a user's id), `tag` and `reference` (casefolded), None matches everything. `unowned` are
-    issues without an owner. `overdue` are those whose next update is due before `at`, and that are not finished.
-    `changed_since` is a watermark of the log: issues with an event, also of the name of an assigned company, that it
-    does not cover.
+    `statuses` and `company_ids` are None for no filter, and match nothing if empty; neither may contain a value twice.
+    `updated_since` is an aware datetime: issues changed at that time or later match. For `severities`, `owner` (a
+    user's id), `tag` and `reference` (casefolded), None matches everything. `unowned` selects issues without an owner.
+    `overdue` selects unfinished issues whose next update was due before `at`. `changed_since` is a watermark of the
+    log: it selects issues with an event, including one about the name of an assigned company, that it does not cover.
     """
 
     search: str = ""
@@ -43,13 +42,13 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def on_assignments(self) -> bool:
-        """Whether the filters choose among the assignments of an issue: the others are not shown."""
+        """Whether the filters select among the assignments of an issue, of which the others are not shown."""
         return self.statuses is not None or self.company_ids is not None
 
 
 class Order(msgspec.Struct, frozen=True):
     """An order by `name` (casefolded), `updated_at`, `created_at` or `attention` (queries/attention.py). Issues with
-    equal values are in the order of their ids, in the same direction.
+    equal values are ordered by id, in the same direction.
     """
 
     by: str = "name"
@@ -66,10 +65,10 @@ class Position(msgspec.Struct, frozen=True):
 def company_filter(
     tx: Connection, actor: Actor, company_ids: Sequence[int], name: str, group: str = ""
 ) -> tuple[int, ...] | None:
-    """Returns the ids of the companies that match the parameters `companyId` (any of), `companyName` and `companyGroup`
-    together.
+    """Returns the ids of the companies that match all of the parameters `companyId` (any of its values), `companyName`
+    and `companyGroup`.
 
-    Returns None when none is given. Raises NotFound for a company or a group that does not exist.
+    Returns None if none is given. Raises NotFound for a company or a group that does not exist.
     """
     alternatives = []
     if company_ids:
@@ -82,9 +81,9 @@ def company_filter(
 
 
 def visible_companies(access: CompanyAccess, company_ids: tuple[int, ...] | None) -> tuple[int, ...] | None:
-    """Returns a company filter (see Filters) without the companies that `access` hides.
+    """Returns a company filter (see Filters) without companies that are hidden under `access`.
 
-    Limited access without a filter becomes a filter by all visible companies.
+    Under limited access, no filter becomes a filter by all visible companies.
     """
     if access.company_ids is None:
         return company_ids

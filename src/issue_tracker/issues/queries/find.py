@@ -1,8 +1,8 @@
-"""Finding an issue by something like its name: for people who type the beginning, or make a mistake.
+"""Finds an issue by a text similar to its name, for people who type the beginning, or make a mistake.
 
-The index of trigrams finds candidates that contain one half at least of each word: a single mistake leaves the other
-half as it is. Only these few are compared with what was typed. Names alone are searched, and words of three letters or
-more.
+The trigram index finds candidates that contain at least one half of each word, because a single mistake leaves the
+other half unchanged. Only these few are compared with the text. Only names are searched, and only words of at least
+three letters.
 """
 
 from collections.abc import Sequence
@@ -19,18 +19,18 @@ from issue_tracker.issues.queries.search import TRIGRAM
 from issue_tracker.issues.queries.words import split_words
 
 CANDIDATES = 300
-"""How many issues are compared with what was typed, the newest first."""
+"""Maximum number of issues that are compared with the text, the newest first."""
 
 MOST_WORDS = 4
 
 ALIKE = 70.0
-"""How alike, of 100, a name must be."""
+"""Minimum similarity of a name, of 100."""
 
 _index = table("issue_search", column("rowid"))
 
 
 class FoundIssue(msgspec.Struct, frozen=True):
-    """An issue whose name is like a text; `score` says how much, of 100."""
+    """An issue with a name similar to a text; `score` is the similarity, of 100."""
 
     issue_id: int
     name: str
@@ -38,8 +38,8 @@ class FoundIssue(msgspec.Struct, frozen=True):
 
 
 def find_issues(tx: Connection, actor: Actor, text: str, limit: int) -> list[FoundIssue]:
-    """The issues that the actor sees with a name like the text, the most alike first."""
-    # Imported here, because most servers never need it, and it would take a megabyte of each.
+    """Returns visible issues with names similar to the text, the most similar first, at most `limit`."""
+    # Imported here, because most servers never need it, and it takes a megabyte of memory.
     from rapidfuzz import fuzz, process  # noqa: PLC0415
 
     require_helpdesk(actor)
@@ -51,7 +51,7 @@ def find_issues(tx: Connection, actor: Actor, text: str, limit: int) -> list[Fou
     if len(rows) < limit:
         rows += _candidates(tx, actor, halves)
     if not rows and len(words) > 1:
-        # Both halves of a short word can be wrong: without one word at a time.
+        # Both halves of a short word can be wrong, so each word is left out once.
         for left_out in range(len(words)):
             rows += _candidates(tx, actor, [*halves[:left_out], *halves[left_out + 1 :]])
     names = {issue_id: name_key for issue_id, _, name_key in rows}
@@ -68,7 +68,7 @@ def _halves(word: str) -> tuple[str, ...]:
 
 
 def _candidates(tx: Connection, actor: Actor, groups: Sequence[tuple[str, ...]]) -> list[Any]:
-    """The issues whose name contains, of each group, one of its parts."""
+    """Returns issues whose name contains, of each group, at least one part."""
     limited = actor.company_access.company_ids is not None
     values: dict[str, Any] = {"limit": CANDIDATES}
     if actor.company_access.company_ids is not None:
@@ -100,7 +100,7 @@ def _statement(groups: int, limited: bool) -> Prepared:
             visible = among(assignments.c.company_id, "access", dialect)
             query = query.where(exists().where(assignments.c.issue_id == issues.c.issue_id, visible))
         if dialect == "postgresql":
-            # Without an order, so that the index of trigrams is used.
+            # Without an order, so that PostgreSQL uses the trigram index.
             return query.where(*(or_(*_parts(number)) for number in range(groups))).limit(bindparam("limit"))
         match = literal_column("issue_search").op("MATCH", is_comparison=True)(bindparam("match"))
         query = query.select_from(_index.join(issues, issues.c.issue_id == _index.c.rowid)).where(match)

@@ -13,7 +13,7 @@ from issue_tracker.names import key, printable, storable
 
 
 def find_issue_by_any_name(tx: Connection, actor: Actor, name: str, *, lock: bool = False) -> IssueHead | None:
-    """Returns the issue that has this name or, where none has, the one that had it last. None when there is neither."""
+    """Returns the issue with this name or, if there is none, the one that had it last; None if there is neither."""
     require_helpdesk(actor)
     found = find_issue_head(tx, actor, name, lock=lock)
     if found is not None or not storable(name):
@@ -31,7 +31,7 @@ def get_issue_by_any_name(tx: Connection, actor: Actor, name: str) -> IssueHead:
 
 
 def find_merged_into(tx: Connection, actor: Actor, issue_id: int) -> int | None:
-    """Returns the id of the issue that this one was merged into, if the actor sees it."""
+    """Returns the id of the issue into which this one was merged, if the actor may see it; None otherwise."""
     require_helpdesk(actor)
     into = _merged.scalar(tx, issue_id=issue_id)
     return into if into is not None and find_issue_head_by_id(tx, actor, into) is not None else None

@@ -1,6 +1,6 @@
-"""The search of a list of issues: by what they are called and described, and by what they were called.
+"""The search in a list of issues: by present names and descriptions, and by former names.
 
-Former names are few, so every one is compared.
+There are few former names, so every one of them is compared.
 """
 
 from typing import Any
@@ -15,7 +15,7 @@ from issue_tracker.issues.queries import search
 from issue_tracker.issues.queries.conditions import Condition
 
 MOST = 1000
-"""How many issues are found by a part of a former name."""
+"""Maximum number of issues that are found by a part of a former name."""
 
 
 def search_filter(tx: Connection, actor: Actor, term: str) -> tuple[Condition, dict[str, Any]]:
@@ -28,8 +28,8 @@ def search_filter(tx: Connection, actor: Actor, term: str) -> tuple[Condition, d
 
 
 def list_formerly_called(tx: Connection, actor: Actor, term: str) -> list[int]:
-    """Returns the ids of issues with a former name that contains a casefolded term; whether the actor sees them is not
-    considered.
+    """Returns the ids of issues with a former name that contains a casefolded term. The result is not limited to what
+    the actor may see.
     """
     require_helpdesk(actor)
     return [issue_id for (issue_id,) in _containing.all(tx, term=term)]

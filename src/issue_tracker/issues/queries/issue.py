@@ -46,7 +46,7 @@ def load_shown_issue(tx: Connection, actor: Actor, issue_id: int) -> Issue:
 def get_issue_head(tx: Connection, actor: Actor, name: str, *, lock: bool = False) -> IssueHead:
     """Returns the columns of the issue with this name, in any case. Raises NotFound, which quotes the name.
 
-    With `lock`, other changes to the issue wait until the transaction ends.
+    With `lock`, concurrent changes to the issue wait until the transaction ends.
     """
     head = find_issue_head(tx, actor, name, lock=lock)
     if head is None:
@@ -63,7 +63,7 @@ def get_issue_head_by_external_key(tx: Connection, actor: Actor, external_key: s
 
 
 def find_issue_head(tx: Connection, actor: Actor, name: str, *, lock: bool = False) -> IssueHead | None:
-    """Like get_issue_head, but returns None when there is no such issue."""
+    """Like get_issue_head, but returns None if there is no such issue."""
     return _find_head(tx, actor, "name_key", key(name), lock=lock) if storable(name) else None
 
 
@@ -76,7 +76,7 @@ def get_issue_head_by_id(tx: Connection, actor: Actor, issue_id: int, *, lock: b
 
 
 def find_issue_head_by_id(tx: Connection, actor: Actor, issue_id: int, *, lock: bool = False) -> IssueHead | None:
-    """Like get_issue_head_by_id, but returns None when there is no such issue."""
+    """Like get_issue_head_by_id, but returns None if there is no such issue."""
     return _find_head(tx, actor, "issue_id", issue_id, lock=lock) if 0 < issue_id <= LARGEST_ID else None
 
 
@@ -89,7 +89,7 @@ def get_assignment(tx: Connection, actor: Actor, issue: IssueHead, company_id: i
 
 
 def find_assignment(tx: Connection, actor: Actor, issue: IssueHead, company_id: int) -> NamedAssignment | None:
-    """Like get_assignment, but returns None when the company is not assigned to the issue."""
+    """Like get_assignment, but returns None if the company is not assigned to the issue."""
     require_helpdesk(actor)
     if not actor.company_access.allows(company_id):
         return None
@@ -109,7 +109,7 @@ def find_assignment(tx: Connection, actor: Actor, issue: IssueHead, company_id: 
 
 
 def find_status(tx: Connection, actor: Actor, issue_id: int, company_id: int) -> Status | None:
-    """Returns the status of a company in an issue, or None when it is not assigned."""
+    """Returns the status of a company in an issue; None if it is not assigned."""
     require_helpdesk(actor)
     if not actor.company_access.allows(company_id):
         return None
@@ -118,7 +118,7 @@ def find_status(tx: Connection, actor: Actor, issue_id: int, company_id: int) ->
 
 
 class Member(msgspec.Struct, frozen=True):
-    """A company that is assigned to an issue, with its status there and since when."""
+    """A company that is assigned to an issue, with its status there and its times."""
 
     company: Company
     status: Status
@@ -126,7 +126,7 @@ class Member(msgspec.Struct, frozen=True):
 
 
 def find_member(tx: Connection, actor: Actor, issue_id: int, company: Company) -> Member | None:
-    """Returns a company as a member of an issue, or None when it is not assigned."""
+    """Returns a company as a member of an issue; None if it is not assigned."""
     require_helpdesk(actor)
     if not actor.company_access.allows(company.company_id):
         return None
@@ -138,13 +138,13 @@ def find_member(tx: Connection, actor: Actor, issue_id: int, company: Company) -
 
 
 def _times(updated_at: Any, status_since: Any, affected_since: Any) -> AssignmentTimes:
-    """Times as the driver reads them."""
+    """Converts times as the driver returns them."""
     since = instant(updated_at if status_since is None else status_since)
     return AssignmentTimes(since, None if affected_since is None else instant(affected_since))
 
 
 def list_members(tx: Connection, actor: Actor, issue_id: int) -> list[Member]:
-    """Returns the companies that are assigned to an issue, by name."""
+    """Returns the visible companies that are assigned to an issue, by name."""
     require_helpdesk(actor)
     query = (
         select(
@@ -171,7 +171,7 @@ def list_members(tx: Connection, actor: Actor, issue_id: int) -> list[Member]:
 
 
 def has_hidden_assignments(tx: Connection, actor: Actor, issue_id: int) -> bool:
-    """Returns whether the issue has an assignment that the actor does not see."""
+    """Returns whether the issue has an assignment that the actor may not see."""
     if actor.company_access.company_ids is None:
         return False
     visible = among(assignments.c.company_id, "companies", tx.dialect.name)

@@ -36,16 +36,16 @@ from issue_tracker.names import key
 from issue_tracker.status import STATUSES, Status, mask
 
 NO_LIMIT = 2**62
-"""Both databases take a number as a limit; no list is this long."""
+"""The limit of an unlimited list, because both databases need a number; no list is this long."""
 
 MERGED = 32
-"""Up to this many companies in a filter are read from their index ranges. More are a condition like any other."""
+"""Maximum number of companies in a filter that are read from their index ranges. More become an ordinary condition."""
 
 FEW = 200
-"""Of whoever sees at most so many companies, all assignments are found before issues are searched or sorted by time."""
+"""If an actor may see at most this many companies, their assignments are found before issues are searched or sorted."""
 
 BATCH = 500
-"""The number of issues that one statement reads with their assignments."""
+"""Number of issues that one statement reads with their assignments."""
 
 _unpack = msgspec.json.Decoder(dict[int, str]).decode
 
@@ -65,9 +65,9 @@ class Row(msgspec.Struct, frozen=True):
 class IssueList:
     """The issues that an actor may see and that match the filters, in an order, in one transaction.
 
-    Limited company access is the same as a filter by the visible companies: an issue without assignments to them is
-    not listed, and of a listed one only these assignments are shown and counted. So access narrows the company
-    filter. Beyond that, only the time of the last change is another one: no hidden change moves it.
+    Limited company access acts like a filter by the visible companies: an issue without assignments to them is not
+    listed, and only these assignments of a listed issue are shown and counted. Therefore access narrows the company
+    filter. Apart from that, only the time of the last change differs, because hidden changes must not affect it.
     """
 
     def __init__(
@@ -79,8 +79,8 @@ class IssueList:
         *,
         after: Position | None = None,
     ) -> None:
-        """`rows` begins after the position `after`; the counts cover the whole list. The issue that had this position
-        may have changed or been deleted since (keyset paging). Raises Forbidden without helpdesk access.
+        """Prepares the list. `rows` begins after the position `after`; counts cover the whole list. The issue at this
+        position may have changed or been deleted since (keyset paging). Raises Forbidden without helpdesk access.
         """
         require_helpdesk(actor)
         self.access = actor.company_access
@@ -114,7 +114,7 @@ class IssueList:
             alternatives = spread("status", [status.value for status in self._statuses], "")
             values |= alternatives
             values["mask"] = mask(self._statuses)
-            # All statuses together exclude no assignment, only issues without any.
+            # All statuses together exclude no assignments, only issues without any.
             if len(self._statuses) < len(Status):
                 of_status.append(in_statuses(len(alternatives)))
         self._of_issue: Conditions = tuple(of_issue)
@@ -124,7 +124,7 @@ class IssueList:
         self._values = values
 
     def _conditions(self, *, in_order: bool = False) -> Conditions:
-        """All conditions, as conditions on an issue. `in_order`: the issues are read in an order, up to a limit."""
+        """Returns all conditions as conditions on an issue. `in_order`: issues are read in an order, up to a limit."""
         if self._companies is not None:
             few = not self.access.all and len(self._companies) <= FEW and (self._of_issue or not in_order)
             assigned = is_assigned if few else has_assignment
@@ -133,7 +133,7 @@ class IssueList:
 
     @property
     def shown_key(self) -> str:
-        """A text that says which assignments of an issue the list shows: part of the keys of cached issues."""
+        """A text that identifies which assignments of an issue the list shows; a part of the keys of cached issues."""
         if not self.filters.on_assignments:
             return self.access.key
         chosen = f"{self._values.get('mask')} {self._companies}"
@@ -183,7 +183,7 @@ class IssueList:
     def _with_revisions(self, page: Sequence[Entry]) -> list[Row]:
         ids = numbers(self._tx, [issue_id for _, issue_id in page])
         revisions = dict(statements.revisions.all(self._tx, issues=ids))
-        # Where a transaction writes on PostgreSQL, another one may have deleted an issue between two statements.
+        # In a write transaction on PostgreSQL, an issue may be deleted between two statements.
         return [
             Row(issue_id=issue_id, revision=revisions[issue_id], sort_value=sort_value)
             for sort_value, issue_id in page
@@ -204,7 +204,7 @@ class IssueList:
         return (Row(issue_id, revision, place.text) for issue_id, revision, place in found)
 
     def count(self) -> int:
-        """Returns how many issues match, on all pages together."""
+        """Returns the number of matching issues, on all pages together."""
         if self._nothing:
             return 0
         if self._of_issue:
@@ -233,7 +233,7 @@ class IssueList:
     def load(self, rows: Sequence[Row], *, details: bool = False) -> list[Issue]:
         """Returns the issues of rows of this list, in their order, each with its assignments that match the filters.
 
-        Issues that are no longer in the list are left out. With `details` they are DetailedIssues.
+        Omits issues that are no longer in the list. With `details`, they are DetailedIssues.
         """
         return self.load_by_id([row.issue_id for row in rows], details=details)
 
@@ -248,8 +248,8 @@ class IssueList:
         details: bool = False,
         member: Callable[[tuple[Any, ...]], DetailedAssignment] = detailed_assignment,
     ) -> list[Issue]:
-        """Like `load`, by id. Issues that do not match search or time are loaded all the same. `member` makes an
-        assignment with details from a row.
+        """Like `load`, by id. Includes issues that do not match the search or the times. `member` converts a row to an
+        assignment with details.
         """
         found: dict[int, Issue] = {}
         heads = statements.heads if self.access.all else statements.limited_heads
@@ -280,7 +280,7 @@ class IssueList:
     def _details(
         self, issue_ids: Sequence[int], member: Callable[[tuple[Any, ...]], DetailedAssignment]
     ) -> dict[int, list[DetailedAssignment]]:
-        """As `_members`, with more about each."""
+        """Like `_members`, with details of each."""
         values = self._values | {"issues": numbers(self._tx, issue_ids)}
         rows = [] if self._nothing else statements.detailed_members(self._of_assignment).all(self._tx, **values)
         found: dict[int, list[DetailedAssignment]] = {}

@@ -1,7 +1,7 @@
 """The statements of a list of issues, each compiled once for its conditions and its order (docs/decisions/0010, 0012).
 
-A page costs the same at a thousand and at a million assignments: filters by company or status in the order of names
-read the beginning of one index range for each company or status, and merge these; totals come from the counters
+The cost of a page is the same at a thousand and at a million assignments: filters by company or status, in the order of
+names, read the beginning of one index range for each company or status, and merge these; totals come from the counters
 (docs/decisions/0011) or from one index range.
 """
 
@@ -34,10 +34,10 @@ from issue_tracker.issues.queries.filters import Order
 
 @lru_cache(maxsize=512)
 def rows(conditions: Conditions, order: Order, paged: bool, *, limited: bool = False) -> Prepared:
-    """Id, revision and sort value of the issues that meet the conditions, at most `limit`, in order.
+    """Selects id, revision and sort value of the issues that meet the conditions, at most `limit`, in order.
 
-    When `paged`, the issues after the position with the sort value `after` and the id `after_id`. When `limited`, the
-    time of the last change is the one that the companies in the list `access` show.
+    If `paged`, the issues after the position with the sort value `after` and the id `after_id`. If `limited`, the time
+    of the last change is the one that the companies in the list `access` reveal.
     """
 
     def build(dialect: str) -> Select[Any]:
@@ -51,7 +51,7 @@ def rows(conditions: Conditions, order: Order, paged: bool, *, limited: bool = F
             return _page(query, by, issues.c.issue_id, order, paged)
         query = select(issues.c.issue_id, issues.c.revision, by).where(*written(conditions, dialect))
         if search.indexed in conditions and dialect == "sqlite":
-            # The plus sign keeps SQLite from walking the index of the order instead of the few matches.
+            # The plus sign prevents SQLite from scanning the index of the order instead of the few matches.
             query, by = search.from_index(query), literal_column(f"+issues.{name}", by.type)
         return _page(query, by, issues.c.issue_id, order, paged)
 
@@ -60,7 +60,7 @@ def rows(conditions: Conditions, order: Order, paged: bool, *, limited: bool = F
 
 @lru_cache(maxsize=512)
 def rows_by_company(companies: int, of_status: Conditions, order: Order, paged: bool) -> Prepared:
-    """The same rows by name for the companies in the parameters `company_0` and so on, of which there are so many.
+    """Selects the rows by name for the given number of companies, in the parameters `company_0` and so on.
 
     Each company has an index range in which its assignments are in the order of the issues' names.
     """
@@ -78,7 +78,7 @@ def _ranges(companies: int, of_status: Conditions, dialect: str) -> list[Select[
 
 @lru_cache(maxsize=512)
 def beginnings(companies: int, of_status: Conditions, order: Order, paged: bool) -> Prepared:
-    """The first `limit` entries of each of these index ranges, in no order: number of the company, sort value, id."""
+    """Selects the first `limit` entries of each of these index ranges, unordered: company number, sort value, id."""
 
     def build(dialect: str) -> CompoundSelect[Any]:
         columns = assignments.c.issue_key, assignments.c.issue_id
@@ -93,12 +93,12 @@ def beginnings(companies: int, of_status: Conditions, order: Order, paged: bool)
 revisions = Prepared(
     lambda dialect: select(issues.c.issue_id, issues.c.revision).where(among(issues.c.issue_id, "issues", dialect))
 )
-"""The revisions of the issues in the list `issues`, in no order."""
+"""The revisions of the issues in the list `issues`, unordered."""
 
 
 @lru_cache(maxsize=512)
 def rows_by_status(statuses: int, order: Order, paged: bool) -> Prepared:
-    """The same rows by name for the statuses in the parameters `status_0` and so on, each of which has such a range."""
+    """Selects the rows by name for the statuses in the parameters `status_0` and so on, each of which has a range."""
 
     def ranges(_dialect: str) -> list[Select[Any]]:
         query = select(assignments.c.issue_key, assignments.c.issue_id).distinct()
@@ -108,13 +108,13 @@ def rows_by_status(statuses: int, order: Order, paged: bool) -> Prepared:
 
 
 def _merged(ranges: Callable[[str], list[Select[Any]]], order: Order, paged: bool) -> Prepared:
-    """The rows of all ranges together. Of each, only the first `limit` entries are read."""
+    """Selects the rows of all ranges together. Of each, only the first `limit` entries are read."""
 
     def build(dialect: str) -> Select[Any]:
         columns = assignments.c.issue_key, assignments.c.issue_id
         beginnings = [_page(query, *columns, order, paged).subquery() for query in ranges(dialect)]
         together = union(*(select(one.c.issue_key, one.c.issue_id) for one in beginnings)).subquery()
-        # Only the issues of the page are looked up, and not those of all beginnings.
+        # Only the issues of the page are looked up, and not those of all ranges.
         ends = select(together.c.issue_key, together.c.issue_id)
         found = _ordered(ends, together.c.issue_key, together.c.issue_id, order).limit(bindparam("limit")).subquery()
         query = select(issues.c.issue_id, issues.c.revision, found.c.issue_key)
@@ -140,7 +140,7 @@ def _ordered(query: Select[Any], by: ColumnElement[Any], issue_id: ColumnElement
 
 @lru_cache(maxsize=512)
 def count(conditions: Conditions) -> Prepared:
-    """How many issues meet the conditions."""
+    """Counts the issues that meet the conditions."""
 
     def build(dialect: str) -> Select[Any]:
         if dialect == "sqlite" and conditions == (search.indexed,):
@@ -155,7 +155,7 @@ def count(conditions: Conditions) -> Prepared:
 
 @lru_cache(maxsize=512)
 def count_assigned(conditions: Conditions, *, one_company: bool) -> Prepared:
-    """How many issues have an assignment that meets the conditions. One company has at most one in each issue."""
+    """Counts the issues with an assignment that meets the conditions. One company has at most one in each issue."""
     counted = func.count() if one_company else func.count(assignments.c.issue_id.distinct())
     return Prepared(lambda dialect: select(counted).select_from(assignments).where(*written(conditions, dialect)))
 
@@ -167,15 +167,15 @@ def _counted(statuses: bool) -> Prepared:
 
 
 count_all = _counted(False)
-"""How many issues there are."""
+"""The number of issues."""
 
 count_by_status = _counted(True)
-"""How many issues have an assignment in one of the statuses of the bits `mask`."""
+"""The number of issues that have an assignment in one of the statuses of the bits `mask`."""
 
 
 @lru_cache(maxsize=512)
 def status_counts(of_issue: Conditions, of_assignment: Conditions) -> Prepared:
-    """How many assignments that meet the conditions, in issues that meet theirs, have each status that occurs."""
+    """Counts the assignments that meet the conditions, in issues that meet theirs, by status."""
 
     def build(dialect: str) -> Select[Any]:
         query = select(assignments.c.status, func.count()).group_by(assignments.c.status)
@@ -195,7 +195,7 @@ status_counts_of_all = Prepared(
         assignment_counters.c.status
     )
 )
-"""How many assignments have each status, or had it once: a count may be 0."""
+"""The number of assignments with each status that occurs, or has occurred: a count may be 0."""
 
 
 def _heads(limited: bool) -> Prepared:
@@ -212,15 +212,17 @@ def _heads(limited: bool) -> Prepared:
 
 
 heads = _heads(False)
-"""The columns of the issues in the list `issues`, in no order."""
+"""The columns of the issues in the list `issues`, unordered."""
 
 limited_heads = _heads(True)
-"""The same, with the time of the last change that the companies in the list `access` show."""
+"""The same, with the time of the last change that the companies in the list `access` reveal."""
 
 
 @lru_cache(maxsize=64)
 def members(conditions: Conditions) -> Prepared:
-    """The assignments that meet the conditions in the issues of the list `issues`, by issue and company name."""
+    """Selects the assignments that meet the conditions in the issues of the list `issues`, by issue and company
+    name.
+    """
     return Prepared(lambda dialect: _select_members(conditions, dialect))
 
 
@@ -242,7 +244,7 @@ def _select_members(conditions: Conditions, dialect: str) -> Select[Any]:
 
 @lru_cache(maxsize=64)
 def detailed_members(conditions: Conditions) -> Prepared:
-    """The same, each followed by what `include=details` adds, and by when it got its status."""
+    """Like `members`, with the columns for `include=details`, and the start of the status."""
 
     def build(dialect: str) -> Select[Any]:
         a = assignments.c
@@ -255,7 +257,7 @@ def detailed_members(conditions: Conditions) -> Prepared:
 
 @lru_cache(maxsize=64)
 def packed_members(conditions: Conditions) -> Prepared:
-    """The same assignments as one JSON object for each issue: from company id to status.
+    """Selects the same assignments as one JSON object for each issue, from company id to status.
 
     A row for each assignment would take four times as long to read.
     """

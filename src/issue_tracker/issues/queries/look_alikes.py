@@ -11,7 +11,7 @@ from issue_tracker.new_names import Kind, find_look_alikes
 
 
 def names_like(tx: Connection, actor: Actor, issue: IssueHead) -> list[str]:
-    """The names of a few other issues that the actor sees and that look like this issue's name."""
+    """Returns the names of a few other visible issues that look like this issue's name."""
     access = actor.company_access
     if access.company_ids is None:
         ids = find_look_alikes(tx, Kind.ISSUE, issue.name, other_than=issue.issue_id)

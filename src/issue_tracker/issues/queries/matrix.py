@@ -1,4 +1,4 @@
-"""The matrix: issues × companies, with a status in each cell. One pass over the assignments, whatever the size."""
+"""The matrix: issues × companies, with a status in each cell, from one pass over the assignments."""
 
 from collections.abc import Sequence
 
@@ -24,8 +24,8 @@ class MatrixRow(msgspec.Struct, frozen=True):
 
 
 class Matrix(msgspec.Struct, frozen=True):
-    """Rows in the order of the list. Columns are the companies with a filled cell, those with most open assignments
-    first. There may be more of these companies than columns: `companies` counts all of them.
+    """Rows in the order of the list. Columns are companies with a filled cell, those with the most open assignments
+    first. There may be more such companies than columns: `companies` counts all of them.
     """
 
     rows: list[MatrixRow]

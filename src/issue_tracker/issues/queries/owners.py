@@ -1,4 +1,4 @@
-"""Reads of who owns issues and assignments."""
+"""Reads of the owners of issues and assignments."""
 
 import msgspec
 from sqlalchemy import Connection, exists, or_, select
@@ -13,7 +13,10 @@ from issue_tracker.names import key
 
 
 def list_owner_names(tx: Connection, actor: Actor) -> list[tuple[int, str]]:
-    """Returns the ids and names of those who own an issue that the actor sees, or one of its assignments."""
+    """Returns the ids and names of the owners of visible issues and assignments, under limited company access.
+
+    For an actor with access to all companies, the result is empty.
+    """
     require_helpdesk(actor)
     access = actor.company_access
     if access.company_ids is None:
@@ -30,7 +33,7 @@ def list_owner_names(tx: Connection, actor: Actor) -> list[tuple[int, str]]:
 
 
 class Technician(msgspec.Struct, frozen=True):
-    """Somebody who may own issues, or did before the account was disabled or got another role (`active` is false)."""
+    """A user who may own issues, or did before the account was disabled or changed its role (`active` is false)."""
 
     user_id: int
     name: str
@@ -39,8 +42,8 @@ class Technician(msgspec.Struct, frozen=True):
 
 
 def list_technicians(tx: Connection, actor: Actor) -> list[Technician]:
-    """Returns everybody who may own issues, or did once, by name. Whoever sees some companies only is shown those who
-    see at least one of these: nobody else could take care of what they see.
+    """Returns all users who may own issues, or once did, by name. To an actor with limited company access, only those
+    are returned who may see at least one of the same companies.
     """
     require_helpdesk(actor)
     roles = (Role.TECHNICIAN.value, Role.SUPER_ADMIN.value)
@@ -58,12 +61,12 @@ def list_technicians(tx: Connection, actor: Actor) -> list[Technician]:
 
 
 def _share(one: frozenset[int] | None, other: frozenset[int] | None) -> bool:
-    """Whether two accesses, of which None is all companies, have a company in common."""
+    """Returns whether two accesses, of which None is all companies, have a company in common."""
     return one is None or other is None or not one.isdisjoint(other)
 
 
 def find_owner(tx: Connection, actor: Actor, email: str) -> User:
-    """Returns the active technician with this e-mail address, of those in list_technicians. Raises Invalid, on
+    """Returns the active technician with this e-mail address, of those in list_technicians. Raises Invalid for
     `owner`.
     """
     for user in list_technicians(tx, actor):

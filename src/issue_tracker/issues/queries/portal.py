@@ -1,7 +1,7 @@
-"""Reads for customers: the issues of their companies and public updates, without what technicians write for each other.
+"""Reads for customers: the issues of their companies and public updates, without the technicians' internal texts.
 
-A customer sees the names of issues, and the statuses of the own companies in them (docs/decisions/0025). No id is among
-what is returned: ids count the issues and companies of everybody.
+A customer sees the names of issues, and the statuses of their own companies in them (docs/decisions/0025). No ids are
+returned, because ids would reveal the number of all issues and companies.
 """
 
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ from issue_tracker.status import LABELS, STATUSES, Status
 
 
 class PortalAssignment(msgspec.Struct, frozen=True):
-    """The status of one of the customer's companies in an issue, and since when it has been affected."""
+    """The status of one of the customer's companies in an issue, and since when the company has been affected."""
 
     company_name: str
     status: Status
@@ -44,9 +44,9 @@ class PortalIssue(msgspec.Struct, frozen=True):
 
 
 class PortalUpdate(msgspec.Struct, frozen=True):
-    """A public update, in Markdown. `company_names` is null where it is for all companies of the issue.
+    """A public update, in Markdown. `company_names` is null if it is for all companies of the issue.
 
-    `author_name` is the first name of its author if the settings show it, and null otherwise.
+    `author_name` is the first name of its author if the settings permit it, and null otherwise.
     """
 
     issue_name: str
@@ -66,9 +66,9 @@ class PortalUpdates(msgspec.Struct, frozen=True):
 
 
 class PortalFilters(msgspec.Struct, frozen=True, kw_only=True):
-    """Which assignments are shown; all of it must hold. Issues without any are left out.
+    """The filters of assignments; all of them must match. Issues without a matching assignment are omitted.
 
-    `statuses` is None for no filter, and has no value twice. `updated_since` is an aware datetime.
+    `statuses` is None for no filter, and contains no value twice. `updated_since` is an aware datetime.
     """
 
     statuses: tuple[Status, ...] | None = None
@@ -84,7 +84,7 @@ class _Found(msgspec.Struct):
 
 
 def list_portal_companies(tx: Connection, actor: Actor) -> list[str]:
-    """Returns the names of the customer's companies, in their order. Raises Forbidden for anybody else."""
+    """Returns the names of the customer's companies, sorted. Raises Forbidden for any other role."""
     require_customer(actor)
     query = select(companies.c.name).where(companies.c.company_id.in_(_own(actor))).order_by(companies.c.name_key)
     return list(tx.execute(query).scalars())
@@ -95,7 +95,7 @@ def list_portal_issues(
 ) -> list[PortalIssue]:
     """Returns issues in the order of their names, those after the name `after`, at most `limit`.
 
-    Raises NotFound for a company that the customer does not see, Forbidden for anybody but customers.
+    Raises NotFound for a company that the customer may not see, Forbidden for any other role.
     """
     found = _find(tx, actor, filters)
     values = found.values | {"after": key(after), "limit": NO_LIMIT if limit is None else limit}
@@ -104,7 +104,7 @@ def list_portal_issues(
 
 
 def count_portal_issues(tx: Connection, actor: Actor, filters: PortalFilters) -> int:
-    """Returns how many issues `list_portal_issues` has in all. Raises as it does."""
+    """Returns the total number of issues in `list_portal_issues`, and raises the same errors."""
     found = _find(tx, actor, filters)
     return int(_count(found.conditions).scalar(tx, **found.values))
 
@@ -125,9 +125,9 @@ def list_portal_updates(
     first_names: bool,
 ) -> PortalUpdates:
     """Returns public updates for the customer's companies, the newest first: at most `limit`, of those written before
-    an instant. `first_names` shows those of their authors.
+    the instant `before`. `first_names` includes the first names of their authors.
 
-    Raises NotFound for an issue or a company that the customer does not see, Forbidden for anybody but customers.
+    Raises NotFound for an issue or a company that the customer may not see, Forbidden for any other role.
     """
     require_customer(actor)
     filters = UpdateFilters(
@@ -142,7 +142,7 @@ def list_portal_updates(
 
 def _portal_update(placed: PlacedUpdate, *, first_names: bool) -> PortalUpdate:
     update = placed.update
-    # What a program wrote has the name of an account, and what came from the command line that of a system's user.
+    # Otherwise the name is that of an account that a program uses, or of a system user.
     person = first_names and update.actor.channel == "session"
     return PortalUpdate(
         issue_name=update.issue_name,
@@ -155,7 +155,7 @@ def _portal_update(placed: PlacedUpdate, *, first_names: bool) -> PortalUpdate:
 
 
 def _own(actor: Actor) -> list[int]:
-    """The companies of a customer: none for one whose access is not limited, which no operation allows."""
+    """Returns a customer's companies; none if the access is not limited, which no operation permits."""
     return sorted(actor.company_access.company_ids or ())
 
 
@@ -193,7 +193,7 @@ def _company_id(tx: Connection, actor: Actor, name: str) -> int:
 
 
 def _load(tx: Connection, actor: Actor, found: _Found, issue_ids: Sequence[int]) -> list[PortalIssue]:
-    """The issues with those of their assignments that meet the conditions, one of which is to be of the customer's."""
+    """Loads the issues with those of their assignments that meet the conditions, which include the customer's own."""
     require_customer(actor)
     names: dict[int, str] = {}
     members: dict[int, list[PortalAssignment]] = {}
@@ -223,7 +223,7 @@ def _updated_since(_dialect: str) -> Any:
 
 @lru_cache(maxsize=32)
 def _page(conditions: Conditions) -> Prepared:
-    """Ids and keys of the issues with such an assignment behind the key `after`, by key, at most `limit`."""
+    """Selects ids and keys of issues with such an assignment after the key `after`, by key, at most `limit`."""
 
     def build(dialect: str) -> Select[Any]:
         behind = assignments.c.issue_key > bindparam("after", type_=Key)

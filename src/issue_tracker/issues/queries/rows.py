@@ -1,4 +1,4 @@
-"""Issues and assignments from the rows of `list_statements`, whose columns are in a fixed order."""
+"""Converts rows of `list_statements`, whose columns are in a fixed order, to issues and assignments."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ Row = tuple[Any, ...]
 
 
 def assignment(row: Row) -> Assignment:
-    """An assignment from a row of `members`."""
+    """Returns an assignment from a row of `members`."""
     issue_id, assignment_id, company_id, company_name, value, updated_at = row
     at, status = iso(updated_at), STATUSES[value]
     return Assignment(
@@ -35,12 +35,12 @@ def assignment(row: Row) -> Assignment:
 
 
 def detailed_assignment(row: Row) -> DetailedAssignment:
-    """An assignment from a row of `detailed_members`."""
+    """Returns an assignment with details from a row of `detailed_members`."""
     return DetailedAssignment(**_details(row))
 
 
 def shown_assignment(row: Row) -> ShownAssignment:
-    """The same for pages."""
+    """Returns an assignment for pages from a row of `detailed_members`."""
     return ShownAssignment(**_details(row), status_since=iso(row[5] if row[-1] is None else row[-1]))
 
 
@@ -63,7 +63,7 @@ def _details(row: Row) -> dict[str, Any]:
 
 
 def issue(row: Row, members: list[Any], kind: type[Issue]) -> Issue:
-    """An issue from a row of `heads`, of a kind that fits its members."""
+    """Returns an issue from a row of `heads`; `kind` must fit its members."""
     updated_at, owner_name, issue_id, name, description, created_at, severity, owner_id, due, tags, refs, external = row
     created, updated = iso(created_at), iso(updated_at)
     return kind(

@@ -1,10 +1,10 @@
 """Search: a case-insensitive literal substring of name or description, for all of Unicode (contract, section 4).
 
 Both texts are stored casefolded next to the originals. A trigram index (FTS5 on SQLite, pg_trgm on PostgreSQL) finds
-terms of three characters and more; shorter ones are found by a scan. The result is the same. On SQLite the index is
-searched for trigrams that cover the term side by side, and the issues that contain all of them are compared with the
-term: this reads half as many index entries as a search for the phrase. Counting alone searches for the phrase, which
-matches exactly the substring, so that nothing has to be compared. PostgreSQL compares what its index finds itself.
+terms of at least three characters; a scan finds shorter ones. The result is the same. On SQLite, the index is searched
+for trigrams that cover the term without overlaps, and issues that contain all of them are compared with the term: this
+reads half as many index entries as a phrase search. Counting alone uses a phrase search, which matches exactly the
+substring, so that nothing has to be compared. PostgreSQL compares what its index finds on its own.
 """
 
 from typing import Any
@@ -22,13 +22,13 @@ _index = table("issue_search", column("rowid"))
 
 
 def search_key(description: str | None) -> str:
-    """Returns the form of a description in which it is stored for search."""
+    """Returns the form of a description that is stored for the search."""
     return key(description or "")
 
 
 def condition(term: str, *, formerly: bool = False) -> Condition:
-    """Returns the condition that an issue's name or description contains a casefolded term; with `formerly`, or that it
-    is in the list `former`.
+    """Returns the condition that an issue's name or description contains a casefolded term; with `formerly`, that it
+    does, or that the issue is in the list `former`.
     """
     if formerly:
         return or_formerly if len(term) >= TRIGRAM else scanned_or_formerly
@@ -38,7 +38,7 @@ def condition(term: str, *, formerly: bool = False) -> Condition:
 def parameters(dialect: str, term: str) -> dict[str, str]:
     """Returns the values for the condition and for `count_in_index`. `term` is casefolded and not empty."""
     if dialect == "postgresql":
-        # LIKE with everything escaped: the index of pg_trgm serves it.
+        # LIKE with all special characters escaped, which uses the pg_trgm index.
         escaped = term.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
         return {"pattern": f"%{escaped}%"}
     if len(term) < TRIGRAM:
@@ -50,7 +50,7 @@ def parameters(dialect: str, term: str) -> dict[str, str]:
 
 
 def matching_ids(dialect: str, number: int, *, indexed: bool) -> Select[Any]:
-    """The ids of the issues that contain a term whose parameters have `_` and this number behind their names."""
+    """Selects the ids of issues that contain a term whose parameters' names end with `_` and this number."""
     query = select(issues.c.issue_id).where(_contains(dialect, f"_{number}"))
     if dialect == "postgresql" or not indexed:
         return query
@@ -58,7 +58,7 @@ def matching_ids(dialect: str, number: int, *, indexed: bool) -> Select[Any]:
 
 
 def scanned(dialect: str) -> ColumnElement[bool]:
-    """The issue contains the term. On SQLite every issue is compared."""
+    """The issue contains the term. On SQLite, every issue is compared."""
     return _contains(dialect, "")
 
 
@@ -71,12 +71,12 @@ def _contains(dialect: str, suffix: str) -> ColumnElement[bool]:
 
 
 def indexed(dialect: str) -> ColumnElement[bool]:
-    """The issue contains the term. On SQLite the statement must select from the index too: see `from_index`."""
+    """The issue contains the term. On SQLite, the statement must also select from the index: see `from_index`."""
     return scanned(dialect) if dialect == "postgresql" else and_(_match("trigrams"), scanned(dialect))
 
 
 def or_formerly(dialect: str) -> ColumnElement[bool]:
-    """The issue contains an indexed term, or is in the list `former`: of those whose former names contain it."""
+    """The issue contains a term in the index, or is in the list `former` of issues with a matching former name."""
     former = among(issues.c.issue_id, "former", dialect)
     if dialect == "postgresql":
         return or_(scanned(dialect), former)
@@ -85,7 +85,7 @@ def or_formerly(dialect: str) -> ColumnElement[bool]:
 
 
 def scanned_or_formerly(dialect: str) -> ColumnElement[bool]:
-    """The same for a term that is too short for the index."""
+    """Like or_formerly, for a term that is too short for the index."""
     return or_(scanned(dialect), among(issues.c.issue_id, "former", dialect))
 
 
@@ -95,7 +95,7 @@ def from_index(query: Select[Any]) -> Select[Any]:
 
 
 def count_in_index() -> Select[Any]:
-    """The number of issues that contain an indexed term, from SQLite's index alone."""
+    """Counts the issues that contain a term, with SQLite's index alone."""
     return select(func.count()).select_from(_index).where(_match("phrase"))
 
 

@@ -1,8 +1,8 @@
-"""Search by words, as people type them: every word must occur somewhere, in the name of an issue, in its description or
-in the name of a company that it affects.
+"""The search by words, as people type them: every word must occur in the name of an issue, in its description or in the
+name of a company that it affects.
 
-A single word that no company has in its name is a search for a literal part (`search.py`), and as fast; it finds
-issues by their former names, too.
+A single word that occurs in no company's name is searched as a literal part (`search.py`), which is as fast; it also
+finds issues by their former names.
 """
 
 import re
@@ -21,13 +21,13 @@ from issue_tracker.issues.queries.former_search import search_filter
 from issue_tracker.names import key
 
 MOST = 8
-"""How many words are searched for; others are left out."""
+"""Maximum number of words that are searched for; others are ignored."""
 
 _WORD = re.compile(r'"([^"]+)"|(\S+)')
 
 
 def split_words(text: str) -> tuple[str, ...]:
-    """The words of a text, casefolded, each once. A phrase in quotation marks is one word."""
+    """Returns the distinct words of a text, casefolded. A phrase in quotation marks is one word."""
     found = (key(match[1] or match[2]).strip() for match in _WORD.finditer(text))
     return tuple(dict.fromkeys(word for word in found if word))[:MOST]
 
@@ -35,7 +35,7 @@ def split_words(text: str) -> tuple[str, ...]:
 def add_texts(
     tx: Connection, actor: Actor, term: str, words: tuple[str, ...], values: dict[str, Any]
 ) -> list[Condition]:
-    """The conditions of a casefolded literal term and of words; adds their values. Either may be empty."""
+    """Returns the conditions of a casefolded literal term and of words; adds their values. Either may be empty."""
     companies = [list_ids_by_part(tx, actor, word) for word in words]
     if not term and companies == [[]]:
         condition, more = search_filter(tx, actor, words[0])
@@ -43,7 +43,7 @@ def add_texts(
         return [condition]
     found: list[Condition] = []
     if term:
-        # The literal search of the specification, which knows no former names.
+        # The literal search of the specification does not include former names.
         found.append(search.condition(term))
         values |= search.parameters(tx.dialect.name, term)
     for number, (word, ids) in enumerate(zip(words, companies, strict=True)):

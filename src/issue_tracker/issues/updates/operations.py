@@ -1,7 +1,7 @@
-"""Changes to updates: add, edit, withdraw. An update may move the companies that it is for.
+"""Operations on updates: add, edit, withdraw. Adding an update may also set the status of its companies.
 
-An update does not change its issue: the issue's time, revision and validator stay, unless statuses change with it.
-Every operation locks the issue first, like all operations on issues.
+An update does not change its issue: the issue's time, revision and validator stay the same, unless statuses change
+with it. Every operation locks the issue first, like all operations on issues.
 """
 
 from collections.abc import Sequence
@@ -36,10 +36,10 @@ def add_update(
 ) -> PlacedUpdate:
     """Adds a text to an issue, for these companies or, if None, for all; returns it.
 
-    For whoever sees some companies only, None means those of the issue that they see. With a `status` the companies
-    move to it: if None was given, all that are not closed; and given ones are assigned if they are not. `issue` must
-    have been read with a lock in this transaction. Raises Invalid for a company that is listed twice, for one that is
-    not assigned where there is no status, and for an archived one that would have to be assigned.
+    Under limited company access, None means the visible companies of the issue. With a `status`, it is set for the
+    companies: for None, all that are not closed; given companies are assigned if they are not. `issue` must have been
+    read with a lock in this transaction. Raises Invalid for a company that is listed twice, for one that is not
+    assigned if there is no status, and for an archived one that would have to be assigned.
     """
     require_helpdesk(actor)
     refuse_repeated(companies or (), "companies")
@@ -76,8 +76,8 @@ def add_update(
 def edit_update(
     tx: Connection, actor: Actor, update_id: int, *, body: UpdateText | None = None, public: bool | None = None
 ) -> PlacedUpdate:
-    """Changes what is given of an update, and returns it. Raises NotFound; and Forbidden for all but its author and
-    super admins, and for whoever does not see all companies that it is for.
+    """Changes the given fields of an update, and returns it. Raises NotFound; and Forbidden unless the actor is its
+    author or a super admin, and may see all companies that it is for.
     """
     require_helpdesk(actor)
     before, issue = _lock(tx, actor, update_id)
@@ -96,7 +96,7 @@ def edit_update(
 
 
 def withdraw_update(tx: Connection, actor: Actor, update_id: int) -> PlacedUpdate:
-    """Withdraws an update: from then on only the history has it. Returns it. Raises like edit_update."""
+    """Withdraws an update, which then remains only in the history. Returns it. Raises the same as edit_update."""
     require_helpdesk(actor)
     before, issue = _lock(tx, actor, update_id)
     at = issue.time_of_change()
@@ -106,7 +106,7 @@ def withdraw_update(tx: Connection, actor: Actor, update_id: int) -> PlacedUpdat
 
 
 def _lock(tx: Connection, actor: Actor, update_id: int) -> tuple[PlacedUpdate, IssueHead]:
-    """The update that is to be changed, and its issue, locked."""
+    """Returns the update that is to be changed, and its issue, locked."""
     issue = get_issue_head_by_id(tx, actor, get_update(tx, actor, update_id).issue_id, lock=True)
     found = get_update(tx, actor, update_id)
     if not found.may_be_changed_by(actor):
@@ -127,9 +127,9 @@ def _refuse_unassigned(companies: Sequence[Company], issue: IssueHead) -> None:
 def _change(
     type_: EventType, placed: PlacedUpdate, *, before: PlacedUpdate | None = None, after: PlacedUpdate | None = None
 ) -> Change:
-    """The event says to whom the update was and is shown, and its text; and the company if it is for a single one.
+    """Returns the event: who could and can read the update, its text, and its company if it is for a single one.
 
-    The actor sees all companies that the update is for.
+    The actor may see all companies that the update is for.
     """
     company = None
     if placed.company_ids is not None and placed.update.company_names and len(placed.company_ids) == 1:

@@ -1,7 +1,7 @@
 """Reads of updates: texts on issues, for all of their companies or for some.
 
-An update is visible to whoever sees its issue and, if it is for some companies only, one of these. Names of hidden
-companies are left out.
+An update is visible to actors who may see its issue and, if it is for some companies only, one of these. Names of
+hidden companies are omitted.
 """
 
 from collections.abc import Iterable, Sequence
@@ -21,7 +21,7 @@ from issue_tracker.events.catalog import EventActor
 
 
 class Update(msgspec.Struct, frozen=True):
-    """A text on an issue, in Markdown. `company_names` is null where it is for all companies of the issue."""
+    """A text on an issue, in Markdown. `company_names` is null if it is for all companies of the issue."""
 
     update_id: int
     issue_name: str
@@ -34,20 +34,20 @@ class Update(msgspec.Struct, frozen=True):
 
 
 class PlacedUpdate(msgspec.Struct, frozen=True):
-    """An update with what its readers are not shown as a part of it: the ids of its issue, and of its companies."""
+    """An update together with ids that its readers do not see: those of its issue and of its companies."""
 
     update: Update
     issue_id: int
     company_ids: frozenset[int] | None
 
     def may_be_changed_by(self, actor: Actor) -> bool:
-        """Whether the actor is its author or a super admin."""
+        """Returns whether the actor is its author or a super admin."""
         return actor.super_admin or (actor.user_id is not None and actor.user_id == self.update.actor.id)
 
 
 class UpdateFilters(msgspec.Struct, frozen=True, kw_only=True):
-    """Which updates are listed; None means any. `company_ids` finds what is for at least one of them, which is also
-    what is for all companies of an issue that one of them is assigned to. `written_before` is an aware datetime.
+    """The filters of a list of updates; None means any. `company_ids` selects updates for at least one of them,
+    including those for all companies of an issue to which one is assigned. `written_before` is an aware datetime.
     """
 
     issue_id: int | None = None
@@ -67,8 +67,8 @@ class UpdatePage(msgspec.Struct, frozen=True):
 def list_updates(
     tx: Connection, actor: Actor, filters: UpdateFilters, *, before: int | None = None, limit: int
 ) -> UpdatePage:
-    """Returns at most `limit` updates, of those with an id below `before` if it is given. Raises Forbidden without
-    helpdesk access.
+    """Returns at most `limit` updates, of those with an id below `before` if given, the newest first. Raises Forbidden
+    without helpdesk access.
     """
     require_helpdesk(actor)
     return _page(tx, actor.company_access, filters, before, limit)
@@ -77,9 +77,9 @@ def list_updates(
 def list_public_updates(
     tx: Connection, access: CompanyAccess, filters: UpdateFilters, *, before: int | None = None, limit: int
 ) -> UpdatePage:
-    """Like list_updates, for readers outside the helpdesk, such as customers: public ones only, whatever `filters` say.
+    """Like list_updates, for readers outside the helpdesk, such as customers: only public ones, whatever the filters.
 
-    `actor` of these updates names the technician: whoever shows them to customers leaves it out.
+    `actor` of these updates names the technician; callers must not show it to customers.
     """
     return _page(tx, access, msgspec.structs.replace(filters, public=True), before, limit)
 
@@ -98,7 +98,7 @@ def get_update(tx: Connection, actor: Actor, update_id: int) -> PlacedUpdate:
 
 
 def has_hidden_companies(tx: Connection, actor: Actor, update_id: int) -> bool:
-    """Returns whether an update that is for some companies is also for one that the actor does not see."""
+    """Returns whether an update for some companies is also for one that the actor may not see."""
     query = select(update_companies.c.company_id).where(update_companies.c.update_id == update_id)
     return any(not actor.company_access.allows(company_id) for company_id in tx.execute(query).scalars())
 
@@ -130,7 +130,7 @@ def _values(tx: Connection, access: CompanyAccess) -> dict[str, Any]:
 
 
 def _visible(access: CompanyAccess, dialect: str) -> Select[Any]:
-    """The updates that an access may see, with the names of their issues."""
+    """Selects the updates that are visible under an access, with the names of their issues."""
     query = select(updates, issues.c.name.label("issue_name")).join(issues, issues.c.issue_id == updates.c.issue_id)
     query = query.where(updates.c.withdrawn_at.is_(None))
     if access.company_ids is None:
@@ -175,7 +175,7 @@ def _loaded(tx: Connection, access: CompanyAccess, rows: Sequence[Row[Any]]) -> 
 
 
 def _companies_of(tx: Connection, access: CompanyAccess, update_ids: Iterable[int]) -> dict[int, dict[int, str]]:
-    """The companies that updates name, by update: their names by id, in the order of names."""
+    """Returns the visible companies that updates name, by update: their names by id, in the order of names."""
     found: dict[int, dict[int, str]] = {}
     query = (
         select(update_companies.c.update_id, companies.c.company_id, companies.c.name)
