@@ -1,4 +1,4 @@
-"""The product's command line as it is when only the product is installed.
+"""Runs the product's command line as if only the product were installed.
 
 The packages of the peer and of the tests are hidden, so that no dependency of the product finds and imports them.
 """

@@ -1,6 +1,7 @@
-"""What each cache brings, alone, on both databases: a list of 50 issues through the whole application, in one process.
+"""Measures the effect of each cache alone, on both databases: a list of 50 issues through the whole application, in one
+process.
 
-The caches are emptied before each request as the row says, so that the one that is measured is the only one left.
+Before each request all caches except the measured one are emptied.
 """
 
 import asyncio
@@ -20,7 +21,7 @@ Clear = Callable[[AppState], None]
 
 
 def no_responses(state: AppState) -> None:
-    """Leaves the fragment cache."""
+    """Leaves only the fragment cache."""
     state.responses.clear()
 
 
@@ -31,12 +32,12 @@ def nothing(state: AppState) -> None:
 
 
 def responses_by_validator(state: AppState) -> None:
-    """Leaves the responses that are found by validator."""
+    """Leaves only the responses that are found by validator."""
     state.responses.clear_requests()
 
 
 def caches(effort: Effort) -> Iterator[Row]:
-    """A list of 50 × 3 from each cache, and from none."""
+    """Yields the time of a list of 50 × 3 from each cache, and without any."""
     yield from _rows(embedded(10_000), "SQLite", effort)
     with server_database(10_000) as scene:
         yield from _rows(scene, "PostgreSQL", effort)
@@ -75,7 +76,7 @@ async def _measure(scene: Scene, ways: dict[str, Clear], samples: int) -> dict[s
 
 
 def _state_of(app: Any) -> AppState:
-    """The state of the application under its layers."""
+    """Returns the state of the application inside its middlewares."""
     while not hasattr(app, "app_state"):
         app = app.app
     state: AppState = app.app_state

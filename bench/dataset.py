@@ -38,7 +38,9 @@ FAULTS = ("drops packets", "is slow", "refuses sign-in", "shows errors", "stops 
 CAUSES = ("after the update", "since the move", "under load", "in the morning", "for some people", "without a pattern")
 ONSETS, VOWELS = "bdfgklmnprstvz", "aeiou"
 MATCHES = 40
-"""How many issues mention one site. So a search for a site finds as many in a small dataset as in a large one."""
+"""The number of issues that mention one site, so that a search for a site finds as many in a small dataset as in a
+large one.
+"""
 
 TABLES = {
     "companies": "company_id name name_key archived created_at updated_at",
@@ -48,7 +50,7 @@ TABLES = {
 
 
 class Size(NamedTuple):
-    """How many rows of each kind a dataset with this number of assignments has."""
+    """The number of rows of each kind in a dataset with this number of assignments."""
 
     assignments: int
 
@@ -76,7 +78,9 @@ def site(number: int) -> str:
 
 
 def scattered(number: int, size: int) -> int:
-    """Returns another number below `size`, always the same one, and far from those of the neighbouring numbers."""
+    """Maps a number to another number below `size`, deterministically, and far from the results for neighbouring
+    numbers.
+    """
     return (number * 2_654_435_761 + 40_503) % 4_294_967_291 % size
 
 

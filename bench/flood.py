@@ -1,4 +1,6 @@
-"""Lists beside a flood of sign-ins: what others notice of 64 connections that send wrong passwords all the time."""
+"""Measures lists during a flood of sign-ins: the effect on other users of 64 connections that constantly send wrong
+passwords.
+"""
 
 import math
 import shutil
@@ -23,7 +25,7 @@ UNLIMITED = {f"SIGN_IN_{name}_LIMIT": "1000000000" for name in ("ACCOUNT", "ADDR
 
 
 def flood(effort: Effort) -> Iterator[Row]:
-    """Compares lists beside sign-ins with lists alone: hashed all the time, and as the defaults throttle them."""
+    """Compares lists during sign-ins with lists alone, both with every password hashed and with the default throttling."""
     scene = embedded(10_000)
     yield from _rows(scene, "every password hashed", UNLIMITED, effort)
     yield from _rows(scene, "throttled", {}, effort)
@@ -54,7 +56,9 @@ def _times(client: Client, effort: Effort) -> list[float]:
 
 
 def _in_turn(count: int) -> Iterator[Request]:
-    """Lists of about 50 issues, hardly two alike, at the pace of people: a hash takes longer than many lists."""
+    """Requests lists of about 50 issues, nearly all different, at the pace of users: a hash takes longer than many
+    lists.
+    """
     for turn in range(count):
         time.sleep(0.02)
         yield Request("GET", f"/api/issues?limit={40 + turn % 21}")

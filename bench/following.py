@@ -1,4 +1,4 @@
-"""Many listeners of one stream in a process of their own: `python -m bench.following URL COUNT COOKIE`.
+"""Runs many listeners of one stream in a separate process: `python -m bench.following URL COUNT COOKIE`.
 
 It prints `ready` when all are connected, reads until its standard input ends, and then prints how many events the
 slowest and the quickest listener received.

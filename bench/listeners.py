@@ -1,4 +1,4 @@
-"""What other requests notice of a thousand listeners and 200 changes a second, and what one change costs the server."""
+"""Measures the effect of a thousand listeners and 200 changes a second on other requests, and the cost of one change."""
 
 import os
 import shutil
@@ -67,8 +67,8 @@ def _following(served: Served, scene: Scene, count: int) -> Iterator[None]:
 def _load(served: Served, scene: Scene, seconds: float) -> tuple[list[float], list[float], float]:
     """Returns the milliseconds of list pages and of changes, and the seconds of processor time for each change.
 
-    Requests are sent at fixed times, also while earlier ones wait for their responses, as far as the connections
-    suffice. Latencies count from the time at which the request was due.
+    Requests are sent at fixed times, even if earlier ones are still waiting, as far as the connections suffice.
+    Latencies count from the time at which the request was due.
     """
     headers = {**scene.headers, **JSON}
     kinds = (([PAGE], PAGES_PER_SECOND), (status_changes(scene), CHANGES_PER_SECOND))

@@ -40,7 +40,7 @@ class Response(NamedTuple):
 
 
 def send(url: str, request: Request, headers: Mapping[str, str]) -> Response:
-    """Sends one request on a connection of its own and returns the response."""
+    """Sends one request on a new connection and returns the response."""
     connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)
     try:
         connection.request(request.method, request.path, request.body.encode() or None, dict(headers))
@@ -63,7 +63,7 @@ def load(
 ) -> Result:
     """Sends the requests repeatedly for this many seconds. Fails when a response does not have the expected status.
 
-    Unless `alike`, each request has a header with a value of its own, so that no two are the same.
+    Unless `alike`, each request has a header with a unique value, so that no two are the same.
     """
     first = send(url, requests[0], headers)
     assert first.status == expected, f"{requests[0]}: {first.status} {first.body[:300]!r}"

@@ -16,7 +16,7 @@ from bench.processes import LOAD_CORE
 
 
 class Row(NamedTuple):
-    """A row of the table: what was measured, the figure of each side, and the ratio with its target."""
+    """A row of the table: the measured quantity, the figure of each side, and the ratio with its target."""
 
     name: str
     figures: str

@@ -1,7 +1,7 @@
 """An open-loop load generator: requests begin at their times, whether or not earlier ones have been answered.
 
-wrk waits for a response before it sends the next request, so an overloaded server slows it down, and nobody sees the
-queue. Here a latency counts from the moment at which the request was due, also when it had to wait for a connection.
+wrk waits for a response before it sends the next request, so an overloaded server slows it down, which hides the queue.
+Here a latency counts from the time at which the request was due, even if it had to wait for a connection.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ CONNECTIONS = 1000
 """Connections open at the same time: clients of a helpdesk, not an attack."""
 
 PATIENCE = 30.0
-"""Seconds after which whatever is still unanswered counts as lost."""
+"""Seconds after which a request without a response counts as lost."""
 
 
 class Answer(NamedTuple):
@@ -37,7 +37,7 @@ class Answer(NamedTuple):
 
 
 class Offered(NamedTuple):
-    """What became of the requests that were offered, and of the health checks beside them."""
+    """The outcome of the offered requests, and of the simultaneous health checks."""
 
     answers: list[Answer]
     checks: list[Answer]
@@ -47,16 +47,16 @@ class Offered(NamedTuple):
         return [answer.milliseconds for answer in self.answers if answer.status == status]
 
     def share(self, status: int) -> float:
-        """The part of the requests that was answered with this status."""
+        """The fraction of the requests that got this status."""
         return sum(answer.status == status for answer in self.answers) / len(self.answers)
 
     def statuses(self) -> Mapping[int, int]:
-        """How many responses had which status; 0 means none."""
+        """The number of responses by status; the status 0 means no response."""
         return Counter(answer.status for answer in self.answers)
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
-    """The value below which so many per cent of the values are; NaN without values."""
+    """Returns the value below which this percentage of the values lies; NaN without values."""
     if not values:
         return float("nan")
     return sorted(values)[min(len(values) - 1, int(len(values) * percent / 100))]
@@ -72,9 +72,9 @@ def offer(
     rest: float = 0.0,
     checks_per_second: float = 20,
 ) -> Offered:
-    """Offers `rate` requests per second for so many seconds, then `rest` seconds at a twentieth of that rate.
+    """Offers `rate` requests per second for this many seconds, then `rest` seconds at a twentieth of that rate.
 
-    Each request has a header with a value of its own, so that no two are the same.
+    Each request has a header with a unique value, so that no two are the same.
     """
     with on_the_load_core(), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_offer(url, request, headers, rate, seconds, rest, checks_per_second))
@@ -105,7 +105,7 @@ async def _offer(
 
 
 class _Clients:
-    """At most `limit` connections, opened when they are needed and used again while they are open."""
+    """A pool of at most `limit` connections, opened on demand and reused while they are open."""
 
     def __init__(self, host: str, port: int, limit: int, *, alike: bool = False) -> None:
         self._host, self._port, self._limit, self._alike = host, port, limit, alike
@@ -137,7 +137,7 @@ class _Clients:
             self.go_on()
 
     def go_on(self) -> None:
-        """Gives what waits to idle connections, and opens others."""
+        """Assigns waiting requests to idle connections, and opens new ones."""
         while self._waiting and self._idle:
             self._idle.pop().send(*self._waiting.popleft())
         if self._waiting and len(self._open) + len(self._opening) < self._limit:
@@ -170,7 +170,7 @@ class _Clients:
         self.go_on()
 
     def close(self) -> list[Answer]:
-        """Closes every connection. Returns an answer for each request; those without a response have status 0."""
+        """Closes every connection. Returns one result for each request; requests without a response have status 0."""
         for connection in list(self._open):
             connection.transport.abort()
         self._answers += [Answer(due, time.perf_counter(), 0) for due, _ in self._waiting]

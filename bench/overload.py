@@ -1,4 +1,4 @@
-"""Rows about more requests than a server can answer, and about clients that keep it busy with something else."""
+"""Rows about more requests than a server can answer, and about clients that occupy it with other work."""
 
 import itertools
 import socket
@@ -19,7 +19,7 @@ LIST = Request("GET", "/?open=true")
 """The list as technicians load it, which takes a server longer than it takes the load generator."""
 
 SERVED_WITHIN = 0.2
-"""Seconds in which a request must be answered with 200 to count as served when the overload has ended."""
+"""Seconds within which a request must get a 200 to count as served after the end of the overload."""
 
 IDLE = 300
 SENDERS = 8
@@ -28,7 +28,7 @@ _turns = itertools.count()
 
 
 def overload(effort: Effort) -> Iterator[Row]:
-    """Offers as much as one worker can answer, twice and five times that, and then a twentieth."""
+    """Offers as many requests as one worker can answer, then twice and five times as many, and then a twentieth."""
     scene = embedded(10_000)
     seconds = 4 * effort.seconds
     with product(scene.database_url) as ours:
@@ -60,7 +60,7 @@ def _row(name: str, offered: Offered, seconds: float) -> Row:
 
 
 def beside(effort: Effort) -> Iterator[Row]:
-    """Measures the list page beside clients that hold connections or send the largest forms, and calm."""
+    """Measures the list page while clients hold connections or send the largest forms, and without them."""
     scene = embedded(10_000)
     with product(scene.database_url) as ours:
         calm = _latencies(ours, scene, effort)
@@ -81,7 +81,7 @@ def _beside(name: str, measured: list[float], calm: list[float]) -> Row:
 
 
 def _latencies(ours: Served, scene: Scene, effort: Effort) -> list[float]:
-    """Each request has a query of its own, so that it is read from the database."""
+    """Each request has a different query, so that the list is read from the database."""
     with on_the_load_core():
         client = Client(ours.url, scene.headers)
         times = [
@@ -94,7 +94,7 @@ def _latencies(ours: Served, scene: Scene, effort: Effort) -> list[float]:
 
 @contextmanager
 def _idle(ours: Served) -> Iterator[None]:
-    """Connections that send half of a request line, and nothing more."""
+    """Opens connections that send half of a request line, and nothing more."""
     place = urlsplit(ours.url)
     with ExitStack() as stack:
         for _ in range(IDLE):
@@ -105,7 +105,7 @@ def _idle(ours: Served) -> Iterator[None]:
 
 @contextmanager
 def _senders(ours: Served) -> Iterator[None]:
-    """Clients without a session that send forms of half a megabyte, one after the other."""
+    """Runs clients without a session that send forms of half a megabyte, one after the other."""
     done = threading.Event()
     place = urlsplit(ours.url)
     body = urlencode([("a", "b")] * 125_000).encode()

@@ -24,7 +24,7 @@ def free_port() -> int:
 
 
 class Served:
-    """A running server that is measured."""
+    """A running server under measurement."""
 
     def __init__(self, process: subprocess.Popen[bytes], port: int, seconds: float) -> None:
         self.process = process
@@ -33,7 +33,7 @@ class Served:
         self.seconds_to_first_answer = seconds
 
     def memory(self, field: str = "VmRSS") -> float:
-        """Returns the memory in MiB: `VmRSS` at present, `VmHWM` the maximum so far."""
+        """Returns the memory in MiB: `VmRSS` is the current value, `VmHWM` the maximum so far."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         return int(status.split(f"{field}:")[1].split()[0]) / 1024
 

@@ -1,4 +1,4 @@
-"""What one worker does per second, compared with the ceiling, the peer and `sqlite3` alone."""
+"""Measures what one worker achieves per second, compared with the ceiling, the peer and `sqlite3` alone."""
 
 import shutil
 import statistics
@@ -36,7 +36,7 @@ def beside(scene: Scene, bodies: dict[str, bytes]) -> Iterator[tuple[Served, Ser
 
 
 def rates(effort: Effort) -> Iterator[Row]:
-    """Yields what one worker does per second on SQLite, compared with the ceiling and the peer."""
+    """Yields what one worker achieves per second on SQLite, compared with the ceiling and the peer."""
     scene = embedded(10_000)
     _, company, _ = members(scene, 1)[0]
     filtered = Request("GET", f"/api/issues?{urlencode({'status': 'new', 'companyName': company})}")
@@ -146,7 +146,7 @@ def rates(effort: Effort) -> Iterator[Row]:
 
 
 def etag_of(served: Served, request: Request, headers: Mapping[str, str]) -> dict[str, str]:
-    """Returns the header with which the present response becomes a 304."""
+    """Returns the header with which the current response becomes a 304."""
     return {"If-None-Match": send(served.url, request, headers).headers["etag"]}
 
 

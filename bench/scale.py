@@ -1,4 +1,4 @@
-"""What size costs: latencies on a large dataset and on a small one, several workers, start and memory."""
+"""Measures the cost of size: latencies on a large dataset and on a small one, several workers, start and memory."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -77,9 +77,9 @@ def _scale(effort: Effort, small: Scene, large: Scene, where: str) -> Iterator[R
 
 
 def _limited_access(effort: Effort, large: Scene, url: str, where: str) -> Iterator[Row]:
-    """Yields the ratio of median latencies of whoever sees 20 companies and of whoever sees all, on one dataset.
+    """Yields the ratio of the median latencies of a user who sees 20 companies and of one who sees all, on one dataset.
 
-    After a change that only the second one sees, the response for the first one still comes from the cache by ETag.
+    After a change that only the second user sees, the response for the first one still comes from the cache by ETag.
     """
     size = Size(effort.large)
     seen = limited(large, 20, size.companies)

@@ -1,4 +1,4 @@
-"""What a measurement needs in a dataset: a signed-in technician, and requests about existing rows."""
+"""The prerequisites of a measurement in a dataset: a signed-in technician, and requests about existing rows."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -62,12 +62,12 @@ def embedded(assignments: int, events_each: int = 1) -> Scene:
 
 
 def limited(scene: Scene, companies: int, of: int) -> Scene:
-    """Returns the same database for a technician who sees so many of all its companies, evenly spread."""
+    """Returns the same database for a technician who sees this many of all its companies, evenly spread."""
     return signed_in(scene.database_url, LIMITED, range(1, of + 1, of // companies)[:companies])
 
 
 def signed_in(database_url: str, email: str = EMAIL, company_ids: Sequence[int] | None = None) -> Scene:
-    """Creates a session for a technician directly in the database; with `company_ids`, for one who sees these only."""
+    """Creates a session for a technician directly in the database; with `company_ids`, for one who sees only these."""
     settings = Settings(database_url=database_url)
     database = Database(settings)
     at = now()
@@ -87,8 +87,8 @@ def signed_in(database_url: str, email: str = EMAIL, company_ids: Sequence[int] 
 
 
 def members(scene: Scene, count: int, company: str | None = None) -> list[tuple[str, str, Status]]:
-    """Returns issue name, company name and status of one assignment each of `count` different issues, perhaps all of
-    one company.
+    """Returns issue name, company name and status of one assignment each of `count` different issues, optionally of one
+    company.
     """
     database = Database(Settings(database_url=scene.database_url))
     query = (
@@ -107,8 +107,8 @@ def members(scene: Scene, count: int, company: str | None = None) -> list[tuple[
 def status_changes(scene: Scene, count: int = 1500, company: str | None = None) -> list[Request]:
     """Returns requests each of which changes a status, however often the list is repeated: it visits all statuses.
 
-    They start from the present statuses. Call this again before each round: a request from the middle of the list
-    would change nothing.
+    They start from the current statuses. Call this again before each round: a request from the middle of the list would
+    change nothing.
     """
     found = members(scene, count, company)
     return [
@@ -146,7 +146,7 @@ def matrix_scene() -> Scene:
 
 @contextmanager
 def server_database(assignments: int) -> Iterator[Scene]:
-    """Provides a PostgreSQL dataset, in a cluster of its own with PostgreSQL's default durability."""
+    """Provides a PostgreSQL dataset, in a separate cluster with PostgreSQL's default durability."""
     cluster = Cluster(durable=True)
     try:
         cluster.start()

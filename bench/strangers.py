@@ -1,4 +1,4 @@
-"""The row about what a request costs whose sender is not signed in: the worst of all routes, against /healthz."""
+"""The row about the cost of a request without a session: the worst of all routes, compared with /healthz."""
 
 import http.client
 import re
@@ -13,7 +13,7 @@ from bench.scene import embedded
 from issue_tracker.app import declared_routes
 
 SIGN_IN = "POST /login"
-"""An empty form is an attempt to sign in, with the cost of hashing a password, and limited in another way."""
+"""An empty form is an attempt to sign in, which hashes a password and is limited in another way."""
 
 BATCHES = 3
 
@@ -44,7 +44,7 @@ def strangers(effort: Effort) -> Iterator[Row]:
 
 
 def _inputs(*, safe: bool) -> Iterator[tuple[str, str, Mapping[str, str], bytes]]:
-    """The largest inputs: what they are called, what follows the path, headers, a body."""
+    """The largest inputs: name, suffix of the path, headers, body."""
     many = urlencode([("a", "b")] * 7000)
     yield "nothing", "", {}, b""
     yield "a query", f"?{many}", {}, b""
@@ -63,7 +63,9 @@ def _inputs(*, safe: bool) -> Iterator[tuple[str, str, Mapping[str, str], bytes]
 
 
 def _cost(ours: Served, method: str, path: str, headers: Mapping[str, str], body: bytes, count: int) -> float:
-    """Microseconds of processor time that the server takes for one such request, on a connection that stays open."""
+    """Returns the microseconds of processor time that the server takes for one such request, on a persistent
+    connection.
+    """
     connection = http.client.HTTPConnection(urlsplit(ours.url).netloc, timeout=30)
 
     def send() -> None:
@@ -78,11 +80,11 @@ def _cost(ours: Served, method: str, path: str, headers: Mapping[str, str], body
             send()
         batches.append((_processor_time(ours) - before) / count)
     connection.close()
-    # What the server's other threads do meanwhile is not counted.
+    # The work of the server's other threads during that time is not counted.
     return min(batches)
 
 
 def _processor_time(ours: Served) -> float:
-    """Microseconds of processor time that the server has taken, all of its threads together."""
+    """Returns the microseconds of processor time that the server has taken, in all of its threads."""
     tasks = Path(f"/proc/{ours.process.pid}/task").iterdir()
     return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1000

@@ -1,4 +1,4 @@
-"""Issues of very different sizes: what a page and the whole list cost, and what slow readers hold in memory."""
+"""Issues of very different sizes: the cost of a page and of the whole list, and the memory that slow readers occupy."""
 
 import socket
 import time
@@ -23,7 +23,7 @@ from issue_tracker.names import Name
 from issue_tracker.settings import Settings
 
 MEMBERS = (1, 3, 500)
-"""How many companies an issue has. The sizes take turns in the order of the numbers of the issues."""
+"""The number of companies of an issue. The sizes alternate in the order of the issue numbers."""
 
 ISSUES = 180
 READERS = 50
@@ -37,7 +37,7 @@ def uneven(effort: Effort) -> Iterator[Row]:
         client = Client(ours.url, scene.headers)
         for name, path, count in (("page of 50", PAGE.path, effort.samples), ("whole list", WHOLE.path, 10)):
             size = len(send(ours.url, Request("GET", path), scene.headers).body)
-            # No two requests alike, so that none is answered from the response cache as a whole.
+            # No two requests are alike, so that none is answered from the response cache as a whole.
             separator = "&" if "?" in path else "?"
             requests = [
                 Request("GET", f"{path}{separator}search={' ' * (number + 1)}".replace(" ", "%20"))
@@ -81,7 +81,7 @@ def _scene() -> Scene:
 
 
 def _memory_with_slow_readers(ours: Served, scene: Scene) -> float:
-    """Returns the most megabytes that the worker had while readers took a byte a second of the whole list."""
+    """Returns the maximum memory of the worker in megabytes while readers took a byte a second of the whole list."""
     address = urlsplit(ours.url)
     head = "".join(f"{name}: {value}\r\n" for name, value in {"Host": address.netloc, **scene.headers}.items())
     most = 0.0

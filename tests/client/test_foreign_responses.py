@@ -45,7 +45,7 @@ def test_a_foreign_response_is_never_a_success(connect: Connect, network: Troubl
     with connect(network.url, retries=Retries(first_pause=0.01)) as tracker:
         for call in CALLS:
             network.ahead, network.requests = [RESPONSES[kind]] * 3, []
-            with pytest.raises(UnexpectedAnswer, match="not an answer of the Issue Tracker"):
+            with pytest.raises(UnexpectedAnswer, match="not a response of the Issue Tracker"):
                 call(tracker)
             assert len(network.requests) == 1
 
@@ -73,5 +73,5 @@ def test_an_error_page_in_no_known_encoding_is_an_error_all_the_same(
 ) -> None:
     with connect(network.url) as tracker:
         network.ahead = [response(404, b'{"detail": "St\xf6rung"}')]
-        with pytest.raises(NotFound, match="The server answered 404"):
+        with pytest.raises(NotFound, match="The server responded with 404"):
             tracker.issue("VPN")

@@ -1,6 +1,6 @@
 #!/bin/sh
 # check_line.sh ISSUE COMPANY ADDRESS: reports to the tracker whether an address answers a ping.
-# The tracker counts repetitions and leaves alone what technicians do, so it may run every minute.
+# The tracker counts repetitions and does not overwrite changes by technicians, so the script may run every minute.
 # PING may name another command that succeeds when the line works.
 set -eu
 issue=$1 company=$2 address=$3

@@ -36,7 +36,7 @@ def create_token(
     company_groups: Iterable[str] = (),
 ) -> Plan[Token]:
     """Creates an API token for the signed-in user. Its secret is in `token`, and is never shown again.
-    Refused for a token: tokens are made, listed and revoked in a session.
+    Refused for a token: only a session can create, list and revoke tokens.
 
     Scopes are `read` and `write`. The token is accepted from `networks` (such as `192.0.2.0/24`) only, and sees only
     `companies` and those of `company_groups`, unless these are empty. Raises TokenLost when the response with the

@@ -1,4 +1,4 @@
-"""Alerts of monitoring: contract section 14. Reporting the same state again is safe; it is only counted.
+"""Alerts of monitoring systems: contract section 14. Reporting the same state again is safe; it is only counted.
 
 Every function raises Refused (its subclass by status) when the server refuses, and Unreachable when there is no
 response.
@@ -26,11 +26,11 @@ def raise_alert(
     strict: bool = False,
     idempotency_key: str | None = None,
 ) -> Plan[Alert]:
-    """Reports that the fault with this key is there, and returns what became of it (`action`).
+    """Reports that the fault with this key exists, and returns the effect (`action`).
 
-    The issue is opened, or the company assigned to it, unless it is already; what people did is left alone. `severity`
-    and `summary` are for an issue that is opened. A company that does not exist makes the alert `unsorted`, and with
-    `strict` raises NotFound.
+    The issue is opened, or the company is assigned to it, unless this is already the case; changes that people made are
+    not overwritten. `severity` and `summary` are used only for a new issue. A company that does not exist makes the
+    alert `unsorted`, and with `strict` raises NotFound.
     """
     body: dict[str, object] = {"key": key, "state": "firing", "issue": issue, "company": company}
     given = {"severity": severity, "summary": summary, "url": url, "strict": strict or None}
@@ -41,6 +41,6 @@ def raise_alert(
 def clear_alert(
     session: Session, key: str, *, summary: str | None = None, idempotency_key: str | None = None
 ) -> Plan[Alert]:
-    """Reports that the fault with this key is gone. Its assignment is resolved unless a person has changed it since."""
+    """Reports that the fault with this key is over. Its assignment is resolved unless a person has changed it since."""
     body = {"key": key, "state": "resolved"} | ({} if summary is None else {"summary": summary})
     return read_alert((yield from session.perform(posted(ALERTS, body, idempotency_key))))

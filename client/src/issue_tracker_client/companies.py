@@ -29,12 +29,14 @@ def create_company(session: Session, name: str, *, idempotency_key: str | None =
 def update_company(
     session: Session, company_id: int, *, name: str | None = None, archived: bool | None = None
 ) -> Plan[Company]:
-    """Renames, archives or restores a company. An archived one keeps its assignments and takes no new ones."""
+    """Renames, archives or restores a company. An archived company keeps its assignments and cannot be assigned to
+    further issues.
+    """
     given = {"name": name, "archived": archived}
     body = {field: value for field, value in given.items() if value is not None}
     return read_company((yield from session.perform(json_request("PUT", f"{COMPANIES}/{company_id}", body))))
 
 
 def delete_company(session: Session, company_id: int) -> Plan[None]:
-    """Deletes a company that nothing ever referred to. Raises BadRequest for any other; archive it instead."""
+    """Deletes a company to which nothing has ever referred. Raises BadRequest for any other; archive it instead."""
     yield from session.execute(Request("DELETE", f"{COMPANIES}/{company_id}"))

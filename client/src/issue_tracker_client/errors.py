@@ -53,14 +53,14 @@ class Refused(TrackerError):
     `detail` is the server's sentence, `reason` its word for programs, if there is one, such as
     `second_factor_required`. `errors` are its field errors, `request_id` identifies the request to the
     server's operator, `retry_after` is the number of seconds to wait according to the server. `maybe_done` is True
-    when the change may have been made nevertheless: the response to an earlier attempt was lost, or this status
+    if the change may still have been made: the response to an earlier attempt was lost, or this status
     (502, 503, 504) leaves it open.
     """
 
     def __init__(self, reply: Reply, *, maybe_done: bool = False) -> None:
         explained = explanation(reply)
         self.status = reply.status
-        self.detail = explained.detail or f"The server answered {reply.status}."
+        self.detail = explained.detail or f"The server responded with {reply.status}."
         self.errors = explained.errors
         self.reason = explained.reason
         self.request_id: str | None = reply.headers.get("x-request-id")
@@ -131,7 +131,7 @@ def unexpected(reply: Reply) -> UnexpectedAnswer:
     """Returns the exception for a response below 400 that the contract does not know, such as a redirect or a page."""
     target = reply.headers.get("location")
     what = f"a redirect to {target}" if target else reply.media_type or "no content"
-    return UnexpectedAnswer(f"This is not an answer of the Issue Tracker: {reply.status} with {what}.")
+    return UnexpectedAnswer(f"This is not a response of the Issue Tracker: {reply.status} with {what}.")
 
 
 @dataclass(frozen=True)

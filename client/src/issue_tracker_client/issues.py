@@ -28,9 +28,9 @@ read_bulk = decoder(BulkResult)
 
 
 class Fields(TypedDict, total=False):
-    """The fields of an issue beside its name and description. One that is not given stays as it is, and so does None;
+    """The fields of an issue other than its name and description. A missing field or None leaves the value unchanged;
     an empty text or list clears it. `owner` is the e-mail address of a technician. Each reference has the keys
-    `system`, `key` and perhaps `url`. Raises Misuse for a `next_update_at` without a time zone.
+    `system`, `key` and optionally `url`. Raises Misuse for a `next_update_at` without a time zone.
     """
 
     severity: str | None
@@ -48,9 +48,9 @@ class Filter(TypedDict, total=False):
     must hold for the same assignment; each issue lists only its matching assignments. `open` is True for assignments
     that are neither resolved nor closed, False for the others. `search` is a literal part of the name or description;
     `words` must all occur, each in the name, the description or the name of an affected company. `changed_since` is the
-    `position` of a list from `poll_issues`: the issues that were changed since, of which none is missed. `owner` is an
-    e-mail address, `me` or `none`; `overdue` is True for issues whose next update is due. `include="details"` sets more
-    fields of assignments. `sort` is `name`, `updated_at` or `created_at`, with a leading `-` for descending order, or
+    `position` of a list from `poll_issues`: all issues that were changed since then. `owner` is an e-mail address, `me`
+    or `none`; `overdue` is True for issues whose next update is due. `include="details"` sets more fields of
+    assignments. `sort` is `name`, `updated_at` or `created_at`, with a leading `-` for descending order, or
     `attention`. Raises InvalidQuery for an unsupported status and for a position from before the server's database was
     restored from a backup, NotFound for an unknown company or group, Misuse for an `updated_since` without a time zone.
     """
@@ -178,11 +178,11 @@ def update_issue(
     if_match: str | None = None,
     **fields: Unpack[Fields],
 ) -> Plan[Issue]:
-    """Changes what is given; an empty description clears it, and so does an empty field.
+    """Changes the given fields; an empty description or field is cleared.
 
-    The companies of `company_groups` are added like those of `add_companies`. A company that is assigned already keeps
-    its status unless one is given. With `if_match` (the `etag` of an issue
-    that was read before), raises Changed if anyone has changed the issue since.
+    The companies of `company_groups` are added like those of `add_companies`. A company that is already assigned keeps
+    its status unless one is given. With `if_match` (the `etag` of an issue that was read before), raises Changed if the
+    issue has been changed since.
     """
     given = {
         "description": description,
@@ -212,7 +212,7 @@ def set_status(
     note: str | None = None,
     if_match: str | None = None,
 ) -> Plan[Assignment]:
-    """Sets the status of one company, and assigns the company if necessary. The note goes into the history.
+    """Sets the status of one company, and assigns the company if necessary. The note is recorded in the history.
 
     The result has the issue's new ETag. With `if_match`, raises Changed like `update_issue`.
     """
@@ -243,7 +243,8 @@ def set_status_in_bulk(
     idempotency_key: str | None = None,
     if_match: str | None = None,
 ) -> Plan[BulkResult]:
-    """Sets the status of these companies and those of these groups, or of all that are assigned: of all or of none.
+    """Sets the status of these companies and those of these groups, or of all assigned companies: of all of them or of
+    none.
 
     It skips the companies in `exclude`, companies whose status is not in `from_statuses` if that is given, and
     closed ones unless `from_statuses` contains `closed`. With `dry_run` nothing changes, and the outcomes say what

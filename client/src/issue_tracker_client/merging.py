@@ -11,9 +11,10 @@ read_issue = decoder(Issue)
 def merge_issues(
     session: Session, issue_name: str, into: str, *, dry_run: bool = False, idempotency_key: str | None = None
 ) -> Plan[Issue]:
-    """Merges an issue into another one, and returns the latter; with `dry_run`, as it would be.
+    """Merges an issue into another one, and returns the latter; with `dry_run`, returns the result without changing
+    anything.
 
-    A company of both keeps the less finished status. Raises Forbidden for whoever does not see all companies of both.
+    A company in both gets the less finished status. Raises Forbidden if the user does not see all companies of both.
     """
     body: dict[str, object] = {"issue_name": issue_name, "into": into}
     if dry_run:

@@ -36,14 +36,14 @@ T = TypeVar("T")
 
 
 class Owner(Model, frozen=True, kw_only=True):
-    """The technician who takes care of an issue, or of one company in it."""
+    """The technician who is responsible for an issue, or for one company in it."""
 
     user_id: int
     name: str
 
 
 class Reference(Model, frozen=True, kw_only=True):
-    """What an issue or an assignment is called in another system."""
+    """The identifier of an issue or an assignment in another system."""
 
     system: str
     key: str
@@ -53,8 +53,8 @@ class Reference(Model, frozen=True, kw_only=True):
 class Assignment(Model, frozen=True, kw_only=True, omit_defaults=True):
     """The status of one company in one issue. `issue_name` and `etag`, the issue's ETag, are None inside an issue.
 
-    `affected_since`, `owner` and `references` are set where `include="details"` was requested. `affected_since` is the
-    start of the current outage, None when it is resolved or closed.
+    `affected_since`, `owner` and `references` are set if `include="details"` was requested. `affected_since` is the
+    start of the current outage, None if the status is resolved or closed.
     """
 
     assignment_id: int
@@ -107,10 +107,10 @@ class Company(Model, frozen=True, kw_only=True):
 
 
 class Alert(Model, frozen=True, kw_only=True):
-    """What became of a reported alert. `count` says how often in a row its `state` was reported.
+    """The effect of a reported alert. `count` is the number of consecutive reports of its `state`.
 
     `action` is `opened`, `assigned`, `reopened`, `kept`, `cleared`, `ignored` or `unsorted`. Names and status are None
-    where the alert belongs to no assignment.
+    if the alert belongs to no assignment.
     """
 
     key: str
@@ -154,7 +154,7 @@ class Event(Model, frozen=True, kw_only=True, rename={"from_": "from"}):
 
 
 class Update(Model, frozen=True, kw_only=True):
-    """A text in Markdown on an issue. `public`: customers may read it. `company_names` is None where it is for all
+    """A Markdown text on an issue. If it is `public`, customers may read it. `company_names` is None if it is for all
     companies of the issue.
     """
 
@@ -169,7 +169,7 @@ class Update(Model, frozen=True, kw_only=True):
 
 
 class BulkOutcome(Model, frozen=True, kw_only=True, rename={"from_": "from"}):
-    """What a bulk change did, or would do, with one company: `changed`, `unchanged` or `skipped`."""
+    """The effect of a bulk change on one company, or the effect it would have: `changed`, `unchanged` or `skipped`."""
 
     company_name: str
     outcome: str
@@ -199,7 +199,7 @@ class User(Model, frozen=True, kw_only=True):
 
 
 class SignedIn(Model, frozen=True, kw_only=True):
-    """A session: its user and its end."""
+    """A session: its user and its expiry."""
 
     user: User
     csrf_token: str
@@ -225,7 +225,8 @@ class Token(Model, frozen=True, kw_only=True):
 class Listing(Model, Generic[M], frozen=True, kw_only=True):
     """A list, with the number of all matches. With its `etag`, `poll_issues` returns the list only if it changed.
 
-    `position` is set on lists of issues: with `changed_since=position` the next list has what was changed since.
+    `position` is set on lists of issues: with `changed_since=position` the next list contains the issues that were
+    changed since then.
     """
 
     items: tuple[M, ...]
@@ -261,7 +262,7 @@ def understood(decode: Callable[[str | bytes], T], content: str | bytes) -> T:
     try:
         return decode(content)
     except (msgspec.DecodeError, UnicodeDecodeError) as wrong:
-        raise UnexpectedAnswer(f"This is not an answer of the Issue Tracker: {wrong}.") from wrong
+        raise UnexpectedAnswer(f"This is not a response of the Issue Tracker: {wrong}.") from wrong
 
 
 def same_name(one: str | None, other: str | None) -> bool:

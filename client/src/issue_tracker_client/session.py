@@ -28,7 +28,7 @@ class Options(TypedDict, total=False):
 
 
 CONFIRMATION_REQUIRED = "confirmation_required"
-"""Why a change to credentials is refused: the session signed in more than some minutes ago."""
+"""The reason with which a change to credentials is refused: the sign-in of the session is too long ago."""
 
 
 class Session:
@@ -98,7 +98,8 @@ class Session:
             self._signed_in = None
 
     def _sign_in(self, known: int, effort: Effort) -> Plan[None]:
-        """Signs in, unless the client has signed in more than `known` times: then another thread was faster.
+        """Signs in, unless the client has signed in more than `known` times, which means that another thread has
+        already done so.
 
         The request has no Idempotency-Key: a second sign-in is harmless, and the server must not store the response.
         """

@@ -20,8 +20,8 @@ read_updates = decoder(Listing[Update])
 
 
 class UpdateFilter(TypedDict, total=False):
-    """Which updates to list; None means no restriction. `public` is True for those that customers may read, False for
-    those of the helpdesk alone. Raises NotFound for an unknown issue or company.
+    """Which updates to list; None means no restriction. `public` is True for updates that customers may read, False for
+    internal ones. Raises NotFound for an unknown issue or company.
     """
 
     issue_name: str | None
@@ -45,10 +45,10 @@ def add_update(
     status: str | None = None,
     idempotency_key: str | None = None,
 ) -> Plan[Update]:
-    """Adds a text in Markdown to an issue, for these companies or for all of the issue; for customers if `public`.
+    """Adds a Markdown text to an issue, for these companies or for all of the issue; customers may read it if `public`.
 
-    With a `status` the companies move to it in the same transaction: given ones are assigned if they are not, and where
-    none are given, closed ones stay closed.
+    With a `status` the companies change to that status in the same transaction: listed companies are assigned if
+    necessary; if none are listed, closed assignments remain closed.
     """
     given = {
         "issue_name": issue_name,
@@ -64,12 +64,12 @@ def add_update(
 def edit_update(
     session: Session, update_id: int, *, body: str | None = None, public: bool | None = None
 ) -> Plan[Update]:
-    """Changes what is given. For its author and super admins; the history has what it said before."""
+    """Changes the given fields. Only the author and super admins may do so; the history contains the former text."""
     given = {"body": body, "public": public}
     content = {field: value for field, value in given.items() if value is not None}
     return read_update((yield from session.perform(json_request("PUT", f"{UPDATES}/{update_id}", content))))
 
 
 def withdraw_update(session: Session, update_id: int) -> Plan[None]:
-    """Withdraws an update. For its author and super admins; the history has what it said."""
+    """Withdraws an update. Only the author and super admins may do so; the history contains its text."""
     yield from session.execute(Request("DELETE", f"{UPDATES}/{update_id}"))

@@ -12,7 +12,7 @@ from issue_tracker_client.itctl.output import as_json_option, outcome_lines, sho
 from issue_tracker_client.models import Status
 
 NOTE = click.option("--note", help="The reason, for the history (at most 2,000 characters).")
-DESCRIPTION = click.option("--description", help="What is wrong (at most 10,000 characters).")
+DESCRIPTION = click.option("--description", help="A description of the fault (at most 10,000 characters).")
 COMPANY = click.option(
     "--company",
     "companies",
@@ -192,7 +192,7 @@ def bulk_options(command: Callable[..., None]) -> Callable[..., None]:
 @bulk_options
 @click.pass_obj
 def move(connection: Connection, issue: str, status: str, **options: Unpack[Bulk]) -> None:
-    """Set the status of all companies of an issue: either of all of them or of none.
+    """Set the status of all companies of an issue, either of all or of none.
 
     --only, --except and --from may be repeated. Closed companies remain closed unless --from closed is given.
     """
@@ -240,7 +240,7 @@ def exists(tracker: Tracker, issue: str) -> bool:
 def named_status(text: str) -> tuple[str, str | None]:
     """Splits NAME or NAME=STATUS into a company and its status, None without one.
 
-    The text after the last `=` is taken for a status only if it is a known one, so names may contain a `=`.
+    The text after the last `=` is taken for a status only if it is a known one, so that names may contain a `=`.
     """
     name, _, status = text.rpartition("=")
     known = status.strip().lower().replace(" ", "_").replace("-", "_") in list(Status)

@@ -25,10 +25,10 @@ class Connection:
     def tracker(self) -> Tracker:
         """Returns a client. Raises click.UsageError when the server or the token is missing."""
         if not self.url:
-            raise click.UsageError("Which server? Give --url or set ITCTL_URL.")
+            raise click.UsageError("No server is configured. Give --url or set ITCTL_URL.")
         token = secret_in(self.token_file) if self.token_file else self.token
         if not token:
-            raise click.UsageError("Who is asking? Set ITCTL_TOKEN_FILE (or --token-file), or ITCTL_TOKEN.")
+            raise click.UsageError("No token is configured. Set ITCTL_TOKEN_FILE (or --token-file), or ITCTL_TOKEN.")
         return Tracker(
             self.url,
             token=token.strip(),
@@ -37,7 +37,9 @@ class Connection:
         )
 
     def report(self, value: object, json: bool, *sentences: str) -> None:
-        """Prints the result of a change: `value` as JSON on request, otherwise sentences if a person may read them."""
+        """Prints the result of a change: `value` as JSON on request, otherwise as sentences if the output is a terminal
+        or --verbose is given.
+        """
         if json:
             show([as_json_line(value)])
         elif self.verbose or on_terminal():

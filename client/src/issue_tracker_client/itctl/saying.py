@@ -14,9 +14,9 @@ from issue_tracker_client.itctl.reading import LIMIT, page_size
 @click.command("say")
 @ISSUE
 @click.argument("text")
-@click.option("--public", is_flag=True, help="Customers may read it; otherwise it is for the helpdesk.")
+@click.option("--public", is_flag=True, help="Make the update visible to customers; by default it is internal.")
 @click.option("--company", "companies", multiple=True, metavar="NAME", help="Only for this company; may be repeated.")
-@click.option("--status", help="The status that the companies move to.")
+@click.option("--status", help="The new status of the companies.")
 @KEY
 @as_json_option
 @click.pass_obj
@@ -44,7 +44,7 @@ def say(
 @click.command("updates")
 @click.option("--issue", help="Updates on this issue.")
 @click.option("--company", help="Updates for this company.")
-@click.option("--public/--internal", default=None, help="Only those that customers may read, or only the others.")
+@click.option("--public/--internal", default=None, help="Only public updates, or only internal ones.")
 @LIMIT
 @as_json_option
 @click.pass_obj
