@@ -25,7 +25,9 @@ UNLIMITED = {f"SIGN_IN_{name}_LIMIT": "1000000000" for name in ("ACCOUNT", "ADDR
 
 
 def flood(effort: Effort) -> Iterator[Row]:
-    """Compares lists during sign-ins with lists alone, both with every password hashed and with the default throttling."""
+    """Compares lists during sign-ins with lists alone, both with every password hashed and with the default
+    throttling.
+    """
     scene = embedded(10_000)
     yield from _rows(scene, "every password hashed", UNLIMITED, effort)
     yield from _rows(scene, "throttled", {}, effort)

@@ -1,4 +1,6 @@
-"""Measures the effect of a thousand listeners and 200 changes a second on other requests, and the cost of one change."""
+"""Measures the effect of a thousand listeners and 200 changes a second on other requests, and the cost of one
+change.
+"""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""Who may use each route, and what everybody else gets: written down a second time on purpose.
+"""The expected access to each route, and the expected refusals: deliberately specified independently of the code.
 
 `python -m tests.access` writes it as docs/security-routes.md; tests/test_every_route.py sends all the requests.
 """
@@ -224,7 +224,7 @@ ACCESS = {
         POST /admin/credentials/revoke
     """,
 }
-"""Which role each route needs."""
+"""The role that each route requires."""
 
 EXPECTED = {line.strip(): access for access, lines in ACCESS.items() for line in lines.split("\n") if line.strip()}
 
@@ -268,7 +268,7 @@ FRESH = {
     "POST /admin/webhooks",
     "POST /admin/webhooks/{webhook_id}/rotate-secret",
 }
-"""What needs fresh proof, whatever it carries (contract, section 11). What needs it only for some fields is in
+"""Routes that always need fresh proof (contract, section 11). Routes that need it only for some fields are in
 tests/auth/test_confirmation.py.
 """
 
@@ -280,16 +280,16 @@ FIRST = {
     "GET /password",
     "POST /password",
 }
-"""What those may do who have to choose a password first."""
+"""Routes that remain available to a user who has to choose a password first."""
 
 LINKS = {"GET /setup", "GET /invitation", "POST /invitation"}
-"""What only a link with a token leads to."""
+"""Pages that only a link with a token leads to."""
 
 CREDENTIALS = re.compile(
     r"users|devices|sessions?\b|tokens|credentials|password|webhooks|alert-receivers|alerts/receivers|channels|factors"
     r"|company-access|setup|confirm|invitation|logout|second-factor|security|identities|group-mappings"
 )
-"""What the paths of routes contain that are about credentials, or say who may do what (contract, section 11)."""
+"""Parts of the paths of routes that are about credentials or permissions (contract, section 11)."""
 
 
 if __name__ == "__main__":

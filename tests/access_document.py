@@ -1,4 +1,4 @@
-"""docs/security-routes.md, as `python -m tests.access` writes it from the table there."""
+"""Generates docs/security-routes.md from the table in tests/access.py (`python -m tests.access`)."""
 
 from pathlib import Path
 
@@ -38,7 +38,7 @@ HEADER = [
 
 
 def document() -> str:
-    """The page: the routes, together where they behave alike."""
+    """Returns the page: the routes, grouped by equal behaviour."""
     groups: dict[tuple[str, ...], list[str]] = {}
     for name in EXPECTED:
         groups.setdefault(tuple(expected(name, actor) for actor in ACTORS), []).append(name)

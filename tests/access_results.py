@@ -1,4 +1,4 @@
-"""What each kind of sender gets from each route, by the lists of access.py."""
+"""The expected result for each kind of sender and each route, derived from the lists of access.py."""
 
 import msgspec
 
@@ -11,11 +11,11 @@ MAY: dict[str, set[str]] = {
     "technician": {"signed in", "helpdesk"},
     "super admin": {"signed in", "helpdesk", "super admin"},
 }
-"""What each role may use besides what is public."""
+"""The access that each role has in addition to public routes."""
 
 
 class Actor(msgspec.Struct, frozen=True):
-    """A kind of sender: `role` is empty for those whom the server does not know, `token` the scope of an API token."""
+    """A kind of sender: `role` is empty for unauthenticated senders, `token` is the scope of an API token."""
 
     name: str
     role: str = ""
@@ -38,7 +38,7 @@ ACTORS = [
 
 
 def expected(name: str, actor: Actor) -> str:
-    """What becomes of a request to the route: OPEN when only its input decides."""
+    """Returns the expected result of a request to the route: OPEN if only its input decides."""
     page = " /api/" not in name
     if name in LINKS:
         return REFUSED

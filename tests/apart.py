@@ -1,4 +1,4 @@
-"""Running asynchronous code beside the browser's tests, whose driver keeps an event loop in the tests' own thread."""
+"""Runs asynchronous code next to the browser tests, whose driver occupies an event loop in the tests' own thread."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -9,11 +9,11 @@ T = TypeVar("T")
 
 
 def apart(act: Callable[[], T]) -> T:
-    """The result of `act`, run in a thread of its own."""
+    """Returns the result of `act`, run in a separate thread."""
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(act).result()
 
 
 def run_apart(coroutine: Coroutine[Any, Any, T]) -> T:
-    """As `asyncio.run`, in a thread of its own."""
+    """Like `asyncio.run`, but in a separate thread."""
     return apart(lambda: asyncio.run(coroutine))

@@ -1,7 +1,8 @@
-"""The rows of the cast, which the product's own operations make once in a process, and which are then copied.
+"""The rows of the test users, companies and issues, which the product's own operations create once per process, and
+which are then copied.
 
-Nearly every test begins with the cast, and the operations take four times as long as the rows. The copies have new
-numbers, and the time of the clock.
+Nearly every test starts with these rows, and the operations take four times as long as inserting copies. The copies
+have new ids, and the time of the clock.
 """
 
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from issue_tracker.database.tables import companies, events, look_alikes, metada
 COPIED = (users, companies, look_alikes, events)
 TIMES = ("created_at", "updated_at", "at")
 OWNERS = {"user": users, "company": companies}
-"""The tables in which a row of `look_alikes` has its id, by its kind."""
+"""The tables to which the ids in `look_alikes` refer, by kind."""
 
 _filled = text(
     " UNION ALL ".join(f"SELECT '{table}' WHERE EXISTS (SELECT 1 FROM {table})" for table in metadata.tables)
@@ -26,14 +27,14 @@ Rows = list[dict[str, Any]]
 
 
 class Cast:
-    """Rows as they were first made, by table. `make` makes them with operations, in the transaction it is given."""
+    """The rows as they were first created, by table. `make` creates them with operations, in the given transaction."""
 
     def __init__(self, make: Callable[[Connection], None]) -> None:
         self._make = make
         self._rows: dict[Table, Rows] = {}
 
     def enter(self, tx: Connection) -> None:
-        """Makes the cast appear in a database that has nobody of that name or address."""
+        """Inserts the rows into a database that contains none of their names and addresses."""
         if self._rows:
             self._copy(tx)
         else:

@@ -1,4 +1,4 @@
-"""The browser that the tests of pages drive: that of the system, which scripts/test-environment installs."""
+"""The browser of the page tests: the system's Chromium, which scripts/test-environment installs."""
 
 import shutil
 from collections.abc import Iterator
@@ -18,8 +18,8 @@ FLAGS = [
 
 @contextmanager
 def launched() -> Iterator[Browser]:
-    """Chromium without windows. The shell is the same engine without the windows, menus and services of a desktop
-    browser, which take two thirds of the time. Playwright can run once in a process.
+    """Starts Chromium without windows. The headless shell is the same engine without the windows, menus and services of
+    a desktop browser, which take two thirds of the time. Playwright can run only once in a process.
     """
     names = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
     path = next((found for found in map(shutil.which, names) if found), None)

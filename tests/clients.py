@@ -1,4 +1,4 @@
-"""HTTP clients of the tests. All servers here speak plain HTTP on loopback."""
+"""HTTP clients of the tests. All test servers use plain HTTP on loopback."""
 
 import ssl
 from typing import Any
@@ -6,8 +6,9 @@ from typing import Any
 import httpx
 
 NO_ROOTS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-"""Trusts no certificate at all. By default httpx loads the system's certificates for every client, which takes longer
-than most tests."""
+"""A TLS context without any trusted certificate. By default httpx loads the system's certificates for every client,
+which takes longer than most tests.
+"""
 
 
 class Client(httpx.Client):
@@ -24,12 +25,12 @@ class Client(httpx.Client):
 
 
 def get(url: str, **options: Any) -> httpx.Response:
-    """The response to one GET, over a connection of its own."""
+    """Returns the response to one GET, sent over a new connection."""
     with Client() as client:
         return client.get(url, **options)
 
 
 def post(url: str, **options: Any) -> httpx.Response:
-    """The response to one POST, over a connection of its own."""
+    """Returns the response to one POST, sent over a new connection."""
     with Client() as client:
         return client.post(url, **options)

@@ -1,4 +1,6 @@
-"""Fixtures: a PostgreSQL of the tests' own, a server on each database, the world in it, a clock to move."""
+"""Fixtures: a PostgreSQL cluster for the tests, a server on each database, the test data (`world`), and a movable
+clock.
+"""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -23,17 +25,17 @@ from tests.world import Clock, World
 
 ENGINES = ("sqlite", "postgresql")
 
-# How long an example takes says more about what else the machine does than about the product.
+# The time of an example depends more on the load of the machine than on the product.
 settings.register_profile("tests", deadline=None)
 settings.load_profile("tests")
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The order for several processes, which take the next test whenever they are free.
+    """Orders the tests for several processes, each of which takes the next test when it is free.
 
-    Tests marked `together` share what is expensive to make, so that one process runs those of a module on one
-    database. Tests marked `long` come first: none is left to run alone at the end.
+    Tests marked `together` share expensive fixtures, so one process runs those of a module on one database. Tests
+    marked `long` come first, so that none of them runs alone at the end.
     """
     for item in items:
         if item.get_closest_marker("together"):
@@ -45,14 +47,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
-    """What the tests of this process share."""
+    """The resources that the tests of this process share."""
     with ExitStack() as ended:
         yield Shared(ended, tmp_path_factory)
 
 
 @pytest.fixture(scope="session")
 def cluster(shared: Shared) -> Cluster:
-    """One PostgreSQL for all tests of a process."""
+    """One PostgreSQL cluster for all tests of a process."""
     return shared.cluster
 
 
@@ -64,19 +66,19 @@ def engine(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def fresh_database_url(engine: str, shared: Shared) -> str:
-    """A database without tables, for this test alone."""
+    """A database without tables, used only by this test."""
     return shared.empty(engine)
 
 
 @pytest.fixture
 def migrated_url(engine: str, shared: Shared) -> str:
-    """A database with the current schema, for this test alone: for commands and processes of its own."""
+    """A database with the current schema, used only by this test: for commands and separate processes."""
     return shared.migrated(engine)
 
 
 @pytest.fixture
 def admin_url(engine: str, shared: Shared) -> str:
-    """A database with one super admin, for this test alone: for commands and processes of its own."""
+    """A database with one super admin, used only by this test: for commands and separate processes."""
     return shared.with_admin(engine)
 
 
@@ -89,9 +91,10 @@ def migrating() -> Iterator[Migrating]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _cheap_hashes() -> Iterator[None]:
-    """Argon2 with little work, in this process; processes that tests start do the real one.
+    """Argon2 with a low cost, in this process; processes that tests start use the real cost.
 
-    A worker thread that hashes would keep others waiting: the request belongs to `server/password_requests.py`.
+    Fails if a worker thread hashes, which would delay other requests: such a request belongs in
+    `server/password_requests.py`.
     """
     patch = pytest.MonkeyPatch()
     hasher = PasswordHasher(time_cost=1, memory_cost=16, parallelism=1)
@@ -111,13 +114,15 @@ def _cheap_hashes() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _logs_of_the_product() -> None:
-    """Otherwise the first test alone would have them, and a traceback of all others takes seconds to draw."""
+    """Configures the product's logs for every test. Otherwise only the first test has them, and rendering a traceback
+    takes seconds in all others.
+    """
     configure_logs(Settings(log_level="error"))
 
 
 @pytest.fixture(autouse=True)
 def _logs_as_they_were() -> Iterator[None]:
-    """A command that a test runs in this process silences the logs; tests after it read them."""
+    """Restores the logs, which a command that runs in this process silences."""
     configuration = structlog.get_config()
     yield
     structlog.configure(**configuration)
@@ -131,7 +136,7 @@ def server(engine: str, shared: Shared) -> Server:
 
 @pytest.fixture
 def clock() -> Iterator[Clock]:
-    """The clock of the product, which a test may move."""
+    """The clock of the product, which a test can move."""
     moved = Clock()
     clock_module.source = moved.now
     yield moved
@@ -140,7 +145,7 @@ def clock() -> Iterator[Clock]:
 
 @pytest.fixture
 def world(server: Server, clock: Clock) -> Iterator[World]:
-    """An otherwise empty tracker with the cast in it."""
+    """A tracker that contains only the standard test data."""
     server.empty()
     world = World(server, clock)
     yield world

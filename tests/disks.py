@@ -1,4 +1,4 @@
-"""Small file systems, to fill and to empty. Only an administrator may mount them."""
+"""Small file systems that tests fill and free. Only root can mount them."""
 
 import os
 import shutil
@@ -14,7 +14,7 @@ from typing import Any
 
 @cache
 def can_mount() -> bool:
-    """Whether this process may mount a file system."""
+    """Returns whether this process may mount a file system."""
     tried = ["unshare", "--mount", "mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", "/mnt"]
     return os.geteuid() == 0 and subprocess.run(tried, capture_output=True, check=False).returncode == 0
 
@@ -27,11 +27,11 @@ class SmallDisk:
         self._ballast = folder / "ballast"
 
     def grow(self, mebibytes: int) -> None:
-        """Gives it another size."""
+        """Changes the size."""
         subprocess.run(["mount", "-o", f"remount,size={mebibytes}m", str(self.folder)], check=True)
 
     def fill(self) -> None:
-        """Leaves no room at all."""
+        """Fills the file system completely."""
         with self._ballast.open("ab", buffering=0) as ballast:
             for size in (1024 * 1024, 4096):
                 with suppress(OSError):
@@ -39,20 +39,22 @@ class SmallDisk:
                         continue
 
     def leave(self, pages: int) -> None:
-        """After `fill`: leaves room for so many pages of 4 KiB, and not less than there is."""
+        """After `fill`: frees room for this many pages of 4 KiB, or leaves more if it is already free."""
         found = os.statvfs(self.folder)
         missing = pages * 4096 - found.f_bfree * found.f_frsize
         if missing > 0:
             os.truncate(self._ballast, self._ballast.stat().st_size - missing)
 
     def empty(self) -> None:
-        """Gives back the room that `fill` has taken."""
+        """Frees the room that `fill` has taken."""
         self._ballast.unlink()
 
 
 @contextmanager
 def mounted(mebibytes: int) -> Iterator[SmallDisk]:
-    """A small file system, until the block ends. Not in a folder of pytest's, which PostgreSQL's user may not enter."""
+    """Provides a small file system until the block ends. It is not in a folder of pytest, which PostgreSQL's user
+    cannot enter.
+    """
     folder = Path(tempfile.mkdtemp(prefix="issue-tracker-disk-"))
     folder.chmod(0o755)
     subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={mebibytes}m", "tmpfs", str(folder)], check=True)
@@ -64,7 +66,7 @@ def mounted(mebibytes: int) -> Iterator[SmallDisk]:
 
 
 def create_tablespace(connection: Any, disk: SmallDisk) -> str:
-    """The name of a new PostgreSQL tablespace on the disk, for the cluster of a connection to it."""
+    """Creates a PostgreSQL tablespace on the disk, in the cluster of the connection, and returns its name."""
     (data,) = connection.execute("SHOW data_directory").fetchone()
     shutil.chown(disk.folder, Path(data).stat().st_uid, Path(data).stat().st_gid)
     name = f"small_{uuid.uuid4().hex}"

@@ -27,7 +27,7 @@ class Example(NamedTuple):
 
 
 def read_examples(path: Path) -> list[Example]:
-    """The examples of a document, in order."""
+    """Returns the examples of a document, in order."""
     blocks = _block.findall(path.read_text(encoding="utf-8"))
     assert len(blocks) % 2 == 0, f"{path.name}: a request without its response"
     return [_example(*pair) for pair in zip(blocks[::2], blocks[1::2], strict=True)]
@@ -49,7 +49,7 @@ def _example(request: str, response: str) -> Example:
 
 
 def endpoint_of(example: Example) -> tuple[Route, dict[str, str]]:
-    """The declared route of an example's request, and the values in its path."""
+    """Returns the declared route of an example's request, and the values in its path."""
     path = example.target.partition("?")[0]
     for endpoint in sorted(declared_routes(), key=lambda one: one.path.count("{")):
         pattern = re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(endpoint.path))
@@ -60,17 +60,19 @@ def endpoint_of(example: Example) -> tuple[Route, dict[str, str]]:
 
 
 def _asked(example: Example) -> str:
-    """Of which collection the `id` in an example's path is."""
+    """Returns the collection of the `id` in an example's path."""
     return endpoint_of(example)[0].path.partition("/{")[0].rpartition("/")[2]
 
 
 def _answered(example: Example) -> str:
-    """Of which collection an `id` in an example's response is."""
+    """Returns the collection of an `id` in an example's response."""
     return [part for part in endpoint_of(example)[0].path.split("/") if not part.startswith("{")][-1]
 
 
 class Reader:
-    """Types the examples in: stores cookie and CSRF token, and replaces ids by those that the server gave."""
+    """Executes the examples like a reader: stores the cookie and the CSRF token, and replaces ids by those of the
+    server.
+    """
 
     def __init__(self, client: httpx.Client) -> None:
         self.client = client

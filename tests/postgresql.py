@@ -1,4 +1,4 @@
-"""A PostgreSQL cluster of the tests' own: made in a temporary folder, on a free port, stopped at the end."""
+"""A PostgreSQL cluster for the tests: created in a temporary folder, on a free port, and stopped at the end."""
 
 import os
 import pwd
@@ -15,7 +15,7 @@ import psycopg
 
 
 def binaries() -> Path:
-    """The folder with initdb and postgres, the newest version first."""
+    """Returns the folder with initdb and postgres of the newest version."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
     if found:
         return found[-1].parent
@@ -25,14 +25,14 @@ def binaries() -> Path:
 
 
 def free_port() -> int:
-    """A TCP port on loopback that nobody listens on."""
+    """Returns a free TCP port on loopback."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def _unprivileged() -> pwd.struct_passwd | None:
-    """PostgreSQL refuses to run as root; any other account will do. None for the account that runs the tests."""
+    """Returns an account for PostgreSQL, which refuses to run as root; None means the account that runs the tests."""
     if os.getuid() != 0:
         return None
     for name in ("postgres", "nobody"):
@@ -77,7 +77,9 @@ class Cluster:
         )
 
     def start(self) -> None:
-        """Starts the server on its former port, at first on a free one, and waits until it accepts connections."""
+        """Starts the server on its former port, the first time on a free one, and waits until it accepts
+        connections.
+        """
         if self.port:
             self._start(self.port)
             return
@@ -92,7 +94,7 @@ class Cluster:
         raise AssertionError("PostgreSQL found no port to listen on")
 
     def _start(self, port: int) -> None:
-        """Raises PortTaken. What the server logs goes to a file, which is shown when it ends too early."""
+        """Raises PortTaken. The server logs to a file, which is shown if the server ends too early."""
         options = {
             "listen_addresses": "127.0.0.1",
             "port": str(port),
@@ -100,7 +102,8 @@ class Cluster:
             "max_connections": "200",
             "fsync": "on" if self._durable else "off",
             "shared_buffers": "64MB",
-            # Its transactions take numbers, which are part of a list's validator (docs/decisions/0005-etags.md).
+            # Autovacuum's transactions take numbers, which are part of a list's validator
+            # (docs/decisions/0005-etags.md).
             "autovacuum": "on" if self._durable else "off",
         }
         settings = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
@@ -126,7 +129,7 @@ class Cluster:
             time.sleep(0.05)
 
     def _answers(self, port: int) -> bool:
-        """Whether this cluster answers there, and not another one."""
+        """Returns whether this cluster, and not another one, responds on the port."""
         try:
             with psycopg.connect(f"postgresql://tests@127.0.0.1:{port}/postgres", connect_timeout=2) as connection:
                 found = connection.execute("SHOW data_directory").fetchone()
@@ -135,14 +138,14 @@ class Cluster:
         return found == (str(self.folder / "data"),)
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
-        """Stops the server without waiting for its clients, as when a machine is shut down."""
+        """Stops the server without waiting for its clients, as the shutdown of a machine does."""
         if self._process is not None:
             self._process.send_signal(how)
             self._process.wait(30)
             self._process = None
 
     def create_database(self, name: str, *, template: str = "template1") -> str:
-        """The URL of a new database: an empty one, or a copy of one that nothing is connected to."""
+        """Creates a database and returns its URL: an empty one, or a copy of one without connections."""
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
             connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
         return self.url(name)
@@ -151,13 +154,13 @@ class Cluster:
         return f"postgresql://tests@127.0.0.1:{self.port}/{database}"
 
     def remove(self) -> None:
-        """Stops without writing anything, and deletes the files."""
+        """Stops the server without writing anything, and deletes the files."""
         self.stop(signal.SIGQUIT)
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
 class Standby(Cluster):
-    """A copy of another cluster that follows it, and takes no changes until it is promoted."""
+    """A copy of another cluster that follows it, and is read-only until it is promoted."""
 
     def __init__(self, primary: Cluster, *, port: int = 0) -> None:
         self._primary = primary
@@ -169,6 +172,6 @@ class Standby(Cluster):
         self._run("pg_basebackup", *address, "-D", str(folder), "-R", "-X", "stream", "-c", "fast")
 
     def promote(self) -> None:
-        """Makes it take changes from now on."""
+        """Makes the standby accept changes."""
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
             connection.execute("SELECT pg_promote()")

@@ -1,8 +1,9 @@
-"""Commands as forks of a process that has imported the command line, because importing takes longer than they do.
+"""Runs commands as forks of a process that has imported the command line, because the import takes longer than most
+commands.
 
-Each is a process of its own all the same, with the arguments, environment, folder, streams and exit code of
-`python -m issue_tracker.cli`. Whatever is about starting a process (servers, signals, streams that are closed) does not
-belong here: those tests start Python themselves.
+Each command is still a separate process, with the arguments, environment, folder, streams and exit code of `python -m
+issue_tracker.cli`. Tests about the start of a process (servers, signals, closed streams) start Python themselves
+instead.
 """
 
 import atexit
@@ -25,7 +26,7 @@ STREAMS = (0, 1, 2)
 
 
 class Preloaded:
-    """The process that has imported everything; it ends with the process of the tests."""
+    """The process that has imported all modules; it ends with the test process."""
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
@@ -44,7 +45,7 @@ class Preloaded:
     def run(
         self, arguments: list[str], *, stdin: str, env: dict[str, str], cwd: Path | None, seconds: float
     ) -> "subprocess.CompletedProcess[str]":
-        """One command, to its end. Raises TimeoutExpired, and then runs nothing any more."""
+        """Runs one command to its end. Raises TimeoutExpired; after that no further command can run."""
         request = json.dumps({"arguments": arguments, "env": env, "cwd": str(cwd or Path.cwd())}).encode()
         with self._guard, TemporaryFile() as given, TemporaryFile() as out, TemporaryFile() as err:
             given.write(stdin.encode())
@@ -71,7 +72,7 @@ class Preloaded:
 
 
 def _read(connection: socket.socket, size: int) -> bytes:
-    """Exactly so many bytes; fewer at the end of the connection."""
+    """Reads exactly this many bytes, or fewer at the end of the connection."""
     content = b""
     while len(content) < size and (part := connection.recv(size - len(content))):
         content += part
@@ -90,7 +91,7 @@ def _import_everything() -> None:
 
 
 def _next_command(connection: socket.socket) -> list[str]:
-    """Forks for every request, and returns in the fork, with the arguments."""
+    """Forks for every request, and returns the arguments in the fork."""
     while True:
         header, streams, _, _ = socket.recv_fds(connection, 4, len(STREAMS))
         if not header:

@@ -1,4 +1,4 @@
-"""The product as processes of its own: `issue-tracker …` as people run it, and servers that a test may kill."""
+"""The product in separate processes: `issue-tracker …` as users run it, and servers that a test can kill."""
 
 import os
 import signal
@@ -24,7 +24,7 @@ ADMIN = "ada@helpdesk.example"
 
 
 def environment(database_url: str | None = None, **settings: str) -> dict[str, str]:
-    """The environment of a process: none of ours leaks in but what it needs to run."""
+    """Returns the environment of a process, which contains only the variables that it needs to run."""
     own = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
     if database_url:
         settings["DATABASE_URL"] = database_url
@@ -34,7 +34,7 @@ def environment(database_url: str | None = None, **settings: str) -> dict[str, s
 def run(
     *arguments: str, database_url: str | None = None, stdin: str = "", cwd: Path | None = None, **settings: str
 ) -> "subprocess.CompletedProcess[str]":
-    """One command, to its end."""
+    """Runs one command to its end."""
     env = environment(database_url, **settings)
     return _preloaded().run(list(arguments), stdin=stdin, env=env, cwd=cwd, seconds=120)
 
@@ -45,7 +45,7 @@ def _preloaded() -> Preloaded:
 
 
 def given_admin(database_url: str) -> None:
-    """A migrated database with one super admin, made by the command line."""
+    """Creates a migrated database with one super admin, using the command line."""
     migrated = run("migrate", database_url=database_url)
     assert migrated.returncode == 0, migrated.stderr
     added = run(
@@ -56,7 +56,7 @@ def given_admin(database_url: str) -> None:
 
 
 def until_ready(process: "subprocess.Popen[bytes]", url: str, log: Path | None = None) -> None:
-    """Returns when the server reports that it is ready; fails with its log when it ended, or does not get so far."""
+    """Waits until the server reports that it is ready; fails with its log if it ends or takes too long."""
     deadline = time.monotonic() + 60
     with Client(timeout=5) as probe:
         while True:
@@ -95,7 +95,7 @@ class ServeProcess:
             )
 
     def wait_until_ready(self) -> "ServeProcess":
-        """Returns when the server reports that it is ready."""
+        """Waits until the server reports that it is ready."""
         until_ready(self.process, self.url, self.log)
         return self
 
@@ -106,11 +106,11 @@ class ServeProcess:
         self.process.wait(30)
 
     def client(self) -> Client:
-        """A client without any credential."""
+        """Returns a client without a credential."""
         return Client(base_url=self.url)
 
     def sign_in(self, email: str = ADMIN, password: str = PASSWORD) -> Client:
-        """A client with a session, and its CSRF token in place."""
+        """Returns a client with a session, which sends its CSRF token."""
         client = self.client()
         response = client.call("POST", "/api/auth/login", 200, json={"email": email, "password": password})
         client.headers["X-CSRF-Token"] = response["csrf_token"]
@@ -118,7 +118,7 @@ class ServeProcess:
 
 
 def processes(server: ServeProcess) -> set[int]:
-    """The server processes of a parent, from their own command line and from their parent."""
+    """Returns the server processes of a parent, identified by their command line and parent process."""
     found = set()
     for folder in Path("/proc").glob("[0-9]*"):
         try:
@@ -132,7 +132,7 @@ def processes(server: ServeProcess) -> set[int]:
 
 
 def running(pid: int) -> bool:
-    """Whether a process is there, and is not only waiting for its parent to read its exit code."""
+    """Returns whether a process exists and is not a zombie."""
     try:
         return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
     except FileNotFoundError:
@@ -141,7 +141,7 @@ def running(pid: int) -> bool:
 
 @contextmanager
 def serve(database_url: str, log: Path, *, workers: int = 1, **settings: str) -> Iterator[ServeProcess]:
-    """A server that is ready, until the block ends."""
+    """Runs a server until the block ends; it is ready when the block begins."""
     server = ServeProcess(database_url, log, port=0, workers=workers, cwd=None, **settings)
     try:
         yield server.wait_until_ready()

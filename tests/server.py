@@ -1,4 +1,4 @@
-"""The product as it runs: the real application in a real server on a real socket, in a thread of the tests."""
+"""The real application in a real server on a real socket, in a thread of the test process."""
 
 import socket
 import threading
@@ -22,22 +22,24 @@ from issue_tracker.settings import Settings
 TABLES = [
     table.name for table in metadata.sorted_tables if table not in (history_identity, schema_compatibility, server_key)
 ]
-"""What is emptied between tests. History, schema and server remain the same ones, because numbers go on."""
+"""The tables that are emptied between tests. The history's identity, the schema and the server key remain, because
+numbers continue.
+"""
 
 LARGE = 1_000_000
-"""Bytes of a table and its indexes, which PostgreSQL truncates rather than deletes from."""
+"""The size of a table and its indexes, in bytes, from which PostgreSQL truncates instead of deleting."""
 
 _filled = text(" UNION ALL ".join(f"SELECT '{name}' WHERE EXISTS (SELECT FROM {name})" for name in TABLES))
 _sizes = text(" UNION ALL ".join(f"SELECT '{name}', pg_total_relation_size('{name}')" for name in TABLES))
 
 
-# Tests move the clock, and count rows: nothing is deleted by itself unless a test wants that.
+# Tests move the clock and count rows, so nothing is deleted automatically unless a test enables it.
 retention.FIRST_SECONDS = 1e6
 deferred.DELAY_SECONDS = 1e6
 
 
 class Server:
-    """A served application. `database` is the tests' own way to the same data."""
+    """A served application. With `database` tests access the same data directly."""
 
     def __init__(self, settings: Settings, url: str) -> None:
         self.settings = settings
@@ -46,9 +48,9 @@ class Server:
         self.database = Database(settings)
 
     def empty(self) -> None:
-        """Deletes every row. Numbers are not used again, as in production, so that caches stay correct.
+        """Deletes every row. As in production, numbers are not reused, so that caches remain correct.
 
-        What the test before left running may lock a table a moment longer; then this is tried again.
+        Requests of the previous test may still lock a table; then the deletion is retried.
         """
         for attempt in range(5):
             try:
@@ -58,8 +60,8 @@ class Server:
                     raise
 
     def _empty(self) -> None:
-        """Most tables have few rows or none, and on PostgreSQL truncating a table costs more than deleting a few rows.
-        Deleted rows stay in the file there, because nothing vacuums it, until a large table is truncated.
+        """Most tables have few rows, and on PostgreSQL truncating a table costs more than deleting a few rows. There
+        deleted rows remain in the file, because autovacuum is off, until a large table is truncated.
         """
         with self.database.write() as tx:
             if self.database.sqlite:
@@ -77,8 +79,8 @@ class Server:
 
 @contextmanager
 def serving(settings: Settings, *, public_url: str | None = None) -> Iterator[Server]:
-    """Serves with these settings until the block ends. The public URL is the server's own unless another is given, in
-    which `{port}` is the port of the server.
+    """Serves with these settings until the block ends. The public URL is the server's own unless another one is given,
+    in which `{port}` stands for the server's port.
     """
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]

@@ -1,4 +1,4 @@
-"""What the tests of one process share: started when a test first needs it, ended in the reverse order."""
+"""The resources that the tests of one process share: started on first use, ended in reverse order."""
 
 import shutil
 import uuid
@@ -43,28 +43,30 @@ class Shared:
         return self._ended.enter_context(launched())
 
     def server(self, engine: str) -> Server:
-        """The product, served on this engine; for tests that empty its database before they use it."""
+        """Returns the product, served on this engine; for tests that empty its database before they use it."""
         if engine not in self._servers:
             settings = Settings(database_url=self.migrated(engine), log_level="error", deliver_webhooks=False)
             self._servers[engine] = self._ended.enter_context(serving(settings))
         return self._servers[engine]
 
     def empty(self, engine: str) -> str:
-        """The URL of a database without tables."""
+        """Returns the URL of a database without tables."""
         if engine == "sqlite":
             return f"{SQLITE}{self._folders.mktemp('sqlite')}/tests.db"
         return self.cluster.create_database(_new_name())
 
     def migrated(self, engine: str) -> str:
-        """The URL of a database with the current schema and nothing in it."""
+        """Returns the URL of an empty database with the current schema."""
         return self.copy(engine, _migrate)
 
     def with_admin(self, engine: str) -> str:
-        """The URL of a migrated database with one super admin, made by the command line (`processes.ADMIN`)."""
+        """Returns the URL of a migrated database with one super admin, created by the command line
+        (`processes.ADMIN`).
+        """
         return self.copy(engine, given_admin)
 
     def copy(self, engine: str, fill: Callable[[str], None]) -> str:
-        """A copy of the database that `fill` makes, which it does once in a process."""
+        """Returns a copy of the database that `fill` creates once per process."""
         template = self._templates.get((engine, fill))
         if template is None:
             template = self._templates[engine, fill] = self.empty(engine)

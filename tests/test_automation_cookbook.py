@@ -1,4 +1,4 @@
-"""Every snippet of docs/automation.md, run in its order, with the output that the page shows."""
+"""Every snippet of docs/automation.md runs, in order, and prints the output that the page shows."""
 
 import contextlib
 import io
@@ -23,7 +23,7 @@ _fenced = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 class Snippet(NamedTuple):
-    """What to run, and what it prints: nothing, where the page shows nothing."""
+    """A snippet and its output, which is empty if the page shows none."""
 
     language: str
     code: str
@@ -32,7 +32,7 @@ class Snippet(NamedTuple):
 
 
 def snippets(path: Path) -> list[Snippet]:
-    """The snippets of a document; a block of text behind one is its output."""
+    """Returns the snippets of a document; a text block after a snippet is its output."""
     found: list[Snippet] = []
     text = path.read_text(encoding="utf-8")
     for block in _fenced.finditer(text):
@@ -47,7 +47,7 @@ def snippets(path: Path) -> list[Snippet]:
 
 @pytest.fixture
 def home(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A technician's account on the server's machine: an empty home and the commands in the path."""
+    """Sets up a technician's account on the server's machine: an empty home, and the commands in the path."""
     monkeypatch.chdir(tmp_path)
     for name in [name for name in os.environ if name.startswith("ITCTL_")]:
         monkeypatch.delenv(name)
@@ -61,7 +61,7 @@ def home(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def shell(home: Path) -> Callable[[str], str]:
-    """Runs snippets of one shell session: what one exports or defines, the next ones have."""
+    """Runs the snippets of one shell session: a snippet sees the variables and functions of the earlier ones."""
     state = home / ".state"
     state.touch()
 
@@ -94,14 +94,14 @@ def python() -> Callable[[str], str]:
 
 
 def test_every_snippet_of_the_cookbook_works(world: World, home: Path) -> None:
-    """On both databases, with the server's real address in the place of the page's."""
+    """The server's real address replaces the one on the page."""
     languages = {"sh": shell(home), "python": python()}
     ran = [snippet for snippet in snippets(COOKBOOK) if check(snippet, languages, world.server.url)]
     assert len(ran) > 30
 
 
 def check(snippet: Snippet, languages: dict[str, Callable[[str], str]], url: str) -> bool:
-    """Run one snippet and compare what it prints; `…` matches anything within a line."""
+    """Runs one snippet and compares its output; `…` matches anything within a line."""
     code = snippet.code.replace("http://127.0.0.1:8000", url)
     printed = [line.rstrip() for line in languages[snippet.language](code).splitlines()]
     shown = [line.rstrip() for line in snippet.output.splitlines()]

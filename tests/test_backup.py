@@ -1,4 +1,4 @@
-"""`issue-tracker backup`: a copy taken while others write is whole, and serves like the original."""
+"""`issue-tracker backup`: a copy made during writes is complete, and can be served like the original."""
 
 import stat
 import threading
@@ -17,7 +17,7 @@ from tests.world import World
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-def test_a_backup_taken_while_others_write_is_restored_whole(world: World, tmp_path: Path) -> None:
+def test_a_backup_made_during_writes_is_complete(world: World, tmp_path: Path) -> None:
     url, copy = world.server.settings.database_url, tmp_path / "copy.db"
     answered: list[str] = []
     stop = threading.Event()
@@ -31,7 +31,7 @@ def test_a_backup_taken_while_others_write_is_restored_whole(world: World, tmp_p
             answered.append(name)
 
     writer = threading.Thread(target=write)
-    # Somebody reads all the while, so that what is written stays beside the file, in its write-ahead log.
+    # A constant read transaction keeps the written data in the write-ahead log.
     with world.database.read() as reader:
         assert reader.execute(select(func.count()).select_from(issues_table)).scalar_one() == 0
         writer.start()
@@ -72,7 +72,7 @@ def test_a_backup_overwrites_nothing(world: World, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
-def test_a_backup_of_postgresql_is_not_ours(world: World, tmp_path: Path) -> None:
+def test_backup_refuses_postgresql(world: World, tmp_path: Path) -> None:
     refused = run("backup", str(tmp_path / "copy.db"), database_url=world.server.settings.database_url)
     assert refused.returncode == 1 and "use pg_dump" in refused.stderr
     assert not (tmp_path / "copy.db").exists()

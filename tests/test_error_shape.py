@@ -176,7 +176,7 @@ def test_a_body_must_say_that_it_is_json(world: World, content_type: str, status
         ("", b'{"name":"Fault"}', 201),
     ],
 )
-def test_a_compressed_body_is_refused_by_that_name(world: World, encoding: str, content: bytes, status: int) -> None:
+def test_a_compressed_body_is_rejected_as_compressed(world: World, encoding: str, content: bytes, status: int) -> None:
     headers = {"Content-Type": "application/json", "Content-Encoding": encoding}
     response = world.client().post("/api/issues", content=content, headers=headers)
     assert response.status_code == status, response.text
@@ -185,7 +185,7 @@ def test_a_compressed_body_is_refused_by_that_name(world: World, encoding: str, 
     assert world.client().call("GET", "/api/issues", 200)["total"] == (1 if status == 201 else 0)
 
 
-def test_the_order_of_refusals_is_the_contracts(world: World) -> None:
+def test_errors_come_in_the_order_of_the_contract(world: World) -> None:
     too_large, wrong_type = b"x" * (1024 * 1024 + 1), {"Content-Type": "text/plain"}
     everything_wrong: dict[str, Any] = {"content": too_large, "headers": wrong_type, "params": {"colour": "red"}}
     path = "/api/issues/Nothing"

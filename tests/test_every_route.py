@@ -1,4 +1,4 @@
-"""Every route refuses those who may not use it (contract, sections 2 and 3). A route without a case here fails."""
+"""Every route refuses unauthorized requests (contract, sections 2 and 3). A route that is not listed fails."""
 
 import re
 from typing import Any
@@ -33,7 +33,9 @@ UNSAFE = [name for name in (*PRIVATE_API, *PRIVATE_PAGES) if not name.startswith
 
 
 def send(client: httpx.Client, name: str, **options: Any) -> httpx.Response:
-    """A request to a route that carries nothing valid, about what does not exist: only the actor can decide."""
+    """Sends a request without valid input, about objects that do not exist, so that only the actor decides
+    the result.
+    """
     method, path = name.split(" ")
     with client.stream(method, re.sub(r"{\w+}", "999999999", path), **(INPUTS.get(name, {}) | options)) as response:
         if name != "GET /api/events/stream" or response.status_code != 200:
@@ -45,7 +47,7 @@ INPUTS: dict[str, dict[str, Any]] = {
     "POST /login": {"data": {"email": "x" * 300}},
     "POST /login/passkey": {"data": {"challenge": "x" * 600}},
 }
-"""Where nothing at all would be an attempt to sign in."""
+"""Bodies for routes on which an empty request would be an attempt to sign in."""
 
 
 BEFORE_ENROLMENT = {
@@ -61,16 +63,16 @@ BEFORE_ENROLMENT = {
     "POST /confirm/{provider}",
     "POST /account/security/passkeys",
 }
-"""What those may do besides who have to set up a second factor first."""
+"""Additional routes for users who have to set up a second factor first."""
 
 
-def test_every_route_has_a_case_and_every_case_a_route() -> None:
+def test_every_route_is_listed_and_every_listed_route_exists() -> None:
     assert {name: endpoint.access.value for name, endpoint in ROUTES.items()} == EXPECTED
     assert len(ROUTES) == len(declared_routes())
 
 
 def clients(world: World, number: int) -> dict[str, Client]:
-    """One client for each kind of actor; with another number, others of the same kinds."""
+    """Returns one client for each kind of actor; another number yields other clients of the same kinds."""
     stale, ended, ada = world.client("ada"), world.client("ada"), world.client("ada")
     world.clock.advance(minutes=10)
     ended.call("POST", "/api/auth/logout", 204)
@@ -90,7 +92,7 @@ def clients(world: World, number: int) -> dict[str, Client]:
 
 
 def outcome(response: httpx.Response) -> str:
-    """What became of a request, in the words of tests/access.py."""
+    """Returns the result of a request, in the terms of tests/access.py."""
     location = response.headers.get("Location", "")
     if location.startswith("/login?next"):
         return SIGN_IN
@@ -113,7 +115,7 @@ def outcome(response: httpx.Response) -> str:
 
 def test_every_route_with_every_kind_of_credential(world: World) -> None:
     """The expected results are docs/security-routes.md."""
-    # Whoever signs out comes back as another one for the rest.
+    # After a sign-out, another client of the same kind replaces the first one.
     first, last = "POST /logout", "POST /api/auth/logout"
     wrong = []
     for number, names in enumerate(([first], [*(name for name in ROUTES if name not in (first, last)), last])):
@@ -131,8 +133,8 @@ def test_the_document_has_the_expected_results() -> None:
     assert DOCUMENT.read_text(encoding="utf-8") == document(), "run: python -m tests.access"
 
 
-def test_every_route_about_credentials_takes_only_sessions() -> None:
-    """A route that somebody adds is found by its path, whether or not it is in the lists of tests/access.py."""
+def test_every_route_about_credentials_requires_a_session() -> None:
+    """New routes are found by their path, whether or not they are listed in tests/access.py."""
     found = [
         endpoint
         for endpoint in ROUTES.values()
@@ -145,7 +147,7 @@ def test_every_route_about_credentials_takes_only_sessions() -> None:
     assert {name for name, endpoint in ROUTES.items() if endpoint.before_enrolment} == BEFORE_ENROLMENT
 
 
-def test_who_needs_a_second_factor_may_do_nothing_else(world: World) -> None:
+def test_a_user_who_needs_a_second_factor_can_only_set_one_up(world: World) -> None:
     needed = msgspec.structs.replace(world.server.settings, second_factor="everyone")
     with serving(needed) as server:
         client = world.client("ada")
@@ -162,7 +164,7 @@ def test_who_needs_a_second_factor_may_do_nothing_else(world: World) -> None:
                 client.cookies.set("issue_tracker_session", token)
                 client.headers["X-CSRF-Token"] = csrf_token(token)
         assert wrong == []
-        # A token has no second factor, and needs none.
+        # A token needs no second factor.
         bearer = world.bearer("ada")
         bearer.base_url = httpx.URL(server.url)
         bearer.call("GET", "/api/issues", 200)
@@ -203,7 +205,7 @@ def test_a_missing_or_wrong_csrf_token_is_refused(world: World, token: str | Non
     client.call("GET", "/api/auth/session", 200)
 
 
-def test_an_anonymous_visitor_of_a_page_is_shown_the_way_to_sign_in(world: World) -> None:
+def test_an_anonymous_visitor_of_a_page_is_sent_to_sign_in(world: World) -> None:
     client = world.anonymous()
     for name in PRIVATE_PAGES:
         response = send(client, name)

@@ -1,4 +1,4 @@
-"""What is logged of a failure: its trace, and no value that it had in hand."""
+"""A failure is logged with its traceback, but without any values."""
 
 from collections.abc import Iterator
 
@@ -18,7 +18,7 @@ def _own_configuration() -> Iterator[None]:
 
 @pytest.mark.usefixtures("_own_configuration")
 @pytest.mark.parametrize("log_format", ["console", "json"])
-def test_a_trace_shows_no_values(log_format: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_traceback_shows_no_values(log_format: str, capsys: pytest.CaptureFixture[str]) -> None:
     configure_logs(Settings(log_format=log_format))
 
     def sign_in(password: str) -> None:

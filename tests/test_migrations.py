@@ -1,4 +1,4 @@
-"""The schema: migrations build what database/tables says, on both databases, once, even if several nodes start."""
+"""Migrations create the schema of database/tables on both databases, once, even if several nodes start together."""
 
 import subprocess
 import sys
@@ -20,7 +20,7 @@ def _difference(tx: Connection) -> list[Any]:
     sqlite = tx.dialect.name == "sqlite"
 
     def ours(_object: object, name: str | None, kind: str, _reflected: bool, _compared: object) -> bool:
-        """FTS5's own tables are not in database/tables, and the trigram index is PostgreSQL's alone."""
+        """FTS5's own tables are not in database/tables, and the trigram index exists only on PostgreSQL."""
         return not (
             sqlite and ((kind == "table" and str(name).startswith("issue_search")) or name == "ix_issues_search")
         )
@@ -37,7 +37,7 @@ def test_migrating_an_empty_database_builds_the_tables(fresh_database_url: str) 
     database.close()
 
 
-def test_the_version_needed_is_the_last_migration() -> None:
+def test_the_required_version_is_the_last_migration() -> None:
     config = Config()
     config.set_main_option("script_location", str(migrate.MIGRATIONS))
     assert ScriptDirectory.from_config(config).get_heads() == [migrate.head()]
@@ -127,7 +127,7 @@ def test_counters_and_changed_fields_survive_the_migration_that_names_them(fresh
     assert {statuses: int(total) for statuses, total in totals if total} == {1: 1, 3: 1}
 
 
-def test_what_strangers_typed_is_removed_and_known_addresses_become_networks(fresh_database_url: str) -> None:
+def test_typed_addresses_are_removed_and_known_addresses_become_networks(fresh_database_url: str) -> None:
     database = Database(Settings(database_url=fresh_database_url))
     migrate.upgrade(database, to="0007")
     at = "'2026-01-01T00:00:00.000000+00:00'"

@@ -1,4 +1,6 @@
-"""Any valid name can be created, found in another case, renamed and deleted through the path (contract, section 1)."""
+"""Any valid name can be created, found regardless of case, renamed and deleted through the path (contract,
+section 1).
+"""
 
 import shutil
 import subprocess
@@ -69,8 +71,8 @@ def path_of(name: str) -> str:
     return f"/api/issues/{quote(name, safe='')}"
 
 
-def check_whole_life(world: World, name: str, other: str) -> None:
-    """Creates, finds in other cases, changes, resolves, renames there and back, lists and deletes."""
+def check_every_operation(world: World, name: str, other: str) -> None:
+    """Creates an issue, finds it in other letter cases, changes, resolves, renames (and back), lists and deletes it."""
     world.empty_issues()
     client = world.client("ada")
     response = client.post("/api/issues", json={"name": name, "companies": [{"company_name": "Contoso"}]})
@@ -96,13 +98,13 @@ def check_whole_life(world: World, name: str, other: str) -> None:
 
 @relaxed
 @given(name=names, other=names)
-def test_any_name_lives_its_whole_life(world: World, name: str, other: str) -> None:
-    check_whole_life(world, name, other)
+def test_any_name_works_for_every_operation(world: World, name: str, other: str) -> None:
+    check_every_operation(world, name, other)
 
 
 @pytest.mark.parametrize("name", LISTED)
-def test_awkward_names_live_their_whole_life(world: World, name: str) -> None:
-    check_whole_life(world, name, f"{name}/{name}")
+def test_awkward_names_work_for_every_operation(world: World, name: str) -> None:
+    check_every_operation(world, name, f"{name}/{name}")
 
 
 @relaxed
@@ -110,7 +112,7 @@ def test_awkward_names_live_their_whole_life(world: World, name: str) -> None:
 @example(name="\u0390")
 @example(name="\u1fb7")
 @example(name="\u01f0")
-def test_upper_and_lower_case_are_one_name(world: World, name: str) -> None:
+def test_names_are_equal_regardless_of_case(world: World, name: str) -> None:
     world.empty_issues()
     world.given_issue(name)
     for form in (name.upper(), name.lower(), name.casefold()):
@@ -162,7 +164,7 @@ def test_company_names_are_compared_in_the_same_way(world: World, name: str) -> 
 
 
 MARKS = "\u0301\u0327" * 40_000
-"""In NFC one kind of mark comes before the other: sorting them takes seconds where each moves one place at a time."""
+"""NFC sorts one kind of mark before the other: moving each mark one place at a time would take seconds."""
 
 
 @pytest.mark.parametrize(
@@ -176,7 +178,7 @@ MARKS = "\u0301\u0327" * 40_000
         ("POST", "/api/companies", {"name": f"a{MARKS}"}),
     ],
 )
-def test_thousands_of_combining_marks_take_no_time(
+def test_thousands_of_combining_marks_are_handled_quickly(
     world: World, method: str, path: str, body: dict[str, object]
 ) -> None:
     world.given_companies("Initech")
@@ -188,7 +190,7 @@ def test_thousands_of_combining_marks_take_no_time(
     assert admin.call("GET", "/api/issues", 200)["total"] == 1
 
 
-def test_a_long_text_is_one_text_however_its_letters_are_composed(world: World) -> None:
+def test_a_long_text_is_equal_to_its_decomposed_form(world: World) -> None:
     written = "Vi\u1ec7t Nam " * 200
     world.given_issue("VPN")
     for form in ("NFC", "NFD"):

@@ -47,7 +47,7 @@ def rename_on_page(client: Client, name: str) -> int:
 
 
 @pytest.mark.parametrize("kind", INVISIBLE)
-def test_a_new_name_has_no_invisible_character(world: World, kind: str) -> None:
+def test_an_invisible_character_in_a_new_name_is_rejected(world: World, kind: str) -> None:
     name, admin = INVISIBLE[kind], world.client("ada")
     world.given_issue("Fault")
     company = world.given_companies("Initech")["Initech"]
@@ -75,14 +75,14 @@ def test_a_new_name_has_no_invisible_character(world: World, kind: str) -> None:
     assert admin.call("GET", f"/api/companies?search={quote(name)}", 200)["total"] == 0
 
 
-def test_what_joins_and_varies_visibly_is_allowed(world: World) -> None:
+def test_visible_joiners_and_variation_selectors_are_allowed(world: World) -> None:
     for name in VISIBLE:
         assert invisible(name) is None
         world.client("tess").call("POST", "/api/issues", 201, json={"name": name})
         assert world.client("tess").call("GET", f"/api/issues/{quote(name, safe='')}", 200)["name"] == name
 
 
-def test_a_name_of_an_earlier_version_stays_usable(world: World) -> None:
+def test_a_name_from_an_earlier_version_remains_usable(world: World) -> None:
     name, client = "Old\u202e name", world.client("ada")
     issue_id, company_id = world.given_issue("Fault"), world.given_companies("Initech")["Initech"]
     with world.database.write() as tx:
@@ -100,7 +100,7 @@ def test_a_name_of_an_earlier_version_stays_usable(world: World) -> None:
     assert client.call("PUT", path, 200, json={"new_name": "Plain"})["name"] == "Plain"
 
 
-def test_nobody_takes_a_name_that_looks_like_another_users(world: World) -> None:
+def test_a_user_cannot_take_a_name_that_looks_like_another_users(world: World) -> None:
     tess, admin = world.client("tess"), world.client("ada")
     for imitation in ("Аdа Lund", "АDА LUND", "Ada  Lund", "Ada\u00a0Lund", "Αda Lund", "Ada Lunď".replace("ď", "ԁ")):
         assert rename_on_page(tess, imitation) == 400, imitation
@@ -121,13 +121,13 @@ def test_the_history_shows_the_accounts_of_two_people_with_one_name(world: World
     assert 'title="tess@helpdesk.example"><bdi class="by">Tess Ngo</bdi>' in page
     assert "(tess@helpdesk.example)" not in page
 
-    # A super admin may give two people the same name: they may really have it.
+    # A super admin may assign the same name to two people, who may really share it.
     admin.call("PUT", path_of("omar", world), 200, json={"name": "Tess Ngo"})
     omar.call("POST", "/api/issues", 201, json={"name": "By the other"})
     page = admin.get("/activity").text
     assert 'Tess Ngo</bdi></a> <span class="quiet">(omar@helpdesk.example)</span>' in page
     assert 'Tess Ngo</bdi></a> <span class="quiet">(tess@helpdesk.example)</span>' in page
-    # Omar's first event has his former name, which is nobody's name now.
+    # Omar's first event has his former name, which no user has now.
     assert 'Omar Reyes</bdi></a> <span class="quiet">(omar@helpdesk.example)</span>' in page
 
 
@@ -155,8 +155,8 @@ def test_a_look_alike_of_a_company_is_created_with_a_warning(world: World) -> No
     assert unquote(admin.post("/api/companies", json={"name": "Fаbrikаm"}).headers["x-looks-like"]) == "Fabrikam"
 
 
-def test_hidden_look_alikes_leave_room_for_visible_ones(world: World) -> None:
-    """Whoever sees some companies only learns of those names only, however many others look like them."""
+def test_hidden_look_alikes_do_not_displace_visible_ones(world: World) -> None:
+    """A user with limited access sees only look-alikes among the visible names, however many others there are."""
     letters = "Роrt", "Pоrt", "Por\u03c4", "Pοrt", "Рοrt", "Pοr\u03c4"
     for name in dict.fromkeys(letters):
         world.given_issue(name, {"Fabrikam": "new"})
@@ -205,7 +205,7 @@ def test_pages_warn_of_look_alikes(world: World) -> None:
     assert "looks like" not in admin.post("/admin/companies", data={"name": "Initech"}, follow_redirects=True).text
 
 
-def test_the_migration_remembers_the_names_that_exist(fresh_database_url: str) -> None:
+def test_the_migration_records_existing_names(fresh_database_url: str) -> None:
     database = Database(Settings(database_url=fresh_database_url))
     migrate.upgrade(database, to="0007")
     at = clock.now()

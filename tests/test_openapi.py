@@ -1,4 +1,4 @@
-"""The OpenAPI document: complete, true, and no response is one that it does not describe (contract, section 10)."""
+"""The OpenAPI document is complete and correct, and describes every response (contract, section 10)."""
 
 import functools
 from collections.abc import Iterator
@@ -41,7 +41,7 @@ FALLIBLE = [
     for one in FINITE
     if one.raw_body is None and (one.body or one.query or one.segments or one.access.value != "public")
 ]
-"""Those to which a request can be wrong by its schema."""
+"""The operations whose requests can violate the schema."""
 
 
 def name_of(endpoint: Route) -> str:
@@ -55,7 +55,7 @@ def operation(endpoint: Route) -> dict[str, Any]:
 
 @pytest.fixture
 def worlds(shared: Shared, clock: Clock) -> Iterator[list[World]]:
-    """The tracker on each database. Making a request takes most of the time, and each serves both."""
+    """The trackers on both databases. Generating a request takes most of the time, so each request is sent to both."""
     servers = [shared.server(engine) for engine in ENGINES]
     for server in servers:
         server.empty()
@@ -67,7 +67,7 @@ def worlds(shared: Shared, clock: Clock) -> Iterator[list[World]]:
 
 @functools.cache
 def described(url: str) -> Any:
-    """The document that a server has, read by Schemathesis."""
+    """The document of a server, loaded by Schemathesis."""
     return schemathesis.openapi.from_dict(get(f"{url}/openapi.json").json())
 
 
@@ -79,7 +79,7 @@ def described(url: str) -> Any:
         for endpoint in chosen
     ],
 )
-def test_every_response_is_a_documented_one(worlds: list[World], endpoint: Route, mode: GenerationMode) -> None:
+def test_every_response_matches_the_document(worlds: list[World], endpoint: Route, mode: GenerationMode) -> None:
     for world in worlds:
         world.given_issue("Network degradation", {"Acme Manufacturing": "investigating"})
     operations = described(worlds[0].server.url)
@@ -113,8 +113,8 @@ def test_every_route_of_the_api_is_documented() -> None:
     assert len({operation(endpoint)["operationId"] for endpoint in DOCUMENTED}) == len(DOCUMENTED)
 
 
-def test_no_schema_is_named_by_its_module() -> None:
-    """Two structs of one name would have the names of their modules in front of theirs."""
+def test_no_schema_name_contains_a_module_name() -> None:
+    """If two structs had the same name, their schema names would contain the module names."""
     assert [name for name in DOCUMENT["components"]["schemas"] if "." in name] == []
 
 
@@ -138,7 +138,7 @@ def test_an_operation_is_described_completely(endpoint: Route) -> None:
 
 
 def examples(endpoint: Route) -> Iterator[tuple[str, Any, Any]]:
-    """Each JSON request and response of an operation: where, its schema, its example (None without one)."""
+    """Yields each JSON request and response of an operation: its place, its schema, its example (None without one)."""
     described = operation(endpoint)
     contents = {"request": described.get("requestBody", {})} | {
         code: response for code, response in described["responses"].items() if code.startswith("2")

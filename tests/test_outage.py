@@ -17,7 +17,7 @@ from tests.waiting import eventually
 pytestmark = pytest.mark.long
 
 PATIENCE = 5.0
-"""Seconds in which every request must be answered (contract, section 2: never a hang)."""
+"""Seconds within which every request must be answered (contract, section 2: a request never hangs)."""
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def own_cluster() -> Iterator[Cluster]:
 
 
 def wait_for(server: ServeProcess, status: int) -> None:
-    """Returns when /readyz has this status."""
+    """Waits until /readyz has this status."""
     deadline = time.monotonic() + 60
     while get(f"{server.url}/readyz").status_code != status:
         assert time.monotonic() < deadline, f"/readyz never answered {status}"
@@ -76,7 +76,7 @@ def test_requests_in_an_outage_are_answered_and_the_server_survives_it(own_clust
 
 
 class Writer(threading.Thread):
-    """Creates issues until `stop` is set, and stores the status of each response. `begun` counts the creations."""
+    """Creates issues until `stop` is set, and stores the status of each response. `begun` counts the requests."""
 
     def __init__(self, client: Client, name: str, stop: threading.Event) -> None:
         super().__init__()
@@ -94,8 +94,8 @@ class Writer(threading.Thread):
             self.seconds.append(time.monotonic() - started)
 
 
-def test_an_outage_under_load_answers_everyone(own_cluster: Cluster, tmp_path: Path) -> None:
-    """PostgreSQL stops while writers work: each response is true, and none takes long."""
+def test_every_request_gets_a_response_in_an_outage_under_load(own_cluster: Cluster, tmp_path: Path) -> None:
+    """PostgreSQL stops while writers work: each response is correct, and none takes long."""
     url = own_cluster.create_database("outage")
     given_admin(url)
     stop = threading.Event()
@@ -111,7 +111,7 @@ def test_an_outage_under_load_answers_everyone(own_cluster: Cluster, tmp_path: P
             writer.start()
 
         def each_has(status: int) -> None:
-            """Returns when every writer has got that status for something that it began from now on."""
+            """Waits until every writer has received this status for a request that it started after this call."""
             since = [writer.begun for writer in writers]
             eventually(
                 lambda: all(
@@ -136,7 +136,7 @@ def test_an_outage_under_load_answers_everyone(own_cluster: Cluster, tmp_path: P
         assert max(second for writer in writers for second in writer.seconds) < PATIENCE
         stored = {issue["name"] for issue in admin.call("GET", "/api/issues", 200)["items"]}
         assert {name for name, status in responses.items() if status == 201} - stored == set()
-        # A 503 may hide a commit whose confirmation was lost; but never more than one for each writer.
+        # After a 503 the change may be committed if the confirmation was lost, but at most once for each writer.
         assert len({name for name, status in responses.items() if status == 503} & stored) <= len(writers)
 
 

@@ -1,4 +1,4 @@
-"""Two processes at the same time: one winner, the right codes, no 500, no lost update (contract, section 4).
+"""Two processes at the same time: one request wins, the codes are right, no 500, no lost update (contract, section 4).
 
 SQLite: one server with two worker processes. PostgreSQL: two servers on one database.
 """
@@ -31,14 +31,14 @@ Act = Callable[[Client, int], httpx.Response]
 
 
 class Nodes(NamedTuple):
-    """The server processes behind one database, and the tests' own way to it."""
+    """The server processes on one database, and the tests' direct access to it."""
 
     servers: list[ServeProcess]
     database: Database
     admin: Client
 
     def clients(self, count: int = ACTORS) -> list[Client]:
-        """Clients with one session and connections of their own, spread over the servers."""
+        """Returns clients that share one session but no connections, spread over the servers."""
         made = []
         for number in range(count):
             client = Client(base_url=self.servers[number % len(self.servers)].url, timeout=60)
@@ -49,7 +49,7 @@ class Nodes(NamedTuple):
         return made
 
     def at_once(self, act: Act) -> list[httpx.Response]:
-        """The response to each of several clients that all start in the same moment."""
+        """Returns the responses to several clients that all start simultaneously."""
         clients = self.clients()
         start = Barrier(len(clients))
 
@@ -66,7 +66,7 @@ class Nodes(NamedTuple):
 
 @pytest.fixture(scope="module")
 def nodes(engine: str, shared: Shared, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
-    """Two processes that serve one database, with companies in it."""
+    """Two processes that serve one database, which contains companies."""
     url = shared.with_admin(engine)
     logs = tmp_path_factory.mktemp("logs")
     database = Database(Settings(database_url=url))
@@ -90,11 +90,11 @@ def codes(responses: list[httpx.Response]) -> dict[int, int]:
 
 
 def posting(path: str, *bodies: dict[str, str]) -> Act:
-    """Each posts the body of their number."""
+    """Each client posts the body with its number."""
     return lambda client, one: client.post(path, json=bodies[one % len(bodies)])
 
 
-def test_who_signs_in_at_one_process_works_at_the_other(nodes: Nodes) -> None:
+def test_a_session_is_valid_at_every_process(nodes: Nodes) -> None:
     for client in nodes.clients():
         assert client.call("GET", "/api/auth/session", 200)["user"]["name"] == "Ada Lund"
     other = nodes.servers[-1].sign_in()
@@ -108,7 +108,7 @@ def test_who_signs_in_at_one_process_works_at_the_other(nodes: Nodes) -> None:
     assert elsewhere.get("/api/issues").status_code == 401
 
 
-def test_one_of_those_who_create_the_same_name_wins(nodes: Nodes) -> None:
+def test_only_one_of_many_issues_with_the_same_name_is_created(nodes: Nodes) -> None:
     for number in range(6):
         name = f"Same name {number}"
         spelled = [name, name.upper(), name.lower(), name.title(), name.swapcase(), f" {name} "]
@@ -120,13 +120,13 @@ def test_one_of_those_who_create_the_same_name_wins(nodes: Nodes) -> None:
         assert nodes.admin.call("GET", f"/api/issues?search=same%20name%20{number}", 200)["total"] == 1
 
 
-def test_one_of_those_who_create_the_same_company_wins(nodes: Nodes) -> None:
+def test_only_one_of_many_companies_with_the_same_name_is_created(nodes: Nodes) -> None:
     for number in range(3):
         responses = nodes.at_once(posting("/api/companies", {"name": f"Same company {number}"}))
         assert codes(responses) == {201: 1, 400: ACTORS - 1}, [response.text for response in responses]
 
 
-def test_one_of_those_who_take_the_same_new_name_wins(nodes: Nodes) -> None:
+def test_only_one_of_many_renames_to_the_same_name_succeeds(nodes: Nodes) -> None:
     for number in range(ACTORS):
         nodes.admin.call("POST", "/api/issues", 201, json={"name": f"Old name {number}"})
     responses = nodes.at_once(
@@ -137,7 +137,7 @@ def test_one_of_those_who_take_the_same_new_name_wins(nodes: Nodes) -> None:
     assert nodes.admin.call("GET", "/api/issues?search=old%20name", 200)["total"] == ACTORS - 1
 
 
-def test_a_company_is_assigned_once_by_any_of_those_who_assign_it(nodes: Nodes) -> None:
+def test_simultaneous_requests_assign_a_company_once(nodes: Nodes) -> None:
     for number in range(4):
         name = f"Assigned at once {number}"
         nodes.admin.call("POST", "/api/issues", 201, json={"name": name})
@@ -149,7 +149,7 @@ def test_a_company_is_assigned_once_by_any_of_those_who_assign_it(nodes: Nodes) 
 
 
 def assigning(name: str) -> Act:
-    """Each assigns Contoso to the issue, every other one in the other way."""
+    """Each client assigns Contoso to the issue, alternately in one of two ways."""
     status = {"issue_name": name, "company_name": "Contoso", "status": "new"}
     add = {"add_companies": [{"company_name": "contoso"}]}
 
@@ -164,7 +164,7 @@ def history(nodes: Nodes, name: str) -> list[Any]:
         return list(tx.execute(select(events).where(events.c.issue_name == name).order_by(events.c.event_id)))
 
 
-def test_a_storm_of_statuses_loses_no_update(nodes: Nodes) -> None:
+def test_many_simultaneous_status_changes_lose_no_update(nodes: Nodes) -> None:
     name = "Storm"
     companies = [{"company_name": "Acme", "status": "new"}]
     nodes.admin.call("POST", "/api/issues", 201, json={"name": name, "companies": companies})
@@ -204,7 +204,7 @@ def test_changes_to_different_parts_of_an_issue_are_all_stored(nodes: Nodes) -> 
     assert [member["company_name"] for member in issue["assignments"]] == ["Acme", "Contoso", "Fabrikam"]
 
 
-def test_of_those_who_saw_the_same_version_one_may_change_it(nodes: Nodes) -> None:
+def test_only_one_change_to_the_same_version_succeeds(nodes: Nodes) -> None:
     nodes.admin.call("POST", "/api/issues", 201, json={"name": "Guarded"})
     etag = nodes.admin.get("/api/issues/guarded").headers["ETag"]
 
@@ -220,7 +220,7 @@ def test_of_those_who_saw_the_same_version_one_may_change_it(nodes: Nodes) -> No
     assert {response.headers["ETag"] for response in responses} == {responses[0].headers["ETag"]}
 
 
-def test_a_key_sent_many_times_simultaneously_acts_once(nodes: Nodes) -> None:
+def test_an_idempotency_key_sent_many_times_simultaneously_acts_once(nodes: Nodes) -> None:
     responses = nodes.at_once(
         lambda client, _: client.post("/api/issues", json={"name": "Once"}, headers={"Idempotency-Key": "at-once"})
     )
@@ -232,7 +232,9 @@ def test_a_key_sent_many_times_simultaneously_acts_once(nodes: Nodes) -> None:
 
 
 def renaming(*names: tuple[str, str]) -> Act:
-    """Each renames its own issue. A 503 asks to try again: PostgreSQL lets one of a circle of waiting changes go."""
+    """Each client renames its own issue and retries after a 503, with which PostgreSQL ends one request of a
+    deadlock.
+    """
 
     def rename(client: Client, one: int) -> httpx.Response:
         old, new = names[one]
@@ -245,8 +247,8 @@ def renaming(*names: tuple[str, str]) -> Act:
     return rename
 
 
-def test_issues_that_swap_names_keep_their_own(nodes: Nodes) -> None:
-    """In a circle every wanted name is taken, in any order."""
+def test_issues_cannot_swap_names(nodes: Nodes) -> None:
+    """In a cycle every requested name is taken, in any order."""
     names = [f"Swap {number}" for number in range(ACTORS)]
     for name in names:
         nodes.admin.call("POST", "/api/issues", 201, json={"name": name})
@@ -256,8 +258,10 @@ def test_issues_that_swap_names_keep_their_own(nodes: Nodes) -> None:
     assert [issue["name"] for issue in found] == names
 
 
-def test_issues_that_move_up_take_names_that_are_free(nodes: Nodes) -> None:
-    """The last takes a free name for certain; each of the others its neighbour's, if that one was quicker."""
+def test_renames_in_a_chain_take_only_free_names(nodes: Nodes) -> None:
+    """The last rename always takes a free name; each of the others succeeds only if its neighbour was renamed
+    before.
+    """
     names = [f"Queue {number}" for number in range(ACTORS + 1)]
     ids = [nodes.admin.call("POST", "/api/issues", 201, json={"name": name})["issue_id"] for name in names[:-1]]
     responses = nodes.at_once(renaming(*pairwise(names)))

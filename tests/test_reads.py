@@ -1,6 +1,6 @@
 """Reads take the company access of the reader, and only `queries` modules read (docs/architecture.md).
 
-Both are checked on the source, because a read that forgets the access works today: it is all companies for everybody.
+Both are checked on the source, because a read that forgets the access still works for users who see all companies.
 """
 
 import ast
@@ -14,7 +14,7 @@ READ_TABLES = {"assignments", "companies", "issues", "events"}
 PARAMETERS = {"actor", "access"}
 
 ALLOWED_OUTSIDE_QUERIES: dict[str, str] = {}
-"""Definitions outside `queries` that select from these tables as a part of a change, each with its reason."""
+"""Definitions outside `queries` that select from these tables as part of a change, each with its reason."""
 
 WITHOUT_ACCESS = {
     "events/queries/history.py: _lowest_of": "takes the conditions that its caller made from the access",
@@ -25,7 +25,7 @@ WITHOUT_ACCESS = {
     "events/queries/times.py: between": "makes a condition for queries that have the access",
     "events/queries/times.py: first_id_at": "returns a number, which is only a part of a condition",
 }
-"""Functions in `queries` that do not take the access, each with the reason why they reveal nothing."""
+"""Functions in `queries` that do not take the access, each with the reason why it reveals nothing."""
 
 
 def is_queries(path: Path) -> bool:
@@ -39,7 +39,7 @@ def modules() -> Iterator[tuple[Path, ast.Module]]:
 
 
 def tables_of(module: ast.Module) -> set[str]:
-    """The names under which a module imports the tables."""
+    """Returns the names under which a module imports the tables."""
     return {
         alias.asname or alias.name
         for node in ast.walk(module)
@@ -54,7 +54,7 @@ def mentions(node: ast.AST, names: set[str]) -> bool:
 
 
 def selects(node: ast.AST, names: set[str]) -> bool:
-    """Whether there is a `select(…)` or `exists(…)` that mentions one of the names."""
+    """Returns whether the code contains a `select(…)` or `exists(…)` with one of the names."""
     return any(
         isinstance(call, ast.Call) and mentions(call.func, {"select", "exists"}) and mentions(call, names)
         for call in ast.walk(node)
@@ -62,7 +62,7 @@ def selects(node: ast.AST, names: set[str]) -> bool:
 
 
 def definitions(module: ast.Module) -> Iterator[tuple[str, ast.stmt]]:
-    """The top-level statements of a module by name; a class counts as a whole."""
+    """Returns the top-level statements of a module by name; a class counts as one."""
     for statement in module.body:
         if isinstance(statement, ast.FunctionDef | ast.ClassDef):
             yield statement.name, statement
@@ -71,7 +71,9 @@ def definitions(module: ast.Module) -> Iterator[tuple[str, ast.stmt]]:
 
 
 def readers(module: ast.Module) -> dict[str, ast.stmt]:
-    """What reads the tables in a module: directly, or through a definition of the same module that does."""
+    """Returns the definitions of a module that read the tables, directly or through another definition of the
+    module.
+    """
     found = dict(definitions(module))
     names = tables_of(module)
     reading = {name for name, statement in found.items() if mentions(statement, names)}
@@ -83,7 +85,7 @@ def readers(module: ast.Module) -> dict[str, ast.stmt]:
 
 
 def parameters(statement: ast.stmt) -> set[str]:
-    """The parameters of a function, or of a class's constructor."""
+    """Returns the parameters of a function, or of a class's constructor."""
     functions = [statement] if isinstance(statement, ast.FunctionDef) else []
     if isinstance(statement, ast.ClassDef):
         functions = [node for node in statement.body if isinstance(node, ast.FunctionDef) and node.name == "__init__"]
@@ -107,7 +109,7 @@ def test_every_read_takes_the_company_access() -> None:
         for path, module in modules()
         if is_queries(path)
         for name, statement in readers(module).items()
-        # What takes no transaction only makes a condition or a statement for one that does.
+        # Functions without a transaction only build a condition or a statement.
         if "tx" in parameters(statement) and not parameters(statement) & PARAMETERS
     }
     assert forgetful == set(WITHOUT_ACCESS)

@@ -1,4 +1,4 @@
-"""After a restore, the history is another one: nothing from before it is taken for something of now (contract, 5)."""
+"""After a restore, the history is a new one: no earlier value is mistaken for a current one (contract, 5)."""
 
 import shutil
 import sqlite3
@@ -23,7 +23,7 @@ FAULT = "/api/issues/Fault"
 
 
 class Seen(msgspec.Struct):
-    """What a client has of one state: validators, a position, and the last event."""
+    """The values that a client stores of one state: validators, a position, and the last event."""
 
     issue: str
     issues: str
@@ -61,7 +61,7 @@ def by_sqlite(path: Path, copy: Path) -> None:
 
 
 def into_place(copy: Path, path: Path) -> None:
-    """As `cp` does it: the file keeps its inode."""
+    """Like `cp`: the file keeps its inode."""
     for suffix in ("-wal", "-shm"):
         path.with_name(path.name + suffix).unlink(missing_ok=True)
     shutil.copyfile(copy, path)
@@ -104,7 +104,7 @@ def check(settings: Settings, clock: Clock, back_up: Callable[[], None], restore
                 stream.receives(3)
                 assert stream.ids == new
         assert_valid(client, current)
-    # Without a restore the history remains the same one.
+    # Without a restore the history remains the same.
     with (
         serving(settings) as server,
         Client(base_url=server.url, headers={"Authorization": f"Bearer {token}"}) as client,
@@ -128,7 +128,7 @@ def test_a_copied_file_has_a_new_history(
 
 
 @pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
-def test_a_dump_that_is_loaded_has_a_new_history(fresh_database_url: str, clock: Clock, tmp_path: Path) -> None:
+def test_a_restored_dump_has_a_new_history(fresh_database_url: str, clock: Clock, tmp_path: Path) -> None:
     dump = str(tmp_path / "dump.sql")
     settings = Settings(database_url=fresh_database_url, log_level="error", deliver_webhooks=False)
 
@@ -144,7 +144,7 @@ def test_a_dump_that_is_loaded_has_a_new_history(fresh_database_url: str, clock:
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-def test_the_token_of_the_place_is_private(fresh_database_url: str) -> None:
+def test_the_history_file_is_private(fresh_database_url: str) -> None:
     path = Path(fresh_database_url.removeprefix("sqlite:///"))
     with serving(Settings(database_url=fresh_database_url, log_level="error", deliver_webhooks=False)):
         token = path.with_name(f"{path.name}-history")

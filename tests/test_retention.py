@@ -1,4 +1,4 @@
-"""Servers delete what is too old by themselves; the history stays."""
+"""Servers delete expired rows automatically; the history remains."""
 
 from datetime import timedelta
 
@@ -19,7 +19,7 @@ TABLES = {table.name: table for table in (sessions, sign_in_failures, deliveries
 ATTEMPT = {"account_key": "user:1", "address": "192.0.2.1", "network": "", "known": False}
 
 OLD_ROWS = 2500
-"""Three pieces."""
+"""A number of rows that is deleted in three batches."""
 
 
 def counts(world: World) -> dict[str, int]:
@@ -30,7 +30,7 @@ def counts(world: World) -> dict[str, int]:
 
 
 def given_old_rows(world: World) -> None:
-    """Deliveries of all states, a session, attempts to sign in; then 91 days pass."""
+    """Creates deliveries of all states, a session and sign-in attempts; then 91 days pass."""
     ada = world.client("ada")
     ada.call("POST", "/api/webhooks", 201, json={"url": "http://192.0.2.1/hook"})
     world.given_issue("VPN", {"Contoso": "new"})
@@ -50,7 +50,7 @@ def pending(world: World) -> int:
         return tx.execute(select(func.count()).where(deliveries.c.state == "pending")).scalar_one()
 
 
-def test_what_is_too_old_is_deleted_and_the_rest_stays(world: World) -> None:
+def test_expired_rows_are_deleted_and_the_rest_remains(world: World) -> None:
     given_old_rows(world)
     living = world.client("tess")
     before, due = counts(world), pending(world)
@@ -73,7 +73,7 @@ def test_what_is_too_old_is_deleted_and_the_rest_stays(world: World) -> None:
     assert counts(world) == again
 
 
-def test_zero_days_retain_everything_but_sessions(world: World) -> None:
+def test_zero_days_retains_everything_but_sessions(world: World) -> None:
     given_old_rows(world)
     before = counts(world)
     settings = Settings(delivery_retention_days=0, failed_sign_in_retention_days=0)
@@ -95,7 +95,7 @@ def test_one_process_deletes_at_a_time(world: World) -> None:
     assert counts(world) != before
 
 
-def test_a_server_deletes_by_itself(migrated_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_deletes_expired_rows_automatically(migrated_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retention, "FIRST_SECONDS", 0.05)
     settings = Settings(database_url=migrated_url, log_level="error", deliver_webhooks=False)
     database = Database(settings)

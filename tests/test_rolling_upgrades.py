@@ -1,4 +1,4 @@
-"""Rolling upgrades (docs/decisions/0021): the program runs on a later schema that lets it, and refuses any other."""
+"""Rolling upgrades (docs/decisions/0021): the program runs on a later schema that allows it, and refuses any other."""
 
 import shutil
 import threading
@@ -47,7 +47,7 @@ Upgrade = Callable[..., None]
 
 @pytest.fixture
 def upgrade(tmp_path: Path, migrating: Migrating) -> Upgrade:
-    """Migrates a database with a later program, whose migrations each name the oldest program or none."""
+    """Migrates a database with a later program, each of whose migrations names its oldest program, or none."""
 
     def with_later_program(url: str, *oldest: str | None, steps: str = "    pass") -> None:
         folder = tmp_path / "migrations"
@@ -64,7 +64,7 @@ def upgrade(tmp_path: Path, migrating: Migrating) -> Upgrade:
 
 
 class Busy:
-    """Somebody who changes and reads something all the time, and a probe."""
+    """A client that constantly changes and reads data, and a probe."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -102,9 +102,7 @@ class Busy:
         self._thread.join(30)
 
 
-def test_a_server_goes_on_while_the_schema_becomes_that_of_the_next_program(
-    migrated_url: str, upgrade: Upgrade
-) -> None:
+def test_a_server_keeps_working_during_a_migration_to_the_next_schema(migrated_url: str, upgrade: Upgrade) -> None:
     with serving(Settings(database_url=migrated_url, log_level="error")) as server:
         world = World(server, Clock())
         world.given_issue("VPN", {"Contoso": "new"})
@@ -127,10 +125,8 @@ def test_a_server_goes_on_while_the_schema_becomes_that_of_the_next_program(
 
 
 @pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
-def test_requests_do_not_wait_behind_a_migration_that_waits_for_a_long_read(
-    migrated_url: str, upgrade: Upgrade
-) -> None:
-    """As of pg_dump. On SQLite a reader is not in the way of a migration."""
+def test_requests_do_not_wait_for_a_migration_that_waits_for_a_long_read(migrated_url: str, upgrade: Upgrade) -> None:
+    """A long read as of pg_dump. On SQLite a reader does not block a migration."""
     with serving(Settings(database_url=migrated_url, log_level="error")) as server:
         world = World(server, Clock())
         world.given_issue("VPN", {"Contoso": "new"})
@@ -138,7 +134,7 @@ def test_requests_do_not_wait_behind_a_migration_that_waits_for_a_long_read(
             with world.database.read() as tx:
                 tx.execute(text("SELECT * FROM issues")).all()
                 migrated = thread.submit(upgrade, migrated_url, PROGRAM, steps=EXPANDING)
-                # It holds the lock of migrations while it waits for the table, and then lets go of both.
+                # The migration holds its lock while it waits for the table, and then releases both.
                 waits = text("SELECT count(*) FROM pg_locks WHERE NOT granted AND mode = 'AccessExclusiveLock'")
                 eventually(lambda: _count(world, waits) == 1, 30)
                 eventually(lambda: _count(world, waits) == 0, 30)
@@ -155,7 +151,7 @@ def _count(world: World, query: TextClause) -> int:
         return int(tx.execute(query).scalar_one())
 
 
-def test_commands_of_this_program_on_the_next_schema(admin_url: str, upgrade: Upgrade, tmp_path: Path) -> None:
+def test_commands_of_this_program_work_on_the_next_schema(admin_url: str, upgrade: Upgrade, tmp_path: Path) -> None:
     upgrade(admin_url, PROGRAM, PROGRAM, steps=EXPANDING)
     listed = run("user", "list", database_url=admin_url)
     assert listed.returncode == 0 and ADMIN in listed.stdout
@@ -183,7 +179,7 @@ def test_commands_of_this_program_on_the_next_schema(admin_url: str, upgrade: Up
     [((None,), NEXT), ((NEXT,), NEXT), ((PROGRAM, None), AFTER_NEXT), ((NEXT, PROGRAM), AFTER_NEXT)],
     ids=["undeclared", "contracting", "the second is undeclared", "the first is contracting"],
 )
-def test_any_other_later_schema_is_refused(
+def test_a_later_schema_that_excludes_this_program_is_refused(
     admin_url: str, upgrade: Upgrade, oldest: tuple[str | None, ...], found: str
 ) -> None:
     sentence = f"This database is newer ({found}) than this program ({PROGRAM}); use the newer version of the program."
@@ -196,13 +192,13 @@ def test_any_other_later_schema_is_refused(
         assert (done.returncode, done.stderr) == (1, f"issue-tracker: {sentence}\n")
 
 
-def test_every_migration_names_a_program_that_existed_by_then() -> None:
+def test_every_migration_names_an_existing_program() -> None:
     config = Config()
     config.set_main_option("script_location", str(migrate.MIGRATIONS))
     scripts = list(ScriptDirectory.from_config(config).walk_revisions())
     versions = {script.revision for script in scripts}
     declared = {script.revision: getattr(script.module, "oldest_program", None) for script in scripts}
-    # No earlier program knows the table in which this is stored.
+    # No earlier program knows the table that stores this.
     assert all(oldest is None for revision, oldest in declared.items() if revision < "0008")
     for revision, oldest in declared.items():
         assert revision < "0008" or (oldest in versions and "0008" <= oldest <= revision), (revision, oldest)

@@ -1,4 +1,6 @@
-"""docs/security.md is true: its tests exist, its list is complete, and what no other test shows is shown here."""
+"""docs/security.md is correct: its tests exist and its list is complete. Requirements without another test are tested
+here.
+"""
 
 import ast
 import re
@@ -28,7 +30,7 @@ DOCUMENT = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
 STANDARD = DOCUMENT.partition("## OWASP ASVS 5.0")[2]
 
 REQUIREMENTS = 253
-"""How many requirements of levels 1 and 2 the standard has in version 5.0.0."""
+"""The number of requirements of levels 1 and 2 in version 5.0.0 of the standard."""
 
 PATHS = ("/healthz", "/login", "/api/issues", "/api/nothing", "/nothing", "/openapi.json", "/docs", "/static/x/y.js")
 
@@ -45,7 +47,7 @@ def modules() -> Iterator[tuple[str, ast.Module]]:
 
 
 def imported(module: ast.Module) -> set[str]:
-    """The top-level names of everything that a module imports, wherever it does."""
+    """Returns the top-level names of all imports of a module, anywhere in its code."""
     names: set[str] = set()
     for node in ast.walk(module):
         if isinstance(node, ast.Import):
@@ -56,19 +58,19 @@ def imported(module: ast.Module) -> set[str]:
 
 
 def calls(module: ast.AST) -> Iterator[tuple[str, ast.Call]]:
-    """Every call, with what is called as it is written."""
+    """Yields every call, with the source text of the called expression."""
     for node in ast.walk(module):
         if isinstance(node, ast.Call):
             yield ast.unparse(node.func), node
 
 
-def test_every_test_that_the_document_names_exists() -> None:
+def test_every_test_in_the_document_exists() -> None:
     named = set(re.findall(r"`([\w/]+\.py::\w+)`", DOCUMENT))
     assert len(named) > 100
     assert {name for name in named if not exists(name)} == set()
 
 
-def test_every_requirement_is_there_once() -> None:
+def test_every_requirement_is_listed_once() -> None:
     rows = re.findall(r"^\| (\d+\.\d+\.\d+) \|", STANDARD, re.MULTILINE)
     others = [number for line in re.findall(r"^Not applicable.*", STANDARD, re.MULTILINE) for number in
               re.findall(r"\d+\.\d+\.\d+", line)]  # fmt: skip
@@ -78,12 +80,12 @@ def test_every_requirement_is_there_once() -> None:
     assert untested == set()
 
 
-def test_no_program_is_started_and_no_code_evaluated() -> None:
+def test_no_program_is_started_and_no_code_is_evaluated() -> None:
     for path, module in modules():
         assert not imported(module) & {"subprocess", "pickle", "marshal", "shelve", "pty", "commands"}, path
         for name, _ in calls(module):
             assert name not in ("eval", "exec", "os.system", "os.popen", "os.execv", "os.spawnv"), path
-        # What is compiled when a module is loaded has no input in it.
+        # Code that is compiled when a module is loaded contains no input.
         for function in (node for node in ast.walk(module) if isinstance(node, ast.FunctionDef)):
             for name, call in calls(function):
                 if name.startswith("re."):
@@ -105,7 +107,7 @@ def test_every_response_has_the_security_headers(world: World, path: str) -> Non
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-def test_with_https_every_response_demands_https(shared: Shared, engine: str) -> None:
+def test_with_https_every_response_has_hsts(shared: Shared, engine: str) -> None:
     settings = Settings(database_url=shared.migrated(engine), log_level="error", deliver_webhooks=False)
     with (
         serving(settings, public_url="https://issues.helpdesk.example") as server,
@@ -117,7 +119,7 @@ def test_with_https_every_response_demands_https(shared: Shared, engine: str) ->
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-def test_no_other_origin_may_read(world: World) -> None:
+def test_no_other_origin_may_read_responses(world: World) -> None:
     client = world.client("tess")
     for method in ("GET", "OPTIONS"):
         for path in PATHS:
@@ -149,7 +151,7 @@ def test_no_path_leads_out_of_the_static_files(world: World) -> None:
         assert client.get(f"/static/{VERSION}/{name}").status_code == 404, name
 
 
-def test_password_fields_mask_and_take_what_is_pasted() -> None:
+def test_password_fields_mask_their_value_and_allow_pasting() -> None:
     fields = 0
     for path in (SOURCE / "templates").rglob("*.html"):
         text = path.read_text(encoding="utf-8")
@@ -164,7 +166,7 @@ def test_password_fields_mask_and_take_what_is_pasted() -> None:
 
 
 def test_cryptography_comes_from_libraries() -> None:
-    """No weak hash, no mode without authentication, no random number that can be guessed."""
+    """The product uses no weak hash, no mode without authentication, and no predictable random numbers."""
     for path, module in modules():
         for name, _ in calls(module):
             assert name not in ("hashlib.md5", "hashlib.sha1", "hashlib.new", "md5", "sha1"), path
@@ -180,13 +182,13 @@ def test_webhooks_verify_certificates() -> None:
     assert context.minimum_version >= ssl.TLSVersion.TLSv1_2
 
 
-def test_one_module_connects_to_others() -> None:
+def test_only_one_module_connects_to_other_systems() -> None:
     network = {"socket", "http.client", "urllib.request", "httpx", "httpcore", "requests", "smtplib", "ftplib"}
     assert {path for path, module in modules() if imported(module) & network} == {"outbound/requests.py"}
 
 
-def test_no_event_is_changed() -> None:
-    """Events are added. Only what has an age, such as a failed sign-in, is deleted, and nothing is overwritten."""
+def test_events_are_never_changed() -> None:
+    """Events are only added. Only expired events, such as failed sign-ins, are deleted, and none is overwritten."""
     changed = [
         (path, name)
         for path, module in modules()

@@ -1,4 +1,4 @@
-"""The server's key: generated where nobody gave one, private, shared by all servers, never shown (decision 0022)."""
+"""The server key: generated unless one is provided, private, shared by all servers, never shown (decision 0022)."""
 
 import os
 import stat
@@ -20,7 +20,7 @@ OLD, NEW = "old-" + "o" * 40, "new-" + "n" * 40
 
 
 def keyring(url: str, **settings: str) -> Keyring:
-    """The keys that a new process with these settings finds."""
+    """Returns the keys that a new process with these settings finds."""
     loaded = Settings(database_url=url, **settings)  # type: ignore[arg-type]
     database = Database(loaded)
     try:
@@ -67,13 +67,13 @@ def test_an_unusable_file_is_reported_and_not_replaced(migrated_url: str) -> Non
 
 
 @pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
-def test_nodes_without_a_file_in_common_share_the_key_in_the_database(migrated_url: str) -> None:
+def test_nodes_without_a_shared_file_share_the_key_in_the_database(migrated_url: str) -> None:
     first = keyring(migrated_url).encrypt("secret")
     database = Database(Settings(database_url=migrated_url))
     with database.read() as tx:
         (stored,) = tx.execute(select(server_key.c.key)).scalars().all()
     assert Keyring([stored]).decrypt(first) == "secret"
-    # With a key of one's own nothing new depends on the stored one, and what is there can still be read.
+    # With a provided key nothing new is encrypted with the stored one, but existing values can still be decrypted.
     given = keyring(migrated_url, secret_key=NEW)
     assert given.decrypt(first) == "secret" and not given.is_current(first)
     with database.write() as tx:
@@ -97,7 +97,7 @@ def test_a_former_key_decrypts_and_the_first_encrypts() -> None:
             both.decrypt(damaged)
 
 
-def test_signatures_tell_apart_what_is_signed() -> None:
+def test_a_signature_is_valid_only_for_its_purpose() -> None:
     ring, signature = Keyring([NEW]), Keyring([NEW]).sign("flash", "ab", "c")
     assert ring.verify(signature, "flash", "ab", "c")
     for other in (("flash", "a", "bc"), ("flash", "abc"), ("ab", "flash", "c"), ("flash", "ab", "c", "")):
@@ -105,7 +105,7 @@ def test_signatures_tell_apart_what_is_signed() -> None:
     assert not Keyring([OLD]).verify(signature, "flash", "ab", "c")
 
 
-def test_keys_come_from_the_setting_or_from_a_file(tmp_path: Path) -> None:
+def test_keys_are_read_from_the_setting_or_from_a_file(tmp_path: Path) -> None:
     file = tmp_path / "keys"
     file.write_text(f"{NEW}\n{OLD}\n")
     loaded = load({"ISSUE_TRACKER_SECRET_KEY_FILE": str(file)})
@@ -114,7 +114,7 @@ def test_keys_come_from_the_setting_or_from_a_file(tmp_path: Path) -> None:
     assert len(generate_key()) == 43
 
 
-def test_a_short_key_is_refused_without_being_shown() -> None:
+def test_a_short_key_is_rejected_without_being_shown() -> None:
     with pytest.raises(SettingsError) as raised:
         load({"ISSUE_TRACKER_SECRET_KEY": "hunter2"})
     assert str(raised.value) == "ISSUE_TRACKER_SECRET_KEY is not valid: each key must have at least 32 characters."

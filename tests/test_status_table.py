@@ -1,4 +1,4 @@
-"""The status table is consistent, and browsers receive what it says."""
+"""The status table is consistent, and browsers receive its values."""
 
 import json
 import re
@@ -9,7 +9,7 @@ from issue_tracker.pages.assets import ASSETS
 from issue_tracker.status import BITS, CHOICES, FINISHED, LABELS, OPEN, RANKED, ROWS, STATUSES, Status, mask
 
 STORED_BITS = {"new": 1, "investigating": 2, "in_progress": 4, "monitoring": 8, "resolved": 16, "closed": 32}
-"""The bits in existing databases."""
+"""The bits that existing databases contain."""
 
 
 def test_every_status_has_one_row() -> None:
@@ -28,7 +28,7 @@ def test_stored_bits_never_change() -> None:
     assert mask([Status.NEW, Status.CLOSED, Status.NEW]) == 33
 
 
-def test_everything_is_in_the_order_of_display() -> None:
+def test_every_list_is_in_display_order() -> None:
     assert [ROWS[status].rank for status in RANKED] == sorted(row.rank for row in ROWS.values())
     assert tuple(LABELS) == tuple(BITS) == tuple(STATUSES.values()) == RANKED
     assert sorted(OPEN + FINISHED, key=RANKED.index) == list(RANKED)

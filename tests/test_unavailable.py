@@ -1,4 +1,4 @@
-"""A database that is too busy, or has another schema: 503 with the time for another attempt, and never a hang."""
+"""If the database is too busy or has another schema, the response is 503 with `Retry-After`, and never hangs."""
 
 import time
 
@@ -16,11 +16,11 @@ from tests.server import serving
 from tests.world import World
 
 WAIT = 1.0
-"""Seconds that the server waits for the database."""
+"""Seconds for which the server waits for the database."""
 
 
 def test_a_writer_that_waits_too_long_for_another_gets_a_503(world: World) -> None:
-    """On SQLite any writer is in the way; on PostgreSQL one of the same issue."""
+    """On SQLite any writer blocks the request; on PostgreSQL only a writer of the same issue does."""
     world.given_issue("Held", {"Contoso": "new"})
     url = world.server.settings.database_url
     actor = command_line("tests")
@@ -53,7 +53,7 @@ def test_a_writer_that_waits_too_long_for_another_gets_a_503(world: World) -> No
     ],
     ids=["older", "newer"],
 )
-def test_the_server_is_not_ready_for_another_schema(migrated_url: str, found: str, sentence: str) -> None:
+def test_the_server_is_not_ready_with_another_schema(migrated_url: str, found: str, sentence: str) -> None:
     with serving(Settings(database_url=migrated_url, log_level="error")) as server:
 
         def given_version(number: str) -> None:

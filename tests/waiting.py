@@ -1,11 +1,11 @@
-"""Waiting for a condition that no event announces: it is checked again and again, with short pauses."""
+"""Waits for a condition that no event announces: it is checked repeatedly, with short pauses."""
 
 import time
 from collections.abc import Callable
 
 
 def eventually(true: Callable[[], bool], seconds: float = 10.0) -> None:
-    """Waits until it is true."""
+    """Waits until the condition is true."""
     deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline, "it did not become true in time"

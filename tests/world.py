@@ -1,7 +1,7 @@
-"""The cast: people, companies and issues that every test knows by name.
+"""The standard test data: users, companies and issues that all tests know by name.
 
 Ada is a super admin, Tess and Omar are technicians, Mia is a member without helpdesk access. Tests that need customers
-make them.
+create them.
 """
 
 from collections.abc import Mapping
@@ -44,7 +44,7 @@ COMPANIES = ("Acme Manufacturing", "Contoso", "Fabrikam", "Müller & Söhne", "Z
 
 
 class Clock:
-    """The tests' clock: runs with the real one, and can be moved."""
+    """The clock of the tests: it runs with the real one, and can be moved."""
 
     def __init__(self) -> None:
         self.offset = timedelta(0)
@@ -60,7 +60,7 @@ class Clock:
         self.offset += timedelta(**parts)
 
     def freeze(self, instant: datetime) -> None:
-        """Stops the clock at an instant."""
+        """Stops the clock at a given time."""
         self.frozen = instant
 
 
@@ -74,7 +74,7 @@ _cast = Cast(_make_cast)
 
 
 class World:
-    """A server with the cast in it. `given_…` sets the scene through the product's own operations."""
+    """A server with the standard test data. The methods `given_…` add data through the product's own operations."""
 
     def __init__(self, server: Server, clock: Clock) -> None:
         self.server = server
@@ -87,13 +87,13 @@ class World:
             _cast.enter(tx)
 
     def anonymous(self, **options: Any) -> Client:
-        """A client without any credential."""
+        """Returns a client without a credential."""
         client = Client(base_url=self.server.url, **options)
         self._clients.append(client)
         return client
 
     def client(self, who: str = "tess") -> Client:
-        """A client with a session of its own."""
+        """Returns a client with a new session."""
         client = self.anonymous()
         token = self.session_token(who)
         client.cookies.set("issue_tracker_session", token)
@@ -101,26 +101,26 @@ class World:
         return client
 
     def session_token(self, who: str) -> str:
-        """The cookie of a new session."""
+        """Returns the cookie of a new session."""
         with self.database.write() as tx:
             user = get_user_by_email(tx, self.cast[who][0])
             return start_session(tx, self.server.settings, user.user_id, "127.0.0.1", "tests", clock.now())[0]
 
     def token(self, who: str = "tess", *scopes: str, name: str = "tests") -> str:
-        """The text of a new API token; by default it may read and write."""
+        """Returns the text of a new API token; by default it may read and write."""
         with self.database.write() as tx:
             user = get_user_by_email(tx, self.cast[who][0])
             wanted = [Scope(scope) for scope in scopes or ("read", "write")]
             return create_token(tx, self.server.settings, command_line("tests"), user.user_id, name, wanted, None)[1]
 
     def bearer(self, who: str = "tess", *scopes: str, name: str = "tests") -> Client:
-        """A client with an API token and no cookie."""
+        """Returns a client with an API token and no cookie."""
         client = self.anonymous()
         client.headers["Authorization"] = f"Bearer {self.token(who, *scopes, name=name)}"
         return client
 
     def given_customer(self, who: str, *companies: str) -> int:
-        """Makes sure that there is a customer who sees these companies; the id."""
+        """Ensures that a customer with access to these companies exists, and returns the id."""
         email = f"{who}@customer.example"
         self.cast[who] = (email, f"{who.capitalize()} Customer", Role.CUSTOMER)
         with self.database.write() as tx:
@@ -132,27 +132,27 @@ class World:
         return user.user_id
 
     def given_companies(self, *names: str) -> dict[str, int]:
-        """Makes sure that companies exist; their ids by name."""
+        """Ensures that companies exist, and returns their ids by name."""
         with self.database.write() as tx:
             create_missing_companies(tx, command_line("tests"), [parse_name(name) for name in names])
             found = find_companies(tx, command_line("tests"), names)
         return {name: found[key(name)].company_id for name in names}
 
     def given_issue(self, name: str, members: Mapping[str, str] | None = None, description: str = "") -> int:
-        """Makes an issue with company names and their statuses; its id."""
+        """Creates an issue with company names and their statuses, and returns its id."""
         with self.database.write() as tx:
             found = get_companies(tx, command_line("tests"), members or ())
             assigned = [NewAssignment(found[key(name)], Status(status)) for name, status in (members or {}).items()]
             return create_issue(tx, command_line("tests"), parse_issue_name(name), description, assigned).issue_id
 
     def empty_issues(self) -> None:
-        """Takes all issues away, for a test that sets many scenes."""
+        """Deletes all issues, for a test with many scenarios."""
         with self.database.write() as tx:
             tx.execute(delete(assignments))
             tx.execute(delete(issues))
 
     def history(self, *, audit: bool = False) -> list[Row[Any]]:
-        """The events about issues (or, with `audit`, about everything else), the oldest first."""
+        """Returns the events about issues (or, with `audit`, about everything else), the oldest first."""
         query = select(events).where(events.c.audit.is_(audit)).order_by(events.c.event_id)
         with self.database.read() as tx:
             return list(tx.execute(query))
