@@ -1,4 +1,4 @@
-"""What monitoring systems send: one alert of the issue `Line down` for Contoso, in the format of each."""
+"""Messages of monitoring systems: one alert of the issue `Line down` for Contoso, in the format of each system."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -7,7 +7,7 @@ from issue_tracker.alerts.senders import Kind
 
 
 def prometheus(firing: bool, **more: Any) -> dict[str, Any]:
-    """Alertmanager's version 4, with more fields than are used."""
+    """Alertmanager's version 4, with more fields than the receiver uses."""
     state = "firing" if firing else "resolved"
     alert = {
         "status": state,

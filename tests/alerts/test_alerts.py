@@ -1,4 +1,4 @@
-"""Alerts by key (contract, section 14): opened, repeated, cleared; and what people do meanwhile is left alone."""
+"""Alerts by key (contract, section 14) are opened, repeated and cleared; changes by people are not overwritten."""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -40,7 +40,7 @@ def listed(world: World, query: str = "") -> list[dict[str, Any]]:
     return items
 
 
-def test_the_life_of_an_alert(world: World) -> None:
+def test_an_alert_is_opened_repeated_and_cleared(world: World) -> None:
     monitor = world.bearer("omar", name="monitor")
     more = {"severity": "high", "summary": "No carrier", "url": "https://monitoring.example/7"}
     assert send(monitor, **more) == {
@@ -75,7 +75,7 @@ def test_the_life_of_an_alert(world: World) -> None:
     assert clear(monitor)["action"] == "cleared"
 
 
-def test_what_a_person_did_is_left_alone(world: World) -> None:
+def test_changes_by_a_person_are_not_overwritten(world: World) -> None:
     monitor = world.bearer("omar")
     send(monitor)
     set_status(world, "in_progress")
@@ -95,7 +95,7 @@ def test_what_a_person_did_is_left_alone(world: World) -> None:
     assert statuses(world) == {"Contoso": "new"}
 
 
-def test_an_alert_joins_an_issue_and_keeps_what_is_there(world: World) -> None:
+def test_an_alert_joins_an_existing_issue_without_changing_it(world: World) -> None:
     world.given_issue("Line down", {"Contoso": "monitoring", "Fabrikam": "resolved"}, "Ours")
     monitor = world.bearer("omar")
     assert send(monitor, severity="low", summary="x")["action"] == "kept"
@@ -111,7 +111,7 @@ def test_an_alert_joins_an_issue_and_keeps_what_is_there(world: World) -> None:
     assert [clear(monitor, key)["action"] for key in ("probe/contoso", "f", "a")] == ["kept", "cleared", "cleared"]
 
 
-def test_new_names_change_nothing(world: World) -> None:
+def test_an_alert_follows_renames(world: World) -> None:
     contoso = world.given_companies("Contoso")["Contoso"]
     monitor, ada = world.bearer("omar"), world.client("ada")
     send(monitor)
@@ -131,7 +131,7 @@ def test_the_last_of_several_alerts_clears_an_assignment(world: World) -> None:
     assert (clear(monitor, "http")["action"], statuses(world)) == ("cleared", {"Contoso": "resolved"})
 
 
-def test_an_unassigned_or_deleted_issue_is_left_alone(world: World) -> None:
+def test_an_alert_does_not_reopen_an_unassigned_or_deleted_issue(world: World) -> None:
     monitor, ada = world.bearer("omar"), world.client("ada")
     send(monitor)
     send(monitor, key="f", company="Fabrikam")
@@ -175,7 +175,7 @@ def test_an_unknown_company_is_unsorted_until_it_is_known(world: World) -> None:
     assert clear(monitor, "g")["action"] == clear(monitor, "never seen")["action"] == "ignored"
 
 
-def test_several_alerts_are_all_taken_or_none(world: World) -> None:
+def test_several_alerts_are_accepted_together_or_not_at_all(world: World) -> None:
     monitor = world.bearer("omar")
     alerts = [report(f"probe/{company}", company=company) for company in ("Fabrikam", "Contoso", "Nobody")]
     done = monitor.call("POST", "/api/alerts", 200, json={"alerts": alerts})
@@ -202,7 +202,7 @@ def test_several_alerts_are_all_taken_or_none(world: World) -> None:
         ({"alerts": [report()], "key": "k"}, ["alerts"]),
     ],
 )
-def test_wrong_reports_change_nothing(world: World, body: dict[str, Any], fields: list[str]) -> None:
+def test_invalid_reports_change_nothing(world: World, body: dict[str, Any], fields: list[str]) -> None:
     refused = world.bearer("omar").call("POST", "/api/alerts", 400, json=body)
     assert [error["field"] for error in refused["errors"]] == fields
     assert listed(world) == [] and world.client().call("GET", "/api/issues", 200)["total"] == 0
@@ -223,7 +223,9 @@ def test_alerts_are_listed_in_pages(world: World) -> None:
 
 
 def test_many_senders_open_one_issue(world: World) -> None:
-    """Every sender reports the same two alerts: none fails, no issue is opened twice, and every report is counted."""
+    """Every sender reports the same two alerts: no report fails, no issue is opened twice, and every report
+    is counted.
+    """
     alerts = [report("one"), report("two", company="Fabrikam")]
 
     def storm(number: int) -> list[int]:

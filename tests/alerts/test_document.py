@@ -1,4 +1,4 @@
-"""docs/alerts.md: every message on it opens the issue, when it is sent to a receiver of its kind."""
+"""Every message in docs/alerts.md opens the issue when it is sent to a receiver of its kind."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Receivers: each kind's own format, wrong addresses, and messages that are malformed, hostile or huge."""
+"""Receivers accept the format of their kind, and reject wrong addresses and malformed, hostile or huge messages."""
 
 import logging
 from typing import Any
@@ -12,7 +12,7 @@ from tests.world import World
 
 
 def given_receiver(world: World, kind: str, **more: Any) -> str:
-    """Makes a receiver; the path of its address."""
+    """Creates a receiver and returns the path of its address."""
     mapping = {"mapping": GENERIC} if kind == "generic" else {}
     body = {"name": f"The {kind}", "kind": kind, **mapping, **more}
     made = world.client("ada").call("POST", "/api/alert-receivers", 201, json=body)
@@ -21,7 +21,7 @@ def given_receiver(world: World, kind: str, **more: Any) -> str:
 
 
 def send(world: World, path: str, message: Any, expected: int = 202, **options: Any) -> dict[str, Any]:
-    """Sends a message; what became of its alerts, without the zeros."""
+    """Sends a message and returns the effects on its alerts, without the zeros."""
     found = world.anonymous().call("POST", path, expected, json=message, **options)
     return {name: count for name, count in found.items() if count} if expected == 202 else found
 
@@ -42,7 +42,7 @@ def test_each_sender_opens_and_clears_an_issue(world: World, kind: Kind) -> None
     assert receiver["last_received_at"] and "url" not in receiver
 
 
-def test_a_technicians_work_is_left_alone(world: World) -> None:
+def test_a_technicians_changes_are_not_overwritten(world: World) -> None:
     path = given_receiver(world, "alertmanager")
     labels = [{"alertname": "Line down", "company": name} for name in ("Contoso", "Fabrikam", "Acme Manufacturing")]
     alerts = [{"status": "firing", "labels": one} for one in labels]
@@ -68,7 +68,7 @@ def test_messages_without_an_alert_change_nothing(world: World) -> None:
     assert listed(world) == []
 
 
-def test_only_the_whole_address_is_a_receiver(world: World) -> None:
+def test_only_the_complete_address_is_accepted(world: World) -> None:
     path = given_receiver(world, "alertmanager")
     secret = path.rpartition("/")[2]
     wrong = f"{secret[:-1]}{'a' if secret[-1] != 'a' else 'b'}"
@@ -96,7 +96,7 @@ def test_only_the_whole_address_is_a_receiver(world: World) -> None:
     assert listed(world) == [] and statuses(world) == {"Contoso": "investigating"}
 
 
-def test_wrong_receivers_are_refused(world: World) -> None:
+def test_invalid_receivers_are_rejected(world: World) -> None:
     given_receiver(world, "icinga")
     ada = world.client("ada")
     for body, field in (
@@ -116,7 +116,9 @@ HOSTILE = "<script>alert(1)</script>\n\x1b[31m"
 
 
 @pytest.mark.parametrize("kind", list(Kind), ids=str)
-def test_malformed_messages_are_one_clear_refusal(world: World, kind: Kind, caplog: pytest.LogCaptureFixture) -> None:
+def test_malformed_messages_are_rejected_with_a_reason(
+    world: World, kind: Kind, caplog: pytest.LogCaptureFixture
+) -> None:
     path = given_receiver(world, kind.value)
     client = world.anonymous()
     deep = b'{"alerts":' + b"[" * 100_000

@@ -1,4 +1,6 @@
-"""Rules: which issue and company an alert is about, what is ignored, held or damped; and trying them."""
+"""Rules decide the issue and the company of an alert, and which alerts are ignored, held or damped; they can
+be tried.
+"""
 
 from typing import Any
 
@@ -22,7 +24,7 @@ def message(state: str = "firing", **labels: str) -> dict[str, Any]:
 
 
 def wait(world: World, **time: float) -> None:
-    """Lets time pass, and handles what is due then."""
+    """Advances the clock, and handles the alerts that are due then."""
     world.clock.advance(**time)
     DueAlerts(world.database).handle_all(world.clock.now())
 
@@ -71,7 +73,7 @@ def test_the_first_rule_that_matches_decides(world: World) -> None:
     assert [(rule["name"], rule["position"]) for rule in left] == [("Everything", 1), ("Elsewhere", 2)]
 
 
-def test_a_group_is_all_of_its_companies(world: World) -> None:
+def test_a_group_stands_for_all_of_its_companies(world: World) -> None:
     path = given_receiver(world, "alertmanager")
     group = {"name": "Contoso Fibre", "company_names": ["Contoso", "Fabrikam"]}
     world.client("ada").call("POST", "/api/company-groups", 201, json=group)
@@ -82,7 +84,7 @@ def test_a_group_is_all_of_its_companies(world: World) -> None:
     assert send(world, path, message(provider="nobody")) == {"received": 1, "unsorted": 1}
 
 
-def test_what_no_rule_knows_is_unsorted_and_one_rule_sorts_it(world: World) -> None:
+def test_an_alert_without_a_rule_is_unsorted_until_a_rule_is_added(world: World) -> None:
     path = given_receiver(world, "alertmanager")
     unknown = {"alerts": [{"status": "firing", "labels": {"job": "backup", "tenant_name": "contoso gmbh"}}]}
     assert send(world, path, unknown) == {"received": 1, "unsorted": 1}
@@ -94,7 +96,7 @@ def test_what_no_rule_knows_is_unsorted_and_one_rule_sorts_it(world: World) -> N
     assert listed(world, "?state=unsorted") == []
 
 
-def test_a_held_alert_opens_only_when_it_lasts(world: World) -> None:
+def test_a_held_alert_opens_an_issue_only_if_it_lasts(world: World) -> None:
     path = given_receiver(world, "alertmanager")
     given_rule(world, hold_minutes=10)
     assert send(world, path, message()) == {"received": 1, "held": 1}
@@ -111,7 +113,7 @@ def test_a_held_alert_opens_only_when_it_lasts(world: World) -> None:
     assert send(world, path, message("resolved")) == {"received": 1, "cleared": 1}
 
 
-def test_flapping_changes_nothing_until_it_is_steady(world: World) -> None:
+def test_a_flapping_alert_changes_nothing_until_it_is_stable(world: World) -> None:
     path = given_receiver(world, "alertmanager")
     given_rule(world, steady_minutes=10, cleared_status="monitoring")
     send(world, path, message())
@@ -131,7 +133,7 @@ def test_flapping_changes_nothing_until_it_is_steady(world: World) -> None:
     assert statuses(world, "LineDown") == {"Contoso": "in_progress"}
 
 
-def test_rules_are_tried_before_they_are_saved(world: World) -> None:
+def test_a_rule_can_be_tried_before_it_is_saved(world: World) -> None:
     ada = world.client("ada")
     labels = {"alertname": "Disk", "company": "contosso", "severity": "Warning"}
     tried = ada.call("POST", "/api/alert-rules/try", 200, json={"labels": labels})
@@ -156,13 +158,13 @@ def test_rules_are_tried_before_they_are_saved(world: World) -> None:
         ({"unknown": 1}, "rule.unknown"),
     ],
 )
-def test_wrong_rules_are_refused(world: World, rule: dict[str, Any], field: str) -> None:
+def test_invalid_rules_are_rejected(world: World, rule: dict[str, Any], field: str) -> None:
     refused = world.client("ada").call("POST", "/api/alert-rules", 400, json={"name": "R", "rule": rule})
     assert [error["field"] for error in refused["errors"]] == [field]
     assert world.client().call("GET", "/api/alert-rules", 200)["total"] == 0
 
 
-def test_old_alerts_are_forgotten(world: World) -> None:
+def test_old_alerts_are_deleted(world: World) -> None:
     path = given_receiver(world, "alertmanager")
     send(world, path, message())
     send(world, path, message(company="Nobody"))

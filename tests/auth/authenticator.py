@@ -1,4 +1,4 @@
-"""An authenticator in software: it makes passkeys and signs with them, as a browser would have it do."""
+"""A software authenticator: it creates passkeys and signs with them, as browsers request."""
 
 import base64
 import hashlib
@@ -18,7 +18,7 @@ def encoded(data: bytes) -> str:
 
 
 class Authenticator:
-    """One passkey. `verifies` says that it checks who holds it, `counter` how often it has signed."""
+    """One passkey. `verifies` says whether it verifies its user, `counter` is the number of its signatures."""
 
     def __init__(self, origin: str, *, verifies: bool = True) -> None:
         self.origin = origin
@@ -28,7 +28,7 @@ class Authenticator:
         self.key = ec.generate_private_key(ec.SECP256R1())
 
     def make(self, options: dict[str, Any]) -> dict[str, Any]:
-        """What `navigator.credentials.create` returns, as JSON."""
+        """Returns the result of `navigator.credentials.create`, as JSON."""
         point = self.key.public_key().public_numbers()
         key = {1: 2, 3: -7, -1: 1, -2: point.x.to_bytes(32), -3: point.y.to_bytes(32)}
         attested = bytes(16) + len(self.id).to_bytes(2) + self.id + cbor2.dumps(key)
@@ -41,7 +41,7 @@ class Authenticator:
         return self._credential(response)
 
     def use(self, options: dict[str, Any]) -> dict[str, Any]:
-        """What `navigator.credentials.get` returns, as JSON."""
+        """Returns the result of `navigator.credentials.get`, as JSON."""
         self.counter += 1
         data, client = self._data(options["rpId"]), self._client_data("webauthn.get", options["challenge"])
         signature = self.key.sign(data + hashlib.sha256(client).digest(), ec.ECDSA(SHA256()))

@@ -1,4 +1,4 @@
-"""Second factors as their users handle them: the app's codes, and the two steps of a sign-in."""
+"""Second factors from the user's side: the app's codes, and the two steps of a sign-in."""
 
 from datetime import timedelta
 from typing import Any
@@ -14,18 +14,18 @@ TOTP, VERIFY, FACTORS = "/api/auth/factors/totp", "/api/auth/factors/totp/verify
 
 
 class App(msgspec.Struct):
-    """An authenticator app that is set up, and the recovery codes that came with it."""
+    """An authenticator app that has been set up, and its recovery codes."""
 
     secret: str
     codes: list[str]
 
     def code(self, world: World, *, steps: int = 0) -> str:
-        """The code that the app shows so many times 30 seconds from now."""
+        """Returns the code that the app shows this number of 30-second steps from now."""
         return pyotp.TOTP(self.secret).at(world.clock.now() + timedelta(seconds=30 * steps))
 
 
 def enrol(world: World, who: str = "tess", client: Client | None = None) -> App:
-    """Sets an authenticator app up, and waits until its next code: the first one is used up."""
+    """Sets up an authenticator app, and advances the clock to its next code: the first one has been used."""
     client = client or world.client(who)
     made = client.call("POST", TOTP, 201, json={})
     app = App(made["secret"], [])
@@ -40,7 +40,7 @@ def credentials(who: str = "tess", password: str = PASSWORD) -> dict[str, str]:
 
 
 def first_step(client: Client, who: str = "tess") -> str:
-    """The challenge after a correct password."""
+    """Returns the challenge after a correct password."""
     refused = client.call("POST", LOGIN, 401, json=credentials(who))
     assert refused["reason"] == "second_factor_required"
     return str(refused["challenge"])

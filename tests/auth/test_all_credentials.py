@@ -1,4 +1,4 @@
-"""Service accounts, and the credentials of everybody in one place (docs/decisions/0029)."""
+"""Service accounts, and the credentials of all users in one place (docs/decisions/0029)."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ TOKEN: dict[str, Any] = {"name": "nightly", "scopes": ["read", "write"]}
 ALL = "/api/credentials"
 
 
-def test_nobody_signs_in_to_a_service_account(world: World) -> None:
+def test_a_service_account_cannot_sign_in(world: World) -> None:
     ada = world.client("ada")
     refused = ada.call("POST", "/api/users", 400, json=ACCOUNT | {"password": "a long enough one"})
     assert refused["errors"][0]["field"] == "password"
@@ -33,7 +33,7 @@ def test_nobody_signs_in_to_a_service_account(world: World) -> None:
     assert ("user.created", "technician", f"{ACCOUNT['email']} (service account)") in recorded
 
 
-def test_super_admins_make_the_tokens_of_service_accounts(world: World) -> None:
+def test_super_admins_create_the_tokens_of_service_accounts(world: World) -> None:
     ada = world.client("ada")
     people = {user["email"]: user["user_id"] for user in ada.call("GET", "/api/users", 200)["items"]}
     account = ada.call("POST", "/api/users", 201, json=ACCOUNT)["user_id"]
@@ -70,7 +70,7 @@ def test_a_service_account_is_not_the_last_super_admin(world: World) -> None:
     ada.call("PUT", f"/api/users/{account['user_id']}", 200, json={"role": "customer", "active": False})
 
 
-def test_everything_is_listed_and_revoked_in_one_place(world: World) -> None:
+def test_all_credentials_are_listed_and_revoked_in_one_place(world: World) -> None:
     ada, tess = world.client("ada"), world.client("tess")
     first, second = world.bearer("tess", "read", name="first"), world.bearer("omar", name="second")
     second.call("GET", "/api/issues", 200)
@@ -102,7 +102,7 @@ def test_everything_is_listed_and_revoked_in_one_place(world: World) -> None:
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-def test_the_pages_make_and_revoke(world: World) -> None:
+def test_the_pages_create_and_revoke_credentials(world: World) -> None:
     ada, tess = world.client("ada"), world.client("tess")
     csrf = {"_csrf": ada.headers["X-CSRF-Token"]}
     form = {"email": ACCOUNT["email"], "name": "Backups", "role": "technician", "service_account": "true"}

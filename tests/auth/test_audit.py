@@ -1,4 +1,4 @@
-"""What the audit says of requests that were refused, of sign-outs and of exports, and what it never says."""
+"""The audit records refused requests, sign-outs and exports, and never contains secrets."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -28,7 +28,7 @@ Recorded = list[tuple[str, int | None, str, str, str | None]]
 
 @pytest.fixture
 def prompt(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    """The product on the same data; it records what was refused at once."""
+    """The product on the same data, which records refusals immediately."""
     monkeypatch.setattr(deferred, "DELAY_SECONDS", 0.01)
     settings = Settings(
         database_url=world.server.settings.database_url,
@@ -41,13 +41,13 @@ def prompt(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 
 
 def at(server: Server, client: Client) -> Client:
-    """The client, sending to this server."""
+    """Returns the client, connected to this server."""
     client.base_url = server.url
     return client
 
 
 def recorded(world: World, *types: EventType) -> Recorded:
-    """The events of these types: type, actor, name, channel, note."""
+    """Returns the events of these types: type, actor, name, channel, note."""
     return [
         (event.type, event.actor_id, event.actor_name, event.channel, event.note)
         for event in world.history(audit=True)
@@ -95,7 +95,7 @@ def refused_other_site(server: Server, world: World) -> None:
         (refused_other_site, None, "session", "POST /api/auth/login: Requests from another site are refused, from "),
     ],
 )
-def test_refused_requests_are_recorded_with_who_sent_them(
+def test_refused_requests_are_recorded_with_their_sender(
     world: World, prompt: Server, refuse: Callable[[Server, World], None], who: str | None, channel: str, note: str
 ) -> None:
     refuse(prompt, world)
@@ -105,7 +105,7 @@ def test_refused_requests_are_recorded_with_who_sent_them(
     assert event[1:4] == (*actor, channel) and str(event[4]).startswith(note)
 
 
-def test_many_refusals_are_few_events_with_a_count(
+def test_many_refusals_are_combined_into_few_events_with_a_count(
     world: World, prompt: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(deferred, "MOST_EVENTS", 2)
@@ -129,7 +129,7 @@ def test_many_refusals_are_few_events_with_a_count(
     assert len(recorded(world, EventType.REQUEST_REFUSED)) <= 5
 
 
-def test_throttled_attempts_are_recorded_without_what_was_typed(world: World, prompt: Server) -> None:
+def test_throttled_attempts_are_recorded_without_the_typed_address(world: World, prompt: Server) -> None:
     client = at(prompt, world.anonymous())
     for email in (CAST["tess"][0], "My-Secret-Phrase"):
         for status in (401, 401, 429, 429):
@@ -147,7 +147,7 @@ def test_throttled_attempts_are_recorded_without_what_was_typed(world: World, pr
 
 
 def test_signing_out_and_ending_a_session_are_recorded(world: World) -> None:
-    """Both by the API and by the pages."""
+    """Both through the API and on the pages."""
     for path in ("/api/auth/logout", "/logout"):
         client = world.client("tess")
         form = {"_csrf": client.headers["X-CSRF-Token"]}
@@ -227,7 +227,7 @@ def test_the_access_log_names_the_user_and_the_address(admin_url: str, tmp_path:
         assert users_of("/api/issues") == [(None, "127.0.0.1")]
 
 
-def test_audit_events_reach_super_admins_and_webhooks_that_name_them_alone(world: World) -> None:
+def test_only_super_admins_and_subscribed_webhooks_receive_audit_events(world: World) -> None:
     ada, tess = world.client("ada"), world.client("tess")
     audit_types = [type_ for type_ in EventType if type_.audit]
     hook = {"url": "http://192.0.2.1/hook"}

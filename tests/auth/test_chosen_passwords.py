@@ -1,4 +1,4 @@
-"""Passwords that only their users know: invitations, and what happens until a given password is replaced."""
+"""Passwords that only their users know: invitations, and the restrictions until a given password is replaced."""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -17,14 +17,14 @@ GIVEN = "what the administrator said"
 
 
 def invite(world: World, **changes: str) -> tuple[dict[str, Any], str]:
-    """A new account, and the token of its link."""
+    """Creates an account and returns the token of its link."""
     made = world.client("ada").call("POST", "/api/users", 201, json=NEW | changes)
     assert made["invitation_url"].startswith(f"{world.server.settings.public_url}/invitation?token=")
     return made, made["invitation_url"].partition("token=")[2]
 
 
 def again(world: World, user_id: int) -> str:
-    """The token of another link for a user."""
+    """Creates another link for a user and returns its token."""
     made = world.client("ada").call("POST", f"/api/users/{user_id}/invitation", 201)
     assert set(made) == {"invitation_url", "expires_at"}
     return str(made["invitation_url"].partition("token=")[2])
@@ -48,7 +48,7 @@ def user_id(world: World, who: str) -> int:
     return next(int(user["user_id"]) for user in found if user["email"] == CAST[who][0])
 
 
-def test_the_invited_choose_a_password_and_are_signed_in(world: World) -> None:
+def test_an_invited_user_chooses_a_password_and_is_signed_in(world: World) -> None:
     made, token = invite(world)
     for guess in ("", GIVEN, token):
         sign_in(world, NEW["email"], guess, 401)
@@ -76,7 +76,7 @@ def test_only_a_hash_of_a_link_is_stored(world: World) -> None:
 
 
 @pytest.mark.parametrize("end", ["used", "replaced", "expired", "disabled", "given", "unknown"])
-def test_a_link_that_is_not_valid_looks_like_any_other(world: World, end: str) -> None:
+def test_the_response_does_not_reveal_why_a_link_is_invalid(world: World, end: str) -> None:
     made, token = invite(world)
     path = f"/api/users/{made['user_id']}"
     match end:
@@ -102,14 +102,14 @@ def test_a_link_that_is_not_valid_looks_like_any_other(world: World, end: str) -
     sign_in(world, NEW["email"], "a different password", 401)
 
 
-def test_a_link_is_valid_until_just_before_its_end(world: World) -> None:
+def test_a_link_is_valid_until_it_expires(world: World) -> None:
     _, token = invite(world)
     world.clock.advance(hours=71, minutes=59)
     assert accept(world, token).status_code == 303
     sign_in(world, NEW["email"], CHOSEN)
 
 
-def test_a_refused_password_leaves_the_link_valid(world: World) -> None:
+def test_a_rejected_password_leaves_the_link_valid(world: World) -> None:
     _, token = invite(world)
     refused = accept(world, token, "short")
     assert refused.status_code == 400 and "at least 8 characters" in refused.text.lower()
@@ -122,7 +122,7 @@ def test_another_site_cannot_send_the_form(world: World) -> None:
     assert accept(world, token).status_code == 303
 
 
-def test_one_of_those_who_use_a_link_simultaneously_wins(world: World) -> None:
+def test_a_link_that_is_used_simultaneously_works_once(world: World) -> None:
     _, token = invite(world)
     passwords = [f"the password number {number}" for number in range(4)]
     with ThreadPoolExecutor(4) as pool:
@@ -145,7 +145,7 @@ def test_a_forgotten_password_is_replaced_by_a_link(world: World) -> None:
     sign_in(world, CAST["tess"][0], CHOSEN)
 
 
-def test_a_new_password_of_ones_own_voids_a_link(world: World) -> None:
+def test_changing_ones_own_password_invalidates_a_link(world: World) -> None:
     token = again(world, user_id(world, "tess"))
     change = {"current_password": PASSWORD, "new_password": CHOSEN}
     world.client("tess").call("POST", "/api/auth/password", 204, json=change)
@@ -153,7 +153,7 @@ def test_a_new_password_of_ones_own_voids_a_link(world: World) -> None:
     sign_in(world, CAST["tess"][0], CHOSEN)
 
 
-def test_who_may_not_be_invited(world: World) -> None:
+def test_some_users_cannot_be_invited(world: World) -> None:
     ada = world.client("ada")
     own, tess = user_id(world, "ada"), user_id(world, "tess")
     ada.call("POST", f"/api/users/{own}/invitation", 400)
@@ -164,7 +164,7 @@ def test_who_may_not_be_invited(world: World) -> None:
         assert tx.execute(select(invitations)).all() == []
 
 
-def test_ones_own_password_is_not_taken_without_the_current_one(world: World) -> None:
+def test_ones_own_password_cannot_be_set_without_the_current_one(world: World) -> None:
     ada = world.client("ada")
     refused = ada.call("PUT", f"/api/users/{user_id(world, 'ada')}", 400, json={"password": CHOSEN, "name": "A"})
     assert [error["field"] for error in refused["errors"]] == ["password"]
@@ -174,7 +174,7 @@ def test_ones_own_password_is_not_taken_without_the_current_one(world: World) ->
 
 @pytest.fixture(params=["created", "changed"])
 def given(request: pytest.FixtureRequest, world: World) -> str:
-    """The address of a technician whose password an administrator gave."""
+    """The address of a technician whose password an administrator has set."""
     ada = world.client("ada")
     if request.param == "created":
         ada.call("POST", "/api/users", 201, json=NEW | {"password": GIVEN})
@@ -208,7 +208,7 @@ def test_a_given_password_has_to_be_changed_first(world: World, given: str) -> N
     sign_in(world, given, CHOSEN).call("GET", "/api/issues/VPN", 200)
 
 
-def test_whoever_has_to_change_a_password_can_sign_out(world: World, given: str) -> None:
+def test_a_user_who_has_to_change_the_password_can_sign_out(world: World, given: str) -> None:
     client = sign_in(world, given, GIVEN)
     client.call("POST", "/api/auth/logout", 204)
     client.call("GET", "/api/auth/session", 401)

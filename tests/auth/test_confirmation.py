@@ -1,4 +1,4 @@
-"""Fresh proof: what a session that was left open is not enough for (contract, section 11)."""
+"""Fresh proof: the requests for which a session that was left open is not sufficient (contract, section 11)."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ NEW = {"email": "new@helpdesk.example", "name": "New Person", "role": "member"}
 
 
 def left_open(world: World, who: str = "ada") -> Client:
-    """A session that signed in ten minutes ago."""
+    """Returns a session that signed in ten minutes ago."""
     client = world.client(who)
     world.clock.advance(minutes=10)
     return client
@@ -29,7 +29,7 @@ def omar(client: Client) -> dict[str, Any]:
     return next(user for user in users if user["email"] == "omar@helpdesk.example")
 
 
-def test_credentials_need_a_confirmation_after_ten_minutes(world: World) -> None:
+def test_changes_to_credentials_need_a_confirmation_after_ten_minutes(world: World) -> None:
     company = world.given_companies("Contoso")["Contoso"]
     hook = world.client("ada").call("POST", "/api/webhooks", 201, json=HOOK)
     off = world.client("ada").call("POST", "/api/webhooks", 201, json=HOOK | {"active": False})
@@ -65,7 +65,7 @@ def test_credentials_need_a_confirmation_after_ten_minutes(world: World) -> None
     refused(ada, "POST", "/api/webhooks", HOOK)
 
 
-def test_what_takes_nothing_over_needs_no_confirmation(world: World) -> None:
+def test_requests_that_give_no_access_need_no_confirmation(world: World) -> None:
     hook = world.client("ada").call("POST", "/api/webhooks", 201, json=HOOK)
     ada = left_open(world)
     user, address = omar(ada), f"/api/webhooks/{hook['id']}"
@@ -77,7 +77,7 @@ def test_what_takes_nothing_over_needs_no_confirmation(world: World) -> None:
     ada.call("POST", "/api/auth/password", 204, json={"current_password": PASSWORD, "new_password": "staple horse 77"})
 
 
-def test_a_confirmation_is_of_one_session(world: World) -> None:
+def test_a_confirmation_applies_to_one_session(world: World) -> None:
     here, there = world.client("ada"), world.client("ada")
     world.clock.advance(minutes=10)
     here.call("POST", CONFIRM, 204, json={"password": PASSWORD})
@@ -94,14 +94,14 @@ def test_a_wrong_password_confirms_nothing_and_is_recorded(world: World) -> None
     assert [event["actor"]["name"] for event in failed] == ["Ada Lund"]
 
 
-def test_guesses_are_limited_as_those_at_sign_in(world: World) -> None:
+def test_guesses_are_limited_like_those_at_sign_in(world: World) -> None:
     ada = left_open(world)
     for _ in range(world.server.settings.sign_in_account_limit):
         ada.call("POST", CONFIRM, 400, json={"password": "wrong"})
     answer = ada.request("POST", CONFIRM, json={"password": PASSWORD})
     assert answer.status_code == 429 and int(answer.headers["Retry-After"]) > 0
     refused(ada, "POST", "/api/webhooks", HOOK)
-    # Whoever has the session can not lock its user out elsewhere.
+    # The holder of the session cannot lock its user out elsewhere.
     credentials = {"email": "ada@helpdesk.example", "password": PASSWORD}
     world.anonymous().call("POST", "/api/auth/login", 200, json=credentials)
     world.clock.advance(minutes=world.server.settings.sign_in_window_minutes)
@@ -110,14 +110,14 @@ def test_guesses_are_limited_as_those_at_sign_in(world: World) -> None:
 
 
 @pytest.mark.parametrize("body", [{}, {"code": "123456"}, {"password": 1}, {"password": PASSWORD, "code": "1"}])
-def test_a_confirmation_of_another_shape_is_refused(world: World, body: dict[str, Any]) -> None:
+def test_an_invalid_confirmation_is_rejected(world: World, body: dict[str, Any]) -> None:
     ada = left_open(world)
     ada.call("POST", CONFIRM, 400, json=body)
     refused(ada, "POST", "/api/webhooks", HOOK)
 
 
-def test_a_retried_confirmation_is_made_again(world: World) -> None:
-    """A stored response would say that the session is confirmed, and confirm nothing."""
+def test_a_retried_confirmation_is_performed_again(world: World) -> None:
+    """A stored response would say that the session is confirmed without confirming it."""
     ada = left_open(world)
     key = {"Idempotency-Key": "k1"}
     ada.call("POST", CONFIRM, 204, json={"password": PASSWORD}, headers=key)
@@ -126,13 +126,13 @@ def test_a_retried_confirmation_is_made_again(world: World) -> None:
     ada.call("POST", "/api/webhooks", 201, json=HOOK)
 
 
-def test_a_problem_names_its_reason_too(world: World) -> None:
+def test_a_problem_document_contains_the_reason(world: World) -> None:
     ada = left_open(world)
     answer = ada.request("POST", "/api/webhooks", json=HOOK, headers={"Accept": "application/problem+json"})
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json()["reason"] == "confirmation_required" and answer.json()["status"] == 403
 
 
-def test_a_super_admin_is_needed_before_a_confirmation(world: World) -> None:
+def test_the_role_is_checked_before_the_confirmation(world: World) -> None:
     tess = left_open(world, "tess")
     assert "reason" not in tess.call("POST", "/api/webhooks", 403, json=HOOK)

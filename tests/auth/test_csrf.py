@@ -10,8 +10,9 @@ BEARERS = ("none", "live", "dead")
 
 
 def expected(cookie: str, csrf: str, bearer: str, unsafe: bool) -> int:
-    """The words of the contract: a session needs its CSRF token on every unsafe request, and a
-    bearer token exempts only when no session cookie rides along."""
+    """The rule of the contract: a session needs its CSRF token on every unsafe request, and a bearer token is an
+    exemption only without a session cookie.
+    """
     if cookie == "live":
         return 403 if unsafe and csrf != "right" else 200
     if bearer != "live":
@@ -21,7 +22,7 @@ def expected(cookie: str, csrf: str, bearer: str, unsafe: bool) -> int:
 
 @pytest.mark.parametrize("cookie", COOKIES)
 @pytest.mark.parametrize("csrf", CSRF)
-def test_the_truth_table(world: World, cookie: str, csrf: str) -> None:
+def test_every_combination_of_cookie_csrf_token_and_bearer_token(world: World, cookie: str, csrf: str) -> None:
     signed_in, other = world.client("tess"), world.client("tess")
     bearer_token = world.token("tess")
     world.given_issue("Fault")

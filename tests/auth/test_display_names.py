@@ -1,4 +1,4 @@
-"""What a person may be called: the same rule through the API and on the pages."""
+"""The display names of users: the same rule applies in the API and on the pages."""
 
 import pytest
 
@@ -27,12 +27,12 @@ def path_of(world: World, who: str) -> str:
 
 
 def rename_on_page(client: Client, name: str) -> tuple[int, str]:
-    """The status and the page of the response to the form with one's own name."""
+    """Submits the form for the user's own name, and returns the status and the page."""
     response = client.post("/account/name", data={"name": name})
     return response.status_code, response.text
 
 
-def test_a_super_admin_gives_a_person_any_name(world: World) -> None:
+def test_a_super_admin_can_set_any_display_name(world: World) -> None:
     admin, path = world.client("ada"), path_of(world, "tess")
     for number, (name, stored) in enumerate(ALLOWED.items()):
         assert admin.call("PUT", path, 200, json={"name": name})["name"] == stored
@@ -40,7 +40,7 @@ def test_a_super_admin_gives_a_person_any_name(world: World) -> None:
         assert admin.call("POST", "/api/users", 201, json=new)["name"] == stored
 
 
-def test_a_person_takes_any_name_on_the_account_page(world: World) -> None:
+def test_a_user_can_choose_any_display_name_on_the_account_page(world: World) -> None:
     tess = world.client("tess")
     for name, stored in ALLOWED.items():
         assert rename_on_page(tess, name)[0] == 303, name
@@ -48,7 +48,7 @@ def test_a_person_takes_any_name_on_the_account_page(world: World) -> None:
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_an_invalid_name_is_refused_everywhere(world: World, name: str) -> None:
+def test_an_invalid_name_is_rejected_everywhere(world: World, name: str) -> None:
     admin, path = world.client("ada"), path_of(world, "tess")
     new = {"email": "new@helpdesk.example", "name": name, "role": "member"}
     expected = [{"field": "name", "message": REFUSED[name]}]
@@ -61,7 +61,7 @@ def test_an_invalid_name_is_refused_everywhere(world: World, name: str) -> None:
     assert name_of(world, "tess") == "Tess Ngo"
 
 
-def test_the_set_up_takes_the_same_names(world: World) -> None:
+def test_the_set_up_accepts_the_same_names(world: World) -> None:
     body = {"token": "guessed", "email": "x@helpdesk.example", "password": PASSWORD}
     world.anonymous().call("POST", "/api/setup", 403, json=body | {"name": "status"})
     refused = world.anonymous().call("POST", "/api/setup", 400, json=body | {"name": "Ada\u2028Lund"})

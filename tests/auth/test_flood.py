@@ -1,4 +1,4 @@
-"""A flood of sign-ins keeps the threads that hash passwords busy, and nobody else (shared case: lists beside it)."""
+"""A flood of sign-ins occupies only the threads that hash passwords, and does not delay other requests."""
 
 import os
 import sys
@@ -19,7 +19,7 @@ WRONG = {"email": "tess@helpdesk.example", "password": "wrong"}
 
 
 class Slow:
-    """The hasher; it takes as long as the test wants."""
+    """A hasher that takes as long as the test requires."""
 
     def __init__(self, hasher: Any) -> None:
         self._hasher = hasher
@@ -33,7 +33,7 @@ class Slow:
 
     @contextmanager
     def ended(self) -> Iterator[None]:
-        """Every verification may end at the end of the block, also when a check in it fails."""
+        """Lets all verifications end after the block, even if an assertion in it fails."""
         try:
             yield
         finally:
@@ -45,14 +45,14 @@ class Slow:
 
 @pytest.fixture
 def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[Slow]:
-    """A hasher that ends no verification before the test says so."""
+    """A hasher whose verifications end only when the test allows it."""
     slow = Slow(passwords._hasher)
     monkeypatch.setattr(passwords, "_hasher", slow)
     yield slow
     slow.may_end.set()
 
 
-def test_others_go_on_while_every_hash_waits(world: World, slow: Slow) -> None:
+def test_other_requests_are_served_while_every_hash_waits(world: World, slow: Slow) -> None:
     room = hashing.THREADS + world.server.settings.password_queue
     tess, crowd = world.client(), world.server.settings.threads + room
 
@@ -66,11 +66,11 @@ def test_others_go_on_while_every_hash_waits(world: World, slow: Slow) -> None:
         assert {response.status_code for response in refused} == {503}
         assert all(int(response.headers["Retry-After"]) > 0 for response in refused)
         eventually(lambda: slow.begun == hashing.THREADS)
-        # More lists than there are worker threads: none of them is taken by a sign-in.
+        # More lists than there are worker threads, so no worker thread is occupied by a sign-in.
         for _ in range(world.server.settings.threads + 1):
             tess.call("GET", "/api/issues", 200)
         tess.call("POST", "/api/issues", 201, json={"name": "Beside the flood"})
-        # Somebody who is signed in still gets into the queue.
+        # A signed-in user still gets into the queue.
         body = {"current_password": PASSWORD, "new_password": "staple battery horse"}
         changed = pool.submit(tess.post, "/api/auth/password", json=body)
         slow.may_end.set()
@@ -81,7 +81,7 @@ def test_others_go_on_while_every_hash_waits(world: World, slow: Slow) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has priorities of threads")
-def test_hashing_gives_way_to_everything_else() -> None:
+def test_hashing_has_a_low_priority() -> None:
     def niceness() -> int:
         return os.getpriority(os.PRIO_PROCESS, 0)
 

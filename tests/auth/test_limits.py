@@ -1,4 +1,4 @@
-"""Limits for each user, and of what is stored: each has a setting, and a response that names it."""
+"""Limits for each user and for stored data: each has a setting, and its response names it."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -39,12 +39,12 @@ def limited(world: World) -> Iterator[Server]:
 
 
 def at(server: Server, client: Client) -> Client:
-    """The client, sending to this server."""
+    """Returns the client, connected to this server."""
     client.base_url = server.url
     return client
 
 
-def test_a_sign_in_too_many_ends_the_oldest_session(world: World, limited: Server) -> None:
+def test_a_sign_in_beyond_the_limit_ends_the_oldest_session(world: World, limited: Server) -> None:
     browsers = [at(limited, world.anonymous()) for _ in range(5)]
     for browser in browsers:
         browser.call("POST", "/api/auth/login", 200, json=TESS)
@@ -108,7 +108,7 @@ def test_webhooks_beyond_the_limit_are_refused(world: World, limited: Server) ->
         ("/api/events", "type", "issue.created"),
     ],
 )
-def test_a_parameter_that_is_repeated_too_often_is_refused(
+def test_a_parameter_that_is_repeated_too_often_is_rejected(
     world: World, limited: Server, path: str, name: str, value: str
 ) -> None:
     tess = at(limited, world.client("tess"))
@@ -128,7 +128,7 @@ def test_a_parameter_that_is_repeated_too_often_is_refused(
         ("POST", "/api/issues/status/bulk", {"issue_name": "VPN", "status": "new"}, "exclude"),
     ],
 )
-def test_a_list_that_is_too_long_is_refused(
+def test_a_list_that_is_too_long_is_rejected(
     world: World, limited: Server, method: str, path: str, body: dict[str, Any], field: str
 ) -> None:
     world.given_issue("VPN", {"Contoso": "new"})
@@ -172,7 +172,7 @@ def test_responses_are_stored_for_retries_up_to_a_size(world: World, limited: Se
     assert create(at(limited, world.client("tess")), "The next day") == 201
 
 
-def test_failures_beyond_the_limit_are_deleted_and_nothing_else(world: World) -> None:
+def test_only_failures_beyond_the_limit_are_deleted(world: World) -> None:
     for _ in range(4):
         world.anonymous().call("POST", "/api/auth/login", 401, json=TESS | {"password": "wrong"})
     world.anonymous().call("POST", "/api/auth/login", 200, json=TESS)
@@ -187,7 +187,7 @@ def test_failures_beyond_the_limit_are_deleted_and_nothing_else(world: World) ->
     assert world.history(audit=True) == after
 
 
-def test_a_user_has_few_known_addresses(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_known_addresses_of_a_user_are_limited(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("issue_tracker.auth.places.ADDRESSES_PER_USER", 2)
     tess = world.client("tess")
     user_id = tess.call("GET", "/api/auth/session", 200)["user"]["user_id"]
@@ -203,7 +203,7 @@ def test_a_user_has_few_known_addresses(world: World, monkeypatch: pytest.Monkey
     assert known == {"127.0.0.1", "192.0.2.2"}
 
 
-def test_a_setup_link_lives_for_a_day(migrated_url: str, clock: Clock) -> None:
+def test_a_setup_link_is_valid_for_a_day(migrated_url: str, clock: Clock) -> None:
     settings = Settings(database_url=migrated_url, log_level="error", deliver_webhooks=False)
     database = Database(settings)
     with database.write() as tx:

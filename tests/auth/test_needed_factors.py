@@ -1,4 +1,4 @@
-"""Who needs a second factor, and who resets a lost one (contract, section 11)."""
+"""Which users need a second factor, and who resets a lost one (contract, section 11)."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ def events(world: World, type_: str) -> list[Any]:
     return [event for event in world.history(audit=True) if event.type == type_]
 
 
-def test_a_factor_that_is_needed_is_set_up_first(world: World) -> None:
+def test_a_required_factor_is_set_up_first(world: World) -> None:
     needed = msgspec.structs.replace(world.server.settings, second_factor="super_admins")
     with serving(needed) as server:
         ada, tess = Client(base_url=server.url), Client(base_url=server.url)
@@ -42,7 +42,7 @@ def test_a_factor_that_is_needed_is_set_up_first(world: World) -> None:
         ("everyone", "http://127.0.0.1:8000", True, True),
     ],
 )
-def test_the_setting_says_who_needs_one(
+def test_the_setting_determines_who_needs_a_factor(
     world: World, setting: str, url: str, technician: bool, super_admin: bool
 ) -> None:
     settings = msgspec.structs.replace(world.server.settings, second_factor=setting, public_url=url)
@@ -50,7 +50,7 @@ def test_the_setting_says_who_needs_one(
     assert settings.needs_second_factor(super_admin=True) is super_admin
 
 
-def test_another_super_admin_resets_with_a_reason(world: World) -> None:
+def test_another_super_admin_resets_factors_with_a_reason(world: World) -> None:
     app, ada = enrol(world), world.client("ada")
     users = {user["name"]: user["user_id"] for user in ada.call("GET", "/api/users", 200)["items"]}
     address, tess = f"/api/users/{users['Tess Ngo']}/factors", world.client("tess")

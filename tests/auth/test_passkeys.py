@@ -1,4 +1,4 @@
-"""Passkeys: as a second step and as the only one, for one site, one user and one use (contract, section 11)."""
+"""Passkeys as a second step and as the only step, for one site, one user and one use (contract, section 11)."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -21,7 +21,7 @@ MAKE = f"{FACTORS}/passkeys"
 
 @pytest.fixture
 def site(world: World) -> Iterator[Server]:
-    """A second process on the database of the world, with an address for which browsers make passkeys."""
+    """A second server on the same database, with an address for which browsers create passkeys."""
     settings = msgspec.structs.replace(world.server.settings, second_factor="nobody")
     with serving(settings, public_url=ORIGIN) as server:
         yield server
@@ -52,7 +52,7 @@ def events(world: World, type_: str) -> list[Any]:
     return [event for event in world.history(audit=True) if event.type == type_]
 
 
-def test_a_passkey_is_the_second_step(world: World, site: Server) -> None:
+def test_a_passkey_works_as_the_second_step(world: World, site: Server) -> None:
     tess, key = client_of(world, site, "tess"), Authenticator(ORIGIN, verifies=False)
     begun = tess.call("POST", f"{MAKE}/options", 200)["options"]
     assert begun["rp"]["id"] == "issues.helpdesk.example" and begun["excludeCredentials"] == []
@@ -81,7 +81,7 @@ def test_a_passkey_is_the_second_step(world: World, site: Server) -> None:
     visitor.call("POST", BEGIN, 401, json={"challenge": challenge})
 
 
-def test_a_passkey_is_the_only_step_where_it_verifies_its_user(world: World, site: Server) -> None:
+def test_a_passkey_that_verifies_its_user_works_as_the_only_step(world: World, site: Server) -> None:
     tess, key, careless = client_of(world, site, "tess"), Authenticator(ORIGIN), Authenticator(ORIGIN, verifies=False)
     registered(tess, key)
     registered(tess, careless, "Key without PIN")
@@ -116,7 +116,7 @@ def test_a_passkey_is_the_only_step_where_it_verifies_its_user(world: World, sit
 
 
 @pytest.mark.parametrize("wrong", ["origin", "challenge", "user", "signature", "shape", "kind"])
-def test_what_was_signed_elsewhere_is_refused(world: World, site: Server, wrong: str) -> None:
+def test_a_signature_for_another_site_is_rejected(world: World, site: Server, wrong: str) -> None:
     tess, omar, key = client_of(world, site, "tess"), client_of(world, site, "omar"), Authenticator(ORIGIN)
     registered(tess, key)
     other = Authenticator(ORIGIN)
@@ -144,7 +144,7 @@ def test_what_was_signed_elsewhere_is_refused(world: World, site: Server, wrong:
     assert len(events(world, "session.second_factor_failed")) == 2
 
 
-def test_a_copied_passkey_is_refused_and_reported(world: World, site: Server) -> None:
+def test_a_copied_passkey_is_rejected_and_reported(world: World, site: Server) -> None:
     tess, key = client_of(world, site, "tess"), Authenticator(ORIGIN)
     registered(tess, key)
 
@@ -160,7 +160,7 @@ def test_a_copied_passkey_is_refused_and_reported(world: World, site: Server) ->
     key.counter = 5
     attempt(401)
     assert "may have been copied" in events(world, "session.failed")[-1].note
-    # Many passkeys have no counter: theirs stays 0.
+    # Many passkeys have no counter: theirs remains 0.
     plain = Authenticator(ORIGIN)
     registered(tess := client_of(world, site, "tess"), plain, "Phone")
     assert tess.call("GET", FACTORS, 200)["total"] == 2
@@ -170,7 +170,7 @@ def test_a_copied_passkey_is_refused_and_reported(world: World, site: Server) ->
         attempt(200)
 
 
-def test_a_registration_is_for_its_user_and_time(world: World, site: Server) -> None:
+def test_a_registration_is_valid_for_its_user_and_for_five_minutes(world: World, site: Server) -> None:
     tess, omar, key = client_of(world, site, "tess"), client_of(world, site, "omar"), Authenticator(ORIGIN)
     begun = tess.call("POST", f"{MAKE}/options", 200)
     body = {"challenge": begun["challenge"], "credential": key.make(begun["options"])}
@@ -200,7 +200,7 @@ def test_passkeys_need_a_host_name_and_https(url: str, host: str | None) -> None
     assert site is None or site.origin == url.rstrip("/")
 
 
-def test_without_a_host_name_there_are_none(world: World) -> None:
+def test_passkeys_are_not_offered_without_a_host_name(world: World) -> None:
     tess = world.client("tess")
     assert "Passkeys need" in tess.call("POST", f"{MAKE}/options", 400)["detail"]
     assert "Passkeys need" in world.anonymous().call("POST", BEGIN, 400)["detail"]

@@ -1,4 +1,4 @@
-"""Which new passwords are refused, wherever one is set (contract, section 11), and how they are compared."""
+"""Which new passwords are rejected, wherever they are set (contract, section 11), and how passwords are compared."""
 
 import unicodedata
 from collections.abc import Callable
@@ -34,8 +34,8 @@ REFUSED = {
 NAME, EMAIL = "Tess Ngo the 2nd", "tess.ngo.2@helpdesk.example"
 
 Setter = Callable[[World, str], tuple[str, str]]
-"""Tries to give a password to the user of these tests. Returns the refused field, or the command line's sentence, and
-what was said about it; both empty when the password was taken.
+"""Tries to set a password for the user of these tests. Returns the rejected field, or the command line's sentence, and
+the message; both are empty if the password was accepted.
 """
 
 
@@ -109,7 +109,7 @@ SETTERS: list[Setter] = [by_creating, by_changing, by_oneself, by_set_up, by_inv
 
 
 @pytest.mark.parametrize("setter", SETTERS)
-def test_a_password_that_is_guessed_first_is_refused_everywhere(world: World, setter: Setter) -> None:
+def test_an_easily_guessed_password_is_rejected_everywhere(world: World, setter: Setter) -> None:
     for what, password in REFUSED.items():
         field, said = setter(world, password)
         assert field == "password", what
@@ -126,12 +126,12 @@ def test_a_password_that_is_guessed_first_is_refused_everywhere(world: World, se
 
 
 @pytest.mark.parametrize("setter", SETTERS)
-def test_there_are_no_other_rules(world: World, setter: Setter) -> None:
+def test_there_are_no_other_rules_for_passwords(world: World, setter: Setter) -> None:
     assert setter(world, "        ") == ("", "")
 
 
-def test_the_most_common_passwords_are_known() -> None:
-    """Of several lists, beyond that of one package."""
+def test_the_list_contains_the_most_common_passwords() -> None:
+    """The passwords come from several lists, not only from that of one package."""
     for password in (
         "12345678",
         "iloveyou",
@@ -151,8 +151,8 @@ def test_the_most_common_passwords_are_known() -> None:
 
 
 @pytest.mark.parametrize("form", ["NFC", "NFD"])
-def test_a_password_is_the_same_however_its_letters_are_spelled(world: World, form: Any) -> None:
-    """macOS keyboards, Windows and phones differ in this."""
+def test_passwords_are_equal_in_every_unicode_form(world: World, form: Any) -> None:
+    """macOS, Windows and phones produce different Unicode forms."""
     ada, typed = world.client("ada"), unicodedata.normalize(form, "größere Äpfel für Amélie")
     body = {"email": "nina@helpdesk.example", "name": "Nina", "role": "technician", "password": typed}
     ada.call("POST", "/api/users", 201, json=body)
@@ -163,8 +163,8 @@ def test_a_password_is_the_same_however_its_letters_are_spelled(world: World, fo
     world.anonymous().call("POST", "/api/auth/login", 401, json=wrong)
 
 
-def test_a_password_from_before_is_still_correct(world: World) -> None:
-    """Its hash is of the text as it was typed."""
+def test_a_password_from_an_earlier_version_remains_valid(world: World) -> None:
+    """Its hash is that of the text as it was typed, without normalization."""
     typed = unicodedata.normalize("NFD", "größere Äpfel")
     stored = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(typed)
     with world.database.write() as tx:

@@ -28,14 +28,14 @@ def events(world: World, type_: str) -> list[Any]:
     return [event for event in world.history(audit=True) if event.type == type_]
 
 
-def test_an_app_is_set_up_and_then_needed(world: World) -> None:
+def test_an_app_is_required_after_it_was_set_up(world: World) -> None:
     tess, other = world.client("tess"), world.client("tess")
     made = tess.call("POST", TOTP, 201)
     assert made.keys() == {"id", "secret", "otpauth_uri"} and len(made["secret"]) == 32
     assert made["otpauth_uri"].startswith("otpauth://totp/Issue%20Tracker:tess%40helpdesk.example?secret=")
     wrong = tess.call("POST", VERIFY, 400, json={"id": made["id"], "code": "000000"})
     assert [error["field"] for error in wrong["errors"]] == ["code"]
-    # Until its first code it is none.
+    # Before its first code the app is not a factor.
     assert tess.call("GET", FACTORS, 200) == {"items": [], "total": 0, "recovery_codes_left": 0}
     world.anonymous().call("POST", LOGIN, 200, json=credentials())
     tess.call("POST", VERIFY, 404, json={"id": made["id"] + 1, "code": "000000"})
@@ -65,14 +65,14 @@ def test_an_app_is_set_up_and_then_needed(world: World) -> None:
     ]
 
 
-def test_a_wrong_password_says_nothing_of_a_factor(world: World) -> None:
+def test_a_wrong_password_does_not_reveal_a_factor(world: World) -> None:
     before = world.anonymous().call("POST", LOGIN, 401, json=credentials(password="wrong"))
     enrol(world)
     assert world.anonymous().call("POST", LOGIN, 401, json=credentials(password="wrong")) == before
 
 
-def test_a_code_works_once_wherever_it_is_tried(world: World) -> None:
-    """Two servers on one database: of all who try the same code at once, one is let in."""
+def test_a_code_works_once_on_all_servers(world: World) -> None:
+    """Two servers on one database: of all simultaneous attempts with the same code, one succeeds."""
     app, urls = enrol(world), [world.server.url]
     waiting = [first_step(world.anonymous()) for _ in range(6)]
     with serving(world.server.settings) as server:
@@ -85,7 +85,7 @@ def test_a_code_works_once_wherever_it_is_tried(world: World) -> None:
         with ThreadPoolExecutor(6) as together:
             statuses = list(together.map(attempt, range(6)))
     assert sorted(statuses) == [200, *[401] * 5]
-    # Neither does an earlier one, nor one that is not shown any more, nor one that is not shown yet.
+    # An earlier code does not work either, nor one that is no longer shown or not yet shown.
     challenge = first_step(world.anonymous())
     for steps in (-1, 0):
         second_step(world.anonymous(), challenge, app.code(world, steps=steps), 401)
@@ -115,7 +115,7 @@ def test_a_recovery_code_works_once(world: World) -> None:
     assert len(events(world, "factor.codes_created")) == 1
 
 
-def test_a_method_that_the_user_does_not_have_is_a_wrong_answer(world: World) -> None:
+def test_a_method_that_the_user_has_not_set_up_counts_as_a_wrong_code(world: World) -> None:
     app = enrol(world)
     challenge = first_step(world.anonymous())
     wrong = second_step(world.anonymous(), challenge, app.codes[0], 401)
@@ -125,7 +125,7 @@ def test_a_method_that_the_user_does_not_have_is_a_wrong_answer(world: World) ->
 
 
 @pytest.mark.parametrize("ending", ["time", "answer", "guesses", "password", "disabled", "reset", "elsewhere"])
-def test_a_challenge_ends(world: World, ending: str) -> None:
+def test_a_challenge_expires(world: World, ending: str) -> None:
     app, ada = enrol(world), world.client("ada")
     user_id = next(user["user_id"] for user in ada.call("GET", "/api/users", 200)["items"] if "Tess" in user["name"])
     challenge, tess = first_step(world.anonymous()), world.client("tess")
@@ -168,7 +168,7 @@ def test_guesses_are_limited_for_the_account(world: World) -> None:
     second_step(world.anonymous(), first_step(world.anonymous()), app.code(world))
 
 
-def test_guesses_elsewhere_lock_nobody_out_of_a_known_browser(world: World) -> None:
+def test_guesses_elsewhere_do_not_lock_out_a_known_browser(world: World) -> None:
     app, home = enrol(world), world.anonymous()
     second_step(home, first_step(home), app.code(world), remember_browser=True)
     home.cookies.delete("issue_tracker_session")
@@ -191,7 +191,7 @@ def test_a_remembered_browser_needs_no_second_step_for_a_while(world: World) -> 
     assert browser.cookies.get("issue_tracker_device")
     browser.call("POST", LOGIN, 200, json=credentials())
     assert events(world, "session.created")[-1].note == "from 127.0.0.1 (remembered browser)"
-    # Neither another browser nor another user.
+    # The cookie does not help another browser or another user.
     first_step(world.anonymous())
     browser.call("POST", LOGIN, 401, json=credentials("omar"))
     world.clock.advance(days=world.server.settings.remembered_browser_days)
@@ -202,7 +202,7 @@ def test_a_remembered_browser_needs_no_second_step_for_a_while(world: World) -> 
     browser.call("POST", LOGIN, 401, json=credentials(password="staple battery horse"))
 
 
-def test_a_code_confirms_once(world: World) -> None:
+def test_a_code_confirms_a_session_once(world: World) -> None:
     tess = world.client("tess")
     app = enrol(world, client=tess)
     world.clock.advance(minutes=10)
@@ -219,7 +219,7 @@ def test_a_code_confirms_once(world: World) -> None:
     tess.call("POST", "/api/auth/confirm", 429, json={"code": app.code(world, steps=1)})
 
 
-def test_a_factor_is_removed_with_its_recovery_codes(world: World) -> None:
+def test_removing_the_last_factor_removes_the_recovery_codes(world: World) -> None:
     tess = world.client("tess")
     enrol(world, client=tess)
     tess.call("POST", TOTP, 400, json={"name": "Authenticator app"})
@@ -238,7 +238,7 @@ def test_a_factor_is_removed_with_its_recovery_codes(world: World) -> None:
     assert [event.to_value for event in events(world, "factor.deleted")] == ["Authenticator app"]
 
 
-def test_no_secret_is_stored_as_it_is(world: World) -> None:
+def test_no_secret_is_stored_in_plain_text(world: World) -> None:
     app = enrol(world)
     challenge = first_step(world.anonymous())
     with world.database.read() as tx:
@@ -249,7 +249,7 @@ def test_no_secret_is_stored_as_it_is(world: World) -> None:
         assert secret not in stored
 
 
-def test_secrets_are_shown_once_to_those_who_retry(world: World) -> None:
+def test_a_repeated_response_contains_no_secrets(world: World) -> None:
     tess, key = world.client("tess"), {"Idempotency-Key": "k1"}
     made = tess.call("POST", TOTP, 201, json={}, headers=key)
     again = tess.request("POST", TOTP, json={}, headers=key)

@@ -1,4 +1,4 @@
-"""The second step of a sign-in and setting a factor up on pages, without script."""
+"""The second step of a sign-in, and setting up a factor, on pages without scripts."""
 
 import re
 from typing import Any
@@ -21,7 +21,7 @@ def field(page: httpx.Response, name: str) -> str:
 
 
 def answer(page: httpx.Response, code: str, method: str = "totp", **more: str) -> dict[str, str]:
-    """The form of the second step, filled in."""
+    """Returns the completed form of the second step."""
     return {"challenge": field(page, "challenge"), "next": field(page, "next"), "method": method, "code": code, **more}
 
 
@@ -32,7 +32,7 @@ def signing_in(client: Client, who: str = "tess", **more: str) -> httpx.Response
     return page
 
 
-def test_the_second_step_leads_to_where_the_first_began(world: World) -> None:
+def test_the_second_step_leads_to_the_page_of_the_first(world: World) -> None:
     app, client = enrol(world), world.anonymous()
     page = signing_in(client)
     wrong = client.post(SECOND, data=answer(page, "000000"))
@@ -40,7 +40,7 @@ def test_the_second_step_leads_to_where_the_first_began(world: World) -> None:
     done = client.post(SECOND, data=answer(wrong, app.code(world), remember_browser="true"))
     assert (done.status_code, done.headers["Location"]) == (303, "/matrix")
     assert client.get("/matrix").status_code == 200
-    # This browser is remembered, and any other is not; there a recovery code helps as well.
+    # This browser is remembered, but no other one; a recovery code also works there.
     again = client.post("/login", data={"email": CAST["tess"][0], "password": PASSWORD})
     assert again.status_code == 303
     other = world.anonymous()
@@ -48,7 +48,7 @@ def test_the_second_step_leads_to_where_the_first_began(world: World) -> None:
     assert done.status_code == 303 and other.get("/matrix").status_code == 200
 
 
-def test_a_sign_in_that_has_expired_begins_again(world: World) -> None:
+def test_an_expired_sign_in_starts_again(world: World) -> None:
     app, client = enrol(world), world.anonymous()
     page = signing_in(client)
     world.clock.advance(minutes=5)
@@ -58,7 +58,7 @@ def test_a_sign_in_that_has_expired_begins_again(world: World) -> None:
     assert client.get(SECOND).status_code == 200 and 'name="password"' in client.get(SECOND).text
 
 
-def test_a_form_is_carried_over_both_steps(world: World) -> None:
+def test_a_form_is_carried_through_both_steps(world: World) -> None:
     app, client = enrol(world), world.anonymous()
     carried = msgspec.json.encode({"path": "/issues/new", "fields": [["name", "VPN is down"]]}).decode()
     page = signing_in(client, carried=carried)
@@ -67,7 +67,7 @@ def test_a_form_is_carried_over_both_steps(world: World) -> None:
     assert "The form that you filled in has not been sent yet." in client.post(SECOND, data=sent).text
 
 
-def test_a_link_for_a_forgotten_password_is_no_way_around(world: World) -> None:
+def test_a_link_for_a_forgotten_password_does_not_bypass_the_second_step(world: World) -> None:
     app, ada = enrol(world), world.client("ada")
     tess = next(user for user in ada.call("GET", "/api/users", 200)["items"] if user["email"] == CAST["tess"][0])
     link = ada.call("POST", f"/api/users/{tess['user_id']}/invitation", 201)["invitation_url"]
@@ -79,7 +79,7 @@ def test_a_link_for_a_forgotten_password_is_no_way_around(world: World) -> None:
     assert client.get("/account").status_code == 200
 
 
-def test_who_needs_a_factor_sets_it_up_at_the_sign_in(world: World) -> None:
+def test_a_user_who_needs_a_factor_sets_it_up_at_the_sign_in(world: World) -> None:
     needed = msgspec.structs.replace(world.server.settings, second_factor="everyone")
     with serving(needed) as server, Client(base_url=server.url) as client:
         login = {"email": CAST["tess"][0], "password": PASSWORD, "next": "/matrix"}
@@ -100,7 +100,7 @@ def test_who_needs_a_factor_sets_it_up_at_the_sign_in(world: World) -> None:
         done = client.post("/account/security/totp/verify", data=form | {"code": app.code(world)})
         assert len(re.findall(r"(?:[a-z2-7]{4}-){5}[a-z2-7]{4}", done.text)) == 10 and 'href="/matrix"' in done.text
         assert client.get("/matrix").status_code == 200
-        # The one that is needed stays.
+        # The required factor remains.
         page = client.get("/account/security")
         [factor] = re.findall(r"/factors/(\d+)/remove", page.text)
         refused = client.post(f"/account/security/factors/{factor}/remove", data=around)

@@ -41,7 +41,7 @@ def test_ones_own_sessions_are_listed_and_ended(world: World) -> None:
     here.call("DELETE", f"/api/auth/sessions/{elsewhere}", 404)
 
 
-def test_a_changed_password_ends_ones_other_sessions(world: World) -> None:
+def test_changing_ones_own_password_ends_ones_other_sessions(world: World) -> None:
     here, there, token = world.client("tess"), world.client("tess"), world.bearer("tess")
 
     here.call("POST", "/api/auth/password", 204, json={"current_password": PASSWORD, "new_password": NEW})
@@ -62,7 +62,7 @@ def test_a_changed_password_ends_ones_other_sessions(world: World) -> None:
         ({"current_password": PASSWORD, "new_password": "x" * 1025}, "new_password"),
     ],
 )
-def test_a_refused_password_changes_nothing(world: World, body: dict[str, Any], field: str) -> None:
+def test_a_rejected_password_changes_nothing(world: World, body: dict[str, Any], field: str) -> None:
     here, there = world.client("tess"), world.client("tess")
     response = here.call("POST", "/api/auth/password", 400, json=body)
     assert [error["field"] for error in response["errors"]] == [field]
@@ -72,7 +72,7 @@ def test_a_refused_password_changes_nothing(world: World, body: dict[str, Any], 
     )
 
 
-def test_disabling_a_user_holds_from_the_next_request_on(world: World) -> None:
+def test_disabling_a_user_takes_effect_with_the_next_request(world: World) -> None:
     session, token, admin = world.client("tess"), world.bearer("tess"), world.client("ada")
     path = f"/api/users/{user_id(world, 'tess')}"
 
@@ -84,7 +84,7 @@ def test_disabling_a_user_holds_from_the_next_request_on(world: World) -> None:
     assert world.client("tess").get("/api/issues").status_code == 200
 
 
-def test_a_new_role_holds_from_the_next_request_on(world: World) -> None:
+def test_a_new_role_takes_effect_with_the_next_request(world: World) -> None:
     session, token, admin = world.client("tess"), world.bearer("tess"), world.client("ada")
     path = f"/api/users/{user_id(world, 'tess')}"
 
@@ -104,7 +104,7 @@ def test_a_password_set_by_a_super_admin_ends_all_sessions_of_the_user(world: Wo
     world.anonymous().call("POST", "/api/auth/login", 200, json={"email": "tess@helpdesk.example", "password": NEW})
 
 
-def test_a_session_that_is_not_used_ends_after_twelve_hours(world: World) -> None:
+def test_an_unused_session_expires_after_twelve_hours(world: World) -> None:
     busy, idle = world.client("tess"), world.client("omar")
     for _ in range(3):
         world.clock.advance(hours=11, minutes=55)
@@ -115,7 +115,7 @@ def test_a_session_that_is_not_used_ends_after_twelve_hours(world: World) -> Non
     assert world.client("tess").call("GET", "/api/auth/sessions", 200)["total"] == 1
 
 
-def test_a_busy_session_ends_after_thirty_days(world: World) -> None:
+def test_a_session_in_use_expires_after_thirty_days(world: World) -> None:
     client = world.client()
     for _ in range(59):
         world.clock.advance(hours=12, seconds=-10)
@@ -124,7 +124,7 @@ def test_a_busy_session_ends_after_thirty_days(world: World) -> None:
     assert not alive(client)
 
 
-def test_no_secret_is_stored_as_it_is(world: World) -> None:
+def test_no_secret_is_stored_in_plain_text(world: World) -> None:
     cookie = world.client("tess").cookies["issue_tracker_session"]
     token = world.token("tess")
     with world.database.read() as tx:
@@ -145,8 +145,8 @@ def test_a_token_has_no_session(world: World) -> None:
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-def test_noting_the_use_never_makes_a_reader_wait(world: World) -> None:
-    """An import holds SQLite's one write lock for as long as it takes; who reads meanwhile is answered."""
+def test_recording_the_use_of_a_session_never_delays_a_read(world: World) -> None:
+    """An import holds SQLite's only write lock until its end; reads are still answered."""
     tess = world.client("tess")
     tess.call("GET", "/api/issues", 200)
     world.clock.advance(minutes=2)
@@ -159,7 +159,7 @@ def test_noting_the_use_never_makes_a_reader_wait(world: World) -> None:
     assert alive(tess)
 
 
-def test_a_short_idle_limit_slides_too(migrated_url: str, clock: Clock) -> None:
+def test_a_short_idle_limit_is_extended_by_use(migrated_url: str, clock: Clock) -> None:
     settings = Settings(database_url=migrated_url, session_idle_hours=0.01, log_level="error")
     with serving(settings) as server:
         world = World(server, clock)

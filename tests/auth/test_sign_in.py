@@ -66,17 +66,17 @@ def test_with_https_the_cookie_is_secure_and_bound_to_the_host(world: World) -> 
         client.close()
 
 
-def test_every_sign_in_has_a_token_of_its_own(world: World) -> None:
+def test_every_sign_in_gets_its_own_token(world: World) -> None:
     first, second = sign_in(world), sign_in(world)
     assert first.cookies["issue_tracker_session"] != second.cookies["issue_tracker_session"]
     assert first.json()["csrf_token"] != second.json()["csrf_token"]
 
 
-def test_the_address_is_compared_in_any_case(world: World) -> None:
+def test_the_address_is_compared_regardless_of_case(world: World) -> None:
     assert sign_in(world, email=" TESS@HelpDesk.example ").json()["user"]["email"] == "tess@helpdesk.example"
 
 
-def test_every_wrong_pair_gets_the_same_response(world: World) -> None:
+def test_every_wrong_address_or_password_gets_the_same_response(world: World) -> None:
     mia = next(
         user for user in world.client("ada").call("GET", "/api/users", 200)["items"] if user["name"] == "Mia Member"
     )
@@ -109,17 +109,17 @@ def test_every_wrong_pair_gets_the_same_response(world: World) -> None:
     ],
     ids=["wrong password", "no account", "no address", "disabled", "disabled and wrong", "empty"],
 )
-def test_every_wrong_pair_costs_one_verification_of_a_hash(
+def test_every_wrong_address_or_password_costs_one_verification(
     world: World, monkeypatch: pytest.MonkeyPatch, given: dict[str, str]
 ) -> None:
-    """Nearly all of the time is Argon2's; where there is no account, a hash of the same costs is looked at."""
+    """Nearly all of the time is Argon2's; for an unknown account a hash with the same cost is verified."""
     with world.database.write() as tx:
         tx.execute(update(users).where(users.c.email == CAST["mia"][0]).values(active=False))
     looked: list[str] = []
     hasher = passwords._hasher
 
     class Counting:
-        """The hasher; notes which hash is looked at."""
+        """A hasher that records which hash is verified."""
 
         def verify(self, hash_: str, password: bytes) -> bool:
             looked.append(hash_)
@@ -168,7 +168,7 @@ def test_signing_in_again_needs_no_csrf_token(world: World) -> None:
         {"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"},
     ],
 )
-def test_a_browser_on_another_site_may_not_sign_in(world: World, headers: dict[str, str]) -> None:
+def test_a_request_from_another_site_cannot_sign_in(world: World, headers: dict[str, str]) -> None:
     for body in (TESS, {}, TESS | {"password": "wrong"}):
         response = world.anonymous().post("/api/auth/login", json=body, headers=headers)
         assert response.status_code == 403 and "Set-Cookie" not in response.headers
@@ -176,7 +176,7 @@ def test_a_browser_on_another_site_may_not_sign_in(world: World, headers: dict[s
 
 
 @pytest.mark.parametrize("site", [{}, {"Sec-Fetch-Site": "same-origin"}, {"Sec-Fetch-Site": "none"}, {"Origin": "own"}])
-def test_a_browser_on_our_own_site_may_sign_in(world: World, site: dict[str, str]) -> None:
+def test_a_request_from_the_own_site_can_sign_in(world: World, site: dict[str, str]) -> None:
     headers = {name: world.server.url if value == "own" else value for name, value in site.items()}
     assert world.anonymous().post("/api/auth/login", json=TESS, headers=headers).status_code == 200
 
@@ -194,7 +194,7 @@ def test_signing_out_ends_the_session_on_the_server(world: World) -> None:
     assert again.get("/api/auth/session").status_code == 401
 
 
-def test_attempts_are_audited_without_the_password(world: World) -> None:
+def test_sign_in_attempts_are_audited_without_the_password(world: World) -> None:
     sign_in(world, password="hunter2-hunter2")
     sign_in(world)
     recorded = [(event.type, event.actor_name) for event in world.history(audit=True)[-2:]]

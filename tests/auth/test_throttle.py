@@ -1,4 +1,4 @@
-"""Slowing down sign-ins, per account and per address (contract, section 3). One account may fail 10 times."""
+"""Throttling of sign-ins, per account and per address (contract, section 3). One account may fail 10 times."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +20,7 @@ DEVICE = "issue_tracker_device"
 
 @pytest.fixture
 def behind_proxy(world: World) -> "Iterator[Addresses]":
-    """The product behind a reverse proxy, so that a test can come from any address."""
+    """The product behind a reverse proxy, so that a test can use any client address."""
     settings = Settings(
         database_url=world.server.settings.database_url,
         log_level="error",
@@ -34,7 +34,7 @@ def behind_proxy(world: World) -> "Iterator[Addresses]":
 
 
 class Addresses:
-    """Sign-ins from addresses of choice."""
+    """Sign-ins from chosen addresses."""
 
     def __init__(self, client: Client) -> None:
         self.client = client
@@ -48,7 +48,7 @@ class Addresses:
         return self.client.post("/api/auth/login", json=body, headers=headers)
 
     def device(self, address: str, email: str = "tess@helpdesk.example", device: str = "") -> str:
-        """Signs in on the page, and returns the token by which the browser is recognized from then on."""
+        """Signs in on the page, and returns the token by which the browser is recognized afterwards."""
         self.client.cookies.clear()
         headers = {"X-Forwarded-For": address} | ({"Cookie": f"{DEVICE}={device}"} if device else {})
         form = {"email": email, "password": PASSWORD}
@@ -90,7 +90,7 @@ def test_too_many_attempts_from_one_address_are_refused(world: World, behind_pro
     assert behind_proxy.attempt("192.0.2.2", PASSWORD).status_code == 200
 
 
-def test_nobody_is_locked_out_of_an_address_that_signed_in_before(world: World, behind_proxy: Addresses) -> None:
+def test_a_user_is_not_locked_out_of_an_address_that_signed_in_before(world: World, behind_proxy: Addresses) -> None:
     assert behind_proxy.attempt("198.51.100.7", PASSWORD).status_code == 200
     behind_proxy.exhaust("192.0.2.1")
     assert behind_proxy.attempt("192.0.2.1", PASSWORD).status_code == 429
@@ -100,14 +100,14 @@ def test_nobody_is_locked_out_of_an_address_that_signed_in_before(world: World, 
     assert behind_proxy.attempt("198.51.100.7", PASSWORD).status_code == 429
 
 
-def test_a_success_forgives_the_failures_before_it(behind_proxy: Addresses) -> None:
+def test_a_success_resets_the_failures_before_it(behind_proxy: Addresses) -> None:
     for _ in range(3):
         behind_proxy.exhaust("192.0.2.1", 9)
         assert behind_proxy.attempt("192.0.2.1", PASSWORD).status_code == 200
 
 
-def test_the_count_is_in_the_database_and_outlives_a_process(admin_url: str, tmp_path: Path) -> None:
-    """Failed at a server that ends, and refused at the next one."""
+def test_the_count_is_stored_in_the_database(admin_url: str, tmp_path: Path) -> None:
+    """The attempts fail at a server that ends, and the next server refuses further ones."""
     right, wrong = ({"email": ADMIN, "password": password} for password in (PASSWORD, "wrong"))
     with serve(admin_url, tmp_path / "first.log") as server, server.client() as client:
         assert [client.post("/api/auth/login", json=wrong).status_code for _ in range(10)] == [401] * 10
@@ -135,7 +135,7 @@ def test_simultaneous_sign_ins_all_succeed(world: World) -> None:
     assert world.client("tess").call("GET", "/api/auth/sessions", 200)["total"] == 7
 
 
-def test_only_a_trusted_proxy_is_believed(world: World) -> None:
+def test_only_a_trusted_proxy_determines_the_client_address(world: World) -> None:
     body = {"email": "tess@helpdesk.example", "password": PASSWORD}
     world.anonymous().post("/api/auth/login", json=body, headers={"X-Forwarded-For": "203.0.113.9"})
     listed = world.client("tess").call("GET", "/api/auth/sessions", 200)["items"]
@@ -143,7 +143,7 @@ def test_only_a_trusted_proxy_is_believed(world: World) -> None:
 
 
 def test_addresses_of_one_ipv6_network_count_together(behind_proxy: Addresses) -> None:
-    """A client takes any address of its /64, and a customer has a /48 with 65,536 of them."""
+    """A client can use any address of its /64, and a customer has a /48 with 65,536 of them."""
     for number in range(15):
         email = f"user{number}@helpdesk.example"
         assert behind_proxy.attempt(f"2001:db8:1:1::{number:x}", email=email).status_code == 401
@@ -163,9 +163,7 @@ def test_an_ipv4_address_written_as_ipv6_is_the_ipv4_address(behind_proxy: Addre
     assert behind_proxy.attempt("::ffff:192.0.2.2", PASSWORD).status_code == 200
 
 
-def test_slow_guessing_over_accounts_and_addresses_ends_and_known_ones_pass(
-    world: World, behind_proxy: Addresses
-) -> None:
+def test_slow_guessing_is_limited_in_total_and_known_places_are_exempt(world: World, behind_proxy: Addresses) -> None:
     device = behind_proxy.device("198.51.100.8")
     assert behind_proxy.attempt("198.51.100.7", PASSWORD, "omar@helpdesk.example").status_code == 200
     for number in range(40):
@@ -202,7 +200,7 @@ def test_parallel_attempts_are_counted_exactly(behind_proxy: Addresses) -> None:
     assert statuses == [401] * 10 + [429] * 4
 
 
-def test_a_refused_attempt_waits_for_no_writer(world: World, behind_proxy: Addresses) -> None:
+def test_a_refused_attempt_does_not_wait_for_the_write_lock(world: World, behind_proxy: Addresses) -> None:
     behind_proxy.exhaust("192.0.2.1")
     with world.database.write() as tx:
         if world.engine == "postgresql":
@@ -210,8 +208,8 @@ def test_a_refused_attempt_waits_for_no_writer(world: World, behind_proxy: Addre
         assert behind_proxy.attempt("192.0.2.2", PASSWORD).status_code == 429
 
 
-def test_the_present_password_is_guessed_no_faster_than_at_sign_in(world: World, behind_proxy: Addresses) -> None:
-    """Whoever has got hold of a session does not find out the password with it."""
+def test_the_current_password_cannot_be_guessed_faster_than_at_sign_in(world: World, behind_proxy: Addresses) -> None:
+    """The thief of a session cannot find out the password with it."""
     tess, wrong = world.client(), {"current_password": "wrong", "new_password": "staple battery horse"}
     for _ in range(10):
         response = tess.call("POST", "/api/auth/password", 400, json=wrong)
@@ -229,7 +227,7 @@ def test_the_present_password_is_guessed_no_faster_than_at_sign_in(world: World,
     assert tess.post("/api/auth/password", json=right).status_code == 204
 
 
-def test_what_was_typed_in_place_of_an_address_is_stored_nowhere(world: World, behind_proxy: Addresses) -> None:
+def test_typed_unknown_addresses_are_not_stored(world: World, behind_proxy: Addresses) -> None:
     behind_proxy.attempt("192.0.2.1", "x", "My-Secret-Phrase")
     behind_proxy.attempt("192.0.2.1", "x", " TESS@helpdesk.example ")
     names = [event.actor_name for event in world.history(audit=True) if event.type == "session.failed"]
@@ -239,12 +237,12 @@ def test_what_was_typed_in_place_of_an_address_is_stored_nowhere(world: World, b
             assert "my-secret-phrase" not in str(tx.execute(select(table)).all()).lower(), table.name
 
 
-def test_a_restored_database_counts_on(world: World) -> None:
-    """What was typed is counted under the server's key, which a restore does not change."""
+def test_a_restored_database_continues_to_count(world: World) -> None:
+    """Typed addresses are counted under a hash with the server key, which a restore does not change."""
     pair = {"email": "nobody@helpdesk.example", "password": "x"}
     with world.database.read() as tx:
         own = tx.execute(select(history_identity.c.identity)).scalar_one()
-    for identity in ("another", own):  # the tests after this one share the database
+    for identity in ("another", own):  # later tests share the database
         with world.database.write() as tx:
             tx.execute(history_identity.update().values(identity=identity))
         world.anonymous().call("POST", "/api/auth/login", 401, json=pair)

@@ -1,4 +1,4 @@
-"""What limits a token besides its scopes: networks, a company access of its own, and ends that the settings decide."""
+"""Limits of a token other than its scopes: networks, company access, and the lifetimes of the settings."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -23,13 +23,13 @@ ELSEWHERE = "127.0.0.9"
 
 
 def status(world: World, token: str, address: str = "127.0.0.1", path: str = "/api/issues?limit=1") -> int:
-    """The status of a request with a token that comes from an address of the loopback network."""
+    """Returns the status of a request with a token that comes from an address of the loopback network."""
     transport = httpx.HTTPTransport(local_address=address, verify=NO_ROOTS)
     with httpx.Client(base_url=world.server.url, transport=transport, trust_env=False) as client:
         return client.get(path, headers={"Authorization": f"Bearer {token}"}).status_code
 
 
-def test_a_token_is_accepted_from_its_networks_only(world: World) -> None:
+def test_a_token_is_accepted_only_from_its_networks(world: World) -> None:
     body = BODY | {"networks": ["127.0.0.1", " 127.0.0.1/32 ", "2001:DB8::/32"]}
     made = world.client().call("POST", TOKENS, 201, json=body)
     assert made["networks"] == ["127.0.0.1/32", "2001:db8::/32"]
@@ -42,7 +42,7 @@ def test_a_token_is_accepted_from_its_networks_only(world: World) -> None:
     assert event.note == "monitoring (networks: 127.0.0.1/32, 2001:db8::/32)"
 
 
-def test_a_use_from_elsewhere_is_audited_and_answered_as_an_unknown_token(
+def test_a_use_from_elsewhere_is_audited_and_refused_like_an_unknown_token(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(deferred, "DELAY_SECONDS", 0.01)
@@ -82,12 +82,12 @@ def _refused_elsewhere(world: World, prompt: Server) -> None:
         ({"company_access": {"companies": ["Contoso", "contoso"]}}, "company_access.companies[1]"),
     ],
 )
-def test_limits_that_cannot_be_are_refused(world: World, change: dict[str, Any], field: str) -> None:
+def test_invalid_limits_are_rejected(world: World, change: dict[str, Any], field: str) -> None:
     assert world.client().call("POST", TOKENS, 400, json=BODY | change)["errors"][0]["field"] == field
     assert world.client().call("GET", TOKENS, 200)["total"] == 0
 
 
-def test_a_token_sees_what_both_it_and_its_owner_may(world: World) -> None:
+def test_a_token_sees_only_what_both_it_and_its_owner_may_see(world: World) -> None:
     world.given_issue("Shared", {"Contoso": "new", "Fabrikam": "new", "Zürich (Nord)": "new"})
     ada, owner = world.client("ada"), world.client()
     group = ada.call("POST", "/api/company-groups", 201, json={"name": "North", "company_names": ["Fabrikam"]})
@@ -104,7 +104,7 @@ def test_a_token_sees_what_both_it_and_its_owner_may(world: World) -> None:
     set_access(world, {"companies": ["Contoso", "Zürich (Nord)"]})
     assert names(token) == {"Shared": ["Contoso"]}
     assert names(world.client()) == {"Shared": ["Contoso", "Zürich (Nord)"]}
-    # Its owner is not shown the names of what has become hidden; whoever sees all is.
+    # The owner does not see the names of companies that have become hidden; a user who sees all companies does.
     assert owner.call("GET", TOKENS, 200)["items"][0]["company_access"] == {
         "company_groups": [],
         "companies": ["Contoso"],
@@ -119,7 +119,7 @@ def test_a_token_sees_what_both_it_and_its_owner_may(world: World) -> None:
     ada.call("DELETE", f"/api/company-groups/{group['group_id']}", 204)
 
 
-def test_a_token_ends_when_it_is_not_used_for_a_year(world: World) -> None:
+def test_a_token_that_is_not_used_for_a_year_expires(world: World) -> None:
     used, unused = world.token("tess", name="used"), world.token("tess", name="unused")
     for _ in range(2):
         world.clock.advance(days=300)
@@ -147,7 +147,7 @@ def test_the_settings_limit_the_lifetime(strict: World) -> None:
         assert owner.call("POST", TOKENS, 400, json=BODY | {"expires_at": end})["errors"][0]["field"] == "expires_at"
     made = owner.call("POST", TOKENS, 201, json=BODY)
     assert made["expires_at"] is not None and made["created_at"] < made["expires_at"]
-    with strict.database.write() as tx:  # as from before there was a limit
+    with strict.database.write() as tx:  # as if created before there was a limit
         tx.execute(tokens.update().values(expires_at=None))
     for _ in range(6):
         assert status(strict, made["token"]) == 200
@@ -157,7 +157,7 @@ def test_the_settings_limit_the_lifetime(strict: World) -> None:
     assert "in 10 days" in page and "never</option>" not in page
 
 
-def test_a_token_without_limits_costs_no_statement_more(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_token_without_limits_needs_no_additional_statement(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     plain = world.token("tess", name="plain")
     bound = world.client().call("POST", TOKENS, 201, json=BODY | {"networks": ["127.0.0.0/8"]})["token"]
     monkeypatch.setattr(token_use, "load_token_accesses", None)

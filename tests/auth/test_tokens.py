@@ -33,7 +33,7 @@ def test_a_token_needs_no_csrf_token_and_is_named_in_the_history(world: World) -
     assert (event.actor_name, event.channel) == ("Tess Ngo", "token:night shift")
 
 
-def test_read_alone_changes_nothing(world: World) -> None:
+def test_a_token_with_only_the_scope_read_changes_nothing(world: World) -> None:
     client = world.bearer("tess", "read")
     client.call("GET", "/api/issues", 200)
     client.call("POST", "/api/issues", 403, json={"name": "Fault"})
@@ -57,7 +57,7 @@ def test_a_malformed_token_is_refused(world: World, text: str) -> None:
     assert response.status_code == 401 and "Bearer" in response.headers["WWW-Authenticate"]
 
 
-def test_the_key_alone_is_not_enough(world: World) -> None:
+def test_the_id_alone_is_not_accepted(world: World) -> None:
     token = world.token("tess")
     other = world.token("omar", name="other")
     assert bearer(world, "_".join([*token.split("_")[:2], other.split("_", 2)[2]])) == 401
@@ -75,7 +75,7 @@ def test_a_revoked_token_ends_immediately(world: World) -> None:
     world.client().call("DELETE", f"{TOKENS}/{made['id']}", 404)
 
 
-def test_a_token_ends_at_its_time(world: World) -> None:
+def test_a_token_expires(world: World) -> None:
     end = "2099-01-01T00:00:00+02:00"
     made = world.client().call("POST", TOKENS, 201, json=BODY | {"expires_at": end})
     assert made["expires_at"] == "2098-12-31T22:00:00+00:00"
@@ -84,7 +84,7 @@ def test_a_token_ends_at_its_time(world: World) -> None:
     assert bearer(world, made["token"]) == 401
 
 
-def test_an_end_beyond_the_calendar_is_the_calendars_last(world: World) -> None:
+def test_an_expiry_beyond_the_calendar_is_the_last_representable_time(world: World) -> None:
     body = BODY | {"expires_at": "9999-12-31T23:59:59-14:00"}
     made = world.client().call("POST", TOKENS, 201, json=body)
     assert made["expires_at"].startswith("9999-12-31T") and bearer(world, made["token"]) == 200
@@ -114,8 +114,10 @@ def test_a_token_never_does_more_than_its_owner_may(world: World) -> None:
     assert world.client().call("GET", TOKENS, 200)["total"] == 1
 
 
-def test_a_token_of_a_super_admin_takes_nothing_over(world: World) -> None:
-    """With a stolen token one could set its owner's password, add a super admin, and end the owner's sessions."""
+def test_a_token_of_a_super_admin_never_manages_users_or_credentials(world: World) -> None:
+    """Otherwise the thief of a token could set its owner's password, add a super admin, and end the owner's
+    sessions.
+    """
     owner, token = world.client("ada"), world.bearer("ada")
     before = owner.call("GET", "/api/users", 200)
     own = next(user["user_id"] for user in before["items"] if user["email"] == "ada@helpdesk.example")

@@ -1,4 +1,4 @@
-"""What super admins see and end of a user's sessions and tokens, and what disabling a user ends."""
+"""Super admins list and end a user's sessions and tokens, and disabling a user ends all of them."""
 
 from typing import Any
 
@@ -69,7 +69,7 @@ def test_a_credential_of_another_user_is_not_found(world: World) -> None:
 
 
 @pytest.mark.parametrize("by", ["api", "page"])
-def test_disabling_a_user_ends_everything_for_good(world: World, by: str) -> None:
+def test_disabling_a_user_permanently_ends_all_credentials(world: World, by: str) -> None:
     ada, tess, token = world.client("ada"), world.client("tess"), world.bearer("tess", name="nightly")
     world.token("tess", name="weekly")
     other = world.bearer("omar")
@@ -98,7 +98,7 @@ def test_disabling_a_user_ends_everything_for_good(world: World, by: str) -> Non
 
 @pytest.mark.parametrize("by", ["administrator", "invitation", "user", "page"])
 def test_a_password_set_for_a_user_revokes_tokens(world: World, by: str) -> None:
-    """Whoever had stolen the account may have made one. With one's own password it is a choice."""
+    """A thief of the account may have created a token. When users change their own password, this is optional."""
     world.token("tess", name="nightly")
     token, other = world.bearer("tess", name="weekly"), world.bearer("omar")
     ada, tess, path = world.client("ada"), world.client("tess"), f"/api/users/{user_id(world, 'tess')}"
@@ -125,7 +125,7 @@ def test_a_password_set_for_a_user_revokes_tokens(world: World, by: str) -> None
     assert [note.partition(" (of ")[0] for note in revoked] == ["nightly", "weekly"]
 
 
-def test_a_token_that_a_disabled_user_still_has_does_not_wake_up(world: World) -> None:
+def test_a_token_of_a_disabled_user_is_not_reactivated(world: World) -> None:
     ada, path = world.client("ada"), f"/api/users/{user_id(world, 'tess')}"
     ada.call("PUT", path, 200, json={"active": False})
     token = world.bearer("tess", name="of the command line")
@@ -176,7 +176,7 @@ def test_browsers_are_listed_and_forgotten_by_their_users_and_by_super_admins(wo
     assert ada.call("GET", path, 200)["total"] == 0
     assert [note for *_, note in audit(world)].count(f"{email} (browser forgotten)") == 2
 
-    # A browser that is forgotten is a stranger, and gets another token.
+    # A forgotten browser is unknown again, and gets another token.
     token = there.cookies[device]
     assert there.post("/login", data=form).status_code == 303 and there.cookies[device] != token
     form = {"_csrf": ada.headers["X-CSRF-Token"]}

@@ -38,7 +38,7 @@ def test_an_account_is_created(world: World) -> None:
 
 
 def test_an_account_is_created_with_its_company_access(world: World) -> None:
-    """In one transaction: at no moment does the user see more."""
+    """Both are set in one transaction, so the user never sees more."""
     world.given_companies("Contoso", "Initech")
     ada, limited = world.client("ada"), {"company_groups": [], "companies": ["Contoso"]}
     made = ada.call("POST", "/api/users", 201, json=NEW | {"company_access": limited, "password": "my own password"})
@@ -74,7 +74,7 @@ def test_an_account_is_created_with_its_company_access(world: World) -> None:
         ({"name": "x", "role": "member"}, "email"),
     ],
 )
-def test_an_invalid_account_is_refused(world: World, body: dict[str, Any], field: str) -> None:
+def test_an_invalid_account_is_rejected(world: World, body: dict[str, Any], field: str) -> None:
     assert world.client("ada").call("POST", "/api/users", 400, json=body)["errors"][0]["field"] == field
     assert len(ids(world)) == 4
 
@@ -90,7 +90,7 @@ def test_an_account_is_changed(world: World) -> None:
 
 
 @pytest.mark.parametrize("change", [{"active": False}, {"role": "technician"}, {"role": "member", "active": False}])
-def test_the_last_active_super_admin_stays(world: World, change: dict[str, Any]) -> None:
+def test_the_last_active_super_admin_cannot_be_demoted_or_disabled(world: World, change: dict[str, Any]) -> None:
     admin, people = world.client("ada"), ids(world)
     assert "last active super admin" in admin.call("PUT", f"/api/users/{people['ada']}", 400, json=change)["detail"]
     admin.call("PUT", f"/api/users/{people['tess']}", 200, json={"role": "super_admin"})
@@ -112,7 +112,7 @@ def test_two_super_admins_cannot_demote_each_other_simultaneously(world: World) 
 
 @pytest.fixture
 def untouched(world: World) -> World:
-    """A tracker without any user, with the token of a printed link."""
+    """A tracker without users, with the token of a printed link."""
     with world.database.write() as tx:
         tx.execute(delete(users))
         offer_setup(tx, "printed", datetime.now(UTC))
@@ -141,7 +141,7 @@ def test_a_wrong_token_sets_nothing_up(untouched: World) -> None:
     untouched.anonymous().call("POST", "/api/setup", 201, json=SETUP)
 
 
-def test_one_of_those_who_use_the_link_simultaneously_wins(untouched: World) -> None:
+def test_a_set_up_link_that_is_used_simultaneously_works_once(untouched: World) -> None:
     bodies = [SETUP | {"email": f"admin{number}@helpdesk.example"} for number in range(4)]
     clients = [untouched.anonymous() for _ in bodies]
     with ThreadPoolExecutor(4) as pool:
@@ -149,7 +149,7 @@ def test_one_of_those_who_use_the_link_simultaneously_wins(untouched: World) -> 
     assert sorted(responses) == [201, 403, 403, 403]
 
 
-def test_a_link_that_was_printed_is_void_once_a_user_exists(world: World) -> None:
+def test_a_printed_link_is_invalid_once_a_user_exists(world: World) -> None:
     with world.database.write() as tx:
         offer_setup(tx, "printed", datetime.now(UTC))
     world.anonymous().call("POST", "/api/setup", 403, json=SETUP)

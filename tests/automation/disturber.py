@@ -14,8 +14,8 @@ from issue_tracker_client import BadRequest, NotFound, Tracker
 
 
 def disturb(tracker: Tracker, seed: int, stop: Path) -> Counter[str]:
-    """Changes of one process by kind, spread over the whole alphabet of names, so that they fall before and behind any
-    page. Raises the errors of the server other than 400 and 404.
+    """Makes changes and returns their number by kind. They are spread over the whole alphabet of names, so that they
+    fall before and after any page. Raises the errors of the server other than 400 and 404.
     """
     draw, made = random.Random(seed), Counter[str]()
     while not stop.exists():
@@ -32,7 +32,7 @@ def disturb(tracker: Tracker, seed: int, stop: Path) -> Counter[str]:
                     tracker.delete_issue(f"Moving {number:04}")
             made[kind] += 1
         except (BadRequest, NotFound):
-            continue  # another one was there first
+            continue  # another process has already done so
     return made
 
 

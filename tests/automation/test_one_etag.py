@@ -1,4 +1,4 @@
-"""Two clients that change one issue with the same ETag: one 200, one 412, and nothing lost."""
+"""Two clients change one issue with the same ETag: one gets 200, one 412, and no change is lost."""
 
 import threading
 from collections.abc import Callable
@@ -15,7 +15,7 @@ ROUNDS = 10
 
 
 def race(first: Callable[[], int], second: Callable[[], int]) -> list[int]:
-    """What both get when they act in the same moment."""
+    """Returns the results of both clients when they act simultaneously."""
     start = threading.Barrier(2)
 
     def wait_and_act(act: Callable[[], int]) -> int:
@@ -27,7 +27,7 @@ def race(first: Callable[[], int], second: Callable[[], int]) -> list[int]:
 
 
 def add(tracker: Tracker, line: str, read: Issue) -> int:
-    """Add a line to the description of the issue as it was read; the status of the response."""
+    """Adds a line to the description of the issue that was read, and returns the status of the response."""
     try:
         tracker.update_issue(read.name, description=f"{read.description or ''}\n{line}", if_match=read.etag)
     except Changed as changed:
@@ -53,7 +53,7 @@ def test_through_the_client(world: World) -> None:
 
 
 def describe(client: httpx.Client, path: str, text: str, etag: str) -> int:
-    """Change the description of the version with this ETag; the status of the response."""
+    """Changes the description of the version with this ETag, and returns the status of the response."""
     response = client.put(path, json={"description": text}, headers={"If-Match": etag})
     if response.status_code == 412:
         assert response.headers["ETag"] != etag

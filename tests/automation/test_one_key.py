@@ -1,4 +1,6 @@
-"""50 clients that send the same POST with one Idempotency-Key simultaneously: one issue, and one response for all."""
+"""50 clients send the same POST with one Idempotency-Key simultaneously: one issue is created, and all get one
+response.
+"""
 
 import asyncio
 import threading
@@ -19,7 +21,7 @@ CLIENTS = 50
 
 
 def at_once(act: Callable[[], T]) -> list[T]:
-    """What 50 threads get that act in the same moment."""
+    """Returns the results of 50 threads that act simultaneously."""
     start = threading.Barrier(CLIENTS)
 
     def wait_and_act(_: int) -> T:

@@ -1,4 +1,4 @@
-"""Keyset paging while other processes create, rename and delete: every untouched issue is seen exactly once."""
+"""Keyset paging while other processes create, rename and delete issues: every untouched issue is seen exactly once."""
 
 import json
 import random
@@ -30,7 +30,9 @@ KINDS = ("created", "renamed", "deleted")
 
 @pytest.fixture
 def two_thousand(world: World) -> None:
-    """2,000 issues, made a second apart and mixed: one half of them stays as it is, the other is fair game."""
+    """2,000 issues, created a second apart in mixed order: one half remains unchanged, the other half may be
+    changed.
+    """
     names, last = [*UNTOUCHED, *MOVING], clock.now()
     random.Random(1).shuffle(names)
     times = [last - timedelta(seconds=number) for number in range(len(names))]
@@ -44,7 +46,7 @@ def two_thousand(world: World) -> None:
 
 @contextmanager
 def fire(world: World, token: str, stop: Path) -> Iterator[list[Counter[str]]]:
-    """Two processes that disturb; the list holds what each has changed, by kind, when the block has ended."""
+    """Runs two disturbing processes; after the block, the list contains the number of their changes, by kind."""
     changes: list[Counter[str]] = []
     arguments = [[world.server.url, token, str(seed), str(stop)] for seed in (1, 2)]
     command = [sys.executable, "-m", "tests.automation.disturber"]
@@ -82,7 +84,8 @@ def test_every_untouched_issue_is_seen_exactly_once(world: World, tmp_path: Path
     token = world.token("ada")
     readings: list[list[str]] = []
     with fire(world, token, tmp_path / "stop") as changes:
-        # A fast reader is through before the others have done much: it reads again until it was disturbed enough.
+        # A fast reader finishes before the other processes have done much, so it reads again until there were enough
+        # changes.
         while len(world.history()) <= 100 and len(readings) < 120:
             readings += [
                 read(world.server.url, token, sort) for read in (through_the_client, through_http) for sort in SORTS

@@ -1,4 +1,4 @@
-"""A client that synchronizes with `changedSince` misses nothing, whatever happens at the same time (contract, 5)."""
+"""A client that synchronizes with `changedSince` misses no change, whatever happens at the same time (contract, 5)."""
 
 import random
 import threading
@@ -25,7 +25,7 @@ CHANGES = 25
 
 
 def listed(client: Client, **parameters: str) -> tuple[list[str], str]:
-    """The names in a list, and its position."""
+    """Returns the names in a list, and its position."""
     response = client.get("/api/issues", params=parameters)
     assert response.status_code == 200, response.text
     return [issue["name"] for issue in response.json()["items"]], response.headers["X-Sync-Position"]
@@ -36,7 +36,7 @@ def change(world: World, name: str, status: str = "closed", company: str = "Cont
     world.client().call("PUT", "/api/issues/status", 200, json=body)
 
 
-def test_only_what_was_changed_since_is_listed(world: World) -> None:
+def test_only_issues_changed_since_the_position_are_listed(world: World) -> None:
     for name in ("One", "Two", "Three"):
         world.given_issue(name, {"Contoso": "new"})
     client = world.client("ada")
@@ -57,7 +57,7 @@ def test_only_what_was_changed_since_is_listed(world: World) -> None:
     assert listed(client, changedSince=later)[0] == ["One", "Three"]
 
 
-def test_an_issue_whose_company_has_a_new_name_is_listed(world: World) -> None:
+def test_an_issue_with_a_renamed_company_is_listed(world: World) -> None:
     world.given_issue("One", {"Contoso": "new"})
     world.given_issue("Two", {"Fabrikam": "new"})
     client = world.client("ada")
@@ -97,14 +97,14 @@ def test_it_combines_with_filters_order_paging_and_csv(world: World) -> None:
 
 
 @pytest.mark.parametrize("position", ["x", "AAAA", "lAAAAKA", "ä", "1", "kw==", "lM0D6JAAoA"])
-def test_what_is_no_position_is_refused(world: World, position: str) -> None:
+def test_an_invalid_position_is_rejected(world: World, position: str) -> None:
     response = world.client().get("/api/issues", params={"changedSince": position})
     assert response.status_code == 422
     assert [error["field"] for error in response.json()["errors"]] == ["changedSince"]
 
 
-def test_a_position_in_another_history_is_refused(world: World) -> None:
-    """After a restore, the same numbers are those of other events."""
+def test_a_position_of_another_history_is_rejected(world: World) -> None:
+    """After a restore, the same numbers belong to other events."""
     world.given_issue("One", {"Contoso": "new"})
     _, position = listed(world.client())
     with world.database.write() as tx:
@@ -128,7 +128,7 @@ def test_limited_access_learns_nothing_about_other_companies(world: World) -> No
 
 @pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
 def test_a_change_that_commits_late_is_found(world: World) -> None:
-    """Where writers overlap, the one that began first, with the earlier time, may commit last."""
+    """If writers overlap, the one that began first, with the earlier time, may commit last."""
     client, tests = world.client(), command_line("tests")
     _, position = listed(client)
     with world.database.write() as slow:
@@ -138,7 +138,7 @@ def test_a_change_that_commits_late_is_found(world: World) -> None:
         assert [issue["name"] for issue in early.json()["items"]] == ["Early"]
         seen = early.json()["items"][0]["updated_at"]
         between = early.headers["X-Sync-Position"]
-    # The time is not enough without an overlap: the late change has an earlier one.
+    # Without an overlap the time is not sufficient: the late change has an earlier one.
     assert listed(client, updatedSince=seen)[0] == ["Early"]
     names, position = listed(client, changedSince=between)
     assert names == ["Late"]
@@ -146,7 +146,7 @@ def test_a_change_that_commits_late_is_found(world: World) -> None:
 
 
 @pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
-def test_a_long_transaction_is_found_however_much_was_committed_meanwhile(
+def test_the_changes_of_a_long_transaction_are_found_after_many_commits(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its numbers are below all that a list searches for gaps."""
@@ -169,8 +169,8 @@ def test_a_long_transaction_is_found_however_much_was_committed_meanwhile(
     assert names == []
 
 
-def test_writers_race_a_synchronizing_client(world: World) -> None:
-    """Every change of every writer is in the client's copy in the end, by `changedSince` alone."""
+def test_a_synchronizing_client_misses_no_change_of_concurrent_writers(world: World) -> None:
+    """In the end the client's copy contains every change of every writer, using only `changedSince`."""
     for number in range(WRITERS):
         world.given_issue(f"Shared {number}", {"Contoso": "new"})
     client = world.client()
@@ -202,7 +202,7 @@ def test_writers_race_a_synchronizing_client(world: World) -> None:
 
 
 def synchronize(client: Client, copy: dict[str, Any], position: str | None) -> str:
-    """Updates the copy with what was changed since the position; the next position."""
+    """Updates the copy with the changes since the position, and returns the next position."""
     response = client.get("/api/issues", params={} if position is None else {"changedSince": position})
     assert response.status_code == 200, response.text
     for issue in response.json()["items"]:
