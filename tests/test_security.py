@@ -75,7 +75,7 @@ def test_every_requirement_is_listed_once() -> None:
     others = [number for line in re.findall(r"^Not applicable.*", STANDARD, re.MULTILINE) for number in
               re.findall(r"\d+\.\d+\.\d+", line)]  # fmt: skip
     assert len(rows) + len(others) == len({*rows, *others}) == REQUIREMENTS
-    assert f"Of {REQUIREMENTS} requirements {len(others)} do not apply" in STANDARD
+    assert f"Of {REQUIREMENTS} requirements, {len(others)} do not apply" in STANDARD
     untested = {number for number in rows if not re.search(rf"^\| {re.escape(number)} \|.*\.py::", STANDARD, re.M)}
     assert untested == set()
 

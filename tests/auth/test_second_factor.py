@@ -125,7 +125,7 @@ def test_a_method_that_the_user_has_not_set_up_counts_as_a_wrong_code(world: Wor
 
 
 @pytest.mark.parametrize("ending", ["time", "answer", "guesses", "password", "disabled", "reset", "elsewhere"])
-def test_a_challenge_expires(world: World, ending: str) -> None:
+def test_an_ended_challenge_is_rejected(world: World, ending: str) -> None:
     app, ada = enrol(world), world.client("ada")
     user_id = next(user["user_id"] for user in ada.call("GET", "/api/users", 200)["items"] if "Tess" in user["name"])
     challenge, tess = first_step(world.anonymous()), world.client("tess")
