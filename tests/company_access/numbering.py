@@ -1,6 +1,8 @@
 """The numbers that the next rows of a table get."""
 
-from sqlalchemy import Connection, Table, func, select, text
+from typing import Any
+
+from sqlalchemy import Connection, Select, Table, func, select, text
 
 from issue_tracker.database import tables
 
@@ -19,19 +21,22 @@ NUMBERED = (
 )
 
 
-def last_number(tx: Connection, table: Table) -> int:
+def last_numbers(tx: Connection) -> dict[Table, int]:
+    """Returns the last number that was given to a row, by table: those of NUMBERED, and the events."""
+    queries = [_last_number(table, tx.dialect.name) for table in NUMBERED]
+    queries.append(select(func.coalesce(func.max(tables.events.c.event_id), 0)))
+    numbers = tx.execute(select(*(query.scalar_subquery() for query in queries))).one()
+    return dict(zip((*NUMBERED, tables.events), map(int, numbers), strict=True))
+
+
+def _last_number(table: Table, dialect: str) -> Select[Any]:
     [column] = table.primary_key.columns
-    highest = tx.execute(select(func.max(column))).scalar_one() or 0
-    if table is tables.events:
-        return int(highest)
-    if tx.dialect.name == "sqlite":
-        used = tx.execute(text("SELECT seq FROM sqlite_sequence WHERE name = :name"), {"name": table.name}).scalar()
-    else:
-        sequence = tx.execute(
-            text("SELECT pg_get_serial_sequence(:name, :column)"), {"name": table.name, "column": column.name}
-        ).scalar_one()
-        used = tx.execute(text(f"SELECT last_value FROM {sequence}")).scalar_one()
-    return max(int(highest), int(used or 0))
+    highest = func.coalesce(select(func.max(column)).scalar_subquery(), 0)
+    if dialect == "sqlite":
+        used = text(f"(SELECT seq FROM sqlite_sequence WHERE name = '{table.name}')")
+        return select(func.max(highest, func.coalesce(used, 0)))
+    used = text(f"pg_sequence_last_value(pg_get_serial_sequence('{table.name}', '{column.name}'))")
+    return select(func.greatest(highest, func.coalesce(used, 0)))
 
 
 def number_from(tx: Connection, table: Table, last: int) -> None:

@@ -36,7 +36,7 @@ from issue_tracker.status import Status
 from tests.clients import Client
 from tests.company_access.call import HIDDEN_ID, Call
 from tests.company_access.internal import write_internally
-from tests.company_access.numbering import NUMBERED, last_number, number_from
+from tests.company_access.numbering import NUMBERED, last_numbers, number_from
 from tests.server import serving
 from tests.shared import Shared
 from tests.world import Clock, World
@@ -112,12 +112,14 @@ class Pair:
         last = {}
         for world in self.worlds:
             with world.database.read() as tx:
-                last[world] = {table: last_number(tx, table) for table in (*NUMBERED, tables.events)}
+                last[world] = last_numbers(tx)
         for world in self.worlds:
             behind = max(found[tables.events] for found in last.values()) - last[world][tables.events]
             with world.database.write() as tx:
                 for table in NUMBERED:
-                    number_from(tx, table, max(found[table] for found in last.values()))
+                    highest = max(found[table] for found in last.values())
+                    if last[world][table] < highest:
+                        number_from(tx, table, highest)
                 if behind:
                     filler = Change(type=EventType.USER_UPDATED, note="filler")
                     record(tx, ADA, [filler] * behind, now(), notify=False)

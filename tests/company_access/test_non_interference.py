@@ -6,11 +6,19 @@ import pytest
 
 from issue_tracker.app import declared_routes
 from issue_tracker.events.queries import search
+from issue_tracker.http.identity import Access
 from issue_tracker.issues.queries import issue_list, portal
 from tests.company_access.calls import API, CALLS
 from tests.company_access.pair import Pair, two_worlds
 from tests.shared import Shared
 from tests.world import Clock
+
+CLOSED_TO_CUSTOMERS = {
+    f"{route.method} {route.path}"
+    for route in declared_routes()
+    if route.access in (Access.HELPDESK, Access.SUPER_ADMIN)
+}
+"""Routes that answer every customer with the same 403, whatever is in the database."""
 
 
 @pytest.fixture
@@ -26,10 +34,14 @@ def differences(pair: Pair, routes: Iterable[str], *readers: str, internal: bool
     notice.
     """
     found = []
+    refused = False
     for name in routes:
-        pair.disturb()
-        if internal:
-            pair.write_internally()
+        # Where only customers read, the many routes that refuse all of them follow one disturbance together.
+        if not (refused and internal and name in CLOSED_TO_CUSTOMERS):
+            pair.disturb()
+            if internal:
+                pair.write_internally()
+        refused = name in CLOSED_TO_CUSTOMERS
         method = name.split(" ")[0]
         for who in readers or pair.clients:
             if who.endswith("token") and (name not in API or method != "GET"):
