@@ -1,4 +1,4 @@
-"""Receivers of alerts over HTTP: what monitoring sends (contract, section 14), and their administration."""
+"""Receivers of alerts over HTTP: messages from monitoring systems (contract, section 14), and administration."""
 
 import msgspec
 from starlette.responses import Response
@@ -19,7 +19,7 @@ routes = Routes("Alerts", access=Access.SUPER_ADMIN, proof=Proof.SESSION)
 
 
 class Counts(msgspec.Struct):
-    """How many alerts a message contained, and what became of them: the same words as in an alert's `action`."""
+    """The number of alerts in a message, and how many had each outcome, in the words of an alert's `action`."""
 
     received: int
     opened: int = 0
@@ -40,7 +40,7 @@ class ReceiverList(msgspec.Struct):
 
 
 class ReceiverAddress(Receiver, frozen=True, kw_only=True):
-    """A receiver with its address, which contains its secret and is shown this once."""
+    """A receiver with its address, which contains its secret and is shown only this once."""
 
     url: str | None
 
@@ -54,7 +54,7 @@ class NewReceiver(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class ReceiverChange(msgspec.Struct, forbid_unknown_fields=True):
-    """What to change; absent or null keeps the present value."""
+    """The changes to make; absent or null leaves a value unchanged."""
 
     active: bool | None = None
     mapping: Mapping | None = None
@@ -99,7 +99,10 @@ COUNTS_EXAMPLE = {
     errors=(404,),
 )
 def take_message(request: Request, receiver: str, secret: str) -> Response:
-    """What a monitoring system sends, in its own format. `receiver` is its kind; a wrong secret is 404."""
+    """Receive a message from a monitoring system, in its own format.
+
+    `receiver` is the kind of the receiver. The response to a wrong secret is 404.
+    """
     with request.read() as tx:
         found = receivers.find_receiver(tx, receiver, secret)
     if found is None:
@@ -116,7 +119,7 @@ def take_message(request: Request, receiver: str, secret: str) -> Response:
 
 @routes.get("/api/alert-receivers", returns=Returns(200, ReceiverList, {"items": [RECEIVER_EXAMPLE], "total": 1}))
 def list_receivers(request: Request) -> Response:
-    """All receivers, by name."""
+    """List all receivers, by name."""
     return list_response(receivers.list_receivers(request.tx, request.actor))
 
 
@@ -127,7 +130,7 @@ def list_receivers(request: Request) -> Response:
     example={"name": "Prometheus", "kind": "alertmanager"},
 )
 def create_receiver(request: Request, body: NewReceiver) -> Response:
-    """Create a receiver. The response shows its address, this once."""
+    """Create a receiver. The response shows its address, only this once."""
     return _with_address(
         request, *receivers.create_receiver(request.tx, request.actor, body.name, body.kind, body.mapping), 201
     )
@@ -151,19 +154,19 @@ def update_receiver(request: Request, id: int, body: ReceiverChange) -> Response
     returns=Returns(200, ReceiverAddress, ADDRESS_EXAMPLE),
 )
 def rotate_receiver_secret(request: Request, id: int) -> Response:
-    """Give a receiver a new address, shown this once. The old one ends at once."""
+    """Give a receiver a new address, shown only this once. The old one becomes invalid at once."""
     return _with_address(request, *receivers.rotate_secret(request.tx, request.actor, id), 200)
 
 
 @routes.delete("/api/alert-receivers/{id}", returns=Returns(204))
 def delete_receiver(request: Request, id: int) -> Response:
-    """Delete a receiver with its alerts. The issues that they opened stay."""
+    """Delete a receiver with its alerts, but not the issues that they opened."""
     receivers.delete_receiver(request.tx, request.actor, id)
     return no_content()
 
 
 def address(request: Request, receiver: Receiver, secret: str) -> str:
-    """The address of a receiver, which its sender is given."""
+    """Returns the address to which a receiver's sender must send its messages."""
     return f"{request.settings.public_url}/api/alerts/in/{receiver.kind.value}/{secret}"
 
 

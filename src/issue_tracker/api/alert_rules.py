@@ -36,7 +36,7 @@ class NewRule(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class RuleChange(msgspec.Struct, forbid_unknown_fields=True):
-    """What to change; absent or null keeps the present value. `rule` replaces the whole rule."""
+    """The changes to make; absent or null leaves a value unchanged. `rule` replaces the whole rule."""
 
     name: Name | None = None
     rule: Rule | None = None
@@ -44,7 +44,7 @@ class RuleChange(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class RuleTrial(msgspec.Struct, forbid_unknown_fields=True):
-    """An alert to try: its labels and the name of its receiver. With `rule`, that one is tried instead of all."""
+    """An alert to try: its labels and the name of its receiver. With `rule`, only that rule is tried."""
 
     labels: Annotated[dict[str, str], Meta(max_length=100)]
     receiver: Annotated[str, Meta(max_length=255)] = ""
@@ -84,7 +84,7 @@ TRIAL_EXAMPLE = {
 
 @routes.get("/api/alert-rules", returns=Returns(200, RuleList, {"items": [RULE_EXAMPLE], "total": 1}))
 def list_rules(request: Request) -> Response:
-    """The rules, in the order in which they are tried."""
+    """List the rules, in the order in which they are tried."""
     return list_response(rule_list.list_rules(request.tx, request.actor))
 
 
@@ -127,5 +127,5 @@ def delete_rule(request: Request, id: int) -> Response:
     example={"receiver": "Prometheus", "labels": {"alertname": "LineDown", "company": "Acme"}},
 )
 def try_rules(request: Request, body: RuleTrial) -> Response:
-    """Find out what would become of an alert. Nothing is changed."""
+    """Try the rules on an alert, without changing anything."""
     return json_response(rule_list.try_rules(request.tx, request.actor, body.receiver, body.labels, body.rule))

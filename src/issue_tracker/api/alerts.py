@@ -1,4 +1,4 @@
-"""Alerts over HTTP (contract, section 14): monitoring reports them, technicians list them."""
+"""Alerts over HTTP (contract, section 14): monitoring systems report them, technicians list them."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
@@ -21,13 +21,13 @@ from issue_tracker.names import Description, IssueName, Name
 routes = Routes("Alerts")
 
 MOST_REPORTS = 500
-"""How many alerts one request may report (contract, section 14)."""
+"""Maximum number of alerts in one request (contract, section 14)."""
 
 Url = Annotated[str, Meta(max_length=2000, pattern=r"^https?://[^\s\x00-\x1f\x7f]+$")]
 
 
 class AlertReport(msgspec.Struct, forbid_unknown_fields=True):
-    """What monitoring says about one alert. `key` identifies it; a firing one needs `issue` and `company`.
+    """A report about one alert. `key` identifies it; a firing one needs `issue` and `company`.
 
     `severity` and `summary`, which becomes the description, are for an issue that the alert opens. With `strict`, an
     unknown company is an error; without it, the alert is listed as unsorted.
@@ -44,7 +44,7 @@ class AlertReport(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class AlertReports(msgspec.Struct, forbid_unknown_fields=True):
-    """One alert, or several in `alerts`, at most 500: then all of them are taken, or none."""
+    """One alert, or several in `alerts`, at most 500, of which all or none are processed."""
 
     key: Name | None = None
     state: AlertState | None = None
@@ -72,17 +72,17 @@ class AlertList(msgspec.Struct):
 
 
 class AlertQuery(msgspec.Struct, kw_only=True):
-    """Which alerts to list."""
+    """The filters of a list of alerts."""
 
     state: Annotated[
         Literal["firing", "resolved", "unsorted"] | None,
-        Meta(description="`unsorted`: those, in either state, whose company nobody knows."),
+        Meta(description="`unsorted`: alerts in either state whose issue or company is unknown."),
     ] = None
     before: Annotated[
         Annotated[int, Meta(ge=0, le=2**63 - 1)] | None, Meta(description="Only alerts with a lower alert_id.")
     ] = None
     limit: Annotated[
-        int, Meta(ge=1, le=500, description="At most so many alerts; the header Link leads to the next.")
+        int, Meta(ge=1, le=500, description="Maximum number of alerts; the Link header leads to the next page.")
     ] = 100
 
 
@@ -153,7 +153,7 @@ def report_alerts(request: Request, body: AlertReports) -> Response:
 
 @routes.get("/api/alerts", returns=Returns(200, AlertList, {"items": [ALERT_EXAMPLE], "total": 1}, headers=("Link",)))
 def get_alerts(request: Request, query: AlertQuery) -> Response:
-    """Alerts, the newest first, with what they are about."""
+    """List alerts, the newest first, with the assignments that they are about."""
     unsorted = query.state == "unsorted"
     selection = Selection(
         state=None if unsorted or query.state is None else AlertState(query.state), unsorted=True if unsorted else None
@@ -169,7 +169,7 @@ def get_alerts(request: Request, query: AlertQuery) -> Response:
 
 
 def _only(body: AlertReports) -> Report:
-    """The report of a body without a list."""
+    """Returns the report of a body without a list. Raises Invalid for missing fields."""
     _refuse([FieldError(field, "is required") for field in ("key", "state") if getattr(body, field) is None])
     fields = {field: getattr(body, field) for field in AlertReport.__struct_fields__}
     report = _report(AlertReport(**fields), "")
@@ -182,7 +182,7 @@ def _report(report: AlertReport, field: str) -> Report:
 
 
 def _missing(reports: Sequence[Report]) -> list[FieldError]:
-    """What firing alerts lack."""
+    """Returns errors for the fields that firing alerts lack."""
     return [
         FieldError(f"{report.field}{field}", "is required for a firing alert")
         for report in reports
@@ -193,7 +193,7 @@ def _missing(reports: Sequence[Report]) -> list[FieldError]:
 
 
 def _repeated(reports: Sequence[Report]) -> list[FieldError]:
-    """The keys that are reported twice in one request."""
+    """Returns errors for keys that are reported twice in one request."""
     seen: set[str] = set()
     errors = []
     for report in reports:

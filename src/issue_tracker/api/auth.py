@@ -1,4 +1,4 @@
-"""Sign-in, and one's own sessions (contract, section 3). Tokens are in `tokens`, second factors in `factors`."""
+"""Sign-in, and the user's own sessions (contract, section 3). `tokens` has tokens, `factors` second factors."""
 
 from datetime import datetime
 from typing import Annotated
@@ -24,7 +24,7 @@ from issue_tracker.http.routes import Returns, Routes
 routes = Routes("Sign-in", access=Access.SIGNED_IN, proof=Proof.SESSION)
 
 DEVICE_SECONDS = 400 * 86400
-"""How long a browser is recognized after a sign-in: as long as browsers keep a cookie (RFC 6265bis, section 5.5)."""
+"""How long a browser is recognized after a sign-in: the longest lifetime of cookies (RFC 6265bis, section 5.5)."""
 
 CodeText = Annotated[str, Meta(max_length=100, examples=["492039"])]
 
@@ -32,14 +32,14 @@ PasswordText = Annotated[str, Meta(max_length=1024, examples=["correct horse bat
 
 
 class Credentials(msgspec.Struct, forbid_unknown_fields=True):
-    """What a person signs in with."""
+    """The e-mail address and the password of a user."""
 
     email: Annotated[str, Meta(max_length=254, examples=["tess@helpdesk.example"])]
     password: PasswordText
 
 
 class SessionUser(msgspec.Struct, frozen=True):
-    """Who is signed in."""
+    """The signed-in user."""
 
     user_id: int
     email: str
@@ -48,7 +48,7 @@ class SessionUser(msgspec.Struct, frozen=True):
 
 
 class SessionState(msgspec.Struct, frozen=True):
-    """A live session. `csrf_token` goes into the header `X-CSRF-Token` of every unsafe request."""
+    """A live session. `csrf_token` must be sent in the header `X-CSRF-Token` of every unsafe request."""
 
     user: SessionUser
     csrf_token: str
@@ -74,14 +74,14 @@ SESSION_EXAMPLE = {
 def login(request: Request, body: Credentials) -> Response:
     """Start a session. The response sets the session cookie.
 
-    An account with a second factor gets 401 with the reason `second_factor_required`, a `challenge` and the `methods`
-    with which `POST /api/auth/login/second-factor` goes on.
+    For an account with a second factor, the response is 401 with the reason `second_factor_required`, a `challenge` and
+    the `methods` with which `POST /api/auth/login/second-factor` continues.
     """
     return signed_in_response(request, start_session(request, body))
 
 
 def signed_in_response(request: Request, signed_in: SignedIn) -> Response:
-    """The response to a sign-in that is complete, with its cookies."""
+    """Returns the response to a completed sign-in, with its cookies."""
     user = signed_in.user
     state = SessionState(
         SessionUser(user.user_id, user.email, user.name, user.role),
@@ -95,9 +95,9 @@ def signed_in_response(request: Request, signed_in: SignedIn) -> Response:
 
 
 def start_session(request: Request, credentials: Credentials, *, remember: bool = False) -> SignedIn:
-    """Signs in whoever sent the request. With `remember` their browser is recognized the next time.
+    """Signs in the sender of the request. With `remember`, their browser is recognized at its next sign-in.
 
-    Raises as `sign_in` does.
+    Raises what `sign_in` raises.
     """
     visitor = visitor_of(request, remember=remember)
     keyring = request.app_state.server_key.keyring()
@@ -107,7 +107,7 @@ def start_session(request: Request, credentials: Credentials, *, remember: bool 
 
 
 def visitor_of(request: Request, *, remember: bool = False) -> Visitor:
-    """Where the request comes from. With `remember` the browser is recognized once its user has signed in."""
+    """Returns the client of a sign-in. With `remember`, its browser is recognized after its user has signed in."""
     return Visitor(
         request.address,
         request.header("user-agent") or "",
@@ -125,7 +125,7 @@ def visitor_of(request: Request, *, remember: bool = False) -> Visitor:
     returns=Returns(200, SessionState, SESSION_EXAMPLE),
 )
 def session(request: Request) -> Response:
-    """The session that this request belongs to. A token has none: 401."""
+    """Get the session that this request belongs to. A token has none: 401."""
     found = request.current_session
     state = SessionState(
         SessionUser(found.user_id, found.email, found.name, found.role),
@@ -137,13 +137,13 @@ def session(request: Request) -> Response:
 
 @routes.post("/api/auth/logout", before_password_change=True, returns=Returns(204))
 def logout(request: Request) -> Response:
-    """End the session, on the server too."""
+    """End the session on the server, and delete its cookie."""
     sessions.end_session(request.tx, request.actor, request.user_id, request.current_session.id)
     return Response(status_code=204, headers={"Set-Cookie": session_cookie(request, "", now()), **CLEARED})
 
 
 class Confirmation(msgspec.Struct, forbid_unknown_fields=True):
-    """The proof that the user of the session is still there: the password, or a code of the authenticator app."""
+    """A new proof of the user's identity: the password, or a code of the authenticator app."""
 
     password: PasswordText | None = None
     code: CodeText | None = None
@@ -165,7 +165,7 @@ def confirm(request: Request, body: Confirmation) -> Response:
 
 
 def confirm_user(request: Request, body: Confirmation) -> None:
-    """Gives the session of the request fresh proof. Raises as `proof.confirm` and `proof.confirm_with_code` do."""
+    """Gives the session of the request fresh proof. Raises what `proof.confirm` and `confirm_with_code` raise."""
     database, settings, actor, address = request.database, request.settings, request.actor, request.address
     if body.password is not None and body.code is None:
         proof.confirm(database, settings, actor, body.password, address)
@@ -194,9 +194,9 @@ class PasswordChange(msgspec.Struct, forbid_unknown_fields=True):
     errors=(429,),
 )
 def change_password(request: Request, body: PasswordChange) -> Response:
-    """Set one's own password. All other sessions of the user end.
+    """Set your own password. All other sessions of yours end.
 
-    The user's tokens remain, because programs use them; `revoke_tokens` revokes all of them, as after a theft.
+    Your tokens remain, because programs use them; `revoke_tokens` revokes all of them, for example after a theft.
     """
     fresh = checked_new_password(request, body)
 
@@ -209,9 +209,9 @@ def change_password(request: Request, body: PasswordChange) -> Response:
 
 
 def checked_new_password(request: Request, change: PasswordChange) -> str:
-    """The hash of the new password, made outside any transaction.
+    """Returns the hash of the new password, computed outside any transaction.
 
-    Raises Invalid for a wrong current password, TooManyAttempts after too many, TooBusy.
+    Raises Invalid for a wrong current password and for an unacceptable new one; TooManyAttempts; TooBusy.
     """
     correct = proof.is_own_password(
         request.database, request.settings, request.actor, change.current_password, request.address
@@ -249,34 +249,34 @@ SESSIONS_EXAMPLE = {
 
 @routes.get("/api/auth/sessions", returns=Returns(200, SessionList, SESSIONS_EXAMPLE))
 def list_sessions(request: Request) -> Response:
-    """One's own live sessions, the latest used first."""
+    """List your own live sessions, the last used first."""
     current = request.actor.session_id
     return list_response(sessions.list_sessions(request.tx, request.settings, request.user_id, current, now()))
 
 
 @routes.delete("/api/auth/sessions/{id}", returns=Returns(204))
 def end_session(request: Request, id: int) -> Response:
-    """End one of one's own sessions."""
+    """End one of your own sessions."""
     sessions.end_session(request.tx, request.actor, request.user_id, id)
     return no_content()
 
 
 CLEARED = {"Clear-Site-Data": '"cache", "storage"'}
-"""What a browser forgets at sign-out: responses and typed text.
+"""Tells a browser at sign-out to clear responses and stored texts.
 
-Without `"cookies"`, which would also remove those of other programs on the same host and parent domain; the session
-cookie is removed by itself. Browsers obey with https, and on the machine itself.
+`"cookies"` is not included, because it would also remove those of other programs on the same host and parent domain;
+the session cookie is deleted separately. Browsers obey with https, and on localhost.
 """
 
 
 def session_cookie(request: Request, token: str, expires_at: datetime) -> str:
-    """The Set-Cookie value of a session; an empty token removes the cookie."""
+    """Returns the Set-Cookie value of a session; an empty token deletes the cookie."""
     age = max(0, int((expires_at - now()).total_seconds())) if token else 0
     return set_cookie(request.settings, SESSION, token, seconds=age)
 
 
 def sign_in_cookies(request: Request, signed_in: SignedIn) -> list[str]:
-    """The Set-Cookie values after a sign-in in a browser: its session, and what it is recognized by the next time."""
+    """Returns the Set-Cookie values after a sign-in: of the session, and of the browser if it will be recognized."""
     session = session_cookie(request, signed_in.token, signed_in.expires_at)
     if not signed_in.device:
         return [session]

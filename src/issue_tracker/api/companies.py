@@ -19,7 +19,7 @@ from issue_tracker.names import Name, storable
 routes = Routes("Companies")
 
 MOST_NAMES = 500
-"""How many names one request may have."""
+"""Maximum number of names in one request."""
 
 COMPANY_EXAMPLE = {"company_id": 3, "name": "Acme Manufacturing", "archived": False, "open_issues": 1}
 
@@ -32,10 +32,10 @@ class CompanyList(msgspec.Struct):
 
 
 class CompanyQuery(msgspec.Struct):
-    """Which companies to list."""
+    """The filters of a list of companies."""
 
     search: Annotated[str, Meta(max_length=255, description="A part of the name; case does not matter.")] = ""
-    include_archived: Annotated[bool, Meta(description="Whether archived companies are listed too.")] = msgspec.field(
+    include_archived: Annotated[bool, Meta(description="Whether to include archived companies.")] = msgspec.field(
         default=False, name="includeArchived"
     )
 
@@ -47,21 +47,21 @@ class NewCompany(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class CompanyChange(msgspec.Struct, forbid_unknown_fields=True):
-    """What to change; absent or null keeps the present value."""
+    """The changes to make; absent or null leaves a value unchanged."""
 
     name: Name | None = None
     archived: bool | None = None
 
 
 class NamesToMatch(msgspec.Struct, forbid_unknown_fields=True):
-    """Names as somebody typed or pasted them: in one text, or one by one."""
+    """Names as they were entered or pasted: in one text, or one by one."""
 
     text: Annotated[str, Meta(max_length=100_000)] | None = None
     names: Annotated[list[Annotated[str, Meta(max_length=1_000)]], Meta(max_length=MOST_NAMES)] | None = None
 
 
 class MatchList(msgspec.Struct):
-    """What each name means, in the order of the names."""
+    """The match of each name, in the order of the names."""
 
     items: list[Match]
     total: int
@@ -69,7 +69,7 @@ class MatchList(msgspec.Struct):
 
 @routes.get("/api/companies", returns=Returns(200, CompanyList, {"items": [COMPANY_EXAMPLE], "total": 1}))
 def list_companies(request: Request, query: CompanyQuery) -> Response:
-    """Companies by name, with how many open issues each has."""
+    """List companies by name, with the number of open issues of each."""
     if not storable(query.search):
         raise InvalidQuery.field("search", "must not contain NUL characters")
     found = queries.list_companies(
@@ -105,7 +105,7 @@ def update_company(request: Request, company_id: int, body: CompanyChange) -> Re
 
 @routes.delete("/api/companies/{company_id}", access=Access.SUPER_ADMIN, returns=Returns(204), errors=(400,))
 def delete_company(request: Request, company_id: int) -> Response:
-    """Delete a company that nothing ever referred to."""
+    """Delete a company to which nothing has ever referred."""
     operations.delete_company(request.tx, request.actor, company_id)
     return no_content()
 
@@ -133,10 +133,10 @@ def delete_company(request: Request, company_id: int) -> Response:
     example={"text": "- ACME Manufacturing, Inc.\n- Contosso\n- Northwind"},
 )
 def match_companies(request: Request, body: NamesToMatch) -> Response:
-    """Find out which companies are meant by names that somebody typed or pasted. Nothing is changed.
+    """Find out which companies are meant by entered or pasted names. Nothing is changed.
 
-    Give either `text`, whose names are separated by lines, commas, semicolons or tabs, with bullets, numbers or the
-    marks of quoted e-mail, or `names`. Archived companies are not found.
+    Give either `text` or `names`. The names in a text are separated by lines, commas, semicolons or tabs, and may have
+    bullets, numbers or the marks of quoted e-mail. Archived companies are not found.
     """
     if (body.text is None) == (body.names is None):
         raise Invalid.of([FieldError("text", "either this or names must be given"), FieldError("names", "see text")])

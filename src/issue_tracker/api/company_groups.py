@@ -40,7 +40,9 @@ class NewCompanyGroup(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class CompanyGroupChange(msgspec.Struct, forbid_unknown_fields=True):
-    """What to change; absent or null keeps the present value. `company_names` replaces all companies of the group."""
+    """The changes to make; absent or null leaves a value unchanged. `company_names` replaces all companies of the
+    group.
+    """
 
     name: Name | None = None
     company_names: Names | None = None
@@ -50,14 +52,14 @@ class CompanyGroupChange(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def companies_of(request: Request, body: NewCompanyGroup | CompanyGroupChange) -> list[Company]:
-    """The companies of a body, loaded. Raises one NotFound that quotes every unknown name."""
+    """Returns the companies that a body names. Raises one NotFound that quotes every unknown name."""
     known = get_companies(request.tx, request.actor, body.company_names or ())
     return [known[key(name)] for name in body.company_names or ()]
 
 
 @routes.get("/api/company-groups", returns=Returns(200, CompanyGroupList, {"items": [GROUP_EXAMPLE], "total": 1}))
 def list_company_groups(request: Request) -> Response:
-    """Company groups by name, with the names of their companies."""
+    """List company groups by name, with the names of their companies."""
     return list_response(queries.list_groups(request.tx, request.actor))
 
 
@@ -92,6 +94,6 @@ def update_company_group(request: Request, group_id: int, body: CompanyGroupChan
 
 @routes.delete("/api/company-groups/{group_id}", access=Access.SUPER_ADMIN, returns=Returns(204))
 def delete_company_group(request: Request, group_id: int) -> Response:
-    """Delete a company group; its companies stay."""
+    """Delete a company group, but not its companies."""
     operations.delete_group(request.tx, request.actor, group_id)
     return no_content()

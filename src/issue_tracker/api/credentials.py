@@ -1,4 +1,4 @@
-"""The credentials of everybody in one place, for super admins to see and to end."""
+"""The credentials of all users, for super admins to list and revoke."""
 
 from typing import Annotated
 
@@ -41,16 +41,16 @@ CREDENTIAL_EXAMPLE = {
 
 
 class CredentialQuery(msgspec.Struct, kw_only=True):
-    """Which credentials to list."""
+    """The filters of a list of credentials."""
 
-    kind: Annotated[Kind | None, Meta(description="`token` or `session`: only these.")] = None
-    user_id: Annotated[Id | None, Meta(description="Only those of this user.")] = msgspec.field(
+    kind: Annotated[Kind | None, Meta(description="Only credentials of this kind.")] = None
+    user_id: Annotated[Id | None, Meta(description="Only credentials of this user.")] = msgspec.field(
         default=None, name="userId"
     )
 
 
 class CredentialList(msgspec.Struct):
-    """Tokens and live sessions, of each the latest used first."""
+    """Tokens and live sessions, each with the last used first."""
 
     items: list[Credential]
     total: int
@@ -64,20 +64,20 @@ class CredentialId(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class Revocation(msgspec.Struct, forbid_unknown_fields=True):
-    """The credentials to end."""
+    """The credentials to revoke."""
 
     credentials: list[CredentialId]
 
 
 class Revoked(msgspec.Struct, frozen=True):
-    """How many of them there were."""
+    """The number of credentials that were revoked."""
 
     revoked: int
 
 
 @routes.get("/api/credentials", returns=Returns(200, CredentialList, {"items": [CREDENTIAL_EXAMPLE], "total": 1}))
 def list_all_credentials(request: Request, query: CredentialQuery) -> Response:
-    """The tokens and the live sessions of all users."""
+    """List the tokens and the live sessions of all users."""
     found = list_credentials(request.tx, request.settings, request.actor, now(), kind=query.kind, user_id=query.user_id)
     return list_response(found)
 
@@ -88,6 +88,6 @@ def list_all_credentials(request: Request, query: CredentialQuery) -> Response:
     example={"credentials": [{"kind": "token", "id": 4}]},
 )
 def revoke(request: Request, body: Revocation) -> Response:
-    """Revoke tokens and end sessions, for good. What has ended already is not counted."""
+    """Revoke tokens and end sessions, permanently. Credentials that have ended already are not counted."""
     chosen = [(one.kind, one.id) for one in body.credentials]
     return json_response(Revoked(revoke_credentials(request.tx, request.actor, chosen)))

@@ -1,4 +1,4 @@
-"""The browsers in which one has signed in, to see and to forget (contract, section 11)."""
+"""The browsers in which the user has signed in, to list and to forget (contract, section 11)."""
 
 import msgspec
 from starlette.responses import Response
@@ -36,18 +36,21 @@ DEVICES_EXAMPLE = {
 
 
 def devices_of(request: Request, user_id: int) -> list[Device]:
-    """The browsers of a user, with the one of this request marked."""
+    """Returns the browsers of a user; the one that sent this request is marked."""
     return places.list_devices(request.tx, user_id, request.cookie(cookie_name(request.settings, DEVICE)))
 
 
 @routes.get("/api/auth/devices", returns=Returns(200, DeviceList, DEVICES_EXAMPLE))
 def list_devices(request: Request) -> Response:
-    """The browsers in which one has signed in, the latest used first. Strangers do not slow sign-ins down there."""
+    """List the browsers in which you have signed in, the last used first.
+
+    Failed sign-ins elsewhere do not delay sign-ins in these browsers.
+    """
     return list_response(devices_of(request, request.user_id))
 
 
 @routes.delete("/api/auth/devices/{id}", returns=Returns(204))
 def forget_device(request: Request, id: str) -> Response:
-    """Forget one of one's own browsers. Its sessions remain."""
+    """Forget one of your own browsers. Its sessions continue."""
     forget_browser(request.tx, request.actor, request.user_id, id)
     return no_content()

@@ -1,4 +1,4 @@
-"""What the OpenAPI document says of errors, whatever the route: their shapes, meanings, headers and examples."""
+"""Texts of the OpenAPI document about errors of any route: their shapes, meanings, headers and examples."""
 
 from typing import Any
 
@@ -8,21 +8,21 @@ from issue_tracker.errors import FieldError
 
 
 class Error(msgspec.Struct):
-    """What went wrong, in one sentence for a person; `reason` says it in a word, where a program can act on it."""
+    """What went wrong, as a sentence for people. `reason` is a word for programs that can react to the error."""
 
     detail: str
     reason: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class ValidationError(msgspec.Struct):
-    """What is invalid: every field at once, where fields are to blame."""
+    """What is invalid; `errors` lists every invalid field."""
 
     detail: str
     errors: list[FieldError] = []
 
 
 class Problem(msgspec.Struct):
-    """The same as a problem detail (RFC 9457), with `Accept: application/problem+json`."""
+    """The same error as a problem detail (RFC 9457), for requests with `Accept: application/problem+json`."""
 
     type: str
     title: str
@@ -33,27 +33,27 @@ class Problem(msgspec.Struct):
 
 
 HEADERS = {
-    "X-Request-ID": "The number of this request in logs and history; a sane one that the client sent is used.",
+    "X-Request-ID": "The id of this request in logs and history; a well-formed one from the client is used.",
     "ETag": "The validator of this response.",
     "Link": "With rel=next: the next page of the list (RFC 8288).",
-    "X-Sync-Position": "The position for `changedSince`: what is changed after this response's state.",
-    "Location": "Where the new issue is.",
-    "X-Looks-Like": "Existing names that look like the one just given, percent-encoded; absent if there are none.",
+    "X-Sync-Position": "The position for `changedSince`, to list what changed after this response.",
+    "Location": "The address of the new issue.",
+    "X-Looks-Like": "Existing names that look like the new one, percent-encoded; absent if there are none.",
     "WWW-Authenticate": "How to sign in.",
-    "Retry-After": "Seconds to wait before the next try.",
+    "Retry-After": "Seconds to wait before the next attempt.",
     "Idempotent-Replayed": "true when this is the stored response to an earlier request with the same Idempotency-Key.",
 }
 
 ERRORS = {
     400: "The body does not validate, or the operation cannot be done.",
-    401: "No, unknown, expired or revoked session or token.",
+    401: "The session or token is missing, unknown, expired or revoked.",
     403: "No helpdesk access, no super admin or no session where one is needed, or a missing or wrong CSRF token. With "
     "the reason `confirmation_required`: the session needs `POST /api/auth/confirm` first; `password_change_required`: "
     "`POST /api/auth/password`.",
-    404: "An issue, a company or another thing cannot be located.",
+    404: "The issue, company or other resource does not exist, or is hidden.",
     409: "A request with the same Idempotency-Key is still running.",
-    412: "If-Match failed; the response carries the current ETag.",
-    413: "The body is over 1 MiB.",
+    412: "If-Match failed; the response contains the current ETag.",
+    413: "The body exceeds the limit, usually 1 MiB.",
     415: "The body is not JSON, or it is compressed.",
     422: "A query parameter is invalid, or the Idempotency-Key was used with another body.",
     429: "Too many attempts.",

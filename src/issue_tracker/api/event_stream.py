@@ -22,10 +22,10 @@ log = structlog.get_logger("issue_tracker.events")
 
 
 class EventStreamResponse(Response):
-    """What a listener is sent, until it leaves or its stream ends."""
+    """Sends events to a listener until the client disconnects or its stream ends."""
 
     def __init__(self, request: Request, listener: Listener, after: int | None) -> None:
-        # A proxy must neither store the response nor wait for its end.
+        # Proxies must neither store the response nor buffer it.
         headers = {"Content-Type": EVENT_STREAM, "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         super().__init__(headers=headers)
         del self.headers["content-length"]
@@ -63,7 +63,7 @@ class EventStreamResponse(Response):
                     async for piece in pieces:
                         await self._send(send, piece)
                 except AppError as error:
-                    # A clean end: the client reconnects, and continues after what it received.
+                    # A clean end: the client reconnects, and continues after the last event that it received.
                     log.info("listener disconnected", reason=error.detail, request_id=request_id)
                 patience.reschedule(asyncio.get_running_loop().time() + SEND_SECONDS)
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
@@ -87,9 +87,9 @@ class EventStreamResponse(Response):
 def before_shutdown(act: Callable[[], None]) -> None:
     """Calls `act` on the event loop as soon as the process receives a signal to stop.
 
-    Servers wait for open responses before they end the application's lifespan, and these responses end only when
-    somebody ends them. Call it on the event loop. It does nothing outside of the main thread, which signals do not
-    reach.
+    Servers wait for open responses before they end the application's lifespan, and event streams end only when the
+    application ends them. Call this on the event loop. Outside of the main thread, which receives the signals, it does
+    nothing.
     """
     if threading.current_thread() is not threading.main_thread():
         return

@@ -26,7 +26,7 @@ EventId = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 
 
 class EventList(msgspec.Struct):
-    """A page of the history. `total` is exact unless `total_exact` is false: then there are more than so many."""
+    """A page of the history. `total` is exact unless `total_exact` is false: then there are more."""
 
     items: list[Event]
     total: int
@@ -34,23 +34,27 @@ class EventList(msgspec.Struct):
 
 
 class EventQuery(msgspec.Struct, kw_only=True):
-    """Which events to list: the newest first; with `after`, the oldest first."""
+    """The filters of the history. Events are listed newest first; with `after`, oldest first."""
 
     issue_name: Annotated[
-        str, Meta(max_length=255, description="Events of the issue now so called, or so called when it was deleted.")
+        str,
+        Meta(
+            max_length=255, description="Events of the issue with this name, or of one that had it when it was deleted."
+        ),
     ] = msgspec.field(default="", name="issueName")
     company_name: Annotated[
-        str, Meta(max_length=255, description="Events about the company now so called, or so called then.")
+        str,
+        Meta(max_length=255, description="Events about the company with this name, now or at the time of the event."),
     ] = msgspec.field(default="", name="companyName")
     type: Annotated[list[EventType], Meta(description="Only events of one of these types.")] = []
-    actor: Annotated[str, Meta(max_length=255, description="Only what this user did, by id or name.")] = ""
-    request_id: Annotated[str, Meta(max_length=128, description="Only what one request did.")] = msgspec.field(
+    actor: Annotated[str, Meta(max_length=255, description="Only actions of this user, by id or name.")] = ""
+    request_id: Annotated[str, Meta(max_length=128, description="Only the events of this request.")] = msgspec.field(
         default="", name="requestId"
     )
     after: Annotated[EventId | None, Meta(description="Only events with a higher event_id, the oldest first.")] = None
     before: Annotated[EventId | None, Meta(description="Only events with a lower event_id.")] = None
     limit: Annotated[
-        int, Meta(ge=1, le=500, description="At most so many events; the header Link leads to the next.")
+        int, Meta(ge=1, le=500, description="Maximum number of events; the Link header leads to the next page.")
     ] = 100
 
 
@@ -80,11 +84,11 @@ EVENT_EXAMPLE: dict[str, Any] = {
     errors=(404,),
 )
 def list_events(request: Request, query: EventQuery) -> Response:
-    """The history: who changed what, when, and why. Audit events are for super admins."""
+    """List the history: who changed what, when, and why. Only super admins see audit events."""
     for name, text in (("actor", query.actor), ("requestId", query.request_id)):
         if not storable(text):
             raise InvalidQuery.field(name, "must not contain NUL characters")
-    # A client that continues from the last number it has seen must not skip one that is still to come.
+    # A client that continues after the last id it has seen must not miss an event that appears late.
     until = None if query.after is None else settled_until(request.database, query.after)
     filters = EventFilters(
         issue_name=query.issue_name,
@@ -108,7 +112,7 @@ def list_events(request: Request, query: EventQuery) -> Response:
 
 
 class StreamQuery(msgspec.Struct, kw_only=True):
-    """Where a stream starts, for clients that cannot set a header: `Last-Event-ID` comes first."""
+    """The start of a stream, for clients that cannot set a header. `Last-Event-ID` takes precedence."""
 
     after: Annotated[EventId | None, Meta(description="Start after this event_id instead of now.")] = None
 
@@ -127,10 +131,10 @@ data: {msgspec.json.encode(EVENT_EXAMPLE).decode()}
     errors=(400,),
 )
 def stream_events(request: Request, query: StreamQuery) -> Response:
-    """Events as they happen, as Server-Sent Events.
+    """Stream events as they happen, as Server-Sent Events.
 
     `id` is the event_id, `event` the type, `data` the event. Send `Last-Event-ID` to continue after that event. The
-    stream ends when the session or token does. Audit events are for super admins.
+    stream ends with the session or token. Only super admins receive audit events.
     """
     identity = request.identity
     assert identity is not None
@@ -156,6 +160,6 @@ def _last_event_id(request: Request) -> int | None:
 
 
 def _next(request: Request, direction: str, event_id: int) -> str:
-    """The header Link (RFC 8288) to the next page, with all other parameters as they were."""
+    """Returns the Link header (RFC 8288) to the next page, with all other parameters unchanged."""
     others = [(name, value) for name, value in request.parameters if name != direction]
     return f'</api/events?{urlencode([*others, (direction, str(event_id))])}>; rel="next"'

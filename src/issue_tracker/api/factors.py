@@ -1,4 +1,4 @@
-"""The second step of a sign-in, and one's own second factors (contract, section 11). Passkeys are in `passkeys`."""
+"""The second step of a sign-in, and the user's own second factors (contract, section 11), except passkeys."""
 
 from typing import Annotated, Any, Literal
 
@@ -23,14 +23,14 @@ routes = Routes("Sign-in", access=Access.SIGNED_IN, proof=Proof.SESSION)
 ChallengeText = Annotated[str, Meta(max_length=500)]
 
 CredentialJson = Annotated[
-    dict[str, Any], Meta(description="What the browser made, as `PublicKeyCredential.toJSON()` writes it.")
+    dict[str, Any], Meta(description="The browser's result, in the form of `PublicKeyCredential.toJSON()`.")
 ]
 
-REMEMBER = Meta(description="Needs no second factor in this browser for some time (`remembered_browser_days`).")
+REMEMBER = Meta(description="Requires no second factor in this browser for some time (`remembered_browser_days`).")
 
 
 class SecondStepAnswer(msgspec.Struct, forbid_unknown_fields=True):
-    """What a sign-in goes on with after its first step: a `code`, or the `credential` of a passkey."""
+    """The second step of a sign-in: a `code`, or the `credential` of a passkey."""
 
     challenge: ChallengeText
     method: Literal["totp", "passkey", "recovery"]
@@ -48,17 +48,18 @@ class SecondStepAnswer(msgspec.Struct, forbid_unknown_fields=True):
     errors=(401, 429),
 )
 def second_factor(request: Request, body: SecondStepAnswer) -> Response:
-    """Take the second step of a sign-in. It answers as the sign-in does, and sets the session cookie.
+    """Take the second step of a sign-in. The response is that of a sign-in, and sets the session cookie.
 
-    After too many wrong answers, or five minutes, the reason of a 401 is `sign_in_expired`: start again.
+    After too many wrong answers, or after five minutes, the response is 401 with the reason `sign_in_expired`: start
+    again.
     """
     return signed_in_response(request, finish_sign_in(request, body))
 
 
 def finish_sign_in(request: Request, answer: SecondStepAnswer, *, remember: bool = False) -> SignedIn:
-    """Takes the second step for whoever sent the request. With `remember` the browser is recognized the next time.
+    """Takes the second step for the sender of the request. With `remember`, the browser is recognized from now on.
 
-    Raises as `take_second_step` does.
+    Raises what `take_second_step` raises, and Invalid for a missing code or credential.
     """
     method = Method(answer.method)
     if method is Method.PASSKEY:
@@ -78,7 +79,7 @@ def finish_sign_in(request: Request, answer: SecondStepAnswer, *, remember: bool
 
 
 class FactorList(msgspec.Struct):
-    """The second factors of a user; recovery codes are counted apart."""
+    """The second factors of a user; recovery codes are counted separately."""
 
     items: list[Factor]
     total: int
@@ -102,31 +103,31 @@ FACTORS_EXAMPLE = {
 
 @routes.get("/api/auth/factors", before_enrolment=True, returns=Returns(200, FactorList, FACTORS_EXAMPLE))
 def list_factors(request: Request) -> Response:
-    """One's own second factors, the oldest first."""
+    """List your own second factors, the oldest first."""
     return json_response(factor_list(request, request.user_id))
 
 
 def factor_list(request: Request, user_id: int) -> FactorList:
-    """The second factors of a user."""
+    """Returns the second factors of a user."""
     found = stored.list_factors(request.tx, user_id)
     return FactorList(found, len(found), recovery.count_codes(request.tx, user_id))
 
 
 @routes.delete("/api/auth/factors/{id}", proof=Proof.FRESH_SESSION, returns=Returns(204))
 def remove_factor(request: Request, id: int) -> Response:
-    """Remove one of one's own second factors, and with the last one the recovery codes. Other sessions end."""
+    """Remove one of your own second factors, and with the last one the recovery codes. Other sessions end."""
     stored.remove_factor(request.tx, request.settings, request.actor, id)
     return no_content()
 
 
 class NewAppName(msgspec.Struct, forbid_unknown_fields=True):
-    """What the user calls a new authenticator app; without a name it is called that."""
+    """The user's name for a new authenticator app; the default is “Authenticator app”."""
 
     name: Name | None = None
 
 
 class NewTotp(msgspec.Struct, frozen=True):
-    """A new authenticator app: the secret to enter there, and the same as an address for its camera."""
+    """A new authenticator app: the secret to enter in the app, and the same as an address for its camera."""
 
     id: int
     secret: str | None
@@ -159,9 +160,9 @@ class FirstCode(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class RecoveryCodes(msgspec.Struct, frozen=True):
-    """Recovery codes, which are in this response and nowhere else; a replayed response has null instead.
+    """Recovery codes, which only this response contains; a replayed response has null instead.
 
-    With a further factor there are no new ones: those of the first remain.
+    A further factor adds no new codes: those of the first factor remain valid.
     """
 
     recovery_codes: list[str] | None
@@ -179,7 +180,7 @@ CODES_EXAMPLE = {"recovery_codes": ["mzxw-6ytb-oi7d-k3lq-…", "ovzw-k4tp-…"]}
     errors=(404,),
 )
 def verify_totp(request: Request, body: FirstCode) -> Response:
-    """Verify the first code of a new authenticator app, which is a factor from now on. Other sessions end."""
+    """Verify the first code of a new authenticator app, which thereby becomes a factor. Other sessions end."""
     keyring = request.app_state.server_key.keyring()
     codes = totp.confirm_totp(request.tx, keyring, request.actor, body.id, body.code)
     return SecretResponse({"recovery_codes": codes}, "recovery_codes")
@@ -189,6 +190,6 @@ def verify_totp(request: Request, body: FirstCode) -> Response:
     "/api/auth/factors/recovery-codes", proof=Proof.FRESH_SESSION, returns=Returns(200, RecoveryCodes, CODES_EXAMPLE)
 )
 def renew_recovery_codes(request: Request) -> Response:
-    """Replace the recovery codes. The former ones are void."""
+    """Replace the recovery codes. The former ones become invalid."""
     codes = stored.renew_recovery_codes(request.tx, request.actor)
     return SecretResponse({"recovery_codes": codes}, "recovery_codes")

@@ -1,4 +1,4 @@
-"""The first start: the first super admin, with the one-time link that the server printed."""
+"""The first start: creates the first super admin with the one-time link that the server printed."""
 
 from typing import Annotated
 
@@ -50,7 +50,7 @@ def set_up(request: Request, body: Setup) -> Response:
 
 
 def create_first_user(request: Request, setup: Setup) -> User:
-    """Hashes outside any transaction, and not at all for a token that was never offered."""
+    """Creates the first user. Hashes outside any transaction, and not at all for a token that was not offered."""
     with request.database.read() as tx:
         if not first_start.setup_allowed(tx, setup.token):
             raise SetupRefused

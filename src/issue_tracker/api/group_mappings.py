@@ -1,4 +1,4 @@
-"""What groups of identity providers and of SCIM mean here: super admins only."""
+"""Mappings of groups of identity providers and of SCIM to roles and company access; super admins only."""
 
 from typing import Annotated
 
@@ -22,7 +22,7 @@ routes = Routes("Group mappings", access=Access.SUPER_ADMIN, proof=Proof.SESSION
 
 
 class NewGroupMapping(msgspec.Struct, forbid_unknown_fields=True):
-    """What the members of a group become: `group` is written as the provider writes it, in the same case."""
+    """What the members of a group are granted. `group` is its name at the provider, case-sensitive."""
 
     source: Annotated[str, Meta(max_length=40, examples=["entra"])]
     group: Annotated[str, Meta(min_length=1, max_length=255, examples=["helpdesk-technicians"])]
@@ -65,7 +65,7 @@ EXAMPLE = {
 
 @routes.get("/api/group-mappings", returns=Returns(200, GroupMappingList, {"items": [EXAMPLE], "total": 1}))
 def list_mappings(request: Request) -> Response:
-    """All mappings, by source and group."""
+    """List all mappings, by source and group."""
     return list_response([shown(mapping) for mapping in queries.list_mappings(request.tx, request.actor)])
 
 
@@ -77,9 +77,9 @@ def list_mappings(request: Request) -> Response:
     errors=(404,),
 )
 def create_mapping(request: Request, body: NewGroupMapping) -> Response:
-    """Say what a group means. It counts from the next sign-in, or check of a session, of each member on.
+    """Map a group. The mapping applies from the next sign-in, or check of a session, of each member.
 
-    Of several groups the role with the most rights counts, and the company access of all of them together. As soon as a
+    Of several groups, the role with the most rights applies, and the union of their company accesses. As soon as a
     provider has a mapping, its users without a mapped group are members, who have no helpdesk access.
     """
     return json_response(
@@ -101,17 +101,17 @@ def update_mapping(request: Request, id: int, body: NewGroupMapping) -> Response
 
 @routes.delete("/api/group-mappings/{id}", proof=Proof.FRESH_SESSION, returns=Returns(204))
 def delete_mapping(request: Request, id: int) -> Response:
-    """Delete a mapping. Members lose what it gave them at their next sign-in, or check of a session."""
+    """Delete a mapping. Members lose what it granted at their next sign-in, or check of a session."""
     operations.delete_mapping(request.tx, request.actor, id)
     return no_content()
 
 
 def fields_of(request: Request, body: NewGroupMapping) -> MappingFields:
-    """The body with its companies and company groups loaded. Raises NotFound, which quotes every unknown name."""
+    """Returns the mapping that a body describes. Raises NotFound, which quotes every unknown name."""
     return MappingFields(body.source, body.group, body.role, grant_of(request, body.company_access))
 
 
 def shown(mapping: GroupMapping) -> ShownGroupMapping:
-    """The mapping as responses have it."""
+    """Returns the mapping in the form of responses."""
     values = {name: getattr(mapping, name) for name in mapping.__struct_fields__}
     return ShownGroupMapping(**{**values, "company_access": mapping.company_access or "all"})

@@ -1,4 +1,4 @@
-"""What the API of issues takes and returns, with an example of each (specification; contract, sections 4 and 5)."""
+"""The bodies of the issues API, with an example of each (specification; contract, sections 4 and 5)."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
@@ -23,14 +23,14 @@ from issue_tracker.status import Status
 
 
 class IssueList(msgspec.Struct):
-    """Issues in the requested order. `total` counts all matches, on whichever page they are."""
+    """Issues in the requested order. `total` counts all matches on all pages."""
 
     items: list[Issue]
     total: int
 
 
 class CompanyStatus(msgspec.Struct, forbid_unknown_fields=True):
-    """A company to assign. Without a status it starts as `new`."""
+    """A company to assign. Without a status, it gets the status `new`."""
 
     company_name: Name
     status: Status | None = None
@@ -53,8 +53,9 @@ class NewIssue(FieldsBody, forbid_unknown_fields=True, kw_only=True):
 
 
 class IssueChange(FieldsBody, forbid_unknown_fields=True, kw_only=True):
-    """What to change. Absent keeps the present value, and so does null for the name, the description and the companies;
-    an empty description clears it. The companies of `company_groups` are added, as those of `add_companies` are.
+    """The changes to make. An absent field is left unchanged, and so are the name, the description and the companies
+    with null; an empty description clears it. The companies of `company_groups` are added like those of
+    `add_companies`.
     """
 
     description: Description | None = None
@@ -67,17 +68,17 @@ class IssueChange(FieldsBody, forbid_unknown_fields=True, kw_only=True):
 
 
 class IssueParts(msgspec.Struct):
-    """What to show of an issue."""
+    """Which parts of an issue to include."""
 
     include: Annotated[
         Literal["details"] | None,
-        Meta(description="`details`: assignments have affected_since, owner, references too."),
+        Meta(description="`details`: assignments also have affected_since, owner and references."),
     ] = None
 
 
 class StatusChange(NamedIssue, forbid_unknown_fields=True, kw_only=True):
     """A company's new status in an issue, with an optional note for the history. `owner` and `references` are those of
-    the assignment: absent leaves them as they are, null clears them.
+    the assignment: absent leaves them unchanged, null clears them.
     """
 
     company_name: Name
@@ -87,7 +88,7 @@ class StatusChange(NamedIssue, forbid_unknown_fields=True, kw_only=True):
     references: References | msgspec.UnsetType | None = msgspec.UNSET
 
     def fields(self, tx: Connection, actor: Actor) -> dict[str, Any]:
-        """The fields of the assignment as operations take them. Raises Invalid for an owner who is no technician."""
+        """Returns the fields of the assignment for operations. Raises Invalid for an owner who is no technician."""
         return {
             "owner": find_owner(tx, actor, self.owner) if isinstance(self.owner, str) else self.owner,
             "references": given_references(self.references) if isinstance(self.references, list) else self.references,
@@ -95,22 +96,22 @@ class StatusChange(NamedIssue, forbid_unknown_fields=True, kw_only=True):
 
 
 class Merge(NamedIssue, forbid_unknown_fields=True, kw_only=True):
-    """Which issue to merge into which. With `dry_run` nothing changes."""
+    """The issue to merge, and the one to merge it into. With `dry_run`, nothing changes."""
 
     into: Name
     dry_run: bool = False
 
 
 class Unassignment(msgspec.Struct, kw_only=True):
-    """Which company to remove from which issue."""
+    """The company to remove, and the issue to remove it from."""
 
     issue_name: str = msgspec.field(name="issueName")
     company_name: str = msgspec.field(name="companyName")
 
 
 class BulkChange(NamedIssue, forbid_unknown_fields=True, kw_only=True):
-    """A status for many companies of an issue: all assigned ones where `companies` and `company_groups` are absent or
-    null. `exclude` leaves companies out, whichever of the two has them.
+    """A status for many companies of an issue: for all assigned ones if `companies` and `company_groups` are absent or
+    null. `exclude` leaves out companies of either.
     """
 
     status: Status
@@ -138,9 +139,9 @@ class BulkAnswer(msgspec.Struct):
 def new_assignments(
     tx: Connection, actor: Actor, companies: Sequence[CompanyStatus] | None, groups: Sequence[str] | None = None
 ) -> list[NewAssignment]:
-    """Returns the companies of a body and of its groups, loaded. Raises one NotFound that quotes every unknown name.
+    """Returns the companies that a body and its groups name. Raises one NotFound that quotes every unknown name.
 
-    Archived companies of a group are left out, because they take no new assignments.
+    Omits archived companies of a group, because they accept no new assignments.
     """
     known = get_companies(tx, actor, [member.company_name for member in companies or ()])
     named = [NewAssignment(known[key(member.company_name)], member.status) for member in companies or ()]
@@ -156,10 +157,9 @@ def new_assignments(
 def bulk_targets(
     tx: Connection, actor: Actor, issue_id: int, body: BulkChange
 ) -> tuple[list[Company] | None, list[Company]]:
-    """Returns the companies of a bulk change and its groups, None for all that are assigned, and the excluded ones.
+    """Returns the companies of a bulk change and its groups, None for all assigned ones, and the excluded ones.
 
-    Archived companies of a group are left out unless they are assigned. Raises one NotFound that quotes every unknown
-    name.
+    Omits archived companies of a group unless they are assigned. Raises one NotFound that quotes every unknown name.
     """
     known = get_companies(tx, actor, [*(body.companies or ()), *(body.exclude or ())])
     exclude = [known[key(name)] for name in body.exclude or ()]
@@ -176,7 +176,7 @@ def bulk_targets(
 
 
 def _others(companies: Sequence[Company], named: Sequence[Company]) -> list[Company]:
-    """The companies that are not among the named ones."""
+    """Returns the companies that are not among the named ones."""
     ids = {company.company_id for company in named}
     return [company for company in companies if company.company_id not in ids]
 

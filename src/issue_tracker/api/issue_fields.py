@@ -1,4 +1,4 @@
-"""What bodies of several requests have in common: the fields of an issue, and which issue a request is about."""
+"""Parts that several bodies have in common: the fields of an issue, and the issue that a request is about."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -19,11 +19,11 @@ from issue_tracker.issues.queries.owners import find_owner
 from issue_tracker.names import ExternalKey, Name, Tag, WebAddress
 
 MOST_ITEMS = 50
-"""How many tags or references an issue may have."""
+"""Maximum number of tags, or of references, of an issue."""
 
 
 class ReferenceBody(msgspec.Struct, forbid_unknown_fields=True):
-    """What an issue or an assignment is called in another system, with the address of its page there."""
+    """The name of an issue or an assignment in another system, with the address of its page there."""
 
     system: Name
     key: Name
@@ -34,7 +34,7 @@ References = Annotated[list[ReferenceBody], Meta(max_length=MOST_ITEMS)]
 
 
 class NamedIssue(msgspec.Struct, kw_only=True):
-    """Which issue a body is about: by its name, or by its external key. Whoever gives both means one issue."""
+    """The issue that a body is about, by name or by external key. If both are given, they must name the same issue."""
 
     issue_name: Name | None = None
     external_key: ExternalKey | None = None
@@ -45,8 +45,8 @@ class NamedIssue(msgspec.Struct, kw_only=True):
         require_one(self)
 
     def find(self, tx: Connection, actor: Actor, *, lock: bool = True) -> IssueHead:
-        """The issue, locked unless `lock` is false. Raises NotFound; and Invalid where name and external key are of
-        two issues.
+        """Returns the issue, locked unless `lock` is false. Raises NotFound; and Invalid if name and external key
+        belong to different issues.
         """
         if self.external_key is None:
             return get_issue_head(tx, actor, self.issue_name or "", lock=lock)
@@ -57,7 +57,7 @@ class NamedIssue(msgspec.Struct, kw_only=True):
 
 
 class FieldsBody(msgspec.Struct, kw_only=True):
-    """The fields of an issue beside name and description. Absent leaves a field as it is, null clears it. `owner` is
+    """The fields of an issue besides name and description. Absent leaves a field unchanged, null clears it. `owner` is
     the e-mail address of a technician.
     """
 
@@ -69,7 +69,7 @@ class FieldsBody(msgspec.Struct, kw_only=True):
     external_key: ExternalKey | msgspec.UnsetType | None = msgspec.UNSET
 
     def fields(self, tx: Connection, actor: Actor) -> IssueFields:
-        """The fields as operations take them. Raises Invalid for an owner who is no active technician."""
+        """Returns the fields for operations. Raises Invalid for an owner who is no active technician."""
         return IssueFields(
             severity=self.severity,
             owner=find_owner(tx, actor, self.owner) if isinstance(self.owner, str) else self.owner,
@@ -81,5 +81,5 @@ class FieldsBody(msgspec.Struct, kw_only=True):
 
 
 def given_references(references: Sequence[ReferenceBody]) -> list[Reference]:
-    """References as operations take them."""
+    """Returns references in the form for operations."""
     return [Reference(str(one.system), str(one.key), one.url and str(one.url)) for one in references]

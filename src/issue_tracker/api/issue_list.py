@@ -35,26 +35,26 @@ from issue_tracker.issues.queries.owners import list_owner_names
 routes = Routes("Issues")
 
 CHUNK = 1000
-"""Issues that one transaction of a list without a limit looks at."""
+"""Number of issues that one transaction reads for a list without a limit."""
 
 PIECE_BYTES = 1024 * 1024
-"""A list is sent in pieces of about this size: a slow reader holds one of them in memory, however many companies the
-issues have.
+"""Approximate size of the pieces in which a list is sent. A slow reader holds one piece in memory, however many
+companies the issues have.
 """
 
 WHOLE_BYTES = 2 * 1024 * 1024
-"""Up to about this size a whole list is one response, which the response cache stores: all its readers share it."""
+"""Approximate maximum size of a whole list as a single response, which the response cache shares between readers."""
 
 SLICE_BYTES = 64 * 1024
-"""What is given to the server together. It accepts one slice more than the client reads; with whole pieces it would
-hold one while the next is made.
+"""Size of the slices that are passed to the server. It accepts one slice more than the client reads; with whole pieces,
+it would hold one piece while the next one is made.
 """
 
 STORED_BYTES = 5 * 1024 * 1024
-"""About how much of one list goes to the fragment cache: the rest would push out what other requests need."""
+"""Approximate size of one list's part in the fragment cache: more would evict fragments that other requests need."""
 
 FIRST_STEP, LARGEST_STEP = 8, 200
-"""How many issues of a piece are loaded together: a few at first, then as many as are expected to fill it."""
+"""Number of issues of a piece that are loaded together: first few, then as many as are expected to fill the piece."""
 
 
 @routes.get(
@@ -77,9 +77,9 @@ def list_issues(request: Request, query: IssueQuery) -> Response:
     if not access.all:
         whole_log = watermarks.watermark_of(request.tx, state)
         state, watermark = limited(request.tx, access, whole_log)
-        # A changed group changes what `companyGroup` selects, by an event that a limited access does not see.
+        # A changed group changes the result of `companyGroup` by an event that is hidden under limited access.
         representation += f" {filters_of(request, query).company_ids}"
-        # So does the new name of an owner.
+        # So does the renaming of an owner.
         representation += f" {list_owner_names(request.tx, request.actor)}"
     if query.owner == ME:
         representation += f" {request.actor.user_id}"
@@ -165,7 +165,7 @@ class _Csv:
 def _piece(
     request: Request, form: _Json | _Csv, found: IssueList, rows: list[Row], *, store: bool, whole: bool = False
 ) -> tuple[list[bytes], int]:
-    """Returns the first of these rows, in parts of together about PIECE_BYTES, and the number of rows in them.
+    """Returns the first of these rows, in parts of about PIECE_BYTES in total, and the number of rows in them.
 
     With `whole`, the rows are the whole list: all of them are returned if they seem to fit into WHOLE_BYTES.
     """
@@ -184,7 +184,7 @@ def _piece(
 
 
 def _slices(parts: list[bytes], between: bytes, *, following: bool = False) -> Iterator[bytes]:
-    """The parts as they are sent; `following` parts come after others. Each is released when it has been sent."""
+    """Yields the parts as they are sent; with `following`, after other parts. Each is released after it was sent."""
     for number in range(len(parts)):
         part = parts.pop(0)
         if between and (number or following):
@@ -195,7 +195,7 @@ def _slices(parts: list[bytes], between: bytes, *, following: bool = False) -> I
 
 class _Following(msgspec.Struct):
     """Where a list continues after a piece: `sent` issues were sent, at most `remaining` follow (None: all). `size` is
-    that of everything that was read until now, in bytes.
+    the total size of everything that was read, in bytes.
     """
 
     filters: Filters
@@ -209,9 +209,9 @@ class _Following(msgspec.Struct):
 async def _pieces(
     request: Request, form: _Json | _Csv, parts: list[bytes], following: _Following, total: int | None
 ) -> AsyncIterator[bytes]:
-    """A list in pieces, each read in a transaction of its own, so that a slow reader holds none open.
+    """Yields a list in pieces, each read in a separate transaction, so that a slow reader holds none open.
 
-    Without a given `total` it is the number of issues that were sent, which is true also when others write meanwhile.
+    If `total` is None, it is the number of issues that were sent, which is right even if others write meanwhile.
     """
 
     def read() -> tuple[list[bytes], int]:

@@ -1,4 +1,4 @@
-"""How a list of issues is requested: the query parameters, their meaning, and the cursor of a page."""
+"""The request for a list of issues: its query parameters, their meaning, and the cursor of a page."""
 
 import base64
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ Sort = Literal["name", "-name", "updated_at", "-updated_at", "created_at", "-cre
 
 
 class IssueQuery(msgspec.Struct, kw_only=True):
-    """Which issues to list, in which order and form (specification; contract, sections 4 and 5)."""
+    """The filters, the order and the form of a list of issues (specification; contract, sections 4 and 5)."""
 
     search: Annotated[
         str, Meta(max_length=255, description="A part of the name or description; case does not matter.")
@@ -58,7 +58,7 @@ class IssueQuery(msgspec.Struct, kw_only=True):
     ] = msgspec.field(default=None, name="updatedSince")
     changed_since: Annotated[
         str,
-        Meta(description="Only issues that were changed since the response with this X-Sync-Position."),
+        Meta(description="Only issues changed since the response with this X-Sync-Position."),
     ] = msgspec.field(default="", name="changedSince")
     severity: Annotated[list[Severity], Meta(description="Only issues with one of these severities.")] = []
     owner: Annotated[
@@ -77,27 +77,27 @@ class IssueQuery(msgspec.Struct, kw_only=True):
             description="Only issues with this reference, or with an assignment that has it: its key, or `system:key`.",
         ),
     ] = ""
-    overdue: Annotated[
-        bool | None, Meta(description="`true`: only issues whose next update is due, and that are not finished.")
-    ] = None
+    overdue: Annotated[bool | None, Meta(description="`true`: only unfinished issues whose next update was due.")] = (
+        None
+    )
     include: Annotated[
         Literal["details"] | None,
-        Meta(description="`details`: assignments have affected_since, owner, references too."),
+        Meta(description="`details`: assignments also have affected_since, owner and references."),
     ] = None
     sort: Annotated[
         Sort,
-        Meta(description="The order; a minus turns it around. `attention`: overdue, unowned, longest unmoved first."),
+        Meta(description="The order; a minus reverses it. `attention`: overdue, unowned, longest unchanged first."),
     ] = "name"
     limit: Annotated[
         Annotated[int, Meta(ge=1, le=500)] | None,
-        Meta(description="At most so many issues; the header Link leads to the next."),
+        Meta(description="Maximum number of issues; the Link header leads to the next page."),
     ] = None
-    cursor: Annotated[str, Meta(description="Where to go on; taken from the header Link.")] = ""
+    cursor: Annotated[str, Meta(description="Where to continue; taken from the Link header.")] = ""
     format: Annotated[Literal["json", "csv"] | None, Meta(description="`csv` for a spreadsheet.")] = None
 
 
 def filters_of(request: Request, query: IssueQuery) -> Filters:
-    """The filters of a query.
+    """Returns the filters of a query.
 
     Raises NotFound for an unknown company or group, InvalidQuery for a position from before a restore.
     """
@@ -133,13 +133,13 @@ def filters_of(request: Request, query: IssueQuery) -> Filters:
 
 
 def depends_on_time(query: IssueQuery) -> bool:
-    """Whether the response may change without anybody changing anything."""
+    """Returns whether the response may change without any change of data."""
     return query.overdue is not None or query.sort == ATTENTION
 
 
 def _instant_of(query: IssueQuery) -> datetime | None:
-    """Returns when issues are overdue: now; on a later page as on the first. None where nothing depends on it, so that
-    equal queries have equal filters (issues/totals.py).
+    """Returns the time for `overdue`: now, or on a later page that of the first page. None if nothing depends on it, so
+    that equal queries have equal filters (issues/totals.py).
     """
     if not depends_on_time(query):
         return None
@@ -160,12 +160,12 @@ def _owner_of(request: Request, owner: str) -> int | None:
 
 
 def history_of(request: Request) -> str:
-    """Which history a position is in: another company access sees another one, and has to start over."""
+    """Returns the history of positions: another company access sees another history, and has to start over."""
     return request.app_state.history.identity + request.actor.company_access.key
 
 
 def order_of(query: IssueQuery) -> Order:
-    """The order of a query."""
+    """Returns the order of a query."""
     return Order(query.sort.lstrip("-"), query.sort.startswith("-"))
 
 
@@ -176,14 +176,14 @@ class _Cursor(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
 
 
 def _sort_value(query: IssueQuery, text: str) -> str | datetime:
-    """The sort value in a cursor. Raises ValueError for one of another order."""
+    """Returns the sort value in a cursor. Raises ValueError for one of another order."""
     if query.sort == ATTENTION:
         return Place.read(text).text
     return text if order_of(query).by == "name" else datetime.fromisoformat(text)
 
 
 def position_of(query: IssueQuery) -> Position | None:
-    """Where a page starts, from its cursor. Raises InvalidQuery for one that is not of this list."""
+    """Returns the start of a page, from its cursor. Raises InvalidQuery for a cursor of another list."""
     if not query.cursor:
         return None
     try:
@@ -202,7 +202,7 @@ def position_of(query: IssueQuery) -> Position | None:
 
 
 def next_link(path: str, parameters: Sequence[tuple[str, str]], query: IssueQuery, last: Position) -> str:
-    """The header Link (RFC 8288) to the page after `last`, with all other parameters as they were."""
+    """Returns the Link header (RFC 8288) to the page after `last`, with all other parameters unchanged."""
     value = last.value if isinstance(last.value, str) else last.value.isoformat()
     packed = msgspec.msgpack.encode(_Cursor(query.sort, value, last.issue_id))
     cursor = base64.urlsafe_b64encode(packed).decode().rstrip("=")

@@ -60,7 +60,7 @@ def create_issue(request: Request, body: NewIssue) -> Response:
 
 @routes.get("/api/issues/{issue_name}", cached=True, returns=Returns(200, Issue, ISSUE_EXAMPLE))
 def get_issue(request: Request, issue_name: str, query: IssueParts) -> Response:
-    """One issue with all its assignments. A name that it had before finds it until another issue takes that name."""
+    """Get one issue with all its assignments. A former name finds it until another issue takes that name."""
     head = get_issue_by_any_name(request.tx, request.actor, issue_name)
     if query.include is None:
         return _issue(request, head)
@@ -75,12 +75,12 @@ def get_issue(request: Request, issue_name: str, query: IssueParts) -> Response:
     if_match=True,
 )
 def update_issue(request: Request, issue_name: str, body: IssueChange) -> Response:
-    """Describe, rename, change fields, or assign more companies.
+    """Change an issue: describe it, rename it, change its fields, or assign more companies.
 
     A company that is already assigned keeps its assignment.
     """
     issue = get_issue_head(request.tx, request.actor, issue_name, lock=True)
-    # An unknown company (404) comes before a stale validator (412; contract, section 2).
+    # The error for an unknown company (404) precedes the one for a stale validator (412; contract, section 2).
     members = new_assignments(request.tx, request.actor, body.add_companies, body.company_groups)
     conditional.check_if_match(request, issue)
     changed = operations.update_issue(
@@ -98,7 +98,7 @@ def update_issue(request: Request, issue_name: str, body: IssueChange) -> Respon
 
 @routes.delete("/api/issues/{issue_name}", access=Access.SUPER_ADMIN, returns=Returns(204), if_match=True)
 def delete_issue(request: Request, issue_name: str) -> Response:
-    """Delete an issue with its assignments. Its history stays."""
+    """Delete an issue with its assignments. Its history remains."""
     issue = get_issue_head(request.tx, request.actor, issue_name, lock=True)
     conditional.check_if_match(request, issue)
     operations.delete_issue(request.tx, request.actor, issue)
@@ -115,7 +115,7 @@ def delete_issue(request: Request, issue_name: str) -> Response:
 def set_status(request: Request, body: StatusChange) -> Response:
     """Set a company's status in an issue; assigns the company if it was not. The ETag is the issue's new one.
 
-    `owner` and `references` are those of the assignment; absent leaves them as they are, null clears them.
+    `owner` and `references` are those of the assignment; absent leaves them unchanged, null clears them.
     """
     issue = body.find(request.tx, request.actor)
     company = get_company_by_name(request.tx, request.actor, body.company_name)
@@ -134,7 +134,7 @@ def unassign(request: Request, query: Unassignment) -> Response:
     issue = get_issue_head(request.tx, request.actor, query.issue_name, lock=True)
     company = get_company_by_name(request.tx, request.actor, query.company_name)
     stale = conditional.find_mismatch(request, issue)
-    # A company that is not assigned (404) comes before a stale validator (412), which undoes the removal.
+    # The error for an unassigned company (404) precedes the one for a stale validator (412), which undoes the removal.
     assignments.unassign(request.tx, request.actor, issue, company)
     if stale is not None:
         raise stale
@@ -180,8 +180,8 @@ def set_statuses_in_bulk(request: Request, body: BulkChange) -> Response:
 def merge_issues(request: Request, body: Merge) -> Response:
     """Merge an issue into another one, which is returned.
 
-    A company of both keeps the less finished status. The merged issue is gone; its name leads to the other one, as do
-    its updates. With `dry_run` nothing changes, and the response shows what would be.
+    A company of both gets the less finished status. The merged issue no longer exists; its name and its updates lead to
+    the other one. With `dry_run`, nothing changes, and the response shows the result.
     """
     source = body.find(request.tx, request.actor, lock=False)
     target = get_issue_head(request.tx, request.actor, body.into)

@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document, made from the declared routes and their structs: it cannot say what does not exist."""
+"""The OpenAPI 3.1 document, generated from the declared routes and their structs, so that it always matches them."""
 
 import inspect
 from collections.abc import Iterable, Mapping
@@ -34,11 +34,11 @@ PATH_EXAMPLES: dict[str, Any] = {
     "receiver": "alertmanager",
     "secret": "s3cr3t",
 }
-"""An example for each segment of a path."""
+"""An example for each parameter in a path."""
 
 
 def document(routes: Iterable[Route], settings: Settings) -> dict[str, Any]:
-    """The whole document, as built-in types."""
+    """Returns the whole document, as built-in types."""
     documented = [route for route in routes if route.documented]
     types: set[type[msgspec.Struct]] = {Error, ValidationError, Problem}
     for route in documented:
@@ -84,7 +84,7 @@ def _operation(route: Route, references: Mapping[Any, Any]) -> dict[str, Any]:
             "content": {JSON: {"schema": references[route.body], **_example(route.example)}},
         }
     if route.raw_body is not None:
-        anything = {"description": "Whatever the sender sends."}
+        anything = {"description": "A message in the format of the sender."}
         content = {JSON: {"schema": anything, **_example(route.example)}}
         operation["requestBody"] = {"required": True, "content": content}
     if route.access is Access.PUBLIC:
@@ -149,7 +149,7 @@ def _header_parameters(route: Route) -> list[dict[str, Any]]:
     if route.if_match:
         return if_match
     if EVENT_STREAM in route.returns.media_types:
-        return [header("Last-Event-ID", "Continue after the event with this number.")]
+        return [header("Last-Event-ID", "Continue after the event with this id.")]
     if _conditional(route):
         return [header("If-None-Match", "Send the content only if its ETag is none of these.")]
     return []
@@ -175,7 +175,7 @@ def _responses(route: Route, references: Mapping[Any, Any]) -> dict[str, Any]:
 
 
 def _bodies(returns: Returns) -> tuple[type[msgspec.Struct], ...]:
-    """The structs that the JSON body of a response may be."""
+    """Returns the structs that the JSON body of a response may have."""
     return get_args(returns.body) or (() if returns.body is None else (returns.body,))
 
 
@@ -190,8 +190,8 @@ def _content(returns: Returns, references: Mapping[Any, Any]) -> dict[str, Any]:
 
 
 def _errors(route: Route) -> set[int]:
-    """The statuses of errors: those that follow from the declaration, and those that it names."""
-    # Any route refuses a parameter that it does not know.
+    """Returns the statuses of errors: those that follow from the declaration, and those that it names."""
+    # Any route rejects unknown query parameters.
     errors = {422, 503, *route.errors}
     if not route.safe:
         errors |= {400, 413, 415}
@@ -223,7 +223,7 @@ def _error(route: Route, status: int, references: Mapping[Any, Any]) -> dict[str
 
 
 def _headers(route: Route, status: int) -> dict[str, Any]:
-    """The headers that a response with this status may have."""
+    """Returns the headers that a response with this status may have."""
     names = ["X-Request-ID"]
     if (status in (200, 304) and _conditional(route)) or status == 412:
         names.append("ETag")
@@ -239,7 +239,7 @@ def _headers(route: Route, status: int) -> dict[str, Any]:
 
 
 def _conditional(route: Route) -> bool:
-    """Whether the response has a validator: every read of somebody who is signed in, except the stream."""
+    """Returns whether the response has a validator: every read that needs a credential, except the stream."""
     return route.safe and route.access is not Access.PUBLIC and EVENT_STREAM not in route.returns.media_types
 
 
@@ -260,7 +260,7 @@ def _inline(schema: Any, components: Mapping[str, Any]) -> Any:
 
 
 def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
-    """A parameter is absent or a value: never null."""
+    """Removes null from the schema of a parameter, which is absent or has a value."""
     choices = [choice for choice in schema.get("anyOf", ()) if choice.get("type") != "null"]
     rest = {key: value for key, value in schema.items() if key not in ("anyOf", "default") or not choices}
     if len(choices) == 1:

@@ -1,4 +1,4 @@
-"""Passkeys: signing in with them, and registering one's own (contract, section 11)."""
+"""Passkeys: sign-in with them, and registration of the user's own ones (contract, section 11)."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ USE_EXAMPLE = {"challenge": "1764123000.…", "options": {"rpId": "issues.exampl
 
 
 class PasskeyUse(msgspec.Struct, forbid_unknown_fields=True):
-    """What a passkey is used for: the second step of the sign-in with this challenge; without one, all of it."""
+    """The sign-in whose second step the passkey is; without a challenge, the passkey is the only step."""
 
     challenge: ChallengeText | None = None
 
@@ -41,10 +41,10 @@ class PasskeyUse(msgspec.Struct, forbid_unknown_fields=True):
     errors=(401,),
 )
 def passkey_sign_in_options(request: Request, body: PasskeyUse) -> Response:
-    """What a browser needs to use a passkey: the `options` are for `navigator.credentials.get`.
+    """Get what a browser needs to use a passkey: the `options` are for `navigator.credentials.get`.
 
-    The `challenge` is sent back with the credential: to `POST /api/auth/login/passkey`, where the passkey is the only
-    step, and where one was sent here to `POST /api/auth/login/second-factor`.
+    Send the `challenge` back with the credential: to `POST /api/auth/login/passkey`, where the passkey is the only
+    step; or, if you sent a challenge here, to `POST /api/auth/login/second-factor`.
     """
     with request.read() as tx:
         if body.challenge is None:
@@ -56,7 +56,7 @@ def passkey_sign_in_options(request: Request, body: PasskeyUse) -> Response:
 
 
 class PasskeySignIn(msgspec.Struct, forbid_unknown_fields=True):
-    """The passkey that a person signs in with."""
+    """The passkey with which a user signs in."""
 
     challenge: ChallengeText
     credential: CredentialJson
@@ -76,9 +76,9 @@ def sign_in_with_passkey(request: Request, body: PasskeySignIn) -> Response:
 
 
 def sign_in(request: Request, body: PasskeySignIn, *, remember: bool = False) -> SignedIn:
-    """Signs in whoever sent the request, with a passkey. With `remember` the browser is recognized the next time.
+    """Signs in the sender of the request with a passkey. With `remember`, the browser is recognized from now on.
 
-    Raises as `sign_in_with_passkey` does.
+    Raises what `sign_in_with_passkey` raises.
     """
     signed_in = passkey_sign_in.sign_in_with_passkey(
         request.database,
@@ -103,7 +103,7 @@ def sign_in(request: Request, body: PasskeySignIn, *, remember: bool = False) ->
     ),
 )
 def passkey_options(request: Request) -> Response:
-    """What a browser needs to make a passkey: the `options` are for `navigator.credentials.create`."""
+    """Get what a browser needs to create a passkey: the `options` are for `navigator.credentials.create`."""
     keyring = request.app_state.server_key.keyring()
     with request.read() as tx:
         user = users.get_user(tx, request.user_id)
@@ -111,7 +111,7 @@ def passkey_options(request: Request) -> Response:
 
 
 class NewPasskey(msgspec.Struct, forbid_unknown_fields=True):
-    """A passkey that a browser has made, and what its user calls it."""
+    """A passkey that a browser has created, and the user's name for it."""
 
     challenge: ChallengeText
     credential: CredentialJson
@@ -119,7 +119,7 @@ class NewPasskey(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class RegisteredPasskey(RecoveryCodes, frozen=True):
-    """The new factor, with the recovery codes that came with it."""
+    """The new factor, with the recovery codes, if it is the first one."""
 
     id: int
 
@@ -132,13 +132,13 @@ class RegisteredPasskey(RecoveryCodes, frozen=True):
     example={"challenge": "1764123000.…", "name": "Laptop", "credential": CREDENTIAL_EXAMPLE},
 )
 def register_passkey(request: Request, body: NewPasskey) -> Response:
-    """Make a passkey a factor of one's own. Other sessions end."""
+    """Add a passkey to your own second factors. Other sessions end."""
     factor_id, codes = register(request, body)
     return SecretResponse({"id": factor_id, "recovery_codes": codes}, "recovery_codes", 201)
 
 
 def register(request: Request, body: NewPasskey) -> tuple[int, list[str]]:
-    """Makes a passkey a factor of whoever sent the request. Raises as `passkeys.register` does."""
+    """Adds a passkey to the factors of the sender of the request. Raises what `passkeys.register` raises."""
     keyring, name = request.app_state.server_key.keyring(), body.name or passkeys.DEFAULT_NAME
     return passkeys.register(
         request.tx, request.settings, keyring, request.actor, body.challenge, body.credential, name

@@ -1,4 +1,4 @@
-"""The portal: what a customer's own programs read (contract, section 12; docs/decisions/0025)."""
+"""The portal for customers' own programs (contract, section 12; docs/decisions/0025)."""
 
 import base64
 from datetime import datetime
@@ -47,7 +47,7 @@ PORTAL_UPDATE_EXAMPLE = {
 
 
 class PortalQuery(msgspec.Struct, kw_only=True):
-    """Which of the customer's issues to list: all filters hold for the same assignment."""
+    """The filters of the customer's issues, all of which must match the same assignment."""
 
     status: Annotated[list[Status], Meta(description="Only assignments in one of these statuses.")] = []
     open: Annotated[
@@ -62,31 +62,33 @@ class PortalQuery(msgspec.Struct, kw_only=True):
     ] = msgspec.field(default=None, name="updatedSince")
     limit: Annotated[
         Annotated[int, Meta(ge=1, le=500)] | None,
-        Meta(description="At most so many issues; the header Link leads to the next."),
+        Meta(description="Maximum number of issues; the Link header leads to the next page."),
     ] = None
-    cursor: Annotated[str, Meta(description="Where to go on; taken from the header Link.")] = ""
+    cursor: Annotated[str, Meta(description="Where to continue; taken from the Link header.")] = ""
 
 
 class PortalUpdateQuery(msgspec.Struct, kw_only=True):
-    """Which public updates to list."""
+    """The filters of public updates."""
 
     issue_name: Annotated[str, Meta(description="Only updates on the issue with this name.")] = msgspec.field(
         default="", name="issueName"
     )
     company_name: Annotated[
         str,
-        Meta(description="Only updates for the company with this name, also those for all companies of its issues."),
+        Meta(
+            description="Only updates for the company with this name, including those for all companies of its issues."
+        ),
     ] = msgspec.field(default="", name="companyName")
     before: Annotated[
         Annotated[datetime, Meta(tz=True)] | None, Meta(description="Only updates written before this instant.")
     ] = None
     limit: Annotated[
-        int, Meta(ge=1, le=500, description="At most so many updates; the header Link leads to the next.")
+        int, Meta(ge=1, le=500, description="Maximum number of updates; the Link header leads to the next page.")
     ] = 100
 
 
 class PortalUpdateList(msgspec.Struct):
-    """Public updates, the newest first. `total` counts all matches, also those on earlier and later pages."""
+    """Public updates, the newest first. `total` counts all matches on all pages."""
 
     items: list[PortalUpdate]
     total: int
@@ -123,7 +125,7 @@ def list_portal_issues(request: Request, query: PortalQuery) -> Response:
 
 @routes.get("/api/portal/issues/{issue_name}", returns=Returns(200, PortalIssue, PORTAL_ISSUE_EXAMPLE))
 def get_portal_issue(request: Request, issue_name: str) -> Response:
-    """One issue of the customer's companies."""
+    """Get one issue of the customer's companies."""
     return json_response(portal.get_portal_issue(request.tx, request.actor, issue_name))
 
 
@@ -148,7 +150,7 @@ def list_portal_updates(request: Request, query: PortalUpdateQuery) -> Response:
 
 
 def _position_of(cursor: str) -> str:
-    """The name after which a page starts, from its cursor. Raises InvalidQuery for what is none."""
+    """Returns the name after which a page starts, from its cursor. Raises InvalidQuery for an invalid cursor."""
     try:
         name = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
     except ValueError:
@@ -159,11 +161,11 @@ def _position_of(cursor: str) -> str:
 
 
 def _next_link(request: Request, last: str) -> str:
-    """The header Link to the page after the issue `last`."""
+    """Returns the Link header to the page after the issue `last`."""
     return _link(request, "cursor", base64.urlsafe_b64encode(last.encode()).decode().rstrip("="))
 
 
 def _link(request: Request, parameter: str, value: str) -> str:
-    """The header Link (RFC 8288) to the next page: the same request, with another value of one parameter."""
+    """Returns the Link header (RFC 8288) to the next page: the same request, with another value of one parameter."""
     others = [(name, given) for name, given in request.parameters if name != parameter]
     return f'<{request.path}?{urlencode([*others, (parameter, value)])}>; rel="next"'

@@ -19,20 +19,20 @@ routes = Routes("Operations", access=Access.PUBLIC)
 
 
 class Health(msgspec.Struct):
-    """How the service is: `ok`."""
+    """The state of the service: `ok`."""
 
     status: str
 
 
 @routes.get("/healthz", transaction=False, inline=True, returns=Returns(200, Health, {"status": "ok"}))
 def healthz(request: Request) -> Response:
-    """Whether the process is alive. Touches nothing else."""
+    """Check whether the process is alive. Uses nothing else."""
     return json_response(Health("ok"), headers={"Cache-Control": "no-store"})
 
 
 @routes.get("/readyz", transaction=False, probe=True, returns=Returns(200, Health, {"status": "ok"}))
 def readyz(request: Request) -> Response:
-    """Whether the database can be read and changed, and this version of the program can use its schema."""
+    """Check whether the database can be read and changed, and this version of the program can use its schema."""
     try:
         request.database.check()
         with request.database.read() as tx:
@@ -53,7 +53,7 @@ def readyz(request: Request) -> Response:
     ),
 )
 def openapi_json(request: Request) -> Response:
-    """This API as an OpenAPI 3.1 document."""
+    """Get this API as an OpenAPI 3.1 document."""
     documents = request.app_state.documents
     if "openapi" not in documents:
         documents["openapi"] = msgspec.json.encode(request.app_state.openapi), {}
@@ -73,7 +73,7 @@ def openapi_json(request: Request) -> Response:
     errors=(404,),
 )
 def metrics(request: Request) -> Response:
-    """Prometheus text, of all workers together. Answers 404 unless the setting is on."""
+    """Get the metrics of all workers as Prometheus text. Responds with 404 unless the setting is on."""
     if not request.settings.metrics:
         raise NotFound("There is nothing at this path.")
     registry = request.app_state.metrics

@@ -1,4 +1,4 @@
-"""One's own API tokens (contract, section 9)."""
+"""The user's own API tokens (contract, section 9)."""
 
 from datetime import datetime
 from typing import Annotated
@@ -20,9 +20,9 @@ routes = Routes("Sign-in", access=Access.SIGNED_IN, proof=Proof.SESSION)
 
 
 class NewToken(msgspec.Struct, forbid_unknown_fields=True):
-    """A token to create. Without an end it lives until it is revoked, or as long as the settings allow.
+    """A token to create. Without an end, it is valid until it is revoked, or as long as the settings allow.
 
-    It is accepted from the `networks` only, if there are any. `company_access` narrows that of its owner.
+    It is accepted only from the `networks`, if there are any. `company_access` narrows that of its owner.
     """
 
     name: Name
@@ -33,7 +33,7 @@ class NewToken(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class FullToken(Token, frozen=True):
-    """A new token, with the text that is shown this once."""
+    """A new token, with its text, which is shown only this once."""
 
     token: str | None
 
@@ -66,13 +66,13 @@ TOKEN_EXAMPLE = {
     errors=(404,),
 )
 def create_token(request: Request, body: NewToken) -> Response:
-    """Create an API token. Its text is in this response and nowhere else; a replayed response has null instead."""
+    """Create an API token. Only this response contains its text; a replayed response has null instead."""
     return full_token(*token_of(request, request.user_id, body))
 
 
 def token_of(request: Request, user_id: int, body: NewToken) -> tuple[Token, str]:
-    """Creates the token of a body for a user, and returns it with its text. Raises as `tokens.create_token` does, and
-    NotFound for unknown companies and groups.
+    """Creates the token of a body for a user, and returns it with its text. Raises what `tokens.create_token` raises,
+    and NotFound for unknown companies and groups.
     """
     access = body.company_access
     return tokens.create_token(
@@ -89,19 +89,19 @@ def token_of(request: Request, user_id: int, body: NewToken) -> tuple[Token, str
 
 
 def full_token(token: Token, text: str) -> Response:
-    """The response that shows the text of a token this once."""
+    """Returns the response that shows the text of a token once."""
     content = FullToken(**msgspec.structs.asdict(token), token=text)
     return SecretResponse(msgspec.to_builtins(content), "token", 201)
 
 
 @routes.get("/api/auth/tokens", returns=Returns(200, TokenList, {"items": [TOKEN_EXAMPLE], "total": 1}))
 def list_tokens(request: Request) -> Response:
-    """One's own tokens, the newest first."""
+    """List your own tokens, the newest first."""
     return list_response(tokens.list_tokens(request.tx, request.settings, request.actor, request.user_id))
 
 
 @routes.delete("/api/auth/tokens/{id}", returns=Returns(204))
 def revoke_token(request: Request, id: int) -> Response:
-    """Revoke one of one's own tokens, for good."""
+    """Revoke one of your own tokens, permanently."""
     tokens.revoke_token(request.tx, request.actor, request.user_id, id)
     return no_content()

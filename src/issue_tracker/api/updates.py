@@ -24,32 +24,34 @@ routes = Routes("Updates")
 
 
 class UpdateList(msgspec.Struct):
-    """Updates, the newest first. `total` counts all matches, on whichever page they are."""
+    """Updates, the newest first. `total` counts all matches on all pages."""
 
     items: list[Update]
     total: int
 
 
 class UpdateQuery(msgspec.Struct, kw_only=True):
-    """Which updates to list."""
+    """The filters of a list of updates."""
 
     issue_name: Annotated[str, Meta(description="Only updates on the issue with this name.")] = msgspec.field(
         default="", name="issueName"
     )
     company_name: Annotated[
         str,
-        Meta(description="Only updates for the company with this name, also those for all companies of its issues."),
+        Meta(
+            description="Only updates for the company with this name, including those for all companies of its issues."
+        ),
     ] = msgspec.field(default="", name="companyName")
     public: Annotated[bool | None, Meta(description="`true`: only public updates; `false`: only internal ones.")] = None
     limit: Annotated[
-        int, Meta(ge=1, le=500, description="At most so many updates; the header Link leads to the next.")
+        int, Meta(ge=1, le=500, description="Maximum number of updates; the Link header leads to the next page.")
     ] = 100
-    cursor: Annotated[str, Meta(description="Where to go on; taken from the header Link.")] = ""
+    cursor: Annotated[str, Meta(description="Where to continue; taken from the Link header.")] = ""
 
 
 class NewUpdate(NamedIssue, forbid_unknown_fields=True, kw_only=True):
-    """A text on an issue, in Markdown: for all of its companies where `companies` is absent or null, and for the
-    helpdesk only unless it is `public`. With a `status` the companies move to it in the same transaction.
+    """A text on an issue, in Markdown: for all of its companies if `companies` is absent or null; for the helpdesk only
+    unless it is `public`. A `status` is set for the companies in the same transaction.
     """
 
     body: UpdateText
@@ -63,7 +65,7 @@ class NewUpdate(NamedIssue, forbid_unknown_fields=True, kw_only=True):
 
 
 class UpdateChange(msgspec.Struct, forbid_unknown_fields=True):
-    """What to change of an update; absent or null keeps the present value."""
+    """The changes to make to an update; absent or null leaves a value unchanged."""
 
     body: UpdateText | None = None
     public: bool | None = None
@@ -120,7 +122,7 @@ def list_updates(request: Request, query: UpdateQuery) -> Response:
 def add_update(request: Request, body: NewUpdate) -> Response:
     """Add a text to an issue, for all or some of its companies, with or without a new status for them.
 
-    With a status, given companies are assigned if they are not; where none are given, closed ones stay closed.
+    With a status, given companies are assigned if they are not; if none are given, closed ones remain closed.
     """
     issue = body.find(request.tx, request.actor)
     known = get_companies(request.tx, request.actor, body.companies or ())
@@ -137,13 +139,13 @@ def add_update(request: Request, body: NewUpdate) -> Response:
     example={"body": "The carrier has found a broken fibre. *Next update at 16:00.*"},
 )
 def edit_update(request: Request, update_id: int, body: UpdateChange) -> Response:
-    """Edit an update of one's own; super admins edit any. The history has what it said before."""
+    """Edit your own update; super admins edit any. The history contains the previous text."""
     edited = operations.edit_update(request.tx, request.actor, update_id, body=body.body, public=body.public)
     return json_response(edited.update)
 
 
 @routes.delete("/api/updates/{update_id}", returns=Returns(204))
 def withdraw_update(request: Request, update_id: int) -> Response:
-    """Withdraw an update of one's own; super admins withdraw any. The history has what it said."""
+    """Withdraw your own update; super admins withdraw any. The history contains its text."""
     operations.withdraw_update(request.tx, request.actor, update_id)
     return no_content()

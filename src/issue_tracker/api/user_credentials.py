@@ -1,4 +1,4 @@
-"""The sessions, browsers, tokens and second factors of any user, for super admins to see and to end (contract 11)."""
+"""The sessions, browsers, tokens and second factors of any user, for super admins (contract, section 11)."""
 
 import msgspec
 from starlette.responses import Response
@@ -24,7 +24,7 @@ routes = Routes("Users", access=Access.SUPER_ADMIN, proof=Proof.SESSION)
 
 @routes.get("/api/users/{user_id}/sessions", returns=Returns(200, SessionList, SESSIONS_EXAMPLE))
 def list_sessions_of_user(request: Request, user_id: int) -> Response:
-    """The live sessions of a user, the latest used first."""
+    """List the live sessions of a user, the last used first."""
     users.get_user(request.tx, user_id)
     current = request.actor.session_id
     return _unstored(sessions.list_sessions(request.tx, request.settings, user_id, current, now()))
@@ -39,21 +39,21 @@ def end_session_of_user(request: Request, user_id: int, id: int) -> Response:
 
 @routes.get("/api/users/{user_id}/devices", returns=Returns(200, DeviceList, DEVICES_EXAMPLE))
 def list_devices_of_user(request: Request, user_id: int) -> Response:
-    """The browsers in which a user has signed in, the latest used first."""
+    """List the browsers in which a user has signed in, the last used first."""
     users.get_user(request.tx, user_id)
     return list_response(devices_of(request, user_id))
 
 
 @routes.delete("/api/users/{user_id}/devices/{id}", returns=Returns(204))
 def forget_device_of_user(request: Request, user_id: int, id: str) -> Response:
-    """Forget a browser of a user. Its sessions remain."""
+    """Forget a browser of a user. Its sessions continue."""
     forget_browser(request.tx, request.actor, user_id, id)
     return no_content()
 
 
 @routes.get("/api/users/{user_id}/tokens", returns=Returns(200, TokenList, {"items": [TOKEN_EXAMPLE], "total": 1}))
 def list_tokens_of_user(request: Request, user_id: int) -> Response:
-    """The tokens of a user, the newest first."""
+    """List the tokens of a user, the newest first."""
     users.get_user(request.tx, user_id)
     return _unstored(tokens.list_tokens(request.tx, request.settings, request.actor, user_id))
 
@@ -65,26 +65,26 @@ def list_tokens_of_user(request: Request, user_id: int) -> Response:
     example={"name": "monitoring", "scopes": ["read", "write"], "networks": ["192.0.2.0/24"]},
 )
 def create_token_of_service_account(request: Request, user_id: int, body: NewToken) -> Response:
-    """Create a token of a service account. Its text is in this response and nowhere else."""
+    """Create a token of a service account. Only this response contains its text."""
     return full_token(*token_of(request, user_id, body))
 
 
 @routes.delete("/api/users/{user_id}/tokens/{id}", returns=Returns(204))
 def revoke_token_of_user(request: Request, user_id: int, id: int) -> Response:
-    """Revoke a token of a user, for good."""
+    """Revoke a token of a user, permanently."""
     tokens.revoke_token(request.tx, request.actor, user_id, id)
     return no_content()
 
 
 @routes.get("/api/users/{user_id}/factors", returns=Returns(200, FactorList, FACTORS_EXAMPLE))
 def list_factors_of_user(request: Request, user_id: int) -> Response:
-    """The second factors of a user, the oldest first."""
+    """List the second factors of a user, the oldest first."""
     users.get_user(request.tx, user_id)
     return json_response(factor_list(request, user_id))
 
 
 class FactorReset(msgspec.Struct, forbid_unknown_fields=True):
-    """Why the second factors of a user are removed, and how it was made sure who the user is."""
+    """Why the second factors of a user are removed, and how the user's identity was verified."""
 
     reason: Note
 
@@ -124,7 +124,7 @@ IDENTITY_EXAMPLE = {
     returns=Returns(200, IdentityList, {"items": [IDENTITY_EXAMPLE], "total": 1}),
 )
 def list_identities_of_user(request: Request, user_id: int) -> Response:
-    """The accounts of a user at identity providers, the oldest first."""
+    """List the accounts of a user at identity providers, the oldest first."""
     users.get_user(request.tx, user_id)
     return _unstored(identities.list_identities(request.tx, user_id))
 
@@ -137,7 +137,7 @@ def unlink_identity_of_user(request: Request, user_id: int, id: int) -> Response
 
 
 def _unstored(items: list[sessions.SessionInfo] | list[tokens.Token] | list[Identity]) -> Response:
-    """A list that no browser stores: where people work, and with what, is theirs."""
+    """Returns a list that browsers must not store, because it reveals where people work and with what devices."""
     response = list_response(list(items))
     response.headers["cache-control"] = "no-store"
     return response

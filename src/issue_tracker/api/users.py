@@ -40,8 +40,8 @@ class UserWithAccess(User, frozen=True):
 
 
 class CreatedUser(UserWithAccess, frozen=True):
-    """A new account; `invitation_url` is the link with which its user chooses a password. It is null when one was
-    given, where the user signs in only with an identity provider, and for a service account.
+    """A new account; `invitation_url` is the link with which its user chooses a password. It is null if a password was
+    given, if the user signs in only with an identity provider, and for a service account.
     """
 
     invitation_url: str | None = None
@@ -55,14 +55,14 @@ class UserList(msgspec.Struct):
 
 
 class InvitationLink(msgspec.Struct, frozen=True):
-    """A link that is shown this once, and works once; a replayed response has null instead."""
+    """A link that works once, and is shown only this once; a replayed response has null instead."""
 
     invitation_url: str | None
     expires_at: Timestamp
 
 
 class CompanyAccessChange(msgspec.Struct, forbid_unknown_fields=True):
-    """The only company groups and companies that the user sees from now on."""
+    """The only company groups and companies that the user may see from now on."""
 
     company_groups: Names | None = None
     companies: Names | None = None
@@ -72,11 +72,11 @@ class CompanyAccessChange(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class NewUser(msgspec.Struct, forbid_unknown_fields=True):
-    """An account to create. Without a password its user is invited, and chooses one.
+    """An account to create. Without a password, its user is invited to choose one.
 
-    A password that is given has to be changed at the first sign-in. Nobody signs in to a service account: it has no
-    password and no invitation, and super admins make its tokens. Without a company access the user sees all companies,
-    and a customer none.
+    A given password must be changed at the first sign-in. Nobody can sign in to a service account: it has no password
+    and no invitation, and super admins create its tokens. Without a company access, the user may see all companies, and
+    a customer none.
     """
 
     email: Email
@@ -88,7 +88,7 @@ class NewUser(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class UserChange(msgspec.Struct, forbid_unknown_fields=True):
-    """What to change; absent or null keeps the present value."""
+    """The changes to make; absent or null leaves a value unchanged."""
 
     name: DisplayName | None = None
     role: Role | None = None
@@ -114,7 +114,7 @@ SHOWN_USER_EXAMPLE = USER_EXAMPLE | {"company_access": "all"}
 
 
 def with_access(request: Request, found: Sequence[User]) -> list[UserWithAccess]:
-    """The accounts with their company access."""
+    """Returns the accounts with their company access."""
     granted = list_granted(request.tx, request.actor, [user.user_id for user in found])
     return [
         UserWithAccess(**msgspec.structs.asdict(user), company_access=granted.get(user.user_id, "all"))
@@ -123,7 +123,7 @@ def with_access(request: Request, found: Sequence[User]) -> list[UserWithAccess]
 
 
 def grant_of(request: Request, change: AllCompanies | CompanyAccessChange) -> Grant | None:
-    """The company access of a body, loaded. Raises NotFound, which quotes every unknown name."""
+    """Returns the company access that a body describes. Raises NotFound, which quotes every unknown name."""
     if not isinstance(change, CompanyAccessChange):
         return None
     groups = get_groups(request.tx, request.actor, change.company_groups or ())
@@ -133,7 +133,7 @@ def grant_of(request: Request, change: AllCompanies | CompanyAccessChange) -> Gr
 
 @routes.get("/api/users", returns=Returns(200, UserList, {"items": [SHOWN_USER_EXAMPLE], "total": 1}))
 def list_users(request: Request) -> Response:
-    """All accounts, by name."""
+    """List all accounts, by name."""
     return list_response(with_access(request, users.list_users(request.tx, request.actor)))
 
 
@@ -147,9 +147,9 @@ def list_users(request: Request) -> Response:
     example={"email": "tess@helpdesk.example", "name": "Tess Ngo", "role": "technician"},
 )
 def create_user(request: Request, body: NewUser) -> Response:
-    """Create an account. Without a password the response has a link for its user, which works once within 72 hours.
+    """Create an account. Without a password, the response has a link for its user, which works once within 72 hours.
 
-    `company_access` is as in a change of an account. Without it the user sees all companies, and a customer none.
+    `company_access` is as in a change of an account. Without it, the user may see all companies, and a customer none.
     """
     fresh = hash_new_password(body.password, email=body.email, name=body.name) if body.password else None
 
@@ -165,7 +165,7 @@ def create_user(request: Request, body: NewUser) -> Response:
 
 
 def create_account(request: Request, body: NewUser, password_hash: str | None) -> UserWithAccess:
-    """Creates the account of a body in the open transaction. Raises as the operations do."""
+    """Creates the account of a body in the open transaction. Raises what the operations raise."""
     user = users.create_user(
         request.tx,
         request.actor,
@@ -184,7 +184,7 @@ def create_account(request: Request, body: NewUser, password_hash: str | None) -
 def invitation_link(request: Request, user_id: int) -> InvitationLink:
     """Invites a user in the open transaction.
 
-    Raises as `invitations.invite` does, and Invalid for a user who signs in only with an identity provider.
+    Raises what `invitations.invite` raises, and Invalid for a user who signs in only with an identity provider.
     """
     if not may_use_password(request.settings, users.get_user(request.tx, user_id).email):
         raise Invalid("The user signs in with an identity provider and needs no password.")
@@ -203,7 +203,7 @@ def invitation_link(request: Request, user_id: int) -> InvitationLink:
     ),
 )
 def invite_user(request: Request, user_id: int) -> Response:
-    """Create a link with which a user chooses a new password. Earlier links of the user are void."""
+    """Create a link with which a user chooses a new password. Earlier links of the user become invalid."""
     return SecretResponse(msgspec.to_builtins(invitation_link(request, user_id)), "invitation_url", 201)
 
 
@@ -219,10 +219,10 @@ def update_user(request: Request, user_id: int, body: UserChange) -> Response:
     """Change an account. The last active super admin cannot be demoted, limited or disabled.
 
     `company_access` is `all`, or an object that names all groups and companies that the user may see; it takes effect
-    with the user's next request. Only super admins who see all companies change accounts.
+    with the user's next request. Only super admins with access to all companies can change accounts.
 
-    A new role, password or company access needs fresh proof. The user has to change a new password at the next sign-in.
-    Your own password is changed with `POST /api/auth/password`.
+    A new role, password or company access needs fresh proof. The user must change a new password at the next sign-in.
+    Change your own password with `POST /api/auth/password`.
     """
     fresh = None
     if body.password:

@@ -32,13 +32,13 @@ class WebhookList(msgspec.Struct):
 
 
 class WebhookSecret(Webhook, frozen=True):
-    """A webhook with its secret, which is shown this once; a replayed response has null instead."""
+    """A webhook with its secret, which is shown only this once; a replayed response has null instead."""
 
     secret: str | None
 
 
 class NewWebhook(msgspec.Struct, forbid_unknown_fields=True):
-    """A webhook to create. Without companies it covers all; without types, all that are not audit events."""
+    """A webhook to create. Without companies it covers all; without types, all except audit events."""
 
     url: Url
     event_types: Types | None = None
@@ -48,7 +48,7 @@ class NewWebhook(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class WebhookChange(msgspec.Struct, forbid_unknown_fields=True):
-    """What to change; absent or null keeps the present value."""
+    """The changes to make; absent or null leaves a value unchanged."""
 
     url: Url | None = None
     event_types: Types | None = None
@@ -65,12 +65,12 @@ class DeliveryList(msgspec.Struct):
 
 
 class DeliveryQuery(msgspec.Struct, kw_only=True):
-    """Which part of the deliveries."""
+    """The part of the deliveries to list."""
 
     before: Annotated[
         Annotated[int, Meta(ge=1, le=2**63 - 1)] | None, Meta(description="Only deliveries with a lower id.")
     ] = None
-    limit: Annotated[int, Meta(ge=1, le=500, description="At most so many.")] = 50
+    limit: Annotated[int, Meta(ge=1, le=500, description="Maximum number of deliveries.")] = 50
 
 
 WEBHOOK_EXAMPLE: dict[str, Any] = {
@@ -104,7 +104,7 @@ PENDING_EXAMPLE = DELIVERY_EXAMPLE | {
 
 @routes.get("/api/webhooks", returns=Returns(200, WebhookList, {"items": [WEBHOOK_EXAMPLE], "total": 1}))
 def list_webhooks(request: Request) -> Response:
-    """All webhooks, the newest first."""
+    """List all webhooks, the newest first."""
     return list_response(webhook_queries.list_webhooks(request.tx, request.actor))
 
 
@@ -116,7 +116,7 @@ def list_webhooks(request: Request) -> Response:
     errors=(404,),
 )
 def create_webhook(request: Request, body: NewWebhook) -> Response:
-    """Create a webhook. The response shows its secret, this once."""
+    """Create a webhook. The response shows its secret, only this once."""
     keyring, fields = request.app_state.server_key.keyring(), WebhookFields(**msgspec.structs.asdict(body))
     most = request.settings.webhooks
     return _with_secret(*webhooks.create_webhook(request.tx, request.actor, keyring, fields, most=most), 201)
@@ -124,7 +124,7 @@ def create_webhook(request: Request, body: NewWebhook) -> Response:
 
 @routes.get("/api/webhooks/{id}", returns=Returns(200, Webhook, WEBHOOK_EXAMPLE))
 def get_webhook(request: Request, id: int) -> Response:
-    """One webhook."""
+    """Get one webhook."""
     return json_response(webhook_queries.get_webhook(request.tx, request.actor, id))
 
 
@@ -134,7 +134,7 @@ def get_webhook(request: Request, id: int) -> Response:
     example={"active": False},
 )
 def update_webhook(request: Request, id: int, body: WebhookChange) -> Response:
-    """Change a webhook, or activate it again. What is still pending is then delivered.
+    """Change or reactivate a webhook. Reactivation delivers what is still pending.
 
     Another address, other event types or companies, and activation need fresh proof; deactivation does not.
     """
@@ -156,7 +156,7 @@ def delete_webhook(request: Request, id: int) -> Response:
     returns=Returns(200, WebhookSecret, SECRET_EXAMPLE),
 )
 def rotate_secret(request: Request, id: int) -> Response:
-    """Give a webhook a new secret, shown this once. For 24 hours both sign."""
+    """Give a webhook a new secret, shown only this once. For 24 hours, messages are signed with both."""
     keyring = request.app_state.server_key.keyring()
     return _with_secret(*webhooks.rotate_secret(request.tx, request.actor, keyring, id), 200)
 
@@ -171,7 +171,7 @@ def send_test_message(request: Request, id: int) -> Response:
     "/api/webhooks/{id}/deliveries", returns=Returns(200, DeliveryList, {"items": [DELIVERY_EXAMPLE], "total": 1})
 )
 def list_deliveries(request: Request, id: int, query: DeliveryQuery) -> Response:
-    """The messages to a webhook with every attempt, the newest first."""
+    """List the messages to a webhook with every attempt, the newest first."""
     found, total = webhook_queries.list_deliveries(
         request.tx, request.actor, id, before=query.before, limit=query.limit
     )
@@ -180,7 +180,7 @@ def list_deliveries(request: Request, id: int, query: DeliveryQuery) -> Response
 
 @routes.post("/api/webhooks/deliveries/{id}/redeliver", returns=Returns(202, Delivery, PENDING_EXAMPLE))
 def redeliver(request: Request, id: int) -> Response:
-    """Send a message again, under its own id."""
+    """Send a message again, with the same id."""
     return json_response(webhooks.redeliver(request.tx, request.actor, id), 202)
 
 
