@@ -1,4 +1,4 @@
-"""Every command of the command line, with arguments with which it succeeds on a database with a user."""
+"""Every command of the command line, with arguments for which it succeeds on a database with a user."""
 
 import functools
 import tempfile
@@ -40,13 +40,15 @@ ARGUMENTS = {
 }
 
 UNTIL_STOPPED = {"serve", "worker"}
-"""Commands that do not end by themselves."""
+"""Commands that run until they are stopped."""
 
 WITHOUT_DATABASE = {"openapi"}
 
 
 def leaves(group: click.Group = main, words: tuple[str, ...] = ()) -> Iterator[str]:
-    """The words of every command that does something, from the command line itself: a new one is among them."""
+    """Returns the words of every executable command, derived from the command line itself, so that it includes new
+    commands.
+    """
     for name, command in group.commands.items():
         if isinstance(command, click.Group):
             yield from leaves(command, (*words, name))
@@ -56,7 +58,7 @@ def leaves(group: click.Group = main, words: tuple[str, ...] = ()) -> Iterator[s
 
 @functools.cache
 def _dump_of_nothing() -> bytes:
-    """The dump of an empty database with the current schema."""
+    """Returns the dump of an empty database with the current schema."""
     with tempfile.TemporaryDirectory() as folder:
         url, file = f"sqlite:///{folder}/empty.db", Path(folder, "empty.dump")
         for arguments in (["migrate"], ["dump", str(file)]):
@@ -65,7 +67,7 @@ def _dump_of_nothing() -> bytes:
 
 
 def command_line(command: str, folder: Path) -> list[str]:
-    """The command with its arguments; the files that it reads are made in the folder."""
+    """Returns the command with its arguments, and creates the files that it reads in the folder."""
     (folder / "companies.csv").write_text("name\nContoso\n", encoding="utf-8")
     (folder / "issues.csv").write_text("name,company_name\nFault,\n", encoding="utf-8")
     (folder / "stored.dump").write_bytes(_dump_of_nothing())

@@ -1,4 +1,4 @@
-"""A database with something in every table, and what two databases must have in common after everything was moved."""
+"""A database with a row in every table, and the content that two databases must share after a move."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -41,13 +41,13 @@ FOR_SESSIONS = ("/api/users", "/api/webhooks")
 
 @contextmanager
 def served(url: str) -> Iterator[Server]:
-    """The product on a database, without deliveries, so that nothing changes by itself."""
+    """The product on a database, without deliveries, so that nothing changes automatically."""
     with serving(Settings(database_url=url, log_level="error", deliver_webhooks=False)) as server:
         yield server
 
 
 def fill(url: str) -> tuple[str, str]:
-    """Migrates and fills a database, so that each table has a row. Returns the text of a session and of a token."""
+    """Migrates and fills a database, so that each table has a row. Returns the texts of a session and of a token."""
     with served(url) as server:
         world = World(server, Clock())
         ada, tess = world.client("ada"), world.client("tess")
@@ -93,7 +93,7 @@ def fill(url: str) -> tuple[str, str]:
             tess.call("POST", "/api/updates", 201, json=said)
         ada.call("POST", "/api/alert-receivers", 201, json={"name": AWKWARD, "kind": "generic", "mapping": {}})
         ada.call("POST", "/api/alert-rules", 201, json={"name": AWKWARD, "rule": {"issue": AWKWARD}})
-        # The highest number is given, and its row is not there any more.
+        # The highest number has been assigned, and its row deleted.
         ada.call("DELETE", f"/api/issues/{quote(last, safe='')}", 204)
         enrol(world, "omar")
         first_step(world.anonymous(), "omar")
@@ -117,7 +117,7 @@ def fill(url: str) -> tuple[str, str]:
 
 
 def _sign_in_with_a_provider(server: Server, user_id: int, session: str) -> None:
-    """Makes a session one that a provider has started, and begins another sign-in."""
+    """Converts a session to one that a provider has started, and begins another sign-in."""
     with server.database.write() as tx:
         identity = link_identity(tx, command_line("tests"), user_id, "https://login.example", AWKWARD, "", clock.now())
         binding = Binding(
@@ -135,7 +135,7 @@ def _sign_in_with_a_provider(server: Server, user_id: int, session: str) -> None
 
 
 def contents(url: str) -> dict[str, list[tuple[Any, ...]]]:
-    """All rows of all tables, in the order of their keys. The counters are summed up over their shards."""
+    """Returns all rows of all tables, in the order of their keys. The counters are summed over their shards."""
     database = Database(Settings(database_url=url))
     found: dict[str, list[tuple[Any, ...]]] = {}
     with database.read() as tx:
@@ -147,7 +147,7 @@ def contents(url: str) -> dict[str, list[tuple[Any, ...]]]:
             elif table.name == "history_identity":
                 rows = [("each database has its own", 0)]
             else:
-                # Signing secrets are encrypted anew where they are moved to (test_moving.py).
+                # Signing secrets are encrypted again in the target (test_moving.py).
                 columns = [column for column in table.c if column.name not in ("secret", "previous_secret")]
                 rows = [tuple(row) for row in tx.execute(select(*columns))]
             found[table.name] = sorted(rows, key=repr)
@@ -156,12 +156,12 @@ def contents(url: str) -> dict[str, list[tuple[Any, ...]]]:
 
 
 def moved(url: str) -> dict[str, list[tuple[Any, ...]]]:
-    """The contents without the key of the server, which a database may get in its new place."""
+    """Returns the contents without the server key, which a database may get in its new place."""
     return {table: rows for table, rows in contents(url).items() if table != "server_key"}
 
 
 def schema(url: str) -> list[Any]:
-    """Everything that the schema is made of: tables, indexes, triggers, constraints."""
+    """Returns all parts of the schema: tables, indexes, triggers, constraints."""
     if url.startswith("sqlite"):
         with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection:
             return connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY 1, 2").fetchall()
@@ -179,7 +179,7 @@ def schema(url: str) -> list[Any]:
 
 
 def answers(url: str, session: str, token: str) -> list[tuple[int, bytes]]:
-    """What a session and a token of Ada's get from a server on this database."""
+    """Returns the responses of a server on this database to a session and a token of Ada."""
     with served(url) as server, Client(base_url=server.url) as browser, Client(base_url=server.url) as script:
         browser.cookies.set("issue_tracker_session", session)
         script.headers["Authorization"] = f"Bearer {token}"
@@ -188,7 +188,7 @@ def answers(url: str, session: str, token: str) -> list[tuple[int, bytes]]:
 
 
 def work(url: str, token: str) -> tuple[int, int, int]:
-    """Creates, finds and deletes an issue. Returns its number, that of the event, and how many issues there were."""
+    """Creates, finds and deletes an issue. Returns its id, the id of the event, and the number of issues."""
     with served(url) as server, Client(base_url=server.url) as client:
         client.headers["Authorization"] = f"Bearer {token}"
         body = {"name": "After-the-move", "companies": [{"company_name": "Contoso"}]}

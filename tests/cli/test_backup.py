@@ -1,4 +1,4 @@
-"""Backups of an embedded database: of any version, whole or not at all."""
+"""Backups of an embedded database of any version are complete or not made at all."""
 
 import shlex
 import sqlite3

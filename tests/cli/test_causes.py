@@ -1,6 +1,6 @@
-"""Every cause of trouble with a database, with every command: one sentence with the reason, and never a traceback.
+"""Every problem with a database, with every command, results in one sentence with the reason, and never in a traceback.
 
-The commands come from the command line itself, so that a new one cannot be forgotten.
+The commands are derived from the command line itself, so that new ones are included.
 """
 
 import functools
@@ -22,7 +22,7 @@ from tests.shared import Shared
 pytestmark = pytest.mark.together
 
 HIDDEN = "hunter2-hunter2"
-"""A password in a URL, which must not be shown."""
+"""A password in a URL, which must never be shown."""
 
 
 def migrated(url: str) -> str:
@@ -32,7 +32,7 @@ def migrated(url: str) -> str:
 
 
 def execute(url: str, *statements: str) -> str:
-    """Runs statements on a database, behind the program's back."""
+    """Runs statements on a database directly."""
     if url.startswith("sqlite"):
         with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection:
             for statement in statements:
@@ -46,7 +46,7 @@ def execute(url: str, *statements: str) -> str:
 
 
 class Place:
-    """Where a cause makes its databases."""
+    """The place where a cause creates its databases."""
 
     def __init__(self, folder: Path, cluster: Callable[[], Cluster]) -> None:
         self.folder = folder
@@ -64,7 +64,7 @@ class Place:
         return f"sqlite:///{path}"
 
     def role(self, url: str, *rights: str) -> str:
-        """The URL of a new role, which has a password and may only what is granted."""
+        """Creates a role with a password and only the granted privileges, and returns its URL."""
         name = f"role_{uuid.uuid4().hex}"
         execute(url, f"CREATE ROLE {name} LOGIN PASSWORD '{HIDDEN}'", *(right.format(name) for right in rights))
         return url.replace("//tests@", f"//{name}:{HIDDEN}@")
@@ -144,7 +144,7 @@ def garbage(place: Place) -> str:
 
 
 def overwritten_pages(place: Place) -> str:
-    """A database whose first page is whole, and the others are not."""
+    """A database of which only the first page is intact."""
     url = migrated(place.sqlite())
     execute(url, "PRAGMA wal_checkpoint(TRUNCATE)")
     path = Path(url.removeprefix("sqlite:///"))
@@ -216,13 +216,13 @@ CAUSES: dict[Callable[[Place], str], str] = {
 }
 
 UNCONCERNED: dict[Callable[[Place], str], set[str]] = {
-    # A copy is a copy, whatever version of the program wrote the original.
+    # A copy can be made of a database of any program version.
     newer_sqlite: {"backup"},
     newer_postgresql: {"backup"},
-    # They read the version, and then nothing more, or refuse PostgreSQL.
+    # They read only the version, or refuse PostgreSQL.
     missing_privilege_on_tables: {"migrate", "backup", "worker"},
 }
-"""The commands that a cause does not concern."""
+"""The commands that a cause does not affect."""
 
 CONCERNED = [
     (cause, command)
@@ -233,7 +233,7 @@ CONCERNED = [
 
 @pytest.fixture(scope="module")
 def url_of(shared: Shared, tmp_path_factory: pytest.TempPathFactory) -> Callable[[Callable[[Place], str]], str]:
-    """The URL of a database with some trouble, which is made once."""
+    """Returns the URL of a database with this problem, which is created once."""
     place = Place(tmp_path_factory.mktemp("causes"), lambda: shared.cluster)
     return functools.cache(lambda cause: cause(place))
 

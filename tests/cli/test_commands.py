@@ -1,4 +1,4 @@
-"""The command line as people run it: real processes, exit codes, one sentence on stderr."""
+"""The command line as users run it: real processes, exit codes, one sentence on stderr."""
 
 import os
 import pty
@@ -25,7 +25,7 @@ GROUPS = {
 
 
 def refused(*arguments: str, code: int = 1, **options: Any) -> str:
-    """What a command says on stderr when it refuses."""
+    """Runs a command that fails, and returns its message on stderr."""
     done = run(*arguments, **options)
     assert done.returncode == code, done
     assert done.stdout == "" and "Traceback" not in done.stderr, done
@@ -33,7 +33,7 @@ def refused(*arguments: str, code: int = 1, **options: Any) -> str:
 
 
 def done(*arguments: str, **options: Any) -> str:
-    """What a command prints when it succeeds; nothing goes to stderr."""
+    """Runs a command that succeeds without output on stderr, and returns its output."""
     ran = run(*arguments, **options)
     assert ran.returncode == 0 and ran.stderr == "", ran
     return ran.stdout
@@ -45,7 +45,7 @@ def embedded(shared: Shared) -> str:
     return shared.with_admin("sqlite")
 
 
-def test_every_command_has_a_help_text_that_teaches() -> None:
+def test_every_command_has_a_help_text_with_an_explanation() -> None:
     for group, names in GROUPS.items():
         listed = CliRunner().invoke(main, [*group, "--help"]).output
         for name in names.split():
@@ -85,7 +85,7 @@ def test_every_command_has_a_help_text_that_teaches() -> None:
         (["demo"], "The database is not empty; the demonstration needs one of its own."),
     ],
 )
-def test_a_refusal_is_one_sentence_and_exit_code_1(embedded: str, arguments: list[str], sentence: str) -> None:
+def test_an_error_is_one_sentence_with_exit_code_1(embedded: str, arguments: list[str], sentence: str) -> None:
     said = refused(*arguments, database_url=embedded)
     assert said.startswith(f"issue-tracker: {sentence}"), said
     assert said.count("\n") == 1 and said.endswith(".\n") and "hunter2" not in said, said
@@ -102,11 +102,11 @@ def test_a_refusal_is_one_sentence_and_exit_code_1(embedded: str, arguments: lis
         ["serve", "--colour"],
     ],
 )
-def test_wrong_usage_is_exit_code_2(embedded: str, arguments: list[str]) -> None:
+def test_wrong_usage_exits_with_2(embedded: str, arguments: list[str]) -> None:
     assert "Usage:" in refused(*arguments, code=2, database_url=embedded)
 
 
-def test_a_bad_setting_is_refused_with_a_hint(embedded: str, tmp_path: Path) -> None:
+def test_an_invalid_setting_is_rejected_with_a_hint(embedded: str, tmp_path: Path) -> None:
     assert "ISSUE_TRACKER_TRHEADS: no such setting" in refused("user", "list", database_url=embedded, TRHEADS="3")
     assert "ISSUE_TRACKER_THREADS is not valid" in refused("user", "list", database_url=embedded, THREADS="many")
     assert "conflicts with" in refused("user", "list", database_url=embedded, DATABASE_URL_FILE="x")
@@ -124,7 +124,7 @@ def test_a_bad_setting_is_refused_with_a_hint(embedded: str, tmp_path: Path) -> 
         ("SIGN_IN_WINDOW_MINUTES", "1e300", "10080"),
     ],
 )
-def test_a_time_beyond_its_limit_is_refused(name: str, value: str, limit: str) -> None:
+def test_a_time_beyond_its_limit_is_rejected(name: str, value: str, limit: str) -> None:
     refused = CliRunner().invoke(main, ["openapi"], env={f"ISSUE_TRACKER_{name}": value})
     assert refused.exit_code == 1
     assert refused.output.startswith(f"issue-tracker: ISSUE_TRACKER_{name} is not valid: Expected"), refused.output
@@ -132,9 +132,7 @@ def test_a_time_beyond_its_limit_is_refused(name: str, value: str, limit: str) -
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_the_server_takes_settings_from_files_and_options_before_them(
-    embedded: str, tmp_path: Path, workers: int
-) -> None:
+def test_options_override_settings_from_files(embedded: str, tmp_path: Path, workers: int) -> None:
     values = {"DATABASE_URL": embedded, "PUBLIC_URL": "https://issues.example.com", "PORT": "1", "WORKERS": "9"}
     for name, value in values.items():
         (tmp_path / name).write_text(value + "\n")
@@ -174,7 +172,7 @@ def test_a_mistyped_database_is_reported_and_not_created(tmp_path: Path, command
     ("arguments", "code"),
     [(["issue", "export"], 0), (["company", "list"], 0), (["user", "list"], 0), (["openapi"], 0), (["worker"], 1)],
 )
-def test_a_reader_that_has_enough_ends_a_command_well(embedded: str, arguments: list[str], code: int) -> None:
+def test_a_reader_that_stops_early_ends_a_command_successfully(embedded: str, arguments: list[str], code: int) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     ran = subprocess.run(
@@ -208,7 +206,7 @@ def test_a_password_typed_on_a_terminal_is_not_shown(embedded: str) -> None:
 
 
 def shown_until(terminal: int, expected: bytes) -> str:
-    """What a terminal shows, up to and with some text."""
+    """Returns the output of a terminal up to and including the given text."""
     shown = b""
     while expected not in shown:
         assert select.select([terminal], [], [], 30)[0], f"nothing more after {shown!r}"
@@ -216,13 +214,13 @@ def shown_until(terminal: int, expected: bytes) -> str:
     return shown.decode()
 
 
-def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_database_is_rejected(tmp_path: Path) -> None:
     (tmp_path / "garbage.db").write_bytes(b"This is not a database. " * 200)
     said = refused("user", "list", database_url=f"sqlite:///{tmp_path}/garbage.db")
     assert said == "issue-tracker: The database cannot be used: file is not a database.\n"
 
 
-def test_a_stale_schema_is_refused_with_what_to_do(fresh_database_url: str, engine: str) -> None:
+def test_an_outdated_schema_is_refused_with_instructions(fresh_database_url: str, engine: str) -> None:
     assert "run `issue-tracker migrate`" in refused("user", "list", database_url=fresh_database_url)
     if engine == "postgresql":
         assert "run `issue-tracker migrate`" in refused("serve", database_url=fresh_database_url)

@@ -1,4 +1,6 @@
-"""What commands do to a database: accounts, companies, the demonstration, the first start; and what servers log."""
+"""The effects of commands on a database: accounts, companies, the demonstration, the first start; and the logs of
+servers.
+"""
 
 import re
 import stat
@@ -11,7 +13,7 @@ from tests.processes import ServeProcess, serve
 __all__ = ["embedded"]
 
 
-def test_users_are_added_listed_given_passwords_and_disabled(admin_url: str, tmp_path: Path) -> None:
+def test_users_can_be_added_listed_and_disabled_and_get_passwords(admin_url: str, tmp_path: Path) -> None:
     url = admin_url
     made = done("user", "add", "tess@helpdesk.example", "--name", "Tess Ngo", "--role", "technician", database_url=url)
     added, shown = made.splitlines()
@@ -39,13 +41,13 @@ def test_users_are_added_listed_given_passwords_and_disabled(admin_url: str, tmp
     ]
 
 
-def test_companies_are_added_all_or_none(embedded: str) -> None:
+def test_companies_are_added_together_or_not_at_all(embedded: str) -> None:
     assert done("company", "add", "Fabrikam", "Müller & Söhne", database_url=embedded) == "Added 2.\n"
     assert "exists already" in refused("company", "add", "Unheard Of", "FABRIKAM", database_url=embedded)
     assert done("company", "list", database_url=embedded).splitlines() == ["Fabrikam\t0", "Müller & Söhne\t0"]
 
 
-def test_the_demonstration_fills_an_empty_database_and_signs_in(fresh_database_url: str, tmp_path: Path) -> None:
+def test_the_users_of_the_demonstration_can_sign_in(fresh_database_url: str, tmp_path: Path) -> None:
     shown = done("demo", database_url=fresh_database_url)
     accounts = re.findall(r"^ +(\S+@\S+)\s+(\S+)\s+\((\w+)\)$", shown, re.MULTILINE)
     assert [role for _, _, role in accounts] == ["super_admin", "technician", "technician"]

@@ -1,4 +1,4 @@
-"""Files that commands write: replaced in one step or not at all. And no transaction is open while a reader is slow."""
+"""Files that commands write are replaced in one step or not at all, and no transaction is open during a slow read."""
 
 import json
 import os
@@ -30,7 +30,7 @@ ISSUES = 400
 
 @pytest.fixture(scope="module")
 def filled(engine: str, shared: Shared, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A database whose exports are longer than what a pipe holds."""
+    """A database whose exports exceed the capacity of a pipe."""
     url = shared.with_admin(engine)
     folder = tmp_path_factory.mktemp("filled")
     names = [f"Company {number:04} with a name that takes some room in the file" for number in range(3_000)]
@@ -44,7 +44,7 @@ def filled(engine: str, shared: Shared, tmp_path_factory: pytest.TempPathFactory
 
 
 def limited(command: str, target: Path, url: str) -> "subprocess.CompletedProcess[str]":
-    """A command on a disk that takes no file of more than 64 KiB."""
+    """Runs a command that cannot write files of more than 64 KiB."""
     script = f"ulimit -f 64; exec {shlex.join([*COMMAND, *command.split(), str(target)])}"
     return subprocess.run(
         ["bash", "-c", script], env=environment(url), capture_output=True, text=True, timeout=120, check=False
@@ -52,7 +52,7 @@ def limited(command: str, target: Path, url: str) -> "subprocess.CompletedProces
 
 
 @pytest.mark.parametrize("command", EXPORTS)
-def test_an_export_that_fails_leaves_the_previous_file(filled: str, tmp_path: Path, command: str) -> None:
+def test_a_failed_export_leaves_the_previous_file(filled: str, tmp_path: Path, command: str) -> None:
     target = tmp_path / "out"
     target.write_text(PRECIOUS)
     target.chmod(0o640)
@@ -82,7 +82,7 @@ def test_a_new_file_is_private(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
         assert json.loads(target.read_text())["openapi"].startswith("3.1")
 
 
-def test_a_reader_of_the_file_sees_the_old_one_or_the_new_one(tmp_path: Path) -> None:
+def test_a_reader_sees_either_the_old_file_or_the_new_one(tmp_path: Path) -> None:
     target, link = tmp_path / "data" / "out", tmp_path / "link"
     target.parent.mkdir()
     target.write_text("old")
@@ -105,8 +105,8 @@ def interrupt() -> None:
 @pytest.mark.parametrize(
     "fail", [raise_error, interrupt, lambda: signal.raise_signal(signal.SIGTERM), lambda: signal.raise_signal(1)]
 )
-def test_nothing_stays_behind_however_it_ends(tmp_path: Path, fail: Callable[[], None]) -> None:
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # it may be ignored where the tests run
+def test_no_temporary_file_remains_after_any_end(tmp_path: Path, fail: Callable[[], None]) -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the environment of the tests may ignore it
     target = tmp_path / "out"
     target.write_text("old")
 
@@ -135,14 +135,14 @@ def test_devices_and_pipes_are_not_replaced(filled: str, tmp_path: Path) -> None
     assert (full.returncode, full.stderr) == (1, "issue-tracker: /dev/full: No space left on device.\n")
 
 
-def test_a_folder_that_takes_no_file_is_reported(filled: str, tmp_path: Path) -> None:
+def test_a_folder_that_is_not_writable_is_reported(filled: str, tmp_path: Path) -> None:
     missing = tmp_path / "missing" / "out"
     failed = run("company", "export", str(missing), database_url=filled)
     assert (failed.returncode, failed.stderr) == (1, f"issue-tracker: {missing}: No such file or directory.\n")
 
 
 class Slow:
-    """A command whose output nobody reads: the pipe is full, and it waits."""
+    """A command whose output is not read, so that it waits for the full pipe."""
 
     def __init__(self, url: str, command: str) -> None:
         self.process = subprocess.Popen(
@@ -154,7 +154,7 @@ class Slow:
             time.sleep(0.05)
 
     def waits_to_write(self) -> bool:
-        """Whether the process sleeps in the writing of a pipe, for some checks in a row."""
+        """Returns whether the process sleeps while it writes to a pipe, in several consecutive checks."""
         for _ in range(5):
             if "pipe" not in Path(f"/proc/{self.process.pid}/wchan").read_text():
                 return False
@@ -182,7 +182,7 @@ def slow() -> Iterator[Callable[[str, str], Slow]]:
 
 
 @pytest.mark.parametrize("command", ["issue export", "company export", "company list"])
-def test_a_slow_reader_holds_no_transaction(
+def test_a_slow_reader_holds_no_transaction_open(
     filled: str, engine: str, command: str, slow: Callable[[str, str], Slow]
 ) -> None:
     waiting = slow(filled, command)
@@ -195,7 +195,7 @@ def test_a_slow_reader_holds_no_transaction(
         assert set(found) <= {("idle",)}, found
     else:
         with closing(sqlite3.connect(filled.removeprefix("sqlite:///"), timeout=0)) as connection:
-            # A transaction that is open, if only to read, would prevent the write-ahead log from being emptied.
+            # An open transaction, even a read, would prevent the reset of the write-ahead log.
             connection.execute("CREATE TABLE IF NOT EXISTS written_meanwhile (number)")
             connection.commit()
             assert connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone() == (0, 0, 0)
@@ -204,7 +204,7 @@ def test_a_slow_reader_holds_no_transaction(
     assert waiting.rest().decode().splitlines() == run(*command.split(), database_url=filled).stdout.splitlines()
 
 
-def test_an_issue_that_is_renamed_during_an_export_is_in_it_once(
+def test_an_export_contains_an_issue_that_is_renamed_meanwhile_once(
     filled: str, engine: str, slow: Callable[[str, str], Slow]
 ) -> None:
     waiting = slow(filled, "issue export")
@@ -235,7 +235,7 @@ def execute(url: str, engine: str, statements: list[str]) -> None:
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-def test_a_backup_is_whole_or_absent(filled: str, tmp_path: Path) -> None:
+def test_a_backup_is_complete_or_absent(filled: str, tmp_path: Path) -> None:
     copy = tmp_path / "copy.db"
     failed = limited("backup", copy, filled)
     assert failed.returncode == 1 and failed.stderr.startswith("issue-tracker: The copy failed: "), failed

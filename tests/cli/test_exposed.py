@@ -1,4 +1,4 @@
-"""A server on an address that others reach says at its start what only a reverse proxy can do for it."""
+"""A server that listens on a reachable address logs at its start which protection only a reverse proxy can provide."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from tests.processes import run
 from tests.shared import Shared
 
 ELSEWHERE = "192.0.2.1"
-"""An address for documentation (RFC 5737), which no machine has: the server warns, and then cannot start."""
+"""An address for documentation (RFC 5737), which no machine has: the server logs the warning, and then cannot start."""
 
 
 @pytest.mark.parametrize(
@@ -18,7 +18,7 @@ ELSEWHERE = "192.0.2.1"
         ({"PUBLIC_URL": "https://issues.example.com", "TRUSTED_PROXIES": "10.0.0.0/8"}, set()),
     ],
 )
-def test_missing_protection_is_named_at_the_start(shared: Shared, settings: dict[str, str], warned: set[str]) -> None:
+def test_missing_protection_is_logged_at_the_start(shared: Shared, settings: dict[str, str], warned: set[str]) -> None:
     done = run("serve", "--host", ELSEWHERE, database_url=shared.migrated("sqlite"), **settings)  # type: ignore[arg-type]
     assert done.returncode == 1 and ELSEWHERE in done.stderr
     assert {word for word in ("TLS", "trusted proxy") if word in done.stderr} == warned

@@ -1,4 +1,4 @@
-"""The variables that Kubernetes adds for a service are no settings; mistyped settings are refused."""
+"""The variables that Kubernetes adds for a service are ignored; mistyped settings are rejected."""
 
 import pytest
 
@@ -29,7 +29,7 @@ NAMED_PORTS = {
 
 
 def renamed(variables: dict[str, str], service: str) -> dict[str, str]:
-    """The same variables of a service with another name."""
+    """Returns the same variables for a service with another name."""
     return {name.replace("ISSUE_TRACKER", service): value for name, value in variables.items()}
 
 
@@ -52,7 +52,7 @@ def with_address(variables: dict[str, str], address: str) -> dict[str, str]:
     ],
     ids=["plain", "named-ports", "ipv6", "another-service", "two-services", "unrelated"],
 )
-def test_a_service_changes_no_setting(added: dict[str, str]) -> None:
+def test_the_variables_of_a_service_change_no_setting(added: dict[str, str]) -> None:
     assert load(added) == Settings()
     chosen = added | {"ISSUE_TRACKER_HOST": "0.0.0.0", "ISSUE_TRACKER_WORKERS": "2"}
     assert load(chosen, port=9000) == Settings(host="0.0.0.0", workers=2, port=9000)
@@ -77,12 +77,12 @@ def test_a_service_changes_no_setting(added: dict[str, str]) -> None:
     ],
     ids=lambda variables: ",".join(sorted(set(variables) - set(SERVICE)) or sorted(variables)[-1:]),
 )
-def test_a_mistyped_setting_is_refused(mistyped: dict[str, str]) -> None:
+def test_a_mistyped_setting_is_rejected(mistyped: dict[str, str]) -> None:
     with pytest.raises(SettingsError, match="no such setting"):
         load(mistyped)
 
 
 @pytest.mark.parametrize("port", ["tcp://10.96.7.8:80", "tcp://issues.example.com:80", "8000a"])
-def test_a_port_that_is_none_is_refused_without_a_service(port: str) -> None:
+def test_an_invalid_port_is_rejected_without_a_service(port: str) -> None:
     with pytest.raises(SettingsError, match="ISSUE_TRACKER_PORT is not valid"):
         load({"ISSUE_TRACKER_PORT": port})

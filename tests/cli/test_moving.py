@@ -1,4 +1,4 @@
-"""`copy`, `dump` and `restore` move everything, between both databases, as a whole or not at all."""
+"""`copy`, `dump` and `restore` move all data between both databases, completely or not at all."""
 
 import gzip
 import json
@@ -31,7 +31,7 @@ from tests.processes import COMMAND, environment, run
 from tests.shared import Shared
 
 STORED_DUMP = Path(__file__).with_name("dump-0005.jsonl")
-"""The lines of a dump that a program with the schema 0005 wrote. Every later version must read it."""
+"""The lines of a dump that a program with the schema 0005 wrote. Every later version must be able to read it."""
 
 OTHER_KEY = (
     "The secrets of these webhooks were encrypted with another server key: 1. Add that key behind the present one in "
@@ -45,7 +45,7 @@ PLACEHOLDER = "postgresql://user@host/issue_tracker"
 
 
 def signing_secrets(url: str, **settings: str) -> list[str]:
-    """The secrets of all webhooks, as a server on this database signs with them."""
+    """Returns the secrets of all webhooks, decrypted by a server on this database."""
     loaded = Settings(database_url=url, **settings)  # type: ignore[arg-type]
     database = Database(loaded)
     with database.read() as tx:
@@ -62,11 +62,11 @@ def rows_of(url: str) -> int:
 
 @pytest.mark.parametrize("new", ENGINES)
 @pytest.mark.parametrize("old", ENGINES)
-def test_a_copy_has_everything_and_goes_on_from_there(old: str, new: str, shared: Shared) -> None:
+def test_a_copy_contains_everything_and_continues_the_ids(old: str, new: str, shared: Shared) -> None:
     source, copied, plain = shared.empty(old), shared.empty(new), shared.migrated(new)
     session, token = fill(source)
     before = contents(source)
-    # On SQLite the server's key is in a file.
+    # On SQLite the server key is in a file.
     assert [table for table, rows in before.items() if not rows] == (["server_key"] if old == "sqlite" else [])
 
     done = run("copy", "--from", source, "--to", copied)
@@ -82,13 +82,13 @@ def test_a_copy_has_everything_and_goes_on_from_there(old: str, new: str, shared
     expected = answers(source, session, token)
     assert {status for status, _ in expected} == {200}
     assert answers(copied, session, token) == expected
-    # New numbers follow those that were given, also where the last row was deleted.
+    # New ids continue after the highest assigned one, even if its row was deleted.
     assert work(copied, token) == work(source, token)
 
 
 @pytest.mark.parametrize("new", ENGINES)
 @pytest.mark.parametrize("old", ENGINES)
-def test_a_dump_has_everything_and_is_private(old: str, new: str, shared: Shared, tmp_path: Path) -> None:
+def test_a_dump_contains_everything_and_is_private(old: str, new: str, shared: Shared, tmp_path: Path) -> None:
     source, restored, file = shared.empty(old), shared.empty(new), tmp_path / "everything.dump"
     _, token = fill(source)
 
@@ -100,7 +100,7 @@ def test_a_dump_has_everything_and_is_private(old: str, new: str, shared: Shared
     again = run("dump", str(file), database_url=source)
     assert (again.returncode, again.stderr) == (1, f"issue-tracker: {file} exists already.\n")
     done = run("restore", str(file), database_url=restored)
-    # A dump of SQLite does not have the key, which is in a file; one of PostgreSQL has it.
+    # A dump of SQLite does not contain the key, which is in a file; one of PostgreSQL does.
     assert (done.returncode, done.stderr) == (0, OTHER_KEY if old == "sqlite" else "")
     assert moved(restored) == moved(source)
     if old == "sqlite":
@@ -115,7 +115,7 @@ def test_a_dump_has_everything_and_is_private(old: str, new: str, shared: Shared
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_a_target_with_data_is_refused_and_stays(engine: str, shared: Shared, tmp_path: Path) -> None:
+def test_a_target_with_data_is_refused_and_unchanged(engine: str, shared: Shared, tmp_path: Path) -> None:
     source, taken, file = shared.empty("sqlite"), shared.migrated(engine), tmp_path / "everything.dump"
     fill(source)
     assert run("company", "add", "Northwind", database_url=taken).returncode == 0
@@ -174,7 +174,7 @@ DAMAGES: dict[str, tuple[Callable[[list[bytes]], list[bytes]], str]] = {
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_a_damaged_dump_is_refused_and_nothing_of_it_stays(engine: str, shared: Shared, tmp_path: Path) -> None:
+def test_a_damaged_dump_is_refused_without_any_effect(engine: str, shared: Shared, tmp_path: Path) -> None:
     source, restored, file = shared.empty("sqlite"), shared.migrated(engine), tmp_path / "everything.dump"
     fill(source)
     assert run("dump", str(file), database_url=source).returncode == 0
@@ -213,7 +213,7 @@ def test_a_dump_of_an_earlier_version_is_restored(engine: str, shared: Shared, t
     assert (done.returncode, done.stderr) == (0, "")
     assert schema(restored) == schema(shared.migrated(engine))
     rows = [line for line in STORED_DUMP.read_bytes().splitlines() if line.startswith(b"[")]
-    forgotten = 1  # an attempt to sign in, which counts for minutes only (migration 0010)
+    forgotten = 1  # a sign-in attempt, which counts only for minutes (migration 0010)
     assert rows_of(restored) >= len(rows) - forgotten > 20
     emails = [row[1] for row in contents(restored)["users"]]
     assert "ada@helpdesk.example" in emails
@@ -238,7 +238,7 @@ def test_a_copy_that_differs_is_not_committed(engine: str, shared: Shared, monke
 
 
 def _note(event: tuple[Any, ...]) -> str:
-    """The note of a row of the table `events`."""
+    """Returns the note of a row of the table `events`."""
     return str(event[list(events.c.keys()).index("note")])
 
 

@@ -1,4 +1,6 @@
-"""Second factors on the command line: the way back in, and the secrets of apps when the server key is replaced."""
+"""Second factors on the command line: resetting a lost factor, and re-encrypting the secrets of apps with a new server
+key.
+"""
 
 import pyotp
 from sqlalchemy import select
@@ -16,7 +18,7 @@ OLD, NEW = "old-" + "o" * 40, "new-" + "n" * 40
 
 
 def given_app(database: Database) -> tuple[int, str]:
-    """The id of the super admin, and the secret of their app, encrypted with the old key."""
+    """Returns the id of the super admin and the secret of their app, encrypted with the old key."""
     with database.write() as tx:
         row = tx.execute(select(users)).one()
         actor = Actor(row.user_id, row.name, Role.SUPER_ADMIN, "session", "r", fresh_proof=True)
@@ -25,7 +27,7 @@ def given_app(database: Database) -> tuple[int, str]:
     return row.user_id, app.secret
 
 
-def test_the_only_super_admin_gets_back_in_and_keys_are_replaced(admin_url: str) -> None:
+def test_the_command_line_replaces_keys_and_resets_factors(admin_url: str) -> None:
     database = Database(Settings(database_url=admin_url))
     user_id, secret = given_app(database)
     refused = run("reencrypt", database_url=admin_url, SECRET_KEY=NEW)

@@ -1,4 +1,6 @@
-"""CSV files as spreadsheets and people write them, for issues and for companies: read, or refused with a reason."""
+"""CSV files as spreadsheet programs and people write them, for issues and companies: read, or rejected with a
+reason.
+"""
 
 import csv
 import io
@@ -36,7 +38,7 @@ def rows_of(path: Path, content: bytes, *, ignore_others: bool = False) -> list[
 
 
 def cells_of(path: Path, content: bytes) -> list[list[str]]:
-    """The cells of a file in which every row is good."""
+    """Returns the cells of a file in which every row is valid."""
     found = []
     for row in rows_of(path, content):
         assert isinstance(row, CsvRow), row
@@ -48,7 +50,7 @@ def cells_of(path: Path, content: bytes) -> list[list[str]]:
 @pytest.mark.parametrize("end", ["\r\n", "\n", "\r"])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 @pytest.mark.parametrize("announced", [False, True], ids=["plain", "sep="])
-def test_separators_encodings_and_ends_of_lines(
+def test_separators_encodings_and_line_ends_are_recognized(
     tmp_path: Path, separator: str, end: str, encoding: str, announced: bool
 ) -> None:
     text = ("sep={separator}\r\n" if announced else "") + written([list(COLUMNS), *TABLE], separator)
@@ -72,7 +74,7 @@ def test_the_spelling_of_a_header_does_not_matter(tmp_path: Path, header: str) -
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
-def test_empty_columns_and_rows_are_left_out(tmp_path: Path, separator: str) -> None:
+def test_empty_columns_and_rows_are_ignored(tmp_path: Path, separator: str) -> None:
     rows = [["", "", ""], [*COLUMNS, "", "", ""], [], ["", "", "", "", "", "", ""]]
     for row in TABLE:
         rows += [[*row, "", "", ""], ["", "", "", "", "", "", "", "", ""], []]
@@ -81,7 +83,7 @@ def test_empty_columns_and_rows_are_left_out(tmp_path: Path, separator: str) -> 
     assert [row[0] for row in cells_of(tmp_path / "gap.csv", written(gap, separator).encode())] == ["Fault", "Fault"]
 
 
-def test_one_column_needs_no_separator(tmp_path: Path) -> None:
+def test_a_single_column_needs_no_separator(tmp_path: Path) -> None:
     assert [row[0] for row in cells_of(tmp_path / "names.csv", b"Name\nA; B\nC\n")] == ["A; B", "C"]
 
 
@@ -117,7 +119,7 @@ def test_text_without_a_column_is_reported(tmp_path: Path, content: str, line: i
         (b'name;status\n"A"b;new\n', "Line 2: the file is not CSV ("),
     ],
 )
-def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path, content: bytes, sentence: str) -> None:
+def test_an_unreadable_file_is_rejected(tmp_path: Path, content: bytes, sentence: str) -> None:
     with pytest.raises(BadFile) as refused:
         rows_of(tmp_path / "issues.csv", content)
     assert str(refused.value).startswith(sentence)
@@ -135,7 +137,7 @@ def test_a_pipe_is_read_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
-def test_issues_and_companies_are_imported_from_what_excel_writes(
+def test_issues_and_companies_are_imported_from_files_of_excel(
     tmp_path: Path, separator: str, encoding: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ISSUE_TRACKER_DATABASE_URL", f"sqlite:///{tmp_path}/issues.db")

@@ -1,4 +1,4 @@
-"""What surrounds a command: its standard streams, its account, the locale. With every command, as in test_causes."""
+"""The environment of every command, as in test_causes: its standard streams, its account, the locale."""
 
 import io
 import os
@@ -44,7 +44,7 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def url(original: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A copy of the database for this test alone; it is the one of the settings."""
+    """A copy of the database for this test, which the settings name."""
     shutil.copy(original, tmp_path)
     url = f"sqlite:///{tmp_path}/{original.name}"
     monkeypatch.setenv("ISSUE_TRACKER_DATABASE_URL", url)
@@ -53,7 +53,7 @@ def url(original: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 @pytest.fixture
 def given(command: str, url: str, tmp_path: Path) -> list[str]:
-    """The command, ready to succeed. Some need an empty database."""
+    """Prepares the command so that it succeeds. Some commands need an empty database."""
     if command in ("demo", "restore"):
         Path(url.removeprefix("sqlite:///")).unlink()
     return command_line(command, tmp_path)
@@ -64,7 +64,7 @@ Call = Callable[..., int]
 
 @pytest.fixture
 def call(monkeypatch: pytest.MonkeyPatch) -> Call:
-    """Runs a command in this process, with a password as its input and another output; its exit code."""
+    """Runs a command in this process, with a password as its input and another output, and returns its exit code."""
 
     def call(arguments: list[str], stdout: TextIO | None, stdin: bytes = PASSWORD_LINE.encode()) -> int:
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin), encoding="utf-8"))
@@ -79,7 +79,7 @@ def call(monkeypatch: pytest.MonkeyPatch) -> Call:
 
 
 @pytest.mark.parametrize("command", ENDING)
-def test_an_account_without_a_name_acts_under_its_number(
+def test_an_account_without_a_name_is_recorded_by_its_number(
     command: str, given: list[str], url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
@@ -98,7 +98,7 @@ def test_an_account_without_a_name_acts_under_its_number(
 
 
 @pytest.mark.parametrize("command", ENDING)
-def test_a_closed_output_is_a_quiet_end(
+def test_a_closed_output_ends_a_command_without_a_message(
     command: str, given: list[str], call: Call, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert call(given, None) == 0
@@ -115,7 +115,7 @@ def test_a_full_output_is_reported(
 
 
 @pytest.mark.parametrize("command", ENDING)
-def test_output_is_utf_8_whatever_the_locale(command: str, given: list[str], call: Call, tmp_path: Path) -> None:
+def test_output_is_utf_8_in_every_locale(command: str, given: list[str], call: Call, tmp_path: Path) -> None:
     with (tmp_path / "out").open("w", encoding="cp1252") as out:
         assert call(given, out) == 0
     shown = (tmp_path / "out").read_bytes().decode("utf-8")
@@ -136,8 +136,8 @@ def test_output_is_utf_8_whatever_the_locale(command: str, given: list[str], cal
         "{command} company list | true",
     ],
 )
-def test_a_real_process_does_too(url: str, surrounded: str) -> None:
-    """What replaces the streams within a process above is what Python makes of them in a new one."""
+def test_output_of_a_real_process_is_utf_8(url: str, surrounded: str) -> None:
+    """The streams that replace the standard ones above are like those that Python creates in a new process."""
     script = surrounded.format(command=shlex.join(COMMAND))
     done = subprocess.run(
         ["bash", "-o", "pipefail", "-c", script], env=environment(url), capture_output=True, timeout=60, check=False
@@ -147,8 +147,8 @@ def test_a_real_process_does_too(url: str, surrounded: str) -> None:
         assert AWKWARD in done.stdout.decode("utf-8")
 
 
-def test_a_closed_output_does_not_end_up_in_the_database(url: str) -> None:
-    """The database would be the next file to be opened, with the number of standard output."""
+def test_output_is_never_written_to_the_database_file(url: str) -> None:
+    """The database would be the next file to be opened, with the file descriptor of standard output."""
     file = url.removeprefix("sqlite:///")
     script = f"{shlex.join(COMMAND)} company add First >&- && {shlex.join(COMMAND)} company list >&-"
     subprocess.run(["bash", "-c", script], env=environment(url), check=True, timeout=60)
@@ -157,7 +157,7 @@ def test_a_closed_output_does_not_end_up_in_the_database(url: str) -> None:
 
 
 @pytest.mark.parametrize("closed", [">&-", "<&- >&-"])
-def test_a_server_with_a_closed_output_serves(url: str, tmp_path: Path, closed: str) -> None:
+def test_a_server_with_a_closed_output_starts(url: str, tmp_path: Path, closed: str) -> None:
     port = free_port()
     script = f"exec {shlex.join(COMMAND)} serve --port {port} --workers 2 {closed}"
     with (tmp_path / "log").open("wb") as log:
@@ -169,7 +169,7 @@ def test_a_server_with_a_closed_output_serves(url: str, tmp_path: Path, closed: 
         server.wait(60)
 
 
-def test_a_server_whose_output_is_full_says_so(url: str, tmp_path: Path) -> None:
+def test_a_server_whose_output_is_full_reports_it(url: str, tmp_path: Path) -> None:
     script = f"exec {shlex.join(COMMAND)} serve --port {free_port()} > /dev/full"
     done = subprocess.run(
         ["bash", "-c", script], env=environment(url), capture_output=True, text=True, timeout=60, check=False
@@ -208,7 +208,7 @@ def test_a_password_is_the_first_line_without_a_byte_order_mark(
         (b"", "The password must be at least 8 characters."),
     ],
 )
-def test_a_password_that_cannot_be_read_is_refused(
+def test_an_unreadable_password_is_rejected(
     url: str, call: Call, capfd: pytest.CaptureFixture[str], given: bytes, sentence: str
 ) -> None:
     assert call(["user", "password", ADMIN, "--password-stdin"], None, given) == 1
@@ -228,8 +228,8 @@ def test_a_database_may_have_any_name(tmp_path: Path, in_url: str, on_disk: str)
 
 
 @pytest.mark.parametrize("command", sorted(set(leaves()) - WITHOUT_DATABASE))
-def test_a_disk_that_takes_nothing_more_is_reported(command: str, given: list[str], url: str) -> None:
-    """A limit on the size of files refuses what a full disk refuses."""
+def test_a_full_disk_is_reported(command: str, given: list[str], url: str) -> None:
+    """A limit on the size of files has the same effect as a full disk."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
     try:
@@ -243,7 +243,7 @@ def test_a_disk_that_takes_nothing_more_is_reported(command: str, given: list[st
 
 @pytest.mark.parametrize("command", ["migrate", "serve", "worker", "user list", "company add", "issue export", "demo"])
 def test_a_database_in_a_read_only_folder_is_reported(command: str, given: list[str], url: str) -> None:
-    """For any account: root obeys the permissions of files once it has given up the right to ignore them."""
+    """For any account: root obeys file permissions after dropping the capability to ignore them."""
     folder = Path(url.removeprefix("sqlite:///")).parent
     plain = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"] if os.getuid() == 0 else []
     folder.chmod(0o555)
@@ -279,14 +279,14 @@ def test_a_database_in_a_read_only_folder_is_reported(command: str, given: list[
         ["dump", "\udcff/new.dump"],
     ],
 )
-def test_an_argument_that_is_no_text_is_refused(url: str, arguments: list[str]) -> None:
+def test_an_argument_that_is_not_text_is_rejected(url: str, arguments: list[str]) -> None:
     done = run(*arguments, database_url=url)
     assert done.returncode == 1 and "Traceback" not in done.stderr, done
     assert done.stderr.splitlines()[-1].startswith("issue-tracker: "), done.stderr
 
 
 def test_the_program_may_be_installed_anywhere(tmp_path: Path) -> None:
-    """Alembic reads the path of the migrations from a configuration, where a percent sign has a meaning."""
+    """Alembic reads the path of the migrations from a configuration, in which a percent sign is special."""
     folder = tmp_path / "100% & more"
     folder.mkdir()
     (folder / "issue_tracker").symlink_to(Path(issue_tracker.__file__).parent)

@@ -1,4 +1,4 @@
-"""Importing and exporting CSV by the command line, while a server runs on the same database."""
+"""Importing and exporting CSV with the command line, while a server runs on the same database."""
 
 import csv
 from collections import Counter
@@ -49,7 +49,9 @@ def company_names() -> list[str]:
 
 
 def awkward_rows() -> list[tuple[str, ...]]:
-    """Some 3,000 rows: names, descriptions and companies with everything that CSV and spreadsheets trip over."""
+    """Returns about 3,000 rows: names, descriptions and companies with everything that is difficult in CSV and
+    spreadsheets.
+    """
     starts = (
         "Fault, one",
         'A "quoted" fault',
@@ -83,12 +85,12 @@ def write(path: Path, columns: Iterable[str], rows: Iterable[Iterable[str]]) -> 
 
 
 def read(path: Path) -> Counter[tuple[str, ...]]:
-    """The rows of an exported file, as they were before they were made safe for spreadsheets."""
+    """Returns the rows of an exported file, as they were before they were defused for spreadsheets."""
     with path.open(encoding="utf-8", newline="") as file:
         return Counter(tuple(restore(row[name]) for name in COLUMNS) for row in csv.DictReader(file, strict=True))
 
 
-def test_what_is_imported_comes_back_row_for_row(tracker: Tracker, tmp_path: Path) -> None:
+def test_an_export_returns_every_imported_row(tracker: Tracker, tmp_path: Path) -> None:
     url, client = tracker
     companies = write(tmp_path / "companies.csv", ["name"], [[name] for name in company_names()])
     issues = write(tmp_path / "issues.csv", COLUMNS, awkward_rows())
@@ -104,7 +106,7 @@ def test_what_is_imported_comes_back_row_for_row(tracker: Tracker, tmp_path: Pat
 
     exported = run("issue", "export", str(tmp_path / "out.csv"), database_url=url)
     assert exported.returncode == 0, exported
-    # Lines end in a line feed, whatever they ended in.
+    # Lines end in a line feed, whatever the original line end was.
     stored = [(name, description.replace("\r\n", "\n"), *rest) for name, description, *rest in awkward_rows()]
     assert read(tmp_path / "out.csv") == Counter(stored)
 
@@ -121,7 +123,7 @@ def test_what_is_imported_comes_back_row_for_row(tracker: Tracker, tmp_path: Pat
         assert all([m["company_name"] for m in issue["assignments"]] == [company] for issue in found)
 
 
-def test_a_bad_row_is_reported_by_its_line_and_nothing_is_imported(tracker: Tracker, tmp_path: Path) -> None:
+def test_an_invalid_row_is_reported_with_its_line_and_nothing_is_imported(tracker: Tracker, tmp_path: Path) -> None:
     url, client = tracker
     run("company", "add", "Known", database_url=url)
     rows = [
@@ -151,7 +153,7 @@ def test_a_bad_row_is_reported_by_its_line_and_nothing_is_imported(tracker: Trac
     assert client.call("GET", "/api/issues?search=bad", 200)["total"] == 0
 
 
-def test_skipping_bad_rows_leaves_out_these_and_no_others(tracker: Tracker, tmp_path: Path) -> None:
+def test_exactly_the_invalid_rows_are_skipped(tracker: Tracker, tmp_path: Path) -> None:
     url, client = tracker
     run("company", "add", "North", "South", "East", "Gone", database_url=url)
     gone = client.call("GET", "/api/companies?search=gone", 200)["items"][0]["company_id"]
@@ -203,7 +205,7 @@ def test_skipping_bad_rows_leaves_out_these_and_no_others(tracker: Tracker, tmp_
         (b"name\n" + b"good\n" * 20_000 + b"na\xefve\n", "Line 20002: the file is not UTF-8."),
     ],
 )
-def test_a_file_that_cannot_be_read_is_refused(tracker: Tracker, tmp_path: Path, content: bytes, sentence: str) -> None:
+def test_an_unreadable_file_is_rejected(tracker: Tracker, tmp_path: Path, content: bytes, sentence: str) -> None:
     path = tmp_path / "odd.csv"
     path.write_bytes(content)
     refused = run("issue", "import", str(path), database_url=tracker.url)
@@ -220,7 +222,7 @@ def test_a_file_that_cannot_be_read_is_refused(tracker: Tracker, tmp_path: Path,
         ([], b'name\n"open', "Line 2: the file is not CSV ("),
     ],
 )
-def test_a_company_file_that_cannot_be_read_is_refused(
+def test_an_unreadable_company_file_is_rejected(
     tracker: Tracker, tmp_path: Path, options: list[str], content: bytes, sentence: str
 ) -> None:
     path = tmp_path / "odd.csv"
@@ -230,7 +232,7 @@ def test_a_company_file_that_cannot_be_read_is_refused(
     assert refused.stderr.count("\n") == 1
 
 
-def test_a_company_file_with_a_bad_row_imports_nothing(tracker: Tracker, tmp_path: Path) -> None:
+def test_a_company_file_with_an_invalid_row_imports_nothing(tracker: Tracker, tmp_path: Path) -> None:
     rows = [["Never one", ""], [" ", ""], ["Never two", "perhaps"]]
     path = write(tmp_path / "companies.csv", ["name", "archived"], rows)
     refused = run("company", "import", "--archive", str(path), database_url=tracker.url)

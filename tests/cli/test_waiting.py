@@ -1,4 +1,4 @@
-"""Several processes begin at the same time: one migrates, the others wait, and all of them succeed."""
+"""Several processes start at the same time: one migrates, the others wait, and all of them succeed."""
 
 import sqlite3
 import subprocess
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.long
 NOTE = "Waiting for another process to finish with the database.\n"
 
 WAIT = 0.5
-"""Seconds that an impatient command waits for a lock."""
+"""Seconds for which a command with a short timeout waits for a lock."""
 
 IMPATIENT: dict[str, Any] = {"DATABASE_WAIT_SECONDS": str(WAIT)}
 
@@ -41,7 +41,7 @@ def begun(command: str, url: str) -> "subprocess.Popen[str]":
 
 
 def still_waits(process: "subprocess.Popen[Any]") -> bool:
-    """Whether a process goes on for longer than it waits for a lock once."""
+    """Returns whether a process runs for longer than one lock timeout."""
     try:
         process.wait(3 * WAIT)
     except subprocess.TimeoutExpired:
@@ -70,7 +70,7 @@ def test_other_commands_that_migrate_wait_too(tmp_path: Path, command: str) -> N
     assert waiting.communicate(timeout=120)[1] == "" and waiting.returncode == 0
 
 
-def test_a_newer_program_that_was_faster_is_reported(tmp_path: Path) -> None:
+def test_a_schema_that_a_newer_program_migrated_first_is_reported(tmp_path: Path) -> None:
     """Two nodes with different versions of the program start together."""
     path = tmp_path / "issues.db"
     assert run("migrate", database_url=f"sqlite:///{path}").returncode == 0
@@ -87,7 +87,7 @@ def test_a_newer_program_that_was_faster_is_reported(tmp_path: Path) -> None:
     assert err.startswith("issue-tracker: This database is newer (0042) than this program ("), err
 
 
-def test_many_begin_on_an_empty_database(fresh_database_url: str, engine: str, tmp_path: Path) -> None:
+def test_many_commands_start_on_an_empty_database(fresh_database_url: str, engine: str, tmp_path: Path) -> None:
     commands = [begun("migrate", fresh_database_url) for _ in range(4)]
     outputs = []
     for command in commands:
@@ -98,7 +98,7 @@ def test_many_begin_on_an_empty_database(fresh_database_url: str, engine: str, t
     assert sorted(outputs) == sorted([f"Migrated from empty to {head}.\n", *[f"The schema is current ({head}).\n"] * 3])
 
 
-def test_servers_begin_together_without_a_database(tmp_path: Path) -> None:
+def test_servers_start_together_without_a_database(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/data/issues.db"
     servers = [ServeProcess(url, tmp_path / f"{number}.log", **IMPATIENT) for number in range(3)]
     try:
@@ -110,7 +110,7 @@ def test_servers_begin_together_without_a_database(tmp_path: Path) -> None:
 
 
 def test_a_server_starts_while_another_process_writes(tmp_path: Path) -> None:
-    """A long import is no reason not to start: with a current schema and a user there is nothing to write."""
+    """A long import does not prevent a start: with a current schema and a user there is nothing to write."""
     path = tmp_path / "issues.db"
     url = f"sqlite:///{path}"
     assert run("migrate", database_url=url).returncode == 0

@@ -1,4 +1,4 @@
-"""Several server processes: they may be slow to start, are replaced when they end, and end with their parent."""
+"""Several server processes may be slow to start, are replaced when they end, and end with their parent."""
 
 import os
 import signal
@@ -40,8 +40,10 @@ def logged(server: ServeProcess, event: str) -> int:
     return server.log.read_text().count(f'"event": "{event}"')
 
 
-def test_a_process_that_is_slow_to_start_is_waited_for(start: Start) -> None:
-    """As with a quarter of a core: stopped as soon as they are there, for longer than some supervisors wait."""
+def test_a_process_may_be_slow_to_start(start: Start) -> None:
+    """As with a quarter of a core: the processes are stopped as soon as they exist, for longer than some supervisors
+    wait.
+    """
     server = start()
     eventually(lambda: len(processes(server)) == 2, 60)
     first = processes(server)
@@ -71,7 +73,7 @@ def test_a_process_that_is_killed_is_replaced_and_logged(start: Start) -> None:
 
 @pytest.mark.parametrize("moment", ["starting", "serving"])
 def test_processes_end_with_their_parent(start: Start, moment: str) -> None:
-    """`kill -9` of the parent, which cannot tell them."""
+    """`kill -9` of the parent, which cannot notify them."""
     server = start()
     eventually(lambda: len(processes(server)) == 2, 60)
     if moment == "serving":
@@ -95,8 +97,8 @@ def test_a_signal_stops_all_of_them(start: Start, number: int) -> None:
     assert "Traceback" not in server.log.read_text()
 
 
-def test_ctrl_c_while_they_start_leaves_no_trace(start: Start) -> None:
-    """A terminal sends it to the whole group."""
+def test_ctrl_c_during_the_start_causes_no_traceback(start: Start) -> None:
+    """A terminal sends SIGINT to the whole process group."""
     server = start()
     eventually(lambda: len(processes(server)) == 2, 60)
     os.killpg(server.process.pid, signal.SIGINT)
@@ -104,10 +106,10 @@ def test_ctrl_c_while_they_start_leaves_no_trace(start: Start) -> None:
     assert "Traceback" not in server.log.read_text()
 
 
-def test_ctrl_c_at_the_moment_of_a_start_is_not_lost(
+def test_ctrl_c_just_before_the_start_of_a_process_is_not_lost(
     start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The parent gets it just before it starts each of its processes."""
+    """The parent gets the signal just before it starts each of its processes."""
     (tmp_path / "sitecustomize.py").write_text(
         "import os, signal\n"
         "from multiprocessing import popen_spawn_posix\n"
@@ -123,8 +125,8 @@ def test_ctrl_c_at_the_moment_of_a_start_is_not_lost(
     assert "Traceback" not in server.log.read_text()
 
 
-def test_a_start_that_cannot_work_is_refused(start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The processes find no application, which the parent itself does not need."""
+def test_a_start_that_cannot_succeed_is_reported(start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The processes cannot import the application, which the parent itself does not need."""
     (tmp_path / "sitecustomize.py").write_text(
         "import sys\nif '--multiprocessing-fork' in sys.orig_argv:\n    sys.modules['issue_tracker.app'] = None\n"
     )

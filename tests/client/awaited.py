@@ -1,4 +1,4 @@
-"""`AsyncTracker` with the face of `Tracker`, so that every test of the client runs on both."""
+"""`AsyncTracker` with the interface of `Tracker`, so that every test of the client runs on both."""
 
 import asyncio
 import threading
@@ -10,7 +10,7 @@ from issue_tracker_client import AsyncTracker, Tracker
 
 
 class Awaited:
-    """Runs the methods of an AsyncTracker in an event loop of its own, one call at a time for each caller."""
+    """Runs the methods of an AsyncTracker in a separate event loop, one call at a time for each caller."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         self._loop = asyncio.new_event_loop()
@@ -54,5 +54,5 @@ class Awaited:
 
 
 def awaited_tracker(*args: Any, **options: Any) -> Tracker:
-    """An AsyncTracker to be used as a Tracker."""
+    """Returns an AsyncTracker that can be used as a Tracker."""
     return cast(Tracker, Awaited(*args, **options))

@@ -1,4 +1,4 @@
-"""The client's own cast: a technician and a super admin with tokens, through both clients, to a real
+"""Fixtures for the client: a technician and a super admin with tokens, through both clients, connected to a real
 server.
 """
 
@@ -21,33 +21,33 @@ ITCTL = Path(sys.executable).parent / "itctl"
 
 
 class Connect(Protocol):
-    """Makes a client, closed after the test: by default the technician's, with a token."""
+    """Creates a client, which is closed after the test: by default the technician's, with a token."""
 
     def __call__(self, url: str, **options: Any) -> Tracker: ...
 
 
 @pytest.fixture
 def url(world: World) -> str:
-    """The server's address, with some companies there."""
+    """The address of a server with some companies."""
     world.given_companies("A=B", "Acme", "Globex", "Initrode")
     return world.server.url
 
 
 @pytest.fixture
 def token(world: World) -> str:
-    """A token of the technician that reads and writes."""
+    """A token of the technician with both scopes."""
     return world.token("tess", name="scripts")
 
 
 @pytest.fixture
 def admin_token(world: World) -> str:
-    """A token of the super admin that reads and writes."""
+    """A token of the super admin with both scopes."""
     return world.token("ada", name="administration")
 
 
 @pytest.fixture
 def admin(url: str, admin_token: str) -> Iterator[Tracker]:
-    """The super admin, by a token."""
+    """The super admin's client, with a token."""
     with Tracker(url, token=admin_token) as tracker:
         yield tracker
 
@@ -72,7 +72,7 @@ def tracker(connect: Connect, url: str) -> Tracker:
 
 @pytest.fixture
 def technician(url: str, token: str) -> Iterator[Tracker]:
-    """The technician's blocking client, for tests of something else than the client."""
+    """The technician's blocking client, for tests that are not about the client."""
     with Tracker(url, token=token) as tracker:
         yield tracker
 
@@ -84,7 +84,7 @@ def network(url: str) -> Iterator[TroubledNetwork]:
 
 
 class Printed(NamedTuple):
-    """What one command line printed."""
+    """The output of one command line."""
 
     stdout: str
     stderr: str
@@ -95,7 +95,7 @@ Run = Callable[..., Printed]
 
 @pytest.fixture
 def environment(url: str, token: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """What a crontab sets; nothing else of ITCTL_ leaks in."""
+    """The environment that a crontab sets, without other ITCTL_ variables."""
     file = tmp_path / "token"
     file.write_text(token + "\n")
     for name in [name for name in os.environ if name.startswith("ITCTL_")]:

@@ -1,4 +1,4 @@
-"""Carries out plans without a network: the outcomes are given, the clock moves by the pauses alone."""
+"""Performs plans without a network: the outcomes are given, and only pauses advance the clock."""
 
 from collections.abc import Iterable
 from typing import TypeVar
@@ -31,13 +31,13 @@ def reply(status: int, body: str = "{}", **headers: str) -> Reply:
 
 
 def signed_in(csrf: str) -> str:
-    """The response to a sign-in."""
+    """Returns the response to a sign-in."""
     user = '{"user_id":1,"email":"tess@x","name":"Tess","role":"technician"}'
     return f'{{"user":{user},"csrf_token":"{csrf}","expires_at":"2025-01-04T10:15:00+00:00"}}'
 
 
 class Script:
-    """What the network does, in order: an Outcome for each Send, bytes, None or a Failure for each Read."""
+    """The behaviour of the network, in order: an Outcome for each Send, and bytes, None or a Failure for each Read."""
 
     def __init__(self, *outcomes: Outcome, reads: Iterable[bytes | Failure | None] = ()) -> None:
         self._outcomes, self._reads = list(outcomes), list(reads)

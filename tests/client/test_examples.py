@@ -1,4 +1,4 @@
-"""The examples for cron and for monitoring systems, run as they lie there."""
+"""The examples for cron and for monitoring systems run unchanged."""
 
 import os
 import subprocess
@@ -17,12 +17,12 @@ def environment(url: str, token: str, tmp_path: Path) -> dict[str, str]:
     file = tmp_path / "token"
     file.write_text(token)
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    here = {name: value for name, value in os.environ.items() if name == "PYTHONPATH"}  # the client that is tested
+    here = {name: value for name, value in os.environ.items() if name == "PYTHONPATH"}  # the client under test
     return {"PATH": path, "ITCTL_URL": url, "ITCTL_TOKEN_FILE": str(file), "PYTHONUTF8": "1"} | here
 
 
 def run(example: str, *arguments: str, env: dict[str, str]) -> None:
-    """Run an example as cron does: it must succeed and say nothing."""
+    """Runs an example as cron does: it must succeed and print nothing."""
     done = subprocess.run(
         [EXAMPLES / example, *arguments], env=env, capture_output=True, text=True, timeout=60, check=False
     )
@@ -33,7 +33,7 @@ def status(tracker: Tracker, issue: str) -> list[tuple[str, str]]:
     return [(one.company_name, one.status) for one in tracker.issue(issue).assignments]
 
 
-def test_closing_what_has_long_been_resolved(environment: dict[str, str], technician: Tracker) -> None:
+def test_close_resolved_closes_old_resolved_assignments(environment: dict[str, str], technician: Tracker) -> None:
     technician.create_issue("VPN", companies={"Acme": "resolved", "Contoso": "monitoring"})
     run("cron/close_resolved.py", "--days", "7", env=environment)
     assert status(technician, "VPN") == [("Acme", "resolved"), ("Contoso", "monitoring")]
@@ -41,7 +41,7 @@ def test_closing_what_has_long_been_resolved(environment: dict[str, str], techni
     assert status(technician, "VPN") == [("Acme", "closed"), ("Contoso", "monitoring")]
 
 
-def test_a_line_that_fails_and_works_again(environment: dict[str, str], technician: Tracker) -> None:
+def test_check_line_raises_and_clears_an_alert(environment: dict[str, str], technician: Tracker) -> None:
     def check(ping: str) -> None:
         run("cron/check_line.sh", "Line to Springfield", "Acme", "192.0.2.1", env=environment | {"PING": ping})
 
@@ -65,14 +65,14 @@ def test_a_line_that_fails_and_works_again(environment: dict[str, str], technici
     assert [one.name for one in technician.issues()] == ["Outage of a provider"]
 
 
-def test_a_line_test_that_cannot_tell_says_so(environment: dict[str, str]) -> None:
+def test_check_line_reports_an_unreachable_server(environment: dict[str, str]) -> None:
     command = [str(EXAMPLES / "cron/check_line.sh"), "Line", "Acme", "192.0.2.1"]
     changes = {"PING": "true", "ITCTL_URL": "http://127.0.0.1:9", "ITCTL_PATIENCE": "0"}
     done = subprocess.run(command, env=environment | changes, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stderr.count("\n")) == (3, 1)
 
 
-def test_notifications_of_icinga(environment: dict[str, str], technician: Tracker) -> None:
+def test_icinga_notifications_raise_and_clear_alerts(environment: dict[str, str], technician: Tracker) -> None:
     def notify(kind: str, state: str, **more: str) -> None:
         given = {"NOTIFICATIONTYPE": kind, "HOSTNAME": "fw-1", "STATE": state, "OUTPUT": "Packet loss = 100%"}
         run("icinga/notify_tracker.sh", env=environment | given | more)

@@ -1,4 +1,4 @@
-"""The stream's bookkeeping: where to go on after a break, and how soon."""
+"""The state of the stream: where it resumes after a break, and how soon."""
 
 import pytest
 
@@ -35,7 +35,7 @@ def resumed_at(script: Script) -> list[str | None]:
     return [request.headers.get("last-event-id") for request in script.sent]
 
 
-def test_without_a_place_it_starts_behind_the_newest_event_that_is_settled() -> None:
+def test_without_a_position_it_starts_after_the_newest_settled_event() -> None:
     newest, settled = f'{{"items":[{event(441)}],"total":9}}', f'{{"items":[{event(438)},{event(439)}],"total":9}}'
     script, source = (
         Script(reply(200, newest), reply(200, settled), STREAM, reads=[b": hello\n\n", block(440)]),
@@ -64,7 +64,7 @@ def test_after_a_break_it_continues_after_the_last_event(end: Failure | None) ->
     assert script.closed == 1
 
 
-def test_a_stream_that_breaks_immediately_is_opened_less_and_less_often() -> None:
+def test_a_stream_that_breaks_immediately_is_reopened_with_growing_pauses() -> None:
     script = Script(*[STREAM] * 40, reads=[*[None] * 39, block(1)])
     script.run(feed(0).more())
     assert sum(script.pauses[20:]) > sum(script.pauses[:5])
@@ -75,29 +75,29 @@ def test_it_times_out_when_the_server_cannot_be_reached() -> None:
     script = Script(*[UNSENT] * 10_000)
     with pytest.raises(Unreachable):
         script.run(Feed(Session("http://tracker.test", token="itk_a_b"), 0, patience=90.0).more())
-    assert sum(script.pauses) <= 90.0 + 1e-6  # what the clock resolves
+    assert sum(script.pauses) <= 90.0 + 1e-6  # the resolution of the clock
 
 
-def test_it_is_as_patient_before_the_first_event() -> None:
+def test_the_timeout_also_applies_before_the_first_event() -> None:
     script = Script(*[UNSENT] * 10_000)
     with pytest.raises(Unreachable):
         script.run(feed().more())
     assert sum(script.pauses) == pytest.approx(300)
 
 
-def test_it_ends_with_its_token() -> None:
+def test_the_stream_ends_with_its_token() -> None:
     script, source = Script(STREAM, reply(401), reads=[block(1), None]), feed(0)
     script.run(source.more())
     with pytest.raises(NotSignedIn):
         script.run(source.more())
 
 
-def test_anything_but_events_is_reported() -> None:
+def test_a_response_that_is_not_a_stream_is_reported() -> None:
     with pytest.raises(UnexpectedAnswer):
         Script(STREAM, reads=[b"data: hello\n\n"]).run(feed(0).more())
 
 
-def test_letting_go_closes_the_connection_once() -> None:
+def test_closing_the_stream_closes_the_connection_once() -> None:
     script, source = Script(STREAM, reads=[block(1)]), feed(0)
     script.run(source.more())
     script.run(source.done())

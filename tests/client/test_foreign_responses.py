@@ -50,14 +50,14 @@ def test_a_foreign_response_is_never_a_success(connect: Connect, network: Troubl
             assert len(network.requests) == 1
 
 
-def test_a_redirect_is_named(connect: Connect, network: TroubledNetwork) -> None:
+def test_the_error_names_a_redirect(connect: Connect, network: TroubledNetwork) -> None:
     with connect(network.url) as tracker:
         network.ahead = [MOVED]
         with pytest.raises(UnexpectedAnswer, match=r"301 with a redirect to https://elsewhere\.test/"):
             tracker.delete_issue("VPN")
 
 
-def test_a_page_in_place_of_the_stream_is_reported_after_a_break(connect: Connect, network: TroubledNetwork) -> None:
+def test_a_page_instead_of_the_stream_is_reported_after_a_break(connect: Connect, network: TroubledNetwork) -> None:
     with connect(network.url, retries=Retries(first_pause=0.01)) as tracker:
         tracker.create_issue("VPN", companies=["Acme"])
         events = tracker.follow(after=0)
@@ -68,9 +68,7 @@ def test_a_page_in_place_of_the_stream_is_reported_after_a_break(connect: Connec
             next(events)
 
 
-def test_an_error_page_in_no_known_encoding_is_an_error_all_the_same(
-    connect: Connect, network: TroubledNetwork
-) -> None:
+def test_an_error_page_with_an_unknown_encoding_is_an_error(connect: Connect, network: TroubledNetwork) -> None:
     with connect(network.url) as tracker:
         network.ahead = [response(404, b'{"detail": "St\xf6rung"}')]
         with pytest.raises(NotFound, match="The server responded with 404"):

@@ -43,7 +43,7 @@ AWKWARD = [
 names = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=40)
 
 
-def test_an_issue_from_creation_to_deletion(tracker: Tracker, admin: Tracker) -> None:
+def test_an_issue_is_created_changed_and_deleted(tracker: Tracker, admin: Tracker) -> None:
     made = tracker.create_issue(
         "Network degradation", description="Packet loss", companies={"Acme": "In Progress", "Contoso": None}
     )
@@ -73,7 +73,7 @@ def test_an_issue_from_creation_to_deletion(tracker: Tracker, admin: Tracker) ->
         tracker.issue("WAN down")
 
 
-def test_a_status_by_natural_names(tracker: Tracker) -> None:
+def test_a_status_is_set_by_natural_names(tracker: Tracker) -> None:
     tracker.create_issue("VPN", companies=["Acme"])
     done = tracker.set_status("vpn", "acme", Status.RESOLVED, note="Line replaced")
     assert (done.issue_name, done.company_name, done.status) == ("VPN", "Acme", "resolved")
@@ -81,7 +81,7 @@ def test_a_status_by_natural_names(tracker: Tracker) -> None:
     assert tracker.set_status("VPN", "Contoso", "monitoring").company_name == "Contoso"
 
 
-def test_awkward_names(tracker: Tracker, admin: Tracker) -> None:
+def test_awkward_names_work(tracker: Tracker, admin: Tracker) -> None:
     for name in AWKWARD:
         tracker.create_issue(name, companies=["Acme"])
         assert tracker.issue(name.swapcase()).name == name
@@ -93,7 +93,7 @@ def test_awkward_names(tracker: Tracker, admin: Tracker) -> None:
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(name=names)
-def test_any_name_that_the_server_takes_is_found_by_it(admin: Tracker, name: str) -> None:
+def test_any_valid_name_is_found(admin: Tracker, name: str) -> None:
     try:
         made = admin.create_issue(name)
     except BadRequest:
@@ -103,7 +103,7 @@ def test_any_name_that_the_server_takes_is_found_by_it(admin: Tracker, name: str
     admin.delete_issue(f"{made.name[:30]}#")
 
 
-def test_refusals_are_typed_and_say_why(tracker: Tracker) -> None:
+def test_refusals_are_typed_and_contain_the_reason(tracker: Tracker) -> None:
     tracker.create_issue("VPN")
     with pytest.raises(BadRequest) as taken:
         tracker.create_issue("vpn")
@@ -133,7 +133,7 @@ def test_refusals_are_typed_and_say_why(tracker: Tracker) -> None:
         tracker.issue(" ")
 
 
-def test_an_issue_that_must_be_there(tracker: Tracker) -> None:
+def test_ensure_issue_creates_only_a_missing_issue(tracker: Tracker) -> None:
     made = tracker.ensure_issue("VPN", description="first")
     again = tracker.ensure_issue("vpn", description="second", companies=["Initech"])
     assert again.description == made.description == "first"
@@ -145,7 +145,7 @@ def test_an_issue_that_must_be_there(tracker: Tracker) -> None:
         tracker.ensure_issue("x" * 256)
 
 
-def test_filters(tracker: Tracker) -> None:
+def test_issues_are_filtered(tracker: Tracker) -> None:
     tracker.create_issue("VPN", companies={"Acme": "new", "Contoso": "resolved"})
     tracker.create_issue("Mail", description="VPN needed", companies={"Acme": "closed"})
     tracker.create_issue("Line")
@@ -177,12 +177,12 @@ def _unchanged(tracker: Tracker) -> bool:
     return listing is not None and tracker.poll_issues(status="new", etag=listing.etag) is None
 
 
-def test_asking_whether_anything_changed(tracker: Tracker) -> None:
+def test_polling_returns_none_if_nothing_has_changed(tracker: Tracker) -> None:
     made = tracker.create_issue("VPN", companies=["Acme"])
     listing = tracker.poll_issues(status="new")
     assert listing is not None
     assert (listing.total, [one.name for one in listing]) == (1, ["VPN"])
-    # On PostgreSQL any other transaction in the cluster gives a list another ETag, also one of the server itself.
+    # On PostgreSQL any other transaction in the cluster, even one of the server itself, gives a list another ETag.
     eventually(lambda: _unchanged(tracker))
     assert made.etag
     assert tracker.issue_if_changed("VPN", made.etag) is None
@@ -194,7 +194,7 @@ def test_asking_whether_anything_changed(tracker: Tracker) -> None:
     assert listing is not None and listing.total == 0
 
 
-def test_synchronizing(tracker: Tracker) -> None:
+def test_a_position_finds_later_changes(tracker: Tracker) -> None:
     tracker.create_issue("VPN", companies=["Acme"])
     tracker.create_issue("Printer", companies=["Acme"])
     whole = tracker.poll_issues()
@@ -208,7 +208,7 @@ def test_synchronizing(tracker: Tracker) -> None:
         tracker.poll_issues(changed_since="elsewhere")
 
 
-def test_changing_only_the_version_that_was_read(tracker: Tracker, admin: Tracker) -> None:
+def test_if_match_changes_only_the_version_that_was_read(tracker: Tracker, admin: Tracker) -> None:
     read = tracker.create_issue("VPN", companies=["Acme"])
     admin.set_status("VPN", "Acme", "monitoring")
     with pytest.raises(Changed) as refused:
@@ -230,7 +230,7 @@ def test_changing_only_the_version_that_was_read(tracker: Tracker, admin: Tracke
     admin.delete_issue("VPN", if_match=tracker.issue("VPN").etag)
 
 
-def test_many_companies_in_one_request(tracker: Tracker) -> None:
+def test_one_request_changes_many_companies(tracker: Tracker) -> None:
     tracker.create_issue("VPN", companies={"Acme": "new", "Contoso": "closed", "Globex": "monitoring"})
 
     def outcomes(result: BulkResult) -> list[tuple[str, str]]:
@@ -266,7 +266,7 @@ def test_groups_stand_for_their_companies(world: World, tracker: Tracker) -> Non
         tracker.create_issue("New", company_groups="North")
 
 
-def test_csv(tracker: Tracker) -> None:
+def test_issues_are_exported_as_csv(tracker: Tracker) -> None:
     tracker.create_issue("VPN", description='says "no"', companies={"Acme": "new"})
     tracker.create_issue("Line")
     header, vpn, end = tracker.export_csv(status="new").split("\r\n")
@@ -275,7 +275,7 @@ def test_csv(tracker: Tracker) -> None:
     assert end == ""
 
 
-def test_companies(tracker: Tracker, admin: Tracker) -> None:
+def test_companies_are_created_changed_and_deleted(tracker: Tracker, admin: Tracker) -> None:
     made = admin.create_company("Hooli & Söhne")
     tracker.create_issue("VPN", companies=["hooli & söhne"])
     (found,) = tracker.companies(search="HOOLI")
@@ -291,7 +291,7 @@ def test_companies(tracker: Tracker, admin: Tracker) -> None:
     admin.delete_company(admin.create_company("Gone soon").company_id)
 
 
-def test_the_rest_of_the_api(tracker: Tracker, admin: Tracker, url: str) -> None:
+def test_call_reaches_the_rest_of_the_api(tracker: Tracker, admin: Tracker, url: str) -> None:
     with Tracker(url, email=CAST["ada"][0], password=PASSWORD) as session:
         user = session.call("POST", "/api/users", body={"email": "new@example.org", "name": "New", "role": "member"})
         assert not session.call("PUT", f"/api/users/{user['user_id']}", body={"active": False})["active"]

@@ -1,4 +1,4 @@
-"""itctl as scripts meet it: its environment, its output, its exit code."""
+"""itctl as scripts use it: its environment, its output, its exit code."""
 
 import json
 import os
@@ -10,7 +10,7 @@ from tests.client.conftest import ITCTL, Run
 from tests.client.troubles import Trouble, TroubledNetwork, response
 
 
-def test_cron_gets_silence_or_a_sentence(environment: dict[str, str], technician: Tracker) -> None:
+def test_cron_gets_no_output_or_one_sentence(environment: dict[str, str], technician: Tracker) -> None:
     technician.create_issue("VPN", companies=["Acme"])
     for status, expected in (("resolved", 0), ("fine", 1)):
         command = [str(ITCTL), "set", "VPN", "Acme", status]
@@ -30,7 +30,7 @@ def test_a_change_prints_nothing_unless_requested(itctl: Run, technician: Tracke
     assert json.loads(response)["status"] == "in_progress"
 
 
-def test_the_life_of_an_issue(itctl: Run, technician: Tracker) -> None:
+def test_an_issue_is_created_changed_and_deleted(itctl: Run, technician: Tracker) -> None:
     itctl("create", "VPN", "--description", "Hangs", "--company", "Acme=investigating", "--company", "A=B")
     made = json.loads(itctl("show", "vpn", "--json").stdout)
     assert [(one["company_name"], one["status"]) for one in made["assignments"]] == [
@@ -51,7 +51,7 @@ def test_the_life_of_an_issue(itctl: Run, technician: Tracker) -> None:
     assert technician.issue("New one").description == "made on the way"
 
 
-def test_say(itctl: Run, technician: Tracker) -> None:
+def test_say_adds_an_update(itctl: Run, technician: Tracker) -> None:
     technician.create_issue("VPN", companies=["Acme", "Contoso"])
     assert itctl("say", "VPN", "Two\nlines", "--company", "Acme", "--status", "monitoring") == ("", "")
     made = json.loads(itctl("say", "vpn", "For everyone", "--public", "--json").stdout)
@@ -62,7 +62,7 @@ def test_say(itctl: Run, technician: Tracker) -> None:
     assert itctl("say", "VPN", " ", code=1).stderr.startswith("itctl: body: must not be blank")
 
 
-def test_lists_have_tabs_or_are_json(itctl: Run, technician: Tracker) -> None:
+def test_lists_are_tab_separated_or_json(itctl: Run, technician: Tracker) -> None:
     technician.create_issue("VPN", companies={"Acme": "investigating", "Contoso": "new"})
     technician.create_issue("Mail", companies={"Acme": "resolved"})
     technician.create_issue("Line")
@@ -82,7 +82,7 @@ def test_lists_have_tabs_or_are_json(itctl: Run, technician: Tracker) -> None:
     assert itctl("export").stdout.splitlines()[0].startswith("name,description,company_name")
 
 
-def test_resolving_for_everyone_with_an_exception(itctl: Run, technician: Tracker) -> None:
+def test_resolve_skips_the_excluded_companies(itctl: Run, technician: Tracker) -> None:
     technician.create_issue("VPN", companies={"Acme": "new", "Contoso": "closed", "Globex": "monitoring"})
     plan = itctl("resolve", "VPN", "--except", "globex", "--dry-run").stdout
     assert [line.split("\t")[:2] for line in plan.splitlines()] == [
@@ -105,7 +105,7 @@ def test_a_key_makes_a_second_run_harmless(itctl: Run, technician: Tracker) -> N
     itctl("create", "Other", "--idempotency-key", "nightly-2025-01-04", code=1)
 
 
-def test_errors_are_one_sentence_and_a_code(itctl: Run, technician: Tracker) -> None:
+def test_errors_are_one_sentence_with_an_exit_code(itctl: Run, technician: Tracker) -> None:
     unknown = itctl("set", "VPN", "Acme", "resolved", code=1)
     assert unknown.stdout == ""
     assert unknown.stderr.startswith("itctl: ")
@@ -129,7 +129,7 @@ def test_errors_are_one_sentence_and_a_code(itctl: Run, technician: Tracker) -> 
     assert away.stderr.startswith("itctl: The server cannot be reached")
 
 
-def test_a_server_that_is_busy_is_waited_for_as_long_as_patience_lasts(
+def test_requests_to_a_busy_server_are_retried_until_patience_is_used_up(
     itctl: Run, network: TroubledNetwork, technician: Tracker
 ) -> None:
     technician.create_issue("VPN")
@@ -146,14 +146,14 @@ def test_a_change_without_a_response_is_not_reported_as_done(itctl: Run, network
     assert "may have been made" in lost.stderr
 
 
-def test_what_would_change_nothing_is_wrong_usage(itctl: Run, technician: Tracker) -> None:
+def test_a_command_that_would_change_nothing_is_wrong_usage(itctl: Run, technician: Tracker) -> None:
     technician.create_issue("VPN")
     assert "--rename" in itctl("update", "VPN", code=2).stderr
     assert "--create" in itctl("set", "VPN", "Acme", "new", "--description", "Hangs", code=2).stderr
     assert technician.issue("VPN").assignments == ()
 
 
-def test_an_issue_is_made_with_its_company_or_not_at_all(itctl: Run, technician: Tracker) -> None:
+def test_an_issue_is_created_with_its_company_or_not_at_all(itctl: Run, technician: Tracker) -> None:
     itctl("set", "--create", "VPN", "Initech", "new", "--note", "by phone", code=1)
     itctl("set", "--create", "VPN", "Acme", "fine", "--note", "by phone", code=1)
     itctl("set", "--create", "VPN", "Acme", "new", "--note", "x" * 2001, code=1)
@@ -168,7 +168,7 @@ def test_an_issue_is_made_with_its_company_or_not_at_all(itctl: Run, technician:
     assert "reserved" in itctl("set", "--create", "Status", "Acme", "new", code=1).stderr
 
 
-def test_resolving_only_what_is_there(itctl: Run, technician: Tracker) -> None:
+def test_if_exists_ignores_a_missing_issue(itctl: Run, technician: Tracker) -> None:
     itctl("resolve", "VPN", code=1)
     assert itctl("resolve", "VPN", "--if-exists", "--only", "Acme") == ("", "")
     assert list(technician.issues()) == []
@@ -178,12 +178,12 @@ def test_resolving_only_what_is_there(itctl: Run, technician: Tracker) -> None:
     assert technician.issue("VPN").assignments[0].status == "resolved"
 
 
-def test_bytes_that_are_no_text_are_refused(environment: dict[str, str]) -> None:
+def test_arguments_that_are_not_text_are_rejected(environment: dict[str, str]) -> None:
     done = subprocess.run([os.fsencode(ITCTL), b"show", b"\xff"], env=environment, capture_output=True, check=False)
     assert (done.returncode, done.stdout) == (2, b"")
 
 
-def test_watching(environment: dict[str, str], technician: Tracker) -> None:
+def test_watch_prints_events_until_interrupted(environment: dict[str, str], technician: Tracker) -> None:
     technician.create_issue("VPN", companies=["Acme"])
     newest = next(technician.events()).event_id
     watching = subprocess.Popen(
@@ -192,7 +192,7 @@ def test_watching(environment: dict[str, str], technician: Tracker) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        # A shell that runs the tests in the background has them ignore it, and their children, too.
+        # A shell that runs the tests in the background makes them and their children ignore the signal.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     )
     assert watching.stdout
@@ -211,7 +211,7 @@ def test_watching(environment: dict[str, str], technician: Tracker) -> None:
     assert watching.stderr.read().strip() == ""
 
 
-def test_watching_ends_after_the_requested_number_of_events(itctl: Run, technician: Tracker) -> None:
+def test_watch_ends_after_the_requested_number_of_events(itctl: Run, technician: Tracker) -> None:
     technician.create_issue("VPN", companies=["Acme"])
     lines = itctl("watch", "--after", "0", "--issue", "VPN", "--limit", "2").stdout.splitlines()
     assert [line.split("\t")[2:4] for line in lines] == [["issue.created", "VPN"], ["assignment.created", "VPN / Acme"]]
@@ -219,7 +219,7 @@ def test_watching_ends_after_the_requested_number_of_events(itctl: Run, technici
     assert history.split("\t")[2] == "assignment.created"
 
 
-def test_a_reader_that_stops_reading_is_no_error(environment: dict[str, str], technician: Tracker) -> None:
+def test_a_reader_that_stops_reading_is_not_an_error(environment: dict[str, str], technician: Tracker) -> None:
     for number in range(3):
         technician.create_issue(f"Issue {number}")
     done = subprocess.run(
@@ -235,8 +235,8 @@ def test_a_reader_that_stops_reading_is_no_error(environment: dict[str, str], te
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_monitoring_raises_and_clears(itctl: Run, technician: Tracker) -> None:
-    """The example scripts call it every minute: a technician's status is left alone."""
+def test_alerts_are_raised_and_cleared(itctl: Run, technician: Tracker) -> None:
+    """The example scripts call it every minute: a technician's status is not overwritten."""
     words = ("raise", "ping/acme", "Line down", "Acme", "--summary", "No answer", "--severity", "high")
     assert itctl(*words) == ("", "")
     assert itctl("--verbose", *words).stdout == "ping/acme: kept, Line down / Acme: investigating\n"

@@ -1,4 +1,4 @@
-"""itctl in awkward surroundings: settings that cannot be used, outputs that are full or closed, hostile text."""
+"""itctl in difficult environments: unusable settings, full or closed outputs, hostile text."""
 
 import json
 import subprocess
@@ -26,7 +26,7 @@ ESC, CSI, BELL = "\x1b", "\x9b", "\a"
         (["list"], {"HTTP_PROXY": "http://h:abc"}),
     ],
 )
-def test_what_cannot_be_used_is_wrong_usage(itctl: Run, arguments: list[str], changed: dict[str, str]) -> None:
+def test_unusable_settings_are_wrong_usage(itctl: Run, arguments: list[str], changed: dict[str, str]) -> None:
     printed = itctl(*arguments, code=2, **changed)
     assert (printed.stdout, printed.stderr.count("\n"), "itk_" in printed.stderr) == ("", 1, False)
 
@@ -44,7 +44,7 @@ def test_what_cannot_be_used_is_wrong_usage(itctl: Run, arguments: list[str], ch
         ("set VPN Acme fine 2>&-", 1, 0),
     ],
 )
-def test_an_output_that_cannot_be_written(
+def test_an_unwritable_output_is_reported(
     environment: dict[str, str], technician: Tracker, command: str, code: int, sentences: int
 ) -> None:
     technician.create_issue("VPN", companies=["Acme"])
@@ -56,7 +56,7 @@ def test_an_output_that_cannot_be_written(
     assert technician.issue("VPN").assignments[0].status == expected
 
 
-def test_text_of_others_does_not_steer_the_terminal(itctl: Run, technician: Tracker) -> None:
+def test_text_of_other_users_cannot_control_the_terminal(itctl: Run, technician: Tracker) -> None:
     technician.create_issue("VPN", description=f"First{ESC}[2J\r\n\r\nsecond\tpart{CSI}31m", companies=["Acme"])
     technician.set_status("VPN", "Acme", "resolved", note=f"one\ntwo{ESC}]0;title{BELL}\x7f")
     assert itctl("show", "VPN").stdout.splitlines()[:4] == ["VPN", r"First\x1b[2J", "", r"second\tpart\x9b31m"]
@@ -68,13 +68,13 @@ def test_text_of_others_does_not_steer_the_terminal(itctl: Run, technician: Trac
     assert json.loads(shown)["description"] == technician.issue("VPN").description
 
 
-def test_an_error_does_not_steer_the_terminal(itctl: Run, network: TroubledNetwork) -> None:
+def test_an_error_message_cannot_control_the_terminal(itctl: Run, network: TroubledNetwork) -> None:
     network.ahead = [response(400, b'{"detail": "No\\u001b[2J\\nway"}')]
     assert itctl("show", "VPN", ITCTL_URL=network.url, code=1).stderr == "itctl: No\\x1b[2J\\nway\n"
 
 
-def test_it_needs_no_newer_click_than_it_declares() -> None:
-    """Types of click became generic in 8.4 only."""
+def test_it_works_with_the_oldest_declared_version_of_click() -> None:
+    """The types of click became generic only in 8.4."""
     plain = "import click; click.ParamType = type('ParamType', (), {}); import issue_tracker_client.itctl"
     done = subprocess.run([sys.executable, "-c", plain], capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (0, "")

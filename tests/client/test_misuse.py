@@ -1,4 +1,4 @@
-"""Arguments and surroundings that cannot be used: one sentence, and nothing was sent to the server."""
+"""Unusable arguments and environments result in one sentence, and nothing is sent to the server."""
 
 import sys
 from collections.abc import Callable
@@ -29,7 +29,7 @@ CALLS: dict[str, Callable[[Tracker], object]] = {
 
 
 @pytest.mark.parametrize("kind", CALLS)
-def test_what_cannot_be_sent_is_not(connect: Connect, network: TroubledNetwork, kind: str) -> None:
+def test_invalid_arguments_are_not_sent(connect: Connect, network: TroubledNetwork, kind: str) -> None:
     with connect(network.url) as tracker, pytest.raises(Misuse):
         CALLS[kind](tracker)
     assert network.requests == []
@@ -45,15 +45,15 @@ def test_what_cannot_be_sent_is_not(connect: Connect, network: TroubledNetwork, 
         ("HTTP_PROXY", "carrier-pigeon://x"),
     ],
 )
-def test_an_environment_that_cannot_be_used(
+def test_an_unusable_environment_is_reported(
     connect: Connect, url: str, monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
-    monkeypatch.setitem(sys.modules, "socksio", None)  # also where it is installed
+    monkeypatch.setitem(sys.modules, "socksio", None)  # even if it is installed
     monkeypatch.setenv(name, value)
     with pytest.raises(Misuse, match="SSL_CERT_FILE or a proxy"):
         connect(url)
 
 
-def test_a_program_with_a_name_that_no_header_carries(connect: Connect, url: str) -> None:
+def test_a_user_agent_that_no_header_can_carry_is_rejected(connect: Connect, url: str) -> None:
     with pytest.raises(Misuse, match="user-agent"):
         connect(url, user_agent="Störung/1")

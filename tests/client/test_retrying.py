@@ -1,4 +1,4 @@
-"""When a request is sent again, and when never."""
+"""When a request is retried, and when it is not."""
 
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -53,7 +53,7 @@ def test_a_post_is_repeated_with_the_same_key() -> None:
     assert len(keys) == 1
 
 
-def test_each_post_has_a_key_of_its_own() -> None:
+def test_each_post_has_its_own_key() -> None:
     script = Script(reply(201, ISSUE), reply(201, ISSUE))
     for _ in range(2):
         script.run(on_issues.create_issue(session(), "VPN"))
@@ -61,7 +61,7 @@ def test_each_post_has_a_key_of_its_own() -> None:
 
 
 @pytest.mark.parametrize("change", [{"new_name": "Line"}, {"description": "x", "if_match": '"7-1"'}])
-def test_a_change_whose_second_response_would_mislead_is_not_repeated_when_it_may_be_done(
+def test_a_change_is_not_repeated_if_the_second_response_would_mislead(
     change: dict[str, Any],
 ) -> None:
     script = Script(LOST)
@@ -75,14 +75,14 @@ def test_a_change_whose_second_response_would_mislead_is_not_repeated_when_it_ma
 
 
 @pytest.mark.parametrize("trouble", [UNSENT, reply(429)])
-def test_even_that_change_is_repeated_when_it_was_surely_not_done(trouble: Outcome) -> None:
+def test_such_a_change_is_repeated_if_it_was_certainly_not_made(trouble: Outcome) -> None:
     script = Script(trouble, reply(200, ISSUE))
     script.run(on_issues.update_issue(session(), "VPN", new_name="Line"))
     assert len(script.sent) == 2
 
 
 @pytest.mark.parametrize("trouble", [LOST, reply(502), reply(503), reply(504)])
-def test_a_deletion_that_may_be_done_is_not_repeated(trouble: Outcome) -> None:
+def test_a_deletion_is_not_repeated_if_it_may_have_been_made(trouble: Outcome) -> None:
     """Another client may have created the issue again, and a 404 would not show whose deletion it was."""
     for deletion in (on_issues.delete_issue(session(), "VPN"), on_issues.unassign(session(), "VPN", "typo")):
         script = Script(trouble, reply(404))
@@ -103,7 +103,7 @@ def test_a_deletion_that_may_be_done_is_not_repeated(trouble: Outcome) -> None:
         ([reply(500)], Unavailable, False),
     ],
 )
-def test_a_refusal_says_whether_an_earlier_attempt_may_have_done_it(
+def test_an_error_says_whether_an_earlier_attempt_may_have_succeeded(
     outcomes: list[Outcome], error: type[Refused], maybe_done: bool
 ) -> None:
     with pytest.raises(error) as refused:
@@ -112,15 +112,15 @@ def test_a_refusal_says_whether_an_earlier_attempt_may_have_done_it(
     assert ("may have been made" in str(refused.value)) is maybe_done
 
 
-def test_the_response_to_a_known_key_settles_it() -> None:
-    """A 404 to a repeated POST comes in place of a stored response: the first attempt did nothing."""
+def test_the_response_to_a_known_key_decides_whether_it_was_made() -> None:
+    """A 404 to a repeated POST means that no response is stored, so the first attempt did nothing."""
     with pytest.raises(NotFound) as refused:
         Script(LOST, reply(404)).run(on_issues.create_issue(session(), "VPN", companies=["Initech"]))
     assert not refused.value.maybe_done
 
 
 @pytest.mark.parametrize("method", ["post", "POST"])
-def test_any_post_has_a_key_and_one_may_be_given(method: str) -> None:
+def test_any_post_has_a_key_which_can_be_given(method: str) -> None:
     script = Script(LOST, reply(201), LOST, reply(201))
     script.run(on_access.call(session(), method, "/api/webhooks", body={}, idempotency_key="mine"))
     script.run(on_access.call(session(), method, "/api/webhooks"))
@@ -129,7 +129,7 @@ def test_any_post_has_a_key_and_one_may_be_given(method: str) -> None:
     assert keys[:2] == ["mine", "mine"] and keys[2] == keys[3]
 
 
-def test_a_method_that_the_contract_does_not_know_is_not_repeated() -> None:
+def test_an_unknown_method_is_not_repeated() -> None:
     with pytest.raises(Unreachable):
         Script(LOST).run(on_access.call(session(), "PATCH", "/api/issues/VPN", body={}))
     with pytest.raises(Misuse, match="POST"):
@@ -147,13 +147,13 @@ def test_refusals_are_not_retried(status: int, error: type[Exception]) -> None:
 
 
 @given(st.integers(0, 59))
-def test_retry_after_is_waited_out(seconds: int) -> None:
+def test_the_client_waits_for_retry_after(seconds: int) -> None:
     script = Script(reply(429, retry_after=str(seconds)), reply(200))
     script.run(session().perform(GET))
     assert seconds <= script.pauses[0] <= seconds + 0.5
 
 
-def test_retry_after_may_be_a_date_and_is_read_by_the_servers_clock() -> None:
+def test_a_date_in_retry_after_is_relative_to_the_servers_clock() -> None:
     date, later = "Sat, 04 Jan 2025 10:15:00 GMT", "Sat, 04 Jan 2025 10:15:09 GMT"
     assert reply(503, retry_after=later, date=date).retry_after == 9.0
     assert reply(503, retry_after=date, date=later).retry_after == 0.0
@@ -161,25 +161,25 @@ def test_retry_after_may_be_a_date_and_is_read_by_the_servers_clock() -> None:
 
 
 @pytest.mark.parametrize("date", [{}, {"date": "today"}])
-def test_a_date_without_the_servers_clock_is_read_by_ones_own(date: dict[str, str]) -> None:
+def test_a_date_without_the_servers_clock_is_relative_to_the_local_clock(date: dict[str, str]) -> None:
     soon = datetime.now(UTC) + timedelta(seconds=100)
     wait = reply(503, retry_after=format_datetime(soon, usegmt=True), **date).retry_after
     assert wait is not None and 90 < wait <= 100
 
 
 @pytest.mark.parametrize("year", ["99999", "9" * 30])
-def test_a_date_beyond_all_calendars_is_ignored(year: str) -> None:
+def test_a_date_that_cannot_be_represented_is_ignored(year: str) -> None:
     assert reply(503, retry_after=f"Sat, 04 Jan {year} 10:15:00 GMT").retry_after is None
 
 
-def test_patience_is_used_up_where_attempts_are_not_counted() -> None:
+def test_with_any_number_of_attempts_patience_is_used_up() -> None:
     script = Script(*[UNSENT] * 10_000)
     with pytest.raises(Unreachable):
         script.run(session(Retries(attempts=ANY_NUMBER, patience=300)).perform(GET))
     assert sum(script.pauses) == pytest.approx(300)
 
 
-def test_no_attempt_waits_longer_than_patience_lasts() -> None:
+def test_no_attempt_waits_beyond_patience() -> None:
     script = Script(reply(429, retry_after="25"), reply(503, retry_after="14.5"), reply(200))
     script.run(session(Retries(patience=40, first_pause=0)).perform(GET))
     assert [request.timeout for request in script.sent] == [30.0, 15.0, 15.0]
@@ -189,7 +189,7 @@ def test_no_attempt_waits_longer_than_patience_lasts() -> None:
     assert [request.timeout for request in script.sent] == [1.0]
 
 
-def test_signing_in_is_part_of_the_same_patience() -> None:
+def test_signing_in_counts_towards_patience() -> None:
     busy = reply(503, retry_after="20")
     script = Script(busy, reply(200, signed_in("c1")), busy, reply(401), busy)
     tess = Session("http://tracker.test", email="tess@x", password="secret", retries=Retries(patience=50))
@@ -198,7 +198,7 @@ def test_signing_in_is_part_of_the_same_patience() -> None:
     assert (len(script.sent), sum(script.pauses) < 50) == (5, True)
 
 
-def test_patience_ends_before_a_pause_that_would_overrun_it() -> None:
+def test_no_pause_exceeds_patience() -> None:
     script = Script(reply(429, '{"detail":"Too many attempts."}', retry_after="900"))
     with pytest.raises(TooManyAttempts, match="Too many attempts") as refused:
         script.run(session().perform(GET))
@@ -214,5 +214,5 @@ def test_attempts_and_waiting_are_bounded(
     with pytest.raises(Unreachable):
         script.run(session(Retries(attempts, patience, first_pause, longest_pause)).perform(GET))
     assert len(script.sent) <= attempts
-    assert sum(script.pauses) <= patience + 1e-6  # what the clock resolves
+    assert sum(script.pauses) <= patience + 1e-6  # the resolution of the clock
     assert all(pause <= longest_pause for pause in script.pauses)

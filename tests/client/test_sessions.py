@@ -1,4 +1,4 @@
-"""Signing in with a password, sessions that end, and one's own tokens, against a real server."""
+"""Signing in with a password, ending sessions, and a user's own tokens, with a real server."""
 
 import asyncio
 from collections.abc import Callable
@@ -14,17 +14,17 @@ from tests.client.troubles import TroubledNetwork
 from tests.world import CAST, PASSWORD, World
 
 EMAIL = CAST["omar"][0]
-"""Omar has no token and no session until a test makes one."""
+"""Omar has no token and no session until a test creates one."""
 
 
 @pytest.fixture
 def sessions(world: World) -> Callable[[], int]:
-    """How many sessions Omar has, besides the one that this is read with."""
+    """Returns the number of Omar's sessions, except for the one that requests it."""
     observer = world.client("omar")
     return lambda: int(observer.call("GET", "/api/auth/sessions", 200)["total"]) - 1
 
 
-def test_a_password_is_enough_to_change_things(connect: Connect, url: str, sessions: Callable[[], int]) -> None:
+def test_a_password_is_sufficient_for_changes(connect: Connect, url: str, sessions: Callable[[], int]) -> None:
     with connect(url, email=EMAIL, password=PASSWORD) as tracker:
         assert tracker.create_issue("VPN", companies=["Acme"]).name == "VPN"
         assert tracker.who_am_i().user.name == "Omar Reyes"
@@ -41,7 +41,7 @@ def test_an_ended_session_is_renewed(connect: Connect, url: str, world: World) -
         assert [one.name for one in tracker.issues()] == ["VPN"]
 
 
-def test_a_wrong_password_is_refused_and_not_repeated(connect: Connect, network: TroubledNetwork) -> None:
+def test_a_wrong_password_is_refused_and_not_retried(connect: Connect, network: TroubledNetwork) -> None:
     with connect(network.url, email=EMAIL, password="wrong") as tracker, pytest.raises(NotSignedIn):
         tracker.issue("VPN")
     assert network.requests == ["POST /api/auth/login HTTP/1.1"]
@@ -72,12 +72,12 @@ def test_tasks_share_one_session_and_its_renewal(url: str, world: World, session
     run_apart(work())
 
 
-def test_a_user_without_helpdesk_access_sees_why(connect: Connect, url: str) -> None:
+def test_a_user_without_helpdesk_access_gets_the_reason(connect: Connect, url: str) -> None:
     with connect(url, email=CAST["mia"][0], password=PASSWORD) as member, pytest.raises(Forbidden):
         list(member.issues())
 
 
-def test_tokens_are_made_listed_and_revoked(connect: Connect, url: str, world: World) -> None:
+def test_tokens_are_created_listed_and_revoked(connect: Connect, url: str, world: World) -> None:
     with connect(url, email=EMAIL, password=PASSWORD) as owner:
         soon = world.clock.now() + timedelta(hours=1)
         made = owner.create_token("nightly", scopes=["read"], expires_at=soon)

@@ -1,4 +1,4 @@
-"""Signing in automatically: once, again when the session ended, and never twice for one end."""
+"""Automatic sign-in: once, again after the session has ended, and never twice for the same end."""
 
 from typing import TypeVar
 
@@ -21,7 +21,7 @@ def sent(script: Script) -> list[tuple[str, str, str | None]]:
     return [(one.method, one.path, one.headers.get("x-csrf-token")) for one in script.sent]
 
 
-def test_signs_in_before_the_first_request_only_and_shows_the_csrf_token_on_changes() -> None:
+def test_it_signs_in_once_and_sends_the_csrf_token_with_changes() -> None:
     script, tess = Script(reply(200, signed_in("c1")), reply(200), reply(200)), session()
     script.run(tess.perform(GET))
     script.run(tess.perform(PUT))
@@ -33,7 +33,7 @@ def test_signs_in_before_the_first_request_only_and_shows_the_csrf_token_on_chan
     assert script.sent[0].signing_in
 
 
-def test_an_ended_session_is_renewed_and_the_request_sent_again() -> None:
+def test_an_ended_session_is_renewed_and_the_request_is_sent_again() -> None:
     script = Script(reply(200, signed_in("c1")), reply(401), reply(200, signed_in("c2")), reply(200))
     script.run(session().perform(PUT))
     assert sent(script)[1::2] == [("PUT", "/api/issues/status", "c1"), ("PUT", "/api/issues/status", "c2")]
@@ -45,7 +45,7 @@ def test_a_second_401_is_final() -> None:
         script.run(session().perform(PUT))
 
 
-def test_of_two_requests_that_met_the_same_end_one_signs_in() -> None:
+def test_only_one_of_two_requests_renews_an_ended_session() -> None:
     tess = session()
     Script(reply(200, signed_in("c1")), reply(200)).run(tess.perform(GET))
     plans = [tess.perform(GET), tess.perform(GET)]
@@ -58,27 +58,27 @@ def test_of_two_requests_that_met_the_same_end_one_signs_in() -> None:
 
 
 def reached(plan: Plan[Reply], kind: type[S], result: Reply | None) -> S:
-    """The plan's next step of this kind, after giving it a result; the clock does not move."""
+    """Sends the plan a result and returns its next step of this kind; the clock does not move."""
     step = plan.send(result)
     while not isinstance(step, kind):
         step = plan.send(0.0)
     return step
 
 
-def test_a_wrong_password_is_reported_and_not_tried_again() -> None:
+def test_a_wrong_password_is_reported_and_not_retried() -> None:
     script = Script(reply(401, '{"detail":"Wrong email or password."}'))
     with pytest.raises(NotSignedIn, match="Wrong email or password"):
         script.run(session().perform(GET))
     assert len(script.sent) == 1
 
 
-def test_when_signing_in_got_no_response_nothing_was_changed() -> None:
+def test_without_a_response_to_the_sign_in_nothing_was_changed() -> None:
     with pytest.raises(Unreachable) as away:
         Script(LOST).run(session(attempts=1).perform(PUT))
     assert not away.value.maybe_done
 
 
-def test_signing_out_is_tried_once_and_only_where_there_is_a_session() -> None:
+def test_signing_out_is_tried_once_and_only_with_a_session() -> None:
     tess, script = session(), Script(reply(200, signed_in("c1")), reply(200), LOST)
     script.run(tess.sign_out())
     script.run(tess.perform(GET))
@@ -98,7 +98,7 @@ def test_an_invalid_address_is_refused_before_anything_is_sent(url: str) -> None
         Tracker(url, token="itk_a_b")
 
 
-def test_there_is_one_way_of_signing_in() -> None:
+def test_exactly_one_way_of_signing_in_must_be_given() -> None:
     with pytest.raises(Misuse, match="either a token"):
         Session("http://tracker.test")
     with pytest.raises(Misuse, match="either a token"):
@@ -118,14 +118,14 @@ def test_a_token_that_no_header_carries_is_refused_and_not_shown(token: str) -> 
 
 
 @pytest.mark.parametrize("response", [reply(302, location="http://elsewhere.test/login"), reply(200, "<html>")])
-def test_signing_in_at_something_else_than_the_tracker(response: Reply) -> None:
+def test_signing_in_at_another_program_is_reported(response: Reply) -> None:
     script = Script(response)
     with pytest.raises(UnexpectedAnswer):
         script.run(session().perform(PUT))
     assert len(script.sent) == 1
 
 
-def test_an_account_with_a_second_factor_says_that_a_program_needs_a_token() -> None:
+def test_an_account_with_a_second_factor_requires_a_token() -> None:
     detail = "This account signs in with a second factor. A program needs an API token instead."
     script = Script(reply(401, f'{{"detail": "{detail}", "reason": "second_factor_required", "challenge": "c"}}'))
     with pytest.raises(NotSignedIn, match="API token") as raised:

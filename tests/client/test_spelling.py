@@ -22,12 +22,12 @@ def test_any_name_reaches_the_server_as_one_segment(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "  ", "\t"])
-def test_a_blank_name_would_be_the_whole_list(name: str) -> None:
+def test_a_blank_name_is_rejected(name: str) -> None:
     with pytest.raises(Misuse, match="not blank"):
         issue_path(name)
 
 
-def test_values_are_spelled_as_the_api_has_them() -> None:
+def test_values_have_the_form_of_the_api() -> None:
     noon = datetime(2025, 1, 4, 12, tzinfo=UTC)
     given_values = {"a": None, "b": False, "c": True, "d": ["x", "y"], "e": 3, "f": noon, "g": ""}
     assert query_pairs(given_values) == (
@@ -53,11 +53,11 @@ def test_the_next_page_keeps_every_parameter(pairs: list[tuple[str, str]]) -> No
 @pytest.mark.parametrize(
     "header", [None, "", '</x?cursor=1>; rel="prev"', "</x?cursor=1>", "nonsense, <", '<x; rel="next"']
 )
-def test_no_next_page(header: str | None) -> None:
+def test_the_last_page_has_no_next_page(header: str | None) -> None:
     assert next_query(header) is None
 
 
-def test_relations_are_found_however_they_are_written() -> None:
+def test_link_relations_are_found_in_every_notation() -> None:
     for header in (
         "<?cursor=a%2Cb>;rel=next",
         '<?cursor=a,b> ; REL="NEXT"',

@@ -1,4 +1,4 @@
-"""Server-Sent Events as the HTML standard has them, in whatever pieces they come."""
+"""Server-Sent Events as in the HTML standard, received in pieces of any size."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,7 +15,9 @@ def parsed(*chunks: bytes) -> list[Message]:
 
 
 @given(st.lists(st.tuples(st.integers(1, 10**9), text.filter(bool), text), min_size=1), ends, st.data())
-def test_any_messages_in_any_pieces(blocks: list[tuple[int, str, str]], end: str, data: st.DataObject) -> None:
+def test_any_messages_in_any_pieces_are_parsed(
+    blocks: list[tuple[int, str, str]], end: str, data: st.DataObject
+) -> None:
     written = [(f"id: {id}", ": beat", f"event: {event}", f"data: {body}", "") for id, event, body in blocks]
     lines = [line for block in written for line in block]
     raw = "".join(line + end for line in lines).encode()
@@ -24,7 +26,7 @@ def test_any_messages_in_any_pieces(blocks: list[tuple[int, str, str]], end: str
     assert parsed(*chunks) == [Message(body, event, str(id)) for id, event, body in blocks]
 
 
-def test_the_standards_examples() -> None:
+def test_the_examples_of_the_standard_are_parsed() -> None:
     assert parsed(b"data: YHOO\ndata: +2\ndata: 10\n\n") == [Message("YHOO\n+2\n10")]
     stream = b": test stream\n\ndata: first event\nid: 1\n\ndata:second event\nid\n\ndata:  third event\n"
     assert parsed(stream) == [Message("first event", id="1"), Message("second event", id="")]
@@ -32,6 +34,6 @@ def test_the_standards_examples() -> None:
     assert parsed(b"data:test\n\ndata: test\n\n") == [Message("test"), Message("test")]
 
 
-def test_what_is_to_be_ignored() -> None:
+def test_fields_without_a_message_are_ignored() -> None:
     assert parsed(b"\xef\xbb\xbfid: 3\nretry: 10\nname: x\nevent: lost\n\n:\n\n") == []
     assert parsed(b"id: 3\nid: 4\x005\ndata: x\n\n") == [Message("x", id="3")]

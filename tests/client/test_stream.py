@@ -43,7 +43,7 @@ def change(tracker: Tracker, statuses: list[str], network: TroubledNetwork) -> N
 
 
 def resolve_after(tracker: Tracker, network: TroubledNetwork, streams: int) -> threading.Thread:
-    """Resolves the issue as soon as the client has opened the stream so many times."""
+    """Resolves the issue as soon as the client has opened the stream this number of times."""
 
     def resolve() -> None:
         eventually(lambda: opened(network) >= streams)
@@ -55,12 +55,12 @@ def resolve_after(tracker: Tracker, network: TroubledNetwork, streams: int) -> t
 
 
 def opened(network: TroubledNetwork) -> int:
-    """How often the stream was requested."""
+    """Returns how often the stream was requested."""
     return sum("/api/events/stream" in request for request in network.requests)
 
 
 def expected_next(events: Iterator[Event], tracker: Tracker, network: TroubledNetwork) -> Event:
-    """The next event, which is a change made after the iterator had begun to wait for it."""
+    """Returns the next event, a change that is made after the iterator has started to wait."""
     resolving = resolve_after(tracker, network, 1)
     event = next(events)
     assert (event.type, event.from_, event.to) == ("assignment.status_changed", "new", "resolved")
@@ -82,7 +82,7 @@ def test_a_silent_connection_is_replaced(
     assert opened(network) > 1
 
 
-def test_going_on_where_another_process_stopped(connect: Connect, url: str, tracker: Tracker) -> None:
+def test_another_process_can_resume_the_stream(connect: Connect, url: str, tracker: Tracker) -> None:
     tracker.create_issue("VPN", companies=["Acme", "Contoso"])
     history = list(tracker.events(issue_name="vpn", page_size=1))
     assert [event.type for event in history] == ["assignment.created", "assignment.created", "issue.created"]
@@ -123,7 +123,7 @@ def test_a_session_that_ended_is_renewed_and_the_stream_continues(
         events.close()
 
 
-def test_history_says_who_made_a_change_through_which_channel_and_why(tracker: Tracker) -> None:
+def test_the_history_contains_actor_channel_and_note(tracker: Tracker) -> None:
     tracker.create_issue("VPN", companies=["Acme"])
     tracker.set_status("VPN", "Acme", "resolved", note="Line replaced")
     (event,) = tracker.events(type="assignment.status_changed")

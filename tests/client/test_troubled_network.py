@@ -1,4 +1,4 @@
-"""Retries against a real server over a network that loses requests and responses."""
+"""Retries with a real server over a network that loses requests and responses."""
 
 import time
 
@@ -56,7 +56,7 @@ def test_a_bulk_change_whose_response_was_lost_gets_the_response_of_the_first(
         assert tracker.set_status_in_bulk("VPN", "resolved").changed == 2
 
 
-def test_an_unassignment_and_a_deletion_whose_responses_were_lost_say_that_they_may_be_done(
+def test_a_removal_and_a_deletion_whose_responses_were_lost_may_have_been_made(
     connect: Connect, network: TroubledNetwork, admin: Tracker, admin_token: str
 ) -> None:
     admin.create_issue("VPN", companies=["Acme"])
@@ -78,7 +78,7 @@ def test_an_unassignment_and_a_deletion_whose_responses_were_lost_say_that_they_
             tracker.delete_issue("VPN")
 
 
-def test_a_token_whose_response_was_lost_is_named_to_be_revoked(connect: Connect, network: TroubledNetwork) -> None:
+def test_the_error_names_a_token_whose_response_was_lost(connect: Connect, network: TroubledNetwork) -> None:
     with connect(network.url, email=CAST["tess"][0], password=PASSWORD, retries=SOON) as tracker:
         assert tracker.who_am_i()
         network.ahead = [LOST]
@@ -89,8 +89,8 @@ def test_a_token_whose_response_was_lost_is_named_to_be_revoked(connect: Connect
         assert "nightly" not in {one.name for one in tracker.tokens()}
 
 
-def test_a_busy_server_is_waited_for_no_longer_than_patience(connect: Connect, network: TroubledNetwork) -> None:
-    """The proxy keeps the connection open, and says nothing."""
+def test_the_client_waits_for_a_busy_server_no_longer_than_patience(connect: Connect, network: TroubledNetwork) -> None:
+    """The proxy leaves the connection open, and sends nothing."""
     with connect(network.url, retries=Retries(patience=0)) as tracker:
         network.ahead = [Trouble.SILENCE]
         started = time.monotonic()
@@ -99,7 +99,7 @@ def test_a_busy_server_is_waited_for_no_longer_than_patience(connect: Connect, n
         assert 0.9 < time.monotonic() - started < 10
 
 
-def test_a_rename_whose_response_was_lost_says_that_it_may_be_done(connect: Connect, network: TroubledNetwork) -> None:
+def test_a_rename_whose_response_was_lost_may_have_been_made(connect: Connect, network: TroubledNetwork) -> None:
     with connect(network.url, retries=SOON) as tracker:
         tracker.create_issue("VPN")
         network.ahead = [LOST]

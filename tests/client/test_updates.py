@@ -3,7 +3,7 @@
 from issue_tracker_client import Tracker
 
 
-def test_updates(tracker: Tracker) -> None:
+def test_updates_are_added_edited_and_withdrawn(tracker: Tracker) -> None:
     tracker.create_issue("VPN", companies=["Acme", "Contoso"])
     said = tracker.add_update("VPN", "On it", companies=["Acme"], status="investigating")
     public = tracker.add_update("vpn", "Carrier is on site", public=True)
@@ -17,7 +17,7 @@ def test_updates(tracker: Tracker) -> None:
     assert list(tracker.updates()) == [edited]
 
 
-def test_merging(tracker: Tracker) -> None:
+def test_issues_are_merged(tracker: Tracker) -> None:
     tracker.create_issue("VPN", companies={"Acme": "resolved"}, tags=["vpn"])
     tracker.create_issue("No VPN", companies={"Acme": "new"}, external_key="vpn-1", owner=None)
     assert tracker.merge_issues("No VPN", "VPN", dry_run=True).assignments[0].status == "new"

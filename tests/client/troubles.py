@@ -1,4 +1,4 @@
-"""A network that fails on order: a proxy on loopback between a client and a real server."""
+"""A network that fails on request: a proxy on loopback between a client and a real server."""
 
 import socket
 import threading
@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 
 class Trouble(Enum):
-    """What happens to one request: it is lost on its way, or is carried out and its response is lost, or nothing."""
+    """The effect on one request: the request is lost, or it is performed and its response is lost, or nothing."""
 
     REQUEST_LOST = "request lost"
     RESPONSE_LOST = "response lost"
@@ -18,16 +18,16 @@ class Trouble(Enum):
 
 
 def response(status: int, body: bytes = b"", **headers: str) -> bytes:
-    """A response of the proxy itself, in place of the server's."""
+    """A response of the proxy itself, instead of the server's."""
     lines = [f"HTTP/1.1 {status} Trouble", f"content-length: {len(body)}", "connection: close"]
     lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
     return ("\r\n".join(lines) + "\r\n\r\n").encode() + body
 
 
 class TroubledNetwork:
-    """Passes requests on to `server`, one a connection, except for the troubles ahead of it, in order.
+    """Forwards requests to `server`, one per connection, except for the failures that it is given, in order.
 
-    `requests` are the first lines of all that came, `keys` their Idempotency-Keys.
+    `requests` are the request lines of all requests, `keys` their Idempotency-Keys.
     """
 
     def __init__(self, server: str) -> None:
@@ -50,9 +50,9 @@ class TroubledNetwork:
         self.cut()
 
     def cut(self) -> None:
-        """Break all connections."""
+        """Breaks all connections."""
         for connection in list(self._open):
-            with suppress(OSError):  # the other side was faster
+            with suppress(OSError):  # the other side has already closed it
                 connection.shutdown(socket.SHUT_RDWR)
 
     def _accept(self) -> None:
@@ -69,7 +69,7 @@ class TroubledNetwork:
             try:
                 self._pass_on(connection)
             except OSError:
-                return  # one side went away
+                return  # one side closed the connection
             finally:
                 self._open.discard(connection)
 
