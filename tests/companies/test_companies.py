@@ -24,7 +24,7 @@ def test_companies_are_listed_by_name_with_their_open_issues(world: World) -> No
     assert set(items[0]) == {"company_id", "name", "archived", "open_issues"}
 
 
-def test_companies_are_searched_literally_in_any_case(world: World) -> None:
+def test_companies_are_searched_literally_regardless_of_case(world: World) -> None:
     world.given_companies("100% Green", "under_score")
     assert listed(world, "search=M%C3%9CLLER") == ["Müller & Söhne"]
     assert listed(world, "search=%25") == ["100% Green"]
@@ -32,7 +32,7 @@ def test_companies_are_searched_literally_in_any_case(world: World) -> None:
     assert listed(world, "search=") == listed(world)
 
 
-def test_a_company_is_created_and_its_name_is_taken_in_any_case(world: World) -> None:
+def test_the_name_of_a_company_is_taken_regardless_of_case(world: World) -> None:
     admin = world.client("ada")
     made = admin.call("POST", "/api/companies", 201, json={"name": "  Straßenbau "})
     assert made == {"company_id": made["company_id"], "name": "Straßenbau", "archived": False, "open_issues": 0}
@@ -86,7 +86,7 @@ def test_only_a_company_without_history_is_deleted(world: World) -> None:
     ("body", "field"),
     [({}, "name"), ({"name": ""}, "name"), ({"name": "x" * 256}, "name"), ({"name": "x", "colour": 1}, "colour")],
 )
-def test_an_invalid_company_is_refused(world: World, body: dict[str, Any], field: str) -> None:
+def test_an_invalid_company_is_rejected(world: World, body: dict[str, Any], field: str) -> None:
     assert world.client("ada").call("POST", "/api/companies", 400, json=body)["errors"][0]["field"] == field
     assert len(listed(world)) == len(COMPANIES)
 
@@ -98,5 +98,5 @@ def test_a_company_that_does_not_exist_is_not_found(world: World, number: str) -
         assert response.status_code == 404
 
 
-def test_a_company_may_be_called_as_issues_may_not(world: World) -> None:
+def test_a_company_may_have_a_name_that_is_reserved_for_issues(world: World) -> None:
     assert world.client("ada").call("POST", "/api/companies", 201, json={"name": "status"})["name"] == "status"

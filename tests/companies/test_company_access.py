@@ -1,4 +1,4 @@
-"""Reads of companies with a limited access: a hidden company is not there, and is refused as an unknown one is."""
+"""Reads of companies with limited access: a hidden company is not listed, and is treated like an unknown one."""
 
 from collections.abc import Callable
 
@@ -17,16 +17,16 @@ VISIBLE, HIDDEN, UNKNOWN = "Contoso", "Fabrikam", "Initech"
 
 @pytest.fixture
 def ids(world: World) -> dict[str, int]:
-    """The ids of a visible, a hidden and an unknown company."""
+    """Returns the ids of a visible, a hidden and an unknown company."""
     return world.given_companies(VISIBLE, HIDDEN) | {UNKNOWN: 999_999}
 
 
 def limited(*company_ids: int) -> Actor:
-    """A super admin who sees these companies only."""
+    """Returns a super admin who sees only these companies."""
     return msgspec.structs.replace(command_line("tests"), company_access=CompanyAccess(frozenset(company_ids)))
 
 
-def test_lists_and_searches_leave_a_hidden_company_out(world: World, ids: dict[str, int]) -> None:
+def test_lists_omit_a_hidden_company(world: World, ids: dict[str, int]) -> None:
     with world.database.read() as tx:
         actor = limited(ids[VISIBLE])
         assert [company.name for company in queries.list_companies(tx, actor)] == [VISIBLE]
@@ -36,7 +36,7 @@ def test_lists_and_searches_leave_a_hidden_company_out(world: World, ids: dict[s
         assert len(queries.list_companies(tx, command_line("tests"))) == len(COMPANIES)
 
 
-def test_searches_leave_a_hidden_company_out(world: World, ids: dict[str, int]) -> None:
+def test_searches_omit_a_hidden_company(world: World, ids: dict[str, int]) -> None:
     with world.database.read() as tx:
         actor = limited(ids[VISIBLE])
         assert queries.get_company(tx, actor, ids[VISIBLE]).name == VISIBLE
@@ -57,7 +57,7 @@ REFUSALS: dict[str, Callable[[Connection, Actor, str, int], object]] = {
 
 
 @pytest.mark.parametrize("how", REFUSALS)
-def test_a_hidden_company_is_refused_as_an_unknown_one_is(world: World, ids: dict[str, int], how: str) -> None:
+def test_a_hidden_company_is_treated_like_an_unknown_one(world: World, ids: dict[str, int], how: str) -> None:
     refusals = []
     for name in (HIDDEN, UNKNOWN):
         with pytest.raises(NotFound) as refused, world.database.write() as tx:
@@ -67,7 +67,7 @@ def test_a_hidden_company_is_refused_as_an_unknown_one_is(world: World, ids: dic
 
 
 @pytest.mark.parametrize("read", [queries.has_references, queries.lock_issues_of])
-def test_what_refers_to_a_hidden_company_is_not_revealed(
+def test_references_to_a_hidden_company_are_not_revealed(
     world: World, ids: dict[str, int], read: Callable[[Connection, Actor, int], object]
 ) -> None:
     issue = world.given_issue("Fault", {VISIBLE: "new", HIDDEN: "new"})

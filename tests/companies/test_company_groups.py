@@ -1,4 +1,4 @@
-"""Company groups, and their companies where companies are given (contract, section 12)."""
+"""Company groups, and their use instead of companies (contract, section 12)."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ def given_group(world: World, name: str = "North", *companies: str) -> dict[str,
 
 
 def audit(world: World) -> list[tuple[str, str | None, str | None, str | None]]:
-    """The events about groups."""
+    """Returns the events about groups."""
     found = world.history(audit=True)
     return [(e.type, e.from_value, e.to_value, e.note) for e in found if e.type.startswith("company_group.")]
 
@@ -66,20 +66,20 @@ def test_changing_nothing_writes_no_event(world: World) -> None:
         ({"name": "A", "company_names": ["Nobody", "Contoso", "No one"]}, 404, "“Nobody”, “No one”"),
     ],
 )
-def test_a_group_that_cannot_be_is_refused(world: World, body: dict[str, Any], status: int, said: str) -> None:
+def test_an_invalid_group_is_rejected(world: World, body: dict[str, Any], status: int, said: str) -> None:
     given_group(world)
     assert said in world.client("ada").call("POST", "/api/company-groups", status, json=body)["detail"]
     assert world.client().call("GET", "/api/company-groups", 200)["total"] == 1
 
 
-def test_a_group_is_not_renamed_to_a_taken_name(world: World) -> None:
+def test_a_group_cannot_be_renamed_to_a_taken_name(world: World) -> None:
     given_group(world)
     path = f"/api/company-groups/{given_group(world, 'Straße')['group_id']}"
     assert world.client("ada").call("PUT", path, 200, json={"name": "STRASSE"})["name"] == "STRASSE"
     assert "exists already" in world.client("ada").call("PUT", path, 400, json={"name": "north"})["detail"]
 
 
-def test_a_company_in_a_group_is_archived_rather_than_deleted(world: World) -> None:
+def test_a_company_in_a_group_can_be_archived_but_not_deleted(world: World) -> None:
     given_group(world)
     ids = world.given_companies("Contoso")
     refused = world.client("ada").call("DELETE", f"/api/companies/{ids['Contoso']}", 400)
@@ -106,7 +106,7 @@ def test_companies_of_a_group_are_added_and_keep_their_status(world: World) -> N
     assert assigned(issue) == {"Contoso": "monitoring", "Fabrikam": "new", "Acme Manufacturing": "new"}
 
 
-def test_archived_companies_of_a_group_are_left_out(world: World) -> None:
+def test_archived_companies_of_a_group_are_skipped(world: World) -> None:
     ids = world.given_companies("Contoso")
     given_group(world)
     world.given_issue("Old", {"Contoso": "new"})
@@ -120,7 +120,7 @@ def test_archived_companies_of_a_group_are_left_out(world: World) -> None:
         assert {each["company_name"] for each in found["results"] if each["outcome"] == "changed"} == changed
 
 
-def test_a_bulk_change_takes_groups_and_excludes_from_both(world: World) -> None:
+def test_a_bulk_change_accepts_groups_and_exclusions(world: World) -> None:
     given_group(world)
     world.given_issue("VPN", {"Contoso": "new", "Müller & Söhne": "new"})
     body = {

@@ -1,4 +1,4 @@
-"""Names that somebody typed or pasted are matched with companies (contract, section 13)."""
+"""Typed or pasted names are matched with companies (contract, section 13)."""
 
 from typing import Any
 
@@ -52,7 +52,7 @@ def matched(world: World, **body: Any) -> list[tuple[str, str, str | None]]:
         ("Wingtip Ltd", "Wingtip Ltd"),
     ],
 )
-def test_case_accents_punctuation_and_legal_forms_do_not_matter(world: World, name: str, company: str | None) -> None:
+def test_case_accents_punctuation_and_legal_forms_are_ignored(world: World, name: str, company: str | None) -> None:
     ((_, match, found),) = matched(world, names=[name])
     if company is not None:
         assert (match, found) == ("exact", company)
@@ -69,7 +69,7 @@ def test_a_misspelt_name_is_likely(world: World, name: str, company: str) -> Non
 
 
 @pytest.mark.usefixtures("companies")
-def test_what_several_companies_are_called_is_for_somebody_to_choose(world: World) -> None:
+def test_a_name_that_several_companies_share_is_ambiguous(world: World) -> None:
     body = {"names": ["wingtip"]}
     (item,) = world.client().call("POST", "/api/companies/match", 200, json=body)["items"]
     assert item["match"] == "likely" and item["candidates"] == ["Wingtip GmbH", "Wingtip Ltd"]
@@ -77,7 +77,7 @@ def test_what_several_companies_are_called_is_for_somebody_to_choose(world: Worl
 
 @pytest.mark.usefixtures("companies")
 @pytest.mark.parametrize("name", ["Northwind", "x", "?", "株式会社", "", "  ", "\x00", "A" * 1000, "GmbH"])
-def test_an_unknown_name_is_none(world: World, name: str) -> None:
+def test_an_unknown_name_has_no_match(world: World, name: str) -> None:
     assert matched(world, names=[name]) == [(name, "none", None)]
 
 
@@ -97,11 +97,11 @@ def test_an_unknown_name_is_none(world: World, name: str) -> None:
         "Contoso\nContoso\nFabrikam, Contoso\nSmith, Jones & Co.\n",
     ],
 )
-def test_a_text_is_split_as_people_paste_it(world: World, text: str) -> None:
+def test_a_pasted_text_is_split_into_names(world: World, text: str) -> None:
     assert [found for _, _, found in matched(world, text=text)] == ["Contoso", "Fabrikam", "Smith, Jones & Co."]
 
 
-def test_names_that_begin_like_a_list_are_whole(world: World) -> None:
+def test_names_that_begin_like_a_list_are_not_split(world: World) -> None:
     world.given_companies("3M", "1&1 Mail", "7. Himmel", "-ish", "24/7 Pizza")
     text = "3M\n1&1 Mail\n24/7 Pizza\n-ish"
     assert [found for _, _, found in matched(world, text=text)] == ["3M", "1&1 Mail", "24/7 Pizza", "-ish"]
@@ -126,12 +126,12 @@ def test_archived_companies_are_not_found(world: World) -> None:
         ({"text": "a", "limit": 3}, "limit"),
     ],
 )
-def test_what_is_too_much_or_unclear_is_refused(world: World, body: dict[str, Any], field: str) -> None:
+def test_too_many_names_and_invalid_requests_are_rejected(world: World, body: dict[str, Any], field: str) -> None:
     refused = world.client().call("POST", "/api/companies/match", 400, json=body)
     assert refused["errors"][0]["field"] == field
 
 
-def test_nothing_is_changed(world: World) -> None:
+def test_matching_changes_nothing(world: World) -> None:
     before = world.history(audit=True)
     matched(world, text="Contoso, Contosso, nobody")
     assert world.history(audit=True) == before

@@ -1,4 +1,4 @@
-"""A call of a route, and what several calls contain."""
+"""A call of a route, and values that several calls contain."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 HIDDEN_ID = 501
-"""The id of each row that only one of the databases has: of a company, an issue, a group, a webhook."""
+"""The ids of the rows that exist in only one of the databases: of a company, an issue, a group, a webhook."""
 
 
 class Call(msgspec.Struct, frozen=True):

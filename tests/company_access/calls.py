@@ -1,7 +1,7 @@
-"""An example call of every declared route, for readers who see some companies only.
+"""An example call of every declared route, for users with limited company access.
 
-What only one of the two databases has is named in some of the calls, as `Hidden …` and by its ids: there it must be
-refused as what does not exist. `{etag}` and `{position}` are replaced by those of the response before.
+Some of the calls refer to data that exists in only one of the two databases, as `Hidden …` and by its ids: the response
+must be that for data that does not exist. `{etag}` and `{position}` are replaced by those of the previous response.
 """
 
 from tests.company_access.call import BOTH, FRESH, HIDDEN, HIDDEN_ID, LOGIN, ONCE, Call, gets
@@ -293,7 +293,7 @@ LEAVING: dict[str, list[Call]] = {
     "POST /api/auth/logout": [Call("/api/auth/logout")],
     "POST /logout": [Call("/logout", form={})],
 }
-"""What comes last, because it ends the session."""
+"""The last calls, because they end the session."""
 
 API |= SIGN_IN_API
 CALLS = API | PAGES | SIGN_IN_PAGES | LEAVING

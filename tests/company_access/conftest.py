@@ -1,4 +1,4 @@
-"""What a limited user sees a part of."""
+"""Data of which a user with limited access sees only a part."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What the helpdesk writes about a company that a customer sees, for the customer or not."""
+"""Texts of the helpdesk about a company that a customer sees, public or internal."""
 
 from issue_tracker.actor import command_line
 from issue_tracker.clock import now
@@ -17,7 +17,7 @@ READER = command_line("Ada")
 
 
 def write_internally(world: World, author: str, words: str) -> None:
-    """Sets a status and publishes an update, and writes `words` where only the helpdesk reads them."""
+    """Sets a status and publishes an update, and writes `words` in places that only the helpdesk can read."""
     actor = command_line(author)
     with world.database.write() as tx:
         company = find_companies(tx, READER, ["Contoso"])[key("Contoso")]

@@ -1,4 +1,4 @@
-"""How tests limit a user, and what the user sees then."""
+"""Limits the access of a user, and reads what the user then sees."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ def limit(world: World, *companies: str, who: str = "tess") -> None:
 
 
 def names(client: Client, path: str = "/api/issues") -> dict[str, list[str]]:
-    """The issues of a list with their companies."""
+    """Returns the issues of a list with their companies."""
     found = client.call("GET", path, 200)
     assert found["total"] == len(found["items"])
     return {item["name"]: [one["company_name"] for one in item["assignments"]] for item in found["items"]}

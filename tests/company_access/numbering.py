@@ -1,4 +1,4 @@
-"""The numbers that the next rows of a table get."""
+"""The ids of the next rows of a table."""
 
 from typing import Any
 
@@ -40,7 +40,7 @@ def _last_number(table: Table, dialect: str) -> Select[Any]:
 
 
 def number_from(tx: Connection, table: Table, last: int) -> None:
-    """Lets the next row of a table have the number after `last`."""
+    """Sets the id of the next row of a table to the one after `last`."""
     if tx.dialect.name == "sqlite":
         tx.execute(text("DELETE FROM sqlite_sequence WHERE name = :name"), {"name": table.name})
         values = {"name": table.name, "last": last}

@@ -1,4 +1,4 @@
-"""Example calls of the pages; `calls` has those of the API, and says what they are for."""
+"""Example calls of the pages; `calls` contains those of the API, and explains their purpose."""
 
 from issue_tracker.pages.assets import VERSION
 from tests.company_access.call import HIDDEN_ID, LOGIN, Call, gets

@@ -1,4 +1,4 @@
-"""Two served databases that differ only in what a reader with limited company access cannot see."""
+"""Two served databases that differ only in data that a user with limited company access cannot see."""
 
 import random
 import secrets
@@ -49,7 +49,7 @@ Answer = tuple[int, list[tuple[str, str]], bytes]
 
 
 class Pair:
-    """The two worlds. `plain` lacks what `fuller` has more of; every visible row has the same id in both."""
+    """The two databases. `fuller` contains additional hidden data; every visible row has the same id in both."""
 
     def __init__(self, plain: World, fuller: World, clock: Clock) -> None:
         self.worlds = (plain, fuller)
@@ -81,7 +81,7 @@ class Pair:
         return made[0], made[1]
 
     def disturb(self) -> None:
-        """Changes what is hidden, a minute later, in one of the worlds."""
+        """Changes hidden data, a minute later, in one of the databases."""
         self.clock.advance(minutes=1)
         world = self.fuller
         with world.database.write() as tx:
@@ -101,14 +101,14 @@ class Pair:
         self.align()
 
     def write_internally(self) -> None:
-        """Writes what customers see in the same way into both, and differently what they do not see."""
+        """Writes the same customer-visible data into both, and different internal data."""
         self.clock.advance(minutes=1)
         for world, author, words in zip(self.worlds, ("Tess", "Omar"), ("one", "the other"), strict=True):
             write_internally(world, author, words)
         self.align()
 
     def align(self) -> None:
-        """Lets the next rows have the same numbers in both. The log has no gaps, because these would mean something."""
+        """Aligns the next ids in both. The event log must have no gaps, because readers wait at gaps."""
         last = {}
         for world in self.worlds:
             with world.database.read() as tx:
@@ -125,7 +125,7 @@ class Pair:
                     record(tx, ADA, [filler] * behind, now(), notify=False)
 
     def ask(self, who: str, method: str, call: Call) -> tuple[Answer, Answer]:
-        """The responses of both to one call."""
+        """Returns the responses of both to one call."""
         answers = []
         self.step += 1
         for world, client in zip(self.worlds, self.clients[who], strict=True):
@@ -155,7 +155,7 @@ class Pair:
 
 
 def _listen(client: Client, headers: Mapping[str, str]) -> Answer:
-    """What a stream sends up to the last event that the client may see."""
+    """Returns the content of a stream up to the last event that the client may see."""
     newest = client.get("/api/events", params={"limit": 1}).json().get("items", [])
     received = b""
     with client.stream("GET", "/api/events/stream", headers=headers) as response:
@@ -173,11 +173,11 @@ def _compared(headers: Any) -> list[tuple[str, str]]:
 
 
 _random = random.Random(0)
-"""Makes secrets: the same in both, because responses show some."""
+"""Generates the same secrets in both databases, because some responses contain them."""
 
 
 def _fill(world: World) -> None:
-    """What both have: issues of visible and of hidden companies, groups, and readers with limited access."""
+    """Writes the data of both: issues of visible and of hidden companies, groups, and users with limited access."""
     world.given_customer("cara")
     world.given_issue("Shared", {"Contoso": "new", "Fabrikam": "investigating"}, "Seen by all who are affected")
     world.given_issue("Own", {"Contoso": "resolved", "Zürich (Nord)": "new"})
@@ -203,7 +203,7 @@ def _fill(world: World) -> None:
 
 
 def _hide(world: World) -> None:
-    """What only one has: a company, a group, an issue, assignments of the shared issue, a webhook, a reader."""
+    """Writes the data of only one: a company, a group, an issue, assignments of the shared issue, a webhook, a user."""
     keyring = ServerKey(world.database, world.server.settings).keyring()
     with world.database.write() as tx:
         create_missing_companies(tx, ADA, [parse_name("Hidden Ltd"), parse_name("Hidden & Sons")])
@@ -239,7 +239,7 @@ def _firing(key: str, issue: str, company: str) -> Report:
 
 @contextmanager
 def two_worlds(engine: str, shared: Shared, clock: Clock) -> Iterator[Pair]:
-    """Serves both on databases of their own."""
+    """Serves both on separate databases."""
     with ExitStack() as ended, pytest.MonkeyPatch.context() as patch:
         patch.setattr(HistoryIdentity, "identity", property(lambda _: "the same history"))
         patch.setattr(secrets, "token_hex", lambda size=32: _random.randbytes(size).hex())

@@ -1,4 +1,4 @@
-"""Company access, as administrators set it and as readers notice it (contract, section 12)."""
+"""Company access, as administrators set it and as users notice it (contract, section 12)."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from tests.company_access.limits import USERS, limit, names, set_access, user_id
 from tests.world import World
 
 
-def test_access_is_set_and_shown(world: World) -> None:
+def test_access_can_be_set_and_is_shown(world: World) -> None:
     ada, path = world.client("ada"), f"{USERS}/{user_id(world, 'tess')}"
     ada.call("POST", "/api/company-groups", 201, json={"name": "North", "company_names": ["Fabrikam"]})
     events = len(world.history(audit=True))
@@ -43,12 +43,12 @@ def test_access_is_set_and_shown(world: World) -> None:
         ({"company": []}, 400, "company_access.company"),
     ],
 )
-def test_access_that_cannot_be_is_refused(world: World, access: Any, status: int, said: str) -> None:
+def test_invalid_access_is_rejected(world: World, access: Any, status: int, said: str) -> None:
     assert said in set_access(world, access, expected=status)["detail"]
     assert set_access(world, "all")["company_access"] == "all"
 
 
-def test_access_counts_from_the_next_request_on(scene: World) -> None:
+def test_access_takes_effect_with_the_next_request(scene: World) -> None:
     everything = {"Hidden": ["Fabrikam"], "Idle": [], "Own": ["Contoso"], "Shared": ["Contoso", "Fabrikam"]}
     clients = (scene.client(), scene.bearer())
     for client in clients:
@@ -78,25 +78,25 @@ def test_a_changed_group_changes_the_access(scene: World) -> None:
     ada.call("DELETE", path, 204)
 
 
-def test_a_company_that_an_access_names_is_archived_rather_than_deleted(world: World) -> None:
+def test_a_company_in_an_access_can_be_archived_but_not_deleted(world: World) -> None:
     limit(world, "Contoso")
     ids = world.given_companies("Contoso")
     refused = world.client("ada").call("DELETE", f"/api/companies/{ids['Contoso']}", 400)
     assert "archive it instead" in refused["detail"]
 
 
-def test_somebody_always_sees_everything(world: World) -> None:
+def test_the_last_super_admin_who_sees_all_companies_cannot_be_limited(world: World) -> None:
     refused = set_access(world, {"companies": ["Contoso"]}, "ada", 400)
     assert refused["errors"][0]["field"] == "company_access"
     ada, omar = world.client("ada"), user_id(world, "omar")
     ada.call("PUT", f"{USERS}/{omar}", 200, json={"role": "super_admin"})
     limit(world, "Contoso", who="omar")
-    # Omar is a super admin, but sees only some companies, so Ada is still the last one who sees all.
+    # Omar is a super admin, but sees only some companies, so Ada is still the last one who sees all companies.
     set_access(world, {"companies": ["Contoso"]}, "ada", 400)
     ada.call("PUT", f"{USERS}/{user_id(world, 'ada')}", 400, json={"role": "technician"})
 
 
-def test_a_limited_super_admin_does_not_administer_what_concerns_all(world: World) -> None:
+def test_a_limited_super_admin_cannot_administer_what_concerns_all_companies(world: World) -> None:
     omar = user_id(world, "omar")
     world.client("ada").call("PUT", f"{USERS}/{omar}", 200, json={"role": "super_admin"})
     limit(world, "Contoso", who="omar")
@@ -122,7 +122,7 @@ def test_a_limited_super_admin_does_not_administer_what_concerns_all(world: Worl
     )
 
 
-def test_a_shared_issue_is_not_renamed_described_or_deleted(scene: World) -> None:
+def test_an_issue_with_hidden_companies_cannot_be_renamed_described_or_deleted(scene: World) -> None:
     scene.client("ada").call("PUT", f"{USERS}/{user_id(scene, 'omar')}", 200, json={"role": "super_admin"})
     limit(scene, "Contoso", who="omar")
     omar, events = scene.client("omar"), len(scene.history())
@@ -139,7 +139,7 @@ def test_a_shared_issue_is_not_renamed_described_or_deleted(scene: World) -> Non
     assert taken["errors"] == [{"field": "name", "message": "an issue called “HIDDEN” exists already"}]
 
 
-def test_a_new_issue_needs_a_company_that_its_creator_sees(scene: World) -> None:
+def test_a_new_issue_needs_a_company_that_is_visible_to_its_creator(scene: World) -> None:
     limit(scene, "Contoso")
     tess = scene.client()
     assert tess.call("POST", "/api/issues", 400, json={"name": "New"})["errors"][0]["field"] == "companies"
@@ -149,7 +149,7 @@ def test_a_new_issue_needs_a_company_that_its_creator_sees(scene: World) -> None
     assert "New" not in names(tess, "/api/issues?status=closed") and "New" in names(tess)
 
 
-def test_bulk_changes_and_unassigning_reach_what_is_visible(scene: World) -> None:
+def test_bulk_changes_and_removals_affect_only_visible_companies(scene: World) -> None:
     limit(scene, "Contoso")
     tess = scene.client()
     body = {"issue_name": "Shared", "status": "resolved", "companies": None}

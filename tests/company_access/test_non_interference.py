@@ -1,4 +1,4 @@
-"""Non-interference: what is hidden changes no byte of any response (contract, section 12)."""
+"""Non-interference: hidden data changes no byte of any response (contract, section 12)."""
 
 from collections.abc import Iterable, Iterator
 
@@ -28,9 +28,9 @@ def pair(engine: str, shared: Shared, clock: Clock) -> Iterator[Pair]:
 
 
 def differences(pair: Pair, routes: Iterable[str], *readers: str, internal: bool = False) -> list[str]:
-    """Every response to the readers, by default all, in which the two databases differ.
+    """Returns every response to the users, by default all of them, in which the two databases differ.
 
-    With `internal` they also differ in what the helpdesk writes about visible companies, which only customers must not
+    With `internal` the databases also differ in internal texts about visible companies, which only customers must not
     notice.
     """
     found = []
@@ -58,18 +58,18 @@ def test_every_route_has_an_example() -> None:
 
 
 @pytest.mark.long
-def test_what_is_hidden_changes_no_byte_of_any_response(pair: Pair) -> None:
+def test_hidden_data_changes_no_byte_of_any_response(pair: Pair) -> None:
     found = differences(pair, CALLS, "tess", "omar", "tess by token")
     assert not found, "\n\n".join(found)
 
 
 @pytest.mark.long
-def test_what_the_helpdesk_writes_changes_no_byte_for_a_customer(pair: Pair) -> None:
+def test_internal_texts_change_no_byte_for_a_customer(pair: Pair) -> None:
     found = differences(pair, CALLS, "cara", "cara by token", internal=True)
     assert not found, "\n\n".join(found)
 
 
-def test_a_missing_condition_is_noticed(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_access_condition_is_detected(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(issue_list, "visible_companies", lambda _access, company_ids: company_ids)
         assert differences(pair, ["GET /api/issues"])

@@ -1,4 +1,4 @@
-"""Times, validators, positions, streams, retries and webhooks follow the company access (contract, section 12)."""
+"""Times, validators, positions, streams, retries and webhooks respect the company access (contract, section 12)."""
 
 from itertools import cycle
 
@@ -14,7 +14,7 @@ from tests.waiting import eventually
 from tests.world import World
 
 
-def test_hidden_changes_move_no_time_and_no_validator(scene: World) -> None:
+def test_hidden_changes_change_no_time_and_no_validator(scene: World) -> None:
     limit(scene, "Contoso")
     tess, ada = scene.client(), scene.client("ada")
     paths = (
@@ -55,7 +55,7 @@ def test_the_validator_of_a_list_changes_with_a_group(scene: World) -> None:
     assert names(tess, path) == {"Hidden": ["Fabrikam"], "Shared": ["Fabrikam"]}
 
 
-def test_the_times_of_a_shared_issue_are_those_of_what_is_visible(scene: World) -> None:
+def test_the_times_of_a_shared_issue_depend_only_on_visible_data(scene: World) -> None:
     limit(scene, "Contoso")
     tess, ada = scene.client(), scene.client("ada")
     created = tess.call("GET", "/api/issues/Shared", 200)["updated_at"]
@@ -76,7 +76,7 @@ def test_the_times_of_a_shared_issue_are_those_of_what_is_visible(scene: World) 
     assert [item["name"] for item in following.json()["items"]] == ["Shared"]
 
 
-def test_a_synchronizing_client_is_told_what_is_visible(scene: World) -> None:
+def test_a_synchronizing_client_receives_only_visible_changes(scene: World) -> None:
     limit(scene, "Contoso")
     tess, ada = scene.client(), scene.client("ada")
 
@@ -97,7 +97,7 @@ def test_a_synchronizing_client_is_told_what_is_visible(scene: World) -> None:
     changed_since(start, 422)
 
 
-def test_the_deletion_of_a_visible_issue_is_told(scene: World) -> None:
+def test_the_deletion_of_a_visible_issue_is_reported(scene: World) -> None:
     limit(scene, "Contoso")
     tess, ada = scene.client(), scene.client("ada")
     query = {"issueName": "Shared", "companyName": "Contoso"}
@@ -108,7 +108,7 @@ def test_the_deletion_of_a_visible_issue_is_told(scene: World) -> None:
     assert [event["issue_name"] for event in found] == ["Own"]
 
 
-def test_a_retry_is_answered_only_to_the_same_access(scene: World) -> None:
+def test_a_stored_response_is_repeated_only_for_the_same_access(scene: World) -> None:
     tess, key = scene.client(), {"Idempotency-Key": "again"}
     body = {"name": "New", "companies": [{"company_name": "Contoso"}, {"company_name": "Fabrikam"}]}
     tess.call("POST", "/api/issues", 201, json=body, headers=key)
@@ -117,7 +117,7 @@ def test_a_retry_is_answered_only_to_the_same_access(scene: World) -> None:
     tess.call("POST", "/api/issues", 422, json=body, headers=key)
 
 
-def test_an_open_stream_follows_the_access(scene: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_open_stream_follows_changes_of_the_access(scene: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream_module, "CHECK_SECONDS", 0.05)
     ada = scene.client("ada")
     listening = Listening(scene.client())
@@ -128,7 +128,7 @@ def test_an_open_stream_follows_the_access(scene: World, monkeypatch: pytest.Mon
     statuses = cycle(["resolved", "monitoring"])
 
     def only_visible_events_arrive() -> bool:
-        # Until the stream has noticed, hidden events still arrive.
+        # Hidden events still arrive until the stream has noticed the change.
         received, status = len(listening.events), next(statuses)
         for company in ("Fabrikam", "Contoso"):
             change = {"issue_name": "Shared", "company_name": company, "status": status}
@@ -140,7 +140,7 @@ def test_an_open_stream_follows_the_access(scene: World, monkeypatch: pytest.Mon
     listening.close()
 
 
-def test_a_webhook_is_sent_what_its_owner_sees(scene: World) -> None:
+def test_a_webhook_receives_only_what_its_owner_sees(scene: World) -> None:
     ada, tess = scene.client("ada"), scene.client()
     ada.call("PUT", f"{USERS}/{user_id(scene, 'omar')}", 200, json={"role": "super_admin"})
     hook = {"url": "https://hooks.helpdesk.example/"}

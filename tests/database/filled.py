@@ -1,4 +1,4 @@
-"""Rows for a database of any earlier schema: of every table it has, in the columns it has."""
+"""Rows for a database of any earlier schema, for all of its tables and columns."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -10,7 +10,7 @@ LATER = "2026-02-03T04:05:06.000007+00:00"
 STATUSES = ("new", "investigating", "in_progress", "monitoring", "resolved", "closed")
 COMPANIES, ISSUES, USERS = 5, 40, 3
 MEMBERS = 3
-"""How many companies each issue has; that of every tenth has none."""
+"""The number of companies of each issue; every tenth issue has none."""
 
 Row = dict[str, Any]
 
@@ -30,7 +30,7 @@ def _issues() -> Iterator[Row]:
 
 
 def _members(issue: int) -> list[tuple[int, int]]:
-    """The companies of an issue, each after the place of its status."""
+    """Yields the companies of an issue, each with its status."""
     if issue % 10 == 0:
         return []
     return [((issue + member) % 6, (issue + member) % COMPANIES + 1) for member in range(MEMBERS)]
@@ -63,7 +63,7 @@ def _events() -> Iterator[Row]:
 
 
 def _rows() -> dict[str, list[Row]]:
-    """The rows of each table; a table comes after those that it refers to."""
+    """Returns the rows of each table; a table comes after the tables to which it refers."""
     users = range(1, USERS + 1)
     return {
         "companies": [_named("Company", number) | {"archived": number == 1} for number in range(1, COMPANIES + 1)],
@@ -117,7 +117,7 @@ TIMES = ("at", "created_at", "updated_at")
 
 
 def fill(tx: Connection) -> dict[str, int]:
-    """Inserts the rows; how many there are, by table. Ids are given by the database, from 1."""
+    """Inserts the rows, and returns their number by table. The database assigns the ids, starting at 1."""
     known = set(inspect(tx).get_table_names())
     counts = {}
     for name, rows in _rows().items():

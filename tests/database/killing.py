@@ -1,4 +1,4 @@
-"""Migrations that are killed: each runs in a fork of one process, and dies after a statement by SIGKILL.
+"""Kills migrations: each runs in a fork of one process, and is killed by SIGKILL after a statement.
 
 `python -m tests.database.killing` reads requests from its standard input, one JSON object on each line.
 """
@@ -25,7 +25,7 @@ ROOT = Path(__file__).parent.parent.parent
 
 
 class Migrating:
-    """The process that migrates in forks."""
+    """The process that runs migrations in forks."""
 
     def __enter__(self) -> "Migrating":
         self._process = subprocess.Popen(
@@ -39,13 +39,13 @@ class Migrating:
         self._process.communicate(timeout=30)
 
     def to_the_end(self, url: str, migrations: Path = migrate.MIGRATIONS) -> int:
-        """Migrates to the last of the migrations in the folder; how many statements that took."""
+        """Runs all migrations in the folder, and returns the number of statements."""
         code, statements = self._run(url, None, migrations)
         assert code == 0
         return statements
 
     def killed_after(self, url: str, statements: int) -> None:
-        """Begins to migrate, and is killed after so many statements."""
+        """Starts the migrations, and is killed after this many statements."""
         code, _ = self._run(url, statements, migrate.MIGRATIONS)
         assert code == -signal.SIGKILL
 
@@ -58,7 +58,7 @@ class Migrating:
 
 
 def _migrate(url: str, kill_after: int | None, executed: int) -> None:
-    """Migrates, and writes the number of statements to the descriptor `executed`."""
+    """Runs the migrations, and writes the number of statements to the descriptor `executed`."""
     database = Database(Settings(database_url=url))
     statements = 0
 
@@ -75,7 +75,7 @@ def _migrate(url: str, kill_after: int | None, executed: int) -> None:
 
 
 def main() -> None:
-    # What the program prints must not come between the responses.
+    # The output of the program must not be mixed with the responses.
     responses = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     for line in sys.stdin:

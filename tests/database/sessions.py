@@ -1,4 +1,4 @@
-"""What tests of PostgreSQL share: settings that must change nothing, and a tour that would notice."""
+"""Shared code of the PostgreSQL tests: settings that must have no effect, and requests that would reveal an effect."""
 
 from urllib.parse import quote
 
@@ -15,7 +15,7 @@ PRESETS = {
     "transform_null_equals": "on",
     "bytea_output": "escape",
 }
-"""Each of them makes requests fail, or return something else, in a session that does not set it."""
+"""Each of these settings makes requests fail, or changes their results, in a session that does not override it."""
 
 
 def execute(url: str, *statements: str) -> None:
@@ -37,7 +37,7 @@ def name_of(url: str) -> str:
 
 
 def assert_works(client: Client) -> None:
-    """Names beyond Latin-1, times, null values, search, history: what presets could change."""
+    """Checks names outside Latin-1, times, null values, search and history, which presets could affect."""
     client.call("POST", "/api/companies", 201, json={"name": "Żółć"})
     made = client.call(
         "POST", "/api/issues", 201, json={"name": "Störung №1 \\ ☂", "companies": [{"company_name": "Żółć"}]}

@@ -1,4 +1,4 @@
-"""A process without free file descriptors: 503 with the reason, and nothing to restart."""
+"""A process without free file descriptors responds with 503, reports the reason, and recovers without a restart."""
 
 import resource
 import shutil
@@ -12,13 +12,13 @@ from tests.processes import serve
 STANDARD_STREAMS = 3
 
 
-def test_exhausted_descriptors_are_named(admin_url: str, engine: str, tmp_path: Path) -> None:
+def test_exhausted_descriptors_are_reported(admin_url: str, engine: str, tmp_path: Path) -> None:
     with serve(admin_url, tmp_path / "server.log") as server:
         client = server.sign_in()
-        # The first one loads what the process needs for it.
+        # The first request loads everything that the process needs.
         assert create(client, "Before").status_code == 201
         with limited(server.process.pid, resource.RLIMIT_NOFILE, STANDARD_STREAMS):
-            # From here on a new connection is needed, which nothing is left for.
+            # From here on a new connection is needed, for which no descriptor is left.
             if engine == "sqlite":
                 file = Path(admin_url.removeprefix("sqlite:///"))
                 shutil.copy(file, tmp_path / "copy.db")

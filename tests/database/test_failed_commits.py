@@ -1,4 +1,4 @@
-"""A commit that fails is rolled back, and no later transaction notices."""
+"""A failed commit is rolled back and does not affect later transactions."""
 
 from contextlib import suppress
 
@@ -45,8 +45,10 @@ def execute(tx: Connection, statements: tuple[str, ...], **values: str) -> None:
 
 
 @pytest.mark.parametrize(("code", "status"), [("23503", 400), ("53100", 503)])
-def test_a_failed_commit_leaves_no_trace(world: World, engine: str, code: str, status: int) -> None:
-    """More commits fail than there are connections. On SQLite only a constraint can fail there without a full disk."""
+def test_a_failed_commit_has_no_effect(world: World, engine: str, code: str, status: int) -> None:
+    """More commits fail than there are connections. On SQLite, without a full disk, only a constraint can make a commit
+    fail.
+    """
     if engine == "sqlite" and status != 400:
         code, status = "", 400
     client = world.client("tess")
@@ -68,13 +70,13 @@ def test_a_failed_commit_leaves_no_trace(world: World, engine: str, code: str, s
 
 @pytest.fixture
 def database(fresh_database_url: str) -> Database:
-    """A database of one's own, with a single connection for each kind of work."""
+    """A separate database, with a single connection for each kind of transaction."""
     database = Database(Settings(database_url=fresh_database_url, threads=1))
     migrate.upgrade(database)
     return database
 
 
-def test_a_failed_commit_notifies_nobody(database: Database, engine: str) -> None:
+def test_a_failed_commit_sends_no_notification(database: Database, engine: str) -> None:
     called: list[CommitTopic] = []
     database.on_commit(CommitTopic.EVENTS, lambda: called.append(CommitTopic.EVENTS))
     with database.write() as tx:
@@ -103,8 +105,8 @@ def test_a_failed_commit_notifies_nobody(database: Database, engine: str) -> Non
     database.close()
 
 
-def test_a_transaction_whose_failed_statement_was_ignored_is_not_acknowledged(database: Database, engine: str) -> None:
-    """PostgreSQL answers COMMIT by a rollback then, without an error; SQLite may have rolled back at the failure."""
+def test_a_transaction_with_an_ignored_failure_is_not_acknowledged(database: Database, engine: str) -> None:
+    """In this case PostgreSQL rolls back on COMMIT without an error; SQLite may have rolled back at the failure."""
     broken = "ROLLBACK" if engine == "sqlite" else "SELECT 1 / 0"
 
     def ignoring() -> None:

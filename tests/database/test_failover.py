@@ -1,4 +1,4 @@
-"""A server that takes no changes: refused with the reason, and nothing to restart when it does again."""
+"""If the database server is read-only, changes are refused with the reason, and no restart is needed afterwards."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,8 +14,8 @@ from tests.waiting import eventually
 
 
 @pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
-def test_a_server_that_becomes_read_only_is_outlived(admin_url: str, tmp_path: Path) -> None:
-    """As managed services do it when the disk is full: no error ends the connections."""
+def test_the_product_survives_a_read_only_database_server(admin_url: str, tmp_path: Path) -> None:
+    """Managed services do this when the disk is full: no error ends the connections."""
     name = name_of(admin_url)
     with serve(admin_url, tmp_path / "server.log") as server:
         client = server.sign_in()
@@ -36,7 +36,7 @@ def test_a_server_that_becomes_read_only_is_outlived(admin_url: str, tmp_path: P
 
 @pytest.fixture
 def pair() -> Iterator[tuple[Cluster, Standby]]:
-    """A primary and its standby."""
+    """A primary and a standby."""
     primary = Cluster()
     standby: Standby | None = None
     try:
@@ -50,8 +50,8 @@ def pair() -> Iterator[tuple[Cluster, Standby]]:
                 cluster.remove()
 
 
-def test_a_failover_is_outlived(pair: tuple[Cluster, Standby], tmp_path: Path) -> None:
-    """With both hosts in the URL nothing needs to be changed. A standby alone is refused, with the reason."""
+def test_the_product_survives_a_failover(pair: tuple[Cluster, Standby], tmp_path: Path) -> None:
+    """With both hosts in the URL no change is necessary. A standby alone is refused, with the reason."""
     primary, standby = pair
     url = primary.create_database("failover")
     given_admin(url)

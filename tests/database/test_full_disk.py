@@ -1,4 +1,4 @@
-"""A disk without room: changes are refused with 503, reading goes on, and room alone is enough to continue."""
+"""On a full disk changes are refused with 503 and reads continue; changes succeed again as soon as there is room."""
 
 import base64
 import resource
@@ -36,11 +36,11 @@ FRAME = 24 + 4096
 """Bytes of a page in SQLite's log."""
 
 FULL_INDEX = 32 + 4062 * FRAME
-"""The size of the log for which its index has to grow for the first time (walIndexAppend in SQLite's wal.c)."""
+"""The size of the log at which its index has to grow for the first time (walIndexAppend in SQLite's wal.c)."""
 
 
 def store(database: Database, name: str, size: int) -> str | None:
-    """Stores an issue. Returns how SQLite failed; None if it did not."""
+    """Stores an issue. Returns SQLite's error, or None."""
     at = clock.now()
     values = {"name": name, "name_key": name, "description": "x" * size, "description_key": "", "revision": 1}
     try:
@@ -55,7 +55,7 @@ def store(database: Database, name: str, size: int) -> str | None:
 def fill(client: Client, prefix: str) -> int:
     """Creates issues until ten in a row are refused, and returns how many were stored.
 
-    The first refusal may give back some room, because SQLite's log is written into the file then.
+    The first refusal may free some room, because SQLite's log is then written into the file.
     """
     stored = refused = 0
     for number in range(2000):
@@ -71,14 +71,14 @@ def fill(client: Client, prefix: str) -> int:
 
 
 def assert_refused_until(client: Client, stored: int) -> None:
-    """Every further change is refused in the same way; reads go on."""
+    """Checks that every further change is refused in the same way, while reads continue."""
     for number in range(20):
         assert_unavailable(create(client, f"Refused {number}", TEXT))
     assert client.call("GET", "/api/issues?limit=1", 200)["total"] == stored
 
 
-def test_a_limit_of_the_file_size_is_outlived(shared: Shared, tmp_path: Path) -> None:
-    """Writing fails with EFBIG, which SQLite reports as an input or output error: so does a failing disk."""
+def test_the_product_survives_a_limit_of_the_file_size(shared: Shared, tmp_path: Path) -> None:
+    """Writing fails with EFBIG, which SQLite reports as an I/O error, as for a failing disk."""
     with serve(shared.with_admin("sqlite"), tmp_path / "server.log") as server:
         client = server.sign_in()
         with limited(server.process.pid, resource.RLIMIT_FSIZE, 2 * 1024 * 1024):
@@ -94,10 +94,10 @@ def test_a_limit_of_the_file_size_is_outlived(shared: Shared, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-def test_a_limit_of_the_database_size_is_outlived(migrated_url: str, clock: Clock) -> None:
-    """SQLite's own limit raises what a full disk raises, and ends the whole transaction by itself.
+def test_the_product_survives_a_limit_of_the_database_size(migrated_url: str, clock: Clock) -> None:
+    """SQLite's own limit raises the same error as a full disk, and ends the whole transaction automatically.
 
-    In a database of its own, because the one that tests share has room left by what was deleted.
+    In a separate database, because the shared one contains free pages of deleted rows.
     """
 
     def limit(connection: Any, _record: object) -> None:
@@ -149,23 +149,23 @@ def assert_a_full_disk_is_outlived(url: str, disk: SmallDisk, log: Path) -> None
         assert_logged(server, "database or disk is full", "disk I/O error", "No space left on device")
 
 
-if can_mount():  # elsewhere the limits above have to do
+if can_mount():  # elsewhere the limits above must suffice
 
-    def test_a_disk_that_becomes_full_is_outlived(small_disk: SmallDisk, tmp_path: Path) -> None:
+    def test_the_product_survives_a_full_disk(small_disk: SmallDisk, tmp_path: Path) -> None:
         url = f"sqlite:///{small_disk.folder}/issues.db"
         given_admin(url)
         assert_a_full_disk_is_outlived(url, small_disk, tmp_path / "server.log")
 
-    def test_a_change_that_is_refused_is_not_found_later(tmp_path: Path) -> None:
-        """With some pages left, all of a change is in SQLite's log, and only the index of the log finds no room: the
-        commit fails. When everybody has closed the file, the log is read without its index.
+    def test_a_refused_change_does_not_reappear(tmp_path: Path) -> None:
+        """With some pages left, SQLite's log contains the whole change, and only the index of the log finds no room:
+        the commit fails. After all connections have closed the file, the log is read without its index.
         """
         with mounted(48) as disk:
             database = Database(Settings(database_url=f"sqlite:///{disk.folder}/issues.db"))
             database.create()
             migrate.upgrade(database)
             failures = set()
-            # A long read prevents that the log begins anew, so that its index has to grow.
+            # A long read prevents the log from restarting, so that its index has to grow.
             with database.read() as held:
                 held.execute(select(func.count()).select_from(issues)).scalar_one()
                 number = 0
@@ -192,10 +192,10 @@ if can_mount():  # elsewhere the limits above have to do
         assert failures == {"SQLITE_FULL", "SQLITE_IOERR_SHMSIZE"}
 
     @pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
-    def test_a_server_whose_disk_becomes_full_is_outlived(
+    def test_the_product_survives_a_full_disk_of_postgresql(
         admin_url: str, small_disk: SmallDisk, tmp_path: Path
     ) -> None:
-        """The disk of the tables; without room for its log, PostgreSQL ends."""
+        """The disk of the tables is filled; without room for its own log, PostgreSQL would end."""
         with psycopg.connect(admin_url, autocommit=True) as connection:
             tablespace = create_tablespace(connection, small_disk)
             connection.execute(f"ALTER TABLE issues SET TABLESPACE {tablespace}")

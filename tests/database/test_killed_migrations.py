@@ -1,4 +1,4 @@
-"""Databases of every earlier schema, filled, become current, also when the migration is killed on the way."""
+"""Filled databases of every earlier schema are migrated, even if the migration is killed in between."""
 
 import shutil
 import sqlite3
@@ -36,7 +36,7 @@ FUNCTIONS = (
 
 
 def _copied(shared: Shared, url: str) -> str:
-    """A copy of a database that nobody uses."""
+    """Copies a database that is not in use."""
     if url.startswith(SQLITE):
         copy = shared.empty("sqlite")
         shutil.copy(url.removeprefix(SQLITE), copy.removeprefix(SQLITE))
@@ -45,7 +45,7 @@ def _copied(shared: Shared, url: str) -> str:
 
 
 def _content(url: str) -> dict[str, list[Any]]:
-    """The rows of every table, the search index and the sequences, and what the schema is made of."""
+    """Returns the rows of every table, the search index, the sequences, and the parts of the schema."""
     found: dict[str, list[Any]] = {"schema": schema(url)}
     with closing(_connect(url)) as connection:
         for query in () if url.startswith(SQLITE) else (COLUMNS, FUNCTIONS):
@@ -60,7 +60,7 @@ def _connect(url: str) -> Any:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_a_killed_migration_changes_nothing_and_is_made_up_for(
+def test_a_killed_migration_changes_nothing_and_can_be_repeated(
     fresh_database_url: str, shared: Shared, migrating: Migrating, version: str
 ) -> None:
     database = Database(Settings(database_url=fresh_database_url))
@@ -80,6 +80,6 @@ def test_a_killed_migration_changes_nothing_and_is_made_up_for(
     after = _content(fresh_database_url)
     assert after == _content(uninterrupted)
     assert after["alembic_version"] == [(migrate.head(),)]
-    # Attempts to sign in are counted anew after 0010.
+    # Sign-in attempts are counted from zero after migration 0010.
     kept = {table: count for table, count in rows.items() if table != "sign_in_failures"}
     assert {table: len(after[table]) for table in kept} == kept

@@ -1,4 +1,4 @@
-"""SQLite's write-ahead log stays small beside readers, or becomes small when a long one ends."""
+"""SQLite's write-ahead log remains small while there are reads, or shrinks when a long read ends."""
 
 import itertools
 import threading
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
 LIMIT = 1 << 20
 ONE_CHANGE = 1 << 19
-"""More than one change of these tests adds to the log."""
+"""More bytes than one change of these tests adds to the log."""
 
 BUSY = text(
     "WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t WHERE n < 30000) SELECT max(n) FROM t, users"
@@ -51,14 +51,14 @@ _turn = itertools.count()
 
 
 def _change(database: Database, size: int = 200_000) -> None:
-    """Writes so many bytes. Each time they are others, because SQLite does not write what is there already."""
+    """Writes this many bytes, each time different ones, because SQLite does not write unchanged pages."""
     with database.write() as tx:
         tx.execute(text("UPDATE users SET name = :name"), {"name": f"{next(_turn):010}" * (size // 10)})
 
 
 @contextmanager
 def _overlapping_readers(database: Database) -> Iterator[None]:
-    """Short reads, of which at any moment at least one is under way."""
+    """Runs short reads, at least one of which is active at any time."""
     done = threading.Event()
 
     def read() -> None:
@@ -77,7 +77,7 @@ def _overlapping_readers(database: Database) -> Iterator[None]:
             reader.join()
 
 
-def test_readers_that_overlap_do_not_let_the_log_grow(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_overlapping_reads_do_not_make_the_log_grow(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(log_size, "TOTAL_WAIT_SECONDS", 10)
     largest = 0
     with _overlapping_readers(database):
@@ -87,7 +87,7 @@ def test_readers_that_overlap_do_not_let_the_log_grow(database: Database, monkey
     assert largest <= LIMIT
 
 
-def test_the_log_becomes_small_when_a_long_read_ends(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_log_shrinks_when_a_long_read_ends(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(log_size, "TOTAL_WAIT_SECONDS", 0.01)
     logged = CapturingLogger()
     monkeypatch.setattr(log_size, "log", logged)
@@ -116,11 +116,11 @@ def test_a_dump_leaves_a_small_log(database: Database, monkeypatch: pytest.Monke
     assert _log_bytes(database) == 0
 
 
-def test_a_failure_to_empty_the_log_fails_no_change(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failure_to_reset_the_log_does_not_fail_a_change(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(log_size, "TOTAL_WAIT_SECONDS", 0.01)
     logged = CapturingLogger()
     monkeypatch.setattr(log_size, "log", logged)
-    # A statement that fails takes the place of a disk that does.
+    # A failing statement simulates a failing disk.
     monkeypatch.setattr(log_size, "EMPTY", "SELECT no_such_column")
     for _ in range(10):
         _change(database)
@@ -129,10 +129,10 @@ def test_a_failure_to_empty_the_log_fails_no_change(database: Database, monkeypa
         assert tx.execute(text("SELECT max(length(name)) FROM users")).scalar_one() == 200_000
 
 
-def test_a_slow_reader_of_a_list_does_not_let_the_log_grow(world: World) -> None:
+def test_a_slow_reader_of_a_list_does_not_make_the_log_grow(world: World) -> None:
     description = "x" * 10_000
     with world.database.write() as tx:
-        for number in range(600):  # more than the system stores for a reader
+        for number in range(600):  # more than the system buffers for a reader
             create_issue(tx, command_line("tests"), parse_issue_name(f"Fault {number}"), description)
     client = world.client("tess")
     with ExitStack() as stack:

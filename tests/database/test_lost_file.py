@@ -1,4 +1,4 @@
-"""The file of an embedded database is deleted, replaced, damaged or made read-only under a running server."""
+"""The file of an embedded database is deleted, replaced, damaged or made read-only while a server runs."""
 
 import os
 import shutil
@@ -58,7 +58,7 @@ def names(client: Client) -> set[str]:
     return {issue["name"] for issue in client.call("GET", "/api/issues", 200)["items"]}
 
 
-def test_nothing_is_acknowledged_into_a_deleted_file(
+def test_no_change_to_a_deleted_file_is_acknowledged(
     server: ServeProcess, client: Client, file: Path, tmp_path: Path
 ) -> None:
     copy = backup(file, tmp_path / "copy.db")
@@ -77,7 +77,7 @@ def test_nothing_is_acknowledged_into_a_deleted_file(
     assert_logged(server, "it was deleted")
 
 
-def test_a_file_that_is_moved_away_and_back_loses_nothing(server: ServeProcess, client: Client, file: Path) -> None:
+def test_moving_the_file_away_and_back_loses_nothing(server: ServeProcess, client: Client, file: Path) -> None:
     away = file.with_name("away.db")
     file.rename(away)
     assert_unavailable(create(client, "Meanwhile"))
@@ -87,9 +87,7 @@ def test_a_file_that_is_moved_away_and_back_loses_nothing(server: ServeProcess, 
     assert names(client) - {"Meanwhile"} == {"Before", "After"}
 
 
-def test_a_file_that_replaces_the_open_one_is_used(
-    server: ServeProcess, client: Client, file: Path, tmp_path: Path
-) -> None:
+def test_a_replaced_file_is_used(server: ServeProcess, client: Client, file: Path, tmp_path: Path) -> None:
     copy = backup(file, tmp_path / "copy.db")
     assert create(client, "After the copy").status_code == 201
     copy.rename(file)
@@ -100,8 +98,8 @@ def test_a_file_that_replaces_the_open_one_is_used(
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
-def test_a_deleted_log_is_noticed(server: ServeProcess, client: Client, file: Path) -> None:
-    """What was committed last is in the write-ahead log alone. The connections that have it open write it back."""
+def test_a_deleted_log_is_detected(server: ServeProcess, client: Client, file: Path) -> None:
+    """The last commits are only in the write-ahead log. The connections that have it open write them back."""
     file.with_name(f"{file.name}-wal").unlink()
     assert_unavailable(create(client, "Not acknowledged"))
     eventually_ready(server)
@@ -112,7 +110,7 @@ def test_a_deleted_log_is_noticed(server: ServeProcess, client: Client, file: Pa
     assert_logged(server, "its write-ahead log was deleted")
 
 
-def test_a_damaged_file_is_named_and_its_repair_noticed(server: ServeProcess, client: Client, file: Path) -> None:
+def test_a_damaged_file_is_reported_and_its_repair_detected(server: ServeProcess, client: Client, file: Path) -> None:
     good, bad = file.with_name("good.db"), file.with_name("bad.db")
     backup(file, good)
     bad.write_bytes(b"This is not a database. " * 1000)
@@ -129,10 +127,10 @@ def test_a_damaged_file_is_named_and_its_repair_noticed(server: ServeProcess, cl
 
 
 UNPRIVILEGED = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
-"""Makes file permissions count for root, too."""
+"""Makes file permissions apply to root, too."""
 
 
-def test_a_read_only_file_is_named(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_read_only_file_is_reported(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processes, "COMMAND", [*UNPRIVILEGED, *processes.COMMAND])
     with serve(f"sqlite:///{file}", tmp_path / "server.log") as server:
         client = server.sign_in()
@@ -151,8 +149,8 @@ def test_a_read_only_file_is_named(file: Path, tmp_path: Path, monkeypatch: pyte
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-def test_connections_that_close_while_others_open_lose_no_log(migrated_url: str) -> None:
-    """The last connection that closes deletes SQLite's log; one that opens then begins another log."""
+def test_closing_and_opening_connections_simultaneously_loses_no_log(migrated_url: str) -> None:
+    """The last connection to close deletes SQLite's log; a connection that is opened then starts another log."""
     settings = Settings(database_url=migrated_url)
 
     def change(_: int) -> None:

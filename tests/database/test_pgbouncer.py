@@ -1,4 +1,4 @@
-"""Behind a real PgBouncer, which may hand out another server connection for every transaction."""
+"""The product works with a real PgBouncer, which may assign another server connection to every transaction."""
 
 import os
 import pwd
@@ -26,10 +26,10 @@ pytestmark = [
 ]
 
 SERVER_CONNECTIONS = {"session": 40, "transaction": 3}
-"""In transaction mode fewer than the product opens, so that its connections share them."""
+"""Server connections in transaction mode: fewer than the product opens, so that its connections share them."""
 
 CHANGES = 12
-"""More than psycopg waits for before it prepares a statement on the server."""
+"""More repetitions than psycopg waits for before it prepares a statement on the server."""
 
 CONFIGURATION = """\
 [databases]
@@ -55,7 +55,7 @@ def answers(url: str) -> bool:
 
 @pytest.fixture
 def pooled_url(fresh_database_url: str, cluster: Cluster, mode: str, tmp_path: Path) -> Iterator[str]:
-    """The URL of the database through PgBouncer."""
+    """Returns the URL of the database through PgBouncer."""
     port = free_port()
     folder = cluster.folder / f"pgbouncer-{port}"
     folder.mkdir()
@@ -63,7 +63,7 @@ def pooled_url(fresh_database_url: str, cluster: Cluster, mode: str, tmp_path: P
     (folder / "pgbouncer.ini").write_text(CONFIGURATION.format(**values))
     (folder / "users.txt").write_text('"tests" ""\n')
     command = [shutil.which("pgbouncer") or "/usr/sbin/pgbouncer", str(folder / "pgbouncer.ini")]
-    if os.geteuid() == 0:  # which it refuses to run as
+    if os.geteuid() == 0:  # as which it refuses to run
         command += ["-u", pwd.getpwuid((cluster.folder / "data").stat().st_uid).pw_name]
     with (tmp_path / "pgbouncer.log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
@@ -77,7 +77,7 @@ def pooled_url(fresh_database_url: str, cluster: Cluster, mode: str, tmp_path: P
 
 
 def change(client: Client, number: int) -> list[int]:
-    """Creates an issue and moves it to and fro; the status codes."""
+    """Creates an issue and changes its status back and forth; returns the status codes."""
     name = f"Issue {number}"
     codes = [client.post("/api/issues", json={"name": name, "companies": [{"company_name": "Contoso"}]}).status_code]
     for turn in range(CHANGES):
@@ -88,9 +88,7 @@ def change(client: Client, number: int) -> list[int]:
     return codes
 
 
-def test_the_product_works_behind_pgbouncer(
-    pooled_url: str, fresh_database_url: str, mode: str, tmp_path: Path
-) -> None:
+def test_the_product_works_with_pgbouncer(pooled_url: str, fresh_database_url: str, mode: str, tmp_path: Path) -> None:
     name = name_of(fresh_database_url)
     execute(fresh_database_url, *(f"ALTER DATABASE \"{name}\" SET {key} = '{value}'" for key, value in PRESETS.items()))
     given_admin(pooled_url)
@@ -121,14 +119,14 @@ def test_the_product_works_behind_pgbouncer(
         assert stream.ids == sorted(set(stream.ids))
         stream.close()
 
-        # The limit of every wait holds here, too.
+        # The limit of every wait applies here, too.
         with psycopg.connect(fresh_database_url) as holder:
             holder.execute("SELECT FROM issues WHERE name = 'Last' FOR UPDATE")
             started = time.monotonic()
             refused = admin.put("/api/issues/Last", json={"description": "waits"})
             assert refused.status_code == 503 and 1.5 < time.monotonic() - started < 10, refused.text
 
-    # Nothing is left on the server connections that others get next.
+    # No setting remains on the server connections that other clients get next.
     connections = [psycopg.connect(pooled_url, autocommit=True) for _ in range(3)]
     for connection in connections:
         (found,) = connection.execute("SELECT current_setting('lock_timeout')").fetchone() or ("",)

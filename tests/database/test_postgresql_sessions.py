@@ -1,4 +1,4 @@
-"""Nothing that a server, a database, a role, the environment or the URL presets changes what the product does."""
+"""Presets of a server, a database, a role, the environment or the URL do not change the behaviour of the product."""
 
 import uuid
 from pathlib import Path
@@ -47,8 +47,8 @@ def test_variables_of_the_environment_change_nothing(
 
 
 @on_postgresql
-def test_options_in_the_url_choose_a_schema(fresh_database_url: str, tmp_path: Path) -> None:
-    """The settings that the product relies on win over those of the URL; the others count."""
+def test_options_in_the_url_can_select_a_schema(fresh_database_url: str, tmp_path: Path) -> None:
+    """The settings that the product relies on override those of the URL; the others apply."""
     execute(fresh_database_url, "CREATE SCHEMA tracker", "CREATE EXTENSION pg_trgm SCHEMA public")
     options = quote("-c search_path=tracker,public --datestyle=German -cstatement_timeout=1")
     url = f"{fresh_database_url}?options={options}&application_name=helpdesk"
@@ -68,8 +68,10 @@ def test_options_in_the_url_choose_a_schema(fresh_database_url: str, tmp_path: P
 @on_postgresql
 @pytest.mark.parametrize("place", ["database", "url"])
 @pytest.mark.parametrize(("preset", "used"), [("off", "on"), ("local", "local"), ("remote_apply", "remote_apply")])
-def test_a_change_is_durable_when_it_is_answered(fresh_database_url: str, place: str, preset: str, used: str) -> None:
-    """What standbys must have done by then is left to the administrator."""
+def test_a_change_is_durable_when_the_response_arrives(
+    fresh_database_url: str, place: str, preset: str, used: str
+) -> None:
+    """The administrator decides what standbys must have done by then."""
     url = fresh_database_url
     if place == "database":
         execute(url, f'ALTER DATABASE "{name_of(url)}" SET synchronous_commit = {preset}')
@@ -91,7 +93,7 @@ def test_a_change_is_durable_when_it_is_answered(fresh_database_url: str, place:
         ("postgresql://host/db?options=-B", "ISSUE_TRACKER_DATABASE_URL: options must be like -c search_path=tracker."),
     ],
 )
-def test_an_unreadable_url_is_refused_without_its_password(url: str, sentence: str) -> None:
+def test_an_invalid_url_is_rejected_without_showing_its_password(url: str, sentence: str) -> None:
     with pytest.raises(SettingsError) as refused:
         Database(Settings(database_url=url))
     assert str(refused.value).startswith(sentence) and "hunter2" not in str(refused.value)

@@ -38,7 +38,7 @@ def test_rows_are_read_by_name(world: World) -> None:
         assert statement.row(tx, which="nothing") is None
 
 
-def test_a_column_without_a_name_of_its_own_is_refused(world: World) -> None:
+def test_a_column_without_a_name_is_rejected(world: World) -> None:
     unnamed = Prepared(lambda _: select(companies.c.company_id, companies.c.company_id.label("company_id")))
     with world.database.read() as tx, pytest.raises(ValueError, match="needs a name of its own"):
         unnamed.rows(tx)

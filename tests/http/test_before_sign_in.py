@@ -1,4 +1,4 @@
-"""What a stranger may cost: bounded work before anybody has signed in, on every route."""
+"""The work of an unauthenticated request is bounded, on every route."""
 
 import re
 from collections.abc import Iterator
@@ -16,10 +16,10 @@ from tests.clients import Client
 from tests.world import World
 
 LARGE_ANSWERS = ("/openapi.json", "/docs", "/static/{version}/{name}", "/static/{version}/{folder}/{name}")
-"""Documents that are large for everybody, whatever was sent."""
+"""Documents that are large for every client, whatever was sent."""
 
 ANSWER = 100_000
-"""Bytes of the largest response to a stranger: an address of 30 kB, quoted three times."""
+"""Bytes of the largest response to an unauthenticated request: an address of 30 kB, repeated three times."""
 
 FIELDS = b"&".join([b"a=b"] * 250_000)
 OWN_SITE = {"Sec-Fetch-Site": "same-origin", "Accept": "text/html"}
@@ -28,7 +28,7 @@ JSON = {"Content-Type": "application/json"}
 
 
 class Parsed:
-    """How many fields of forms and parameters of queries the server has read, at most of one request."""
+    """Counts the form fields and query parameters that the server has read, at most of one request."""
 
     def __init__(self) -> None:
         self.most = 0
@@ -52,7 +52,7 @@ def parsed(monkeypatch: pytest.MonkeyPatch) -> Parsed:
 
 
 def inputs(route: Route) -> Iterator[dict[str, Any]]:
-    """The largest requests that a stranger can make, and some that are strange."""
+    """The largest unauthenticated requests, and some unusual ones."""
     many = "&".join(["a=b"] * 7000)
     for headers in (
         {},
@@ -70,7 +70,7 @@ def inputs(route: Route) -> Iterator[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-def test_no_route_does_much_for_a_stranger(world: World, parsed: Parsed) -> None:
+def test_no_route_does_much_for_an_unauthenticated_request(world: World, parsed: Parsed) -> None:
     stranger = world.anonymous()
     for route in declared_routes():
         path = re.sub(r"{\w+}", "1", route.path)
@@ -93,7 +93,7 @@ LONG_PATHS = {
 
 
 @pytest.mark.parametrize("kind", LONG_PATHS)
-def test_a_long_path_of_a_stranger_costs_little(world: World, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+def test_a_long_unauthenticated_path_costs_little(world: World, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
     quoted: list[int] = []
 
     def quote(segment: bytes, safe: str) -> str:
@@ -109,7 +109,7 @@ def test_a_long_path_of_a_stranger_costs_little(world: World, monkeypatch: pytes
 
 
 @pytest.mark.parametrize("cookie", [None, "issue_tracker_session=" + "x" * 43])
-def test_a_form_of_a_stranger_is_not_read(world: World, parsed: Parsed, cookie: str | None) -> None:
+def test_an_unauthenticated_form_is_not_read(world: World, parsed: Parsed, cookie: str | None) -> None:
     headers = {**OWN_SITE, **FORM, **({"Cookie": cookie} if cookie else {})}
     response = world.anonymous().post("/issues/new", content=FIELDS, headers=headers)
     assert (response.status_code, response.headers["location"]) == (303, "/login?next=%2F")
@@ -122,7 +122,7 @@ def test_a_form_of_a_stranger_is_not_read(world: World, parsed: Parsed, cookie: 
     assert (refused.status_code, refused.json()["detail"]) == (413, "The body is over 16,384 bytes.")
 
 
-def test_whoever_is_signed_in_may_send_more(world: World) -> None:
+def test_a_signed_in_user_may_send_more(world: World) -> None:
     tess = world.client("tess")
     fields = [("_csrf", tess.headers["X-CSRF-Token"]), ("name", "VPN"), *[("other", "x")] * 2000]
     response = tess.post("/issues/new", content=urlencode(fields), headers=FORM)
@@ -132,7 +132,7 @@ def test_whoever_is_signed_in_may_send_more(world: World) -> None:
 
 
 def post_late(world: World, description: str) -> tuple[Client, httpx.Response]:
-    """A form that is sent when its session has not been used for 13 hours."""
+    """Sends a form after its session has not been used for 13 hours."""
     tess = world.client("tess")
     world.clock.advance(hours=13)
     form = {"_csrf": tess.headers["X-CSRF-Token"], "name": "Late", "description": description}
@@ -153,7 +153,7 @@ def test_the_form_of_an_ended_session_is_carried(world: World) -> None:
     assert world.client("ada").call("GET", "/api/issues", 200)["total"] == 0
 
 
-def test_what_is_no_form_is_not_carried(world: World) -> None:
+def test_a_body_that_is_not_a_form_is_not_carried(world: World) -> None:
     tess = world.client("tess")
     world.clock.advance(hours=13)
     for content, headers in ((b"{}", JSON), (b"&".join([b"a=b"] * 15_000), FORM)):
@@ -165,9 +165,9 @@ def test_a_form_over_the_limit_is_not_carried(world: World) -> None:
     assert response.status_code == 303 and "d" * 100 not in response.text
 
 
-def test_a_session_that_ended_long_ago_is_not_known(world: World) -> None:
+def test_a_session_that_ended_long_ago_is_unknown(world: World) -> None:
     tess = world.client("tess")
     world.clock.advance(days=60)
-    world.client("omar")  # signing in deletes what is no longer needed
+    world.client("omar")  # signing in deletes expired sessions
     form = {"_csrf": tess.headers["X-CSRF-Token"], "name": "Late"}
     assert tess.post("/issues/new", data=form, headers=OWN_SITE).status_code == 303

@@ -1,4 +1,4 @@
-"""What a browser holds for us: cookies, messages after a redirect, responses, and what it forgets at sign-out."""
+"""State in the browser: cookies, messages after a redirect, stored responses, and what a sign-out clears."""
 
 import base64
 import re
@@ -29,14 +29,14 @@ def cookies_of(response: httpx.Response) -> list[str]:
 
 
 def flash_after_saving(client: Client) -> str:
-    """The value of the cookie that carries a message to the next page."""
+    """Returns the value of the cookie that carries a message to the next page."""
     (cookie,) = cookies_of(client.post("/account/name", data={"name": "Tess Ngo II"}))
     client.cookies.delete("flash")
     return SimpleCookie(cookie)["flash"].value
 
 
 def shown(client: Client, flash: str) -> bool:
-    """Whether the message is on a page that is requested with this cookie."""
+    """Returns whether the message is on a page that is requested with this cookie."""
     session = client.cookies["issue_tracker_session"]
     cookies = f"issue_tracker_session={session}; flash={flash}".encode("latin-1")
     page = client.get("/account", headers={b"Cookie": cookies})
@@ -79,7 +79,7 @@ def test_with_https_every_cookie_is_secure_and_bound_to_the_host(secure: Client)
         assert not any(attribute.startswith("domain") for attribute in attributes), cookie
 
 
-def test_cookies_are_made_in_one_place() -> None:
+def test_cookies_are_created_in_one_place() -> None:
     made = re.compile(r"HttpOnly|SameSite|samesite=|set_cookie\(\s*self|\.set_cookie\(")
     places = {
         path.relative_to(ROOT).as_posix()
@@ -95,7 +95,7 @@ def test_a_message_is_shown_once(world: World) -> None:
     assert 'id="flash"' not in client.get("/account").text
 
 
-def test_nobody_else_makes_the_server_show_a_message(world: World) -> None:
+def test_a_forged_message_is_not_shown(world: World) -> None:
     tess, omar = world.client("tess"), world.client("omar")
     flash = flash_after_saving(tess)
     assert shown(tess, flash)
@@ -116,7 +116,7 @@ def test_signing_out_clears_what_the_browser_stored(world: World, path: str) -> 
     assert cookie.startswith("issue_tracker_session=;") and "Max-Age=0" in cookie
 
 
-def test_nothing_about_accounts_is_stored_by_a_browser(world: World) -> None:
+def test_account_data_is_not_stored_by_the_browser(world: World) -> None:
     admin = world.client("ada")
     hook = admin.call("POST", "/api/webhooks", 201, json={"url": "https://hooks.example.com/x"})["id"]
     routes = [
@@ -134,12 +134,12 @@ def test_nothing_about_accounts_is_stored_by_a_browser(world: World) -> None:
     assert world.client("tess").post("/api/auth/logout").headers["cache-control"] == "no-store"
 
 
-def test_neither_are_sign_in_exports_and_the_audit(world: World) -> None:
+def test_sign_in_exports_and_audit_are_not_stored_by_the_browser(world: World) -> None:
     world.given_issue("Fault", {"Contoso": "new"})
     credentials = {"email": "tess@helpdesk.example", "password": PASSWORD}
     assert world.anonymous().post("/api/auth/login", json=credentials).headers["cache-control"] == "no-store"
     admin = world.client("ada")
-    for _ in range(5):  # the event of an export is recorded a moment later, and changes the validator
+    for _ in range(5):  # the event of an export is recorded with a delay, and changes the validator
         exported = admin.get("/api/issues?format=csv")
         assert exported.headers["cache-control"] == "no-store" and "Fault" in exported.text
         again = admin.get("/api/issues?format=csv", headers={"If-None-Match": exported.headers["etag"]})

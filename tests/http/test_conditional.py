@@ -12,7 +12,7 @@ FAULT = "/api/issues/Fault"
 
 
 def rewritten(etag: str) -> list[str]:
-    """A tag as compressing proxies change it."""
+    """Returns an ETag as a compressing proxy rewrites it."""
     opaque = etag.strip('"')
     return [
         f"W/{etag}",
@@ -34,12 +34,12 @@ PATHS = {
     if endpoint.safe
     and endpoint.path.startswith("/api/")
     and endpoint.access is not Access.PUBLIC
-    and endpoint.path != "/api/events/stream"  # it never ends, and nothing of it is to be cached
+    and endpoint.path != "/api/events/stream"  # it never ends and must not be cached
 }
 
 
 @pytest.mark.parametrize("path", [*PATHS, "/api/issues?status=new&limit=1"])
-def test_what_did_not_change_is_not_sent_again(fault: World, path: str) -> None:
+def test_unchanged_content_is_not_sent_again(fault: World, path: str) -> None:
     endpoint = PATHS[path.partition("?")[0]]
     if endpoint.access is Access.CUSTOMER:
         fault.given_customer("cara", "Contoso")
@@ -52,7 +52,7 @@ def test_what_did_not_change_is_not_sent_again(fault: World, path: str) -> None:
     first = client.get(path)
     assert first.status_code == 200, first.text
     etag = first.headers["ETag"]
-    # What is about accounts, or has audit events in it, is stored nowhere (test_browser_state.py).
+    # Account data and audit events are never stored (test_browser_state.py).
     stored = not endpoint.about_accounts and endpoint.path != "/api/events"
     assert etag.startswith('"') and first.headers["Cache-Control"] == ("private, no-cache" if stored else "no-store")
 
@@ -75,7 +75,7 @@ WRITES = [*CHANGES, ("DELETE", FAULT, None)]
 
 
 @pytest.mark.parametrize(("method", "path", "body"), CHANGES)
-def test_every_change_gives_the_issue_and_the_list_another_etag(
+def test_every_change_changes_the_etags_of_the_issue_and_the_list(
     fault: World, method: str, path: str, body: dict[str, Any] | None
 ) -> None:
     client = fault.client()
@@ -92,7 +92,7 @@ def test_json_and_csv_have_different_etags(fault: World) -> None:
     assert len(etags) == 2
 
 
-def test_a_change_of_what_was_read_goes_through(fault: World) -> None:
+def test_a_change_with_the_current_etag_succeeds(fault: World) -> None:
     client = fault.client()
     etag = client.get(FAULT).headers["ETag"]
     first = client.put(FAULT, json={"description": "one"}, headers={"If-Match": etag})
@@ -104,7 +104,7 @@ def test_a_change_of_what_was_read_goes_through(fault: World) -> None:
 
 
 @pytest.mark.parametrize("given", ["stale", '"0-0"', "garbage"])
-def test_a_change_of_something_older_is_refused_with_the_current_etag(fault: World, given: str) -> None:
+def test_a_change_with_an_old_etag_is_refused_with_the_current_one(fault: World, given: str) -> None:
     client = fault.client("ada")
     stale = client.get(FAULT).headers["ETag"]
     change = {"issue_name": "Fault", "company_name": "Contoso", "status": "closed"}
@@ -118,7 +118,7 @@ def test_a_change_of_something_older_is_refused_with_the_current_etag(fault: Wor
 
 
 @pytest.mark.parametrize(("method", "path", "body"), WRITES)
-def test_every_write_takes_the_tag_that_was_read_also_as_proxies_rewrite_it(
+def test_every_write_accepts_etags_that_proxies_rewrote(
     fault: World, method: str, path: str, body: dict[str, Any] | None
 ) -> None:
     client = fault.client("ada")
@@ -133,7 +133,7 @@ def test_every_write_takes_the_tag_that_was_read_also_as_proxies_rewrite_it(
 
 
 @pytest.mark.parametrize("form", ["X/{}", "{}-x", "w/{}", "{}gzip"])
-def test_a_foreign_tag_never_matches(fault: World, form: str) -> None:
+def test_a_foreign_etag_never_matches(fault: World, form: str) -> None:
     client = fault.client("ada")
     etag = client.get(FAULT).headers["ETag"]
     opaque = etag.strip('"')
@@ -145,7 +145,7 @@ def test_a_foreign_tag_never_matches(fault: World, form: str) -> None:
     assert client.get(FAULT).headers["ETag"] == etag
 
 
-def test_what_does_not_exist_comes_before_a_stale_tag(fault: World) -> None:
+def test_a_missing_object_is_reported_before_an_old_etag(fault: World) -> None:
     client = fault.client("ada")
     change = {"issue_name": "Fault", "company_name": "Contoso", "status": "closed"}
     requests: list[tuple[str, str, Any]] = [
@@ -161,7 +161,7 @@ def test_what_does_not_exist_comes_before_a_stale_tag(fault: World) -> None:
         client.call(method, path, 404, json=body, headers={"If-Match": '"stale"'})
 
 
-def test_changes_follow_each_other_without_reading_in_between(fault: World) -> None:
+def test_consecutive_changes_need_no_read_in_between(fault: World) -> None:
     client = fault.client()
     etag = client.get(FAULT).headers["ETag"]
     for status in ("closed", "closed", "resolved"):
@@ -178,14 +178,14 @@ def test_changes_follow_each_other_without_reading_in_between(fault: World) -> N
     assert again.status_code == 412
 
 
-def test_an_issue_is_deleted_when_it_did_not_change(fault: World) -> None:
+def test_an_unchanged_issue_is_deleted(fault: World) -> None:
     client = fault.client("ada")
     etag = client.get(FAULT).headers["ETag"]
     assert client.delete(FAULT, headers={"If-Match": etag}).status_code == 204
     client.call("GET", FAULT, 404)
 
 
-def test_changing_nothing_keeps_the_etag(fault: World) -> None:
+def test_a_request_without_effect_does_not_change_the_etag(fault: World) -> None:
     client = fault.client()
     etag = client.get(FAULT).headers["ETag"]
     assert client.put(FAULT, json={"new_name": "Fault"}, headers={"If-Match": etag}).headers["ETag"] == etag

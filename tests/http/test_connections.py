@@ -1,4 +1,4 @@
-"""What a connection may cost the server: its number, its headers, and the time that it keeps the server waiting."""
+"""Limits of connections: their number, their headers, and the time for which they keep the server waiting."""
 
 import re
 import socket
@@ -28,7 +28,7 @@ CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n"
 
 @contextmanager
 def limited(shared: Shared, **limits: float) -> Iterator[Server]:
-    """A server with these limits. The database does not matter here."""
+    """A server with these limits. The database is irrelevant here."""
     settings = Settings(
         database_url=shared.migrated("sqlite"),
         log_level="error",
@@ -40,7 +40,7 @@ def limited(shared: Shared, **limits: float) -> Iterator[Server]:
 
 
 def connect(server: Server, *sent: bytes) -> socket.socket:
-    """A connection that has sent this much."""
+    """Opens a connection and sends this much."""
     place = urlsplit(server.url)
     connection = socket.create_connection((str(place.hostname), place.port or 80), 10)
     for part in sent:
@@ -49,7 +49,7 @@ def connect(server: Server, *sent: bytes) -> socket.socket:
 
 
 def received(connection: socket.socket) -> bytes:
-    """Everything that the server sends until it closes the connection."""
+    """Returns everything that the server sends until it closes the connection."""
     parts = []
     with suppress(ConnectionError):
         while part := connection.recv(65536):
@@ -58,14 +58,14 @@ def received(connection: socket.socket) -> bytes:
 
 
 def refused(server: Server, reason: str) -> float:
-    """How many requests or connections the server has refused for this reason."""
+    """Returns the number of requests or connections that the server has refused for this reason."""
     name = f'issue_tracker_refused_total{{reason="{reason}"}} '
     lines = get(f"{server.url}/metrics").text.splitlines()
     return sum(float(line.removeprefix(name)) for line in lines if line.startswith(name))
 
 
 def is_closed(connection: socket.socket) -> bool:
-    """Whether the server has closed a connection on which it has sent nothing."""
+    """Returns whether the server has closed a connection on which it has sent nothing."""
     connection.setblocking(False)
     try:
         return connection.recv(1) == b""
@@ -108,7 +108,7 @@ def test_large_headers_are_refused_and_the_connection_is_closed(shared: Shared, 
         assert refused(server, "headers") == 1
 
 
-def test_headers_up_to_the_limit_are_taken(shared: Shared) -> None:
+def test_headers_up_to_the_limit_are_accepted(shared: Shared) -> None:
     large = GET + b"".join(b"X-%d: %s\r\n" % (number, b"a" * 1000) for number in range(31)) + b"\r\n"
     with limited(shared) as server:
         with connect(server, large, large[:20_000]) as connection:
@@ -121,7 +121,7 @@ def test_headers_up_to_the_limit_are_taken(shared: Shared) -> None:
             assert connection.recv(65536).startswith(b"HTTP/1.1 400"), "an empty body, and no cookie of a trailer"
 
 
-def test_endless_headers_take_no_memory(shared: Shared) -> None:
+def test_endless_headers_use_no_memory(shared: Shared) -> None:
     with own_servers(shared.migrated("sqlite"), ()) as (server,):
         before = megabytes(server, "RssAnon")
         with connect(server, GET) as connection, suppress(ConnectionError):
@@ -140,7 +140,7 @@ def test_slow_senders_get_a_408(shared: Shared, sent: bytes) -> None:
         assert refused(server, "slow_headers") + refused(server, "slow_body") == 1
 
 
-def test_a_byte_now_and_then_does_not_help(shared: Shared) -> None:
+def test_occasional_bytes_do_not_extend_the_time(shared: Shared) -> None:
     with limited(shared, header_seconds=0.5) as server, connect(server, GET) as connection:
         connection.settimeout(0.1)
         answer, started = b"", time.monotonic()
@@ -158,7 +158,7 @@ def test_connections_without_a_request_are_closed(shared: Shared) -> None:
             assert received(silent) == b""
         with connect(server, GET + b"\r\n") as idle:
             assert received(idle).startswith(b"HTTP/1.1 200")
-        # The response came before the body, which never ends.
+        # The response was sent before the end of the endless body.
         with connect(server, GET + b"Content-Length: 100\r\n\r\n", b"x") as sending:
             assert received(sending).startswith(b"HTTP/1.1 200")
 
@@ -180,7 +180,7 @@ def test_slow_readers_are_disconnected(world: World) -> None:
         assert world.client("tess").call("GET", f"{server.url}/api/issues", 200)["total"] == 40
 
 
-def test_half_open_connections_lock_nobody_out(shared: Shared) -> None:
+def test_incomplete_requests_do_not_lock_out_other_clients(shared: Shared) -> None:
     with limited(shared, connections=20, header_seconds=60) as server, ExitStack() as stack:
         opened = [stack.enter_context(connect(server, GET)) for _ in range(60)]
         for _ in range(5):
@@ -191,7 +191,7 @@ def test_half_open_connections_lock_nobody_out(shared: Shared) -> None:
 
 
 def listen(server: Server, world: World, who: str = "tess") -> socket.socket:
-    """A connection with an open event stream, or with the response in its place."""
+    """Opens a connection with an event stream, or with the response that was sent instead."""
     cookie = f"issue_tracker_session={world.session_token(who)}"
     head = f"GET /api/events/stream HTTP/1.1\r\nHost: tests\r\nCookie: {cookie}\r\n\r\n"
     return connect(server, head.encode())
@@ -222,8 +222,8 @@ def _is_well(server: Server) -> bool:
         return received(connection).startswith(b"HTTP/1.1 200")
 
 
-def test_one_address_has_a_part_of_the_connections(shared: Shared, monkeypatch: pytest.MonkeyPatch) -> None:
-    """This machine is exempt, because a proxy may connect from it; only tests have no other address."""
+def test_one_address_can_use_only_a_part_of_the_connections(shared: Shared, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Loopback is exempt, because a proxy may connect from it; the tests have no other address."""
     monkeypatch.setattr(connections, "LOCAL", ())
     with limited(shared, connections_per_address=10, header_seconds=60) as server, ExitStack() as stack:
         opened = [stack.enter_context(connect(server, GET)) for _ in range(30)]
@@ -246,12 +246,12 @@ def test_one_address_has_a_part_of_the_connections(shared: Shared, monkeypatch: 
         (None, "", None),
     ],
 )
-def test_whom_a_connection_is_counted_for(address: str | None, proxies: str, group: str | None) -> None:
+def test_the_address_for_which_a_connection_counts(address: str | None, proxies: str, group: str | None) -> None:
     counted = Connections(Settings(trusted_proxies=proxies), LoadMetrics(metrics_registry()))
     assert counted.group_of(address) == group
 
 
-def test_requests_sent_ahead_are_answered_in_order_up_to_a_limit(shared: Shared) -> None:
+def test_pipelined_requests_are_answered_in_order_up_to_a_limit(shared: Shared) -> None:
     with limited(shared) as server:
         paths = ["/healthz", "/nothing", *["/healthz"] * 40]
         sent = b"".join(b"GET %s HTTP/1.1\r\nHost: tests\r\n\r\n" % path.encode() for path in paths)
@@ -259,7 +259,7 @@ def test_requests_sent_ahead_are_answered_in_order_up_to_a_limit(shared: Shared)
             statuses = re.findall(rb"HTTP/1.1 (\d+)", answer := received(connection))
         assert statuses == [b"200", b"404", *[b"200"] * 7], "one in progress and eight that wait; then it is closed"
         assert answer.count(b"connection: close") == 1
-        # A broken request after a good one does not spoil the response to that.
+        # An invalid request after a valid one does not affect the response to the valid one.
         with connect(server, GET + b"\r\nbroken\r\n\r\n") as connection:
             assert re.findall(rb"HTTP/1.1 (\d+)", received(connection)) == [b"200"]
         with connect(server, b"broken\r\n\r\n") as connection:

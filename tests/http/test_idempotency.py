@@ -1,4 +1,6 @@
-"""Idempotency-Key on POST: a retry is answered as the first request was, and acts once (contract, section 5)."""
+"""Idempotency-Key on POST: a retry gets the response to the first request and has no second effect (contract, section
+5).
+"""
 
 from typing import Any
 
@@ -17,7 +19,7 @@ def post(client: Client, key: str, body: Any, path: str = "/api/issues") -> http
     return client.post(path, json=body, headers={"Idempotency-Key": key})
 
 
-def test_a_retry_gets_the_first_response_and_acts_once(world: World) -> None:
+def test_a_retry_gets_the_first_response_and_has_no_second_effect(world: World) -> None:
     client = world.client()
     first = post(client, "k1", {"name": "Fault"})
     second = post(client, "k1", {"name": "Fault"})
@@ -29,7 +31,7 @@ def test_a_retry_gets_the_first_response_and_acts_once(world: World) -> None:
     assert len(world.history()) == 1
 
 
-def test_a_retried_change_of_password_is_the_first_one(world: World) -> None:
+def test_a_retried_change_of_password_gets_the_first_response(world: World) -> None:
     client = world.client()
     body = {"current_password": PASSWORD, "new_password": "staple battery horse correct"}
     first, second = (post(client, "k1", body, "/api/auth/password") for _ in range(2))
@@ -47,7 +49,7 @@ def test_a_key_is_the_same_quoted_or_bare(world: World) -> None:
     assert post(client, '"k1"', {"name": "Fault"}).headers["Idempotent-Replayed"] == "true"
 
 
-def test_another_body_is_refused(world: World) -> None:
+def test_another_body_is_rejected(world: World) -> None:
     client = world.client()
     post(client, "k1", {"name": "Fault"})
     assert post(client, "k1", {"name": "Other"}).status_code == 422
@@ -76,7 +78,7 @@ def test_a_key_belongs_to_its_user_and_its_path(world: World) -> None:
     assert again.headers["Idempotent-Replayed"] == "true"
 
 
-def test_a_key_lives_for_a_day(world: World) -> None:
+def test_a_key_is_valid_for_a_day(world: World) -> None:
     post(world.client(), "k1", {"name": "Fault"})
     world.clock.advance(hours=23, minutes=59)
     assert post(world.client(), "k1", {"name": "Fault"}).status_code == 201
@@ -84,25 +86,25 @@ def test_a_key_lives_for_a_day(world: World) -> None:
     assert post(world.client(), "k1", {"name": "Fault"}).status_code == 400
 
 
-def test_keys_that_are_too_old_are_swept(world: World) -> None:
-    """By the next request with a key, of any user."""
+def test_expired_keys_are_deleted(world: World) -> None:
+    """The next request with a key, of any user, deletes them."""
     for key in ("k1", "k2"):
         post(world.client("tess"), key, {"name": f"Fault {key}"})
     world.clock.advance(hours=23)
     post(world.client("tess"), "k3", {"name": "Fault k3"})
-    assert _kept(world) == 3
+    assert _stored(world) == 3
     world.clock.advance(hours=2)
     post(world.client("omar"), "k4", {"name": "Fault k4"})
-    assert _kept(world) == 2
+    assert _stored(world) == 2
 
 
-def _kept(world: World) -> int:
+def _stored(world: World) -> int:
     with world.database.read() as tx:
         return len(tx.execute(select(idempotency_keys)).all())
 
 
 @pytest.mark.parametrize("key", ["", '""', "x" * 256])
-def test_an_invalid_key_is_refused(world: World, key: str) -> None:
+def test_an_invalid_key_is_rejected(world: World, key: str) -> None:
     assert post(world.client(), key, {"name": "Fault"}).status_code == 422
     assert world.client().call("GET", "/api/issues", 200)["total"] == 0
 
@@ -132,7 +134,7 @@ def test_an_unexpected_failure_is_not_stored(world: World, monkeypatch: pytest.M
         ("/api/companies", {"name": "New"}),
     ],
 )
-def test_a_key_that_cannot_be_stored_takes_the_change_with_it(
+def test_the_change_is_rolled_back_if_the_key_cannot_be_stored(
     world: World, monkeypatch: pytest.MonkeyPatch, path: str, body: Any
 ) -> None:
     world.given_issue("There", {"Contoso": "new"})
@@ -143,7 +145,7 @@ def test_a_key_that_cannot_be_stored_takes_the_change_with_it(
             client.get("/api/issues").json(),
             client.get("/api/companies").json(),
             len(world.history()),
-            _kept(world),
+            _stored(world),
         )
 
     def fail(*_: object, **__: object) -> None:
@@ -173,7 +175,7 @@ def test_secrets_are_not_shown_again(world: World) -> None:
     assert first.status_code == 201 and second.json() == first.json()
 
 
-def test_a_key_on_another_method_means_nothing(world: World) -> None:
+def test_a_key_on_another_method_is_ignored(world: World) -> None:
     world.given_issue("Fault")
     client = world.client()
     for number in range(2):

@@ -1,4 +1,4 @@
-"""A list's ETag never outlives its data, also when transactions commit in another order than they began."""
+"""A list's ETag is never valid for newer data, even if transactions commit in another order than they began."""
 
 from contextlib import ExitStack
 
@@ -23,7 +23,7 @@ def test_a_change_that_commits_late_changes_the_etag(world: World) -> None:
     world.given_issue("First", {"Contoso": "new"})
     world.given_issue("Second", {"Contoso": "new"})
     client = world.client()
-    if world.engine == "sqlite":  # writers take turns: the late one is simply the second
+    if world.engine == "sqlite":  # writers take turns, so the late one is simply the second
         with world.database.write() as tx:
             _change(tx, "Second", "resolved")
         before = client.get("/api/issues")

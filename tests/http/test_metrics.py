@@ -1,4 +1,4 @@
-"""`/metrics`: every request by the template of its route, of all workers together; off unless set (contract, 10)."""
+"""`/metrics` counts the requests of all workers by route template, and is off by default (contract, 10)."""
 
 import re
 
@@ -22,7 +22,7 @@ def measured(server: OwnServer) -> World:
     return world
 
 
-def test_requests_are_counted_by_template_also_when_the_response_is_cached(migrated_url: str) -> None:
+def test_cached_and_other_requests_are_counted_by_template(migrated_url: str) -> None:
     with own_servers(migrated_url, (), ISSUE_TRACKER_METRICS="true") as (server,):
         world = measured(server)
         tess = world.client("tess")
@@ -44,7 +44,7 @@ def test_requests_are_counted_by_template_also_when_the_response_is_cached(migra
         world.close()
 
 
-def test_any_worker_answers_for_all(migrated_url: str) -> None:
+def test_any_worker_returns_the_metrics_of_all(migrated_url: str) -> None:
     with own_servers(migrated_url, ("--workers", "2"), ISSUE_TRACKER_METRICS="true") as (server,):
         world = measured(server)
         for _ in range(20):
@@ -54,6 +54,6 @@ def test_any_worker_answers_for_all(migrated_url: str) -> None:
 
 
 @pytest.mark.parametrize("who", ["ada", None])
-def test_off_unless_set(world: World, who: str | None) -> None:
+def test_metrics_are_off_by_default(world: World, who: str | None) -> None:
     client = world.client(who) if who else world.anonymous()
     client.call("GET", "/metrics", 404)

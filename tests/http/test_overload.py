@@ -1,4 +1,4 @@
-"""Overload is refused, not queued: 503 with `Retry-After`, and never a wait that nobody sees the end of."""
+"""Overload is refused, not queued: the response is 503 with `Retry-After`, and no request waits without limit."""
 
 import socket
 import time
@@ -25,10 +25,10 @@ DETAIL = {"detail": "The server is overloaded. Try again shortly."}
 def busy(
     world: World, *, threads: int = 2, **limits: float
 ) -> Iterator[tuple[Server, Client, list[Future[httpx.Response]]]]:
-    """A server whose threads all wait for a change that is open elsewhere, a client, and the responses to those who
-    wait.
+    """A server whose threads all wait for an open transaction, a client, and the responses to the waiting requests.
 
-    One more than there are threads has requested a change. The open change is committed at the end of the block.
+    The number of requested changes exceeds that of the threads by one. The open transaction is committed at the end of
+    the block.
     """
     world.given_issue("Held", {"Contoso": "new"})
     settings = Settings(
@@ -56,18 +56,18 @@ def busy(
 
 
 def metric(server: Server, name: str) -> float:
-    """The value of a metric with its labels; 0 where it is not there yet."""
+    """Returns the value of a metric with its labels; 0 if it does not exist yet."""
     lines = get(f"{server.url}/metrics").text.splitlines()
     return sum(float(line.removeprefix(name)) for line in lines if line.startswith(f"{name} "))
 
 
 def waiting(server: Server) -> float:
-    """How many requests wait for a thread."""
+    """Returns the number of requests that wait for a thread."""
     return metric(server, 'issue_tracker_requests_waiting{threads="request"}')
 
 
 def refused(server: Server, reason: str) -> float:
-    """How many requests the server has refused for this reason."""
+    """Returns the number of requests that the server has refused for this reason."""
     return metric(server, f'issue_tracker_refused_total{{reason="{reason}"}}')
 
 
@@ -86,13 +86,13 @@ def test_a_request_that_waits_too_long_for_a_thread_is_refused(world: World) -> 
     assert world.client("tess").call("GET", "/api/issues/Held", 200)["description"].startswith("changed by ")
 
 
-def test_a_response_from_the_cache_waits_for_no_thread(world: World) -> None:
-    """On PostgreSQL no response is found by its request (docs/decisions/0014)."""
+def test_a_cached_response_does_not_wait_for_a_thread(world: World) -> None:
+    """On PostgreSQL the cache does not find responses by request (docs/decisions/0014)."""
     with busy(world, queue_seconds=0.4) as (server, client, _):
         assert client.get("/api/issues").status_code == (200 if server.settings.sqlite else 503)
 
 
-def test_beyond_its_length_the_queue_takes_nothing(world: World) -> None:
+def test_requests_beyond_the_queue_length_are_refused(world: World) -> None:
     with busy(world, queue_length=1, queue_seconds=20) as (server, client, sent):
         started = time.monotonic()
         response = client.post("/api/issues", json={"name": "Too much"})
@@ -103,7 +103,7 @@ def test_beyond_its_length_the_queue_takes_nothing(world: World) -> None:
     world.client("tess").call("GET", "/api/issues/Too%20much", 404)
 
 
-def test_work_whose_client_has_left_is_not_begun(world: World) -> None:
+def test_a_request_whose_client_has_disconnected_is_not_started(world: World) -> None:
     with busy(world, queue_seconds=20) as (server, client, sent):
         place = urlsplit(server.url)
         body = b'{"name": "Nobody waits for it"}'
@@ -121,7 +121,7 @@ def test_work_whose_client_has_left_is_not_begun(world: World) -> None:
 
 
 def test_readers_do_not_wait_for_writers(world: World) -> None:
-    """Of four threads one never takes a change, and what is begun with it is not refused."""
+    """One of four threads accepts no changes, and requests that it has started are not refused."""
     with busy(world, threads=4, queue_seconds=20) as (server, client, sent):
         assert waiting(server) == 2, "three threads wait for the database, and two changes for a thread"
         assert client.call("GET", "/api/issues?open=true", 200)["total"] == 1
@@ -129,8 +129,8 @@ def test_readers_do_not_wait_for_writers(world: World) -> None:
     assert [future.result().status_code for future in sent] == [200] * 5
 
 
-def test_after_an_overload_everything_is_answered_again(world: World) -> None:
-    """Four times as many clients as may wait, all at once: those beyond are refused, and soon none is."""
+def test_after_an_overload_every_request_is_answered_again(world: World) -> None:
+    """Four times as many clients as may wait send requests at once: the surplus is refused, and soon none is."""
     with ThreadPoolExecutor(40) as crowd:
         with busy(world, queue_length=10, queue_seconds=20) as (server, client, _):
             crowded = [crowd.submit(client.get, "/api/issues?open=true") for _ in range(40)]

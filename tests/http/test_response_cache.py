@@ -26,7 +26,7 @@ def statuses(world: World, path: str = LIST) -> list[str]:
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_a_commit_of_another_connection_shows_immediately(world: World, path: str) -> None:
+def test_a_commit_of_another_connection_is_visible_immediately(world: World, path: str) -> None:
     world.given_issue("VPN", {"Contoso": "new"}, "first")
     tess = world.client("tess")
     first = [tess.get(path) for _ in range(3)]
@@ -70,7 +70,7 @@ def test_a_user_who_lost_the_right_gets_no_cached_response(world: World, path: s
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_a_session_ends_by_time_alone(world: World, path: str) -> None:
+def test_a_session_expires_without_a_commit(world: World, path: str) -> None:
     world.given_issue("VPN", {"Contoso": "new"})
     client = world.client("tess")
     assert {client.get(path).status_code for _ in range(3)} == {200}
@@ -78,7 +78,7 @@ def test_a_session_ends_by_time_alone(world: World, path: str) -> None:
     assert client.get(path, follow_redirects=False).status_code in (303, 401)
 
 
-def test_use_is_still_noted(world: World) -> None:
+def test_the_use_of_a_session_is_still_recorded(world: World) -> None:
     client = world.client("tess")
     for _ in range(3):
         client.call("GET", LIST, 200)
@@ -97,15 +97,15 @@ def test_responses_depend_on_headers(world: World) -> None:
         unchanged = tess.get("/api/issues/VPN", headers={"If-None-Match": one.headers["etag"]})
         assert (one.status_code, unchanged.status_code, unchanged.content) == (200, 304, b"")
         assert tess.get(LIST, headers={"If-None-Match": '"another"'}).status_code == 200
-        # PostgreSQL's own housekeeping takes transaction numbers, which are part of a list's validator there (0005).
+        # PostgreSQL's own maintenance takes transaction numbers, which are part of a list's validator there (0005).
         assert any(tess.head(LIST).headers["etag"] == tess.get(LIST).headers["etag"] for _ in range(5))
         assert world.anonymous().get(LIST).status_code == 401
         ids = [tess.get(LIST, headers={"X-Request-ID": f"mine-{turn}"}).headers["x-request-id"] for turn in range(2)]
         assert ids == ["mine-0", "mine-1"]
 
 
-def test_everyone_reads_what_they_wrote(world: World) -> None:
-    """Four clients change and read, and one only reads: each sees its own change in its next response."""
+def test_every_client_reads_its_own_writes(world: World) -> None:
+    """Four clients change and read data, and one only reads: each sees its own change in its next response."""
     companies = ("Contoso", "Fabrikam", "Acme Manufacturing", "Müller & Söhne")
     for company in companies:
         world.given_issue(f"VPN of {company}", {company: "new"})
@@ -142,9 +142,11 @@ def test_everyone_reads_what_they_wrote(world: World) -> None:
 
 
 def test_a_response_made_during_a_commit_is_not_cached(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The reader's snapshot is from before the commit, the response is sent after it: the next request reads again.
+    """The snapshot of the response precedes the commit, but the response is sent after it: the next request reads
+    again.
 
-    Another request meanwhile has seen the new state already, so only what the reader's request began with can show it.
+    Another request has already seen the new state, so only the state at the start of the request can show the
+    difference.
     """
     world.given_issue("VPN", {"Contoso": "new"}, "before")
     tess, omar = world.client("tess"), world.client("omar")
@@ -166,8 +168,10 @@ def test_a_response_made_during_a_commit_is_not_cached(world: World, monkeypatch
     assert tess.call("GET", LIST, 200)["items"][0]["description"] == "after"
 
 
-def test_the_commits_of_another_process_show_immediately(migrated_url: str) -> None:
-    """Changed at one server, read at the other, with the rename of a company; each was requested twice before."""
+def test_the_commits_of_another_process_are_visible_immediately(migrated_url: str) -> None:
+    """Changes at one server are read at the other, including the rename of a company; each list was requested twice
+    before.
+    """
     with own_servers(migrated_url, (), ()) as (one, two):
         here = World(one, Clock())
         here.given_issue("VPN", {"Contoso": "new"})
@@ -188,8 +192,8 @@ def test_the_commits_of_another_process_show_immediately(migrated_url: str) -> N
         here.close()
 
 
-def test_requests_that_share_a_check_see_all_that_was_committed_when_they_came(migrated_url: str) -> None:
-    """Many clients request the same from one process while another process commits: none gets an older state."""
+def test_requests_that_share_a_check_see_all_earlier_commits(migrated_url: str) -> None:
+    """Many clients send the same request to one process while another process commits: none gets an older state."""
     with own_servers(migrated_url, (), ()) as (one, two):
         here = World(one, Clock())
         here.given_issue("VPN", {}, "0")
@@ -212,7 +216,7 @@ def test_requests_that_share_a_check_see_all_that_was_committed_when_they_came(m
         readers = [threading.Thread(target=ask) for _ in range(12)]
 
         def read_again() -> None:
-            """Waits for some more responses, so that the second of them may come from the cache."""
+            """Waits for some more responses, so that the second one may come from the cache."""
             enough = len(read) + 3
             eventually(lambda: len(read) >= enough)
 
@@ -230,7 +234,7 @@ def test_requests_that_share_a_check_see_all_that_was_committed_when_they_came(m
 
 
 def test_the_cache_is_bounded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Requests that differ in a header that means nothing, as a trace's, push each other out; none is wrong."""
+    """Requests that differ in an irrelevant header, such as a trace id, evict each other; no response is wrong."""
     held: list[int] = []
     store = response_cache.ResponseCache.store
 

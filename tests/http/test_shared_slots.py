@@ -1,4 +1,4 @@
-"""A limit that holds across the server processes of a machine."""
+"""A limit that applies across the server processes of a machine."""
 
 import os
 import signal
@@ -14,7 +14,7 @@ from tests.waiting import eventually
 
 
 def test_streams_of_one_user_are_limited_across_processes(shared: Shared, tmp_path: Path) -> None:
-    """A process that is killed gives back what it had."""
+    """A killed process releases its slots."""
     with (
         serve(shared.with_admin("sqlite"), tmp_path / "server.log", workers=2, STREAMS_PER_USER="2") as server,
         ExitStack() as stack,

@@ -1,4 +1,4 @@
-"""What no client of ours sends: a clear response, nothing changed, and never a 500 (contract, sections 1 and 2)."""
+"""Unusual requests get a clear response, change nothing, and never cause a 500 (contract, sections 1 and 2)."""
 
 import re
 import socket
@@ -11,11 +11,11 @@ from tests.clients import Client
 from tests.world import World
 
 DIGITS = "9" * 5000
-"""More than Python turns into a number."""
+"""More digits than Python converts to a number."""
 
 
-def test_a_form_that_breaks_off_changes_nothing(world: World) -> None:
-    """The part that arrived is a form, too: fewer companies, half of a description."""
+def test_a_truncated_form_changes_nothing(world: World) -> None:
+    """The received part is also a valid form, with fewer companies and half of a description."""
     issue = world.given_issue("VPN", {"Contoso": "new", "Fabrikam": "new"}, "As it was")
     tess = world.client("tess")
     form = {
@@ -65,14 +65,14 @@ def test_a_form_that_breaks_off_changes_nothing(world: World) -> None:
         ("/matrix?search=%FF", 200),
     ],
 )
-def test_strange_targets(world: World, path: str, status: int) -> None:
+def test_unusual_targets_get_a_clear_response(world: World, path: str, status: int) -> None:
     response = world.client("ada").get(path)
     assert response.status_code in (status, 422) if "search" in path else response.status_code == status, response.text[
         :300
     ]
 
 
-def test_a_repeated_status_is_one(world: World) -> None:
+def test_a_repeated_status_counts_once(world: World) -> None:
     world.given_issue("VPN", {"Contoso": "new", "Fabrikam": "resolved", "Acme Manufacturing": "closed"})
     page = world.client("tess").get("/matrix?" + "&".join(["status=new"] * 6)).text
     assert re.findall(r'<td class=\w+ aria-label="(\w+)"', page) == ["New"]
@@ -80,7 +80,7 @@ def test_a_repeated_status_is_one(world: World) -> None:
 
 @pytest.mark.parametrize("header", ["Origin", "Referer"])
 @pytest.mark.parametrize("path", ["/api/auth/login", "/login", "/logout", "/undo"])
-def test_invalid_addresses(world: World, header: str, path: str) -> None:
+def test_invalid_addresses_are_rejected(world: World, header: str, path: str) -> None:
     kind, content = ("json", {"email": "x", "password": "y"}) if path.startswith("/api") else ("data", {"email": "x"})
     sent: dict[str, Any] = {kind: content}
     for client in (world.anonymous(), world.client("tess")):
@@ -99,14 +99,14 @@ def test_signing_in_leads_to_any_path_of_the_site(world: World) -> None:
     assert response.headers["location"] == "/?search=%E6%97%A5%E6%9C%AC&open=true"
 
 
-def test_undo_of_what_cannot_be_a_request(world: World) -> None:
+def test_undo_rejects_an_invalid_request_id(world: World) -> None:
     tess = world.client("tess")
     data = {"_csrf": tess.headers["X-CSRF-Token"], "request_id": "\0", "next": "/"}
     assert tess.post("/undo", data=data, follow_redirects=False).status_code < 500
 
 
 @pytest.mark.parametrize("value", [DIGITS, "-1", "1.5", "٣"])
-def test_invalid_last_event_ids(world: World, value: str) -> None:
+def test_invalid_last_event_ids_are_rejected(world: World, value: str) -> None:
     sent = {b"Last-Event-ID": value.encode()}
     assert world.client("tess").get("/api/events/stream", headers=sent).status_code in (400, 422)
 
@@ -121,7 +121,7 @@ def test_a_hundred_thousand_errors_are_not_all_listed(world: World) -> None:
         assert len(refused.json()["errors"]) == listed
 
 
-def test_the_total_counts_all_matches_from_any_place(world: World) -> None:
+def test_the_total_counts_all_matches_at_any_cursor(world: World) -> None:
     for number in range(3):
         world.given_issue(f"Fault {number}")
     tess: Client = world.client("tess")
@@ -130,7 +130,7 @@ def test_the_total_counts_all_matches_from_any_place(world: World) -> None:
     assert len(rest["items"]) == 2 and rest["total"] == 3
 
 
-def test_try_again_stays_on_this_site(world: World) -> None:
+def test_the_retry_link_stays_on_this_site(world: World) -> None:
     response = world.anonymous().get("//evil.example/x", headers={"Accept": "text/html"})
     assert "evil.example" not in response.text
 
@@ -157,7 +157,7 @@ def test_try_again_stays_on_this_site(world: World) -> None:
         ("/api/issues/", {}, 200),
     ],
 )
-def test_strange_readings(world: World, path: str, headers: dict[str, str], status: int) -> None:
+def test_unusual_values_get_a_clear_response(world: World, path: str, headers: dict[str, str], status: int) -> None:
     world.given_issue("VPN")
     response = world.client("tess").get(path, headers=headers)
     assert response.status_code == status, response.text[:300]
@@ -176,7 +176,7 @@ def test_strange_readings(world: World, path: str, headers: dict[str, str], stat
         ("text/csv;q=much", "application/json"),
     ],
 )
-def test_the_form_that_is_preferred(world: World, accept: str, type_: str) -> None:
+def test_accept_selects_the_preferred_media_type(world: World, accept: str, type_: str) -> None:
     response = world.client("tess").get("/api/issues", headers={"Accept": accept})
     assert response.headers["content-type"].partition(";")[0] == type_
 
@@ -190,7 +190,7 @@ def test_the_form_that_is_preferred(world: World, accept: str, type_: str) -> No
         ("application/problem+json;q=0", False),
     ],
 )
-def test_an_error_is_a_problem_document_where_requested(world: World, accept: str, problem: bool) -> None:
+def test_an_error_is_a_problem_document_on_request(world: World, accept: str, problem: bool) -> None:
     response = world.anonymous().get("/api/issues", headers={"Accept": accept})
     assert (response.headers["content-type"] == "application/problem+json") is problem
 
@@ -228,7 +228,7 @@ TWICE = [{"company_name": "Contoso"}, {"company_name": "contoso"}]
         ("POST", "/api/auth/logout", {"all": True}, ["all"]),
     ],
 )
-def test_everything_wrong_is_reported_together(
+def test_all_invalid_fields_are_reported_together(
     world: World, method: str, path: str, body: object, fields: list[str]
 ) -> None:
     world.given_issue("VPN", {"Contoso": "new"})
@@ -237,7 +237,7 @@ def test_everything_wrong_is_reported_together(
     assert world.client().call("GET", "/api/issues/VPN", 200)["assignments"][0]["status"] == "new"
 
 
-def test_an_unknown_company_comes_before_a_stale_validator(world: World) -> None:
+def test_an_unknown_company_is_reported_before_an_old_etag(world: World) -> None:
     world.given_issue("VPN")
     body = {"add_companies": [{"company_name": "Nobody"}, {"company_name": "No one"}]}
     refused = world.client().call("PUT", "/api/issues/VPN", 404, json=body, headers={"If-Match": '"stale"'})
@@ -248,7 +248,9 @@ def test_an_unknown_company_comes_before_a_stale_validator(world: World) -> None
     ("method", "path", "status"),
     [("POST", "/api/auth/tokens", 403), ("POST", "/api/auth/password", 403), ("GET", "/api/auth/session?x=1", 401)],
 )
-def test_what_needs_a_session_says_so_before_it_reads(world: World, method: str, path: str, status: int) -> None:
+def test_a_missing_session_is_reported_before_the_body_is_read(
+    world: World, method: str, path: str, status: int
+) -> None:
     world.bearer("tess").call(method, path, status, **({"json": {}} if method == "POST" else {}))
 
 
@@ -259,7 +261,7 @@ def test_a_member_learns_nothing_about_paths_and_methods(world: World, method: s
     assert world.client("mia").request(method, path).status_code == 403
 
 
-def test_a_dry_run_refuses_what_would_be_refused(world: World) -> None:
+def test_a_dry_run_rejects_what_the_change_would_reject(world: World) -> None:
     world.given_issue("VPN")
     ada = world.client("ada")
     archived = world.given_companies("Gone Ltd")["Gone Ltd"]
@@ -269,7 +271,7 @@ def test_a_dry_run_refuses_what_would_be_refused(world: World) -> None:
         ada.call("POST", "/api/issues/status/bulk", 400, json=body | {"dry_run": dry_run})
 
 
-def test_a_company_that_a_webhook_is_about_stays(world: World) -> None:
+def test_a_company_of_a_webhook_cannot_be_deleted(world: World) -> None:
     ada = world.client("ada")
     company = world.given_companies("Hooked Ltd")["Hooked Ltd"]
     ada.call("POST", "/api/webhooks", 201, json={"url": "https://h.example/", "company_ids": [company]})

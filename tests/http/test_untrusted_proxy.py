@@ -1,4 +1,4 @@
-"""A server behind a reverse proxy that it does not know says so: otherwise all its clients have one address."""
+"""A server behind an untrusted reverse proxy logs a warning, because otherwise all its clients have one address."""
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +18,7 @@ FORWARDED = {"X-Forwarded-For": "203.0.113.9"}
 
 
 @pytest.mark.parametrize("trusted", ["", "127.0.0.1"])
-def test_a_proxy_that_is_not_trusted_is_warned_of_once(world: World, trusted: str) -> None:
+def test_an_untrusted_proxy_causes_one_warning(world: World, trusted: str) -> None:
     settings = Settings(database_url=world.server.settings.database_url, log_level="warning", trusted_proxies=trusted)
     with serving(settings) as server, capture_logs() as logged:
         get(f"{server.url}/healthz")
@@ -36,14 +36,14 @@ def test_a_proxy_that_is_not_trusted_is_warned_of_once(world: World, trusted: st
     ("client", "warned"),
     [(("10.1.2.3", 1), True), (("fd00::1", 1), True), (None, True), (("8.8.8.8", 1), False)],
 )
-def test_only_machines_of_ones_own_network_are_taken_for_a_proxy(client: tuple[str, int] | None, warned: bool) -> None:
+def test_only_machines_in_private_networks_are_considered_proxies(client: tuple[str, int] | None, warned: bool) -> None:
     async def application(*_: Any) -> None:
         return None
 
     configure_logs(Settings(log_level="warning"))
     layer = UntrustedProxyWarning(application)
     scope = {"type": "http", "headers": [(b"x-forwarded-for", b"203.0.113.9")], "client": client}
-    # In a thread of its own, because tests of pages leave an event loop behind.
+    # In a separate thread, because tests of pages leave a running event loop.
     with capture_logs() as logged, ThreadPoolExecutor(1) as thread:
         thread.submit(asyncio.run, layer(scope, application, application)).result()  # type: ignore[arg-type]
     assert bool(logged) == warned
