@@ -77,7 +77,7 @@ def fill(database: Database) -> list[SignIn]:
     present = clock.now()
     with database.write() as tx, _simulated_clock(present - timedelta(days=DAYS)) as simulated:
         if not no_users(tx):
-            raise Invalid("The database is not empty; the demonstration needs one of its own.")
+            raise Invalid("The database is not empty; the demonstration data needs an empty one.")
         admin = command_line("demo")
         users = [
             create_user(tx, admin, parse_email(email), parse_display_name(name), role, password_hash)

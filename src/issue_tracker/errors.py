@@ -127,7 +127,7 @@ class MethodNotAllowed(AppError):
     title = "Method Not Allowed"
 
     def __init__(self, allowed: str) -> None:
-        super().__init__(f"This path answers to {allowed} only.", headers={"Allow": allowed})
+        super().__init__(f"This path supports only {allowed}.", headers={"Allow": allowed})
 
 
 class Conflict(AppError):
@@ -180,7 +180,7 @@ class NoRoomForResponse(AppError):
 
     def __init__(self, whose: str, most: int) -> None:
         super().__init__(
-            f"The responses stored for {whose} Idempotency-Keys take the {most:,} bytes that are allowed. Try again "
+            f"The responses stored for {whose} Idempotency-Keys have reached the limit of {most:,} bytes. Try again "
             "later, or without a key.",
             headers={"Retry-After": "3600"},
         )

@@ -89,7 +89,7 @@ def parse_issue_name(text: str) -> IssueName:
     if key(name) == "status":
         raise ValueError(f"“{name}” is reserved, because /api/issues/status has another meaning; choose another name")
     if name in (".", ".."):
-        raise ValueError(f"“{name}” is reserved, because clients resolve it away in paths; choose another name")
+        raise ValueError(f"“{name}” is reserved, because clients remove it from paths; choose another name")
     return IssueName(name)
 
 

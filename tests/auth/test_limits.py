@@ -80,10 +80,10 @@ def test_tokens_beyond_the_limit_are_refused(world: World, limited: Server) -> N
     ids = [tess.call("POST", "/api/auth/tokens", 201, json={"name": name, "scopes": ["read"]})["id"] for name in "ab"]
     body = {"name": "c", "scopes": ["read"]}
     refused = tess.call("POST", "/api/auth/tokens", 400, json=body)
-    assert "You have 2 tokens, the most that are allowed (tokens_per_user)." in refused["detail"]
+    assert "You have 2 tokens, which is the maximum (tokens_per_user)." in refused["detail"]
     form = {"name": "c", "days": "30", "_csrf": tess.headers["X-CSRF-Token"]}
     page = tess.post("/account/tokens", data=form)
-    assert page.status_code == 400 and "the most that are allowed" in page.text
+    assert page.status_code == 400 and "which is the maximum" in page.text
     at(limited, world.client("omar")).call("POST", "/api/auth/tokens", 201, json=body)
     tess.call("DELETE", f"/api/auth/tokens/{ids[0]}", 204)
     tess.call("POST", "/api/auth/tokens", 201, json=body)
@@ -93,9 +93,9 @@ def test_webhooks_beyond_the_limit_are_refused(world: World, limited: Server) ->
     ada, body = at(limited, world.client("ada")), {"url": "http://192.0.2.1/hook"}
     ids = [ada.call("POST", "/api/webhooks", 201, json=body)["id"] for _ in range(2)]
     refused = ada.call("POST", "/api/webhooks", 400, json=body)
-    assert "There are 2 webhooks, the most that are allowed (webhooks)." in refused["detail"]
+    assert "There are 2 webhooks, which is the maximum (webhooks)." in refused["detail"]
     form = body | {"_csrf": ada.headers["X-CSRF-Token"]}
-    assert "the most that are allowed" in ada.post("/admin/webhooks", data=form).text
+    assert "which is the maximum" in ada.post("/admin/webhooks", data=form).text
     ada.call("DELETE", f"/api/webhooks/{ids[0]}", 204)
     ada.call("POST", "/api/webhooks", 201, json=body)
 
@@ -154,7 +154,7 @@ def test_responses_are_stored_for_retries_up_to_a_size(world: World, limited: Se
     assert 1 < created < 15
     refused = tess.post("/api/issues", json={"name": "Late"}, headers={"Idempotency-Key": "Late"})
     assert refused.status_code == 429 and refused.headers["Retry-After"] == "3600"
-    assert "stored for your Idempotency-Keys take the 1,500 bytes that are allowed" in refused.json()["detail"]
+    assert "stored for your Idempotency-Keys have reached the limit of 1,500 bytes" in refused.json()["detail"]
     assert tess.call("GET", "/api/issues", 200)["total"] == created
     again = tess.post("/api/issues", json={"name": "Tess 0"}, headers={"Idempotency-Key": "Tess 0"})
     assert again.status_code == 201 and again.headers["Idempotent-Replayed"] == "true"
@@ -163,7 +163,10 @@ def test_responses_are_stored_for_retries_up_to_a_size(world: World, limited: Se
     while create(omar, f"Omar {created}") == 201:
         created += 1
     refused = others.post("/api/issues", json={"name": "Late"}, headers={"Idempotency-Key": "Late"})
-    assert refused.status_code == 429 and "for all Idempotency-Keys take the 3,000 bytes" in refused.json()["detail"]
+    assert (
+        refused.status_code == 429
+        and "for all Idempotency-Keys have reached the limit of 3,000 bytes" in refused.json()["detail"]
+    )
     with world.database.read() as tx:
         stored = tx.execute(select(func.sum(func.length(idempotency_keys.c.body)))).scalar_one()
     assert stored < 3000

@@ -82,7 +82,7 @@ def test_every_command_has_a_help_text_with_an_explanation() -> None:
         (["user", "disable", "ada@helpdesk.example"], "active: The last active super admin cannot be"),
         (["company", "add", "Contoso", ""], "“” must not be blank."),
         (["issue", "export", "/nonexistent/folder/issues.csv"], "/nonexistent/folder/issues.csv: No such file"),
-        (["demo"], "The database is not empty; the demonstration needs one of its own."),
+        (["demo"], "The database is not empty; the demonstration data needs an empty one."),
     ],
 )
 def test_an_error_is_one_sentence_with_exit_code_1(embedded: str, arguments: list[str], sentence: str) -> None:

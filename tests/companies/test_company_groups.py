@@ -83,7 +83,7 @@ def test_a_company_in_a_group_can_be_archived_but_not_deleted(world: World) -> N
     given_group(world)
     ids = world.given_companies("Contoso")
     refused = world.client("ada").call("DELETE", f"/api/companies/{ids['Contoso']}", 400)
-    assert "A company group contains" in refused["detail"]
+    assert "is in a company group" in refused["detail"]
 
 
 def test_a_new_issue_has_the_companies_of_its_groups(world: World) -> None:

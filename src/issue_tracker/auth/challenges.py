@@ -41,8 +41,8 @@ class SecondFactorRequired(Unauthenticated):
 
     def __init__(self, challenge: str, methods: Sequence[Method]) -> None:
         super().__init__(
-            "This account signs in with a second factor: go on with POST /api/auth/login/second-factor. A program that "
-            "runs by itself needs an API token instead."
+            "This account needs a second factor: continue with POST /api/auth/login/second-factor. An unattended "
+            "program needs an API token instead."
         )
         self.challenge, self.methods = challenge, list(methods)
         self.more = {"methods": self.methods, "challenge": challenge}

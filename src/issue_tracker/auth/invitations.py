@@ -29,7 +29,7 @@ class InvitationRefused(Forbidden):
     """The link was used, was replaced, has expired, or never existed (403); its holder does not learn which."""
 
     def __init__(self) -> None:
-        super().__init__("This link is not valid any longer. Ask an administrator for a new one.")
+        super().__init__("This link is no longer valid. Ask an administrator for a new one.")
 
 
 class Invitation(msgspec.Struct, frozen=True):
@@ -49,9 +49,9 @@ def invite(tx: Connection, actor: Actor, user_id: int) -> Invitation:
     require_fresh_proof(actor)
     user = get_user(tx, user_id)
     if user_id == actor.user_id:
-        raise Invalid("Change your own password with the current one; an invitation is for others.")
+        raise Invalid("You cannot invite yourself. Change your password with the current one.")
     if user.service_account:
-        raise Invalid("Nobody signs in to a service account. Make a token for its program.")
+        raise Invalid("Nobody can sign in to a service account. Create a token for its program instead.")
     if not user.active:
         raise Invalid("The account is disabled; activate it first.")
     at, token = now(), secrets.token_urlsafe(32)

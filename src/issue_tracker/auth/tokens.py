@@ -161,14 +161,14 @@ def _require_service_account(tx: Connection, user_id: int) -> None:
     if service is None:
         raise NotFound("No such user.")
     if not service:
-        raise Invalid("People make their own tokens. Make a service account for a program that nobody owns.")
+        raise Invalid("People create their own tokens. Create a service account for a program without an owner.")
 
 
 def _require_room(tx: Connection, user_id: int, most: int, whose: str) -> None:
     """Raises Invalid, whose sentence begins with `whose`, if the user has `most` tokens already."""
     tx.execute(select(users.c.user_id).where(users.c.user_id == user_id).with_for_update())
     if tx.execute(select(func.count()).where(tokens.c.user_id == user_id)).scalar_one() >= most:
-        raise Invalid(f"{whose} {most} tokens, the most that are allowed (tokens_per_user). Revoke one first.")
+        raise Invalid(f"{whose} {most} tokens, which is the maximum (tokens_per_user). Revoke one first.")
 
 
 def _wrong_end(settings: Settings, expires_at: datetime | None, at: datetime) -> list[FieldError]:
@@ -176,7 +176,7 @@ def _wrong_end(settings: Settings, expires_at: datetime | None, at: datetime) ->
     if expires_at is not None and expires_at <= at:
         return [FieldError("expires_at", "must be in the future")]
     if expires_at is not None and days and expires_at > at + timedelta(days=days):
-        return [FieldError("expires_at", f"must be at most {days:g} days from now, which a super admin has set")]
+        return [FieldError("expires_at", f"must be at most {days:g} days from now, the limit on this server")]
     return []
 
 

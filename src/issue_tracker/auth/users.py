@@ -25,7 +25,7 @@ from issue_tracker.events.record import record
 from issue_tracker.names import key
 from issue_tracker.new_names import Kind, remember, remember_new, require_visible
 
-NO_SIGN_IN = "is not for a service account, to which nobody signs in"
+NO_SIGN_IN = "must not be set for a service account, to which nobody can sign in"
 LAST_SUPER_ADMIN = "The last active super admin cannot be demoted, limited or disabled."
 
 
@@ -126,7 +126,7 @@ def update_user(
     if password_hash is not None and user.service_account:
         raise Invalid.field("password", NO_SIGN_IN)
     if password_hash is not None and user_id == actor.user_id:
-        raise Invalid.field("password", "is not taken for your own account; change it with the current one")
+        raise Invalid.field("password", "cannot be set for your own account; change it with the current password")
     changes: dict[str, Any] = {
         field: value
         for field, value, old in (

@@ -75,7 +75,7 @@ def user_add(
     other roles see all.
     """
     if service_account and password_stdin:
-        raise CommandError("A service account has no password: nobody signs in to it.")
+        raise CommandError("A service account has no password, because nobody can sign in to it.")
     address, shown = parsed(parse_email, email, "EMAIL"), parsed(parse_display_name, name, "--name")
     password, generated = password_from(password_stdin) if not service_account else (None, False)
     fresh = None if password is None else hash_new_password(password, email=address, name=shown)

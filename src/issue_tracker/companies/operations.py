@@ -130,12 +130,12 @@ def delete_company(tx: Connection, actor: Actor, company_id: int) -> None:
     require_super_admin(actor)
     company = get_company(tx, actor, company_id)
     if is_chosen_by_a_webhook(tx, company_id):
-        raise Invalid(f"A webhook is about “{company.name}”; it cannot be deleted; archive it instead.")
+        raise Invalid(f"“{company.name}” is selected by a webhook and cannot be deleted; archive it instead.")
     if is_in_a_group(tx, actor, company_id):
-        raise Invalid(f"A company group contains “{company.name}”; it cannot be deleted; archive it instead.")
+        raise Invalid(f"“{company.name}” is in a company group and cannot be deleted; archive it instead.")
     if is_company_granted(tx, company_id):
         raise Invalid(
-            f"The company access of a user or group names “{company.name}”; it cannot be deleted; archive it instead."
+            f"“{company.name}” is in the company access of a user or group and cannot be deleted; archive it instead."
         )
     if has_references(tx, actor, company_id):
         raise Invalid(f"“{company.name}” has a history and cannot be deleted; archive it instead.")

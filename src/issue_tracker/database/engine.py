@@ -224,7 +224,7 @@ class Database:
     def _failure(self, error: BaseException, *, connecting: bool = False) -> AppError | None:
         """Returns the meaning of an error for the caller: Unavailable or Invalid; None for any other kind of error."""
         if isinstance(error, self._conflicts):
-            return Invalid("Something that this refers to was changed at the same time; try again.")
+            return Invalid("Something that this change refers to was changed at the same time; try again.")
         if isinstance(error, PoolTimeout):
             return Unavailable(cause=Cause.BUSY, reason=NO_CONNECTION_FREE)
         if not isinstance(error, self._errors):

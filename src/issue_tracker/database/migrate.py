@@ -51,7 +51,7 @@ class ForeignDatabase(SchemaMismatch):
     """The database has tables, but not those of this program."""
 
     def __init__(self) -> None:
-        super().__init__("This database belongs to another program, or is damaged; name another.")
+        super().__init__("This database belongs to another program, or is damaged; use another one.")
 
 
 def head() -> str:

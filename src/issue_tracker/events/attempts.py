@@ -49,7 +49,7 @@ def record_outcome(tx: Connection, delivery: ClaimedDelivery, outcome: Outcome, 
         values |= {"state": State.DELIVERED.value, "attempts": delivery.failures}
     elif outcome.code == 410:
         values["state"] = State.FAILED.value
-        disabled = "the receiver answered 410 Gone"
+        disabled = "the receiver responded with 410 Gone"
     elif failures > len(SCHEDULE):
         values["state"] = State.FAILED.value
         disabled = f"a message failed {failures} times, the last time with {outcome.error or outcome.code}"

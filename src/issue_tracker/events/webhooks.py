@@ -54,7 +54,7 @@ def create_webhook(
     require_administrator(actor)
     require_fresh_proof(actor)
     if most is not None and tx.execute(select(func.count()).select_from(webhooks)).scalar_one() >= most:
-        raise Invalid(f"There are {most} webhooks, the most that are allowed (webhooks). Delete one first.")
+        raise Invalid(f"There are {most} webhooks, which is the maximum (webhooks). Delete one first.")
     if fields.url is None:
         raise Invalid.field("url", "is required")
     at = now()

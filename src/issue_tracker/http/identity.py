@@ -111,9 +111,9 @@ def require_proof(identity: Identity, proof: Proof) -> None:
     if proof is Proof.CREDENTIAL:
         return
     if identity.session is None and proof is Proof.SESSION_ITSELF:
-        raise Unauthenticated("A token has no session; sign in to have one.")
+        raise Unauthenticated("A token has no session; sign in to get one.")
     if identity.session is None:
-        raise Forbidden("This needs a session; a token is not enough.")
+        raise Forbidden("This requires a session; a token is not enough.")
     if proof is Proof.FRESH_SESSION:
         require_fresh_proof(identity.actor)
 

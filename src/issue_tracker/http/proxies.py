@@ -37,7 +37,7 @@ class UntrustedProxyWarning:
         if private:
             self.warned = True
             log.warning(
-                "requests come through a proxy that is not trusted, so all clients have its address; "
+                "requests arrive through a proxy that is not trusted, so all clients seem to have its address; "
                 f"name it in {PREFIX}TRUSTED_PROXIES",
                 proxy=address,
             )

@@ -1,4 +1,4 @@
-"""Texts with rules of their own in bodies: what applies the rules, and what the OpenAPI document says of them."""
+"""Kinds of text with their own rules in bodies: the function that applies the rules, and the JSON Schema."""
 
 from collections.abc import Callable
 from typing import Any
@@ -60,5 +60,5 @@ TEXTS: dict[Any, Text] = {
 
 
 def schema_of(type_: Any) -> dict[str, Any]:
-    """The JSON Schema of a kind of text."""
+    """Returns the JSON Schema of a kind of text."""
     return TEXTS[type_].schema

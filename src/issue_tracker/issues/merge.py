@@ -45,7 +45,7 @@ def plan_merge(tx: Connection, actor: Actor, source: IssueHead, target: IssueHea
     if source.issue_id == target.issue_id:
         raise Invalid.field("into", "must be another issue")
     if any(has_hidden_assignments(tx, actor, issue.issue_id) for issue in (source, target)):
-        raise Forbidden("You cannot merge these issues; ask somebody who sees all companies.")
+        raise Forbidden("You cannot merge these issues; ask someone who can see all companies.")
     there = {member.company.company_id: member.status for member in list_members(tx, actor, target.issue_id)}
     return [
         MergedCompany(

@@ -48,7 +48,9 @@ def create_issue(
     require_helpdesk(actor)
     require_visible("name", name)
     if not members and not actor.company_access.all:
-        raise Invalid.field("companies", "must name at least one company, because you see issues by their companies")
+        raise Invalid.field(
+            "companies", "must name at least one company, because you see only the issues of your companies"
+        )
     refuse_repeated([member.company for member in members], "companies", ".company_name")
     chosen = [(member.company, member.status or Status.NEW) for member in members]
     at = now()
@@ -174,7 +176,7 @@ def delete_issue(tx: Connection, actor: Actor, issue: IssueHead) -> None:
 def _require_whole(tx: Connection, actor: Actor, issue: IssueHead) -> None:
     """Raises Forbidden unless the actor may see all assignments. The sentence reveals nothing about the others."""
     if has_hidden_assignments(tx, actor, issue.issue_id):
-        raise Forbidden("You cannot rename, describe or delete this issue; ask somebody who sees all companies.")
+        raise Forbidden("You cannot change this issue itself or delete it; ask someone who can see all companies.")
 
 
 def _taken(field: str, name: str, fields: IssueFields, error: IntegrityError) -> Invalid:

@@ -57,7 +57,7 @@ def undo(tx: Connection, actor: Actor, request_id: str) -> list[Undone]:
     require_helpdesk(actor)
     changes = list_changes_of_request(tx, actor, request_id, now() - WITHIN) if storable(request_id) else []
     if not changes:
-        raise Invalid("There is nothing to undo any more.")
+        raise Invalid("There is nothing left to undo.")
     ids = {change.event.company_id for change in changes if change.event.company_id}
     companies = get_companies_by_id(tx, actor, ids)
     groups: dict[_Kind, list[Company]] = defaultdict(list)

@@ -131,7 +131,7 @@ def register(
             expected_origin=site.origin,
         )
     except _refusals(WebAuthnException) as refused:
-        raise Invalid.field("credential", "is not the passkey that was to be made here") from refused
+        raise Invalid.field("credential", "is not the passkey that was requested here") from refused
     values = {
         "user_id": user.user_id,
         "method": Method.PASSKEY.value,

@@ -75,7 +75,7 @@ def require_room(tx: Connection, user_id: int, name: str) -> None:
         raise Invalid.field("name", reason)
     present = list_factors(tx, user_id)
     if len(present) >= MOST:
-        raise Invalid(f"You have {MOST} factors, the most that are possible. Remove one first.")
+        raise Invalid(f"You have {MOST} factors, which is the maximum. Remove one first.")
     if any(factor.name == name for factor in present):
         raise Invalid.field("name", f"you have a factor called “{name}” already")
 
@@ -122,7 +122,7 @@ def renew_recovery_codes(tx: Connection, actor: Actor) -> list[str]:
     require_fresh_proof(actor)
     lock_user(tx, actor.user_id)
     if not list_factors(tx, actor.user_id):
-        raise Invalid("Recovery codes are for a second factor. Add one first.")
+        raise Invalid("Recovery codes replace a lost second factor. Add a second factor first.")
     record(tx, actor, [Change(type=EventType.FACTOR_CODES_CREATED)], now())
     return recovery.new_codes(tx, actor.user_id)
 
@@ -138,7 +138,9 @@ def reset_factors(tx: Connection, actor: Actor, user_id: int, reason: Note) -> U
     require_fresh_proof(actor)
     user = lock_user(tx, user_id)
     if user_id == actor.user_id:
-        raise Invalid("Another super admin resets your second factor; change your own ones in your account.")
+        raise Invalid(
+            "Only another super admin can reset your second factor. You can change your factors in your account."
+        )
     if not reason:
         raise Invalid.field("reason", "is missing")
     at = now()

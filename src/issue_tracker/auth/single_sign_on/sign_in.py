@@ -93,7 +93,7 @@ def confirm(tx: Connection, session: Session, flow: Flow, signed: ProviderSignIn
     person = signed.person
     found = find_identity(tx, person.issuer, person.subject)
     if found is None or found.user_id != session.user_id or flow.session_id != session.id:
-        raise SignInRefused("That was the account of somebody else. Confirm with your own.", "another person confirmed")
+        raise SignInRefused("You signed in with another account. Confirm with your own.", "another person confirmed")
     if person.signed_in_at is None or person.signed_in_at < flow.at - timedelta(seconds=PROOF_SECONDS):
         raise SignInRefused(
             f"{signed.provider.name} did not ask you to sign in again, so nothing is confirmed.",

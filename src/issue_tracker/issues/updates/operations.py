@@ -113,7 +113,7 @@ def _lock(tx: Connection, actor: Actor, update_id: int) -> tuple[PlacedUpdate, I
         raise Forbidden("Only its author and super admins can change an update.")
     for_all = found.company_ids is None
     if has_hidden_assignments(tx, actor, issue.issue_id) if for_all else has_hidden_companies(tx, actor, update_id):
-        raise Forbidden("You do not see all companies that this update is for; ask somebody who does.")
+        raise Forbidden("You cannot see all companies that this update is for; ask someone who can.")
     return found, issue
 
 

@@ -40,7 +40,7 @@ def _sqlite(of: str, by: str, _: str) -> list[str]:
 
 
 def _postgresql(of: str, by: str, type_: str) -> list[str]:
-    # Any row that nobody holds will do; when all are held, another one: nobody waits (docs/decisions/0011).
+    # Any unlocked row is suitable; if all are locked, one is added, so that no writer waits (docs/decisions/0011).
     return [
         f"CREATE SEQUENCE {of}_tallies_slot_seq",
         f"""
