@@ -1,5 +1,5 @@
-"""Alerts: what monitoring reports becomes an issue, and what people do with the issue is left alone.
+"""Alerts: reports of monitoring systems become issues, and changes that people make to these are left alone.
 
-An alert has a key, under which its sender reports it again and again. `operations.receive` decides what a report
-changes. The rest is in `queries`.
+An alert has a key, under which its sender reports it repeatedly. `operations.receive` decides what a report changes.
+`queries` reads alerts.
 """

@@ -19,11 +19,11 @@ from issue_tracker.new_names import require_visible
 from issue_tracker.status import FINISHED, Status
 
 SHOWN = 9000
-"""How much of a summary an update shows, in characters: an update has at most 10,000."""
+"""Maximum length of a summary in an update, in characters; an update may have 10,000."""
 
 
 def find_issue(tx: Connection, actor: Actor, report: Report, alert: StoredAlert) -> IssueHead | None:
-    """Returns the issue that a firing alert belongs to, locked. It stays the same under another name."""
+    """Returns the issue that a firing alert belongs to, locked; it remains the same issue under another name."""
     name = report.issue or ""
     if alert.issue_id is not None and alert.issue_key == key(name):
         found = find_issue_head_by_id(tx, actor, alert.issue_id, lock=True)
@@ -35,15 +35,15 @@ def find_issue(tx: Connection, actor: Actor, report: Report, alert: StoredAlert)
 def open_assignment(
     tx: Connection, actor: Actor, report: Report, issue: IssueHead | None, company: Company
 ) -> tuple[IssueHead, AlertAction]:
-    """Makes sure that the company is assigned to the issue and that somebody works on it, or should.
+    """Makes sure that the company is assigned to the issue, with an open status.
 
-    Raises Invalid, on the report's `issue`, for a name that the actor cannot give to an issue.
+    Returns the issue and what was done. Raises Invalid for the report's `issue`, if the actor cannot use the name.
     """
     if issue is None:
         issue = _create(tx, actor, report, company)
         if issue is not None:
             return issue, AlertAction.OPENED
-        # Another request has created it first.
+        # Another request created it first.
         issue = find_issue_head(tx, actor, report.issue or "", lock=True)
         if issue is None:
             raise Invalid.field(f"{report.field}issue", f"an issue called “{report.issue}” exists already")
@@ -55,8 +55,8 @@ def open_assignment(
 
 
 def opening_event(tx: Connection, actor: Actor, alert_id: int, issue_id: int, company_id: int, new: bool) -> int | None:
-    """Returns the event by which alerts opened the assignment: just now where it is `new`, otherwise that of another
-    alert that is firing for it. None where a person had opened it.
+    """Returns the event by which alerts opened the assignment: the last one if it is `new`, otherwise that of another
+    alert that is firing for it; None if a person had opened it.
     """
     if new:
         return find_last_event(tx, actor, issue_id, company_id)
@@ -67,9 +67,9 @@ def opening_event(tx: Connection, actor: Actor, alert_id: int, issue_id: int, co
 def clear_assignment(
     tx: Connection, actor: Actor, alert: StoredAlert, summary: str | None
 ) -> tuple[AlertAction, IssueHead | None, Company | None, Status | None]:
-    """Gives the assignment of a resolved alert its `cleared_status`, if alerts opened it, nobody has changed it since,
-    and no other alert is firing for it. Where a person has changed it, an internal update says that the alert is over.
-    Returns what was done, and the assignment.
+    """Sets the assignment of a resolved alert to its `cleared_status`, if alerts opened it, nobody has changed it
+    since, and no other alert is firing for it. If a person has changed it, adds an internal update which says that the
+    alert is over. Returns what was done, and the assignment.
     """
     if alert.issue_id is None or alert.company_id is None:
         return AlertAction.IGNORED, None, None, None
@@ -90,12 +90,12 @@ def clear_assignment(
 
 
 def note_of(summary: str | None) -> str | None:
-    """The summary as the note of an event."""
+    """Returns the summary as the note of an event."""
     return (summary or "")[:NOTE_LIMIT] or None
 
 
 def _create(tx: Connection, actor: Actor, report: Report, company: Company) -> IssueHead | None:
-    """The new issue, or None when its name has been taken meanwhile."""
+    """Creates the issue and returns it; None if its name has been taken meanwhile."""
     assert report.issue is not None
     require_visible(f"{report.field}issue", report.issue)
     members = [NewAssignment(company, Status.INVESTIGATING)]
@@ -107,6 +107,6 @@ def _create(tx: Connection, actor: Actor, report: Report, company: Company) -> I
 
 
 def _over(alert: StoredAlert, summary: str | None) -> UpdateText:
-    """What an update says where only a person can finish the assignment."""
+    """Returns the update for an assignment that only a person can finish."""
     said = f"\n\n{summary[:SHOWN]}" if summary else ""
     return UpdateText(f"Monitoring reports that the alert “{alert.key}” is over.{said}")

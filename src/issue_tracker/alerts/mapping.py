@@ -1,7 +1,7 @@
 """How a receiver reads any JSON: JMESPath expressions for the parts of an alert (https://jmespath.org/).
 
-JMESPath has no loops of its own and no way out of the data, so an expression costs no more than the message is long
-times its own length. Both are bounded.
+JMESPath has no loops and no access outside of the data, so the cost of an expression is bounded by the product of the
+length of the message and its own length. Both are limited.
 """
 
 from collections.abc import Iterator
@@ -19,8 +19,8 @@ Expression = Annotated[str, Meta(min_length=1, max_length=500)]
 class Mapping(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """JMESPath expressions. `alerts` selects the alerts of a message; the others are applied to each of them.
 
-    `labels` selects an object, whose texts, numbers and truth values become labels. An alert is resolved when `state`
-    is one of `resolved`, compared as text without regard to case, and fires otherwise.
+    `labels` selects an object, whose texts, numbers and truth values become labels. An alert is resolved if `state` is
+    one of `resolved`, compared as text regardless of case, and firing otherwise.
     """
 
     alerts: Expression = "@"
@@ -35,7 +35,7 @@ class Mapping(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class Mapped(msgspec.Struct, frozen=True, kw_only=True):
-    """The parts of one alert, as the expressions found them."""
+    """The parts of one alert that the expressions found."""
 
     key: str
     resolved: bool
@@ -45,7 +45,7 @@ class Mapped(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def require_valid(mapping: Mapping) -> None:
-    """Raises Invalid, on the field of the mapping, for an expression that JMESPath does not understand."""
+    """Raises Invalid for the field of the mapping whose expression is not valid JMESPath."""
     for field in mapping.__struct_fields__:
         expression = getattr(mapping, field)
         if isinstance(expression, str):
@@ -56,7 +56,7 @@ def require_valid(mapping: Mapping) -> None:
 
 
 def mapped(data: Any, mapping: Mapping) -> Iterator[Mapped]:
-    """The alerts in a message. Raises Invalid where an expression finds nothing that it must, or does not fit."""
+    """Yields the alerts in a message. Raises Invalid if an expression does not find a required part, or fails."""
     found = _search(mapping.alerts, data, "alerts")
     resolved = {text.casefold() for text in mapping.resolved}
     for one in found if isinstance(found, list) else [found]:

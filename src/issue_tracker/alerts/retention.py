@@ -1,4 +1,4 @@
-"""What is forgotten of alerts: those that are resolved or unsorted and were not reported for a long time."""
+"""Deletes old alerts: those that are resolved or unsorted and have not been reported for a long time."""
 
 from datetime import datetime
 
@@ -8,13 +8,13 @@ from issue_tracker.alerts.models import AlertState
 from issue_tracker.database.tables import alerts
 
 BATCH = 1000
-"""Rows to delete in one transaction, so that writers wait for milliseconds only."""
+"""Number of rows deleted in one transaction, so that other writers wait only for milliseconds."""
 
 
 def prune_alerts(tx: Connection, before: datetime) -> int:
-    """Deletes a batch of the alerts that were last reported before an instant and have nothing open.
+    """Deletes a batch of alerts that were last reported before an instant, and that are resolved or unsorted.
 
-    Returns how many; 0 when none are left.
+    Returns their number; 0 if none are left.
     """
     done = and_(alerts.c.state == AlertState.RESOLVED.value, alerts.c.due_at.is_(None))
     old = select(alerts.c.alert_id).where(alerts.c.last_at < before, or_(done, alerts.c.unsorted))
@@ -25,9 +25,9 @@ def prune_alerts(tx: Connection, before: datetime) -> int:
 
 
 def prune_unsorted(tx: Connection, most: int) -> int:
-    """Deletes a batch of the oldest unsorted alerts, so that `most` are left in the end.
+    """Deletes a batch of the oldest unsorted alerts beyond the newest `most`.
 
-    Returns how many; 0 at the end.
+    Returns their number; 0 if none are left.
     """
     newest_first = select(alerts.c.alert_id).where(alerts.c.unsorted).order_by(alerts.c.alert_id.desc())
     ids = list(tx.execute(newest_first.offset(most).limit(BATCH)).scalars())

@@ -1,4 +1,4 @@
-"""One's own account: name, password, tokens. Second factors and the list of sessions are in `security`."""
+"""The user's own account: name, password, tokens. `security` has second factors and the list of sessions."""
 
 import msgspec
 from starlette.responses import Response
@@ -29,7 +29,7 @@ REVOKED = "Whatever uses the token is refused from then on. That cannot be undon
 
 
 class OwnName(msgspec.Struct):
-    """The form of one's own display name."""
+    """The form of the user's own display name."""
 
     name: DisplayName
 
@@ -41,7 +41,7 @@ def show_account(
     password_form: FormView | None = None,
     token_form: FormView | None = None,
 ) -> Response:
-    """One's own name, password and tokens."""
+    """Shows the user's own name, password and tokens."""
     session = request.current_session
     return page(
         request,
@@ -67,7 +67,7 @@ def _own_tokens(request: Request) -> list[Token]:
 
 @routes.post("/account/name", shown_by=show_account, shown_as="name_form")
 def rename(request: Request, form: Form) -> Response:
-    """Changes one's own name, as others see it."""
+    """Changes the user's own name, as others see it."""
     users.rename_self(request.tx, request.actor, form.read(form.fields("name"), OwnName).name)
     return redirect("/account", flash_cookie(request, Flash("Saved.")))
 
@@ -81,7 +81,7 @@ def rename(request: Request, form: Form) -> Response:
     form=ShownForm(keep=False),
 )
 def change_password(request: Request, form: Form) -> Response:
-    """Sets a new password; one's other sessions end, and one's tokens if the box is still ticked."""
+    """Sets a new password; the user's other sessions end, and their tokens are revoked if the box is ticked."""
     fields = form.fields("current_password", "new_password")
     body = form.read(fields | {"revoke_tokens": bool(form.get("revoke_tokens"))}, PasswordChange)
     fresh = checked_new_password(request, body)
@@ -93,14 +93,14 @@ def change_password(request: Request, form: Form) -> Response:
 
 @routes.post("/account/sessions/{id}/end")
 def end_session(request: Request, form: Form, id: int) -> Response:
-    """Ends one of one's own sessions."""
+    """Ends one of the user's own sessions."""
     sessions.end_session(request.tx, request.actor, request.user_id, id)
     return redirect("/account/security", flash_cookie(request, Flash("The session has ended.")))
 
 
 @routes.post("/account/devices/{id}/forget")
 def forget_device(request: Request, form: Form, id: str) -> Response:
-    """Forgets a browser in which one has signed in."""
+    """Forgets a browser in which the user has signed in."""
     forget_browser(request.tx, request.actor, request.user_id, id)
     return redirect("/account/security", flash_cookie(request, Flash("The browser is forgotten.")))
 
@@ -114,7 +114,7 @@ def forget_device(request: Request, form: Form, id: str) -> Response:
     form=REFUSED_TOKEN,
 )
 def create_token(request: Request, form: Form) -> Response:
-    """Creates a token, and shows it this once."""
+    """Creates a token, and shows it once."""
     _, text = token_of(request, request.user_id, read_token(form))
     shown = Flash("Copy the new token now. It is shown only once:", secret=text)
     return redirect("/account#tokens", flash_cookie(request, shown))
@@ -122,7 +122,7 @@ def create_token(request: Request, form: Form) -> Response:
 
 @routes.post("/account/tokens/{id}/revoke", access=Access.HELPDESK)
 def revoke_token(request: Request, form: Form, id: int) -> Response:
-    """Revokes one of one's own tokens, for good, after a confirmation."""
+    """Revokes one of the user's own tokens permanently, after a confirmation."""
     if unsure := confirmation(request, form, "Revoke this token?", REVOKED, "Revoke the token"):
         return unsure
     tokens.revoke_token(request.tx, request.actor, request.user_id, id)

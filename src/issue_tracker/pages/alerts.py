@@ -1,4 +1,4 @@
-"""The pages of alerts: what monitoring reports, for technicians."""
+"""The pages of alerts, for technicians: what monitoring systems report."""
 
 from typing import Any
 from urllib.parse import parse_qs
@@ -15,19 +15,19 @@ from issue_tracker.pages.templating import page
 routes = PageRoutes()
 
 SHOWN = 100
-"""How many alerts a page lists."""
+"""Maximum number of alerts on a page."""
 
 CHOICES: dict[str, tuple[str, Selection]] = {
     "firing": ("Firing", Selection(state=AlertState.FIRING, unsorted=False)),
     "unsorted": ("Unsorted", Selection(unsorted=True)),
     "resolved": ("Resolved", Selection(state=AlertState.RESOLVED, unsorted=False)),
 }
-"""What the page lists by the parameter `state`; the first one without it."""
+"""The lists by the parameter `state`; the first one is the default."""
 
 
 @routes.get("/alerts")
 def show_alerts(request: Request) -> Response:
-    """The alerts that are firing, those that are unsorted, or those that are resolved, the newest first."""
+    """Shows the firing, the unsorted, or the resolved alerts, the newest first."""
     given: dict[str, Any] = parse_qs(request.query_text)
     chosen = given.get("state", ["firing"])[0]
     chosen = chosen if chosen in CHOICES else "firing"

@@ -1,7 +1,7 @@
-"""Style sheets, scripts and drawings: served from memory, under a path that names their content.
+"""Style sheets, scripts and drawings, served from memory under a path that identifies their content.
 
 Browsers cache them for a year. The hash in the path covers all files together, because modules import each other by
-relative paths. Besides the files in `static/` there are those that `status_assets.py` generates from the status table.
+relative paths. In addition to the files in `static/`, `status_assets.py` generates some from the status table.
 """
 
 import gzip
@@ -63,9 +63,9 @@ ASSETS, VERSION = _load()
 
 @cache
 def compressed(name: str) -> bytes | None:
-    """Returns the file compressed, or None where that does not make it smaller.
+    """Returns the file compressed, or None if that does not make it smaller.
 
-    A file is compressed at its first request and not at every start, which it would slow down.
+    A file is compressed at its first request, because compressing all of them would slow down every start.
     """
     content = ASSETS[name].content
     small = gzip.compress(content, 9, mtime=0)

@@ -1,4 +1,4 @@
-"""Names of browsers, for people to recognise their sessions by."""
+"""Names of browsers, by which people recognise their sessions."""
 
 
 def browser_name(user_agent: str) -> str:

@@ -1,7 +1,7 @@
-"""Changing statuses from pages: one by plain form, many after a review, and undoing it.
+"""Changes of statuses from pages: one by a plain form, many after a review; and undo.
 
-Where somebody else changed the same assignment first, nothing is changed, and the reader learns who did it, when, and
-to what. Whatever one form changes is one transaction and one request id.
+If another user changed the same assignment first, nothing is changed, and the reader learns who did it, when, and to
+what. Everything that one form changes is one transaction with one request id.
 """
 
 import msgspec
@@ -37,7 +37,7 @@ routes = PageRoutes()
 
 
 class ChoiceQuery(msgspec.Struct, frozen=True):
-    """Which assignment is changed (pages/selection.py), and the page to go back to."""
+    """The assignment to change (pages/selection.py), and the page to return to."""
 
     on: str = ""
     next: str = ""
@@ -47,7 +47,7 @@ NOTHING_CHOSEN = ChoiceQuery()
 
 
 class Choice(msgspec.Struct, frozen=True):
-    """One assignment whose status is to be chosen; without a status the company is not affected yet."""
+    """One assignment whose status is to be chosen; without a status, the company is not affected yet."""
 
     on: str
     issue_id: int
@@ -60,7 +60,7 @@ class Choice(msgspec.Struct, frozen=True):
 
 @routes.get("/assignments")
 def choose(request: Request, query: ChoiceQuery = NOTHING_CHOSEN) -> Response:
-    """Choose the status of one assignment: what a press on a status does without script."""
+    """Lets the reader choose the status of one assignment; replaces the menu of a status without script."""
     if not query.on:
         return redirect(HOME)
     [selected] = selected_issues(request, [query.on])
@@ -89,7 +89,7 @@ def _choice(
 
 @routes.post("/assignments/review", transaction=False)
 def review_selection(request: Request, form: Form) -> Response:
-    """Says which companies would change, and which are skipped and why. Changes nothing."""
+    """Shows which companies would change, and which are skipped and why. Changes nothing."""
     back = local(form.get("next"))
     try:
         with request.read():
@@ -100,7 +100,7 @@ def review_selection(request: Request, form: Form) -> Response:
 
 @routes.get("/issues/{issue_id}/resolve")
 def review_everyone(request: Request, issue_id: int) -> Response:
-    """As `review_selection`, for resolving an issue for every company that it affects."""
+    """Reviews, like `review_selection`, the resolution of an issue for every company that it affects."""
     issue = get_issue_head_by_id(request.tx, request.actor, issue_id)
     members = stragglers_first(load_issue(request.tx, request.actor, issue_id))
     known = get_companies_by_id(request.tx, request.actor, [member.company_id for member in members])
@@ -110,9 +110,10 @@ def review_everyone(request: Request, issue_id: int) -> Response:
 
 @routes.post("/assignments/bulk")
 def change_selection(request: Request, form: Form) -> Response:
-    """Sets the status of all that the form selects, or removes it from its issue.
+    """Sets the status of everything that the form selects, or removes it from its issue.
 
-    `single` lets it leave closed, as it was chosen by name. A note with the status that was shown is saved as a note.
+    `single` also changes a closed assignment, because it was chosen by name. A note with an unchanged status is saved
+    as a note.
     """
     change, back, single = status_form(form), local(form.get("next")), bool(form.get("single"))
     selected = selected_issues(request, form.all("on"), lock=True)
@@ -148,7 +149,7 @@ def change_selection(request: Request, form: Form) -> Response:
 
 @routes.post("/undo")
 def undo_change(request: Request, form: Form) -> Response:
-    """Undoes what one's own request changed, where nobody has changed it since."""
+    """Undoes what a request of the reader changed, unless it has been changed since."""
     request_id = form.get("request_id")
     undone = undo(request.tx, request.actor, request_id)
     text = f"{len(undone)} undone." if undone else f"{_changed_since(request, request_id)}; nothing was undone."
@@ -162,7 +163,7 @@ def undo_change(request: Request, form: Form) -> Response:
 
 
 def _changed_since(request: Request, request_id: str) -> str:
-    """Who changed last what a request had changed, in words: the reader, or somebody else by name."""
+    """Returns a sentence about who last changed what a request had changed: the reader, or another user by name."""
     last = last_change_after(request.tx, request.actor, request_id)
     if last is None:
         return "It has been changed since"

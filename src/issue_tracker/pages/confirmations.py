@@ -1,4 +1,4 @@
-"""A confirmation before something is deleted for good: a page that sends the same form again, also without script."""
+"""A confirmation before something is deleted permanently: a page that sends the same form again, without script."""
 
 from starlette.responses import Response
 
@@ -8,7 +8,7 @@ from issue_tracker.pages.templating import page
 
 
 def confirmation(request: Request, form: Form, title: str, consequence: str, verb: str) -> Response | None:
-    """The page that has to be confirmed before a handler does what its form is for; None once that has happened.
+    """Returns the page that must be confirmed before a handler acts on its form; None once it was confirmed.
 
     `title` is a question, `consequence` a sentence, `verb` the text of the button.
     """

@@ -12,7 +12,7 @@ routes = Routes("Operations", access=Access.PUBLIC)
 
 @routes.get("/docs", transaction=False, returns=Returns(200, media_types={"text/html": "<!doctype html>…"}))
 def docs(request: Request) -> Response:
-    """The document as a page to read and to try (docs/decisions/0016-api-reference.md)."""
+    """Show the OpenAPI document as a page to read and to try (docs/decisions/0016-api-reference.md)."""
     documents, key = request.app_state.documents, variant(request)
     if key not in documents:
         response = _page(request)
@@ -22,7 +22,7 @@ def docs(request: Request) -> Response:
 
 
 def _page(request: Request) -> Response:
-    # Imported where it is used: the Markdown parser would add a twentieth of a second to every start.
+    # Imported on first use, because the Markdown parser would add a twentieth of a second to every start.
     from issue_tracker.pages.reference import reference  # noqa: PLC0415
 
     return bare_page(request, "web/reference.html", api=reference(request.app_state.openapi))

@@ -1,4 +1,4 @@
-"""A message that is carried over a redirect in a cookie, and shown once on the page after it."""
+"""A message that a cookie carries over a redirect, and that is shown once on the next page."""
 
 import base64
 from collections.abc import Sequence
@@ -10,17 +10,17 @@ from issue_tracker.http.cookies import cookie_name, set_cookie
 from issue_tracker.http.request import Request
 
 COOKIE_LIMIT = 4096
-"""Bytes of a cookie with its attributes that browsers are bound to store (RFC 6265, section 6.1)."""
+"""Maximum size of a cookie with its attributes that browsers must store, in bytes (RFC 6265, section 6.1)."""
 
 _NAME = "flash"
 _SECONDS = 60
 
 
 class Flash(msgspec.Struct, frozen=True):
-    """What the step before this page did, or why it did nothing.
+    """What the previous request did, or why it did nothing.
 
-    `undo` is the id of the request that can be undone, `note` what was typed and was not used, `secret` a credential
-    that is shown this once.
+    `undo` is the id of the request that can be undone, `note` an entered text that was not used, `secret` a credential
+    that is shown only this once.
     """
 
     text: str
@@ -31,7 +31,7 @@ class Flash(msgspec.Struct, frozen=True):
 
 
 def with_look_alikes(text: str, names: Sequence[str]) -> str:
-    """The text, and a warning when names that exist look like the one just given."""
+    """Returns the text, followed by a warning if existing names look like the new one."""
     if not names:
         return text
     others = f" and {len(names) - 1} more" if len(names) > 1 else ""
@@ -39,11 +39,11 @@ def with_look_alikes(text: str, names: Sequence[str]) -> str:
 
 
 def flash_cookie(request: Request, flash: Flash, session_token: str | None = None) -> str:
-    """The Set-Cookie value that carries a flash over a redirect.
+    """Returns the Set-Cookie value that carries a flash over a redirect.
 
-    It is signed for the session of the request, or on a public route for the one with `session_token`: whoever can set
-    cookies in a browser can show it no message.
-    A secret in it is encrypted, because a browser may write the cookie to its disk.
+    The cookie is signed for the session of the request, or, on a public route, for the one with `session_token`, so
+    that an attacker who can set cookies in a browser cannot show messages. A secret in it is encrypted, because a
+    browser may write the cookie to disk.
     """
     keyring = request.app_state.server_key.keyring()
     if flash.secret is not None:
@@ -54,12 +54,12 @@ def flash_cookie(request: Request, flash: Flash, session_token: str | None = Non
 
 
 def forget_flash(request: Request) -> str:
-    """The Set-Cookie value that removes the flash."""
+    """Returns the Set-Cookie value that deletes the flash."""
     return set_cookie(request.settings, _NAME, "", seconds=0)
 
 
 def flash_of(request: Request) -> Flash | None:
-    """The flash that this server sent to this session and that came with this request."""
+    """Returns the flash that this server sent to this session, from the cookie of this request; None without one."""
     signature, _, text = (request.cookie(cookie_name(request.settings, _NAME)) or "").partition(".")
     keyring = request.app_state.server_key.keyring()
     if not text or not keyring.verify(signature, _NAME, request.session_token, text):

@@ -1,7 +1,7 @@
-"""The fields of an issue in forms: as texts that are shown and posted, and as the body that the API takes.
+"""The fields of an issue in forms: as texts that are shown and posted, and as a body of the API.
 
-A form that changes an issue says which texts it showed. What was left as it was shown is not sent on, so that nobody
-overwrites a field that they have not touched.
+A form that changes an issue contains the texts that it showed. Unchanged texts are not passed on, so that a user cannot
+overwrite a field that they have not edited.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,20 +19,20 @@ from issue_tracker.pages.forms import Form
 FIELDS = ("severity", "owner", "next_update_at", "tags", "references", "external_key")
 
 SEEN = "seen_fields"
-"""The field in which a form says what it showed of the others."""
+"""The form field that contains the texts that the form showed in the other fields."""
 
 Texts = dict[str, str]
 
 
 class Choices(msgspec.Struct, frozen=True):
-    """What the fields of a form offer."""
+    """The options of a form's fields."""
 
     severities: Sequence[tuple[str, str]]
     owners: Sequence[tuple[str, str]]
 
 
 def choices(request: Request, shown: Issue | None = None) -> Choices:
-    """The choices for a new issue, or for this one, whose owner may be no technician any more."""
+    """Returns the options for a new issue, or for this one, whose owner may no longer be a technician."""
     known = list_technicians(request.tx, request.actor)
     owners = [(user.email, user.name) for user in known if user.active]
     if shown is not None and shown.owner is not None:
@@ -44,7 +44,7 @@ def choices(request: Request, shown: Issue | None = None) -> Choices:
 
 
 def texts_of(request: Request, issue: Issue) -> Texts:
-    """The fields of an issue as a form shows them."""
+    """Returns the fields of an issue as a form shows them."""
     known = {user.user_id: user.email for user in list_technicians(request.tx, request.actor)}
     references = (f"{one.system}: {one.key}{f' {one.url}' if one.url else ''}" for one in issue.references)
     return {
@@ -58,7 +58,7 @@ def texts_of(request: Request, issue: Issue) -> Texts:
 
 
 def seen_texts(form: Form) -> Texts | None:
-    """What a form says that it showed; None where it does not say so."""
+    """Returns the texts that a form says it showed; None if it does not say so. Raises Invalid for a damaged form."""
     try:
         return msgspec.json.decode(form.get(SEEN), type=Texts) if form.get(SEEN) else None
     except msgspec.DecodeError:
@@ -66,13 +66,13 @@ def seen_texts(form: Form) -> Texts | None:
 
 
 def changed_texts(form: Form, seen: Mapping[str, str]) -> Texts:
-    """The fields that were given another text than the form showed."""
+    """Returns the fields whose texts differ from those that the form showed."""
     posted = {name: value for name, value in form.pairs if name in FIELDS}
     return {name: text for name, text in posted.items() if text.strip() != seen.get(name, "")}
 
 
 def body_fields(texts: Mapping[str, str]) -> dict[str, Any]:
-    """The fields of a body of the API from the texts of a form. Raises Invalid, on the field."""
+    """Converts the texts of a form to fields of an API body. Raises Invalid for a field."""
     found: dict[str, Any] = {name: text.strip() or None for name, text in texts.items()}
     if found.get("tags"):
         found["tags"] = [tag.strip() for tag in found["tags"].split(",") if tag.strip()]
@@ -94,7 +94,7 @@ def _reference(line: str) -> dict[str, str]:
 
 
 def _instant(text: str) -> str:
-    """A time as the control for it sends it: in UTC, which static/js/due.js sees to, without saying so."""
+    """Converts the value of a date and time control, which static/js/due.js sets in UTC without an offset."""
     try:
         return datetime.fromisoformat(text).replace(tzinfo=UTC).isoformat()
     except ValueError:

@@ -1,4 +1,4 @@
-"""Merging an issue into another one: which, then what becomes of the companies, then the confirmation."""
+"""Pages that merge an issue into another one: choice of the issue, preview of the companies, confirmation."""
 
 from starlette.responses import Response
 
@@ -17,7 +17,7 @@ routes = PageRoutes()
 
 @routes.get("/issues/{issue_id}/merge")
 def show_merge(request: Request, issue_id: int) -> Response:
-    """The form for the name of the other issue; with `into`, a preview of what would be."""
+    """Shows the form for the name of the other issue; with `into`, a preview of the result."""
     source = get_issue_head_by_id(request.tx, request.actor, issue_id)
     into = request.query_params.get("into", "").strip()
     form, plan, target, status = FormView({"into": into}), None, None, 200
@@ -35,7 +35,7 @@ def show_merge(request: Request, issue_id: int) -> Response:
 
 @routes.post("/issues/{issue_id}/merge")
 def merge(request: Request, form: Form, issue_id: int) -> Response:
-    """Merges, as the preview said."""
+    """Merges the issues, as shown in the preview."""
     into_id = get_issue_head(request.tx, request.actor, form.get("into")).issue_id
     locked = {
         one: get_issue_head_by_id(request.tx, request.actor, one, lock=True) for one in sorted({issue_id, into_id})

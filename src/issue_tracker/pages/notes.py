@@ -1,4 +1,4 @@
-"""Notes without a change of status: they become internal updates of the issues that a form selects."""
+"""Notes without a change of status, which become internal updates of the issues that a form selects."""
 
 from collections.abc import Sequence
 
@@ -21,7 +21,7 @@ routes = PageRoutes()
 
 @routes.post("/assignments/note")
 def save(request: Request, form: Form) -> Response:
-    """Saves the note of a form for all that it selects, and changes no status."""
+    """Saves the note of a form for everything that it selects, without changing a status."""
     back = local(form.get("next"))
     try:
         text = form.get("note").strip()
@@ -38,7 +38,7 @@ def save(request: Request, form: Form) -> Response:
 
 
 def save_note(request: Request, selected: Sequence[SelectedIssue], text: UpdateText) -> str:
-    """Adds the text to each issue, for its selected companies. Returns what was done, as a sentence.
+    """Adds the text to each issue, for its selected companies. Returns a sentence about what was done.
 
     Raises Invalid for a company that the issue does not affect.
     """
@@ -49,7 +49,7 @@ def save_note(request: Request, selected: Sequence[SelectedIssue], text: UpdateT
 
 
 def is_note_alone(selected: Sequence[SelectedIssue], change: StatusForm) -> bool:
-    """Whether a form has a note, and chooses the status that it showed already."""
+    """Returns whether a form has a note, and selects the status that it already showed."""
     status = change.status
     if not change.note or status is None:
         return False
@@ -57,9 +57,9 @@ def is_note_alone(selected: Sequence[SelectedIssue], change: StatusForm) -> bool
 
 
 def nothing_ticked(request: Request, form: Form, back: str, error: NothingTicked) -> Response:
-    """Leads back to the page, with the note that was typed if a cookie can hold it; otherwise the browser has it still.
+    """Redirects to the page, with the entered note if a cookie can hold it.
 
-    Raises the error where that cannot be.
+    Raises the error otherwise, and for scripts; the browser then still has the note.
     """
     cookie = flash_cookie(request, Flash(error.detail, note=form.get("note"), wrong=True))
     if wants_json(request) or len(cookie) > COOKIE_LIMIT:

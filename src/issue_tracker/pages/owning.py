@@ -1,4 +1,4 @@
-"""Taking care of an issue, or of some companies in issues: “Assign to me” and its opposite."""
+"""Ownership of issues, and of companies in issues: “Assign to me” and its opposite."""
 
 from starlette.responses import Response
 
@@ -19,7 +19,7 @@ routes = PageRoutes()
 
 @routes.post("/issues/{issue_id}/owner")
 def own_issue(request: Request, form: Form, issue_id: int) -> Response:
-    """Makes the reader the owner of an issue, or with `release` nobody."""
+    """Makes the reader the owner of an issue; with `release`, removes the owner."""
     issue = get_issue_head_by_id(request.tx, request.actor, issue_id, lock=True)
     owner = _owner(request, form)
     update_issue(request.tx, request.actor, issue, fields=IssueFields(owner=owner))
@@ -29,7 +29,7 @@ def own_issue(request: Request, form: Form, issue_id: int) -> Response:
 
 @routes.post("/assignments/own")
 def own_assignments(request: Request, form: Form) -> Response:
-    """Makes the reader the owner of all that the form selects, or with `release` nobody."""
+    """Makes the reader the owner of everything that the form selects; with `release`, removes the owners."""
     selected = selected_issues(request, form.all("on"), lock=True)
     owner = _owner(request, form)
     for each in selected:

@@ -1,6 +1,6 @@
-"""The OpenAPI document as the page `/docs` shows it (docs/decisions/0016-api-reference.md).
+"""Converts the OpenAPI document to what the page `/docs` shows (docs/decisions/0016-api-reference.md).
 
-It is made from the document, not from the routes: what a client reads in `/openapi.json` is what a person reads here.
+The page is made from the document, and not from the routes, so that people read the same as clients of `/openapi.json`.
 """
 
 import json
@@ -30,7 +30,7 @@ class Field(msgspec.Struct, frozen=True):
 
 
 class Response(msgspec.Struct, frozen=True):
-    """One answer: its code, what it means, what it carries, and an example of that."""
+    """One response: its code, its meaning, its type, and an example."""
 
     status: str
     about: str
@@ -39,8 +39,8 @@ class Response(msgspec.Struct, frozen=True):
 
 
 class Operation(msgspec.Struct, frozen=True, kw_only=True):
-    """One method of one path: what `summary` says is not said again in `about`. `curl` is the request as a command;
-    `live` says whether the page can send it.
+    """One method of one path. `about` does not repeat the `summary`. `curl` is the request as a command; `live` says
+    whether the page can send it.
     """
 
     id: str
@@ -57,7 +57,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Type(msgspec.Struct, frozen=True):
-    """A named schema: an object with fields, or one of some values."""
+    """A named schema: an object with fields, or an enumeration of values."""
 
     name: str
     about: Markup
@@ -66,7 +66,7 @@ class Type(msgspec.Struct, frozen=True):
 
 
 class Reference(msgspec.Struct, frozen=True):
-    """The whole page: operations by tag, and the types that they speak of."""
+    """The whole page: operations by tag, and the types that they use."""
 
     version: str
     about: Markup
@@ -75,7 +75,7 @@ class Reference(msgspec.Struct, frozen=True):
 
 
 def reference(document: Mapping[str, object]) -> Reference:
-    """What the page shows of an OpenAPI document of ours. Texts are CommonMark without HTML."""
+    """Returns what the page shows of our OpenAPI document. Texts are CommonMark without HTML."""
     read = msgspec.convert(document, _Document)
     groups: dict[str, list[Operation]] = {tag["name"]: [] for tag in read.tags}
     for path, methods in read.paths.items():
@@ -181,7 +181,7 @@ def _response(status: str, answer: _Response) -> Response:
     for media_type, content in answer.content.items():
         if media_type == "application/json":
             kinds.append(_kind(content.schema))
-            # Errors are all alike: one look at the types says what an example would.
+            # All errors have the same shape, so one look at the types replaces the examples.
             example = _pretty(content.example) if content.example is not None and int(status) < 400 else None
         elif media_type != "application/problem+json":
             kinds.append(Markup("<code>{}</code>").format(media_type))
@@ -205,7 +205,7 @@ class _Named(msgspec.Struct):
 
 
 def _kind(schema: Schema) -> Markup:
-    """What a value may be, in words: its type, its bounds, the value it has when it is left out."""
+    """Describes the possible values: the type, the limits, and the default."""
     said = _choice(schema)
     default = schema.get("default")
     if default not in (None, "", []):

@@ -1,4 +1,4 @@
-"""What a form would change, shown before it is changed: which companies, which are skipped, and why."""
+"""The review of a change before it is made: which companies would change, which are skipped, and why."""
 
 from collections.abc import Sequence
 
@@ -20,7 +20,7 @@ CLOSED_STAYS = "closed, and bulk changes leave closed ones alone"
 
 
 class StatusForm(msgspec.Struct, forbid_unknown_fields=True):
-    """What a form sets: a status, perhaps with a note. Without a status it removes companies from an issue."""
+    """What a form sets: a status, possibly with a note. Without a status, it removes companies from an issue."""
 
     status: Status | None
     note: Note | None = None
@@ -44,7 +44,7 @@ class ReviewPart(msgspec.Struct, frozen=True):
 
 
 class Review(msgspec.Struct, frozen=True):
-    """What a bulk change would do, to be confirmed. `status` is `none` where companies would be removed."""
+    """The effect of a bulk change, to be confirmed. `status` is `none` if companies would be removed."""
 
     status: str
     note: str
@@ -60,7 +60,7 @@ class Review(msgspec.Struct, frozen=True):
 
 
 class ChangedPlace(msgspec.Struct, frozen=True):
-    """An assignment as it is now, for the page that shows it. Without a status it is no longer assigned."""
+    """An assignment after a change, for the page that shows it. Without a status, it is no longer assigned."""
 
     on: str
     status: str | None
@@ -68,7 +68,7 @@ class ChangedPlace(msgspec.Struct, frozen=True):
 
 
 class Outcomes(msgspec.Struct, frozen=True):
-    """What was done, in one sentence, and where; or what somebody else changed first, and then nothing was done."""
+    """A sentence about what was done, and where; or, if another user changed something first, what that was."""
 
     text: str
     changed: list[ChangedPlace]
@@ -76,7 +76,7 @@ class Outcomes(msgspec.Struct, frozen=True):
 
 
 def status_form(form: Form) -> StatusForm:
-    """What a form sets. The status `none` removes. Raises Invalid."""
+    """Returns what a form sets. The status `none` removes. Raises Invalid."""
     fields = form.fields("status", "note")
     removes = fields["status"] == NOT_AFFECTED
     return form.read(fields | {"status": None} if removes else fields, StatusForm)
@@ -91,7 +91,7 @@ def review(
     everyone: bool = False,
     moved: Sequence[MovedPlace] = (),
 ) -> Response:
-    """The confirmation as a page, or as a fragment for the dialog. Changes nothing."""
+    """Returns the confirmation as a page, or as a fragment for the dialog. Changes nothing."""
     parts: list[ReviewPart] = []
     skipped: list[ReviewedMember] = []
     for each in selected:
@@ -120,7 +120,7 @@ def review(
 def apply(
     request: Request, selected: SelectedIssue, change: StatusForm, *, dry_run: bool = False, single: bool = False
 ) -> list[BulkResult]:
-    """Changes what is selected in one issue; `single` lets it leave closed, as it was chosen by name."""
+    """Changes what is selected in one issue; `single` also changes a closed assignment, which was chosen by name."""
     if change.status is None:
         return _remove(request, selected, change.note or None, dry_run=dry_run)
     [first, *others] = selected.companies

@@ -1,4 +1,4 @@
-"""What protects one's own account: second factors, recovery codes, sessions; setting up the factor that is needed."""
+"""The security of the user's own account: second factors, recovery codes, sessions; set-up of a required factor."""
 
 from markupsafe import Markup
 from starlette.responses import Response
@@ -26,12 +26,12 @@ routes = PageRoutes(access=Access.SIGNED_IN)
 PATH = "/account/security"
 
 KINDS = {Method.TOTP: "Authenticator app", Method.PASSKEY: "Passkey"}
-"""What people call the methods."""
+"""The names of the methods for people."""
 
 
 @routes.get(PATH, before_enrolment=True)
 def show_security(request: Request, form: FormView | None = None) -> Response:
-    """One's own factors, recovery codes and sessions. Who needs a factor and has none sees how to set it up."""
+    """Shows the user's own factors, recovery codes and sessions; or how to set up a factor that is still required."""
     form = form or FormView({"next": request.query_params.get("next", "")})
     target = local(form.values["next"], PATH)
     if request.current_session.enrolment_required:
@@ -64,7 +64,7 @@ def show_security(request: Request, form: FormView | None = None) -> Response:
     shown_by=show_security,
 )
 def begin_totp(request: Request, form: Form) -> Response:
-    """Shows the secret of a new authenticator app, as a drawing and as text."""
+    """Shows the secret of a new authenticator app, as a QR code and as text."""
     name = form.read(form.fields("name") if form.get("name") else {}, NewAppName).name or totp.DEFAULT_NAME
     keyring = request.app_state.server_key.keyring()
     with request.write() as tx:
@@ -74,7 +74,7 @@ def begin_totp(request: Request, form: Form) -> Response:
 
 
 def show_totp(request: Request, form: FormView) -> Response:
-    """The new app again, after a wrong code."""
+    """Shows the new app again, after a wrong code."""
     user = users.get_user(request.tx, request.user_id)
     number = form.values["id"]
     factor_id = int(number) if number.isascii() and number.isdigit() and len(number) < 19 else 0
@@ -90,7 +90,7 @@ def show_totp(request: Request, form: FormView) -> Response:
     shown_by=show_totp,
 )
 def verify_totp(request: Request, form: Form) -> Response:
-    """Verifies the first code of the new app, and shows the recovery codes this once."""
+    """Verifies the first code of the new app, and shows the recovery codes once."""
     number = form.get("id")
     body = form.read({"id": int(number) if number.isdecimal() else 0, "code": form.get("code")}, FirstCode)
     keyring = request.app_state.server_key.keyring()
@@ -100,7 +100,7 @@ def verify_totp(request: Request, form: Form) -> Response:
 
 
 def factor_added(request: Request, codes: list[str], target: str) -> Response:
-    """Leads on after a new factor: to its recovery codes, where it has some, which are shown this once."""
+    """Returns the response after a new factor: its recovery codes, if it has any, which are shown only this once."""
     if not codes:
         return redirect(
             target, flash_cookie(request, Flash("The second factor is set up. Your other sessions have ended."))
@@ -113,7 +113,7 @@ def factor_added(request: Request, codes: list[str], target: str) -> Response:
     f"{PATH}/passkeys", proof=Proof.FRESH_SESSION, before_enrolment=True, transaction=False, shown_by=show_security
 )
 def register_passkey(request: Request, form: Form) -> Response:
-    """Makes a passkey a factor, and shows the recovery codes that come with the first one."""
+    """Adds a passkey to the factors, and shows the recovery codes that come with the first factor."""
     fields = {**form.fields("challenge", "name"), "credential": form.json("credential")}
     body = form.read(fields, NewPasskey)
     with request.write():
@@ -123,7 +123,7 @@ def register_passkey(request: Request, form: Form) -> Response:
 
 @routes.post(f"{PATH}/recovery-codes", proof=Proof.FRESH_SESSION, transaction=False, shown_by=show_security)
 def renew_recovery_codes(request: Request, form: Form) -> Response:
-    """Replaces the recovery codes, and shows the new ones this once."""
+    """Replaces the recovery codes, and shows the new ones once."""
     with request.write() as tx:
         codes = stored.renew_recovery_codes(tx, request.actor)
     with request.read():
@@ -135,14 +135,14 @@ def renew_recovery_codes(request: Request, form: Form) -> Response:
     proof=Proof.FRESH_SESSION,
 )
 def remove_factor(request: Request, form: Form, id: int) -> Response:
-    """Removes one of one's own factors."""
+    """Removes one of the user's own factors."""
     stored.remove_factor(request.tx, request.settings, request.actor, id)
     return redirect(PATH, flash_cookie(request, Flash("The factor is removed. Your other sessions have ended.")))
 
 
 def _app_page(request: Request, app: NewApp, form: FormView) -> Response:
     show = reduced_page if request.current_session.enrolment_required else page
-    # The drawing consists of black and white squares; nothing in it was typed by anybody.
+    # The drawing consists of black and white squares, and contains no user input.
     drawing = Markup(app.qr_code)  # noqa: S704
     secret = " ".join(app.secret[start : start + 4] for start in range(0, len(app.secret), 4))
     target = local(form.values["next"], PATH)

@@ -1,8 +1,8 @@
-"""What a form selects: assignments by their ids, over any number of issues.
+"""The selection of a form: assignments by their ids, in any number of issues.
 
-A form names an assignment as `on=<issue>-<company>`; one that changes something also says which status it showed,
-`on=<issue>-<company>-<status>`, or `-none` for a company that it showed as not affected. So a change that somebody else
-made first is noticed, and not overwritten (docs/decisions/0008-pages.md).
+A form names an assignment as `on=<issue>-<company>`; a form that changes something also says which status it showed,
+`on=<issue>-<company>-<status>`, or `-none` for a company that it showed as not affected. Therefore a change that
+another user made first is noticed, and not overwritten (docs/decisions/0008-pages.md).
 """
 
 import re
@@ -19,7 +19,7 @@ from issue_tracker.issues.queries.issue import get_issue_head_by_id, list_member
 from issue_tracker.status import Status
 
 NOT_AFFECTED = "none"
-"""What a form says for a company that it showed as not affected."""
+"""The status in a form of a company that it showed as not affected."""
 
 _place = re.compile(r"([1-9]\d{0,17})-([1-9]\d{0,17})(?:-([a-z_]+))?")
 
@@ -33,7 +33,9 @@ class SelectedIssue(msgspec.Struct, frozen=True):
 
 
 class MovedPlace(msgspec.Struct, frozen=True):
-    """An assignment that somebody else moved since the form showed it: where it is now, who did it, and when."""
+    """An assignment that another user changed since the form showed it: its present status, who changed it, and
+    when.
+    """
 
     on: str
     company_name: str
@@ -50,15 +52,15 @@ class NothingTicked(Invalid):
 
 
 def place_of(issue_id: int, company_id: int) -> str:
-    """How forms and scripts name an assignment."""
+    """Returns the name of an assignment in forms and scripts."""
     return f"{issue_id}-{company_id}"
 
 
 def selected_issues(request: Request, places: Sequence[str], *, lock: bool = False) -> list[SelectedIssue]:
-    """What a form selects, by issue, in the order of ids.
+    """Returns what a form selects, by issue, in the order of ids.
 
-    With `lock` the issues are locked in that order, so that two such forms never wait for each other. Raises
-    NothingTicked, NotFound, and Invalid for a malformed place.
+    With `lock`, the issues are locked in that order, so that two such forms cannot deadlock. Raises NothingTicked,
+    NotFound, and Invalid for a malformed name.
     """
     chosen: dict[int, dict[int, str | None]] = {}
     for place in dict.fromkeys(places):
@@ -82,7 +84,7 @@ def selected_issues(request: Request, places: Sequence[str], *, lock: bool = Fal
 
 
 def moved_places(request: Request, selected: SelectedIssue, status: Status | None) -> list[MovedPlace]:
-    """Those that are neither as the form showed them nor in the new status already."""
+    """Returns the assignments that neither have the status that the form showed nor the new one already."""
     issue_id = selected.issue.issue_id
     members = list_members(request.tx, request.actor, issue_id)
     current = {member.company.company_id: member.status for member in members}

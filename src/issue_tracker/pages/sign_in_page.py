@@ -1,4 +1,4 @@
-"""The page to sign in, which several routes show."""
+"""The sign-in page, which several routes show."""
 
 from starlette.responses import Response
 
@@ -9,7 +9,7 @@ from issue_tracker.pages.templating import bare_page
 
 
 def sign_in_page(request: Request, form: FormView, target: str, *, carried: str = "", status: int = 200) -> Response:
-    """The form to sign in, with buttons for identity providers and passkeys. `carried` is a form to be sent then."""
+    """Returns the sign-in page, with buttons for providers and passkeys. `carried` is a form to be sent afterwards."""
     settings = request.settings
     return bare_page(
         request,

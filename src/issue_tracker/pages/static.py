@@ -1,4 +1,4 @@
-"""The routes of styles, scripts and drawings (`pages/assets.py`)."""
+"""The routes of style sheets, scripts and drawings (`pages/assets.py`)."""
 
 from starlette.responses import Response
 
@@ -13,13 +13,13 @@ routes = PageRoutes(access=Access.PUBLIC)
 
 @routes.get("/static/{version}/{name}", transaction=False)
 def top(request: Request, version: str, name: str) -> Response:
-    """A file at the top of the tree."""
+    """Serves a file at the top of the tree."""
     return _serve(request, version, name)
 
 
 @routes.get("/static/{version}/{folder}/{name}", transaction=False)
 def inside(request: Request, version: str, folder: str, name: str) -> Response:
-    """A file in a folder of the tree."""
+    """Serves a file in a folder of the tree."""
     return _serve(request, version, f"{folder}/{name}")
 
 

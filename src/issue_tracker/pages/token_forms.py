@@ -1,4 +1,4 @@
-"""The form of a new API token, which one's own account and the page of a service account show."""
+"""The form of a new API token, shown on the user's own account and on the page of a service account."""
 
 from datetime import timedelta
 from typing import Any
@@ -11,30 +11,30 @@ from issue_tracker.pages.forms import Form, FormView, ShownForm
 from issue_tracker.settings import Settings
 
 LIFETIMES = {"30": "in 30 days", "90": "in 90 days", "365": "in a year", "": "never"}
-"""How many days a token lives, as the form offers it."""
+"""The lifetimes of a token that the form offers, by days."""
 
 REFUSED_TOKEN = ShownForm({"company_access": "companies", "expires_at": "days"}, unknown="companies")
-"""How the form is shown again: unknown names of companies belong to their field."""
+"""How the form is redisplayed: errors about unknown names of companies belong to their field."""
 
 
 SOON = timedelta(days=14)
-"""A token that ends within this time is marked."""
+"""A token that expires within this time is marked."""
 
 
 class Moments(msgspec.Struct, frozen=True):
-    """With what the ends of tokens are compared: tokens that end before `soon` are marked."""
+    """Times with which the ends of tokens are compared: tokens that end before `soon` are marked."""
 
     present: str
     soon: str
 
 
 def moments() -> Moments:
-    """The present time, and the end of what is soon."""
+    """Returns the present time, and the end of the time in which tokens expire soon."""
     return Moments(iso(now()), iso(now() + SOON))
 
 
 def lifetimes(settings: Settings) -> list[tuple[str, str]]:
-    """The lifetimes that the settings allow, the longest last."""
+    """Returns the lifetimes that the settings allow, the longest last."""
     longest = settings.token_lifetime_days
     if not longest:
         return list(LIFETIMES.items())
@@ -43,13 +43,13 @@ def lifetimes(settings: Settings) -> list[tuple[str, str]]:
 
 
 def token_view(form: FormView | None, settings: Settings) -> FormView:
-    """The form as it is shown: when it is new, with a lifetime of 90 days, if that is allowed."""
+    """Returns the form as it is shown; a new one with a lifetime of 90 days, if that is allowed."""
     offered = [days for days, _ in lifetimes(settings)]
     return (form or FormView()).with_defaults({"days": "90" if "90" in offered else ""})
 
 
 def read_token(form: Form) -> NewToken:
-    """The posted form as the API takes it. Raises Invalid naming every field that is wrong."""
+    """Returns the posted form as a body of the API. Raises Invalid that names every wrong field."""
     days = form.get("days")
     companies, groups = form.lines("companies"), form.lines("company_groups")
     fields: dict[str, Any] = {

@@ -42,7 +42,7 @@ ACCESSES = {"all": "All companies", "limited": "Only the groups and companies be
 
 @routes.get("/admin/users")
 def show_users(request: Request, form: FormView | None = None) -> Response:
-    """Every account, with the form to add one."""
+    """Shows every account, and the form to add one."""
     return page(
         request,
         "auth/users.html",
@@ -64,7 +64,7 @@ def show_users(request: Request, form: FormView | None = None) -> Response:
     form=ShownForm({"company_access": "companies"}, unknown="companies"),
 )
 def create(request: Request, form: Form) -> Response:
-    """Adds an account, and shows the link for its user this once."""
+    """Adds an account, and shows the link for its user once."""
     fields = {
         **form.fields("email", "name", "role"),
         "service_account": bool(form.get("service_account")),
@@ -87,7 +87,7 @@ def show_user(
     reset_form: FormView | None = None,
     token_form: FormView | None = None,
 ) -> Response:
-    """The form to change an account, and its sessions, tokens and second factors."""
+    """Shows the form to change an account, and its sessions, tokens and second factors."""
     [user] = with_access(request, [users.get_user(request.tx, user_id)])
     granted = user.company_access if isinstance(user.company_access, GrantedAccess) else None
     present = {
@@ -152,7 +152,7 @@ def change(request: Request, form: Form, user_id: int) -> Response:
 
 @routes.post("/admin/users/{user_id}/invitation", proof=Proof.FRESH_SESSION, shown_by=show_user)
 def invite(request: Request, form: Form, user_id: int) -> Response:
-    """Shows a link with which the user chooses a new password, this once."""
+    """Shows a link with which the user chooses a new password, once."""
     return _with_link(request, users.get_user(request.tx, user_id))
 
 
@@ -163,7 +163,7 @@ def invite(request: Request, form: Form, user_id: int) -> Response:
     shown_as="reset_form",
 )
 def reset_factors(request: Request, form: Form, user_id: int) -> Response:
-    """Removes all second factors of the user, for the reason that is given."""
+    """Removes all second factors of the user, for the given reason."""
     stored.reset_factors(request.tx, request.actor, user_id, form.read(form.fields("reason"), FactorReset).reason)
     flash = Flash("The second factors are removed, and the sessions have ended.")
     return redirect(f"/admin/users/{user_id}", flash_cookie(request, flash))
@@ -191,7 +191,7 @@ def unlink(request: Request, form: Form, user_id: int, id: int) -> Response:
     form=REFUSED_TOKEN,
 )
 def create_token(request: Request, form: Form, user_id: int) -> Response:
-    """Creates a token of a service account, and shows it this once."""
+    """Creates a token of a service account, and shows it once."""
     _, text = token_of(request, user_id, read_token(form))
     shown = Flash("Copy the new token now. It is shown only once:", secret=text)
     return redirect(f"/admin/users/{user_id}", flash_cookie(request, shown))
@@ -199,7 +199,7 @@ def create_token(request: Request, form: Form, user_id: int) -> Response:
 
 @routes.post("/admin/users/{user_id}/tokens/{id}/revoke")
 def revoke_token(request: Request, form: Form, user_id: int, id: int) -> Response:
-    """Revokes a token of the user, for good, after a confirmation."""
+    """Revokes a token of the user permanently, after a confirmation."""
     consequence = "Whatever uses the token is refused from then on. That cannot be undone."
     if unsure := confirmation(request, form, "Revoke this token?", consequence, "Revoke the token"):
         return unsure
@@ -215,14 +215,14 @@ def forget_device(request: Request, form: Form, user_id: int, id: str) -> Respon
 
 
 def _with_link(request: Request, user: users.User) -> Response:
-    """Leads to the list of users, which shows a new link for this one, this once."""
+    """Redirects to the list of users, which shows a new link for this user once."""
     url = invitation_link(request, user.user_id).invitation_url
     text = f"Send this link to {user.name}. It works once, within 72 hours, and is shown only now:"
     return redirect("/admin/users", flash_cookie(request, Flash(text, secret=url)))
 
 
 def access_of(request: Request, form: Form) -> str | dict[str, list[str]] | None:
-    """The company access of the form, as the API takes it; None for a form without it. Names alone limit it, too."""
+    """Returns the company access of the form as the API accepts it; None without it. Names alone also limit it."""
     named = {"company_groups": form.lines("company_groups"), "companies": pasted_names(request, form, "companies")}
     chosen = form.get("access") or ("limited" if any(named.values()) else None)
     return named if chosen == "limited" else chosen

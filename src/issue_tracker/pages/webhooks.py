@@ -24,7 +24,7 @@ from issue_tracker.pages.templating import page
 routes = PageRoutes(access=Access.SUPER_ADMIN)
 
 SHOWN = 50
-"""How many of the latest deliveries a webhook's page lists."""
+"""Number of the latest deliveries that a webhook's page lists."""
 
 FORM = ShownForm(unknown="companies", lists=("event_types",))
 
@@ -43,7 +43,7 @@ class Shown(msgspec.Struct, frozen=True):
 
 @routes.get("/admin/webhooks")
 def show_webhooks(request: Request, form: FormView | None = None) -> Response:
-    """Every webhook, with the form to add one."""
+    """Shows every webhook, and the form to add one."""
     return page(
         request,
         "events/webhooks.html",
@@ -60,7 +60,7 @@ def show_webhooks(request: Request, form: FormView | None = None) -> Response:
 
 @routes.post("/admin/webhooks", proof=Proof.FRESH_SESSION, shown_by=show_webhooks, form=FORM)
 def create(request: Request, form: Form) -> Response:
-    """Adds a webhook, and shows its secret this once."""
+    """Adds a webhook, and shows its secret once."""
     keyring = request.app_state.server_key.keyring()
     fields, most = _fields(request, form), request.settings.webhooks
     _, secret = webhooks.create_webhook(request.tx, request.actor, keyring, fields, most=most)
@@ -70,7 +70,7 @@ def create(request: Request, form: Form) -> Response:
 
 @routes.get("/admin/webhooks/{webhook_id}")
 def show_webhook(request: Request, webhook_id: int, form: FormView | None = None) -> Response:
-    """A webhook and its latest deliveries."""
+    """Shows a webhook and its latest deliveries."""
     hook = get_webhook(request.tx, request.actor, webhook_id)
     found, _ = list_deliveries(request.tx, request.actor, webhook_id, before=None, limit=SHOWN)
     companies = get_companies_by_id(request.tx, request.actor, hook.company_ids).values()
@@ -91,14 +91,14 @@ def show_webhook(request: Request, webhook_id: int, form: FormView | None = None
 
 @routes.post("/admin/webhooks/{webhook_id}", hashes=True, shown_by=show_webhook, form=FORM)
 def change(request: Request, form: Form, webhook_id: int) -> Response:
-    """Changes a webhook, or activates it again."""
+    """Changes or reactivates a webhook."""
     webhooks.update_webhook(request.tx, request.actor, webhook_id, _fields(request, form))
     return redirect(f"/admin/webhooks/{webhook_id}", flash_cookie(request, Flash("Saved.")))
 
 
 @routes.post("/admin/webhooks/{webhook_id}/rotate-secret", proof=Proof.FRESH_SESSION)
 def rotate(request: Request, form: Form, webhook_id: int) -> Response:
-    """Gives a new secret, shown this once."""
+    """Creates a new secret, and shows it once."""
     keyring = request.app_state.server_key.keyring()
     _, secret = webhooks.rotate_secret(request.tx, request.actor, keyring, webhook_id)
     text = "The new signing secret. It is shown only once. For 24 hours, messages are signed with the old secret too:"
@@ -107,7 +107,7 @@ def rotate(request: Request, form: Form, webhook_id: int) -> Response:
 
 @routes.post("/admin/webhooks/{webhook_id}/test", shown_by=show_webhook, form=FORM)
 def send_test(request: Request, form: Form, webhook_id: int) -> Response:
-    """Sends a message to try it."""
+    """Sends a test message."""
     webhooks.send_test(request.tx, request.actor, webhook_id)
     return redirect(f"/admin/webhooks/{webhook_id}", flash_cookie(request, Flash("A test message is on its way.")))
 
