@@ -1,4 +1,4 @@
-"""What tests of webhooks need: a receiver, and a worker that delivers what is due when a test calls it."""
+"""Fixtures for webhook tests: a receiver, and a worker that delivers due messages when a test calls it."""
 
 from collections.abc import Iterator
 
@@ -19,7 +19,7 @@ def receiver() -> Iterator[Receiver]:
 
 @pytest.fixture
 def deliverer(world: World) -> Deliverer:
-    """A worker that may reach loopback, and has little patience."""
+    """A worker that may connect to loopback, with short timeouts."""
     settings = Settings(
         webhook_allowed_networks="127.0.0.0/8", webhook_timeout_seconds=1, public_url="https://tracker.example"
     )

@@ -1,4 +1,5 @@
-"""What idle listeners cost: memory of each, how fast a change reaches all, and what ordinary requests notice.
+"""Measures the cost of idle listeners: memory of each, the time until a change reaches all, and the effect on other
+requests.
 
 PYTHONPATH=. .venv/bin/python -m tests.events.idle [listeners]
 """

@@ -1,4 +1,4 @@
-"""A listener of the live stream, as tests see it: it reads in a thread, so that a test can act meanwhile."""
+"""A listener of the live stream, which reads in a thread, so that a test can act at the same time."""
 
 import json
 import socket
@@ -16,7 +16,7 @@ HEARTBEAT = ": heartbeat"
 
 
 class Listening:
-    """An open stream. `events` grows as they arrive; `ended` is set when the server ends it."""
+    """An open stream. `events` grows as events arrive; `ended` is set when the server ends the stream."""
 
     def __init__(
         self, client: httpx.Client, last_event_id: int | None = None, path: str = "/api/events/stream"
@@ -65,24 +65,24 @@ class Listening:
         return [event["event_id"] for event in self.events]
 
     def until(self, true: Callable[[], bool], seconds: float = 10.0) -> None:
-        """Waits until it is true of what has arrived."""
+        """Waits until the condition holds for the received events."""
         with self._changed:
             assert self._changed.wait_for(true, seconds), f"it did not become true in time: {self.events}"
 
     def receives(self, count: int) -> None:
-        """Waits until so many events have arrived in all, and checks that there are no more."""
+        """Waits until this number of events has arrived in total, and checks that there are no more."""
         self.until(lambda: len(self.events) >= count)
         assert len(self.events) == count
 
     def hears_heartbeats(self, count: int) -> None:
-        """Waits for so many heartbeats from now on."""
+        """Waits for this number of further heartbeats."""
         before = self.lines.count(HEARTBEAT)
         self.until(lambda: self.lines.count(HEARTBEAT) >= before + count)
 
     def close(self) -> None:
-        """Leaves, as a client does that goes away."""
+        """Closes the connection, like a client that disconnects."""
         self._closed = True
-        # Closing a connection that another thread reads from ends it only when something arrives.
+        # Closing a connection from which another thread reads ends it only when data arrives.
         with suppress(OSError):
             self.response.extensions["network_stream"].get_extra_info("socket").shutdown(socket.SHUT_RDWR)
         self._thread.join(10)

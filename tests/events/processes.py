@@ -1,4 +1,4 @@
-"""Servers and workers in processes of their own, as an operator starts them; they stop on a signal or are killed."""
+"""Servers and workers in separate processes, as an operator starts them; they stop on a signal or are killed."""
 
 import subprocess
 import time
@@ -12,13 +12,13 @@ from tests.server import Server
 
 
 def start(arguments: list[str], database_url: str, settings: Mapping[str, str]) -> "subprocess.Popen[bytes]":
-    """Starts a command of the product on this database; settings by their whole names."""
+    """Starts a command of the product on this database; settings are given by their full names."""
     own = {**environment(database_url, LOG_LEVEL="error"), **settings}
     return subprocess.Popen([*COMMAND, *arguments], env=own, stdout=subprocess.DEVNULL)
 
 
 class OwnServer(Server):
-    """A server in a process of its own; the database must be migrated."""
+    """A server in a separate process; the database must be migrated."""
 
     def __init__(self, database_url: str, *options: str, **settings: str) -> None:
         port = free_port()
@@ -26,7 +26,7 @@ class OwnServer(Server):
         self.process = start(["serve", "--port", str(port), *options], database_url, settings)
 
     def stop(self) -> float:
-        """Stops it as an operator does, and returns how many seconds that took."""
+        """Stops the server as an operator does, and returns the number of seconds that this took."""
         started = time.monotonic()
         self.process.terminate()
         self.process.wait(30)

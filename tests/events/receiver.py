@@ -1,4 +1,4 @@
-"""A receiver of webhooks on loopback, as good or as bad as a test wants it."""
+"""A receiver of webhooks on loopback, whose behaviour a test chooses."""
 
 import json
 import socket
@@ -12,7 +12,7 @@ Response = Callable[[BaseHTTPRequestHandler], None]
 
 
 def status(code: int, body: bytes = b"", **headers: str) -> Response:
-    """Answers with this code."""
+    """Responds with this status code."""
 
     def response(request: BaseHTTPRequestHandler) -> None:
         request.send_response(code)
@@ -26,7 +26,7 @@ def status(code: int, body: bytes = b"", **headers: str) -> Response:
 
 
 def slow(seconds: float) -> Response:
-    """Answers 200, but late."""
+    """Responds with 200 after a delay."""
 
     def response(request: BaseHTTPRequestHandler) -> None:
         time.sleep(seconds)
@@ -36,7 +36,7 @@ def slow(seconds: float) -> Response:
 
 
 def held(until: threading.Event) -> Response:
-    """Answers 200, but not before the event."""
+    """Responds with 200 once the event is set."""
 
     def response(request: BaseHTTPRequestHandler) -> None:
         until.wait(60)
@@ -46,7 +46,7 @@ def held(until: threading.Event) -> Response:
 
 
 def dripping(seconds: float) -> Response:
-    """Sends a header line every now and then, and never ends."""
+    """Sends a header line from time to time, and never ends."""
 
     def response(request: BaseHTTPRequestHandler) -> None:
         request.wfile.write(b"HTTP/1.1 200 OK\r\n")
@@ -65,7 +65,7 @@ def silent(request: BaseHTTPRequestHandler) -> None:
 
 
 class Received:
-    """One message as it arrived."""
+    """One message as received."""
 
     def __init__(self, path: str, headers: dict[str, str], body: bytes) -> None:
         self.path = path
@@ -82,7 +82,7 @@ class Received:
 
 
 class Receiver:
-    """Stores the messages that it gets; `response` makes the responses from now on. `host` is on loopback."""
+    """Stores the messages that it receives; `response` produces the responses. `host` is on loopback."""
 
     def __init__(self, host: str = "127.0.0.1") -> None:
         self.messages: list[Received] = []
@@ -100,7 +100,7 @@ class Receiver:
                     self.close_connection = True
 
             def log_message(self, *_: object) -> None:
-                """Quiet."""
+                """Logs nothing."""
 
         class Listener(ThreadingHTTPServer):
             daemon_threads = True

@@ -25,7 +25,7 @@ ADA = Actor(None, "Ada Lund", Role.SUPER_ADMIN, "session", "request-1", fresh_pr
 
 
 def given(tx: Connection) -> None:
-    """An identity of Tess, and a mapping."""
+    """Creates an identity of Tess, and a mapping."""
     _link(tx, "given")
     _map(tx, "given")
 

@@ -1,7 +1,7 @@
-"""What a transaction executes, for tests that count or explain it.
+"""Records the statements of a transaction, for tests that count or explain them.
 
-Seen is what goes through SQLAlchemy, and what goes past it: statements that are `Prepared` run on the driver's cursor.
-Not seen are the driver's own calls elsewhere, such as the beginning and the end of a transaction.
+It records statements that pass through SQLAlchemy, and `Prepared` ones, which run on the driver's cursor. It does not
+record other calls of the driver, such as the beginning and the end of a transaction.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,9 @@ from issue_tracker.database.prepared import Prepared
 
 @contextmanager
 def statements(tx: Connection) -> Iterator[list[tuple[str, Any]]]:
-    """The statements that this transaction executes meanwhile, each with its parameters; a batch is one."""
+    """Yields the statements that this transaction executes in the block, each with its parameters; a batch counts as
+    one.
+    """
     seen: list[tuple[str, Any]] = []
     run, run_many = Prepared.run, Prepared.run_many
 

@@ -1,4 +1,4 @@
-"""The address of a webhook as it is sent: IPv6, names and paths outside ASCII."""
+"""The address of a webhook as it is sent: IPv6, and non-ASCII names and paths."""
 
 from collections.abc import Iterator
 from ipaddress import ip_address
@@ -34,7 +34,9 @@ def test_an_ipv6_address_is_in_brackets_in_the_host_header(world: World, receive
     assert message.headers["host"] == f"[::1]:{receiver6.port}" and message.path == "/hook"
 
 
-def test_names_and_paths_outside_ascii(world: World, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_non_ascii_names_and_paths_are_encoded(
+    world: World, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked: list[str] = []
 
     def resolve(host: str, port: int) -> list[object]:
@@ -61,7 +63,7 @@ def test_names_and_paths_outside_ascii(world: World, receiver: Receiver, monkeyp
         ("http://例え.テスト/試験", "xn--r8jz45g.xn--zckzah", "/%E8%A9%A6%E9%A8%93"),
     ],
 )
-def test_what_is_sent(url: str, host_header: str, path: str) -> None:
+def test_the_address_is_sent_in_encoded_form(url: str, host_header: str, path: str) -> None:
     target = parse_address(url)
     assert (target.host_header, target.path) == (host_header, path)
 
@@ -69,6 +71,6 @@ def test_what_is_sent(url: str, host_header: str, path: str) -> None:
 @pytest.mark.parametrize(
     "url", ["https://[::1", "https://[abc]/", "https://ex\u2028ample.com/", "https://a..ü/", "https://‑.example/"]
 )
-def test_what_cannot_be_an_address_is_refused(url: str) -> None:
+def test_an_invalid_address_is_rejected(url: str) -> None:
     with pytest.raises(ValueError, match="must"):
         parse_address(url)

@@ -1,4 +1,4 @@
-"""Whoever sees some companies only, sees only what happened to those: in the history, its search and the stream."""
+"""A user with limited access sees only events of visible companies: in the history, its search and the stream."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Collection, Mapping
@@ -27,7 +27,7 @@ Listed = list[tuple[str, str | None, str | None]]
 
 @pytest.fixture
 def access(world: World) -> CompanyAccess:
-    """Contoso and Zürich alone, where Contoso is on one issue of three."""
+    """Access to Contoso and Zürich, of which Contoso is assigned to one of three issues."""
     ids = world.given_companies("Contoso", "Zürich (Nord)")
     world.given_issue("VPN", {"Contoso": "new", "Fabrikam": "new"})
     world.given_issue("Mail", {"Fabrikam": "new"})
@@ -52,7 +52,7 @@ def _search(world: World, actor: Actor, filters: EventFilters = ALL_EVENTS) -> L
     return [(event.type.value, event.issue_name, event.company_name) for event in found]
 
 
-def test_the_search_finds_what_is_visible(world: World, access: CompanyAccess) -> None:
+def test_the_search_finds_only_visible_events(world: World, access: CompanyAccess) -> None:
     actor = _actor(access)
     assert _search(world, actor) == VISIBLE
     assert _search(world, actor, EventFilters(issue_name="vpn")) == VISIBLE
@@ -60,7 +60,7 @@ def test_the_search_finds_what_is_visible(world: World, access: CompanyAccess) -
     assert len(_search(world, _actor(ALL_COMPANIES))) == 6
 
 
-def test_what_is_hidden_is_refused_like_what_never_was(world: World, access: CompanyAccess) -> None:
+def test_hidden_data_is_treated_like_data_that_never_existed(world: World, access: CompanyAccess) -> None:
     hidden = (
         EventFilters(issue_name="Mail"),
         EventFilters(issue_name="Nobody’s"),
@@ -73,14 +73,14 @@ def test_what_is_hidden_is_refused_like_what_never_was(world: World, access: Com
         assert refused.value.detail.endswith(f" called “{name}”, and there never was.")
 
 
-def test_audit_events_are_visible_with_their_company(world: World, access: CompanyAccess) -> None:
+def test_audit_events_are_visible_if_their_company_is(world: World, access: CompanyAccess) -> None:
     found = _search(world, _actor(access, Role.SUPER_ADMIN))
     assert {company for type_, _, company in found if type_ == "company.created"} == {"Contoso", "Zürich (Nord)"}
     assert "user.created" not in {type_ for type_, _, _ in found}
     assert "user.created" in {type_ for type_, _, _ in _search(world, _actor(ALL_COMPANIES, Role.SUPER_ADMIN))}
 
 
-def test_the_history_shows_what_is_visible(world: World, access: CompanyAccess) -> None:
+def test_the_history_shows_only_visible_events(world: World, access: CompanyAccess) -> None:
     actor = _actor(access)
     fabrikam = world.given_companies("Fabrikam")["Fabrikam"]
     with world.database.read() as tx:
@@ -98,7 +98,7 @@ def test_the_history_shows_what_is_visible(world: World, access: CompanyAccess) 
         assert issue_history(tx, actor, issue_id).entries == []
 
 
-def test_a_group_counts_the_visible_companies_alone(world: World, access: CompanyAccess) -> None:
+def test_an_entry_counts_only_the_visible_companies(world: World, access: CompanyAccess) -> None:
     client = world.client()
     body = {"issue_name": "VPN", "status": "resolved", "companies": ["Contoso", "Fabrikam", "Zürich (Nord)"]}
     client.call("POST", "/api/issues/status/bulk", 200, json={**body, "status": "investigating"})
@@ -114,7 +114,7 @@ def _log(world: World) -> list[Event]:
 
 
 class Streamed:
-    """What listeners of different accesses are sent by one stream. The name of a credential identifies its access."""
+    """One stream and its listeners with different access. The name of a credential identifies its access."""
 
     def __init__(self, world: World, **accesses: CompanyAccess) -> None:
         self.world = world
@@ -128,7 +128,7 @@ class Streamed:
         return self.stream.listen(Listener(name, audit=False, access=self.accesses[name]), after)
 
     async def events(self, pieces: AsyncGenerator[bytes, None], count: int) -> Listed:
-        """The next events, of which there must be at least so many."""
+        """Returns the next events, of which there must be at least this many."""
         found: Listed = []
         async with asyncio.timeout(20):
             while len(found) < count:
@@ -140,7 +140,7 @@ class Streamed:
 
 
 def _record(world: World) -> None:
-    """Events of everything that an access may see or not, in one transaction."""
+    """Records events about visible and hidden data, in one transaction."""
     ids = world.given_companies("Contoso", "Fabrikam")
     vpn = next(event.issue_id for event in _log(world) if event.issue_name == "VPN")
     mail = next(event.issue_id for event in _log(world) if event.issue_name == "Mail")
@@ -164,7 +164,7 @@ def _record(world: World) -> None:
 SENT: Listed = [("issue.updated", "VPN", None), ("assignment.deleted", "VPN", "Contoso")]
 
 
-def test_the_stream_sends_what_is_visible(world: World, access: CompanyAccess) -> None:
+def test_the_stream_sends_only_visible_events(world: World, access: CompanyAccess) -> None:
     async def run() -> None:
         streamed = Streamed(world, limited=access, everything=ALL_COMPANIES)
         await streamed.stream.start()
@@ -187,7 +187,7 @@ def test_the_stream_sends_what_is_visible(world: World, access: CompanyAccess) -
 
 
 def test_a_listener_that_a_batch_does_not_cover_reads_the_table(world: World, access: CompanyAccess) -> None:
-    """The log was read just before the first listener with this access came."""
+    """The log was read just before the first listener with this access connected."""
 
     async def run() -> None:
         streamed = Streamed(world, limited=access)
@@ -207,7 +207,7 @@ def test_a_listener_that_a_batch_does_not_cover_reads_the_table(world: World, ac
     run_apart(run())
 
 
-def test_a_stream_follows_a_changed_access(
+def test_a_stream_follows_changes_of_the_access(
     world: World, access: CompanyAccess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stream_module, "CHECK_SECONDS", 0.05)
@@ -238,7 +238,7 @@ def _last(world: World) -> int:
         return get_last_event_id(tx, ALL_COMPANIES)
 
 
-def test_the_last_number_is_of_what_is_visible(world: World, access: CompanyAccess) -> None:
+def test_the_last_event_number_is_that_of_a_visible_event(world: World, access: CompanyAccess) -> None:
     with world.database.read() as tx:
         assert 0 < get_last_event_id(tx, access) < get_last_event_id(tx, ALL_COMPANIES)
         assert get_last_event_id(tx, CompanyAccess(frozenset())) == 0

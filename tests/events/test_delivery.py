@@ -1,4 +1,4 @@
-"""What becomes of a message (contract, section 8): every response of a receiver, retries, limits, refused addresses."""
+"""The delivery of a message (contract, section 8): every response of a receiver, retries, limits, refused addresses."""
 
 import threading
 from datetime import UTC, datetime, timedelta
@@ -45,7 +45,7 @@ def _only_delivery(ada: Client, path: str) -> dict[str, Any]:
     ],
     ids=["500", "redirect", "429", "slow", "dripping", "silent"],
 )
-def test_a_failure_is_noted_and_tried_again(
+def test_a_failure_is_recorded_and_retried(
     world: World, receiver: Receiver, deliverer: Deliverer, response: responses.Response, code: int, stored: str
 ) -> None:
     world.clock.freeze(datetime(2025, 1, 4, 10, 15, tzinfo=UTC))
@@ -74,7 +74,7 @@ def test_a_failure_is_noted_and_tried_again(
     assert receiver.messages[0].body == receiver.messages[1].body
 
 
-def test_a_refused_connection_is_noted(world: World, ada: Client, receiver: Receiver, deliverer: Deliverer) -> None:
+def test_a_refused_connection_is_recorded(world: World, ada: Client, receiver: Receiver, deliverer: Deliverer) -> None:
     receiver.close()
     path = _webhook(ada, receiver.url)
     ada.call("POST", f"{path}/test", 202)
@@ -126,9 +126,7 @@ def test_after_about_a_day_of_failures_the_webhook_is_disabled(
     assert ada.call("GET", "/api/events?type=webhook.disabled", 200)["total"] == 1
 
 
-def test_what_waits_while_a_webhook_is_off_is_delivered_when_it_is_on(
-    world: World, receiver: Receiver, deliverer: Deliverer
-) -> None:
+def test_messages_wait_while_a_webhook_is_inactive(world: World, receiver: Receiver, deliverer: Deliverer) -> None:
     ada = world.client("ada")
     path = _webhook(ada, receiver.url)
     ada.call("POST", f"{path}/test", 202)
@@ -138,7 +136,7 @@ def test_what_waits_while_a_webhook_is_off_is_delivered_when_it_is_on(
     assert deliverer.deliver_due() == 1
 
 
-def test_retry_after_is_honoured_within_reason() -> None:
+def test_retry_after_is_respected_up_to_a_limit() -> None:
     at = datetime(2026, 1, 1, tzinfo=UTC)
     second = timedelta(seconds=1)
     assert retry_delay(1, "100", at) == 100 * second
@@ -165,7 +163,7 @@ def test_private_addresses_are_refused(addresses: str) -> None:
         assert not outbound.permitted(ip_address(address), []), address
 
 
-def test_public_and_allowed_addresses_are_not() -> None:
+def test_public_and_allowed_addresses_are_accepted() -> None:
     assert outbound.permitted(ip_address("93.184.216.34"), [])
     assert outbound.permitted(ip_address("2606:2800:220:1:248:1893:25c8:1946"), [])
     allowed = [ip_network("10.1.0.0/16"), ip_network("fd00::/8")]
@@ -185,7 +183,7 @@ def test_loopback_is_refused_unless_allowed(world: World, ada: Client, receiver:
 def test_a_name_that_changes_its_address_is_refused(
     world: World, ada: Client, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The first resolution is what is checked and connected to; a later one that turns private is refused."""
+    """The first resolution is both checked and used for the connection; a later private one is refused."""
     found = iter([["192.0.2.1", "127.0.0.1"], ["127.0.0.1"], ["::ffff:127.0.0.1"]])
     monkeypatch.setattr(outbound, "resolve", lambda host, port: [ip_address(text) for text in next(found)])
     tried: list[str] = []
@@ -208,7 +206,7 @@ def test_a_name_that_changes_its_address_is_refused(
     assert receiver.messages == []
 
 
-def test_the_name_is_used_for_the_host_header(
+def test_the_host_header_contains_the_name(
     world: World, ada: Client, receiver: Receiver, deliverer: Deliverer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(outbound, "resolve", lambda host, port: [ip_address("127.0.0.1")])
@@ -233,7 +231,7 @@ def test_two_workers_never_send_the_same_message(world: World, ada: Client, rece
     assert len(receiver.messages) == len({message.id for message in receiver.messages}) == 30
 
 
-def test_a_lapsed_claim_is_taken_over(
+def test_an_expired_claim_is_taken_over(
     world: World, receiver: Receiver, deliverer: Deliverer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ada = world.client("ada")
@@ -241,7 +239,7 @@ def test_a_lapsed_claim_is_taken_over(
     ada.call("POST", f"{path}/test", 202)
 
     class Killed(BaseException):
-        """As if the process had ended here."""
+        """Simulates the end of the process at this point."""
 
     def die(*_: object, **__: object) -> None:
         raise Killed

@@ -1,4 +1,4 @@
-"""How events reach many listeners: what is committed within a pause is sent together, encoded once for all of them."""
+"""Events that are committed within a pause are sent to all listeners together, and encoded only once."""
 
 import asyncio
 import threading
@@ -28,19 +28,19 @@ TESS = Actor(1, "Tess Ngo", Role.TECHNICIAN, "session")
 
 
 def _record(world: World, count: int = 1, note: str | None = None) -> None:
-    """Commits so many events, in a transaction of its own."""
+    """Commits this many events, in a separate transaction."""
     change = Change(type=EventType.ISSUE_UPDATED, issue=Subject(1, "VPN"), note=note)
     with world.database.write() as tx:
         record(tx, TESS, [change] * count, now())
 
 
 def _await(listener: Listening, event_id: int) -> None:
-    """Waits until the listener has this event or a later one."""
+    """Waits until the listener has received this event or a later one."""
     listener.until(lambda: bool(listener.ids) and listener.ids[-1] >= event_id)
 
 
 class Pauses:
-    """The pauses after each dispatch. Once `hold` is called, they last until `release`."""
+    """The pauses after each dispatch. After `hold` they last until `release`."""
 
     def __init__(self) -> None:
         self.begun = 0
@@ -69,7 +69,7 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> Iterator[Pauses]:
 
 @pytest.fixture
 def encoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The numbers of the events that the reader has encoded, in this order."""
+    """The numbers of the events that the reader has encoded, in order."""
     numbers: list[int] = []
 
     def encode(event: Event) -> EncodedEvent:
@@ -83,7 +83,7 @@ def encoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 @pytest.fixture
 def queued(monkeypatch: pytest.MonkeyPatch) -> dict[Audience, list[bytes]]:
-    """What was queued for the listeners of each audience."""
+    """The events that were queued for the listeners of each audience."""
     texts: dict[Audience, list[bytes]] = defaultdict(list)
 
     def put(listener: Listener, text: bytes) -> None:
@@ -95,7 +95,7 @@ def queued(monkeypatch: pytest.MonkeyPatch) -> dict[Audience, list[bytes]]:
     return texts
 
 
-def test_what_is_committed_within_a_pause_is_sent_together(
+def test_events_committed_within_a_pause_are_sent_together(
     world: World,
     pauses: Pauses,
     encoded: list[int],
@@ -138,7 +138,7 @@ def test_what_is_committed_within_a_pause_is_sent_together(
         assert {len(texts) for texts in queued.values()} == {2 * 2, 2 * 5 + 2}
 
 
-def test_a_client_that_reads_nothing_is_given_up(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_client_that_reads_nothing_is_disconnected(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listener_module, "HEARTBEAT_SECONDS", 0.3)
     monkeypatch.setattr(listener_module, "SEND_SECONDS", 0.3)
     monkeypatch.setattr(listener_module, "QUEUE_BYTES", 1 << 30)
@@ -161,6 +161,6 @@ def test_a_client_that_reads_nothing_is_given_up(world: World, monkeypatch: pyte
             if given_up.is_set():
                 break
         assert given_up.wait(10)
-        with pytest.raises(httpx.RemoteProtocolError):  # not a clean end: the last event may be incomplete
+        with pytest.raises(httpx.RemoteProtocolError):  # not a regular end: the last event may be incomplete
             slow.read()
         assert not quick.ended.is_set()

@@ -1,4 +1,4 @@
-"""docs/events.md is correct: its examples and its receiver are executed."""
+"""docs/events.md is correct: its examples and its receiver work."""
 
 import re
 import threading

@@ -1,4 +1,4 @@
-"""Who waits for whom: slots for receivers that do not answer, the order of messages, attempts lost with a worker."""
+"""Fair delivery: slots for receivers that do not respond, the order of messages, attempts lost with a worker."""
 
 import threading
 import time
@@ -25,7 +25,7 @@ from tests.world import World
 
 @contextmanager
 def running(world: World, *, seconds: float = 10) -> Iterator[Deliverer]:
-    """A worker in a thread of its own, which is woken by nothing but its own clock and what it finishes."""
+    """A worker in a separate thread, which is woken only by its own clock and by finished attempts."""
     settings = Settings(webhook_allowed_networks="127.0.0.0/8", webhook_timeout_seconds=seconds)
     worker = Deliverer(world.database, settings)
     thread = threading.Thread(target=worker.run, daemon=True)
@@ -38,7 +38,7 @@ def running(world: World, *, seconds: float = 10) -> Iterator[Deliverer]:
 
 
 def until(condition: Callable[[], bool], seconds: float) -> float:
-    """Waits for the condition, and returns the seconds that it took. Fails after the given ones."""
+    """Waits for the condition, and returns the number of seconds. Fails after the given time."""
     started = time.monotonic()
     while not condition():
         assert time.monotonic() < started + seconds, "did not happen in time"
@@ -51,14 +51,14 @@ def _webhook(ada: Client, url: str) -> str:
 
 
 def _deliveries(ada: Client, path: str) -> list[dict[str, Any]]:
-    """The deliveries to a webhook, the oldest first."""
+    """Returns the deliveries to a webhook, the oldest first."""
     found: list[dict[str, Any]] = ada.call("GET", f"{path}/deliveries", 200)["items"]
     return found[::-1]
 
 
 @pytest.fixture
 def held(receiver: Receiver) -> Iterator[threading.Event]:
-    """The receiver does not answer paths that end in `dead` until this is set."""
+    """The receiver does not respond to paths that end in `dead` until the event is set."""
     answered = threading.Event()
 
     def response(request: BaseHTTPRequestHandler) -> None:
@@ -71,7 +71,7 @@ def held(receiver: Receiver) -> Iterator[threading.Event]:
     answered.set()
 
 
-def test_ten_receivers_that_never_answer_delay_no_other(
+def test_ten_receivers_that_never_respond_delay_no_other(
     world: World, receiver: Receiver, held: threading.Event
 ) -> None:
     ada = world.client("ada")
@@ -82,13 +82,15 @@ def test_ten_receivers_that_never_answer_delay_no_other(
         world.given_issue(f"Issue {number}")
     with running(world):
         until(lambda: sum(message.path.endswith("quick") for message in receiver.messages) == 10, 8)
-        # One attempt to each of the others is under way, and no more.
+        # Exactly one attempt to each of the others is in progress.
         assert sum(message.path.endswith("dead") for message in receiver.messages) <= 10
         held.set()
 
 
 def test_certificates_are_loaded_once_and_only_for_https(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ten first messages at the same time loaded them ten times, which took seconds on a busy machine."""
+    """Otherwise ten simultaneous first messages load the certificates ten times, which takes seconds on a
+    busy machine.
+    """
     loaded: list[float] = []
     load = httpcore.default_ssl_context
 
@@ -107,12 +109,12 @@ def test_certificates_are_loaded_once_and_only_for_https(receiver: Receiver, mon
     with ThreadPoolExecutor(10) as pool:
         plain = list(pool.map(send, [f"{receiver.url}/plain"] * 10))
         assert all(outcome.code == 204 for outcome in plain) and not loaded, plain
-        # The receiver does not speak TLS.
+        # The receiver does not support TLS.
         encrypted = list(pool.map(send, [f"{receiver.url}/encrypted".replace("http:", "https:")] * 10))
     assert all(outcome.error for outcome in encrypted) and len(loaded) == 1
 
 
-def test_slots_are_few_for_those_that_timed_out() -> None:
+def test_receivers_that_timed_out_share_few_slots() -> None:
     slots = Slots()
 
     def take_all(webhook_id: int) -> int:
@@ -152,7 +154,7 @@ def test_a_receiver_gets_the_messages_about_an_issue_in_order(world: World, ada:
         assert ids == sorted(ids) and len(ids) == 6
 
 
-def test_a_message_that_failed_does_not_hold_up_the_next(
+def test_a_failed_message_does_not_delay_the_next(
     world: World, ada: Client, receiver: Receiver, deliverer: Deliverer
 ) -> None:
     path = _webhook(ada, receiver.url)
@@ -173,7 +175,7 @@ def test_attempts_that_are_lost_with_their_worker_do_not_count(
     ada.call("POST", f"{path}/test", 202)
 
     class Killed(BaseException):
-        """As if the process had ended here."""
+        """Simulates the end of the process at this point."""
 
     def die(*_: object, **__: object) -> None:
         raise Killed
@@ -190,7 +192,7 @@ def test_attempts_that_are_lost_with_their_worker_do_not_count(
     (found,) = _deliveries(ada, path)
     assert [attempt["error"] for attempt in found["attempts"]] == [LOST] * lost + [None]
     assert found["state"] == "pending" and ada.call("GET", path, 200)["active"] is True
-    # The first failure is followed by the first delay, not by a later one.
+    # After the first failure the first delay applies, not a later one.
     world.clock.advance(seconds=6)
     receiver.response = responses.status(204)
     assert deliverer.deliver_due() == 1

@@ -1,4 +1,4 @@
-"""GET /api/events (contract, section 7): what is listed, for whom, and in which pages."""
+"""GET /api/events (contract, section 7): the listed events, for each role, in pages."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ def _events(client: Client, **query: Any) -> list[dict[str, Any]]:
     return items
 
 
-def test_a_change_is_listed_with_everything_about_it(world: World) -> None:
+def test_a_change_is_listed_with_all_its_details(world: World) -> None:
     issue_id = world.given_issue("VPN", {"Contoso": "new"})
     body = {"issue_name": "vpn", "company_name": "contoso", "status": "resolved", "note": "Carrier confirms"}
     response = world.client("tess").put("/api/issues/status", json=body, headers={"X-Request-ID": "call-1"})
@@ -39,7 +39,7 @@ def test_a_change_is_listed_with_everything_about_it(world: World) -> None:
     assert event["at"] == response.json()["updated_at"]
 
 
-def test_setting_what_is_so_already_records_nothing(world: World) -> None:
+def test_setting_the_current_status_records_nothing(world: World) -> None:
     world.given_issue("VPN", {"Contoso": "new"})
     before = _events(world.client("ada"))
     body = {"issue_name": "VPN", "company_name": "Contoso", "status": "new"}
@@ -47,7 +47,7 @@ def test_setting_what_is_so_already_records_nothing(world: World) -> None:
     assert _events(world.client("ada")) == before
 
 
-def test_creating_with_companies_is_one_event_each_in_one_request(world: World) -> None:
+def test_creating_with_companies_records_one_event_for_each(world: World) -> None:
     client = world.client()
     body = {"name": "VPN", "companies": [{"company_name": "Contoso"}, {"company_name": "Fabrikam"}]}
     client.request("POST", "/api/issues", json=body, headers={"X-Request-ID": "made-here"})
@@ -61,7 +61,7 @@ def test_creating_with_companies_is_one_event_each_in_one_request(world: World) 
     ]
 
 
-def test_a_change_of_an_issue_names_its_field(world: World) -> None:
+def test_a_change_of_an_issue_names_the_field(world: World) -> None:
     world.given_issue("VPN")
     client = world.client()
     client.call("PUT", "/api/issues/VPN", 200, json={"new_name": "Tunnel", "description": "Down since noon"})
@@ -74,7 +74,7 @@ def test_a_change_of_an_issue_names_its_field(world: World) -> None:
     assert created["field"] is None
 
 
-def test_technicians_see_no_audit(world: World) -> None:
+def test_technicians_see_no_audit_events(world: World) -> None:
     world.given_issue("VPN", {"Contoso": "new"})
     assert {e["type"] for e in _events(world.client("tess"))} == {"issue.created", "assignment.created"}
     assert {e["type"] for e in _events(world.client("ada"))} >= {"user.created", "company.created", "issue.created"}
@@ -82,7 +82,7 @@ def test_technicians_see_no_audit(world: World) -> None:
     world.client("mia").call("GET", "/api/events", 403)
 
 
-def test_filters_hold_together(world: World) -> None:
+def test_filters_are_combined(world: World) -> None:
     world.given_issue("VPN", {"Contoso": "new", "Fabrikam": "new"})
     world.given_issue("Mail", {"Contoso": "new"})
     client = world.client("tess")
@@ -101,7 +101,7 @@ def test_filters_hold_together(world: World) -> None:
     assert _events(client, requestId="never") == []
 
 
-def test_history_follows_a_rename_and_outlives_deletion(world: World) -> None:
+def test_the_history_follows_renames_and_survives_deletion(world: World) -> None:
     world.given_issue("VPN", {"Contoso": "new"})
     ada = world.client("ada")
     ada.call("PUT", "/api/issues/VPN", 200, json={"new_name": "Tunnel"})
@@ -113,7 +113,7 @@ def test_history_follows_a_rename_and_outlives_deletion(world: World) -> None:
     assert len(_events(ada, issueName="VPN")) == 2
 
 
-def test_unknown_names_are_404_and_bad_parameters_422(world: World) -> None:
+def test_unknown_names_are_404_and_invalid_parameters_422(world: World) -> None:
     client = world.client()
     assert "“Nothing”" in client.call("GET", "/api/events?issueName=Nothing", 404)["detail"]
     assert "“Nobody”" in client.call("GET", "/api/events?companyName=Nobody", 404)["detail"]
@@ -121,7 +121,7 @@ def test_unknown_names_are_404_and_bad_parameters_422(world: World) -> None:
         client.call("GET", f"/api/events?{bad}", 422)
 
 
-def test_what_is_hidden_from_technicians_does_not_show_by_name(world: World) -> None:
+def test_technicians_cannot_find_audit_events_by_name(world: World) -> None:
     ada = world.client("ada")
     made = ada.call("POST", "/api/companies", 201, json={"name": "Shortlived"})
     ada.call("DELETE", f"/api/companies/{made['company_id']}", 204)
@@ -129,7 +129,7 @@ def test_what_is_hidden_from_technicians_does_not_show_by_name(world: World) -> 
     world.client("tess").call("GET", "/api/events?companyName=Shortlived", 404)
 
 
-def test_pages_lead_through_everything_once_in_both_directions(world: World) -> None:
+def test_pages_contain_every_event_once_in_both_directions(world: World) -> None:
     for number in range(7):
         world.given_issue(f"Fault {number}", {"Contoso": "new"})
     client = world.client()

@@ -1,4 +1,4 @@
-"""The history stays fast when it is long: every read goes by an index, and a page never steps over a late event."""
+"""A long history remains fast: every read uses an index, and a page never skips a late event."""
 
 import threading
 
@@ -30,7 +30,7 @@ FILTERS = [
 
 
 @pytest.mark.parametrize("filters", FILTERS, ids=str)
-def test_every_read_goes_by_an_index(world: World, filters: EventFilters) -> None:
+def test_every_read_uses_an_index(world: World, filters: EventFilters) -> None:
     world.given_issue("VPN", {"Contoso": "new"})
     with world.database.read() as tx:
         if world.engine == "postgresql":
@@ -46,7 +46,7 @@ def test_every_read_goes_by_an_index(world: World, filters: EventFilters) -> Non
             plan = "\n".join(str(row) for row in tx.exec_driver_sql(prefix + statement, parameters))
             assert "Seq Scan on events" not in plan, plan
             for line in plan.splitlines():
-                # All of everything is read in the table's own order, and stops at the limit.
+                # Without a filter the rows are read in the table's order, up to the limit.
                 assert "SCAN events" not in line or "INDEX" in line or filters == EventFilters(), plan
 
 
@@ -91,7 +91,7 @@ def test_a_pager_waits_for_an_event_that_commits_late(world: World) -> None:
     assert [e["issue_name"] for e in found] == ["late", "early"]
 
 
-def test_a_pager_goes_over_what_was_rolled_back(world: World) -> None:
+def test_a_pager_continues_after_rolled_back_numbers(world: World) -> None:
     client = world.client()
 
     def fail() -> None:

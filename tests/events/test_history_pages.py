@@ -1,4 +1,4 @@
-"""The history on pages: what one request did is one entry, whole, on one page, however many events it recorded."""
+"""The history on pages: the changes of one request are one entry, on one page, however many events it recorded."""
 
 import re
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ Recording = tuple[Actor, Change, datetime]
 
 
 def _pages(client: Client, path: str) -> Iterator[list[str]]:
-    """The entries of a history as text, page by page."""
+    """Returns the entries of a history as text, page by page."""
     url: str | None = path
     while url:
         text = client.get(url).raise_for_status().text
@@ -32,7 +32,7 @@ def _pages(client: Client, path: str) -> Iterator[list[str]]:
 
 
 def _changes(request_id: str, issue: str, numbers: range, at: datetime, status: str = "resolved") -> list[Recording]:
-    """What one request does to companies, an event at a time."""
+    """Yields the changes of one request to companies, one event at a time."""
     actor = Actor(None, "Tess Ngo", Role.TECHNICIAN, "session", request_id)
     return [
         (
@@ -70,16 +70,16 @@ def test_one_request_is_one_entry_with_all_its_companies(world: World) -> None:
         assert all(name in first[0] for name in names)
         rest = [entry for page in (first[1:], *older) for entry in page]
         assert not any("Resolved" in entry for entry in rest)
-        # Created on the command line, so an entry each.
+        # They were created on the command line, so each is one entry.
         assert sorted(re.findall(r"added (Company \d+) ", " ".join(rest))) == names
 
 
-def test_requests_that_record_at_the_same_time_are_an_entry_each(world: World) -> None:
-    """Transactions on PostgreSQL take turns with the numbers of events; so does this one, on both databases."""
+def test_simultaneous_requests_are_one_entry_each(world: World) -> None:
+    """On PostgreSQL concurrent transactions interleave their event numbers; this test does so on both databases."""
     at = now()
     first, second = (_changes(issue, issue, range(1, 31), at) for issue in ("VPN", "Mail"))
     _record(world, [change for both in zip(first, second, strict=True) for change in both])
-    # With these the first page is full in the middle of the two.
+    # With these events the first page is full in the middle of the two requests.
     for number in range(59):
         _record(world, _changes(f"later {number}", f"Fault {number}", range(1, 2), at))
 
@@ -93,7 +93,7 @@ def test_requests_that_record_at_the_same_time_are_an_entry_each(world: World) -
     ]
 
 
-def test_a_request_id_that_is_used_again_is_another_request(world: World) -> None:
+def test_a_reused_request_id_is_another_request(world: World) -> None:
     at = now()
     for day, status in enumerate(("resolved", "new", "resolved")):
         _record(world, _changes("nightly", "VPN", range(1, 4), at + timedelta(days=day), status))
@@ -107,7 +107,7 @@ def test_a_request_id_that_is_used_again_is_another_request(world: World) -> Non
     ]
 
 
-def test_a_page_of_large_changes_is_full_earlier(world: World) -> None:
+def test_a_page_of_large_changes_has_fewer_entries(world: World) -> None:
     at = now()
     for number in range(8):
         _record(world, _changes(f"request {number}", f"Fault {number}", range(1, 701), at))

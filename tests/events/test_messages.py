@@ -1,4 +1,4 @@
-"""One request, one message to each webhook (contract, section 8)."""
+"""Each webhook receives one message for each request (contract, section 8)."""
 
 from contextlib import suppress
 from datetime import datetime
@@ -21,7 +21,7 @@ SIXTY = [f"Company {number:02}" for number in range(60)]
 
 
 class Hooks:
-    """Webhooks to one receiver, and what each of them was sent."""
+    """Webhooks with one receiver, and the messages to each of them."""
 
     def __init__(self, world: World, receiver: Receiver, deliverer: Deliverer) -> None:
         self._ada = world.client("ada")
@@ -32,7 +32,7 @@ class Hooks:
         self._ada.call("POST", "/api/webhooks", 201, json={"url": f"{self._receiver.url}/{name}"} | fields)
 
     def sent(self) -> dict[str, list[Any]]:
-        """Delivers, and returns the new messages of each webhook by its name."""
+        """Delivers the messages, and returns the new ones of each webhook by its name."""
         self._receiver.messages.clear()
         self._deliverer.deliver_due()
         messages: dict[str, list[Any]] = {}
@@ -83,11 +83,11 @@ def test_a_new_issue_with_sixty_companies_is_one_message(world: World, hooks: Ho
     assert datetime.fromisoformat(sent["all"][0]["timestamp"])
     assert [each["company_name"] for each in sent["two"][0]["data"]["assignments"]] == ["Company 03", "Company 07"]
     assert [each["company_name"] for each in sent["bulk"][0]["data"]["events"]] == SIXTY
-    # The history has one event for each company nevertheless.
+    # The history still has one event for each company.
     assert tess.call("GET", "/api/events?issueName=VPN", 200)["total"] == 61
 
 
-def test_without_companies_the_list_is_empty(hooks: Hooks, tess: Client) -> None:
+def test_an_issue_without_companies_has_an_empty_list(hooks: Hooks, tess: Client) -> None:
     hooks.add("all")
     tess.call("POST", "/api/issues", 201, json={"name": "VPN"})
     (message,) = hooks.sent()["all"]
@@ -177,7 +177,7 @@ def test_several_audit_events_of_a_kind_are_one_message(world: World, hooks: Hoo
     assert message["data"]["url"] is None
 
 
-def test_audit_events_are_sent_where_they_are_named(world: World, hooks: Hooks) -> None:
+def test_audit_events_are_sent_only_to_webhooks_that_subscribe_to_them(world: World, hooks: Hooks) -> None:
     ada = world.client("ada")
     hooks.add("all")
     hooks.add("audit", event_types=["company.created", "company.updated"])

@@ -1,4 +1,4 @@
-"""What needs processes of its own: changes of other processes, a prompt stop, workers, and workers that are killed."""
+"""Tests with separate processes: changes of other processes, a prompt stop, workers, and workers that are killed."""
 
 import threading
 import time
@@ -33,7 +33,9 @@ WORKER = {
 }
 
 PATIENT_WORKER = WORKER | {"ISSUE_TRACKER_WEBHOOK_TIMEOUT_SECONDS": "30"}
-"""Its attempts and claims outlast a machine that does much else: nothing is sent a second time without need."""
+"""A worker whose attempts and claims last long enough on a busy machine, so that no message is sent twice
+without need.
+"""
 
 
 @pytest.fixture
@@ -44,7 +46,7 @@ def database(migrated_url: str) -> Iterator[Database]:
 
 
 def _queue(database: Database, url: str, count: int) -> None:
-    """Messages that are due, written in one go, each about another issue."""
+    """Inserts due messages in one statement, each about another issue."""
     keyring = ServerKey(database, Settings()).keyring()
     with database.write() as tx:
         webhook, _ = create_webhook(tx, command_line("tests"), keyring, WebhookFields(url=url))
@@ -62,14 +64,14 @@ def _states(database: Database) -> Counter[str]:
 
 
 def _claimed(database: Database) -> set[str]:
-    """The messages with an attempt that was begun and has no result."""
+    """Returns the messages with an attempt that has started and has no result."""
     with database.read() as tx:
         unfinished = delivery_attempts.c.milliseconds.is_(None)
         joined = deliveries.join(delivery_attempts, delivery_attempts.c.delivery_id == deliveries.c.id)
         return set(tx.execute(select(deliveries.c.message_id).select_from(joined).where(unfinished)).scalars())
 
 
-def test_streams_see_other_processes_and_end_promptly_at_a_stop(database: Database, migrated_url: str) -> None:
+def test_streams_show_changes_of_other_processes_and_end_promptly(database: Database, migrated_url: str) -> None:
     with own_servers(migrated_url, (), ("--workers", "2")) as (one, two):
         here = World(one, Clock())
         here.given_issue("VPN", {"Contoso": "new"})
@@ -90,7 +92,7 @@ def test_streams_see_other_processes_and_end_promptly_at_a_stop(database: Databa
         here.close()
 
 
-def test_a_killed_worker_loses_nothing(database: Database, migrated_url: str, receiver: Receiver) -> None:
+def test_a_killed_worker_loses_no_message(database: Database, migrated_url: str, receiver: Receiver) -> None:
     killed = threading.Event()
     receiver.response = responses.held(until=killed)
     _queue(database, receiver.url, 6)
@@ -99,7 +101,7 @@ def test_a_killed_worker_loses_nothing(database: Database, migrated_url: str, re
     worker.kill()
     worker.wait()
     killed.set()
-    # Not what the receiver has read by now: a request may be on its way in when its sender dies.
+    # The number of received messages is not compared yet: a request may still be arriving when its sender is killed.
     interrupted = _claimed(database)
     receiver.response = responses.status(204)
     assert 0 < len(interrupted) <= 4

@@ -1,4 +1,4 @@
-"""Every type of event: the change and its event are there together, or, when the operation fails later, neither."""
+"""A change and its event are stored together or, if the operation fails later, not at all, for every type of event."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
@@ -169,15 +169,15 @@ ELSEWHERE = {
     EventType.DATA_EXPORTED,
     EventType.DATA_PRUNED,
 }
-"""Types without a change that lasts, which are tested with what they are about (tests/auth, tests/cli)."""
+"""Types without a lasting change, which are tested elsewhere (tests/auth, tests/cli)."""
 
 
 class Failed(Exception):
-    """Something went wrong after the operation had written."""
+    """A failure after the operation has written."""
 
 
 def _content(world: World) -> dict[str, list[tuple[object, ...]]]:
-    """Everything there is."""
+    """Returns the content of all tables."""
     with world.database.read() as tx:
         return {
             table.name: sorted((tuple(row) for row in tx.execute(select(table))), key=str)
@@ -191,12 +191,12 @@ def _count(world: World, type_: EventType) -> int:
         return int(tx.execute(query).scalar_one())
 
 
-def test_every_type_is_covered() -> None:
+def test_every_event_type_is_covered() -> None:
     assert ACTS.keys() | ELSEWHERE == set(EventType)
 
 
 @pytest.mark.parametrize("type_", list(ACTS), ids=str)
-def test_a_change_and_its_event_are_there_together_or_neither(world: World, type_: EventType) -> None:
+def test_a_change_and_its_event_are_stored_together_or_not_at_all(world: World, type_: EventType) -> None:
     world.given_issue("VPN", {"Contoso": "new"})
     world.token("tess")
     with world.database.write() as tx:
@@ -227,7 +227,7 @@ def test_a_change_and_its_event_are_there_together_or_neither(world: World, type
 
 
 @pytest.mark.parametrize("right", [True, False])
-def test_a_sign_in_and_its_event_are_there_together_or_neither(
+def test_a_sign_in_and_its_event_are_stored_together_or_not_at_all(
     world: World, right: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     password = "correct horse battery staple"
@@ -258,7 +258,7 @@ def test_a_sign_in_and_its_event_are_there_together_or_neither(
 
 
 def test_events_are_written_in_batches(world: World) -> None:
-    """A bulk change of many companies costs as few statements as one of few."""
+    """A bulk change of many companies takes no more statements than one of a few."""
     names = [f"Company {number}" for number in range(300)]
     world.given_companies(*names)
     counts: dict[str, list[int]] = {}
@@ -274,7 +274,7 @@ def test_events_are_written_in_batches(world: World) -> None:
     assert all(few == many <= 8 for few, many in counts.values()), counts
 
 
-def test_retention_deletes_finished_deliveries_and_sign_ins_only(world: World) -> None:
+def test_retention_deletes_only_finished_deliveries_and_sign_ins(world: World) -> None:
     world.given_issue("VPN", {"Contoso": "new"})
     with world.database.write() as tx:
         webhook, _ = webhooks.create_webhook(tx, ADA, KEYRING, WebhookFields(url="https://example.com/"))

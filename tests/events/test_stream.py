@@ -1,4 +1,6 @@
-"""GET /api/events/stream (contract, section 7): who is sent what, when, in which order, and when the stream ends."""
+"""GET /api/events/stream (contract, section 7): which events are sent to whom, in which order, and when a
+stream ends.
+"""
 
 import re
 import threading
@@ -65,7 +67,7 @@ def test_a_listener_resumes_after_the_last_event_it_got(world: World) -> None:
     world.client().call("GET", "/api/events/stream?after=x", 422)
 
 
-def test_a_long_absence_is_caught_up_in_order(world: World) -> None:
+def test_a_listener_catches_up_in_order_after_a_long_absence(world: World) -> None:
     many = [Change(type=EventType.ISSUE_UPDATED, issue=Subject(1, "VPN"))] * 1700
     with Listening(world.client("tess")):  # the reader runs
         with world.database.write() as tx:
@@ -75,7 +77,7 @@ def test_a_long_absence_is_caught_up_in_order(world: World) -> None:
             assert late.ids == list(range(late.ids[0], late.ids[0] + 1700))
 
 
-def test_audit_is_for_super_admins(world: World) -> None:
+def test_only_super_admins_receive_audit_events(world: World) -> None:
     with Listening(world.client("ada")) as ada, Listening(world.client("tess")) as tess:
         world.client("ada").call("POST", "/api/companies", 201, json={"name": "Newcomer"})
         world.given_issue("VPN")
@@ -94,7 +96,7 @@ def test_a_head_request_to_the_stream_ends_immediately(world: World) -> None:
     assert (response.status_code, response.headers["content-type"]) == (200, "text/event-stream")
 
 
-def test_a_heartbeat_comes_when_nothing_else_does(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_heartbeat_is_sent_when_there_are_no_events(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     assert listener_module.HEARTBEAT_SECONDS == 15
     monkeypatch.setattr(listener_module, "HEARTBEAT_SECONDS", 0.2)
     with Listening(world.client("tess")) as listener:
@@ -127,9 +129,7 @@ def test_a_stream_ends_with_its_token(world: World) -> None:
 
 
 @pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
-def test_events_come_in_order_when_transactions_commit_out_of_order(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_events_are_in_order_if_transactions_commit_out_of_order(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """On SQLite writers take turns."""
     monkeypatch.setattr(listener_module, "HEARTBEAT_SECONDS", 0.1)
     recorded, may_commit = threading.Event(), threading.Event()
@@ -147,7 +147,7 @@ def test_events_come_in_order_when_transactions_commit_out_of_order(
         write("early", wait=False)
         with Listening(world.client("tess")) as meanwhile:
             write("last", wait=False)
-            for listener in (before, meanwhile):  # both go on: nothing but the open transaction holds events back
+            for listener in (before, meanwhile):  # both continue: only the open transaction delays events
                 listener.hears_heartbeats(2)
                 assert listener.events == []
             may_commit.set()
@@ -155,13 +155,13 @@ def test_events_come_in_order_when_transactions_commit_out_of_order(
             before.receives(3)
             meanwhile.receives(2)
             assert [e["issue_name"] for e in before.events] == ["late", "early", "last"]
-            # "early" was there already when this one came.
+            # "early" already existed when this listener connected.
             assert [e["issue_name"] for e in meanwhile.events] == ["late", "last"]
             with Listening(world.client("tess"), last_event_id=before.ids[0]) as resumed:
                 resumed.until(lambda: resumed.events == before.events[1:])
 
 
-def test_what_was_rolled_back_holds_nobody_up(world: World) -> None:
+def test_a_rolled_back_transaction_delays_no_event(world: World) -> None:
     def fail() -> None:
         with world.database.write() as tx:
             record(tx, TESS, [Change(type=EventType.ISSUE_CREATED, issue=Subject(1, "never"))], now())
@@ -175,7 +175,7 @@ def test_what_was_rolled_back_holds_nobody_up(world: World) -> None:
         assert [e["issue_name"] for e in listener.events] == ["kept"]
 
 
-def test_a_listener_that_does_not_read_is_disconnected_and_the_rest_are_not_slowed(
+def test_a_listener_that_does_not_read_is_disconnected_without_delaying_others(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(listener_module, "QUEUE_BYTES", 512 * 1024)
@@ -186,17 +186,17 @@ def test_a_listener_that_does_not_read_is_disconnected_and_the_rest_are_not_slow
         slow_client.stream("GET", "/api/events/stream") as slow,
         Listening(world.client("tess")) as quick,
     ):
-        for batch in range(25):  # more than the system and the server store
+        for batch in range(25):  # more than the system and the server buffer
             with world.database.write() as tx:
                 record(tx, TESS, many, now())
             quick.receives(15 * (batch + 1))
-        got = b"".join(slow.iter_bytes())  # ends: cleanly, and before the end of events
+        got = b"".join(slow.iter_bytes())  # ends regularly, and before the last event
         assert 0 < got.count(b"data: ") < 375
         assert not quick.ended.is_set()
 
 
 def _seen(world: World) -> tuple[int, list[int]]:
-    """Where a page that was read now continues in the stream, and the later events that it shows already."""
+    """Returns the position at which a page that is read now continues, and the later events that it already shows."""
     text = world.client("tess").get("/companies").text
     found = re.search(r'data-last-event="(\d+)"(?: data-seen="([\d,]+)")?', text)
     assert found is not None
@@ -204,10 +204,10 @@ def _seen(world: World) -> tuple[int, list[int]]:
 
 
 @pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
-def test_a_page_continues_below_what_may_still_appear(world: World) -> None:
+def test_a_page_resumes_before_events_that_may_still_appear(world: World) -> None:
     """On SQLite writers take turns."""
     recorded, may_end = threading.Event(), threading.Event()
-    # Twice: at first, what other tests deleted seems to be a gap.
+    # Twice: the first time, rows that other tests deleted look like a gap.
     before = max(_seen(world), _seen(world))[0]
 
     def write(*, rolled_back: bool) -> None:

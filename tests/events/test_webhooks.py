@@ -1,4 +1,6 @@
-"""The management of webhooks (contract, section 8): super admins only, secrets shown once, rotation, the log."""
+"""The management of webhooks (contract, section 8): only super admins, secrets shown once, rotation, the
+delivery log.
+"""
 
 import re
 from datetime import datetime
@@ -42,14 +44,14 @@ def test_the_secret_is_shown_once(world: World) -> None:
     assert "webhook.created" in events and secret not in events
 
 
-def test_a_replayed_creation_does_not_show_it_again(world: World) -> None:
+def test_a_repeated_creation_does_not_show_the_secret_again(world: World) -> None:
     ada = world.client("ada")
     options = {"json": {"url": URL}, "headers": {"Idempotency-Key": "once"}}
     first = ada.call("POST", "/api/webhooks", 201, **options)
     assert ada.call("POST", "/api/webhooks", 201, **options) == first | {"secret": None}
 
 
-def test_only_super_admins_may(world: World) -> None:
+def test_only_super_admins_manage_webhooks(world: World) -> None:
     created = _create(world.client("ada"))
     for who, expected in (("tess", 403), ("mia", 403)):
         client = world.client(who)
@@ -59,7 +61,7 @@ def test_only_super_admins_may(world: World) -> None:
     world.anonymous().call("GET", "/api/webhooks", 401)
 
 
-def test_everything_wrong_is_reported(world: World) -> None:
+def test_all_invalid_fields_are_reported(world: World) -> None:
     ada = world.client("ada")
     bad = ("", "hooks.example.com", "ftp://example.com/", "https://", "https://u:p@example.com/", "https://e.com/#x")
     for url in (
@@ -81,7 +83,7 @@ def test_everything_wrong_is_reported(world: World) -> None:
     ada.call("POST", "/api/webhooks/deliveries/999/redeliver", 404)
 
 
-def test_changing_and_deleting(world: World) -> None:
+def test_a_webhook_can_be_changed_and_deleted(world: World) -> None:
     ada = world.client("ada")
     contoso = world.given_companies("Contoso")["Contoso"]
     path = f"/api/webhooks/{_create(ada)['id']}"
@@ -144,7 +146,7 @@ def test_a_message_can_be_sent_again(world: World, receiver: Receiver, deliverer
     assert ada.call("GET", f"/api/webhooks/{created['id']}/deliveries?before=1", 200)["items"] == []
 
 
-def test_messages_follow_each_subscription(world: World, receiver: Receiver, deliverer: Deliverer) -> None:
+def test_messages_match_each_subscription(world: World, receiver: Receiver, deliverer: Deliverer) -> None:
     ada = world.client("ada")
     ids = world.given_companies("Contoso", "Fabrikam")
     _create(ada, receiver.url + "/all")
@@ -195,10 +197,10 @@ def test_a_bulk_change_is_one_message(world: World, receiver: Receiver, delivere
     assert [e["company_name"] for e in changes.json["data"]["events"]] == ["Fabrikam"]
 
 
-def test_a_webhook_created_later_is_seen_by_every_connection(
+def test_every_connection_sees_a_webhook_that_is_created_later(
     world: World, receiver: Receiver, deliverer: Deliverer
 ) -> None:
-    """Subscriptions must not be remembered longer than a transaction, because connections outlive it."""
+    """Subscriptions must not be cached beyond a transaction, because connections live longer."""
     tess = world.client("tess")
     for number in range(20):
         tess.call("POST", "/api/issues", 201, json={"name": f"Before {number}"})

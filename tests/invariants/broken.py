@@ -1,4 +1,4 @@
-"""Something wrong in a database, with statements that make it so and the sentence that reports it."""
+"""A violation in a database, with the statements that cause it and the sentence that reports it."""
 
 from typing import NamedTuple
 
@@ -30,7 +30,7 @@ FIELDS = "webhook_id, issue_id, type, body, state, attempts, due_at, created_at"
 COPY_A_DELIVERY = f"INSERT INTO deliveries (message_id, {FIELDS}) SELECT"
 COPIED = f", {FIELDS} FROM deliveries"
 
-# Foreign keys are off in SQLite until a connection wants them; in PostgreSQL, a replica does not check them.
+# In SQLite foreign keys are off until a connection enables them; in PostgreSQL, a replica does not check them.
 WITHOUT_FOREIGN_KEYS = "SET session_replication_role = replica"
 ONE_NAME_TWICE = (
     "INSERT INTO companies (name, name_key, archived, created_at, updated_at)"
@@ -39,9 +39,9 @@ ONE_NAME_TWICE = (
 
 
 class Broken(NamedTuple):
-    """What is wrong, which invariant that breaks, and a pattern of the sentence that reports it.
+    """The violation, the invariant that it violates, and a pattern of the sentence that reports it.
 
-    The statements of the database itself are run first, then those for both.
+    The statements for the specific database are run first, then those for both.
     """
 
     name: str
@@ -52,6 +52,6 @@ class Broken(NamedTuple):
     postgresql: tuple[str, ...] = ()
 
     def statements(self, engine: str) -> tuple[str, ...]:
-        """The statements for an engine; none where nothing can be wrong in this way."""
+        """Returns the statements for an engine; none if this violation is impossible there."""
         own = self.sqlite if engine == "sqlite" else self.postgresql
         return (*own, self.everywhere) if self.everywhere else own

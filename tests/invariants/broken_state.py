@@ -1,4 +1,4 @@
-"""What may be wrong between issues or companies and their events."""
+"""Violations between issues or companies and their events."""
 
 from tests.invariants.broken import COMPANIES, EARLIER, FABRIKAM, ISSUES, LATER, OF_PRINTER, PRINTER, UPDATES, Broken
 

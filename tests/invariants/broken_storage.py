@@ -1,4 +1,4 @@
-"""What may be wrong in the storage, in keys, copies, counters and in the index of search."""
+"""Violations in storage, keys, copies, counters and the search index."""
 
 from tests.invariants.broken import (
     COPIES,

@@ -1,4 +1,4 @@
-"""What may be wrong with deliveries and their messages."""
+"""Violations in deliveries and their messages."""
 
 from tests.invariants.broken import (
     COPIED,

@@ -1,4 +1,4 @@
-"""A database with everything in it that invariants are about, made through the front door."""
+"""A database with data for every invariant, created through the product itself."""
 
 from issue_tracker.actor import Actor, Role, command_line
 from issue_tracker.auth.users import get_user_by_email
@@ -82,7 +82,7 @@ def _changes(tess: Client, ada: Client) -> None:
 
 
 def _undo(server: Server, tess: Client) -> None:
-    """Undoing changes to several issues is one message, with the time of the first of them."""
+    """Undoing changes to several issues results in one message, with the time of the first change."""
     with server.database.write() as tx:
         user = get_user_by_email(tx, "tess@helpdesk.example")
     actor = Actor(user.user_id, user.name, Role.TECHNICIAN, "session", "undone")

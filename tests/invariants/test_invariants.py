@@ -1,4 +1,4 @@
-"""The check of a database finds nothing in a sound one, and whatever somebody broke in it by hand."""
+"""The checker finds nothing in a valid database, and finds every violation that a test creates."""
 
 import re
 import sqlite3
@@ -33,7 +33,7 @@ def findings(url: str) -> list[Finding]:
 
 
 def run(url: str, statements: tuple[str, ...]) -> None:
-    """Runs statements that the product would never run, without its foreign keys where they are in the way."""
+    """Runs statements that the product would never run, without foreign keys if they prevent the violation."""
     if url.startswith(SQLITE):
         connection = sqlite3.connect(url.removeprefix(SQLITE), isolation_level=None)
         for statement in statements:
@@ -45,7 +45,7 @@ def run(url: str, statements: tuple[str, ...]) -> None:
             connection_.execute(statement.encode())
 
 
-def test_a_sound_database_has_no_findings(engine: str, shared: Shared) -> None:
+def test_a_valid_database_has_no_findings(engine: str, shared: Shared) -> None:
     assert findings(shared.copy(engine, fill)) == []
 
 
@@ -59,7 +59,7 @@ def test_a_sound_database_has_no_findings(engine: str, shared: Shared) -> None:
     ],
     indirect=["engine"],
 )
-def test_what_is_broken_by_hand_is_found(engine: str, shared: Shared, broken: Broken) -> None:
+def test_every_violation_is_found(engine: str, shared: Shared, broken: Broken) -> None:
     url = shared.copy(engine, fill)
     run(url, broken.statements(engine))
     found = findings(url)
@@ -68,13 +68,13 @@ def test_what_is_broken_by_hand_is_found(engine: str, shared: Shared, broken: Br
     ), found
 
 
-def test_one_cause_does_not_fill_the_screen(engine: str, shared: Shared) -> None:
+def test_one_cause_results_in_few_findings(engine: str, shared: Shared) -> None:
     url = shared.copy(engine, fill)
     run(url, ("UPDATE events SET issue_key = 'another' WHERE issue_id IS NOT NULL",))
     assert [finding.invariant for finding in findings(url)] == [KEYS] * MOST_FINDINGS
 
 
-def test_only_super_admins_are_told(engine: str, shared: Shared) -> None:
+def test_only_super_admins_see_the_findings(engine: str, shared: Shared) -> None:
     technician = structs.replace(CHECKER, role=Role.TECHNICIAN)
     database = Database(Settings(database_url=shared.copy(engine, fill)))
     with pytest.raises(Forbidden):

@@ -1,7 +1,8 @@
-"""The rules of issues and assignments once more, in plain Python, for tests that compare the product with them.
+"""A second implementation of the rules for issues and assignments, in plain Python, with which tests compare the
+product.
 
 Every operation takes effect at `Model.now` and returns the events that it must record. It raises Refused with the
-status of the HTTP response when it must be refused; then nothing has changed.
+status of the HTTP response if the request must be refused; then nothing has changed.
 """
 
 import unicodedata
@@ -26,7 +27,7 @@ class Refused(Exception):
 
 
 class Event(NamedTuple):
-    """What the history must show. `note` is compared for assignments only."""
+    """The expected event in the history. `note` is compared only for assignments."""
 
     type: str
     issue_name: str
@@ -46,7 +47,7 @@ class Member:
 
 @dataclass
 class Issue:
-    """An issue and its assignments by company name. `number` tells it from a later issue of the same name."""
+    """An issue and its assignments by company name. `number` distinguishes it from a later issue with the same name."""
 
     number: int
     name: str
@@ -66,19 +67,19 @@ class Row(NamedTuple):
 
 
 class Done(NamedTuple):
-    """What an earlier request did, as far as it can be undone: issue number, company, before, after."""
+    """The undoable changes of an earlier request: issue number, company, before, after."""
 
     at: datetime
     changes: list[tuple[int, str, str | None, str]]
 
 
 def key(name: str) -> str:
-    """Equal for names that the contract calls equal (section 1)."""
+    """Returns a key that is equal for names that the contract considers equal (section 1)."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
 class Model:
-    """All issues by the key of their names, and what can be undone by request id."""
+    """All issues by the key of their names, and the undoable changes by request id."""
 
     def __init__(self, now: datetime) -> None:
         self.now = now
@@ -88,20 +89,20 @@ class Model:
         self._changes: list[tuple[int, str, str | None, str]] = []
 
     def totals(self) -> dict[str, int]:
-        """How many assignments are in each status."""
+        """Returns the number of assignments in each status."""
         found = Counter(member.status for issue in self.issues.values() for member in issue.members.values())
         return {status: found[status] for status in STATUSES}
 
     def listed(self, status: str) -> int:
-        """How many issues have an assignment in this status."""
+        """Returns the number of issues with an assignment in this status."""
         return sum(any(member.status == status for member in issue.members.values()) for issue in self.issues.values())
 
     def open_issues(self, company: str) -> int:
-        """How many issues are open for this company."""
+        """Returns the number of issues that are open for this company."""
         return sum(company in issue.members and issue.members[company].status in OPEN for issue in self.issues.values())
 
     def remember(self, request_id: str) -> None:
-        """Makes the changes since the last call those of this request, so that it can be undone."""
+        """Stores the changes since the last call under this request, so that they can be undone."""
         self.requests[request_id] = Done(self.now, self._changes)
         self._changes = []
 
@@ -131,7 +132,7 @@ class Model:
         *,
         dry_run: bool = False,
     ) -> tuple[dict[str, str], list[Event]]:
-        """POST /api/issues/status/bulk: also the outcome for each company."""
+        """POST /api/issues/status/bulk; also returns the outcome for each company."""
         issue = self._get(name)
         outcomes = {
             company: self._outcome(issue, company, status, exclude, from_)
@@ -195,7 +196,9 @@ class Model:
         return [Event("issue.deleted", issue.name)]
 
     def import_rows(self, rows: Sequence[Row]) -> list[Event]:
-        """`issue-tracker issue import`: rows of one issue count as one, whose first row describes it."""
+        """`issue-tracker issue import`: the rows of one issue count as one operation, and the first row contains its
+        description.
+        """
         groups: dict[str, list[Row]] = {}
         for row in rows:
             groups.setdefault(key(row.name), []).append(row)
@@ -210,7 +213,7 @@ class Model:
         return events
 
     def undo(self, request_id: str) -> list[Event]:
-        """POST /undo: each assignment returns to where it was, unless someone moved it since."""
+        """POST /undo: each assignment returns to its former status, unless it has been changed since."""
         done = self.requests.get(request_id)
         if done is None or not done.changes or done.at < self.now - UNDO_WITHIN:
             raise Refused(400)
@@ -230,7 +233,7 @@ class Model:
         return issue
 
     def _set(self, issue: Issue, company: str, status: str, note: str | None = None) -> Event:
-        """Assigns the company, or moves it."""
+        """Assigns the company, or changes its status."""
         held = issue.members.get(company)
         before = held.status if held else None
         issue.members[company] = Member(status, self.now)

@@ -1,4 +1,4 @@
-"""What the operations on issues are drawn from."""
+"""The strategies from which the operations on issues are drawn."""
 
 from hypothesis import strategies as st
 

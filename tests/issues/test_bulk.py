@@ -22,7 +22,7 @@ def outage(world: World) -> World:
 
 
 def bulk(world: World, expected: int = 200, **body: Any) -> dict[str, Any]:
-    """The JSON body of the response. `from` is a word of Python, so it is given as `from_`."""
+    """The JSON body of the response. `from` is a keyword of Python, so it is passed as `from_`."""
     sent = {"issue_name": "outage"} | {name.rstrip("_"): value for name, value in body.items()}
     response: dict[str, Any] = world.client().call("POST", BULK, expected, json=sent)
     return response
@@ -37,7 +37,7 @@ def stored(world: World) -> dict[str, str]:
     return {member["company_name"]: member["status"] for member in issue["assignments"]}
 
 
-def test_all_assigned_companies_move_but_closed_ones(outage: World) -> None:
+def test_all_assigned_companies_except_closed_ones_change(outage: World) -> None:
     response = bulk(outage, status="Resolved")
 
     assert (response["issue_name"], response["status"], response["changed"]) == ("Outage", "resolved", 2)
@@ -55,7 +55,7 @@ def test_all_assigned_companies_move_but_closed_ones(outage: World) -> None:
     }
 
 
-def test_from_names_what_may_move_even_closed(outage: World) -> None:
+def test_from_selects_statuses_including_closed(outage: World) -> None:
     response = bulk(outage, status="monitoring", from_=["Closed", "new"])
     assert response["changed"] == 2
     assert stored(outage) == {
@@ -73,7 +73,7 @@ def test_excluded_companies_are_skipped(outage: World) -> None:
     assert stored(outage)["Acme Manufacturing"] == "in_progress"
 
 
-def test_only_named_companies_move_and_new_ones_are_assigned(outage: World) -> None:
+def test_only_listed_companies_change_and_new_ones_are_assigned(outage: World) -> None:
     response = bulk(outage, status="monitoring", companies=["contoso", "müller & söhne"], note="Router replaced")
 
     assert outcomes(response) == {
@@ -93,7 +93,7 @@ def test_all_events_of_a_bulk_change_share_one_request_id(outage: World) -> None
     assert len({event.request_id for event in recorded}) == 1
 
 
-def test_a_dry_run_answers_the_same_and_changes_nothing(outage: World) -> None:
+def test_a_dry_run_returns_the_same_response_and_changes_nothing(outage: World) -> None:
     before, events = outage.client().call("GET", "/api/issues/outage", 200), len(outage.history())
 
     dry = bulk(outage, status="resolved", dry_run=True)
@@ -103,7 +103,7 @@ def test_a_dry_run_answers_the_same_and_changes_nothing(outage: World) -> None:
     assert bulk(outage, status="resolved") == dry
 
 
-def test_a_bulk_change_again_changes_nothing(outage: World) -> None:
+def test_a_repeated_bulk_change_changes_nothing(outage: World) -> None:
     bulk(outage, status="resolved")
     before, events = outage.client().call("GET", "/api/issues/outage", 200), len(outage.history())
     assert bulk(outage, status="resolved")["changed"] == 0
@@ -111,7 +111,7 @@ def test_a_bulk_change_again_changes_nothing(outage: World) -> None:
     assert len(outage.history()) == events
 
 
-def test_all_or_nothing(outage: World) -> None:
+def test_a_bulk_change_is_all_or_nothing(outage: World) -> None:
     before = stored(outage)
     response = bulk(outage, 404, status="resolved", companies=["Contoso", "Nobody", "No one"])
     assert "“Nobody”" in response["detail"] and "“No one”" in response["detail"]
@@ -123,7 +123,7 @@ def test_all_or_nothing(outage: World) -> None:
     assert stored(outage) == before
 
 
-def test_no_companies_named_means_none_of_them(outage: World) -> None:
+def test_an_empty_list_of_companies_changes_none(outage: World) -> None:
     response = bulk(outage, status="resolved", companies=[])
     assert (response["changed"], response["results"]) == (0, [])
     assert stored(outage)["Contoso"] == "investigating"

@@ -1,4 +1,4 @@
-"""Limited company access in reads of issues: a hidden company is like an unknown one (contract, section 12)."""
+"""Limited company access in reads of issues: a hidden company is treated like an unknown one (contract, section 12)."""
 
 from collections.abc import Iterator
 
@@ -38,7 +38,7 @@ ADA = command_line("Ada")
 
 @pytest.fixture
 def tx(world: World) -> Iterator[Connection]:
-    """A transaction that sees one issue of Contoso and Fabrikam, one of Fabrikam, and one of nobody."""
+    """A transaction on one issue of Contoso and Fabrikam, one of Fabrikam, and one without companies."""
     world.given_issue("Shared", {"Contoso": "new", "Fabrikam": "resolved"})
     world.given_issue("Hidden", {"Fabrikam": "new"})
     world.given_issue("Idle")
@@ -48,14 +48,14 @@ def tx(world: World) -> Iterator[Connection]:
 
 @pytest.fixture
 def ids(tx: Connection) -> dict[str, int]:
-    """The ids of two companies."""
+    """Returns the ids of two companies."""
     found = find_companies(tx, ADA, ["Contoso", "Fabrikam"])
     return {name: found[key(name)].company_id for name in ("Contoso", "Fabrikam")}
 
 
 @pytest.fixture
 def tess(ids: dict[str, int]) -> Actor:
-    """A technician who sees Contoso only."""
+    """A technician who sees only Contoso."""
     access = CompanyAccess(frozenset({ids["Contoso"]}))
     return Actor(None, "Tess", Role.TECHNICIAN, "cli", request_id="request-1", company_access=access)
 
@@ -76,7 +76,7 @@ def test_an_issue_of_hidden_companies_does_not_exist(tx: Connection, tess: Actor
             load_issue(tx, tess, hidden.issue_id)
 
 
-def test_a_visible_issue_has_its_visible_assignments_only(tx: Connection, tess: Actor, ids: dict[str, int]) -> None:
+def test_a_visible_issue_has_only_its_visible_assignments(tx: Connection, tess: Actor, ids: dict[str, int]) -> None:
     head = get_issue_head(tx, tess, "shared", lock=True)
     assert head == get_issue_head(tx, ADA, "Shared")
     assert [member.company_name for member in get_issue(tx, tess, "Shared").assignments] == ["Contoso"]
@@ -89,7 +89,7 @@ def test_a_visible_issue_has_its_visible_assignments_only(tx: Connection, tess: 
         get_assignment(tx, tess, head, ids["Fabrikam"])
 
 
-def test_pages_show_visible_companies_only(tx: Connection, tess: Actor, ids: dict[str, int]) -> None:
+def test_pages_show_only_visible_companies(tx: Connection, tess: Actor, ids: dict[str, int]) -> None:
     assert [member.issue_name for member in company_members(tx, tess, ids["Contoso"])] == ["Shared"]
     assert company_members(tx, tess, ids["Fabrikam"]) == []
     assert len(company_members(tx, ADA, ids["Fabrikam"])) == 2
@@ -119,8 +119,8 @@ def test_fragments_are_not_shared_between_accesses_or_filters(tx: Connection, te
         assert rendered(tess, Status.RESOLVED) == {}
 
 
-def test_an_undo_reaches_visible_assignments_only(tx: Connection, tess: Actor, ids: dict[str, int]) -> None:
-    """The actor's access may have become narrower since the request."""
+def test_an_undo_affects_only_visible_assignments(tx: Connection, tess: Actor, ids: dict[str, int]) -> None:
+    """The actor's access may have been narrowed since the request."""
     everywhere = msgspec.structs.replace(tess, user_id=7, company_access=ADA.company_access)
     limited = msgspec.structs.replace(everywhere, company_access=tess.company_access)
     companies = find_companies(tx, ADA, ids)

@@ -29,7 +29,7 @@ def test_an_issue_is_created_with_its_assignments(world: World) -> None:
     assert client.call("GET", "/api/issues/Printer%20firmware%20failure", 200) == created
 
 
-def test_a_taken_name_is_refused_in_any_case(world: World) -> None:
+def test_a_taken_name_is_rejected_regardless_of_case(world: World) -> None:
     world.given_issue("Straße")
 
     response = world.client().call("POST", "/api/issues", 400, json={"name": "STRASSE"})
@@ -38,7 +38,7 @@ def test_a_taken_name_is_refused_in_any_case(world: World) -> None:
     assert world.client().call("GET", "/api/issues", 200)["total"] == 1
 
 
-def test_unknown_companies_are_named_together_and_nothing_is_created(world: World) -> None:
+def test_all_unknown_companies_are_reported_and_nothing_is_created(world: World) -> None:
     client = world.client()
     companies = [{"company_name": "Nobody"}, {"company_name": "Contoso"}, {"company_name": "No one"}]
 
@@ -48,7 +48,7 @@ def test_unknown_companies_are_named_together_and_nothing_is_created(world: Worl
     assert client.call("GET", "/api/issues", 200) == {"items": [], "total": 0}
 
 
-def test_a_company_starts_as_new_and_a_name_is_enough(world: World) -> None:
+def test_a_company_without_a_status_starts_as_new(world: World) -> None:
     client = world.client()
 
     assert client.call("POST", "/api/issues", 201, json={"name": "  Just a name "})["name"] == "Just a name"
@@ -60,7 +60,7 @@ def test_a_company_starts_as_new_and_a_name_is_enough(world: World) -> None:
 
 
 @pytest.mark.parametrize("name", ["TCP/IP", "100% loss?", "é", "a b"])
-def test_the_location_leads_to_the_issue(world: World, name: str) -> None:
+def test_the_location_header_is_the_address_of_the_issue(world: World, name: str) -> None:
     client = world.client()
     response = client.post("/api/issues", json={"name": name})
     assert response.headers["Location"] == "/api/issues/" + quote(name, safe="")
@@ -101,20 +101,20 @@ def test_the_location_leads_to_the_issue(world: World, name: str) -> None:
         ),
     ],
 )
-def test_an_invalid_body_names_every_wrong_field(world: World, body: dict[str, Any], fields: list[str]) -> None:
+def test_an_invalid_body_names_every_invalid_field(world: World, body: dict[str, Any], fields: list[str]) -> None:
     response = world.client().call("POST", "/api/issues", 400, json=body)
     assert [error["field"] for error in response["errors"]] == fields
     assert world.client().call("GET", "/api/issues", 200)["total"] == 0
 
 
 @pytest.mark.parametrize("name", ["status", "..", "."])
-def test_a_reserved_name_is_refused_saying_why(world: World, name: str) -> None:
+def test_a_reserved_name_is_rejected_with_the_reason(world: World, name: str) -> None:
     response = world.client().call("POST", "/api/issues", 400, json={"name": name})
     assert f"“{name}” is reserved, because" in response["detail"]
 
 
 @pytest.mark.parametrize("name", ["x" * 255, "🔥" * 255, "ΐ" * 255])
-def test_the_longest_names_are_stored_whole(world: World, name: str) -> None:
+def test_the_longest_names_are_stored_completely(world: World, name: str) -> None:
     client = world.client()
     client.call("POST", "/api/issues", 201, json={"name": name, "description": "é" * 10_000})
     found = client.call("GET", f"/api/issues/{quote(name, safe='')}", 200)
@@ -130,13 +130,13 @@ def test_names_are_stored_in_composed_form(world: World) -> None:
 @pytest.mark.parametrize(
     "body", [b"", b"{", b"[]", b"null", b"\xff", b'{"name": "x"} trailing', b'"\\ud800"', b"{'a': 1}"]
 )
-def test_a_body_that_is_no_json_object_is_refused(world: World, body: bytes) -> None:
+def test_a_body_that_is_not_a_json_object_is_rejected(world: World, body: bytes) -> None:
     response = world.client().post("/api/issues", content=body, headers={"Content-Type": "application/json"})
     assert response.status_code == 400, response.text
     assert response.json()["detail"]
 
 
-def test_an_archived_company_takes_no_new_assignment(world: World) -> None:
+def test_an_archived_company_cannot_be_assigned(world: World) -> None:
     contoso = world.given_companies("Contoso")["Contoso"]
     world.client("ada").call("PUT", f"/api/companies/{contoso}", 200, json={"archived": True})
 
@@ -148,7 +148,7 @@ def test_an_archived_company_takes_no_new_assignment(world: World) -> None:
     assert world.client().call("GET", "/api/issues", 200)["total"] == 0
 
 
-def test_creating_is_one_event_and_one_for_each_company(world: World) -> None:
+def test_creating_records_one_event_and_one_for_each_company(world: World) -> None:
     companies = [{"company_name": "Fabrikam", "status": "new"}, {"company_name": "Contoso", "status": "closed"}]
     response = world.client().post(
         "/api/issues", json={"name": "Fault", "companies": companies}, headers={"X-Request-ID": "create-1"}

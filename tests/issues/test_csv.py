@@ -18,7 +18,7 @@ from tests.world import World
 COLUMNS = ["name", "description", "company_name", "status", "created_at", "updated_at"]
 
 
-def test_each_assignment_is_a_row_and_an_idle_issue_is_one_too(world: World) -> None:
+def test_each_assignment_and_each_issue_without_one_is_a_row(world: World) -> None:
     world.clock.freeze(datetime(2025, 1, 4, 10, 15, tzinfo=UTC))
     world.given_issue("Fault, one", {"Contoso": "in_progress", "O’Neill’s Bar": "new"}, 'Line one\nand "two"')
     world.given_issue("Idle")
@@ -51,19 +51,19 @@ def test_accept_selects_csv_too_and_filters_apply(world: World) -> None:
     assert as_json.json()["total"] == 2
 
 
-def test_an_empty_list_has_the_header_only(world: World) -> None:
+def test_an_empty_list_has_only_the_header(world: World) -> None:
     assert world.client().get("/api/issues?format=csv").text.splitlines() == [",".join(COLUMNS)]
 
 
 @pytest.mark.parametrize("name", ["=1+1", "+49 30", "-1", "@SUM(A1)", "'=1", "''-x"])
-def test_a_cell_that_a_spreadsheet_would_run_is_defused(world: World, name: str) -> None:
+def test_a_cell_with_a_formula_is_defused(world: World, name: str) -> None:
     world.given_companies(name)
     world.given_issue(name, {name: "new"}, name)
     (row,) = csv.DictReader(io.StringIO(world.client().get("/api/issues?format=csv").text))
     assert {row["name"], row["description"], row["company_name"]} == {f"'{name}"}
 
 
-def test_an_error_is_json_all_the_same(world: World) -> None:
+def test_an_error_is_json_even_for_csv(world: World) -> None:
     response = world.client().get("/api/issues?format=csv&status=done")
     assert response.status_code == 422 and response.json()["errors"][0]["field"] == "status"
     response = world.anonymous().get("/api/issues", headers={"Accept": "text/csv"})
@@ -73,7 +73,7 @@ def test_an_error_is_json_all_the_same(world: World) -> None:
 SIGNS = "=+-@＝＋－＠"
 
 risky = st.text(st.sampled_from([*SIGNS, *"'\"; \t\r\n,x\u00a0\u200b\u2028\x0b\x00"]))
-"""Texts of nothing but what matters to a spreadsheet."""
+"""Texts that consist only of characters with a meaning in spreadsheets."""
 
 
 @given(st.text() | risky)
@@ -103,8 +103,8 @@ def test_every_start_of_a_cell_within_a_cell_is_defused(text: str, safe: str) ->
 
 
 @given(text=st.text() | risky, delimiter=st.sampled_from(",;\t"))
-def test_no_program_finds_a_formula_whatever_it_takes_for_the_separator(text: str, delimiter: str) -> None:
-    """The other way round than the rule: a file is read with each separator, as leniently as spreadsheets do."""
+def test_no_program_finds_a_formula_with_any_separator(text: str, delimiter: str) -> None:
+    """The reverse of the rule: a file is read with each separator, as leniently as spreadsheet programs do."""
     out = io.StringIO()
     csv.writer(out).writerow(("name", defuse(text), "company"))
     for row in csv.reader(io.StringIO(out.getvalue().replace("\0", ""), newline=""), delimiter=delimiter):
@@ -113,8 +113,8 @@ def test_no_program_finds_a_formula_whatever_it_takes_for_the_separator(text: st
 
 
 @given(name=st.text(min_size=1), description=st.text() | risky, company=st.text(min_size=1))
-def test_what_is_exported_is_imported_with_equal_content(name: str, description: str, company: str) -> None:
-    """Without a server: the rows of an export, through the reader that `issue import` uses."""
+def test_an_export_can_be_imported_without_loss(name: str, description: str, company: str) -> None:
+    """The rows of an export are read, without a server, by the reader that `issue import` uses."""
     try:
         names = parse_issue_name(name), parse_name(company)
         text = parse_description(description)

@@ -48,7 +48,7 @@ def names(client: Client, query: str) -> list[str]:
     return [issue["name"] for issue in found["items"]]
 
 
-def test_fields_are_given_kept_and_cleared(tess: Client) -> None:
+def test_fields_can_be_set_left_unchanged_and_cleared(tess: Client) -> None:
     assert shown(tess.call("GET", FAULT, 200)) == EMPTY
     assert shown(tess.call("PUT", FAULT, 200, json=GIVEN)) == stored(tess)
     before = tess.get(FAULT)
@@ -96,7 +96,7 @@ def test_fields_are_given_kept_and_cleared(tess: Client) -> None:
         ({"external_key": "taken"}, "external_key"),
     ],
 )
-def test_what_is_wrong_is_named(tess: Client, body: dict[str, Any], field: str) -> None:
+def test_invalid_fields_are_reported(tess: Client, body: dict[str, Any], field: str) -> None:
     tess.call("PUT", "/api/issues/Other", 200, json={"external_key": "taken"})
     for method, path, more in (("PUT", FAULT, {}), ("POST", "/api/issues", {"name": "New"})):
         refused = tess.call(method, path, 400, json=body | more)
@@ -104,7 +104,7 @@ def test_what_is_wrong_is_named(tess: Client, body: dict[str, Any], field: str) 
     assert shown(tess.call("GET", FAULT, 200)) == EMPTY and names(tess, "") == ["Fault", "Other"]
 
 
-def test_an_external_key_stands_for_the_name_in_bodies(tess: Client) -> None:
+def test_an_external_key_can_replace_the_name_in_bodies(tess: Client) -> None:
     tess.call("PUT", FAULT, 200, json={"external_key": "wan-1"})
     change = {"company_name": "Contoso", "status": "resolved"}
     for named in ({"external_key": "wan-1"}, {"external_key": "wan-1", "issue_name": "FAULT"}):
@@ -126,7 +126,7 @@ def test_an_external_key_stands_for_the_name_in_bodies(tess: Client) -> None:
         assert [error["field"] for error in refused.get("errors", [])] == ([field] if field else [])
 
 
-def test_filters_by_fields(world: World, tess: Client) -> None:
+def test_the_list_is_filtered_by_fields(world: World, tess: Client) -> None:
     world.given_issue("Third", {"Contoso": "resolved"})
     tess.call("PUT", FAULT, 200, json=GIVEN | {"severity": "high"})
     tess.call("PUT", "/api/issues/Other", 200, json={"owner": "omar@helpdesk.example", "severity": "low"})
@@ -153,7 +153,7 @@ def test_filters_by_fields(world: World, tess: Client) -> None:
         tess.call("GET", f"/api/issues?{wrong}", 422)
 
 
-def test_what_needs_attention_comes_first(world: World, tess: Client) -> None:
+def test_issues_that_need_attention_come_first(world: World, tess: Client) -> None:
     hour = {"past": "2026-01-01T09:00:00Z", "later": "2026-01-01T13:00:00Z"}
     start = world.clock.now().replace(year=2026, month=1, day=1, hour=10, minute=0, second=0, microsecond=0)
     world.clock.freeze(start)
@@ -187,10 +187,10 @@ def test_what_needs_attention_comes_first(world: World, tess: Client) -> None:
         response = tess.get(link)
         paged += [issue["name"] for issue in response.json()["items"]]
         link = response.links.get("next", {}).get("url", "")
-        world.clock.advance(hours=4)  # what becomes overdue meanwhile is neither skipped nor repeated
+        world.clock.advance(hours=4)  # issues that become overdue in between are neither skipped nor repeated
     assert paged == expected
     tess.call("GET", "/api/issues?sort=attention&cursor=x", 422)
-    # Without a change, an issue becomes overdue, and the list says so.
+    # An issue becomes overdue without a change, and the list shows it.
     world.clock.freeze(start)
     first = tess.get("/api/issues?overdue=true")
     world.clock.advance(hours=4)
@@ -198,7 +198,7 @@ def test_what_needs_attention_comes_first(world: World, tess: Client) -> None:
     assert again.status_code == 200 and again.json()["total"] == 3
 
 
-def test_details_of_assignments(tess: Client) -> None:
+def test_details_of_assignments_are_included_on_request(tess: Client) -> None:
     change = {"issue_name": "Fault", "company_name": "Contoso", "status": "new"}
     plain = tess.call(
         "PUT", "/api/issues/status", 200, json=change | {"owner": "tess@helpdesk.example", "references": [REFERENCE]}
@@ -224,7 +224,7 @@ def test_details_of_assignments(tess: Client) -> None:
     assert tess.call("GET", f"{FAULT}?include=details", 200)["assignments"][0]["owner"] is None
 
 
-def test_the_name_of_an_owner_is_followed(world: World, tess: Client) -> None:
+def test_a_new_name_of_the_owner_is_shown(world: World, tess: Client) -> None:
     tess.call("PUT", FAULT, 200, json={"owner": "tess@helpdesk.example"})
     before = tess.get(FAULT)
     limit(world, "Contoso", who="omar")
@@ -240,7 +240,7 @@ def test_the_name_of_an_owner_is_followed(world: World, tess: Client) -> None:
     assert again.status_code == 200 and again.json()["items"][0]["owner"]["name"] == "Tess Nguyen"
 
 
-def test_hidden_assignments_are_found_by_nobody(world: World, tess: Client) -> None:
+def test_fields_of_hidden_assignments_cannot_be_found(world: World, tess: Client) -> None:
     hidden = {"issue_name": "Fault", "company_name": "Fabrikam", "status": "new", "owner": "omar@helpdesk.example"}
     tess.call("PUT", "/api/issues/status", 200, json=hidden | {"references": [REFERENCE]})
     limit(world, "Contoso")

@@ -5,7 +5,7 @@ import pytest
 from tests.world import World
 
 
-def test_an_issue_is_read_by_its_name_in_any_case(world: World) -> None:
+def test_an_issue_is_found_by_its_name_regardless_of_case(world: World) -> None:
     world.given_issue("Straße gesperrt", {"Contoso": "new"})
     found = world.client().call("GET", "/api/issues/STRASSE%20GESPERRT", 200)
     assert found["name"] == "Straße gesperrt"
@@ -27,12 +27,12 @@ def test_an_unknown_name_is_not_found(world: World, path: str) -> None:
     world.client().call("GET", f"/api/issues/{path}", 404)
 
 
-def test_a_query_parameter_is_refused(world: World) -> None:
+def test_an_unknown_query_parameter_is_rejected(world: World) -> None:
     world.given_issue("Fault")
     assert "verbose" in world.client().call("GET", "/api/issues/Fault?verbose=1", 422)["detail"]
 
 
-def test_a_super_admin_deletes_an_issue_and_its_history_stays(world: World) -> None:
+def test_a_super_admin_deletes_an_issue_and_its_history_remains(world: World) -> None:
     world.given_issue("Fault", {"Contoso": "new"})
 
     world.client("ada").call("DELETE", "/api/issues/FAULT", 204)
@@ -44,19 +44,19 @@ def test_a_super_admin_deletes_an_issue_and_its_history_stays(world: World) -> N
     world.client("ada").call("DELETE", "/api/issues/Fault", 404)
 
 
-def test_a_technician_may_not_delete_an_issue(world: World) -> None:
+def test_a_technician_cannot_delete_an_issue(world: World) -> None:
     world.given_issue("Fault")
     world.client("tess").call("DELETE", "/api/issues/Fault", 403)
     assert world.client().call("GET", "/api/issues/Fault", 200)["name"] == "Fault"
 
 
-def test_the_name_of_a_deleted_issue_is_free_again(world: World) -> None:
+def test_the_name_of_a_deleted_issue_can_be_reused(world: World) -> None:
     first = world.given_issue("Fault")
     world.client("ada").call("DELETE", "/api/issues/Fault", 204)
     assert world.client().call("POST", "/api/issues", 201, json={"name": "fault"})["issue_id"] != first
 
 
-def test_head_answers_as_get_without_the_body(world: World) -> None:
+def test_head_responds_like_get_without_a_body(world: World) -> None:
     world.given_issue("Fault")
     response = world.client().head("/api/issues/Fault")
     assert response.status_code == 200 and response.content == b""

@@ -11,7 +11,7 @@ MAIL, VPN, WAN, IDLE = "Mail delayed", "VPN drops", "Network degradation", "Nobo
 
 @pytest.fixture
 def four_issues(world: World) -> World:
-    """Three issues that overlap in companies and statuses, and one without assignments."""
+    """Creates three issues that overlap in companies and statuses, and one without assignments."""
     world.given_issue(WAN, {"Acme Manufacturing": "investigating", "Contoso": "new"}, "Packet loss on WAN links")
     world.given_issue(MAIL, {"Contoso": "investigating", "Fabrikam": "resolved"}, "The relay queues")
     world.given_issue(VPN, {"Acme Manufacturing": "closed", "Müller & Söhne": "in_progress"})
@@ -20,7 +20,7 @@ def four_issues(world: World) -> World:
 
 
 def shown(world: World, query: str) -> dict[str, list[tuple[str, str]]]:
-    """What a query lists: each issue's name with its (company, status) pairs."""
+    """Returns the issues that a query lists: each name with its (company, status) pairs."""
     response = world.client().call("GET", f"/api/issues?{query}", 200)
     assert response["total"] == len(response["items"])
     return {
@@ -46,7 +46,7 @@ def test_status_shows_only_the_matching_assignments(four_issues: World) -> None:
     }
 
 
-def test_a_repeated_status_means_any_of_them(four_issues: World) -> None:
+def test_a_repeated_status_matches_any_of_them(four_issues: World) -> None:
     assert shown(four_issues, "status=new&status=closed") == {
         WAN: [("Contoso", "new")],
         VPN: [("Acme Manufacturing", "closed")],
@@ -54,11 +54,11 @@ def test_a_repeated_status_means_any_of_them(four_issues: World) -> None:
 
 
 @pytest.mark.parametrize("form", ["IN_PROGRESS", "In Progress", "in-progress", "%20in%20progress%20"])
-def test_a_status_filter_is_lenient_in_form(four_issues: World, form: str) -> None:
+def test_a_status_filter_accepts_other_spellings(four_issues: World, form: str) -> None:
     assert shown(four_issues, f"status={form}") == {VPN: [("Müller & Söhne", "in_progress")]}
 
 
-def test_company_name_matches_in_any_case(four_issues: World) -> None:
+def test_company_name_matches_regardless_of_case(four_issues: World) -> None:
     expected = {VPN: [("Müller & Söhne", "in_progress")]}
     assert shown(four_issues, "companyName=M%C3%9CLLER%20%26%20S%C3%96HNE") == expected
     assert shown(four_issues, "companyName=+m%C3%BCller+%26+s%C3%B6hne+") == expected
@@ -86,12 +86,12 @@ def test_company_id_and_name_of_different_companies_match_nothing(four_issues: W
     assert shown(four_issues, f"companyId={contoso}&companyName=Fabrikam") == {}
 
 
-def test_search_and_assignment_filters_hold_together(four_issues: World) -> None:
+def test_search_and_assignment_filters_are_combined(four_issues: World) -> None:
     assert shown(four_issues, "search=relay&companyName=contoso") == {MAIL: [("Contoso", "investigating")]}
     assert shown(four_issues, "search=relay&status=new") == {}
 
 
-def test_open_leaves_out_what_is_resolved_or_closed(four_issues: World) -> None:
+def test_open_omits_resolved_and_closed_assignments(four_issues: World) -> None:
     assert shown(four_issues, "open=true") == {
         MAIL: [("Contoso", "investigating")],
         WAN: [("Acme Manufacturing", "investigating"), ("Contoso", "new")],
@@ -142,13 +142,13 @@ def test_an_unknown_company_is_not_found(four_issues: World, query: str) -> None
         ("companyName=Contoso&companyName=Fabrikam", "companyName"),
     ],
 )
-def test_an_invalid_query_parameter_is_named(world: World, query: str, field: str) -> None:
+def test_an_invalid_query_parameter_is_reported(world: World, query: str, field: str) -> None:
     response = world.client().call("GET", f"/api/issues?{query}", 422)
     assert [error["field"] for error in response["errors"]] == [field]
     assert field in response["detail"]
 
 
-def test_all_invalid_parameters_are_named_together(world: World) -> None:
+def test_all_invalid_parameters_are_reported_together(world: World) -> None:
     response = world.client().call("GET", "/api/issues?status=done&companyId=x&colour=red", 422)
     assert {error["field"] for error in response["errors"]} == {"status", "companyId", "colour"}
 
@@ -157,7 +157,7 @@ def test_an_invalid_parameter_is_reported_before_an_unknown_company(world: World
     world.client().call("GET", "/api/issues?companyName=Nobody&status=done", 422)
 
 
-def test_the_items_are_shaped_as_the_specification_shows(four_issues: World) -> None:
+def test_the_items_have_the_form_of_the_specification(four_issues: World) -> None:
     item: dict[str, Any] = four_issues.client().call("GET", "/api/issues?search=Network", 200)["items"][0]
     assert set(item) == {
         "issue_id",

@@ -17,7 +17,7 @@ def rename(client: Client, name: str, new_name: str) -> None:
 
 
 def found(client: Client, name: str) -> str | None:
-    """The present name of the issue that a name finds."""
+    """Returns the current name of the issue that a name finds."""
     response = client.get(f"/api/issues/{name}")
     assert response.status_code in (200, 404)
     return response.json()["name"] if response.status_code == 200 else None
@@ -29,7 +29,7 @@ def names(client: Client, query: str = "") -> list[str]:
     return [issue["name"] for issue in listed["items"]]
 
 
-def test_a_former_name_finds_its_issue_until_another_takes_it(world: World) -> None:
+def test_a_former_name_finds_its_issue_until_another_issue_takes_it(world: World) -> None:
     tess = world.client("tess")
     world.given_issue("Slow mail", {"Contoso": "new"})
     rename(tess, "Slow mail", "SLOW MAIL")
@@ -49,7 +49,7 @@ def test_a_former_name_finds_its_issue_until_another_takes_it(world: World) -> N
     assert names(tess, "search=relay") == [], "the literal search knows present texts only"
     limit(world, "Fabrikam", who="omar")
     assert found(world.client("omar"), "slow mail") is None
-    # What changes something needs the present name.
+    # Requests that change data require the current name.
     change = {"company_name": "Contoso", "status": "resolved"}
     tess.call("PUT", "/api/issues/status", 404, json={"issue_name": "Slow mail", **change})
     world.given_issue("Slow mail")
@@ -74,7 +74,7 @@ def scene(world: World) -> World:
     return world
 
 
-def test_a_merge_keeps_what_is_less_finished(scene: World) -> None:
+def test_a_merge_keeps_the_less_finished_status(scene: World) -> None:
     tess = scene.client("tess")
     before = tess.call("GET", "/api/issues/Old?include=details", 200)
     events = len(scene.history())
@@ -87,7 +87,7 @@ def test_a_merge_keeps_what_is_less_finished(scene: World) -> None:
         assert {one["company_name"]: one["status"] for one in answer["assignments"]} == expected
         assert (answer["tags"], answer["severity"], answer["external_key"]) == (["lan", "wan"], "low", "old")
         assert answer["references"] == [REFERENCE]
-    # The source is gone from lists; its name and its number lead on, and nothing of its history is lost.
+    # The source is no longer listed; its name and its number lead to the target, and its history is complete.
     assert names(tess) == ["Kept"] and names(tess, "words=old") == ["Kept"] and found(tess, "old") == "Kept"
     page = tess.get(f"/issues/{before['issue_id']}")
     assert (page.status_code, page.headers["Location"]) == (303, f"/issues/{merged['issue_id']}")
@@ -96,7 +96,7 @@ def test_a_merge_keeps_what_is_less_finished(scene: World) -> None:
     of_old = tess.call("GET", "/api/events?issueName=Old&after=0", 200)["items"]
     assert of_old[0]["type"] == "issue.created" and of_old[-1]["type"] == "issue.deleted"
     assert of_old[-1]["to"] == "Kept" and "merged" in tess.get(f"/issues/{merged['issue_id']}").text
-    # A second merge takes the names of the first one with it.
+    # A second merge also moves the names of the first one.
     scene.given_issue("Last", {"Contoso": "closed"})
     tess.call("POST", MERGE, 200, json={"issue_name": "Kept", "into": "Last"})
     assert found(tess, "Old") == found(tess, "Kept") == "Last"
@@ -106,7 +106,7 @@ def test_a_merge_keeps_what_is_less_finished(scene: World) -> None:
     )
 
 
-def test_what_cannot_be_merged_stays(scene: World) -> None:
+def test_an_invalid_merge_changes_nothing(scene: World) -> None:
     tess = scene.client("tess")
     for body, status in (
         ({"issue_name": "Old", "into": "old"}, 400),
@@ -121,7 +121,7 @@ def test_what_cannot_be_merged_stays(scene: World) -> None:
     assert names(scene.client("omar")) == ["Kept", "Old"]
 
 
-def test_an_issue_may_be_called_merge(world: World) -> None:
+def test_an_issue_may_be_named_merge(world: World) -> None:
     tess = world.client("tess")
     world.given_issue("merge", {"Contoso": "new"})
     assert found(tess, "merge") == "merge"
@@ -130,7 +130,7 @@ def test_an_issue_may_be_called_merge(world: World) -> None:
     assert found(tess, "merge") is None
 
 
-def test_a_merge_on_the_pages_and_no_undo_of_it(scene: World) -> None:
+def test_a_merge_on_the_pages_cannot_be_undone(scene: World) -> None:
     tess = scene.client("tess")
     source = tess.call("GET", "/api/issues/Old", 200)["issue_id"]
     target = tess.call("GET", "/api/issues/Kept", 200)["issue_id"]

@@ -16,7 +16,7 @@ START = datetime(2025, 1, 4, 10, 0, tzinfo=UTC)
 
 
 def pages(client: Client, path: str) -> Iterator[dict[str, Any]]:
-    """Every page from `path` on, as its header Link leads."""
+    """Returns every page from `path` on, following the header Link."""
     while path:
         response = client.get(path)
         assert response.status_code == 200, response.text
@@ -30,7 +30,7 @@ def names(page: dict[str, Any]) -> list[str]:
 
 
 def given_numbered(world: World, count: int) -> list[str]:
-    """Issues named by number, created a minute apart."""
+    """Creates issues named by number, one minute apart."""
     made = [f"Fault {number:03}" for number in range(count)]
     for number, name in enumerate(made):
         world.clock.freeze(START + timedelta(minutes=number))
@@ -38,7 +38,7 @@ def given_numbered(world: World, count: int) -> list[str]:
     return made
 
 
-def test_issues_come_by_casefolded_name(world: World) -> None:
+def test_issues_are_ordered_by_casefolded_name(world: World) -> None:
     for name in ("banana", "Apple", "äpfel", "apple pie", "ZEBRA", "Zebra crossing", "éclair", "Straße", "strasse b"):
         world.given_issue(name)
     listed = names(world.client().call("GET", "/api/issues", 200))
@@ -57,7 +57,7 @@ def test_issues_come_by_casefolded_name(world: World) -> None:
     assert names(world.client().call("GET", "/api/issues?sort=-name", 200)) == listed[::-1]
 
 
-def test_assignments_come_by_casefolded_company_name(world: World) -> None:
+def test_assignments_are_ordered_by_casefolded_company_name(world: World) -> None:
     companies = ["zeta", "Alpha", "beta", "Émile", "Straße 1", "strasse 2", "ALPHA 2"]
     world.given_companies(*companies)
     world.given_issue("Fault", dict.fromkeys(companies, "new"))
@@ -66,7 +66,7 @@ def test_assignments_come_by_casefolded_company_name(world: World) -> None:
     assert listed == ["Alpha", "ALPHA 2", "beta", "Straße 1", "strasse 2", "zeta", "Émile"]
 
 
-def test_issues_are_sorted_by_time_on_request(world: World) -> None:
+def test_issues_can_be_sorted_by_time(world: World) -> None:
     first, second, third = given_numbered(world, 3)
     world.clock.freeze(START + timedelta(hours=1))
     client = world.client()
@@ -82,7 +82,7 @@ def test_issues_are_sorted_by_time_on_request(world: World) -> None:
 
 
 @pytest.mark.parametrize("sort", ["name", "-name", "updated_at", "-updated_at", "created_at", "-created_at"])
-def test_pages_follow_each_other_without_gap_or_repeat(world: World, sort: str) -> None:
+def test_pages_have_no_gap_and_no_repeat(world: World, sort: str) -> None:
     made = given_numbered(world, 11)
     world.clock.freeze(START)
     for name in ("Same time a", "Same time b"):
@@ -116,7 +116,7 @@ def test_the_next_page_keeps_all_other_parameters(world: World) -> None:
     assert {page["total"] for page in read} == {4}
 
 
-def test_what_comes_and_goes_moves_no_page(world: World) -> None:
+def test_changes_between_pages_skip_and_repeat_no_issue(world: World) -> None:
     made = given_numbered(world, 9)
     client, admin = world.client(), world.client("ada")
     seen = []
@@ -130,7 +130,7 @@ def test_what_comes_and_goes_moves_no_page(world: World) -> None:
     assert seen == [name for name in made if name != "Fault 004"]
 
 
-def test_a_cursor_of_another_order_is_refused(world: World) -> None:
+def test_a_cursor_of_another_order_is_rejected(world: World) -> None:
     given_numbered(world, 3)
     link = world.client().get("/api/issues?limit=1").headers["Link"]
     cursor = parse_qs(urlsplit(link[1 : link.index(">")]).query)["cursor"][0]
@@ -138,7 +138,7 @@ def test_a_cursor_of_another_order_is_refused(world: World) -> None:
     assert response["errors"][0]["field"] == "cursor"
 
 
-def test_a_cursor_without_a_limit_gives_all_the_rest(world: World) -> None:
+def test_a_cursor_without_a_limit_returns_the_rest(world: World) -> None:
     made = given_numbered(world, 5)
     link = world.client().get("/api/issues?limit=2").headers["Link"]
     cursor = parse_qs(urlsplit(link[1 : link.index(">")]).query)["cursor"][0]
@@ -146,7 +146,7 @@ def test_a_cursor_without_a_limit_gives_all_the_rest(world: World) -> None:
     assert names(response) == made[2:] and response["total"] == 5
 
 
-def test_updated_since_counts_changes_to_assignments(world: World) -> None:
+def test_updated_since_includes_changes_to_assignments(world: World) -> None:
     first, second, third = given_numbered(world, 3)
     world.clock.freeze(START + timedelta(hours=1))
     change = {"issue_name": first, "company_name": "Contoso", "status": "new"}
@@ -172,14 +172,14 @@ def test_updated_since_counts_changes_to_assignments(world: World) -> None:
         ("9999-12-31T23:59:59-14:00", 0),
     ],
 )
-def test_instants_at_the_ends_of_time_are_answered(world: World, instant: str, total: int) -> None:
-    """Valid in RFC 3339, also those that a datetime in UTC cannot hold."""
+def test_extreme_times_are_accepted(world: World, instant: str, total: int) -> None:
+    """They are valid in RFC 3339, even those that a datetime in UTC cannot represent."""
     world.given_issue("Fault")
     assert world.client().call("GET", "/api/issues", 200, params={"updatedSince": instant})["total"] == total
 
 
 @pytest.mark.parametrize("count", [9, 10, 11, 20, 34])
-def test_a_list_of_several_pieces_comes_whole(world: World, monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+def test_a_list_of_several_pieces_is_complete(world: World, monkeypatch: pytest.MonkeyPatch, count: int) -> None:
     monkeypatch.setattr(api, "CHUNK", 10)
     made = given_numbered(world, count)
     response = world.client().call("GET", "/api/issues", 200)

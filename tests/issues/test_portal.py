@@ -1,4 +1,4 @@
-"""The portal: what a customer sees of the issues of the own companies, and nothing else (contract, section 12)."""
+"""The portal: a customer sees the issues of the own companies, and nothing else (contract, section 12)."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ SECRETS = ("Fabrikam", "internal", "Tess", "Ada", "Hidden")
 
 @pytest.fixture
 def scene(world: World) -> World:
-    """An issue of the customer's company and of another one, two of each alone, and what technicians wrote."""
+    """An issue of the customer's company and of another one, two issues of each alone, and texts of technicians."""
     world.given_customer("cara", "Contoso", "Zürich (Nord)")
     world.given_issue("Shared", {"Contoso": "new", "Fabrikam": "closed", "Zürich (Nord)": "resolved"}, "internal")
     world.given_issue("Own/alone", {"Contoso": "resolved"}, "internal")
@@ -29,7 +29,7 @@ def scene(world: World) -> World:
     return world
 
 
-def test_a_customer_sees_the_own_companies_and_nothing_that_technicians_wrote(scene: World) -> None:
+def test_a_customer_sees_the_own_companies_without_internal_texts(scene: World) -> None:
     cara = scene.client("cara")
     response = cara.get(PORTAL)
     found = response.json()
@@ -61,13 +61,13 @@ def test_a_customer_sees_the_own_companies_and_nothing_that_technicians_wrote(sc
         ("?updatedSince=2099-01-01T00:00:00Z", {}),
     ],
 )
-def test_the_list_is_filtered(scene: World, query: str, expected: dict[str, list[str]]) -> None:
+def test_the_list_can_be_filtered(scene: World, query: str, expected: dict[str, list[str]]) -> None:
     found = scene.client("cara").call("GET", PORTAL + query, 200)
     listed = {item["name"]: [one["company_name"] for one in item["assignments"]] for item in found["items"]}
     assert listed == expected and found["total"] == len(expected)
 
 
-def test_what_is_no_filter_is_refused(scene: World) -> None:
+def test_an_invalid_filter_is_rejected(scene: World) -> None:
     cara = scene.client("cara")
     for query in ("?status=gone", "?search=internal", "?limit=0", "?cursor=%C3%A9", "?cursor=AA"):
         cara.call("GET", PORTAL + query, 422)
@@ -76,7 +76,7 @@ def test_what_is_no_filter_is_refused(scene: World) -> None:
         assert refused["detail"] == f"There is no company called “{name}”."
 
 
-def test_pages_of_the_list_have_every_issue_once(scene: World) -> None:
+def test_pages_of_the_list_contain_every_issue_once(scene: World) -> None:
     for number in range(5):
         scene.given_issue(f"Fault {number}", {"Contoso": "new", "Zürich (Nord)": "new"})
     cara, path, names = scene.client("cara"), f"{PORTAL}?limit=2&open=true", []
@@ -88,7 +88,7 @@ def test_pages_of_the_list_have_every_issue_once(scene: World) -> None:
     assert not path and names == [*(f"Fault {number}" for number in range(5)), "Shared"]
 
 
-def test_a_customer_learns_of_hidden_changes_from_no_etag(scene: World) -> None:
+def test_no_etag_reveals_hidden_changes_to_a_customer(scene: World) -> None:
     cara, tess = scene.client("cara"), scene.client("tess")
     etags = {path: cara.get(path).headers["etag"] for path in (PORTAL, f"{PORTAL}/Shared")}
     tess.call("PUT", "/api/issues/Shared", 200, json={"description": "internal, and more"})
@@ -137,7 +137,7 @@ def test_public_updates_for_the_own_companies_are_shown(scene: World) -> None:
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-def test_a_setting_shows_first_names(shared: Shared, engine: str, clock: Clock) -> None:
+def test_first_names_are_shown_if_the_setting_allows_it(shared: Shared, engine: str, clock: Clock) -> None:
     settings = Settings(database_url=shared.migrated(engine), log_level="error", portal_first_names=True)
     with serving(settings) as server:
         world = World(server, clock)

@@ -1,4 +1,4 @@
-"""`search` on GET /api/issues: a literal part of name or description, whatever its case (contract, section 4)."""
+"""`search` on GET /api/issues: a literal part of the name or description, regardless of case (contract, section 4)."""
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -46,7 +46,7 @@ def found(world: World, term: str) -> list[str]:
         ("tray OR quoted", []),
     ],
 )
-def test_a_term_means_itself(world: World, term: str, names: list[str]) -> None:
+def test_a_term_is_searched_literally(world: World, term: str, names: list[str]) -> None:
     for name in (
         "100% loss",
         "snake_case",
@@ -66,12 +66,12 @@ def test_a_term_means_itself(world: World, term: str, names: list[str]) -> None:
     assert found(world, term) == names
 
 
-def test_an_empty_or_blank_term_means_none(world: World) -> None:
+def test_an_empty_or_blank_term_is_ignored(world: World) -> None:
     world.given_issue("Printer jam")
     assert found(world, "") == found(world, "   ") == ["Printer jam"]
 
 
-def test_a_changed_text_is_found_by_the_new_one_alone(world: World) -> None:
+def test_a_changed_text_is_found_only_by_the_new_text(world: World) -> None:
     world.given_issue("Printer jam", description="Tray two is stuck")
     world.client().call("PUT", "/api/issues/printer%20jam", 200, json={"new_name": "Toner", "description": "Empty"})
 
@@ -84,7 +84,7 @@ def test_a_changed_text_is_found_by_the_new_one_alone(world: World) -> None:
 
 @settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
-def test_any_part_of_any_text_finds_its_issue(world: World, data: st.DataObject) -> None:
+def test_any_part_of_a_text_finds_its_issue(world: World, data: st.DataObject) -> None:
     world.empty_issues()
     letters = st.characters(codec="utf-8", exclude_categories=["Cc"])
     text = data.draw(st.text(letters, min_size=1, max_size=40).filter(lambda drawn: bool(key(drawn))))

@@ -10,7 +10,7 @@ FAULT = "/api/issues/Fault"
 
 
 def severities(world: World) -> set[str | None]:
-    """What every read says of the issue."""
+    """Returns the severity from every kind of read."""
     client = world.client()
     listed = client.call("GET", "/api/issues", 200)["items"] + client.call("GET", "/api/issues?limit=1", 200)["items"]
     filtered = client.call("GET", "/api/issues?status=new", 200)["items"]
@@ -18,20 +18,20 @@ def severities(world: World) -> set[str | None]:
 
 
 def changes(world: World) -> list[tuple[str | None, str | None]]:
-    """The changes of the severity in the history."""
+    """Returns the changes of the severity in the history."""
     found = world.client().call("GET", "/api/events?type=issue.updated", 200)["items"]
     return [(event["from"], event["to"]) for event in reversed(found) if event["field"] == "severity"]
 
 
 @pytest.mark.parametrize("given", [{}, {"severity": None}, {"severity": "low"}, {"severity": "critical"}])
-def test_an_issue_is_created_with_a_severity_or_without(world: World, given: dict[str, Any]) -> None:
+def test_an_issue_can_be_created_with_or_without_a_severity(world: World, given: dict[str, Any]) -> None:
     body = {"name": "Fault", "companies": [{"company_name": "Contoso"}], **given}
     made = world.client().call("POST", "/api/issues", 201, json=body)
     assert made["severity"] == given.get("severity")
     assert severities(world) == {given.get("severity")} and changes(world) == []
 
 
-def test_a_severity_is_changed_kept_and_cleared(world: World) -> None:
+def test_a_severity_can_be_changed_left_unchanged_and_cleared(world: World) -> None:
     world.given_issue("Fault", {"Contoso": "new"})
     client = world.client()
     for given, expected in (
@@ -48,7 +48,7 @@ def test_a_severity_is_changed_kept_and_cleared(world: World) -> None:
     assert changes(world) == [(None, "high"), ("high", "medium"), ("medium", None)]
 
 
-def test_the_same_severity_again_changes_nothing(world: World) -> None:
+def test_setting_the_current_severity_changes_nothing(world: World) -> None:
     world.given_issue("Fault", {"Contoso": "new"})
     client = world.client()
     client.call("PUT", FAULT, 200, json={"severity": "low"})
@@ -59,7 +59,7 @@ def test_the_same_severity_again_changes_nothing(world: World) -> None:
 
 
 @pytest.mark.parametrize("severity", ["urgent", "LOW", "", 1, True, [], {}])
-def test_anything_else_is_refused_and_named(world: World, severity: Any) -> None:
+def test_an_invalid_severity_is_rejected(world: World, severity: Any) -> None:
     world.given_issue("Fault", {"Contoso": "new"})
     client = world.client()
     for method, path, body in (("PUT", FAULT, {}), ("POST", "/api/issues", {"name": "Other"})):
@@ -69,7 +69,7 @@ def test_anything_else_is_refused_and_named(world: World, severity: Any) -> None
     assert client.call("GET", "/api/issues", 200)["total"] == 1
 
 
-def test_pages_take_show_and_tell_it(world: World) -> None:
+def test_pages_set_and_show_the_severity(world: World) -> None:
     client = world.client()
     form = {"name": "Fault", "companies": "Contoso", "status": "new", "severity": "high"}
     created = client.post("/issues/new", data=form)
@@ -80,6 +80,6 @@ def test_pages_take_show_and_tell_it(world: World) -> None:
     assert client.post(f"{page}/edit", data=edited).status_code == 303
     text = client.get(page).text
     assert "Severity <strong>" not in text and "cleared the severity" in text
-    # Somebody who still sees the old severity overwrites nothing unseen.
+    # A user who still sees the old severity does not overwrite the new one.
     late = client.post(f"{page}/edit", data={**edited, "severity": "low"})
     assert late.status_code == 409 and severities(world) == {None}

@@ -1,7 +1,7 @@
-"""Any sequence of operations leaves the issues, totals and events that a model of the rules says (contract, 4 to 7).
+"""After any operations the issues, totals and events are those that a model of the rules predicts (contract, 4 to 7).
 
-The operations go through a real server, and the import through the command line, with the clock stopped, so that
-every time that is stored is known.
+The operations go through a real server, and the import through the command line, with the clock stopped, so that every
+stored time is known.
 """
 
 import csv
@@ -46,7 +46,7 @@ T = TypeVar("T")
 
 
 class Operations(RuleBasedStateMachine):
-    """Tess changes issues; Ada deletes them; Omar tries to undo what Tess did."""
+    """Tess changes issues; Ada deletes them; Omar tries to undo the changes of Tess."""
 
     def __init__(self, server: Server, clock: Clock, folder: Path) -> None:
         super().__init__()
@@ -66,7 +66,7 @@ class Operations(RuleBasedStateMachine):
     def perform(
         self, request: Callable[[], httpx.Response], expect: Callable[[], T]
     ) -> tuple[httpx.Response, T | None]:
-        """Sends a request a second later than the one before, and lets the model do the same.
+        """Sends a request one second after the previous one, and performs it in the model.
 
         Both must refuse with the same status, or neither.
         """
@@ -85,17 +85,17 @@ class Operations(RuleBasedStateMachine):
         return response, expected
 
     def change(self, request: Callable[[], httpx.Response], expect: Callable[[], list[Event]]) -> None:
-        """As `perform`, for an operation of which only the events are expected."""
+        """Like `perform`, for an operation of which only the events are compared."""
         _, events = self.perform(request, expect)
         self.events = events or []
 
     def draw_name(self, data: st.DataObject) -> str:
-        """The name of an issue, and now and then one that may not exist."""
+        """Draws the name of an issue, sometimes one that may not exist."""
         existing = [issue.name for issue in self.model.issues.values()]
         return str(data.draw(st.sampled_from([*existing, *map(str.upper, existing), data.draw(names)]), "issue"))
 
     def draw_request(self, data: st.DataObject) -> str:
-        """One of the last requests, mostly of those that changed an assignment."""
+        """Draws one of the last requests, mostly of those that changed an assignment."""
         requests = list(self.model.requests)[::-1]
         changing = [one for one in requests if self.model.requests[one].changes]
         return str(data.draw(st.sampled_from([*changing[:4], requests[0]]), "request"))
@@ -190,7 +190,7 @@ class Operations(RuleBasedStateMachine):
 
     @rule(data=st.data(), minutes=st.sampled_from([0, 0, 0, 0, 10, 16]))
     def undo(self, data: st.DataObject, minutes: int) -> None:
-        """Undoes one of the last requests, perhaps later than that is possible. Nobody else can undo it at all."""
+        """Undoes one of the last requests, sometimes too late. No other user can undo it."""
         self.world.clock.advance(minutes=minutes)
         request_id = self.draw_request(data)
         assert _undo(self.omar, request_id).status_code == 400
@@ -198,7 +198,7 @@ class Operations(RuleBasedStateMachine):
 
     @rule(rows=rows, bad=st.sampled_from([False, False, False, True]))
     def import_file(self, rows: list[Row], bad: bool) -> None:
-        """A file with one bad row changes nothing."""
+        """A file with one invalid row changes nothing."""
         distinct = {(row.name.casefold(), row.company): row for row in rows}
         rows = sorted(distinct.values(), key=lambda row: row.name.casefold())
         with self.file.open("w", encoding="utf-8", newline="") as file:
@@ -229,7 +229,7 @@ class Operations(RuleBasedStateMachine):
 
     @invariant()
     def compare_events(self) -> None:
-        """The last operation recorded its events, under its request id, and nothing else did."""
+        """The last operation recorded exactly its events, under its request id."""
         found = self.tess.call("GET", f"/api/events?after={self.last_event}&limit=500", 200)["items"]
         assert Counter(_event(event) for event in found) == Counter(self.events)
         assert {event["at"] for event in found} <= {self.model.now.isoformat()}
@@ -240,7 +240,7 @@ class Operations(RuleBasedStateMachine):
 
     @invariant()
     def compare_totals(self) -> None:
-        """One of three totals after each operation, by turns."""
+        """Compares one of three totals after each operation, in turn."""
         match self.model.now.second % 3:
             case 0:
                 shown = self.tess.get("/").text.partition('data-totals="')[2].partition('"')[0]
@@ -282,7 +282,7 @@ def _event(event: dict[str, Any]) -> Event:
 
 def test_any_sequence_of_operations_agrees_with_the_model(server: Server, clock: Clock, tmp_path: Path) -> None:
     class Helpdesk(Operations):
-        """As Hypothesis makes one for each sequence: without arguments."""
+        """Hypothesis creates one for each sequence, without arguments."""
 
         def __init__(self) -> None:
             super().__init__(server, clock, tmp_path)

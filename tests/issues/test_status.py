@@ -22,7 +22,7 @@ def change(issue: str = "Network degradation", company: str = "Acme Manufacturin
     return {"issue_name": issue, "company_name": company, "status": "resolved"} | more
 
 
-def test_the_response_is_the_assignment_with_stored_spellings(wan: World) -> None:
+def test_the_response_is_the_assignment_with_the_stored_names(wan: World) -> None:
     issue = wan.client().call("GET", "/api/issues/Network%20degradation", 200)
     response = wan.client().call("PUT", STATUS, 200, json=change(" NETWORK degradation", "acme MANUFACTURING "))
 
@@ -43,13 +43,13 @@ def test_the_response_is_the_assignment_with_stored_spellings(wan: World) -> Non
 
 
 @pytest.mark.parametrize("form", ["in_progress", "In Progress", "IN-PROGRESS", "  in progress  ", "In_Progress"])
-def test_the_status_is_lenient_in_form(wan: World, form: str) -> None:
+def test_a_status_is_accepted_in_other_spellings(wan: World, form: str) -> None:
     response = wan.client().call("PUT", STATUS, 200, json=change(status=form))
     assert (response["status"], response["status_label"]) == ("in_progress", "In progress")
 
 
 @pytest.mark.parametrize("status", ["done", "", "in progress!", None, 1, ["new"], "new,closed"])
-def test_the_status_is_strict_in_meaning(wan: World, status: Any) -> None:
+def test_an_unknown_status_is_rejected(wan: World, status: Any) -> None:
     response = wan.client().call("PUT", STATUS, 400, json=change(status=status))
     assert [error["field"] for error in response["errors"]] == ["status"]
     assert wan.client().call("GET", "/api/issues?status=investigating", 200)["total"] == 1
@@ -66,7 +66,7 @@ def test_a_company_that_was_not_assigned_is_assigned(wan: World) -> None:
     assert (last.type, last.from_value, last.to_value) == ("assignment.created", None, "monitoring")
 
 
-def test_the_same_status_again_moves_no_time_and_writes_no_event(wan: World) -> None:
+def test_setting_the_current_status_changes_no_time_and_records_no_event(wan: World) -> None:
     client = wan.client()
     before, events = client.call("GET", "/api/issues/Network%20degradation", 200), len(wan.history())
 
@@ -92,7 +92,7 @@ def test_a_change_is_recorded_with_both_statuses_and_the_note(wan: World) -> Non
     ("body", "missing"),
     [(change(issue="No such issue"), "No such issue"), (change(company="No such company"), "No such company")],
 )
-def test_what_does_not_exist_is_not_found(wan: World, body: dict[str, Any], missing: str) -> None:
+def test_an_unknown_issue_or_company_is_not_found(wan: World, body: dict[str, Any], missing: str) -> None:
     assert missing in wan.client().call("PUT", STATUS, 404, json=body)["detail"]
     assert wan.client().call("GET", "/api/issues?status=investigating", 200)["total"] == 1
 
@@ -112,7 +112,7 @@ def test_an_invalid_body_names_its_fields(wan: World, body: dict[str, Any], fiel
     assert [error["field"] for error in response["errors"]] == fields
 
 
-def test_an_archived_company_keeps_its_assignment_and_takes_no_new_one(wan: World) -> None:
+def test_an_archived_company_keeps_its_assignment_and_cannot_be_assigned(wan: World) -> None:
     ids = wan.given_companies("Acme Manufacturing", "Contoso")
     for company_id in ids.values():
         wan.client("ada").call("PUT", f"/api/companies/{company_id}", 200, json={"archived": True})
@@ -122,7 +122,7 @@ def test_an_archived_company_keeps_its_assignment_and_takes_no_new_one(wan: Worl
     assert wan.client().call("GET", "/api/issues?companyName=contoso", 200)["total"] == 0
 
 
-def test_unassigning_takes_the_company_off_the_issue(wan: World) -> None:
+def test_removing_a_company_deletes_its_assignment(wan: World) -> None:
     query = {"issueName": "NETWORK degradation", "companyName": " acme manufacturing"}
 
     wan.client().call("DELETE", STATUS, 204, params=query)
@@ -139,7 +139,7 @@ def test_unassigning_takes_the_company_off_the_issue(wan: World) -> None:
     assert "not assigned" in wan.client().call("DELETE", STATUS, 404, params=query)["detail"]
 
 
-def test_a_company_that_comes_back_has_a_new_assignment(wan: World) -> None:
+def test_a_company_that_is_assigned_again_has_a_new_assignment(wan: World) -> None:
     first = wan.client().call("PUT", STATUS, 200, json=change())["assignment_id"]
     wan.client().call(
         "DELETE", STATUS, 204, params={"issueName": "Network degradation", "companyName": "Acme Manufacturing"}
@@ -159,6 +159,6 @@ def test_a_company_that_comes_back_has_a_new_assignment(wan: World) -> None:
         ("issueName=a&companyName=b&colour=red", 422),
     ],
 )
-def test_unassigning_needs_both_names(wan: World, query: str, code: int) -> None:
+def test_removing_a_company_requires_both_names(wan: World, query: str, code: int) -> None:
     wan.client().call("DELETE", f"{STATUS}?{query}", code)
     assert wan.client().call("GET", "/api/issues?status=investigating", 200)["total"] == 1

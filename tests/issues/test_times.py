@@ -1,4 +1,4 @@
-"""Instants: their form, and which change moves which (contract, section 1)."""
+"""Times: their form, and which change affects which time (contract, section 1)."""
 
 import re
 from datetime import UTC, datetime
@@ -14,7 +14,7 @@ T2 = datetime(2025, 1, 9, 8, 45, 30, 120_000, tzinfo=UTC)
 
 
 def times(issue: dict[str, Any]) -> list[str]:
-    """Every instant of an issue, after a check that each is the same as its twin."""
+    """Returns every time of an issue, after checking that the `_iso` fields are equal."""
     for part in (issue, *issue["assignments"]):
         for name in ("created_at", "updated_at") if part is issue else ("updated_at",):
             assert part[name] == part[f"{name}_iso"]
@@ -29,16 +29,14 @@ def times(issue: dict[str, Any]) -> list[str]:
         (T1.replace(microsecond=500_000), "2025-01-04T10:15:00.500000+00:00"),
     ],
 )
-def test_an_instant_is_iso_8601_with_a_fraction_only_when_there_is_one(
-    world: World, instant: datetime, text: str
-) -> None:
+def test_a_time_is_iso_8601_with_a_fraction_only_if_it_is_not_zero(world: World, instant: datetime, text: str) -> None:
     world.clock.freeze(instant)
     world.given_issue("Fault", {"Contoso": "new"})
     assert times(world.client().call("GET", "/api/issues/Fault", 200)) == [text] * 3
     assert times(world.client().call("GET", "/api/issues", 200)["items"][0]) == [text] * 3
 
 
-def test_every_instant_in_every_response_has_the_form(world: World) -> None:
+def test_every_time_in_every_response_has_this_form(world: World) -> None:
     world.given_issue("Fault", {"Contoso": "new"})
     admin = world.client("ada")
     admin.call(
@@ -52,7 +50,7 @@ def test_every_instant_in_every_response_has_the_form(world: World) -> None:
     assert seen > 15
 
 
-def test_an_issue_is_as_new_as_its_latest_change(world: World) -> None:
+def test_the_time_of_an_issue_is_that_of_its_latest_change(world: World) -> None:
     world.clock.freeze(T1)
     world.given_issue("Fault", {"Contoso": "new", "Fabrikam": "new"})
     world.clock.freeze(T2)
@@ -77,7 +75,7 @@ def test_an_issue_is_as_new_as_its_latest_change(world: World) -> None:
         ({"description": " as it was "}, False),
     ],
 )
-def test_only_a_change_moves_the_time(world: World, body: dict[str, Any], moved: bool) -> None:
+def test_only_a_change_changes_the_time(world: World, body: dict[str, Any], moved: bool) -> None:
     world.clock.freeze(T1)
     world.given_issue("Fault", {"Contoso": "new"}, "as it was")
     world.clock.freeze(T2)
@@ -114,7 +112,7 @@ def test_the_time_of_change_moves_forward_when_the_clock_is_set_back(
     found = client.call("GET", "/api/issues", 200, params={"updatedSince": T1.isoformat()})["items"]
     assert [issue["updated_at"] for issue in found] == ["2025-01-04T10:15:00.000001+00:00"]
     assert client.call("GET", "/api/issues/Fault", 200)["updated_at"] == found[0]["updated_at"]
-    # Nobody who asks for what is later than the time that they have seen gets it twice.
+    # A client that requests changes after the last time it has seen gets none of them twice.
     later = {"updatedSince": (T1.replace(microsecond=2)).isoformat()}
     assert client.call("GET", "/api/issues", 200, params=later)["total"] == 0
 
@@ -130,7 +128,7 @@ def test_the_last_event_of_an_issue_is_its_deletion_when_the_clock_is_set_back(w
     ]
 
 
-def test_a_renamed_company_moves_no_time_and_shows_its_new_name_everywhere(world: World) -> None:
+def test_renaming_a_company_changes_no_time_and_is_shown_everywhere(world: World) -> None:
     world.clock.freeze(T1)
     world.given_issue("Fault", {"Contoso": "new"})
     world.client().call("GET", "/api/issues", 200)

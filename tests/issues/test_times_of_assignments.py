@@ -1,4 +1,4 @@
-"""Three facts about an assignment: affected since, in this status since, last changed (contract, section 13)."""
+"""Three times of an assignment: affected since, in this status since, last changed (contract, section 13)."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ def times(client: Client) -> dict[str, tuple[str, Any]]:
 
 
 def since(client: Client, world: World) -> str:
-    """Since when Contoso has its status, as the page of the issue shows it."""
+    """Returns the time since which Contoso has its status, as the page of the issue shows it."""
     issue_id = client.call("GET", "/api/issues/Fault", 200)["issue_id"]
     row = client.get(f"/issues/{issue_id}").text.partition(f'data-on="{issue_id}-')[2]
     return row.partition('<time datetime="')[2].partition('"')[0]
@@ -36,7 +36,7 @@ def undo(client: Client, request_id: str = "r") -> Any:
     return client.post("/undo", data=form, headers={"Accept": "application/json"}).json()
 
 
-def test_an_outage_goes_on_while_the_company_is_open(world: World, tess: Client) -> None:
+def test_an_outage_continues_while_the_company_is_open(world: World, tess: Client) -> None:
     start = times(tess)["Contoso"]
     assert start[0] == start[1] and times(tess)["Fabrikam"][1] is None
     for status, affected in (("investigating", True), ("monitoring", True), ("closed", False), ("resolved", False)):
@@ -50,7 +50,7 @@ def test_an_outage_goes_on_while_the_company_is_open(world: World, tess: Client)
     assert affected_since == updated > start[1]
 
 
-def test_an_undo_sets_the_times_back(world: World, tess: Client) -> None:
+def test_an_undo_restores_the_times(world: World, tess: Client) -> None:
     world.clock.advance(minutes=1)
     move(tess, "investigating")
     before, shown = times(tess)["Contoso"], since(tess, world)
@@ -67,7 +67,7 @@ def test_an_undo_sets_the_times_back(world: World, tess: Client) -> None:
     assert tess.call("GET", "/api/events?requestId=to-resolved", 200)["items"][0]["undoes"] is None
 
 
-def test_undoing_an_assignment_and_a_removal(world: World, tess: Client) -> None:
+def test_an_assignment_and_a_removal_can_be_undone(world: World, tess: Client) -> None:
     move(tess, "new", "O’Neill’s Bar", "added")
     assert undo(tess, "added")["changed"][0]["status"] is None
     assert "O’Neill’s Bar" not in times(tess)

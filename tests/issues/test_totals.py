@@ -1,4 +1,4 @@
-"""Totals and first pages of whoever sees some companies only: they are found by short cuts, and must be exact."""
+"""Totals and first pages of users with limited access are computed by shortcuts, and must be exact."""
 
 from collections.abc import Callable
 
@@ -16,8 +16,8 @@ from tests.world import COMPANIES, World
 LISTS = ("", "&status=new&status=resolved", "&search=fault", "&companyName=Contoso", "&search=fault&status=new")
 
 
-def test_a_total_follows_every_change(world: World) -> None:
-    """Each list is requested before and after each change, so that its total is followed and not counted anew."""
+def test_a_total_reflects_every_change(world: World) -> None:
+    """Each list is requested before and after each change, so that its total is maintained and not recounted."""
     for number in range(4):
         world.given_issue(f"Fault {number}", {"Contoso": "new", "Fabrikam": "new"})
     world.given_issue("Other", {"Fabrikam": "new"})
@@ -55,7 +55,7 @@ def test_a_total_follows_every_change(world: World) -> None:
         if expected[3]:
             assert totals() == expected
         else:
-            # The company of the fourth list is hidden now.
+            # The company of the fourth list is now hidden.
             assert tess.call("GET", "/api/issues?limit=1", 200)["total"] == expected[0]
 
 

@@ -29,7 +29,7 @@ def test_a_description_is_changed_alone(wan: World) -> None:
 
 
 @pytest.mark.parametrize("body", [{}, {"description": None}, {"new_name": None, "add_companies": None}])
-def test_absent_or_null_keeps_what_is_there(wan: World, body: dict[str, Any]) -> None:
+def test_an_absent_or_null_field_is_left_unchanged(wan: World, body: dict[str, Any]) -> None:
     before = wan.client().call("GET", WAN, 200)
     events = len(wan.history())
 
@@ -44,7 +44,7 @@ def test_an_empty_description_clears_it(wan: World, empty: str) -> None:
     assert wan.client().call("GET", WAN, 200)["description"] is None
 
 
-def test_a_rename_moves_the_issue_to_its_new_name(wan: World) -> None:
+def test_an_issue_is_renamed(wan: World) -> None:
     client = wan.client()
     before = client.call("GET", WAN, 200)
 
@@ -59,19 +59,19 @@ def test_a_rename_moves_the_issue_to_its_new_name(wan: World) -> None:
     assert (event.from_value, event.to_value, event.issue_name) == ("Network degradation", "WAN outage", "WAN outage")
 
 
-def test_a_name_that_differs_only_in_case_is_a_legal_rename(wan: World) -> None:
+def test_a_name_can_be_changed_only_in_case(wan: World) -> None:
     response = wan.client().call("PUT", WAN, 200, json={"new_name": "NETWORK Degradation"})
     assert response["name"] == "NETWORK Degradation"
     assert wan.client().call("GET", WAN, 200)["name"] == "NETWORK Degradation"
 
 
-def test_its_own_name_changes_nothing(wan: World) -> None:
+def test_renaming_to_the_current_name_changes_nothing(wan: World) -> None:
     before = wan.client().call("GET", WAN, 200)
     assert wan.client().call("PUT", WAN, 200, json={"new_name": "Network degradation"}) == before
     assert "issue.updated" not in [event.type for event in wan.history()]
 
 
-def test_a_name_that_another_issue_has_is_refused_in_any_case(wan: World) -> None:
+def test_the_name_of_another_issue_is_rejected_regardless_of_case(wan: World) -> None:
     wan.given_issue("Straße")
     before = wan.client().call("GET", WAN, 200)
 
@@ -81,14 +81,14 @@ def test_a_name_that_another_issue_has_is_refused_in_any_case(wan: World) -> Non
     assert wan.client().call("GET", WAN, 200) == before
 
 
-def test_added_companies_join_and_assigned_ones_keep_their_status(wan: World) -> None:
+def test_added_companies_are_assigned_and_others_keep_their_status(wan: World) -> None:
     add = [{"company_name": "ACME manufacturing", "status": "Monitoring"}, {"company_name": "contoso"}]
     response = wan.client().call("PUT", WAN, 200, json={"add_companies": add})
     assert statuses(response) == {"Acme Manufacturing": "monitoring", "Contoso": "investigating", "Fabrikam": "new"}
     assert wan.client().call("GET", WAN, 200) == response
 
 
-def test_an_assigned_company_takes_a_status_that_is_given(wan: World) -> None:
+def test_an_assigned_company_gets_a_given_status(wan: World) -> None:
     before = wan.client().call("GET", WAN, 200)["assignments"]
     add = [{"company_name": "Contoso", "status": "resolved"}, {"company_name": "Fabrikam", "status": "new"}]
 
@@ -101,7 +101,7 @@ def test_an_assigned_company_takes_a_status_that_is_given(wan: World) -> None:
     assert (event.company_name, event.from_value, event.to_value) == ("Contoso", "investigating", "resolved")
 
 
-def test_everything_or_nothing_happens(wan: World) -> None:
+def test_an_update_is_all_or_nothing(wan: World) -> None:
     before = wan.client().call("GET", WAN, 200)
     body = {"description": "never", "new_name": "Never", "add_companies": [{"company_name": "Nobody"}]}
 
@@ -148,5 +148,5 @@ def test_an_invalid_body_names_its_field(wan: World, body: dict[str, Any], field
     assert wan.client().call("GET", WAN, 200) == before
 
 
-def test_the_body_is_checked_before_the_issue_is_looked_for(world: World) -> None:
+def test_the_body_is_validated_before_the_issue_is_looked_up(world: World) -> None:
     world.client().call("PUT", "/api/issues/nothing", 400, json={"colour": "red"})

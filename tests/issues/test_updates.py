@@ -27,7 +27,7 @@ def say(client: Client, expected: int = 201, **body: Any) -> Any:
 
 
 def said(client: Client, query: str = "") -> list[str]:
-    """The texts of a list, the newest first."""
+    """Returns the texts of a list, the newest first."""
     found = client.call("GET", f"{UPDATES}{query}", 200)
     assert found["total"] == len(found["items"])
     return [update["body"] for update in found["items"]]
@@ -39,13 +39,13 @@ def statuses(client: Client) -> dict[str, str]:
 
 
 def events(client: Client) -> list[dict[str, Any]]:
-    """The events about updates, the oldest first."""
+    """Returns the events about updates, the oldest first."""
     found = client.call("GET", "/api/events?after=0&limit=500", 200)["items"]
     return [event for event in found if event["update_id"] is not None]
 
 
 def messages(world: World, webhook_id: int) -> list[tuple[str, str | None, Any]]:
-    """What a webhook is to be sent: types, texts, and the names of companies."""
+    """Returns the messages to a webhook: types, texts, and the names of companies."""
     with world.database.read() as tx:
         query = select(deliveries.c.body).where(deliveries.c.webhook_id == webhook_id).order_by(deliveries.c.id)
         found = [json.loads(body) for body in tx.execute(query).scalars()]
@@ -78,7 +78,7 @@ def test_an_update_is_added_read_edited_and_withdrawn(scene: World) -> None:
     for method in ("PUT", "DELETE"):
         options = {"json": {"body": "x"}} if method == "PUT" else {}
         tess.call(method, path, 404, **options)
-    # The history has every text; the issue is as it was.
+    # The history contains every text; the issue is unchanged.
     assert [(event["type"], event["from"], event["to"], event["note"]) for event in events(tess)] == [
         ("update.created", None, "internal", made["body"]),
         ("update.edited", "internal", "public", "Repaired"),
@@ -88,11 +88,11 @@ def test_an_update_is_added_read_edited_and_withdrawn(scene: World) -> None:
     assert (after.json(), after.headers["ETag"]) == (before.json(), before.headers["ETag"])
 
 
-def test_an_update_moves_its_companies_in_one_operation(scene: World) -> None:
+def test_an_update_sets_the_status_of_its_companies_in_one_operation(scene: World) -> None:
     tess = scene.client("tess")
     assert say(tess, status="resolved")["company_names"] is None
     everyone = {"Acme Manufacturing": "closed", "Contoso": "resolved", "Fabrikam": "resolved"}
-    assert statuses(tess) == everyone  # as in bulk, closed ones stay closed
+    assert statuses(tess) == everyone  # as in bulk changes, closed assignments remain closed
     some = say(tess, companies=["o’neill’s bar", "ACME manufacturing"], status="Monitoring")
     assert some["company_names"] == ["Acme Manufacturing", "O’Neill’s Bar"]
     assert statuses(tess) == everyone | {"Acme Manufacturing": "monitoring", "O’Neill’s Bar": "monitoring"}
@@ -122,7 +122,7 @@ def test_an_update_moves_its_companies_in_one_operation(scene: World) -> None:
         ({"issue_name": "Nothing"}, 404, None),
     ],
 )
-def test_what_is_wrong_is_named_and_changes_nothing(
+def test_an_invalid_update_is_reported_and_changes_nothing(
     scene: World, body: dict[str, Any], status: int, field: str | None
 ) -> None:
     tess = scene.client("tess")
@@ -132,7 +132,7 @@ def test_what_is_wrong_is_named_and_changes_nothing(
     assert said(tess) == [] and events(tess) == [] and statuses(tess) == before
 
 
-def test_a_list_is_filtered_and_paged(scene: World) -> None:
+def test_the_list_is_filtered_and_paged(scene: World) -> None:
     tess = scene.client("tess")
     say(tess, body="1", public=True)
     say(tess, body="2", companies=["Contoso"])
@@ -170,7 +170,7 @@ def test_only_the_author_and_super_admins_change_an_update(scene: World) -> None
         scene.client("ada").call("DELETE", f"{UPDATES}/{number}", 404)
 
 
-def test_whoever_sees_some_companies_sees_what_is_for_them(scene: World) -> None:
+def test_a_user_with_limited_access_sees_only_updates_for_visible_companies(scene: World) -> None:
     omar = scene.client("omar")
     texts = {
         "all": None, "ours": ["Contoso"], "both": ["Contoso", "Fabrikam"], "theirs": ["Fabrikam"],
@@ -185,15 +185,15 @@ def test_whoever_sees_some_companies_sees_what_is_for_them(scene: World) -> None
     assert {event["note"] for event in events(tess)} == {"all", "ours", "both", "own"}
     for text in ("theirs", "others"):
         tess.call("PUT", f"{UPDATES}/{made[text]}", 404, json={"body": "x"})
-    # A text for hidden companies is not changed unseen, also not one of her own.
+    # A text for hidden companies cannot be changed, not even by its author.
     tess.call("PUT", f"{UPDATES}/{own}", 403, json={"body": "x"})
     tess.call("GET", f"{UPDATES}?companyName=Fabrikam", 404)
-    # For all means for those that she sees.
+    # An update for all companies is shown as one for the visible ones.
     assert say(tess, body="mine", status="closed")["company_names"] == ["Contoso"]
     assert statuses(omar)["Fabrikam"] == "investigating"
 
 
-def test_webhooks_are_sent_public_texts_only(scene: World) -> None:
+def test_webhooks_receive_only_public_texts(scene: World) -> None:
     ada, tess = scene.client("ada"), scene.client("tess")
     contoso = scene.given_companies("Contoso")["Contoso"]
     for limits in ({}, {"company_ids": [contoso]}, {"event_types": ["update.edited"]}):

@@ -1,4 +1,4 @@
-"""A browser of the tests that signs in through a provider, without Chromium."""
+"""Signs in through a provider like a browser, but without Chromium."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ SESSION = "issue_tracker_session"
 
 
 def begin(client: Client, provider: str, **form: str) -> str:
-    """Begins a sign-in; the address of the provider to which the browser is sent."""
+    """Starts a sign-in, and returns the address of the provider to which the browser is redirected."""
     response = client.post(f"/login/with/{provider}", data=form)
     assert response.status_code == 200, response.text
     return authorization_address(response.text)
@@ -28,7 +28,7 @@ def come_back(client: Client, address: str, code: str, provider: str = "fake", *
 def sign_in(
     world: World, fake: FakeProvider, client: Client | None = None, /, **claims: Any
 ) -> tuple[Client, httpx.Response]:
-    """Signs in with `fake` and the right claims, with changes."""
+    """Signs in with `fake` and valid claims, with the given changes."""
     client = client or world.anonymous()
     address = begin(client, "fake")
     response = come_back(client, address, fake.grant(address, **claims))
@@ -38,11 +38,11 @@ def sign_in(
 
 
 def who(client: Client) -> str | None:
-    """The address of the user whose session the browser has."""
+    """Returns the e-mail address of the user whose session the browser has."""
     response = client.get("/api/auth/session")
     return None if response.status_code == 401 else str(response.json()["user"]["email"])
 
 
 def failures(world: World) -> list[str]:
-    """The reasons of failed sign-ins in the audit."""
+    """Returns the reasons of failed sign-ins in the audit."""
     return [row.note for row in world.history(audit=True) if row.type == "session.failed"]

@@ -61,7 +61,7 @@ def fakes() -> Iterator[tuple[FakeProvider, FakeProvider]]:
 def providers_file(
     tmp_path_factory: pytest.TempPathFactory, real: RealProvider, fakes: tuple[FakeProvider, FakeProvider]
 ) -> str:
-    """The text of the file of providers."""
+    """Returns the text of the file of providers."""
     secret = Path(tmp_path_factory.mktemp("secrets")) / "client"
     secret.write_text(SECRET)
     return FILE.format(real=real.issuer, fake=fakes[0].issuer, strict=fakes[1].issuer, secret=secret)
@@ -82,13 +82,13 @@ def _served(engine: str, shared: Shared, providers_file: str) -> Iterator[Server
 
 @pytest.fixture
 def server(_served: Server) -> Server:
-    """In place of the shared one: the product with these providers."""
+    """The product with these providers, which replaces the shared server."""
     return _served
 
 
 @pytest.fixture
 def fake(fakes: tuple[FakeProvider, FakeProvider], monkeypatch: pytest.MonkeyPatch) -> FakeProvider:
-    """The provider `fake`, which behaves until the test changes it; nothing of it is known from before."""
+    """The provider `fake`, which behaves correctly until the test changes it; the server has no earlier state of it."""
     fakes[0].reset()
     monkeypatch.setattr(client, "METADATA_SECONDS", 0.0)
     monkeypatch.setattr(client, "STALE_SECONDS", 0.0)
@@ -97,6 +97,6 @@ def fake(fakes: tuple[FakeProvider, FakeProvider], monkeypatch: pytest.MonkeyPat
 
 @pytest.fixture
 def strict(fakes: tuple[FakeProvider, FakeProvider]) -> FakeProvider:
-    """The provider `strict`, which has an issuer and keys of its own."""
+    """The provider `strict`, with its own issuer and keys."""
     fakes[1].reset()
     return fakes[1]

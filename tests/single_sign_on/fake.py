@@ -1,4 +1,4 @@
-"""A provider that misbehaves as a test wants: it signs whatever it is given, and answers whatever it should not."""
+"""A provider that misbehaves as a test requires: it signs any claims, and sends any response."""
 
 import base64
 import hashlib
@@ -23,7 +23,7 @@ LOGOUT = "http://schemas.openid.net/event/backchannel-logout"
 
 
 class FakeProvider:
-    """One provider on a free port. Its attributes are what it answers; `reset` makes it behave."""
+    """One provider on a free port. Its attributes define its responses; `reset` restores correct behaviour."""
 
     def __init__(self) -> None:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
@@ -52,7 +52,9 @@ class FakeProvider:
         self.requests: list[str] = []
 
     def claims(self, address: str, **changes: Any) -> dict[str, Any]:
-        """Right claims of an ID token for an authorization address, with changes; None removes one."""
+        """Returns valid claims of an ID token for an authorization address, with the given changes; None removes a
+        claim.
+        """
         at = int(now().timestamp())
         right = {
             "iss": self.issuer,
@@ -69,7 +71,9 @@ class FakeProvider:
         return {name: value for name, value in (right | changes).items() if value is not None}
 
     def grant(self, address: str, id_token: str | None = None, /, **changes: Any) -> str:
-        """A code for an authorization address, which gives this ID token, or one with right claims and changes."""
+        """Returns a code for an authorization address, which yields this ID token, or one with valid claims and
+        changes.
+        """
         query = parameters(address)
         self.subject = changes.get("sub", "someone")
         code = f"code-{len(self.grants)}"
@@ -118,14 +122,14 @@ class FakeProvider:
 
 
 def sign(claims: dict[str, Any], key: RSAKey = OUR_KEY, alg: str = "RS256", **header: Any) -> str:
-    """A signed token."""
+    """Returns a signed token."""
     registry = JWSRegistry(algorithms=[alg], strict_check_header=False)
     kid = {} if alg == "none" else {"kid": key.kid}
     return jwt.encode({"alg": alg, **kid, **header}, claims, key, registry=registry)
 
 
 def unsigned(claims: dict[str, Any]) -> str:
-    """A token that says it needs no signature."""
+    """Returns a token that claims to need no signature."""
     parts = (json.dumps(part).encode() for part in ({"alg": "none", "typ": "JWT"}, claims))
     return ".".join(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in parts) + "."
 

@@ -1,4 +1,4 @@
-"""A certified provider in a process of its own, and a person in front of it without a browser."""
+"""A certified provider in a separate process, and a user who signs in there without a browser."""
 
 import shutil
 import subprocess
@@ -26,14 +26,16 @@ class RealProvider:
         self._control = Client(base_url=issuer)
 
     def set(self, **people: dict[str, Any] | None) -> None:
-        """Changes the claims of people by subject; None removes a person."""
+        """Changes the claims of users by subject; None removes a user."""
         assert self._control.post("/control", json=people).status_code == 200
 
     def send_sign_outs_to(self, address: str) -> None:
         assert self._control.post("/control", json={"backchannel": address}).status_code == 200
 
     def sign_in(self, address: str, subject: str, browser: Client | None = None) -> str:
-        """Signs in at the authorization address; where the provider sends the browser back to."""
+        """Signs in at the authorization address, and returns the address to which the provider redirects the
+        browser.
+        """
         browser = browser or Client()
         answer = browser.get(address)
         while True:
@@ -50,7 +52,7 @@ class RealProvider:
 
 @contextmanager
 def real_provider() -> Iterator[RealProvider]:
-    """The provider, until the block ends."""
+    """Runs the provider until the block ends."""
     node = shutil.which("node")
     assert node, "scripts/test-environment node installs it"
     process = subprocess.Popen([node, str(SCRIPT)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -69,7 +71,7 @@ def real_provider() -> Iterator[RealProvider]:
 
 
 def authorization_address(page: str) -> str:
-    """Where the page of the product that leads to a provider leads."""
+    """Returns the address of the provider from the product's page that leads there."""
     found: list[str] = []
 
     class Reader(HTMLParser):
@@ -84,5 +86,5 @@ def authorization_address(page: str) -> str:
 
 
 def parameters(address: str) -> dict[str, str]:
-    """The parameters of an address."""
+    """Returns the parameters of an address."""
     return {name: values[0] for name, values in parse_qs(urlsplit(address).query).items()}

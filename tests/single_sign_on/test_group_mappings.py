@@ -1,4 +1,4 @@
-"""What groups of a provider mean here: roles and company access, again at every sign-in."""
+"""Groups of a provider determine role and company access, at every sign-in."""
 
 from typing import Any
 
@@ -29,7 +29,7 @@ def companies(client: Client) -> list[str]:
     return [item["name"] for item in client.call("GET", "/api/companies", 200)["items"]]
 
 
-def test_mappings_are_made_changed_and_deleted(world: World) -> None:
+def test_mappings_can_be_created_changed_and_deleted(world: World) -> None:
     ada = world.client("ada")
     ada.call("POST", "/api/company-groups", 201, json={"name": "North", "company_names": ["Contoso"]})
     access = {"company_groups": ["North"], "companies": ["Fabrikam"]}
@@ -38,12 +38,12 @@ def test_mappings_are_made_changed_and_deleted(world: World) -> None:
     assert {name: made[name] for name in body} == body
     assert ada.call("GET", MAPPINGS, 200) == {"items": [made], "total": 1}
     ada.call("POST", MAPPINGS, 400, json=body)
-    ada.call("POST", MAPPINGS, 201, json=body | {"group": "team a"})  # another group: providers tell case apart
+    ada.call("POST", MAPPINGS, 201, json=body | {"group": "team a"})  # another group: for providers letter case matters
     wrong = ada.call("POST", MAPPINGS, 400, json=body | {"source": "nobody", "group": "a\u200bb"})
     assert [error["field"] for error in wrong["errors"]] == ["source", "group"]
     ada.call("POST", MAPPINGS, 400, json=body | {"role": "customer", "company_access": "all"})
     ada.call("POST", MAPPINGS, 404, json=body | {"company_access": {"companies": ["Nobody"]}})
-    # What a mapping names is not deleted unnoticed.
+    # Companies and groups in a mapping cannot be deleted.
     group = ada.call("GET", "/api/company-groups", 200)["items"][0]["group_id"]
     assert "of a user or group" in ada.call("DELETE", f"/api/company-groups/{group}", 400)["detail"]
 
@@ -69,7 +69,7 @@ def test_a_mapping_needs_a_super_admin_with_fresh_proof(world: World) -> None:
     assert [one["group"] for one in stale.call("GET", MAPPINGS, 200)["items"]] == ["a"]
 
 
-def test_groups_give_role_and_companies_at_every_sign_in(world: World, fake: FakeProvider) -> None:
+def test_groups_determine_role_and_companies_at_every_sign_in(world: World, fake: FakeProvider) -> None:
     given_mapping(world, "north", "technician", {"companies": ["Contoso"]})
     given_mapping(world, "south", "technician", {"companies": ["Fabrikam"]})
     given_mapping(world, "visitors", "member")
@@ -79,14 +79,14 @@ def test_groups_give_role_and_companies_at_every_sign_in(world: World, fake: Fak
     client, _ = sign_in(world, fake, **nina, groups=["north", "visitors", "unknown"])
     assert companies(client) == ["Contoso"]
     other, _ = sign_in(world, fake, **nina, groups=["north", "south"])
-    # It counts in every session of the user from the next request on.
+    # The change applies to every session of the user from the next request on.
     assert companies(other) == companies(client) == ["Contoso", "Fabrikam"]
     sign_in(world, fake, **nina, groups=["leads", "south"])
     assert (account(world, nina["email"])["role"], account(world, nina["email"])["company_access"]) == (
         "super_admin",
         "all",
     )
-    # Out of every group, or without the claim: no access, also in the sessions from before.
+    # Without any mapped group, or without the claim, the user has no access, even in earlier sessions.
     lost: tuple[list[str] | None, ...] = ([], None)
     for groups in lost:
         sign_in(world, fake, **nina, groups=["south"])
@@ -97,13 +97,13 @@ def test_groups_give_role_and_companies_at_every_sign_in(world: World, fake: Fak
     assert {row.actor_name for row in updated} == {"Fake"}
 
 
-def test_without_a_mapping_roles_stay_as_they_are_here(world: World, fake: FakeProvider) -> None:
+def test_without_a_mapping_roles_are_unchanged(world: World, fake: FakeProvider) -> None:
     given_mapping(world, "leads", "super_admin", source="real")
     client, _ = sign_in(world, fake, groups=["leads"])
     assert client.call("GET", "/api/auth/session", 200)["user"]["role"] == "technician"
 
 
-def test_the_groups_of_a_certified_provider(world: World, real: RealProvider) -> None:
+def test_the_groups_of_a_certified_provider_are_applied(world: World, real: RealProvider) -> None:
     given_mapping(world, "/helpdesk", "technician", source="real")
     real.set(g1={"email": "gus@helpdesk.example", "email_verified": True, "name": "Gus", "groups": ["/helpdesk"]})
     browser = world.anonymous()
@@ -111,15 +111,15 @@ def test_the_groups_of_a_certified_provider(world: World, real: RealProvider) ->
     browser.call("GET", "/api/issues", 200)
 
 
-def test_the_last_super_admin_stays_one(world: World, fake: FakeProvider) -> None:
+def test_groups_never_demote_the_last_super_admin(world: World, fake: FakeProvider) -> None:
     given_mapping(world, "leads", "super_admin")
     omar, _ = sign_in(world, fake, sub="o", email="omar@helpdesk.example", groups=["leads"])
     ada = account(world, "ada@helpdesk.example")
-    # Omar disables the other one, and his groups are taken from him.
+    # Omar disables the other super admin, and loses his groups.
     omar.call("PUT", f"/api/users/{ada['user_id']}", 200, json={"active": False})
     again, _ = sign_in(world, fake, sub="o", email="omar@helpdesk.example", groups=[])
     assert again.call("GET", "/api/auth/session", 200)["user"]["role"] == "super_admin"
-    # Neither do groups limit the last one.
+    # Groups do not limit the last super admin either.
     mapping = again.call("GET", MAPPINGS, 200)["items"][0]
     body = {"source": "fake", "group": "leads", "role": "super_admin", "company_access": {"companies": ["Contoso"]}}
     again.call("PUT", f"{MAPPINGS}/{mapping['id']}", 200, json=body)
@@ -129,7 +129,7 @@ def test_the_last_super_admin_stays_one(world: World, fake: FakeProvider) -> Non
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 def test_a_break_glass_account_keeps_its_role(world: World, fake: FakeProvider) -> None:
-    """Whoever applies groups, SCIM included."""
+    """Whatever applies groups, including SCIM."""
     given_mapping(world, "visitors", "member")
     ada = account(world, "ada@helpdesk.example")
     with world.database.write() as tx:

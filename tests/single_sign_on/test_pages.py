@@ -24,7 +24,7 @@ def sign_in_there(page: Page) -> None:
     page.get_by_role("button", name="Sign in there").click()
 
 
-def test_in_and_out_and_confirmed_in_a_browser(world: World, browse: Browse, real: RealProvider) -> None:  # noqa: F811
+def test_signing_in_confirming_and_signing_out_in_a_browser(world: World, browse: Browse, real: RealProvider) -> None:  # noqa: F811
     given_mapping(world, "leads", "super_admin", source="real")
     real.set(c1={"email": "nina@helpdesk.example", "email_verified": True, "name": "Nina Vogt", "groups": ["leads"]})
     page = browse(None, "/login?next=/admin/webhooks")
@@ -40,7 +40,7 @@ def test_in_and_out_and_confirmed_in_a_browser(world: World, browse: Browse, rea
     expect(page.get_by_role("heading", name="Confirm that it is you")).to_be_visible()
     assert violations(page) == [] and page.get_by_label("Your password").count() == 0
     page.get_by_role("button", name="Sign in again with Real & Co").click()
-    sign_in_there(page)  # though there is a session there
+    sign_in_there(page)  # although the provider has a session
     expect(page.get_by_text(HOOK)).to_be_visible()
     assert violations(page) == []
     page.get_by_role("button", name="Send it now").click()
@@ -50,7 +50,7 @@ def test_in_and_out_and_confirmed_in_a_browser(world: World, browse: Browse, rea
     expect(page).to_have_url(re.compile("/login$"))
 
 
-def test_the_pages_have_no_violation(world: World, browse: Browse, fake: FakeProvider) -> None:  # noqa: F811
+def test_the_pages_have_no_accessibility_violation(world: World, browse: Browse, fake: FakeProvider) -> None:  # noqa: F811
     mapping = given_mapping(world, "cn=leads", "technician", {"companies": ["Contoso"]})
     page = browse("ada", "/account", viewport=NARROW, color_scheme="dark")
     wrong = []
@@ -72,7 +72,7 @@ def test_the_pages_have_no_violation(world: World, browse: Browse, fake: FakePro
     assert wrong == []
 
 
-def test_a_session_that_ended_goes_on_after_a_sign_in_in_another_tab(
+def test_an_ended_session_continues_after_a_sign_in_in_another_tab(
     world: World,
     browse: Browse,  # noqa: F811
     real: RealProvider,

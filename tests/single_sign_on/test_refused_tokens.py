@@ -1,4 +1,4 @@
-"""What a provider says that proves nothing: tokens with wrong claims or signatures, and a provider that fails."""
+"""Invalid responses of a provider: tokens with wrong claims or signatures, and a provider that fails."""
 
 import base64
 import hashlib
@@ -34,7 +34,7 @@ from tests.world import PASSWORD, World
         ({"at_hash": "AAAA"}, "at_hash"),
     ],
 )
-def test_an_id_token_with_a_wrong_claim_signs_nobody_in(
+def test_an_id_token_with_a_wrong_claim_is_rejected(
     world: World, fake: FakeProvider, changes: dict[str, Any], reason: str
 ) -> None:
     browser, response = sign_in(world, fake, **changes)
@@ -45,7 +45,7 @@ def test_an_id_token_with_a_wrong_claim_signs_nobody_in(
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-def test_a_signature_that_is_not_the_providers_signs_nobody_in(world: World, fake: FakeProvider) -> None:
+def test_an_invalid_signature_is_rejected(world: World, fake: FakeProvider) -> None:
     shared = OUR_KEY.as_pem(private=False)
     for make in (
         lambda claims: sign(claims, OTHER_KEY),
@@ -68,7 +68,7 @@ def test_a_signature_that_is_not_the_providers_signs_nobody_in(world: World, fak
 
 
 def _hs256(claims: dict[str, Any], secret: bytes) -> str:
-    """Signed with the public key as if it were a shared secret."""
+    """Returns a token that is signed with the public key as if it were a shared secret."""
     parts = (json.dumps(part).encode() for part in ({"alg": "HS256", "kid": "ours"}, claims))
     text = ".".join(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in parts)
     signature = base64.urlsafe_b64encode(hmac.digest(secret, text.encode(), hashlib.sha256)).decode().rstrip("=")
@@ -76,7 +76,7 @@ def _hs256(claims: dict[str, Any], secret: bytes) -> str:
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-def test_a_clock_that_differs_by_a_minute_is_no_obstacle(world: World, fake: FakeProvider) -> None:
+def test_a_clock_may_differ_by_a_minute(world: World, fake: FakeProvider) -> None:
     at = int(world.clock.now().timestamp())
     off: list[dict[str, Any]] = [{"iat": at + 50, "nbf": at + 50}, {"exp": at - 50, "iat": at - 350}]
     for changes in off:
@@ -85,7 +85,7 @@ def test_a_clock_that_differs_by_a_minute_is_no_obstacle(world: World, fake: Fak
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-def test_keys_are_replaced_and_fetched_again_a_bounded_number_of_times(
+def test_replaced_keys_are_fetched_again_a_limited_number_of_times(
     world: World, fake: FakeProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(client_module, "METADATA_SECONDS", 3600.0)
@@ -107,7 +107,7 @@ def test_keys_are_replaced_and_fetched_again_a_bounded_number_of_times(
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-def test_a_provider_that_fails_is_a_sentence_with_a_number(world: World, fake: FakeProvider) -> None:
+def test_the_failure_of_a_provider_is_one_sentence_with_a_request_id(world: World, fake: FakeProvider) -> None:
     browser = world.anonymous()
 
     def broken(path: str = "/login/with/fake") -> str:

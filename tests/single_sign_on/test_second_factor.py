@@ -1,4 +1,4 @@
-"""Whether a sign-in at a provider counts as the second factor, and what follows when it does not."""
+"""Whether a sign-in at a provider counts as the second factor, and the second step if it does not."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from tests.single_sign_on.fake import FakeProvider
 from tests.world import World
 
 
-def test_the_second_step_is_needed_unless_the_provider_says_it_was_taken(world: World, fake: FakeProvider) -> None:
+def test_the_second_step_is_required_unless_the_provider_reports_one(world: World, fake: FakeProvider) -> None:
     app, client = enrol(world), world.anonymous()
     address = begin(client, "fake", next="/matrix")
     page = come_back(client, address, fake.grant(address, auth_time=1_700_000_000))
@@ -21,16 +21,16 @@ def test_the_second_step_is_needed_unless_the_provider_says_it_was_taken(world: 
 
     assert (done.status_code, done.headers["Location"]) == (303, "/matrix")
     assert who(client) == "tess@helpdesk.example"
-    # The code is fresh proof, though the sign-in at the provider is not.
+    # The code is fresh proof, although the sign-in at the provider is not.
     client.headers["X-CSRF-Token"] = client.call("GET", "/api/auth/session", 200)["csrf_token"]
     client.call("POST", "/api/auth/tokens", 201, json={"name": "nightly", "scopes": ["read"]})
-    # It is a session of the provider for all that.
+    # It is still a session of the provider.
     world.clock.advance(minutes=60)
     assert who(client) is None
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-def test_a_provider_vouches_for_a_second_factor(world: World, fake: FakeProvider) -> None:
+def test_a_trusted_provider_counts_as_a_second_factor(world: World, fake: FakeProvider) -> None:
     enrol(world)
     for said in (["mfa"], ["pwd", "otp"]):
         client, response = sign_in(world, fake, amr=said)

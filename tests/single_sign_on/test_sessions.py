@@ -1,4 +1,4 @@
-"""Sessions that a provider started: how long they live, who ends them, and what proves again who has them."""
+"""Sessions that were started through a provider: their lifetime, their end, and fresh proof."""
 
 import html
 import re
@@ -24,19 +24,19 @@ HOOK = {"url": "https://hooks.helpdesk.example/issues"}
 
 @pytest.fixture
 def checks(world: World) -> SessionChecks:
-    """The checks of the server, made when the test wants them."""
+    """The checks of the server, which the test starts itself."""
     settings, database = world.server.settings, world.database
     return SessionChecks(database, settings, IdentityProviders(settings), ServerKey(database, settings))
 
 
 def signed_in_there(world: World, real: RealProvider, subject: str, browser: Client | None = None) -> Client:
-    """A session through the certified provider."""
+    """Returns a session through the certified provider."""
     client = world.anonymous()
     client.get(real.sign_in(begin(client, "real"), subject, browser))
     return client
 
 
-def test_a_session_lives_as_long_as_the_provider_confirms_it(
+def test_a_session_lasts_as_long_as_the_provider_confirms_it(
     world: World, real: RealProvider, checks: SessionChecks
 ) -> None:
     real.set(s1={"email": "tess@helpdesk.example", "email_verified": True})
@@ -45,7 +45,7 @@ def test_a_session_lives_as_long_as_the_provider_confirms_it(
         world.clock.advance(minutes=15)
         checks.check_due(now())
         assert who(client) == "tess@helpdesk.example"
-    # Removed there: the next check ends the session here, before its hour is over.
+    # The user is removed there: the next check ends the session here, before the hour is over.
     real.set(s1=None)
     world.clock.advance(minutes=15)
     checks.check_due(now())
@@ -74,7 +74,7 @@ def test_a_session_without_a_check_ends_within_the_hour(
     assert who(client) is None
 
 
-def test_no_token_of_a_provider_is_stored_as_it_is(world: World, fake: FakeProvider) -> None:
+def test_no_token_of_a_provider_is_stored_in_plain_text(world: World, fake: FakeProvider) -> None:
     client = world.anonymous()
     address = begin(client, "fake")
     query = parameters(address)
@@ -92,7 +92,7 @@ def test_no_token_of_a_provider_is_stored_as_it_is(world: World, fake: FakeProvi
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-def test_tokens_of_somebody_who_is_gone_are_revoked(world: World, fake: FakeProvider, checks: SessionChecks) -> None:
+def test_tokens_of_a_removed_user_are_revoked(world: World, fake: FakeProvider, checks: SessionChecks) -> None:
     nina, _ = sign_in(world, fake, sub="n", email="nina@helpdesk.example")
     ada = world.client("ada")
     user = next(one for one in ada.call("GET", "/api/users", 200)["items"] if one["email"].startswith("nina"))
@@ -127,7 +127,7 @@ def test_a_sign_out_at_a_certified_provider_ends_the_session_here(world: World, 
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-def test_only_a_real_sign_out_message_ends_sessions(world: World, fake: FakeProvider) -> None:
+def test_only_a_valid_logout_token_ends_sessions(world: World, fake: FakeProvider) -> None:
     client, _ = sign_in(world, fake, sid="there")
     at = int(world.clock.now().timestamp())
     right: dict[str, Any] = {
@@ -166,7 +166,7 @@ def test_only_a_real_sign_out_message_ends_sessions(world: World, fake: FakeProv
     assert who(client) == "tess@helpdesk.example"
     assert send(message(sid="another")) == 200 and who(client) == "tess@helpdesk.example"
     assert send(message()) == 200 and who(client) is None
-    # Sent again, it does not end what was started since.
+    # Sent again, the message does not end sessions that were started since.
     world.clock.advance(minutes=2)
     client, _ = sign_in(world, fake, sid="there")
     assert send(message(exp=at + 900)) == 200 and who(client) == "tess@helpdesk.example"
@@ -178,7 +178,7 @@ def test_a_user_without_a_password_confirms_at_the_provider(world: World, fake: 
     user = next(one for one in ada.call("GET", "/api/users", 200)["items"] if one["email"].startswith("nina"))
     ada.call("PUT", f"/api/users/{user['user_id']}", 200, json={"role": "super_admin"})
     csrf = client.call("GET", "/api/auth/session", 200)["csrf_token"]
-    # A sign-in at the provider that is long ago is no fresh proof here.
+    # An old sign-in at the provider is not fresh proof here.
     page = client.post("/admin/webhooks", data={**HOOK, "active": "true", "_csrf": csrf, "_here": "/admin/webhooks"})
     assert page.status_code == 403 and "Sign in again with Fake" in page.text and "Your password" not in page.text
     carried = re.search('name="carried" value="([^"]+)"', page.text)
@@ -197,7 +197,7 @@ def test_a_user_without_a_password_confirms_at_the_provider(world: World, fake: 
         client.headers["X-CSRF-Token"] = csrf
         assert client.call("POST", "/api/webhooks", 403, json=HOOK)["reason"] == "confirmation_required"
         del client.headers["X-CSRF-Token"]
-    # Nor in another browser, or another session.
+    # Neither is one in another browser or another session.
     address = confirm()
     assert come_back(world.client("ada"), address, fake.grant(address, sub="n")).status_code == 403
 
@@ -213,7 +213,7 @@ def test_a_user_links_an_account_with_fresh_proof(world: World, strict: FakeProv
     csrf = tess.headers.pop("X-CSRF-Token")
     form = {"_csrf": csrf, "_here": "/account"}
     address = authorization_address(tess.post("/account/identities/strict", data=form).text)
-    # The session that began it, and nobody else's.
+    # Only the session that started the linking can complete it.
     assert come_back(world.client("omar"), address, strict.grant(address), "strict").status_code == 403
     linked = come_back(tess, address, strict.grant(address, email="other@elsewhere.example"), "strict")
     assert (linked.status_code, linked.headers["Location"]) == (303, "/account")
@@ -223,7 +223,7 @@ def test_a_user_links_an_account_with_fresh_proof(world: World, strict: FakeProv
     address = begin(browser, "strict")
     come_back(browser, address, strict.grant(address), "strict")
     assert who(browser) == "tess@helpdesk.example"
-    # It cannot become somebody else's, and super admins unlink it.
+    # The identity cannot be linked to another user, and super admins can unlink it.
     omar = world.client("omar")
     form = {"_csrf": omar.headers.pop("X-CSRF-Token")}
     address = authorization_address(omar.post("/account/identities/strict", data=form).text)
@@ -244,7 +244,7 @@ def test_a_user_links_an_account_with_fresh_proof(world: World, strict: FakeProv
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-def test_signing_out_leads_to_the_provider_where_that_is_set(world: World, fake: FakeProvider) -> None:
+def test_signing_out_continues_at_the_provider_if_configured(world: World, fake: FakeProvider) -> None:
     client, _ = sign_in(world, fake)
     csrf = client.call("GET", "/api/auth/session", 200)["csrf_token"]
     page = client.post("/logout", data={"_csrf": csrf})

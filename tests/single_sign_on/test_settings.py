@@ -35,7 +35,7 @@ def refusal(text: str, **more: str) -> str:
     return str(refused.value)
 
 
-def test_every_wrong_field_of_the_file_is_named(engine: str, tmp_path: Path) -> None:
+def test_every_invalid_field_of_the_file_is_reported(engine: str, tmp_path: Path) -> None:
     file = tmp_path / "providers.toml"
     file.write_text(RIGHT)
     loaded = settings_module.load({"ISSUE_TRACKER_IDENTITY_PROVIDERS_FILE": str(file)})
@@ -57,14 +57,14 @@ def test_every_wrong_field_of_the_file_is_named(engine: str, tmp_path: Path) -> 
     assert "needs an identity provider" in refusal("", ISSUE_TRACKER_PASSWORD_SIGN_IN="false")
 
 
-def test_a_secret_that_cannot_be_read_stops_the_start(engine: str, migrated_url: str) -> None:
+def test_an_unreadable_secret_prevents_the_start(engine: str, migrated_url: str) -> None:
     done = run("serve", database_url=migrated_url, IDENTITY_PROVIDERS=RIGHT)
     assert done.returncode == 1 and "client_secret_file of the identity provider “a” cannot be read" in done.stderr
 
 
 @pytest.fixture
 def server(engine: str, shared: Shared, providers_file: str) -> Iterator[Server]:
-    """The product without passwords, but for Ada’s."""
+    """The product without password sign-in, except for Ada."""
     settings = Settings(
         database_url=shared.migrated(engine),
         log_level="error",
@@ -82,14 +82,14 @@ def login(client: Client, who: str, password: str = PASSWORD) -> int:
     return client.post("/api/auth/login", json=credentials).status_code
 
 
-def test_only_break_glass_accounts_use_passwords(world: World) -> None:
+def test_only_break_glass_accounts_can_use_passwords(world: World) -> None:
     assert login(world.anonymous(), "ada") == 200
     right = world.anonymous().post("/api/auth/login", json={"email": "tess@helpdesk.example", "password": PASSWORD})
     wrong = world.anonymous().post("/api/auth/login", json={"email": "tess@helpdesk.example", "password": "wrong"})
     assert (right.status_code, right.json()) == (401, wrong.json()) and "identity provider" in right.text
     assert "Sign in with a password" in world.anonymous().get("/login").text
 
-    # Nothing else that takes a password helps: neither a confirmation, nor an invitation, nor a new one.
+    # No other use of a password works either: a confirmation, an invitation, or a new password.
     tess, ada = world.client("tess"), world.client("ada")
     tess.call("POST", "/api/auth/confirm", 400, json={"password": PASSWORD})
     changed = {"current_password": PASSWORD, "new_password": "staple battery horse"}
@@ -104,7 +104,7 @@ def test_only_break_glass_accounts_use_passwords(world: World) -> None:
     assert begin(world.anonymous(), "fake").startswith("http://127.0.0.1")
 
 
-def test_the_document_has_every_field_and_its_examples_are_right(engine: str) -> None:
+def test_the_document_lists_every_field_and_its_examples_are_valid(engine: str) -> None:
     text = (Path(__file__).parent.parent.parent / "docs" / "sign-in.md").read_text(encoding="utf-8")
     described = re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)
     assert described == list(Provider.__struct_fields__)

@@ -1,4 +1,4 @@
-"""Signing in with an identity provider: whose account it is, and which browser may come back."""
+"""Signing in with an identity provider: matching the account, and the browser that may return."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ def test_a_certified_provider_signs_in_and_links_by_verified_address(world: Worl
     assert who(browser) == "tess@helpdesk.example"
     created = [row for row in world.history(audit=True) if row.type == "session.created"]
     assert created[-1].note.endswith("with Real & Co") and created[-1].actor_name == "Tess Ngo"
-    # From now on the subject counts, whatever the address is there.
+    # From now on only the subject counts, even if the address changes there.
     real.set(t1={"email": "new@elsewhere.example", "email_verified": False})
     again = world.anonymous()
     again.get(real.sign_in(begin(again, "real"), "t1"))
@@ -46,7 +46,7 @@ def test_a_created_account_is_a_member_without_helpdesk_access(world: World, rea
     world.anonymous().call("POST", "/api/auth/login", 401, json=wrong)
 
 
-def test_a_name_that_imitates_another_user_is_not_taken_over(world: World, fake: FakeProvider) -> None:
+def test_a_name_that_imitates_another_user_is_not_adopted(world: World, fake: FakeProvider) -> None:
     browser, _ = sign_in(world, fake, sub="e", email="eve@helpdesk.example", name="Tеss Ngo")
     assert browser.call("GET", "/api/auth/session", 200)["user"]["name"] == "eve@helpdesk.example"
 
@@ -55,14 +55,14 @@ def test_a_return_works_once_and_in_one_browser(world: World, fake: FakeProvider
     browser, other = world.anonymous(), world.anonymous()
     address = begin(browser, "fake")
     code = fake.grant(address)
-    # Login cross-site request forgery: somebody's address in another browser.
+    # Login cross-site request forgery: an attacker's return address in another browser.
     assert come_back(other, address, code).status_code == 403 and who(other) is None
-    # Mix-up: the return of another provider, and one that names another issuer (RFC 9207).
+    # Mix-up: the return of another provider, and one with another issuer (RFC 9207).
     begun = begin(other, "strict")
     assert come_back(other, begun, fake.grant(begun)).status_code == 403 and who(other) is None
     begun = begin(other, "fake")
     assert come_back(other, begun, fake.grant(begun), iss="https://elsewhere.example").status_code == 403
-    # An invented state, none, and one that is repeated.
+    # An invented state, a missing one, and a repeated one.
     assert other.get("/login/with/fake/callback", params={"code": code, "state": "x" * 43}).status_code == 403
     assert other.get("/login/with/fake/callback").status_code == 403
     state = parameters(address)["state"]
@@ -79,7 +79,7 @@ def test_a_return_works_once_and_in_one_browser(world: World, fake: FakeProvider
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-def test_a_return_is_late_after_ten_minutes(world: World, fake: FakeProvider) -> None:
+def test_a_return_is_too_late_after_ten_minutes(world: World, fake: FakeProvider) -> None:
     browser = world.anonymous()
     address = begin(browser, "fake")
     world.clock.advance(minutes=10)
@@ -87,7 +87,7 @@ def test_a_return_is_late_after_ten_minutes(world: World, fake: FakeProvider) ->
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-def test_a_provider_that_names_its_issuer_always_has_to(world: World, fake: FakeProvider) -> None:
+def test_a_provider_that_supports_the_issuer_parameter_must_always_send_it(world: World, fake: FakeProvider) -> None:
     fake.metadata["authorization_response_iss_parameter_supported"] = True
     browser, response = sign_in(world, fake)
     assert response.status_code == 403 and "issuer" in failures(world)[0]
@@ -110,8 +110,8 @@ def test_nobody_is_sent_to_another_site(world: World, fake: FakeProvider) -> Non
     assert forged.status_code == 403
 
 
-def test_every_sign_in_has_a_session_of_its_own(world: World, fake: FakeProvider) -> None:
-    """Session fixation: a token that was there before means nothing after."""
+def test_every_sign_in_gets_a_new_session(world: World, fake: FakeProvider) -> None:
+    """Session fixation: an earlier token is not valid after the sign-in."""
     browser = world.anonymous()
     browser.cookies.set(SESSION, "chosen-by-somebody-else", domain="127.0.0.1")
     sign_in(world, fake, browser)
@@ -139,13 +139,13 @@ def test_only_a_verified_address_finds_an_account(world: World, fake: FakeProvid
         browser, response = sign_in(world, fake, sub=f"s{number}", **changes)
         assert response.status_code == 403 and "no account here" in response.text, changes
         assert who(browser) is None
-    # A break-glass account belongs to no provider.
+    # A break-glass account is never linked to a provider.
     browser, response = sign_in(world, fake, sub="a", email="ada@helpdesk.example")
     assert response.status_code == 403 and "break-glass" in failures(world)[-1]
 
 
 def test_an_account_is_linked_by_address_once(world: World, fake: FakeProvider, real: RealProvider) -> None:
-    """A second provider that has the same address, and the next owner of an address, take nothing over."""
+    """A second provider with the same address, and a later owner of the address, do not get the account."""
     sign_in(world, fake)
     _, response = sign_in(world, fake, sub="the next owner of the address")
     assert response.status_code == 403 and "linked to another identity" in failures(world)[-1]
@@ -156,7 +156,7 @@ def test_an_account_is_linked_by_address_once(world: World, fake: FakeProvider, 
     assert len([row for row in world.history(audit=True) if row.type == "identity.linked"]) == 1
 
 
-def test_without_further_settings_nobody_is_linked_or_created(world: World, strict: FakeProvider) -> None:
+def test_by_default_no_account_is_linked_or_created(world: World, strict: FakeProvider) -> None:
     for email in ("tess@helpdesk.example", "nina@helpdesk.example"):
         browser = world.anonymous()
         address = begin(browser, "strict")
@@ -165,7 +165,7 @@ def test_without_further_settings_nobody_is_linked_or_created(world: World, stri
     assert len(world.client("ada").call("GET", "/api/users", 200)["items"]) == 4
 
 
-def test_a_disabled_account_stays_disabled(world: World, fake: FakeProvider) -> None:
+def test_a_disabled_account_remains_disabled(world: World, fake: FakeProvider) -> None:
     sign_in(world, fake)
     ada = world.client("ada")
     tess = next(one for one in ada.call("GET", "/api/users", 200)["items"] if one["email"].startswith("tess"))
@@ -175,7 +175,7 @@ def test_a_disabled_account_stays_disabled(world: World, fake: FakeProvider) -> 
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-def test_a_given_password_is_forgotten_with_the_first_sign_in(world: World, fake: FakeProvider) -> None:
+def test_a_given_password_is_deleted_at_the_first_sign_in(world: World, fake: FakeProvider) -> None:
     nina = {"email": "nina@helpdesk.example", "password": "what Ada said"}
     world.client("ada").call("POST", "/api/users", 201, json={**nina, "name": "Nina Vogt", "role": "technician"})
     browser, _ = sign_in(world, fake, sub="n", email=nina["email"])
