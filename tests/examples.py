@@ -2,13 +2,17 @@
 
 import json
 import re
+import subprocess
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import httpx
 
+from issue_tracker import clock
 from issue_tracker.app import declared_routes
+from issue_tracker.auth.first_start import offer_setup
 from issue_tracker.http.routes import Route
+from tests.server import Server
 
 DOCS = Path(__file__).parent.parent / "docs"
 
@@ -46,6 +50,24 @@ def _example(request: str, response: str) -> Example:
         dict(header.split(": ", 1) for header in headers),
         json.loads(body) if body.strip() else None,
     )
+
+
+def run_readme(server: Server, folder: Path) -> str:
+    """Types the first five minutes of the README in, with a new server's address and link; what they print."""
+    with server.database.write() as tx:
+        offer_setup(tx, "printed-token", clock.now())
+    readme = (DOCS.parent / "README.md").read_text(encoding="utf-8")
+    script = "\n".join(re.findall(r"^```sh\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL))
+    for shown, real in (
+        ("http://127.0.0.1:8000", server.url),
+        ("paste-the-token-of-the-printed-link", "printed-token"),
+    ):
+        script = script.replace(shown, real)
+    ran = subprocess.run(
+        ["bash", "-eu", "-c", script], cwd=folder, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout
 
 
 def endpoint_of(example: Example) -> tuple[Route, dict[str, str]]:

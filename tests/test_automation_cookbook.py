@@ -1,4 +1,4 @@
-"""Every snippet of docs/automation.md runs, in order, and prints the output that the page shows."""
+"""Every snippet of docs/automation.md runs, in order and after the README, and prints the output that the page shows."""
 
 import contextlib
 import io
@@ -13,8 +13,8 @@ from typing import NamedTuple
 import pytest
 
 from tests.apart import apart
-from tests.examples import DOCS
-from tests.world import World
+from tests.examples import DOCS, run_readme
+from tests.server import Server
 
 pytestmark = pytest.mark.long
 
@@ -46,16 +46,18 @@ def snippets(path: Path) -> list[Snippet]:
 
 
 @pytest.fixture
-def home(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Sets up a technician's account on the server's machine: an empty home, and the commands in the path."""
+def home(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Sets up a technician's account after the README: an empty home, and the commands in the path."""
+    server.empty()
+    run_readme(server, tmp_path)
     monkeypatch.chdir(tmp_path)
     for name in [name for name in os.environ if name.startswith("ITCTL_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("PYTHONUTF8", "1")
-    monkeypatch.setenv("ISSUE_TRACKER_DATABASE_URL", world.server.settings.database_url)
-    monkeypatch.setenv("ITCTL_URL", world.server.url)
+    monkeypatch.setenv("ISSUE_TRACKER_DATABASE_URL", server.settings.database_url)
+    monkeypatch.setenv("ITCTL_URL", server.url)
     monkeypatch.setenv("ITCTL_TOKEN_FILE", str(tmp_path / ".config" / "itctl" / "token"))
     return tmp_path
 
@@ -93,11 +95,19 @@ def python() -> Callable[[str], str]:
     return run
 
 
-def test_every_snippet_of_the_cookbook_works(world: World, home: Path) -> None:
+def test_every_snippet_of_the_cookbook_works(server: Server, home: Path) -> None:
     """The server's real address replaces the one on the page."""
     languages = {"sh": shell(home), "python": python()}
-    ran = [snippet for snippet in snippets(COOKBOOK) if check(snippet, languages, world.server.url)]
+    ran = [snippet for snippet in snippets(COOKBOOK) if check(snippet, languages, server.url)]
     assert len(ran) > 30
+
+
+def test_an_old_curl_will_do() -> None:
+    """Debian 11 has version 7.74. `--json` came with 7.82, `%header` with 7.84, `--fail-with-body` with 7.76."""
+    used = [
+        one.code for one in snippets(COOKBOOK) if re.search(r"(curl|tracker) .*(--json|%header|--fail-with)", one.code)
+    ]
+    assert used == []
 
 
 def check(snippet: Snippet, languages: dict[str, Callable[[str], str]], url: str) -> bool:

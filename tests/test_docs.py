@@ -1,7 +1,6 @@
 """The documents are correct: examples are executed, tables compared with the code."""
 
 import re
-import subprocess
 from pathlib import Path
 from typing import get_type_hints
 
@@ -13,7 +12,7 @@ from issue_tracker.app import declared_routes
 from issue_tracker.auth.first_start import offer_setup
 from issue_tracker.settings import PREFIX, Settings
 from tests.clients import Client
-from tests.examples import DOCS, Reader, endpoint_of, read_examples
+from tests.examples import DOCS, Reader, endpoint_of, read_examples, run_readme
 from tests.server import Server
 
 ROOT = DOCS.parent
@@ -48,21 +47,9 @@ def test_the_settings_document_is_the_table_of_settings() -> None:
 
 def test_the_first_five_minutes_of_the_readme_work(server: Server, tmp_path: Path) -> None:
     server.empty()
-    with server.database.write() as tx:
-        offer_setup(tx, "printed-token", clock.now())
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    script = "\n".join(re.findall(r"^```sh\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL))
-    script = script.replace("http://127.0.0.1:8000", server.url).replace(
-        "paste-the-token-of-the-printed-link", "printed-token"
-    )
-
-    ran = subprocess.run(
-        ["bash", "-eu", "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
-    )
-
-    assert ran.returncode == 0, ran.stderr
-    assert '"status":"resolved"' in ran.stdout
-    last = ran.stdout.rsplit('{"items":', 1)[1]
+    printed = run_readme(server, tmp_path)
+    assert '"status":"resolved"' in printed
+    last = printed.rsplit('{"items":', 1)[1]
     assert '"total":1' in last and "Fabrikam" in last and "Contoso" not in last
 
 
