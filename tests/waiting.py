@@ -4,9 +4,9 @@ import time
 from collections.abc import Callable
 
 
-def eventually(true: Callable[[], bool], seconds: float = 10.0) -> None:
-    """Waits until the condition is true."""
+def eventually(true: Callable[[], bool], seconds: float = 10.0, *, pause: float = 0.005) -> None:
+    """Waits until the condition is true. Between two checks it pauses for `pause` seconds."""
     deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline, "it did not become true in time"
-        time.sleep(0.005)
+        time.sleep(pause)

@@ -1,0 +1,100 @@
+"""Monitoring systems as processes, with the files that docs/alerts.md shows.
+
+`scripts/test-environment` unpacks their Debian packages into build/monitoring; elsewhere they are found in the path.
+"""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.examples import DOCS
+from tests.waiting import eventually
+
+UNPACKED = DOCS.parent / "build" / "monitoring"
+
+_file = re.compile(r"^```\w+\n(?:# |/\* |#!/bin/sh\n# )(/etc/\S+)(?: \*/)?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_section = re.compile(r"^## (.+?)\n(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
+
+
+def program(*names: str) -> Path:
+    """The first program that there is of these names for it. Fails without any."""
+    for name in names:
+        there = UNPACKED.glob(f"usr/**/{name}")
+        found = next((path for path in there if path.is_file() and os.access(path, os.X_OK)), None)
+        on_path = shutil.which(name) if found is None else str(found)
+        if on_path is not None:
+            return Path(on_path)
+    raise AssertionError(
+        f"{names[-1]} is missing, so nobody knows whether its alerts arrive. On Debian and Ubuntu,"
+        " scripts/test-environment unpacks it; elsewhere, install it with the system's package manager."
+    )
+
+
+def write_documented_files(section: str, folder: Path, changes: Mapping[str, str]) -> None:
+    """Writes the files that a section of docs/alerts.md shows, by their names without the folder.
+
+    `changes` are texts in them and what replaces these: addresses and times of the test. Each of them must be there.
+    """
+    text = dict(_section.findall((DOCS / "alerts.md").read_text(encoding="utf-8")))[section]
+    files: dict[str, str] = dict(_file.findall(text))
+    assert files, f"docs/alerts.md shows no file in “{section}”"
+    for former, new in changes.items():
+        assert any(former in content for content in files.values()), f"docs/alerts.md does not show {former}"
+        files = {path: content.replace(former, new) for path, content in files.items()}
+    for path, content in files.items():
+        script = content.startswith("set -eu")
+        file = folder / Path(path).name
+        file.write_text(f"#!/bin/sh\n{content}" if script else content)
+        file.chmod(0o755 if script else 0o644)
+
+
+class Monitor:
+    """A monitoring system that runs. What it logs is shown when it ends before a test does."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]", log: Path) -> None:
+        self.process = process
+        self.log = log
+
+    def require_running(self) -> None:
+        assert self.process.poll() is None, f"{self.process.args!r} ended:\n{self.log.read_text(errors='replace')}"
+
+
+@contextmanager
+def monitoring(command: Sequence[str | Path], folder: Path) -> Iterator[Monitor]:
+    """Runs a monitoring system until the block ends. What it logs is in the folder."""
+    log = folder / f"{Path(command[0]).name}.log"
+    libraries = sorted({str(found.parent) for found in UNPACKED.glob("usr/lib/**/*.so*")})
+    with log.open("ab") as out:
+        process = subprocess.Popen(
+            command,
+            cwd=folder,
+            env={**os.environ, "LD_LIBRARY_PATH": os.pathsep.join(libraries)} if libraries else None,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        yield Monitor(process, log)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def until(true: Callable[[], bool], *monitors: Monitor, seconds: float = 30) -> None:
+    """Waits until it is true, while all monitoring systems run."""
+
+    def checked() -> bool:
+        for monitor in monitors:
+            monitor.require_running()
+        return true()
+
+    eventually(checked, seconds, pause=0.1)
