@@ -11,6 +11,7 @@ from sqlite3 import sqlite_version
 
 from tests.postgresql import binaries
 
+from bench.alerts import alerts
 from bench.caches import caches
 from bench.effort import FULL, QUICK
 from bench.flood import flood
@@ -39,6 +40,7 @@ PARTS = {
         scrolling,
         workers,
         flood,
+        alerts,
         overload,
         beside,
         strangers,

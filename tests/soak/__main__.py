@@ -18,6 +18,7 @@ from tests.soak.stage import opened, require_invariants
 
 PHASES: dict[str, tuple[Phase, tuple[str, ...], int]] = {
     "kills": (phases.kills, ("sqlite", "postgresql"), 100),
+    "alerts": (phases.alerts, ("sqlite", "postgresql"), 100),
     "stops": (phases.stops, ("postgresql",), 20),
     "disks": (phases.disks, ("sqlite", "postgresql"), 10),
     "failovers": (phases.failovers, ("postgresql",), 10),

@@ -23,6 +23,7 @@ from tests.soak.harm import (
     stop_postgresql,
 )
 from tests.soak.ledger import BrokenPromise, Figures
+from tests.soak.senders import Senders
 from tests.soak.stage import Stage, opened, staged
 from tests.soak.stream import Listeners
 
@@ -71,6 +72,21 @@ def kills(run: Run) -> str:
             rounds(run, stage, kill)
             times.append(f"{time.monotonic() - started:.0f} s")
         return f"{run.rounds} x one worker, four workers, the parent in {', '.join(times)}; {said(stage.finish())}"
+
+
+def alerts(run: Run) -> str:
+    """Kills one server process, all four, or their parent, while monitoring systems report alerts."""
+    url = run.database()
+    given_admin(url)
+    with staged(url, run.folder) as stage:
+        senders = Senders(stage)
+
+        def kill(stage: Stage) -> None:
+            stage.chance.choice((kill_one_worker, kill_all_workers, kill_parent))(stage)
+
+        rounds(run, stage, kill)
+        figures = stage.finish()
+        return f"{run.rounds} kills; {senders.verify()}; {said(figures)}"
 
 
 def stops(run: Run) -> str:

@@ -22,6 +22,7 @@ from tests.soak.harm import (
     stop_postgresql,
 )
 from tests.soak.phases import DISK_MEBIBYTES, listened
+from tests.soak.senders import Senders
 from tests.soak.stage import staged
 from tests.soak.stream import soak
 
@@ -42,6 +43,7 @@ def test_nothing_is_lost_by_kills_a_full_disk_or_a_restore(engine: str, shared: 
         staged(url, tmp_path, workers=2) as stage,
         listened(stage, LISTENERS) as following,
     ):
+        senders = Senders(stage)
         for kill in (kill_one_worker, kill_all_workers, kill_parent):
             kill(stage)
             stage.progress()
@@ -52,6 +54,7 @@ def test_nothing_is_lost_by_kills_a_full_disk_or_a_restore(engine: str, shared: 
             back_up_file(stage, tmp_path)
         dump_and_restore(stage, tmp_path, shared.empty(engine))
         stage.finish()
+        senders.verify()
         assert following.stop()
 
 
