@@ -1,4 +1,4 @@
-"""Every snippet of docs/automation.md runs, in order and after the README, and prints the output that the page shows."""
+"""Every snippet of docs/automation.md runs, in order and after the README, and prints what the page shows."""
 
 import contextlib
 import io

@@ -91,7 +91,7 @@ from issue_tracker.pages import webhooks as webhooks_pages
 from issue_tracker.pages.unrouted import Unrouted
 from issue_tracker.retention import Retention
 from issue_tracker.server.connections import Connections
-from issue_tracker.server.metrics import LoadMetrics, RequestMetrics, metrics_registry
+from issue_tracker.server.metrics import AlertMetrics, LoadMetrics, RequestMetrics, metrics_registry
 from issue_tracker.server.open_streams import OpenStreams
 from issue_tracker.server.password_requests import PasswordRequests
 from issue_tracker.server.workers import PROBES, PROVIDER_THREADS, Workers
@@ -194,6 +194,7 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
         server_key=ServerKey(database, settings),
         openapi=openapi.document(routes, settings),
         metrics=registry,
+        alert_metrics=AlertMetrics(registry),
         deferred_events=DeferredEvents(database),
         documents={},
         stored_responses=StoredResponses(settings),

@@ -84,6 +84,34 @@ def test_a_group_stands_for_all_of_its_companies(world: World) -> None:
     assert send(world, path, message(provider="nobody")) == {"received": 1, "unsorted": 1}
 
 
+def test_tags_are_names_of_companies(world: World) -> None:
+    path = given_receiver(world, "healthchecks")
+    given_rule(world, issue="Shared storage", company="{tags}", company_by="tag")
+    check = {"name": "Storage", "code": "8f1c", "status": "down", "tags": "prod nobody"}
+    assert send(world, path, check) == {"received": 1, "unsorted": 1}
+    check["tags"] = "prod contoso acme-manufacturing contoso"
+    assert send(world, path, check) == {"received": 2, "opened": 1, "assigned": 1}
+    assert statuses(world, "Shared storage") == {"Contoso": "investigating", "Acme Manufacturing": "investigating"}
+    assert listed(world, "?state=unsorted") == []
+    assert send(world, path, check | {"status": "up"}) == {"received": 2, "cleared": 2}
+
+
+def test_ten_lines_that_fail_one_after_the_other_are_one_issue(world: World) -> None:
+    """Two systems report them, minutes apart; they are held, and join the issue while it is open."""
+    given_rule(world, issue="{provider} outage", hold_minutes=5)
+    paths = given_receiver(world, "alertmanager"), given_receiver(world, "grafana")
+    names = [f"Branch {letter * 4} Holding" for letter in "abcdefghij"]
+    world.given_companies(*names)
+    for number, name in enumerate(names):
+        alert = message(provider="Contoso Fibre", company=name, line=str(number))
+        assert send(world, paths[number % 2], alert) == {"received": 1, "held": 1}
+        wait(world, minutes=1)
+    assert statuses(world, "Contoso Fibre outage") == dict.fromkeys(names[:6], "investigating")
+    wait(world, minutes=5)
+    assert statuses(world, "Contoso Fibre outage") == dict.fromkeys(names, "investigating")
+    assert world.client().call("GET", "/api/issues", 200)["total"] == 1
+
+
 def test_an_alert_without_a_rule_is_unsorted_until_a_rule_is_added(world: World) -> None:
     path = given_receiver(world, "alertmanager")
     unknown = {"alerts": [{"status": "firing", "labels": {"job": "backup", "tenant_name": "contoso gmbh"}}]}
@@ -91,9 +119,14 @@ def test_an_alert_without_a_rule_is_unsorted_until_a_rule_is_added(world: World)
     [alert] = listed(world, "?state=unsorted")
     assert alert["labels"] == {"job": "backup", "tenant_name": "contoso gmbh"}
     given_rule(world, issue="{job} failed", company="{tenant_name}", company_by="likeness")
-    assert send(world, path, unknown) == {"received": 1, "opened": 1}
+    [sorted_out] = listed(world)
+    assert (sorted_out["count"], sorted_out["last_at"]) == (alert["count"], alert["last_at"]), "nothing was reported"
+    assert send(world, path, unknown) == {"received": 1, "kept": 1}
     assert statuses(world, "backup failed") == {"Contoso": "investigating"}
     assert listed(world, "?state=unsorted") == []
+    send(world, path, message(job="dev", company=""))
+    given_rule(world, position=1, ignore=True, conditions=[{"label": "job", "value": "dev"}])
+    assert listed(world, "?state=unsorted") == [], "a rule that ignores it sorts it, too"
 
 
 def test_a_held_alert_opens_an_issue_only_if_it_lasts(world: World) -> None:

@@ -9,13 +9,13 @@ from datetime import datetime
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, select
 
 from issue_tracker.actor import Actor
 from issue_tracker.alerts.assignment import clear_assignment, find_issue, open_assignment, opening_event
 from issue_tracker.alerts.models import AlertAction, AlertState, Report
 from issue_tracker.alerts.operations import store
-from issue_tracker.alerts.queries import stored_alert
+from issue_tracker.alerts.queries import STORED, stored_alert
 from issue_tracker.alerts.receivers import find_receiver_by_id
 from issue_tracker.clock import now
 from issue_tracker.companies.queries import find_companies
@@ -64,13 +64,14 @@ class DueAlerts:
 
 
 def _handle(tx: Connection, alert_id: int, at: datetime) -> bool:
-    locked = select(alerts).where(alerts.c.alert_id == alert_id).with_for_update(skip_locked=True)
+    columns = alerts.c.company_text, alerts.c.issue_text, alerts.c.severity, alerts.c.url
+    locked = select(*STORED, *columns).where(alerts.c.alert_id == alert_id).with_for_update(skip_locked=True)
     row = tx.execute(locked).first()
     if row is None or row.due_at is None or row.due_at > at:
         return False
     receiver = find_receiver_by_id(tx, -row.namespace)
     alert = stored_alert(row)
-    store(tx, alert, due_at=None)
+    store(tx, alert, due_at=None, flapping=False)
     if receiver is None:
         return True
     if alert.state is AlertState.RESOLVED:
@@ -80,7 +81,7 @@ def _handle(tx: Connection, alert_id: int, at: datetime) -> bool:
     return True
 
 
-def _open(tx: Connection, actor: Actor, row: Row[Any]) -> None:
+def _open(tx: Connection, actor: Actor, row: Any) -> None:
     """Opens the assignment of an alert that has been firing for long enough."""
     alert = stored_alert(row)
     company = find_companies(tx, actor, [row.company_text]).get(key(row.company_text))

@@ -25,7 +25,7 @@ class AlertAction(StrEnum):
     - `assigned`: it assigned the company to an existing issue.
     - `reopened`: the assignment was resolved or closed, and is investigated again.
     - `kept`: nothing but the count.
-    - `held`: a rule wants it to last longer before it changes anything.
+    - `held`: a rule wants it to last longer before it changes anything, or it is flapping.
     - `cleared`: it resolved the assignment.
     - `ignored`: nothing was there to be cleared.
     - `unsorted`: no company has the name that was sent.
@@ -45,8 +45,9 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """What a sender says about one alert. A firing one that names no issue, or no known company, is unsorted.
 
     `strict`: the sender wants an error for an unknown company instead. `field` is the report's place in the request,
-    such as `alerts[3].`, for the names of invalid fields. `labels` are what a receiver was sent; `hold`, `steady` and
-    `cleared_status` are those of the rule that it applied.
+    such as `alerts[3].`, for the names of invalid fields. `labels` are what a receiver was sent; `hold`, `steady`,
+    `flap_changes`, `flap_period` and `cleared_status` are those of the rule that it applied.
+    `again`: it was counted before, and a new rule is applied to it.
     """
 
     key: str
@@ -61,7 +62,10 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     labels: dict[str, str] | None = None
     hold: timedelta = timedelta(0)
     steady: timedelta = timedelta(0)
+    flap_changes: int = 0
+    flap_period: timedelta = timedelta(0)
     cleared_status: Status = Status.RESOLVED
+    again: bool = False
 
 
 class AlertOutcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,12 +86,14 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     """An alert as it is listed: what was sent last, and the assignment that it is about.
 
     `receiver` is the name of the receiver that was sent it, `labels` are what it was sent; both are null for a report.
+    A `flapping` alert changes its state so often that it clears nothing until it has been resolved for a while.
     """
 
     alert_id: int
     key: str
     state: AlertState
     unsorted: bool
+    flapping: bool
     issue: str
     company: str
     severity: Severity | None
@@ -109,7 +115,8 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
 class StoredAlert(msgspec.Struct, frozen=True, kw_only=True):
     """The columns of an alert that operations decide on. `count` is 0 when this transaction has just inserted it.
 
-    `due_at` is when a firing alert that is held opens its assignment, or a resolved one clears it.
+    `due_at` is when a firing alert that is held opens its assignment, or a resolved one clears it. `changes` are the
+    instants at which its state last changed, the oldest first.
     """
 
     alert_id: int
@@ -125,3 +132,5 @@ class StoredAlert(msgspec.Struct, frozen=True, kw_only=True):
     due_at: datetime | None
     cleared_status: Status
     summary: str | None
+    changes: tuple[datetime, ...]
+    flapping: bool

@@ -14,8 +14,10 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from issue_tracker.actor import Actor, require_helpdesk
 from issue_tracker.alerts.assignment import clear_assignment, find_issue, open_assignment, opening_event
+from issue_tracker.alerts.flapping import noted, say_flapping
 from issue_tracker.alerts.models import AlertAction, AlertOutcome, AlertState, Report, StoredAlert
 from issue_tracker.alerts.queries import lock_alerts, namespace
+from issue_tracker.alerts.repetitions import count_repetitions, is_repetition
 from issue_tracker.clock import now
 from issue_tracker.companies.queries import Company, find_companies, get_companies_by_id
 from issue_tracker.database.tables import alerts
@@ -38,18 +40,22 @@ def receive(
     require_helpdesk(actor)
     at = now()
     stored = _lock(tx, actor, namespace(actor) if receiver_id is None else -receiver_id, reports, at)
-    known = find_companies(tx, actor, [report.company for report in reports if report.company is not None])
-    outcomes: dict[int, AlertOutcome] = {}
+    others = [report for report in reports if not is_repetition(report, stored.get(report.key))]
+    wanted = [report.company for report in others if report.company is not None]
+    known = find_companies(tx, actor, wanted) if wanted else {}
+    outcomes: dict[str, AlertOutcome] = {}
     # Everybody opens and locks issues in the same order, so that two senders do not wait for each other.
-    for place, report in sorted(enumerate(reports), key=lambda numbered: key(numbered[1].issue or "")):
+    for report in sorted(others, key=lambda report: key(report.issue or "")):
         alert = stored.get(report.key)
         if alert is None:
-            outcomes[place] = outcome_of(report.key, report.state, AlertAction.IGNORED, count=0)
+            outcomes[report.key] = outcome_of(report.key, report.state, AlertAction.IGNORED, count=0)
         elif report.state is AlertState.FIRING:
-            outcomes[place] = _fire(tx, actor, report, alert, known.get(key(report.company or "")), at)
+            outcomes[report.key] = _fire(tx, actor, report, alert, known.get(key(report.company or "")), at)
         else:
-            outcomes[place] = _clear(tx, actor, report, alert, at)
-    return [outcomes[place] for place in range(len(reports))]
+            outcomes[report.key] = _clear(tx, actor, report, alert, at)
+    repeated = [stored[report.key] for report in reports if report.key not in outcomes]
+    outcomes |= count_repetitions(tx, actor, repeated, at)
+    return [outcomes[report.key] for report in reports]
 
 
 def store(tx: Connection, alert: StoredAlert, **values: object) -> None:
@@ -100,16 +106,17 @@ def _fire(
     tx: Connection, actor: Actor, report: Report, alert: StoredAlert, company: Company | None, at: datetime
 ) -> AlertOutcome:
     repeated = alert.state is AlertState.FIRING and alert.count > 0
-    if repeated and alert.issue_id is not None:
-        return _count(tx, actor, report, alert, at)
     if alert.company_id is not None and alert.company_key == key(report.company or ""):
         company = get_companies_by_id(tx, actor, [alert.company_id]).get(alert.company_id)
     if report.strict:
         _require_assignable(report, company)
-    count = alert.count + 1 if repeated else 1
-    values = _columns(report) | {"count": count, "last_at": at, "due_at": None, "unsorted": False}
+    count = alert.count + (not report.again) if repeated else 1
+    values = _columns(report) | {"count": count, "due_at": None, "unsorted": False}
+    if not report.again:
+        values["last_at"] = at
     if not repeated:
-        values["changed_at"] = at
+        changes = noted(alert, report, at)
+        values |= {"changed_at": at, "changes": changes.stored, "flapping": alert.flapping and changes.flapping}
         if alert.due_at is not None:
             # It has not been resolved for long enough, so nothing was cleared, and there is nothing to open.
             store(tx, alert, **values)
@@ -130,23 +137,19 @@ def _fire(
 
 
 def _clear(tx: Connection, actor: Actor, report: Report, alert: StoredAlert, at: datetime) -> AlertOutcome:
-    if alert.state is AlertState.RESOLVED:
-        return _count(tx, actor, report, alert, at)
-    values = {"state": AlertState.RESOLVED.value, "count": 1, "changed_at": at, "last_at": at}
-    if report.steady and alert.issue_id is not None:
-        store(tx, alert, **values, due_at=at + report.steady, cleared_status=report.cleared_status.value)
+    changes = noted(alert, report, at)
+    values: dict[str, object] = {"state": AlertState.RESOLVED.value, "count": 1, "changed_at": at, "last_at": at}
+    values |= {"changes": changes.stored, "flapping": changes.flapping}
+    steady = max(report.steady, report.flap_period) if changes.flapping else report.steady
+    if steady and alert.issue_id is not None:
+        if changes.flapping and not alert.flapping:
+            values["opening_event_id"] = say_flapping(tx, actor, alert, report)
+        store(tx, alert, **values, due_at=at + steady, cleared_status=report.cleared_status.value)
         return _with_assignment(tx, actor, report, alert, AlertAction.HELD, 1)
     store(tx, alert, **values, due_at=None)
     alert = msgspec.structs.replace(alert, cleared_status=report.cleared_status)
     action, issue, company, status = clear_assignment(tx, actor, alert, report.summary)
     return outcome_of(report.key, report.state, action, issue=issue, company=company, status=status, count=1)
-
-
-def _count(tx: Connection, actor: Actor, report: Report, alert: StoredAlert, at: datetime) -> AlertOutcome:
-    """Counts a repetition. Nothing else is changed."""
-    store(tx, alert, count=alert.count + 1, last_at=at)
-    action = AlertAction.IGNORED if alert.issue_id is None else AlertAction.KEPT
-    return _with_assignment(tx, actor, report, alert, action, alert.count + 1)
 
 
 def _with_assignment(

@@ -1,21 +1,21 @@
 """Reads of alerts. Whoever sees some companies only sees the alerts of these, and those that they sent themselves."""
 
 from collections.abc import Collection, Iterable
+from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, Text, and_, any_, bindparam, func, or_, select
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from issue_tracker.actor import Actor, require_helpdesk
 from issue_tracker.alerts.models import Alert, AlertState, StoredAlert
 from issue_tracker.clock import iso
-from issue_tracker.database.prepared import among, numbers
+from issue_tracker.database.prepared import Prepared, among, instant, numbers
 from issue_tracker.database.tables import alert_receivers, alerts, assignments, companies, events, issues
+from issue_tracker.database.types import Id
 from issue_tracker.issues.models import SEVERITIES
-from issue_tracker.status import STATUSES
-
-BATCH = 500
-"""How many keys one statement looks up."""
+from issue_tracker.status import STATUSES, Status
 
 
 def namespace(actor: Actor) -> int:
@@ -55,22 +55,62 @@ def count_alerts(tx: Connection, actor: Actor, selection: Selection) -> int:
 def lock_alerts(tx: Connection, actor: Actor, whose: int, keys: Iterable[str]) -> dict[str, StoredAlert]:
     """Returns the alerts with these keys in a namespace, by key; other reports of them wait for this transaction."""
     require_helpdesk(actor)
-    wanted = sorted(set(keys))
-    found: dict[str, StoredAlert] = {}
-    for start in range(0, len(wanted), BATCH):
-        query = (
-            select(alerts)
-            .where(alerts.c.namespace == whose, alerts.c.key.in_(wanted[start : start + BATCH]))
-            .order_by(alerts.c.key)
-            .with_for_update()
+    wanted = list({str(one) for one in keys})
+    given = wanted if tx.dialect.name == "postgresql" else msgspec.json.encode(wanted).decode()
+    return {row.key: stored_alert(row) for row in _locked.rows(tx, whose=whose, keys=given)}
+
+
+class Place(msgspec.Struct, frozen=True):
+    """The assignment that an alert is about; None for what is not there, or hidden."""
+
+    issue_name: str | None
+    company_name: str | None
+    status: Status | None
+
+
+NOWHERE = Place(None, None, None)
+
+
+def find_places(tx: Connection, actor: Actor, alert_ids: list[int]) -> dict[int, Place]:
+    """Returns the assignments of these alerts by `alert_id`; none of an alert of a hidden company."""
+    require_helpdesk(actor)
+    return {
+        row.alert_id: Place(
+            # Without the assignment, the issue may be one that the actor does not see.
+            row.issue_name if actor.company_access.all or row.status is not None else None,
+            row.company_name,
+            None if row.status is None else STATUSES[row.status],
         )
-        for row in tx.execute(query):
-            found[row.key] = stored_alert(row)
-    return found
+        for row in _places.rows(tx, ids=numbers(tx, alert_ids))
+        if row.company_id is not None and actor.company_access.allows(row.company_id)
+    }
 
 
-def stored_alert(row: Row[Any]) -> StoredAlert:
-    """The columns that operations decide on, of a row of the whole table."""
+STORED = [
+    alerts.c[name]
+    for name in (
+        "alert_id",
+        "namespace",
+        "key",
+        "state",
+        "issue_key",
+        "company_key",
+        "issue_id",
+        "company_id",
+        "opening_event_id",
+        "changed_at",
+        "due_at",
+        "cleared_status",
+        "summary",
+        "changes",
+        "flapping",
+    )
+] + [alerts.c["count"].label("times")]
+"""What `stored_alert` reads."""
+
+
+def stored_alert(row: Any) -> StoredAlert:
+    """The columns that operations decide on, of a row with STORED."""
     return StoredAlert(
         alert_id=row.alert_id,
         key=row.key,
@@ -80,37 +120,28 @@ def stored_alert(row: Row[Any]) -> StoredAlert:
         issue_id=row.issue_id,
         company_id=row.company_id,
         opening_event_id=row.opening_event_id,
-        count=row._mapping["count"],
-        changed_at=row.changed_at,
-        due_at=row.due_at,
+        count=row.times,
+        changed_at=instant(row.changed_at),
+        due_at=None if row.due_at is None else instant(row.due_at),
         cleared_status=STATUSES[row.cleared_status],
         summary=row.summary,
+        changes=() if row.changes is None else msgspec.json.decode(row.changes, type=tuple[datetime, ...]),
+        flapping=bool(row.flapping),
     )
 
 
 def find_others_firing(tx: Connection, actor: Actor, alert_id: int, issue_id: int, company_id: int) -> list[int | None]:
     """Returns, of each other alert that is firing for the same assignment, the event that opened the assignment."""
     require_helpdesk(actor)
-    query = select(alerts.c.opening_event_id).where(
-        alerts.c.issue_id == issue_id,
-        alerts.c.company_id == company_id,
-        alerts.c.state == AlertState.FIRING.value,
-        alerts.c.alert_id != alert_id,
-    )
-    return list(tx.execute(query).scalars())
+    return [event_id for (event_id,) in _others.all(tx, alert_id=alert_id, issue_id=issue_id, company_id=company_id)]
 
 
 def find_last_event(tx: Connection, actor: Actor, issue_id: int, company_id: int) -> int | None:
     """Returns the event_id of the last event about a company in an issue, None without any."""
     if not actor.company_access.allows(company_id):
         return None
-    query = (
-        select(events.c.event_id)
-        .where(events.c.issue_id == issue_id, events.c.company_id == company_id)
-        .order_by(events.c.event_id.desc())
-        .limit(1)
-    )
-    return tx.execute(query).scalar_one_or_none()
+    found: int | None = _last_event.scalar(tx, issue_id=issue_id, company_id=company_id)
+    return found
 
 
 def _conditions(tx: Connection, actor: Actor, selection: Selection) -> Collection[ColumnElement[bool]]:
@@ -131,8 +162,10 @@ def _access(tx: Connection, actor: Actor) -> dict[str, Any]:
     return {} if visible is None else {"access": numbers(tx, sorted(visible))}
 
 
+_same_assignment = and_(assignments.c.issue_id == alerts.c.issue_id, assignments.c.company_id == alerts.c.company_id)
+
+
 def _joined(tx: Connection, actor: Actor, selection: Selection) -> Select[Any]:
-    same = and_(assignments.c.issue_id == alerts.c.issue_id, assignments.c.company_id == alerts.c.company_id)
     return (
         select(
             alerts,
@@ -143,7 +176,7 @@ def _joined(tx: Connection, actor: Actor, selection: Selection) -> Select[Any]:
         )
         .join(issues, issues.c.issue_id == alerts.c.issue_id, isouter=True)
         .join(companies, companies.c.company_id == alerts.c.company_id, isouter=True)
-        .join(assignments, same, isouter=True)
+        .join(assignments, _same_assignment, isouter=True)
         .join(alert_receivers, alert_receivers.c.id == -alerts.c.namespace, isouter=True)
         .where(*_conditions(tx, actor, selection))
     )
@@ -157,6 +190,7 @@ def _alert(actor: Actor, row: Row[Any]) -> Alert:
         key=row.key,
         state=AlertState(row.state),
         unsorted=bool(row.unsorted),
+        flapping=bool(row.flapping),
         issue=row.issue_text,
         company=row.company_text,
         severity=SEVERITIES[row.severity],
@@ -174,3 +208,53 @@ def _alert(actor: Actor, row: Row[Any]) -> Alert:
         changed_at=iso(row.changed_at),
         last_at=iso(row.last_at),
     )
+
+
+def _of_keys(dialect: str) -> ColumnElement[bool]:
+    if dialect == "postgresql":
+        return alerts.c.key == any_(bindparam("keys", type_=ARRAY(Text)))
+    return alerts.c.key.in_(select(func.json_each(bindparam("keys")).table_valued("value").c.value))
+
+
+_locked = Prepared(
+    lambda dialect: (
+        select(*STORED)
+        .where(alerts.c.namespace == bindparam("whose", type_=Id), _of_keys(dialect))
+        .order_by(alerts.c.key)
+        .with_for_update()
+    )
+)
+_places = Prepared(
+    lambda dialect: (
+        select(
+            alerts.c.alert_id,
+            alerts.c.company_id,
+            issues.c.name.label("issue_name"),
+            companies.c.name.label("company_name"),
+            assignments.c.status,
+        )
+        .join(issues, issues.c.issue_id == alerts.c.issue_id, isouter=True)
+        .join(companies, companies.c.company_id == alerts.c.company_id, isouter=True)
+        .join(assignments, _same_assignment, isouter=True)
+        .where(among(alerts.c.alert_id, "ids", dialect))
+    )
+)
+_last_event = Prepared(
+    lambda _: (
+        select(events.c.event_id)
+        .where(
+            events.c.issue_id == bindparam("issue_id", type_=Id),
+            events.c.company_id == bindparam("company_id", type_=Id),
+        )
+        .order_by(events.c.event_id.desc())
+        .limit(1)
+    )
+)
+_others = Prepared(
+    lambda _: select(alerts.c.opening_event_id).where(
+        alerts.c.issue_id == bindparam("issue_id", type_=Id),
+        alerts.c.company_id == bindparam("company_id", type_=Id),
+        alerts.c.state == AlertState.FIRING.value,
+        alerts.c.alert_id != bindparam("alert_id", type_=Id),
+    )
+)

@@ -6,32 +6,25 @@ stored. A receiver sees all companies, and acts under its own name.
 
 import hashlib
 import secrets
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, LargeBinary, Row, bindparam, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from issue_tracker.actor import Actor, Role, require_administrator, require_fresh_proof
 from issue_tracker.alerts.mapping import Mapping, require_valid
-from issue_tracker.alerts.models import AlertOutcome, Report
-from issue_tracker.alerts.operations import receive
-from issue_tracker.alerts.rules import CompanyBy, Decision, Rule, decide
-from issue_tracker.alerts.senders import Kind, Received, read_message
-from issue_tracker.clock import Timestamp, iso, now
-from issue_tracker.companies.groups.queries import find_group_companies
-from issue_tracker.companies.matching import match_names
-from issue_tracker.companies.queries import list_companies
+from issue_tracker.alerts.senders import Kind
+from issue_tracker.clock import Timestamp, now
 from issue_tracker.database.engine import created_id
-from issue_tracker.database.tables import alert_receivers, alert_rules, alerts
+from issue_tracker.database.prepared import Prepared, iso
+from issue_tracker.database.tables import alert_receivers, alerts
 from issue_tracker.errors import Invalid, NotFound
 from issue_tracker.events.catalog import Change, EventType
 from issue_tracker.events.record import record
 from issue_tracker.names import Name, key
 from issue_tracker.new_names import require_visible
-from issue_tracker.status import Status
 
 USED_WITHIN = timedelta(minutes=1)
 """How far `last_received_at` may lag behind."""
@@ -71,10 +64,7 @@ def get_receiver(tx: Connection, actor: Actor, receiver_id: int) -> Receiver:
 
 def find_receiver(tx: Connection, kind: str, secret: str) -> Receiver | None:
     """Returns the active receiver of this kind with this secret, or None."""
-    query = select(alert_receivers).where(
-        alert_receivers.c.secret_hash == _hash(secret), alert_receivers.c.kind == kind, alert_receivers.c.active
-    )
-    row = tx.execute(query).first()
+    row = _by_secret.row(tx, secret_hash=_hash(secret), kind=kind)
     return None if row is None else _receiver(row)
 
 
@@ -82,6 +72,16 @@ def find_receiver_by_id(tx: Connection, receiver_id: int) -> Receiver | None:
     """Returns the receiver with this id, whether it is active or not, or None."""
     row = tx.execute(select(alert_receivers).where(alert_receivers.c.id == receiver_id)).first()
     return None if row is None else _receiver(row)
+
+
+def note_use(tx: Connection, receiver: Receiver, at: datetime) -> None:
+    """Notes when the receiver was last sent a message, once a minute at most."""
+    before = at - USED_WITHIN
+    if receiver.last_received_at is not None and datetime.fromisoformat(receiver.last_received_at) >= before:
+        return
+    lately = alert_receivers.c.last_received_at.is_(None) | (alert_receivers.c.last_received_at < before)
+    used = update(alert_receivers).where(alert_receivers.c.id == receiver.id, lately)
+    tx.execute(used.values(last_received_at=at))
 
 
 def create_receiver(
@@ -160,64 +160,6 @@ def delete_receiver(tx: Connection, actor: Actor, receiver_id: int) -> None:
     _record(tx, actor, EventType.RECEIVER_DELETED, receiver)
 
 
-def receive_message(tx: Connection, receiver: Receiver, content: bytes, request_id: str) -> list[AlertOutcome]:
-    """Does what a message to a receiver says, by the rules. Alerts that a rule ignores have no outcome.
-
-    Raises Invalid for a message that does not have the receiver's format; nothing was changed then.
-    """
-    actor = receiver.actor(request_id)
-    rules = [msgspec.json.decode(row.definition, type=Rule) for row in tx.execute(_ordered_rules)]
-    reports: dict[str, Report] = {}
-    for received in read_message(receiver.kind, content, receiver.mapping):
-        decision = decide(rules, receiver.name, received.labels)
-        if not decision.rule.ignore:
-            # Of an alert that is listed twice, the last state counts.
-            reports |= {report.key: report for report in _reports(tx, actor, received, decision)}
-    outcomes = receive(tx, actor, list(reports.values()), receiver_id=receiver.id)
-    at = now()
-    before = at - USED_WITHIN
-    lately = alert_receivers.c.last_received_at.is_(None) | (alert_receivers.c.last_received_at < before)
-    used = update(alert_receivers).where(alert_receivers.c.id == receiver.id, lately)
-    tx.execute(used.values(last_received_at=at))
-    return outcomes
-
-
-def company_names(tx: Connection, actor: Actor, by: CompanyBy, text: str) -> list[str]:
-    """Returns the names of the companies that a rule means by a text: one at most, except for a group.
-
-    A likeness counts only where a single company is like the text.
-    """
-    if by is CompanyBy.GROUP:
-        return [company.name for company in find_group_companies(tx, actor, text) if not company.archived]
-    if by is CompanyBy.LIKENESS and text:
-        [match] = match_names(list_companies(tx, actor), [text])
-        return match.candidates if len(match.candidates) == 1 else []
-    return [text] if text else []
-
-
-def _reports(tx: Connection, actor: Actor, received: Received, decision: Decision) -> Iterator[Report]:
-    rule = decision.rule
-    names = company_names(tx, actor, rule.company_by, decision.company) or [decision.company]
-    for name in names:
-        of_one = f"{received.key}@{key(name)}" if rule.company_by is CompanyBy.GROUP else received.key
-        yield Report(
-            key=of_one if len(of_one) <= 255 else hashlib.blake2b(of_one.encode(), digest_size=32).hexdigest(),
-            state=received.state,
-            issue=decision.issue,
-            company=name,
-            severity=decision.severity,
-            summary=received.summary,
-            url=received.url,
-            labels=received.labels,
-            hold=timedelta(minutes=rule.hold_minutes),
-            steady=timedelta(minutes=rule.steady_minutes),
-            cleared_status=Status(rule.cleared_status),
-        )
-
-
-_ordered_rules = select(alert_rules.c.definition).order_by(alert_rules.c.position, alert_rules.c.id)
-
-
 def _require_mapping(kind: Kind, mapping: Mapping | None) -> None:
     if mapping is None:
         return
@@ -245,7 +187,7 @@ def _unknown() -> NotFound:
     return NotFound("No such receiver.")
 
 
-def _receiver(row: Row[Any]) -> Receiver:
+def _receiver(row: Any) -> Receiver:
     return Receiver(
         id=row.id,
         name=row.name,
@@ -253,12 +195,17 @@ def _receiver(row: Row[Any]) -> Receiver:
         mapping=None if row.mapping is None else msgspec.json.decode(row.mapping, type=Mapping),
         active=bool(row.active),
         created_at=iso(row.created_at),
-        last_received_at=_iso(row.last_received_at),
+        last_received_at=None if row.last_received_at is None else iso(row.last_received_at),
     )
 
 
-def _iso(at: datetime | None) -> Timestamp | None:
-    return None if at is None else iso(at)
+_by_secret = Prepared(
+    lambda _: select(alert_receivers).where(
+        alert_receivers.c.secret_hash == bindparam("secret_hash", type_=LargeBinary),
+        alert_receivers.c.kind == bindparam("kind"),
+        alert_receivers.c.active,
+    )
+)
 
 
 def _record(tx: Connection, actor: Actor, type_: EventType, receiver: Receiver, what: str | None = None) -> None:

@@ -7,8 +7,9 @@ import msgspec
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from issue_tracker.actor import Actor, require_administrator, require_helpdesk
-from issue_tracker.alerts.receivers import company_names
-from issue_tracker.alerts.rules import Rule, decide
+from issue_tracker.alerts.company_search import CompanySearch
+from issue_tracker.alerts.messages import sort_again
+from issue_tracker.alerts.rules import DEFAULT, Rule, decide
 from issue_tracker.clock import Timestamp, iso, now
 from issue_tracker.companies.queries import find_companies
 from issue_tracker.database.engine import created_id
@@ -57,7 +58,10 @@ def list_rules(tx: Connection, actor: Actor) -> list[StoredRule]:
 
 
 def create_rule(tx: Connection, actor: Actor, name: Name, rule: Rule, position: int | None = None) -> StoredRule:
-    """Adds a rule at a position, None for the end. Raises Invalid when there are MOST_RULES, and Forbidden."""
+    """Adds a rule at a position, None for the end, and applies the rules to what is unsorted.
+
+    Raises Invalid when there are MOST_RULES, and Forbidden.
+    """
     require_administrator(actor)
     require_visible("name", name)
     _lock(tx)
@@ -69,6 +73,7 @@ def create_rule(tx: Connection, actor: Actor, name: Name, rule: Rule, position: 
     rule_id = created_id(tx.execute(insert(alert_rules).values(**values)))
     _move(tx, rule_id, last + 1 if position is None else position)
     _record(tx, actor, EventType.ALERT_RULE_CREATED, rule_id, name)
+    sort_again(tx, actor.request_id)
     return get_rule(tx, actor, rule_id)
 
 
@@ -81,7 +86,7 @@ def update_rule(
     rule: Rule | None = None,
     position: int | None = None,
 ) -> StoredRule:
-    """Changes what is given. Raises NotFound, Invalid, and Forbidden."""
+    """Changes what is given, and applies the rules to what is unsorted. Raises NotFound, Invalid, and Forbidden."""
     require_administrator(actor)
     _lock(tx)
     stored = get_rule(tx, actor, rule_id)
@@ -99,6 +104,7 @@ def update_rule(
         values["position"] = position
     if values:
         _record(tx, actor, EventType.ALERT_RULE_UPDATED, rule_id, name or stored.name)
+        sort_again(tx, actor.request_id)
     return get_rule(tx, actor, rule_id)
 
 
@@ -132,7 +138,7 @@ def try_rules(
     stored = [] if draft is not None else list_rules(tx, actor)
     rules = [draft] if draft is not None else [one.rule for one in stored]
     decision = decide(rules, receiver, labels)
-    names = company_names(tx, actor, decision.rule.company_by, decision.company)
+    names = CompanySearch(tx, actor).names(decision.rule.company_by, decision.company)
     found = find_companies(tx, actor, names)
     known = [found[key(name)] for name in names if key(name) in found]
     return Trial(
@@ -166,7 +172,10 @@ def _number(tx: Connection, ids: list[int]) -> None:
 
 
 def _stored(rule: Rule) -> str:
-    return msgspec.json.encode(rule).decode()
+    """The rule as JSON, without what is as in a new one: a program that does not know a field reads it all the same."""
+    fields = msgspec.to_builtins(rule)
+    default = msgspec.to_builtins(DEFAULT)
+    return msgspec.json.encode({name: value for name, value in fields.items() if value != default[name]}).decode()
 
 
 def _rule(row: Row[Any]) -> StoredRule:

@@ -14,9 +14,13 @@ import msgspec
 from msgspec import Meta
 
 from issue_tracker.issues.models import Severity
+from issue_tracker.looks import invisible
 from issue_tracker.names import IssueName, parse_issue_name
 
 Text = Annotated[str, Meta(max_length=255)]
+MOST_CHANGES = 50
+"""How many changes of its state are stored of an alert, at most."""
+
 Minutes = Annotated[int, Meta(ge=0, le=1440)]
 
 _placeholder = re.compile(r"\{([^{}]*)\}")
@@ -46,11 +50,24 @@ class Condition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class CompanyBy(StrEnum):
-    """How the company is found: by its name; by a name that is like it; or all companies of a group of this name."""
+    """How the company is found.
+
+    - `name`: it has this name.
+    - `likeness`: its name is like the text, and no other company's.
+    - `tag`: the text is a list of tags, with commas or spaces between them. Every company counts whose name is one of
+      them, apart from accents, punctuation and the legal form.
+    - `group`: all companies of the group of this name.
+    """
 
     NAME = "name"
     LIKENESS = "likeness"
+    TAG = "tag"
     GROUP = "group"
+
+    @property
+    def several(self) -> bool:
+        """Whether one alert can be about more than one company."""
+        return self in (CompanyBy.TAG, CompanyBy.GROUP)
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -58,8 +75,11 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     `issue` and `company` are templates: `{name}` is the value of the label `name`, `{a|b}` that of the first label that
     has one. `severity` is that of an issue that the alert opens; null takes the label `severity`. A firing alert opens
-    nothing for `hold_minutes`; a resolved one clears nothing until it has been resolved for `steady_minutes`, which
-    damps flapping. What is cleared gets the status `cleared_status`.
+    nothing for `hold_minutes`; a resolved one clears nothing until it has been resolved for `steady_minutes`. What is
+    cleared gets the status `cleared_status`.
+
+    An alert that has changed its state more than `flap_changes` times within `flap_minutes` is flapping: it clears
+    nothing until it has been resolved for `flap_minutes`. With 0 changes, no alert is flapping.
     """
 
     receiver: Text | None = None
@@ -71,6 +91,8 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     severity: Severity | None = None
     hold_minutes: Minutes = 0
     steady_minutes: Minutes = 0
+    flap_changes: Annotated[int, Meta(ge=0, le=MOST_CHANGES)] = 10
+    flap_minutes: Annotated[int, Meta(ge=1, le=1440)] = 60
     cleared_status: Literal["resolved", "monitoring"] = "resolved"
 
     def matches(self, receiver: str, labels: Mapping[str, str]) -> bool:
@@ -102,11 +124,8 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
 def decide(rules: Iterable[Rule], receiver: str, labels: Mapping[str, str]) -> Decision:
     """Applies the first rule that matches, or the default."""
     rule = next((rule for rule in rules if rule.matches(receiver, labels)), DEFAULT)
-    try:
-        issue = parse_issue_name(filled(rule.issue, labels)[:255])
-    except ValueError:
-        issue = None
     severity = rule.severity or SEVERITIES.get(labels.get("severity", "").strip().casefold())
+    issue = _issue_name(filled(rule.issue, labels))
     return Decision(rule=rule, issue=issue, company=filled(rule.company, labels)[:255], severity=severity)
 
 
@@ -118,3 +137,12 @@ def filled(template: str, labels: Mapping[str, str]) -> str:
         return next((labels[name] for name in names if labels.get(name)), "")
 
     return _placeholder.sub(value, template).strip()
+
+
+def _issue_name(text: str) -> IssueName | None:
+    """The text as the name of an issue that is opened; None where it cannot be one."""
+    try:
+        name = parse_issue_name(text[:255])
+    except ValueError:
+        return None
+    return None if invisible(name) else name

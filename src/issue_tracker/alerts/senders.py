@@ -174,16 +174,20 @@ class _Kuma(msgspec.Struct):
 
 
 def _kuma(content: bytes) -> list[Received]:
-    """Uptime Kuma's webhook. Its test message has no monitor. Pending (2) and maintenance (3) are neither."""
+    """Uptime Kuma's webhook. Its test message has no monitor. Pending (2) and maintenance (3) are neither.
+
+    The label `tags` lists the tags that have no value.
+    """
     found = _read(content, _Kuma)
     if found.monitor is None or found.heartbeat is None or found.heartbeat.status not in (0, 1):
         return []
     monitor, heartbeat = found.monitor, found.heartbeat
+    tags = ", ".join(tag.name for tag in monitor.tags if not tag.value)
     return [
         Received(
             key=str(monitor.id),
             state=AlertState.RESOLVED if heartbeat.status else AlertState.FIRING,
-            labels={"name": monitor.name, **{tag.name: tag.value or "" for tag in monitor.tags}},
+            labels={"name": monitor.name, "tags": tags, **{tag.name: tag.value or "" for tag in monitor.tags}},
             summary=heartbeat.msg or None,
             url=monitor.url if monitor.url and monitor.url.startswith(("http://", "https://")) else None,
         )

@@ -1,19 +1,24 @@
 """Receivers of alerts over HTTP: messages from monitoring systems (contract, section 14), and administration."""
 
+from collections import Counter
+from http import HTTPStatus
+
 import msgspec
 from starlette.responses import Response
 
 from issue_tracker.alerts import receivers
 from issue_tracker.alerts.mapping import Mapping
-from issue_tracker.alerts.models import AlertAction
+from issue_tracker.alerts.messages import receive_alerts
+from issue_tracker.alerts.models import AlertOutcome
 from issue_tracker.alerts.receivers import Receiver
-from issue_tracker.alerts.senders import Kind
-from issue_tracker.errors import NotFound, UnsupportedMediaType
+from issue_tracker.alerts.senders import Kind, read_message
+from issue_tracker.errors import AppError, NotFound, UnsupportedMediaType
 from issue_tracker.http.identity import Access, Proof
-from issue_tracker.http.request import BODY_LIMIT, Request
+from issue_tracker.http.request import BODY_LIMIT, Request, raw_content
 from issue_tracker.http.responses import SecretResponse, json_response, list_response, no_content
 from issue_tracker.http.routes import Returns, Routes
 from issue_tracker.names import Name
+from issue_tracker.server.metrics import NO_RECEIVER
 
 routes = Routes("Alerts", access=Access.SUPER_ADMIN, proof=Proof.SESSION)
 
@@ -105,15 +110,20 @@ def take_message(request: Request, receiver: str, secret: str) -> Response:
     """
     with request.read() as tx:
         found = receivers.find_receiver(tx, receiver, secret)
+    metrics = request.app_state.alert_metrics
     if found is None:
+        metrics.refused(NO_RECEIVER)
         raise NotFound("There is no receiver with this address.")
-    if not request.content:
-        raise UnsupportedMediaType("The message is empty.")
-    with request.write() as tx:
-        outcomes = receivers.receive_message(tx, found, request.content, request.request_id)
+    try:
+        outcomes = _take(request, found)
+    except AppError as refused:
+        if refused.status < HTTPStatus.INTERNAL_SERVER_ERROR:
+            metrics.refused(found.name)
+        raise
     counts = Counts(len(outcomes))
-    for action in AlertAction:
-        setattr(counts, action.value, sum(outcome.action is action for outcome in outcomes))
+    for action, count in Counter(outcome.action.value for outcome in outcomes).items():
+        setattr(counts, action, count)
+        metrics.taken(found.name, action, count)
     return json_response(counts, 202)
 
 
@@ -163,6 +173,16 @@ def delete_receiver(request: Request, id: int) -> Response:
     """Delete a receiver with its alerts, but not the issues that they opened."""
     receivers.delete_receiver(request.tx, request.actor, id)
     return no_content()
+
+
+def _take(request: Request, receiver: Receiver) -> list[AlertOutcome]:
+    """What became of the alerts of a message. Raises AppError for one that cannot be read; nothing was changed then."""
+    content = raw_content(request)
+    if not content:
+        raise UnsupportedMediaType("The message is empty.")
+    received = read_message(receiver.kind, content, receiver.mapping)
+    with request.write() as tx:
+        return receive_alerts(tx, receiver, received, request.request_id)
 
 
 def address(request: Request, receiver: Receiver, secret: str) -> str:

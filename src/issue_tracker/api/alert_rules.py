@@ -61,6 +61,8 @@ DEFINITION: dict[str, Any] = {
     "severity": "high",
     "hold_minutes": 2,
     "steady_minutes": 5,
+    "flap_changes": 10,
+    "flap_minutes": 60,
     "cleared_status": "monitoring",
 }
 RULE_EXAMPLE = {

@@ -110,6 +110,7 @@ ALERT_EXAMPLE: dict[str, Any] = {
     "key": "wan-probe/acme",
     "state": "firing",
     "unsorted": False,
+    "flapping": False,
     "issue": "Network degradation",
     "company": "Acme Manufacturing",
     "severity": "high",

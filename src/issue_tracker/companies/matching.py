@@ -45,18 +45,18 @@ def match_text(companies: Sequence[Company], text: str, most: int) -> list[Match
 
     Returns None if the text contains more than `most` names.
     """
-    directory = _Directory(companies)
+    directory = Directory(companies)
     names = list(islice(split_names(text, directory.has), most + 1))
     return None if len(names) > most else [directory.match(name) for name in names]
 
 
 def match_names(companies: Sequence[Company], names: Sequence[str]) -> list[Match]:
     """Returns the match of each of these names among these companies."""
-    directory = _Directory(companies)
+    directory = Directory(companies)
     return [directory.match(name) for name in names]
 
 
-class _Directory:
+class Directory:
     """Companies by their names, in full and simplified."""
 
     def __init__(self, companies: Sequence[Company]) -> None:
@@ -71,6 +71,7 @@ class _Directory:
         return bool(name) and (key(name) in self._by_key or bool(self._by_form.get(simplified(name))))
 
     def match(self, name: str) -> Match:
+        """Returns the match of a name."""
         exact = self._by_key.get(key(name.strip()))
         if exact is not None:
             return Match(name, "exact", exact, [exact])

@@ -15,7 +15,7 @@ from issue_tracker.actor import Actor
 from issue_tracker.auth.sessions import Session
 from issue_tracker.auth.token_use import TokenHolder
 from issue_tracker.database.engine import Database
-from issue_tracker.errors import Invalid
+from issue_tracker.errors import Invalid, TooLarge, UnsupportedMediaType
 from issue_tracker.http.state import AppState
 from issue_tracker.settings import Settings
 
@@ -256,3 +256,23 @@ async def read_content(request: Request, most: int | None = None) -> bytes | Non
         chunks.append(chunk)
         if not message.get("more_body", False):
             return b"".join(chunks)
+
+
+def raw_content(request: Request) -> bytes:
+    """The body of a route with `raw_body`. Raises TooLarge, and UnsupportedMediaType for one that is compressed."""
+    content = require_content(request)
+    require_identity_encoding(request)
+    return content
+
+
+def require_content(request: Request) -> bytes:
+    """The body. Raises TooLarge for one that is over the limit."""
+    if request.content is None:
+        raise TooLarge(f"The body is over {request.body_limit:,} bytes.")
+    return request.content
+
+
+def require_identity_encoding(request: Request) -> None:
+    """Raises UnsupportedMediaType for a body that is compressed: it would be read as if it were text."""
+    if (request.header("content-encoding") or "identity").strip().lower() != "identity":
+        raise UnsupportedMediaType("The body must not be compressed: send it without Content-Encoding.")

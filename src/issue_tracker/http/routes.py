@@ -19,13 +19,12 @@ from issue_tracker.errors import (
     NotFound,
     PasswordChangeRequired,
     SecondFactorEnrolmentRequired,
-    TooLarge,
     UnsupportedMediaType,
 )
 from issue_tracker.http import conditional
 from issue_tracker.http.errors import error_response
 from issue_tracker.http.identity import Access, Proof, authorize, require_proof
-from issue_tracker.http.request import Identity, Request
+from issue_tracker.http.request import Identity, Request, require_content, require_identity_encoding
 from issue_tracker.http.responses import JSON
 from issue_tracker.http.validation import read_body, read_query
 from issue_tracker.names import whole_number
@@ -85,7 +84,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     - `outgoing`: the handler waits for another system, so it runs in threads separate from the workers.
     - `shares_path`: a path with a parameter also matches this path and handles its other methods.
     - `if_match`: the handler checks If-Match.
-    - `raw_body`: the handler parses the body itself: up to this number of bytes, of any media type, from any client.
+    - `raw_body`: the handler reads `raw_content`: up to this number of bytes, of any media type, from any client.
     - `returns`, `example` (of the body), `errors` (those that do not follow from the rest) and `documented` are for
       the OpenAPI document.
     """
@@ -156,12 +155,9 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     def arguments(self, request: Request) -> dict[str, Any]:
         """Returns the handler's arguments besides the request. Raises errors in the order 413, 415, 422, 400, 404."""
         arguments: dict[str, Any] = {}
-        if request.content is None:
-            raise TooLarge(f"The body is over {request.body_limit:,} bytes.")
         if self.raw_body is None:
+            require_content(request)
             require_media_type(request, JSON, "The body must be JSON, with Content-Type: application/json.")
-        else:
-            require_identity_encoding(request)
         query = read_query(request.parameters, self.query or _NoQuery, request.settings.query_values)
         if self.query is not None:
             arguments["query"] = query
@@ -276,12 +272,6 @@ def require_media_type(request: Request, expected: str, otherwise: str) -> None:
     if (request.header("content-type") or "").partition(";")[0].strip().lower() != expected:
         raise UnsupportedMediaType(otherwise)
     require_identity_encoding(request)
-
-
-def require_identity_encoding(request: Request) -> None:
-    """Raises UnsupportedMediaType for a compressed body, which would otherwise be parsed as plain text."""
-    if (request.header("content-encoding") or "identity").strip().lower() != "identity":
-        raise UnsupportedMediaType("The body must not be compressed: send it without Content-Encoding.")
 
 
 class _NoBody(msgspec.Struct, forbid_unknown_fields=True):

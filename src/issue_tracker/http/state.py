@@ -17,6 +17,7 @@ from issue_tracker.http.response_cache import ResponseCache
 from issue_tracker.http.stored_responses import StoredResponses
 from issue_tracker.issues.fragments import FragmentCache
 from issue_tracker.issues.totals import TotalsCache
+from issue_tracker.server.metrics import AlertMetrics
 from issue_tracker.server.open_streams import OpenStreams
 from issue_tracker.server.password_requests import PasswordRequests
 from issue_tracker.server.workers import Workers
@@ -28,10 +29,11 @@ class AppState(msgspec.Struct, frozen=True, kw_only=True):
 
     `workers` run the handlers, with as many threads as they have database connections; `probes` run the probes,
     `provider_requests` the handlers that wait for an identity provider, and `password_requests` those that hash a
-    password. `providers` are the identity providers. `openapi` is the content of `/openapi.json`. `metrics` counts this
-    application's requests. `deferred_events` are events of refusals and exports. `documents` holds the body and the
-    headers of documents that are the same for every client and expensive to make. `stored_responses` limits the space
-    of the responses stored for idempotency keys.
+    password. `providers` are the identity providers. `openapi` is the content of `/openapi.json`. `metrics` counts
+    this application's requests, and `alert_metrics` the messages to receivers of alerts. `deferred_events` are
+    events of refusals and exports. `documents` holds the body and the headers of documents that are the same for
+    every client and expensive to make. `stored_responses` limits the space of the responses stored for idempotency
+    keys.
     """
 
     settings: Settings
@@ -51,6 +53,7 @@ class AppState(msgspec.Struct, frozen=True, kw_only=True):
     server_key: ServerKey
     openapi: dict[str, Any]
     metrics: CollectorRegistry
+    alert_metrics: AlertMetrics
     deferred_events: DeferredEvents
     documents: dict[str, tuple[bytes, dict[str, str]]]
     stored_responses: StoredResponses

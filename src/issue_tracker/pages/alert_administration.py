@@ -9,8 +9,9 @@ from starlette.responses import Response
 from issue_tracker.alerts import receivers, rule_list
 from issue_tracker.alerts.queries import Selection, list_alerts
 from issue_tracker.alerts.rule_list import Trial
-from issue_tracker.alerts.rules import CompanyBy, Operator, Rule
+from issue_tracker.alerts.rules import DEFAULT, CompanyBy, Operator, Rule
 from issue_tracker.alerts.senders import Kind
+from issue_tracker.alerts.suggestions import suggested_rule
 from issue_tracker.api.alert_receivers import NewReceiver, address
 from issue_tracker.api.alert_rules import NewRule, RuleTrial
 from issue_tracker.errors import Invalid
@@ -42,6 +43,7 @@ OPERATORS = {Operator.IS: "=", Operator.IS_NOT: "!=", Operator.LIKE: "~", Operat
 BY = {
     CompanyBy.NAME: "its name",
     CompanyBy.LIKENESS: "a name that is like it",
+    CompanyBy.TAG: "tags that are names of companies",
     CompanyBy.GROUP: "the group of this name (all its companies)",
 }
 
@@ -107,16 +109,17 @@ def delete_receiver(request: Request, form: Form, id: int) -> Response:
 
 @routes.get(f"{HERE}/rules/new")
 def show_new_rule(request: Request, form: FormView | None = None, trial: Trial | None = None) -> Response:
-    """The form for a rule; with `?alert=`, filled for this alert."""
+    """The form for a rule; with `?alert=`, filled for this alert, with what would become of it."""
     given: dict[str, Any] = parse_qs(request.query_text)
     alert_id = whole_number(given.get("alert", [""])[0])
     found = list_alerts(request.tx, request.actor, Selection(), before=alert_id + 1, limit=1) if alert_id else []
     labels = found[0].labels or {} if found and found[0].alert_id == alert_id else {}
     default = _typed("", Rule(), labels)
     if labels:
-        name = next((name for name in ("alertname", "name", "check") if name in labels), next(iter(labels)))
-        value = labels[name]
-        default |= {"name": f"{name} {value}"[:100], "conditions": f"{name} = {value}"}
+        rule = suggested_rule(request.tx, request.actor, labels)
+        default = _typed(", ".join(one.value for one in rule.conditions)[:100], rule, labels)
+        if form is None:
+            trial = rule_list.try_rules(request.tx, request.actor, "", labels, rule)
     return _rule_page(request, "/admin/alerts/rules/new", (form or FormView()).with_defaults(default), trial)
 
 
@@ -127,7 +130,7 @@ def create_rule(request: Request, form: Form) -> Response:
     if form.get("try"):
         return show_new_rule(request, FormView(dict(form.pairs)), _trial(request, form, body.rule))
     rule_list.create_rule(request.tx, request.actor, body.name, body.rule, body.position)
-    return redirect(HERE, flash_cookie(request, Flash("The rule is added. It is used for the next alerts.")))
+    return redirect(HERE, flash_cookie(request, Flash("The rule is added, and applied to what was unsorted.")))
 
 
 @routes.get(f"{HERE}/rules/{{id}}")
@@ -196,10 +199,10 @@ def _rule_of(form: Form) -> NewRule:
     rule: dict[str, Any] = form.fields("issue", "company", "company_by", "cleared_status")
     rule |= {"receiver": form.get("receiver") or None, "severity": form.get("severity") or None}
     rule |= {"ignore": bool(form.get("ignore")), "conditions": [_condition(line) for line in form.lines("conditions")]}
-    for field in ("hold_minutes", "steady_minutes"):
-        rule[field] = whole_number(form.get(field, "0").strip() or "0")
+    for field in ("hold_minutes", "steady_minutes", "flap_changes", "flap_minutes"):
+        rule[field] = whole_number(form.get(field).strip() or str(getattr(DEFAULT, field)))
         if rule[field] is None:
-            raise Invalid.field(field, "must be a whole number of minutes")
+            raise Invalid.field(field, "must be a whole number")
     body = {"name": form.get("name"), "rule": rule, "position": whole_number(form.get("position")) or None}
     try:
         return form.read(body, NewRule)

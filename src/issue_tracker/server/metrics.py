@@ -23,6 +23,8 @@ log = structlog.get_logger("issue_tracker.server")
 
 MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
 
+NO_RECEIVER = "(none)"
+
 LOG_SECONDS = 10.0
 """Interval at which refusals are logged, if there were any."""
 
@@ -81,6 +83,26 @@ class RequestMetrics:
             route = str(scope.get("path_template", "(none)"))
             self.requests.labels(scope["method"], route, sent.status).inc()
             self.seconds.labels(scope["method"], route).observe(time.perf_counter() - started)
+
+
+class AlertMetrics:
+    """Counts what receivers of alerts were sent, by the receiver's name; an address that is none has `NO_RECEIVER`."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._total = Counter(
+            "issue_tracker_alerts",
+            "Alerts that were taken, by what became of them, and messages that were refused.",
+            ["receiver", "outcome"],
+            registry=registry,
+        )
+
+    def taken(self, receiver: str, outcome: str, count: int) -> None:
+        """Counts alerts of one message that had the same outcome."""
+        self._total.labels(receiver, outcome).inc(count)
+
+    def refused(self, receiver: str) -> None:
+        """Counts a message that nobody could read, or to nobody."""
+        self._total.labels(receiver, "refused").inc()
 
 
 class LoadMetrics:

@@ -30,6 +30,9 @@ alerts = Table(
     # When a held alert takes effect, or a resolved one has been steady for long enough; null: at once.
     Column("due_at", Instant),
     Column("cleared_status", String(20), nullable=False, server_default="resolved"),
+    # The instants of the last changes of its state, as a JSON list, if a rule limits them.
+    Column("changes", Text),
+    Column("flapping", Boolean, nullable=False, server_default=false()),
     # The assignment that the alert is about; both are null while it has none. Copies, not references: the alert
     # outlives the issue.
     Column("issue_id", Id),

@@ -1,0 +1,65 @@
+"""Flapping: an alert that changes its state again and again stays open until it has been resolved for a while.
+
+Otherwise the issue would be resolved and investigated again each time, and everybody would get used to it.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import msgspec
+from sqlalchemy import Connection
+
+from issue_tracker.actor import Actor
+from issue_tracker.alerts.models import Report, StoredAlert
+from issue_tracker.alerts.queries import find_last_event
+from issue_tracker.alerts.rules import MOST_CHANGES
+from issue_tracker.companies.queries import get_companies_by_id
+from issue_tracker.issues.queries.issue import find_issue_head_by_id, find_status
+from issue_tracker.issues.updates.operations import add_update
+from issue_tracker.names import UpdateText
+
+
+class Changes(msgspec.Struct, frozen=True):
+    """The changes of an alert's state, with one that is reported now, and whether it is flapping."""
+
+    instants: Sequence[datetime]
+    flapping: bool
+
+    @property
+    def stored(self) -> str | None:
+        """The instants as they are stored."""
+        return msgspec.json.encode(self.instants).decode() if self.instants else None
+
+
+def noted(alert: StoredAlert, report: Report, at: datetime) -> Changes:
+    """Returns the changes of an alert, if the report changes its state now. None are noted without a limit."""
+    if not report.flap_changes:
+        return Changes((), False)
+    instants = (*alert.changes, at)[-MOST_CHANGES - 1 :] if alert.count else ()
+    lately = sum(instant > at - report.flap_period for instant in instants)
+    return Changes(instants, lately > report.flap_changes)
+
+
+def say_flapping(tx: Connection, actor: Actor, alert: StoredAlert, report: Report) -> int | None:
+    """Adds an internal update that says why the assignment of a flapping alert stays open.
+
+    Returns the event by which alerts opened the assignment: the update is no change that a person made.
+    """
+    opening = alert.opening_event_id
+    if alert.issue_id is None or alert.company_id is None:
+        return opening
+    issue = find_issue_head_by_id(tx, actor, alert.issue_id, lock=True)
+    company = get_companies_by_id(tx, actor, [alert.company_id]).get(alert.company_id)
+    if issue is None or company is None or find_status(tx, actor, issue.issue_id, company.company_id) is None:
+        return opening
+    ours = find_last_event(tx, actor, issue.issue_id, company.company_id) == opening
+    add_update(tx, actor, issue, _text(alert.key, report.flap_changes, report.flap_period), companies=[company])
+    return find_last_event(tx, actor, issue.issue_id, company.company_id) if ours else opening
+
+
+def _text(key: str, changes: int, period: timedelta) -> UpdateText:
+    minutes = f"{period // timedelta(minutes=1)} minutes"
+    return UpdateText(
+        f"The alert “{key}” is flapping: it has changed its state more than {changes} times within {minutes}. This"
+        f" stays open until the alert has been resolved for {minutes}."
+    )

@@ -1,0 +1,106 @@
+"""Messages to receivers: what their alerts are about, by the rules, and what becomes of them."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+
+import msgspec
+from sqlalchemy import Connection, delete, select
+
+from issue_tracker.alerts.company_search import CompanySearch
+from issue_tracker.alerts.models import AlertOutcome, AlertState, Report
+from issue_tracker.alerts.operations import receive
+from issue_tracker.alerts.receivers import Receiver, find_receiver_by_id, note_use
+from issue_tracker.alerts.rules import Decision, Rule, decide
+from issue_tracker.alerts.senders import LONGEST_KEY, Received
+from issue_tracker.clock import now
+from issue_tracker.database.prepared import Prepared
+from issue_tracker.database.tables import alert_rules, alerts
+from issue_tracker.names import key
+from issue_tracker.status import Status
+
+MOST_SORTED = 500
+"""How many unsorted alerts a new rule is applied to."""
+
+
+def receive_alerts(
+    tx: Connection, receiver: Receiver, received: Sequence[Received], request_id: str, *, again: bool = False
+) -> list[AlertOutcome]:
+    """Does what the alerts of a message say, by the rules. Alerts that a rule ignores have no outcome.
+
+    With `again` they are those of former messages, and are not counted once more.
+    """
+    actor = receiver.actor(request_id)
+    rules = [msgspec.json.decode(definition, type=Rule) for (definition,) in _rules.all(tx)]
+    search = CompanySearch(tx, actor)
+    reports: dict[str, Report] = {}
+    sorted_out: list[str] = []
+    for one in received:
+        decision = decide(rules, receiver.name, one.labels)
+        if decision.rule.ignore:
+            if again:
+                sorted_out.append(one.key)
+            continue
+        names = search.names(decision.rule.company_by, decision.company)
+        if names and decision.rule.company_by.several:
+            sorted_out.append(_key(one.key))
+        # Of an alert that is listed twice, the last state counts.
+        reports |= {report.key: report for report in _reports(one, decision, names, again=again)}
+    _forget_unsorted(tx, receiver, sorted_out)
+    outcomes = receive(tx, actor, list(reports.values()), receiver_id=receiver.id)
+    if not again:
+        note_use(tx, receiver, now())
+    return outcomes
+
+
+def sort_again(tx: Connection, request_id: str) -> None:
+    """Applies the rules to the newest MOST_SORTED alerts that are firing and unsorted. Nothing is counted."""
+    of_receivers = alerts.c.unsorted, alerts.c.namespace < 0, alerts.c.state == AlertState.FIRING.value
+    columns = alerts.c.namespace, alerts.c.key, alerts.c.labels, alerts.c.summary, alerts.c.url
+    query = select(*columns).where(*of_receivers).order_by(alerts.c.alert_id.desc()).limit(MOST_SORTED)
+    found: dict[int, list[Received]] = {}
+    for row in tx.execute(query):
+        labels = {} if row.labels is None else msgspec.json.decode(row.labels, type=dict[str, str])
+        one = Received(key=row.key, state=AlertState.FIRING, labels=labels, summary=row.summary, url=row.url)
+        found.setdefault(-row.namespace, []).append(one)
+    for receiver_id, received in sorted(found.items()):
+        receiver = find_receiver_by_id(tx, receiver_id)
+        if receiver is not None:
+            receive_alerts(tx, receiver, received, request_id, again=True)
+
+
+def _reports(received: Received, decision: Decision, names: Sequence[str], *, again: bool) -> Iterator[Report]:
+    """A report for each company. One that is about no known company has the key of the alert alone."""
+    rule = decision.rule
+    for name in names or [decision.company]:
+        yield Report(
+            key=_key(f"{received.key}@{key(name)}" if names and rule.company_by.several else received.key),
+            state=received.state,
+            issue=decision.issue,
+            company=name,
+            severity=decision.severity,
+            summary=received.summary,
+            url=received.url,
+            labels=received.labels,
+            hold=timedelta(minutes=rule.hold_minutes),
+            steady=timedelta(minutes=rule.steady_minutes),
+            flap_changes=rule.flap_changes,
+            flap_period=timedelta(minutes=rule.flap_minutes),
+            cleared_status=Status(rule.cleared_status),
+            again=again,
+        )
+
+
+def _key(text: str) -> str:
+    """The text as a key: one that is too long is replaced by its hash."""
+    return text if len(text) <= LONGEST_KEY else hashlib.blake2b(text.encode(), digest_size=32).hexdigest()
+
+
+def _forget_unsorted(tx: Connection, receiver: Receiver, keys: Sequence[str]) -> None:
+    """Deletes what was unsorted under the keys of alerts that now have one key for each company."""
+    if keys:
+        same = alerts.c.namespace == -receiver.id, alerts.c.key.in_(keys), alerts.c.unsorted
+        tx.execute(delete(alerts).where(*same))
+
+
+_rules = Prepared(lambda _: select(alert_rules.c.definition).order_by(alert_rules.c.position, alert_rules.c.id))

@@ -1,0 +1,56 @@
+"""Repetitions: a state that was reported before. They are counted, all of a request together, and change nothing."""
+
+from collections.abc import Collection
+from datetime import datetime
+
+from sqlalchemy import Connection, bindparam, update
+
+from issue_tracker.actor import Actor
+from issue_tracker.alerts.models import AlertAction, AlertOutcome, AlertState, Report, StoredAlert
+from issue_tracker.alerts.queries import NOWHERE, find_places
+from issue_tracker.database.prepared import Prepared, among, numbers
+from issue_tracker.database.tables import alerts
+from issue_tracker.database.types import Instant
+
+
+def is_repetition(report: Report, alert: StoredAlert | None) -> bool:
+    """Whether a report says again what was done when it was said first.
+
+    A firing alert that belongs to no assignment yet is none: its company or its issue may be known by now.
+    """
+    if alert is None or alert.count == 0 or report.state is not alert.state:
+        return False
+    return report.state is AlertState.RESOLVED or alert.issue_id is not None
+
+
+def count_repetitions(
+    tx: Connection, actor: Actor, repeated: Collection[StoredAlert], at: datetime
+) -> dict[str, AlertOutcome]:
+    """Counts a repetition of each of these alerts, which are locked. Returns the outcomes by key."""
+    ids = [alert.alert_id for alert in repeated]
+    if not ids:
+        return {}
+    _count.run(tx, ids=numbers(tx, ids), at=at)
+    places = find_places(tx, actor, ids)
+    outcomes = {}
+    for alert in repeated:
+        place = places.get(alert.alert_id, NOWHERE)
+        outcomes[alert.key] = AlertOutcome(
+            key=alert.key,
+            state=alert.state,
+            action=AlertAction.IGNORED if alert.issue_id is None else AlertAction.KEPT,
+            issue_name=place.issue_name,
+            company_name=place.company_name,
+            status=place.status,
+            count=alert.count + 1,
+        )
+    return outcomes
+
+
+_count = Prepared(
+    lambda dialect: (
+        update(alerts)
+        .where(among(alerts.c.alert_id, "ids", dialect))
+        .values(count=alerts.c["count"] + 1, last_at=bindparam("at", type_=Instant))
+    )
+)

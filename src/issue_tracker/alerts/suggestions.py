@@ -1,0 +1,50 @@
+"""A rule for an alert that no rule sorts: a suggestion, which a super admin looks at before it is stored."""
+
+from collections.abc import Iterator, Mapping
+
+from sqlalchemy import Connection
+
+from issue_tracker.actor import Actor, require_administrator
+from issue_tracker.alerts.company_search import CompanySearch
+from issue_tracker.alerts.rules import DEFAULT, CompanyBy, Condition, Rule, decide, filled
+from issue_tracker.companies.queries import find_companies
+
+SHORTEST, LONGEST = 3, 100
+"""The length of a label's value that may be the name of a company."""
+
+NAMES = ("alertname", "name", "check")
+"""The labels that say what an alert is about, the best first."""
+
+
+def suggested_rule(tx: Connection, actor: Actor, labels: Mapping[str, str]) -> Rule:
+    """Returns a rule for alerts like one with these labels, of which there is at least one.
+
+    It takes the company from a label whose value means one, if there is such a label. Raises Forbidden.
+    """
+    require_administrator(actor)
+    name = next((name for name in NAMES if labels.get(name)), next(iter(labels)))
+    conditions = [Condition(label=name[:100], value=labels[name][:255])]
+    issue = DEFAULT.issue if decide((), "", labels).issue is not None else f"{{{name}}}"
+    search = CompanySearch(tx, actor)
+    for template, by in _ways(labels, name):
+        names = search.names(by, filled(template, labels))
+        if names and find_companies(tx, actor, names):
+            return Rule(conditions=conditions, issue=issue[:255], company=template, company_by=by)
+    return Rule(conditions=conditions, issue=issue[:255])
+
+
+def _ways(labels: Mapping[str, str], subject: str) -> Iterator[tuple[str, CompanyBy]]:
+    """The ways to find a company, the best first: by the usual labels, then by the others."""
+    others = [
+        f"{{{label}}}"
+        for label, value in labels.items()
+        if label != subject
+        and SHORTEST <= len(value) <= LONGEST
+        and not set("{}|") & set(label)
+        and len(label) < LONGEST
+    ]
+    for by in (CompanyBy.NAME, CompanyBy.LIKENESS, CompanyBy.GROUP):
+        yield DEFAULT.company, by
+    for by in (CompanyBy.NAME, CompanyBy.GROUP, CompanyBy.LIKENESS, CompanyBy.TAG):
+        for template in others:
+            yield template, by

@@ -1,0 +1,63 @@
+"""Flapping alerts: what changes its state again and again stays open, says so, and is left to people who work on it."""
+
+from typing import Any
+
+from tests.alerts.test_alerts import listed, set_status, statuses
+from tests.alerts.test_receivers import given_receiver, send
+from tests.alerts.test_rules import given_rule, message, wait
+from tests.world import World
+
+
+def updates(world: World) -> list[str]:
+    found: list[dict[str, Any]] = world.client().call("GET", "/api/updates?issueName=LineDown", 200)["items"]
+    return [update["body"] for update in found if not update["public"]]
+
+
+def flap(world: World, path: str, *states: str) -> list[str]:
+    """Sends the states, one each minute; what became of them."""
+    outcomes = []
+    for state in states:
+        wait(world, minutes=1)
+        outcomes.append(next(name for name in send(world, path, message(state)) if name != "received"))
+    return outcomes
+
+
+def test_a_flapping_alert_stays_open_and_says_so(world: World) -> None:
+    path = given_receiver(world, "alertmanager")
+    given_rule(world, flap_changes=3, flap_minutes=30)
+    first = flap(world, path, "firing", "resolved", "firing", "resolved", "firing")
+    assert first == ["opened", "cleared", "reopened", "cleared", "reopened"]
+    assert not listed(world)[0]["flapping"]
+    assert flap(world, path, "resolved", "firing", "firing", "resolved") == ["held", "kept", "kept", "held"]
+    assert listed(world)[0]["flapping"] and statuses(world, "LineDown") == {"Contoso": "investigating"}
+    [said] = updates(world)
+    assert "is flapping: it has changed its state more than 3 times within 30 minutes" in said
+
+    wait(world, minutes=29)
+    assert statuses(world, "LineDown") == {"Contoso": "investigating"}
+    wait(world, minutes=2)
+    assert statuses(world, "LineDown") == {"Contoso": "resolved"} and not listed(world)[0]["flapping"]
+    assert flap(world, path, "firing", "resolved") == ["reopened", "cleared"], "it was steady for long enough"
+    assert len(updates(world)) == 1
+
+
+def test_what_a_person_did_is_left_alone_while_it_flaps(world: World) -> None:
+    path = given_receiver(world, "alertmanager")
+    given_rule(world, flap_changes=1, flap_minutes=30)
+    assert flap(world, path, "firing", "resolved", "firing", "resolved") == ["opened", "cleared", "reopened", "held"]
+    set_status(world, "in_progress", "LineDown")
+    wait(world, minutes=31)
+    assert statuses(world, "LineDown") == {"Contoso": "in_progress"}
+
+
+def test_without_a_limit_nothing_is_flapping(world: World) -> None:
+    path = given_receiver(world, "alertmanager")
+    given_rule(world, flap_changes=0)
+    assert flap(world, path, *["firing", "resolved"] * 10)[-2:] == ["reopened", "cleared"]
+    assert updates(world) == []
+
+
+def test_alerts_are_damped_unless_a_rule_says_otherwise(world: World) -> None:
+    path = given_receiver(world, "alertmanager")
+    outcomes = flap(world, path, *["firing", "resolved"] * 7)
+    assert outcomes.count("cleared") == 5 and outcomes[-1] == "held"

@@ -1,0 +1,128 @@
+"""Messages of any shape to every kind of receiver: taken, or one clear refusal that changes nothing."""
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from issue_tracker.alerts.senders import Kind
+from tests.alerts.messages import MESSAGES
+from tests.alerts.test_alerts import listed
+from tests.alerts.test_receivers import given_receiver, send
+from tests.events.processes import own_servers
+from tests.world import Clock, World
+
+MARK = "<b>mark</b>"
+"""What a stranger wrote. No refusal and no line of the log repeats it."""
+
+texts = st.text(st.characters(codec="utf-8"), max_size=30) | st.sampled_from(
+    [MARK, "", "firing", "resolved", "\0", "\u202ex"]
+)
+numbers = st.integers() | st.floats() | st.sampled_from([0, 1, -1, 2**63, 10**400])
+values = st.recursive(
+    st.none() | st.booleans() | numbers | texts,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4),
+    max_leaves=10,
+)
+
+
+@st.composite
+def messages(draw: st.DrawFn) -> tuple[Kind, bytes]:
+    """A kind and what it is sent: bytes, any JSON, or a message of the sender in which one part is something else."""
+    kind = draw(st.sampled_from(list(Kind)))
+    if draw(st.integers(0, 9)) == 0:
+        return kind, draw(st.binary(min_size=1, max_size=200))
+    if draw(st.integers(0, 4)) == 0:
+        return kind, json.dumps(draw(values)).encode()
+    message = json.loads(json.dumps(MESSAGES[kind](draw(st.booleans()))))
+    places = list(_places(message))
+    for _ in range(draw(st.integers(1, 3))):
+        holder, name = draw(st.sampled_from(places))
+        holder[name] = draw(values)
+    return kind, json.dumps(message).encode()
+
+
+def _places(value: Any) -> Any:
+    """Every part of a message: what it is in, and its name or number there."""
+    parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, part in list(parts):
+        yield value, name
+        yield from _places(part)
+
+
+class Receivers:
+    """A receiver of each kind, and what has become of all that they were sent."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._ada = world.client("ada")
+        self._sender = world.anonymous()
+        self._paths = {kind: given_receiver(world, kind.value) for kind in Kind}
+
+    def send(self, kind: Kind, content: bytes) -> httpx.Response:
+        return self._sender.post(self._paths[kind], content=content)
+
+    def state(self) -> tuple[int, int, list[Any]]:
+        """What a refused message must not change."""
+        issues = self._ada.call("GET", "/api/issues", 200)["total"]
+        alerts = self._ada.call("GET", "/api/alerts", 200)["items"]
+        return len(self._world.history()), issues, [(one["key"], one["count"]) for one in alerts]
+
+
+@pytest.fixture
+def receivers(world: World) -> Receivers:
+    return Receivers(world)
+
+
+@settings(max_examples=150, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(drawn=messages())
+def test_any_message_is_taken_or_refused(receivers: Receivers, drawn: tuple[Kind, bytes]) -> None:
+    before = receivers.state()
+    response = receivers.send(*drawn)
+    if response.status_code == 202:
+        assert response.json()["received"] <= 500
+        return
+    assert response.status_code in (400, 415), f"{response.status_code} {response.text}"
+    assert set(response.json()) <= {"detail", "errors"} and MARK not in response.text
+    assert receivers.state() == before
+
+
+def test_one_alert_that_cannot_be_sorted_does_not_hold_up_the_others(world: World) -> None:
+    path = given_receiver(world, "alertmanager")
+    names = ("LineDown", "Line\u202eDown", ".", "x" * 400)
+    alerts = [{"status": "firing", "labels": {"alertname": name, "company": "Contoso"}} for name in names]
+    assert send(world, path, {"alerts": alerts}) == {"received": 4, "opened": 2, "unsorted": 2}
+    assert len(listed(world, "?state=unsorted")) == 2
+
+
+def test_what_receivers_are_sent_is_counted(migrated_url: str) -> None:
+    with own_servers(migrated_url, (), ISSUE_TRACKER_METRICS="true") as (server,):
+        world = World(server, Clock())
+        path = given_receiver(world, "icinga")
+        client = world.anonymous()
+        for state in ("CRITICAL", "CRITICAL", "OK"):
+            body = {"host": "gw-7", "state": state, "type": "PROBLEM", "labels": {"company": "Contoso"}}
+            client.call("POST", path, 202, json=body)
+        refused: tuple[tuple[int, dict[str, Any]], ...] = (
+            (400, {"content": b"{"}),
+            (400, {"json": {"host": "gw-7", "state": "ODD"}}),
+            (413, {"content": b"x" * 1_100_000}),
+            (415, {"content": b"", "headers": {"Content-Length": "0"}}),
+            (415, {"json": {}, "headers": {"Content-Encoding": "gzip"}}),
+        )
+        for status, options in refused:
+            client.call("POST", path, status, **options)
+        client.call("POST", f"{path}x", 404, json={})
+        text = client.get("/metrics").text
+        for line in (
+            'issue_tracker_alerts_total{outcome="opened",receiver="The icinga"} 1.0',
+            'issue_tracker_alerts_total{outcome="kept",receiver="The icinga"} 1.0',
+            'issue_tracker_alerts_total{outcome="cleared",receiver="The icinga"} 1.0',
+            'issue_tracker_alerts_total{outcome="refused",receiver="The icinga"} 5.0',
+            'issue_tracker_alerts_total{outcome="refused",receiver="(none)"} 1.0',
+        ):
+            assert line in text
+        world.close()
