@@ -74,6 +74,12 @@ class Client:
 
     def exchange(self, request: Request, etag: str | None = None, expected: int = 200) -> tuple[float, str]:
         """Returns the time in milliseconds and the ETag of the response. Fails unless it has the expected status."""
+        took, status, found = self.attempt(request, etag)
+        assert status == expected, f"{request}: {status}"
+        return took, found
+
+    def attempt(self, request: Request, etag: str | None = None) -> tuple[float, int, str]:
+        """Returns the time in milliseconds, the status and the ETag of the response, whatever its status."""
         body = request.body.encode()
         headers = self._headers | ({} if etag is None else {"If-None-Match": etag})
         if body:
@@ -88,9 +94,7 @@ class Client:
             assert piece, f"{request}: the server closed the connection"
             response.parser.feed_data(piece)
         took = (time.perf_counter() - started) * 1000
-        status = response.parser.get_status_code()
-        assert status == expected, f"{request}: {status}"
-        return took, response.etag
+        return took, response.parser.get_status_code(), response.etag
 
     def close(self) -> None:
         """Closes the connection."""
