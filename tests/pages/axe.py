@@ -1,4 +1,4 @@
-"""What axe-core finds on a page."""
+"""Runs axe-core on a page."""
 
 from pathlib import Path
 from typing import Any
@@ -9,15 +9,17 @@ AXE = (Path(__file__).parent / "axe.min.js").read_text()
 CHECK = "(rules) => axe.run(document, rules).then(r => r.violations.map(v => `${v.id}: ${v.nodes.map(n => n.target)}`))"
 
 THEMES: dict[Any, dict[str, Any]] = {
-    # WCAG 2.2 AA requires targets of 24 pixels; axe leaves that rule out by default.
+    # WCAG 2.2 AA requires targets of 24 pixels; axe disables that rule by default.
     "light": {"rules": {"target-size": {"enabled": True}}},
     "dark": {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}},
 }
-"""The rules by theme: all of them, and then those about colours, in which alone the themes differ (static/css)."""
+"""The rules by theme: all of them, and then only those about colours, the only difference between the themes
+(static/css).
+"""
 
 
 def violations(page: Page) -> list[str]:
-    """What is wrong with the page as it is, in the light and in the dark."""
+    """Returns the violations on the page in its current state, in the light and the dark theme."""
     page.evaluate(AXE)
     found: list[str] = []
     for theme, rules in THEMES.items():

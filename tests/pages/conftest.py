@@ -1,4 +1,4 @@
-"""A real Chromium, and people of the cast who browse with it."""
+"""A real Chromium, in which the users of the test data are signed in."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -29,14 +29,14 @@ expect.set_options(timeout=8000)
 
 @pytest.fixture(scope="session")
 def chromium(shared: Shared) -> Browser:
-    """The browser of this process, for tests that open contexts of their own."""
+    """The browser of this process, for tests that open their own contexts."""
     return shared.chromium
 
 
 @pytest.fixture
 def browse(world: World, shared: Shared) -> Iterator[Browse]:
-    """Opens a browser of its own for someone, signed in, at a path (None: nowhere yet, its cache empty). What the
-    page complains of fails the test.
+    """Opens a browser context for a signed-in user at a path (None: no page yet, with an empty cache). Errors on the
+    page's console fail the test.
     """
     contexts: list[BrowserContext] = []
     complaints: list[str] = []
@@ -71,18 +71,18 @@ def browse(world: World, shared: Shared) -> Iterator[Browse]:
 
 
 def saved(page: Page) -> AbstractContextManager[Any]:
-    """Waits, at the end of the block, for the response to a change of statuses that the block makes.
+    """Waits, at the end of the block, for the response to a change of status that the block makes.
 
-    A page shows the change before the server has it. A test in which another client then changes or reads the same
-    assignment must wait for the response: without it, the other client may be first.
+    A page shows the change before the server has made it. If another client then changes or reads the same assignment,
+    the test must wait for the response: otherwise the other client may be first.
     """
     return page.expect_response("**/assignments/bulk")
 
 
 def held(page: Page, times: int | None = None) -> Callable[[], Route]:
-    """Holds changes of statuses back on their way to the server: all of them, or the first so many.
+    """Holds back requests that change a status: all of them, or this number of the first ones.
 
-    The result waits for the one change that is held and returns it, so that the test can continue it.
+    The result waits for the single held request and returns it, so that the test can continue it.
     """
     routes: list[Route] = []
 

@@ -1,4 +1,4 @@
-"""No axe-core violation on any page, in either theme, wide and narrow, with the dialogs open too."""
+"""No axe-core violation on any page, in either theme, wide and narrow, also with open dialogs."""
 
 from typing import Any
 
@@ -89,7 +89,7 @@ def scene(world: World) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["wide", "narrow"])
-def test_every_page(world: World, browse: Browse, viewport: ViewportSize) -> None:
+def test_every_page_has_no_violation(world: World, browse: Browse, viewport: ViewportSize) -> None:
     ids = scene(world)
     page = browse("ada", "/account", viewport=viewport)
 
@@ -122,7 +122,7 @@ def test_every_page(world: World, browse: Browse, viewport: ViewportSize) -> Non
     assert wrong == []
 
 
-def test_with_the_dialogs_open(world: World, browse: Browse) -> None:
+def test_open_dialogs_have_no_violation(world: World, browse: Browse) -> None:
     ids = scene(world)
     page = browse("ada", f"/issues/{ids['issue']}")
 
@@ -150,7 +150,7 @@ def test_with_the_dialogs_open(world: World, browse: Browse) -> None:
     assert violations(page) == []
 
 
-def test_in_the_list_and_the_matrix_with_the_dialogs_open(world: World, browse: Browse) -> None:
+def test_open_dialogs_of_list_and_matrix_have_no_violation(world: World, browse: Browse) -> None:
     scene(world)
     page = browse("tess", "/")
     page.get_by_label("All of Slow mail").check()
@@ -168,7 +168,7 @@ def test_in_the_list_and_the_matrix_with_the_dialogs_open(world: World, browse: 
     assert violations(page) == []
 
 
-def test_forms_with_errors(world: World, browse: Browse) -> None:
+def test_forms_with_errors_have_no_violation(world: World, browse: Browse) -> None:
     scene(world)
     page = browse("tess", "/issues/new")
     page.get_by_label("Name", exact=True).fill("Slow mail")
@@ -179,8 +179,10 @@ def test_forms_with_errors(world: World, browse: Browse) -> None:
 
 
 @pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["wide", "narrow"])
-def test_a_form_that_came_after_the_session_had_ended(world: World, browse: Browse, viewport: ViewportSize) -> None:
-    """As it comes from a browser without script; axe needs script, so the form is made and sent past ours."""
+def test_a_form_submitted_after_the_session_has_no_violation(
+    world: World, browse: Browse, viewport: ViewportSize
+) -> None:
+    """As a browser without scripts sends it; axe needs scripts, so the test builds and submits the form itself."""
     page = browse("tess", "/issues/new", viewport=viewport)
     world.clock.advance(hours=13)
     page.evaluate("""() => {
@@ -201,7 +203,7 @@ def test_a_form_that_came_after_the_session_had_ended(world: World, browse: Brow
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
-def test_the_theme_is_remembered(world: World, browse: Browse) -> None:
+def test_the_chosen_theme_is_stored(world: World, browse: Browse) -> None:
     page = browse("tess", "/", color_scheme="light")
     page.get_by_role("button", name="Switch to dark").click()
     dark = page.evaluate("getComputedStyle(document.body).backgroundColor")

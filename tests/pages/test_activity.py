@@ -1,4 +1,4 @@
-"""Activity: who did what, to what, and when; found by person and by time."""
+"""The activity page: who did what, to what, and when, with filters by person and time."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -18,7 +18,7 @@ from tests.world import World
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-def test_links_persons_and_times(world: World, browse: Browse) -> None:
+def test_the_activity_has_links_and_filters_by_person_and_time(world: World, browse: Browse) -> None:
     issue = world.given_issue("Slow mail", {"Contoso": "new"})
     company = world.given_companies("Contoso")["Contoso"]
     body = {"issue_name": "Slow mail", "company_name": "Contoso", "status": "resolved"}
@@ -41,7 +41,7 @@ def test_links_persons_and_times(world: World, browse: Browse) -> None:
     page.get_by_label("Person").press("Enter")
     expect(entries).to_have_count(4)
 
-    # A time is entered in the reader's own zone; the address has it in UTC.
+    # A time is entered in the user's own time zone; the address contains it in UTC.
     later = now() + timedelta(hours=1)
     page.get_by_label("From").fill((later + timedelta(hours=9)).strftime("%Y-%m-%dT%H:%M"))
     page.get_by_label("From").press("Enter")
@@ -65,7 +65,7 @@ def test_links_persons_and_times(world: World, browse: Browse) -> None:
     expect(page.get_by_text("is not a parameter")).to_be_visible()
 
 
-def test_periods_hold_exactly(world: World) -> None:
+def test_periods_are_exact(world: World) -> None:
     client = world.client()
     times = []
     for number in range(3):
@@ -107,13 +107,13 @@ def test_an_import_is_one_line(world: World, tmp_path: Path, browse: Browse) -> 
     expect(entries.nth(1).get_by_role("link", name="“Imported 69”")).to_be_visible()
     assert page.get_by_role("link", name="Older").count() == 0
 
-    # Of a company, it is one line as well; of an issue, all that happened to it.
+    # For a company, it is one line as well; for an issue, all of its changes are listed.
     page.goto(f"/companies/{world.given_companies('Contoso')['Contoso']}")
     expect(page.locator("#history li")).to_have_count(1)
     page.goto("/activity?issueName=Imported+3")
     expect(entries).to_have_count(2)
 
 
-def test_every_type_has_a_name_and_a_sentence() -> None:
+def test_every_event_type_has_a_name_and_a_sentence() -> None:
     assert set(TYPE_NAMES) == set(EventType)
     assert {type_ for type_ in EventType if type_.audit} <= set(AUDIT_SENTENCES)

@@ -1,4 +1,4 @@
-"""Accounts, companies, one's own account: by super admins and by oneself."""
+"""Administration of accounts and companies by super admins, and of one's own account."""
 
 from urllib.parse import urlsplit
 
@@ -10,7 +10,7 @@ from tests.pages.conftest import NARROW, WIDE, Browse
 from tests.world import PASSWORD, World
 
 
-def test_an_account_is_made_changed_and_disabled(world: World, browse: Browse) -> None:
+def test_an_account_is_created_changed_and_disabled(world: World, browse: Browse) -> None:
     page = browse("ada", "/admin/users")
     page.locator("#f-email").fill("nina@helpdesk.example")
     page.get_by_label("Name", exact=True).fill("Nina Vogt")
@@ -36,7 +36,7 @@ def test_an_account_is_made_changed_and_disabled(world: World, browse: Browse) -
     expect(page.locator("#f-role-about")).to_have_class("wrong")
 
 
-def test_a_link_is_copied_and_leads_to_a_password(world: World, browse: Browse) -> None:
+def test_a_link_can_be_copied_and_leads_to_choosing_a_password(world: World, browse: Browse) -> None:
     page = browse("ada", "/admin/users")
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.get_by_role("link", name="Edit Omar Reyes").click()
@@ -79,7 +79,7 @@ def test_a_given_password_is_replaced_at_the_first_sign_in(
     expect(page.get_by_role("heading", name="Companies")).to_be_visible()
 
 
-def test_a_user_is_limited_to_some_companies(world: World, browse: Browse) -> None:
+def test_a_user_can_be_limited_to_some_companies(world: World, browse: Browse) -> None:
     world.given_issue("Slow mail", {"Contoso": "new"})
     world.given_issue("Other fault", {"Fabrikam": "new"})
     group = {"name": "North", "company_names": ["Contoso"]}
@@ -180,7 +180,7 @@ def test_sessions_are_listed_by_the_names_of_browsers(world: World, browse: Brow
     assert sorted(shown.all_inner_texts()) == sorted([*AGENTS.values(), "tests"])
 
 
-def test_ones_own_name_password_sessions_and_tokens(world: World, browse: Browse) -> None:
+def test_users_manage_their_own_name_password_sessions_and_tokens(world: World, browse: Browse) -> None:
     world.session_token("tess")
     page = browse("tess", "/account")
     page.get_by_label("Name shown in the history").fill("Tess N.")
@@ -214,7 +214,7 @@ def test_ones_own_name_password_sessions_and_tokens(world: World, browse: Browse
     expect(page.get_by_text("The password is changed")).to_be_visible()
 
 
-def test_an_issue_is_deleted_by_a_super_admin_only(world: World, browse: Browse) -> None:
+def test_only_a_super_admin_can_delete_an_issue(world: World, browse: Browse) -> None:
     issue_id = world.given_issue("Slow mail", {"Contoso": "new"})
     page = browse("tess", f"/issues/{issue_id}")
     page.get_by_text("Edit this issue").click()
@@ -229,7 +229,7 @@ def test_an_issue_is_deleted_by_a_super_admin_only(world: World, browse: Browse)
     expect(page.get_by_text("Slow mail", exact=True)).to_have_count(0)
 
 
-def test_a_customer_calls(world: World, browse: Browse) -> None:
+def test_a_technician_finds_a_company_and_changes_its_status(world: World, browse: Browse) -> None:
     names = world.given_companies("Contoso")
     world.given_issue("Slow mail", {"Contoso": "new"})
     world.given_issue("Broken phones", {"Contoso": "resolved"})
@@ -249,7 +249,7 @@ def test_a_customer_calls(world: World, browse: Browse) -> None:
     expect(page.locator("#history")).to_contain_text("added the company to “Slow mail” as New")
 
 
-def test_a_webhook_is_made_tried_and_deleted(world: World, browse: Browse) -> None:
+def test_a_webhook_is_created_tested_and_deleted(world: World, browse: Browse) -> None:
     page = browse("ada", "/admin/webhooks")
     page.get_by_label("Address").fill("https://hooks.helpdesk.example/issues")
     page.get_by_label("Companies (none: all)").fill("Nobody Ltd")

@@ -1,4 +1,6 @@
-"""The pages of alerts: a receiver is made, an unsorted alert becomes a rule, and the next report an issue."""
+"""The pages for alerts: a receiver is created, an unsorted alert leads to a rule, and the next report opens
+an issue.
+"""
 
 import pytest
 from playwright.sync_api import expect
@@ -10,7 +12,7 @@ from tests.world import World
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
 
-def test_an_unsorted_alert_becomes_a_rule(world: World, browse: Browse) -> None:
+def test_an_unsorted_alert_can_be_turned_into_a_rule(world: World, browse: Browse) -> None:
     page = browse("ada", "/admin/alerts")
     page.get_by_label("Name", exact=True).fill("Prometheus")
     page.get_by_role("button", name="Create receiver").click()

@@ -1,4 +1,4 @@
-"""Many in one request: ticking, ranges, the confirmation that names who is changed and who is skipped, undo."""
+"""Bulk changes: selection, ranges, the confirmation that lists the changed and the skipped companies, undo."""
 
 import pytest
 from playwright.sync_api import expect
@@ -14,7 +14,7 @@ def stored(world: World, issue: str) -> dict[str, str]:
     return {member["company_name"]: member["status"] for member in found["assignments"]}
 
 
-def test_a_filtered_selection_with_the_skipped_ones_explained(world: World, browse: Browse) -> None:
+def test_the_confirmation_explains_skipped_companies(world: World, browse: Browse) -> None:
     world.given_issue("Slow mail", {"Acme Manufacturing": "new", "Contoso": "resolved", "Fabrikam": "closed"})
     world.given_issue("Broken phones", {"Acme Manufacturing": "new"})
     page = browse("tess", "/")
@@ -49,7 +49,7 @@ def test_a_filtered_selection_with_the_skipped_ones_explained(world: World, brow
     assert stored(world, "Slow mail")["Acme Manufacturing"] == "new"
 
 
-def test_resolve_for_everyone_with_an_exception(world: World, browse: Browse) -> None:
+def test_an_issue_is_resolved_for_all_companies_except_one(world: World, browse: Browse) -> None:
     issue_id = world.given_issue("Slow mail", dict.fromkeys(FIVE, "in_progress") | {"Contoso": "resolved"})
     page = browse("tess", f"/issues/{issue_id}")
 
@@ -65,7 +65,7 @@ def test_resolve_for_everyone_with_an_exception(world: World, browse: Browse) ->
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-def test_a_range_with_shift_by_mouse_and_key(world: World, browse: Browse) -> None:
+def test_shift_selects_a_range_with_mouse_and_keyboard(world: World, browse: Browse) -> None:
     world.given_issue("Slow mail", dict.fromkeys(FIVE, "new"))
     page = browse("tess", "/")
 
@@ -85,7 +85,7 @@ def test_a_range_with_shift_by_mouse_and_key(world: World, browse: Browse) -> No
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-def test_the_bar_stays_in_reach_on_a_narrow_screen(world: World, browse: Browse) -> None:
+def test_the_bar_remains_reachable_on_a_narrow_screen(world: World, browse: Browse) -> None:
     for number in range(12):
         world.given_issue(f"Fault {number:02}", dict.fromkeys(FIVE, "new"))
     page = browse("tess", "/", viewport={"width": 390, "height": 844})
@@ -98,7 +98,7 @@ def test_the_bar_stays_in_reach_on_a_narrow_screen(world: World, browse: Browse)
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-def test_a_refusal_is_shown_in_the_dialog_and_nothing_is_lost(world: World, browse: Browse) -> None:
+def test_a_refusal_is_shown_in_the_dialog_without_losing_input(world: World, browse: Browse) -> None:
     issue_id = world.given_issue("Slow mail", dict.fromkeys(FIVE, "new"))
     page = browse("tess", f"/issues/{issue_id}")
     page.get_by_role("link", name="Resolve for everyone").click()

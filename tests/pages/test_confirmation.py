@@ -1,4 +1,4 @@
-"""The page that asks who sends a form, and carries the form on."""
+"""The page that requests a confirmation for a form, and then submits the form again."""
 
 import re
 from html.parser import HTMLParser
@@ -14,7 +14,7 @@ HOOK = "https://hooks.helpdesk.example/issues"
 
 
 def fields(html: str) -> list[tuple[str, str]]:
-    """The hidden fields of a page, in order."""
+    """Returns the hidden fields of a page, in order."""
     found = []
 
     class Reader(HTMLParser):
@@ -39,7 +39,7 @@ def hooks(client: Client) -> list[str]:
     return [hook["url"] for hook in client.call("GET", "/api/webhooks", 200)["items"]]
 
 
-def test_a_form_goes_on_after_the_password(world: World, browse: Browse) -> None:
+def test_a_form_continues_after_the_password(world: World, browse: Browse) -> None:
     page = browse("ada", "/admin/webhooks")
     fill_in(page)
     world.clock.advance(minutes=10)
@@ -60,7 +60,7 @@ def test_a_form_goes_on_after_the_password(world: World, browse: Browse) -> None
     assert (made["url"], made["description"], len(made["company_ids"])) == (HOOK, "Status “page” <b>", 2)
 
 
-def test_the_draft_of_a_form_stays_until_the_form_is_accepted(world: World, browse: Browse) -> None:
+def test_the_draft_of_a_form_is_stored_until_the_form_is_accepted(world: World, browse: Browse) -> None:
     page = browse("ada", "/admin/webhooks", viewport=NARROW)
     fill_in(page)
     world.clock.advance(minutes=10)
@@ -80,7 +80,7 @@ def test_the_draft_of_a_form_stays_until_the_form_is_accepted(world: World, brow
     assert hooks(world.client("ada")) == [HOOK]
 
 
-def test_every_form_that_needs_it_carries_on_without_script(world: World) -> None:
+def test_every_form_that_needs_a_confirmation_continues_without_scripts(world: World) -> None:
     ada = world.client("ada")
     hook = ada.call("POST", "/api/webhooks", 201, json={"url": HOOK})
     people = {user["email"]: user["user_id"] for user in ada.call("GET", "/api/users", 200)["items"]}

@@ -1,4 +1,4 @@
-"""Two people, one thing: who was faster, when, and whether to keep mine or take theirs."""
+"""Conflicting edits by two people: the page says who changed the text and when, and lets the user choose a version."""
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -19,7 +19,7 @@ def typed(page: Page, text: str) -> None:
 
 
 @pytest.mark.parametrize("choice", ["Keep mine", "Take theirs"])
-def test_of_texts(world: World, browse: Browse, choice: str) -> None:
+def test_a_conflict_of_texts_lets_the_user_choose(world: World, browse: Browse, choice: str) -> None:
     issue_id = world.given_issue("Slow mail", {"Contoso": "new"}, "As it was")
     tess, omar = browse("tess", f"/issues/{issue_id}"), browse("omar", f"/issues/{issue_id}")
     typed(tess, "As Tess saw it")
@@ -42,7 +42,7 @@ def test_of_texts(world: World, browse: Browse, choice: str) -> None:
     assert description(world) == ("As Tess saw it" if choice == "Keep mine" else "As Omar saw it")
 
 
-def test_no_conflict_with_what_one_did_not_touch(world: World, browse: Browse) -> None:
+def test_a_field_that_was_not_edited_causes_no_conflict(world: World, browse: Browse) -> None:
     issue_id = world.given_issue("Slow mail", {"Contoso": "new"}, "As it was")
     page = browse("tess", f"/issues/{issue_id}")
     typed(page, "As Tess saw it")
@@ -55,12 +55,12 @@ def test_no_conflict_with_what_one_did_not_touch(world: World, browse: Browse) -
     assert description(world) == "As Tess saw it"
 
 
-def test_no_conflict_with_line_ends_of_another_system(world: World, browse: Browse) -> None:
-    """A description from a file or a client with CR LF, which a browser sends back as it shows it: with LF."""
+def test_other_line_ends_cause_no_conflict(world: World, browse: Browse) -> None:
+    """A description from a file or a client with CR LF, which a browser sends back with LF."""
     body = {"name": "Slow mail", "description": "one\r\ntwo\rthree"}
     issue = world.client().call("POST", "/api/issues", 201, json=body)
     assert issue["description"] == "one\ntwo\nthree"
-    with world.database.write() as tx:  # as it was stored before
+    with world.database.write() as tx:  # as stored by an earlier version
         tx.execute(update(issues).values(description="one\r\ntwo"))
     page = browse("tess", f"/issues/{issue['issue_id']}")
     page.get_by_text("Edit this issue").click()

@@ -1,4 +1,6 @@
-"""What is redrawn while someone works: ticks, note, focus and place stay; the numbers beside the rows follow."""
+"""Parts of a page are redrawn while a user works: selection, note, focus and position remain, and counts are
+updated.
+"""
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
@@ -23,7 +25,7 @@ def box(page: Page, name: str) -> Locator:
     return page.get_by_role("row", name=name).get_by_role("checkbox", name=name)
 
 
-def test_ticks_note_and_focus_stay_when_updates_are_shown(world: World, browse: Browse) -> None:
+def test_selection_note_and_focus_remain_when_updates_are_shown(world: World, browse: Browse) -> None:
     world.given_issue("Slow mail", {"Contoso": "new", "Fabrikam": "new"})
     page = live(browse("tess", "/"))
     box(page, "Contoso").check()
@@ -42,7 +44,7 @@ def test_ticks_note_and_focus_stay_when_updates_are_shown(world: World, browse: 
     expect(page.get_by_role("row", name="Fabrikam").locator(".status")).to_be_focused()
 
 
-def test_a_note_stays_when_filters_change(world: World, browse: Browse) -> None:
+def test_a_note_remains_when_filters_change(world: World, browse: Browse) -> None:
     world.given_issue("Slow mail", {"Contoso": "new"})
     world.given_issue("Broken phones", {"Fabrikam": "new"})
     page = browse("tess", "/")
@@ -58,7 +60,7 @@ def test_a_note_stays_when_filters_change(world: World, browse: Browse) -> None:
     expect(page.get_by_label("Search issues")).to_be_focused()
 
 
-def test_the_matrix_stays_where_it_was_scrolled(world: World, browse: Browse) -> None:
+def test_the_matrix_keeps_its_scroll_position(world: World, browse: Browse) -> None:
     names = [f"Customer {number:02}" for number in range(30)]
     world.given_companies(*names)
     for number in range(40):
@@ -82,7 +84,7 @@ def test_the_matrix_stays_where_it_was_scrolled(world: World, browse: Browse) ->
     assert frame.evaluate(place) == before
 
 
-def test_the_numbers_of_an_issue_follow(world: World, browse: Browse) -> None:
+def test_the_counts_of_an_issue_are_updated(world: World, browse: Browse) -> None:
     issue_id = world.given_issue("Slow mail", {"Contoso": "new", "Fabrikam": "new"})
     page = live(browse("tess", f"/issues/{issue_id}"))
     opened = page.locator(".facts time").nth(1).get_attribute("datetime")
@@ -102,7 +104,7 @@ def test_the_numbers_of_an_issue_follow(world: World, browse: Browse) -> None:
     expect(page.get_by_role("link", name="Resolve for everyone")).to_be_visible()
 
 
-def test_the_numbers_of_companies_follow(world: World, browse: Browse) -> None:
+def test_the_counts_of_companies_are_updated(world: World, browse: Browse) -> None:
     ids = world.given_companies("Contoso")
     world.given_issue("Slow mail", {"Contoso": "new"})
     world.given_issue("Broken phones", {"Contoso": "new"})
@@ -116,7 +118,7 @@ def test_the_numbers_of_companies_follow(world: World, browse: Browse) -> None:
     expect(all_.get_by_role("row", name="Contoso").locator(".num")).to_have_text("1")
 
 
-def test_the_counts_of_an_issue_in_the_list_follow(world: World, browse: Browse) -> None:
+def test_the_counts_of_an_issue_in_the_list_are_updated(world: World, browse: Browse) -> None:
     names = [*COMPANIES, "Northwind", "Tailspin"]
     world.given_companies(*names)
     world.given_issue("Slow mail", dict.fromkeys(names, "new"))
@@ -130,7 +132,7 @@ def test_the_counts_of_an_issue_in_the_list_follow(world: World, browse: Browse)
     expect(counts.locator(".state")).to_have_text(["7 New", "1 Investigating"])
 
 
-def test_older_history_stays_older(world: World, browse: Browse) -> None:
+def test_an_older_page_of_the_history_is_not_updated(world: World, browse: Browse) -> None:
     issue_id = world.given_issue("Slow mail", {"Contoso": "new"})
     for number in range(31):
         change(world, "Contoso", "monitoring")
@@ -147,7 +149,7 @@ def test_older_history_stays_older(world: World, browse: Browse) -> None:
     expect(page.locator("#history li")).to_have_count(4)
 
 
-def test_after_a_refused_form_updates_are_shown_all_the_same(world: World, browse: Browse) -> None:
+def test_updates_are_shown_after_a_rejected_form(world: World, browse: Browse) -> None:
     issue_id = world.given_issue("Slow mail", {"Contoso": "new"})
     world.given_issue("Broken phones")
     page = browse("tess", f"/issues/{issue_id}")
@@ -167,7 +169,7 @@ def test_after_a_refused_form_updates_are_shown_all_the_same(world: World, brows
     expect(page.get_by_label("Name", exact=True)).to_have_value("broken PHONES")
 
 
-def test_a_highlight_goes_where_motion_is_reduced(world: World, browse: Browse) -> None:
+def test_a_highlight_disappears_with_reduced_motion(world: World, browse: Browse) -> None:
     world.given_issue("Slow mail", {"Contoso": "new"})
     page = live(browse("tess", "/", reduced_motion="reduce"))
 
@@ -179,7 +181,7 @@ def test_a_highlight_goes_where_motion_is_reduced(world: World, browse: Browse) 
 
 
 @pytest.mark.parametrize("query", ["issueName=broken phones", "companyName=FABRIKAM", "type=issue.created"])
-def test_the_activity_counts_only_what_its_filter_shows(world: World, browse: Browse, query: str) -> None:
+def test_the_activity_counts_only_matching_updates(world: World, browse: Browse, query: str) -> None:
     world.given_issue("Slow mail", {"Contoso": "new"})
     page = live(browse("tess", f"/activity?{query}"))
 

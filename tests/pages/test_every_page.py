@@ -1,4 +1,4 @@
-"""What holds for all pages: targets and fields for fingers, paper, the shortcuts. And how webhooks say how they are."""
+"""Properties of all pages: touch targets, printing, shortcuts; and the state of webhooks."""
 
 from datetime import timedelta
 
@@ -49,7 +49,7 @@ def paths(world: World) -> list[str]:
     return [path.format(**ids) for path in PATHS]
 
 
-def test_for_fingers(world: World, browse: Browse) -> None:
+def test_touch_targets_and_fields_are_large_enough(world: World, browse: Browse) -> None:
     page = browse("ada", None, viewport=NARROW)
     wrong = []
     for path in paths(world):
@@ -68,7 +68,7 @@ def test_for_fingers(world: World, browse: Browse) -> None:
     expect(page.locator("#status-menu kbd").first).to_be_hidden()
 
 
-def test_on_paper_and_by_keyboard(world: World, browse: Browse) -> None:
+def test_pages_can_be_printed_and_used_by_keyboard(world: World, browse: Browse) -> None:
     page = browse("ada", None)
     for path in paths(world):
         page.goto(path)
@@ -96,7 +96,7 @@ def check_shortcuts(page: Page, path: str) -> None:
     expect(page.locator("#search, #find-text").locator("visible=true")).to_be_focused()
 
 
-def test_the_state_of_a_webhook(world: World, browse: Browse) -> None:
+def test_the_state_of_a_webhook_is_shown(world: World, browse: Browse) -> None:
     body = {"url": "https://hooks.helpdesk.example/issues", "active": False}
     hook = world.client("ada").call("POST", "/api/webhooks", 201, json=body)["id"]
     world.client("ada").call("PUT", f"/api/webhooks/{hook}", 200, json={**body, "active": True})

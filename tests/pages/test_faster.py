@@ -1,4 +1,4 @@
-"""What happens between showing and pressing: renames, others who were faster, two quick presses, an unsent note."""
+"""Changes between the display of a page and a click: renames, changes by others, two quick clicks, an unsent note."""
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -20,7 +20,7 @@ def stored(world: World, issue: str = "Slow mail") -> dict[str, str]:
 
 
 def unheard(browse: Browse, path: str) -> Page:
-    """A page that hears nothing of what others do."""
+    """Opens a page that receives no live updates."""
     page = browse("tess", "/login")
     page.route("**/api/events/stream", lambda route: route.abort())
     page.goto(path)
@@ -34,7 +34,7 @@ def press(page: Page, company: str, *keys: str) -> None:
         page.keyboard.press(key)
 
 
-def test_a_change_is_made_where_it_was_shown_whatever_it_is_called_by_now(world: World, browse: Browse) -> None:
+def test_a_change_applies_to_the_displayed_issue_even_after_a_rename(world: World, browse: Browse) -> None:
     first = world.given_issue("Slow mail", {"Contoso": "new"})
     world.given_issue("Broken phones", {"Contoso": "new"})
     page = browse("tess", f"/issues/{first}")
@@ -49,7 +49,7 @@ def test_a_change_is_made_where_it_was_shown_whatever_it_is_called_by_now(world:
     assert stored(world, "Slow mail") == {"Contoso": "new"}
 
 
-def test_a_confirmed_change_of_many_overwrites_nobody_unseen(world: World, browse: Browse) -> None:
+def test_a_confirmed_bulk_change_does_not_overwrite_unseen_changes(world: World, browse: Browse) -> None:
     issue = world.given_issue("Slow mail", {"Contoso": "new", "Fabrikam": "new"})
     page = unheard(browse, f"/issues/{issue}")
     page.get_by_role("link", name="Resolve for everyone").click()
@@ -68,7 +68,7 @@ def test_a_confirmed_change_of_many_overwrites_nobody_unseen(world: World, brows
     expect(page.get_by_role("link", name="Resolve for everyone")).to_be_focused()
 
 
-def test_after_a_bulk_change_the_focus_is_where_it_was_made(world: World, browse: Browse) -> None:
+def test_after_a_bulk_change_the_focus_returns_to_the_first_company(world: World, browse: Browse) -> None:
     world.given_issue("Slow mail", {"Contoso": "new", "Fabrikam": "new", "Acme Manufacturing": "new"})
     page = browse("tess", "/")
     for company in ("Contoso", "Fabrikam"):
@@ -80,7 +80,7 @@ def test_after_a_bulk_change_the_focus_is_where_it_was_made(world: World, browse
     expect(page.get_by_role("row", name="Contoso").locator(".status")).to_be_focused()
 
 
-def test_without_script_nobody_is_overwritten_either(world: World, browse: Browse) -> None:
+def test_unseen_changes_are_not_overwritten_without_scripts(world: World, browse: Browse) -> None:
     world.given_issue("Slow mail", {"Contoso": "new", "Fabrikam": "new"})
     page = browse("tess", "/", java_script_enabled=False)
     page.get_by_role("row", name="Contoso").locator(".status").click()
@@ -107,7 +107,7 @@ def test_without_script_nobody_is_overwritten_either(world: World, browse: Brows
 
 
 @pytest.mark.parametrize("choice", ["Keep mine: Investigating", "Take theirs: not affected"])
-def test_a_company_that_was_taken_off(world: World, browse: Browse, choice: str) -> None:
+def test_a_change_to_a_removed_company_is_a_conflict(world: World, browse: Browse, choice: str) -> None:
     world.given_issue("Slow mail", {"Contoso": "new"})
     page = unheard(browse, "/")
     world.client("omar").call("DELETE", "/api/issues/status?issueName=Slow%20mail&companyName=Contoso", 204)
@@ -123,7 +123,7 @@ def test_a_company_that_was_taken_off(world: World, browse: Browse, choice: str)
     assert stored(world) == ({"Contoso": "investigating"} if keep else {})
 
 
-def test_two_quick_presses_are_no_conflict(world: World, browse: Browse) -> None:
+def test_two_quick_clicks_are_not_a_conflict(world: World, browse: Browse) -> None:
     world.given_issue("Slow mail", {"Contoso": "new"})
     page = browse("tess", "/")
     first = held(page, times=1)
@@ -141,7 +141,7 @@ def test_two_quick_presses_are_no_conflict(world: World, browse: Browse) -> None
     assert [(event["from"], event["to"]) for event in recorded] == [("in_progress", "resolved"), ("new", "in_progress")]
 
 
-def test_what_has_not_moved_keeps_its_time_and_a_note_is_not_lost(world: World, browse: Browse) -> None:
+def test_an_unchanged_status_keeps_its_time_and_the_note_is_stored(world: World, browse: Browse) -> None:
     world.given_issue("Slow mail", {"Contoso": "new"})
     page = browse("tess", "/")
     row = page.get_by_role("row", name="Contoso")
@@ -165,7 +165,7 @@ def test_what_has_not_moved_keeps_its_time_and_a_note_is_not_lost(world: World, 
     expect(note).to_have_value("")
 
 
-def test_the_menu_closes_where_one_expects_it(world: World, browse: Browse) -> None:
+def test_the_menu_closes_on_a_second_click_and_when_the_focus_leaves(world: World, browse: Browse) -> None:
     world.given_issue("Slow mail", {"Contoso": "new"})
     page = browse("tess", "/")
     status = page.get_by_role("row", name="Contoso").locator(".status")
@@ -182,7 +182,7 @@ def test_the_menu_closes_where_one_expects_it(world: World, browse: Browse) -> N
     expect(menu).to_be_hidden()
 
 
-def test_the_key_for_undo_undoes_the_last_change(world: World, browse: Browse) -> None:
+def test_the_undo_key_undoes_the_last_change(world: World, browse: Browse) -> None:
     world.given_issue("Slow mail", {"Contoso": "new"})
     page = browse("tess", "/")
     press(page, "Contoso", "5")

@@ -1,4 +1,4 @@
-"""What comes back when filters are sent: results, a refusal or nothing. The page works with all of them."""
+"""Responses to filters: results, an error or nothing. The page handles all of them."""
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
 
 def unwatched(browse: Browse, path: str) -> Page:
-    """A page whose console is not checked: a browser complains there of every request that fails."""
+    """Opens a page whose console is not checked, because browsers log every failed request there."""
     page = browse("tess", "/login").context.new_page()
     page.goto(path)
     page.wait_for_selector("html[data-ready]")
@@ -25,7 +25,7 @@ def scene(world: World) -> None:
     world.given_issue("Broken phones", {"Fabrikam": "new"})
 
 
-def test_after_back_the_page_works_as_before(world: World, browse: Browse) -> None:
+def test_the_page_works_after_going_back(world: World, browse: Browse) -> None:
     scene(world)
     page = browse("tess", "/")
     page.keyboard.press("/")
@@ -57,7 +57,7 @@ def test_after_back_the_page_works_as_before(world: World, browse: Browse) -> No
 
 
 def scrolled(page: Page) -> None:
-    """Waits until the page is scrolled to its former place. Not by `wait_for_function`: the policy forbids its eval."""
+    """Waits until the page has its former scroll position. `wait_for_function` uses eval, which the policy forbids."""
     for _ in range(500):
         if page.evaluate("scrollY") == 900:
             return
@@ -65,7 +65,7 @@ def scrolled(page: Page) -> None:
     raise AssertionError(page.evaluate("scrollY"))
 
 
-def test_back_returns_to_where_the_reader_was(world: World, browse: Browse) -> None:
+def test_going_back_restores_the_scroll_position(world: World, browse: Browse) -> None:
     for number in range(45):
         world.given_issue(f"Fault {number:02}", {"Contoso": "new"})
     page = browse("tess", "/?search=fault")
@@ -82,7 +82,7 @@ def test_back_returns_to_where_the_reader_was(world: World, browse: Browse) -> N
     scrolled(page)
 
 
-def test_a_role_that_was_taken_away_leaves_the_list(world: World, browse: Browse) -> None:
+def test_a_revoked_role_leaves_the_list(world: World, browse: Browse) -> None:
     scene(world)
     page = browse("tess", "/")
     with world.database.write() as tx:
@@ -96,7 +96,7 @@ def test_a_role_that_was_taken_away_leaves_the_list(world: World, browse: Browse
 
 
 @pytest.mark.parametrize("status", [405, 429, 500, 503])
-def test_a_refusal_leaves_the_list_and_the_request_is_repeated(world: World, browse: Browse, status: int) -> None:
+def test_an_error_leaves_the_list_and_the_request_can_be_repeated(world: World, browse: Browse, status: int) -> None:
     scene(world)
     page = browse("tess", "/")
     page.route("**/?search=mail*", lambda route: route.fulfill(status=status, body="<h1>No</h1>"))
@@ -113,7 +113,7 @@ def test_a_refusal_leaves_the_list_and_the_request_is_repeated(world: World, bro
     expect(page.locator(".list tbody")).to_have_count(1)
 
 
-def test_a_missing_response_is_shown_and_the_request_repeated(world: World, browse: Browse) -> None:
+def test_a_missing_response_is_shown_and_the_request_can_be_repeated(world: World, browse: Browse) -> None:
     scene(world)
     page = unwatched(browse, "/")
     page.route("**/?search=mail*", lambda route: route.abort())
@@ -128,7 +128,7 @@ def test_a_missing_response_is_shown_and_the_request_repeated(world: World, brow
     expect(page.locator(".list tbody")).to_have_count(1)
 
 
-def test_the_session_ended_before_a_filter(world: World, browse: Browse) -> None:
+def test_a_filter_survives_the_end_of_the_session(world: World, browse: Browse) -> None:
     scene(world)
     page = browse("tess", "/")
     with world.database.write() as tx:
@@ -143,7 +143,7 @@ def test_the_session_ended_before_a_filter(world: World, browse: Browse) -> None
     expect(page.locator(".list tbody")).to_have_count(1)
 
 
-def test_an_issue_that_is_gone_leaves_what_was_shown(world: World, browse: Browse) -> None:
+def test_a_deleted_issue_leaves_the_displayed_content(world: World, browse: Browse) -> None:
     issue_id = world.given_issue("Slow mail", {"Contoso": "new"})
     page = browse("tess", f"/issues/{issue_id}")
     expect(page.locator("#connection")).to_have_attribute("data-state", "live")
@@ -155,7 +155,7 @@ def test_an_issue_that_is_gone_leaves_what_was_shown(world: World, browse: Brows
     expect(page.get_by_role("row", name="Contoso")).to_be_visible()
 
 
-def test_an_error_is_shown_beside_its_field_and_disappears_when_corrected(world: World, browse: Browse) -> None:
+def test_an_error_is_shown_next_to_its_field_until_it_is_corrected(world: World, browse: Browse) -> None:
     scene(world)
     page = browse("tess", "/")
     company = page.get_by_label("Company", exact=True)
@@ -183,7 +183,9 @@ def test_an_error_is_shown_beside_its_field_and_disappears_when_corrected(world:
     ("query", "sentence"),
     [("status=half", "status: "), ("cursor=nonsense", "cursor: "), ("companyId=9999999", "There is no company")],
 )
-def test_a_wrong_parameter_does_not_mark_the_company(world: World, browse: Browse, query: str, sentence: str) -> None:
+def test_an_invalid_parameter_does_not_mark_the_company(
+    world: World, browse: Browse, query: str, sentence: str
+) -> None:
     page = browse("tess", f"/?{query}&search=mail&open=true")
 
     expect(page.get_by_role("alert")).to_contain_text(sentence, ignore_case=True)
@@ -193,7 +195,7 @@ def test_a_wrong_parameter_does_not_mark_the_company(world: World, browse: Brows
     assert violations(page) == []
 
 
-def test_the_file_beside_an_error_is_a_csv_file_too(world: World, browse: Browse) -> None:
+def test_the_csv_link_works_next_to_an_error(world: World, browse: Browse) -> None:
     page = browse("tess", "/?companyName=Nobody&status=new")
 
     expect(page.locator("#csv")).to_have_attribute("href", "/api/issues?companyName=Nobody&status=new&format=csv")
@@ -206,7 +208,7 @@ def test_an_empty_helpdesk_says_so_under_any_filter(world: World, browse: Browse
     expect(page.get_by_text("No issues yet")).to_be_visible()
 
 
-def test_filters_without_a_field_are_shown_preserved_and_removed(world: World, browse: Browse) -> None:
+def test_filters_without_a_field_are_shown_and_can_be_removed(world: World, browse: Browse) -> None:
     ids = world.given_companies("Contoso")
     scene(world)
     page = browse("tess", f"/?companyId={ids['Contoso']}&updatedSince=2020-01-01T02:00:00%2B02:00")

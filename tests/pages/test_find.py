@@ -1,4 +1,4 @@
-"""Finding: filters in the URL with the API's names, so that reload, Back, sharing and scripts work."""
+"""Filters are in the URL with the API's names, so that reload, Back, sharing and scripts work."""
 
 import pytest
 from playwright.sync_api import expect
@@ -53,7 +53,7 @@ def test_a_view_is_an_api_request_and_a_csv_file(world: World, browse: Browse) -
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-def test_totals_per_status_follow_the_search(world: World, browse: Browse) -> None:
+def test_totals_by_status_reflect_the_search(world: World, browse: Browse) -> None:
     scene(world)
     page = browse("tess", "/")
     new, investigating = page.locator("[data-total=new] b"), page.locator("[data-total=investigating] b")
@@ -67,7 +67,7 @@ def test_totals_per_status_follow_the_search(world: World, browse: Browse) -> No
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-def test_a_company_is_suggested_and_an_unknown_one_explained(world: World, browse: Browse) -> None:
+def test_companies_are_suggested_and_an_unknown_one_is_reported(world: World, browse: Browse) -> None:
     scene(world)
     page = browse("tess", "/")
     company = page.get_by_label("Company", exact=True)
@@ -86,7 +86,7 @@ def test_a_company_is_suggested_and_an_unknown_one_explained(world: World, brows
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-def test_pages_lead_on(world: World, browse: Browse) -> None:
+def test_the_list_has_pages(world: World, browse: Browse) -> None:
     for number in range(52):
         world.given_issue(f"Fault {number:02}", {"Contoso": "new"})
     page = browse("tess", "/?search=fault")

@@ -10,7 +10,9 @@ from tests.pages.conftest import WIDE
 from tests.processes import run, serve
 
 
-def test_by_the_printed_link(fresh_database_url: str, chromium: Browser, tmp_path: Path) -> None:
+def test_the_printed_link_creates_the_first_super_admin(
+    fresh_database_url: str, chromium: Browser, tmp_path: Path
+) -> None:
     migrated = run("migrate", database_url=fresh_database_url)
     assert migrated.returncode == 0, migrated.stderr
     with serve(fresh_database_url, tmp_path / "log") as server:

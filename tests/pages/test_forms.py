@@ -1,4 +1,6 @@
-"""Forms: what was wrong has the focus and is in view, what was done is said, and every address can be loaded again."""
+"""Forms: an invalid field has the focus and is visible, every success is confirmed, and every address can be
+reloaded.
+"""
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -19,7 +21,7 @@ def in_view(page: Page, selector: str) -> bool:
     return bool(page.locator(selector).evaluate(script))
 
 
-def test_added_companies_leave_those_that_are_there_alone(world: World, browse: Browse) -> None:
+def test_adding_companies_does_not_change_assigned_ones(world: World, browse: Browse) -> None:
     names = [f"Branch {number:03} GmbH" for number in range(120)]
     world.given_companies(*names, "O’Neill & Söhne GmbH", "Ångström Labs")
     issue = world.given_issue("Mail", dict.fromkeys(names, "new") | {"Contoso": "resolved", "Fabrikam": "monitoring"})
@@ -55,7 +57,7 @@ def test_added_companies_leave_those_that_are_there_alone(world: World, browse: 
     assert len(statuses(world, "Mail")) == 122
 
 
-def test_a_new_issue_by_keyboard(world: World, browse: Browse) -> None:
+def test_an_issue_can_be_created_by_keyboard(world: World, browse: Browse) -> None:
     taken = world.given_issue("Slow mail")
     page = browse("tess", "/issues/new")
     expect(page.get_by_label("Name", exact=True)).to_be_focused()
@@ -75,7 +77,7 @@ def test_a_new_issue_by_keyboard(world: World, browse: Browse) -> None:
     assert lines[0] == "pre-wrap" and "\n    Relay 1" in lines[1]
 
 
-def test_names_are_checked_without_script_too(world: World, browse: Browse) -> None:
+def test_names_are_checked_without_scripts(world: World, browse: Browse) -> None:
     world.given_issue("Mail", {"Fabrikam": "new"})
     page = browse("tess", "/issues/new", java_script_enabled=False)
     page.get_by_label("Name", exact=True).fill("Slow mail")
@@ -91,7 +93,7 @@ def test_names_are_checked_without_script_too(world: World, browse: Browse) -> N
     assert statuses(world, "Slow%20mail") == {"Contoso": "new", "Fabrikam": "new"}
 
 
-def test_no_address_is_a_dead_end(world: World, browse: Browse) -> None:
+def test_every_address_can_be_reloaded(world: World, browse: Browse) -> None:
     issue = world.given_issue("Mail", {"Contoso": "new"})
     user = world.client("ada").call("GET", "/api/auth/session", 200)["user"]["user_id"]
     page = browse("ada", f"/admin/users/{user}")
@@ -122,7 +124,7 @@ def test_no_address_is_a_dead_end(world: World, browse: Browse) -> None:
         assert found is not None and found.status == 200 and page.url == world.server.url + lands_on
 
 
-def test_pages_that_do_not_exist_lead_on(world: World, browse: Browse) -> None:
+def test_pages_that_do_not_exist_have_a_way_back(world: World, browse: Browse) -> None:
     page = browse("tess", "/companies")
     for path, title in (("/nothing/here", "Not found"), ("/issues/999", "Not found"), ("/admin/users", "Not allowed")):
         page.goto(path)
@@ -137,7 +139,7 @@ def test_pages_that_do_not_exist_lead_on(world: World, browse: Browse) -> None:
     expect(page.get_by_role("navigation", name="Main")).to_have_count(0)
 
 
-def test_updates_are_shown_in_the_whole_page(world: World, browse: Browse) -> None:
+def test_updates_are_shown_in_all_parts_of_the_page(world: World, browse: Browse) -> None:
     issue = world.given_issue("Slow mail", {"Contoso": "new"}, "Since noon")
     page = browse("tess", f"/issues/{issue}")
     expect(page.locator("#connection")).to_have_attribute("data-state", "live")

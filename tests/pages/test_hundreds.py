@@ -1,4 +1,6 @@
-"""One fault that hits hundreds of companies: what does not fit is folded, and nothing is wider than the screen."""
+"""A fault that affects hundreds of companies: content that does not fit is folded, and nothing is wider than the
+screen.
+"""
 
 import pytest
 from playwright.sync_api import Page, ViewportSize, expect
@@ -13,7 +15,7 @@ LONG = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtenges
 
 
 def members() -> dict[str, str]:
-    """Names of one letter and of 255, with and without a place to break a line; 100 are done, 300 are not."""
+    """Names of 1 to 255 letters, with and without line-break opportunities; 100 are finished, 300 are not."""
     statuses = ["resolved"] * 50 + ["closed"] * 50
     for status in ("new", "investigating", "in_progress", "monitoring"):
         statuses += [status] * 75
@@ -40,8 +42,8 @@ def scene(world: World) -> dict[str, int]:
 
 
 def fits(page: Page) -> None:
-    """The page cannot be scrolled sideways, and no text hangs out of it. What scrolls in a frame of its own may: the
-    matrix, and on a phone the row of filters.
+    """Checks that the page does not scroll horizontally and that no text overflows, except in elements that scroll by
+    design: the matrix, and on a phone the row of filters.
     """
     assert page.evaluate("document.documentElement.scrollWidth") <= page.evaluate("innerWidth"), page.url
     beyond = "[...document.querySelectorAll('main a, main button, main h1, main p, dialog[open] *')].filter(e =>"
@@ -51,7 +53,7 @@ def fits(page: Page) -> None:
 
 
 @pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["wide", "narrow"])
-def test_every_page_fits_and_the_long_tail_is_folded(world: World, browse: Browse, viewport: ViewportSize) -> None:
+def test_every_page_fits_and_long_content_is_folded(world: World, browse: Browse, viewport: ViewportSize) -> None:
     ids = scene(world)
     page = browse("ada", "/", viewport=viewport)
 
@@ -82,7 +84,7 @@ def test_every_page_fits_and_the_long_tail_is_folded(world: World, browse: Brows
 
 
 @pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["wide", "narrow"])
-def test_all_of_them_are_confirmed_in_a_dialog_that_fits(world: World, browse: Browse, viewport: ViewportSize) -> None:
+def test_hundreds_of_companies_fit_into_the_confirmation(world: World, browse: Browse, viewport: ViewportSize) -> None:
     ids = scene(world)
     page = browse("tess", f"/issues/{ids['issue']}", viewport=viewport)
 
@@ -100,7 +102,7 @@ def test_all_of_them_are_confirmed_in_a_dialog_that_fits(world: World, browse: B
     assert found["items"][0]["assignments"][0]["status"] == "resolved"
 
 
-def test_the_matrix_shows_some_and_leads_to_all(world: World, browse: Browse) -> None:
+def test_the_matrix_shows_some_and_links_to_all(world: World, browse: Browse) -> None:
     scene(world)
     page = browse("tess", "/matrix")
     expect(page.locator(".matrix thead th[data-company]")).to_have_count(60)

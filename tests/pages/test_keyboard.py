@@ -1,4 +1,4 @@
-"""The keyboard alone gets through the main path; the keys are off while someone types."""
+"""The main workflow can be completed with the keyboard alone; shortcuts are off while the user types."""
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
@@ -8,7 +8,7 @@ from tests.world import PASSWORD, World
 
 
 def reach(page: Page, target: Locator, key: str = "Tab") -> None:
-    """Goes on, from where the focus is, until the target has it."""
+    """Presses Tab, starting at the current focus, until the target has the focus."""
     expect(target).to_be_visible()
     for _ in range(60):
         if target.evaluate("element => element === document.activeElement"):
@@ -17,7 +17,7 @@ def reach(page: Page, target: Locator, key: str = "Tab") -> None:
     raise AssertionError(f"{key} does not reach {target}")
 
 
-def test_from_signing_in_to_resolving(world: World, browse: Browse) -> None:
+def test_an_issue_can_be_resolved_by_keyboard_after_signing_in(world: World, browse: Browse) -> None:
     page = browse(None, "/login")
     page.keyboard.press("Tab")
     page.keyboard.type("tess@helpdesk.example")
@@ -83,7 +83,7 @@ def test_from_signing_in_to_resolving(world: World, browse: Browse) -> None:
         ("/activity", "Issue", "issueName=mail"),
     ],
 )
-def test_escape_leaves_a_filter_with_what_was_typed(
+def test_escape_leaves_a_filter_without_losing_its_text(
     world: World, browse: Browse, path: str, label: str, query: str
 ) -> None:
     page = browse("tess", path)
@@ -100,7 +100,7 @@ def test_escape_leaves_a_filter_with_what_was_typed(
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-def test_escape_leaves_the_focus_in_a_field_that_is_no_filter(world: World, browse: Browse) -> None:
+def test_escape_does_not_move_the_focus_out_of_other_fields(world: World, browse: Browse) -> None:
     page = browse("tess", "/issues/new")
     name = page.get_by_label("Name", exact=True)
     reach(page, name)
@@ -111,7 +111,7 @@ def test_escape_leaves_the_focus_in_a_field_that_is_no_filter(world: World, brow
     expect(name).to_have_value("Slow mail")
 
 
-def test_the_help_opens_and_gives_focus_back(world: World, browse: Browse) -> None:
+def test_the_help_opens_and_returns_the_focus(world: World, browse: Browse) -> None:
     page = browse("tess", "/")
     button = page.get_by_role("button", name="Keyboard shortcuts")
     reach(page, button)

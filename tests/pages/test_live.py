@@ -1,4 +1,6 @@
-"""Others' changes: in place where they are shown, behind a button where they are not; after a break it catches up."""
+"""Changes by others appear in place if they are visible, otherwise behind a button; after an interruption the page
+catches up.
+"""
 
 import re
 from datetime import datetime, timedelta
@@ -15,8 +17,10 @@ def change(world: World, company: str, status: str, issue: str = "Slow mail", wh
     world.client(who).call("PUT", "/api/issues/status", 200, json=body)
 
 
-def test_in_place_and_highlighted(world: World, browse: Browse) -> None:
-    """The first of two changes: redrawn it would be the last, because the longest unmoved come first."""
+def test_a_visible_change_is_shown_in_place_and_highlighted(world: World, browse: Browse) -> None:
+    """The first of two issues changes: redrawn, it would be last, because the least recently changed issues
+    come first.
+    """
     issue_id = world.given_issue("Slow mail", {"Acme Manufacturing": "new", "Contoso": "new"})
     listed, shown, matrix = browse("tess", "/"), browse("tess", f"/issues/{issue_id}"), browse("tess", "/matrix")
     for page in (listed, shown, matrix):
@@ -36,7 +40,7 @@ def test_in_place_and_highlighted(world: World, browse: Browse) -> None:
         expect(page.locator(".list .who")).to_have_text(["Contoso", "Acme Manufacturing"])
 
 
-def test_two_browsers_on_one_issue(world: World, browse: Browse) -> None:
+def test_two_browsers_on_one_issue_show_the_same_state(world: World, browse: Browse) -> None:
     issue_id = world.given_issue("Slow mail", {"Acme Manufacturing": "new", "Contoso": "new"})
     tess, omar = browse("tess", f"/issues/{issue_id}"), browse("omar", f"/issues/{issue_id}")
     for page in (tess, omar):
@@ -58,7 +62,7 @@ def test_two_browsers_on_one_issue(world: World, browse: Browse) -> None:
     expect(omar.locator("#conflict")).to_be_hidden()
 
 
-def test_what_is_not_shown_is_counted_and_shown_on_request(world: World, browse: Browse) -> None:
+def test_other_changes_are_counted_and_shown_on_request(world: World, browse: Browse) -> None:
     world.given_issue("Slow mail", {"Contoso": "new"})
     page = browse("tess", "/")
     expect(page.locator("#connection")).to_have_attribute("data-state", "live")
@@ -75,7 +79,7 @@ def test_what_is_not_shown_is_counted_and_shown_on_request(world: World, browse:
     expect(page.locator("#updates")).to_be_hidden()
 
 
-def test_ones_own_change_is_no_update(world: World, browse: Browse) -> None:
+def test_ones_own_change_is_not_an_update(world: World, browse: Browse) -> None:
     world.given_issue("Slow mail", {"Contoso": "new"})
     page = browse("tess", "/")
     expect(page.locator("#connection")).to_have_attribute("data-state", "live")
@@ -91,7 +95,7 @@ def test_ones_own_change_is_no_update(world: World, browse: Browse) -> None:
     expect(page.locator("[data-total=new] b")).to_have_text("1")
 
 
-def test_after_a_break_the_page_catches_up(world: World, browse: Browse) -> None:
+def test_the_page_catches_up_after_an_interruption(world: World, browse: Browse) -> None:
     world.given_issue("Slow mail", {"Contoso": "new"})
     page = browse("tess", "/login")
     page.route("**/api/events/stream", lambda route: route.abort())
@@ -108,7 +112,7 @@ def test_after_a_break_the_page_catches_up(world: World, browse: Browse) -> None
 
 
 @pytest.mark.parametrize("choice", ["Keep mine", "Take theirs"])
-def test_a_conflict_says_who_and_lets_one_choose(world: World, browse: Browse, choice: str) -> None:
+def test_a_conflict_names_the_other_user_and_lets_one_choose(world: World, browse: Browse, choice: str) -> None:
     world.given_issue("Slow mail", {"Contoso": "new"})
     page = browse("tess", None)
     page.route("**/api/events/stream", lambda route: route.abort())
@@ -135,7 +139,7 @@ def test_a_conflict_says_who_and_lets_one_choose(world: World, browse: Browse, c
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 @pytest.mark.parametrize(("motion", "seconds", "outline"), [("no-preference", 2.4, "none"), ("reduce", 0.001, "solid")])
-def test_who_wants_no_motion_gets_an_outline(
+def test_with_reduced_motion_a_change_gets_an_outline(
     world: World, browse: Browse, motion: str, seconds: float, outline: str
 ) -> None:
     world.given_issue("Slow mail", {"Acme Manufacturing": "new", "Contoso": "new"})
@@ -157,7 +161,7 @@ def test_who_wants_no_motion_gets_an_outline(
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-def test_the_activity_counts_what_is_new(world: World, browse: Browse) -> None:
+def test_the_activity_counts_new_entries(world: World, browse: Browse) -> None:
     world.given_issue("Slow mail", {"Contoso": "new"})
     page = browse("tess", "/activity")
     expect(page.locator("#connection")).to_have_attribute("data-state", "live")
@@ -181,7 +185,7 @@ def test_the_end_of_a_session_is_shown(world: World, browse: Browse) -> None:
 
 
 @pytest.mark.parametrize("name", ["contoso", "CONTOSO ", "straße nord", "STRASSE Nord"])
-def test_a_company_filter_in_any_case_hears_of_its_company(world: World, browse: Browse, name: str) -> None:
+def test_a_company_filter_receives_updates_regardless_of_case(world: World, browse: Browse, name: str) -> None:
     company = "Contoso" if "con" in name.lower() else "Straße Nord"
     world.given_companies("Straße Nord")
     world.given_issue("Slow mail", {company: "new"})
@@ -197,8 +201,8 @@ def test_a_company_filter_in_any_case_hears_of_its_company(world: World, browse:
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-def test_only_what_the_search_finds_is_an_update(world: World, browse: Browse) -> None:
-    """The description too is searched, which no event contains: the page requests the list again."""
+def test_only_changes_that_match_the_search_are_updates(world: World, browse: Browse) -> None:
+    """The search includes the description, which no event contains, so the page requests the list again."""
     world.given_issue("Slow mail", {"Contoso": "new"}, "The relay drops packets.")
     page = browse("tess", "/?search=relay")
     expect(page.locator("#connection")).to_have_attribute("data-state", "live")
@@ -216,7 +220,7 @@ def test_only_what_the_search_finds_is_an_update(world: World, browse: Browse) -
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 @pytest.mark.parametrize(("query", "counted"), [("status=resolved", False), ("open=false", False), ("open=true", True)])
-def test_only_what_the_status_filter_matches_is_an_update(
+def test_only_changes_that_match_the_status_filter_are_updates(
     world: World, browse: Browse, query: str, counted: bool
 ) -> None:
     world.given_issue("Slow mail", {"Contoso": "resolved", "Fabrikam": "new"})
@@ -224,7 +228,7 @@ def test_only_what_the_status_filter_matches_is_an_update(
     page = browse("tess", f"/?{query}&companyName=Contoso")
     expect(page.locator("#connection")).to_have_attribute("data-state", "live")
 
-    # Of an issue that was created the page does not know whether the filter finds it: it asks the server once for all.
+    # The page does not know whether the filter matches a new issue, so it sends one request for all new issues.
     with page.expect_response(page.url):
         for name, status in (("Lost faxes", "investigating"), ("Lost keys", "resolved")):
             companies = [{"company_name": "Contoso", "status": status}]
@@ -236,7 +240,7 @@ def test_only_what_the_status_filter_matches_is_an_update(
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-def test_a_filter_for_what_is_done_outlives_the_next_one(world: World, browse: Browse) -> None:
+def test_the_next_filter_preserves_a_filter_for_finished_issues(world: World, browse: Browse) -> None:
     world.given_issue("Slow mail", {"Contoso": "resolved", "Fabrikam": "closed", "Acme Manufacturing": "new"})
     page = browse("tess", "/?open=false")
     expect(page.get_by_role("checkbox", name="Resolved and closed only")).to_be_checked()

@@ -24,7 +24,7 @@ def scene(world: World) -> None:
     world.given_issue("Nobody affected")
 
 
-def test_a_cell_is_changed_and_an_empty_one_added(world: World, browse: Browse) -> None:
+def test_a_cell_can_be_changed_and_an_empty_one_assigned(world: World, browse: Browse) -> None:
     scene(world)
     page = browse("tess", "/matrix")
     expect(page.locator(".matrix thead th")).to_have_count(4)
@@ -50,7 +50,7 @@ def test_a_cell_is_changed_and_an_empty_one_added(world: World, browse: Browse) 
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-def test_by_keyboard_alone(world: World, browse: Browse) -> None:
+def test_the_matrix_can_be_used_by_keyboard_alone(world: World, browse: Browse) -> None:
     scene(world)
     page = browse("tess", "/matrix")
 
@@ -73,7 +73,7 @@ def test_by_keyboard_alone(world: World, browse: Browse) -> None:
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-def test_rows_columns_and_rectangles_are_selected(world: World, browse: Browse) -> None:
+def test_rows_columns_and_rectangles_can_be_selected(world: World, browse: Browse) -> None:
     scene(world)
     page = browse("tess", "/matrix")
 
@@ -97,7 +97,7 @@ def test_rows_columns_and_rectangles_are_selected(world: World, browse: Browse) 
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-def test_names_stay_in_sight_while_the_cells_scroll(world: World, browse: Browse) -> None:
+def test_names_remain_visible_while_the_cells_scroll(world: World, browse: Browse) -> None:
     names = list(world.given_companies(*(f"Company {number:02}" for number in range(50))))
     for number in range(60):
         world.given_issue(f"Fault {number:02}", dict.fromkeys(names if number < 5 else names[:1], "new"))

@@ -1,4 +1,6 @@
-"""The matrix as a grid: ranges that grow and shrink, focus always in sight, heads by keyboard, narrow screens."""
+"""The matrix as a grid: ranges that grow and shrink, a focus that is always visible, headers by keyboard, narrow
+screens.
+"""
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
@@ -10,7 +12,7 @@ pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
 
 def given_grid(world: World, rows: int, columns: int) -> None:
-    """Issues 01, 02 …, each of them with every company."""
+    """Creates the issues 01, 02 …, each of them assigned to every company."""
     names = [f"Company {number:02}" for number in range(1, columns + 1)]
     world.given_companies(*names)
     for number in range(1, rows + 1):
@@ -18,7 +20,7 @@ def given_grid(world: World, rows: int, columns: int) -> None:
 
 
 def at(page: Page, row: int, column: int) -> Locator:
-    """A cell, counted from 1."""
+    """Returns a cell, counted from 1."""
     return page.locator(".matrix tbody tr").nth(row - 1).locator("td").nth(column - 1)
 
 
@@ -26,7 +28,7 @@ def expect_selected(page: Page, count: int) -> None:
     expect(page.locator("#picked")).to_have_text(f"{count} selected")
 
 
-def test_shift_ticks_all_rows_or_columns_in_between(world: World, browse: Browse) -> None:
+def test_shift_selects_all_rows_or_columns_in_between(world: World, browse: Browse) -> None:
     given_grid(world, 8, 5)
     page = browse("tess", "/matrix")
 
@@ -43,7 +45,7 @@ def test_shift_ticks_all_rows_or_columns_in_between(world: World, browse: Browse
     expect_selected(page, 24)
 
 
-def test_a_pressed_cell_is_where_a_range_begins(world: World, browse: Browse) -> None:
+def test_a_range_begins_at_the_clicked_cell(world: World, browse: Browse) -> None:
     given_grid(world, 4, 4)
     page = browse("tess", "/matrix")
 
@@ -56,7 +58,7 @@ def test_a_pressed_cell_is_where_a_range_begins(world: World, browse: Browse) ->
     expect_selected(page, 4)
 
 
-def test_shift_and_arrows_reach_further_and_back_again(world: World, browse: Browse) -> None:
+def test_shift_and_arrows_extend_and_shrink_the_range(world: World, browse: Browse) -> None:
     given_grid(world, 4, 4)
     page = browse("tess", "/matrix")
     at(page, 4, 4).click(modifiers=["Control"])
@@ -77,7 +79,7 @@ def test_shift_and_arrows_reach_further_and_back_again(world: World, browse: Bro
     expect_selected(page, 5)
 
 
-def test_x_and_then_shift_x_select_what_lies_in_between(world: World, browse: Browse) -> None:
+def test_x_and_then_shift_x_select_the_cells_in_between(world: World, browse: Browse) -> None:
     given_grid(world, 4, 4)
     page = browse("tess", "/matrix")
 
@@ -87,7 +89,7 @@ def test_x_and_then_shift_x_select_what_lies_in_between(world: World, browse: Br
     expect_selected(page, 4)
 
 
-def test_a_narrow_matrix_lists_what_the_matrix_shows_page_by_page(world: World, browse: Browse) -> None:
+def test_a_narrow_matrix_is_a_paged_list(world: World, browse: Browse) -> None:
     for number in range(1, 53):
         world.given_issue(f"Issue {number:02}", {"Contoso": "new"})
     world.given_issue("Affects nobody")
@@ -103,7 +105,7 @@ def test_a_narrow_matrix_lists_what_the_matrix_shows_page_by_page(world: World, 
     expect(page.get_by_text("Issue 52")).to_be_visible()
 
 
-def test_a_window_made_narrow_gets_the_list_too(world: World, browse: Browse) -> None:
+def test_narrowing_the_window_shows_the_list(world: World, browse: Browse) -> None:
     given_grid(world, 2, 3)
     page = browse("tess", "/matrix")
     at(page, 1, 1).click(modifiers=["Control"])
@@ -120,7 +122,7 @@ def test_a_window_made_narrow_gets_the_list_too(world: World, browse: Browse) ->
 
 
 def covered(page: Page) -> bool:
-    """Whether something lies over the middle of what has the focus."""
+    """Returns whether an element covers the middle of the focused one."""
     found: bool = page.evaluate(
         """() => {
           const it = document.activeElement, box = it.getBoundingClientRect();
@@ -131,7 +133,7 @@ def covered(page: Page) -> bool:
     return found
 
 
-def test_the_focus_is_never_under_the_heads(world: World, browse: Browse) -> None:
+def test_the_focus_is_never_under_the_headers(world: World, browse: Browse) -> None:
     given_grid(world, 30, 40)
     page = browse("tess", "/matrix", viewport={"width": 1000, "height": 700})
 
@@ -143,7 +145,7 @@ def test_the_focus_is_never_under_the_heads(world: World, browse: Browse) -> Non
     expect(at(page, 1, 1)).to_be_focused()
 
 
-def test_heads_are_reached_ticked_and_opened_by_keyboard(world: World, browse: Browse) -> None:
+def test_headers_can_be_reached_selected_and_opened_by_keyboard(world: World, browse: Browse) -> None:
     given_grid(world, 30, 40)
     page = browse("tess", "/matrix", viewport={"width": 1000, "height": 700})
     heads = page.locator(".matrix thead th a")
@@ -187,7 +189,7 @@ def test_heads_are_reached_ticked_and_opened_by_keyboard(world: World, browse: B
     expect(page.get_by_role("heading", name="Issue 25")).to_be_visible()
 
 
-def test_heads_are_links_without_script_too(world: World, browse: Browse) -> None:
+def test_headers_are_links_without_scripts(world: World, browse: Browse) -> None:
     given_grid(world, 1, 1)
     page = browse("tess", "/matrix", java_script_enabled=False)
 

@@ -1,4 +1,4 @@
-"""Typed text and pages are not lost when the server is away or silent, or when too many tabs are open."""
+"""Typed text and pages are not lost if the server is unreachable or does not respond, or if too many tabs are open."""
 
 from collections.abc import Callable
 
@@ -22,7 +22,7 @@ HURRY = "const timeout = AbortSignal.timeout; AbortSignal.timeout = (ms) => time
 
 
 def unwatched(browse: Browse, who: str, path: str, script: str = "") -> Page:
-    """A page whose console is not checked: a browser complains there of every request that fails."""
+    """Opens a page whose console is not checked, because browsers log every failed request there."""
     page = browse(who, "/login").context.new_page()
     page.add_init_script(script)
     page.goto(path)
@@ -30,7 +30,7 @@ def unwatched(browse: Browse, who: str, path: str, script: str = "") -> Page:
     return page
 
 
-def test_a_tab_in_the_background_takes_no_connection(world: World, browse: Browse) -> None:
+def test_a_background_tab_holds_no_connection(world: World, browse: Browse) -> None:
     world.given_issue("Slow mail", {"Contoso": "new"})
     page = unwatched(browse, "tess", "/login", HIDE)
     requested: list[str] = []
@@ -83,7 +83,7 @@ FORMS: dict[str, tuple[Callable[[World], str], str, str, str, Callable[[Page], L
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_the_session_ended_before_any_form(world: World, browse: Browse, form: str) -> None:
+def test_any_form_survives_the_end_of_the_session(world: World, browse: Browse, form: str) -> None:
     path, field, button, text, done = FORMS[form]
     page = browse("ada", path(world))
     page.locator(field).fill(text)
@@ -107,7 +107,7 @@ def broken(page: Page) -> None:
 
 
 @pytest.mark.parametrize(("fail", "why"), [(away, "The server did not respond."), (broken, "Try again shortly.")])
-def test_nothing_is_sent_to_a_server_that_is_away(
+def test_no_form_is_lost_if_the_server_is_unreachable(
     world: World, browse: Browse, fail: Callable[[Page], None], why: str
 ) -> None:
     page = unwatched(browse, "tess", "/issues/new")
@@ -127,7 +127,7 @@ def test_nothing_is_sent_to_a_server_that_is_away(
     expect(page.get_by_label("Description")).to_have_value("")
 
 
-def test_a_draft_stays_until_the_server_took_it(world: World, browse: Browse) -> None:
+def test_a_draft_is_stored_until_the_server_has_accepted_it(world: World, browse: Browse) -> None:
     page = unwatched(browse, "tess", "/issues/new")
     page.get_by_label("Name", exact=True).fill("Slow mail")
     page.get_by_label("Description").fill("Half a page of text")
@@ -146,7 +146,7 @@ def test_a_draft_stays_until_the_server_took_it(world: World, browse: Browse) ->
     expect(page.get_by_label("Description")).to_have_value("")
 
 
-def test_a_draft_goes_where_the_server_draws_the_same_page_after_it(world: World, browse: Browse) -> None:
+def test_a_draft_is_deleted_if_the_same_page_is_shown_after_success(world: World, browse: Browse) -> None:
     page = browse("ada", "/admin/webhooks")
     page.get_by_label("Address").fill("https://hooks.helpdesk.example/issues")
     page.get_by_role("button", name="Create webhook").click()
@@ -157,7 +157,7 @@ def test_a_draft_goes_where_the_server_draws_the_same_page_after_it(world: World
     expect(page.get_by_label("Address")).to_have_value("")
 
 
-def test_the_note_of_a_menu_waits_for_its_place(world: World, browse: Browse) -> None:
+def test_the_note_of_a_menu_is_restored_at_its_assignment(world: World, browse: Browse) -> None:
     world.given_issue("Slow mail", {"Contoso": "new", "Fabrikam": "new"})
     page = browse("tess", "/")
     contoso, fabrikam = (page.get_by_role("row", name=name).locator(".status") for name in ("Contoso", "Fabrikam"))
@@ -193,10 +193,10 @@ def test_signing_out_removes_what_was_typed(world: World, browse: Browse) -> Non
     assert page.evaluate("Object.values(sessionStorage).join().includes('Typed by Tess')") is False
 
 
-def test_the_next_user_of_a_tab_sees_nothing_of_the_one_before(world: World, browse: Browse) -> None:
+def test_the_next_user_of_a_tab_sees_no_text_of_the_previous_one(world: World, browse: Browse) -> None:
     page = browse("tess", "/issues/new")
     page.get_by_label("Name").fill("Typed by Tess")
-    # The session ends without a sign-out, and somebody else signs in.
+    # The session ends without a sign-out, and another user signs in.
     page.context.clear_cookies()
     page.context.add_cookies(
         [{"name": "issue_tracker_session", "value": world.session_token("omar"), "url": world.server.url}]

@@ -1,4 +1,4 @@
-"""One status, changed immediately: by mouse, by key, undone, refused, with a note."""
+"""Changing one status: with the mouse, by key, with a note, undone, refused."""
 
 from playwright.sync_api import expect
 
@@ -11,7 +11,7 @@ def stored(world: World, issue: str = "Slow mail") -> dict[str, str]:
     return {member["company_name"]: member["status"] for member in found["assignments"]}
 
 
-def test_by_mouse_and_undone(world: World, browse: Browse) -> None:
+def test_a_status_is_changed_with_the_mouse_and_undone(world: World, browse: Browse) -> None:
     world.given_issue("Slow mail", {"Acme Manufacturing": "new", "Contoso": "investigating"})
     page = browse("tess", "/")
     row = page.get_by_role("row", name="Contoso")
@@ -31,7 +31,7 @@ def test_by_mouse_and_undone(world: World, browse: Browse) -> None:
     assert stored(world)["Contoso"] == "investigating"
 
 
-def test_by_key(world: World, browse: Browse) -> None:
+def test_a_status_is_changed_by_key(world: World, browse: Browse) -> None:
     world.given_issue("Slow mail", {"Acme Manufacturing": "new", "Contoso": "investigating"})
     page = browse("tess", "/")
 
@@ -45,7 +45,7 @@ def test_by_key(world: World, browse: Browse) -> None:
     assert stored(world)["Contoso"] == "resolved"
 
 
-def test_the_note_goes_into_the_history(world: World, browse: Browse) -> None:
+def test_the_note_is_recorded_in_the_history(world: World, browse: Browse) -> None:
     issue_id = world.given_issue("Slow mail", {"Contoso": "investigating"})
     page = browse("tess", f"/issues/{issue_id}")
 
@@ -59,7 +59,7 @@ def test_the_note_goes_into_the_history(world: World, browse: Browse) -> None:
     expect(page.locator("#history")).to_contain_text("Vendor <b>confirmed</b> it")
 
 
-def test_a_change_shows_immediately_and_a_refusal_reverts_it_and_says_why(world: World, browse: Browse) -> None:
+def test_a_change_is_shown_immediately_and_a_refusal_reverts_it(world: World, browse: Browse) -> None:
     world.given_issue("Slow mail", {"Contoso": "investigating"})
     page = browse("tess", "/")
     change = held(page)
@@ -79,7 +79,7 @@ def test_a_change_shows_immediately_and_a_refusal_reverts_it_and_says_why(world:
     expect(status).not_to_have_attribute("aria-busy", "true")
 
 
-def test_an_archived_company_is_refused_in_the_matrix(world: World, browse: Browse) -> None:
+def test_an_archived_company_cannot_be_assigned_in_the_matrix(world: World, browse: Browse) -> None:
     contoso = world.given_companies("Contoso")["Contoso"]
     world.given_issue("Broken phones", {"Contoso": "new"})
     world.given_issue("Slow mail", {"Fabrikam": "new"})
@@ -100,7 +100,7 @@ def test_an_archived_company_is_refused_in_the_matrix(world: World, browse: Brow
     assert stored(world) == {"Fabrikam": "new"}
 
 
-def test_a_missing_response_reverts_the_change_and_is_shown(world: World, browse: Browse) -> None:
+def test_a_missing_response_reverts_the_change_and_is_reported(world: World, browse: Browse) -> None:
     world.given_issue("Slow mail", {"Contoso": "investigating"})
     page = browse("tess", "/")
     page.route("**/assignments/bulk", lambda route: route.abort())
@@ -116,7 +116,7 @@ def test_a_missing_response_reverts_the_change_and_is_shown(world: World, browse
     expect(row.locator(".status")).to_have_text("Closed")
 
 
-def test_focus_returns_to_the_status(world: World, browse: Browse) -> None:
+def test_the_focus_returns_to_the_status(world: World, browse: Browse) -> None:
     world.given_issue("Slow mail", {"Contoso": "investigating"})
     page = browse("tess", "/")
     button = page.get_by_role("row", name="Contoso").locator(".status")

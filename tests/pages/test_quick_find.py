@@ -1,4 +1,4 @@
-"""Quick find, from every page, with mistakes in what is typed."""
+"""Quick find works on every page and tolerates typing errors."""
 
 import pytest
 from playwright.sync_api import expect
@@ -9,11 +9,11 @@ from tests.world import World
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-def test_from_any_page(world: World, browse: Browse) -> None:
+def test_quick_find_works_on_any_page(world: World, browse: Browse) -> None:
     world.given_issue("Printer firmware 4.3.2 fails to start", {"Contoso": "new"})
     company = world.given_companies("Contoso")["Contoso"]
     page = browse("tess", "/account")
-    # Four keys, as fast as they come: none is lost while the dialog opens.
+    # Four keys in quick succession: none is lost while the dialog opens.
     for key in ("Control+k", "c", "o", "Enter"):
         page.keyboard.press(key)
     dialog = page.locator("#find")
@@ -44,7 +44,7 @@ def test_from_any_page(world: World, browse: Browse) -> None:
     expect(plain.get_by_role("link", name="Omar Reyes")).to_have_attribute("href", "/activity?actor=Omar+Reyes")
 
 
-def test_what_is_found(world: World) -> None:
+def test_quick_find_tolerates_typing_errors_and_finds_only_allowed_pages(world: World) -> None:
     world.given_issue("Backup 100%_done")
     world.given_issue("Mail delivery delayed", {"Contoso": "new"})
     client = world.client()

@@ -1,4 +1,4 @@
-"""The page of the API: shows the whole document, its commands run, and it sends what is filled in."""
+"""The API reference shows the whole document, its commands work, and it sends requests with the entered values."""
 
 import os
 import re
@@ -17,7 +17,7 @@ from tests.world import World
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
 
-def test_shows_the_whole_document(world: World, browse: Browse) -> None:
+def test_the_reference_shows_the_whole_document(world: World, browse: Browse) -> None:
     document = openapi.document(declared_routes(), Settings())
     page = browse(None, "/docs", java_script_enabled=False)
 
@@ -35,7 +35,7 @@ def test_shows_the_whole_document(world: World, browse: Browse) -> None:
     assert missing == []
 
 
-def test_every_reading_command_runs(world: World, browse: Browse) -> None:
+def test_every_reading_command_works(world: World, browse: Browse) -> None:
     world.given_issue("Network degradation", {"Acme Manufacturing": "new"})
     world.given_customer("cara", "Acme Manufacturing")
     token, session = world.token("ada", "read"), world.session_token("ada")
@@ -48,7 +48,7 @@ def test_every_reading_command_runs(world: World, browse: Browse) -> None:
         "/stream",
         "/auth/session ",
         "/metrics",
-    )  # none there, endless, not for tokens, off
+    )  # missing, endless, not for tokens, disabled
     reading = [text for text in commands if not any(part in text for part in apart)]
     assert len(reading) > 8
 
@@ -68,7 +68,7 @@ def test_every_reading_command_runs(world: World, browse: Browse) -> None:
         assert ran.stdout == "200", command
 
 
-def test_sends_a_change_in_the_readers_session(world: World, browse: Browse) -> None:
+def test_a_change_is_sent_in_the_readers_session(world: World, browse: Browse) -> None:
     world.given_issue("Network degradation", {"Acme Manufacturing": "new"})
     page = browse("tess", "/docs#set_status")
     page.locator("#set_status").get_by_role("button", name="Send").click()
@@ -79,7 +79,7 @@ def test_sends_a_change_in_the_readers_session(world: World, browse: Browse) -> 
     assert [one["status"] for one in issue["assignments"]] == ["resolved"]
 
 
-def test_sends_parameters_of_every_kind(world: World, browse: Browse) -> None:
+def test_parameters_of_every_kind_are_sent(world: World, browse: Browse) -> None:
     world.given_issue("AC/DC", {"Acme Manufacturing": "new", "Fabrikam": "monitoring", "Contoso": "closed"})
     page = browse("tess", "/docs#get_issue", viewport=NARROW)
     one = page.locator("#get_issue")

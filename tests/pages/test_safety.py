@@ -1,4 +1,4 @@
-"""What must not happen: a form without its token, a name as markup, a page in a cache, a script from elsewhere."""
+"""Safety of pages: CSRF tokens, escaping of names, caching, and no scripts from other hosts."""
 
 import re
 from typing import Any
@@ -19,9 +19,9 @@ PAGES = [endpoint for endpoint in declared_routes() if isinstance(endpoint, Page
 FORMS = [endpoint for endpoint in PAGES if not endpoint.safe]
 
 
-# Without those that open with a token only (test_first_start.py, auth/test_chosen_passwords.py).
+# Without the pages that only a link with a token opens (test_first_start.py, auth/test_chosen_passwords.py).
 LED_TO = ("/setup", "/invitation", "/login/second-factor", "/login/with/{provider}/callback")
-"""What only a link or a step before leads to."""
+"""Pages that only a link or a previous step leads to."""
 
 OPENED = [each for each in PAGES if each.safe and "/static/" not in each.path and each.path not in LED_TO]
 
@@ -66,7 +66,7 @@ def test_anonymous_readers_are_sent_to_the_sign_in_page(world: World) -> None:
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-def test_a_member_sees_nothing_but_the_account(world: World) -> None:
+def test_a_member_sees_only_the_account_page(world: World) -> None:
     client = world.client("mia")
 
     for endpoint in PAGES:
@@ -118,7 +118,7 @@ def test_pages_are_not_cached_and_assets_are(world: World) -> None:
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-def test_nobody_is_sent_to_another_site(world: World) -> None:
+def test_no_redirect_leads_to_another_site(world: World) -> None:
     credentials = {"email": "tess@helpdesk.example", "password": PASSWORD}
     for target in (
         "https://elsewhere.example/",
@@ -131,7 +131,7 @@ def test_nobody_is_sent_to_another_site(world: World) -> None:
 
 
 def full_of_markup(world: World) -> dict[str, Any]:
-    """An issue, its company, and Tess, who changed it, are all called the same. Their ids."""
+    """Creates an issue, its company and a change by Tess, all with the same name, and returns their ids."""
     client = world.client()
     tess = client.call("GET", "/api/auth/session", 200)["user"]["user_id"]
     world.client("ada").call("PUT", f"/api/users/{tess}", 200, json={"name": MARKUP})
@@ -143,12 +143,12 @@ def full_of_markup(world: World) -> dict[str, Any]:
 
 
 def harmless(page: Page) -> None:
-    """Nothing of the markup became an element or ran."""
+    """Checks that no part of the markup became an element or was executed."""
     assert page.locator("img").count() == 0
     assert page.title() != "owned"
 
 
-def test_names_full_of_markup_are_shown_as_they_are(world: World, browse: Browse) -> None:
+def test_names_with_markup_are_shown_as_text(world: World, browse: Browse) -> None:
     ids = full_of_markup(world)
     hooked = {"url": "https://hooks.helpdesk.example/issues", "active": False, "description": MARKUP}
     world.client("ada").call("POST", "/api/webhooks", 201, json=hooked)
@@ -183,7 +183,7 @@ def test_names_full_of_markup_are_shown_as_they_are(world: World, browse: Browse
     harmless(tess)
 
 
-def test_dialogs_show_markup_as_it_is(world: World, browse: Browse) -> None:
+def test_dialogs_show_markup_as_text(world: World, browse: Browse) -> None:
     ids = full_of_markup(world)
     page = browse("omar", None)
     page.route("**/api/events/stream", lambda route: route.abort())
@@ -213,7 +213,7 @@ def test_dialogs_show_markup_as_it_is(world: World, browse: Browse) -> None:
     harmless(page)
 
 
-def test_a_conflict_of_texts_shows_markup_as_it_is(world: World, browse: Browse) -> None:
+def test_a_conflict_of_texts_shows_markup_as_text(world: World, browse: Browse) -> None:
     ids = full_of_markup(world)
     page = browse("omar", f"/issues/{ids['issue']}")
     page.get_by_text("Edit this issue").click()

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
 
 def with_authenticator(page: Page) -> None:
-    """Gives the browser an authenticator that recognizes its user."""
+    """Gives the browser an authenticator that verifies its user."""
     session = page.context.new_cdp_session(page)
     session.send("WebAuthn.enable")
     options = {
@@ -34,7 +34,7 @@ def sign_in(page: Page, who: str) -> None:
     page.get_by_role("button", name="Sign in", exact=True).click()
 
 
-def test_a_passkey_is_set_up_where_it_is_needed_and_signs_in(world: World, chromium: Browser) -> None:
+def test_a_passkey_is_set_up_when_required_and_signs_in(world: World, chromium: Browser) -> None:
     needed = msgspec.structs.replace(world.server.settings, second_factor="super_admins")
     with serving(needed, public_url="http://localhost:{port}") as server:
         context = chromium.new_context(base_url=server.settings.public_url, viewport=NARROW)
@@ -71,7 +71,7 @@ def test_a_passkey_is_set_up_where_it_is_needed_and_signs_in(world: World, chrom
         context.close()
 
 
-def test_signing_in_again_takes_both_steps(world: World, browse: Browse) -> None:
+def test_signing_in_again_requires_both_steps(world: World, browse: Browse) -> None:
     app = enrol(world)
     page = browse("tess", "/issues/new")
     page.get_by_label("Name", exact=True).fill("VPN is down")

@@ -1,4 +1,4 @@
-"""A selection: keys change all of it, it survives a reload, and companies are removed, with a way back."""
+"""A selection: keys change all of it, it survives a reload, and companies can be removed, with undo."""
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -31,7 +31,7 @@ def test_a_key_changes_the_whole_selection_which_survives_a_reload(world: World,
     page.wait_for_selector("html[data-ready]")
     expect(page.locator("#picked")).to_have_text("2 selected")
     expect(page.get_by_role("region", name="Change the selected").get_by_label("Note")).to_have_value("Relay is ba")
-    for key in ("j", "j", "j"):  # the focus is on the third, which is not selected
+    for key in ("j", "j", "j"):  # the focus is on the third row, which is not selected
         page.keyboard.press(key)
     page.keyboard.press("5")
     dialog = page.get_by_role("dialog", name="Set to Resolved?")
@@ -45,7 +45,7 @@ def test_a_key_changes_the_whole_selection_which_survives_a_reload(world: World,
     page.wait_for_selector("html[data-ready]")
     expect(page.locator("#bulk")).to_be_hidden()
 
-    # The same in the matrix, where a selected cell is another one than the one with the focus.
+    # The same in the matrix, where the selected cell is not the focused one.
     page.goto("/matrix")
     page.wait_for_selector("html[data-ready]")
     cells = page.locator(".matrix tbody td")
@@ -60,7 +60,7 @@ def test_a_key_changes_the_whole_selection_which_survives_a_reload(world: World,
 
 
 @pytest.mark.parametrize("viewport", [None, NARROW], ids=["wide", "narrow"])
-def test_messages_leave_the_bar_free(world: World, browse: Browse, viewport: dict[str, int] | None) -> None:
+def test_messages_do_not_cover_the_bar(world: World, browse: Browse, viewport: dict[str, int] | None) -> None:
     world.given_issue("Slow mail", {"Contoso": "new", "Fabrikam": "new"})
     page = browse("tess", "/", **({"viewport": viewport} if viewport else {}))
     page.get_by_role("row", name="Fabrikam").get_by_role("checkbox", name="Fabrikam").check()
@@ -74,7 +74,7 @@ def test_messages_leave_the_bar_free(world: World, browse: Browse, viewport: dic
     assert lower <= upper
 
 
-def test_a_company_is_removed_and_comes_back(world: World, browse: Browse) -> None:
+def test_a_company_is_removed_and_the_removal_undone(world: World, browse: Browse) -> None:
     issue = world.given_issue("Slow mail", {"Contoso": "monitoring", "Fabrikam": "new"})
     page = browse("tess", f"/issues/{issue}")
     page.get_by_role("row", name="Contoso").locator(".status").click()
@@ -115,7 +115,7 @@ def test_a_company_is_removed_and_comes_back(world: World, browse: Browse) -> No
     assert stored(world) == {}
 
 
-def test_a_note_without_a_new_status(world: World, browse: Browse) -> None:
+def test_a_note_can_be_saved_without_a_new_status(world: World, browse: Browse) -> None:
     issue = world.given_issue("Slow mail", {"Contoso": "monitoring", "Fabrikam": "new"})
     page = browse("tess", f"/issues/{issue}")
     page.get_by_role("row", name="Contoso").locator(".status").click()
@@ -144,7 +144,7 @@ def test_a_note_without_a_new_status(world: World, browse: Browse) -> None:
     expect(plain.locator("#flash")).to_contain_text("Note saved for 1 company.")
 
 
-def test_a_company_is_removed_without_script(world: World, browse: Browse) -> None:
+def test_a_company_can_be_removed_without_scripts(world: World, browse: Browse) -> None:
     world.given_issue("Slow mail", {"Contoso": "monitoring"})
     page = browse("tess", "/", java_script_enabled=False)
     page.get_by_role("row", name="Contoso").locator(".status").click()
@@ -156,7 +156,7 @@ def test_a_company_is_removed_without_script(world: World, browse: Browse) -> No
     assert stored(world) == {"Contoso": "monitoring"}
 
 
-def test_an_undo_that_comes_late_says_who_was_first(world: World, browse: Browse) -> None:
+def test_a_late_undo_names_the_user_of_the_newer_change(world: World, browse: Browse) -> None:
     world.given_issue("Slow mail", {"Contoso": "new", "Fabrikam": "new"})
     page = browse("tess", "/")
     contoso = page.get_by_role("row", name="Contoso").locator(".status")
@@ -165,7 +165,7 @@ def test_an_undo_that_comes_late_says_who_was_first(world: World, browse: Browse
     expect(page.locator(".toast")).to_have_count(1)
     page.keyboard.press("3")
     expect(page.locator(".toast")).to_contain_text("Contoso: In progress")
-    # The offer to undo the earlier change is gone with it.
+    # The undo button of the earlier change disappears with it.
     expect(page.locator(".toast")).to_have_count(1)
     omar = world.client("omar")
     omar.call("PUT", "/api/issues/status", 200, json=body("Contoso", "closed"))
@@ -185,7 +185,7 @@ def body(company: str, status: str) -> dict[str, str]:
     return {"issue_name": "Slow mail", "company_name": company, "status": status}
 
 
-def test_a_network_that_is_gone_shows(world: World, browse: Browse) -> None:
+def test_a_lost_network_is_shown(world: World, browse: Browse) -> None:
     page = browse("tess", "/")
     expect(page.locator("#connection")).to_have_attribute("data-state", "live")
     page.context.set_offline(True)

@@ -1,4 +1,4 @@
-"""Little room, long names, names written from right to left, and nothing to tick."""
+"""Small screens, long names, right-to-left names, and rows without checkboxes."""
 
 import pytest
 from playwright.sync_api import ViewportSize, expect
@@ -73,7 +73,7 @@ NAMES = [
 ]
 
 
-def test_names_from_right_to_left_are_isolated(world: World, browse: Browse) -> None:
+def test_right_to_left_names_are_isolated(world: World, browse: Browse) -> None:
     company = world.given_companies(HEBREW)[HEBREW]
     issue = world.given_issue(HEBREW_ISSUE, {HEBREW: "new", "Contoso": "new"})
     page = browse("tess", "/account")
@@ -89,7 +89,7 @@ def test_names_from_right_to_left_are_isolated(world: World, browse: Browse) -> 
         expect(shown).to_have_css("unicode-bidi", "isolate")
 
 
-def test_a_cut_name_keeps_its_beginning(world: World, browse: Browse) -> None:
+def test_a_truncated_name_shows_its_beginning(world: World, browse: Browse) -> None:
     world.given_companies(HEBREW)
     world.given_issue("Slow mail", {HEBREW: "new", "Contoso": "new"})
     page = browse("tess", "/matrix")
@@ -121,7 +121,7 @@ def test_the_menu_and_the_history_follow_the_direction_of_names(world: World, br
 SEVEN = [f"Company {number}" for number in range(1, 8)]
 
 
-def test_what_ticks_all_says_when_not_all_are_shown(world: World, browse: Browse) -> None:
+def test_select_all_says_if_not_all_rows_are_shown(world: World, browse: Browse) -> None:
     world.given_companies(*SEVEN)
     world.given_issue("Slow mail", dict.fromkeys(SEVEN, "new"))
     page = browse("tess", "/")
@@ -133,7 +133,7 @@ def test_what_ticks_all_says_when_not_all_are_shown(world: World, browse: Browse
 
 
 @pytest.mark.parametrize("width", [390, 320])
-def test_a_narrow_issue_has_a_box_for_all(world: World, browse: Browse, width: int) -> None:
+def test_a_narrow_issue_page_has_a_checkbox_for_all(world: World, browse: Browse, width: int) -> None:
     issue = world.given_issue("Slow mail", {"Contoso": "new", "Fabrikam": "new", "Acme Manufacturing": "closed"})
     page = browse("tess", f"/issues/{issue}", viewport=NARROW | {"width": width})
 
@@ -144,9 +144,7 @@ def test_a_narrow_issue_has_a_box_for_all(world: World, browse: Browse, width: i
 
 
 @pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["wide", "narrow"])
-def test_the_matrix_without_script_has_no_bar_for_what_cannot_be_ticked(
-    world: World, browse: Browse, viewport: ViewportSize
-) -> None:
+def test_the_matrix_without_scripts_has_no_selection_bar(world: World, browse: Browse, viewport: ViewportSize) -> None:
     world.given_issue("Slow mail", {"Contoso": "new"})
     page = browse("tess", "/matrix", viewport=viewport, java_script_enabled=False)
 

@@ -1,4 +1,4 @@
-"""Times in the reader's own zone and language, across a change of the clocks, with UTC on hover."""
+"""Times are shown in the user's time zone and language, across daylight-saving changes, with UTC on hover."""
 
 from datetime import UTC, datetime
 
@@ -16,7 +16,9 @@ from tests.world import World
         ("Asia/Kolkata", "en-GB", "29 Mar, 4:00", "29 Mar, 16:00"),
     ],
 )
-def test_in_two_zones(world: World, browse: Browse, zone: str, locale: str, before: str, after: str) -> None:
+def test_times_are_shown_in_the_users_time_zone(
+    world: World, browse: Browse, zone: str, locale: str, before: str, after: str
+) -> None:
     world.clock.freeze(datetime(2026, 3, 28, 22, 30, tzinfo=UTC))
     world.given_issue("Before the change", {"Contoso": "new"})
     world.clock.freeze(datetime(2026, 3, 29, 10, 30, tzinfo=UTC))
@@ -35,7 +37,7 @@ def test_in_two_zones(world: World, browse: Browse, zone: str, locale: str, befo
     assert title is not None and title.endswith("2026-03-28 22:30:00 UTC")
 
 
-def test_the_last_day_is_relative(world: World, browse: Browse) -> None:
+def test_times_of_the_last_day_are_relative(world: World, browse: Browse) -> None:
     world.clock.freeze(datetime(2026, 3, 28, 22, 30, tzinfo=UTC))
     world.given_issue("Fault", {"Contoso": "new"})
     world.clock.frozen = None

@@ -1,4 +1,4 @@
-"""Typed text is never lost: not to an error, not to a reload, not to a session that ran out."""
+"""Typed text is never lost: not by an error, a reload, or an expired session."""
 
 from playwright.sync_api import Page, expect
 from sqlalchemy import delete
@@ -24,7 +24,7 @@ def sign_in_again(page: Page) -> None:
     expect(dialog).to_be_hidden()
 
 
-def test_the_session_ended_while_typing_a_new_issue(world: World, browse: Browse) -> None:
+def test_a_new_issue_survives_the_end_of_the_session(world: World, browse: Browse) -> None:
     page = browse("tess", "/issues/new")
     page.get_by_label("Name", exact=True).fill("Slow mail")
     page.get_by_label("Description").fill("A long text that nobody wants to type twice")
@@ -41,7 +41,7 @@ def test_the_session_ended_while_typing_a_new_issue(world: World, browse: Browse
     expect(page.get_by_label("Name", exact=True)).to_have_value("")
 
 
-def test_the_session_ended_before_a_quick_change(world: World, browse: Browse) -> None:
+def test_a_quick_change_survives_the_end_of_the_session(world: World, browse: Browse) -> None:
     world.given_issue("Slow mail", {"Contoso": "new"})
     page = browse("tess", "/")
     end_every_session(world)
@@ -55,7 +55,7 @@ def test_the_session_ended_before_a_quick_change(world: World, browse: Browse) -
     assert found["assignments"][0]["status"] == "in_progress"
 
 
-def test_another_tab_signed_in_again(world: World, browse: Browse) -> None:
+def test_a_sign_in_in_another_tab_is_used(world: World, browse: Browse) -> None:
     world.given_issue("Slow mail", {"Contoso": "new"})
     page = browse("tess", "/")
     page.context.add_cookies(
@@ -68,7 +68,7 @@ def test_another_tab_signed_in_again(world: World, browse: Browse) -> None:
     expect(page.locator("#toasts")).to_contain_text("Contoso: In progress")
 
 
-def test_a_closed_tab_of_text_comes_back_and_can_be_discarded(world: World, browse: Browse) -> None:
+def test_the_text_of_a_closed_tab_is_restored_and_can_be_discarded(world: World, browse: Browse) -> None:
     issue_id = world.given_issue("Slow mail", {"Contoso": "new"}, "As it was")
     page = browse("tess", f"/issues/{issue_id}")
     page.get_by_text("Edit this issue").click()

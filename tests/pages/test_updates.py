@@ -1,4 +1,4 @@
-"""Updates on the pages: adding one, editing, withdrawing; their Markdown."""
+"""Updates on the pages: adding, editing, withdrawing; Markdown."""
 
 import re
 
@@ -11,7 +11,7 @@ from tests.pages.conftest import Browse
 from tests.world import World
 
 
-def test_an_update_from_the_form_to_its_withdrawal(world: World, browse: Browse) -> None:
+def test_an_update_is_added_edited_and_withdrawn(world: World, browse: Browse) -> None:
     issue = world.given_issue("Slow mail", {"Contoso": "new", "Fabrikam": "new"})
     page = browse("tess", f"/issues/{issue}")
     listening = browse("omar", f"/issues/{issue}")
@@ -33,7 +33,7 @@ def test_an_update_from_the_form_to_its_withdrawal(world: World, browse: Browse)
     expect(link).to_have_attribute("rel", re.compile("noopener"))
     expect(page.get_by_role("row", name="Contoso")).to_contain_text("Investigating")
     expect(page.get_by_role("row", name="Fabrikam")).to_contain_text("New")
-    # Who looks at the page sees it at once, and may not change it.
+    # Another viewer of the page sees the update at once, and cannot change it.
     seen = listening.get_by_role("article", name="Update by Tess Ngo")
     expect(seen).to_contain_text("Relay is down")
     expect(seen.get_by_role("link", name="Edit")).to_have_count(0)

@@ -1,4 +1,4 @@
-"""The first view of the list is light, and usable before any script has run."""
+"""The first view of the list is small, and usable before any script has run."""
 
 import pytest
 from playwright.sync_api import Request
@@ -27,7 +27,7 @@ def test_a_first_view_of_fifty_issues_is_under_100_kilobytes(world: World, brows
     page.goto("/")
     page.wait_for_selector("html[data-ready]")
 
-    # The stream of events stays open, so that it has no size.
+    # The event stream remains open, so that it has no size.
     sizes = [(request.url, request.sizes()) for request in requests if "/api/events/stream" not in request.url]
     assert page.locator(".list tbody").count() == 50
     assert len([url for url, _ in sizes if "/static/" in url]) > 10

@@ -1,4 +1,4 @@
-"""Script off: plain forms do everything that matters."""
+"""Without scripts, plain forms support all important functions."""
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -11,7 +11,7 @@ def plain(browse: Browse, who: str | None, path: str) -> Page:
     return browse(who, path, java_script_enabled=False)
 
 
-def test_sign_in_and_out(world: World, browse: Browse) -> None:
+def test_signing_in_and_out(world: World, browse: Browse) -> None:
     issue_id = world.given_issue("Slow mail", {"Contoso": "new"})
     page = plain(browse, None, f"/issues/{issue_id}")
     expect(page).to_have_title("Sign in · Issue Tracker")
@@ -31,7 +31,7 @@ def test_sign_in_and_out(world: World, browse: Browse) -> None:
     expect(page).to_have_title("Sign in · Issue Tracker")
 
 
-def test_list_and_filter(world: World, browse: Browse) -> None:
+def test_the_list_can_be_filtered(world: World, browse: Browse) -> None:
     world.given_issue("Slow mail", {"Contoso": "new"})
     world.given_issue("Broken phones", {"Contoso": "resolved"})
     page = plain(browse, "tess", "/")
@@ -46,7 +46,7 @@ def test_list_and_filter(world: World, browse: Browse) -> None:
     expect(page.get_by_role("checkbox", name="Resolved")).to_be_checked()
 
 
-def test_create_with_the_errors_beside_their_fields(world: World, browse: Browse) -> None:
+def test_an_issue_is_created_with_errors_next_to_their_fields(world: World, browse: Browse) -> None:
     world.given_issue("Slow mail")
     page = plain(browse, "tess", "/issues/new")
     page.get_by_label("Name").fill("slow MAIL")
@@ -72,7 +72,7 @@ def test_create_with_the_errors_beside_their_fields(world: World, browse: Browse
     ]
 
 
-def test_change_one_status(world: World, browse: Browse) -> None:
+def test_one_status_can_be_changed(world: World, browse: Browse) -> None:
     world.given_issue("Slow mail", {"Contoso": "closed"})
     page = plain(browse, "tess", "/")
 
@@ -87,7 +87,7 @@ def test_change_one_status(world: World, browse: Browse) -> None:
     expect(page.get_by_role("row", name="Contoso").locator(".status")).to_have_text("Closed")
 
 
-def test_change_many_after_a_review(world: World, browse: Browse) -> None:
+def test_many_statuses_can_be_changed_after_a_review(world: World, browse: Browse) -> None:
     issue_id = world.given_issue("Slow mail", {"Contoso": "new", "Fabrikam": "new", "Acme Manufacturing": "closed"})
     page = plain(browse, "tess", f"/issues/{issue_id}")
 
@@ -102,7 +102,7 @@ def test_change_many_after_a_review(world: World, browse: Browse) -> None:
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-def test_with_nothing_ticked_the_note_is_still_there(world: World, browse: Browse) -> None:
+def test_without_a_selection_the_note_is_not_lost(world: World, browse: Browse) -> None:
     world.given_issue("Slow mail", {"Contoso": "new"})
     page = plain(browse, "tess", "/?search=mail")
     page.locator(".bulk [name=note]").fill('The relay is "back"; see 日本')
@@ -122,8 +122,8 @@ def test_with_nothing_ticked_the_note_is_still_there(world: World, browse: Brows
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-def test_a_note_that_no_cookie_can_hold_is_left_to_the_browser(world: World) -> None:
-    """The page to go back to has it still; a cookie over the limit would be dropped, with what it says."""
+def test_a_note_that_exceeds_a_cookie_is_left_to_the_browser(world: World) -> None:
+    """The page to return to still contains it; browsers drop a cookie over the limit, with its message."""
     tess = world.client("tess")
     form = {"_csrf": tess.headers["X-CSRF-Token"], "next": "/", "status": "resolved"}
     for note, status in (("n" * 2000, 303), ("日" * 2000, 400)):
@@ -133,8 +133,8 @@ def test_a_note_that_no_cookie_can_hold_is_left_to_the_browser(world: World) -> 
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-def test_after_two_refusals_the_way_back_is_the_page(world: World, browse: Browse) -> None:
-    """The address is then one that takes only what is posted."""
+def test_after_two_rejections_the_link_leads_back_to_the_page(world: World, browse: Browse) -> None:
+    """The address then accepts only POST."""
     issue_id = world.given_issue("Slow mail", {"Contoso": "new"})
     world.given_issue("Broken phones")
     page = plain(browse, "tess", f"/issues/{issue_id}")
@@ -153,7 +153,7 @@ def test_after_two_refusals_the_way_back_is_the_page(world: World, browse: Brows
     expect(page.get_by_role("row", name="Contoso").locator(".status")).to_have_text("Monitoring")
 
 
-def test_a_form_outlives_the_session(world: World, browse: Browse) -> None:
+def test_a_form_survives_the_end_of_the_session(world: World, browse: Browse) -> None:
     world.given_companies("Contoso")
     page = plain(browse, "tess", "/issues/new")
     page.get_by_label("Name", exact=True).fill("Slow mail")

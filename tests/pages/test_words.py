@@ -1,4 +1,4 @@
-"""The search field takes words: of the name, of the description, and of the companies that an issue affects."""
+"""The search field finds words of the name, of the description, and of the affected companies."""
 
 import pytest
 from playwright.sync_api import expect
@@ -14,7 +14,7 @@ def scene(world: World) -> None:
     world.given_issue("Old relay", {"Contoso": "closed"})
 
 
-def test_words_by_the_api(world: World) -> None:
+def test_the_api_finds_words(world: World) -> None:
     scene(world)
     client = world.client()
 
@@ -31,14 +31,14 @@ def test_words_by_the_api(world: World) -> None:
     assert found(words="of") == ["Broken phones"]
     assert found(words="re la", sort="-name") == ["Slow mail", "Old relay", "Broken phones"]
     assert found(words="%") == [] and found(words="") == ["Broken phones", "Old relay", "Slow mail"]
-    # The search stays a literal part of name or description.
+    # `search` still finds a literal part of the name or description.
     assert found(search="relay packet") == [] and found(search="contoso") == []
     assert client.call("GET", "/api/issues?words=relay+contoso&limit=1", 200)["total"] == 2
     assert client.get("/api/issues", params={"words": "\0"}).status_code == 422
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-def test_words_on_the_page(world: World, browse: Browse) -> None:
+def test_the_page_finds_words(world: World, browse: Browse) -> None:
     scene(world)
     page = browse("tess", "/?open=true")
     field = page.get_by_label("Search issues")
