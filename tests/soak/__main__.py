@@ -1,6 +1,6 @@
-"""The long tests of bad days: `make soak`, or single phases of it (CONTRIBUTING.md).
+"""Long tests with injected failures: `make soak`, or single phases of it (CONTRIBUTING.md).
 
-Ends with 1 at the first promise that is broken, says which one, and leaves the database where it is.
+Exits with 1 at the first violation, prints it, and leaves the database in place.
 """
 
 import argparse
@@ -26,7 +26,7 @@ PHASES: dict[str, tuple[Phase, tuple[str, ...], int]] = {
     "listeners": (phases.listeners, ("sqlite", "postgresql"), 100),
     "endurance": (phases.endurance, ("sqlite", "postgresql"), 0),
 }
-"""Each phase with the databases that it is for, and its number of rounds."""
+"""Each phase with its databases and its number of rounds."""
 
 
 def main() -> None:
@@ -39,7 +39,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=600, help="length of the phase endurance")
     parser.add_argument("--check", metavar="URL", help="only check a database, which may be in use")
     given = parser.parse_args()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that what was started is ended
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that started processes are ended
     if given.check:
         with opened(given.check) as database:
             try:
@@ -58,7 +58,7 @@ def main() -> None:
 
 
 def run(name: str, phase: Phase, engine: str, rounds: int, seconds: float) -> None:
-    """One phase on one database. Ends the process when a promise is broken."""
+    """Runs one phase on one database. Exits at a violation."""
     folder = Path(tempfile.mkdtemp(prefix=f"issue-tracker-soak-{name}-{engine}-"))
     current = Run(engine, folder, rounds=rounds, seconds=seconds)
     started = time.monotonic()

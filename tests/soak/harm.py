@@ -1,4 +1,4 @@
-"""What is done to a stage while writers are at work: each function does it once."""
+"""Failures that are injected while writers work: each function injects one."""
 
 import os
 import signal
@@ -15,7 +15,7 @@ from tests.soak.ledger import BrokenPromise
 from tests.soak.stage import PATIENCE_SECONDS, Stage, opened, require_invariants
 
 REFUSED = 10
-"""So many changes must be refused for want of room before there is room again."""
+"""The number of changes that must be refused for lack of space before space is freed."""
 
 
 def kill_one_worker(stage: Stage) -> None:
@@ -39,14 +39,14 @@ def kill_parent(stage: Stage) -> None:
 
 
 def stop_postgresql(stage: Stage, cluster: Cluster) -> None:
-    """`pg_ctl stop -m immediate`, which is this signal, and a start, which recovers."""
+    """Stops PostgreSQL like `pg_ctl stop -m immediate`, with this signal, and starts it again, which recovers."""
     cluster.stop(signal.SIGQUIT)
     time.sleep(stage.chance.uniform(0, 0.5))
     cluster.start()
 
 
 def fill_disk(stage: Stage, disk: SmallDisk) -> None:
-    """Takes all room until changes are refused, and gives it back."""
+    """Fills the disk until changes are refused, and then frees the space."""
     before = stage.ledger.refused
     disk.fill()
     _wait(lambda: stage.ledger.refused >= before + REFUSED, "Nothing is refused although the disk is full.")
@@ -54,7 +54,7 @@ def fill_disk(stage: Stage, disk: SmallDisk) -> None:
 
 
 class Pair:
-    """Two PostgreSQL clusters on two ports: the primary, and the standby that has everything that was confirmed."""
+    """Two PostgreSQL clusters on two ports: the primary, and a standby with all confirmed changes."""
 
     def __init__(self, primary: Cluster, *, port: int = 0) -> None:
         self.primary = primary
@@ -69,7 +69,7 @@ class Pair:
         self.standby.promote()
 
     def follow_again(self) -> None:
-        """After a failover: a new standby takes the place of the cluster that was the primary."""
+        """After a failover: creates a new standby in place of the former primary."""
         gone, self.primary = self.primary, self.standby
         gone.remove()
         self.standby = Standby(self.primary, port=gone.port)
@@ -77,7 +77,7 @@ class Pair:
         self._require_copy()
 
     def _require_copy(self) -> None:
-        """From now on a commit is confirmed only when the standby has it."""
+        """Makes the primary confirm commits only after the standby has received them."""
         with psycopg.connect(self.primary.url("postgres"), autocommit=True) as connection:
             connection.execute("ALTER SYSTEM SET synchronous_standby_names = '*'")
             connection.execute("SELECT pg_reload_conf()")
@@ -86,7 +86,7 @@ class Pair:
 
 
 def back_up_file(stage: Stage, folder: Path) -> None:
-    """`issue-tracker backup` of an embedded database; the copy is checked."""
+    """Runs `issue-tracker backup` on an embedded database, and checks the copy."""
     answered = list(stage.ledger.answered)
     copy = folder / "copy.db"
     _run("backup", str(copy), database_url=stage.url)
@@ -96,7 +96,7 @@ def back_up_file(stage: Stage, folder: Path) -> None:
 
 
 def dump_and_restore(stage: Stage, folder: Path, restored_url: str) -> None:
-    """`issue-tracker dump`, and `restore` into an empty database, which is checked."""
+    """Runs `issue-tracker dump`, and `restore` into an empty database, which is checked."""
     answered = list(stage.ledger.answered)
     dump = folder / "dump"
     _run("dump", str(dump), database_url=stage.url)

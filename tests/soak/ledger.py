@@ -1,7 +1,7 @@
-"""What responses writers received, and whether the database agrees.
+"""Records the responses to writers, and checks that the database agrees with them.
 
-Every request has an id of its own, which all of its events carry. So what a request did can be read from the history,
-and the check of the invariants proves that everything else agrees with the history.
+Every request has a unique id, which all of its events carry. So the history shows the effect of a request, and the
+checker of the invariants proves that all other data agrees with the history.
 """
 
 from collections import Counter, defaultdict
@@ -16,20 +16,20 @@ from issue_tracker.database.tables import events
 NOTHING: frozenset[tuple[str, int]] = frozenset()
 
 Events = frozenset[tuple[str, int]]
-"""How many events of each type."""
+"""The number of events of each type."""
 
 
 class BrokenPromise(Exception):
-    """Something that the product promises does not hold; the message says what."""
+    """A guarantee of the product is violated; the message says which one."""
 
 
 def these(counts: Mapping[str, int]) -> Events:
-    """Events of each type, so many."""
+    """Returns these numbers of events of each type."""
     return frozenset((type_, count) for type_, count in counts.items() if count)
 
 
 class Figures(NamedTuple):
-    """How many requests were answered with success, had no answer or 503, and had been done all the same."""
+    """The numbers of requests that succeeded, that had no response or a 503, and that were performed nevertheless."""
 
     answered: int
     unanswered: int
@@ -37,25 +37,28 @@ class Figures(NamedTuple):
 
 
 class Ledger:
-    """The requests of all writers, each with the events that it may lead to."""
+    """The requests of all writers, each with the events that it may cause."""
 
     def __init__(self) -> None:
         self.answered: dict[str, frozenset[Events]] = {}
         self.unanswered: dict[str, frozenset[Events]] = {}
         self.refused = 0
-        """How many of the unanswered ones were refused with 503."""
+        """The number of requests without success that were refused with 503."""
         self.problems: list[str] = []
-        """Responses that no outage explains."""
+        """Responses that an outage does not explain."""
 
     def verify(self, database: Database, answered: Iterable[str] | None = None) -> Figures:
-        """Compares with a database, in which at least the requests in `answered` must be found; all if None.
+        """Compares with a database, which must contain at least the requests in `answered`; all if None.
 
-        Raises BrokenPromise for one that was answered and is not there, and for one that is there in part.
+        Raises BrokenPromise for a successful request that is missing, and for one that was partly performed.
         """
         if self.problems:
             raise BrokenPromise(self.problems[0])
         must = set(self.answered if answered is None else answered)
-        received = {**self.unanswered, **self.answered}  # read before the database: more may be added now
+        received = {
+            **self.unanswered,
+            **self.answered,
+        }  # read before the database, because more requests may be added now
         counts: dict[str, Counter[str]] = defaultdict(Counter)
         query = select(events.c.request_id, events.c.type, func.count()).where(events.c.audit.is_(False))
         with database.read() as tx:

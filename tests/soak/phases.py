@@ -1,4 +1,6 @@
-"""The phases of the soak: each does one kind of harm to a database under load, round after round, and checks it."""
+"""The phases of the soak test: each injects one kind of failure under load, round after round, and checks the
+database.
+"""
 
 import shutil
 import time
@@ -28,14 +30,14 @@ from tests.soak.stage import Stage, opened, staged
 from tests.soak.stream import Listeners
 
 CHECKED_EVERY = 10
-"""Rounds after which everything is checked; and after the last one."""
+"""The number of rounds after which everything is checked, in addition to the end."""
 
 DISK_MEBIBYTES = 64
 LISTENERS = 10
 
 
 class Run:
-    """One phase on one database: how long it is, and where its files are. They are deleted unless it fails."""
+    """One phase on one database: its length, and the place of its files, which are deleted unless it fails."""
 
     def __init__(self, engine: str, folder: Path, *, rounds: int, seconds: float) -> None:
         self.engine = engine
@@ -45,14 +47,14 @@ class Run:
         self.clusters: list[Cluster] = []
 
     def cluster(self, *, durable: bool = False) -> Cluster:
-        """A new PostgreSQL, started."""
+        """Creates and starts a PostgreSQL cluster."""
         cluster = Cluster(durable=durable)
         self.clusters.append(cluster)
         cluster.start()
         return cluster
 
     def database(self) -> str:
-        """The URL of a new database without tables."""
+        """Creates a database without tables, and returns its URL."""
         if self.engine == "sqlite":
             return f"sqlite:///{self.folder}/soak.db"
         return self.cluster().create_database("soak")
@@ -62,7 +64,7 @@ Phase = Callable[[Run], str]
 
 
 def kills(run: Run) -> str:
-    """Kills one server process, all four, and their parent, with deliveries under way."""
+    """Kills one server process, all four, and their parent, during deliveries."""
     url = run.database()
     given_admin(url)
     with staged(url, run.folder) as stage:
@@ -100,7 +102,7 @@ def stops(run: Run) -> str:
 
 
 def disks(run: Run) -> str:
-    """Fills the disk of the database, and empties it again. On PostgreSQL it is the disk of the tables."""
+    """Fills the disk of the database, and frees it again. On PostgreSQL it is the disk of the tables."""
     if not can_mount():
         raise BrokenPromise("To fill a disk, a small one must be mounted, which only root may do.")
     with mounted(DISK_MEBIBYTES) as disk, kept(disk, run.folder / "disk"):
@@ -120,7 +122,7 @@ def disks(run: Run) -> str:
 
 @contextmanager
 def kept(disk: SmallDisk, folder: Path) -> Iterator[None]:
-    """Copies what is on a disk that will be gone, when a promise is broken."""
+    """After a violation, copies the files of a disk that will be unmounted."""
     try:
         yield
     except BrokenPromise:
@@ -148,7 +150,9 @@ def failovers(run: Run) -> str:
 
 
 def backups(run: Run) -> str:
-    """Backs up, restores and checks the copy: by turns as a file and as a dump on SQLite, as a dump on PostgreSQL."""
+    """Backs up, restores and checks the copy: alternately as a file and as a dump on SQLite, as a dump on
+    PostgreSQL.
+    """
     url = run.database()
     given_admin(url)
     with staged(url, run.folder) as stage:
@@ -162,7 +166,7 @@ def backups(run: Run) -> str:
 
 
 def restore(run: Run, stage: Stage, number: int) -> None:
-    """A dump, and a new database from it, which is deleted after its check."""
+    """Restores a dump into a new database, which is deleted after its check."""
     name = f"restored_{number}"
     if run.engine == "sqlite":
         dump_and_restore(stage, run.folder, f"sqlite:///{run.folder}/{name}.db")
@@ -176,12 +180,14 @@ def restore(run: Run, stage: Stage, number: int) -> None:
 
 
 def listeners(run: Run) -> str:
-    """Many writers that also roll back, and listeners of the stream, of which half leave and resume all the time."""
+    """Runs many writers, some of whose transactions roll back, and listeners of which half constantly disconnect and
+    resume.
+    """
     return stream.soak(run.database(), writers=4, changes=20 * run.rounds, listeners=20)
 
 
 def endurance(run: Run) -> str:
-    """Writers, listeners of the stream, and webhooks whose receivers fail, for as long as requested."""
+    """Runs writers, listeners of the stream, and webhooks whose receivers fail, for the requested time."""
     url = run.database()
     given_admin(url)
     with staged(url, run.folder) as stage, listened(stage) as following:
@@ -198,14 +204,14 @@ def endurance(run: Run) -> str:
 
 @contextmanager
 def listened(stage: Stage, count: int = LISTENERS) -> Iterator[Listeners]:
-    """Listeners of a stage's stream."""
+    """Runs listeners of a stage's stream."""
     with opened(stage.url) as database:
         headers = {"Authorization": f"Bearer {stage.token}"}
         yield Listeners(database, [stage.server.url], headers, count)
 
 
 def rounds(run: Run, stage: Stage, harm: Callable[[Stage], None]) -> None:
-    """Does harm as often as requested, each time after some successful work."""
+    """Injects the failure as often as requested, each time after some successful work."""
     for number in range(1, run.rounds + 1):
         stage.progress()
         time.sleep(stage.chance.uniform(0, 0.15))
@@ -216,7 +222,7 @@ def rounds(run: Run, stage: Stage, harm: Callable[[Stage], None]) -> None:
 
 
 def said(figures: Figures) -> str:
-    """The figures of a ledger in words."""
+    """Returns the figures of a ledger in words."""
     return (
         f"{figures.answered} confirmed changes are there; of {figures.unanswered} unconfirmed ones {figures.done} are,"
         " none in part; every invariant holds"

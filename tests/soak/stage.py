@@ -1,4 +1,4 @@
-"""A database under load, for everything that is done to it meanwhile: writers, webhooks, a server with its workers."""
+"""A database under load, into which failures are injected: writers, webhooks, a server with its workers."""
 
 import time
 from collections.abc import Iterator
@@ -32,14 +32,14 @@ from tests.soak.writers import COMPANIES, SHARED, Writer
 SOAK = command_line("soak")
 WRITERS = 3
 ROUND = 3
-"""So many answers must every writer get before the next thing is done to it."""
+"""The number of responses that every writer must get before the next failure."""
 
 PATIENCE_SECONDS = 90
 
 
 @contextmanager
 def opened(url: str) -> Iterator[Database]:
-    """A database that nothing has failed on before, until the block ends."""
+    """Opens a database with new connections until the block ends."""
     database = Database(Settings(database_url=url, database_wait_seconds=30))
     try:
         yield database
@@ -48,13 +48,13 @@ def opened(url: str) -> Iterator[Database]:
 
 
 def require_invariants(database: Database) -> None:
-    """Raises BrokenPromise for the first invariant that does not hold. Webhooks must be older than all requests."""
+    """Raises BrokenPromise for the first invariant that is violated. Webhooks must be older than all requests."""
     for finding in check(database, SOAK, longest_transaction=timedelta(0)):
         raise BrokenPromise(f"Not true: {finding.invariant}. {finding.sentence}")
 
 
 class Stage:
-    """One database, with a super admin in it, under load. `url` is how the server reaches it."""
+    """One database with a super admin, under load. `url` is the address that the server uses."""
 
     def __init__(self, url: str, folder: Path, *, workers: int) -> None:
         self.url = url
@@ -83,17 +83,17 @@ class Stage:
         self.writers = [Writer(number, self.server.url, self.token, self.ledger) for number in range(WRITERS)]
 
     def start(self) -> None:
-        """Waits for the server, and lets the writers begin."""
+        """Waits for the server, and starts the writers."""
         self.server.wait_until_ready()
         for writer in self.writers:
             writer.start()
 
     def restart(self) -> None:
-        """Starts the server again, which was killed, where it was."""
+        """Restarts the killed server at the same address."""
         self.server = self._serve(self.server.port)
 
     def progress(self) -> None:
-        """Returns when every writer has got some more answers. Raises BrokenPromise when that takes too long."""
+        """Waits until every writer has got some more responses. Raises BrokenPromise if that takes too long."""
         before = [writer.answered for writer in self.writers]
         deadline = time.monotonic() + PATIENCE_SECONDS
         while any(writer.answered < count + ROUND for writer, count in zip(self.writers, before, strict=True)):
@@ -104,7 +104,7 @@ class Stage:
             time.sleep(0.005)
 
     def verify(self) -> Figures:
-        """Checks everything in the database, while writers go on. Raises BrokenPromise."""
+        """Checks the whole database while writers continue. Raises BrokenPromise."""
         with opened(self.url) as database:
             figures = self.ledger.verify(database)
             require_invariants(database)
@@ -116,7 +116,9 @@ class Stage:
         return figures
 
     def finish(self) -> Figures:
-        """Stops the writers, waits until all messages to the answering receiver were tried, and checks everything."""
+        """Stops the writers, waits until all messages to the working receiver have been attempted, and checks
+        everything.
+        """
         for writer in self.writers:
             writer.stop()
         for writer in self.writers:
@@ -132,7 +134,7 @@ class Stage:
         return self.verify()
 
     def close(self) -> None:
-        """Ends everything; the database stays."""
+        """Ends all processes and threads; the database remains."""
         for writer in self.writers:
             writer.stop()
         self.server.kill()
@@ -154,14 +156,16 @@ class Stage:
         )
 
     def _fail(self, request: BaseHTTPRequestHandler) -> None:
-        """Answers well, badly, late, or not at all."""
+        """Responds correctly, with an error, late, or not at all."""
         response = self.chance.choice(
             (responses.status(204), responses.status(500), responses.slow(1.5), responses.silent)
         )
         response(request)
 
     def _pending(self) -> int:
-        """How many messages are still to be tried. One that timed out, on a busy machine, is not repeated soon."""
+        """Returns the number of messages that have not been attempted. After a timeout, on a busy machine, a retry
+        comes late.
+        """
         query = select(func.count()).where(
             deliveries.c.webhook_id == self.answering_id,
             deliveries.c.state == "pending",
@@ -171,7 +175,7 @@ class Stage:
             return int(tx.execute(query).scalar_one())
 
     def _verify_delivered(self, database: Database) -> None:
-        """What is recorded as delivered was received."""
+        """Checks that every message that is recorded as delivered was received."""
         query = select(deliveries.c.message_id).where(
             deliveries.c.webhook_id == self.answering_id, deliveries.c.state == "delivered"
         )
@@ -186,7 +190,7 @@ class Stage:
 
 @contextmanager
 def staged(url: str, folder: Path, *, workers: int = 4) -> Iterator[Stage]:
-    """A stage on which writers are at work, until the block ends."""
+    """Runs a stage with active writers until the block ends."""
     stage = Stage(url, folder, workers=workers)
     try:
         stage.start()

@@ -1,7 +1,7 @@
-"""Many writers, many listeners: does every listener get exactly what the table has, once, in one order?
+"""Many writers and many listeners: every listener must get exactly the events of the table, once and in order.
 
-The writers here use the operations in processes of their own, because they also roll transactions back, which leaves
-gaps in the numbers.
+The writers call the operations in separate processes, because they also roll back transactions, which leaves gaps in
+the numbers.
 """
 
 import argparse
@@ -44,11 +44,11 @@ SOAK = Actor(None, "soak", Role.SUPER_ADMIN, "cli")
 
 
 class Undone(Exception):
-    """The writer changed its mind: its transaction is rolled back, and leaves a gap in the numbers."""
+    """Rolls back the transaction of a writer, which leaves a gap in the numbers."""
 
 
 def _change(tx: Connection, chance: random.Random) -> None:
-    # In one order, so that two writers never wait for each other.
+    # In a fixed order, so that two writers never wait for each other.
     for name in sorted(chance.sample(ISSUES, chance.choice((1, 1, 1, 2, 4)))):
         issue = get_issue_head(tx, SOAK, name, lock=True)
         company = get_company_by_name(tx, SOAK, chance.choice(COMPANIES))
@@ -58,7 +58,7 @@ def _change(tx: Connection, chance: random.Random) -> None:
 
 
 def write(database_url: str, seed: int, changes: int) -> None:
-    """One writer: so many transactions; some are slow, some are rolled back."""
+    """Runs one writer: this number of transactions, some of which are slow or rolled back."""
     chance = random.Random(seed)
     database = Database(Settings(database_url=database_url, database_wait_seconds=30))
     for _ in range(changes):
@@ -73,7 +73,7 @@ def write(database_url: str, seed: int, changes: int) -> None:
 
 
 class SoakListener(threading.Thread):
-    """Follows the stream; a restless one leaves at random and resumes after what it got."""
+    """Follows the stream; a restless listener disconnects at random and resumes after its last event."""
 
     def __init__(
         self, urls: Sequence[str], headers: Mapping[str, str], *, start: int, restless: bool, seed: int
@@ -111,9 +111,9 @@ class SoakListener(threading.Thread):
 
 
 class Listeners:
-    """Some listeners, every other of which is restless; the stream is open for each of them once this is made.
+    """Several listeners, every other of which is restless; each of them has opened the stream after the construction.
 
-    `start` is the number of the event after which they listen.
+    `start` is the number of the event after which they start.
     """
 
     def __init__(self, database: Database, urls: Sequence[str], headers: Mapping[str, str], count: int) -> None:
@@ -130,14 +130,14 @@ class Listeners:
             assert listener.opened.wait(60), "a stream did not open"
 
     def stop(self) -> list[int]:
-        """Waits for what is on its way, and returns the numbers of all events since the start.
+        """Waits for outstanding events, and returns the numbers of all events since the start.
 
         Raises BrokenPromise for a listener with a gap, a repeat, or another order.
         """
         with self._database.read() as tx:
             query = select(events.c.event_id).where(events.c.event_id > self.start).order_by(events.c.event_id)
             expected = list(tx.execute(query).scalars())
-        with suppress(AssertionError):  # the comparison below says more
+        with suppress(AssertionError):  # the comparison below is more precise
             eventually(lambda: all(len(listener.ids) >= len(expected) for listener in self._following), 60)
         for listener in self._following:
             listener.done.set()
@@ -148,7 +148,7 @@ class Listeners:
 
 
 def soak(database_url: str, *, writers: int, changes: int, listeners: int) -> str:
-    """Runs it on an empty database and returns a line of figures. Raises BrokenPromise."""
+    """Runs the phase on an empty database and returns a line of figures. Raises BrokenPromise."""
     database = Database(Settings(database_url=database_url))
     migrate.upgrade(database)
     with database.write() as tx:

@@ -1,4 +1,4 @@
-"""The short form of `make soak`: one round of every harm, under load, and everything is checked."""
+"""The short form of `make soak`: one round of every failure, under load, with all checks."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,8 +36,8 @@ def test_every_listener_gets_every_event_once_in_one_order(fresh_database_url: s
 
 
 @pytest.mark.timeout(600)
-def test_nothing_is_lost_by_kills_a_full_disk_or_a_restore(engine: str, shared: Shared, tmp_path: Path) -> None:
-    """Where no small disk can be mounted, limits have to do (tests/database/test_full_disk.py)."""
+def test_kills_a_full_disk_and_a_restore_lose_nothing(engine: str, shared: Shared, tmp_path: Path) -> None:
+    """If no small disk can be mounted, limits must suffice (tests/database/test_full_disk.py)."""
     with (
         disk_of(shared.with_admin(engine)) as (url, disk),
         staged(url, tmp_path, workers=2) as stage,
@@ -60,7 +60,7 @@ def test_nothing_is_lost_by_kills_a_full_disk_or_a_restore(engine: str, shared: 
 
 @contextmanager
 def disk_of(url: str) -> Iterator[tuple[str, SmallDisk | None]]:
-    """The same database on a small disk, where there can be one."""
+    """Moves the database to a small disk, if one can be mounted."""
     if not can_mount():
         yield url, None
         return
@@ -82,7 +82,7 @@ def disk_of(url: str) -> Iterator[tuple[str, SmallDisk | None]]:
 
 
 @pytest.mark.timeout(600)
-def test_nothing_is_lost_when_postgresql_is_stopped_or_replaced(tmp_path: Path) -> None:
+def test_stopping_or_replacing_postgresql_loses_nothing(tmp_path: Path) -> None:
     primary = Cluster(durable=True)
     clusters = [primary]
     try:

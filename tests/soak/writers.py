@@ -1,7 +1,7 @@
-"""Writers over HTTP: threads that change issues of their own, and one that they share, until they are stopped.
+"""Writers over HTTP: threads that change their own issues, and a shared one, until they are stopped.
 
-Nobody else changes a writer's own issues, so it knows what each of its requests leads to. When a request has no answer
-it gives the issue up and begins another one.
+No other client changes a writer's own issues, so the writer knows the effect of each of its requests. After a request
+without a response it abandons the issue and creates another one.
 """
 
 import threading
@@ -23,7 +23,7 @@ TEXT = "The line drops at noon. " * 150
 
 
 class Writer(threading.Thread):
-    """One writer. `answered` counts its requests that were answered with success."""
+    """One writer. `answered` counts its successful requests."""
 
     def __init__(self, number: int, url: str, token: str, ledger: Ledger) -> None:
         super().__init__(daemon=True, name=f"writer {number}")
@@ -51,7 +51,7 @@ class Writer(threading.Thread):
                 self._stopping.wait(PAUSE_SECONDS)
 
     def _change(self, client: Client) -> bool:
-        """Makes a change, and returns whether it was answered with success."""
+        """Makes a change, and returns whether it succeeded."""
         if self._issue is None:
             return self._create_issue(client)
         weights = {
@@ -129,7 +129,7 @@ class Writer(threading.Thread):
     ) -> bool:
         request_id = uuid.uuid4().hex
         allowed = frozenset(expected)
-        # It may be done from now on.
+        # From now on the request may be performed.
         self._ledger.unanswered[request_id] = allowed
         try:
             response = client.request(method, self.url + path, json=body, headers={"X-Request-ID": request_id})

@@ -1,1 +1,1 @@
-"""What must stay fast, and how that stays right."""
+"""Tests that fast code remains fast, and correct."""

@@ -1,4 +1,4 @@
-"""A dataset that is large enough for a planner to prefer an index, on each database."""
+"""A dataset on each database, large enough for the planner to prefer indexes."""
 
 from collections.abc import Iterator
 
@@ -14,12 +14,12 @@ from tests.shared import Shared
 
 ASSIGNMENTS = 60_000
 PEOPLE = 2_000
-"""Each with a session and a token."""
+"""The number of users, each with a session and a token."""
 
 
 @pytest.fixture(scope="module")
 def large(engine: str, shared: Shared) -> Iterator[Database]:
-    """20,000 issues, 60,000 assignments and as many events, 2,000 people with sessions and tokens; analysed."""
+    """20,000 issues, 60,000 assignments and as many events, 2,000 users with sessions and tokens; analysed."""
     url = shared.migrated(engine)
     fill(url, ASSIGNMENTS, 1)
     database = Database(Settings(database_url=url))

@@ -16,24 +16,24 @@ pytestmark = pytest.mark.long
 SIZE = dataset.Size(120_000)
 READERS = 3
 GROWTH = 25.0
-"""Megabytes that the process may take beyond what it had."""
+"""The number of additional megabytes that the process may use."""
 
 ISSUE = b',"assignments":['
-"""What occurs once in every issue of a list."""
+"""A text that occurs once in every issue of a list."""
 
 
 def megabytes(server: OwnServer, field: str) -> float:
-    """What the system says of the process's memory. `VmHWM` is the most that ever was resident.
+    """Returns the memory of the process that the system reports. `VmHWM` is the maximum resident size.
 
-    `RssAnon` is the part that the process made itself. On SQLite it is what counts: pages of the mapped file are
-    resident too, but they are the system's cache (docs/decisions/0015).
+    `RssAnon` is the anonymous part. On SQLite only this part counts: pages of the mapped file are resident too, but
+    belong to the system's cache (docs/decisions/0015).
     """
     status = Path(f"/proc/{server.process.pid}/status").read_text(encoding="utf-8")
     return int(status.partition(f"{field}:")[2].split()[0]) / 1024
 
 
 def read_everything(client: Client) -> tuple[int, bytes]:
-    """How many issues came, and how the list ended."""
+    """Returns the number of received issues, and the end of the list."""
     issues, end = 0, b""
     with client.stream("GET", "/api/issues", timeout=120) as response:
         assert response.status_code == 200
@@ -46,8 +46,8 @@ def read_everything(client: Client) -> tuple[int, bytes]:
 
 @pytest.fixture
 def large_server(engine: str, fresh_database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[OwnServer]:
-    """One process that serves 40,000 issues, and nothing else."""
-    monkeypatch.setattr(dataset, "EVENTS", "SELECT 1")  # a list reads no history, and making one takes longest
+    """A process that serves 40,000 issues, and no other data."""
+    monkeypatch.setattr(dataset, "EVENTS", "SELECT 1")  # a list reads no history, and creating one takes the longest
     dataset.fill(fresh_database_url, SIZE.assignments, 1)
     with own_servers(fresh_database_url, ()) as (server,):
         yield server

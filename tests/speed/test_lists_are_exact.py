@@ -1,4 +1,4 @@
-"""Fast lists and totals agree with a naive reading of all rows, whatever happened before."""
+"""Fast lists and totals agree with a naive evaluation of all rows, after any changes."""
 
 import random
 import unicodedata
@@ -31,7 +31,7 @@ texts = st.text(alphabet=LETTERS, min_size=1, max_size=12)
 
 
 def folded(text: str) -> str:
-    """The casefolded NFC form, written out once more."""
+    """Returns the casefolded NFC form, implemented independently."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).strip().casefold())
 
 
@@ -44,7 +44,7 @@ def folded(text: str) -> str:
 def test_search_finds_what_a_naive_scan_finds(
     world: World, documents: list[tuple[str, str | None]], term: str, cut: tuple[int, int]
 ) -> None:
-    """Terms are random, or cut out of a text so that something is found."""
+    """Terms are random, or parts of an existing text so that something is found."""
     source = folded(documents[0][1] or documents[0][0])
     wanted = [term, source[cut[0] : cut[0] + cut[1]]]
     with world.database.write() as tx:
@@ -68,7 +68,7 @@ def test_search_finds_what_a_naive_scan_finds(
             operations.delete_issue(tx, ACTOR, get_issue_head(tx, ACTOR, name, lock=True))
 
 
-def test_lists_and_totals_after_any_changes(world: World) -> None:
+def test_lists_and_totals_are_exact_after_any_changes(world: World) -> None:
     turn = random.Random(5)
     database = world.database
     names = [f"Fault {number}" for number in range(30)]
@@ -117,7 +117,7 @@ def _change(database: Database, turn: random.Random, names: list[str], number: i
 
 
 def _assert_consistent(database: Database) -> None:
-    """The copies that make lists fast are what they are copies of."""
+    """Checks that the denormalized columns that make lists fast equal their sources."""
     with database.read() as tx:
         keys = dict(tx.execute(select(issues.c.issue_id, issues.c.name_key)).all())
         held: dict[int, set[Status]] = {issue_id: set() for issue_id in keys}
@@ -158,14 +158,14 @@ def _filters(tx: Connection) -> list[Filters]:
 
 
 def _accesses(tx: Connection) -> list[CompanyAccess]:
-    """Limited access to none, one, some and most of the companies."""
+    """Returns limited access to none, one, some and most of the companies."""
     ids = sorted(company.company_id for company in get_companies(tx, ACTOR, COMPANIES).values())
     visible: tuple[list[int], ...] = ([], ids[:1], ids[1:4], [*ids[1:], *range(10**6, 10**6 + 9)])
     return [CompanyAccess(frozenset(company_ids)) for company_ids in visible]
 
 
 def _assert_listed(tx: Connection, issues: list[Issue], filters: Filters, descending: bool, actor: Actor) -> None:
-    """Page by page, in order, with the totals: what filtering all `issues` by hand gives."""
+    """Compares the list, page by page, in order and with the totals, with a filter over all `issues` in Python."""
     order = Order("name", descending)
     found = IssueList(tx, actor, filters, order)
     limited = not actor.company_access.all
@@ -198,8 +198,8 @@ def _assert_listed(tx: Connection, issues: list[Issue], filters: Filters, descen
     assert +Counter(found.status_counts()) == in_status, (filters, actor)
 
 
-def test_a_renamed_company_shows_in_every_cached_page(world: World) -> None:
-    """Responses and fragments are cached; a rename by another process must still show immediately."""
+def test_a_renamed_company_is_shown_in_every_cached_page(world: World) -> None:
+    """Responses and fragments are cached; a rename by another process must still be visible immediately."""
     with world.database.write() as tx:
         wanted = [NewAssignment(get_company_by_name(tx, ACTOR, "Contoso"), Status.NEW)]
         operations.create_issue(tx, ACTOR, parse_issue_name("Slow mail"), None, wanted)

@@ -1,4 +1,4 @@
-"""The statements of the hot paths use indexes: no table that grows is ever read as a whole for a page."""
+"""The statements of frequent requests use indexes: no growing table is ever scanned for a page."""
 
 import re
 from datetime import UTC, datetime
@@ -41,13 +41,13 @@ GROWING = ("issues", "assignments", "events", "users", "sessions", "tokens", "co
 
 
 def plan_of(tx: Connection, sql: str, parameters: Any) -> str:
-    """The plan of a statement with these parameters, as the database describes it."""
+    """Returns the plan of a statement with these parameters, as the database describes it."""
     prefix = "EXPLAIN QUERY PLAN " if tx.dialect.name == "sqlite" else "EXPLAIN "
     return "\n".join(str(row[-1]) for row in driver(tx).execute(prefix + sql, parameters).fetchall())
 
 
 def scans(tx: Connection, plan: str) -> list[str]:
-    """The tables that the plan reads as a whole."""
+    """Returns the tables that the plan scans."""
     if tx.dialect.name == "postgresql":
         return [table for table in re.findall(r"Seq Scan on (\w+)", plan) if table in GROWING]
     found = re.findall(r"SCAN (\w+)(?! USING (?:COVERING )?INDEX)(?!\w)", plan)
@@ -55,7 +55,7 @@ def scans(tx: Connection, plan: str) -> list[str]:
 
 
 def assert_no_scans(tx: Connection, executed: list[tuple[str, Any]], *, small: str = "") -> None:
-    """One statement was executed, and it reads no table as a whole, but perhaps one that is `small` here."""
+    """Checks that one statement was executed and that it scans no table, except for one that is `small` here."""
     [(sql, parameters)] = executed
     plan = plan_of(tx, sql, parameters)
     assert [table for table in scans(tx, plan) if table != small] == [], plan
@@ -63,7 +63,7 @@ def assert_no_scans(tx: Connection, executed: list[tuple[str, Any]], *, small: s
 
 @pytest.mark.parametrize("filters", LISTS.values(), ids=LISTS.keys())
 @pytest.mark.parametrize("after", [None, Position("printer", 1)], ids=["first page", "later page"])
-def test_a_page_by_name_reads_no_table_as_a_whole(large: Database, filters: Filters, after: Position | None) -> None:
+def test_a_page_by_name_scans_no_table(large: Database, filters: Filters, after: Position | None) -> None:
     with large.read() as tx:
         found = IssueList(tx, ACTOR, filters, after=after)
         with statements(tx) as executed:
@@ -73,19 +73,19 @@ def test_a_page_by_name_reads_no_table_as_a_whole(large: Database, filters: Filt
 
 
 @pytest.mark.parametrize("filters", LISTS.values(), ids=LISTS.keys())
-def test_whoever_sees_some_companies_reads_no_table_as_a_whole(large: Database, filters: Filters) -> None:
+def test_a_page_with_limited_access_scans_no_table(large: Database, filters: Filters) -> None:
     some = msgspec.structs.replace(ACTOR, company_access=CompanyAccess(frozenset(range(7, 27))))
     with large.read() as tx:
         found = IssueList(tx, some, filters)
         for read in (lambda: found.rows(51), found.count):
             with statements(tx) as executed:
                 assert read()
-            # The range of each company may be read by a statement of its own.
+            # The range of each company may be read by a separate statement.
             for statement in executed:
                 assert_no_scans(tx, [statement])
         with statements(tx) as executed:
             found.load(found.rows(51))
-        # Whoever owns an issue is among a few users here, whom PostgreSQL reads at once.
+        # The owners of issues are a few users here, whom PostgreSQL reads at once.
         assert_no_scans(tx, executed[-1:], small="users")
 
 
@@ -98,7 +98,7 @@ def test_the_last_visible_event_is_found_in_the_index(large: Database) -> None:
 
 
 @pytest.mark.parametrize("filters", LISTS.values(), ids=LISTS.keys())
-def test_a_total_reads_no_table_as_a_whole(large: Database, filters: Filters) -> None:
+def test_a_total_scans_no_table(large: Database, filters: Filters) -> None:
     with large.read() as tx:
         with statements(tx) as executed:
             assert IssueList(tx, ACTOR, filters).count()
@@ -107,7 +107,7 @@ def test_a_total_reads_no_table_as_a_whole(large: Database, filters: Filters) ->
 
 @pytest.mark.parametrize("by", ["updated_at", "created_at"])
 @pytest.mark.parametrize("descending", [False, True])
-def test_a_page_by_time_reads_no_table_as_a_whole(large: Database, by: str, descending: bool) -> None:
+def test_a_page_by_time_scans_no_table(large: Database, by: str, descending: bool) -> None:
     with large.read() as tx:
         with statements(tx) as executed:
             assert len(IssueList(tx, ACTOR, Filters(), Order(by, descending)).rows(51)) == 51
@@ -115,7 +115,7 @@ def test_a_page_by_time_reads_no_table_as_a_whole(large: Database, by: str, desc
 
 
 def test_filters_of_all_sizes_share_a_few_statements(large: Database) -> None:
-    """With a statement for each number of companies, they would push each other out of the caches for statements."""
+    """Statements for every number of companies would evict each other from the statement caches."""
     texts = set()
     with large.read() as tx:
         for companies in range(1, 100):
@@ -130,7 +130,7 @@ def test_filters_of_all_sizes_share_a_few_statements(large: Database) -> None:
     assert len(texts) < 60
 
 
-def test_what_every_request_looks_up_is_found_by_index(large: Database) -> None:
+def test_the_lookups_of_every_request_use_an_index(large: Database) -> None:
     at = datetime.now(UTC)
     hot: dict[str, tuple[Prepared, dict[str, Any]]] = {
         "session": (sessions._by_token, {"token_hash": b"x" * 32}),
@@ -145,6 +145,6 @@ def test_what_every_request_looks_up_is_found_by_index(large: Database) -> None:
         for what, (prepared, values) in hot.items():
             compiled = prepared._for(tx)
             plan = plan_of(tx, compiled.sql, compiled.parameters(dict(values)))
-            # SQLite calls it a scan to read one row from the end of a table.
+            # SQLite also calls reading one row from the end of a table a scan.
             last = ["events"] if what == "state" and "SCAN events" in plan and "TEMP" not in plan else []
             assert scans(tx, plan) == last, f"{what}:\n{plan}"

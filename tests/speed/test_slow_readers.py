@@ -1,4 +1,4 @@
-"""Readers that hardly read hold a piece of a list in memory, and not the list, whatever its issues look like."""
+"""Very slow readers occupy the memory of a piece of a list, not of the whole list, whatever its issues look like."""
 
 import socket
 import time
@@ -16,14 +16,14 @@ from tests.speed.test_bounded_memory import megabytes
 from tests.world import Clock, World
 
 ISSUES, COMPANIES, READERS = 60, 500, 50
-"""The list has 7 MB, which is more than fifty readers may hold in 200 MB."""
+"""The list has 7 MB; fifty complete copies would exceed 200 MB."""
 
 SECONDS = 3.0
 
 
 @pytest.fixture
 def server(fresh_database_url: str) -> Iterator[OwnServer]:
-    """One process of its own, whose memory is measured."""
+    """A server in a separate process, whose memory is measured."""
     database = Database(Settings(database_url=fresh_database_url))
     migrate.upgrade(database)
     database.close()
@@ -32,7 +32,7 @@ def server(fresh_database_url: str) -> Iterator[OwnServer]:
 
 
 def slow_reader(stack: ExitStack, world: World, path: str) -> socket.socket:
-    """A connection that has requested the list and whose receive buffer is as small as the system allows."""
+    """Opens a connection with the smallest possible receive buffer, and requests the list."""
     address = urlsplit(world.server.url)
     connection = stack.enter_context(socket.socket())
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -46,7 +46,7 @@ def slow_reader(stack: ExitStack, world: World, path: str) -> socket.socket:
 PATHS = ("/api/issues", "/api/issues?limit=60", "/api/issues?format=csv")
 
 
-def test_readers_of_a_byte_a_second_hold_little(server: OwnServer) -> None:
+def test_readers_of_a_byte_a_second_occupy_little_memory(server: OwnServer) -> None:
     world = World(server, Clock())
     names = [f"Company {number:03}" for number in range(COMPANIES)]
     world.given_companies(*names)

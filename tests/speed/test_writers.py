@@ -1,4 +1,6 @@
-"""Many simultaneous writers: on SQLite they queue and none times out; on PostgreSQL different issues do not wait."""
+"""Many simultaneous writers: on SQLite they queue and none times out; on PostgreSQL writers of different issues do not
+wait.
+"""
 
 import threading
 from collections import Counter
@@ -22,11 +24,11 @@ pytestmark = pytest.mark.long
 WRITERS = 64
 
 PATIENT = {"ISSUE_TRACKER_QUEUE_SECONDS": "30"}
-"""How long writers may take says more about the machine than about their turns; overload has its own tests."""
+"""The time of the writers depends on the machine rather than on their order; overload has its own tests."""
 
 
-def test_of_64_writers_at_once_none_is_refused(world: World) -> None:
-    """Through one process, which has them queue, and through four that know of each other by the database alone."""
+def test_none_of_64_simultaneous_writers_is_refused(world: World) -> None:
+    """Through one process, in which they queue, and through four that are coordinated only by the database."""
     names = [f"Fault {number}" for number in range(WRITERS)]
     for name in names:
         world.given_issue(name, {"Contoso": "new"})
@@ -44,7 +46,7 @@ def test_of_64_writers_at_once_none_is_refused(world: World) -> None:
 
 
 def counter_totals(world: World) -> tuple[dict[str, int], int]:
-    """What the counters say: assignments by status, and issues."""
+    """Returns the counters: assignments by status, and issues."""
     counted = func.sum(assignment_counters.c.assignments)
     by_status = select(assignment_counters.c.status, counted).group_by(assignment_counters.c.status)
     with world.database.read() as tx:
@@ -53,7 +55,7 @@ def counter_totals(world: World) -> tuple[dict[str, int], int]:
 
 
 def at_once(clients: list[Client], names: list[str], urls: list[str], changes: tuple[str, ...]) -> list[list[int]]:
-    """Every client makes its changes to its own issue, all clients simultaneously, spread over the servers."""
+    """Lets every client make its changes to its own issue, all simultaneously, spread over the servers."""
 
     everybody = threading.Barrier(len(clients))
 
@@ -70,8 +72,8 @@ def at_once(clients: list[Client], names: list[str], urls: list[str], changes: t
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 @pytest.mark.parametrize(("servers", "share"), [(1, 0.6), (4, 0.3)])
 def test_writers_take_turns(world: World, servers: int, share: float) -> None:
-    """When the first has made all its changes, everybody has made a share of theirs: nearly as many through one
-    process, which serves in the order of requests; a third or so through four that poll for their turn.
+    """When the first writer has made all its changes, every other one has made a share: nearly all through one process,
+    which serves in the order of requests; about a third through four processes that poll.
     """
     names = [f"Fault {number}" for number in range(WRITERS)]
     for name in names:
@@ -98,7 +100,7 @@ def test_writers_take_turns(world: World, servers: int, share: float) -> None:
 
 @pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
 def test_changes_to_different_issues_do_not_wait_for_each_other(world: World) -> None:
-    """While one transaction has changed an issue and not committed, another issue with the same statuses is changed."""
+    """Another issue with the same statuses is changed while a transaction with a change to an issue is open."""
     for name in ("Held", "Free"):
         world.given_issue(name, {"Contoso": "new", "Fabrikam": "new"})
     actor = command_line("test")
@@ -115,8 +117,10 @@ def test_changes_to_different_issues_do_not_wait_for_each_other(world: World) ->
 
 
 @pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
-def test_a_change_moves_one_shard_whatever_the_planner_knows(world: World) -> None:
-    """A table analysed while it had one shard is read from the other end: a subquery then runs once for each row."""
+def test_a_change_updates_one_shard_with_any_statistics(world: World) -> None:
+    """With statistics from a table with one shard, the planner reads it from the other end: a subquery then runs once
+    for each row.
+    """
     world.given_issue("Fault", {"Contoso": "new"})
     with world.database.write() as tx:
         tx.execute(delete(assignment_counters))
