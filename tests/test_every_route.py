@@ -108,7 +108,13 @@ def outcome(response: httpx.Response) -> str:
         return CONFIRM
     if "password_change_required" in response.text:
         return CHOOSE
-    said = ("access is required.", "may only read", "requires a session", "link is not valid")
+    said = (
+        "access is required.",
+        "may only read",
+        "requires a session",
+        "link is no longer valid",
+        "link is not valid",
+    )
     assert any(words in response.text for words in said), response.text
     return REFUSED
 
