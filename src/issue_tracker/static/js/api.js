@@ -1,5 +1,5 @@
-// Requests to the server. Every request carries the session's CSRF token. When the session has ended, the reader signs
-// in again and the request is repeated.
+// Requests to the server. Every request carries the session's CSRF token. If the session has ended, the user is asked
+// to sign in again and the request is repeated.
 import { all, find } from "./elements.js";
 
 const TIMEOUT_SECONDS = 15;
@@ -13,7 +13,7 @@ const ownRequests = new Set();
 /** @param {string | null} requestId */
 export const isOwn = (requestId) => requestId !== null && ownRequests.has(requestId);
 
-/** Lets the reader sign in again. Returns whether that has happened. */
+/** Lets the user sign in again. Resolves with whether the user has done so. */
 export const signIn = async () => (await import("./sign-in.js")).signInAgain();
 
 const token = () => find("meta[name=csrf]", document, HTMLMetaElement);
@@ -24,7 +24,7 @@ export function setToken(value) {
   for (const input of all("input[name=_csrf]", document, HTMLInputElement)) input.value = value;
 }
 
-/** A request that the server refused or did not answer (status 0). The message is a sentence for the reader. */
+/** A request that the server refused, or did not respond to (status 0). The message is a sentence for the user. */
 export class RequestError extends Error {
   /**
    * @param {string} message
@@ -97,15 +97,15 @@ async function fetchWhole(url, unknown, options) {
 const refusal = (response, data) =>
   new RequestError(data?.detail ?? `The server refused the request (${response.status}).`, response.status);
 
-/** Fetches the session's current token: another tab may have signed in again. Returns whether the token has changed. */
+/** Fetches the session's current token: another tab may have signed in again. Resolves with whether it has changed. */
 async function renewToken() {
   const before = token().content;
   return (await ensureSession().catch(() => false)) && token().content !== before;
 }
 
 /**
- * Makes sure that there is a session, by letting the reader sign in again if necessary. Returns whether there is one.
- * Throws RequestError if the server cannot tell.
+ * Makes sure that there is a session; lets the user sign in again if necessary. Resolves with whether there is one.
+ * Throws RequestError if the server does not respond.
  */
 export async function ensureSession() {
   const { response, data } = await fetchWhole("/api/auth/session", "", { headers: { Accept: "application/json" } });
@@ -129,7 +129,7 @@ function encode(body) {
  * @returns {Record<string, string>}
  */
 function contentType(body) {
-  // The browser itself sets the type of a form.
+  // The browser sets the Content-Type of a form.
   return body === undefined || body instanceof URLSearchParams ? {} : { "Content-Type": "application/json" };
 }
 

@@ -1,12 +1,12 @@
-// Names of companies, typed or pasted (`data-companies`): says beneath the field which of them are clear, which are
-// likely and which are unknown, with choices to press. The server asks the same again when the form is sent.
+// Company names, typed or pasted (`data-companies`): shows below the field which names match exactly, which are likely
+// and which are unknown, with buttons to choose a company. The server checks the names again when the form is sent.
 import { RequestError, send } from "./api.js";
 import { all, find } from "./elements.js";
 
 const PAUSE = 250;
 
 /**
- * What one name means, as the API says it.
+ * What one name matches, as the API returns it.
  * @typedef {object} Match
  * @property {string} input
  * @property {"exact" | "likely" | "none"} match
@@ -16,7 +16,7 @@ const PAUSE = 250;
 
 export function startCompanyNames() {
   for (const box of all("[data-companies]")) {
-    // The same choices without script; here they would be sent as well.
+    // The choices that the page offers without script; left in place, they would be sent too.
     box.querySelector(".unclear")?.remove();
     const text = find("textarea", box, HTMLTextAreaElement);
     /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -77,7 +77,7 @@ function sentence(found) {
 }
 
 /**
- * One name that is not clear, with a button for each company that it may mean.
+ * Returns one ambiguous name, with a button for each company that it may mean.
  * @param {Match} one
  * @param {(name: string | null) => void} choose
  */
@@ -106,7 +106,8 @@ function button(label, name, choose) {
 }
 
 /**
- * Writes the names one below the other, as the companies are called, with one of them replaced; null leaves it out.
+ * Writes the names into the field, one per line, as the companies are called; replacing one of them, or removing it if
+ * `name` is null.
  * @param {HTMLTextAreaElement} text
  * @param {Match[]} found
  * @param {Match} one

@@ -1,16 +1,16 @@
-// The dialog that appears when someone else changed the same assignment first: it says who and when, and the reader
+// The dialog that appears when another user changed the same assignment first: it shows who and when, and the user
 // chooses between the two statuses.
 import { byId, find } from "./elements.js";
 import { label } from "./places.js";
 import { when } from "./times.js";
 
 /**
- * What the server reports about an assignment that someone else changed: its status now, who changed it, and when.
+ * What the server reports about an assignment that another user changed: its current status, who changed it, and when.
  * @typedef {{ on: string, company_name: string, status: string | null, by: string, at: string }} Conflict
  */
 
 /**
- * Resolves with true if the reader chooses the own status.
+ * Resolves with true if the user keeps their own status.
  * @param {import("./places.js").Place} place
  * @param {string} mine
  * @param {Conflict} theirs

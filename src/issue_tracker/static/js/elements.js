@@ -40,7 +40,7 @@ export function all(selector, root = document, _kind) {
 }
 
 /**
- * The element on which an event happened; the root element where the event has no element.
+ * Returns the target element of an event, or the root element if the target is not an element.
  * @param {Event} event
  */
 export function targetOf(event) {

@@ -1,14 +1,14 @@
-// Quick find: a dialog on every page. What is typed is looked up while somebody types; arrow keys move through the
-// results, and Enter follows the first one.
+// Quick find: a dialog on every page. It searches during typing; arrow keys move through the results, and Enter follows
+// the first one.
 import { RequestError, send } from "./api.js";
 import { all, byId, find } from "./elements.js";
 
 const PAUSE = 60;
 
-/** What was looked up last. */
+/** The text of the last search. */
 let shown = "";
 
-/** Looks up what is typed in the dialog, from now on. */
+/** Starts searching for the text in the dialog whenever it changes. */
 export function startFind() {
   const dialog = byId("find", HTMLDialogElement);
   const input = find("input", dialog, HTMLInputElement);
@@ -59,7 +59,7 @@ async function look(dialog, input) {
   }
 }
 
-/** Follows the best result, also where somebody types faster than the server answers. */
+/** Follows the best result, even if the user types faster than the server responds. */
 export async function followFirst() {
   const dialog = byId("find", HTMLDialogElement);
   await look(dialog, find("input", dialog, HTMLInputElement));

@@ -1,5 +1,5 @@
-// Keyboard shortcuts; the dialog `help` lists them. They are off while someone types (only Escape leaves a filter) and
-// while a dialog is open.
+// Keyboard shortcuts; the dialog `help` lists them. They are off while the focus is in a text field (only Escape leaves
+// a filter) and while a dialog is open.
 import { all, byId, find, targetOf } from "./elements.js";
 import { NOT_AFFECTED, placeOf } from "./places.js";
 import { change, undoLast } from "./quick-change.js";
@@ -10,7 +10,7 @@ import { STATUSES } from "./statuses.js";
 const TYPING = "input:not([type=checkbox]), textarea, select, [contenteditable]";
 
 export function startKeyboard() {
-  if (!document.getElementById("help-button")) return; // the pages of whoever does not work at the helpdesk
+  if (!document.getElementById("help-button")) return; // pages for users outside the helpdesk
   const help = byId("help", HTMLDialogElement);
   byId("find-button").addEventListener("click", (event) => {
     if (!event.ctrlKey && !event.metaKey) quickFind(event);
@@ -32,7 +32,7 @@ export function startKeyboard() {
 }
 
 /**
- * Ctrl+Enter sends the form that somebody types into, with its main button.
+ * Ctrl+Enter submits the form of the focused field, with its main button.
  * @param {KeyboardEvent} event
  * @param {HTMLElement} field
  */
@@ -60,7 +60,7 @@ function leave(event, field) {
 }
 
 /**
- * Does what the key is for. Returns whether it has a meaning here.
+ * Runs the shortcut of the key. Returns whether the key is a shortcut on this page.
  * @param {KeyboardEvent} event
  * @param {HTMLDialogElement} help
  */
@@ -104,7 +104,7 @@ function run(event, help) {
 }
 
 /**
- * Opens quick find. The dialog is there before its module is, so that no key is lost, not even Enter.
+ * Opens quick find. The dialog opens before its module has been loaded, so that no key is lost, including Enter.
  * @param {Event} [event]
  */
 function quickFind(event) {
@@ -155,7 +155,8 @@ function move(from, by) {
 }
 
 /**
- * The same on pages whose rows have no status, such as the companies or the history: to the first link of the row.
+ * Does the same on pages whose rows have no status, such as the companies or the history: focuses the first link of
+ * the row.
  * @param {Element} from
  * @param {1 | -1} by
  */

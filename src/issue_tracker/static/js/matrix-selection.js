@@ -43,7 +43,7 @@ export function continueRange(cell) {
 }
 
 /**
- * Selects all cells from the anchor to this one, and no others of those that this range had selected before.
+ * Selects all cells from the anchor to this one, and unselects the others that this range had selected before.
  * @param {Cell} cell
  */
 export function extendRange(cell) {
@@ -64,8 +64,8 @@ export function toggleCell(cell) {
 }
 
 /**
- * Selects whole rows or columns as the box of their head says: one, or with `range` all since the last one. Only cells
- * of affected companies take part; an empty cell is added by selecting it alone.
+ * Selects or unselects the row or column of a head's check box; with `range`, all since the last one. Only cells of
+ * affected companies are included; an empty cell must be selected individually.
  * @param {HTMLInputElement} box
  * @param {boolean} range
  */

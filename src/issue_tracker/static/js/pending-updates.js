@@ -9,7 +9,7 @@ const PAUSE = 400;
 
 const state = {
   /**
-   * The requests whose changes are not shown. What one request did is one update, of however many companies.
+   * The requests whose changes are not shown. Each request is one update, however many companies it changed.
    * @type {Set<string | number>}
    */
   requests: new Set(),

@@ -1,6 +1,6 @@
 // Changing the status of one assignment, by the menu or by a key. The page shows the new status immediately, and the
 // old one again with a message if the server refuses. A toast offers to undo the change. The request names the status
-// that the page showed; if someone else has changed it since, the reader decides (conflict.js).
+// that the page showed; if another user has changed it since, the user decides (conflict.js).
 import { RequestError, send } from "./api.js";
 import { label, NOT_AFFECTED, paint, placesNamed, placesOf } from "./places.js";
 import { startMenu, storeNote } from "./status-menu.js";
@@ -9,7 +9,7 @@ import { toast } from "./toast.js";
 /** @typedef {import("./places.js").Place} Place */
 
 /**
- * What an assignment is, as far as this page knows.
+ * The state of an assignment as far as this page knows it.
  * @typedef {{ status: string | null, at: string | null, stale: boolean }} Known
  */
 
@@ -27,8 +27,8 @@ const underWay = new Map();
 let lastRequest = null;
 
 /**
- * What the toasts offer to undo, by the name of the place: a later change of the same place withdraws the offer, and so
- * does undoing it in another way.
+ * What the toasts offer to undo, by the name of the place. The offer is withdrawn when the same place is changed again
+ * or the change is undone in another way.
  * @type {Map<string, { requestId: string, withdraw: () => void }>}
  */
 const offers = new Map();
@@ -39,7 +39,7 @@ export function startQuickChange(remove) {
 }
 
 /**
- * Sets the status of an assignment, provided that it still is what the page shows.
+ * Sets the status of an assignment, provided that its current status is still the one that the page shows.
  * @param {Place} place
  * @param {string} status
  * @param {string} [note]
@@ -57,7 +57,7 @@ export function change(place, status, note = "") {
 }
 
 /**
- * Sends a change. Resolves with what the assignment is afterwards.
+ * Sends a change. Resolves with the state of the assignment afterwards.
  * @param {Place} place
  * @param {string} status
  * @param {string} note
@@ -85,7 +85,7 @@ async function set(place, status, note, known) {
 }
 
 /**
- * The assignment had the status already: only the note was saved, or nothing.
+ * Handles the response for an assignment that already had the status: at most the note was saved.
  * @param {Place} place
  * @param {string} status
  * @param {string} text what the server says
@@ -136,7 +136,7 @@ function show(place, status, at, busy) {
 }
 
 /**
- * Shows what the assignment is, with its time and the mark of an assignment that has not changed for long.
+ * Shows the state of an assignment: the status, its time, and the mark of a stale assignment.
  * @param {Place} place
  * @param {Known} known
  */
@@ -148,7 +148,7 @@ function showKnown(place, { status, at, stale }) {
 }
 
 /**
- * Says what was done, with a button to undo it.
+ * Shows a message about a change, with a button to undo it.
  * @param {string} text
  * @param {string} requestId
  * @param {string[]} places the names of the places that were changed; without any there is nothing to undo
@@ -169,7 +169,7 @@ export function undoLast() {
 }
 
 /**
- * Undoes everything that one of this page's requests changed, except what someone has changed since.
+ * Undoes everything that one of this page's requests changed, except assignments that were changed again since.
  * @param {string} requestId
  */
 export async function undo(requestId) {

@@ -1,5 +1,5 @@
-// What is beside the rows and depends on them (history, numbers): after a change, each such part (`data-redraw`) is
-// replaced by the one of the page as it is now, when neither the pointer nor the focus is on it.
+// Parts of the page that depend on the rows (history, numbers): after a change, each such part (`data-redraw`) is
+// replaced with its current version from the server, as soon as neither the pointer nor the focus is on it.
 import { all } from "./elements.js";
 import { ownPath } from "./results.js";
 import { showTimes } from "./times.js";
@@ -10,7 +10,7 @@ const TIMEOUT = 15_000;
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let timer;
 
-/** Redraws soon, and only once for many events. */
+/** Schedules a redraw; many events within a short time cause only one. */
 export function redraw() {
   clearTimeout(timer);
   timer = setTimeout(fetchParts, PAUSE);
@@ -24,8 +24,8 @@ async function fetchParts() {
 }
 
 /**
- * Replaces what is shown only on demand (`data-refresh`): the title, the description and the form of an issue. A form
- * that somebody has typed into stays.
+ * Replaces what is updated only on demand (`data-refresh`): the title, the description and the form of an issue. A form
+ * that the user has typed into stays.
  */
 export async function refreshParts() {
   const parts = all("[data-refresh]");
@@ -48,7 +48,7 @@ const isTypedInto = (part) =>
     (field) => field.type !== "hidden" && field.value !== field.defaultValue,
   );
 
-/** Fetches this page as it is now. Resolves with null if that is not possible. */
+/** Fetches the current version of this page. Resolves with null if that is not possible. */
 export async function fetchPage() {
   const options = { headers: { Accept: "text/html" }, signal: AbortSignal.timeout(TIMEOUT) };
   const response = await fetch(ownPath(), options).catch(() => null);
@@ -58,7 +58,7 @@ export async function fetchPage() {
 }
 
 /**
- * The same part on another page: by its id, or by the issue that it belongs to.
+ * Returns the same part of another version of the page: by its id, or by the issue that it belongs to.
  * @param {Document} page
  * @param {HTMLElement} part
  * @returns {HTMLElement | null}

@@ -1,4 +1,5 @@
-// The page of the API: sends a request as it is filled in, in the reader's own session, and shows the response below.
+// The page of the API: sends the request that the user has filled in, with the user's session, and shows the response
+// below.
 import { all, find } from "./elements.js";
 import { startTheme } from "./theme.js";
 
@@ -6,7 +7,7 @@ const LONGEST = 100_000;
 
 startTheme();
 
-/** Opens the operation or the type that the address leads to. */
+/** Opens the operation or the type that the fragment of the URL names. */
 function openTarget() {
   const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
   if (target instanceof HTMLDetailsElement) {
@@ -59,8 +60,8 @@ async function requestOf(form) {
 }
 
 /**
- * The token of the reader's session. It is fetched when it is needed, because this page is public; without a session
- * there is none.
+ * Resolves with the CSRF token of the user's session. It is fetched on demand, because this page is public; without a
+ * session it is empty.
  * @returns {Promise<string>}
  */
 async function csrfToken() {

@@ -1,5 +1,5 @@
-// The filters and their results. Filters are applied while someone types; totals, errors and the CSV link follow the
-// results. A response without results replaces nothing: the page keeps what it shows and says why.
+// The filters and their results. Filters are applied during typing; totals, errors and the CSV link are updated with
+// the results. A response without results replaces nothing: the page keeps its results and shows why.
 import { signIn } from "./api.js";
 import { all, byId, find } from "./elements.js";
 import { record, startRestore } from "./restore.js";
@@ -8,13 +8,13 @@ import { toast } from "./toast.js";
 const PAUSE = 250;
 
 /**
- * The filters that the shown results come from; null when the last request failed, so that the same can be sent again.
+ * The filters of the shown results; null after a failed request, so that the same filters can be sent again.
  * @type {string | null}
  */
 let applied = null;
 
 /**
- * Restores what the reader had set in the results that are being replaced.
+ * Restores the state of the results that are being replaced, such as the selection.
  * @type {(() => void) | null}
  */
 let restore = null;
@@ -35,9 +35,9 @@ export function startResults() {
  * @param {HTMLFormElement} form
  */
 function watch(form) {
-  // The server sends and takes these times in UTC; the reader sees and enters them in the own zone.
+  // The server sends and accepts these times in UTC; the user sees and enters them in the local time zone.
   for (const input of all("input[data-utc]", form, HTMLInputElement)) {
-    // Not the value, which a browser restores on a reload as it was shown.
+    // Not the value, because a browser restores it on a reload, already in local time.
     input.value = input.defaultValue && localTime(new Date(`${input.defaultValue}Z`));
   }
   applied = filtersOf(form);
@@ -89,8 +89,8 @@ const filtersOf = (form) => parameters(form).toString();
 export const parameters = (form, submitter) => new URLSearchParams(/** @type {any} */ (new FormData(form, submitter)));
 
 /**
- * When the session has ended, lets the reader sign in here and sends the request again, instead of leaving the page and
- * what is typed on it.
+ * If the session has ended, lets the user sign in here and repeats the request, instead of leaving the page and losing
+ * what was typed.
  * @param {HtmxEvent} event
  */
 async function handleSessionEnd(event) {
@@ -106,7 +106,7 @@ async function handleSessionEnd(event) {
 }
 
 /**
- * An error page has nothing that could replace the results, and its URL is none to come back to.
+ * Shows the message of an error page, which contains no results and whose URL must not be recorded in the history.
  * @param {HtmxEvent} event
  */
 function checkResponse(event) {

@@ -1,4 +1,4 @@
-// The confirmation before many assignments are changed, in a dialog: which companies are changed, which are skipped,
+// The confirmation dialog before many assignments are changed: it shows which companies are changed, which are skipped,
 // and why.
 import { RequestError, send } from "./api.js";
 import { all, byId, find, targetOf } from "./elements.js";
@@ -13,7 +13,7 @@ const FRAGMENT = { Accept: "text/html", "X-Fragment": "1" };
 const REVIEW = "/assignments/review";
 
 /**
- * What the last confirmed change has changed.
+ * The assignments that the last confirmed change has changed.
  * @type {import("./quick-change.js").Changed[]}
  */
 let changed = [];
@@ -59,7 +59,7 @@ export function startReview() {
 }
 
 /**
- * Saves the note of the bulk bar for all that is selected. The selection stays, for the next step.
+ * Saves the note of the bulk bar for all selected assignments. The selection stays for the next step.
  * @param {HTMLFormElement} form
  */
 async function saveNote(form) {
@@ -99,7 +99,7 @@ async function open(method, url, body, trigger) {
     dialog.showModal();
     inDialog(".button.main, [data-close]")?.focus();
     changed = [];
-    // The focus returns to what opened the dialog, or to the first changed place if that went with the selection.
+    // The focus returns to the element that opened the dialog or, if it has disappeared, to the first changed place.
     const returnFocus = () => (trigger?.checkVisibility() ? trigger.focus() : focusOn(changed));
     dialog.addEventListener("close", returnFocus, { once: true });
   } catch (error) {
@@ -138,8 +138,8 @@ async function confirm(form) {
 }
 
 /**
- * Someone else changed some of the assignments first, so nothing was changed. Shows the confirmation with the current
- * statuses, those assignments unticked, and says who changed them and when.
+ * Handles a conflict: another user changed some assignments first, so nothing was changed. Shows the confirmation
+ * with the current statuses, those assignments unticked, and with who changed them and when.
  * @param {HTMLFormElement} form
  * @param {import("./conflict.js").Conflict[]} conflicts
  */
@@ -163,7 +163,7 @@ async function showConflicts(form, conflicts) {
 }
 
 /**
- * Reports an error beside the button that was pressed; a dialog would hide a toast.
+ * Shows an error next to the button that was pressed, because a dialog would hide a toast.
  * @param {unknown} error
  */
 function report(error) {

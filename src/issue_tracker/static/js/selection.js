@@ -32,7 +32,7 @@ export function startSelection() {
   showCount();
 }
 
-/** Where this tab stores what is selected on this page; drafts.js removes it with all drafts. */
+/** The key under which this tab stores the selection of this page; drafts.js removes it with all drafts. */
 const storageKey = () => `draft-selection:${location.pathname}${location.search}`;
 
 /** @returns {HTMLInputElement | null} */
@@ -58,7 +58,7 @@ function restoreStored() {
 }
 
 /**
- * Opens the confirmation for all that is selected. Returns whether anything is.
+ * Opens the confirmation for all selected rows. Returns whether any row is selected.
  * @param {string} status
  */
 export function submitSelection(status) {
@@ -69,14 +69,14 @@ export function submitSelection(status) {
   return true;
 }
 
-/** Tells the style sheet how high the bar is, so that nothing covers it. */
+/** Sets the height of the bar in the style sheet, so that nothing covers the bar. */
 const barHeight = new ResizeObserver(([entry]) => {
   const height = entry?.borderBoxSize[0]?.blockSize ?? 0;
   document.documentElement.style.setProperty("--bulk-height", `${Math.ceil(height)}px`);
 });
 
 /**
- * Completes the ticking of a box: with `range`, all boxes since the last one take its state.
+ * Completes the ticking of a box: with `range`, all boxes since the last one get the same state.
  * @param {HTMLInputElement} box
  * @param {boolean} range
  */
@@ -91,7 +91,7 @@ export function tick(box, range) {
 }
 
 /**
- * The boxes that a box for all of them controls: those of its issue or, in the head, of its table.
+ * Returns the boxes that a “select all” box controls: those of its issue or, in the head, of its table.
  * @param {HTMLInputElement} box
  */
 function boxesOf(box) {
@@ -112,7 +112,7 @@ export function clearSelection() {
   setTimeout(showCount);
 }
 
-/** Shows how many rows and cells are selected, and which of the boxes for all are ticked in part. */
+/** Shows how many rows and cells are selected, and which “select all” boxes are partly ticked. */
 export function showCount() {
   const form = selectionForm();
   if (!form) return;

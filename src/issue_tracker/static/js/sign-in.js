@@ -3,12 +3,12 @@ import { setToken } from "./api.js";
 import { byId, find } from "./elements.js";
 
 /**
- * The dialog that is open. All requests that find the session ended share it.
+ * The open dialog, shared by all requests that fail because the session has ended.
  * @type {Promise<boolean> | null}
  */
 let open = null;
 
-/** Resolves with true once the reader has signed in again, and with false if the reader chose not to. */
+/** Resolves with true when the user has signed in again, and with false if the user cancelled. */
 export function signInAgain() {
   open ??= showDialog().finally(() => {
     open = null;
@@ -45,7 +45,7 @@ function showDialog() {
         done(true);
       }
     };
-    // The reader may have signed in with an identity provider, in another tab.
+    // The user may have signed in with an identity provider in another tab.
     const look = async () => {
       if (!(await hasSession())) return;
       document.dispatchEvent(new Event("signed-in"));
@@ -59,7 +59,7 @@ function showDialog() {
 }
 
 /**
- * Shows the field for the second step of the sign-in that waits with this challenge; without one, that of the first.
+ * Shows the field for the second step of the sign-in that this challenge belongs to; without one, the first step.
  * @param {string} challenge
  */
 function waitFor(challenge) {
@@ -73,7 +73,7 @@ function waitFor(challenge) {
 }
 
 /**
- * Takes the first or the second step of a sign-in. Returns an empty text, or a sentence that says what is missing.
+ * Sends the first or the second step of a sign-in. Resolves with "" or with a sentence that says what is missing.
  * @param {HTMLFormElement} form
  * @returns {Promise<string>}
  */
@@ -116,7 +116,7 @@ async function post(url, body) {
   return { ok: response.ok, data: await response.json() };
 }
 
-/** Whether there is a session again, which is then used. */
+/** Resolves with whether there is a session again, which is then used. */
 async function hasSession() {
   try {
     const response = await fetch("/api/auth/session", { headers: { Accept: "application/json" } });
@@ -134,8 +134,8 @@ async function hasSession() {
  */
 async function take(session) {
   if (String(session.user.user_id) !== find("meta[name=actor]", document, HTMLMetaElement).content) {
-    // A different user signed in. The changes that the first one began must not be made in this user's name, so
-    // nothing continues until the page is loaded again.
+    // Another user has signed in. Changes that the first user began must not be made as this user, so nothing
+    // continues until the page is loaded again.
     location.reload();
     await new Promise(() => {});
   }

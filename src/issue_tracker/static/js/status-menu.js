@@ -1,4 +1,4 @@
-// The menu of statuses with its field for a note. It opens beside the status that was pressed.
+// The menu of statuses with its field for a note. It opens next to the status that was pressed.
 import { all, byId, targetOf } from "./elements.js";
 import { NOT_AFFECTED, placeOf } from "./places.js";
 import { STATUSES } from "./statuses.js";
@@ -8,22 +8,22 @@ import { STATUSES } from "./statuses.js";
 const state = {
   /** The place for which the menu was opened last. @type {Place | null} */
   place: null,
-  /** The button whose menu is being closed by this very press, which must not open it again. @type {Element | null} */
+  /** The button whose menu the current press closes; the same press must not open it again. @type {Element | null} */
   closing: null,
 };
 
-/** Under this key the tab stores the notes that were typed and not sent; drafts.js removes it with all drafts. */
+/** The key under which the tab stores notes that were typed but not sent; drafts.js removes it with all drafts. */
 const NOTES = "draft-notes";
 
 /**
- * Notes that were typed and not sent, by the names of their places. The menu shows them again.
+ * Returns the notes that were typed but not sent, by the names of their places. The menu shows them again.
  * @returns {Record<string, string>}
  */
 const unsentNotes = () => JSON.parse(sessionStorage.getItem(NOTES) ?? "{}");
 
 /**
  * @param {Place} place
- * @param {string} note an empty one removes what is stored
+ * @param {string} note an empty note removes the stored one
  */
 export function storeNote(place, note) {
   const notes = unsentNotes();
@@ -41,7 +41,7 @@ const choices = () => all(".choice:not([hidden])", menuElement(), HTMLButtonElem
 const pressedChoice = () => menuElement().querySelector("[aria-pressed=true]");
 
 /**
- * @param {(place: Place, status: string, note: string) => void} onChoice is called with the reader's choice
+ * @param {(place: Place, status: string, note: string) => void} onChoice is called with the user's choice
  */
 export function startMenu(onChoice) {
   const menu = menuElement();
@@ -125,7 +125,7 @@ function pressKey(event, choose) {
     choose(NOT_AFFECTED);
     event.preventDefault();
   } else if (typing && event.key === "Tab" && !event.shiftKey) {
-    // The menu is at the end of the document, but the reader continues after the status that was pressed.
+    // The menu is at the end of the document, but the focus continues after the status that was pressed.
     menuElement().hidePopover();
     state.place?.trigger.focus();
   } else if (typing && event.key === "Enter") {

@@ -1,7 +1,7 @@
 // The event stream. It is read with fetch and not with EventSource, so that it can start at the event that the page was
-// rendered with. It resumes after a break and ends with the session.
+// rendered with. It resumes after an interruption and ends with the session.
 
-/** Milliseconds without a byte after which the connection counts as broken. The server sends a comment every 15 s. */
+/** Milliseconds without data after which the connection counts as broken. The server sends a comment every 15 s. */
 const SILENCE = 18_000;
 const FIRST_WAIT = 1_000;
 const LONGEST_WAIT = 30_000;
@@ -10,7 +10,7 @@ const LONGEST_WAIT = 30_000;
 
 export class Stream {
   /**
-   * @param {string} lastId the id of the last event that is known already
+   * @param {string} lastId the id of the last event that the page already includes
    * @param {{ onEvent: (event: any) => void, onState: (state: State) => void }} handlers
    */
   constructor(lastId, { onEvent, onState }) {
@@ -28,7 +28,7 @@ export class Stream {
     if (!this.connection) this.#connect();
   }
 
-  /** Connects anew, because the network may be gone: until the server answers, the connection counts as broken. */
+  /** Reconnects, because the network may be down: until the server responds, the connection counts as broken. */
   restart() {
     if (!this.connection) return;
     this.stop();
@@ -57,11 +57,11 @@ export class Stream {
       this.wait = FIRST_WAIT;
       await this.#read(response.body.getReader(), connection);
     } catch {
-      // Every kind of break is handled in the same way, below.
+      // All kinds of interruption are handled in the same way, below.
     }
     if (connection.signal.aborted && this.connection !== connection) return;
     this.onState("broken");
-    // At random times, so that the tabs of a whole helpdesk do not return at the same moment.
+    // After a random delay, so that the tabs of a whole helpdesk do not reconnect at the same time.
     this.retry = setTimeout(() => this.#connect(), this.wait * (0.75 + Math.random() / 2));
     this.wait = Math.min(this.wait * 2, LONGEST_WAIT);
   }

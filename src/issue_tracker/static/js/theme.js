@@ -1,4 +1,4 @@
-// The switch between light and dark. The choice is stored in a cookie, so that the server renders the page in it.
+// The switch between light and dark theme. A cookie stores the choice, so that the server renders the page in it.
 import { byId } from "./elements.js";
 
 export function startTheme() {
@@ -9,7 +9,7 @@ export function startTheme() {
   const showAction = () => button.setAttribute("aria-label", dark() ? "Switch to light" : "Switch to dark");
   button.addEventListener("click", () => {
     root.dataset.theme = dark() ? "light" : "dark";
-    // As the server names its cookies with https (http/cookies.py).
+    // With https, the server names its cookies with this prefix (http/cookies.py).
     const [prefix, secure] = location.protocol === "https:" ? ["__Host-", "; secure"] : ["", ""];
     document.cookie = `${prefix}theme=${root.dataset.theme}; path=/; max-age=31536000; samesite=lax${secure}`;
     showAction();
