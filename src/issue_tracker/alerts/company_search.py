@@ -1,4 +1,4 @@
-"""Which companies a rule means by a text from a label."""
+"""Finds the companies that a rule means by a text from a label."""
 
 import re
 from functools import cached_property
@@ -15,7 +15,7 @@ _lists = re.compile(r"[,;]")
 
 
 class CompanySearch:
-    """Finds companies in one transaction. Each text is looked up once, however many alerts have it."""
+    """Finds companies in one transaction. Each text is looked up once, however many alerts contain it."""
 
     def __init__(self, tx: Connection, actor: Actor) -> None:
         self._tx = tx
@@ -23,7 +23,10 @@ class CompanySearch:
         self._found: dict[tuple[CompanyBy, str], list[str]] = {}
 
     def names(self, by: CompanyBy, text: str) -> list[str]:
-        """Returns the names that are meant: one at most, except of a group and of tags. The last resort is the text."""
+        """Returns the names of the companies: at most one, except for a group and for tags.
+
+        By NAME, the text itself is returned, whether or not a company has that name.
+        """
         if (by, text) not in self._found:
             self._found[by, text] = self._names(by, text)
         return self._found[by, text]

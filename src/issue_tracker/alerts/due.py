@@ -1,7 +1,7 @@
-"""Alerts that wait: a firing one that is held, and a resolved one that must stay resolved for a while (`rules`).
+"""Alerts with a deadline: firing alerts on hold, and resolved ones that must stay resolved for some time (`rules`).
 
-One thread of each process looks for them. Each alert is handled in a transaction of its own; on PostgreSQL, other
-processes skip one that is being handled.
+One thread of each process handles them. Each alert is handled in its own transaction; on PostgreSQL, the other
+processes skip an alert that is being handled.
 """
 
 import threading
@@ -31,7 +31,7 @@ INTERVAL_SECONDS = 5.0
 
 
 class DueAlerts:
-    """Handles what is due, in one process. `run` is the body of a thread, which `close` ends."""
+    """Handles alerts that are due, in one process. `run` is the body of a thread, which `close` ends."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -42,16 +42,16 @@ class DueAlerts:
             try:
                 self.handle_all(now())
             except Unavailable:
-                continue  # they remain due
+                continue  # the alerts remain due
             except Exception:
                 log.exception("handling alerts that are due failed")
 
     def close(self) -> None:
-        """Handles nothing any longer, after the alert under way."""
+        """Stops after the alert that is being handled."""
         self._closed.set()
 
     def handle_all(self, at: datetime) -> int:
-        """Handles every alert that is due at an instant, and returns how many there were. Raises Unavailable."""
+        """Handles every alert that is due at `at`, and returns their number. Raises Unavailable."""
         with self._database.read() as tx:
             due = list(tx.execute(select(alerts.c.alert_id).where(alerts.c.due_at <= at).limit(1000)).scalars())
         handled = 0
@@ -82,7 +82,7 @@ def _handle(tx: Connection, alert_id: int, at: datetime) -> bool:
 
 
 def _open(tx: Connection, actor: Actor, row: Any) -> None:
-    """Opens the assignment of an alert that has been firing for long enough."""
+    """Opens the assignment of an alert that has been firing for the required time."""
     alert = stored_alert(row)
     company = find_companies(tx, actor, [row.company_text]).get(key(row.company_text))
     if company is None or company.archived:

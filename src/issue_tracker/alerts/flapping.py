@@ -1,6 +1,6 @@
-"""Flapping: an alert that changes its state again and again stays open until it has been resolved for a while.
+"""Flapping: the issue of an alert that changes its state repeatedly stays open until the alert is resolved for a while.
 
-Otherwise the issue would be resolved and investigated again each time, and everybody would get used to it.
+Otherwise the issue would be resolved and investigated again each time, and the helpdesk would learn to ignore it.
 """
 
 from collections.abc import Sequence
@@ -20,19 +20,22 @@ from issue_tracker.names import UpdateText
 
 
 class Changes(msgspec.Struct, frozen=True):
-    """The changes of an alert's state, with one that is reported now, and whether it is flapping."""
+    """The recent changes of an alert's state, including the current report, and whether the alert is flapping."""
 
     instants: Sequence[datetime]
     flapping: bool
 
     @property
     def stored(self) -> str | None:
-        """The instants as they are stored."""
+        """The instants as stored in the database; None if there are none."""
         return msgspec.json.encode(self.instants).decode() if self.instants else None
 
 
 def noted(alert: StoredAlert, report: Report, at: datetime) -> Changes:
-    """Returns the changes of an alert, if the report changes its state now. None are noted without a limit."""
+    """Returns the changes of an alert, provided that the report changes its state now at `at`.
+
+    Without a limit (`flap_changes` is 0), no changes are stored.
+    """
     if not report.flap_changes:
         return Changes((), False)
     instants = (*alert.changes, at)[-MOST_CHANGES - 1 :] if alert.count else ()
@@ -41,9 +44,9 @@ def noted(alert: StoredAlert, report: Report, at: datetime) -> Changes:
 
 
 def say_flapping(tx: Connection, actor: Actor, alert: StoredAlert, report: Report) -> int | None:
-    """Adds an internal update that says why the assignment of a flapping alert stays open.
+    """Adds an internal update that explains why the assignment of a flapping alert stays open.
 
-    Returns the event by which alerts opened the assignment: the update is no change that a person made.
+    Returns the event by which alerts opened the assignment; the update itself does not count as a change by a person.
     """
     opening = alert.opening_event_id
     if alert.issue_id is None or alert.company_id is None:

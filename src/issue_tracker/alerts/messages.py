@@ -1,4 +1,4 @@
-"""Messages to receivers: what their alerts are about, by the rules, and what becomes of them."""
+"""Messages to receivers: the rules decide which issues and companies their alerts are about, and what changes."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -20,15 +20,15 @@ from issue_tracker.names import key
 from issue_tracker.status import Status
 
 MOST_SORTED = 500
-"""How many unsorted alerts a new rule is applied to."""
+"""Maximum number of unsorted alerts to which a changed rule is applied."""
 
 
 def receive_alerts(
     tx: Connection, receiver: Receiver, received: Sequence[Received], request_id: str, *, again: bool = False
 ) -> list[AlertOutcome]:
-    """Does what the alerts of a message say, by the rules. Alerts that a rule ignores have no outcome.
+    """Applies the rules to the alerts of a message, and returns the outcomes. An ignored alert has no outcome.
 
-    With `again` they are those of former messages, and are not counted once more.
+    With `again`, the alerts are those of earlier messages, and are not counted again.
     """
     actor = receiver.actor(request_id)
     rules = [msgspec.json.decode(definition, type=Rule) for (definition,) in _rules.all(tx)]
@@ -44,7 +44,7 @@ def receive_alerts(
         names = search.names(decision.rule.company_by, decision.company)
         if names and decision.rule.company_by.several:
             sorted_out.append(_key(one.key))
-        # Of an alert that is listed twice, the last state counts.
+        # If an alert is listed twice, the last state counts.
         reports |= {report.key: report for report in _reports(one, decision, names, again=again)}
     _forget_unsorted(tx, receiver, sorted_out)
     outcomes = receive(tx, actor, list(reports.values()), receiver_id=receiver.id)
@@ -54,7 +54,7 @@ def receive_alerts(
 
 
 def sort_again(tx: Connection, request_id: str) -> None:
-    """Applies the rules to the newest MOST_SORTED alerts that are firing and unsorted. Nothing is counted."""
+    """Applies the rules to the newest MOST_SORTED alerts that are firing and unsorted, without counting them again."""
     of_receivers = alerts.c.unsorted, alerts.c.namespace < 0, alerts.c.state == AlertState.FIRING.value
     columns = alerts.c.namespace, alerts.c.key, alerts.c.labels, alerts.c.summary, alerts.c.url
     query = select(*columns).where(*of_receivers).order_by(alerts.c.alert_id.desc()).limit(MOST_SORTED)
@@ -70,7 +70,7 @@ def sort_again(tx: Connection, request_id: str) -> None:
 
 
 def _reports(received: Received, decision: Decision, names: Sequence[str], *, again: bool) -> Iterator[Report]:
-    """A report for each company. One that is about no known company has the key of the alert alone."""
+    """Yields a report for each company. A report without a known company has the key of the alert itself."""
     rule = decision.rule
     for name in names or [decision.company]:
         yield Report(
@@ -92,12 +92,12 @@ def _reports(received: Received, decision: Decision, names: Sequence[str], *, ag
 
 
 def _key(text: str) -> str:
-    """The text as a key: one that is too long is replaced by its hash."""
+    """Returns the text as a key; a text that is too long is replaced by its hash."""
     return text if len(text) <= LONGEST_KEY else hashlib.blake2b(text.encode(), digest_size=32).hexdigest()
 
 
 def _forget_unsorted(tx: Connection, receiver: Receiver, keys: Sequence[str]) -> None:
-    """Deletes what was unsorted under the keys of alerts that now have one key for each company."""
+    """Deletes the unsorted alerts whose keys are replaced by one key per company."""
     if keys:
         same = alerts.c.namespace == -receiver.id, alerts.c.key.in_(keys), alerts.c.unsorted
         tx.execute(delete(alerts).where(*same))

@@ -1,4 +1,4 @@
-"""What a sender reports, and what became of it (contract, section 14)."""
+"""What a sender reports, and the outcome (contract, section 14)."""
 
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -12,7 +12,7 @@ from issue_tracker.status import Status
 
 
 class AlertState(StrEnum):
-    """Whether the fault is there, as the sender sees it."""
+    """Whether the fault is present, according to the sender."""
 
     FIRING = "firing"
     RESOLVED = "resolved"
@@ -21,14 +21,14 @@ class AlertState(StrEnum):
 class AlertAction(StrEnum):
     """What a report changed.
 
-    - `opened`: it created the issue, with the company.
-    - `assigned`: it assigned the company to an existing issue.
-    - `reopened`: the assignment was resolved or closed, and is investigated again.
-    - `kept`: nothing but the count.
-    - `held`: a rule wants it to last longer before it changes anything, or it is flapping.
-    - `cleared`: it resolved the assignment.
-    - `ignored`: nothing was there to be cleared.
-    - `unsorted`: no company has the name that was sent.
+    - `opened`: the issue was created, with the company.
+    - `assigned`: the company was assigned to an existing issue.
+    - `reopened`: the assignment was resolved or closed, and is under investigation again.
+    - `kept`: only the count changed.
+    - `held`: the rule delays the change, or the alert is flapping.
+    - `cleared`: the assignment was resolved.
+    - `ignored`: there was nothing to clear.
+    - `unsorted`: no company has the given name.
     """
 
     OPENED = "opened"
@@ -42,12 +42,12 @@ class AlertAction(StrEnum):
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """What a sender says about one alert. A firing one that names no issue, or no known company, is unsorted.
+    """A sender's report about one alert. A firing alert without an issue or a known company is unsorted.
 
-    `strict`: the sender wants an error for an unknown company instead. `field` is the report's place in the request,
-    such as `alerts[3].`, for the names of invalid fields. `labels` are what a receiver was sent; `hold`, `steady`,
-    `flap_changes`, `flap_period` and `cleared_status` are those of the rule that it applied.
-    `again`: it was counted before, and a new rule is applied to it.
+    `strict`: the sender wants an error for an unknown company instead. `field` is the path of the report in the
+    request, such as `alerts[3].`, for the names of invalid fields. `labels` are those that a receiver received; `hold`,
+    `steady`, `flap_changes`, `flap_period` and `cleared_status` come from the rule that the receiver applied.
+    `again`: the alert was counted before, and is only sorted by changed rules.
     """
 
     key: str
@@ -69,8 +69,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AlertOutcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a report. `count` says how often in a row this state was reported. Names and status are null
-    where the alert belongs to no assignment.
+    """The outcome of a report. `count` is the number of consecutive reports of this state. The names and the status are
+    null if the alert belongs to no assignment.
     """
 
     key: str
@@ -83,10 +83,10 @@ class AlertOutcome(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Alert(msgspec.Struct, frozen=True, kw_only=True):
-    """An alert as it is listed: what was sent last, and the assignment that it is about.
+    """An alert as it is listed: the last report, and the assignment that it is about.
 
-    `receiver` is the name of the receiver that was sent it, `labels` are what it was sent; both are null for a report.
-    A `flapping` alert changes its state so often that it clears nothing until it has been resolved for a while.
+    `receiver` is the name of the receiver and `labels` are those that it received; both are null for a report. A
+    `flapping` alert changes its state so often that it clears nothing until it has been resolved for some time.
     """
 
     alert_id: int
@@ -113,10 +113,10 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StoredAlert(msgspec.Struct, frozen=True, kw_only=True):
-    """The columns of an alert that operations decide on. `count` is 0 when this transaction has just inserted it.
+    """The columns of an alert that operations depend on. `count` is 0 if this transaction has just inserted it.
 
-    `due_at` is when a firing alert that is held opens its assignment, or a resolved one clears it. `changes` are the
-    instants at which its state last changed, the oldest first.
+    `due_at` is the time at which a firing alert on hold opens its assignment, or a resolved one clears it. `changes`
+    are the times of its last changes of state, the oldest first.
     """
 
     alert_id: int

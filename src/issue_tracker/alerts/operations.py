@@ -1,8 +1,8 @@
-"""What a report of monitoring changes (contract, section 14): one operation, for one alert or many.
+"""What a report from a monitoring system changes (contract, section 14): one operation, for one alert or many.
 
-A report never undoes what a person did. An alert that fires again and again is counted; only a change of its state can
-change an assignment, and only while nobody else has. So a technician may set any status, rename the issue or take the
-company off it, and the next repetition leaves that alone.
+A report never undoes a change made by a person. An alert that fires repeatedly is counted; only a change of its state
+can change an assignment, and only if no person has changed it since. So a technician may set any status, rename the
+issue or remove the company from it, and the next repetition does not revert that.
 """
 
 from collections.abc import Sequence
@@ -32,10 +32,11 @@ from issue_tracker.status import Status
 def receive(
     tx: Connection, actor: Actor, reports: Sequence[Report], *, receiver_id: int | None = None
 ) -> list[AlertOutcome]:
-    """Does what the reports say, in their order of issues, and returns the outcome of each, in the order given.
+    """Applies the reports, ordered by issue, and returns the outcome of each in the order of `reports`.
 
-    Keys differ; those of a receiver are its own. Raises NotFound for an unknown company of a strict report, Invalid, on
-    its `issue`, for a name that no issue can get, and Forbidden without helpdesk access; nothing was changed then.
+    The keys must be distinct; those of a receiver are separate. Raises NotFound for an unknown company of a strict
+    report, Invalid for its `issue` if no issue can have that name, and Forbidden without helpdesk access; nothing was
+    changed then.
     """
     require_helpdesk(actor)
     at = now()
@@ -44,7 +45,7 @@ def receive(
     wanted = [report.company for report in others if report.company is not None]
     known = find_companies(tx, actor, wanted) if wanted else {}
     outcomes: dict[str, AlertOutcome] = {}
-    # Everybody opens and locks issues in the same order, so that two senders do not wait for each other.
+    # Issues are always opened and locked in the same order, so that two senders do not deadlock.
     for report in sorted(others, key=lambda report: key(report.issue or "")):
         alert = stored.get(report.key)
         if alert is None:
@@ -59,7 +60,7 @@ def receive(
 
 
 def store(tx: Connection, alert: StoredAlert, **values: object) -> None:
-    """Changes columns of an alert."""
+    """Updates columns of an alert."""
     tx.execute(update(alerts).where(alerts.c.alert_id == alert.alert_id).values(values))
 
 
@@ -73,7 +74,7 @@ def outcome_of(
     status: Status | None = None,
     count: int,
 ) -> AlertOutcome:
-    """Returns an outcome with the names of the assignment, where there is one."""
+    """Returns an outcome with the names of the assignment, if there is one."""
     return AlertOutcome(
         key=str(alert_key),
         state=state,
@@ -86,7 +87,7 @@ def outcome_of(
 
 
 def _lock(tx: Connection, actor: Actor, whose: int, reports: Sequence[Report], at: datetime) -> dict[str, StoredAlert]:
-    """The alerts of the reports by key, locked. Those that fire for the first time are inserted, with a count of 0."""
+    """Locks and returns the alerts of the reports by key; new firing alerts are inserted with a count of 0."""
     found = lock_alerts(tx, actor, whose, [report.key for report in reports])
     new = {
         report.key: report
@@ -118,7 +119,7 @@ def _fire(
         changes = noted(alert, report, at)
         values |= {"changed_at": at, "changes": changes.stored, "flapping": alert.flapping and changes.flapping}
         if alert.due_at is not None:
-            # It has not been resolved for long enough, so nothing was cleared, and there is nothing to open.
+            # The alert was not resolved for the required time: nothing was cleared, and nothing has to be opened.
             store(tx, alert, **values)
             return _with_assignment(tx, actor, report, alert, AlertAction.KEPT, count)
     if report.issue is None or company is None or company.archived:
@@ -164,7 +165,7 @@ def _with_assignment(
 
 
 def _require_assignable(report: Report, company: Company | None) -> None:
-    """Raises NotFound for a company that does not exist, and Invalid for one that takes no new assignments."""
+    """Raises NotFound for a company that does not exist, and Invalid for one that accepts no new assignments."""
     if company is None:
         raise NotFound(f"There is no company called “{report.company}”.")
     refuse_archived([company], f"{report.field}company")

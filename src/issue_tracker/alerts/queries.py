@@ -1,4 +1,4 @@
-"""Reads of alerts. Whoever sees some companies only sees the alerts of these, and those that they sent themselves."""
+"""Reads of alerts. An actor with limited company access sees only alerts of these companies and its own reports."""
 
 from collections.abc import Collection, Iterable
 from datetime import datetime
@@ -19,14 +19,14 @@ from issue_tracker.status import STATUSES, Status
 
 
 def namespace(actor: Actor) -> int:
-    """Whose keys the actor uses: 0 for those of everybody who sees all companies, otherwise the actor's own. Receivers
-    have keys of their own, too: the minus of their id.
+    """Returns the namespace of the actor's keys: 0, shared by all actors with unlimited company access, otherwise the
+    actor's user id. Receivers have namespaces of their own: their negated ids.
     """
     return 0 if actor.company_access.all else actor.user_id or 0
 
 
 class Selection(msgspec.Struct, frozen=True, kw_only=True):
-    """Which alerts to list. `unsorted` are those that nothing says the issue or company of, in either state."""
+    """Which alerts to list. `unsorted` alerts are those without a known issue or company, in either state."""
 
     state: AlertState | None = None
     unsorted: bool | None = None
@@ -35,7 +35,7 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
 def list_alerts(
     tx: Connection, actor: Actor, selection: Selection, *, before: int | None = None, limit: int
 ) -> list[Alert]:
-    """Returns at most `limit` alerts, the newest first, all of them with an `alert_id` below `before`.
+    """Returns at most `limit` alerts, the newest first, all with an `alert_id` below `before`.
 
     Raises Forbidden without helpdesk access.
     """
@@ -46,14 +46,14 @@ def list_alerts(
 
 
 def count_alerts(tx: Connection, actor: Actor, selection: Selection) -> int:
-    """Returns how many alerts `list_alerts` would list without a limit."""
+    """Returns the number of alerts that `list_alerts` would return without a limit."""
     conditions = _conditions(tx, actor, selection)
     query = select(func.count()).select_from(alerts).where(*conditions)
     return int(tx.execute(query, _access(tx, actor)).scalar_one())
 
 
 def lock_alerts(tx: Connection, actor: Actor, whose: int, keys: Iterable[str]) -> dict[str, StoredAlert]:
-    """Returns the alerts with these keys in a namespace, by key; other reports of them wait for this transaction."""
+    """Returns the alerts with these keys in a namespace, by key, and locks them until the end of the transaction."""
     require_helpdesk(actor)
     wanted = list({str(one) for one in keys})
     given = wanted if tx.dialect.name == "postgresql" else msgspec.json.encode(wanted).decode()
@@ -61,7 +61,7 @@ def lock_alerts(tx: Connection, actor: Actor, whose: int, keys: Iterable[str]) -
 
 
 class Place(msgspec.Struct, frozen=True):
-    """The assignment that an alert is about; None for what is not there, or hidden."""
+    """The assignment that an alert is about; None for a part that is missing or hidden."""
 
     issue_name: str | None
     company_name: str | None
@@ -72,11 +72,11 @@ NOWHERE = Place(None, None, None)
 
 
 def find_places(tx: Connection, actor: Actor, alert_ids: list[int]) -> dict[int, Place]:
-    """Returns the assignments of these alerts by `alert_id`; none of an alert of a hidden company."""
+    """Returns the assignments of these alerts by `alert_id`; alerts of hidden companies are left out."""
     require_helpdesk(actor)
     return {
         row.alert_id: Place(
-            # Without the assignment, the issue may be one that the actor does not see.
+            # Without the assignment, the issue may be one that the actor cannot see.
             row.issue_name if actor.company_access.all or row.status is not None else None,
             row.company_name,
             None if row.status is None else STATUSES[row.status],
@@ -106,11 +106,11 @@ STORED = [
         "flapping",
     )
 ] + [alerts.c["count"].label("times")]
-"""What `stored_alert` reads."""
+"""The columns that `stored_alert` reads."""
 
 
 def stored_alert(row: Any) -> StoredAlert:
-    """The columns that operations decide on, of a row with STORED."""
+    """Returns the columns that operations depend on, from a row with STORED."""
     return StoredAlert(
         alert_id=row.alert_id,
         key=row.key,
@@ -131,13 +131,13 @@ def stored_alert(row: Any) -> StoredAlert:
 
 
 def find_others_firing(tx: Connection, actor: Actor, alert_id: int, issue_id: int, company_id: int) -> list[int | None]:
-    """Returns, of each other alert that is firing for the same assignment, the event that opened the assignment."""
+    """Returns, for each other alert that is firing for the same assignment, the event that opened the assignment."""
     require_helpdesk(actor)
     return [event_id for (event_id,) in _others.all(tx, alert_id=alert_id, issue_id=issue_id, company_id=company_id)]
 
 
 def find_last_event(tx: Connection, actor: Actor, issue_id: int, company_id: int) -> int | None:
-    """Returns the event_id of the last event about a company in an issue, None without any."""
+    """Returns the event_id of the last event about a company in an issue; None if there is none or it is hidden."""
     if not actor.company_access.allows(company_id):
         return None
     found: int | None = _last_event.scalar(tx, issue_id=issue_id, company_id=company_id)
@@ -183,7 +183,7 @@ def _joined(tx: Connection, actor: Actor, selection: Selection) -> Select[Any]:
 
 
 def _alert(actor: Actor, row: Row[Any]) -> Alert:
-    # Without the assignment, the issue may be one that the actor does not see.
+    # Without the assignment, the issue may be one that the actor cannot see.
     shown = actor.company_access.all or row.status is not None
     return Alert(
         alert_id=row.alert_id,

@@ -1,4 +1,4 @@
-"""Repetitions: a state that was reported before. They are counted, all of a request together, and change nothing."""
+"""Repetitions: reports of an unchanged state. All repetitions of a request are counted together and change nothing."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -14,9 +14,9 @@ from issue_tracker.database.types import Instant
 
 
 def is_repetition(report: Report, alert: StoredAlert | None) -> bool:
-    """Whether a report says again what was done when it was said first.
+    """Returns whether a report repeats the previous one and has no further effect.
 
-    A firing alert that belongs to no assignment yet is none: its company or its issue may be known by now.
+    A firing alert that belongs to no assignment yet is not a repetition: its company or its issue may exist by now.
     """
     if alert is None or alert.count == 0 or report.state is not alert.state:
         return False
@@ -26,7 +26,7 @@ def is_repetition(report: Report, alert: StoredAlert | None) -> bool:
 def count_repetitions(
     tx: Connection, actor: Actor, repeated: Collection[StoredAlert], at: datetime
 ) -> dict[str, AlertOutcome]:
-    """Counts a repetition of each of these alerts, which are locked. Returns the outcomes by key."""
+    """Counts a repetition of each of these locked alerts. Returns the outcomes by key."""
     ids = [alert.alert_id for alert in repeated]
     if not ids:
         return {}

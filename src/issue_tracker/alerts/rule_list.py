@@ -1,4 +1,4 @@
-"""The stored rules, in their order: super admins change them, and try them before they do (alerts/rules.py)."""
+"""The stored rules, in their order: super admins change them, and can try them first (alerts/rules.py)."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -22,11 +22,11 @@ from issue_tracker.names import Name, key
 from issue_tracker.new_names import require_visible
 
 MOST_RULES = 500
-"""How many rules there may be: each alert is compared with all of them."""
+"""Maximum number of rules: each alert is compared with all of them."""
 
 
 class StoredRule(msgspec.Struct, frozen=True, kw_only=True):
-    """A rule with its name and its place among the others, from 1."""
+    """A rule with its name and its position in the list, from 1."""
 
     id: int
     position: int
@@ -36,9 +36,9 @@ class StoredRule(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Trial(msgspec.Struct, frozen=True, kw_only=True):
-    """What would become of an alert. `rule_name` is null where no rule matches, and the default applies.
+    """The result of trying the rules on an alert. `rule_name` is null if no rule matches and the default applies.
 
-    `company_names` are the companies that would be assigned; without any, or without an issue, it would be unsorted.
+    `company_names` are the companies that would be assigned; without any, or without an issue, the alert is unsorted.
     """
 
     rule_name: str | None
@@ -58,16 +58,16 @@ def list_rules(tx: Connection, actor: Actor) -> list[StoredRule]:
 
 
 def create_rule(tx: Connection, actor: Actor, name: Name, rule: Rule, position: int | None = None) -> StoredRule:
-    """Adds a rule at a position, None for the end, and applies the rules to what is unsorted.
+    """Adds a rule at a position, or at the end if it is None, and applies the rules to the unsorted alerts.
 
-    Raises Invalid when there are MOST_RULES, and Forbidden.
+    Raises Invalid if there are MOST_RULES already, and Forbidden unless the actor is a super admin.
     """
     require_administrator(actor)
     require_visible("name", name)
     _lock(tx)
     last = tx.execute(select(func.count()).select_from(alert_rules)).scalar_one()
     if last >= MOST_RULES:
-        raise Invalid(f"There are {MOST_RULES} rules, the most that are allowed.")
+        raise Invalid(f"There are {MOST_RULES} rules, which is the maximum.")
     at = now()
     values = {"position": last + 1, "name": name, "definition": _stored(rule), "created_at": at, "updated_at": at}
     rule_id = created_id(tx.execute(insert(alert_rules).values(**values)))
@@ -86,7 +86,10 @@ def update_rule(
     rule: Rule | None = None,
     position: int | None = None,
 ) -> StoredRule:
-    """Changes what is given, and applies the rules to what is unsorted. Raises NotFound, Invalid, and Forbidden."""
+    """Changes the fields that are not None, and applies the rules to the unsorted alerts.
+
+    Raises NotFound, Invalid, and Forbidden unless the actor is a super admin.
+    """
     require_administrator(actor)
     _lock(tx)
     stored = get_rule(tx, actor, rule_id)
@@ -109,7 +112,7 @@ def update_rule(
 
 
 def delete_rule(tx: Connection, actor: Actor, rule_id: int) -> None:
-    """Deletes a rule; the others move up. Raises NotFound, and Forbidden."""
+    """Deletes a rule; the rules after it move up. Raises NotFound, and Forbidden unless the actor is a super admin."""
     require_administrator(actor)
     _lock(tx)
     stored = get_rule(tx, actor, rule_id)
@@ -130,9 +133,9 @@ def get_rule(tx: Connection, actor: Actor, rule_id: int) -> StoredRule:
 def try_rules(
     tx: Connection, actor: Actor, receiver: str, labels: Mapping[str, str], draft: Rule | None = None
 ) -> Trial:
-    """Returns what would become of an alert with these labels, sent to the receiver of this name.
+    """Returns the result for an alert with these labels, sent to the receiver of this name.
 
-    With `draft`, this rule is tried alone; otherwise the stored rules. Nothing is changed. Raises Forbidden.
+    With `draft`, only this rule is tried, otherwise the stored rules. Nothing is changed. Raises Forbidden.
     """
     require_administrator(actor)
     stored = [] if draft is not None else list_rules(tx, actor)
@@ -154,7 +157,7 @@ def try_rules(
 
 
 def _lock(tx: Connection) -> None:
-    """Lets other changes to the rules wait, whose positions depend on each other."""
+    """Makes concurrent changes of the rules wait, because their positions depend on each other."""
     tx.execute(select(alert_rules.c.id).order_by(alert_rules.c.id).with_for_update())
 
 
@@ -172,7 +175,7 @@ def _number(tx: Connection, ids: list[int]) -> None:
 
 
 def _stored(rule: Rule) -> str:
-    """The rule as JSON, without what is as in a new one: a program that does not know a field reads it all the same."""
+    """Returns the rule as JSON without its default values, so that an older program can read it."""
     fields = msgspec.to_builtins(rule)
     default = msgspec.to_builtins(DEFAULT)
     return msgspec.json.encode({name: value for name, value in fields.items() if value != default[name]}).decode()

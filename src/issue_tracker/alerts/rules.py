@@ -1,7 +1,7 @@
-"""Rules: which issue and company an alert of a receiver is about, and how patiently it is handled.
+"""Rules: which issue and company an alert of a receiver is about, and after which delay it changes them.
 
-The first rule whose conditions all hold decides. An alert for which there is none is handled as `DEFAULT` says; one
-that has no usable issue or company is unsorted.
+The first rule whose conditions all hold applies. If there is none, `DEFAULT` applies; an alert without a usable issue
+or company is unsorted.
 """
 
 import re
@@ -19,7 +19,7 @@ from issue_tracker.names import IssueName, parse_issue_name
 
 Text = Annotated[str, Meta(max_length=255)]
 MOST_CHANGES = 50
-"""How many changes of its state are stored of an alert, at most."""
+"""Maximum number of changes of state that are stored for an alert."""
 
 Minutes = Annotated[int, Meta(ge=0, le=1440)]
 
@@ -27,7 +27,7 @@ _placeholder = re.compile(r"\{([^{}]*)\}")
 
 
 class Operator(StrEnum):
-    """How a condition compares a label. `like` takes `*` for any text; no comparison regards case."""
+    """How a condition compares a label. In a `like` pattern, `*` matches any text; comparisons ignore case."""
 
     IS = "is"
     IS_NOT = "is_not"
@@ -36,7 +36,7 @@ class Operator(StrEnum):
 
 
 class Condition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a label must be. A label that an alert does not have is empty."""
+    """A condition on a label. A label that the alert does not have counts as empty."""
 
     label: Annotated[str, Meta(min_length=1, max_length=100)]
     operator: Operator = Operator.IS
@@ -52,11 +52,11 @@ class Condition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class CompanyBy(StrEnum):
     """How the company is found.
 
-    - `name`: it has this name.
-    - `likeness`: its name is like the text, and no other company's.
-    - `tag`: the text is a list of tags, with commas or spaces between them. Every company counts whose name is one of
-      them, apart from accents, punctuation and the legal form.
-    - `group`: all companies of the group of this name.
+    - `name`: the company has this name.
+    - `likeness`: the company is the only one whose name is similar to the text.
+    - `tag`: the text is a list of tags, separated by commas, semicolons or, without these, spaces. It means every
+      company whose name equals a tag, apart from accents, punctuation and the legal form.
+    - `group`: the text is the name of a group, and means all its companies.
     """
 
     NAME = "name"
@@ -66,17 +66,17 @@ class CompanyBy(StrEnum):
 
     @property
     def several(self) -> bool:
-        """Whether one alert can be about more than one company."""
+        """Whether one alert can be about several companies."""
         return self in (CompanyBy.TAG, CompanyBy.GROUP)
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What becomes of alerts for which all conditions hold.
+    """How alerts are handled for which all conditions hold.
 
-    `issue` and `company` are templates: `{name}` is the value of the label `name`, `{a|b}` that of the first label that
-    has one. `severity` is that of an issue that the alert opens; null takes the label `severity`. A firing alert opens
-    nothing for `hold_minutes`; a resolved one clears nothing until it has been resolved for `steady_minutes`. What is
-    cleared gets the status `cleared_status`.
+    `issue` and `company` are templates: `{name}` is replaced by the value of the label `name`, `{a|b}` by that of the
+    first label that has one. `severity` is the severity of an issue that the alert opens; null means the label
+    `severity`. A firing alert opens nothing for `hold_minutes`; a resolved one clears nothing until it has been
+    resolved for `steady_minutes`. A cleared assignment gets the status `cleared_status`.
 
     An alert that has changed its state more than `flap_changes` times within `flap_minutes` is flapping: it clears
     nothing until it has been resolved for `flap_minutes`. With 0 changes, no alert is flapping.
@@ -96,12 +96,12 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     cleared_status: Literal["resolved", "monitoring"] = "resolved"
 
     def matches(self, receiver: str, labels: Mapping[str, str]) -> bool:
-        """Whether the rule is for this receiver, and all conditions hold."""
+        """Returns whether the rule applies to this receiver and all conditions hold."""
         return self.receiver in (None, receiver) and all(condition.holds(labels) for condition in self.conditions)
 
 
 DEFAULT = Rule()
-"""For alerts that no rule is for."""
+"""The rule for alerts that match no stored rule."""
 
 SEVERITIES = {
     **dict.fromkeys(("critical", "disaster", "fatal", "emergency", "page"), Severity.CRITICAL),
@@ -109,11 +109,11 @@ SEVERITIES = {
     **dict.fromkeys(("medium", "average", "warning", "minor"), Severity.MEDIUM),
     **dict.fromkeys(("low", "information", "info", "notice"), Severity.LOW),
 }
-"""What senders call severities, in lower case."""
+"""The names that senders use for severities, in lower case."""
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
-    """What the rules make of one alert. `issue` is None where the template gives no name that an issue can have."""
+    """The result of the rules for one alert. `issue` is None if the template yields no valid name of an issue."""
 
     rule: Rule
     issue: IssueName | None
@@ -122,7 +122,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def decide(rules: Iterable[Rule], receiver: str, labels: Mapping[str, str]) -> Decision:
-    """Applies the first rule that matches, or the default."""
+    """Applies the first rule that matches, or else the default."""
     rule = next((rule for rule in rules if rule.matches(receiver, labels)), DEFAULT)
     severity = rule.severity or SEVERITIES.get(labels.get("severity", "").strip().casefold())
     issue = _issue_name(filled(rule.issue, labels))
@@ -130,7 +130,7 @@ def decide(rules: Iterable[Rule], receiver: str, labels: Mapping[str, str]) -> D
 
 
 def filled(template: str, labels: Mapping[str, str]) -> str:
-    """The template with the values of the labels in it; a label that is absent is empty."""
+    """Returns the template with the values of the labels inserted; an absent label is empty."""
 
     def value(found: re.Match[str]) -> str:
         names = (name.strip() for name in found[1].split("|"))
@@ -140,7 +140,7 @@ def filled(template: str, labels: Mapping[str, str]) -> str:
 
 
 def _issue_name(text: str) -> IssueName | None:
-    """The text as the name of an issue that is opened; None where it cannot be one."""
+    """Returns the text as the name of a new issue; None if it is not a valid name."""
     try:
         name = parse_issue_name(text[:255])
     except ValueError:

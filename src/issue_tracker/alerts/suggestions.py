@@ -1,4 +1,4 @@
-"""A rule for an alert that no rule sorts: a suggestion, which a super admin looks at before it is stored."""
+"""Suggests a rule for an unsorted alert; a super admin checks the suggestion before it is stored."""
 
 from collections.abc import Iterator, Mapping
 
@@ -10,16 +10,16 @@ from issue_tracker.alerts.rules import DEFAULT, CompanyBy, Condition, Rule, deci
 from issue_tracker.companies.queries import find_companies
 
 SHORTEST, LONGEST = 3, 100
-"""The length of a label's value that may be the name of a company."""
+"""Minimum and maximum length of a label's value that may be the name of a company."""
 
 NAMES = ("alertname", "name", "check")
-"""The labels that say what an alert is about, the best first."""
+"""The labels that usually describe what an alert is about, the best first."""
 
 
 def suggested_rule(tx: Connection, actor: Actor, labels: Mapping[str, str]) -> Rule:
-    """Returns a rule for alerts like one with these labels, of which there is at least one.
+    """Returns a rule for alerts like one with these labels. `labels` must not be empty.
 
-    It takes the company from a label whose value means one, if there is such a label. Raises Forbidden.
+    The rule takes the company from a label whose value matches a company, if there is one. Raises Forbidden.
     """
     require_administrator(actor)
     name = next((name for name in NAMES if labels.get(name)), next(iter(labels)))
@@ -34,7 +34,7 @@ def suggested_rule(tx: Connection, actor: Actor, labels: Mapping[str, str]) -> R
 
 
 def _ways(labels: Mapping[str, str], subject: str) -> Iterator[tuple[str, CompanyBy]]:
-    """The ways to find a company, the best first: by the usual labels, then by the others."""
+    """Yields the ways to find a company, the best first: by the usual labels, then by the others."""
     others = [
         f"{{{label}}}"
         for label, value in labels.items()

@@ -1,4 +1,4 @@
-"""When alerts changed their state, so that flapping ones are noticed."""
+"""When alerts changed their state, to detect flapping."""
 
 import sqlalchemy as sa
 from alembic import op
