@@ -39,7 +39,7 @@ _family = {bulk: type_.value for type_, bulk in BULK_TYPES.items()}
 
 Named = Counter[tuple[Any, ...]]
 """The number of messages that name an event: by webhook and event_id; assignments of a new issue by webhook, issue and
-company name. Also the number of messages of a kind to which one request led.
+company name, with its time and with its request. Also the number of messages of a kind to which one request led.
 """
 
 
@@ -117,7 +117,11 @@ def _count(tx: Connection, scope: _Scope, event: Event, row: Row[Any], named: Na
     count = sum(named[key] for key in keys)
     if not count:
         earlier = deliveries.c.created_at.between(row.at - EARLIER, row.at)
-        count = sum(_named(tx, earlier & (deliveries.c.webhook_id == webhook_id))[0][key] for key in keys)
+        named = _named(tx, earlier & (deliveries.c.webhook_id == webhook_id))[0]
+        count = sum(named[key] for key in keys)
+        if not count and event.type is EventType.ASSIGNMENT_CREATED:
+            # A message of monitoring assigns companies one after the other, each a moment later.
+            count = named[webhook_id, event.issue_id, event.company_name, event.request_id]
     if count != 1:
         yield f"Webhook {webhook_id} has {count} messages about event {event.event_id} ({event.type}) instead of one."
 
@@ -136,7 +140,8 @@ def _named(tx: Connection, condition: Any) -> tuple[Named, Sequence[str]]:
         for event in of_message:
             named[webhook_id, event["event_id"]] += 1
         for member in data.get("assignments", ()):
-            named[webhook_id, data["issue_id"], member["company_name"], message["timestamp"]] += 1
+            for when in (message["timestamp"], data["request_id"]):
+                named[webhook_id, data["issue_id"], member["company_name"], when] += 1
         family = _family.get(type_, type_)
         if family not in ONE_MESSAGE_EACH:
             requests[webhook_id, family, message["timestamp"], of_message[0]["request_id"]] += 1
