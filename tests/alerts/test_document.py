@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -28,3 +30,29 @@ def test_the_message_of_each_sender_opens_an_issue(world: World, kind: str) -> N
     assert send(world, path, json.loads(message)) == {"received": 1, "opened": 1}
     [issue] = world.client().call("GET", "/api/issues", 200)["items"]
     assert [one["company_name"] for one in issue["assignments"]] == ["Contoso"]
+
+
+def test_the_script_for_zabbix_sends_the_message(tmp_path: Path) -> None:
+    """Zabbix runs it as the body of a function, with the parameters of the media type as `value`."""
+    [script] = re.findall(r"^```js\n(.*?)^```$", SECTIONS["zabbix"], re.MULTILINE | re.DOTALL)
+    [message] = _message.findall(SECTIONS["zabbix"])
+    expected = json.loads(message)
+    parameters = expected | {"url": "https://issues.example.com/", "tags": json.dumps(expected["tags"])}
+    assert set(re.findall(r"^\| `(\w+)` \|", SECTIONS["zabbix"], re.MULTILINE)) == set(parameters)
+    program = tmp_path / "zabbix.js"
+    program.write_text(f"{ZABBIX}\nconst value = process.argv[2];\n(function () {{\n{script}}})();\n")
+    command = ["node", str(program), json.dumps(parameters)]
+    sent = json.loads(subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout)
+    assert (sent["url"], sent["headers"]) == (parameters["url"], ["Content-Type: application/json"])
+    assert json.loads(sent["body"]) == expected
+
+
+ZABBIX = """
+class HttpRequest {
+    constructor() { this.headers = []; }
+    addHeader(header) { this.headers.push(header); }
+    post(url, body) { console.log(JSON.stringify({ url, body, headers: this.headers })); return ""; }
+    getStatus() { return 202; }
+}
+"""
+"""What Zabbix offers to scripts, as far as the one on the page uses it."""
