@@ -89,7 +89,7 @@ def monitoring(command: Sequence[str | Path], folder: Path) -> Iterator[Monitor]
             process.wait()
 
 
-def until(true: Callable[[], bool], *monitors: Monitor, seconds: float = 30) -> None:
+def until(true: Callable[[], bool], *monitors: Monitor, seconds: float = 60) -> None:
     """Waits until it is true, while all monitoring systems run."""
 
     def checked() -> bool:

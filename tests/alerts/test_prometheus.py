@@ -96,7 +96,7 @@ def test_what_the_documentation_says_is_enough(world: World, tmp_path: Path) -> 
             f"--web.listen-address=127.0.0.1:{ports['prometheus']}",
         ]
         monitors = [stack.enter_context(monitoring(command, tmp_path)) for command in (alertmanager, prometheus)]
-        until(lambda: len(counts(world)) == len(COMPANIES), *monitors)
+        until(lambda: len(counts(world)) == len(COMPANIES), *monitors, seconds=30)
         assert statuses(world, ISSUE) == dict.fromkeys(COMPANIES, "investigating")
 
         set_status(world, "in_progress", ISSUE)
