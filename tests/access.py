@@ -81,6 +81,7 @@ ACCESS = {
         GET /api/issues/{issue_name}
         PUT /api/issues/{issue_name}
         POST /api/issues/merge
+        GET /api/similar-issues
         PUT /api/issues/status
         DELETE /api/issues/status
         POST /api/issues/status/bulk
@@ -121,6 +122,7 @@ ACCESS = {
         POST /undo
         GET /companies
         GET /companies/{company_id}
+        POST /companies/{company_id}/issues
         GET /activity
         GET /alerts
         POST /account/tokens

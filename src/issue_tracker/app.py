@@ -32,6 +32,7 @@ from issue_tracker.api import issues as issues_api
 from issue_tracker.api import openapi, service
 from issue_tracker.api import passkeys as passkeys_api
 from issue_tracker.api import portal as portal_api
+from issue_tracker.api import similar_issues as similar_issues_api
 from issue_tracker.api import tokens as tokens_api
 from issue_tracker.api import updates as updates_api
 from issue_tracker.api import user_credentials as user_credentials_api
@@ -100,6 +101,7 @@ from issue_tracker.settings import Settings
 ROUTES = (
     issue_list_api.routes,
     issues_api.routes,
+    similar_issues_api.routes,
     updates_api.routes,
     companies_api.routes,
     company_groups_api.routes,

@@ -57,6 +57,13 @@ API: dict[str, list[Call]] = {
         Call("/api/issues", {"name": "Twice", "companies": BOTH}, headers=ONCE),
         Call("/api/issues", {"name": "Twice", "companies": BOTH}, headers=ONCE),
     ],
+    "GET /api/similar-issues": gets(
+        "/api/similar-issues",
+        "?name=hidden issue",
+        "?name=own",
+        "?name=shaerd&limit=1",
+        "?name=elsewhere",
+    ),
     "GET /api/issues/{issue_name}": [
         *gets("/api/issues/Shared"),
         Call("/api/issues/Shared", headers=FRESH),

@@ -118,6 +118,13 @@ PAGES: dict[str, list[Call]] = {
     ],
     "GET /companies": gets("/companies", "?search=hidden", "?includeArchived=true"),
     "GET /companies/{company_id}": [*gets("/companies/2"), *gets("/companies/3"), *gets(f"/companies/{HIDDEN_ID}")],
+    "POST /companies/{company_id}/issues": [
+        Call("/companies/2/issues", form={"issue_name": "Own", "status": "new"}),
+        Call("/companies/2/issues", form={"issue_name": "Hidden issue", "status": "new"}),
+        Call("/companies/2/issues", form={"issue_name": "hiden isue", "status": "new"}),
+        Call("/companies/3/issues", form={"issue_name": "Own", "status": "new"}),
+        Call(f"/companies/{HIDDEN_ID}/issues", form={"issue_name": "Own", "status": "new"}),
+    ],
     "GET /alerts": gets("/alerts", "?state=unsorted", "?state=resolved"),
     "GET /admin/alerts": gets("/admin/alerts"),
     "POST /admin/alerts/receivers": [Call("/admin/alerts/receivers", form={"name": "R", "kind": "generic"})],

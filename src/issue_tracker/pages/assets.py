@@ -21,6 +21,7 @@ PARTS = (
     "frame",
     "bar",
     "controls",
+    "names",
     "tables",
     "overlays",
     "status",

@@ -5,11 +5,19 @@ from starlette.responses import Response
 
 from issue_tracker.api.companies import CompanyChange, CompanyQuery, NewCompany
 from issue_tracker.companies import operations, queries
+from issue_tracker.errors import Invalid
 from issue_tracker.events.sentences import company_history
 from issue_tracker.http.identity import Access
 from issue_tracker.http.request import Request
+from issue_tracker.issues.assignments import NewAssignment
+from issue_tracker.issues.operations import update_issue
 from issue_tracker.issues.overview import Member, company_members
+from issue_tracker.issues.queries.find import FoundIssue, find_issues
+from issue_tracker.issues.queries.former import find_issue_by_any_name
+from issue_tracker.issues.queries.issue import find_status
 from issue_tracker.issues.updates.queries import UpdateFilters
+from issue_tracker.names import Name, storable
+from issue_tracker.pages.company_sentences import sentences
 from issue_tracker.pages.confirmations import confirmation
 from issue_tracker.pages.flash import Flash, flash_cookie, with_look_alikes
 from issue_tracker.pages.forms import Form, FormView, ShownForm
@@ -52,18 +60,17 @@ def show_companies(request: Request, query: CompanyQuery = UNFILTERED) -> Respon
     return page(request, "companies/list.html", place="companies", view=CompaniesView(search, archived, found))
 
 
-SAID = {
-    Status.NEW: "has been reported, and work on it has not started",
-    Status.INVESTIGATING: "is being investigated",
-    Status.IN_PROGRESS: "is being fixed",
-    Status.MONITORING: "should work again, and is being watched",
-}
-"""How an open status is said to a customer, after the name of the issue."""
+SIMILAR = 5
+"""How many issues are offered for a name that no issue has."""
 
 
 @routes.get("/companies/{company_id}")
-def show_company(request: Request, company_id: int, query: HistoryQuery = NEWEST) -> Response:
-    """All that is open for one customer, what is done, and what happened: what to say when they call."""
+def show_company(
+    request: Request, company_id: int, add: FormView | None = None, query: HistoryQuery = NEWEST
+) -> Response:
+    """What to say when one customer calls: a sentence for each issue that is open; then what is done and what
+    happened.
+    """
     company = queries.get_company(request.tx, request.actor, company_id)
     members = company_members(request.tx, request.actor, company_id)
     waiting = [member for member in members if member.open]
@@ -75,12 +82,44 @@ def show_company(request: Request, company_id: int, query: HistoryQuery = NEWEST
         place="companies",
         company=company,
         parts=parts,
-        sentences=[(member, SAID[Status(member.status)]) for member in waiting],
-        open=len(waiting),
+        sentences=sentences(request, company, waiting),
         any=bool(members),
+        add=(add or FormView()).with_defaults({"status": "new"}),
+        similar=_similar(request, add),
         said=shown_updates(request, UpdateFilters(company_ids=(company_id,)), query.updates),
         history=company_history(request.tx, request.actor, company_id, query.before),
     )
+
+
+class IssueToAddTo(msgspec.Struct):
+    """Which issue a company is added to, and in which status."""
+
+    issue_name: Name
+    status: Status
+
+
+@routes.post("/companies/{company_id}/issues", shown_by=show_company, shown_as="add")
+def add_to_issue(request: Request, form: Form, company_id: int) -> Response:
+    """Assigns the company to an issue, by its present name or a former one. A company that is assigned already stays as
+    it is.
+    """
+    company = queries.get_company(request.tx, request.actor, company_id)
+    fields = {"issue_name": form.get("chosen") or form.get("issue_name"), "status": form.get("status")}
+    body = form.read(fields, IssueToAddTo)
+    issue = find_issue_by_any_name(request.tx, request.actor, body.issue_name, lock=True)
+    if issue is None:
+        raise Invalid.field("issue_name", f"there is no issue called “{body.issue_name}”")
+    back = f"/companies/{company_id}"
+    if find_status(request.tx, request.actor, issue.issue_id, company_id) is not None:
+        return redirect(back, flash_cookie(request, Flash(f"“{issue.name}” has this company already.")))
+    update_issue(request.tx, request.actor, issue, add_members=[NewAssignment(company, body.status)])
+    return redirect(back, flash_cookie(request, Flash(f"Added to “{issue.name}”.", request.request_id)))
+
+
+def _similar(request: Request, add: FormView | None) -> list[FoundIssue]:
+    """Issues with a name like the one that was refused."""
+    name = str(add.values["issue_name"]) if add is not None and add.errors["issue_name"] else ""
+    return find_issues(request.tx, request.actor, name, SIMILAR) if name and storable(name) else []
 
 
 @admin_routes.get("/admin/companies")

@@ -51,11 +51,14 @@ class FindQuery(msgspec.Struct, frozen=True):
 
 
 class Found(msgspec.Struct, frozen=True):
-    """Something with a name like what was typed; `score` says how much, of 100."""
+    """Something with a name like what was typed; `score` says how much, of 100. `former_name` is what an issue was
+    called, where only that is alike.
+    """
 
     name: str
     href: str
     score: float
+    former_name: str | None = None
 
 
 class FoundKind(msgspec.Struct, frozen=True):
@@ -81,7 +84,7 @@ def find(request: Request, query: FindQuery = NOTHING) -> Response:
 
 def _kinds(request: Request, text: str) -> list[FoundKind]:
     issues = [
-        Found(issue.name, f"/issues/{issue.issue_id}", issue.score)
+        Found(issue.name, f"/issues/{issue.issue_id}", issue.score, issue.former_name)
         for issue in find_issues(request.tx, request.actor, text, SHOWN)
     ]
     companies = list_companies(request.tx, request.actor)

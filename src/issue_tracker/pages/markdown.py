@@ -22,6 +22,45 @@ def render(text: str) -> Markup:
     return Markup(_parser().render(text))  # noqa: S704 - CommonMark with HTML switched off escapes everything
 
 
+@lru_cache(maxsize=256)
+def plain(text: str) -> str:
+    """The text of an update without its marks, for an e-mail: paragraphs, lists with dashes, links with their
+    addresses.
+    """
+    lines: list[str] = []
+    depth, first = 0, ""
+    for token in _parser().parse(text):
+        if token.type == "list_item_open":
+            number = f"{token.info}. " if token.info else "- "
+            first = "  " * (depth - 1) + number
+        elif token.type in ("bullet_list_open", "ordered_list_open"):
+            depth += 1
+        elif token.type in ("bullet_list_close", "ordered_list_close"):
+            depth -= 1
+        if token.type in ("inline", "fence", "code_block"):
+            content = _spoken(token.children) if token.type == "inline" else token.content.rstrip("\n")
+            indent = " " * len(first) if first else "  " * depth
+            if lines and not first:
+                lines.append("")
+            lines.append(first + content.replace("\n", f"\n{indent}"))
+            first = ""
+    return "\n".join(lines)
+
+
+def _spoken(tokens: Any) -> str:
+    """What the parts of a line say; the address of a link follows its text in parentheses."""
+    said, links = "", []
+    for token in tokens:
+        if token.type == "link_open":
+            links.append((len(said), str(token.attrGet("href") or "")))
+        elif token.type == "link_close":
+            start, address = links.pop()
+            said += "" if said[start:] in (address, address.removeprefix("mailto:")) else f" ({address})"
+        else:
+            said += "\n" if token.type in ("softbreak", "hardbreak") else token.content
+    return said
+
+
 @lru_cache(maxsize=1)
 def _parser() -> "MarkdownIt":
     # Imported where it is used, as in `docs`: it would add a twentieth of a second to every start.

@@ -106,6 +106,7 @@ NOT_PRELOADED = {
         "copy",
         "passkeys",
         "company-names",
+        "similar",
         "find",
         "matrix",
         "matrix-selection",

@@ -3,6 +3,7 @@
 from sqlalchemy import Connection, select
 
 from issue_tracker.actor import Actor, require_helpdesk
+from issue_tracker.clock import iso
 from issue_tracker.database.tables import assignments, companies, issues, users
 from issue_tracker.issues.models import ShownAssignment
 from issue_tracker.issues.queries.rows import shown_assignment
@@ -30,3 +31,18 @@ def list_company_assignments(tx: Connection, actor: Actor, company_id: int) -> l
         .order_by(a.issue_key, a.issue_id)
     )
     return [(name, shown_assignment(tuple(row))) for name, *row in tx.execute(query)]
+
+
+def list_next_updates(tx: Connection, actor: Actor, company_id: int) -> dict[int, str]:
+    """Returns when the next update is due, as `clock.iso` writes it, for those issues of a company that have such a
+    time, by issue; none for a company that the actor may not see.
+    """
+    require_helpdesk(actor)
+    if not actor.company_access.allows(company_id):
+        return {}
+    query = (
+        select(issues.c.issue_id, issues.c.next_update_at)
+        .join(assignments, assignments.c.issue_id == issues.c.issue_id)
+        .where(assignments.c.company_id == company_id, issues.c.next_update_at.is_not(None))
+    )
+    return {issue_id: iso(due) for issue_id, due in tx.execute(query)}

@@ -1,12 +1,13 @@
-"""Finds an issue by a text similar to its name, for people who type the beginning, or make a mistake.
+"""Finding an issue by something like its name, or like a former one: for people who type the beginning, or make a
+mistake.
 
 The trigram index finds candidates that contain at least one half of each word, because a single mistake leaves the
 other half unchanged. Only these few are compared with the text. Only names are searched, and only words of at least
 three letters.
 """
 
-from collections.abc import Sequence
-from functools import lru_cache
+from collections.abc import Mapping, Sequence
+from functools import cache, lru_cache
 from typing import Any
 
 import msgspec
@@ -14,12 +15,16 @@ from sqlalchemy import ColumnElement, Connection, Select, bindparam, column, exi
 
 from issue_tracker.actor import Actor, require_helpdesk
 from issue_tracker.database.prepared import Prepared, among, numbers
-from issue_tracker.database.tables import assignments, issues
+from issue_tracker.database.tables import assignments, former_names, issues
 from issue_tracker.issues.queries.search import TRIGRAM
 from issue_tracker.issues.queries.words import split_words
+from issue_tracker.names import key
 
 CANDIDATES = 300
 """Maximum number of issues that are compared with the text, the newest first."""
+
+FORMER = 2000
+"""How many former names are compared with it, the latest first."""
 
 MOST_WORDS = 4
 
@@ -30,22 +35,47 @@ _index = table("issue_search", column("rowid"))
 
 
 class FoundIssue(msgspec.Struct, frozen=True):
-    """An issue with a name similar to a text; `score` is the similarity, of 100."""
+    """An issue whose name is like a text; `score` says how much, of 100. `former_name` is the name that it had, where
+    only that one is alike.
+    """
 
     issue_id: int
     name: str
     score: float
+    former_name: str | None = None
 
 
 def find_issues(tx: Connection, actor: Actor, text: str, limit: int) -> list[FoundIssue]:
-    """Returns visible issues with names similar to the text, the most similar first, at most `limit`."""
-    # Imported here, because most servers never need it, and it takes a megabyte of memory.
-    from rapidfuzz import fuzz, process  # noqa: PLC0415
-
+    """The issues that the actor sees with a name like the text, now or formerly, the most alike first."""
     require_helpdesk(actor)
     words = [word for word in split_words(text) if len(word) >= TRIGRAM][:MOST_WORDS]
     if not words:
         return []
+    typed = " ".join(split_words(text))
+    rows = _rows(tx, actor, words, limit)
+    names = {issue_id: name for issue_id, name, _ in rows}
+    found = {
+        issue_id: FoundIssue(issue_id, names[issue_id], score)
+        for issue_id, score in _most_alike(typed, {issue_id: name_key for issue_id, _, name_key in rows}, limit)
+    }
+    former = _former_names(tx, actor)
+    for place, score in _most_alike(typed, {place: key(old) for place, (_, _, old) in enumerate(former)}, limit):
+        issue_id, name, old = former[place]
+        if issue_id not in found or found[issue_id].score < score:
+            found[issue_id] = FoundIssue(issue_id, name, score, former_name=old)
+    return sorted(found.values(), key=lambda one: -one.score)[:limit]
+
+
+def _most_alike(typed: str, names: Mapping[int, str], limit: int) -> list[tuple[int, float]]:
+    """The keys of the casefolded names that are most like a text, with their scores."""
+    # Imported here, because most servers never need it, and it would take a megabyte of each.
+    from rapidfuzz import fuzz, process  # noqa: PLC0415
+
+    best = process.extract(typed, names, scorer=fuzz.WRatio, processor=None, score_cutoff=ALIKE, limit=limit)
+    return [(place, score) for _, score, place in best]
+
+
+def _rows(tx: Connection, actor: Actor, words: Sequence[str], limit: int) -> list[Any]:
     halves = [_halves(word) for word in words]
     rows = _candidates(tx, actor, [(word,) for word in words])
     if len(rows) < limit:
@@ -54,12 +84,14 @@ def find_issues(tx: Connection, actor: Actor, text: str, limit: int) -> list[Fou
         # Both halves of a short word can be wrong, so each word is left out once.
         for left_out in range(len(words)):
             rows += _candidates(tx, actor, [*halves[:left_out], *halves[left_out + 1 :]])
-    names = {issue_id: name_key for issue_id, _, name_key in rows}
-    shown = {issue_id: name for issue_id, name, _ in rows}
-    best = process.extract(
-        " ".join(split_words(text)), names, scorer=fuzz.WRatio, processor=None, score_cutoff=ALIKE, limit=limit
-    )
-    return [FoundIssue(issue_id, shown[issue_id], score) for _, score, issue_id in best]
+    return rows
+
+
+def _former_names(tx: Connection, actor: Actor) -> list[tuple[int, str, str]]:
+    """The issues that the actor sees and that had another name: id, present name, former name. They are few."""
+    visible = actor.company_access.company_ids
+    values = {} if visible is None else {"access": numbers(tx, sorted(visible))}
+    return [(issue_id, name, old) for issue_id, name, old in _former(visible is not None).all(tx, **values)]
 
 
 def _halves(word: str) -> tuple[str, ...]:
@@ -105,6 +137,19 @@ def _statement(groups: int, limited: bool) -> Prepared:
         match = literal_column("issue_search").op("MATCH", is_comparison=True)(bindparam("match"))
         query = query.select_from(_index.join(issues, issues.c.issue_id == _index.c.rowid)).where(match)
         return query.order_by(_index.c.rowid.desc()).limit(bindparam("limit"))
+
+    return Prepared(build)
+
+
+@cache
+def _former(limited: bool) -> Prepared:
+    def build(dialect: str) -> Select[Any]:
+        query: Select[Any] = select(issues.c.issue_id, issues.c.name, former_names.c.name.label("former_name"))
+        query = query.join(former_names, former_names.c.issue_id == issues.c.issue_id)
+        if limited:
+            visible = among(assignments.c.company_id, "access", dialect)
+            query = query.where(exists().where(assignments.c.issue_id == issues.c.issue_id, visible))
+        return query.order_by(former_names.c.since.desc(), former_names.c.name_key).limit(FORMER)
 
     return Prepared(build)
 

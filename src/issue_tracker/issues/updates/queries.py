@@ -84,6 +84,26 @@ def list_public_updates(
     return _page(tx, access, msgspec.structs.replace(filters, public=True), before, limit)
 
 
+def list_latest_public_updates(
+    tx: Connection, access: CompanyAccess, company_id: int, issue_ids: Sequence[int]
+) -> dict[int, Update]:
+    """Returns the latest public update for a company on each of these issues, by issue; none for a hidden company.
+
+    Updates that are for other companies only are left out, as on the portal of the company.
+    """
+    if not access.allows(company_id):
+        return {}
+    dialect = tx.dialect.name
+    values = {"chosen": numbers(tx, [company_id]), "issues": numbers(tx, issue_ids)}
+    of_issues = among(updates.c.issue_id, "issues", dialect)
+    latest = select(func.max(updates.c.update_id)).where(
+        updates.c.public, updates.c.withdrawn_at.is_(None), of_issues, _concerns("chosen", dialect)
+    )
+    query = _visible(CompanyAccess(), dialect).where(updates.c.update_id.in_(latest.group_by(updates.c.issue_id)))
+    only = CompanyAccess(frozenset({company_id}))
+    return {placed.issue_id: placed.update for placed in _loaded(tx, only, tx.execute(query, values).all())}
+
+
 def get_update(tx: Connection, actor: Actor, update_id: int) -> PlacedUpdate:
     """Returns the update with this id. Raises NotFound, which names the id."""
     require_helpdesk(actor)

@@ -1,4 +1,5 @@
-// Buttons that copy the secret beside them. They are shown where browsers allow it: on HTTPS, and on this machine.
+// Buttons that copy the secret beside them, or the text with the id that they name. They are shown where browsers allow
+// it: on HTTPS, and on this machine.
 import { all, targetOf } from "./elements.js";
 
 export function startCopying() {
@@ -12,12 +13,14 @@ export function startCopying() {
 
 /** @param {HTMLButtonElement} button */
 async function copy(button) {
-  const secret = button.parentElement?.querySelector(".secret");
+  const text = button.dataset.copy ? document.getElementById(button.dataset.copy) : null;
+  const secret = text ?? button.parentElement?.querySelector(".secret");
   if (!(secret instanceof HTMLElement)) return;
   try {
-    await navigator.clipboard.writeText(secret.innerText);
+    await navigator.clipboard.writeText(text ? (text.textContent ?? "").trim() : secret.innerText);
     button.textContent = "Copied";
   } catch {
+    secret.closest("details")?.setAttribute("open", "");
     // The browser refused. The text is selected instead, for the keyboard.
     getSelection()?.selectAllChildren(secret);
   }

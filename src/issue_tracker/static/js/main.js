@@ -23,6 +23,7 @@ if (document.querySelector("meta[name=actor]")) {
   if (document.querySelector("[data-companies]")) {
     void import("./company-names.js").then((module) => module.startCompanyNames());
   }
+  if (document.querySelector("[data-similar]")) void import("./similar.js").then((module) => module.startSimilar());
   startSuggestions();
   if (location.pathname.startsWith("/matrix")) (await import("./matrix.js")).startMatrix();
   startSelection();

@@ -1,5 +1,5 @@
-// Suggests company names while someone types (`data-suggest`). A field with `data-append` adds the chosen name to a
-// text field, on a line of its own.
+// Suggests names while someone types (`data-suggest`): of companies, unless a field says otherwise. A field with
+// `data-append` adds the chosen name to a text field, on a line of its own.
 import { send } from "./api.js";
 import { byId, targetOf } from "./elements.js";
 
@@ -27,12 +27,17 @@ export function startSuggestions() {
 async function suggest(input) {
   const search = input.value.trim();
   if (!search) return;
+  // Companies, or what the field says (`data-source`: the address of a list that is searched by name).
+  const source = input.dataset.source;
+  const address = source
+    ? `${source}&${new URLSearchParams({ name: search })}`
+    : `/api/companies?${new URLSearchParams({ search })}`;
   /** @type {{ name: string }[]} */
-  const companies = await send("GET", `/api/companies?${new URLSearchParams({ search })}`).then(
+  const found = await send("GET", address).then(
     ({ data }) => data.items,
     () => [],
   );
-  const options = companies.slice(0, AT_MOST).map(({ name: value }) => {
+  const options = found.slice(0, AT_MOST).map(({ name: value }) => {
     const option = document.createElement("option");
     option.value = value;
     return option;

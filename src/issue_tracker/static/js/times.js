@@ -9,6 +9,8 @@ const REFRESH = 30_000;
 const dayAndTime = { day: "numeric", month: "short", hour: "numeric", minute: "2-digit" };
 const thisYear = new Intl.DateTimeFormat(undefined, dayAndTime);
 const otherYear = new Intl.DateTimeFormat(undefined, { ...dayAndTime, year: "numeric" });
+const timeOfDay = new Intl.DateTimeFormat(undefined, { hour: "numeric", minute: "2-digit" });
+const whole = new Intl.DateTimeFormat(undefined, { ...dayAndTime, year: "numeric", timeZoneName: "short" });
 const exactLocal = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" });
 const relative = new Intl.RelativeTimeFormat(undefined, { numeric: "auto", style: "short" });
 
@@ -26,6 +28,19 @@ export function when(moment, now = new Date()) {
 }
 
 /**
+ * How a time is written where its element says so (`data-as`): as the time of day, with the day unless it is today; or
+ * with everything that somebody elsewhere must know.
+ * @type {Record<string, (moment: Date, now: Date) => string>}
+ */
+const FORMS = {
+  clock: (moment, now) => {
+    if (moment.toDateString() === now.toDateString()) return timeOfDay.format(moment);
+    return (moment.getFullYear() === now.getFullYear() ? thisYear : otherYear).format(moment);
+  },
+  whole: (moment) => whole.format(moment),
+};
+
+/**
  * @param {HTMLTimeElement} element
  * @param {string} iso
  */
@@ -41,7 +56,7 @@ export function setTime(element, iso) {
 function show(element, now) {
   const moment = new Date(element.dateTime);
   if (Number.isNaN(moment.getTime())) return;
-  const text = when(moment, now);
+  const text = (FORMS[element.dataset.as ?? ""] ?? when)(moment, now);
   if (element.textContent !== text) element.textContent = text;
 }
 

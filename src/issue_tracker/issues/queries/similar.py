@@ -1,0 +1,56 @@
+"""Issues that are called something like a name, and what became of them: for whoever is about to create one more."""
+
+from functools import cache
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Select, case, func, literal, select
+
+from issue_tracker.actor import Actor
+from issue_tracker.database.prepared import Prepared, among, numbers
+from issue_tracker.database.tables import assignments
+from issue_tracker.issues.queries.find import find_issues
+from issue_tracker.status import OPEN
+
+
+class SimilarIssue(msgspec.Struct, frozen=True):
+    """An issue with a name like another one. `former_name` is the one that it had, where that is the similar one.
+    `open` and `total` count its companies.
+    """
+
+    issue_id: int
+    name: str
+    former_name: str | None
+    open: int
+    total: int
+
+
+def list_similar_issues(tx: Connection, actor: Actor, name: str, limit: int) -> list[SimilarIssue]:
+    """Returns the issues that the actor sees with a name like this one, the most alike first.
+
+    Raises Forbidden without helpdesk access.
+    """
+    found = find_issues(tx, actor, name, limit)
+    visible = actor.company_access.company_ids
+    values = {"issues": numbers(tx, [one.issue_id for one in found])}
+    if visible is not None:
+        values["access"] = numbers(tx, sorted(visible))
+    counts = {issue_id: (total, opened) for issue_id, total, opened in _counts(visible is not None).all(tx, **values)}
+    shown = []
+    for one in found:
+        total, opened = counts.get(one.issue_id, (0, 0))
+        shown.append(SimilarIssue(one.issue_id, one.name, one.former_name, int(opened), int(total)))
+    return shown
+
+
+@cache
+def _counts(limited: bool) -> Prepared:
+    def build(dialect: str) -> Select[Any]:
+        is_open = assignments.c.status.in_([literal(status.value) for status in OPEN])
+        counted = func.count().label("total"), func.sum(case((is_open, 1), else_=0)).label("open")
+        query = select(assignments.c.issue_id, *counted).where(among(assignments.c.issue_id, "issues", dialect))
+        if limited:
+            query = query.where(among(assignments.c.company_id, "access", dialect))
+        return query.group_by(assignments.c.issue_id)
+
+    return Prepared(build)

@@ -1,0 +1,39 @@
+"""Issues with a similar name, before one more is created."""
+
+from typing import Any
+
+from tests.world import World
+
+
+def similar(world: World, name: str, **options: Any) -> list[dict[str, Any]]:
+    query = {"name": name} | options
+    found: list[dict[str, Any]] = world.client().call("GET", "/api/similar-issues", 200, params=query)["items"]
+    return found
+
+
+def test_similar_issues_and_what_became_of_them(world: World) -> None:
+    world.given_issue("Mail delivery delayed", {"Contoso": "new", "Fabrikam": "closed"})
+    world.given_issue("Mail delivery stopped", {"Contoso": "resolved"})
+    world.given_issue("Backup 100%_done")
+    world.given_issue("Printer firmware 4.3.2 fails to start")
+    world.client().call("PUT", "/api/issues/Backup%20100%25_done", 200, json={"new_name": "Tape library"})
+
+    assert similar(world, "mial delivery delyed")[0] | {"issue_id": 0} == {
+        "issue_id": 0,
+        "name": "Mail delivery delayed",
+        "former_name": None,
+        "open": 1,
+        "total": 2,
+    }
+    assert {one["name"]: (one["open"], one["total"]) for one in similar(world, "Mail delivery")} == {
+        "Mail delivery delayed": (1, 2),
+        "Mail delivery stopped": (0, 1),
+    }
+    # Words that no issue has do not hide those that one has.
+    assert similar(world, "Printer firmware 2026-11-26")[0]["name"] == "Printer firmware 4.3.2 fails to start"
+    [former] = similar(world, "backup 100%_don")
+    assert (former["name"], former["former_name"], former["total"]) == ("Tape library", "Backup 100%_done", 0)
+    assert len(similar(world, "mail delivery", limit=1)) == 1
+    assert similar(world, "") == similar(world, "zzzzzz") == similar(world, "a") == []
+    for wrong in ({"limit": "0"}, {"name": "x" * 256}, {"search": "x"}, {"name": "a\x00"}):
+        world.client().call("GET", "/api/similar-issues", 422, params=wrong)
