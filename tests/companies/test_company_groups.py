@@ -173,3 +173,75 @@ def test_the_list_is_filtered_by_group(world: World) -> None:
     assert listed("companyGroup=") == listed("")
     csv = world.client().get("/api/issues?companyGroup=north&format=csv").text
     assert "Contoso" in csv and "Acme" not in csv
+
+
+def test_exceptions_work_on_names_and_groups(world: World) -> None:
+    given_group(world)
+    given_group(world, "Everyone", "Contoso", "Acme Manufacturing", "O’Neill’s Bar")
+    tess = world.client()
+    body = {
+        "name": "VPN",
+        "companies": [{"company_name": "Fabrikam", "status": "resolved"}, {"company_name": "Zürich (Nord)"}],
+        "company_groups": ["North", "Everyone"],
+        "exclude": ["CONTOSO", "fabrikam"],
+    }
+    issue = tess.call("POST", "/api/issues", 201, json=body)
+    assert set(assigned(issue)) == {"Acme Manufacturing", "O’Neill’s Bar", "Zürich (Nord)"}
+
+    changed = tess.call("PUT", "/api/issues/VPN", 200, json={"company_groups": ["North"], "exclude": ["Contoso"]})
+    assert set(assigned(changed)) == {*assigned(issue), "Fabrikam"}
+    for method, path in (("POST", "/api/issues"), ("PUT", "/api/issues/VPN")):
+        wrong = {"name": "New"} if method == "POST" else {}
+        refused = tess.call(method, path, 404, json=wrong | {"company_groups": ["North"], "exclude": ["Nobody"]})
+        assert refused["detail"] == "There is no company called “Nobody”."
+        twice = tess.call(method, path, 400, json=wrong | {"exclude": ["Contoso", "contoso"]})
+        assert twice["errors"][0]["field"] == "exclude[1]"
+
+
+def test_an_update_is_for_groups_without_exceptions(world: World) -> None:
+    given_group(world)
+    world.given_issue("VPN", {"Contoso": "new", "Acme Manufacturing": "new"})
+    tess = world.client()
+
+    def audience(**body: Any) -> Any:
+        sent = {"issue_name": "VPN", "body": "On it"} | body
+        return tess.call("POST", "/api/updates", 201, json=sent)["company_names"]
+
+    # Fabrikam is in the group, and is not affected.
+    assert audience(company_groups=["North"]) == ["Contoso"]
+    assert audience(exclude=["Contoso"]) == ["Acme Manufacturing"]
+    assert audience(companies=["Acme Manufacturing"], company_groups=["North"]) == ["Acme Manufacturing", "Contoso"]
+    assert audience(companies=["Acme Manufacturing", "Contoso"], exclude=["Contoso"]) == ["Acme Manufacturing"]
+    nobody = {"issue_name": "VPN", "body": "x", "company_groups": ["North"], "exclude": ["Contoso"]}
+    assert "must name at least one" in tess.call("POST", "/api/updates", 400, json=nobody)["detail"]
+
+
+def test_lists_are_filtered_by_groups_and_exceptions(world: World) -> None:
+    given_group(world)
+    given_group(world, "Everyone", "Contoso", "Acme Manufacturing")
+    world.given_issue("VPN", {"Contoso": "new", "Fabrikam": "new", "Acme Manufacturing": "closed"})
+    world.given_issue("Mail", {"Fabrikam": "new"})
+    world.given_issue("Nobody’s")
+    tess = world.client()
+
+    def found(**query: Any) -> dict[str, list[str]]:
+        listed = tess.call("GET", "/api/issues", 200, params=query)
+        assert listed["total"] == len(listed["items"])
+        return {one["name"]: [each["company_name"] for each in one["assignments"]] for one in listed["items"]}
+
+    assert found(companyGroup="north", exclude="FABRIKAM") == {"VPN": ["Contoso"]}
+    assert found(companyGroup=["North", "Everyone"], exclude="Contoso") == {
+        "Mail": ["Fabrikam"],
+        "VPN": ["Acme Manufacturing", "Fabrikam"],
+    }
+    assert found(exclude=["Fabrikam", "Acme Manufacturing"]) == {"VPN": ["Contoso"]}
+    assert found(companyGroup="North", companyName="Contoso", exclude="Contoso") == {}
+    assert found(companyGroup="", exclude="") == found()
+    rows = tess.get("/api/issues", params={"companyGroup": "North", "exclude": "Fabrikam", "format": "csv"}).text
+    assert [line.split(",")[2] for line in rows.splitlines()[1:]] == ["Contoso"]
+    for wrong, status in (
+        ({"companyGroup": ["North", "None"]}, 404),
+        ({"exclude": "None"}, 404),
+        ({"exclude": "\0"}, 422),
+    ):
+        tess.call("GET", "/api/issues", status, params=wrong)

@@ -1,6 +1,5 @@
 """The bodies of the issues API, with an example of each (specification; contract, sections 4 and 5)."""
 
-from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -10,15 +9,11 @@ from sqlalchemy import Connection
 from issue_tracker.actor import Actor
 from issue_tracker.api.issue_fields import FieldsBody, NamedIssue, References, given_references
 from issue_tracker.auth.user_names import Email
-from issue_tracker.companies.groups.queries import get_companies_in_groups
-from issue_tracker.companies.queries import Company, get_companies
 from issue_tracker.http.validation import Distinct, refuse_repeated, require_one
-from issue_tracker.issues.assignments import NewAssignment
 from issue_tracker.issues.bulk import BulkResult
 from issue_tracker.issues.models import Issue
-from issue_tracker.issues.queries.issue import list_members
 from issue_tracker.issues.queries.owners import find_owner
-from issue_tracker.names import Description, IssueName, Name, Note, key
+from issue_tracker.names import Description, IssueName, Name, Note
 from issue_tracker.status import Status
 
 
@@ -41,27 +36,31 @@ Names = Annotated[list[Name], Distinct()]
 
 
 class NewIssue(FieldsBody, forbid_unknown_fields=True, kw_only=True):
-    """An issue to create, with these companies and those of these groups."""
+    """An issue to create, with these companies and those of these groups. `exclude` leaves companies out, whichever of
+    the two has them.
+    """
 
     name: IssueName
     description: Description | None = None
     companies: Companies | None = None
     company_groups: Names | None = None
+    exclude: Names | None = None
 
     def __post_init__(self) -> None:
         refuse_repeated(self)
 
 
 class IssueChange(FieldsBody, forbid_unknown_fields=True, kw_only=True):
-    """The changes to make. An absent field is left unchanged, and so are the name, the description and the companies
-    with null; an empty description clears it. The companies of `company_groups` are added like those of
-    `add_companies`.
+    """What to change. Absent keeps the present value, and so does null for the name, the description and the companies;
+    an empty description clears it. The companies of `company_groups` are added, as those of `add_companies` are, but
+    for those in `exclude`.
     """
 
     description: Description | None = None
     new_name: IssueName | None = None
     add_companies: Companies | None = None
     company_groups: Names | None = None
+    exclude: Names | None = None
 
     def __post_init__(self) -> None:
         refuse_repeated(self)
@@ -134,51 +133,6 @@ class BulkAnswer(msgspec.Struct):
     status: Status
     changed: int
     results: list[BulkResult]
-
-
-def new_assignments(
-    tx: Connection, actor: Actor, companies: Sequence[CompanyStatus] | None, groups: Sequence[str] | None = None
-) -> list[NewAssignment]:
-    """Returns the companies that a body and its groups name. Raises one NotFound that quotes every unknown name.
-
-    Omits archived companies of a group, because they accept no new assignments.
-    """
-    known = get_companies(tx, actor, [member.company_name for member in companies or ()])
-    named = [NewAssignment(known[key(member.company_name)], member.status) for member in companies or ()]
-    if not groups:
-        return named
-    return named + [
-        NewAssignment(company)
-        for company in _others(get_companies_in_groups(tx, actor, groups), [member.company for member in named])
-        if not company.archived
-    ]
-
-
-def bulk_targets(
-    tx: Connection, actor: Actor, issue_id: int, body: BulkChange
-) -> tuple[list[Company] | None, list[Company]]:
-    """Returns the companies of a bulk change and its groups, None for all assigned ones, and the excluded ones.
-
-    Omits archived companies of a group unless they are assigned. Raises one NotFound that quotes every unknown name.
-    """
-    known = get_companies(tx, actor, [*(body.companies or ()), *(body.exclude or ())])
-    exclude = [known[key(name)] for name in body.exclude or ()]
-    if body.companies is None and body.company_groups is None:
-        return None, exclude
-    named = [known[key(name)] for name in body.companies or ()]
-    if not body.company_groups:
-        return named, exclude
-    grouped = _others(get_companies_in_groups(tx, actor, body.company_groups), named)
-    if any(company.archived for company in grouped):
-        assigned = {member.company.company_id for member in list_members(tx, actor, issue_id)}
-        grouped = [company for company in grouped if not company.archived or company.company_id in assigned]
-    return named + grouped, exclude
-
-
-def _others(companies: Sequence[Company], named: Sequence[Company]) -> list[Company]:
-    """Returns the companies that are not among the named ones."""
-    ids = {company.company_id for company in named}
-    return [company for company in companies if company.company_id not in ids]
 
 
 CREATED_AT = "2025-01-04T10:15:00+00:00"

@@ -47,9 +47,10 @@ class IssueQuery(msgspec.Struct, kw_only=True):
     company_name: Annotated[str, Meta(description="Only assignments of the company with this name.")] = msgspec.field(
         default="", name="companyName"
     )
-    company_group: Annotated[str, Meta(description="Only assignments of the companies of this group.")] = msgspec.field(
-        default="", name="companyGroup"
-    )
+    company_group: Annotated[
+        list[str], Meta(description="Only assignments of the companies of one of these groups.")
+    ] = msgspec.field(default_factory=list, name="companyGroup")
+    exclude: Annotated[list[str], Meta(description="No assignments of the companies with these names.")] = []
     open: Annotated[
         bool | None, Meta(description="`true`: only assignments that are not resolved or closed; `false`: only those.")
     ] = None
@@ -104,6 +105,8 @@ def filters_of(request: Request, query: IssueQuery) -> Filters:
     for name in ("search", "words", "owner", "tag", "reference"):
         if not storable(getattr(query, name)):
             raise InvalidQuery.field(name, "must not contain NUL characters")
+    if not all(map(storable, query.exclude)):
+        raise InvalidQuery.field("exclude", "must not contain NUL characters")
     statuses: tuple[Status, ...] | None = tuple(dict.fromkeys(query.status)) if query.status else None
     if query.open is not None:
         chosen = OPEN if query.open else FINISHED
@@ -118,7 +121,12 @@ def filters_of(request: Request, query: IssueQuery) -> Filters:
         words=split_words(query.words),
         statuses=statuses,
         company_ids=company_filter(
-            request.tx, request.actor, query.company_id, query.company_name, query.company_group
+            request.tx,
+            request.actor,
+            query.company_id,
+            query.company_name,
+            query.company_group,
+            exclude=query.exclude,
         ),
         updated_since=query.updated_since,
         changed_since=changed_since,

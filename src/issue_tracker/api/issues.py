@@ -4,6 +4,7 @@ from urllib.parse import quote
 
 from starlette.responses import Response
 
+from issue_tracker.api.given_companies import bulk_targets, new_assignments
 from issue_tracker.api.issue_bodies import (
     BULK_ANSWER_EXAMPLE,
     BULK_CHANGE_EXAMPLE,
@@ -21,8 +22,6 @@ from issue_tracker.api.issue_bodies import (
     NewIssue,
     StatusChange,
     Unassignment,
-    bulk_targets,
-    new_assignments,
 )
 from issue_tracker.companies.queries import get_company_by_name
 from issue_tracker.http import conditional
@@ -49,7 +48,7 @@ routes = Routes("Issues")
 )
 def create_issue(request: Request, body: NewIssue) -> Response:
     """Create an issue with its assignments."""
-    members = new_assignments(request.tx, request.actor, body.companies, body.company_groups)
+    members = new_assignments(request.tx, request.actor, body.companies, body.company_groups, body.exclude)
     issue = operations.create_issue(
         request.tx, request.actor, body.name, body.description, members, fields=body.fields(request.tx, request.actor)
     )
@@ -80,8 +79,8 @@ def update_issue(request: Request, issue_name: str, body: IssueChange) -> Respon
     A company that is already assigned keeps its assignment.
     """
     issue = get_issue_head(request.tx, request.actor, issue_name, lock=True)
-    # The error for an unknown company (404) precedes the one for a stale validator (412; contract, section 2).
-    members = new_assignments(request.tx, request.actor, body.add_companies, body.company_groups)
+    # An unknown company (404) comes before a stale validator (412; contract, section 2).
+    members = new_assignments(request.tx, request.actor, body.add_companies, body.company_groups, body.exclude)
     conditional.check_if_match(request, issue)
     changed = operations.update_issue(
         request.tx,

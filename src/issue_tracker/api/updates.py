@@ -7,8 +7,9 @@ import msgspec
 from msgspec import Meta
 from starlette.responses import Response
 
+from issue_tracker.api.given_companies import update_audience
 from issue_tracker.api.issue_fields import NamedIssue
-from issue_tracker.companies.queries import get_companies, get_company_by_name
+from issue_tracker.companies.queries import get_company_by_name
 from issue_tracker.errors import InvalidQuery
 from issue_tracker.http.request import Request
 from issue_tracker.http.responses import json_response, no_content
@@ -17,7 +18,7 @@ from issue_tracker.http.validation import Distinct, refuse_repeated, require_one
 from issue_tracker.issues.queries.issue import get_issue_head
 from issue_tracker.issues.updates import operations, queries
 from issue_tracker.issues.updates.queries import Update, UpdateFilters
-from issue_tracker.names import Name, UpdateText, key, whole_number
+from issue_tracker.names import Name, UpdateText, whole_number
 from issue_tracker.status import Status
 
 routes = Routes("Updates")
@@ -50,13 +51,16 @@ class UpdateQuery(msgspec.Struct, kw_only=True):
 
 
 class NewUpdate(NamedIssue, forbid_unknown_fields=True, kw_only=True):
-    """A text on an issue, in Markdown: for all of its companies if `companies` is absent or null; for the helpdesk only
-    unless it is `public`. A `status` is set for the companies in the same transaction.
+    """A text on an issue, in Markdown: for all of its companies where `companies` and `company_groups` are absent or
+    null, and for the helpdesk only unless it is `public`. Of a group it is for the companies that the issue affects;
+    `exclude` leaves companies out. With a `status` the companies move to it in the same transaction.
     """
 
     body: UpdateText
     public: bool = False
     companies: Annotated[list[Name], Distinct()] | None = None
+    company_groups: Annotated[list[Name], Distinct()] | None = None
+    exclude: Annotated[list[Name], Distinct()] | None = None
     status: Status | None = None
 
     def __post_init__(self) -> None:
@@ -125,8 +129,14 @@ def add_update(request: Request, body: NewUpdate) -> Response:
     With a status, given companies are assigned if they are not; if none are given, closed ones remain closed.
     """
     issue = body.find(request.tx, request.actor)
-    known = get_companies(request.tx, request.actor, body.companies or ())
-    companies = None if body.companies is None else [known[key(name)] for name in body.companies]
+    companies = update_audience(
+        request.tx,
+        request.actor,
+        issue.issue_id,
+        companies=body.companies,
+        groups=body.company_groups,
+        exclude=body.exclude,
+    )
     added = operations.add_update(
         request.tx, request.actor, issue, body.body, public=body.public, companies=companies, status=body.status
     )

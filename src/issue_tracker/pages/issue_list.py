@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from issue_tracker.api.issue_query import IssueQuery, depends_on_time, filters_of, next_link, order_of, position_of
 from issue_tracker.clock import iso, now
+from issue_tracker.companies.groups.queries import list_group_names
 from issue_tracker.companies.queries import Company, get_company
 from issue_tracker.errors import AppError, FieldError, InvalidQuery, NotFound
 from issue_tracker.http.request import Request
@@ -21,6 +22,7 @@ from issue_tracker.issues.overview import Group, StatusCounts, group
 from issue_tracker.issues.queries.filters import Filters, Order
 from issue_tracker.issues.queries.issue_list import IssueList, Row
 from issue_tracker.issues.queries.matrix import Matrix, read_matrix
+from issue_tracker.names import key
 from issue_tracker.pages.routes import PageRoutes
 from issue_tracker.pages.templating import page
 from issue_tracker.status import RANKED, ROWS
@@ -75,7 +77,9 @@ class ListView(msgspec.Struct, kw_only=True):
     open: str = ""
     company_name: str = ""
     companies: Sequence[tuple[str, str]] = ()
-    company_group: str = ""
+    company_groups: Sequence[str] = ()
+    exclude: Sequence[str] = ()
+    known_groups: Sequence[str] = ()
     fields: Sequence[tuple[str, str, str]] = ()
     since: str = ""
     since_at: str | None = None
@@ -138,11 +142,12 @@ def _found(request: Request, path: str, limit: int) -> tuple[ListView, IssueList
     """The view without its content, the list and its rows; None as the list, and a status, where a filter is wrong."""
     parameters = [(name, value) for name, value in request.parameters if name != "columns"]
     shared = [(name, value) for name, value in parameters if name not in ("cursor", "limit")]
+    known_groups = list_group_names(request.tx, request.actor)
     try:
         query = _by_words(read_query(parameters, IssueQuery, request.settings.query_values))
         filters, order, after = filters_of(request, query), order_of(query), position_of(query)
     except (InvalidQuery, NotFound) as refused:
-        return _wrong(shared, refused), None, [], refused.status
+        return _wrong(shared, refused, known_groups), None, [], refused.status
     shown = list(shared)
     if path == "/matrix" and filters.statuses is None:
         filters = msgspec.structs.replace(filters, statuses=RANKED)
@@ -165,7 +170,9 @@ def _found(request: Request, path: str, limit: int) -> tuple[ListView, IssueList
         companies=[
             (str(each), get_company(request.tx, request.actor, each).name) for each in dict.fromkeys(query.company_id)
         ],
-        company_group=query.company_group,
+        company_groups=_as_called(query.company_group, known_groups),
+        exclude=list(dict.fromkeys(query.exclude)),
+        known_groups=known_groups,
         fields=_field_filters(shared),
         since=dict(shared).get("updatedSince", "") if query.updated_since else "",
         since_at=iso(query.updated_since.astimezone(UTC)) if query.updated_since else None,
@@ -193,6 +200,12 @@ def _field_filters(parameters: Sequence[tuple[str, str]]) -> list[tuple[str, str
         if known is not None:
             found.append((name, value, KNOWN_FILTERS.get((name, value)) or known.format(value)))
     return found
+
+
+def _as_called(names: Sequence[str], known: Sequence[str]) -> list[str]:
+    """Names of groups as they are written, each once."""
+    spelt = {key(name): name for name in known}
+    return list(dict.fromkeys(spelt.get(key(name), name) for name in names))
 
 
 def _by_words(query: IssueQuery) -> IssueQuery:
@@ -225,11 +238,12 @@ def _others(request: Request, filters: Filters, total: int) -> Others | None:
     return Others(missing, shown[:OTHERS])
 
 
-def _wrong(parameters: Sequence[tuple[str, str]], refused: AppError) -> ListView:
+def _wrong(parameters: Sequence[tuple[str, str]], refused: AppError, known_groups: Sequence[str]) -> ListView:
     """The view of filters that are refused: what was requested, and nothing found."""
     given = dict(parameters)
     # Without fields it is a company that there is none of: by its name, unless ids or a group were given too.
-    home = "others" if "companyId" in given or "companyGroup" in given else "companyName"
+    others = ("companyId", "companyGroup", "exclude")
+    home = "others" if any(given.get(name) for name in others) else "companyName"
     wrong = problems_by_field(refused, ("search", "companyName"), home)
     return ListView(
         search=given.get("search", ""),
@@ -237,7 +251,9 @@ def _wrong(parameters: Sequence[tuple[str, str]], refused: AppError) -> ListView
         open=given.get("open", ""),
         company_name=given.get("companyName", ""),
         companies=[(value, f"company {value}") for name, value in parameters if name == "companyId"],
-        company_group=given.get("companyGroup", ""),
+        company_groups=[value for name, value in parameters if name == "companyGroup" and value],
+        exclude=[value for name, value in parameters if name == "exclude" and value],
+        known_groups=known_groups,
         fields=_field_filters(parameters),
         since=given.get("updatedSince", ""),
         wrong=wrong,

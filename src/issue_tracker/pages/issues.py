@@ -6,6 +6,7 @@ import msgspec
 from starlette.responses import Response
 
 from issue_tracker.api.issue_bodies import IssueChange, NewIssue
+from issue_tracker.companies.groups.queries import list_group_names
 from issue_tracker.companies.queries import Company
 from issue_tracker.errors import AppError
 from issue_tracker.events.sentences import Entry, issue_history, last_edit
@@ -30,7 +31,7 @@ from issue_tracker.pages.forms import Form, FormView, ShownForm
 from issue_tracker.pages.history_query import NEWEST, HistoryQuery
 from issue_tracker.pages.issue_fields import body_fields, changed_texts, choices, seen_texts, texts_of
 from issue_tracker.pages.navigation import redirect
-from issue_tracker.pages.pasted_companies import AddedCompanies, pasted_companies, with_pasted_companies
+from issue_tracker.pages.pasted_companies import AddedCompanies, chosen_companies, with_pasted_companies
 from issue_tracker.pages.routes import PageRoutes
 from issue_tracker.pages.templating import page
 from issue_tracker.pages.update_list import shown_updates
@@ -44,11 +45,17 @@ def show_new(request: Request, form: FormView | None = None) -> Response:
     """The form of a new issue."""
     form = (form or FormView()).with_defaults({"status": "new"})
     return page(
-        request, "issues/new.html", place="issues", form=form, choices=choices(request), taken=_taken(request, form)
+        request,
+        "issues/new.html",
+        place="issues",
+        form=form,
+        choices=choices(request),
+        groups=list_group_names(request.tx, request.actor),
+        taken=_taken(request, form),
     )
 
 
-@routes.post("/issues/new", shown_by=show_new)
+@routes.post("/issues/new", shown_by=show_new, form=ShownForm(lists=("company_groups",)))
 def create(request: Request, form: Form) -> Response:
     """Creates an issue with its companies, all in one status."""
     fields = {**form.fields("name", "description"), **body_fields(changed_texts(form, {}))}
@@ -85,6 +92,7 @@ def show_issue(
         owner_email=texts["owner"],
         seen_fields=msgspec.json.encode(texts).decode(),
         choices=choices(request, issue),
+        groups=list_group_names(request.tx, request.actor),
         taken=_taken(request, edit, other_than=issue_id),
         add=(add or FormView()).with_defaults({"status": "new"}),
         say=say or FormView(),
@@ -146,12 +154,12 @@ def edit(request: Request, form: Form, issue_id: int) -> Response:
     "/issues/{issue_id}/companies",
     shown_by=show_issue,
     shown_as="add",
-    form=ShownForm({"add_companies": "companies"}),
+    form=ShownForm({"add_companies": "companies"}, lists=("company_groups",)),
 )
 def add_companies(request: Request, form: Form, issue_id: int) -> Response:
     """Assigns more companies; those that are assigned already stay as they are."""
     issue = get_issue_head_by_id(request.tx, request.actor, issue_id, lock=True)
-    companies = pasted_companies(request, form, "companies")
+    companies = chosen_companies(request, form, "companies")
     assigned = {member.company.company_id for member in list_members(request.tx, request.actor, issue_id)}
     members = _members(form, [company for company in companies if company.company_id not in assigned])
     operations.update_issue(request.tx, request.actor, issue, add_members=members)

@@ -11,6 +11,7 @@ import msgspec
 
 from issue_tracker.api.companies import MOST_NAMES
 from issue_tracker.companies import queries
+from issue_tracker.companies.groups.queries import get_companies_in_groups
 from issue_tracker.companies.matching import Match, match_text
 from issue_tracker.companies.queries import Company
 from issue_tracker.errors import FieldError, Invalid
@@ -19,6 +20,9 @@ from issue_tracker.names import key, storable
 from issue_tracker.pages.forms import Form
 
 T = TypeVar("T")
+
+GROUPS, EXCEPT = "company_groups", "exclude"
+"""The fields with the company groups that are ticked, and with the companies that are left out."""
 
 CHOICE = "choice:"
 """A field `choice:<name as it was typed>` has the name of the company that was meant, or nothing to leave it out."""
@@ -81,15 +85,29 @@ def pasted_companies(request: Request, form: Form, field: str) -> list[Company]:
     return list(chosen.values())
 
 
+def chosen_companies(request: Request, form: Form, field: str) -> list[Company]:
+    """The companies that a field, the ticked company groups and the field of exceptions mean together.
+
+    Archived companies of a group are left out. Raises as `pasted_companies` does, and NotFound for an unknown group.
+    """
+    named = pasted_companies(request, form, field)
+    groups = form.all(GROUPS)
+    excluded = {company.company_id for company in pasted_companies(request, form, EXCEPT)}
+    grouped = get_companies_in_groups(request.tx, request.actor, groups) if groups else []
+    chosen = {company.company_id: company for company in named}
+    chosen |= {company.company_id: company for company in grouped if not company.archived}
+    return [company for company_id, company in chosen.items() if company_id not in excluded]
+
+
 def pasted_names(request: Request, form: Form, field: str) -> list[str]:
     """The names of the companies that the text of a field means. Raises as `pasted_companies` does."""
     return [company.name for company in pasted_companies(request, form, field)]
 
 
 def with_pasted_companies(request: Request, form: Form, field: str, read: Callable[[], T]) -> tuple[T, list[Company]]:
-    """What `read` makes of the rest of a form, and the companies of a field. Raises their errors together."""
+    """What `read` makes of the rest of a form, and its companies (`chosen_companies`). Raises their errors together."""
     try:
-        companies = pasted_companies(request, form, field)
+        companies = chosen_companies(request, form, field)
     except UnclearNames as names:
         try:
             read()

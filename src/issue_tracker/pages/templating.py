@@ -107,6 +107,7 @@ NOT_PRELOADED = {
         "passkeys",
         "company-names",
         "similar",
+        "tick-group",
         "find",
         "matrix",
         "matrix-selection",

@@ -2,36 +2,47 @@
 
 from starlette.responses import Response
 
+from issue_tracker.api.given_companies import update_audience
 from issue_tracker.api.updates import NewUpdate, UpdateChange
-from issue_tracker.companies.queries import get_companies
 from issue_tracker.errors import Forbidden
 from issue_tracker.http.request import Request
 from issue_tracker.issues.queries.issue import get_issue_head_by_id
 from issue_tracker.issues.updates import operations
 from issue_tracker.issues.updates.queries import PlacedUpdate, get_update
-from issue_tracker.names import key
 from issue_tracker.pages.confirmations import confirmation
 from issue_tracker.pages.flash import Flash, flash_cookie
 from issue_tracker.pages.forms import Form, FormView, ShownForm
 from issue_tracker.pages.issues import show_issue
 from issue_tracker.pages.navigation import redirect
-from issue_tracker.pages.pasted_companies import pasted_names
+from issue_tracker.pages.pasted_companies import EXCEPT, GROUPS, pasted_names
 from issue_tracker.pages.routes import PageRoutes
 from issue_tracker.pages.templating import page
 from issue_tracker.pages.update_list import shown_update
 
 routes = PageRoutes()
 
+SAY = ShownForm(unknown="companies", lists=(GROUPS,))
 
-@routes.post("/issues/{issue_id}/updates", shown_by=show_issue, shown_as="say", form=ShownForm(unknown="companies"))
+
+@routes.post("/issues/{issue_id}/updates", shown_by=show_issue, shown_as="say", form=SAY)
 def add(request: Request, form: Form, issue_id: int) -> Response:
     """Adds an update, with or without a new status."""
     issue = get_issue_head_by_id(request.tx, request.actor, issue_id, lock=True)
     fields = {"issue_name": issue.name, "body": form.get("body"), "public": bool(form.get("public"))}
-    names = pasted_names(request, form, "companies")
-    body = form.read({**fields, "companies": names or None, "status": form.get("status") or None}, NewUpdate)
-    known = get_companies(request.tx, request.actor, body.companies or ())
-    companies = None if body.companies is None else [known[key(name)] for name in body.companies]
+    given = {
+        "companies": pasted_names(request, form, "companies") or None,
+        "company_groups": form.all(GROUPS) or None,
+        "exclude": pasted_names(request, form, EXCEPT) or None,
+    }
+    body = form.read({**fields, **given, "status": form.get("status") or None}, NewUpdate)
+    companies = update_audience(
+        request.tx,
+        request.actor,
+        issue_id,
+        companies=body.companies,
+        groups=body.company_groups,
+        exclude=body.exclude,
+    )
     operations.add_update(
         request.tx, request.actor, issue, body.body, public=body.public, companies=companies, status=body.status
     )

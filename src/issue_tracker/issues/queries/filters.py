@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from issue_tracker.actor import Actor, CompanyAccess
 from issue_tracker.companies.groups.queries import get_companies_in_groups
-from issue_tracker.companies.queries import get_company, get_company_by_name
+from issue_tracker.companies.queries import get_companies, get_company, get_company_by_name, list_ids_by_part
 from issue_tracker.events.order import Watermark
 from issue_tracker.issues.models import Severity
 from issue_tracker.status import Status
@@ -63,10 +63,16 @@ class Position(msgspec.Struct, frozen=True):
 
 
 def company_filter(
-    tx: Connection, actor: Actor, company_ids: Sequence[int], name: str, group: str = ""
+    tx: Connection,
+    actor: Actor,
+    company_ids: Sequence[int],
+    name: str,
+    groups: Sequence[str] = (),
+    *,
+    exclude: Sequence[str] = (),
 ) -> tuple[int, ...] | None:
-    """Returns the ids of the companies that match all of the parameters `companyId` (any of its values), `companyName`
-    and `companyGroup`.
+    """Returns the ids of the companies that match the parameters `companyId` (any of), `companyName` and `companyGroup`
+    (any of) together, and that `exclude` does not name.
 
     Returns None if none is given. Raises NotFound for a company or a group that does not exist.
     """
@@ -75,8 +81,11 @@ def company_filter(
         alternatives.append({get_company(tx, actor, company_id).company_id for company_id in company_ids})
     if name:
         alternatives.append({get_company_by_name(tx, actor, name).company_id})
-    if group:
-        alternatives.append({company.company_id for company in get_companies_in_groups(tx, actor, [group])})
+    if groups:
+        alternatives.append({company.company_id for company in get_companies_in_groups(tx, actor, groups)})
+    if exclude:
+        excluded = {company.company_id for company in get_companies(tx, actor, exclude).values()}
+        alternatives.append(set(list_ids_by_part(tx, actor, "")) - excluded)
     return tuple(sorted(set.intersection(*alternatives))) if alternatives else None
 
 

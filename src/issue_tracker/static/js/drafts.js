@@ -30,8 +30,16 @@ const fieldsOf = (form) =>
   );
 
 /** @param {Field} field */
-const valueOf = (field) =>
-  field instanceof HTMLInputElement && field.type === "checkbox" ? field.checked : field.value;
+const isTicked = (field) => field instanceof HTMLInputElement && ["checkbox", "radio"].includes(field.type);
+
+/** @param {Field} field */
+const valueOf = (field) => (field instanceof HTMLInputElement && isTicked(field) ? field.checked : field.value);
+
+/**
+ * Several boxes may have one name.
+ * @param {Field} field
+ */
+const nameOf = (field) => (isTicked(field) ? `${field.name}=${field.value}` : field.name);
 
 export function startDrafts() {
   showOwnAddress();
@@ -94,7 +102,7 @@ function dropAccepted(signedIn) {
 
 /** @param {HTMLFormElement} form */
 function store(form) {
-  sessionStorage.setItem(keyOf(form), JSON.stringify(fieldsOf(form).map((field) => [field.name, valueOf(field)])));
+  sessionStorage.setItem(keyOf(form), JSON.stringify(fieldsOf(form).map((field) => [nameOf(field), valueOf(field)])));
 }
 
 /** @param {HTMLFormElement} form */
@@ -105,10 +113,12 @@ function restore(form) {
   const values = new Map(JSON.parse(stored));
   let changed = false;
   for (const field of fieldsOf(form)) {
-    if (!values.has(field.name)) continue;
-    const value = values.get(field.name);
-    changed ||= valueOf(field) !== value;
-    if (field instanceof HTMLInputElement && field.type === "checkbox") field.checked = value;
+    if (!values.has(nameOf(field))) continue;
+    const value = values.get(nameOf(field));
+    if (valueOf(field) === value) continue;
+    changed = true;
+    field.closest("details")?.setAttribute("open", "");
+    if (field instanceof HTMLInputElement && isTicked(field)) field.checked = value;
     else field.value = value;
   }
   if (!changed) return sessionStorage.removeItem(keyOf(form));

@@ -37,7 +37,7 @@ export function isAlreadyShown({ event_id: id }) {
 /** Whether the totals on the page count only some of the issues. */
 export function totalsAreFiltered() {
   const filters = filtersOfPage();
-  return ["search", "companyId", "companyName", "companyGroup", "updatedSince"].some((name) => filters.has(name));
+  return ["search", "companyId", "companyName", "companyGroup", "exclude", "updatedSince"].some((name) => filters.has(name));
 }
 
 /**
@@ -119,8 +119,8 @@ export function isCertain(event) {
   if (!document.getElementById("filters")) return true;
   const filters = filtersOfPage();
   const undecidable = isAboutAssignment(event)
-    ? ["search", "updatedSince", "companyGroup"]
-    : ["search", "updatedSince", "status", "open", "companyName", "companyId", "companyGroup"];
+    ? ["search", "updatedSince", "companyGroup", "exclude"]
+    : ["search", "updatedSince", "status", "open", "companyName", "companyId", "companyGroup", "exclude"];
   return !undecidable.some((name) => filters.get(name)) || isListed(document, event);
 }
 

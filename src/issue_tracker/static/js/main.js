@@ -26,6 +26,9 @@ if (document.querySelector("meta[name=actor]")) {
   if (document.querySelector("[data-similar]")) void import("./similar.js").then((module) => module.startSimilar());
   startSuggestions();
   if (location.pathname.startsWith("/matrix")) (await import("./matrix.js")).startMatrix();
+  if (document.querySelector("[data-tick-group]")) {
+    void import("./tick-group.js").then((module) => module.startTickingGroups());
+  }
   startSelection();
   startQuickChange(reviewRemoval);
   startReview();

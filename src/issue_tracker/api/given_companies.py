@@ -1,0 +1,91 @@
+"""The companies that a request means by names, groups and exceptions (contract, section 12)."""
+
+from collections.abc import Collection, Sequence
+
+from sqlalchemy import Connection
+
+from issue_tracker.actor import Actor
+from issue_tracker.api.issue_bodies import BulkChange, CompanyStatus
+from issue_tracker.companies.groups.queries import get_companies_in_groups
+from issue_tracker.companies.queries import Company, get_companies
+from issue_tracker.issues.assignments import NewAssignment
+from issue_tracker.issues.queries.issue import list_members
+from issue_tracker.names import Name, key
+
+
+def new_assignments(
+    tx: Connection,
+    actor: Actor,
+    companies: Sequence[CompanyStatus] | None,
+    groups: Sequence[str] | None = None,
+    exclude: Sequence[str] | None = None,
+) -> list[NewAssignment]:
+    """Returns the companies of a body and of its groups, loaded, without the excluded ones. Raises one NotFound that
+    quotes every unknown name.
+
+    Archived companies of a group are left out, because they take no new assignments.
+    """
+    names = [member.company_name for member in companies or ()]
+    known = get_companies(tx, actor, [*names, *(exclude or ())])
+    excluded = {known[key(name)].company_id for name in exclude or ()}
+    given = [NewAssignment(known[key(member.company_name)], member.status) for member in companies or ()]
+    named = [each for each in given if each.company.company_id not in excluded]
+    if not groups:
+        return named
+    others = _others(get_companies_in_groups(tx, actor, groups), [member.company for member in named], excluded)
+    return named + [NewAssignment(company) for company in others if not company.archived]
+
+
+def bulk_targets(
+    tx: Connection, actor: Actor, issue_id: int, body: BulkChange
+) -> tuple[list[Company] | None, list[Company]]:
+    """Returns the companies of a bulk change and its groups, None for all that are assigned, and the excluded ones.
+
+    Archived companies of a group are left out unless they are assigned. Raises one NotFound that quotes every unknown
+    name.
+    """
+    known = get_companies(tx, actor, [*(body.companies or ()), *(body.exclude or ())])
+    exclude = [known[key(name)] for name in body.exclude or ()]
+    if body.companies is None and body.company_groups is None:
+        return None, exclude
+    named = [known[key(name)] for name in body.companies or ()]
+    if not body.company_groups:
+        return named, exclude
+    grouped = _others(get_companies_in_groups(tx, actor, body.company_groups), named)
+    if any(company.archived for company in grouped):
+        assigned = {member.company.company_id for member in list_members(tx, actor, issue_id)}
+        grouped = [company for company in grouped if not company.archived or company.company_id in assigned]
+    return named + grouped, exclude
+
+
+def update_audience(
+    tx: Connection,
+    actor: Actor,
+    issue_id: int,
+    *,
+    companies: Sequence[Name] | None,
+    groups: Sequence[Name] | None,
+    exclude: Sequence[Name] | None,
+) -> list[Company] | None:
+    """Returns the companies that an update is for: these, and of the groups those that are assigned, without the
+    excluded ones; None for all of the issue. Raises one NotFound that quotes every unknown name.
+    """
+    known = get_companies(tx, actor, [*(companies or ()), *(exclude or ())])
+    excluded = {known[key(name)].company_id for name in exclude or ()}
+    named = [known[key(name)] for name in companies or ()]
+    if companies is None and groups is None and not excluded:
+        return None
+    found = [company for company in named if company.company_id not in excluded]
+    if companies is None or groups:
+        assigned = [member.company for member in list_members(tx, actor, issue_id)]
+        if groups is not None:
+            of_groups = {company.company_id for company in get_companies_in_groups(tx, actor, groups)}
+            assigned = [company for company in assigned if company.company_id in of_groups]
+        found += _others(assigned, named, excluded)
+    return found
+
+
+def _others(companies: Sequence[Company], named: Sequence[Company], excluded: Collection[int] = ()) -> list[Company]:
+    """The companies that are not among the named and the excluded ones."""
+    ids = {company.company_id for company in named}.union(excluded)
+    return [company for company in companies if company.company_id not in ids]
