@@ -92,6 +92,7 @@ ACCESS = {
         GET /api/companies
         POST /api/companies/match
         GET /api/company-groups
+        GET /api/templates
         GET /api/alerts
         GET /api/alert-rules
         POST /api/alerts
@@ -136,6 +137,9 @@ ACCESS = {
         POST /api/company-groups
         PUT /api/company-groups/{group_id}
         DELETE /api/company-groups/{group_id}
+        POST /api/templates
+        PUT /api/templates/{template_id}
+        DELETE /api/templates/{template_id}
         GET /api/users
         POST /api/users
         PUT /api/users/{user_id}
@@ -206,6 +210,11 @@ ACCESS = {
         GET /admin/company-groups/{group_id}
         POST /admin/company-groups/{group_id}
         POST /admin/company-groups/{group_id}/delete
+        GET /admin/templates
+        POST /admin/templates
+        GET /admin/templates/{template_id}
+        POST /admin/templates/{template_id}
+        POST /admin/templates/{template_id}/delete
         GET /admin/users
         POST /admin/users
         GET /admin/users/{user_id}
@@ -229,50 +238,6 @@ ACCESS = {
 """The role that each route requires."""
 
 EXPECTED = {line.strip(): access for access, lines in ACCESS.items() for line in lines.split("\n") if line.strip()}
-
-FRESH = {
-    "DELETE /api/users/{user_id}/identities/{id}",
-    "POST /api/group-mappings",
-    "PUT /api/group-mappings/{id}",
-    "DELETE /api/group-mappings/{id}",
-    "POST /admin/users/{user_id}/identities/{id}/unlink",
-    "POST /admin/group-mappings",
-    "POST /admin/group-mappings/{mapping_id}",
-    "POST /admin/group-mappings/{mapping_id}/delete",
-    "POST /api/users",
-    "POST /api/users/{user_id}/invitation",
-    "POST /api/users/{user_id}/factors/reset",
-    "POST /api/auth/factors/totp",
-    "POST /api/auth/factors/totp/verify",
-    "POST /api/auth/factors/passkeys",
-    "POST /api/auth/factors/recovery-codes",
-    "DELETE /api/auth/factors/{id}",
-    "POST /api/auth/tokens",
-    "POST /api/alert-receivers",
-    "PUT /api/alert-receivers/{id}",
-    "POST /api/alert-receivers/{id}/rotate-secret",
-    "POST /api/users/{user_id}/tokens",
-    "POST /api/webhooks",
-    "POST /api/webhooks/{id}/rotate-secret",
-    "POST /admin/users",
-    "POST /admin/users/{user_id}/invitation",
-    "POST /admin/users/{user_id}/factors/reset",
-    "POST /account/security/totp",
-    "POST /account/security/totp/verify",
-    "POST /account/security/passkeys",
-    "POST /account/security/recovery-codes",
-    "POST /account/security/factors/{id}/remove",
-    "POST /account/tokens",
-    "POST /admin/alerts/receivers",
-    "POST /admin/alerts/receivers/{id}/rotate-secret",
-    "POST /admin/alerts/receivers/{id}/active",
-    "POST /admin/users/{user_id}/tokens",
-    "POST /admin/webhooks",
-    "POST /admin/webhooks/{webhook_id}/rotate-secret",
-}
-"""Routes that always need fresh proof (contract, section 11). Routes that need it only for some fields are in
-tests/auth/test_confirmation.py.
-"""
 
 FIRST = {
     "GET /api/auth/session",

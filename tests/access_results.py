@@ -2,7 +2,8 @@
 
 import msgspec
 
-from tests.access import CREDENTIALS, EXPECTED, FIRST, FRESH, LINKS
+from tests.access import CREDENTIALS, EXPECTED, FIRST, LINKS
+from tests.access_fresh import FRESH
 
 OPEN, UNKNOWN, REFUSED, SIGN_IN, CONFIRM, CHOOSE = "yes", "401", "403", "sign-in", "confirm", "password"
 MAY: dict[str, set[str]] = {

@@ -33,6 +33,7 @@ from issue_tracker.api import openapi, service
 from issue_tracker.api import passkeys as passkeys_api
 from issue_tracker.api import portal as portal_api
 from issue_tracker.api import similar_issues as similar_issues_api
+from issue_tracker.api import templates as templates_api
 from issue_tracker.api import tokens as tokens_api
 from issue_tracker.api import updates as updates_api
 from issue_tracker.api import user_credentials as user_credentials_api
@@ -77,6 +78,7 @@ from issue_tracker.pages import (
     issue_list,
     issues,
     merging,
+    new_issue,
     notes,
     owning,
     portal,
@@ -85,6 +87,7 @@ from issue_tracker.pages import (
     sign_in,
     single_sign_on,
     static,
+    templates,
     updates,
     users,
 )
@@ -105,6 +108,7 @@ ROUTES = (
     updates_api.routes,
     companies_api.routes,
     company_groups_api.routes,
+    templates_api.routes,
     alerts_api.routes,
     alert_receivers_api.routes,
     alert_rules_api.routes,
@@ -125,6 +129,7 @@ ROUTES = (
     docs.routes,
     find.routes,
     issue_list.routes,
+    new_issue.routes,
     issues.routes,
     owning.routes,
     merging.routes,
@@ -134,6 +139,7 @@ ROUTES = (
     companies.routes,
     companies.admin_routes,
     company_groups.routes,
+    templates.routes,
     activity.routes,
     alerts.routes,
     alert_administration.routes,

@@ -12,9 +12,9 @@ from issue_tracker.clock import now
 from issue_tracker.database.engine import Database
 from issue_tracker.database.tables import events, users
 from issue_tracker.events import deferred
+from issue_tracker.events.audit_sentences import AUDIT_SENTENCES
 from issue_tracker.events.catalog import Change, EventType
 from issue_tracker.events.record import record
-from issue_tracker.events.sentences import AUDIT_SENTENCES
 from issue_tracker.settings import Settings
 from tests.clients import Client
 from tests.processes import run, serve

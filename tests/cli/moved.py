@@ -35,6 +35,7 @@ LISTS = (
     "/api/companies",
     "/api/events?limit=200",
     "/api/updates",
+    "/api/templates",
 )
 FOR_SESSIONS = ("/api/users", "/api/webhooks")
 
@@ -55,6 +56,8 @@ def fill(url: str) -> tuple[str, str]:
         ada.call("POST", "/api/webhooks", 201, json={"url": "http://192.0.2.1/hook", "description": AWKWARD})
         group = {"name": AWKWARD, "company_names": ["Contoso", "Fabrikam"]}
         ada.call("POST", "/api/company-groups", 201, json=group)
+        template = {"name": AWKWARD, "company_groups": [AWKWARD], "company_names": ["Contoso"], "tags": [AWKWARD]}
+        ada.call("POST", "/api/templates", 201, json=template | {"first_update": AWKWARD})
         users = ada.call("GET", "/api/users", 200)["items"]
         omar = next(user["user_id"] for user in users if user["email"].startswith("omar"))
         access = {"company_groups": [group["name"]], "companies": ["Contoso"]}

@@ -6,6 +6,8 @@ must be that for data that does not exist. `{etag}` and `{position}` are replace
 
 from tests.company_access.call import BOTH, FRESH, HIDDEN, HIDDEN_ID, LOGIN, ONCE, Call, gets
 from tests.company_access.page_calls import PAGES
+from tests.company_access.portal_calls import PORTAL_API
+from tests.company_access.reuse_calls import REUSE_API, REUSE_PAGES
 from tests.company_access.sign_in_calls import SIGN_IN_API, SIGN_IN_PAGES
 
 API: dict[str, list[Call]] = {
@@ -28,6 +30,10 @@ API: dict[str, list[Call]] = {
             "?companyGroup=Hidden group",
             "?companyGroup=Theirs",
             "?companyGroup=Mixed",
+            "?companyGroup=Mixed&companyGroup=Theirs",
+            "?companyGroup=Mixed&exclude=Hidden Ltd",
+            "?exclude=Contoso",
+            "?exclude=Fabrikam",
             "?sort=updated_at",
             "?sort=-updated_at&limit=1",
             "?sort=-created_at&limit=2",
@@ -53,17 +59,12 @@ API: dict[str, list[Call]] = {
         Call("/api/issues", {"name": "Newer", "companies": HIDDEN}),
         Call("/api/issues", {"name": "Newer", "company_groups": ["Hidden group"]}),
         Call("/api/issues", {"name": "Newer", "company_groups": ["Mixed"]}),
+        Call("/api/issues", {"name": "Newest", "company_groups": ["Mixed"], "exclude": ["Hidden Ltd"]}),
+        Call("/api/issues", {"name": "Newest", "company_groups": ["Mixed"], "exclude": ["Zürich (Nord)"]}),
         Call("/api/issues", {"name": "Nobody’s"}),
         Call("/api/issues", {"name": "Twice", "companies": BOTH}, headers=ONCE),
         Call("/api/issues", {"name": "Twice", "companies": BOTH}, headers=ONCE),
     ],
-    "GET /api/similar-issues": gets(
-        "/api/similar-issues",
-        "?name=hidden issue",
-        "?name=own",
-        "?name=shaerd&limit=1",
-        "?name=elsewhere",
-    ),
     "GET /api/issues/{issue_name}": [
         *gets("/api/issues/Shared"),
         Call("/api/issues/Shared", headers=FRESH),
@@ -210,34 +211,6 @@ API: dict[str, list[Call]] = {
     "POST /api/credentials/revoke": [Call("/api/credentials/revoke", {"credentials": [{"kind": "token", "id": 1}]})],
     "DELETE /api/users/{user_id}/tokens/{id}": [Call("/api/users/2/tokens/999")],
     "POST /api/users/{user_id}/invitation": [Call("/api/users/1/invitation")],
-    "GET /api/portal/issues": [
-        *gets(
-            "/api/portal/issues",
-            "?open=true",
-            "?status=new",
-            "?companyName=Hidden Ltd",
-            "?companyName=contoso",
-            "?limit=1",
-            "?updatedSince=2026-01-01T10:30:00Z",
-        ),
-        Call("/api/portal/issues"),
-        Call("/api/portal/issues", headers=FRESH),
-    ],
-    "GET /api/portal/updates": gets(
-        "/api/portal/updates",
-        "?issueName=Shared",
-        "?issueName=Hidden issue",
-        "?companyName=Contoso",
-        "?companyName=Hidden Ltd",
-        "?limit=1",
-        "?before=2026-01-01T10:30:00Z",
-    ),
-    "GET /api/portal/issues/{issue_name}": [
-        *gets("/api/portal/issues/Shared"),
-        Call("/api/portal/issues/Shared", headers=FRESH),
-        *gets("/api/portal/issues/Hidden issue"),
-        *gets("/api/portal/issues/Elsewhere"),
-    ],
     "POST /api/auth/confirm": [Call("/api/auth/confirm", {"password": "wrong"})],
     "POST /api/companies/match": [
         Call("/api/companies/match", {"text": "Contoso Ltd; Hidden Ltd; hiden; Fabrikam; Zurich Nord"}),
@@ -302,5 +275,5 @@ LEAVING: dict[str, list[Call]] = {
 }
 """The last calls, because they end the session."""
 
-API |= SIGN_IN_API
-CALLS = API | PAGES | SIGN_IN_PAGES | LEAVING
+API |= SIGN_IN_API | PORTAL_API | REUSE_API
+CALLS = API | PAGES | SIGN_IN_PAGES | REUSE_PAGES | LEAVING

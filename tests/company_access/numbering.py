@@ -9,6 +9,7 @@ from issue_tracker.database import tables
 NUMBERED = (
     tables.companies,
     tables.company_groups,
+    tables.issue_templates,
     tables.issues,
     tables.assignments,
     tables.updates,

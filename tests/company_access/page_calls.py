@@ -32,11 +32,24 @@ PAGES: dict[str, list[Call]] = {
     ),
     "GET /matrix": gets("/matrix", "?columns=all", "?companyName=Fabrikam"),
     "GET /find": gets("/find", "?q=hidden", "?q=shared", "?q=Hiden ltd", "?q=own"),
-    "GET /issues/new": gets("/issues/new"),
+    "GET /issues/new": gets(
+        "/issues/new",
+        "?template=1",
+        "?template=2",
+        "?template=3",
+        f"?template={HIDDEN_ID}",
+        "?like=1",
+        "?like=4",
+        f"?like={HIDDEN_ID}",
+    ),
     "POST /issues/new": [
         Call("/issues/new", form={"name": "By page", "status": "new", "companies": "Contoso\nHidden Ltd"}),
         Call("/issues/new", form={"name": "By page", "status": "new", "companies": ""}),
         Call("/issues/new", form={"name": "By page", "status": "new", "companies": "Contoso"}),
+        Call("/issues/new", form={"name": "By group", "status": "new", "company_groups": "Hidden group"}),
+        Call("/issues/new", form={"name": "By group", "status": "new", "company_groups": "Mixed"}),
+        Call("/issues/new", form={"name": "Again", "status": "new", "like": "1", "companies_of": "all"}),
+        Call("/issues/new", form={"name": "Again", "status": "new", "like": f"{HIDDEN_ID}", "companies_of": "all"}),
     ],
     "GET /issues/{issue_id}": [
         *gets("/issues/1"),
@@ -52,6 +65,7 @@ PAGES: dict[str, list[Call]] = {
     "POST /issues/{issue_id}/companies": [
         Call("/issues/1/companies", form={"companies": "Hidden Ltd", "status": "new"}),
         Call("/issues/1/companies", form={"companies": "Contoso", "status": "monitoring"}),
+        Call("/issues/2/companies", form={"company_groups": "Mixed", "exclude": "Hidden Ltd", "status": "new"}),
         Call(f"/issues/{HIDDEN_ID}/companies", form={"companies": "Contoso", "status": "new"}),
     ],
     "POST /issues/{issue_id}/owner": [
@@ -80,6 +94,8 @@ PAGES: dict[str, list[Call]] = {
         Call("/issues/1/updates", form={"body": "By page"}),
         Call("/issues/1/updates", form={"body": "By page", "companies": "Contoso", "status": "new"}),
         Call("/issues/1/updates", form={"body": "By page", "companies": "Hidden Ltd"}),
+        Call("/issues/1/updates", form={"body": "By page", "company_groups": "Mixed"}),
+        Call("/issues/1/updates", form={"body": "By page", "exclude": "Contoso"}),
         Call(f"/issues/{HIDDEN_ID}/updates", form={"body": "By page"}),
     ],
     "GET /updates/{update_id}": [
@@ -118,13 +134,6 @@ PAGES: dict[str, list[Call]] = {
     ],
     "GET /companies": gets("/companies", "?search=hidden", "?includeArchived=true"),
     "GET /companies/{company_id}": [*gets("/companies/2"), *gets("/companies/3"), *gets(f"/companies/{HIDDEN_ID}")],
-    "POST /companies/{company_id}/issues": [
-        Call("/companies/2/issues", form={"issue_name": "Own", "status": "new"}),
-        Call("/companies/2/issues", form={"issue_name": "Hidden issue", "status": "new"}),
-        Call("/companies/2/issues", form={"issue_name": "hiden isue", "status": "new"}),
-        Call("/companies/3/issues", form={"issue_name": "Own", "status": "new"}),
-        Call(f"/companies/{HIDDEN_ID}/issues", form={"issue_name": "Own", "status": "new"}),
-    ],
     "GET /alerts": gets("/alerts", "?state=unsorted", "?state=resolved"),
     "GET /admin/alerts": gets("/admin/alerts"),
     "POST /admin/alerts/receivers": [Call("/admin/alerts/receivers", form={"name": "R", "kind": "generic"})],

@@ -17,6 +17,7 @@ from issue_tracker.auth.user_names import parse_display_name, parse_email
 from issue_tracker.auth.users import create_user, get_user_by_email, update_user
 from issue_tracker.clock import now
 from issue_tracker.companies.groups.operations import create_group, update_group
+from issue_tracker.companies.groups.queries import get_groups
 from issue_tracker.companies.operations import create_missing_companies, update_company
 from issue_tracker.companies.queries import Company, find_companies
 from issue_tracker.company_access.grants import Grant
@@ -29,6 +30,7 @@ from issue_tracker.events.webhooks import WebhookFields, create_webhook
 from issue_tracker.issues.assignments import set_status, unassign
 from issue_tracker.issues.operations import delete_issue, update_issue
 from issue_tracker.issues.queries.issue import get_issue_head
+from issue_tracker.issues.templates.operations import TemplateFields, create_template, update_template
 from issue_tracker.issues.updates.operations import add_update, edit_update
 from issue_tracker.names import key, parse_issue_name, parse_name, parse_update
 from issue_tracker.settings import Settings
@@ -190,8 +192,14 @@ def _fill(world: World) -> None:
             shared = get_issue_head(tx, ADA, "Shared", lock=True)
             add_update(tx, ADA, shared, parse_update("An update"), public=audience is None, companies=audience)
         ours = create_group(tx, ADA, parse_name("Ours"), [contoso])
-        create_group(tx, ADA, parse_name("Mixed"), [zurich, fabrikam])
-        create_group(tx, ADA, parse_name("Theirs"), [fabrikam])
+        mixed = create_group(tx, ADA, parse_name("Mixed"), [zurich, fabrikam])
+        theirs = create_group(tx, ADA, parse_name("Theirs"), [fabrikam])
+        for name, groups, companies in (
+            ("General", [], []),
+            ("Ours", [mixed, theirs], [contoso, fabrikam]),
+            ("Theirs", [theirs], [fabrikam]),
+        ):
+            create_template(tx, ADA, TemplateFields(name=parse_name(name), groups=groups, companies=companies))
         for who in ("tess", "omar"):
             user = get_user_by_email(tx, f"{who}@helpdesk.example")
             set_company_access(tx, ADA, user.user_id, Grant([zurich.company_id], [ours.group_id]))
@@ -211,6 +219,12 @@ def _hide(world: World) -> None:
         hidden, fabrikam, zurich = (found[key(name)] for name in ("Hidden Ltd", "Fabrikam", "Zürich (Nord)"))
         create_group(tx, ADA, parse_name("Hidden group"), [hidden])
         update_group(tx, ADA, 2, companies=[zurich, fabrikam, hidden])
+        [secret_group] = get_groups(tx, ADA, ["Hidden group"])
+        for name in ("A hidden template", "Hidden, too"):
+            fields = TemplateFields(name=parse_name(name), groups=[secret_group], companies=[hidden], description="own")
+            create_template(tx, ADA, fields)
+        contoso = find_companies(tx, ADA, ["Contoso"])[key("Contoso")]
+        update_template(tx, ADA, 2, TemplateFields(companies=[contoso, hidden]))
         create_webhook(tx, ADA, keyring, WebhookFields(url="https://hooks.helpdesk.example/hidden", active=False))
         nina = create_user(
             tx, ADA, parse_email("nina@helpdesk.example"), parse_display_name("Nina"), Role.TECHNICIAN, "hash"

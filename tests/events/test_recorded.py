@@ -22,8 +22,6 @@ from issue_tracker.cli.arguments import parse_age
 from issue_tracker.cli.maintenance import prune_events
 from issue_tracker.clock import now
 from issue_tracker.companies import operations as company_operations
-from issue_tracker.companies.groups import operations as groups
-from issue_tracker.companies.groups.queries import list_groups
 from issue_tracker.companies.queries import Company, find_companies, get_company_by_name
 from issue_tracker.database.tables import deliveries, events, metadata
 from issue_tracker.encryption import Keyring, generate_key
@@ -45,6 +43,7 @@ from issue_tracker.status import Status
 from tests.events.sign_in_acts import SIGN_IN_ACTS
 from tests.events.sign_in_acts import given as given_sign_in
 from tests.events.statements import statements
+from tests.events.template_acts import TEMPLATE_ACTS, given_group_and_template
 from tests.world import CAST, World
 
 ADA = Actor(None, "Ada Lund", Role.SUPER_ADMIN, "session", "request-1", fresh_proof=True)
@@ -67,10 +66,6 @@ def _receiver(act: Callable[[Connection, int], object]) -> Act:
 
 def _rule(act: Callable[[Connection, int], object]) -> Act:
     return lambda tx: act(tx, rule_list.list_rules(tx, ADA)[0].id)
-
-
-def _group(act: Callable[[Connection, int], object]) -> Act:
-    return lambda tx: act(tx, list_groups(tx, ADA)[0].group_id)
 
 
 def _user(tx: Connection, who: str) -> Actor:
@@ -122,9 +117,6 @@ ACTS: dict[EventType, Act] = {
     EventType.COMPANY_DELETED: lambda tx: company_operations.delete_company(
         tx, ADA, _company(tx, "Fabrikam").company_id
     ),
-    EventType.COMPANY_GROUP_CREATED: lambda tx: groups.create_group(tx, ADA, parse_name("South"), [_company(tx)]),
-    EventType.COMPANY_GROUP_UPDATED: _group(lambda tx, id_: groups.update_group(tx, ADA, id_, companies=[])),
-    EventType.COMPANY_GROUP_DELETED: _group(lambda tx, id_: groups.delete_group(tx, ADA, id_)),
     EventType.USER_CREATED: lambda tx: users.create_user(
         tx, ADA, parse_email("new@example.com"), parse_display_name("New"), Role.MEMBER, "hash"
     ),
@@ -156,7 +148,7 @@ ACTS: dict[EventType, Act] = {
     EventType.WEBHOOK_DELETED: _webhook(lambda tx, id_: webhooks.delete_webhook(tx, ADA, id_)),
     EventType.WEBHOOK_DISABLED: _webhook(lambda tx, id_: webhooks.disable_webhook(tx, ADA, id_, "gone")),
 }
-ACTS |= SIGN_IN_ACTS
+ACTS |= SIGN_IN_ACTS | TEMPLATE_ACTS
 ELSEWHERE = {
     EventType.SESSION_CREATED,
     EventType.SESSION_FAILED,
@@ -201,7 +193,7 @@ def test_a_change_and_its_event_are_stored_together_or_not_at_all(world: World, 
     world.token("tess")
     with world.database.write() as tx:
         webhooks.create_webhook(tx, ADA, KEYRING, WebhookFields(url="https://example.com/"))
-        groups.create_group(tx, ADA, parse_name("North"), [_company(tx)])
+        given_group_and_template(tx)
         _given_factor(tx, "tess")
         sessions.start_session(tx, Settings(), _user_id(tx), "127.0.0.1", "tests", now())
         given_sign_in(tx)

@@ -46,9 +46,27 @@ PAGES = [
     "/admin/companies/{company}",
     "/admin/company-groups",
     "/admin/company-groups/{group}",
+    "/admin/templates",
+    "/admin/templates/{template}",
+    "/issues/new?template={template}",
+    "/issues/new?like={issue}",
     "/docs",
     "/nothing/here",
 ]
+
+TINY: ViewportSize = {"width": 320, "height": 640}
+"""A screen of 1280 pixels at 400 % (WCAG 2.2, 1.4.10)."""
+
+CUT = """() => {
+  // A table of two dimensions and a text in columns may be scrolled; what is for screen readers only is nowhere.
+  const spared = ".matrix, .scrolls, pre, .vh, dialog, [popover], .swagger, svg *";
+  return [...document.querySelectorAll("body *")]
+    .filter((each) => each.checkVisibility() && !each.closest(spared))
+    .filter((each) => each.getBoundingClientRect().right > innerWidth + 1)
+    .map((each) => `${each.tagName}.${each.className}: ${(each.textContent ?? "").trim().slice(0, 40)}`)
+    .slice(0, 5);
+}"""
+"""What of a page is beyond the right edge of the screen."""
 
 
 def scene(world: World) -> dict[str, Any]:
@@ -77,7 +95,9 @@ def scene(world: World) -> dict[str, Any]:
     path = made["url"].removeprefix(world.server.settings.public_url)
     world.anonymous().call("POST", path, 202, json={"alerts": firing})
     alert = world.client().call("GET", "/api/alerts?state=unsorted", 200)["items"][0]["alert_id"]
-    alerts = {"rule": rule, "receiver": made["id"], "alert": alert}
+    body = {"name": "Lines", "company_groups": ["North"], "first_update": "On it"}
+    template = world.client("ada").call("POST", "/api/templates", 201, json=body)["template_id"]
+    alerts = {"template": template, "rule": rule, "receiver": made["id"], "alert": alert}
     return alerts | {
         "issue": issue,
         "company": names["Contoso"],
@@ -101,6 +121,10 @@ def test_every_page_has_no_violation(world: World, browse: Browse, viewport: Vie
         wrong += [f"{path}: {violation}" for violation in violations(page)]
         if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
             wrong.append(f"{path}: wider than the screen")
+        if viewport == NARROW:
+            page.set_viewport_size(TINY)
+            wrong += [f"{path} at 320 pixels: cut: {text}" for text in page.evaluate(CUT)]
+            page.set_viewport_size(viewport)
     member = browse("mia", "/", viewport=viewport)
     wrong += [f"refused: {violation}" for violation in violations(member)]
     world.given_customer("cara", "Contoso", "O’Neill’s Bar")

@@ -10,8 +10,8 @@ from playwright.sync_api import expect
 
 from issue_tracker.cli import main
 from issue_tracker.clock import now
+from issue_tracker.events.audit_sentences import AUDIT_SENTENCES
 from issue_tracker.events.catalog import EventType
-from issue_tracker.events.sentences import AUDIT_SENTENCES
 from issue_tracker.events.type_names import TYPE_NAMES
 from tests.pages.conftest import Browse
 from tests.world import World

@@ -85,6 +85,7 @@ def test_pages_are_not_cached_and_assets_are(world: World) -> None:
     hook = client.call("POST", "/api/webhooks", 201, json=hooked)["id"]
     group = client.call("POST", "/api/company-groups", 201, json={"name": "North", "company_names": ["Contoso"]})
     said = client.call("POST", "/api/updates", 201, json={"issue_name": "Slow mail", "body": "x"})
+    template = client.call("POST", "/api/templates", 201, json={"name": "Lines"})
     mapped = {"source": "scim", "group": "leads", "role": "technician", "company_access": "all"}
     mapping = client.call("POST", "/api/group-mappings", 201, json=mapped)
     receiver = client.call("POST", "/api/alert-receivers", 201, json={"name": "R", "kind": "generic"})
@@ -102,6 +103,7 @@ def test_pages_are_not_cached_and_assets_are(world: World) -> None:
             webhook_id=hook,
             group_id=group["group_id"],
             update_id=said["update_id"],
+            template_id=template["template_id"],
             mapping_id=mapping["id"],
             id=(receiver if "receivers" in endpoint.path else rule)["id"],
         )

@@ -27,6 +27,7 @@ FRESH_PROOF = "Needs a session with fresh proof: a sign-in or `POST /api/auth/co
 PATH_EXAMPLES: dict[str, Any] = {
     "issue_name": "Network degradation",
     "company_id": 3,
+    "template_id": 3,
     "group_id": 5,
     "user_id": 2,
     "update_id": 21,

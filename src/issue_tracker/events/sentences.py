@@ -8,56 +8,13 @@ from sqlalchemy import Connection
 
 from issue_tracker.actor import Actor
 from issue_tracker.clock import Timestamp
+from issue_tracker.events.audit_sentences import AUDIT_SENTENCES
 from issue_tracker.events.catalog import Event, EventType, Readers
 from issue_tracker.events.queries.accounts import Account, accounts_of
 from issue_tracker.events.queries.existing import list_existing_companies, list_existing_issues
 from issue_tracker.events.queries.history import EventGroup, HistoryFilter, find_last_event, list_event_groups
 from issue_tracker.events.queries.large_requests import LargeRequest
 from issue_tracker.status import Status
-
-AUDIT_SENTENCES = {
-    EventType.COMPANY_CREATED: "added the company",
-    EventType.COMPANY_UPDATED: "changed the company",
-    EventType.COMPANY_DELETED: "deleted the company",
-    EventType.COMPANY_GROUP_CREATED: "added the company group",
-    EventType.COMPANY_GROUP_UPDATED: "changed the company group",
-    EventType.COMPANY_GROUP_DELETED: "deleted the company group",
-    EventType.USER_CREATED: "added the user",
-    EventType.USER_UPDATED: "changed the user",
-    EventType.USER_INVITED: "invited the user",
-    EventType.IDENTITY_LINKED: "linked an account of an identity provider",
-    EventType.IDENTITY_UNLINKED: "unlinked an account of an identity provider",
-    EventType.GROUP_MAPPING_CREATED: "added the group mapping",
-    EventType.GROUP_MAPPING_UPDATED: "changed the group mapping",
-    EventType.GROUP_MAPPING_DELETED: "deleted the group mapping",
-    EventType.SESSION_CREATED: "signed in",
-    EventType.SESSION_FAILED: "failed to sign in",
-    EventType.SESSION_THROTTLED: "was refused to try another password",
-    EventType.SESSION_PROOF_FAILED: "gave a wrong password while signed in",
-    EventType.SESSION_SECOND_FACTOR_FAILED: "failed at the second step of a sign-in",
-    EventType.SESSION_ENDED: "ended a session",
-    EventType.SETUP_FAILED: "failed to set up the first account",
-    EventType.REQUEST_REFUSED: "was refused a request",
-    EventType.DATA_EXPORTED: "exported data",
-    EventType.DATA_PRUNED: "deleted old data",
-    EventType.FACTOR_CREATED: "added the second factor",
-    EventType.FACTOR_DELETED: "removed the second factor",
-    EventType.FACTOR_CODES_CREATED: "made new recovery codes",
-    EventType.FACTOR_RESET: "reset the second factor of",
-    EventType.TOKEN_CREATED: "made the token",
-    EventType.TOKEN_DELETED: "revoked the token",
-    EventType.TOKEN_REFUSED: "was refused a token",
-    EventType.RECEIVER_CREATED: "added the receiver of alerts",
-    EventType.RECEIVER_UPDATED: "changed the receiver of alerts",
-    EventType.RECEIVER_DELETED: "deleted the receiver of alerts",
-    EventType.ALERT_RULE_CREATED: "added the rule for alerts",
-    EventType.ALERT_RULE_UPDATED: "changed the rule for alerts",
-    EventType.ALERT_RULE_DELETED: "deleted the rule for alerts",
-    EventType.WEBHOOK_CREATED: "added the webhook",
-    EventType.WEBHOOK_UPDATED: "changed the webhook",
-    EventType.WEBHOOK_DELETED: "deleted the webhook",
-    EventType.WEBHOOK_DISABLED: "saw a webhook switched off:",
-}
 
 FIELDS = {
     "severity": "severity",

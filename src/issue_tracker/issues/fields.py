@@ -125,6 +125,11 @@ def reference_keys(stored: str | None) -> set[str]:
     return {key(text) for one in found for text in (one.key, f"{one.system}:{one.key}")}
 
 
+def stored_tags(tags: Sequence[str] | None) -> str | None:
+    """Returns tags as a column holds them."""
+    return _tags(tags or ())
+
+
 def stored_references(references: Sequence[Reference] | None) -> str | None:
     """Returns references in the form that a column stores."""
     return _references(references or ())

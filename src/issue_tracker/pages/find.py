@@ -39,6 +39,7 @@ ADMINISTRATION = {
     "/admin/users": "Manage users",
     "/admin/companies": "Manage companies",
     "/admin/company-groups": "Manage company groups",
+    "/admin/templates": "Manage templates of issues",
     "/admin/webhooks": "Manage webhooks",
 }
 """The same, for super admins."""

@@ -1,11 +1,11 @@
-"""The pages of one issue: a new one, its own page, and the forms on it. Rules are in operations, reads in queries."""
+"""The page of one issue, and the forms on it. Rules are in operations, reads in queries."""
 
 from collections.abc import Sequence
 
 import msgspec
 from starlette.responses import Response
 
-from issue_tracker.api.issue_bodies import IssueChange, NewIssue
+from issue_tracker.api.issue_bodies import IssueChange
 from issue_tracker.companies.groups.queries import list_group_names
 from issue_tracker.companies.queries import Company
 from issue_tracker.errors import AppError
@@ -31,41 +31,13 @@ from issue_tracker.pages.forms import Form, FormView, ShownForm
 from issue_tracker.pages.history_query import NEWEST, HistoryQuery
 from issue_tracker.pages.issue_fields import body_fields, changed_texts, choices, seen_texts, texts_of
 from issue_tracker.pages.navigation import redirect
-from issue_tracker.pages.pasted_companies import AddedCompanies, chosen_companies, with_pasted_companies
+from issue_tracker.pages.pasted_companies import AddedCompanies, chosen_companies
 from issue_tracker.pages.routes import PageRoutes
 from issue_tracker.pages.templating import page
 from issue_tracker.pages.update_list import shown_updates
 from issue_tracker.status import Status
 
 routes = PageRoutes()
-
-
-@routes.get("/issues/new")
-def show_new(request: Request, form: FormView | None = None) -> Response:
-    """The form of a new issue."""
-    form = (form or FormView()).with_defaults({"status": "new"})
-    return page(
-        request,
-        "issues/new.html",
-        place="issues",
-        form=form,
-        choices=choices(request),
-        groups=list_group_names(request.tx, request.actor),
-        taken=_taken(request, form),
-    )
-
-
-@routes.post("/issues/new", shown_by=show_new, form=ShownForm(lists=("company_groups",)))
-def create(request: Request, form: Form) -> Response:
-    """Creates an issue with its companies, all in one status."""
-    fields = {**form.fields("name", "description"), **body_fields(changed_texts(form, {}))}
-    body, companies = with_pasted_companies(request, form, "companies", lambda: form.read(fields, NewIssue))
-    members = _members(form, companies)
-    issue = operations.create_issue(
-        request.tx, request.actor, body.name, body.description, members, fields=body.fields(request.tx, request.actor)
-    )
-    text = with_look_alikes("Created.", names_like(request.tx, request.actor, issue))
-    return redirect(f"/issues/{issue.issue_id}", flash_cookie(request, Flash(text)))
 
 
 @routes.get("/issues/{issue_id}")
@@ -93,7 +65,7 @@ def show_issue(
         seen_fields=msgspec.json.encode(texts).decode(),
         choices=choices(request, issue),
         groups=list_group_names(request.tx, request.actor),
-        taken=_taken(request, edit, other_than=issue_id),
+        taken=taken_by(request, edit, other_than=issue_id),
         add=(add or FormView()).with_defaults({"status": "new"}),
         say=say or FormView(),
         said=shown_updates(request, UpdateFilters(issue_id=issue_id), query.updates),
@@ -161,7 +133,7 @@ def add_companies(request: Request, form: Form, issue_id: int) -> Response:
     issue = get_issue_head_by_id(request.tx, request.actor, issue_id, lock=True)
     companies = chosen_companies(request, form, "companies")
     assigned = {member.company.company_id for member in list_members(request.tx, request.actor, issue_id)}
-    members = _members(form, [company for company in companies if company.company_id not in assigned])
+    members = members_of(form, [company for company in companies if company.company_id not in assigned])
     operations.update_issue(request.tx, request.actor, issue, add_members=members)
     added = AddedCompanies(len(members), len(companies) - len(members))
     flash = Flash(added.sentence, request.request_id if members else None)
@@ -183,14 +155,14 @@ def delete(request: Request, form: Form, issue_id: int) -> Response:
     return redirect("/?open=true", flash_cookie(request, Flash(f"Deleted “{issue.name}”.")))
 
 
-def _members(form: Form, companies: Sequence[Company]) -> list[NewAssignment]:
+def members_of(form: Form, companies: Sequence[Company]) -> list[NewAssignment]:
     """Companies to assign, all in the status that the form chooses."""
     chosen = form.read({"status": form.get("status", "new")}, ChosenStatus)
     return [NewAssignment(company, chosen.status) for company in companies]
 
 
-def _taken(request: Request, form: FormView | None, *, other_than: int | None = None) -> int | None:
-    """The issue that has the name already with which a form was refused; None without one."""
+def taken_by(request: Request, form: FormView | None, *, other_than: int | None = None) -> int | None:
+    """The id of the issue that has the name already with which a form was refused; None without one."""
     if form is None or not form.errors["name"]:
         return None
     name = str(form.values["name"]).strip()

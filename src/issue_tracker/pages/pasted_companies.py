@@ -85,8 +85,8 @@ def pasted_companies(request: Request, form: Form, field: str) -> list[Company]:
     return list(chosen.values())
 
 
-def chosen_companies(request: Request, form: Form, field: str) -> list[Company]:
-    """The companies that a field, the ticked company groups and the field of exceptions mean together.
+def chosen_companies(request: Request, form: Form, field: str, more: Sequence[Company] = ()) -> list[Company]:
+    """The companies that a field, the ticked company groups and the field of exceptions mean together; with some more.
 
     Archived companies of a group are left out. Raises as `pasted_companies` does, and NotFound for an unknown group.
     """
@@ -94,7 +94,7 @@ def chosen_companies(request: Request, form: Form, field: str) -> list[Company]:
     groups = form.all(GROUPS)
     excluded = {company.company_id for company in pasted_companies(request, form, EXCEPT)}
     grouped = get_companies_in_groups(request.tx, request.actor, groups) if groups else []
-    chosen = {company.company_id: company for company in named}
+    chosen = {company.company_id: company for company in [*named, *more]}
     chosen |= {company.company_id: company for company in grouped if not company.archived}
     return [company for company_id, company in chosen.items() if company_id not in excluded]
 
@@ -104,10 +104,12 @@ def pasted_names(request: Request, form: Form, field: str) -> list[str]:
     return [company.name for company in pasted_companies(request, form, field)]
 
 
-def with_pasted_companies(request: Request, form: Form, field: str, read: Callable[[], T]) -> tuple[T, list[Company]]:
+def with_pasted_companies(
+    request: Request, form: Form, field: str, read: Callable[[], T], more: Sequence[Company] = ()
+) -> tuple[T, list[Company]]:
     """What `read` makes of the rest of a form, and its companies (`chosen_companies`). Raises their errors together."""
     try:
-        companies = chosen_companies(request, form, field)
+        companies = chosen_companies(request, form, field, more)
     except UnclearNames as names:
         try:
             read()

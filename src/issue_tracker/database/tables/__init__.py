@@ -48,6 +48,11 @@ from issue_tracker.database.tables.single_sign_on import (
     provider_sessions,
     sign_in_flows,
 )
+from issue_tracker.database.tables.templates import (
+    issue_template_companies,
+    issue_template_groups,
+    issue_templates,
+)
 from issue_tracker.database.tables.updates import update_companies, updates
 from issue_tracker.database.tables.webhooks import deliveries, delivery_attempts, webhooks
 
@@ -76,6 +81,9 @@ __all__ = [
     "issue_counters",
     "issue_references",
     "issue_tags",
+    "issue_template_companies",
+    "issue_template_groups",
+    "issue_templates",
     "issues",
     "look_alikes",
     "merged_issues",

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from sqlalchemy import Column, Connection, func, select
 
 from issue_tracker.actor import Actor
-from issue_tracker.database.tables import companies, company_groups, events, issues, users
+from issue_tracker.database.tables import companies, company_groups, events, issue_templates, issues, users
 from issue_tracker.invariants.queries.streams import stream
 from issue_tracker.names import key
 
@@ -14,13 +14,20 @@ KEYS: tuple[tuple[Column[str], Column[str]], ...] = (
     (issues.c.description, issues.c.description_key),
     (companies.c.name, companies.c.name_key),
     (company_groups.c.name, company_groups.c.name_key),
+    (issue_templates.c.name, issue_templates.c.name_key),
     (users.c.email, users.c.email_key),
     (events.c.issue_name, events.c.issue_key),
     (events.c.company_name, events.c.company_key),
 )
 """Columns with a text, and the columns with its key: the text casefolded, in NFC."""
 
-UNIQUE = (issues.c.name_key, companies.c.name_key, company_groups.c.name_key, users.c.email_key)
+UNIQUE = (
+    issues.c.name_key,
+    companies.c.name_key,
+    company_groups.c.name_key,
+    issue_templates.c.name_key,
+    users.c.email_key,
+)
 
 
 def wrong_keys(tx: Connection, actor: Actor) -> Iterator[str]:

@@ -37,7 +37,9 @@ export function isAlreadyShown({ event_id: id }) {
 /** Whether the totals on the page count only some of the issues. */
 export function totalsAreFiltered() {
   const filters = filtersOfPage();
-  return ["search", "companyId", "companyName", "companyGroup", "exclude", "updatedSince"].some((name) => filters.has(name));
+  return ["search", "companyId", "companyName", "companyGroup", "exclude", "updatedSince"].some((name) =>
+    filters.has(name),
+  );
 }
 
 /**

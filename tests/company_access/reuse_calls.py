@@ -1,0 +1,35 @@
+"""Example calls of what uses issues again; `calls` has the others, and says what they are for."""
+
+from tests.company_access.call import HIDDEN_ID, Call, gets
+
+REUSE_API: dict[str, list[Call]] = {
+    "GET /api/similar-issues": gets(
+        "/api/similar-issues",
+        "?name=hidden issue",
+        "?name=own",
+        "?name=shaerd&limit=1",
+        "?name=elsewhere",
+    ),
+    "GET /api/templates": gets("/api/templates"),
+    "POST /api/templates": [Call("/api/templates", {"name": "New", "company_names": ["Hidden Ltd"]})],
+    "PUT /api/templates/{template_id}": [
+        Call("/api/templates/1", {"name": "Newer"}),
+        Call(f"/api/templates/{HIDDEN_ID}", {"name": "Newer"}),
+    ],
+    "DELETE /api/templates/{template_id}": [Call(f"/api/templates/{HIDDEN_ID}"), Call("/api/templates/1")],
+}
+
+REUSE_PAGES: dict[str, list[Call]] = {
+    "POST /companies/{company_id}/issues": [
+        Call("/companies/2/issues", form={"issue_name": "Own", "status": "new"}),
+        Call("/companies/2/issues", form={"issue_name": "Hidden issue", "status": "new"}),
+        Call("/companies/2/issues", form={"issue_name": "hiden isue", "status": "new"}),
+        Call("/companies/3/issues", form={"issue_name": "Own", "status": "new"}),
+        Call(f"/companies/{HIDDEN_ID}/issues", form={"issue_name": "Own", "status": "new"}),
+    ],
+    "GET /admin/templates": gets("/admin/templates"),
+    "POST /admin/templates": [Call("/admin/templates", form={"name": "By page"})],
+    "GET /admin/templates/{template_id}": gets("/admin/templates/1"),
+    "POST /admin/templates/{template_id}": [Call("/admin/templates/1", form={"name": "By page"})],
+    "POST /admin/templates/{template_id}/delete": [Call("/admin/templates/1/delete", form={"_sure": "1"})],
+}

@@ -1,0 +1,162 @@
+"""Beginning a new issue with what there is: similar issues, another issue, a template; and with company groups."""
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.pages.axe import violations
+from tests.pages.conftest import NARROW, Browse
+from tests.world import World
+
+pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+
+
+def given_group(world: World, name: str, *companies: str) -> None:
+    world.client("ada").call("POST", "/api/company-groups", 201, json={"name": name, "company_names": list(companies)})
+
+
+def companies_of(world: World, name: str) -> dict[str, str]:
+    found = world.client().call("GET", f"/api/issues/{name}", 200)["assignments"]
+    return {one["company_name"]: one["status"] for one in found}
+
+
+def test_similar_issues_are_listed_while_typing(world: World, browse: Browse) -> None:
+    issue = world.given_issue("Mail delivery delayed", {"Contoso": "new", "Fabrikam": "closed"})
+    world.client().call("PUT", "/api/issues/Mail%20delivery%20delayed", 200, json={"new_name": "Slow relay"})
+    page = browse("tess", "/issues/new")
+    similar = page.locator(".similar")
+    expect(similar).to_be_hidden()
+
+    page.keyboard.type("mial delivery delyed")
+    expect(similar).to_contain_text("Slow relay open for 1 of 2, formerly Mail delivery delayed")
+    expect(similar.get_by_role("link", name="Slow relay")).to_have_attribute("href", f"/issues/{issue}")
+    assert violations(page) == []
+    page.get_by_label("Name", exact=True).fill("Something else altogether")
+    expect(similar).to_be_hidden()
+
+
+def test_a_new_issue_from_an_old_one(world: World, browse: Browse) -> None:
+    world.clock.advance(days=-1)
+    members = {"Contoso": "new", "Fabrikam": "closed", "Acme Manufacturing": "monitoring"}
+    issue = world.given_issue("Patch day 2026-01-13", members, "All servers")
+    fields = {"severity": "high", "tags": ["patch"], "external_key": "p-1", "owner": "omar@helpdesk.example"}
+    world.client().call("PUT", "/api/issues/Patch%20day%202026-01-13", 200, json=fields)
+    today = f"{world.clock.now():%Y-%m-%d}"
+
+    page = browse("tess", f"/issues/{issue}")
+    page.get_by_role("link", name="New from this one").click()
+    name = page.get_by_label("Name", exact=True)
+    expect(name).to_have_value(f"Patch day {today}")
+    expect(page.get_by_label("Description")).to_have_value("All servers")
+    expect(page.get_by_label("Severity")).to_have_value("high")
+    assert violations(page) == []
+    page.get_by_label("Companies to take over").select_option("The 2 that are open there")
+    page.get_by_label("Companies", exact=True).fill("Nobody we know")
+    page.get_by_role("button", name="Create issue").click()
+    # The form comes back with everything that was chosen.
+    expect(page.locator("#f-companies-about")).to_contain_text("unknown")
+    expect(page.get_by_label("Companies to take over")).to_have_value("open")
+    page.get_by_label("Companies", exact=True).fill("Zürich (Nord)")
+    page.get_by_role("button", name="Create issue").click()
+    expect(page.locator("#flash")).to_contain_text("Created.")
+    made = world.client().call("GET", f"/api/issues/Patch%20day%20{today}", 200)
+    assert {one["company_name"] for one in made["assignments"]} == {"Contoso", "Acme Manufacturing", "Zürich (Nord)"}
+    assert (made["severity"], made["tags"], made["external_key"], made["owner"]) == ("high", ["patch"], None, None)
+
+
+def test_a_template_from_its_page_to_an_issue(world: World, browse: Browse) -> None:
+    given_group(world, "North", "Contoso", "Fabrikam", "Acme Manufacturing")
+    given_group(world, "South", "Zürich (Nord)")
+    ada = browse("ada", "/admin/templates")
+    ada.get_by_label("Name of the template").fill("Line failure")
+    ada.get_by_label("Name of the issue").fill("Line failure {date}")
+    ada.get_by_label("Description").fill("Circuit:")
+    ada.get_by_label("Severity").select_option("critical")
+    ada.get_by_label("Tags").fill("wan, carrier")
+    ada.get_by_label("North").check()
+    ada.get_by_label("Companies", exact=True).fill("o'neills bar\nNobody we know")
+    ada.get_by_label("First update").fill("We **look into** it.")
+    ada.get_by_label("Public").check()
+    ada.get_by_role("button", name="Add", exact=True).click()
+    expect(ada.locator("#f-company_names-about")).to_contain_text("1 unknown")
+    ada.get_by_label("Companies", exact=True).fill("o'neills bar")
+    ada.get_by_role("button", name="Add", exact=True).click()
+    expect(ada.locator("#flash")).to_have_text("Added Line failure.")
+    expect(ada.get_by_role("row", name="Line failure")).to_contain_text("North, 1 company")
+    assert violations(ada) == []
+    ada.get_by_role("link", name="Edit Line failure").click()
+    expect(ada.get_by_label("North")).to_be_checked()
+    assert violations(ada) == []
+    ada.get_by_label("Severity").select_option("high")
+    ada.get_by_role("button", name="Save").click()
+
+    page = browse("tess", "/issues/new", viewport=NARROW)
+    page.get_by_label("Begin with a template").select_option("Line failure")
+    page.get_by_role("button", name="Use it").click()
+    name = f"Line failure {world.clock.now():%Y-%m-%d}"
+    expect(page.get_by_label("Name", exact=True)).to_have_value(name)
+    expect(page.get_by_role("checkbox", name="North")).to_be_checked()
+    expect(page.get_by_label("Companies", exact=True)).to_have_value("O’Neill’s Bar")
+    assert violations(page) == []
+    page.get_by_label("Except these companies").fill("fabrikam")
+    page.get_by_role("button", name="Create issue").click()
+    expect(page.locator("#flash")).to_contain_text("Created.")
+    expect(page.get_by_role("article", name="Update by Tess Ngo")).to_contain_text("Public")
+    made = world.client().call("GET", f"/api/issues/{name}", 200)
+    assert {one["company_name"] for one in made["assignments"]} == {"Contoso", "Acme Manufacturing", "O’Neill’s Bar"}
+    assert (made["severity"], made["tags"], made["description"]) == ("high", ["carrier", "wan"], "Circuit:")
+
+    ada.get_by_role("link", name="Edit Line failure").click()
+    ada.get_by_role("button", name="Delete…").click()
+    ada.get_by_role("button", name="Delete the template").click()
+    expect(ada.locator("#flash")).to_have_text("Deleted Line failure.")
+    assert world.client().call("GET", "/api/templates", 200)["total"] == 0
+
+
+def test_groups_on_the_pages_of_issues(world: World, browse: Browse) -> None:
+    given_group(world, "North", "Contoso", "Fabrikam")
+    given_group(world, "South", "Zürich (Nord)", "Acme Manufacturing")
+    issue = world.given_issue("VPN", {"Contoso": "new", "Müller & Söhne": "new"})
+    page = browse("tess", f"/issues/{issue}")
+
+    page.get_by_text("Add companies").click()
+    add = page.locator("#add")
+    add.get_by_text("Company groups and exceptions").click()
+    add.get_by_role("checkbox", name="North").check()
+    add.get_by_role("checkbox", name="South").check()
+    add.get_by_label("Except these companies").fill("Acme manufacturing")
+    # What is ticked survives a reload, each box by itself.
+    add.get_by_role("checkbox", name="South").uncheck()
+    page.reload()
+    page.wait_for_selector("html[data-ready]")
+    expect(add.get_by_role("checkbox", name="North")).to_be_checked()
+    expect(add.get_by_role("checkbox", name="South")).not_to_be_checked()
+    add.get_by_role("checkbox", name="South").check()
+    assert violations(page) == []
+    add.get_by_role("button", name="Add", exact=True).click()
+    expect(page.locator("#flash")).to_contain_text("2 added, 1 was already assigned.")
+    assert set(companies_of(world, "VPN")) == {"Contoso", "Müller & Söhne", "Fabrikam", "Zürich (Nord)"}
+
+    page.get_by_label("Select the companies of").select_option("North")
+    expect(page.locator("#picked")).to_have_text("2 selected")
+    page.get_by_role("checkbox", name="Fabrikam").uncheck()
+    page.get_by_role("group", name="Set the status").get_by_role("button", name="Resolved").click()
+    page.get_by_role("dialog").get_by_role("button", name="Resolve").click()
+    expect(page.get_by_role("row", name="Contoso")).to_contain_text("Resolved")
+    assert companies_of(world, "VPN")["Fabrikam"] == "new"
+
+    page.goto("/")
+    page.get_by_label("Company group").select_option("North")
+    page.wait_for_url("**/?companyGroup=North")
+    expect(page.get_by_role("row", name="Fabrikam")).to_be_visible()
+    expect(page.get_by_role("row", name="Zürich")).to_have_count(0)
+    page.get_by_label("Except company").fill("Contoso")
+    page.get_by_label("Except company").press("Enter")
+    page.wait_for_url("**/?companyGroup=North&exclude=Contoso")
+    expect(page.locator("tr[data-on]")).to_have_count(1)
+    expect(page.locator("[data-total=resolved] b")).to_have_text("0")
+    assert "exclude=Contoso" in (page.get_by_role("link", name="CSV").get_attribute("href") or "")
+    page.goto("/matrix?companyGroup=North&exclude=Contoso")
+    expect(page.locator(".matrix thead a")).to_have_text(["Fabrikam"])
+    expect(page.get_by_label("Except company")).to_have_value("Contoso")
+    page.goto("/?companyGroup=North&exclude=Nobody")
+    expect(page.get_by_role("alert").filter(has_text="Nobody")).to_be_visible()
