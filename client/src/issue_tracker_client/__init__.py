@@ -44,6 +44,7 @@ from issue_tracker_client.models import (
     as_json,
 )
 from issue_tracker_client.retrying import NEVER, Retries
+from issue_tracker_client.reuse import SimilarIssue, Template
 
 __version__ = "0.1.0"
 __all__ = [
@@ -71,8 +72,10 @@ __all__ = [
     "Refused",
     "Retries",
     "SignedIn",
+    "SimilarIssue",
     "Status",
     "StillRunning",
+    "Template",
     "Token",
     "TokenLost",
     "TooManyAttempts",

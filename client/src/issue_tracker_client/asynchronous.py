@@ -14,6 +14,7 @@ from issue_tracker_client import companies as on_companies
 from issue_tracker_client import history as on_history
 from issue_tracker_client import issues as on_issues
 from issue_tracker_client import merging as on_merging
+from issue_tracker_client import reuse as on_reuse
 from issue_tracker_client import updates as on_updates
 from issue_tracker_client.exchange import built, failure, from_environment, trusted_certificates
 from issue_tracker_client.session import Options, Session
@@ -86,6 +87,8 @@ class AsyncTracker:
     update_issue = awaited(on_issues.update_issue)
     delete_issue = awaited(on_issues.delete_issue)
     merge_issues = awaited(on_merging.merge_issues)
+    similar_issues = awaited(on_reuse.similar_issues)
+    templates = awaited(on_reuse.templates)
     set_status = awaited(on_issues.set_status)
     set_status_in_bulk = awaited(on_issues.set_status_in_bulk)
     unassign = awaited(on_issues.unassign)

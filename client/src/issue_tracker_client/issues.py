@@ -8,10 +8,10 @@ status (None for the default); a single string instead of a list is Misuse.
 
 import dataclasses
 from collections.abc import Iterable, Mapping
-from datetime import datetime
-from typing import TypedDict, Unpack
+from typing import Unpack
 
 from issue_tracker_client.errors import BadRequest, Misuse, Refused, unexpected
+from issue_tracker_client.fields import Fields, Filter, given_fields
 from issue_tracker_client.models import Assignment, BulkResult, Issue, Listing, decoder
 from issue_tracker_client.session import Session
 from issue_tracker_client.sources import Pages
@@ -25,52 +25,6 @@ read_issue = decoder(Issue)
 read_issues = decoder(Listing[Issue])
 read_assignment = decoder(Assignment)
 read_bulk = decoder(BulkResult)
-
-
-class Fields(TypedDict, total=False):
-    """The fields of an issue other than its name and description. A missing field or None leaves the value unchanged;
-    an empty text or list clears it. `owner` is the e-mail address of a technician. Each reference has the keys
-    `system`, `key` and optionally `url`. Raises Misuse for a `next_update_at` without a time zone.
-    """
-
-    severity: str | None
-    owner: str | None
-    next_update_at: datetime | str | None
-    tags: Iterable[str] | None
-    references: Iterable[Mapping[str, str | None]] | None
-    external_key: str | None
-
-
-class Filter(TypedDict, total=False):
-    """Which issues to list, in which order; None means no restriction.
-
-    `status` and `company_id` (one or several values, any of which matches), `company_name`, `company_group` and `open`
-    must hold for the same assignment; each issue lists only its matching assignments. `open` is True for assignments
-    that are neither resolved nor closed, False for the others. `search` is a literal part of the name or description;
-    `words` must all occur, each in the name, the description or the name of an affected company. `changed_since` is the
-    `position` of a list from `poll_issues`: all issues that were changed since then. `owner` is an e-mail address, `me`
-    or `none`; `overdue` is True for issues whose next update is due. `include="details"` sets more fields of
-    assignments. `sort` is `name`, `updated_at` or `created_at`, with a leading `-` for descending order, or
-    `attention`. Raises InvalidQuery for an unsupported status and for a position from before the server's database was
-    restored from a backup, NotFound for an unknown company or group, Misuse for an `updated_since` without a time zone.
-    """
-
-    search: str | None
-    words: str | None
-    status: str | Iterable[str] | None
-    company_id: int | Iterable[int] | None
-    company_name: str | None
-    company_group: str | None
-    open: bool | None
-    updated_since: datetime | None
-    changed_since: str | None
-    severity: str | Iterable[str] | None
-    owner: str | None
-    tag: str | None
-    reference: str | None
-    overdue: bool | None
-    include: str | None
-    sort: str | None
 
 
 def issues(session: Session, *, page_size: int = 100, **where: Unpack[Filter]) -> Pages[Issue]:
@@ -121,10 +75,11 @@ def create_issue(
     description: str | None = None,
     companies: Companies = (),
     company_groups: Iterable[str] = (),
+    exclude: Iterable[str] = (),
     idempotency_key: str | None = None,
     **fields: Unpack[Fields],
 ) -> Plan[Issue]:
-    """Creates an issue with these companies and those of these groups.
+    """Creates an issue with these companies and those of these groups, without those in `exclude`.
 
     Raises BadRequest when the name is taken, NotFound naming every unknown company or group.
 
@@ -132,9 +87,8 @@ def create_issue(
     """
     body: dict[str, object] = {"name": name, "description": description, "companies": entries(companies)}
     body |= given_fields(fields)
-    groups = several("company_groups", company_groups)
-    if groups:
-        body["company_groups"] = groups
+    more = {"company_groups": several("company_groups", company_groups), "exclude": several("exclude", exclude)}
+    body |= {name: names for name, names in more.items() if names}
     return read_issue((yield from session.perform(posted(ISSUES, body, idempotency_key))))
 
 
@@ -175,20 +129,22 @@ def update_issue(
     new_name: str | None = None,
     add_companies: Companies = (),
     company_groups: Iterable[str] = (),
+    exclude: Iterable[str] = (),
     if_match: str | None = None,
     **fields: Unpack[Fields],
 ) -> Plan[Issue]:
     """Changes the given fields; an empty description or field is cleared.
 
-    The companies of `company_groups` are added like those of `add_companies`. A company that is already assigned keeps
-    its status unless one is given. With `if_match` (the `etag` of an issue that was read before), raises Changed if the
-    issue has been changed since.
+    The companies of `company_groups` are added like those of `add_companies`, without those in `exclude`. One that is
+    assigned already keeps its status unless one is given. With `if_match` (the `etag` of an issue that was read
+    before), raises Changed if anyone has changed the issue since.
     """
     given = {
         "description": description,
         "new_name": new_name,
         "add_companies": entries(add_companies) or None,
         "company_groups": several("company_groups", company_groups) or None,
+        "exclude": several("exclude", exclude) or None,
     }
     body: dict[str, object] = {name: value for name, value in given.items() if value is not None}
     body |= given_fields(fields)
@@ -262,21 +218,6 @@ def set_status_in_bulk(
     }
     body = {name: value for name, value in given.items() if value is not None}
     return read_bulk((yield from session.perform(posted(f"{STATUS}/bulk", body, idempotency_key, if_match))))
-
-
-def given_fields(fields: Fields) -> dict[str, object]:
-    """Returns fields in the API's form, in which null clears."""
-    given: dict[str, object] = {name: value for name, value in fields.items() if value is not None}
-    due = given.get("next_update_at")
-    if isinstance(due, datetime):
-        if due.tzinfo is None:
-            raise Misuse("next_update_at must have a time zone.")
-        given["next_update_at"] = due.isoformat()
-    for name in ("tags", "references"):
-        value = given.get(name)
-        if isinstance(value, Iterable):
-            given[name] = several(name, value) if name == "tags" else list(value)
-    return {name: value or None for name, value in given.items()}
 
 
 def filtered(where: Filter, limit: int | None = None) -> Request:

@@ -42,10 +42,13 @@ def add_update(
     *,
     public: bool = False,
     companies: Iterable[str] | None = None,
+    company_groups: Iterable[str] | None = None,
+    exclude: Iterable[str] = (),
     status: str | None = None,
     idempotency_key: str | None = None,
 ) -> Plan[Update]:
-    """Adds a Markdown text to an issue, for these companies or for all of the issue; customers may read it if `public`.
+    """Adds a text in Markdown to an issue, for these companies and those of these groups that it affects, or for all of
+    the issue, without those in `exclude`; for customers if `public`.
 
     With a `status` the companies change to that status in the same transaction: listed companies are assigned if
     necessary; if none are listed, closed assignments remain closed.
@@ -55,6 +58,8 @@ def add_update(
         "body": body,
         "public": public or None,
         "companies": None if companies is None else several("companies", companies),
+        "company_groups": None if company_groups is None else several("company_groups", company_groups),
+        "exclude": several("exclude", exclude) or None,
         "status": status,
     }
     content = {name: value for name, value in given.items() if value is not None}

@@ -1,14 +1,15 @@
 """The commands that change something."""
 
 from collections.abc import Callable
-from typing import TypedDict, Unpack
+from typing import Any, TypedDict, Unpack
 
 import click
 
 from issue_tracker_client.blocking import Tracker
 from issue_tracker_client.errors import NotFound
 from issue_tracker_client.itctl.connection import Connection
-from issue_tracker_client.itctl.output import as_json_option, outcome_lines, show
+from issue_tracker_client.itctl.field_options import EXCEPT, GROUP, any_given, field_options, fields
+from issue_tracker_client.itctl.output import as_json_option, outcome_lines, page, show
 from issue_tracker_client.models import Status
 
 NOTE = click.option("--note", help="The reason, for the history (at most 2,000 characters).")
@@ -34,17 +35,24 @@ ISSUE = click.argument("issue")
 @ISSUE
 @DESCRIPTION
 @COMPANY
+@GROUP
+@EXCEPT
+@field_options
 @KEY
 @as_json_option
 @click.pass_obj
 def create(
     connection: Connection,
+    /,
     *,
     issue: str,
     description: str | None,
     companies: tuple[str, ...],
+    groups: tuple[str, ...],
+    exclude: tuple[str, ...],
     idempotency_key: str | None,
     json: bool,
+    **given: Any,
 ) -> None:
     """Create an issue. This fails if the name is taken; `set --create` does not."""
     with connection.tracker() as tracker:
@@ -52,7 +60,10 @@ def create(
             issue,
             description=description,
             companies=[named_status(company) for company in companies],
+            company_groups=groups,
+            exclude=exclude,
             idempotency_key=idempotency_key,
+            **fields(**given),
         )
     connection.report(created, json, f"{created.name}: created, {len(created.assignments)} companies")
 
@@ -67,29 +78,40 @@ IF_MATCH = click.option(
 @DESCRIPTION
 @click.option("--rename", "new_name", metavar="NAME", help="The issue's new name.")
 @COMPANY
+@GROUP
+@EXCEPT
+@field_options
 @IF_MATCH
 @as_json_option
 @click.pass_obj
 def update(
     connection: Connection,
+    /,
     *,
     issue: str,
     description: str | None,
     new_name: str | None,
     companies: tuple[str, ...],
+    groups: tuple[str, ...],
+    exclude: tuple[str, ...],
     if_match: str | None,
     json: bool,
+    **given: Any,
 ) -> None:
-    """Change an issue's description (empty clears it) or name, or add companies."""
-    if description is None and new_name is None and not companies:
-        raise click.UsageError("Nothing to change: give --description, --rename or --company.")
+    """Change an issue's name, description or fields, or add companies. An empty text clears a field."""
+    changes = fields(**given)
+    if description is None and new_name is None and not companies and not groups and not any_given(changes):
+        raise click.UsageError("Nothing to change: give --description, --rename, --company, --group or a field.")
     with connection.tracker() as tracker:
         changed = tracker.update_issue(
             issue,
             description=description,
             new_name=new_name,
             add_companies=[named_status(company) for company in companies],
+            company_groups=groups,
+            exclude=exclude,
             if_match=if_match,
+            **changes,
         )
     connection.report(changed, json, f"{changed.name}: updated")
 
@@ -155,10 +177,30 @@ def delete(connection: Connection, issue: str) -> None:
     connection.report(None, False, f"{issue}: deleted")
 
 
+@click.command("merge")
+@ISSUE
+@click.argument("into")
+@click.option("--dry-run", is_flag=True, help="Change nothing; print what the issue would be.")
+@KEY
+@as_json_option
+@click.pass_obj
+def merge(
+    connection: Connection, *, issue: str, into: str, dry_run: bool, idempotency_key: str | None, json: bool
+) -> None:
+    """Merge an issue into another one, which remains. Its name leads to the other one from then on."""
+    with connection.tracker() as tracker:
+        merged = tracker.merge_issues(issue, into, dry_run=dry_run, idempotency_key=idempotency_key)
+    if dry_run and not json:
+        show(page(merged))
+    else:
+        connection.report(merged, json, f"{issue}: merged into {merged.name}")
+
+
 class Bulk(TypedDict):
     """The options that `move` and `resolve` share."""
 
     only: tuple[str, ...]
+    groups: tuple[str, ...]
     exclude: tuple[str, ...]
     from_statuses: tuple[str, ...]
     note: str | None
@@ -180,6 +222,7 @@ def bulk_options(command: Callable[..., None]) -> Callable[..., None]:
         NOTE,
         click.option("--from", "from_statuses", multiple=True, metavar="STATUS", help="Only companies in this status."),
         click.option("--except", "exclude", multiple=True, metavar="COMPANY", help="Skip this company."),
+        GROUP,
         click.option("--only", multiple=True, metavar="COMPANY", help="Only this company; assigns it if necessary."),
     ):
         command = option(command)
@@ -194,7 +237,7 @@ def bulk_options(command: Callable[..., None]) -> Callable[..., None]:
 def move(connection: Connection, issue: str, status: str, **options: Unpack[Bulk]) -> None:
     """Set the status of all companies of an issue, either of all or of none.
 
-    --only, --except and --from may be repeated. Closed companies remain closed unless --from closed is given.
+    --only, --group, --except and --from may be repeated. Closed companies remain closed unless --from closed is given.
     """
     with connection.tracker() as tracker:
         try:
@@ -202,6 +245,7 @@ def move(connection: Connection, issue: str, status: str, **options: Unpack[Bulk
                 issue,
                 status,
                 companies=options["only"] or None,
+                company_groups=options["groups"] or None,
                 exclude=options["exclude"],
                 from_statuses=options["from_statuses"] or None,
                 note=options["note"],
@@ -247,4 +291,4 @@ def named_status(text: str) -> tuple[str, str | None]:
     return (name, status) if name and known else (text, None)
 
 
-CHANGING = (create, update, set_status, unassign, delete, move, resolve)
+CHANGING = (create, update, set_status, unassign, delete, merge, move, resolve)

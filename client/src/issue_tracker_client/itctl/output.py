@@ -72,11 +72,27 @@ def page(issue: Issue) -> list[str]:
         issue.name,
         *(visible(line) for line in description),
         f"created {instant(issue.created_at)}, changed {instant(issue.updated_at)}",
+        *field_lines(issue),
         *(
             f"  {one.company_name:{width}}  {one.status_label:13}  {instant(one.updated_at)}"
             for one in issue.assignments
         ),
     ]
+
+
+def field_lines(issue: Issue) -> list[str]:
+    """Returns a line for each field of an issue that has a value."""
+    references = (" ".join(filter(None, (f"{one.system}: {one.key}", one.url))) for one in issue.references)
+    due = issue.next_update_at
+    found = {
+        "severity": issue.severity,
+        "owner": issue.owner and issue.owner.name,
+        "next update": due and instant(due),
+        "tags": ", ".join(issue.tags),
+        "references": "; ".join(references),
+        "external key": issue.external_key,
+    }
+    return [f"{name}: {visible(text)}" for name, text in found.items() if text]
 
 
 def event_line(event: Event) -> str:

@@ -1,22 +1,15 @@
 """The commands that change nothing: list, show, companies, events, watch, export."""
 
 import itertools
-from datetime import UTC, datetime
+from datetime import datetime
+from typing import Any
 
 import click
 
 from issue_tracker_client.itctl.connection import Connection
+from issue_tracker_client.itctl.field_options import EXCEPT, GROUP, parse_instant
 from issue_tracker_client.itctl.output import as_json_line, as_json_option, event_line, page, rows, show
 from issue_tracker_client.models import same_name
-
-
-def parse_instant(text: str) -> datetime:
-    """Returns a time from ISO 8601, which is local time if it has no time zone. Raises click.BadParameter."""
-    try:
-        return datetime.fromisoformat(text).astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise click.BadParameter(f"{text!r} is not a time such as 2025-01-04T10:15.") from None
-
 
 LIMIT = click.option("--limit", type=click.IntRange(min=1), help="The maximum number.")
 
@@ -24,12 +17,20 @@ LIMIT = click.option("--limit", type=click.IntRange(min=1), help="The maximum nu
 @click.command("list")
 @click.option("--search", help="Text in the name or description, in any case.")
 @click.option("--status", multiple=True, help="Assignments with this status; may be repeated.")
+@click.option("--words", help="Words that all occur, in the name, the description or a company's name.")
 @click.option("--company", help="Assignments of this company.")
+@GROUP
+@EXCEPT
+@click.option("--severity", multiple=True, help="Issues of this severity; may be repeated.")
+@click.option("--owner", help="Issues of this technician: an e-mail address, `me` or `none`.")
+@click.option("--tag", help="Issues with this tag.")
+@click.option("--reference", metavar="KEY", help="Issues that are called this in another system.")
+@click.option("--overdue", is_flag=True, help="Issues whose next update is due.")
 @click.option("--open", "only_open", is_flag=True, help="Assignments neither resolved nor closed.")
 @click.option("--since", type=parse_instant, metavar="TIME", help="Issues changed at or after this time.")
 @click.option(
     "--sort",
-    type=click.Choice(["name", "-name", "updated_at", "-updated_at", "created_at", "-created_at"]),
+    type=click.Choice(["name", "-name", "updated_at", "-updated_at", "created_at", "-created_at", "attention"]),
     default="name",
     show_default=True,
 )
@@ -38,26 +39,29 @@ LIMIT = click.option("--limit", type=click.IntRange(min=1), help="The maximum nu
 @click.pass_obj
 def list_issues(
     connection: Connection,
+    /,
     *,
-    search: str | None,
     status: tuple[str, ...],
     company: str | None,
+    groups: tuple[str, ...],
+    overdue: bool,
     only_open: bool,
     since: datetime | None,
-    sort: str,
     limit: int | None,
     json: bool,
+    **filters: Any,
 ) -> None:
     """List issues, one line per company: issue, company, status, last change, separated by tabs."""
     with connection.tracker() as tracker:
         issues = tracker.issues(
             page_size=page_size(limit),
-            search=search,
             status=status,
             company_name=company,
+            company_group=groups,
+            overdue=overdue or None,
             open=only_open or None,
             updated_since=since,
-            sort=sort,
+            **filters,
         )
         for issue in itertools.islice(issues, limit):
             show([as_json_line(issue)] if json else rows(issue))
@@ -72,6 +76,19 @@ def show_issue(connection: Connection, issue: str, json: bool) -> None:
     with connection.tracker() as tracker:
         found = tracker.issue(issue)
     show([as_json_line(found)] if json else page(found))
+
+
+@click.command("similar")
+@click.argument("name")
+@LIMIT
+@as_json_option
+@click.pass_obj
+def list_similar(connection: Connection, name: str, limit: int | None, json: bool) -> None:
+    """List issues that have, or had, a name like NAME: name, open and all companies, former name, separated by tabs."""
+    with connection.tracker() as tracker:
+        for issue in tracker.similar_issues(name, limit=limit):
+            parts = (issue.name, str(issue.open), str(issue.total), issue.former_name or "")
+            show([as_json_line(issue) if json else "\t".join(parts)])
 
 
 @click.command("export")
@@ -152,4 +169,4 @@ def page_size(limit: int | None) -> int:
     return min(limit or 100, 500)
 
 
-READING = (list_issues, show_issue, export, list_companies, list_events, watch)
+READING = (list_issues, show_issue, list_similar, export, list_companies, list_events, watch)

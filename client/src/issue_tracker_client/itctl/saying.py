@@ -7,6 +7,7 @@ import click
 
 from issue_tracker_client.itctl.changing import ISSUE, KEY
 from issue_tracker_client.itctl.connection import Connection
+from issue_tracker_client.itctl.field_options import EXCEPT, GROUP
 from issue_tracker_client.itctl.output import as_json_line, as_json_option, show, update_lines
 from issue_tracker_client.itctl.reading import LIMIT, page_size
 
@@ -16,7 +17,9 @@ from issue_tracker_client.itctl.reading import LIMIT, page_size
 @click.argument("text")
 @click.option("--public", is_flag=True, help="Make the update visible to customers; by default it is internal.")
 @click.option("--company", "companies", multiple=True, metavar="NAME", help="Only for this company; may be repeated.")
-@click.option("--status", help="The new status of the companies.")
+@GROUP
+@EXCEPT
+@click.option("--status", help="The status that the companies move to.")
 @KEY
 @as_json_option
 @click.pass_obj
@@ -27,6 +30,8 @@ def say(
     text: str,
     public: bool,
     companies: tuple[str, ...],
+    groups: tuple[str, ...],
+    exclude: tuple[str, ...],
     status: str | None,
     idempotency_key: str | None,
     json: bool,
@@ -36,7 +41,14 @@ def say(
         text = sys.stdin.read()
     with connection.tracker() as tracker:
         added = tracker.add_update(
-            issue, text, public=public, companies=companies or None, status=status, idempotency_key=idempotency_key
+            issue,
+            text,
+            public=public,
+            companies=companies or None,
+            company_groups=groups or None,
+            exclude=exclude,
+            status=status,
+            idempotency_key=idempotency_key,
         )
     connection.report(added, json, f"{added.issue_name}: update {added.update_id} added")
 

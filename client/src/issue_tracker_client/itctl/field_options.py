@@ -1,0 +1,86 @@
+"""The options for the fields of an issue, which `create` and `update` share."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import click
+
+from issue_tracker_client.fields import Fields
+
+
+def parse_instant(text: str) -> datetime:
+    """Returns a time from ISO 8601, which is local time if it has no time zone. Raises click.BadParameter."""
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise click.BadParameter(f"{text!r} is not a time such as 2025-01-04T10:15.") from None
+
+
+def parse_due(text: str) -> datetime | str:
+    """The same, but an empty text stays empty."""
+    return parse_instant(text) if text.strip() else ""
+
+
+def parse_reference(text: str) -> dict[str, str | None] | None:
+    """Returns the parts of `SYSTEM: KEY [URL]`; None for an empty text. Raises click.BadParameter."""
+    if not text.strip():
+        return None
+    words, _, last = text.strip().rpartition(" ")
+    has_url = bool(words) and last.startswith(("http://", "https://"))
+    system, colon, key = (words if has_url else text).partition(":")
+    if not colon:
+        raise click.BadParameter(f"{text!r} has not the form “SYSTEM: KEY [URL]”.")
+    return {"system": system.strip(), "key": key.strip(), "url": last if has_url else None}
+
+
+OPTIONS = (
+    click.option("--severity", metavar="LEVEL", help="How bad it is: low, medium, high or critical."),
+    click.option("--owner", metavar="EMAIL", help="The technician who takes care of the issue."),
+    click.option("--next-update", type=parse_due, metavar="TIME", help="When the next update is due."),
+    click.option("--tag", "tags", multiple=True, help="A tag; may be repeated. All others are removed."),
+    click.option(
+        "--reference",
+        "references",
+        multiple=True,
+        type=parse_reference,
+        metavar="SYSTEM:KEY [URL]",
+        help="What the issue is called in another system; may be repeated. All others are removed.",
+    ),
+    click.option("--external-key", metavar="KEY", help="A name for programs, which no other issue has."),
+)
+
+GROUP = click.option(
+    "--group", "groups", multiple=True, metavar="GROUP", help="The companies of this group; may be repeated."
+)
+EXCEPT = click.option(
+    "--except", "exclude", multiple=True, metavar="COMPANY", help="Not this company; may be repeated."
+)
+
+
+def field_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Adds the options of all fields to a command."""
+    for option in reversed(OPTIONS):
+        command = option(command)
+    return command
+
+
+def fields(
+    severity: str | None,
+    owner: str | None,
+    next_update: datetime | str | None,
+    tags: tuple[str, ...],
+    references: tuple[dict[str, str | None] | None, ...],
+    external_key: str | None,
+) -> Fields:
+    """Returns the fields that were given. An empty text clears one, also where several are possible."""
+    given = Fields(severity=severity, owner=owner, next_update_at=next_update, external_key=external_key)
+    if tags:
+        given["tags"] = [tag for tag in tags if tag.strip()]
+    if references:
+        given["references"] = [reference for reference in references if reference is not None]
+    return given
+
+
+def any_given(given: Fields) -> bool:
+    """Returns whether there is a field to change."""
+    return any(value is not None for value in given.values())
