@@ -1,4 +1,4 @@
-# The workflow. `make` lists what can be done. Whatever a target needs is installed first.
+# The development workflow. `make` lists the targets. Each target first installs what it needs.
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV ?= .venv
@@ -7,7 +7,7 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 NODE_BIN := node_modules/.bin
 
-# Images of Python set it. Then every process that shares the tests would compile all of them again, which takes seconds.
+# Container images of Python set it. Every test process would then compile all tests again, which takes seconds.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
@@ -23,22 +23,22 @@ run: $(VENV)/run.stamp  ## build, migrate the embedded database, serve on http:/
 demo: $(VENV)/run.stamp  ## fill an empty database with an invented helpdesk
 	$(BIN)/issue-tracker demo
 
-# Two processes more than cores: tests wait for servers, browsers and commands that they start.
+# More processes than cores, because tests wait for servers, browsers and commands that they start.
 test: environment  ## run all tests, on SQLite and PostgreSQL, and pages in Chromium
 	$(BIN)/pytest -n 4 --dist loadgroup
 
-coverage: environment  ## run all tests and report which lines of the product they reach
+coverage: environment  ## run all tests and report which lines of the product they execute
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest -n 4 --dist loadgroup
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
-soak: environment  ## do harm to databases under load, and check them (CONTRIBUTING.md has the phases)
+soak: environment  ## inject failures into databases under load, and check them (CONTRIBUTING.md lists the phases)
 	PYTHONPATH=. $(BIN)/python -m tests.soak $(if $(PHASE),--phase $(PHASE)) $(if $(FROM),--from $(FROM)) \
 		$(if $(DATABASE),--database $(DATABASE)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SECONDS),--seconds $(SECONDS))
 
-# The tests of the migrations are among the others.
-check: lint types imports test  ## do everything that CI does
+# `test` includes the tests of the migrations.
+check: lint types imports test  ## run everything that CI runs
 
 lint: $(VENV)/dev.stamp node_modules/.stamp  ## check Python, scripts, style sheets and templates
 	$(BIN)/ruff check .
@@ -68,7 +68,7 @@ format: $(VENV)/dev.stamp node_modules/.stamp  ## format Python, scripts and sty
 hooks: $(VENV)/dev.stamp node_modules/.stamp  ## check each commit before it is made
 	$(BIN)/pre-commit install
 
-audit: $(VENV)/dev.stamp node_modules/.stamp  ## look up known vulnerabilities of the pinned packages
+audit: $(VENV)/dev.stamp node_modules/.stamp  ## check the pinned packages for known vulnerabilities
 	./scripts/audit $(BIN)
 
 bench: $(VENV)/bench.stamp  ## measure side by side and print a table (BENCH=quick for a short one)
@@ -79,12 +79,12 @@ bench: $(VENV)/bench.stamp  ## measure side by side and print a table (BENCH=qui
 environment: $(VENV)/dev.stamp node_modules/.stamp  ## install what tests need beyond Python: PostgreSQL, Chromium and Node
 	./scripts/test-environment
 
-# Without ensurepip (Debian's python3 without python3-venv) this fails and leaves a Python that has no pip. It must be
-# removed, or the next run would take the environment for a complete one.
+# Without ensurepip (Debian's python3 without python3-venv) this fails and leaves a Python without pip. It must be
+# removed, or the next run would consider the environment complete.
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV) || { rm -f $@; exit 1; }
 
-# What builds the package is in a folder of its own, so that the environment has nothing but what the server needs.
+# The build tools are in a separate folder, so that the environment contains only what the server needs.
 $(VENV)/run.stamp: requirements.txt requirements-build.txt pyproject.toml | $(VENV)/bin/python
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --upgrade --target $(VENV)/build-tools -r requirements-build.txt

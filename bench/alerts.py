@@ -1,4 +1,4 @@
-"""Rows about alerts: a thousand a second, in messages of many and of one, with pages beside them."""
+"""Rows about alerts: a thousand a second, in messages with many alerts and with one, while users load pages."""
 
 import json
 import sqlite3
@@ -37,12 +37,12 @@ GROUPED = 100
 """Alerts in a message of a sender that groups them."""
 
 PAUSE = 0.05
-"""Seconds between two lists, which people load meanwhile."""
+"""Seconds between two lists that are loaded at the same time."""
 
 
 class _Sent(NamedTuple):
-    """How many alerts were confirmed, in how many seconds, how long each message took in milliseconds, and how many
-    messages were refused with 503. `turns` are the numbers of the groups that were confirmed.
+    """The number of confirmed alerts, the duration in seconds, the milliseconds of each message, and the number of
+    messages that were refused with 503. `turns` are the numbers of the confirmed groups.
     """
 
     confirmed: int
@@ -53,14 +53,14 @@ class _Sent(NamedTuple):
 
 
 def alerts(effort: Effort) -> Iterator[Row]:
-    """Sends alerts for a minute, first 100 in each message, then one; on both databases."""
+    """Sends alerts for a minute, first 100 in each message, then one, on both databases."""
     yield from _rows(_copy(embedded(10_000)), "SQLite", effort)
     with server_database(10_000) as scene:
         yield from _rows(scene, "PostgreSQL", effort)
 
 
 def _copy(scene: Scene) -> Scene:
-    """The same dataset in a file of its own, because other parts use it without alerts."""
+    """Returns the same dataset in a separate file, because other parts use it without alerts."""
     path = FOLDER / "alerts.db"
     for stale in FOLDER.glob("alerts.db*"):
         stale.unlink()
@@ -112,7 +112,7 @@ def _alert(issue: int, company: int) -> dict[str, object]:
 def _send(
     ours: Served, scene: Scene, path: str, groups: Sequence[Sequence[object]], connections: int, seconds: float
 ) -> tuple[_Sent, list[float]]:
-    """Sends the groups one after the other, at RATE alerts a second at most; and loads lists meanwhile."""
+    """Sends the groups one after the other, at most RATE alerts a second, and loads lists at the same time."""
     requests = [Request("POST", path, json.dumps({"alerts": group})) for group in groups]
     size = len(groups[0])
     took: list[float] = []
@@ -148,7 +148,7 @@ def _send(
 
 
 def _lists(ours: Served, scene: Scene, seconds: float) -> list[float]:
-    """Lists as technicians load them, hardly two alike, at the pace of people."""
+    """Requests lists as technicians load them, nearly all different, at the pace of users."""
     client = Client(ours.url, scene.headers)
     times: list[float] = []
     end = time.perf_counter() + seconds
@@ -160,7 +160,7 @@ def _lists(ours: Served, scene: Scene, seconds: float) -> list[float]:
 
 
 def _verify(database: Database, known: int, confirmed: int) -> None:
-    """Every alert that was confirmed is counted, once, and belongs to an issue of its name, of which there is one."""
+    """Checks that every confirmed alert is counted once and belongs to the only issue with its name."""
     names = [f"Alarm {issue}" for issue in range(ISSUES)]
     with database.read() as tx:
         rows, counted = tx.execute(select(func.count(), func.sum(stored_alerts.c["count"]))).one()

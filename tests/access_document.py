@@ -7,25 +7,25 @@ from tests.access_results import ACTORS, MAY, expected
 
 DOCUMENT = Path(__file__).parent.parent / "docs" / "security-routes.md"
 
-ABOUT = """# Who may use which route
+ABOUT = """# Access to routes
 
-`python -m tests.access` writes this page. A test sends a request to every declared route with every kind of credential,
-and compares what happens with these tables (`tests/test_every_route.py`). The requests carry nothing valid, so only
-the credential can decide.
+`python -m tests.access` generates this page. A test sends a request to every route with every kind of credential,
+and compares the results with these tables (`tests/test_every_route.py`). The requests contain no valid input, so only
+the credential decides the result.
 
-| in the tables | means |
+| result | meaning |
 | --- | --- |
-| yes | the input decides: the credential is enough |
+| yes | the credential is sufficient; the input decides |
 | 401 | not signed in |
-| 403 | the role, the scope or the kind of credential is not enough; or there is no valid link |
-| sign-in | the page to sign in |
-| confirm | 403 with the reason `confirmation_required`; a page asks for the password |
-| password | 403 with the reason `password_change_required`; a page leads to the form for a new password |
+| 403 | the role, the scope or the kind of credential is insufficient, or there is no valid link |
+| sign-in | redirect to the sign-in page |
+| confirm | 403 with the reason `confirmation_required`; a page requests the password |
+| password | 403 with the reason `password_change_required`; a page redirects to the form for a new password |
 
-*Old session* is a super admin who signed in more than ten minutes ago and has not confirmed since; *given password* one
-whose password an administrator knows; *r* and *w* are API tokens that may read, and read and write. `PUT
-/api/users/{user_id}` and `PUT /api/webhooks/{id}`, and their pages, need a confirmation for a role, a password or an
-address only.
+*Old session* is a super admin who signed in more than ten minutes ago and has not confirmed since; *given password* is
+one whose password an administrator knows; *r* and *w* are API tokens that may read, or read and write.
+`PUT /api/users/{user_id}` and `PUT /api/webhooks/{id}`, and their pages, require a confirmation only for a role, a
+password or an address.
 """
 
 HEADER = [

@@ -1,6 +1,7 @@
-"""Monitoring systems as processes, with the files that docs/alerts.md shows.
+"""Runs monitoring systems as processes, with the files of docs/alerts.md.
 
-`scripts/test-environment` unpacks their Debian packages into build/monitoring; elsewhere they are found in the path.
+`scripts/test-environment` unpacks their Debian packages into build/monitoring; on other systems they are found in the
+path.
 """
 
 import os
@@ -22,7 +23,7 @@ _section = re.compile(r"^## (.+?)\n(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
 
 
 def program(*names: str) -> Path:
-    """The first program that there is of these names for it. Fails without any."""
+    """Returns the first existing program with one of these names. Fails if there is none."""
     for name in names:
         there = UNPACKED.glob(f"usr/**/{name}")
         found = next((path for path in there if path.is_file() and os.access(path, os.X_OK)), None)
@@ -36,9 +37,9 @@ def program(*names: str) -> Path:
 
 
 def write_documented_files(section: str, folder: Path, changes: Mapping[str, str]) -> None:
-    """Writes the files that a section of docs/alerts.md shows, by their names without the folder.
+    """Writes the files of a section of docs/alerts.md, by their names without the folder.
 
-    `changes` are texts in them and what replaces these: addresses and times of the test. Each of them must be there.
+    `changes` maps texts in the files to their replacements: addresses and times of the test. Each text must occur.
     """
     text = dict(_section.findall((DOCS / "alerts.md").read_text(encoding="utf-8")))[section]
     files: dict[str, str] = dict(_file.findall(text))
@@ -54,7 +55,7 @@ def write_documented_files(section: str, folder: Path, changes: Mapping[str, str
 
 
 class Monitor:
-    """A monitoring system that runs. What it logs is shown when it ends before a test does."""
+    """A running monitoring system. Its log is shown if it ends before the test."""
 
     def __init__(self, process: "subprocess.Popen[bytes]", log: Path) -> None:
         self.process = process
@@ -66,7 +67,7 @@ class Monitor:
 
 @contextmanager
 def monitoring(command: Sequence[str | Path], folder: Path) -> Iterator[Monitor]:
-    """Runs a monitoring system until the block ends. What it logs is in the folder."""
+    """Runs a monitoring system until the block ends. Its log is in the folder."""
     log = folder / f"{Path(command[0]).name}.log"
     libraries = sorted({str(found.parent) for found in UNPACKED.glob("usr/lib/**/*.so*")})
     with log.open("ab") as out:
@@ -90,7 +91,7 @@ def monitoring(command: Sequence[str | Path], folder: Path) -> Iterator[Monitor]
 
 
 def until(true: Callable[[], bool], *monitors: Monitor, seconds: float = 60) -> None:
-    """Waits until it is true, while all monitoring systems run."""
+    """Waits until the condition is true, while all monitoring systems run."""
 
     def checked() -> bool:
         for monitor in monitors:

@@ -1,4 +1,6 @@
-"""Flapping alerts: what changes its state again and again stays open, says so, and is left to people who work on it."""
+"""An alert that changes its state repeatedly remains open and is marked as flapping, without overwriting changes by
+people.
+"""
 
 from typing import Any
 
@@ -14,7 +16,7 @@ def updates(world: World) -> list[str]:
 
 
 def flap(world: World, path: str, *states: str) -> list[str]:
-    """Sends the states, one each minute; what became of them."""
+    """Sends the states, one each minute, and returns their effects."""
     outcomes = []
     for state in states:
         wait(world, minutes=1)
@@ -22,7 +24,7 @@ def flap(world: World, path: str, *states: str) -> list[str]:
     return outcomes
 
 
-def test_a_flapping_alert_stays_open_and_says_so(world: World) -> None:
+def test_a_flapping_alert_remains_open_and_is_marked(world: World) -> None:
     path = given_receiver(world, "alertmanager")
     given_rule(world, flap_changes=3, flap_minutes=30)
     first = flap(world, path, "firing", "resolved", "firing", "resolved", "firing")
@@ -41,7 +43,7 @@ def test_a_flapping_alert_stays_open_and_says_so(world: World) -> None:
     assert len(updates(world)) == 1
 
 
-def test_what_a_person_did_is_left_alone_while_it_flaps(world: World) -> None:
+def test_flapping_does_not_overwrite_changes_by_a_person(world: World) -> None:
     path = given_receiver(world, "alertmanager")
     given_rule(world, flap_changes=1, flap_minutes=30)
     assert flap(world, path, "firing", "resolved", "firing", "resolved") == ["opened", "cleared", "reopened", "held"]
@@ -50,14 +52,14 @@ def test_what_a_person_did_is_left_alone_while_it_flaps(world: World) -> None:
     assert statuses(world, "LineDown") == {"Contoso": "in_progress"}
 
 
-def test_without_a_limit_nothing_is_flapping(world: World) -> None:
+def test_without_a_limit_no_alert_is_flapping(world: World) -> None:
     path = given_receiver(world, "alertmanager")
     given_rule(world, flap_changes=0)
     assert flap(world, path, *["firing", "resolved"] * 10)[-2:] == ["reopened", "cleared"]
     assert updates(world) == []
 
 
-def test_alerts_are_damped_unless_a_rule_says_otherwise(world: World) -> None:
+def test_alerts_are_damped_unless_a_rule_disables_it(world: World) -> None:
     path = given_receiver(world, "alertmanager")
     outcomes = flap(world, path, *["firing", "resolved"] * 7)
     assert outcomes.count("cleared") == 5 and outcomes[-1] == "held"

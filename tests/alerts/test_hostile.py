@@ -1,4 +1,4 @@
-"""Messages of any shape to every kind of receiver: taken, or one clear refusal that changes nothing."""
+"""Messages of any form to every kind of receiver are accepted, or rejected once, clearly and without any change."""
 
 import json
 from typing import Any
@@ -16,7 +16,7 @@ from tests.events.processes import own_servers
 from tests.world import Clock, World
 
 MARK = "<b>mark</b>"
-"""What a stranger wrote. No refusal and no line of the log repeats it."""
+"""A text of an attacker. No error and no line of the log repeats it."""
 
 texts = st.text(st.characters(codec="utf-8"), max_size=30) | st.sampled_from(
     [MARK, "", "firing", "resolved", "\0", "\u202ex"]
@@ -31,7 +31,7 @@ values = st.recursive(
 
 @st.composite
 def messages(draw: st.DrawFn) -> tuple[Kind, bytes]:
-    """A kind and what it is sent: bytes, any JSON, or a message of the sender in which one part is something else."""
+    """Draws a kind and its message: bytes, any JSON, or a message of the sender in which one part is replaced."""
     kind = draw(st.sampled_from(list(Kind)))
     if draw(st.integers(0, 9)) == 0:
         return kind, draw(st.binary(min_size=1, max_size=200))
@@ -46,7 +46,7 @@ def messages(draw: st.DrawFn) -> tuple[Kind, bytes]:
 
 
 def _places(value: Any) -> Any:
-    """Every part of a message: what it is in, and its name or number there."""
+    """Yields every part of a message: its container, and its name or index there."""
     parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for name, part in list(parts):
         yield value, name
@@ -54,7 +54,7 @@ def _places(value: Any) -> Any:
 
 
 class Receivers:
-    """A receiver of each kind, and what has become of all that they were sent."""
+    """A receiver of each kind, and the effects of all messages."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -66,7 +66,7 @@ class Receivers:
         return self._sender.post(self._paths[kind], content=content)
 
     def state(self) -> tuple[int, int, list[Any]]:
-        """What a refused message must not change."""
+        """Returns the data that a rejected message must not change."""
         issues = self._ada.call("GET", "/api/issues", 200)["total"]
         alerts = self._ada.call("GET", "/api/alerts", 200)["items"]
         return len(self._world.history()), issues, [(one["key"], one["count"]) for one in alerts]
@@ -79,7 +79,7 @@ def receivers(world: World) -> Receivers:
 
 @settings(max_examples=150, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(drawn=messages())
-def test_any_message_is_taken_or_refused(receivers: Receivers, drawn: tuple[Kind, bytes]) -> None:
+def test_any_message_is_accepted_or_rejected(receivers: Receivers, drawn: tuple[Kind, bytes]) -> None:
     before = receivers.state()
     response = receivers.send(*drawn)
     if response.status_code == 202:
@@ -90,7 +90,7 @@ def test_any_message_is_taken_or_refused(receivers: Receivers, drawn: tuple[Kind
     assert receivers.state() == before
 
 
-def test_one_alert_that_cannot_be_sorted_does_not_hold_up_the_others(world: World) -> None:
+def test_an_unsorted_alert_does_not_block_the_others(world: World) -> None:
     path = given_receiver(world, "alertmanager")
     names = ("LineDown", "Line\u202eDown", ".", "x" * 400)
     alerts = [{"status": "firing", "labels": {"alertname": name, "company": "Contoso"}} for name in names]
@@ -98,7 +98,7 @@ def test_one_alert_that_cannot_be_sorted_does_not_hold_up_the_others(world: Worl
     assert len(listed(world, "?state=unsorted")) == 2
 
 
-def test_what_receivers_are_sent_is_counted(migrated_url: str) -> None:
+def test_the_alerts_of_receivers_are_counted(migrated_url: str) -> None:
     with own_servers(migrated_url, (), ISSUE_TRACKER_METRICS="true") as (server,):
         world = World(server, Clock())
         path = given_receiver(world, "icinga")

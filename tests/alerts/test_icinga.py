@@ -27,15 +27,15 @@ template Service "generic-service" { check_interval = 1s, retry_interval = 1s, m
 include "tracker.conf"
 include "tracker-hosts.conf"
 """
-"""The rest of Icinga's configuration. A host or a service is down while a file has its name."""
+"""The rest of Icinga's configuration. A host or a service is down while a file with its name exists."""
 
 
 def counts(world: World) -> dict[str, int]:
-    """How often each company's alert was reported as firing."""
+    """Returns how often each company's alert was reported as firing."""
     return {alert["company"]: alert["count"] for alert in listed(world, "?state=firing")}
 
 
-def test_what_the_documentation_says_is_enough(world: World, tmp_path: Path) -> None:
+def test_the_documented_configuration_works(world: World, tmp_path: Path) -> None:
     address = world.server.url + given_receiver(world, "icinga")
     (tmp_path / "scripts").mkdir()
     changes = {

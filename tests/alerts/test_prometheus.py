@@ -36,11 +36,11 @@ class _Answer(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, format: str, *args: object) -> None:
-        """Says nothing."""
+        """Logs nothing."""
 
 
 class Target(ThreadingHTTPServer):
-    """What Prometheus looks at. It does not work until it is said to."""
+    """A target that Prometheus scrapes. It fails until it is switched on."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Answer)
@@ -49,7 +49,7 @@ class Target(ThreadingHTTPServer):
 
 @contextmanager
 def targets(count: int) -> Iterator[list[Target]]:
-    """Targets that answer until the block ends."""
+    """Runs targets until the block ends."""
     with ExitStack() as stack:
         found = [stack.enter_context(Target()) for _ in range(count)]
         for target in found:
@@ -59,19 +59,21 @@ def targets(count: int) -> Iterator[list[Target]]:
 
 
 def counts(world: World) -> dict[str, int]:
-    """How often each company's alert was reported as firing."""
+    """Returns how often each company's alert was reported as firing."""
     return {alert["company"]: alert["count"] for alert in listed(world, "?state=firing")}
 
 
 def repeated(world: World, times: int = 2) -> None:
-    """Waits until each alert was reported some more times."""
+    """Waits until each alert has been reported some more times."""
     before = counts(world)
     assert len(before) == len(COMPANIES)
     until(lambda: all(counts(world)[company] >= count + times for company, count in before.items()))
 
 
-def test_what_the_documentation_says_is_enough(world: World, tmp_path: Path) -> None:
-    """One issue for three companies within 30 s; a technician's work is left alone; clearing resolves the others."""
+def test_the_documented_configuration_works(world: World, tmp_path: Path) -> None:
+    """One issue for three companies is opened within 30 s; a technician's changes are not overwritten; clearing
+    resolves the others.
+    """
     path = given_receiver(world, "alertmanager")
     with targets(len(COMPANIES)) as lines, ExitStack() as stack:
         ports = {name: free_port() for name in ("prometheus", "alertmanager")}

@@ -97,7 +97,7 @@ def test_tags_are_names_of_companies(world: World) -> None:
 
 
 def test_ten_lines_that_fail_one_after_the_other_are_one_issue(world: World) -> None:
-    """Two systems report them, minutes apart; they are held, and join the issue while it is open."""
+    """Two systems report them, minutes apart; the alerts are held, and join the issue while it is open."""
     given_rule(world, issue="{provider} outage", hold_minutes=5)
     paths = given_receiver(world, "alertmanager"), given_receiver(world, "grafana")
     names = [f"Branch {letter * 4} Holding" for letter in "abcdefghij"]

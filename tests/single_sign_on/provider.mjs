@@ -1,9 +1,9 @@
-// A certified OpenID provider (npm: oidc-provider) for the tests, on a free port of this machine. It prints its issuer,
-// and ends when its standard input does. Tests change its people with POST /control.
+// A certified OpenID provider (npm: oidc-provider) for the tests, on a free loopback port. It prints its issuer,
+// and ends when its standard input ends. Tests change its users with POST /control.
 import { createServer } from "node:http";
 import { Provider } from "oidc-provider";
 
-/** @type {Map<string, object>} the claims of each person by subject */
+/** @type {Map<string, object>} the claims of each user by subject */
 const people = new Map();
 const server = createServer();
 await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -54,7 +54,7 @@ const provider = new Provider(issuer, {
   },
   ttl: { AccessToken: 600, AuthorizationCode: 60, Grant: 3600, IdToken: 14400, Interaction: 600, RefreshToken: 3600, Session: 3600 },
 });
-// The product's port is another one for each test server.
+// The product's port differs for each test server.
 provider.Client.prototype.redirectUriAllowed = (uri) => /^http:\/\/127\.0\.0\.1:\d+\/login\/with\/real\/callback$/.test(uri);
 provider.Client.prototype.postLogoutRedirectUriAllowed = (uri) => /^http:\/\/127\.0\.0\.1:\d+\/login$/.test(uri);
 
