@@ -1,4 +1,4 @@
-"""The companies that a request means by names, groups and exceptions (contract, section 12)."""
+"""Resolves the companies of a request body: names, groups and exclusions (contract, section 12)."""
 
 from collections.abc import Collection, Sequence
 
@@ -20,10 +20,10 @@ def new_assignments(
     groups: Sequence[str] | None = None,
     exclude: Sequence[str] | None = None,
 ) -> list[NewAssignment]:
-    """Returns the companies of a body and of its groups, loaded, without the excluded ones. Raises one NotFound that
-    quotes every unknown name.
+    """Returns the assignments for the companies of a body and of its groups, without the excluded companies.
 
-    Archived companies of a group are left out, because they take no new assignments.
+    Raises one NotFound that quotes every unknown name. Archived companies of a group are left out, because they accept
+    no new assignments.
     """
     names = [member.company_name for member in companies or ()]
     known = get_companies(tx, actor, [*names, *(exclude or ())])
@@ -39,7 +39,8 @@ def new_assignments(
 def bulk_targets(
     tx: Connection, actor: Actor, issue_id: int, body: BulkChange
 ) -> tuple[list[Company] | None, list[Company]]:
-    """Returns the companies of a bulk change and its groups, None for all that are assigned, and the excluded ones.
+    """Returns the companies of a bulk change and of its groups (None for all assigned ones), and the excluded
+    companies.
 
     Archived companies of a group are left out unless they are assigned. Raises one NotFound that quotes every unknown
     name.
@@ -67,8 +68,8 @@ def update_audience(
     groups: Sequence[Name] | None,
     exclude: Sequence[Name] | None,
 ) -> list[Company] | None:
-    """Returns the companies that an update is for: these, and of the groups those that are assigned, without the
-    excluded ones; None for all of the issue. Raises one NotFound that quotes every unknown name.
+    """Returns the audience of an update: the named companies, and the assigned companies of the groups, without the
+    excluded ones; None for all companies of the issue. Raises one NotFound that quotes every unknown name.
     """
     known = get_companies(tx, actor, [*(companies or ()), *(exclude or ())])
     excluded = {known[key(name)].company_id for name in exclude or ()}
@@ -86,6 +87,6 @@ def update_audience(
 
 
 def _others(companies: Sequence[Company], named: Sequence[Company], excluded: Collection[int] = ()) -> list[Company]:
-    """The companies that are not among the named and the excluded ones."""
+    """Returns the companies that are neither named nor excluded."""
     ids = {company.company_id for company in named}.union(excluded)
     return [company for company in companies if company.company_id not in ids]

@@ -1,4 +1,4 @@
-"""Issues with a similar name: before one more is created (an addition to the contract's section 5)."""
+"""Issues with a similar name, to be checked before a new one is created (an addition to the contract's section 5)."""
 
 from typing import Annotated
 
@@ -32,7 +32,7 @@ class SimilarQuery(msgspec.Struct):
 
 
 class SimilarIssueList(msgspec.Struct):
-    """Issues, the most alike first."""
+    """Issues, the most similar first."""
 
     items: list[SimilarIssue]
     total: int
@@ -40,9 +40,9 @@ class SimilarIssueList(msgspec.Struct):
 
 @routes.get("/api/similar-issues", returns=Returns(200, SimilarIssueList, {"items": [SIMILAR_EXAMPLE], "total": 1}))
 def list_similar(request: Request, query: SimilarQuery) -> Response:
-    """Find issues that have, or had, a name like this one, also where a word is misspelt, left out or in another order.
+    """Find issues with a present or former name like this one, even if words are misspelt, missing or in another order.
 
-    `former_name` is the earlier name, where only that one is similar. `open` and `total` count the companies.
+    `former_name` is the earlier name, if only that one is similar. `open` and `total` count the companies.
     """
     if not storable(query.name):
         raise InvalidQuery.field("name", "must not contain NUL characters")

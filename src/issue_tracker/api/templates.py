@@ -1,4 +1,4 @@
-"""Templates: what new issues begin with. Technicians read and use them, super admins change them."""
+"""Templates for new issues. Technicians read and use them; super admins change them."""
 
 from typing import Annotated, Any
 
@@ -39,8 +39,8 @@ TEMPLATE_EXAMPLE: dict[str, Any] = {
 
 
 class TemplateBody(msgspec.Struct, kw_only=True):
-    """The fields of a template. Absent leaves a field as it is, null clears it. In `name_pattern`, `{date}`, `{month}`
-    and `{time}` stand for the day, the month and the time in UTC.
+    """The fields of a template. An absent field keeps its value, null clears it. In `name_pattern`, `{date}`, `{month}`
+    and `{time}` are replaced by the day, the month and the time in UTC.
     """
 
     name_pattern: Name | msgspec.UnsetType | None = msgspec.UNSET
@@ -53,7 +53,7 @@ class TemplateBody(msgspec.Struct, kw_only=True):
     first_update_public: bool | msgspec.UnsetType = msgspec.UNSET
 
     def fields(self, request: Request, name: Name | msgspec.UnsetType) -> TemplateFields:
-        """The fields as operations take them. Raises NotFound, which quotes every unknown company or group."""
+        """Returns the fields for the operations. Raises NotFound, which quotes every unknown company or group."""
         companies: Any = self.company_names
         if isinstance(self.company_names, list):
             companies = list(get_companies(request.tx, request.actor, self.company_names).values())
@@ -83,7 +83,7 @@ class NewTemplate(TemplateBody, forbid_unknown_fields=True, kw_only=True):
 
 
 class TemplateChange(TemplateBody, forbid_unknown_fields=True, kw_only=True):
-    """What to change of a template. A name that is absent or null stays."""
+    """What to change in a template. The name is kept if it is absent or null."""
 
     name: Name | None = None
 
@@ -92,7 +92,7 @@ class TemplateChange(TemplateBody, forbid_unknown_fields=True, kw_only=True):
 
 
 class TemplateList(msgspec.Struct):
-    """Templates, by name."""
+    """Templates, ordered by name."""
 
     items: list[Template]
     total: int
@@ -100,7 +100,7 @@ class TemplateList(msgspec.Struct):
 
 @routes.get("/api/templates", returns=Returns(200, TemplateList, {"items": [TEMPLATE_EXAMPLE], "total": 1}))
 def list_templates(request: Request) -> Response:
-    """List the templates of issues by name. Their fields have the names that `POST /api/issues` takes."""
+    """List the templates of issues by name. Their fields have the same names as those of `POST /api/issues`."""
     return list_response(queries.list_templates(request.tx, request.actor))
 
 
@@ -131,6 +131,6 @@ def update_template(request: Request, template_id: int, body: TemplateChange) ->
 
 @routes.delete("/api/templates/{template_id}", access=Access.SUPER_ADMIN, returns=Returns(204))
 def delete_template(request: Request, template_id: int) -> Response:
-    """Delete a template; issues that were created from it stay."""
+    """Delete a template; issues that were created from it remain."""
     operations.delete_template(request.tx, request.actor, template_id)
     return no_content()

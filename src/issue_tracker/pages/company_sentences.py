@@ -1,7 +1,7 @@
-"""What is open for a company, in sentences: for the technician on the phone, and as a text for the customer.
+"""The open issues of a company in sentences: for the technician on the phone, and as a text for the customer.
 
-The text for the customer has what the portal shows (docs/decisions/0025) and when the next update is due: no internal
-update, no note, no other company, no name of a technician.
+The text for the customer contains what the portal shows (docs/decisions/0025), and when the next update is due: no
+internal updates, notes, other companies or names of technicians.
 """
 
 import msgspec
@@ -22,11 +22,11 @@ SAID = {
     Status.IN_PROGRESS: "is being fixed",
     Status.MONITORING: "should work again, and is being watched",
 }
-"""How an open status is said to a customer, after the name of the issue."""
+"""The wording of an open status for a customer, after the name of the issue."""
 
 
 class PublicText(msgspec.Struct, frozen=True):
-    """The latest public update on an issue: as HTML, and as plain text."""
+    """The latest public update on an issue, as HTML and as plain text."""
 
     html: Markup
     text: str
@@ -35,7 +35,7 @@ class PublicText(msgspec.Struct, frozen=True):
 
 class Sentence(msgspec.Struct, frozen=True):
     """One open issue of a company. `said` continues its name. `affected_since` is the start of the outage, `latest` the
-    last thing that customers could read, `next_update_at` when they were promised more, `overdue` that this is past.
+    latest public update, `next_update_at` the time of the next promised update, `overdue` whether it has passed.
     """
 
     issue_id: int
@@ -50,7 +50,7 @@ class Sentence(msgspec.Struct, frozen=True):
 
 
 def sentences(request: Request, company: Company, open_members: list[Member]) -> list[Sentence]:
-    """A sentence for each open assignment of a company: those whose next update is overdue first, then the longest
+    """Returns a sentence for each open assignment of a company: those with an overdue update first, then the longest
     outage first.
     """
     tx, actor = request.tx, request.actor

@@ -1,4 +1,4 @@
-"""The page of a new issue: empty, from a template, or like another issue."""
+"""The page of a new issue: empty, from a template, or from another issue."""
 
 from typing import Annotated, Any, Literal
 
@@ -34,7 +34,7 @@ Id = Annotated[int, Meta(ge=1, le=LARGEST_ID)]
 
 
 class StartQuery(msgspec.Struct, frozen=True):
-    """What the form begins with: a template, or another issue."""
+    """The source of the form's initial values: a template, or another issue."""
 
     template: Id | None = None
     like: Id | None = None
@@ -44,7 +44,7 @@ EMPTY = StartQuery()
 
 
 class Source(msgspec.Struct, frozen=True):
-    """The issue that a new one is to be like, and how many companies can be taken over from it."""
+    """The issue that a new one is copied from, and how many of its companies can be copied."""
 
     issue_id: int
     name: str
@@ -53,7 +53,7 @@ class Source(msgspec.Struct, frozen=True):
 
 
 class FirstUpdate(msgspec.Struct):
-    """The update that is written together with an issue, and the companies that are taken over from another one."""
+    """The first update of a new issue, and which companies are copied from another issue."""
 
     first_update: UpdateText | None
     first_update_public: bool
@@ -63,7 +63,7 @@ class FirstUpdate(msgspec.Struct):
 
 @routes.get("/issues/new")
 def show_new(request: Request, form: FormView | None = None, query: StartQuery = EMPTY) -> Response:
-    """The form of a new issue."""
+    """Shows the form for a new issue."""
     form = form or FormView()
     like = load_issue(request.tx, request.actor, query.like) if query.like else _posted_source(request, form)
     form = form.with_defaults(_beginning(request, query, like) | {"status": "new"})
@@ -83,7 +83,7 @@ def show_new(request: Request, form: FormView | None = None, query: StartQuery =
 
 @routes.post("/issues/new", shown_by=show_new, form=ShownForm(lists=(GROUPS,)))
 def create(request: Request, form: Form) -> Response:
-    """Creates an issue with its companies, all in one status, and with its first update."""
+    """Creates an issue with its companies, all with the same status, and with its first update."""
     first = form.read(
         {
             "first_update": form.get("first_update").strip() or None,
@@ -108,7 +108,7 @@ def create(request: Request, form: Form) -> Response:
 
 
 def _beginning(request: Request, query: StartQuery, like: Issue | None) -> dict[str, Any]:
-    """What the fields contain at first."""
+    """Returns the initial values of the fields."""
     if query.template:
         return _from_template(get_template(request.tx, request.actor, query.template))
     if like is None:
@@ -132,7 +132,7 @@ def _from_template(template: Template) -> dict[str, Any]:
 
 
 def _posted_source(request: Request, form: FormView) -> Issue | None:
-    """The issue that a form that was refused named."""
+    """Returns the source issue of a form that was rejected."""
     posted = str(form.values["like"])
     return load_issue(request.tx, request.actor, int(posted)) if posted.isdecimal() else None
 
@@ -143,7 +143,7 @@ def _source(issue: Issue) -> Source:
 
 
 def _companies_of(request: Request, first: FirstUpdate) -> list[Company]:
-    """The companies that are taken over; archived ones take no new assignments."""
+    """Returns the companies to copy, without archived ones, which accept no new assignments."""
     if first.like is None or not first.companies_of:
         return []
     members = list_members(request.tx, request.actor, load_issue(request.tx, request.actor, first.like).issue_id)

@@ -30,7 +30,7 @@ _FORM = ShownForm(unknown="company_names", lists=(GROUPS,))
 
 @routes.get(HERE)
 def show_templates(request: Request, form: FormView | None = None) -> Response:
-    """Every template, with the form to add one."""
+    """Shows all templates, with a form to add one."""
     return page(
         request,
         "issues/templates.html",
@@ -53,7 +53,7 @@ def create(request: Request, form: Form) -> Response:
 
 @routes.get(f"{HERE}/{{template_id}}")
 def show_template(request: Request, template_id: int, form: FormView | None = None) -> Response:
-    """The form to change a template, or to delete it."""
+    """Shows the form to change or delete a template."""
     template = queries.get_template(request.tx, request.actor, template_id)
     values: dict[str, Any] = msgspec.structs.asdict(template)
     values |= {
@@ -93,7 +93,7 @@ def delete(request: Request, form: Form, template_id: int) -> Response:
 
 
 def _read(request: Request, form: Form) -> NewTemplate:
-    """The form as the API takes a template, with every field given."""
+    """Returns the form as the body of an API request, with every field set."""
     texts = {name: form.get(name).strip() or None for name in ("name_pattern", "severity", "first_update")}
     tags = body_fields({"tags": form.get("tags")})
     return form.read(

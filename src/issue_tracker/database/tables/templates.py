@@ -1,4 +1,4 @@
-"""Templates of issues: what a new issue begins with."""
+"""Templates of issues: initial values for new issues."""
 
 from sqlalchemy import Boolean, Text
 from sqlalchemy.schema import Column, ForeignKey, Table
@@ -15,7 +15,7 @@ issue_templates = Table(
     Column("name_pattern", Text),
     Column("description", Text),
     Column("severity", Text),
-    # As in `issues`: a JSON list.
+    # A JSON list, as in `issues`.
     Column("tags", Text),
     Column("first_update", Text),
     Column("first_update_public", Boolean, nullable=False),
@@ -24,7 +24,7 @@ issue_templates = Table(
     sqlite_autoincrement=True,
 )
 
-# A template does not keep a company or a group from being deleted.
+# Companies and groups can be deleted even if a template refers to them.
 issue_template_companies = Table(
     "issue_template_companies",
     metadata,

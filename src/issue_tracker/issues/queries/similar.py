@@ -1,4 +1,4 @@
-"""Issues that are called something like a name, and what became of them: for whoever is about to create one more."""
+"""Issues whose names are similar to a given name, and how many of their companies are open, to avoid duplicates."""
 
 from functools import cache
 from typing import Any
@@ -14,8 +14,8 @@ from issue_tracker.status import OPEN
 
 
 class SimilarIssue(msgspec.Struct, frozen=True):
-    """An issue with a name like another one. `former_name` is the one that it had, where that is the similar one.
-    `open` and `total` count its companies.
+    """An issue with a similar name. `former_name` is its earlier name, if only that one is similar. `open` and `total`
+    count its companies.
     """
 
     issue_id: int
@@ -26,7 +26,7 @@ class SimilarIssue(msgspec.Struct, frozen=True):
 
 
 def list_similar_issues(tx: Connection, actor: Actor, name: str, limit: int) -> list[SimilarIssue]:
-    """Returns the issues that the actor sees with a name like this one, the most alike first.
+    """Returns the issues visible to the actor whose names are similar to this one, the most similar first.
 
     Raises Forbidden without helpdesk access.
     """

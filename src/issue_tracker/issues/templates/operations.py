@@ -1,5 +1,5 @@
-"""Changes to templates. Only super admins who see all companies change them: every function here raises Forbidden for
-anyone else. Otherwise somebody would change what they do not see.
+"""Changes to templates. Every function here raises Forbidden unless the actor is a super admin who sees all companies;
+other actors could change templates whose companies they cannot see.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,11 +26,11 @@ from issue_tracker.names import Name, key
 from issue_tracker.new_names import require_visible
 
 MOST = 500
-"""How many templates there may be: forms list them all."""
+"""Maximum number of templates: forms list all of them."""
 
 
 class TemplateFields(msgspec.Struct, frozen=True, kw_only=True):
-    """Values for the fields of a template. UNSET leaves a field as it is; None, or an empty list, clears it."""
+    """Values for the fields of a template. UNSET keeps a field as it is; None, or an empty list, clears it."""
 
     name: Name | UnsetType = UNSET
     name_pattern: str | UnsetType | None = UNSET
@@ -44,8 +44,9 @@ class TemplateFields(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def create_template(tx: Connection, actor: Actor, fields: TemplateFields) -> Template:
-    """Creates a template, whose name must be given. Raises Invalid when the name is taken, or has an invisible
-    character, and when there are MOST templates.
+    """Creates a template; `fields.name` is required.
+
+    Raises Invalid if the name is taken or contains an invisible character, and if there are MOST templates already.
     """
     require_administrator(actor)
     if tx.execute(select(func.count()).select_from(issue_templates)).scalar_one() >= MOST:
@@ -63,7 +64,7 @@ def create_template(tx: Connection, actor: Actor, fields: TemplateFields) -> Tem
 
 
 def update_template(tx: Connection, actor: Actor, template_id: int, fields: TemplateFields) -> Template:
-    """Changes the given fields. Raises NotFound, and Invalid as create_template does."""
+    """Changes the fields that are not UNSET. Raises NotFound, and Invalid as create_template does."""
     require_administrator(actor)
     before = get_template(tx, actor, template_id, lock=True)
     at = now()
@@ -74,7 +75,7 @@ def update_template(tx: Connection, actor: Actor, template_id: int, fields: Temp
             _choose(tx, template_id, fields)
             after = get_template(tx, actor, template_id)
             if after == before:
-                # Nothing is changed: not even the time.
+                # Nothing was changed, so `updated_at` must not change either.
                 raise _Unchanged
     except IntegrityError:
         raise _taken(fields) from None
@@ -92,7 +93,7 @@ def update_template(tx: Connection, actor: Actor, template_id: int, fields: Temp
 
 
 def delete_template(tx: Connection, actor: Actor, template_id: int) -> Template:
-    """Deletes a template; issues that were created from it stay. Returns what it was. Raises NotFound."""
+    """Deletes a template and returns it; issues that were created from it remain. Raises NotFound."""
     require_administrator(actor)
     template = get_template(tx, actor, template_id, lock=True)
     tx.execute(delete(issue_templates).where(issue_templates.c.template_id == template_id))
@@ -101,11 +102,11 @@ def delete_template(tx: Connection, actor: Actor, template_id: int) -> Template:
 
 
 class _Unchanged(Exception):
-    """A change that changes nothing, which is taken back."""
+    """Rolls back an update that changes nothing."""
 
 
 def _values(fields: TemplateFields) -> dict[str, Any]:
-    """The columns that get a value."""
+    """Returns the values of the columns to store."""
     values: dict[str, Any] = {}
     if not isinstance(fields.name, UnsetType):
         require_visible("name", fields.name)
@@ -123,7 +124,7 @@ def _values(fields: TemplateFields) -> dict[str, Any]:
 
 
 def _choose(tx: Connection, template_id: int, fields: TemplateFields) -> None:
-    """Replaces the companies and the groups that are given."""
+    """Replaces the companies and the groups, unless they are UNSET."""
     if not isinstance(fields.groups, UnsetType):
         tx.execute(delete(issue_template_groups).where(issue_template_groups.c.template_id == template_id))
         _add(

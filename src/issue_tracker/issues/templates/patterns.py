@@ -1,4 +1,4 @@
-"""Names of issues from patterns: that of a template, or the name of an issue that is used again."""
+"""Names for new issues: from the pattern of a template, or from the name of an earlier issue."""
 
 import re
 from datetime import datetime
@@ -9,7 +9,7 @@ _DATE = re.compile(r"(?<!\d)\d{4}-\d{2}-\d{2}(?!\d)")
 
 
 def filled(pattern: str, at: datetime) -> str:
-    """The pattern with `{date}`, `{month}` and `{time}` replaced, in UTC; other braces stay."""
+    """Returns the pattern with `{date}`, `{month}` and `{time}` replaced, in UTC; other braces are kept."""
     parts = {"{date}": f"{at:%Y-%m-%d}", "{month}": f"{at:%Y-%m}", "{time}": f"{at:%H:%M} UTC"}
     for placeholder, text in parts.items():
         pattern = pattern.replace(placeholder, text)
@@ -17,8 +17,8 @@ def filled(pattern: str, at: datetime) -> str:
 
 
 def renewed(name: str, at: datetime) -> str:
-    """The name for another issue of the same kind: with the date of `at`, in UTC, in place of the one that it has, or
-    behind it.
+    """Returns a name for another issue of the same kind: the dates in `name` are replaced by the date of `at` (UTC);
+    without one, the date is appended.
     """
     date = f"{at:%Y-%m-%d}"
     return _DATE.sub(date, name) if _DATE.search(name) else f"{name[: NAME_LIMIT - len(date) - 1]} {date}"

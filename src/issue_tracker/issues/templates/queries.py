@@ -1,6 +1,6 @@
-"""Reads of templates. A template names those of its companies and groups that the actor sees.
+"""Reads of templates. A template contains only those of its companies and groups that the actor can see.
 
-Whoever sees some companies only, sees a template that is for companies only with at least one that they see.
+An actor with limited company access sees a template for certain companies only if at least one of them is visible.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,8 +18,8 @@ from issue_tracker.issues.models import SEVERITIES, Severity, read_tags
 
 
 class Template(msgspec.Struct, frozen=True, kw_only=True):
-    """What a new issue begins with. `name_pattern` is that of its name (`patterns.filled`); `first_update` is the text
-    of an update that is written together with it.
+    """Initial values for a new issue. `name_pattern` is the pattern of its name (`patterns.filled`); `first_update` is
+    the text of an update that is added when the issue is created.
     """
 
     template_id: int
@@ -35,7 +35,7 @@ class Template(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def list_templates(tx: Connection, actor: Actor) -> list[Template]:
-    """Returns all templates in the order of their casefolded names. Raises Forbidden without helpdesk access."""
+    """Returns all templates, ordered by casefolded name. Raises Forbidden without helpdesk access."""
     require_helpdesk(actor)
     return _loaded(tx, actor, select(issue_templates).order_by(issue_templates.c.name_key))
 

@@ -1,6 +1,6 @@
-"""Templates of issues.
+"""Adds templates of issues.
 
-Earlier programs do not know the types of their events.
+Programs before this version do not know the types of the events about templates.
 """
 
 import sqlalchemy as sa
