@@ -36,8 +36,8 @@ Names = Annotated[list[Name], Distinct()]
 
 
 class NewIssue(FieldsBody, forbid_unknown_fields=True, kw_only=True):
-    """An issue to create, with these companies and those of these groups. `exclude` leaves companies out, whichever of
-    the two has them.
+    """An issue to create, with these companies and those of these groups. Companies in `exclude` are left out of
+    both.
     """
 
     name: IssueName
@@ -51,9 +51,9 @@ class NewIssue(FieldsBody, forbid_unknown_fields=True, kw_only=True):
 
 
 class IssueChange(FieldsBody, forbid_unknown_fields=True, kw_only=True):
-    """What to change. Absent keeps the present value, and so does null for the name, the description and the companies;
-    an empty description clears it. The companies of `company_groups` are added, as those of `add_companies` are, but
-    for those in `exclude`.
+    """What to change. An absent field keeps the present value, as does null for the name, the description and the
+    companies; an empty description clears it. The companies of `company_groups` are added like those of
+    `add_companies`, except for those in `exclude`.
     """
 
     description: Description | None = None

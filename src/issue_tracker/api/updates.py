@@ -51,9 +51,9 @@ class UpdateQuery(msgspec.Struct, kw_only=True):
 
 
 class NewUpdate(NamedIssue, forbid_unknown_fields=True, kw_only=True):
-    """A text on an issue, in Markdown: for all of its companies where `companies` and `company_groups` are absent or
-    null, and for the helpdesk only unless it is `public`. Of a group it is for the companies that the issue affects;
-    `exclude` leaves companies out. With a `status` the companies move to it in the same transaction.
+    """A text on an issue, in Markdown: for all its companies if `companies` and `company_groups` are absent or null,
+    and only for the helpdesk unless it is `public`. A group stands for those of its companies that the issue affects;
+    companies in `exclude` are left out. With a `status`, the companies get this status in the same transaction.
     """
 
     body: UpdateText

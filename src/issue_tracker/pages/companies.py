@@ -61,15 +61,15 @@ def show_companies(request: Request, query: CompanyQuery = UNFILTERED) -> Respon
 
 
 SIMILAR = 5
-"""How many issues are offered for a name that no issue has."""
+"""Maximum number of suggested issues for a name that no issue has."""
 
 
 @routes.get("/companies/{company_id}")
 def show_company(
     request: Request, company_id: int, add: FormView | None = None, query: HistoryQuery = NEWEST
 ) -> Response:
-    """What to say when one customer calls: a sentence for each issue that is open; then what is done and what
-    happened.
+    """Shows a company, for a call from this customer: a sentence about each open issue, then the finished issues and
+    the history.
     """
     company = queries.get_company(request.tx, request.actor, company_id)
     members = company_members(request.tx, request.actor, company_id)
@@ -92,7 +92,7 @@ def show_company(
 
 
 class IssueToAddTo(msgspec.Struct):
-    """Which issue a company is added to, and in which status."""
+    """The issue to which a company is added, and its status there."""
 
     issue_name: Name
     status: Status
@@ -100,8 +100,8 @@ class IssueToAddTo(msgspec.Struct):
 
 @routes.post("/companies/{company_id}/issues", shown_by=show_company, shown_as="add")
 def add_to_issue(request: Request, form: Form, company_id: int) -> Response:
-    """Assigns the company to an issue, by its present name or a former one. A company that is assigned already stays as
-    it is.
+    """Assigns the company to an issue, given by its present name or a former one. An existing assignment is not
+    changed.
     """
     company = queries.get_company(request.tx, request.actor, company_id)
     fields = {"issue_name": form.get("chosen") or form.get("issue_name"), "status": form.get("status")}
@@ -117,7 +117,7 @@ def add_to_issue(request: Request, form: Form, company_id: int) -> Response:
 
 
 def _similar(request: Request, add: FormView | None) -> list[FoundIssue]:
-    """Issues with a name like the one that was refused."""
+    """Returns issues whose names are similar to the rejected one."""
     name = str(add.values["issue_name"]) if add is not None and add.errors["issue_name"] else ""
     return find_issues(request.tx, request.actor, name, SIMILAR) if name and storable(name) else []
 

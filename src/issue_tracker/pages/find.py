@@ -52,8 +52,8 @@ class FindQuery(msgspec.Struct, frozen=True):
 
 
 class Found(msgspec.Struct, frozen=True):
-    """Something with a name like what was typed; `score` says how much, of 100. `former_name` is what an issue was
-    called, where only that is alike.
+    """A search result whose name is similar to the search text, with the similarity `score`, at most 100. `former_name`
+    is the earlier name of an issue, if that one is more similar.
     """
 
     name: str

@@ -203,7 +203,7 @@ def _field_filters(parameters: Sequence[tuple[str, str]]) -> list[tuple[str, str
 
 
 def _as_called(names: Sequence[str], known: Sequence[str]) -> list[str]:
-    """Names of groups as they are written, each once."""
+    """Returns the names of groups in their stored spelling, without duplicates."""
     spelt = {key(name): name for name in known}
     return list(dict.fromkeys(spelt.get(key(name), name) for name in names))
 

@@ -162,7 +162,7 @@ def members_of(form: Form, companies: Sequence[Company]) -> list[NewAssignment]:
 
 
 def taken_by(request: Request, form: FormView | None, *, other_than: int | None = None) -> int | None:
-    """The id of the issue that has the name already with which a form was refused; None without one."""
+    """Returns the id of the issue whose existing name is the reason why a form was rejected; None if there is none."""
     if form is None or not form.errors["name"]:
         return None
     name = str(form.values["name"]).strip()

@@ -24,8 +24,8 @@ def render(text: str) -> Markup:
 
 @lru_cache(maxsize=256)
 def plain(text: str) -> str:
-    """The text of an update without its marks, for an e-mail: paragraphs, lists with dashes, links with their
-    addresses.
+    """Returns the text of an update without Markdown, for an e-mail: paragraphs, lists with dashes, links followed by
+    their URLs.
     """
     lines: list[str] = []
     depth, first = 0, ""
@@ -48,7 +48,7 @@ def plain(text: str) -> str:
 
 
 def _spoken(tokens: Any) -> str:
-    """What the parts of a line say; the address of a link follows its text in parentheses."""
+    """Returns the text of the parts of a line; the URL of a link follows its text in parentheses."""
     said, links = "", []
     for token in tokens:
         if token.type == "link_open":

@@ -22,7 +22,7 @@ from issue_tracker.pages.forms import Form
 T = TypeVar("T")
 
 GROUPS, EXCEPT = "company_groups", "exclude"
-"""The fields with the company groups that are ticked, and with the companies that are left out."""
+"""The fields with the selected company groups, and with the companies to exclude."""
 
 CHOICE = "choice:"
 """A field `choice:<name as it was typed>` has the name of the company that was meant, or nothing to leave it out."""
@@ -86,7 +86,7 @@ def pasted_companies(request: Request, form: Form, field: str) -> list[Company]:
 
 
 def chosen_companies(request: Request, form: Form, field: str, more: Sequence[Company] = ()) -> list[Company]:
-    """The companies that a field, the ticked company groups and the field of exceptions mean together; with some more.
+    """Returns the companies of a field, of the selected company groups and `more`, without the excluded companies.
 
     Archived companies of a group are left out. Raises as `pasted_companies` does, and NotFound for an unknown group.
     """
@@ -107,7 +107,9 @@ def pasted_names(request: Request, form: Form, field: str) -> list[str]:
 def with_pasted_companies(
     request: Request, form: Form, field: str, read: Callable[[], T], more: Sequence[Company] = ()
 ) -> tuple[T, list[Company]]:
-    """What `read` makes of the rest of a form, and its companies (`chosen_companies`). Raises their errors together."""
+    """Returns the result of `read` for the rest of a form, and its companies (`chosen_companies`). Raises the errors of
+    both together.
+    """
     try:
         companies = chosen_companies(request, form, field, more)
     except UnclearNames as names:

@@ -38,8 +38,8 @@ receive events about themselves."""
 _family = {bulk: type_.value for type_, bulk in BULK_TYPES.items()}
 
 Named = Counter[tuple[Any, ...]]
-"""The number of messages that name an event: by webhook and event_id; assignments of a new issue by webhook, issue and
-company name, with its time and with its request. Also the number of messages of a kind to which one request led.
+"""The number of messages that name an event: by webhook and event_id; for assignments of a new issue by webhook, issue
+and company name, with its time and with its request. Also the number of messages of a kind that one request caused.
 """
 
 
@@ -120,7 +120,7 @@ def _count(tx: Connection, scope: _Scope, event: Event, row: Row[Any], named: Na
         named = _named(tx, earlier & (deliveries.c.webhook_id == webhook_id))[0]
         count = sum(named[key] for key in keys)
         if not count and event.type is EventType.ASSIGNMENT_CREATED:
-            # A message of monitoring assigns companies one after the other, each a moment later.
+            # An alert assigns several companies one after the other, at slightly different times.
             count = named[webhook_id, event.issue_id, event.company_name, event.request_id]
     if count != 1:
         yield f"Webhook {webhook_id} has {count} messages about event {event.event_id} ({event.type}) instead of one."

@@ -34,8 +34,8 @@ def list_company_assignments(tx: Connection, actor: Actor, company_id: int) -> l
 
 
 def list_next_updates(tx: Connection, actor: Actor, company_id: int) -> dict[int, str]:
-    """Returns when the next update is due, as `clock.iso` writes it, for those issues of a company that have such a
-    time, by issue; none for a company that the actor may not see.
+    """Returns the times of the next updates (in the format of `clock.iso`) by issue, for the issues of a company that
+    have such a time; nothing for a company that the actor cannot see.
     """
     require_helpdesk(actor)
     if not actor.company_access.allows(company_id):

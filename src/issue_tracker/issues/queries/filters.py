@@ -71,10 +71,10 @@ def company_filter(
     *,
     exclude: Sequence[str] = (),
 ) -> tuple[int, ...] | None:
-    """Returns the ids of the companies that match the parameters `companyId` (any of), `companyName` and `companyGroup`
-    (any of) together, and that `exclude` does not name.
+    """Returns the ids of the companies that match all of the parameters `companyId` (any of), `companyName` and
+    `companyGroup` (any of), and are not named in `exclude`.
 
-    Returns None if none is given. Raises NotFound for a company or a group that does not exist.
+    Returns None if there are no such parameters. Raises NotFound for a company or a group that does not exist.
     """
     alternatives = []
     if company_ids:

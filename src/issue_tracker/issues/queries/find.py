@@ -1,5 +1,4 @@
-"""Finding an issue by something like its name, or like a former one: for people who type the beginning, or make a
-mistake.
+"""Finds issues by approximate present or former names: for users who type the beginning of a name, or make a mistake.
 
 The trigram index finds candidates that contain at least one half of each word, because a single mistake leaves the
 other half unchanged. Only these few are compared with the text. Only names are searched, and only words of at least
@@ -24,7 +23,7 @@ CANDIDATES = 300
 """Maximum number of issues that are compared with the text, the newest first."""
 
 FORMER = 2000
-"""How many former names are compared with it, the latest first."""
+"""Maximum number of former names that are compared with the text, the latest first."""
 
 MOST_WORDS = 4
 
@@ -35,8 +34,8 @@ _index = table("issue_search", column("rowid"))
 
 
 class FoundIssue(msgspec.Struct, frozen=True):
-    """An issue whose name is like a text; `score` says how much, of 100. `former_name` is the name that it had, where
-    only that one is alike.
+    """An issue whose name is similar to a text, with the similarity `score`, at most 100. `former_name` is its earlier
+    name, if that one is more similar than the present name.
     """
 
     issue_id: int
@@ -46,7 +45,10 @@ class FoundIssue(msgspec.Struct, frozen=True):
 
 
 def find_issues(tx: Connection, actor: Actor, text: str, limit: int) -> list[FoundIssue]:
-    """The issues that the actor sees with a name like the text, now or formerly, the most alike first."""
+    """Returns issues visible to the actor with a present or former name similar to the text, the most similar first.
+
+    Raises Forbidden without helpdesk access.
+    """
     require_helpdesk(actor)
     words = [word for word in split_words(text) if len(word) >= TRIGRAM][:MOST_WORDS]
     if not words:
@@ -67,8 +69,8 @@ def find_issues(tx: Connection, actor: Actor, text: str, limit: int) -> list[Fou
 
 
 def _most_alike(typed: str, names: Mapping[int, str], limit: int) -> list[tuple[int, float]]:
-    """The keys of the casefolded names that are most like a text, with their scores."""
-    # Imported here, because most servers never need it, and it would take a megabyte of each.
+    """Returns the keys of the casefolded names that are most similar to a text, with their scores."""
+    # Imported here, because it takes a megabyte of memory and most servers never need it.
     from rapidfuzz import fuzz, process  # noqa: PLC0415
 
     best = process.extract(typed, names, scorer=fuzz.WRatio, processor=None, score_cutoff=ALIKE, limit=limit)
@@ -88,7 +90,7 @@ def _rows(tx: Connection, actor: Actor, words: Sequence[str], limit: int) -> lis
 
 
 def _former_names(tx: Connection, actor: Actor) -> list[tuple[int, str, str]]:
-    """The issues that the actor sees and that had another name: id, present name, former name. They are few."""
+    """Returns the id, the present and a former name of renamed issues that are visible to the actor, at most FORMER."""
     visible = actor.company_access.company_ids
     values = {} if visible is None else {"access": numbers(tx, sorted(visible))}
     return [(issue_id, name, old) for issue_id, name, old in _former(visible is not None).all(tx, **values)]

@@ -89,7 +89,7 @@ def list_latest_public_updates(
 ) -> dict[int, Update]:
     """Returns the latest public update for a company on each of these issues, by issue; none for a hidden company.
 
-    Updates that are for other companies only are left out, as on the portal of the company.
+    Updates for other companies are left out, as in the portal of the company.
     """
     if not access.allows(company_id):
         return {}

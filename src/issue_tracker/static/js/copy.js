@@ -1,5 +1,5 @@
-// Buttons that copy the secret beside them, or the text with the id that they name. They are shown where browsers allow
-// it: on HTTPS, and on this machine.
+// Buttons that copy the secret next to them, or the text of the element whose id they name. They are shown only where
+// browsers allow copying: with HTTPS, and on localhost.
 import { all, targetOf } from "./elements.js";
 
 export function startCopying() {

@@ -36,7 +36,7 @@ const isTicked = (field) => field instanceof HTMLInputElement && ["checkbox", "r
 const valueOf = (field) => (field instanceof HTMLInputElement && isTicked(field) ? field.checked : field.value);
 
 /**
- * Several boxes may have one name.
+ * Returns the key of a field in a draft. Several check boxes may have the same name.
  * @param {Field} field
  */
 const nameOf = (field) => (isTicked(field) ? `${field.name}=${field.value}` : field.name);

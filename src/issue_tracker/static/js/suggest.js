@@ -1,5 +1,5 @@
-// Suggests names while someone types (`data-suggest`): of companies, unless a field says otherwise. A field with
-// `data-append` adds the chosen name to a text field, on a line of its own.
+// Suggests names during typing (`data-suggest`): company names by default. A field with `data-append` adds the chosen
+// name to a text field, on a separate line.
 import { send } from "./api.js";
 import { byId, targetOf } from "./elements.js";
 
@@ -27,7 +27,7 @@ export function startSuggestions() {
 async function suggest(input) {
   const search = input.value.trim();
   if (!search) return;
-  // Companies, or what the field says (`data-source`: the address of a list that is searched by name).
+  // Companies, or the list whose URL is in `data-source`, which is searched by name.
   const source = input.dataset.source;
   const address = source
     ? `${source}&${new URLSearchParams({ name: search })}`

@@ -1,5 +1,5 @@
-// Times in the reader's zone and language: relative for the last 24 hours, then with the date. The exact local time and
-// UTC appear on hover.
+// Times in the user's time zone and language: relative for the last 24 hours, otherwise with the date. The exact local
+// time and UTC appear on hover.
 import { all, targetOf } from "./elements.js";
 
 const DAY = 24 * 60 * 60 * 1000;
@@ -15,7 +15,7 @@ const exactLocal = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeS
 const relative = new Intl.RelativeTimeFormat(undefined, { numeric: "auto", style: "short" });
 
 /**
- * The text for a moment.
+ * Returns the text for a time.
  * @param {Date} moment
  * @param {Date} [now]
  */
@@ -28,8 +28,8 @@ export function when(moment, now = new Date()) {
 }
 
 /**
- * How a time is written where its element says so (`data-as`): as the time of day, with the day unless it is today; or
- * with everything that somebody elsewhere must know.
+ * The formats of times by the attribute `data-as`: `clock` is the time of day, with the date unless it is today;
+ * `whole` includes the year and the time zone, for a reader elsewhere.
  * @type {Record<string, (moment: Date, now: Date) => string>}
  */
 const FORMS = {
@@ -80,7 +80,7 @@ const two = (number) => String(number).padStart(2, "0");
 const localText = (at) =>
   `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}T${two(at.getHours())}:${two(at.getMinutes())}`;
 
-/** Lets controls for a time show the reader's own time, and send UTC. Without script they show UTC, and say so. */
+/** Makes controls for a time show local time and send UTC. Without script, they show UTC, with a hint. */
 function startTimeControls() {
   for (const control of all('input[type="datetime-local"]', document, HTMLInputElement)) {
     if (control.value) control.value = localText(new Date(`${control.value}Z`));
