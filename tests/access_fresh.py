@@ -40,6 +40,6 @@ FRESH = {
     "POST /admin/webhooks",
     "POST /admin/webhooks/{webhook_id}/rotate-secret",
 }
-"""What needs fresh proof, whatever it carries (contract, section 11). What needs it only for some fields is in
+"""Routes that always need fresh proof (contract, section 11). Routes that need it only for some fields are in
 tests/auth/test_confirmation.py.
 """

@@ -51,7 +51,7 @@ def test_an_issue_is_created_changed_and_deleted(itctl: Run, technician: Tracker
     assert technician.issue("New one").description == "made on the way"
 
 
-def test_say(itctl: Run, technician: Tracker) -> None:
+def test_say_adds_an_update(itctl: Run, technician: Tracker) -> None:
     technician.create_issue("VPN", companies=["Acme", "Contoso"])
     assert itctl("say", "VPN", "Two\nlines", "--company", "Acme", "--status", "monitoring") == ("", "")
     made = json.loads(itctl("say", "vpn", "For everyone", "--public", "--json").stdout)

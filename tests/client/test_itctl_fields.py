@@ -6,7 +6,7 @@ from issue_tracker_client import Tracker
 from tests.client.conftest import Run
 
 
-def test_the_fields_of_an_issue_and_groups(itctl: Run, technician: Tracker, admin: Tracker) -> None:
+def test_fields_and_groups_can_be_set_and_filtered(itctl: Run, technician: Tracker, admin: Tracker) -> None:
     admin.call("POST", "/api/company-groups", body={"name": "North", "company_names": ["Acme", "Contoso"]})
     me = technician.who_am_i().user.email
     fields = ["--severity", "high", "--owner", me, "--tag", "wan", "--tag", "carrier", "--external-key", "line-1"]
@@ -44,7 +44,7 @@ def test_the_fields_of_an_issue_and_groups(itctl: Run, technician: Tracker, admi
     assert "is not a time" in itctl("update", "Line", "--next-update", "soon", code=2).stderr
 
 
-def test_merging_and_similar_names(itctl: Run, technician: Tracker) -> None:
+def test_issues_can_be_merged_and_similar_names_found(itctl: Run, technician: Tracker) -> None:
     technician.create_issue("Network degradation", companies=["Acme"])
     technician.create_issue("No internet", companies=["Contoso"])
     preview = itctl("merge", "No internet", "Network degradation", "--dry-run").stdout

@@ -175,7 +175,7 @@ def test_the_list_is_filtered_by_group(world: World) -> None:
     assert "Contoso" in csv and "Acme" not in csv
 
 
-def test_exceptions_work_on_names_and_groups(world: World) -> None:
+def test_exceptions_apply_to_names_and_groups(world: World) -> None:
     given_group(world)
     given_group(world, "Everyone", "Contoso", "Acme Manufacturing", "O’Neill’s Bar")
     tess = world.client()
@@ -207,7 +207,7 @@ def test_an_update_is_for_groups_without_exceptions(world: World) -> None:
         sent = {"issue_name": "VPN", "body": "On it"} | body
         return tess.call("POST", "/api/updates", 201, json=sent)["company_names"]
 
-    # Fabrikam is in the group, and is not affected.
+    # Fabrikam is in the group, but not affected.
     assert audience(company_groups=["North"]) == ["Contoso"]
     assert audience(exclude=["Contoso"]) == ["Acme Manufacturing"]
     assert audience(companies=["Acme Manufacturing"], company_groups=["North"]) == ["Acme Manufacturing", "Contoso"]

@@ -1,4 +1,4 @@
-"""Example calls of what customers see; `calls` has the others, and says what they are for."""
+"""Example calls of the portal for customers; `calls` contains the others, and explains their purpose."""
 
 from tests.company_access.call import FRESH, Call, gets
 

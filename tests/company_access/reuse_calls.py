@@ -1,4 +1,4 @@
-"""Example calls of what uses issues again; `calls` has the others, and says what they are for."""
+"""Example calls for templates and similar issues; `calls` contains the others, and explains their purpose."""
 
 from tests.company_access.call import HIDDEN_ID, Call, gets
 

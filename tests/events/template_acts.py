@@ -22,7 +22,7 @@ ADA = command_line("Ada Lund")
 
 
 def given_group_and_template(tx: Connection) -> None:
-    """A group with Contoso, and a template for it."""
+    """Creates a group with Contoso, and a template for it."""
     _group(tx, "North")
     _template(tx, "Lines")
 

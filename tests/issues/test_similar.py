@@ -11,7 +11,7 @@ def similar(world: World, name: str, **options: Any) -> list[dict[str, Any]]:
     return found
 
 
-def test_similar_issues_and_what_became_of_them(world: World) -> None:
+def test_similar_issues_are_listed_with_their_state(world: World) -> None:
     world.given_issue("Mail delivery delayed", {"Contoso": "new", "Fabrikam": "closed"})
     world.given_issue("Mail delivery stopped", {"Contoso": "resolved"})
     world.given_issue("Backup 100%_done")
@@ -29,7 +29,7 @@ def test_similar_issues_and_what_became_of_them(world: World) -> None:
         "Mail delivery delayed": (1, 2),
         "Mail delivery stopped": (0, 1),
     }
-    # Words that no issue has do not hide those that one has.
+    # Words that no issue contains do not hide matches of other words.
     assert similar(world, "Printer firmware 2026-11-26")[0]["name"] == "Printer firmware 4.3.2 fails to start"
     [former] = similar(world, "backup 100%_don")
     assert (former["name"], former["former_name"], former["total"]) == ("Tape library", "Backup 100%_done", 0)

@@ -1,4 +1,4 @@
-"""Templates of issues: what new ones begin with."""
+"""Templates: the initial content of new issues."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -87,14 +87,14 @@ def test_a_template_is_created_changed_and_deleted(world: World) -> None:
         ({"name": "x", "company_groups": ["Nobody"]}, 404, "“Nobody”"),
     ],
 )
-def test_a_template_that_cannot_be_is_refused(world: World, body: dict[str, Any], status: int, said: str) -> None:
+def test_an_invalid_template_is_rejected(world: World, body: dict[str, Any], status: int, said: str) -> None:
     ada = world.client("ada")
     ada.call("POST", "/api/templates", 201, json={"name": "Lines"})
     assert said in ada.call("POST", "/api/templates", status, json=body)["detail"]
     assert ada.call("GET", "/api/templates", 200)["total"] == 1
 
 
-def test_what_a_template_names_may_be_deleted(world: World) -> None:
+def test_a_company_in_a_template_can_be_deleted(world: World) -> None:
     group = given_group(world, "North")
     company = world.given_companies("Nobody’s")["Nobody’s"]
     ada = world.client("ada")
@@ -106,7 +106,7 @@ def test_what_a_template_names_may_be_deleted(world: World) -> None:
     assert (left["company_groups"], left["company_names"]) == ([], [])
 
 
-def test_names_from_patterns() -> None:
+def test_patterns_are_expanded_to_names() -> None:
     at = datetime(2026, 11, 26, 9, 5, tzinfo=UTC)
     assert filled("{date} {time}, {month}: {carrier}", at) == "2026-11-26 09:05 UTC, 2026-11: {carrier}"
     assert renewed("Fibre cut", at) == "Fibre cut 2026-11-26"

@@ -66,7 +66,7 @@ CUT = """() => {
     .map((each) => `${each.tagName}.${each.className}: ${(each.textContent ?? "").trim().slice(0, 40)}`)
     .slice(0, 5);
 }"""
-"""What of a page is beyond the right edge of the screen."""
+"""Returns the elements of a page that extend beyond the right edge of the screen."""
 
 
 def scene(world: World) -> dict[str, Any]:

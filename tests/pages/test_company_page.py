@@ -1,4 +1,4 @@
-"""The page of a company: what one says on the phone, and what may be sent to the customer."""
+"""The page of a company: sentences for a phone call, and a text that can be sent to the customer."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -19,7 +19,9 @@ def say(world: World, issue: str, body: str, *, who: str = "tess", **options: ob
 
 
 def scene(world: World) -> int:
-    """A fibre that is cut since noon, with updates of every kind; a quiet printer; the id of Contoso."""
+    """Creates an outage since noon with updates of every kind, and an issue without updates; returns the id
+    of Contoso.
+    """
     world.clock.freeze(NOON)
     world.given_issue("Fibre cut", {"Contoso": "investigating", "Fabrikam": "new"}, "Internal: the digger of Fabrikam")
     world.given_issue("Printer", {"Contoso": "monitoring"})
@@ -39,7 +41,7 @@ def scene(world: World) -> int:
     return world.given_companies("Contoso")["Contoso"]
 
 
-def test_what_to_say_and_what_to_send(world: World, browse: Browse) -> None:
+def test_the_page_of_a_company_has_texts_to_say_and_to_send(world: World, browse: Browse) -> None:
     company = scene(world)
     page = browse("tess", None, permissions=["clipboard-read", "clipboard-write"], timezone_id="Europe/Berlin")
     page.clock.set_fixed_time(NOON + timedelta(hours=2))
@@ -47,7 +49,7 @@ def test_what_to_say_and_what_to_send(world: World, browse: Browse) -> None:
     page.wait_for_selector("html[data-ready]")
 
     printer, fibre = page.locator("#say > ul > li").all()
-    # Overdue first. The outage began at noon in London, which is one o'clock in Berlin, whatever its status became.
+    # Overdue issues come first. The outage began at noon in London, one o'clock in Berlin, whatever its later statuses.
     expect(printer).to_contain_text("Printer should work again, and is being watched.")
     expect(printer).to_contain_text("Customers have not been informed yet. An update was due 14:00.")
     expect(fibre).to_contain_text("Fibre cut is being fixed. It has affected Contoso since 13:00.")
@@ -75,7 +77,7 @@ def test_what_to_say_and_what_to_send(world: World, browse: Browse) -> None:
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-def test_without_anything_open_and_without_script(world: World, browse: Browse) -> None:
+def test_the_page_of_a_company_without_open_issues_and_without_scripts(world: World, browse: Browse) -> None:
     company = scene(world)
     page = browse("tess", f"/companies/{company}", java_script_enabled=False, viewport=NARROW)
     expect(page.get_by_role("button", name="Copy for customer")).to_be_hidden()
@@ -91,7 +93,7 @@ def test_without_anything_open_and_without_script(world: World, browse: Browse) 
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-def test_a_company_is_added_to_an_issue(world: World, browse: Browse) -> None:
+def test_a_company_can_be_added_to_an_issue(world: World, browse: Browse) -> None:
     world.given_issue("Mail delivery delayed", {"Fabrikam": "new"})
     world.client().call("PUT", "/api/issues/Mail%20delivery%20delayed", 200, json={"new_name": "Slow relay"})
     page = browse("tess", f"/companies/{world.given_companies('Contoso')['Contoso']}")
@@ -128,5 +130,5 @@ def test_a_company_is_added_to_an_issue(world: World, browse: Browse) -> None:
         ("<b>& kept", "<b>& kept"),
     ],
 )
-def test_markdown_as_plain_text(text: str, said: str) -> None:
+def test_markdown_is_converted_to_plain_text(text: str, said: str) -> None:
     assert plain(text) == said

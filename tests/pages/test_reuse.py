@@ -1,4 +1,4 @@
-"""Beginning a new issue with what there is: similar issues, another issue, a template; and with company groups."""
+"""Creating an issue from similar issues, another issue or a template, and with company groups."""
 
 import pytest
 from playwright.sync_api import expect
@@ -34,7 +34,7 @@ def test_similar_issues_are_listed_while_typing(world: World, browse: Browse) ->
     expect(similar).to_be_hidden()
 
 
-def test_a_new_issue_from_an_old_one(world: World, browse: Browse) -> None:
+def test_a_new_issue_can_be_based_on_an_old_one(world: World, browse: Browse) -> None:
     world.clock.advance(days=-1)
     members = {"Contoso": "new", "Fabrikam": "closed", "Acme Manufacturing": "monitoring"}
     issue = world.given_issue("Patch day 2026-01-13", members, "All servers")
@@ -52,7 +52,7 @@ def test_a_new_issue_from_an_old_one(world: World, browse: Browse) -> None:
     page.get_by_label("Companies to take over").select_option("The 2 that are open there")
     page.get_by_label("Companies", exact=True).fill("Nobody we know")
     page.get_by_role("button", name="Create issue").click()
-    # The form comes back with everything that was chosen.
+    # The rejected form still contains all choices.
     expect(page.locator("#f-companies-about")).to_contain_text("unknown")
     expect(page.get_by_label("Companies to take over")).to_have_value("open")
     page.get_by_label("Companies", exact=True).fill("Zürich (Nord)")
@@ -63,7 +63,7 @@ def test_a_new_issue_from_an_old_one(world: World, browse: Browse) -> None:
     assert (made["severity"], made["tags"], made["external_key"], made["owner"]) == ("high", ["patch"], None, None)
 
 
-def test_a_template_from_its_page_to_an_issue(world: World, browse: Browse) -> None:
+def test_an_issue_can_be_created_from_a_template(world: World, browse: Browse) -> None:
     given_group(world, "North", "Contoso", "Fabrikam", "Acme Manufacturing")
     given_group(world, "South", "Zürich (Nord)")
     ada = browse("ada", "/admin/templates")
@@ -112,7 +112,7 @@ def test_a_template_from_its_page_to_an_issue(world: World, browse: Browse) -> N
     assert world.client().call("GET", "/api/templates", 200)["total"] == 0
 
 
-def test_groups_on_the_pages_of_issues(world: World, browse: Browse) -> None:
+def test_the_pages_of_issues_accept_groups(world: World, browse: Browse) -> None:
     given_group(world, "North", "Contoso", "Fabrikam")
     given_group(world, "South", "Zürich (Nord)", "Acme Manufacturing")
     issue = world.given_issue("VPN", {"Contoso": "new", "Müller & Söhne": "new"})
@@ -124,7 +124,7 @@ def test_groups_on_the_pages_of_issues(world: World, browse: Browse) -> None:
     add.get_by_role("checkbox", name="North").check()
     add.get_by_role("checkbox", name="South").check()
     add.get_by_label("Except these companies").fill("Acme manufacturing")
-    # What is ticked survives a reload, each box by itself.
+    # Each selected checkbox survives a reload.
     add.get_by_role("checkbox", name="South").uncheck()
     page.reload()
     page.wait_for_selector("html[data-ready]")

@@ -9,9 +9,9 @@ from issue_tracker_client.spelling import several
 
 
 class Fields(TypedDict, total=False):
-    """The fields of an issue beside its name and description. One that is not given stays as it is, and so does None;
+    """The fields of an issue other than its name and description. A missing field or None leaves the value unchanged;
     an empty text or list clears it. `owner` is the e-mail address of a technician. Each reference has the keys
-    `system`, `key` and perhaps `url`. Raises Misuse for a `next_update_at` without a time zone.
+    `system`, `key` and optionally `url`. Raises Misuse for a `next_update_at` without a time zone.
     """
 
     severity: str | None
@@ -27,14 +27,14 @@ class Filter(TypedDict, total=False):
 
     `status`, `company_id` and `company_group` (one or several values, any of which matches), `company_name`, `exclude`
     (names of companies that do not match) and `open` must hold for the same assignment; each issue lists only its
-    matching assignments. `open` is True for assignments
-    that are neither resolved nor closed, False for the others. `search` is a literal part of the name or description;
-    `words` must all occur, each in the name, the description or the name of an affected company. `changed_since` is the
-    `position` of a list from `poll_issues`: the issues that were changed since, of which none is missed. `owner` is an
-    e-mail address, `me` or `none`; `overdue` is True for issues whose next update is due. `include="details"` sets more
-    fields of assignments. `sort` is `name`, `updated_at` or `created_at`, with a leading `-` for descending order, or
-    `attention`. Raises InvalidQuery for an unsupported status and for a position from before the server's database was
-    restored from a backup, NotFound for an unknown company or group, Misuse for an `updated_since` without a time zone.
+    matching assignments. `open` is True for assignments that are neither resolved nor closed, False for the others.
+    `search` is a literal part of the name or description; `words` must all occur, each in the name, the description or
+    the name of an affected company. `changed_since` is the `position` of a list from `poll_issues`: all issues that
+    were changed since then. `owner` is an e-mail address, `me` or `none`; `overdue` is True for issues whose next
+    update is due. `include="details"` sets more fields of assignments. `sort` is `name`, `updated_at` or `created_at`,
+    with a leading `-` for descending order, or `attention`. Raises InvalidQuery for an unsupported status and for a
+    position from before the server's database was restored from a backup, NotFound for an unknown company or group,
+    Misuse for an `updated_since` without a time zone.
     """
 
     search: str | None

@@ -1,4 +1,4 @@
-"""What a new issue can begin with: issues with similar names, and templates.
+"""The basis of a new issue: issues with similar names, and templates.
 
 Every function raises Refused (its subclass by status) when the server refuses, and Unreachable when there is no
 response.
@@ -11,8 +11,8 @@ from issue_tracker_client.steps import Plan, Request
 
 
 class SimilarIssue(Model, frozen=True, kw_only=True):
-    """An issue with a name like another one. `former_name` is the one that it had, where only that is similar. `open`
-    and `total` count its companies.
+    """An issue with a similar name. `former_name` is its earlier name, if only that one is similar. `open` and `total`
+    count its companies.
     """
 
     issue_id: int
@@ -23,7 +23,9 @@ class SimilarIssue(Model, frozen=True, kw_only=True):
 
 
 class Template(Model, frozen=True, kw_only=True):
-    """What a new issue begins with. In `name_pattern`, `{date}`, `{month}` and `{time}` stand for those in UTC."""
+    """The initial content of a new issue. In `name_pattern`, `{date}`, `{month}` and `{time}` stand for the values in
+    UTC.
+    """
 
     template_id: int
     name: str
@@ -42,13 +44,13 @@ read_templates = decoder(Listing[Template])
 
 
 def similar_issues(session: Session, name: str, *, limit: int | None = None) -> Plan[Listing[SimilarIssue]]:
-    """Returns the issues that have, or had, a name like this one, the most alike first; 6 of them unless `limit` (1 to
-    50) says otherwise.
+    """Returns the issues that have, or had, a name like this one, the most similar first; at most `limit` (1 to 50, by
+    default 6).
     """
     query = query_pairs({"name": name, "limit": limit})
     return read_similar((yield from session.perform(Request("GET", "/api/similar-issues", query))))
 
 
 def templates(session: Session) -> Plan[Listing[Template]]:
-    """Returns the templates of issues by name. Their fields have the names that `create_issue` takes."""
+    """Returns the templates of issues by name. Their fields have the names of the arguments of `create_issue`."""
     return read_templates((yield from session.perform(Request("GET", "/api/templates"))))

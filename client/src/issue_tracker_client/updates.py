@@ -47,7 +47,7 @@ def add_update(
     status: str | None = None,
     idempotency_key: str | None = None,
 ) -> Plan[Update]:
-    """Adds a text in Markdown to an issue, for these companies and those of these groups that it affects, or for all of
+    """Adds a Markdown text to an issue, for these companies and those of these groups that it affects, or for all of
     the issue, without those in `exclude`; for customers if `public`.
 
     With a `status` the companies change to that status in the same transaction: listed companies are assigned if

@@ -180,14 +180,14 @@ def delete(connection: Connection, issue: str) -> None:
 @click.command("merge")
 @ISSUE
 @click.argument("into")
-@click.option("--dry-run", is_flag=True, help="Change nothing; print what the issue would be.")
+@click.option("--dry-run", is_flag=True, help="Change nothing; print the result.")
 @KEY
 @as_json_option
 @click.pass_obj
 def merge(
     connection: Connection, *, issue: str, into: str, dry_run: bool, idempotency_key: str | None, json: bool
 ) -> None:
-    """Merge an issue into another one, which remains. Its name leads to the other one from then on."""
+    """Merge an issue into another one, which remains. The name of the merged issue then leads to the other one."""
     with connection.tracker() as tracker:
         merged = tracker.merge_issues(issue, into, dry_run=dry_run, idempotency_key=idempotency_key)
     if dry_run and not json:

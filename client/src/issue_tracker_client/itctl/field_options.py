@@ -17,7 +17,7 @@ def parse_instant(text: str) -> datetime:
 
 
 def parse_due(text: str) -> datetime | str:
-    """The same, but an empty text stays empty."""
+    """Like `parse_instant`, but an empty text remains empty."""
     return parse_instant(text) if text.strip() else ""
 
 
@@ -34,9 +34,9 @@ def parse_reference(text: str) -> dict[str, str | None] | None:
 
 
 OPTIONS = (
-    click.option("--severity", metavar="LEVEL", help="How bad it is: low, medium, high or critical."),
-    click.option("--owner", metavar="EMAIL", help="The technician who takes care of the issue."),
-    click.option("--next-update", type=parse_due, metavar="TIME", help="When the next update is due."),
+    click.option("--severity", metavar="LEVEL", help="The severity: low, medium, high or critical."),
+    click.option("--owner", metavar="EMAIL", help="The technician who is responsible for the issue."),
+    click.option("--next-update", type=parse_due, metavar="TIME", help="The time at which the next update is due."),
     click.option("--tag", "tags", multiple=True, help="A tag; may be repeated. All others are removed."),
     click.option(
         "--reference",
@@ -44,16 +44,16 @@ OPTIONS = (
         multiple=True,
         type=parse_reference,
         metavar="SYSTEM:KEY [URL]",
-        help="What the issue is called in another system; may be repeated. All others are removed.",
+        help="An identifier of the issue in another system; may be repeated. All others are removed.",
     ),
-    click.option("--external-key", metavar="KEY", help="A name for programs, which no other issue has."),
+    click.option("--external-key", metavar="KEY", help="A unique key for programs."),
 )
 
 GROUP = click.option(
     "--group", "groups", multiple=True, metavar="GROUP", help="The companies of this group; may be repeated."
 )
 EXCEPT = click.option(
-    "--except", "exclude", multiple=True, metavar="COMPANY", help="Not this company; may be repeated."
+    "--except", "exclude", multiple=True, metavar="COMPANY", help="Omit this company; may be repeated."
 )
 
 
@@ -72,7 +72,7 @@ def fields(
     references: tuple[dict[str, str | None] | None, ...],
     external_key: str | None,
 ) -> Fields:
-    """Returns the fields that were given. An empty text clears one, also where several are possible."""
+    """Returns the given fields. An empty text clears a field, even if it can have several values."""
     given = Fields(severity=severity, owner=owner, next_update_at=next_update, external_key=external_key)
     if tags:
         given["tags"] = [tag for tag in tags if tag.strip()]

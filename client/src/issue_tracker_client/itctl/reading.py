@@ -17,14 +17,14 @@ LIMIT = click.option("--limit", type=click.IntRange(min=1), help="The maximum nu
 @click.command("list")
 @click.option("--search", help="Text in the name or description, in any case.")
 @click.option("--status", multiple=True, help="Assignments with this status; may be repeated.")
-@click.option("--words", help="Words that all occur, in the name, the description or a company's name.")
+@click.option("--words", help="Words that must all occur in the name, the description or a company's name.")
 @click.option("--company", help="Assignments of this company.")
 @GROUP
 @EXCEPT
 @click.option("--severity", multiple=True, help="Issues of this severity; may be repeated.")
 @click.option("--owner", help="Issues of this technician: an e-mail address, `me` or `none`.")
 @click.option("--tag", help="Issues with this tag.")
-@click.option("--reference", metavar="KEY", help="Issues that are called this in another system.")
+@click.option("--reference", metavar="KEY", help="Issues with this key in another system.")
 @click.option("--overdue", is_flag=True, help="Issues whose next update is due.")
 @click.option("--open", "only_open", is_flag=True, help="Assignments neither resolved nor closed.")
 @click.option("--since", type=parse_instant, metavar="TIME", help="Issues changed at or after this time.")

@@ -19,7 +19,7 @@ from issue_tracker_client.itctl.reading import LIMIT, page_size
 @click.option("--company", "companies", multiple=True, metavar="NAME", help="Only for this company; may be repeated.")
 @GROUP
 @EXCEPT
-@click.option("--status", help="The status that the companies move to.")
+@click.option("--status", help="The new status of the companies.")
 @KEY
 @as_json_option
 @click.pass_obj
