@@ -47,7 +47,7 @@ class Cast:
         }
         self._make(tx)
         more = set(tx.execute(_filled).scalars()) - filled - {table.name for table in COPIED}
-        assert not more, f"the cast has rows in {more}: copy them here, too"
+        assert not more, f"the test data has rows in {more}: copy them here as well"
         for table, number in last.items():
             self._rows[table] = _rows(tx, table, _number(table) > number)
         self._rows[look_alikes] = []

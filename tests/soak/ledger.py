@@ -70,9 +70,9 @@ class Ledger:
             if found in allowed:
                 done += request_id not in must and found != NOTHING
             elif request_id in must:
-                raise BrokenPromise(f"Request {request_id} was answered; it must be {_text(allowed)}: {dict(found)}.")
+                raise BrokenPromise(f"Request {request_id} succeeded; it must be {_text(allowed)}: {dict(found)}.")
             elif found != NOTHING:
-                raise BrokenPromise(f"Request {request_id} was done in part: {dict(found)}, not {_text(allowed)}.")
+                raise BrokenPromise(f"Request {request_id} was partly performed: {dict(found)}, not {_text(allowed)}.")
         return Figures(len(must), len(received) - len(must), done)
 
 

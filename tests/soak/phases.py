@@ -104,7 +104,7 @@ def stops(run: Run) -> str:
 def disks(run: Run) -> str:
     """Fills the disk of the database, and frees it again. On PostgreSQL it is the disk of the tables."""
     if not can_mount():
-        raise BrokenPromise("To fill a disk, a small one must be mounted, which only root may do.")
+        raise BrokenPromise("Filling a disk requires mounting a small one, which only root can do.")
     with mounted(DISK_MEBIBYTES) as disk, kept(disk, run.folder / "disk"):
         if run.engine == "sqlite":
             url = f"sqlite:///{disk.folder}/soak.db"

@@ -1,7 +1,7 @@
-"""Senders of alerts: like monitoring systems, they send a message again until it is answered with success.
+"""Senders of alerts: like monitoring systems, they retry a message until it succeeds.
 
-Nobody else changes what they report. So each change of an alert's state must be exactly one event, however often its
-message had to be sent, and each issue must be opened once.
+No other client changes the reported assignments. So each change of an alert's state must be exactly one event, however
+often its message was sent, and each issue must be opened once.
 """
 
 import httpx
@@ -20,17 +20,17 @@ from tests.soak.stage import SOAK, Stage, opened
 from tests.soak.writers import COMPANIES, Writer
 
 ISSUES = 3
-"""How many issues each sender's alerts are about."""
+"""The number of issues of each sender's alerts."""
 
 BATCH = 8
-"""How many alerts a message contains at most, of a sender that groups them."""
+"""The maximum number of alerts in a message of a sender that groups them."""
 
 FIRST = 100
-"""The number of the first sender; those of writers are smaller."""
+"""The number of the first sender; writers have smaller numbers."""
 
 
 class _Reported:
-    """One alert: whether it is firing, how often its state has changed, and how often in a row it was confirmed."""
+    """One alert: whether it is firing, how often its state has changed, and the number of consecutive confirmations."""
 
     def __init__(self) -> None:
         self.firing = False
@@ -39,7 +39,7 @@ class _Reported:
 
 
 class Sender(Writer):
-    """One sender: of single alerts with a token, or with `path` of several at once to a receiver."""
+    """One sender: of single alerts with a token, or, with `path`, of several at once to a receiver."""
 
     def __init__(self, number: int, stage: Stage, path: str | None) -> None:
         super().__init__(number, stage.server.url, stage.token, stage.ledger)
@@ -49,7 +49,7 @@ class Sender(Writer):
         self._alerts = {(issue, company): _Reported() for issue in names for company in COMPANIES}
 
     def _change(self, client: Client) -> bool:
-        """Sends the next message, or the last one again, and returns whether it was answered with success."""
+        """Sends the next message, or the last one again, and returns whether it succeeded."""
         if self._sending is None:
             self._sending = self._next()
         bodies = [
@@ -83,7 +83,7 @@ class Sender(Writer):
         return True
 
     def _next(self) -> dict[tuple[str, str], bool]:
-        """What to report next: half of it is repeated."""
+        """Returns the next alerts to report, half of which are repetitions."""
         count = 1 if self._path is None else self._chance.randint(1, BATCH)
         return {
             which: not reported.firing if not reported.changes or self._chance.random() < 0.5 else reported.firing
@@ -94,9 +94,9 @@ class Sender(Writer):
         return f"{issue}/{company}"
 
     def verify(self, database: Database) -> int:
-        """Compares with the database, after the sender has stopped. Returns how many changes were confirmed.
+        """Compares with the database, after the sender has stopped. Returns the number of confirmed changes.
 
-        Raises BrokenPromise. What was being sent last may have arrived or not, and is not compared.
+        Raises BrokenPromise. The last message may or may not have arrived, and is not compared.
         """
         unknown = self._sending or {}
         for which in self._alerts.keys() - unknown.keys():
@@ -138,23 +138,23 @@ class Sender(Writer):
 
 
 class Senders:
-    """The senders of a stage."""
+    """Runs the senders of a stage."""
 
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
         with opened(stage.url) as database, database.write() as tx:
             receiver, secret = create_receiver(tx, SOAK, Name("Monitoring of the soak"), Kind.GENERIC)
-            # Alerts change their states all the time here, and every change is to be seen.
+            # Alerts change their states constantly here, and every change must be visible.
             create_rule(tx, SOAK, Name("Nothing is flapping"), Rule(flap_changes=0))
         path = f"/api/alerts/in/{receiver.kind.value}/{secret}"
         self.all = [Sender(FIRST + number, stage, path if number % 2 else None) for number in range(4)]
         for sender in self.all:
             sender.start()
-        # From now on the stage waits for them, too, and stops them.
+        # From now on the stage also waits for the senders, and stops them.
         stage.writers += self.all
 
     def verify(self) -> str:
-        """Compares everything, after the stage has finished. Raises BrokenPromise."""
+        """Compares all alerts, after the stage has finished. Raises BrokenPromise."""
         with opened(self._stage.url) as database:
             changes = sum(sender.verify(database) for sender in self.all)
         return f"{changes} changes of alerts, each there once, in {sum(one.answered for one in self.all)} messages"

@@ -98,7 +98,7 @@ class Stage:
         deadline = time.monotonic() + PATIENCE_SECONDS
         while any(writer.answered < count + ROUND for writer, count in zip(self.writers, before, strict=True)):
             if time.monotonic() > deadline:
-                raise BrokenPromise(f"The server does not answer again; its log is {self.server.log}.")
+                raise BrokenPromise(f"The server does not respond again; its log is {self.server.log}.")
             if self.ledger.problems:
                 raise BrokenPromise(self.ledger.problems[0])
             time.sleep(0.005)
@@ -126,7 +126,7 @@ class Stage:
         left, since = self._pending(), time.monotonic()
         while left:
             if time.monotonic() > since + PATIENCE_SECONDS:
-                raise BrokenPromise(f"{left} messages are not sent to the receiver that answers.")
+                raise BrokenPromise(f"{left} messages were not sent to the working receiver.")
             time.sleep(0.1)
             found = self._pending()
             if found < left:
