@@ -3,9 +3,10 @@
 from issue_tracker.actor import command_line
 from issue_tracker.clock import now
 from issue_tracker.companies.queries import find_companies
+from issue_tracker.issues.assignment_fields import change_assignments
 from issue_tracker.issues.assignments import set_status
 from issue_tracker.issues.fields import IssueFields
-from issue_tracker.issues.models import Severity
+from issue_tracker.issues.models import Reference, Severity
 from issue_tracker.issues.operations import update_issue
 from issue_tracker.issues.queries.issue import get_issue_head
 from issue_tracker.issues.updates.operations import add_update
@@ -29,3 +30,8 @@ def write_internally(world: World, author: str, words: str) -> None:
         for public, text in ((True, "News for customers"), (False, f"internal: {words}")):
             head = get_issue_head(tx, READER, "Shared", lock=True)
             add_update(tx, actor, head, parse_update(text), public=public)
+        if words == "one":
+            # What the helpdesk writes down about the customer's company changes the row that customers see.
+            head = get_issue_head(tx, READER, "Shared", lock=True)
+            reference = Reference("PSA", f"{now()}", None)
+            change_assignments(tx, actor, head, [company], references=[reference])

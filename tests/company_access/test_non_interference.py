@@ -79,5 +79,5 @@ def test_a_missing_access_condition_is_detected(pair: Pair, monkeypatch: pytest.
     own = ["GET /api/portal/issues"]
     assert not differences(pair, own, "cara", internal=True)
     with monkeypatch.context() as patch:
-        patch.setattr(portal, "_own", lambda _actor: range(1, 1000))
+        patch.setattr(portal, "own_companies", lambda _actor: range(1, 1000))
         assert differences(pair, own, "cara")

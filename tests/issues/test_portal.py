@@ -9,7 +9,7 @@ from issue_tracker.settings import Settings
 from tests.company_access.limits import set_access, user_id
 from tests.server import serving
 from tests.shared import Shared
-from tests.world import PASSWORD, Clock, World
+from tests.world import CAST, PASSWORD, Clock, World
 
 PORTAL = "/api/portal/issues"
 UPDATES = "/api/portal/updates"
@@ -86,6 +86,67 @@ def test_pages_of_the_list_contain_every_issue_once(scene: World) -> None:
         names += [item["name"] for item in response.json()["items"]]
         path = response.links["next"]["url"] if "next" in response.links else ""
     assert not path and names == [*(f"Fault {number}" for number in range(5)), "Shared"]
+
+
+def test_the_times_are_those_of_the_outage_and_of_the_status(scene: World) -> None:
+    cara, tess = scene.client("cara"), scene.client("tess")
+    contoso = {"issue_name": "Shared", "company_name": "Contoso"}
+
+    def times() -> tuple[str, str]:
+        found = cara.call("GET", f"{PORTAL}/Shared", 200)["assignments"][0]
+        return found["since"], found["updated_at"]
+
+    first, changed = times()
+    # What the helpdesk notes down about the assignment is not the customer's.
+    before = cara.get(PORTAL)
+    scene.clock.advance(minutes=1)
+    tess.call("PUT", "/api/issues/status", 200, json={**contoso, "status": "monitoring", "owner": CAST["tess"][0]})
+    assert times() == (first, changed)
+    assert cara.get(PORTAL, headers={"If-None-Match": before.headers["etag"]}).status_code == 304
+    since = {"updatedSince": scene.clock.now().isoformat()}
+    assert cara.call("GET", PORTAL, 200, params=since)["total"] == 0
+
+    tess.call("PUT", "/api/issues/status", 200, json={**contoso, "status": "closed"})
+    assert times()[0] == first and times()[1] > changed
+    assert cara.call("GET", PORTAL, 200, params=since)["total"] == 1
+    assert "no longer" in cara.get("/portal/issues/Shared").text
+    scene.clock.advance(minutes=1)
+    tess.call("PUT", "/api/issues/status", 200, json={**contoso, "status": "new"})
+    assert times()[0] == times()[1] > first  # the present outage
+
+
+def test_a_former_name_finds_what_the_customer_knew_by_it(scene: World) -> None:
+    cara, tess = scene.client("cara"), scene.client("tess")
+
+    def rename(name: str, new: str) -> None:
+        scene.clock.advance(minutes=1)
+        tess.call("PUT", f"/api/issues/{name}", 200, json={"new_name": new})
+
+    rename("Shared", "Lines down")
+    rename("Lines down", "Both lines down")
+    for name in ("SHARED", "lines down"):
+        assert cara.call("GET", f"{PORTAL}/{name}", 200)["name"] == "Both lines down"
+    assert "Both lines down" in cara.get("/portal/issues/shared").text
+    tess.call("POST", "/api/updates", 201, json={"issue_name": "Both lines down", "body": "News", "public": True})
+    assert cara.call("GET", UPDATES, 200, params={"issueName": "lines down"})["total"] == 1
+
+    # A name that was taken away before the customer's company was there, and that of an issue which was merged.
+    rename("Hidden", "Neutral")
+    tess.call("PUT", "/api/issues/Neutral", 200, json={"add_companies": [{"company_name": "Contoso"}]})
+    scene.given_issue("Only Fabrikam", {"Fabrikam": "new"})
+    rename("Only%20Fabrikam", "Fabrikam alone")
+    tess.call("POST", "/api/issues/merge", 200, json={"issue_name": "Fabrikam alone", "into": "Neutral"})
+    assert cara.call("GET", f"{PORTAL}/Neutral", 200)["name"] == "Neutral"
+    unknown = cara.call("GET", f"{PORTAL}/Nobody", 404)["detail"]
+    for name in ("Hidden", "Only Fabrikam", "Fabrikam alone"):
+        assert cara.call("GET", f"{PORTAL}/{name}", 404)["detail"] == unknown.replace("Nobody", name)
+    # One that was merged with the company of the customer leads on.
+    scene.given_issue("Own fault", {"Contoso": "new"})
+    tess.call("POST", "/api/issues/merge", 200, json={"issue_name": "Own fault", "into": "Neutral"})
+    assert cara.call("GET", f"{PORTAL}/Own%20fault", 200)["name"] == "Neutral"
+    # Who takes a former name has it.
+    tess.call("POST", "/api/issues", 201, json={"name": "Shared"})
+    cara.call("GET", f"{PORTAL}/Shared", 404)
 
 
 def test_no_etag_reveals_hidden_changes_to_a_customer(scene: World) -> None:

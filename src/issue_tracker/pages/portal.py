@@ -53,6 +53,7 @@ class Line(msgspec.Struct, frozen=True):
     href: str
     company_name: str
     status: str
+    open: bool
     since: str
     updated_at: str
     latest: Said | None = None
@@ -119,6 +120,7 @@ def _lines(found: Sequence[PortalIssue], updates: Sequence[PortalUpdate] = ()) -
             href=f"{PORTAL}/issues/{quote(issue.name, safe='')}",
             company_name=assignment.company_name,
             status=assignment.status.value,
+            open=assignment.status in OPEN,
             since=assignment.since,
             updated_at=assignment.updated_at,
             latest=_latest(updates, issue.name, assignment.company_name),

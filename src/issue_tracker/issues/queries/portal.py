@@ -20,13 +20,18 @@ from issue_tracker.database.types import Key
 from issue_tracker.errors import NotFound
 from issue_tracker.issues.queries.conditions import Conditions, in_statuses, of_companies, of_issues, spread, written
 from issue_tracker.issues.queries.issue_list import BATCH, NO_LIMIT
+from issue_tracker.issues.queries.portal_names import find_portal_issue, own_companies
 from issue_tracker.issues.updates.queries import PlacedUpdate, UpdateFilters, list_public_updates
 from issue_tracker.names import key, printable, storable
 from issue_tracker.status import LABELS, STATUSES, Status
 
 
 class PortalAssignment(msgspec.Struct, frozen=True):
-    """The status of one of the customer's companies in an issue, and since when the company has been affected."""
+    """The status of one of the customer's companies in an issue.
+
+    `since` is the start of the present outage, or the time of the assignment if the status is resolved or closed.
+    `updated_at` is the time at which the status was set; other changes by technicians do not affect it.
+    """
 
     company_name: str
     status: Status
@@ -86,8 +91,8 @@ class _Found(msgspec.Struct):
 def list_portal_companies(tx: Connection, actor: Actor) -> list[str]:
     """Returns the names of the customer's companies, sorted. Raises Forbidden for any other role."""
     require_customer(actor)
-    query = select(companies.c.name).where(companies.c.company_id.in_(_own(actor))).order_by(companies.c.name_key)
-    return list(tx.execute(query).scalars())
+    own = companies.c.company_id.in_(own_companies(actor))
+    return list(tx.execute(select(companies.c.name).where(own).order_by(companies.c.name_key)).scalars())
 
 
 def list_portal_issues(
@@ -110,8 +115,8 @@ def count_portal_issues(tx: Connection, actor: Actor, filters: PortalFilters) ->
 
 
 def get_portal_issue(tx: Connection, actor: Actor, name: str) -> PortalIssue:
-    """Returns the issue with this name, in any case. Raises NotFound, also for an issue of other companies."""
-    return _load(tx, actor, _find(tx, actor, PortalFilters()), [_issue_id(tx, actor, name)])[0]
+    """Returns the issue with this name, or that had it last, in any case. Raises NotFound as `find_portal_issue`."""
+    return _load(tx, actor, _find(tx, actor, PortalFilters()), [find_portal_issue(tx, actor, name)])[0]
 
 
 def list_portal_updates(
@@ -131,11 +136,11 @@ def list_portal_updates(
     """
     require_customer(actor)
     filters = UpdateFilters(
-        issue_id=_issue_id(tx, actor, issue_name) if issue_name else None,
+        issue_id=find_portal_issue(tx, actor, issue_name) if issue_name else None,
         company_ids=(_company_id(tx, actor, company_name),) if company_name else None,
         written_before=before,
     )
-    found = list_public_updates(tx, CompanyAccess(frozenset(_own(actor))), filters, limit=limit)
+    found = list_public_updates(tx, CompanyAccess(frozenset(own_companies(actor))), filters, limit=limit)
     shown = [_portal_update(placed, first_names=first_names) for placed in found.updates]
     return PortalUpdates(shown, found.total, found.more)
 
@@ -154,14 +159,9 @@ def _portal_update(placed: PlacedUpdate, *, first_names: bool) -> PortalUpdate:
     )
 
 
-def _own(actor: Actor) -> list[int]:
-    """Returns a customer's companies; none if the access is not limited, which no operation permits."""
-    return sorted(actor.company_access.company_ids or ())
-
-
 def _find(tx: Connection, actor: Actor, filters: PortalFilters) -> _Found:
     require_customer(actor)
-    own = _own(actor)
+    own = own_companies(actor)
     if filters.company_name:
         own = [_company_id(tx, actor, filters.company_name)]
     found = _Found((of_companies,), {"companies": numbers(tx, own)})
@@ -175,19 +175,10 @@ def _find(tx: Connection, actor: Actor, filters: PortalFilters) -> _Found:
     return found
 
 
-def _issue_id(tx: Connection, actor: Actor, name: str) -> int:
-    assigned = assignments.c.company_id.in_(_own(actor))
-    query = select(issues.c.issue_id).join(assignments, assignments.c.issue_id == issues.c.issue_id)
-    row = tx.execute(query.where(issues.c.name_key == key(name), assigned)).first() if storable(name) else None
-    if row is None:
-        raise NotFound(f"There is no issue called “{printable(name)}”.")
-    return int(row.issue_id)
-
-
 def _company_id(tx: Connection, actor: Actor, name: str) -> int:
     query = select(companies.c.company_id).where(companies.c.name_key == key(name))
     row = tx.execute(query).first() if storable(name) else None
-    if row is None or row.company_id not in _own(actor):
+    if row is None or row.company_id not in own_companies(actor):
         raise NotFound(f"There is no company called “{printable(name)}”.")
     return int(row.company_id)
 
@@ -218,7 +209,13 @@ def _load(tx: Connection, actor: Actor, found: _Found, issue_ids: Sequence[int])
 
 
 def _updated_since(_dialect: str) -> Any:
-    return assignments.c.updated_at >= bindparam("since", type_=assignments.c.updated_at.type)
+    return _status_since >= bindparam("since", type_=assignments.c.updated_at.type)
+
+
+_status_since = func.coalesce(assignments.c.status_since, assignments.c.updated_at, type_=assignments.c.updated_at.type)
+_affected_since = func.coalesce(
+    assignments.c.affected_since, assignments.c.created_at, type_=assignments.c.created_at.type
+)
 
 
 @lru_cache(maxsize=32)
@@ -242,7 +239,7 @@ def _count(conditions: Conditions) -> Prepared:
 @lru_cache(maxsize=32)
 def _members(conditions: Conditions) -> Prepared:
     def build(dialect: str) -> Select[Any]:
-        columns = assignments.c.status, assignments.c.created_at, assignments.c.updated_at
+        columns = assignments.c.status, _affected_since.label("since"), _status_since.label("updated_at")
         return (
             select(issues.c.issue_id, issues.c.name, companies.c.name.label("company_name"), *columns)
             .join_from(assignments, issues, issues.c.issue_id == assignments.c.issue_id)
