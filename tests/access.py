@@ -38,6 +38,7 @@ ACCESS = {
         POST /api/auth/logout
         POST /api/auth/password
         POST /api/auth/confirm
+        POST /api/auth/confirm/passkey/options
         GET /api/auth/sessions
         DELETE /api/auth/sessions/{id}
         GET /api/auth/factors

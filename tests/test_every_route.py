@@ -53,6 +53,7 @@ INPUTS: dict[str, dict[str, Any]] = {
 
 BEFORE_ENROLMENT = {
     "POST /api/auth/confirm",
+    "POST /api/auth/confirm/passkey/options",
     "GET /api/auth/factors",
     "POST /api/auth/factors/totp",
     "POST /api/auth/factors/totp/verify",

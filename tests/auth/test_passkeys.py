@@ -115,6 +115,36 @@ def test_a_passkey_that_verifies_its_user_works_as_the_only_step(world: World, s
     assert attempt(key.use(begun["options"]), 401, begun["challenge"]) == unknown
 
 
+def test_a_passkey_confirms_its_user(world: World, site: Server) -> None:
+    begin, confirm = "/api/auth/confirm/passkey/options", "/api/auth/confirm"
+    ada, key, careless = client_of(world, site, "ada"), Authenticator(ORIGIN), Authenticator(ORIGIN, verifies=False)
+    ada.call("POST", begin, 400)
+    registered(ada, key)
+    registered(ada, careless, "Key without PIN")
+    other, tess = client_of(world, site, "ada"), client_of(world, site, "tess")
+    world.clock.advance(minutes=10)
+    hook = {"url": "https://hooks.helpdesk.example"}
+    ada.call("POST", "/api/webhooks", 403, json=hook)
+    begun = ada.call("POST", begin, 200)
+    assert begun["options"]["userVerification"] == "required" and len(begun["options"]["allowCredentials"]) == 2
+    right = {"challenge": begun["challenge"], "credential": key.use(begun["options"])}
+    ada.call("POST", confirm, 400, json=right | {"password": "x"})
+    for who in (other, tess):
+        who.call("POST", confirm, 400, json=right)
+    ada.call("POST", confirm, 400, json=right | {"credential": careless.use(begun["options"])})
+    assert "a passkey, from 127.0.0.1" in [event.note for event in events(world, "session.proof_failed")]
+    ada.call("POST", "/api/webhooks", 403, json=hook)
+    ada.call("POST", confirm, 204, json=right)
+    ada.call("POST", "/api/webhooks", 201, json=hook)
+    other.call("POST", "/api/webhooks", 403, json=hook)
+    again = {"challenge": begun["challenge"], "credential": key.use(begun["options"])}
+    ada.call("POST", confirm, 400, json=again)  # the challenge is used up
+    begun = ada.call("POST", begin, 200)
+    world.clock.advance(minutes=5)
+    late = {"challenge": begun["challenge"], "credential": key.use(begun["options"])}
+    assert ada.call("POST", confirm, 400, json=late)["errors"][0]["field"] == "challenge"
+
+
 @pytest.mark.parametrize("wrong", ["origin", "challenge", "user", "signature", "shape", "kind"])
 def test_a_signature_for_another_site_is_rejected(world: World, site: Server, wrong: str) -> None:
     tess, omar, key = client_of(world, site, "tess"), client_of(world, site, "omar"), Authenticator(ORIGIN)

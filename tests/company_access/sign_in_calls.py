@@ -11,6 +11,7 @@ MAPPING = {
 FORM = {"source": "scim", "group": "g", "role": "technician", "access": "limited", "companies": "Hidden Ltd"}
 
 SIGN_IN_API: dict[str, list[Call]] = {
+    "POST /api/auth/confirm/passkey/options": [Call("/api/auth/confirm/passkey/options")],
     "GET /api/auth/devices": gets("/api/auth/devices"),
     "DELETE /api/auth/devices/{id}": [Call("/api/auth/devices/none")],
     "GET /api/users/{user_id}/devices": gets("/api/users/2/devices"),

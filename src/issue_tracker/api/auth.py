@@ -1,7 +1,7 @@
 """Sign-in, and the user's own sessions (contract, section 3). `tokens` has tokens, `factors` second factors."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
@@ -27,6 +27,12 @@ DEVICE_SECONDS = 400 * 86400
 """How long a browser is recognized after a sign-in: the longest lifetime of cookies (RFC 6265bis, section 5.5)."""
 
 CodeText = Annotated[str, Meta(max_length=100, examples=["492039"])]
+
+ChallengeText = Annotated[str, Meta(max_length=500)]
+
+CredentialJson = Annotated[
+    dict[str, Any], Meta(description="The browser's result, in the form of `PublicKeyCredential.toJSON()`.")
+]
 
 PasswordText = Annotated[str, Meta(max_length=1024, examples=["correct horse battery staple"])]
 
@@ -143,10 +149,14 @@ def logout(request: Request) -> Response:
 
 
 class Confirmation(msgspec.Struct, forbid_unknown_fields=True):
-    """A new proof of the user's identity: the password, or a code of the authenticator app."""
+    """A new proof of the user's identity: the password, a code of the authenticator app, or the credential of a passkey
+    with its challenge.
+    """
 
     password: PasswordText | None = None
     code: CodeText | None = None
+    challenge: ChallengeText | None = None
+    credential: CredentialJson | None = None
 
 
 @routes.post(
@@ -165,15 +175,20 @@ def confirm(request: Request, body: Confirmation) -> Response:
 
 
 def confirm_user(request: Request, body: Confirmation) -> None:
-    """Gives the session of the request fresh proof. Raises what `proof.confirm` and `confirm_with_code` raise."""
+    """Gives the session of the request fresh proof. Raises what `proof.confirm`, `confirm_with_code` and
+    `confirm_with_passkey` raise.
+    """
     database, settings, actor, address = request.database, request.settings, request.actor, request.address
-    if body.password is not None and body.code is None:
-        proof.confirm(database, settings, actor, body.password, address)
-    elif body.code is not None and body.password is None:
-        keyring = request.app_state.server_key.keyring()
-        proof.confirm_with_code(database, settings, keyring, actor, body.code, address)
-    else:
-        raise Invalid("Give either the password or a code.")
+    keyring = request.app_state.server_key.keyring
+    match body:
+        case Confirmation(password=str(password), code=None, challenge=None, credential=None):
+            proof.confirm(database, settings, actor, password, address)
+        case Confirmation(password=None, code=str(code), challenge=None, credential=None):
+            proof.confirm_with_code(database, settings, keyring(), actor, code, address)
+        case Confirmation(password=None, code=None, challenge=str(challenge), credential=dict(credential)):
+            proof.confirm_with_passkey(database, settings, keyring(), actor, challenge, credential, address)
+        case _:
+            raise Invalid("Give either the password, a code, or a passkey with its challenge.")
 
 
 class PasswordChange(msgspec.Struct, forbid_unknown_fields=True):

@@ -1,12 +1,20 @@
 """The second step of a sign-in, and the user's own second factors (contract, section 11), except passkeys."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 from starlette.responses import Response
 
-from issue_tracker.api.auth import SESSION_EXAMPLE, CodeText, SessionState, signed_in_response, visitor_of
+from issue_tracker.api.auth import (
+    SESSION_EXAMPLE,
+    ChallengeText,
+    CodeText,
+    CredentialJson,
+    SessionState,
+    signed_in_response,
+    visitor_of,
+)
 from issue_tracker.auth.factors import recovery, stored, totp
 from issue_tracker.auth.factors.stored import Factor, Method
 from issue_tracker.auth.second_step import code_check, passkey_check, take_second_step
@@ -19,12 +27,6 @@ from issue_tracker.http.routes import Returns, Routes
 from issue_tracker.names import Name
 
 routes = Routes("Sign-in", access=Access.SIGNED_IN, proof=Proof.SESSION)
-
-ChallengeText = Annotated[str, Meta(max_length=500)]
-
-CredentialJson = Annotated[
-    dict[str, Any], Meta(description="The browser's result, in the form of `PublicKeyCredential.toJSON()`.")
-]
 
 REMEMBER = Meta(description="Requires no second factor in this browser for some time (`remembered_browser_days`).")
 

@@ -5,9 +5,16 @@ from typing import Any
 import msgspec
 from starlette.responses import Response
 
-from issue_tracker.api.auth import SESSION_EXAMPLE, SessionState, signed_in_response, visitor_of
-from issue_tracker.api.factors import ChallengeText, CredentialJson, RecoveryCodes
-from issue_tracker.auth import challenges, passkey_sign_in, users
+from issue_tracker.api.auth import (
+    SESSION_EXAMPLE,
+    ChallengeText,
+    CredentialJson,
+    SessionState,
+    signed_in_response,
+    visitor_of,
+)
+from issue_tracker.api.factors import RecoveryCodes
+from issue_tracker.auth import challenges, passkey_sign_in, proof, users
 from issue_tracker.auth.factors import passkeys
 from issue_tracker.auth.factors.passkeys import Ceremony
 from issue_tracker.auth.signin import SignedIn
@@ -90,6 +97,22 @@ def sign_in(request: Request, body: PasskeySignIn, *, remember: bool = False) ->
     )
     request.log_user(signed_in.user.user_id)
     return signed_in
+
+
+@routes.post(
+    "/api/auth/confirm/passkey/options",
+    before_enrolment=True,
+    transaction=False,
+    returns=Returns(200, Ceremony, USE_EXAMPLE),
+)
+def passkey_confirmation_options(request: Request) -> Response:
+    """Get what a browser needs to confirm with a passkey: the `options` are for `navigator.credentials.get`.
+
+    The `challenge` is sent to `POST /api/auth/confirm` with the credential.
+    """
+    keyring = request.app_state.server_key.keyring()
+    with request.read() as tx:
+        return json_response(proof.begin_with_passkey(tx, request.settings, keyring, request.actor))
 
 
 @routes.post(

@@ -2,10 +2,16 @@
 11).
 """
 
+from sqlalchemy import Connection
+
 from issue_tracker.actor import Actor
 from issue_tracker.auth import throttle
+from issue_tracker.auth.factors import ceremonies, passkeys
+from issue_tracker.auth.factors.passkeys import Ceremony, Copied, Credential
+from issue_tracker.auth.factors.stored import Method, methods_of
 from issue_tracker.auth.factors.totp import use_totp
 from issue_tracker.auth.passwords import verify_password
+from issue_tracker.auth.second_step import COPIED
 from issue_tracker.auth.sessions import confirm_session
 from issue_tracker.auth.single_sign_on.break_glass import may_use_password
 from issue_tracker.auth.users import get_user, password_hash_of
@@ -73,3 +79,55 @@ def confirm_with_code(
             record(tx, actor, [Change(type=EventType.SESSION_PROOF_FAILED, note=f"a code, from {address}")], at)
     if not correct:
         raise Invalid.field("code", "is wrong, has expired or was used already")
+
+
+def begin_with_passkey(tx: Connection, settings: Settings, keyring: Keyring, actor: Actor) -> Ceremony:
+    """Returns what the browser needs to confirm with a passkey of the actor, which has to verify who holds it.
+
+    Raises Invalid for a user who has none, and where there are no passkeys.
+    """
+    assert actor.user_id is not None, "only a user has passkeys"
+    if Method.PASSKEY not in methods_of(tx, actor.user_id):
+        raise Invalid("You have no passkey.")
+    challenge = ceremonies.new_challenge(keyring, _purpose(actor), now())
+    return passkeys.begin_use(tx, settings, challenge, actor.user_id, verified=True)
+
+
+def confirm_with_passkey(
+    database: Database,
+    settings: Settings,
+    keyring: Keyring,
+    actor: Actor,
+    challenge: str,
+    credential: Credential,
+    address: str,
+) -> None:
+    """Gives the session of the actor fresh proof for a challenge of this session that their passkey has signed.
+
+    Raises Invalid, also for a challenge that has expired, and TooManyAttempts. A refused passkey is recorded.
+    """
+    assert actor.session_id is not None and actor.user_id is not None, "only a session has proof"
+    at, attempt = now(), throttle.own_code_attempt(actor.user_id)
+    if not ceremonies.is_open(keyring, challenge, _purpose(actor), at):
+        raise Invalid.field("challenge", "has expired; start again")
+    with database.write() as tx:
+        throttle.admit(tx, settings, attempt, at)
+    with database.write() as tx:
+        what = "a passkey"
+        try:
+            correct = passkeys.use_passkey(tx, settings, actor.user_id, challenge, credential, at, alone=True)
+        except Copied as copied:
+            correct, what = False, COPIED.format(copied.name)
+        correct = correct and ceremonies.spend(tx, challenge)
+        if correct:
+            throttle.forgive(tx, attempt)
+            confirm_session(tx, actor.session_id, at)
+        else:
+            record(tx, actor, [Change(type=EventType.SESSION_PROOF_FAILED, note=f"{what}, from {address}")], at)
+    if not correct:
+        raise Invalid.field("credential", "was not accepted")
+
+
+def _purpose(actor: Actor) -> str:
+    """The purpose of a challenge: what was begun in one session is of no use in another."""
+    return f"confirmation of session {actor.session_id}"

@@ -23,7 +23,9 @@ SURE = "_sure"
 """The field with which a form says that what it deletes has been confirmed (pages/confirmations.py)."""
 
 CONFIRMATION, CONFIRMATION_CODE = "_confirm", "_confirm_code"
-"""The fields in which a form carries the password or the code that confirms who sends it (templates/auth/confirm.html).
+CONFIRMATION_CHALLENGE, CONFIRMATION_PASSKEY = "_confirm_challenge", "_confirm_passkey"
+"""The fields in which a form carries the password, the code or the passkey that confirms who sends it
+(templates/auth/confirm.html).
 """
 
 
@@ -37,7 +39,12 @@ class Form:
         self.on_page = any(name == HERE for name, _ in pairs)
         self.sure = any(name == SURE for name, _ in pairs)
         self.confirmation_code = next((value for name, value in pairs if name == CONFIRMATION_CODE and value), None)
-        around = ("_csrf", HERE, CONFIRMATION, CONFIRMATION_CODE, SURE)
+        self.confirmation_challenge = next((value for name, value in pairs if name == CONFIRMATION_CHALLENGE), None)
+        self.confirmation_passkey = next(
+            (value for name, value in pairs if name == CONFIRMATION_PASSKEY and value), None
+        )
+        confirming = (CONFIRMATION, CONFIRMATION_CODE, CONFIRMATION_CHALLENGE, CONFIRMATION_PASSKEY)
+        around = ("_csrf", HERE, SURE, *confirming)
         self.pairs = [(name, value.replace("\r\n", "\n")) for name, value in pairs if name not in around]
 
     @classmethod
@@ -58,6 +65,11 @@ class Form:
         request.posted = form = cls(pairs, request.settings.list_items)
         return form
 
+    @property
+    def confirms(self) -> bool:
+        """Whether the form says who sends it."""
+        return self.confirmation is not None or self.confirmation_passkey is not None
+
     def get(self, name: str, default: str = "") -> str:
         """The first value of a field."""
         return next((value for field, value in self.pairs if field == name), default)
@@ -68,10 +80,7 @@ class Form:
 
     def json(self, name: str) -> Any:
         """What a script has written into a field as JSON; an empty object for anything else."""
-        try:
-            return msgspec.json.decode(self.get(name))
-        except msgspec.DecodeError:
-            return {}
+        return decoded(self.get(name))
 
     def lines(self, name: str) -> list[str]:
         """The lines of a text field that are not blank."""
@@ -87,6 +96,14 @@ class Form:
         Raises Invalid naming every field that is wrong.
         """
         return read_body(msgspec.json.encode(fields), type_, self.most_items)
+
+
+def decoded(text: str) -> Any:
+    """What a script has written as JSON; an empty object for anything else."""
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return {}
 
 
 class FormView:

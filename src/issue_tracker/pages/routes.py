@@ -18,6 +18,7 @@ from starlette.responses import Response
 
 from issue_tracker.actor import require_fresh_proof
 from issue_tracker.api.auth import Confirmation, confirm_user
+from issue_tracker.auth.factors.passkeys import site_of
 from issue_tracker.auth.factors.stored import Method, methods_of
 from issue_tracker.auth.single_sign_on.confirmation import ways_to_confirm
 from issue_tracker.errors import (
@@ -37,7 +38,7 @@ from issue_tracker.http.request import Identity, Request
 from issue_tracker.http.routes import Handler, Route, RouteOptions, Routes, hints_of
 from issue_tracker.http.validation import read_query
 from issue_tracker.pages.flash import COOKIE_LIMIT, Flash, flash_cookie
-from issue_tracker.pages.forms import CarriedForm, Form, FormView, ShownForm, carried_form
+from issue_tracker.pages.forms import CarriedForm, Form, FormView, ShownForm, carried_form, decoded
 from issue_tracker.pages.navigation import here, redirect
 from issue_tracker.pages.sign_in_page import sign_in_page
 from issue_tracker.pages.templating import error_page, page
@@ -85,7 +86,7 @@ class PageRoute(Route, frozen=True, kw_only=True):
                 arguments["query"] = read_query(request.parameters, self.query, request.settings.query_values)
             return arguments
         form = Form.of(request)
-        if form.confirmation is not None and request.identity is not None:
+        if form.confirms and request.identity is not None:
             _confirm(request, form)
         if self.proof is Proof.FRESH_SESSION:
             require_fresh_proof(request.actor)
@@ -154,11 +155,17 @@ def _back(request: Request, error: AppError) -> Response:
 def _confirm(request: Request, form: Form) -> None:
     """Gives the session fresh proof, for this request too. Raises ConfirmationRequired, which says what is wrong."""
     assert request.identity is not None
+    code, passkey = form.confirmation_code, form.confirmation_passkey
+    if passkey:
+        given = {"challenge": form.confirmation_challenge or "", "credential": decoded(passkey)}
+        wrong = "The passkey was not accepted, or it took too long."
+    elif code:
+        given, wrong = {"code": code}, "The code is wrong, or was used already."
+    else:
+        given, wrong = {"password": form.confirmation}, "The password is wrong."
     try:
-        code = form.confirmation_code
-        confirm_user(request, Confirmation(code=code) if code else Confirmation(password=form.confirmation))
+        confirm_user(request, form.read(given, Confirmation))
     except (Invalid, TooManyAttempts) as refused:
-        wrong = "The code is wrong, or was used already." if code else "The password is wrong."
         detail = wrong if isinstance(refused, Invalid) else refused.detail
         raise ConfirmationRequired(detail) from refused
     actor = msgspec.structs.replace(request.actor, fresh_proof=True)
@@ -169,15 +176,17 @@ def _confirmation_page(request: Request, error: AppError) -> Response:
     """Asks for the password, and carries the posted form on: it is sent to where it was sent before."""
     form = Form.of(request)
     view = FormView()
-    view.problem = None if form.confirmation is None else error.detail
+    view.problem = error.detail if form.confirms else None
     carried = CarriedForm(request.path, [(name, value) for name, value in form.pairs if "password" not in name])
     with request.read() as tx:
+        methods = methods_of(tx, request.user_id)
         response = page(
             request,
             "auth/confirm.html",
             form=view,
             fields=form.pairs,
-            by_code=Method.TOTP in methods_of(tx, request.user_id),
+            by_code=Method.TOTP in methods,
+            by_passkey=Method.PASSKEY in methods and site_of(request.settings) is not None,
             action=request.path,
             ways=ways_to_confirm(tx, request.settings, request.user_id),
             carried=msgspec.json.encode(carried).decode(),

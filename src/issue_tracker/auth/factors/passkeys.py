@@ -151,22 +151,24 @@ def register(
     return created_id(inserted), added(tx, actor, user.user_id, Method.PASSKEY, name, at)
 
 
-def begin_use(tx: Connection, settings: Settings, challenge: str, user_id: int | None) -> Ceremony:
+def begin_use(
+    tx: Connection, settings: Settings, challenge: str, user_id: int | None, *, verified: bool = False
+) -> Ceremony:
     """Returns what the browser needs to use a passkey: one of the user, or any that it has for this site.
 
-    Without a user, the passkey is the only step, and the authenticator must verify its user. Raises Invalid if passkeys
-    are not available.
+    Without a user, the passkey is the only step, and the authenticator must verify its user; `verified` requires that
+    in any case. Raises Invalid if passkeys are not available.
     """
     from webauthn import generate_authentication_options  # noqa: PLC0415
     from webauthn.helpers.structs import UserVerificationRequirement  # noqa: PLC0415
 
-    alone = user_id is None
+    verified = verified or user_id is None
     options = generate_authentication_options(
         rp_id=_require_site(settings).host,
         challenge=ceremonies.signed_bytes(challenge),
         timeout=TIMEOUT_MILLISECONDS,
         allow_credentials=None if user_id is None else _descriptors(tx, user_id),
-        user_verification=UserVerificationRequirement.REQUIRED if alone else UserVerificationRequirement.PREFERRED,
+        user_verification=UserVerificationRequirement.REQUIRED if verified else UserVerificationRequirement.PREFERRED,
     )
     return Ceremony(challenge, _as_json(options))
 

@@ -18,14 +18,14 @@ export function startPasskeys() {
  * @param {HTMLFormElement} form
  */
 async function fill(event, form) {
-  const credential = find("[name=credential]", form, HTMLInputElement);
+  const credential = find("[data-fill=credential]", form, HTMLInputElement);
   if (credential.value) return;
   event.preventDefault();
   const problem = find("[data-problem]", form, HTMLElement);
   problem.textContent = "";
   try {
     const begun = await begin(form);
-    find("[name=challenge]", form, HTMLInputElement).value = begun.challenge;
+    find("[data-fill=challenge]", form, HTMLInputElement).value = begun.challenge;
     credential.value = JSON.stringify(await run(form.dataset.passkey === "make", begun.options));
     form.requestSubmit();
   } catch (error) {
@@ -39,7 +39,7 @@ async function fill(event, form) {
  * @returns {Promise<{ challenge: string, options: any }>}
  */
 async function begin(form) {
-  const challenge = find("[name=challenge]", form, HTMLInputElement).value;
+  const challenge = find("[data-fill=challenge]", form, HTMLInputElement).value;
   const csrf = form.querySelector("[name=_csrf]");
   const response = await fetch(form.dataset.options ?? "", {
     method: "POST",
