@@ -208,6 +208,7 @@ ACCESS = {
         POST /admin/companies/{company_id}/delete
         GET /admin/company-groups
         POST /admin/company-groups
+        POST /admin/company-groups/import
         GET /admin/company-groups/{group_id}
         POST /admin/company-groups/{group_id}
         POST /admin/company-groups/{group_id}/delete

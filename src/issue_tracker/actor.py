@@ -59,9 +59,10 @@ ALL_COMPANIES = CompanyAccess()
 
 
 class Actor(msgspec.Struct, frozen=True):
-    """The actor of a request or command. `channel` is `session`, `token:<name>` or `cli` (contract, section 7).
+    """The actor of a request or command. `channel` is `session`, `token:<name>` or `cli` (contract, section 7),
+    `receiver:<name>` or `scim:<name>`.
 
-    `user_id` is None for the command line. `request_id` connects all events of one request.
+    `user_id` is None for all but users. `request_id` connects all events of one request.
     `session_id` is the row of the session that authenticated the request, None for a token or the command line.
     `company_access` limits what the actor sees and changes to some companies. `fresh_proof` says that the actor has
     recently proved their identity: by signing in, by `POST /api/auth/confirm`, or as the command line.
@@ -129,6 +130,16 @@ def require_fresh_proof(actor: Actor) -> None:
     """
     if not actor.fresh_proof:
         raise ConfirmationRequired
+
+
+def require_session_proof(actor: Actor) -> None:
+    """Raises ConfirmationRequired like `require_fresh_proof`, and Forbidden for a token, which cannot give fresh proof.
+
+    It is for operations that need proof only in some cases, whose routes also accept tokens.
+    """
+    if not actor.fresh_proof and actor.session_id is None:
+        raise Forbidden("This requires a session; a token is not enough.")
+    require_fresh_proof(actor)
 
 
 def require_all_companies(actor: Actor) -> None:

@@ -27,6 +27,7 @@ ARGUMENTS = {
     "company list": "",
     "company import": "FOLDER/companies.csv",
     "company export": "",
+    "company-group import": "FOLDER/groups.csv",
     "issue import": "FOLDER/issues.csv",
     "issue export": "",
     "events prune": "--older-than 30d",
@@ -69,6 +70,7 @@ def _dump_of_nothing() -> bytes:
 def command_line(command: str, folder: Path) -> list[str]:
     """Returns the command with its arguments, and creates the files that it reads in the folder."""
     (folder / "companies.csv").write_text("name\nContoso\n", encoding="utf-8")
+    (folder / "groups.csv").write_text("company_name,group\n", encoding="utf-8")
     (folder / "issues.csv").write_text("name,company_name\nFault,\n", encoding="utf-8")
     (folder / "stored.dump").write_bytes(_dump_of_nothing())
     return [*command.split(), *ARGUMENTS[command].replace("FOLDER", str(folder)).split()]

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from issue_tracker.cli import main
-from issue_tracker.issues.csv_files import BadFile, BadRow, CsvRow, read
+from issue_tracker.csv_files import BadFile, BadRow, CsvRow, read
 
 COLUMNS = ("name", "description", "company_name", "status")
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pytest
 
-from issue_tracker.issues.transfer import restore
+from issue_tracker.csv_files import restore
 from tests.clients import Client
 from tests.processes import run, serve
 from tests.shared import Shared
@@ -242,3 +242,20 @@ def test_a_company_file_with_an_invalid_row_imports_nothing(tracker: Tracker, tm
         "issue-tracker: Nothing was imported: 2 bad row(s).",
     ]
     assert tracker.client.call("GET", "/api/companies?search=never&includeArchived=true", 200)["total"] == 0
+
+
+def test_company_groups_are_imported_or_not_at_all(tracker: Tracker, tmp_path: Path) -> None:
+    file, command = tmp_path / "groups.csv", ("company-group", "import")
+    run("company", "add", "Grouped One", "Grouped Two", database_url=tracker.url)
+    file.write_text("Company name;Note;Group\nGrouped One;x;North\nGROUPED TWO;;north\n", encoding="utf-8")
+    imported = run(*command, str(file), database_url=tracker.url)
+    assert (imported.stdout, imported.stderr) == ("1 groups created, 0 changed, 0 unchanged.\n", "")
+    file.write_text("company_name,group\nGrouped One,North\nNobody,South\n", encoding="utf-8")
+    refused = run(*command, str(file), database_url=tracker.url)
+    assert refused.returncode == 1
+    assert refused.stderr.startswith(f"{file}, line 3: there is no company called “Nobody”")
+    file.write_text("company_name,group\nGrouped One,North\n", encoding="utf-8")
+    for options, said in (((), "0 changed, 1 unchanged"), (("--replace",), "1 changed, 0 unchanged")):
+        assert said in run(*command, str(file), *options, database_url=tracker.url).stdout
+    groups = tracker.client.call("GET", "/api/company-groups", 200)["items"]
+    assert [(group["name"], group["company_names"]) for group in groups] == [("North", ["Grouped One"])]

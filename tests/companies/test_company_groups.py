@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from tests.world import World
+from tests.company_access.limits import set_access
+from tests.world import PASSWORD, World
 
 
 def given_group(world: World, name: str = "North", *companies: str) -> dict[str, Any]:
@@ -77,6 +78,58 @@ def test_a_group_cannot_be_renamed_to_a_taken_name(world: World) -> None:
     path = f"/api/company-groups/{given_group(world, 'Straße')['group_id']}"
     assert world.client("ada").call("PUT", path, 200, json={"name": "STRASSE"})["name"] == "STRASSE"
     assert "exists already" in world.client("ada").call("PUT", path, 400, json={"name": "north"})["detail"]
+
+
+def test_other_companies_of_a_granted_group_need_fresh_proof(world: World) -> None:
+    """They change what somebody sees (contract, sections 11 and 12)."""
+    path = f"/api/company-groups/{given_group(world)['group_id']}"
+    stale, program = world.client("ada"), world.bearer("ada")
+    world.clock.advance(minutes=10)
+    other, renamed = {"company_names": ["Contoso"]}, {"name": "South"}
+    for client in (stale, program):
+        client.call("PUT", path, 200, json=other)
+        client.call("PUT", path, 200, json={"company_names": ["Contoso", "Fabrikam"]})
+    set_access(world, {"company_groups": ["North"]})
+    assert stale.call("PUT", path, 403, json=other)["reason"] == "confirmation_required"
+    assert "a token is not enough" in program.call("PUT", path, 403, json=other)["detail"]
+    csrf = {"_csrf": stale.headers["X-CSRF-Token"]}
+    form = {"name": "North", "company_names": "Contoso"} | csrf
+    page = path.replace("/api/", "/admin/")
+    asked = stale.post(page, data=form)
+    assert asked.status_code == 403 and "Confirm that it is you" in asked.text
+    rows = {"csv": "company_name,group\nContoso,North", "replace": "true"} | csrf
+    assert stale.post("/admin/company-groups/import", data=rows).status_code == 403
+    assert len(world.client("tess").call("GET", "/api/companies", 200)["items"]) == 2
+    assert stale.post(page, data=form | {"_confirm": PASSWORD}).status_code == 303
+    assert len(world.client("tess").call("GET", "/api/companies", 200)["items"]) == 1
+    for client in (stale, program):
+        world.clock.advance(minutes=10)
+        client.call("PUT", path, 200, json=renamed)
+        renamed = {"name": "North"}
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_groups_are_imported_on_the_page(world: World) -> None:
+    given_group(world)
+    ada = world.client("ada")
+    csrf = {"_csrf": ada.headers["X-CSRF-Token"]}
+
+    def groups() -> dict[str, list[str]]:
+        found = ada.call("GET", "/api/company-groups", 200)["items"]
+        return {group["name"]: group["company_names"] for group in found}
+
+    bad = "Company name;Group;Note\nContoso;South;x\nNobody;South;\n;South;\nContoso;\u0007;"
+    refused = ada.post("/admin/company-groups/import", data={"csv": bad} | csrf)
+    assert refused.status_code == 400 and "there is no company called “Nobody”" in refused.text
+    assert "line 4: company_name must not be blank" in refused.text and "line 5: group" in refused.text
+    assert "is missing" in ada.post("/admin/company-groups/import", data={"csv": "x"} | csrf).text
+    assert groups() == {"North": ["Contoso", "Fabrikam"]}
+    rows = "company_name\tgroup\r\nACME manufacturing\tnorth\r\nContoso\tSouth\r\nContoso\tSouth\r\n"
+    done = ada.post("/admin/company-groups/import", data={"csv": rows} | csrf, follow_redirects=True)
+    assert "1 groups created, 1 changed, 0 unchanged." in done.text
+    assert groups() == {"North": ["Acme Manufacturing", "Contoso", "Fabrikam"], "South": ["Contoso"]}
+    ada.post("/admin/company-groups/import", data={"csv": rows, "replace": "true"} | csrf)
+    assert groups() == {"North": ["Acme Manufacturing"], "South": ["Contoso"]}
 
 
 def test_a_company_in_a_group_can_be_archived_but_not_deleted(world: World) -> None:

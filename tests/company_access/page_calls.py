@@ -196,6 +196,9 @@ PAGES: dict[str, list[Call]] = {
     ],
     "GET /admin/company-groups": gets("/admin/company-groups"),
     "POST /admin/company-groups": [Call("/admin/company-groups", form={"name": "Hidden group", "company_names": ""})],
+    "POST /admin/company-groups/import": [
+        Call("/admin/company-groups/import", form={"csv": "company_name,group\nHidden Ltd,Hidden group"})
+    ],
     "GET /admin/company-groups/{group_id}": [
         *gets("/admin/company-groups/2"),
         *gets(f"/admin/company-groups/{HIDDEN_ID}"),

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from issue_tracker.csv_files import defuse, restore
 from issue_tracker.issues.models import Issue, named_assignment
-from issue_tracker.issues.transfer import ImportRow, defuse, header, read_rows, restore, rows
+from issue_tracker.issues.transfer import ImportRow, header, read_rows, rows
 from issue_tracker.names import parse_description, parse_issue_name, parse_name
 from issue_tracker.status import Status
 from tests.world import World

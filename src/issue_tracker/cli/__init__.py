@@ -6,6 +6,7 @@ Exit codes: 0 success, 1 refused (one sentence on stderr gives the reason), 2 wr
 import click
 
 from issue_tracker.cli.companies import company
+from issue_tracker.cli.company_groups import company_group
 from issue_tracker.cli.failures import Commands
 from issue_tracker.cli.issues import issue
 from issue_tracker.cli.maintenance import backup, demo, events, migrate, openapi, reencrypt
@@ -33,6 +34,7 @@ for command in (
     user,
     token,
     company,
+    company_group,
     issue,
     events,
     backup,

@@ -5,15 +5,14 @@ import csv
 import click
 import msgspec
 
+from issue_tracker import csv_files
 from issue_tracker.cli import output
 from issue_tracker.cli.arguments import parsed
 from issue_tracker.cli.databases import current_actor, database_option, open_database, record_export
 from issue_tracker.cli.failures import CommandError
 from issue_tracker.companies.operations import create_company, create_missing_companies, update_company
 from issue_tracker.companies.queries import find_companies, list_companies, names_like
-from issue_tracker.issues import csv_files
-from issue_tracker.issues.csv_files import BadFile, BadRow, CsvRow
-from issue_tracker.issues.transfer import defuse, restore
+from issue_tracker.csv_files import BadFile, BadRow, CsvRow, defuse, restore
 from issue_tracker.names import Name, parse_name
 
 COLUMNS = ("name", "archived")

@@ -9,9 +9,9 @@ from issue_tracker.cli import output
 from issue_tracker.cli.databases import current_actor, database_option, open_database, record_export
 from issue_tracker.cli.failures import CommandError
 from issue_tracker.companies.queries import find_companies
+from issue_tracker.csv_files import BadFile, BadRow
 from issue_tracker.database.engine import Database
 from issue_tracker.issues import transfer
-from issue_tracker.issues.csv_files import BadFile, BadRow
 from issue_tracker.issues.queries.filters import Position
 from issue_tracker.issues.queries.issue_list import IssueList
 from issue_tracker.issues.transfer import ImportResult, ImportRow

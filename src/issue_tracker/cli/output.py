@@ -15,7 +15,7 @@ from typing import Any, TextIO, TypeVar
 
 import click
 
-from issue_tracker.issues.csv_files import BadRow
+from issue_tracker.csv_files import BadRow
 
 T = TypeVar("T")
 

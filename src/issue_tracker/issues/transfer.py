@@ -2,18 +2,17 @@
 
 import csv
 import io
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 from sqlalchemy import Connection
 
+from issue_tracker import csv_files
 from issue_tracker.actor import Actor
 from issue_tracker.companies.queries import Company
+from issue_tracker.csv_files import BadRow, defuse, restore
 from issue_tracker.errors import AppError
-from issue_tracker.issues import csv_files
 from issue_tracker.issues.assignments import NewAssignment
-from issue_tracker.issues.csv_files import BadRow
 from issue_tracker.issues.models import Issue, IssueHead
 from issue_tracker.issues.operations import create_issue, update_issue
 from issue_tracker.issues.queries.issue import find_issue_head, list_members
@@ -23,33 +22,6 @@ from issue_tracker.status import CHOICES, Status
 
 COLUMNS = ("name", "description", "company_name", "status", "created_at", "updated_at")
 REQUIRED = ("name",)
-
-_STARTS = r"\A|[\n\r\t;\x0b\x0c\x85\u2028\u2029]"
-"""Where a program may see the start of a cell: also after every line end, semicolon and tab within a cell, because a
-program that expects a separator other than the comma does not recognize our quotes either.
-"""
-
-_BEFORE = (
-    r'[^\S\n\r\t\x0b\x0c\x85\u2028\u2029]|["\x00-\x08\x0e-\x1f\x7f-\x9f]|'
-    r"[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]"
-)
-_FORMULA = rf"(?:{_BEFORE})*[=+\-@＝＋－＠]"
-"""The beginning of a formula: a sign, possibly full-width, after white space, control characters and quotes."""
-
-_sign = re.compile(r"[=+\-@＝＋－＠\t\r]")
-_runnable = re.compile(rf"\A(?='*[\t\r])|({_STARTS})(?='*{_FORMULA})")
-_defused = re.compile(rf"\A'(?='*[\t\r])|({_STARTS})'(?='*{_FORMULA})")
-
-
-def defuse(text: str) -> str:
-    """Returns a cell that no spreadsheet executes: an apostrophe precedes possible formulas (OWASP, CSV injection)."""
-    # Most cells contain no sign at all, which is much faster to check.
-    return _runnable.sub(r"\1'", text) if _sign.search(text) else text
-
-
-def restore(text: str) -> str:
-    """Returns the cell as it was before `defuse`."""
-    return _defused.sub(r"\1", text) if "'" in text else text
 
 
 def header() -> str:

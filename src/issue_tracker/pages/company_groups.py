@@ -3,7 +3,9 @@
 from starlette.responses import Response
 
 from issue_tracker.api.company_groups import CompanyGroupChange, NewCompanyGroup, companies_of
-from issue_tracker.companies.groups import operations, queries
+from issue_tracker.companies.groups import importing, operations, queries
+from issue_tracker.csv_files import BadFile
+from issue_tracker.errors import Invalid
 from issue_tracker.http.identity import Access
 from issue_tracker.http.request import Request
 from issue_tracker.pages.confirmations import confirmation
@@ -18,10 +20,13 @@ routes = PageRoutes(access=Access.SUPER_ADMIN)
 
 _FORM = ShownForm(unknown="company_names")
 
+MOST_BAD = 10
+"""How many rows that cannot be imported the page names."""
+
 
 @routes.get("/admin/company-groups")
-def show_groups(request: Request, form: FormView | None = None) -> Response:
-    """Every company group, with the form to add one."""
+def show_groups(request: Request, form: FormView | None = None, import_form: FormView | None = None) -> Response:
+    """Every company group, with the forms to add one, and to import many."""
     groups = queries.list_groups(request.tx, request.actor)
     return page(
         request,
@@ -30,7 +35,23 @@ def show_groups(request: Request, form: FormView | None = None) -> Response:
         section="company-groups",
         groups=groups,
         form=form or FormView(),
+        import_form=import_form or FormView(),
     )
+
+
+@routes.post("/admin/company-groups/import", hashes=True, shown_by=show_groups, shown_as="import_form")
+def import_csv(request: Request, form: Form) -> Response:
+    """Puts companies into groups, as pasted CSV says: all of it, or nothing."""
+    try:
+        rows = importing.read_text(form.get("csv"))
+        imported = importing.import_groups(request.tx, request.actor, rows, replace=bool(form.get("replace")))
+    except BadFile as error:
+        raise Invalid.field("csv", str(error).rstrip(".")) from None
+    if imported.bad:
+        shown = "; ".join(f"line {row.line}: {row.reason}" for row in imported.bad[:MOST_BAD])
+        more = f"; and {len(imported.bad) - MOST_BAD} more" if len(imported.bad) > MOST_BAD else ""
+        raise Invalid.field("csv", f"nothing was imported: {shown}{more}")
+    return redirect("/admin/company-groups", flash_cookie(request, Flash(imported.sentence)))
 
 
 @routes.post("/admin/company-groups", shown_by=show_groups, form=_FORM)
@@ -53,7 +74,7 @@ def show_group(request: Request, group_id: int, form: FormView | None = None) ->
     return page(request, "companies/group.html", place="admin", section="company-groups", group=group, form=form)
 
 
-@routes.post("/admin/company-groups/{group_id}", shown_by=show_group, form=_FORM)
+@routes.post("/admin/company-groups/{group_id}", hashes=True, shown_by=show_group, form=_FORM)
 def edit(request: Request, form: Form, group_id: int) -> Response:
     """Renames a company group and replaces its companies."""
     body = form.read(

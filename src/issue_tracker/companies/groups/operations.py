@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from sqlalchemy import Connection, delete, insert, update
 from sqlalchemy.exc import IntegrityError
 
-from issue_tracker.actor import Actor, require_administrator
+from issue_tracker.actor import Actor, require_administrator, require_session_proof
 from issue_tracker.clock import now
 from issue_tracker.companies.groups.queries import CompanyGroup, get_group, list_companies_of, lock_group
 from issue_tracker.companies.queries import Company
@@ -55,7 +55,8 @@ def update_group(
 ) -> CompanyGroup:
     """Changes the given fields; None leaves a field unchanged. `companies` replaces all members of the group.
 
-    Raises NotFound, and Invalid if the new name is taken, or has an invisible character.
+    Raises NotFound, and Invalid if the new name is taken, or has an invisible character. Replacing the companies of a
+    group that is part of a company access changes what users see, so it also raises like `require_session_proof`.
     """
     require_administrator(actor)
     group = lock_group(tx, actor, group_id)
@@ -68,6 +69,8 @@ def update_group(
         return group
     if renamed is not None:
         require_visible("name", renamed)
+    if (added or removed) and is_group_granted(tx, group_id):
+        require_session_proof(actor)
     at = now()
     values: dict[str, object] = {} if renamed is None else {"name": renamed, "name_key": key(renamed)}
     try:

@@ -22,6 +22,34 @@ _separator_line = re.compile(r"sep=(.)\r?\n?")
 """The first line that some programs write for Excel: the separator of the file."""
 
 
+_STARTS = r"\A|[\n\r\t;\x0b\x0c\x85\u2028\u2029]"
+"""Where a program may see the start of a cell: also after every line end, semicolon and tab within a cell, because a
+program that expects a separator other than the comma does not recognize our quotes either.
+"""
+
+_BEFORE = (
+    r'[^\S\n\r\t\x0b\x0c\x85\u2028\u2029]|["\x00-\x08\x0e-\x1f\x7f-\x9f]|'
+    r"[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]"
+)
+_FORMULA = rf"(?:{_BEFORE})*[=+\-@＝＋－＠]"
+"""The beginning of a formula: a sign, possibly full-width, after white space, control characters and quotes."""
+
+_sign = re.compile(r"[=+\-@＝＋－＠\t\r]")
+_runnable = re.compile(rf"\A(?='*[\t\r])|({_STARTS})(?='*{_FORMULA})")
+_defused = re.compile(rf"\A'(?='*[\t\r])|({_STARTS})'(?='*{_FORMULA})")
+
+
+def defuse(text: str) -> str:
+    """Returns a cell that no spreadsheet executes: an apostrophe precedes possible formulas (OWASP, CSV injection)."""
+    # Most cells contain no sign at all, which is much faster to check.
+    return _runnable.sub(r"\1'", text) if _sign.search(text) else text
+
+
+def restore(text: str) -> str:
+    """Returns the cell as it was before `defuse`."""
+    return _defused.sub(r"\1", text) if "'" in text else text
+
+
 class BadFile(Exception):
     """The file as a whole cannot be read; the message is one sentence with the reason."""
 
@@ -43,31 +71,39 @@ class CsvRow(msgspec.Struct, frozen=True):
 def read(
     path: str, *, columns: Sequence[str], required: Sequence[str], ignore_others: bool = False
 ) -> Iterator[CsvRow | BadRow]:
-    """Yields the rows of a CSV file whose first row names the columns, in any case, with spaces or underscores.
-
-    `columns` are the known ones; a row contains those that the file has. Rows and columns without any text are skipped;
-    a cell that has text, but no column, makes its row a BadRow. The file is read once, from beginning to end, so that
-    it may be a pipe. Raises BadFile if the file is not such a CSV: if it is neither UTF-8 nor UTF-16, if a column is
-    named twice, if one of `required` is missing, and if there are columns other than `columns`, unless they are to be
-    ignored.
+    """Yields the rows of a CSV file like `read_lines`. The file is read once, from beginning to end, so that it may
+    be a pipe. Also raises BadFile if it is neither UTF-8 nor UTF-16.
     """
     with Path(path).open("rb") as file:
-        lines = _lines(file)
-        head: list[str] = []
-        first = next(lines, "")
-        chosen = _separator_line.fullmatch(first)
-        # The line is replaced by an empty one, so that the numbers of the other lines remain right.
-        head.append("\n" if chosen else first)
-        separator = chosen[1] if chosen else _separator(lines, head, columns)
-        reader = csv.reader(chain(head, lines), delimiter=separator, strict=True)
-        try:
-            rows = ((reader.line_num, cells) for cells in reader if any(cells))
-            _, header = next(rows, (0, []))
-            names = _column_names(header, columns, required, ignore_others=ignore_others)
-            for line, cells in rows:
-                yield _row(line, cells, names, columns)
-        except csv.Error as error:
-            raise BadFile(f"Line {reader.line_num}: the file is not CSV ({error}).") from None
+        yield from read_lines(_lines(file), columns=columns, required=required, ignore_others=ignore_others)
+
+
+def read_lines(
+    lines: Iterator[str], *, columns: Sequence[str], required: Sequence[str], ignore_others: bool = False
+) -> Iterator[CsvRow | BadRow]:
+    """Yields the rows of a CSV text whose first row names the columns, in any case, with spaces or underscores. `lines`
+    include their line ends.
+
+    `columns` are the known ones; a row contains those that the text has. Rows and columns without any text are skipped;
+    a cell that has text, but no column, makes its row a BadRow. Raises BadFile if the text is not such a CSV: if a
+    column is named twice, if one of `required` is missing, and if there are columns other than `columns`, unless they
+    are to be ignored.
+    """
+    head: list[str] = []
+    first = next(lines, "")
+    chosen = _separator_line.fullmatch(first)
+    # The line is replaced by an empty one, so that the numbers of the other lines remain right.
+    head.append("\n" if chosen else first)
+    separator = chosen[1] if chosen else _separator(lines, head, columns)
+    reader = csv.reader(chain(head, lines), delimiter=separator, strict=True)
+    try:
+        rows = ((reader.line_num, cells) for cells in reader if any(cells))
+        _, header = next(rows, (0, []))
+        names = _column_names(header, columns, required, ignore_others=ignore_others)
+        for line, cells in rows:
+            yield _row(line, cells, names, columns)
+    except csv.Error as error:
+        raise BadFile(f"Line {reader.line_num}: the file is not CSV ({error}).") from None
 
 
 def _lines(file: BinaryIO) -> Iterator[str]:

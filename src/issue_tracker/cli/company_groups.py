@@ -1,0 +1,35 @@
+"""The commands `company-group …`."""
+
+import click
+
+from issue_tracker.cli import output
+from issue_tracker.cli.databases import current_actor, database_option, open_database
+from issue_tracker.cli.failures import CommandError
+from issue_tracker.companies.groups.importing import import_groups, read_file
+from issue_tracker.csv_files import BadFile
+
+
+@click.group(name="company-group")
+def company_group() -> None:
+    """Import company groups."""
+
+
+@company_group.command(name="import")
+@database_option
+@click.argument("file", type=click.Path(exists=True, dir_okay=False))
+@click.option("--replace", is_flag=True, help="Take other companies out of the groups that the file names.")
+def company_group_import(database_url: str | None, file: str, replace: bool) -> None:
+    """Import company groups from a CSV file with the columns `company_name` and `group`, a row for each company in one.
+
+    Groups that there are not are created. The companies must be there: `company import` comes first. Commas, semicolons
+    or tabs separate the columns, as spreadsheets write them; columns with other names are ignored.
+    """
+    try:
+        with open_database(database_url).write() as tx:
+            imported = import_groups(tx, current_actor(), read_file(file), replace=replace)
+    except BadFile as error:
+        raise CommandError(f"{file}: {error}") from None
+    if imported.bad:
+        output.report_bad_rows(file, imported.bad)
+        raise CommandError(f"Nothing was imported: {len(imported.bad)} bad row(s).")
+    click.echo(imported.sentence)

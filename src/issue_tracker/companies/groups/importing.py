@@ -1,0 +1,103 @@
+"""Company groups from CSV: a row for each company in a group, with the columns `company_name` and `group`."""
+
+import io
+from collections.abc import Iterable, Iterator, Sequence
+
+import msgspec
+from sqlalchemy import Connection
+
+from issue_tracker import csv_files
+from issue_tracker.actor import Actor, require_administrator
+from issue_tracker.companies.groups.operations import create_group, update_group
+from issue_tracker.companies.groups.queries import list_companies_of, list_groups
+from issue_tracker.companies.queries import Company, find_companies
+from issue_tracker.csv_files import BadRow, CsvRow, restore
+from issue_tracker.names import Name, key, parse_name
+
+COLUMNS = ("company_name", "group")
+
+
+class GroupRow(msgspec.Struct, frozen=True):
+    """A company in a group, and the line of the file that says so."""
+
+    line: int
+    company_name: Name
+    group: Name
+
+
+class ImportedGroups(msgspec.Struct, frozen=True):
+    """How many groups were created, got other companies, and stayed as they were; or why nothing was imported."""
+
+    created: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    bad: Sequence[BadRow] = ()
+
+    @property
+    def sentence(self) -> str:
+        """What became of the groups, for people."""
+        return f"{self.created} groups created, {self.changed} changed, {self.unchanged} unchanged."
+
+
+def read_file(path: str) -> Iterator[GroupRow | BadRow]:
+    """Each row of a CSV file; columns with other names are ignored. Raises BadFile when it cannot be read as one."""
+    return map(_parsed, csv_files.read(path, columns=COLUMNS, required=COLUMNS, ignore_others=True))
+
+
+def read_text(text: str) -> Iterator[GroupRow | BadRow]:
+    """Each row of CSV that somebody has pasted. Raises BadFile as `read_file` does."""
+    lines = iter(io.StringIO(text, newline=""))
+    return map(_parsed, csv_files.read_lines(lines, columns=COLUMNS, required=COLUMNS, ignore_others=True))
+
+
+def import_groups(
+    tx: Connection, actor: Actor, rows: Iterable[GroupRow | BadRow], *, replace: bool = False
+) -> ImportedGroups:
+    """Puts companies into groups, and creates the groups that there are not; nothing at all if a row is bad, or names a
+    company that there is not. With `replace` each group that is named has no other companies from then on.
+
+    Raises Forbidden unless `actor` is a super admin who sees all companies, and as `update_group` does.
+    """
+    require_administrator(actor)
+    listed = list(rows)
+    good = [row for row in listed if isinstance(row, GroupRow)]
+    companies = find_companies(tx, actor, [row.company_name for row in good])
+    bad = [row for row in listed if isinstance(row, BadRow)]
+    bad += [
+        BadRow(row.line, f"there is no company called “{row.company_name}”")
+        for row in good
+        if key(row.company_name) not in companies
+    ]
+    if bad:
+        return ImportedGroups(bad=sorted(bad, key=lambda row: row.line))
+    names: dict[str, Name] = {}
+    wanted: dict[str, dict[int, Company]] = {}
+    for row in good:
+        names.setdefault(key(row.group), row.group)
+        company = companies[key(row.company_name)]
+        wanted.setdefault(key(row.group), {})[company.company_id] = company
+    present = {key(group.name): group for group in list_groups(tx, actor)}
+    created = changed = 0
+    for group_key, members in wanted.items():
+        group = present.get(group_key)
+        if group is None:
+            create_group(tx, actor, names[group_key], list(members.values()))
+            created += 1
+            continue
+        before = {company.company_id: company for company in list_companies_of(tx, actor, [group.group_id])}
+        after = members if replace else before | members
+        changed += before.keys() != after.keys()
+        update_group(tx, actor, group.group_id, companies=list(after.values()))
+    return ImportedGroups(created, changed, len(wanted) - created - changed)
+
+
+def _parsed(row: CsvRow | BadRow) -> GroupRow | BadRow:
+    if isinstance(row, BadRow):
+        return row
+    step = "company_name"
+    try:
+        company = parse_name(restore(row.cells["company_name"]))
+        step = "group"
+        return GroupRow(row.line, company, parse_name(restore(row.cells["group"])))
+    except ValueError as refused:
+        return BadRow(row.line, f"{step} {refused}")
