@@ -130,6 +130,28 @@ ACCESS = {
         POST /account/tokens
         POST /account/tokens/{id}/revoke
     """,
+    "SCIM token": """
+        GET /scim/v2/ServiceProviderConfig
+        GET /scim/v2/ResourceTypes
+        GET /scim/v2/ResourceTypes/{id}
+        GET /scim/v2/Schemas
+        GET /scim/v2/Schemas/{id}
+        POST /scim/v2/.search
+        GET /scim/v2/Users
+        POST /scim/v2/Users
+        POST /scim/v2/Users/.search
+        GET /scim/v2/Users/{id}
+        PUT /scim/v2/Users/{id}
+        PATCH /scim/v2/Users/{id}
+        DELETE /scim/v2/Users/{id}
+        GET /scim/v2/Groups
+        POST /scim/v2/Groups
+        POST /scim/v2/Groups/.search
+        GET /scim/v2/Groups/{id}
+        PUT /scim/v2/Groups/{id}
+        PATCH /scim/v2/Groups/{id}
+        DELETE /scim/v2/Groups/{id}
+    """,
     "super admin": """
         DELETE /api/issues/{issue_name}
         POST /api/companies
@@ -169,6 +191,12 @@ ACCESS = {
         POST /api/alert-rules/try
         PUT /api/alert-rules/{id}
         DELETE /api/alert-rules/{id}
+        GET /api/scim-tokens
+        POST /api/scim-tokens
+        DELETE /api/scim-tokens/{id}
+        GET /admin/scim
+        POST /admin/scim/tokens
+        POST /admin/scim/tokens/{id}/revoke
         GET /api/credentials
         POST /api/credentials/revoke
         GET /api/webhooks
@@ -237,7 +265,7 @@ ACCESS = {
         POST /admin/credentials/revoke
     """,
 }
-"""The role that each route requires."""
+"""The role that each route requires. The routes of SCIM accept nothing but a SCIM token."""
 
 EXPECTED = {line.strip(): access for access, lines in ACCESS.items() for line in lines.split("\n") if line.strip()}
 

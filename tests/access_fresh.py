@@ -2,6 +2,8 @@
 
 FRESH = {
     "DELETE /api/users/{user_id}/identities/{id}",
+    "POST /api/scim-tokens",
+    "POST /admin/scim/tokens",
     "POST /api/group-mappings",
     "PUT /api/group-mappings/{id}",
     "DELETE /api/group-mappings/{id}",

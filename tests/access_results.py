@@ -45,6 +45,8 @@ def expected(name: str, actor: Actor) -> str:
         return REFUSED
     if EXPECTED[name] == "public":
         return OPEN
+    if EXPECTED[name] == "SCIM token":
+        return UNKNOWN
     if not actor.role:
         return SIGN_IN if page else UNKNOWN
     if actor.token == "read" and not name.startswith("GET "):

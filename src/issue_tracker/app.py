@@ -32,6 +32,7 @@ from issue_tracker.api import issues as issues_api
 from issue_tracker.api import openapi, service
 from issue_tracker.api import passkeys as passkeys_api
 from issue_tracker.api import portal as portal_api
+from issue_tracker.api import scim_tokens as scim_tokens_api
 from issue_tracker.api import similar_issues as similar_issues_api
 from issue_tracker.api import templates as templates_api
 from issue_tracker.api import tokens as tokens_api
@@ -40,6 +41,7 @@ from issue_tracker.api import user_credentials as user_credentials_api
 from issue_tracker.api import users as users_api
 from issue_tracker.api import webhooks as webhooks_api
 from issue_tracker.api.event_stream import before_shutdown
+from issue_tracker.api.scim import routes as scim_api
 from issue_tracker.auth.credentials import permissions_of
 from issue_tracker.auth.single_sign_on.checks import SessionChecks
 from issue_tracker.auth.single_sign_on.exchange import IdentityProviders
@@ -82,6 +84,7 @@ from issue_tracker.pages import (
     notes,
     owning,
     portal,
+    scim,
     second_step,
     security,
     sign_in,
@@ -121,6 +124,8 @@ ROUTES = (
     user_credentials_api.routes,
     devices_api.routes,
     group_mappings_api.routes,
+    scim_tokens_api.routes,
+    scim_api.routes,
     credentials_api.routes,
     events_api.routes,
     webhooks_api.routes,
@@ -153,6 +158,7 @@ ROUTES = (
     security.routes,
     users.routes,
     group_mappings.routes,
+    scim.routes,
     credentials.routes,
     static.routes,
 )

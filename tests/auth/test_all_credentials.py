@@ -1,9 +1,11 @@
 """Service accounts, and the credentials of all users in one place (docs/decisions/0029)."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from issue_tracker.database.tables import sign_in_devices
 from tests.world import PASSWORD, World
 
 ACCOUNT: dict[str, Any] = {
@@ -48,7 +50,7 @@ def test_super_admins_create_the_tokens_of_service_accounts(world: World) -> Non
     assert notes == ["nightly (of backups@helpdesk.example; networks: 127.0.0.0/8)"]
 
     tess = f"/api/users/{people['tess@helpdesk.example']}/tokens"
-    assert "make their own tokens" in ada.call("POST", tess, 400, json=TOKEN)["detail"]
+    assert "create their own tokens" in ada.call("POST", tess, 400, json=TOKEN)["detail"]
     ada.call("POST", "/api/users/999999999/tokens", 404, json=TOKEN)
     ada.call("POST", path, 400, json=TOKEN)
     world.client("tess").call("POST", path, 403, json=TOKEN | {"name": "mine"})
@@ -99,6 +101,34 @@ def test_all_credentials_are_listed_and_revoked_in_one_place(world: World) -> No
     recorded = [(event.type, event.note) for event in world.history(audit=True)]
     assert ("token.deleted", "first (of tess@helpdesk.example)") in recorded
     assert any(type_ == "session.ended" for type_, _ in recorded)
+
+
+def test_browsers_are_listed_and_forgotten_in_the_same_place(world: World) -> None:
+    browser = world.anonymous(headers={"User-Agent": "A browser"})
+    form = {"email": "tess@helpdesk.example", "password": PASSWORD}
+    assert browser.post("/login", data=form).status_code == 303
+    ada = world.client("ada")
+    (found,) = ada.call("GET", ALL, 200, params={"kind": "browser"})["items"]
+    assert (found["user"]["name"], found["user_agent"], found["expires_at"]) == ("Tess Ngo", "A browser", None)
+    with world.database.write() as tx:
+        tx.execute(sign_in_devices.update().values(second_factor_until=world.clock.now() + timedelta(days=30)))
+    (found,) = ada.call("GET", ALL, 200, params={"kind": "browser"})["items"]
+    assert found["expires_at"] is not None and found["created_at"] is None
+    other = ada.call("GET", ALL, 200, params={"kind": "browser", "userId": found["user"]["user_id"] + 1})
+    assert other["total"] == 0
+    assert f'value="{found["id"]}"' in ada.get("/admin/credentials").text
+    for wrong in ("1", "x-1", f"0{found['id']}", 0):
+        ada.call("POST", f"{ALL}/revoke", 400, json={"credentials": [{"kind": "browser", "id": wrong}]})
+    gone = [
+        {"kind": "browser", "id": "9-0123456789abcdef"},
+        {"kind": "browser", "id": 7},
+        {"kind": "token", "id": found["id"]},
+    ]
+    assert ada.call("POST", f"{ALL}/revoke", 200, json={"credentials": gone}) == {"revoked": 0}
+    form = {"browser": found["id"], "_csrf": ada.headers["X-CSRF-Token"]}
+    assert ada.post("/admin/credentials/revoke", data=form).status_code == 303
+    assert ada.call("GET", ALL, 200, params={"kind": "browser"})["total"] == 0
+    assert "tess@helpdesk.example (browser forgotten)" in [row.note for row in world.history(audit=True)]
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)

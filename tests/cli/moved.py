@@ -106,6 +106,12 @@ def fill(url: str) -> tuple[str, str]:
         world.anonymous().post("/login", data={"email": "tess@helpdesk.example", "password": PASSWORD})
         mapping = {"source": "scim", "group": AWKWARD, "role": "technician", "company_access": access}
         ada.call("POST", "/api/group-mappings", 201, json=mapping)
+        made = ada.call("POST", "/api/scim-tokens", 201, json={"name": AWKWARD, "networks": ["127.0.0.0/8"]})
+        provider = world.anonymous(headers={"Authorization": f"Bearer {made['token']}"})
+        body = {"userName": "provisioned@helpdesk.example", "externalId": AWKWARD, "displayName": "Provisioned"}
+        member = provider.call("POST", "/scim/v2/Users", 201, json=body)["id"]
+        body = {"displayName": AWKWARD, "members": [{"value": member}]}
+        provider.call("POST", "/scim/v2/Groups", 201, json=body)
         _sign_in_with_a_provider(server, omar, world.session_token("omar"))
         with server.database.write() as tx:
             spent = {"token_hash": bytes(range(32)), "expires_at": clock.now() + timedelta(minutes=5)}

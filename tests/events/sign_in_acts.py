@@ -6,18 +6,21 @@ from sqlalchemy import Connection
 
 from issue_tracker.actor import Actor, Role
 from issue_tracker.auth import users
+from issue_tracker.auth.group_mappings.applying import SCIM
 from issue_tracker.auth.group_mappings.operations import (
-    SCIM,
     MappingFields,
     create_mapping,
     delete_mapping,
     update_mapping,
 )
 from issue_tracker.auth.group_mappings.queries import list_mappings
+from issue_tracker.auth.scim.groups import list_groups
+from issue_tracker.auth.scim.memberships import change_group, create_group, delete_group
 from issue_tracker.auth.single_sign_on.identities import link_identity, list_identities, unlink_identity
 from issue_tracker.clock import now
 from issue_tracker.company_access.grants import Grant
 from issue_tracker.events.catalog import EventType
+from issue_tracker.names import parse_name
 from issue_tracker.settings import Settings
 from tests.world import CAST
 
@@ -25,8 +28,9 @@ ADA = Actor(None, "Ada Lund", Role.SUPER_ADMIN, "session", "request-1", fresh_pr
 
 
 def given(tx: Connection) -> None:
-    """Creates an identity of Tess, and a mapping."""
+    """Creates an identity of Tess, a mapping, and a group that a provider has pushed."""
     _link(tx, "given")
+    _push(tx, "given")
     _map(tx, "given")
 
 
@@ -50,6 +54,14 @@ def _mapping(tx: Connection) -> int:
     return list_mappings(tx, ADA)[0].id
 
 
+def _push(tx: Connection, name: str) -> int:
+    return create_group(tx, ADA, Settings(), parse_name(name), None, [_tess(tx)]).id
+
+
+def _pushed(tx: Connection) -> int:
+    return list_groups(tx)[0].id
+
+
 SIGN_IN_ACTS: dict[EventType, Callable[[Connection], object]] = {
     EventType.IDENTITY_LINKED: lambda tx: _link(tx, "new"),
     EventType.IDENTITY_UNLINKED: lambda tx: unlink_identity(tx, ADA, _tess(tx), list_identities(tx, _tess(tx))[0].id),
@@ -57,5 +69,10 @@ SIGN_IN_ACTS: dict[EventType, Callable[[Connection], object]] = {
     EventType.GROUP_MAPPING_UPDATED: lambda tx: update_mapping(
         tx, ADA, Settings(), _mapping(tx), _fields("given", Role.MEMBER)
     ),
-    EventType.GROUP_MAPPING_DELETED: lambda tx: delete_mapping(tx, ADA, _mapping(tx)),
+    EventType.SCIM_GROUP_CREATED: lambda tx: _push(tx, "new"),
+    EventType.SCIM_GROUP_UPDATED: lambda tx: change_group(
+        tx, ADA, Settings(), _pushed(tx), parse_name("given"), None, []
+    ),
+    EventType.SCIM_GROUP_DELETED: lambda tx: delete_group(tx, ADA, Settings(), _pushed(tx)),
+    EventType.GROUP_MAPPING_DELETED: lambda tx: delete_mapping(tx, ADA, Settings(), _mapping(tx)),
 }

@@ -1,8 +1,37 @@
 """Violations between issues or companies and their events."""
 
-from tests.invariants.broken import COMPANIES, EARLIER, FABRIKAM, ISSUES, LATER, OF_PRINTER, PRINTER, UPDATES, Broken
+from tests.invariants.broken import (
+    ACCOUNTS,
+    COMPANIES,
+    EARLIER,
+    FABRIKAM,
+    ISSUES,
+    LATER,
+    OF_PRINTER,
+    PRINTER,
+    UPDATES,
+    Broken,
+)
 
 STATE_BROKEN = (
+    Broken(
+        "a customer who sees everything",
+        ACCOUNTS,
+        r"users \d+ is a customer’s and sees all companies",
+        "UPDATE users SET role = 'customer' WHERE name = 'Tess Ngo'",
+    ),
+    Broken(
+        "a service account with a password",
+        ACCOUNTS,
+        r"User \d+ is a service account, and somebody can sign in",
+        "UPDATE users SET service_account = true WHERE name = 'Tess Ngo'",
+    ),
+    Broken(
+        "a second factor that is not there",
+        ACCOUNTS,
+        r"User \d+ has has_factor True",
+        "UPDATE users SET has_factor = true WHERE name = 'Tess Ngo'",
+    ),
     Broken(
         "lost issue",
         ISSUES,

@@ -39,6 +39,7 @@ PAGES = [
     "/admin/alerts/rules/{rule}",
     "/admin/alerts/receivers/{receiver}/delete",
     "/admin/credentials",
+    "/admin/scim",
     "/admin/users/{service}",
     "/admin/webhooks",
     "/admin/webhooks/{hook}",

@@ -68,6 +68,17 @@ def test_a_passkey_is_set_up_when_required_and_signs_in(world: World, chromium: 
         assert violations(page) == []
         page.get_by_role("button", name="Use a passkey").click()
         page.wait_for_url("**/?open=true")
+
+        # The same passkey confirms its user, whose form goes on.
+        world.clock.advance(minutes=10)
+        page.goto("/admin/scim")
+        page.get_by_label("Name of the new token").fill("Entra ID")
+        page.get_by_role("button", name="Create").click()
+        expect(page.get_by_role("heading", name="Confirm that it is you")).to_be_visible()
+        assert violations(page) == []
+        page.get_by_role("button", name="Use a passkey").click()
+        expect(page.locator(".secret", has_text="itscim_")).to_be_visible()
+        expect(page.get_by_role("table", name="SCIM tokens")).to_contain_text("Entra ID")
         context.close()
 
 

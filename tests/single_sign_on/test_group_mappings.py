@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from issue_tracker.actor import command_line
-from issue_tracker.auth.group_mappings.operations import apply_groups
+from issue_tracker.auth.group_mappings.applying import apply_groups
 from tests.clients import Client
 from tests.single_sign_on.browser import begin, sign_in, who
 from tests.single_sign_on.fake import FakeProvider

@@ -6,7 +6,13 @@ import msgspec
 from msgspec import Meta
 from starlette.responses import Response
 
-from issue_tracker.auth.all_credentials import Credential, Kind, list_credentials, revoke_credentials
+from issue_tracker.auth.all_credentials import (
+    Credential,
+    CredentialKey,
+    Kind,
+    list_credentials,
+    revoke_credentials,
+)
 from issue_tracker.clock import now
 from issue_tracker.http.identity import Access, Proof
 from issue_tracker.http.request import Request
@@ -50,7 +56,7 @@ class CredentialQuery(msgspec.Struct, kw_only=True):
 
 
 class CredentialList(msgspec.Struct):
-    """Tokens and live sessions, each with the last used first."""
+    """Tokens, live sessions, known browsers and SCIM tokens, each with the last used first."""
 
     items: list[Credential]
     total: int
@@ -60,7 +66,7 @@ class CredentialId(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """One credential."""
 
     kind: Kind
-    id: Id
+    id: CredentialKey
 
 
 class Revocation(msgspec.Struct, forbid_unknown_fields=True):
@@ -77,7 +83,7 @@ class Revoked(msgspec.Struct, frozen=True):
 
 @routes.get("/api/credentials", returns=Returns(200, CredentialList, {"items": [CREDENTIAL_EXAMPLE], "total": 1}))
 def list_all_credentials(request: Request, query: CredentialQuery) -> Response:
-    """List the tokens and the live sessions of all users."""
+    """List the tokens, the live sessions and the known browsers of all users, and the SCIM tokens."""
     found = list_credentials(request.tx, request.settings, request.actor, now(), kind=query.kind, user_id=query.user_id)
     return list_response(found)
 
@@ -88,6 +94,9 @@ def list_all_credentials(request: Request, query: CredentialQuery) -> Response:
     example={"credentials": [{"kind": "token", "id": 4}]},
 )
 def revoke(request: Request, body: Revocation) -> Response:
-    """Revoke tokens and end sessions, permanently. Credentials that have ended already are not counted."""
+    """Revoke tokens, end sessions and forget browsers, permanently.
+
+    Credentials that have ended already are not counted.
+    """
     chosen = [(one.kind, one.id) for one in body.credentials]
     return json_response(Revoked(revoke_credentials(request.tx, request.actor, chosen)))

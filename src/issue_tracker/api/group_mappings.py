@@ -102,7 +102,7 @@ def update_mapping(request: Request, id: int, body: NewGroupMapping) -> Response
 @routes.delete("/api/group-mappings/{id}", proof=Proof.FRESH_SESSION, returns=Returns(204))
 def delete_mapping(request: Request, id: int) -> Response:
     """Delete a mapping. Members lose what it granted at their next sign-in, or check of a session."""
-    operations.delete_mapping(request.tx, request.actor, id)
+    operations.delete_mapping(request.tx, request.actor, request.settings, id)
     return no_content()
 
 

@@ -1,26 +1,39 @@
 """All credentials in one list, for super admins: what could be used to act as a user, and how to revoke it.
 
-Sessions and tokens are stored in separate tables; here they form one list, with their owners.
+Each kind is stored in a table of its own; here they form one list, with their owners.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 from sqlalchemy import Connection, select
 
 from issue_tracker.actor import Actor, Role, require_administrator
+from issue_tracker.auth.browsers import forget_browser
+from issue_tracker.auth.places import list_all_devices
+from issue_tracker.auth.scim.tokens import list_scim_tokens, revoke_scim_token
 from issue_tracker.auth.sessions import alive_sessions, end_session
 from issue_tracker.auth.tokens import Scope, list_all_tokens, revoke_token
 from issue_tracker.clock import Timestamp, iso
 from issue_tracker.company_access.queries import GrantedAccess
 from issue_tracker.database.tables import sessions, tokens, users
+from issue_tracker.errors import NotFound
+from issue_tracker.names import whole_number
 from issue_tracker.settings import Settings
 
-Kind = Literal["token", "session"]
+Kind = Literal["token", "session", "browser", "scim"]
 
 LARGEST_ID = 2**63 - 1
+
+RowId = Annotated[int, Meta(ge=1, le=LARGEST_ID)]
+
+BrowserId = Annotated[str, Meta(pattern="^[1-9][0-9]{0,17}-[0-9a-f]{16}$")]
+
+CredentialKey = RowId | BrowserId
+"""The id of a credential in the list. That of a browser has two parts, because several users may share a browser."""
 
 
 class CredentialOwner(msgspec.Struct, frozen=True):
@@ -34,21 +47,23 @@ class CredentialOwner(msgspec.Struct, frozen=True):
 
 
 class Credential(msgspec.Struct, frozen=True, kw_only=True):
-    """A token or a live session. Fields of the other kind are null.
+    """A token, a live session, a browser in which a user has signed in, or a SCIM token. Fields of the other kinds are
+    null; a SCIM token belongs to no user.
 
-    `last_used_at` is null for a token that was never used. `current` says that this is the session of this request.
+    `last_used_at` is null for a token that was never used. `expires_at` of a browser is the time until which its user
+    needs no second factor in it, null if one is needed. `current` says that this is the session of this request.
     """
 
     kind: Kind
-    id: int
-    user: CredentialOwner
+    id: CredentialKey
+    user: CredentialOwner | None
     name: str | None = None
     scopes: list[Scope] | None = None
     networks: list[str] | None = None
     company_access: Literal["all"] | GrantedAccess | None = None
     address: str | None = None
     user_agent: str | None = None
-    created_at: Timestamp
+    created_at: Timestamp | None
     last_used_at: Timestamp | None
     expires_at: Timestamp | None
     current: bool = False
@@ -63,66 +78,121 @@ def list_credentials(
     kind: Kind | None = None,
     user_id: int | None = None,
 ) -> list[Credential]:
-    """Returns the tokens of all users, then their sessions that are alive at `at`; each with the last used first.
+    """Returns the tokens of all users, their sessions that are alive at `at`, the browsers in which they have signed
+    in, and the SCIM tokens; of each kind the latest used first.
 
     `kind` and `user_id` limit the list. Raises Forbidden unless `actor` is a super admin with access to all companies.
     """
     require_administrator(actor)
     owners = _owners(tx, user_id)
     found: list[Credential] = []
-    if kind != "session":
-        for owner_id, token in list_all_tokens(tx, settings, actor, owners):
-            found.append(
-                Credential(
-                    kind="token",
-                    id=token.id,
-                    user=owners[owner_id],
-                    name=token.name,
-                    scopes=token.scopes,
-                    networks=token.networks,
-                    company_access=token.company_access,
-                    created_at=token.created_at,
-                    last_used_at=token.last_used_at,
-                    expires_at=token.expires_at,
-                )
-            )
-        found.sort(key=lambda token: token.last_used_at or "", reverse=True)
-    if kind != "token":
-        query = select(sessions).where(alive_sessions(settings, at), sessions.c.user_id.in_(owners))
-        for row in tx.execute(query.order_by(sessions.c.used_at.desc(), sessions.c.id.desc())):
-            found.append(
-                Credential(
-                    kind="session",
-                    id=row.id,
-                    user=owners[row.user_id],
-                    address=row.address,
-                    user_agent=row.user_agent,
-                    created_at=iso(row.created_at),
-                    last_used_at=iso(row.used_at),
-                    expires_at=iso(row.expires_at),
-                    current=row.id == actor.session_id,
-                )
-            )
+    if kind in (None, "token"):
+        found += sorted(_tokens(tx, settings, actor, owners), key=lambda token: token.last_used_at or "", reverse=True)
+    if kind in (None, "session"):
+        found += _sessions(tx, settings, actor, owners, at)
+    if kind in (None, "browser"):
+        found += _browsers(tx, owners, at)
+    if kind in (None, "scim") and user_id is None:
+        found += _scim_tokens(tx, settings, actor)
     return found
 
 
-def revoke_credentials(tx: Connection, actor: Actor, chosen: Iterable[tuple[Kind, int]]) -> int:
-    """Revokes tokens and ends sessions. Returns how many still existed.
+def _tokens(
+    tx: Connection, settings: Settings, actor: Actor, owners: dict[int, CredentialOwner]
+) -> Iterator[Credential]:
+    for owner_id, token in list_all_tokens(tx, settings, actor, owners):
+        yield Credential(
+            kind="token",
+            id=token.id,
+            user=owners[owner_id],
+            name=token.name,
+            scopes=token.scopes,
+            networks=token.networks,
+            company_access=token.company_access,
+            created_at=token.created_at,
+            last_used_at=token.last_used_at,
+            expires_at=token.expires_at,
+        )
+
+
+def _sessions(
+    tx: Connection, settings: Settings, actor: Actor, owners: dict[int, CredentialOwner], at: datetime
+) -> Iterator[Credential]:
+    query = select(sessions).where(alive_sessions(settings, at), sessions.c.user_id.in_(owners))
+    for row in tx.execute(query.order_by(sessions.c.used_at.desc(), sessions.c.id.desc())):
+        yield Credential(
+            kind="session",
+            id=row.id,
+            user=owners[row.user_id],
+            address=row.address,
+            user_agent=row.user_agent,
+            created_at=iso(row.created_at),
+            last_used_at=iso(row.used_at),
+            expires_at=iso(row.expires_at),
+            current=row.id == actor.session_id,
+        )
+
+
+def _browsers(tx: Connection, owners: dict[int, CredentialOwner], at: datetime) -> Iterator[Credential]:
+    for owner_id, device, until in list_all_devices(tx, owners):
+        yield Credential(
+            kind="browser",
+            id=f"{owner_id}-{device.id}",
+            user=owners[owner_id],
+            user_agent=device.user_agent,
+            created_at=None,
+            last_used_at=device.used_at,
+            expires_at=iso(until) if until and until > at else None,
+        )
+
+
+def _scim_tokens(tx: Connection, settings: Settings, actor: Actor) -> Iterator[Credential]:
+    for token in list_scim_tokens(tx, settings, actor):
+        yield Credential(
+            kind="scim",
+            id=token.id,
+            user=None,
+            name=token.name,
+            networks=token.networks,
+            created_at=token.created_at,
+            last_used_at=token.last_used_at,
+            expires_at=token.expires_at,
+        )
+
+
+def revoke_credentials(tx: Connection, actor: Actor, chosen: Iterable[tuple[Kind, int | str]]) -> int:
+    """Revokes tokens, ends sessions and forgets browsers. Returns how many still existed.
 
     Raises Forbidden unless `actor` is a super admin with access to all companies.
     """
     require_administrator(actor)
     ended = 0
     for kind, id_ in dict.fromkeys(chosen):
-        table = tokens if kind == "token" else sessions
-        query = select(table.c.user_id).where(table.c.id == id_)
-        user_id = tx.execute(query).scalar_one_or_none() if 0 < id_ <= LARGEST_ID else None
-        if user_id is None:
+        try:
+            _revoke(tx, actor, kind, id_)
+        except NotFound:
             continue
-        end = revoke_token if kind == "token" else end_session
-        end(tx, actor, user_id, id_)
         ended += 1
     return ended
+
+
+def _revoke(tx: Connection, actor: Actor, kind: Kind, id_: int | str) -> None:
+    """Ends one credential. Raises NotFound."""
+    if kind == "browser":
+        user_id, _, device_id = str(id_).partition("-")
+        forget_browser(tx, actor, whole_number(user_id) or 0, device_id)
+        return
+    if not isinstance(id_, int):
+        raise NotFound("No such credential.")
+    if kind == "scim":
+        revoke_scim_token(tx, actor, id_)
+        return
+    table = tokens if kind == "token" else sessions
+    owner_id = tx.execute(select(table.c.user_id).where(table.c.id == id_)).scalar_one_or_none()
+    if owner_id is None:
+        raise NotFound("No such credential.")
+    end = revoke_token if kind == "token" else end_session
+    end(tx, actor, owner_id, id_)
 
 
 def _owners(tx: Connection, user_id: int | None) -> dict[int, CredentialOwner]:

@@ -2,6 +2,7 @@
 
 import hashlib
 import secrets
+from collections.abc import Collection
 from datetime import datetime
 from ipaddress import IPv6Address, ip_address, ip_network
 
@@ -126,6 +127,23 @@ def list_devices(tx: Connection, user_id: int, current_token: str | None) -> lis
     return [
         Device(row.device_hash[:ID_LENGTH], row.user_agent or "", iso(row.at), row.device_hash == current)
         for row in tx.execute(query.order_by(devices.at.desc(), devices.device_hash))
+    ]
+
+
+def list_all_devices(tx: Connection, user_ids: Collection[int]) -> list[tuple[int, Device, datetime | None]]:
+    """Returns the browsers of several users, the latest used first, each with the id of its user, and until when this
+    user needs no second factor there.
+    """
+    devices = sign_in_devices.c
+    columns = (devices.user_id, devices.device_hash, devices.user_agent, devices.at, devices.second_factor_until)
+    query = select(*columns).where(devices.user_id.in_(user_ids)).order_by(devices.at.desc(), devices.device_hash)
+    return [
+        (
+            row.user_id,
+            Device(row.device_hash[:ID_LENGTH], row.user_agent or "", iso(row.at), False),
+            row.second_factor_until,
+        )
+        for row in tx.execute(query)
     ]
 
 

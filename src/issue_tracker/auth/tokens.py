@@ -81,7 +81,7 @@ def create_token(
         _require_service_account(tx, user_id)
     at = now()
     accepted, wrong = read_networks(networks)
-    wrong += _wrong_end(settings, expires_at, at)
+    wrong += wrong_end(settings, expires_at, at)
     if not scopes:
         wrong.append(FieldError("scopes", "must name read, write or both"))
     whose = "you have" if actor.user_id == user_id else "the account has"
@@ -155,6 +155,16 @@ def read_scopes(stored: str) -> list[Scope]:
     return [Scope(scope) for scope in stored.split()]
 
 
+def wrong_end(settings: Settings, expires_at: datetime | None, at: datetime) -> list[FieldError]:
+    """Returns what is wrong with the end of a new token: it is in the past, or beyond the longest lifetime."""
+    days = settings.token_lifetime_days
+    if expires_at is not None and expires_at <= at:
+        return [FieldError("expires_at", "must be in the future")]
+    if expires_at is not None and days and expires_at > at + timedelta(days=days):
+        return [FieldError("expires_at", f"must be at most {days:g} days from now, the limit on this server")]
+    return []
+
+
 def _require_service_account(tx: Connection, user_id: int) -> None:
     """Raises NotFound for an unknown user, and Invalid for a person."""
     service = tx.execute(select(users.c.service_account).where(users.c.user_id == user_id)).scalar_one_or_none()
@@ -169,15 +179,6 @@ def _require_room(tx: Connection, user_id: int, most: int, whose: str) -> None:
     tx.execute(select(users.c.user_id).where(users.c.user_id == user_id).with_for_update())
     if tx.execute(select(func.count()).where(tokens.c.user_id == user_id)).scalar_one() >= most:
         raise Invalid(f"{whose} {most} tokens, which is the maximum (tokens_per_user). Revoke one first.")
-
-
-def _wrong_end(settings: Settings, expires_at: datetime | None, at: datetime) -> list[FieldError]:
-    days = settings.token_lifetime_days
-    if expires_at is not None and expires_at <= at:
-        return [FieldError("expires_at", "must be in the future")]
-    if expires_at is not None and days and expires_at > at + timedelta(days=days):
-        return [FieldError("expires_at", f"must be at most {days:g} days from now, the limit on this server")]
-    return []
 
 
 def _store_grant(tx: Connection, token_id: int, grant: Grant | None) -> None:

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from sqlalchemy import Connection
 
 from issue_tracker.actor import require_customer, require_fresh_proof, require_helpdesk, require_super_admin
+from issue_tracker.auth.scim.tokens import ScimHolder, find_scim_token, touch_scim_token
 from issue_tracker.auth.sessions import csrf_matches, find_session, touch_after, touch_session, was_session
 from issue_tracker.auth.token_networks import accepts
 from issue_tracker.auth.token_use import TOUCH_AFTER as TOKEN_TOUCH_AFTER
@@ -30,6 +31,7 @@ class Access(Enum):
     CUSTOMER = "customer"
     HELPDESK = "helpdesk"
     SUPER_ADMIN = "super admin"
+    PROVIDER = "SCIM token"
 
 
 class Proof(Enum):
@@ -83,7 +85,21 @@ def authenticate(tx: Connection, request: Request, csrf_field: Callable[[], str 
     return identity
 
 
-def note_foreign_token(request: Request, holder: TokenHolder) -> None:
+def authenticate_provider(tx: Connection, request: Request) -> Identity:
+    """Returns the SCIM token that the request brings, and sets it as its `identity`. Raises Unauthenticated."""
+    scheme, _, credentials = (request.header("authorization") or "").partition(" ")
+    bearer = scheme.lower() == "bearer"
+    holder = find_scim_token(tx, request.settings, credentials.strip(), now()) if bearer else None
+    if holder is None:
+        raise Unauthenticated
+    if not accepts(holder.networks, request.address):
+        note_foreign_token(request, holder)
+        raise Unauthenticated
+    request.identity = identity = Identity(holder.actor(request.request_id), scim=holder)
+    return identity
+
+
+def note_foreign_token(request: Request, holder: TokenHolder | ScimHolder) -> None:
     """Records that a token was used from an address outside its networks."""
     actor, what = holder.actor(request.request_id), "used outside of its networks"
     request.app_state.deferred_events.note(EventType.TOKEN_REFUSED, actor, what, request.address)
@@ -130,13 +146,15 @@ def record_use(request: Request, identity: Identity) -> None:
                 touch_session(tx, identity.session.id, now())
             elif identity.token is not None:
                 touch_token(tx, identity.token.id, now())
+            elif identity.scim is not None:
+                touch_scim_token(tx, identity.scim.id, now())
     except Unavailable:
         return  # the request itself may still succeed; a later one records the use
 
 
 def valid_until(settings: Settings, identity: Identity) -> datetime | None:
     """Returns until when (UTC) a credential needs no check and no record of its use; None if it needs one now."""
-    session, token = identity.session, identity.token
+    session, token = identity.session, identity.token or identity.scim
     if session is not None:
         return min(session.used_at + touch_after(settings), session.expires_at)
     if token is None or token.last_used_at is None:

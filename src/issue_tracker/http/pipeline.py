@@ -17,14 +17,7 @@ from starlette.types import Lifespan, Receive, Scope, Send
 from issue_tracker.errors import AppError, InvalidQuery, MethodNotAllowed, NotFound, Unauthenticated
 from issue_tracker.http import idempotency
 from issue_tracker.http.errors import as_app_error
-from issue_tracker.http.identity import (
-    Access,
-    authenticate,
-    cacheable_until,
-    note_known_session,
-    record_use,
-    require_same_origin,
-)
+from issue_tracker.http.identity import Access, cacheable_until, note_known_session, record_use, require_same_origin
 from issue_tracker.http.refusals import note_refusal
 from issue_tracker.http.request import (
     ANONYMOUS_BODY_LIMIT,
@@ -156,7 +149,7 @@ def _perform(route: Route, request: Request) -> Response:
     # Outside the transaction, because refreshing writes to a database that was restored.
     request.app_state.history.refresh()
     with request.read() as tx:
-        identity = authenticate(tx, request, lambda: route.csrf_field(request))
+        identity = route.identify(tx, request)
         route.admit(identity)
         if route.safe and route.transaction:
             response = route.handler(request, **route.arguments(request))

@@ -12,6 +12,7 @@ from starlette.requests import Request as StarletteRequest
 from starlette.types import Receive, Scope
 
 from issue_tracker.actor import Actor
+from issue_tracker.auth.scim.tokens import ScimHolder
 from issue_tracker.auth.sessions import Session
 from issue_tracker.auth.token_use import TokenHolder
 from issue_tracker.database.engine import Database
@@ -41,12 +42,13 @@ SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 
 class Identity(msgspec.Struct, frozen=True):
-    """The sender of a request and the credential: a session with the token of its cookie, or an API token."""
+    """The sender of a request and the credential: a session with its cookie's token, an API token, or a SCIM token."""
 
     actor: Actor
     session: Session | None = None
     session_token: str | None = None
     token: TokenHolder | None = None
+    scim: ScimHolder | None = None
 
 
 class Request(StarletteRequest):

@@ -12,6 +12,7 @@ from types import UnionType
 from typing import Any, TypedDict, Unpack, get_type_hints
 
 import msgspec
+from sqlalchemy import Connection
 from starlette.responses import Response
 
 from issue_tracker.errors import (
@@ -23,7 +24,7 @@ from issue_tracker.errors import (
 )
 from issue_tracker.http import conditional
 from issue_tracker.http.errors import error_response
-from issue_tracker.http.identity import Access, Proof, authorize, require_proof
+from issue_tracker.http.identity import Access, Proof, authenticate, authorize, require_proof
 from issue_tracker.http.request import Identity, Request, require_content, require_identity_encoding
 from issue_tracker.http.responses import JSON
 from issue_tracker.http.validation import read_body, read_query
@@ -147,6 +148,10 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
             raise PasswordChangeRequired
         if session.enrolment_required and not self.before_enrolment:
             raise SecondFactorEnrolmentRequired
+
+    def identify(self, tx: Connection, request: Request) -> Identity:
+        """Who sent the request. Raises Unauthenticated or Forbidden."""
+        return authenticate(tx, request, lambda: self.csrf_field(request))
 
     def csrf_field(self, request: Request) -> str | None:
         """Returns the CSRF token in the input, for forms, which cannot send a header."""

@@ -17,7 +17,7 @@ from issue_tracker.actor import Actor, require_super_admin
 from issue_tracker.clock import now
 from issue_tracker.database.engine import Database
 from issue_tracker.database.moving.rows import Reader
-from issue_tracker.invariants.queries import counters, deliveries, histories, names, outbox, search, storage
+from issue_tracker.invariants.queries import accounts, counters, deliveries, histories, names, outbox, search, storage
 
 MOST_FINDINGS = 20
 """Maximum number of findings of one invariant that are reported; one cause often breaks thousands of rows."""
@@ -61,6 +61,7 @@ def _invariants(longest_transaction: timedelta) -> dict[str, Check]:
         "numbers are not used again": storage.used_numbers,
         "keys are made from their texts": names.wrong_keys,
         "names are unique": names.equal_names,
+        "accounts are possible": accounts.impossible_accounts,
         "issues are what their events say": histories.wrong_issues,
         "updates are what their events say": histories.wrong_updates,
         "companies are what their events say": histories.wrong_companies,

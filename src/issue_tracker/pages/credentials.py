@@ -1,11 +1,13 @@
 """The page of all credentials, for super admins: who could act with what, and how to end it."""
 
+from typing import get_args
+
 import msgspec
 from starlette.responses import Response
 
 from issue_tracker.api.credentials import Revocation
 from issue_tracker.auth import users
-from issue_tracker.auth.all_credentials import list_credentials, revoke_credentials
+from issue_tracker.auth.all_credentials import Kind, list_credentials, revoke_credentials
 from issue_tracker.clock import now
 from issue_tracker.http.identity import Access
 from issue_tracker.http.request import Request
@@ -23,6 +25,8 @@ routes = PageRoutes(access=Access.SUPER_ADMIN)
 
 PATH = "/admin/credentials"
 
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
 MOST = 500
 """How many of each kind the page shows."""
 
@@ -36,7 +40,7 @@ class CredentialsView(msgspec.Struct, frozen=True):
 
 @routes.get(PATH)
 def show_credentials(request: Request) -> Response:
-    """The tokens and the live sessions of all users, or of one."""
+    """The tokens, the live sessions and the known browsers of all users, or of one; and the SCIM tokens."""
     chosen = request.query_params.get("userId", "")
     user_id = whole_number(chosen) or None
     found = list_credentials(request.tx, request.settings, request.actor, now(), user_id=user_id)
@@ -49,9 +53,8 @@ def show_credentials(request: Request) -> Response:
         section="credentials",
         view=CredentialsView(chosen, [("", "Everybody"), *people]),
         form=FormView({"userId": chosen}),
-        tokens=[one for one in found if one.kind == "token"][:MOST],
-        sessions=[one for one in found if one.kind == "session"][:MOST],
-        total=len(found),
+        lists={kind: [one for one in found if one.kind == kind][:MOST] for kind in KINDS},
+        more=any(sum(one.kind == kind for one in found) > MOST for kind in KINDS),
         most=MOST,
         moments=moments(),
         browser_name=browser_name,
@@ -62,7 +65,7 @@ def show_credentials(request: Request) -> Response:
 @routes.post(f"{PATH}/revoke")
 def revoke(request: Request, form: Form) -> Response:
     """Revokes what is ticked. A field is called by its kind, and its values are ids."""
-    ticked = [{"kind": kind, "id": whole_number(id_)} for kind in ("token", "session") for id_ in form.all(kind)]
+    ticked = [{"kind": kind, "id": whole_number(id_) or id_} for kind in KINDS for id_ in form.all(kind)]
     body = form.read({"credentials": ticked}, Revocation)
     revoked = revoke_credentials(request.tx, request.actor, [(one.kind, one.id) for one in body.credentials])
     text = f"{revoked} revoked." if ticked else "Nothing was selected."

@@ -4,7 +4,7 @@ from starlette.responses import Response
 
 from issue_tracker.api.group_mappings import NewGroupMapping, fields_of
 from issue_tracker.auth.group_mappings import operations, queries
-from issue_tracker.auth.group_mappings.operations import SCIM
+from issue_tracker.auth.group_mappings.applying import SCIM
 from issue_tracker.http.identity import Access, Proof
 from issue_tracker.http.request import Request
 from issue_tracker.pages.flash import Flash, flash_cookie
@@ -86,7 +86,7 @@ def edit(request: Request, form: Form, mapping_id: int) -> Response:
 )
 def delete(request: Request, form: Form, mapping_id: int) -> Response:
     """Deletes a group mapping."""
-    operations.delete_mapping(request.tx, request.actor, mapping_id)
+    operations.delete_mapping(request.tx, request.actor, request.settings, mapping_id)
     return redirect("/admin/group-mappings", flash_cookie(request, Flash("Deleted.")))
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from starlette.responses import Response
 
+from issue_tracker.api.scim.routes import RefusedScimRoute
 from issue_tracker.errors import AppError, MethodNotAllowed, Unauthenticated
 from issue_tracker.http.errors import error_response
 from issue_tracker.http.identity import Access
@@ -19,8 +20,9 @@ from issue_tracker.pages.templating import error_page
 class Unrouted:
     """Makes the response for a path or a method that no route has.
 
-    Under /api it is an error as JSON. For a browser it is a page: with the navigation for those who are signed in. An
-    address that takes only forms leads to the page of these forms, so that a reload or a bookmark finds a page.
+    Under /api it is an error as JSON, and under /scim one of SCIM. For a browser it is a page: with the navigation for
+    those who are signed in. An address that takes only forms leads to the page of these forms, so that a reload or a
+    bookmark finds a page.
     """
 
     def __init__(self, routes: Iterable[Route]) -> None:
@@ -29,6 +31,8 @@ class Unrouted:
     async def __call__(self, request: Request, error: AppError) -> Response:
         if f"{request.path}/".replace("/%00", "").startswith("/api/"):  # also with empty segments
             return await refuse(request, error)
+        if request.path.startswith("/scim/"):
+            return await respond(RefusedScimRoute(method=request.method, path=request.path, error=error), request)
         if "text/html" not in (request.header("accept") or ""):
             return error_response(request, error)
         if request.method not in ("GET", "HEAD"):

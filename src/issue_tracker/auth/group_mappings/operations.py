@@ -3,18 +3,15 @@
 A mapping grants permissions, so changing one needs a super admin with access to all companies and fresh proof.
 """
 
-from collections.abc import Collection
-
 import msgspec
-import structlog
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, insert, update
 from sqlalchemy.exc import IntegrityError
 
 from issue_tracker.actor import Actor, Role, require_administrator, require_fresh_proof
-from issue_tracker.auth.company_access import CUSTOMER_SEES_SOME, set_company_access
+from issue_tracker.auth.company_access import CUSTOMER_SEES_SOME
+from issue_tracker.auth.group_mappings.applying import SCIM
 from issue_tracker.auth.group_mappings.queries import GroupMapping, get_mapping
-from issue_tracker.auth.single_sign_on.break_glass import is_break_glass
-from issue_tracker.auth.users import get_user, update_user
+from issue_tracker.auth.scim.memberships import apply_to_members
 from issue_tracker.clock import now
 from issue_tracker.company_access.grants import Grant
 from issue_tracker.database.engine import created_id
@@ -26,15 +23,7 @@ from issue_tracker.looks import invisible
 from issue_tracker.names import storable
 from issue_tracker.settings import Settings
 
-log = structlog.get_logger("issue_tracker.sign_in")
-
-SCIM = "scim"
-"""The source of groups that arrive by SCIM."""
-
 GROUP_LIMIT = 255
-
-_RANKS = {Role.SUPER_ADMIN: 3, Role.TECHNICIAN: 2, Role.CUSTOMER: 1, Role.MEMBER: 0}
-"""Of several roles, the one with the most rights applies."""
 
 
 class MappingFields(msgspec.Struct, frozen=True):
@@ -47,7 +36,7 @@ class MappingFields(msgspec.Struct, frozen=True):
 
 
 def create_mapping(tx: Connection, actor: Actor, settings: Settings, fields: MappingFields) -> GroupMapping:
-    """Adds a mapping, which applies from the next sign-in of each member.
+    """Adds a mapping, which applies from the next sign-in of each member; a mapping of SCIM applies at once.
 
     Raises Invalid for a source that is not configured and for a group that has a mapping; Forbidden; and
     ConfirmationRequired.
@@ -64,6 +53,7 @@ def create_mapping(tx: Connection, actor: Actor, settings: Settings, fields: Map
     mapping_id = created_id(inserted)
     _grant(tx, mapping_id, fields.grant)
     _record(tx, actor, EventType.GROUP_MAPPING_CREATED, fields)
+    _apply(tx, actor, settings, fields)
     return get_mapping(tx, actor, mapping_id)
 
 
@@ -73,7 +63,7 @@ def update_mapping(
     """Replaces a mapping. Raises NotFound, and whatever create_mapping raises."""
     require_administrator(actor)
     require_fresh_proof(actor)
-    get_mapping(tx, actor, mapping_id, lock=True)
+    former = get_mapping(tx, actor, mapping_id, lock=True)
     _check(settings, fields)
     same = group_mappings.c.id == mapping_id
     try:
@@ -83,12 +73,14 @@ def update_mapping(
         raise _taken(fields) from None
     _grant(tx, mapping_id, fields.grant)
     _record(tx, actor, EventType.GROUP_MAPPING_UPDATED, fields)
+    _apply(tx, actor, settings, former, fields)
     return get_mapping(tx, actor, mapping_id)
 
 
-def delete_mapping(tx: Connection, actor: Actor, mapping_id: int) -> None:
-    """Deletes a mapping. Members lose what it granted at their next sign-in. Raises NotFound, and like
-    create_mapping.
+def delete_mapping(tx: Connection, actor: Actor, settings: Settings, mapping_id: int) -> None:
+    """Deletes a mapping. Members lose what it granted at their next sign-in, and members of a SCIM group at once.
+
+    Raises NotFound, and like create_mapping.
     """
     require_administrator(actor)
     require_fresh_proof(actor)
@@ -96,41 +88,14 @@ def delete_mapping(tx: Connection, actor: Actor, mapping_id: int) -> None:
     tx.execute(delete(group_mappings).where(group_mappings.c.id == mapping_id))
     fields = MappingFields(mapping.source, mapping.group, mapping.role, None)
     _record(tx, actor, EventType.GROUP_MAPPING_DELETED, fields)
+    _apply(tx, actor, settings, mapping)
 
 
-def apply_groups(
-    tx: Connection, actor: Actor, settings: Settings, user_id: int, source: str, groups: Collection[str]
-) -> None:
-    """Gives a user the role and the company access of their groups. `actor` is the provider, or SCIM.
-
-    Of several mappings, the role with the most rights applies, and the union of their company accesses. Without any
-    matching mapping, the user becomes a member, who has no helpdesk access. While a source has no mappings at all,
-    roles are administered here, and nothing changes. A break-glass account never changes; and the last super admin with
-    access to all companies stays one, whatever the groups say.
-    """
-    rows = tx.execute(select(group_mappings).where(group_mappings.c.source == source)).all()
-    user = get_user(tx, user_id)
-    if not rows or is_break_glass(settings, user.email):
-        return
-    matching = [row for row in rows if row.group_name in groups]
-    role = max((Role(row.role) for row in matching), key=_RANKS.__getitem__, default=Role.MEMBER)
-    try:
-        with tx.begin_nested():
-            update_user(tx, actor, user_id, role=role)
-            seeing = [row for row in matching if row.role != Role.MEMBER.value]
-            if seeing:
-                everything = any(row.all_companies for row in seeing)
-                granted = None if everything else _granted(tx, [row.id for row in seeing])
-                set_company_access(tx, actor, user_id, granted)
-    except Invalid as refused:
-        log.warning("groups were not applied", user_id=user_id, source=source, reason=refused.detail)
-
-
-def _granted(tx: Connection, mapping_ids: Collection[int]) -> Grant:
-    direct, grouped = group_mapping_companies.c, group_mapping_company_groups.c
-    company_ids = tx.execute(select(direct.company_id).where(direct.mapping_id.in_(mapping_ids))).scalars()
-    group_ids = tx.execute(select(grouped.group_id).where(grouped.mapping_id.in_(mapping_ids))).scalars()
-    return Grant(sorted(set(company_ids)), sorted(set(group_ids)))
+def _apply(tx: Connection, actor: Actor, settings: Settings, *changed: MappingFields | GroupMapping) -> None:
+    """Applies changed mappings of SCIM. A provider's groups are only known when a member signs in."""
+    groups = {mapping.group for mapping in changed if mapping.source == SCIM}
+    if groups:
+        apply_to_members(tx, actor, settings, groups)
 
 
 def _check(settings: Settings, fields: MappingFields) -> None:

@@ -9,8 +9,13 @@ def is_break_glass(settings: Settings, email: str) -> bool:
     """Returns whether the account with this address is a break-glass account: it has a password, and no provider
     changes it.
     """
+    return key(email) in break_glass_keys(settings)
+
+
+def break_glass_keys(settings: Settings) -> set[str]:
+    """Returns the addresses of these accounts, in the form in which addresses are compared."""
     named = (part.strip() for part in settings.break_glass_accounts.split(","))
-    return key(email) in {key(address) for address in named if address}
+    return {key(address) for address in named if address}
 
 
 def may_use_password(settings: Settings, email: Email | str) -> bool:

@@ -13,7 +13,7 @@ import structlog
 from sqlalchemy import Connection, Row, delete, func, select, update
 
 from issue_tracker.actor import Actor, Role, command_line
-from issue_tracker.auth.group_mappings.operations import apply_groups
+from issue_tracker.auth.group_mappings.applying import apply_groups
 from issue_tracker.auth.passwords import NO_PASSWORD
 from issue_tracker.auth.single_sign_on.break_glass import may_use_password
 from issue_tracker.auth.single_sign_on.client import Grant, ProviderClient

@@ -6,7 +6,7 @@ import msgspec
 from sqlalchemy import Connection, select, update
 
 from issue_tracker.actor import Actor, Role
-from issue_tracker.auth.group_mappings.operations import apply_groups
+from issue_tracker.auth.group_mappings.applying import apply_groups
 from issue_tracker.auth.passwords import NO_PASSWORD
 from issue_tracker.auth.sessions import Session
 from issue_tracker.auth.signin import SecondStep, SignedIn, Visitor, after_first_step

@@ -39,6 +39,7 @@ from issue_tracker.database.tables.metadata import metadata
 from issue_tracker.database.tables.names import look_alikes
 from issue_tracker.database.tables.requests import idempotency_keys
 from issue_tracker.database.tables.schema import schema_compatibility
+from issue_tracker.database.tables.scim import scim_group_members, scim_groups, scim_tokens, scim_users
 from issue_tracker.database.tables.server import server_key
 from issue_tracker.database.tables.single_sign_on import (
     group_mapping_companies,
@@ -91,6 +92,10 @@ __all__ = [
     "provider_sessions",
     "recovery_codes",
     "schema_compatibility",
+    "scim_group_members",
+    "scim_groups",
+    "scim_tokens",
+    "scim_users",
     "server_key",
     "sessions",
     "setup_tokens",

@@ -5,7 +5,17 @@ from collections.abc import Iterator
 from sqlalchemy import Column, Connection, func, select
 
 from issue_tracker.actor import Actor
-from issue_tracker.database.tables import companies, company_groups, events, issue_templates, issues, users
+from issue_tracker.database.tables import (
+    companies,
+    company_groups,
+    events,
+    issue_templates,
+    issues,
+    scim_groups,
+    scim_tokens,
+    scim_users,
+    users,
+)
 from issue_tracker.invariants.queries.streams import stream
 from issue_tracker.names import key
 
@@ -16,6 +26,9 @@ KEYS: tuple[tuple[Column[str], Column[str]], ...] = (
     (company_groups.c.name, company_groups.c.name_key),
     (issue_templates.c.name, issue_templates.c.name_key),
     (users.c.email, users.c.email_key),
+    (scim_users.c.user_name, scim_users.c.user_name_key),
+    (scim_groups.c.name, scim_groups.c.name_key),
+    (scim_tokens.c.name, scim_tokens.c.name_key),
     (events.c.issue_name, events.c.issue_key),
     (events.c.company_name, events.c.company_key),
 )
@@ -27,6 +40,8 @@ UNIQUE = (
     company_groups.c.name_key,
     issue_templates.c.name_key,
     users.c.email_key,
+    scim_groups.c.name_key,
+    scim_tokens.c.name_key,
 )
 
 

@@ -1,0 +1,213 @@
+"""What is supported of SCIM, and how a request is answered. Imported with the libraries, when it is first needed."""
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar
+from unicodedata import normalize
+
+from pydantic import Field
+from scim2_models import (
+    AuthenticationScheme,
+    Bulk,
+    CaseExact,
+    ChangePassword,
+    ComplexAttribute,
+    ETag,
+    Filter,
+    GroupMembership,
+    Mutability,
+    Patch,
+    Reference,
+    Required,
+    Resource,
+    ResponseParameters,
+    SCIMException,
+    ScimPolicy,
+    ScimProvider,
+    ServiceProviderConfig,
+    Sort,
+    Uniqueness,
+)
+from scim2_models.urn import URN
+from scim2_server.handler import ScimHandler
+from scim2_server.requests import ScimRequest
+from scim2_server.responses import ScimResponse
+from scim2_server.service import ScimService
+
+from issue_tracker.api.scim.routes import BASE, ScimFailure
+from issue_tracker.http.request import Request
+from issue_tracker.names import key
+
+MOST_RESULTS = 200
+"""How many resources one page of a list has at most."""
+
+
+class ScimName(ComplexAttribute):
+    """The parts of the name of a person."""
+
+    family_name: str | None = None
+    """The family name."""
+
+    given_name: str | None = None
+    """The given name."""
+
+
+class ScimEmail(ComplexAttribute):
+    """An e-mail address of a person."""
+
+    value: str | None = None
+    """The address."""
+
+    type: str | None = Field(None, examples=["work"])
+    """What the address is for."""
+
+    primary: bool | None = None
+    """Whether it is the address of the account."""
+
+
+class User(Resource[Any]):
+    """The account of a person, with what this product stores of it. Anything else in a request is ignored."""
+
+    __schema__ = URN("urn:ietf:params:scim:schemas:core:2.0:User")
+
+    user_name: Annotated[str | None, Uniqueness.server, Required.true] = None
+    """What the provider calls the user; without `emails` also the address of the account."""
+
+    name: ScimName | None = None
+    """The parts of the user's name."""
+
+    Name: ClassVar[type[ComplexAttribute]] = ScimName
+
+    display_name: str | None = None
+    """The name in lists and in the history."""
+
+    active: bool | None = None
+    """Whether the account may be used."""
+
+    emails: list[ScimEmail] | None = None
+    """The addresses of the user, of which one is that of the account."""
+
+    Emails: ClassVar[type[ComplexAttribute]] = ScimEmail
+
+    groups: Annotated[list[GroupMembership] | None, Mutability.read_only] = None
+    """The groups that the user is in."""
+
+    Groups: ClassVar[type[ComplexAttribute]] = GroupMembership
+
+
+class ScimMember(ComplexAttribute):
+    """A user in a group."""
+
+    value: Annotated[str | None, Mutability.immutable, CaseExact.true] = None
+    """The id of the user."""
+
+    ref: Annotated[Reference[User] | None, Mutability.immutable] = Field(
+        None, serialization_alias="$ref", validation_alias="$ref"
+    )
+    """The address of the user."""
+
+    type: Annotated[str | None, Mutability.immutable] = Field(None, examples=["User"])
+    """What is in the group: always a user."""
+
+
+class Group(Resource[Any]):
+    """A group of users, which a group mapping may give a role and companies."""
+
+    __schema__ = URN("urn:ietf:params:scim:schemas:core:2.0:Group")
+
+    display_name: Annotated[str | None, Uniqueness.server, Required.true] = None
+    """The name by which a group mapping names the group."""
+
+    members: list[ScimMember] | None = None
+    """The users in the group."""
+
+    Members: ClassVar[type[ComplexAttribute]] = ScimMember
+
+
+CONFIG = ServiceProviderConfig(
+    documentation_uri=None,
+    patch=Patch(supported=True),
+    bulk=Bulk(supported=False, max_operations=0, max_payload_size=0),
+    filter=Filter(supported=True, max_results=MOST_RESULTS),
+    change_password=ChangePassword(supported=False),
+    sort=Sort(supported=False),
+    etag=ETag(supported=True),
+    authentication_schemes=[
+        AuthenticationScheme(
+            type=AuthenticationScheme.Type.oauthbearertoken,
+            name="SCIM token",
+            description="A token that a super admin has made on the page SCIM of the administration.",
+        )
+    ],
+)
+
+
+def compared(attribute: Any, value: str) -> str:
+    """Returns what a text is compared by: in the case as it is, or as all names here are."""
+    exact = attribute.case_exact in (True, CaseExact.true)
+    return normalize("NFC", value) if exact else key(value)
+
+
+class Service(ScimService):
+    """The protocol, as providers expect it where the standard leaves a choice."""
+
+    def patch_response(
+        self, base_url: str, resource: Resource[Any], response_parameters: ResponseParameters[Any]
+    ) -> ScimResponse:
+        """A changed user is sent back, which Okta reads; a group, which may have thousands of members, is not."""
+        if isinstance(resource, User):
+            return self.replacement_response(base_url, resource, response_parameters)
+        return super().patch_response(base_url, resource, response_parameters)
+
+
+SERVICE = Service(
+    ScimProvider(
+        models=[User, Group],
+        config=CONFIG,
+        # What Entra ID sends differs from the standard in these three ways.
+        policy=ScimPolicy(
+            unknown=ScimPolicy.Unknown.ignore,
+            remove_value_as_filter=ScimPolicy.RemoveValue.apply,
+            unmatched_path_filter=ScimPolicy.UnmatchedPathFilter.create,
+            comparison_key=compared,
+        ),
+    )
+)
+
+
+_selected = re.compile(
+    r'(\w+)\[([^\[\]]*)\]\.(\w+)\s+(eq|ne|co|sw|ew|gt|ge|lt|le)\s+("(?:[^"\\]|\\.)*")', re.IGNORECASE
+)
+"""A comparison of a selected value, `emails[type eq "work"].value eq "…"`: Entra ID writes it, the standard does not
+have it.
+"""
+
+
+def answer(request: Request, path: str, headers: Mapping[str, str]) -> ScimResponse:
+    """Answers a request for a path behind `/scim/v2`, in the open transaction of the request.
+
+    Raises ScimFailure, and AppError as the operations on accounts and groups do.
+    """
+    from issue_tracker.api.scim.storage import Storage  # noqa: PLC0415
+
+    sent = ScimRequest(
+        method=request.method if request.method != "HEAD" else "GET",
+        base_url=f"{request.settings.public_url.rstrip('/')}{BASE}",
+        path=path,
+        query=_query(request),
+        headers=headers,
+        body=request.content or b"",
+    )
+    try:
+        return ScimHandler(SERVICE, Storage(request)).handle(sent)
+    except SCIMException as refused:
+        error = SERVICE.error_of(refused)
+        raise ScimFailure(error.status or 500, error.detail or "", error.scim_type) from refused
+
+
+def _query(request: Request) -> dict[str, str]:
+    """Returns the parameters, of a repeated one the last, with the filter as the standard writes it."""
+    query = dict(request.parameters)
+    if "filter" in query:
+        query["filter"] = _selected.sub(r"\1[(\2) and \3 \4 \5]", query["filter"])
+    return query

@@ -1,0 +1,58 @@
+"""What follows from the groups of a user: their role and their company access."""
+
+from collections.abc import Collection
+
+import structlog
+from sqlalchemy import Connection, select
+
+from issue_tracker.actor import Actor, Role
+from issue_tracker.auth.company_access import set_company_access
+from issue_tracker.auth.single_sign_on.break_glass import is_break_glass
+from issue_tracker.auth.users import get_user, update_user
+from issue_tracker.company_access.grants import Grant
+from issue_tracker.database.tables import group_mapping_companies, group_mapping_company_groups, group_mappings
+from issue_tracker.errors import Invalid
+from issue_tracker.settings import Settings
+
+log = structlog.get_logger("issue_tracker.sign_in")
+
+SCIM = "scim"
+"""The source of groups that arrive by SCIM."""
+
+_RANKS = {Role.SUPER_ADMIN: 3, Role.TECHNICIAN: 2, Role.CUSTOMER: 1, Role.MEMBER: 0}
+"""Of several roles, the one with the most rights applies."""
+
+
+def apply_groups(
+    tx: Connection, actor: Actor, settings: Settings, user_id: int, source: str, groups: Collection[str]
+) -> None:
+    """Gives a user the role and the company access of their groups. `actor` is the provider, or SCIM.
+
+    Of several mappings, the role with the most rights applies, and the union of their company accesses. Without any
+    matching mapping, the user becomes a member, who has no helpdesk access. While a source has no mappings at all,
+    roles are administered here, and nothing changes. A break-glass account never changes; and the last super admin with
+    access to all companies stays one, whatever the groups say.
+    """
+    rows = tx.execute(select(group_mappings).where(group_mappings.c.source == source)).all()
+    user = get_user(tx, user_id)
+    if not rows or is_break_glass(settings, user.email):
+        return
+    matching = [row for row in rows if row.group_name in groups]
+    role = max((Role(row.role) for row in matching), key=_RANKS.__getitem__, default=Role.MEMBER)
+    try:
+        with tx.begin_nested():
+            update_user(tx, actor, user_id, role=role)
+            seeing = [row for row in matching if row.role != Role.MEMBER.value]
+            if seeing:
+                everything = any(row.all_companies for row in seeing)
+                granted = None if everything else _granted(tx, [row.id for row in seeing])
+                set_company_access(tx, actor, user_id, granted)
+    except Invalid as refused:
+        log.warning("groups were not applied", user_id=user_id, source=source, reason=refused.detail)
+
+
+def _granted(tx: Connection, mapping_ids: Collection[int]) -> Grant:
+    direct, grouped = group_mapping_companies.c, group_mapping_company_groups.c
+    company_ids = tx.execute(select(direct.company_id).where(direct.mapping_id.in_(mapping_ids))).scalars()
+    group_ids = tx.execute(select(grouped.group_id).where(grouped.mapping_id.in_(mapping_ids))).scalars()
+    return Grant(sorted(set(company_ids)), sorted(set(group_ids)))

@@ -1,0 +1,7 @@
+"""Errors of provisioning, besides invalid values."""
+
+from issue_tracker.errors import Conflict
+
+
+class Taken(Conflict):
+    """Another user or group has the name or the address already (409, `uniqueness`)."""

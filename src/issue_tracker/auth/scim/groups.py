@@ -1,0 +1,112 @@
+"""The groups that an identity provider has pushed by SCIM, and their members."""
+
+from collections.abc import Collection
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Row, Select, func, select
+
+from issue_tracker.clock import Timestamp, iso
+from issue_tracker.database.tables import scim_group_members, scim_groups, users
+from issue_tracker.errors import NotFound
+from issue_tracker.names import key, storable
+
+
+class Group(msgspec.Struct, frozen=True):
+    """A group as the provider calls it. `external_id` is its id there, None where the provider has not said it."""
+
+    id: int
+    name: str
+    external_id: str | None
+    created_at: Timestamp
+    updated_at: Timestamp
+
+
+class Member(msgspec.Struct, frozen=True):
+    """A membership, seen from one side: the id and the name of the user, or of the group."""
+
+    id: int
+    name: str
+
+
+class WantedGroups(msgspec.Struct, frozen=True):
+    """The values by which the database finds groups, or None. Names match in any case."""
+
+    name: str | None = None
+    external_id: str | None = None
+
+    @property
+    def texts(self) -> list[str]:
+        return [text for text in (self.name, self.external_id) if text is not None]
+
+
+def list_groups(
+    tx: Connection, wanted: WantedGroups | None = None, *, skip: int = 0, most: int | None = None
+) -> list[Group]:
+    """Returns groups in the order in which they were made, without the first `skip`, and at most so many."""
+    wanted = wanted or WantedGroups()
+    if not all(map(storable, wanted.texts)):
+        return []
+    query = _groups
+    if wanted.name is not None:
+        query = query.where(scim_groups.c.name_key == key(wanted.name))
+    if wanted.external_id is not None:
+        query = query.where(scim_groups.c.external_id == wanted.external_id)
+    return [_group(row) for row in tx.execute(query.order_by(scim_groups.c.id).offset(skip).limit(most))]
+
+
+def count_groups(tx: Connection) -> int:
+    """Returns how many groups there are."""
+    return int(tx.execute(select(func.count()).select_from(scim_groups)).scalar_one())
+
+
+def get_group(tx: Connection, group_id: int, *, lock: bool = False) -> Group:
+    """Returns a group. With `lock`, other changes to it wait until the transaction ends. Raises NotFound."""
+    query = _groups.where(scim_groups.c.id == group_id)
+    row = tx.execute(query.with_for_update() if lock else query).first() if group_id < 2**63 else None
+    if row is None:
+        raise NotFound("There is no group with this id.")
+    return _group(row)
+
+
+def members_of(tx: Connection, group_ids: Collection[int]) -> dict[int, list[Member]]:
+    """Returns who is in each of the groups, by the id of the group."""
+    found: dict[int, list[Member]] = {group_id: [] for group_id in group_ids}
+    query = (
+        select(scim_group_members.c.group_id, users.c.user_id, users.c.name)
+        .join(users, users.c.user_id == scim_group_members.c.user_id)
+        .where(scim_group_members.c.group_id.in_(found))
+        .order_by(users.c.user_id)
+    )
+    for row in tx.execute(query):
+        found[row.group_id].append(Member(row.user_id, row.name))
+    return found
+
+
+def groups_of(tx: Connection, user_ids: Collection[int]) -> dict[int, list[Member]]:
+    """Returns the groups that each of the users is in, by the id of the user."""
+    found: dict[int, list[Member]] = {user_id: [] for user_id in user_ids}
+    query = (
+        select(scim_group_members.c.user_id, scim_groups.c.id, scim_groups.c.name)
+        .join(scim_groups, scim_groups.c.id == scim_group_members.c.group_id)
+        .where(scim_group_members.c.user_id.in_(found))
+        .order_by(scim_groups.c.id)
+    )
+    for row in tx.execute(query):
+        found[row.user_id].append(Member(row.id, row.name))
+    return found
+
+
+def names_of_groups(tx: Connection, user_id: int) -> set[str]:
+    """Returns the names of a user's groups, and their ids at the provider: a mapping may use either."""
+    joined = scim_groups.join(scim_group_members, scim_group_members.c.group_id == scim_groups.c.id)
+    query = select(scim_groups.c.name, scim_groups.c.external_id).select_from(joined)
+    rows = tx.execute(query.where(scim_group_members.c.user_id == user_id)).all()
+    return {text for row in rows for text in (row.name, row.external_id) if text is not None}
+
+
+_groups: Select[Any] = select(scim_groups)
+
+
+def _group(row: Row[Any]) -> Group:
+    return Group(row.id, row.name, row.external_id, iso(row.created_at), iso(row.updated_at))

@@ -1,0 +1,203 @@
+"""Provisioning as Entra ID does it: its requests, with its departures from the standard."""
+
+from typing import Any
+
+import pytest
+
+from tests.scim.directory import ERROR, Directory
+from tests.single_sign_on.test_group_mappings import account, given_mapping
+from tests.world import World
+
+
+def test_the_test_of_the_connection(world: World) -> None:
+    """Entra ID looks for a user who does not exist, and wants an empty list."""
+    directory = Directory(world)
+    nobody = 'userName eq "1d2ab0c4-0f6e-4a4c-9f8f-0a8e0e0d2b11"'
+    found = directory.call("GET", "/Users", 200, params={"filter": nobody})
+    assert (found["totalResults"], found["Resources"]) == (0, [])
+
+
+def test_a_user_is_created_renamed_disabled_and_enabled(world: World) -> None:
+    directory = Directory(world)
+    assert directory.find("Users", 'userName eq "Nina@helpdesk.example"') == []
+    nina = directory.create("nina@helpdesk.example")
+    assert (nina["externalId"], nina["displayName"], nina["active"]) == ("nina", "Nina", True)
+    assert nina["meta"]["location"].endswith(f"/scim/v2/Users/{nina['id']}") and "password" not in nina
+    made = account(world, "nina@helpdesk.example")
+    assert (made["role"], made["active"], made["name"]) == ("member", True, "Nina")
+    assert directory.find("Users", 'username EQ "NINA@HELPDESK.EXAMPLE"') == [nina]
+    assert directory.find("Users", 'externalId eq "nina" and userName eq "nina@helpdesk.example"') == [nina]
+    assert directory.find("Users", 'externalId eq "nina" and active eq false') == []
+    assert directory.find("Users", 'emails[type eq "work"].value eq "nina@helpdesk.example"') == [nina]
+
+    path = f"/Users/{nina['id']}"
+    changed = directory.patch(
+        path,
+        {"op": "Replace", "path": "displayName", "value": "Nina Vogt"},
+        {"op": "Add", "path": "name.familyName", "value": "Vogt"},
+        {"op": "Replace", "path": 'emails[type eq "work"].value', "value": "nina.vogt@helpdesk.example"},
+        {"op": "Replace", "path": "userName", "value": "nina.vogt@helpdesk.example"},
+        {"op": "Add", "path": "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department", "value": "B"},
+    )
+    assert changed["displayName"] == "Nina Vogt" and changed["name"]["familyName"] == "Vogt"
+    assert changed["emails"] == [{"value": "nina.vogt@helpdesk.example", "type": "work", "primary": True}]
+    assert account(world, "nina.vogt@helpdesk.example")["name"] == "Nina Vogt"
+
+    assert directory.patch(path, {"op": "Replace", "path": "active", "value": "False"})["active"] is False
+    assert account(world, "nina.vogt@helpdesk.example")["active"] is False
+    assert directory.patch(path, {"op": "Replace", "value": {"active": "True"}})["active"] is True
+    # The same again changes nothing, and records nothing.
+    before = len(world.history(audit=True))
+    directory.patch(
+        path,
+        {"op": "replace", "path": "active", "value": True},
+        {"op": "Add", "value": {"userName": changed["userName"]}},
+    )
+    assert len(world.history(audit=True)) == before
+
+
+def test_disabling_ends_everything_that_the_user_could_act_with(world: World) -> None:
+    directory = Directory(world)
+    browser, program = world.client("tess"), world.bearer("tess")
+    (tess,) = directory.find("Users", 'userName eq "tess@helpdesk.example"')
+    directory.patch(f"/Users/{tess['id']}", {"op": "Replace", "path": "active", "value": "False"})
+    browser.call("GET", "/api/issues", 401)
+    program.call("GET", "/api/issues", 401)
+    recorded = [row for row in world.history(audit=True) if row.actor_name == "Entra ID"]
+    assert {row.channel for row in recorded} == {"scim:Entra ID"} and {row.actor_id for row in recorded} == {None}
+    assert [(row.type, row.note) for row in recorded] == [
+        ("user.updated", "tess@helpdesk.example (active: False)"),
+        ("token.deleted", "tests"),
+    ]
+    directory.patch(f"/Users/{tess['id']}", {"op": "Replace", "path": "active", "value": "True"})
+    program.call("GET", "/api/issues", 401)  # what has ended does not come back
+    assert account(world, "tess@helpdesk.example")["role"] == "technician"
+
+
+def test_the_last_super_admin_is_not_disabled(world: World) -> None:
+    directory = Directory(world)
+    (ada,) = directory.find("Users", 'userName eq "ada@helpdesk.example"')
+    path = f"/Users/{ada['id']}"
+    refused = directory.patch(path, {"op": "Replace", "path": "active", "value": "False"}, expected=400)
+    assert refused["schemas"] == [ERROR] and refused["status"] == "400" and "last active" in refused["detail"]
+    assert "last active" in directory.call("DELETE", path, 400)["detail"]
+    assert account(world, "ada@helpdesk.example")["active"] is True
+
+
+def test_groups_give_roles_and_companies(world: World) -> None:
+    given_mapping(world, "Helpdesk", "technician", {"companies": ["Contoso"]}, "scim")
+    given_mapping(world, "5d4e-leads", "super_admin", "all", "scim")
+    directory = Directory(world)
+    nina, omar = (
+        directory.create("nina@helpdesk.example"),
+        directory.find("Users", 'userName eq "omar@helpdesk.example"')[0],
+    )
+    helpdesk = directory.group("Helpdesk", externalId="5d4e-helpdesk")
+    leads = directory.group("Leads", externalId="5d4e-leads")
+    found = directory.call(
+        "GET", "/Groups", 200, params={"excludedAttributes": "members", "filter": 'displayName eq "helpdesk"'}
+    )
+    assert [(one["id"], "members" in one) for one in found["Resources"]] == [(helpdesk["id"], False)]
+
+    path = f"/Groups/{helpdesk['id']}"
+    added = [{"$ref": None, "value": nina["id"]}, {"$ref": None, "value": omar["id"]}]
+    directory.patch(path, {"op": "Add", "path": "members", "value": added})
+    for email in ("nina@helpdesk.example", "omar@helpdesk.example"):
+        found = account(world, email)
+        assert (found["role"], found["company_access"]["companies"]) == ("technician", ["Contoso"])
+    assert [one["display"] for one in directory.call("GET", f"/Users/{nina['id']}", 200)["groups"]] == ["Helpdesk"]
+    directory.patch(f"/Groups/{leads['id']}", {"op": "Add", "path": "members", "value": [{"value": nina["id"]}]})
+    assert account(world, "nina@helpdesk.example")["role"] == "super_admin"
+
+    directory.patch(f"/Groups/{leads['id']}", {"op": "Remove", "path": f'members[value eq "{nina["id"]}"]'})
+    assert account(world, "nina@helpdesk.example")["role"] == "technician"
+    # Entra ID also sends what is removed as a value.
+    directory.patch(path, {"op": "Remove", "path": "members", "value": [{"value": omar["id"]}]})
+    assert account(world, "omar@helpdesk.example")["role"] == "member"
+    assert [one["value"] for one in directory.call("GET", path, 200)["members"]] == [nina["id"]]
+    directory.call("DELETE", path, 204)
+    directory.call("GET", path, 404)
+    assert account(world, "nina@helpdesk.example")["role"] == "member"
+    # Whoever was never in a group keeps the role that was given here.
+    assert account(world, "tess@helpdesk.example")["role"] == "technician"
+    notes = [(row.type, row.note) for row in world.history(audit=True) if row.type.startswith("scim_group.")]
+    assert ("scim_group.updated", "Leads (removed: nina@helpdesk.example)") in notes
+    assert ("scim_group.deleted", "Helpdesk (removed: nina@helpdesk.example)") in notes
+
+
+def test_a_changed_mapping_counts_at_once(world: World) -> None:
+    directory = Directory(world)
+    nina = directory.create("nina@helpdesk.example")
+    directory.group("Helpdesk", nina["id"])
+    assert account(world, "nina@helpdesk.example")["role"] == "member"
+    made = given_mapping(world, "Helpdesk", "technician", source="scim")
+    given_mapping(world, "Other", "technician", source="scim")
+    assert account(world, "nina@helpdesk.example")["role"] == "technician"
+    world.client("ada").call("DELETE", f"/api/group-mappings/{made}", 204)
+    assert account(world, "nina@helpdesk.example")["role"] == "member"
+
+
+def test_a_deleted_user_comes_back_without_anything(world: World) -> None:
+    directory = Directory(world)
+    browser = world.client("tess")
+    (tess,) = directory.find("Users", 'userName eq "tess@helpdesk.example"')
+    directory.group("Helpdesk", tess["id"])
+    directory.call("DELETE", f"/Users/{tess['id']}", 204)
+    for method, body in (("GET", None), ("DELETE", None), ("PUT", {"userName": "x@y.example"})):
+        directory.call(method, f"/Users/{tess['id']}", 404, body)
+    assert directory.find("Users", 'userName eq "tess@helpdesk.example"') == []
+    assert directory.find("Groups", 'displayName eq "Helpdesk"')[0].get("members", []) == []
+    browser.call("GET", "/api/issues", 401)
+    kept = account(world, "tess@helpdesk.example")
+    assert (kept["active"], kept["role"], str(kept["user_id"])) == (False, "member", tess["id"])
+
+    again = directory.create("tess@helpdesk.example")
+    assert again["id"] == tess["id"] and account(world, "tess@helpdesk.example")["role"] == "member"
+    pair = {"email": "tess@helpdesk.example", "password": "correct horse battery staple"}
+    world.anonymous().call("POST", "/api/auth/login", 401, json=pair)
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "kind"),
+    [
+        ({"userName": "OMAR@helpdesk.example"}, 409, "uniqueness"),
+        ({"userName": "new", "emails": [{"value": "omar@helpdesk.example"}]}, 409, "uniqueness"),
+        ({"userName": "new"}, 400, "invalidValue"),
+        ({"userName": "new\u0000@x.example"}, 400, "invalidValue"),
+        ({"displayName": "Nobody"}, 400, "invalidValue"),
+        ({"userName": ["new@x.example"]}, 400, "invalidValue"),
+        ({"userName": "new@x.example", "emails": "new@x.example"}, 400, "invalidValue"),
+        ({"userName": "new@x.example", "active": "perhaps"}, 400, "invalidValue"),
+        ([], 400, "invalidSyntax"),
+    ],
+)
+def test_a_user_that_cannot_be_is_refused(world: World, body: Any, status: int, kind: str) -> None:
+    directory = Directory(world)
+    total = directory.call("GET", "/Users", 200, params={"count": 0})["totalResults"]
+    refused = directory.call("POST", "/Users", status, body)
+    assert (refused["schemas"], refused["status"], refused["scimType"]) == ([ERROR], str(status), kind)
+    assert directory.call("GET", "/Users", 200, params={"count": 0})["totalResults"] == total
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    ("operation", "kind"),
+    [
+        ({"op": "move", "path": "active", "value": True}, "invalidValue"),
+        ({"op": "remove"}, "noTarget"),
+        ({"op": "replace", "path": "emails[", "value": "x"}, "invalidPath"),
+        ({"op": "replace", "path": "active", "value": "perhaps"}, "invalidValue"),
+        ({"op": "remove", "path": "userName"}, "mutability"),
+        ({"op": "replace", "path": "userName", "value": ""}, "invalidValue"),
+        ({"op": "replace", "path": "id", "value": "7"}, "mutability"),
+        ({"op": "replace", "path": "displayName", "value": {"a": []}}, "invalidValue"),
+        ("active", "invalidValue"),
+    ],
+)
+def test_a_change_that_cannot_be_is_refused(world: World, operation: Any, kind: str) -> None:
+    directory = Directory(world)
+    nina = directory.create("nina@helpdesk.example")
+    first = {"op": "replace", "path": "displayName", "value": "Changed"}
+    refused = directory.patch(f"/Users/{nina['id']}", first, operation, expected=400)
+    assert refused["scimType"] == kind, refused
+    assert directory.call("GET", f"/Users/{nina['id']}", 200) == nina
