@@ -65,16 +65,21 @@ class Monitor:
         assert self.process.poll() is None, f"{self.process.args!r} ended:\n{self.log.read_text(errors='replace')}"
 
 
+def surroundings() -> dict[str, str]:
+    """Returns the environment of a monitoring system, which finds its unpacked libraries."""
+    libraries = sorted({str(found.parent) for found in UNPACKED.glob("usr/lib/**/*.so*")})
+    return {**os.environ, "LD_LIBRARY_PATH": os.pathsep.join(libraries)} if libraries else dict(os.environ)
+
+
 @contextmanager
 def monitoring(command: Sequence[str | Path], folder: Path) -> Iterator[Monitor]:
     """Runs a monitoring system until the block ends. Its log is in the folder."""
     log = folder / f"{Path(command[0]).name}.log"
-    libraries = sorted({str(found.parent) for found in UNPACKED.glob("usr/lib/**/*.so*")})
     with log.open("ab") as out:
         process = subprocess.Popen(
             command,
             cwd=folder,
-            env={**os.environ, "LD_LIBRARY_PATH": os.pathsep.join(libraries)} if libraries else None,
+            env=surroundings(),
             stdout=out,
             stderr=subprocess.STDOUT,
             start_new_session=True,
