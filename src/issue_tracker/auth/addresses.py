@@ -16,7 +16,7 @@ from issue_tracker.new_names import require_visible
 
 
 def change_address(tx: Connection, actor: Actor, user_id: int, email: Email) -> None:
-    """Changes the address by which a user signs in and is known. Sessions, tokens and identities stay.
+    """Changes the address with which a user signs in. Sessions, tokens and linked identities remain valid.
 
     Raises NotFound; Invalid for an address that another account has; Forbidden unless `actor` is a super admin who sees
     all companies; ConfirmationRequired.

@@ -78,8 +78,8 @@ def list_credentials(
     kind: Kind | None = None,
     user_id: int | None = None,
 ) -> list[Credential]:
-    """Returns the tokens of all users, their sessions that are alive at `at`, the browsers in which they have signed
-    in, and the SCIM tokens; of each kind the latest used first.
+    """Returns the tokens of all users, their sessions that are active at `at`, the browsers in which they have signed
+    in, and the SCIM tokens, each kind ordered from the last used to the first.
 
     `kind` and `user_id` limit the list. Raises Forbidden unless `actor` is a super admin with access to all companies.
     """
@@ -161,7 +161,7 @@ def _scim_tokens(tx: Connection, settings: Settings, actor: Actor) -> Iterator[C
 
 
 def revoke_credentials(tx: Connection, actor: Actor, chosen: Iterable[tuple[Kind, int | str]]) -> int:
-    """Revokes tokens, ends sessions and forgets browsers. Returns how many still existed.
+    """Revokes tokens, ends sessions and forgets browsers. Returns the number of those that existed.
 
     Raises Forbidden unless `actor` is a super admin with access to all companies.
     """

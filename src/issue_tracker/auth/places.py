@@ -131,8 +131,8 @@ def list_devices(tx: Connection, user_id: int, current_token: str | None) -> lis
 
 
 def list_all_devices(tx: Connection, user_ids: Collection[int]) -> list[tuple[int, Device, datetime | None]]:
-    """Returns the browsers of several users, the latest used first, each with the id of its user, and until when this
-    user needs no second factor there.
+    """Returns the browsers of several users, the last used first, each with the id of its user, and the time until
+    which this user needs no second factor there.
     """
     devices = sign_in_devices.c
     columns = (devices.user_id, devices.device_hash, devices.user_agent, devices.at, devices.second_factor_until)

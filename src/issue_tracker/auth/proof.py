@@ -82,9 +82,9 @@ def confirm_with_code(
 
 
 def begin_with_passkey(tx: Connection, settings: Settings, keyring: Keyring, actor: Actor) -> Ceremony:
-    """Returns what the browser needs to confirm with a passkey of the actor, which has to verify who holds it.
+    """Returns the options for a confirmation with a passkey of the actor, which must verify its user.
 
-    Raises Invalid for a user who has none, and where there are no passkeys.
+    Raises Invalid if the actor has no passkey, and if passkeys are not available.
     """
     assert actor.user_id is not None, "only a user has passkeys"
     if Method.PASSKEY not in methods_of(tx, actor.user_id):
@@ -102,9 +102,9 @@ def confirm_with_passkey(
     credential: Credential,
     address: str,
 ) -> None:
-    """Gives the session of the actor fresh proof for a challenge of this session that their passkey has signed.
+    """Gives the session of the actor fresh proof if the actor's passkey has signed a challenge of this session.
 
-    Raises Invalid, also for a challenge that has expired, and TooManyAttempts. A refused passkey is recorded.
+    Raises Invalid, also for an expired challenge, and TooManyAttempts. A rejected passkey is recorded.
     """
     assert actor.session_id is not None and actor.user_id is not None, "only a session has proof"
     at, attempt = now(), throttle.own_code_attempt(actor.user_id)
@@ -129,5 +129,5 @@ def confirm_with_passkey(
 
 
 def _purpose(actor: Actor) -> str:
-    """The purpose of a challenge: what was begun in one session is of no use in another."""
+    """Returns the purpose of a challenge, which makes it valid in one session only."""
     return f"confirmation of session {actor.session_id}"

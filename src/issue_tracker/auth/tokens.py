@@ -156,7 +156,7 @@ def read_scopes(stored: str) -> list[Scope]:
 
 
 def wrong_end(settings: Settings, expires_at: datetime | None, at: datetime) -> list[FieldError]:
-    """Returns what is wrong with the end of a new token: it is in the past, or beyond the longest lifetime."""
+    """Returns errors for the end of a new token if it is in the past or beyond the longest lifetime."""
     days = settings.token_lifetime_days
     if expires_at is not None and expires_at <= at:
         return [FieldError("expires_at", "must be in the future")]

@@ -19,10 +19,10 @@ def company_group() -> None:
 @click.argument("file", type=click.Path(exists=True, dir_okay=False))
 @click.option("--replace", is_flag=True, help="Take other companies out of the groups that the file names.")
 def company_group_import(database_url: str | None, file: str, replace: bool) -> None:
-    """Import company groups from a CSV file with the columns `company_name` and `group`, a row for each company in one.
+    """Import company groups from a CSV file with the columns `company_name` and `group`, one row per membership.
 
-    Groups that there are not are created. The companies must be there: `company import` comes first. Commas, semicolons
-    or tabs separate the columns, as spreadsheets write them; columns with other names are ignored.
+    Missing groups are created. The companies must exist: run `company import` first. Columns are separated by commas,
+    semicolons or tabs, as spreadsheets write them; columns with other names are ignored.
     """
     try:
         with open_database(database_url).write() as tx:

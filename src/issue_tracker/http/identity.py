@@ -86,7 +86,7 @@ def authenticate(tx: Connection, request: Request, csrf_field: Callable[[], str 
 
 
 def authenticate_provider(tx: Connection, request: Request) -> Identity:
-    """Returns the SCIM token that the request brings, and sets it as its `identity`. Raises Unauthenticated."""
+    """Authenticates the request by its SCIM token, and sets it as its `identity`. Raises Unauthenticated."""
     scheme, _, credentials = (request.header("authorization") or "").partition(" ")
     bearer = scheme.lower() == "bearer"
     holder = find_scim_token(tx, request.settings, credentials.strip(), now()) if bearer else None

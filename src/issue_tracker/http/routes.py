@@ -150,7 +150,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
             raise SecondFactorEnrolmentRequired
 
     def identify(self, tx: Connection, request: Request) -> Identity:
-        """Who sent the request. Raises Unauthenticated or Forbidden."""
+        """Returns the sender of the request. Raises Unauthenticated or Forbidden."""
         return authenticate(tx, request, lambda: self.csrf_field(request))
 
     def csrf_field(self, request: Request) -> str | None:

@@ -21,12 +21,12 @@ routes = PageRoutes(access=Access.SUPER_ADMIN)
 _FORM = ShownForm(unknown="company_names")
 
 MOST_BAD = 10
-"""How many rows that cannot be imported the page names."""
+"""Maximum number of invalid rows that the page lists."""
 
 
 @routes.get("/admin/company-groups")
 def show_groups(request: Request, form: FormView | None = None, import_form: FormView | None = None) -> Response:
-    """Every company group, with the forms to add one, and to import many."""
+    """Shows all company groups, with forms to add one and to import many."""
     groups = queries.list_groups(request.tx, request.actor)
     return page(
         request,
@@ -41,7 +41,7 @@ def show_groups(request: Request, form: FormView | None = None, import_form: For
 
 @routes.post("/admin/company-groups/import", hashes=True, shown_by=show_groups, shown_as="import_form")
 def import_csv(request: Request, form: Form) -> Response:
-    """Puts companies into groups, as pasted CSV says: all of it, or nothing."""
+    """Imports company groups from pasted CSV; if a row is invalid, nothing is imported."""
     try:
         rows = importing.read_text(form.get("csv"))
         imported = importing.import_groups(request.tx, request.actor, rows, replace=bool(form.get("replace")))
@@ -68,7 +68,7 @@ def create(request: Request, form: Form) -> Response:
 
 @routes.get("/admin/company-groups/{group_id}")
 def show_group(request: Request, group_id: int, form: FormView | None = None) -> Response:
-    """The form to rename a company group, to change its companies, or to delete it."""
+    """Shows the form to rename a company group, to change its companies, or to delete it."""
     group = queries.get_group(request.tx, request.actor, group_id)
     form = (form or FormView()).with_defaults({"name": group.name, "company_names": "\n".join(group.company_names)})
     return page(request, "companies/group.html", place="admin", section="company-groups", group=group, form=form)
@@ -89,7 +89,7 @@ def edit(request: Request, form: Form, group_id: int) -> Response:
 
 @routes.post("/admin/company-groups/{group_id}/delete", shown_by=show_group, form=ShownForm(keep=False))
 def delete(request: Request, form: Form, group_id: int) -> Response:
-    """Deletes a company group, after a confirmation; its companies stay."""
+    """Deletes a company group, after a confirmation; its companies remain."""
     group = queries.get_group(request.tx, request.actor, group_id)
     consequence = "Its companies stay. Users whose access names the group no longer see them by it."
     if unsure := confirmation(request, form, f"Delete {group.name}?", consequence, "Delete the group"):
@@ -99,5 +99,5 @@ def delete(request: Request, form: Form, group_id: int) -> Response:
 
 
 def _saved(request: Request, text: str, group: queries.CompanyGroup) -> str:
-    """A message about a group whose name is new, with a warning of names that look like it."""
+    """Returns a message about a group with a new name, with a warning if other names look similar."""
     return with_look_alikes(text, queries.names_like(request.tx, request.actor, group))

@@ -1,4 +1,4 @@
-"""The page of all credentials, for super admins: who could act with what, and how to end it."""
+"""The page of all credentials, for super admins: who can act with which credential, and how to revoke it."""
 
 from typing import get_args
 
@@ -28,11 +28,11 @@ PATH = "/admin/credentials"
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 MOST = 500
-"""How many of each kind the page shows."""
+"""Maximum number of credentials of each kind on the page."""
 
 
 class CredentialsView(msgspec.Struct, frozen=True):
-    """The filter as it was requested, and the users that it offers."""
+    """The filter as requested, and the users to choose from."""
 
     user: str
     users: list[tuple[str, str]]
@@ -40,7 +40,7 @@ class CredentialsView(msgspec.Struct, frozen=True):
 
 @routes.get(PATH)
 def show_credentials(request: Request) -> Response:
-    """The tokens, the live sessions and the known browsers of all users, or of one; and the SCIM tokens."""
+    """Shows the tokens, the active sessions and the known browsers of all users, or of one; and the SCIM tokens."""
     chosen = request.query_params.get("userId", "")
     user_id = whole_number(chosen) or None
     found = list_credentials(request.tx, request.settings, request.actor, now(), user_id=user_id)

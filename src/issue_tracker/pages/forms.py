@@ -1,4 +1,4 @@
-"""Forms of pages: what one carried when it was posted, and how one is shown, for the first time or again."""
+"""Forms of pages: the content of a submitted form, and the state in which a form is shown, initially or again."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
@@ -15,22 +15,22 @@ from issue_tracker.pages.navigation import HERE, local
 T = TypeVar("T")
 
 CARRIED_LIMIT = 64 * 1024
-"""The largest form, in bytes as it was posted, that is carried."""
+"""Maximum size of a form that is carried through a sign-in, in bytes as submitted."""
 
 FORM = "application/x-www-form-urlencoded"
 
 SURE = "_sure"
-"""The field with which a form says that what it deletes has been confirmed (pages/confirmations.py)."""
+"""The field with which a form states that a deletion has been confirmed (pages/confirmations.py)."""
 
 CONFIRMATION, CONFIRMATION_CODE = "_confirm", "_confirm_code"
 CONFIRMATION_CHALLENGE, CONFIRMATION_PASSKEY = "_confirm_challenge", "_confirm_passkey"
-"""The fields in which a form carries the password, the code or the passkey that confirms who sends it
+"""The fields in which a form contains the password, the code or the passkey that confirms the identity of the user
 (templates/auth/confirm.html).
 """
 
 
 class Form:
-    """What a posted form carried, without what is around it: CSRF token, page that it was on, confirmation."""
+    """The content of a submitted form, without the fields that every form has: CSRF token, page, confirmation."""
 
     def __init__(self, pairs: Sequence[tuple[str, str]], most_items: int) -> None:
         self.most_items = most_items
@@ -49,9 +49,9 @@ class Form:
 
     @classmethod
     def of(cls, request: Request) -> "Form":
-        """The form in the request body.
+        """Returns the form in the request body.
 
-        Raises UnsupportedMediaType for a body that is something else, and TooLarge for one with too many fields.
+        Raises UnsupportedMediaType for a body of another type, and TooLarge for a form with too many fields.
         """
         if isinstance(request.posted, cls):
             return request.posted
@@ -67,15 +67,15 @@ class Form:
 
     @property
     def confirms(self) -> bool:
-        """Whether the form says who sends it."""
+        """Whether the form contains a confirmation of the user's identity."""
         return self.confirmation is not None or self.confirmation_passkey is not None
 
     def get(self, name: str, default: str = "") -> str:
-        """The first value of a field."""
+        """Returns the first value of a field."""
         return next((value for field, value in self.pairs if field == name), default)
 
     def all(self, name: str) -> list[str]:
-        """Every value of a field that may be repeated."""
+        """Returns all values of a field that may be repeated."""
         return [value for field, value in self.pairs if field == name]
 
     def json(self, name: str) -> Any:
@@ -83,23 +83,23 @@ class Form:
         return decoded(self.get(name))
 
     def lines(self, name: str) -> list[str]:
-        """The lines of a text field that are not blank."""
+        """Returns the lines of a text field that are not blank."""
         return [line.strip() for line in self.get(name).split("\n") if line.strip()]
 
     def fields(self, *names: str) -> dict[str, str]:
-        """The named fields; an absent one is empty."""
+        """Returns the named fields; an absent field is empty."""
         return {name: self.get(name) for name in names}
 
     def read(self, fields: Mapping[str, Any], type_: type[T]) -> T:
-        """Fields of this form as the body that the API takes, so that there is one validation for both.
+        """Returns fields of this form as the request body of the API, so that both are validated in the same way.
 
-        Raises Invalid naming every field that is wrong.
+        Raises Invalid with all fields that are wrong.
         """
         return read_body(msgspec.json.encode(fields), type_, self.most_items)
 
 
 def decoded(text: str) -> Any:
-    """What a script has written as JSON; an empty object for anything else."""
+    """Returns the JSON that a script has written; an empty object if it is invalid."""
     try:
         return msgspec.json.decode(text)
     except msgspec.DecodeError:
@@ -107,12 +107,12 @@ def decoded(text: str) -> Any:
 
 
 class FormView:
-    """A form as it is shown: what was typed, and what is wrong with it, beside the field where there is one.
+    """A form as it is shown: its values, and its errors next to the fields where possible.
 
-    `problem` is an error that is about no field of the form, `notice` a sentence above the form, `conflict` what
-    somebody else changed meanwhile. `touched` says that the form was sent before, and `first` what gets the focus then:
-    the name of the first field with an error, or empty for the error above the form. `unclear` are the names in a text
-    of company names that have to be checked.
+    `problem` is an error that belongs to no field of the form, `notice` a sentence above the form, `conflict` a
+    concurrent change by another user. `touched` is true if the form was submitted before; `first` is then the name of
+    the field that gets the focus, the first one with an error, or empty for the error above the form. `unclear` are the
+    company names that the user has to check.
     """
 
     def __init__(self, values: Mapping[str, Any] | None = None, *, notice: str | None = None) -> None:
@@ -126,17 +126,17 @@ class FormView:
         self.unclear: Any = None
 
     def with_defaults(self, values: Mapping[str, Any]) -> "FormView":
-        """The same form, filled with these values if nothing was typed."""
+        """Returns the same form, with these values if it was not submitted before."""
         if not self.values:
             self.values.update(values)
         return self
 
 
 class ShownForm(msgspec.Struct, frozen=True):
-    """How a form is shown again after it was refused.
+    """How a rejected form is shown again.
 
-    `names` maps fields of the API to those of the form, `unknown` is the field that an unknown name belongs to, `lists`
-    are the fields with several values. `keep` is False where nothing is filled in again.
+    `names` maps fields of the API to those of the form, `unknown` is the field to which an unknown name belongs,
+    `lists` are the fields with several values. With `keep` False, the submitted values are not filled in again.
     """
 
     names: Mapping[str, str] = {}
@@ -145,7 +145,7 @@ class ShownForm(msgspec.Struct, frozen=True):
     keep: bool = True
 
     def refused(self, form: Form, error: AppError) -> FormView:
-        """The form with what was typed, and the error beside the fields that it names."""
+        """Returns the form with the submitted values, and with the error at the fields that it names."""
         typed = {**dict(reversed(form.pairs)), **{name: form.all(name) for name in self.lists}}
         view = FormView(typed if self.keep else None)
         view.touched = True
@@ -185,22 +185,22 @@ def _sentence(message: str) -> str:
 
 
 def _about(name: str, message: str) -> str:
-    """The message about a field that the form does not show, as a sentence that says what it is about."""
+    """Returns the message about a field that the form does not show, as a sentence that names the field."""
     return _sentence(message if message[:1].isupper() else f"{name.replace('_', ' ')} {message}")
 
 
 class CarriedForm(msgspec.Struct, frozen=True):
-    """A form that was posted after its session had ended: where it was posted to, and what it held."""
+    """A form that was submitted after its session had ended: the path to which it was sent, and its fields."""
 
     path: str
     fields: list[tuple[str, str]]
 
 
 def carried_form(request: Request) -> str:
-    """The form of this request as text, for the sign-in page to carry; empty where there is none to carry.
+    """Returns the form of this request as text, which the sign-in page contains; empty if there is no such form.
 
-    Only forms of this site's own pages, so that nobody finds another site's text in front of them; only with the
-    cookie of a session that has ended, so that a stranger's form costs nothing; and no passwords.
+    Only forms from pages of this site are carried, so that another site cannot put a text in front of the user; only
+    with the cookie of an ended session, so that forms of unknown clients cost nothing; and without passwords.
     """
     if request.safe or not request.content or request.header("sec-fetch-site") != "same-origin":
         return ""
@@ -215,7 +215,7 @@ def carried_form(request: Request) -> str:
 
 
 def read_carried_form(text: str) -> CarriedForm | None:
-    """What `carried_form` wrote, as a page sent it back; None for anything else."""
+    """Returns the form in a text that `carried_form` produced; None for any other text."""
     try:
         found = msgspec.json.decode(text, type=CarriedForm)
     except msgspec.DecodeError:

@@ -21,7 +21,7 @@ _FORM = ShownForm({"company_access": "access"}, unknown="companies")
 
 @routes.get("/admin/group-mappings")
 def show_mappings(request: Request, form: FormView | None = None) -> Response:
-    """Every group mapping, with the form to add one."""
+    """Shows all group mappings, with a form to add one."""
     first = next((provider.id for provider in request.settings.providers), SCIM)
     return page(
         request,
@@ -46,7 +46,7 @@ def create(request: Request, form: Form) -> Response:
 
 @routes.get("/admin/group-mappings/{mapping_id}")
 def show_mapping(request: Request, mapping_id: int, form: FormView | None = None) -> Response:
-    """The form to change or delete a group mapping."""
+    """Shows the form to change or delete a group mapping."""
     mapping = queries.get_mapping(request.tx, request.actor, mapping_id)
     granted = mapping.company_access
     present = {

@@ -1,7 +1,7 @@
-"""Company names that somebody typed or pasted into a form: which companies they mean, and what has to be checked.
+"""Company names that were typed or pasted into a form: which companies they mean, and which have to be checked.
 
-Names that clearly mean one company are taken as they are. The others are shown with choices, as fields of the same
-form; script offers the same choices while somebody types (static/js/company-names.js).
+Names that match exactly one company are accepted. The others are shown with choices, as fields of the same form; a
+script offers the same choices during typing (static/js/company-names.js).
 """
 
 from collections.abc import Callable, Sequence
@@ -25,11 +25,11 @@ GROUPS, EXCEPT = "company_groups", "exclude"
 """The fields with the selected company groups, and with the companies to exclude."""
 
 CHOICE = "choice:"
-"""A field `choice:<name as it was typed>` has the name of the company that was meant, or nothing to leave it out."""
+"""A field `choice:<name as typed>` contains the name of the selected company, or is empty to leave the name out."""
 
 
 class UnclearNames(Invalid):
-    """Some names are not exactly those of companies. `unclear` are those that are likely and those that are unknown."""
+    """Some names are not exact names of companies. `unclear` contains the likely and the unknown ones."""
 
     def __init__(self, field: str, found: int, unclear: Sequence[Match], others: Sequence[FieldError] = ()) -> None:
         text = summary(found, unclear)
@@ -39,7 +39,7 @@ class UnclearNames(Invalid):
 
 
 def summary(found: int, unclear: Sequence[Match]) -> str:
-    """How many names are clear, how many are to be checked, and how many are unknown."""
+    """Returns a sentence with the numbers of found, likely and unknown names."""
     likely = sum(1 for match in unclear if match.match == "likely")
     unknown = [f"“{match.input}”" for match in unclear if match.match == "none"]
     parts = [
@@ -51,9 +51,9 @@ def summary(found: int, unclear: Sequence[Match]) -> str:
 
 
 def pasted_companies(request: Request, form: Form, field: str) -> list[Company]:
-    """The companies that the text of a field means, each once, in its order.
+    """Returns the companies named in a text field, in the order of the text, without duplicates.
 
-    Raises UnclearNames where somebody has to choose, and Invalid for more names than can be checked together.
+    Raises UnclearNames if the user has to choose, and Invalid if there are more names than can be checked together.
     """
     tx, actor = request.tx, request.actor
     text = form.get(field)
@@ -67,7 +67,7 @@ def pasted_companies(request: Request, form: Form, field: str) -> list[Company]:
         raise Invalid.field(field, f"must have at most {MOST_NAMES} names")
     names: list[str] = []
     unclear: list[Match] = []
-    # Archived companies are found by their exact names, for the operation to say that they take no assignments.
+    # Archived companies are found by their exact names, so that the operation can reject them with a reason.
     known = queries.find_companies(tx, actor, [match.input for match in matches if match.match != "exact"])
     for match in matches:
         if match.match == "exact" and match.company_name is not None:
@@ -100,7 +100,7 @@ def chosen_companies(request: Request, form: Form, field: str, more: Sequence[Co
 
 
 def pasted_names(request: Request, form: Form, field: str) -> list[str]:
-    """The names of the companies that the text of a field means. Raises as `pasted_companies` does."""
+    """Returns the names of the companies in a text field. Raises as `pasted_companies` does."""
     return [company.name for company in pasted_companies(request, form, field)]
 
 
@@ -122,14 +122,14 @@ def with_pasted_companies(
 
 
 class AddedCompanies(msgspec.Struct, frozen=True):
-    """What became of companies that were to be added to an issue."""
+    """The result of adding companies to an issue."""
 
     added: int
     assigned: int
 
     @property
     def sentence(self) -> str:
-        """Such as “1 added, 3 were already assigned.”"""
+        """Returns a sentence such as “1 added, 3 were already assigned.”"""
         if not self.added and not self.assigned:
             return "No company was added."
         were = "was" if self.assigned == 1 else "were"

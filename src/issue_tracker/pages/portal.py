@@ -1,4 +1,4 @@
-"""The pages of customers: what is open for their companies, and what was resolved lately (docs/decisions/0025)."""
+"""The pages of customers: open and recently resolved issues of their companies (docs/decisions/0025)."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -22,17 +22,17 @@ from issue_tracker.status import FINISHED, OPEN
 routes = PageRoutes(access=Access.CUSTOMER)
 
 LATELY = timedelta(days=30)
-"""For how long what is resolved remains on the page."""
+"""Time for which resolved issues remain on the page."""
 
 MOST = 100
-"""How many of what is resolved the page shows."""
+"""Maximum number of resolved issues on the page."""
 
 
 LATEST = 500
-"""Of how many updates the page looks for the latest of each issue."""
+"""Number of updates in which the page looks for the latest one of each issue."""
 
 EXCERPT = 240
-"""How many characters of an update the list shows."""
+"""Maximum length of an update in the list, in characters."""
 
 
 class Said(msgspec.Struct, frozen=True):
@@ -61,7 +61,7 @@ class Line(msgspec.Struct, frozen=True):
 
 @routes.get(PORTAL)
 def show_portal(request: Request) -> Response:
-    """What is open, the latest first, and what was resolved or closed within a month."""
+    """Shows the open issues, the latest first, and those that were resolved or closed within a month."""
     opened = portal.list_portal_issues(request.tx, request.actor, PortalFilters(statuses=OPEN))
     lately = PortalFilters(statuses=FINISHED, updated_since=now() - LATELY)
     finished = portal.list_portal_issues(request.tx, request.actor, lately)
@@ -80,7 +80,7 @@ def show_portal(request: Request) -> Response:
 
 @routes.get("/portal/issues/{issue_name}")
 def show_portal_issue(request: Request, issue_name: str) -> Response:
-    """One issue: the status of each of the customer's companies in it, and what the helpdesk says about it."""
+    """Shows one issue: the status of each of the customer's companies, and the public updates."""
     issue = portal.get_portal_issue(request.tx, request.actor, issue_name)
     said = [_said(update) for update in _updates(request, MOST, issue.name)]
     return page(request, "portal/issue.html", place="portal", issue=issue, lines=_lines([issue]), said=said)
@@ -106,7 +106,7 @@ def _said(update: PortalUpdate) -> Said:
 
 
 def _latest(updates: Sequence[PortalUpdate], issue_name: str, company_name: str) -> Said | None:
-    """The first of the updates, which are the newest first, that is for the company."""
+    """Returns the latest update for the company. `updates` are ordered from the newest to the oldest."""
     for update in updates:
         if update.issue_name == issue_name and (not update.company_names or company_name in update.company_names):
             return _said(update)

@@ -1,12 +1,13 @@
-"""How pages are declared. What happens to a request is the same as for the API (`http/pipeline.py`).
+"""Declares pages. Their requests are processed in the same way as those of the API (`http/pipeline.py`).
 
-A page differs in its input, a form with its CSRF token in the field `_csrf`, and in how it shows an error. A handler is
-`def handler(request: Request, form: Form, <segments of the path>) -> Response`; `form` only where something is posted.
-A page that takes parameters names them in a struct, its optional argument `query`; any others are refused.
+A page differs in its input, a form with its CSRF token in the field `_csrf`, and in the presentation of errors. A
+handler is `def handler(request: Request, form: Form, <segments of the path>) -> Response`; only POST handlers have
+`form`. A page with parameters declares them in a struct, as its optional argument `query`; other parameters are
+rejected.
 
-A form is declared once. The page that shows it takes it as an optional argument, a `FormView`; the handler that it is
-posted to names that page in `shown_by`. When the handler refuses the form, the page is shown again with what was typed
-and what is wrong with it.
+A form is declared once. The page that shows the form has an optional argument of type `FormView`; the handler that
+receives the form names that page in `shown_by`. If the handler rejects the form, the page is shown again with the
+submitted values and the errors.
 """
 
 from collections.abc import Callable
@@ -45,7 +46,7 @@ from issue_tracker.pages.templating import error_page, page
 
 
 class PageOptions(RouteOptions, total=False):
-    """What the declaration of a page may say; see PageRoute."""
+    """The options in the declaration of a page; see PageRoute."""
 
     shown_by: Handler
     shown_as: str
@@ -55,7 +56,7 @@ class PageOptions(RouteOptions, total=False):
 class PageRoute(Route, frozen=True, kw_only=True):
     """A declared page.
 
-    `shown_by` is the page that shows the form which this route takes, as its argument `shown_as`; `form` says how.
+    `shown_by` is the page with the form that this route accepts, passed as the argument `shown_as`; `form` says how.
     """
 
     documented: bool = False
@@ -68,7 +69,7 @@ class PageRoute(Route, frozen=True, kw_only=True):
         return False
 
     def admit(self, identity: Identity) -> None:
-        """As for the API, except that a form may carry the fresh proof itself: `arguments` sees to it."""
+        """Checks access as for the API, but leaves the fresh proof to `arguments`, because a form may contain it."""
         if identity.session is None:
             raise Unauthenticated("Pages need a session; use the API with a token.")
         self.require_complete(identity)
@@ -93,10 +94,10 @@ class PageRoute(Route, frozen=True, kw_only=True):
         return {"form": form, **self.path_arguments(request)}
 
     def recover(self, request: Request, error: AppError) -> Response:
-        """The page that shows the form, with what was typed and what is wrong with it.
+        """Returns the page with the form, the submitted values and the errors.
 
-        Where the user has to be confirmed, the page that asks for the password, and carries the form on. A form that
-        is a single button leads back to its page, which says what was wrong.
+        If a confirmation is required, it is the page that asks for the password and contains the form. A form that is a
+        single button is redirected to its page, which shows the error.
         """
         if request.content is None or wants_json(request):
             raise error
@@ -112,12 +113,12 @@ class PageRoute(Route, frozen=True, kw_only=True):
         return response
 
     def finished(self, request: Request, response: Response) -> Response:
-        """Nobody stores a page of somebody who is signed in."""
+        """Prevents pages of signed-in users from being stored by a cache."""
         response.headers.setdefault("cache-control", "no-store")
         return response
 
     def error_response(self, request: Request, error: AppError) -> Response:
-        """The way to sign in, an error page, or JSON for a module of ours."""
+        """Returns a redirect to the sign-in, an error page, or JSON for a script of this site."""
         if wants_json(request):
             return error_response(request, error)
         if isinstance(error, PasswordChangeRequired):
@@ -127,22 +128,22 @@ class PageRoute(Route, frozen=True, kw_only=True):
         if not isinstance(error, Unauthenticated):
             return error_page(request, error)
         if carried := carried_form(request):
-            # Script shows the sign-in dialog before it sends a form (static/js/drafts.js). Without script, nothing is
-            # lost either.
+            # With scripts, the sign-in dialog opens before a form is sent (static/js/drafts.js). Without them, nothing
+            # is lost either.
             view = FormView(notice="Your session has ended. Sign in to continue: your entries are still here.")
             return sign_in_page(request, view, here(request), carried=carried, status=401)
         return _lead(request, "/login")
 
 
 def _lead(request: Request, path: str) -> Response:
-    """Sends the browser to a page that leads back to the present one."""
+    """Redirects the browser to a page that leads back to the current one afterwards."""
     target = f"{path}?{urlencode({'next': here(request)})}"
     return Response(headers={"HX-Redirect": target}) if request.header("hx-request") else redirect(target)
 
 
 def _back(request: Request, error: AppError) -> Response:
-    """Leads back to the page that the form was on, with the error as its message. Raises the error where that cannot
-    be: for a form that names no page, and for an error that is not about what the form is for.
+    """Redirects to the page of the form, with the error as its message. Raises the error if that is not possible: for a
+    form that names no page, and for an error that is not about the input of the form.
     """
     if not isinstance(error, Invalid | NotFound) or not Form.of(request).on_page:
         raise error
@@ -153,7 +154,7 @@ def _back(request: Request, error: AppError) -> Response:
 
 
 def _confirm(request: Request, form: Form) -> None:
-    """Gives the session fresh proof, for this request too. Raises ConfirmationRequired, which says what is wrong."""
+    """Gives the session a fresh proof, for this request too. Raises ConfirmationRequired with the reason."""
     assert request.identity is not None
     code, passkey = form.confirmation_code, form.confirmation_passkey
     if passkey:
@@ -173,7 +174,7 @@ def _confirm(request: Request, form: Form) -> None:
 
 
 def _confirmation_page(request: Request, error: AppError) -> Response:
-    """Asks for the password, and carries the posted form on: it is sent to where it was sent before."""
+    """Returns the page that asks for the password and contains the submitted form, which it sends to the same URL."""
     form = Form.of(request)
     view = FormView()
     view.problem = error.detail if form.confirms else None
@@ -230,5 +231,5 @@ class PageRoutes(Routes):
 
 
 def wants_json(request: Request) -> bool:
-    """Whether the request comes from a module of ours, which shows errors itself, and not from a navigation."""
+    """Returns whether a script of this site, which shows errors itself, sent the request."""
     return request.header("x-fragment") is not None or (request.header("accept") or "").startswith("application/json")

@@ -1,4 +1,4 @@
-"""The page of SCIM, for super admins: its address, its tokens, and the groups that came by it."""
+"""The page of SCIM, for super admins: its URL, its tokens, and the provisioned groups."""
 
 from datetime import timedelta
 
@@ -27,12 +27,12 @@ PATH = "/admin/scim"
 REVOKED = "The identity provider cannot change accounts any longer. That cannot be undone."
 
 MOST = 500
-"""How many groups the page shows."""
+"""Maximum number of groups on the page."""
 
 
 @routes.get(PATH)
 def show_scim(request: Request, form: FormView | None = None) -> Response:
-    """The address and the tokens of SCIM, with the form to make one; and the groups with what they mean here."""
+    """Shows the URL and the tokens of SCIM, a form to create one, and the groups with their mappings."""
     listed = groups.list_groups(request.tx, most=MOST)
     offered = [days for days, _ in lifetimes(request.settings)]
     return page(
@@ -57,7 +57,7 @@ def show_scim(request: Request, form: FormView | None = None) -> Response:
 
 @routes.post(f"{PATH}/tokens", proof=Proof.FRESH_SESSION, shown_by=show_scim, form=ShownForm({"expires_at": "days"}))
 def create_token(request: Request, form: Form) -> Response:
-    """Creates a SCIM token, and shows it this once."""
+    """Creates a SCIM token, which is shown only once."""
     days = form.get("days")
     fields = {
         "name": form.get("name"),
@@ -74,7 +74,7 @@ def create_token(request: Request, form: Form) -> Response:
 
 @routes.post(f"{PATH}/tokens/{{id}}/revoke")
 def revoke_token(request: Request, form: Form, id: int) -> Response:
-    """Revokes a SCIM token, for good, after a confirmation."""
+    """Revokes a SCIM token permanently, after a confirmation."""
     if unsure := confirmation(request, form, "Revoke this token?", REVOKED, "Revoke the token"):
         return unsure
     tokens.revoke_scim_token(request.tx, request.actor, id)

@@ -1,4 +1,4 @@
-"""Requests that no route takes: the path does not exist, or not with this method."""
+"""Requests without a route: the path does not exist, or does not support the method."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -18,11 +18,11 @@ from issue_tracker.pages.templating import error_page
 
 
 class Unrouted:
-    """Makes the response for a path or a method that no route has.
+    """Creates the response for a path or a method without a route.
 
-    Under /api it is an error as JSON, and under /scim one of SCIM. For a browser it is a page: with the navigation for
-    those who are signed in. An address that takes only forms leads to the page of these forms, so that a reload or a
-    bookmark finds a page.
+    Under /api it is an error as JSON, and under /scim a SCIM error. For a browser it is a page, with the navigation for
+    signed-in users. A URL that accepts only forms redirects to the page of these forms, so that a reload or a bookmark
+    leads to a page.
     """
 
     def __init__(self, routes: Iterable[Route]) -> None:
@@ -42,7 +42,7 @@ class Unrouted:
         return await respond(RefusedPage(method=request.method, path=request.path, error=error), request)
 
     def _page_above(self, request: Request) -> str:
-        """The nearest page above the address of a form, such as /issues/7 for /issues/7/edit."""
+        """Returns the nearest page above the URL of a form, such as /issues/7 for /issues/7/edit."""
         template: str = request.scope["path_template"]
         while template not in self._pages:
             template = template.rpartition("/")[0] or "/"
@@ -50,7 +50,7 @@ class Unrouted:
 
 
 class RefusedPage(PageRoute, frozen=True, kw_only=True):
-    """In place of the route of a page that does not exist: shows `error`, whoever asks for it."""
+    """The route for a page that does not exist: shows `error` to all clients."""
 
     error: AppError
     handler: Handler = Response
@@ -59,7 +59,7 @@ class RefusedPage(PageRoute, frozen=True, kw_only=True):
     transaction: bool = False
 
     def admit(self, identity: Identity) -> None:
-        """Everybody gets the same answer; it differs in what surrounds it."""
+        """Admits all clients; the error is the same for all, only the frame of the page differs."""
 
     def arguments(self, request: Request) -> dict[str, Any]:
         raise self.error

@@ -52,7 +52,7 @@ def add(request: Request, form: Form, issue_id: int) -> Response:
 
 @routes.get("/updates/{update_id}")
 def show_edit(request: Request, update_id: int, form: FormView | None = None) -> Response:
-    """The form to edit or withdraw an update."""
+    """Shows the form to edit or withdraw an update."""
     placed = _changeable(request, update_id)
     form = (form or FormView()).with_defaults({"body": placed.update.body, "public": placed.update.public})
     return page(request, "issues/update.html", place="issues", update=shown_update(request, placed), form=form)
@@ -60,7 +60,7 @@ def show_edit(request: Request, update_id: int, form: FormView | None = None) ->
 
 @routes.post("/updates/{update_id}", shown_by=show_edit)
 def edit(request: Request, form: Form, update_id: int) -> Response:
-    """Edits an update; the history has what it said before."""
+    """Edits an update; the history contains the earlier text."""
     change = form.read({"body": form.get("body"), "public": bool(form.get("public"))}, UpdateChange)
     edited = operations.edit_update(request.tx, request.actor, update_id, body=change.body, public=change.public)
     return redirect(f"/issues/{edited.issue_id}#said", flash_cookie(request, Flash("Update edited.")))
@@ -68,7 +68,7 @@ def edit(request: Request, form: Form, update_id: int) -> Response:
 
 @routes.post("/updates/{update_id}/withdraw")
 def withdraw(request: Request, form: Form, update_id: int) -> Response:
-    """Withdraws an update, after a confirmation; the history has what it said."""
+    """Withdraws an update, after a confirmation; the history contains its text."""
     _changeable(request, update_id)
     consequence = "Nobody sees it on the pages any more. The history has what it said."
     if unsure := confirmation(request, form, "Withdraw this update?", consequence, "Withdraw the update"):

@@ -1,4 +1,4 @@
-"""What a resource of SCIM says about an account or a group, checked as everywhere else."""
+"""Converts resources of SCIM to the fields of accounts and groups, with the same checks as elsewhere."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 def person_fields(user: User, present: Person | None = None) -> PersonFields:
-    """Returns the account as a provider wants it to be; `present` is the account as it is, None for a new one.
+    """Returns the desired state of an account; `present` is its current state, None for a new account.
 
     Raises Invalid.
     """
@@ -25,7 +25,7 @@ def person_fields(user: User, present: Person | None = None) -> PersonFields:
     family = _part("name.familyName", user.name.family_name if user.name else None)
     shown = user.display_name
     if present is not None and shown == present.name == _joined(present.given_name, present.family_name):
-        # The provider has only changed a part of the name, which is shown as a whole.
+        # The provider has changed a part of the name and sends the unchanged display name.
         shown = _joined(given, family) or shown
     shown = shown or _joined(given, family) or user_name
     active = user.active if user.active is not None else present is None or present.active
@@ -54,12 +54,12 @@ def group_fields(group: Group) -> tuple[Name, str | None, list[int]]:
 
 
 def _address(user: User, user_name: str, present: Person | None) -> Email:
-    """The address of the account: the primary one, that for work, or the first; without any, the name of the user."""
+    """Returns the address of the account: the primary, else the work, else the first address, else the user name."""
     listed = [email for email in user.emails or () if email.value]
     first = sorted(listed, key=lambda email: (not email.primary, (email.type or "").lower() != "work"))[:1]
     address = first[0].value or "" if first else ""
     if present is not None and address in ("", present.email):
-        # An address that was the name of the user follows it, as far as the new name is one.
+        # An address that was equal to the user name follows it, if the new user name is an address.
         follows = key(present.email) == key(present.user_name) and "@" in user_name
         address = user_name if follows else present.email
     return _parsed("emails" if address else "userName", parse_email, address or user_name)

@@ -1,4 +1,4 @@
-"""What is supported of SCIM, and how a request is answered. Imported with the libraries, when it is first needed."""
+"""The supported features of SCIM, and the handling of requests. Imported with its libraries on the first request."""
 
 import re
 from collections.abc import Mapping
@@ -39,7 +39,7 @@ from issue_tracker.http.request import Request
 from issue_tracker.names import key
 
 MOST_RESULTS = 200
-"""How many resources one page of a list has at most."""
+"""Maximum number of resources on one page of a list."""
 
 
 class ScimName(ComplexAttribute):
@@ -66,12 +66,12 @@ class ScimEmail(ComplexAttribute):
 
 
 class User(Resource[Any]):
-    """The account of a person, with what this product stores of it. Anything else in a request is ignored."""
+    """The account of a person, with the attributes that this product stores. Others in a request are ignored."""
 
     __schema__ = URN("urn:ietf:params:scim:schemas:core:2.0:User")
 
     user_name: Annotated[str | None, Uniqueness.server, Required.true] = None
-    """What the provider calls the user; without `emails` also the address of the account."""
+    """The provider's name for the user; without `emails`, also the address of the account."""
 
     name: ScimName | None = None
     """The parts of the user's name."""
@@ -85,7 +85,7 @@ class User(Resource[Any]):
     """Whether the account may be used."""
 
     emails: list[ScimEmail] | None = None
-    """The addresses of the user, of which one is that of the account."""
+    """The addresses of the user, one of which is the address of the account."""
 
     Emails: ClassVar[type[ComplexAttribute]] = ScimEmail
 
@@ -107,16 +107,16 @@ class ScimMember(ComplexAttribute):
     """The address of the user."""
 
     type: Annotated[str | None, Mutability.immutable] = Field(None, examples=["User"])
-    """What is in the group: always a user."""
+    """The kind of the member: always a user."""
 
 
 class Group(Resource[Any]):
-    """A group of users, which a group mapping may give a role and companies."""
+    """A group of users, to which a group mapping may give a role and companies."""
 
     __schema__ = URN("urn:ietf:params:scim:schemas:core:2.0:Group")
 
     display_name: Annotated[str | None, Uniqueness.server, Required.true] = None
-    """The name by which a group mapping names the group."""
+    """The name of the group in group mappings."""
 
     members: list[ScimMember] | None = None
     """The users in the group."""
@@ -143,18 +143,18 @@ CONFIG = ServiceProviderConfig(
 
 
 def compared(attribute: Any, value: str) -> str:
-    """Returns what a text is compared by: in the case as it is, or as all names here are."""
+    """Returns the form in which texts are compared: exact, or regardless of case like all names in this product."""
     exact = attribute.case_exact in (True, CaseExact.true)
     return normalize("NFC", value) if exact else key(value)
 
 
 class Service(ScimService):
-    """The protocol, as providers expect it where the standard leaves a choice."""
+    """The protocol, with the choices that providers expect where the standard leaves them open."""
 
     def patch_response(
         self, base_url: str, resource: Resource[Any], response_parameters: ResponseParameters[Any]
     ) -> ScimResponse:
-        """A changed user is sent back, which Okta reads; a group, which may have thousands of members, is not."""
+        """Returns a changed user in the response, as Okta requires, but not a group, which may have many members."""
         if isinstance(resource, User):
             return self.replacement_response(base_url, resource, response_parameters)
         return super().patch_response(base_url, resource, response_parameters)
@@ -164,7 +164,7 @@ SERVICE = Service(
     ScimProvider(
         models=[User, Group],
         config=CONFIG,
-        # What Entra ID sends differs from the standard in these three ways.
+        # The requests of Entra ID differ from the standard in these three ways.
         policy=ScimPolicy(
             unknown=ScimPolicy.Unknown.ignore,
             remove_value_as_filter=ScimPolicy.RemoveValue.apply,
@@ -178,13 +178,13 @@ SERVICE = Service(
 _selected = re.compile(
     r'(\w+)\[([^\[\]]*)\]\.(\w+)\s+(eq|ne|co|sw|ew|gt|ge|lt|le)\s+("(?:[^"\\]|\\.)*")', re.IGNORECASE
 )
-"""A comparison of a selected value, `emails[type eq "work"].value eq "…"`: Entra ID writes it, the standard does not
-have it.
+"""A comparison with a selected value, `emails[type eq "work"].value eq "…"`: Entra ID uses this syntax, which is not
+part of the standard.
 """
 
 
 def answer(request: Request, path: str, headers: Mapping[str, str]) -> ScimResponse:
-    """Answers a request for a path behind `/scim/v2`, in the open transaction of the request.
+    """Handles a request for a path below `/scim/v2`, in the open transaction of the request.
 
     Raises ScimFailure, and AppError as the operations on accounts and groups do.
     """
@@ -206,7 +206,7 @@ def answer(request: Request, path: str, headers: Mapping[str, str]) -> ScimRespo
 
 
 def _query(request: Request) -> dict[str, str]:
-    """Returns the parameters, of a repeated one the last, with the filter as the standard writes it."""
+    """Returns the parameters (the last value of a repeated one), with the filter in the syntax of the standard."""
     query = dict(request.parameters)
     if "filter" in query:
         query["filter"] = _selected.sub(r"\1[(\2) and \3 \4 \5]", query["filter"])

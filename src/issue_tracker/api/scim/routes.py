@@ -24,11 +24,11 @@ ERROR_SCHEMA = "urn:ietf:params:scim:api:messages:2.0:Error"
 NOT_SIGNED_IN = "Send a SCIM token of this tracker, with Authorization: Bearer."
 
 HEADERS = ("content-type", "if-match", "if-none-match")
-"""The headers of a request that the protocol reads."""
+"""The request headers that the protocol reads."""
 
 
 class ScimFailure(AppError):
-    """An error of the protocol, with its status, and its word for programs if it has one."""
+    """An error of the protocol, with its status and, if there is one, its SCIM error type."""
 
     def __init__(self, status: int, detail: str, scim_type: str | None = None) -> None:
         super().__init__(detail)
@@ -50,7 +50,7 @@ class ScimRoute(Route, frozen=True, kw_only=True):
         return authenticate_provider(tx, request)
 
     def admit(self, identity: Identity) -> None:
-        """A SCIM token is all that is needed."""
+        """Admits every SCIM token."""
 
     def arguments(self, request: Request) -> dict[str, Any]:
         require_content(request)
@@ -62,7 +62,7 @@ class ScimRoute(Route, frozen=True, kw_only=True):
         return response
 
     def error_response(self, request: Request, error: AppError) -> Response:
-        """The error in the form of SCIM (RFC 7644, section 3.12)."""
+        """Returns the error in the format of SCIM (RFC 7644, section 3.12)."""
         detail = NOT_SIGNED_IN if isinstance(error, Unauthenticated) else error.detail
         content: dict[str, Any] = {"schemas": [ERROR_SCHEMA], "status": str(error.status), "detail": detail}
         if scim_type := _scim_type(error):
@@ -72,7 +72,7 @@ class ScimRoute(Route, frozen=True, kw_only=True):
 
 
 class RefusedScimRoute(ScimRoute, frozen=True, kw_only=True):
-    """Stands in for a path or a method that does not exist: raises `error` for a client with a token."""
+    """The route for an unknown path or method: raises `error` for a client with a token."""
 
     error: AppError
     handler: Handler = Response
@@ -116,7 +116,7 @@ routes = ScimRoutes("SCIM")
 @routes.post("/Groups/.search")
 @routes.post("/.search")
 def serve(request: Request) -> Response:
-    """Answers a request that is about no single resource."""
+    """Handles a request that is not about a single resource."""
     # Imported here, because most servers never need it.
     from issue_tracker.api.scim.protocol import answer  # noqa: PLC0415
 
@@ -139,7 +139,7 @@ def serve(request: Request) -> Response:
 @routes.patch("/Groups/{id}")
 @routes.delete("/Groups/{id}")
 def serve_one(request: Request, id: str) -> Response:
-    """Answers a request about a single resource."""
+    """Handles a request about a single resource."""
     return serve(request)
 
 

@@ -1,4 +1,4 @@
-"""Accounts and groups as resources of SCIM. Imported with the libraries, when it is first needed."""
+"""Accounts and groups as resources of SCIM. Imported with its libraries on the first request."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -33,11 +33,11 @@ from issue_tracker.names import whole_number
 T = TypeVar("T")
 
 BATCH = 500
-"""How many resources are loaded at a time to be compared with a filter."""
+"""Number of resources that are loaded at a time to be compared with a filter."""
 
 
 class Storage(ScimStorage):
-    """The resources that the sender of a request sees, in its transaction."""
+    """The resources that the client of a request can see, in the transaction of the request."""
 
     def __init__(self, request: Request) -> None:
         self.tx, self.actor, self.settings = request.tx, request.actor, request.settings
@@ -51,7 +51,7 @@ class Storage(ScimStorage):
         response_parameters: ResponseParameters[Any] | None = None,
     ) -> Resource[Any]:
         number = _number(resource_id)
-        # What a PATCH is applied to must not change before it is written back.
+        # The resource must not change between the read and the write of a PATCH.
         if resource_type.name == "User":
             if self.changes:
                 lock_user(self.tx, number)
@@ -79,7 +79,7 @@ class Storage(ScimStorage):
         return SearchPage(groups.count_groups(self.tx), [*shown])
 
     def _matching(self, resource_type: ResourceType, search_request: SearchRequest[Any]) -> Iterator[Resource[Any]]:
-        """What matches the filter: everything that the database finds is compared with it."""
+        """Yields the resources that match the filter, which is applied to all resources found in the database."""
         wanted = search_request.filter
         texts = {} if wanted is None else _looked_up(wanted.ast)
         batches: Iterator[Sequence[Resource[Any]]]
@@ -124,7 +124,7 @@ class Storage(ScimStorage):
             memberships.delete_group(self.tx, self.actor, self.settings, number)
 
     def _unchanged(self, resource_type: ResourceType, resource_id: str, expected: str | None) -> int:
-        """The number of a resource. Raises PreconditionFailedException when it is not in the expected version."""
+        """Returns the id of a resource. Raises PreconditionFailedException if it does not have the expected version."""
         present = self.get(resource_type, resource_id)
         if expected is not None and (present.meta is None or present.meta.version != expected):
             raise PreconditionFailedException()
@@ -186,7 +186,7 @@ def _batches(rows: Sequence[T]) -> Iterator[Sequence[T]]:
 
 
 def _looked_up(node: FilterNode) -> dict[str, str]:
-    """Returns the texts that a filter demands attributes to equal, whatever else it demands, by lower-case path."""
+    """Returns the texts to which a filter requires attributes to be equal, by lower-case path."""
     if isinstance(node, Comparison) and node.op is CompareOperator.eq and isinstance(node.value, str):
         path = node.attr_path
         return {f"{path.attr}.{path.sub_attr}".lower() if path.sub_attr else path.attr.lower(): node.value}
@@ -201,7 +201,7 @@ def _returns_members(parameters: ResponseParameters[Any] | None) -> bool:
 
 
 def _number(resource_id: str) -> int:
-    """The id of a row. Raises NotFoundException for what is no id here."""
+    """Returns the id of a row. Raises NotFoundException for a text that is not an id."""
     number = whole_number(resource_id)
     if not number:
         raise NotFoundException(detail="There is nothing with this id.")

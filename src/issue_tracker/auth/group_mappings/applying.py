@@ -1,4 +1,4 @@
-"""What follows from the groups of a user: their role and their company access."""
+"""Applies group mappings: the groups of a user determine the user's role and company access."""
 
 from collections.abc import Collection
 
@@ -17,21 +17,21 @@ from issue_tracker.settings import Settings
 log = structlog.get_logger("issue_tracker.sign_in")
 
 SCIM = "scim"
-"""The source of groups that arrive by SCIM."""
+"""The source of groups that are provisioned by SCIM."""
 
 _RANKS = {Role.SUPER_ADMIN: 3, Role.TECHNICIAN: 2, Role.CUSTOMER: 1, Role.MEMBER: 0}
-"""Of several roles, the one with the most rights applies."""
+"""The order of roles: of several roles, the one with the most rights applies."""
 
 
 def apply_groups(
     tx: Connection, actor: Actor, settings: Settings, user_id: int, source: str, groups: Collection[str]
 ) -> None:
-    """Gives a user the role and the company access of their groups. `actor` is the provider, or SCIM.
+    """Sets the role and the company access of a user according to the user's groups. `actor` is the provider, or SCIM.
 
-    Of several mappings, the role with the most rights applies, and the union of their company accesses. Without any
-    matching mapping, the user becomes a member, who has no helpdesk access. While a source has no mappings at all,
-    roles are administered here, and nothing changes. A break-glass account never changes; and the last super admin with
-    access to all companies stays one, whatever the groups say.
+    If several mappings match, the role with the most rights and the union of their company accesses apply. If none
+    matches, the user becomes a member, without helpdesk access. As long as a source has no mappings, roles are
+    administered in this product, and nothing changes. A break-glass account never changes, and the last super admin
+    with access to all companies remains one, whatever the groups are.
     """
     rows = tx.execute(select(group_mappings).where(group_mappings.c.source == source)).all()
     user = get_user(tx, user_id)

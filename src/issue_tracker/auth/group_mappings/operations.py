@@ -36,7 +36,7 @@ class MappingFields(msgspec.Struct, frozen=True):
 
 
 def create_mapping(tx: Connection, actor: Actor, settings: Settings, fields: MappingFields) -> GroupMapping:
-    """Adds a mapping, which applies from the next sign-in of each member; a mapping of SCIM applies at once.
+    """Adds a mapping, which applies from the next sign-in of each member; a SCIM mapping applies immediately.
 
     Raises Invalid for a source that is not configured and for a group that has a mapping; Forbidden; and
     ConfirmationRequired.
@@ -78,7 +78,7 @@ def update_mapping(
 
 
 def delete_mapping(tx: Connection, actor: Actor, settings: Settings, mapping_id: int) -> None:
-    """Deletes a mapping. Members lose what it granted at their next sign-in, and members of a SCIM group at once.
+    """Deletes a mapping. Members lose the granted rights at their next sign-in, members of a SCIM group immediately.
 
     Raises NotFound, and like create_mapping.
     """
@@ -92,7 +92,7 @@ def delete_mapping(tx: Connection, actor: Actor, settings: Settings, mapping_id:
 
 
 def _apply(tx: Connection, actor: Actor, settings: Settings, *changed: MappingFields | GroupMapping) -> None:
-    """Applies changed mappings of SCIM. A provider's groups are only known when a member signs in."""
+    """Applies changed SCIM mappings. The groups of other providers are known only when a member signs in."""
     groups = {mapping.group for mapping in changed if mapping.source == SCIM}
     if groups:
         apply_to_members(tx, actor, settings, groups)

@@ -1,6 +1,6 @@
 """Changes to accounts by SCIM: the operations of super admins, with the identity provider as the actor.
 
-An account that a provider creates has no password: its user signs in with the provider, or a super admin invites them.
+An account that a provider creates has no password: its user signs in with the provider, or is invited by a super admin.
 Its role is `member` until a group mapping gives another one (auth/scim/memberships.py).
 """
 
@@ -29,7 +29,7 @@ from issue_tracker.names import key, parse_note
 from issue_tracker.settings import Settings
 
 DELETED = "deleted by SCIM"
-"""The reason in the audit for what follows from the deletion of a user."""
+"""The reason in the audit log for the consequences of deleting a user."""
 
 
 class PersonFields(msgspec.Struct, frozen=True):
@@ -46,7 +46,7 @@ class PersonFields(msgspec.Struct, frozen=True):
 
 def create_person(tx: Connection, actor: Actor, settings: Settings, fields: PersonFields) -> Person:
     """Creates an account with the role `member` and without a password. If the provider deleted the user before, the
-    existing account is activated again, without a role or credentials.
+    existing account is enabled again, without a role or credentials.
 
     A name that imitates another user's is replaced by the address. Raises Taken for a user name or an address that
     another account has, and Invalid.
@@ -69,10 +69,10 @@ def create_person(tx: Connection, actor: Actor, settings: Settings, fields: Pers
 
 
 def change_person(tx: Connection, actor: Actor, settings: Settings, user_id: int, fields: PersonFields) -> Person:
-    """Brings an account into the desired state. Disabling it ends sessions and tokens, as always.
+    """Changes an account to the desired state. Disabling it ends its sessions and tokens.
 
     Raises NotFound; Taken for a user name or an address that another account has; Invalid for a name that imitates
-    another user's, and when no active super admin would be left.
+    another user's, and if no active super admin would be left.
     """
     require_administrator(actor)
     present = get_person(tx, settings, user_id)
@@ -106,7 +106,7 @@ def remove_person(tx: Connection, actor: Actor, settings: Settings, user_id: int
     """Disables the account of a deleted user, because the history refers to it; removes its role, groups and
     credentials; and hides it from the provider.
 
-    Raises NotFound, and Invalid when no active super admin would be left.
+    Raises NotFound, and Invalid if no active super admin would be left.
     """
     require_administrator(actor)
     person = get_person(tx, settings, user_id)
@@ -130,7 +130,7 @@ def _require_free(tx: Connection, settings: Settings, user_name: str) -> None:
 
 
 def _created(tx: Connection, actor: Actor, fields: PersonFields) -> User:
-    """Creates the account. As at a sign-in with a provider, a name that imitates another is no obstacle."""
+    """Creates the account. As at a sign-in with a provider, a name that imitates another one is not an error."""
     try:
         with tx.begin_nested():
             return create_user(tx, actor, fields.email, fields.name, Role.MEMBER, None)

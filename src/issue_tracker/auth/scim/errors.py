@@ -1,4 +1,4 @@
-"""Errors of provisioning, besides invalid values."""
+"""Errors of provisioning, in addition to invalid values."""
 
 from issue_tracker.errors import Conflict
 

@@ -1,4 +1,4 @@
-"""The groups that an identity provider has pushed by SCIM, and their members."""
+"""The groups that an identity provider has provisioned by SCIM, and their members."""
 
 from collections.abc import Collection
 from typing import Any
@@ -13,7 +13,7 @@ from issue_tracker.names import key, storable
 
 
 class Group(msgspec.Struct, frozen=True):
-    """A group as the provider calls it. `external_id` is its id there, None where the provider has not said it."""
+    """A group as defined by the provider. `external_id` is its id there, or None if the provider did not send one."""
 
     id: int
     name: str
@@ -30,7 +30,7 @@ class Member(msgspec.Struct, frozen=True):
 
 
 class WantedGroups(msgspec.Struct, frozen=True):
-    """The values by which the database finds groups, or None. Names match in any case."""
+    """The values to search for in the database, or None. Names are compared regardless of case."""
 
     name: str | None = None
     external_id: str | None = None
@@ -43,7 +43,7 @@ class WantedGroups(msgspec.Struct, frozen=True):
 def list_groups(
     tx: Connection, wanted: WantedGroups | None = None, *, skip: int = 0, most: int | None = None
 ) -> list[Group]:
-    """Returns groups in the order in which they were made, without the first `skip`, and at most so many."""
+    """Returns groups in the order of creation, without the first `skip`, and at most `most`."""
     wanted = wanted or WantedGroups()
     if not all(map(storable, wanted.texts)):
         return []
@@ -56,12 +56,12 @@ def list_groups(
 
 
 def count_groups(tx: Connection) -> int:
-    """Returns how many groups there are."""
+    """Returns the number of groups."""
     return int(tx.execute(select(func.count()).select_from(scim_groups)).scalar_one())
 
 
 def get_group(tx: Connection, group_id: int, *, lock: bool = False) -> Group:
-    """Returns a group. With `lock`, other changes to it wait until the transaction ends. Raises NotFound."""
+    """Returns a group. With `lock`, it is locked until the end of the transaction. Raises NotFound."""
     query = _groups.where(scim_groups.c.id == group_id)
     row = tx.execute(query.with_for_update() if lock else query).first() if group_id < 2**63 else None
     if row is None:
@@ -70,7 +70,7 @@ def get_group(tx: Connection, group_id: int, *, lock: bool = False) -> Group:
 
 
 def members_of(tx: Connection, group_ids: Collection[int]) -> dict[int, list[Member]]:
-    """Returns who is in each of the groups, by the id of the group."""
+    """Returns the members of the groups, by the id of the group."""
     found: dict[int, list[Member]] = {group_id: [] for group_id in group_ids}
     query = (
         select(scim_group_members.c.group_id, users.c.user_id, users.c.name)
@@ -84,7 +84,7 @@ def members_of(tx: Connection, group_ids: Collection[int]) -> dict[int, list[Mem
 
 
 def groups_of(tx: Connection, user_ids: Collection[int]) -> dict[int, list[Member]]:
-    """Returns the groups that each of the users is in, by the id of the user."""
+    """Returns the groups of the users, by the id of the user."""
     found: dict[int, list[Member]] = {user_id: [] for user_id in user_ids}
     query = (
         select(scim_group_members.c.user_id, scim_groups.c.id, scim_groups.c.name)
@@ -98,7 +98,7 @@ def groups_of(tx: Connection, user_ids: Collection[int]) -> dict[int, list[Membe
 
 
 def names_of_groups(tx: Connection, user_id: int) -> set[str]:
-    """Returns the names of a user's groups, and their ids at the provider: a mapping may use either."""
+    """Returns the names of a user's groups and their ids at the provider; mappings may use both."""
     joined = scim_groups.join(scim_group_members, scim_group_members.c.group_id == scim_groups.c.id)
     query = select(scim_groups.c.name, scim_groups.c.external_id).select_from(joined)
     rows = tx.execute(query.where(scim_group_members.c.user_id == user_id)).all()

@@ -1,8 +1,8 @@
 """Changes to groups by SCIM, and their effect on the members.
 
-A group mapping of the source `scim` gives a group its role and companies (auth/group_mappings), by the name of the
-group or by its id at the provider. It is applied to users who join or leave a group, and to the members of a group
-whose mapping changes. A user who was never in a group keeps the role that was given here.
+A group mapping of the source `scim` gives a group a role and companies (auth/group_mappings), by the name of the group
+or by its id at the provider. It is applied to users who join or leave a group, and to the members of a group whose
+mapping changes. A user who was never in a group keeps the role that was set in this product.
 """
 
 from collections.abc import Collection, Iterable
@@ -25,13 +25,13 @@ from issue_tracker.names import Name, key
 from issue_tracker.settings import Settings
 
 NAMED = 20
-"""How many members an event names; of more it says how many."""
+"""Maximum number of members that an event names; the others are counted."""
 
 
 def create_group(
     tx: Connection, actor: Actor, settings: Settings, name: Name, external_id: str | None, member_ids: Collection[int]
 ) -> Group:
-    """Creates a group with its members. Raises Taken for a name that another group has, Invalid for unknown members."""
+    """Creates a group with its members. Raises Taken if another group has the name, Invalid for unknown members."""
     require_administrator(actor)
     wanted = _require_people(tx, settings, member_ids)
     at = now()
@@ -56,7 +56,7 @@ def change_group(
     external_id: str | None,
     member_ids: Collection[int],
 ) -> Group:
-    """Makes a group what the provider wants it to be. Raises NotFound, and as `create_group` does."""
+    """Changes a group to the desired state. Raises NotFound, and as `create_group` does."""
     require_administrator(actor)
     group = get_group(tx, group_id, lock=True)
     present = {member.id for member in members_of(tx, [group_id])[group_id]}
@@ -84,7 +84,7 @@ def change_group(
 
 
 def delete_group(tx: Connection, actor: Actor, settings: Settings, group_id: int) -> None:
-    """Deletes a group. Its members lose what it gave them. Raises NotFound."""
+    """Deletes a group. Its members lose the rights that they had through it. Raises NotFound."""
     require_administrator(actor)
     group = get_group(tx, group_id, lock=True)
     present = {member.id for member in members_of(tx, [group_id])[group_id]}
@@ -95,10 +95,10 @@ def delete_group(tx: Connection, actor: Actor, settings: Settings, group_id: int
 
 
 def apply_to_members(tx: Connection, actor: Actor, settings: Settings, groups: Collection[str]) -> None:
-    """Applies the mappings to the members of these groups, by name or id at the provider, after a mapping has changed.
+    """Applies the mappings to the members of these groups (by name or id at the provider) after a mapping has changed.
 
-    The actor is left out, so that super admins do not demote themselves by adding a mapping. Their role follows their
-    groups the next time that the provider changes these.
+    The actor is excluded, so that super admins do not demote themselves by adding a mapping. The actor's role follows
+    the groups when the provider changes them the next time.
     """
     joined = scim_group_members.join(scim_groups, scim_groups.c.id == scim_group_members.c.group_id)
     called = or_(scim_groups.c.name.in_(groups), scim_groups.c.external_id.in_(groups))
@@ -128,7 +128,7 @@ def _add(tx: Connection, group_id: int, user_ids: Collection[int]) -> None:
 def _described(
     tx: Connection, name: str, *, added: Collection[int] = (), removed: Collection[int] = (), about: str = ""
 ) -> str:
-    """A group in the audit: its name, and who came and left."""
+    """Returns the audit text for a group: its name, and the added and removed members."""
     parts = [about] if about else []
     for what, user_ids in (("added", added), ("removed", removed)):
         if user_ids:

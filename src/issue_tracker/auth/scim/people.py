@@ -1,8 +1,8 @@
 """The accounts of people as an identity provider sees them by SCIM.
 
-A provider sees the accounts of all people, so that it finds existing ones. It does not see service accounts, which
+A provider sees the accounts of all people, so that it can find existing ones. It does not see service accounts, which
 belong to programs; break-glass accounts, which must work without any provider; and accounts that it has deleted, unless
-a super admin has activated them again.
+a super admin has enabled them again.
 """
 
 from typing import Any
@@ -19,7 +19,7 @@ from issue_tracker.settings import Settings
 
 
 class Person(msgspec.Struct, frozen=True):
-    """An account as a provider sees it. `user_name` is the address of the account until a provider sets another name.
+    """An account as a provider sees it. `user_name` is the address of the account until a provider sets another one.
 
     `email` is the address of the account. `external_id`, `given_name` and `family_name` are None unless a provider has
     set them.
@@ -38,7 +38,7 @@ class Person(msgspec.Struct, frozen=True):
 
 
 class WantedPeople(msgspec.Struct, frozen=True):
-    """The values by which the database finds accounts, or None. Names and addresses match in any case."""
+    """The values to search for in the database, or None. Names and addresses are compared regardless of case."""
 
     user_name: str | None = None
     external_id: str | None = None
@@ -52,7 +52,7 @@ class WantedPeople(msgspec.Struct, frozen=True):
 def list_people(
     tx: Connection, settings: Settings, wanted: WantedPeople | None = None, *, skip: int = 0, most: int | None = None
 ) -> list[Person]:
-    """Returns the accounts in the order in which they were made, without the first `skip`, and at most so many."""
+    """Returns accounts in the order of creation, without the first `skip`, and at most `most`."""
     query = _select(settings, wanted or WantedPeople())
     if query is None:
         return []
@@ -60,13 +60,13 @@ def list_people(
 
 
 def count_people(tx: Connection, settings: Settings) -> int:
-    """Returns how many accounts a provider sees."""
+    """Returns the number of accounts that a provider can see."""
     joined = users.outerjoin(scim_users, scim_users.c.user_id == users.c.user_id)
     return int(tx.execute(select(func.count()).select_from(joined).where(*_seen(settings))).scalar_one())
 
 
 def get_person(tx: Connection, settings: Settings, user_id: int) -> Person:
-    """Returns an account. Raises NotFound for one that providers do not see."""
+    """Returns an account. Raises NotFound for an account that providers cannot see."""
     query = _select(settings, WantedPeople())
     row = None
     if query is not None and user_id < 2**63:
@@ -77,7 +77,7 @@ def get_person(tx: Connection, settings: Settings, user_id: int) -> Person:
 
 
 def seen_ids(tx: Connection, settings: Settings, user_ids: set[int]) -> set[int]:
-    """Returns those of the ids that are of accounts which providers see."""
+    """Returns the ids of those accounts that providers can see."""
     joined = users.outerjoin(scim_users, scim_users.c.user_id == users.c.user_id)
     found: set[int] = set()
     ordered = sorted(user_ids)
@@ -88,7 +88,7 @@ def seen_ids(tx: Connection, settings: Settings, user_ids: set[int]) -> set[int]
 
 
 def _select(settings: Settings, wanted: WantedPeople) -> Select[Any] | None:
-    """Returns the statement that finds the accounts; None for values that no database can store."""
+    """Returns the statement that finds the accounts; None for values that cannot be stored in a database."""
     if not all(map(storable, wanted.texts)):
         return None
     columns = (users.c.user_id, users.c.email, users.c.name, users.c.active, users.c.created_at, users.c.updated_at)

@@ -1,7 +1,7 @@
 """The bearer tokens of SCIM: `itscim_<key>_<secret>`, found by the key and verified by the hash of the secret.
 
 A token permits its holder to administer accounts and groups as an identity provider, and nothing else
-(docs/decisions/0031-scim.md). The settings that limit the lifetime of API tokens apply to SCIM tokens as well.
+(docs/decisions/0031-scim.md). The settings that limit the lifetime of API tokens apply to SCIM tokens too.
 """
 
 import hmac
@@ -30,15 +30,15 @@ from issue_tracker.new_names import require_visible
 from issue_tracker.settings import Settings
 
 MOST = 20
-"""How many tokens there are at most: one for each identity provider, and another one while it is being replaced."""
+"""Maximum number of tokens: one for each identity provider, and another one during its replacement."""
 
 _FORM = re.compile(r"itscim_([0-9a-f]{16})_([A-Za-z0-9_-]{43})")
 
 
 class ScimToken(msgspec.Struct, frozen=True):
-    """A token without its secret. `networks` is empty for one that is accepted from anywhere.
+    """A token without its secret. If `networks` is empty, it is accepted from any address.
 
-    `expires_at` is its end by itself or by the longest lifetime of the settings, null without any.
+    `expires_at` is the earlier of its own end and the longest lifetime of the settings; null if there is neither.
     """
 
     id: int
@@ -50,7 +50,7 @@ class ScimToken(msgspec.Struct, frozen=True):
 
 
 class ScimHolder(msgspec.Struct, frozen=True):
-    """A live token, as a request brings it. All times are in UTC; `expires_at` is when it ends at the latest."""
+    """A valid token of a request. All times are in UTC; `expires_at` is the latest time at which it expires."""
 
     id: int
     name: str
@@ -75,11 +75,10 @@ def create_scim_token(
     expires_at: datetime | None = None,
     networks: Sequence[str] = (),
 ) -> tuple[ScimToken, str]:
-    """Creates a token. Returns it with its full text, which is shown this once.
+    """Creates a token. Returns it with its full text, which is shown only once.
 
-    Raises Invalid, with all fields that are wrong, for an end in the past or beyond the longest lifetime, a network
-    that is none, and a name that is taken; Forbidden unless `actor` is a super admin who sees all companies;
-    ConfirmationRequired.
+    Raises Invalid, with all wrong fields, for an end in the past or beyond the longest lifetime, an invalid network,
+    and a name that is taken; Forbidden unless `actor` is a super admin who sees all companies; ConfirmationRequired.
     """
     require_administrator(actor)
     require_fresh_proof(actor)
@@ -130,7 +129,7 @@ def revoke_scim_token(tx: Connection, actor: Actor, token_id: int) -> None:
 
 
 def find_scim_token(tx: Connection, settings: Settings, text: str, at: datetime) -> ScimHolder | None:
-    """Returns the token with this full text; None unless it is alive at `at`."""
+    """Returns the token with this full text; None if there is none that is valid at `at`."""
     parts = _FORM.fullmatch(text)
     if parts is None:
         return None

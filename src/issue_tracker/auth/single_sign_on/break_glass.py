@@ -13,7 +13,7 @@ def is_break_glass(settings: Settings, email: str) -> bool:
 
 
 def break_glass_keys(settings: Settings) -> set[str]:
-    """Returns the addresses of these accounts, in the form in which addresses are compared."""
+    """Returns the addresses of these accounts, casefolded for comparison."""
     named = (part.strip() for part in settings.break_glass_accounts.split(","))
     return {key(address) for address in named if address}
 

@@ -1,4 +1,4 @@
-"""Company groups from CSV: a row for each company in a group, with the columns `company_name` and `group`."""
+"""Imports company groups from CSV: one row per company in a group, with the columns `company_name` and `group`."""
 
 import io
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,7 +18,7 @@ COLUMNS = ("company_name", "group")
 
 
 class GroupRow(msgspec.Struct, frozen=True):
-    """A company in a group, and the line of the file that says so."""
+    """A company in a group, and the line number in the file."""
 
     line: int
     company_name: Name
@@ -26,7 +26,7 @@ class GroupRow(msgspec.Struct, frozen=True):
 
 
 class ImportedGroups(msgspec.Struct, frozen=True):
-    """How many groups were created, got other companies, and stayed as they were; or why nothing was imported."""
+    """The numbers of groups that were created, changed and unchanged; or the reasons why nothing was imported."""
 
     created: int = 0
     changed: int = 0
@@ -35,17 +35,17 @@ class ImportedGroups(msgspec.Struct, frozen=True):
 
     @property
     def sentence(self) -> str:
-        """What became of the groups, for people."""
+        """The result as a sentence for users."""
         return f"{self.created} groups created, {self.changed} changed, {self.unchanged} unchanged."
 
 
 def read_file(path: str) -> Iterator[GroupRow | BadRow]:
-    """Each row of a CSV file; columns with other names are ignored. Raises BadFile when it cannot be read as one."""
+    """Yields the rows of a CSV file; columns with other names are ignored. Raises BadFile if it is not valid CSV."""
     return map(_parsed, csv_files.read(path, columns=COLUMNS, required=COLUMNS, ignore_others=True))
 
 
 def read_text(text: str) -> Iterator[GroupRow | BadRow]:
-    """Each row of CSV that somebody has pasted. Raises BadFile as `read_file` does."""
+    """Yields the rows of a CSV text. Raises BadFile as `read_file` does."""
     lines = iter(io.StringIO(text, newline=""))
     return map(_parsed, csv_files.read_lines(lines, columns=COLUMNS, required=COLUMNS, ignore_others=True))
 
@@ -53,8 +53,8 @@ def read_text(text: str) -> Iterator[GroupRow | BadRow]:
 def import_groups(
     tx: Connection, actor: Actor, rows: Iterable[GroupRow | BadRow], *, replace: bool = False
 ) -> ImportedGroups:
-    """Puts companies into groups, and creates the groups that there are not; nothing at all if a row is bad, or names a
-    company that there is not. With `replace` each group that is named has no other companies from then on.
+    """Adds companies to groups, and creates missing groups; changes nothing if a row is bad or names an unknown
+    company. With `replace`, the other companies of each group in the file are removed from it.
 
     Raises Forbidden unless `actor` is a super admin who sees all companies, and as `update_group` does.
     """

@@ -1,4 +1,4 @@
-"""What identity providers administer by SCIM: their tokens, the accounts that they know, and their groups."""
+"""What identity providers administer by SCIM: tokens, the attributes of provisioned accounts, and groups."""
 
 from sqlalchemy import LargeBinary, String, Text
 from sqlalchemy.schema import Column, ForeignKey, Table
@@ -6,7 +6,7 @@ from sqlalchemy.schema import Column, ForeignKey, Table
 from issue_tracker.database.tables.metadata import metadata
 from issue_tracker.database.types import Id, Instant, Key
 
-# The bearer tokens of `/scim/v2`. They belong to nobody: whoever made one may leave.
+# The bearer tokens of `/scim/v2`. They have no owner, so they remain valid when their creator leaves.
 scim_tokens = Table(
     "scim_tokens",
     metadata,
@@ -15,7 +15,7 @@ scim_tokens = Table(
     Column("name_key", Key, nullable=False, unique=True),
     Column("key", String(32), nullable=False, unique=True),
     Column("secret_hash", LargeBinary(32), nullable=False),
-    # CIDRs with spaces between them; null: it is accepted from anywhere (auth/token_networks.py).
+    # CIDRs separated by spaces; null: accepted from any address (auth/token_networks.py).
     Column("networks", Text),
     Column("created_at", Instant, nullable=False),
     Column("expires_at", Instant),
@@ -23,18 +23,18 @@ scim_tokens = Table(
     sqlite_autoincrement=True,
 )
 
-# What a provider says of an account that is not in `users`. Accounts that no provider has changed have no row.
+# Attributes from the provider that are not in `users`. Accounts that no provider has changed have no row.
 scim_users = Table(
     "scim_users",
     metadata,
     Column("user_id", Id, ForeignKey("users.user_id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
-    # Null after the provider has deleted the user, so that somebody else may be called so.
+    # Null after the provider has deleted the user, so that another user may get the name.
     Column("user_name", Text),
     Column("user_name_key", Key, unique=True),
     Column("external_id", Text, index=True),
     Column("given_name", Text),
     Column("family_name", Text),
-    # When the provider deleted the user, whose account is disabled since.
+    # When the provider deleted the user; the account has been disabled since then.
     Column("deleted_at", Instant),
 )
 

@@ -1,4 +1,4 @@
-"""Accounts are only what operations make of them: what they may see, and how their users sign in."""
+"""Accounts have only states that operations produce: their company access, and how their users sign in."""
 
 from collections.abc import Iterator
 
@@ -11,8 +11,8 @@ from issue_tracker.invariants.queries.streams import stream
 
 
 def impossible_accounts(tx: Connection, actor: Actor) -> Iterator[str]:
-    """Customers who see all companies (docs/decisions/0025); service accounts that somebody can sign in to (0029); and
-    users of whom the wrong thing is stored about second factors (0026).
+    """Yields customers who see all companies (docs/decisions/0025); service accounts to which somebody can sign in
+    (0029); and users whose `has_factor` does not match their second factors (0026).
     """
     for table, number in ((users, users.c.user_id), (group_mappings, group_mappings.c.id)):
         seeing = select(number).where(table.c.role == Role.CUSTOMER.value, table.c.all_companies)

@@ -115,7 +115,7 @@ def count_portal_issues(tx: Connection, actor: Actor, filters: PortalFilters) ->
 
 
 def get_portal_issue(tx: Connection, actor: Actor, name: str) -> PortalIssue:
-    """Returns the issue with this name, or that had it last, in any case. Raises NotFound as `find_portal_issue`."""
+    """Returns the issue that has, or last had, this name, regardless of case. Raises like `find_portal_issue`."""
     return _load(tx, actor, _find(tx, actor, PortalFilters()), [find_portal_issue(tx, actor, name)])[0]
 
 

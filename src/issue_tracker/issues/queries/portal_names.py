@@ -1,7 +1,7 @@
-"""How a customer finds an issue: by its name, and by former ones that the customer could know.
+"""Finds issues for a customer by their present names, and by former names that the customer may know.
 
-A former name may say what was taken out of it, such as the name of another customer. It finds the issue only for those
-whose company the issue had under that name.
+A former name may contain information that was removed from it, such as the name of another customer. It leads to the
+issue only for customers whose company was assigned to the issue under that name.
 """
 
 from sqlalchemy import ColumnElement, Connection, and_, exists, or_, select
@@ -14,14 +14,14 @@ from issue_tracker.names import key, printable, storable
 
 
 def own_companies(actor: Actor) -> list[int]:
-    """Returns the companies of a customer: none for one whose access is not limited, which no operation allows."""
+    """Returns the companies of a customer; none if the access is not limited, which no operation allows."""
     return sorted(actor.company_access.company_ids or ())
 
 
 def find_portal_issue(tx: Connection, actor: Actor, name: str) -> int:
-    """Returns the id of the issue of the customer's companies with this name, or that had it last, in any case.
+    """Returns the id of the issue of the customer's companies that has, or last had, this name, regardless of case.
 
-    Raises NotFound, also for an issue of other companies; Forbidden for anybody but customers.
+    Raises NotFound, also for an issue of other companies; Forbidden unless the actor is a customer.
     """
     require_customer(actor)
     own = assignments.c.company_id.in_(own_companies(actor))
@@ -40,8 +40,8 @@ def find_portal_issue(tx: Connection, actor: Actor, name: str) -> int:
 
 
 def _known_by(actor: Actor) -> ColumnElement[bool]:
-    """That a company of the customer was assigned under the former name: something happened to it under that name, or
-    it was there when the issue was renamed. The name of an issue that was merged may be one that only others knew.
+    """Returns the condition that a company of the customer was assigned under the former name: an event about it has
+    that name, or it was assigned when the issue was renamed. The name of a merged issue may be known only to others.
     """
     own = own_companies(actor)
     became = select(merged_issues.c.issue_id).where(merged_issues.c.into_id == former_names.c.issue_id)

@@ -1,4 +1,4 @@
-"""SCIM: tokens of identity providers, the accounts that they know, and their groups."""
+"""Adds SCIM: tokens of identity providers, the attributes of provisioned accounts, and their groups."""
 
 import sqlalchemy as sa
 from alembic import op
