@@ -1,19 +1,19 @@
-// Typed text is never lost. What is typed into a form with `data-draft` is stored in this tab until the server has
-// accepted it, and is restored when the form appears again. And a form is sent only while there is a server and a
-// session to accept it. Signing out removes it, and so does the next user of this tab.
+// Protects typed text from being lost. Text in a form with `data-draft` is stored in this tab until the server has
+// accepted it, and is restored when the form appears again. A form is sent only if the server responds and there is a
+// session. Drafts are removed at sign-out and when another user uses the tab.
 import { ensureSession, RequestError } from "./api.js";
 import { all, targetOf } from "./elements.js";
 
-/** The key under which the id of the user is recorded to whom the drafts in this tab belong. */
+/** The key under which the id of the owner of this tab's drafts is stored. */
 const OWNER = "draft-owner";
 
-/** The key under which a form that is being sent is recorded. */
+/** The key under which the form being sent is stored. */
 const SENT = "draft-sent";
 
-/** The address that this page was loaded from. */
+/** The URL from which this page was loaded. */
 const [LOADED = ""] = location.href.split("#");
 
-/** The address of this page now, as the next page sees it as its referrer. */
+/** The current URL of this page, which is the referrer of the next page. */
 const here = () => location.href.split("#")[0] ?? "";
 
 /** @typedef {HTMLInputElement | HTMLTextAreaElement | HTMLSelectElement} Field */
@@ -56,7 +56,7 @@ export function startDrafts() {
     const form = targetOf(event).closest("form[data-draft]");
     if (form) store(form);
   });
-  // On the window, and so last: by then the modules that send a form themselves have stopped its event.
+  // On the window, so that it runs last: modules that send a form themselves have stopped its event by then.
   addEventListener("submit", guard);
   document.addEventListener("click", (event) => {
     if (!targetOf(event).closest("[data-discard]")) return;
@@ -65,23 +65,23 @@ export function startDrafts() {
 }
 
 /**
- * A page that answers a form was loaded from the address of that form, which a reload would send again. It gets the
- * address of the page that the form is on.
+ * Replaces the URL of a page that is the response to a form with the URL of the page that contains the form, so that a
+ * reload does not send the form again.
  */
 function showOwnAddress() {
   const page = document.querySelector("meta[name=here]")?.getAttribute("content");
   if (page) history.replaceState(history.state, "", page);
 }
 
-/** Removes all that was typed in this tab. */
+/** Removes all drafts of this tab. */
 function forgetAll() {
   for (const key of Object.keys(sessionStorage)) if (key.startsWith("draft")) sessionStorage.removeItem(key);
 }
 
 /**
- * Drops the draft of the form that was sent last, if the server accepted it: then it redirected from it, or showed the
- * same page after it without an error. The browser's own error page, the way back from there and the sign-in page mean
- * nothing of the kind. The page that asks for the password carries the form on: the draft is then that form's.
+ * Drops the draft of the last sent form if the server accepted it: it then redirected, or showed the same page without
+ * an error. The browser's error page, going back from it, and the sign-in page do not count as accepted. The page that
+ * asks for the password contains the form, which then owns the draft.
  * @param {boolean} signedIn
  */
 function dropAccepted(signedIn) {
@@ -108,7 +108,7 @@ function store(form) {
 /** @param {HTMLFormElement} form */
 function restore(form) {
   const stored = sessionStorage.getItem(keyOf(form));
-  // A form with `data-touched` comes back from the server, with the text that was sent.
+  // A form with `data-touched` was returned by the server with the submitted text.
   if (!stored || form.matches("[data-touched]")) return;
   const values = new Map(JSON.parse(stored));
   let changed = false;
@@ -144,7 +144,7 @@ function restoredNote(form) {
 }
 
 /**
- * Stops a form that changes something, and sends it once it is certain that there is a server and a session for it.
+ * Stops a form that changes something, and sends it after checking that the server responds and there is a session.
  * @param {SubmitEvent} event
  */
 async function guard(event) {

@@ -1,4 +1,4 @@
-// Similar issues while somebody types a name (`data-similar`): beneath the field, as links, with what became of them.
+// Shows similar issues below the field while a name is typed (`data-similar`): as links, with their state.
 import { send } from "./api.js";
 import { all, find } from "./elements.js";
 

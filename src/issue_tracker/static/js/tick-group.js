@@ -1,4 +1,4 @@
-// Ticks the companies of a group in the table of an issue (`data-tick-group`): then some of them can be unticked again.
+// Ticks the companies of a group in the table of an issue (`data-tick-group`); single ones can then be unticked again.
 import { RequestError, send } from "./api.js";
 import { all, targetOf } from "./elements.js";
 import { showCount } from "./selection.js";
