@@ -117,7 +117,7 @@ def require_super_admin(actor: Actor) -> None:
         raise Forbidden("Super admin access is required.")
 
 
-def stranger(name: str = "somebody", request_id: str = "") -> Actor:
+def anonymous_actor(name: str = "somebody", request_id: str = "") -> Actor:
     """Returns the actor of a request without a signed-in user; `name` is what the audit shows."""
     return Actor(user_id=None, name=name, role=Role.MEMBER, channel="session", request_id=request_id)
 

@@ -6,7 +6,7 @@ wrong signature reveals only that the passkey was not accepted.
 
 from sqlalchemy import Connection, select
 
-from issue_tracker.actor import stranger
+from issue_tracker.actor import anonymous_actor
 from issue_tracker.auth import throttle
 from issue_tracker.auth.challenges import SignInExpired
 from issue_tracker.auth.factors import ceremonies, passkeys
@@ -61,7 +61,7 @@ def sign_in_with_passkey(
         except Copied as copied:
             why = f" ({COPIED.format(copied.name)})"
         failed = Change(type=EventType.SESSION_FAILED, note=f"from {visitor.address}, by passkey{why}")
-        record(tx, stranger(attempt.name, visitor.request_id), [failed], at)
+        record(tx, anonymous_actor(attempt.name, visitor.request_id), [failed], at)
     raise Unauthenticated(REFUSED)
 
 

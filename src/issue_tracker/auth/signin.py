@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import msgspec
 from sqlalchemy import Connection
 
-from issue_tracker.actor import Actor, stranger
+from issue_tracker.actor import Actor, anonymous_actor
 from issue_tracker.auth import challenges, places, throttle
 from issue_tracker.auth.challenges import SecondFactorRequired
 from issue_tracker.auth.factors.stored import Method, methods_of
@@ -104,7 +104,7 @@ def sign_in(
             throttle.forgive(tx, attempt)
             outcome = after_first_step(tx, settings, user, visitor, at)
         return require_signed_in(outcome)
-    failed = stranger(attempt.name, visitor.request_id)
+    failed = anonymous_actor(attempt.name, visitor.request_id)
     with database.write() as tx:
         record(tx, failed, [Change(type=EventType.SESSION_FAILED, note=f"from {visitor.address}")], at)
     raise Unauthenticated(WRONG if settings.password_sign_in else WRONG_OR_PROVIDER)

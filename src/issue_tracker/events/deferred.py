@@ -12,7 +12,7 @@ from collections.abc import Hashable
 import msgspec
 import structlog
 
-from issue_tracker.actor import Actor, stranger
+from issue_tracker.actor import Actor, anonymous_actor
 from issue_tracker.clock import now
 from issue_tracker.database.engine import Database
 from issue_tracker.errors import Unavailable
@@ -58,7 +58,7 @@ class DeferredEvents:
             known = self._recorded.keys() | self._waiting.keys()
             new = _Noted(type_, actor, f"{what}, from {address}")
             if key not in known and len(known) >= MOST_EVENTS:
-                key, new = type_, _Noted(type_, stranger(), "many others")
+                key, new = type_, _Noted(type_, anonymous_actor(), "many others")
             if key in self._waiting:
                 self._waiting[key].count += 1
             else:

@@ -1,6 +1,6 @@
 """Audit events of requests that change nothing: refused requests and exports of data."""
 
-from issue_tracker.actor import stranger
+from issue_tracker.actor import anonymous_actor
 from issue_tracker.auth.first_start import SetupRefused
 from issue_tracker.errors import AppError, Forbidden, TooManyAttempts
 from issue_tracker.events.catalog import EventType
@@ -14,10 +14,10 @@ def note_refusal(request: Request, error: AppError) -> None:
     """
     if not isinstance(error, (Forbidden, TooManyAttempts)) or error.reason_code is not None:
         return
-    actor = request.identity.actor if request.identity else stranger(request_id=request.request_id)
+    actor = request.identity.actor if request.identity else anonymous_actor(request_id=request.request_id)
     if isinstance(error, TooManyAttempts):
         if request.identity is None:
-            actor = stranger(error.account, request.request_id)
+            actor = anonymous_actor(error.account, request.request_id)
         type_, what = EventType.SESSION_THROTTLED, "too many attempts"
     elif isinstance(error, SetupRefused):
         type_, what = EventType.SETUP_FAILED, error.detail.rstrip(".")

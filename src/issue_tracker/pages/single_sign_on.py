@@ -7,7 +7,7 @@ form is answered with a page that goes on to the provider by itself, and has a l
 import structlog
 from starlette.responses import Response
 
-from issue_tracker.actor import Role, require_fresh_proof, stranger
+from issue_tracker.actor import Role, anonymous_actor, require_fresh_proof
 from issue_tracker.api.auth import sign_in_cookies, visitor_of
 from issue_tracker.auth.sessions import Session, csrf_token, find_session
 from issue_tracker.auth.signin import SecondStep
@@ -224,10 +224,10 @@ def _record_failure(
     """Records why nobody was signed in. What belongs to no sign-in is counted together, because anybody can send it."""
     note = f"with {client.provider.name}: {refused.reason}"
     if not begun:
-        actor = stranger(request_id=request.request_id)
+        actor = anonymous_actor(request_id=request.request_id)
         request.app_state.deferred_events.note(EventType.SESSION_FAILED, actor, note, request.address)
         return
     note = f"from {request.address} {note}"
     with request.database.write() as tx:
         failed = Change(type=EventType.SESSION_FAILED, note=note[:2000])
-        record(tx, stranger(request_id=request.request_id), [failed], now())
+        record(tx, anonymous_actor(request_id=request.request_id), [failed], now())

@@ -157,8 +157,8 @@ def by_actor(tx: Connection, wanted: str) -> Alternatives:
         ids: Sequence[int] = [int(wanted)]
     else:
         ids = [row.user_id for row in tx.execute(select(users.c.user_id, users.c.name)) if key(row.name) == key(wanted)]
-    stranger = and_(events.c.actor_id.is_(None), events.c.actor_name == printable(wanted).replace("\0", ""))
-    return [*(_equals(events.c.actor_id, user_id) for user_id in ids), (stranger, stranger)]
+    unknown = and_(events.c.actor_id.is_(None), events.c.actor_name == printable(wanted).replace("\0", ""))
+    return [*(_equals(events.c.actor_id, user_id) for user_id in ids), (unknown, unknown)]
 
 
 class UndoableChange(msgspec.Struct, frozen=True):
