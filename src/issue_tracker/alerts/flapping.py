@@ -39,8 +39,8 @@ def noted(alert: StoredAlert, report: Report, at: datetime) -> Changes:
     if not report.flap_changes:
         return Changes((), False)
     instants = (*alert.changes, at)[-MOST_CHANGES - 1 :] if alert.count else ()
-    lately = sum(instant > at - report.flap_period for instant in instants)
-    return Changes(instants, lately > report.flap_changes)
+    recent = sum(instant > at - report.flap_period for instant in instants)
+    return Changes(instants, recent > report.flap_changes)
 
 
 def say_flapping(tx: Connection, actor: Actor, alert: StoredAlert, report: Report) -> int | None:

@@ -48,10 +48,10 @@ class EventStreamResponse(Response):
         stream, request_id = self._request.app_state.stream, self._request.request_id
         try:
             async with (
-                asyncio.timeout(None) as patience,
+                asyncio.timeout(None) as timeout,
                 aclosing(stream.listen(self._listener, self._after)) as pieces,
             ):
-                self._listener.abort = lambda: patience.reschedule(0)
+                self._listener.abort = lambda: timeout.reschedule(0)
                 try:
                     opening = await anext(pieces)
                 except AppError as error:
@@ -65,7 +65,7 @@ class EventStreamResponse(Response):
                 except AppError as error:
                     # A clean end: the client reconnects, and continues after the last event that it received.
                     log.info("listener disconnected", reason=error.detail, request_id=request_id)
-                patience.reschedule(asyncio.get_running_loop().time() + SEND_SECONDS)
+                timeout.reschedule(asyncio.get_running_loop().time() + SEND_SECONDS)
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
         except TimeoutError:
             log.info("listener disconnected", reason="it did not read", request_id=request_id)

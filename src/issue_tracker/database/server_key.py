@@ -62,8 +62,8 @@ class ServerKey:
     def _find(self) -> list[str]:
         keys = list(self._given)
         if self._file is not None:
-            beside = _key_in(self._file.with_name(self._file.name + SUFFIX), create=not keys)
-            keys += [beside] if beside else []
+            adjacent = _key_in(self._file.with_name(self._file.name + SUFFIX), create=not keys)
+            keys += [adjacent] if adjacent else []
         with self.database.read() as tx:
             stored = tx.execute(select(server_key.c.key)).scalar()
         if stored is None and not keys:

@@ -6,7 +6,7 @@ company access, and the list's filters by status and company. The revision is re
 of the response, and grows with every change that would change the bytes: a change to the issue, to an assignment, or to
 the name of an assigned company. A stored fragment is therefore found only while it is valid, whichever process makes
 changes, and nothing needs to be invalidated. The least recently used fragments are evicted beyond a number of bytes. A
-list with details is always encoded anew. The fragment cache serves requests that were not sent before, and the first
+list with details is always encoded again. The fragment cache serves requests that were not sent before, and the first
 ones after a change; the response cache in front of it serves repeated requests.
 """
 

@@ -60,8 +60,8 @@ class Connections:
         self.settings = settings
         self.metrics = metrics
         self._limit = _limit_of(settings)
-        everybody = settings.trusted_proxies == "*"
-        self._exempt = None if everybody else [*map(ip_network, LOCAL), *networks(settings.trusted_proxies)]
+        trust_all = settings.trusted_proxies == "*"
+        self._exempt = None if trust_all else [*map(ip_network, LOCAL), *networks(settings.trusted_proxies)]
         self._open: set[Connection] = set()
         self._groups: dict[str, set[Connection]] = {}
         self._refused: set[Connection] = set()

@@ -101,7 +101,7 @@ class AlertMetrics:
         self._total.labels(receiver, outcome).inc(count)
 
     def refused(self, receiver: str) -> None:
-        """Counts a message that nobody could read, or to nobody."""
+        """Counts a message that was invalid, or whose URL belongs to no receiver."""
         self._total.labels(receiver, "refused").inc()
 
 
@@ -126,7 +126,7 @@ class LoadMetrics:
             registry=registry,
             multiprocess_mode="livesum",
         )
-        self._lately: collections.Counter[str] = collections.Counter()
+        self._recent: collections.Counter[str] = collections.Counter()
 
     def note_waiting(self, threads: str, count: int) -> None:
         """Records how many requests wait for a thread of the pool with this name."""
@@ -135,10 +135,10 @@ class LoadMetrics:
     def refused(self, reason: str) -> None:
         """Counts one refusal. `reason` is one of a few fixed words."""
         self._total.labels(reason).inc()
-        if not self._lately:
+        if not self._recent:
             asyncio.get_running_loop().call_later(LOG_SECONDS, self._log)
-        self._lately[reason] += 1
+        self._recent[reason] += 1
 
     def _log(self) -> None:
-        lately, self._lately = self._lately, collections.Counter()
-        log.warning("requests refused", seconds=LOG_SECONDS, **lately)
+        recent, self._recent = self._recent, collections.Counter()
+        log.warning("requests refused", seconds=LOG_SECONDS, **recent)

@@ -142,12 +142,12 @@ class ProviderClient:
             raise TokenRefused("the user info is about another user")
         return found
 
-    def keys(self, anew: bool = False) -> "KeySet":
-        """Returns the provider's public keys. With `anew`, fetches them unless that was done very recently."""
+    def keys(self, again: bool = False) -> "KeySet":
+        """Returns the provider's public keys. With `again`, fetches them unless that was done very recently."""
         url = self.metadata().jwks_uri
         with self._lock:
             present = self._keys
-            if anew and present is not None and time.monotonic() - present.at >= KEYS_PAUSE_SECONDS:
+            if again and present is not None and time.monotonic() - present.at >= KEYS_PAUSE_SECONDS:
                 present = None
             self._keys = self._renewed(present, lambda: self._fetch_keys(url))
             found: KeySet = self._keys.value

@@ -29,7 +29,7 @@ LOGOUT_SECONDS = 300
 """The age up to which a logout token is accepted (OpenID Connect Back-Channel Logout 1.0, section 2.6)."""
 
 Keys = Callable[[bool], KeySet]
-"""Returns a provider's keys; with True, fetches them anew if that is permitted now. Raises ProviderFailed."""
+"""Returns a provider's keys; with True, fetches them again if that is permitted now. Raises ProviderFailed."""
 
 
 def read_id_token(
@@ -96,9 +96,9 @@ def read_logout_token(provider: Provider, token: str, keys: Keys, at: datetime) 
 
 def _verified(token: str, keys: Keys) -> jwt.Token:
     """Returns the token if one of the provider's keys signed it. If none did, fetches the keys again."""
-    for anew in (False, True):
+    for again in (False, True):
         try:
-            return jwt.decode(token, keys(anew), algorithms=ALGORITHMS)
+            return jwt.decode(token, keys(again), algorithms=ALGORITHMS)
         except (InvalidKeyIdError, BadSignatureError) as error:
             refused: Exception = error
         except (JoseError, ValueError) as error:

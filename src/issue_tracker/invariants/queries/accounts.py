@@ -11,7 +11,7 @@ from issue_tracker.invariants.queries.streams import stream
 
 
 def impossible_accounts(tx: Connection, actor: Actor) -> Iterator[str]:
-    """Yields customers who see all companies (docs/decisions/0025); service accounts to which somebody can sign in
+    """Yields customers who see all companies (docs/decisions/0025); service accounts that allow a sign-in
     (0029); and users whose `has_factor` does not match their second factors (0026).
     """
     for table, number in ((users, users.c.user_id), (group_mappings, group_mappings.c.id)):
