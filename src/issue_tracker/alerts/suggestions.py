@@ -15,6 +15,9 @@ SHORTEST, LONGEST = 3, 100
 NAMES = ("alertname", "name", "check")
 """The labels that usually describe what an alert is about, the best first."""
 
+TEXTS = ("summary", "description", "message", "severity")
+"""Labels whose values are no names of companies, even if they contain one."""
+
 
 def suggested_rule(tx: Connection, actor: Actor, labels: Mapping[str, str]) -> Rule:
     """Returns a rule for alerts like one with these labels. `labels` must not be empty.
@@ -22,23 +25,25 @@ def suggested_rule(tx: Connection, actor: Actor, labels: Mapping[str, str]) -> R
     The rule takes the company from a label whose value matches a company, if there is one. Raises Forbidden.
     """
     require_administrator(actor)
-    name = next((name for name in NAMES if labels.get(name)), next(iter(labels)))
+    # A condition on an empty label would be met by all alerts without it.
+    filled_in = [name for name in (*NAMES, *labels) if labels.get(name)]
+    name = filled_in[0] if filled_in else next(iter(labels))
     conditions = [Condition(label=name[:100], value=labels[name][:255])]
     issue = DEFAULT.issue if decide((), "", labels).issue is not None else f"{{{name}}}"
     search = CompanySearch(tx, actor)
-    for template, by in _ways(labels, name):
+    for template, by in _ways(labels):
         names = search.names(by, filled(template, labels))
         if names and find_companies(tx, actor, names):
             return Rule(conditions=conditions, issue=issue[:255], company=template, company_by=by)
     return Rule(conditions=conditions, issue=issue[:255])
 
 
-def _ways(labels: Mapping[str, str], subject: str) -> Iterator[tuple[str, CompanyBy]]:
+def _ways(labels: Mapping[str, str]) -> Iterator[tuple[str, CompanyBy]]:
     """Yields the ways to find a company, the best first: by the usual labels, then by the others."""
     others = [
         f"{{{label}}}"
         for label, value in labels.items()
-        if label != subject
+        if label not in (*NAMES, *TEXTS)
         and SHORTEST <= len(value) <= LONGEST
         and not set("{}|") & set(label)
         and len(label) < LONGEST
