@@ -45,7 +45,7 @@ class ReceiverList(msgspec.Struct):
 
 
 class ReceiverAddress(Receiver, frozen=True, kw_only=True):
-    """A receiver with its address, which contains its secret and is shown only this once."""
+    """A receiver with its address, which contains its secret and is shown only once."""
 
     url: str | None
 
@@ -140,7 +140,7 @@ def list_receivers(request: Request) -> Response:
     example={"name": "Prometheus", "kind": "alertmanager"},
 )
 def create_receiver(request: Request, body: NewReceiver) -> Response:
-    """Create a receiver. The response shows its address, only this once."""
+    """Create a receiver. The response shows its address only once."""
     return _with_address(
         request, *receivers.create_receiver(request.tx, request.actor, body.name, body.kind, body.mapping), 201
     )
@@ -164,7 +164,7 @@ def update_receiver(request: Request, id: int, body: ReceiverChange) -> Response
     returns=Returns(200, ReceiverAddress, ADDRESS_EXAMPLE),
 )
 def rotate_receiver_secret(request: Request, id: int) -> Response:
-    """Give a receiver a new address, shown only this once. The old one becomes invalid at once."""
+    """Give a receiver a new address, shown only once. The old one becomes invalid immediately."""
     return _with_address(request, *receivers.rotate_secret(request.tx, request.actor, id), 200)
 
 

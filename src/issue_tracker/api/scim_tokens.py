@@ -30,7 +30,7 @@ class NewScimToken(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class FullScimToken(ScimToken, frozen=True):
-    """A new SCIM token, with the text that is shown this once."""
+    """A new SCIM token, with the text that is shown only once."""
 
     token: str | None
 

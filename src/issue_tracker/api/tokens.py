@@ -33,7 +33,7 @@ class NewToken(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class FullToken(Token, frozen=True):
-    """A new token, with its text, which is shown only this once."""
+    """A new token, with its text, which is shown only once."""
 
     token: str | None
 

@@ -55,7 +55,7 @@ class UserList(msgspec.Struct):
 
 
 class InvitationLink(msgspec.Struct, frozen=True):
-    """A link that works once, and is shown only this once; a replayed response has null instead."""
+    """A link that works once, and is shown only once; a replayed response has null instead."""
 
     invitation_url: str | None
     expires_at: Timestamp

@@ -32,7 +32,7 @@ class WebhookList(msgspec.Struct):
 
 
 class WebhookSecret(Webhook, frozen=True):
-    """A webhook with its secret, which is shown only this once; a replayed response has null instead."""
+    """A webhook with its secret, which is shown only once; a replayed response has null instead."""
 
     secret: str | None
 
@@ -116,7 +116,7 @@ def list_webhooks(request: Request) -> Response:
     errors=(404,),
 )
 def create_webhook(request: Request, body: NewWebhook) -> Response:
-    """Create a webhook. The response shows its secret, only this once."""
+    """Create a webhook. The response shows its secret only once."""
     keyring, fields = request.app_state.server_key.keyring(), WebhookFields(**msgspec.structs.asdict(body))
     most = request.settings.webhooks
     return _with_secret(*webhooks.create_webhook(request.tx, request.actor, keyring, fields, most=most), 201)
@@ -156,7 +156,7 @@ def delete_webhook(request: Request, id: int) -> Response:
     returns=Returns(200, WebhookSecret, SECRET_EXAMPLE),
 )
 def rotate_secret(request: Request, id: int) -> Response:
-    """Give a webhook a new secret, shown only this once. For 24 hours, messages are signed with both."""
+    """Give a webhook a new secret, shown only once. For 24 hours, messages are signed with both."""
     keyring = request.app_state.server_key.keyring()
     return _with_secret(*webhooks.rotate_secret(request.tx, request.actor, keyring, id), 200)
 

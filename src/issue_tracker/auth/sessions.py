@@ -252,7 +252,7 @@ def end_session(tx: Connection, actor: Actor, user_id: int, session_id: int) -> 
 def end_sessions(tx: Connection, user_id: int, *, keep: int | None = None) -> None:
     """Ends all of a user's sessions except the one with the id `keep`, after a change of password or second factor.
 
-    Also ends sign-ins that wait for their second step; and no remembered browser may skip it any longer.
+    Also ends sign-ins that wait for their second step; and remembered browsers may no longer skip it.
     """
     tx.execute(delete(sign_in_challenges).where(sign_in_challenges.c.user_id == user_id))
     tx.execute(update(sign_in_devices).where(sign_in_devices.c.user_id == user_id).values(second_factor_until=None))

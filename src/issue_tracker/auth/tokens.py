@@ -64,7 +64,7 @@ def create_token(
     networks: Sequence[str] = (),
     grant: Grant | None = None,
 ) -> tuple[Token, str]:
-    """Creates a token for the actor, or for a service account. Returns it with its full text, shown only this once.
+    """Creates a token for the actor, or for a service account. Returns it with its full text, shown only once.
 
     `expires_at` is None for a token that is valid until it is revoked, or for as long as the settings allow. It is
     accepted only from `networks`, if any are given, and limited to what is granted; None does not narrow its owner's

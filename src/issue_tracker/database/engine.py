@@ -73,7 +73,7 @@ class Database:
 
         Raises Unavailable if the database cannot be used in time, and Invalid if the change conflicts with another
         one. `wait_seconds` limits the wait for other writers on SQLite; the default is the setting. With 0, the
-        transaction fails at once if there is another writer, and the failure is not logged.
+        transaction fails immediately if there is another writer, and the failure is not logged.
         """
         wait = self.wait_seconds if wait_seconds is None else wait_seconds
         self._server.take_turn(wait)

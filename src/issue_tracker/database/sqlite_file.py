@@ -194,7 +194,7 @@ class SqliteFile:
                 self._file.log = _identity(self._log_path_text)
 
     def close(self) -> None:
-        """Releases the file if no connection of this process uses it any longer."""
+        """Releases the file if no connection of this process uses it now."""
         with _guard:
             if self._file is not None and not self._file.connections:
                 self._release(self._file)

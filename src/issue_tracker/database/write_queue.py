@@ -7,7 +7,7 @@ from collections import deque
 from typing import Any
 
 BEGIN_WRITE = "BEGIN IMMEDIATE"
-"""Begins a write transaction, and takes SQLite's write lock at once, so that no later statement can fail to get it."""
+"""Begins a write transaction with SQLite's write lock, so that no later statement can fail to acquire the lock."""
 
 POLL_INTERVAL_SECONDS = 0.001
 """Interval at which a process checks whether another process has ended its transaction."""

@@ -1,8 +1,8 @@
 """Finds out whether changes can be stored again after one failed, by trying, because nothing else reveals it.
 
 A small change may still succeed on a full disk. Therefore a large one is tried and rolled back, which writes it to disk
-nevertheless: PostgreSQL extends the table at once, and SQLite, with almost no memory for changed pages, its write-ahead
-log. Then a small change that changes nothing is committed.
+nevertheless: PostgreSQL extends the table immediately; SQLite, with almost no memory for changed pages, extends its
+write-ahead log. Then a small change that changes nothing is committed.
 """
 
 import secrets

@@ -83,7 +83,7 @@ def require_room(tx: Connection, user_id: int, name: str) -> None:
 def added(tx: Connection, actor: Actor, user_id: int, method: Method, name: str, at: datetime) -> list[str]:
     """Completes a new factor after its confirmation: ends the user's other sessions, and creates recovery codes.
 
-    Returns the recovery codes, which are shown only this once; empty for a user who has some already.
+    Returns the recovery codes, which are shown only once; empty for a user who has some already.
     """
     tx.execute(update(users).where(users.c.user_id == user_id).values(has_factor=True, updated_at=at))
     end_sessions(tx, user_id, keep=actor.session_id)
@@ -114,7 +114,7 @@ def remove_factor(tx: Connection, settings: Settings, actor: Actor, factor_id: i
 
 
 def renew_recovery_codes(tx: Connection, actor: Actor) -> list[str]:
-    """Replaces the actor's recovery codes. Returns the new ones, which are shown only this once.
+    """Replaces the actor's recovery codes. Returns the new ones, which are shown only once.
 
     Raises ConfirmationRequired, and Invalid for a user without a factor.
     """

@@ -89,7 +89,7 @@ def create_scim_token(
     if wrong:
         raise Invalid.of(wrong)
     if len(tx.execute(select(scim_tokens.c.id)).all()) >= MOST:
-        raise Invalid(f"There are {MOST} SCIM tokens, the most that are possible. Revoke one first.")
+        raise Invalid(f"There are {MOST} SCIM tokens, which is the maximum. Revoke one first.")
     public, secret = secrets.token_hex(8), secrets.token_urlsafe(32)
     values: dict[str, object] = {"name": name, "name_key": key(name), "key": public, "secret_hash": token_hash(secret)}
     values |= {"networks": stored_networks(accepted), "created_at": at, "expires_at": expires_at}

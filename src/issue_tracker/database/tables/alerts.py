@@ -27,7 +27,7 @@ alerts = Table(
     Column("labels", Text),
     # Whether it is unknown which issue or company the alert is about.
     Column("unsorted", Boolean, nullable=False, server_default=false()),
-    # When a held alert takes effect, or a resolved one has been steady for long enough; null: at once.
+    # When a held alert takes effect, or a resolved one has been steady for long enough; null: immediately.
     Column("due_at", Instant),
     Column("cleared_status", String(20), nullable=False, server_default="resolved"),
     # The instants of the last changes of its state, as a JSON list, if a rule limits them.
