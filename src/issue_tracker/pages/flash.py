@@ -20,7 +20,7 @@ class Flash(msgspec.Struct, frozen=True):
     """What the previous request did, or why it did nothing.
 
     `undo` is the id of the request that can be undone, `note` an entered text that was not used, `secret` a credential
-    that is shown only this once.
+    that is shown only once.
     """
 
     text: str

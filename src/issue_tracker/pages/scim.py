@@ -24,7 +24,7 @@ routes = PageRoutes(access=Access.SUPER_ADMIN)
 
 PATH = "/admin/scim"
 
-REVOKED = "The identity provider cannot change accounts any longer. That cannot be undone."
+REVOKED = "The identity provider can no longer change accounts. This cannot be undone."
 
 MOST = 500
 """Maximum number of groups on the page."""

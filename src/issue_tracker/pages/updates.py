@@ -70,7 +70,7 @@ def edit(request: Request, form: Form, update_id: int) -> Response:
 def withdraw(request: Request, form: Form, update_id: int) -> Response:
     """Withdraws an update, after a confirmation; the history contains its text."""
     _changeable(request, update_id)
-    consequence = "Nobody sees it on the pages any more. The history has what it said."
+    consequence = "It is no longer shown on the pages. The history keeps its text."
     if unsure := confirmation(request, form, "Withdraw this update?", consequence, "Withdraw the update"):
         return unsure
     withdrawn = operations.withdraw_update(request.tx, request.actor, update_id)

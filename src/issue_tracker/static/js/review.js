@@ -168,7 +168,7 @@ async function showConflicts(form, conflicts) {
  */
 function report(error) {
   if (!(error instanceof RequestError)) throw error;
-  const beside = document.querySelector("#review[open] .wrong");
-  if (beside) beside.textContent = error.message;
+  const message = document.querySelector("#review[open] .wrong");
+  if (message) message.textContent = error.message;
   else toast(error.message, { wrong: true });
 }
