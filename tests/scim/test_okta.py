@@ -96,7 +96,15 @@ def test_lists_come_in_pages(world: World) -> None:
     assert set(attributes) == {"schemas", "id", "userName"}
     assert directory.call("GET", "/Users", 200, params={"startIndex": -5, "count": -1})["Resources"] == []
     assert directory.call("GET", "/Users", 400, params={"count": "many"})["scimType"] == "invalidValue"
-    for wrong in ("userName", 'userName is "x"', "userName eq", '(userName eq "x"', "userName eq x", "[" * 500):
+    for wrong in (
+        "userName",
+        'userName is "x"',
+        "userName eq",
+        '(userName eq "x"',
+        "userName eq x",
+        "[" * 500,
+        "a" * 9000,
+    ):
         assert directory.call("GET", "/Users", 400, params={"filter": wrong})["scimType"] == "invalidFilter", wrong
 
 

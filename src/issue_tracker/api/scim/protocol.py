@@ -176,7 +176,7 @@ SERVICE = Service(
 
 
 _selected = re.compile(
-    r'(\w+)\[([^\[\]]*)\]\.(\w+)\s+(eq|ne|co|sw|ew|gt|ge|lt|le)\s+("(?:[^"\\]|\\.)*")', re.IGNORECASE
+    r'\b(\w++)\[([^\[\]]*+)\]\.(\w++)\s++(eq|ne|co|sw|ew|gt|ge|lt|le)\s++("(?:[^"\\]|\\.)*+")', re.IGNORECASE
 )
 """A comparison with a selected value, `emails[type eq "work"].value eq "…"`: Entra ID uses this syntax, which is not
 part of the standard.
