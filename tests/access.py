@@ -265,7 +265,7 @@ ACCESS = {
         POST /admin/credentials/revoke
     """,
 }
-"""The role that each route requires. The routes of SCIM accept nothing but a SCIM token."""
+"""The role that each route requires. The routes of SCIM accept only SCIM tokens."""
 
 EXPECTED = {line.strip(): access for access, lines in ACCESS.items() for line in lines.split("\n") if line.strip()}
 

@@ -26,7 +26,7 @@ the credential decides the result.
 one whose password an administrator knows; *r* and *w* are API tokens that may read, or read and write.
 `PUT /api/users/{user_id}` and `PUT /api/webhooks/{id}`, and their pages, require a confirmation only for a role, a
 password or an address; `PUT /api/company-groups/{group_id}` and its pages only for other companies of a group that a
-company access names. The routes of `/scim/v2` accept SCIM tokens, and none of these.
+company access names. The routes of `/scim/v2` accept only SCIM tokens.
 """
 
 HEADER = [

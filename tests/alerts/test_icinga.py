@@ -31,7 +31,7 @@ include "tracker-hosts.conf"
 
 
 def daemon(folder: Path, configuration: str) -> list[str | Path]:
-    """Writes Icinga's configuration into a folder; returns the command that runs Icinga with everything in it."""
+    """Writes Icinga's configuration into a folder, and returns the command that runs Icinga with it."""
     (folder / "icinga2.conf").write_text(configuration.replace("FOLDER", str(folder)))
     folders = {name: folder / name.lower() for name in ("DataDir", "LogDir", "CacheDir", "SpoolDir", "InitRunDir")}
     for own in folders.values():

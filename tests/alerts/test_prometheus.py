@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.long, pytest.mark.parametrize("engine", ["postgresql"]
 COMPANIES = ("Acme Manufacturing", "Contoso", "Fabrikam")
 ISSUE = "LineDown"
 MORE_OFTEN = {"group_interval: 10s": "group_interval: 1s", "repeat_interval: 1h": "repeat_interval: 1s"}
-"""Repetitions are what matters here. Everything else that takes time takes as long as documented."""
+"""The interval of repetitions, which this test needs to be short. All other intervals are those of the document."""
 
 
 class _Answer(BaseHTTPRequestHandler):

@@ -138,7 +138,7 @@ def test_a_passkey_confirms_its_user(world: World, site: Server) -> None:
     ada.call("POST", "/api/webhooks", 201, json=hook)
     other.call("POST", "/api/webhooks", 403, json=hook)
     again = {"challenge": begun["challenge"], "credential": key.use(begun["options"])}
-    ada.call("POST", confirm, 400, json=again)  # the challenge is used up
+    ada.call("POST", confirm, 400, json=again)  # the challenge has been used
     begun = ada.call("POST", begin, 200)
     world.clock.advance(minutes=5)
     late = {"challenge": begun["challenge"], "credential": key.use(begun["options"])}

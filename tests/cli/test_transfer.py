@@ -244,7 +244,7 @@ def test_a_company_file_with_an_invalid_row_imports_nothing(tracker: Tracker, tm
     assert tracker.client.call("GET", "/api/companies?search=never&includeArchived=true", 200)["total"] == 0
 
 
-def test_company_groups_are_imported_or_not_at_all(tracker: Tracker, tmp_path: Path) -> None:
+def test_company_groups_are_imported_completely_or_not_at_all(tracker: Tracker, tmp_path: Path) -> None:
     file, command = tmp_path / "groups.csv", ("company-group", "import")
     run("company", "add", "Grouped One", "Grouped Two", database_url=tracker.url)
     file.write_text("Company name;Note;Group\nGrouped One;x;North\nGROUPED TWO;;north\n", encoding="utf-8")

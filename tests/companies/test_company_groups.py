@@ -80,8 +80,8 @@ def test_a_group_cannot_be_renamed_to_a_taken_name(world: World) -> None:
     assert "exists already" in world.client("ada").call("PUT", path, 400, json={"name": "north"})["detail"]
 
 
-def test_other_companies_of_a_granted_group_need_fresh_proof(world: World) -> None:
-    """They change what somebody sees (contract, sections 11 and 12)."""
+def test_changing_the_companies_of_a_granted_group_needs_fresh_proof(world: World) -> None:
+    """They change what users see (contract, sections 11 and 12)."""
     path = f"/api/company-groups/{given_group(world)['group_id']}"
     stale, program = world.client("ada"), world.bearer("ada")
     world.clock.advance(minutes=10)

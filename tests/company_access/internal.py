@@ -31,7 +31,7 @@ def write_internally(world: World, author: str, words: str) -> None:
             head = get_issue_head(tx, READER, "Shared", lock=True)
             add_update(tx, actor, head, parse_update(text), public=public)
         if words == "one":
-            # What the helpdesk writes down about the customer's company changes the row that customers see.
+            # Internal data about the customer's company changes the row that customers see.
             head = get_issue_head(tx, READER, "Shared", lock=True)
             reference = Reference("PSA", f"{now()}", None)
             change_assignments(tx, actor, head, [company], references=[reference])

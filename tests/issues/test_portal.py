@@ -88,7 +88,7 @@ def test_pages_of_the_list_contain_every_issue_once(scene: World) -> None:
     assert not path and names == [*(f"Fault {number}" for number in range(5)), "Shared"]
 
 
-def test_the_times_are_those_of_the_outage_and_of_the_status(scene: World) -> None:
+def test_the_times_of_the_portal_are_those_of_the_outage_and_the_status(scene: World) -> None:
     cara, tess = scene.client("cara"), scene.client("tess")
     contoso = {"issue_name": "Shared", "company_name": "Contoso"}
 
@@ -97,7 +97,7 @@ def test_the_times_are_those_of_the_outage_and_of_the_status(scene: World) -> No
         return found["since"], found["updated_at"]
 
     first, changed = times()
-    # What the helpdesk notes down about the assignment is not the customer's.
+    # Internal data about the assignment does not change the customer's times.
     before = cara.get(PORTAL)
     scene.clock.advance(minutes=1)
     tess.call("PUT", "/api/issues/status", 200, json={**contoso, "status": "monitoring", "owner": CAST["tess"][0]})
@@ -112,10 +112,10 @@ def test_the_times_are_those_of_the_outage_and_of_the_status(scene: World) -> No
     assert "no longer" in cara.get("/portal/issues/Shared").text
     scene.clock.advance(minutes=1)
     tess.call("PUT", "/api/issues/status", 200, json={**contoso, "status": "new"})
-    assert times()[0] == times()[1] > first  # the present outage
+    assert times()[0] == times()[1] > first  # the current outage
 
 
-def test_a_former_name_finds_what_the_customer_knew_by_it(scene: World) -> None:
+def test_a_former_name_finds_an_issue_that_the_customer_knew_by_it(scene: World) -> None:
     cara, tess = scene.client("cara"), scene.client("tess")
 
     def rename(name: str, new: str) -> None:
@@ -130,7 +130,7 @@ def test_a_former_name_finds_what_the_customer_knew_by_it(scene: World) -> None:
     tess.call("POST", "/api/updates", 201, json={"issue_name": "Both lines down", "body": "News", "public": True})
     assert cara.call("GET", UPDATES, 200, params={"issueName": "lines down"})["total"] == 1
 
-    # A name that was taken away before the customer's company was there, and that of an issue which was merged.
+    # A name that was given up before the customer's company was assigned, and the name of a merged issue.
     rename("Hidden", "Neutral")
     tess.call("PUT", "/api/issues/Neutral", 200, json={"add_companies": [{"company_name": "Contoso"}]})
     scene.given_issue("Only Fabrikam", {"Fabrikam": "new"})
@@ -140,11 +140,11 @@ def test_a_former_name_finds_what_the_customer_knew_by_it(scene: World) -> None:
     unknown = cara.call("GET", f"{PORTAL}/Nobody", 404)["detail"]
     for name in ("Hidden", "Only Fabrikam", "Fabrikam alone"):
         assert cara.call("GET", f"{PORTAL}/{name}", 404)["detail"] == unknown.replace("Nobody", name)
-    # One that was merged with the company of the customer leads on.
+    # The name of a merged issue to which the customer's company was assigned leads to the target.
     scene.given_issue("Own fault", {"Contoso": "new"})
     tess.call("POST", "/api/issues/merge", 200, json={"issue_name": "Own fault", "into": "Neutral"})
     assert cara.call("GET", f"{PORTAL}/Own%20fault", 200)["name"] == "Neutral"
-    # Who takes a former name has it.
+    # An issue that takes a former name is found by it.
     tess.call("POST", "/api/issues", 201, json={"name": "Shared"})
     cara.call("GET", f"{PORTAL}/Shared", 404)
 

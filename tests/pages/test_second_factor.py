@@ -69,7 +69,7 @@ def test_a_passkey_is_set_up_when_required_and_signs_in(world: World, chromium: 
         page.get_by_role("button", name="Use a passkey").click()
         page.wait_for_url("**/?open=true")
 
-        # The same passkey confirms its user, whose form goes on.
+        # The same passkey confirms its user, and the form continues.
         world.clock.advance(minutes=10)
         page.goto("/admin/scim")
         page.get_by_label("Name of the new token").fill("Entra ID")

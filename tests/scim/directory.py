@@ -1,4 +1,4 @@
-"""An identity provider that provisions by SCIM: the requests of Entra ID and Okta, as they send them."""
+"""An identity provider that provisions with SCIM: requests like those of Entra ID and Okta."""
 
 from typing import Any
 
@@ -60,14 +60,14 @@ class Directory:
         )
 
     def patch(self, path: str, *operations: Any, expected: int | None = None) -> Any:
-        """Sends a PATCH with these operations. Returns the resource as it is then, or the error that is expected."""
+        """Sends a PATCH with these operations. Returns the changed resource, or the expected error."""
         of_group = path.startswith("/Groups")
         status = expected or (204 if of_group else 200)
         found = self.call("PATCH", path, status, {"schemas": [PATCH], "Operations": list(operations)})
         return self.call("GET", path, 200) if of_group and expected is None else found
 
     def find(self, kind: str, filter_: str) -> list[dict[str, Any]]:
-        """What a filter finds."""
+        """Returns the resources that a filter finds."""
         found = self.call("GET", f"/{kind}", 200, params={"filter": filter_})
         assert found["totalResults"] == found["itemsPerPage"] == len(found["Resources"])
         return list(found["Resources"])

@@ -1,4 +1,4 @@
-"""Provisioning as Entra ID does it: its requests, with its departures from the standard."""
+"""Provisioning by Entra ID: its requests, with its deviations from the standard."""
 
 from typing import Any
 
@@ -9,8 +9,8 @@ from tests.single_sign_on.test_group_mappings import account, given_mapping
 from tests.world import World
 
 
-def test_the_test_of_the_connection(world: World) -> None:
-    """Entra ID looks for a user who does not exist, and wants an empty list."""
+def test_the_connection_test_of_entra_id_succeeds(world: World) -> None:
+    """Entra ID searches for a user who does not exist, and expects an empty list."""
     directory = Directory(world)
     nobody = 'userName eq "1d2ab0c4-0f6e-4a4c-9f8f-0a8e0e0d2b11"'
     found = directory.call("GET", "/Users", 200, params={"filter": nobody})
@@ -46,7 +46,7 @@ def test_a_user_is_created_renamed_disabled_and_enabled(world: World) -> None:
     assert directory.patch(path, {"op": "Replace", "path": "active", "value": "False"})["active"] is False
     assert account(world, "nina.vogt@helpdesk.example")["active"] is False
     assert directory.patch(path, {"op": "Replace", "value": {"active": "True"}})["active"] is True
-    # The same again changes nothing, and records nothing.
+    # The same request again changes and records nothing.
     before = len(world.history(audit=True))
     directory.patch(
         path,
@@ -56,7 +56,7 @@ def test_a_user_is_created_renamed_disabled_and_enabled(world: World) -> None:
     assert len(world.history(audit=True)) == before
 
 
-def test_disabling_ends_everything_that_the_user_could_act_with(world: World) -> None:
+def test_disabling_ends_all_credentials_of_the_user(world: World) -> None:
     directory = Directory(world)
     browser, program = world.client("tess"), world.bearer("tess")
     (tess,) = directory.find("Users", 'userName eq "tess@helpdesk.example"')
@@ -70,11 +70,11 @@ def test_disabling_ends_everything_that_the_user_could_act_with(world: World) ->
         ("token.deleted", "tests"),
     ]
     directory.patch(f"/Users/{tess['id']}", {"op": "Replace", "path": "active", "value": "True"})
-    program.call("GET", "/api/issues", 401)  # what has ended does not come back
+    program.call("GET", "/api/issues", 401)  # ended credentials are not restored
     assert account(world, "tess@helpdesk.example")["role"] == "technician"
 
 
-def test_the_last_super_admin_is_not_disabled(world: World) -> None:
+def test_the_last_super_admin_cannot_be_disabled(world: World) -> None:
     directory = Directory(world)
     (ada,) = directory.find("Users", 'userName eq "ada@helpdesk.example"')
     path = f"/Users/{ada['id']}"
@@ -84,7 +84,7 @@ def test_the_last_super_admin_is_not_disabled(world: World) -> None:
     assert account(world, "ada@helpdesk.example")["active"] is True
 
 
-def test_groups_give_roles_and_companies(world: World) -> None:
+def test_groups_determine_roles_and_companies(world: World) -> None:
     given_mapping(world, "Helpdesk", "technician", {"companies": ["Contoso"]}, "scim")
     given_mapping(world, "5d4e-leads", "super_admin", "all", "scim")
     directory = Directory(world)
@@ -111,21 +111,21 @@ def test_groups_give_roles_and_companies(world: World) -> None:
 
     directory.patch(f"/Groups/{leads['id']}", {"op": "Remove", "path": f'members[value eq "{nina["id"]}"]'})
     assert account(world, "nina@helpdesk.example")["role"] == "technician"
-    # Entra ID also sends what is removed as a value.
+    # Entra ID also sends removed members as a value.
     directory.patch(path, {"op": "Remove", "path": "members", "value": [{"value": omar["id"]}]})
     assert account(world, "omar@helpdesk.example")["role"] == "member"
     assert [one["value"] for one in directory.call("GET", path, 200)["members"]] == [nina["id"]]
     directory.call("DELETE", path, 204)
     directory.call("GET", path, 404)
     assert account(world, "nina@helpdesk.example")["role"] == "member"
-    # Whoever was never in a group keeps the role that was given here.
+    # A user who was never in a group keeps the role that was assigned here.
     assert account(world, "tess@helpdesk.example")["role"] == "technician"
     notes = [(row.type, row.note) for row in world.history(audit=True) if row.type.startswith("scim_group.")]
     assert ("scim_group.updated", "Leads (removed: nina@helpdesk.example)") in notes
     assert ("scim_group.deleted", "Helpdesk (removed: nina@helpdesk.example)") in notes
 
 
-def test_a_changed_mapping_counts_at_once(world: World) -> None:
+def test_a_changed_mapping_takes_effect_at_once(world: World) -> None:
     directory = Directory(world)
     nina = directory.create("nina@helpdesk.example")
     directory.group("Helpdesk", nina["id"])
@@ -137,7 +137,7 @@ def test_a_changed_mapping_counts_at_once(world: World) -> None:
     assert account(world, "nina@helpdesk.example")["role"] == "member"
 
 
-def test_a_deleted_user_comes_back_without_anything(world: World) -> None:
+def test_a_deleted_user_is_restored_without_roles_and_credentials(world: World) -> None:
     directory = Directory(world)
     browser = world.client("tess")
     (tess,) = directory.find("Users", 'userName eq "tess@helpdesk.example"')
@@ -171,7 +171,7 @@ def test_a_deleted_user_comes_back_without_anything(world: World) -> None:
         ([], 400, "invalidSyntax"),
     ],
 )
-def test_a_user_that_cannot_be_is_refused(world: World, body: Any, status: int, kind: str) -> None:
+def test_an_invalid_user_is_rejected(world: World, body: Any, status: int, kind: str) -> None:
     directory = Directory(world)
     total = directory.call("GET", "/Users", 200, params={"count": 0})["totalResults"]
     refused = directory.call("POST", "/Users", status, body)
@@ -194,7 +194,7 @@ def test_a_user_that_cannot_be_is_refused(world: World, body: Any, status: int, 
         ("active", "invalidValue"),
     ],
 )
-def test_a_change_that_cannot_be_is_refused(world: World, operation: Any, kind: str) -> None:
+def test_an_invalid_change_is_rejected(world: World, operation: Any, kind: str) -> None:
     directory = Directory(world)
     nina = directory.create("nina@helpdesk.example")
     first = {"op": "replace", "path": "displayName", "value": "Changed"}

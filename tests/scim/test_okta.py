@@ -1,4 +1,4 @@
-"""Provisioning as Okta does it, and reading lists in pages."""
+"""Provisioning by Okta, and reading lists in pages."""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -30,7 +30,7 @@ def test_a_user_is_imported_created_replaced_and_deactivated(world: World) -> No
     assert "password" not in made and made["name"]["givenName"] == "Isaac"
     path = f"/Users/{made['id']}"
     assert directory.call("GET", path, 200) == made
-    # The password that Okta made up is nobody's.
+    # The password that Okta generated is not accepted.
     pair = {"email": "isaac@helpdesk.example", "password": "1mz050nq"}
     world.anonymous().call("POST", "/api/auth/login", 401, json=pair)
     replaced = directory.call("PUT", path, 200, body | {"id": made["id"], "displayName": "Isaac B.", "active": True})
@@ -39,7 +39,7 @@ def test_a_user_is_imported_created_replaced_and_deactivated(world: World) -> No
     assert account(world, "isaac@helpdesk.example")["active"] is False
 
 
-def test_a_group_is_pushed_renamed_and_given_other_members(world: World) -> None:
+def test_a_group_is_pushed_renamed_and_its_members_replaced(world: World) -> None:
     given_mapping(world, "Helpdesk", "technician", source="scim")
     directory = Directory(world, "Okta")
     ids = [directory.create(f"{name}@helpdesk.example")["id"] for name in ("ann", "ben", "cleo")]
@@ -66,7 +66,7 @@ def test_a_group_is_pushed_renamed_and_given_other_members(world: World) -> None
     assert directory.patch(path, stranger, expected=400)["scimType"] == "invalidValue"
 
 
-def test_changes_at_the_same_time_are_all_made(world: World) -> None:
+def test_simultaneous_changes_are_all_made(world: World) -> None:
     directory = Directory(world)
     ids = [directory.create(f"user{number}@helpdesk.example")["id"] for number in range(8)]
     path = f"/Groups/{directory.group('Helpdesk')['id']}"
@@ -79,7 +79,7 @@ def test_changes_at_the_same_time_are_all_made(world: World) -> None:
     assert [one["value"] for one in directory.call("GET", path, 200)["members"]] == ids
 
 
-def test_lists_come_in_pages(world: World) -> None:
+def test_lists_are_paged(world: World) -> None:
     directory = Directory(world)
     for number in range(5):
         directory.create(f"user{number}@helpdesk.example")
@@ -109,7 +109,7 @@ def test_lists_come_in_pages(world: World) -> None:
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-def test_what_providers_do_not_see(world: World) -> None:
+def test_service_and_break_glass_accounts_are_invisible(world: World) -> None:
     directory = Directory(world)
     body = {"email": "backups@helpdesk.example", "name": "Backups", "role": "technician", "service_account": True}
     program = world.client("ada").call("POST", "/api/users", 201, json=body)

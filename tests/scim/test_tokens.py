@@ -1,4 +1,4 @@
-"""The tokens of SCIM: who makes them, what they open, and how they end."""
+"""SCIM tokens: who creates them, where they are valid, and how they end."""
 
 import pytest
 
@@ -15,7 +15,7 @@ def with_token(world: World, token: str) -> Client:
     return client
 
 
-def test_super_admins_make_list_and_revoke_tokens(world: World) -> None:
+def test_super_admins_create_list_and_revoke_tokens(world: World) -> None:
     ada = world.client("ada")
     body = {"name": "Entra ID", "expires_at": "2099-01-01T00:00:00Z", "networks": ["127.0.0.0/8"]}
     made = ada.call("POST", TOKENS, 201, json=body)
@@ -48,7 +48,7 @@ def test_super_admins_make_list_and_revoke_tokens(world: World) -> None:
     ]
 
 
-def test_a_token_is_for_scim_alone_and_nothing_else_is(world: World) -> None:
+def test_scim_accepts_only_its_tokens_which_are_valid_nowhere_else(world: World) -> None:
     directory = Directory(world)
     provider = directory.client
     for path in ("/api/issues", "/api/users", "/api/events", "/api/scim-tokens", "/api/auth/session"):
@@ -70,7 +70,7 @@ def test_a_token_is_for_scim_alone_and_nothing_else_is(world: World) -> None:
     assert provider.get("/scim/v2/Users").headers["cache-control"] == "no-store"
 
 
-def test_a_token_ends(world: World) -> None:
+def test_a_token_expires(world: World) -> None:
     ada = world.client("ada")
     made = ada.call("POST", TOKENS, 201, json={"name": "soon", "expires_at": "2099-01-01T00:00:00Z"})
     elsewhere = ada.call("POST", TOKENS, 201, json={"name": "elsewhere", "networks": ["192.0.2.0/24"]})
@@ -82,7 +82,7 @@ def test_a_token_ends(world: World) -> None:
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-def test_the_page_makes_and_revokes(world: World) -> None:
+def test_the_page_creates_and_revokes_tokens(world: World) -> None:
     ada = world.client("ada")
     csrf = {"_csrf": ada.headers["X-CSRF-Token"]}
     assert "/scim/v2</code>" in ada.get("/admin/scim").text

@@ -1,4 +1,4 @@
-"""The server against scim2-tester, which checks what servers of SCIM must do (RFC 7643, RFC 7644)."""
+"""scim2-tester checks the requirements for SCIM servers (RFC 7643, RFC 7644)."""
 
 import uuid
 from typing import Any
@@ -13,11 +13,11 @@ from tests.scim.directory import Directory
 from tests.world import World
 
 STAY = {"displayName", "active", "emails"}
-"""An account always has a name, an address and a state: removing one of these lets it follow from the rest."""
+"""An account always has a name, an address and a state: if one of these is removed, it is derived from the others."""
 
 
 class Checked(BaseSyncSCIMClient):
-    """The client of the validator, over the HTTP client of the tests."""
+    """The client of the validator, based on the HTTP client of the tests."""
 
     def __init__(self, client: httpx.Client) -> None:
         super().__init__()
@@ -33,11 +33,11 @@ class Checked(BaseSyncSCIMClient):
         return True
 
 
-def test_the_validator_finds_nothing_wrong(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_validator_finds_no_error(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     example = filling.get_random_example_value
 
     def possible(path: Path[Any]) -> Any:
-        # The validator makes names up, of which none is an address; and an account has one address only.
+        # The validator invents names, which are not addresses; and an account has only one address.
         own = {"userName": f"{uuid.uuid4()}@helpdesk.example", "primary": True}
         return own.get(str(path)) or example(path)
 
