@@ -109,7 +109,7 @@ def test_lists_are_paged(world: World) -> None:
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-def test_service_and_break_glass_accounts_are_invisible(world: World) -> None:
+def test_service_accounts_and_unknown_ids_are_not_found(world: World) -> None:
     directory = Directory(world)
     body = {"email": "backups@helpdesk.example", "name": "Backups", "role": "technician", "service_account": True}
     program = world.client("ada").call("POST", "/api/users", 201, json=body)
