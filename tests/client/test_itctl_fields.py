@@ -8,7 +8,7 @@ from tests.client.conftest import Run
 
 def test_fields_and_groups_can_be_set_and_filtered(itctl: Run, technician: Tracker, admin: Tracker) -> None:
     admin.call("POST", "/api/company-groups", body={"name": "North", "company_names": ["Acme", "Contoso"]})
-    me = technician.who_am_i().user.email
+    me = "tess@helpdesk.example"
     fields = ["--severity", "high", "--owner", me, "--tag", "wan", "--tag", "carrier", "--external-key", "line-1"]
     more = ["--next-update", "2026-01-09T16:00+01:00", "--reference", "PSA: T 17 https://psa.example.com/17"]
     itctl("create", "Line", "--group", "North", "--except", "Contoso", *fields, *more)
