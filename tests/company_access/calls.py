@@ -39,6 +39,7 @@ API: dict[str, list[Call]] = {
             "?sort=-created_at&limit=2",
             "?limit=1",
             "?format=csv",
+            "?format=csv&include=details",
             "?owner=me",
             "?owner=none",
             "?owner=ada@helpdesk.example",

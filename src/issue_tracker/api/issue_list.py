@@ -28,6 +28,7 @@ from issue_tracker.http.request import Request
 from issue_tracker.http.responses import CSV, JSON
 from issue_tracker.http.routes import Returns, Routes
 from issue_tracker.issues import transfer
+from issue_tracker.issues.csv_fields import Emails, emails_of
 from issue_tracker.issues.queries.filters import Filters, Order, Position
 from issue_tracker.issues.queries.issue_list import IssueList, Row
 from issue_tracker.issues.queries.owners import list_owner_names
@@ -77,10 +78,7 @@ def list_issues(request: Request, query: IssueQuery) -> Response:
     if not access.all:
         whole_log = watermarks.watermark_of(request.tx, state)
         state, watermark = limited(request.tx, access, whole_log)
-        # A changed group changes the result of `companyGroup` by an event that is hidden under limited access.
-        representation += f" {filters_of(request, query).company_ids}"
-        # So does the renaming of an owner.
-        representation += f" {list_owner_names(request.tx, request.actor)}"
+        representation += _visible_names(request, query)
     if query.owner == ME:
         representation += f" {request.actor.user_id}"
     if depends_on_time(query):
@@ -113,7 +111,7 @@ def list_issues(request: Request, query: IssueQuery) -> Response:
         headers["Content-Disposition"] = 'attachment; filename="issues.csv"'
     if query.limit is not None and more:
         headers["Link"] = next_link("/api/issues", request.parameters, query, rows[-1].position)
-    form = _Csv() if as_csv else _Json(details=query.include == DETAILS)
+    form = (_Csv if as_csv else _Json)(details=query.include == DETAILS)
     endless = query.limit is None and more
     parts, sent = _piece(request, form, found, rows, store=True, whole=not endless)
     if endless or sent < len(rows):
@@ -129,6 +127,16 @@ def list_issues(request: Request, query: IssueQuery) -> Response:
     response = Response(body, headers=headers, media_type=form.media_type)
     request.app_state.responses.store_by_validator(etag, response)
     return response
+
+
+def _visible_names(request: Request, query: IssueQuery) -> str:
+    """Returns what a list contains under limited company access and what events change that are hidden there: the
+    companies of a group, the names of owners, and their addresses.
+    """
+    parts: list[object] = [filters_of(request, query).company_ids, list_owner_names(request.tx, request.actor)]
+    if query.include == DETAILS:
+        parts.append(emails_of(request.tx, request.actor))
+    return "".join(f" {part}" for part in parts)
 
 
 class _Json:
@@ -152,11 +160,18 @@ class _Csv:
     """A list as CSV, piece by piece."""
 
     media_type = CSV
-    opening = transfer.header().encode()
     between = b""
 
+    def __init__(self, *, details: bool) -> None:
+        self._details = details
+        self._emails: Emails | None = None
+        self.opening = transfer.header(details=details).encode()
+
     def render(self, request: Request, found: IssueList, rows: list[Row], store: bool = True) -> bytes:
-        return transfer.rows(found.load(rows)).encode()
+        if self._details and self._emails is None:
+            # Once, while the transaction of the request is open: later pieces have transactions of their own.
+            self._emails = emails_of(request.tx, request.actor)
+        return transfer.rows(found.load(rows, details=self._details), self._emails).encode()
 
     def closing(self, _total: int) -> bytes:
         return b""

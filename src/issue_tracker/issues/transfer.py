@@ -12,8 +12,9 @@ from issue_tracker.actor import Actor
 from issue_tracker.companies.queries import Company
 from issue_tracker.csv_files import BadRow, defuse, restore
 from issue_tracker.errors import AppError
+from issue_tracker.issues import csv_fields
 from issue_tracker.issues.assignments import NewAssignment
-from issue_tracker.issues.models import Issue, IssueHead
+from issue_tracker.issues.models import DetailedAssignment, Issue, IssueHead
 from issue_tracker.issues.operations import create_issue, update_issue
 from issue_tracker.issues.queries.issue import find_issue_head, list_members
 from issue_tracker.issues.queries.look_alikes import names_like
@@ -24,13 +25,14 @@ COLUMNS = ("name", "description", "company_name", "status", "created_at", "updat
 REQUIRED = ("name",)
 
 
-def header() -> str:
-    """Returns the first line of a file, with its line end."""
-    return ",".join(COLUMNS) + "\r\n"
+def header(*, details: bool = False) -> str:
+    """Returns the first line of a file, with its line end; with `details`, with the columns of csv_fields.py."""
+    return ",".join(COLUMNS + csv_fields.COLUMNS if details else COLUMNS) + "\r\n"
 
 
-def rows(issues: Iterable[Issue]) -> str:
-    """Returns the lines for these issues, with line ends.
+def rows(issues: Iterable[Issue], emails: csv_fields.Emails | None = None) -> str:
+    """Returns the lines for these issues, with line ends; for DetailedIssues with the columns of csv_fields.py, if the
+    addresses of owners are given.
 
     `created_at` is the issue's. `updated_at` is the assignment's, or the issue's if there is no assignment.
     """
@@ -38,11 +40,16 @@ def rows(issues: Iterable[Issue]) -> str:
     writer = csv.writer(out)
     for issue in issues:
         start = (defuse(issue.name), defuse(issue.description or ""))
+        more = [] if emails is None else [defuse(cell) for cell in csv_fields.cells_of_issue(issue, emails)]
         for member in issue.assignments:
             company = defuse(member.company_name)
-            writer.writerow((*start, company, member.status.value, issue.created_at, member.updated_at))
+            row = (*start, company, member.status.value, issue.created_at, member.updated_at, *more)
+            if emails is not None and isinstance(member, DetailedAssignment):
+                row += tuple(defuse(cell) for cell in csv_fields.cells_of_assignment(member, emails))
+            writer.writerow(row)
         if not issue.assignments:
-            writer.writerow((*start, "", "", issue.created_at, issue.updated_at))
+            empty = [""] * (len(csv_fields.OF_ASSIGNMENTS) if more else 0)
+            writer.writerow((*start, "", "", issue.created_at, issue.updated_at, *more, *empty))
     return out.getvalue()
 
 
@@ -54,6 +61,7 @@ class ImportRow(msgspec.Struct, frozen=True):
     description: Description
     company_name: Name | None
     status: Status | None
+    fields: csv_fields.CsvFields = csv_fields.NONE
 
 
 class ImportResult(msgspec.Struct):
@@ -69,7 +77,7 @@ class ImportResult(msgspec.Struct):
 
 def read_rows(path: str) -> Iterator[ImportRow | BadRow]:
     """Yields each row of a CSV file. Raises BadFile if it cannot be read as one."""
-    for row in csv_files.read(path, columns=COLUMNS, required=REQUIRED):
+    for row in csv_files.read(path, columns=COLUMNS + csv_fields.COLUMNS, required=REQUIRED):
         yield row if isinstance(row, BadRow) else _read_row(row.line, row.cells)
 
 
@@ -82,8 +90,10 @@ def _read_row(line: int, cells: Mapping[str, str]) -> ImportRow | BadRow:
         description = parse_description(texts.get("description", ""))
         step = "company_name"
         company = parse_name(texts["company_name"]) if texts.get("company_name", "").strip() else None
+        step = ""
+        fields = csv_fields.read_fields(texts)
     except ValueError as refused:
-        return BadRow(line, f"{step} {refused}")
+        return BadRow(line, f"{step} {refused}".strip())
     status = None
     if texts.get("status", "").strip():
         try:
@@ -92,7 +102,7 @@ def _read_row(line: int, cells: Mapping[str, str]) -> ImportRow | BadRow:
             return BadRow(line, f"status must be one of {CHOICES}")
         if company is None:
             return BadRow(line, "has a status, but no company_name")
-    return ImportRow(line, name, description, company, status)
+    return ImportRow(line, name, description, company, status, fields)
 
 
 def import_issue(
@@ -120,13 +130,16 @@ def import_issue(
     members = [NewAssignment(companies[key(row.company_name)], row.status) for row in good if row.company_name]
     try:
         with tx.begin_nested():
+            fields = first.fields.fields(tx, actor)
             if existing is None:
-                created = create_issue(tx, actor, first.name, first.description, members, notify=notify)
+                created = create_issue(tx, actor, first.name, first.description, members, fields=fields, notify=notify)
                 if similar := names_like(tx, actor, created):
                     result.look_alikes.append((first.line, f"“{first.name}” looks like “{similar[0]}”"))
             else:
                 description = first.description or None
-                update_issue(tx, actor, existing, description=description, add_members=members, notify=notify)
+                update_issue(
+                    tx, actor, existing, description=description, fields=fields, add_members=members, notify=notify
+                )
     except AppError as error:
         # Another transaction took the name after it was looked up, so that no row of this issue can be imported.
         result.bad += [BadRow(row.line, error.detail) for row in good]

@@ -14,6 +14,7 @@ from issue_tracker.errors import Invalid
 from issue_tracker.http.request import Request
 from issue_tracker.issues.models import Issue, Severity
 from issue_tracker.issues.queries.owners import list_technicians
+from issue_tracker.issues.reference_texts import read_references, write_references
 from issue_tracker.pages.forms import Form
 
 FIELDS = ("severity", "owner", "next_update_at", "tags", "references", "external_key")
@@ -46,13 +47,12 @@ def choices(request: Request, shown: Issue | None = None) -> Choices:
 def texts_of(request: Request, issue: Issue) -> Texts:
     """Returns the fields of an issue as a form shows them."""
     known = {user.user_id: user.email for user in list_technicians(request.tx, request.actor)}
-    references = (f"{one.system}: {one.key}{f' {one.url}' if one.url else ''}" for one in issue.references)
     return {
         "severity": issue.severity or "",
         "owner": known.get(issue.owner.user_id, "") if issue.owner else "",
         "next_update_at": (issue.next_update_at or "")[:16],
         "tags": ", ".join(issue.tags),
-        "references": "\n".join(references),
+        "references": write_references(issue.references),
         "external_key": issue.external_key or "",
     }
 
@@ -77,20 +77,18 @@ def body_fields(texts: Mapping[str, str]) -> dict[str, Any]:
     if found.get("tags"):
         found["tags"] = [tag.strip() for tag in found["tags"].split(",") if tag.strip()]
     if found.get("references"):
-        lines = [line for line in found["references"].split("\n") if line.strip()]
-        found["references"] = [_reference(line.strip()) for line in lines]
+        found["references"] = _references(found["references"])
     if found.get("next_update_at"):
         found["next_update_at"] = _instant(found["next_update_at"])
     return found
 
 
-def _reference(line: str) -> dict[str, str]:
-    text, _, last = line.rpartition(" ")
-    has_url = bool(text) and last.startswith(("http://", "https://"))
-    system, colon, key = (text if has_url else line).partition(":")
-    if not colon:
-        raise Invalid.field("references", "must have the form “System: key”, on each line")
-    return {"system": system.strip(), "key": key.strip()} | ({"url": last} if has_url else {})
+def _references(text: str) -> list[dict[str, str]]:
+    try:
+        found = read_references(text)
+    except ValueError as refused:
+        raise Invalid.field("references", str(refused)) from None
+    return [{"system": one.system, "key": one.key} | ({"url": one.url} if one.url else {}) for one in found]
 
 
 def _instant(text: str) -> str:
