@@ -130,8 +130,8 @@ def list_issues(request: Request, query: IssueQuery) -> Response:
 
 
 def _visible_names(request: Request, query: IssueQuery) -> str:
-    """Returns what a list contains under limited company access and what events change that are hidden there: the
-    companies of a group, the names of owners, and their addresses.
+    """Returns the data in a list that hidden events can change if the company access is limited: the companies of a
+    group, the names of owners, and their addresses.
     """
     parts: list[object] = [filters_of(request, query).company_ids, list_owner_names(request.tx, request.actor)]
     if query.include == DETAILS:
@@ -169,7 +169,7 @@ class _Csv:
 
     def render(self, request: Request, found: IssueList, rows: list[Row], store: bool = True) -> bytes:
         if self._details and self._emails is None:
-            # Once, while the transaction of the request is open: later pieces have transactions of their own.
+            # Read once, in the transaction of the request; later pieces have their own transactions.
             self._emails = emails_of(request.tx, request.actor)
         return transfer.rows(found.load(rows, details=self._details), self._emails).encode()
 

@@ -1,4 +1,4 @@
-"""The columns of a CSV file beside those of the contract: the fields of issues, and those of assignments.
+"""The columns of a CSV file in addition to those of the contract: the fields of issues and of assignments.
 
 An export contains them with `include=details`. An import sets the fields of issues; it does not set those of
 assignments.
@@ -28,7 +28,7 @@ Emails = Mapping[int, str]
 
 
 def emails_of(tx: Connection, actor: Actor) -> Emails:
-    """Returns the addresses of the technicians that the actor sees, by which a file names owners."""
+    """Returns the addresses of the technicians visible to the actor; a file identifies owners by their addresses."""
     return {user.user_id: user.email for user in list_technicians(tx, actor)}
 
 
@@ -54,9 +54,7 @@ def _email(owner: Owner | None, emails: Emails) -> str:
 
 
 class CsvFields(msgspec.Struct, frozen=True, kw_only=True):
-    """The fields of an issue in a row of a file. An empty cell leaves a field as it is. `owner` is an e-mail
-    address.
-    """
+    """The fields of an issue in a row of a file. An empty cell keeps the field. `owner` is an e-mail address."""
 
     severity: Severity | UnsetType = UNSET
     owner: str | UnsetType = UNSET
@@ -66,7 +64,7 @@ class CsvFields(msgspec.Struct, frozen=True, kw_only=True):
     external_key: str | UnsetType = UNSET
 
     def fields(self, tx: Connection, actor: Actor) -> IssueFields:
-        """Returns the fields as operations take them. Raises Invalid for an owner who is not an active technician."""
+        """Returns the fields for the operations. Raises Invalid for an owner who is not an active technician."""
         owner = UNSET if isinstance(self.owner, UnsetType) else find_owner(tx, actor, self.owner)
         values = msgspec.structs.asdict(self) | {"owner": owner}
         return IssueFields(**values)

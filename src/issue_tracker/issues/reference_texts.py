@@ -1,4 +1,4 @@
-"""References as people write them in forms and files: one on each line, `System: key URL`, whose URL may be missing."""
+"""References as text in forms and files: one per line, in the form `System: key URL`, in which the URL is optional."""
 
 from collections.abc import Iterable
 
@@ -12,7 +12,7 @@ def write_references(references: Iterable[Reference]) -> str:
 
 
 def read_references(text: str) -> list[Reference]:
-    """Returns the references in the lines of a text. Raises ValueError, with the reason, for one that is refused."""
+    """Returns the references in the lines of a text. Raises ValueError, with the reason, for an invalid one."""
     return [_read_reference(line.strip()) for line in text.split("\n") if line.strip()]
 
 

@@ -26,13 +26,13 @@ REQUIRED = ("name",)
 
 
 def header(*, details: bool = False) -> str:
-    """Returns the first line of a file, with its line end; with `details`, with the columns of csv_fields.py."""
+    """Returns the first line of a file, with its line end; `details` adds the columns of csv_fields.py."""
     return ",".join(COLUMNS + csv_fields.COLUMNS if details else COLUMNS) + "\r\n"
 
 
 def rows(issues: Iterable[Issue], emails: csv_fields.Emails | None = None) -> str:
-    """Returns the lines for these issues, with line ends; for DetailedIssues with the columns of csv_fields.py, if the
-    addresses of owners are given.
+    """Returns the lines for these issues, with line ends. If the addresses of owners are given, the issues must be
+    DetailedIssues, and the lines have the columns of csv_fields.py too.
 
     `created_at` is the issue's. `updated_at` is the assignment's, or the issue's if there is no assignment.
     """
