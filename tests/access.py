@@ -187,6 +187,7 @@ ACCESS = {
         PUT /api/alert-receivers/{id}
         DELETE /api/alert-receivers/{id}
         POST /api/alert-receivers/{id}/rotate-secret
+        POST /api/alert-receivers/try
         POST /api/alert-rules
         POST /api/alert-rules/try
         PUT /api/alert-rules/{id}
@@ -212,6 +213,8 @@ ACCESS = {
         POST /admin/alerts/receivers
         POST /admin/alerts/receivers/{id}/rotate-secret
         POST /admin/alerts/receivers/{id}/active
+        GET /admin/alerts/receivers/{id}
+        POST /admin/alerts/receivers/{id}
         GET /admin/alerts/receivers/{id}/delete
         POST /admin/alerts/receivers/{id}/delete
         GET /admin/alerts/rules/new

@@ -38,6 +38,7 @@ FRESH = {
     "POST /admin/alerts/receivers",
     "POST /admin/alerts/receivers/{id}/rotate-secret",
     "POST /admin/alerts/receivers/{id}/active",
+    "POST /admin/alerts/receivers/{id}",
     "POST /admin/users/{user_id}/tokens",
     "POST /admin/webhooks",
     "POST /admin/webhooks/{webhook_id}/rotate-secret",

@@ -12,6 +12,7 @@ import structlog
 from sqlalchemy import Connection, text
 
 from issue_tracker.actor import command_line
+from issue_tracker.alerts.mail.operations import prune_mails
 from issue_tracker.alerts.retention import prune_alerts, prune_unsorted
 from issue_tracker.auth.challenges import prune_challenges
 from issue_tracker.auth.factors.ceremonies import prune_spent
@@ -37,7 +38,17 @@ PAUSE_SECONDS = 0.05
 LOCK = 0x69747265746E
 """PostgreSQL advisory lock for one piece: one process deletes at a time. SQLite has only one writer anyway."""
 
-UNRECORDED = ("sessions", "sign-in attempts", "sign-in challenges", "sign-ins under way", "passkey challenges")
+MAIL_DAYS = 30
+"""Number of days for which accepted e-mail messages are remembered. Mail servers retry for days, not weeks."""
+
+UNRECORDED = (
+    "sessions",
+    "sign-in attempts",
+    "sign-in challenges",
+    "sign-ins under way",
+    "passkey challenges",
+    "identities of e-mail messages",
+)
 """Kinds of rows that expire by design; deleting them records no event."""
 
 Prune = Callable[[Connection], int]
@@ -106,6 +117,7 @@ def _kinds(settings: Settings, at: datetime) -> dict[str, Prune]:
         "sign-in challenges": partial(prune_challenges, at=at),
         "sign-ins under way": partial(prune_flows, at=at),
         "passkey challenges": partial(prune_spent, at=at),
+        "identities of e-mail messages": partial(prune_mails, before=at - timedelta(days=MAIL_DAYS)),
     }
     if days := settings.delivery_retention_days:
         kinds["deliveries"] = partial(prune_deliveries, before=at - timedelta(days=days))

@@ -62,7 +62,11 @@ def generic(firing: bool) -> dict[str, Any]:
     return {"data": {"checks": [what]}}
 
 
-MESSAGES: Mapping[Kind, Callable[[bool], dict[str, Any]]] = {
+def email(firing: bool) -> str:
+    return f"From: rmm@monitoring.example\nSubject: {'DOWN' if firing else 'UP'}: Line down\n\nCompany: Contoso\n"
+
+
+MESSAGES: Mapping[Kind, Callable[[bool], dict[str, Any] | str]] = {
     Kind.ALERTMANAGER: prometheus,
     Kind.GRAFANA: lambda firing: prometheus(firing, panelURL="https://grafana.example/d/1", values={"A": 1}),
     Kind.ICINGA: icinga,
@@ -70,6 +74,7 @@ MESSAGES: Mapping[Kind, Callable[[bool], dict[str, Any]]] = {
     Kind.UPTIME_KUMA: kuma,
     Kind.HEALTHCHECKS: healthchecks,
     Kind.GENERIC: generic,
+    Kind.EMAIL: email,
 }
 
 GENERIC = {"alerts": "data.checks", "key": "id", "state": "ok", "resolved": ["true"], "labels": "who"}

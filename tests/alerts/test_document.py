@@ -13,7 +13,7 @@ from tests.examples import DOCS
 from tests.world import World
 
 _section = re.compile(r"^The kind is `(.+?)`(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
-_message = re.compile(r"^```json\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_message = re.compile(r"^```(?:json|eml)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SECTIONS = dict(_section.findall((DOCS / "alerts.md").read_text(encoding="utf-8")))
 
 
@@ -27,7 +27,8 @@ def test_the_message_of_each_sender_opens_an_issue(world: World, kind: str) -> N
     [message] = _message.findall(SECTIONS[kind])
     made = world.client("ada").call("POST", "/api/alert-receivers", 201, json={"name": "R", "kind": kind})
     path = made["url"].removeprefix(world.server.settings.public_url)
-    assert send(world, path, json.loads(message)) == {"received": 1, "opened": 1}
+    content = message if kind == Kind.EMAIL else json.loads(message)
+    assert send(world, path, content) == {"received": 1, "opened": 1}
     [issue] = world.client().call("GET", "/api/issues", 200)["items"]
     assert [one["company_name"] for one in issue["assignments"]] == ["Contoso"]
 

@@ -22,7 +22,8 @@ def given_receiver(world: World, kind: str, **more: Any) -> str:
 
 def send(world: World, path: str, message: Any, expected: int = 202, **options: Any) -> dict[str, Any]:
     """Sends a message and returns the effects on its alerts, without the zeros."""
-    found = world.anonymous().call("POST", path, expected, json=message, **options)
+    body = {"content": message.encode()} if isinstance(message, str) else {"json": message}
+    found = world.anonymous().call("POST", path, expected, **body, **options)
     return {name: count for name, count in found.items() if count} if expected == 202 else found
 
 

@@ -16,6 +16,7 @@ PASSWORD_LINE = "a password for this test\n"
 ARGUMENTS = {
     "serve": "--port 1",
     "worker": "",
+    "mail": "--port 1",
     "migrate": "",
     "user add": "new@helpdesk.example --name New --role member --password-stdin",
     "user list": "",
@@ -40,7 +41,7 @@ ARGUMENTS = {
     "openapi": "",
 }
 
-UNTIL_STOPPED = {"serve", "worker"}
+UNTIL_STOPPED = {"serve", "worker", "mail"}
 """Commands that run until they are stopped."""
 
 WITHOUT_DATABASE = {"openapi"}

@@ -95,6 +95,10 @@ def fill(url: str) -> tuple[str, str]:
             said = {"issue_name": "Fault 0 " + AWKWARD, "body": AWKWARD, "companies": companies}
             tess.call("POST", "/api/updates", 201, json=said)
         ada.call("POST", "/api/alert-receivers", 201, json={"name": AWKWARD, "kind": "generic", "mapping": {}})
+        mailed = ada.call("POST", "/api/alert-receivers", 201, json={"name": "Mail", "kind": "email"})
+        mail = f"Message-ID: <1@example.com>\nSubject: {AWKWARD}\n\nCompany: Contoso\n"
+        path = mailed["url"].removeprefix(server.settings.public_url)
+        world.anonymous().call("POST", path, 202, content=mail.encode())
         ada.call("POST", "/api/alert-rules", 201, json={"name": AWKWARD, "rule": {"issue": AWKWARD}})
         # The highest number has been assigned, and its row deleted.
         ada.call("DELETE", f"/api/issues/{quote(last, safe='')}", 204)

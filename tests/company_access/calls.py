@@ -174,6 +174,9 @@ API: dict[str, list[Call]] = {
     "PUT /api/alert-receivers/{id}": [Call("/api/alert-receivers/1", {"active": False})],
     "DELETE /api/alert-receivers/{id}": [Call("/api/alert-receivers/1")],
     "POST /api/alert-receivers/{id}/rotate-secret": [Call("/api/alert-receivers/1/rotate-secret")],
+    "POST /api/alert-receivers/try": [
+        Call("/api/alert-receivers/try", {"message": "Subject: x\n\nCompany: Hidden Ltd"})
+    ],
     "GET /api/alert-rules": gets("/api/alert-rules"),
     "POST /api/alert-rules": [Call("/api/alert-rules", {"name": "R", "rule": {}})],
     "POST /api/alert-rules/try": [Call("/api/alert-rules/try", {"labels": {"company": "Hidden Ltd"}})],

@@ -139,6 +139,8 @@ PAGES: dict[str, list[Call]] = {
     "POST /admin/alerts/receivers": [Call("/admin/alerts/receivers", form={"name": "R", "kind": "generic"})],
     "POST /admin/alerts/receivers/{id}/rotate-secret": [Call("/admin/alerts/receivers/1/rotate-secret", form={})],
     "POST /admin/alerts/receivers/{id}/active": [Call("/admin/alerts/receivers/1/active", form={})],
+    "GET /admin/alerts/receivers/{id}": gets("/admin/alerts/receivers/1"),
+    "POST /admin/alerts/receivers/{id}": [Call("/admin/alerts/receivers/1", form={"try": "true"})],
     "GET /admin/alerts/receivers/{id}/delete": gets("/admin/alerts/receivers/1/delete"),
     "POST /admin/alerts/receivers/{id}/delete": [Call("/admin/alerts/receivers/1/delete", form={})],
     "GET /admin/alerts/rules/new": gets("/admin/alerts/rules/new", "?alert=1"),

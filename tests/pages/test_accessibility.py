@@ -38,6 +38,7 @@ PAGES = [
     "/admin/alerts/rules/new?alert={alert}",
     "/admin/alerts/rules/{rule}",
     "/admin/alerts/receivers/{receiver}/delete",
+    "/admin/alerts/receivers/{mailed}",
     "/admin/credentials",
     "/admin/scim",
     "/admin/users/{service}",
@@ -98,7 +99,8 @@ def scene(world: World) -> dict[str, Any]:
     alert = world.client().call("GET", "/api/alerts?state=unsorted", 200)["items"][0]["alert_id"]
     body = {"name": "Lines", "company_groups": ["North"], "first_update": "On it"}
     template = world.client("ada").call("POST", "/api/templates", 201, json=body)["template_id"]
-    alerts = {"template": template, "rule": rule, "receiver": made["id"], "alert": alert}
+    mailed = world.client("ada").call("POST", "/api/alert-receivers", 201, json={"name": "RMM", "kind": "email"})["id"]
+    alerts = {"template": template, "rule": rule, "receiver": made["id"], "alert": alert, "mailed": mailed}
     return alerts | {
         "issue": issue,
         "company": names["Contoso"],

@@ -88,7 +88,7 @@ def test_pages_are_not_cached_and_assets_are(world: World) -> None:
     template = client.call("POST", "/api/templates", 201, json={"name": "Lines"})
     mapped = {"source": "scim", "group": "leads", "role": "technician", "company_access": "all"}
     mapping = client.call("POST", "/api/group-mappings", 201, json=mapped)
-    receiver = client.call("POST", "/api/alert-receivers", 201, json={"name": "R", "kind": "generic"})
+    receiver = client.call("POST", "/api/alert-receivers", 201, json={"name": "R", "kind": "email"})
     rule = client.call("POST", "/api/alert-rules", 201, json={"name": "R", "rule": {}})
     world.given_customer("cara", "Contoso")
     customer = world.client("cara")

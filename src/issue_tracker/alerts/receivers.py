@@ -14,6 +14,8 @@ from sqlalchemy import Connection, LargeBinary, Row, bindparam, delete, insert, 
 from sqlalchemy.exc import IntegrityError
 
 from issue_tracker.actor import Actor, Role, require_administrator, require_fresh_proof
+from issue_tracker.alerts.mail import patterns as mail_patterns
+from issue_tracker.alerts.mail.patterns import MailPatterns
 from issue_tracker.alerts.mapping import Mapping, require_valid
 from issue_tracker.alerts.senders import Kind
 from issue_tracker.clock import Timestamp, now
@@ -31,12 +33,13 @@ USED_WITHIN = timedelta(minutes=1)
 
 
 class Receiver(msgspec.Struct, frozen=True, kw_only=True):
-    """A receiver without its secret. `mapping` is for the kind `generic`."""
+    """A receiver without its secret. `mapping` is for the kind `generic`, `patterns` for the kind `email`."""
 
     id: int
     name: str
     kind: Kind
     mapping: Mapping | None
+    patterns: MailPatterns | None
     active: bool
     created_at: Timestamp
     last_received_at: Timestamp | None
@@ -85,22 +88,28 @@ def note_use(tx: Connection, receiver: Receiver, at: datetime) -> None:
 
 
 def create_receiver(
-    tx: Connection, actor: Actor, name: Name, kind: Kind, mapping: Mapping | None = None
+    tx: Connection,
+    actor: Actor,
+    name: Name,
+    kind: Kind,
+    mapping: Mapping | None = None,
+    patterns: MailPatterns | None = None,
 ) -> tuple[Receiver, str]:
     """Creates a receiver. Returns it with its secret, which is shown this once.
 
-    Raises Invalid for a name that is taken or a mapping that cannot be used, ConfirmationRequired, and Forbidden.
+    Raises Invalid for a name that is taken, or a mapping or patterns that cannot be used, ConfirmationRequired, and
+    Forbidden.
     """
     require_administrator(actor)
     require_fresh_proof(actor)
     require_visible("name", name)
-    _require_mapping(kind, mapping)
-    secret = secrets.token_urlsafe(24)
+    _require_usable(kind, mapping, patterns)
+    secret = _new_secret(kind)
     values: dict[str, Any] = {
         "name": name,
         "name_key": key(name),
         "kind": kind.value,
-        "mapping": _stored(mapping),
+        "mapping": _stored(mapping or patterns),
         "active": True,
     }
     values |= {"secret_hash": _hash(secret), "created_at": now()}
@@ -115,9 +124,15 @@ def create_receiver(
 
 
 def update_receiver(
-    tx: Connection, actor: Actor, receiver_id: int, *, active: bool | None = None, mapping: Mapping | None = None
+    tx: Connection,
+    actor: Actor,
+    receiver_id: int,
+    *,
+    active: bool | None = None,
+    mapping: Mapping | None = None,
+    patterns: MailPatterns | None = None,
 ) -> Receiver:
-    """Switches a receiver on or off, or replaces its mapping; None leaves either as it is.
+    """Switches a receiver on or off, or replaces its mapping or its patterns; None leaves each as it is.
 
     Raises NotFound, Invalid, ConfirmationRequired, and Forbidden.
     """
@@ -127,13 +142,16 @@ def update_receiver(
     values: dict[str, Any] = {}
     if active is not None and active is not receiver.active:
         values["active"] = active
-    if mapping is not None and mapping != receiver.mapping:
-        _require_mapping(receiver.kind, mapping)
-        values["mapping"] = _stored(mapping)
+    _require_usable(receiver.kind, mapping, patterns)
+    changed = [name for name in ("active",) if name in values]
+    for what, new, old in (("mapping", mapping, receiver.mapping), ("patterns", patterns, receiver.patterns)):
+        if new is not None and new != old:
+            values["mapping"] = _stored(new)
+            changed.append(what)
     if not values:
         return receiver
     tx.execute(update(alert_receivers).where(alert_receivers.c.id == receiver_id).values(values))
-    _record(tx, actor, EventType.RECEIVER_UPDATED, receiver, ", ".join(sorted(values)))
+    _record(tx, actor, EventType.RECEIVER_UPDATED, receiver, ", ".join(changed))
     return get_receiver(tx, actor, receiver_id)
 
 
@@ -144,7 +162,8 @@ def rotate_secret(tx: Connection, actor: Actor, receiver_id: int) -> tuple[Recei
     """
     require_administrator(actor)
     require_fresh_proof(actor)
-    receiver, secret = _receiver(_lock(tx, receiver_id)), secrets.token_urlsafe(24)
+    receiver = _receiver(_lock(tx, receiver_id))
+    secret = _new_secret(receiver.kind)
     values = {"secret_hash": _hash(secret)}
     tx.execute(update(alert_receivers).where(alert_receivers.c.id == receiver_id).values(values))
     _record(tx, actor, EventType.RECEIVER_UPDATED, receiver, "secret")
@@ -160,16 +179,24 @@ def delete_receiver(tx: Connection, actor: Actor, receiver_id: int) -> None:
     _record(tx, actor, EventType.RECEIVER_DELETED, receiver)
 
 
-def _require_mapping(kind: Kind, mapping: Mapping | None) -> None:
-    if mapping is None:
-        return
-    if kind is not Kind.GENERIC:
-        raise Invalid.field("mapping", "is for receivers of the kind generic only")
-    require_valid(mapping)
+def _require_usable(kind: Kind, mapping: Mapping | None, patterns: MailPatterns | None) -> None:
+    if mapping is not None:
+        if kind is not Kind.GENERIC:
+            raise Invalid.field("mapping", "is for receivers of the kind generic only")
+        require_valid(mapping)
+    if patterns is not None:
+        if kind is not Kind.EMAIL:
+            raise Invalid.field("patterns", "are for receivers of the kind email only")
+        mail_patterns.require_valid(patterns)
 
 
-def _stored(mapping: Mapping | None) -> str | None:
-    return None if mapping is None else msgspec.json.encode(mapping).decode()
+def _new_secret(kind: Kind) -> str:
+    """A secret; one that is a part of an e-mail address survives when somebody changes its case."""
+    return secrets.token_hex(20) if kind is Kind.EMAIL else secrets.token_urlsafe(24)
+
+
+def _stored(reading: Mapping | MailPatterns | None) -> str | None:
+    return None if reading is None else msgspec.json.encode(reading).decode()
 
 
 def _hash(secret: str) -> bytes:
@@ -188,11 +215,13 @@ def _unknown() -> NotFound:
 
 
 def _receiver(row: Any) -> Receiver:
+    mail = row.kind == Kind.EMAIL.value
     return Receiver(
         id=row.id,
         name=row.name,
         kind=Kind(row.kind),
-        mapping=None if row.mapping is None else msgspec.json.decode(row.mapping, type=Mapping),
+        mapping=None if mail or row.mapping is None else msgspec.json.decode(row.mapping, type=Mapping),
+        patterns=msgspec.json.decode(row.mapping, type=MailPatterns) if mail and row.mapping is not None else None,
         active=bool(row.active),
         created_at=iso(row.created_at),
         last_received_at=None if row.last_received_at is None else iso(row.last_received_at),

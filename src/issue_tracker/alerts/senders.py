@@ -37,6 +37,7 @@ class Kind(StrEnum):
     UPTIME_KUMA = "uptime-kuma"
     HEALTHCHECKS = "healthchecks"
     GENERIC = "generic"
+    EMAIL = "email"
 
 
 class Received(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,14 +51,14 @@ class Received(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_message(kind: Kind, content: bytes, mapping: GenericMapping | None = None) -> list[Received]:
-    """Returns the alerts in a message. `mapping` is for the kind `generic`.
+    """Returns the alerts in a message, which is not an e-mail. `mapping` is for the kind `generic`.
 
     Raises Invalid, with a sentence that repeats nothing of the message, when it does not have the format.
     """
     alerts = _generic(content, mapping) if kind is Kind.GENERIC else _READERS[kind](content)
     if len(alerts) > MOST_ALERTS:
         raise Invalid(f"The message contains more than {MOST_ALERTS} alerts.")
-    return [_bounded(alert) for alert in alerts]
+    return [bounded(alert) for alert in alerts]
 
 
 class _PrometheusAlert(msgspec.Struct):
@@ -266,8 +267,11 @@ def _digest(labels: dict[str, str]) -> str:
     return hashlib.blake2b(msgspec.json.encode(sorted(labels.items())), digest_size=16).hexdigest()
 
 
-def _bounded(alert: Received) -> Received:
-    """The alert with texts that can be stored: valid, without control characters in labels, and not too long."""
+def bounded(alert: Received) -> Received:
+    """The alert with texts that can be stored: valid, without control characters in labels, and not too long.
+
+    Raises Invalid for one without a key.
+    """
     labels = {
         _line(name)[:100]: _line(value)[:LONGEST_LABEL] for name, value in list(alert.labels.items())[:MOST_LABELS]
     }

@@ -2,11 +2,16 @@
 
 from collections import Counter
 from http import HTTPStatus
+from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 import msgspec
+from msgspec import Meta
 from starlette.responses import Response
 
 from issue_tracker.alerts import receivers
+from issue_tracker.alerts.mail.operations import MailTrial, receive_mail, try_patterns
+from issue_tracker.alerts.mail.patterns import MailPatterns
 from issue_tracker.alerts.mapping import Mapping
 from issue_tracker.alerts.messages import receive_alerts
 from issue_tracker.alerts.models import AlertOutcome
@@ -45,17 +50,22 @@ class ReceiverList(msgspec.Struct):
 
 
 class ReceiverAddress(Receiver, frozen=True, kw_only=True):
-    """A receiver with its address, which contains its secret and is shown only once."""
+    """A receiver with its address, which contains its secret and is shown only once.
+
+    `mail_address` is for the kind `email`, to whose `url` whole messages may be posted.
+    """
 
     url: str | None
+    mail_address: str | None = None
 
 
 class NewReceiver(msgspec.Struct, forbid_unknown_fields=True):
-    """A receiver to create. `mapping` is for the kind `generic`."""
+    """A receiver to create. `mapping` is for the kind `generic`, `patterns` for the kind `email`."""
 
     name: Name
     kind: Kind
     mapping: Mapping | None = None
+    patterns: MailPatterns | None = None
 
 
 class ReceiverChange(msgspec.Struct, forbid_unknown_fields=True):
@@ -63,6 +73,18 @@ class ReceiverChange(msgspec.Struct, forbid_unknown_fields=True):
 
     active: bool | None = None
     mapping: Mapping | None = None
+    patterns: MailPatterns | None = None
+
+
+class PatternTrial(msgspec.Struct, forbid_unknown_fields=True):
+    """A message to try patterns on, with its headers, as it is saved by a mail program.
+
+    `receiver` is the name of the receiver that it would be sent to, for the rules.
+    """
+
+    message: Annotated[str, Meta(min_length=1, max_length=200_000)]
+    patterns: MailPatterns = MailPatterns()
+    receiver: Annotated[str, Meta(max_length=255)] = ""
 
 
 RECEIVER_EXAMPLE = {
@@ -70,11 +92,33 @@ RECEIVER_EXAMPLE = {
     "name": "Prometheus",
     "kind": "alertmanager",
     "mapping": None,
+    "patterns": None,
     "active": True,
     "created_at": "2025-01-04T10:15:00+00:00",
     "last_received_at": None,
 }
-ADDRESS_EXAMPLE = RECEIVER_EXAMPLE | {"url": "https://issues.example.com/api/alerts/in/alertmanager/…"}
+ADDRESS_EXAMPLE = RECEIVER_EXAMPLE | {
+    "url": "https://issues.example.com/api/alerts/in/alertmanager/…",
+    "mail_address": None,
+}
+MAIL_EXAMPLE = "From: rmm@example.com\nSubject: DOWN: Line down\n\nCompany: Acme Manufacturing\n"
+MAIL_TRIAL_EXAMPLE: dict[str, Any] = {
+    "automatic": None,
+    "key": "line down/acme manufacturing",
+    "state": "firing",
+    "labels": {"issue": "Line down", "company": "Acme Manufacturing", "subject": "DOWN: Line down"},
+    "summary": "Company: Acme Manufacturing",
+    "outcome": {
+        "rule_name": None,
+        "ignored": False,
+        "issue_name": "Line down",
+        "company_text": "Acme Manufacturing",
+        "company_names": ["Acme Manufacturing"],
+        "severity": None,
+        "hold_minutes": 0,
+        "steady_minutes": 0,
+    },
+}
 MESSAGE_EXAMPLE = {
     "version": "4",
     "status": "firing",
@@ -141,9 +185,18 @@ def list_receivers(request: Request) -> Response:
 )
 def create_receiver(request: Request, body: NewReceiver) -> Response:
     """Create a receiver. The response shows its address only once."""
-    return _with_address(
-        request, *receivers.create_receiver(request.tx, request.actor, body.name, body.kind, body.mapping), 201
-    )
+    made = receivers.create_receiver(request.tx, request.actor, body.name, body.kind, body.mapping, body.patterns)
+    return _with_address(request, *made, 201)
+
+
+@routes.post(
+    "/api/alert-receivers/try",
+    returns=Returns(200, MailTrial, MAIL_TRIAL_EXAMPLE),
+    example={"message": MAIL_EXAMPLE},
+)
+def try_message(request: Request, body: PatternTrial) -> Response:
+    """Try patterns on an e-mail message, and the rules on its alert. Nothing is changed."""
+    return json_response(try_patterns(request.tx, request.actor, body.receiver, body.patterns, body.message))
 
 
 @routes.put(
@@ -153,8 +206,10 @@ def create_receiver(request: Request, body: NewReceiver) -> Response:
     example={"active": False},
 )
 def update_receiver(request: Request, id: int, body: ReceiverChange) -> Response:
-    """Switch a receiver on or off, or replace its mapping."""
-    changed = receivers.update_receiver(request.tx, request.actor, id, active=body.active, mapping=body.mapping)
+    """Switch a receiver on or off, or replace its mapping or its patterns."""
+    changed = receivers.update_receiver(
+        request.tx, request.actor, id, active=body.active, mapping=body.mapping, patterns=body.patterns
+    )
     return json_response(changed)
 
 
@@ -180,6 +235,9 @@ def _take(request: Request, receiver: Receiver) -> list[AlertOutcome]:
     content = raw_content(request)
     if not content:
         raise UnsupportedMediaType("The message is empty.")
+    if receiver.kind is Kind.EMAIL:
+        with request.write() as tx:
+            return receive_mail(tx, receiver, content, request.request_id)[1]
     received = read_message(receiver.kind, content, receiver.mapping)
     with request.write() as tx:
         return receive_alerts(tx, receiver, received, request.request_id)
@@ -190,6 +248,16 @@ def address(request: Request, receiver: Receiver, secret: str) -> str:
     return f"{request.settings.public_url}/api/alerts/in/{receiver.kind.value}/{secret}"
 
 
+def mail_address(request: Request, receiver: Receiver, secret: str) -> str | None:
+    """The address to which messages to a receiver of e-mail are sent; None for one of another kind."""
+    domain = request.settings.mail_domain or urlsplit(request.settings.public_url).hostname
+    return f"{secret}@{domain}" if receiver.kind is Kind.EMAIL else None
+
+
 def _with_address(request: Request, receiver: Receiver, secret: str, status: int) -> Response:
-    content = ReceiverAddress(**msgspec.structs.asdict(receiver), url=address(request, receiver, secret))
-    return SecretResponse(msgspec.to_builtins(content), "url", status)
+    content = ReceiverAddress(
+        **msgspec.structs.asdict(receiver),
+        url=address(request, receiver, secret),
+        mail_address=mail_address(request, receiver, secret),
+    )
+    return SecretResponse(msgspec.to_builtins(content), "url", status, also=("mail_address",))

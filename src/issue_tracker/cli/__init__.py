@@ -11,7 +11,7 @@ from issue_tracker.cli.failures import Commands
 from issue_tracker.cli.issues import issue
 from issue_tracker.cli.maintenance import backup, demo, events, migrate, openapi, reencrypt
 from issue_tracker.cli.moving import copy, dump, restore
-from issue_tracker.cli.servers import serve, worker
+from issue_tracker.cli.servers import mail, serve, worker
 from issue_tracker.cli.users import token, user
 from issue_tracker.logs import silence_logs
 
@@ -30,6 +30,7 @@ def main() -> None:
 for command in (
     serve,
     worker,
+    mail,
     migrate,
     user,
     token,

@@ -1,4 +1,4 @@
-"""Commands that run until they are stopped: `serve` and `worker`."""
+"""Commands that run until they are stopped: `serve`, `worker` and `mail`."""
 
 import os
 import secrets
@@ -201,3 +201,42 @@ def worker(database_url: str | None) -> None:
     _announce("Delivering webhook messages.")
     stopping.wait()
     deliverer.close()
+
+
+@click.command()
+@database_option
+@click.option("--host", help="The address to listen on.  [127.0.0.1]")
+@click.option("--port", type=int, help="The port to listen on.  [8025]")
+@click.option("--protocol", type=click.Choice(["lmtp", "smtp"]), help="What to speak.  [lmtp]")
+def mail(database_url: str | None, host: str | None, port: int | None, protocol: str | None) -> None:
+    """Take alerts by e-mail from a mail server, for receivers of e-mail. It delivers to no other address."""
+    # Imported here, because no other command needs them.
+    import asyncio  # noqa: PLC0415
+
+    from prometheus_client import CollectorRegistry, start_http_server  # noqa: PLC0415
+
+    from issue_tracker.alerts.mail.listener import MailListener  # noqa: PLC0415
+
+    loaded = settings.load(database_url=database_url, mail_host=host, mail_port=port, mail_protocol=protocol)
+    database = open_database(database_url)
+    configure_logs(loaded)
+    if not _loopback(loaded.mail_host):
+        log.warning("mail passes the network in the clear: only the mail server should reach this address")
+    registry = CollectorRegistry()
+    listener = MailListener(database, loaded, registry)
+
+    async def listen() -> None:
+        stopping = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+        await listener.start()
+        if loaded.mail_metrics_port:
+            start_http_server(loaded.mail_metrics_port, loaded.mail_host, registry)
+        _announce(f"Taking alerts by {loaded.mail_protocol.upper()} on {loaded.mail_host}:{loaded.mail_port}.")
+        await stopping.wait()
+        await listener.stop()
+
+    try:
+        asyncio.run(listen())
+    except OSError as error:
+        raise CommandError(f"{loaded.mail_host}:{loaded.mail_port}: {error.strerror or error}.") from None

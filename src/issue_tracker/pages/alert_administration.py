@@ -8,11 +8,12 @@ from starlette.responses import Response
 
 from issue_tracker.alerts import receivers, rule_list
 from issue_tracker.alerts.queries import Selection, list_alerts
+from issue_tracker.alerts.receivers import Receiver
 from issue_tracker.alerts.rule_list import Trial
 from issue_tracker.alerts.rules import DEFAULT, CompanyBy, Operator, Rule
 from issue_tracker.alerts.senders import Kind
 from issue_tracker.alerts.suggestions import suggested_rule
-from issue_tracker.api.alert_receivers import NewReceiver, address
+from issue_tracker.api.alert_receivers import NewReceiver, address, mail_address
 from issue_tracker.api.alert_rules import NewRule, RuleTrial
 from issue_tracker.errors import Invalid
 from issue_tracker.http.identity import Access, Proof
@@ -36,6 +37,7 @@ KINDS = {
     Kind.UPTIME_KUMA: "Uptime Kuma",
     Kind.HEALTHCHECKS: "Healthchecks",
     Kind.GENERIC: "Any JSON",
+    Kind.EMAIL: "E-mail",
 }
 OPERATORS = {Operator.IS: "=", Operator.IS_NOT: "!=", Operator.LIKE: "~", Operator.NOT_LIKE: "!~"}
 """How a condition is written in a line of the form; longer signs are recognized first."""
@@ -73,7 +75,7 @@ def create_receiver(request: Request, form: Form) -> Response:
     with request.write() as tx:
         receiver, secret = receivers.create_receiver(tx, request.actor, body.name, body.kind, body.mapping)
     with request.read():
-        return show_administration(request, url=address(request, receiver, secret))
+        return show_administration(request, url=_shown_address(request, receiver, secret))
 
 
 @routes.post(f"{HERE}/receivers/{{id}}/rotate-secret", proof=Proof.FRESH_SESSION, transaction=False)
@@ -82,7 +84,7 @@ def rotate_secret(request: Request, form: Form, id: int) -> Response:
     with request.write() as tx:
         receiver, secret = receivers.rotate_secret(tx, request.actor, id)
     with request.read():
-        return show_administration(request, url=address(request, receiver, secret))
+        return show_administration(request, url=_shown_address(request, receiver, secret))
 
 
 @routes.post(f"{HERE}/receivers/{{id}}/active", proof=Proof.FRESH_SESSION)
@@ -156,6 +158,11 @@ def delete_rule(request: Request, form: Form, id: int) -> Response:
     """Deletes a rule."""
     rule_list.delete_rule(request.tx, request.actor, id)
     return redirect(HERE, flash_cookie(request, Flash("The rule is deleted.")))
+
+
+def _shown_address(request: Request, receiver: Receiver, secret: str) -> str:
+    """What the sender is given: an address for e-mail, or else a URL."""
+    return mail_address(request, receiver, secret) or address(request, receiver, secret)
 
 
 def _rule_page(

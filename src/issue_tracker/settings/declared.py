@@ -1,13 +1,13 @@
 """All settings in one typed table, read from the environment once at the start.
 
 `ISSUE_TRACKER_<NAME>` sets a value; `ISSUE_TRACKER_<NAME>_FILE` names a file that contains it, for secrets. The modules
-`server`, `limits`, `accounts`, `single_sign_on`, `webhooks` and `alerts` declare the settings; each extends the
+`server`, `limits`, `accounts`, `single_sign_on`, `webhooks`, `alerts` and `mail` declare the settings; each extends the
 previous one. A test compares docs/settings.md with this table.
 """
 
 from urllib.parse import urlsplit
 
-from issue_tracker.settings.alerts import AlertSettings
+from issue_tracker.settings.mail import MailSettings
 from issue_tracker.settings.providers import Provider, parse_providers
 
 PREFIX = "ISSUE_TRACKER_"
@@ -17,7 +17,7 @@ class SettingsError(Exception):
     """A setting has an invalid value; the message names it and says what would be right."""
 
 
-class Settings(AlertSettings, frozen=True, kw_only=True):
+class Settings(MailSettings, frozen=True, kw_only=True):
     """The settings of one process."""
 
     @property

@@ -14,7 +14,7 @@ from issue_tracker.database.tables.accounts import (
     tokens,
     users,
 )
-from issue_tracker.database.tables.alerts import alert_receivers, alert_rules, alerts
+from issue_tracker.database.tables.alerts import alert_receivers, alert_rules, alerts, received_mails
 from issue_tracker.database.tables.company_access import (
     token_companies,
     token_company_groups,
@@ -90,6 +90,7 @@ __all__ = [
     "merged_issues",
     "metadata",
     "provider_sessions",
+    "received_mails",
     "recovery_codes",
     "schema_compatibility",
     "scim_group_members",

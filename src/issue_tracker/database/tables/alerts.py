@@ -1,7 +1,7 @@
 """Alerts that monitoring systems have reported, their receivers and their rules (contract, section 14)."""
 
 from sqlalchemy import Boolean, Integer, LargeBinary, String, Text, false, text
-from sqlalchemy.schema import Column, Index, Table, UniqueConstraint
+from sqlalchemy.schema import Column, ForeignKey, Index, Table, UniqueConstraint
 
 from issue_tracker.database.tables.metadata import metadata
 from issue_tracker.database.types import Id, Instant, Key
@@ -66,12 +66,27 @@ alert_receivers = Table(
     Column("name", Text, nullable=False),
     Column("name_key", Key, nullable=False, unique=True),
     Column("kind", String(20), nullable=False),
-    # For the kind `generic`: JMESPath expressions, as a JSON object.
+    # How it reads messages, as a JSON object: JMESPath expressions (`generic`), or patterns (`email`).
     Column("mapping", Text),
     Column("secret_hash", LargeBinary(32), nullable=False, unique=True),
     Column("active", Boolean, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("last_received_at", Instant),
+    # The beginning of the last e-mail message, as text: patterns are tried on it.
+    Column("last_message", Text),
+    sqlite_autoincrement=True,
+)
+
+# E-mail messages that were taken, each by one or more digests, so that none is taken twice.
+received_mails = Table(
+    "received_mails",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("receiver_id", Id, ForeignKey("alert_receivers.id", ondelete="CASCADE"), nullable=False),
+    Column("identity", LargeBinary(32), nullable=False),
+    Column("received_at", Instant, nullable=False),
+    UniqueConstraint("receiver_id", "identity"),
+    Index("ix_received_mails_received_at", "received_at"),
     sqlite_autoincrement=True,
 )
 

@@ -1,0 +1,153 @@
+"""Reads an e-mail message (RFC 5322, MIME), however broken or hostile it is.
+
+Only the beginning of a message is parsed, and only the beginning of each header is decoded, so that what a stranger
+sends costs little. Attachments are not looked at.
+"""
+
+import hashlib
+import re
+from email import policy
+from email.message import EmailMessage
+from email.parser import BytesParser
+from email.utils import parseaddr
+from enum import StrEnum
+
+import msgspec
+
+from issue_tracker.alerts.mail.plain_text import text_of_html
+from issue_tracker.errors import Invalid
+
+PARSED = 512 * 1024
+"""How many bytes of a message are parsed. Its text comes before attachments."""
+
+MOST_BOUNDARIES = 1000
+"""How many lines may begin as the boundary of a part does: a parser takes seconds for some ten thousand parts."""
+
+LONGEST_HEADERS = 64 * 1024
+LONGEST_HEADER = 2000
+LONGEST_TEXT = 100_000
+
+_FAILURES = (ValueError, LookupError, TypeError, AttributeError, AssertionError, RecursionError)
+"""What the standard library raises for broken headers and parts, besides collecting defects."""
+
+_NO_MESSAGE = "This is not an e-mail message: it has no headers."
+
+_end_of_headers = re.compile(rb"\r?\n\r?\n")
+_header = re.compile(rb"(?:From [^\n]*\n)?[A-Za-z0-9][A-Za-z0-9-]*[ \t]*:")
+_control = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+
+
+class Automatic(StrEnum):
+    """Why a message is no alert: a mail program wrote it, and an answer to it would make a loop."""
+
+    BOUNCE = "bounce"
+    REPLY = "automatic reply"
+    MASS = "mass mail"
+
+
+class Mail(msgspec.Struct, frozen=True, kw_only=True):
+    """What patterns look at: texts without control characters, the body as plain text with line ends of `\\n`.
+
+    `sender` is the address in the header From. `identity` is the same each time that the same message is received; None
+    where it has no Message-ID.
+    """
+
+    subject: str
+    sender: str
+    body: str
+    identity: bytes | None
+    automatic: Automatic | None
+
+
+def read_mail(content: bytes, *, null_sender: bool = False) -> Mail:
+    """Returns the message in some bytes. `null_sender`: its return path is empty, as that of a bounce.
+
+    Raises Invalid, with a sentence that repeats nothing of it, for what is not a message at all.
+    """
+    content = content.lstrip()
+    if not _header.match(content):
+        raise Invalid(_NO_MESSAGE)
+    end = _end_of_headers.search(content, 0, LONGEST_HEADERS + 4)
+    if end is None and len(content) > LONGEST_HEADERS:
+        raise Invalid(f"The headers of the message are longer than {LONGEST_HEADERS // 1024} kB.")
+    beginning = content[:PARSED]
+    if beginning.count(b"\n--") > MOST_BOUNDARIES:
+        raise Invalid("The message has too many parts.")
+    try:
+        parsed = BytesParser(EmailMessage, policy=policy.default).parsebytes(beginning)
+        headers = _headers(parsed)
+        if "from" not in headers and "subject" not in headers:
+            raise Invalid(_NO_MESSAGE)
+        return Mail(
+            subject=_one_line(_decoded(headers.get("subject", ""))),
+            sender=_one_line(parseaddr(_decoded(headers.get("from", "")))[1]).lower(),
+            body=_text(parsed),
+            identity=_identity(headers, content[end.end() :] if end else b""),
+            automatic=Automatic.BOUNCE if null_sender else _automatic(headers, parsed),
+        )
+    except _FAILURES:
+        raise Invalid("The message cannot be read.") from None
+
+
+def _headers(parsed: EmailMessage) -> dict[str, str]:
+    """The beginning of the first header of each name, as it was sent and not yet decoded."""
+    found: dict[str, str] = {}
+    for name, value in parsed.raw_items():
+        found.setdefault(str(name).lower(), str(value)[:LONGEST_HEADER])
+    return found
+
+
+def _decoded(value: str) -> str:
+    """The text of a header: encoded words (RFC 2047) are decoded, and bytes that no charset explains replaced."""
+    try:
+        text = str(policy.default.header_factory("subject", value))
+    except _FAILURES:
+        text = value
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def _one_line(text: str) -> str:
+    return " ".join(_control.sub(" ", text).split())[:LONGEST_HEADER]
+
+
+def _text(parsed: EmailMessage) -> str:
+    """The text of the body: the part in plain text, or else the one in HTML."""
+    part = parsed.get_body(("plain", "html"))
+    if part is None:
+        return ""
+    payload = part.get_payload(decode=True)
+    content = payload if isinstance(payload, bytes) else b""
+    try:
+        text = content.decode(part.get_content_charset("utf-8"), "replace")
+    except (LookupError, UnicodeError):
+        text = content.decode("utf-8", "replace")
+    text = text_of_html(text) if part.get_content_type() == "text/html" else text[:LONGEST_TEXT]
+    return _control.sub(" ", text.replace("\r\n", "\n").replace("\r", "\n")).strip()
+
+
+def _identity(headers: dict[str, str], content: bytes) -> bytes | None:
+    """What two copies of one message have in common, whatever trace headers were added on their ways."""
+    if not headers.get("message-id"):
+        return None
+    digest = hashlib.sha256(content)
+    for name in ("message-id", "date", "subject"):
+        digest.update(b"\0" + headers.get(name, "").strip().encode("utf-8", "surrogateescape"))
+    return digest.digest()
+
+
+def _automatic(headers: dict[str, str], parsed: EmailMessage) -> Automatic | None:
+    """Recognizes bounces (RFC 3464), automatic replies (RFC 3834, and Microsoft's header), and mass mail.
+
+    Monitoring that follows RFC 3834 calls its messages `auto-generated`: that alone is no reason.
+    """
+    submitted = headers.get("auto-submitted", "no").partition(";")[0].strip().lower()
+    if parsed.get_content_type() == "multipart/report" or headers.get("return-path", "").strip() == "<>":
+        return Automatic.BOUNCE
+    if submitted not in ("no", "", "auto-generated") or "x-autoreply" in headers or "x-autorespond" in headers:
+        return Automatic.REPLY
+    precedence = headers.get("precedence", "").strip().lower()
+    if precedence in ("auto_reply", "auto-reply") or headers.get("x-auto-response-suppress", "").strip():
+        return Automatic.REPLY
+    if submitted == "auto-generated":
+        return None
+    return Automatic.MASS if precedence in ("bulk", "junk", "list") or "list-id" in headers else None

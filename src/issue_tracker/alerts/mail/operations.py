@@ -1,0 +1,130 @@
+"""Takes an e-mail message for a receiver: once, however often it is delivered."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+from sqlalchemy import Connection, delete, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from issue_tracker.actor import Actor, require_administrator
+from issue_tracker.alerts.mail.message import Automatic, Mail, read_mail
+from issue_tracker.alerts.mail.patterns import MailPatterns, find_alert, require_valid
+from issue_tracker.alerts.messages import receive_alerts
+from issue_tracker.alerts.models import AlertOutcome, AlertState
+from issue_tracker.alerts.receivers import Receiver
+from issue_tracker.alerts.rule_list import Trial, try_rules
+from issue_tracker.alerts.senders import bounded
+from issue_tracker.clock import now
+from issue_tracker.database.tables import alert_receivers, received_mails
+
+LONGEST_EXAMPLE = 20_000
+"""How much of the last message is stored, in characters, so that patterns can be tried on it."""
+
+BATCH = 1000
+
+
+class Taken(StrEnum):
+    """What became of a message: it was taken, had been taken before, or was ignored as automatic."""
+
+    TAKEN = "taken"
+    REPEATED = "repeated"
+    IGNORED = "ignored"
+
+
+class MailTrial(msgspec.Struct, frozen=True, kw_only=True):
+    """What patterns find in a message, and what would become of the alert by the rules.
+
+    `automatic` says why the message would be ignored; null where it would not.
+    """
+
+    automatic: Automatic | None
+    key: str
+    state: AlertState
+    labels: dict[str, str]
+    summary: str | None
+    outcome: Trial
+
+
+def receive_mail(
+    tx: Connection,
+    receiver: Receiver,
+    content: bytes,
+    request_id: str = "",
+    *,
+    null_sender: bool = False,
+    also: Sequence[bytes] = (),
+) -> tuple[Taken, list[AlertOutcome]]:
+    """Does what a message says, by the receiver's patterns and the rules, unless it was taken before.
+
+    `also` are further digests that identify the message, such as one of its place in a mailbox. `null_sender`: its
+    return path is empty. Raises Invalid for what is no message; nothing was changed then.
+    """
+    mail = read_mail(content, null_sender=null_sender)
+    patterns = receiver.patterns or MailPatterns()
+    if _ignored(mail, patterns) is not None:
+        return Taken.IGNORED, []
+    alert = bounded(find_alert(mail, patterns))
+    identities = [*also, *([mail.identity] if mail.identity else [])]
+    if not _first_time(tx, receiver, identities, now()):
+        return Taken.REPEATED, []
+    outcomes = receive_alerts(tx, receiver, [alert], request_id)
+    example = f"From: {mail.sender}\nSubject: {mail.subject}\n\n{mail.body}"[:LONGEST_EXAMPLE].replace("\0", "")
+    tx.execute(update(alert_receivers).where(alert_receivers.c.id == receiver.id).values(last_message=example))
+    return Taken.TAKEN, outcomes
+
+
+def try_patterns(tx: Connection, actor: Actor, receiver: str, patterns: MailPatterns, message: str) -> MailTrial:
+    """Returns what the patterns find in a message, sent to the receiver of this name. Nothing is changed.
+
+    Raises Invalid for patterns that cannot be used and for what is no message, and Forbidden.
+    """
+    require_administrator(actor)
+    require_valid(patterns)
+    mail = read_mail(message.lstrip().encode("utf-8", "replace"))
+    alert = bounded(find_alert(mail, patterns))
+    return MailTrial(
+        automatic=_ignored(mail, patterns),
+        key=alert.key,
+        state=alert.state,
+        labels=alert.labels,
+        summary=alert.summary,
+        outcome=try_rules(tx, actor, receiver, alert.labels),
+    )
+
+
+def last_message(tx: Connection, actor: Actor, receiver_id: int) -> str | None:
+    """Returns the beginning of the last message that a receiver took, as text. Raises Forbidden."""
+    require_administrator(actor)
+    query = select(alert_receivers.c.last_message).where(alert_receivers.c.id == receiver_id)
+    return tx.execute(query).scalar_one_or_none()
+
+
+def prune_mails(tx: Connection, before: datetime) -> int:
+    """Forgets a batch of the messages that were taken before an instant. Returns how many; 0 when none are left."""
+    old = select(received_mails.c.id).where(received_mails.c.received_at < before)
+    ids = list(tx.execute(old.order_by(received_mails.c.received_at).limit(BATCH)).scalars())
+    if ids:
+        tx.execute(delete(received_mails).where(received_mails.c.id.in_(ids)))
+    return len(ids)
+
+
+def _ignored(mail: Mail, patterns: MailPatterns) -> Automatic | None:
+    if mail.automatic is Automatic.BOUNCE or not patterns.automatic:
+        return mail.automatic
+    return None
+
+
+def _first_time(tx: Connection, receiver: Receiver, identities: Sequence[bytes], at: datetime) -> bool:
+    """Notes that a message was taken. False if one of its identities was there already.
+
+    Of two deliveries of one message at the same time, the second waits for the commit of the first.
+    """
+    new = True
+    insert = postgresql.insert(received_mails) if tx.dialect.name == "postgresql" else sqlite.insert(received_mails)
+    for identity in sorted(set(identities)):
+        row = {"receiver_id": receiver.id, "identity": identity, "received_at": at}
+        inserted = insert.values(row).on_conflict_do_nothing().returning(received_mails.c.id)
+        new = tx.execute(inserted).first() is not None and new
+    return new

@@ -1,0 +1,105 @@
+"""Patterns: what a receiver takes from the subject and the text of an e-mail message.
+
+They are regular expressions of RE2, which takes time in proportion to the length of the text for every expression: what
+is searched was written by strangers (docs/decisions/0032).
+"""
+
+from functools import lru_cache
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from issue_tracker.alerts.mail.message import Mail
+from issue_tracker.alerts.models import AlertState
+from issue_tracker.alerts.senders import Received
+from issue_tracker.errors import Invalid
+from issue_tracker.names import key as name_key
+
+Expression = Annotated[str, Meta(min_length=1, max_length=500)]
+Expressions = Annotated[list[Expression], Meta(max_length=20)]
+
+SUBJECT = (
+    r"(?i)^(?:\W*(?P<state>problem|firing|down|offline|critical|major|warning|error|alert|alarm|failed|failure|resolved|"
+    r"recovery|recovered|restored|ok|up|online|cleared|closed)\b\W*)?(?P<issue>.*\S)"
+)
+"""Such as `DOWN: Line down` and `[Resolved] Line down`."""
+
+BODY = (
+    r"(?im)^[ \t]*company[ \t]*:[ \t]*(?P<company>\S.*?)[ \t]*$",
+    r"(?im)^[ \t]*severity[ \t]*:[ \t]*(?P<severity>\S.*?)[ \t]*$",
+    r"(?im)^[ \t]*key[ \t]*:[ \t]*(?P<key>\S.*?)[ \t]*$",
+)
+
+RESOLVED = ("resolved", "recovery", "recovered", "restored", "ok", "up", "online", "cleared", "closed")
+
+LONGEST_GROUP = 1000
+PROGRAM_BYTES = 1 << 20
+"""How much memory RE2 may use for one expression."""
+
+
+class MailPatterns(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Regular expressions of RE2 with named groups, such as `(?P<company>…)`, which become labels of the alert.
+
+    Those of `subject` and of `body` are each searched once; of two groups of one name the first that finds something
+    counts. The groups `key` and `state` are the alert's; an alert is resolved when its state is one of `resolved`,
+    without regard to case, and fires otherwise. Without a `key`, the issue and the company are the key, in any case;
+    without an issue, the subject. `summary` is otherwise the beginning of the text. With `automatic`, messages that a
+    program has marked as automatic replies or mass mail are taken too, but never bounces.
+    """
+
+    subject: Expressions = msgspec.field(default_factory=lambda: [SUBJECT])
+    body: Expressions = msgspec.field(default_factory=lambda: list(BODY))
+    resolved: Annotated[list[Annotated[str, Meta(max_length=100)]], Meta(max_length=100)] = msgspec.field(
+        default_factory=lambda: list(RESOLVED)
+    )
+    automatic: bool = False
+
+
+def require_valid(patterns: MailPatterns) -> None:
+    """Raises Invalid, on the expression, for one that RE2 does not understand."""
+    for field in ("subject", "body"):
+        for place, expression in enumerate(getattr(patterns, field)):
+            if _compiled(expression) is None:
+                raise Invalid.field(f"patterns.{field}[{place}]", "is not a regular expression of RE2")
+
+
+def find_alert(mail: Mail, patterns: MailPatterns) -> Received:
+    """Returns the alert that a message is about, by the patterns."""
+    groups: dict[str, str] = {}
+    for text, expressions in ((mail.subject, patterns.subject), (mail.body, patterns.body)):
+        for expression in expressions:
+            groups = _groups(expression, text) | groups
+    state = groups.get("state", "").casefold()
+    issue = groups.get("issue")
+    return Received(
+        key=groups.get("key") or name_key(f"{issue}/{groups.get('company', '')}" if issue else mail.subject) or "-",
+        state=AlertState.RESOLVED if state in {word.casefold() for word in patterns.resolved} else AlertState.FIRING,
+        labels={**groups, "subject": mail.subject, "sender": mail.sender, "body": mail.body[:LONGEST_GROUP]},
+        summary=groups.get("summary") or mail.body or None,
+    )
+
+
+def _groups(expression: str, text: str) -> dict[str, str]:
+    """The named groups of an expression that found something."""
+    compiled = _compiled(expression)
+    found = None if compiled is None else compiled.search(text)
+    if found is None:
+        return {}
+    named = {name: (value or "").strip()[:LONGEST_GROUP] for name, value in found.groupdict().items()}
+    return {name: value for name, value in named.items() if value}
+
+
+@lru_cache(maxsize=500)
+def _compiled(expression: str) -> Any:
+    """The compiled expression; None for one that is not valid, or is too large."""
+    # Imported here, because most servers have no such receiver.
+    import re2  # noqa: PLC0415
+
+    options = re2.Options()
+    options.log_errors = False
+    options.max_mem = PROGRAM_BYTES
+    try:
+        return re2.compile(expression, options)
+    except re2.error:
+        return None

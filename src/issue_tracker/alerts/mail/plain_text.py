@@ -1,0 +1,63 @@
+"""The text of an e-mail that was written in HTML, as it reads on a page: lines, and cells of tables beside each other.
+
+Own code on the standard library: html2text is licensed under the GPL and makes Markdown, and inscriptis brings lxml and
+requests. Nothing is rendered; what is inside scripts, style sheets and the head is left out.
+"""
+
+import re
+from html.parser import HTMLParser
+
+LONGEST = 100_000
+"""How much of the HTML is read, in characters: the parser of older Pythons takes long for hostile input."""
+
+_SKIPPED = frozenset(("head", "script", "style", "template", "title", "noscript"))
+_WITHIN_LINES = frozenset(
+    ("a", "abbr", "b", "bdi", "big", "code", "del", "em", "font", "i", "img", "ins", "kbd", "label")
+)
+_WITHIN_LINES |= frozenset(("mark", "q", "s", "small", "span", "strong", "sub", "sup", "td", "th", "tt", "u", "wbr"))
+_CELLS = frozenset(("td", "th"))
+
+_spaces = re.compile(r"[ \t\r\n\f\v\u00a0]+")
+
+
+class _Reader(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.lines: list[list[str]] = [[]]
+        self._skipped: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag in _SKIPPED:
+            self._skipped.append(tag)
+        elif tag in _CELLS:
+            self.lines[-1].append(" ")
+        elif tag not in _WITHIN_LINES:
+            self.lines.append([])
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in _WITHIN_LINES:
+            self.lines.append([])
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in self._skipped:
+            # What was left open inside is closed with it.
+            del self._skipped[self._skipped.index(tag) :]
+        elif tag not in _WITHIN_LINES:
+            self.lines.append([])
+
+    def handle_data(self, data: str) -> None:
+        if not self._skipped:
+            self.lines[-1].append(data)
+
+
+def text_of_html(html: str) -> str:
+    """Returns the text of the first LONGEST characters of any HTML, however broken it is, without blank lines."""
+    reader = _Reader()
+    try:
+        reader.feed(html[:LONGEST])
+        reader.close()
+    except (AssertionError, RecursionError, ValueError):
+        # The parser does not know some declarations. What was read so far is there.
+        pass
+    lines = (_spaces.sub(" ", "".join(parts)).strip() for parts in reader.lines)
+    return "\n".join(line for line in lines if line)

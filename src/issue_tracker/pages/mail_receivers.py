@@ -1,0 +1,85 @@
+"""The page of a receiver of e-mail, for super admins: its patterns, which are tried before they are saved."""
+
+from typing import Any
+
+import msgspec
+from starlette.responses import Response
+
+from issue_tracker.alerts import receivers
+from issue_tracker.alerts.mail.operations import MailTrial, last_message, try_patterns
+from issue_tracker.alerts.mail.patterns import MailPatterns
+from issue_tracker.alerts.receivers import Receiver
+from issue_tracker.alerts.senders import Kind
+from issue_tracker.api.alert_receivers import PatternTrial
+from issue_tracker.errors import Invalid, NotFound
+from issue_tracker.http.identity import Access, Proof
+from issue_tracker.http.request import Request
+from issue_tracker.pages.flash import Flash, flash_cookie
+from issue_tracker.pages.forms import Form, FormView
+from issue_tracker.pages.navigation import redirect
+from issue_tracker.pages.routes import PageRoutes
+from issue_tracker.pages.templating import page
+
+routes = PageRoutes(access=Access.SUPER_ADMIN)
+
+HERE = "/admin/alerts/receivers"
+EXAMPLE = "From: rmm@example.com\nSubject: DOWN: Line down\n\nCompany: Contoso\n"
+"""The message that is there to try patterns on, before the receiver has taken one."""
+
+
+@routes.get(f"{HERE}/{{id}}")
+def show_receiver(request: Request, id: int, form: FormView | None = None, trial: MailTrial | None = None) -> Response:
+    """The patterns of a receiver of e-mail, with the last message that it took."""
+    receiver = _mail_receiver(request, id)
+    patterns = receiver.patterns or MailPatterns()
+    typed: dict[str, Any] = {
+        "subject": "\n".join(patterns.subject),
+        "body": "\n".join(patterns.body),
+        "resolved": ", ".join(patterns.resolved),
+        "automatic": "true" if patterns.automatic else "",
+        "message": last_message(request.tx, request.actor, id) or EXAMPLE,
+    }
+    return page(
+        request,
+        "alerts/mail.html",
+        place="admin",
+        section="alerts",
+        receiver=receiver,
+        form=(form or FormView()).with_defaults(typed),
+        trial=trial,
+    )
+
+
+@routes.post(f"{HERE}/{{id}}", proof=Proof.FRESH_SESSION, shown_by=show_receiver)
+def change_patterns(request: Request, form: Form, id: int) -> Response:
+    """Saves the patterns, or tries them."""
+    try:
+        return _change_patterns(request, form, _mail_receiver(request, id))
+    except Invalid as refused:
+        # The form has the fields of the patterns beside the message.
+        fields = [msgspec.structs.replace(one, field=one.field.removeprefix("patterns.")) for one in refused.fields]
+        raise Invalid.of(fields) if fields else refused from None
+
+
+def _change_patterns(request: Request, form: Form, receiver: Receiver) -> Response:
+    patterns = {
+        "subject": form.lines("subject"),
+        "body": form.lines("body"),
+        "resolved": [word.strip() for word in form.get("resolved").split(",") if word.strip()],
+        "automatic": bool(form.get("automatic")),
+    }
+    message = form.get("message") or EXAMPLE
+    body = form.read({"message": message, "patterns": patterns, "receiver": receiver.name}, PatternTrial)
+    if form.get("try"):
+        trial = try_patterns(request.tx, request.actor, receiver.name, body.patterns, body.message)
+        return show_receiver(request, receiver.id, FormView(dict(form.pairs)), trial)
+    receivers.update_receiver(request.tx, request.actor, receiver.id, patterns=body.patterns)
+    return redirect("/admin/alerts", flash_cookie(request, Flash("The patterns are saved.")))
+
+
+def _mail_receiver(request: Request, receiver_id: int) -> Receiver:
+    """Raises NotFound for a receiver of another kind, which has no page."""
+    receiver = receivers.get_receiver(request.tx, request.actor, receiver_id)
+    if receiver.kind is not Kind.EMAIL:
+        raise NotFound("No such receiver.")
+    return receiver
