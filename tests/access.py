@@ -102,6 +102,7 @@ ACCESS = {
         POST /api/auth/tokens
         GET /
         GET /matrix
+        GET /matrix/cell
         GET /find
         GET /issues/new
         POST /issues/new

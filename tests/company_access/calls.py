@@ -48,6 +48,8 @@ API: dict[str, list[Call]] = {
             "?overdue=true",
             "?sort=attention&include=details",
             "?sort=attention&limit=1",
+            "?sort=-open_count&limit=1",
+            "?sort=-open_count&open=true",
             "?updatedSince=2026-01-01T10:30:00Z",
             "?changedSince={position}",
         ),

@@ -30,7 +30,17 @@ PAGES: dict[str, list[Call]] = {
         "?companyGroup=Theirs",
         "?sort=-updated_at&limit=1",
     ),
-    "GET /matrix": gets("/matrix", "?columns=all", "?companyName=Fabrikam"),
+    "GET /matrix": gets(
+        "/matrix",
+        "?columns=all",
+        "?companyName=Fabrikam",
+        "?columns=groups",
+        "?columns=groups&unfold=1&sort=-open_count",
+    ),
+    "GET /matrix/cell": [
+        *gets("/matrix/cell", "?on=1-1", "?on=1-2", "?on=2-1", "?on=x"),
+        *gets("/matrix/cell", f"?on=1-{HIDDEN_ID}", f"?on={HIDDEN_ID}-1"),
+    ],
     "GET /find": gets("/find", "?q=hidden", "?q=shared", "?q=Hiden ltd", "?q=own"),
     "GET /issues/new": gets(
         "/issues/new",

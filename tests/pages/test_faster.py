@@ -145,7 +145,7 @@ def test_an_unchanged_status_keeps_its_time_and_the_note_is_stored(world: World,
     world.given_issue("Slow mail", {"Contoso": "new"})
     page = browse("tess", "/")
     row = page.get_by_role("row", name="Contoso")
-    since = row.locator("time").get_attribute("datetime")
+    since = row.locator(".when time").get_attribute("datetime")
     note = page.locator("#status-menu-note")
 
     row.locator(".status").click()
@@ -156,11 +156,11 @@ def test_an_unchanged_status_keeps_its_time_and_the_note_is_stored(world: World,
     page.locator("#status-menu [data-status=new]").click()
 
     expect(page.locator("#toasts")).to_contain_text("Contoso is New. Note saved for 1 company.")
-    expect(row.locator("time")).to_have_attribute("datetime", str(since))
+    expect(row.locator(".when time")).to_have_attribute("datetime", str(since))
     (update,) = world.client().call("GET", "/api/updates?issueName=Slow mail", 200)["items"]
     assert (update["body"], update["public"], update["company_names"]) == ("Called them", False, ["Contoso"])
     page.reload()
-    expect(row.locator("time")).to_have_attribute("datetime", str(since))
+    expect(row.locator(".when time")).to_have_attribute("datetime", str(since))
     row.locator(".status").click()
     expect(note).to_have_value("")
 

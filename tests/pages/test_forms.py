@@ -26,7 +26,7 @@ def test_adding_companies_does_not_change_assigned_ones(world: World, browse: Br
     world.given_companies(*names, "O’Neill & Söhne GmbH", "Ångström Labs")
     issue = world.given_issue("Mail", dict.fromkeys(names, "new") | {"Contoso": "resolved", "Fabrikam": "monitoring"})
     page = browse("tess", f"/issues/{issue}")
-    page.get_by_text("Add companies").click()
+    page.get_by_text("Add several companies").click()
     text = page.get_by_label("Companies", exact=True)
     checked = page.locator("#add .checked")
     assert text.bounding_box()["y"] < 500, "the form is above the table"  # type: ignore[index]

@@ -30,7 +30,7 @@ def test_quick_find_works_on_any_page(world: World, browse: Browse) -> None:
     page.keyboard.press("Control+a")
     page.keyboard.type("matrix")
     page.keyboard.press("Enter")
-    page.wait_for_url("**/matrix")
+    page.wait_for_url("**/matrix?open=true")
     page.wait_for_selector("html[data-ready]")
     page.get_by_role("link", name="Find", exact=True).click()
     page.keyboard.type("zzzzzz")

@@ -108,7 +108,9 @@ def test_pages_are_not_cached_and_assets_are(world: World) -> None:
             id=(receiver if "receivers" in endpoint.path else rule)["id"],
         )
         reader = customer if endpoint.access is Access.CUSTOMER else client
-        shown = reader.get(path, params={"on": f"{issue}-{company}"} if path == "/assignments" else None)
+        shown = reader.get(
+            path, params={"on": f"{issue}-{company}"} if path in ("/assignments", "/matrix/cell") else None
+        )
         assert (path, shown.status_code) == (path, 200)
         assert (path, shown.headers["cache-control"]) == (path, "no-store")
         policy = shown.headers["content-security-policy"]

@@ -27,9 +27,9 @@ def test_times_are_shown_in_the_users_time_zone(
     page = browse("tess", "/login", timezone_id=zone, locale=locale)
     page.clock.set_fixed_time(datetime(2026, 4, 20, 12, 0, tzinfo=UTC))
 
-    page.goto("/")
+    page.goto(f"/companies/{world.given_companies('Contoso')['Contoso']}")
 
-    moments = page.locator(".list .when time")
+    moments = page.locator("#history li time")
     expect(moments.nth(1)).to_have_text(before)
     expect(moments.nth(0)).to_have_text(after)
     moments.nth(1).hover()
@@ -46,4 +46,6 @@ def test_times_of_the_last_day_are_relative(world: World, browse: Browse) -> Non
 
     page.goto("/")
 
-    expect(page.locator(".list .when time")).to_have_text("5 min ago")
+    expect(page.locator(".list .when time")).to_have_text("for 5 min")
+    page.goto(f"/companies/{world.given_companies('Contoso')['Contoso']}")
+    expect(page.locator("#history li time")).to_have_text("5 min ago")

@@ -16,14 +16,27 @@ from issue_tracker.http.request import Request
 from issue_tracker.issues.models import Severity
 from issue_tracker.issues.queries.attention import Place
 from issue_tracker.issues.queries.filters import Filters, Order, Position, company_filter
+from issue_tracker.issues.queries.open_order import OPEN_COUNT
 from issue_tracker.issues.queries.owners import list_technicians
 from issue_tracker.issues.queries.words import split_words
 from issue_tracker.names import key, storable
 from issue_tracker.status import FINISHED, OPEN, Status
 
+LARGEST_COUNT = 2**31 - 1
+
 ATTENTION, ME, NOBODY, DETAILS = "attention", "me", "none", "details"
 
-Sort = Literal["name", "-name", "updated_at", "-updated_at", "created_at", "-created_at", "attention"]
+Sort = Literal[
+    "name",
+    "-name",
+    "updated_at",
+    "-updated_at",
+    "created_at",
+    "-created_at",
+    "open_count",
+    "-open_count",
+    "attention",
+]
 
 
 class IssueQuery(msgspec.Struct, kw_only=True):
@@ -87,7 +100,10 @@ class IssueQuery(msgspec.Struct, kw_only=True):
     ] = None
     sort: Annotated[
         Sort,
-        Meta(description="The order; a minus reverses it. `attention`: overdue, unowned, longest unchanged first."),
+        Meta(
+            description="The order; a minus reverses it. `open_count`: how many of the listed assignments are open. "
+            "`attention`: overdue, unowned, longest unchanged first."
+        ),
     ] = "name"
     limit: Annotated[
         Annotated[int, Meta(ge=1, le=500)] | None,
@@ -187,7 +203,10 @@ def _sort_value(query: IssueQuery, text: str) -> str | datetime:
     """Returns the sort value in a cursor. Raises ValueError for one of another order."""
     if query.sort == ATTENTION:
         return Place.read(text).text
-    return text if order_of(query).by == "name" else datetime.fromisoformat(text)
+    by = order_of(query).by
+    if by == OPEN_COUNT:
+        return str(min(int(text), LARGEST_COUNT))
+    return text if by == "name" else datetime.fromisoformat(text)
 
 
 def position_of(query: IssueQuery) -> Position | None:

@@ -73,6 +73,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     issues: list[ProperName] = []
     issue_count: int = 0
     note: str | None = None
+    update_id: int | None = None  # of an update that was added
 
     @property
     def by(self) -> str:
@@ -104,15 +105,13 @@ def activity(tx: Connection, actor: Actor, wanted: HistoryFilter, before: int | 
 
 def last_edit(tx: Connection, actor: Actor, issue_id: int) -> Entry | None:
     """Returns who last changed an issue's own fields, and when; None if nobody did."""
-    wanted = HistoryFilter(issue_id=issue_id, type=EventType.ISSUE_UPDATED)
-    found = find_last_event(tx, actor, wanted)
+    found = find_last_event(tx, actor, wanted := HistoryFilter(issue_id=issue_id, type=EventType.ISSUE_UPDATED))
     return None if found is None else _entries(tx, actor, [_alone(found)], wanted)[0]
 
 
 def last_assignment_change(tx: Connection, actor: Actor, issue_id: int, company_id: int) -> Entry:
     """Returns who last assigned a company to an issue, changed its status there or unassigned it, and when."""
-    wanted = HistoryFilter(issue_id=issue_id, company_id=company_id)
-    found = find_last_event(tx, actor, wanted)
+    found = find_last_event(tx, actor, wanted := HistoryFilter(issue_id=issue_id, company_id=company_id))
     return Entry(actor="Someone", words=(), at="") if found is None else _entries(tx, actor, [_alone(found)], wanted)[0]
 
 
@@ -174,6 +173,7 @@ def _entry(group: EventGroup, wanted: HistoryFilter, account: Account | None, ex
         companies=group.company_names if group.count > 1 else [],
         # The note of an old event about a changed description repeats the field, because `field` did not exist yet.
         note=None if event.note == event.field else event.note,
+        update_id=event.update_id if event.type is EventType.UPDATE_CREATED else None,
     )
 
 

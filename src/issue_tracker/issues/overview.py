@@ -10,6 +10,7 @@ from issue_tracker.actor import Actor
 from issue_tracker.clock import now
 from issue_tracker.issues.models import Assignment, Issue, Owner, Reference, Severity, ShownAssignment
 from issue_tracker.issues.queries.company import list_company_assignments
+from issue_tracker.names import key
 from issue_tracker.status import RANKED, Status
 
 STALE_AFTER = timedelta(days=3)
@@ -124,9 +125,13 @@ def facts(issue: Issue, at: datetime | None = None) -> Facts:
     )
 
 
-def detail(issue: Issue) -> Detail:
-    """Returns an issue as shown on its own page."""
+def detail(issue: Issue, order: str | None = None) -> Detail:
+    """Returns an issue as shown on its own page. `order` is `name`, or `affected` for the longest affected first."""
     members = stragglers_first(issue)
+    if order == "name":
+        members = sorted(members, key=lambda member: (key(member.company_name), member.company_id))
+    elif order == "affected":
+        members = sorted(members, key=lambda member: member.affected_since or "")
     return Detail(
         issue_id=issue.issue_id,
         name=issue.name,

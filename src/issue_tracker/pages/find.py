@@ -27,7 +27,7 @@ ALIKE = 72.0
 ACTIONS = {
     "/issues/new": "New issue",
     "/?open=true": "Open issues",
-    "/matrix": "Matrix",
+    "/matrix?open=true": "Matrix",
     "/companies": "Companies",
     "/activity": "Activity",
     "/account": "Account: name, password, sessions, tokens",

@@ -1,6 +1,6 @@
 """The parameters of pages that show a history, and updates."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -11,6 +11,10 @@ class HistoryQuery(msgspec.Struct, frozen=True):
 
     before: Annotated[int, Meta(ge=0, le=2**63 - 1)] | None = None
     updates: Annotated[int, Meta(ge=0, le=2**63 - 1)] | None = None
+    only: Literal["updates"] | None = None
+    """Whether the page of an issue shows its updates alone, and not among the other events."""
+    order: Literal["name", "affected"] | None = None
+    """The order of an issue's companies: by name, the longest affected first, or (None) the longest unmoved first."""
 
 
 NEWEST = HistoryQuery()

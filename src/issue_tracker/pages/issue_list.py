@@ -1,5 +1,5 @@
-"""The pages of many issues: the list and the matrix. Their parameters are those of the API, so that a view turns into a
-script.
+"""The list of issues, and what the matrix shares with it. The parameters are those of the API, so that a view can be
+turned into a script.
 """
 
 from collections.abc import Sequence
@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 from urllib.parse import urlencode
 
 import msgspec
-from markupsafe import escape
 from starlette.responses import Response
 
 from issue_tracker.api.issue_query import IssueQuery, depends_on_time, filters_of, next_link, order_of, position_of
+from issue_tracker.auth.people import list_people
 from issue_tracker.clock import iso, now
 from issue_tracker.companies.groups.queries import list_group_names
-from issue_tracker.companies.queries import Company, get_company
+from issue_tracker.companies.queries import get_company, list_names
 from issue_tracker.errors import AppError, FieldError, InvalidQuery, NotFound
 from issue_tracker.http.request import Request
 from issue_tracker.http.validation import read_query
@@ -21,27 +21,25 @@ from issue_tracker.issues.models import Issue
 from issue_tracker.issues.overview import Group, StatusCounts, group
 from issue_tracker.issues.queries.filters import Filters, Order
 from issue_tracker.issues.queries.issue_list import IssueList, Row
-from issue_tracker.issues.queries.matrix import Matrix, read_matrix
+from issue_tracker.issues.updates.queries import latest_updates
 from issue_tracker.names import key
 from issue_tracker.pages.routes import PageRoutes
 from issue_tracker.pages.templating import page
-from issue_tracker.status import RANKED, ROWS
+from issue_tracker.pages.update_list import UpdateLine, line_of
+from issue_tracker.status import RANKED
 
 routes = PageRoutes()
 
 LIST_LIMIT = 50
-MATRIX_LIMIT = 300
 OTHERS = 5
 """How many issues that a search finds, and that are not listed, are named."""
-MATRIX_COLUMNS = 60
-CHUNK = 5
-"""Rows of the matrix that the browser lays out together, when they come near."""
 
 SORTS: Sequence[tuple[str, str]] = (
     ("", "By name"),
     ("updated_at", "Longest unmoved"),
     ("-updated_at", "Last changed"),
     ("-created_at", "Newest"),
+    ("-open_count", "Most companies open"),
     ("attention", "Needs attention"),
 )
 
@@ -67,6 +65,13 @@ class Others(msgspec.Struct, frozen=True):
 
     total: int
     shown: list[Issue]
+
+
+class Beginning(msgspec.Struct, frozen=True):
+    """What there is beside issues, while there are none: how many companies and people at the helpdesk."""
+
+    companies: int = 0
+    people: int = 0
 
 
 class ListView(msgspec.Struct, kw_only=True):
@@ -98,20 +103,23 @@ class ListView(msgspec.Struct, kw_only=True):
     limit: int = LIST_LIMIT
     total: int = 0
     groups: Sequence[Group] = ()
-    columns: Sequence[Company] = ()
-    column_count: int = 0
-    row_count: int = 0
-    more_columns: str | None = None
-    body: str = ""
+    latest: dict[int, UpdateLine] = {}
+    beginning: Beginning = Beginning()
 
 
 @routes.get("/", cached=True)
 def show_list(request: Request) -> Response:
     """The issues, in groups."""
-    view, found, rows, status = _found(request, "/", LIST_LIMIT)
+    view, found, rows, status = find_list(request, "/", LIST_LIMIT)
     if found is not None:
         at = now()
-        view.groups = [group(issue, at) for issue in found.load_shown([row.issue_id for row in rows])]
+        ids = [row.issue_id for row in rows]
+        view.groups = [group(issue, at) for issue in found.load_shown(ids)]
+        said = latest_updates(request.tx, request.actor, ids)
+        view.latest = {issue_id: line_of(update) for issue_id, update in said.items()}
+        if not view.groups and not view.filtered:
+            people = list_people(request.tx, request.actor)
+            view.beginning = Beginning(len(list_names(request.tx, request.actor)), len(people))
         due = [each.facts.next_update_at for each in view.groups if each.facts.next_update_at]
         coming = [instant for instant in map(datetime.fromisoformat, due) if instant > at]
         if coming:
@@ -121,26 +129,14 @@ def show_list(request: Request) -> Response:
     return response
 
 
-@routes.get("/matrix", cached=True)
-def show_matrix(request: Request) -> Response:
-    """Issues × companies. Takes the list's parameters, and `columns=all` for every company."""
-    view, found, rows, status = _found(request, "/matrix", MATRIX_LIMIT)
-    view.sorts = None
-    if found is not None:
-        everything = ("columns", "all") in request.parameters
-        matrix = read_matrix(request.tx, request.actor, found, rows, None if everything else MATRIX_COLUMNS)
-        view.columns, view.column_count, view.row_count = matrix.columns, matrix.companies, len(matrix.rows)
-        if matrix.companies > len(matrix.columns):
-            view.more_columns = _link("/matrix", [*request.parameters, ("columns", "all")])
-        view.body = matrix_body(matrix)
-    response = page(request, "issues/matrix.html", place="matrix", view=view)
-    response.status_code = status
-    return response
+def find_list(
+    request: Request, path: str, limit: int, own: Sequence[str] = ()
+) -> tuple[ListView, IssueList | None, list[Row], int]:
+    """The view without its content, the list and its rows; None as the list, and a status, where a filter is wrong.
 
-
-def _found(request: Request, path: str, limit: int) -> tuple[ListView, IssueList | None, list[Row], int]:
-    """The view without its content, the list and its rows; None as the list, and a status, where a filter is wrong."""
-    parameters = [(name, value) for name, value in request.parameters if name != "columns"]
+    `own` are parameters of the page at this path that say nothing about the list.
+    """
+    parameters = [(name, value) for name, value in request.parameters if name not in own]
     shared = [(name, value) for name, value in parameters if name not in ("cursor", "limit")]
     known_groups = list_group_names(request.tx, request.actor)
     try:
@@ -163,7 +159,7 @@ def _found(request: Request, path: str, limit: int) -> tuple[ListView, IssueList
     view = ListView(
         search=query.words,
         others=others,
-        everything=_link(path, [("search", query.words)]) if query.words else path,
+        everything=link(path, [("search", query.words)]) if query.words else path,
         statuses=[status.value for status in query.status],
         open="" if query.open is None else str(query.open).lower(),
         company_name=query.company_name,
@@ -178,17 +174,17 @@ def _found(request: Request, path: str, limit: int) -> tuple[ListView, IssueList
         since_at=iso(query.updated_since.astimezone(UTC)) if query.updated_since else None,
         totals=[(status.value, counts.get(status, 0)) for status in RANKED],
         sort=query.sort if query.sort != "name" else "",
-        csv=_link("/api/issues", [*_as_api(shown), ("format", "csv")]),
-        as_list=_link("/", shown),
+        csv=link("/api/issues", [*_as_api(shown), ("format", "csv")]),
+        as_list=link("/", shown),
         filtered=bool(shared) and bool(total or IssueList(request.tx, request.actor).count()),
         paged=after is not None,
-        first=_link(path, shared),
+        first=link(path, shared),
         limit=size,
         total=total,
     )
     if more:
-        link = next_link(path, request.parameters, query, rows[-1].position)
-        view.next = link[1 : link.index(">")]
+        header = next_link(path, request.parameters, query, rows[-1].position)
+        view.next = header[1 : header.index(">")]
     return view, found, rows, 200
 
 
@@ -259,7 +255,7 @@ def _wrong(parameters: Sequence[tuple[str, str]], refused: AppError, known_group
         wrong=wrong,
         totals=[(status.value, 0) for status in RANKED],
         sort=given.get("sort", ""),
-        csv=_link("/api/issues", [*_as_api(parameters), ("format", "csv")]),
+        csv=link("/api/issues", [*_as_api(parameters), ("format", "csv")]),
         filtered=True,
     )
 
@@ -277,23 +273,6 @@ def problems_by_field(refused: AppError, fields: Sequence[str], home: str = "oth
     return wrong
 
 
-def matrix_body(matrix: Matrix) -> str:
-    """The rows of the matrix as HTML. Written by hand: a template engine would take ten times as long per cell."""
-    filled = {status.value: f'<td class={row.cell} aria-label="{row.label}">' for status, row in ROWS.items()}
-    ids = [column.company_id for column in matrix.columns]
-    parts: list[str] = []
-    for number, row in enumerate(matrix.rows):
-        if number % CHUNK == 0:
-            parts.append("<tbody>")
-        name, cells = escape(row.name), row.cells
-        parts.append(
-            f"<tr data-issue={row.issue_id}><th scope=row><label class=script>"
-            f'<input type=checkbox data-row tabindex=-1 aria-label="All of {name}"></label>'
-            f'<a href="/issues/{row.issue_id}" title="{name}" dir=auto>{name}</a>'
-        )
-        parts.extend([filled[cells[company_id]] if company_id in cells else "<td>" for company_id in ids])
-    return "".join(parts)
-
-
-def _link(path: str, parameters: Sequence[tuple[str, str]]) -> str:
+def link(path: str, parameters: Sequence[tuple[str, str]]) -> str:
+    """The address of a page with these parameters."""
     return f"{path}?{urlencode(parameters)}" if parameters else path

@@ -34,7 +34,7 @@ from issue_tracker.pages.navigation import redirect
 from issue_tracker.pages.pasted_companies import AddedCompanies, chosen_companies
 from issue_tracker.pages.routes import PageRoutes
 from issue_tracker.pages.templating import page
-from issue_tracker.pages.update_list import shown_updates
+from issue_tracker.pages.update_list import shown_updates, updates_by_id
 from issue_tracker.status import Status
 
 routes = PageRoutes()
@@ -55,11 +55,14 @@ def show_issue(
         return redirect(f"/issues/{into}")
     issue = load_shown_issue(request.tx, request.actor, issue_id)
     texts = texts_of(request, issue)
+    history = issue_history(request.tx, request.actor, issue_id, query.before)
+    only_updates = query.only is not None or query.updates is not None
     return page(
         request,
         "issues/detail.html",
         place="issues",
-        issue=detail(issue),
+        issue=detail(issue, query.order),
+        order=query.order,
         edit=(edit or FormView()).with_defaults({"name": issue.name, "description": issue.description or "", **texts}),
         owner_email=texts["owner"],
         seen_fields=msgspec.json.encode(texts).decode(),
@@ -68,9 +71,11 @@ def show_issue(
         taken=taken_by(request, edit, other_than=issue_id),
         add=(add or FormView()).with_defaults({"status": "new"}),
         say=say or FormView(),
-        said=shown_updates(request, UpdateFilters(issue_id=issue_id), query.updates),
+        said=shown_updates(request, UpdateFilters(issue_id=issue_id), query.updates, "only=updates&"),
         about_company=False,
-        history=issue_history(request.tx, request.actor, issue_id, query.before),
+        only_updates=only_updates,
+        history=history,
+        cards=updates_by_id(request, [entry.update_id for entry in history.entries if entry.update_id]),
     )
 
 

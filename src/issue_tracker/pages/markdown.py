@@ -61,6 +61,22 @@ def _spoken(tokens: Any) -> str:
     return said
 
 
+@lru_cache(maxsize=1024)
+def first_words(text: str, most: int = 160) -> str:
+    """The beginning of the text of an update without its Markdown, on one line: at most so many characters."""
+    words: list[str] = []
+    for token in _parser().parse(text):
+        if token.type in ("fence", "code_block"):
+            words.append(token.content)
+        for inline in token.children or ():
+            words.append(
+                inline.content if inline.type in ("text", "code_inline") else " " * inline.type.endswith("break")
+            )
+        words.append(" ")
+    line = " ".join("".join(words).split())
+    return line if len(line) <= most else f"{line[: most - 1].rstrip()}…"
+
+
 @lru_cache(maxsize=1)
 def _parser() -> "MarkdownIt":
     # Imported where it is used, as in `docs`: it would add a twentieth of a second to every start.

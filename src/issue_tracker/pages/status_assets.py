@@ -3,7 +3,7 @@
 - `js/statuses.js` exports the table to the scripts (its type is in `types/statuses.d.ts`).
 - `css/main/statuses.css`, a part of `css/main.css`, colours the drawings and positions those of the matrix.
 - `shapes.svg` holds the drawings that cells of the matrix use as their background: one column for each status in the
-  order of display, light above, dark below.
+  order of display, light above, dark below; beneath them the same with the mark of what has not changed for long.
 """
 
 import json
@@ -19,6 +19,11 @@ CELL = 32
 
 MARGIN = 8
 """The distance between the border of a cell and its drawing, which is 16 pixels wide."""
+
+_INK = ("#1b1d1f", "#e6e7e8")
+"""The colour of the mark, light and dark: `--ink` of the style sheet."""
+
+_MARK = f'<path d="M{CELL - 9} 1h8v8z" fill="{{}}"/>'
 
 _SYMBOL = re.compile(r'<symbol id="([^"]+)"[^>]*>(.*?)</symbol>', re.DOTALL)
 
@@ -66,6 +71,12 @@ def _drawings(rows: list[StatusRow]) -> str:
         for column, row in enumerate(rows)
         for line, colour in enumerate((row.light, row.dark))
     ]
-    width, height = CELL * len(rows), CELL * 2
+    drawings += [
+        f'<g transform="translate({CELL * column} {CELL * (line + 2)})">{_MARK.format(_INK[line])}'
+        f'<g transform="translate({MARGIN} {MARGIN})">{symbols[row.symbol].replace("currentColor", colour)}</g></g>'
+        for column, row in enumerate(rows)
+        for line, colour in enumerate((row.light, row.dark))
+    ]
+    width, height = CELL * len(rows), CELL * 4
     size = f'width="{width}" height="{height}" viewBox="0 0 {width} {height}"'
     return f'<svg xmlns="http://www.w3.org/2000/svg" {size}>{"".join(drawings)}</svg>\n'

@@ -40,7 +40,7 @@ TITLES = {
 
 PLACES = [
     ("issues", "/?open=true", "Issues"),
-    ("matrix", "/matrix", "Matrix"),
+    ("matrix", "/matrix?open=true", "Matrix"),
     ("companies", "/companies", "Companies"),
     ("alerts", "/alerts", "Alerts"),
     ("activity", "/activity", "Activity"),
@@ -111,6 +111,10 @@ NOT_PRELOADED = {
         "find",
         "matrix",
         "matrix-selection",
+        "matrix-pointer",
+        "matrix-counts",
+        "matrix-tip",
+        "matrix-width",
         "conflict",
         "sign-in",
     )

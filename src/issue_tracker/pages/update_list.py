@@ -1,11 +1,13 @@
 """Updates as the pages of an issue and of a company show them: the newest first, some at a time."""
 
+from collections.abc import Sequence
+
 import msgspec
 from markupsafe import Markup
 
 from issue_tracker.http.request import Request
 from issue_tracker.issues.updates.queries import PlacedUpdate, UpdateFilters, list_updates
-from issue_tracker.pages.markdown import render
+from issue_tracker.pages.markdown import first_words, render
 
 SHOWN = 20
 """How many updates a page shows."""
@@ -29,6 +31,14 @@ class ShownUpdate(msgspec.Struct, frozen=True):
     changeable: bool
 
 
+class UpdateLine(msgspec.Struct, frozen=True):
+    """An update in one line: who wrote it, when, and how it begins."""
+
+    author: str
+    at: str
+    text: str
+
+
 class UpdateList(msgspec.Struct, frozen=True):
     """Updates, how many there are on all pages, and the query that leads to older ones; None when there are none."""
 
@@ -37,15 +47,26 @@ class UpdateList(msgspec.Struct, frozen=True):
     older: str | None
 
 
-def shown_updates(request: Request, filters: UpdateFilters, before: int | None) -> UpdateList:
-    """The updates that match, below this update_id; None for the newest."""
+def shown_updates(request: Request, filters: UpdateFilters, before: int | None, alone: str = "") -> UpdateList:
+    """The updates that match, below this update_id; None for the newest. `alone` is the parameter with which a page
+    shows them alone.
+    """
     found = list_updates(request.tx, request.actor, filters, before=before, limit=SHOWN)
     last = found.updates[-1].update.update_id if found.more else None
     return UpdateList(
         [shown_update(request, placed) for placed in found.updates],
         found.total,
-        None if last is None else f"?{OLDER}={last}#said",
+        None if last is None else f"?{alone}{OLDER}={last}#{'history' if alone else 'said'}",
     )
+
+
+def updates_by_id(request: Request, update_ids: Sequence[int]) -> dict[int, ShownUpdate]:
+    """Those of these updates that are still there, by id."""
+    if not update_ids:
+        return {}
+    wanted = UpdateFilters(update_ids=tuple(update_ids))
+    found = list_updates(request.tx, request.actor, wanted, limit=len(update_ids))
+    return {placed.update.update_id: shown_update(request, placed) for placed in found.updates}
 
 
 def shown_update(request: Request, placed: PlacedUpdate) -> ShownUpdate:
@@ -63,3 +84,8 @@ def shown_update(request: Request, placed: PlacedUpdate) -> ShownUpdate:
         edited_at=update.edited_at,
         changeable=placed.may_be_changed_by(request.actor),
     )
+
+
+def line_of(placed: PlacedUpdate) -> UpdateLine:
+    """An update in one line."""
+    return UpdateLine(placed.update.actor.name, placed.update.at, first_words(placed.update.body))

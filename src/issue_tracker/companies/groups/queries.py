@@ -29,6 +29,14 @@ class CompanyGroup(msgspec.Struct, frozen=True):
     company_names: list[str]
 
 
+class GroupMembers(msgspec.Struct, frozen=True):
+    """The ids of the companies under one name."""
+
+    group_id: int
+    name: str
+    company_ids: frozenset[int]
+
+
 def list_groups(tx: Connection, actor: Actor) -> list[CompanyGroup]:
     """Returns all groups in the order of their casefolded names. Raises Forbidden without helpdesk access."""
     require_helpdesk(actor)
@@ -41,6 +49,20 @@ def list_group_names(tx: Connection, actor: Actor) -> list[str]:
     visible = actor.company_access.company_ids
     values = {} if visible is None else {"visible": numbers(tx, sorted(visible))}
     return [name for (name,) in _names(visible is not None).all(tx, **values)]
+
+
+def list_group_members(tx: Connection, actor: Actor) -> list[GroupMembers]:
+    """Returns the groups that have companies which the actor sees, with the ids of these, in the order of names."""
+    require_helpdesk(actor)
+    query = _groups().add_columns(company_group_members.c.company_id)
+    query = query.join(company_group_members, company_group_members.c.group_id == company_groups.c.group_id)
+    names: dict[int, str] = {}
+    members: dict[int, set[int]] = {}
+    for row in tx.execute(query):
+        if actor.company_access.allows(row.company_id):
+            names[row.group_id] = row.name
+            members.setdefault(row.group_id, set()).add(row.company_id)
+    return [GroupMembers(group_id, name, frozenset(members[group_id])) for group_id, name in names.items()]
 
 
 def get_group(tx: Connection, actor: Actor, group_id: int) -> CompanyGroup:

@@ -47,8 +47,8 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Order(msgspec.Struct, frozen=True):
-    """An order by `name` (casefolded), `updated_at`, `created_at` or `attention` (queries/attention.py). Issues with
-    equal values are ordered by id, in the same direction.
+    """An order by `name` (casefolded), `updated_at`, `created_at`, `open_count` (queries/open_order.py) or `attention`
+    (queries/attention.py). Issues with equal values are in the order of their ids, in the same direction.
     """
 
     by: str = "name"

@@ -1,7 +1,7 @@
 """The list of issues as one object: which issues, in which order, how many, and their content."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -10,9 +10,9 @@ from sqlalchemy import Connection
 
 from issue_tracker.actor import Actor, require_helpdesk
 from issue_tracker.clock import now
-from issue_tracker.database.prepared import instant, numbers
-from issue_tracker.issues.models import Assignment, DetailedAssignment, DetailedIssue, Issue
-from issue_tracker.issues.queries import attention, words
+from issue_tracker.database.prepared import Prepared, instant, numbers
+from issue_tracker.issues.models import DetailedAssignment, DetailedIssue, Issue
+from issue_tracker.issues.queries import attention, open_order, words
 from issue_tracker.issues.queries import list_statements as statements
 from issue_tracker.issues.queries.attention import Place
 from issue_tracker.issues.queries.company_ranges import SEVERAL, Entry, first_of_ranges
@@ -33,7 +33,7 @@ from issue_tracker.issues.queries.field_conditions import field_filters
 from issue_tracker.issues.queries.filters import Filters, Order, Position, visible_companies
 from issue_tracker.issues.queries.rows import assignment, detailed_assignment, issue, shown_assignment
 from issue_tracker.names import key
-from issue_tracker.status import STATUSES, Status, mask
+from issue_tracker.status import OPEN, STATUSES, Status, mask
 
 NO_LIMIT = 2**62
 """The limit of an unlimited list, because both databases need a number; no list is this long."""
@@ -158,6 +158,11 @@ class IssueList:
             return list(self._rows_by_attention(NO_LIMIT if limit is None else limit))
         values = self._values | self._beginning | {"limit": NO_LIMIT if limit is None else limit}
         paged = self._after is not None
+        if self._order.by == open_order.OPEN_COUNT:
+            only_open = self._statuses is not None and set(self._statuses) <= set(OPEN)
+            of_both = self._conditions(), self._of_assignment
+            counted = open_order.read_rows(self._tx, *of_both, values, self._order, only_open=only_open, paged=paged)
+            return [Row(*each) for each in counted]
         by_name = self._order.by == "name"
         mergeable = by_name and not self._of_issue
         if mergeable and self._companies is not None and len(self._companies) <= MERGED:
@@ -257,41 +262,37 @@ class IssueList:
         affected_only = self._companies is not None or self._statuses is not None
         for start in range(0, len(issue_ids), BATCH):
             batch = list(issue_ids[start : start + BATCH])
-            members: Mapping[int, list[Any]] = self._details(batch, member) if details else self._members(batch)
+            if details:
+                members = self._members(batch, statements.detailed_members, member)
+            else:
+                members = self._members(batch, statements.members, assignment)
             for row in heads.all(self._tx, issues=numbers(self._tx, batch), **values):
                 issue_id = row[2]
                 if not affected_only or issue_id in members:
                     found[issue_id] = issue(row, members.get(issue_id, []), DetailedIssue if details else Issue)
         return [found[issue_id] for issue_id in issue_ids if issue_id in found]
 
-    def _members(self, issue_ids: Sequence[int]) -> dict[int, list[Assignment]]:
+    def _members(
+        self, issue_ids: Sequence[int], read: Callable[[Conditions], Prepared], member: Callable[[tuple[Any, ...]], Any]
+    ) -> dict[int, list[Any]]:
+        """The assignments of issues, each made by `member` from a row of the statement `read`."""
         if self._nothing:
             return {}
-        found: dict[int, list[Assignment]] = {}
+        found: dict[int, list[Any]] = {}
         values = self._values | {"issues": numbers(self._tx, issue_ids)}
-        for row in statements.members(self._of_assignment).all(self._tx, **values):
-            member = assignment(row)
+        for row in read(self._of_assignment).all(self._tx, **values):
             if row[0] in found:
-                found[row[0]].append(member)
+                found[row[0]].append(member(row))
             else:
-                found[row[0]] = [member]
+                found[row[0]] = [member(row)]
         return found
 
-    def _details(
-        self, issue_ids: Sequence[int], member: Callable[[tuple[Any, ...]], DetailedAssignment]
-    ) -> dict[int, list[DetailedAssignment]]:
-        """Like `_members`, with details of each."""
-        values = self._values | {"issues": numbers(self._tx, issue_ids)}
-        rows = [] if self._nothing else statements.detailed_members(self._of_assignment).all(self._tx, **values)
-        found: dict[int, list[DetailedAssignment]] = {}
-        for row in rows:
-            found.setdefault(row[0], []).append(member(row))
-        return found
-
-    def statuses_by_company(self, rows: Sequence[Row]) -> dict[int, dict[int, str]]:
-        """Returns the stored status of each assignment that `load` would return, by issue id and company id."""
+    def statuses_by_company(self, rows: Sequence[Row], stale: datetime) -> dict[int, dict[int, str]]:
+        """Returns the stored status of each assignment that `load` would return, by issue id and company id. The mark
+        `list_statements.OLD` is behind the status of an open one that has not changed since before the time `stale`.
+        """
         if self._nothing:
             return {}
-        values = self._values | {"issues": numbers(self._tx, [row.issue_id for row in rows])}
+        values = self._values | {"issues": numbers(self._tx, [row.issue_id for row in rows]), "stale": stale}
         packed = statements.packed_members(self._of_assignment).all(self._tx, **values)
         return {issue_id: _unpack(statuses) for issue_id, statuses in packed}

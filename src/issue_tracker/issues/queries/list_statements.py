@@ -15,9 +15,12 @@ from sqlalchemy import (
     CompoundSelect,
     Select,
     Text,
+    and_,
     bindparam,
+    case,
     cast,
     func,
+    literal,
     literal_column,
     select,
     tuple_,
@@ -30,6 +33,7 @@ from issue_tracker.database.tables import assignment_counters, assignments, comp
 from issue_tracker.issues.queries import search
 from issue_tracker.issues.queries.conditions import Conditions, of_issues, visible_time, written
 from issue_tracker.issues.queries.filters import Order
+from issue_tracker.status import OPEN
 
 
 @lru_cache(maxsize=512)
@@ -48,12 +52,12 @@ def rows(conditions: Conditions, order: Order, paged: bool, *, limited: bool = F
             query = select(issues.c.issue_id, issues.c.revision, by.label("at")).where(*written(conditions, dialect))
             if search.indexed in conditions and dialect == "sqlite":
                 query = search.from_index(query)
-            return _page(query, by, issues.c.issue_id, order, paged)
+            return page_of(query, by, issues.c.issue_id, order, paged)
         query = select(issues.c.issue_id, issues.c.revision, by).where(*written(conditions, dialect))
         if search.indexed in conditions and dialect == "sqlite":
             # The plus sign prevents SQLite from scanning the index of the order instead of the few matches.
             query, by = search.from_index(query), literal_column(f"+issues.{name}", by.type)
-        return _page(query, by, issues.c.issue_id, order, paged)
+        return page_of(query, by, issues.c.issue_id, order, paged)
 
     return Prepared(build)
 
@@ -82,7 +86,7 @@ def beginnings(companies: int, of_status: Conditions, order: Order, paged: bool)
 
     def build(dialect: str) -> CompoundSelect[Any]:
         columns = assignments.c.issue_key, assignments.c.issue_id
-        first = [_page(one, *columns, order, paged).subquery() for one in _ranges(companies, of_status, dialect)]
+        first = [page_of(one, *columns, order, paged).subquery() for one in _ranges(companies, of_status, dialect)]
         return union_all(
             *(select(literal_column(str(number)), one.c.issue_key, one.c.issue_id) for number, one in enumerate(first))
         )
@@ -112,7 +116,7 @@ def _merged(ranges: Callable[[str], list[Select[Any]]], order: Order, paged: boo
 
     def build(dialect: str) -> Select[Any]:
         columns = assignments.c.issue_key, assignments.c.issue_id
-        beginnings = [_page(query, *columns, order, paged).subquery() for query in ranges(dialect)]
+        beginnings = [page_of(query, *columns, order, paged).subquery() for query in ranges(dialect)]
         together = union(*(select(one.c.issue_key, one.c.issue_id) for one in beginnings)).subquery()
         # Only the issues of the page are looked up, and not those of all ranges.
         ends = select(together.c.issue_key, together.c.issue_id)
@@ -124,9 +128,10 @@ def _merged(ranges: Callable[[str], list[Select[Any]]], order: Order, paged: boo
     return Prepared(build)
 
 
-def _page(
+def page_of(
     query: Select[Any], by: ColumnElement[Any], issue_id: ColumnElement[Any], order: Order, paged: bool
 ) -> Select[Any]:
+    """The first `limit` rows in an order; when `paged`, of those after the position `after`, `after_id`."""
     if paged:
         this = tuple_(by, issue_id)
         position = tuple_(bindparam("after", type_=by.type), bindparam("after_id", type_=BigInteger))
@@ -255,17 +260,27 @@ def detailed_members(conditions: Conditions) -> Prepared:
     return Prepared(build)
 
 
+OLD = "!"
+"""What `packed_members` puts behind the status of an assignment that has not moved for long."""
+
+_is_open = assignments.c.status.in_([literal(status.value) for status in OPEN])
+
+
 @lru_cache(maxsize=64)
 def packed_members(conditions: Conditions) -> Prepared:
-    """Selects the same assignments as one JSON object for each issue, from company id to status.
+    """The same assignments as one JSON object for each issue: from company id to status, with the mark `OLD` behind the
+    status of an open one that has not changed since before the time `stale`.
 
     A row for each assignment would take four times as long to read.
     """
 
     def build(dialect: str) -> Select[Any]:
-        packed: ColumnElement[Any] = func.json_group_object(assignments.c.company_id, assignments.c.status)
+        since = func.coalesce(assignments.c.status_since, assignments.c.updated_at)
+        unmoved = and_(since < bindparam("stale", type_=assignments.c.updated_at.type), _is_open)
+        marked = case((unmoved, assignments.c.status.concat(literal(OLD))), else_=assignments.c.status)
+        packed: ColumnElement[Any] = func.json_group_object(assignments.c.company_id, marked)
         if dialect == "postgresql":
-            packed = cast(func.json_object_agg(assignments.c.company_id, assignments.c.status), Text)
+            packed = cast(func.json_object_agg(assignments.c.company_id, marked), Text)
         return (
             select(assignments.c.issue_id, packed.label("statuses"))
             .where(of_issues(dialect), *written(conditions, dialect))

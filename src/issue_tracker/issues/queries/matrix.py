@@ -1,56 +1,130 @@
 """The matrix: issues × companies, with a status in each cell, from one pass over the assignments."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 
 import msgspec
 from sqlalchemy import Connection, select
 
 from issue_tracker.actor import Actor
+from issue_tracker.companies.groups.queries import GroupMembers, list_group_members
 from issue_tracker.companies.queries import Company, get_companies_by_id
 from issue_tracker.database.tables import issues
 from issue_tracker.issues.queries.issue_list import IssueList, Row
+from issue_tracker.issues.queries.list_statements import OLD
 from issue_tracker.names import key
 from issue_tracker.status import OPEN
 
-_OPEN = frozenset(status.value for status in OPEN)
+COUNTED = frozenset(status.value + mark for status in OPEN for mark in ("", OLD))
+"""What a cell contains whose assignment is open."""
 
 
 class MatrixRow(msgspec.Struct, frozen=True):
-    """An issue with the stored status of each affected company, by company id."""
+    """An issue with the stored status of each affected company, by company id: with the mark `list_statements.OLD`
+    behind one that is open and has not changed for long. `open` counts the open ones.
+    """
 
     issue_id: int
     name: str
     cells: dict[int, str]
+    open: int
+
+
+class Column(msgspec.Struct, frozen=True):
+    """A company, or with `group_id` a group of companies, of which `company_ids` are affected. `open` counts its open
+    assignments. An unfolded group is followed by its companies.
+    """
+
+    name: str
+    open: int
+    company_id: int | None = None
+    group_id: int | None = None
+    company_ids: tuple[int, ...] = ()
+    unfolded: bool = False
 
 
 class Matrix(msgspec.Struct, frozen=True):
-    """Rows in the order of the list. Columns are companies with a filled cell, those with the most open assignments
-    first. There may be more such companies than columns: `companies` counts all of them.
+    """Rows in the order of the list. Columns are the companies with a filled cell, those with most open assignments
+    first. There may be more of these companies than columns: `companies` counts all of them. `grouped` says whether any
+    of them is in a company group.
     """
 
     rows: list[MatrixRow]
-    columns: list[Company]
+    columns: list[Column]
     companies: int
+    grouped: bool
 
 
 def read_matrix(
-    tx: Connection, actor: Actor, issue_list: IssueList, rows: Sequence[Row], most_columns: int | None
+    tx: Connection,
+    actor: Actor,
+    issue_list: IssueList,
+    rows: Sequence[Row],
+    most_columns: int | None,
+    *,
+    stale: datetime,
+    unfolded: Collection[int] | None = None,
 ) -> Matrix:
-    """Returns the matrix of these rows of a list, with at most `most_columns` columns; None means all."""
-    cells = issue_list.statuses_by_company(rows)
-    open_counts: dict[int, int] = {}
+    """Returns the matrix of these rows of a list, with at most `most_columns` columns; None means all.
+
+    An open assignment that has had its status since before `stale` is marked. Unless `unfolded` is None, companies are
+    in their groups, of which those with these ids are unfolded. A group counts all of its companies; a company in
+    several unfolded groups has its own column behind the first of them only.
+    """
+    cells = issue_list.statuses_by_company(rows, stale)
+    counts: dict[int, int] = {}
     for of_issue in cells.values():
         for company_id, status in of_issue.items():
-            open_counts[company_id] = open_counts.get(company_id, 0) + (status in _OPEN)
-    columns = sorted(
-        get_companies_by_id(tx, actor, open_counts).values(),
-        key=lambda company: (-open_counts[company.company_id], key(company.name), company.company_id),
-    )
+            counts[company_id] = counts.get(company_id, 0) + (status in COUNTED)
+    found = get_companies_by_id(tx, actor, counts)
+    groups = [(group, ids) for group in list_group_members(tx, actor) if (ids := group.company_ids & found.keys())]
+    columns = _columns(found, counts, groups if unfolded is not None else [], unfolded or ())
     query = select(issues.c.issue_id, issues.c.name).where(issues.c.issue_id.in_([row.issue_id for row in rows]))
     names = {row.issue_id: row.name for row in tx.execute(query)}
     filled = [
-        MatrixRow(issue_id=row.issue_id, name=names[row.issue_id], cells=cells.get(row.issue_id, {}))
+        MatrixRow(
+            issue_id=row.issue_id,
+            name=names[row.issue_id],
+            cells=(statuses := cells.get(row.issue_id, {})),
+            open=sum(status in COUNTED for status in statuses.values()),
+        )
         for row in rows
         if row.issue_id in names
     ]
-    return Matrix(rows=filled, columns=columns[:most_columns], companies=len(columns))
+    return Matrix(rows=filled, columns=columns[:most_columns], companies=len(found), grouped=bool(groups))
+
+
+def _columns(
+    found: Mapping[int, Company],
+    counts: Mapping[int, int],
+    groups: Sequence[tuple[GroupMembers, Collection[int]]],
+    unfolded: Collection[int],
+) -> list[Column]:
+    """The groups, each followed by its companies if it is unfolded, and then the companies that are in none."""
+    companies = _most_open_first(
+        [Column(name=each.name, open=counts[each.company_id], company_id=each.company_id) for each in found.values()]
+    )
+    heads = [
+        Column(
+            name=group.name,
+            open=sum(counts[company_id] for company_id in ids),
+            group_id=group.group_id,
+            company_ids=tuple(sorted(ids)),
+            unfolded=group.group_id in unfolded,
+        )
+        for group, ids in groups
+    ]
+    columns: list[Column] = []
+    placed: set[int | None] = set()
+    for head in _most_open_first(heads):
+        columns.append(head)
+        if head.unfolded:
+            own = [each for each in companies if each.company_id in head.company_ids and each.company_id not in placed]
+            columns += own
+            placed.update(each.company_id for each in own)
+    inside = {company_id for head in heads for company_id in head.company_ids}
+    return columns + [each for each in companies if each.company_id not in inside]
+
+
+def _most_open_first(columns: list[Column]) -> list[Column]:
+    return sorted(columns, key=lambda each: (-each.open, key(each.name), each.company_id or each.group_id))

@@ -46,14 +46,16 @@ class PlacedUpdate(msgspec.Struct, frozen=True):
 
 
 class UpdateFilters(msgspec.Struct, frozen=True, kw_only=True):
-    """The filters of a list of updates; None means any. `company_ids` selects updates for at least one of them,
-    including those for all companies of an issue to which one is assigned. `written_before` is an aware datetime.
+    """Which updates are listed; None means any. `company_ids` finds what is for at least one of them, which is also
+    what is for all companies of an issue that one of them is assigned to. `written_before` is an aware datetime.
+    `update_ids` finds those with these ids.
     """
 
     issue_id: int | None = None
     company_ids: tuple[int, ...] | None = None
     public: bool | None = None
     written_before: datetime | None = None
+    update_ids: tuple[int, ...] | None = None
 
 
 class UpdatePage(msgspec.Struct, frozen=True):
@@ -104,6 +106,17 @@ def list_latest_public_updates(
     return {placed.issue_id: placed.update for placed in _loaded(tx, only, tx.execute(query, values).all())}
 
 
+def latest_updates(tx: Connection, actor: Actor, issue_ids: Sequence[int]) -> dict[int, PlacedUpdate]:
+    """Returns the newest update of each of these issues that has one, by the id of the issue."""
+    require_helpdesk(actor)
+    access, dialect = actor.company_access, tx.dialect.name
+    values = _values(tx, access) | {"issues": numbers(tx, issue_ids)}
+    newest = _visible(access, dialect).where(among(updates.c.issue_id, "issues", dialect))
+    newest = newest.with_only_columns(func.max(updates.c.update_id)).group_by(updates.c.issue_id)
+    query = _visible(access, dialect).where(updates.c.update_id.in_(newest))
+    return {placed.issue_id: placed for placed in _loaded(tx, access, tx.execute(query, values).all())}
+
+
 def get_update(tx: Connection, actor: Actor, update_id: int) -> PlacedUpdate:
     """Returns the update with this id. Raises NotFound, which names the id."""
     require_helpdesk(actor)
@@ -136,6 +149,9 @@ def _page(tx: Connection, access: CompanyAccess, filters: UpdateFilters, before:
         values["chosen"] = numbers(tx, filters.company_ids)
     if filters.written_before is not None:
         conditions.append(updates.c.created_at < filters.written_before)
+    if filters.update_ids is not None:
+        conditions.append(among(updates.c.update_id, "wanted", dialect))
+        values["wanted"] = numbers(tx, filters.update_ids)
     query = _visible(access, dialect).where(*conditions)
     counted = select(func.count()).select_from(query.with_only_columns(updates.c.update_id).subquery())
     total = int(tx.execute(counted, values).scalar_one())

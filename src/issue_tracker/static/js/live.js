@@ -69,16 +69,23 @@ function connectWhileVisible(stream) {
 function handle(event) {
   const own = isOwn(event.request_id);
   const places = event.company_id ? placesOf(event.issue_id, event.company_id) : [];
-  if (!(places.length || isRelevant(event)) || isAlreadyShown(event)) return;
-  if (event.update_id && document.getElementById("said")) {
+  const listed = event.update_id && document.querySelector(partsOf(event));
+  if (!(places.length || listed || isRelevant(event)) || isAlreadyShown(event)) return;
+  if (event.update_id && (listed || document.getElementById("said"))) {
     redraw();
     return;
   }
   const shown = showAt(places, event, own);
   if (!shown && !(own && places.length)) (isCertain(event) ? countUpdate : askServer)(event);
   if (places.length || !totalsAreFiltered()) adjustTotals(event);
-  if (document.querySelector(`[data-redraw][id], tbody[data-issue="${event.issue_id}"] [data-redraw]`)) redraw();
+  if (document.querySelector(`[data-redraw][id], ${partsOf(event)}`)) redraw();
 }
+
+/**
+ * What finds the parts of a list that follow the changes of the event's issue.
+ * @param {TrackerEvent} event
+ */
+const partsOf = (event) => `tbody[data-issue="${event.issue_id}"] [data-redraw]`;
 
 /**
  * Shows an event at the places of its assignment. Returns whether they show all of it: a row of a list stays when its

@@ -1,6 +1,6 @@
-// The matrix as a grid (WAI-ARIA): arrow keys move, Enter or a press opens the menu of statuses. Tab reaches one
-// element of the grid at a time, a cell or the link of a head. Which cells are selected is the job of
-// matrix-selection.js.
+// The matrix as a grid (WAI-ARIA): arrow keys move, Enter or a press opens the menu of statuses, or folds a group of
+// companies. Tab reaches one element of the grid at a time, a cell or the link of a head. Which cells are selected is
+// the job of matrix-selection.js.
 import { all, targetOf } from "./elements.js";
 import {
   clearCells,
@@ -11,7 +11,11 @@ import {
   toggleCell,
   useGrid,
 } from "./matrix-selection.js";
-import { placeOf, placesNamed } from "./places.js";
+import { startCounts } from "./matrix-counts.js";
+import { startPointer } from "./matrix-pointer.js";
+import { startTip } from "./matrix-tip.js";
+import { startWidth } from "./matrix-width.js";
+import { headOf, placeOf, placesNamed } from "./places.js";
 import { openMenu } from "./status-menu.js";
 
 /** @typedef {HTMLTableCellElement} Cell */
@@ -40,6 +44,10 @@ export function startMatrix() {
     }
   });
   prepare();
+  startWidth();
+  startPointer();
+  startCounts();
+  startTip();
   document.addEventListener("htmx:after:swap", prepare);
   matchMedia("(max-width: 800px)").addEventListener("change", fetchList);
   document.addEventListener("click", press);
@@ -124,6 +132,7 @@ function revealHead(head) {
 function openMenuAt(cell) {
   const place = placeOf(cell);
   if (place) openMenu(place);
+  else headOf(cell)?.querySelector("a")?.click();
 }
 
 /** @param {MouseEvent} event */

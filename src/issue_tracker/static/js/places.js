@@ -38,13 +38,14 @@ function drawing(status) {
 }
 
 /**
- * The place that an element (a row, a cell or anything inside one) belongs to; null for other elements.
+ * The place that an element (a row, a cell or anything inside one) belongs to; null for other elements, also for the
+ * cell of a group of companies.
  * @param {Element} element
  */
 export function placeOf(element) {
   /** @type {HTMLTableCellElement | null} */
   const cell = element.closest(".matrix td");
-  if (cell) return placeOfCell(cell);
+  if (cell) return cell.matches(".g") ? null : placeOfCell(cell);
   /** @type {HTMLTableRowElement | null} */
   const row = element.closest("tr[data-on]");
   return row ? placeOfRow(row) : null;
@@ -91,9 +92,15 @@ function placeOfRow(row) {
     issueName: form.companyName ? name : (form.issueName ?? title),
     companyName: form.companyName ?? name,
     status: STATUSES.find(({ value }) => trigger.classList.contains(value))?.value ?? null,
-    at: find("time", row, HTMLTimeElement).dateTime,
+    at: find(".when time", row, HTMLTimeElement).dateTime,
   };
 }
+
+/**
+ * The head of the column of a cell of the matrix.
+ * @param {HTMLTableCellElement} cell
+ */
+export const headOf = (cell) => cell.closest("table")?.tHead?.rows[0]?.cells[cell.cellIndex] ?? null;
 
 /**
  * @param {HTMLTableCellElement} cell
@@ -101,7 +108,7 @@ function placeOfRow(row) {
  */
 function placeOfCell(cell) {
   const row = /** @type {HTMLTableRowElement} */ (cell.parentElement);
-  const head = /** @type {HTMLTableCellElement} */ (cell.closest("table")?.tHead?.rows[0]?.cells[cell.cellIndex]);
+  const head = /** @type {HTMLTableCellElement} */ (headOf(cell));
   const [{ issue = "" }, { company = "" }] = [row.dataset, head.dataset];
   return {
     element: cell,
@@ -147,7 +154,7 @@ export function paint(place, status, at) {
 function paintRow({ element, trigger }, status, at) {
   trigger.classList.remove(...STATUSES.map(({ value }) => value));
   element.classList.remove("stale");
-  if (at) setTime(find("time", element, HTMLTimeElement), at);
+  if (at) setTime(find(".when time", element, HTMLTimeElement), at);
   if (!status) return trigger.replaceChildren("Not affected");
   trigger.classList.add(status);
   trigger.replaceChildren(drawing(status), label(status));
@@ -158,11 +165,14 @@ function paintRow({ element, trigger }, status, at) {
  * @param {string | null} status
  */
 function paintCell(element, status) {
-  element.classList.remove(...STATUSES.map(({ cell }) => cell));
+  const from = STATUSES.find(({ cell }) => element.classList.contains(cell))?.value ?? null;
+  element.classList.remove("old", ...STATUSES.map(({ cell }) => cell));
   const row = status && rowOf.get(status);
-  if (!row) return element.removeAttribute("aria-label");
-  element.classList.add(row.cell);
-  element.setAttribute("aria-label", row.label);
+  if (row) {
+    element.classList.add(row.cell);
+    element.setAttribute("aria-label", row.label);
+  } else element.removeAttribute("aria-label");
+  element.dispatchEvent(new CustomEvent("cell-painted", { bubbles: true, detail: { from, to: status } }));
 }
 
 /** @param {Place} place */

@@ -1,7 +1,7 @@
 // What the reader has set in the results (ticked boxes, note, open folds, focus, scroll position) survives when the
 // results are replaced by newer ones.
 import { all, byId, targetOf } from "./elements.js";
-import { placeOf, placesNamed } from "./places.js";
+import { headOf, placeOf, placesNamed } from "./places.js";
 import { showCount } from "./selection.js";
 
 /**
@@ -73,10 +73,19 @@ function restoreFocus(results) {
  * @returns {() => HTMLElement | null | undefined}
  */
 function finderOf(element) {
+  if (element.matches("td.g")) {
+    const { issue } = /** @type {HTMLElement} */ (element.parentElement).dataset;
+    const group = headOf(/** @type {HTMLTableCellElement} */ (element))?.dataset.group;
+    const cells = () => all(`.matrix tr[data-issue="${issue}"] td`, document, HTMLTableCellElement);
+    return () => cells().find((cell) => headOf(cell)?.dataset.group === group);
+  }
   if (element.matches("td")) {
     const on = placeOf(element)?.on ?? "";
     return () => cellNamed(on);
   }
+  /** @type {HTMLElement | null} */
+  const group = element.closest("th[data-group]");
+  if (group) return () => all(`th[data-group="${group.dataset.group}"] a`)[0];
   /** @type {HTMLElement | null} */
   const row = element.closest("tr[data-on]");
   const scope = row ? `tr[data-on="${row.dataset.on}"]` : ".bulk";

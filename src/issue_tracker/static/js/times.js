@@ -1,5 +1,5 @@
-// Times in the user's time zone and language: relative for the last 24 hours, otherwise with the date. The exact local
-// time and UTC appear on hover.
+// Times in the user's time zone and language: relative for the last 24 hours, otherwise with the date; and durations.
+// The exact local time and UTC appear on hover.
 import { all, targetOf } from "./elements.js";
 
 const DAY = 24 * 60 * 60 * 1000;
@@ -12,6 +12,7 @@ const otherYear = new Intl.DateTimeFormat(undefined, { ...dayAndTime, year: "num
 const timeOfDay = new Intl.DateTimeFormat(undefined, { hour: "numeric", minute: "2-digit" });
 const whole = new Intl.DateTimeFormat(undefined, { ...dayAndTime, year: "numeric", timeZoneName: "short" });
 const exactLocal = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" });
+const wholeNumber = new Intl.NumberFormat(undefined);
 const relative = new Intl.RelativeTimeFormat(undefined, { numeric: "auto", style: "short" });
 
 /**
@@ -28,8 +29,22 @@ export function when(moment, now = new Date()) {
 }
 
 /**
+ * How long something has lasted: `for 3 h 20 min`.
+ * @param {Date} since
+ * @param {Date} [now]
+ */
+export function lasting(since, now = new Date()) {
+  const minutes = Math.floor((now.getTime() - since.getTime()) / 60_000);
+  if (minutes < 1) return "just now";
+  const [days, hours, rest] = [Math.floor(minutes / 1440), Math.floor(minutes / 60) % 24, minutes % 60];
+  if (days >= 2) return `for ${wholeNumber.format(days)} d`;
+  const parts = days ? [`${days} d`, hours && `${hours} h`] : [hours && `${hours} h`, rest && `${rest} min`];
+  return `for ${parts.filter(Boolean).join(" ")}`;
+}
+
+/**
  * The formats of times by the attribute `data-as`: `clock` is the time of day, with the date unless it is today;
- * `whole` includes the year and the time zone, for a reader elsewhere.
+ * `whole` includes the year and the time zone, for a reader elsewhere; `lasting` is the duration since then.
  * @type {Record<string, (moment: Date, now: Date) => string>}
  */
 const FORMS = {
@@ -38,6 +53,7 @@ const FORMS = {
     return (moment.getFullYear() === now.getFullYear() ? thisYear : otherYear).format(moment);
   },
   whole: (moment) => whole.format(moment),
+  lasting,
 };
 
 /**

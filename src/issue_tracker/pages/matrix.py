@@ -1,0 +1,181 @@
+"""The page of the matrix, and what it says about one of its cells."""
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Annotated, Literal
+
+import msgspec
+from markupsafe import Markup, escape
+from msgspec import Meta
+from starlette.responses import Response
+
+from issue_tracker.clock import now
+from issue_tracker.http.request import Request
+from issue_tracker.http.validation import read_query
+from issue_tracker.issues.overview import STALE_AFTER
+from issue_tracker.issues.queries.issue_list import IssueList
+from issue_tracker.issues.queries.list_statements import OLD
+from issue_tracker.issues.queries.matrix import COUNTED, Column, Matrix, read_matrix
+from issue_tracker.pages.cells import about_cell
+from issue_tracker.pages.issue_list import find_list, link
+from issue_tracker.pages.routes import PageRoutes
+from issue_tracker.pages.templating import fragment, page
+from issue_tracker.status import RANKED, ROWS
+
+routes = PageRoutes()
+
+LIMIT = 300
+COLUMNS = 60
+
+CHUNK = 5
+"""Rows of the matrix that the browser lays out together, when they come near."""
+
+MARKED_WITHIN = timedelta(minutes=1)
+"""So late a cell may be marked that has not changed for long: the page is sent from the response cache until then."""
+
+COLUMN_PARAMETERS = ("columns", "unfold")
+
+UNMOVED = f"not changed for {STALE_AFTER.days} days"
+
+
+class ColumnQuery(msgspec.Struct, frozen=True):
+    """Which columns to show: at most COLUMNS, all, or company groups, of which those with the ids `unfold` are
+    unfolded.
+    """
+
+    columns: Literal["all", "groups"] | None = None
+    unfold: list[Annotated[int, Meta(ge=1, le=2**63 - 1)]] = []
+
+
+class MatrixView(msgspec.Struct, kw_only=True):
+    """The matrix. `more` leads to all companies, `folds` of a group to the same page with it folded or unfolded.
+    `unaffecting` counts the issues without any company, which the list shows and the matrix does not.
+    """
+
+    query: ColumnQuery
+    columns: list[Column] = []
+    companies: int = 0
+    rows: int = 0
+    body: Markup = Markup("")
+    grouped: bool = False
+    more: str | None = None
+    folds: dict[int, str] = {}
+    unaffecting: int = 0
+
+
+@routes.get("/matrix", cached=True)
+def show_matrix(request: Request) -> Response:
+    """Issues × companies. Takes the list's parameters, and those of ColumnQuery."""
+    own = [(name, value) for name, value in request.parameters if name in COLUMN_PARAMETERS]
+    query = read_query(own, ColumnQuery, request.settings.query_values)
+    view, found, rows, status = find_list(request, "/matrix", LIMIT, COLUMN_PARAMETERS)
+    shown = MatrixView(query=query)
+    if found is not None:
+        at = now()
+        request.valid_until = min(request.valid_until or at + MARKED_WITHIN, at + MARKED_WITHIN)
+        matrix = read_matrix(
+            request.tx,
+            request.actor,
+            found,
+            rows,
+            None if query.columns == "all" else COLUMNS,
+            stale=at - STALE_AFTER,
+            unfolded=query.unfold if query.columns == "groups" else None,
+        )
+        shown = _view_of(request, query, matrix)
+        if not view.filtered:
+            shown.unaffecting = IssueList(request.tx, request.actor).count() - view.total
+    response = page(request, "issues/matrix.html", place="matrix", view=view, matrix=shown)
+    response.status_code = status
+    return response
+
+
+class CellQuery(msgspec.Struct, frozen=True):
+    """Which cell (pages/selection.py)."""
+
+    on: str = ""
+
+
+NO_CELL = CellQuery()
+
+
+@routes.get("/matrix/cell")
+def show_cell(request: Request, query: CellQuery = NO_CELL) -> Response:
+    """A company in an issue, in words: what the matrix shows beside the cell that somebody points at."""
+    return fragment(request, "issues/cell.html", cell=about_cell(request, query.on))
+
+
+def _view_of(request: Request, query: ColumnQuery, matrix: Matrix) -> MatrixView:
+    others = [(name, value) for name, value in request.parameters if name not in COLUMN_PARAMETERS]
+    companies = {company_id for each in matrix.columns for company_id in (each.company_id, *each.company_ids)} - {None}
+
+    def with_columns(columns: str, unfolded: set[int]) -> str:
+        unfold = [("unfold", str(group_id)) for group_id in sorted(unfolded)]
+        return link("/matrix", [*others, ("columns", columns), *unfold])
+
+    return MatrixView(
+        query=query,
+        columns=matrix.columns,
+        companies=matrix.companies,
+        rows=len(matrix.rows),
+        body=Markup(body_of(matrix)),  # noqa: S704 - escapes every name
+        grouped=matrix.grouped,
+        more=with_columns("all", set()) if matrix.companies > len(companies) else None,
+        folds={
+            each.group_id: with_columns("groups", set(query.unfold) ^ {each.group_id})
+            for each in matrix.columns
+            if each.group_id is not None
+        },
+    )
+
+
+_FILLED = {
+    status.value + mark: f'<td class="{row.cell} old" aria-label="{row.label}, {UNMOVED}">'
+    if mark
+    else f'<td class={row.cell} aria-label="{row.label}">'
+    for status, row in ROWS.items()
+    for mark in ("", OLD)
+}
+_RANK = {status.value + mark: rank for rank, status in enumerate(RANKED) for mark in ("", OLD)}
+_WORST = [ROWS[status] for status in RANKED]
+
+
+def body_of(matrix: Matrix) -> str:
+    """The rows of the matrix as HTML. Written by hand: a template engine would take ten times as long per cell."""
+    simple = [column.company_id for column in matrix.columns]
+    writers = [_writer(column) for column in matrix.columns] if None in simple else None
+    parts: list[str] = []
+    for number, row in enumerate(matrix.rows):
+        if number % CHUNK == 0:
+            parts.append("<tbody>")
+        name, cells = escape(row.name), row.cells
+        parts.append(
+            f"<tr data-issue={row.issue_id}><th scope=row><label class=script>"
+            f'<input type=checkbox data-row tabindex=-1 aria-label="All of {name}"></label>'
+            f'<a href="/issues/{row.issue_id}" title="{name}" dir=auto>{name}</a>'
+            f"<b>{row.open}<span class=vh> open</span></b>"
+        )
+        if writers is None:
+            parts.extend([_FILLED[cells[company_id]] if company_id in cells else "<td>" for company_id in simple])
+        else:
+            parts.extend([write(cells) for write in writers])
+    return "".join(parts)
+
+
+def _writer(column: Column) -> Callable[[Mapping[int, str]], str]:
+    """What writes the cells of a column."""
+    if column.company_id is None:
+        return lambda cells: _group_cell(column, cells)
+    company_id = column.company_id
+    return lambda cells: _FILLED[cells[company_id]] if company_id in cells else "<td>"
+
+
+def _group_cell(column: Column, cells: Mapping[int, str]) -> str:
+    """The worst status of the companies of a group, and how many of them are open."""
+    statuses = [cells[company_id] for company_id in column.company_ids if company_id in cells]
+    if not statuses:
+        return "<td class=g>"
+    worst, count = _WORST[min(_RANK[status] for status in statuses)], sum(status in COUNTED for status in statuses)
+    old = any(status.endswith(OLD) for status in statuses)
+    text = f"{worst.label} at worst, {count} of {len(statuses)} open" + (f", one {UNMOVED}" if old else "")
+    return f'<td class="g {worst.cell}{" old" * old}" aria-label="{text}">{count}'
