@@ -148,6 +148,7 @@ def test_a_draft_is_stored_until_the_server_has_accepted_it(world: World, browse
 
 def test_a_draft_is_deleted_if_the_same_page_is_shown_after_success(world: World, browse: Browse) -> None:
     page = browse("ada", "/admin/webhooks")
+    page.get_by_text("New webhook").click()
     page.get_by_label("Address").fill("https://hooks.helpdesk.example/issues")
     page.get_by_role("button", name="Create webhook").click()
     expect(page.locator(".secret")).to_be_visible()

@@ -58,9 +58,10 @@ def create_missing_companies(tx: Connection, actor: Actor, names: Iterable[Name]
     """Creates those of the companies that do not exist yet, in one statement.
 
     Returns how many were created and how many existed. Of equal names, the first spelling is used. Raises Invalid for a
-    new name with an invisible character.
+    new name with an invisible character; Forbidden for whoever would not see them then.
     """
     require_super_admin(actor)
+    require_all_companies(actor)
     requested = {key(name): name for name in reversed(list(names))}
     existing = find_companies(tx, actor, requested.values())
     missing = {name_key: name for name_key, name in reversed(requested.items()) if name_key not in existing}

@@ -136,9 +136,20 @@ def show_admin(request: Request, form: FormView | None = None) -> Response:
     )
 
 
+class NewCompanies(msgspec.Struct):
+    """Names of companies to create, of which some may exist."""
+
+    several: list[Name]
+
+
 @admin_routes.post("/admin/companies", shown_by=show_admin)
 def create(request: Request, form: Form) -> Response:
-    """Adds a company."""
+    """Adds a company, or several."""
+    if several := form.lines("several"):
+        wanted = form.read({"several": several}, NewCompanies)
+        added, existed = operations.create_missing_companies(request.tx, request.actor, wanted.several)
+        text = f"{added} added." if not existed else f"{added} added, {existed} existed already."
+        return redirect("/admin/companies", flash_cookie(request, Flash(text)))
     body = form.read(form.fields("name"), NewCompany)
     company = operations.create_company(request.tx, request.actor, body.name)
     text = with_look_alikes(f"Added {company.name}.", queries.names_like(request.tx, request.actor, company))
