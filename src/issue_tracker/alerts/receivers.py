@@ -1,7 +1,7 @@
-"""Receivers: addresses at which monitoring systems report in their own format (contract, section 14).
+"""Receivers: URLs to which monitoring systems report in their own formats (contract, section 14).
 
-The secret is a part of the address, because most senders can be given an address and nothing else. Only its hash is
-stored. A receiver sees all companies, and acts under its own name.
+The secret is a part of the URL, because most senders can be configured only with a URL. Only its hash is stored. A
+receiver sees all companies, and acts under its own name.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ from issue_tracker.names import Name, key
 from issue_tracker.new_names import require_visible
 
 USED_WITHIN = timedelta(minutes=1)
-"""How far `last_received_at` may lag behind."""
+"""Maximum delay of `last_received_at`."""
 
 
 class Receiver(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,7 +45,7 @@ class Receiver(msgspec.Struct, frozen=True, kw_only=True):
     last_received_at: Timestamp | None
 
     def actor(self, request_id: str = "") -> Actor:
-        """The receiver as the actor of what it is sent."""
+        """Returns the receiver as the actor of the messages that it receives."""
         channel = f"receiver:{self.name}"
         return Actor(user_id=None, name=self.name, role=Role.TECHNICIAN, channel=channel, request_id=request_id)
 
@@ -72,13 +72,13 @@ def find_receiver(tx: Connection, kind: str, secret: str) -> Receiver | None:
 
 
 def find_receiver_by_id(tx: Connection, receiver_id: int) -> Receiver | None:
-    """Returns the receiver with this id, whether it is active or not, or None."""
+    """Returns the receiver with this id, whether or not it is active; None if there is none."""
     row = tx.execute(select(alert_receivers).where(alert_receivers.c.id == receiver_id)).first()
     return None if row is None else _receiver(row)
 
 
 def note_use(tx: Connection, receiver: Receiver, at: datetime) -> None:
-    """Notes when the receiver was last sent a message, once a minute at most."""
+    """Records when the receiver last received a message, at most once a minute."""
     before = at - USED_WITHIN
     if receiver.last_received_at is not None and datetime.fromisoformat(receiver.last_received_at) >= before:
         return
@@ -95,9 +95,9 @@ def create_receiver(
     mapping: Mapping | None = None,
     patterns: MailPatterns | None = None,
 ) -> tuple[Receiver, str]:
-    """Creates a receiver. Returns it with its secret, which is shown this once.
+    """Creates a receiver. Returns it with its secret, which is shown only once.
 
-    Raises Invalid for a name that is taken, or a mapping or patterns that cannot be used, ConfirmationRequired, and
+    Raises Invalid for a name that is taken, or for an invalid mapping or pattern, ConfirmationRequired, and
     Forbidden.
     """
     require_administrator(actor)
@@ -132,7 +132,7 @@ def update_receiver(
     mapping: Mapping | None = None,
     patterns: MailPatterns | None = None,
 ) -> Receiver:
-    """Switches a receiver on or off, or replaces its mapping or its patterns; None leaves each as it is.
+    """Enables or disables a receiver, or replaces its mapping or its patterns; None keeps the present value.
 
     Raises NotFound, Invalid, ConfirmationRequired, and Forbidden.
     """
@@ -156,7 +156,7 @@ def update_receiver(
 
 
 def rotate_secret(tx: Connection, actor: Actor, receiver_id: int) -> tuple[Receiver, str]:
-    """Gives a receiver a new secret, which is shown this once. The old address ends at once.
+    """Gives a receiver a new secret, which is shown only once. The old URL becomes invalid immediately.
 
     Raises NotFound, ConfirmationRequired, and Forbidden.
     """
@@ -171,7 +171,7 @@ def rotate_secret(tx: Connection, actor: Actor, receiver_id: int) -> tuple[Recei
 
 
 def delete_receiver(tx: Connection, actor: Actor, receiver_id: int) -> None:
-    """Deletes a receiver with its alerts. The issues that they opened stay. Raises NotFound, and Forbidden."""
+    """Deletes a receiver with its alerts. The issues that they opened remain. Raises NotFound, and Forbidden."""
     require_administrator(actor)
     receiver = _receiver(_lock(tx, receiver_id))
     tx.execute(delete(alerts).where(alerts.c.namespace == -receiver_id))
@@ -191,7 +191,7 @@ def _require_usable(kind: Kind, mapping: Mapping | None, patterns: MailPatterns 
 
 
 def _new_secret(kind: Kind) -> str:
-    """A secret; one that is a part of an e-mail address survives when somebody changes its case."""
+    """Returns a new secret; as a part of an e-mail address, it must be insensitive to case."""
     return secrets.token_hex(20) if kind is Kind.EMAIL else secrets.token_urlsafe(24)
 
 

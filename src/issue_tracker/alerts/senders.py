@@ -1,7 +1,7 @@
-"""What monitoring systems send, in their own formats, as alerts with labels.
+"""Parses the messages of monitoring systems, in their own formats, into alerts with labels.
 
-Each format is a struct with the fields that are used; others are ignored. The shapes are those of the senders' public
-documentation; `docs/alerts.md` shows an example of each.
+Each format is a struct with the fields that are used; others are ignored. The formats follow the public documentation
+of the senders; `docs/alerts.md` shows an example of each.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from issue_tracker.errors import Invalid
 T = TypeVar("T")
 
 MOST_ALERTS = 500
-"""How many alerts one message may contain."""
+"""Maximum number of alerts in one message."""
 
 MOST_LABELS = 100
 LONGEST_LABEL = 1000
@@ -28,7 +28,7 @@ LONGEST_SUMMARY = 10_000
 
 
 class Kind(StrEnum):
-    """Which format a receiver takes."""
+    """The format that a receiver accepts."""
 
     ALERTMANAGER = "alertmanager"
     GRAFANA = "grafana"
@@ -41,7 +41,7 @@ class Kind(StrEnum):
 
 
 class Received(msgspec.Struct, frozen=True, kw_only=True):
-    """One alert as its sender describes it. `key` is the same each time that the sender reports this alert."""
+    """One alert as its sender describes it. `key` is the same in all reports of this alert."""
 
     key: str
     state: AlertState
@@ -51,9 +51,9 @@ class Received(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_message(kind: Kind, content: bytes, mapping: GenericMapping | None = None) -> list[Received]:
-    """Returns the alerts in a message, which is not an e-mail. `mapping` is for the kind `generic`.
+    """Returns the alerts in a message that is not an e-mail. `mapping` is for the kind `generic`.
 
-    Raises Invalid, with a sentence that repeats nothing of the message, when it does not have the format.
+    Raises Invalid, with a sentence that quotes nothing from the message, if it does not have the format.
     """
     alerts = _generic(content, mapping) if kind is Kind.GENERIC else _READERS[kind](content)
     if len(alerts) > MOST_ALERTS:
@@ -76,7 +76,7 @@ class _Prometheus(msgspec.Struct):
 
 
 def _prometheus(content: bytes) -> list[Received]:
-    """Alertmanager's webhook, version 4, which Grafana sends as well."""
+    """Reads Alertmanager's webhook, version 4, which Grafana sends too."""
     return [
         Received(
             key=alert.fingerprint or _digest(alert.labels),
@@ -103,7 +103,7 @@ class _Icinga(msgspec.Struct):
 
 
 def _icinga(content: bytes) -> list[Received]:
-    """What the notification command of docs/alerts.md sends for a host or a service."""
+    """Reads the message of the notification command in docs/alerts.md, for a host or a service."""
     found = _read(content, _Icinga)
     if found.type.upper() not in ("PROBLEM", "RECOVERY"):
         return []
@@ -138,7 +138,7 @@ class _Zabbix(msgspec.Struct):
 
 
 def _zabbix(content: bytes) -> list[Received]:
-    """What the script of docs/alerts.md sends. A value of 1 is a problem, 0 its recovery."""
+    """Reads the message of the script in docs/alerts.md. A value of 1 is a problem, 0 its recovery."""
     found = _read(content, _Zabbix)
     tags = {tag.tag: tag.value for tag in found.tags}
     return [
@@ -175,7 +175,7 @@ class _Kuma(msgspec.Struct):
 
 
 def _kuma(content: bytes) -> list[Received]:
-    """Uptime Kuma's webhook. Its test message has no monitor. Pending (2) and maintenance (3) are neither.
+    """Reads Uptime Kuma's webhook. Its test message has no monitor. Pending (2) and maintenance (3) are ignored.
 
     The label `tags` lists the tags that have no value.
     """
@@ -203,7 +203,7 @@ class _Healthchecks(msgspec.Struct):
 
 
 def _healthchecks(content: bytes) -> list[Received]:
-    """The body that docs/alerts.md gives for a webhook of Healthchecks. Tags like `company=Acme` become labels."""
+    """Reads the body of a Healthchecks webhook as in docs/alerts.md. Tags like `company=Acme` become labels."""
     found = _read(content, _Healthchecks)
     pairs = [tag.partition("=") for tag in found.tags.split() if "=" in tag]
     return [
@@ -216,7 +216,7 @@ def _healthchecks(content: bytes) -> list[Received]:
 
 
 def _generic(content: bytes, mapping: GenericMapping | None) -> list[Received]:
-    """Any JSON, by the receiver's own JMESPath expressions."""
+    """Reads any JSON with the receiver's own JMESPath expressions."""
     try:
         data = msgspec.json.decode(content)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -248,7 +248,7 @@ def _read(content: bytes, type_: type[T]) -> T:
     try:
         return msgspec.json.decode(content, type=type_, strict=False)
     except msgspec.ValidationError as refused:
-        # It names types and places of ours, and nothing that the sender wrote.
+        # The message names our types and paths, and nothing from the sender.
         raise Invalid(f"The message does not have the expected format: {str(refused).replace('`', '')}.") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise Invalid(_MALFORMED) from None
@@ -268,9 +268,9 @@ def _digest(labels: dict[str, str]) -> str:
 
 
 def bounded(alert: Received) -> Received:
-    """The alert with texts that can be stored: valid, without control characters in labels, and not too long.
+    """Returns the alert with texts that can be stored: valid, not too long, and labels without control characters.
 
-    Raises Invalid for one without a key.
+    Raises Invalid for an alert without a key.
     """
     labels = {
         _line(name)[:100]: _line(value)[:LONGEST_LABEL] for name, value in list(alert.labels.items())[:MOST_LABELS]
@@ -290,7 +290,7 @@ def bounded(alert: Received) -> Received:
 
 
 def _text(text: Any) -> str:
-    """The text without what no database stores."""
+    """Returns the text without characters that a database cannot store."""
     return str(text).encode("utf-8", "replace").decode().replace("\0", "")
 
 

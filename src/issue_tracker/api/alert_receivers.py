@@ -52,7 +52,7 @@ class ReceiverList(msgspec.Struct):
 class ReceiverAddress(Receiver, frozen=True, kw_only=True):
     """A receiver with its address, which contains its secret and is shown only once.
 
-    `mail_address` is for the kind `email`, to whose `url` whole messages may be posted.
+    `mail_address` is for the kind `email`; complete messages may also be posted to its `url`.
     """
 
     url: str | None
@@ -77,9 +77,9 @@ class ReceiverChange(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class PatternTrial(msgspec.Struct, forbid_unknown_fields=True):
-    """A message to try patterns on, with its headers, as it is saved by a mail program.
+    """A message to try patterns on, with its headers, as saved by a mail program.
 
-    `receiver` is the name of the receiver that it would be sent to, for the rules.
+    `receiver` is the name of the receiver for the rules.
     """
 
     message: Annotated[str, Meta(min_length=1, max_length=200_000)]
@@ -206,7 +206,7 @@ def try_message(request: Request, body: PatternTrial) -> Response:
     example={"active": False},
 )
 def update_receiver(request: Request, id: int, body: ReceiverChange) -> Response:
-    """Switch a receiver on or off, or replace its mapping or its patterns."""
+    """Enable or disable a receiver, or replace its mapping or its patterns."""
     changed = receivers.update_receiver(
         request.tx, request.actor, id, active=body.active, mapping=body.mapping, patterns=body.patterns
     )
@@ -249,7 +249,7 @@ def address(request: Request, receiver: Receiver, secret: str) -> str:
 
 
 def mail_address(request: Request, receiver: Receiver, secret: str) -> str | None:
-    """The address to which messages to a receiver of e-mail are sent; None for one of another kind."""
+    """Returns the e-mail address of a receiver of e-mail; None for another kind of receiver."""
     domain = request.settings.mail_domain or urlsplit(request.settings.public_url).hostname
     return f"{secret}@{domain}" if receiver.kind is Kind.EMAIL else None
 

@@ -209,8 +209,8 @@ def worker(database_url: str | None) -> None:
 @click.option("--port", type=int, help="The port to listen on.  [8025]")
 @click.option("--protocol", type=click.Choice(["lmtp", "smtp"]), help="What to speak.  [lmtp]")
 def mail(database_url: str | None, host: str | None, port: int | None, protocol: str | None) -> None:
-    """Take alerts by e-mail from a mail server, for receivers of e-mail. It delivers to no other address."""
-    # Imported here, because no other command needs them.
+    """Receive alerts by e-mail from a mail server, for receivers of e-mail only."""
+    # Imported here, because only this command needs them.
     import asyncio  # noqa: PLC0415
 
     from prometheus_client import CollectorRegistry, start_http_server  # noqa: PLC0415

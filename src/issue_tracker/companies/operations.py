@@ -58,7 +58,7 @@ def create_missing_companies(tx: Connection, actor: Actor, names: Iterable[Name]
     """Creates those of the companies that do not exist yet, in one statement.
 
     Returns how many were created and how many existed. Of equal names, the first spelling is used. Raises Invalid for a
-    new name with an invisible character; Forbidden for whoever would not see them then.
+    new name with an invisible character; Forbidden for an actor who would not see them then.
     """
     require_super_admin(actor)
     require_all_companies(actor)

@@ -40,7 +40,7 @@ KINDS = {
     Kind.EMAIL: "E-mail",
 }
 OPERATORS = {Operator.IS: "=", Operator.IS_NOT: "!=", Operator.LIKE: "~", Operator.NOT_LIKE: "!~"}
-"""How a condition is written in a line of the form; longer signs are recognized first."""
+"""The signs of comparison in a line of the form; longer signs are recognized first."""
 
 BY = {
     CompanyBy.NAME: "its name",
@@ -52,7 +52,7 @@ BY = {
 
 @routes.get(HERE)
 def show_administration(request: Request, form: FormView | None = None, url: str | None = None) -> Response:
-    """The receivers and the rules; `url` is the address of a new receiver, which is shown this once."""
+    """Shows the receivers and the rules; `url` is the URL of a new receiver, which is shown only once."""
     return page(
         request,
         "alerts/administration.html",
@@ -68,7 +68,7 @@ def show_administration(request: Request, form: FormView | None = None, url: str
 
 @routes.post(f"{HERE}/receivers", proof=Proof.FRESH_SESSION, transaction=False, shown_by=show_administration)
 def create_receiver(request: Request, form: Form) -> Response:
-    """Adds a receiver, and shows its address this once."""
+    """Adds a receiver, and shows its URL only once."""
     mapping = form.get("mapping").strip()
     fields = {**form.fields("name", "kind"), "mapping": _decoded(mapping) if mapping else None}
     body = form.read(fields, NewReceiver)
@@ -80,7 +80,7 @@ def create_receiver(request: Request, form: Form) -> Response:
 
 @routes.post(f"{HERE}/receivers/{{id}}/rotate-secret", proof=Proof.FRESH_SESSION, transaction=False)
 def rotate_secret(request: Request, form: Form, id: int) -> Response:
-    """Gives a receiver a new address, shown this once."""
+    """Gives a receiver a new URL, which is shown only once."""
     with request.write() as tx:
         receiver, secret = receivers.rotate_secret(tx, request.actor, id)
     with request.read():
@@ -89,7 +89,7 @@ def rotate_secret(request: Request, form: Form, id: int) -> Response:
 
 @routes.post(f"{HERE}/receivers/{{id}}/active", proof=Proof.FRESH_SESSION)
 def switch_receiver(request: Request, form: Form, id: int) -> Response:
-    """Switches a receiver on or off."""
+    """Enables or disables a receiver."""
     receiver = receivers.update_receiver(request.tx, request.actor, id, active=bool(form.get("active")))
     text = f"{receiver.name} is {'active' if receiver.active else 'switched off'}."
     return redirect(HERE, flash_cookie(request, Flash(text)))
@@ -97,7 +97,7 @@ def switch_receiver(request: Request, form: Form, id: int) -> Response:
 
 @routes.get(f"{HERE}/receivers/{{id}}/delete")
 def confirm_deletion(request: Request, id: int) -> Response:
-    """Says what is lost with a receiver."""
+    """Shows what is deleted together with a receiver."""
     receiver = receivers.get_receiver(request.tx, request.actor, id)
     return page(request, "alerts/delete.html", place="admin", section="alerts", receiver=receiver)
 
@@ -111,7 +111,7 @@ def delete_receiver(request: Request, form: Form, id: int) -> Response:
 
 @routes.get(f"{HERE}/rules/new")
 def show_new_rule(request: Request, form: FormView | None = None, trial: Trial | None = None) -> Response:
-    """The form for a rule; with `?alert=`, filled for this alert, with what would become of it."""
+    """Shows the form for a rule; with `?alert=`, filled in for this alert, with the result of the rule."""
     given: dict[str, Any] = parse_qs(request.query_text)
     alert_id = whole_number(given.get("alert", [""])[0])
     found = list_alerts(request.tx, request.actor, Selection(), before=alert_id + 1, limit=1) if alert_id else []
@@ -137,7 +137,7 @@ def create_rule(request: Request, form: Form) -> Response:
 
 @routes.get(f"{HERE}/rules/{{id}}")
 def show_rule(request: Request, id: int, form: FormView | None = None, trial: Trial | None = None) -> Response:
-    """The form to change a rule."""
+    """Shows the form to change a rule."""
     stored = rule_list.get_rule(request.tx, request.actor, id)
     default = _typed(stored.name, stored.rule, {}) | {"position": stored.position}
     return _rule_page(request, f"{HERE}/rules/{id}", (form or FormView()).with_defaults(default), trial, stored.id)
@@ -161,7 +161,7 @@ def delete_rule(request: Request, form: Form, id: int) -> Response:
 
 
 def _shown_address(request: Request, receiver: Receiver, secret: str) -> str:
-    """What the sender is given: an address for e-mail, or else a URL."""
+    """Returns the address for the configuration of the sender: an e-mail address, or else a URL."""
     return mail_address(request, receiver, secret) or address(request, receiver, secret)
 
 
@@ -188,7 +188,7 @@ def _rule_page(
 
 
 def _typed(name: str, rule: Rule, labels: dict[str, str]) -> dict[str, Any]:
-    """A rule as it is typed into the form."""
+    """Returns a rule as the values of the form."""
     conditions = [f"{one.label} {OPERATORS[one.operator]} {one.value}".rstrip() for one in rule.conditions]
     return {
         **msgspec.to_builtins(rule),
@@ -202,7 +202,7 @@ def _typed(name: str, rule: Rule, labels: dict[str, str]) -> dict[str, Any]:
 
 
 def _rule_of(form: Form) -> NewRule:
-    """The rule that was typed. Raises Invalid, on the fields of the form."""
+    """Returns the rule in the form. Raises Invalid for the fields of the form."""
     rule: dict[str, Any] = form.fields("issue", "company", "company_by", "cleared_status")
     rule |= {"receiver": form.get("receiver") or None, "severity": form.get("severity") or None}
     rule |= {"ignore": bool(form.get("ignore")), "conditions": [_condition(line) for line in form.lines("conditions")]}
@@ -214,14 +214,14 @@ def _rule_of(form: Form) -> NewRule:
     try:
         return form.read(body, NewRule)
     except Invalid as refused:
-        # The form has the fields of the rule beside its name.
+        # The fields of the form have the names of the rule's fields, without `rule.`.
         raise Invalid.of(
             [msgspec.structs.replace(one, field=one.field.removeprefix("rule.")) for one in refused.fields]
         ) from None
 
 
 def _condition(line: str) -> dict[str, str]:
-    """A line such as `alertname = LineDown`. Raises Invalid for one without an operator."""
+    """Parses a line such as `alertname = LineDown`. Raises Invalid if there is no operator."""
     for operator, sign in sorted(OPERATORS.items(), key=lambda item: -len(item[1])):
         label, found, value = line.partition(sign)
         if found and label.strip():

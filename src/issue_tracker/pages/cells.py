@@ -1,4 +1,4 @@
-"""What the matrix says about a company in an issue when somebody points at their cell."""
+"""The details of a company in an issue, which the matrix shows when the pointer is on the cell."""
 
 import msgspec
 
@@ -12,8 +12,8 @@ from issue_tracker.pages.update_list import UpdateLine, line_of
 
 
 class Cell(msgspec.Struct, frozen=True):
-    """A company in an issue. Without a member it is not affected. The owner is that of the assignment, or else of the
-    issue.
+    """A company in an issue. `member` is None if the company is not affected. The owner is that of the assignment or,
+    without one, of the issue.
     """
 
     issue_name: str
@@ -24,7 +24,7 @@ class Cell(msgspec.Struct, frozen=True):
 
 
 def about_cell(request: Request, on: str) -> Cell:
-    """The cell with this name (pages/selection.py). Raises NotFound, and Invalid for a malformed name."""
+    """Returns the cell with this name (pages/selection.py). Raises NotFound, and Invalid for a malformed name."""
     [selected] = selected_issues(request, [on])
     [company] = selected.companies
     issue_id, only = selected.issue.issue_id, (company.company_id,)

@@ -1,4 +1,4 @@
-"""The pages of companies: what is open for one customer, and their administration for super admins."""
+"""The pages of companies: the open issues of one customer, and the administration for super admins."""
 
 import msgspec
 from starlette.responses import Response
@@ -36,7 +36,7 @@ UNFILTERED = CompanyQuery()
 
 
 class CompaniesView(msgspec.Struct, frozen=True):
-    """The list of companies, and the filters it was requested with."""
+    """The list of companies, and the filters of the request."""
 
     search: str
     archived: bool
@@ -44,7 +44,7 @@ class CompaniesView(msgspec.Struct, frozen=True):
 
 
 class Part(msgspec.Struct, frozen=True):
-    """Some of a company's assignments; those that are done are folded."""
+    """Some of a company's assignments; the finished ones are folded."""
 
     title: str
     fold: bool
@@ -53,7 +53,7 @@ class Part(msgspec.Struct, frozen=True):
 
 @routes.get("/companies")
 def show_companies(request: Request, query: CompanyQuery = UNFILTERED) -> Response:
-    """All companies, those with most open issues first."""
+    """Shows all companies, those with most open issues first."""
     search, archived = query.search.strip(), query.include_archived
     found = queries.list_companies(request.tx, request.actor, search=search, include_archived=archived)
     found.sort(key=lambda company: -company.open_issues)
@@ -124,7 +124,7 @@ def _similar(request: Request, add: FormView | None) -> list[FoundIssue]:
 
 @admin_routes.get("/admin/companies")
 def show_admin(request: Request, form: FormView | None = None) -> Response:
-    """Every company, with the form to add one."""
+    """Shows all companies, with a form to add one."""
     found = queries.list_companies(request.tx, request.actor, include_archived=True)
     return page(
         request,
@@ -137,14 +137,14 @@ def show_admin(request: Request, form: FormView | None = None) -> Response:
 
 
 class NewCompanies(msgspec.Struct):
-    """Names of companies to create, of which some may exist."""
+    """Names of companies to create; existing ones are skipped."""
 
     several: list[Name]
 
 
 @admin_routes.post("/admin/companies", shown_by=show_admin)
 def create(request: Request, form: Form) -> Response:
-    """Adds a company, or several."""
+    """Adds one or several companies."""
     if several := form.lines("several"):
         wanted = form.read({"several": several}, NewCompanies)
         added, existed = operations.create_missing_companies(request.tx, request.actor, wanted.several)
@@ -158,7 +158,7 @@ def create(request: Request, form: Form) -> Response:
 
 @admin_routes.get("/admin/companies/{company_id}")
 def show_edit(request: Request, company_id: int, form: FormView | None = None) -> Response:
-    """The form to rename, archive or delete a company."""
+    """Shows the form to rename, archive or delete a company."""
     company = queries.get_company(request.tx, request.actor, company_id)
     form = (form or FormView()).with_defaults({"name": company.name, "archived": company.archived})
     return page(request, "companies/edit.html", place="admin", section="companies", company=company, form=form)
@@ -166,7 +166,7 @@ def show_edit(request: Request, company_id: int, form: FormView | None = None) -
 
 @admin_routes.post("/admin/companies/{company_id}", shown_by=show_edit)
 def edit(request: Request, form: Form, company_id: int) -> Response:
-    """Renames, archives, restores."""
+    """Renames, archives or restores a company."""
     change = form.read({"name": form.get("name"), "archived": bool(form.get("archived"))}, CompanyChange)
     company = operations.update_company(
         request.tx, request.actor, company_id, name=change.name, archived=change.archived
@@ -177,7 +177,7 @@ def edit(request: Request, form: Form, company_id: int) -> Response:
 
 @admin_routes.post("/admin/companies/{company_id}/delete", shown_by=show_edit, form=ShownForm(keep=False))
 def delete(request: Request, form: Form, company_id: int) -> Response:
-    """Deletes a company that nothing ever referred to, after a confirmation."""
+    """Deletes a company to which nothing has ever referred, after a confirmation."""
     company = queries.get_company(request.tx, request.actor, company_id)
     consequence = "It is deleted permanently. That is possible only if nothing has ever referred to it."
     if unsure := confirmation(request, form, f"Delete {company.name}?", consequence, "Delete the company"):

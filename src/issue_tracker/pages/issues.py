@@ -1,4 +1,4 @@
-"""The page of one issue, and the forms on it. Rules are in operations, reads in queries."""
+"""The page of one issue and its forms. Rules are implemented in operations, reads in queries."""
 
 from collections.abc import Sequence
 
@@ -49,7 +49,7 @@ def show_issue(
     say: FormView | None = None,
     query: HistoryQuery = NEWEST,
 ) -> Response:
-    """One issue: its updates, its companies, the longest unmoved first, and its history."""
+    """Shows one issue: its updates, its companies (the longest unmoved first), and its history."""
     into = find_merged_into(request.tx, request.actor, issue_id)
     if into is not None:
         return redirect(f"/issues/{into}")
@@ -80,13 +80,13 @@ def show_issue(
 
 
 class ChosenStatus(msgspec.Struct):
-    """The status that a form chooses."""
+    """The status selected in a form."""
 
     status: Status
 
 
 class ChangedMeanwhile(AppError):
-    """Someone else changed name or description after this form was shown (409); `conflict` says who and when."""
+    """Another user changed the name or description since this form was shown (409); `conflict` is that change."""
 
     status = 409
     title = "Conflict"
@@ -98,7 +98,7 @@ class ChangedMeanwhile(AppError):
 
 @routes.post("/issues/{issue_id}/edit", shown_by=show_issue, shown_as="edit", form=ShownForm({"new_name": "name"}))
 def edit(request: Request, form: Form, issue_id: int) -> Response:
-    """Renames and describes; refuses where another change would be overwritten unseen."""
+    """Changes the fields of an issue, unless this would overwrite a change that the user has not seen."""
     seen_fields = seen_texts(form)
     texts = {} if seen_fields is None else changed_texts(form, seen_fields)
     fields = {"new_name": form.get("name"), **form.fields("description"), **body_fields(texts)}
@@ -134,7 +134,7 @@ def edit(request: Request, form: Form, issue_id: int) -> Response:
     form=ShownForm({"add_companies": "companies"}, lists=("company_groups",)),
 )
 def add_companies(request: Request, form: Form, issue_id: int) -> Response:
-    """Assigns more companies; those that are assigned already stay as they are."""
+    """Assigns more companies; existing assignments are not changed."""
     issue = get_issue_head_by_id(request.tx, request.actor, issue_id, lock=True)
     companies = chosen_companies(request, form, "companies")
     assigned = {member.company.company_id for member in list_members(request.tx, request.actor, issue_id)}
@@ -147,21 +147,21 @@ def add_companies(request: Request, form: Form, issue_id: int) -> Response:
 
 @routes.get("/issues/{issue_id}/delete", access=Access.SUPER_ADMIN)
 def confirm_delete(request: Request, issue_id: int) -> Response:
-    """Asks for a confirmation before an issue is deleted for good."""
+    """Asks for a confirmation before an issue is deleted permanently."""
     shown = detail(load_issue(request.tx, request.actor, issue_id))
     return page(request, "issues/delete.html", place="issues", issue=shown)
 
 
 @routes.post("/issues/{issue_id}/delete", access=Access.SUPER_ADMIN)
 def delete(request: Request, form: Form, issue_id: int) -> Response:
-    """Deletes an issue; its history stays."""
+    """Deletes an issue; its history remains."""
     issue = get_issue_head_by_id(request.tx, request.actor, issue_id, lock=True)
     operations.delete_issue(request.tx, request.actor, issue)
     return redirect("/?open=true", flash_cookie(request, Flash(f"Deleted “{issue.name}”.")))
 
 
 def members_of(form: Form, companies: Sequence[Company]) -> list[NewAssignment]:
-    """Companies to assign, all in the status that the form chooses."""
+    """Returns assignments for the companies, all with the status selected in the form."""
     chosen = form.read({"status": form.get("status", "new")}, ChosenStatus)
     return [NewAssignment(company, chosen.status) for company in companies]
 

@@ -1,4 +1,4 @@
-"""The page of a receiver of e-mail, for super admins: its patterns, which are tried before they are saved."""
+"""The page of a receiver of e-mail, for super admins: its patterns, which can be tried before they are saved."""
 
 from typing import Any
 
@@ -24,12 +24,12 @@ routes = PageRoutes(access=Access.SUPER_ADMIN)
 
 HERE = "/admin/alerts/receivers"
 EXAMPLE = "From: rmm@example.com\nSubject: DOWN: Line down\n\nCompany: Contoso\n"
-"""The message that is there to try patterns on, before the receiver has taken one."""
+"""The message to try patterns on until the receiver has processed one."""
 
 
 @routes.get(f"{HERE}/{{id}}")
 def show_receiver(request: Request, id: int, form: FormView | None = None, trial: MailTrial | None = None) -> Response:
-    """The patterns of a receiver of e-mail, with the last message that it took."""
+    """Shows the patterns of a receiver of e-mail, with the last message that it processed."""
     receiver = _mail_receiver(request, id)
     patterns = receiver.patterns or MailPatterns()
     typed: dict[str, Any] = {
@@ -52,11 +52,11 @@ def show_receiver(request: Request, id: int, form: FormView | None = None, trial
 
 @routes.post(f"{HERE}/{{id}}", proof=Proof.FRESH_SESSION, shown_by=show_receiver)
 def change_patterns(request: Request, form: Form, id: int) -> Response:
-    """Saves the patterns, or tries them."""
+    """Saves the patterns, or tries them on a message."""
     try:
         return _change_patterns(request, form, _mail_receiver(request, id))
     except Invalid as refused:
-        # The form has the fields of the patterns beside the message.
+        # The fields of the form have the names of the patterns, without `patterns.`.
         fields = [msgspec.structs.replace(one, field=one.field.removeprefix("patterns.")) for one in refused.fields]
         raise Invalid.of(fields) if fields else refused from None
 
@@ -78,7 +78,7 @@ def _change_patterns(request: Request, form: Form, receiver: Receiver) -> Respon
 
 
 def _mail_receiver(request: Request, receiver_id: int) -> Receiver:
-    """Raises NotFound for a receiver of another kind, which has no page."""
+    """Returns a receiver of e-mail. Raises NotFound for a receiver of another kind, which has no page."""
     receiver = receivers.get_receiver(request.tx, request.actor, receiver_id)
     if receiver.kind is not Kind.EMAIL:
         raise NotFound("No such receiver.")

@@ -1,7 +1,7 @@
-"""Texts in Markdown as HTML that is safe to show to anyone: those of updates.
+"""Renders the Markdown of updates as HTML that is safe to show to anyone.
 
-CommonMark without raw HTML and without images, which would let the author of a text learn who reads it. Links lead to
-web and mail addresses only, and tell the page they lead to nothing about the one they are on.
+CommonMark without raw HTML and without images, which would tell the author of a text who reads it. Links may lead only
+to web and mail addresses, and do not disclose to the target the page that contains them.
 """
 
 from functools import lru_cache
@@ -18,7 +18,7 @@ SCHEMES = ("http", "https", "mailto")
 
 @lru_cache(maxsize=256)
 def render(text: str) -> Markup:
-    """The text of an update as HTML."""
+    """Returns the text of an update as HTML."""
     return Markup(_parser().render(text))  # noqa: S704 - CommonMark with HTML switched off escapes everything
 
 
@@ -63,7 +63,7 @@ def _spoken(tokens: Any) -> str:
 
 @lru_cache(maxsize=1024)
 def first_words(text: str, most: int = 160) -> str:
-    """The beginning of the text of an update without its Markdown, on one line: at most so many characters."""
+    """Returns the beginning of an update without Markdown, on one line, with at most this number of characters."""
     words: list[str] = []
     for token in _parser().parse(text):
         if token.type in ("fence", "code_block"):
@@ -79,13 +79,13 @@ def first_words(text: str, most: int = 160) -> str:
 
 @lru_cache(maxsize=1)
 def _parser() -> "MarkdownIt":
-    # Imported where it is used, as in `docs`: it would add a twentieth of a second to every start.
+    # Imported here, as in `docs`, because it would delay every start by 50 ms.
     from markdown_it import MarkdownIt  # noqa: PLC0415
 
     parser = MarkdownIt("commonmark", {"html": False, "breaks": True, "linkify": True}).disable("image")
     parser.enable("linkify")
     assert parser.linkify is not None
-    # Addresses in full only: a file name such as `setup.py` is no link to Paraguay.
+    # Only complete URLs become links: `setup.py` is a file name, not a host in Paraguay.
     parser.linkify.set({"fuzzy_link": False, "fuzzy_email": False, "fuzzy_ip": False})
     parser.validateLink = _is_safe  # type: ignore[method-assign]
     parser.add_render_rule("link_open", _open_link)
@@ -107,6 +107,6 @@ def _open_link(renderer: Any, tokens: Any, index: int, options: Any, env: Any) -
 
 
 def _heading(renderer: Any, tokens: Any, index: int, options: Any, env: Any) -> str:
-    """Every heading of a text is below those of the page."""
+    """Renders all headings as h3, below the headings of the page."""
     tokens[index].tag = "h3"
     return str(renderer.renderToken(tokens, index, options, env))

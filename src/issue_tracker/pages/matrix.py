@@ -1,4 +1,4 @@
-"""The page of the matrix, and what it says about one of its cells."""
+"""The page of the matrix, and the details of its cells."""
 
 from collections.abc import Callable, Mapping
 from datetime import timedelta
@@ -28,10 +28,10 @@ LIMIT = 300
 COLUMNS = 60
 
 CHUNK = 5
-"""Rows of the matrix that the browser lays out together, when they come near."""
+"""Number of rows that the browser lays out together, when they are scrolled near the visible area."""
 
 MARKED_WITHIN = timedelta(minutes=1)
-"""So late a cell may be marked that has not changed for long: the page is sent from the response cache until then."""
+"""Maximum delay before a stale cell is marked: the response cache may serve the page for this time."""
 
 COLUMN_PARAMETERS = ("columns", "unfold")
 
@@ -39,7 +39,7 @@ UNMOVED = f"not changed for {STALE_AFTER.days} days"
 
 
 class ColumnQuery(msgspec.Struct, frozen=True):
-    """Which columns to show: at most COLUMNS, all, or company groups, of which those with the ids `unfold` are
+    """Which columns to show: at most COLUMNS, all, or company groups, of which the groups with the ids in `unfold` are
     unfolded.
     """
 
@@ -48,8 +48,9 @@ class ColumnQuery(msgspec.Struct, frozen=True):
 
 
 class MatrixView(msgspec.Struct, kw_only=True):
-    """The matrix. `more` leads to all companies, `folds` of a group to the same page with it folded or unfolded.
-    `unaffecting` counts the issues without any company, which the list shows and the matrix does not.
+    """The matrix. `more` is the URL with all companies, `folds` contains for each group the URL of the page with this
+    group folded or unfolded. `unaffecting` is the number of issues without any company, which the list shows and the
+    matrix does not.
     """
 
     query: ColumnQuery
@@ -65,7 +66,7 @@ class MatrixView(msgspec.Struct, kw_only=True):
 
 @routes.get("/matrix", cached=True)
 def show_matrix(request: Request) -> Response:
-    """Issues × companies. Takes the list's parameters, and those of ColumnQuery."""
+    """Shows the issues × companies. Accepts the parameters of the list and those of ColumnQuery."""
     own = [(name, value) for name, value in request.parameters if name in COLUMN_PARAMETERS]
     query = read_query(own, ColumnQuery, request.settings.query_values)
     view, found, rows, status = find_list(request, "/matrix", LIMIT, COLUMN_PARAMETERS)
@@ -91,7 +92,7 @@ def show_matrix(request: Request) -> Response:
 
 
 class CellQuery(msgspec.Struct, frozen=True):
-    """Which cell (pages/selection.py)."""
+    """The name of a cell (pages/selection.py)."""
 
     on: str = ""
 
@@ -101,7 +102,7 @@ NO_CELL = CellQuery()
 
 @routes.get("/matrix/cell")
 def show_cell(request: Request, query: CellQuery = NO_CELL) -> Response:
-    """A company in an issue, in words: what the matrix shows beside the cell that somebody points at."""
+    """Shows the details of the cell under the pointer: a company in an issue, in words."""
     return fragment(request, "issues/cell.html", cell=about_cell(request, query.on))
 
 
@@ -141,7 +142,7 @@ _WORST = [ROWS[status] for status in RANKED]
 
 
 def body_of(matrix: Matrix) -> str:
-    """The rows of the matrix as HTML. Written by hand: a template engine would take ten times as long per cell."""
+    """Returns the rows of the matrix as HTML. A template engine would take ten times as long per cell."""
     simple = [column.company_id for column in matrix.columns]
     writers = [_writer(column) for column in matrix.columns] if None in simple else None
     parts: list[str] = []
@@ -163,7 +164,7 @@ def body_of(matrix: Matrix) -> str:
 
 
 def _writer(column: Column) -> Callable[[Mapping[int, str]], str]:
-    """What writes the cells of a column."""
+    """Returns the function that writes the cells of a column."""
     if column.company_id is None:
         return lambda cells: _group_cell(column, cells)
     company_id = column.company_id
@@ -171,7 +172,7 @@ def _writer(column: Column) -> Callable[[Mapping[int, str]], str]:
 
 
 def _group_cell(column: Column, cells: Mapping[int, str]) -> str:
-    """The worst status of the companies of a group, and how many of them are open."""
+    """Returns a cell with the worst status of the companies in a group, and the number of open ones."""
     statuses = [cells[company_id] for company_id in column.company_ids if company_id in cells]
     if not statuses:
         return "<td class=g>"

@@ -3,7 +3,7 @@
 - `js/statuses.js` exports the table to the scripts (its type is in `types/statuses.d.ts`).
 - `css/main/statuses.css`, a part of `css/main.css`, colours the drawings and positions those of the matrix.
 - `shapes.svg` holds the drawings that cells of the matrix use as their background: one column for each status in the
-  order of display, light above, dark below; beneath them the same with the mark of what has not changed for long.
+  order of display, light above, dark below; below them the same with the mark of stale assignments.
 """
 
 import json
@@ -21,7 +21,7 @@ MARGIN = 8
 """The distance between the border of a cell and its drawing, which is 16 pixels wide."""
 
 _INK = ("#1b1d1f", "#e6e7e8")
-"""The colour of the mark, light and dark: `--ink` of the style sheet."""
+"""The light and dark colours of the mark: `--ink` of the style sheet."""
 
 _MARK = f'<path d="M{CELL - 9} 1h8v8z" fill="{{}}"/>'
 

@@ -1,4 +1,4 @@
-"""Updates as the pages of an issue and of a company show them: the newest first, some at a time."""
+"""Updates on the pages of an issue and of a company: the newest first, in pages."""
 
 from collections.abc import Sequence
 
@@ -10,14 +10,14 @@ from issue_tracker.issues.updates.queries import PlacedUpdate, UpdateFilters, li
 from issue_tracker.pages.markdown import first_words, render
 
 SHOWN = 20
-"""How many updates a page shows."""
+"""Maximum number of updates on a page."""
 
 OLDER = "updates"
-"""The parameter of a page that says below which update its list begins."""
+"""The parameter with the update_id before which the list begins."""
 
 
 class ShownUpdate(msgspec.Struct, frozen=True):
-    """An update with its text as HTML, and whether the reader may edit and withdraw it."""
+    """An update with its text as HTML, and whether the user may edit and withdraw it."""
 
     update_id: int
     issue_id: int
@@ -32,7 +32,7 @@ class ShownUpdate(msgspec.Struct, frozen=True):
 
 
 class UpdateLine(msgspec.Struct, frozen=True):
-    """An update in one line: who wrote it, when, and how it begins."""
+    """An update in one line: its author, time and beginning."""
 
     author: str
     at: str
@@ -40,7 +40,7 @@ class UpdateLine(msgspec.Struct, frozen=True):
 
 
 class UpdateList(msgspec.Struct, frozen=True):
-    """Updates, how many there are on all pages, and the query that leads to older ones; None when there are none."""
+    """Updates, their number on all pages, and the query for older ones; None if there are none."""
 
     updates: list[ShownUpdate]
     total: int
@@ -48,8 +48,8 @@ class UpdateList(msgspec.Struct, frozen=True):
 
 
 def shown_updates(request: Request, filters: UpdateFilters, before: int | None, alone: str = "") -> UpdateList:
-    """The updates that match, below this update_id; None for the newest. `alone` is the parameter with which a page
-    shows them alone.
+    """Returns the matching updates before this update_id; None for the newest. `alone` is the parameter with which a
+    page shows only updates.
     """
     found = list_updates(request.tx, request.actor, filters, before=before, limit=SHOWN)
     last = found.updates[-1].update.update_id if found.more else None
@@ -61,7 +61,7 @@ def shown_updates(request: Request, filters: UpdateFilters, before: int | None, 
 
 
 def updates_by_id(request: Request, update_ids: Sequence[int]) -> dict[int, ShownUpdate]:
-    """Those of these updates that are still there, by id."""
+    """Returns those of these updates that still exist, by id."""
     if not update_ids:
         return {}
     wanted = UpdateFilters(update_ids=tuple(update_ids))
@@ -70,7 +70,7 @@ def updates_by_id(request: Request, update_ids: Sequence[int]) -> dict[int, Show
 
 
 def shown_update(request: Request, placed: PlacedUpdate) -> ShownUpdate:
-    """One update for the reader of the page."""
+    """Returns one update as the page shows it to the user."""
     update = placed.update
     return ShownUpdate(
         update_id=update.update_id,
@@ -87,5 +87,5 @@ def shown_update(request: Request, placed: PlacedUpdate) -> ShownUpdate:
 
 
 def line_of(placed: PlacedUpdate) -> UpdateLine:
-    """An update in one line."""
+    """Returns an update in one line."""
     return UpdateLine(placed.update.actor.name, placed.update.at, first_words(placed.update.body))

@@ -1,4 +1,4 @@
-"""Settings of `issue-tracker mail`, which takes alerts by e-mail."""
+"""Settings of `issue-tracker mail`, which receives alerts by e-mail."""
 
 from typing import Annotated
 
@@ -8,7 +8,7 @@ from issue_tracker.settings.alerts import AlertSettings
 
 
 class MailSettings(AlertSettings, frozen=True, kw_only=True):
-    """`Meta.description` is the documentation of each setting."""
+    """The description in `Meta` is the documentation of each setting."""
 
     mail_host: Annotated[
         str,

@@ -1,3 +1,3 @@
-"""E-mail as a sender of alerts: a message is read (`message`), patterns find an alert in it (`patterns`), and it is
-taken once (`operations`), whether it comes over LMTP, SMTP (`listener`) or HTTP, or from a mailbox.
+"""Alerts by e-mail: a message is parsed (`message`), patterns extract an alert from it (`patterns`), and the message is
+processed exactly once (`operations`), whether it arrives over LMTP, SMTP (`listener`) or HTTP, or from a mailbox.
 """

@@ -1,8 +1,8 @@
-"""A small mail server that takes alerts and nothing else: LMTP, or SMTP, on aiosmtpd.
+"""A small mail server that accepts only alerts, over LMTP or SMTP, based on aiosmtpd.
 
-A recipient is accepted only where its address has the secret of an active receiver of e-mail: nothing is relayed or
-stored for later. A message is confirmed after its transaction has been committed, so that one that was not is sent
-again by the mail server; one that was, is recognized.
+A recipient is accepted only if its address contains the secret of an active receiver of e-mail: nothing is relayed or
+queued. A message is acknowledged after its transaction has been committed. A message that was not acknowledged is sent
+again by the mail server, and recognized if it was committed.
 """
 
 import asyncio
@@ -31,28 +31,29 @@ log = structlog.get_logger("issue_tracker.mail")
 
 IDLE_SECONDS = 60.0
 SESSION_SECONDS = 600.0
-"""How long a connection may be open in all: a mail server opens another one."""
+"""Maximum duration of a connection; a mail server then opens another one."""
 
 THREADS = 4
-"""Messages that are read and stored at the same time."""
+"""Maximum number of messages that are parsed and stored at the same time."""
 
 COMMANDS = 1000
-"""How often a connection may send the same command."""
+"""Maximum number of times that a connection may send the same command."""
 
 LONGEST_LINE = 1024 * 1024
-"""RFC 5322 allows 998 bytes, and whole pages of HTML come in one line."""
+"""Maximum length of a line in bytes. RFC 5322 allows 998, but some programs send whole HTML pages in one line."""
 
 CLOSE_SECONDS = 10.0
 
 NOBODY = "<>"
-"""The sender of bounces."""
+"""The empty return path of bounces."""
 
 UNKNOWN = "550 5.1.1 No such recipient here"
 ONE_RECIPIENT = "452 4.5.3 One recipient for each message"
 LATER = "451 4.3.0 Try again later"
 TOO_MANY = b"421 4.7.0 Too many connections, try again later\r\n"
 
-# aiosmtpd logs commands with their addresses, and so secrets. A filter stays when somebody else configures the logs.
+# aiosmtpd logs commands with their addresses, which contain secrets. A filter, unlike a level, survives a later
+# configuration of the logs.
 for _name in ("mail.log", "mail.debug"):
     logging.getLogger(_name).addFilter(lambda _: False)
 
@@ -60,7 +61,7 @@ _secret = re.compile(r"(?:[^@]*\+)?([0-9a-f]{40})@[^@]*", re.IGNORECASE)
 
 
 class MailMetrics:
-    """Counts messages, and recipients that do not exist, by what became of them."""
+    """Counts messages and unknown recipients by result."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._total = Metric(
@@ -71,12 +72,12 @@ class MailMetrics:
         )
 
     def count(self, result: str) -> None:
-        """Counts one message. `result` is one of a few fixed words."""
+        """Counts one message. `result` is one of a few constants."""
         self._total.labels(result).inc()
 
 
 class MailListener:
-    """One listener. `start` and `stop` are to be used on one event loop."""
+    """One listener. `start` and `stop` must be called on the same event loop."""
 
     def __init__(self, database: Database, settings: Settings, registry: CollectorRegistry) -> None:
         self._database = database
@@ -87,7 +88,7 @@ class MailListener:
         self._server: asyncio.Server | None = None
 
     async def start(self) -> int:
-        """Listens from now on, and returns the port. Raises OSError when the address cannot be used."""
+        """Starts listening, and returns the port. Raises OSError if the address cannot be used."""
         protocol = _Lmtp if self._settings.mail_protocol == "lmtp" else _Smtp
         options: dict[str, Any] = {
             "data_size_limit": self._settings.mail_bytes,
@@ -106,7 +107,7 @@ class MailListener:
         return port
 
     async def stop(self) -> None:
-        """Accepts nothing any longer, and lets messages that have been received be stored."""
+        """Stops listening, and waits until received messages have been stored, at most CLOSE_SECONDS."""
         if self._server is not None:
             self._server.close()
         deadline = asyncio.get_running_loop().time() + CLOSE_SECONDS
@@ -117,7 +118,7 @@ class MailListener:
         self._threads.shutdown(wait=False)
 
     def enter(self, connection: "_Connection") -> bool:
-        """Whether there is room for one more connection, which is then one of the open ones."""
+        """Registers a connection. Returns False if there are already `mail_connections` open connections."""
         if len(self._open) >= self._settings.mail_connections:
             self._metrics.count("connection_refused")
             return False
@@ -127,12 +128,12 @@ class MailListener:
     def leave(self, connection: "_Connection") -> None:
         self._open.discard(connection)
 
-    # What aiosmtpd calls. Their arguments are its.
+    # Called by aiosmtpd, which defines the signatures.
 
     async def handle_MAIL(
         self, server: "_Connection", session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
-        # aiosmtpd takes an empty address for one that is missing.
+        # aiosmtpd treats an empty address as a missing one.
         envelope.mail_from = address or NOBODY
         return "250 2.1.0 OK"
 
@@ -171,17 +172,17 @@ class MailListener:
             return find_receiver(tx, Kind.EMAIL.value, secret)
 
     def _take(self, envelope: Envelope) -> str:
-        """Takes the message, in one transaction, and returns the reply to it."""
+        """Processes the message in one transaction, and returns the SMTP reply."""
         found = _secret.fullmatch(envelope.rcpt_tos[0])
         receiver = self._find(found[1].lower()) if found else None
         if receiver is None:
-            # It was deleted or switched off meanwhile.
+            # The receiver was deleted or disabled in the meantime.
             return UNKNOWN
         content = envelope.original_content or b""
         try:
             taken, outcomes = self._store(receiver, content, envelope)
         except Invalid:
-            # Another change may have been in the way, which a second try does not meet again.
+            # The cause may be a concurrent change, so a second attempt can succeed.
             try:
                 taken, outcomes = self._store(receiver, content, envelope)
             except Invalid as refused:
@@ -199,11 +200,11 @@ class MailListener:
 
 
 class _Connection(SMTP):
-    """A connection with limits on how many there are, and on how long each is open."""
+    """A connection with a limited duration, of which a limited number may be open."""
 
     line_length_limit = LONGEST_LINE
     busy = False
-    """Whether a message that was received completely is being stored."""
+    """Whether a completely received message is being stored."""
 
     event_handler: MailListener
     _entered = False
@@ -225,7 +226,7 @@ class _Connection(SMTP):
             super().connection_lost(error)
 
     def data_received(self, data: bytes) -> None:
-        # aiosmtpd collects a line that never ends.
+        # aiosmtpd buffers a line without limit.
         self._received += len(data)
         if self._received > 2 * (self.data_size_limit or 0) + LONGEST_LINE:
             self.abort()
@@ -238,7 +239,7 @@ class _Connection(SMTP):
         self._received = 0
 
     def abort(self) -> None:
-        """Closes the connection at once."""
+        """Closes the connection immediately."""
         if isinstance(self.transport, asyncio.WriteTransport):
             self.transport.abort()
 
@@ -252,5 +253,5 @@ class _Lmtp(_Connection, LMTP):
 
 
 def _reply(sentence: str) -> str:
-    """A sentence of ours as the text of a reply, which is one line of ASCII."""
+    """Returns a sentence as the text of a reply, which is one line of ASCII."""
     return sentence.encode("ascii", "replace").decode().replace("\n", " ")[:400]

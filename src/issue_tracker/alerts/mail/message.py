@@ -1,7 +1,7 @@
-"""Reads an e-mail message (RFC 5322, MIME), however broken or hostile it is.
+"""Parses e-mail messages (RFC 5322, MIME), including malformed and hostile ones.
 
-Only the beginning of a message is parsed, and only the beginning of each header is decoded, so that what a stranger
-sends costs little. Attachments are not looked at.
+Only the beginning of a message is parsed, and only the beginning of each header is decoded, so that the costs of a
+message from an unknown sender are limited. Attachments are ignored.
 """
 
 import hashlib
@@ -18,17 +18,17 @@ from issue_tracker.alerts.mail.plain_text import text_of_html
 from issue_tracker.errors import Invalid
 
 PARSED = 512 * 1024
-"""How many bytes of a message are parsed. Its text comes before attachments."""
+"""Number of bytes of a message that are parsed. Its text precedes the attachments."""
 
 MOST_BOUNDARIES = 1000
-"""How many lines may begin as the boundary of a part does: a parser takes seconds for some ten thousand parts."""
+"""Maximum number of lines that look like a boundary: parsing some ten thousand parts takes seconds."""
 
 LONGEST_HEADERS = 64 * 1024
 LONGEST_HEADER = 2000
 LONGEST_TEXT = 100_000
 
 _FAILURES = (ValueError, LookupError, TypeError, AttributeError, AssertionError, RecursionError)
-"""What the standard library raises for broken headers and parts, besides collecting defects."""
+"""Exceptions that the standard library raises for malformed headers and parts, although it should collect defects."""
 
 _NO_MESSAGE = "This is not an e-mail message: it has no headers."
 
@@ -38,7 +38,7 @@ _control = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 
 class Automatic(StrEnum):
-    """Why a message is no alert: a mail program wrote it, and an answer to it would make a loop."""
+    """The reason why a message is not an alert: a mail program generated it, and a response could cause a mail loop."""
 
     BOUNCE = "bounce"
     REPLY = "automatic reply"
@@ -46,10 +46,10 @@ class Automatic(StrEnum):
 
 
 class Mail(msgspec.Struct, frozen=True, kw_only=True):
-    """What patterns look at: texts without control characters, the body as plain text with line ends of `\\n`.
+    """The parts of a message that patterns search: texts without control characters, the body as plain text with `\\n`.
 
-    `sender` is the address in the header From. `identity` is the same each time that the same message is received; None
-    where it has no Message-ID.
+    `sender` is the address in the header From. `identity` is the same for each copy of a message; None if the message
+    has no Message-ID.
     """
 
     subject: str
@@ -60,9 +60,9 @@ class Mail(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_mail(content: bytes, *, null_sender: bool = False) -> Mail:
-    """Returns the message in some bytes. `null_sender`: its return path is empty, as that of a bounce.
+    """Parses a message. `null_sender`: its return path is empty, as that of a bounce.
 
-    Raises Invalid, with a sentence that repeats nothing of it, for what is not a message at all.
+    Raises Invalid, with a sentence that quotes nothing from the message, if it is not a valid message.
     """
     content = content.lstrip()
     if not _header.match(content):
@@ -90,7 +90,7 @@ def read_mail(content: bytes, *, null_sender: bool = False) -> Mail:
 
 
 def _headers(parsed: EmailMessage) -> dict[str, str]:
-    """The beginning of the first header of each name, as it was sent and not yet decoded."""
+    """Returns the beginning of the first header of each name, not yet decoded."""
     found: dict[str, str] = {}
     for name, value in parsed.raw_items():
         found.setdefault(str(name).lower(), str(value)[:LONGEST_HEADER])
@@ -98,7 +98,7 @@ def _headers(parsed: EmailMessage) -> dict[str, str]:
 
 
 def _decoded(value: str) -> str:
-    """The text of a header: encoded words (RFC 2047) are decoded, and bytes that no charset explains replaced."""
+    """Returns the text of a header: encoded words (RFC 2047) are decoded, and undecodable bytes replaced."""
     try:
         text = str(policy.default.header_factory("subject", value))
     except _FAILURES:
@@ -111,7 +111,7 @@ def _one_line(text: str) -> str:
 
 
 def _text(parsed: EmailMessage) -> str:
-    """The text of the body: the part in plain text, or else the one in HTML."""
+    """Returns the text of the body: the plain text part or, if there is none, the HTML part."""
     part = parsed.get_body(("plain", "html"))
     if part is None:
         return ""
@@ -126,7 +126,7 @@ def _text(parsed: EmailMessage) -> str:
 
 
 def _identity(headers: dict[str, str], content: bytes) -> bytes | None:
-    """What two copies of one message have in common, whatever trace headers were added on their ways."""
+    """Returns a digest that is the same for all copies of a message, regardless of their trace headers."""
     if not headers.get("message-id"):
         return None
     digest = hashlib.sha256(content)
@@ -138,7 +138,7 @@ def _identity(headers: dict[str, str], content: bytes) -> bytes | None:
 def _automatic(headers: dict[str, str], parsed: EmailMessage) -> Automatic | None:
     """Recognizes bounces (RFC 3464), automatic replies (RFC 3834, and Microsoft's header), and mass mail.
 
-    Monitoring that follows RFC 3834 calls its messages `auto-generated`: that alone is no reason.
+    Monitoring systems that follow RFC 3834 mark their messages as `auto-generated`: this alone is not a reason.
     """
     submitted = headers.get("auto-submitted", "no").partition(";")[0].strip().lower()
     if parsed.get_content_type() == "multipart/report" or headers.get("return-path", "").strip() == "<>":

@@ -1,4 +1,4 @@
-"""Takes an e-mail message for a receiver: once, however often it is delivered."""
+"""Processes an e-mail message for a receiver exactly once, however often it is delivered."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -20,13 +20,13 @@ from issue_tracker.clock import now
 from issue_tracker.database.tables import alert_receivers, received_mails
 
 LONGEST_EXAMPLE = 20_000
-"""How much of the last message is stored, in characters, so that patterns can be tried on it."""
+"""Maximum length of the stored last message in characters; super admins try patterns on it."""
 
 BATCH = 1000
 
 
 class Taken(StrEnum):
-    """What became of a message: it was taken, had been taken before, or was ignored as automatic."""
+    """The result for a message: processed, processed before, or ignored as automatic."""
 
     TAKEN = "taken"
     REPEATED = "repeated"
@@ -34,9 +34,9 @@ class Taken(StrEnum):
 
 
 class MailTrial(msgspec.Struct, frozen=True, kw_only=True):
-    """What patterns find in a message, and what would become of the alert by the rules.
+    """What patterns find in a message, and the result of the rules for the alert.
 
-    `automatic` says why the message would be ignored; null where it would not.
+    `automatic` is the reason why the message would be ignored; null if it would not be.
     """
 
     automatic: Automatic | None
@@ -56,10 +56,10 @@ def receive_mail(
     null_sender: bool = False,
     also: Sequence[bytes] = (),
 ) -> tuple[Taken, list[AlertOutcome]]:
-    """Does what a message says, by the receiver's patterns and the rules, unless it was taken before.
+    """Processes a message according to the receiver's patterns and the rules, unless it was processed before.
 
-    `also` are further digests that identify the message, such as one of its place in a mailbox. `null_sender`: its
-    return path is empty. Raises Invalid for what is no message; nothing was changed then.
+    `also` contains further digests that identify the message, such as that of its position in a mailbox. `null_sender`:
+    its return path is empty. Raises Invalid if it is not a valid message; nothing was changed then.
     """
     mail = read_mail(content, null_sender=null_sender)
     patterns = receiver.patterns or MailPatterns()
@@ -76,9 +76,9 @@ def receive_mail(
 
 
 def try_patterns(tx: Connection, actor: Actor, receiver: str, patterns: MailPatterns, message: str) -> MailTrial:
-    """Returns what the patterns find in a message, sent to the receiver of this name. Nothing is changed.
+    """Returns what the patterns find in a message to the receiver of this name. Nothing is changed.
 
-    Raises Invalid for patterns that cannot be used and for what is no message, and Forbidden.
+    Raises Invalid for invalid patterns and for an invalid message, and Forbidden unless the actor is a super admin.
     """
     require_administrator(actor)
     require_valid(patterns)
@@ -95,14 +95,17 @@ def try_patterns(tx: Connection, actor: Actor, receiver: str, patterns: MailPatt
 
 
 def last_message(tx: Connection, actor: Actor, receiver_id: int) -> str | None:
-    """Returns the beginning of the last message that a receiver took, as text. Raises Forbidden."""
+    """Returns the beginning of the last message that a receiver processed, as text. Raises Forbidden."""
     require_administrator(actor)
     query = select(alert_receivers.c.last_message).where(alert_receivers.c.id == receiver_id)
     return tx.execute(query).scalar_one_or_none()
 
 
 def prune_mails(tx: Connection, before: datetime) -> int:
-    """Forgets a batch of the messages that were taken before an instant. Returns how many; 0 when none are left."""
+    """Deletes a batch of the digests of messages that were processed before an instant.
+
+    Returns their number; 0 if none are left.
+    """
     old = select(received_mails.c.id).where(received_mails.c.received_at < before)
     ids = list(tx.execute(old.order_by(received_mails.c.received_at).limit(BATCH)).scalars())
     if ids:
@@ -117,9 +120,9 @@ def _ignored(mail: Mail, patterns: MailPatterns) -> Automatic | None:
 
 
 def _first_time(tx: Connection, receiver: Receiver, identities: Sequence[bytes], at: datetime) -> bool:
-    """Notes that a message was taken. False if one of its identities was there already.
+    """Stores the digests of a message. Returns False if one of them was stored already.
 
-    Of two deliveries of one message at the same time, the second waits for the commit of the first.
+    If a message is delivered twice at the same time, the second delivery waits for the commit of the first one.
     """
     new = True
     insert = postgresql.insert(received_mails) if tx.dialect.name == "postgresql" else sqlite.insert(received_mails)

@@ -1,7 +1,7 @@
-"""Patterns: what a receiver takes from the subject and the text of an e-mail message.
+"""Patterns: what a receiver extracts from the subject and the text of an e-mail message.
 
-They are regular expressions of RE2, which takes time in proportion to the length of the text for every expression: what
-is searched was written by strangers (docs/decisions/0032).
+They are regular expressions of RE2, which matches any expression in linear time: the messages come from untrusted
+senders (docs/decisions/0032).
 """
 
 from functools import lru_cache
@@ -23,7 +23,7 @@ SUBJECT = (
     r"(?i)^(?:\W*(?P<state>problem|firing|down|offline|critical|major|warning|error|alert|alarm|failed|failure|resolved|"
     r"recovery|recovered|restored|ok|up|online|cleared|closed)\b\W*)?(?P<issue>.*\S)"
 )
-"""Such as `DOWN: Line down` and `[Resolved] Line down`."""
+"""Matches, for example, `DOWN: Line down` and `[Resolved] Line down`."""
 
 BODY = (
     r"(?im)^[ \t]*company[ \t]*:[ \t]*(?P<company>\S.*?)[ \t]*$",
@@ -35,17 +35,17 @@ RESOLVED = ("resolved", "recovery", "recovered", "restored", "ok", "up", "online
 
 LONGEST_GROUP = 1000
 PROGRAM_BYTES = 1 << 20
-"""How much memory RE2 may use for one expression."""
+"""Maximum memory of RE2 for one expression."""
 
 
 class MailPatterns(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Regular expressions of RE2 with named groups, such as `(?P<company>…)`, which become labels of the alert.
 
-    Those of `subject` and of `body` are each searched once; of two groups of one name the first that finds something
-    counts. The groups `key` and `state` are the alert's; an alert is resolved when its state is one of `resolved`,
-    without regard to case, and fires otherwise. Without a `key`, the issue and the company are the key, in any case;
-    without an issue, the subject. `summary` is otherwise the beginning of the text. With `automatic`, messages that a
-    program has marked as automatic replies or mass mail are taken too, but never bounces.
+    The expressions of `subject` and of `body` are each searched once; if several groups have the same name, the first
+    one that matches counts. The groups `key` and `state` belong to the alert: it is resolved if its state is one of
+    `resolved`, regardless of case, and firing otherwise. Without a `key`, the key consists of the issue and the
+    company or, without an issue, of the subject. Without a `summary`, the text of the message is the summary. With
+    `automatic`, messages marked as automatic replies or mass mail are processed too, but bounces never are.
     """
 
     subject: Expressions = msgspec.field(default_factory=lambda: [SUBJECT])
@@ -57,7 +57,7 @@ class MailPatterns(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 def require_valid(patterns: MailPatterns) -> None:
-    """Raises Invalid, on the expression, for one that RE2 does not understand."""
+    """Raises Invalid for the expression that RE2 cannot compile."""
     for field in ("subject", "body"):
         for place, expression in enumerate(getattr(patterns, field)):
             if _compiled(expression) is None:
@@ -65,7 +65,7 @@ def require_valid(patterns: MailPatterns) -> None:
 
 
 def find_alert(mail: Mail, patterns: MailPatterns) -> Received:
-    """Returns the alert that a message is about, by the patterns."""
+    """Returns the alert that the patterns find in a message."""
     groups: dict[str, str] = {}
     for text, expressions in ((mail.subject, patterns.subject), (mail.body, patterns.body)):
         for expression in expressions:
@@ -81,7 +81,7 @@ def find_alert(mail: Mail, patterns: MailPatterns) -> Received:
 
 
 def _groups(expression: str, text: str) -> dict[str, str]:
-    """The named groups of an expression that found something."""
+    """Returns the named groups of an expression that matched a text which is not empty."""
     compiled = _compiled(expression)
     found = None if compiled is None else compiled.search(text)
     if found is None:
@@ -92,7 +92,7 @@ def _groups(expression: str, text: str) -> dict[str, str]:
 
 @lru_cache(maxsize=500)
 def _compiled(expression: str) -> Any:
-    """The compiled expression; None for one that is not valid, or is too large."""
+    """Returns the compiled expression; None if it is invalid or too large."""
     # Imported here, because most servers have no such receiver.
     import re2  # noqa: PLC0415
 

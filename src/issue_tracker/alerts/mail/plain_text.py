@@ -1,14 +1,14 @@
-"""The text of an e-mail that was written in HTML, as it reads on a page: lines, and cells of tables beside each other.
+"""Extracts the text of an HTML message in lines; the cells of a table row are on one line.
 
-Own code on the standard library: html2text is licensed under the GPL and makes Markdown, and inscriptis brings lxml and
-requests. Nothing is rendered; what is inside scripts, style sheets and the head is left out.
+Implemented with the standard library: html2text is licensed under the GPL and produces Markdown, and inscriptis
+requires lxml and requests. Nothing is rendered; the contents of scripts, style sheets and the head are left out.
 """
 
 import re
 from html.parser import HTMLParser
 
 LONGEST = 100_000
-"""How much of the HTML is read, in characters: the parser of older Pythons takes long for hostile input."""
+"""Maximum length of the parsed HTML in characters: the parser of older Python versions is slow for hostile input."""
 
 _SKIPPED = frozenset(("head", "script", "style", "template", "title", "noscript"))
 _WITHIN_LINES = frozenset(
@@ -40,7 +40,7 @@ class _Reader(HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         if tag in self._skipped:
-            # What was left open inside is closed with it.
+            # Unclosed elements inside are closed with it.
             del self._skipped[self._skipped.index(tag) :]
         elif tag not in _WITHIN_LINES:
             self.lines.append([])
@@ -51,13 +51,13 @@ class _Reader(HTMLParser):
 
 
 def text_of_html(html: str) -> str:
-    """Returns the text of the first LONGEST characters of any HTML, however broken it is, without blank lines."""
+    """Returns the text of the first LONGEST characters of any HTML, even if malformed, without blank lines."""
     reader = _Reader()
     try:
         reader.feed(html[:LONGEST])
         reader.close()
     except (AssertionError, RecursionError, ValueError):
-        # The parser does not know some declarations. What was read so far is there.
+        # The parser does not support some declarations. The text parsed so far is kept.
         pass
     lines = (_spaces.sub(" ", "".join(parts)).strip() for parts in reader.lines)
     return "\n".join(line for line in lines if line)

@@ -30,7 +30,7 @@ class CompanyGroup(msgspec.Struct, frozen=True):
 
 
 class GroupMembers(msgspec.Struct, frozen=True):
-    """The ids of the companies under one name."""
+    """A company group, with the ids of its companies."""
 
     group_id: int
     name: str
@@ -52,7 +52,7 @@ def list_group_names(tx: Connection, actor: Actor) -> list[str]:
 
 
 def list_group_members(tx: Connection, actor: Actor) -> list[GroupMembers]:
-    """Returns the groups that have companies which the actor sees, with the ids of these, in the order of names."""
+    """Returns the groups that contain companies visible to the actor, with the ids of these companies, by name."""
     require_helpdesk(actor)
     query = _groups().add_columns(company_group_members.c.company_id)
     query = query.join(company_group_members, company_group_members.c.group_id == company_groups.c.group_id)

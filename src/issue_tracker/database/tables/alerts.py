@@ -66,18 +66,18 @@ alert_receivers = Table(
     Column("name", Text, nullable=False),
     Column("name_key", Key, nullable=False, unique=True),
     Column("kind", String(20), nullable=False),
-    # How it reads messages, as a JSON object: JMESPath expressions (`generic`), or patterns (`email`).
+    # How messages are parsed, as a JSON object: JMESPath expressions (`generic`), or patterns (`email`).
     Column("mapping", Text),
     Column("secret_hash", LargeBinary(32), nullable=False, unique=True),
     Column("active", Boolean, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("last_received_at", Instant),
-    # The beginning of the last e-mail message, as text: patterns are tried on it.
+    # The beginning of the last e-mail message, as text, to try patterns on.
     Column("last_message", Text),
     sqlite_autoincrement=True,
 )
 
-# E-mail messages that were taken, each by one or more digests, so that none is taken twice.
+# Processed e-mail messages, each identified by one or more digests, so that none is processed twice.
 received_mails = Table(
     "received_mails",
     metadata,

@@ -1,7 +1,7 @@
-"""The order by `open_count`: how many of the assignments that a list shows of an issue are open.
+"""The order by `open_count`: the number of open assignments among those that a list shows of an issue.
 
-Where a list shows open assignments only, the issues are found through the assignments in these statuses, so that the
-many that are finished cost nothing. Elsewhere every issue that matches is counted.
+If a list shows only open assignments, the issues are found through the assignments in these statuses, so that the many
+finished ones add no cost. Otherwise every matching issue is counted.
 """
 
 from collections.abc import Iterator
@@ -31,11 +31,12 @@ def read_rows(
     only_open: bool,
     paged: bool,
 ) -> Iterator[tuple[int, int, str]]:
-    """The ids and revisions of the issues that meet their conditions, with their numbers of open assignments that meet
-    theirs, as texts, in order. `only_open`: the conditions leave open assignments only, and an issue must have one.
+    """Returns the id, the revision and the number of open assignments (as text) of each matching issue, in order.
+    Only assignments that match `of_assignment` are counted. With `only_open`, the conditions match open assignments
+    only, and an issue must have one.
 
-    `values` are the parameters of the conditions and `limit`; when `paged`, also the number `after`, as a text, and the
-    id `after_id`.
+    `values` contains the parameters of the conditions and `limit`; if `paged`, also the number `after`, as text, and
+    the id `after_id`.
     """
     after = {"after": int(values["after"])} if paged else {}
     statement = _statement(of_issue, of_assignment, order, only_open, paged)

@@ -1,6 +1,5 @@
 // The matrix as a grid (WAI-ARIA): arrow keys move, Enter or a press opens the menu of statuses, or folds a group of
-// companies. Tab reaches one element of the grid at a time, a cell or the link of a head. Which cells are selected is
-// the job of matrix-selection.js.
+// companies. Tab reaches one element of the grid, a cell or the link of a head. matrix-selection.js selects cells.
 import { all, targetOf } from "./elements.js";
 import {
   clearCells,
@@ -70,7 +69,7 @@ function prepare() {
   fetchList();
 }
 
-/** On a narrow screen, fetches what is shown instead: the list of the same issues, and the link to its next page. */
+/** On a narrow screen, loads the list of the same issues, which is shown instead, and the link to its next page. */
 function fetchList() {
   /** @type {HTMLElement | null} */
   const narrow = document.querySelector(".matrix-narrow[data-list]");
@@ -111,7 +110,8 @@ function reveal(cell) {
 }
 
 /**
- * A head sticks to the upper edge, so it can be out of sight only sideways, and scrollIntoView does not know that.
+ * Scrolls a head into view. It sticks to the upper edge, so only horizontal scrolling is needed, unlike in
+ * scrollIntoView.
  * @param {Cell} head
  */
 function revealHead(head) {
@@ -173,7 +173,7 @@ function pressKey(event) {
 }
 
 /**
- * Where a key moves to: null at the edge of the grid, undefined for keys that do not move.
+ * Returns the cell to which a key moves: null at the edge of the grid, undefined for other keys.
  * @param {KeyboardEvent} event
  * @param {Cell} cell
  * @returns {Cell | null | undefined}
@@ -191,7 +191,7 @@ function destination(event, cell) {
 }
 
 /**
- * Returns whether the key does anything.
+ * Returns whether the key was handled.
  * @param {KeyboardEvent} event
  * @param {Cell} cell
  */
@@ -204,8 +204,7 @@ function pressKeyOnCell(event, cell) {
 }
 
 /**
- * Returns whether the key does anything beyond what browsers do: Enter follows a focused link, Space ticks a focused
- * box.
+ * Returns whether the key was handled. Browsers handle Enter on a focused link and Space on a focused box.
  * @param {KeyboardEvent} event
  * @param {Cell} head
  */

@@ -1,5 +1,5 @@
-// Forms that a passkey fills in: to sign in, to take the second step, to add one. Without script, or where the browser
-// has no passkeys, they stay hidden; there are other ways.
+// Forms that are completed with a passkey: to sign in, for the second step, to add a passkey. They stay hidden without
+// script, or if the browser does not support passkeys; there are alternatives.
 import { all, find } from "./elements.js";
 
 const TIMEOUT_SECONDS = 15;
@@ -13,7 +13,7 @@ export function startPasskeys() {
 }
 
 /**
- * Stops the form, has the browser make or use a passkey, and then sends the form with the result.
+ * Stops the form, lets the browser create or use a passkey, and then sends the form with the result.
  * @param {SubmitEvent} event
  * @param {HTMLFormElement} form
  */
@@ -34,7 +34,7 @@ async function fill(event, form) {
 }
 
 /**
- * Fetches what the browser needs. The second step of a sign-in already has its challenge.
+ * Fetches the options for the browser. The second step of a sign-in already has its challenge.
  * @param {HTMLFormElement} form
  * @returns {Promise<{ challenge: string, options: any }>}
  */
@@ -76,7 +76,7 @@ async function run(make, options) {
 }
 
 /**
- * What `PublicKeyCredential.toJSON()` returns, which not every browser has.
+ * Returns the same as `PublicKeyCredential.toJSON()`, which not every browser supports.
  * @param {PublicKeyCredential} credential
  */
 function asJson(credential) {

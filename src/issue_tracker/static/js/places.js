@@ -1,4 +1,4 @@
-// The places on a page that show an assignment, rows of lists and cells of the matrix: read and updated in one way.
+// The places on a page that show an assignment: a common interface to rows of lists and cells of the matrix.
 import { all, find } from "./elements.js";
 import { STATUSES } from "./statuses.js";
 import { setTime } from "./times.js";
@@ -8,7 +8,7 @@ import { setTime } from "./times.js";
  * company is not affected. `at` is the time of the last change, where the place shows it.
  * @typedef {object} Place
  * @property {HTMLElement} element the row or the cell
- * @property {HTMLElement} trigger what opens the menu of statuses
+ * @property {HTMLElement} trigger the element that opens the menu of statuses
  * @property {string} on
  * @property {string} issueId
  * @property {string} companyId
@@ -18,7 +18,7 @@ import { setTime } from "./times.js";
  * @property {string | null} at
  */
 
-/** What forms say in place of a status for a company that is not affected. */
+/** The value in forms, instead of a status, for a company that is not affected. */
 export const NOT_AFFECTED = "none";
 
 const rowOf = new Map(STATUSES.map((row) => [row.value, row]));
@@ -38,8 +38,8 @@ function drawing(status) {
 }
 
 /**
- * The place that an element (a row, a cell or anything inside one) belongs to; null for other elements, also for the
- * cell of a group of companies.
+ * Returns the place that contains an element (a row, a cell or anything inside one); null for other elements, including
+ * the cell of a company group.
  * @param {Element} element
  */
 export function placeOf(element) {
@@ -52,7 +52,7 @@ export function placeOf(element) {
 }
 
 /**
- * All places that show the assignment of a company to an issue.
+ * Returns all places that show the assignment of a company to an issue.
  * @param {string | number} issueId
  * @param {string | number} companyId
  */
@@ -63,7 +63,7 @@ export function placesOf(issueId, companyId) {
 }
 
 /**
- * All places that show the assignment with this name in forms.
+ * Returns all places that show the assignment with this name in forms.
  * @param {string} on
  */
 export function placesNamed(on) {
@@ -88,7 +88,7 @@ function placeOfRow(row) {
     on,
     issueId,
     companyId,
-    // On the page of a company the rows name issues, elsewhere companies.
+    // On the page of a company, the rows name issues, elsewhere companies.
     issueName: form.companyName ? name : (form.issueName ?? title),
     companyName: form.companyName ?? name,
     status: STATUSES.find(({ value }) => trigger.classList.contains(value))?.value ?? null,
@@ -97,7 +97,7 @@ function placeOfRow(row) {
 }
 
 /**
- * The head of the column of a cell of the matrix.
+ * Returns the head of the column of a cell in the matrix.
  * @param {HTMLTableCellElement} cell
  */
 export const headOf = (cell) => cell.closest("table")?.tHead?.rows[0]?.cells[cell.cellIndex] ?? null;
@@ -136,7 +136,7 @@ function cellAt(issueId, companyId) {
 }
 
 /**
- * Shows a status (null: not affected) at a place, and the time since when.
+ * Shows a status (null: not affected) at a place, with the time of its last change.
  * @param {Place} place
  * @param {string | null} status
  * @param {string | null} [at]
@@ -178,7 +178,7 @@ function paintCell(element, status) {
 /** @param {Place} place */
 export function highlight({ element }) {
   element.classList.remove("fresh");
-  // Reading the size makes the browser notice that the class was gone, so that the animation starts again.
+  // Reading the size forces a layout without the class, so that the animation starts again.
   void element.offsetWidth;
   element.classList.add("fresh");
 }

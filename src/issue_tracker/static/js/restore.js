@@ -1,11 +1,12 @@
-// What the reader has set in the results (ticked boxes, note, open folds, focus, scroll position) survives when the
-// results are replaced by newer ones.
+// Preserves the state of the results (ticked boxes, note, open folds, focus, scroll position) when they are replaced by
+// newer ones.
 import { all, byId, targetOf } from "./elements.js";
 import { headOf, placeOf, placesNamed } from "./places.js";
 import { showCount } from "./selection.js";
 
 /**
- * Finds again what had the focus last. The button that shows the updates does not count: it goes with the old results.
+ * Finds the element that had the focus last. The button that shows the updates is ignored, because it disappears with
+ * the old results.
  * @type {(() => HTMLElement | null | undefined) | null}
  */
 let findFocused = null;
@@ -17,7 +18,7 @@ export function startRestore() {
   });
 }
 
-/** Records what the reader has set. Returns a function that restores it in the new results. */
+/** Records the state of the results. Returns a function that restores it in the new results. */
 export function record() {
   const before = byId("results");
   const ticked = new Set(all("[name=on]:checked", before, HTMLInputElement).map((box) => box.value));
@@ -54,7 +55,7 @@ const noteField = (results) => results.querySelector(".bulk [name=note]");
 const cellNamed = (on) => placesNamed(on).find(({ element }) => element.matches("td"))?.element;
 
 /**
- * Selects a cell by the key that does it, because only the grid knows which of its cells are selected.
+ * Selects a cell by simulating the key for it, because only the grid knows which of its cells are selected.
  * @param {HTMLElement} [cell]
  */
 const selectCell = (cell) =>

@@ -1,4 +1,4 @@
-"""Receivers of e-mail: which messages they have taken, and the last one, on which patterns are tried."""
+"""Receivers of e-mail: digests of the messages that were processed, and the last message, to try patterns on."""
 
 import sqlalchemy as sa
 from alembic import op
