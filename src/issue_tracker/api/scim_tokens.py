@@ -53,7 +53,7 @@ EXAMPLE = {
 
 
 @routes.get("/api/scim-tokens", returns=Returns(200, ScimTokenList, {"items": [EXAMPLE], "total": 1}))
-def list_tokens(request: Request) -> Response:
+def list_scim_tokens(request: Request) -> Response:
     """List all SCIM tokens, the last used first."""
     return list_response(tokens.list_scim_tokens(request.tx, request.settings, request.actor))
 
@@ -64,7 +64,7 @@ def list_tokens(request: Request) -> Response:
     returns=Returns(201, FullScimToken, EXAMPLE | {"token": "itscim_0123456789abcdef_…"}),
     example={"name": "Entra ID", "expires_at": "2026-01-04T10:15:00+00:00"},
 )
-def create_token(request: Request, body: NewScimToken) -> Response:
+def create_scim_token(request: Request, body: NewScimToken) -> Response:
     """Create a token for `/scim/v2`, with which an identity provider creates, changes and disables accounts.
 
     Only this response contains its text; a replayed response contains null instead.
@@ -77,7 +77,7 @@ def create_token(request: Request, body: NewScimToken) -> Response:
 
 
 @routes.delete("/api/scim-tokens/{id}", returns=Returns(204))
-def revoke_token(request: Request, id: int) -> Response:
+def revoke_scim_token(request: Request, id: int) -> Response:
     """Revoke a SCIM token permanently. The accounts that it created remain as they are."""
     tokens.revoke_scim_token(request.tx, request.actor, id)
     return no_content()
