@@ -28,7 +28,7 @@ def test_patterns_are_tried_and_saved(world: World, browse: Browse) -> None:
     page.get_by_label("A message to try").fill("Subject: FAILED - <b>Backup</b>\nPrecedence: bulk\n\nCompany: Nobody")
     page.get_by_role("button", name="Try").click()
     expect(page.locator(".note.done")).to_contain_text("would be ignored: it is marked as mass mail")
-    page.get_by_label("Take messages that are marked as automatic").check()
+    page.get_by_label("Also accept messages that are marked as automatic").check()
     page.get_by_role("button", name="Try").click()
     expect(page.locator(".note.done")).to_contain_text("unsorted: no company is called “Nobody”")
     expect(page.locator(".note.done")).to_contain_text("issue: <b>Backup</b>")
