@@ -3,8 +3,6 @@
 `python -m tests.access` writes it as docs/security-routes.md; tests/test_every_route.py sends all the requests.
 """
 
-import re
-
 ACCESS = {
     "public": """
         POST /api/auth/login
@@ -128,6 +126,7 @@ ACCESS = {
         POST /companies/{company_id}/issues
         GET /activity
         GET /alerts
+        GET /waiting
         POST /account/tokens
         POST /account/tokens/{id}/revoke
     """,
@@ -272,25 +271,6 @@ ACCESS = {
 """The role that each route requires. The routes of SCIM accept only SCIM tokens."""
 
 EXPECTED = {line.strip(): access for access, lines in ACCESS.items() for line in lines.split("\n") if line.strip()}
-
-FIRST = {
-    "GET /api/auth/session",
-    "POST /api/auth/logout",
-    "POST /api/auth/password",
-    "POST /logout",
-    "GET /password",
-    "POST /password",
-}
-"""Routes that remain available to a user who has to choose a password first."""
-
-LINKS = {"GET /setup", "GET /invitation", "POST /invitation"}
-"""Pages that only a link with a token leads to."""
-
-CREDENTIALS = re.compile(
-    r"users|devices|sessions?\b|tokens|credentials|password|webhooks|alert-receivers|alerts/receivers|channels|factors"
-    r"|company-access|setup|confirm|invitation|logout|second-factor|security|identities|group-mappings"
-)
-"""Parts of the paths of routes that are about credentials or permissions (contract, section 11)."""
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """The routes that need fresh proof; tests/access.py says who may use them."""
 
+import re
+
 FRESH = {
     "DELETE /api/users/{user_id}/identities/{id}",
     "POST /api/scim-tokens",
@@ -46,3 +48,22 @@ FRESH = {
 """Routes that always need fresh proof (contract, section 11). Routes that need it only for some fields are in
 tests/auth/test_confirmation.py.
 """
+
+CREDENTIALS = re.compile(
+    r"users|devices|sessions?\b|tokens|credentials|password|webhooks|alert-receivers|alerts/receivers|channels|factors"
+    r"|company-access|setup|confirm|invitation|logout|second-factor|security|identities|group-mappings"
+)
+"""Parts of the paths of routes that are about credentials or permissions (contract, section 11)."""
+
+LINKS = {"GET /setup", "GET /invitation", "POST /invitation"}
+"""Pages that only a link with a token leads to."""
+
+FIRST = {
+    "GET /api/auth/session",
+    "POST /api/auth/logout",
+    "POST /api/auth/password",
+    "POST /logout",
+    "GET /password",
+    "POST /password",
+}
+"""Routes that remain available to a user who has to choose a password first."""

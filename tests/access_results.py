@@ -2,8 +2,8 @@
 
 import msgspec
 
-from tests.access import CREDENTIALS, EXPECTED, FIRST, LINKS
-from tests.access_fresh import FRESH
+from tests.access import EXPECTED
+from tests.access_fresh import CREDENTIALS, FIRST, FRESH, LINKS
 
 OPEN, UNKNOWN, REFUSED, SIGN_IN, CONFIRM, CHOOSE = "yes", "401", "403", "sign-in", "confirm", "password"
 MAY: dict[str, set[str]] = {

@@ -12,9 +12,9 @@ from issue_tracker.auth.sessions import csrf_token
 from issue_tracker.http.identity import Access, Proof
 from issue_tracker.http.routes import Route
 from issue_tracker.pages.routes import PageRoute
-from tests.access import CREDENTIALS, EXPECTED, FIRST
+from tests.access import EXPECTED
 from tests.access_document import DOCUMENT, document
-from tests.access_fresh import FRESH
+from tests.access_fresh import CREDENTIALS, FIRST, FRESH
 from tests.access_results import ACTORS, CHOOSE, CONFIRM, OPEN, REFUSED, SIGN_IN, UNKNOWN, expected
 from tests.clients import Client
 from tests.server import serving

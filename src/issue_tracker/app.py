@@ -63,6 +63,7 @@ from issue_tracker.http.state import AppState
 from issue_tracker.http.stored_responses import StoredResponses
 from issue_tracker.issues.fragments import FragmentCache
 from issue_tracker.issues.totals import TotalsCache
+from issue_tracker.issues.waiting import WaitingCache
 from issue_tracker.logs import AccessLog, configure_logs
 from issue_tracker.pages import (
     account,
@@ -95,6 +96,7 @@ from issue_tracker.pages import (
     templates,
     updates,
     users,
+    waiting,
 )
 from issue_tracker.pages import webhooks as webhooks_pages
 from issue_tracker.pages.unrouted import Unrouted
@@ -138,6 +140,7 @@ ROUTES = (
     issue_list.routes,
     new_issue.routes,
     matrix.routes,
+    waiting.routes,
     issues.routes,
     owning.routes,
     merging.routes,
@@ -204,6 +207,7 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
         providers=IdentityProviders(settings),
         fragments=FragmentCache(),
         totals=TotalsCache(),
+        waiting=WaitingCache(),
         responses=ResponseCache(database),
         stream=Stream(database, lambda held: permissions_of(database, settings, held)),
         open_streams=OpenStreams(settings, load_metrics),

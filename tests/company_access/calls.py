@@ -5,6 +5,7 @@ must be that for data that does not exist. `{etag}` and `{position}` are replace
 """
 
 from tests.company_access.call import BOTH, FRESH, HIDDEN, HIDDEN_ID, LOGIN, ONCE, Call, gets
+from tests.company_access.overview_calls import OVERVIEW_PAGES
 from tests.company_access.page_calls import PAGES
 from tests.company_access.portal_calls import PORTAL_API
 from tests.company_access.reuse_calls import REUSE_API, REUSE_PAGES
@@ -273,13 +274,11 @@ API: dict[str, list[Call]] = {
 }
 
 LEAVING: dict[str, list[Call]] = {
-    "POST /api/auth/password": [
-        Call("/api/auth/password", {"current_password": "wrong", "new_password": "another correct horse"})
-    ],
+    "POST /api/auth/password": [Call("/api/auth/password", {"current_password": "wrong", "new_password": "x" * 20})],
     "POST /api/auth/logout": [Call("/api/auth/logout")],
     "POST /logout": [Call("/logout", form={})],
 }
 """The last calls, because they end the session."""
 
 API |= SIGN_IN_API | PORTAL_API | REUSE_API
-CALLS = API | PAGES | SIGN_IN_PAGES | REUSE_PAGES | LEAVING
+CALLS = API | PAGES | SIGN_IN_PAGES | REUSE_PAGES | OVERVIEW_PAGES | LEAVING

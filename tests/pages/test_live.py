@@ -215,7 +215,7 @@ def test_only_changes_that_match_the_search_are_updates(world: World, browse: Br
     expect(page.locator("#updates")).to_have_text("Show 1 update")
 
     page.locator("#updates").click()
-    expect(page.locator(".list .title")).to_have_text(["Lost faxes", "Slow mail"])
+    expect(page.locator(".list .title")).to_have_text(["Slow mail", "Lost faxes"])
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)

@@ -19,6 +19,7 @@ from issue_tracker.issues import assignments
 from issue_tracker.issues.queries import issue as issue_queries
 from issue_tracker.issues.queries.filters import Filters, Order, Position
 from issue_tracker.issues.queries.issue_list import IssueList
+from issue_tracker.issues.queries.waiting import count_waiting
 from issue_tracker.status import OPEN, Status
 from tests.events.statements import statements
 
@@ -112,6 +113,39 @@ def test_a_page_by_time_scans_no_table(large: Database, by: str, descending: boo
         with statements(tx) as executed:
             assert len(IssueList(tx, ACTOR, Filters(), Order(by, descending)).rows(51)) == 51
         assert_no_scans(tx, executed)
+
+
+@pytest.mark.parametrize(
+    "filters",
+    [
+        Filters(company_ids=(7,)),
+        Filters(company_ids=(7, 9), statuses=OPEN),
+        Filters(statuses=OPEN),
+        Filters(overdue=True),
+    ],
+    ids=["a company", "two companies’ open ones", "what is open", "overdue"],
+)
+@pytest.mark.parametrize("access", [ACTOR.company_access, CompanyAccess(frozenset(range(7, 27)))], ids=["all", "some"])
+def test_what_needs_attention_reads_no_table_as_a_whole(
+    large: Database, filters: Filters, access: CompanyAccess
+) -> None:
+    actor = msgspec.structs.replace(ACTOR, company_access=access)
+    with large.read() as tx:
+        with statements(tx) as executed:
+            IssueList(tx, actor, filters, Order("attention")).rows(51)
+        for statement in executed:
+            assert_no_scans(tx, [statement])
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_what_waits_is_counted_without_reading_a_table_as_a_whole(large: Database) -> None:
+    """PostgreSQL reads a table of this size as a whole, because it finds enough to stop at once."""
+    with large.read() as tx:
+        with statements(tx) as executed:
+            count_waiting(tx, ACTOR, datetime.now(UTC))
+        assert len(executed) == 3
+        for statement in executed:
+            assert_no_scans(tx, [statement])
 
 
 def test_filters_of_all_sizes_share_a_few_statements(large: Database) -> None:

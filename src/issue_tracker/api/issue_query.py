@@ -2,7 +2,7 @@
 
 import base64
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Literal
 from urllib.parse import urlencode
 
@@ -94,6 +94,10 @@ class IssueQuery(msgspec.Struct, kw_only=True):
     overdue: Annotated[bool | None, Meta(description="`true`: only unfinished issues whose next update was due.")] = (
         None
     )
+    unmoved_days: Annotated[
+        Annotated[int, Meta(ge=1, le=3650)] | None,
+        Meta(description="Only unfinished issues that were not changed for so many days."),
+    ] = msgspec.field(default=None, name="unmovedDays")
     include: Annotated[
         Literal["details"] | None,
         Meta(description="`details`: assignments also have affected_since, owner and references."),
@@ -123,6 +127,7 @@ def filters_of(request: Request, query: IssueQuery) -> Filters:
             raise InvalidQuery.field(name, "must not contain NUL characters")
     if not all(map(storable, query.exclude)):
         raise InvalidQuery.field("exclude", "must not contain NUL characters")
+    at = _instant_of(query)
     statuses: tuple[Status, ...] | None = tuple(dict.fromkeys(query.status)) if query.status else None
     if query.open is not None:
         chosen = OPEN if query.open else FINISHED
@@ -152,13 +157,14 @@ def filters_of(request: Request, query: IssueQuery) -> Filters:
         tag=key(query.tag) or None,
         reference=key(query.reference) or None,
         overdue=query.overdue,
-        at=_instant_of(query),
+        unmoved_since=at - timedelta(days=query.unmoved_days) if at and query.unmoved_days else None,
+        at=at,
     )
 
 
 def depends_on_time(query: IssueQuery) -> bool:
     """Returns whether the response may change without any change of data."""
-    return query.overdue is not None or query.sort == ATTENTION
+    return query.overdue is not None or query.unmoved_days is not None or query.sort == ATTENTION
 
 
 def _instant_of(query: IssueQuery) -> datetime | None:

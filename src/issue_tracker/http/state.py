@@ -17,6 +17,7 @@ from issue_tracker.http.response_cache import ResponseCache
 from issue_tracker.http.stored_responses import StoredResponses
 from issue_tracker.issues.fragments import FragmentCache
 from issue_tracker.issues.totals import TotalsCache
+from issue_tracker.issues.waiting import WaitingCache
 from issue_tracker.server.metrics import AlertMetrics
 from issue_tracker.server.open_streams import OpenStreams
 from issue_tracker.server.password_requests import PasswordRequests
@@ -45,6 +46,7 @@ class AppState(msgspec.Struct, frozen=True, kw_only=True):
     providers: IdentityProviders
     fragments: FragmentCache
     totals: TotalsCache
+    waiting: WaitingCache
     responses: ResponseCache
     stream: Stream
     open_streams: OpenStreams

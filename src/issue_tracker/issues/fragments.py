@@ -16,7 +16,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from issue_tracker.issues.queries.issue_list import IssueList, Row
+from issue_tracker.issues.queries.filters import Row
+from issue_tracker.issues.queries.issue_list import IssueList
 
 _Key = tuple[int, int, str]
 

@@ -10,10 +10,11 @@ from issue_tracker.actor import Actor
 from issue_tracker.clock import now
 from issue_tracker.issues.models import Assignment, Issue, Owner, Reference, Severity, ShownAssignment
 from issue_tracker.issues.queries.company import list_company_assignments
+from issue_tracker.issues.queries.waiting import UNMOVED_DAYS
 from issue_tracker.names import key
 from issue_tracker.status import RANKED, Status
 
-STALE_AFTER = timedelta(days=3)
+STALE_AFTER = timedelta(days=UNMOVED_DAYS)
 """An open assignment that has not changed for this long is marked."""
 
 SHOWN = 5

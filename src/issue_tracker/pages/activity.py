@@ -1,7 +1,6 @@
 """The page of what happened, by whom."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Annotated
 from urllib.parse import urlencode
 
@@ -17,7 +16,8 @@ from issue_tracker.events.sentences import Entry, activity
 from issue_tracker.events.type_names import TYPE_NAMES
 from issue_tracker.http.request import Request
 from issue_tracker.http.validation import read_query
-from issue_tracker.pages.issue_list import problems_by_field
+from issue_tracker.pages.list_filters import problems_by_field
+from issue_tracker.pages.moments import read_moment
 from issue_tracker.pages.routes import PageRoutes
 from issue_tracker.pages.templating import page
 
@@ -95,17 +95,6 @@ def _filter(query: ActivityQuery) -> HistoryFilter:
         company_name=query.company_name,
         type=query.type,
         actor_name=query.actor,
-        since=_moment("since", query.since),
-        until=_moment("until", query.until),
+        since=read_moment("since", query.since),
+        until=read_moment("until", query.until),
     )
-
-
-def _moment(name: str, text: str) -> datetime | None:
-    """A time in UTC, as fields for times send it or with an offset. Raises InvalidQuery."""
-    if not text:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise InvalidQuery.field(name, "must be a time, such as 2025-01-04T10:15 in UTC") from None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

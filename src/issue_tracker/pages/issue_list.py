@@ -3,29 +3,41 @@ turned into a script.
 """
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC
 from urllib.parse import urlencode
 
 import msgspec
 from starlette.responses import Response
 
-from issue_tracker.api.issue_query import IssueQuery, depends_on_time, filters_of, next_link, order_of, position_of
+from issue_tracker.api.issue_query import (
+    ATTENTION,
+    IssueQuery,
+    depends_on_time,
+    filters_of,
+    next_link,
+    order_of,
+    position_of,
+)
 from issue_tracker.auth.people import list_people
 from issue_tracker.clock import iso, now
 from issue_tracker.companies.groups.queries import list_group_names
 from issue_tracker.companies.queries import get_company, list_names
-from issue_tracker.errors import AppError, FieldError, InvalidQuery, NotFound
+from issue_tracker.errors import AppError, InvalidQuery, NotFound
 from issue_tracker.http.request import Request
 from issue_tracker.http.validation import read_query
 from issue_tracker.issues.models import Issue
 from issue_tracker.issues.overview import Group, StatusCounts, group
-from issue_tracker.issues.queries.filters import Filters, Order
-from issue_tracker.issues.queries.issue_list import IssueList, Row
+from issue_tracker.issues.queries.attention import find_next_due
+from issue_tracker.issues.queries.filters import Filters, Order, Row
+from issue_tracker.issues.queries.issue_list import IssueList
 from issue_tracker.issues.updates.queries import latest_updates
+from issue_tracker.issues.waiting import GOOD_FOR
 from issue_tracker.names import key
+from issue_tracker.pages.list_filters import field_filters, problems_by_field
 from issue_tracker.pages.routes import PageRoutes
 from issue_tracker.pages.templating import page
 from issue_tracker.pages.update_list import UpdateLine, line_of
+from issue_tracker.pages.waiting import Count, waiting_counts
 from issue_tracker.status import RANKED
 
 routes = PageRoutes()
@@ -35,29 +47,13 @@ OTHERS = 5
 """How many issues that a search finds, and that are not listed, are named."""
 
 SORTS: Sequence[tuple[str, str]] = (
-    ("", "By name"),
+    ("", "Needs attention"),
+    ("name", "By name"),
     ("updated_at", "Longest unmoved"),
     ("-updated_at", "Last changed"),
     ("-created_at", "Newest"),
     ("-open_count", "Most companies open"),
-    ("attention", "Needs attention"),
 )
-
-FIELD_FILTERS = {
-    "severity": "Severity {}",
-    "owner": "Owned by {}",
-    "tag": "Tag {}",
-    "reference": "Reference {}",
-    "overdue": "Overdue: {}",
-}
-"""The filters by fields of issues, and what the page calls them."""
-
-KNOWN_FILTERS = {
-    ("owner", "me"): "Mine",
-    ("owner", "none"): "Nobody’s",
-    ("overdue", "true"): "Update overdue",
-    ("overdue", "false"): "Update not overdue",
-}
 
 
 class Others(msgspec.Struct, frozen=True):
@@ -105,14 +101,15 @@ class ListView(msgspec.Struct, kw_only=True):
     groups: Sequence[Group] = ()
     latest: dict[int, UpdateLine] = {}
     beginning: Beginning = Beginning()
+    waiting: Sequence[Count] = ()
 
 
 @routes.get("/", cached=True)
 def show_list(request: Request) -> Response:
     """The issues, in groups."""
+    at = now()
     view, found, rows, status = find_list(request, "/", LIST_LIMIT)
     if found is not None:
-        at = now()
         ids = [row.issue_id for row in rows]
         view.groups = [group(issue, at) for issue in found.load_shown(ids)]
         said = latest_updates(request.tx, request.actor, ids)
@@ -120,10 +117,11 @@ def show_list(request: Request) -> Response:
         if not view.groups and not view.filtered:
             people = list_people(request.tx, request.actor)
             view.beginning = Beginning(len(list_names(request.tx, request.actor)), len(people))
-        due = [each.facts.next_update_at for each in view.groups if each.facts.next_update_at]
-        coming = [instant for instant in map(datetime.fromisoformat, due) if instant > at]
-        if coming:
-            request.valid_until = min(coming) if request.valid_until is None else min(request.valid_until, *coming)
+    view.waiting = waiting_counts(request, at)
+    if request.valid_until is None:
+        # Otherwise the list changes by itself only when an update becomes overdue, and the counts with time.
+        due = find_next_due(request.tx, request.actor.company_access, at)
+        request.valid_until = min(due or at + GOOD_FOR, at + GOOD_FOR)
     response = page(request, "issues/list.html", place="issues", view=view)
     response.status_code = status
     return response
@@ -141,6 +139,8 @@ def find_list(
     known_groups = list_group_names(request.tx, request.actor)
     try:
         query = _by_words(read_query(parameters, IssueQuery, request.settings.query_values))
+        if path == "/" and not dict(parameters).get("sort"):
+            query = msgspec.structs.replace(query, sort=ATTENTION)
         filters, order, after = filters_of(request, query), order_of(query), position_of(query)
     except (InvalidQuery, NotFound) as refused:
         return _wrong(shared, refused, known_groups), None, [], refused.status
@@ -148,7 +148,8 @@ def find_list(
     if path == "/matrix" and filters.statuses is None:
         filters = msgspec.structs.replace(filters, statuses=RANKED)
         shown += [("status", status.value) for status in RANKED]
-    if depends_on_time(query):
+    # The page itself knows when its order changes.
+    if depends_on_time(msgspec.structs.replace(query, sort="name") if path == "/" else query):
         request.valid_until = now()
     size = query.limit or limit
     found = IssueList(request.tx, request.actor, filters, order, after=after)
@@ -169,12 +170,12 @@ def find_list(
         company_groups=_as_called(query.company_group, known_groups),
         exclude=list(dict.fromkeys(query.exclude)),
         known_groups=known_groups,
-        fields=_field_filters(shared),
+        fields=field_filters(shared),
         since=dict(shared).get("updatedSince", "") if query.updated_since else "",
         since_at=iso(query.updated_since.astimezone(UTC)) if query.updated_since else None,
         totals=[(status.value, counts.get(status, 0)) for status in RANKED],
-        sort=query.sort if query.sort != "name" else "",
-        csv=link("/api/issues", [*_as_api(shown), ("format", "csv")]),
+        sort=query.sort if query.sort != ATTENTION else "",
+        csv=link("/api/issues", [*_as_api(shown), *_default_order(path, shown), ("format", "csv")]),
         as_list=link("/", shown),
         filtered=bool(shared) and bool(total or IssueList(request.tx, request.actor).count()),
         paged=after is not None,
@@ -186,16 +187,6 @@ def find_list(
         header = next_link(path, request.parameters, query, rows[-1].position)
         view.next = header[1 : header.index(">")]
     return view, found, rows, 200
-
-
-def _field_filters(parameters: Sequence[tuple[str, str]]) -> list[tuple[str, str, str]]:
-    """The filters by fields: parameter, value, and what the page calls it."""
-    found = []
-    for name, value in parameters:
-        known = FIELD_FILTERS.get(name) if value else None
-        if known is not None:
-            found.append((name, value, KNOWN_FILTERS.get((name, value)) or known.format(value)))
-    return found
 
 
 def _as_called(names: Sequence[str], known: Sequence[str]) -> list[str]:
@@ -213,6 +204,11 @@ def _by_words(query: IssueQuery) -> IssueQuery:
 def _as_api(parameters: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
     """The parameters of a page as the API takes them."""
     return [("words" if name == "search" else name, value) for name, value in parameters]
+
+
+def _default_order(path: str, parameters: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The order in which the list is shown where nobody has chosen one, as the API takes it."""
+    return [] if path != "/" or dict(parameters).get("sort") else [("sort", ATTENTION)]
 
 
 def _others(request: Request, filters: Filters, total: int) -> Others | None:
@@ -250,7 +246,7 @@ def _wrong(parameters: Sequence[tuple[str, str]], refused: AppError, known_group
         company_groups=[value for name, value in parameters if name == "companyGroup" and value],
         exclude=[value for name, value in parameters if name == "exclude" and value],
         known_groups=known_groups,
-        fields=_field_filters(parameters),
+        fields=field_filters(parameters),
         since=given.get("updatedSince", ""),
         wrong=wrong,
         totals=[(status.value, 0) for status in RANKED],
@@ -258,19 +254,6 @@ def _wrong(parameters: Sequence[tuple[str, str]], refused: AppError, known_group
         csv=link("/api/issues", [*_as_api(parameters), ("format", "csv")]),
         filtered=True,
     )
-
-
-def problems_by_field(refused: AppError, fields: Sequence[str], home: str = "others") -> dict[str, str]:
-    """What is wrong with filters, by the field beside which it is shown; under `others` without such a field.
-
-    `home` is where an error is shown that names no field.
-    """
-    wrong: dict[str, str] = {}
-    for each in refused.fields or (FieldError(home, refused.detail),):
-        place = each.field if each.field in (*fields, home) else "others"
-        named = each.message if place == each.field else f"{each.field}: {each.message}"
-        wrong[place] = f"{wrong.get(place, '')} {named[:1].upper()}{named[1:].rstrip('.')}.".strip()
-    return wrong
 
 
 def link(path: str, parameters: Sequence[tuple[str, str]]) -> str:

@@ -117,6 +117,7 @@ NOT_PRELOADED = {
         "matrix-width",
         "conflict",
         "sign-in",
+        "waiting",
     )
 }
 """Modules that a page names itself, or that few pages need."""
@@ -133,7 +134,7 @@ def page(
 ) -> Response:
     """A page for whoever is signed in. `place` is its entry in the bar, `section` the one within administration."""
     around = msgspec.structs.replace(
-        _around(request), seen=_seen(request), flash=flash_of(request), place=place, section=section, live=True
+        _around(request), seen=seen_by(request), flash=flash_of(request), place=place, section=section, live=True
     )
     response = _html(request, _rendered(template, around, content))
     if around.flash:
@@ -213,7 +214,7 @@ def variant(request: Request) -> str:
     return f"{_theme(request)} {_may_compress(request)}"
 
 
-def _seen(request: Request) -> Watermark:
+def seen_by(request: Request) -> Watermark:
     """What the page shows of the log, as far as its reader may see it: only the helpdesk sees any of it."""
     if not request.actor.helpdesk:
         return Watermark(0)

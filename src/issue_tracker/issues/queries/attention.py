@@ -10,7 +10,7 @@ needs. If a filter leaves few issues, these are found and sorted.
 
 from collections.abc import Iterator
 from datetime import datetime
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 import msgspec
@@ -23,21 +23,24 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
+    func,
     select,
     tuple_,
 )
 
 from issue_tracker.actor import CompanyAccess
 from issue_tracker.clock import iso
-from issue_tracker.database.prepared import Prepared, instant
+from issue_tracker.database.prepared import Prepared, instant, numbers
 from issue_tracker.database.tables import issues
+from issue_tracker.database.types import Instant
 from issue_tracker.issues.queries import search
-from issue_tracker.issues.queries.conditions import Conditions, visible_time, written
+from issue_tracker.issues.queries.conditions import Conditions, latest, written
 from issue_tracker.issues.queries.field_conditions import (
     finished,
     has_no_owner,
     is_not_overdue,
     is_overdue,
+    seen_assignments,
     unfinished,
 )
 from issue_tracker.issues.queries.filters import Filters
@@ -73,12 +76,26 @@ def ranks_of(filters: Filters, *, unlimited: bool) -> tuple[int, ...] | None:
     """Returns the ranks that can contain issues under these filters; None if the filters leave so few issues that all
     of them are sorted. `unlimited`: neither the filters nor the access select companies.
     """
-    selective = filters.search or filters.tag or filters.reference or filters.changed_since or filters.updated_since
+    found_first = filters.search, filters.words, filters.tag, filters.reference, filters.changed_since
+    selective = any(found_first) or filters.updated_since is not None
     if not unlimited or selective or filters.owner is not None or filters.overdue is not None:
         return None
     ranks = (0, 2) if filters.unowned else (0, 1, 2, 3)
     only_open = filters.statuses is not None and set(filters.statuses) <= set(OPEN)
-    return ranks if only_open else (*ranks, FINISHED)
+    return ranks if only_open or filters.unmoved_since is not None else (*ranks, FINISHED)
+
+
+def find_next_due(tx: Connection, access: CompanyAccess, after: datetime) -> datetime | None:
+    """When the next visible issue becomes overdue after an instant, unless somebody changes something; None: never."""
+    visible = {} if access.company_ids is None else {"access": numbers(tx, sorted(access.company_ids))}
+    found = _next_due(not access.all).scalar(tx, at=after, **visible)
+    return None if found is None else instant(found)
+
+
+@cache
+def _next_due(limited: bool) -> Prepared:
+    due = select(func.min(issues.c.next_update_at)).where(issues.c.next_update_at > bindparam("at", type_=Instant()))
+    return Prepared(lambda dialect: due.where(unfinished(limited=True)(dialect)) if limited else due)
 
 
 def read_rows(
@@ -117,14 +134,19 @@ def read_rows(
 @lru_cache(maxsize=256)
 def _sorted(conditions: Conditions, limited: bool, paged: bool) -> Prepared:
     def build(dialect: str) -> Select[Any]:
-        live, due = unfinished(limited=limited)(dialect), is_overdue(limited=limited)(dialect)
-        unowned = has_no_owner(dialect)
+        due: ColumnElement[bool] = issues.c.next_update_at < bindparam("at", type_=Instant())
+        time: ColumnElement[datetime] = issues.c.updated_at
+        live, unowned = unfinished(limited=False)(dialect), has_no_owner(dialect)
+        seen = seen_assignments(dialect) if limited else None
+        if seen is not None:
+            live, time = seen.c.open == 1, latest(dialect, seen.c.last)
         rank: ColumnElement[Any] = case(
-            (and_(due, unowned), 0), (due, 1), (and_(live, unowned), 2), (live, 3), else_=FINISHED
+            (and_(due, live, unowned), 0), (and_(due, live), 1), (and_(live, unowned), 2), (live, 3), else_=FINISHED
         )
-        time = visible_time(dialect) if limited else issues.c.updated_at
         columns = issues.c.issue_id, issues.c.revision, time.label("time"), rank.label("rank")
         query = select(*columns).where(*written(conditions, dialect))
+        if seen is not None:
+            query = query.join(seen, seen.c.issue_id == issues.c.issue_id)
         if search.indexed in conditions and dialect == "sqlite":
             query = search.from_index(query)
         if paged:
@@ -151,6 +173,20 @@ def _ranked(conditions: Conditions, rank: int, paged: bool) -> Prepared:
         if paged:
             query = query.where(tuple_(*this) > tuple_(_after(), bindparam("after_id", type_=BigInteger)))
         return query.order_by(*this).limit(bindparam("limit"))
+
+    return Prepared(build)
+
+
+@lru_cache(maxsize=512)
+def count_up_to(conditions: Conditions, *, by_time: bool) -> Prepared:
+    """How many issues meet the conditions, of which none is a search; counted up to `limit`. `by_time`: there is an
+    index of those issues by the time of their last change, which SQLite takes only for this order.
+    """
+
+    def build(dialect: str) -> Select[Any]:
+        found = select(issues.c.issue_id).where(*written(conditions, dialect)).limit(bindparam("limit"))
+        found = found.order_by(issues.c.updated_at) if by_time and dialect == "sqlite" else found
+        return select(func.count()).select_from(found.subquery())
 
     return Prepared(build)
 

@@ -31,9 +31,14 @@ def visible_time(dialect: str) -> ColumnElement[datetime]:
     last = select(func.max(assignments.c.updated_at)).where(
         assignments.c.issue_id == issues.c.issue_id, among(assignments.c.company_id, "access", dialect)
     )
-    latest = func.greatest if dialect == "postgresql" else func.max
+    return latest(dialect, last.scalar_subquery())
+
+
+def latest(dialect: str, last: ColumnElement[Any]) -> ColumnElement[datetime]:
+    """When the issue or one of its assignments was changed; `last` is when the latter were, null without any."""
+    greatest = func.greatest if dialect == "postgresql" else func.max
     own = func.coalesce(issues.c.edited_at, issues.c.created_at)
-    return type_coerce(latest(own, func.coalesce(last.scalar_subquery(), own)), issues.c.updated_at.type)
+    return type_coerce(greatest(own, func.coalesce(last, own)), issues.c.updated_at.type)
 
 
 @cache

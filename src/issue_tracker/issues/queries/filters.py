@@ -24,6 +24,7 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
     user's id), `tag` and `reference` (casefolded), None matches everything. `unowned` selects issues without an owner.
     `overdue` selects unfinished issues whose next update was due before `at`. `changed_since` is a watermark of the
     log: it selects issues with an event, including one about the name of an assigned company, that it does not cover.
+    `unmoved_since` is an aware datetime: it selects unfinished issues whose last change was before it.
     """
 
     search: str = ""
@@ -38,6 +39,7 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
     tag: str | None = None
     reference: str | None = None
     overdue: bool | None = None
+    unmoved_since: datetime | None = None
     at: datetime | None = None
 
     @property
@@ -60,6 +62,18 @@ class Position(msgspec.Struct, frozen=True):
 
     value: str | datetime
     issue_id: int
+
+
+class Row(msgspec.Struct, frozen=True):
+    """An issue in a list without its content: enough to continue the list after it, and to find it in a cache."""
+
+    issue_id: int
+    revision: int
+    sort_value: str | datetime
+
+    @property
+    def position(self) -> Position:
+        return Position(self.sort_value, self.issue_id)
 
 
 def company_filter(

@@ -29,8 +29,8 @@ from issue_tracker.issues.queries.conditions import (
     spread,
     updated_since,
 )
-from issue_tracker.issues.queries.field_conditions import field_filters
-from issue_tracker.issues.queries.filters import Filters, Order, Position, visible_companies
+from issue_tracker.issues.queries.field_conditions import field_filters, unfinished
+from issue_tracker.issues.queries.filters import Filters, Order, Position, Row, visible_companies
 from issue_tracker.issues.queries.rows import assignment, detailed_assignment, issue, shown_assignment
 from issue_tracker.names import key
 from issue_tracker.status import OPEN, STATUSES, Status, mask
@@ -42,24 +42,13 @@ MERGED = 32
 """Maximum number of companies in a filter that are read from their index ranges. More become an ordinary condition."""
 
 FEW = 200
-"""If an actor may see at most this many companies, their assignments are found before issues are searched or sorted."""
+"""In the order of attention, and for actors who see some companies only: if at most this many companies are chosen,
+their assignments are found before issues are searched or sorted."""
 
 BATCH = 500
 """Number of issues that one statement reads with their assignments."""
 
 _unpack = msgspec.json.Decoder(dict[int, str]).decode
-
-
-class Row(msgspec.Struct, frozen=True):
-    """An issue in a list without its content: enough to continue the list after it, and to find it in a cache."""
-
-    issue_id: int
-    revision: int
-    sort_value: str | datetime
-
-    @property
-    def position(self) -> Position:
-        return Position(self.sort_value, self.issue_id)
 
 
 class IssueList:
@@ -126,10 +115,14 @@ class IssueList:
     def _conditions(self, *, in_order: bool = False) -> Conditions:
         """Returns all conditions as conditions on an issue. `in_order`: issues are read in an order, up to a limit."""
         if self._companies is not None:
-            few = not self.access.all and len(self._companies) <= FEW and (self._of_issue or not in_order)
-            assigned = is_assigned if few else has_assignment
+            sorted_ = self._order.by == "attention" or (not self.access.all and (self._of_issue or not in_order))
+            assigned = is_assigned if sorted_ and len(self._companies) <= FEW else has_assignment
             return (*self._of_issue, assigned(self._of_assignment))
-        return self._of_issue if self._statuses is None else (*self._of_issue, has_status)
+        if self._statuses is None:
+            return self._of_issue
+        # Whatever has an open company is not finished, and this condition leads to the index of those without an owner.
+        live = self.filters.unowned and not in_order and set(self._statuses) <= set(OPEN)
+        return (*self._of_issue, has_status, *([unfinished(limited=False)] if live else []))
 
     @property
     def shown_key(self) -> str:
@@ -221,6 +214,14 @@ class IssueList:
         else:
             statement = statements.count_all
         return int(statement.scalar(self._tx, **self._values))
+
+    def count_up_to(self, most: int) -> int:
+        """Returns the same, but `most` where there are more: these are not counted."""
+        if self._nothing:
+            return 0
+        by_time = self.filters.unowned and self._companies is None
+        statement = attention.count_up_to(self._conditions(), by_time=by_time)
+        return int(statement.scalar(self._tx, **self._values, limit=most))
 
     def status_counts(self) -> dict[Status, int]:
         """Returns how many assignments have each status, under all filters except the one by status.

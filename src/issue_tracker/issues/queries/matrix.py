@@ -10,7 +10,8 @@ from issue_tracker.actor import Actor
 from issue_tracker.companies.groups.queries import GroupMembers, list_group_members
 from issue_tracker.companies.queries import Company, get_companies_by_id
 from issue_tracker.database.tables import issues
-from issue_tracker.issues.queries.issue_list import IssueList, Row
+from issue_tracker.issues.queries.filters import Row
+from issue_tracker.issues.queries.issue_list import IssueList
 from issue_tracker.issues.queries.list_statements import OLD
 from issue_tracker.names import key
 from issue_tracker.status import OPEN

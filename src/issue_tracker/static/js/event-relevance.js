@@ -19,6 +19,20 @@ import { STATUSES } from "./statuses.js";
  * @property {number | null} update_id
  */
 
+/** Filters that depend on more than an event carries. */
+const UNDECIDABLE = [
+  "search",
+  "updatedSince",
+  "companyGroup",
+  "exclude",
+  "severity",
+  "owner",
+  "tag",
+  "reference",
+  "overdue",
+  "unmovedDays",
+];
+
 const filtersOfPage = () => new URLSearchParams(location.search);
 
 /** @param {TrackerEvent} event */
@@ -37,9 +51,7 @@ export function isAlreadyShown({ event_id: id }) {
 /** Whether the totals on the page count only some of the issues. */
 export function totalsAreFiltered() {
   const filters = filtersOfPage();
-  return ["search", "companyId", "companyName", "companyGroup", "exclude", "updatedSince"].some((name) =>
-    filters.has(name),
-  );
+  return ["companyId", "companyName", ...UNDECIDABLE].some((name) => filters.has(name));
 }
 
 /**
@@ -121,8 +133,8 @@ export function isCertain(event) {
   if (!document.getElementById("filters")) return true;
   const filters = filtersOfPage();
   const undecidable = isAboutAssignment(event)
-    ? ["search", "updatedSince", "companyGroup", "exclude"]
-    : ["search", "updatedSince", "status", "open", "companyName", "companyId", "companyGroup", "exclude"];
+    ? UNDECIDABLE
+    : ["status", "open", "companyName", "companyId", ...UNDECIDABLE];
   return !undecidable.some((name) => filters.get(name)) || isListed(document, event);
 }
 

@@ -8,6 +8,7 @@ import { highlight, paint, placesOf } from "./places.js";
 import { redraw, refreshParts } from "./redraw.js";
 import { refresh } from "./results.js";
 import { Stream } from "./stream.js";
+import { refreshWaiting } from "./waiting.js";
 
 /** @typedef {import("./event-relevance.js").TrackerEvent} TrackerEvent */
 
@@ -68,6 +69,7 @@ function connectWhileVisible(stream) {
 /** @param {TrackerEvent} event */
 function handle(event) {
   const own = isOwn(event.request_id);
+  refreshWaiting();
   const places = event.company_id ? placesOf(event.issue_id, event.company_id) : [];
   const listed = event.update_id && document.querySelector(partsOf(event));
   if (!(places.length || listed || isRelevant(event)) || isAlreadyShown(event)) return;

@@ -1,0 +1,38 @@
+"""How many issues wait for somebody, for the counts above the list."""
+
+from datetime import datetime, timedelta
+
+import msgspec
+from sqlalchemy import Connection
+
+from issue_tracker.actor import Actor
+from issue_tracker.issues.queries.filters import Filters
+from issue_tracker.issues.queries.issue_list import IssueList
+from issue_tracker.status import Status
+
+UNMOVED_DAYS = 3
+"""An unfinished issue, or an open assignment, that has not changed for this many days is unmoved."""
+
+MOST = 1000
+"""Counting stops at this number, so that the cost does not grow with the number of issues."""
+
+
+class Waiting(msgspec.Struct, frozen=True):
+    """Issues without an owner that are new for a company; those that are unmoved; those that are overdue."""
+
+    new: int
+    unmoved: int
+    overdue: int
+
+
+def count_waiting(tx: Connection, actor: Actor, at: datetime) -> Waiting:
+    """Counts what the actor sees at an instant, each up to MOST. Raises Forbidden without helpdesk access."""
+
+    def count(filters: Filters) -> int:
+        return IssueList(tx, actor, filters).count_up_to(MOST)
+
+    return Waiting(
+        new=count(Filters(statuses=(Status.NEW,), unowned=True)),
+        unmoved=count(Filters(unmoved_since=at - timedelta(days=UNMOVED_DAYS))),
+        overdue=count(Filters(overdue=True, at=at)),
+    )

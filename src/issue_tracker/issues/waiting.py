@@ -1,0 +1,52 @@
+"""A cache of the counts above the list, for actors with limited company access: valid until they see another event.
+
+For actors who see all companies, indexes give the counts in less than a millisecond. For a limited access, the
+assignments of all its companies have to be read.
+"""
+
+import threading
+from collections import OrderedDict
+from datetime import datetime, timedelta
+
+import msgspec
+from sqlalchemy import Connection
+
+from issue_tracker.actor import Actor
+from issue_tracker.events.order import Watermark
+from issue_tracker.issues.queries.waiting import Waiting, count_waiting
+
+GOOD_FOR = timedelta(minutes=1)
+"""Issues become unmoved and overdue without any change, so cached counts expire."""
+
+ENTRIES = 1000
+
+
+class _Counted(msgspec.Struct, frozen=True):
+    waiting: Waiting
+    seen: Watermark
+    at: datetime
+
+
+class WaitingCache:
+    """Used by all threads of a process."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._counted: OrderedDict[str, _Counted] = OrderedDict()
+
+    def count(self, tx: Connection, actor: Actor, history: str, seen: Watermark, at: datetime) -> Waiting:
+        """Returns the counts at an instant. `seen` is what the transaction shows the actor of this history, which
+        is another one for each company access.
+        """
+        if actor.company_access.all:
+            return count_waiting(tx, actor, at)
+        with self._guard:
+            known = self._counted.get(history)
+        if known is None or known.seen != seen or not known.at <= at < known.at + GOOD_FOR:
+            known = _Counted(count_waiting(tx, actor, at), seen, at)
+        with self._guard:
+            self._counted[history] = known
+            self._counted.move_to_end(history)
+            if len(self._counted) > ENTRIES:
+                self._counted.popitem(last=False)
+        return known.waiting

@@ -1,0 +1,48 @@
+"""The counts above the list of issues: what waits for somebody, each a link to the list that it counts."""
+
+from datetime import datetime
+
+import msgspec
+from starlette.responses import Response
+
+from issue_tracker.api.issue_query import history_of
+from issue_tracker.clock import now
+from issue_tracker.http.request import Request
+from issue_tracker.issues.queries.waiting import MOST, UNMOVED_DAYS
+from issue_tracker.issues.waiting import GOOD_FOR
+from issue_tracker.pages.routes import PageRoutes
+from issue_tracker.pages.templating import fragment, seen_by
+
+routes = PageRoutes()
+
+
+class Count(msgspec.Struct, frozen=True):
+    """One count: its number as text, what the page says after it, and the list that it counts."""
+
+    number: str
+    text: str
+    href: str
+
+
+def waiting_counts(request: Request, at: datetime) -> list[Count]:
+    """The counts that are not zero."""
+    history, seen = history_of(request), seen_by(request)
+    found = request.app_state.waiting.count(request.tx, request.actor, history, seen, at)
+    shown = (
+        (found.new, "new, nobody has taken it", "new, nobody has taken them", "/?status=new&owner=none"),
+        (found.unmoved, *(f"unmoved for {UNMOVED_DAYS} days",) * 2, f"/?unmovedDays={UNMOVED_DAYS}"),
+        (found.overdue, "update overdue", "updates overdue", "/?overdue=true"),
+    )
+    return [
+        Count(f"{number:,}{'+' if number == MOST else ''}", one if number == 1 else many, href)
+        for number, one, many, href in shown
+        if number
+    ]
+
+
+@routes.get("/waiting", cached=True)
+def show_waiting(request: Request) -> Response:
+    """The counts alone, for a page that is open while others work."""
+    at = now()
+    request.valid_until = at + GOOD_FOR
+    return fragment(request, "issues/waiting.html", waiting=waiting_counts(request, at))
