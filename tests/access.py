@@ -127,6 +127,7 @@ ACCESS = {
         GET /activity
         GET /alerts
         GET /waiting
+        GET /handover
         POST /account/tokens
         POST /account/tokens/{id}/revoke
     """,

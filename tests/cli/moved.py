@@ -16,6 +16,7 @@ from issue_tracker.auth.first_start import offer_setup
 from issue_tracker.auth.single_sign_on.binding import Binding, bind_session
 from issue_tracker.auth.single_sign_on.flows import Flow, Purpose, start_flow
 from issue_tracker.auth.single_sign_on.identities import link_identity
+from issue_tracker.auth.visits import touch_visit
 from issue_tracker.database.engine import Database
 from issue_tracker.database.tables import deliveries, delivery_attempts, metadata, spent_challenges
 from issue_tracker.settings import Settings
@@ -120,6 +121,7 @@ def fill(url: str) -> tuple[str, str]:
         with server.database.write() as tx:
             spent = {"token_hash": bytes(range(32)), "expires_at": clock.now() + timedelta(minutes=5)}
             tx.execute(insert(spent_challenges).values(spent))
+            touch_visit(tx, omar, clock.now())
             offer_setup(tx, "the-token-of-the-link", clock.now())
             delivery = tx.execute(select(func.min(deliveries.c.id))).scalar_one()
             values = {"delivery_id": delivery, "at": clock.now(), "code": 503, "milliseconds": 12, "answer": AWKWARD}

@@ -26,6 +26,7 @@ PAGES = [
     "/companies",
     "/companies/{company}",
     "/activity",
+    "/handover",
     "/find?q=contoso",
     "/account",
     "/account/security",

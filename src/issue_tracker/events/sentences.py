@@ -105,34 +105,38 @@ def activity(tx: Connection, actor: Actor, wanted: HistoryFilter, before: int | 
 
 def last_edit(tx: Connection, actor: Actor, issue_id: int) -> Entry | None:
     """Returns who last changed an issue's own fields, and when; None if nobody did."""
-    found = find_last_event(tx, actor, wanted := HistoryFilter(issue_id=issue_id, type=EventType.ISSUE_UPDATED))
-    return None if found is None else _entries(tx, actor, [_alone(found)], wanted)[0]
+    found = find_last_event(tx, actor, HistoryFilter(issue_id=issue_id, type=EventType.ISSUE_UPDATED))
+    return None if found is None else _alone(tx, actor, found)
 
 
 def last_assignment_change(tx: Connection, actor: Actor, issue_id: int, company_id: int) -> Entry:
     """Returns who last assigned a company to an issue, changed its status there or unassigned it, and when."""
-    found = find_last_event(tx, actor, wanted := HistoryFilter(issue_id=issue_id, company_id=company_id))
-    return Entry(actor="Someone", words=(), at="") if found is None else _entries(tx, actor, [_alone(found)], wanted)[0]
+    found = find_last_event(tx, actor, HistoryFilter(issue_id=issue_id, company_id=company_id))
+    return Entry(actor="Someone", words=(), at="") if found is None else _alone(tx, actor, found)
 
 
 def _history(tx: Connection, actor: Actor, wanted: HistoryFilter, before: int | None) -> History:
     page = list_event_groups(tx, actor, wanted, before=before)
     more = None if page.older_than is None else f"?{urlencode({'before': page.older_than})}"
-    return History(_entries(tx, actor, page.groups, wanted), more)
+    naming = {"issue": wanted.issue_id is None, "company": wanted.company_id is None}
+    return History(entries_of(tx, actor, page.groups, **naming), more)
 
 
-def _alone(event: Event) -> EventGroup:
-    return EventGroup(newest=event, count=1, company_names=[])
+def _alone(tx: Connection, actor: Actor, event: Event) -> Entry:
+    return entries_of(tx, actor, [EventGroup(event, 1, [])], issue=False, company=False)[0]
 
 
-def _entries(tx: Connection, actor: Actor, groups: Sequence[EventGroup], wanted: HistoryFilter) -> list[Entry]:
+def entries_of(
+    tx: Connection, actor: Actor, groups: Sequence[EventGroup], *, issue: bool, company: bool
+) -> list[Entry]:
+    """Groups of the history as entries. `issue` and `company` say whether sentences name these."""
     accounts = accounts_of(tx, {group.newest.actor for group in groups})
     issues = {group.newest.issue_id for group in groups}.union(*(group.large.names for group in groups if group.large))
     existing = Existing(
         list_existing_issues(tx, actor.company_access, issues),
         list_existing_companies(tx, actor.company_access, {group.newest.company_id for group in groups}),
     )
-    return [_entry(group, wanted, accounts.get(group.newest.actor), existing) for group in groups]
+    return [_entry(group, accounts.get(group.newest.actor), existing, issue, company) for group in groups]
 
 
 class Existing(msgspec.Struct, frozen=True):
@@ -148,7 +152,7 @@ class Existing(msgspec.Struct, frozen=True):
         return ProperName.of_company(company_id if company_id in self.companies else None, name)
 
 
-def _entry(group: EventGroup, wanted: HistoryFilter, account: Account | None, existing: Existing) -> Entry:
+def _entry(group: EventGroup, account: Account | None, existing: Existing, issue: bool, company: bool) -> Entry:
     event = group.newest
     if group.large is not None:
         return Entry(
@@ -161,8 +165,7 @@ def _entry(group: EventGroup, wanted: HistoryFilter, account: Account | None, ex
             issue_count=group.large.issues,
         )
     about_assignment = event.type.value.startswith("assignment.")
-    # On the page of an issue or a company, sentences do not repeat its name.
-    words = _words(group, existing, about_assignment, issue=wanted.issue_id is None, company=wanted.company_id is None)
+    words = _words(group, existing, about_assignment, issue=issue, company=company)
     return Entry(
         actor=event.actor.name,
         account=account,

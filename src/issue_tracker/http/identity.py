@@ -14,6 +14,7 @@ from issue_tracker.auth.token_networks import accepts
 from issue_tracker.auth.token_use import TOUCH_AFTER as TOKEN_TOUCH_AFTER
 from issue_tracker.auth.token_use import TokenHolder, find_token, touch_token
 from issue_tracker.auth.tokens import Scope
+from issue_tracker.auth.visits import touch_visit
 from issue_tracker.clock import now
 from issue_tracker.errors import Forbidden, Unauthenticated, Unavailable
 from issue_tracker.events.catalog import EventType
@@ -144,6 +145,7 @@ def record_use(request: Request, identity: Identity) -> None:
         with request.database.write(wait_seconds=0) as tx:
             if identity.session is not None:
                 touch_session(tx, identity.session.id, now())
+                touch_visit(tx, identity.session.user_id, now())
             elif identity.token is not None:
                 touch_token(tx, identity.token.id, now())
             elif identity.scim is not None:

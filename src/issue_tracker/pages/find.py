@@ -30,6 +30,7 @@ ACTIONS = {
     "/matrix?open=true": "Matrix",
     "/companies": "Companies",
     "/activity": "Activity",
+    "/handover": "Hand-over",
     "/account": "Account: name, password, sessions, tokens",
     "/docs": "API reference",
 }

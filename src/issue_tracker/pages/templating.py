@@ -44,6 +44,7 @@ PLACES = [
     ("companies", "/companies", "Companies"),
     ("alerts", "/alerts", "Alerts"),
     ("activity", "/activity", "Activity"),
+    ("handover", "/handover", "Hand-over"),
 ]
 
 CUSTOMER_PLACES = [("portal", PORTAL, "Your issues")]
@@ -117,6 +118,7 @@ NOT_PRELOADED = {
         "matrix-width",
         "conflict",
         "sign-in",
+        "handover",
         "waiting",
     )
 }

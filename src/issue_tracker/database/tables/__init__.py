@@ -55,6 +55,7 @@ from issue_tracker.database.tables.templates import (
     issue_templates,
 )
 from issue_tracker.database.tables.updates import update_companies, updates
+from issue_tracker.database.tables.visits import visits
 from issue_tracker.database.tables.webhooks import deliveries, delivery_attempts, webhooks
 
 __all__ = [
@@ -114,5 +115,6 @@ __all__ = [
     "user_companies",
     "user_company_groups",
     "users",
+    "visits",
     "webhooks",
 ]

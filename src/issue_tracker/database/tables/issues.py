@@ -96,6 +96,7 @@ assignments = Table(
     Index("ix_assignments_company_id_status", "company_id", "status", "issue_id"),
     Index("ix_assignments_company_id_issue_key", "company_id", "issue_key", "issue_id", "status"),
     Index("ix_assignments_status_issue_key", "status", "issue_key", "issue_id"),
+    _partial("ix_assignments_affected_since", "affected_since", "assignment_id", where="affected_since IS NOT NULL"),
     _partial("ix_assignments_owner_id", "owner_id", "issue_id", "company_id", where="owner_id IS NOT NULL"),
     sqlite_autoincrement=True,
 )

@@ -47,7 +47,8 @@ class PlacedUpdate(msgspec.Struct, frozen=True):
 
 class UpdateFilters(msgspec.Struct, frozen=True, kw_only=True):
     """Which updates are listed; None means any. `company_ids` finds what is for at least one of them, which is also
-    what is for all companies of an issue that one of them is assigned to. `written_before` is an aware datetime.
+    what is for all companies of an issue that one of them is assigned to. `written_before` and
+    `written_since` are aware datetimes.
     `update_ids` finds those with these ids.
     """
 
@@ -56,6 +57,7 @@ class UpdateFilters(msgspec.Struct, frozen=True, kw_only=True):
     public: bool | None = None
     written_before: datetime | None = None
     update_ids: tuple[int, ...] | None = None
+    written_since: datetime | None = None
 
 
 class UpdatePage(msgspec.Struct, frozen=True):
@@ -152,6 +154,8 @@ def _page(tx: Connection, access: CompanyAccess, filters: UpdateFilters, before:
     if filters.update_ids is not None:
         conditions.append(among(updates.c.update_id, "wanted", dialect))
         values["wanted"] = numbers(tx, filters.update_ids)
+    if filters.written_since is not None:
+        conditions.append(updates.c.created_at >= filters.written_since)
     query = _visible(access, dialect).where(*conditions)
     counted = select(func.count()).select_from(query.with_only_columns(updates.c.update_id).subquery())
     total = int(tx.execute(counted, values).scalar_one())

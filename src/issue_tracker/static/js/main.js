@@ -24,6 +24,7 @@ if (document.querySelector("meta[name=actor]")) {
     void import("./company-names.js").then((module) => module.startCompanyNames());
   }
   if (document.querySelector("[data-similar]")) void import("./similar.js").then((module) => module.startSimilar());
+  if (document.querySelector("[data-copies]")) void import("./handover.js").then((module) => module.startHandover());
   startSuggestions();
   if (location.pathname.startsWith("/matrix")) (await import("./matrix.js")).startMatrix();
   if (document.querySelector("[data-tick-group]")) {

@@ -16,13 +16,21 @@ const wholeNumber = new Intl.NumberFormat(undefined);
 const relative = new Intl.RelativeTimeFormat(undefined, { numeric: "auto", style: "short" });
 
 /**
+ * Returns a time with its day, for what is printed or copied.
+ * @param {Date} moment
+ * @param {Date} [now]
+ */
+export const clockTime = (moment, now = new Date()) =>
+  (moment.getFullYear() === now.getFullYear() ? thisYear : otherYear).format(moment);
+
+/**
  * Returns the text for a time.
  * @param {Date} moment
  * @param {Date} [now]
  */
 export function when(moment, now = new Date()) {
   const age = now.getTime() - moment.getTime();
-  if (age < 0 || age >= DAY) return (moment.getFullYear() === now.getFullYear() ? thisYear : otherYear).format(moment);
+  if (age < 0 || age >= DAY) return clockTime(moment, now);
   const minutes = Math.floor(age / 60_000);
   if (minutes < 1) return relative.format(0, "second");
   return minutes < 60 ? relative.format(-minutes, "minute") : relative.format(-Math.floor(minutes / 60), "hour");
@@ -44,7 +52,8 @@ export function lasting(since, now = new Date()) {
 
 /**
  * The formats of times by the attribute `data-as`: `clock` is the time of day, with the date unless it is today;
- * `whole` includes the year and the time zone, for a reader elsewhere; `lasting` is the duration since then.
+ * `day` always has the date; `whole` includes the year and the time zone, for a reader elsewhere; `lasting` is the
+ * duration since then.
  * @type {Record<string, (moment: Date, now: Date) => string>}
  */
 const FORMS = {
@@ -52,6 +61,7 @@ const FORMS = {
     if (moment.toDateString() === now.toDateString()) return timeOfDay.format(moment);
     return (moment.getFullYear() === now.getFullYear() ? thisYear : otherYear).format(moment);
   },
+  day: clockTime,
   whole: (moment) => whole.format(moment),
   lasting,
 };

@@ -1,0 +1,49 @@
+"""Reads of what has been down for the longest."""
+
+from datetime import datetime
+
+import msgspec
+from sqlalchemy import Connection, select
+
+from issue_tracker.actor import Actor, require_helpdesk
+from issue_tracker.database.prepared import among, instant, numbers
+from issue_tracker.database.tables import assignments, companies, issues
+
+READ = 200
+"""How many assignments are looked at, of which several may belong to one issue."""
+
+
+class Outage(msgspec.Struct, frozen=True):
+    """An issue that affects companies without a break: the start of the longest outage, in UTC, and whose it is."""
+
+    issue_id: int
+    issue_name: str
+    since: datetime
+    company_names: list[str]
+
+
+def list_longest_outages(tx: Connection, actor: Actor, *, limit: int) -> list[Outage]:
+    """Returns at most `limit` issues, the one whose company is affected for the longest first. The companies of an
+    issue are in the same order. Raises Forbidden without helpdesk access.
+    """
+    require_helpdesk(actor)
+    columns = assignments.c.issue_id, issues.c.name, assignments.c.affected_since, companies.c.name.label("company")
+    query = (
+        select(*columns)
+        .join(issues, issues.c.issue_id == assignments.c.issue_id)
+        .join(companies, companies.c.company_id == assignments.c.company_id)
+        .where(assignments.c.affected_since.is_not(None))
+        .order_by(assignments.c.affected_since, assignments.c.assignment_id)
+        .limit(READ)
+    )
+    values = {}
+    if actor.company_access.company_ids is not None:
+        query = query.where(among(assignments.c.company_id, "access", tx.dialect.name))
+        values["access"] = numbers(tx, sorted(actor.company_access.company_ids))
+    found: dict[int, Outage] = {}
+    for row in tx.execute(query, values):
+        if row.issue_id in found:
+            found[row.issue_id].company_names.append(row.company)
+        elif len(found) < limit:
+            found[row.issue_id] = Outage(row.issue_id, row.name, instant(row.affected_since), [row.company])
+    return list(found.values())

@@ -1,0 +1,97 @@
+"""The hand-over: what the next shift has to know, on one page, as text and as Markdown."""
+
+from datetime import datetime, timedelta
+from typing import Annotated
+from urllib.parse import urlencode
+
+import msgspec
+from markupsafe import Markup
+from msgspec import Meta
+from starlette.responses import Response
+
+from issue_tracker.auth.visits import find_last_visit
+from issue_tracker.clock import iso, now
+from issue_tracker.errors import InvalidQuery
+from issue_tracker.http.request import Request
+from issue_tracker.http.validation import read_query
+from issue_tracker.issues.handover import Handover, read_handover
+from issue_tracker.pages.handover_text import MARKDOWN, TEXT, handover_text
+from issue_tracker.pages.list_filters import problems_by_field
+from issue_tracker.pages.markdown import render
+from issue_tracker.pages.moments import duration, read_moment
+from issue_tracker.pages.routes import PageRoutes
+from issue_tracker.pages.templating import page
+
+routes = PageRoutes()
+
+SHIFT = timedelta(hours=8)
+"""What is shown to somebody who was never here before."""
+
+FORMS = {"text": TEXT, "markdown": MARKDOWN}
+
+
+class HandoverQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Since when: a time, in UTC unless it has an offset, or a number of hours; neither means since the last visit."""
+
+    since: str = ""
+    hours: Annotated[int, Meta(ge=1, le=24 * 31)] | None = None
+    format: str = ""
+
+
+class HandoverView(msgspec.Struct, frozen=True, kw_only=True):
+    """The hand-over, what is said of the time that it begins at, and the addresses of its texts."""
+
+    handover: Handover | None
+    wrong: dict[str, str]
+    given: str = ""
+    visit: bool = False
+    hours: int | None = None
+    since: str = ""
+    as_text: str = ""
+    as_markdown: str = ""
+
+    def down(self, since: datetime) -> str:
+        """How long something is down that began at an instant."""
+        assert self.handover is not None
+        return duration(self.handover.at - since)
+
+    def html(self, body: str) -> Markup:
+        """The text of an update."""
+        return render(body)
+
+
+@routes.get("/handover")
+def show_handover(request: Request) -> Response:
+    """What started, changed and ended since a time, what is overdue and what is down for the longest."""
+    try:
+        query = read_query(request.parameters, HandoverQuery, request.settings.query_values)
+        at = now()
+        chosen = read_moment("since", query.since.strip())
+        if query.format not in ("", *FORMS):
+            raise InvalidQuery.field("format", "must be text or markdown")
+    except InvalidQuery as refused:
+        given = dict(request.parameters).get("since", "")
+        view = HandoverView(handover=None, wrong=problems_by_field(refused, ("since",)), given=given)
+        response = page(request, "handover.html", place="handover", view=view)
+        response.status_code = refused.status
+        return response
+    visit = None
+    if chosen is None and query.hours is None:
+        visit = find_last_visit(request.tx, request.user_id, at)
+    since = chosen or visit or at - (timedelta(hours=query.hours) if query.hours else SHIFT)
+    found = read_handover(request.tx, request.actor, since, at)
+    if query.format:
+        text = handover_text(found, FORMS[query.format], request.settings.public_url)
+        return Response(text, media_type="text/plain")
+    texts = {"since": iso(since)}
+    view = HandoverView(
+        handover=found,
+        wrong={},
+        given=since.strftime("%Y-%m-%dT%H:%M"),
+        visit=visit is not None,
+        hours=query.hours,
+        since=iso(since),
+        as_text=f"/handover?{urlencode(texts | {'format': 'text'})}",
+        as_markdown=f"/handover?{urlencode(texts | {'format': 'markdown'})}",
+    )
+    return page(request, "handover.html", place="handover", view=view)

@@ -1,0 +1,110 @@
+"""The hand-over: what happened since a time or the last visit, as a page, a text, Markdown and one sheet of paper."""
+
+import re
+from datetime import UTC, datetime
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.clients import Client
+from tests.pages.axe import violations
+from tests.pages.conftest import Browse
+from tests.world import World
+
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+
+
+def set_status(client: Client, issue: str, company: str, status: str) -> None:
+    body = {"issue_name": issue, "company_name": company, "status": status}
+    client.call("PUT", "/api/issues/status", 200, json=body)
+
+
+def given_a_shift(world: World) -> None:
+    """Issues from before noon, of which one goes on and one ends, and one that starts at noon; it is two o’clock."""
+    world.clock.freeze(NOON.replace(hour=8))
+    world.given_issue("Old fault", {"Contoso": "new", "Fabrikam": "new"})
+    world.given_issue("Slow mail", {"Contoso": "investigating"})
+    world.given_issue("Untouched", {"Fabrikam": "monitoring"})
+    tess, omar = world.client("tess"), world.client("omar")
+    tess.get("/").raise_for_status()
+    world.clock.advance(minutes=2)
+    tess.get("/").raise_for_status()
+    world.clock.freeze(NOON)
+    set_status(omar, "Slow mail", "Contoso", "resolved")
+    world.clock.advance(minutes=5)
+    new = {"name": "VPN [down]", "severity": "high", "companies": [{"company_name": "Contoso"}]}
+    omar.call("POST", "/api/issues", 201, json=new | {"next_update_at": NOON.replace(minute=10).isoformat()})
+    world.clock.advance(minutes=25)
+    set_status(omar, "Old fault", "Contoso", "in_progress")
+    said = {"issue_name": "Old fault", "body": "The provider **digs**.", "public": True}
+    omar.call("POST", "/api/updates", 201, json=said)
+    world.clock.freeze(NOON.replace(hour=14))
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_a_hand_over(world: World, browse: Browse) -> None:
+    given_a_shift(world)
+    page = browse("tess", "/", timezone_id="Asia/Tokyo")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.get_by_role("link", name="Hand-over").click()
+    # One click, and it is what happened since she left.
+    expect(page.locator(".summary")).to_contain_text("your last visit: 1 started, 1 changed, 1 ended.")
+    expect(page.locator(".summary")).to_contain_text("17:02")
+    expect(page.locator(".summary")).to_contain_text("Omar Reyes (")
+    sections = {
+        "Update overdue": ["VPN [down]"],
+        "Started": ["VPN [down]", "Severity High", "Omar Reyes created the issue"],
+        "Changed": ["Old fault", "1 In progress", "set Contoso to In progress", "The provider digs."],
+        "Ended": ["Slow mail", "1 Resolved", "2 Mar, 21:00 Omar Reyes set Contoso to Resolved"],
+        "Down for the longest": ["Old fault 6 h Contoso, Fabrikam", "Untouched 6 h", "VPN [down] 1 h 55 min"],
+    }
+    for title, texts in sections.items():
+        for text in texts:
+            expect(page.get_by_role("region", name=title)).to_contain_text(text)
+    expect(page.locator(".handover strong", has_text="digs")).to_have_count(1)
+    assert violations(page) == []
+
+    page.get_by_role("link", name="Copy as Markdown").click()
+    expect(page.get_by_role("link", name="Copied")).to_be_visible()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert "## Ended (1)" in copied and "2 Mar, 21:00 Omar Reyes set Contoso to Resolved" in copied
+    assert re.search(r"\[VPN \\\[down\\\]\]\(https?://[^)]*/issues/\d+\)", copied) and "UTC" not in copied
+    page.get_by_role("link", name="Copy as text").click()
+    expect(page.get_by_role("link", name="Copied")).to_have_count(1)
+    assert len(re.findall(rb"/Type\s*/Page\b", page.pdf(format="A4"))) == 1
+
+    # A time is entered in the reader’s own zone.
+    page.get_by_label("Since").fill("2026-03-02T21:15")
+    page.get_by_role("button", name="Show").click()
+    page.wait_for_url("**/handover?since=2026-03-02T12*15")
+    expect(page.locator(".summary")).to_contain_text("0 started, 1 changed, 0 ended.")
+    expect(page.get_by_label("Since")).to_have_value("2026-03-02T21:15")
+    page.goto("/handover?since=noon")
+    expect(page.locator("#wrong-since")).to_contain_text("Must be a time")
+
+
+def test_without_script_and_for_some_companies(world: World) -> None:
+    given_a_shift(world)
+    ada, tess = world.client("ada"), world.client("tess")
+    text = tess.get("/handover?since=2026-03-02T12:00&format=text")
+    assert text.headers["content-type"].startswith("text/plain")
+    assert text.text.startswith("Hand-over, 2026-03-02 12:00 UTC to 2026-03-02 14:00 UTC\n\nChanges by Omar Reyes (")
+    assert "- Old fault (1 new, 1 in progress; nobody’s)\n" in text.text
+    assert "  - 2026-03-02 12:30 UTC Omar Reyes (public): The provider **digs**.\n" in text.text
+    assert (
+        "- Slow mail (1 resolved; nobody’s)\n  - 2026-03-02 12:00 UTC Omar Reyes set Contoso to Resolved\n" in text.text
+    )
+    assert "- VPN [down]: 1 h 55 min, Contoso" in text.text
+    page = tess.get("/handover").raise_for_status().text
+    assert "your last visit" in page and "/handover?since=2026-03-02T08%3A02%3A00%2B00%3A00&amp;format=text" in page
+    assert tess.get("/handover?format=pdf").status_code == 422
+    assert "Nothing has changed." in tess.get("/handover?hours=1&format=text").text
+
+    tess_id = next(u["user_id"] for u in ada.call("GET", "/api/users", 200)["items"] if u["name"].startswith("Tess"))
+    access = {"company_access": {"companies": ["Fabrikam"]}}
+    ada.call("PUT", f"/api/users/{tess_id}", 200, json=access)
+    limited = tess.get("/handover?since=2026-03-02T12:00&format=text").text
+    assert "Old fault (1 new; nobody’s)" in limited and "The provider" in limited
+    assert not any(hidden in limited for hidden in ("Contoso", "VPN", "Slow mail"))
+    ada.call("DELETE", "/api/issues/Untouched", 204)
+    assert "- Untouched (deleted)\n" in ada.get("/handover?hours=1&format=text").text
