@@ -127,7 +127,18 @@ ACCESS = {
         GET /activity
         GET /alerts
         GET /waiting
+        GET /start
         GET /handover
+        GET /api/views
+        POST /api/views
+        PUT /api/views/{view_id}
+        DELETE /api/views/{view_id}
+        GET /views
+        GET /views/new
+        POST /views/new
+        GET /views/{view_id}
+        POST /views/{view_id}
+        POST /views/{view_id}/delete
         POST /account/tokens
         POST /account/tokens/{id}/revoke
     """,

@@ -39,6 +39,7 @@ from issue_tracker.api import tokens as tokens_api
 from issue_tracker.api import updates as updates_api
 from issue_tracker.api import user_credentials as user_credentials_api
 from issue_tracker.api import users as users_api
+from issue_tracker.api import views as views_api
 from issue_tracker.api import webhooks as webhooks_api
 from issue_tracker.api.event_stream import before_shutdown
 from issue_tracker.api.scim import routes as scim_api
@@ -97,6 +98,7 @@ from issue_tracker.pages import (
     templates,
     updates,
     users,
+    views,
     waiting,
 )
 from issue_tracker.pages import webhooks as webhooks_pages
@@ -114,6 +116,7 @@ ROUTES = (
     issues_api.routes,
     similar_issues_api.routes,
     updates_api.routes,
+    views_api.routes,
     companies_api.routes,
     company_groups_api.routes,
     templates_api.routes,
@@ -142,6 +145,7 @@ ROUTES = (
     new_issue.routes,
     matrix.routes,
     waiting.routes,
+    views.routes,
     issues.routes,
     owning.routes,
     merging.routes,

@@ -95,6 +95,9 @@ def fill(url: str) -> tuple[str, str]:
         for companies in (None, ["Contoso", "Fabrikam"]):
             said = {"issue_name": "Fault 0 " + AWKWARD, "body": AWKWARD, "companies": companies}
             tess.call("POST", "/api/updates", 201, json=said)
+        tess.call(
+            "POST", "/api/views", 201, json={"name": AWKWARD, "query": "tag=über 😀", "shared": True, "start": True}
+        )
         ada.call("POST", "/api/alert-receivers", 201, json={"name": AWKWARD, "kind": "generic", "mapping": {}})
         mailed = ada.call("POST", "/api/alert-receivers", 201, json={"name": "Mail", "kind": "email"})
         mail = f"Message-ID: <1@example.com>\nSubject: {AWKWARD}\n\nCompany: Contoso\n"

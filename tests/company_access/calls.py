@@ -5,7 +5,7 @@ must be that for data that does not exist. `{etag}` and `{position}` are replace
 """
 
 from tests.company_access.call import BOTH, FRESH, HIDDEN, HIDDEN_ID, LOGIN, ONCE, Call, gets
-from tests.company_access.overview_calls import OVERVIEW_PAGES
+from tests.company_access.overview_calls import OVERVIEW_API, OVERVIEW_PAGES
 from tests.company_access.page_calls import PAGES
 from tests.company_access.portal_calls import PORTAL_API
 from tests.company_access.reuse_calls import REUSE_API, REUSE_PAGES
@@ -280,5 +280,5 @@ LEAVING: dict[str, list[Call]] = {
 }
 """The last calls, because they end the session."""
 
-API |= SIGN_IN_API | PORTAL_API | REUSE_API
+API |= SIGN_IN_API | PORTAL_API | REUSE_API | OVERVIEW_API
 CALLS = API | PAGES | SIGN_IN_PAGES | REUSE_PAGES | OVERVIEW_PAGES | LEAVING

@@ -19,6 +19,7 @@ NUMBERED = (
     tables.webhooks,
     tables.deliveries,
     tables.alerts,
+    tables.saved_views,
 )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from issue_tracker.actor import Role, command_line
+from issue_tracker.actor import Actor, Role, command_line
 from issue_tracker.alerts.models import AlertState, Report
 from issue_tracker.alerts.operations import receive
 from issue_tracker.auth.company_access import set_company_access
@@ -32,6 +32,7 @@ from issue_tracker.issues.operations import delete_issue, update_issue
 from issue_tracker.issues.queries.issue import get_issue_head
 from issue_tracker.issues.templates.operations import TemplateFields, create_template, update_template
 from issue_tracker.issues.updates.operations import add_update, edit_update
+from issue_tracker.issues.views.operations import create_view
 from issue_tracker.names import key, parse_issue_name, parse_name, parse_update
 from issue_tracker.settings import Settings
 from issue_tracker.status import Status
@@ -206,6 +207,10 @@ def _fill(world: World) -> None:
         cara = get_user_by_email(tx, "cara@customer.example")
         set_company_access(tx, ADA, cara.user_id, Grant([zurich.company_id], [ours.group_id]))
         update_user(tx, ADA, user.user_id, role=Role.SUPER_ADMIN)
+        tess = get_user_by_email(tx, "tess@helpdesk.example")
+        create_view(
+            tx, Actor(tess.user_id, tess.name, tess.role, "session"), parse_name("Shared"), "owner=me", shared=True
+        )
         receive(tx, ADA, [_firing("seen", "Own", "Zürich (Nord)"), _firing("gone", "Elsewhere", "Contoso")])
         unassign(tx, ADA, get_issue_head(tx, ADA, "Elsewhere", lock=True), contoso)
 
@@ -230,6 +235,9 @@ def _hide(world: World) -> None:
             tx, ADA, parse_email("nina@helpdesk.example"), parse_display_name("Nina"), Role.TECHNICIAN, "hash"
         )
         set_company_access(tx, ADA, nina.user_id, Grant([hidden.company_id], []))
+        author = Actor(nina.user_id, nina.name, nina.role, "session")
+        create_view(tx, author, parse_name("Hidden company"), "companyName=Hidden Ltd", shared=True)
+        create_view(tx, author, parse_name("Hidden words"), "search=hidden", shared=True)
     world.given_issue("Hidden issue", {"Hidden Ltd": "new", "Fabrikam": "closed"}, "Shared own new secret")
     world.given_issue("Hidden for good", {"Hidden Ltd": "new"})
     with world.database.write() as tx:

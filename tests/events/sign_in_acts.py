@@ -1,4 +1,4 @@
-"""The changes to linked identities and group mappings, for test_recorded.py."""
+"""The changes to linked identities, group mappings and saved views, for test_recorded.py."""
 
 from collections.abc import Callable
 
@@ -20,6 +20,8 @@ from issue_tracker.auth.single_sign_on.identities import link_identity, list_ide
 from issue_tracker.clock import now
 from issue_tracker.company_access.grants import Grant
 from issue_tracker.events.catalog import EventType
+from issue_tracker.issues.views.operations import create_view, delete_view, update_view
+from issue_tracker.issues.views.queries import list_views
 from issue_tracker.names import parse_name
 from issue_tracker.settings import Settings
 from tests.world import CAST
@@ -28,10 +30,11 @@ ADA = Actor(None, "Ada Lund", Role.SUPER_ADMIN, "session", "request-1", fresh_pr
 
 
 def given(tx: Connection) -> None:
-    """Creates an identity of Tess, a mapping, and a group that a provider has pushed."""
+    """Creates an identity and a view of Tess, a mapping, and a group that a provider has pushed."""
     _link(tx, "given")
     _push(tx, "given")
     _map(tx, "given")
+    _save(tx, "given")
 
 
 def _tess(tx: Connection) -> int:
@@ -62,6 +65,18 @@ def _pushed(tx: Connection) -> int:
     return list_groups(tx)[0].id
 
 
+def _actor(tx: Connection) -> Actor:
+    return Actor(_tess(tx), CAST["tess"][1], CAST["tess"][2], "session", "request-1")
+
+
+def _save(tx: Connection, name: str) -> None:
+    create_view(tx, _actor(tx), parse_name(name), "owner=me", shared=True)
+
+
+def _view(tx: Connection) -> int:
+    return list_views(tx, _actor(tx))[0].view_id
+
+
 SIGN_IN_ACTS: dict[EventType, Callable[[Connection], object]] = {
     EventType.IDENTITY_LINKED: lambda tx: _link(tx, "new"),
     EventType.IDENTITY_UNLINKED: lambda tx: unlink_identity(tx, ADA, _tess(tx), list_identities(tx, _tess(tx))[0].id),
@@ -75,4 +90,7 @@ SIGN_IN_ACTS: dict[EventType, Callable[[Connection], object]] = {
     ),
     EventType.SCIM_GROUP_DELETED: lambda tx: delete_group(tx, ADA, Settings(), _pushed(tx)),
     EventType.GROUP_MAPPING_DELETED: lambda tx: delete_mapping(tx, ADA, Settings(), _mapping(tx)),
+    EventType.VIEW_CREATED: lambda tx: _save(tx, "new"),
+    EventType.VIEW_UPDATED: lambda tx: update_view(tx, ADA, _view(tx), name=parse_name("other")),
+    EventType.VIEW_DELETED: lambda tx: delete_view(tx, ADA, _view(tx)),
 }

@@ -101,7 +101,7 @@ def test_nobody_is_sent_to_another_site(world: World, fake: FakeProvider) -> Non
         browser = world.anonymous()
         address = begin(browser, "fake", next=target)
         response = come_back(browser, address, fake.grant(address))
-        assert response.headers["Location"] == "/?open=true", target
+        assert response.headers["Location"] == "/start", target
     forged = world.anonymous().post(
         "/login/with/fake",
         data={"next": "/"},

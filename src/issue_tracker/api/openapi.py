@@ -31,6 +31,7 @@ PATH_EXAMPLES: dict[str, Any] = {
     "group_id": 5,
     "user_id": 2,
     "update_id": 21,
+    "view_id": 3,
     "id": 4,
     "receiver": "alertmanager",
     "secret": "s3cr3t",

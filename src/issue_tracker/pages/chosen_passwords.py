@@ -18,7 +18,7 @@ from issue_tracker.http.identity import Access
 from issue_tracker.http.request import Request
 from issue_tracker.pages.flash import Flash, flash_cookie
 from issue_tracker.pages.forms import Form, FormView
-from issue_tracker.pages.navigation import HOME, home_of, landing, local, redirect
+from issue_tracker.pages.navigation import START, home_of, landing, local, redirect
 from issue_tracker.pages.routes import PageRoutes
 from issue_tracker.pages.second_step import second_step_page
 from issue_tracker.pages.templating import bare_page
@@ -64,7 +64,7 @@ def accept(request: Request, form: Form) -> Response:
 def show_password(request: Request, form: FormView | None = None) -> Response:
     """The form to replace a password that an administrator gave."""
     form = form or FormView({"next": request.query_params.get("next", "")})
-    csrf, target = csrf_token(request.session_token), local(form.values["next"], HOME)
+    csrf, target = csrf_token(request.session_token), local(form.values["next"], START)
     return bare_page(
         request, "auth/password.html", form=form, csrf=csrf, next=target, email=request.current_session.email
     )
@@ -82,5 +82,5 @@ def choose_password(request: Request, form: Form) -> Response:
     fresh = checked_new_password(request, form.read(form.fields("current_password", "new_password"), PasswordChange))
     with request.write() as tx:
         users.change_own_password(tx, request.actor, fresh)
-    target = landing(request.actor.role, local(form.get("next"), HOME))
+    target = landing(request.actor.role, local(form.get("next"), START))
     return redirect(target, flash_cookie(request, Flash("The password is changed.")))

@@ -18,6 +18,7 @@ from issue_tracker.api.issue_query import (
     order_of,
     position_of,
 )
+from issue_tracker.api.views import lasting
 from issue_tracker.auth.people import list_people
 from issue_tracker.clock import iso, now
 from issue_tracker.companies.groups.queries import list_group_names
@@ -31,6 +32,7 @@ from issue_tracker.issues.queries.attention import find_next_due
 from issue_tracker.issues.queries.filters import Filters, Order, Row
 from issue_tracker.issues.queries.issue_list import IssueList
 from issue_tracker.issues.updates.queries import latest_updates
+from issue_tracker.issues.views.queries import SavedView, list_views
 from issue_tracker.issues.waiting import GOOD_FOR
 from issue_tracker.names import key
 from issue_tracker.pages.list_filters import field_filters, problems_by_field
@@ -102,6 +104,8 @@ class ListView(msgspec.Struct, kw_only=True):
     latest: dict[int, UpdateLine] = {}
     beginning: Beginning = Beginning()
     waiting: Sequence[Count] = ()
+    views: Sequence[SavedView] = ()
+    saved: str = ""
 
 
 @routes.get("/", cached=True)
@@ -118,6 +122,7 @@ def show_list(request: Request) -> Response:
             people = list_people(request.tx, request.actor)
             view.beginning = Beginning(len(list_names(request.tx, request.actor)), len(people))
     view.waiting = waiting_counts(request, at)
+    view.views, view.saved = list_views(request.tx, request.actor), lasting(request.parameters)
     if request.valid_until is None:
         # Otherwise the list changes by itself only when an update becomes overdue, and the counts with time.
         due = find_next_due(request.tx, request.actor.company_access, at)

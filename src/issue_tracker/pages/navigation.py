@@ -8,7 +8,10 @@ from issue_tracker.actor import Role
 from issue_tracker.http.request import Request
 
 HOME = "/?open=true"
-"""Where a sign-in leads when nothing else is wanted: the issues that are open."""
+"""The issues that are open."""
+
+START = "/start"
+"""Where a sign-in leads when nothing else is wanted: the view that the user begins with, by default HOME."""
 
 PORTAL = "/portal"
 """Where it leads a customer, for whom the other pages are not."""
@@ -51,7 +54,7 @@ def local(target: str, default: str = "/") -> str:
 
 def home_of(role: Role) -> str:
     """The page that everything begins with, for a role."""
-    return PORTAL if role is Role.CUSTOMER else HOME
+    return PORTAL if role is Role.CUSTOMER else START
 
 
 def landing(role: Role, target: str) -> str:

@@ -15,7 +15,7 @@ from issue_tracker.clock import now
 from issue_tracker.http.identity import Access
 from issue_tracker.http.request import Request
 from issue_tracker.pages.forms import Form, FormView, read_carried_form
-from issue_tracker.pages.navigation import HOME, landing, local, redirect
+from issue_tracker.pages.navigation import START, landing, local, redirect
 from issue_tracker.pages.routes import PageRoutes
 from issue_tracker.pages.sign_in_page import sign_in_page
 from issue_tracker.pages.templating import bare_page
@@ -28,7 +28,7 @@ def second_step_page(
     challenge: str,
     methods: Sequence[Method],
     *,
-    next: str = HOME,
+    next: str = START,
     carried: str = "",
     form: FormView | None = None,
 ) -> Response:
@@ -53,7 +53,7 @@ def second_step_page(
 def show_second_step(request: Request, form: FormView | None = None) -> Response:
     """The second step, after a wrong answer. When the sign-in has expired, the way to begin again."""
     values = (form or FormView()).values
-    target, challenge = local(values["next"], HOME), values["challenge"]
+    target, challenge = local(values["next"], START), values["challenge"]
     try:
         user = find_user(request.tx, challenge, now())
     except SignInExpired as expired:
@@ -77,7 +77,7 @@ def second_step(request: Request, form: Form) -> Response:
 def signed_in_page(request: Request, signed_in: SignedIn, form: Form) -> Response:
     """Leads on after a sign-in in a browser. A form that was posted without a session is shown, to be sent now."""
     cookies = sign_in_cookies(request, signed_in)
-    target = landing(signed_in.user.role, local(form.get("next"), HOME))
+    target = landing(signed_in.user.role, local(form.get("next"), START))
     carried = read_carried_form(form.get("carried"))
     if carried is None:
         return redirect(target, *cookies)

@@ -20,7 +20,7 @@ from issue_tracker.clock import now
 from issue_tracker.http.identity import Access
 from issue_tracker.http.request import Request
 from issue_tracker.pages.forms import Form, FormView
-from issue_tracker.pages.navigation import HOME, local, redirect
+from issue_tracker.pages.navigation import START, local, redirect
 from issue_tracker.pages.routes import PageRoutes
 from issue_tracker.pages.second_step import second_step_page, signed_in_page
 from issue_tracker.pages.sign_in_page import sign_in_page
@@ -37,7 +37,7 @@ def show_login(request: Request, form: FormView | None = None) -> Response:
         form = FormView({"next": request.query_params.get("next", "")})
         if users.no_users(request.tx):
             form.notice = "There is no account yet. Open the link that the server printed when it started."
-    return sign_in_page(request, form, local(form.values["next"], HOME), carried=form.values["carried"])
+    return sign_in_page(request, form, local(form.values["next"], START), carried=form.values["carried"])
 
 
 @routes.post("/login", access=Access.PUBLIC, transaction=False, hashes=True, shown_by=show_login)
@@ -47,7 +47,7 @@ def login(request: Request, form: Form) -> Response:
     try:
         signed_in = start_session(request, body, remember=True)
     except SecondFactorRequired as required:
-        target, carried = local(form.get("next"), HOME), form.get("carried")
+        target, carried = local(form.get("next"), START), form.get("carried")
         return second_step_page(request, required.challenge, required.methods, next=target, carried=carried)
     return signed_in_page(request, signed_in, form)
 

@@ -26,7 +26,7 @@ from issue_tracker.http.identity import Access, note_known_session
 from issue_tracker.http.request import Request
 from issue_tracker.pages.flash import Flash, flash_cookie
 from issue_tracker.pages.forms import Form, FormView, read_carried_form
-from issue_tracker.pages.navigation import HOME, landing, local, redirect
+from issue_tracker.pages.navigation import START, landing, local, redirect
 from issue_tracker.pages.routes import PageRoutes
 from issue_tracker.pages.second_step import second_step_page
 from issue_tracker.pages.sign_in_page import sign_in_page
@@ -51,7 +51,7 @@ def start(request: Request, form: Form, provider: str) -> Response:
         with request.read() as tx:
             note_known_session(tx, request)
         carried = carried if request.known_session and read_carried_form(carried) else ""
-    flow = Flow(provider, Purpose.SIGN_IN, now(), local(form.get("next"), HOME), carried)
+    flow = Flow(provider, Purpose.SIGN_IN, now(), local(form.get("next"), START), carried)
     try:
         return _sent(request, client, flow)
     except ProviderFailed as failed:
@@ -93,7 +93,7 @@ def come_back(request: Request, provider: str) -> Response:
     except (SignInRefused, ProviderFailed) as refused:
         _log(request, client, refused.reason)
         _record_failure(request, client, refused, begun=flow is not None)
-        return _refused(request, refused, flow.target if flow else HOME)
+        return _refused(request, refused, flow.target if flow else START)
     response.headers.append("set-cookie", set_cookie(request.settings, cookie, "", seconds=0))
     return response
 
@@ -161,7 +161,7 @@ def _sign_in(request: Request, flow: Flow, signed: ProviderSignIn) -> Response:
     with request.database.write() as tx:
         signed_in = sign_in.sign_in(tx, request.settings, keyring, signed, visitor_of(request, remember=True))
     if isinstance(signed_in, SecondStep):
-        target = local(flow.target, HOME)
+        target = local(flow.target, START)
         return second_step_page(request, signed_in.challenge, signed_in.methods, next=target, carried=flow.carried)
     request.log_user(signed_in.user.user_id)
     cookies = sign_in_cookies(request, signed_in)
@@ -195,7 +195,7 @@ def _session(request: Request) -> tuple[Session, str]:
 
 def _continued(request: Request, flow: Flow, role: Role, csrf: str, cookies: list[str]) -> Response:
     """Where the user wanted to be, or the form that was not sent yet."""
-    target, confirmed = landing(role, local(flow.target, HOME)), flow.purpose is Purpose.CONFIRM
+    target, confirmed = landing(role, local(flow.target, START)), flow.purpose is Purpose.CONFIRM
     carried = read_carried_form(flow.carried)
     if carried is None:
         return redirect(target, *cookies)
@@ -209,7 +209,7 @@ def _refused(request: Request, error: AppError, target: str) -> Response:
     """The page to sign in, with what is wrong, and for a failure of ours or theirs the number to quote."""
     view = FormView()
     view.problem = error.detail if error.status < 500 else f"{error.detail} (Request id: {request.request_id})"
-    response = sign_in_page(request, view, local(target, HOME), status=error.status)
+    response = sign_in_page(request, view, local(target, START), status=error.status)
     response.headers.update(error.headers)
     return response
 

@@ -19,7 +19,7 @@ from issue_tracker.http.cookies import cookie_name
 from issue_tracker.http.request import Request
 from issue_tracker.pages.assets import ASSETS, asset_path
 from issue_tracker.pages.flash import Flash, flash_of, forget_flash
-from issue_tracker.pages.navigation import HOME, PORTAL, here, home_of, local
+from issue_tracker.pages.navigation import PORTAL, START, here, home_of, local
 from issue_tracker.status import LABELS, ROWS
 
 WORTH_COMPRESSING = 1400
@@ -69,7 +69,7 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
 
     theme: str | None = None
     here: str = "/"
-    home: str = HOME
+    home: str = START
     csrf: str | None = None
     actor: User | None = None
     seen: Watermark = Watermark(0)
@@ -193,7 +193,7 @@ def error_page(request: Request, error: AppError) -> Response:
     }
     session = None if request.identity is None else request.identity.session
     inside = session is not None and not session.password_change_required
-    home = home_of(request.identity.actor.role) if request.identity else HOME
+    home = home_of(request.identity.actor.role) if request.identity else START
     if inside:
         around = msgspec.structs.replace(_around(request), posted=False)
         text = _rendered("web/error.html", around, {"error": shown})

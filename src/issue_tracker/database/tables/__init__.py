@@ -55,6 +55,7 @@ from issue_tracker.database.tables.templates import (
     issue_templates,
 )
 from issue_tracker.database.tables.updates import update_companies, updates
+from issue_tracker.database.tables.views import saved_views, start_views
 from issue_tracker.database.tables.visits import visits
 from issue_tracker.database.tables.webhooks import deliveries, delivery_attempts, webhooks
 
@@ -93,6 +94,7 @@ __all__ = [
     "provider_sessions",
     "received_mails",
     "recovery_codes",
+    "saved_views",
     "schema_compatibility",
     "scim_group_members",
     "scim_groups",
@@ -107,6 +109,7 @@ __all__ = [
     "sign_in_failures",
     "sign_in_flows",
     "spent_challenges",
+    "start_views",
     "token_companies",
     "token_company_groups",
     "tokens",

@@ -1,0 +1,141 @@
+"""Saved views of the list of issues: filters, order and words under a name, for oneself or for all technicians."""
+
+from collections.abc import Sequence
+from typing import Annotated
+from urllib.parse import parse_qsl, urlencode
+
+import msgspec
+from msgspec import Meta
+from starlette.responses import Response
+
+from issue_tracker.api.issue_query import IssueQuery
+from issue_tracker.errors import FieldError, Invalid, InvalidQuery
+from issue_tracker.http.request import Request
+from issue_tracker.http.responses import json_response, list_response, no_content
+from issue_tracker.http.routes import Returns, Routes
+from issue_tracker.http.validation import read_query
+from issue_tracker.issues.views import operations
+from issue_tracker.issues.views.queries import SavedView, get_view, list_views
+from issue_tracker.names import Name, storable
+
+routes = Routes("Views")
+
+VIEW_EXAMPLE = {
+    "view_id": 3,
+    "name": "Nobody’s, worst first",
+    "query": "open=true&owner=none",
+    "shared": True,
+    "start": False,
+    "owner": {"user_id": 2, "name": "Tess Ngo"},
+    "changeable": True,
+}
+
+PASSING = ("limit", "cursor", "format", "include", "changedSince")
+"""Parameters of a list that belong to one request, and not to a view."""
+
+Query = Annotated[
+    str,
+    Meta(
+        max_length=2000, description="Filters and order of the page of issues, as in its address: `open=true&tag=vpn`."
+    ),
+]
+Shared = Annotated[bool, Meta(description="Whether all technicians may use it.")]
+Start = Annotated[
+    bool, Meta(description="Whether you begin with it after signing in. It is true for one view at most.")
+]
+
+
+class SavedViewList(msgspec.Struct):
+    """Views, by name."""
+
+    items: list[SavedView]
+    total: int
+
+
+class NewView(msgspec.Struct, forbid_unknown_fields=True):
+    """A view to save."""
+
+    name: Name
+    query: Query = ""
+    shared: Shared = False
+    start: Start = False
+
+
+class ViewChange(msgspec.Struct, forbid_unknown_fields=True):
+    """What to change; absent or null keeps the present value. Who did not make the view may change `start` only."""
+
+    name: Name | None = None
+    query: Query | None = None
+    shared: Shared | None = None
+    start: Start | None = None
+
+
+@routes.get("/api/views", returns=Returns(200, SavedViewList, {"items": [VIEW_EXAMPLE], "total": 1}))
+def list_saved_views(request: Request) -> Response:
+    """Your own views and those that are shared with you, by name."""
+    return list_response(list_views(request.tx, request.actor))
+
+
+@routes.post(
+    "/api/views",
+    returns=Returns(201, SavedView, VIEW_EXAMPLE),
+    example={"name": "Nobody’s, worst first", "query": "open=true&owner=none", "shared": True},
+)
+def create_saved_view(request: Request, body: NewView) -> Response:
+    """Save a view of the list of issues."""
+    return json_response(save_view(request, body), 201)
+
+
+@routes.put("/api/views/{view_id}", returns=Returns(200, SavedView, VIEW_EXAMPLE), example={"shared": True})
+def update_saved_view(request: Request, view_id: int, body: ViewChange) -> Response:
+    """Change a view, or begin with it."""
+    return json_response(change_view(request, view_id, body))
+
+
+@routes.delete("/api/views/{view_id}", returns=Returns(204))
+def delete_saved_view(request: Request, view_id: int) -> Response:
+    """Delete a view."""
+    operations.delete_view(request.tx, request.actor, view_id)
+    return no_content()
+
+
+def save_view(request: Request, body: NewView) -> SavedView:
+    """Saves a view, and begins with it if the body says so."""
+    query = _checked(request, body.query)
+    view = operations.create_view(request.tx, request.actor, body.name, query, shared=body.shared)
+    if not body.start:
+        return view
+    operations.choose_start_view(request.tx, request.actor, view.view_id)
+    return get_view(request.tx, request.actor, view.view_id)
+
+
+def change_view(request: Request, view_id: int, body: ViewChange) -> SavedView:
+    """Changes a view, and with which one its reader begins."""
+    view = get_view(request.tx, request.actor, view_id)
+    if (body.name, body.query, body.shared) != (None, None, None):
+        query = None if body.query is None else _checked(request, body.query)
+        operations.update_view(request.tx, request.actor, view_id, name=body.name, query=query, shared=body.shared)
+    if body.start is not None and body.start != view.start:
+        operations.choose_start_view(request.tx, request.actor, view_id if body.start else None)
+    return get_view(request.tx, request.actor, view_id)
+
+
+def lasting(parameters: Sequence[tuple[str, str]]) -> str:
+    """The parameters of a list that a view saves, as text."""
+    return urlencode([(name, value) for name, value in parameters if value and name not in PASSING])
+
+
+def _checked(request: Request, query: str) -> str:
+    """The query of a view in its stored form. Raises Invalid, on `query`, for one that no list takes."""
+    text = query.strip().lstrip("?")
+    parameters = parse_qsl(text, errors="replace")
+    if not all(storable(value) for value in (text, *(value for _, value in parameters))):
+        raise Invalid.field("query", "must not contain NUL characters or lone surrogates")
+    passing = [name for name, _ in parameters if name in PASSING]
+    if passing:
+        raise Invalid.field("query", f"must not contain {passing[0]}, which belongs to one request")
+    try:
+        read_query(parameters, IssueQuery, request.settings.query_values)
+    except InvalidQuery as refused:
+        raise Invalid.of([FieldError("query", f"{each.field}: {each.message}") for each in refused.fields]) from None
+    return lasting(parameters)

@@ -1,0 +1,33 @@
+"""Saved views of the list of issues."""
+
+from sqlalchemy import Boolean, Text
+from sqlalchemy.schema import Column, ForeignKey, Index, Table, UniqueConstraint
+
+from issue_tracker.database.tables.metadata import metadata
+from issue_tracker.database.types import Id, Instant, Key
+
+saved_views = Table(
+    "saved_views",
+    metadata,
+    Column("view_id", Id, primary_key=True),
+    Column("user_id", Id, ForeignKey("users.user_id", ondelete="CASCADE"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("name_key", Key, nullable=False),
+    # The parameters of the list, as they are in its address.
+    Column("query", Text, nullable=False),
+    # Whether every technician may use it.
+    Column("shared", Boolean, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    UniqueConstraint("user_id", "name_key"),
+    Index("ix_saved_views_shared", "shared"),
+    sqlite_autoincrement=True,
+)
+
+# The view that a user begins with, which may be that of somebody else.
+start_views = Table(
+    "start_views",
+    metadata,
+    Column("user_id", Id, ForeignKey("users.user_id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("view_id", Id, ForeignKey("saved_views.view_id", ondelete="CASCADE"), nullable=False, index=True),
+)

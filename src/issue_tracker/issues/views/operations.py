@@ -1,0 +1,100 @@
+"""Changes to saved views. The names of a user's views are unique, in any case."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from issue_tracker.actor import Actor, require_helpdesk
+from issue_tracker.clock import now
+from issue_tracker.database.engine import created_id
+from issue_tracker.database.tables import saved_views, start_views
+from issue_tracker.errors import Forbidden, Invalid
+from issue_tracker.events.catalog import Change, EventType
+from issue_tracker.events.record import record
+from issue_tracker.issues.views.queries import SavedView, get_view
+from issue_tracker.names import Name, key
+from issue_tracker.new_names import require_visible
+
+MOST = 100
+"""How many views a user may have."""
+
+
+def create_view(tx: Connection, actor: Actor, name: Name, query: str, *, shared: bool = False) -> SavedView:
+    """Saves a view of the actor. Raises Invalid when they have one of this name already, or too many, or when the name
+    has an invisible character.
+    """
+    require_helpdesk(actor)
+    require_visible("name", name)
+    own = select(func.count()).where(saved_views.c.user_id == actor.user_id)
+    if tx.execute(own).scalar_one() >= MOST:
+        raise Invalid(f"You have {MOST} views already; delete one first.")
+    at = now()
+    values = {"user_id": actor.user_id, "name": name, "name_key": key(name), "query": query, "shared": shared}
+    try:
+        with tx.begin_nested():
+            inserted = tx.execute(insert(saved_views).values(**values, created_at=at, updated_at=at))
+    except IntegrityError:
+        raise _taken(name) from None
+    record(tx, actor, [Change(type=EventType.VIEW_CREATED, after=name)], at)
+    return get_view(tx, actor, created_id(inserted))
+
+
+def update_view(
+    tx: Connection,
+    actor: Actor,
+    view_id: int,
+    *,
+    name: Name | None = None,
+    query: str | None = None,
+    shared: bool | None = None,
+) -> SavedView:
+    """Changes what is given; None leaves a field as it is. Raises NotFound, Forbidden for a view that the actor may not
+    change, and Invalid as create_view does.
+    """
+    view = _changeable(tx, actor, view_id)
+    wanted = {"name": name or view.name, "query": view.query if query is None else query}
+    values: Mapping[str, Any] = {**wanted, "shared": view.shared if shared is None else shared}
+    if all(getattr(view, field) == value for field, value in values.items()):
+        return view
+    if wanted["name"] != view.name:
+        require_visible("name", wanted["name"])
+    at = now()
+    change = update(saved_views).where(saved_views.c.view_id == view_id)
+    try:
+        with tx.begin_nested():
+            tx.execute(change.values(**values, name_key=key(wanted["name"]), updated_at=at))
+    except IntegrityError:
+        raise _taken(wanted["name"]) from None
+    renamed = None if wanted["name"] == view.name else view.name
+    record(tx, actor, [Change(type=EventType.VIEW_UPDATED, before=renamed, after=wanted["name"])], at)
+    return get_view(tx, actor, view_id)
+
+
+def delete_view(tx: Connection, actor: Actor, view_id: int) -> None:
+    """Deletes a view; whoever began with it begins with the open issues again. Raises NotFound and Forbidden."""
+    view = _changeable(tx, actor, view_id)
+    tx.execute(delete(saved_views).where(saved_views.c.view_id == view_id))
+    record(tx, actor, [Change(type=EventType.VIEW_DELETED, after=view.name)], now())
+
+
+def choose_start_view(tx: Connection, actor: Actor, view_id: int | None) -> None:
+    """Makes a view the one that the actor begins with; None for the open issues. Raises NotFound."""
+    require_helpdesk(actor)
+    if view_id is not None:
+        get_view(tx, actor, view_id)
+    tx.execute(delete(start_views).where(start_views.c.user_id == actor.user_id))
+    if view_id is not None:
+        tx.execute(insert(start_views).values(user_id=actor.user_id, view_id=view_id))
+
+
+def _changeable(tx: Connection, actor: Actor, view_id: int) -> SavedView:
+    view = get_view(tx, actor, view_id)
+    if not view.changeable:
+        raise Forbidden("Only the author of a view, and super admins, may change it.")
+    return view
+
+
+def _taken(name: str) -> Invalid:
+    return Invalid.field("name", f"a view called “{name}” exists already")

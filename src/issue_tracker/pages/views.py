@@ -1,0 +1,77 @@
+"""The pages of saved views: the list of them, a new one from the present filters, and where a user begins."""
+
+from starlette.responses import Response
+
+from issue_tracker.api.views import NewView, ViewChange, change_view, save_view
+from issue_tracker.http.request import Request
+from issue_tracker.issues.views import operations
+from issue_tracker.issues.views.queries import find_start_view, get_view, list_views
+from issue_tracker.pages.confirmations import confirmation
+from issue_tracker.pages.flash import Flash, flash_cookie
+from issue_tracker.pages.forms import Form, FormView, ShownForm
+from issue_tracker.pages.navigation import HOME, redirect
+from issue_tracker.pages.routes import PageRoutes
+from issue_tracker.pages.templating import page
+
+routes = PageRoutes()
+
+
+@routes.get("/start")
+def start(request: Request) -> Response:
+    """Leads to the view that the reader begins with."""
+    view = find_start_view(request.tx, request.actor)
+    return redirect(HOME if view is None else view.address)
+
+
+@routes.get("/views")
+def show_views(request: Request) -> Response:
+    """The reader's own views and the shared ones."""
+    return page(request, "views/list.html", place="issues", views=list_views(request.tx, request.actor))
+
+
+@routes.get("/views/new")
+def show_new_view(request: Request, form: FormView | None = None) -> Response:
+    """The form to save the filters that `query` names."""
+    form = (form or FormView()).with_defaults({"query": dict(request.parameters).get("query", "")})
+    return page(request, "views/new.html", place="issues", form=form)
+
+
+@routes.post("/views/new", shown_by=show_new_view)
+def create(request: Request, form: Form) -> Response:
+    """Saves a view."""
+    body = form.read({**form.fields("name", "query"), **_ticks(form)}, NewView)
+    view = save_view(request, body)
+    return redirect(view.address, flash_cookie(request, Flash(f"Saved the view “{view.name}”.")))
+
+
+@routes.get("/views/{view_id}")
+def show_view(request: Request, view_id: int, form: FormView | None = None) -> Response:
+    """The form to change a view."""
+    view = get_view(request.tx, request.actor, view_id)
+    given = {"name": view.name, "query": view.query, "shared": view.shared, "start": view.start}
+    form = (form or FormView()).with_defaults(given)
+    return page(request, "views/edit.html", place="issues", view=view, form=form)
+
+
+@routes.post("/views/{view_id}", shown_by=show_view)
+def edit(request: Request, form: Form, view_id: int) -> Response:
+    """Changes a view; of a view of somebody else, only whether the reader begins with it."""
+    changeable = get_view(request.tx, request.actor, view_id).changeable
+    fields = {**form.fields("name", "query"), **_ticks(form)} if changeable else {"start": _ticks(form)["start"]}
+    change_view(request, view_id, form.read(fields, ViewChange))
+    return redirect("/views", flash_cookie(request, Flash("Saved.")))
+
+
+@routes.post("/views/{view_id}/delete", shown_by=show_view, form=ShownForm(keep=False))
+def delete(request: Request, form: Form, view_id: int) -> Response:
+    """Deletes a view, after a confirmation."""
+    view = get_view(request.tx, request.actor, view_id)
+    consequence = "Nobody can use it any more." if view.shared else "Its issues stay as they are."
+    if unsure := confirmation(request, form, f"Delete the view {view.name}?", consequence, "Delete the view"):
+        return unsure
+    operations.delete_view(request.tx, request.actor, view_id)
+    return redirect("/views", flash_cookie(request, Flash(f"Deleted the view “{view.name}”.")))
+
+
+def _ticks(form: Form) -> dict[str, bool]:
+    return {name: form.get(name) == "true" for name in ("shared", "start")}

@@ -1,0 +1,94 @@
+"""Saved views: own and shared ones, and what those see of them who see some companies only."""
+
+from typing import Any
+
+from tests.clients import Client
+from tests.world import World
+
+
+def save(client: Client, name: str, query: str = "", **more: Any) -> Any:
+    return client.call("POST", "/api/views", 201, json={"name": name, "query": query, **more})
+
+
+def names(client: Client) -> list[str]:
+    listed = client.call("GET", "/api/views", 200)
+    assert listed["total"] == len(listed["items"])
+    return [view["name"] for view in listed["items"]]
+
+
+def test_own_and_shared_views(world: World) -> None:
+    tess, omar, ada = (world.client(who) for who in ("tess", "omar", "ada"))
+    own = save(tess, "Mine", "?owner=me&open=true&limit=")
+    assert own["query"] == "owner=me&open=true" and not own["shared"] and own["owner"]["name"] == "Tess Ngo"
+    shared = save(tess, "Worst first", "severity=critical&severity=high", shared=True, start=True)
+    assert shared["start"] and names(tess) == ["Mine", "Worst first"] and names(omar) == ["Worst first"]
+    path = f"/api/views/{shared['view_id']}"
+
+    # Others use it; its author and super admins change it.
+    [seen] = omar.call("GET", "/api/views", 200)["items"]
+    assert (seen["changeable"], seen["start"]) == (False, False)
+    assert omar.call("PUT", path, 200, json={"start": True})["start"]
+    omar.call("PUT", path, 403, json={"name": "Taken over"})
+    omar.call("DELETE", path, 403)
+    omar.call("PUT", f"/api/views/{own['view_id']}", 404, json={"start": True})
+    assert ada.call("PUT", path, 200, json={"name": "Worst"})["name"] == "Worst"
+    assert names(tess) == ["Mine", "Worst"]
+    assert omar.get("/start").headers["location"] == "/?severity=critical&severity=high"
+    before = len(world.history(audit=True))
+    assert tess.call("PUT", path, 200, json={"query": "severity=critical&severity=high"})["start"]
+    assert len(world.history(audit=True)) == before
+    tess.call("PUT", path, 200, json={"shared": False})
+    assert names(omar) == [] and omar.get("/start").headers["location"] == "/?open=true"
+    tess.call("DELETE", path, 204)
+    assert tess.get("/start").headers["location"] == "/?open=true"
+    assert [event.type for event in world.history(audit=True)][-2:] == ["view.updated", "view.deleted"]
+    world.client("mia").call("GET", "/api/views", 403)
+
+
+def test_what_is_refused_changes_nothing(world: World) -> None:
+    tess = world.client("tess")
+    save(tess, "Mine", "owner=me")
+    for body, field in (
+        ({"name": "MINE"}, "name"),
+        ({"name": " "}, "name"),
+        ({"name": "Odd", "query": "status=broken"}, "query"),
+        ({"name": "Odd", "query": "colour=red"}, "query"),
+        ({"name": "Odd", "query": "cursor=x"}, "query"),
+        ({"name": "Odd", "query": "tag=%00"}, "query"),
+        ({"name": "Odd", "start": "yes"}, "start"),
+        ({"name": "Hid\u202eden"}, "name"),
+    ):
+        refused = tess.call("POST", "/api/views", 400, json=body)
+        assert field in [each["field"] for each in refused.get("errors", [])], (body, refused)
+    assert names(tess) == ["Mine"]
+    save(world.client("omar"), "Mine", "owner=me")
+
+
+def test_a_view_tells_nobody_of_what_they_do_not_see(world: World) -> None:
+    ada, tess = world.client("ada"), world.client("tess")
+    world.given_companies("Contoso", "Fabrikam")
+    contoso = world.given_companies("Contoso")["Contoso"]
+    fabrikam = world.given_companies("Fabrikam")["Fabrikam"]
+    ada.call("POST", "/api/company-groups", 201, json={"name": "North", "company_names": ["Contoso"]})
+    for name, query in {
+        "everybody’s": "open=true&sort=-updated_at",
+        "hidden company": "companyName=Contoso",
+        "hidden id": f"companyId={contoso}",
+        "hidden group": "companyGroup=North",
+        "all but hidden": "open=true&exclude=Contoso",
+        "a text": "search=secret",
+        "a tag": "tag=secret",
+        "visible company": f"companyId={fabrikam}&companyName=Fabrikam",
+    }.items():
+        save(ada, name, query, shared=True)
+    users = {user["name"]: user["user_id"] for user in ada.call("GET", "/api/users", 200)["items"]}
+    for who in ("Tess Ngo", "Omar Reyes"):
+        access = {"company_access": {"companies": ["Fabrikam"]}}
+        ada.call("PUT", f"/api/users/{users[who]}", 200, json=access)
+    assert names(tess) == ["everybody’s", "visible company"]
+    hidden = next(view for view in ada.call("GET", "/api/views", 200)["items"] if view["name"] == "hidden company")
+    for method, body in (("PUT", {"start": True}), ("DELETE", None)):
+        tess.call(method, f"/api/views/{hidden['view_id']}", 404, json=body)
+    # Whoever sees no more than she does tells her nothing.
+    save(world.client("omar"), "by Omar", "search=shared+words", shared=True)
+    assert names(tess) == ["by Omar", "everybody’s", "visible company"]
