@@ -119,6 +119,8 @@ NOT_PRELOADED = {
         "conflict",
         "sign-in",
         "handover",
+        "notifications",
+        "notification-switch",
         "waiting",
     )
 }

@@ -1,6 +1,7 @@
 // Live updates: changes by others appear where the page shows the assignment, briefly highlighted. What the page does
 // not show is counted on a button (pending-updates.js).
 import { isOwn } from "./api.js";
+import { connect, noteInBackground } from "./background.js";
 import { all, byId, find, targetOf } from "./elements.js";
 import { isAlreadyShown, isCertain, isRelevant, totalsAreFiltered } from "./event-relevance.js";
 import { askServer, clearUpdates, countUpdate } from "./pending-updates.js";
@@ -8,14 +9,10 @@ import { highlight, paint, placesOf } from "./places.js";
 import { redraw, refreshParts } from "./redraw.js";
 import { refresh } from "./results.js";
 import { Stream } from "./stream.js";
-import { refreshWaiting } from "./waiting.js";
 
 /** @typedef {import("./event-relevance.js").TrackerEvent} TrackerEvent */
 
 const STATE_NAMES = { live: "live", broken: "no connection", "signed-out": "signed out" };
-
-/** A hidden page disconnects after so many milliseconds. */
-const HIDDEN_LIMIT = 20_000;
 
 /** So long (in milliseconds) a change is highlighted. */
 const HIGHLIGHT = 6_000;
@@ -34,7 +31,9 @@ export function startLive() {
       if (state === "signed-out") stream.stop();
     },
   });
-  connectWhileVisible(stream);
+  connect(stream);
+  // A browser notices some breaks immediately, and a request that gets no response shows others.
+  for (const name of ["offline", "online", "no-response"]) addEventListener(name, () => stream.restart());
   document.addEventListener("click", (event) => {
     if (!targetOf(event).closest("#updates")) return;
     refresh();
@@ -43,33 +42,11 @@ export function startLive() {
   document.addEventListener("htmx:after:swap", clearUpdates);
 }
 
-/**
- * A browser has six connections to a server for all of its tabs together, so only pages that someone sees hold one.
- * @param {Stream} stream
- */
-function connectWhileVisible(stream) {
-  const start = () => {
-    if (!document.hidden) stream.start();
-  };
-  start();
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  let timer;
-  document.addEventListener("visibilitychange", () => {
-    clearTimeout(timer);
-    if (document.hidden) timer = setTimeout(() => stream.stop(), HIDDEN_LIMIT);
-    else start();
-  });
-  document.addEventListener("signed-in", start);
-  // A browser notices some breaks immediately, and a request that gets no response shows others.
-  for (const name of ["offline", "online", "no-response"]) addEventListener(name, () => stream.restart());
-  addEventListener("pagehide", () => stream.stop());
-  addEventListener("pageshow", ({ persisted }) => persisted && start());
-}
-
 /** @param {TrackerEvent} event */
 function handle(event) {
   const own = isOwn(event.request_id);
-  refreshWaiting();
+  if (document.getElementById("waiting")) void import("./waiting.js").then((module) => module.refreshWaiting());
+  noteInBackground(event);
   const places = event.company_id ? placesOf(event.issue_id, event.company_id) : [];
   const listed = event.update_id && document.querySelector(partsOf(event));
   if (!(places.length || listed || isRelevant(event)) || isAlreadyShown(event)) return;

@@ -25,6 +25,9 @@ if (document.querySelector("meta[name=actor]")) {
   }
   if (document.querySelector("[data-similar]")) void import("./similar.js").then((module) => module.startSimilar());
   if (document.querySelector("[data-copies]")) void import("./handover.js").then((module) => module.startHandover());
+  if (document.getElementById("notifications")) {
+    void import("./notification-switch.js").then((module) => module.startNotificationSwitch());
+  }
   startSuggestions();
   if (location.pathname.startsWith("/matrix")) (await import("./matrix.js")).startMatrix();
   if (document.querySelector("[data-tick-group]")) {

@@ -1,0 +1,24 @@
+// The switch for notifications, under Account. The browser requests permission only after a click on it.
+import { byId } from "./elements.js";
+
+export function startNotificationSwitch() {
+  const button = byId("notifications", HTMLButtonElement);
+  const state = byId("notifications-state");
+  const show = () => {
+    const on = isOn();
+    button.hidden = !("Notification" in window);
+    button.textContent = on ? "Turn off notifications" : "Turn on notifications";
+    if (button.hidden) state.textContent = "This browser has none here: they need HTTPS.";
+    else if (Notification.permission === "denied") state.textContent = "The browser blocks them for this site.";
+    else state.textContent = on ? "On, in this browser." : "Off.";
+  };
+  button.addEventListener("click", async () => {
+    if (isOn()) localStorage.removeItem("notifications");
+    else if ((await Notification.requestPermission()) === "granted") localStorage.setItem("notifications", "on");
+    show();
+  });
+  show();
+}
+
+const isOn = () =>
+  "Notification" in window && Notification.permission === "granted" && localStorage.getItem("notifications") === "on";
