@@ -129,6 +129,7 @@ ACCESS = {
         GET /waiting
         GET /start
         GET /handover
+        POST /issues/{issue_id}/presence
         GET /api/views
         POST /api/views
         PUT /api/views/{view_id}

@@ -25,6 +25,7 @@ from issue_tracker.errors import Unavailable
 from issue_tracker.events.catalog import Change, EventType
 from issue_tracker.events.record import record
 from issue_tracker.events.retention import FAILURES, prune_deliveries, prune_failures, prune_sign_ins
+from issue_tracker.issues.presence import prune_presence
 from issue_tracker.settings import Settings
 
 log = structlog.get_logger("issue_tracker.retention")
@@ -48,6 +49,7 @@ UNRECORDED = (
     "sign-ins under way",
     "passkey challenges",
     "identities of e-mail messages",
+    "presence",
 )
 """Kinds of rows that expire by design; deleting them records no event."""
 
@@ -118,6 +120,7 @@ def _kinds(settings: Settings, at: datetime) -> dict[str, Prune]:
         "sign-ins under way": partial(prune_flows, at=at),
         "passkey challenges": partial(prune_spent, at=at),
         "identities of e-mail messages": partial(prune_mails, before=at - timedelta(days=MAIL_DAYS)),
+        "presence": partial(prune_presence, at=at),
     }
     if days := settings.delivery_retention_days:
         kinds["deliveries"] = partial(prune_deliveries, before=at - timedelta(days=days))

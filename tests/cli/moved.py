@@ -98,6 +98,7 @@ def fill(url: str) -> tuple[str, str]:
         tess.call(
             "POST", "/api/views", 201, json={"name": AWKWARD, "query": "tag=über 😀", "shared": True, "start": True}
         )
+        tess.post("/issues/1/presence", data={}).raise_for_status()
         ada.call("POST", "/api/alert-receivers", 201, json={"name": AWKWARD, "kind": "generic", "mapping": {}})
         mailed = ada.call("POST", "/api/alert-receivers", 201, json={"name": "Mail", "kind": "email"})
         mail = f"Message-ID: <1@example.com>\nSubject: {AWKWARD}\n\nCompany: Contoso\n"

@@ -45,4 +45,9 @@ OVERVIEW_PAGES: dict[str, list[Call]] = {
         "?hours=700&format=text",
         "?hours=700&format=markdown",
     ),
+    "POST /issues/{issue_id}/presence": [
+        Call("/issues/1/presence", form={}),
+        Call("/issues/1/presence", form={"leave": "true"}),
+        Call(f"/issues/{HIDDEN_ID}/presence", form={}),
+    ],
 }

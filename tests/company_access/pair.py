@@ -29,6 +29,7 @@ from issue_tracker.events.record import record
 from issue_tracker.events.webhooks import WebhookFields, create_webhook
 from issue_tracker.issues.assignments import set_status, unassign
 from issue_tracker.issues.operations import delete_issue, update_issue
+from issue_tracker.issues.presence import note_presence
 from issue_tracker.issues.queries.issue import get_issue_head
 from issue_tracker.issues.templates.operations import TemplateFields, create_template, update_template
 from issue_tracker.issues.updates.operations import add_update, edit_update
@@ -101,6 +102,8 @@ class Pair:
             )
             noise = add_update(tx, actor, shared, parse_update("Noise"), companies=both)
             edit_update(tx, actor, noise.update.update_id, public=True)
+            nina = get_user_by_email(tx, "nina@helpdesk.example")
+            note_presence(tx, Actor(nina.user_id, nina.name, nina.role, "session"), shared.issue_id, now())
         self.align()
 
     def write_internally(self) -> None:

@@ -121,6 +121,7 @@ NOT_PRELOADED = {
         "handover",
         "notifications",
         "notification-switch",
+        "presence",
         "waiting",
     )
 }

@@ -37,6 +37,7 @@ from issue_tracker.database.tables.issues import (
 )
 from issue_tracker.database.tables.metadata import metadata
 from issue_tracker.database.tables.names import look_alikes
+from issue_tracker.database.tables.presence import presence
 from issue_tracker.database.tables.requests import idempotency_keys
 from issue_tracker.database.tables.schema import schema_compatibility
 from issue_tracker.database.tables.scim import scim_group_members, scim_groups, scim_tokens, scim_users
@@ -91,6 +92,7 @@ __all__ = [
     "look_alikes",
     "merged_issues",
     "metadata",
+    "presence",
     "provider_sessions",
     "received_mails",
     "recovery_codes",

@@ -25,6 +25,8 @@ if (document.querySelector("meta[name=actor]")) {
   }
   if (document.querySelector("[data-similar]")) void import("./similar.js").then((module) => module.startSimilar());
   if (document.querySelector("[data-copies]")) void import("./handover.js").then((module) => module.startHandover());
+  const issueId = /^\/issues\/(\d+)$/.exec(location.pathname)?.[1];
+  if (issueId) void import("./presence.js").then((module) => module.startPresence(issueId));
   if (document.getElementById("notifications")) {
     void import("./notification-switch.js").then((module) => module.startNotificationSwitch());
   }

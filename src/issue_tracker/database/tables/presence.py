@@ -1,0 +1,15 @@
+"""Who is looking at what."""
+
+from sqlalchemy.schema import Column, ForeignKey, Table
+
+from issue_tracker.database.tables.metadata import metadata
+from issue_tracker.database.types import Id, Instant
+
+# A user who had the page of an issue open at a time (issues/presence.py). What is older than a while means nothing.
+presence = Table(
+    "presence",
+    metadata,
+    Column("issue_id", Id, ForeignKey("issues.issue_id", ondelete="CASCADE"), primary_key=True),
+    Column("user_id", Id, ForeignKey("users.user_id", ondelete="CASCADE"), primary_key=True, index=True),
+    Column("seen_at", Instant, nullable=False),
+)
