@@ -29,7 +29,7 @@ routes = Routes("Alerts", access=Access.SUPER_ADMIN, proof=Proof.SESSION)
 
 
 class Counts(msgspec.Struct):
-    """The number of alerts in a message, and how many had each outcome, in the words of an alert's `action`."""
+    """The number of alerts in a message, and the number for each `action`."""
 
     received: int
     opened: int = 0
@@ -231,7 +231,7 @@ def delete_receiver(request: Request, id: int) -> Response:
 
 
 def _take(request: Request, receiver: Receiver) -> list[AlertOutcome]:
-    """What became of the alerts of a message. Raises AppError for one that cannot be read; nothing was changed then."""
+    """Returns the outcomes of the alerts in a message. Raises AppError for an invalid one; nothing was changed then."""
     content = raw_content(request)
     if not content:
         raise UnsupportedMediaType("The message is empty.")

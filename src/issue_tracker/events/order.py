@@ -27,13 +27,13 @@ from issue_tracker.events.queries.log import (
 )
 
 WINDOW = 10_000
-"""How many of the last ids are searched for gaps; older ones wait for the xid barrier without a search."""
+"""Number of the last ids that are searched for gaps; older ones wait for the xid barrier without a search."""
 
 LONGEST_WAIT_SECONDS = 0.5
-"""How long a page of the history waits for running transactions."""
+"""Maximum time for which a page of the history waits for running transactions."""
 
 SHORT_SEARCH = 100
-"""How many ids a page may search for gaps before it is worth recording up to where all are settled."""
+"""Number of ids that a page searches for gaps, above which recording the settled position is worthwhile."""
 
 
 def take_xid_barrier(database: Database) -> int:

@@ -39,7 +39,7 @@ START_SECONDS = 4.0
 CATCH_UP_BATCH = 500
 
 WOKEN_TOGETHER = 25
-"""How many listeners are woken in one iteration of the event loop: sending to them takes less than a millisecond."""
+"""Number of listeners woken in one iteration of the event loop: sending to them takes less than a millisecond."""
 
 OPENING = b": connected\n\n"
 

@@ -261,14 +261,14 @@ async def read_content(request: Request, most: int | None = None) -> bytes | Non
 
 
 def raw_content(request: Request) -> bytes:
-    """The body of a route with `raw_body`. Raises TooLarge, and UnsupportedMediaType for one that is compressed."""
+    """Returns the body for a route with `raw_body`. Raises TooLarge, and UnsupportedMediaType for a compressed body."""
     content = require_content(request)
     require_identity_encoding(request)
     return content
 
 
 def require_content(request: Request) -> bytes:
-    """The body. Raises TooLarge for one that is over the limit."""
+    """Returns the body. Raises TooLarge if it exceeds the limit."""
     if request.content is None:
         raise TooLarge(f"The body is over {request.body_limit:,} bytes.")
     return request.content

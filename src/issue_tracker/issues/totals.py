@@ -1,4 +1,4 @@
-"""The totals cache: how many issues a list contains under limited company access.
+"""The totals cache: the numbers of issues in lists under limited company access.
 
 For actors with access to all companies, totals come from counters (docs/decisions/0011). Under limited access, a total
 is counted from assignments, which takes longer than everything else in a page. Most changes do not affect it: every

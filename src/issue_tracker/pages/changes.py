@@ -149,7 +149,7 @@ def change_selection(request: Request, form: Form) -> Response:
 
 @routes.post("/undo")
 def undo_change(request: Request, form: Form) -> Response:
-    """Undoes what a request of the reader changed, unless it has been changed since."""
+    """Undoes the changes of a request of the user, except those that were changed again since."""
     request_id = form.get("request_id")
     undone = undo(request.tx, request.actor, request_id)
     text = f"{len(undone)} undone." if undone else f"{_changed_since(request, request_id)}; nothing was undone."
@@ -163,7 +163,7 @@ def undo_change(request: Request, form: Form) -> Response:
 
 
 def _changed_since(request: Request, request_id: str) -> str:
-    """Returns a sentence about who last changed what a request had changed: the reader, or another user by name."""
+    """Returns a sentence about who last changed what a request had changed: the user, or another user by name."""
     last = last_change_after(request.tx, request.actor, request_id)
     if last is None:
         return "It has been changed since"

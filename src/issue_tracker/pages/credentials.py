@@ -64,7 +64,7 @@ def show_credentials(request: Request) -> Response:
 
 @routes.post(f"{PATH}/revoke")
 def revoke(request: Request, form: Form) -> Response:
-    """Revokes what is ticked. A field is called by its kind, and its values are ids."""
+    """Revokes the selected credentials. The name of a field is the kind of credential, its values are ids."""
     ticked = [{"kind": kind, "id": whole_number(id_) or id_} for kind in KINDS for id_ in form.all(kind)]
     body = form.read({"credentials": ticked}, Revocation)
     revoked = revoke_credentials(request.tx, request.actor, [(one.kind, one.id) for one in body.credentials])

@@ -17,7 +17,7 @@ _SECONDS = 60
 
 
 class Flash(msgspec.Struct, frozen=True):
-    """What the previous request did, or why it did nothing.
+    """A message about the result of the previous request.
 
     `undo` is the id of the request that can be undone, `note` an entered text that was not used, `secret` a credential
     that is shown only once.

@@ -79,7 +79,7 @@ class Form:
         return [value for field, value in self.pairs if field == name]
 
     def json(self, name: str) -> Any:
-        """What a script has written into a field as JSON; an empty object for anything else."""
+        """Returns the JSON that a script has written into a field; an empty object if it is invalid."""
         return decoded(self.get(name))
 
     def lines(self, name: str) -> list[str]:

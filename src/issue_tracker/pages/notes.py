@@ -38,7 +38,7 @@ def save(request: Request, form: Form) -> Response:
 
 
 def save_note(request: Request, selected: Sequence[SelectedIssue], text: UpdateText) -> str:
-    """Adds the text to each issue, for its selected companies. Returns a sentence about what was done.
+    """Adds the text to each issue, for its selected companies. Returns a sentence about the result.
 
     Raises Invalid for a company that the issue does not affect.
     """

@@ -1,4 +1,4 @@
-"""Converts the OpenAPI document to what the page `/docs` shows (docs/decisions/0016-api-reference.md).
+"""Converts the OpenAPI document to the contents of the page `/docs` (docs/decisions/0016-api-reference.md).
 
 The page is made from the document, and not from the routes, so that people read the same as clients of `/openapi.json`.
 """
@@ -75,7 +75,7 @@ class Reference(msgspec.Struct, frozen=True):
 
 
 def reference(document: Mapping[str, object]) -> Reference:
-    """Returns what the page shows of our OpenAPI document. Texts are CommonMark without HTML."""
+    """Returns the parts of the OpenAPI document that the page shows. Texts are CommonMark without HTML."""
     read = msgspec.convert(document, _Document)
     groups: dict[str, list[Operation]] = {tag["name"]: [] for tag in read.tags}
     for path, methods in read.paths.items():

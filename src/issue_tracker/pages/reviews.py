@@ -20,7 +20,7 @@ CLOSED_STAYS = "closed, and bulk changes leave closed ones alone"
 
 
 class StatusForm(msgspec.Struct, forbid_unknown_fields=True):
-    """What a form sets: a status, possibly with a note. Without a status, it removes companies from an issue."""
+    """The change that a form makes: a status, possibly with a note. Without a status, companies are removed."""
 
     status: Status | None
     note: Note | None = None
@@ -68,7 +68,7 @@ class ChangedPlace(msgspec.Struct, frozen=True):
 
 
 class Outcomes(msgspec.Struct, frozen=True):
-    """A sentence about what was done, and where; or, if another user changed something first, what that was."""
+    """The result as a sentence, or the changes that another user made first."""
 
     text: str
     changed: list[ChangedPlace]
@@ -76,7 +76,7 @@ class Outcomes(msgspec.Struct, frozen=True):
 
 
 def status_form(form: Form) -> StatusForm:
-    """Returns what a form sets. The status `none` removes. Raises Invalid."""
+    """Returns the change that a form makes. The status `none` removes companies. Raises Invalid."""
     fields = form.fields("status", "note")
     removes = fields["status"] == NOT_AFFECTED
     return form.read(fields | {"status": None} if removes else fields, StatusForm)
@@ -120,7 +120,7 @@ def review(
 def apply(
     request: Request, selected: SelectedIssue, change: StatusForm, *, dry_run: bool = False, single: bool = False
 ) -> list[BulkResult]:
-    """Changes what is selected in one issue; `single` also changes a closed assignment, which was chosen by name."""
+    """Changes the selected assignments of one issue; `single` also changes a closed one, which was chosen by name."""
     if change.status is None:
         return _remove(request, selected, change.note or None, dry_run=dry_run)
     [first, *others] = selected.companies

@@ -100,7 +100,7 @@ def verify_totp(request: Request, form: Form) -> Response:
 
 
 def factor_added(request: Request, codes: list[str], target: str) -> Response:
-    """Returns the response after a new factor: its recovery codes, if it has any, which are shown only this once."""
+    """Returns the response after a new factor: its recovery codes, if it has any, which are shown only once."""
     if not codes:
         return redirect(
             target, flash_cookie(request, Flash("The second factor is set up. Your other sessions have ended."))

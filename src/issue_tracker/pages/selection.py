@@ -57,7 +57,7 @@ def place_of(issue_id: int, company_id: int) -> str:
 
 
 def selected_issues(request: Request, places: Sequence[str], *, lock: bool = False) -> list[SelectedIssue]:
-    """Returns what a form selects, by issue, in the order of ids.
+    """Returns the selected assignments of a form by issue, in the order of ids.
 
     With `lock`, the issues are locked in that order, so that two such forms cannot deadlock. Raises NothingTicked,
     NotFound, and Invalid for a malformed name.

@@ -20,7 +20,7 @@ from issue_tracker.settings import Settings, networks
 log = structlog.get_logger("issue_tracker.server")
 
 CHECK_SECONDS = 0.5
-"""How often all connections are checked. A slow client is detected up to this much later than the settings say."""
+"""Interval between checks of all connections. A slow client may be detected later than configured by this time."""
 
 CLOSED_TOGETHER = 20
 """If there is no room, one connection in this number is closed if it waits: finding them takes time, too."""

@@ -129,7 +129,7 @@ class LoadMetrics:
         self._recent: collections.Counter[str] = collections.Counter()
 
     def note_waiting(self, threads: str, count: int) -> None:
-        """Records how many requests wait for a thread of the pool with this name."""
+        """Records the number of requests that wait for a thread of the pool with this name."""
         self._waiting.labels(threads).set(count)
 
     def refused(self, reason: str) -> None:

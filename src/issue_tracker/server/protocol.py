@@ -29,8 +29,8 @@ PIPELINED = 8
 
 LINGER_SECONDS = 2.0
 LINGER_BYTES = 1024 * 1024
-"""How long, and up to how many bytes, a refused connection is still read: closing a connection with unread bytes would
-destroy the response on its way."""
+"""The time and the number of bytes for which a refused connection is still read: closing a connection with unread bytes
+would destroy the response in transit."""
 
 NOTHING, HEAD, BODY = range(3)
 """The part of a request that is being received."""

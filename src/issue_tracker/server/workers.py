@@ -223,7 +223,7 @@ class Workers:
         return min(max(limit, self._queue_seconds * LEAST_SHARE), self._queue_seconds)
 
     def _note_state(self, now: float) -> None:
-        """Records how many requests wait, for the metrics and for the limit."""
+        """Records the number of waiting requests, for the metrics and for the limit."""
         count = len(self._reading) + len(self._changing)
         self._metrics.note_waiting(self._name, count)
         waiting = count > 0

@@ -1,4 +1,4 @@
-"""Settings that limit what the server does at the same time, and how long anything may wait."""
+"""Settings that limit concurrency and waiting times."""
 
 from typing import Annotated
 

@@ -77,7 +77,7 @@ class SessionChecks:
         self._closed.set()
 
     def check_due(self, at: datetime) -> int:
-        """Checks sessions that are due at an instant (UTC). Returns how many were due. Raises Unavailable."""
+        """Checks sessions that are due at an instant (UTC). Returns their number. Raises Unavailable."""
         idle = at - timedelta(hours=self._settings.session_idle_hours)
         query = (
             select(provider_sessions, identities.c.user_id, identities.c.subject, sessions.c.created_at)

@@ -21,7 +21,7 @@ ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES
 """Signatures with a public key, to the exclusion of `none` and of signatures with a shared secret."""
 
 LEEWAY_SECONDS = 60
-"""How much the clock of a provider may differ from this one."""
+"""Maximum difference between the clock of a provider and this one."""
 
 LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout"
 

@@ -30,8 +30,8 @@ CONTENT = ("request_id", "type", "issue_id", "field", "to_value", "note")
 """The columns in which all events of one group are equal."""
 
 SEARCHED = 10_000
-"""How many event_ids below the end of a page are searched for the rest of its groups. Other requests may record events
-in between, but never so many during one request."""
+"""Number of event_ids below the end of a page that are searched for the rest of its groups. Other requests may record
+events in between, but never so many during one request."""
 
 
 class HistoryFilter(msgspec.Struct, frozen=True, kw_only=True):
