@@ -1,4 +1,4 @@
-"""Saved views of the list of issues: filters, order and words under a name, for oneself or for all technicians."""
+"""Saved views of the list of issues: named filters, order and search words, private or shared with all technicians."""
 
 from collections.abc import Sequence
 from typing import Annotated
@@ -31,7 +31,7 @@ VIEW_EXAMPLE = {
 }
 
 PASSING = ("limit", "cursor", "format", "include", "changedSince")
-"""Parameters of a list that belong to one request, and not to a view."""
+"""Parameters of a list that apply to a single request and are not saved in a view."""
 
 Query = Annotated[
     str,
@@ -46,7 +46,7 @@ Start = Annotated[
 
 
 class SavedViewList(msgspec.Struct):
-    """Views, by name."""
+    """Saved views, ordered by name."""
 
     items: list[SavedView]
     total: int
@@ -62,7 +62,7 @@ class NewView(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class ViewChange(msgspec.Struct, forbid_unknown_fields=True):
-    """What to change; absent or null keeps the present value. Who did not make the view may change `start` only."""
+    """What to change; absent or null keeps the present value. Users who do not own the view may change only `start`."""
 
     name: Name | None = None
     query: Query | None = None
@@ -72,7 +72,7 @@ class ViewChange(msgspec.Struct, forbid_unknown_fields=True):
 
 @routes.get("/api/views", returns=Returns(200, SavedViewList, {"items": [VIEW_EXAMPLE], "total": 1}))
 def list_saved_views(request: Request) -> Response:
-    """Your own views and those that are shared with you, by name."""
+    """List your own views and those that are shared with you, by name."""
     return list_response(list_views(request.tx, request.actor))
 
 
@@ -88,7 +88,7 @@ def create_saved_view(request: Request, body: NewView) -> Response:
 
 @routes.put("/api/views/{view_id}", returns=Returns(200, SavedView, VIEW_EXAMPLE), example={"shared": True})
 def update_saved_view(request: Request, view_id: int, body: ViewChange) -> Response:
-    """Change a view, or begin with it."""
+    """Change a view, or choose it as your start view."""
     return json_response(change_view(request, view_id, body))
 
 
@@ -100,7 +100,7 @@ def delete_saved_view(request: Request, view_id: int) -> Response:
 
 
 def save_view(request: Request, body: NewView) -> SavedView:
-    """Saves a view, and begins with it if the body says so."""
+    """Saves a view, and makes it the start view of the user if the body says so."""
     query = _checked(request, body.query)
     view = operations.create_view(request.tx, request.actor, body.name, query, shared=body.shared)
     if not body.start:
@@ -110,7 +110,7 @@ def save_view(request: Request, body: NewView) -> SavedView:
 
 
 def change_view(request: Request, view_id: int, body: ViewChange) -> SavedView:
-    """Changes a view, and with which one its reader begins."""
+    """Changes a view, and whether it is the start view of the user."""
     view = get_view(request.tx, request.actor, view_id)
     if (body.name, body.query, body.shared) != (None, None, None):
         query = None if body.query is None else _checked(request, body.query)
@@ -121,12 +121,12 @@ def change_view(request: Request, view_id: int, body: ViewChange) -> SavedView:
 
 
 def lasting(parameters: Sequence[tuple[str, str]]) -> str:
-    """The parameters of a list that a view saves, as text."""
+    """Returns the parameters of a list that a view saves, URL-encoded."""
     return urlencode([(name, value) for name, value in parameters if value and name not in PASSING])
 
 
 def _checked(request: Request, query: str) -> str:
-    """The query of a view in its stored form. Raises Invalid, on `query`, for one that no list takes."""
+    """Returns the query of a view in its stored form. Raises Invalid for `query` if the list would reject it."""
     text = query.strip().lstrip("?")
     parameters = parse_qsl(text, errors="replace")
     if not all(storable(value) for value in (text, *(value for _, value in parameters))):

@@ -1,6 +1,6 @@
 """Visits: when a user was last active. The hand-over begins at the end of the previous visit.
 
-A visit is a time in which the user sends requests, with pauses of less than an hour. It is recorded with the use of the
+A visit is a series of requests with pauses of less than an hour. It is recorded together with the last use of the
 session, at most once a minute.
 """
 
@@ -17,7 +17,7 @@ GAP = timedelta(hours=1)
 
 
 def touch_visit(tx: Connection, user_id: int, at: datetime) -> None:
-    """Records that the user was here at an instant (UTC)."""
+    """Records that the user sent a request at an instant (UTC)."""
     before = case((visits.c.last_at <= at - GAP, visits.c.last_at), else_=visits.c.previous_at)
     insert = postgresql.insert(visits) if tx.dialect.name == "postgresql" else sqlite.insert(visits)
     row = insert.values(user_id=user_id, last_at=at)
@@ -27,7 +27,7 @@ def touch_visit(tx: Connection, user_id: int, at: datetime) -> None:
 
 
 def find_last_visit(tx: Connection, user_id: int, at: datetime) -> datetime | None:
-    """Returns when (UTC) the last visit before the one at an instant ended; None without one."""
+    """Returns when (UTC) the visit before the one at an instant ended; None if there was none."""
     row = tx.execute(select(visits.c.last_at, visits.c.previous_at).where(visits.c.user_id == user_id)).first()
     if row is None:
         return None

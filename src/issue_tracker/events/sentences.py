@@ -73,7 +73,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     issues: list[ProperName] = []
     issue_count: int = 0
     note: str | None = None
-    update_id: int | None = None  # of an update that was added
+    update_id: int | None = None  # the added update
 
     @property
     def by(self) -> str:
@@ -129,7 +129,7 @@ def _alone(tx: Connection, actor: Actor, event: Event) -> Entry:
 def entries_of(
     tx: Connection, actor: Actor, groups: Sequence[EventGroup], *, issue: bool, company: bool
 ) -> list[Entry]:
-    """Groups of the history as entries. `issue` and `company` say whether sentences name these."""
+    """Returns groups of the history as entries. `issue` and `company`: whether the sentences name them."""
     accounts = accounts_of(tx, {group.newest.actor for group in groups})
     issues = {group.newest.issue_id for group in groups}.union(*(group.large.names for group in groups if group.large))
     existing = Existing(

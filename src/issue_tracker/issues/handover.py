@@ -1,4 +1,4 @@
-"""What happened to issues since a time, and what is left to do: what one shift says to the next."""
+"""What happened to issues since a given time, and what is left to do: the information that one shift gives the next."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -19,14 +19,14 @@ from issue_tracker.issues.queries.outages import Outage, list_longest_outages
 from issue_tracker.issues.updates.queries import PlacedUpdate, UpdateFilters, list_updates
 
 PAGES = 8
-"""How many pages of the history are read, each of about sixty entries. What is older is left to the activity page."""
+"""Maximum number of pages of the history to read, each of about sixty entries. The activity page shows older ones."""
 
 UPDATES, OVERDUE, LONGEST = 200, 50, 10
-"""At most so many updates, overdue issues and long outages are shown."""
+"""Maximum numbers of updates, overdue issues and long outages to show."""
 
 
 class Became(StrEnum):
-    """What became of an issue in the time."""
+    """How an issue changed during the period."""
 
     STARTED = "started"
     CHANGED = "changed"
@@ -34,7 +34,7 @@ class Became(StrEnum):
 
 
 class Story(msgspec.Struct, frozen=True, kw_only=True):
-    """What happened to one issue, the first first. `issue_id` and `facts` are None for one that is deleted."""
+    """What happened to one issue, in chronological order. `issue_id` and `facts` are None if the issue was deleted."""
 
     issue_id: int | None
     name: str
@@ -48,7 +48,7 @@ class Story(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Due(msgspec.Struct, frozen=True):
-    """An issue whose next update is overdue, since a time."""
+    """An issue whose next update is overdue, and the time at which it was due."""
 
     issue_id: int
     name: str
@@ -57,9 +57,9 @@ class Due(msgspec.Struct, frozen=True):
 
 
 class Handover(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything between two instants: `stories`, the issue that changed last first, `large` requests that changed many
-    issues, and who made how many changes; and as it is at the end: what is overdue, and what has been down for longest.
-    `more`: the history is longer than what was read.
+    """Everything between two instants: `stories` of the issues, the last changed issue first; `large` requests, which
+    changed many issues; and the number of changes by each person. Also the state at the end: which updates are overdue,
+    and the longest outages. `more`: the history is longer than what was read.
     """
 
     since: datetime
@@ -72,16 +72,17 @@ class Handover(msgspec.Struct, frozen=True, kw_only=True):
     more: bool
 
     def became(self, what: str) -> list[Story]:
-        """The stories of the issues of which this became."""
+        """Returns the stories of the issues that changed in this way."""
         return [story for story in self.stories if story.became == what]
 
 
 def read_handover(tx: Connection, actor: Actor, since: datetime, at: datetime) -> Handover:
-    """Returns what the actor sees of the time from `since` until `at`, both aware. Raises Forbidden without helpdesk
-    access.
+    """Returns what the actor can see of the period from `since` until `at` (both time zone aware).
+
+    Raises Forbidden without helpdesk access.
     """
     groups, more = _groups(tx, actor, since)
-    # Under the name of an issue, its history does not name it again.
+    # The history of an issue is shown below its name, so the entries do not repeat it.
     entries = entries_of(tx, actor, groups, issue=False, company=True)
     said = list_updates(tx, actor, UpdateFilters(written_since=since), limit=UPDATES)
     by_issue: dict[int, list[tuple[EventGroup, Entry]]] = {}
@@ -109,7 +110,7 @@ def read_handover(tx: Connection, actor: Actor, since: datetime, at: datetime) -
 
 
 def _groups(tx: Connection, actor: Actor, since: datetime) -> tuple[list[EventGroup], bool]:
-    """The history since a time, the newest first, and whether there is more of it."""
+    """Returns the history since a time, the newest first, and whether it continues."""
     found: list[EventGroup] = []
     before = None
     for _ in range(PAGES):
@@ -150,7 +151,7 @@ def _stories(
                 open=left,
                 total=len(members),
                 status_counts=count_statuses(members),
-                # The text of an update says more than that there is one.
+                # The text of an update replaces the entry that says that there is one.
                 entries=[entry for group, entry in reversed(happened) if group.newest.update_id not in shown],
                 updates=[placed for placed in reversed(updates) if placed.issue_id == issue_id],
             )

@@ -44,10 +44,11 @@ def end_presence(tx: Connection, actor: Actor, issue_id: int) -> None:
 
 
 def list_present(tx: Connection, actor: Actor, issue_id: int, at: datetime) -> list[str]:
-    """Returns the names of the other technicians who have the page of an issue open, which is visible to the actor.
+    """Returns the names of the other technicians who have the page of an issue open. The issue must be visible to the
+    actor.
 
-    Whoever sees some companies only is shown those who see at least one of these. Raises Forbidden without helpdesk
-    access.
+    An actor with limited company access is shown only technicians who can see at least one of the same companies.
+    Raises Forbidden without helpdesk access.
     """
     require_helpdesk(actor)
     there = presence.c.issue_id == issue_id, presence.c.seen_at > at - PRESENT

@@ -28,15 +28,15 @@ class _Counted(msgspec.Struct, frozen=True):
 
 
 class WaitingCache:
-    """Used by all threads of a process."""
+    """The cache of a process. Thread-safe."""
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
         self._counted: OrderedDict[str, _Counted] = OrderedDict()
 
     def count(self, tx: Connection, actor: Actor, history: str, seen: Watermark, at: datetime) -> Waiting:
-        """Returns the counts at an instant. `seen` is what the transaction shows the actor of this history, which
-        is another one for each company access.
+        """Returns the counts at an instant. `history` identifies the history that the actor can see, which depends on
+        the company access; `seen` is the last event of it that the transaction can see.
         """
         if actor.company_access.all:
             return count_waiting(tx, actor, at)

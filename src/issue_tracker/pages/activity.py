@@ -1,4 +1,4 @@
-"""The page of what happened, by whom."""
+"""The activity page: who changed what."""
 
 from collections.abc import Sequence
 from typing import Annotated
@@ -24,7 +24,7 @@ from issue_tracker.pages.templating import page
 routes = PageRoutes()
 
 FIELDS = ("issueName", "companyName", "actor", "since", "until", "type")
-"""The filters that have a field on the page, beside which their errors are shown."""
+"""The filters that have a field on the page, next to which their errors are shown."""
 
 
 class ActivityQuery(msgspec.Struct, kw_only=True, frozen=True):
@@ -40,7 +40,7 @@ class ActivityQuery(msgspec.Struct, kw_only=True, frozen=True):
 
 
 class ActivityView(msgspec.Struct, frozen=True, kw_only=True):
-    """The filters as requested, what is wrong with them, and the events that match."""
+    """The filters as requested, their errors, and the matching events."""
 
     given: dict[str, str]
     wrong: dict[str, str]
@@ -54,7 +54,7 @@ class ActivityView(msgspec.Struct, frozen=True, kw_only=True):
 
 @routes.get("/activity")
 def show_activity(request: Request) -> Response:
-    """Newest first. Super admins see audit events by choosing one of their types."""
+    """Shows the events, the newest first. Super admins see audit events when they choose one of their types."""
     given = {name: value.strip() for name, value in request.parameters if value.strip()}
     entries: list[Entry] = []
     more, status, wrong = None, 200, {}

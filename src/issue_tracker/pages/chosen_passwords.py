@@ -1,4 +1,4 @@
-"""Where users choose a password that nobody else knows: behind an invitation, and after one that was given to them."""
+"""Where users choose a password that only they know: after an invitation, and instead of an initial password."""
 
 from typing import Annotated
 
@@ -27,7 +27,7 @@ routes = PageRoutes(access=Access.SIGNED_IN)
 
 
 class Acceptance(msgspec.Struct):
-    """The form behind an invitation: the token of its link, and the password that was chosen."""
+    """The form of an invitation: the token of its link, and the chosen password."""
 
     token: Annotated[str, Meta(max_length=200)]
     password: Password
@@ -35,7 +35,7 @@ class Acceptance(msgspec.Struct):
 
 @routes.get("/invitation", access=Access.PUBLIC)
 def show_invitation(request: Request, form: FormView | None = None) -> Response:
-    """The form behind the link of an invitation. It is the same for every link that is not valid."""
+    """Shows the form for the link of an invitation. The page is the same for all invalid links."""
     form = form or FormView({"token": request.query_params.get("token", "")})
     token = form.values["token"]
     user = invitations.find_invited(request.tx, token, now())
@@ -44,7 +44,7 @@ def show_invitation(request: Request, form: FormView | None = None) -> Response:
 
 @routes.post("/invitation", access=Access.PUBLIC, transaction=False, hashes=True, shown_by=show_invitation)
 def accept(request: Request, form: Form) -> Response:
-    """Sets the password and signs in. Nothing is hashed for a link that is not valid."""
+    """Sets the password and signs in. Nothing is hashed for an invalid link."""
     body = form.read(form.fields("token", "password"), Acceptance)
     with request.read() as tx:
         user = invitations.find_invited(tx, body.token, now())
@@ -62,7 +62,7 @@ def accept(request: Request, form: Form) -> Response:
 
 @routes.get("/password", before_password_change=True)
 def show_password(request: Request, form: FormView | None = None) -> Response:
-    """The form to replace a password that an administrator gave."""
+    """Shows the form to replace a password that an administrator set."""
     form = form or FormView({"next": request.query_params.get("next", "")})
     csrf, target = csrf_token(request.session_token), local(form.values["next"], START)
     return bare_page(
@@ -78,7 +78,7 @@ def show_password(request: Request, form: FormView | None = None) -> Response:
     shown_by=show_password,
 )
 def choose_password(request: Request, form: Form) -> Response:
-    """Sets a new password, and goes on to where the user wanted to be."""
+    """Sets a new password, and redirects to the page that the user requested before."""
     fresh = checked_new_password(request, form.read(form.fields("current_password", "new_password"), PasswordChange))
     with request.write() as tx:
         users.change_own_password(tx, request.actor, fresh)

@@ -1,4 +1,4 @@
-"""Quick find: issues, companies, people and pages by something like their name, from every page."""
+"""Quick find: searches issues, companies, people and pages by approximate names, from every page."""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
@@ -19,10 +19,10 @@ from issue_tracker.pages.templating import fragment, page
 routes = PageRoutes()
 
 SHOWN = 6
-"""How many results of a kind are shown."""
+"""Maximum number of results of each kind."""
 
 ALIKE = 72.0
-"""How alike, of 100, a name must be to what was typed."""
+"""Minimum similarity of a name to the search text, of 100."""
 
 ACTIONS = {
     "/issues/new": "New issue",
@@ -34,7 +34,7 @@ ACTIONS = {
     "/account": "Account: name, password, sessions, tokens",
     "/docs": "API reference",
 }
-"""Pages by their address."""
+"""Names of pages by URL."""
 
 ADMINISTRATION = {
     "/admin/users": "Manage users",
@@ -43,11 +43,11 @@ ADMINISTRATION = {
     "/admin/templates": "Manage templates of issues",
     "/admin/webhooks": "Manage webhooks",
 }
-"""The same, for super admins."""
+"""Names of pages for super admins by URL."""
 
 
 class FindQuery(msgspec.Struct, frozen=True):
-    """What was typed."""
+    """The search text."""
 
     q: Annotated[str, Meta(max_length=255)] = ""
 
@@ -64,7 +64,7 @@ class Found(msgspec.Struct, frozen=True):
 
 
 class FoundKind(msgspec.Struct, frozen=True):
-    """The results of one kind, the most alike first."""
+    """The results of one kind, the most similar first."""
 
     title: str
     results: list[Found]
@@ -75,7 +75,7 @@ NOTHING = FindQuery()
 
 @routes.get("/find")
 def find(request: Request, query: FindQuery = NOTHING) -> Response:
-    """What is called something like this, the kind with the best result first."""
+    """Shows what has a name similar to the search text; the kind with the best result comes first."""
     text = query.q.strip()
     kinds = [kind for kind in _kinds(request, text) if kind.results] if text and storable(text) else []
     kinds.sort(key=lambda kind: -kind.results[0].score)
@@ -101,7 +101,7 @@ def _kinds(request: Request, text: str) -> list[FoundKind]:
 
 
 def _alike(text: str, names: Mapping[str, str]) -> list[Found]:
-    # Imported here, because most servers never need it, and it would take a megabyte of each.
+    # Imported here, because it takes a megabyte of memory and most servers never need it.
     from rapidfuzz import fuzz, process  # noqa: PLC0415
 
     typed = key(text)
@@ -109,7 +109,7 @@ def _alike(text: str, names: Mapping[str, str]) -> list[Found]:
     found: Sequence[Any] = process.extract(
         typed, choices, scorer=fuzz.WRatio, processor=None, score_cutoff=ALIKE, limit=4 * SHOWN
     )
-    # What begins like this comes first, then what has a word that does.
+    # Names that begin with the text come first, then names with a word that does.
     ranked = [(score + _bonus(typed, name), href) for name, score, href in found]
     ranked.sort(key=lambda each: -each[0])
     return [Found(names[href], href, score) for score, href in ranked[:SHOWN]]

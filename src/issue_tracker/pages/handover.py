@@ -1,4 +1,4 @@
-"""The hand-over: what the next shift has to know, on one page, as text and as Markdown."""
+"""The handover: what the next shift has to know, as a page, as text and as Markdown."""
 
 from datetime import datetime, timedelta
 from typing import Annotated
@@ -25,13 +25,15 @@ from issue_tracker.pages.templating import page
 routes = PageRoutes()
 
 SHIFT = timedelta(hours=8)
-"""What is shown to somebody who was never here before."""
+"""The period that is shown to a user without an earlier visit."""
 
 FORMS = {"text": TEXT, "markdown": MARKDOWN}
 
 
 class HandoverQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Since when: a time, in UTC unless it has an offset, or a number of hours; neither means since the last visit."""
+    """The start of the period: a time, in UTC unless it has an offset, or a number of hours ago; by default the end of
+    the last visit.
+    """
 
     since: str = ""
     hours: Annotated[int, Meta(ge=1, le=24 * 31)] | None = None
@@ -39,7 +41,7 @@ class HandoverQuery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HandoverView(msgspec.Struct, frozen=True, kw_only=True):
-    """The hand-over, what is said of the time that it begins at, and the addresses of its texts."""
+    """The handover, the description of the start of its period, and the URLs of its texts."""
 
     handover: Handover | None
     wrong: dict[str, str]
@@ -51,18 +53,18 @@ class HandoverView(msgspec.Struct, frozen=True, kw_only=True):
     as_markdown: str = ""
 
     def down(self, since: datetime) -> str:
-        """How long something is down that began at an instant."""
+        """Returns the duration of an outage that began at an instant."""
         assert self.handover is not None
         return duration(self.handover.at - since)
 
     def html(self, body: str) -> Markup:
-        """The text of an update."""
+        """Renders the text of an update."""
         return render(body)
 
 
 @routes.get("/handover")
 def show_handover(request: Request) -> Response:
-    """What started, changed and ended since a time, what is overdue and what is down for the longest."""
+    """Shows what started, changed and ended since a time, overdue updates and the longest outages."""
     try:
         query = read_query(request.parameters, HandoverQuery, request.settings.query_values)
         at = now()

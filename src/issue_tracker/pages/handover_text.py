@@ -1,4 +1,4 @@
-"""The hand-over as a text for a chat or a ticket. Times are in UTC; the page can replace them by local ones."""
+"""The handover as a text for a chat or a ticket. Times are in UTC; the page can replace them by local times."""
 
 import re
 from collections.abc import Iterator
@@ -15,22 +15,22 @@ from issue_tracker.status import LABELS, Status
 TITLES = {Became.STARTED: "Started", Became.CHANGED: "Changed", Became.ENDED: "Ended"}
 
 MOST_NAMES = 5
-"""So many companies are named, and the others counted."""
+"""Maximum number of companies to name; the others are counted."""
 
 
 class Style(msgspec.Struct, frozen=True):
-    """How a text is written: what a heading and an item begin with, and whether it is Markdown."""
+    """The style of a text: the prefixes of headings and items, and whether it is Markdown."""
 
     heading: str
     item: str
     markdown: bool
 
     def name(self, text: str) -> str:
-        """A name that people gave, which may contain anything."""
+        """Returns a name, escaped for Markdown if necessary, because names may contain any characters."""
         return re.sub(r"([\\`*_\[\]<>#|~])", r"\\\1", text) if self.markdown else text
 
     def linked(self, text: str, url: str) -> str:
-        """The name of an issue, with its address where that does not disturb."""
+        """Returns the name of an issue, in Markdown as a link."""
         return f"[{self.name(text)}]({url})" if self.markdown else text
 
 
@@ -39,13 +39,13 @@ MARKDOWN = Style("## ", "- ", markdown=True)
 
 
 def utc(moment: datetime | str) -> str:
-    """A time to the minute."""
+    """Formats a time in UTC, to the minute."""
     text = moment if isinstance(moment, str) else iso(moment)
     return f"{text[:16].replace('T', ' ')} UTC"
 
 
 def handover_text(handover: Handover, style: Style, url: str) -> str:
-    """The hand-over as a text. `url` is the address of this site."""
+    """Returns the handover as a text. `url` is the public URL of this site."""
     return "\n".join(_lines(handover, style, url)) + "\n"
 
 
@@ -118,7 +118,7 @@ def _state(story: Story, style: Style) -> str:
 
 
 def _said(placed: PlacedUpdate, style: Style) -> str:
-    """An update. Its text is Markdown already, on one line."""
+    """Returns an update on one line. Its text is Markdown already."""
     update = placed.update
     body = " ".join(update.body.split())
     audience = "public" if update.public else "internal"

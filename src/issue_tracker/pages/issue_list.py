@@ -1,5 +1,5 @@
-"""The list of issues, and what the matrix shares with it. The parameters are those of the API, so that a view can be
-turned into a script.
+"""The list of issues, and the code that it shares with the matrix. The parameters are those of the API, so that the URL
+of a view can be used in a script.
 """
 
 from collections.abc import Sequence
@@ -59,21 +59,21 @@ SORTS: Sequence[tuple[str, str]] = (
 
 
 class Others(msgspec.Struct, frozen=True):
-    """Issues that the words of a search find, and that the filter by status leaves out: how many, and some of them."""
+    """The issues that match the words of a search but not the filter by status: their number, and some of them."""
 
     total: int
     shown: list[Issue]
 
 
 class Beginning(msgspec.Struct, frozen=True):
-    """What there is beside issues, while there are none: how many companies and people at the helpdesk."""
+    """The numbers of companies and technicians, shown while there are no issues."""
 
     companies: int = 0
     people: int = 0
 
 
 class ListView(msgspec.Struct, kw_only=True):
-    """The filters as requested, and what they found. `wrong` says what is wrong by field, or under `others`."""
+    """The filters as requested, and their results. `wrong` contains error messages by field, or under `others`."""
 
     search: str = ""
     statuses: list[str] = []
@@ -124,7 +124,7 @@ def show_list(request: Request) -> Response:
     view.waiting = waiting_counts(request, at)
     view.views, view.saved = list_views(request.tx, request.actor), lasting(request.parameters)
     if request.valid_until is None:
-        # Otherwise the list changes by itself only when an update becomes overdue, and the counts with time.
+        # Without a new event, the list changes only when an update becomes overdue, and the counts over time.
         due = find_next_due(request.tx, request.actor.company_access, at)
         request.valid_until = min(due or at + GOOD_FOR, at + GOOD_FOR)
     response = page(request, "issues/list.html", place="issues", view=view)
@@ -135,9 +135,9 @@ def show_list(request: Request) -> Response:
 def find_list(
     request: Request, path: str, limit: int, own: Sequence[str] = ()
 ) -> tuple[ListView, IssueList | None, list[Row], int]:
-    """The view without its content, the list and its rows; None as the list, and a status, where a filter is wrong.
+    """Returns the view without content, the list, its rows and a status; None as the list if a filter is invalid.
 
-    `own` are parameters of the page at this path that say nothing about the list.
+    `own` contains the parameters of the page that are not parameters of the list.
     """
     parameters = [(name, value) for name, value in request.parameters if name not in own]
     shared = [(name, value) for name, value in parameters if name not in ("cursor", "limit")]
@@ -153,7 +153,7 @@ def find_list(
     if path == "/matrix" and filters.statuses is None:
         filters = msgspec.structs.replace(filters, statuses=RANKED)
         shown += [("status", status.value) for status in RANKED]
-    # The page itself knows when its order changes.
+    # The page handles changes of its order itself.
     if depends_on_time(msgspec.structs.replace(query, sort="name") if path == "/" else query):
         request.valid_until = now()
     size = query.limit or limit
@@ -201,23 +201,23 @@ def _as_called(names: Sequence[str], known: Sequence[str]) -> list[str]:
 
 
 def _by_words(query: IssueQuery) -> IssueQuery:
-    """The search field of a page takes words, for which the API has a parameter of its own."""
+    """Moves the text of the search field to `words`, because the pages search for words."""
     words = f"{query.search} {query.words}".strip()
     return msgspec.structs.replace(query, search="", words=words)
 
 
 def _as_api(parameters: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-    """The parameters of a page as the API takes them."""
+    """Returns the parameters of a page as parameters of the API."""
     return [("words" if name == "search" else name, value) for name, value in parameters]
 
 
 def _default_order(path: str, parameters: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-    """The order in which the list is shown where nobody has chosen one, as the API takes it."""
+    """Returns the default order of the list, as a parameter of the API."""
     return [] if path != "/" or dict(parameters).get("sort") else [("sort", ATTENTION)]
 
 
 def _others(request: Request, filters: Filters, total: int) -> Others | None:
-    """What the words find that is not listed because of its status, the latest first; None if there is nothing."""
+    """Returns the issues that match the words but not the status, the latest first; None if there are none."""
     if filters.statuses is None or set(filters.statuses) >= set(RANKED):
         return None
     listed = set(filters.statuses)
@@ -236,9 +236,9 @@ def _others(request: Request, filters: Filters, total: int) -> Others | None:
 
 
 def _wrong(parameters: Sequence[tuple[str, str]], refused: AppError, known_groups: Sequence[str]) -> ListView:
-    """The view of filters that are refused: what was requested, and nothing found."""
+    """Returns the view for invalid filters: the filters as requested, and no results."""
     given = dict(parameters)
-    # Without fields it is a company that there is none of: by its name, unless ids or a group were given too.
+    # Without fields, the error is an unknown company: by its name, unless ids or a group were given too.
     others = ("companyId", "companyGroup", "exclude")
     home = "others" if any(given.get(name) for name in others) else "companyName"
     wrong = problems_by_field(refused, ("search", "companyName"), home)
@@ -262,5 +262,5 @@ def _wrong(parameters: Sequence[tuple[str, str]], refused: AppError, known_group
 
 
 def link(path: str, parameters: Sequence[tuple[str, str]]) -> str:
-    """The address of a page with these parameters."""
+    """Returns the URL of a page with these parameters."""
     return f"{path}?{urlencode(parameters)}" if parameters else path

@@ -1,4 +1,4 @@
-"""What a page of many issues says of its filters: their names, and what is wrong with them."""
+"""Labels and error messages of the filters of issue lists."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ FIELD_FILTERS = {
     "overdue": "Overdue: {}",
     "unmovedDays": "Unmoved for {} days",
 }
-"""The filters by fields of issues, and what the page calls them."""
+"""The filters by fields of issues, and their labels on the page."""
 
 KNOWN_FILTERS = {
     ("owner", "me"): "Mine",
@@ -24,7 +24,7 @@ KNOWN_FILTERS = {
 
 
 def field_filters(parameters: Sequence[tuple[str, str]]) -> list[tuple[str, str, str]]:
-    """The filters by fields: parameter, value, and what the page calls it."""
+    """Returns the filters by fields: parameter, value and label."""
     found = []
     for name, value in parameters:
         known = FIELD_FILTERS.get(name) if value else None
@@ -34,9 +34,9 @@ def field_filters(parameters: Sequence[tuple[str, str]]) -> list[tuple[str, str,
 
 
 def problems_by_field(refused: AppError, fields: Sequence[str], home: str = "others") -> dict[str, str]:
-    """What is wrong with filters, by the field beside which it is shown; under `others` without such a field.
+    """Returns error messages by the field next to which each is shown; `others` if there is no such field.
 
-    `home` is where an error is shown that names no field.
+    `home` is the field for an error that names no field.
     """
     wrong: dict[str, str] = {}
     for each in refused.fields or (FieldError(home, refused.detail),):

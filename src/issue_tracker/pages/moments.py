@@ -6,7 +6,10 @@ from issue_tracker.errors import InvalidQuery
 
 
 def read_moment(name: str, text: str) -> datetime | None:
-    """A time in UTC, as fields for times send it (in UTC) or with an offset; None for nothing. Raises InvalidQuery."""
+    """Parses a time as time fields send it, in UTC or with an offset, and returns it in UTC; None if the text is empty.
+
+    Raises InvalidQuery.
+    """
     if not text:
         return None
     try:
@@ -17,7 +20,7 @@ def read_moment(name: str, text: str) -> datetime | None:
 
 
 def duration(length: timedelta) -> str:
-    """A length of time as people write it, in at most two units: `6 d`, `3 h 20 min`, `4 min`."""
+    """Formats a duration in at most two units: `6 d`, `3 h 20 min`, `4 min`."""
     minutes = max(0, int(length.total_seconds()) // 60)
     days, hours, rest = minutes // 1440, minutes // 60 % 24, minutes % 60
     if days:

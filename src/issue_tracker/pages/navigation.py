@@ -1,4 +1,4 @@
-"""Where a reader is, and where to send them next: always a path on this site."""
+"""The current page of a user, and the page to redirect to: always a path on this site."""
 
 from urllib.parse import parse_qsl, quote
 
@@ -8,29 +8,29 @@ from issue_tracker.actor import Role
 from issue_tracker.http.request import Request
 
 HOME = "/?open=true"
-"""The issues that are open."""
+"""The list of open issues."""
 
 START = "/start"
-"""Where a sign-in leads when nothing else is wanted: the view that the user begins with, by default HOME."""
+"""The default page after a sign-in: the start view of the user, by default HOME."""
 
 PORTAL = "/portal"
-"""Where it leads a customer, for whom the other pages are not."""
+"""The default page for customers, who cannot use the other pages."""
 
 CUSTOMER_PAGES = (PORTAL, "/account", "/password")
-"""How the addresses of a customer's pages begin."""
+"""Prefixes of the paths of pages for customers."""
 
 LONGEST = 1024
-"""The longest address to return to, in characters: as a part of another address it must not be too long for that."""
+"""Maximum length of a URL to return to, in characters, because it becomes part of another URL."""
 
 HERE = "_here"
-"""The field in which every form says which page it is on."""
+"""The field in which every form names the page that contains it."""
 
 
 def here(request: Request) -> str:
-    """The page that the reader is looking at: this one, or the one that the form of this request was first shown on.
+    """Returns the page that the user sees: this one, or the one on which the form of this request was first shown.
 
-    The address that a form was sent from does not say so: after a refusal that is the form's own, which may take
-    nothing but posts. The form of somebody who was never signed in is not read.
+    The Referer cannot be used: after a rejected form it is the URL of the form's target, which may accept only POST.
+    The form of a client that was never signed in is not parsed.
     """
     if request.safe:
         query = request.query_text
@@ -46,7 +46,7 @@ def here(request: Request) -> str:
 
 
 def local(target: str, default: str = "/") -> str:
-    """The target if it is a path on this site: a form must not send anyone elsewhere. Ready for a header."""
+    """Returns the target if it is a path on this site, to prevent open redirects. It is quoted for use in a header."""
     sane = len(target) <= LONGEST and target.isprintable()
     sane = sane and target.startswith("/") and not target.startswith(("//", "/\\"))
     return quote(target, safe="/?&=#%+!$'()*,;:@~") if sane else default
@@ -58,12 +58,12 @@ def home_of(role: Role) -> str:
 
 
 def landing(role: Role, target: str) -> str:
-    """Where whoever has just signed in is sent: to `target`, which is local, unless it is no page for the role."""
+    """Returns the page to show after a sign-in: `target`, a local path, unless the role cannot use that page."""
     return PORTAL if role is Role.CUSTOMER and not target.startswith(CUSTOMER_PAGES) else target
 
 
 def redirect(target: str, *cookies: str) -> Response:
-    """303: the browser goes to `target` with GET, so that a reload repeats nothing."""
+    """Returns a 303 redirect: the browser loads `target` with GET, so that a reload does not submit a form again."""
     response = Response(status_code=303, headers={"Location": target})
     for cookie in cookies:
         response.headers.append("set-cookie", cookie)

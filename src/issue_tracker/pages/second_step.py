@@ -1,4 +1,4 @@
-"""The second step of a sign-in, for every way to take the first one."""
+"""The second step of a sign-in, after any kind of first step."""
 
 from collections.abc import Sequence
 
@@ -32,9 +32,9 @@ def second_step_page(
     carried: str = "",
     form: FormView | None = None,
 ) -> Response:
-    """Asks for the second step of a sign-in that waits with the challenge, and goes on to `next`.
+    """Asks for the second step of the sign-in with this challenge, and continues to `next`.
 
-    `carried` is a form that was posted after its session had ended, as text (`pages/forms.py`).
+    `carried` is a form that was submitted after its session had ended, as text (`pages/forms.py`).
     """
     return bare_page(
         request,
@@ -51,13 +51,13 @@ def second_step_page(
 
 @routes.get("/login/second-factor", access=Access.PUBLIC)
 def show_second_step(request: Request, form: FormView | None = None) -> Response:
-    """The second step, after a wrong answer. When the sign-in has expired, the way to begin again."""
+    """Shows the second step again after a wrong answer or, if the sign-in has expired, the sign-in page."""
     values = (form or FormView()).values
     target, challenge = local(values["next"], START), values["challenge"]
     try:
         user = find_user(request.tx, challenge, now())
     except SignInExpired as expired:
-        # A page that was opened by its address has nothing to continue either.
+        # If the page was opened directly by its URL, there is no sign-in to continue either.
         notice = expired.detail if form else None
         view = FormView(notice=notice)
         return sign_in_page(request, view, target, carried=values["carried"])
@@ -67,7 +67,7 @@ def show_second_step(request: Request, form: FormView | None = None) -> Response
 
 @routes.post("/login/second-factor", access=Access.PUBLIC, transaction=False, shown_by=show_second_step)
 def second_step(request: Request, form: Form) -> Response:
-    """Takes the second step with a code or a passkey, and signs in."""
+    """Accepts a code or a passkey as the second step, and signs in."""
     answer = {"credential": form.json("credential")} if form.get("method") == "passkey" else form.fields("code")
     fields = {**form.fields("challenge", "method"), "remember_browser": bool(form.get("remember_browser")), **answer}
     signed_in = finish_sign_in(request, form.read(fields, SecondStepAnswer), remember=True)
@@ -75,7 +75,7 @@ def second_step(request: Request, form: Form) -> Response:
 
 
 def signed_in_page(request: Request, signed_in: SignedIn, form: Form) -> Response:
-    """Leads on after a sign-in in a browser. A form that was posted without a session is shown, to be sent now."""
+    """Redirects after a sign-in in a browser. A form that was submitted without a session is shown, to be sent now."""
     cookies = sign_in_cookies(request, signed_in)
     target = landing(signed_in.user.role, local(form.get("next"), START))
     carried = read_carried_form(form.get("carried"))

@@ -32,7 +32,7 @@ routes = PageRoutes(access=Access.SIGNED_IN)
 
 @routes.get("/login", access=Access.PUBLIC)
 def show_login(request: Request, form: FormView | None = None) -> Response:
-    """The form to sign in; on a first start, what to do instead."""
+    """Shows the form to sign in; before the first account exists, with the hint to open the set-up link."""
     if form is None:
         form = FormView({"next": request.query_params.get("next", "")})
         if users.no_users(request.tx):
@@ -42,7 +42,7 @@ def show_login(request: Request, form: FormView | None = None) -> Response:
 
 @routes.post("/login", access=Access.PUBLIC, transaction=False, hashes=True, shown_by=show_login)
 def login(request: Request, form: Form) -> Response:
-    """Takes the first step of a sign-in, as the API does: often the only one."""
+    """Accepts the first step of a sign-in, like the API; often it is the only one."""
     body = form.read(form.fields("email", "password"), Credentials)
     try:
         signed_in = start_session(request, body, remember=True)
@@ -61,7 +61,7 @@ def login_with_passkey(request: Request, form: Form) -> Response:
 
 @routes.post("/logout", before_password_change=True, transaction=False)
 def logout(request: Request, form: Form) -> Response:
-    """Ends the session, on the server too, and leads to the provider that started it where that is configured."""
+    """Ends the session, on the server too, and continues to the provider that started it if that is configured."""
     session_id = request.current_session.id
     with request.write() as tx:
         provider = provider_of_session(tx, session_id)
@@ -74,7 +74,7 @@ def logout(request: Request, form: Form) -> Response:
 
 @routes.get("/setup", access=Access.PUBLIC)
 def show_setup(request: Request, form: FormView | None = None) -> Response:
-    """The form of the first start, behind the link that the server printed."""
+    """Shows the form to create the first account, for the link that the server printed."""
     form = form or FormView({"token": request.query_params.get("token", "")})
     if not form.touched and not first_start.setup_allowed(request.tx, form.values["token"]):
         raise SetupRefused
@@ -83,7 +83,7 @@ def show_setup(request: Request, form: FormView | None = None) -> Response:
 
 @routes.post("/setup", access=Access.PUBLIC, transaction=False, hashes=True, shown_by=show_setup)
 def set_up(request: Request, form: Form) -> Response:
-    """Creates the first super admin and signs them in."""
+    """Creates the first super admin and signs in."""
     body = form.read(form.fields("token", "email", "name", "password"), Setup)
     create_first_user(request, body)
     signed_in = start_session(request, Credentials(body.email, body.password), remember=True)

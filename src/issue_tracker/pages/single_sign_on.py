@@ -1,7 +1,8 @@
-"""Signing in with an identity provider: the way there, the way back, and what a provider itself sends.
+"""Signing in with an identity provider: the redirect to the provider, the callback, and the back-channel sign-out.
 
-The content security policy lets forms lead to this site only, and browsers apply that to redirects of a form, too. So a
-form is answered with a page that goes on to the provider by itself, and has a link for browsers that do not.
+The content security policy allows forms to be sent only to this site, and browsers apply it to redirects of forms too.
+Therefore the response to a form is a page that continues to the provider automatically, with a link for browsers that
+do not.
 """
 
 import structlog
@@ -39,12 +40,12 @@ routes = PageRoutes(access=Access.SIGNED_IN)
 RETURN_PARAMETERS = ("state", "code", "iss", "error")
 
 _COOKIE = "issue_tracker_sign_in"
-"""The cookie that ties a sign-in under way to its browser; each has its own, so that several may be under way."""
+"""The cookie that binds a sign-in to its browser; each sign-in has its own, so that several can be in progress."""
 
 
 @routes.post("/login/with/{provider}", access=Access.PUBLIC, transaction=False, outgoing=True)
 def start(request: Request, form: Form, provider: str) -> Response:
-    """Sends a browser to a provider to sign in. A form that was posted without a session is carried along."""
+    """Sends a browser to a provider to sign in. A form that was submitted without a session is carried along."""
     client = request.app_state.providers.client(provider)
     carried = form.get("carried")
     if carried:
@@ -60,7 +61,7 @@ def start(request: Request, form: Form, provider: str) -> Response:
 
 @routes.post("/confirm/{provider}", before_enrolment=True, transaction=False, outgoing=True)
 def confirm(request: Request, form: Form, provider: str) -> Response:
-    """Sends a browser to a provider to prove again who has the session. The form that needs it is carried along."""
+    """Sends a browser to a provider to confirm the user of the session. The form that requires it is carried along."""
     client = request.app_state.providers.client(provider)
     carried = read_carried_form(form.get("carried"))
     text = form.get("carried") if carried else ""
@@ -70,7 +71,7 @@ def confirm(request: Request, form: Form, provider: str) -> Response:
 
 @routes.post("/account/identities/{provider}", transaction=False, outgoing=True)
 def link(request: Request, form: Form, provider: str) -> Response:
-    """Sends a browser to a provider to link the account there to the one here."""
+    """Sends a browser to a provider to link the account there with the one here."""
     client = request.app_state.providers.client(provider)
     require_fresh_proof(request.actor)
     return _sent(request, client, Flow(provider, Purpose.LINK, now(), "/account", "", request.current_session.id))
@@ -78,7 +79,7 @@ def link(request: Request, form: Form, provider: str) -> Response:
 
 @routes.get("/login/with/{provider}/callback", access=Access.PUBLIC, transaction=False, outgoing=True)
 def come_back(request: Request, provider: str) -> Response:
-    """Where a provider sends a browser back to. Only the browser that was sent there is let in, once."""
+    """Handles the callback from a provider. It is accepted once, and only from the browser that was sent there."""
     client = request.app_state.providers.client(provider)
     flow = None
     try:
@@ -100,7 +101,7 @@ def come_back(request: Request, provider: str) -> Response:
 
 @routes.post("/login/with/{provider}/sign-out", access=Access.PUBLIC, transaction=False, outgoing=True)
 def provider_sign_out(request: Request, form: Form, provider: str) -> Response:
-    """Takes the message of a provider that somebody has signed out there (OpenID Connect Back-Channel Logout 1.0)."""
+    """Handles the notification that a user has signed out at a provider (OpenID Connect Back-Channel Logout 1.0)."""
     client = request.app_state.providers.client(provider)
     try:
         sign_out(request.database, client, form.get("logout_token"), request.request_id, now())
@@ -111,8 +112,8 @@ def provider_sign_out(request: Request, form: Form, provider: str) -> Response:
 
 
 def sign_out_there(request: Request, provider_id: str | None) -> Response | None:
-    """The page that leads a browser, which has just signed out, to a provider to sign out there as well (OpenID Connect
-    RP-Initiated Logout 1.0). None where that is not configured or not offered, and while the provider fails.
+    """Returns the page that sends a browser to a provider to sign out there too (OpenID Connect RP-Initiated Logout
+    1.0). Returns None if that is not configured or not supported, and while the provider is unavailable.
     """
     client = request.app_state.providers.clients.get(provider_id or "")
     if client is None or not client.provider.sign_out_there:
@@ -127,9 +128,9 @@ def sign_out_there(request: Request, provider_id: str | None) -> Response | None
 
 
 def _sent(request: Request, client: ProviderClient, flow: Flow) -> Response:
-    """The page that leads to the provider, and the cookie that the return needs. Raises ProviderFailed."""
+    """Returns the page that leads to the provider, with the cookie for the callback. Raises ProviderFailed."""
     try:
-        client.metadata()  # before anything is stored
+        client.metadata()  # fails before anything is stored
     except ProviderFailed as failed:
         _log(request, client, failed.reason)
         raise
@@ -145,7 +146,7 @@ def _sent(request: Request, client: ProviderClient, flow: Flow) -> Response:
 
 
 def _returned(request: Request) -> exchange.Return:
-    """The parameters of a return, each at most once (RFC 6749, section 3.1)."""
+    """Returns the parameters of a callback, each at most once (RFC 6749, section 3.1)."""
     given = [(name, value) for name, value in request.parameters if name in RETURN_PARAMETERS]
     if len(dict(given)) != len(given) or any(len(value) > exchange.LONGEST for _, value in given):
         raise SignInRefused(flows.STALE, "a parameter is repeated or too long")
@@ -183,7 +184,7 @@ def _link(request: Request, flow: Flow, signed: ProviderSignIn) -> Response:
 
 
 def _session(request: Request) -> tuple[Session, str]:
-    """The session of this browser, with its token: the return itself is a public route."""
+    """Returns the session of this browser and its token, because the callback itself is a public route."""
     token = request.cookie(request.app_state.session_cookie) or ""
     with request.database.read() as tx:
         session = find_session(tx, request.settings, token, now())
@@ -206,7 +207,7 @@ def _continued(request: Request, flow: Flow, role: Role, csrf: str, cookies: lis
 
 
 def _refused(request: Request, error: AppError, target: str) -> Response:
-    """The page to sign in, with what is wrong, and for a failure of ours or theirs the number to quote."""
+    """Returns the sign-in page with the error and, for a failure of a server, with the request id."""
     view = FormView()
     view.problem = error.detail if error.status < 500 else f"{error.detail} (Request id: {request.request_id})"
     response = sign_in_page(request, view, local(target, START), status=error.status)
@@ -221,7 +222,7 @@ def _log(request: Request, client: ProviderClient, reason: str) -> None:
 def _record_failure(
     request: Request, client: ProviderClient, refused: SignInRefused | ProviderFailed, *, begun: bool
 ) -> None:
-    """Records why nobody was signed in. What belongs to no sign-in is counted together, because anybody can send it."""
+    """Records a failed sign-in. Callbacks without a started sign-in are counted together: anyone can send them."""
     note = f"with {client.provider.name}: {refused.reason}"
     if not begun:
         actor = anonymous_actor(request_id=request.request_id)

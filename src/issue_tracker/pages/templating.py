@@ -1,4 +1,4 @@
-"""From templates to responses: what every page shows around its content, escaping, compression."""
+"""Renders templates to responses: the frame of every page, escaping, compression."""
 
 import gzip
 from functools import lru_cache
@@ -23,10 +23,10 @@ from issue_tracker.pages.navigation import PORTAL, START, here, home_of, local
 from issue_tracker.status import LABELS, ROWS
 
 WORTH_COMPRESSING = 1400
-"""Bytes: what fits one packet anyway is sent as it is."""
+"""Minimum length in bytes for compression: smaller responses fit into one packet."""
 
 PASSING = (429, 500, 503)
-"""Errors that another try may get past."""
+"""Statuses of errors after which a retry may succeed."""
 
 TITLES = {
     403: "Not allowed",
@@ -51,7 +51,7 @@ CUSTOMER_PLACES = [("portal", PORTAL, "Your issues")]
 
 
 class User(msgspec.Struct, frozen=True):
-    """Who looks at the page."""
+    """The user who requested the page."""
 
     user_id: int
     name: str
@@ -62,9 +62,9 @@ class User(msgspec.Struct, frozen=True):
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):
-    """What surrounds the content. Without an actor the page has no bar, no session, and no scripts but its times.
+    """The frame around the content. Without an actor, the page has no bar, no session, and no scripts except for times.
 
-    `live` says that the page follows the stream of events, `posted` that it answers a form: its address is not `here`.
+    `live`: the page follows the event stream. `posted`: the page is the response to a form, so its URL is not `here`.
     """
 
     theme: str | None = None
@@ -83,7 +83,7 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _utc(moment: str) -> str:
-    """An instant for readers without script: labelled, to the minute."""
+    """Formats an instant for browsers without script: in UTC, to the minute."""
     return f"{moment[:16].replace('T', ' ')} UTC"
 
 
@@ -93,7 +93,7 @@ environment = Environment(
     undefined=StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
-    # Looking at the files for every page would cost as much as a short page itself.
+    # Checking the template files for each page would take as long as rendering a short page.
     auto_reload=False,
 )
 environment.filters["utc"] = _utc
@@ -125,7 +125,7 @@ NOT_PRELOADED = {
         "waiting",
     )
 }
-"""Modules that a page names itself, or that few pages need."""
+"""Modules that a page loads itself, or that few pages need."""
 environment.globals["modules"] = sorted(
     name[3:] for name in ASSETS if name.startswith("js/") and name not in NOT_PRELOADED
 )
@@ -137,7 +137,7 @@ environment.globals["labels"] = {status.value: label for status, label in LABELS
 def page(
     request: Request, template: str, *, place: str | None = None, section: str | None = None, **content: Any
 ) -> Response:
-    """A page for whoever is signed in. `place` is its entry in the bar, `section` the one within administration."""
+    """Returns a page for a signed-in user. `place` is its entry in the bar, `section` the one within administration."""
     around = msgspec.structs.replace(
         _around(request), seen=seen_by(request), flash=flash_of(request), place=place, section=section, live=True
     )
@@ -152,7 +152,7 @@ def _places(actor: Actor) -> list[tuple[str, str, str]]:
 
 
 def _around(request: Request) -> Page:
-    """What surrounds every page of whoever sent the request, who is signed in. Reads nothing."""
+    """Returns the frame of every page of the signed-in user. Reads nothing from the database."""
     session = request.current_session
     admin, all_companies = session.role is Role.SUPER_ADMIN, request.actor.company_access.all
     administration = ("admin", "/admin/users" if all_companies else "/admin/companies", "Admin")
@@ -169,24 +169,24 @@ def _around(request: Request) -> Page:
 
 
 def bare_page(request: Request, template: str, *, status: int = 200, **content: Any) -> Response:
-    """A page for whoever is not signed in."""
+    """Returns a page for a client that is not signed in."""
     return _html(request, _rendered(template, Page(theme=_theme(request)), content), status)
 
 
 def reduced_page(request: Request, template: str, **content: Any) -> Response:
-    """A page for whoever is signed in and has to do something first: it leads nowhere else."""
+    """Returns a page for a signed-in user who has to complete a step first: it contains no other links."""
     around = Page(theme=_theme(request), csrf=csrf_token(request.session_token), here=here(request))
     return _html(request, _rendered(template, around, content))
 
 
 def fragment(request: Request, template: str, **content: Any) -> Response:
-    """A part of a page, for a module of ours that inserts it."""
+    """Returns a part of a page, which a script of this site inserts."""
     around = Page(csrf=csrf_token(request.session_token), here=here(request))
     return _html(request, _rendered(template, around, content))
 
 
 def error_page(request: Request, error: AppError) -> Response:
-    """The error as a page, with its request id for those that are ours. Whoever is signed in has the navigation."""
+    """Returns the error as a page, with the request id for server errors. Signed-in users see the navigation."""
     shown = {
         "status": error.status,
         "title": TITLES.get(error.status, "That did not work"),
@@ -210,12 +210,12 @@ def error_page(request: Request, error: AppError) -> Response:
 
 @lru_cache(maxsize=100)
 def _error_text(theme: str | None, home: str, shown: tuple[tuple[str, Any], ...]) -> str:
-    """An error page. Anybody may ask for any number of them, and most of them are alike."""
+    """Renders an error page. It is cached, because anyone can request many, and most of them are alike."""
     return _rendered("web/error.html", Page(theme=theme, home=home), {"error": dict(shown)})
 
 
 def variant(request: Request) -> str:
-    """What distinguishes two copies of a page that says the same to everybody."""
+    """Returns what distinguishes two copies of a page with the same content."""
     return f"{_theme(request)} {_may_compress(request)}"
 
 
@@ -247,9 +247,8 @@ def _html(request: Request, text: str, status: int = 200) -> Response:
 
 
 def _may_compress(request: Request) -> bool:
-    """Whether compressing is safe: never for a request that another site caused, which could measure a guess at the
-    page's secrets by the length of the response (BREACH). Browsers say which site; a client that does not is sent plain
-    text.
+    """Returns whether compression is safe: not for a request that another site caused, which could test a guess of the
+    page's secrets by the length of the response (BREACH). Browsers send the site; other clients receive plain text.
     """
     own = request.header("sec-fetch-site") in ("same-origin", "none")
     return own and "gzip" in (request.header("accept-encoding") or "")

@@ -1,4 +1,4 @@
-"""The pages of saved views: the list of them, a new one from the present filters, and where a user begins."""
+"""The pages of saved views: the list, a new view from the current filters, and the start view of a user."""
 
 from starlette.responses import Response
 
@@ -18,20 +18,20 @@ routes = PageRoutes()
 
 @routes.get("/start")
 def start(request: Request) -> Response:
-    """Leads to the view that the reader begins with."""
+    """Redirects to the start view of the user, or to the open issues."""
     view = find_start_view(request.tx, request.actor)
     return redirect(HOME if view is None else view.address)
 
 
 @routes.get("/views")
 def show_views(request: Request) -> Response:
-    """The reader's own views and the shared ones."""
+    """Shows the user's own views and the shared ones."""
     return page(request, "views/list.html", place="issues", views=list_views(request.tx, request.actor))
 
 
 @routes.get("/views/new")
 def show_new_view(request: Request, form: FormView | None = None) -> Response:
-    """The form to save the filters that `query` names."""
+    """Shows the form to save the filters in the parameter `query`."""
     form = (form or FormView()).with_defaults({"query": dict(request.parameters).get("query", "")})
     return page(request, "views/new.html", place="issues", form=form)
 
@@ -46,7 +46,7 @@ def create(request: Request, form: Form) -> Response:
 
 @routes.get("/views/{view_id}")
 def show_view(request: Request, view_id: int, form: FormView | None = None) -> Response:
-    """The form to change a view."""
+    """Shows the form to change a view."""
     view = get_view(request.tx, request.actor, view_id)
     given = {"name": view.name, "query": view.query, "shared": view.shared, "start": view.start}
     form = (form or FormView()).with_defaults(given)
@@ -55,7 +55,7 @@ def show_view(request: Request, view_id: int, form: FormView | None = None) -> R
 
 @routes.post("/views/{view_id}", shown_by=show_view)
 def edit(request: Request, form: Form, view_id: int) -> Response:
-    """Changes a view; of a view of somebody else, only whether the reader begins with it."""
+    """Changes a view; for a view of another user, only whether it is the start view."""
     changeable = get_view(request.tx, request.actor, view_id).changeable
     fields = {**form.fields("name", "query"), **_ticks(form)} if changeable else {"start": _ticks(form)["start"]}
     change_view(request, view_id, form.read(fields, ViewChange))

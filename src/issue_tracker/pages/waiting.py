@@ -1,4 +1,4 @@
-"""The counts above the list of issues: what waits for somebody, each a link to the list that it counts."""
+"""The counts of waiting issues above the list, each with a link to the issues that it counts."""
 
 from datetime import datetime
 
@@ -17,7 +17,7 @@ routes = PageRoutes()
 
 
 class Count(msgspec.Struct, frozen=True):
-    """One count: its number as text, what the page says after it, and the list that it counts."""
+    """One count: its number as text, the words after it, and the URL of the issues that it counts."""
 
     number: str
     text: str
@@ -25,7 +25,7 @@ class Count(msgspec.Struct, frozen=True):
 
 
 def waiting_counts(request: Request, at: datetime) -> list[Count]:
-    """The counts that are not zero."""
+    """Returns the counts that are not zero."""
     history, seen = history_of(request), seen_by(request)
     found = request.app_state.waiting.count(request.tx, request.actor, history, seen, at)
     shown = (
@@ -42,7 +42,7 @@ def waiting_counts(request: Request, at: datetime) -> list[Count]:
 
 @routes.get("/waiting", cached=True)
 def show_waiting(request: Request) -> Response:
-    """The counts alone, for a page that is open while others work."""
+    """Shows only the counts, so that an open page can refresh them."""
     at = now()
     request.valid_until = at + GOOD_FOR
     return fragment(request, "issues/waiting.html", waiting=waiting_counts(request, at))

@@ -1,11 +1,11 @@
-"""Who is looking at what."""
+"""Which users have which pages open."""
 
 from sqlalchemy.schema import Column, ForeignKey, Table
 
 from issue_tracker.database.tables.metadata import metadata
 from issue_tracker.database.types import Id, Instant
 
-# A user who had the page of an issue open at a time (issues/presence.py). What is older than a while means nothing.
+# When a user last had the page of an issue open (issues/presence.py). Rows expire after a short time.
 presence = Table(
     "presence",
     metadata,

@@ -13,9 +13,9 @@ saved_views = Table(
     Column("user_id", Id, ForeignKey("users.user_id", ondelete="CASCADE"), nullable=False),
     Column("name", Text, nullable=False),
     Column("name_key", Key, nullable=False),
-    # The parameters of the list, as they are in its address.
+    # The parameters of the list, as in its URL.
     Column("query", Text, nullable=False),
-    # Whether every technician may use it.
+    # Whether all technicians may use the view.
     Column("shared", Boolean, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
@@ -24,7 +24,7 @@ saved_views = Table(
     sqlite_autoincrement=True,
 )
 
-# The view that a user begins with, which may be that of somebody else.
+# The view that a user starts with, which may belong to another user.
 start_views = Table(
     "start_views",
     metadata,

@@ -1,11 +1,11 @@
-"""When people were here."""
+"""When users were active."""
 
 from sqlalchemy.schema import Column, ForeignKey, Table
 
 from issue_tracker.database.tables.metadata import metadata
 from issue_tracker.database.types import Id, Instant
 
-# When a user was last here, and when the visit before the present one ended (auth/visits.py).
+# When a user was last active, and when the visit before the current one ended (auth/visits.py).
 visits = Table(
     "visits",
     metadata,

@@ -86,7 +86,7 @@ def ranks_of(filters: Filters, *, unlimited: bool) -> tuple[int, ...] | None:
 
 
 def find_next_due(tx: Connection, access: CompanyAccess, after: datetime) -> datetime | None:
-    """When the next visible issue becomes overdue after an instant, unless somebody changes something; None: never."""
+    """Returns when the next visible issue becomes overdue after an instant, if nothing is changed; None: never."""
     visible = {} if access.company_ids is None else {"access": numbers(tx, sorted(access.company_ids))}
     found = _next_due(not access.all).scalar(tx, at=after, **visible)
     return None if found is None else instant(found)

@@ -35,7 +35,7 @@ def visible_time(dialect: str) -> ColumnElement[datetime]:
 
 
 def latest(dialect: str, last: ColumnElement[Any]) -> ColumnElement[datetime]:
-    """When the issue or one of its assignments was changed; `last` is when the latter were, null without any."""
+    """The time of the last change of the issue or its assignments; `last` is that of its assignments, or null."""
     greatest = func.greatest if dialect == "postgresql" else func.max
     own = func.coalesce(issues.c.edited_at, issues.c.created_at)
     return type_coerce(greatest(own, func.coalesce(last, own)), issues.c.updated_at.type)

@@ -86,7 +86,7 @@ def has_reference(*, limited: bool) -> Condition:
 def is_overdue(*, limited: bool) -> Condition:
     """The next update of the issue was due before the time `at`, and the issue is not finished."""
     live = unfinished(limited=limited)
-    # The few that are due are found first, in whichever order the issues are read.
+    # The few due issues are found first, regardless of the order in which issues are read.
     due = _other.c.next_update_at < bindparam("at", type_=Instant())
     return lambda dialect: and_(issues.c.issue_id.in_(select(_other.c.issue_id).where(due)), live(dialect))
 
@@ -101,12 +101,12 @@ def is_not_overdue(*, limited: bool) -> Condition:
 
 @cache
 def is_unmoved(*, limited: bool) -> Condition:
-    """The issue is not finished, and was last changed before the time `unmoved_since`."""
+    """The condition that the issue is not finished, and was last changed before `unmoved_since`."""
     before = bindparam("unmoved_since", type_=issues.c.updated_at.type)
     if limited:
         return lambda dialect: _seen_before(dialect, before)
     moved = issues.c.updated_at < before
-    # Each alternative has an index of its own, which the condition without them would not lead to.
+    # Each alternative has its own index, which the database would not use for a combined condition.
     unowned, owned = issues.c.owner_id.is_(None), issues.c.owner_id.is_not(None)
     return lambda _: or_(and_(unowned, _as_text(UNFINISHED), moved), and_(owned, _as_text(UNFINISHED), moved))
 
@@ -126,7 +126,7 @@ def finished(*, limited: bool) -> Condition:
 
 def seen_assignments(dialect: str) -> Subquery:
     """For each issue with companies in the list `access`: `issue_id`, the `last` change of their assignments, and
-    whether one of these is open, as 1 or 0. One pass over their assignments costs less than a look at each issue.
+    whether one of these is open, as 1 or 0. One scan of their assignments costs less than reading each issue.
     """
     a = assignments.c
     is_open = func.max(case((a.status.in_([literal(status.value) for status in OPEN]), 1), else_=0)).label("open")

@@ -24,7 +24,7 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
     user's id), `tag` and `reference` (casefolded), None matches everything. `unowned` selects issues without an owner.
     `overdue` selects unfinished issues whose next update was due before `at`. `changed_since` is a watermark of the
     log: it selects issues with an event, including one about the name of an assigned company, that it does not cover.
-    `unmoved_since` is an aware datetime: it selects unfinished issues whose last change was before it.
+    `unmoved_since` (time zone aware) selects unfinished issues whose last change was before this time.
     """
 
     search: str = ""

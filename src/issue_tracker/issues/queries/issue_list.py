@@ -42,8 +42,8 @@ MERGED = 32
 """Maximum number of companies in a filter that are read from their index ranges. More become an ordinary condition."""
 
 FEW = 200
-"""In the order of attention, and for actors who see some companies only: if at most this many companies are chosen,
-their assignments are found before issues are searched or sorted."""
+"""Maximum number of selected companies whose assignments are found before issues are searched or sorted, in the order
+of attention and for actors with limited company access."""
 
 BATCH = 500
 """Number of issues that one statement reads with their assignments."""
@@ -120,7 +120,7 @@ class IssueList:
             return (*self._of_issue, assigned(self._of_assignment))
         if self._statuses is None:
             return self._of_issue
-        # Whatever has an open company is not finished, and this condition leads to the index of those without an owner.
+        # An issue with an open company is not finished; this condition makes the index of unowned issues usable.
         live = self.filters.unowned and not in_order and set(self._statuses) <= set(OPEN)
         return (*self._of_issue, has_status, *([unfinished(limited=False)] if live else []))
 
@@ -216,7 +216,7 @@ class IssueList:
         return int(statement.scalar(self._tx, **self._values))
 
     def count_up_to(self, most: int) -> int:
-        """Returns the same, but `most` where there are more: these are not counted."""
+        """Returns the same number, but at most `most`: further issues are not counted."""
         if self._nothing:
             return 0
         by_time = self.filters.unowned and self._companies is None
@@ -276,7 +276,7 @@ class IssueList:
     def _members(
         self, issue_ids: Sequence[int], read: Callable[[Conditions], Prepared], member: Callable[[tuple[Any, ...]], Any]
     ) -> dict[int, list[Any]]:
-        """The assignments of issues, each made by `member` from a row of the statement `read`."""
+        """Returns the assignments of issues, which `member` creates from the rows of the statement `read`."""
         if self._nothing:
             return {}
         found: dict[int, list[Any]] = {}
@@ -290,7 +290,7 @@ class IssueList:
 
     def statuses_by_company(self, rows: Sequence[Row], stale: datetime) -> dict[int, dict[int, str]]:
         """Returns the stored status of each assignment that `load` would return, by issue id and company id. The mark
-        `list_statements.OLD` is behind the status of an open one that has not changed since before the time `stale`.
+        `list_statements.OLD` follows the status of an open one that has not changed since `stale`.
         """
         if self._nothing:
             return {}

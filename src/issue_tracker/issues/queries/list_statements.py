@@ -131,7 +131,7 @@ def _merged(ranges: Callable[[str], list[Select[Any]]], order: Order, paged: boo
 def page_of(
     query: Select[Any], by: ColumnElement[Any], issue_id: ColumnElement[Any], order: Order, paged: bool
 ) -> Select[Any]:
-    """The first `limit` rows in an order; when `paged`, of those after the position `after`, `after_id`."""
+    """Returns the query for the first `limit` rows in an order; if `paged`, after the position `after`, `after_id`."""
     if paged:
         this = tuple_(by, issue_id)
         position = tuple_(bindparam("after", type_=by.type), bindparam("after_id", type_=BigInteger))
@@ -261,15 +261,15 @@ def detailed_members(conditions: Conditions) -> Prepared:
 
 
 OLD = "!"
-"""What `packed_members` puts behind the status of an assignment that has not moved for long."""
+"""The mark that `packed_members` appends to the status of a stale assignment."""
 
 _is_open = assignments.c.status.in_([literal(status.value) for status in OPEN])
 
 
 @lru_cache(maxsize=64)
 def packed_members(conditions: Conditions) -> Prepared:
-    """The same assignments as one JSON object for each issue: from company id to status, with the mark `OLD` behind the
-    status of an open one that has not changed since before the time `stale`.
+    """The same assignments as one JSON object for each issue: from company id to status, followed by the mark `OLD` if
+    it is open and has not changed since the time `stale`.
 
     A row for each assignment would take four times as long to read.
     """

@@ -17,12 +17,12 @@ from issue_tracker.names import key
 from issue_tracker.status import OPEN
 
 COUNTED = frozenset(status.value + mark for status in OPEN for mark in ("", OLD))
-"""What a cell contains whose assignment is open."""
+"""The contents of cells with an open assignment."""
 
 
 class MatrixRow(msgspec.Struct, frozen=True):
-    """An issue with the stored status of each affected company, by company id: with the mark `list_statements.OLD`
-    behind one that is open and has not changed for long. `open` counts the open ones.
+    """An issue with the stored status of each affected company, by company id. The mark `list_statements.OLD` follows
+    the status of a stale assignment. `open` is the number of open ones.
     """
 
     issue_id: int
@@ -32,8 +32,8 @@ class MatrixRow(msgspec.Struct, frozen=True):
 
 
 class Column(msgspec.Struct, frozen=True):
-    """A company, or with `group_id` a group of companies, of which `company_ids` are affected. `open` counts its open
-    assignments. An unfolded group is followed by its companies.
+    """A company or, with `group_id`, a company group, of which `company_ids` are affected. `open` is the number of its
+    open assignments. An unfolded group is followed by its companies.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Column(msgspec.Struct, frozen=True):
 
 class Matrix(msgspec.Struct, frozen=True):
     """Rows in the order of the list. Columns are the companies with a filled cell, those with most open assignments
-    first. There may be more of these companies than columns: `companies` counts all of them. `grouped` says whether any
+    first. `companies` is the number of these companies, which may exceed the number of columns. `grouped`: at least one
     of them is in a company group.
     """
 
@@ -68,9 +68,9 @@ def read_matrix(
 ) -> Matrix:
     """Returns the matrix of these rows of a list, with at most `most_columns` columns; None means all.
 
-    An open assignment that has had its status since before `stale` is marked. Unless `unfolded` is None, companies are
-    in their groups, of which those with these ids are unfolded. A group counts all of its companies; a company in
-    several unfolded groups has its own column behind the first of them only.
+    An open assignment whose status has not changed since `stale` is marked. Unless `unfolded` is None, companies are
+    shown in their groups, of which those with these ids are unfolded. A group counts all its companies; a company in
+    several unfolded groups has a column only after the first of them.
     """
     cells = issue_list.statuses_by_company(rows, stale)
     counts: dict[int, int] = {}
@@ -101,7 +101,7 @@ def _columns(
     groups: Sequence[tuple[GroupMembers, Collection[int]]],
     unfolded: Collection[int],
 ) -> list[Column]:
-    """The groups, each followed by its companies if it is unfolded, and then the companies that are in none."""
+    """Returns the groups, each followed by its companies if it is unfolded, and then the companies without a group."""
     companies = _most_open_first(
         [Column(name=each.name, open=counts[each.company_id], company_id=each.company_id) for each in found.values()]
     )

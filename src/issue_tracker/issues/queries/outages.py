@@ -1,4 +1,4 @@
-"""Reads of what has been down for the longest."""
+"""Reads the longest current outages."""
 
 from datetime import datetime
 
@@ -10,11 +10,11 @@ from issue_tracker.database.prepared import among, instant, numbers
 from issue_tracker.database.tables import assignments, companies, issues
 
 READ = 200
-"""How many assignments are looked at, of which several may belong to one issue."""
+"""Maximum number of assignments to read; several may belong to one issue."""
 
 
 class Outage(msgspec.Struct, frozen=True):
-    """An issue that affects companies without a break: the start of the longest outage, in UTC, and whose it is."""
+    """An issue that currently affects companies: the start of its longest outage (UTC), and the affected companies."""
 
     issue_id: int
     issue_name: str
@@ -23,8 +23,9 @@ class Outage(msgspec.Struct, frozen=True):
 
 
 def list_longest_outages(tx: Connection, actor: Actor, *, limit: int) -> list[Outage]:
-    """Returns at most `limit` issues, the one whose company is affected for the longest first. The companies of an
-    issue are in the same order. Raises Forbidden without helpdesk access.
+    """Returns at most `limit` issues, the longest outage first; the companies of an issue are in the same order.
+
+    Raises Forbidden without helpdesk access.
     """
     require_helpdesk(actor)
     columns = assignments.c.issue_id, issues.c.name, assignments.c.affected_since, companies.c.name.label("company")

@@ -1,4 +1,4 @@
-"""How many issues wait for somebody, for the counts above the list."""
+"""Numbers of issues that wait for a technician, for the counts above the list."""
 
 from datetime import datetime, timedelta
 
@@ -18,7 +18,7 @@ MOST = 1000
 
 
 class Waiting(msgspec.Struct, frozen=True):
-    """Issues without an owner that are new for a company; those that are unmoved; those that are overdue."""
+    """Numbers of issues: new for a company and without an owner; unmoved; overdue."""
 
     new: int
     unmoved: int
@@ -26,7 +26,7 @@ class Waiting(msgspec.Struct, frozen=True):
 
 
 def count_waiting(tx: Connection, actor: Actor, at: datetime) -> Waiting:
-    """Counts what the actor sees at an instant, each up to MOST. Raises Forbidden without helpdesk access."""
+    """Counts the issues that the actor can see at `at`, each up to MOST. Raises Forbidden without helpdesk access."""
 
     def count(filters: Filters) -> int:
         return IssueList(tx, actor, filters).count_up_to(MOST)

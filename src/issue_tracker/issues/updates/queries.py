@@ -109,7 +109,7 @@ def list_latest_public_updates(
 
 
 def latest_updates(tx: Connection, actor: Actor, issue_ids: Sequence[int]) -> dict[int, PlacedUpdate]:
-    """Returns the newest update of each of these issues that has one, by the id of the issue."""
+    """Returns the newest update of each of these issues, by issue id; issues without updates are left out."""
     require_helpdesk(actor)
     access, dialect = actor.company_access, tx.dialect.name
     values = _values(tx, access) | {"issues": numbers(tx, issue_ids)}

@@ -1,4 +1,4 @@
-"""Changes to saved views. The names of a user's views are unique, in any case."""
+"""Changes to saved views. The names of a user's views are unique, regardless of case."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -18,12 +18,14 @@ from issue_tracker.names import Name, key
 from issue_tracker.new_names import require_visible
 
 MOST = 100
-"""How many views a user may have."""
+"""Maximum number of views of one user."""
 
 
 def create_view(tx: Connection, actor: Actor, name: Name, query: str, *, shared: bool = False) -> SavedView:
-    """Saves a view of the actor. Raises Invalid when they have one of this name already, or too many, or when the name
-    has an invisible character.
+    """Saves a view of the actor.
+
+    Raises Invalid if the actor has a view of this name already, has MOST views, or if the name contains an invisible
+    character.
     """
     require_helpdesk(actor)
     require_visible("name", name)
@@ -50,8 +52,9 @@ def update_view(
     query: str | None = None,
     shared: bool | None = None,
 ) -> SavedView:
-    """Changes what is given; None leaves a field as it is. Raises NotFound, Forbidden for a view that the actor may not
-    change, and Invalid as create_view does.
+    """Changes a view; None keeps a field as it is.
+
+    Raises NotFound, Forbidden for a view that the actor may not change, and Invalid as create_view does.
     """
     view = _changeable(tx, actor, view_id)
     wanted = {"name": name or view.name, "query": view.query if query is None else query}
@@ -73,14 +76,14 @@ def update_view(
 
 
 def delete_view(tx: Connection, actor: Actor, view_id: int) -> None:
-    """Deletes a view; whoever began with it begins with the open issues again. Raises NotFound and Forbidden."""
+    """Deletes a view; users who started with it start with the open issues again. Raises NotFound and Forbidden."""
     view = _changeable(tx, actor, view_id)
     tx.execute(delete(saved_views).where(saved_views.c.view_id == view_id))
     record(tx, actor, [Change(type=EventType.VIEW_DELETED, after=view.name)], now())
 
 
 def choose_start_view(tx: Connection, actor: Actor, view_id: int | None) -> None:
-    """Makes a view the one that the actor begins with; None for the open issues. Raises NotFound."""
+    """Sets the view that the actor starts with; None for the open issues. Raises NotFound."""
     require_helpdesk(actor)
     if view_id is not None:
         get_view(tx, actor, view_id)

@@ -1,8 +1,8 @@
-"""Reads of saved views: filters, order and words of the list of issues, under a name.
+"""Reads of saved views: named filters, order and search words of the list of issues.
 
-A user sees their own views and the shared ones. Whoever sees some companies only does not see a shared view that would
-tell them of others: one that filters by a company, a group or an owner who is unknown to them, or by a text, unless its
-author sees no more than they do.
+Users see their own views and the shared ones. An actor with limited company access does not see shared views that would
+disclose others: views that filter by a company, a group or an owner unknown to the actor, or by a text, unless the
+author of the view sees no more than the actor.
 """
 
 from collections.abc import Sequence
@@ -23,12 +23,12 @@ from issue_tracker.issues.queries.owners import list_technicians
 from issue_tracker.names import key, whole_number
 
 TEXTS = ("search", "words", "tag", "reference")
-"""Filters by what only those should read who see the issues in which it is."""
+"""Filters by texts, which only users who can see the matching issues should read."""
 
 
 class SavedView(msgspec.Struct, frozen=True):
-    """A view, for its reader. `query` are the parameters of the list, as in its address. `start` says whether the
-    reader begins with it, `changeable` whether they may change and delete it.
+    """A view, as one user sees it. `query` contains the parameters of the list, as in its URL. `start`: the user starts
+    with this view; `changeable`: the user may change and delete it.
     """
 
     view_id: int
@@ -41,20 +41,21 @@ class SavedView(msgspec.Struct, frozen=True):
 
     @property
     def address(self) -> str:
-        """The page that shows it."""
+        """The URL of the page that shows the view."""
         return f"/?{self.query}" if self.query else "/"
 
 
 def list_views(tx: Connection, actor: Actor) -> list[SavedView]:
-    """Returns the views that the actor may use, by name: their own and the shared ones. Raises Forbidden without
-    helpdesk access.
+    """Returns the views that the actor may use, by name: their own and the shared ones.
+
+    Raises Forbidden without helpdesk access.
     """
     require_helpdesk(actor)
     return _visible(tx, actor, _views(actor).where(_usable(actor)))
 
 
 def get_view(tx: Connection, actor: Actor, view_id: int) -> SavedView:
-    """Returns the view with this id, if the actor may use it. Raises NotFound, which names the id."""
+    """Returns the view with this id. Raises NotFound, which names the id, if the actor may not use it."""
     require_helpdesk(actor)
     found = []
     if 0 < view_id <= LARGEST_ID:
@@ -65,7 +66,7 @@ def get_view(tx: Connection, actor: Actor, view_id: int) -> SavedView:
 
 
 def find_start_view(tx: Connection, actor: Actor) -> SavedView | None:
-    """Returns the view that the actor begins with; None without one, and for one that they may no longer use."""
+    """Returns the view that the actor starts with; None if there is none or the actor may no longer use it."""
     require_helpdesk(actor)
     found = _visible(tx, actor, _views(actor).where(_usable(actor), start_views.c.view_id.is_not(None)))
     return found[0] if found else None
@@ -107,7 +108,7 @@ def _visible(tx: Connection, actor: Actor, query: Select[Any]) -> list[SavedView
 
 
 def _tells_nothing(tx: Connection, actor: Actor, row: Row[Any]) -> bool:
-    """Whether the reader may see everything that a shared view of somebody else names."""
+    """Returns whether the actor can see everything that the shared view of another user names."""
     visible = actor.company_access
     if visible.all:
         return True
@@ -122,7 +123,7 @@ def _covers(wide: CompanyAccess, narrow: CompanyAccess) -> bool:
 
 
 def _knows(tx: Connection, actor: Actor, filters: Sequence[tuple[str, str]]) -> bool:
-    """Whether the companies, groups and owners of these filters exist for the actor."""
+    """Returns whether the companies, groups and owners in these filters exist for the actor."""
     emails = {key(value) for name, value in filters if name == "owner"} - {"me", "none", ""}
     if emails and not emails <= {key(user.email) for user in list_technicians(tx, actor)}:
         return False

@@ -1,5 +1,5 @@
-// Decides what an event means for this page: whether the page is about it, whether it shows it already, and whether
-// that can be known here at all. Nothing here changes the page.
+// Decides whether an event is relevant for this page, whether the page shows it already, and whether that is certain
+// without the server. Nothing here changes the page.
 import { STATUSES } from "./statuses.js";
 
 /**
@@ -19,7 +19,7 @@ import { STATUSES } from "./statuses.js";
  * @property {number | null} update_id
  */
 
-/** Filters that depend on more than an event carries. */
+/** Filters that depend on more than an event contains. */
 const UNDECIDABLE = [
   "search",
   "updatedSince",
@@ -39,8 +39,8 @@ const filtersOfPage = () => new URLSearchParams(location.search);
 const isAboutAssignment = (event) => event.type.startsWith("assignment.");
 
 /**
- * Whether the results on the page include an event. One that was committed late can have a lower number than others
- * that they include, so those are listed one by one.
+ * Returns whether the results on the page include an event. An event that was committed late can have a lower number
+ * than others that they include, so the included ones are listed individually.
  * @param {TrackerEvent} event
  */
 export function isAlreadyShown({ event_id: id }) {
@@ -48,14 +48,14 @@ export function isAlreadyShown({ event_id: id }) {
   return id <= Number(lastEvent) || seen.split(",").includes(String(id));
 }
 
-/** Whether the totals on the page count only some of the issues. */
+/** Returns whether the totals on the page count only some of the issues. */
 export function totalsAreFiltered() {
   const filters = filtersOfPage();
   return ["companyId", "companyName", ...UNDECIDABLE].some((name) => filters.has(name));
 }
 
 /**
- * Whether the page is about an event.
+ * Returns whether an event is about the subject of the page.
  * @param {TrackerEvent} event
  */
 export function isRelevant(event) {
@@ -99,7 +99,7 @@ function belongsInList(event) {
 }
 
 /**
- * Whether the filters of the page let assignments in this status through.
+ * Returns whether the filters of the page match assignments with this status.
  * @param {string | null} value
  */
 function matchesStatus(value) {
@@ -119,14 +119,15 @@ function matchesStatus(value) {
 const matchesName = (filter, name) => !filter || folded(filter) === folded(name ?? "");
 
 /**
- * A name as the server compares it. Upper case comes first, because that makes "ß" and "ss" equal.
+ * Returns a name in the form in which the server compares it. It is upper-cased first, because that makes "ß" and "ss"
+ * equal.
  * @param {string} name
  */
 const folded = (name) => name.trim().normalize("NFC").toUpperCase().toLowerCase();
 
 /**
- * Whether it is certain without the server that a relevant event changes its results. It cannot where a filter
- * depends on more than the event carries.
+ * Returns whether a relevant event certainly changes the results. This cannot be decided without the server if a filter
+ * depends on more than the event contains.
  * @param {TrackerEvent} event
  */
 export function isCertain(event) {
@@ -139,7 +140,7 @@ export function isCertain(event) {
 }
 
 /**
- * Whether a page lists the issue of an event.
+ * Returns whether a page lists the issue of an event.
  * @param {ParentNode} page
  * @param {TrackerEvent} event
  */

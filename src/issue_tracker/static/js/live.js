@@ -1,5 +1,5 @@
-// Live updates: changes by others appear where the page shows the assignment, briefly highlighted. What the page does
-// not show is counted on a button (pending-updates.js).
+// Live updates: changes by other users appear where the page shows the assignment, briefly highlighted. Changes
+// that the page does not show are counted on a button (pending-updates.js).
 import { isOwn } from "./api.js";
 import { connect, noteInBackground } from "./background.js";
 import { all, byId, find, targetOf } from "./elements.js";
@@ -61,7 +61,7 @@ function handle(event) {
 }
 
 /**
- * What finds the parts of a list that follow the changes of the event's issue.
+ * Returns the selector of the parts of a list that depend on the issue of the event.
  * @param {TrackerEvent} event
  */
 const partsOf = (event) => `tbody[data-issue="${event.issue_id}"] [data-redraw]`;
@@ -89,7 +89,7 @@ function showAt(places, event, own) {
 }
 
 /**
- * A timer ends the highlight, not the end of its animation: where motion is reduced, there is no animation.
+ * Highlights a place. A timer ends this, not the end of the animation, because there is none with reduced motion.
  * @param {import("./places.js").Place} place
  */
 function highlightForAWhile(place) {

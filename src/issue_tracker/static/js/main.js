@@ -1,5 +1,5 @@
-// Starts everything that a page does beyond links and forms. Each module has one job and finds its own elements. What
-// few pages or few moments need is fetched only then, so that the first view stays small.
+// Starts the scripts of a page. Each module has one task and finds its own elements. Modules that are rarely needed are
+// loaded on demand, so that the first view stays small.
 import { startDrafts } from "./drafts.js";
 import { all } from "./elements.js";
 import { startKeyboard } from "./keyboard.js";
@@ -44,7 +44,7 @@ if (document.querySelector("meta[name=actor]")) {
   addEventListener("beforeprint", openFolds);
 }
 
-/** Paper shows what is folded, too. */
+/** Opens folded parts before printing. */
 function openFolds() {
   for (const fold of all("details.fold", document, HTMLDetailsElement)) fold.open = true;
 }

@@ -16,7 +16,7 @@ const wholeNumber = new Intl.NumberFormat(undefined);
 const relative = new Intl.RelativeTimeFormat(undefined, { numeric: "auto", style: "short" });
 
 /**
- * Returns a time with its day, for what is printed or copied.
+ * Returns a time with its date, for printed or copied texts.
  * @param {Date} moment
  * @param {Date} [now]
  */
@@ -37,7 +37,7 @@ export function when(moment, now = new Date()) {
 }
 
 /**
- * How long something has lasted: `for 3 h 20 min`.
+ * Returns how long something has lasted: `for 3 h 20 min`.
  * @param {Date} since
  * @param {Date} [now]
  */

@@ -1,4 +1,4 @@
-"""When users were last here; the order of assignments by the start of their outage."""
+"""Adds the visits of users, and an index of assignments by the start of their outage."""
 
 import sqlalchemy as sa
 from alembic import op

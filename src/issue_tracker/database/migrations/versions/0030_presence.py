@@ -1,4 +1,4 @@
-"""Who has the page of an issue open."""
+"""Adds presence: which users have the page of an issue open."""
 
 import sqlalchemy as sa
 from alembic import op
