@@ -82,8 +82,8 @@ def note_use(tx: Connection, receiver: Receiver, at: datetime) -> None:
     before = at - USED_WITHIN
     if receiver.last_received_at is not None and datetime.fromisoformat(receiver.last_received_at) >= before:
         return
-    lately = alert_receivers.c.last_received_at.is_(None) | (alert_receivers.c.last_received_at < before)
-    used = update(alert_receivers).where(alert_receivers.c.id == receiver.id, lately)
+    older = alert_receivers.c.last_received_at.is_(None) | (alert_receivers.c.last_received_at < before)
+    used = update(alert_receivers).where(alert_receivers.c.id == receiver.id, older)
     tx.execute(used.values(last_received_at=at))
 
 

@@ -96,7 +96,7 @@ class IssueQuery(msgspec.Struct, kw_only=True):
     )
     unmoved_days: Annotated[
         Annotated[int, Meta(ge=1, le=3650)] | None,
-        Meta(description="Only unfinished issues that were not changed for so many days."),
+        Meta(description="Only unfinished issues that were not changed for this number of days."),
     ] = msgspec.field(default=None, name="unmovedDays")
     include: Annotated[
         Literal["details"] | None,

@@ -28,7 +28,7 @@ class SimilarQuery(msgspec.Struct):
     """The name, and how many issues to return."""
 
     name: Annotated[str, Meta(max_length=255, description="A name, or the beginning of one.")] = ""
-    limit: Annotated[int, Meta(ge=1, le=50, description="At most so many issues.")] = 6
+    limit: Annotated[int, Meta(ge=1, le=50, description="Maximum number of issues.")] = 6
 
 
 class SimilarIssueList(msgspec.Struct):

@@ -110,7 +110,7 @@ class ListView(msgspec.Struct, kw_only=True):
 
 @routes.get("/", cached=True)
 def show_list(request: Request) -> Response:
-    """The issues, in groups."""
+    """Shows the issues, in groups."""
     at = now()
     view, found, rows, status = find_list(request, "/", LIST_LIMIT)
     if found is not None:

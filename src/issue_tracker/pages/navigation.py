@@ -53,7 +53,7 @@ def local(target: str, default: str = "/") -> str:
 
 
 def home_of(role: Role) -> str:
-    """The page that everything begins with, for a role."""
+    """Returns the start page of a role."""
     return PORTAL if role is Role.CUSTOMER else START
 
 

@@ -195,7 +195,7 @@ def _session(request: Request) -> tuple[Session, str]:
 
 
 def _continued(request: Request, flow: Flow, role: Role, csrf: str, cookies: list[str]) -> Response:
-    """Where the user wanted to be, or the form that was not sent yet."""
+    """Redirects to the requested page, or shows the form that has not been sent yet."""
     target, confirmed = landing(role, local(flow.target, START)), flow.purpose is Purpose.CONFIRM
     carried = read_carried_form(flow.carried)
     if carried is None:

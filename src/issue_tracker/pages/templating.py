@@ -220,7 +220,7 @@ def variant(request: Request) -> str:
 
 
 def seen_by(request: Request) -> Watermark:
-    """What the page shows of the log, as far as its reader may see it: only the helpdesk sees any of it."""
+    """Returns the last event visible to the user of the page; 0 outside the helpdesk."""
     if not request.actor.helpdesk:
         return Watermark(0)
     watermark = request.app_state.watermarks.watermark(request.tx)

@@ -179,8 +179,8 @@ def _ranked(conditions: Conditions, rank: int, paged: bool) -> Prepared:
 
 @lru_cache(maxsize=512)
 def count_up_to(conditions: Conditions, *, by_time: bool) -> Prepared:
-    """How many issues meet the conditions, of which none is a search; counted up to `limit`. `by_time`: there is an
-    index of those issues by the time of their last change, which SQLite takes only for this order.
+    """Counts the issues that meet the conditions, up to `limit`; no condition may be a search. `by_time`: there is an
+    index of these issues by the time of their last change, which SQLite uses only for this order.
     """
 
     def build(dialect: str) -> Select[Any]:

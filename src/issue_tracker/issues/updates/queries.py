@@ -46,10 +46,9 @@ class PlacedUpdate(msgspec.Struct, frozen=True):
 
 
 class UpdateFilters(msgspec.Struct, frozen=True, kw_only=True):
-    """Which updates are listed; None means any. `company_ids` finds what is for at least one of them, which is also
-    what is for all companies of an issue that one of them is assigned to. `written_before` and
-    `written_since` are aware datetimes.
-    `update_ids` finds those with these ids.
+    """Which updates to list; None means any. `company_ids` selects updates for at least one of these companies,
+    including those for all companies of an issue to which one is assigned. `written_before` and `written_since` are
+    time zone aware. `update_ids` selects updates by id.
     """
 
     issue_id: int | None = None

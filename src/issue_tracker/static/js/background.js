@@ -1,6 +1,6 @@
-// A page in the background. Of all hidden pages of this browser one stays connected, because a browser has six
-// connections to a server for all of its tabs together. It sends the events to the others, so that each of them can
-// count the changes in its title.
+// Pages in the background. Only one of the hidden pages of this browser stays connected, because a browser has six
+// connections to a server for all of its tabs. It sends the events to the others, so that each of them can show the
+// number of changes in its title.
 import { isOwn } from "./api.js";
 import { isRelevant } from "./event-relevance.js";
 
@@ -9,7 +9,7 @@ import { isRelevant } from "./event-relevance.js";
 const LOCK = "issue-tracker-background";
 const VISIBLE = "issue-tracker-visible";
 
-/** A hidden page disconnects after so many milliseconds, unless it is the one that stays connected. */
+/** Milliseconds after which a hidden page disconnects, unless it is the one that stays connected. */
 const HIDDEN_LIMIT = 20_000;
 
 /**
@@ -27,7 +27,7 @@ let waiting = null;
 let connected = false;
 
 /**
- * Connects a stream while somebody sees the page, and one page of all while nobody does.
+ * Connects the stream while the page is visible; of the hidden pages, only one stays connected.
  * @param {import("./stream.js").Stream} stream
  */
 export function connect(stream) {
@@ -46,8 +46,8 @@ export function connect(stream) {
     }
     const own = new AbortController();
     waiting = own;
-    // A page that waits gets the lock when the connected page is closed or visible again. Over plain HTTP there are no
-    // locks, and so no way to agree on one page.
+    // A waiting page acquires the lock when the connected page is closed or visible again. Over plain HTTP, browsers
+    // have no locks, so the pages cannot agree on one.
     navigator.locks?.request(LOCK, { signal: own.signal }, () => hold(stream, own.signal)).catch(() => {});
     timer = setTimeout(() => connected || stream.stop(), HIDDEN_LIMIT);
   };
@@ -63,7 +63,7 @@ export function connect(stream) {
 }
 
 /**
- * Holds the lock, connected, until the page is seen again.
+ * Stays connected and holds the lock until the page is visible again.
  * @param {import("./stream.js").Stream} stream
  * @param {AbortSignal} signal
  */
@@ -92,7 +92,7 @@ function holdVisible() {
 
 /**
  * Counts an event of the stream while the page is hidden. The connected page also sends it to the other pages, and
- * shows a notification if these are switched on.
+ * shows a notification if these are enabled.
  * @param {TrackerEvent} event
  */
 export function noteInBackground(event) {

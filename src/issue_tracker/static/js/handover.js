@@ -1,4 +1,4 @@
-// The hand-over: its texts go to the clipboard with the reader's own times, and the page to the printer.
+// The handover: copies its texts to the clipboard, with local times, and prints the page.
 import { all } from "./elements.js";
 import { clockTime } from "./times.js";
 
@@ -6,7 +6,7 @@ export function startHandover() {
   for (const button of all("[data-print]", document, HTMLButtonElement)) {
     button.addEventListener("click", () => print());
   }
-  // Browsers allow it on HTTPS, and on this machine. Elsewhere the links lead to the texts.
+  // Browsers allow copying only with HTTPS and on localhost. Otherwise, the links lead to the texts.
   if (!navigator.clipboard) return;
   for (const link of all("[data-copies]", document, HTMLAnchorElement)) {
     link.textContent = `Copy as ${link.dataset.copies}`;
@@ -26,7 +26,7 @@ async function copy(link) {
     link.textContent = "Copied";
     setTimeout(() => (link.textContent = `Copy as ${link.dataset.copies}`), 2_000);
   } catch {
-    // The browser refused. The text itself can be copied by hand.
+    // The browser denied access. The user can copy the text manually.
     location.assign(link.href);
   }
 }

@@ -1,5 +1,5 @@
-// What the matrix counts follows each change of a cell: how many are open in its row, in its column, and in the groups
-// of its company, which also show the worst status.
+// Updates the counts of the matrix after each change of a cell: the open ones in its row, in its column, and in the
+// groups of its company, which also show the worst status.
 import { headOf } from "./places.js";
 import { STATUSES } from "./statuses.js";
 
@@ -36,7 +36,7 @@ function add(head, difference) {
 const companiesOf = (group) => (group.dataset.companies ?? "").split(" ");
 
 /**
- * The heads of the groups that a company is in.
+ * Returns the heads of the groups that contain a company.
  * @param {Cell} head the head of the company
  * @returns {Cell[]}
  */
@@ -46,7 +46,7 @@ function groupsOf(head) {
 }
 
 /**
- * Draws the cell of a group from those of its companies, if all of them are columns.
+ * Draws the cell of a group from the cells of its companies, if all of them are columns.
  * @param {HTMLTableRowElement} row
  * @param {Cell} group
  */
@@ -58,7 +58,7 @@ function drawGroup(row, group) {
   const rows = cells.flatMap((cell) => STATUSES.filter((each) => cell?.classList.contains(each.cell)));
   const worst = STATUSES.find((each) => rows.includes(each));
   const open = rows.filter((each) => each.open).length;
-  // The label of such a cell is its status, and for how long it has not changed.
+  // The label of a stale cell consists of its status and the time without a change.
   const old = cells.find((cell) => cell?.classList.contains("old"))?.ariaLabel?.split(", ")[1];
   own.className = worst ? `g ${worst.cell}` : "g";
   own.classList.toggle("old", Boolean(old));

@@ -1,5 +1,5 @@
-// Where the reader is in the matrix: a band over the column of the cell under the pointer, or else of the cell with the
-// focus; the style sheet marks its row.
+// Marks the current position in the matrix: a band over the column of the cell under the pointer, or else of the
+// focused cell; the style sheet marks its row.
 import { targetOf } from "./elements.js";
 import { headOf } from "./places.js";
 
@@ -29,7 +29,7 @@ function follow(cell) {
   const band = document.querySelector(".matrix-frame .crosshair");
   if (!band) return;
   const head = cell && headOf(cell);
-  // Read before anything is written, so that the browser does not have to lay the table out in between.
+  // All sizes are read before anything is written, which avoids an additional layout of the table.
   const [left, width] = head ? [head.offsetLeft, head.offsetWidth] : [0, 0];
   const marked = document.querySelector(".matrix thead th.at");
   if (marked !== head) {

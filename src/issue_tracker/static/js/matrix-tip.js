@@ -1,6 +1,6 @@
-// What a cell of the matrix says when somebody points at it, or moves the focus to it: issue, company, status and for
-// how long, owner, last update. It stays while the pointer is on the cell or on the tip itself, or the cell has the
-// focus; Escape closes it without moving either (WCAG 1.4.13).
+// The tooltip of a cell in the matrix, on hover or focus: issue, company, status and its duration, owner, last update.
+// It stays while the pointer is on the cell or on the tooltip, or the cell has the focus; Escape closes it without
+// moving either (WCAG 1.4.13).
 import { RequestError, send } from "./api.js";
 import { targetOf } from "./elements.js";
 import { placeOf } from "./places.js";
@@ -107,7 +107,7 @@ async function speak(cell) {
 }
 
 /**
- * Below the cell, or above it where there is no room.
+ * Places the tooltip below the cell, or above it if there is no room.
  * @param {HTMLElement} element
  * @param {DOMRect} box
  */

@@ -1,4 +1,4 @@
-// The width of the matrix's first column: dragged or moved by arrow keys, and remembered by this browser.
+// The width of the matrix's first column: set by dragging or with arrow keys, and stored in this browser.
 import { targetOf } from "./elements.js";
 
 const STORED = "matrix-first-column";
@@ -10,7 +10,7 @@ export function startWidth() {
   prepare();
   document.addEventListener("htmx:after:swap", prepare);
   document.addEventListener("pointerdown", drag);
-  // Before the grid, for which these keys move between its cells.
+  // Handled before the grid, in which these keys move between cells.
   document.addEventListener("keydown", press, { capture: true });
 }
 

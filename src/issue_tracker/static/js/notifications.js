@@ -1,5 +1,5 @@
-// Browser notifications about issues that the reader owns, or owns a company of, while no page is visible. They are
-// switched on under Account, for this browser only.
+// Browser notifications about issues that the user owns entirely or for a company, while no page is visible. They are
+// enabled under Account, for this browser only.
 import { find } from "./elements.js";
 import { STATUSES } from "./statuses.js";
 
@@ -7,7 +7,7 @@ import { STATUSES } from "./statuses.js";
 
 const PAUSE = 1_000;
 
-/** At most so many issues are looked at for one pause: an import is no reason for a thousand notifications. */
+/** Maximum number of issues that are checked after one pause, because an import may change a thousand. */
 const MOST = 5;
 
 /** The last event of each issue, and how many there were. @type {Map<number, { event: any, count: number }>} */
@@ -35,7 +35,7 @@ async function notifyOfMine() {
 }
 
 /**
- * The server knows who owns what now.
+ * Asks the server, which knows the current owners.
  * @param {any} event
  */
 async function isMine(event) {

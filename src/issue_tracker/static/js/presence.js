@@ -26,7 +26,7 @@ export function startPresence(issueId) {
     lastInput = Date.now();
     beat();
   });
-  // The browser still sends this request while it closes the page.
+  // The browser completes this request even while it closes the page.
   addEventListener("pagehide", () => void post(path, { leave: "true" }));
 }
 

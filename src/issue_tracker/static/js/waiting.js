@@ -1,5 +1,4 @@
-// The counts above the list. When data changes they are fetched again, once for several events, and only while the page
-// is visible.
+// Reloads the counts above the list when data changes: once for several events, and only while the page is visible.
 
 const PAUSE = 1_000;
 const TIMEOUT = 15_000;
@@ -24,7 +23,7 @@ async function replaceWaiting() {
   if (!response?.ok || response.redirected) return;
   const fresh = new DOMParser().parseFromString(await response.text(), "text/html").getElementById("waiting");
   const shown = document.getElementById("waiting");
-  // A link under the pointer stays where it is.
+  // A link under the pointer must not move.
   if (!fresh || !shown || shown.matches(":hover, :focus-within")) return;
   for (const link of fresh.querySelectorAll("a")) {
     if (link.getAttribute("href") === location.pathname + location.search) link.setAttribute("aria-current", "page");
