@@ -33,7 +33,7 @@ def exported(world: World, query: str = "") -> tuple[str, list[dict[str, str]]]:
 
 
 def load(world: World, path: Path) -> tuple[ImportResult, Sequence[BadRow]]:
-    """Imports a file with a single issue, as the command line does."""
+    """Imports a file with a single issue, like the command line."""
     read = list(read_rows(str(path)))
     rows, result = [row for row in read if isinstance(row, ImportRow)], ImportResult()
     if rows:
@@ -71,7 +71,7 @@ def test_an_export_with_details_is_imported_with_all_fields(world: World, tmp_pa
         "assignment_references": "PSA: T-18",
     }
     assert rows[0]["affected_since"] == before["created_at"] and rows[1]["affected_since"] == ""
-    # The columns of the contract come first, and are alone without the parameter.
+    # The columns of the contract come first; without the parameter there are no others.
     plain = tess.get("/api/issues?format=csv").text
     assert plain.splitlines()[0] == "name,description,company_name,status,created_at,updated_at"
     assert text.startswith(plain.splitlines()[0] + ",severity,")
@@ -84,14 +84,14 @@ def test_an_export_with_details_is_imported_with_all_fields(world: World, tmp_pa
     after = tess.call("GET", "/api/issues/Line", 200)
     assert {name: after[name] for name in FIELDS} == {name: before[name] for name in FIELDS}
 
-    # An empty cell leaves an existing issue as it is.
+    # An empty cell leaves an existing issue unchanged.
     path.write_text("name,severity,tags\nLine,Critical,\n")
     assert load(world, path)[1] == []
     changed = tess.call("GET", "/api/issues/Line", 200)
     assert (changed["severity"], changed["tags"], changed["owner"]) == ("critical", after["tags"], after["owner"])
 
 
-def test_an_issue_without_companies_has_its_fields(world: World) -> None:
+def test_an_issue_without_companies_is_exported_with_its_fields(world: World) -> None:
     world.client().call("POST", "/api/issues", 201, json={"name": "Idle", "severity": "low"})
     [row] = exported(world)[1]
     assert (row["severity"], row["company_name"], row["affected_since"], row["assignment_owner"]) == ("low", "", "", "")
@@ -108,7 +108,7 @@ def test_an_issue_without_companies_has_its_fields(world: World) -> None:
     ],
 )
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-def test_a_field_that_cannot_be_makes_the_row_bad(
+def test_an_invalid_field_makes_the_row_invalid(
     world: World, tmp_path: Path, column: str, cell: str, said: str
 ) -> None:
     path = tmp_path / "issues.csv"

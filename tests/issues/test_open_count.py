@@ -1,4 +1,4 @@
-"""The order by `open_count`: how many of the assignments that a list shows of an issue are open."""
+"""The order by `open_count`, the number of listed assignments of an issue that are open."""
 
 from tests.clients import Client
 from tests.company_access.limits import limit
@@ -11,7 +11,7 @@ def names(client: Client, query: str) -> list[str]:
     return [issue["name"] for issue in client.call("GET", f"/api/issues?{query}", 200)["items"]]
 
 
-def test_lists_are_sorted_by_how_much_is_open(world: World) -> None:
+def test_lists_can_be_sorted_by_the_number_of_open_companies(world: World) -> None:
     first, second, third = NAMES
     world.given_issue("None", {first: "closed"})
     world.given_issue("Nobody")

@@ -1,4 +1,4 @@
-"""Saved views: own and shared ones, and what those see of them who see some companies only."""
+"""Saved views: personal and shared ones, and their visibility for users with limited company access."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ def names(client: Client) -> list[str]:
     return [view["name"] for view in listed["items"]]
 
 
-def test_own_and_shared_views(world: World) -> None:
+def test_views_can_be_personal_or_shared(world: World) -> None:
     tess, omar, ada = (world.client(who) for who in ("tess", "omar", "ada"))
     own = save(tess, "Mine", "?owner=me&open=true&limit=")
     assert own["query"] == "owner=me&open=true" and not own["shared"] and own["owner"]["name"] == "Tess Ngo"
@@ -24,7 +24,7 @@ def test_own_and_shared_views(world: World) -> None:
     assert shared["start"] and names(tess) == ["Mine", "Worst first"] and names(omar) == ["Worst first"]
     path = f"/api/views/{shared['view_id']}"
 
-    # Others use it; its author and super admins change it.
+    # Other users can use it; only its author and super admins can change it.
     [seen] = omar.call("GET", "/api/views", 200)["items"]
     assert (seen["changeable"], seen["start"]) == (False, False)
     assert omar.call("PUT", path, 200, json={"start": True})["start"]
@@ -45,7 +45,7 @@ def test_own_and_shared_views(world: World) -> None:
     world.client("mia").call("GET", "/api/views", 403)
 
 
-def test_what_is_refused_changes_nothing(world: World) -> None:
+def test_an_invalid_view_changes_nothing(world: World) -> None:
     tess = world.client("tess")
     save(tess, "Mine", "owner=me")
     for body, field in (
@@ -64,7 +64,7 @@ def test_what_is_refused_changes_nothing(world: World) -> None:
     save(world.client("omar"), "Mine", "owner=me")
 
 
-def test_a_view_tells_nobody_of_what_they_do_not_see(world: World) -> None:
+def test_a_view_reveals_nothing_hidden(world: World) -> None:
     ada, tess = world.client("ada"), world.client("tess")
     world.given_companies("Contoso", "Fabrikam")
     contoso = world.given_companies("Contoso")["Contoso"]
@@ -89,6 +89,6 @@ def test_a_view_tells_nobody_of_what_they_do_not_see(world: World) -> None:
     hidden = next(view for view in ada.call("GET", "/api/views", 200)["items"] if view["name"] == "hidden company")
     for method, body in (("PUT", {"start": True}), ("DELETE", None)):
         tess.call(method, f"/api/views/{hidden['view_id']}", 404, json=body)
-    # Whoever sees no more than she does tells her nothing.
+    # The view of an author who sees no more than the user reveals nothing.
     save(world.client("omar"), "by Omar", "search=shared+words", shared=True)
     assert names(tess) == ["by Omar", "everybody’s", "visible company"]

@@ -1,4 +1,4 @@
-"""What waits for somebody: issues that are unmoved, new and unowned, or overdue."""
+"""The counts of issues that need attention: unmoved, new and unowned, or overdue."""
 
 import re
 
@@ -11,7 +11,7 @@ from tests.world import World
 
 @pytest.fixture
 def tess(world: World) -> Client:
-    """Technician, three days after all but one issue were last changed."""
+    """A technician, three days after the last change of all issues but one."""
     world.given_issue("Old", {"Contoso": "investigating", "Fabrikam": "resolved"})
     world.given_issue("Old and done", {"Contoso": "resolved", "Fabrikam": "closed"})
     world.given_issue("Old and new", {"Fabrikam": "new"})
@@ -33,7 +33,7 @@ def counts(tess: Client, path: str = "/waiting") -> list[tuple[str, str]]:
     return re.findall(r'href="(/\?[^"]*)"[^>]*><b>([\d,+]+)</b>', text.replace("&amp;", "&"))
 
 
-def test_the_counts_are_those_of_the_lists_they_lead_to(world: World, tess: Client) -> None:
+def test_the_counts_equal_the_totals_of_their_lists(world: World, tess: Client) -> None:
     assert names(tess, "unmovedDays=3") == ["Old", "Old and empty", "Old and new"]
     assert names(tess, "unmovedDays=3&sort=attention") == ["Old", "Old and new", "Old and empty"]
     assert names(tess, "unmovedDays=3&companyName=Fabrikam&status=new") == ["Old and new"]
@@ -47,12 +47,12 @@ def test_the_counts_are_those_of_the_lists_they_lead_to(world: World, tess: Clie
     for href, number in shown:
         assert len(names(tess, href[2:])) == int(number)
 
-    # Somebody takes the new one: it moves, and is nobody’s no longer.
+    # A technician becomes the owner of the new issue, so it has changed and has an owner.
     tess.call("PUT", "/api/issues/Old and new", 200, json={"owner": "tess@helpdesk.example"})
     assert counts(tess) == [("/?unmovedDays=3", "2"), ("/?overdue=true", "1")]
 
 
-def test_only_what_is_visible_counts(world: World, tess: Client) -> None:
+def test_only_visible_issues_are_counted(world: World, tess: Client) -> None:
     ada = world.client("ada")
     omar = next(user for user in ada.call("GET", "/api/users", 200)["items"] if user["name"].startswith("Omar"))
     access = {"company_access": {"companies": ["Contoso"]}}
@@ -60,13 +60,13 @@ def test_only_what_is_visible_counts(world: World, tess: Client) -> None:
     client = world.client("omar")
     assert names(client, "unmovedDays=3") == ["Old"]
     assert counts(client) == [("/?unmovedDays=3", "1")]
-    # A change for a hidden company moves nothing that he sees.
+    # A change for a hidden company affects no visible issue.
     body = {"issue_name": "Old", "company_name": "Fabrikam", "status": "new"}
     tess.call("PUT", "/api/issues/status", 200, json=body)
     assert counts(client) == [("/?unmovedDays=3", "1")]
 
 
-def test_nothing_is_counted_without_end(world: World, tess: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_counts_are_limited(world: World, tess: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(waiting, "MOST", 2)
     monkeypatch.setattr("issue_tracker.pages.waiting.MOST", 2)
     world.clock.advance(minutes=1)

@@ -1,4 +1,4 @@
-"""Does all jobs, measures the pages, and writes both into docs/jobs.md: `python -m tests.jobs`."""
+"""Performs all tasks, measures the pages, and writes the results to docs/jobs.md: `python -m tests.jobs`."""
 
 import tempfile
 from collections.abc import Callable, Iterator
@@ -21,7 +21,7 @@ WIDE: dict[str, Any] = {"viewport": {"width": 1440, "height": 900}}
 
 @contextmanager
 def a_world(browser: Browser) -> Iterator[tuple[World, Callable[..., Page]]]:
-    """A world on a server of its own, and what opens a browser there for someone."""
+    """Provides the test data on a separate server, and a function that opens a browser for a user."""
     contexts: list[BrowserContext] = []
     with tempfile.TemporaryDirectory() as folder:
         url = f"sqlite:///{Path(folder)}/jobs.db"
@@ -44,7 +44,7 @@ def a_world(browser: Browser) -> Iterator[tuple[World, Callable[..., Page]]]:
             try:
                 yield world, open_page
             finally:
-                # An open stream of events would hold the server up.
+                # An open event stream would delay the end of the server.
                 for context in contexts:
                     context.close()
                 world.close()

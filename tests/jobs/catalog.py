@@ -1,4 +1,6 @@
-"""Ten jobs of a technician's day. Each function does one at the pages of a real server, and counts what that takes."""
+"""Ten typical tasks of a technician. Each function performs one on the pages of a real server, and counts the
+effort.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +12,7 @@ from tests.jobs.hands import Count, Hands
 from tests.world import World
 
 Open = Callable[..., Page]
-"""Opens a browser for someone of the cast at a path; options are those of a browser context."""
+"""Opens a browser for a user of the test data at a path; options are those of a browser context."""
 
 PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 CUSTOMERS = tuple(f"{town} {trade}" for town in (
@@ -26,7 +28,7 @@ MISSPELT = {
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
-    """A job: what it is, what it took before, how to do it, and what it may take at most."""
+    """A task: its name, its effort before, the function that performs it, and its maximum effort."""
 
     title: str
     before: str

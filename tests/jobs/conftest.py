@@ -1,4 +1,4 @@
-"""The browser of the tests of pages."""
+"""The browser of the page tests."""
 
 from tests.pages.conftest import browse
 

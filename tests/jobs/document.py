@@ -12,21 +12,21 @@ MEASURED = ("measured", "result", "limit")
 
 
 def row(number: int, count: Count) -> list[str]:
-    """What a job takes, without the seconds, which are others on each machine."""
+    """Returns the effort of a task, without the seconds, which depend on the machine."""
     job = JOBS[number]
     pointed = f"{count.taps} taps" if count.taps else str(count.clicks)
     return [job.title, job.before, str(count.keys), str(count.letters), pointed, str(count.actions)]
 
 
 def with_table(text: str, counts: Sequence[Count]) -> str:
-    """The document with the table of these counts, in the order of the jobs, in place of the one that it has."""
+    """Returns the document with its table replaced by these counts, in the order of the tasks."""
     return _replaced(
         text, HEADER, [[*row(number, count), f"{count.seconds:.1f}"] for number, count in enumerate(counts)]
     )
 
 
 def with_figures(text: str, measured: Mapping[str, tuple[str, str]]) -> str:
-    """The document with the table of what the browser measured: result and limit by name."""
+    """Returns the document with the table of the browser's measurements: result and limit by name."""
     return _replaced(text, MEASURED, [[name, *figures] for name, figures in measured.items()])
 
 

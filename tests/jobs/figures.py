@@ -1,4 +1,6 @@
-"""What a browser measures: how soon a change is painted, what blocks the matrix, what a first view weighs."""
+"""Measurements in the browser: the time until a change is painted, long tasks of the matrix, the size of a
+first view.
+"""
 
 import statistics
 
@@ -19,8 +21,8 @@ new PerformanceObserver((list) => {
   for (const task of list.getEntries()) window.tasks.push(Math.round(task.duration));
 }).observe({ type: "longtask", buffered: true });
 """
-"""Records how long each key takes until the next paint (Event Timing, in steps of 8 ms; 16 at least), and each task of
-more than 50 ms.
+"""Records the time from each key press to the next paint (Event Timing, in steps of 8 ms; 16 at least), and each task
+of more than 50 ms.
 """
 
 
@@ -33,8 +35,8 @@ def given_fifty_issues(world: World) -> None:
 
 
 def from_key_to_paint(page: Page) -> tuple[float, float]:
-    """Median and maximum of the milliseconds from the key of a status to the paint, over 40 changes in a list of fifty
-    issues. The page has WATCH.
+    """Returns median and maximum of the milliseconds from the key of a status to the paint, over 40 changes in a list
+    of fifty issues. The page has WATCH.
     """
     for number in range(40):
         page.keyboard.press("j")
@@ -42,7 +44,7 @@ def from_key_to_paint(page: Page) -> tuple[float, float]:
         page.wait_for_timeout(60)
     page.wait_for_timeout(500)
     keys: list[float] = page.evaluate("window.keys")
-    # What took less than the threshold is not recorded.
+    # Durations below the threshold are not recorded.
     painted = keys + [16.0] * max(0, 40 - len(keys))
     return statistics.median(painted), max(painted)
 
@@ -56,8 +58,8 @@ def given_full_matrix(world: World) -> None:
 
 
 def tasks_of_the_matrix(page: Page) -> list[int]:
-    """The tasks of more than 50 ms, in milliseconds, while one scrolls through the whole matrix, points at two hundred
-    cells, and moves the focus over fifty. The page has WATCH and shows the matrix.
+    """Returns the tasks of more than 50 ms, in milliseconds, while the script scrolls through the whole matrix, points
+    at two hundred cells, and moves the focus over fifty. The page has WATCH and shows the matrix.
     """
     page.wait_for_timeout(500)
     page.evaluate("window.tasks.length = 0")
@@ -78,7 +80,7 @@ def tasks_of_the_matrix(page: Page) -> list[int]:
 
 
 def first_view(page: Page) -> tuple[int, int]:
-    """The number of requests of a first view of the list, and the bytes of all of them over HTTP, in both directions.
+    """Returns the number of requests of a first view of the list, and their total bytes over HTTP, in both directions.
     The cache of the page is empty.
     """
     requests: list[Request] = []
@@ -89,7 +91,7 @@ def first_view(page: Page) -> tuple[int, int]:
     page.on("request", note)
     page.goto("/")
     page.wait_for_selector("html[data-ready]")
-    # The stream of events stays open, so that it has no size.
+    # The event stream remains open, so that it has no size.
     sizes = [request.sizes() for request in requests if "/api/events/stream" not in request.url]
     assert all(size["responseBodySize"] > 0 for size in sizes), "something came from a cache"
     names = ("requestHeadersSize", "requestBodySize", "responseHeadersSize", "responseBodySize")

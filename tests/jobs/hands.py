@@ -1,4 +1,4 @@
-"""What a person does with a page, counted: keys, letters, clicks, taps, and the seconds until the result is shown."""
+"""Counts the actions of a user on a page: keys, letters, clicks, taps, and the seconds until the result is shown."""
 
 import time
 from types import TracebackType
@@ -7,7 +7,7 @@ import msgspec
 from playwright.sync_api import Locator, Page
 
 LEAST_TARGET = 44
-"""Pixels that a target for a finger has at least, in both directions (WCAG 2.2, 2.5.5)."""
+"""The minimum size of a touch target in pixels, in both directions (WCAG 2.2, 2.5.5)."""
 
 
 class Count(msgspec.Struct):
@@ -25,12 +25,12 @@ class Count(msgspec.Struct):
 
     @property
     def actions(self) -> int:
-        """Keys, clicks, taps, and each text as one."""
+        """Keys, clicks, taps, and one for each text."""
         return self.keys + self.texts + self.clicks + self.taps
 
 
 class Hands:
-    """Two hands at a page. As a context manager it measures the time of its block."""
+    """The user's input on a page. As a context manager it measures the time of its block."""
 
     def __init__(self, page: Page) -> None:
         self.page = page
@@ -54,13 +54,13 @@ class Hands:
             self.count.keys += 1
 
     def type(self, text: str) -> None:
-        """Types a text where the focus is."""
+        """Types a text at the focus."""
         self.page.keyboard.type(text)
         self.count.letters += len(text)
         self.count.texts += 1
 
     def paste(self, text: str) -> None:
-        """Pastes a text where the focus is."""
+        """Pastes a text at the focus."""
         self.page.keyboard.insert_text(text)
         self.count.keys += 1
 
@@ -69,7 +69,7 @@ class Hands:
         self.count.clicks += 1
 
     def tap(self, target: Locator) -> None:
-        """Taps with a finger, and records a target that is too small for one."""
+        """Taps on a touch screen, and records a target that is too small."""
         target.scroll_into_view_if_needed()
         box = target.bounding_box()
         if box is None or min(box["width"], box["height"]) < LEAST_TARGET - 0.5:

@@ -1,4 +1,4 @@
-"""The list opens with what needs attention, below the counts of what waits for somebody."""
+"""The list opens in the order of attention, below the counts of issues that need attention."""
 
 import pytest
 from playwright.sync_api import expect
@@ -10,7 +10,7 @@ from tests.world import World
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
 
-def test_what_needs_attention_is_first_and_counted(world: World, browse: Browse) -> None:
+def test_issues_that_need_attention_are_first_and_counted(world: World, browse: Browse) -> None:
     world.given_issue("Alpha, owned", {"Contoso": "investigating"})
     world.given_issue("Beta, unowned", {"Contoso": "monitoring"})
     world.clock.advance(days=4)
@@ -29,7 +29,7 @@ def test_what_needs_attention_is_first_and_counted(world: World, browse: Browse)
     assert "sort=attention" in (page.locator("#csv").get_attribute("href") or "")
     assert violations(page) == []
 
-    # Others work, and the counts follow without anything else moving.
+    # Other users work, and the counts are updated while the rest of the page is unchanged.
     expect(page.locator("#connection")).to_have_attribute("data-state", "live")
     body = {"issue_name": "Beta, unowned", "company_name": "Contoso", "status": "new"}
     omar.call("PUT", "/api/issues/status", 200, json=body)
@@ -41,7 +41,7 @@ def test_what_needs_attention_is_first_and_counted(world: World, browse: Browse)
     expect(titles).to_have_text(["Gamma, new", "Beta, unowned"])
     expect(counts.first).to_have_attribute("aria-current", "page")
     expect(page.get_by_label("Nobody’s")).to_be_checked()
-    # Another filter takes the place of this one, and the mark of the count with it.
+    # Another filter replaces this one, and the count is no longer marked.
     page.get_by_label("Nobody’s").uncheck()
     expect(counts.first).not_to_have_attribute("aria-current", "page")
 

@@ -1,4 +1,4 @@
-"""While nobody sees a page: the count in its title, and notifications of what is the reader’s own."""
+"""Pages in the background: the count in the title, and notifications about the user’s own issues."""
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -30,7 +30,7 @@ HOLDS_THE_LOCK = "navigator.locks.query().then(({ held }) => held.some(({ name }
 
 
 def until(page: Page, condition: str) -> None:
-    """Waits for a condition. Playwright's own way needs `eval`, which the pages do not allow."""
+    """Waits for a condition. Playwright's own function needs `eval`, which the policy forbids."""
     for _ in range(400):
         if page.evaluate(condition):
             return
@@ -39,7 +39,7 @@ def until(page: Page, condition: str) -> None:
 
 
 def opened(page: Page, path: str) -> Page:
-    """Another tab of the same browser, which the test may hide."""
+    """Opens another tab of the same browser, which the test can hide."""
     tab = page.context.new_page()
     tab.add_init_script(HIDE + NOTIFICATIONS + HURRY)
     tab.goto(path)
@@ -52,8 +52,8 @@ def set_status(client: Client, issue: str, status: str) -> None:
     client.call("PUT", "/api/issues/status", 200, json=body)
 
 
-def test_hidden_tabs_count_and_notify(world: World, browse: Browse) -> None:
-    """Of two hidden tabs one stays connected; both count, and the one that is connected notifies."""
+def test_hidden_tabs_count_changes_and_show_notifications(world: World, browse: Browse) -> None:
+    """One of two hidden tabs remains connected; both count, and the connected one shows notifications."""
     world.given_issue("Hers", {"Contoso": "new"})
     world.given_issue("Somebody’s", {"Contoso": "new"})
     omar = world.client("omar")

@@ -1,4 +1,4 @@
-"""The hand-over: what happened since a time or the last visit, as a page, a text, Markdown and one sheet of paper."""
+"""The hand-over: the changes since a time or the last visit, as a page, text, Markdown and one printed sheet."""
 
 import re
 from datetime import UTC, datetime
@@ -20,7 +20,9 @@ def set_status(client: Client, issue: str, company: str, status: str) -> None:
 
 
 def given_a_shift(world: World) -> None:
-    """Issues from before noon, of which one goes on and one ends, and one that starts at noon; it is two o’clock."""
+    """Creates issues from before noon, of which one continues and one ends, and one that starts at noon; it is two
+    o’clock.
+    """
     world.clock.freeze(NOON.replace(hour=8))
     world.given_issue("Old fault", {"Contoso": "new", "Fabrikam": "new"})
     world.given_issue("Slow mail", {"Contoso": "investigating"})
@@ -42,12 +44,12 @@ def given_a_shift(world: World) -> None:
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-def test_a_hand_over(world: World, browse: Browse) -> None:
+def test_the_hand_over_shows_changes_and_remaining_work(world: World, browse: Browse) -> None:
     given_a_shift(world)
     page = browse("tess", "/", timezone_id="Asia/Tokyo")
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.get_by_role("link", name="Hand-over").click()
-    # One click, and it is what happened since she left.
+    # One click selects the changes since her last visit.
     expect(page.locator(".summary")).to_contain_text("your last visit: 1 started, 1 changed, 1 ended.")
     expect(page.locator(".summary")).to_contain_text("17:02")
     expect(page.locator(".summary")).to_contain_text("Omar Reyes (")
@@ -73,7 +75,7 @@ def test_a_hand_over(world: World, browse: Browse) -> None:
     expect(page.get_by_role("link", name="Copied")).to_have_count(1)
     assert len(re.findall(rb"/Type\s*/Page\b", page.pdf(format="A4"))) == 1
 
-    # A time is entered in the reader’s own zone.
+    # A time is entered in the user’s time zone.
     page.get_by_label("Since").fill("2026-03-02T21:15")
     page.get_by_role("button", name="Show").click()
     page.wait_for_url("**/handover?since=2026-03-02T12*15")
@@ -83,7 +85,7 @@ def test_a_hand_over(world: World, browse: Browse) -> None:
     expect(page.locator("#wrong-since")).to_contain_text("Must be a time")
 
 
-def test_without_script_and_for_some_companies(world: World) -> None:
+def test_the_hand_over_works_without_scripts_and_with_limited_access(world: World) -> None:
     given_a_shift(world)
     ada, tess = world.client("ada"), world.client("tess")
     text = tess.get("/handover?since=2026-03-02T12:00&format=text")

@@ -11,7 +11,7 @@ from tests.world import World
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
 
-def test_patterns_are_tried_and_saved(world: World, browse: Browse) -> None:
+def test_patterns_can_be_tried_and_saved(world: World, browse: Browse) -> None:
     page = browse("ada", "/admin/alerts")
     page.get_by_label("Name", exact=True).fill("RMM")
     page.get_by_label("Sender").select_option("email")

@@ -1,4 +1,4 @@
-"""What the matrix says without being changed: what a cell means, what is old, how much is open; widths and groups."""
+"""Reading the matrix: descriptions of cells, old cells, open counts; column width and groups."""
 
 from datetime import timedelta
 
@@ -17,7 +17,7 @@ assert len(LONG) == 60
 
 
 def scene(world: World) -> int:
-    """Two issues, of which one is older than three days in one of its cells."""
+    """Creates two issues, one of which has a cell that has not changed for three days."""
     at = now()
     world.clock.freeze(at - timedelta(days=5))
     issue = world.given_issue(LONG, {"Contoso": "new", "Fabrikam": "investigating"})
@@ -37,7 +37,7 @@ def counts(page: Page, heads: str) -> list[str]:
     return [text.split()[0] for text in page.locator(f".matrix {heads} b").all_inner_texts()]
 
 
-def test_a_cell_says_what_it_means(world: World, browse: Browse) -> None:
+def test_a_cell_has_a_description(world: World, browse: Browse) -> None:
     scene(world)
     page = browse("tess", "/matrix?open=true")
     tip = page.get_by_role("tooltip")
@@ -53,7 +53,7 @@ def test_a_cell_says_what_it_means(world: World, browse: Browse) -> None:
         expect(tip).to_contain_text(text)
     expect(tip).to_contain_text("Tess Ngo, 3 hr ago: The carrier has found the cause.")
     tip.hover()
-    page.wait_for_timeout(300)  # longer than the way from the cell to its tip may take
+    page.wait_for_timeout(300)  # longer than the pointer may take from the cell to its tooltip
     expect(tip).to_be_visible()
     page.locator("h1").hover()
     expect(tip).to_be_hidden()
@@ -73,7 +73,7 @@ def test_a_cell_says_what_it_means(world: World, browse: Browse) -> None:
     expect(tip).to_contain_text("Owner\nnobody", use_inner_text=True)
 
 
-def test_it_counts_as_the_list_does(world: World, browse: Browse) -> None:
+def test_the_matrix_counts_like_the_list(world: World, browse: Browse) -> None:
     scene(world)
     world.given_issue("Nobody yet")
     page = browse("tess", "/?open=true")
@@ -103,7 +103,7 @@ def test_it_counts_as_the_list_does(world: World, browse: Browse) -> None:
     expect(page.get_by_role("navigation", name="More")).to_contain_text("1 issue affects no company")
 
 
-def test_the_first_column_is_as_wide_as_one_likes(world: World, browse: Browse) -> None:
+def test_the_first_column_can_be_resized(world: World, browse: Browse) -> None:
     scene(world)
     page = browse("tess", "/matrix?open=true")
     name = page.get_by_role("link", name=LONG)
@@ -129,7 +129,7 @@ def test_the_first_column_is_as_wide_as_one_likes(world: World, browse: Browse) 
     assert corner is not None and corner["width"] == dragged - 16
 
 
-def test_groups_of_companies_are_folded(world: World, browse: Browse) -> None:
+def test_company_groups_can_be_folded(world: World, browse: Browse) -> None:
     scene(world)
     ada = world.client("ada")
     for name, companies in (("North", ["Contoso", "Fabrikam"]), ("Empty", ["Zürich (Nord)"])):

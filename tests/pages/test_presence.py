@@ -1,4 +1,4 @@
-"""Who else is looking at an issue."""
+"""The other users who are viewing an issue."""
 
 import pytest
 from playwright.sync_api import expect
@@ -17,7 +17,7 @@ def here(client: Client, issue: int, **form: str) -> str:
     return response.raise_for_status().text.strip()
 
 
-def test_who_else_is_here(world: World) -> None:
+def test_other_viewers_are_listed(world: World) -> None:
     issue = world.given_issue("Slow mail", {"Contoso": "new", "Fabrikam": "new"})
     other = world.given_issue("Other", {"Contoso": "new"})
     tess, omar, ada = (world.client(who) for who in ("tess", "omar", "ada"))
@@ -27,7 +27,7 @@ def test_who_else_is_here(world: World) -> None:
     assert here(ada, other) == ""
     here(omar, issue, leave="true")
     assert here(ada, issue) == "Also here: <bdi>Tess Ngo</bdi>"
-    # A page that says nothing any more is gone, and the row with it.
+    # A page that no longer reports counts as closed, and its row is deleted.
     world.clock.advance(seconds=60)
     assert here(ada, issue) == "Also here: <bdi>Tess Ngo</bdi>"
     world.clock.advance(seconds=60)
@@ -38,7 +38,7 @@ def test_who_else_is_here(world: World) -> None:
         assert tx.execute(select(func.count()).select_from(presence)).scalar_one() == 0
 
     ada = world.client("ada")
-    # Two who see nothing in common do not learn of each other, and nobody of an issue that they do not see.
+    # Two users without a common visible company do not see each other, and no user learns of a hidden issue.
     users = {user["name"]: user["user_id"] for user in ada.call("GET", "/api/users", 200)["items"]}
     for name, company in (("Tess Ngo", "Contoso"), ("Omar Reyes", "Fabrikam")):
         access = {"company_access": {"companies": [company]}}
@@ -51,7 +51,7 @@ def test_who_else_is_here(world: World) -> None:
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-def test_the_page_says_who(world: World, browse: Browse) -> None:
+def test_the_page_names_other_viewers(world: World, browse: Browse) -> None:
     issue = world.given_issue("Slow mail", {"Contoso": "new"})
     page = browse("tess", f"/issues/{issue}")
     shown = page.locator(".presence")

@@ -95,7 +95,7 @@ def test_parameters_of_every_kind_are_sent(world: World, browse: Browse) -> None
     expect(listed.locator("output")).not_to_contain_text("Contoso")
 
 
-def test_an_anonymous_reader_is_asked_to_sign_in(world: World, browse: Browse) -> None:
+def test_an_anonymous_reader_is_prompted_to_sign_in(world: World, browse: Browse) -> None:
     page = browse(None, "/docs#list_issues")
     page.locator("#list_issues").get_by_role("button", name="Send").click()
 

@@ -1,4 +1,4 @@
-"""Saved views on the pages: filters under a name, one click away, and where a user begins."""
+"""Saved views on the pages: filters under a name, and the view that a user starts with."""
 
 import pytest
 from playwright.sync_api import expect
@@ -10,13 +10,13 @@ from tests.world import PASSWORD, World
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
 
-def test_filters_under_a_name(world: World, browse: Browse) -> None:
+def test_filters_can_be_saved_under_a_name(world: World, browse: Browse) -> None:
     world.given_issue("Slow mail", {"Contoso": "monitoring"})
     world.given_issue("Broken phones", {"Contoso": "new"})
     page = browse("tess", "/?open=true")
     page.get_by_label("Monitoring").check()
     page.wait_for_url("**status=monitoring**")
-    # The filters that were just chosen are those that are saved.
+    # The most recently chosen filters are saved.
     page.locator("#views summary").click()
     assert violations(page) == []
     page.get_by_role("link", name="Save this view").click()

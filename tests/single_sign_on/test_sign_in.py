@@ -96,7 +96,7 @@ def test_a_provider_that_supports_the_issuer_parameter_must_always_send_it(world
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-def test_nobody_is_sent_to_another_site(world: World, fake: FakeProvider) -> None:
+def test_no_return_address_leads_to_another_site(world: World, fake: FakeProvider) -> None:
     for target in ("https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)", "x" * 2000):
         browser = world.anonymous()
         address = begin(browser, "fake", next=target)

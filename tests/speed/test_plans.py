@@ -127,9 +127,7 @@ def test_a_page_by_time_scans_no_table(large: Database, by: str, descending: boo
     ids=["a company", "two companies’ open ones", "what is open", "overdue"],
 )
 @pytest.mark.parametrize("access", [ACTOR.company_access, CompanyAccess(frozenset(range(7, 27)))], ids=["all", "some"])
-def test_what_needs_attention_reads_no_table_as_a_whole(
-    large: Database, filters: Filters, access: CompanyAccess
-) -> None:
+def test_the_order_by_attention_scans_no_table(large: Database, filters: Filters, access: CompanyAccess) -> None:
     actor = msgspec.structs.replace(ACTOR, company_access=access)
     with large.read() as tx:
         with statements(tx) as executed:
@@ -139,8 +137,8 @@ def test_what_needs_attention_reads_no_table_as_a_whole(
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-def test_what_waits_is_counted_without_reading_a_table_as_a_whole(large: Database) -> None:
-    """PostgreSQL reads a table of this size as a whole, because it finds enough to stop at once."""
+def test_the_counts_of_issues_that_need_attention_scan_no_table(large: Database) -> None:
+    """PostgreSQL scans a table of this size, because it finds enough rows to stop at once."""
     with large.read() as tx:
         with statements(tx) as executed:
             count_waiting(tx, ACTOR, datetime.now(UTC))

@@ -1,4 +1,4 @@
-"""A listener for mail in a thread of the tests, and messages that are sent to it with the clients of the standard
+"""A mail listener in a thread of the test process, and messages that are sent to it with the clients of the standard
 library.
 """
 
@@ -27,22 +27,22 @@ class Listening:
         self.protocol = protocol
 
     def client(self) -> smtplib.SMTP:
-        """A connection."""
+        """Opens a connection."""
         kind = smtplib.LMTP if self.protocol == "lmtp" else smtplib.SMTP
         return kind("127.0.0.1", self.port, timeout=20)
 
     def send(self, recipient: str, message: str | bytes, sender: str = SENDER) -> tuple[int, str]:
-        """Sends one message over a connection of its own. The code and the text of the last reply."""
+        """Sends one message over a new connection. Returns the code and the text of the last reply."""
         with self.client() as client:
             return send(client, recipient, message, sender)
 
     def counted(self, result: str) -> float:
-        """How many messages, or recipients, had this result."""
+        """Returns the number of messages, or recipients, with this result."""
         return self.registry.get_sample_value("issue_tracker_mails_total", {"result": result}) or 0
 
 
 def send(client: smtplib.SMTP, recipient: str, message: str | bytes, sender: str = SENDER) -> tuple[int, str]:
-    """Sends a message over a connection. The code and the text of the last reply."""
+    """Sends a message over a connection. Returns the code and the text of the last reply."""
     content = message if isinstance(message, bytes) else message.encode()
     client.ehlo_or_helo_if_needed()
     for code, text in (client.mail(sender), client.rcpt(recipient)):
@@ -55,7 +55,7 @@ def send(client: smtplib.SMTP, recipient: str, message: str | bytes, sender: str
 
 @contextmanager
 def listening(world: World, protocol: str = "lmtp", **settings: Any) -> Iterator[Listening]:
-    """Listens until the block ends."""
+    """Runs the listener until the block ends."""
     changed = {"mail_port": 0, "mail_protocol": protocol, **settings}
     registry = CollectorRegistry()
     started, stopping = threading.Event(), threading.Event()
@@ -80,14 +80,14 @@ def listening(world: World, protocol: str = "lmtp", **settings: Any) -> Iterator
 
 
 def given_mail_receiver(world: World, name: str = "RMM", **more: Any) -> str:
-    """Makes a receiver of e-mail; its address."""
+    """Creates a receiver of e-mail, and returns its address."""
     made = world.client("ada").call("POST", "/api/alert-receivers", 201, json={"name": name, "kind": "email", **more})
     address: str = made["mail_address"]
     return address
 
 
 def message(subject: str = "DOWN: Line down", body: str = "Company: Contoso", **headers: str) -> str:
-    """A message; `headers` have underscores in place of hyphens."""
+    """Returns a message; the names of `headers` have underscores instead of hyphens."""
     lines = [f"From: RMM <{SENDER}>", f"Subject: {subject}"]
     lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
     return "\r\n".join([*lines, "", body, ""])

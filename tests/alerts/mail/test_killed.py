@@ -1,4 +1,4 @@
-"""`issue-tracker mail` is killed again and again while mail arrives: what it confirmed is stored, and nothing twice."""
+"""`issue-tracker mail` is killed repeatedly while mail arrives: every confirmed message is stored exactly once."""
 
 import os
 import signal
@@ -34,7 +34,7 @@ def start(url: str, port: int, log: Path) -> "subprocess.Popen[bytes]":
 
 
 def accepts(port: int, seconds: float = 60) -> bool:
-    """Whether the listener greets within some time."""
+    """Returns whether the listener sends its greeting in time."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         with suppress(OSError, smtplib.SMTPException), smtplib.LMTP("127.0.0.1", port, timeout=5):
@@ -44,7 +44,7 @@ def accepts(port: int, seconds: float = 60) -> bool:
 
 
 class Sender:
-    """A mail server: it sends each message until it is confirmed."""
+    """A mail server, which sends each message until it is confirmed."""
 
     def __init__(self, port: int, address: str, name: str) -> None:
         self._port, self._address, self._name = port, address, name
@@ -71,7 +71,7 @@ class Sender:
         self._thread.join(60)
 
 
-def test_nothing_that_was_confirmed_is_lost(migrated_url: str, tmp_path: Path) -> None:
+def test_no_confirmed_message_is_lost(migrated_url: str, tmp_path: Path) -> None:
     database, port, log = Database(Settings(database_url=migrated_url)), free_port(), tmp_path / "log"
     with database.write() as tx:
         create_missing_companies(tx, command_line("tests"), [parse_name("Contoso")])

@@ -1,4 +1,4 @@
-"""Alerts by e-mail, sent with a real client over LMTP and SMTP: opened, repeated, cleared, refused, ignored."""
+"""Alerts by e-mail, sent with a real client over LMTP and SMTP, are opened, repeated, cleared, refused and ignored."""
 
 import logging
 from collections.abc import Iterator
@@ -62,7 +62,7 @@ def test_only_addresses_of_receivers_are_recipients(world: World, mail: Listenin
     assert mail.counted("unknown_recipient") == 5 and listed(world) == []
 
 
-def test_a_message_is_taken_once(world: World, mail: Listening) -> None:
+def test_a_message_is_accepted_once(world: World, mail: Listening) -> None:
     address = given_mail_receiver(world)
     ids = {"Message_ID": "<1@monitoring.example>", "Date": "Thu, 26 Nov 2026 04:00:00 +0000"}
     first = message(**ids)

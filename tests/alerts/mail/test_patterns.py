@@ -1,4 +1,4 @@
-"""Patterns: what they find in the subject and the text of a message, what is refused, and trying them."""
+"""Patterns find values in the subject and the text of a message, are validated, and can be tried."""
 
 import time
 from typing import Any
@@ -22,7 +22,7 @@ def tried(world: World, expected: int = 200, **body: Any) -> dict[str, Any]:
     return found
 
 
-def test_patterns_say_what_an_alert_is(world: World) -> None:
+def test_patterns_determine_the_alert(world: World) -> None:
     address = given_mail_receiver(world, patterns=PATTERNS)
     rule = {
         "receiver": "RMM",
@@ -43,7 +43,7 @@ def test_patterns_say_what_an_alert_is(world: World) -> None:
     assert [alert["key"] for alert in unsorted] == ["newsletter"]
 
 
-def test_patterns_are_tried_before_they_are_saved(world: World) -> None:
+def test_patterns_can_be_tried_before_they_are_saved(world: World) -> None:
     found = tried(world, message=message("FAILED - Backup on srv1", BODY), patterns=PATTERNS)
     assert (found["key"], found["state"], found["automatic"]) == ("4711", "firing", None)
     assert found["outcome"]["issue_name"] == "Backup" and found["outcome"]["company_names"] == ["Fabrikam"]
@@ -65,7 +65,7 @@ def test_patterns_are_tried_before_they_are_saved(world: World) -> None:
         ({"states": []}, "patterns.states"),
     ],
 )
-def test_wrong_patterns_are_refused(world: World, patterns: dict[str, Any], field: str) -> None:
+def test_invalid_patterns_are_rejected(world: World, patterns: dict[str, Any], field: str) -> None:
     body = {"name": "R", "kind": "email", "patterns": patterns}
     refused = world.client("ada").call("POST", "/api/alert-receivers", 400, json=body)
     assert [error["field"] for error in refused["errors"]] == [field]
@@ -74,7 +74,7 @@ def test_wrong_patterns_are_refused(world: World, patterns: dict[str, Any], fiel
     assert world.client("ada").call("GET", "/api/alert-receivers", 200)["total"] == 0
 
 
-def test_patterns_are_for_mail_and_are_changed(world: World) -> None:
+def test_only_receivers_of_mail_have_patterns_which_can_be_changed(world: World) -> None:
     ada = world.client("ada")
     refused = ada.call("POST", "/api/alert-receivers", 400, json={"name": "R", "kind": "zabbix", "patterns": {}})
     assert [error["field"] for error in refused["errors"]] == ["patterns"]
@@ -90,7 +90,7 @@ def test_patterns_are_for_mail_and_are_changed(world: World) -> None:
 
 
 def test_no_pattern_takes_long(world: World) -> None:
-    """Expressions over which a backtracking engine would take longer than the universe is old."""
+    """Expressions for which a backtracking engine would take practically forever."""
     patterns = {"body": [r"^(a+)+$", r"(a|aa)+b", r"(?P<key>(x+x+)+y)"]}
     address = given_mail_receiver(world, patterns=patterns)
     started = time.monotonic()
