@@ -1,6 +1,4 @@
-// Pages in the background. Only one of the hidden pages of this browser stays connected, because a browser has six
-// connections to a server for all of its tabs. It sends the events to the others, so that each of them can show the
-// number of changes in its title.
+// Hidden pages: one stays connected, because a browser has six connections to a server, and sends its events to others.
 import { isOwn } from "./api.js";
 import { isRelevant } from "./event-relevance.js";
 
@@ -12,13 +10,9 @@ const VISIBLE = "issue-tracker-visible";
 /** Milliseconds after which a hidden page disconnects, unless it is the one that stays connected. */
 const HIDDEN_LIMIT = 20_000;
 
-/**
- * The requests whose changes happened while the page was hidden. All changes of one request count as one.
- * @type {Set<string | number>}
- */
+/** The requests whose changes happened while the page was hidden. @type {Set<string | number>} */
 const missed = new Set();
 
-/** Sends events to the other pages; absent in browsers without it. */
 const channel = "BroadcastChannel" in window ? new BroadcastChannel("issue-tracker-events") : null;
 
 /** Ends the wait for the lock, or lets go of it. @type {AbortController | null} */
@@ -26,19 +20,25 @@ let waiting = null;
 
 let connected = false;
 
-/**
- * Connects the stream while the page is visible; of the hidden pages, only one stays connected.
- * @param {import("./stream.js").Stream} stream
- */
+/** Releases the lock of a visible page. @type {(value?: any) => void} */
+let release = () => {};
+
+/** @param {import("./stream.js").Stream} stream */
 export function connect(stream) {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
   const start = () => {
     clearTimeout(timer);
     waiting?.abort();
+    release();
     connected = false;
     if (!document.hidden) {
-      holdVisible();
+      // A lock that other pages can query.
+      void navigator.locks?.request(
+        VISIBLE,
+        { mode: "shared" },
+        () => document.hidden || new Promise((resolve) => (release = resolve)),
+      );
       missed.clear();
       showCount();
       stream.start();
@@ -46,8 +46,7 @@ export function connect(stream) {
     }
     const own = new AbortController();
     waiting = own;
-    // A waiting page acquires the lock when the connected page is closed or visible again. Over plain HTTP, browsers
-    // have no locks, so the pages cannot agree on one.
+    // Over plain HTTP, browsers have no locks, so the pages cannot agree on one.
     navigator.locks?.request(LOCK, { signal: own.signal }, () => hold(stream, own.signal)).catch(() => {});
     timer = setTimeout(() => connected || stream.stop(), HIDDEN_LIMIT);
   };
@@ -73,28 +72,7 @@ function hold(stream, signal) {
   return /** @type {Promise<void>} */ (new Promise((resolve) => signal.addEventListener("abort", () => resolve())));
 }
 
-/** Holds a lock while this page is visible, which other pages can query. */
-function holdVisible() {
-  if (!navigator.locks) return;
-  void navigator.locks.request(
-    VISIBLE,
-    { mode: "shared" },
-    () =>
-      new Promise((resolve) => {
-        const end = () => {
-          if (document.hidden) resolve(undefined);
-          else document.addEventListener("visibilitychange", end, { once: true });
-        };
-        document.addEventListener("visibilitychange", end, { once: true });
-      }),
-  );
-}
-
-/**
- * Counts an event of the stream while the page is hidden. The connected page also sends it to the other pages, and
- * shows a notification if these are enabled.
- * @param {TrackerEvent} event
- */
+/** @param {TrackerEvent} event */
 export function noteInBackground(event) {
   if (!document.hidden || isOwn(event.request_id)) return;
   count(event);
