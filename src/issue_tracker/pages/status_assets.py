@@ -3,7 +3,8 @@
 - `js/statuses.js` exports the table to the scripts (its type is in `types/statuses.d.ts`).
 - `css/main/statuses.css`, a part of `css/main.css`, colours the drawings and positions those of the matrix.
 - `shapes.svg` holds the drawings that cells of the matrix use as their background: one column for each status in the
-  order of display, light above, dark below; below them the same with the mark of stale assignments.
+  order of display, light above, dark below. `shapes-old.svg` adds the mark of stale assignments. They are two files
+  because a browser draws a whole file for each cell.
 """
 
 import json
@@ -35,6 +36,7 @@ def status_assets() -> dict[str, bytes]:
         "js/statuses.js": _module(rows),
         "css/main/statuses.css": _style_sheet(rows),
         "shapes.svg": _drawings(rows),
+        "shapes-old.svg": _drawings(rows, _MARK),
     }
     return {name: text.encode() for name, text in files.items()}
 
@@ -63,20 +65,14 @@ def _style_sheet(rows: list[StatusRow]) -> str:
     return "\n".join(rules) + "\n"
 
 
-def _drawings(rows: list[StatusRow]) -> str:
+def _drawings(rows: list[StatusRow], mark: str = "") -> str:
     symbols = dict(_SYMBOL.findall(SPRITE.read_text(encoding="utf-8")))
     drawings = [
-        f'<g transform="translate({CELL * column + MARGIN} {CELL * line + MARGIN})">'
-        f"{symbols[row.symbol].replace('currentColor', colour)}</g>"
-        for column, row in enumerate(rows)
-        for line, colour in enumerate((row.light, row.dark))
-    ]
-    drawings += [
-        f'<g transform="translate({CELL * column} {CELL * (line + 2)})">{_MARK.format(_INK[line])}'
+        f'<g transform="translate({CELL * column} {CELL * line})">{mark.format(_INK[line])}'
         f'<g transform="translate({MARGIN} {MARGIN})">{symbols[row.symbol].replace("currentColor", colour)}</g></g>'
         for column, row in enumerate(rows)
         for line, colour in enumerate((row.light, row.dark))
     ]
-    width, height = CELL * len(rows), CELL * 4
+    width, height = CELL * len(rows), CELL * 2
     size = f'width="{width}" height="{height}" viewBox="0 0 {width} {height}"'
     return f'<svg xmlns="http://www.w3.org/2000/svg" {size}>{"".join(drawings)}</svg>\n'
