@@ -133,14 +133,6 @@ def tell_the_customers(world: World, open_page: Open) -> Hands:
     return hands
 
 
-def undo_a_change_of_nine(world: World, open_page: Open) -> Hands:
-    hands = resolve_nine_with_a_note(world, open_page)
-    with Hands(hands.page) as undoing:
-        undoing.press("u")
-        expect(undoing.page.locator("#toasts")).to_contain_text("9 undone.")
-    return undoing
-
-
 def reuse_an_old_issue(world: World, open_page: Open) -> Hands:
     world.given_companies(*CUSTOMERS)
     world.given_issue("Certificate of the mail gateway has expired", dict.fromkeys(FAILED[:4], "closed"))
@@ -169,6 +161,17 @@ def list_what_is_open_with_a_provider(world: World, open_page: Open) -> Hands:
         hands.count.clicks += 2  # the list of groups, and one of them
         expect(page.get_by_role("link", name="Mail is slow")).to_have_count(0)
         expect(page.get_by_role("link", name="Northern fibre is cut")).to_be_visible()
+    return hands
+
+
+def hand_over(world: World, open_page: Open) -> Hands:
+    world.given_companies(*CUSTOMERS)
+    world.given_issue("Northern fibre is cut", dict.fromkeys(FAILED, "investigating"))
+    page = open_page("tess", "/?open=true")
+    with Hands(page) as hands:
+        hands.click(page.get_by_role("navigation", name="Main").get_by_role("link", name="Hand-over"))
+        expect(page.get_by_role("heading", level=1)).to_contain_text("Hand-over")
+        expect(page.get_by_role("main")).to_contain_text("Northern fibre is cut")
     return hands
 
 
@@ -228,9 +231,9 @@ JOBS = [
         limits=Count(clicks=2),
     ),
     Job(
-        title="Undo a change of nine companies",
-        before="The same, but “since” became the time of the undo",
-        do=undo_a_change_of_nine,
-        limits=Count(keys=1),
+        title="Hand over at the end of a shift",
+        before="Not possible: the activity, read and summarized by hand",
+        do=hand_over,
+        limits=Count(clicks=1),
     ),
 ]
