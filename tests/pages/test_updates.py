@@ -42,10 +42,13 @@ def test_an_update_is_added_edited_and_withdrawn(world: World, browse: Browse) -
     update.get_by_role("link", name="Edit").click()
     expect(page.get_by_label("Text")).to_have_value(re.compile("Relay is"))
     assert violations(page) == []
-    page.get_by_label("Text").fill("Relay is up")
+    page.get_by_label("Text").fill("Relay is up\n\n- in the first data centre\n- in the second data centre")
     page.get_by_label("Public").uncheck()
     page.get_by_role("button", name="Save").click()
     expect(update).to_contain_text("Relay is up")
+    # A list inside an update is not laid out as the history around it.
+    heights = update.get_by_role("listitem").evaluate_all("items => items.map((item) => item.offsetHeight)")
+    assert len(heights) == 2 and max(heights) < 30
     expect(update).to_contain_text("Internal")
     page.get_by_role("link", name="Contoso").first.click()
     expect(page.get_by_role("article")).to_contain_text("Slow mail")

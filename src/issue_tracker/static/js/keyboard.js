@@ -161,7 +161,7 @@ function move(from, by) {
  * @param {1 | -1} by
  */
 function moveToLink(from, by) {
-  const rows = all("main :is(.table tbody tr, .history li)").filter((row) => row.querySelector("a"));
+  const rows = all("main :is(.table tbody tr, .history > li)").filter((row) => row.querySelector("a"));
   const current = rows.findIndex((row) => row.contains(from));
   const start = by > 0 ? 0 : rows.length - 1;
   const link = rows[current < 0 ? start : current + by]?.querySelector("a");
