@@ -137,9 +137,10 @@ def test_malformed_messages_are_rejected_with_a_reason(
 def test_hostile_texts_are_stored_as_texts(world: World) -> None:
     path = given_receiver(world, "alertmanager")
     labels = {"alertname": HOSTILE + "\0", "company": "Contoso", "x" * 300: "y" * 5000}
-    message = {"alerts": [{"status": "firing", "labels": labels, "annotations": {"summary": HOSTILE + "\0"}}]}
-    assert send(world, path, message)["received"] == 1
+    alert = {"status": "firing", "labels": labels, "annotations": {"summary": HOSTILE + "\0"}}
+    assert send(world, path, {"alerts": [alert | {"generatorURL": "javascript:alert(1)"}]})["received"] == 1
     [alert] = listed(world)
+    assert alert["url"] is None
     assert alert["issue"] == "<script>alert(1)</script>  [31m" and "\0" not in alert["summary"]
     many = [{"status": "firing", "labels": {"alertname": str(number)}} for number in range(501)]
     assert "500" in send(world, path, {"alerts": many}, 400)["detail"] and len(listed(world)) == 1

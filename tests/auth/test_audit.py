@@ -217,7 +217,16 @@ def test_the_access_log_names_the_user_and_the_address(admin_url: str, tmp_path:
         def users_of(path: str) -> list[object]:
             return [(entry["user_id"], entry["address"]) for entry in requests() if entry["path"] == path]
 
-        eventually(lambda: len(users_of("/api/companies")) == 3)
+        for method, path in (
+            ("POST", "/api/alerts/in/grafana/c2VjcmV0"),
+            ("GET", "/api/alerts/in/grafana/c2VjcmV0"),
+            ("POST", "/api/alerts/in/grafana/c2VjcmV0/x"),
+            ("POST", "/api/%61lerts/in/c2VjcmV0"),
+        ):
+            assert stranger.request(method, path, content=b"{}").status_code in (401, 404, 405)
+
+        eventually(lambda: len(users_of("/api/alerts/in/{receiver}/{secret}")) == 4)
+        assert "c2VjcmV0" not in log.read_text()
         database = Database(Settings(database_url=admin_url))
         with database.read() as tx:
             ada_id = tx.execute(users.select()).one().user_id

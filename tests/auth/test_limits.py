@@ -6,10 +6,14 @@ from typing import Any
 import pytest
 from sqlalchemy import func, insert, select
 
+from issue_tracker.alerts import receivers, rule_list
 from issue_tracker.auth.first_start import offer_setup
+from issue_tracker.auth.scim import tokens as scim_tokens
 from issue_tracker.clock import now
 from issue_tracker.database.engine import Database
 from issue_tracker.database.tables import idempotency_keys, sign_in_addresses
+from issue_tracker.issues.templates import operations as templates
+from issue_tracker.issues.views import operations as views
 from issue_tracker.retention import Retention
 from issue_tracker.settings import Settings
 from tests.clients import Client
@@ -98,6 +102,21 @@ def test_webhooks_beyond_the_limit_are_refused(world: World, limited: Server) ->
     assert "which is the maximum" in ada.post("/admin/webhooks", data=form).text
     ada.call("DELETE", f"/api/webhooks/{ids[0]}", 204)
     ada.call("POST", "/api/webhooks", 201, json=body)
+
+
+def test_other_rows_beyond_the_limit_are_refused(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    ada = world.client("ada")
+    for module, limit, path, more in (
+        (views, "MOST", "/api/views", {}),
+        (templates, "MOST", "/api/templates", {}),
+        (rule_list, "MOST_RULES", "/api/alert-rules", {"rule": {}}),
+        (receivers, "MOST_RECEIVERS", "/api/alert-receivers", {"kind": "generic"}),
+        (scim_tokens, "MOST", "/api/scim-tokens", {}),
+    ):
+        monkeypatch.setattr(module, limit, 1)
+        ada.call("POST", path, 201, json={"name": "First"} | more)
+        assert "1 " in ada.call("POST", path, 400, json={"name": "Second"} | more)["detail"], path
+        assert [row["name"] for row in ada.call("GET", path, 200)["items"]] == ["First"]
 
 
 @pytest.mark.parametrize(

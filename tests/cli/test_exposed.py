@@ -22,3 +22,8 @@ def test_missing_protection_is_logged_at_the_start(shared: Shared, settings: dic
     done = run("serve", "--host", ELSEWHERE, database_url=shared.migrated("sqlite"), **settings)  # type: ignore[arg-type]
     assert done.returncode == 1 and ELSEWHERE in done.stderr
     assert {word for word in ("TLS", "trusted proxy") if word in done.stderr} == warned
+
+
+def test_mail_without_encryption_is_logged_at_the_start(shared: Shared) -> None:
+    done = run("mail", "--host", ELSEWHERE, database_url=shared.migrated("sqlite"))
+    assert done.returncode == 1 and "mail passes the network in the clear" in done.stderr and ELSEWHERE in done.stderr

@@ -142,6 +142,7 @@ def test_sign_in_exports_and_audit_are_not_stored_by_the_browser(world: World) -
     for _ in range(5):  # the event of an export is recorded with a delay, and changes the validator
         exported = admin.get("/api/issues?format=csv")
         assert exported.headers["cache-control"] == "no-store" and "Fault" in exported.text
+        assert exported.headers["content-disposition"] == 'attachment; filename="issues.csv"'
         again = admin.get("/api/issues?format=csv", headers={"If-None-Match": exported.headers["etag"]})
         if again.status_code == 304:
             break

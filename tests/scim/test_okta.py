@@ -96,6 +96,7 @@ def test_lists_are_paged(world: World) -> None:
     assert set(attributes) == {"schemas", "id", "userName"}
     assert directory.call("GET", "/Users", 200, params={"startIndex": -5, "count": -1})["Resources"] == []
     assert directory.call("GET", "/Users", 400, params={"count": "many"})["scimType"] == "invalidValue"
+    assert directory.call("GET", "/Users?count=1&count=2", 400)["scimType"] == "invalidValue"
     for wrong in (
         "userName",
         'userName is "x"',

@@ -16,6 +16,7 @@ from issue_tracker.clock import now
 from tests.single_sign_on.provider import SECRET, parameters
 
 OUR_KEY, OTHER_KEY = (RSAKey.generate_key(2048, {"kid": kid, "use": "sig"}) for kid in ("ours", "another"))
+SHORT_KEY = RSAKey.generate_key(1024, {"kid": "short", "use": "sig"})
 
 REFRESH_TOKEN = "a refresh token of the provider"
 
@@ -41,7 +42,7 @@ class FakeProvider:
             "userinfo_endpoint": f"{self.issuer}/user",
             "end_session_endpoint": f"{self.issuer}/end",
         }
-        self.keys = [OUR_KEY]
+        self.keys = [OUR_KEY, SHORT_KEY]
         self.user: dict[str, Any] = {}
         self.subject: Any = "someone"
         self.status = 200

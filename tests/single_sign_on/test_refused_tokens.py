@@ -10,7 +10,7 @@ import pytest
 
 from issue_tracker.auth.single_sign_on import client as client_module
 from tests.single_sign_on.browser import SESSION, begin, come_back, failures, sign_in, who
-from tests.single_sign_on.fake import OTHER_KEY, OUR_KEY, FakeProvider, sign, unsigned
+from tests.single_sign_on.fake import OTHER_KEY, OUR_KEY, SHORT_KEY, FakeProvider, sign, unsigned
 from tests.world import PASSWORD, World
 
 
@@ -48,6 +48,7 @@ def test_an_id_token_with_a_wrong_claim_is_rejected(
 def test_an_invalid_signature_is_rejected(world: World, fake: FakeProvider) -> None:
     shared = OUR_KEY.as_pem(private=False)
     for make in (
+        lambda claims: sign(claims, SHORT_KEY),
         lambda claims: sign(claims, OTHER_KEY),
         lambda claims: sign(claims, OTHER_KEY, kid="ours"),
         lambda claims: sign(claims, OTHER_KEY, jwk=OTHER_KEY.as_dict(private=False)),
@@ -64,7 +65,7 @@ def test_an_invalid_signature_is_rejected(world: World, fake: FakeProvider) -> N
         code = fake.grant(address, make(fake.claims(address)))
         assert come_back(browser, address, code).status_code == 403
         assert who(browser) is None
-    assert len(failures(world)) == 10
+    assert len(failures(world)) == 11
 
 
 def _hs256(claims: dict[str, Any], secret: bytes) -> str:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, LargeBinary, Row, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, LargeBinary, Row, bindparam, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from issue_tracker.actor import Actor, Role, require_administrator, require_fresh_proof
@@ -27,6 +27,9 @@ from issue_tracker.events.catalog import Change, EventType
 from issue_tracker.events.record import record
 from issue_tracker.names import Name, key
 from issue_tracker.new_names import require_visible
+
+MOST_RECEIVERS = 500
+"""Maximum number of receivers."""
 
 USED_WITHIN = timedelta(minutes=1)
 """Maximum delay of `last_received_at`."""
@@ -97,12 +100,14 @@ def create_receiver(
 ) -> tuple[Receiver, str]:
     """Creates a receiver. Returns it with its secret, which is shown only once.
 
-    Raises Invalid for a name that is taken, or for an invalid mapping or pattern, ConfirmationRequired, and
-    Forbidden.
+    Raises Invalid for a name that is taken, for an invalid mapping or pattern, and if there are MOST_RECEIVERS already;
+    ConfirmationRequired, and Forbidden.
     """
     require_administrator(actor)
     require_fresh_proof(actor)
     require_visible("name", name)
+    if tx.execute(select(func.count()).select_from(alert_receivers)).scalar_one() >= MOST_RECEIVERS:
+        raise Invalid(f"There are {MOST_RECEIVERS} receivers, which is the maximum.")
     _require_usable(kind, mapping, patterns)
     secret = _new_secret(kind)
     values: dict[str, Any] = {

@@ -24,9 +24,8 @@ CONTENT_SECURITY_POLICY = (
     "default-src 'self'; base-uri 'none'; object-src 'none'; frame-ancestors 'none'; form-action 'self'"
 )
 
-
-IN_THE_PATH = "{secret}"
-"""The placeholder, in path templates, of a segment that is not logged."""
+RECEIVERS = "/api/alerts/in/"
+"""The beginning of paths that contain a secret."""
 
 SLASHES = re.compile(rb"//+")
 
@@ -81,9 +80,10 @@ class AccessLogging:
             milliseconds = round((time.perf_counter() - started) * 1000, 1)
             state, client = scope["state"], scope.get("client")
             request_id, user_id, address = state["request_id"], state.get("user_id"), client[0] if client else ""
-            # A secret in a path must not be logged.
-            template = scope.get("path_template", "")
-            path = template if IN_THE_PATH in template else scope["path"]
+            path = scope["path"]
+            if path.startswith(RECEIVERS):
+                # The secret must not be logged, even if the rest of the path is wrong and belongs to no route.
+                path = f"{RECEIVERS}{{receiver}}/{{secret}}"
             self.log.note(scope["method"], path, sent.status, milliseconds, request_id, user_id, address)
 
 

@@ -1,10 +1,13 @@
 """Alerts by e-mail, sent with a real client over LMTP and SMTP, are opened, repeated, cleared, refused and ignored."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from contextlib import ExitStack
+from typing import Any
 
 import pytest
+import structlog
+from structlog.testing import capture_logs
 
 from tests.alerts.mail.sending import SENDER, Listening, given_mail_receiver, listening, message, send
 from tests.alerts.test_alerts import listed, statuses
@@ -40,7 +43,19 @@ def test_mail_opens_and_clears_an_issue(world: World, protocol: str) -> None:
         assert mail.counted("taken") == 3
 
 
-def test_only_addresses_of_receivers_are_recipients(world: World, mail: Listening) -> None:
+@pytest.fixture
+def logged() -> Iterator[list[MutableMapping[str, Any]]]:
+    """The lines of the log, from the level info."""
+    before = structlog.get_config()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.INFO))
+    with capture_logs() as lines:
+        yield lines
+    structlog.configure(**before)
+
+
+def test_only_addresses_of_receivers_are_recipients(
+    world: World, mail: Listening, logged: list[MutableMapping[str, Any]]
+) -> None:
     address = given_mail_receiver(world)
     other = given_mail_receiver(world, "Backups")
     secret = address.partition("@")[0]
@@ -60,6 +75,8 @@ def test_only_addresses_of_receivers_are_recipients(world: World, mail: Listenin
         ada.call("DELETE", f"/api/alert-receivers/{rmm['id']}", 204)
         assert client.data(message().encode())[0] == 550
     assert mail.counted("unknown_recipient") == 5 and listed(world) == []
+    unknown = [entry for entry in logged if entry["event"] == "mail for an unknown recipient"]
+    assert [entry["address"] for entry in unknown] == ["127.0.0.1"] * 5 and secret not in str(logged)
 
 
 def test_a_message_is_accepted_once(world: World, mail: Listening) -> None:

@@ -146,6 +146,8 @@ class MailListener:
         known = found is not None and await self._run(self._find, found[1].lower())
         if not known:
             self._metrics.count("unknown_recipient")
+            # The address of the recipient is not logged, because it may be a mistyped secret.
+            log.info("mail for an unknown recipient", address=session.peer[0] if session.peer else None)
             return UNKNOWN
         envelope.rcpt_tos.append(address)
         return "250 2.1.5 OK"

@@ -206,8 +206,13 @@ def answer(request: Request, path: str, headers: Mapping[str, str]) -> ScimRespo
 
 
 def _query(request: Request) -> dict[str, str]:
-    """Returns the parameters (the last value of a repeated one), with the filter in the syntax of the standard."""
+    """Returns the parameters, with the filter in the syntax of the standard.
+
+    Raises ScimFailure for a repeated parameter, which programs between client and server could read differently.
+    """
     query = dict(request.parameters)
+    if len(query) < len(request.parameters):
+        raise ScimFailure(400, "A parameter is given more than once.", "invalidValue")
     if "filter" in query:
         query["filter"] = _selected.sub(r"\1[(\2) and \3 \4 \5]", query["filter"])
     return query

@@ -11,7 +11,7 @@ from typing import Any
 from authlib.oidc.core import CodeIDToken
 from joserfc import jwt
 from joserfc.errors import BadSignatureError, InvalidKeyIdError, JoseError
-from joserfc.jwk import KeySet
+from joserfc.jwk import KeySet, RSAKey
 
 from issue_tracker.auth.single_sign_on.errors import TokenRefused
 from issue_tracker.names import storable
@@ -19,6 +19,9 @@ from issue_tracker.settings.providers import Provider
 
 ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "Ed25519", "EdDSA"]
 """Signatures with a public key, to the exclusion of `none` and of signatures with a shared secret."""
+
+SHORTEST_RSA_KEY = 2048
+"""Minimum length in bits of a provider's RSA key (RFC 7518, section 3.3). Shorter keys are ignored."""
 
 LEEWAY_SECONDS = 60
 """Maximum difference between the clock of a provider and this one."""
@@ -98,12 +101,19 @@ def _verified(token: str, keys: Keys) -> jwt.Token:
     """Returns the token if one of the provider's keys signed it. If none did, fetches the keys again."""
     for again in (False, True):
         try:
-            return jwt.decode(token, keys(again), algorithms=ALGORITHMS)
+            return jwt.decode(token, _long_enough(keys(again)), algorithms=ALGORITHMS)
         except (InvalidKeyIdError, BadSignatureError) as error:
             refused: Exception = error
         except (JoseError, ValueError) as error:
             raise TokenRefused(_reason(error)) from None
     raise TokenRefused(_reason(refused))
+
+
+def _long_enough(keys: KeySet) -> KeySet:
+    """Returns the keys without RSA keys that are too short."""
+    return KeySet(
+        [key for key in keys.keys if not isinstance(key, RSAKey) or key.public_key.key_size >= SHORTEST_RSA_KEY]
+    )
 
 
 def _require(validate: Callable[[], None]) -> None:
