@@ -23,6 +23,19 @@ def now() -> datetime:
     return source()
 
 
+def in_utc(instant: datetime) -> datetime:
+    """Returns an aware instant in UTC; one outside the calendar there becomes the calendar's first or last instant.
+
+    Instants of unknown origin are converted with this function only: `0001-01-01T00:00+01:00` is valid in RFC 3339, but
+    Python cannot represent it in UTC.
+    """
+    try:
+        return instant.astimezone(UTC)
+    except OverflowError:
+        first, last = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+        return first if instant.year == 1 else last
+
+
 def iso(instant: datetime) -> str:
     """Returns ISO 8601 with a numeric UTC offset; with a fraction only if it is not zero (contract, section 1)."""
     return instant.isoformat()

@@ -116,3 +116,11 @@ def test_an_invalid_field_makes_the_row_invalid(
     [bad] = load(world, path)[1]
     assert bad.line == 2 and said in bad.reason
     assert world.client().call("GET", "/api/issues", 200)["total"] == 0
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_an_instant_that_utc_cannot_represent_is_imported(world: World, tmp_path: Path) -> None:
+    path = tmp_path / "issues.csv"
+    path.write_text("name,next_update_at\nLine,0001-01-01T00:00:00+01:00\n")
+    assert load(world, path)[1] == []
+    assert world.client().call("GET", "/api/issues/Line", 200)["next_update_at"] == "0001-01-01T00:00:00+00:00"

@@ -104,6 +104,20 @@ def test_invalid_fields_are_reported(tess: Client, body: dict[str, Any], field: 
     assert shown(tess.call("GET", FAULT, 200)) == EMPTY and names(tess, "") == ["Fault", "Other"]
 
 
+@pytest.mark.parametrize(
+    ("instant", "utc"),
+    [
+        ("0001-01-01T00:00:00+01:00", "0001-01-01T00:00:00+00:00"),
+        ("9999-12-31T23:59:59-01:00", "9999-12-31T23:59:59.999999+00:00"),
+    ],
+)
+def test_an_instant_that_utc_cannot_represent_is_accepted(tess: Client, instant: str, utc: str) -> None:
+    assert tess.call("PUT", FAULT, 200, json={"next_update_at": instant})["next_update_at"] == utc
+    assert tess.call("GET", FAULT, 200)["next_update_at"] == utc
+    for path in (f"/?updatedSince={instant.replace('+', '%2B')}", "/", "/handover"):
+        assert tess.get(path).status_code == 200, path
+
+
 def test_an_external_key_can_replace_the_name_in_bodies(tess: Client) -> None:
     tess.call("PUT", FAULT, 200, json={"external_key": "wan-1"})
     change = {"company_name": "Contoso", "status": "resolved"}

@@ -7,6 +7,8 @@ from sqlalchemy import BigInteger, DateTime, Integer, String, Text
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
+from issue_tracker.clock import in_utc
+
 Id = BigInteger().with_variant(Integer(), "sqlite")
 """The id of a row: BIGINT; on SQLite INTEGER, which makes it the rowid."""
 
@@ -29,7 +31,7 @@ class Instant(TypeDecorator[datetime]):
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
         if value is None:
             return None
-        instant = _in_utc(value)
+        instant = in_utc(value)
         return instant.isoformat(timespec="microseconds") if dialect.name == "sqlite" else instant
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
@@ -39,12 +41,3 @@ class Instant(TypeDecorator[datetime]):
             return datetime.fromisoformat(value)
         instant: datetime = value
         return instant.astimezone(UTC)
-
-
-def _in_utc(instant: datetime) -> datetime:
-    """Returns the instant in UTC; one outside the calendar there becomes the calendar's first or last instant."""
-    try:
-        return instant.astimezone(UTC)
-    except OverflowError:
-        first, last = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
-        return first if instant.year == 1 else last

@@ -5,7 +5,7 @@ assignments.
 """
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -13,6 +13,7 @@ from msgspec import UNSET, UnsetType
 from sqlalchemy import Connection
 
 from issue_tracker.actor import Actor
+from issue_tracker.clock import in_utc
 from issue_tracker.issues.fields import IssueFields
 from issue_tracker.issues.models import DetailedAssignment, Issue, Owner, Reference, Severity
 from issue_tracker.issues.queries.owners import find_owner, list_technicians
@@ -100,7 +101,7 @@ def _instant(text: str) -> datetime:
         at = None
     if at is None or at.tzinfo is None:
         raise ValueError("must be an instant with an offset, such as 2025-01-04T10:15:00+00:00")
-    return at.astimezone(UTC)
+    return in_utc(at)
 
 
 def _tags(text: str) -> list[str]:

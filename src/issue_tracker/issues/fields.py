@@ -5,7 +5,7 @@ docs/architecture.md.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -13,7 +13,7 @@ from msgspec import UNSET, UnsetType
 from sqlalchemy import Connection, Table, delete, insert
 
 from issue_tracker.auth.users import User, get_user
-from issue_tracker.clock import iso
+from issue_tracker.clock import in_utc, iso
 from issue_tracker.database.tables import assignment_references, issue_references, issue_tags
 from issue_tracker.issues.models import Reference, Severity, StoredFields
 from issue_tracker.names import key
@@ -65,7 +65,7 @@ def _json(items: list[Any]) -> str | None:
 _FIELDS: dict[str, _Field] = {
     "severity": _Field("severity", lambda severity: severity.value, _as_it_is),
     "owner": _Field("owner_id", lambda user: user.user_id, lambda tx, user_id: get_user(tx, user_id).email),
-    "next_update_at": _Field("next_update_at", lambda at: at.astimezone(UTC), lambda _, at: iso(at)),
+    "next_update_at": _Field("next_update_at", in_utc, lambda _, at: iso(at)),
     "tags": _Field("tags", _tags, lambda _, tags: ", ".join(msgspec.json.decode(tags))),
     "references": _Field("refs", _references, _as_it_is),
     "external_key": _Field("external_key", str, _as_it_is),

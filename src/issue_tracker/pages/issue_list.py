@@ -3,7 +3,6 @@ of a view can be used in a script.
 """
 
 from collections.abc import Sequence
-from datetime import UTC
 from urllib.parse import urlencode
 
 import msgspec
@@ -20,7 +19,7 @@ from issue_tracker.api.issue_query import (
 )
 from issue_tracker.api.views import lasting
 from issue_tracker.auth.people import list_people
-from issue_tracker.clock import iso, now
+from issue_tracker.clock import in_utc, iso, now
 from issue_tracker.companies.groups.queries import list_group_names
 from issue_tracker.companies.queries import get_company, list_names
 from issue_tracker.errors import AppError, InvalidQuery, NotFound
@@ -177,7 +176,7 @@ def find_list(
         known_groups=known_groups,
         fields=field_filters(shared),
         since=dict(shared).get("updatedSince", "") if query.updated_since else "",
-        since_at=iso(query.updated_since.astimezone(UTC)) if query.updated_since else None,
+        since_at=iso(in_utc(query.updated_since)) if query.updated_since else None,
         totals=[(status.value, counts.get(status, 0)) for status in RANKED],
         sort=query.sort if query.sort != ATTENTION else "",
         csv=link("/api/issues", [*_as_api(shown), *_default_order(path, shown), ("format", "csv")]),
