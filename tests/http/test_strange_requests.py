@@ -1,10 +1,12 @@
 """Unusual requests get a clear response, change nothing, and never cause a 500 (contract, sections 1 and 2)."""
 
+import base64
 import re
 import socket
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
+import msgspec
 import pytest
 
 from tests.clients import Client
@@ -277,3 +279,16 @@ def test_a_company_of_a_webhook_cannot_be_deleted(world: World) -> None:
     ada.call("POST", "/api/webhooks", 201, json={"url": "https://h.example/", "company_ids": [company]})
     ada.call("DELETE", f"/api/companies/{company}", 400)
     assert "Hooked Ltd" in ada.get("/api/companies").text
+
+
+@pytest.mark.parametrize("number", [DIGITS, str(2**63), "\u0663" * 20])
+def test_a_number_of_any_length_in_a_form_is_not_a_failure(world: World, number: str) -> None:
+    tess = world.client()
+    for name, status in (("", 400), (f"With {number[:3]}", 303)):
+        assert tess.post("/issues/new", data={"name": name, "like": number}).status_code == status
+    refused = tess.post("/account/security/totp/verify", data={"id": number, "code": "000000"})
+    assert 400 <= refused.status_code < 500
+    assert tess.get("/activity", params={"actor": number}).status_code in (200, 422)
+    cursor = msgspec.msgpack.encode(["open_count", f"-{number}", 1])
+    text = base64.urlsafe_b64encode(cursor).decode().rstrip("=")
+    assert tess.get("/api/issues", params={"sort": "open_count", "cursor": text}).status_code in (200, 422)

@@ -211,7 +211,7 @@ def _sort_value(query: IssueQuery, text: str) -> str | datetime:
         return Place.read(text).text
     by = order_of(query).by
     if by == OPEN_COUNT:
-        return str(min(int(text), LARGEST_COUNT))
+        return str(max(0, min(int(text), LARGEST_COUNT)))
     return text if by == "name" else datetime.fromisoformat(text)
 
 

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from issue_tracker.auth.passwords import Password, generate_password, parse_password
 from issue_tracker.cli.failures import CommandError
+from issue_tracker.names import whole_number
 
 T = TypeVar("T")
 
@@ -22,10 +23,10 @@ def parsed(parse: Callable[[str], T], text: str, what: str) -> T:
 
 def parse_age(text: str) -> timedelta:
     """Returns an age such as 90d or 36h. Raises ValueError."""
-    number, unit = text[:-1], text[-1:].lower()
-    if unit not in ("d", "h") or not (number.isascii() and number.isdigit()) or not 0 < int(number) < 100_000:
+    number, unit = whole_number(text[:-1]) or 0, text[-1:].lower()
+    if unit not in ("d", "h") or not 0 < number < 100_000:
         raise ValueError("must be a number of days or hours, such as 90d or 36h")
-    return timedelta(days=int(number)) if unit == "d" else timedelta(hours=int(number))
+    return timedelta(days=number) if unit == "d" else timedelta(hours=number)
 
 
 def password_from(stdin: bool) -> tuple[Password, bool]:

@@ -18,7 +18,7 @@ from issue_tracker.issues.queries.look_alikes import names_like
 from issue_tracker.issues.templates.patterns import filled, renewed
 from issue_tracker.issues.templates.queries import Template, get_template, list_templates
 from issue_tracker.issues.updates.operations import add_update
-from issue_tracker.names import UpdateText
+from issue_tracker.names import UpdateText, whole_number
 from issue_tracker.pages.flash import Flash, flash_cookie, with_look_alikes
 from issue_tracker.pages.forms import Form, FormView, ShownForm
 from issue_tracker.pages.issue_fields import body_fields, changed_texts, choices, texts_of
@@ -88,7 +88,7 @@ def create(request: Request, form: Form) -> Response:
         {
             "first_update": form.get("first_update").strip() or None,
             "first_update_public": bool(form.get("first_update_public")),
-            "like": int(form.get("like")) if form.get("like").isdecimal() else None,
+            "like": whole_number(form.get("like")),
             "companies_of": form.get("companies_of"),
         },
         FirstUpdate,
@@ -133,8 +133,8 @@ def _from_template(template: Template) -> dict[str, Any]:
 
 def _posted_source(request: Request, form: FormView) -> Issue | None:
     """Returns the source issue of a form that was rejected."""
-    posted = str(form.values["like"])
-    return load_issue(request.tx, request.actor, int(posted)) if posted.isdecimal() else None
+    posted = whole_number(str(form.values["like"]))
+    return load_issue(request.tx, request.actor, posted) if posted else None
 
 
 def _source(issue: Issue) -> Source:

@@ -14,6 +14,7 @@ from issue_tracker.auth.factors.totp import NewApp
 from issue_tracker.clock import now
 from issue_tracker.http.identity import Access, Proof
 from issue_tracker.http.request import Request
+from issue_tracker.names import whole_number
 from issue_tracker.pages.browsers import browser_name
 from issue_tracker.pages.flash import Flash, flash_cookie
 from issue_tracker.pages.forms import Form, FormView
@@ -76,8 +77,7 @@ def begin_totp(request: Request, form: Form) -> Response:
 def show_totp(request: Request, form: FormView) -> Response:
     """Shows the new app again, after a wrong code."""
     user = users.get_user(request.tx, request.user_id)
-    number = form.values["id"]
-    factor_id = int(number) if number.isascii() and number.isdigit() and len(number) < 19 else 0
+    factor_id = whole_number(str(form.values["id"])) or 0
     app = totp.find_new_totp(request.tx, request.app_state.server_key.keyring(), user, factor_id)
     return _app_page(request, app, form)
 
@@ -91,8 +91,7 @@ def show_totp(request: Request, form: FormView) -> Response:
 )
 def verify_totp(request: Request, form: Form) -> Response:
     """Verifies the first code of the new app, and shows the recovery codes once."""
-    number = form.get("id")
-    body = form.read({"id": int(number) if number.isdecimal() else 0, "code": form.get("code")}, FirstCode)
+    body = form.read({"id": whole_number(form.get("id")) or 0, "code": form.get("code")}, FirstCode)
     keyring = request.app_state.server_key.keyring()
     with request.write() as tx:
         codes = totp.confirm_totp(tx, keyring, request.actor, body.id, body.code)

@@ -16,7 +16,7 @@ from issue_tracker.errors import NotFound
 from issue_tracker.events.catalog import AssignmentTimes, Event, EventType
 from issue_tracker.events.queries.log import event_from_row
 from issue_tracker.events.queries.visibility import visible_to
-from issue_tracker.names import key, printable, storable
+from issue_tracker.names import key, printable, storable, whole_number
 
 UNDOABLE = (EventType.ASSIGNMENT_CREATED, EventType.ASSIGNMENT_STATUS_CHANGED, EventType.ASSIGNMENT_DELETED)
 """Types of events that can be undone."""
@@ -153,8 +153,9 @@ def _mentioned(
 
 def by_actor(tx: Connection, wanted: str) -> Alternatives:
     """Returns conditions for the users with this id or present name, and for actors without an account by name."""
-    if wanted.isascii() and wanted.isdigit() and int(wanted) < 2**63:
-        ids: Sequence[int] = [int(wanted)]
+    number = whole_number(wanted)
+    if number is not None:
+        ids: Sequence[int] = [number]
     else:
         ids = [row.user_id for row in tx.execute(select(users.c.user_id, users.c.name)) if key(row.name) == key(wanted)]
     unknown = and_(events.c.actor_id.is_(None), events.c.actor_name == printable(wanted).replace("\0", ""))
