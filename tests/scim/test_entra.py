@@ -156,6 +156,12 @@ def test_a_deleted_user_is_restored_without_roles_and_credentials(world: World) 
     pair = {"email": "tess@helpdesk.example", "password": "correct horse battery staple"}
     world.anonymous().call("POST", "/api/auth/login", 401, json=pair)
 
+    # A name that imitates another user's is replaced by the address, for the restored account as for a new one.
+    directory.call("DELETE", f"/Users/{tess['id']}", 204)
+    for email in ("tess@helpdesk.example", "new@helpdesk.example"):
+        assert directory.create(email, displayName="Omar Re\u0443es")["displayName"] == email
+        assert account(world, email)["name"] == email
+
 
 @pytest.mark.parametrize(
     ("body", "status", "kind"),

@@ -4,6 +4,7 @@ An account that a provider creates has no password: its user signs in with the p
 Its role is `member` until a group mapping gives another one (auth/scim/memberships.py).
 """
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -55,13 +56,14 @@ def create_person(tx: Connection, actor: Actor, settings: Settings, fields: Pers
     _require_free(tx, settings, fields.user_name)
     found = find_credentials(tx, fields.email, lock=True)
     if found is None:
-        user_id = _created(tx, actor, fields).user_id
+        user = _named(tx, fields, lambda name: create_user(tx, actor, fields.email, name, Role.MEMBER, None))
+        user_id = user.user_id
     else:
         user_id = found[0].user_id
         said = select(scim_users.c.deleted_at).where(scim_users.c.user_id == user_id)
         if found[0].active or tx.execute(said).scalar_one_or_none() is None:
             raise Taken(f"An account for “{fields.email}” exists already.")
-        update_user(tx, actor, user_id, name=fields.name, active=True)
+        _named(tx, fields, lambda name: update_user(tx, actor, user_id, name=name, active=True))
     _store(tx, user_id, fields)
     if not fields.active:
         update_user(tx, actor, user_id, active=False)
@@ -129,15 +131,17 @@ def _require_free(tx: Connection, settings: Settings, user_name: str) -> None:
         raise _taken(user_name)
 
 
-def _created(tx: Connection, actor: Actor, fields: PersonFields) -> User:
-    """Creates the account. As at a sign-in with a provider, a name that imitates another one is not an error."""
+def _named(tx: Connection, fields: PersonFields, change: Callable[[DisplayName], User]) -> User:
+    """Calls `change` with the name or, if the name imitates another user's, with the address. As at a sign-in with a
+    provider, such a name is not an error.
+    """
     try:
         with tx.begin_nested():
-            return create_user(tx, actor, fields.email, fields.name, Role.MEMBER, None)
+            return change(fields.name)
     except Invalid as refused:
         if all(wrong.field != "name" for wrong in refused.fields):
             raise
-    return create_user(tx, actor, fields.email, parse_display_name(fields.email), Role.MEMBER, None)
+    return change(parse_display_name(fields.email))
 
 
 def _store(tx: Connection, user_id: int, fields: PersonFields) -> None:
