@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from issue_tracker.issues.queries import former_search
 from tests.clients import Client
 from tests.company_access.limits import limit
 from tests.world import World
@@ -27,6 +28,17 @@ def names(client: Client, query: str = "") -> list[str]:
     listed = client.call("GET", f"/api/issues?{query}", 200)
     assert listed["total"] == len(listed["items"])
     return [issue["name"] for issue in listed["items"]]
+
+
+def test_hidden_issues_do_not_displace_visible_ones(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(former_search, "MOST", 2)
+    ada = world.client("ada")
+    for number in range(7):
+        world.given_issue(f"Old {number}", {"Fabrikam" if number == 3 else "Contoso": "new"})
+        rename(ada, f"Old {number}", f"Fault {number}")
+    limit(world, "Fabrikam")
+    assert names(world.client("tess"), "words=old") == ["Fault 3"]
+    assert names(ada, "words=old") == ["Fault 5", "Fault 6"]
 
 
 def test_a_former_name_finds_its_issue_until_another_issue_takes_it(world: World) -> None:

@@ -3,13 +3,14 @@
 There are few former names, so every one of them is compared.
 """
 
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, select
+from sqlalchemy import Connection, Select, bindparam, exists, func, select
 
 from issue_tracker.actor import Actor, require_helpdesk
-from issue_tracker.database.prepared import Prepared, numbers
-from issue_tracker.database.tables import former_names
+from issue_tracker.database.prepared import Prepared, among, numbers
+from issue_tracker.database.tables import assignments, former_names
 from issue_tracker.database.types import Key
 from issue_tracker.issues.queries import search
 from issue_tracker.issues.queries.conditions import Condition
@@ -28,18 +29,27 @@ def search_filter(tx: Connection, actor: Actor, term: str) -> tuple[Condition, d
 
 
 def list_formerly_called(tx: Connection, actor: Actor, term: str) -> list[int]:
-    """Returns the ids of issues with a former name that contains a casefolded term. The result is not limited to what
-    the actor may see.
+    """Returns the ids of issues that the actor may see and that have a former name which contains a casefolded term: of
+    more than MOST, the newest.
     """
     require_helpdesk(actor)
-    return [issue_id for (issue_id,) in _containing.all(tx, term=term)]
+    visible = actor.company_access.company_ids
+    values: dict[str, Any] = {"term": term, "limit": MOST}
+    if visible is not None:
+        values["access"] = numbers(tx, sorted(visible))
+    return [issue_id for (issue_id,) in _containing(visible is not None).all(tx, **values)]
 
 
-def _select_containing(dialect: str) -> Any:
-    term = bindparam("term", type_=Key)
-    place = func.strpos if dialect == "postgresql" else func.instr
-    query = select(former_names.c.issue_id).where(place(former_names.c.name_key, term) > 0)
-    return query.distinct().limit(MOST)
+@cache
+def _containing(limited: bool) -> Prepared:
+    def build(dialect: str) -> Select[Any]:
+        term = bindparam("term", type_=Key)
+        place = func.strpos if dialect == "postgresql" else func.instr
+        query = select(former_names.c.issue_id).where(place(former_names.c.name_key, term) > 0)
+        if limited:
+            # Before the limit: hidden issues must not take the places of visible ones.
+            of_issue = assignments.c.issue_id == former_names.c.issue_id
+            query = query.where(exists().where(of_issue, among(assignments.c.company_id, "access", dialect)))
+        return query.distinct().order_by(former_names.c.issue_id.desc()).limit(bindparam("limit"))
 
-
-_containing = Prepared(_select_containing)
+    return Prepared(build)
