@@ -1,13 +1,15 @@
 """Servers delete expired rows automatically; the history remains."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
-from sqlalchemy import func, insert, select, text
+from sqlalchemy import delete, func, insert, select, text
 
 from issue_tracker import clock, retention
 from issue_tracker.database.engine import Database
 from issue_tracker.database.tables import deliveries, events, sessions, sign_in_failures
+from issue_tracker.errors import Unavailable
 from issue_tracker.retention import LOCK, Retention
 from issue_tracker.settings import Settings
 from tests.server import serving
@@ -111,3 +113,42 @@ def test_a_server_deletes_expired_rows_automatically(migrated_url: str, monkeypa
     with serving(settings):
         eventually(lambda: left() == 1)
     database.close()
+
+
+def test_what_was_deleted_before_a_failure_is_recorded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    given_old_rows(world)
+    before, due = counts(world), pending(world)
+    deletion = Retention(world.database, world.server.settings)
+
+    def unavailable(*_: Any, **__: Any) -> int:
+        raise Unavailable
+
+    def notes() -> list[str | None]:
+        return [event.note for event in world.history(audit=True) if event.type == "data.pruned"]
+
+    with monkeypatch.context() as failing:
+        failing.setattr(retention, "prune_sign_ins", unavailable)
+        with failing.context() as worse:
+            worse.setattr(retention, "record", unavailable)
+            with pytest.raises(Unavailable):
+                deletion.prune(clock.now())
+        assert counts(world)["deliveries"] == due and notes() == []
+        with pytest.raises(Unavailable):
+            deletion.prune(clock.now())
+    assert notes() == [f"{before['deliveries'] - due} deliveries"]
+    deletion.prune(clock.now())
+    assert notes()[1:] == ["3 failed sign-ins"]
+
+
+def test_what_was_deleted_before_the_end_is_recorded(world: World) -> None:
+    ended = Retention(world.database, world.server.settings)
+    given_old_rows(world)
+    with world.database.write() as tx:
+        tx.execute(delete(sessions))
+        tx.execute(delete(sign_in_failures))
+    before = counts(world)["deliveries"]
+    ended.close()
+    ended.prune(clock.now())
+    left = counts(world)["deliveries"]
+    assert pending(world) < left < before
+    assert world.history(audit=True)[-1].note == f"{before - left} deliveries"

@@ -4,6 +4,7 @@ The history of issues is stored forever. An operator can delete more with `issue
 """
 
 import threading
+from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
@@ -64,6 +65,7 @@ class Retention:
         self._database = database
         self._settings = settings
         self._closed = threading.Event()
+        self._unrecorded: Counter[str] = Counter()
 
     def run(self) -> None:
         seconds = FIRST_SECONDS
@@ -83,23 +85,35 @@ class Retention:
     def prune(self, at: datetime) -> None:
         """Deletes everything that has expired at an instant (UTC), in small transactions. Raises Unavailable.
 
-        If records that a person may look for were deleted, the history says so.
+        If records that a person may look for were deleted, the history says so; also after an early end, by an error
+        or by `close`. If the database cannot record it then, the next call does.
         """
-        records: list[str] = []
+        try:
+            self._prune_all(at)
+        finally:
+            self._record()
+
+    def _prune_all(self, at: datetime) -> None:
         for kind, prune in _kinds(self._settings, at).items():
             deleted = 0
-            while piece := self._prune_piece(prune):
-                deleted += piece
-                if self._closed.wait(PAUSE_SECONDS):
-                    return
-            if deleted:
-                log.info("deleted what is older than its retention", kind=kind, rows=deleted)
-            if deleted and kind not in UNRECORDED:
-                records.append(f"{deleted} {kind}")
-        if records:
+            try:
+                while piece := self._prune_piece(prune):
+                    deleted += piece
+                    if self._closed.wait(PAUSE_SECONDS):
+                        return
+            finally:
+                if deleted:
+                    log.info("deleted what is older than its retention", kind=kind, rows=deleted)
+                if deleted and kind not in UNRECORDED:
+                    self._unrecorded[kind] += deleted
+
+    def _record(self) -> None:
+        """Records what was deleted and has not been recorded yet."""
+        if self._unrecorded:
+            note = ", ".join(f"{rows} {kind}" for kind, rows in self._unrecorded.items())
             with self._database.write() as tx:
-                pruned = Change(type=EventType.DATA_PRUNED, note=", ".join(records))
-                record(tx, command_line("retention"), [pruned], now())
+                record(tx, command_line("retention"), [Change(type=EventType.DATA_PRUNED, note=note)], now())
+            self._unrecorded.clear()
 
     def _prune_piece(self, prune: Prune) -> int:
         """Deletes one piece and returns its number of rows; 0 also if another process is deleting."""

@@ -64,16 +64,18 @@ def prune_events(database: Database, age: timedelta) -> None:
     """Deletes old rows that need not be retained, in small transactions, so that other writers do not wait long."""
     before = now() - age
     delivered = signins = 0
-    while True:
-        with database.write() as tx:
-            pieces = prune_deliveries(tx, before), prune_sign_ins(tx, before)
-        delivered, signins = delivered + pieces[0], signins + pieces[1]
-        if not any(pieces):
-            break
-    what = f"{delivered} deliveries and {signins} sign-ins from before {iso(before)}"
-    if delivered or signins:
-        with database.write() as tx:
-            record(tx, current_actor(), [Change(type=EventType.DATA_PRUNED, note=what)], now())
+    try:
+        while True:
+            with database.write() as tx:
+                pieces = prune_deliveries(tx, before), prune_sign_ins(tx, before)
+            delivered, signins = delivered + pieces[0], signins + pieces[1]
+            if not any(pieces):
+                break
+    finally:  # also after an interruption: the earlier pieces were deleted
+        what = f"{delivered} deliveries and {signins} sign-ins from before {iso(before)}"
+        if delivered or signins:
+            with database.write() as tx:
+                record(tx, current_actor(), [Change(type=EventType.DATA_PRUNED, note=what)], now())
     click.echo(f"Deleted {what}.")
 
 
