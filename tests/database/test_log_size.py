@@ -106,6 +106,25 @@ def test_the_log_shrinks_when_a_long_read_ends(database: Database, monkeypatch: 
     eventually(changed)
 
 
+def test_growth_is_reported_although_an_attempt_without_waiting_failed_before(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_size, "TOTAL_WAIT_SECONDS", 0.01)
+    logged = CapturingLogger()
+    monkeypatch.setattr(log_size, "log", logged)
+    with database.read() as tx:
+        tx.execute(text("SELECT name FROM users")).scalars().all()
+        monkeypatch.setattr(log_size, "LIMIT_BYTES", 100 * LIMIT)
+        for _ in range(20):
+            _change(database)
+        monkeypatch.setattr(log_size, "LIMIT_BYTES", LIMIT)
+        with database.read(in_bulk=True) as dump:
+            dump.execute(text("SELECT name FROM users")).scalars().all()
+        assert logged.calls == []
+        _change(database, 10)
+        assert [call.args for call in logged.calls] == [("write-ahead log is growing: a long read needs it",)]
+
+
 def test_a_dump_leaves_a_small_log(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(log_size, "TOTAL_WAIT_SECONDS", 0.01)
     with database.read(in_bulk=True) as tx:

@@ -64,11 +64,13 @@ class LogSize:
         try:
             began = time.monotonic()
             emptied = _empty(connection, wait_seconds, usual_seconds)
-            if wait_seconds and not emptied:
+            if emptied:
+                self._reported = False
+            elif wait_seconds:
                 self._next_attempt_at = time.monotonic() + SHARE * (time.monotonic() - began)
-            if wait_seconds and not emptied and not self._reported:
-                log.warning("write-ahead log is growing: a long read needs it", megabytes=LIMIT_BYTES >> 20)
-            self._reported = not emptied
+                if not self._reported:
+                    log.warning("write-ahead log is growing: a long read needs it", megabytes=LIMIT_BYTES >> 20)
+                self._reported = True
         finally:
             self._attempting.release()
 
