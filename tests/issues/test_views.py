@@ -2,7 +2,14 @@
 
 from typing import Any
 
+import msgspec
+
+from issue_tracker.actor import CompanyAccess, command_line
+from issue_tracker.issues.views.operations import MOST_SHARED
+from issue_tracker.issues.views.queries import list_views
 from tests.clients import Client
+from tests.company_access.limits import limit
+from tests.events.statements import statements
 from tests.world import World
 
 
@@ -92,3 +99,34 @@ def test_a_view_reveals_nothing_hidden(world: World) -> None:
     # The view of an author who sees no more than the user reveals nothing.
     save(world.client("omar"), "by Omar", "search=shared+words", shared=True)
     assert names(tess) == ["by Omar", "everybody’s", "visible company"]
+
+
+def test_the_number_of_statements_does_not_grow_with_the_views_of_others(world: World) -> None:
+    limit(world, "Fabrikam", "Contoso", who="tess")
+    limit(world, "Fabrikam", who="omar")
+    omar, tess = world.client("omar"), world.client("tess")
+    visible = frozenset(world.given_companies("Contoso", "Fabrikam").values())
+    actor = msgspec.structs.replace(command_line("tests"), company_access=CompanyAccess(visible))
+    counted = []
+    for number in range(4):
+        save(omar, f"By Omar {number}", "search=x&companyName=Fabrikam&owner=omar@helpdesk.example", shared=True)
+        save(world.client("ada"), f"By Ada {number}", "companyName=Fabrikam&owner=tess@helpdesk.example", shared=True)
+        with world.database.read() as tx, statements(tx) as seen:
+            assert len(list_views(tx, actor)) == 2 * (number + 1)
+        counted.append(len(seen))
+    assert len(set(counted)) == 1
+    assert names(tess) == [f"By {who} {number}" for who in ("Ada", "Omar") for number in range(4)]
+
+
+def test_a_user_shares_a_limited_number_of_views(world: World) -> None:
+    tess = world.client("tess")
+    private = save(tess, "Private")
+    for number in range(MOST_SHARED):
+        save(tess, f"View {number:02}", shared=True)
+    for method, path, body in (
+        ("POST", "/api/views", {"name": "More", "query": "", "shared": True}),
+        ("PUT", f"/api/views/{private['view_id']}", {"shared": True}),
+    ):
+        refused = tess.call(method, path, 400, json=body)
+        assert [error["field"] for error in refused["errors"]] == ["shared"]
+    assert len(names(world.client("omar"))) == MOST_SHARED and len(names(tess)) == MOST_SHARED + 1

@@ -20,18 +20,23 @@ from issue_tracker.new_names import require_visible
 MOST = 100
 """Maximum number of views of one user."""
 
+MOST_SHARED = 20
+"""Maximum number of views that one user shares: all others see them in their lists."""
+
 
 def create_view(tx: Connection, actor: Actor, name: Name, query: str, *, shared: bool = False) -> SavedView:
     """Saves a view of the actor.
 
-    Raises Invalid if the actor has a view of this name already, has MOST views, or if the name contains an invisible
-    character.
+    Raises Invalid if the actor has a view of this name already, has MOST views or shares MOST_SHARED, or if the name
+    contains an invisible character.
     """
     require_helpdesk(actor)
     require_visible("name", name)
     own = select(func.count()).where(saved_views.c.user_id == actor.user_id)
     if tx.execute(own).scalar_one() >= MOST:
         raise Invalid(f"You have {MOST} views already; delete one first.")
+    if shared:
+        _require_room(tx, actor.user_id)
     at = now()
     values = {"user_id": actor.user_id, "name": name, "name_key": key(name), "query": query, "shared": shared}
     try:
@@ -63,6 +68,8 @@ def update_view(
         return view
     if wanted["name"] != view.name:
         require_visible("name", wanted["name"])
+    if values["shared"] and not view.shared:
+        _require_room(tx, view.owner.user_id)
     at = now()
     change = update(saved_views).where(saved_views.c.view_id == view_id)
     try:
@@ -97,6 +104,13 @@ def _changeable(tx: Connection, actor: Actor, view_id: int) -> SavedView:
     if not view.changeable:
         raise Forbidden("Only the author of a view, and super admins, may change it.")
     return view
+
+
+def _require_room(tx: Connection, author: int | None) -> None:
+    """Raises Invalid if the author shares MOST_SHARED views already."""
+    count = select(func.count()).where(saved_views.c.user_id == author, saved_views.c.shared)
+    if tx.execute(count).scalar_one() >= MOST_SHARED:
+        raise Invalid.field("shared", f"at most {MOST_SHARED} views of one author can be shared")
 
 
 def _taken(name: str) -> Invalid:

@@ -6,15 +6,16 @@ author of the view sees no more than the actor.
 """
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 from urllib.parse import parse_qsl
 
 import msgspec
 from sqlalchemy import Connection, Row, Select, or_, select
 
-from issue_tracker.actor import Actor, CompanyAccess, require_helpdesk
+from issue_tracker.actor import Actor, require_helpdesk
 from issue_tracker.companies.queries import LARGEST_ID
-from issue_tracker.company_access.queries import load_access
+from issue_tracker.company_access.queries import load_accesses
 from issue_tracker.database.tables import saved_views, start_views, users
 from issue_tracker.errors import AppError, NotFound
 from issue_tracker.issues.models import Owner
@@ -92,6 +93,13 @@ def _usable(actor: Actor) -> Any:
 
 
 def _visible(tx: Connection, actor: Actor, query: Select[Any]) -> list[SavedView]:
+    rows = tx.execute(query).all()
+    if actor.company_access.all:
+        shown = rows
+    else:
+        others = [row for row in rows if row.user_id != actor.user_id]
+        known = _Known(tx, actor, others)
+        shown = [row for row in rows if row.user_id == actor.user_id or known.tells_nothing(row)]
     return [
         SavedView(
             view_id=row.view_id,
@@ -102,41 +110,52 @@ def _visible(tx: Connection, actor: Actor, query: Select[Any]) -> list[SavedView
             owner=Owner(row.user_id, row.author),
             changeable=row.user_id == actor.user_id or actor.super_admin,
         )
-        for row in tx.execute(query).all()
-        if row.user_id == actor.user_id or _tells_nothing(tx, actor, row)
+        for row in shown
     ]
 
 
-def _tells_nothing(tx: Connection, actor: Actor, row: Row[Any]) -> bool:
-    """Returns whether the actor can see everything that the shared view of another user names."""
-    visible = actor.company_access
-    if visible.all:
-        return True
-    filters = parse_qsl(row.query)
-    if _covers(visible, load_access(tx, row.user_id, all_companies=bool(row.all_companies))):
-        return True
-    return not any(name in TEXTS for name, _ in filters) and _knows(tx, actor, filters)
+class _Known:
+    """What an actor with limited company access knows of that which the shared views of others name. Everything is read
+    once for all views.
+    """
 
+    def __init__(self, tx: Connection, actor: Actor, views: Sequence[Row[Any]]) -> None:
+        self._tx = tx
+        self._actor = actor
+        self._visible = actor.company_access.company_ids or frozenset()
+        self._narrow = load_accesses(tx, {row.user_id for row in views if not row.all_companies})
+        self._answers: dict[tuple[str, str], bool] = {}
 
-def _covers(wide: CompanyAccess, narrow: CompanyAccess) -> bool:
-    return wide.company_ids is None or (narrow.company_ids is not None and narrow.company_ids <= wide.company_ids)
+    def tells_nothing(self, view: Row[Any]) -> bool:
+        """Returns whether the actor can see everything that this view names."""
+        author = self._narrow.get(view.user_id)
+        if author is not None and author.company_ids is not None and author.company_ids <= self._visible:
+            return True
+        filters = parse_qsl(view.query)
+        return not any(name in TEXTS for name, _ in filters) and all(map(self._knows, filters))
 
+    def _knows(self, one: tuple[str, str]) -> bool:
+        if one not in self._answers:
+            self._answers[one] = self._exists(*one)
+        return self._answers[one]
 
-def _knows(tx: Connection, actor: Actor, filters: Sequence[tuple[str, str]]) -> bool:
-    """Returns whether the companies, groups and owners in these filters exist for the actor."""
-    emails = {key(value) for name, value in filters if name == "owner"} - {"me", "none", ""}
-    if emails and not emails <= {key(user.email) for user in list_technicians(tx, actor)}:
-        return False
-    try:
-        for name, value in filters:
+    def _exists(self, name: str, value: str) -> bool:
+        """Returns whether the company, the group or the owner in a filter exists for the actor."""
+        try:
+            if name == "owner":
+                return key(value) in ("me", "none", "") or key(value) in self._emails
             if name == "companyId":
-                company_filter(tx, actor, [whole_number(value) or 0], "")
+                company_filter(self._tx, self._actor, [whole_number(value) or 0], "")
             elif name == "companyName":
-                company_filter(tx, actor, [], value)
+                company_filter(self._tx, self._actor, [], value)
             elif name == "companyGroup":
-                company_filter(tx, actor, [], "", [value])
+                company_filter(self._tx, self._actor, [], "", [value])
             elif name == "exclude":
-                company_filter(tx, actor, [], "", exclude=[value])
-    except AppError:
-        return False
-    return True
+                company_filter(self._tx, self._actor, [], "", exclude=[value])
+        except AppError:
+            return False
+        return True
+
+    @cached_property
+    def _emails(self) -> set[str]:
+        return {key(user.email) for user in list_technicians(self._tx, self._actor)}
