@@ -102,7 +102,9 @@ def _create(tx: Connection, actor: Actor, report: Report, company: Company) -> I
     try:
         fields = IssueFields(severity=report.severity)
         return create_issue(tx, actor, report.issue, report.summary, members, fields=fields)
-    except Invalid:
+    except Invalid as refused:
+        if all(wrong.field != "name" for wrong in refused.fields):
+            raise
         return None
 
 
