@@ -1,4 +1,4 @@
-"""Example calls of the counts, the hand-over, views and presence; `calls` explains their purpose."""
+"""Example calls of the counts, the handover, views and presence; `calls` explains their purpose."""
 
 from tests.company_access.call import HIDDEN_ID, Call, gets
 

@@ -169,8 +169,8 @@ def hand_over(world: World, open_page: Open) -> Hands:
     world.given_issue("Northern fibre is cut", dict.fromkeys(FAILED, "investigating"))
     page = open_page("tess", "/?open=true")
     with Hands(page) as hands:
-        hands.click(page.get_by_role("navigation", name="Main").get_by_role("link", name="Hand-over"))
-        expect(page.get_by_role("heading", level=1)).to_contain_text("Hand-over")
+        hands.click(page.get_by_role("navigation", name="Main").get_by_role("link", name="Handover"))
+        expect(page.get_by_role("heading", level=1)).to_contain_text("Handover")
         expect(page.get_by_role("main")).to_contain_text("Northern fibre is cut")
     return hands
 

@@ -1,4 +1,4 @@
-"""The hand-over: the changes since a time or the last visit, as a page, text, Markdown and one printed sheet."""
+"""The handover: the changes since a time or the last visit, as a page, text, Markdown and one printed sheet."""
 
 import re
 from datetime import UTC, datetime
@@ -44,11 +44,11 @@ def given_a_shift(world: World) -> None:
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-def test_the_hand_over_shows_changes_and_remaining_work(world: World, browse: Browse) -> None:
+def test_the_handover_shows_changes_and_remaining_work(world: World, browse: Browse) -> None:
     given_a_shift(world)
     page = browse("tess", "/", timezone_id="Asia/Tokyo")
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    page.get_by_role("link", name="Hand-over").click()
+    page.get_by_role("link", name="Handover").click()
     # One click selects the changes since her last visit.
     expect(page.locator(".summary")).to_contain_text("your last visit: 1 started, 1 changed, 1 ended.")
     expect(page.locator(".summary")).to_contain_text("17:02")
@@ -85,16 +85,16 @@ def test_the_hand_over_shows_changes_and_remaining_work(world: World, browse: Br
     expect(page.locator("#wrong-since")).to_contain_text("Must be a time")
 
 
-def test_the_hand_over_works_without_scripts_and_with_limited_access(world: World) -> None:
+def test_the_handover_works_without_scripts_and_with_limited_access(world: World) -> None:
     given_a_shift(world)
     ada, tess = world.client("ada"), world.client("tess")
     text = tess.get("/handover?since=2026-03-02T12:00&format=text")
     assert text.headers["content-type"].startswith("text/plain")
-    assert text.text.startswith("Hand-over, 2026-03-02 12:00 UTC to 2026-03-02 14:00 UTC\n\nChanges by Omar Reyes (")
-    assert "- Old fault (1 new, 1 in progress; nobody’s)\n" in text.text
+    assert text.text.startswith("Handover, 2026-03-02 12:00 UTC to 2026-03-02 14:00 UTC\n\nChanges by Omar Reyes (")
+    assert "- Old fault (1 new, 1 in progress; no owner)\n" in text.text
     assert "  - 2026-03-02 12:30 UTC Omar Reyes (public): The provider **digs**.\n" in text.text
     assert (
-        "- Slow mail (1 resolved; nobody’s)\n  - 2026-03-02 12:00 UTC Omar Reyes set Contoso to Resolved\n" in text.text
+        "- Slow mail (1 resolved; no owner)\n  - 2026-03-02 12:00 UTC Omar Reyes set Contoso to Resolved\n" in text.text
     )
     assert "- VPN [down]: 1 h 55 min, Contoso" in text.text
     page = tess.get("/handover").raise_for_status().text
@@ -106,7 +106,7 @@ def test_the_hand_over_works_without_scripts_and_with_limited_access(world: Worl
     access = {"company_access": {"companies": ["Fabrikam"]}}
     ada.call("PUT", f"/api/users/{tess_id}", 200, json=access)
     limited = tess.get("/handover?since=2026-03-02T12:00&format=text").text
-    assert "Old fault (1 new; nobody’s)" in limited and "The provider" in limited
+    assert "Old fault (1 new; no owner)" in limited and "The provider" in limited
     assert not any(hidden in limited for hidden in ("Contoso", "VPN", "Slow mail"))
     ada.call("DELETE", "/api/issues/Untouched", 204)
     assert "- Untouched (deleted)\n" in ada.get("/handover?hours=1&format=text").text

@@ -70,7 +70,7 @@ def test_a_cell_has_a_description(world: World, browse: Browse) -> None:
     expect(old).to_have_attribute("aria-label", "In progress")
     page.keyboard.press("ArrowUp")
     expect(tip).to_contain_text("Slow mail")
-    expect(tip).to_contain_text("Owner\nnobody", use_inner_text=True)
+    expect(tip).to_contain_text("Owner\nnone", use_inner_text=True)
 
 
 def test_the_matrix_counts_like_the_list(world: World, browse: Browse) -> None:

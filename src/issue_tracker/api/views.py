@@ -22,7 +22,7 @@ routes = Routes("Views")
 
 VIEW_EXAMPLE = {
     "view_id": 3,
-    "name": "Nobody’s, worst first",
+    "name": "Unowned, worst first",
     "query": "open=true&owner=none",
     "shared": True,
     "start": False,
@@ -79,7 +79,7 @@ def list_saved_views(request: Request) -> Response:
 @routes.post(
     "/api/views",
     returns=Returns(201, SavedView, VIEW_EXAMPLE),
-    example={"name": "Nobody’s, worst first", "query": "open=true&owner=none", "shared": True},
+    example={"name": "Unowned, worst first", "query": "open=true&owner=none", "shared": True},
 )
 def create_saved_view(request: Request, body: NewView) -> Response:
     """Save a view of the list of issues."""

@@ -1,4 +1,4 @@
-"""Visits: when a user was last active. The hand-over begins at the end of the previous visit.
+"""Visits: when a user was last active. The handover begins at the end of the previous visit.
 
 A visit is a series of requests with pauses of less than an hour. It is recorded together with the last use of the
 session, at most once a minute.

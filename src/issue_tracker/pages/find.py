@@ -30,7 +30,7 @@ ACTIONS = {
     "/matrix?open=true": "Matrix",
     "/companies": "Companies",
     "/activity": "Activity",
-    "/handover": "Hand-over",
+    "/handover": "Handover",
     "/account": "Account: name, password, sessions, tokens",
     "/docs": "API reference",
 }

@@ -50,7 +50,7 @@ def handover_text(handover: Handover, style: Style, url: str) -> str:
 
 
 def _lines(handover: Handover, style: Style, url: str) -> Iterator[str]:
-    yield f"{'# ' if style.markdown else ''}Hand-over, {utc(handover.since)} to {utc(handover.at)}"
+    yield f"{'# ' if style.markdown else ''}Handover, {utc(handover.since)} to {utc(handover.at)}"
     if handover.people:
         yield ""
         yield "Changes by " + ", ".join(f"{style.name(name)} ({number})" for name, number in handover.people)
@@ -59,7 +59,7 @@ def _lines(handover: Handover, style: Style, url: str) -> Iterator[str]:
         for due in handover.overdue:
             name = style.linked(due.name, f"{url}/issues/{due.issue_id}")
             yield f"{style.item}{name}: due {utc(due.since)}" + (
-                f", {style.name(due.owner)}" if due.owner else ", nobody"
+                f", {style.name(due.owner)}" if due.owner else ", no owner"
             )
     for became, title in TITLES.items():
         stories = handover.became(became)
@@ -113,7 +113,7 @@ def _state(story: Story, style: Style) -> str:
     facts = [counts or "no company"]
     if story.facts.severity:
         facts.append(f"severity {story.facts.severity.label.lower()}")
-    facts.append(style.name(story.facts.owner.name) if story.facts.owner else "nobody’s")
+    facts.append(style.name(story.facts.owner.name) if story.facts.owner else "no owner")
     return f" ({'; '.join(facts)})"
 
 

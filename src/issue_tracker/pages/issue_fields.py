@@ -41,7 +41,7 @@ def choices(request: Request, shown: Issue | None = None) -> Choices:
         if current is not None and not current.active:
             owners.append((current.email, current.name))
     severities = [("", "None"), *((severity.value, severity.label) for severity in Severity)]
-    return Choices(severities, [("", "Nobody"), *owners])
+    return Choices(severities, [("", "No owner"), *owners])
 
 
 def texts_of(request: Request, issue: Issue) -> Texts:

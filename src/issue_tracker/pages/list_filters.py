@@ -16,7 +16,7 @@ FIELD_FILTERS = {
 
 KNOWN_FILTERS = {
     ("owner", "me"): "Mine",
-    ("owner", "none"): "Nobody’s",
+    ("owner", "none"): "No owner",
     ("overdue", "true"): "Update overdue",
     ("overdue", "false"): "Update not overdue",
     ("unmovedDays", "1"): "Unmoved for a day",

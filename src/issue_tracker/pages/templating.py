@@ -44,7 +44,7 @@ PLACES = [
     ("companies", "/companies", "Companies"),
     ("alerts", "/alerts", "Alerts"),
     ("activity", "/activity", "Activity"),
-    ("handover", "/handover", "Hand-over"),
+    ("handover", "/handover", "Handover"),
 ]
 
 CUSTOMER_PLACES = [("portal", PORTAL, "Your issues")]
