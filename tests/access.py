@@ -201,6 +201,7 @@ ACCESS = {
         DELETE /api/alert-receivers/{id}
         POST /api/alert-receivers/{id}/rotate-secret
         POST /api/alert-receivers/try
+        POST /api/alert-receivers/try-feed
         POST /api/alert-rules
         POST /api/alert-rules/try
         PUT /api/alert-rules/{id}
@@ -230,6 +231,10 @@ ACCESS = {
         POST /admin/alerts/receivers/{id}
         GET /admin/alerts/receivers/{id}/delete
         POST /admin/alerts/receivers/{id}/delete
+        GET /admin/alerts/feeds/new
+        POST /admin/alerts/feeds/new
+        GET /admin/alerts/feeds/{id}
+        POST /admin/alerts/feeds/{id}
         GET /admin/alerts/rules/new
         POST /admin/alerts/rules/new
         GET /admin/alerts/rules/{id}

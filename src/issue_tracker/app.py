@@ -15,6 +15,8 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from issue_tracker import settings as settings_module
 from issue_tracker.alerts.due import DueAlerts
+from issue_tracker.alerts.feeds.polling import Polling
+from issue_tracker.api import alert_feeds as alert_feeds_api
 from issue_tracker.api import alert_receivers as alert_receivers_api
 from issue_tracker.api import alert_rules as alert_rules_api
 from issue_tracker.api import alerts as alerts_api
@@ -77,6 +79,7 @@ from issue_tracker.pages import (
     company_groups,
     credentials,
     docs,
+    feeds,
     find,
     group_mappings,
     handover,
@@ -123,6 +126,7 @@ ROUTES = (
     templates_api.routes,
     alerts_api.routes,
     alert_receivers_api.routes,
+    alert_feeds_api.routes,
     alert_rules_api.routes,
     auth_api.routes,
     first_start_api.routes,
@@ -163,6 +167,7 @@ ROUTES = (
     alerts.routes,
     alert_administration.routes,
     mail_receivers.routes,
+    feeds.routes,
     portal.routes,
     webhooks_pages.routes,
     sign_in.routes,
@@ -247,7 +252,8 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
         if settings.deliver_webhooks:
             database.on_commit(CommitTopic.DELIVERIES, deliverer.wake)
             threading.Thread(target=deliverer.run, name="deliverer", daemon=True).start()
-        background = Retention(database, settings), DueAlerts(database)
+        polling = Polling(database, settings, registry, app_state.alert_metrics.taken)
+        background = Retention(database, settings), DueAlerts(database), polling
         for work in (*background, app_state.deferred_events):
             threading.Thread(target=work.run, name=type(work).__name__, daemon=True).start()
         checks = SessionChecks(database, settings, app_state.providers, app_state.server_key)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from issue_tracker.alerts.senders import Kind
+from tests.alerts.feeds.supplier import Poller, supplier_page
 from tests.alerts.test_receivers import send
 from tests.examples import DOCS
 from tests.world import World
@@ -15,10 +16,11 @@ from tests.world import World
 _section = re.compile(r"^The kind is `(.+?)`(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
 _message = re.compile(r"^```(?:json|eml)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SECTIONS = dict(_section.findall((DOCS / "alerts.md").read_text(encoding="utf-8")))
+FEED = SECTIONS.pop(Kind.FEED.value)
 
 
 def test_every_kind_is_described() -> None:
-    assert set(SECTIONS) == {kind.value for kind in Kind}
+    assert {*SECTIONS, Kind.FEED.value} == {kind.value for kind in Kind}
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
@@ -30,6 +32,22 @@ def test_the_message_of_each_sender_opens_an_issue(world: World, kind: str) -> N
     content = message if kind == Kind.EMAIL else json.loads(message)
     assert send(world, path, content) == {"received": 1, "opened": 1}
     [issue] = world.client().call("GET", "/api/issues", 200)["items"]
+    assert [one["company_name"] for one in issue["assignments"]] == ["Contoso"]
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_the_status_feed_opens_an_issue(world: World) -> None:
+    created, feed = re.findall(r"^```json\n(.*?)^```$", FEED, re.MULTILINE | re.DOTALL)
+    body = json.loads(created)
+    group = {"name": body["feed"]["company_group"], "company_names": ["Contoso"]}
+    world.client("ada").call("POST", "/api/company-groups", 201, json=group)
+    with supplier_page() as supplier:
+        supplier.show(feed)
+        body["feed"]["url"] = supplier.url
+        world.client("ada").call("POST", "/api/alert-receivers", 201, json=body)
+        assert Poller(world).poll() == 1
+    [issue] = world.client().call("GET", "/api/issues", 200)["items"]
+    assert f"“{issue['name']}”" in FEED and issue["severity"] == "high"
     assert [one["company_name"] for one in issue["assignments"]] == ["Contoso"]
 
 

@@ -32,12 +32,15 @@ values = st.recursive(
 @st.composite
 def messages(draw: st.DrawFn) -> tuple[Kind, bytes]:
     """Draws a kind and its message: bytes, any JSON, or a message of the sender in which one part is replaced."""
-    kind = draw(st.sampled_from(list(Kind)))
+    kind = draw(st.sampled_from(list(MESSAGES)))
     if draw(st.integers(0, 9)) == 0:
         return kind, draw(st.binary(min_size=1, max_size=200))
     if draw(st.integers(0, 4)) == 0:
         return kind, json.dumps(draw(values)).encode()
-    message = json.loads(json.dumps(MESSAGES[kind](draw(st.booleans()))))
+    sent = MESSAGES[kind](draw(st.booleans()))
+    if isinstance(sent, str):
+        return kind, (sent + draw(st.text(max_size=200))).encode()
+    message = json.loads(json.dumps(sent))
     places = list(_places(message))
     for _ in range(draw(st.integers(1, 3))):
         holder, name = draw(st.sampled_from(places))
@@ -60,7 +63,7 @@ class Receivers:
         self._world = world
         self._ada = world.client("ada")
         self._sender = world.anonymous()
-        self._paths = {kind: given_receiver(world, kind.value) for kind in Kind}
+        self._paths = {kind: given_receiver(world, kind.value) for kind in MESSAGES}
 
     def send(self, kind: Kind, content: bytes) -> httpx.Response:
         return self._sender.post(self._paths[kind], content=content)

@@ -27,7 +27,7 @@ def send(world: World, path: str, message: Any, expected: int = 202, **options: 
     return {name: count for name, count in found.items() if count} if expected == 202 else found
 
 
-@pytest.mark.parametrize("kind", list(Kind), ids=str)
+@pytest.mark.parametrize("kind", list(MESSAGES), ids=str)
 def test_each_sender_opens_and_clears_an_issue(world: World, kind: Kind) -> None:
     path = given_receiver(world, kind.value)
     message = MESSAGES[kind]
@@ -116,7 +116,7 @@ def test_invalid_receivers_are_rejected(world: World) -> None:
 HOSTILE = "<script>alert(1)</script>\n\x1b[31m"
 
 
-@pytest.mark.parametrize("kind", list(Kind), ids=str)
+@pytest.mark.parametrize("kind", list(MESSAGES), ids=str)
 def test_malformed_messages_are_rejected_with_a_reason(
     world: World, kind: Kind, caplog: pytest.LogCaptureFixture
 ) -> None:

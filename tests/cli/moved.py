@@ -44,7 +44,7 @@ FOR_SESSIONS = ("/api/users", "/api/webhooks")
 @contextmanager
 def served(url: str) -> Iterator[Server]:
     """The product on a database, without deliveries, so that nothing changes automatically."""
-    with serving(Settings(database_url=url, log_level="error", deliver_webhooks=False)) as server:
+    with serving(Settings(database_url=url, log_level="error", deliver_webhooks=False, poll_feeds=False)) as server:
         yield server
 
 
@@ -101,6 +101,9 @@ def fill(url: str) -> tuple[str, str]:
         tess.post("/issues/1/presence", data={}).raise_for_status()
         ada.call("POST", "/api/alert-receivers", 201, json={"name": AWKWARD, "kind": "generic", "mapping": {}})
         mailed = ada.call("POST", "/api/alert-receivers", 201, json={"name": "Mail", "kind": "email"})
+        groups = ada.call("GET", "/api/company-groups", 200)["items"]
+        feed = {"url": "https://status.example/feed", "company_group": groups[0]["name"]}
+        ada.call("POST", "/api/alert-receivers", 201, json={"name": "Feed", "kind": "feed", "feed": feed})
         mail = f"Message-ID: <1@example.com>\nSubject: {AWKWARD}\n\nCompany: Contoso\n"
         path = mailed["url"].removeprefix(server.settings.public_url)
         world.anonymous().call("POST", path, 202, content=mail.encode())

@@ -1,4 +1,6 @@
-"""Example calls for templates and similar issues; `calls` contains the others, and explains their purpose."""
+"""Example calls for templates, similar issues and status feeds; `calls` contains the others, and explains their
+purpose.
+"""
 
 from tests.company_access.call import HIDDEN_ID, Call, gets
 
@@ -17,6 +19,9 @@ REUSE_API: dict[str, list[Call]] = {
         Call(f"/api/templates/{HIDDEN_ID}", {"name": "Newer"}),
     ],
     "DELETE /api/templates/{template_id}": [Call(f"/api/templates/{HIDDEN_ID}"), Call("/api/templates/1")],
+    "POST /api/alert-receivers/try-feed": [
+        Call("/api/alert-receivers/try-feed", {"feed": {"url": "http://127.0.0.1:9/", "company_group": "Hidden"}})
+    ],
 }
 
 REUSE_PAGES: dict[str, list[Call]] = {
@@ -27,6 +32,10 @@ REUSE_PAGES: dict[str, list[Call]] = {
         Call("/companies/3/issues", form={"issue_name": "Own", "status": "new"}),
         Call(f"/companies/{HIDDEN_ID}/issues", form={"issue_name": "Own", "status": "new"}),
     ],
+    "GET /admin/alerts/feeds/new": gets("/admin/alerts/feeds/new"),
+    "POST /admin/alerts/feeds/new": [Call("/admin/alerts/feeds/new", form={"name": "F", "company_group": "Hidden"})],
+    "GET /admin/alerts/feeds/{id}": gets("/admin/alerts/feeds/1"),
+    "POST /admin/alerts/feeds/{id}": [Call("/admin/alerts/feeds/1", form={"company_group": "Hidden"})],
     "GET /admin/templates": gets("/admin/templates"),
     "POST /admin/templates": [Call("/admin/templates", form={"name": "By page"})],
     "GET /admin/templates/{template_id}": gets("/admin/templates/1"),

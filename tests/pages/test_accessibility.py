@@ -40,6 +40,8 @@ PAGES = [
     "/admin/alerts/rules/{rule}",
     "/admin/alerts/receivers/{receiver}/delete",
     "/admin/alerts/receivers/{mailed}",
+    "/admin/alerts/feeds/new",
+    "/admin/alerts/feeds/{feed}",
     "/admin/credentials",
     "/admin/scim",
     "/admin/users/{service}",
@@ -101,7 +103,17 @@ def scene(world: World) -> dict[str, Any]:
     body = {"name": "Lines", "company_groups": ["North"], "first_update": "On it"}
     template = world.client("ada").call("POST", "/api/templates", 201, json=body)["template_id"]
     mailed = world.client("ada").call("POST", "/api/alert-receivers", 201, json={"name": "RMM", "kind": "email"})["id"]
-    alerts = {"template": template, "rule": rule, "receiver": made["id"], "alert": alert, "mailed": mailed}
+    feed = {"url": "https://status.example/feed", "company_group": "North"}
+    fed = {"name": "F", "kind": "feed", "feed": feed}
+    polled = world.client("ada").call("POST", "/api/alert-receivers", 201, json=fed)["id"]
+    alerts = {
+        "feed": polled,
+        "template": template,
+        "rule": rule,
+        "receiver": made["id"],
+        "alert": alert,
+        "mailed": mailed,
+    }
     return alerts | {
         "issue": issue,
         "company": names["Contoso"],

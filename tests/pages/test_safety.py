@@ -89,6 +89,8 @@ def test_pages_are_not_cached_and_assets_are(world: World) -> None:
     mapped = {"source": "scim", "group": "leads", "role": "technician", "company_access": "all"}
     mapping = client.call("POST", "/api/group-mappings", 201, json=mapped)
     receiver = client.call("POST", "/api/alert-receivers", 201, json={"name": "R", "kind": "email"})
+    fed = {"url": "https://status.example/feed", "company_group": "North"}
+    feed = client.call("POST", "/api/alert-receivers", 201, json={"name": "F", "kind": "feed", "feed": fed})
     rule = client.call("POST", "/api/alert-rules", 201, json={"name": "R", "rule": {}})
     view = client.call("POST", "/api/views", 201, json={"name": "V"})
     world.given_customer("cara", "Contoso")
@@ -107,7 +109,7 @@ def test_pages_are_not_cached_and_assets_are(world: World) -> None:
             template_id=template["template_id"],
             mapping_id=mapping["id"],
             view_id=view["view_id"],
-            id=(receiver if "receivers" in endpoint.path else rule)["id"],
+            id=(feed if "feeds" in endpoint.path else receiver if "receivers" in endpoint.path else rule)["id"],
         )
         reader = customer if endpoint.access is Access.CUSTOMER else client
         shown = reader.get(

@@ -1,7 +1,7 @@
 """Messages to receivers: the rules decide which issues and companies their alerts are about, and what changes."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 
 import msgspec
@@ -12,7 +12,7 @@ from issue_tracker.alerts.models import AlertOutcome, AlertState, Report
 from issue_tracker.alerts.operations import receive
 from issue_tracker.alerts.receivers import Receiver, find_receiver_by_id, note_use
 from issue_tracker.alerts.rules import Decision, Rule, decide
-from issue_tracker.alerts.senders import LONGEST_KEY, Received
+from issue_tracker.alerts.senders import LONGEST_KEY, Kind, Received
 from issue_tracker.clock import now
 from issue_tracker.database.prepared import Prepared
 from issue_tracker.database.tables import alert_rules, alerts
@@ -30,26 +30,34 @@ def receive_alerts(
 
     With `again`, the alerts are those of earlier messages, and are not counted again.
     """
-    actor = receiver.actor(request_id)
-    rules = [msgspec.json.decode(definition, type=Rule) for (definition,) in _rules.all(tx)]
-    search = CompanySearch(tx, actor)
-    reports: dict[str, Report] = {}
-    sorted_out: list[str] = []
-    for one in received:
-        decision = decide(rules, receiver.name, one.labels)
-        if decision.rule.ignore:
-            if again:
-                sorted_out.append(one.key)
-            continue
-        names = search.names(decision.rule.company_by, decision.company)
-        if names and decision.rule.company_by.several:
-            sorted_out.append(_key(one.key))
-        # If an alert is listed twice, the last state counts.
-        reports |= {report.key: report for report in _reports(one, decision, names, again=again)}
-    _forget_unsorted(tx, receiver, sorted_out)
-    outcomes = receive(tx, actor, list(reports.values()), receiver_id=receiver.id)
+    reports = _sorted(tx, receiver, _stored_rules(tx), received, request_id, again=again)
+    outcomes = receive(tx, receiver.actor(request_id), list(reports.values()), receiver_id=receiver.id)
     if not again:
         note_use(tx, receiver, now())
+    return outcomes
+
+
+def receive_all(
+    tx: Connection, receiver: Receiver, firing: Sequence[Received], over: Mapping[str, str], request_id: str
+) -> list[AlertOutcome]:
+    """Applies the rules to all alerts that fire at a receiver at present, and clears its other alerts.
+
+    The label `incident` identifies an alert. `over` contains the last sentence about each incident that is over, where
+    the sender said one. An alert that a rule ignores is not cleared as long as it fires.
+    """
+    rules = _stored_rules(tx)
+    reports = _sorted(tx, receiver, rules, firing, request_id)
+    ignored = {one.labels["incident"] for one in firing if _decide(rules, receiver, one.labels).rule.ignore}
+    columns = alerts.c.key, alerts.c.labels
+    query = select(*columns).where(alerts.c.namespace == -receiver.id, alerts.c.state == AlertState.FIRING.value)
+    for row in tx.execute(query.order_by(alerts.c.key)):
+        labels = {} if row.labels is None else msgspec.json.decode(row.labels, type=dict[str, str])
+        incident = labels.get("incident", "")
+        if row.key not in reports and incident not in ignored:
+            gone = Received(key=row.key, state=AlertState.RESOLVED, labels=labels, summary=over.get(incident))
+            reports[row.key] = _report(gone, _decide(rules, receiver, labels), row.key, None)
+    outcomes = receive(tx, receiver.actor(request_id), list(reports.values()), receiver_id=receiver.id)
+    note_use(tx, receiver, now())
     return outcomes
 
 
@@ -69,26 +77,72 @@ def sort_again(tx: Connection, request_id: str) -> None:
             receive_alerts(tx, receiver, received, request_id, again=True)
 
 
+def _stored_rules(tx: Connection) -> list[Rule]:
+    return [msgspec.json.decode(definition, type=Rule) for (definition,) in _rules.all(tx)]
+
+
+def _decide(rules: Sequence[Rule], receiver: Receiver, labels: Mapping[str, str]) -> Decision:
+    """Applies the rules. An alert of a feed is about the companies of the feed's group unless a rule finds others."""
+    group = labels.get("company_group") if receiver.kind is Kind.FEED else None
+    return decide(rules, receiver.name, labels, group=group)
+
+
+def _sorted(
+    tx: Connection,
+    receiver: Receiver,
+    rules: Sequence[Rule],
+    received: Sequence[Received],
+    request_id: str,
+    *,
+    again: bool = False,
+) -> dict[str, Report]:
+    """Returns the reports of the alerts that are not ignored, by key, and deletes unsorted alerts that they replace."""
+    search = CompanySearch(tx, receiver.actor(request_id))
+    reports: dict[str, Report] = {}
+    sorted_out: list[str] = []
+    for one in received:
+        decision = _decide(rules, receiver, one.labels)
+        if decision.rule.ignore:
+            if again:
+                sorted_out.append(one.key)
+            continue
+        names = search.names(decision.company_by, decision.company)
+        if names and decision.company_by.several:
+            sorted_out.append(_key(one.key))
+        # If an alert is listed twice, the last state counts.
+        reports |= {report.key: report for report in _reports(one, decision, names, again=again)}
+    _forget_unsorted(tx, receiver, sorted_out)
+    return reports
+
+
 def _reports(received: Received, decision: Decision, names: Sequence[str], *, again: bool) -> Iterator[Report]:
     """Yields a report for each company. A report without a known company has the key of the alert itself."""
-    rule = decision.rule
+    several = bool(names) and decision.company_by.several
     for name in names or [decision.company]:
-        yield Report(
-            key=_key(f"{received.key}@{key(name)}" if names and rule.company_by.several else received.key),
-            state=received.state,
-            issue=decision.issue,
-            company=name,
-            severity=decision.severity,
-            summary=received.summary,
-            url=received.url,
-            labels=received.labels,
-            hold=timedelta(minutes=rule.hold_minutes),
-            steady=timedelta(minutes=rule.steady_minutes),
-            flap_changes=rule.flap_changes,
-            flap_period=timedelta(minutes=rule.flap_minutes),
-            cleared_status=Status(rule.cleared_status),
-            again=again,
-        )
+        alert_key = _key(f"{received.key}@{key(name)}" if several else received.key)
+        yield _report(received, decision, alert_key, name, again=again)
+
+
+def _report(
+    received: Received, decision: Decision, alert_key: str, company: str | None, *, again: bool = False
+) -> Report:
+    rule = decision.rule
+    return Report(
+        key=alert_key,
+        state=received.state,
+        issue=decision.issue,
+        company=company,
+        severity=decision.severity,
+        summary=received.summary,
+        url=received.url,
+        labels=received.labels,
+        hold=timedelta(minutes=rule.hold_minutes),
+        steady=timedelta(minutes=rule.steady_minutes),
+        flap_changes=rule.flap_changes,
+        flap_period=timedelta(minutes=rule.flap_minutes),
+        cleared_status=Status(rule.cleared_status),
+        again=again,
+    )
 
 
 def _key(text: str) -> str:

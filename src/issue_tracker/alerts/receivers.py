@@ -1,7 +1,8 @@
 """Receivers: URLs to which monitoring systems report in their own formats (contract, section 14).
 
-The secret is a part of the URL, because most senders can be configured only with a URL. Only its hash is stored. A
-receiver sees all companies, and acts under its own name.
+A receiver of the kind `feed` has no URL: the server polls its feed. For the others, the secret is a part of the URL,
+because most senders can be configured only with a URL. Only its hash is stored. A receiver sees all companies, and acts
+under its own name.
 """
 
 import hashlib
@@ -14,6 +15,7 @@ from sqlalchemy import Connection, LargeBinary, Row, bindparam, delete, func, in
 from sqlalchemy.exc import IntegrityError
 
 from issue_tracker.actor import Actor, Role, require_administrator, require_fresh_proof
+from issue_tracker.alerts.feeds.stored import Feed, FeedSettings, find_feed, list_feeds, save_feed
 from issue_tracker.alerts.mail import patterns as mail_patterns
 from issue_tracker.alerts.mail.patterns import MailPatterns
 from issue_tracker.alerts.mapping import Mapping, require_valid
@@ -36,13 +38,14 @@ USED_WITHIN = timedelta(minutes=1)
 
 
 class Receiver(msgspec.Struct, frozen=True, kw_only=True):
-    """A receiver without its secret. `mapping` is for the kind `generic`, `patterns` for the kind `email`."""
+    """A receiver without its secret. `mapping` is for the kind `generic`, `patterns` for `email`, `feed` for `feed`."""
 
     id: int
     name: str
     kind: Kind
     mapping: Mapping | None
     patterns: MailPatterns | None
+    feed: Feed | None = None
     active: bool
     created_at: Timestamp
     last_received_at: Timestamp | None
@@ -56,7 +59,9 @@ class Receiver(msgspec.Struct, frozen=True, kw_only=True):
 def list_receivers(tx: Connection, actor: Actor) -> list[Receiver]:
     """Returns all receivers by name. Raises Forbidden unless the actor is a super admin who sees all companies."""
     require_administrator(actor)
-    return [_receiver(row) for row in tx.execute(select(alert_receivers).order_by(alert_receivers.c.name_key))]
+    feeds = list_feeds(tx, actor)
+    rows = tx.execute(select(alert_receivers).order_by(alert_receivers.c.name_key))
+    return [_receiver(row, feeds.get(row.id)) for row in rows]
 
 
 def get_receiver(tx: Connection, actor: Actor, receiver_id: int) -> Receiver:
@@ -65,17 +70,21 @@ def get_receiver(tx: Connection, actor: Actor, receiver_id: int) -> Receiver:
     receiver = find_receiver_by_id(tx, receiver_id)
     if receiver is None:
         raise _unknown()
+    if receiver.kind is Kind.FEED:
+        return msgspec.structs.replace(receiver, feed=find_feed(tx, actor, receiver_id))
     return receiver
 
 
 def find_receiver(tx: Connection, kind: str, secret: str) -> Receiver | None:
     """Returns the active receiver of this kind with this secret, or None."""
+    if kind == Kind.FEED.value:
+        return None
     row = _by_secret.row(tx, secret_hash=_hash(secret), kind=kind)
     return None if row is None else _receiver(row)
 
 
 def find_receiver_by_id(tx: Connection, receiver_id: int) -> Receiver | None:
-    """Returns the receiver with this id, whether or not it is active; None if there is none."""
+    """Returns the receiver with this id, whether or not it is active, without its feed; None if there is none."""
     row = tx.execute(select(alert_receivers).where(alert_receivers.c.id == receiver_id)).first()
     return None if row is None else _receiver(row)
 
@@ -97,18 +106,21 @@ def create_receiver(
     kind: Kind,
     mapping: Mapping | None = None,
     patterns: MailPatterns | None = None,
+    feed: FeedSettings | None = None,
 ) -> tuple[Receiver, str]:
     """Creates a receiver. Returns it with its secret, which is shown only once.
 
-    Raises Invalid for a name that is taken, for an invalid mapping or pattern, and if there are MOST_RECEIVERS already;
-    ConfirmationRequired, and Forbidden.
+    Raises Invalid for a name that is taken, for an invalid mapping, pattern or feed, and if there are MOST_RECEIVERS
+    already; ConfirmationRequired, and Forbidden. The secret of a receiver of the kind `feed` is useless.
     """
     require_administrator(actor)
     require_fresh_proof(actor)
     require_visible("name", name)
     if tx.execute(select(func.count()).select_from(alert_receivers)).scalar_one() >= MOST_RECEIVERS:
         raise Invalid(f"There are {MOST_RECEIVERS} receivers, which is the maximum.")
-    _require_usable(kind, mapping, patterns)
+    _require_usable(kind, mapping, patterns, feed)
+    if kind is Kind.FEED and feed is None:
+        raise Invalid.field("feed", "is required for the kind feed")
     secret = _new_secret(kind)
     values: dict[str, Any] = {
         "name": name,
@@ -123,7 +135,10 @@ def create_receiver(
             inserted = tx.execute(insert(alert_receivers).values(**values))
     except IntegrityError:
         raise Invalid.field("name", f"a receiver called “{name}” exists already") from None
-    receiver = get_receiver(tx, actor, created_id(inserted))
+    receiver_id = created_id(inserted)
+    if feed is not None:
+        save_feed(tx, actor, receiver_id, feed)
+    receiver = get_receiver(tx, actor, receiver_id)
     _record(tx, actor, EventType.RECEIVER_CREATED, receiver)
     return receiver, secret
 
@@ -136,8 +151,9 @@ def update_receiver(
     active: bool | None = None,
     mapping: Mapping | None = None,
     patterns: MailPatterns | None = None,
+    feed: FeedSettings | None = None,
 ) -> Receiver:
-    """Enables or disables a receiver, or replaces its mapping or its patterns; None keeps the present value.
+    """Enables or disables a receiver, or replaces its mapping, patterns or feed; None leaves the present value.
 
     Raises NotFound, Invalid, ConfirmationRequired, and Forbidden.
     """
@@ -147,15 +163,18 @@ def update_receiver(
     values: dict[str, Any] = {}
     if active is not None and active is not receiver.active:
         values["active"] = active
-    _require_usable(receiver.kind, mapping, patterns)
+    _require_usable(receiver.kind, mapping, patterns, feed)
     changed = [name for name in ("active",) if name in values]
     for what, new, old in (("mapping", mapping, receiver.mapping), ("patterns", patterns, receiver.patterns)):
         if new is not None and new != old:
             values["mapping"] = _stored(new)
             changed.append(what)
-    if not values:
-        return receiver
-    tx.execute(update(alert_receivers).where(alert_receivers.c.id == receiver_id).values(values))
+    if feed is not None and save_feed(tx, actor, receiver_id, feed):
+        changed.append("feed")
+    if values:
+        tx.execute(update(alert_receivers).where(alert_receivers.c.id == receiver_id).values(values))
+    if not changed:
+        return get_receiver(tx, actor, receiver_id)
     _record(tx, actor, EventType.RECEIVER_UPDATED, receiver, ", ".join(changed))
     return get_receiver(tx, actor, receiver_id)
 
@@ -163,11 +182,13 @@ def update_receiver(
 def rotate_secret(tx: Connection, actor: Actor, receiver_id: int) -> tuple[Receiver, str]:
     """Gives a receiver a new secret, which is shown only once. The old URL becomes invalid immediately.
 
-    Raises NotFound, ConfirmationRequired, and Forbidden.
+    Raises NotFound, Invalid for a receiver without an address, ConfirmationRequired, and Forbidden.
     """
     require_administrator(actor)
     require_fresh_proof(actor)
     receiver = _receiver(_lock(tx, receiver_id))
+    if receiver.kind is Kind.FEED:
+        raise Invalid("A receiver of the kind feed has no address.")
     secret = _new_secret(receiver.kind)
     values = {"secret_hash": _hash(secret)}
     tx.execute(update(alert_receivers).where(alert_receivers.c.id == receiver_id).values(values))
@@ -184,7 +205,11 @@ def delete_receiver(tx: Connection, actor: Actor, receiver_id: int) -> None:
     _record(tx, actor, EventType.RECEIVER_DELETED, receiver)
 
 
-def _require_usable(kind: Kind, mapping: Mapping | None, patterns: MailPatterns | None) -> None:
+def _require_usable(
+    kind: Kind, mapping: Mapping | None, patterns: MailPatterns | None, feed: FeedSettings | None
+) -> None:
+    if feed is not None and kind is not Kind.FEED:
+        raise Invalid.field("feed", "is for receivers of the kind feed only")
     if mapping is not None:
         if kind is not Kind.GENERIC:
             raise Invalid.field("mapping", "is for receivers of the kind generic only")
@@ -219,7 +244,7 @@ def _unknown() -> NotFound:
     return NotFound("No such receiver.")
 
 
-def _receiver(row: Any) -> Receiver:
+def _receiver(row: Any, feed: Feed | None = None) -> Receiver:
     mail = row.kind == Kind.EMAIL.value
     return Receiver(
         id=row.id,
@@ -227,6 +252,7 @@ def _receiver(row: Any) -> Receiver:
         kind=Kind(row.kind),
         mapping=None if mail or row.mapping is None else msgspec.json.decode(row.mapping, type=Mapping),
         patterns=msgspec.json.decode(row.mapping, type=MailPatterns) if mail and row.mapping is not None else None,
+        feed=feed,
         active=bool(row.active),
         created_at=iso(row.created_at),
         last_received_at=None if row.last_received_at is None else iso(row.last_received_at),

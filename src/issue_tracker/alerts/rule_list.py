@@ -131,17 +131,24 @@ def get_rule(tx: Connection, actor: Actor, rule_id: int) -> StoredRule:
 
 
 def try_rules(
-    tx: Connection, actor: Actor, receiver: str, labels: Mapping[str, str], draft: Rule | None = None
+    tx: Connection,
+    actor: Actor,
+    receiver: str,
+    labels: Mapping[str, str],
+    draft: Rule | None = None,
+    *,
+    group: str | None = None,
 ) -> Trial:
     """Returns the result for an alert with these labels, sent to the receiver of this name.
 
-    With `draft`, only this rule is tried, otherwise the stored rules. Nothing is changed. Raises Forbidden.
+    `group` is the company group of a feed. With `draft`, only this rule is tried, otherwise the stored rules.
+    Nothing is changed. Raises Forbidden.
     """
     require_administrator(actor)
     stored = [] if draft is not None else list_rules(tx, actor)
     rules = [draft] if draft is not None else [one.rule for one in stored]
-    decision = decide(rules, receiver, labels)
-    names = CompanySearch(tx, actor).names(decision.rule.company_by, decision.company)
+    decision = decide(rules, receiver, labels, group=group)
+    names = CompanySearch(tx, actor).names(decision.company_by, decision.company)
     found = find_companies(tx, actor, names)
     known = [found[key(name)] for name in names if key(name) in found]
     return Trial(

@@ -113,20 +113,30 @@ SEVERITIES = {
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
-    """The result of the rules for one alert. `issue` is None if the template yields no valid name of an issue."""
+    """The result of the rules for one alert. `issue` is None if the template yields no valid name of an issue.
+
+    `company_by` is that of the rule, except for an alert whose companies are those of the feed's group.
+    """
 
     rule: Rule
     issue: IssueName | None
     company: str
+    company_by: CompanyBy
     severity: Severity | None
 
 
-def decide(rules: Iterable[Rule], receiver: str, labels: Mapping[str, str]) -> Decision:
-    """Applies the first rule that matches, or else the default."""
+def decide(rules: Iterable[Rule], receiver: str, labels: Mapping[str, str], *, group: str | None = None) -> Decision:
+    """Applies the first rule that matches, or else the default.
+
+    `group` is the company group whose companies an alert is about for which the rule finds no company.
+    """
     rule = next((rule for rule in rules if rule.matches(receiver, labels)), DEFAULT)
     severity = rule.severity or SEVERITIES.get(labels.get("severity", "").strip().casefold())
     issue = _issue_name(filled(rule.issue, labels))
-    return Decision(rule=rule, issue=issue, company=filled(rule.company, labels)[:255], severity=severity)
+    company, company_by = filled(rule.company, labels)[:255], rule.company_by
+    if group and not company:
+        company, company_by = group, CompanyBy.GROUP
+    return Decision(rule=rule, issue=issue, company=company, company_by=company_by, severity=severity)
 
 
 def filled(template: str, labels: Mapping[str, str]) -> str:

@@ -28,7 +28,7 @@ LONGEST_SUMMARY = 10_000
 
 
 class Kind(StrEnum):
-    """The format that a receiver accepts."""
+    """The format that a receiver accepts. A receiver of the kind `feed` accepts nothing: the server polls a feed."""
 
     ALERTMANAGER = "alertmanager"
     GRAFANA = "grafana"
@@ -38,6 +38,7 @@ class Kind(StrEnum):
     HEALTHCHECKS = "healthchecks"
     GENERIC = "generic"
     EMAIL = "email"
+    FEED = "feed"
 
 
 class Received(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ from msgspec import Meta
 from starlette.responses import Response
 
 from issue_tracker.alerts import receivers
+from issue_tracker.alerts.feeds.stored import FeedSettings
 from issue_tracker.alerts.mail.operations import MailTrial, receive_mail, try_patterns
 from issue_tracker.alerts.mail.patterns import MailPatterns
 from issue_tracker.alerts.mapping import Mapping
@@ -52,7 +53,8 @@ class ReceiverList(msgspec.Struct):
 class ReceiverAddress(Receiver, frozen=True, kw_only=True):
     """A receiver with its address, which contains its secret and is shown only once.
 
-    `mail_address` is for the kind `email`; complete messages may also be posted to its `url`.
+    `mail_address` is for the kind `email`; complete messages may also be posted to its `url`. A receiver of the kind
+    `feed` has neither.
     """
 
     url: str | None
@@ -60,12 +62,13 @@ class ReceiverAddress(Receiver, frozen=True, kw_only=True):
 
 
 class NewReceiver(msgspec.Struct, forbid_unknown_fields=True):
-    """A receiver to create. `mapping` is for the kind `generic`, `patterns` for the kind `email`."""
+    """A receiver to create. `mapping` is for the kind `generic`, `patterns` for `email`, `feed` for `feed`."""
 
     name: Name
     kind: Kind
     mapping: Mapping | None = None
     patterns: MailPatterns | None = None
+    feed: FeedSettings | None = None
 
 
 class ReceiverChange(msgspec.Struct, forbid_unknown_fields=True):
@@ -74,6 +77,7 @@ class ReceiverChange(msgspec.Struct, forbid_unknown_fields=True):
     active: bool | None = None
     mapping: Mapping | None = None
     patterns: MailPatterns | None = None
+    feed: FeedSettings | None = None
 
 
 class PatternTrial(msgspec.Struct, forbid_unknown_fields=True):
@@ -93,6 +97,7 @@ RECEIVER_EXAMPLE = {
     "kind": "alertmanager",
     "mapping": None,
     "patterns": None,
+    "feed": None,
     "active": True,
     "created_at": "2025-01-04T10:15:00+00:00",
     "last_received_at": None,
@@ -185,7 +190,9 @@ def list_receivers(request: Request) -> Response:
 )
 def create_receiver(request: Request, body: NewReceiver) -> Response:
     """Create a receiver. The response shows its address only once."""
-    made = receivers.create_receiver(request.tx, request.actor, body.name, body.kind, body.mapping, body.patterns)
+    made = receivers.create_receiver(
+        request.tx, request.actor, body.name, body.kind, body.mapping, body.patterns, body.feed
+    )
     return _with_address(request, *made, 201)
 
 
@@ -206,9 +213,9 @@ def try_message(request: Request, body: PatternTrial) -> Response:
     example={"active": False},
 )
 def update_receiver(request: Request, id: int, body: ReceiverChange) -> Response:
-    """Enable or disable a receiver, or replace its mapping or its patterns."""
+    """Enable or disable a receiver, or replace its mapping, its patterns or its feed."""
     changed = receivers.update_receiver(
-        request.tx, request.actor, id, active=body.active, mapping=body.mapping, patterns=body.patterns
+        request.tx, request.actor, id, active=body.active, mapping=body.mapping, patterns=body.patterns, feed=body.feed
     )
     return json_response(changed)
 
@@ -255,6 +262,8 @@ def mail_address(request: Request, receiver: Receiver, secret: str) -> str | Non
 
 
 def _with_address(request: Request, receiver: Receiver, secret: str, status: int) -> Response:
+    if receiver.kind is Kind.FEED:
+        return json_response(ReceiverAddress(**msgspec.structs.asdict(receiver), url=None), status)
     content = ReceiverAddress(
         **msgspec.structs.asdict(receiver),
         url=address(request, receiver, secret),

@@ -1,5 +1,5 @@
 """The only module that opens connections to other systems: `post` to an address that a user chose, and `fetch` from one
-that the operator configured.
+that the operator configured or, with `allowed`, that a user chose.
 
 For a user's address, the name is resolved once, each address is checked, and the connection goes to exactly the address
 that was checked, so that a second resolution cannot give a different result. Redirects are not followed, proxies in the
@@ -41,10 +41,12 @@ class Unreachable(Exception):
 
 
 class Received(msgspec.Struct, frozen=True):
-    """A complete response."""
+    """A complete response. `etag` and `last_modified` are its validators (RFC 9110, 8.8), for the next request."""
 
     code: int
     body: bytes
+    etag: str | None = None
+    last_modified: str | None = None
 
 
 class Refused(Exception):
@@ -125,11 +127,14 @@ def fetch(
     seconds: float,
     most_bytes: int,
     tls: ssl.SSLContext | None = None,
+    allowed: Iterable[Network] | None = None,
 ) -> Received:
-    """Returns the response to one request to an address that the operator configured, in any network.
+    """Returns the response to one request. Redirects are not followed.
 
-    `tls` says which certificates are accepted; by default, those of public certificate authorities. Raises Unreachable
-    if there is no complete response of at most `most_bytes` bytes within `seconds` seconds.
+    `allowed` lists networks that may be connected to although they are not public; None permits every network, for
+    addresses that the operator configured. `tls` says which certificates are accepted; by default, those of public
+    certificate authorities. Raises Unreachable if there is no complete response of at most `most_bytes` bytes within
+    `seconds` seconds.
     """
     deadline = time.monotonic() + seconds
     received = bytearray()
@@ -139,7 +144,7 @@ def fetch(
         with (
             httpcore.ConnectionPool(
                 ssl_context=(tls or _tls.context()) if target.scheme == "https" else None,
-                network_backend=_Guard(None, deadline),
+                network_backend=_Guard(None if allowed is None else tuple(allowed), deadline),
                 max_keepalive_connections=0,
             ) as pool,
             pool.stream(
@@ -150,7 +155,11 @@ def fetch(
                 received += chunk
                 if len(received) > most_bytes:
                     raise Unreachable(f"the response has more than {most_bytes:,} bytes")
-            return Received(response.status, bytes(received))
+            found = {name.lower(): value.decode("latin-1") for name, value in response.headers}
+            validators = found.get(b"etag"), found.get(b"last-modified")
+            return Received(response.status, bytes(received), *validators)
+    except Refused as refused:
+        raise Unreachable(str(refused)) from None
     except (httpcore.TimeoutException, TimeoutError):
         raise Unreachable(f"no response within {seconds:g} seconds") from None
     except FAILURES as failure:

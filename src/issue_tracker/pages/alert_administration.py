@@ -38,6 +38,7 @@ KINDS = {
     Kind.HEALTHCHECKS: "Healthchecks",
     Kind.GENERIC: "Any JSON",
     Kind.EMAIL: "E-mail",
+    Kind.FEED: "Status feed",
 }
 OPERATORS = {Operator.IS: "=", Operator.IS_NOT: "!=", Operator.LIKE: "~", Operator.NOT_LIKE: "!~"}
 """The signs of comparison in a line of the form; longer signs are recognized first."""
@@ -61,6 +62,7 @@ def show_administration(request: Request, form: FormView | None = None, url: str
         receivers=receivers.list_receivers(request.tx, request.actor),
         rules=rule_list.list_rules(request.tx, request.actor),
         kinds=KINDS,
+        senders=[(kind.value, text) for kind, text in KINDS.items() if kind is not Kind.FEED],
         form=form or FormView(),
         url=url,
     )

@@ -23,3 +23,11 @@ class AlertSettings(WebhookSettings, frozen=True, kw_only=True):
         int,
         Meta(ge=1, description="How many unsorted alerts are stored; every hour the oldest beyond that are deleted."),
     ] = 10_000
+    poll_feeds: Annotated[bool, Meta(description="Whether this server polls the status feeds.")] = True
+    feed_allowed_networks: Annotated[
+        str,
+        Meta(
+            description="Networks (CIDRs, comma-separated) in which status feeds may be polled although they are "
+            "private, loopback or link-local.",
+        ),
+    ] = ""

@@ -77,6 +77,31 @@ alert_receivers = Table(
     sqlite_autoincrement=True,
 )
 
+# The status feeds that the server polls for receivers of the kind `feed`.
+alert_feeds = Table(
+    "alert_feeds",
+    metadata,
+    Column(
+        "receiver_id", Id, ForeignKey("alert_receivers.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    ),
+    Column("url", Text, nullable=False),
+    # Null after the group was deleted; the feed is not polled successfully until another one is chosen.
+    Column("group_id", Id, ForeignKey("company_groups.group_id", ondelete="SET NULL"), index=True),
+    Column("interval_minutes", Integer, nullable=False),
+    # When the feed is polled next; while a process polls it, when the claim of this process expires.
+    Column("due_at", Instant, nullable=False),
+    # The validators of the last response, and the open incidents in it, as a JSON list (alerts/feeds/documents.py).
+    Column("etag", Text),
+    Column("last_modified", Text),
+    Column("incidents", Text, nullable=False),
+    Column("last_success_at", Instant),
+    Column("last_failure_at", Instant),
+    Column("failure", Text),
+    # The number of failures since the last success.
+    Column("failures", Integer, nullable=False),
+    Index("ix_alert_feeds_due_at", "due_at"),
+)
+
 # Processed e-mail messages, each identified by one or more digests, so that none is processed twice.
 received_mails = Table(
     "received_mails",
