@@ -10,10 +10,11 @@ from issue_tracker.actor import Actor, require_administrator, require_helpdesk
 from issue_tracker.alerts.company_search import CompanySearch
 from issue_tracker.alerts.messages import sort_again
 from issue_tracker.alerts.rules import DEFAULT, Rule, decide
+from issue_tracker.alerts.senders import Kind
 from issue_tracker.clock import Timestamp, iso, now
 from issue_tracker.companies.queries import find_companies
 from issue_tracker.database.engine import created_id
-from issue_tracker.database.tables import alert_rules
+from issue_tracker.database.tables import alert_receivers, alert_rules
 from issue_tracker.errors import Invalid, NotFound
 from issue_tracker.events.catalog import Change, EventType
 from issue_tracker.events.record import record
@@ -141,13 +142,13 @@ def try_rules(
 ) -> Trial:
     """Returns the result for an alert with these labels, sent to the receiver of this name.
 
-    `group` is the company group of a feed. With `draft`, only this rule is tried, otherwise the stored rules.
-    Nothing is changed. Raises Forbidden.
+    `group` is the company group of a feed, by default that of an earlier alert of a feed. With `draft`, only this
+    rule is tried, otherwise the stored rules. Nothing is changed. Raises Forbidden.
     """
     require_administrator(actor)
     stored = [] if draft is not None else list_rules(tx, actor)
     rules = [draft] if draft is not None else [one.rule for one in stored]
-    decision = decide(rules, receiver, labels, group=group)
+    decision = decide(rules, receiver, labels, group=group or _group(tx, receiver, labels))
     names = CompanySearch(tx, actor).names(decision.company_by, decision.company)
     found = find_companies(tx, actor, names)
     known = [found[key(name)] for name in names if key(name) in found]
@@ -161,6 +162,15 @@ def try_rules(
         hold_minutes=decision.rule.hold_minutes,
         steady_minutes=decision.rule.steady_minutes,
     )
+
+
+def _group(tx: Connection, receiver: str, labels: Mapping[str, str]) -> str | None:
+    """Returns the company group of an alert of a feed. Without a name, the receiver may be one."""
+    if receiver:
+        query = select(alert_receivers.c.kind).where(alert_receivers.c.name_key == key(receiver))
+        if tx.execute(query).scalar() != Kind.FEED.value:
+            return None
+    return labels.get("company_group")
 
 
 def _lock(tx: Connection) -> None:

@@ -132,6 +132,10 @@ def test_rules_apply_to_incidents(world: World, supplier: Supplier) -> None:
     poller.poll()
     [issue] = world.client().call("GET", "/api/issues", 200)["items"]
     assert (issue["name"], len(issue["assignments"])) == ("Contoso Fibre outage", 2)
+    tried = {"labels": listed(world)[0]["labels"], "rule": {"issue": "{title}"}}
+    for receiver, companies in (("", 2), ("Contoso Fibre", 2), ("Another", 0)):
+        found = world.client("ada").call("POST", "/api/alert-rules/try", 200, json=tried | {"receiver": receiver})
+        assert len(found["company_names"]) == companies, receiver
     supplier.show(statuspage(incident("2", "Slow lines"), portal))
     poller.poll()
     assert statuses(world, "Contoso Fibre outage")["Contoso"] == "investigating", "another incident is still open"
