@@ -15,7 +15,7 @@ SECOND = "/login/second-factor"
 
 
 def field(page: httpx.Response, name: str) -> str:
-    found = re.search(rf'name="{name}" value="([^"]*)"', page.text)
+    found = re.search(rf'name="{name}"[^>]* value="([^"]*)"', page.text)
     assert found, page.text
     return found[1]
 

@@ -1,5 +1,7 @@
 """The matrix: issues × companies, changed in place, selected by cell, row, column and rectangle."""
 
+import re
+
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
@@ -128,3 +130,22 @@ def test_a_narrow_screen_gets_the_grouped_list(world: World, browse: Browse) -> 
     row = page.locator(".matrix-narrow").get_by_role("row", name="Fabrikam")
     expect(row.locator(".status")).to_have_text("Investigating")
     expect(page.locator(".matrix")).to_be_hidden()
+
+
+@pytest.mark.parametrize(
+    ("path", "chosen"),
+    [
+        ("/", "Needs attention"),
+        ("/matrix", "By name"),
+        ("/matrix?sort=name", "By name"),
+        ("/matrix?sort=attention", "Needs attention"),
+        ("/?sort=name", "By name"),
+    ],
+)
+def test_the_order_that_is_shown_is_the_one_in_use(world: World, path: str, chosen: str) -> None:
+    world.given_issue("Slow mail", {"Contoso": "new"})
+    world.given_issue("Broken phones", {"Contoso": "new"})
+    page = world.client().get(path).text
+    assert re.findall(r"<option [^>]* selected>([^<]*)</option>", page) == [chosen]
+    by_name = page.index("Broken phones") < page.index("Slow mail")
+    assert by_name is (chosen == "By name")

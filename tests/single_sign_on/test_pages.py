@@ -35,6 +35,7 @@ def test_signing_in_confirming_and_signing_out_in_a_browser(world: World, browse
 
     with world.database.write() as tx:
         tx.execute(update(sessions).values(confirmed_at=None))
+    page.get_by_text("New webhook").click()
     page.get_by_label("Address").fill(HOOK)
     page.get_by_role("button", name="Create webhook").click()
     expect(page.get_by_role("heading", name="Confirm that it is you")).to_be_visible()

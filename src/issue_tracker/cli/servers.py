@@ -216,9 +216,12 @@ def mail(database_url: str | None, host: str | None, port: int | None, protocol:
     from prometheus_client import CollectorRegistry, start_http_server  # noqa: PLC0415
 
     from issue_tracker.alerts.mail.listener import MailListener  # noqa: PLC0415
+    from issue_tracker.alerts.receivers import find_receiver_by_id  # noqa: PLC0415
 
     loaded = settings.load(database_url=database_url, mail_host=host, mail_port=port, mail_protocol=protocol)
     database = open_database(database_url)
+    with database.read() as tx:
+        find_receiver_by_id(tx, 0)  # a missing privilege is reported at the start, not to the first sender
     configure_logs(loaded)
     if not _loopback(loaded.mail_host):
         log.warning("mail passes the network in the clear: only the mail server should reach this address")

@@ -48,7 +48,7 @@ OTHERS = 5
 """How many issues that a search finds, and that are not listed, are named."""
 
 SORTS: Sequence[tuple[str, str]] = (
-    ("", "Needs attention"),
+    (ATTENTION, "Needs attention"),
     ("name", "By name"),
     ("updated_at", "Longest unmoved"),
     ("-updated_at", "Last changed"),
@@ -87,7 +87,7 @@ class ListView(msgspec.Struct, kw_only=True):
     since_at: str | None = None
     wrong: dict[str, str] = {}
     totals: StatusCounts
-    sorts: Sequence[tuple[str, str]] | None = SORTS
+    sorts: Sequence[tuple[str, str]] = ()
     sort: str = ""
     others: "Others | None" = None
     everything: str = "/"
@@ -143,11 +143,11 @@ def find_list(
     known_groups = list_group_names(request.tx, request.actor)
     try:
         query = _by_words(read_query(parameters, IssueQuery, request.settings.query_values))
-        if path == "/" and not dict(parameters).get("sort"):
-            query = msgspec.structs.replace(query, sort=ATTENTION)
+        if not dict(parameters).get("sort"):
+            query = msgspec.structs.replace(query, sort=_default_sort(path))
         filters, order, after = filters_of(request, query), order_of(query), position_of(query)
     except (InvalidQuery, NotFound) as refused:
-        return _wrong(shared, refused, known_groups), None, [], refused.status
+        return _wrong(path, shared, refused, known_groups), None, [], refused.status
     shown = list(shared)
     if path == "/matrix" and filters.statuses is None:
         filters = msgspec.structs.replace(filters, statuses=RANKED)
@@ -178,7 +178,8 @@ def find_list(
         since=dict(shared).get("updatedSince", "") if query.updated_since else "",
         since_at=iso(in_utc(query.updated_since)) if query.updated_since else None,
         totals=[(status.value, counts.get(status, 0)) for status in RANKED],
-        sort=query.sort if query.sort != ATTENTION else "",
+        sorts=_sorts(path),
+        sort="" if query.sort == _default_sort(path) else query.sort,
         csv=link("/api/issues", [*_as_api(shown), *_default_order(path, shown), ("format", "csv")]),
         as_list=link("/", shown),
         filtered=bool(shared) and bool(total or IssueList(request.tx, request.actor).count()),
@@ -215,6 +216,16 @@ def _default_order(path: str, parameters: Sequence[tuple[str, str]]) -> list[tup
     return [] if path != "/" or dict(parameters).get("sort") else [("sort", ATTENTION)]
 
 
+def _default_sort(path: str) -> str:
+    """Returns the order of a page whose address names none."""
+    return ATTENTION if path == "/" else "name"
+
+
+def _sorts(path: str) -> list[tuple[str, str]]:
+    """Returns the orders to choose from. The default one has no value, and so stays out of the address."""
+    return [("" if value == _default_sort(path) else value, text) for value, text in SORTS]
+
+
 def _others(request: Request, filters: Filters, total: int) -> Others | None:
     """Returns the issues that match the words but not the status, the latest first; None if there are none."""
     if filters.statuses is None or set(filters.statuses) >= set(RANKED):
@@ -234,7 +245,9 @@ def _others(request: Request, filters: Filters, total: int) -> Others | None:
     return Others(missing, shown[:OTHERS])
 
 
-def _wrong(parameters: Sequence[tuple[str, str]], refused: AppError, known_groups: Sequence[str]) -> ListView:
+def _wrong(
+    path: str, parameters: Sequence[tuple[str, str]], refused: AppError, known_groups: Sequence[str]
+) -> ListView:
     """Returns the view for invalid filters: the filters as requested, and no results."""
     given = dict(parameters)
     # Without fields, the error is an unknown company: by its name, unless ids or a group were given too.
@@ -254,6 +267,7 @@ def _wrong(parameters: Sequence[tuple[str, str]], refused: AppError, known_group
         since=given.get("updatedSince", ""),
         wrong=wrong,
         totals=[(status.value, 0) for status in RANKED],
+        sorts=_sorts(path),
         sort=given.get("sort", ""),
         csv=link("/api/issues", [*_as_api(parameters), ("format", "csv")]),
         filtered=True,
