@@ -2,6 +2,7 @@
 clock.
 """
 
+import gc
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -43,6 +44,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             engine = callspec.params.get("engine") if callspec else None
             item.add_marker(pytest.mark.xdist_group(f"{item.path.stem}-{engine}"))
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
+def pytest_collection_finish() -> None:
+    """Excludes everything that was imported from garbage collection, which would examine it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -238,7 +238,8 @@ def execute(url: str, engine: str, statements: list[str]) -> None:
 def test_a_backup_is_complete_or_absent(filled: str, tmp_path: Path) -> None:
     copy = tmp_path / "copy.db"
     failed = limited("backup", copy, filled)
-    assert failed.returncode == 1 and failed.stderr.startswith("issue-tracker: The copy failed: "), failed
+    # The limit may also be too small for the event that records the export.
+    assert failed.returncode == 1 and failed.stderr.splitlines()[-1].startswith("issue-tracker: The copy failed: ")
     assert list(tmp_path.iterdir()) == []
 
     process = subprocess.Popen([*COMMAND, "backup", str(copy)], env=environment(filled), stdout=subprocess.DEVNULL)

@@ -67,10 +67,10 @@ class Row(NamedTuple):
 
 
 class Done(NamedTuple):
-    """The undoable changes of an earlier request: issue number, company, before, after."""
+    """The undoable changes of an earlier request: issue number, company, before, after. None: not assigned."""
 
     at: datetime
-    changes: list[tuple[int, str, str | None, str]]
+    changes: list[tuple[int, str, str | None, str | None]]
 
 
 def key(name: str) -> str:
@@ -86,7 +86,7 @@ class Model:
         self.issues: dict[str, Issue] = {}
         self.requests: dict[str, Done] = {}
         self._numbers = count(1)
-        self._changes: list[tuple[int, str, str | None, str]] = []
+        self._changes: list[tuple[int, str, str | None, str | None]] = []
 
     def totals(self) -> dict[str, int]:
         """Returns the number of assignments in each status."""
@@ -221,7 +221,8 @@ class Model:
         events = []
         for number, company, before, after in done.changes:
             issue = by_number.get(number)
-            if issue is None or company not in issue.members or issue.members[company].status != after:
+            held = None if issue is None else issue.members.get(company)
+            if issue is None or (held and held.status) != after:
                 continue
             events.append(self._remove(issue, company) if before is None else self._set(issue, company, before))
         return events
@@ -245,4 +246,5 @@ class Model:
     def _remove(self, issue: Issue, company: str) -> Event:
         removed = issue.members.pop(company)
         issue.updated_at = self.now
+        self._changes.append((issue.number, company, removed.status, None))
         return Event("assignment.deleted", issue.name, company, removed.status)
