@@ -6,6 +6,7 @@ relative paths. In addition to the files in `static/`, `status_assets.py` genera
 
 import gzip
 import hashlib
+import re
 from functools import cache
 from pathlib import Path
 
@@ -39,6 +40,10 @@ PARTS = (
 """The files in `css/main/`, in the order of the cascade. Browsers fetch them as one style sheet, `css/main.css`."""
 
 
+_COMMENT = re.compile(rb"^[ \t]*(?:/\*\*(?:(?!\*/).)*\*/|//[^\n]*)$", re.MULTILINE | re.DOTALL)
+"""A comment that has its lines for itself. Comments next to code, such as those of types, remain."""
+
+
 class Asset(msgspec.Struct, frozen=True):
     """The content of one file and its media type."""
 
@@ -52,11 +57,17 @@ def _load() -> tuple[dict[str, Asset], str]:
     files["css/main.css"] = b"\n".join(files.pop(f"css/main/{part}.css") for part in PARTS)
     forgotten = [name for name in files if name.startswith("css/main/")]
     assert not forgotten, f"{forgotten} must be listed in PARTS."
+    files |= {name: without_comments(content) for name, content in files.items() if name.startswith("js/")}
     assets, digest = {}, hashlib.sha256()
     for name, content in sorted(files.items()):
         digest.update(name.encode() + b"\0" + content)
         assets[name] = Asset(content, KINDS[Path(name).suffix])
     return assets, digest.hexdigest()[:16]
+
+
+def without_comments(script: bytes) -> bytes:
+    """Returns a script of ours without the comments, a third of its size. Every line keeps its number."""
+    return _COMMENT.sub(lambda comment: b"\n" * comment[0].count(b"\n"), script)
 
 
 ASSETS, VERSION = _load()
