@@ -120,11 +120,12 @@ def test_a_page_by_time_scans_no_table(large: Database, by: str, descending: boo
     "filters",
     [
         Filters(company_ids=(7,)),
-        Filters(company_ids=(7, 9), statuses=OPEN),
+        # Few enough matches for PostgreSQL to prefer the index to reading all of this small table.
+        Filters(company_ids=(7, 9), statuses=OPEN[:1]),
         Filters(statuses=OPEN),
         Filters(overdue=True),
     ],
-    ids=["a company", "two companies’ open ones", "what is open", "overdue"],
+    ids=["a company", "two companies’ new ones", "what is open", "overdue"],
 )
 @pytest.mark.parametrize("access", [ACTOR.company_access, CompanyAccess(frozenset(range(7, 27)))], ids=["all", "some"])
 def test_the_order_by_attention_scans_no_table(large: Database, filters: Filters, access: CompanyAccess) -> None:
