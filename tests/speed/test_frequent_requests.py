@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import Engine, event
 
 from tests.clients import Client
+from tests.company_access.limits import limit
 from tests.world import World
 
 
@@ -45,9 +46,12 @@ def read(path: str, client: Client, turn: int) -> None:
 REQUESTS = ("status change", "/api/issues?limit=50", "/api/issues?status=new&companyName=Contoso", "/api/issues/VPN")
 
 
+@pytest.mark.parametrize("limited", [False, True], ids=["all companies", "some"])
 @pytest.mark.parametrize("request_", REQUESTS)
-def test_frequent_requests_execute_prepared_statements_only(world: World, request_: str) -> None:
+def test_frequent_requests_execute_prepared_statements_only(world: World, request_: str, limited: bool) -> None:
     world.given_issue("VPN", {"Contoso": "new", "Fabrikam": "new"})
+    if limited:
+        limit(world, "Contoso")
     world.given_issue("Mail", {"Contoso": "new"})
     client = world.client("tess")
     # The first requests record the use of the session, and set marks on PostgreSQL.
@@ -57,4 +61,6 @@ def test_frequent_requests_execute_prepared_statements_only(world: World, reques
                 change_status(client, turn)
             else:
                 read(request_, client, turn)
-    assert seen == []
+    # On PostgreSQL, limited access also has to find out which events after a gap it may see (decision 0004).
+    gap = "SELECT events.event_id \n" if limited and world.engine == "postgresql" else "never"
+    assert [statement for statement in seen if not statement.startswith(gap)] == []

@@ -1,12 +1,14 @@
 """Reads of the owners of issues and assignments."""
 
+from typing import Any
+
 import msgspec
-from sqlalchemy import Connection, exists, or_, select
+from sqlalchemy import Connection, Select, exists, or_, select
 
 from issue_tracker.actor import ALL_COMPANIES, Actor, Role, require_helpdesk
 from issue_tracker.auth.users import User, get_user
 from issue_tracker.company_access.queries import load_accesses
-from issue_tracker.database.prepared import among, numbers
+from issue_tracker.database.prepared import Prepared, among, numbers
 from issue_tracker.database.tables import assignments, issues, users
 from issue_tracker.errors import Invalid
 from issue_tracker.names import key
@@ -21,15 +23,20 @@ def list_owner_names(tx: Connection, actor: Actor) -> list[tuple[int, str]]:
     access = actor.company_access
     if access.company_ids is None:
         return []
-    visible = among(assignments.c.company_id, "companies", tx.dialect.name)
+    companies = numbers(tx, sorted(access.company_ids))
+    return [(user_id, name) for user_id, name in _owner_names.all(tx, companies=companies)]
+
+
+def _select_owner_names(dialect: str) -> Select[Any]:
+    visible = among(assignments.c.company_id, "companies", dialect)
     of_issue = exists().where(
         issues.c.owner_id == users.c.user_id, assignments.c.issue_id == issues.c.issue_id, visible
     )
     of_assignment = exists().where(assignments.c.owner_id == users.c.user_id, visible)
-    query = select(users.c.user_id, users.c.name).where(or_(of_issue, of_assignment)).order_by(users.c.user_id)
-    return [
-        (row.user_id, row.name) for row in tx.execute(query, {"companies": numbers(tx, sorted(access.company_ids))})
-    ]
+    return select(users.c.user_id, users.c.name).where(or_(of_issue, of_assignment)).order_by(users.c.user_id)
+
+
+_owner_names = Prepared(_select_owner_names)
 
 
 class Technician(msgspec.Struct, frozen=True):
