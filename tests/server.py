@@ -80,7 +80,7 @@ class Server:
 @contextmanager
 def serving(settings: Settings, *, public_url: str | None = None) -> Iterator[Server]:
     """Serves with these settings until the block ends. The public URL is the server's own unless another one is given,
-    in which `{port}` stands for the server's port.
+    in which `{port}` is replaced by the server's port.
     """
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]

@@ -52,7 +52,7 @@ class UpdateQuery(msgspec.Struct, kw_only=True):
 
 class NewUpdate(NamedIssue, forbid_unknown_fields=True, kw_only=True):
     """A text on an issue, in Markdown: for all its companies if `companies` and `company_groups` are absent or null,
-    and only for the helpdesk unless it is `public`. A group stands for those of its companies that the issue affects;
+    and only for the helpdesk unless it is `public`. A group means those of its companies that the issue affects;
     companies in `exclude` are left out. With a `status`, the companies get this status in the same transaction.
     """
 

@@ -68,7 +68,7 @@ class Polling:
                     pass
             except Unavailable:
                 continue  # the feeds remain due
-            except Exception:
+            except Exception:  # this thread must go on polling; the log has the reason
                 log.exception("polling feeds failed")
 
     def close(self) -> None:
@@ -101,7 +101,7 @@ class Polling:
                 if isinstance(refused, Unavailable):
                     raise
                 reason = refused.detail if isinstance(refused, AppError) else str(refused)
-            except Exception:
+            except Exception:  # one feed must not end the polling of the others; super admins see a failed poll
                 log.exception("a feed could not be read", receiver=feed.receiver_id)
                 reason = "The feed cannot be read; the log of the server contains the reason."
             if reason is not None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TypeVar
 
-from issue_tracker.api.scim.protocol import Group, User
+from issue_tracker.api.scim.resources import Group, User
 from issue_tracker.auth.scim.accounts import PersonFields
 from issue_tracker.auth.scim.people import Person
 from issue_tracker.auth.user_names import Email, parse_display_name, parse_email

@@ -22,7 +22,7 @@ from scim2_models.path import CompareOperator, Comparison, FilterNode, LogicalEx
 from scim2_server.storage import ScimStorage, SearchPage
 
 from issue_tracker.api.scim.fields import group_fields, person_fields
-from issue_tracker.api.scim.protocol import Group, ScimEmail, ScimMember, ScimName, User
+from issue_tracker.api.scim.resources import Group, ScimEmail, ScimMember, ScimName, User
 from issue_tracker.auth.scim import accounts, groups, memberships, people
 from issue_tracker.auth.scim.groups import Member, WantedGroups
 from issue_tracker.auth.scim.people import Person, WantedPeople
