@@ -121,7 +121,7 @@ class ProviderClient:
 
     def claims(self, grant: Grant, at: datetime, *, nonce: str | None) -> dict[str, Any]:
         """Returns the verified claims of the ID token of a grant. Raises TokenRefused."""
-        from issue_tracker.auth.single_sign_on import tokens  # noqa: PLC0415
+        from issue_tracker.auth.single_sign_on import tokens  # noqa: PLC0415 -- as above
 
         if grant.id_token is None:
             raise TokenRefused("the provider sent no ID token")
@@ -182,8 +182,8 @@ class ProviderClient:
         return found
 
     def _fetch_keys(self, url: str) -> "KeySet":
-        from joserfc.errors import JoseError  # noqa: PLC0415
-        from joserfc.jwk import KeySet  # noqa: PLC0415
+        from joserfc.errors import JoseError  # noqa: PLC0415 -- as above
+        from joserfc.jwk import KeySet  # noqa: PLC0415 -- as above
 
         found = self._get(url, dict[str, Any]).get("keys")
         if not isinstance(found, list):
@@ -220,7 +220,7 @@ class ProviderClient:
         return found.code, found.body
 
     def _granted(self, request: Any) -> Grant:
-        from authlib.oauth2.base import OAuth2Error  # noqa: PLC0415
+        from authlib.oauth2.base import OAuth2Error  # noqa: PLC0415 -- as above
 
         try:
             return msgspec.convert(dict(request()), Grant)
@@ -230,7 +230,7 @@ class ProviderClient:
             raise self._failed(f"its token endpoint: {error}") from None
 
     def _client(self) -> Any:
-        from authlib.oauth2.client import OAuth2Client  # noqa: PLC0415
+        from authlib.oauth2.client import OAuth2Client  # noqa: PLC0415 -- as above
 
         provider = self.provider
         supported = self.metadata().token_endpoint_auth_methods_supported
