@@ -1,6 +1,6 @@
 """Typed text is never lost: not by an error, a reload, or an expired session."""
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 from sqlalchemy import delete
 
 from issue_tracker.database.tables import sessions
@@ -11,6 +11,16 @@ from tests.world import PASSWORD, World
 def end_every_session(world: World) -> None:
     with world.database.write() as tx:
         tx.execute(delete(sessions))
+
+
+def end_sessions_at_the_next_request(world: World, page: Page, url: str) -> None:
+    """Ends every session when the page sends its next request to this URL, so that no dialog opens before."""
+
+    def end(route: Route) -> None:
+        end_every_session(world)
+        route.continue_()
+
+    page.route(url, end, times=1)
 
 
 def sign_in_again(page: Page) -> None:
@@ -29,7 +39,7 @@ def test_a_new_issue_survives_the_end_of_the_session(world: World, browse: Brows
     page.get_by_label("Name", exact=True).fill("Slow mail")
     page.get_by_label("Description").fill("A long text that nobody wants to type twice")
     page.get_by_label("Companies").fill("Contoso")
-    end_every_session(world)
+    end_sessions_at_the_next_request(world, page, "**/api/auth/session")  # checked before a form is sent
 
     page.get_by_role("button", name="Create issue").click()
     sign_in_again(page)
@@ -44,7 +54,7 @@ def test_a_new_issue_survives_the_end_of_the_session(world: World, browse: Brows
 def test_a_quick_change_survives_the_end_of_the_session(world: World, browse: Browse) -> None:
     world.given_issue("Slow mail", {"Contoso": "new"})
     page = browse("tess", "/")
-    end_every_session(world)
+    end_sessions_at_the_next_request(world, page, "**/assignments/bulk")
 
     page.get_by_role("row", name="Contoso").locator(".status").focus()
     page.keyboard.press("3")
