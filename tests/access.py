@@ -178,6 +178,7 @@ ACCESS = {
         DELETE /api/templates/{template_id}
         GET /api/users
         POST /api/users
+        GET /api/users/{user_id}
         PUT /api/users/{user_id}
         POST /api/users/{user_id}/invitation
         GET /api/users/{user_id}/sessions

@@ -25,6 +25,10 @@ def test_accounts_are_listed_by_name_without_credentials(world: World) -> None:
     assert response["total"] == 4
     shown = {"user_id", "email", "name", "role", "active", "service_account", "created_at", "updated_at"}
     assert set(response["items"][0]) == shown | {"company_access"}
+    for user in response["items"]:
+        assert world.client("ada").call("GET", f"/api/users/{user['user_id']}", 200) == user
+    for unknown in (999, 2**63, -1):
+        world.client("ada").call("GET", f"/api/users/{unknown}", 404)
 
 
 def test_an_account_is_created(world: World) -> None:

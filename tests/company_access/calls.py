@@ -204,6 +204,7 @@ API: dict[str, list[Call]] = {
     "GET /api/events/stream": [Call("/api/events/stream", headers={"Last-Event-ID": "0"})],
     "GET /api/users": gets("/api/users"),
     "POST /api/users": [Call("/api/users", {"email": "x@helpdesk.example", "name": "X", "role": "super_admin"})],
+    "GET /api/users/{user_id}": gets("/api/users/1", "/api/users/2", "/api/users/999"),
     "PUT /api/users/{user_id}": [
         Call("/api/users/2", {"company_access": "all"}),
         Call("/api/users/3", {"company_access": "all"}),

@@ -207,6 +207,13 @@ def invite_user(request: Request, user_id: int) -> Response:
     return SecretResponse(msgspec.to_builtins(invitation_link(request, user_id)), "invitation_url", 201)
 
 
+@routes.get("/api/users/{user_id}", returns=Returns(200, UserWithAccess, SHOWN_USER_EXAMPLE))
+def get_user(request: Request, user_id: int) -> Response:
+    """Get one account, with its company access."""
+    [user] = with_access(request, [users.get_user(request.tx, user_id)])
+    return json_response(user)
+
+
 @routes.put(
     "/api/users/{user_id}",
     transaction=False,
