@@ -18,7 +18,7 @@ from issue_tracker.alerts.operations import store
 from issue_tracker.alerts.queries import STORED, stored_alert
 from issue_tracker.alerts.receivers import find_receiver_by_id
 from issue_tracker.clock import now
-from issue_tracker.companies.queries import find_companies
+from issue_tracker.companies.queries import find_companies, lock_for_assignment
 from issue_tracker.database.engine import Database
 from issue_tracker.database.tables import alerts
 from issue_tracker.errors import AppError, Unavailable
@@ -85,6 +85,8 @@ def _open(tx: Connection, actor: Actor, row: Any) -> None:
     """Opens the assignment of an alert that has been firing for the required time."""
     alert = stored_alert(row)
     company = find_companies(tx, actor, [row.company_text]).get(key(row.company_text))
+    if company is not None:
+        company = lock_for_assignment(tx, actor.company_access, [company]).get(company.company_id)
     if company is None or company.archived:
         store(tx, alert, unsorted=True)
         return

@@ -19,7 +19,7 @@ from issue_tracker.alerts.models import AlertAction, AlertOutcome, AlertState, R
 from issue_tracker.alerts.queries import lock_alerts, namespace
 from issue_tracker.alerts.repetitions import count_repetitions, is_repetition
 from issue_tracker.clock import now
-from issue_tracker.companies.queries import Company, find_companies, get_companies_by_id
+from issue_tracker.companies.queries import Company, find_companies, get_companies_by_id, lock_for_assignment
 from issue_tracker.database.tables import alerts
 from issue_tracker.errors import NotFound
 from issue_tracker.issues.assignments import refuse_archived
@@ -109,6 +109,9 @@ def _fire(
     repeated = alert.state is AlertState.FIRING and alert.count > 0
     if alert.company_id is not None and alert.company_key == key(report.company or ""):
         company = get_companies_by_id(tx, actor, [alert.company_id]).get(alert.company_id)
+    if company is not None:
+        # Otherwise a company that is archived meanwhile would make the whole message fail.
+        company = lock_for_assignment(tx, actor.company_access, [company]).get(company.company_id)
     if report.strict:
         _require_assignable(report, company)
     count = alert.count + (not report.again) if repeated else 1

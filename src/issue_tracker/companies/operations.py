@@ -129,7 +129,7 @@ def update_company(
 def delete_company(tx: Connection, actor: Actor, company_id: int) -> None:
     """Deletes a company to which nothing has ever referred. Raises NotFound, and Invalid for any other company."""
     require_super_admin(actor)
-    company = get_company(tx, actor, company_id)
+    company = lock_company(tx, actor, company_id)
     if is_chosen_by_a_webhook(tx, company_id):
         raise Invalid(f"“{company.name}” is selected by a webhook and cannot be deleted; archive it instead.")
     if is_in_a_group(tx, actor, company_id):

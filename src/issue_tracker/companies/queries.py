@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, Select, bindparam, exists, func, literal, select
 
-from issue_tracker.actor import Actor, require_helpdesk
+from issue_tracker.actor import Actor, CompanyAccess, require_helpdesk
 from issue_tracker.database.prepared import Prepared, among, numbers
 from issue_tracker.database.tables import assignments, companies, events, issues
 from issue_tracker.database.types import Id, Key
@@ -146,6 +146,19 @@ def get_companies_by_id(tx: Connection, actor: Actor, ids: Iterable[int]) -> dic
     return found
 
 
+def lock_for_assignment(tx: Connection, access: CompanyAccess, chosen: Iterable[Company]) -> dict[int, Company]:
+    """Returns companies that this write transaction has read, by id, as they are now; those that were deleted
+    meanwhile are absent.
+
+    Concurrent changes to them wait until the transaction ends; on SQLite, all changes do so anyway. `open_issues` is
+    not counted again.
+    """
+    given = {company.company_id: company for company in chosen if access.allows(company.company_id)}
+    if tx.dialect.name == "sqlite" or not given:
+        return given
+    return {row.company_id: _company(row) for row in _to_assign.rows(tx, ids=numbers(tx, sorted(given)))}
+
+
 def has_references(tx: Connection, actor: Actor, company_id: int) -> bool:
     """Returns whether the company is or ever was assigned to an issue, because the history outlives both.
 
@@ -207,5 +220,14 @@ _by_id = Prepared(lambda _: _with_open_issues().where(companies.c.company_id == 
 _by_name = Prepared(
     lambda _: select(companies.c.company_id, companies.c.name, companies.c.archived).where(
         companies.c.name_key == bindparam("which", type_=Key)
+    )
+)
+_to_assign = Prepared(
+    lambda dialect: (
+        select(companies.c.company_id, companies.c.name, companies.c.archived)
+        .where(among(companies.c.company_id, "ids", dialect))
+        .order_by(companies.c.company_id)
+        # Conflicts with lock_company, and not with the foreign keys of other assignments.
+        .with_for_update(read=True, key_share=True)
     )
 )

@@ -170,7 +170,7 @@ def _validated(tx: Connection, actor: Actor, fields: WebhookFields) -> dict[str,
         raise Invalid.of(errors)
     if fields.company_ids is not None:
         ids = sorted(set(fields.company_ids))
-        known = list_known_company_ids(tx, actor, ids)
+        known = list_known_company_ids(tx, actor, ids, lock=True)
         missing = [str(id_) for id_ in ids if id_ not in known]
         if missing:
             raise NotFound(f"There is no company with the id {', '.join(missing[:20])}.")

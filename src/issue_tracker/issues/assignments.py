@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 from sqlalchemy import ColumnElement, Connection, bindparam, case, delete, func, insert, null, select, update
 
-from issue_tracker.actor import Actor, require_helpdesk
-from issue_tracker.companies.queries import Company
+from issue_tracker.actor import ALL_COMPANIES, Actor, require_helpdesk
+from issue_tracker.companies.queries import Company, lock_for_assignment
 from issue_tracker.database.prepared import Prepared, among, numbers
 from issue_tracker.database.tables import assignments, issues
 from issue_tracker.database.types import Id
@@ -132,12 +132,15 @@ def assign(
     restored: Restored = NOTHING,
     archived: bool = False,
 ) -> list[Change]:
-    """Assigns companies that are not assigned to the issue yet. Raises Invalid for `field` if one is archived, unless
-    `archived` is set.
+    """Assigns companies that are not assigned to the issue yet. Raises Invalid for `field` if one is archived, possibly
+    since it was read, unless `archived` is set.
 
     `restored` as for `change_statuses`; without a request id, its times are those of assignments that are merged.
     """
     if not archived:
+        held = lock_for_assignment(tx, ALL_COMPANIES, [company for company, _ in chosen])
+        # The foreign key refuses a company that was deleted meanwhile.
+        chosen = [(held.get(company.company_id, company), status) for company, status in chosen]
         refuse_archived([company for company, _ in chosen], field)
     if chosen:
         tx.execute(

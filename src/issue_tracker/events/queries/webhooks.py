@@ -138,10 +138,16 @@ def list_deliveries(
     return found, int(tx.execute(counted).scalar_one())
 
 
-def list_known_company_ids(tx: Connection, actor: Actor, company_ids: Collection[int]) -> set[int]:
-    """Returns those of the ids that belong to a company that the actor may see."""
-    query = select(companies.c.company_id).where(companies.c.company_id.in_(sorted(company_ids)))
-    return {found for found in tx.execute(query).scalars() if actor.company_access.allows(found)}
+def list_known_company_ids(
+    tx: Connection, actor: Actor, company_ids: Collection[int], *, lock: bool = False
+) -> set[int]:
+    """Returns those of the ids that belong to a company that the actor may see. With `lock`, no concurrent transaction
+    can delete these companies.
+    """
+    same = companies.c.company_id.in_(sorted(company_ids))
+    query = select(companies.c.company_id).where(same).order_by(companies.c.company_id)
+    found = tx.execute(query.with_for_update(read=True, key_share=True) if lock else query).scalars()
+    return {company_id for company_id in found if actor.company_access.allows(company_id)}
 
 
 def webhook_from_row(row: Row[Any]) -> Webhook:
