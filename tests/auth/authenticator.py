@@ -18,19 +18,22 @@ def encoded(data: bytes) -> str:
 
 
 class Authenticator:
-    """One passkey. `verifies` says whether it verifies its user, `counter` is the number of its signatures."""
+    """One passkey. `verifies` says whether it verifies its user, `counter` is the number of its signatures,
+    and `algorithm` what it claims to sign with (-7, ES256, is true).
+    """
 
     def __init__(self, origin: str, *, verifies: bool = True) -> None:
         self.origin = origin
         self.verifies = verifies
         self.counter = 0
+        self.algorithm = -7
         self.id = secrets.token_bytes(32)
         self.key = ec.generate_private_key(ec.SECP256R1())
 
     def make(self, options: dict[str, Any]) -> dict[str, Any]:
         """Returns the result of `navigator.credentials.create`, as JSON."""
         point = self.key.public_key().public_numbers()
-        key = {1: 2, 3: -7, -1: 1, -2: point.x.to_bytes(32), -3: point.y.to_bytes(32)}
+        key = {1: 2, 3: self.algorithm, -1: 1, -2: point.x.to_bytes(32), -3: point.y.to_bytes(32)}
         attested = bytes(16) + len(self.id).to_bytes(2) + self.id + cbor2.dumps(key)
         data = self._data(options["rp"]["id"], ATTESTED) + attested
         response = {

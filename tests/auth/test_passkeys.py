@@ -52,6 +52,23 @@ def events(world: World, type_: str) -> list[Any]:
     return [event for event in world.history(audit=True) if event.type == type_]
 
 
+def test_the_algorithms_of_new_passkeys_can_be_limited(world: World, site: Server) -> None:
+    """A browser creates a key with the first algorithm that its authenticator supports."""
+
+    def offered(server: Server) -> list[int]:
+        options = client_of(world, server, "tess").call("POST", f"{MAKE}/options", 200)["options"]
+        return [one["alg"] for one in options["pubKeyCredParams"]]
+
+    assert offered(site) == [-8, -7, -257]
+    with serving(msgspec.structs.replace(site.settings, rsa_passkeys=False), public_url=ORIGIN) as strict:
+        assert offered(strict) == [-8, -7]
+        tess, key = client_of(world, strict, "tess"), Authenticator(ORIGIN)
+        key.algorithm = -257
+        assert registered(tess, key, status=400)["errors"][0]["field"] == "credential"
+        key.algorithm = -7
+        registered(tess, key)
+
+
 def test_a_passkey_works_as_the_second_step(world: World, site: Server) -> None:
     tess, key = client_of(world, site, "tess"), Authenticator(ORIGIN, verifies=False)
     begun = tess.call("POST", f"{MAKE}/options", 200)["options"]

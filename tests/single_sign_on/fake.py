@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from joserfc import jwt
-from joserfc.jwk import RSAKey
+from joserfc.jwk import ECKey, RSAKey
 from joserfc.jws import JWSRegistry
 
 from issue_tracker.clock import now
@@ -42,7 +42,7 @@ class FakeProvider:
             "userinfo_endpoint": f"{self.issuer}/user",
             "end_session_endpoint": f"{self.issuer}/end",
         }
-        self.keys = [OUR_KEY, SHORT_KEY]
+        self.keys: list[RSAKey | ECKey] = [OUR_KEY, SHORT_KEY]
         self.user: dict[str, Any] = {}
         self.subject: Any = "someone"
         self.status = 200
@@ -122,7 +122,7 @@ class FakeProvider:
         self._server.server_close()
 
 
-def sign(claims: dict[str, Any], key: RSAKey = OUR_KEY, alg: str = "RS256", **header: Any) -> str:
+def sign(claims: dict[str, Any], key: RSAKey | ECKey = OUR_KEY, alg: str = "RS256", **header: Any) -> str:
     """Returns a signed token."""
     registry = JWSRegistry(algorithms=[alg], strict_check_header=False)
     kid = {} if alg == "none" else {"kid": key.kid}

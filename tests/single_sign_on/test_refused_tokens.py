@@ -6,9 +6,12 @@ import hmac
 import json
 from typing import Any
 
+import msgspec
 import pytest
+from joserfc.jwk import ECKey, RSAKey
 
 from issue_tracker.auth.single_sign_on import client as client_module
+from tests.server import serving
 from tests.single_sign_on.browser import SESSION, begin, come_back, failures, sign_in, who
 from tests.single_sign_on.fake import OTHER_KEY, OUR_KEY, SHORT_KEY, FakeProvider, sign, unsigned
 from tests.world import PASSWORD, World
@@ -74,6 +77,34 @@ def _hs256(claims: dict[str, Any], secret: bytes) -> str:
     text = ".".join(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in parts)
     signature = base64.urlsafe_b64encode(hmac.digest(secret, text.encode(), hashlib.sha256)).decode().rstrip("=")
     return f"{text}.{signature}"
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_only_the_algorithms_and_key_lengths_of_the_file_are_accepted(
+    world: World, fake: FakeProvider, providers_file: str
+) -> None:
+    strict = 'id = "fake"\nalgorithms = ["ES256", "PS256"]\nshortest_rsa_key = 3072'
+    settings = msgspec.structs.replace(
+        world.server.settings, identity_providers=providers_file.replace('id = "fake"', strict)
+    )
+    long = RSAKey.generate_key(3072, {"kid": "long", "use": "sig"})
+    curve = ECKey.generate_key("P-256", {"kid": "curve", "use": "sig"})
+    fake.keys = [OUR_KEY, long, curve]
+    cases: list[tuple[Any, str, int]] = [
+        (OUR_KEY, "RS256", 403),
+        (OUR_KEY, "PS256", 403),
+        (long, "RS256", 403),
+        (long, "PS256", 303),
+        (curve, "ES256", 303),
+    ]
+    with serving(settings) as server:
+        for key, algorithm, status in cases:
+            browser = world.anonymous()
+            browser.base_url = server.url
+            address = begin(browser, "fake")
+            code = fake.grant(address, sign(fake.claims(address), key, algorithm))
+            assert come_back(browser, address, code).status_code == status, (algorithm, failures(world))
+            assert who(browser) == ("tess@helpdesk.example" if status == 303 else None)
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)

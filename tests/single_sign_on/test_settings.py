@@ -45,9 +45,12 @@ def test_every_invalid_field_of_the_file_is_reported(engine: str, tmp_path: Path
         + RIGHT.replace("https", "http").replace("client_id", "clientid")
         + 'scopes = ["email"]\ncheck_minutes = 0\nlink_by_email = "yes"\n'
         + 'authorization_parameters = { state = "x" }\n'
+        + 'algorithms = ["HS256"]\nshortest_rsa_key = 1024\n'
     )
     for part in ("provider 1, id", "provider 2, clientid: there is no", "client_id: is missing", "issuer: must be an"):
         assert part in said, said
+    for part in ("algorithms", "shortest_rsa_key"):
+        assert f"provider 2, {part}: " in said, said
     for part in ("scopes: must", "check_minutes", "link_by_email", "authorization_parameters: must not contain state"):
         assert part in said, said
     assert "there twice" in refusal(RIGHT + RIGHT)

@@ -40,6 +40,13 @@ class AccountSettings(LimitSettings, frozen=True, kw_only=True):
             "use it.",
         ),
     ] = "auto"
+    rsa_passkeys: Annotated[
+        bool,
+        Meta(
+            description="Whether new passkeys may have RSA keys (RS256), which some computers create because they "
+            "have nothing else. All others have P-256 (ES256) or Ed25519.",
+        ),
+    ] = True
     remembered_browser_days: Annotated[
         float,
         Meta(

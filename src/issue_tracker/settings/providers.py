@@ -5,7 +5,7 @@ import tomllib
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_type_hints
 from urllib.parse import urlsplit
 
 import msgspec
@@ -22,6 +22,9 @@ OWN_PARAMETERS = {
 
 Text = Annotated[str, Meta(min_length=1, max_length=1000)]
 
+Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "Ed25519", "EdDSA"]
+"""Signatures with a public key, to the exclusion of `none` and of signatures with a shared secret."""
+
 
 class Provider(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One identity provider, as configured by the operator. docs/sign-in.md explains each field to operators."""
@@ -32,6 +35,8 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     client_id: Text
     client_secret_file: Text
     ca_file: Text | None = None
+    algorithms: Annotated[tuple[Algorithm, ...], Meta(min_length=1)] = get_args(Algorithm)
+    shortest_rsa_key: Annotated[int, Meta(ge=2048, le=16384)] = 2048
     scopes: tuple[Text, ...] = ("openid", "email", "profile")
     authorization_parameters: dict[str, str] = {}
     link_by_email: bool = False

@@ -95,6 +95,7 @@ def begin_registration(tx: Connection, settings: Settings, keyring: Keyring, use
             resident_key=ResidentKeyRequirement.REQUIRED, user_verification=UserVerificationRequirement.PREFERRED
         ),
         exclude_credentials=_descriptors(tx, user.user_id),
+        supported_pub_key_algs=_algorithms(settings),
     )
     return Ceremony(challenge, _as_json(options))
 
@@ -129,6 +130,7 @@ def register(
             expected_challenge=ceremonies.signed_bytes(challenge),
             expected_rp_id=site.host,
             expected_origin=site.origin,
+            supported_pub_key_algs=_algorithms(settings),
         )
     except _refusals(WebAuthnException) as refused:
         raise Invalid.field("credential", "is not the passkey that was requested here") from refused
@@ -216,6 +218,14 @@ def use_passkey(
     unchanged = factors.c.id == row.id, factors.c.sign_count == row.sign_count
     values = {"sign_count": used.new_sign_count, "last_used_at": at}
     return tx.execute(update(factors).where(*unchanged).values(values)).rowcount == 1
+
+
+def _algorithms(settings: Settings) -> list[Any]:
+    """Returns the algorithms of new passkeys, of which an authenticator takes the first that it supports."""
+    from webauthn.helpers.cose import COSEAlgorithmIdentifier  # noqa: PLC0415
+
+    rsa = [COSEAlgorithmIdentifier.RSASSA_PKCS1_v1_5_SHA_256] if settings.rsa_passkeys else []
+    return [COSEAlgorithmIdentifier.EDDSA, COSEAlgorithmIdentifier.ECDSA_SHA_256, *rsa]
 
 
 def _registration_of(user_id: int) -> str:

@@ -17,12 +17,6 @@ from issue_tracker.auth.single_sign_on.errors import TokenRefused
 from issue_tracker.names import storable
 from issue_tracker.settings.providers import Provider
 
-ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "Ed25519", "EdDSA"]
-"""Signatures with a public key, to the exclusion of `none` and of signatures with a shared secret."""
-
-SHORTEST_RSA_KEY = 2048
-"""Minimum length in bits of a provider's RSA key (RFC 7518, section 3.3). Shorter keys are ignored."""
-
 LEEWAY_SECONDS = 60
 """Maximum difference between the clock of a provider and this one."""
 
@@ -48,7 +42,7 @@ def read_id_token(
 
     `nonce` is that of the request, None for a token from a refresh. Raises TokenRefused, ProviderFailed.
     """
-    verified = _verified(token, keys)
+    verified = _verified(provider, token, keys)
     if str(verified.header.get("typ", "JWT")).lower() != "jwt":
         raise TokenRefused(f"the ID token is of the type {verified.header['typ']!r}")
     options = {
@@ -68,7 +62,7 @@ def read_logout_token(provider: Provider, token: str, keys: Keys, at: datetime) 
 
     Raises TokenRefused, ProviderFailed.
     """
-    verified = _verified(token, keys)
+    verified = _verified(provider, token, keys)
     claims = verified.claims
     if str(verified.header.get("typ")).lower() != "logout+jwt":
         raise TokenRefused("the token is not of the type logout+jwt")
@@ -97,11 +91,14 @@ def read_logout_token(provider: Provider, token: str, keys: Keys, at: datetime) 
     return claims
 
 
-def _verified(token: str, keys: Keys) -> jwt.Token:
-    """Returns the token if one of the provider's keys signed it. If none did, fetches the keys again."""
+def _verified(provider: Provider, token: str, keys: Keys) -> jwt.Token:
+    """Returns the token if one of the provider's keys signed it with an accepted algorithm. If none did, fetches the
+    keys again.
+    """
+    algorithms = list(provider.algorithms)
     for again in (False, True):
         try:
-            return jwt.decode(token, _long_enough(keys(again)), algorithms=ALGORITHMS)
+            return jwt.decode(token, _long_enough(provider, keys(again)), algorithms=algorithms)
         except (InvalidKeyIdError, BadSignatureError) as error:
             refused: Exception = error
         except (JoseError, ValueError) as error:
@@ -109,11 +106,10 @@ def _verified(token: str, keys: Keys) -> jwt.Token:
     raise TokenRefused(_reason(refused))
 
 
-def _long_enough(keys: KeySet) -> KeySet:
+def _long_enough(provider: Provider, keys: KeySet) -> KeySet:
     """Returns the keys without RSA keys that are too short."""
-    return KeySet(
-        [key for key in keys.keys if not isinstance(key, RSAKey) or key.public_key.key_size >= SHORTEST_RSA_KEY]
-    )
+    shortest = provider.shortest_rsa_key
+    return KeySet([key for key in keys.keys if not isinstance(key, RSAKey) or key.public_key.key_size >= shortest])
 
 
 def _require(validate: Callable[[], None]) -> None:
