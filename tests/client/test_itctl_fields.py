@@ -56,3 +56,45 @@ def test_issues_can_be_merged_and_similar_names_found(itctl: Run, technician: Tr
     [found] = map(json.loads, itctl("similar", "no internet", "--limit", "1", "--json").stdout.splitlines())
     assert (found["name"], found["former_name"]) == ("Network degradation", "No internet")
     assert technician.templates().total == 0
+
+
+def test_the_fields_of_one_company_can_be_set(itctl: Run, technician: Tracker) -> None:
+    technician.create_issue("Line", companies=["Acme"], external_key="line-1")
+    ticket = "PSA: T 17 https://psa.example.com/17"
+    itctl("set", "Line", "Acme", "investigating", "--owner", "tess@helpdesk.example", "--reference", ticket)
+    [acme] = technician.issue("Line", include="details").assignments
+    assert (acme.status, acme.owner and acme.owner.name) == ("investigating", "Tess Ngo")
+    assert [(one.system, one.key, one.url) for one in acme.references] == [
+        ("PSA", "T 17", "https://psa.example.com/17")
+    ]
+    assert f"Tess Ngo  {ticket}" in itctl("show", "Line", "--details").stdout
+    assert "Tess Ngo" not in itctl("show", "Line").stdout
+    itctl("set", "Line", "Acme", "monitoring")
+    assert technician.issue("Line", include="details").assignments[0].owner == acme.owner
+    itctl("set", "--by-key", "line-1", "Acme", "monitoring", "--owner", "", "--reference", "")
+    [acme] = technician.issue("Line", include="details").assignments
+    assert (acme.status, acme.owner, acme.references) == ("monitoring", None, ())
+    itctl("set", "--create", "Second line", "Contoso", "new", "--owner", "tess@helpdesk.example")
+    assert technician.issue("Second line", include="details").assignments[0].owner is not None
+
+
+def test_an_external_key_identifies_an_issue(itctl: Run, technician: Tracker) -> None:
+    technician.create_issue("Line", companies=["Acme"], external_key="line-1")
+    technician.create_issue("Line again", companies=["Contoso"], external_key="line-2")
+    made = json.loads(itctl("say", "--by-key", "line-1", "On it", "--json").stdout)
+    itctl("move", "--by-key", "line-1", "monitoring", "--note", "Spliced")
+    itctl("resolve", "--by-key", "--if-exists", "line-9")
+    assert "line-9" in itctl("resolve", "--by-key", "line-9", code=1).stderr
+    assert "no company" in itctl("resolve", "--by-key", "--if-exists", "line-1", "--only", "Nobody", code=1).stderr
+    itctl("merge", "--by-key", "line-2", "Line")
+    assert [(one.company_name, one.status) for one in technician.issue("Line").assignments] == [
+        ("Acme", "monitoring"),
+        ("Contoso", "new"),
+    ]
+    itctl("edit", str(made["update_id"]), "Spliced", "--public")
+    [update] = technician.updates()
+    assert (update.body, update.public) == ("Spliced", True)
+    itctl("withdraw", str(made["update_id"]))
+    assert list(technician.updates()) == []
+    assert "Nothing to change" in itctl("edit", str(made["update_id"]), code=2).stderr
+    assert "omit --by-key" in itctl("set", "--by-key", "--create", "line-1", "Acme", "new", code=2).stderr

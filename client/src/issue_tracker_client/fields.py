@@ -22,6 +22,15 @@ class Fields(TypedDict, total=False):
     external_key: str | None
 
 
+class AssignmentFields(TypedDict, total=False):
+    """The fields of one company in an issue. A missing field or None leaves the value unchanged; an empty text or list
+    clears it. `owner` and `references` are like those of an issue.
+    """
+
+    owner: str | None
+    references: Iterable[Mapping[str, str | None]] | None
+
+
 class Filter(TypedDict, total=False):
     """Which issues to list, in which order; None means no restriction.
 
@@ -58,7 +67,7 @@ class Filter(TypedDict, total=False):
     sort: str | None
 
 
-def given_fields(fields: Fields) -> dict[str, object]:
+def given_fields(fields: Fields | AssignmentFields) -> dict[str, object]:
     """Returns fields in the API's form, in which null clears."""
     given: dict[str, object] = {name: value for name, value in fields.items() if value is not None}
     due = given.get("next_update_at")

@@ -11,11 +11,11 @@ from collections.abc import Iterable, Mapping
 from typing import Unpack
 
 from issue_tracker_client.errors import BadRequest, Misuse, Refused, unexpected
-from issue_tracker_client.fields import Fields, Filter, given_fields
+from issue_tracker_client.fields import AssignmentFields, Fields, Filter, given_fields
 from issue_tracker_client.models import Assignment, BulkResult, Issue, Listing, decoder
 from issue_tracker_client.session import Session
 from issue_tracker_client.sources import Pages
-from issue_tracker_client.spelling import camel_case, issue_path, json_request, posted, query_pairs, several
+from issue_tracker_client.spelling import camel_case, issue_path, json_request, named, posted, query_pairs, several
 from issue_tracker_client.steps import Plan, Request
 
 ISSUES, STATUS = "/api/issues", "/api/issues/status"
@@ -56,9 +56,12 @@ def export_csv(session: Session, **where: Unpack[Filter]) -> Plan[str]:
         raise unexpected(reply) from wrong
 
 
-def issue(session: Session, name: str) -> Plan[Issue]:
-    """Returns one issue, with its ETag, by its name in any case. Raises NotFound."""
-    return read_issue((yield from session.perform(Request("GET", issue_path(name)))))
+def issue(session: Session, name: str, *, include: str | None = None) -> Plan[Issue]:
+    """Returns one issue, with its ETag, by its name in any case. `include="details"` sets more fields of assignments.
+    Raises NotFound.
+    """
+    request = Request("GET", issue_path(name), query_pairs({"include": include}))
+    return read_issue((yield from session.perform(request)))
 
 
 def issue_if_changed(session: Session, name: str, etag: str) -> Plan[Issue | None]:
@@ -161,18 +164,22 @@ def delete_issue(session: Session, name: str, *, if_match: str | None = None) ->
 
 def set_status(
     session: Session,
-    issue_name: str,
+    issue_name: str | None,
     company_name: str,
     status: str,
     *,
     note: str | None = None,
+    external_key: str | None = None,
     if_match: str | None = None,
+    **fields: Unpack[AssignmentFields],
 ) -> Plan[Assignment]:
-    """Sets the status of one company, and assigns the company if necessary. The note is recorded in the history.
+    """Sets the status of one company, and its fields if they are given; assigns the company if necessary. The note is
+    recorded in the history.
 
-    The result has the issue's new ETag. With `if_match`, raises Changed like `update_issue`.
+    `external_key` identifies the issue instead of its name, which may then be None. The result has the issue's new
+    ETag. With `if_match`, raises Changed like `update_issue`.
     """
-    body = {"issue_name": issue_name, "company_name": company_name, "status": status}
+    body = named(issue_name, external_key) | {"company_name": company_name, "status": status} | given_fields(fields)
     request = json_request("PUT", STATUS, body if note is None else {**body, "note": note}, if_match=if_match)
     request = dataclasses.replace(request, once=if_match is not None)
     return read_assignment((yield from session.perform(request)))
@@ -187,9 +194,10 @@ def unassign(session: Session, issue_name: str, company_name: str, *, if_match: 
 
 def set_status_in_bulk(
     session: Session,
-    issue_name: str,
+    issue_name: str | None,
     status: str,
     *,
+    external_key: str | None = None,
     companies: Iterable[str] | None = None,
     company_groups: Iterable[str] | None = None,
     exclude: Iterable[str] = (),
@@ -204,10 +212,9 @@ def set_status_in_bulk(
 
     It skips the companies in `exclude`, companies whose status is not in `from_statuses` if that is given, and
     closed ones unless `from_statuses` contains `closed`. With `dry_run` nothing changes, and the outcomes say what
-    would change. The result has the issue's new ETag. With `if_match`, raises Changed like `update_issue`.
+    would change. `external_key` and `if_match` as in `set_status`; the result has the issue's new ETag.
     """
     given = {
-        "issue_name": issue_name,
         "status": status,
         "companies": None if companies is None else several("companies", companies),
         "company_groups": None if company_groups is None else several("company_groups", company_groups),
@@ -216,7 +223,7 @@ def set_status_in_bulk(
         "note": note,
         "dry_run": dry_run or None,
     }
-    body = {name: value for name, value in given.items() if value is not None}
+    body = named(issue_name, external_key) | {name: value for name, value in given.items() if value is not None}
     return read_bulk((yield from session.perform(posted(f"{STATUS}/bulk", body, idempotency_key, if_match))))
 
 

@@ -109,6 +109,14 @@ def posted(path: str, body: object, idempotency_key: str | None = None, if_match
     return json_request("POST", path, body, idempotency_key=key, if_match=if_match)
 
 
+def named(issue_name: str | None, external_key: str | None) -> dict[str, object]:
+    """Returns the part of a body that identifies an issue. Raises Misuse if both are missing."""
+    if issue_name is None and external_key is None:
+        raise Misuse("issue_name or external_key is required.")
+    given = {"issue_name": issue_name, "external_key": external_key}
+    return {name: value for name, value in given.items() if value is not None}
+
+
 def several(what: str, values: Iterable[str]) -> list[str]:
     """Returns the values as a list. Raises Misuse for a single string, which would be split into letters."""
     if isinstance(values, str):

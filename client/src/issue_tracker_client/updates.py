@@ -10,7 +10,7 @@ from typing import TypedDict, Unpack
 from issue_tracker_client.models import Listing, Update, decoder
 from issue_tracker_client.session import Session
 from issue_tracker_client.sources import Pages
-from issue_tracker_client.spelling import camel_case, json_request, posted, query_pairs, several
+from issue_tracker_client.spelling import camel_case, json_request, named, posted, query_pairs, several
 from issue_tracker_client.steps import Plan, Request
 
 UPDATES = "/api/updates"
@@ -37,9 +37,10 @@ def updates(session: Session, *, page_size: int = 100, **where: Unpack[UpdateFil
 
 def add_update(
     session: Session,
-    issue_name: str,
+    issue_name: str | None,
     body: str,
     *,
+    external_key: str | None = None,
     public: bool = False,
     companies: Iterable[str] | None = None,
     company_groups: Iterable[str] | None = None,
@@ -51,10 +52,10 @@ def add_update(
     the issue, without those in `exclude`; for customers if `public`.
 
     With a `status` the companies change to that status in the same transaction: listed companies are assigned if
-    necessary; if none are listed, closed assignments remain closed.
+    necessary; if none are listed, closed assignments remain closed. `external_key` identifies the issue instead of its
+    name, which may then be None.
     """
     given = {
-        "issue_name": issue_name,
         "body": body,
         "public": public or None,
         "companies": None if companies is None else several("companies", companies),
@@ -62,7 +63,7 @@ def add_update(
         "exclude": several("exclude", exclude) or None,
         "status": status,
     }
-    content = {name: value for name, value in given.items() if value is not None}
+    content = named(issue_name, external_key) | {name: value for name, value in given.items() if value is not None}
     return read_update((yield from session.perform(posted(UPDATES, content, idempotency_key))))
 
 

@@ -23,10 +23,11 @@ from issue_tracker_client.itctl.monitoring import MONITORING
 from issue_tracker_client.itctl.output import discard_output, visible
 from issue_tracker_client.itctl.reading import READING
 from issue_tracker_client.itctl.saying import SAYING
+from issue_tracker_client.itctl.statuses import STATUSES
 
 REFUSED, USAGE, OUT_OF_REACH, INTERRUPTED = 1, 2, 3, 130
 
-for command in (*READING, *CHANGING, *SAYING, *MONITORING):
+for command in (*READING, *CHANGING, *STATUSES, *SAYING, *MONITORING):
     itctl.add_command(command)
 
 

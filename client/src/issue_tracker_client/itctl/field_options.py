@@ -1,11 +1,11 @@
 """The options for the fields of an issue, which `create` and `update` share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 
 import click
 
-from issue_tracker_client.fields import Fields
+from issue_tracker_client.fields import AssignmentFields, Fields
 
 
 def parse_instant(text: str) -> datetime:
@@ -33,19 +33,21 @@ def parse_reference(text: str) -> dict[str, str | None] | None:
     return {"system": system.strip(), "key": key.strip(), "url": last if has_url else None}
 
 
+REFERENCE = click.option(
+    "--reference",
+    "references",
+    multiple=True,
+    type=parse_reference,
+    metavar="SYSTEM:KEY [URL]",
+    help="An identifier in another system, such as the number of a ticket; may be repeated. All others are removed.",
+)
+
 OPTIONS = (
     click.option("--severity", metavar="LEVEL", help="The severity: low, medium, high or critical."),
     click.option("--owner", metavar="EMAIL", help="The technician who is responsible for the issue."),
     click.option("--next-update", type=parse_due, metavar="TIME", help="The time at which the next update is due."),
     click.option("--tag", "tags", multiple=True, help="A tag; may be repeated. All others are removed."),
-    click.option(
-        "--reference",
-        "references",
-        multiple=True,
-        type=parse_reference,
-        metavar="SYSTEM:KEY [URL]",
-        help="An identifier of the issue in another system; may be repeated. All others are removed.",
-    ),
+    REFERENCE,
     click.option("--external-key", metavar="KEY", help="A unique key for programs."),
 )
 
@@ -77,8 +79,21 @@ def fields(
     if tags:
         given["tags"] = [tag for tag in tags if tag.strip()]
     if references:
-        given["references"] = [reference for reference in references if reference is not None]
+        given["references"] = given_references(references)
     return given
+
+
+def assignment_fields(owner: str | None, references: tuple[dict[str, str | None] | None, ...]) -> AssignmentFields:
+    """Returns the given fields of one company in an issue, like `fields`."""
+    given = AssignmentFields(owner=owner)
+    if references:
+        given["references"] = given_references(references)
+    return given
+
+
+def given_references(references: Iterable[dict[str, str | None] | None]) -> list[Mapping[str, str | None]]:
+    """Returns references without the empty ones, which clear all."""
+    return [reference for reference in references if reference is not None]
 
 
 def any_given(given: Fields) -> bool:

@@ -9,7 +9,7 @@ from datetime import datetime
 
 import click
 
-from issue_tracker_client.models import Assignment, BulkResult, Event, Issue, Update, as_json
+from issue_tracker_client.models import Assignment, BulkResult, Event, Issue, Reference, Update, as_json
 
 as_json_option = click.option("--json", "json", is_flag=True, help="Print JSON, one object per line.")
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")  # C0, DEL and C1
@@ -74,22 +74,32 @@ def page(issue: Issue) -> list[str]:
         f"created {instant(issue.created_at)}, changed {instant(issue.updated_at)}",
         *field_lines(issue),
         *(
-            f"  {one.company_name:{width}}  {one.status_label:13}  {instant(one.updated_at)}"
+            f"  {one.company_name:{width}}  {one.status_label:13}  {instant(one.updated_at)}{details(one)}"
             for one in issue.assignments
         ),
     ]
 
 
+def details(assignment: Assignment) -> str:
+    """Returns the owner and the references of an assignment, each after two spaces; empty without them."""
+    found = (assignment.owner and assignment.owner.name, reference_text(assignment.references))
+    return "".join(f"  {visible(text)}" for text in found if text)
+
+
+def reference_text(references: Iterable[Reference]) -> str:
+    """Returns references on one line."""
+    return "; ".join(" ".join(filter(None, (f"{one.system}: {one.key}", one.url))) for one in references)
+
+
 def field_lines(issue: Issue) -> list[str]:
     """Returns a line for each field of an issue that has a value."""
-    references = (" ".join(filter(None, (f"{one.system}: {one.key}", one.url))) for one in issue.references)
     due = issue.next_update_at
     found = {
         "severity": issue.severity,
         "owner": issue.owner and issue.owner.name,
         "next update": due and instant(due),
         "tags": ", ".join(issue.tags),
-        "references": "; ".join(references),
+        "references": reference_text(issue.references),
         "external key": issue.external_key,
     }
     return [f"{name}: {visible(text)}" for name, text in found.items() if text]

@@ -11,6 +11,9 @@ from issue_tracker_client.itctl.field_options import EXCEPT, GROUP, parse_instan
 from issue_tracker_client.itctl.output import as_json_line, as_json_option, event_line, page, rows, show
 from issue_tracker_client.models import same_name
 
+DETAILS = click.option(
+    "--details", is_flag=True, help="Also the owner, references and start of the outage of each company."
+)
 LIMIT = click.option("--limit", type=click.IntRange(min=1), help="The maximum number.")
 
 
@@ -69,12 +72,13 @@ def list_issues(
 
 @click.command("show")
 @click.argument("issue")
+@DETAILS
 @as_json_option
 @click.pass_obj
-def show_issue(connection: Connection, issue: str, json: bool) -> None:
+def show_issue(connection: Connection, issue: str, details: bool, json: bool) -> None:
     """Show one issue. Its JSON contains an `etag` for `update --if-match`."""
     with connection.tracker() as tracker:
-        found = tracker.issue(issue)
+        found = tracker.issue(issue, include="details" if details else None)
     show([as_json_line(found)] if json else page(found))
 
 
