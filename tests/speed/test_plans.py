@@ -20,6 +20,7 @@ from issue_tracker.issues.queries import issue as issue_queries
 from issue_tracker.issues.queries.filters import Filters, Order, Position
 from issue_tracker.issues.queries.issue_list import IssueList
 from issue_tracker.issues.queries.outages import list_longest_outages
+from issue_tracker.issues.queries.similar import list_similar_issues
 from issue_tracker.issues.queries.waiting import count_waiting
 from issue_tracker.status import OPEN, Status
 from tests.events.statements import statements
@@ -145,6 +146,16 @@ def test_the_counts_of_issues_that_need_attention_scan_no_table(large: Database)
             count_waiting(tx, ACTOR, datetime.now(UTC))
             list_longest_outages(tx, ACTOR, limit=10)
         assert len(executed) == 4
+        for statement in executed:
+            assert_no_scans(tx, [statement])
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_similar_names_are_found_without_reading_all_issues(large: Database) -> None:
+    """SQLite would read all issues for a join with the former names. PostgreSQL reads the first rows that match."""
+    with large.read() as tx:
+        with statements(tx) as executed:
+            assert list_similar_issues(tx, ACTOR, "printr drops", 6)
         for statement in executed:
             assert_no_scans(tx, [statement])
 

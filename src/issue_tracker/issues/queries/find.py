@@ -78,15 +78,31 @@ def _most_alike(typed: str, names: Mapping[int, str], limit: int) -> list[tuple[
 
 
 def _rows(tx: Connection, actor: Actor, words: Sequence[str], limit: int) -> list[Any]:
-    halves = [_halves(word) for word in words]
-    rows = _candidates(tx, actor, [(word,) for word in words])
-    if len(rows) < limit:
+    if len(words) == 1:
+        rows = _candidates(tx, actor, [(words[0],)])
+        return rows if len(rows) >= limit else rows + _candidates(tx, actor, [_halves(words[0])])
+    # A word that no name contains would make the others read their whole part of the index in vain.
+    groups = [_occurring(tx, actor, word) for word in words]
+    found = [group for group in groups if group]
+    if not found:
+        return []
+    rows = _candidates(tx, actor, found)
+    halves = [_halves(word) for word, group in zip(words, groups, strict=True) if group]
+    if len(rows) < limit and halves != found:
         rows += _candidates(tx, actor, halves)
-    if not rows and len(words) > 1:
-        # Both halves of a short word can be wrong, so each word is left out once.
-        for left_out in range(len(words)):
-            rows += _candidates(tx, actor, [*halves[:left_out], *halves[left_out + 1 :]])
+    if not rows and len(found) > 1:
+        # Both halves of a short word can be wrong, and no name may contain all words, so each is left out once.
+        for left_out in range(len(found)):
+            rows += _candidates(tx, actor, [*found[:left_out], *found[left_out + 1 :]])
     return rows
+
+
+def _occurring(tx: Connection, actor: Actor, word: str) -> tuple[str, ...]:
+    """Returns a word if a name contains it; otherwise its halves, or nothing if no name contains any of them."""
+    for parts in ((word,), _halves(word)):
+        if _candidates(tx, actor, [parts], most=1):
+            return parts
+    return ()
 
 
 def _former_names(tx: Connection, actor: Actor) -> list[tuple[int, str, str]]:
@@ -101,10 +117,10 @@ def _halves(word: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((word[:middle], word[-middle:])))
 
 
-def _candidates(tx: Connection, actor: Actor, groups: Sequence[tuple[str, ...]]) -> list[Any]:
-    """Returns issues whose name contains, of each group, at least one part."""
+def _candidates(tx: Connection, actor: Actor, groups: Sequence[tuple[str, ...]], most: int = CANDIDATES) -> list[Any]:
+    """Returns issues whose name contains, of each group, at least one part; at most `most` issues."""
     limited = actor.company_access.company_ids is not None
-    values: dict[str, Any] = {"limit": CANDIDATES}
+    values: dict[str, Any] = {"limit": most}
     if actor.company_access.company_ids is not None:
         values["access"] = numbers(tx, sorted(actor.company_access.company_ids))
     if tx.dialect.name == "postgresql":
@@ -146,12 +162,16 @@ def _statement(groups: int, limited: bool) -> Prepared:
 @cache
 def _former(limited: bool) -> Prepared:
     def build(dialect: str) -> Select[Any]:
-        query: Select[Any] = select(issues.c.issue_id, issues.c.name, former_names.c.name.label("former_name"))
-        query = query.join(former_names, former_names.c.issue_id == issues.c.issue_id)
+        order = former_names.c.since.desc(), former_names.c.name_key
+        query = select(former_names.c.issue_id, former_names.c.name, former_names.c.since, former_names.c.name_key)
         if limited:
             visible = among(assignments.c.company_id, "access", dialect)
-            query = query.where(exists().where(assignments.c.issue_id == issues.c.issue_id, visible))
-        return query.order_by(former_names.c.since.desc(), former_names.c.name_key).limit(FORMER)
+            query = query.where(exists().where(assignments.c.issue_id == former_names.c.issue_id, visible))
+        # The few former names are read first: from a join of both tables, SQLite would read all issues.
+        latest = query.order_by(*order).limit(FORMER).subquery()
+        found = select(issues.c.issue_id, issues.c.name, latest.c.name.label("former_name"))
+        found = found.join(latest, latest.c.issue_id == issues.c.issue_id)
+        return found.order_by(latest.c.since.desc(), latest.c.name_key)
 
     return Prepared(build)
 
