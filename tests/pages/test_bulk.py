@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
-from tests.pages.conftest import Browse
+from tests.pages.conftest import Browse, saved
 from tests.world import World
 
 FIVE = ("Acme Manufacturing", "Contoso", "Fabrikam", "Müller & Söhne", "O’Neill’s Bar")
@@ -62,6 +62,24 @@ def test_an_issue_is_resolved_for_all_companies_except_one(world: World, browse:
     expect(page.locator("#toasts")).to_contain_text("3 companies set to Resolved.")
     expected = dict.fromkeys(FIVE, "resolved") | {"Fabrikam": "in_progress"}
     assert stored(world, "Slow mail") == expected
+
+    # With a selection, the bar and the key resolve its issues for everyone, including companies that are not shown.
+    eight = (*FIVE, "Globex", "Initech", "Zürich (Nord)")
+    world.given_companies(*eight)
+    world.given_issue("Broken phones", dict.fromkeys(eight, "new"))
+    page.goto("/?search=phones")
+    page.wait_for_selector("html[data-ready]")
+    page.keyboard.press("j")
+    page.keyboard.press("x")
+    page.get_by_role("region", name="Change the selected assignments").get_by_label("Note").fill("New firmware")
+    page.get_by_role("button", name="Resolve for everyone").click()
+    expect(dialog.get_by_role("button", name="Resolve 8")).to_be_focused()
+    page.keyboard.press("Escape")
+    page.keyboard.press("r")
+    expect(dialog.get_by_label("Note (optional)")).to_have_value("New firmware")
+    with saved(page):
+        dialog.get_by_role("button", name="Resolve 8").click()
+    assert set(stored(world, "Broken phones").values()) == {"resolved"}
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)

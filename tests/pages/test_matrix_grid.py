@@ -206,4 +206,4 @@ def test_the_help_names_every_key(world: World, browse: Browse) -> None:
     page.keyboard.press("?")
 
     keys = page.get_by_role("dialog", name="Keyboard").locator("kbd").all_inner_texts()
-    assert {"/", "j", "k", "x", "1", "6", "Enter", "o", "n", "?", "Esc"} <= set(keys)
+    assert {"/", "j", "k", "x", "1", "6", "Enter", "o", "r", "n", "?", "Esc"} <= set(keys)

@@ -1,5 +1,8 @@
 """Creating an issue from similar issues, another issue or a template, and with company groups."""
 
+import re
+from html import unescape
+
 import pytest
 from playwright.sync_api import expect
 
@@ -138,7 +141,9 @@ def test_the_pages_of_issues_accept_groups(world: World, browse: Browse) -> None
 
     page.get_by_label("Select the companies of").select_option("North")
     expect(page.locator("#picked")).to_have_text("2 selected")
-    page.get_by_role("checkbox", name="Fabrikam").uncheck()
+    page.get_by_label("except", exact=True).fill("fabrikam")
+    page.get_by_label("except", exact=True).press("Enter")
+    expect(page.locator("#picked")).to_have_text("1 selected")
     page.get_by_role("group", name="Set the status").get_by_role("button", name="Resolved").click()
     page.get_by_role("dialog").get_by_role("button", name="Resolve").click()
     expect(page.get_by_role("row", name="Contoso")).to_contain_text("Resolved")
@@ -160,3 +165,47 @@ def test_the_pages_of_issues_accept_groups(world: World, browse: Browse) -> None
     expect(page.get_by_label("Except company")).to_have_value("Contoso")
     page.goto("/?companyGroup=North&exclude=Nobody")
     expect(page.get_by_role("alert").filter(has_text="Nobody")).to_be_visible()
+
+
+def test_a_group_is_changed_in_bulk_without_scripts(world: World) -> None:
+    given_group(world, "North & East", "Contoso", "Fabrikam", "O’Neill’s Bar", "Acme Manufacturing")
+    issue = world.given_issue("VPN", dict.fromkeys(("Contoso", "Fabrikam", "O’Neill’s Bar", "Müller & Söhne"), "new"))
+    tess = world.client("tess")
+    query = {"companyGroup": "north & east", "exclude": ["fabrikam", ""]}
+    page = tess.get(f"/issues/{issue}", params=query).text
+    ticked = re.findall(r'name="on" value="([^"]+)" aria-label="([^"]+)" checked', page)
+    assert [unescape(name) for _, name in ticked] == ["Contoso", "O’Neill’s Bar"]
+    # The exception remains in the form, so that another one can be added.
+    assert "<option selected>North &amp; East</option>" in page
+    assert '<input type="checkbox" name="exclude" value="Fabrikam" checked>' in page
+
+    fields = {
+        "_csrf": tess.headers["X-CSRF-Token"],
+        "next": f"/issues/{issue}",
+        "status": "resolved",
+        "note": "Spliced",
+    }
+    review = tess.post("/assignments/review", data=fields | {"on": [on for on, _ in ticked]}).raise_for_status().text
+    on = re.findall(r'name="on" value="([^"]+)" checked', review)
+    assert 'name="note" maxlength="2000" value="Spliced"' in review and len(on) == 2
+    assert tess.post("/assignments/bulk", data=fields | {"on": on}).status_code == 303
+    statuses = companies_of(world, "VPN")
+    assert {name for name, status in statuses.items() if status == "resolved"} == {"Contoso", "O’Neill’s Bar"}
+
+    for wrong in ({"companyGroup": "North & East", "exclude": "Nobody"}, {"companyGroup": "Nowhere"}):
+        page = tess.get(f"/issues/{issue}", params=wrong).text
+        assert re.search(r"There is no company[^<]*called “No\w+”", page) and not re.search(
+            'name="on" [^>]* checked', page
+        )
+
+    # The pages that name a group lead to its open issues, and to a new issue for it.
+    company = world.given_companies("Contoso")["Contoso"]
+    listed = "/?open=true&amp;companyGroup=North%20%26%20East"
+    assert listed in tess.get(f"/companies/{company}").text
+    assert "/?open=true&amp;companyGroup=North+%26+East" in tess.get("/find?q=north+est").text
+    ada = world.client("ada")
+    assert listed in ada.get("/admin/company-groups").text
+    [group] = ada.call("GET", "/api/company-groups", 200)["items"]
+    assert listed in ada.get(f"/admin/company-groups/{group['group_id']}").text
+    page = tess.get("/issues/new", params={"companyGroup": "North & East"}).text
+    assert 'name="company_groups" value="North &amp; East" checked' in page

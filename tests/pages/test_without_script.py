@@ -99,6 +99,9 @@ def test_many_statuses_can_be_changed_after_a_review(world: World, browse: Brows
     expect(page.get_by_text("1 company set to Resolved.")).to_be_visible()
     expect(page.get_by_role("row", name="Contoso").locator(".status")).to_have_text("New")
     expect(page.get_by_role("row", name="Fabrikam").locator(".status")).to_have_text("Resolved")
+    page.locator(".bulk").get_by_role("button", name="Resolve for everyone").click()
+    expect(page.get_by_role("heading", name="Resolve for everyone?")).to_be_visible()
+    expect(page.get_by_role("button", name="Resolve 1")).to_be_visible()
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)

@@ -4,6 +4,8 @@ If another user changed the same assignment first, nothing is changed, and the r
 what. Everything that one form changes is one transaction with one request id.
 """
 
+from collections.abc import Sequence
+
 import msgspec
 from starlette.responses import Response
 
@@ -15,7 +17,7 @@ from issue_tracker.issues.bulk import Outcome
 from issue_tracker.issues.overview import stragglers_first
 from issue_tracker.issues.queries.issue import find_status, get_issue_head_by_id, load_issue
 from issue_tracker.issues.undo import last_change_after, undo
-from issue_tracker.names import parse_update
+from issue_tracker.names import parse_update, whole_number
 from issue_tracker.pages.flash import Flash, flash_cookie
 from issue_tracker.pages.forms import Form
 from issue_tracker.pages.navigation import HOME, local, redirect
@@ -89,10 +91,19 @@ def _choice(
 
 @routes.post("/assignments/review", transaction=False)
 def review_selection(request: Request, form: Form) -> Response:
-    """Shows which companies would change, and which are skipped and why. Changes nothing."""
-    back = local(form.get("next"))
+    """Shows which companies would change, and which are skipped and why. Changes nothing.
+
+    The field `everyone` selects all companies: of the issue with this id, or of all issues of the selection.
+    """
+    back, everyone = local(form.get("next")), form.get("everyone")
     try:
         with request.read():
+            if everyone:
+                issue_id = whole_number(everyone)
+                chosen = [] if issue_id else selected_issues(request, form.all("on"))
+                ids = [issue_id] if issue_id else [each.issue.issue_id for each in chosen]
+                change = form.read(form.fields("note") | {"status": Status.RESOLVED}, StatusForm)
+                return _review_everyone(request, ids, back, change)
             return review(request, selected_issues(request, form.all("on")), status_form(form), back)
     except NothingTicked as error:
         return nothing_ticked(request, form, back, error)
@@ -101,11 +112,17 @@ def review_selection(request: Request, form: Form) -> Response:
 @routes.get("/issues/{issue_id}/resolve")
 def review_everyone(request: Request, issue_id: int) -> Response:
     """Reviews, like `review_selection`, the resolution of an issue for every company that it affects."""
-    issue = get_issue_head_by_id(request.tx, request.actor, issue_id)
-    members = stragglers_first(load_issue(request.tx, request.actor, issue_id))
-    known = get_companies_by_id(request.tx, request.actor, [member.company_id for member in members])
-    everyone = SelectedIssue(issue, [known[member.company_id] for member in members])
-    return review(request, [everyone], StatusForm(Status.RESOLVED), f"/issues/{issue_id}", everyone=True)
+    return _review_everyone(request, [issue_id], f"/issues/{issue_id}", StatusForm(Status.RESOLVED))
+
+
+def _review_everyone(request: Request, issue_ids: Sequence[int], back: str, change: StatusForm) -> Response:
+    selected = []
+    for issue_id in issue_ids:
+        issue = get_issue_head_by_id(request.tx, request.actor, issue_id)
+        members = stragglers_first(load_issue(request.tx, request.actor, issue_id))
+        known = get_companies_by_id(request.tx, request.actor, [member.company_id for member in members])
+        selected.append(SelectedIssue(issue, [known[member.company_id] for member in members]))
+    return review(request, selected, change, back, everyone=True)
 
 
 @routes.post("/assignments/bulk")

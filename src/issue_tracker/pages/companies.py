@@ -5,6 +5,7 @@ from starlette.responses import Response
 
 from issue_tracker.api.companies import CompanyChange, CompanyQuery, NewCompany
 from issue_tracker.companies import operations, queries
+from issue_tracker.companies.groups.queries import list_groups_of
 from issue_tracker.errors import Invalid
 from issue_tracker.events.sentences import company_history
 from issue_tracker.http.identity import Access
@@ -84,6 +85,7 @@ def show_company(
         parts=parts,
         sentences=sentences(request, company, waiting),
         any=bool(members),
+        groups=list_groups_of(request.tx, request.actor, company_id),
         add=(add or FormView()).with_defaults({"status": "new"}),
         similar=_similar(request, add),
         said=shown_updates(request, UpdateFilters(company_ids=(company_id,)), query.updates),

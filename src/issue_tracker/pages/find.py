@@ -1,4 +1,4 @@
-"""Quick find: searches issues, companies, people and pages by approximate names, from every page."""
+"""Quick find: searches issues, companies, company groups, people and pages by approximate names, from every page."""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
@@ -9,6 +9,7 @@ from msgspec import Meta
 from starlette.responses import Response
 
 from issue_tracker.auth.people import list_people
+from issue_tracker.companies.groups.queries import list_group_names
 from issue_tracker.companies.queries import list_names as list_companies
 from issue_tracker.http.request import Request
 from issue_tracker.issues.queries.find import find_issues
@@ -90,14 +91,21 @@ def _kinds(request: Request, text: str) -> list[FoundKind]:
         for issue in find_issues(request.tx, request.actor, text, SHOWN)
     ]
     companies = list_companies(request.tx, request.actor)
+    groups = list_group_names(request.tx, request.actor)
     people = list_people(request.tx, request.actor)
     pages = ACTIONS | (ADMINISTRATION if request.actor.super_admin else {})
     return [
         FoundKind("Companies", _alike(text, {f"/companies/{each}": name for each, name in companies.items()})),
         FoundKind("Issues", issues),
+        FoundKind("Company groups", _alike(text, {_open_issues_of(name): name for name in groups})),
         FoundKind("Go to", _alike(text, pages)),
         FoundKind("People", _alike(text, {f"/activity?{urlencode({'actor': name})}": name for name in people})),
     ]
+
+
+def _open_issues_of(group: str) -> str:
+    """Returns the URL of the open issues of a company group."""
+    return f"/?{urlencode({'open': 'true', 'companyGroup': group})}"
 
 
 def _alike(text: str, names: Mapping[str, str]) -> list[Found]:

@@ -17,4 +17,12 @@ class HistoryQuery(msgspec.Struct, frozen=True):
     """The order of an issue's companies: by name, the longest affected first or (None) the longest unmoved first."""
 
 
+class IssuePageQuery(HistoryQuery, frozen=True):
+    """The parameters of the page of an issue: also a company group whose companies are ticked, and exceptions."""
+
+    company_group: str = msgspec.field(default="", name="companyGroup")
+    exclude: list[str] = []
+
+
 NEWEST = HistoryQuery()
+NEWEST_OF_ISSUE = IssuePageQuery()

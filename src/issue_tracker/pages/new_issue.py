@@ -9,7 +9,7 @@ from starlette.responses import Response
 from issue_tracker.api.issue_bodies import NewIssue
 from issue_tracker.clock import now
 from issue_tracker.companies.groups.queries import list_group_names
-from issue_tracker.companies.queries import LARGEST_ID, Company
+from issue_tracker.companies.queries import LARGEST_ID, Company, list_names
 from issue_tracker.http.request import Request
 from issue_tracker.issues import operations
 from issue_tracker.issues.models import Issue
@@ -34,10 +34,11 @@ Id = Annotated[int, Meta(ge=1, le=LARGEST_ID)]
 
 
 class StartQuery(msgspec.Struct, frozen=True):
-    """The source of the form's initial values: a template, or another issue."""
+    """The source of the form's initial values: a template, another issue, or a company group that is affected."""
 
     template: Id | None = None
     like: Id | None = None
+    company_group: str = msgspec.field(default="", name="companyGroup")
 
 
 EMPTY = StartQuery()
@@ -73,9 +74,11 @@ def show_new(request: Request, form: FormView | None = None, query: StartQuery =
         place="issues",
         form=form,
         choices=choices(request),
+        any_company=bool(list_names(request.tx, request.actor)),
         groups=list_group_names(request.tx, request.actor),
         templates=[(one.template_id, one.name) for one in list_templates(request.tx, request.actor)],
         chosen=query.template,
+        group=query.company_group,
         source=None if like is None else _source(like),
         taken=taken_by(request, form),
     )
@@ -112,7 +115,7 @@ def _beginning(request: Request, query: StartQuery, like: Issue | None) -> dict[
     if query.template:
         return _from_template(get_template(request.tx, request.actor, query.template))
     if like is None:
-        return {}
+        return {GROUPS: [query.company_group]} if query.company_group else {}
     texts = texts_of(request, like)
     name = {"name": renewed(like.name, now()), "description": like.description or "", "like": str(like.issue_id)}
     return name | {field: texts[field] for field in ("severity", "tags")}

@@ -94,7 +94,7 @@ def review(
     """Returns the confirmation as a page, or as a fragment for the dialog. Changes nothing."""
     parts: list[ReviewPart] = []
     skipped: list[ReviewedMember] = []
-    for each in selected:
+    for each in (one for one in selected if one.companies):
         changed: list[ReviewedMember] = []
         for company, result in zip(each.companies, apply(request, each, change, dry_run=True), strict=True):
             on = place_of(each.issue.issue_id, company.company_id)

@@ -133,6 +133,17 @@ def find_group_companies(tx: Connection, actor: Actor, name: str) -> list[Compan
         return []
 
 
+def list_groups_of(tx: Connection, actor: Actor, company_id: int) -> list[str]:
+    """Returns the names of the groups of a company, by name; none if the actor may not see the company."""
+    require_helpdesk(actor)
+    if not actor.company_access.allows(company_id):
+        return []
+    member = exists().where(
+        company_group_members.c.group_id == company_groups.c.group_id, company_group_members.c.company_id == company_id
+    )
+    return [row.name for row in tx.execute(_groups().where(member))]
+
+
 def is_in_a_group(tx: Connection, actor: Actor, company_id: int) -> bool:
     """Returns whether a company that the actor may see belongs to any group."""
     in_group = exists().where(company_group_members.c.company_id == company_id)

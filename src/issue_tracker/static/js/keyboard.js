@@ -21,7 +21,7 @@ export function startKeyboard() {
     /** @type {HTMLElement | null} */
     const field = targetOf(event).closest(TYPING);
     if (event.ctrlKey || event.metaKey) {
-      if (event.key === "Enter" && field) submit(event, field);
+      if (event.key === "Enter") submit(event);
       else if (event.key === "k" && !document.querySelector("dialog[open]")) quickFind(event);
       return;
     }
@@ -32,12 +32,11 @@ export function startKeyboard() {
 }
 
 /**
- * Ctrl+Enter submits the form of the focused field, with its main button.
+ * Ctrl+Enter submits the form of the focused field or box, with its main button.
  * @param {KeyboardEvent} event
- * @param {HTMLElement} field
  */
-function submit(event, field) {
-  const form = field.closest("form");
+function submit(event) {
+  const form = targetOf(event).closest("input, textarea, select")?.closest("form");
   /** @type {HTMLButtonElement | null | undefined} */
   const button = form?.querySelector("button.main:enabled");
   if (!form || !button) return;
@@ -95,6 +94,8 @@ function run(event, help) {
       return place !== null && tickRow(place.element, event.shiftKey);
     case "u":
       return undoLast();
+    case "r":
+      return press("body.has-selection .bulk [name=everyone]") || press("#resolve");
     case "Escape":
       clearSelection();
       return true;
@@ -118,6 +119,17 @@ function quickFind(event) {
     void module.then(({ followFirst }) => followFirst());
   };
   void module.then(({ startFind }) => startFind());
+}
+
+/**
+ * Presses the button or link that matches the selector. Returns whether there is one.
+ * @param {string} selector
+ */
+function press(selector) {
+  /** @type {HTMLElement | null} */
+  const target = document.querySelector(selector);
+  target?.click();
+  return target !== null;
 }
 
 function focusSearch() {

@@ -1,15 +1,30 @@
-// Ticks the companies of a group in the table of an issue (`data-tick-group`); single ones can then be unticked again.
+// Ticks the companies of a group in the table of an issue (`data-tick-group`), and unticks the excepted ones. Without
+// script, the form loads the page with these companies ticked.
 import { RequestError, send } from "./api.js";
 import { all, targetOf } from "./elements.js";
 import { showCount } from "./selection.js";
 import { toast } from "./toast.js";
 
+const FORM = "[data-tick-group]";
+
 export function startTickingGroups() {
   document.addEventListener("change", (event) => {
-    const choice = targetOf(event);
-    if (choice instanceof HTMLSelectElement && choice.matches("[data-tick-group]") && choice.value) void tick(choice);
+    const field = targetOf(event);
+    if (field instanceof HTMLSelectElement && field.matches(`${FORM} select`) && field.value) void tick(field);
+    if (field instanceof HTMLInputElement && field.matches(`${FORM} [name=exclude]`)) except(field);
+  });
+  document.addEventListener("submit", (event) => {
+    if (targetOf(event).matches(FORM)) event.preventDefault();
   });
 }
+
+const boxes = () => all("#selection tr[data-on] input[name=on]", document, HTMLInputElement);
+
+/**
+ * Returns the name of the company of a box, in lower case.
+ * @param {HTMLInputElement} box
+ */
+const companyOf = (box) => (box.getAttribute("aria-label") ?? "").toLowerCase();
 
 /** @param {HTMLSelectElement} choice */
 async function tick(choice) {
@@ -18,15 +33,30 @@ async function tick(choice) {
   try {
     /** @type {{ name: string, company_names: string[] }[]} */
     const groups = (await send("GET", "/api/company-groups")).data.items;
-    const members = new Set(groups.find((group) => group.name === name)?.company_names);
-    const boxes = all("#selection tr[data-on] input[name=on]", document, HTMLInputElement).filter((box) =>
-      members.has(box.getAttribute("aria-label") ?? ""),
-    );
-    for (const box of boxes) box.checked = box.checkVisibility() || box.checked;
+    const members = new Set(groups.find((group) => group.name === name)?.company_names.map((one) => one.toLowerCase()));
+    const excepted = all(`${FORM} [name=exclude]:checked`, document, HTMLInputElement);
+    for (const { value } of excepted) members.delete(value.toLowerCase());
+    const ticked = boxes().filter((box) => members.has(companyOf(box)));
+    for (const box of ticked) box.checked = box.checkVisibility() || box.checked;
     showCount();
-    if (!boxes.some((box) => box.checked)) toast(`No company of ${name} is shown here.`);
+    if (!ticked.some((box) => box.checked)) toast(`No company of ${name} is shown here.`);
   } catch (error) {
     if (!(error instanceof RequestError)) throw error;
     toast(error.message);
   }
+}
+
+/**
+ * Unticks a typed company. Clearing the box of an exception that the address contains ticks its company again.
+ * @param {HTMLInputElement} field
+ */
+function except(field) {
+  const name = field.value.trim();
+  const found = boxes().filter((box) => companyOf(box) === name.toLowerCase());
+  const box = field.type === "checkbox";
+  for (const each of found) each.checked = box && !field.checked;
+  showCount();
+  if (box || !name) return;
+  if (found.length) field.value = "";
+  else toast(`${name} is not in this table.`);
 }
