@@ -4,7 +4,7 @@ import re
 from datetime import UTC, datetime
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from tests.clients import Client
 from tests.pages.axe import violations
@@ -17,6 +17,11 @@ NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 def set_status(client: Client, issue: str, company: str, status: str) -> None:
     body = {"issue_name": issue, "company_name": company, "status": status}
     client.call("PUT", "/api/issues/status", 200, json=body)
+
+
+def sheets(page: Page) -> list[int]:
+    """Returns the numbers of printed pages, on A4 and on Letter."""
+    return [len(re.findall(rb"/Type\s*/Page\b", page.pdf(format=size))) for size in ("A4", "Letter")]
 
 
 def given_a_shift(world: World) -> None:
@@ -73,7 +78,7 @@ def test_the_handover_shows_changes_and_remaining_work(world: World, browse: Bro
     assert re.search(r"\[VPN \\\[down\\\]\]\(https?://[^)]*/issues/\d+\)", copied) and "UTC" not in copied
     page.get_by_role("link", name="Copy as text").click()
     expect(page.locator("[data-copies=text]")).to_have_text("Copied")
-    assert len(re.findall(rb"/Type\s*/Page\b", page.pdf(format="A4"))) == 1
+    assert sheets(page) == [1, 1]
 
     # A time is entered in the user’s time zone.
     page.get_by_label("Since").fill("2026-03-02T21:15")
@@ -110,3 +115,61 @@ def test_the_handover_works_without_scripts_and_with_limited_access(world: World
     assert not any(hidden in limited for hidden in ("Contoso", "VPN", "Slow mail"))
     ada.call("DELETE", "/api/issues/Untouched", 204)
     assert "- Untouched (deleted)\n" in ada.get("/handover?hours=1&format=text").text
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_a_long_shift_fits_one_printed_sheet(world: World, browse: Browse) -> None:
+    """Of 25 started, 25 changed and 25 ended issues and 20 overdue ones, everything is printed; of more, the rest is
+    counted.
+    """
+    long = "Packet loss between the northern and the southern ring, phones and terminals are affected, number"
+    companies = [f"{town} Freight & Logistics" for town in ("Alder", "Birch", "Cedar", "Dogwood", "Elm")]
+    world.given_companies(*companies)
+    world.clock.freeze(NOON.replace(hour=8))
+    for number in range(55):
+        world.given_issue(f"{long} {number:02}", dict.fromkeys(companies, "investigating"))
+    omar = world.client("omar")
+    due = {
+        "next_update_at": NOON.replace(hour=13).isoformat(),
+        "severity": "critical",
+        "owner": "omar@helpdesk.example",
+    }
+    for number in range(50, 55):
+        omar.call("PUT", f"/api/issues/{long} {number:02}", 200, json=due)
+    world.clock.freeze(NOON)
+    for number in range(25):
+        body = {
+            "issue_name": f"{long} {number:02}",
+            "status": "resolved",
+            "note": "The supplier has replaced the line.",
+        }
+        omar.call("POST", "/api/issues/status/bulk", 200, json=body)
+        said = {
+            "issue_name": f"{long} {25 + number}",
+            "public": True,
+            "body": "The supplier **digs**.\n\n" + "More. " * 60,
+        }
+        omar.call("POST", "/api/updates", 201, json=said)
+    for number in range(70, 95):
+        new = {"name": f"{long} {number}", "companies": [{"company_name": name} for name in companies]}
+        omar.call("POST", "/api/issues", 201, json=new | (due if number < 85 else {}))
+    world.clock.freeze(NOON.replace(hour=14))
+
+    page = browse("tess", "/handover?since=2026-03-02T12:00")
+    expect(page.locator(".summary")).to_contain_text("25 started, 25 changed, 25 ended.")
+    page.emulate_media(media="print")
+    shown = page.locator(".story:visible")
+    expect(shown).to_have_count(75)
+    expect(page.get_by_role("region", name="Update overdue").locator("li:visible")).to_have_count(20)
+    expect(page.get_by_text("The supplier digs.").first).to_be_visible()
+    assert sheets(page) == [1, 1]
+
+    for number in range(25, 50):
+        omar.call("PUT", f"/api/issues/{long} {number}", 200, json={"severity": "low"})
+    for number in range(100, 180):
+        world.given_issue(f"{long} {number}")
+    page.reload()
+    started = page.locator(".started")
+    expect(started).to_contain_text("Started (105)")
+    expect(started.get_by_text(re.compile(r"^and \d+ more$"))).to_be_visible()
+    assert sheets(page) == [1, 1]

@@ -1,5 +1,6 @@
 """The handover: what the next shift has to know, as a page, as text and as Markdown."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Annotated
 from urllib.parse import urlencode
@@ -15,6 +16,8 @@ from issue_tracker.errors import InvalidQuery
 from issue_tracker.http.request import Request
 from issue_tracker.http.validation import read_query
 from issue_tracker.issues.handover import Handover, read_handover
+from issue_tracker.issues.queries.issue_list import IssueList
+from issue_tracker.pages.handover_paper import printed
 from issue_tracker.pages.handover_text import MARKDOWN, TEXT, handover_text
 from issue_tracker.pages.list_filters import problems_by_field
 from issue_tracker.pages.markdown import render
@@ -49,8 +52,12 @@ class HandoverView(msgspec.Struct, frozen=True, kw_only=True):
     visit: bool = False
     hours: int | None = None
     since: str = ""
+    until: str = ""
     as_text: str = ""
     as_markdown: str = ""
+    address: str = ""
+    any_issue: bool = True
+    printed: Mapping[str, int] = {}
 
     def down(self, since: datetime) -> str:
         """Returns the duration of an outage that began at an instant."""
@@ -93,6 +100,10 @@ def show_handover(request: Request) -> Response:
         visit=visit is not None,
         hours=query.hours,
         since=iso(since),
+        until=iso(found.at),
+        any_issue=bool(found.stories or found.large or IssueList(request.tx, request.actor).count()),
+        address=f"{request.settings.public_url}/handover?since={since:%Y-%m-%dT%H:%M}",
+        printed=printed(found),
         as_text=f"/handover?{urlencode(texts | {'format': 'text'})}",
         as_markdown=f"/handover?{urlencode(texts | {'format': 'markdown'})}",
     )
