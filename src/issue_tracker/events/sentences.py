@@ -55,6 +55,18 @@ class ProperName(str):
         return named
 
 
+class Moment(str):
+    """A time in UTC, as text; `iso` is the same time for pages, which show it in the time zone of the reader."""
+
+    iso: str
+
+    @classmethod
+    def of(cls, iso: str) -> "Moment":
+        moment = cls(f"{iso[:16].replace('T', ' ')} UTC")
+        moment.iso = iso
+        return moment
+
+
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """One line of a history: the actor, then `words`, which continue the sentence.
 
@@ -190,7 +202,8 @@ def _words_of_fields(event: Event, issue_name: str, *, issue: bool) -> Iterator[
         yield f"{'set' if event.after else 'cleared'} the {FIELDS[event.field]}"
         yield from ("of", issue_name) if issue else ()
         if event.after and event.field == "next_update_at":
-            yield f"to {event.after[:16].replace('T', ' ')} UTC"
+            yield "to"
+            yield Moment.of(event.after)
         elif event.after and event.field != "references":
             yield f"to {event.after}"
     else:

@@ -14,7 +14,7 @@ from issue_tracker.auth.passwords import MINIMUM
 from issue_tracker.auth.sessions import csrf_token
 from issue_tracker.errors import AppError
 from issue_tracker.events.order import Watermark, limited
-from issue_tracker.events.sentences import ProperName
+from issue_tracker.events.sentences import Moment, ProperName
 from issue_tracker.http.cookies import cookie_name
 from issue_tracker.http.request import Request
 from issue_tracker.pages.assets import ASSETS, asset_path
@@ -98,6 +98,7 @@ environment = Environment(
 )
 environment.filters["utc"] = _utc
 environment.tests["name"] = lambda word: isinstance(word, ProperName)
+environment.tests["moment"] = lambda word: isinstance(word, Moment)
 environment.globals["asset"] = asset_path
 NOT_PRELOADED = {
     f"js/{name}.js"

@@ -42,6 +42,20 @@ if (document.querySelector("meta[name=actor]")) {
   startResults();
   startLive();
   addEventListener("beforeprint", openFolds);
+  // The event does not bubble.
+  document.addEventListener("toggle", focusOpenedForm, { capture: true });
+}
+
+/**
+ * Moves the focus into a form that the user has just opened by its summary.
+ * @param {Event} event
+ */
+function focusOpenedForm({ target }) {
+  if (!(target instanceof HTMLDetailsElement) || !target.open || !target.matches(".edit")) return;
+  if (document.activeElement !== target.querySelector(":scope > summary")) return;
+  /** @type {HTMLElement | null} */
+  const field = target.querySelector("textarea, select, input:not([type=hidden], [type=checkbox])");
+  field?.focus();
 }
 
 /** Opens folded parts before printing. */
