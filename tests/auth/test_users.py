@@ -24,7 +24,7 @@ def test_accounts_are_listed_by_name_without_credentials(world: World) -> None:
     assert [user["name"] for user in response["items"]] == ["Ada Lund", "Mia Member", "Omar Reyes", "Tess Ngo"]
     assert response["total"] == 4
     shown = {"user_id", "email", "name", "role", "active", "service_account", "created_at", "updated_at"}
-    assert set(response["items"][0]) == shown | {"company_access"}
+    assert set(response["items"][0]) == shown | {"company_access", "access_source"}
     for user in response["items"]:
         assert world.client("ada").call("GET", f"/api/users/{user['user_id']}", 200) == user
     for unknown in (999, 2**63, -1):

@@ -6,14 +6,13 @@ from sqlalchemy import Connection
 
 from issue_tracker.actor import Actor, Role
 from issue_tracker.auth import users
-from issue_tracker.auth.group_mappings.applying import SCIM
 from issue_tracker.auth.group_mappings.operations import (
     MappingFields,
     create_mapping,
     delete_mapping,
     update_mapping,
 )
-from issue_tracker.auth.group_mappings.queries import list_mappings
+from issue_tracker.auth.group_mappings.queries import SCIM, list_mappings
 from issue_tracker.auth.scim.groups import list_groups
 from issue_tracker.auth.scim.memberships import change_group, create_group, delete_group
 from issue_tracker.auth.single_sign_on.identities import link_identity, list_identities, unlink_identity

@@ -7,6 +7,7 @@ import pytest
 from issue_tracker.actor import command_line
 from issue_tracker.auth.group_mappings.applying import apply_groups
 from tests.clients import Client
+from tests.scim.directory import Directory
 from tests.single_sign_on.browser import begin, sign_in, who
 from tests.single_sign_on.fake import FakeProvider
 from tests.single_sign_on.provider import RealProvider
@@ -137,3 +138,61 @@ def test_a_break_glass_account_keeps_its_role(world: World, fake: FakeProvider) 
     assert account(world, "ada@helpdesk.example")["role"] == "super_admin"
     client, _ = sign_in(world, fake, groups=["visitors"])
     assert who(client) == "tess@helpdesk.example" and account(world, "tess@helpdesk.example")["role"] == "member"
+
+
+def test_scim_takes_precedence_over_sign_ins(world: World, fake: FakeProvider) -> None:
+    """From the first group into which SCIM puts a user, until it deletes the user or has no mapping."""
+    given_mapping(world, "north", "technician", {"companies": ["Contoso"]})
+    mapping = given_mapping(world, "Helpdesk", "technician", {"companies": ["Fabrikam"]}, "scim")
+    directory, ada = Directory(world), world.client("ada")
+    nina = {"sub": "n", "email": "nina@helpdesk.example", "groups": ["north"]}
+
+    def state() -> tuple[Any, ...]:
+        found = account(world, "nina@helpdesk.example")
+        return found["role"], found["company_access"]["companies"], found["access_source"]
+
+    def page() -> str:
+        return ada.get(f"/admin/users/{account(world, 'nina@helpdesk.example')['user_id']}").text
+
+    made = directory.create("nina@helpdesk.example")
+    assert "no group determines them" in page()
+    sign_in(world, fake, **nina)
+    assert state() == ("technician", ["Contoso"], "fake") and "groups at Fake" in page()
+    group = directory.group("Helpdesk", made["id"])
+    assert state() == ("technician", ["Fabrikam"], "scim") and "groups in SCIM" in page()
+    sign_in(world, fake, **nina)
+    assert state() == ("technician", ["Fabrikam"], "scim")
+    # A right that SCIM withdraws does not come back with the next sign-in.
+    directory.patch(f"/Groups/{group['id']}", {"op": "Remove", "path": "members", "value": [{"value": made["id"]}]})
+    sign_in(world, fake, **nina)
+    assert state() == ("member", ["Fabrikam"], "scim")
+    # A change by a super admin lasts until the groups change.
+    ada.call("PUT", f"/api/users/{made['id']}", 200, json={"role": "technician"})
+    sign_in(world, fake, **nina)
+    assert state() == ("technician", ["Fabrikam"], "scim")
+
+    ada.call("DELETE", f"/api/group-mappings/{mapping}", 204)
+    assert state() == ("technician", ["Fabrikam"], None)
+    sign_in(world, fake, **nina)
+    assert state() == ("technician", ["Contoso"], "fake")
+    # Deleted by SCIM and restored, the account follows no source until one has groups for it again.
+    given_mapping(world, "Helpdesk", "technician", {"companies": ["Fabrikam"]}, "scim")
+    directory.patch(f"/Groups/{group['id']}", {"op": "Add", "path": "members", "value": [{"value": made["id"]}]})
+    assert state() == ("technician", ["Fabrikam"], "scim")
+    directory.call("DELETE", f"/Users/{made['id']}", 204)
+    directory.create("nina@helpdesk.example")
+    assert state() == ("member", ["Fabrikam"], None)
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_of_several_providers_the_last_sign_in_counts(world: World, fake: FakeProvider) -> None:
+    given_mapping(world, "visitors", "member")
+    given_mapping(world, "/helpdesk", "technician", source="real")
+    sign_in(world, fake, groups=["visitors"])
+    tess = account(world, "tess@helpdesk.example")
+    assert (tess["role"], tess["access_source"]) == ("member", "fake")
+    for of_running_session, role in ((True, "member"), (False, "technician")):
+        with world.database.write() as tx:
+            of_real = command_line("real"), world.server.settings, tess["user_id"], "real", ["/helpdesk"]
+            apply_groups(tx, *of_real, of_running_session=of_running_session)
+        assert account(world, "tess@helpdesk.example")["role"] == role

@@ -10,6 +10,7 @@ from issue_tracker.actor import Role
 from issue_tracker.api.company_groups import Names
 from issue_tracker.auth import invitations, users
 from issue_tracker.auth.company_access import set_company_access
+from issue_tracker.auth.group_mappings.queries import find_access_sources
 from issue_tracker.auth.passwords import Password, hash_new_password
 from issue_tracker.auth.single_sign_on.break_glass import may_use_password
 from issue_tracker.auth.user_names import DisplayName, Email
@@ -34,9 +35,14 @@ AllCompanies = Literal["all"]
 
 
 class UserWithAccess(User, frozen=True):
-    """An account with its company access: `all`, or the names of the groups and companies that it is limited to."""
+    """An account with its company access: `all`, or the names of the groups and companies that it is limited to.
+
+    `access_source` is the source whose groups determine the role and the company access: the id of an identity
+    provider, or `scim`; null if they are administered here.
+    """
 
     company_access: AllCompanies | GrantedAccess
+    access_source: str | None = None
 
 
 class CreatedUser(UserWithAccess, frozen=True):
@@ -110,14 +116,20 @@ USER_EXAMPLE = {
 }
 
 
-SHOWN_USER_EXAMPLE = USER_EXAMPLE | {"company_access": "all"}
+SHOWN_USER_EXAMPLE = USER_EXAMPLE | {"company_access": "all", "access_source": None}
 
 
 def with_access(request: Request, found: Sequence[User]) -> list[UserWithAccess]:
-    """Returns the accounts with their company access."""
-    granted = list_granted(request.tx, request.actor, [user.user_id for user in found])
+    """Returns the accounts with their company access, and what determines it."""
+    ids = [user.user_id for user in found]
+    granted = list_granted(request.tx, request.actor, ids)
+    sources = find_access_sources(request.tx, request.actor, ids)
     return [
-        UserWithAccess(**msgspec.structs.asdict(user), company_access=granted.get(user.user_id, "all"))
+        UserWithAccess(
+            **msgspec.structs.asdict(user),
+            company_access=granted.get(user.user_id, "all"),
+            access_source=sources.get(user.user_id),
+        )
         for user in found
     ]
 
@@ -226,7 +238,8 @@ def update_user(request: Request, user_id: int, body: UserChange) -> Response:
     """Change an account. The last active super admin cannot be demoted, limited or disabled.
 
     `company_access` is `all`, or an object that names all groups and companies that the user may see; it takes effect
-    with the user's next request. Only super admins with access to all companies can change accounts.
+    with the user's next request. Only super admins with access to all companies can change accounts. If groups
+    determine role and company access (`access_source`), a change lasts until they are applied again.
 
     A new role, password or company access needs fresh proof. The user must change a new password at the next sign-in.
     Change your own password with `POST /api/auth/password`.

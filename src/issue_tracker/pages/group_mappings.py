@@ -4,7 +4,7 @@ from starlette.responses import Response
 
 from issue_tracker.api.group_mappings import NewGroupMapping, fields_of
 from issue_tracker.auth.group_mappings import operations, queries
-from issue_tracker.auth.group_mappings.applying import SCIM
+from issue_tracker.auth.group_mappings.queries import SCIM
 from issue_tracker.http.identity import Access, Proof
 from issue_tracker.http.request import Request
 from issue_tracker.pages.flash import Flash, flash_cookie

@@ -5,8 +5,7 @@ from datetime import timedelta
 from starlette.responses import Response
 
 from issue_tracker.api.scim_tokens import NewScimToken
-from issue_tracker.auth.group_mappings.applying import SCIM
-from issue_tracker.auth.group_mappings.queries import list_mappings
+from issue_tracker.auth.group_mappings.queries import SCIM, list_mappings
 from issue_tracker.auth.scim import groups, tokens
 from issue_tracker.clock import iso, now
 from issue_tracker.http.identity import Access, Proof

@@ -11,6 +11,7 @@ from issue_tracker.auth import invitations, sessions, tokens, users
 from issue_tracker.auth.browsers import forget_browser
 from issue_tracker.auth.company_access import set_company_access
 from issue_tracker.auth.factors import stored
+from issue_tracker.auth.group_mappings.queries import SCIM, list_mappings
 from issue_tracker.auth.single_sign_on.break_glass import may_use_password
 from issue_tracker.auth.single_sign_on.identities import list_identities, unlink_identity
 from issue_tracker.clock import now
@@ -111,6 +112,8 @@ def show_user(
         tokens=tokens.list_tokens(request.tx, request.settings, request.actor, user_id),
         identities=list_identities(request.tx, user_id),
         providers=request.settings.providers,
+        decided_by=_decided_by(request, user.access_source),
+        mapped=bool(list_mappings(request.tx, request.actor)),
         passwords=may_use_password(request.settings, user.email),
         invited_until=invitations.open_invitations(request.tx, now()).get(user_id),
         factors=stored.list_factors(request.tx, user_id),
@@ -219,6 +222,12 @@ def _with_link(request: Request, user: users.User) -> Response:
     url = invitation_link(request, user.user_id).invitation_url
     text = f"Send this link to {user.name}. It works once, within 72 hours, and is shown only now:"
     return redirect("/admin/users", flash_cookie(request, Flash(text, secret=url)))
+
+
+def _decided_by(request: Request, source: str | None) -> str | None:
+    """Returns the name of the source whose groups determine role and company access; None: they are set here."""
+    names = {provider.id: provider.name for provider in request.settings.providers} | {SCIM: "SCIM"}
+    return names.get(source, source) if source else None
 
 
 def access_of(request: Request, form: Form) -> str | dict[str, list[str]] | None:

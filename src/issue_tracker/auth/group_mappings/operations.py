@@ -9,8 +9,7 @@ from sqlalchemy.exc import IntegrityError
 
 from issue_tracker.actor import Actor, Role, require_administrator, require_fresh_proof
 from issue_tracker.auth.company_access import CUSTOMER_SEES_SOME
-from issue_tracker.auth.group_mappings.applying import SCIM
-from issue_tracker.auth.group_mappings.queries import GroupMapping, get_mapping
+from issue_tracker.auth.group_mappings.queries import SCIM, GroupMapping, get_mapping
 from issue_tracker.auth.scim.memberships import apply_to_members
 from issue_tracker.clock import now
 from issue_tracker.company_access.grants import Grant

@@ -1,6 +1,6 @@
 """Reads of group mappings."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import msgspec
@@ -15,8 +15,12 @@ from issue_tracker.database.tables import (
     group_mapping_companies,
     group_mapping_company_groups,
     group_mappings,
+    users,
 )
 from issue_tracker.errors import NotFound
+
+SCIM = "scim"
+"""The source of groups that are provisioned by SCIM."""
 
 
 class GroupMapping(msgspec.Struct, frozen=True):
@@ -52,6 +56,18 @@ def get_mapping(tx: Connection, actor: Actor, mapping_id: int, *, lock: bool = F
     if not rows:
         raise NotFound(f"There is no group mapping with the id {mapping_id}.")
     return _loaded(tx, actor, rows)[0]
+
+
+def find_access_sources(tx: Connection, actor: Actor, user_ids: Collection[int]) -> dict[int, str]:
+    """Returns the source whose groups determine the role and the company access of a user, by user id.
+
+    Users whose role and access are administered in this product are absent. So are those whose source has no mapping
+    any longer. Raises Forbidden, like require_administrator.
+    """
+    require_administrator(actor)
+    mapped = select(group_mappings.c.source).where(group_mappings.c.source == users.c.access_source).exists()
+    query = select(users.c.user_id, users.c.access_source).where(users.c.user_id.in_(sorted(user_ids)), mapped)
+    return {row.user_id: row.access_source for row in tx.execute(query)}
 
 
 def _loaded(tx: Connection, actor: Actor, rows: Sequence[Row[Any]]) -> list[GroupMapping]:

@@ -121,6 +121,7 @@ def remove_person(tx: Connection, actor: Actor, settings: Settings, user_id: int
     at = now()
     set_own_password(tx, user_id, NO_PASSWORD, at)
     tx.execute(delete(scim_group_members).where(scim_group_members.c.user_id == user_id))
+    tx.execute(update(users).where(users.c.user_id == user_id).values(access_source=None))
     _write(tx, user_id, {column.name: None for column in scim_users.c if column.name != "user_id"} | {"deleted_at": at})
     note = f"{person.email} ({DELETED})"
     record(tx, actor, [Change(type=EventType.USER_UPDATED, note=note)], at)

@@ -11,7 +11,8 @@ from sqlalchemy import Connection, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from issue_tracker.actor import Actor, require_administrator
-from issue_tracker.auth.group_mappings.applying import SCIM, apply_groups
+from issue_tracker.auth.group_mappings.applying import apply_groups
+from issue_tracker.auth.group_mappings.queries import SCIM
 from issue_tracker.auth.scim.errors import Taken
 from issue_tracker.auth.scim.groups import Group, get_group, members_of, names_of_groups
 from issue_tracker.auth.scim.people import seen_ids

@@ -144,7 +144,9 @@ class SessionChecks:
         with self._database.write() as tx:
             self._extend(tx, client, row, renewed, at)
             if groups is not None:
-                apply_groups(tx, provider_actor(client.provider), self._settings, row.user_id, row.provider, groups)
+                actor = provider_actor(client.provider)
+                own = row.user_id, row.provider, groups
+                apply_groups(tx, actor, self._settings, *own, of_running_session=True)
 
     def _groups(self, client: ProviderClient, grant: Grant, subject: str, at: datetime) -> frozenset[str] | None:
         """Returns the user's present groups, if the provider sent them again."""

@@ -21,6 +21,8 @@ users = Table(
     Column("all_companies", Boolean, nullable=False, server_default=text("true")),
     # Whether the user has a second factor: confirmed rows in `factors` (auth/factors/stored.py).
     Column("has_factor", Boolean, nullable=False, server_default=false()),
+    # The source whose groups last determined role and company access (auth/group_mappings); null: no groups did.
+    Column("access_source", String(40)),
     # Whether this is a service account, to which no person signs in: a program uses its tokens.
     Column("service_account", Boolean, nullable=False, server_default=false()),
     Column("created_at", Instant, nullable=False),
