@@ -3,13 +3,17 @@
 import random
 import unicodedata
 from collections import Counter
+from datetime import datetime, timedelta
 
 import msgspec
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, func, select
 
 from issue_tracker.actor import Actor, CompanyAccess, command_line
+from issue_tracker.auth.users import get_user_by_email
+from issue_tracker.clock import now
 from issue_tracker.companies import operations as company_operations
 from issue_tracker.companies.queries import get_companies, get_company_by_name
 from issue_tracker.database.engine import Database
@@ -17,12 +21,14 @@ from issue_tracker.database.tables import assignment_counters, assignments, issu
 from issue_tracker.issues import operations
 from issue_tracker.issues.assignments import NewAssignment, set_status, unassign
 from issue_tracker.issues.bulk import set_statuses
+from issue_tracker.issues.fields import IssueFields
 from issue_tracker.issues.models import Issue
+from issue_tracker.issues.queries import limited_attention
 from issue_tracker.issues.queries.filters import Filters, Order
 from issue_tracker.issues.queries.issue import find_status, get_issue_head
 from issue_tracker.issues.queries.issue_list import IssueList
 from issue_tracker.names import key, parse_issue_name, parse_name
-from issue_tracker.status import Status, mask
+from issue_tracker.status import OPEN, Status, mask
 from tests.world import COMPANIES, World
 
 ACTOR = command_line("test")
@@ -68,7 +74,7 @@ def test_search_finds_what_a_naive_scan_finds(
             operations.delete_issue(tx, ACTOR, get_issue_head(tx, ACTOR, name, lock=True))
 
 
-def test_lists_and_totals_are_exact_after_any_changes(world: World) -> None:
+def test_lists_and_totals_are_exact_after_any_changes(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     turn = random.Random(5)
     database = world.database
     names = [f"Fault {number}" for number in range(30)]
@@ -91,6 +97,12 @@ def test_lists_and_totals_are_exact_after_any_changes(world: World) -> None:
             limited = msgspec.structs.replace(ACTOR, company_access=access)
             for filters in _filters(tx):
                 _assert_listed(tx, issues, filters, False, limited)
+        # Unowned issues are examined first, or found in the ranges of companies, or everything is sorted.
+        for few, most in ((1000, 4000), (0, 4000), (0, 8)):
+            monkeypatch.setattr(limited_attention, "FEW", few)
+            monkeypatch.setattr(limited_attention, "MOST", most)
+            for access in _accesses(tx):
+                _assert_by_attention(tx, msgspec.structs.replace(ACTOR, company_access=access))
 
 
 def _change(database: Database, turn: random.Random, names: list[str], number: int) -> None:
@@ -98,7 +110,7 @@ def _change(database: Database, turn: random.Random, names: list[str], number: i
     with database.write() as tx:
         issue = get_issue_head(tx, ACTOR, names[place], lock=True)
         company = get_companies(tx, ACTOR, [turn.choice(COMPANIES)]).popitem()[1]
-        match turn.randrange(8):
+        match turn.randrange(11):
             case 0:
                 names[place] = f"{turn.choice('abcxyz')} renamed {number}"
                 operations.update_issue(tx, ACTOR, issue, new_name=parse_issue_name(names[place]))
@@ -110,7 +122,11 @@ def _change(database: Database, turn: random.Random, names: list[str], number: i
             case 3:
                 operations.delete_issue(tx, ACTOR, issue)
                 operations.create_issue(tx, ACTOR, parse_issue_name(names[place]), None, [])
-            case 4:
+            case 4 | 5:
+                owner = turn.choice([None, get_user_by_email(tx, "tess@helpdesk.example")])
+                due = turn.choice([None, now() - timedelta(hours=1), now() + timedelta(hours=1)])
+                operations.update_issue(tx, ACTOR, issue, fields=IssueFields(owner=owner, next_update_at=due))
+            case 6:
                 operations.update_issue(tx, ACTOR, issue, add_members=[NewAssignment(company, Status.NEW)])
             case _:
                 set_status(tx, ACTOR, issue, company, turn.choice(list(Status)))
@@ -196,6 +212,33 @@ def _assert_listed(tx: Connection, issues: list[Issue], filters: Filters, descen
     assert shown == expected, (filters, actor)
     assert found.count() == len(expected), (filters, actor)
     assert +Counter(found.status_counts()) == in_status, (filters, actor)
+
+
+def _assert_by_attention(tx: Connection, actor: Actor) -> None:
+    """Compares the order “needs attention”, page by page, with one computed in Python from what the actor sees."""
+    at = now()
+    everything = IssueList(tx, actor)
+    places = []
+    for issue in everything.load(everything.rows()):
+        live = any(member.status.open for member in issue.assignments)
+        due = issue.next_update_at is not None and datetime.fromisoformat(issue.next_update_at) < at
+        rank = 4 if not live else 2 * (not due) + (issue.owner is not None)
+        held = {member.status for member in issue.assignments}
+        places.append((rank, datetime.fromisoformat(issue.updated_at), issue.issue_id, held))
+    places.sort(key=lambda place: place[:3])
+    for statuses in (None, OPEN, (Status.NEW,)):
+        filters = Filters(statuses=statuses, at=at)
+        listed, after = [], None
+        while page := IssueList(tx, actor, filters, Order("attention"), after=after).rows(3):
+            listed += [row.issue_id for row in page]
+            after = page[-1].position
+        expected = [place[2] for place in places if statuses is None or place[3] & set(statuses)]
+        assert listed == expected, (statuses, actor)
+    for before in [place[1] for place in places[::5]]:
+        unmoved = sum(place[1] < before and place[0] < 4 for place in places)
+        for most in (2, 1000):
+            found = IssueList(tx, actor, Filters(unmoved_since=before)).count_up_to(most)
+            assert found == min(most, unmoved), actor
 
 
 def test_a_renamed_company_is_shown_in_every_cached_page(world: World) -> None:

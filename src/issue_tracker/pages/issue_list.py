@@ -13,6 +13,7 @@ from issue_tracker.api.issue_query import (
     IssueQuery,
     depends_on_time,
     filters_of,
+    history_of,
     next_link,
     order_of,
     position_of,
@@ -159,7 +160,7 @@ def find_list(
     found = IssueList(request.tx, request.actor, filters, order, after=after)
     rows = found.rows(size + 1)
     more, rows = len(rows) > size, rows[:size]
-    counts, total = found.status_counts(), found.count()
+    counts, total = found.status_counts(), _total(request, found)
     others = _others(request, filters, total) if filters.words and not after else None
     view = ListView(
         search=query.words,
@@ -192,6 +193,13 @@ def find_list(
         header = next_link(path, request.parameters, query, rows[-1].position)
         view.next = header[1 : header.index(">")]
     return view, found, rows, 200
+
+
+def _total(request: Request, found: IssueList) -> int:
+    if found.access.all:
+        return found.count()
+    whole_log = request.app_state.watermarks.watermark(request.tx)
+    return request.app_state.totals.count(request.tx, found, history_of(request), whole_log)
 
 
 def _as_called(names: Sequence[str], known: Sequence[str]) -> list[str]:

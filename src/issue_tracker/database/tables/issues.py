@@ -93,7 +93,8 @@ assignments = Table(
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
     UniqueConstraint("issue_id", "company_id"),
-    Index("ix_assignments_company_id_status", "company_id", "status", "issue_id"),
+    # Also the oldest assignments of a company, for the order “needs attention” (queries/limited_attention.py).
+    Index("ix_assignments_company_id_status_updated_at", "company_id", "status", "updated_at", "issue_id"),
     Index("ix_assignments_company_id_issue_key", "company_id", "issue_key", "issue_id", "status"),
     Index("ix_assignments_status_issue_key", "status", "issue_key", "issue_id"),
     _partial("ix_assignments_affected_since", "affected_since", "assignment_id", where="affected_since IS NOT NULL"),

@@ -131,18 +131,23 @@ def read_rows(
         yield from ((issue_id, revision, Place(number, at, instant(time))) for issue_id, revision, time in found)
 
 
+def rank_of(dialect: str, live: ColumnElement[bool]) -> ColumnElement[Any]:
+    """The rank of an issue at the time `at`; `live` is the condition that it is not finished."""
+    due, unowned = issues.c.next_update_at < bindparam("at", type_=Instant()), has_no_owner(dialect)
+    return case(
+        (and_(due, live, unowned), 0), (and_(due, live), 1), (and_(live, unowned), 2), (live, 3), else_=FINISHED
+    )
+
+
 @lru_cache(maxsize=256)
 def _sorted(conditions: Conditions, limited: bool, paged: bool) -> Prepared:
     def build(dialect: str) -> Select[Any]:
-        due: ColumnElement[bool] = issues.c.next_update_at < bindparam("at", type_=Instant())
         time: ColumnElement[datetime] = issues.c.updated_at
-        live, unowned = unfinished(limited=False)(dialect), has_no_owner(dialect)
+        live = unfinished(limited=False)(dialect)
         seen = seen_assignments(dialect) if limited else None
         if seen is not None:
             live, time = seen.c.open == 1, latest(dialect, seen.c.last)
-        rank: ColumnElement[Any] = case(
-            (and_(due, live, unowned), 0), (and_(due, live), 1), (and_(live, unowned), 2), (live, 3), else_=FINISHED
-        )
+        rank = rank_of(dialect, live)
         columns = issues.c.issue_id, issues.c.revision, time.label("time"), rank.label("rank")
         query = select(*columns).where(*written(conditions, dialect))
         if seen is not None:

@@ -12,7 +12,7 @@ from issue_tracker.actor import Actor, require_helpdesk
 from issue_tracker.clock import now
 from issue_tracker.database.prepared import Prepared, instant, numbers
 from issue_tracker.issues.models import DetailedAssignment, DetailedIssue, Issue
-from issue_tracker.issues.queries import attention, open_order, words
+from issue_tracker.issues.queries import attention, limited_attention, open_order, words
 from issue_tracker.issues.queries import list_statements as statements
 from issue_tracker.issues.queries.attention import Place
 from issue_tracker.issues.queries.company_ranges import SEVERAL, Entry, first_of_ranges
@@ -190,15 +190,11 @@ class IssueList:
 
     def _rows_by_attention(self, limit: int) -> Iterator[Row]:
         after = None if self._after is None else (Place.read(str(self._after.value)), self._after.issue_id)
-        found = attention.read_rows(
-            self._tx,
-            self._conditions(),
-            self._values,
-            ranks=attention.ranks_of(self.filters, unlimited=self._companies is None),
-            access=self.access,
-            after=after,
-            limit=limit,
-        )
+        common: dict[str, Any] = {"access": self.access, "after": after, "limit": limit}
+        found = limited_attention.read_rows(self._tx, self.filters, self._of_issue, self._values, **common)
+        if found is None:
+            ranks = attention.ranks_of(self.filters, unlimited=self._companies is None)
+            found = attention.read_rows(self._tx, self._conditions(), self._values, ranks=ranks, **common)
         return (Row(issue_id, revision, place.text) for issue_id, revision, place in found)
 
     def count(self) -> int:
@@ -219,6 +215,11 @@ class IssueList:
         """Returns the same number, but at most `most`: further issues are not counted."""
         if self._nothing:
             return 0
+        before = self.filters.unmoved_since
+        if before is not None and not self.access.all and self.filters == Filters(unmoved_since=before):
+            found = limited_attention.count_unmoved(self._tx, self.access, before, most)
+            if found is not None:
+                return found
         by_time = self.filters.unowned and self._companies is None
         statement = attention.count_up_to(self._conditions(), by_time=by_time)
         return int(statement.scalar(self._tx, **self._values, limit=most))
