@@ -171,6 +171,7 @@ ACCESS = {
         PUT /api/companies/{company_id}
         DELETE /api/companies/{company_id}
         POST /api/company-groups
+        POST /api/company-groups/import
         PUT /api/company-groups/{group_id}
         DELETE /api/company-groups/{group_id}
         POST /api/templates

@@ -108,30 +108,6 @@ def test_changing_the_companies_of_a_granted_group_needs_fresh_proof(world: Worl
         renamed = {"name": "North"}
 
 
-@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-def test_groups_are_imported_on_the_page(world: World) -> None:
-    given_group(world)
-    ada = world.client("ada")
-    csrf = {"_csrf": ada.headers["X-CSRF-Token"]}
-
-    def groups() -> dict[str, list[str]]:
-        found = ada.call("GET", "/api/company-groups", 200)["items"]
-        return {group["name"]: group["company_names"] for group in found}
-
-    bad = "Company name;Group;Note\nContoso;South;x\nNobody;South;\n;South;\nContoso;\u0007;"
-    refused = ada.post("/admin/company-groups/import", data={"csv": bad} | csrf)
-    assert refused.status_code == 400 and "there is no company called “Nobody”" in refused.text
-    assert "line 4: company_name must not be blank" in refused.text and "line 5: group" in refused.text
-    assert "is missing" in ada.post("/admin/company-groups/import", data={"csv": "x"} | csrf).text
-    assert groups() == {"North": ["Contoso", "Fabrikam"]}
-    rows = "company_name\tgroup\r\nACME manufacturing\tnorth\r\nContoso\tSouth\r\nContoso\tSouth\r\n"
-    done = ada.post("/admin/company-groups/import", data={"csv": rows} | csrf, follow_redirects=True)
-    assert "1 groups created, 1 changed, 0 unchanged." in done.text
-    assert groups() == {"North": ["Acme Manufacturing", "Contoso", "Fabrikam"], "South": ["Contoso"]}
-    ada.post("/admin/company-groups/import", data={"csv": rows, "replace": "true"} | csrf)
-    assert groups() == {"North": ["Acme Manufacturing"], "South": ["Contoso"]}
-
-
 def test_a_company_in_a_group_can_be_archived_but_not_deleted(world: World) -> None:
     given_group(world)
     ids = world.given_companies("Contoso")

@@ -154,6 +154,9 @@ API: dict[str, list[Call]] = {
     "DELETE /api/companies/{company_id}": [Call(f"/api/companies/{HIDDEN_ID}"), Call("/api/companies/2")],
     "GET /api/company-groups": gets("/api/company-groups"),
     "POST /api/company-groups": [Call("/api/company-groups", {"name": "Hidden group"})],
+    "POST /api/company-groups/import": [
+        Call("/api/company-groups/import", {"csv": "company_name,group\nHidden Ltd,Hidden group", "dry_run": True})
+    ],
     "PUT /api/company-groups/{group_id}": [
         Call(f"/api/company-groups/{HIDDEN_ID}", {}),
         Call("/api/company-groups/1", {"name": "Hidden group"}),

@@ -5,9 +5,11 @@ from typing import Annotated
 import msgspec
 from starlette.responses import Response
 
-from issue_tracker.companies.groups import operations, queries
+from issue_tracker.companies.groups import importing, operations, queries
 from issue_tracker.companies.groups.queries import CompanyGroup
 from issue_tracker.companies.queries import Company, get_companies
+from issue_tracker.csv_files import BadFile
+from issue_tracker.errors import FieldError, Invalid
 from issue_tracker.http.identity import Access
 from issue_tracker.http.request import Request
 from issue_tracker.http.responses import json_response, list_response, looks_like, no_content
@@ -51,6 +53,29 @@ class CompanyGroupChange(msgspec.Struct, forbid_unknown_fields=True):
         refuse_repeated(self)
 
 
+class CompanyGroupImport(msgspec.Struct, forbid_unknown_fields=True):
+    """CSV with the columns `company_name` and `group`, one row for each company in a group, in any of the forms that
+    spreadsheets write. `replace` removes all other companies from the groups in the file. With `dry_run`, nothing
+    changes.
+    """
+
+    csv: str
+    replace: bool = False
+    dry_run: bool = False
+
+
+class ImportedCompanyGroups(msgspec.Struct):
+    """How many groups an import created, changed and left as they were; after a dry run, how many it would."""
+
+    created: int
+    changed: int
+    unchanged: int
+
+
+MOST_BAD = 100
+"""Maximum number of invalid rows that a response names."""
+
+
 def companies_of(request: Request, body: NewCompanyGroup | CompanyGroupChange) -> list[Company]:
     """Returns the companies that a body names. Raises one NotFound that quotes every unknown name."""
     known = get_companies(request.tx, request.actor, body.company_names or ())
@@ -75,6 +100,29 @@ def create_company_group(request: Request, body: NewCompanyGroup) -> Response:
     companies = companies_of(request, body)
     group = operations.create_group(request.tx, request.actor, body.name, companies)
     return json_response(group, 201, headers=looks_like(queries.names_like(request.tx, request.actor, group)))
+
+
+@routes.post(
+    "/api/company-groups/import",
+    access=Access.SUPER_ADMIN,
+    returns=Returns(200, ImportedCompanyGroups, {"created": 1, "changed": 0, "unchanged": 0}),
+    example={"csv": "company_name,group\nContoso,South\n", "dry_run": True},
+)
+def import_company_groups(request: Request, body: CompanyGroupImport) -> Response:
+    """Import company groups from CSV: create missing groups, and add companies to them.
+
+    If any row is invalid, nothing is imported, and `errors` names the rows.
+    """
+    try:
+        rows = importing.read_text(body.csv)
+        imported = importing.import_groups(request.tx, request.actor, rows, replace=body.replace, dry_run=body.dry_run)
+    except BadFile as error:
+        raise Invalid.field("csv", str(error).rstrip(".")) from None
+    if imported.bad:
+        fields = [FieldError("csv", f"line {row.line}: {row.reason}") for row in imported.bad[:MOST_BAD]]
+        more = len(imported.bad) - MOST_BAD
+        raise Invalid.of([*fields, FieldError("csv", f"{more:,} more lines are invalid")] if more > 0 else fields)
+    return json_response(ImportedCompanyGroups(imported.created, imported.changed, imported.unchanged))
 
 
 @routes.put(

@@ -9,9 +9,10 @@ from sqlalchemy import Connection
 from issue_tracker import csv_files
 from issue_tracker.actor import Actor, require_administrator
 from issue_tracker.companies.groups.operations import create_group, update_group
-from issue_tracker.companies.groups.queries import list_companies_of, list_groups
+from issue_tracker.companies.groups.queries import list_companies_of, list_groups, lock_group
 from issue_tracker.companies.queries import Company, find_companies
 from issue_tracker.csv_files import BadRow, CsvRow, restore
+from issue_tracker.looks import invisible
 from issue_tracker.names import Name, key, parse_name
 
 COLUMNS = ("company_name", "group")
@@ -26,7 +27,9 @@ class GroupRow(msgspec.Struct, frozen=True):
 
 
 class ImportedGroups(msgspec.Struct, frozen=True):
-    """The numbers of groups that were created, changed and unchanged; or the reasons why nothing was imported."""
+    """The numbers of groups that were created, changed and unchanged (after a dry run, that would be); or the reasons
+    why nothing can be imported.
+    """
 
     created: int = 0
     changed: int = 0
@@ -45,16 +48,17 @@ def read_file(path: str) -> Iterator[GroupRow | BadRow]:
 
 
 def read_text(text: str) -> Iterator[GroupRow | BadRow]:
-    """Yields the rows of a CSV text. Raises BadFile as `read_file` does."""
-    lines = iter(io.StringIO(text, newline=""))
+    """Yields the rows of a CSV text, with or without a byte order mark. Raises BadFile as `read_file` does."""
+    lines = iter(io.StringIO(text.removeprefix("\ufeff"), newline=""))
     return map(_parsed, csv_files.read_lines(lines, columns=COLUMNS, required=COLUMNS, ignore_others=True))
 
 
 def import_groups(
-    tx: Connection, actor: Actor, rows: Iterable[GroupRow | BadRow], *, replace: bool = False
+    tx: Connection, actor: Actor, rows: Iterable[GroupRow | BadRow], *, replace: bool = False, dry_run: bool = False
 ) -> ImportedGroups:
     """Adds companies to groups, and creates missing groups; changes nothing if a row is bad or names an unknown
-    company. With `replace`, the other companies of each group in the file are removed from it.
+    company. With `replace`, the other companies of each group in the file are removed from it. A dry run only returns
+    what would be done.
 
     Raises Forbidden unless `actor` is a super admin who sees all companies, and as `update_group` does.
     """
@@ -62,12 +66,14 @@ def import_groups(
     listed = list(rows)
     good = [row for row in listed if isinstance(row, GroupRow)]
     companies = find_companies(tx, actor, [row.company_name for row in good])
+    present = {key(group.name): group for group in list_groups(tx, actor)}
     bad = [row for row in listed if isinstance(row, BadRow)]
-    bad += [
-        BadRow(row.line, f"there is no company called “{row.company_name}”")
-        for row in good
-        if key(row.company_name) not in companies
-    ]
+    for row in good:
+        reason = invisible(row.group) if key(row.group) not in present else None
+        if key(row.company_name) not in companies:
+            bad.append(BadRow(row.line, f"there is no company called “{row.company_name}”"))
+        elif reason is not None:
+            bad.append(BadRow(row.line, f"group {reason}"))
     if bad:
         return ImportedGroups(bad=sorted(bad, key=lambda row: row.line))
     names: dict[str, Name] = {}
@@ -76,18 +82,23 @@ def import_groups(
         names.setdefault(key(row.group), row.group)
         company = companies[key(row.company_name)]
         wanted.setdefault(key(row.group), {})[company.company_id] = company
-    present = {key(group.name): group for group in list_groups(tx, actor)}
     created = changed = 0
-    for group_key, members in wanted.items():
+    for group_key, members in sorted(wanted.items()):  # in one order, so that two imports do not block each other
         group = present.get(group_key)
         if group is None:
-            create_group(tx, actor, names[group_key], list(members.values()))
             created += 1
+            if not dry_run:
+                create_group(tx, actor, names[group_key], list(members.values()))
             continue
+        if not dry_run:
+            lock_group(tx, actor, group.group_id)
         before = {company.company_id: company for company in list_companies_of(tx, actor, [group.group_id])}
         after = members if replace else before | members
-        changed += before.keys() != after.keys()
-        update_group(tx, actor, group.group_id, companies=list(after.values()))
+        if before.keys() == after.keys():
+            continue
+        changed += 1
+        if not dry_run:
+            update_group(tx, actor, group.group_id, companies=list(after.values()))
     return ImportedGroups(created, changed, len(wanted) - created - changed)
 
 
