@@ -26,6 +26,8 @@ FIELDS = {
 }
 """The names of an issue's fields in the history (issues/fields.py)."""
 
+STATUSES = frozenset(Status)
+
 UPDATE_VERBS = {
     EventType.UPDATE_CREATED: "added",
     EventType.UPDATE_EDITED: "edited",
@@ -183,7 +185,7 @@ def _entry(group: EventGroup, account: Account | None, existing: Existing, issue
         account=account,
         words=[*(word for word in words if word), *(["(undone)"] if event.undoes else [])],
         at=event.at,
-        to=event.after if about_assignment and event.after in set(Status) else None,
+        to=event.after if about_assignment and event.after in STATUSES else None,
         via=None if event.actor.channel == "session" else event.actor.channel,
         companies=group.company_names if group.count > 1 else [],
         # The note of an old event about a changed description repeats the field, because `field` did not exist yet.
@@ -236,7 +238,8 @@ def _words(
     event = group.newest
     issue_name = existing.issue(event.issue_id, event.issue_name)
     who = f"{group.count} companies" if group.count > 1 else existing.company(event.company_id, event.company_name)
-    label = Status(event.after).label if event.after and about_assignment else ""
+    # Other fields of assignments have values that are no statuses.
+    label = Status(event.after).label if about_assignment and event.after in STATUSES else ""
     match event.type:
         case EventType.ISSUE_CREATED:
             yield from ("created", issue_name if issue else "the issue")
