@@ -111,6 +111,7 @@ ACCESS = {
         GET /issues/{issue_id}/merge
         POST /issues/{issue_id}/merge
         POST /assignments/own
+        POST /assignments/details
         POST /issues/{issue_id}/updates
         GET /updates/{update_id}
         POST /updates/{update_id}

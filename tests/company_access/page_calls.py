@@ -95,6 +95,12 @@ PAGES: dict[str, list[Call]] = {
         Call("/issues/2/merge", form={"into": "Hidden issue"}),
         Call(f"/issues/{HIDDEN_ID}/merge", form={"into": "Own"}),
     ],
+    "POST /assignments/details": [
+        Call("/assignments/details", form={"on": "1-2", "references": "PSA: 1", "next": "/"}),
+        Call("/assignments/details", form={"on": "1-2", "owner": "nobody@example.com", "next": "/"}),
+        Call("/assignments/details", form={"on": f"1-{HIDDEN_ID}", "references": "PSA: 1", "next": "/"}),
+        Call("/assignments/details", form={"on": "1-3", "references": "PSA: 1", "next": "/"}),
+    ],
     "POST /assignments/own": [
         Call("/assignments/own", form={"on": ["1-2", "2-2"], "next": "/"}),
         Call("/assignments/own", form={"on": [f"1-{HIDDEN_ID}"], "next": "/"}),

@@ -198,6 +198,8 @@ def test_a_group_is_changed_in_bulk_without_scripts(world: World) -> None:
             'name="on" [^>]* checked', page
         )
 
+    assert "Nothing would change." in tess.get(f"/issues/{world.given_issue('Nobody yet')}/resolve").text
+
     # The pages that name a group lead to its open issues, and to a new issue for it.
     company = world.given_companies("Contoso")["Contoso"]
     listed = "/?open=true&amp;companyGroup=North%20%26%20East"

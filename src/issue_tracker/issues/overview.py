@@ -41,6 +41,7 @@ class Member(msgspec.Struct, frozen=True):
     stale: bool
     affected_since: str | None = None
     owner: str | None = None
+    references: Sequence[Reference] = ()
 
     @property
     def open(self) -> bool:
@@ -173,6 +174,7 @@ def _ordered(found: Sequence[tuple[str, Assignment]], at: datetime | None = None
             stale=each.status.open and since < stale_before,
             affected_since=more.affected_since if more else None,
             owner=more.owner.name if more and more.owner else None,
+            references=more.references if more else (),
         )
         for issue_name, each, more in shown
     ]

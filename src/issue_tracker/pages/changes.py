@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from issue_tracker.clock import iso, now
 from issue_tracker.companies.queries import get_companies_by_id
+from issue_tracker.errors import Invalid
 from issue_tracker.http.request import Request
 from issue_tracker.http.responses import json_response
 from issue_tracker.issues.bulk import Outcome
@@ -18,8 +19,9 @@ from issue_tracker.issues.overview import stragglers_first
 from issue_tracker.issues.queries.issue import find_status, get_issue_head_by_id, load_issue
 from issue_tracker.issues.undo import last_change_after, undo
 from issue_tracker.names import parse_update, whole_number
+from issue_tracker.pages.assignment_details import save_details, show_details
 from issue_tracker.pages.flash import Flash, flash_cookie
-from issue_tracker.pages.forms import Form
+from issue_tracker.pages.forms import Form, FormView, ShownForm
 from issue_tracker.pages.navigation import HOME, local, redirect
 from issue_tracker.pages.notes import is_note_alone, nothing_ticked, save_note
 from issue_tracker.pages.reviews import ChangedPlace, Outcomes, StatusForm, apply, review, status_form
@@ -62,7 +64,9 @@ class Choice(msgspec.Struct, frozen=True):
 
 @routes.get("/assignments")
 def choose(request: Request, query: ChoiceQuery = NOTHING_CHOSEN) -> Response:
-    """Lets the reader choose the status of one assignment; replaces the menu of a status without script."""
+    """Lets the reader choose the status of one assignment, which replaces the menu of a status without script, and
+    change its owner and references.
+    """
     if not query.on:
         return redirect(HOME)
     [selected] = selected_issues(request, [query.on])
@@ -71,7 +75,12 @@ def choose(request: Request, query: ChoiceQuery = NOTHING_CHOSEN) -> Response:
 
 
 def _choice(
-    request: Request, selected: SelectedIssue, back: str, note: str = "", moved: MovedPlace | None = None
+    request: Request,
+    selected: SelectedIssue,
+    back: str,
+    note: str = "",
+    moved: MovedPlace | None = None,
+    details: FormView | None = None,
 ) -> Response:
     issue, [company] = selected.issue, selected.companies
     status = find_status(request.tx, request.actor, issue.issue_id, company.company_id)
@@ -84,9 +93,22 @@ def _choice(
         note=note,
         moved=moved,
     )
-    response = page(request, "issues/change.html", place="issues", change=choice, next=back)
-    response.status_code = 200 if moved is None else 409
+    shown = show_details(request, issue.issue_id, company.company_id, details) if status else None
+    response = page(request, "issues/change.html", place="issues", change=choice, next=back, details=shown)
+    response.status_code = 409 if moved else 400 if details else 200
     return response
+
+
+@routes.post("/assignments/details")
+def change_details(request: Request, form: Form) -> Response:
+    """Changes the owner and the references of one company in an issue."""
+    [selected] = selected_issues(request, [form.get("on")], lock=True)
+    back = local(form.get("next"), f"/issues/{selected.issue.issue_id}")
+    try:
+        save_details(request, selected.issue, selected.companies[0], form)
+    except Invalid as error:
+        return _choice(request, selected, back, details=ShownForm().refused(form, error))
+    return redirect(back, flash_cookie(request, Flash("Saved.")))
 
 
 @routes.post("/assignments/review", transaction=False)

@@ -12,7 +12,7 @@ import msgspec
 
 from issue_tracker.errors import Invalid
 from issue_tracker.http.request import Request
-from issue_tracker.issues.models import Issue, Severity
+from issue_tracker.issues.models import DetailedAssignment, Issue, Severity
 from issue_tracker.issues.queries.owners import list_technicians
 from issue_tracker.issues.reference_texts import read_references, write_references
 from issue_tracker.pages.forms import Form
@@ -32,8 +32,10 @@ class Choices(msgspec.Struct, frozen=True):
     owners: Sequence[tuple[str, str]]
 
 
-def choices(request: Request, shown: Issue | None = None) -> Choices:
-    """Returns the options for a new issue, or for this one, whose owner may no longer be a technician."""
+def choices(request: Request, shown: Issue | DetailedAssignment | None = None) -> Choices:
+    """Returns the options for a new issue, or for this one or a company in one, whose owner may no longer be a
+    technician.
+    """
     known = list_technicians(request.tx, request.actor)
     owners = [(user.email, user.name) for user in known if user.active]
     if shown is not None and shown.owner is not None:
@@ -88,7 +90,10 @@ def _references(text: str) -> list[dict[str, str]]:
         found = read_references(text)
     except ValueError as refused:
         raise Invalid.field("references", str(refused)) from None
-    return [{"system": one.system, "key": one.key} | ({"url": one.url} if one.url else {}) for one in found]
+    # As plain strings: the types of checked texts cannot be encoded.
+    return [
+        {"system": str(one.system), "key": str(one.key)} | ({"url": str(one.url)} if one.url else {}) for one in found
+    ]
 
 
 def _instant(text: str) -> str:

@@ -92,9 +92,11 @@ export function openMenu(place) {
   state.place = place;
   byId("status-menu-name").textContent = `${place.companyName}: ${place.issueName}`;
   noteField().value = unsentNotes()[place.on] ?? "";
-  for (const id of ["status-menu-remove", "status-menu-save"]) byId(id).hidden = place.status === null;
+  const hidden = place.status === null;
+  for (const id of ["status-menu-remove", "status-menu-details", "status-menu-save"]) byId(id).hidden = hidden;
+  byId("status-menu-details", HTMLButtonElement).value = place.on;
   for (const choice of choices()) {
-    choice.setAttribute("aria-pressed", String(choice.dataset.status === place.status));
+    if (choice.dataset.status) choice.setAttribute("aria-pressed", String(choice.dataset.status === place.status));
   }
   menu.showPopover();
   const box = place.trigger.getBoundingClientRect();
