@@ -31,18 +31,20 @@ settings.register_profile("tests", deadline=None)
 settings.load_profile("tests")
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
     """Orders the tests for several processes, each of which takes the next test when it is free.
 
-    Tests marked `together` share expensive fixtures, so one process runs those of a module on one database. Tests
-    marked `long` come first, so that none of them runs alone at the end.
+    Tests marked `together` share expensive fixtures, so one process runs those of a module on one database; they are
+    marked before pytest-xdist reads the groups. Tests marked `long` come first, so that none of them runs alone at the
+    end; they are sorted after pytest has ordered the tests by their fixtures.
     """
     for item in items:
         if item.get_closest_marker("together"):
             callspec = getattr(item, "callspec", None)
             engine = callspec.params.get("engine") if callspec else None
             item.add_marker(pytest.mark.xdist_group(f"{item.path.stem}-{engine}"))
+    yield
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 
@@ -53,10 +55,10 @@ def pytest_collection_finish() -> None:
 
 
 @pytest.fixture(scope="session")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
+def shared() -> Iterator[Shared]:
     """The resources that the tests of this process share."""
     with ExitStack() as ended:
-        yield Shared(ended, tmp_path_factory)
+        yield Shared(ended)
 
 
 @pytest.fixture(scope="session")
@@ -72,21 +74,27 @@ def engine(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def fresh_database_url(engine: str, shared: Shared) -> str:
+def fresh_database_url(engine: str, shared: Shared) -> Iterator[str]:
     """A database without tables, used only by this test."""
-    return shared.empty(engine)
+    url = shared.empty(engine)
+    yield url
+    shared.drop(url)
 
 
 @pytest.fixture
-def migrated_url(engine: str, shared: Shared) -> str:
+def migrated_url(engine: str, shared: Shared) -> Iterator[str]:
     """A database with the current schema, used only by this test: for commands and separate processes."""
-    return shared.migrated(engine)
+    url = shared.migrated(engine)
+    yield url
+    shared.drop(url)
 
 
 @pytest.fixture
-def admin_url(engine: str, shared: Shared) -> str:
+def admin_url(engine: str, shared: Shared) -> Iterator[str]:
     """A database with one super admin, used only by this test: for commands and separate processes."""
-    return shared.with_admin(engine)
+    url = shared.with_admin(engine)
+    yield url
+    shared.drop(url)
 
 
 @pytest.fixture(scope="session")

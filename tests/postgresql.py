@@ -13,6 +13,8 @@ from pathlib import Path
 
 import psycopg
 
+from tests.disks import fast_folder
+
 
 def binaries() -> Path:
     """Returns the folder with initdb and postgres of the newest version."""
@@ -49,7 +51,8 @@ class Cluster:
     """One cluster. `durable` keeps fsync on, for tests that kill the server. `port` is 0 until its first start."""
 
     def __init__(self, *, durable: bool = False) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="issue-tracker-postgresql-"))
+        prefix = "issue-tracker-postgresql-"
+        self.folder = Path(tempfile.mkdtemp(prefix=prefix)) if durable else fast_folder(prefix)
         self.port = 0
         self._durable = durable
         self._process: subprocess.Popen[bytes] | None = None
@@ -101,6 +104,8 @@ class Cluster:
             "unix_socket_directories": "",
             "max_connections": "200",
             "fsync": "on" if self._durable else "off",
+            "full_page_writes": "on" if self._durable else "off",
+            "max_wal_size": "256MB",
             "shared_buffers": "64MB",
             # Autovacuum's transactions take numbers, which are part of a list's validator
             # (docs/decisions/0005-etags.md).
@@ -147,8 +152,15 @@ class Cluster:
     def create_database(self, name: str, *, template: str = "template1") -> str:
         """Creates a database and returns its URL: an empty one, or a copy of one without connections."""
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
-            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+            # The default of newer versions writes the whole copy to the log, too.
+            strategy = "STRATEGY file_copy" if connection.info.server_version >= 150000 else ""
+            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" {strategy}')
         return self.url(name)
+
+    def drop_database(self, name: str) -> None:
+        """Deletes a database, unless it is already deleted, and ends the connections to it."""
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
     def url(self, database: str) -> str:
         return f"postgresql://tests@127.0.0.1:{self.port}/{database}"

@@ -5,14 +5,15 @@ import uuid
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import cached_property
+from pathlib import Path
 
-import pytest
 from playwright.sync_api import Browser
 
 from issue_tracker.database import migrate
 from issue_tracker.database.engine import Database
 from issue_tracker.settings import Settings
 from tests.chromium import launched
+from tests.disks import fast_folder
 from tests.postgresql import Cluster
 from tests.processes import given_admin
 from tests.server import Server, serving
@@ -23,9 +24,10 @@ SQLITE = "sqlite:///"
 class Shared:
     """A PostgreSQL cluster, a server on each database, and databases that are migrated once and then copied."""
 
-    def __init__(self, ended: ExitStack, folders: pytest.TempPathFactory) -> None:
+    def __init__(self, ended: ExitStack) -> None:
         self._ended = ended
-        self._folders = folders
+        self._folder = fast_folder("issue-tracker-sqlite-")
+        ended.callback(shutil.rmtree, self._folder)
         self._templates: dict[tuple[str, Callable[[str], None]], str] = {}
         self._servers: dict[str, Server] = {}
 
@@ -54,8 +56,17 @@ class Shared:
     def empty(self, engine: str) -> str:
         """Returns the URL of a database without tables."""
         if engine == "sqlite":
-            return f"{SQLITE}{self._folders.mktemp('sqlite')}/tests.db"
+            folder = self._folder / uuid.uuid4().hex
+            folder.mkdir()
+            return f"{SQLITE}{folder}/tests.db"
         return self.cluster.create_database(_new_name())
+
+    def drop(self, url: str) -> None:
+        """Deletes a database that a test has used, and ends connections to it. Hundreds of them would be gigabytes."""
+        if url.startswith(SQLITE):
+            shutil.rmtree(Path(url.removeprefix(SQLITE)).parent)
+        else:
+            self.cluster.drop_database(url.rpartition("/")[2])
 
     def migrated(self, engine: str) -> str:
         """Returns the URL of an empty database with the current schema."""

@@ -118,11 +118,11 @@ def check(settings: Settings, clock: Clock, back_up: Callable[[], None], restore
 def test_a_copied_file_has_a_new_history(
     fresh_database_url: str,
     clock: Clock,
-    tmp_path: Path,
     back_up: Callable[[Path, Path], None],
     restore: Callable[[Path, Path], None],
 ) -> None:
-    path, copy = Path(fresh_database_url.removeprefix("sqlite:///")), tmp_path / "copy.db"
+    path = Path(fresh_database_url.removeprefix("sqlite:///"))
+    copy = path.with_name("copy.db")  # a file can be renamed only within a file system
     settings = Settings(database_url=fresh_database_url, log_level="error", deliver_webhooks=False)
     check(settings, clock, lambda: back_up(path, copy), lambda: restore(copy, path))
 

@@ -21,8 +21,8 @@ def test_exhausted_descriptors_are_reported(admin_url: str, engine: str, tmp_pat
             # From here on a new connection is needed, for which no descriptor is left.
             if engine == "sqlite":
                 file = Path(admin_url.removeprefix("sqlite:///"))
-                shutil.copy(file, tmp_path / "copy.db")
-                (tmp_path / "copy.db").rename(file)
+                shutil.copy(file, file.with_name("copy.db"))
+                file.with_name("copy.db").rename(file)
             else:
                 with psycopg.connect(admin_url, autocommit=True) as connection:
                     connection.execute(

@@ -58,10 +58,8 @@ def names(client: Client) -> set[str]:
     return {issue["name"] for issue in client.call("GET", "/api/issues", 200)["items"]}
 
 
-def test_no_change_to_a_deleted_file_is_acknowledged(
-    server: ServeProcess, client: Client, file: Path, tmp_path: Path
-) -> None:
-    copy = backup(file, tmp_path / "copy.db")
+def test_no_change_to_a_deleted_file_is_acknowledged(server: ServeProcess, client: Client, file: Path) -> None:
+    copy, restored = backup(file, file.with_name("copy.db")), file.with_name("restored.db")
     file.unlink()
     for number in range(20):
         assert_unavailable(create(client, f"Lost {number}"), str(file))
@@ -69,8 +67,8 @@ def test_no_change_to_a_deleted_file_is_acknowledged(
     assert_not_ready(server, GONE)
     assert not file.exists(), "nobody creates another one"
 
-    shutil.copy(copy, tmp_path / "restored.db")
-    (tmp_path / "restored.db").rename(file)
+    shutil.copy(copy, restored)
+    restored.rename(file)
     eventually_ready(server)
     eventually(lambda: create(client, "After").status_code in (201, 400))
     assert names(client) == {"Before", "After"}
@@ -87,8 +85,8 @@ def test_moving_the_file_away_and_back_loses_nothing(server: ServeProcess, clien
     assert names(client) - {"Meanwhile"} == {"Before", "After"}
 
 
-def test_a_replaced_file_is_used(server: ServeProcess, client: Client, file: Path, tmp_path: Path) -> None:
-    copy = backup(file, tmp_path / "copy.db")
+def test_a_replaced_file_is_used(server: ServeProcess, client: Client, file: Path) -> None:
+    copy = backup(file, file.with_name("copy.db"))
     assert create(client, "After the copy").status_code == 201
     copy.rename(file)
     eventually_ready(server)
@@ -134,7 +132,7 @@ def test_a_read_only_file_is_reported(file: Path, tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(processes, "COMMAND", [*UNPRIVILEGED, *processes.COMMAND])
     with serve(f"sqlite:///{file}", tmp_path / "server.log") as server:
         client = server.sign_in()
-        copy = backup(file, tmp_path / "copy.db")
+        copy = backup(file, file.with_name("copy.db"))
         copy.chmod(0o400)
         copy.rename(file)
         eventually(lambda: "read-only" in readiness(server))
