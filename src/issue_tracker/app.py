@@ -59,11 +59,9 @@ from issue_tracker.events.signing_secrets import encrypt_stored
 from issue_tracker.events.stream import Stream
 from issue_tracker.http.middleware import AccessLogging, CachedResponses, CanonicalPaths, RequestIds, ResponseHeaders
 from issue_tracker.http.pipeline import PathRouter
-from issue_tracker.http.proxies import UntrustedProxyWarning
 from issue_tracker.http.response_cache import ResponseCache
 from issue_tracker.http.routes import Route
 from issue_tracker.http.state import AppState
-from issue_tracker.http.stored_responses import StoredResponses
 from issue_tracker.issues.fragments import FragmentCache
 from issue_tracker.issues.totals import TotalsCache
 from issue_tracker.issues.waiting import WaitingCache
@@ -112,6 +110,8 @@ from issue_tracker.server.connections import Connections
 from issue_tracker.server.metrics import AlertMetrics, LoadMetrics, RequestMetrics, metrics_registry
 from issue_tracker.server.open_streams import OpenStreams
 from issue_tracker.server.password_requests import PasswordRequests
+from issue_tracker.server.proxies import UntrustedProxyWarning
+from issue_tracker.server.stored_responses import StoredResponses
 from issue_tracker.server.workers import PROBES, PROVIDER_THREADS, Workers
 from issue_tracker.settings import Settings
 

@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import select
 
 from issue_tracker.database.tables import idempotency_keys
-from issue_tracker.http import idempotency
 from issue_tracker.issues import operations
+from issue_tracker.server import stored_responses
 from tests.clients import Client
 from tests.world import PASSWORD, World
 
@@ -152,7 +152,7 @@ def test_the_change_is_rolled_back_if_the_key_cannot_be_stored(
         raise RuntimeError
 
     before = state()
-    monkeypatch.setattr(idempotency, "insert", fail)
+    monkeypatch.setattr(stored_responses, "insert", fail)
     assert post(client, "k1", body, path).status_code == 500
     assert state() == before
     monkeypatch.undo()

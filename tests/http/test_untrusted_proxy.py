@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from issue_tracker.http.proxies import UntrustedProxyWarning
 from issue_tracker.logs import configure_logs
+from issue_tracker.server.proxies import UntrustedProxyWarning
 from issue_tracker.settings import Settings
 from tests.clients import get
 from tests.server import serving

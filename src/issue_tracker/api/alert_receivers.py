@@ -20,7 +20,7 @@ from issue_tracker.alerts.receivers import Receiver
 from issue_tracker.alerts.senders import Kind, read_message
 from issue_tracker.errors import AppError, NotFound, UnsupportedMediaType
 from issue_tracker.http.identity import Access, Proof
-from issue_tracker.http.request import BODY_LIMIT, Request, raw_content
+from issue_tracker.http.request import BODY_LIMIT, Request, require_content, require_identity_encoding
 from issue_tracker.http.responses import SecretResponse, json_response, list_response, no_content
 from issue_tracker.http.routes import Returns, Routes
 from issue_tracker.names import Name
@@ -239,7 +239,8 @@ def delete_receiver(request: Request, id: int) -> Response:
 
 def _take(request: Request, receiver: Receiver) -> list[AlertOutcome]:
     """Returns the outcomes of the alerts in a message. Raises AppError for an invalid one; nothing was changed then."""
-    content = raw_content(request)
+    content = require_content(request)
+    require_identity_encoding(request)
     if not content:
         raise UnsupportedMediaType("The message is empty.")
     if receiver.kind is Kind.EMAIL:

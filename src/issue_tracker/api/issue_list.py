@@ -18,12 +18,13 @@ from issue_tracker.api.issue_query import (
     order_of,
     position_of,
 )
+from issue_tracker.api.validators import list_etag
 from issue_tracker.clock import now
+from issue_tracker.events.catalog import EventType
 from issue_tracker.events.order import Watermark, limited
 from issue_tracker.events.queries.log import get_log_state
 from issue_tracker.events.sync_position import write_position
 from issue_tracker.http import conditional
-from issue_tracker.http.refusals import note_export
 from issue_tracker.http.request import Request
 from issue_tracker.http.responses import CSV, JSON
 from issue_tracker.http.routes import Returns, Routes
@@ -84,13 +85,13 @@ def list_issues(request: Request, query: IssueQuery) -> Response:
     if depends_on_time(query):
         representation += f" {now().isoformat(timespec='seconds')}"
         request.valid_until = now()
-    etag = conditional.data_etag(request, state, representation)
+    etag = list_etag(request, state, representation)
     as_csv = query.format == "csv" or (query.format is None and negotiated == CSV)
     cache_control = conditional.NO_STORE if as_csv else conditional.CACHE_CONTROL
     if conditional.is_fresh(request, etag):
         return conditional.not_modified(etag, "Accept", cache_control)
     if as_csv:
-        note_export(request, "issues as CSV")
+        request.app_state.deferred_events.note(EventType.DATA_EXPORTED, request.actor, "issues as CSV", request.address)
     cached = request.app_state.responses.find_by_validator(etag)
     if cached is not None:
         return cached

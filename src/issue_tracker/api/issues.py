@@ -23,8 +23,8 @@ from issue_tracker.api.issue_bodies import (
     StatusChange,
     Unassignment,
 )
+from issue_tracker.api.validators import check_if_match, find_mismatch, issue_etag, with_details
 from issue_tracker.companies.queries import get_company_by_name
-from issue_tracker.http import conditional
 from issue_tracker.http.identity import Access
 from issue_tracker.http.request import Request
 from issue_tracker.http.responses import json_response, looks_like, no_content
@@ -63,7 +63,7 @@ def get_issue(request: Request, issue_name: str, query: IssueParts) -> Response:
     head = get_issue_by_any_name(request.tx, request.actor, issue_name)
     if query.include is None:
         return _issue(request, head)
-    etag = conditional.with_details(conditional.issue_etag(request, head))
+    etag = with_details(issue_etag(request, head))
     return json_response(load_issue(request.tx, request.actor, head.issue_id, details=True), headers={"ETag": etag})
 
 
@@ -81,7 +81,7 @@ def update_issue(request: Request, issue_name: str, body: IssueChange) -> Respon
     issue = get_issue_head(request.tx, request.actor, issue_name, lock=True)
     # An unknown company (404) comes before a stale validator (412; contract, section 2).
     members = new_assignments(request.tx, request.actor, body.add_companies, body.company_groups, body.exclude)
-    conditional.check_if_match(request, issue)
+    check_if_match(request, issue)
     changed = operations.update_issue(
         request.tx,
         request.actor,
@@ -99,7 +99,7 @@ def update_issue(request: Request, issue_name: str, body: IssueChange) -> Respon
 def delete_issue(request: Request, issue_name: str) -> Response:
     """Delete an issue with its assignments. Its history remains."""
     issue = get_issue_head(request.tx, request.actor, issue_name, lock=True)
-    conditional.check_if_match(request, issue)
+    check_if_match(request, issue)
     operations.delete_issue(request.tx, request.actor, issue)
     return no_content()
 
@@ -118,12 +118,12 @@ def set_status(request: Request, body: StatusChange) -> Response:
     """
     issue = body.find(request.tx, request.actor)
     company = get_company_by_name(request.tx, request.actor, body.company_name)
-    conditional.check_if_match(request, issue)
+    check_if_match(request, issue)
     changed = assignments.set_status(request.tx, request.actor, issue, company, body.status, body.note or None)
     changed = change_assignments(
         request.tx, request.actor, changed, [company], **body.fields(request.tx, request.actor)
     )
-    etag = conditional.issue_etag(request, changed)
+    etag = issue_etag(request, changed)
     return json_response(get_assignment(request.tx, request.actor, issue, company.company_id), headers={"ETag": etag})
 
 
@@ -132,7 +132,7 @@ def unassign(request: Request, query: Unassignment) -> Response:
     """Remove a company from an issue."""
     issue = get_issue_head(request.tx, request.actor, query.issue_name, lock=True)
     company = get_company_by_name(request.tx, request.actor, query.company_name)
-    stale = conditional.find_mismatch(request, issue)
+    stale = find_mismatch(request, issue)
     # The error for an unassigned company (404) precedes the one for a stale validator (412), which undoes the removal.
     assignments.unassign(request.tx, request.actor, issue, company)
     if stale is not None:
@@ -151,7 +151,7 @@ def set_statuses_in_bulk(request: Request, body: BulkChange) -> Response:
     """Set the status of many companies in an issue: all or nothing. The ETag is the issue's new one."""
     issue = body.find(request.tx, request.actor)
     companies, exclude = bulk_targets(request.tx, request.actor, issue.issue_id, body)
-    conditional.check_if_match(request, issue)
+    check_if_match(request, issue)
     results = set_statuses(
         request.tx,
         request.actor,
@@ -165,7 +165,7 @@ def set_statuses_in_bulk(request: Request, body: BulkChange) -> Response:
     )
     changed = sum(result.outcome is Outcome.CHANGED for result in results)
     head = get_issue_head_by_id(request.tx, request.actor, issue.issue_id)
-    etag = conditional.issue_etag(request, head)
+    etag = issue_etag(request, head)
     return json_response(BulkAnswer(issue.name, body.status, changed, results), headers={"ETag": etag})
 
 
@@ -198,6 +198,6 @@ def merge_issues(request: Request, body: Merge) -> Response:
 
 
 def _issue(request: Request, issue: IssueHead, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    etag = conditional.issue_etag(request, issue)
+    etag = issue_etag(request, issue)
     content = load_issue(request.tx, request.actor, issue.issue_id)
     return json_response(content, status, {"ETag": etag, **(headers or {})})

@@ -9,10 +9,10 @@ from typing import Any, get_args
 import msgspec
 
 from issue_tracker.api.error_descriptions import ERROR_EXAMPLES, ERRORS, HEADERS, Error, Problem, ValidationError
+from issue_tracker.http.cookies import SESSION, cookie_name
 from issue_tracker.http.identity import Access, Proof
 from issue_tracker.http.responses import EVENT_STREAM, JSON, PROBLEM
 from issue_tracker.http.routes import Returns, Route
-from issue_tracker.http.state import session_cookie_name
 from issue_tracker.http.texts import schema_of
 from issue_tracker.settings import Settings
 
@@ -62,7 +62,7 @@ def document(routes: Iterable[Route], settings: Settings) -> dict[str, Any]:
         "components": {
             "schemas": components,
             "securitySchemes": {
-                "session": {"type": "apiKey", "in": "cookie", "name": session_cookie_name(settings)},
+                "session": {"type": "apiKey", "in": "cookie", "name": cookie_name(settings, SESSION)},
                 "csrf": {"type": "apiKey", "in": "header", "name": "X-CSRF-Token"},
                 "token": {"type": "http", "scheme": "bearer", "bearerFormat": "itk_<key>_<secret>"},
             },

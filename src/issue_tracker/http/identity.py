@@ -3,12 +3,13 @@
 from collections.abc import Callable
 from datetime import datetime
 from enum import Enum
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 from sqlalchemy import Connection
 
 from issue_tracker.actor import require_customer, require_fresh_proof, require_helpdesk, require_super_admin
-from issue_tracker.auth.scim.tokens import ScimHolder, find_scim_token, touch_scim_token
+from issue_tracker.auth.scim.tokens import ScimHolder, touch_scim_token
 from issue_tracker.auth.sessions import csrf_matches, find_session, touch_after, touch_session, was_session
 from issue_tracker.auth.token_networks import accepts
 from issue_tracker.auth.token_use import TOUCH_AFTER as TOKEN_TOUCH_AFTER
@@ -22,6 +23,9 @@ from issue_tracker.http.request import Identity, Request
 from issue_tracker.settings import Settings
 
 CSRF_REFUSED = "The CSRF token is missing or wrong; send the session's token in X-CSRF-Token."
+
+
+Holder = TypeVar("Holder", TokenHolder, ScimHolder)
 
 
 class Access(Enum):
@@ -69,14 +73,7 @@ def authenticate(tx: Connection, request: Request, csrf_field: Callable[[], str 
             raise Forbidden(CSRF_REFUSED)
         return identity
     note_known_session(tx, request)
-    scheme, _, credentials = (request.header("authorization") or "").partition(" ")
-    holder = find_token(tx, request.settings, credentials.strip(), at) if scheme.lower() == "bearer" else None
-    if holder is None:
-        raise Unauthenticated
-    if not accepts(holder.networks, request.address):
-        # To the sender, the token does not exist; its owner learns of the attempt from the audit.
-        note_foreign_token(request, holder)
-        raise Unauthenticated
+    holder = find_bearer(request, lambda token: find_token(tx, request.settings, token, at))
     request.identity = identity = Identity(holder.actor(request.request_id), token=holder)
     if not request.safe:
         if cookie is not None:
@@ -86,24 +83,21 @@ def authenticate(tx: Connection, request: Request, csrf_field: Callable[[], str 
     return identity
 
 
-def authenticate_provider(tx: Connection, request: Request) -> Identity:
-    """Authenticates the request by its SCIM token, and sets it as its `identity`. Raises Unauthenticated."""
-    scheme, _, credentials = (request.header("authorization") or "").partition(" ")
-    bearer = scheme.lower() == "bearer"
-    holder = find_scim_token(tx, request.settings, credentials.strip(), now()) if bearer else None
+def find_bearer(request: Request, find: Callable[[str], Holder | None]) -> Holder:
+    """Returns what `find` returns for the request's bearer token.
+
+    Raises Unauthenticated if that is nothing, or if the request comes from an address outside the token's networks. To
+    the sender, the token then does not exist; its owner learns of the attempt from the audit.
+    """
+    scheme, _, token = (request.header("authorization") or "").partition(" ")
+    holder = find(token.strip()) if scheme.lower() == "bearer" else None
     if holder is None:
         raise Unauthenticated
     if not accepts(holder.networks, request.address):
-        note_foreign_token(request, holder)
+        actor, what = holder.actor(request.request_id), "used outside of its networks"
+        request.app_state.deferred_events.note(EventType.TOKEN_REFUSED, actor, what, request.address)
         raise Unauthenticated
-    request.identity = identity = Identity(holder.actor(request.request_id), scim=holder)
-    return identity
-
-
-def note_foreign_token(request: Request, holder: TokenHolder | ScimHolder) -> None:
-    """Records that a token was used from an address outside its networks."""
-    actor, what = holder.actor(request.request_id), "used outside of its networks"
-    request.app_state.deferred_events.note(EventType.TOKEN_REFUSED, actor, what, request.address)
+    return holder
 
 
 def note_known_session(tx: Connection, request: Request) -> None:

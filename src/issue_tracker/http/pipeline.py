@@ -26,14 +26,10 @@ from issue_tracker.http.request import (
     Request,
     read_content,
 )
-from issue_tracker.http.routes import RefusedRoute, Route
+from issue_tracker.http.routes import Route
 from issue_tracker.http.state import AppState
 
 Refusal = Callable[[Request, AppError], Awaitable[Response]]
-
-
-OTHERS = {"/api/auth/": Access.SIGNED_IN, "/api/portal/": Access.CUSTOMER}
-"""By the beginning of a path: who may learn that a path or a method does not exist, if it is not the helpdesk alone."""
 
 
 class Resource:
@@ -118,14 +114,6 @@ async def respond(route: Route, request: Request) -> Response:
         return response
     except Exception as exception:  # the client gets a safe response, and the log gets the details
         return route.error_response(request, as_app_error(exception, request.request_id))
-
-
-async def refuse(request: Request, error: AppError) -> Response:
-    """Returns the response for a path under /api, or a method, that does not exist. Anonymous callers, members and
-    customers do not even learn that it does not exist (contract, sections 2, 3 and 12).
-    """
-    access = next((access for start, access in OTHERS.items() if request.path.startswith(start)), Access.HELPDESK)
-    return await respond(RefusedRoute(method=request.method, path=request.path, access=access, error=error), request)
 
 
 def perform(route: Route, request: Request) -> Response:

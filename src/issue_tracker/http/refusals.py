@@ -1,4 +1,4 @@
-"""Audit events of requests that change nothing: refused requests and exports of data."""
+"""Audit events of refused requests."""
 
 from issue_tracker.actor import anonymous_actor
 from issue_tracker.auth.first_start import SetupRefused
@@ -25,8 +25,3 @@ def note_refusal(request: Request, error: AppError) -> None:
         template = request.scope.get("path_template", "a path that does not exist")
         type_, what = EventType.REQUEST_REFUSED, f"{request.method} {template}: {error.detail.rstrip('.')}"
     request.app_state.deferred_events.note(type_, actor, what, request.address)
-
-
-def note_export(request: Request, what: str) -> None:
-    """Records that a request exports data from the tracker in bulk."""
-    request.app_state.deferred_events.note(EventType.DATA_EXPORTED, request.actor, what, request.address)

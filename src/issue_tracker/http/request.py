@@ -1,7 +1,7 @@
 """The request that handlers receive: Starlette's, plus the identity of the sender and the open transaction."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from typing import Any
 from urllib.parse import unquote
@@ -192,20 +192,17 @@ class Request(StarletteRequest):
         assert self._tx is not None, "this route opens its own transactions"
         return self._tx
 
-    @contextmanager
-    def read(self) -> Iterator[Connection]:
+    def read(self) -> AbstractContextManager[Connection]:
         """Opens a read transaction as `tx`. Raises Unavailable."""
-        with self.database.read() as tx:
-            self._tx = tx
-            try:
-                yield tx
-            finally:
-                self._tx = None
+        return self._open(self.database.read())
+
+    def write(self) -> AbstractContextManager[Connection]:
+        """Opens a write transaction as `tx` and commits it at the end of the block. Raises Unavailable."""
+        return self._open(self.database.write())
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
-        """Opens a write transaction as `tx` and commits it at the end of the block. Raises Unavailable."""
-        with self.database.write() as tx:
+    def _open(self, transaction: AbstractContextManager[Connection]) -> Iterator[Connection]:
+        with transaction as tx:
             self._tx = tx
             try:
                 yield tx
@@ -258,13 +255,6 @@ async def read_content(request: Request, most: int | None = None) -> bytes | Non
         chunks.append(chunk)
         if not message.get("more_body", False):
             return b"".join(chunks)
-
-
-def raw_content(request: Request) -> bytes:
-    """Returns the body for a route with `raw_body`. Raises TooLarge, and UnsupportedMediaType for a compressed body."""
-    content = require_content(request)
-    require_identity_encoding(request)
-    return content
 
 
 def require_content(request: Request) -> bytes:

@@ -85,7 +85,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     - `outgoing`: the handler waits for another system, so it runs in threads separate from the workers.
     - `shares_path`: a path with a parameter also matches this path and handles its other methods.
     - `if_match`: the handler checks If-Match.
-    - `raw_body`: the handler reads `raw_content`: up to this number of bytes, of any media type, from any client.
+    - `raw_body`: the handler reads the content: up to this number of bytes, of any media type, from any client.
     - `returns`, `example` (of the body), `errors` (those that do not follow from the rest) and `documented` are for
       the OpenAPI document.
     """
@@ -199,22 +199,6 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     def error_response(self, request: Request, error: AppError) -> Response:
         """Returns the error in the form of this route."""
         return error_response(request, error)
-
-
-class RefusedRoute(Route, frozen=True, kw_only=True):
-    """Replaces the route of a path or a method that does not exist: raises `error` for users who may learn of it."""
-
-    error: AppError
-    handler: Handler = Response
-    tag: str = ""
-    transaction: bool = False
-
-    @property
-    def idempotent(self) -> bool:
-        return False
-
-    def arguments(self, request: Request) -> dict[str, Any]:
-        raise self.error
 
 
 class Routes:

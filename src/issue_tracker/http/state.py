@@ -14,13 +14,13 @@ from issue_tracker.events.order import WatermarkTracker
 from issue_tracker.events.stream import Stream
 from issue_tracker.http.cookies import SESSION, cookie_name
 from issue_tracker.http.response_cache import ResponseCache
-from issue_tracker.http.stored_responses import StoredResponses
 from issue_tracker.issues.fragments import FragmentCache
 from issue_tracker.issues.totals import TotalsCache
 from issue_tracker.issues.waiting import WaitingCache
 from issue_tracker.server.metrics import AlertMetrics
 from issue_tracker.server.open_streams import OpenStreams
 from issue_tracker.server.password_requests import PasswordRequests
+from issue_tracker.server.stored_responses import StoredResponses
 from issue_tracker.server.workers import Workers
 from issue_tracker.settings import Settings
 
@@ -63,9 +63,4 @@ class AppState(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def session_cookie(self) -> str:
         """The name of the session cookie."""
-        return session_cookie_name(self.settings)
-
-
-def session_cookie_name(settings: Settings) -> str:
-    """Returns the name of the session cookie under these settings."""
-    return cookie_name(settings, SESSION)
+        return cookie_name(self.settings, SESSION)

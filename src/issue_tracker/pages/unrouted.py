@@ -6,10 +6,11 @@ from typing import Any
 from starlette.responses import Response
 
 from issue_tracker.api.scim.routes import RefusedScimRoute
+from issue_tracker.api.unrouted import refuse
 from issue_tracker.errors import AppError, MethodNotAllowed, Unauthenticated
 from issue_tracker.http.errors import error_response
 from issue_tracker.http.identity import Access
-from issue_tracker.http.pipeline import refuse, respond
+from issue_tracker.http.pipeline import respond
 from issue_tracker.http.request import Identity, Request
 from issue_tracker.http.routes import Handler, Route
 from issue_tracker.pages.navigation import local, redirect

@@ -9,9 +9,11 @@ from sqlalchemy import Connection
 from starlette.responses import Response
 
 from issue_tracker.auth.scim.errors import Taken
+from issue_tracker.auth.scim.tokens import find_scim_token
+from issue_tracker.clock import now
 from issue_tracker.errors import AppError, Invalid, Unauthenticated
 from issue_tracker.http import conditional
-from issue_tracker.http.identity import Access, authenticate_provider
+from issue_tracker.http.identity import Access, find_bearer
 from issue_tracker.http.request import Identity, Request, require_content, require_identity_encoding
 from issue_tracker.http.routes import Handler, Route, RouteOptions, Routes, hints_of
 
@@ -47,7 +49,10 @@ class ScimRoute(Route, frozen=True, kw_only=True):
         return False
 
     def identify(self, tx: Connection, request: Request) -> Identity:
-        return authenticate_provider(tx, request)
+        """Authenticates the identity provider by its SCIM token. Raises Unauthenticated."""
+        holder = find_bearer(request, lambda token: find_scim_token(tx, request.settings, token, now()))
+        request.identity = identity = Identity(holder.actor(request.request_id), scim=holder)
+        return identity
 
     def admit(self, identity: Identity) -> None:
         """Admits every SCIM token."""
