@@ -50,10 +50,11 @@ class Connections:
         self._errors: tuple[type[Exception], ...] = (SQLAlchemyError, engine.dialect.loaded_dbapi.Error)
         self._room = threading.Semaphore(limit)
         self._idle: deque[tuple[Connection, float]] = deque()
+        """The idle connections; see `_at_right_end`."""
         self._suspect_since = 0.0
         self._closed = False
 
-    def take(self, wait_seconds: float) -> Connection:
+    def take(self, wait_seconds: float, *, write: bool) -> Connection:
         """Returns a working connection, which the caller must pass to `give_back` or `discard`.
 
         Raises Unavailable if none becomes free within `wait_seconds`, and whatever the driver raises when it cannot
@@ -62,17 +63,18 @@ class Connections:
         if not self._room.acquire(timeout=wait_seconds):
             raise Unavailable(cause=Cause.BUSY, reason=NO_CONNECTION_FREE)
         try:
-            return self._idle_connection() or self._engine.connect()
+            return self._idle_connection(write=write) or self._engine.connect()
         except BaseException:
             self._room.release()
             raise
 
-    def give_back(self, connection: Connection) -> None:
-        """Returns a connection whose transaction has ended."""
+    def give_back(self, connection: Connection, *, write: bool) -> None:
+        """Returns a connection whose transaction has ended. `write` has the same value as for `take`."""
         if self._closed or self._server.lost:
             self._end(connection)
         else:
-            self._idle.append((connection, time.monotonic()))
+            put = self._idle.append if self._at_right_end(write=write) else self._idle.appendleft
+            put((connection, time.monotonic()))
         self._room.release()
 
     def discard(self, connection: Connection) -> None:
@@ -101,12 +103,12 @@ class Connections:
         self._closed = True
         self.close_idle()
 
-    def _idle_connection(self) -> Connection | None:
+    def _idle_connection(self, *, write: bool) -> Connection | None:
         if self._server.lost:
             self.close_idle()
         while self._idle:
             try:
-                connection, since = self._idle.pop()
+                connection, since = self._idle.pop() if self._at_right_end(write=write) else self._idle.popleft()
             except IndexError:
                 break
             fresh = since > max(self._suspect_since, time.monotonic() - PING_AFTER_IDLE_SECONDS)
@@ -115,6 +117,15 @@ class Connections:
             self.suspect_idle()
             self._end(connection)
         return None
+
+    def _at_right_end(self, *, write: bool) -> bool:
+        """Returns at which end of the idle connections one is taken or put.
+
+        Changes to SQLite are made one at a time. If all of them use the same connection, its page cache remains valid
+        from one change to the next; a commit of another connection would empty it. Therefore reads leave the connection
+        at the right end to the changes, unless no change is being made.
+        """
+        return write or not self._server.writing
 
     def _is_alive(self, connection: Connection) -> bool:
         try:

@@ -162,7 +162,7 @@ class Database:
         if self._server.lost and self._data_version is not None:
             self._data_version.close()  # otherwise it would hold the deleted file open
         try:
-            connection = self._connections.take(self.wait_seconds)
+            connection = self._connections.take(self.wait_seconds, write=write)
         except Exception as error:
             self._raise_failure(error, self._failure(error, connecting=True), write=write, quiet=quiet)
         inside = False
@@ -177,11 +177,12 @@ class Database:
         except BaseException as error:
             # An error that the block itself raised, even Unavailable, says nothing about this connection.
             failure = error if isinstance(error, Unavailable) and not inside else self._failure(error)
-            self._roll_back(connection, broken=isinstance(failure, Unavailable) and failure.cause is not Cause.BUSY)
+            broken = isinstance(failure, Unavailable) and failure.cause is not Cause.BUSY
+            self._roll_back(connection, write=write, broken=broken)
             self._raise_failure(error, failure, write=write, quiet=quiet)
         self._notifications.send(topics)
         self._server.finish(connection, write=write, in_bulk=in_bulk)
-        self._connections.give_back(connection)
+        self._connections.give_back(connection, write=write)
 
     def _commit(self, connection: Connection, *, write: bool) -> None:
         found = driver(connection)
@@ -199,7 +200,7 @@ class Database:
         if write:
             self._server.check_commit()
 
-    def _roll_back(self, connection: Connection, *, broken: bool) -> None:
+    def _roll_back(self, connection: Connection, *, write: bool, broken: bool) -> None:
         """Rolls back a failed transaction. Discards the connection unless it is certainly idle afterwards.
 
         After a failed commit, SQLAlchemy's transaction is inactive but still exists, and the driver's may still be
@@ -215,7 +216,7 @@ class Database:
         except self._errors:
             usable = False
         if usable:
-            self._connections.give_back(connection)
+            self._connections.give_back(connection, write=write)
         else:
             self._connections.discard(connection)
             if isinstance(self._server, Postgresql):

@@ -39,16 +39,19 @@ class LogSize:
         self._next_attempt_at = 0.0
         self._reported = False
 
-    def limit_after_change(self, connection: sqlite3.Connection, usual_seconds: float) -> None:
+    def limit_after_change(self, connection: sqlite3.Connection) -> None:
         """Truncates a log that is too large, if its readers end soon. Call it outside of transactions.
+
+        `connection` has made the change, and has no busy timeout.
+        """
+        if self._is_large() and time.monotonic() >= self._next_attempt_at:
+            self._attempt(connection, TOTAL_WAIT_SECONDS, usual_seconds=0)
+
+    def limit_after_long_read(self, connection: sqlite3.Connection, usual_seconds: float) -> None:
+        """Truncates a log that is too large, if no connection uses it: this reader may have been the last one.
 
         `usual_seconds` is the busy timeout to which the connection is reset.
         """
-        if self._is_large() and time.monotonic() >= self._next_attempt_at:
-            self._attempt(connection, TOTAL_WAIT_SECONDS, usual_seconds)
-
-    def limit_after_long_read(self, connection: sqlite3.Connection, usual_seconds: float) -> None:
-        """Truncates a log that is too large, if no connection uses it: this reader may have been the last one."""
         if self._is_large():
             self._attempt(connection, 0, usual_seconds)
 

@@ -81,6 +81,9 @@ class Postgresql:
     lost = False
     """Whether all open connections must be closed. Connections to a server are lost one by one, so never."""
 
+    writing = False
+    """Whether changes are made one at a time, and one is being made now. Servers make them side by side, so never."""
+
     opening = 0
     """A number that changes when another server may respond, because a connection was lost."""
 

@@ -28,6 +28,9 @@ PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "temp_stor
 _MAPPING = "mapping"
 """The key in a connection's `info` of the current value: MAPPED or UNMAPPED."""
 
+_BUSY_SECONDS = "busy timeout"
+"""The key in a connection's `info` of the current busy timeout: none in a change, which waits in its own way."""
+
 _CAUSES = {
     sqlite3.SQLITE_BUSY: Cause.BUSY,
     sqlite3.SQLITE_LOCKED: Cause.BUSY,
@@ -86,6 +89,11 @@ class Sqlite:
                 log.warning("database unavailable", cause="busy", reason=reason)
             raise Unavailable(cause=Cause.BUSY, reason=reason)
 
+    @property
+    def writing(self) -> bool:
+        """Whether a thread of this process is making a change."""
+        return self._write_turn.held
+
     def end_turn(self) -> None:
         """Lets the next thread of this process write."""
         self._write_turn.release()
@@ -97,8 +105,12 @@ class Sqlite:
         if connection.info.get(_MAPPING, MAPPED) != mapping:
             found.execute(f"PRAGMA {mapping}")
             connection.info[_MAPPING] = mapping
+        busy_seconds = 0 if write else self._wait_seconds
+        if connection.info.get(_BUSY_SECONDS, self._wait_seconds) != busy_seconds:
+            found.execute(f"PRAGMA busy_timeout={int(busy_seconds * 1000)}")
+            connection.info[_BUSY_SECONDS] = busy_seconds
         if write:
-            begin_write(found, wait_seconds, self._wait_seconds)
+            begin_write(found, wait_seconds)
         else:
             found.execute("BEGIN")
 
@@ -133,7 +145,7 @@ class Sqlite:
         if connection.in_transaction:
             return  # nothing was written, because a constraint was violated
         try:
-            begin_write(connection, self._wait_seconds, self._wait_seconds)
+            begin_write(connection, self._wait_seconds)
             write_nothing(connection)
             connection.commit()
         except sqlite3.Error as error:
@@ -150,7 +162,7 @@ class Sqlite:
     def finish(self, connection: Connection, *, write: bool, in_bulk: bool) -> None:
         """Limits the size of the write-ahead log, after a transaction was committed."""
         if write:
-            self._log_size.limit_after_change(driver(connection), self._wait_seconds)
+            self._log_size.limit_after_change(driver(connection))
         elif in_bulk:
             self._log_size.limit_after_long_read(driver(connection), self._wait_seconds)
 

@@ -22,13 +22,14 @@ class FairLock:
     def __init__(self) -> None:
         self._guard = threading.Lock()
         self._waiting: deque[threading.Event] = deque()
-        self._held = False
+        self.held = False
+        """Whether a thread has the lock."""
 
     def acquire(self, timeout: float) -> bool:
         """Waits at most `timeout` seconds. Returns whether the lock was granted."""
         with self._guard:
-            if not self._held and not self._waiting:
-                self._held = True
+            if not self.held and not self._waiting:
+                self.held = True
                 return True
             turn = threading.Event()
             self._waiting.append(turn)
@@ -46,26 +47,21 @@ class FairLock:
             if self._waiting:
                 self._waiting.popleft().set()
             else:
-                self._held = False
+                self.held = False
 
 
-def begin_write(driver: Any, wait_seconds: float, usual_seconds: float) -> None:
+def begin_write(driver: Any, wait_seconds: float) -> None:
     """Begins a write transaction on SQLite; raises the driver's error for a busy database after `wait_seconds`.
 
     SQLite's own busy handler polls less and less often, down to ten times a second, so that one of several processes
-    would starve. Here, all processes poll at the same interval. `usual_seconds` is the busy timeout to which the
-    connection is reset.
+    would starve. Here, all processes poll at the same interval; the connection must have no busy timeout.
     """
     deadline = time.monotonic() + wait_seconds
-    driver.execute("PRAGMA busy_timeout=0")
-    try:
-        while True:
-            try:
-                driver.execute(BEGIN_WRITE)
-                return
-            except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline:
-                    raise
-            time.sleep(POLL_INTERVAL_SECONDS)
-    finally:
-        driver.execute(f"PRAGMA busy_timeout={int(usual_seconds * 1000)}")
+    while True:
+        try:
+            driver.execute(BEGIN_WRITE)
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline:
+                raise
+        time.sleep(POLL_INTERVAL_SECONDS)
