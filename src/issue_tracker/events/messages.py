@@ -166,6 +166,8 @@ class Outbox:
 
     def before_commit(self, tx: Connection) -> None:
         """Writes one delivery for each message and webhook."""
+        if not self._recorded:
+            return
         visible = self._visible(tx)
         audiences = list_audiences(tx, ALL_COMPANIES, [event.update_id for event, _, _ in self._recorded])
         rows = [
@@ -191,8 +193,7 @@ class Outbox:
         accesses = {subscription.access for subscription in self.subscriptions if not subscription.access.all}
         ids = [event.event_id for event, _, _ in self._recorded]
         return {
-            access: frozenset(list_event_ids(tx, access, after=min(ids) - 1, until=max(ids)) if ids else ())
-            for access in accesses
+            access: frozenset(list_event_ids(tx, access, after=min(ids) - 1, until=max(ids))) for access in accesses
         }
 
     def _groups(self, audiences: Mapping[int | None, Audience]) -> Iterator[Group]:

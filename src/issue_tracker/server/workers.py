@@ -1,7 +1,7 @@
 """The worker threads and the queue in front of them: overload is refused, not queued.
 
 A queue without a limit makes every response late, including those whose clients have given up. Therefore a request that
-finds a full queue, or has waited too long, is refused (503), and a request whose client has disconnected is dropped.
+finds a full queue, or has waited too long, is refused (503), and a request whose client disconnects is dropped.
 
 The longest permitted wait depends on the load. In a burst, a request may wait for `queue_seconds`. While the queue is
 not empty, the limit shrinks, down to a quarter, so that in a lasting overload the requests that are served are served
@@ -36,6 +36,10 @@ THREADS_FOR_READING = 4
 CHECK_SECONDS = 1.0
 """Interval of the check for jobs that take too long. A timer for each job would cost more than a short request."""
 
+UNWATCHED_SECONDS = 0.25
+"""How long a request may wait before its connection is watched. Most wait for much less, and a task for each of them
+would cost more than the wait."""
+
 PROVIDER_THREADS = 4
 """Number of requests that may wait for an identity provider at the same time."""
 
@@ -51,12 +55,16 @@ class ClientLeft(AppError):
 
 
 class _Job:
-    __slots__ = ("act", "arguments", "changes", "result", "since")
+    __slots__ = ("act", "arguments", "changes", "receive", "result", "since", "watcher")
 
-    def __init__(self, act: Callable[..., Any], arguments: tuple[Any, ...], *, changes: bool) -> None:
+    def __init__(
+        self, act: Callable[..., Any], arguments: tuple[Any, ...], receive: Receive | None = None, *, changes: bool
+    ) -> None:
         loop = asyncio.get_running_loop()
         self.act = act
         self.arguments = arguments
+        self.receive = receive
+        self.watcher: asyncio.Task[None] | None = None
         self.changes = changes
         self.result: asyncio.Future[Any] = loop.create_future()
         self.since = loop.time()
@@ -110,16 +118,16 @@ class Workers:
         `act` raises.
         """
         self.require_room()
-        job = _Job(act, arguments, changes=changes)
+        job = _Job(act, arguments, receive, changes=changes)
         if self._may_begin(job):
             self._begin(job)
-            return await self._result(job, act)
-        self._enqueue(job)
-        leaving = asyncio.create_task(self._note_departure(receive, job))
+        else:
+            self._enqueue(job)
         try:
             return await self._result(job, act)
         finally:
-            leaving.cancel()
+            if job.watcher is not None:
+                job.watcher.cancel()
 
     async def resume(self, act: Callable[[], T]) -> T:
         """Returns the result of `act`, which continues a started response: ahead of all others, and never refused."""
@@ -233,17 +241,22 @@ class Workers:
 
     def _check_later(self) -> None:
         self._checking = True
-        asyncio.get_running_loop().call_later(self._queue_seconds * LEAST_SHARE / 2, self._check)
+        asyncio.get_running_loop().call_later(
+            min(self._queue_seconds * LEAST_SHARE / 2, UNWATCHED_SECONDS), self._check
+        )
 
     def _check(self) -> None:
         self._checking = False
         now = asyncio.get_running_loop().time()
         self._refuse_old(now)
         self._note_state(now)
+        for job in (*self._reading, *self._changing):
+            if job.watcher is None and job.receive is not None:
+                job.watcher = asyncio.create_task(self._note_departure(job, job.receive))
         if self._waiting:
             self._check_later()
 
-    async def _note_departure(self, receive: Receive, job: _Job) -> None:
+    async def _note_departure(self, job: _Job, receive: Receive) -> None:
         while (await receive())["type"] != "http.disconnect":
             pass
         if not job.result.done():
