@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta
 from starlette.responses import Response
 
+from issue_tracker.api.updates import UpdatesOf
 from issue_tracker.errors import InvalidQuery
 from issue_tracker.http.identity import Access
 from issue_tracker.http.request import Request
@@ -67,18 +68,9 @@ class PortalQuery(msgspec.Struct, kw_only=True):
     cursor: Annotated[str, Meta(description="Where to continue; taken from the Link header.")] = ""
 
 
-class PortalUpdateQuery(msgspec.Struct, kw_only=True):
+class PortalUpdateQuery(UpdatesOf, kw_only=True):
     """The filters of public updates."""
 
-    issue_name: Annotated[str, Meta(description="Only updates on the issue with this name.")] = msgspec.field(
-        default="", name="issueName"
-    )
-    company_name: Annotated[
-        str,
-        Meta(
-            description="Only updates for the company with this name, including those for all companies of its issues."
-        ),
-    ] = msgspec.field(default="", name="companyName")
     before: Annotated[
         Annotated[datetime, Meta(tz=True)] | None, Meta(description="Only updates written before this instant.")
     ] = None

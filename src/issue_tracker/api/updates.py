@@ -31,8 +31,8 @@ class UpdateList(msgspec.Struct):
     total: int
 
 
-class UpdateQuery(msgspec.Struct, kw_only=True):
-    """The filters of a list of updates."""
+class UpdatesOf(msgspec.Struct, kw_only=True):
+    """The filters of every list of updates."""
 
     issue_name: Annotated[str, Meta(description="Only updates on the issue with this name.")] = msgspec.field(
         default="", name="issueName"
@@ -43,6 +43,11 @@ class UpdateQuery(msgspec.Struct, kw_only=True):
             description="Only updates for the company with this name, including those for all companies of its issues."
         ),
     ] = msgspec.field(default="", name="companyName")
+
+
+class UpdateQuery(UpdatesOf, kw_only=True):
+    """The filters of a list of updates."""
+
     public: Annotated[bool | None, Meta(description="`true`: only public updates; `false`: only internal ones.")] = None
     limit: Annotated[
         int, Meta(ge=1, le=500, description="Maximum number of updates; the Link header leads to the next page.")

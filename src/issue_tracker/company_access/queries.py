@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 import msgspec
-from sqlalchemy import CompoundSelect, Connection, bindparam, exists, or_, select
+from sqlalchemy import CompoundSelect, Connection, Table, bindparam, exists, or_, select
 
 from issue_tracker.actor import ALL_COMPANIES, Actor, CompanyAccess, require_administrator
 from issue_tracker.database.prepared import Prepared
@@ -47,20 +47,7 @@ def load_access(tx: Connection, user_id: int, *, all_companies: bool) -> Company
 
 def load_accesses(tx: Connection, limited: Collection[int]) -> dict[int, CompanyAccess]:
     """Returns the present accesses of users, all of whom must have limited access, by user id."""
-    if not limited:
-        return {}
-    found: dict[int, set[int]] = {user_id: set() for user_id in limited}
-    direct = select(user_companies.c.user_id, user_companies.c.company_id)
-    grouped = select(user_company_groups.c.user_id, company_group_members.c.company_id).join(
-        company_group_members, company_group_members.c.group_id == user_company_groups.c.group_id
-    )
-    for query in (
-        direct.where(user_companies.c.user_id.in_(limited)),
-        grouped.where(user_company_groups.c.user_id.in_(limited)),
-    ):
-        for user_id, company_id in tx.execute(query):
-            found[user_id].add(company_id)
-    return {user_id: CompanyAccess(frozenset(ids)) for user_id, ids in found.items()}
+    return _load_accesses(tx, user_companies, user_company_groups, "user_id", limited)
 
 
 def list_granted(tx: Connection, actor: Actor, user_ids: Iterable[int]) -> dict[int, GrantedAccess]:
@@ -92,19 +79,26 @@ def list_granted(tx: Connection, actor: Actor, user_ids: Iterable[int]) -> dict[
 
 def load_token_accesses(tx: Connection, limited: Collection[int]) -> dict[int, CompanyAccess]:
     """Returns the limits of tokens, all of which must have limited access, by token id; their owners may see less."""
+    return _load_accesses(tx, token_companies, token_company_groups, "token_id", limited)
+
+
+def _load_accesses(
+    tx: Connection, direct: Table, grouped: Table, holder: str, limited: Collection[int]
+) -> dict[int, CompanyAccess]:
+    """Returns the companies that two tables grant to holders, directly and by company groups, by the holder's id."""
     if not limited:
         return {}
-    found: dict[int, set[int]] = {token_id: set() for token_id in limited}
-    direct = select(token_companies.c.token_id, token_companies.c.company_id)
-    grouped = select(token_company_groups.c.token_id, company_group_members.c.company_id).join(
-        company_group_members, company_group_members.c.group_id == token_company_groups.c.group_id
+    found: dict[int, set[int]] = {holder_id: set() for holder_id in limited}
+    members = company_group_members
+    by_group = select(grouped.c[holder], members.c.company_id).join(members, members.c.group_id == grouped.c.group_id)
+    both = (
+        select(direct.c[holder], direct.c.company_id)
+        .where(direct.c[holder].in_(limited))
+        .union(by_group.where(grouped.c[holder].in_(limited)))
     )
-    both = direct.where(token_companies.c.token_id.in_(limited)).union(
-        grouped.where(token_company_groups.c.token_id.in_(limited))
-    )
-    for token_id, company_id in tx.execute(both):
-        found[token_id].add(company_id)
-    return {token_id: CompanyAccess(frozenset(ids)) for token_id, ids in found.items()}
+    for holder_id, company_id in tx.execute(both):
+        found[holder_id].add(company_id)
+    return {holder_id: CompanyAccess(frozenset(ids)) for holder_id, ids in found.items()}
 
 
 def list_token_grants(tx: Connection, actor: Actor, limited: Collection[int]) -> dict[int, GrantedAccess]:

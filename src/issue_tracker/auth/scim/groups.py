@@ -4,7 +4,7 @@ from collections.abc import Collection
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, Select, func, select
+from sqlalchemy import Column, Connection, Row, Select, func, select
 
 from issue_tracker.clock import Timestamp, iso
 from issue_tracker.database.tables import scim_group_members, scim_groups, users
@@ -71,29 +71,25 @@ def get_group(tx: Connection, group_id: int, *, lock: bool = False) -> Group:
 
 def members_of(tx: Connection, group_ids: Collection[int]) -> dict[int, list[Member]]:
     """Returns the members of the groups, by the id of the group."""
-    found: dict[int, list[Member]] = {group_id: [] for group_id in group_ids}
-    query = (
-        select(scim_group_members.c.group_id, users.c.user_id, users.c.name)
-        .join(users, users.c.user_id == scim_group_members.c.user_id)
-        .where(scim_group_members.c.group_id.in_(found))
-        .order_by(users.c.user_id)
-    )
-    for row in tx.execute(query):
-        found[row.group_id].append(Member(row.user_id, row.name))
-    return found
+    return _memberships(tx, scim_group_members.c.group_id, group_ids, users.c.user_id, users.c.name)
 
 
 def groups_of(tx: Connection, user_ids: Collection[int]) -> dict[int, list[Member]]:
     """Returns the groups of the users, by the id of the user."""
-    found: dict[int, list[Member]] = {user_id: [] for user_id in user_ids}
-    query = (
-        select(scim_group_members.c.user_id, scim_groups.c.id, scim_groups.c.name)
-        .join(scim_groups, scim_groups.c.id == scim_group_members.c.group_id)
-        .where(scim_group_members.c.user_id.in_(found))
-        .order_by(scim_groups.c.id)
+    return _memberships(tx, scim_group_members.c.user_id, user_ids, scim_groups.c.id, scim_groups.c.name)
+
+
+def _memberships(
+    tx: Connection, side: Column[int], ids: Collection[int], other_id: Column[int], other_name: Column[str]
+) -> dict[int, list[Member]]:
+    """Returns the other sides of the memberships in which `side` is one of the ids, by this id."""
+    found: dict[int, list[Member]] = {one: [] for one in ids}
+    joined = scim_group_members.join(users, users.c.user_id == scim_group_members.c.user_id).join(
+        scim_groups, scim_groups.c.id == scim_group_members.c.group_id
     )
-    for row in tx.execute(query):
-        found[row.user_id].append(Member(row.id, row.name))
+    query = select(side.label("side"), other_id.label("id"), other_name.label("name")).select_from(joined)
+    for row in tx.execute(query.where(side.in_(found)).order_by(other_id)):
+        found[row.side].append(Member(row.id, row.name))
     return found
 
 
