@@ -1,5 +1,7 @@
 """The owner and the references of one company in an issue: shown next to its name, and changed on its own page."""
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
@@ -40,8 +42,13 @@ def test_the_owner_and_the_references_of_a_company_are_changed(world: World, bro
     page.goto(f"/issues/{issue}")
     page.get_by_text("Edit this issue").click()
     page.locator("#edit").get_by_label("References").fill("Carrier: 88-1 https://carrier.example.com/88-1\nPSA: T-1")
+    page.locator("#edit").get_by_label("Next update due").fill("2026-01-09T16:00")
     page.locator("#edit").get_by_role("button", name="Save").click()
     expect(page.locator("#facts").get_by_role("link", name="88-1")).to_be_visible()
+    # The history shows a time that is part of a sentence in the time zone of the reader, too.
+    expect(page.locator("#history")).to_contain_text(
+        re.compile("set the time of the next update to 9 Jan( 2026)?, 16:00")
+    )
     tess = world.client("tess")
     fields = {"_csrf": tess.headers["X-CSRF-Token"], "name": "Mail", "status": "new", "references": "PSA: T-2"}
     assert tess.post("/issues/new", data=fields).status_code == 303
