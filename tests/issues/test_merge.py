@@ -118,6 +118,32 @@ def test_a_merge_keeps_the_less_finished_status(scene: World) -> None:
     )
 
 
+def test_updates_of_a_merged_issue_remain_for_its_companies(world: World) -> None:
+    """They may name customers, and other customers of the remaining issue must not read them."""
+    tess = world.client("tess")
+    for name, companies in (("Old", {"Fabrikam": "new"}), ("Kept", {"Contoso": "new"}), ("Empty", {})):
+        world.given_issue(name, companies)
+        tess.call("POST", "/api/updates", 201, json={"issue_name": name, "body": f"About {name}", "public": True})
+    world.given_customer("cara", "Contoso")
+    for name in ("Old", "Empty"):
+        tess.call("POST", MERGE, 200, json={"issue_name": name, "into": "Kept"})
+    listed = tess.call("GET", "/api/updates?issueName=Kept", 200)["items"]
+    assert {one["body"]: one["company_names"] for one in listed} == {
+        "About Old": ["Fabrikam"],
+        "About Kept": None,
+        "About Empty": None,
+    }
+    limit(world, "Contoso", who="omar")
+    for client, path in ((world.client("cara"), "/api/portal/updates"), (world.client("omar"), "/api/updates")):
+        assert {one["body"] for one in client.call("GET", path, 200)["items"]} == {"About Kept", "About Empty"}
+    assert "About Old" not in world.client("omar").get("/api/events?limit=500").text
+    # If the remaining issue has no other companies, they remain for all.
+    world.given_issue("Narrow", {"Contoso": "new"})
+    world.client("ada").call("POST", MERGE, 200, json={"issue_name": "Kept", "into": "Narrow"})
+    listed = world.client("ada").call("GET", "/api/updates?issueName=Narrow", 200)["items"]
+    assert [one["company_names"] for one in listed] == [None, None, ["Fabrikam"]]
+
+
 def test_an_invalid_merge_changes_nothing(scene: World) -> None:
     tess = scene.client("tess")
     for body, status in (

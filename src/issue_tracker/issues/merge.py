@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 import msgspec
 from msgspec import UNSET
-from sqlalchemy import Connection, delete, update
+from sqlalchemy import Connection, delete, exists, insert, select, update
 
 from issue_tracker.actor import Actor, require_helpdesk
 from issue_tracker.auth.users import get_user
-from issue_tracker.database.tables import alerts, assignments, issues, updates
+from issue_tracker.database.tables import alerts, assignments, issues, update_companies, updates
 from issue_tracker.errors import Forbidden, Invalid
 from issue_tracker.events.catalog import Change, EventType, Subject
 from issue_tracker.events.record import record
@@ -63,6 +63,7 @@ def merge_issues(
 ) -> IssueHead:
     """Merges `source` into `target`, and returns the changed `target`. The names and the number of `source`, its
     updates and alerts lead to `target`, which also gets its tags and references, and the fields that `target` lacks.
+    The updates remain for the companies of `source`.
 
     Both must have been read with a lock in this transaction. A dry run writes the same without recording it; its caller
     must roll it back. Raises what plan_merge raises.
@@ -76,6 +77,8 @@ def merge_issues(
     changes = [
         Change(type=EventType.ISSUE_UPDATED, issue=subject, field="merged", before=source.name, after=target.name)
     ]
+    if not held.keys() <= {member.company.company_id for member in members}:
+        _address_updates(tx, source)
     _delete_source(tx, source, target)
     redirect_names(tx, source.issue_id, source.name, target.issue_id, at)
     changes += _merge_fields(tx, source, target)
@@ -102,6 +105,19 @@ def merge_issues(
 
 def _less_finished(one: Status, other: Status | None) -> Status:
     return one if other is None else min(one, other, key=RANKED.index)
+
+
+def _address_updates(tx: Connection, source: IssueHead) -> None:
+    """Makes the updates that are for all companies of the source remain for these: the other companies of the target
+    must not read a text that was written for other customers.
+    """
+    assigned = exists().where(assignments.c.issue_id == source.issue_id)
+    for_all = updates.c.issue_id == source.issue_id, updates.c.for_all, assigned
+    both = select(updates.c.update_id, assignments.c.company_id).join(
+        assignments, assignments.c.issue_id == updates.c.issue_id
+    )
+    tx.execute(insert(update_companies).from_select(["update_id", "company_id"], both.where(*for_all[:2])))
+    tx.execute(update(updates).where(*for_all).values(for_all=False))
 
 
 def _delete_source(tx: Connection, source: IssueHead, target: IssueHead) -> None:
