@@ -95,6 +95,7 @@ def test_a_user_can_be_limited_to_some_companies(world: World, browse: Browse) -
     page.get_by_label("Companies that the user sees").fill("Acme Manufacturing")
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_text("Saved.")).to_be_visible()
+    expect(page.get_by_role("row", name="Tess Ngo")).to_contain_text("North, Acme Manufacturing")
 
     page.get_by_role("link", name="Edit Tess Ngo").click()
     expect(page.get_by_label("Company access")).to_have_value("limited")

@@ -49,7 +49,7 @@ def show_users(request: Request, form: FormView | None = None) -> Response:
         "auth/users.html",
         place="admin",
         section="users",
-        users=users.list_users(request.tx, request.actor),
+        users=with_access(request, users.list_users(request.tx, request.actor)),
         invited=invitations.open_invitations(request.tx, now()),
         roles=ROLES,
         accesses={"": "All companies; none for a customer"} | ACCESSES,
