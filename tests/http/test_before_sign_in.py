@@ -69,6 +69,7 @@ def inputs(route: Route) -> Iterator[dict[str, Any]]:
     yield {"headers": {}, "params": "next=" + "%22" * 10_000}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 def test_no_route_does_much_for_an_unauthenticated_request(world: World, parsed: Parsed) -> None:
     stranger = world.anonymous()

@@ -168,6 +168,7 @@ def test_a_response_made_during_a_commit_is_not_cached(world: World, monkeypatch
     assert tess.call("GET", LIST, 200)["items"][0]["description"] == "after"
 
 
+@pytest.mark.long
 def test_the_commits_of_another_process_are_visible_immediately(migrated_url: str) -> None:
     """Changes at one server are read at the other, including the rename of a company; each list was requested twice
     before.
@@ -192,6 +193,7 @@ def test_the_commits_of_another_process_are_visible_immediately(migrated_url: st
         here.close()
 
 
+@pytest.mark.long
 def test_requests_that_share_a_check_see_all_earlier_commits(migrated_url: str) -> None:
     """Many clients send the same request to one process while another process commits: none gets an older state."""
     with own_servers(migrated_url, (), ()) as (one, two):

@@ -2,6 +2,7 @@
 
 import re
 import sqlite3
+from collections.abc import Iterator
 from datetime import timedelta
 
 import psycopg
@@ -22,6 +23,14 @@ from tests.invariants.scene import CHECKER, fill
 from tests.shared import SQLITE, Shared
 
 NOBODY_WROTE = timedelta(0)
+
+
+@pytest.fixture
+def filled_url(engine: str, shared: Shared) -> Iterator[str]:
+    """A filled database, used only by this test."""
+    url = shared.copy(engine, fill)
+    yield url
+    shared.drop(url)
 
 
 def findings(url: str) -> list[Finding]:
@@ -45,8 +54,8 @@ def run(url: str, statements: tuple[str, ...]) -> None:
             connection_.execute(statement.encode())
 
 
-def test_a_valid_database_has_no_findings(engine: str, shared: Shared) -> None:
-    assert findings(shared.copy(engine, fill)) == []
+def test_a_valid_database_has_no_findings(filled_url: str) -> None:
+    assert findings(filled_url) == []
 
 
 @pytest.mark.parametrize(
@@ -59,24 +68,22 @@ def test_a_valid_database_has_no_findings(engine: str, shared: Shared) -> None:
     ],
     indirect=["engine"],
 )
-def test_every_violation_is_found(engine: str, shared: Shared, broken: Broken) -> None:
-    url = shared.copy(engine, fill)
-    run(url, broken.statements(engine))
-    found = findings(url)
+def test_every_violation_is_found(engine: str, filled_url: str, broken: Broken) -> None:
+    run(filled_url, broken.statements(engine))
+    found = findings(filled_url)
     assert any(
         finding.invariant == broken.invariant and re.search(broken.sentence, finding.sentence) for finding in found
     ), found
 
 
-def test_one_cause_results_in_few_findings(engine: str, shared: Shared) -> None:
-    url = shared.copy(engine, fill)
-    run(url, ("UPDATE events SET issue_key = 'another' WHERE issue_id IS NOT NULL",))
-    assert [finding.invariant for finding in findings(url)] == [KEYS] * MOST_FINDINGS
+def test_one_cause_results_in_few_findings(filled_url: str) -> None:
+    run(filled_url, ("UPDATE events SET issue_key = 'another' WHERE issue_id IS NOT NULL",))
+    assert [finding.invariant for finding in findings(filled_url)] == [KEYS] * MOST_FINDINGS
 
 
-def test_only_super_admins_see_the_findings(engine: str, shared: Shared) -> None:
+def test_only_super_admins_see_the_findings(filled_url: str) -> None:
     technician = structs.replace(CHECKER, role=Role.TECHNICIAN)
-    database = Database(Settings(database_url=shared.copy(engine, fill)))
+    database = Database(Settings(database_url=filled_url))
     with pytest.raises(Forbidden):
         next(check(database, technician))
     database.close()

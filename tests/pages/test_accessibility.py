@@ -124,6 +124,7 @@ def scene(world: World) -> dict[str, Any]:
     }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["wide", "narrow"])
 def test_every_page_has_no_violation(world: World, browse: Browse, viewport: ViewportSize) -> None:
     ids = scene(world)

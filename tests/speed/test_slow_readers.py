@@ -46,6 +46,7 @@ def slow_reader(stack: ExitStack, world: World, path: str) -> socket.socket:
 PATHS = ("/api/issues", "/api/issues?limit=60", "/api/issues?format=csv")
 
 
+@pytest.mark.long
 def test_readers_of_a_byte_a_second_occupy_little_memory(server: OwnServer) -> None:
     world = World(server, Clock())
     names = [f"Company {number:03}" for number in range(COMPANIES)]
