@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import Connection, MetaData, Table, insert, inspect
+from sqlalchemy import Connection, column, insert, inspect, table
 
 AT = "2026-01-02T03:04:05.000006+00:00"
 LATER = "2026-02-03T04:05:06.000007+00:00"
@@ -118,18 +118,20 @@ TIMES = ("at", "created_at", "updated_at")
 
 def fill(tx: Connection) -> dict[str, int]:
     """Inserts the rows, and returns their number by table. The database assigns the ids, starting at 1."""
-    known = set(inspect(tx).get_table_names())
+    inspector = inspect(tx)
+    known = set(inspector.get_table_names())
     counts = {}
     for name, rows in _rows().items():
         if name not in known:
             continue
-        table = Table(name, MetaData(), autoload_with=tx)
-        columns = {column.name for column in table.columns}
+        # Reflecting whole tables would also read keys, indexes and the tables to which they refer.
+        found = table(name, *(column(one["name"], one["type"]) for one in inspector.get_columns(name)))
+        columns = set(found.columns.keys())
         given = [
-            {column: value for column, value in row.items() if column in columns}
-            | {column: AT for column in TIMES if column in columns}
+            {field: value for field, value in row.items() if field in columns}
+            | {field: AT for field in TIMES if field in columns}
             for row in rows
         ]
-        tx.execute(insert(table), [row | {column: row.get(column) for one in given for column in one} for row in given])
+        tx.execute(insert(found), [row | {field: row.get(field) for one in given for field in one} for row in given])
         counts[name] = len(rows)
     return counts
