@@ -35,6 +35,7 @@ PAGES: dict[str, list[Call]] = {
         "?columns=all",
         "?companyName=Fabrikam",
         "?columns=groups",
+        "?columnSort=updated_at",
         "?columns=groups&unfold=1&sort=-open_count",
     ),
     "GET /matrix/cell": [

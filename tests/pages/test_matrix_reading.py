@@ -95,10 +95,14 @@ def test_the_matrix_counts_like_the_list(world: World, browse: Browse) -> None:
     expect(page.locator("#toasts")).to_contain_text("1 undone.")
     assert counts(page, "thead") == ["2", "1"] and counts(page, "tbody") == ["1", "2"]
 
-    page.get_by_label("Sort").select_option("-open_count")
+    page.get_by_label("Sort rows").select_option("-open_count")
     expect(page.locator(".matrix tbody th a")).to_have_text([LONG, "Slow mail"])
-    page.get_by_label("Sort").select_option("")
+    page.get_by_label("Sort rows").select_option("")
     expect(page.locator(".matrix tbody th a")).to_have_text(["Slow mail", LONG])
+    page.get_by_label("Sort columns").select_option("updated_at")
+    expect(page.locator(".matrix thead th a")).to_have_text(["Contoso", "Fabrikam"])
+    page.get_by_label("Sort columns").select_option("name")
+    page.wait_for_url("**columnSort=name**")
     page.goto("/matrix")
     expect(page.get_by_role("navigation", name="More")).to_contain_text("1 issue affects no company")
 

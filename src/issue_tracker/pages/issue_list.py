@@ -54,6 +54,7 @@ SORTS: Sequence[tuple[str, str]] = (
     ("updated_at", "Longest unmoved"),
     ("-updated_at", "Last changed"),
     ("-created_at", "Newest"),
+    ("created_at", "Oldest"),
     ("-open_count", "Most companies open"),
 )
 

@@ -1,6 +1,6 @@
 """The page of the matrix, and the details of its cells."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Annotated, Literal
 
@@ -15,7 +15,7 @@ from issue_tracker.http.validation import read_query
 from issue_tracker.issues.overview import STALE_AFTER
 from issue_tracker.issues.queries.issue_list import IssueList
 from issue_tracker.issues.queries.list_statements import OLD
-from issue_tracker.issues.queries.matrix import COUNTED, Column, Matrix, read_matrix
+from issue_tracker.issues.queries.matrix import COUNTED, Column, ColumnOrder, Matrix, read_matrix
 from issue_tracker.pages.cells import about_cell
 from issue_tracker.pages.issue_list import find_list, link
 from issue_tracker.pages.routes import PageRoutes
@@ -33,17 +33,25 @@ CHUNK = 5
 MARKED_WITHIN = timedelta(minutes=1)
 """Maximum delay before a stale cell is marked: the response cache may serve the page for this time."""
 
-COLUMN_PARAMETERS = ("columns", "unfold")
+COLUMN_PARAMETERS = ("columns", "columnSort", "unfold")
+
+COLUMN_ORDERS: Sequence[tuple[ColumnOrder, str]] = (
+    ("-open_count", "Most open"),
+    ("updated_at", "Longest unmoved"),
+    ("name", "By name"),
+)
+"""The orders of the columns. The first is the default."""
 
 UNMOVED = f"not changed for {STALE_AFTER.days} days"
 
 
 class ColumnQuery(msgspec.Struct, frozen=True):
-    """Which columns to show: at most COLUMNS, all, or company groups, of which the groups with the ids in `unfold` are
-    unfolded.
+    """Which columns to show, and in which order: at most COLUMNS, all, or company groups, of which the groups with the
+    ids in `unfold` are unfolded.
     """
 
     columns: Literal["all", "groups"] | None = None
+    column_sort: ColumnOrder = msgspec.field(default=COLUMN_ORDERS[0][0], name="columnSort")
     unfold: list[Annotated[int, Meta(ge=1, le=2**63 - 1)]] = []
 
 
@@ -54,6 +62,7 @@ class MatrixView(msgspec.Struct, kw_only=True):
     """
 
     query: ColumnQuery
+    orders: Sequence[tuple[str, str]] = COLUMN_ORDERS
     columns: list[Column] = []
     companies: int = 0
     rows: int = 0
@@ -81,6 +90,7 @@ def show_matrix(request: Request) -> Response:
             rows,
             None if query.columns == "all" else COLUMNS,
             stale=at - STALE_AFTER,
+            order=query.column_sort,
             unfolded=query.unfold if query.columns == "groups" else None,
         )
         shown = _view_of(request, query, matrix)
@@ -107,7 +117,7 @@ def show_cell(request: Request, query: CellQuery = NO_CELL) -> Response:
 
 
 def _view_of(request: Request, query: ColumnQuery, matrix: Matrix) -> MatrixView:
-    others = [(name, value) for name, value in request.parameters if name not in COLUMN_PARAMETERS]
+    others = [(name, value) for name, value in request.parameters if name not in ("columns", "unfold")]
     companies = {company_id for each in matrix.columns for company_id in (each.company_id, *each.company_ids)} - {None}
 
     def with_columns(columns: str, unfolded: set[int]) -> str:

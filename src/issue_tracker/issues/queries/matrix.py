@@ -1,20 +1,24 @@
 """The matrix: issues × companies, with a status in each cell, from one pass over the assignments."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
+from typing import Any, Literal
 
 import msgspec
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from issue_tracker.actor import Actor
 from issue_tracker.companies.groups.queries import GroupMembers, list_group_members
 from issue_tracker.companies.queries import Company, get_companies_by_id
-from issue_tracker.database.tables import issues
+from issue_tracker.database.tables import assignments, issues
 from issue_tracker.issues.queries.filters import Row
 from issue_tracker.issues.queries.issue_list import IssueList
 from issue_tracker.issues.queries.list_statements import OLD
 from issue_tracker.names import key
 from issue_tracker.status import OPEN
+
+ColumnOrder = Literal["-open_count", "updated_at", "name"]
+"""The order of the columns: most open assignments first, the longest unchanged open assignment first, or by name."""
 
 COUNTED = frozenset(status.value + mark for status in OPEN for mark in ("", OLD))
 """The contents of cells with an open assignment."""
@@ -45,9 +49,9 @@ class Column(msgspec.Struct, frozen=True):
 
 
 class Matrix(msgspec.Struct, frozen=True):
-    """Rows in the order of the list. Columns are the companies with a filled cell, those with most open assignments
-    first. `companies` is the number of these companies, which may exceed the number of columns. `grouped`: at least one
-    of them is in a company group.
+    """Rows in the order of the list. Columns are the companies with a filled cell, in a ColumnOrder. `companies` is the
+    number of these companies, which may exceed the number of columns. `grouped`: at least one of them is in a company
+    group.
     """
 
     rows: list[MatrixRow]
@@ -64,6 +68,7 @@ def read_matrix(
     most_columns: int | None,
     *,
     stale: datetime,
+    order: ColumnOrder = "-open_count",
     unfolded: Collection[int] | None = None,
 ) -> Matrix:
     """Returns the matrix of these rows of a list, with at most `most_columns` columns; None means all.
@@ -79,7 +84,8 @@ def read_matrix(
             counts[company_id] = counts.get(company_id, 0) + (status in COUNTED)
     found = get_companies_by_id(tx, actor, counts)
     groups = [(group, ids) for group in list_group_members(tx, actor) if (ids := group.company_ids & found.keys())]
-    columns = _columns(found, counts, groups if unfolded is not None else [], unfolded or ())
+    ages = _unchanged_since(tx, issue_list, rows, found) if order == "updated_at" else {}
+    columns = _columns(found, counts, groups if unfolded is not None else [], unfolded or (), _sort_key(order, ages))
     query = select(issues.c.issue_id, issues.c.name).where(issues.c.issue_id.in_([row.issue_id for row in rows]))
     names = {row.issue_id: row.name for row in tx.execute(query)}
     filled = [
@@ -100,10 +106,12 @@ def _columns(
     counts: Mapping[int, int],
     groups: Sequence[tuple[GroupMembers, Collection[int]]],
     unfolded: Collection[int],
+    sort_key: Callable[[Column], Any],
 ) -> list[Column]:
     """Returns the groups, each followed by its companies if it is unfolded, and then the companies without a group."""
-    companies = _most_open_first(
-        [Column(name=each.name, open=counts[each.company_id], company_id=each.company_id) for each in found.values()]
+    companies = sorted(
+        (Column(name=each.name, open=counts[each.company_id], company_id=each.company_id) for each in found.values()),
+        key=sort_key,
     )
     heads = [
         Column(
@@ -117,7 +125,7 @@ def _columns(
     ]
     columns: list[Column] = []
     placed: set[int | None] = set()
-    for head in _most_open_first(heads):
+    for head in sorted(heads, key=sort_key):
         columns.append(head)
         if head.unfolded:
             own = [each for each in companies if each.company_id in head.company_ids and each.company_id not in placed]
@@ -127,5 +135,31 @@ def _columns(
     return columns + [each for each in companies if each.company_id not in inside]
 
 
-def _most_open_first(columns: list[Column]) -> list[Column]:
-    return sorted(columns, key=lambda each: (-each.open, key(each.name), each.company_id or each.group_id))
+def _sort_key(order: ColumnOrder, ages: Mapping[int, datetime]) -> Callable[[Column], Any]:
+    """Returns the key by which columns are sorted. Columns with equal values are in the order of their names."""
+
+    def by_name(column: Column) -> tuple[str, int]:
+        return key(column.name), column.company_id or column.group_id or 0
+
+    def by_age(column: Column) -> tuple[float, tuple[str, int]]:
+        own = (column.company_id,) if column.company_id else column.company_ids
+        since = [ages[company_id].timestamp() for company_id in own if company_id in ages]
+        return min(since, default=float("inf")), by_name(column)
+
+    if order == "updated_at":
+        return by_age
+    return by_name if order == "name" else lambda column: (-column.open, by_name(column))
+
+
+def _unchanged_since(
+    tx: Connection, issue_list: IssueList, rows: Sequence[Row], company_ids: Collection[int]
+) -> dict[int, datetime]:
+    """Returns, by company, the earliest time since which one of its open assignments in these rows has its status."""
+    a, chosen = assignments.c, issue_list.filters.statuses
+    statuses = [status for status in OPEN if chosen is None or status in chosen]
+    query = (
+        select(a.company_id, func.min(func.coalesce(a.status_since, a.updated_at)))
+        .where(a.issue_id.in_([row.issue_id for row in rows]), a.company_id.in_(company_ids), a.status.in_(statuses))
+        .group_by(a.company_id)
+    )
+    return {row[0]: row[1] for row in tx.execute(query)}
