@@ -14,6 +14,7 @@ pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
 def test_an_unsorted_alert_can_be_turned_into_a_rule(world: World, browse: Browse) -> None:
     page = browse("ada", "/admin/alerts")
+    page.get_by_text("New receiver").click()
     page.get_by_label("Name", exact=True).fill("Prometheus")
     page.get_by_role("button", name="Create receiver").click()
     url = page.locator("code.secret").inner_text()
@@ -24,7 +25,7 @@ def test_an_unsorted_alert_can_be_turned_into_a_rule(world: World, browse: Brows
     page.goto("/alerts?state=unsorted")
     row = page.get_by_role("row", name="DiskFull")
     expect(row).to_contain_text("Prometheus")
-    row.get_by_role("link", name="Make a rule").click()
+    row.get_by_role("link", name="Create a rule").click()
     expect(page.get_by_label("Conditions")).to_have_value("alertname = DiskFull")
     expect(page.get_by_label("Company", exact=True)).to_have_value("{site}")
     expect(page.locator(".note.done")).to_contain_text("about “DiskFull” for Contoso")
@@ -40,7 +41,7 @@ def test_an_unsorted_alert_can_be_turned_into_a_rule(world: World, browse: Brows
     expect(page.get_by_label("Conditions")).to_have_attribute("aria-invalid", "true")
     page.get_by_label("Conditions").fill("alertname ~ disk*")
     page.get_by_role("button", name="Save").click()
-    expect(page.get_by_text("The rule is added, and applied to what was unsorted.")).to_be_visible()
+    expect(page.get_by_text("The rule is added and was applied to the unsorted alerts.")).to_be_visible()
     expect(page.get_by_role("row", name="Disks are full")).to_be_visible()
 
     page.goto("/alerts")

@@ -13,6 +13,7 @@ pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
 def test_patterns_can_be_tried_and_saved(world: World, browse: Browse) -> None:
     page = browse("ada", "/admin/alerts")
+    page.get_by_text("New receiver").click()
     page.get_by_label("Name", exact=True).fill("RMM")
     page.get_by_label("Sender").select_option("email")
     page.get_by_role("button", name="Create receiver").click()

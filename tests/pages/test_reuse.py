@@ -70,6 +70,7 @@ def test_an_issue_can_be_created_from_a_template(world: World, browse: Browse) -
     given_group(world, "North", "Contoso", "Fabrikam", "Acme Manufacturing")
     given_group(world, "South", "Zürich (Nord)")
     ada = browse("ada", "/admin/templates")
+    ada.get_by_text("New template").click()
     ada.get_by_label("Name of the template").fill("Line failure")
     ada.get_by_label("Name of the issue").fill("Line failure {date}")
     ada.get_by_label("Description").fill("Circuit:")

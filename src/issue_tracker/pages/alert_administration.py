@@ -45,9 +45,9 @@ OPERATORS = {Operator.IS: "=", Operator.IS_NOT: "!=", Operator.LIKE: "~", Operat
 
 BY = {
     CompanyBy.NAME: "its name",
-    CompanyBy.LIKENESS: "a name that is like it",
+    CompanyBy.LIKENESS: "a similar name",
     CompanyBy.TAG: "tags that are names of companies",
-    CompanyBy.GROUP: "the group of this name (all its companies)",
+    CompanyBy.GROUP: "the group with this name (all its companies)",
 }
 
 
@@ -134,7 +134,7 @@ def create_rule(request: Request, form: Form) -> Response:
     if form.get("try"):
         return show_new_rule(request, FormView(dict(form.pairs)), _trial(request, form, body.rule))
     rule_list.create_rule(request.tx, request.actor, body.name, body.rule, body.position)
-    return redirect(HERE, flash_cookie(request, Flash("The rule is added, and applied to what was unsorted.")))
+    return redirect(HERE, flash_cookie(request, Flash("The rule is added and was applied to the unsorted alerts.")))
 
 
 @routes.get(f"{HERE}/rules/{{id}}")
