@@ -110,7 +110,7 @@ def take_an_issue(world: World, open_page: Open) -> Hands:
     with Hands(page) as hands:
         hands.click(page.get_by_role("link", name="Northern fibre is cut"))
         hands.click(page.get_by_role("button", name="Assign to me"))
-        expect(page.get_by_role("button", name="Hand it back")).to_be_visible()
+        expect(page.get_by_role("button", name="Unassign me")).to_be_visible()
     return hands
 
 

@@ -31,7 +31,7 @@ def test_the_confirmation_explains_skipped_companies(world: World, browse: Brows
     expect(dialog.get_by_role("heading", name="Set to Resolved?")).to_be_visible()
     expect(dialog.get_by_label("Acme Manufacturing")).to_be_checked()
     expect(dialog).to_contain_text("Contoso: already Resolved")
-    expect(dialog).to_contain_text("Fabrikam: closed, and bulk changes leave closed ones alone")
+    expect(dialog).to_contain_text("Fabrikam: closed, and bulk changes do not change closed assignments")
     expect(dialog.get_by_label("Note (optional)")).to_have_value("Restarted")
     dialog.get_by_role("button", name="Resolve 1").click()
 

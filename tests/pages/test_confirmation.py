@@ -30,7 +30,7 @@ def fields(html: str) -> list[tuple[str, str]]:
 def fill_in(page: Page) -> None:
     page.get_by_text("New webhook").click()
     page.get_by_label("Address").fill(HOOK)
-    page.get_by_label("Companies (none: all)").fill("Contoso\nFabrikam")
+    page.get_by_label("Companies (if empty: all)").fill("Contoso\nFabrikam")
     page.get_by_label("assignment.status_changed").check()
     page.get_by_label("assignment.deleted").check()
     page.get_by_label("Description").fill("Status “page” <b>")

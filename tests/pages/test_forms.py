@@ -33,7 +33,7 @@ def test_adding_companies_does_not_change_assigned_ones(world: World, browse: Br
 
     text.fill("> 1. contoso, FABRIKAM Inc.;\t* Acme Manufactoring\n- oneill & sohne\nangstrom labs\nNowhere Ltd")
     expect(checked).to_contain_text("4 found, 1 likely (please check), 1 unknown")
-    page.get_by_label("Status of those that are added").select_option("investigating")
+    page.get_by_label("Status of the added companies").select_option("investigating")
     page.get_by_role("button", name="Add", exact=True).click()
     expect(page.locator("#f-companies-about")).to_contain_text(
         "4 found, 1 likely (please check), 1 unknown: “Nowhere Ltd”"

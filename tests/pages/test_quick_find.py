@@ -34,7 +34,7 @@ def test_quick_find_works_on_any_page(world: World, browse: Browse) -> None:
     page.wait_for_selector("html[data-ready]")
     page.get_by_role("link", name="Find", exact=True).click()
     page.keyboard.type("zzzzzz")
-    expect(dialog.get_by_text("Nothing is called anything like this.")).to_be_visible()
+    expect(dialog.get_by_text("Nothing with a similar name was found.")).to_be_visible()
     page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
 

@@ -21,8 +21,8 @@ def test_filters_can_be_saved_under_a_name(world: World, browse: Browse) -> None
     assert violations(page) == []
     page.get_by_role("link", name="Save this view").click()
     page.get_by_label("Name").fill("Being watched")
-    page.get_by_label("All technicians may use it").check()
-    page.get_by_label("I begin with it").check()
+    page.get_by_label("Share it with all technicians").check()
+    page.get_by_label("Use it as my start page").check()
     assert violations(page) == []
     page.get_by_role("button", name="Save").click()
     expect(page.locator("#flash")).to_contain_text("Saved the view “Being watched”.")
@@ -43,9 +43,9 @@ def test_filters_can_be_saved_under_a_name(world: World, browse: Browse) -> None
     omar.get_by_role("link", name="All views").click()
     omar.get_by_role("link", name="Choose Being watched").click()
     expect(omar.get_by_label("Name")).to_have_count(0)
-    omar.get_by_label("I begin with it").check()
+    omar.get_by_label("Use it as my start page").check()
     omar.get_by_role("button", name="Save").click()
-    expect(omar.get_by_text("start page")).to_be_visible()
+    expect(omar.get_by_text("start page", exact=True)).to_be_visible()
     assert violations(omar) == []
 
     page.goto("/views")

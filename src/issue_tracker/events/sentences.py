@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from issue_tracker.actor import Actor
 from issue_tracker.clock import Timestamp
 from issue_tracker.events.audit_sentences import AUDIT_SENTENCES
-from issue_tracker.events.catalog import Event, EventType, Readers
+from issue_tracker.events.catalog import Event, EventActor, EventType, Readers
 from issue_tracker.events.queries.accounts import Account, accounts_of
 from issue_tracker.events.queries.existing import list_existing_companies, list_existing_issues
 from issue_tracker.events.queries.history import EventGroup, HistoryFilter, find_last_event, list_event_groups
@@ -73,8 +73,9 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """One line of a history: the actor, then `words`, which continue the sentence.
 
     `account` is the actor's account, if the actor is a user. `to` is the new status of assignments. `via` is the
-    channel unless it is a session. `companies` are the names of the companies that one request changed in the same way,
-    empty for a single one. `issues` are some of the `issue_count` issues that a large request changed.
+    channel in words, unless it is a session or a receiver. `companies` are the names of the companies that one request
+    changed in the same way, empty for a single one. `issues` are some of the `issue_count` issues that a large request
+    changed.
     """
 
     actor: str
@@ -174,7 +175,7 @@ def _entry(group: EventGroup, account: Account | None, existing: Existing, issue
             account=account,
             words=[_all_of(group.large)],
             at=event.at,
-            via=None if event.actor.channel == "session" else event.actor.channel,
+            via=_via(event.actor),
             issues=[existing.issue(issue_id, name) for issue_id, name in group.large.names.items()],
             issue_count=group.large.issues,
         )
@@ -186,12 +187,20 @@ def _entry(group: EventGroup, account: Account | None, existing: Existing, issue
         words=[*(word for word in words if word), *(["(undone)"] if event.undoes else [])],
         at=event.at,
         to=event.after if about_assignment and event.after in STATUSES else None,
-        via=None if event.actor.channel == "session" else event.actor.channel,
+        via=_via(event.actor),
         companies=group.company_names if group.count > 1 else [],
         # The note of an old event about a changed description repeats the field, because `field` did not exist yet.
         note=None if event.note == event.field else event.note,
         update_id=event.update_id if event.type is EventType.UPDATE_CREATED else None,
     )
+
+
+def _via(actor: EventActor) -> str | None:
+    """Returns the channel in words; None for a session, and for a receiver, whose name is that of the actor."""
+    kind, _, name = actor.channel.partition(":")
+    if kind in ("session", "receiver"):
+        return None
+    return "command line" if kind == "cli" else f"{kind} {name}"
 
 
 def _words_of_fields(event: Event, issue_name: str, *, issue: bool) -> Iterator[str]:

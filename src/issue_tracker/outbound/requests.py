@@ -163,7 +163,7 @@ def fetch(
     except (httpcore.TimeoutException, TimeoutError):
         raise Unreachable(f"no response within {seconds:g} seconds") from None
     except FAILURES as failure:
-        raise Unreachable(f"{type(failure).__name__}: {failure}") from failure
+        raise Unreachable(str(failure) or type(failure).__name__) from failure
 
 
 def public(address: Address) -> bool:
@@ -262,7 +262,7 @@ class _Guard(httpcore.NetworkBackend):
             try:
                 resolved.set_result(resolve(host, port))
             except (OSError, UnicodeError) as error:
-                resolved.set_exception(OSError(f"{host} cannot be resolved ({error})"))
+                resolved.set_exception(OSError(f"{host} cannot be resolved ({error.args[-1]})"))
 
         Thread(target=run, name="resolver", daemon=True).start()
         return resolved.result(_left(self._deadline))

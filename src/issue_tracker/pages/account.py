@@ -25,7 +25,7 @@ from issue_tracker.pages.users import ROLES
 routes = PageRoutes(access=Access.SIGNED_IN)
 
 
-REVOKED = "Whatever uses the token is refused from then on. That cannot be undone."
+REVOKED = "Programs that use the token are then refused. This cannot be undone."
 
 
 class OwnName(msgspec.Struct):

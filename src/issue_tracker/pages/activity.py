@@ -72,6 +72,8 @@ def show_activity(request: Request) -> Response:
         }
     except InvalidQuery as refused:
         status, wrong = refused.status, problems_by_field(refused, FIELDS)
+        if "type" in wrong:
+            wrong["type"] = "There is no such event. Choose one from the list."
         given = {name: value for name, value in given.items() if name not in wrong or name not in ("since", "until")}
     seen = [type_ for type_ in TYPE_NAMES if request.actor.super_admin or not type_.audit]
     view = ActivityView(

@@ -91,7 +91,7 @@ def edit(request: Request, form: Form, group_id: int) -> Response:
 def delete(request: Request, form: Form, group_id: int) -> Response:
     """Deletes a company group, after a confirmation; its companies remain."""
     group = queries.get_group(request.tx, request.actor, group_id)
-    consequence = "Its companies stay. Users whose access names the group no longer see them by it."
+    consequence = "Its companies are not deleted. Users lose the access that they have through the group."
     if unsure := confirmation(request, form, f"Delete {group.name}?", consequence, "Delete the group"):
         return unsure
     operations.delete_group(request.tx, request.actor, group_id)

@@ -26,7 +26,7 @@ def save(request: Request, form: Form) -> Response:
     try:
         text = form.get("note").strip()
         if not text:
-            raise Invalid("Type the note first.")
+            raise Invalid("Enter a note first.")
         saved = save_note(request, selected_issues(request, form.all("on"), lock=True), parse_update(text))
     except NothingTicked as error:
         return nothing_ticked(request, form, back, error)

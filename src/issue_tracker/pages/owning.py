@@ -23,7 +23,7 @@ def own_issue(request: Request, form: Form, issue_id: int) -> Response:
     issue = get_issue_head_by_id(request.tx, request.actor, issue_id, lock=True)
     owner = _owner(request, form)
     update_issue(request.tx, request.actor, issue, fields=IssueFields(owner=owner))
-    text = "You own this issue now." if owner else "Nobody owns this issue now."
+    text = "You own this issue now." if owner else "This issue has no owner now."
     return redirect(f"/issues/{issue_id}", flash_cookie(request, Flash(text)))
 
 

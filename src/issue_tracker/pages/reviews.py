@@ -16,7 +16,7 @@ from issue_tracker.pages.templating import fragment, page
 from issue_tracker.status import Status
 
 VERBS = {Status.RESOLVED: "Resolve", Status.CLOSED: "Close", None: "Remove"}
-CLOSED_STAYS = "closed, and bulk changes leave closed ones alone"
+CLOSED_STAYS = "closed, and bulk changes do not change closed assignments"
 
 
 class StatusForm(msgspec.Struct, forbid_unknown_fields=True):

@@ -66,7 +66,7 @@ def selected_issues(request: Request, places: Sequence[str], *, lock: bool = Fal
     for place in dict.fromkeys(places):
         found = _place.fullmatch(place)
         if found is None:
-            raise Invalid("The form selects something that cannot exist.") if place else NothingTicked()
+            raise Invalid("The form selects an assignment that cannot exist.") if place else NothingTicked()
         chosen.setdefault(int(found[1]), {})[int(found[2])] = found[3]
     if not chosen:
         raise NothingTicked

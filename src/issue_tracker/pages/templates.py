@@ -85,7 +85,7 @@ def edit(request: Request, form: Form, template_id: int) -> Response:
 def delete(request: Request, form: Form, template_id: int) -> Response:
     """Deletes a template, after a confirmation."""
     template = queries.get_template(request.tx, request.actor, template_id)
-    consequence = "Issues that were created from it stay."
+    consequence = "Issues that were created from it are not deleted."
     if unsure := confirmation(request, form, f"Delete {template.name}?", consequence, "Delete the template"):
         return unsure
     operations.delete_template(request.tx, request.actor, template_id)

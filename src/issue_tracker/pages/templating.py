@@ -19,6 +19,7 @@ from issue_tracker.http.cookies import cookie_name
 from issue_tracker.http.request import Request
 from issue_tracker.pages.assets import ASSETS, asset_path
 from issue_tracker.pages.flash import Flash, flash_of, forget_flash
+from issue_tracker.pages.markdown import plain
 from issue_tracker.pages.navigation import PORTAL, START, here, home_of, local
 from issue_tracker.status import LABELS, ROWS
 
@@ -31,10 +32,10 @@ PASSING = (429, 500, 503)
 TITLES = {
     403: "Not allowed",
     404: "Not found",
-    405: "Not possible this way",
-    413: "Too much at once",
+    405: "Not allowed here",
+    413: "Too large",
     429: "Too many attempts",
-    500: "Something broke on our side",
+    500: "Something went wrong on the server",
     503: "Not available right now",
 }
 
@@ -97,6 +98,7 @@ environment = Environment(
     auto_reload=False,
 )
 environment.filters["utc"] = _utc
+environment.filters["plain"] = plain
 environment.tests["name"] = lambda word: isinstance(word, ProperName)
 environment.tests["moment"] = lambda word: isinstance(word, Moment)
 environment.globals["asset"] = asset_path

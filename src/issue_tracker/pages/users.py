@@ -74,7 +74,7 @@ def create(request: Request, form: Form) -> Response:
     body = form.read(fields, NewUser)
     user = create_account(request, body, None)
     if user.service_account:
-        return redirect(f"/admin/users/{user.user_id}", flash_cookie(request, Flash("Added. Make a token for it.")))
+        return redirect(f"/admin/users/{user.user_id}", flash_cookie(request, Flash("Added. Create a token for it.")))
     if not may_use_password(request.settings, user.email):
         return redirect("/admin/users", flash_cookie(request, Flash(f"Added {user.name}.")))
     return _with_link(request, user)
@@ -144,7 +144,7 @@ def change(request: Request, form: Form, user_id: int) -> Response:
     body = form.read(fields, UserChange)
     user = users.get_user(request.tx, user_id)
     if user.active and not body.active and not users.is_last_super_admin(request.tx, user):
-        consequence = "Their sessions end, and their tokens are revoked for good, also if they are activated again."
+        consequence = "All sessions end. All tokens are revoked permanently, even if you activate the user again."
         if unsure := confirmation(request, form, f"Disable {user.name}?", consequence, "Disable the user"):
             return unsure
     users.update_user(request.tx, request.actor, user_id, name=body.name, role=body.role, active=body.active)
@@ -203,7 +203,7 @@ def create_token(request: Request, form: Form, user_id: int) -> Response:
 @routes.post("/admin/users/{user_id}/tokens/{id}/revoke")
 def revoke_token(request: Request, form: Form, user_id: int, id: int) -> Response:
     """Revokes a token of the user permanently, after a confirmation."""
-    consequence = "Whatever uses the token is refused from then on. That cannot be undone."
+    consequence = "Programs that use the token are then refused. This cannot be undone."
     if unsure := confirmation(request, form, "Revoke this token?", consequence, "Revoke the token"):
         return unsure
     tokens.revoke_token(request.tx, request.actor, user_id, id)

@@ -66,7 +66,7 @@ def edit(request: Request, form: Form, view_id: int) -> Response:
 def delete(request: Request, form: Form, view_id: int) -> Response:
     """Deletes a view, after a confirmation."""
     view = get_view(request.tx, request.actor, view_id)
-    consequence = "Other users can no longer use it either." if view.shared else "Its issues stay as they are."
+    consequence = "Other users can no longer use it, either." if view.shared else "Its issues are not changed."
     if unsure := confirmation(request, form, f"Delete the view {view.name}?", consequence, "Delete the view"):
         return unsure
     operations.delete_view(request.tx, request.actor, view_id)
