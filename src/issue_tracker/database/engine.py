@@ -20,6 +20,7 @@ from issue_tracker.database.commit_topics import CommitNotifications, CommitTopi
 from issue_tracker.database.connections import NO_CONNECTION_FREE, SPARE_CONNECTIONS, Connections, pool_options
 from issue_tracker.database.data_version import DataVersion
 from issue_tracker.database.driver import driver
+from issue_tracker.database.lost_commits import UNKNOWN, Trace, has_ended, pauses, take_trace
 from issue_tracker.database.postgresql import Postgresql
 from issue_tracker.database.sqlite import Sqlite, sqlite_path
 from issue_tracker.errors import AppError, Cause, Invalid, Unavailable
@@ -165,24 +166,46 @@ class Database:
             connection = self._connections.take(self.wait_seconds, write=write)
         except Exception as error:
             self._raise_failure(error, self._failure(error, connecting=True), write=write, quiet=quiet)
-        inside = False
+        inside, trace = False, None
+        topics: frozenset[CommitTopic] = frozenset()
         try:
             self._server.begin(connection, write=write, in_bulk=in_bulk, wait_seconds=wait_seconds)
             inside = True
             yield connection
             finish_transaction(connection)
             inside = False
-            topics = take_announced(connection)
+            topics, trace = take_announced(connection), take_trace(connection)
             self._commit(connection, write=write)
         except BaseException as error:
             # An error that the block itself raised, even Unavailable, says nothing about this connection.
             failure = error if isinstance(error, Unavailable) and not inside else self._failure(error)
             broken = isinstance(failure, Unavailable) and failure.cause is not Cause.BUSY
             self._roll_back(connection, write=write, broken=broken)
-            self._raise_failure(error, failure, write=write, quiet=quiet)
+            if trace is None or not isinstance(failure, Unavailable) or not self._was_stored(trace, failure):
+                self._raise_failure(error, failure, write=write, quiet=quiet)
+            self._notifications.send(topics)
+            return
         self._notifications.send(topics)
         self._server.finish(connection, write=write, in_bulk=in_bulk)
         self._connections.give_back(connection, write=write)
+
+    def _was_stored(self, trace: Trace, failure: Unavailable) -> bool:
+        """Returns whether a transaction whose commit failed was committed nevertheless: if its connection was lost.
+
+        Raises Unavailable, with a sentence that says so, if that cannot be found out within the usual wait.
+        """
+        if failure.cause is not Cause.UNREACHABLE:
+            return False
+        log.warning("a connection was lost during a commit", reason=failure.reason)
+        for _ in pauses(self.wait_seconds):
+            with suppress(Unavailable), self.write() as tx:
+                if has_ended(tx, trace):
+                    stored = trace.recorded(tx)
+                    if stored:
+                        # Its commit waits for the standbys for which the lost one may not have waited to the end.
+                        write_trial.make_small_change(tx)
+                    return stored
+        raise Unavailable(UNKNOWN, reason=failure.reason)
 
     def _commit(self, connection: Connection, *, write: bool) -> None:
         found = driver(connection)
@@ -208,6 +231,7 @@ class Database:
         """
         try:
             take_announced(connection)
+            take_trace(connection)
             discard_collected(connection)
             connection.rollback()
             found = driver(connection)

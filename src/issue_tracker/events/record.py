@@ -2,18 +2,20 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, Insert, bindparam, func, insert, text
+from sqlalchemy import Connection, Insert, Text, bindparam, cast, func, insert, select, text
 
 from issue_tracker.actor import ALL_COMPANIES, Actor
 from issue_tracker.clock import iso
 from issue_tracker.database.commit_topics import CommitTopic, notify_on_commit
+from issue_tracker.database.lost_commits import leave_trace
 from issue_tracker.database.prepared import Prepared
 from issue_tracker.database.tables import events
 from issue_tracker.events.catalog import Change, Event, EventActor
 from issue_tracker.events.messages import outbox
-from issue_tracker.events.queries.log import get_last_event_id
+from issue_tracker.events.queries.log import get_last_event_id, is_recorded
 from issue_tracker.names import key
 
 
@@ -40,24 +42,42 @@ def record(
     notify_on_commit(tx, CommitTopic.EVENTS)
     rows = [_row(actor, change, at) for change in changes]
     if not notify or not outbox(tx).subscriptions:
-        _insert.run_many(tx, rows)
+        _insert_all(tx, rows)
         return
     numbers = _insert_numbered(tx, rows)
     recorded = [_event(number, actor, change, at) for number, change in zip(numbers, changes, strict=True)]
     outbox(tx).add(recorded, at, about_webhook)
 
 
+def _insert_all(tx: Connection, rows: list[dict[str, Any]]) -> None:
+    """Inserts the rows."""
+    if tx.dialect.name == "sqlite":
+        _insert.run_many(tx, rows)
+        return
+    recorded = partial(is_recorded, request_id=rows[0]["request_id"], at=rows[0]["at"])
+    if len(rows) == 1:
+        leave_trace(tx, _insert_one.scalar(tx, **rows[0]), recorded)
+    else:
+        _insert.run_many(tx, rows)
+        leave_trace(tx, _select_xid.scalar(tx), recorded)
+
+
 def _insert_numbered(tx: Connection, rows: list[dict[str, Any]]) -> Sequence[int]:
     """Inserts the rows and returns their event ids."""
     if tx.dialect.name == "postgresql":
-        query = text("SELECT next_event_id() FROM generate_series(1, :count)")
-        numbers = sorted(tx.execute(query, {"count": len(rows)}).scalars())
+        query = text("SELECT next_event_id(), CAST(pg_current_xact_id() AS text) FROM generate_series(1, :count)")
+        found = tx.execute(query, {"count": len(rows)}).all()
+        numbers = sorted(number for number, _ in found)
         tx.execute(insert(events), [{"event_id": number, **row} for number, row in zip(numbers, rows, strict=True)])
+        leave_trace(tx, found[0][1], partial(is_recorded, request_id=rows[0]["request_id"], at=rows[0]["at"]))
         return numbers
     tx.execute(insert(events), rows)
     # No other writer can insert meanwhile, so these are the last ids.
     last = get_last_event_id(tx, ALL_COMPANIES)
     return range(last - len(rows) + 1, last + 1)
+
+
+_xid = cast(func.pg_current_xact_id(), Text).label("xid")
 
 
 def _insertion(dialect: str) -> Insert:
@@ -67,6 +87,8 @@ def _insertion(dialect: str) -> Insert:
 
 
 _insert = Prepared(_insertion)
+_insert_one = Prepared(lambda dialect: _insertion(dialect).returning(_xid))
+_select_xid = Prepared(lambda _: select(_xid))
 
 
 def _row(actor: Actor, change: Change, at: datetime) -> dict[str, Any]:

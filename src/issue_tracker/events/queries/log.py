@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, Select, Text, bindparam, cast, func, literal_column, null, or_, select
+from sqlalchemy import Connection, Row, Select, Text, bindparam, cast, exists, func, literal_column, null, or_, select
 
 from issue_tracker.actor import CompanyAccess
 from issue_tracker.clock import iso
@@ -95,6 +95,11 @@ def find_mark(tx: Connection, event_id: int) -> str | None:
         return ""
     found = _one.first(tx, event_id=event_id)
     return None if found is None else _mark(*found)
+
+
+def is_recorded(tx: Connection, request_id: str, at: datetime) -> bool:
+    """Returns whether this transaction sees an event of this request and time, which belong to one transaction only."""
+    return bool(tx.execute(select(exists().where(events.c.request_id == request_id, events.c.at == at))).scalar_one())
 
 
 def _mark(at: Any, request_id: str) -> str:
