@@ -75,7 +75,7 @@ def _rows(scene: Scene, where: str, effort: Effort) -> Iterator[Row]:
     database = Database(Settings(database_url=scene.database_url))
     with database.write() as tx:
         receiver, secret = create_receiver(tx, command_line("bench"), Name("Bench"), Kind.ALERTMANAGER)
-    path = f"/api/alerts/in/{receiver.kind.value}/{secret}"
+    path = f"/api/alerts/in/{receiver.kind}/{secret}"
     each = [_alert(issue, company) for issue in range(ISSUES) for company in range(COMPANIES)]
     together = [each[start : start + GROUPED] for start in range(0, len(each), GROUPED)]
     confirmed, known = 0, 0

@@ -3,6 +3,8 @@
 `python -m tests.access` writes it as docs/security-routes.md; tests/test_every_route.py sends all the requests.
 """
 
+from tests.access_alerts import ALERTS
+
 ACCESS = {
     "public": """
         POST /api/auth/login
@@ -166,7 +168,8 @@ ACCESS = {
         PATCH /scim/v2/Groups/{id}
         DELETE /scim/v2/Groups/{id}
     """,
-    "super admin": """
+    "super admin": ALERTS
+    + """
         DELETE /api/issues/{issue_name}
         POST /api/companies
         PUT /api/companies/{company_id}
@@ -198,17 +201,6 @@ ACCESS = {
         POST /api/group-mappings
         PUT /api/group-mappings/{id}
         DELETE /api/group-mappings/{id}
-        GET /api/alert-receivers
-        POST /api/alert-receivers
-        PUT /api/alert-receivers/{id}
-        DELETE /api/alert-receivers/{id}
-        POST /api/alert-receivers/{id}/rotate-secret
-        POST /api/alert-receivers/try
-        POST /api/alert-receivers/try-feed
-        POST /api/alert-rules
-        POST /api/alert-rules/try
-        PUT /api/alert-rules/{id}
-        DELETE /api/alert-rules/{id}
         GET /api/scim-tokens
         POST /api/scim-tokens
         DELETE /api/scim-tokens/{id}
@@ -226,23 +218,6 @@ ACCESS = {
         POST /api/webhooks/{id}/test
         GET /api/webhooks/{id}/deliveries
         POST /api/webhooks/deliveries/{id}/redeliver
-        GET /admin/alerts
-        POST /admin/alerts/receivers
-        POST /admin/alerts/receivers/{id}/rotate-secret
-        POST /admin/alerts/receivers/{id}/active
-        GET /admin/alerts/receivers/{id}
-        POST /admin/alerts/receivers/{id}
-        GET /admin/alerts/receivers/{id}/delete
-        POST /admin/alerts/receivers/{id}/delete
-        GET /admin/alerts/feeds/new
-        POST /admin/alerts/feeds/new
-        GET /admin/alerts/feeds/{id}
-        POST /admin/alerts/feeds/{id}
-        GET /admin/alerts/rules/new
-        POST /admin/alerts/rules/new
-        GET /admin/alerts/rules/{id}
-        POST /admin/alerts/rules/{id}
-        POST /admin/alerts/rules/{id}/delete
         GET /admin/webhooks
         POST /admin/webhooks
         GET /admin/webhooks/{webhook_id}

@@ -48,7 +48,11 @@ class Shared:
         """Returns the product, served on this engine; for tests that empty its database before they use it."""
         if engine not in self._servers:
             settings = Settings(
-                database_url=self.migrated(engine), log_level="error", deliver_webhooks=False, poll_feeds=False
+                database_url=self.migrated(engine),
+                log_level="error",
+                deliver_webhooks=False,
+                poll_feeds=False,
+                poll_mailboxes=False,
             )
             self._servers[engine] = self._ended.enter_context(serving(settings))
         return self._servers[engine]

@@ -14,9 +14,9 @@ from starlette.types import ASGIApp
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from issue_tracker import settings as settings_module
-from issue_tracker.alerts.due import DueAlerts
-from issue_tracker.alerts.feeds.polling import Polling
+from issue_tracker.alerts.background import alert_threads
 from issue_tracker.api import alert_feeds as alert_feeds_api
+from issue_tracker.api import alert_mailboxes as alert_mailboxes_api
 from issue_tracker.api import alert_receivers as alert_receivers_api
 from issue_tracker.api import alert_rules as alert_rules_api
 from issue_tracker.api import alerts as alerts_api
@@ -84,6 +84,7 @@ from issue_tracker.pages import (
     issue_list,
     issues,
     mail_receivers,
+    mailboxes,
     matrix,
     merging,
     new_issue,
@@ -127,6 +128,7 @@ ROUTES = (
     alerts_api.routes,
     alert_receivers_api.routes,
     alert_feeds_api.routes,
+    alert_mailboxes_api.routes,
     alert_rules_api.routes,
     auth_api.routes,
     first_start_api.routes,
@@ -167,6 +169,7 @@ ROUTES = (
     alerts.routes,
     alert_administration.routes,
     mail_receivers.routes,
+    mailboxes.routes,
     feeds.routes,
     portal.routes,
     webhooks_pages.routes,
@@ -252,8 +255,11 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
         if settings.deliver_webhooks:
             database.on_commit(CommitTopic.DELIVERIES, deliverer.wake)
             threading.Thread(target=deliverer.run, name="deliverer", daemon=True).start()
-        polling = Polling(database, settings, registry, app_state.alert_metrics.taken)
-        background = Retention(database, settings), DueAlerts(database), polling
+        count = app_state.alert_metrics.taken
+        background = (
+            Retention(database, settings),
+            *alert_threads(database, settings, app_state.server_key, registry, count),
+        )
         for work in (*background, app_state.deferred_events):
             threading.Thread(target=work.run, name=type(work).__name__, daemon=True).start()
         checks = SessionChecks(database, settings, app_state.providers, app_state.server_key)

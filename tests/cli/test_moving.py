@@ -39,6 +39,9 @@ OTHER_KEY = (
     "Authenticator apps of the users with these ids were encrypted with another server key: 3. Add that key behind the "
     "present one in ISSUE_TRACKER_SECRET_KEY and run `issue-tracker reencrypt`, or reset the second factors of these "
     "users.\n"
+    "The passwords of the mailboxes of the receivers with these ids were encrypted with another server key: 2. Add "
+    "that key behind the present one in ISSUE_TRACKER_SECRET_KEY and run `issue-tracker reencrypt`, or enter these "
+    "passwords again.\n"
 )
 
 PLACEHOLDER = "postgresql://user@host/issue_tracker"
@@ -106,7 +109,7 @@ def test_a_dump_contains_everything_and_is_private(old: str, new: str, shared: S
     if old == "sqlite":
         key = Path(source.removeprefix("sqlite:///") + "-key").read_text().strip()
         given = run("reencrypt", database_url=restored, SECRET_KEY=f"{'n' * 40},{key}")
-        assert (given.returncode, given.stdout.splitlines()[0]) == (0, "Encrypted 2 secrets.")
+        assert (given.returncode, given.stdout.splitlines()[0]) == (0, "Encrypted 3 secrets.")
         assert signing_secrets(restored, secret_key="n" * 40) == signing_secrets(source)
     else:
         assert signing_secrets(restored) == signing_secrets(source)

@@ -4,6 +4,8 @@ purpose.
 
 from tests.company_access.call import HIDDEN_ID, Call, gets
 
+MAILBOX = {"host": "127.0.0.1", "username": "u", "password": "p"}
+
 REUSE_API: dict[str, list[Call]] = {
     "GET /api/similar-issues": gets(
         "/api/similar-issues",
@@ -22,6 +24,9 @@ REUSE_API: dict[str, list[Call]] = {
     "POST /api/alert-receivers/try-feed": [
         Call("/api/alert-receivers/try-feed", {"feed": {"url": "http://127.0.0.1:9/", "company_group": "Hidden"}})
     ],
+    "PUT /api/alert-receivers/{id}/mailbox": [Call("/api/alert-receivers/1/mailbox", MAILBOX)],
+    "DELETE /api/alert-receivers/{id}/mailbox": [Call("/api/alert-receivers/1/mailbox")],
+    "POST /api/alert-receivers/{id}/try-mailbox": [Call("/api/alert-receivers/1/try-mailbox", MAILBOX)],
 }
 
 REUSE_PAGES: dict[str, list[Call]] = {
@@ -32,6 +37,9 @@ REUSE_PAGES: dict[str, list[Call]] = {
         Call("/companies/3/issues", form={"issue_name": "Own", "status": "new"}),
         Call(f"/companies/{HIDDEN_ID}/issues", form={"issue_name": "Own", "status": "new"}),
     ],
+    "GET /admin/alerts/receivers/{id}/mailbox": gets("/admin/alerts/receivers/1/mailbox"),
+    "POST /admin/alerts/receivers/{id}/mailbox": [Call("/admin/alerts/receivers/1/mailbox", form=MAILBOX)],
+    "POST /admin/alerts/receivers/{id}/mailbox/remove": [Call("/admin/alerts/receivers/1/mailbox/remove", form={})],
     "GET /admin/alerts/feeds/new": gets("/admin/alerts/feeds/new"),
     "POST /admin/alerts/feeds/new": [Call("/admin/alerts/feeds/new", form={"name": "F", "company_group": "Hidden"})],
     "GET /admin/alerts/feeds/{id}": gets("/admin/alerts/feeds/1"),

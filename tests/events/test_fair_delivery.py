@@ -16,6 +16,7 @@ from issue_tracker.events.claims import LOST
 from issue_tracker.events.delivery import Deliverer
 from issue_tracker.events.slots import PER_WEBHOOK, TIMED_OUT_TOTAL, TOTAL, Slots
 from issue_tracker.outbound import requests as outbound
+from issue_tracker.outbound import tls
 from issue_tracker.settings import Settings, networks
 from tests.clients import Client
 from tests.events import receiver as responses
@@ -100,7 +101,7 @@ def test_certificates_are_loaded_once_and_only_for_https(receiver: Receiver, mon
         return load()
 
     monkeypatch.setattr(httpcore, "default_ssl_context", slow_load)
-    monkeypatch.setattr(outbound, "_tls", outbound._Tls())
+    monkeypatch.setattr(tls, "_tls", tls._Tls())
     allowed = networks("127.0.0.0/8")
 
     def send(url: str) -> outbound.Outcome:

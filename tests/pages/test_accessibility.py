@@ -50,6 +50,7 @@ PAGES = [
     "/admin/alerts/rules/{rule}",
     "/admin/alerts/receivers/{receiver}/delete",
     "/admin/alerts/receivers/{mailed}",
+    "/admin/alerts/receivers/{mailed}/mailbox",
     "/admin/alerts/feeds/new",
     "/admin/alerts/feeds/{feed}",
     "/admin/credentials",

@@ -146,7 +146,7 @@ class Senders:
             receiver, secret = create_receiver(tx, SOAK, Name("Monitoring of the soak"), Kind.GENERIC)
             # Alerts change their states constantly here, and every change must be visible.
             create_rule(tx, SOAK, Name("Nothing is flapping"), Rule(flap_changes=0))
-        path = f"/api/alerts/in/{receiver.kind.value}/{secret}"
+        path = f"/api/alerts/in/{receiver.kind}/{secret}"
         self.all = [Sender(FIRST + number, stage, path if number % 2 else None) for number in range(4)]
         for sender in self.all:
             sender.start()

@@ -2,7 +2,7 @@
 
 A receiver of the kind `feed` has no URL: the server polls its feed. For the others, the secret is a part of the URL,
 because most senders can be configured only with a URL. Only its hash is stored. A receiver sees all companies, and acts
-under its own name.
+under its own name. A receiver of e-mail may have a mailbox (`mailboxes`) in addition to its address.
 """
 
 import hashlib
@@ -18,6 +18,7 @@ from issue_tracker.actor import Actor, Role, require_administrator, require_fres
 from issue_tracker.alerts.feeds.stored import Feed, FeedSettings, find_feed, list_feeds, save_feed
 from issue_tracker.alerts.mail import patterns as mail_patterns
 from issue_tracker.alerts.mail.patterns import MailPatterns
+from issue_tracker.alerts.mailboxes.stored import Mailbox, find_mailbox, list_mailboxes
 from issue_tracker.alerts.mapping import Mapping, require_valid
 from issue_tracker.alerts.senders import Kind
 from issue_tracker.clock import Timestamp, now
@@ -38,14 +39,17 @@ USED_WITHIN = timedelta(minutes=1)
 
 
 class Receiver(msgspec.Struct, frozen=True, kw_only=True):
-    """A receiver without its secret. `mapping` is for the kind `generic`, `patterns` for `email`, `feed` for `feed`."""
+    """A receiver without its secret. `mapping` is for the kind `generic`, `patterns` and `mailbox` for `email`, `feed`
+    for `feed`. `kind` is null if a later version of the program added the kind, during a rolling upgrade.
+    """
 
     id: int
     name: str
-    kind: Kind
+    kind: Kind | None
     mapping: Mapping | None
     patterns: MailPatterns | None
     feed: Feed | None = None
+    mailbox: Mailbox | None = None
     active: bool
     created_at: Timestamp
     last_received_at: Timestamp | None
@@ -59,9 +63,9 @@ class Receiver(msgspec.Struct, frozen=True, kw_only=True):
 def list_receivers(tx: Connection, actor: Actor) -> list[Receiver]:
     """Returns all receivers by name. Raises Forbidden unless the actor is a super admin who sees all companies."""
     require_administrator(actor)
-    feeds = list_feeds(tx, actor)
+    feeds, mailboxes = list_feeds(tx, actor), list_mailboxes(tx, actor)
     rows = tx.execute(select(alert_receivers).order_by(alert_receivers.c.name_key))
-    return [_receiver(row, feeds.get(row.id)) for row in rows]
+    return [_receiver(row, feeds.get(row.id), mailboxes.get(row.id)) for row in rows]
 
 
 def get_receiver(tx: Connection, actor: Actor, receiver_id: int) -> Receiver:
@@ -72,6 +76,8 @@ def get_receiver(tx: Connection, actor: Actor, receiver_id: int) -> Receiver:
         raise _unknown()
     if receiver.kind is Kind.FEED:
         return msgspec.structs.replace(receiver, feed=find_feed(tx, actor, receiver_id))
+    if receiver.kind is Kind.EMAIL:
+        return msgspec.structs.replace(receiver, mailbox=find_mailbox(tx, actor, receiver_id))
     return receiver
 
 
@@ -84,7 +90,9 @@ def find_receiver(tx: Connection, kind: str, secret: str) -> Receiver | None:
 
 
 def find_receiver_by_id(tx: Connection, receiver_id: int) -> Receiver | None:
-    """Returns the receiver with this id, whether or not it is active, without its feed; None if there is none."""
+    """Returns the receiver with this id, whether or not it is active, without its feed and its mailbox; None if
+    there is none.
+    """
     row = tx.execute(select(alert_receivers).where(alert_receivers.c.id == receiver_id)).first()
     return None if row is None else _receiver(row)
 
@@ -139,7 +147,7 @@ def create_receiver(
     if feed is not None:
         save_feed(tx, actor, receiver_id, feed)
     receiver = get_receiver(tx, actor, receiver_id)
-    _record(tx, actor, EventType.RECEIVER_CREATED, receiver)
+    record_change(tx, actor, EventType.RECEIVER_CREATED, receiver)
     return receiver, secret
 
 
@@ -175,7 +183,7 @@ def update_receiver(
         tx.execute(update(alert_receivers).where(alert_receivers.c.id == receiver_id).values(values))
     if not changed:
         return get_receiver(tx, actor, receiver_id)
-    _record(tx, actor, EventType.RECEIVER_UPDATED, receiver, ", ".join(changed))
+    record_change(tx, actor, EventType.RECEIVER_UPDATED, receiver, ", ".join(changed))
     return get_receiver(tx, actor, receiver_id)
 
 
@@ -187,12 +195,12 @@ def rotate_secret(tx: Connection, actor: Actor, receiver_id: int) -> tuple[Recei
     require_administrator(actor)
     require_fresh_proof(actor)
     receiver = _receiver(_lock(tx, receiver_id))
-    if receiver.kind is Kind.FEED:
-        raise Invalid("A receiver of the kind feed has no address.")
+    if receiver.kind is None or receiver.kind is Kind.FEED:
+        raise Invalid("A receiver of this kind has no address.")
     secret = _new_secret(receiver.kind)
     values = {"secret_hash": _hash(secret)}
     tx.execute(update(alert_receivers).where(alert_receivers.c.id == receiver_id).values(values))
-    _record(tx, actor, EventType.RECEIVER_UPDATED, receiver, "secret")
+    record_change(tx, actor, EventType.RECEIVER_UPDATED, receiver, "secret")
     return receiver, secret
 
 
@@ -202,11 +210,17 @@ def delete_receiver(tx: Connection, actor: Actor, receiver_id: int) -> None:
     receiver = _receiver(_lock(tx, receiver_id))
     tx.execute(delete(alerts).where(alerts.c.namespace == -receiver_id))
     tx.execute(delete(alert_receivers).where(alert_receivers.c.id == receiver_id))
-    _record(tx, actor, EventType.RECEIVER_DELETED, receiver)
+    record_change(tx, actor, EventType.RECEIVER_DELETED, receiver)
+
+
+def record_change(tx: Connection, actor: Actor, type_: EventType, receiver: Receiver, what: str | None = None) -> None:
+    """Records a change of a receiver, and what was changed."""
+    note = f"{receiver.id}: {receiver.name}" + (f" ({what})" if what else "")
+    record(tx, actor, [Change(type=type_, note=note)], now())
 
 
 def _require_usable(
-    kind: Kind, mapping: Mapping | None, patterns: MailPatterns | None, feed: FeedSettings | None
+    kind: Kind | None, mapping: Mapping | None, patterns: MailPatterns | None, feed: FeedSettings | None
 ) -> None:
     if feed is not None and kind is not Kind.FEED:
         raise Invalid.field("feed", "is for receivers of the kind feed only")
@@ -244,21 +258,24 @@ def _unknown() -> NotFound:
     return NotFound("No such receiver.")
 
 
-def _receiver(row: Any, feed: Feed | None = None) -> Receiver:
-    mail = row.kind == Kind.EMAIL.value
+def _receiver(row: Any, feed: Feed | None = None, mailbox: Mailbox | None = None) -> Receiver:
+    kind = _kinds.get(row.kind)
+    found = row.mapping
     return Receiver(
         id=row.id,
         name=row.name,
-        kind=Kind(row.kind),
-        mapping=None if mail or row.mapping is None else msgspec.json.decode(row.mapping, type=Mapping),
-        patterns=msgspec.json.decode(row.mapping, type=MailPatterns) if mail and row.mapping is not None else None,
+        kind=kind,
+        mapping=msgspec.json.decode(found, type=Mapping) if found and kind is Kind.GENERIC else None,
+        patterns=msgspec.json.decode(found, type=MailPatterns) if found and kind is Kind.EMAIL else None,
         feed=feed,
+        mailbox=mailbox,
         active=bool(row.active),
         created_at=iso(row.created_at),
         last_received_at=None if row.last_received_at is None else iso(row.last_received_at),
     )
 
 
+_kinds = {kind.value: kind for kind in Kind}
 _by_secret = Prepared(
     lambda _: select(alert_receivers).where(
         alert_receivers.c.secret_hash == bindparam("secret_hash", type_=LargeBinary),
@@ -266,8 +283,3 @@ _by_secret = Prepared(
         alert_receivers.c.active,
     )
 )
-
-
-def _record(tx: Connection, actor: Actor, type_: EventType, receiver: Receiver, what: str | None = None) -> None:
-    note = f"{receiver.id}: {receiver.name}" + (f" ({what})" if what else "")
-    record(tx, actor, [Change(type=type_, note=note)], now())

@@ -8,9 +8,10 @@ from starlette.responses import Response
 
 from issue_tracker.actor import require_administrator
 from issue_tracker.alerts.feeds.documents import read_feed
-from issue_tracker.alerts.feeds.polling import PollFailed, fetch_feed
+from issue_tracker.alerts.feeds.polling import fetch_feed
 from issue_tracker.alerts.feeds.stored import FeedSettings, require_usable
 from issue_tracker.alerts.feeds.trials import FeedTrial, try_incidents
+from issue_tracker.alerts.polling.poller import PollFailed
 from issue_tracker.clock import now
 from issue_tracker.errors import Invalid
 from issue_tracker.http.identity import Access, Proof

@@ -18,7 +18,7 @@ from issue_tracker.alerts.messages import receive_alerts
 from issue_tracker.alerts.models import AlertOutcome
 from issue_tracker.alerts.receivers import Receiver
 from issue_tracker.alerts.senders import Kind, read_message
-from issue_tracker.errors import AppError, NotFound, UnsupportedMediaType
+from issue_tracker.errors import AppError, NotFound, Unavailable, UnsupportedMediaType
 from issue_tracker.http.identity import Access, Proof
 from issue_tracker.http.request import BODY_LIMIT, Request, require_content, require_identity_encoding
 from issue_tracker.http.responses import SecretResponse, json_response, list_response, no_content
@@ -98,6 +98,7 @@ RECEIVER_EXAMPLE = {
     "mapping": None,
     "patterns": None,
     "feed": None,
+    "mailbox": None,
     "active": True,
     "created_at": "2025-01-04T10:15:00+00:00",
     "last_received_at": None,
@@ -243,6 +244,9 @@ def _take(request: Request, receiver: Receiver) -> list[AlertOutcome]:
     require_identity_encoding(request)
     if not content:
         raise UnsupportedMediaType("The message is empty.")
+    if receiver.kind is None:
+        # During a rolling upgrade, a later version on another node created the receiver. The sender tries again.
+        raise Unavailable("This server does not know the kind of the receiver yet. Try again later.")
     if receiver.kind is Kind.EMAIL:
         with request.write() as tx:
             return receive_mail(tx, receiver, content, request.request_id)[1]
@@ -253,7 +257,7 @@ def _take(request: Request, receiver: Receiver) -> list[AlertOutcome]:
 
 def address(request: Request, receiver: Receiver, secret: str) -> str:
     """Returns the address to which a receiver's sender must send its messages."""
-    return f"{request.settings.public_url}/api/alerts/in/{receiver.kind.value}/{secret}"
+    return f"{request.settings.public_url}/api/alerts/in/{receiver.kind}/{secret}"
 
 
 def mail_address(request: Request, receiver: Receiver, secret: str) -> str | None:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import msgspec
 from sqlalchemy import Connection
 
+from issue_tracker.alerts.mailboxes import stored as mailboxes
 from issue_tracker.auth.factors import totp_secrets
 from issue_tracker.encryption import Keyring
 from issue_tracker.events import signing_secrets
@@ -20,13 +21,14 @@ class Reencrypted(msgspec.Struct, frozen=True):
 
 def has_secrets(tx: Connection) -> bool:
     """Returns whether any encrypted secret is stored."""
-    return signing_secrets.has_secrets(tx) or totp_secrets.has_secrets(tx)
+    return signing_secrets.has_secrets(tx) or totp_secrets.has_secrets(tx) or mailboxes.has_secrets(tx)
 
 
 def reencrypt(tx: Connection, keyring: Keyring) -> Reencrypted:
     """Encrypts with the first key every secret that is not yet. Leaves secrets that no key decrypts unchanged."""
     signing = signing_secrets.reencrypt(tx, keyring)
     changed, users = totp_secrets.reencrypt(tx, keyring)
+    passwords, receivers = mailboxes.reencrypt(tx, keyring)
     problems = []
     if signing.unreadable:
         otherwise = "give these webhooks new secrets"
@@ -35,7 +37,10 @@ def reencrypt(tx: Connection, keyring: Keyring) -> Reencrypted:
         problems.append(
             _problem("Authenticator apps of the users with these ids", users, "reset the second factors of these users")
         )
-    return Reencrypted(signing.changed + changed, problems)
+    if receivers:
+        what = "The passwords of the mailboxes of the receivers with these ids"
+        problems.append(_problem(what, receivers, "enter these passwords again"))
+    return Reencrypted(signing.changed + changed + passwords, problems)
 
 
 def _problem(what: str, ids: Sequence[int], otherwise: str) -> str:

@@ -1,5 +1,5 @@
-"""The only module that opens connections to other systems: `post` to an address that a user chose, and `fetch` from one
-that the operator configured or, with `allowed`, that a user chose.
+"""Requests to other systems over HTTP: `post` to an address that a user chose, and `fetch` from one that the operator
+configured or, with `allowed`, that a user chose.
 
 For a user's address, the name is resolved once, each address is checked, and the connection goes to exactly the address
 that was checked, so that a second resolution cannot give a different result. Redirects are not followed, proxies in the
@@ -13,13 +13,14 @@ import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
-from threading import Lock, Thread
+from threading import Thread
 from typing import Any
 
 import httpcore
 import msgspec
 
 from issue_tracker.outbound.address import parse_address
+from issue_tracker.outbound.tls import public_tls
 
 Network = IPv4Network | IPv6Network
 Address = IPv4Address | IPv6Address
@@ -87,8 +88,8 @@ def post(url: str, body: bytes, headers: Mapping[str, str], *, allowed: Iterable
         with (
             httpcore.ConnectionPool(
                 # Without TLS, the certificates need not be loaded.
-                ssl_context=_tls.context() if target.scheme == "https" else None,
-                network_backend=_Guard(tuple(allowed), deadline),
+                ssl_context=public_tls() if target.scheme == "https" else None,
+                network_backend=Guard(tuple(allowed), deadline),
                 max_keepalive_connections=0,
             ) as pool,
             pool.stream("POST", address, headers=sent, content=body) as response,
@@ -143,8 +144,8 @@ def fetch(
         address = httpcore.URL(scheme=target.scheme, host=target.host, port=target.port, target=target.path)
         with (
             httpcore.ConnectionPool(
-                ssl_context=(tls or _tls.context()) if target.scheme == "https" else None,
-                network_backend=_Guard(None if allowed is None else tuple(allowed), deadline),
+                ssl_context=(tls or public_tls()) if target.scheme == "https" else None,
+                network_backend=Guard(None if allowed is None else tuple(allowed), deadline),
                 max_keepalive_connections=0,
             ) as pool,
             pool.stream(
@@ -195,35 +196,7 @@ def resolve(host: str, port: int) -> list[Address]:
     return [ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]
 
 
-def tls_with(ca_file: str) -> ssl.SSLContext:
-    """Returns a context that trusts public certificate authorities and those in a PEM file. Raises OSError."""
-    context = httpcore.default_ssl_context()
-    context.load_verify_locations(ca_file)
-    return context
-
-
-class _Tls:
-    """The TLS context of all connections.
-
-    The first thread that needs it loads the certificates while the others wait: loading takes much longer if several
-    threads do it at the same time.
-    """
-
-    def __init__(self) -> None:
-        self._guard = Lock()
-        self._context: ssl.SSLContext | None = None
-
-    def context(self) -> ssl.SSLContext:
-        with self._guard:
-            if self._context is None:
-                self._context = httpcore.default_ssl_context()
-            return self._context
-
-
-_tls = _Tls()
-
-
-class _Guard(httpcore.NetworkBackend):
+class Guard(httpcore.NetworkBackend):
     """Connects to permitted addresses only, or to any if `allowed` is None, until the deadline."""
 
     def __init__(self, allowed: tuple[Network, ...] | None, deadline: float) -> None:

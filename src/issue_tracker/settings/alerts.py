@@ -31,3 +31,18 @@ class AlertSettings(WebhookSettings, frozen=True, kw_only=True):
             "private, loopback or link-local.",
         ),
     ] = ""
+    poll_mailboxes: Annotated[bool, Meta(description="Whether this server polls the mailboxes of receivers.")] = True
+    mailbox_allowed_networks: Annotated[
+        str,
+        Meta(
+            description="Networks (CIDRs, comma-separated) in which mailboxes may be polled although they are private, "
+            "loopback or link-local.",
+        ),
+    ] = ""
+    mailbox_ca_file: Annotated[
+        str,
+        Meta(
+            description="A PEM file with certificate authorities that may sign the certificates of IMAP servers, in "
+            "addition to the public ones."
+        ),
+    ] = ""

@@ -29,6 +29,7 @@ def check(settings: Settings) -> None:
     for name, text in (
         ("WEBHOOK_ALLOWED_NETWORKS", settings.webhook_allowed_networks),
         ("FEED_ALLOWED_NETWORKS", settings.feed_allowed_networks),
+        ("MAILBOX_ALLOWED_NETWORKS", settings.mailbox_allowed_networks),
         ("TRUSTED_PROXIES", "" if settings.trusted_proxies == "*" else settings.trusted_proxies),
     ):
         try:

@@ -12,7 +12,8 @@ from typing import Any
 import msgspec
 from prometheus_client import CollectorRegistry
 
-from issue_tracker.alerts.feeds.polling import Polling
+from issue_tracker.alerts.feeds.polling import FeedPolls
+from issue_tracker.alerts.polling.poller import Polling
 from issue_tracker.server.metrics import AlertMetrics
 from tests.world import World
 
@@ -77,7 +78,8 @@ class Poller:
         self.world = world
         self.registry = CollectorRegistry()
         settings = msgspec.structs.replace(world.server.settings, feed_allowed_networks="127.0.0.0/8")
-        self.polling = Polling(world.database, settings, self.registry, AlertMetrics(self.registry).taken)
+        feeds = FeedPolls(world.database, settings, AlertMetrics(self.registry).taken)
+        self.polling = Polling(world.database, feeds, self.registry)
 
     def poll(self, minutes: float = 5) -> int:
         self.world.clock.advance(minutes=minutes)

@@ -10,7 +10,7 @@ from ipaddress import ip_network
 import pytest
 from sqlalchemy import select
 
-from issue_tracker.alerts.feeds.stored import claim_feed, due_feeds
+from issue_tracker.alerts.feeds.stored import SCHEDULE, claim_feed
 from issue_tracker.database.tables import alert_feeds
 from tests.alerts.feeds.supplier import (
     GROUP,
@@ -110,7 +110,7 @@ def test_only_one_process_polls_a_feed(world: World, supplier: Supplier) -> None
     supplier.show(statuspage(incident()))
     now: datetime = world.clock.now()
     with world.database.read() as tx:
-        [(receiver_id, due_at)] = due_feeds(tx, now, 4)
+        [(receiver_id, due_at)] = SCHEDULE.due(tx, now, 4)
     with world.database.write() as tx:
         assert claim_feed(tx, receiver_id, due_at, now) is not None
     with world.database.write() as tx:

@@ -1,6 +1,5 @@
 """Processes an e-mail message for a receiver exactly once, however often it is delivered."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
 
@@ -54,20 +53,20 @@ def receive_mail(
     request_id: str = "",
     *,
     null_sender: bool = False,
-    also: Sequence[bytes] = (),
+    otherwise: bytes | None = None,
 ) -> tuple[Taken, list[AlertOutcome]]:
     """Processes a message according to the receiver's patterns and the rules, unless it was processed before.
 
-    `also` contains further digests that identify the message, such as that of its position in a mailbox. `null_sender`:
-    its return path is empty. Raises Invalid if it is not a valid message; nothing was changed then.
+    `otherwise` is a digest that identifies a message without a Message-ID. `null_sender`: its return path is empty.
+    Raises Invalid if it is not a valid message; nothing was changed then.
     """
     mail = read_mail(content, null_sender=null_sender)
     patterns = receiver.patterns or MailPatterns()
     if _ignored(mail, patterns) is not None:
         return Taken.IGNORED, []
     alert = bounded(find_alert(mail, patterns))
-    identities = [*also, *([mail.identity] if mail.identity else [])]
-    if not _first_time(tx, receiver, identities, now()):
+    identity = mail.identity or otherwise
+    if identity is not None and not _first_time(tx, receiver, identity, now()):
         return Taken.REPEATED, []
     outcomes = receive_alerts(tx, receiver, [alert], request_id)
     example = f"From: {mail.sender}\nSubject: {mail.subject}\n\n{mail.body}"[:LONGEST_EXAMPLE].replace("\0", "")
@@ -119,15 +118,12 @@ def _ignored(mail: Mail, patterns: MailPatterns) -> Automatic | None:
     return None
 
 
-def _first_time(tx: Connection, receiver: Receiver, identities: Sequence[bytes], at: datetime) -> bool:
-    """Stores the digests of a message. Returns False if one of them was stored already.
+def _first_time(tx: Connection, receiver: Receiver, identity: bytes, at: datetime) -> bool:
+    """Stores the digest of a message. Returns False if it was stored already.
 
     If a message is delivered twice at the same time, the second delivery waits for the commit of the first one.
     """
-    new = True
     insert = postgresql.insert(received_mails) if tx.dialect.name == "postgresql" else sqlite.insert(received_mails)
-    for identity in sorted(set(identities)):
-        row = {"receiver_id": receiver.id, "identity": identity, "received_at": at}
-        inserted = insert.values(row).on_conflict_do_nothing().returning(received_mails.c.id)
-        new = tx.execute(inserted).first() is not None and new
-    return new
+    row = {"receiver_id": receiver.id, "identity": identity, "received_at": at}
+    inserted = insert.values(row).on_conflict_do_nothing().returning(received_mails.c.id)
+    return tx.execute(inserted).first() is not None

@@ -17,6 +17,7 @@ import msgspec
 
 from issue_tracker.auth.single_sign_on.errors import GrantRefused, ProviderFailed, TokenRefused
 from issue_tracker.outbound import requests
+from issue_tracker.outbound.tls import tls_with
 from issue_tracker.settings.providers import Provider, is_safe_address, read_secret
 
 # Authlib and joserfc are imported where they are used: they take 10 MiB of every worker and 60 ms of every start, and
@@ -256,7 +257,7 @@ class ProviderClient:
         if self.provider.ca_file is None:
             return None
         try:
-            return requests.tls_with(self.provider.ca_file)
+            return tls_with(self.provider.ca_file)
         except OSError as error:
             raise self._failed(f"ca_file cannot be read: {error}") from None
 

@@ -14,7 +14,14 @@ from issue_tracker.database.tables.accounts import (
     tokens,
     users,
 )
-from issue_tracker.database.tables.alerts import alert_feeds, alert_receivers, alert_rules, alerts, received_mails
+from issue_tracker.database.tables.alerts import (
+    alert_feeds,
+    alert_mailboxes,
+    alert_receivers,
+    alert_rules,
+    alerts,
+    received_mails,
+)
 from issue_tracker.database.tables.company_access import (
     token_companies,
     token_company_groups,
@@ -62,6 +69,7 @@ from issue_tracker.database.tables.webhooks import deliveries, delivery_attempts
 
 __all__ = [
     "alert_feeds",
+    "alert_mailboxes",
     "alert_receivers",
     "alert_rules",
     "alerts",

@@ -102,6 +102,32 @@ alert_feeds = Table(
     Index("ix_alert_feeds_due_at", "due_at"),
 )
 
+# The mailboxes that the server polls for receivers of the kind `email`.
+alert_mailboxes = Table(
+    "alert_mailboxes",
+    metadata,
+    Column(
+        "receiver_id", Id, ForeignKey("alert_receivers.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    ),
+    Column("host", Text, nullable=False),
+    Column("port", Integer, nullable=False),
+    Column("security", String(20), nullable=False),
+    Column("username", Text, nullable=False),
+    # Encrypted with the server key.
+    Column("password", Text, nullable=False),
+    Column("folder", Text, nullable=False),
+    # Where processed messages are moved; null: they are marked as read.
+    Column("processed_folder", Text),
+    Column("interval_minutes", Integer, nullable=False),
+    # As in `alert_feeds`.
+    Column("due_at", Instant, nullable=False),
+    Column("last_success_at", Instant),
+    Column("last_failure_at", Instant),
+    Column("failure", Text),
+    Column("failures", Integer, nullable=False),
+    Index("ix_alert_mailboxes_due_at", "due_at"),
+)
+
 # Processed e-mail messages, each identified by one or more digests, so that none is processed twice.
 received_mails = Table(
     "received_mails",

@@ -1,0 +1,39 @@
+"""Which certificates of other systems are trusted."""
+
+import ssl
+from threading import Lock
+
+import httpcore
+
+
+def tls_with(ca_file: str) -> ssl.SSLContext:
+    """Returns a context that trusts public certificate authorities and those in a PEM file. Raises OSError."""
+    context = httpcore.default_ssl_context()
+    context.load_verify_locations(ca_file)
+    return context
+
+
+def public_tls() -> ssl.SSLContext:
+    """Returns a context that trusts public certificate authorities, the same one at each call."""
+    return _tls.context()
+
+
+class _Tls:
+    """The TLS context of all connections.
+
+    The first thread that needs it loads the certificates while the others wait: loading takes much longer if several
+    threads do it at the same time.
+    """
+
+    def __init__(self) -> None:
+        self._guard = Lock()
+        self._context: ssl.SSLContext | None = None
+
+    def context(self) -> ssl.SSLContext:
+        with self._guard:
+            if self._context is None:
+                self._context = httpcore.default_ssl_context()
+            return self._context
+
+
+_tls = _Tls()
