@@ -3,9 +3,11 @@
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
+from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import ColumnElement, Connection, Select, Text, and_, bindparam, delete, func, or_, select
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from issue_tracker.alerts.company_search import CompanySearch
 from issue_tracker.alerts.models import AlertOutcome, AlertState, Report
@@ -16,8 +18,12 @@ from issue_tracker.alerts.senders import LONGEST_KEY, Kind, Received
 from issue_tracker.clock import now
 from issue_tracker.database.prepared import Prepared
 from issue_tracker.database.tables import alert_rules, alerts
+from issue_tracker.database.types import Id
 from issue_tracker.names import key
 from issue_tracker.status import Status
+
+LAST_CHARACTER = "\U0010ffff"
+"""The last character in the order of keys."""
 
 MOST_SORTED = 500
 """Maximum number of unsorted alerts to which a changed rule is applied."""
@@ -30,7 +36,8 @@ def receive_alerts(
 
     With `again`, the alerts are those of earlier messages, and are not counted again.
     """
-    reports = _sorted(tx, receiver, _stored_rules(tx), received, request_id, again=again)
+    reports, complete = _sorted(tx, receiver, _stored_rules(tx), received, request_id, again=again)
+    reports |= _left_behind(tx, receiver, complete, reports)
     outcomes = receive(tx, receiver.actor(request_id), list(reports.values()), receiver_id=receiver.id)
     if not again:
         note_use(tx, receiver, now())
@@ -46,7 +53,7 @@ def receive_all(
     the sender said one. An alert that a rule ignores is not cleared as long as it fires.
     """
     rules = _stored_rules(tx)
-    reports = _sorted(tx, receiver, rules, firing, request_id)
+    reports, _ = _sorted(tx, receiver, rules, firing, request_id)
     ignored = {one.labels["incident"] for one in firing if _decide(rules, receiver, one.labels).rule.ignore}
     columns = alerts.c.key, alerts.c.labels
     query = select(*columns).where(alerts.c.namespace == -receiver.id, alerts.c.state == AlertState.FIRING.value)
@@ -61,8 +68,11 @@ def receive_all(
     return outcomes
 
 
-def sort_again(tx: Connection, request_id: str) -> None:
-    """Applies the rules to the newest MOST_SORTED alerts that are firing and unsorted, without counting them again."""
+def sort_again(tx: Connection, request_id: str) -> list[AlertOutcome]:
+    """Applies the rules to the newest MOST_SORTED alerts that are firing and unsorted, without counting them again.
+
+    Returns the outcomes of those that are not ignored.
+    """
     of_receivers = alerts.c.unsorted, alerts.c.namespace < 0, alerts.c.state == AlertState.FIRING.value
     columns = alerts.c.namespace, alerts.c.key, alerts.c.labels, alerts.c.summary, alerts.c.url
     query = select(*columns).where(*of_receivers).order_by(alerts.c.alert_id.desc()).limit(MOST_SORTED)
@@ -71,10 +81,12 @@ def sort_again(tx: Connection, request_id: str) -> None:
         labels = {} if row.labels is None else msgspec.json.decode(row.labels, type=dict[str, str])
         one = Received(key=row.key, state=AlertState.FIRING, labels=labels, summary=row.summary, url=row.url)
         found.setdefault(-row.namespace, []).append(one)
+    outcomes: list[AlertOutcome] = []
     for receiver_id, received in sorted(found.items()):
         receiver = find_receiver_by_id(tx, receiver_id)
         if receiver is not None:
-            receive_alerts(tx, receiver, received, request_id, again=True)
+            outcomes += receive_alerts(tx, receiver, received, request_id, again=True)
+    return outcomes
 
 
 def _stored_rules(tx: Connection) -> list[Rule]:
@@ -95,24 +107,53 @@ def _sorted(
     request_id: str,
     *,
     again: bool = False,
-) -> dict[str, Report]:
-    """Returns the reports of the alerts that are not ignored, by key, and deletes unsorted alerts that they replace."""
+) -> tuple[dict[str, Report], dict[str, Decision]]:
+    """Returns the reports of the alerts that are not ignored, by key, and deletes unsorted alerts that they replace.
+
+    Also returns the decisions on the received alerts of which the reports are complete: what else fires under their
+    keys is over.
+    """
     search = CompanySearch(tx, receiver.actor(request_id))
     reports: dict[str, Report] = {}
+    complete: dict[str, Decision] = {}
     sorted_out: list[str] = []
     for one in received:
         decision = _decide(rules, receiver, one.labels)
+        if one.state is AlertState.RESOLVED:
+            complete[one.key] = decision
         if decision.rule.ignore:
             if again:
                 sorted_out.append(one.key)
             continue
         names = search.names(decision.company_by, decision.company)
+        if names:
+            # Otherwise a group may just have been renamed: the alert is unsorted, and the others are not over.
+            complete[one.key] = decision
         if names and decision.company_by.several:
             sorted_out.append(_key(one.key))
         # If an alert is listed twice, the last state counts.
         reports |= {report.key: report for report in _reports(one, decision, names, again=again)}
     _forget_unsorted(tx, receiver, sorted_out)
-    return reports
+    return reports, complete
+
+
+def _left_behind(
+    tx: Connection, receiver: Receiver, complete: Mapping[str, Decision], reports: Mapping[str, Report]
+) -> dict[str, Report]:
+    """Returns reports that resolve what still fires under the keys of received alerts without being reported.
+
+    The cause is a company that left the group, or a rule that has changed since. Without these reports, such an alert
+    would fire forever.
+    """
+    found: dict[str, Report] = {}
+    keys = list(complete) if tx.dialect.name == "postgresql" else msgspec.json.encode(list(complete)).decode()
+    for row in _firing.rows(tx, whose=-receiver.id, keys=keys) if complete else ():
+        # Another alert may have a key that begins in the same way.
+        if row.key in (row.received, f"{row.received}@{row.company_key}") and row.key not in reports:
+            labels = {} if row.labels is None else msgspec.json.decode(row.labels, type=dict[str, str])
+            over = Received(key=row.key, state=AlertState.RESOLVED, labels=labels)
+            found[row.key] = _report(over, complete[row.received], row.key, None)
+    return found
 
 
 def _reports(received: Received, decision: Decision, names: Sequence[str], *, again: bool) -> Iterator[Report]:
@@ -157,4 +198,27 @@ def _forget_unsorted(tx: Connection, receiver: Receiver, keys: Sequence[str]) ->
         tx.execute(delete(alerts).where(*same))
 
 
+def _firing_under(dialect: str) -> Select[Any]:
+    """Selects the sorted alerts that fire under received keys: under a key itself, and under one for each company.
+
+    A received key without any yields one row, of nulls. With an inner join, SQLite would read all firing alerts.
+    """
+    if dialect == "postgresql":
+        received = func.unnest(bindparam("keys", type_=ARRAY(Text))).table_valued("value").render_derived()
+        value: ColumnElement[Any] = received.c.value.collate("C")
+    else:
+        received = func.json_each(bindparam("keys")).table_valued("value")
+        value = received.c.value
+    for_companies = and_(alerts.c.key >= value + "@", alerts.c.key <= value + f"@{LAST_CHARACTER}")
+    firing = and_(
+        alerts.c.namespace == bindparam("whose", type_=Id),
+        alerts.c.state == AlertState.FIRING.value,
+        alerts.c.unsorted.is_(False),
+        or_(alerts.c.key == value, for_companies),
+    )
+    columns = value.label("received"), alerts.c.key, alerts.c.company_key, alerts.c.labels
+    return select(*columns).select_from(received.join(alerts, firing, isouter=True))
+
+
+_firing = Prepared(_firing_under)
 _rules = Prepared(lambda _: select(alert_rules.c.definition).order_by(alert_rules.c.position, alert_rules.c.id))

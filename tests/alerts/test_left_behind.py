@@ -1,0 +1,72 @@
+"""Alerts end when their company or their rule no longer concerns them; an old server lists receivers of later kinds."""
+
+from sqlalchemy import update
+
+from issue_tracker.database.tables import alert_receivers
+from tests.alerts.test_alerts import listed, set_status, statuses
+from tests.alerts.test_receivers import given_receiver, send
+from tests.alerts.test_rules import given_rule
+from tests.world import World
+
+
+def message(state: str = "firing", key: str = "f1", **labels: str) -> dict[str, object]:
+    name = {"alertname": "Fibre", "provider": "Contoso Fibre"}
+    return {"alerts": [{"status": state, "labels": {**name, **labels}, "fingerprint": key}]}
+
+
+def test_a_company_that_leaves_the_group_is_cleared(world: World) -> None:
+    path, ada = given_receiver(world, "alertmanager"), world.client("ada")
+    group = {"name": "Contoso Fibre", "company_names": ["Contoso", "Fabrikam", "Acme Manufacturing"]}
+    here = f"/api/company-groups/{ada.call('POST', '/api/company-groups', 201, json=group)['group_id']}"
+    given_rule(world, issue="Fibre", company="{provider|company}", company_by="group")
+    assert send(world, path, message()) == {"received": 3, "opened": 1, "assigned": 2}
+    # The key of this alert begins in the same way; it is another alert.
+    given_rule(world, "Names", 1, issue="Other", conditions=[{"label": "site", "operator": "is_not"}])
+    assert send(world, path, message(key="f1@site", company="Contoso", site="1")) == {"received": 1, "opened": 1}
+
+    ada.call("PUT", here, 200, json={"company_names": ["Contoso"]})
+    set_status(world, "in_progress", "Fibre", "Fabrikam")
+    assert send(world, path, message()) == {"received": 3, "kept": 2, "cleared": 1}
+    assert statuses(world, "Fibre") == {
+        "Contoso": "investigating",
+        "Fabrikam": "in_progress",
+        "Acme Manufacturing": "resolved",
+    }
+    assert {alert["key"] for alert in listed(world, "?state=firing")} == {"f1@contoso", "f1@site"}
+    before = len(world.history())
+    assert send(world, path, message()) == {"received": 1, "kept": 1} and len(world.history()) == before
+
+    # A group that is unknown, because it was renamed, says nothing about its companies; a resolved alert does.
+    ada.call("PUT", here, 200, json={"name": "Renamed"})
+    assert send(world, path, message()) == {"received": 1, "unsorted": 1}
+    assert statuses(world, "Fibre")["Contoso"] == "investigating"
+    assert send(world, path, message("resolved"))["cleared"] == 1
+    assert statuses(world, "Fibre")["Contoso"] == "resolved"
+    assert statuses(world, "Other") == {"Contoso": "investigating"}
+
+
+def test_a_changed_rule_does_not_leave_an_alert_firing(world: World) -> None:
+    path = given_receiver(world, "alertmanager")
+    rule = given_rule(world, issue="Fibre", company="{company}", company_by="tag")
+    labels = {"company": "Contoso, Fabrikam"}
+    send(world, path, message(**labels))
+    world.client("ada").call("PUT", f"/api/alert-rules/{rule['id']}", 200, json={"rule": {"ignore": True}})
+    assert send(world, path, message(**labels)) == {} and len(listed(world, "?state=firing")) == 2
+    assert send(world, path, message("resolved", **labels)) == {"received": 2, "cleared": 2}
+    assert set(statuses(world, "Fibre").values()) == {"resolved"} and listed(world, "?state=firing") == []
+
+
+def test_a_receiver_of_a_later_kind_is_listed_and_not_served(world: World) -> None:
+    path, ada = given_receiver(world, "icinga"), world.client("ada")
+    with world.database.write() as tx:
+        tx.execute(update(alert_receivers).values(kind="of the future", mapping='{"field": 1}'))
+    [receiver] = ada.call("GET", "/api/alert-receivers", 200)["items"]
+    assert (receiver["kind"], receiver["mapping"], receiver["name"]) == (None, None, "The icinga")
+    assert "unknown to this version" in ada.get("/admin/alerts").text
+    refused = world.anonymous().request("POST", path.replace("icinga", "of%20the%20future"), json={})
+    assert refused.status_code == 503 and refused.headers["retry-after"], "the sender tries again"
+    here = f"/api/alert-receivers/{receiver['id']}"
+    assert ada.call("PUT", here, 200, json={"active": False})["active"] is False
+    ada.call("PUT", here, 400, json={"mapping": {"key": "id"}})
+    ada.call("POST", f"{here}/rotate-secret", 400)
+    ada.call("DELETE", here, 204)
