@@ -32,6 +32,8 @@ ALERTS = """
         POST /admin/alerts/feeds/{id}
         GET /admin/alerts/rules/new
         POST /admin/alerts/rules/new
+        POST /admin/alerts/rules/suggested
+        POST /admin/alerts/rules/{id}/undo
         GET /admin/alerts/rules/{id}
         POST /admin/alerts/rules/{id}
         POST /admin/alerts/rules/{id}/delete

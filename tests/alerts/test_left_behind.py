@@ -70,3 +70,22 @@ def test_a_receiver_of_a_later_kind_is_listed_and_not_served(world: World) -> No
     ada.call("PUT", here, 400, json={"mapping": {"key": "id"}})
     ada.call("POST", f"{here}/rotate-secret", 400)
     ada.call("DELETE", here, 204)
+
+
+def test_undo_of_a_rule_makes_its_alerts_unsorted_again(world: World) -> None:
+    path, ada = given_receiver(world, "alertmanager"), world.client("ada")
+    group = {"name": "Contoso Fibre", "company_names": ["Contoso", "Fabrikam"]}
+    ada.call("POST", "/api/company-groups", 201, json=group)
+    send(world, path, message())
+    send(world, path, message())
+    [unsorted] = listed(world, "?state=unsorted")
+    created = ada.post("/admin/alerts/rules/suggested", data={"alert": str(unsorted["alert_id"])})
+    assert created.status_code == 303
+    assert statuses(world, "Fibre") == {"Contoso": "investigating", "Fabrikam": "investigating"}
+    [rule] = ada.call("GET", "/api/alert-rules", 200)["items"]
+    set_status(world, "in_progress", "Fibre", "Fabrikam")
+    assert ada.post(f"/admin/alerts/rules/{rule['id']}/undo", data={}).status_code == 303
+    assert statuses(world, "Fibre") == {"Fabrikam": "in_progress"}, "a person has changed it since"
+    [again] = listed(world)
+    assert (again["key"], again["unsorted"], again["issue_id"]) == ("f1", True, None)
+    assert ada.call("GET", "/api/alert-rules", 200)["total"] == 0

@@ -162,6 +162,8 @@ PAGES: dict[str, list[Call]] = {
     "POST /admin/alerts/receivers/{id}/delete": [Call("/admin/alerts/receivers/1/delete", form={})],
     "GET /admin/alerts/rules/new": gets("/admin/alerts/rules/new", "?alert=1"),
     "POST /admin/alerts/rules/new": [Call("/admin/alerts/rules/new", form={"name": "R", "try": "true"})],
+    "POST /admin/alerts/rules/suggested": [Call("/admin/alerts/rules/suggested", form={"alert": "1"})],
+    "POST /admin/alerts/rules/{id}/undo": [Call("/admin/alerts/rules/1/undo", form={})],
     "GET /admin/alerts/rules/{id}": gets("/admin/alerts/rules/1"),
     "POST /admin/alerts/rules/{id}": [Call("/admin/alerts/rules/1", form={"name": "R"})],
     "POST /admin/alerts/rules/{id}/delete": [Call("/admin/alerts/rules/1/delete", form={})],

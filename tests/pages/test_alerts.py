@@ -5,6 +5,7 @@ an issue.
 import pytest
 from playwright.sync_api import expect
 
+from tests.alerts.test_alerts import statuses
 from tests.alerts.test_receivers import send
 from tests.pages.conftest import Browse
 from tests.world import World
@@ -25,7 +26,18 @@ def test_an_unsorted_alert_can_be_turned_into_a_rule(world: World, browse: Brows
     page.goto("/alerts?state=unsorted")
     row = page.get_by_role("row", name="DiskFull")
     expect(row).to_contain_text("Prometheus")
-    row.get_by_role("link", name="Create a rule").click()
+    # One click creates the suggested rule, and undo reverts it.
+    expect(row).to_contain_text("“DiskFull” for Contoso")
+    row.get_by_role("button", name="Create rule for DiskFull").click()
+    flash = page.locator("#flash")
+    expect(flash).to_contain_text("The rule “DiskFull” is created. One alert is sorted into “DiskFull”.")
+    expect(page.get_by_text("Nothing is unsorted")).to_be_visible()
+    assert statuses(world, "DiskFull") == {"Contoso": "investigating"}
+    expect(page.get_by_role("link", name="Edit")).to_be_visible()
+    flash.get_by_role("button", name="Undo").click()
+    expect(flash).to_contain_text("The rule is deleted. One alert is unsorted again.")
+    assert statuses(world, "DiskFull") == {} and world.client().call("GET", "/api/alert-rules", 200)["total"] == 0
+    row.get_by_role("link", name="Other rule for DiskFull").click()
     expect(page.get_by_label("Conditions")).to_have_value("alertname = DiskFull")
     expect(page.get_by_label("Company", exact=True)).to_have_value("{site}")
     expect(page.locator(".note.done")).to_contain_text("about “DiskFull” for Contoso")
@@ -41,7 +53,7 @@ def test_an_unsorted_alert_can_be_turned_into_a_rule(world: World, browse: Brows
     expect(page.get_by_label("Conditions")).to_have_attribute("aria-invalid", "true")
     page.get_by_label("Conditions").fill("alertname ~ disk*")
     page.get_by_role("button", name="Save").click()
-    expect(page.get_by_text("The rule is added and was applied to the unsorted alerts.")).to_be_visible()
+    expect(flash).to_contain_text("One alert is sorted into “Disks are full”.")
     expect(page.get_by_role("row", name="Disks are full")).to_be_visible()
 
     page.goto("/alerts")

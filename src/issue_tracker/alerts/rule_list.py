@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Row, delete, func, insert, select, update
 from issue_tracker.actor import Actor, require_administrator, require_helpdesk
 from issue_tracker.alerts.company_search import CompanySearch
 from issue_tracker.alerts.messages import sort_again
+from issue_tracker.alerts.models import AlertOutcome
 from issue_tracker.alerts.rules import DEFAULT, Rule, decide
 from issue_tracker.alerts.senders import Kind
 from issue_tracker.clock import Timestamp, iso, now
@@ -58,8 +59,12 @@ def list_rules(tx: Connection, actor: Actor) -> list[StoredRule]:
     return [_rule(row) for row in tx.execute(select(alert_rules).order_by(alert_rules.c.position, alert_rules.c.id))]
 
 
-def create_rule(tx: Connection, actor: Actor, name: Name, rule: Rule, position: int | None = None) -> StoredRule:
+def create_rule(
+    tx: Connection, actor: Actor, name: Name, rule: Rule, position: int | None = None
+) -> tuple[StoredRule, list[AlertOutcome]]:
     """Adds a rule at a position, or at the end if it is None, and applies the rules to the unsorted alerts.
+
+    Returns the rule, and the outcomes of these alerts.
 
     Raises Invalid if there are MOST_RULES already, and Forbidden unless the actor is a super admin.
     """
@@ -74,8 +79,8 @@ def create_rule(tx: Connection, actor: Actor, name: Name, rule: Rule, position: 
     rule_id = created_id(tx.execute(insert(alert_rules).values(**values)))
     _move(tx, rule_id, last + 1 if position is None else position)
     _record(tx, actor, EventType.ALERT_RULE_CREATED, rule_id, name)
-    sort_again(tx, actor.request_id)
-    return get_rule(tx, actor, rule_id)
+    outcomes = sort_again(tx, actor.request_id)
+    return get_rule(tx, actor, rule_id), outcomes
 
 
 def update_rule(

@@ -1,11 +1,13 @@
 """Suggests a rule for an unsorted alert; a super admin checks the suggestion before it is stored."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
+import msgspec
 from sqlalchemy import Connection
 
 from issue_tracker.actor import Actor, require_administrator
 from issue_tracker.alerts.company_search import CompanySearch
+from issue_tracker.alerts.models import Alert
 from issue_tracker.alerts.rules import DEFAULT, CompanyBy, Condition, Rule, decide, filled
 from issue_tracker.companies.queries import find_companies
 
@@ -19,23 +21,53 @@ TEXTS = ("summary", "description", "message", "severity")
 """Labels whose values are no names of companies, even if they contain one."""
 
 
-def suggested_rule(tx: Connection, actor: Actor, labels: Mapping[str, str]) -> Rule:
+class Suggestion(msgspec.Struct, frozen=True, kw_only=True):
+    """A suggested rule, and what an alert would be about with it. Without companies, the alert remains unsorted."""
+
+    name: str
+    rule: Rule
+    issue_name: str | None
+    company_names: list[str]
+
+
+def suggestions(tx: Connection, actor: Actor, found: Sequence[Alert]) -> dict[int, Suggestion]:
+    """Returns a suggestion for each alert that has labels and would be sorted with it, by `alert_id`.
+
+    Raises Forbidden.
+    """
+    require_administrator(actor)
+    search = CompanySearch(tx, actor)
+    suggested = {one.alert_id: _suggestion(tx, actor, search, one.labels) for one in found if one.labels}
+    return {alert_id: one for alert_id, one in suggested.items() if one.issue_name is not None and one.company_names}
+
+
+def suggested_rule(tx: Connection, actor: Actor, labels: Mapping[str, str]) -> Suggestion:
     """Returns a rule for alerts like one with these labels. `labels` must not be empty.
 
     The rule takes the company from a label whose value matches a company, if there is one. Raises Forbidden.
     """
     require_administrator(actor)
+    return _suggestion(tx, actor, CompanySearch(tx, actor), labels)
+
+
+def _suggestion(tx: Connection, actor: Actor, search: CompanySearch, labels: Mapping[str, str]) -> Suggestion:
     # A condition on an empty label would be met by all alerts without it.
     filled_in = [name for name in (*NAMES, *labels) if labels.get(name)]
     name = filled_in[0] if filled_in else next(iter(labels))
     conditions = [Condition(label=name[:100], value=labels[name][:255])]
     issue = DEFAULT.issue if decide((), "", labels).issue is not None else f"{{{name}}}"
-    search = CompanySearch(tx, actor)
+    rule, companies = Rule(conditions=conditions, issue=issue[:255]), []
     for template, by in _ways(labels):
         names = search.names(by, filled(template, labels))
-        if names and find_companies(tx, actor, names):
-            return Rule(conditions=conditions, issue=issue[:255], company=template, company_by=by)
-    return Rule(conditions=conditions, issue=issue[:255])
+        known = find_companies(tx, actor, names) if names else {}
+        if known:
+            rule = msgspec.structs.replace(rule, company=template, company_by=by)
+            companies = sorted(company.name for company in known.values() if not company.archived)
+            break
+    decided = decide([rule], "", labels).issue
+    values = ", ".join(one.value for one in conditions)[:100]
+    issue_name = None if decided is None else str(decided)
+    return Suggestion(name=values, rule=rule, issue_name=issue_name, company_names=companies)
 
 
 def _ways(labels: Mapping[str, str]) -> Iterator[tuple[str, CompanyBy]]:

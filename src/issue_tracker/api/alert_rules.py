@@ -98,7 +98,8 @@ def list_rules(request: Request) -> Response:
 )
 def create_rule(request: Request, body: NewRule) -> Response:
     """Add a rule."""
-    return json_response(rule_list.create_rule(request.tx, request.actor, body.name, body.rule, body.position), 201)
+    created, _ = rule_list.create_rule(request.tx, request.actor, body.name, body.rule, body.position)
+    return json_response(created, 201)
 
 
 @routes.put(

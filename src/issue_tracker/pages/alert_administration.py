@@ -7,19 +7,21 @@ import msgspec
 from starlette.responses import Response
 
 from issue_tracker.alerts import receivers, rule_list
+from issue_tracker.alerts.models import Alert, AlertAction, AlertOutcome
 from issue_tracker.alerts.queries import Selection, list_alerts
 from issue_tracker.alerts.receivers import Receiver
-from issue_tracker.alerts.rule_list import Trial
+from issue_tracker.alerts.rule_list import StoredRule, Trial
+from issue_tracker.alerts.rule_undo import undo_rule
 from issue_tracker.alerts.rules import DEFAULT, CompanyBy, Operator, Rule
 from issue_tracker.alerts.senders import Kind
 from issue_tracker.alerts.suggestions import suggested_rule
 from issue_tracker.api.alert_receivers import NewReceiver, address, mail_address
 from issue_tracker.api.alert_rules import NewRule, RuleTrial
-from issue_tracker.errors import Invalid
+from issue_tracker.errors import Invalid, NotFound
 from issue_tracker.http.identity import Access, Proof
 from issue_tracker.http.request import Request
 from issue_tracker.issues.models import Severity
-from issue_tracker.names import whole_number
+from issue_tracker.names import parse_name, whole_number
 from issue_tracker.pages.flash import Flash, flash_cookie
 from issue_tracker.pages.forms import Form, FormView
 from issue_tracker.pages.navigation import redirect
@@ -116,14 +118,14 @@ def show_new_rule(request: Request, form: FormView | None = None, trial: Trial |
     """Shows the form for a rule; with `?alert=`, filled in for this alert, with the result of the rule."""
     given: dict[str, Any] = parse_qs(request.query_text)
     alert_id = whole_number(given.get("alert", [""])[0])
-    found = list_alerts(request.tx, request.actor, Selection(), before=alert_id + 1, limit=1) if alert_id else []
-    labels = found[0].labels or {} if found and found[0].alert_id == alert_id else {}
+    found = _alert(request, alert_id)
+    labels = (found.labels if found is not None else None) or {}
     default = _typed("", Rule(), labels)
     if labels:
-        rule = suggested_rule(request.tx, request.actor, labels)
-        default = _typed(", ".join(one.value for one in rule.conditions)[:100], rule, labels)
+        suggested = suggested_rule(request.tx, request.actor, labels)
+        default = _typed(suggested.name, suggested.rule, labels)
         if form is None:
-            trial = rule_list.try_rules(request.tx, request.actor, "", labels, rule)
+            trial = rule_list.try_rules(request.tx, request.actor, "", labels, suggested.rule)
     return _rule_page(request, "/admin/alerts/rules/new", (form or FormView()).with_defaults(default), trial)
 
 
@@ -133,8 +135,27 @@ def create_rule(request: Request, form: Form) -> Response:
     body = _rule_of(form)
     if form.get("try"):
         return show_new_rule(request, FormView(dict(form.pairs)), _trial(request, form, body.rule))
-    rule_list.create_rule(request.tx, request.actor, body.name, body.rule, body.position)
-    return redirect(HERE, flash_cookie(request, Flash("The rule is added and was applied to the unsorted alerts.")))
+    created = rule_list.create_rule(request.tx, request.actor, body.name, body.rule, body.position)
+    return redirect(HERE, flash_cookie(request, _created(*created)))
+
+
+@routes.post(f"{HERE}/rules/suggested")
+def create_suggested_rule(request: Request, form: Form) -> Response:
+    """Adds the rule that is suggested for an unsorted alert."""
+    alert = _alert(request, whole_number(form.get("alert")))
+    if alert is None or not alert.labels:
+        raise NotFound("No such alert.")
+    suggested = suggested_rule(request.tx, request.actor, alert.labels)
+    created = rule_list.create_rule(request.tx, request.actor, parse_name(suggested.name), suggested.rule)
+    return redirect("/alerts?state=unsorted", flash_cookie(request, _created(*created)))
+
+
+@routes.post(f"{HERE}/rules/{{id}}/undo")
+def undo_created_rule(request: Request, form: Form, id: int) -> Response:
+    """Deletes a rule, and reverts what it did to the alerts that are firing."""
+    count = undo_rule(request.tx, request.actor, id)
+    text = f"The rule is deleted. {'One alert is' if count == 1 else f'{count} alerts are'} unsorted again."
+    return redirect("/alerts?state=unsorted", flash_cookie(request, Flash(text)))
 
 
 @routes.get(f"{HERE}/rules/{{id}}")
@@ -160,6 +181,24 @@ def delete_rule(request: Request, form: Form, id: int) -> Response:
     """Deletes a rule."""
     rule_list.delete_rule(request.tx, request.actor, id)
     return redirect(HERE, flash_cookie(request, Flash("The rule is deleted.")))
+
+
+def _alert(request: Request, alert_id: int | None) -> Alert | None:
+    if not alert_id:
+        return None
+    found = list_alerts(request.tx, request.actor, Selection(), before=alert_id + 1, limit=1)
+    return found[0] if found and found[0].alert_id == alert_id else None
+
+
+def _created(rule: StoredRule, outcomes: list[AlertOutcome]) -> Flash:
+    """Returns the message about a new rule and the alerts that it sorted, with undo."""
+    done = [one for one in outcomes if one.action is not AlertAction.UNSORTED]
+    names = sorted({one.issue_name for one in done if one.issue_name is not None})
+    count = "One alert is" if len(done) == 1 else f"{len(done)} alerts are"
+    more = "" if len(names) < 2 else f" and {len(names) - 1} more"
+    where = f"sorted into “{names[0]}”{more}" if names else "on hold" if done else "affected"
+    text = f"The rule “{rule.name}” is created. {count if done else 'No unsorted alert is'} {where}."
+    return Flash(text, undo_at=f"{HERE}/rules/{rule.id}/undo", edit_at=f"{HERE}/rules/{rule.id}")
 
 
 def _shown_address(request: Request, receiver: Receiver, secret: str) -> str:

@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from issue_tracker.alerts.models import AlertState
 from issue_tracker.alerts.queries import Selection, count_alerts, list_alerts
+from issue_tracker.alerts.suggestions import suggestions
 from issue_tracker.http.request import Request
 from issue_tracker.names import whole_number
 from issue_tracker.pages.routes import PageRoutes
@@ -33,9 +34,11 @@ def show_alerts(request: Request) -> Response:
     chosen = chosen if chosen in CHOICES else "firing"
     before = whole_number(given.get("before", [""])[0])
     found = list_alerts(request.tx, request.actor, CHOICES[chosen][1], before=before, limit=SHOWN + 1)
+    sorting = chosen == "unsorted" and request.actor.super_admin and request.actor.company_access.all
     return page(
         request,
         "alerts/list.html",
+        suggested=suggestions(request.tx, request.actor, found[:SHOWN]) if sorting else {},
         place="alerts",
         chosen=chosen,
         choices=[

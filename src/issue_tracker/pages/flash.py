@@ -20,7 +20,8 @@ class Flash(msgspec.Struct, frozen=True):
     """A message about the result of the previous request.
 
     `undo` is the id of the request that can be undone, `note` an entered text that was not used, `secret` a credential
-    that is shown only once.
+    that is shown only once. `undo_at` is the path of a form that undoes something else, `edit_at` that of a page to
+    change it.
     """
 
     text: str
@@ -28,6 +29,8 @@ class Flash(msgspec.Struct, frozen=True):
     note: str = ""
     wrong: bool = False
     secret: str | None = None
+    undo_at: str | None = None
+    edit_at: str | None = None
 
 
 def with_look_alikes(text: str, names: Sequence[str]) -> str:
