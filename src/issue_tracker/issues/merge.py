@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 from msgspec import UNSET
-from sqlalchemy import Connection, delete, exists, insert, select, update
+from sqlalchemy import Connection, delete, insert, update
 
 from issue_tracker.actor import Actor, require_helpdesk
 from issue_tracker.auth.users import get_user
@@ -23,6 +23,7 @@ from issue_tracker.issues.queries.issue import (
     has_hidden_assignments,
     list_members,
 )
+from issue_tracker.issues.updates.queries import list_ids_for_all
 from issue_tracker.new_names import Kind, forget
 from issue_tracker.status import RANKED, Status
 
@@ -78,7 +79,7 @@ def merge_issues(
         Change(type=EventType.ISSUE_UPDATED, issue=subject, field="merged", before=source.name, after=target.name)
     ]
     if not held.keys() <= {member.company.company_id for member in members}:
-        _address_updates(tx, source)
+        _address_updates(tx, actor, source, members)
     _delete_source(tx, source, target)
     redirect_names(tx, source.issue_id, source.name, target.issue_id, at)
     changes += _merge_fields(tx, source, target)
@@ -107,17 +108,16 @@ def _less_finished(one: Status, other: Status | None) -> Status:
     return one if other is None else min(one, other, key=RANKED.index)
 
 
-def _address_updates(tx: Connection, source: IssueHead) -> None:
+def _address_updates(tx: Connection, actor: Actor, source: IssueHead, members: Sequence[Member]) -> None:
     """Makes the updates that are for all companies of the source remain for these: the other companies of the target
     must not read a text that was written for other customers.
     """
-    assigned = exists().where(assignments.c.issue_id == source.issue_id)
-    for_all = updates.c.issue_id == source.issue_id, updates.c.for_all, assigned
-    both = select(updates.c.update_id, assignments.c.company_id).join(
-        assignments, assignments.c.issue_id == updates.c.issue_id
-    )
-    tx.execute(insert(update_companies).from_select(["update_id", "company_id"], both.where(*for_all[:2])))
-    tx.execute(update(updates).where(*for_all).values(for_all=False))
+    ids = list_ids_for_all(tx, actor, source.issue_id)
+    own = [member.company.company_id for member in members]
+    rows = [{"update_id": update_id, "company_id": company_id} for update_id in ids for company_id in own]
+    if rows:
+        tx.execute(insert(update_companies), rows)
+        tx.execute(update(updates).where(updates.c.issue_id == source.issue_id).values(for_all=False))
 
 
 def _delete_source(tx: Connection, source: IssueHead, target: IssueHead) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import msgspec
 from sqlalchemy import Connection, func, select
 
-from issue_tracker.actor import Actor
+from issue_tracker.actor import Actor, CompanyAccess
 from issue_tracker.companies.groups.queries import GroupMembers, list_group_members
 from issue_tracker.companies.queries import Company, get_companies_by_id
 from issue_tracker.database.tables import assignments, issues
@@ -84,7 +84,7 @@ def read_matrix(
             counts[company_id] = counts.get(company_id, 0) + (status in COUNTED)
     found = get_companies_by_id(tx, actor, counts)
     groups = [(group, ids) for group in list_group_members(tx, actor) if (ids := group.company_ids & found.keys())]
-    ages = _unchanged_since(tx, issue_list, rows, found) if order == "updated_at" else {}
+    ages = _unchanged_since(tx, actor.company_access, issue_list, rows, found) if order == "updated_at" else {}
     columns = _columns(found, counts, groups if unfolded is not None else [], unfolded or (), _sort_key(order, ages))
     query = select(issues.c.issue_id, issues.c.name).where(issues.c.issue_id.in_([row.issue_id for row in rows]))
     names = {row.issue_id: row.name for row in tx.execute(query)}
@@ -152,14 +152,18 @@ def _sort_key(order: ColumnOrder, ages: Mapping[int, datetime]) -> Callable[[Col
 
 
 def _unchanged_since(
-    tx: Connection, issue_list: IssueList, rows: Sequence[Row], company_ids: Collection[int]
+    tx: Connection, access: CompanyAccess, issue_list: IssueList, rows: Sequence[Row], company_ids: Collection[int]
 ) -> dict[int, datetime]:
-    """Returns, by company, the earliest time since which one of its open assignments in these rows has its status."""
+    """Returns, by company, the earliest time since which one of its open assignments in these rows has its status.
+
+    Hidden companies are omitted.
+    """
     a, chosen = assignments.c, issue_list.filters.statuses
     statuses = [status for status in OPEN if chosen is None or status in chosen]
+    visible = [company_id for company_id in company_ids if access.allows(company_id)]
     query = (
         select(a.company_id, func.min(func.coalesce(a.status_since, a.updated_at)))
-        .where(a.issue_id.in_([row.issue_id for row in rows]), a.company_id.in_(company_ids), a.status.in_(statuses))
+        .where(a.issue_id.in_([row.issue_id for row in rows]), a.company_id.in_(visible), a.status.in_(statuses))
         .group_by(a.company_id)
     )
     return {row[0]: row[1] for row in tx.execute(query)}

@@ -131,6 +131,18 @@ def get_update(tx: Connection, actor: Actor, update_id: int) -> PlacedUpdate:
     return found[0]
 
 
+def list_ids_for_all(tx: Connection, actor: Actor, issue_id: int) -> list[int]:
+    """Returns the ids of the updates that are for all companies of an issue, including those that were withdrawn; none
+    of an issue that is hidden from the actor.
+    """
+    require_helpdesk(actor)
+    access, dialect = actor.company_access, tx.dialect.name
+    query = select(updates.c.update_id).where(updates.c.issue_id == issue_id, updates.c.for_all)
+    if access.company_ids is not None:
+        query = query.where(_assigned("access", dialect))
+    return list(tx.execute(query.order_by(updates.c.update_id), _values(tx, access)).scalars())
+
+
 def has_hidden_companies(tx: Connection, actor: Actor, update_id: int) -> bool:
     """Returns whether an update for some companies is also for one that the actor may not see."""
     query = select(update_companies.c.company_id).where(update_companies.c.update_id == update_id)
@@ -174,10 +186,12 @@ def _visible(access: CompanyAccess, dialect: str) -> Select[Any]:
     query = query.where(updates.c.withdrawn_at.is_(None))
     if access.company_ids is None:
         return query
-    assigned = exists().where(
-        assignments.c.issue_id == updates.c.issue_id, among(assignments.c.company_id, "access", dialect)
-    )
-    return query.where(assigned, or_(updates.c.for_all, _named("access", dialect)))
+    return query.where(_assigned("access", dialect), or_(updates.c.for_all, _named("access", dialect)))
+
+
+def _assigned(name: str, dialect: str) -> ColumnElement[bool]:
+    """One of the companies in the list `name` is assigned to the issue of the update."""
+    return exists().where(assignments.c.issue_id == updates.c.issue_id, among(assignments.c.company_id, name, dialect))
 
 
 def _concerns(name: str, dialect: str) -> ColumnElement[bool]:
