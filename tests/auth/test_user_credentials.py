@@ -115,7 +115,7 @@ def test_a_password_set_for_a_user_revokes_tokens(world: World, by: str) -> None
         again = own | {"current_password": CHOSEN, "new_password": PASSWORD, "revoke_tokens": True}
         tess.call("POST", "/api/auth/password", 204, json=again)
     else:
-        assert "checked> Revoke my tokens" in tess.get("/account").text
+        assert "checked> Also revoke my tokens" in tess.get("/account").text
         form = own | {"revoke_tokens": "true", "_csrf": tess.headers["X-CSRF-Token"]}
         assert tess.post("/account/password", data=form).status_code == 303
     token.call("GET", "/api/issues", 401)

@@ -144,7 +144,7 @@ def test_after_two_rejections_the_link_leads_back_to_the_page(world: World, brow
     for name in ("Broken phones", "broken PHONES"):
         page.locator("details", has=page.locator("[name=name]")).evaluate("details => (details.open = true)")
         page.get_by_label("Name", exact=True).fill(name)
-        page.get_by_role("button", name="Save").click()
+        page.get_by_role("button", name="Save", exact=True).click()
         expect(page.locator("#f-name-about")).to_contain_text("exists already")
     assert page.url.endswith("/edit")
 
