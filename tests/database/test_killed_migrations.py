@@ -72,7 +72,8 @@ def test_a_killed_migration_changes_nothing_and_can_be_repeated(
     before = _content(fresh_database_url)
 
     statements = migrating.to_the_end(uninterrupted)
-    for moment in (statements // 2, statements):
+    # The last statement is the same for all versions, so only the longest migration is also killed after it.
+    for moment in (statements // 2, statements) if version == VERSIONS[0] else (statements // 2,):
         migrating.killed_after(fresh_database_url, moment)
         assert _content(fresh_database_url) == before
     migrating.to_the_end(fresh_database_url)
