@@ -38,7 +38,9 @@ soak: environment  ## inject failures into databases under load, and check them 
 		$(if $(DATABASE),--database $(DATABASE)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SECONDS),--seconds $(SECONDS))
 
 # `test` includes the tests of the migrations.
-check: lint types imports test  ## run everything that CI runs
+check: $(VENV)/dev.stamp node_modules/.stamp  ## run everything that CI runs
+	$(MAKE) --no-print-directory --jobs 2 --output-sync=target lint types imports
+	$(MAKE) --no-print-directory test
 
 lint: $(VENV)/dev.stamp node_modules/.stamp  ## check Python, scripts, style sheets and templates
 	$(BIN)/ruff check .

@@ -20,7 +20,7 @@ FORMS = [endpoint for endpoint in PAGES if not endpoint.safe]
 
 
 # Without the pages that only a link with a token opens (test_first_start.py, auth/test_chosen_passwords.py).
-LED_TO = ("/start", "/setup", "/invitation", "/login/second-factor", "/login/with/{provider}/callback")
+LED_TO = ("/start", "/setup", "/invitation", "/password", "/login/second-factor", "/login/with/{provider}/callback")
 """Pages that only a link or a previous step leads to."""
 
 OPENED = [each for each in PAGES if each.safe and "/static/" not in each.path and each.path not in LED_TO]

