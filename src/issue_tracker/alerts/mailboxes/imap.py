@@ -157,6 +157,7 @@ def _client(mailbox: MailboxSettings, stream: Stream) -> Any:
     """Returns a client on a connection of `outbound`. The library itself would connect to any address."""
     from imapclient import IMAPClient  # noqa: PLC0415 -- as in `opened`
 
+    # The library has no type annotations.
     class Client(IMAPClient):  # type: ignore[misc]
         def _create_IMAP4(self) -> imaplib.IMAP4:
             return _Connection(stream, tls=mailbox.security is Security.TLS)
@@ -194,6 +195,7 @@ class _Connection(imaplib.IMAP4):
     def readline(self) -> bytes:
         return self._stream.read_line(LONGEST_LINE)
 
+    # The declared type of the base class accepts any buffer; imaplib itself sends only bytes.
     def send(self, data: bytes) -> None:  # type: ignore[override]
         self._stream.write(data)
 

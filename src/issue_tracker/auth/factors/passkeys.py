@@ -222,6 +222,7 @@ def use_passkey(
 
 def _algorithms(settings: Settings) -> list[Any]:
     """Returns the algorithms of new passkeys, of which an authenticator takes the first that it supports."""
+    # Imported here, because most requests need no passkey.
     from webauthn.helpers.cose import COSEAlgorithmIdentifier  # noqa: PLC0415
 
     rsa = [COSEAlgorithmIdentifier.RSASSA_PKCS1_v1_5_SHA_256] if settings.rsa_passkeys else []
