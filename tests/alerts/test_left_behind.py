@@ -89,3 +89,19 @@ def test_undo_of_a_rule_makes_its_alerts_unsorted_again(world: World) -> None:
     [again] = listed(world)
     assert (again["key"], again["unsorted"], again["issue_id"]) == ("f1", True, None)
     assert ada.call("GET", "/api/alert-rules", 200)["total"] == 0
+
+
+def test_undo_of_a_rule_replaces_an_older_alert_with_the_same_key(world: World) -> None:
+    path, ada = given_receiver(world, "alertmanager"), world.client("ada")
+    group = {"name": "Contoso Fibre", "company_names": ["Contoso", "Fabrikam"]}
+    ada.call("POST", "/api/company-groups", 201, json=group)
+    for state in ("firing", "resolved"):
+        send(world, path, message(state, company="Acme Manufacturing"))
+    rule = given_rule(world, issue="Fibre", company="{provider}", company_by="group")
+    send(world, path, message())
+    assert {alert["key"] for alert in listed(world)} == {"f1", "f1@contoso", "f1@fabrikam"}
+    assert ada.post(f"/admin/alerts/rules/{rule['id']}/undo", data={}).status_code == 303
+    [again] = listed(world)
+    assert (again["key"], again["state"], again["unsorted"], again["count"]) == ("f1", "firing", True, 1)
+    assert statuses(world, "Fibre") == {"Acme Manufacturing": "resolved"}
+    assert ada.post(f"/admin/alerts/rules/{rule['id']}/undo", data={}).status_code == 404

@@ -54,7 +54,7 @@ def receive_all(
     """
     rules = _stored_rules(tx)
     reports, _ = _sorted(tx, receiver, rules, firing, request_id)
-    ignored = {one.labels["incident"] for one in firing if _decide(rules, receiver, one.labels).rule.ignore}
+    ignored = {one.labels["incident"] for one in firing if decide_for(rules, receiver, one.labels).rule.ignore}
     columns = alerts.c.key, alerts.c.labels
     query = select(*columns).where(alerts.c.namespace == -receiver.id, alerts.c.state == AlertState.FIRING.value)
     for row in tx.execute(query.order_by(alerts.c.key)):
@@ -62,7 +62,7 @@ def receive_all(
         incident = labels.get("incident", "")
         if row.key not in reports and incident not in ignored:
             gone = Received(key=row.key, state=AlertState.RESOLVED, labels=labels, summary=over.get(incident))
-            reports[row.key] = _report(gone, _decide(rules, receiver, labels), row.key, None)
+            reports[row.key] = _report(gone, decide_for(rules, receiver, labels), row.key, None)
     outcomes = receive(tx, receiver.actor(request_id), list(reports.values()), receiver_id=receiver.id)
     note_use(tx, receiver, now())
     return outcomes
@@ -89,14 +89,16 @@ def sort_again(tx: Connection, request_id: str) -> list[AlertOutcome]:
     return outcomes
 
 
-def _stored_rules(tx: Connection) -> list[Rule]:
-    return [msgspec.json.decode(definition, type=Rule) for (definition,) in _rules.all(tx)]
-
-
-def _decide(rules: Sequence[Rule], receiver: Receiver, labels: Mapping[str, str]) -> Decision:
-    """Applies the rules. An alert of a feed is about the companies of the feed's group unless a rule finds others."""
+def decide_for(rules: Sequence[Rule], receiver: Receiver, labels: Mapping[str, str]) -> Decision:
+    """Applies the rules to an alert of a receiver. One of a feed is about the companies of the feed's group unless a
+    rule finds others.
+    """
     group = labels.get("company_group") if receiver.kind is Kind.FEED else None
     return decide(rules, receiver.name, labels, group=group)
+
+
+def _stored_rules(tx: Connection) -> list[Rule]:
+    return [msgspec.json.decode(definition, type=Rule) for (definition,) in _rules.all(tx)]
 
 
 def _sorted(
@@ -118,7 +120,7 @@ def _sorted(
     complete: dict[str, Decision] = {}
     sorted_out: list[str] = []
     for one in received:
-        decision = _decide(rules, receiver, one.labels)
+        decision = decide_for(rules, receiver, one.labels)
         if one.state is AlertState.RESOLVED:
             complete[one.key] = decision
         if decision.rule.ignore:

@@ -64,13 +64,12 @@ def create_rule(
 ) -> tuple[StoredRule, list[AlertOutcome]]:
     """Adds a rule at a position, or at the end if it is None, and applies the rules to the unsorted alerts.
 
-    Returns the rule, and the outcomes of these alerts.
-
-    Raises Invalid if there are MOST_RULES already, and Forbidden unless the actor is a super admin.
+    Returns the rule, and the outcomes of these alerts. Raises Invalid if there are MOST_RULES already, and Forbidden
+    unless the actor is a super admin.
     """
     require_administrator(actor)
     require_visible("name", name)
-    _lock(tx)
+    lock_rules(tx)
     last = tx.execute(select(func.count()).select_from(alert_rules)).scalar_one()
     if last >= MOST_RULES:
         raise Invalid(f"There are {MOST_RULES} rules, which is the maximum.")
@@ -97,7 +96,7 @@ def update_rule(
     Raises NotFound, Invalid, and Forbidden unless the actor is a super admin.
     """
     require_administrator(actor)
-    _lock(tx)
+    lock_rules(tx)
     stored = get_rule(tx, actor, rule_id)
     if name is not None:
         require_visible("name", name)
@@ -120,7 +119,7 @@ def update_rule(
 def delete_rule(tx: Connection, actor: Actor, rule_id: int) -> None:
     """Deletes a rule; the rules after it move up. Raises NotFound, and Forbidden unless the actor is a super admin."""
     require_administrator(actor)
-    _lock(tx)
+    lock_rules(tx)
     stored = get_rule(tx, actor, rule_id)
     tx.execute(delete(alert_rules).where(alert_rules.c.id == rule_id))
     _number(tx, [rule.id for rule in list_rules(tx, actor)])
@@ -134,6 +133,11 @@ def get_rule(tx: Connection, actor: Actor, rule_id: int) -> StoredRule:
     if row is None:
         raise NotFound("No such rule.")
     return _rule(row)
+
+
+def lock_rules(tx: Connection) -> None:
+    """Makes concurrent changes of the rules wait, because their positions depend on each other."""
+    tx.execute(select(alert_rules.c.id).order_by(alert_rules.c.id).with_for_update())
 
 
 def try_rules(
@@ -176,11 +180,6 @@ def _group(tx: Connection, receiver: str, labels: Mapping[str, str]) -> str | No
         if tx.execute(query).scalar() != Kind.FEED.value:
             return None
     return labels.get("company_group")
-
-
-def _lock(tx: Connection) -> None:
-    """Makes concurrent changes of the rules wait, because their positions depend on each other."""
-    tx.execute(select(alert_rules.c.id).order_by(alert_rules.c.id).with_for_update())
 
 
 def _move(tx: Connection, rule_id: int, position: int) -> None:

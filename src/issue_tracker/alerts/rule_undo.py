@@ -1,21 +1,31 @@
 """Undo of a rule: it is deleted, and what it did to the alerts that are firing is reverted."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import msgspec
 from sqlalchemy import Connection, Row, delete, select, update
 
 from issue_tracker.actor import Actor, require_administrator
-from issue_tracker.alerts.messages import sort_again
+from issue_tracker.alerts.messages import decide_for, sort_again
 from issue_tracker.alerts.models import AlertState
 from issue_tracker.alerts.queries import find_last_event
-from issue_tracker.alerts.rule_list import delete_rule, get_rule, list_rules
-from issue_tracker.alerts.rules import decide
+from issue_tracker.alerts.receivers import list_receivers
+from issue_tracker.alerts.rule_list import delete_rule, get_rule, list_rules, lock_rules
 from issue_tracker.companies.queries import get_companies_by_id
-from issue_tracker.database.tables import alert_receivers, alerts
+from issue_tracker.database.prepared import among, numbers
+from issue_tracker.database.tables import alerts
 from issue_tracker.issues.assignments import unassign
 from issue_tracker.issues.queries.issue import find_issue_head_by_id
 
 MOST_UNSORTED = 10_000
 """Maximum number of firing alerts that are compared with the rule, the newest first."""
+
+_columns = [
+    alerts.c[name]
+    for name in ("alert_id", "namespace", "key", "company_key", "issue_id", "company_id", "opening_event_id")
+]
+_sorted_and_firing = (alerts.c.state == AlertState.FIRING.value, alerts.c.unsorted.is_(False))
 
 
 def undo_rule(tx: Connection, actor: Actor, rule_id: int) -> int:
@@ -26,35 +36,63 @@ def undo_rule(tx: Connection, actor: Actor, rule_id: int) -> int:
     actor is a super admin.
     """
     require_administrator(actor)
+    lock_rules(tx)
     get_rule(tx, actor, rule_id)
+    several = _sorted_by(tx, actor, rule_id)
+    count = 0
+    for row in _lock(tx, list(several)):
+        _revert_assignment(tx, actor, row)
+        # The alert for each of several companies has the key of the received alert, followed by the company.
+        received_key = row.key.removesuffix(f"@{row.company_key}") if several[row.alert_id] else row.key
+        count += _make_unsorted(tx, row, received_key)
+    delete_rule(tx, actor, rule_id)
+    sort_again(tx, actor.request_id)
+    return count
+
+
+def _sorted_by(tx: Connection, actor: Actor, rule_id: int) -> dict[int, bool]:
+    """Returns the ids of the firing alerts that a rule sorted, and whether it may have found several companies."""
     stored = list_rules(tx, actor)
     rules = [one.rule for one in stored]
     [undone] = [one.rule for one in stored if one.id == rule_id]
-    columns = *(alerts.c[name] for name in COLUMNS), alert_receivers.c.name.label("receiver")
-    firing = alerts.c.state == AlertState.FIRING.value, alerts.c.unsorted.is_(False)
-    query = select(*columns).join(alert_receivers, alert_receivers.c.id == -alerts.c.namespace).where(*firing)
-    unsorted: set[tuple[int, str]] = set()
-    for row in tx.execute(query.order_by(alerts.c.alert_id.desc()).limit(MOST_UNSORTED)).all():
-        labels = {} if row.labels is None else msgspec.json.decode(row.labels, type=dict[str, str])
-        decision = decide(rules, row.receiver, labels)
-        if decision.rule is not undone:
-            continue
-        _revert_assignment(tx, actor, row)
-        # The alert for each company has the key of the received alert, followed by the company.
-        key = row.key.removesuffix(f"@{row.company_key}") if decision.company_by.several else row.key
-        mine = alerts.c.alert_id == row.alert_id
-        if (row.namespace, key) in unsorted:
-            tx.execute(delete(alerts).where(mine))
-            continue
-        unsorted.add((row.namespace, key))
-        nowhere = {"unsorted": True, "issue_id": None, "company_id": None, "opening_event_id": None, "due_at": None}
-        tx.execute(update(alerts).where(mine).values(key=key, **nowhere))
-    delete_rule(tx, actor, rule_id)
-    sort_again(tx, actor.request_id)
-    return len(unsorted)
+    receivers = {receiver.id: receiver for receiver in list_receivers(tx, actor)}
+    firing = select(alerts.c.alert_id, alerts.c.namespace, alerts.c.labels).where(*_sorted_and_firing)
+    newest = firing.where(alerts.c.namespace < 0).order_by(alerts.c.alert_id.desc()).limit(MOST_UNSORTED)
+    found: dict[int, bool] = {}
+    for row in tx.execute(newest):
+        if -row.namespace in receivers:
+            labels = {} if row.labels is None else msgspec.json.decode(row.labels, type=dict[str, str])
+            decision = decide_for(rules, receivers[-row.namespace], labels)
+            if decision.rule is undone:
+                found[row.alert_id] = decision.company_by.several
+    return found
 
 
-def _revert_assignment(tx: Connection, actor: Actor, alert: Row[object]) -> None:
+def _lock(tx: Connection, alert_ids: Sequence[int]) -> Sequence[Row[Any]]:
+    """Locks those of the alerts that are still firing, in the order in which `sort_again` locks alerts."""
+    mine = among(alerts.c.alert_id, "ids", tx.dialect.name)
+    query = select(*_columns).where(mine, *_sorted_and_firing).order_by(alerts.c.namespace.desc(), alerts.c.key)
+    return tx.execute(query.with_for_update(), {"ids": numbers(tx, alert_ids)}).all()
+
+
+def _make_unsorted(tx: Connection, alert: Row[Any], received_key: str) -> bool:
+    """Makes an alert unsorted, under the key of the received alert.
+
+    Returns False if another one is firing under this key already; the alert is then deleted.
+    """
+    mine = alerts.c.alert_id == alert.alert_id
+    others = alerts.c.namespace == alert.namespace, alerts.c.key == received_key, ~mine
+    # An older alert with this key was sorted by other rules at that time, and resolved.
+    tx.execute(delete(alerts).where(*others, alerts.c.state == AlertState.RESOLVED.value))
+    if tx.execute(select(alerts.c.alert_id).where(*others)).first() is not None:
+        tx.execute(delete(alerts).where(mine))
+        return False
+    nowhere = {"unsorted": True, "issue_id": None, "company_id": None, "opening_event_id": None, "due_at": None}
+    tx.execute(update(alerts).where(mine).values(key=received_key, **nowhere))
+    return True
+
+
+def _revert_assignment(tx: Connection, actor: Actor, alert: Row[Any]) -> None:
     """Removes the company from the issue if the alert assigned it, and nothing has happened to the assignment since."""
     issue_id, company_id, opening = alert.issue_id, alert.company_id, alert.opening_event_id
     if opening is None or find_last_event(tx, actor, issue_id, company_id) != opening:
@@ -63,6 +101,3 @@ def _revert_assignment(tx: Connection, actor: Actor, alert: Row[object]) -> None
     company = get_companies_by_id(tx, actor, [company_id]).get(company_id)
     if issue is not None and company is not None:
         unassign(tx, actor, issue, company, "The rule was undone.")
-
-
-COLUMNS = ("alert_id", "namespace", "key", "labels", "company_key", "issue_id", "company_id", "opening_event_id")

@@ -125,7 +125,7 @@ def test_rules_apply_to_incidents(world: World, supplier: Supplier) -> None:
     given_feed(world, supplier.url)
     maintenance = [{"label": "components", "operator": "like", "value": "*portal*"}]
     given_rule(world, "Portal", ignore=True, receiver="Contoso Fibre", conditions=maintenance)
-    given_rule(world, "Lines", issue="{supplier} outage", severity="critical", receiver="Contoso Fibre")
+    rule = given_rule(world, "Lines", issue="{supplier} outage", severity="critical", receiver="Contoso Fibre")
     poller = Poller(world)
     portal = incident("9", "Portal") | {"components": [{"name": "Customer portal"}]}
     supplier.show(statuspage(incident(), incident("2", "Slow lines"), portal))
@@ -139,9 +139,13 @@ def test_rules_apply_to_incidents(world: World, supplier: Supplier) -> None:
     supplier.show(statuspage(incident("2", "Slow lines"), portal))
     poller.poll()
     assert statuses(world, "Contoso Fibre outage")["Contoso"] == "investigating", "another incident is still open"
+    # Without the rule, the incident is still about the companies of the feed's group.
+    assert world.client("ada").post(f"/admin/alerts/rules/{rule['id']}/undo", data={}).status_code == 303
+    assert {one["key"] for one in listed(world, "?state=firing")} == {"2@contoso", "2@fabrikam"}
+    assert set(statuses(world, "Contoso Fibre: Slow lines").values()) == {"investigating"}
     supplier.show(statuspage(portal))
     poller.poll()
-    assert set(statuses(world, "Contoso Fibre outage").values()) == {"resolved"}
+    assert set(statuses(world, "Contoso Fibre: Slow lines").values()) == {"resolved"}
 
 
 BOMB = '<!DOCTYPE a [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;">]><rss version="2.0"><channel>&b;</channel></rss>'
