@@ -7,9 +7,10 @@ from sqlalchemy import Connection
 
 from issue_tracker.actor import Actor
 from issue_tracker.alerts.rules import CompanyBy
-from issue_tracker.companies.groups.queries import find_group_companies
+from issue_tracker.companies.groups.queries import find_group_companies, list_group_names
 from issue_tracker.companies.matching import Directory
-from issue_tracker.companies.queries import list_companies
+from issue_tracker.companies.queries import Company, list_companies
+from issue_tracker.names import key
 
 _lists = re.compile(r"[,;]")
 
@@ -31,6 +32,18 @@ class CompanySearch:
             self._found[by, text] = self._names(by, text)
         return self._found[by, text]
 
+    def known(self, by: CompanyBy, text: str) -> list[str]:
+        """Returns the names of the companies, like `names`, but only of companies that exist and are not archived.
+
+        Meant for many texts that mean no company: all companies and groups are read once, instead of one for each text.
+        """
+        if by is CompanyBy.NAME:
+            name = self._companies.get(key(text))
+            return [] if name is None else [name]
+        if by is CompanyBy.GROUP and key(text) not in self._groups:
+            return []
+        return self.names(by, text)
+
     def _names(self, by: CompanyBy, text: str) -> list[str]:
         if by is CompanyBy.NAME or not text:
             return [text] if text else []
@@ -41,9 +54,22 @@ class CompanySearch:
             candidates = self._directory.match(text).candidates
             return candidates if len(candidates) == 1 else []
         tags = _lists.split(text) if _lists.search(text) else text.split()
-        matches = (self._directory.match(tag.strip()) for tag in tags)
-        return sorted({match.company_name for match in matches if match.match == "exact" and match.company_name})
+        return sorted({name for tag in tags if (name := self._directory.exact(tag)) is not None})
 
     @cached_property
     def _directory(self) -> Directory:
-        return Directory(list_companies(self._tx, self._actor))
+        return Directory(self._unarchived)
+
+    @cached_property
+    def _unarchived(self) -> list[Company]:
+        return list_companies(self._tx, self._actor)
+
+    @cached_property
+    def _companies(self) -> dict[str, str]:
+        """The names of the companies that are not archived, by look-up key."""
+        return {key(company.name): company.name for company in self._unarchived}
+
+    @cached_property
+    def _groups(self) -> frozenset[str]:
+        """The look-up keys of the names of all groups."""
+        return frozenset(key(name) for name in list_group_names(self._tx, self._actor))

@@ -9,7 +9,6 @@ from issue_tracker.actor import Actor, require_administrator
 from issue_tracker.alerts.company_search import CompanySearch
 from issue_tracker.alerts.models import Alert
 from issue_tracker.alerts.rules import DEFAULT, CompanyBy, Condition, Rule, decide, filled
-from issue_tracker.companies.queries import find_companies
 
 SHORTEST, LONGEST = 3, 100
 """Minimum and maximum length of a label's value that may be the name of a company."""
@@ -37,7 +36,7 @@ def suggestions(tx: Connection, actor: Actor, found: Sequence[Alert]) -> dict[in
     """
     require_administrator(actor)
     search = CompanySearch(tx, actor)
-    suggested = {one.alert_id: _suggestion(tx, actor, search, one.labels) for one in found if one.labels}
+    suggested = {one.alert_id: _suggestion(search, one.labels) for one in found if one.labels}
     return {alert_id: one for alert_id, one in suggested.items() if one.issue_name is not None and one.company_names}
 
 
@@ -47,22 +46,21 @@ def suggested_rule(tx: Connection, actor: Actor, labels: Mapping[str, str]) -> S
     The rule takes the company from a label whose value matches a company, if there is one. Raises Forbidden.
     """
     require_administrator(actor)
-    return _suggestion(tx, actor, CompanySearch(tx, actor), labels)
+    return _suggestion(CompanySearch(tx, actor), labels)
 
 
-def _suggestion(tx: Connection, actor: Actor, search: CompanySearch, labels: Mapping[str, str]) -> Suggestion:
+def _suggestion(search: CompanySearch, labels: Mapping[str, str]) -> Suggestion:
     # A condition on an empty label would be met by all alerts without it.
     filled_in = [name for name in (*NAMES, *labels) if labels.get(name)]
     name = filled_in[0] if filled_in else next(iter(labels))
     conditions = [Condition(label=name[:100], value=labels[name][:255])]
     issue = DEFAULT.issue if decide((), "", labels).issue is not None else f"{{{name}}}"
-    rule, companies = Rule(conditions=conditions, issue=issue[:255]), []
+    rule = Rule(conditions=conditions, issue=issue[:255])
+    companies: list[str] = []
     for template, by in _ways(labels):
-        names = search.names(by, filled(template, labels))
-        known = find_companies(tx, actor, names) if names else {}
-        if known:
+        companies = search.known(by, filled(template, labels))
+        if companies:
             rule = msgspec.structs.replace(rule, company=template, company_by=by)
-            companies = sorted(company.name for company in known.values() if not company.archived)
             break
     decided = decide([rule], "", labels).issue
     values = ", ".join(one.value for one in conditions)[:100]

@@ -68,21 +68,30 @@ class Directory:
 
     def has(self, name: str) -> bool:
         """Returns whether a company has this name, simplified or not."""
-        return bool(name) and (key(name) in self._by_key or bool(self._by_form.get(simplified(name))))
+        return bool(self._same(name))
+
+    def exact(self, name: str) -> str | None:
+        """Returns the company that a name means exactly, or None. Much faster than `match` if there is none."""
+        same = self._same(name)
+        return same[0] if len(same) == 1 else None
 
     def match(self, name: str) -> Match:
         """Returns the match of a name."""
-        exact = self._by_key.get(key(name.strip()))
-        if exact is not None:
-            return Match(name, "exact", exact, [exact])
-        form = simplified(name)
-        same = self._by_form.get(form, []) if form else []
+        same = self._same(name)
         if len(same) == 1:
             return Match(name, "exact", same[0], same)
-        candidates = (same or self._alike(form))[:CANDIDATES]
+        candidates = (same or self._alike(simplified(name)))[:CANDIDATES]
         if candidates:
             return Match(name, "likely", candidates[0], candidates)
         return Match(name, "none", None, [])
+
+    def _same(self, name: str) -> list[str]:
+        """Returns the company with this name, or otherwise those whose simplified names are equal to it."""
+        exact = self._by_key.get(key(name.strip()))
+        if exact is not None:
+            return [exact]
+        form = simplified(name)
+        return self._by_form.get(form, []) if form else []
 
     def _alike(self, form: str) -> list[str]:
         """Returns similar names: by their letters, or because one name contains all words of the other."""
