@@ -14,6 +14,7 @@ from issue_tracker.issues import operations
 from issue_tracker.issues.queries.issue import get_issue_head
 from issue_tracker.settings import Settings
 from tests.clients import Client, get
+from tests.metrics import metric, waiting
 from tests.server import Server, serving
 from tests.waiting import eventually
 from tests.world import World
@@ -53,17 +54,6 @@ def busy(
             ]
             eventually(lambda: waiting(server) == 1 + threads // 4 or refused(server, "queue_age") == 1)
             yield server, client, sent
-
-
-def metric(server: Server, name: str) -> float:
-    """Returns the value of a metric with its labels; 0 if it does not exist yet."""
-    lines = get(f"{server.url}/metrics").text.splitlines()
-    return sum(float(line.removeprefix(name)) for line in lines if line.startswith(f"{name} "))
-
-
-def waiting(server: Server) -> float:
-    """Returns the number of requests that wait for a thread."""
-    return metric(server, 'issue_tracker_requests_waiting{threads="request"}')
 
 
 def refused(server: Server, reason: str) -> float:

@@ -5,6 +5,7 @@ wait.
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 from sqlalchemy import delete, func, insert, select, text
@@ -14,24 +15,37 @@ from issue_tracker.companies.queries import get_company_by_name
 from issue_tracker.database.tables import assignment_counters, events, issue_counters
 from issue_tracker.issues.assignments import set_status
 from issue_tracker.issues.queries.issue import get_issue_head
+from issue_tracker.settings import Settings
 from issue_tracker.status import Status
 from tests.clients import Client
 from tests.events.processes import own_servers
+from tests.metrics import waiting
+from tests.server import Server, serving
+from tests.waiting import eventually
 from tests.world import World
 
 pytestmark = pytest.mark.long
 
 WRITERS = 64
 
+RUNNING = 6
+"""How many changes a process with eight threads, the default, runs at a time; others wait for one of these threads."""
+
 PATIENT = {"ISSUE_TRACKER_QUEUE_SECONDS": "30"}
 """The time of the writers depends on the machine rather than on their order; overload has its own tests."""
 
 
-def test_none_of_64_simultaneous_writers_is_refused(world: World) -> None:
-    """Through one process, in which they queue, and through four that are coordinated only by the database."""
+def given_issues(world: World) -> list[str]:
+    """Opens one issue for each writer, and returns their names."""
     names = [f"Fault {number}" for number in range(WRITERS)]
     for name in names:
         world.given_issue(name, {"Contoso": "new"})
+    return names
+
+
+def test_none_of_64_simultaneous_writers_is_refused(world: World) -> None:
+    """Through one process, in which they queue, and through four that are coordinated only by the database."""
+    names = given_issues(world)
     clients = [world.client("tess") for _ in names]
 
     with own_servers(world.server.settings.database_url, *[()] * 4, **PATIENT) as servers:
@@ -69,34 +83,73 @@ def at_once(clients: list[Client], names: list[str], urls: list[str], changes: t
         return list(pool.map(write, range(len(clients))))
 
 
-@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-@pytest.mark.parametrize(("servers", "share"), [(1, 0.4), (4, 0.3)])
-def test_writers_take_turns(world: World, servers: int, share: float) -> None:
-    """When the first writer has made all its changes, every other one has made a share: most of them through one
-    process, which serves in the order of requests; about a third through four processes that poll. The rest depends on
-    when the threads of this test run.
-    """
-    names = [f"Fault {number}" for number in range(WRITERS)]
-    for name in names:
-        world.given_issue(name, {"Contoso": "new"})
-    clients = [world.client("tess") for _ in names]
-    changes = ("investigating", "new") * 8
+def resolve(client: Client, server: Server, name: str) -> None:
+    """Resolves the issue for Contoso."""
+    body = {"issue_name": name, "company_name": "Contoso", "status": "resolved"}
+    client.call("PUT", f"{server.url}/api/issues/status", 200, json=body)
 
-    with own_servers(world.server.settings.database_url, *[()] * servers, **PATIENT) as started:
-        codes = at_once(clients, names, [server.url for server in started], changes)
-    assert codes == [[200] * len(changes)] * WRITERS
 
-    committed = (
-        select(events.c.issue_name).where(events.c.type == "assignment.status_changed").order_by(events.c.event_id)
-    )
-    made: Counter[str] = Counter()
+def have_arrived(server: Server, number: int) -> bool:
+    """Returns whether this number of requests waits for a thread of the server."""
+    return waiting(server) == number
+
+
+def committed(world: World) -> list[str]:
+    """Returns the names of the issues whose statuses were changed, in the order of the commits."""
+    changes = select(events.c.issue_name).where(events.c.type == "assignment.status_changed")
     with world.database.read() as tx:
-        for name in tx.execute(committed).scalars():
-            made[name] += 1
-            if made[name] == len(changes):
-                break
-    assert len(made) == WRITERS
-    assert min(made.values()) >= share * len(changes), sorted(made.values())
+        return list(tx.execute(changes.order_by(events.c.event_id)).scalars())
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_writers_of_one_process_take_turns(world: World) -> None:
+    """Changes that wait for another transaction are made in the order of arrival, except that the few that run already
+    may change places. The next one that runs waits for the database behind them.
+    """
+    names = given_issues(world)
+    client = world.client("tess")
+    settings = Settings(
+        database_url=world.server.settings.database_url, log_level="error", metrics=True, queue_seconds=30
+    )
+
+    with serving(settings) as server, ThreadPoolExecutor(WRITERS) as pool, world.database.write():
+        for number, name in enumerate(names, 1):
+            pool.submit(resolve, client, server, name)
+            eventually(partial(have_arrived, server, max(0, number - RUNNING)))
+    order = committed(world)
+
+    assert sorted(order) == sorted(names)
+    late = [order.index(name) - number for number, name in enumerate(names)]
+    assert max(late) <= RUNNING, late
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_writers_of_several_processes_take_turns(world: World) -> None:
+    """Processes only poll for the end of each other's transactions, but none makes all its changes before each of the
+    others has made one.
+    """
+    names = given_issues(world)
+    client = world.client("tess")
+
+    own = {"ISSUE_TRACKER_METRICS": "true", **PATIENT}
+    with (
+        own_servers(world.server.settings.database_url, *[()] * 4, **own) as servers,
+        ThreadPoolExecutor(WRITERS) as pool,
+        world.database.write(),
+    ):
+        for number, name in enumerate(names):
+            pool.submit(resolve, client, servers[number % 4], name)
+        for server in servers:
+            eventually(partial(have_arrived, server, WRITERS // 4 - RUNNING))
+    order = committed(world)
+
+    assert sorted(order) == sorted(names)
+    left = Counter(dict.fromkeys(range(4), WRITERS // 4))
+    for name in order:
+        left[names.index(name) % 4] -= 1
+        if 0 in left.values():
+            break
+    assert max(left.values()) < WRITERS // 4, left
 
 
 @pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
