@@ -52,6 +52,7 @@ from issue_tracker.database.commit_topics import CommitTopic
 from issue_tracker.database.engine import Database
 from issue_tracker.database.history_identity import HistoryIdentity
 from issue_tracker.database.server_key import ServerKey
+from issue_tracker.database.shared_commits import SharedCommits
 from issue_tracker.events.deferred import DeferredEvents
 from issue_tracker.events.delivery import Deliverer
 from issue_tracker.events.order import WatermarkTracker
@@ -236,6 +237,7 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
         deferred_events=DeferredEvents(database),
         documents={},
         stored_responses=StoredResponses(settings),
+        shared_commits=SharedCommits(database),
     )
 
     connections = Connections(settings, load_metrics)

@@ -248,11 +248,9 @@ def _take(request: Request, receiver: Receiver) -> list[AlertOutcome]:
         # During a rolling upgrade, a later version on another node created the receiver. The sender tries again.
         raise Unavailable("This server does not know the kind of the receiver yet. Try again later.")
     if receiver.kind is Kind.EMAIL:
-        with request.write() as tx:
-            return receive_mail(tx, receiver, content, request.request_id)[1]
+        return request.write_together(lambda tx: receive_mail(tx, receiver, content, request.request_id)[1])
     received = read_message(receiver.kind, content, receiver.mapping)
-    with request.write() as tx:
-        return receive_alerts(tx, receiver, received, request.request_id)
+    return request.write_together(lambda tx: receive_alerts(tx, receiver, received, request.request_id))
 
 
 def address(request: Request, receiver: Receiver, secret: str) -> str:

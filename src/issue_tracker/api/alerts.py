@@ -6,12 +6,14 @@ from urllib.parse import urlencode
 
 import msgspec
 from msgspec import Meta
+from sqlalchemy import Connection
 from starlette.responses import Response
 
 from issue_tracker.alerts.models import Alert, AlertOutcome, AlertState, Report
 from issue_tracker.alerts.operations import receive
 from issue_tracker.alerts.queries import Selection, count_alerts, list_alerts
 from issue_tracker.errors import FieldError, Invalid
+from issue_tracker.http.idempotency import once
 from issue_tracker.http.request import Request
 from issue_tracker.http.responses import json_response
 from issue_tracker.http.routes import Returns, Routes
@@ -135,6 +137,7 @@ ALERT_EXAMPLE: dict[str, Any] = {
     returns=Returns(200, AlertOutcome | AlertOutcomeList, OUTCOME_EXAMPLE),
     example=REPORT_EXAMPLE,
     errors=(404,),
+    transaction=False,
 )
 def report_alerts(request: Request, body: AlertReports) -> Response:
     """Report that alerts are firing or resolved.
@@ -142,14 +145,14 @@ def report_alerts(request: Request, body: AlertReports) -> Response:
     A firing alert opens its issue, or assigns the company to it, with the status `investigating`. Repetitions are
     counted, and change nothing. A resolved alert resolves the assignment unless a person has changed it since.
     """
-    if body.alerts is None:
-        return json_response(receive(request.tx, request.actor, [_only(body)])[0])
-    if any(getattr(body, field) for field in AlertReport.__struct_fields__):
-        raise Invalid.field("alerts", "must be given without other fields")
-    reports = [_report(one, f"alerts[{index}].") for index, one in enumerate(body.alerts)]
-    _refuse(_missing(reports) + _repeated(reports))
-    outcomes = receive(request.tx, request.actor, reports)
-    return json_response(AlertOutcomeList(outcomes, len(outcomes)))
+    reports = _reports(body)
+
+    def respond(tx: Connection) -> Response:
+        outcomes = receive(tx, request.actor, reports)
+        single = body.alerts is None
+        return json_response(outcomes[0] if single else AlertOutcomeList(outcomes, len(outcomes)))
+
+    return request.write_together(lambda tx: once(request, lambda: respond(tx)))
 
 
 @routes.get("/api/alerts", returns=Returns(200, AlertList, {"items": [ALERT_EXAMPLE], "total": 1}, headers=("Link",)))
@@ -167,6 +170,17 @@ def get_alerts(request: Request, query: AlertQuery) -> Response:
         following = urlencode([*others, ("before", str(items[-1].alert_id))])
         response.headers["link"] = f'</api/alerts?{following}>; rel="next"'
     return response
+
+
+def _reports(body: AlertReports) -> list[Report]:
+    """Returns the reports of a body. Raises Invalid unless it has the fields of one alert, or only a list of alerts."""
+    if body.alerts is None:
+        return [_only(body)]
+    if any(getattr(body, field) for field in AlertReport.__struct_fields__):
+        raise Invalid.field("alerts", "must be given without other fields")
+    reports = [_report(one, f"alerts[{index}].") for index, one in enumerate(body.alerts)]
+    _refuse(_missing(reports) + _repeated(reports))
+    return reports
 
 
 def _only(body: AlertReports) -> Report:

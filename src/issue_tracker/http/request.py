@@ -1,9 +1,9 @@
 """The request that handlers receive: Starlette's, plus the identity of the sender and the open transaction."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import unquote
 
 import msgspec
@@ -20,6 +20,8 @@ from issue_tracker.errors import Invalid, TooLarge, UnsupportedMediaType
 from issue_tracker.http.state import AppState
 from issue_tracker.settings import Settings
 
+T = TypeVar("T")
+
 BODY_LIMIT = 1024 * 1024
 """Maximum size of a request body, in bytes: one mebibyte (contract, section 2: 413)."""
 
@@ -34,6 +36,9 @@ ANONYMOUS_QUERY_LIMIT = 4 * 1024
 
 FIELDS = 10_000
 """Maximum number of fields of a form from a signed-in user, who may select thousands of companies."""
+
+LARGEST_SHARED = 16 * 1024
+"""Maximum size of a body, in bytes, whose change may share a transaction with those of other requests."""
 
 MEDIA_TYPES = 50
 """Number of media types of the Accept header that are considered. Browsers send fewer than ten."""
@@ -199,6 +204,21 @@ class Request(StarletteRequest):
     def write(self) -> AbstractContextManager[Connection]:
         """Opens a write transaction as `tx` and commits it at the end of the block. Raises Unavailable."""
         return self._open(self.database.write())
+
+    def write_together(self, act: Callable[[Connection], T]) -> T:
+        """Returns the result of `act(tx)` in a write transaction, which small requests share: see SharedCommits."""
+
+        def in_transaction(tx: Connection) -> T:
+            self._tx = tx
+            try:
+                return act(tx)
+            finally:
+                self._tx = None
+
+        if self.content and len(self.content) > LARGEST_SHARED:
+            with self.database.write() as tx:
+                return in_transaction(tx)
+        return self.app_state.shared_commits.run(in_transaction)
 
     @contextmanager
     def _open(self, transaction: AbstractContextManager[Connection]) -> Iterator[Connection]:

@@ -9,6 +9,7 @@ from issue_tracker.auth.single_sign_on.exchange import IdentityProviders
 from issue_tracker.database.engine import Database
 from issue_tracker.database.history_identity import HistoryIdentity
 from issue_tracker.database.server_key import ServerKey
+from issue_tracker.database.shared_commits import SharedCommits
 from issue_tracker.events.deferred import DeferredEvents
 from issue_tracker.events.order import WatermarkTracker
 from issue_tracker.events.stream import Stream
@@ -34,7 +35,7 @@ class AppState(msgspec.Struct, frozen=True, kw_only=True):
     this application's requests, and `alert_metrics` the messages to receivers of alerts. `deferred_events` are
     events of refusals and exports. `documents` holds the body and the headers of documents that are the same for
     every client and expensive to make. `stored_responses` limits the space of the responses stored for idempotency
-    keys.
+    keys. `shared_commits` combine the small changes of several requests into one transaction.
     """
 
     settings: Settings
@@ -59,6 +60,7 @@ class AppState(msgspec.Struct, frozen=True, kw_only=True):
     deferred_events: DeferredEvents
     documents: dict[str, tuple[bytes, dict[str, str]]]
     stored_responses: StoredResponses
+    shared_commits: SharedCommits
 
     @property
     def session_cookie(self) -> str:
