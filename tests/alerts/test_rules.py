@@ -131,13 +131,17 @@ def test_an_alert_without_a_rule_is_unsorted_until_a_rule_is_added(world: World)
 
 def test_a_suggested_rule_is_about_the_alert_alone(world: World) -> None:
     path = given_receiver(world, "alertmanager")
-    labels = {"alertname": "", "region": "", "site": "Contoso GmbH"}
+    labels = {"alertname": " ", "region": "", "site": "Contoso GmbH"}
     assert send(world, path, {"alerts": [{"status": "firing", "labels": labels}]}) == {"received": 1, "unsorted": 1}
     [alert] = listed(world, "?state=unsorted")
     shown = world.client("ada").get(f"/admin/alerts/rules/new?alert={alert['alert_id']}").text
     assert "site = Contoso GmbH" in shown and "region =" not in shown
     assert "The alert would be about" in shown and shown.count('value="{site}"') == 2, "the issue and the company"
     world.client("tess").call("GET", f"/admin/alerts/rules/new?alert={alert['alert_id']}", 403)
+    # No rule can be suggested for an alert whose labels are all empty.
+    send(world, path, {"alerts": [{"status": "firing", "labels": {"alertname": " "}, "fingerprint": "2"}]})
+    form = {"alert": str(listed(world, "?state=unsorted")[0]["alert_id"])}
+    assert world.client("ada").post("/admin/alerts/rules/suggested", data=form).status_code == 400
 
 
 def test_a_held_alert_opens_an_issue_only_if_it_lasts(world: World) -> None:

@@ -274,7 +274,8 @@ def bounded(alert: Received) -> Received:
     Raises Invalid for an alert without a key.
     """
     labels = {
-        _line(name)[:100]: _line(value)[:LONGEST_LABEL] for name, value in list(alert.labels.items())[:MOST_LABELS]
+        _line(name)[:100]: _line(value).strip()[:LONGEST_LABEL]
+        for name, value in list(alert.labels.items())[:MOST_LABELS]
     }
     key = _line(alert.key).strip()
     if not key:

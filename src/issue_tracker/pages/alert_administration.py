@@ -21,7 +21,7 @@ from issue_tracker.errors import Invalid, NotFound
 from issue_tracker.http.identity import Access, Proof
 from issue_tracker.http.request import Request
 from issue_tracker.issues.models import Severity
-from issue_tracker.names import parse_name, whole_number
+from issue_tracker.names import whole_number
 from issue_tracker.pages.flash import Flash, flash_cookie
 from issue_tracker.pages.forms import Form, FormView
 from issue_tracker.pages.navigation import redirect
@@ -146,7 +146,8 @@ def create_suggested_rule(request: Request, form: Form) -> Response:
     if alert is None or not alert.labels:
         raise NotFound("No such alert.")
     suggested = suggested_rule(request.tx, request.actor, alert.labels)
-    created = rule_list.create_rule(request.tx, request.actor, parse_name(suggested.name), suggested.rule)
+    body = form.read({"name": suggested.name, "rule": msgspec.to_builtins(suggested.rule)}, NewRule)
+    created = rule_list.create_rule(request.tx, request.actor, body.name, body.rule)
     return redirect("/alerts?state=unsorted", flash_cookie(request, _created(*created)))
 
 
