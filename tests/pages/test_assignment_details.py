@@ -67,3 +67,8 @@ def test_the_owner_and_the_references_of_a_company_are_changed(world: World, bro
     page.get_by_label("References").fill("PSA: T-19")
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_role("row", name="Contoso")).to_contain_text("Omar Reyes PSA T-19")
+
+    # The company is removed while the page is open.
+    tess.call("DELETE", "/api/issues/status?issueName=VPN&companyName=Contoso", 204)
+    removed = tess.post("/assignments/details", data={"_csrf": fields["_csrf"], "on": f"{issue}-{company}"})
+    assert removed.status_code == 404 and "no longer affected by this issue" in removed.text

@@ -6,7 +6,7 @@ import msgspec
 
 from issue_tracker.api.issue_bodies import StatusChange
 from issue_tracker.companies.queries import Company
-from issue_tracker.errors import Invalid
+from issue_tracker.errors import Invalid, NotFound
 from issue_tracker.http.request import Request
 from issue_tracker.issues.assignment_fields import change_assignments
 from issue_tracker.issues.models import DetailedAssignment, IssueHead
@@ -55,7 +55,7 @@ def _assignment(request: Request, issue_id: int, company_id: int) -> DetailedAss
     for assignment in found:
         if assignment.company_id == company_id and isinstance(assignment, DetailedAssignment):
             return assignment
-    raise Invalid("The company is no longer affected by this issue.")
+    raise NotFound("The company is no longer affected by this issue.")
 
 
 def _texts(request: Request, assignment: DetailedAssignment) -> dict[str, str]:
