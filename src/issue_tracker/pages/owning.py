@@ -35,8 +35,10 @@ def own_assignments(request: Request, form: Form) -> Response:
     for each in selected:
         change_assignments(request.tx, request.actor, each.issue, each.companies, owner=owner)
     count = sum(len(each.companies) for each in selected)
-    companies = f"{count} {'company' if count == 1 else 'companies'}"
-    text = f"{companies} assigned to you." if owner else f"Nobody owns {companies} now."
+    if owner:
+        text = f"{count} {'company' if count == 1 else 'companies'} assigned to you."
+    else:
+        text = "One company has no owner now." if count == 1 else f"{count} companies have no owner now."
     return redirect(local(form.get("next")), flash_cookie(request, Flash(text)))
 
 
