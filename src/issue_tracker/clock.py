@@ -36,6 +36,11 @@ def in_utc(instant: datetime) -> datetime:
         return first if instant.year == 1 else last
 
 
+def to_the_minute(instant: str) -> str:
+    """Returns an instant in the form of `iso`, in UTC, as text for people: `2025-01-04 10:15 UTC`."""
+    return f"{instant[:16].replace('T', ' ')} UTC"
+
+
 def iso(instant: datetime) -> str:
     """Returns ISO 8601 with a numeric UTC offset; with a fraction only if it is not zero (contract, section 1)."""
     return instant.isoformat()

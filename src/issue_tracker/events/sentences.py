@@ -7,7 +7,7 @@ import msgspec
 from sqlalchemy import Connection
 
 from issue_tracker.actor import Actor
-from issue_tracker.clock import Timestamp
+from issue_tracker.clock import Timestamp, to_the_minute
 from issue_tracker.events.audit_sentences import AUDIT_SENTENCES
 from issue_tracker.events.catalog import Event, EventActor, EventType, Readers
 from issue_tracker.events.queries.accounts import Account, accounts_of
@@ -64,7 +64,7 @@ class Moment(str):
 
     @classmethod
     def of(cls, iso: str) -> "Moment":
-        moment = cls(f"{iso[:16].replace('T', ' ')} UTC")
+        moment = cls(to_the_minute(iso))
         moment.iso = iso
         return moment
 

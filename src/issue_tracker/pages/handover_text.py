@@ -2,11 +2,10 @@
 
 import re
 from collections.abc import Iterator
-from datetime import datetime
 
 import msgspec
 
-from issue_tracker.clock import iso
+from issue_tracker.clock import iso, to_the_minute
 from issue_tracker.issues.handover import Became, Handover, Story
 from issue_tracker.issues.updates.queries import PlacedUpdate
 from issue_tracker.pages.moments import duration
@@ -38,19 +37,14 @@ TEXT = Style("", "- ", markdown=False)
 MARKDOWN = Style("## ", "- ", markdown=True)
 
 
-def utc(moment: datetime | str) -> str:
-    """Formats a time in UTC, to the minute."""
-    text = moment if isinstance(moment, str) else iso(moment)
-    return f"{text[:16].replace('T', ' ')} UTC"
-
-
 def handover_text(handover: Handover, style: Style, url: str) -> str:
     """Returns the handover as a text. `url` is the public URL of this site."""
     return "\n".join(_lines(handover, style, url)) + "\n"
 
 
 def _lines(handover: Handover, style: Style, url: str) -> Iterator[str]:
-    yield f"{'# ' if style.markdown else ''}Handover, {utc(handover.since)} to {utc(handover.at)}"
+    since, until = to_the_minute(iso(handover.since)), to_the_minute(iso(handover.at))
+    yield f"{'# ' if style.markdown else ''}Handover, {since} to {until}"
     if handover.people:
         yield ""
         yield "Changes by " + ", ".join(f"{style.name(name)} ({number})" for name, number in handover.people)
@@ -58,7 +52,7 @@ def _lines(handover: Handover, style: Style, url: str) -> Iterator[str]:
         yield from _heading(style, "Update overdue", len(handover.overdue))
         for due in handover.overdue:
             name = style.linked(due.name, f"{url}/issues/{due.issue_id}")
-            yield f"{style.item}{name}: due {utc(due.since)}" + (
+            yield f"{style.item}{name}: due {to_the_minute(due.since)}" + (
                 f", {style.name(due.owner)}" if due.owner else ", no owner"
             )
     for became, title in TITLES.items():
@@ -70,7 +64,7 @@ def _lines(handover: Handover, style: Style, url: str) -> Iterator[str]:
     if handover.large:
         yield from _heading(style, "Large changes", len(handover.large))
         for entry in handover.large:
-            yield f"{style.item}{utc(entry.at)} {style.name(' '.join((entry.by, *entry.words)))}"
+            yield f"{style.item}{to_the_minute(entry.at)} {style.name(' '.join((entry.by, *entry.words)))}"
     if handover.longest:
         yield from _heading(style, "Down for the longest", len(handover.longest))
         for outage in handover.longest:
@@ -101,7 +95,7 @@ def _story(story: Story, style: Style, url: str) -> Iterator[str]:
     yield f"{style.item}{name}{_state(story, style)}"
     for entry in story.entries:
         note = f": {style.name(' '.join(entry.note.split()))}" if entry.note else ""
-        yield f"  {style.item}{utc(entry.at)} {style.name(' '.join((entry.by, *entry.words)))}{note}"
+        yield f"  {style.item}{to_the_minute(entry.at)} {style.name(' '.join((entry.by, *entry.words)))}{note}"
     for placed in story.updates:
         yield f"  {style.item}{_said(placed, style)}"
 
@@ -122,4 +116,4 @@ def _said(placed: PlacedUpdate, style: Style) -> str:
     update = placed.update
     body = " ".join(update.body.split())
     audience = "public" if update.public else "internal"
-    return f"{utc(update.at)} {style.name(update.actor.name)} ({audience}): {body}"
+    return f"{to_the_minute(update.at)} {style.name(update.actor.name)} ({audience}): {body}"

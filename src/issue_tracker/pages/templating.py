@@ -12,6 +12,7 @@ from starlette.responses import Response
 from issue_tracker.actor import Actor, Role
 from issue_tracker.auth.passwords import MINIMUM
 from issue_tracker.auth.sessions import csrf_token
+from issue_tracker.clock import to_the_minute
 from issue_tracker.errors import AppError
 from issue_tracker.events.order import Watermark, limited
 from issue_tracker.events.sentences import Moment, ProperName
@@ -83,11 +84,6 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     posted: bool = False
 
 
-def _utc(moment: str) -> str:
-    """Formats an instant for browsers without script: in UTC, to the minute."""
-    return f"{moment[:16].replace('T', ' ')} UTC"
-
-
 environment = Environment(
     loader=FileSystemLoader(Path(__file__).parent.parent / "templates"),
     autoescape=True,
@@ -97,7 +93,8 @@ environment = Environment(
     # Checking the template files for each page would take as long as rendering a short page.
     auto_reload=False,
 )
-environment.filters["utc"] = _utc
+# For browsers without script; others show the local time.
+environment.filters["utc"] = to_the_minute
 environment.filters["plain"] = plain
 environment.tests["name"] = lambda word: isinstance(word, ProperName)
 environment.tests["moment"] = lambda word: isinstance(word, Moment)
