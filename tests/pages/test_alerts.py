@@ -19,6 +19,9 @@ def test_an_unsorted_alert_can_be_turned_into_a_rule(world: World, browse: Brows
     page.get_by_label("Name", exact=True).fill("Prometheus")
     page.get_by_role("button", name="Create receiver").click()
     url = page.locator("code.secret").inner_text()
+    page.reload()
+    expect(page.get_by_role("row", name="Prometheus")).to_have_count(1)
+    expect(page.locator("code.secret")).to_have_count(0)
     path = url.removeprefix(world.server.settings.public_url)
     message = {"alerts": [{"status": "firing", "labels": {"alertname": "DiskFull", "site": "contosso inc"}}]}
     assert send(world, path, message) == {"received": 1, "unsorted": 1}

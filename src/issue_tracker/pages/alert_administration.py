@@ -54,8 +54,8 @@ BY = {
 
 
 @routes.get(HERE)
-def show_administration(request: Request, form: FormView | None = None, url: str | None = None) -> Response:
-    """Shows the receivers and the rules; `url` is the URL of a new receiver, which is shown only once."""
+def show_administration(request: Request, form: FormView | None = None) -> Response:
+    """Shows the receivers and the rules."""
     return page(
         request,
         "alerts/administration.html",
@@ -66,29 +66,24 @@ def show_administration(request: Request, form: FormView | None = None, url: str
         kinds=KINDS,
         senders=[(kind.value, text) for kind, text in KINDS.items() if kind is not Kind.FEED],
         form=form or FormView(),
-        url=url,
     )
 
 
-@routes.post(f"{HERE}/receivers", proof=Proof.FRESH_SESSION, transaction=False, shown_by=show_administration)
+@routes.post(f"{HERE}/receivers", proof=Proof.FRESH_SESSION, shown_by=show_administration)
 def create_receiver(request: Request, form: Form) -> Response:
-    """Adds a receiver, and shows its URL only once."""
+    """Adds a receiver, and shows its address once."""
     mapping = form.get("mapping").strip()
     fields = {**form.fields("name", "kind"), "mapping": _decoded(mapping) if mapping else None}
     body = form.read(fields, NewReceiver)
-    with request.write() as tx:
-        receiver, secret = receivers.create_receiver(tx, request.actor, body.name, body.kind, body.mapping)
-    with request.read():
-        return show_administration(request, url=_shown_address(request, receiver, secret))
+    return _show_address_once(
+        request, *receivers.create_receiver(request.tx, request.actor, body.name, body.kind, body.mapping)
+    )
 
 
-@routes.post(f"{HERE}/receivers/{{id}}/rotate-secret", proof=Proof.FRESH_SESSION, transaction=False)
+@routes.post(f"{HERE}/receivers/{{id}}/rotate-secret", proof=Proof.FRESH_SESSION)
 def rotate_secret(request: Request, form: Form, id: int) -> Response:
-    """Gives a receiver a new URL, which is shown only once."""
-    with request.write() as tx:
-        receiver, secret = receivers.rotate_secret(tx, request.actor, id)
-    with request.read():
-        return show_administration(request, url=_shown_address(request, receiver, secret))
+    """Gives a receiver a new address, and shows it once."""
+    return _show_address_once(request, *receivers.rotate_secret(request.tx, request.actor, id))
 
 
 @routes.post(f"{HERE}/receivers/{{id}}/active", proof=Proof.FRESH_SESSION)
@@ -202,9 +197,11 @@ def _created(rule: StoredRule, outcomes: list[AlertOutcome]) -> Flash:
     return Flash(text, undo_at=f"{HERE}/rules/{rule.id}/undo", edit_at=f"{HERE}/rules/{rule.id}")
 
 
-def _shown_address(request: Request, receiver: Receiver, secret: str) -> str:
-    """Returns the address for the configuration of the sender: an e-mail address, or else a URL."""
-    return mail_address(request, receiver, secret) or address(request, receiver, secret)
+def _show_address_once(request: Request, receiver: Receiver, secret: str) -> Response:
+    """Returns a redirect that shows the address for the settings of the sender: an e-mail address, or else a URL."""
+    shown = mail_address(request, receiver, secret) or address(request, receiver, secret)
+    text = "The address of the receiver, for the settings of its sender, contains a secret. It is shown only once:"
+    return redirect(HERE, flash_cookie(request, Flash(text, secret=shown)))
 
 
 def _rule_page(
