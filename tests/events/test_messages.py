@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from issue_tracker.actor import command_line
+from issue_tracker.database.before_commit import savepoint
 from issue_tracker.events.delivery import Deliverer
 from issue_tracker.issues import transfer
+from issue_tracker.issues.operations import create_issue
 from issue_tracker.issues.transfer import ImportResult, ImportRow
 from issue_tracker.names import parse_description, parse_issue_name
 from tests.clients import Client
@@ -217,3 +219,29 @@ def test_a_refused_request_sends_nothing(world: World, hooks: Hooks, tess: Clien
     tess.call("POST", "/api/issues", 201, json={"name": "Other"})
     (message,) = hooks.sent()["all"]
     assert message["data"]["issue_name"] == "Other"
+
+
+def test_a_request_that_is_refused_after_a_change_sends_nothing(world: World, hooks: Hooks, tess: Client) -> None:
+    """Its response is stored for its key and committed, but the change of the first alert is rolled back."""
+    world.given_companies("Contoso")
+    hooks.add("all")
+    first = {"key": "1", "state": "firing", "issue": "A", "company": "Contoso"}
+    second = {"key": "2", "state": "firing", "issue": "B", "company": "Nowhere", "strict": True}
+    body, key = {"alerts": [first, second]}, {"Idempotency-Key": "one"}
+    assert tess.post("/api/alerts", json=body, headers=key).status_code == 404
+    assert hooks.sent() == {} and tess.call("GET", "/api/issues", 200)["total"] == 0
+
+
+def test_a_change_that_a_savepoint_undoes_sends_nothing(world: World, hooks: Hooks) -> None:
+    hooks.add("all")
+    actor = command_line("ops")
+    with world.database.write() as tx:
+        create_issue(tx, actor, parse_issue_name("VPN"), None, [])
+        with suppress(ZeroDivisionError), savepoint(tx):
+            create_issue(tx, actor, parse_issue_name("Mail"), None, [])
+            raise ZeroDivisionError
+    assert [message["data"]["issue_name"] for message in hooks.sent()["all"]] == ["VPN"]
+    with world.database.write() as tx, suppress(ZeroDivisionError), savepoint(tx):
+        create_issue(tx, actor, parse_issue_name("Mail"), None, [])
+        raise ZeroDivisionError
+    assert hooks.sent() == {}

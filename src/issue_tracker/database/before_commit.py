@@ -1,7 +1,8 @@
 """Work that belongs to a whole transaction and runs once, as the last step before its commit."""
 
-from collections.abc import Callable
-from typing import Protocol, TypeVar
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Connection
 
@@ -10,7 +11,9 @@ _COLLECTED = "before commit"
 
 
 class BeforeCommit(Protocol):
-    """An object that collects something during a transaction, and writes the result before the commit."""
+    """An object that collects something during a transaction, in order, and writes the result before the commit."""
+
+    collected: list[Any]
 
     def before_commit(self, tx: Connection) -> None:
         """Writes the result. If it raises an error, the transaction fails."""
@@ -26,6 +29,22 @@ def once_in_transaction(tx: Connection, create: Callable[[Connection], Collector
         collected[create] = create(tx)
     found: Collector = collected[create]
     return found
+
+
+@contextmanager
+def savepoint(tx: Connection) -> Iterator[None]:
+    """Undoes the changes of a block that raises, and what was collected in it.
+
+    For blocks that call operations. SQLAlchemy's `begin_nested` alone is enough for single statements.
+    """
+    lengths = {create: len(collector.collected) for create, collector in tx.info.get(_COLLECTED, {}).items()}
+    try:
+        with tx.begin_nested():
+            yield
+    except BaseException:
+        for create, collector in tx.info.get(_COLLECTED, {}).items():
+            del collector.collected[lengths.get(create, 0) :]
+        raise
 
 
 def finish_transaction(tx: Connection) -> None:

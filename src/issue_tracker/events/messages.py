@@ -158,18 +158,18 @@ class Outbox:
 
     def __init__(self, tx: Connection) -> None:
         self.subscriptions = active_subscriptions(tx)
-        self._recorded: list[tuple[Event, datetime, int | None]] = []
+        self.collected: list[tuple[Event, datetime, int | None]] = []
 
     def add(self, events: Iterable[Event], at: datetime, about_webhook: int | None) -> None:
         """Adds events that were recorded at `at`. `about_webhook` is the webhook that they are about, or None."""
-        self._recorded += [(event, at, about_webhook) for event in events]
+        self.collected += [(event, at, about_webhook) for event in events]
 
     def before_commit(self, tx: Connection) -> None:
         """Writes one delivery for each message and webhook."""
-        if not self._recorded:
+        if not self.collected:
             return
         visible = self._visible(tx)
-        audiences = list_audiences(tx, ALL_COMPANIES, [event.update_id for event, _, _ in self._recorded])
+        audiences = list_audiences(tx, ALL_COMPANIES, [event.update_id for event, _, _ in self.collected])
         rows = [
             delivery_row(subscription.webhook_id, seen.message_id, message, seen.at, seen.issue_id)
             for group in self._groups(audiences)
@@ -191,16 +191,16 @@ class Outbox:
     def _visible(self, tx: Connection) -> dict[CompanyAccess, frozenset[int]]:
         """Returns the ids of the recorded events that are visible under each limited company access."""
         accesses = {subscription.access for subscription in self.subscriptions if not subscription.access.all}
-        ids = [event.event_id for event, _, _ in self._recorded]
+        ids = [event.event_id for event, _, _ in self.collected]
         return {
             access: frozenset(list_event_ids(tx, access, after=min(ids) - 1, until=max(ids))) for access in accesses
         }
 
     def _groups(self, audiences: Mapping[int | None, Audience]) -> Iterator[Group]:
         """Yields the groups, in the order of their first events."""
-        created = {event.issue_id for event, _, _ in self._recorded if event.type is EventType.ISSUE_CREATED}
+        created = {event.issue_id for event, _, _ in self.collected if event.type is EventType.ISSUE_CREATED}
         together: dict[Any, list[tuple[Event, datetime, int | None]]] = {}
-        for recorded in self._recorded:
+        for recorded in self.collected:
             event = recorded[0]
             if event.issue_id in created and event.type in (EventType.ISSUE_CREATED, EventType.ASSIGNMENT_CREATED):
                 together.setdefault(("created", event.issue_id), []).append(recorded)

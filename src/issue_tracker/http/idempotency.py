@@ -13,6 +13,7 @@ import msgspec
 from sqlalchemy import Row
 from starlette.responses import Response
 
+from issue_tracker.database.before_commit import savepoint
 from issue_tracker.errors import AppError, InvalidQuery
 from issue_tracker.http.errors import error_response
 from issue_tracker.http.request import Request
@@ -41,7 +42,7 @@ def once(request: Request, act: Callable[[], Response]) -> Response:
         return stored
     stored_responses.require_room(request.tx, claim)
     try:
-        with request.tx.begin_nested():
+        with savepoint(request.tx):
             response = act()
     except AppError as error:
         if error.status >= 500 or error.status == 429:

@@ -11,6 +11,7 @@ from issue_tracker import csv_files
 from issue_tracker.actor import Actor
 from issue_tracker.companies.queries import Company
 from issue_tracker.csv_files import BadRow, defuse, restore
+from issue_tracker.database.before_commit import savepoint
 from issue_tracker.errors import AppError
 from issue_tracker.issues import csv_fields
 from issue_tracker.issues.assignments import NewAssignment
@@ -129,7 +130,7 @@ def import_issue(
     first = good[0]
     members = [NewAssignment(companies[key(row.company_name)], row.status) for row in good if row.company_name]
     try:
-        with tx.begin_nested():
+        with savepoint(tx):
             fields = first.fields.fields(tx, actor)
             if existing is None:
                 created = create_issue(tx, actor, first.name, first.description, members, fields=fields, notify=notify)

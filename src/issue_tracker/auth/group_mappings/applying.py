@@ -16,6 +16,7 @@ from issue_tracker.auth.group_mappings.queries import SCIM, find_access_sources
 from issue_tracker.auth.single_sign_on.break_glass import is_break_glass
 from issue_tracker.auth.users import lock_user, update_user
 from issue_tracker.company_access.grants import Grant
+from issue_tracker.database.before_commit import savepoint
 from issue_tracker.database.tables import group_mapping_companies, group_mapping_company_groups, group_mappings, users
 from issue_tracker.errors import Invalid
 from issue_tracker.settings import Settings
@@ -61,7 +62,7 @@ def apply_groups(
     matching = [row for row in rows if row.group_name in groups]
     role = max((Role(row.role) for row in matching), key=_RANKS.__getitem__, default=Role.MEMBER)
     try:
-        with tx.begin_nested():
+        with savepoint(tx):
             update_user(tx, actor, user_id, role=role)
             seeing = [row for row in matching if row.role != Role.MEMBER.value]
             if seeing:
