@@ -23,9 +23,9 @@ from issue_tracker.auth.throttle import prune_attempts
 from issue_tracker.clock import now
 from issue_tracker.database.engine import Database
 from issue_tracker.errors import Unavailable
-from issue_tracker.events.catalog import Change, EventType
+from issue_tracker.events.catalog import FAILURES, Change, EventType
 from issue_tracker.events.record import record
-from issue_tracker.events.retention import FAILURES, prune_deliveries, prune_failures, prune_sign_ins
+from issue_tracker.events.retention import prune_deliveries, prune_failures, prune_sign_ins
 from issue_tracker.issues.presence import prune_presence
 from issue_tracker.settings import Settings
 

@@ -6,14 +6,16 @@ from typing import Any
 
 import pytest
 from sqlalchemy import update
+from starlette.types import Scope
 
 from issue_tracker.database.tables import sessions, users
 from issue_tracker.http import response_cache
+from issue_tracker.http.response_cache import ResponseCache
 from issue_tracker.issues.queries.issue_list import IssueList
 from tests.clients import Client
 from tests.events.processes import own_servers
 from tests.waiting import eventually
-from tests.world import Clock, World
+from tests.world import PASSWORD, Clock, World
 
 LIST = "/api/issues?limit=5"
 WRITES = 120
@@ -67,6 +69,42 @@ def test_a_user_who_lost_the_right_gets_no_cached_response(world: World, path: s
         assert client.get(path, follow_redirects=False).status_code in (303, 401, 403), way
         with world.database.write() as tx:
             tx.execute(update(users).values(active=True, role="technician"))
+
+
+def test_failed_sign_ins_neither_empty_the_cache_nor_change_the_validator(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[bool] = []
+    find = ResponseCache.find
+
+    def noted(responses: ResponseCache, scope: Scope) -> object:
+        cached = find(responses, scope)
+        if scope["method"] == "GET":
+            found.append(cached is not None)
+        return cached
+
+    world.given_issue("VPN", {"Contoso": "new"})
+    tess = world.client("tess")
+    before = [tess.get(LIST) for _ in range(3)][-1]
+    other = tess.get("/api/issues?limit=6")
+    monkeypatch.setattr(ResponseCache, "find", noted)
+    for _ in range(3):
+        wrong = {"email": "tess@helpdesk.example", "password": "not the password"}
+        world.anonymous().call("POST", "/api/auth/login", 401, json=wrong)
+        after = tess.get(LIST)
+        assert (after.status_code, after.text) == (200, before.text)
+    assert found == [world.engine == "sqlite"] * 3
+    tess.call("POST", "/api/auth/confirm", 400, json={"password": "not the password"})
+    if world.engine == "sqlite":
+        right = {"email": "omar@helpdesk.example", "password": PASSWORD}
+        world.anonymous().call("POST", "/api/auth/login", 200, json=right)  # empties the cache
+        assert tess.get("/api/issues?limit=6").headers["etag"] == other.headers["etag"]
+        assert found[-1] is False
+    body = {"issue_name": "VPN", "company_name": "Contoso", "status": "resolved"}
+    world.client("omar").call("PUT", "/api/issues/status", 200, json=body)
+    assert statuses(world) == ["resolved"]
+    assert tess.get("/api/issues?limit=6").headers["etag"] != other.headers["etag"]
+    assert sum(event.type == "session.failed" for event in world.history(audit=True)) == 3
 
 
 @pytest.mark.parametrize("path", PATHS)

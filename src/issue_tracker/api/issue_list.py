@@ -80,6 +80,8 @@ def list_issues(request: Request, query: IssueQuery) -> Response:
         whole_log = watermarks.watermark_of(request.tx, state)
         state, watermark = limited(request.tx, access, whole_log)
         representation += _visible_names(request, query)
+    else:
+        state = watermarks.data_state(request.tx, state)
     if query.owner == ME:
         representation += f" {request.actor.user_id}"
     if depends_on_time(query):
@@ -95,8 +97,7 @@ def list_issues(request: Request, query: IssueQuery) -> Response:
     cached = request.app_state.responses.find_by_validator(etag)
     if cached is not None:
         return cached
-    filters, order = filters_of(request, query), order_of(query)
-    after = position_of(query)
+    filters, order, after = filters_of(request, query), order_of(query), position_of(query)
     size = query.limit or CHUNK
     found = IssueList(request.tx, request.actor, filters, order, after=after)
     rows = found.rows(size + 1)

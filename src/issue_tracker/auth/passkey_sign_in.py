@@ -49,7 +49,7 @@ def sign_in_with_passkey(
         user = _named(tx, credential)
         attempt = throttle.sign_in_attempt(tx, keyring, user, "passkey", visitor.address, visitor.device)
         throttle.check(tx, settings, attempt, at)
-    with database.write() as tx:
+    with database.write(unseen=True) as tx:
         throttle.admit(tx, settings, attempt, at)
     with database.write() as tx:
         why = ""

@@ -36,10 +36,10 @@ def is_own_password(database: Database, settings: Settings, actor: Actor, passwo
         throttle.check(tx, settings, attempt, at)
         password_hash = password_hash_of(tx, actor.user_id)
         permitted = may_use_password(settings, get_user(tx, actor.user_id).email)
-    with database.write() as tx:
+    with database.write(unseen=True) as tx:
         throttle.admit(tx, settings, attempt, at)
     correct = verify_password(password_hash, password) and permitted
-    with database.write() as tx:
+    with database.write(unseen=True) as tx:
         if correct:
             throttle.forgive(tx, attempt)
         else:
@@ -68,7 +68,7 @@ def confirm_with_code(
     """
     assert actor.session_id is not None and actor.user_id is not None, "only a session has proof"
     at, attempt = now(), throttle.own_code_attempt(actor.user_id)
-    with database.write() as tx:
+    with database.write(unseen=True) as tx:
         throttle.admit(tx, settings, attempt, at)
     with database.write() as tx:
         correct = use_totp(tx, keyring, actor.user_id, code, at)
@@ -110,7 +110,7 @@ def confirm_with_passkey(
     at, attempt = now(), throttle.own_code_attempt(actor.user_id)
     if not ceremonies.is_open(keyring, challenge, _purpose(actor), at):
         raise Invalid.field("challenge", "has expired; start again")
-    with database.write() as tx:
+    with database.write(unseen=True) as tx:
         throttle.admit(tx, settings, attempt, at)
     with database.write() as tx:
         what = "a passkey"

@@ -45,7 +45,7 @@ def take_second_step(
         user = challenges.find_user(tx, challenge, at)
         attempt = throttle.second_step_attempt(tx, user, visitor.address, visitor.device)
         throttle.check(tx, settings, attempt, at)
-    with database.write() as tx:
+    with database.write(unseen=True) as tx:
         throttle.admit(tx, settings, attempt, at)
         challenges.count_attempt(tx, challenge, at)
     with database.write() as tx:

@@ -86,7 +86,7 @@ def sign_in(
         account = found[0] if found else None
         attempt = throttle.sign_in_attempt(tx, keyring, account, key(email), visitor.address, visitor.device)
         throttle.check(tx, settings, attempt, at)
-    with database.write() as tx:
+    with database.write(unseen=True) as tx:
         throttle.admit(tx, settings, attempt, at)
     for _ in range(ATTEMPTS):
         with database.read() as tx:
@@ -105,7 +105,7 @@ def sign_in(
             outcome = after_first_step(tx, settings, user, visitor, at)
         return require_signed_in(outcome)
     failed = anonymous_actor(attempt.name, visitor.request_id)
-    with database.write() as tx:
+    with database.write(unseen=True) as tx:
         record(tx, failed, [Change(type=EventType.SESSION_FAILED, note=f"from {visitor.address}")], at)
     raise Unauthenticated(WRONG if settings.password_sign_in else WRONG_OR_PROVIDER)
 

@@ -2,6 +2,8 @@
 
 import sqlite3
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from sqlalchemy import Engine, PoolProxiedConnection
@@ -19,9 +21,11 @@ class DataVersion:
         self._server = server
         self._guard = threading.Lock()
         self._connection: PoolProxiedConnection | None = None
+        self._unchanged: tuple[int, int] | None = None
 
     def read(self) -> int | None:
-        """Returns SQLite's data version, which changes with every commit of another connection, of any process.
+        """Returns SQLite's data version, which changes with every commit of another connection, of any process, except
+        one inside `unchanged`.
 
         None if SQLite would have to wait, or if the file is missing.
         """
@@ -32,10 +36,26 @@ class DataVersion:
                     self._connection = self._engine.raw_connection()
                     self._connection.cursor().execute("PRAGMA busy_timeout=0")
                 connection: Any = self._connection.dbapi_connection
-                return int(connection.execute("PRAGMA data_version").fetchone()[0])
+                version = _version_of(connection)
+                return self._unchanged[1] if self._unchanged and self._unchanged[0] == version else version
             except (Unavailable, SQLAlchemyError, sqlite3.Error):
                 self._close()
                 return None
+
+    @contextmanager
+    def unchanged(self, writer: Any) -> Iterator[None]:
+        """Excludes the commit in the block, of a driver's connection in a transaction that writes, from `read`.
+
+        The writer's own data version shows whether another connection has committed until this commit was seen; then
+        the version changes after all.
+        """
+        before, others = self.read(), _version_of(writer)
+        yield
+        with self._guard, suppress(sqlite3.Error):  # the commit has succeeded, whatever happens here
+            if before is not None and self._connection is not None:
+                seen = _version_of(self._connection.dbapi_connection)
+                if _version_of(writer) == others:
+                    self._unchanged = seen, before
 
     def close(self) -> None:
         """Closes the connection; the next `read` opens a new one."""
@@ -46,3 +66,8 @@ class DataVersion:
         if self._connection is not None:
             self._connection.invalidate()
             self._connection = None
+            self._unchanged = None
+
+
+def _version_of(connection: Any) -> int:
+    return int(connection.execute("PRAGMA data_version").fetchone()[0])

@@ -69,17 +69,18 @@ class Database:
         return self._transaction(write=False, in_bulk=in_bulk, wait_seconds=self.wait_seconds)
 
     @contextmanager
-    def write(self, *, wait_seconds: float | None = None) -> Iterator[Connection]:
+    def write(self, *, wait_seconds: float | None = None, unseen: bool = False) -> Iterator[Connection]:
         """Opens a transaction, which is committed durably when the block ends, and rolled back when the block raises.
 
         Raises Unavailable if the database cannot be used in time, and Invalid if the change conflicts with another
         one. `wait_seconds` limits the wait for other writers on SQLite; the default is the setting. With 0, the
-        transaction fails immediately if there is another writer, and the failure is not logged.
+        transaction fails immediately if there is another writer, and the failure is not logged. `unseen` declares that
+        no cached response depends on the change, so that the commit leaves `data_version` as it is.
         """
         wait = self.wait_seconds if wait_seconds is None else wait_seconds
         self._server.take_turn(wait)
         try:
-            with self._transaction(write=True, in_bulk=False, wait_seconds=wait) as connection:
+            with self._transaction(write=True, in_bulk=False, wait_seconds=wait, unseen=unseen) as connection:
                 yield connection
         finally:
             self._server.end_turn()
@@ -142,7 +143,7 @@ class Database:
         self._server.check_file()
 
     def data_version(self) -> int | None:
-        """Returns a number that changes with every commit of another connection, of any process.
+        """Returns a number that changes with every commit, of any process, except those of `unseen` changes here.
 
         For the event loop only. None on PostgreSQL, and whenever SQLite cannot read it immediately.
         """
@@ -157,7 +158,9 @@ class Database:
         self._server.close()
 
     @contextmanager
-    def _transaction(self, *, write: bool, in_bulk: bool, wait_seconds: float) -> Iterator[Connection]:
+    def _transaction(
+        self, *, write: bool, in_bulk: bool, wait_seconds: float, unseen: bool = False
+    ) -> Iterator[Connection]:
         """Begins and ends on the driver's connection: SQLAlchemy's bookkeeping costs more than a small query."""
         quiet = wait_seconds == 0
         if self._server.lost and self._data_version is not None:
@@ -175,7 +178,11 @@ class Database:
             finish_transaction(connection)
             inside = False
             topics, trace = take_announced(connection), take_trace(connection)
-            self._commit(connection, write=write)
+            if unseen and self._data_version is not None:
+                with self._data_version.unchanged(driver(connection)):
+                    self._commit(connection, write=write)
+            else:
+                self._commit(connection, write=write)
         except BaseException as error:
             # An error that the block itself raised, even Unavailable, says nothing about this connection.
             failure = error if isinstance(error, Unavailable) and not inside else self._failure(error)

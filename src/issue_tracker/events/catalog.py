@@ -86,6 +86,21 @@ class EventType(StrEnum):
         return self.value.startswith("update.")
 
 
+FAILURES = (
+    EventType.SESSION_FAILED,
+    EventType.SESSION_PROOF_FAILED,
+    EventType.SESSION_SECOND_FACTOR_FAILED,
+    EventType.SESSION_THROTTLED,
+    EventType.SETUP_FAILED,
+    EventType.REQUEST_REFUSED,
+    EventType.TOKEN_REFUSED,
+)
+"""Types of events that clients without an account can cause in any number."""
+
+SIGN_INS = (*FAILURES, EventType.SESSION_CREATED, EventType.SESSION_ENDED)
+"""Types of events that record no lasting change. No list of issues depends on them (docs/decisions/0005)."""
+
+
 class Readers(StrEnum):
     """The readers of an update, as the update's events name them in `from` and `to`."""
 

@@ -20,6 +20,7 @@ from issue_tracker.events.queries.log import (
     LogState,
     count_events,
     find_mark,
+    get_data_state,
     get_last_event_id,
     get_log_state,
     list_event_ids,
@@ -99,6 +100,7 @@ class WatermarkTracker:
         self._database = database
         self._marks: list[tuple[int, int]] = []
         self._latest: tuple[LogState, Watermark] | None = None
+        self._latest_data: tuple[LogState, LogState] | None = None
         self._marking = threading.Lock()
 
     def start(self) -> None:
@@ -137,6 +139,19 @@ class WatermarkTracker:
             found = Watermark(found.last_event_id)
         self._latest = state, found
         return found
+
+    def data_state(self, tx: Connection, state: LogState) -> LogState:
+        """Returns what a state of the log, read in this transaction, says about data: without the sign-ins and refusals
+        at its end, so that a flood of them does not change the validators of lists.
+
+        On PostgreSQL, returns the state itself, because every transaction changes its snapshot.
+        """
+        if not state.sign_in or state.snapshot is not None:
+            return state
+        latest = self._latest_data
+        if latest is None or latest[0] != state:
+            self._latest_data = latest = state, get_data_state(tx)
+        return latest[1]
 
     def _settled(self, state: LogState) -> int:
         """Returns the highest id that a mark declares settled for this snapshot; 0 without such a mark."""

@@ -10,26 +10,12 @@ from sqlalchemy import Connection, delete, select
 
 from issue_tracker.actor import ALL_COMPANIES
 from issue_tracker.database.tables import deliveries, delivery_attempts, events
-from issue_tracker.events.catalog import EventType
+from issue_tracker.events.catalog import FAILURES, SIGN_INS, EventType
 from issue_tracker.events.queries.log import list_event_ids_beyond, list_oldest_event_ids
 from issue_tracker.events.queries.webhooks import State
 
 BATCH = 1000
 """Number of rows deleted in one transaction, so that other writers wait only for milliseconds."""
-
-FAILURES = (
-    EventType.SESSION_FAILED,
-    EventType.SESSION_PROOF_FAILED,
-    EventType.SESSION_SECOND_FACTOR_FAILED,
-    EventType.SESSION_THROTTLED,
-    EventType.SETUP_FAILED,
-    EventType.REQUEST_REFUSED,
-    EventType.TOKEN_REFUSED,
-)
-"""Types of events that clients without an account can cause in any number."""
-
-SIGN_INS = (*FAILURES, EventType.SESSION_CREATED, EventType.SESSION_ENDED)
-"""Types of events that record no lasting change."""
 
 
 def prune_deliveries(tx: Connection, before: datetime) -> int:

@@ -15,7 +15,7 @@ from issue_tracker.database.prepared import Prepared, among, numbers
 from issue_tracker.database.prepared import iso as stored_iso
 from issue_tracker.database.tables import companies, events
 from issue_tracker.database.types import Id
-from issue_tracker.events.catalog import Event, EventActor, EventType
+from issue_tracker.events.catalog import SIGN_INS, Event, EventActor, EventType
 from issue_tracker.events.queries.visibility import about_visible_issue, visible_to
 
 LARGEST_ID = 2**63 - 1
@@ -52,12 +52,14 @@ class LogState(msgspec.Struct, frozen=True):
 
     `mark` distinguishes the last event from one with the same id in another history, such as that of the same database
     before it was restored from a backup. If there is no event, `last_event_id` is 0 and `mark` is empty. `snapshot` is
-    PostgreSQL's text, `xmin:xmax:` and the transactions in between that had not ended; None on SQLite.
+    PostgreSQL's text, `xmin:xmax:` and the transactions in between that had not ended; None on SQLite. `sign_in` says
+    whether the last event is about a sign-in or a refusal, which no data depends on.
     """
 
     last_event_id: int
     mark: str
     snapshot: str | None
+    sign_in: bool = False
 
     def key(self, access: CompanyAccess) -> str:
         """Returns a text that changes with everything that is visible under an access; it is a part of validators.
@@ -85,8 +87,19 @@ def get_log_state(tx: Connection) -> LogState:
     found = _state.first(tx)
     if found is None:
         return LogState(0, "", _snapshot.scalar(tx))
-    event_id, at, request_id, snapshot = found
-    return LogState(event_id, _mark(at, request_id), snapshot)
+    event_id, at, request_id, type_, snapshot = found
+    return LogState(event_id, _mark(at, request_id), snapshot, type_ in SIGN_INS)
+
+
+def get_data_state(tx: Connection) -> LogState:
+    """Returns the state of the log as if it ended with the last event that changed data. SQLite only, where no event
+    can appear below another one.
+    """
+    found = _data.first(tx)
+    if found is None:
+        return LogState(0, "", None)
+    event_id, at, request_id = found
+    return LogState(event_id, _mark(at, request_id), None)
 
 
 def find_mark(tx: Connection, event_id: int) -> str | None:
@@ -111,11 +124,25 @@ def _current_snapshot(dialect: str) -> Any:
 
 
 def _select_last(dialect: str) -> Select[Any]:
-    query = select(events.c.event_id, events.c.at, events.c.request_id, _current_snapshot(dialect).label("snapshot"))
+    snapshot = _current_snapshot(dialect).label("snapshot")
+    query = select(events.c.event_id, events.c.at, events.c.request_id, events.c.type, snapshot)
     return query.order_by(events.c.event_id.desc()).limit(1)
 
 
+def _select_last_of_data(_dialect: str) -> Select[Any]:
+    # The end of each type's index range: after a flood of sign-ins, the last change may lie far back. The types come
+    # from the table, because a newer program may have recorded others than this one knows.
+    types = select(func.min(events.c.type).label("type")).cte("types", recursive=True)
+    following = select(func.min(events.c.type)).where(events.c.type > types.c.type).scalar_subquery()
+    types = types.union_all(select(following).where(types.c.type.is_not(None)))
+    of_type = select(func.max(events.c.event_id)).where(events.c.type == types.c.type).scalar_subquery()
+    of_data = types.c.type.not_in([literal_column(f"'{type_.value}'") for type_ in SIGN_INS])
+    last = select(func.max(of_type)).where(of_data).scalar_subquery()
+    return select(events.c.event_id, events.c.at, events.c.request_id).where(events.c.event_id == last)
+
+
 _state = Prepared(_select_last)
+_data = Prepared(_select_last_of_data)
 _snapshot = Prepared(lambda dialect: select(_current_snapshot(dialect)))
 _one = Prepared(
     lambda _: select(events.c.at, events.c.request_id).where(events.c.event_id == bindparam("event_id", type_=Id))

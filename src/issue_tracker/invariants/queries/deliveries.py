@@ -8,10 +8,10 @@ from sqlalchemy import Connection, func, select
 from issue_tracker.actor import Actor
 from issue_tracker.database.tables import deliveries, delivery_attempts, events
 from issue_tracker.events.attempts import SCHEDULE
+from issue_tracker.events.catalog import SIGN_INS
 from issue_tracker.events.claims import LOST
 from issue_tracker.events.messages import TEST
 from issue_tracker.events.queries.webhooks import State
-from issue_tracker.events.retention import SIGN_INS
 from issue_tracker.invariants.queries.streams import columns, pieces, stream, together
 
 FEW = 20
