@@ -75,7 +75,7 @@ MAIL_RECEIVER_EXAMPLE: dict[str, Any] = RECEIVER_EXAMPLE | {"name": "RMM", "kind
 )
 def put_mailbox(request: Request, id: int, body: NewMailbox) -> Response:
     """Give a receiver of e-mail a mailbox, or change it. The server polls it immediately."""
-    return json_response(put(request, id, body))
+    return json_response(store_mailbox(request, id, body))
 
 
 @routes.delete("/api/alert-receivers/{id}/mailbox", proof=Proof.FRESH_SESSION, returns=Returns(204))
@@ -95,18 +95,21 @@ def delete_mailbox(request: Request, id: int) -> Response:
 )
 def try_mailbox(request: Request, id: int, body: NewMailbox) -> Response:
     """Sign in to a mailbox, and count the messages that a poll would process. Nothing is changed."""
-    return json_response(tried(request, id, body))
+    return json_response(read_mailbox(request, id, body))
 
 
-def put(request: Request, receiver_id: int, body: NewMailbox) -> Receiver:
+def store_mailbox(request: Request, receiver_id: int, body: NewMailbox) -> Receiver:
     """Stores the mailbox of a receiver. Raises NotFound, and Invalid for the fields of the body."""
     keyring = request.app_state.server_key.keyring()
     with request.write() as tx:
         return set_mailbox(tx, request.actor, keyring, receiver_id, body.settings(), body.password)
 
 
-def tried(request: Request, receiver_id: int, body: NewMailbox) -> MailboxTrial:
-    """Returns what is in a mailbox. Raises NotFound, and Invalid, on `host` if the mailbox cannot be read."""
+def read_mailbox(request: Request, receiver_id: int, body: NewMailbox) -> MailboxTrial:
+    """Signs in to a mailbox, and returns what is in it.
+
+    Raises NotFound, and Invalid: for `host` if the mailbox cannot be read.
+    """
     mailbox, password = body.settings(), body.password
     keyring = request.app_state.server_key.keyring()
     with request.read() as tx:

@@ -8,7 +8,7 @@ from issue_tracker.alerts import receivers
 from issue_tracker.alerts.mailboxes.operations import remove_mailbox
 from issue_tracker.alerts.receivers import Receiver
 from issue_tracker.alerts.senders import Kind
-from issue_tracker.api.alert_mailboxes import NewMailbox, put, tried
+from issue_tracker.api.alert_mailboxes import NewMailbox, read_mailbox, store_mailbox
 from issue_tracker.errors import Invalid, NotFound
 from issue_tracker.http.identity import Access, Proof
 from issue_tracker.http.request import Request
@@ -54,8 +54,8 @@ def change_mailbox(request: Request, form: Form, id: int) -> Response:
     with request.read():
         _mail_receiver(request, id)
     body = form.read(_typed(form), NewMailbox)
-    waiting = tried(request, id, body).waiting
-    put(request, id, body)
+    waiting = read_mailbox(request, id, body).waiting
+    store_mailbox(request, id, body)
     found = "One message waits in it." if waiting == 1 else f"{waiting or 'No'} messages wait in it."
     return redirect(BACK, flash_cookie(request, Flash(f"Saved. The mailbox is polled within seconds. {found}")))
 

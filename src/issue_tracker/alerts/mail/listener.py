@@ -19,7 +19,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client import Counter as Metric
 from sqlalchemy.exc import SQLAlchemyError
 
-from issue_tracker.alerts.mail.operations import Taken, receive_mail
+from issue_tracker.alerts.mail.operations import MailResult, receive_mail
 from issue_tracker.alerts.models import AlertOutcome
 from issue_tracker.alerts.receivers import Receiver, find_receiver
 from issue_tracker.alerts.senders import Kind
@@ -182,21 +182,21 @@ class MailListener:
             return UNKNOWN
         content = envelope.original_content or b""
         try:
-            taken, outcomes = self._store(receiver, content, envelope)
+            result, outcomes = self._store(receiver, content, envelope)
         except Invalid:
             # The cause may be a concurrent change, so a second attempt can succeed.
             try:
-                taken, outcomes = self._store(receiver, content, envelope)
+                result, outcomes = self._store(receiver, content, envelope)
             except Invalid as refused:
                 self._metrics.count("refused")
                 log.info("mail refused", receiver=receiver.id, reason=refused.detail)
                 return f"550 5.6.0 {_reply(refused.detail)}"
-        self._metrics.count(taken.value)
+        self._metrics.count(result.value)
         actions = Counter(outcome.action.value for outcome in outcomes)
-        log.info("mail", receiver=receiver.id, result=taken.value, **actions)
-        return f"250 2.0.0 Message {taken.value}"
+        log.info("mail", receiver=receiver.id, result=result.value, **actions)
+        return f"250 2.0.0 Message {result.value}"
 
-    def _store(self, receiver: Receiver, content: bytes, envelope: Envelope) -> tuple[Taken, list[AlertOutcome]]:
+    def _store(self, receiver: Receiver, content: bytes, envelope: Envelope) -> tuple[MailResult, list[AlertOutcome]]:
         with self._database.write() as tx:
             return receive_mail(tx, receiver, content, null_sender=envelope.mail_from == NOBODY)
 

@@ -24,7 +24,7 @@ LONGEST_EXAMPLE = 20_000
 BATCH = 1000
 
 
-class Taken(StrEnum):
+class MailResult(StrEnum):
     """The result for a message: processed, processed before, or ignored as automatic."""
 
     TAKEN = "taken"
@@ -54,7 +54,7 @@ def receive_mail(
     *,
     null_sender: bool = False,
     otherwise: bytes | None = None,
-) -> tuple[Taken, list[AlertOutcome]]:
+) -> tuple[MailResult, list[AlertOutcome]]:
     """Processes a message according to the receiver's patterns and the rules, unless it was processed before.
 
     `otherwise` is a digest that identifies a message without a Message-ID. `null_sender`: its return path is empty.
@@ -63,15 +63,15 @@ def receive_mail(
     mail = read_mail(content, null_sender=null_sender)
     patterns = receiver.patterns or MailPatterns()
     if _ignored(mail, patterns) is not None:
-        return Taken.IGNORED, []
+        return MailResult.IGNORED, []
     alert = bounded(find_alert(mail, patterns))
     identity = mail.identity or otherwise
     if identity is not None and not _first_time(tx, receiver, identity, now()):
-        return Taken.REPEATED, []
+        return MailResult.REPEATED, []
     outcomes = receive_alerts(tx, receiver, [alert], request_id)
     example = f"From: {mail.sender}\nSubject: {mail.subject}\n\n{mail.body}"[:LONGEST_EXAMPLE].replace("\0", "")
     tx.execute(update(alert_receivers).where(alert_receivers.c.id == receiver.id).values(last_message=example))
-    return Taken.TAKEN, outcomes
+    return MailResult.TAKEN, outcomes
 
 
 def try_patterns(tx: Connection, actor: Actor, receiver: str, patterns: MailPatterns, message: str) -> MailTrial:

@@ -125,11 +125,11 @@ class MailboxPolls:
             receiver = find_receiver_by_id(tx, claimed.receiver_id)
             if receiver is None or not receiver.active:
                 raise ReceiverGone
-            taken, outcomes = receive_mail(tx, receiver, content, otherwise=identity)
+            result, outcomes = receive_mail(tx, receiver, content, otherwise=identity)
         for action, count in Counter(outcome.action.value for outcome in outcomes).items():
             self._count(claimed.receiver_name, action, count)
-        log.info("mail", receiver=claimed.receiver_id, result=taken.value)
-        return taken.value
+        log.info("mail", receiver=claimed.receiver_id, result=result.value)
+        return result.value
 
     def _refused(self, claimed: ClaimedMailbox, reason: str) -> str:
         log.info("mail refused", receiver=claimed.receiver_id, reason=reason)
