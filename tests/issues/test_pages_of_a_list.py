@@ -1,11 +1,13 @@
 """Order, `limit`, `cursor` and `updatedSince` on GET /api/issues (contract, section 5)."""
 
+import base64
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
+import msgspec
 import pytest
 
 from issue_tracker.api import issue_list as api
@@ -176,6 +178,16 @@ def test_extreme_times_are_accepted(world: World, instant: str, total: int) -> N
     """They are valid in RFC 3339, even those that a datetime in UTC cannot represent."""
     world.given_issue("Fault")
     assert world.client().call("GET", "/api/issues", 200, params={"updatedSince": instant})["total"] == total
+
+
+@pytest.mark.parametrize("at", ["0001-01-01T00:00:00+00:00", "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"])
+def test_a_changed_time_in_a_cursor_is_not_a_failure(world: World, at: str) -> None:
+    world.given_issue("Fault")
+    packed = msgspec.msgpack.encode(["attention", f"1 {at} {at}", 1])
+    cursor = base64.urlsafe_b64encode(packed).decode().rstrip("=")
+    query = {"sort": "attention", "unmovedDays": "3650", "cursor": cursor}
+    response = world.client().get("/api/issues", params=query)
+    assert response.status_code == (422 if at < "1970" else 200), response.text
 
 
 @pytest.mark.parametrize("count", [9, 10, 11, 20, 34])

@@ -28,7 +28,7 @@ from issue_tracker.database.tables import alert_receivers, alerts
 from issue_tracker.errors import Invalid, NotFound
 from issue_tracker.events.catalog import Change, EventType
 from issue_tracker.events.record import record
-from issue_tracker.names import Name, key
+from issue_tracker.names import Name, key, storable
 from issue_tracker.new_names import require_visible
 
 MOST_RECEIVERS = 500
@@ -83,7 +83,7 @@ def get_receiver(tx: Connection, actor: Actor, receiver_id: int) -> Receiver:
 
 def find_receiver(tx: Connection, kind: str, secret: str) -> Receiver | None:
     """Returns the active receiver of this kind with this secret, or None."""
-    if kind == Kind.FEED.value:
+    if kind == Kind.FEED.value or not storable(kind):
         return None
     row = _by_secret.row(tx, secret_hash=_hash(secret), kind=kind)
     return None if row is None else _receiver(row)

@@ -20,7 +20,7 @@ from issue_tracker.errors import Invalid, NotFound
 from issue_tracker.events.catalog import Change, EventType
 from issue_tracker.events.record import record
 from issue_tracker.issues.models import Severity
-from issue_tracker.names import Name, key
+from issue_tracker.names import Name, key, storable
 from issue_tracker.new_names import require_visible
 
 MOST_RULES = 500
@@ -177,7 +177,7 @@ def _group(tx: Connection, receiver: str, labels: Mapping[str, str]) -> str | No
     """Returns the company group of an alert of a feed. Without a name, the receiver may be one."""
     if receiver:
         query = select(alert_receivers.c.kind).where(alert_receivers.c.name_key == key(receiver))
-        if tx.execute(query).scalar() != Kind.FEED.value:
+        if not storable(receiver) or tx.execute(query).scalar() != Kind.FEED.value:
             return None
     return labels.get("company_group")
 

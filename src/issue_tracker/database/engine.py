@@ -19,7 +19,7 @@ from issue_tracker.database.before_commit import discard_collected, finish_trans
 from issue_tracker.database.commit_topics import CommitNotifications, CommitTopic, take_announced
 from issue_tracker.database.connections import NO_CONNECTION_FREE, SPARE_CONNECTIONS, Connections, pool_options
 from issue_tracker.database.data_version import DataVersion
-from issue_tracker.database.driver import driver
+from issue_tracker.database.driver import driver, is_unstorable
 from issue_tracker.database.lost_commits import UNKNOWN, Trace, has_ended, pauses, take_trace
 from issue_tracker.database.postgresql import Postgresql
 from issue_tracker.database.sqlite import Sqlite, sqlite_path
@@ -257,6 +257,8 @@ class Database:
         """Returns the meaning of an error for the caller: Unavailable or Invalid; None for any other kind of error."""
         if isinstance(error, self._conflicts):
             return Invalid("Something that this change refers to was changed at the same time; try again.")
+        if is_unstorable(error):
+            return Invalid("A text contains a NUL character or half of a surrogate pair, which cannot be stored.")
         if isinstance(error, PoolTimeout):
             return Unavailable(cause=Cause.BUSY, reason=NO_CONNECTION_FREE)
         if not isinstance(error, self._errors):

@@ -9,7 +9,7 @@ needs. If a filter leaves few issues, these are found and sorted.
 """
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache, lru_cache
 from typing import Any
 
@@ -49,6 +49,9 @@ from issue_tracker.status import OPEN
 FINISHED = 4
 """The rank of finished issues. 0 to 3: overdue without an owner, overdue, without an owner, all others."""
 
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+"""No page was read before this time. Clients can change the time in a position, and filters subtract years from it."""
+
 
 class Place(msgspec.Struct, frozen=True):
     """The place of an issue in the order: its rank at a time, and when it was last changed."""
@@ -69,6 +72,8 @@ class Place(msgspec.Struct, frozen=True):
         place = cls(int(rank), datetime.fromisoformat(at), datetime.fromisoformat(updated_at))
         if place.rank not in range(FINISHED + 1) or place.at.tzinfo is None or place.updated_at.tzinfo is None:
             raise ValueError("no place in this order")
+        if place.at < EARLIEST:
+            raise ValueError("no time at which a page was read")
         return place
 
 
