@@ -2,6 +2,9 @@
 
 from typing import Any
 
+import pytest
+
+from issue_tracker.issues.queries import find
 from tests.world import World
 
 
@@ -11,7 +14,11 @@ def similar(world: World, name: str, **options: Any) -> list[dict[str, Any]]:
     return found
 
 
-def test_similar_issues_are_listed_with_their_state(world: World) -> None:
+@pytest.mark.parametrize("enough", [find.ENOUGH, 2], ids=["by index", "newest"])
+def test_similar_issues_are_listed_with_their_state(
+    world: World, monkeypatch: pytest.MonkeyPatch, enough: int
+) -> None:
+    monkeypatch.setattr(find, "ENOUGH", enough)
     world.given_issue("Mail delivery delayed", {"Contoso": "new", "Fabrikam": "closed"})
     world.given_issue("Mail delivery stopped", {"Contoso": "resolved"})
     world.given_issue("Backup 100%_done")
@@ -33,6 +40,9 @@ def test_similar_issues_are_listed_with_their_state(world: World) -> None:
     assert similar(world, "Printer firmware 2026-11-26")[0]["name"] == "Printer firmware 4.3.2 fails to start"
     [former] = similar(world, "backup 100%_don")
     assert (former["name"], former["former_name"], former["total"]) == ("Tape library", "Backup 100%_done", 0)
+    world.given_issue(r"C:\Temp*|(full)?.+ [^4] {2}$")
+    for typed in (r"c:\temp*|(full)?.+ [^4] {2}$", r"c:\tmep*|(ful)?.+ [^4] {2}$", r"c:\temp*|(full)?.+ [^5] {3}$"):
+        assert [one["name"] for one in similar(world, typed)] == [r"C:\Temp*|(full)?.+ [^4] {2}$"], typed
     assert len(similar(world, "mail delivery", limit=1)) == 1
     assert similar(world, "") == similar(world, "zzzzzz") == similar(world, "a") == []
     for wrong in ({"limit": "0"}, {"name": "x" * 256}, {"search": "x"}, {"name": "a\x00"}):

@@ -3,6 +3,9 @@
 The trigram index finds candidates that contain at least one half of each word, because a single mistake leaves the
 other half unchanged. Only these few are compared with the text. Only names are searched, and only words of at least
 three letters.
+
+PostgreSQL's index returns all matches at once, which takes long for words that many names contain. Its newest issues
+are therefore read first, without the index; if they contain enough candidates, the index is not read.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,6 +24,11 @@ from issue_tracker.names import key
 
 CANDIDATES = 300
 """Maximum number of issues that are compared with the text, the newest first."""
+
+NEWEST, ENOUGH = 5000, 60
+"""On PostgreSQL: the number of newest issues that are read without the index, and the number of candidates among them
+that makes the index unnecessary.
+"""
 
 FORMER = 2000
 """Maximum number of former names that are compared with the text, the latest first."""
@@ -123,13 +131,20 @@ def _candidates(tx: Connection, actor: Actor, groups: Sequence[tuple[str, ...]],
     values: dict[str, Any] = {"limit": most}
     if actor.company_access.company_ids is not None:
         values["access"] = numbers(tx, sorted(actor.company_access.company_ids))
+    arities = tuple(len(group) for group in groups)
     if tx.dialect.name == "postgresql":
         for number, group in enumerate(groups):
-            for place in (0, 1):
-                values[f"part_{number}_{place}"] = _pattern(group[place % len(group)])
+            values |= {f"like_{number}_{place}": _pattern(part) for place, part in enumerate(group)}
+        if most > ENOUGH:
+            rows = _newest(arities, limited).all(tx, **values)
+            if len(rows) >= ENOUGH:
+                return list(rows)
+        for number, group in enumerate(groups):
+            if len(group) > 1:
+                values[f"regex_{number}"] = "|".join(map(_literal, group))
     else:
         values["match"] = " AND ".join(f"({' OR '.join(_phrase(part) for part in group)})" for group in groups)
-    return list(_statement(len(groups), limited).all(tx, **values))
+    return list(_statement(arities, limited).all(tx, **values))
 
 
 def _phrase(part: str) -> str:
@@ -142,21 +157,66 @@ def _pattern(part: str) -> str:
     return f"%{escaped}%"
 
 
-@lru_cache(maxsize=16)
-def _statement(groups: int, limited: bool) -> Prepared:
+def _literal(part: str) -> str:
+    """Returns a regular expression of PostgreSQL for a text."""
+    return "".join(f"\\{letter}" if letter.isascii() and not letter.isalnum() else letter for letter in part)
+
+
+@lru_cache(maxsize=64)
+def _statement(arities: tuple[int, ...], limited: bool) -> Prepared:
+    """Returns the statement for groups with these numbers of parts, which uses the trigram index."""
+
     def build(dialect: str) -> Select[Any]:
-        query: Select[Any] = select(issues.c.issue_id, issues.c.name, issues.c.name_key)
-        if limited:
-            visible = among(assignments.c.company_id, "access", dialect)
-            query = query.where(exists().where(assignments.c.issue_id == issues.c.issue_id, visible))
+        query = _visible(
+            select(issues.c.issue_id, issues.c.name, issues.c.name_key), issues.c.issue_id, limited, dialect
+        )
         if dialect == "postgresql":
-            # Without an order, so that PostgreSQL uses the trigram index.
-            return query.where(*(or_(*_parts(number)) for number in range(groups))).limit(bindparam("limit"))
+            # One condition for each group, so that a single scan of the index intersects all of them. Without an order,
+            # so that PostgreSQL uses the index.
+            return query.where(*_indexed(arities)).limit(bindparam("limit"))
         match = literal_column("issue_search").op("MATCH", is_comparison=True)(bindparam("match"))
         query = query.select_from(_index.join(issues, issues.c.issue_id == _index.c.rowid)).where(match)
         return query.order_by(_index.c.rowid.desc()).limit(bindparam("limit"))
 
     return Prepared(build)
+
+
+@lru_cache(maxsize=64)
+def _newest(arities: tuple[int, ...], limited: bool) -> Prepared:
+    """Returns the statement for the same groups among the newest issues, on PostgreSQL."""
+
+    def build(dialect: str) -> Select[Any]:
+        columns = issues.c.issue_id, issues.c.name, issues.c.name_key
+        newest = select(*columns).order_by(issues.c.issue_id.desc()).limit(NEWEST).subquery()
+        groups = [
+            or_(*(_like(newest.c.name_key, number, place) for place in range(arity)))
+            for number, arity in enumerate(arities)
+        ]
+        query = _visible(select(newest).where(*groups), newest.c.issue_id, limited, dialect)
+        return query.limit(bindparam("limit"))
+
+    return Prepared(build)
+
+
+def _visible(query: Select[Any], issue_id: ColumnElement[int], limited: bool, dialect: str) -> Select[Any]:
+    if not limited:
+        return query
+    visible = among(assignments.c.company_id, "access", dialect)
+    return query.where(exists().where(assignments.c.issue_id == issue_id, visible))
+
+
+def _indexed(arities: Sequence[int]) -> list[ColumnElement[bool]]:
+    of_type = issues.c.name.type
+    return [
+        _like(issues.c.name_key, number, 0)
+        if arity == 1
+        else issues.c.name_key.op("~", is_comparison=True)(bindparam(f"regex_{number}", type_=of_type))
+        for number, arity in enumerate(arities)
+    ]
+
+
+def _like(name: ColumnElement[str], number: int, place: int) -> ColumnElement[bool]:
+    return name.like(bindparam(f"like_{number}_{place}", type_=issues.c.name.type))
 
 
 @cache
@@ -174,8 +234,3 @@ def _former(limited: bool) -> Prepared:
         return found.order_by(latest.c.since.desc(), latest.c.name_key)
 
     return Prepared(build)
-
-
-def _parts(number: int) -> list[ColumnElement[bool]]:
-    patterns = (bindparam(f"part_{number}_{place}", type_=issues.c.name.type) for place in (0, 1))
-    return [issues.c.name_key.like(pattern) for pattern in patterns]
