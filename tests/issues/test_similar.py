@@ -15,9 +15,7 @@ def similar(world: World, name: str, **options: Any) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("enough", [find.ENOUGH, 2], ids=["by index", "newest"])
-def test_similar_issues_are_listed_with_their_state(
-    world: World, monkeypatch: pytest.MonkeyPatch, enough: int
-) -> None:
+def test_similar_issues_are_listed_with_their_state(world: World, monkeypatch: pytest.MonkeyPatch, enough: int) -> None:
     monkeypatch.setattr(find, "ENOUGH", enough)
     world.given_issue("Mail delivery delayed", {"Contoso": "new", "Fabrikam": "closed"})
     world.given_issue("Mail delivery stopped", {"Contoso": "resolved"})

@@ -30,6 +30,7 @@ def test_the_owner_and_the_references_of_a_company_are_changed(world: World, bro
     row = page.get_by_role("row", name="Contoso")
     expect(row).to_contain_text("Omar Reyes")
     expect(row.get_by_role("link", name="T-17")).to_have_attribute("href", "https://psa.example.com/17")
+    expect(page.locator("#history")).to_contain_text("Tess Ngo set the owner of Contoso to Omar Reyes")
     page.goto(f"/companies/{company}")
     expect(page.get_by_role("link", name="T-17")).to_be_visible()
     found = world.client().call("GET", "/api/issues/VPN?include=details", 200)["assignments"]

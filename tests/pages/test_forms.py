@@ -38,11 +38,14 @@ def test_adding_companies_does_not_change_assigned_ones(world: World, browse: Br
     expect(page.locator("#f-companies-about")).to_contain_text(
         "4 found, 1 likely (please check), 1 unknown: “Nowhere Ltd”"
     )
+    expect(checked.get_by_role("button", name="Acme Manufacturing")).to_be_visible()
+    expect(checked.locator(".summary")).to_be_hidden()  # the error says the same
     expect(text).to_be_focused()
     assert in_view(page, "#f-companies")
     assert page.url.endswith(f"/issues/{issue}")
     checked.get_by_role("button", name="Acme Manufacturing").click()
     expect(checked).to_contain_text("5 found, 1 unknown")
+    expect(page.locator("#f-companies-about")).to_have_count(0)
     checked.get_by_role("button", name="Leave out").click()
     expect(checked).to_have_text("5 found")
     page.get_by_role("button", name="Add", exact=True).click()

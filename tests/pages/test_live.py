@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 from playwright.sync_api import expect
 
+from issue_tracker.clock import now
 from tests.pages.conftest import Browse
 from tests.world import World
 
@@ -41,7 +42,9 @@ def test_a_visible_change_is_shown_in_place_and_highlighted(world: World, browse
 
 
 def test_two_browsers_on_one_issue_show_the_same_state(world: World, browse: Browse) -> None:
+    world.clock.freeze(now() - timedelta(days=4, minutes=1))
     issue_id = world.given_issue("Slow mail", {"Acme Manufacturing": "new", "Contoso": "new"})
+    world.clock.frozen = None
     tess, omar = browse("tess", f"/issues/{issue_id}"), browse("omar", f"/issues/{issue_id}")
     for page in (tess, omar):
         expect(page.locator("#connection")).to_have_attribute("data-state", "live")
@@ -60,6 +63,21 @@ def test_two_browsers_on_one_issue_show_the_same_state(world: World, browse: Bro
     expect(mine).to_have_class("fresh")
     expect(tess.locator("#conflict")).to_be_hidden()
     expect(omar.locator("#conflict")).to_be_hidden()
+    # An undo restores the time of the status and the mark of an old one, for both.
+    for page in (tess, omar):
+        row = page.get_by_role("row", name="Acme Manufacturing")
+        expect(row).to_have_class("stale")
+        expect(row.locator(".when").first).to_have_text("for 4 d")
+    tess.get_by_role("row", name="Acme Manufacturing").locator(".status").focus()
+    tess.keyboard.press("3")
+    for page in (tess, omar):
+        expect(page.get_by_role("row", name="Acme Manufacturing").locator(".when").first).to_have_text("just now")
+    tess.keyboard.press("u")
+    for page in (tess, omar):
+        row = page.get_by_role("row", name="Acme Manufacturing")
+        expect(row.locator(".status")).to_have_text("New")
+        expect(row.locator(".when").first).to_have_text("for 4 d")
+        expect(row).to_have_class(re.compile("stale"))
 
 
 def test_other_changes_are_counted_and_shown_on_request(world: World, browse: Browse) -> None:

@@ -170,6 +170,9 @@ def test_the_pages_of_issues_accept_groups(world: World, browse: Browse) -> None
 
 def test_a_group_is_changed_in_bulk_without_scripts(world: World) -> None:
     given_group(world, "North & East", "Contoso", "Fabrikam", "O’Neill’s Bar", "Acme Manufacturing")
+    seven = [f"Branch {number}" for number in range(1, 8)]
+    world.given_companies(*seven)
+    given_group(world, "West", *seven)
     issue = world.given_issue("VPN", dict.fromkeys(("Contoso", "Fabrikam", "O’Neill’s Bar", "Müller & Söhne"), "new"))
     tess = world.client("tess")
     query = {"companyGroup": "north & east", "exclude": ["fabrikam", ""]}
@@ -193,6 +196,14 @@ def test_a_group_is_changed_in_bulk_without_scripts(world: World) -> None:
     statuses = companies_of(world, "VPN")
     assert {name for name, status in statuses.items() if status == "resolved"} == {"Contoso", "O’Neill’s Bar"}
 
+    # From a list filtered by groups, the companies that it does not show are ticked on the page of the issue.
+    world.given_issue("Power cut", dict.fromkeys([*seven, "Contoso"], "new"))
+    filters = {"companyGroup": ["west", "North & East"], "exclude": ["Branch 7"], "search": "power"}
+    [more] = re.findall(r'<a href="([^"]+)">2 more</a>', tess.get("/", params=filters).text)
+    page = tess.get(unescape(more)).text
+    assert len(re.findall('name="on" [^>]* checked', page)) == 7
+    assert "<option selected>North &amp; East</option>" in page and 'value="West" checked' in page
+
     for wrong in ({"companyGroup": "North & East", "exclude": "Nobody"}, {"companyGroup": "Nowhere"}):
         page = tess.get(f"/issues/{issue}", params=wrong).text
         assert re.search(r"There is no company[^<]*called “No\w+”", page) and not re.search(
@@ -208,7 +219,7 @@ def test_a_group_is_changed_in_bulk_without_scripts(world: World) -> None:
     assert "/?open=true&amp;companyGroup=North+%26+East" in tess.get("/find?q=north+est").text
     ada = world.client("ada")
     assert listed in ada.get("/admin/company-groups").text
-    [group] = ada.call("GET", "/api/company-groups", 200)["items"]
+    group = ada.call("GET", "/api/company-groups", 200)["items"][0]
     assert listed in ada.get(f"/admin/company-groups/{group['group_id']}").text
     page = tess.get("/issues/new", params={"companyGroup": "North & East"}).text
     assert 'name="company_groups" value="North &amp; East" checked' in page

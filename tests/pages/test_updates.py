@@ -61,6 +61,24 @@ def test_an_update_is_added_edited_and_withdrawn(world: World, browse: Browse) -
         expect(page.locator("#history")).to_contain_text(sentence)
 
 
+def test_a_status_with_an_update_reopens_only_named_companies(world: World) -> None:
+    statuses = {"Contoso": "new", "Fabrikam": "resolved", "Acme Manufacturing": "closed"}
+    issue = world.given_issue("Slow mail", statuses)
+    tess = world.client("tess")
+    form = {"_csrf": tess.headers["X-CSRF-Token"], "body": "The cause is known.", "status": "in_progress"}
+
+    def after(**more: str) -> list[str]:
+        assert tess.post(f"/issues/{issue}/updates", data=form | more).status_code == 303
+        found = tess.call("GET", "/api/issues/Slow mail", 200)["assignments"]
+        held = {one["company_name"]: one["status"] for one in found}
+        return [held[name] for name in statuses]
+
+    assert after() == ["in_progress", "resolved", "closed"]
+    assert after(exclude="Contoso", status="monitoring") == ["in_progress", "resolved", "closed"]
+    assert after(companies="fabrikam") == ["in_progress", "in_progress", "closed"]
+    assert after(status="closed") == ["closed", "closed", "closed"]
+
+
 @pytest.mark.parametrize(
     ("text", "html"),
     [

@@ -10,7 +10,7 @@ from issue_tracker.actor import Actor
 from issue_tracker.clock import Timestamp, to_the_minute
 from issue_tracker.events.audit_sentences import AUDIT_SENTENCES
 from issue_tracker.events.catalog import Event, EventActor, EventType, Readers
-from issue_tracker.events.queries.accounts import Account, accounts_of
+from issue_tracker.events.queries.accounts import Account, accounts_of, names_of
 from issue_tracker.events.queries.existing import list_existing_companies, list_existing_issues
 from issue_tracker.events.queries.history import EventGroup, HistoryFilter, find_last_event, list_event_groups
 from issue_tracker.events.queries.large_requests import LargeRequest
@@ -150,18 +150,25 @@ def entries_of(
     existing = Existing(
         list_existing_issues(tx, actor.company_access, issues),
         list_existing_companies(tx, actor.company_access, {group.newest.company_id for group in groups}),
+        names_of(tx, {group.newest.after for group in groups if group.newest.field == "owner" and group.newest.after}),
     )
     return [_entry(group, accounts.get(group.newest.actor), existing, issue, company) for group in groups]
 
 
 class Existing(msgspec.Struct, frozen=True):
-    """The ids of issues and companies in a history that still exist, so that their names become links."""
+    """The ids of issues and companies in a history that still exist, so that their names become links, and the names
+    of owners by their e-mail addresses.
+    """
 
     issues: set[int]
     companies: set[int]
+    owners: dict[str, str]
 
     def issue(self, issue_id: int | None, name: str | None) -> ProperName:
         return ProperName.of_issue(issue_id if issue_id in self.issues else None, name)
+
+    def owner(self, email: str) -> ProperName:
+        return ProperName(self.owners.get(email, email))
 
     def company(self, company_id: int | None, name: str | None) -> ProperName:
         return ProperName.of_company(company_id if company_id in self.companies else None, name)
@@ -203,7 +210,7 @@ def _via(actor: EventActor) -> str | None:
     return "command line" if kind == "cli" else f"{kind} {name}"
 
 
-def _words_of_fields(event: Event, issue_name: str, *, issue: bool) -> Iterator[str]:
+def _words_of_fields(event: Event, existing: Existing, issue_name: str, *, issue: bool) -> Iterator[str]:
     """Yields the words about a changed field of an issue."""
     if event.field == "name":
         yield from ("renamed", ProperName(f"“{event.before}”"), "to", issue_name)
@@ -215,6 +222,8 @@ def _words_of_fields(event: Event, issue_name: str, *, issue: bool) -> Iterator[
         if event.after and event.field == "next_update_at":
             yield "to"
             yield Moment.of(event.after)
+        elif event.after and event.field == "owner":
+            yield from ("to", existing.owner(event.after))
         elif event.after and event.field != "references":
             yield f"to {event.after}"
     else:
@@ -257,7 +266,7 @@ def _words(
         case EventType.ISSUE_DELETED:
             yield from ("deleted", issue_name)
         case EventType.ISSUE_UPDATED:
-            yield from _words_of_fields(event, issue_name, issue=issue)
+            yield from _words_of_fields(event, existing, issue_name, issue=issue)
         case EventType.UPDATE_CREATED | EventType.UPDATE_EDITED | EventType.UPDATE_DELETED:
             verb = UPDATE_VERBS[event.type]
             yield f"{verb} {'a public' if Readers.PUBLIC in (event.before, event.after) else 'an internal'} update"
@@ -267,7 +276,7 @@ def _words(
             said = "the owner" if event.field == "owner" else "the references"
             yield f"{'set' if event.after else 'cleared'} {said} of"
             yield from (who, "on", issue_name) if issue and company else (who if company else issue_name,)
-            yield f"to {event.after}" if event.after and event.field == "owner" else ""
+            yield from ("to", existing.owner(event.after)) if event.after and event.field == "owner" else ()
         case EventType.ASSIGNMENT_CREATED:
             yield from ("added", who) if company else ("added the company to", issue_name)
             yield from ("to", issue_name) if issue and company else ()

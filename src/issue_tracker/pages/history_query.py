@@ -18,9 +18,9 @@ class HistoryQuery(msgspec.Struct, frozen=True):
 
 
 class IssuePageQuery(HistoryQuery, frozen=True):
-    """The parameters of the page of an issue: also a company group whose companies are ticked, and exceptions."""
+    """The parameters of the page of an issue: also company groups whose companies are ticked, and exceptions."""
 
-    company_group: str = msgspec.field(default="", name="companyGroup")
+    company_group: list[str] = msgspec.field(default_factory=list, name="companyGroup")
     exclude: list[str] = []
 
 

@@ -1,4 +1,6 @@
-"""The companies of an issue that its page shows ticked: those of a group, for a bulk change without script."""
+"""The companies of an issue that its page shows ticked: those of company groups, for a bulk change."""
+
+from collections.abc import Sequence
 
 import msgspec
 
@@ -10,28 +12,32 @@ from issue_tracker.pages.history_query import IssuePageQuery
 
 
 class TickedCompanies(msgspec.Struct, frozen=True):
-    """The ticked companies, the names of their group and of the exceptions, and the reason why none are ticked."""
+    """The ticked companies, the names of their groups and of the exceptions, and the reason why none are ticked."""
 
     company_ids: frozenset[int] = frozenset()
-    group: str = ""
+    groups: list[str] = []
     exclude: list[str] = []
     wrong: str = ""
 
 
 def ticked_companies(request: Request, query: IssuePageQuery) -> TickedCompanies:
-    """Returns the companies of the group in a query, without its exceptions. An unknown name ticks nothing, and is
+    """Returns the companies of the groups in a query, without its exceptions. An unknown name ticks nothing, and is
     reported in `wrong`.
     """
-    names = list(dict.fromkeys(name.strip() for name in query.exclude if name.strip()))
-    if not query.company_group:
+    names, given = _distinct(query.exclude), _distinct(query.company_group)
+    if not given:
         return TickedCompanies(exclude=names)
     try:
-        [group] = get_groups(request.tx, request.actor, [query.company_group])
+        groups = [group.name for group in get_groups(request.tx, request.actor, given)]
         excluded = {
             company.company_id: company.name for company in get_companies(request.tx, request.actor, names).values()
         }
     except NotFound as error:
-        return TickedCompanies(group=query.company_group, exclude=names, wrong=error.detail)
-    members = get_companies_in_groups(request.tx, request.actor, [group.name])
+        return TickedCompanies(groups=given, exclude=names, wrong=error.detail)
+    members = get_companies_in_groups(request.tx, request.actor, groups)
     ticked = frozenset(company.company_id for company in members if company.company_id not in excluded)
-    return TickedCompanies(ticked, group.name, list(excluded.values()))
+    return TickedCompanies(ticked, groups, list(excluded.values()))
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    return list(dict.fromkeys(name.strip() for name in names if name.strip()))

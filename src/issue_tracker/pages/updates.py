@@ -18,6 +18,7 @@ from issue_tracker.pages.pasted_companies import EXCEPT, GROUPS, pasted_names
 from issue_tracker.pages.routes import PageRoutes
 from issue_tracker.pages.templating import page
 from issue_tracker.pages.update_list import shown_update
+from issue_tracker.status import OPEN
 
 routes = PageRoutes()
 
@@ -26,7 +27,7 @@ SAY = ShownForm(unknown="companies", lists=(GROUPS,))
 
 @routes.post("/issues/{issue_id}/updates", shown_by=show_issue, shown_as="say", form=SAY)
 def add(request: Request, form: Form, issue_id: int) -> Response:
-    """Adds an update, with or without a new status."""
+    """Adds an update, with or without a new status. Only companies that the form names are reopened."""
     issue = get_issue_head_by_id(request.tx, request.actor, issue_id, lock=True)
     fields = {"issue_name": issue.name, "body": form.get("body"), "public": bool(form.get("public"))}
     given = {
@@ -43,8 +44,16 @@ def add(request: Request, form: Form, issue_id: int) -> Response:
         groups=body.company_groups,
         exclude=body.exclude,
     )
+    named = body.companies or body.company_groups
     operations.add_update(
-        request.tx, request.actor, issue, body.body, public=body.public, companies=companies, status=body.status
+        request.tx,
+        request.actor,
+        issue,
+        body.body,
+        public=body.public,
+        companies=companies,
+        status=body.status,
+        only_from=tuple(OPEN) if body.status and body.status.open and not named else (),
     )
     undo = request.request_id if body.status else None
     return redirect(f"/issues/{issue_id}#said", flash_cookie(request, Flash("Update added.", undo)))

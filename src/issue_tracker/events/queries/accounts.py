@@ -1,13 +1,14 @@
-"""The accounts of the actors in a history, because different people may have the same name."""
+"""The accounts of the actors and the owners in a history, because different people may have the same name."""
 
 from collections.abc import Collection
 
 import msgspec
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, exists, select
 
 from issue_tracker.database.tables import look_alikes, users
 from issue_tracker.events.catalog import EventActor
 from issue_tracker.looks import look_alike_key
+from issue_tracker.names import key
 from issue_tracker.new_names import Kind
 
 
@@ -41,3 +42,16 @@ def accounts_of(tx: Connection, actors: Collection[EventActor]) -> dict[EventAct
         for actor, (id_, key) in keys.items()
         if id_ in found
     }
+
+
+def names_of(tx: Connection, emails: Collection[str]) -> dict[str, str]:
+    """Returns the present names of the users with these e-mail addresses, by address. Leaves out users who have no
+    account any more, and names that several users have.
+    """
+    if not emails:
+        return {}
+    keys = {key(email): email for email in emails}
+    same = users.alias()
+    shared = exists().where(same.c.name == users.c.name, same.c.user_id != users.c.user_id)
+    query = select(users.c.email_key, users.c.name).where(users.c.email_key.in_(list(keys)), ~shared)
+    return {keys[row.email_key]: row.name for row in tx.execute(query)}

@@ -15,7 +15,7 @@ const PAUSE = 250;
  */
 
 export function startCompanyNames() {
-  for (const box of all("[data-companies]")) {
+  for (const box of all(".names[data-companies]")) {
     // The choices that the page offers without script; left in place, they would be sent too.
     box.querySelector(".unclear")?.remove();
     const text = find("textarea", box, HTMLTextAreaElement);
@@ -23,12 +23,19 @@ export function startCompanyNames() {
     let timer;
     const check = () => {
       clearTimeout(timer);
+      errorOf(box)?.remove();
       timer = setTimeout(() => void match(box, text), PAUSE);
     };
     text.addEventListener("input", check);
     if (text.value.trim()) void match(box, text);
   }
 }
+
+/**
+ * The error of the sent form, which says the same as the summary. It is removed when the text changes.
+ * @param {HTMLElement} box
+ */
+const errorOf = (box) => box.querySelector(":scope > .field > .wrong");
 
 /**
  * @param {HTMLElement} box
@@ -62,6 +69,7 @@ function show(box, text, found) {
   const summary = document.createElement("p");
   summary.className = "summary";
   summary.textContent = sentence(found);
+  summary.hidden = errorOf(box) !== null;
   output.replaceChildren(summary, ...unclear.map((one) => choices(one, (name) => replace(text, found, one, name))));
   output.hidden = found.length === 0;
   if (focused) (output.querySelector("button") ?? text).focus();

@@ -17,6 +17,7 @@ import { STATUSES } from "./statuses.js";
  * @property {string | null} from
  * @property {string | null} to
  * @property {number | null} update_id
+ * @property {string | null} undoes the id of the request that the change undoes
  */
 
 /** Filters that depend on more than an event contains. */

@@ -167,13 +167,15 @@ function move(from, by) {
 }
 
 /**
- * Does the same on pages whose rows have no status, such as the companies or the history: focuses the first link of
- * the row.
+ * Does the same on pages whose rows have no status, such as the companies, the history, the handover or what was found:
+ * focuses the first link of the row.
  * @param {Element} from
  * @param {1 | -1} by
  */
 function moveToLink(from, by) {
-  const rows = all("main :is(.table tbody tr, .history > li)").filter((row) => row.querySelector("a"));
+  const rows = all(
+    "main :is(.table tbody tr, .history > li, .story, .section:not(#history) > :is(ul, ol) > li)",
+  ).filter((row) => row.querySelector("a"));
   const current = rows.findIndex((row) => row.contains(from));
   const start = by > 0 ? 0 : rows.length - 1;
   const link = rows[current < 0 ? start : current + by]?.querySelector("a");

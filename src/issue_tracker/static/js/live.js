@@ -6,7 +6,8 @@ import { all, byId, find, targetOf } from "./elements.js";
 import { isAlreadyShown, isCertain, isRelevant, totalsAreFiltered } from "./event-relevance.js";
 import { askServer, clearUpdates, countUpdate } from "./pending-updates.js";
 import { highlight, paint, placesOf } from "./places.js";
-import { redraw, refreshParts } from "./redraw.js";
+import { withdrawOffer } from "./quick-change.js";
+import { redraw, redrawPlace, refreshParts } from "./redraw.js";
 import { refresh } from "./results.js";
 import { Stream } from "./stream.js";
 
@@ -81,8 +82,12 @@ function showAt(places, event, own) {
   }
   if (event.type === "assignment.status_changed" || event.type === "assignment.created") {
     for (const place of places) {
-      paint(place, event.to, event.at);
-      if (!own) highlightForAWhile(place);
+      // An undo restores the previous times, which the event does not contain.
+      paint(place, event.to, event.undoes ? null : event.at);
+      if (event.undoes) redrawPlace(place.on);
+      if (own) continue;
+      highlightForAWhile(place);
+      withdrawOffer(place.on);
     }
   }
   return places.length > 0;

@@ -20,7 +20,7 @@ if (document.querySelector("meta[name=actor]")) {
   startTheme();
   // Few pages have something to copy.
   if (document.querySelector("[data-copy]")) void import("./copy.js").then((module) => module.startCopying());
-  if (document.querySelector("[data-companies]")) {
+  if (document.querySelector(".names[data-companies]")) {
     void import("./company-names.js").then((module) => module.startCompanyNames());
   }
   if (document.querySelector("[data-similar]")) void import("./similar.js").then((module) => module.startSimilar());

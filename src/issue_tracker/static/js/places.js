@@ -124,14 +124,15 @@ function placeOfCell(cell) {
 }
 
 /**
+ * Returns the cell of the matrix for an assignment, on this page or on another version of it.
  * @param {string | number} issueId
  * @param {string | number} companyId
  */
-function cellAt(issueId, companyId) {
+export function cellAt(issueId, companyId, page = document) {
   /** @type {HTMLTableRowElement | null} */
-  const row = document.querySelector(`.matrix tr[data-issue="${issueId}"]`);
+  const row = page.querySelector(`.matrix tr[data-issue="${issueId}"]`);
   /** @type {HTMLTableCellElement | null} */
-  const head = row && document.querySelector(`.matrix thead th[data-company="${companyId}"]`);
+  const head = row && page.querySelector(`.matrix thead th[data-company="${companyId}"]`);
   return (head && row?.cells[head.cellIndex]) ?? null;
 }
 

@@ -161,6 +161,18 @@ export function offerUndo(text, requestId, places) {
   for (const on of places) offers.set(on, { requestId, withdraw });
 }
 
+/**
+ * Withdraws the offer to undo a change once other users have changed everything that it changed.
+ * @param {string} on the name of a place that another user has changed
+ */
+export function withdrawOffer(on) {
+  const offer = offers.get(on);
+  offers.delete(on);
+  if (!offer || [...offers.values()].some(({ requestId }) => requestId === offer.requestId)) return;
+  offer.withdraw();
+  if (lastRequest === offer.requestId) lastRequest = null;
+}
+
 /** Undoes the last change. Returns whether there is one. */
 export function undoLast() {
   if (!lastRequest) return false;

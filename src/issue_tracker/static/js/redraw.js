@@ -1,6 +1,7 @@
 // Parts of the page that depend on the rows (history, numbers): after a change, each such part (`data-redraw`) is
 // replaced with its current version from the server, as soon as neither the pointer nor the focus is on it.
 import { all } from "./elements.js";
+import { cellAt, placesNamed } from "./places.js";
 import { ownPath } from "./results.js";
 import { showTimes } from "./times.js";
 
@@ -10,17 +11,50 @@ const TIMEOUT = 15_000;
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let timer;
 
+/** The places whose times are to be redrawn. @type {Set<string>} */
+const places = new Set();
+
 /** Schedules a redraw; many events within a short time cause only one. */
 export function redraw() {
   clearTimeout(timer);
   timer = setTimeout(fetchParts, PAUSE);
 }
 
+/**
+ * Schedules a redraw, also of the times of this assignment and of its mark for a long time without changes.
+ * @param {string} on the name of its place
+ */
+export function redrawPlace(on) {
+  places.add(on);
+  redraw();
+}
+
 async function fetchParts() {
   const own = timer;
   const page = await fetchPage();
   if (!page || timer !== own) return;
+  for (const on of places) redrawTimes(page, on);
+  places.clear();
   replace(all("[data-redraw]").map((part) => [part, counterpart(page, part)]));
+}
+
+/**
+ * @param {Document} page the current version of the page
+ * @param {string} on
+ */
+function redrawTimes(page, on) {
+  const [issueId = "", companyId = ""] = on.split("-");
+  for (const { element } of placesNamed(on)) {
+    const cell = element.matches("td");
+    const fresh = cell ? cellAt(issueId, companyId, page) : page.querySelector(`tr[data-on="${on}"]`);
+    if (!fresh) continue;
+    const mark = cell ? "old" : "stale";
+    element.classList.toggle(mark, fresh.classList.contains(mark));
+    const label = fresh.getAttribute("aria-label");
+    if (label) element.setAttribute("aria-label", label);
+    const times = all(".when", fresh);
+    all(".when", element).forEach((each, index) => times[index] && each.replaceWith(times[index]));
+  }
 }
 
 /**

@@ -18,6 +18,7 @@ const selectionForm = () => document.querySelector("form#selection");
 export function startSelection() {
   document.addEventListener("click", (event) => {
     const box = event.target;
+    if (targetOf(event).closest("#bulk-more")) unfoldBar(moreButton()?.ariaExpanded !== "true");
     if (!(box instanceof HTMLInputElement)) return;
     if (box.matches("[data-all]")) tickAll(box);
     else if (box.matches(BOXES)) tick(box, event.shiftKey);
@@ -68,6 +69,12 @@ export function submitSelection(status) {
   selectionForm()?.requestSubmit(button);
   return true;
 }
+
+/** The button that unfolds the bar on phones. */
+const moreButton = () => document.getElementById("bulk-more");
+
+/** @param {boolean} unfolded */
+const unfoldBar = (unfolded) => moreButton()?.setAttribute("aria-expanded", String(unfolded));
 
 /** Sets the height of the bar in the style sheet, so that nothing covers the bar. */
 const barHeight = new ResizeObserver(([entry]) => {
@@ -125,6 +132,7 @@ export function showCount() {
   }
   const count = all("input[name=on]:checked, #cells input", form).length;
   document.body.classList.toggle("has-selection", count > 0);
+  if (!count) unfoldBar(false);
   store();
   barHeight.disconnect();
   const bar = document.getElementById("bulk");
