@@ -99,7 +99,7 @@ def test_pages_show_only_visible_companies(tx: Connection, tess: Actor, ids: dic
         (ADA, ["Hidden", "Idle", "Shared"], ["Contoso", "Fabrikam"]),
     ):
         issues = IssueList(tx, actor)
-        matrix = read_matrix(tx, actor, issues, issues.rows(), None, stale=now())
+        matrix = read_matrix(tx, actor, issues, issues.rows(), None, marked_before=now())
         assert [row.name for row in matrix.rows] == rows
         assert sorted(column.name for column in matrix.columns) == columns
 

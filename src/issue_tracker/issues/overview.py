@@ -14,7 +14,7 @@ from issue_tracker.issues.queries.waiting import UNMOVED_DAYS
 from issue_tracker.names import key
 from issue_tracker.status import RANKED, Status
 
-STALE_AFTER = timedelta(days=UNMOVED_DAYS)
+UNMOVED_AFTER = timedelta(days=UNMOVED_DAYS)
 """An open assignment that has not changed for this long is marked."""
 
 SHOWN = 5
@@ -27,9 +27,7 @@ StatusCounts = list[tuple[str, int]]
 
 
 class Member(msgspec.Struct, frozen=True):
-    """An assignment on a page. `on` is its name in forms and scripts: the ids of issue and company. `updated_at` is
-    since when it has had its status, which an undo restores.
-    """
+    """An assignment on a page. `on` is its name in forms and scripts: the ids of issue and company."""
 
     on: str
     issue_id: int
@@ -37,8 +35,8 @@ class Member(msgspec.Struct, frozen=True):
     company_id: int
     company_name: str
     status: str
-    updated_at: str
-    stale: bool
+    status_since: str
+    unmoved: bool
     affected_since: str | None = None
     owner: str | None = None
     references: Sequence[Reference] = ()
@@ -160,7 +158,7 @@ def company_members(tx: Connection, actor: Actor, company_id: int) -> list[Membe
 
 def _ordered(found: Sequence[tuple[str, Assignment]], at: datetime | None = None) -> list[Member]:
     """Converts assignments, each given with the name of its issue, to members, and sorts them."""
-    stale_before = ((at or now()) - STALE_AFTER).isoformat()
+    unmoved_since = ((at or now()) - UNMOVED_AFTER).isoformat()
     shown = [(issue_name, each, each if isinstance(each, ShownAssignment) else None) for issue_name, each in found]
     members = [
         Member(
@@ -170,16 +168,16 @@ def _ordered(found: Sequence[tuple[str, Assignment]], at: datetime | None = None
             company_id=each.company_id,
             company_name=each.company_name,
             status=each.status.value,
-            updated_at=(since := more.status_since if more else each.updated_at),
-            stale=each.status.open and since < stale_before,
+            status_since=(since := more.status_since if more else each.updated_at),
+            unmoved=each.status.open and since < unmoved_since,
             affected_since=more.affected_since if more else None,
             owner=more.owner.name if more and more.owner else None,
             references=more.references if more else (),
         )
         for issue_name, each, more in shown
     ]
-    waiting = sorted((member for member in members if member.open), key=lambda member: member.updated_at)
-    done = sorted((member for member in members if not member.open), key=lambda member: member.updated_at)
+    waiting = sorted((member for member in members if member.open), key=lambda member: member.status_since)
+    done = sorted((member for member in members if not member.open), key=lambda member: member.status_since)
     return waiting + done[::-1]
 
 

@@ -12,9 +12,9 @@ from starlette.responses import Response
 from issue_tracker.clock import now
 from issue_tracker.http.request import Request
 from issue_tracker.http.validation import read_query
-from issue_tracker.issues.overview import STALE_AFTER
+from issue_tracker.issues.overview import UNMOVED_AFTER
 from issue_tracker.issues.queries.issue_list import IssueList
-from issue_tracker.issues.queries.list_statements import OLD
+from issue_tracker.issues.queries.list_statements import UNMOVED_MARK
 from issue_tracker.issues.queries.matrix import COUNTED, Column, ColumnOrder, Matrix, read_matrix
 from issue_tracker.pages.cells import about_cell
 from issue_tracker.pages.issue_list import find_list, link
@@ -31,7 +31,7 @@ CHUNK = 5
 """Number of rows that the browser lays out together, when they are scrolled near the visible area."""
 
 MARKED_WITHIN = timedelta(minutes=1)
-"""Maximum delay before a stale cell is marked: the response cache may serve the page for this time."""
+"""Maximum delay before an unmoved cell is marked: the response cache may serve the page for this time."""
 
 COLUMN_PARAMETERS = ("columns", "columnSort", "unfold")
 
@@ -42,7 +42,7 @@ COLUMN_ORDERS: Sequence[tuple[ColumnOrder, str]] = (
 )
 """The orders of the columns. The first is the default."""
 
-UNMOVED = f"not changed for {STALE_AFTER.days} days"
+UNMOVED = f"not changed for {UNMOVED_AFTER.days} days"
 
 
 class ColumnQuery(msgspec.Struct, frozen=True):
@@ -89,7 +89,7 @@ def show_matrix(request: Request) -> Response:
             found,
             rows,
             None if query.columns == "all" else COLUMNS,
-            stale=at - STALE_AFTER,
+            marked_before=at - UNMOVED_AFTER,
             order=query.column_sort,
             unfolded=query.unfold if query.columns == "groups" else None,
         )
@@ -145,9 +145,9 @@ _FILLED = {
     if mark
     else f'<td class={row.cell} aria-label="{row.label}">'
     for status, row in ROWS.items()
-    for mark in ("", OLD)
+    for mark in ("", UNMOVED_MARK)
 }
-_RANK = {status.value + mark: rank for rank, status in enumerate(RANKED) for mark in ("", OLD)}
+_RANK = {status.value + mark: rank for rank, status in enumerate(RANKED) for mark in ("", UNMOVED_MARK)}
 _WORST = [ROWS[status] for status in RANKED]
 
 
@@ -187,6 +187,6 @@ def _group_cell(column: Column, cells: Mapping[int, str]) -> str:
     if not statuses:
         return "<td class=g>"
     worst, count = _WORST[min(_RANK[status] for status in statuses)], sum(status in COUNTED for status in statuses)
-    old = any(status.endswith(OLD) for status in statuses)
+    old = any(status.endswith(UNMOVED_MARK) for status in statuses)
     text = f"{worst.label} at worst, {count} of {len(statuses)} open" + (f", one {UNMOVED}" if old else "")
     return f'<td class="g {worst.cell}{" old" * old}" aria-label="{text}">{count}'

@@ -3,7 +3,7 @@
 - `js/statuses.js` exports the table to the scripts (its type is in `types/statuses.d.ts`).
 - `css/main/statuses.css`, a part of `css/main.css`, colours the drawings and positions those of the matrix.
 - `shapes.svg` holds the drawings that cells of the matrix use as their background: one column for each status in the
-  order of display, light above, dark below. `shapes-old.svg` adds the mark of stale assignments. They are two files
+  order of display, light above, dark below. `shapes-old.svg` adds the mark of unmoved assignments. They are two files
   because a browser draws a whole file for each cell.
 """
 

@@ -1,4 +1,4 @@
-"""Parses status feeds: Statuspage JSON, RSS and Atom. All of it is text from strangers, and is bounded here.
+"""Parses status feeds: Statuspage JSON, RSS and Atom. All of it is untrusted text, and is bounded here.
 
 A Statuspage document states whether an incident is open. RSS and Atom do not: an entry is over if its title or the
 first status in its text says so, or if it has not been updated for MOST_AGE.

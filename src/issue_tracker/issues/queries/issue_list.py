@@ -289,12 +289,12 @@ class IssueList:
                 found[row[0]] = [member(row)]
         return found
 
-    def statuses_by_company(self, rows: Sequence[Row], stale: datetime) -> dict[int, dict[int, str]]:
+    def statuses_by_company(self, rows: Sequence[Row], marked_before: datetime) -> dict[int, dict[int, str]]:
         """Returns the stored status of each assignment that `load` would return, by issue id and company id. The mark
-        `list_statements.OLD` follows the status of an open one that has not changed since `stale`.
+        `UNMOVED_MARK` follows the status of an open one that has not changed since `marked_before`.
         """
         if self._nothing:
             return {}
-        values = self._values | {"issues": numbers(self._tx, [row.issue_id for row in rows]), "stale": stale}
+        values = self._values | {"issues": numbers(self._tx, [row.issue_id for row in rows]), "before": marked_before}
         packed = statements.packed_members(self._of_assignment).all(self._tx, **values)
         return {issue_id: _unpack(statuses) for issue_id, statuses in packed}

@@ -260,24 +260,24 @@ def detailed_members(conditions: Conditions) -> Prepared:
     return Prepared(build)
 
 
-OLD = "!"
-"""The mark that `packed_members` appends to the status of a stale assignment."""
+UNMOVED_MARK = "!"
+"""The mark that `packed_members` appends to the status of an unmoved assignment."""
 
 _is_open = assignments.c.status.in_([literal(status.value) for status in OPEN])
 
 
 @lru_cache(maxsize=64)
 def packed_members(conditions: Conditions) -> Prepared:
-    """The same assignments as one JSON object for each issue: from company id to status, followed by the mark `OLD` if
-    it is open and has not changed since the time `stale`.
+    """The same assignments as one JSON object for each issue: from company id to status, followed by `UNMOVED_MARK` if
+    it is open and has not changed since the time `before`.
 
     A row for each assignment would take four times as long to read.
     """
 
     def build(dialect: str) -> Select[Any]:
         since = func.coalesce(assignments.c.status_since, assignments.c.updated_at)
-        unmoved = and_(since < bindparam("stale", type_=assignments.c.updated_at.type), _is_open)
-        marked = case((unmoved, assignments.c.status.concat(literal(OLD))), else_=assignments.c.status)
+        unmoved = and_(since < bindparam("before", type_=assignments.c.updated_at.type), _is_open)
+        marked = case((unmoved, assignments.c.status.concat(literal(UNMOVED_MARK))), else_=assignments.c.status)
         packed: ColumnElement[Any] = func.json_group_object(assignments.c.company_id, marked)
         if dialect == "postgresql":
             packed = cast(func.json_object_agg(assignments.c.company_id, marked), Text)

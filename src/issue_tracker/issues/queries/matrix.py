@@ -13,20 +13,20 @@ from issue_tracker.companies.queries import Company, get_companies_by_id
 from issue_tracker.database.tables import assignments, issues
 from issue_tracker.issues.queries.filters import Row
 from issue_tracker.issues.queries.issue_list import IssueList
-from issue_tracker.issues.queries.list_statements import OLD
+from issue_tracker.issues.queries.list_statements import UNMOVED_MARK
 from issue_tracker.names import key
 from issue_tracker.status import OPEN
 
 ColumnOrder = Literal["-open_count", "updated_at", "name"]
 """The order of the columns: most open assignments first, the longest unchanged open assignment first, or by name."""
 
-COUNTED = frozenset(status.value + mark for status in OPEN for mark in ("", OLD))
+COUNTED = frozenset(status.value + mark for status in OPEN for mark in ("", UNMOVED_MARK))
 """The contents of cells with an open assignment."""
 
 
 class MatrixRow(msgspec.Struct, frozen=True):
-    """An issue with the stored status of each affected company, by company id. The mark `list_statements.OLD` follows
-    the status of a stale assignment. `open` is the number of open ones.
+    """An issue with the stored status of each affected company, by company id. `UNMOVED_MARK` follows the status of an
+    unmoved assignment. `open` is the number of open ones.
     """
 
     issue_id: int
@@ -67,17 +67,17 @@ def read_matrix(
     rows: Sequence[Row],
     most_columns: int | None,
     *,
-    stale: datetime,
+    marked_before: datetime,
     order: ColumnOrder = "-open_count",
     unfolded: Collection[int] | None = None,
 ) -> Matrix:
     """Returns the matrix of these rows of a list, with at most `most_columns` columns; None means all.
 
-    An open assignment whose status has not changed since `stale` is marked. Unless `unfolded` is None, companies are
-    shown in their groups, of which those with these ids are unfolded. A group counts all its companies; a company in
-    several unfolded groups has a column only after the first of them.
+    An open assignment whose status has not changed since `marked_before` is marked. Unless `unfolded` is None,
+    companies are shown in their groups, of which those with these ids are unfolded. A group counts all its companies; a
+    company in several unfolded groups has a column only after the first of them.
     """
-    cells = issue_list.statuses_by_company(rows, stale)
+    cells = issue_list.statuses_by_company(rows, marked_before)
     counts: dict[int, int] = {}
     for of_issue in cells.values():
         for company_id, status in of_issue.items():

@@ -58,7 +58,7 @@ function drawGroup(row, group) {
   const rows = cells.flatMap((cell) => STATUSES.filter((each) => cell?.classList.contains(each.cell)));
   const worst = STATUSES.find((each) => rows.includes(each));
   const open = rows.filter((each) => each.open).length;
-  // The label of a stale cell consists of its status and the time without a change.
+  // The label of an unmoved cell consists of its status and the time without a change.
   const old = cells.find((cell) => cell?.classList.contains("old"))?.ariaLabel?.split(", ")[1];
   own.className = worst ? `g ${worst.cell}` : "g";
   own.classList.toggle("old", Boolean(old));

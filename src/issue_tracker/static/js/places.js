@@ -154,7 +154,7 @@ export function paint(place, status, at) {
  */
 function paintRow({ element, trigger }, status, at) {
   trigger.classList.remove(...STATUSES.map(({ value }) => value));
-  element.classList.remove("stale");
+  element.classList.remove("unmoved");
   if (at) setTime(find(".when time", element, HTMLTimeElement), at);
   if (!status) return trigger.replaceChildren("Not affected");
   trigger.classList.add(status);

@@ -10,7 +10,7 @@ import { toast } from "./toast.js";
 
 /**
  * The state of an assignment as far as this page knows it.
- * @typedef {{ status: string | null, at: string | null, stale: boolean }} Known
+ * @typedef {{ status: string | null, at: string | null, unmoved: boolean }} Known
  */
 
 /**
@@ -45,7 +45,7 @@ export function startQuickChange(remove) {
  * @param {string} [note]
  */
 export function change(place, status, note = "") {
-  const before = { status: place.status, at: place.at, stale: place.element.classList.contains("stale") };
+  const before = { status: place.status, at: place.at, unmoved: place.element.classList.contains("unmoved") };
   if (status === before.status && !note) return;
   show(place, status, new Date().toISOString(), true);
   const earlier = underWay.get(place.on) ?? Promise.resolve(before);
@@ -73,7 +73,7 @@ async function set(place, status, note, known) {
     const { at } = data.changed[0];
     show(place, status, at, false);
     offerUndo(`${place.companyName}: ${label(status)}`, requestId, [place.on]);
-    return { status, at, stale: false };
+    return { status, at, unmoved: false };
   } catch (error) {
     showKnown(place, known);
     if (!(error instanceof RequestError)) throw error;
@@ -92,7 +92,7 @@ async function set(place, status, note, known) {
  * @param {Known} known
  */
 function reportUnchanged(place, status, text, known) {
-  const now = status === known.status ? known : { status, at: known.at, stale: false };
+  const now = status === known.status ? known : { status, at: known.at, unmoved: false };
   showKnown(place, now);
   toast(`${place.companyName} is ${label(status)}. ${text}`);
   return now;
@@ -105,7 +105,7 @@ function reportUnchanged(place, status, text, known) {
  * @param {import("./conflict.js").Conflict} conflict
  */
 async function resolveConflict(place, mine, note, conflict) {
-  const theirs = { status: conflict.status, at: conflict.at, stale: false };
+  const theirs = { status: conflict.status, at: conflict.at, unmoved: false };
   showKnown(place, theirs);
   const { askConflict } = await import("./conflict.js");
   const keepMine = await askConflict(place, mine, conflict);
@@ -136,14 +136,14 @@ function show(place, status, at, busy) {
 }
 
 /**
- * Shows the state of an assignment: the status, its time, and the mark of a stale assignment.
+ * Shows the state of an assignment: the status, its time, and the mark of an unmoved assignment.
  * @param {Place} place
  * @param {Known} known
  */
-function showKnown(place, { status, at, stale }) {
+function showKnown(place, { status, at, unmoved }) {
   show(place, status, at, false);
   for (const { element } of placesOf(place.issueId, place.companyId)) {
-    element.classList.toggle("stale", stale && element.matches("tr"));
+    element.classList.toggle("unmoved", unmoved && element.matches("tr"));
   }
 }
 
