@@ -48,7 +48,7 @@ function redrawTimes(page, on) {
     const cell = element.matches("td");
     const fresh = cell ? cellAt(issueId, companyId, page) : page.querySelector(`tr[data-on="${on}"]`);
     if (!fresh) continue;
-    const mark = cell ? "old" : "stale";
+    const mark = cell ? "old" : "unmoved";
     element.classList.toggle(mark, fresh.classList.contains(mark));
     const label = fresh.getAttribute("aria-label");
     if (label) element.setAttribute("aria-label", label);
