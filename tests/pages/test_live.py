@@ -66,7 +66,7 @@ def test_two_browsers_on_one_issue_show_the_same_state(world: World, browse: Bro
     # An undo restores the time of the status and the mark of an old one, for both.
     for page in (tess, omar):
         row = page.get_by_role("row", name="Acme Manufacturing")
-        expect(row).to_have_class("stale")
+        expect(row).to_have_class("unmoved")
         expect(row.locator(".when").first).to_have_text("for 4 d")
     tess.get_by_role("row", name="Acme Manufacturing").locator(".status").focus()
     tess.keyboard.press("3")
@@ -77,7 +77,7 @@ def test_two_browsers_on_one_issue_show_the_same_state(world: World, browse: Bro
         row = page.get_by_role("row", name="Acme Manufacturing")
         expect(row.locator(".status")).to_have_text("New")
         expect(row.locator(".when").first).to_have_text("for 4 d")
-        expect(row).to_have_class(re.compile("stale"))
+        expect(row).to_have_class(re.compile("unmoved"))
 
 
 def test_other_changes_are_counted_and_shown_on_request(world: World, browse: Browse) -> None:
