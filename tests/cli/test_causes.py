@@ -139,6 +139,10 @@ def no_version(place: Place) -> str:
     return execute(migrated(place.sqlite()), "DELETE FROM alembic_version")
 
 
+def several_versions(place: Place) -> str:
+    return execute(migrated(place.postgresql()), "INSERT INTO alembic_version VALUES ('0042')")
+
+
 def garbage(place: Place) -> str:
     return place.file(b"This is not a database. " * 200)
 
@@ -203,6 +207,7 @@ CAUSES: dict[Callable[[Place], str], str] = {
     foreign_file: "This database belongs to another program",
     foreign_tables: "This database belongs to another program",
     no_version: "This database belongs to another program, or is damaged",
+    several_versions: "This database belongs to another program, or is damaged",
     garbage: "The database cannot be used: file is not a database.",
     overwritten_pages: "The database cannot be used: database disk image is malformed.",
     folder_instead_of_file: "The database cannot be used: unable to open database file.",

@@ -60,11 +60,16 @@ def head() -> str:
 
 
 def version(connection: Connection) -> str | None:
-    """Returns the version of the database's schema; None if the database was never migrated."""
+    """Returns the version of the database's schema; None if the database was never migrated.
+
+    Raises ForeignDatabase if it has several, which this program never writes.
+    """
     if is_empty(connection):
         return None
-    found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
-    return None if found is None else str(found)
+    found = connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all()
+    if len(found) > 1:
+        raise ForeignDatabase
+    return None if not found or found[0] is None else str(found[0])
 
 
 def is_empty(connection: Connection) -> bool:

@@ -75,6 +75,10 @@ _PHRASES = {
 """Causes by words of the message, if there is no SQLSTATE (while connecting), or one with several meanings."""
 
 
+_NEWER = {"idle_session_timeout", "transaction_timeout"}
+"""Settings of sessions that older servers do not have: they came with PostgreSQL 14 and 17."""
+
+
 class Postgresql:
     """One database on a server. `wait_seconds` limits every wait for a connection or a lock."""
 
@@ -108,6 +112,9 @@ class Postgresql:
             "lock_timeout": str(milliseconds),
             "statement_timeout": str(STATEMENT_SECONDS * 1000),
             "idle_in_transaction_session_timeout": str(IDLE_IN_TRANSACTION_SECONDS * 1000),
+            # Connections wait in the pool, and a thread listens, for as long as nothing happens.
+            "idle_session_timeout": "0",
+            "transaction_timeout": "0",
         }
         self.pooled = False
         self._for_session = _set_config(settings, local=False)
@@ -258,7 +265,13 @@ def _options(text: str) -> dict[str, str]:
 
 def _set_config(settings: dict[str, str], *, local: bool) -> str:
     """Returns a statement that applies all settings and makes commits durable, per transaction (`local`) or session."""
-    calls = [f"set_config({_literal(name)}, {_literal(value)}, {local})" for name, value in settings.items()]
+    calls = []
+    for name, value in settings.items():
+        call = f"set_config({_literal(name)}, {_literal(value)}, {local})"
+        if name not in _NEWER:
+            calls.append(call)
+        elif not local:
+            calls.append(f"CASE WHEN current_setting({_literal(name)}, true) IS NOT NULL THEN {call} END")
     durable = f"set_config('synchronous_commit', {_DURABLE}, {local})"
     return f"SELECT {', '.join(calls)}, {durable}"
 
