@@ -164,7 +164,8 @@ def _column_names(
     names = [_plain(name) for name in header]
     missing = [name for name in required if name not in names]
     if missing:
-        raise BadFile(f"The first line must name the columns; {', '.join(missing)} is missing.")
+        hint = " Commas, semicolons or tabs separate columns." if len(names) == 1 else ""
+        raise BadFile(f"The first line must name the columns; {', '.join(missing)} is missing.{hint}")
     unknown = [name.strip() for name, plain in zip(header, names, strict=True) if plain and plain not in columns]
     if unknown and not ignore_others:
         raise BadFile(f"Unknown columns: {', '.join(unknown)}. Known are {', '.join(columns)}.")

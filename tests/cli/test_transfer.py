@@ -170,6 +170,7 @@ def test_exactly_the_invalid_rows_are_skipped(tracker: Tracker, tmp_path: Path) 
         ("Old fault", "", "Nowhere", "new"),
         ("Old fault", "", "East", "investigating"),
         ("Lost fault", "", "Nowhere", "new"),
+        ("New fault", "seen yesterday", "East", "new"),
     ]
     path = write(tmp_path / "mixed.csv", COLUMNS, rows)
 
@@ -182,6 +183,7 @@ def test_exactly_the_invalid_rows_are_skipped(tracker: Tracker, tmp_path: Path) 
         f"{path}, line 6: “NORTH” is listed twice for “New fault”",
         f"{path}, line 8: there is no company called “Nowhere”",
         f"{path}, line 10: there is no company called “Nowhere”",
+        f"{path}, line 11: has another description for “New fault” than line 3",
     ]
     stored = {
         issue["name"]: (issue["description"], [(one["company_name"], one["status"]) for one in issue["assignments"]])
@@ -199,6 +201,7 @@ def test_exactly_the_invalid_rows_are_skipped(tracker: Tracker, tmp_path: Path) 
     [
         (b"", "The first line must name the columns; name is missing."),
         (b"title,status\nx,new\n", "The first line must name the columns; name is missing."),
+        (b"name|status\nx|new\n", "The first line must name the columns; name is missing. Commas"),
         (b"name,colour\nx,red\n", "Unknown columns: colour."),
         (b'name\n"open', "Line 2: the file is not CSV ("),
         (b"name\ngood\n\xff\xfe\n", "Line 3: the file is not UTF-8."),

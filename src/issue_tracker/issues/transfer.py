@@ -3,8 +3,10 @@
 import csv
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import msgspec
+from msgspec import UNSET
 from sqlalchemy import Connection
 
 from issue_tracker import csv_files
@@ -63,6 +65,12 @@ class ImportRow(msgspec.Struct, frozen=True):
     company_name: Name | None
     status: Status | None
     fields: csv_fields.CsvFields = csv_fields.NONE
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """What the row says about the issue itself, by column. An empty cell says nothing."""
+        found = {"description": self.description or UNSET, **msgspec.structs.asdict(self.fields)}
+        return {name: value for name, value in found.items() if value is not UNSET}
 
 
 class ImportResult(msgspec.Struct):
@@ -128,19 +136,21 @@ def import_issue(
     if not good:
         return
     first = good[0]
+    values: dict[str, Any] = {}
+    for row in reversed(good):
+        values |= row.values
+    description = values.pop("description", Description(""))
     members = [NewAssignment(companies[key(row.company_name)], row.status) for row in good if row.company_name]
     try:
         with savepoint(tx):
-            fields = first.fields.fields(tx, actor)
+            fields = csv_fields.CsvFields(**values).fields(tx, actor)
             if existing is None:
-                created = create_issue(tx, actor, first.name, first.description, members, fields=fields, notify=notify)
+                created = create_issue(tx, actor, first.name, description, members, fields=fields, notify=notify)
                 if similar := names_like(tx, actor, created):
                     result.look_alikes.append((first.line, f"“{first.name}” looks like “{similar[0]}”"))
             else:
-                description = first.description or None
-                update_issue(
-                    tx, actor, existing, description=description, fields=fields, add_members=members, notify=notify
-                )
+                change = description or None
+                update_issue(tx, actor, existing, description=change, fields=fields, add_members=members, notify=notify)
     except AppError as error:
         # Another transaction took the name after it was looked up, so that no row of this issue can be imported.
         result.bad += [BadRow(row.line, error.detail) for row in good]
@@ -159,15 +169,22 @@ def _reasons(
     group: Sequence[ImportRow],
     companies: Mapping[str, Company],
 ) -> dict[int, str]:
-    """Returns why the companies of some rows cannot be assigned, by line. The rules are those of `assign`."""
+    """Returns why some rows cannot be imported, by line: the rules for their companies are those of `assign`, and rows
+    of one issue must not contradict each other.
+    """
     found = [companies.get(key(row.company_name)) if row.company_name else None for row in group]
     assigned: set[int] = set()
     if existing is not None and any(company and company.archived for company in found):
         assigned = {member.company.company_id for member in list_members(tx, actor, existing.issue_id)}
     reasons: dict[int, str] = {}
     seen: set[str] = set()
+    given: dict[str, tuple[int, Any]] = {}
     for row, company in zip(group, found, strict=True):
-        if row.company_name is None:
+        for column, value in row.values.items():
+            line, earlier = given.setdefault(column, (row.line, value))
+            if value != earlier:
+                reasons[row.line] = f"has another {column} for “{row.name}” than line {line}"
+        if row.company_name is None or row.line in reasons:
             continue
         if company is None:
             reasons[row.line] = f"there is no company called “{row.company_name}”"
