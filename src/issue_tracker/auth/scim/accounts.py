@@ -22,6 +22,7 @@ from issue_tracker.auth.single_sign_on.identities import list_identities, unlink
 from issue_tracker.auth.user_names import DisplayName, Email, parse_display_name
 from issue_tracker.auth.users import User, create_user, find_credentials, lock_user, set_own_password, update_user
 from issue_tracker.clock import now
+from issue_tracker.database.before_commit import savepoint
 from issue_tracker.database.tables import scim_group_members, scim_users, users
 from issue_tracker.errors import Invalid
 from issue_tracker.events.catalog import Change, EventType
@@ -137,7 +138,7 @@ def _named(tx: Connection, fields: PersonFields, change: Callable[[DisplayName],
     provider, such a name is not an error.
     """
     try:
-        with tx.begin_nested():
+        with savepoint(tx):
             return change(fields.name)
     except Invalid as refused:
         if all(wrong.field != "name" for wrong in refused.fields):

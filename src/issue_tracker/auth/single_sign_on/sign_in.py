@@ -23,6 +23,7 @@ from issue_tracker.auth.single_sign_on.identities import (
 from issue_tracker.auth.single_sign_on.person import Person
 from issue_tracker.auth.user_names import DisplayName, parse_display_name
 from issue_tracker.auth.users import User, create_user, find_credentials, get_user, set_own_password
+from issue_tracker.database.before_commit import savepoint
 from issue_tracker.database.tables import sessions, users
 from issue_tracker.encryption import Keyring
 from issue_tracker.errors import Invalid
@@ -145,7 +146,7 @@ def _created(tx: Connection, actor: Actor, person: Person) -> User:
     assert person.email is not None
     for shown in dict.fromkeys((person.name, person.email)):
         try:
-            with tx.begin_nested():
+            with savepoint(tx):
                 return create_user(tx, actor, person.email, _display_name(shown, person.email), Role.MEMBER, None)
         except Invalid as refused:
             reason = refused.detail
