@@ -7,7 +7,7 @@ takes the same steps for every route (`http/pipeline.py`): session or token, CSR
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from starlette.types import ASGIApp
@@ -231,7 +231,8 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
         watermarks=WatermarkTracker(database),
         history=HistoryIdentity(database),
         server_key=ServerKey(database, settings),
-        openapi=openapi.document(routes, settings),
+        # Made by the first request for it, because most processes never serve it.
+        openapi=cache(partial(openapi.document, routes, settings)),
         metrics=registry,
         alert_metrics=AlertMetrics(registry),
         deferred_events=DeferredEvents(database),

@@ -56,7 +56,7 @@ def openapi_json(request: Request) -> Response:
     """Get this API as an OpenAPI 3.1 document."""
     documents = request.app_state.documents
     if "openapi" not in documents:
-        documents["openapi"] = msgspec.json.encode(request.app_state.openapi), {}
+        documents["openapi"] = msgspec.json.encode(request.app_state.openapi()), {}
     return Response(documents["openapi"][0], media_type=JSON)
 
 

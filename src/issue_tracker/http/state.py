@@ -1,5 +1,6 @@
 """Application state: created once by `create_app` and available to every request."""
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -31,8 +32,8 @@ class AppState(msgspec.Struct, frozen=True, kw_only=True):
 
     `workers` run the handlers, with as many threads as they have database connections; `probes` run the probes,
     `provider_requests` the handlers that wait for an identity provider, and `password_requests` those that hash a
-    password. `providers` are the identity providers. `openapi` is the content of `/openapi.json`. `metrics` counts
-    this application's requests, and `alert_metrics` the messages to receivers of alerts. `deferred_events` are
+    password. `providers` are the identity providers. `openapi` returns the content of `/openapi.json`. `metrics`
+    counts this application's requests, and `alert_metrics` the messages to receivers of alerts. `deferred_events` are
     events of refusals and exports. `documents` holds the body and the headers of documents that are the same for
     every client and expensive to make. `stored_responses` limits the space of the responses stored for idempotency
     keys. `shared_commits` combine the small changes of several requests into one transaction.
@@ -54,7 +55,7 @@ class AppState(msgspec.Struct, frozen=True, kw_only=True):
     watermarks: WatermarkTracker
     history: HistoryIdentity
     server_key: ServerKey
-    openapi: dict[str, Any]
+    openapi: Callable[[], dict[str, Any]]
     metrics: CollectorRegistry
     alert_metrics: AlertMetrics
     deferred_events: DeferredEvents

@@ -25,4 +25,4 @@ def _page(request: Request) -> Response:
     # Imported on first use, because the Markdown parser would add a twentieth of a second to every start.
     from issue_tracker.pages.reference import reference  # noqa: PLC0415
 
-    return bare_page(request, "web/reference.html", api=reference(request.app_state.openapi))
+    return bare_page(request, "web/reference.html", api=reference(request.app_state.openapi()))
