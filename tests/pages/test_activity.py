@@ -1,6 +1,7 @@
 """The activity page: who did what, to what, and when, with filters by person and time."""
 
-from datetime import timedelta
+import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import quote
 
@@ -56,6 +57,17 @@ def test_the_activity_has_links_and_filters_by_person_and_time(world: World, bro
     expect(page.get_by_label("From")).to_have_value(shown)
     page.locator(".history li").first.get_by_role("link", name="Omar Reyes").click()
     expect(entries).to_have_count(1)
+
+    # There is a heading for each day of the reader, here at 14:50 and 15:10 UTC, and entries have the time of day.
+    for name, minute in (("Before midnight", -10), ("After midnight", 10)):
+        world.clock.freeze(datetime(2026, 1, 9, 15, tzinfo=UTC) + timedelta(minutes=minute))
+        world.given_issue(name)
+    world.clock.frozen = None
+    page.goto("/activity?until=2026-01-10T00:00")
+    expect(page.locator("#activity h2")).to_have_text(["Saturday, 10 January 2026", "Friday, 9 January 2026"])
+    expect(entries.locator("> time")).to_have_text(["0:10", "23:50"])
+    lines = [line for line in world.client().get("/activity").text.splitlines() if "<h2>" in line]
+    assert [re.sub("<.*?>", "", line) for line in lines[-1:]] == ["2026-01-09"]
 
     page.goto("/activity?who=Tess")
     expect(page.locator("#wrong-others")).to_contain_text("Who: is not a parameter")

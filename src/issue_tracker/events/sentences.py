@@ -91,6 +91,11 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     update_id: int | None = None  # the added update
 
     @property
+    def day(self) -> str:
+        """The day in UTC, as `YYYY-MM-DD`."""
+        return self.at[:10]
+
+    @property
     def by(self) -> str:
         """The actor's name, followed by the e-mail address if the name alone is ambiguous."""
         return f"{self.actor} ({self.account.email})" if self.account and self.account.needed else self.actor

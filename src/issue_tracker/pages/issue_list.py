@@ -96,6 +96,7 @@ class ListView(msgspec.Struct, kw_only=True):
     sort: str = ""
     others: "Others | None" = None
     everything: str = "/"
+    words_only: bool = False
     csv: str = ""
     as_list: str = "/"
     filtered: bool = False
@@ -172,6 +173,7 @@ def find_list(
         search=query.words,
         others=others,
         everything=link(path, [("search", query.words)]) if query.words else path,
+        words_only={name for name, value in shared if value and name != "sort"} <= {"search", "words"},
         statuses=[status.value for status in query.status],
         open="" if query.open is None else str(query.open).lower(),
         company_name=query.company_name,

@@ -119,6 +119,7 @@ NOT_PRELOADED = {
         "conflict",
         "sign-in",
         "handover",
+        "days",
         "notifications",
         "notification-switch",
         "presence",

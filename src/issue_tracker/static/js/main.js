@@ -27,6 +27,7 @@ if (document.querySelector("meta[name=actor]")) {
   if (document.querySelector("[data-copies]")) void import("./handover.js").then((module) => module.startHandover());
   const issueId = /^\/issues\/(\d+)$/.exec(location.pathname)?.[1];
   if (issueId) void import("./presence.js").then((module) => module.startPresence(issueId));
+  if (location.pathname === "/activity") (await import("./days.js")).startDays();
   if (document.getElementById("notifications")) {
     void import("./notification-switch.js").then((module) => module.startNotificationSwitch());
   }

@@ -10,6 +10,12 @@ const dayAndTime = { day: "numeric", month: "short", hour: "numeric", minute: "2
 const thisYear = new Intl.DateTimeFormat(undefined, dayAndTime);
 const otherYear = new Intl.DateTimeFormat(undefined, { ...dayAndTime, year: "numeric" });
 const timeOfDay = new Intl.DateTimeFormat(undefined, { hour: "numeric", minute: "2-digit" });
+const fullDate = new Intl.DateTimeFormat(undefined, {
+  weekday: "long",
+  day: "numeric",
+  month: "long",
+  year: "numeric",
+});
 const whole = new Intl.DateTimeFormat(undefined, { ...dayAndTime, year: "numeric", timeZoneName: "short" });
 const exactLocal = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" });
 const wholeNumber = new Intl.NumberFormat(undefined);
@@ -52,8 +58,8 @@ export function lasting(since, now = new Date()) {
 
 /**
  * The formats of times by the attribute `data-as`: `clock` is the time of day, with the date unless it is today;
- * `day` always has the date; `whole` includes the year and the time zone, for a reader elsewhere; `lasting` is the
- * duration since then.
+ * `time` never has the date, `day` always has it, and `date` is only the date; `whole` includes the year and the time
+ * zone, for a reader elsewhere; `lasting` is the duration since then.
  * @type {Record<string, (moment: Date, now: Date) => string>}
  */
 const FORMS = {
@@ -61,7 +67,9 @@ const FORMS = {
     if (moment.toDateString() === now.toDateString()) return timeOfDay.format(moment);
     return (moment.getFullYear() === now.getFullYear() ? thisYear : otherYear).format(moment);
   },
+  time: (moment) => timeOfDay.format(moment),
   day: clockTime,
+  date: (moment) => fullDate.format(moment),
   whole: (moment) => whole.format(moment),
   lasting,
 };
