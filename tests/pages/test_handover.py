@@ -114,7 +114,9 @@ def test_the_handover_works_without_scripts_and_with_limited_access(world: World
     assert "Old fault (1 new; no owner)" in limited and "The provider" in limited
     assert not any(hidden in limited for hidden in ("Contoso", "VPN", "Slow mail"))
     ada.call("DELETE", "/api/issues/Untouched", 204)
-    assert "- Untouched (deleted)\n" in ada.get("/handover?hours=1&format=text").text
+    ada.call("POST", "/api/issues/merge", 200, json={"issue_name": "VPN [down]", "into": "Slow mail"})
+    said = ada.get("/handover?hours=1&format=text").text
+    assert "- Untouched (deleted)\n" in said and "- VPN [down] (merged)\n" in said
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)

@@ -34,7 +34,9 @@ class Became(StrEnum):
 
 
 class Story(msgspec.Struct, frozen=True, kw_only=True):
-    """What happened to one issue, in chronological order. `issue_id` and `facts` are None if the issue was deleted."""
+    """What happened to one issue, in chronological order. `issue_id` and `facts` are None if the issue was deleted, or
+    merged into another one.
+    """
 
     issue_id: int | None
     name: str
@@ -45,6 +47,7 @@ class Story(msgspec.Struct, frozen=True, kw_only=True):
     status_counts: StatusCounts
     entries: list[Entry]
     updates: list[PlacedUpdate]
+    merged: bool = False
 
 
 class Due(msgspec.Struct, frozen=True):
@@ -136,7 +139,10 @@ def _stories(
         issue = present.get(issue_id)
         members = [] if issue is None else stragglers_first(issue, at)
         left = sum(member.open for member in members)
-        types = {group.newest.type for group, _ in happened}
+        events = [group.newest for group, _ in happened]
+        types = {event.type for event in events}
+        # The event of a merged issue contains the name of the other one.
+        merged = any(event.type is EventType.ISSUE_DELETED and event.after for event in events)
         ended = issue is None or (bool(members) and not left and bool(types & _ENDING))
         stories.append(
             Story(
@@ -154,6 +160,7 @@ def _stories(
                 # The text of an update replaces the entry that says that there is one.
                 entries=[entry for group, entry in reversed(happened) if group.newest.update_id not in shown],
                 updates=[placed for placed in reversed(updates) if placed.issue_id == issue_id],
+                merged=merged,
             )
         )
     return stories

@@ -102,7 +102,7 @@ def _story(story: Story, style: Style, url: str) -> Iterator[str]:
 
 def _state(story: Story, style: Style) -> str:
     if story.facts is None:
-        return " (deleted)"
+        return " (merged)" if story.merged else " (deleted)"
     counts = ", ".join(f"{number} {LABELS[Status(status)].lower()}" for status, number in story.status_counts)
     facts = [counts or "no company"]
     if story.facts.severity:
