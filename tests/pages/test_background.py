@@ -74,6 +74,9 @@ def test_hidden_tabs_count_changes_and_show_notifications(world: World, browse: 
     set_status(omar, "Hers", "monitoring")
     for tab, name in zip(tabs, ("Issues", "Activity"), strict=True):
         expect(tab).to_have_title(f"(2) {name} · Issue Tracker")
+    omar.call("POST", "/api/updates", 201, json={"issue_name": "Somebody’s", "body": "The cause is known."})
+    for tab, name in zip(tabs, ("Issues", "Activity"), strict=True):
+        expect(tab).to_have_title(f"(3) {name} · Issue Tracker")
     until(tabs[0], "shown.length === 1")
     assert [tab.evaluate("shown") for tab in tabs] == [["Hers: Omar Reyes set Contoso to Monitoring"], []]
 
@@ -81,7 +84,7 @@ def test_hidden_tabs_count_changes_and_show_notifications(world: World, browse: 
     tabs[1].evaluate("hide(false)")
     expect(tabs[1]).to_have_title("Activity · Issue Tracker")
     set_status(omar, "Hers", "resolved")
-    expect(tabs[0]).to_have_title("(3) Issues · Issue Tracker")
+    expect(tabs[0]).to_have_title("(4) Issues · Issue Tracker")
     expect(tabs[1].locator("#updates")).to_be_visible()
     assert tabs[0].evaluate("shown.length") == 1
     tabs[0].evaluate("hide(false)")

@@ -1,6 +1,6 @@
 // Hidden pages: one stays connected, because a browser has six connections to a server, and sends its events to others.
 import { isOwn } from "./api.js";
-import { isRelevant } from "./event-relevance.js";
+import { isListed, isRelevant } from "./event-relevance.js";
 
 /** @typedef {import("./event-relevance.js").TrackerEvent} TrackerEvent */
 
@@ -90,7 +90,9 @@ async function notify(event) {
 
 /** @param {TrackerEvent} event */
 function count(event) {
-  if (!document.hidden || isOwn(event.request_id) || !isRelevant(event)) return;
+  if (!document.hidden || isOwn(event.request_id)) return;
+  // A list shows the last update of each issue.
+  if (!isRelevant(event) && !(event.update_id && isListed(document, event))) return;
   missed.add(event.request_id || event.event_id);
   showCount();
 }
