@@ -26,6 +26,7 @@ def test_an_update_is_added_edited_and_withdrawn(world: World, browse: Browse) -
     page.get_by_label("Companies of this update").fill("contoso")
     page.get_by_role("button", name="Add", exact=True).first.click()
 
+    expect(page.locator("#flash")).to_contain_text("Update added. 1 company set to Investigating.")
     update = page.get_by_role("article", name="Update by Tess Ngo")
     for part in ("Public", "For Contoso", "Relay is down"):
         expect(update).to_contain_text(part)

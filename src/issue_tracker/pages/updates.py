@@ -6,7 +6,7 @@ from issue_tracker.api.given_companies import update_audience
 from issue_tracker.api.updates import NewUpdate, UpdateChange
 from issue_tracker.errors import Forbidden
 from issue_tracker.http.request import Request
-from issue_tracker.issues.queries.issue import get_issue_head_by_id
+from issue_tracker.issues.queries.issue import get_issue_head_by_id, list_members
 from issue_tracker.issues.updates import operations
 from issue_tracker.issues.updates.queries import PlacedUpdate, get_update
 from issue_tracker.pages.confirmations import confirmation
@@ -18,7 +18,7 @@ from issue_tracker.pages.pasted_companies import EXCEPT, GROUPS, pasted_names
 from issue_tracker.pages.routes import PageRoutes
 from issue_tracker.pages.templating import page
 from issue_tracker.pages.update_list import shown_update
-from issue_tracker.status import OPEN
+from issue_tracker.status import OPEN, Status
 
 routes = PageRoutes()
 
@@ -45,6 +45,7 @@ def add(request: Request, form: Form, issue_id: int) -> Response:
         exclude=body.exclude,
     )
     named = body.companies or body.company_groups
+    before = _statuses(request, issue_id)
     operations.add_update(
         request.tx,
         request.actor,
@@ -55,8 +56,17 @@ def add(request: Request, form: Form, issue_id: int) -> Response:
         status=body.status,
         only_from=tuple(OPEN) if body.status and body.status.open and not named else (),
     )
-    undo = request.request_id if body.status else None
-    return redirect(f"/issues/{issue_id}#said", flash_cookie(request, Flash("Update added.", undo)))
+    changed = len(_statuses(request, issue_id).items() - before.items())
+    if not (body.status and changed):
+        return redirect(f"/issues/{issue_id}#said", flash_cookie(request, Flash("Update added.")))
+    companies_set = f"{changed} {'company' if changed == 1 else 'companies'} set to {body.status.label}"
+    flash = Flash(f"Update added. {companies_set}.", request.request_id)
+    return redirect(f"/issues/{issue_id}#said", flash_cookie(request, flash))
+
+
+def _statuses(request: Request, issue_id: int) -> dict[int, Status]:
+    members = list_members(request.tx, request.actor, issue_id)
+    return {member.company.company_id: member.status for member in members}
 
 
 @routes.get("/updates/{update_id}")
