@@ -56,6 +56,23 @@ def test_an_unwritable_output_is_reported(
     assert technician.issue("VPN").assignments[0].status == expected
 
 
+def test_input_and_output_are_utf_8_in_every_locale(environment: dict[str, str], technician: Tracker) -> None:
+    technician.create_issue("Störung Ż", companies=["Acme"])
+    changed = environment | {"PYTHONUTF8": "0", "PYTHONIOENCODING": "cp1252"}
+
+    def run_in_shell(command: str) -> tuple[int, str, str]:
+        done = subprocess.run(command, shell=True, env=changed, capture_output=True, timeout=60, check=False)
+        return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+    say = f"'{ITCTL}' say 'Störung Ż' -"
+    code, printed, complaint = run_in_shell(rf"printf '\357\273\277caf\303\251 \305\273' | {say} && '{ITCTL}' list")
+    assert (code, complaint) == (0, "") and printed.startswith("Störung Ż\tAcme\tnew\t")
+    assert [update.body for update in technician.updates()] == ["café Ż"]
+    refused = run_in_shell(rf"printf 'caf\351' | {say}")
+    assert refused == (2, "", "itctl: The standard input is not UTF-8 text.\n")
+    assert run_in_shell(f"{say} <&-") == (2, "", "itctl: The standard input is closed.\n")
+
+
 def test_text_of_other_users_cannot_control_the_terminal(itctl: Run, technician: Tracker) -> None:
     technician.create_issue("VPN", description=f"First{ESC}[2J\r\n\r\nsecond\tpart{CSI}31m", companies=["Acme"])
     technician.set_status("VPN", "Acme", "resolved", note=f"one\ntwo{ESC}]0;title{BELL}\x7f")

@@ -20,7 +20,7 @@ from issue_tracker_client.errors import (
 from issue_tracker_client.itctl.changing import CHANGING
 from issue_tracker_client.itctl.connection import itctl
 from issue_tracker_client.itctl.monitoring import MONITORING
-from issue_tracker_client.itctl.output import discard_output, visible
+from issue_tracker_client.itctl.output import discard_output, use_utf_8, visible
 from issue_tracker_client.itctl.reading import READING
 from issue_tracker_client.itctl.saying import SAYING
 from issue_tracker_client.itctl.statuses import STATUSES
@@ -33,6 +33,7 @@ for command in (*READING, *CHANGING, *STATUSES, *SAYING, *MONITORING):
 
 def main() -> None:
     """The entry point of the script."""
+    use_utf_8()
     sys.exit(run(sys.argv[1:]))
 
 

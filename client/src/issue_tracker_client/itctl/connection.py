@@ -47,9 +47,12 @@ class Connection:
 
 
 def secret_in(file: Path) -> str:
-    """Returns the first line of a file. Raises click.UsageError when it cannot be read."""
+    """Returns the first line of a file, which may begin with a byte order mark, as PowerShell writes it.
+
+    Raises click.UsageError when it cannot be read.
+    """
     try:
-        return file.read_text(encoding="utf-8").partition("\n")[0]
+        return file.read_text(encoding="utf-8-sig").partition("\n")[0]
     except (OSError, UnicodeDecodeError) as error:
         raise click.UsageError(f"The token file {file} cannot be read: {error}.") from error
 

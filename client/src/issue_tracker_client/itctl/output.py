@@ -1,6 +1,7 @@
 """The output of itctl: columns separated by tabs (no name contains one), or one JSON object per line."""
 
 import errno
+import io
 import os
 import re
 import sys
@@ -13,6 +14,13 @@ from issue_tracker_client.models import Assignment, BulkResult, Event, Issue, Re
 
 as_json_option = click.option("--json", "json", is_flag=True, help="Print JSON, one object per line.")
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")  # C0, DEL and C1
+
+
+def use_utf_8() -> None:
+    """Makes the output UTF-8 in every locale: names of all languages are in one list, and programs read it."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
 
 
 def show(lines: Iterable[str], end: str = "\n") -> None:

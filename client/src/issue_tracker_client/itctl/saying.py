@@ -57,8 +57,20 @@ def say(
 
 
 def read_text(text: str) -> str:
-    """Returns the text of an argument, or the standard input for `-`."""
-    return sys.stdin.read() if text == "-" else text
+    """Returns the text of an argument, or for `-` the standard input, in UTF-8 with or without a byte order mark.
+
+    Raises click.UsageError if it cannot be read.
+    """
+    if text != "-":
+        return text
+    if sys.stdin is None:
+        raise click.UsageError("The standard input is closed.")
+    try:
+        return sys.stdin.buffer.read().decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise click.UsageError("The standard input is not UTF-8 text.") from None
+    except OSError as error:
+        raise click.UsageError(f"The standard input cannot be read: {error.strerror}.") from None
 
 
 UPDATE_ID = click.argument("update_id", type=int, metavar="UPDATE")
