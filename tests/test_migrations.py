@@ -12,7 +12,7 @@ from sqlalchemy import Connection, select, text
 
 from issue_tracker.database import migrate
 from issue_tracker.database.engine import Database
-from issue_tracker.database.tables import issues, metadata
+from issue_tracker.database.tables import former_names, issues, merged_companies, metadata
 from issue_tracker.settings import Settings
 
 
@@ -83,6 +83,47 @@ def test_the_time_of_the_last_edit_is_taken_from_the_history(fresh_database_url:
         "edited": "2026-02-01T00:00:00+00:00",
         "other": None,
     }
+    database.close()
+
+
+def test_the_origins_of_former_names_are_taken_from_the_history(fresh_database_url: str) -> None:
+    """Issue 1 was renamed from “a” to “b”, and issues 2 (“c”, with companies 1 and 2) and 3 were merged into it."""
+    database = Database(Settings(database_url=fresh_database_url))
+    migrate.upgrade(database, to="0034")
+    at = "'2026-01-01T00:00:00.000000+00:00'"
+    happened = (
+        ("issue.updated", 1, "a", "NULL", "name", "a"),
+        ("issue.created", 2, "c", "NULL", None, None),
+        ("assignment.created", 2, "c", "1", None, None),
+        ("assignment.status_changed", 2, "c", "2", None, None),
+        ("assignment.created", 2, "c", "3", None, None),
+        ("assignment.deleted", 2, "c", "3", None, None),
+        ("issue.deleted", 2, "c", "NULL", None, None),
+    )
+    with database.write() as tx:
+        for name in ("one", "two", "three"):
+            columns = "name, name_key, archived, created_at, updated_at"
+            values = f"'{name}', '{name}', false, {at}, {at}"
+            tx.execute(text(f"INSERT INTO companies ({columns}) VALUES ({values})"))
+        columns, values = "name, name_key, description_key, revision", "'b', 'b', '', 1"
+        tx.execute(text(f"INSERT INTO issues ({columns}, created_at, updated_at) VALUES ({values}, {at}, {at})"))
+        tx.execute(text("INSERT INTO merged_issues (issue_id, into_id) VALUES (2, 1), (3, 1)"))
+        for name in ("a", "c", "unknown"):
+            values = f"'{name}', '{name}', 1, {at}"
+            tx.execute(text(f"INSERT INTO former_names (name_key, name, issue_id, since) VALUES ({values})"))
+        for number, (kind, issue_id, name, company_id, field, before) in enumerate(happened, start=1):
+            columns = "event_id, type, audit, at, actor_name, channel, request_id, issue_id, issue_key, company_id"
+            values = f"{number}, '{kind}', false, {at}, 'Ada', 'cli', 'r', {issue_id}, '{name}', {company_id}"
+            insertion = f"INSERT INTO events ({columns}, field, from_value) VALUES ({values}, :field, :before)"
+            tx.execute(text(insertion), {"field": field, "before": before})
+
+    migrate.upgrade(database)
+
+    with database.read() as tx:
+        origins = {row.name: row.origin_id for row in tx.execute(select(former_names))}
+        companies = {(row.issue_id, row.company_id) for row in tx.execute(select(merged_companies))}
+    assert origins == {"a": 1, "c": 2, "unknown": None}
+    assert companies == {(2, 1), (2, 2)}
     database.close()
 
 

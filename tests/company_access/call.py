@@ -8,6 +8,9 @@ import msgspec
 HIDDEN_ID = 501
 """The ids of the rows that exist in only one of the databases: of a company, an issue, a group, a webhook."""
 
+MERGED_ID = HIDDEN_ID + 2
+"""The number of the issue “Hidden double”, which was merged into the issue “Shared”."""
+
 
 class Call(msgspec.Struct, frozen=True):
     """A request to a route."""

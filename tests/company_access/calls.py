@@ -18,6 +18,7 @@ API: dict[str, list[Call]] = {
             "?search=hidden",
             "?words=hidden own",
             "?words=ltd",
+            "?words=double",
             "?search=own",
             "?search=no",
             "?status=new",
@@ -75,6 +76,7 @@ API: dict[str, list[Call]] = {
         *gets("/api/issues/Shared?include=details"),
         *gets("/api/issues/Own"),
         *gets("/api/issues/Hidden issue"),
+        *gets("/api/issues/Hidden double"),
         *gets("/api/issues/Elsewhere"),
     ],
     "PUT /api/issues/{issue_name}": [
@@ -115,6 +117,7 @@ API: dict[str, list[Call]] = {
         Call("/api/issues/merge", {"issue_name": "Hidden issue", "into": "Own"}),
         Call("/api/issues/merge", {"issue_name": "Own", "into": "Hidden issue"}),
         Call("/api/issues/merge", {"issue_name": "Elsewhere", "into": "Own", "dry_run": True}),
+        Call("/api/issues/merge", {"issue_name": "Hidden double", "into": "Own", "dry_run": True}),
     ],
     "GET /api/updates": gets(
         "/api/updates",
@@ -194,6 +197,7 @@ API: dict[str, list[Call]] = {
         "?after=0&limit=3",
         "?issueName=Shared",
         "?issueName=Hidden issue",
+        "?issueName=Hidden double",
         "?issueName=Elsewhere",
         "?companyName=Hidden Ltd",
         "?companyName=Contoso",

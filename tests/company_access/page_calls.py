@@ -1,7 +1,7 @@
 """Example calls of the pages; `calls` contains those of the API, and explains their purpose."""
 
 from issue_tracker.pages.assets import VERSION
-from tests.company_access.call import HIDDEN_ID, LOGIN, Call, gets
+from tests.company_access.call import HIDDEN_ID, LOGIN, MERGED_ID, Call, gets
 
 PAGES: dict[str, list[Call]] = {
     "GET /docs": gets("/docs"),
@@ -42,7 +42,7 @@ PAGES: dict[str, list[Call]] = {
         *gets("/matrix/cell", "?on=1-1", "?on=1-2", "?on=2-1", "?on=x"),
         *gets("/matrix/cell", f"?on=1-{HIDDEN_ID}", f"?on={HIDDEN_ID}-1"),
     ],
-    "GET /find": gets("/find", "?q=hidden", "?q=shared", "?q=Hiden ltd", "?q=own"),
+    "GET /find": gets("/find", "?q=hidden", "?q=shared", "?q=Hiden ltd", "?q=own", "?q=double"),
     "GET /issues/new": gets(
         "/issues/new",
         "?template=1",
@@ -67,6 +67,7 @@ PAGES: dict[str, list[Call]] = {
         *gets("/issues/2"),
         *gets("/issues/4"),
         *gets(f"/issues/{HIDDEN_ID}"),
+        *gets(f"/issues/{MERGED_ID}"),
     ],
     "POST /issues/{issue_id}/edit": [
         Call("/issues/1/edit", form={"name": "Mine", "seen_name": "Shared", "description": "", "seen_description": ""}),

@@ -28,6 +28,7 @@ from issue_tracker.events.catalog import Change, EventType
 from issue_tracker.events.record import record
 from issue_tracker.events.webhooks import WebhookFields, create_webhook
 from issue_tracker.issues.assignments import set_status, unassign
+from issue_tracker.issues.merge import merge_issues
 from issue_tracker.issues.operations import delete_issue, update_issue
 from issue_tracker.issues.presence import note_presence
 from issue_tracker.issues.queries.issue import get_issue_head
@@ -38,7 +39,7 @@ from issue_tracker.names import key, parse_issue_name, parse_name, parse_update
 from issue_tracker.settings import Settings
 from issue_tracker.status import Status
 from tests.clients import Client
-from tests.company_access.call import HIDDEN_ID, Call
+from tests.company_access.call import HIDDEN_ID, MERGED_ID, Call
 from tests.company_access.internal import write_internally
 from tests.company_access.numbering import NUMBERED, last_numbers, number_from
 from tests.server import serving
@@ -243,7 +244,11 @@ def _hide(world: World) -> None:
         create_view(tx, author, parse_name("Hidden words"), "search=hidden", shared=True)
     world.given_issue("Hidden issue", {"Hidden Ltd": "new", "Fabrikam": "closed"}, "Shared own new secret")
     world.given_issue("Hidden for good", {"Hidden Ltd": "new"})
+    world.given_issue("Hidden double", {"Hidden Ltd": "new"})
     with world.database.write() as tx:
+        double, shared = (get_issue_head(tx, ADA, name, lock=True) for name in ("Hidden double", "Shared"))
+        assert double.issue_id == MERGED_ID
+        merge_issues(tx, ADA, double, shared)
         secret = get_issue_head(tx, ADA, "Hidden issue", lock=True)
         for audience in (None, [hidden, fabrikam], [hidden]):
             add_update(tx, ADA, secret, parse_update("A hidden update"), companies=audience)

@@ -29,6 +29,7 @@ PORTAL_API: dict[str, list[Call]] = {
         *gets("/api/portal/issues/Shared"),
         Call("/api/portal/issues/Shared", headers=FRESH),
         *gets("/api/portal/issues/Hidden issue"),
+        *gets("/api/portal/issues/Hidden double"),
         *gets("/api/portal/issues/Elsewhere"),
     ],
 }

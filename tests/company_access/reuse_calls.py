@@ -11,6 +11,7 @@ REUSE_API: dict[str, list[Call]] = {
         "/api/similar-issues",
         "?name=hidden issue",
         "?name=own",
+        "?name=hidden double",
         "?name=shaerd&limit=1",
         "?name=elsewhere",
     ),

@@ -144,6 +144,44 @@ def test_updates_of_a_merged_issue_remain_for_its_companies(world: World) -> Non
     assert [one["company_names"] for one in listed] == [None, None, ["Fabrikam"]]
 
 
+def test_the_names_of_a_merged_issue_are_known_only_with_one_of_its_companies(world: World) -> None:
+    """They may name customers, and are secret as long as the merged issue was hidden."""
+    ada = world.client("ada")
+    world.given_issue("Beforehand", {"Fabrikam": "new"})
+    old_id = ada.call("GET", "/api/issues/Beforehand", 200)["issue_id"]
+    rename(ada, "Beforehand", "Offline")
+    kept_id = world.given_issue("Outage", {"Contoso": "new", "Acme Manufacturing": "new"})
+    rename(ada, "Outage", "Total outage")
+    limit(world, "Contoso", who="omar")
+    limit(world, "Fabrikam", "Contoso", who="tess")
+    ada.call("POST", MERGE, 200, json={"issue_name": "Offline", "into": "Total outage"})
+
+    def knows(client: Client, name: str) -> list[bool]:
+        similar = client.call("GET", f"/api/similar-issues?name={name}", 200)["items"]
+        searched = client.get(f"/api/events?issueName={name}")
+        return [
+            found(client, name) == "Total outage",
+            names(client, f"words={name}") == ["Total outage"],
+            any(one["former_name"] == name for one in similar),
+            name in client.get(f"/find?q={name}").text.partition("<ul")[2],
+            searched.status_code == 200 and name in searched.text,
+        ]
+
+    for who, seen in (("ada", True), ("tess", True), ("omar", False)):
+        client = world.client(who)
+        assert [knows(client, name) for name in ("Beforehand", "Offline")] == [[seen] * 5] * 2, who
+        assert found(client, "Outage") == "Total outage", "the issue itself had this name"
+        assert client.get(f"/issues/{old_id}").status_code == (303 if seen else 404)
+        merged = [event["from"] for event in client.call("GET", "/api/events?type=issue.updated", 200)["items"]]
+        assert ("Offline" in merged, "Offline" in client.get(f"/issues/{kept_id}").text) == (seen, seen)
+    # Another merge keeps the names as secret as they were.
+    world.given_issue("Last", {"Contoso": "closed"})
+    ada.call("POST", MERGE, 200, json={"issue_name": "Total outage", "into": "Last"})
+    tess, omar = world.client("tess"), world.client("omar")
+    assert [found(tess, name) for name in ("Offline", "Outage")] == ["Last", "Last"]
+    assert [found(omar, name) for name in ("Offline", "Outage", "Total outage")] == [None, "Last", "Last"]
+
+
 def test_an_invalid_merge_changes_nothing(scene: World) -> None:
     tess = scene.client("tess")
     for body, status in (

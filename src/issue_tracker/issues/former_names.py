@@ -1,17 +1,26 @@
-"""Former names: a former name of an issue finds the issue until another issue takes the name."""
+"""Former names: a former name of an issue finds the issue until another issue takes the name.
 
+A name that came from a merged issue finds the remaining one only for actors who may see a company that the merged issue
+had (issues/queries/former_conditions.py).
+"""
+
+from collections.abc import Iterable
 from datetime import datetime
 
 from sqlalchemy import Connection, delete, insert, update
 
-from issue_tracker.database.tables import former_names, merged_issues
+from issue_tracker.database.tables import former_names, merged_companies, merged_issues
 from issue_tracker.names import key
 
 
-def add_former_name(tx: Connection, issue_id: int, name: str, at: datetime) -> None:
-    """Makes the name that an issue had until now a former name of it."""
+def add_former_name(tx: Connection, issue_id: int, name: str, at: datetime, *, origin_id: int | None = None) -> None:
+    """Makes the name that an issue had until now a former name of it; or the name of another issue, with `origin_id`,
+    which was merged into it.
+    """
     remove_former_name(tx, name)
-    tx.execute(insert(former_names).values(name_key=key(name), name=name, issue_id=issue_id, since=at))
+    origin_id = issue_id if origin_id is None else origin_id
+    row = {"name_key": key(name), "name": name, "issue_id": issue_id, "since": at, "origin_id": origin_id}
+    tx.execute(insert(former_names).values(row))
 
 
 def remove_former_name(tx: Connection, name: str) -> None:
@@ -19,13 +28,19 @@ def remove_former_name(tx: Connection, name: str) -> None:
     tx.execute(delete(former_names).where(former_names.c.name_key == key(name)))
 
 
-def redirect_names(tx: Connection, issue_id: int, name: str, into_id: int, at: datetime) -> None:
-    """Makes the name and number of an issue, which must be deleted already, lead to another issue.
+def redirect_names(
+    tx: Connection, issue_id: int, name: str, into_id: int, at: datetime, company_ids: Iterable[int]
+) -> None:
+    """Makes the name and number of an issue, which must be deleted already, lead to another issue. `company_ids` are
+    its companies.
 
     `move_names` must have been called before for its former names.
     """
-    add_former_name(tx, into_id, name, at)
+    add_former_name(tx, into_id, name, at, origin_id=issue_id)
     tx.execute(insert(merged_issues).values(issue_id=issue_id, into_id=into_id))
+    rows = [{"issue_id": issue_id, "company_id": company_id} for company_id in company_ids]
+    if rows:
+        tx.execute(insert(merged_companies), rows)
 
 
 def move_names(tx: Connection, issue_id: int, into_id: int) -> None:

@@ -81,7 +81,8 @@ def merge_issues(
     if not held.keys() <= {member.company.company_id for member in members}:
         _address_updates(tx, actor, source, members)
     _delete_source(tx, source, target)
-    redirect_names(tx, source.issue_id, source.name, target.issue_id, at)
+    own = [member.company.company_id for member in members]
+    redirect_names(tx, source.issue_id, source.name, target.issue_id, at, own)
     changes += _merge_fields(tx, source, target)
     new = [member for member in members if member.company.company_id not in held]
     for status in RANKED:

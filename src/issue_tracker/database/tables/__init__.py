@@ -31,7 +31,7 @@ from issue_tracker.database.tables.company_access import (
 from issue_tracker.database.tables.company_groups import company_group_members, company_groups
 from issue_tracker.database.tables.events import events, history_identity
 from issue_tracker.database.tables.factors import factors, recovery_codes, sign_in_challenges, spent_challenges
-from issue_tracker.database.tables.former import former_names, merged_issues
+from issue_tracker.database.tables.former import former_names, merged_companies, merged_issues
 from issue_tracker.database.tables.issues import (
     assignment_counters,
     assignment_references,
@@ -99,6 +99,7 @@ __all__ = [
     "issue_templates",
     "issues",
     "look_alikes",
+    "merged_companies",
     "merged_issues",
     "metadata",
     "presence",

@@ -14,6 +14,9 @@ former_names = Table(
     Column("name", Text, nullable=False),
     Column("issue_id", Id, ForeignKey("issues.issue_id", ondelete="CASCADE"), nullable=False, index=True),
     Column("since", Instant, nullable=False),
+    # The issue that had the name: this one, or one that was merged into it. Null if a program stored the name that did
+    # not know this column: then only users with access to all companies see the name.
+    Column("origin_id", Id),
 )
 
 # The issue into which another one was merged. Issue numbers are never reused.
@@ -22,4 +25,12 @@ merged_issues = Table(
     metadata,
     Column("issue_id", Id, primary_key=True, autoincrement=False),
     Column("into_id", Id, ForeignKey("issues.issue_id", ondelete="CASCADE"), nullable=False, index=True),
+)
+
+# The companies of an issue at the time when it was merged: only with one of them may an actor know its names.
+merged_companies = Table(
+    "merged_companies",
+    metadata,
+    Column("issue_id", Id, ForeignKey("merged_issues.issue_id", ondelete="CASCADE"), primary_key=True),
+    Column("company_id", Id, ForeignKey("companies.company_id"), primary_key=True, index=True),
 )

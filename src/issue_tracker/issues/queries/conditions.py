@@ -9,13 +9,26 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, all_, bindparam, exists, func, or_, select, type_coerce, union_all
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    all_,
+    and_,
+    bindparam,
+    exists,
+    func,
+    or_,
+    select,
+    type_coerce,
+    union_all,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from issue_tracker.database.prepared import among
 from issue_tracker.database.tables import assignments, events, issues
 from issue_tracker.database.types import Id
 from issue_tracker.events.catalog import EventType
+from issue_tracker.events.queries.visibility import names_nothing_hidden
 
 Condition = Callable[[str], ColumnElement[bool]]
 Conditions = tuple[Condition, ...]
@@ -56,7 +69,8 @@ def updated_since(*, limited: bool) -> Condition:
 def changed_since(*, limited: bool) -> Condition:
     """The issue, or the name of an assigned company, has an event above `after_event` that is not in the list `seen`.
 
-    `limited`: only events about the companies in the list `access`, or about the issue as a whole, count.
+    `limited`: only events about the companies in the list `access`, or about the issue as a whole, count, except a
+    merge with an issue that the actor may not know.
     """
 
     def condition(dialect: str) -> ColumnElement[bool]:
@@ -70,7 +84,8 @@ def changed_since(*, limited: bool) -> Condition:
         )
         if limited:
             visible = among(events.c.company_id, "access", dialect)
-            of_issue = of_issue.where(or_(events.c.company_id.is_(None), visible))
+            known = names_nothing_hidden(lambda column: among(column, "access", dialect))
+            of_issue = of_issue.where(or_(and_(events.c.company_id.is_(None), known), visible))
             renamed = renamed.where(visible)
         return issues.c.issue_id.in_(union_all(of_issue, renamed))
 

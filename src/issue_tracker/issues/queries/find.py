@@ -18,6 +18,7 @@ from sqlalchemy import ColumnElement, Connection, Select, bindparam, column, exi
 from issue_tracker.actor import Actor, require_helpdesk
 from issue_tracker.database.prepared import Prepared, among, numbers
 from issue_tracker.database.tables import assignments, former_names, issues
+from issue_tracker.issues.queries.former_conditions import is_known
 from issue_tracker.issues.queries.search import TRIGRAM
 from issue_tracker.issues.queries.words import split_words
 from issue_tracker.names import key
@@ -114,7 +115,7 @@ def _occurring(tx: Connection, actor: Actor, word: str) -> tuple[str, ...]:
 
 
 def _former_names(tx: Connection, actor: Actor) -> list[tuple[int, str, str]]:
-    """Returns the id, the present and a former name of renamed issues that are visible to the actor, at most FORMER."""
+    """Returns the id, the present and a former name of renamed issues, both visible to the actor, at most FORMER."""
     visible = actor.company_access.company_ids
     values = {} if visible is None else {"access": numbers(tx, sorted(visible))}
     return [(issue_id, name, old) for issue_id, name, old in _former(visible is not None).all(tx, **values)]
@@ -227,6 +228,7 @@ def _former(limited: bool) -> Prepared:
         if limited:
             visible = among(assignments.c.company_id, "access", dialect)
             query = query.where(exists().where(assignments.c.issue_id == former_names.c.issue_id, visible))
+            query = query.where(is_known(dialect))
         # The few former names are read first: from a join of both tables, SQLite would read all issues.
         latest = query.order_by(*order).limit(FORMER).subquery()
         found = select(issues.c.issue_id, issues.c.name, latest.c.name.label("former_name"))

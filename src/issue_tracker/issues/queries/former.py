@@ -1,13 +1,17 @@
 """Reads of former names and of merged issues."""
 
-from sqlalchemy import Connection, bindparam, select
+from functools import cache
+from typing import Any
+
+from sqlalchemy import Connection, Select, bindparam, select
 
 from issue_tracker.actor import Actor, require_helpdesk
-from issue_tracker.database.prepared import Prepared
+from issue_tracker.database.prepared import Prepared, numbers
 from issue_tracker.database.tables import former_names, merged_issues
 from issue_tracker.database.types import Id, Key
 from issue_tracker.errors import NotFound
 from issue_tracker.issues.models import IssueHead
+from issue_tracker.issues.queries.former_conditions import is_known, is_of_merged
 from issue_tracker.issues.queries.issue import find_issue_head, find_issue_head_by_id
 from issue_tracker.names import key, printable, storable
 
@@ -18,7 +22,7 @@ def find_issue_by_any_name(tx: Connection, actor: Actor, name: str, *, lock: boo
     found = find_issue_head(tx, actor, name, lock=lock)
     if found is not None or not storable(name):
         return found
-    issue_id = _by_name.scalar(tx, name_key=key(name))
+    issue_id = _by_name(actor.company_access.all).scalar(tx, name_key=key(name), **_access_values(tx, actor))
     return None if issue_id is None else find_issue_head_by_id(tx, actor, issue_id, lock=lock)
 
 
@@ -31,15 +35,32 @@ def get_issue_by_any_name(tx: Connection, actor: Actor, name: str) -> IssueHead:
 
 
 def find_merged_into(tx: Connection, actor: Actor, issue_id: int) -> int | None:
-    """Returns the id of the issue into which this one was merged, if the actor may see it; None otherwise."""
+    """Returns the id of the issue into which this one was merged, if the actor may know both; None otherwise."""
     require_helpdesk(actor)
-    into = _merged.scalar(tx, issue_id=issue_id)
+    into = _merged(actor.company_access.all).scalar(tx, issue_id=issue_id, **_access_values(tx, actor))
     return into if into is not None and find_issue_head_by_id(tx, actor, into) is not None else None
 
 
-_by_name = Prepared(
-    lambda _: select(former_names.c.issue_id).where(former_names.c.name_key == bindparam("name_key", type_=Key))
-)
-_merged = Prepared(
-    lambda _: select(merged_issues.c.into_id).where(merged_issues.c.issue_id == bindparam("issue_id", type_=Id))
-)
+def _access_values(tx: Connection, actor: Actor) -> dict[str, Any]:
+    visible = actor.company_access.company_ids
+    return {} if visible is None else {"access": numbers(tx, sorted(visible))}
+
+
+@cache
+def _by_name(everything: bool) -> Prepared:
+    def build(dialect: str) -> Select[Any]:
+        named = former_names.c.name_key == bindparam("name_key", type_=Key)
+        query = select(former_names.c.issue_id).where(named)
+        return query if everything else query.where(is_known(dialect))
+
+    return Prepared(build)
+
+
+@cache
+def _merged(everything: bool) -> Prepared:
+    def build(dialect: str) -> Select[Any]:
+        numbered = merged_issues.c.issue_id == bindparam("issue_id", type_=Id)
+        query = select(merged_issues.c.into_id).where(numbered)
+        return query if everything else query.where(is_of_merged(merged_issues.c.issue_id, dialect))
+
+    return Prepared(build)

@@ -14,6 +14,7 @@ from issue_tracker.database.tables import assignments, former_names
 from issue_tracker.database.types import Key
 from issue_tracker.issues.queries import search
 from issue_tracker.issues.queries.conditions import Condition
+from issue_tracker.issues.queries.former_conditions import is_known
 
 MOST = 1000
 """Maximum number of issues that are found by a part of a former name."""
@@ -29,8 +30,8 @@ def search_filter(tx: Connection, actor: Actor, term: str) -> tuple[Condition, d
 
 
 def list_formerly_called(tx: Connection, actor: Actor, term: str) -> list[int]:
-    """Returns the ids of issues that the actor may see and that have a former name which contains a casefolded term: of
-    more than MOST, the newest.
+    """Returns the ids of issues that the actor may see and that have a former name, which the actor may know, that
+    contains a casefolded term: of more than MOST, the newest.
     """
     require_helpdesk(actor)
     visible = actor.company_access.company_ids
@@ -49,7 +50,8 @@ def _containing(limited: bool) -> Prepared:
         if limited:
             # Before the limit: hidden issues must not take the places of visible ones.
             of_issue = assignments.c.issue_id == former_names.c.issue_id
-            query = query.where(exists().where(of_issue, among(assignments.c.company_id, "access", dialect)))
+            visible = among(assignments.c.company_id, "access", dialect)
+            query = query.where(exists().where(of_issue, visible), is_known(dialect))
         return query.distinct().order_by(former_names.c.issue_id.desc()).limit(bindparam("limit"))
 
     return Prepared(build)
