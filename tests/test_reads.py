@@ -21,6 +21,7 @@ WITHOUT_ACCESS = {
     "events/queries/log.py: find_mark": "returns a hash of one event, which reveals nothing but that it is there",
     "events/queries/log.py: is_recorded": "returns whether there is an event that its caller has recorded",
     "events/queries/log.py: get_log_state": "returns a number and hashes; who asks is a part of LogState.key",
+    "events/queries/log.py: get_data_state": "as get_log_state",
     "events/queries/large_requests.py: _find": "takes the conditions that its caller made from the access",
     "events/queries/search.py: by_actor": "reads users, and makes a condition of them",
     "events/queries/times.py: between": "makes a condition for queries that have the access",
