@@ -240,8 +240,11 @@ def _hide(world: World) -> None:
         )
         set_company_access(tx, ADA, nina.user_id, Grant([hidden.company_id], []))
         author = Actor(nina.user_id, nina.name, nina.role, "session")
-        create_view(tx, author, parse_name("Hidden company"), "companyName=Hidden Ltd", shared=True)
-        create_view(tx, author, parse_name("Hidden words"), "search=hidden", shared=True)
+        create_view(
+            tx, author, parse_name("Hidden company"), "companyName=Hidden Ltd", shared=True, shared_with_limited=True
+        )
+        create_view(tx, author, parse_name("Hidden words"), "search=hidden", shared=True, shared_with_limited=True)
+        create_view(tx, author, parse_name("Hidden Ltd"), "open=true", shared=True)
     world.given_issue("Hidden issue", {"Hidden Ltd": "new", "Fabrikam": "closed"}, "Shared own new secret")
     world.given_issue("Hidden for good", {"Hidden Ltd": "new"})
     world.given_issue("Hidden double", {"Hidden Ltd": "new"})

@@ -87,12 +87,25 @@ def test_a_view_reveals_nothing_hidden(world: World) -> None:
         "a tag": "tag=secret",
         "visible company": f"companyId={fabrikam}&companyName=Fabrikam",
     }.items():
-        save(ada, name, query, shared=True)
+        save(ada, name, query, shared=True, shared_with_limited=True)
+    named = save(ada, "Contoso outages", "open=true", shared=True)
     users = {user["name"]: user["user_id"] for user in ada.call("GET", "/api/users", 200)["items"]}
     for who in ("Tess Ngo", "Omar Reyes"):
         access = {"company_access": {"companies": ["Fabrikam"]}}
         ada.call("PUT", f"/api/users/{users[who]}", 200, json=access)
     assert names(tess) == ["everybody’s", "visible company"]
+    # Even a name reveals a company, unless the author decides otherwise.
+    path = f"/api/views/{named['view_id']}"
+    tess.call("PUT", path, 404, json={"start": True})
+    for given, stored, seen in (
+        ({"shared_with_limited": True}, (True, True), True),
+        ({"shared": False}, (False, False), False),
+        ({"shared_with_limited": True}, (False, False), False),
+        ({"shared": True}, (True, False), False),
+    ):
+        changed = ada.call("PUT", path, 200, json=given)
+        assert (changed["shared"], changed["shared_with_limited"]) == stored
+        assert ("Contoso outages" in names(tess)) == ("Contoso outages" in tess.get("/views").text) == seen
     hidden = next(view for view in ada.call("GET", "/api/views", 200)["items"] if view["name"] == "hidden company")
     for method, body in (("PUT", {"start": True}), ("DELETE", None)):
         tess.call(method, f"/api/views/{hidden['view_id']}", 404, json=body)
@@ -110,7 +123,8 @@ def test_the_number_of_statements_does_not_grow_with_the_views_of_others(world: 
     counted = []
     for number in range(4):
         save(omar, f"By Omar {number}", "search=x&companyName=Fabrikam&owner=omar@helpdesk.example", shared=True)
-        save(world.client("ada"), f"By Ada {number}", "companyName=Fabrikam&owner=tess@helpdesk.example", shared=True)
+        query = "companyName=Fabrikam&owner=tess@helpdesk.example"
+        save(world.client("ada"), f"By Ada {number}", query, shared=True, shared_with_limited=True)
         with world.database.read() as tx, statements(tx) as seen:
             assert len(list_views(tx, actor)) == 2 * (number + 1)
         counted.append(len(seen))

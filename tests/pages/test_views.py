@@ -16,12 +16,13 @@ def test_filters_can_be_saved_under_a_name(world: World, browse: Browse) -> None
     page = browse("tess", "/?open=true")
     page.get_by_label("Monitoring").check()
     page.wait_for_url("**status=monitoring**")
+    expect(page.locator(".list .title")).to_have_text(["Slow mail"])
     # The most recently chosen filters are saved.
     page.locator("#views summary").click()
     assert violations(page) == []
     page.get_by_role("link", name="Save this view").click()
-    page.get_by_label("Name").fill("Being watched")
-    page.get_by_label("Share it with all technicians").check()
+    page.get_by_label("Name", exact=True).fill("Being watched")
+    page.get_by_label("Share it with other technicians").check()
     page.get_by_label("Use it as my start page").check()
     assert violations(page) == []
     page.get_by_role("button", name="Save").click()

@@ -1,4 +1,4 @@
-"""Saved views of the list of issues: named filters, order and search words, private or shared with all technicians."""
+"""Saved views of the list of issues: named filters, order and search words, private or shared."""
 
 from collections.abc import Sequence
 from typing import Annotated
@@ -25,6 +25,7 @@ VIEW_EXAMPLE = {
     "name": "Unowned, worst first",
     "query": "open=true&owner=none",
     "shared": True,
+    "shared_with_limited": False,
     "start": False,
     "owner": {"user_id": 2, "name": "Tess Ngo"},
     "changeable": True,
@@ -39,7 +40,16 @@ Query = Annotated[
         max_length=2000, description="Filters and order of the page of issues, as in its address: `open=true&tag=vpn`."
     ),
 ]
-Shared = Annotated[bool, Meta(description="Whether all technicians may use it.")]
+Shared = Annotated[
+    bool, Meta(description="Whether other technicians may use it: all who see at least the companies that you see.")
+]
+SharedWithLimited = Annotated[
+    bool,
+    Meta(
+        description="Whether a shared view is also shown, with its name, to technicians who see fewer companies than"
+        " you, unless it filters by something that is hidden from them, or by a text."
+    ),
+]
 Start = Annotated[
     bool, Meta(description="Whether you begin with it after signing in. It is true for one view at most.")
 ]
@@ -58,6 +68,7 @@ class NewView(msgspec.Struct, forbid_unknown_fields=True):
     name: Name
     query: Query = ""
     shared: Shared = False
+    shared_with_limited: SharedWithLimited = False
     start: Start = False
 
 
@@ -67,6 +78,7 @@ class ViewChange(msgspec.Struct, forbid_unknown_fields=True):
     name: Name | None = None
     query: Query | None = None
     shared: Shared | None = None
+    shared_with_limited: SharedWithLimited | None = None
     start: Start | None = None
 
 
@@ -102,7 +114,14 @@ def delete_saved_view(request: Request, view_id: int) -> Response:
 def save_view(request: Request, body: NewView) -> SavedView:
     """Saves a view, and makes it the start view of the user if the body says so."""
     query = _checked(request, body.query)
-    view = operations.create_view(request.tx, request.actor, body.name, query, shared=body.shared)
+    view = operations.create_view(
+        request.tx,
+        request.actor,
+        body.name,
+        query,
+        shared=body.shared,
+        shared_with_limited=body.shared_with_limited,
+    )
     if not body.start:
         return view
     operations.choose_start_view(request.tx, request.actor, view.view_id)
@@ -112,9 +131,16 @@ def save_view(request: Request, body: NewView) -> SavedView:
 def change_view(request: Request, view_id: int, body: ViewChange) -> SavedView:
     """Changes a view, and whether it is the start view of the user."""
     view = get_view(request.tx, request.actor, view_id)
-    if (body.name, body.query, body.shared) != (None, None, None):
-        query = None if body.query is None else _checked(request, body.query)
-        operations.update_view(request.tx, request.actor, view_id, name=body.name, query=query, shared=body.shared)
+    if (body.name, body.query, body.shared, body.shared_with_limited) != (None, None, None, None):
+        operations.update_view(
+            request.tx,
+            request.actor,
+            view_id,
+            name=body.name,
+            query=None if body.query is None else _checked(request, body.query),
+            shared=body.shared,
+            shared_with_limited=body.shared_with_limited,
+        )
     if body.start is not None and body.start != view.start:
         operations.choose_start_view(request.tx, request.actor, view_id if body.start else None)
     return get_view(request.tx, request.actor, view_id)

@@ -15,6 +15,8 @@ from issue_tracker.pages.templating import page
 
 routes = PageRoutes()
 
+TICKS = ("shared", "shared_with_limited", "start")
+
 
 @routes.get("/start")
 def start(request: Request) -> Response:
@@ -48,7 +50,7 @@ def create(request: Request, form: Form) -> Response:
 def show_view(request: Request, view_id: int, form: FormView | None = None) -> Response:
     """Shows the form to change a view."""
     view = get_view(request.tx, request.actor, view_id)
-    given = {"name": view.name, "query": view.query, "shared": view.shared, "start": view.start}
+    given = {"name": view.name, "query": view.query, **{name: getattr(view, name) for name in TICKS}}
     form = (form or FormView()).with_defaults(given)
     return page(request, "views/edit.html", place="issues", view=view, form=form)
 
@@ -74,4 +76,4 @@ def delete(request: Request, form: Form, view_id: int) -> Response:
 
 
 def _ticks(form: Form) -> dict[str, bool]:
-    return {name: form.get(name) == "true" for name in ("shared", "start")}
+    return {name: form.get(name) == "true" for name in TICKS}

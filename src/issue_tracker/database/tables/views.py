@@ -1,6 +1,6 @@
 """Saved views of the list of issues."""
 
-from sqlalchemy import Boolean, Text
+from sqlalchemy import Boolean, Text, false
 from sqlalchemy.schema import Column, ForeignKey, Index, Table, UniqueConstraint
 
 from issue_tracker.database.tables.metadata import metadata
@@ -15,8 +15,10 @@ saved_views = Table(
     Column("name_key", Key, nullable=False),
     # The parameters of the list, as in its URL.
     Column("query", Text, nullable=False),
-    # Whether all technicians may use the view.
+    # Whether other technicians may use the view: those who see all that its author sees, and others only if it is also
+    # shared with users whose company access is limited further.
     Column("shared", Boolean, nullable=False),
+    Column("shared_with_limited", Boolean, server_default=false(), nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
     UniqueConstraint("user_id", "name_key"),

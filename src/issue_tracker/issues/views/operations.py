@@ -1,6 +1,5 @@
 """Changes to saved views. The names of a user's views are unique, regardless of case."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, select, update
@@ -24,8 +23,10 @@ MOST_SHARED = 20
 """Maximum number of views that one user shares: all others see them in their lists."""
 
 
-def create_view(tx: Connection, actor: Actor, name: Name, query: str, *, shared: bool = False) -> SavedView:
-    """Saves a view of the actor.
+def create_view(
+    tx: Connection, actor: Actor, name: Name, query: str, *, shared: bool = False, shared_with_limited: bool = False
+) -> SavedView:
+    """Saves a view of the actor. `shared_with_limited` has an effect only together with `shared`.
 
     Raises Invalid if the actor has a view of this name already, has MOST views or shares MOST_SHARED, or if the name
     contains an invisible character.
@@ -39,6 +40,7 @@ def create_view(tx: Connection, actor: Actor, name: Name, query: str, *, shared:
         _require_room(tx, actor.user_id)
     at = now()
     values = {"user_id": actor.user_id, "name": name, "name_key": key(name), "query": query, "shared": shared}
+    values["shared_with_limited"] = shared and shared_with_limited
     try:
         with tx.begin_nested():
             inserted = tx.execute(insert(saved_views).values(**values, created_at=at, updated_at=at))
@@ -56,14 +58,17 @@ def update_view(
     name: Name | None = None,
     query: str | None = None,
     shared: bool | None = None,
+    shared_with_limited: bool | None = None,
 ) -> SavedView:
-    """Changes a view; None keeps a field as it is.
+    """Changes a view; None keeps a field as it is. A view that is no longer shared is shared with no one.
 
     Raises NotFound, Forbidden for a view that the actor may not change, and Invalid as create_view does.
     """
     view = _changeable(tx, actor, view_id)
     wanted = {"name": name or view.name, "query": view.query if query is None else query}
-    values: Mapping[str, Any] = {**wanted, "shared": view.shared if shared is None else shared}
+    values: dict[str, Any] = {**wanted, "shared": view.shared if shared is None else shared}
+    with_limited = view.shared_with_limited if shared_with_limited is None else shared_with_limited
+    values["shared_with_limited"] = values["shared"] and with_limited
     if all(getattr(view, field) == value for field, value in values.items()):
         return view
     if wanted["name"] != view.name:
@@ -100,6 +105,9 @@ def choose_start_view(tx: Connection, actor: Actor, view_id: int | None) -> None
 
 
 def _changeable(tx: Connection, actor: Actor, view_id: int) -> SavedView:
+    get_view(tx, actor, view_id)
+    # Locked, so that concurrent changes of different fields do not undo each other.
+    tx.execute(select(saved_views.c.view_id).where(saved_views.c.view_id == view_id).with_for_update())
     view = get_view(tx, actor, view_id)
     if not view.changeable:
         raise Forbidden("Only the author of a view, and super admins, may change it.")

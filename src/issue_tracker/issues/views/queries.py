@@ -1,8 +1,9 @@
 """Reads of saved views: named filters, order and search words of the list of issues.
 
-Users see their own views and the shared ones. An actor with limited company access does not see shared views that would
-disclose others: views that filter by a company, a group or an owner unknown to the actor, or by a text, unless the
-author of the view sees no more than the actor.
+Users see their own views and the shared ones. The name and the filters of a view may name what its author sees. An
+actor with limited company access therefore sees the shared view of an author who sees more only if it is also shared
+with users who see less, and even then not if it filters by a company, a group or an owner unknown to the actor, or by a
+text.
 """
 
 from collections.abc import Sequence
@@ -29,13 +30,15 @@ TEXTS = ("search", "words", "tag", "reference")
 
 class SavedView(msgspec.Struct, frozen=True):
     """A view, as one user sees it. `query` contains the parameters of the list, as in its URL. `start`: the user starts
-    with this view; `changeable`: the user may change and delete it.
+    with this view; `changeable`: the user may change and delete it. `shared_with_limited`: it is also shared with users
+    whose company access is narrower than that of its owner.
     """
 
     view_id: int
     name: str
     query: str
     shared: bool
+    shared_with_limited: bool
     start: bool
     owner: Owner
     changeable: bool
@@ -106,6 +109,7 @@ def _visible(tx: Connection, actor: Actor, query: Select[Any]) -> list[SavedView
             name=row.name,
             query=row.query,
             shared=bool(row.shared),
+            shared_with_limited=bool(row.shared_with_limited),
             start=row.start is not None,
             owner=Owner(row.user_id, row.author),
             changeable=row.user_id == actor.user_id or actor.super_admin,
@@ -127,10 +131,12 @@ class _Known:
         self._answers: dict[tuple[str, str], bool] = {}
 
     def tells_nothing(self, view: Row[Any]) -> bool:
-        """Returns whether the actor can see everything that this view names."""
+        """Returns whether the actor can see everything that this view names, and may read its name."""
         author = self._narrow.get(view.user_id)
         if author is not None and author.company_ids is not None and author.company_ids <= self._visible:
             return True
+        if not view.shared_with_limited:
+            return False
         filters = parse_qsl(view.query)
         return not any(name in TEXTS for name, _ in filters) and all(map(self._knows, filters))
 
