@@ -1,10 +1,13 @@
 """The OpenAPI document is complete and correct, and describes every response (contract, section 10)."""
 
 import functools
+import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import jsonschema_rs
+import msgspec
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, seed, settings
@@ -19,6 +22,8 @@ from schemathesis.specs.openapi.checks import (
 from issue_tracker.api.openapi import document
 from issue_tracker.app import declared_routes
 from issue_tracker.http.routes import Route
+from issue_tracker.http.texts import schema_of
+from issue_tracker.names import END
 from issue_tracker.settings import Settings
 from tests.clients import get
 from tests.conftest import ENGINES
@@ -111,6 +116,16 @@ def test_every_route_of_the_api_is_documented() -> None:
     undocumented = {name_of(endpoint) for endpoint in declared_routes() if not endpoint.documented}
     assert {name for name in undocumented if " /api/" in name} == set()
     assert len({operation(endpoint)["operationId"] for endpoint in DOCUMENTED}) == len(DOCUMENTED)
+
+
+def test_no_pattern_accepts_a_line_feed_at_the_end() -> None:
+    """Python's `$` alone would. The document contains `$`, because other languages need nothing else."""
+    types = {kind for one in declared_routes() for kind in (one.body, one.query) if kind is not None}
+    _, components = msgspec.json.schema_components(types, schema_hook=schema_of)
+    patterns = set(re.findall(r'"pattern": "(.*?)"[,}]', json.dumps(components)))
+    assert patterns and [one for one in patterns if "$" in one and not one.endswith(json.dumps(END)[1:-1])] == []
+    assert "(?!" not in str(DOCUMENT)
+    assert re.search(f"a{END}", "a") and not re.search(f"a{END}", "a\n")
 
 
 def test_no_schema_name_contains_a_module_name() -> None:

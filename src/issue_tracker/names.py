@@ -11,6 +11,9 @@ UPDATE_LIMIT = 10_000
 TAG_LIMIT = 100
 ADDRESS_LIMIT = 2_000
 
+END = "$(?!\\n)"
+"""The end of a pattern in a type of msgspec: `$` alone would also match in front of a line feed at the end."""
+
 COMPOSED_OF = 4
 """Maximum number of characters that NFC composes into one (UAX #15, section 9)."""
 

@@ -18,14 +18,14 @@ from issue_tracker.http.request import Request
 from issue_tracker.http.responses import json_response
 from issue_tracker.http.routes import Returns, Routes
 from issue_tracker.issues.models import Severity
-from issue_tracker.names import Description, IssueName, Name
+from issue_tracker.names import END, Description, IssueName, Name
 
 routes = Routes("Alerts")
 
 MOST_REPORTS = 500
 """Maximum number of alerts in one request (contract, section 14)."""
 
-Url = Annotated[str, Meta(max_length=2000, pattern=r"^https?://[^\s\x00-\x1f\x7f]+$")]
+Url = Annotated[str, Meta(max_length=2000, pattern=r"^https?://[^\s\x00-\x1f\x7f]+" + END)]
 
 
 class AlertReport(msgspec.Struct, forbid_unknown_fields=True):

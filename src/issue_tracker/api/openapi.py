@@ -14,6 +14,7 @@ from issue_tracker.http.identity import Access, Proof
 from issue_tracker.http.responses import EVENT_STREAM, JSON, PROBLEM
 from issue_tracker.http.routes import Returns, Route
 from issue_tracker.http.texts import schema_of
+from issue_tracker.names import END
 from issue_tracker.settings import Settings
 
 ABOUT = """One fault affects several companies at once: an **issue** (unique name, description), and for each affected
@@ -49,6 +50,7 @@ def document(routes: Iterable[Route], settings: Settings) -> dict[str, Any]:
     schemas, components = msgspec.json.schema_components(
         ordered, schema_hook=schema_of, ref_template="#/components/schemas/{name}"
     )
+    components = _portable(components)
     references = dict(zip(ordered, schemas, strict=True))
     paths: dict[str, dict[str, Any]] = {}
     for route in documented:
@@ -259,6 +261,16 @@ def _inline(schema: Any, components: Mapping[str, Any]) -> Any:
     if isinstance(schema, list):
         return [_inline(item, components) for item in schema]
     return schema
+
+
+def _portable(schema: Any) -> Any:
+    """Returns a schema with patterns as other languages write them: there, `$` matches at the very end only."""
+    if isinstance(schema, dict):
+        return {
+            name: value.replace(END, "$") if name == "pattern" and isinstance(value, str) else _portable(value)
+            for name, value in schema.items()
+        }
+    return [_portable(item) for item in schema] if isinstance(schema, list) else schema
 
 
 def _without_null(schema: dict[str, Any]) -> dict[str, Any]:

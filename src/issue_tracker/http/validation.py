@@ -15,12 +15,12 @@ from msgspec import inspect
 
 from issue_tracker.errors import FieldError, Invalid, InvalidQuery
 from issue_tracker.http.texts import TEXTS
-from issue_tracker.names import printable, repeated, whole_number
+from issue_tracker.names import END, printable, repeated, whole_number
 from issue_tracker.status import CHOICES, Status
 
 T = TypeVar("T")
 
-LINE = "^[^\\x00-\\x1f\\x7f]*$"
+LINE = "^[^\\x00-\\x1f\\x7f]*" + END
 """The pattern of a single-line text."""
 
 MOST_ERRORS = 1000
