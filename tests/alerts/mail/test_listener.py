@@ -1,6 +1,7 @@
 """Alerts by e-mail, sent with a real client over LMTP and SMTP, are opened, repeated, cleared, refused and ignored."""
 
 import logging
+import time
 from collections.abc import Iterator, MutableMapping
 from contextlib import ExitStack
 from typing import Any
@@ -152,6 +153,12 @@ def test_html_charsets_and_parts_are_read(world: World, mail: Listening) -> None
     )
 
 
+UNENDED = ("<!--", "<?", "</a", "<![", "<![CDATA[", '<a a="', "<a a='", "<title>")
+"""What the HTML parser of older Python versions reads in quadratic time, unless it has an end."""
+
+MOST_SECONDS = 1.0
+"""Maximum processor time for one message, in this process, where reading one takes milliseconds."""
+
 HOSTILE: dict[str, str] = {
     "no subject": message("", "x"),
     "markup": message("<script>alert(1)</script>", "<b>\x1b[31m"),
@@ -169,6 +176,10 @@ HOSTILE: dict[str, str] = {
     "many parts": message(body="--b\r\n\r\n\r\n" * 5000, Content_Type="multipart/mixed; boundary=b"),
     "deep html": message(body="<div>" * 20_000, Content_Type="text/html"),
     "broken html": message(body="<!" * 20_000 + "<![x" * 20_000 + "&#x" * 10_000, Content_Type="text/html"),
+    "escapes": message(body="\\ud800", Content_Type="text/plain; charset=unicode_escape"),
+    "a surrogate": message(body="+2AA-", Content_Type="text/plain; charset=utf-7"),
+    "slow codec": message(body="-" + "a" * 200_000, Content_Type="text/plain; charset=punycode"),
+    **{f"no end of {part}": message(body=part * (99_000 // len(part)), Content_Type="text/html") for part in UNENDED},
     "long header": message(X_Long="(" * 30_000),
     "many words": message("=?utf-8?q?x?= " * 3000),
 }
@@ -179,8 +190,10 @@ def test_hostile_messages_do_no_harm(world: World, caplog: pytest.LogCaptureFixt
     with ExitStack() as stack, caplog.at_level(logging.DEBUG):
         mail = stack.enter_context(listening(world, mail_bytes=250_000))
         for what, content in HOSTILE.items():
+            before = time.process_time()
             code, text = mail.send(address, content.encode("utf-8", "surrogateescape"))
             assert code in (250, 550) and "script" not in text, (what, code, text)
+            assert time.process_time() - before < MOST_SECONDS, what
         for broken in (b"", b"x", b"no header at all", b"\0\xff", b"X: " + b"y" * 70_000):
             assert mail.send(address, broken)[0] == 550, broken[:20]
         assert mail.send(address, message(body=f"{'x' * 500}\r\n" * 600))[0] == 552

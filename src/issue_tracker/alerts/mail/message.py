@@ -4,6 +4,7 @@ Only the beginning of a message is parsed, and only the beginning of each header
 message from an unknown sender are limited. Attachments are ignored.
 """
 
+import codecs
 import hashlib
 import re
 from email import policy
@@ -22,6 +23,12 @@ PARSED = 512 * 1024
 
 MOST_BOUNDARIES = 1000
 """Maximum number of lines that look like a boundary: parsing some ten thousand parts takes seconds."""
+
+MOST_MULTIPARTS = 100
+"""Maximum number of parts that contain parts: the parser passes each line through all open ones."""
+
+UNSUITABLE = frozenset(("idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined"))
+"""Codecs of Python that are no character sets of e-mail; some are slow, or decode to invalid Unicode."""
 
 LONGEST_HEADERS = 64 * 1024
 LONGEST_HEADER = 2000
@@ -71,7 +78,8 @@ def read_mail(content: bytes, *, null_sender: bool = False) -> Mail:
     if end is None and len(content) > LONGEST_HEADERS:
         raise Invalid(f"The headers of the message are longer than {LONGEST_HEADERS // 1024} kB.")
     beginning = content[:PARSED]
-    if beginning.count(b"\n--") > MOST_BOUNDARIES:
+    nested = beginning.lower().count(b"multipart/")
+    if beginning.count(b"\n--") > MOST_BOUNDARIES or nested > MOST_MULTIPARTS:
         raise Invalid("The message has too many parts.")
     try:
         parsed = BytesParser(EmailMessage, policy=policy.default).parsebytes(beginning)
@@ -117,12 +125,19 @@ def _text(parsed: EmailMessage) -> str:
         return ""
     payload = part.get_payload(decode=True)
     content = payload if isinstance(payload, bytes) else b""
-    try:
-        text = content.decode(part.get_content_charset("utf-8"), "replace")
-    except (LookupError, UnicodeError):
-        text = content.decode("utf-8", "replace")
+    text = _valid(content, part.get_content_charset("utf-8"))
     text = text_of_html(text) if part.get_content_type() == "text/html" else text[:LONGEST_TEXT]
     return _control.sub(" ", text.replace("\r\n", "\n").replace("\r", "\n")).strip()
+
+
+def _valid(content: bytes, charset: str) -> str:
+    """Decodes a text. Whatever is invalid, also lone surrogates, is replaced; an unknown character set is UTF-8."""
+    try:
+        suitable = codecs.lookup(charset).name.replace("-", "_") not in UNSUITABLE
+        text = content.decode(charset if suitable else "utf-8", "replace")
+    except (LookupError, UnicodeError):
+        text = content.decode("utf-8", "replace")
+    return text.encode("utf-8", "replace").decode()
 
 
 def _identity(headers: dict[str, str], content: bytes) -> bytes | None:
