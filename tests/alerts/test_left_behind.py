@@ -78,17 +78,33 @@ def test_undo_of_a_rule_makes_its_alerts_unsorted_again(world: World) -> None:
     ada.call("POST", "/api/company-groups", 201, json=group)
     send(world, path, message())
     send(world, path, message())
-    [unsorted] = listed(world, "?state=unsorted")
-    created = ada.post("/admin/alerts/rules/suggested", data={"alert": str(unsorted["alert_id"])})
-    assert created.status_code == 303
-    assert statuses(world, "Fibre") == {"Contoso": "investigating", "Fabrikam": "investigating"}
-    [rule] = ada.call("GET", "/api/alert-rules", 200)["items"]
+
+    def create() -> int:
+        [unsorted] = listed(world, "?state=unsorted")
+        created = ada.post("/admin/alerts/rules/suggested", data={"alert": str(unsorted["alert_id"])})
+        assert created.status_code == 303
+        assert statuses(world, "Fibre") == {"Contoso": "investigating", "Fabrikam": "investigating"}
+        [rule] = ada.call("GET", "/api/alert-rules", 200)["items"]
+        rule_id: int = rule["id"]
+        return rule_id
+
+    def undo(rule_id: int) -> None:
+        assert ada.post(f"/admin/alerts/rules/{rule_id}/undo", data={}).status_code == 303
+        [again] = listed(world)
+        assert (again["key"], again["unsorted"], again["issue_id"]) == ("f1", True, None)
+        assert ada.call("GET", "/api/alert-rules", 200)["total"] == 0
+
+    undo(create())
+    ada.call("GET", "/api/issues/Fibre", 404)
+    assert world.history()[-1].type == "issue.deleted", "nobody has touched it since the rule opened it"
+    rule_id = create()
+    world.client("tess").call("PUT", "/api/issues/Fibre", 200, json={"description": "The line to the north"})
+    undo(rule_id)
+    assert statuses(world, "Fibre") == {}, "a person has described it"
+    rule_id = create()
     set_status(world, "in_progress", "Fibre", "Fabrikam")
-    assert ada.post(f"/admin/alerts/rules/{rule['id']}/undo", data={}).status_code == 303
+    undo(rule_id)
     assert statuses(world, "Fibre") == {"Fabrikam": "in_progress"}, "a person has changed it since"
-    [again] = listed(world)
-    assert (again["key"], again["unsorted"], again["issue_id"]) == ("f1", True, None)
-    assert ada.call("GET", "/api/alert-rules", 200)["total"] == 0
 
 
 def test_undo_of_a_rule_replaces_an_older_alert_with_the_same_key(world: World) -> None:

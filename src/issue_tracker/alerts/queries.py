@@ -8,7 +8,7 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, Row, Select, Text, and_, any_, bindparam, func, or_, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from issue_tracker.actor import Actor, require_helpdesk
+from issue_tracker.actor import Actor, require_administrator, require_helpdesk
 from issue_tracker.alerts.models import Alert, AlertState, StoredAlert
 from issue_tracker.clock import iso
 from issue_tracker.database.prepared import Prepared, among, instant, numbers
@@ -142,6 +142,15 @@ def find_last_event(tx: Connection, actor: Actor, issue_id: int, company_id: int
         return None
     found: int | None = _last_event.scalar(tx, issue_id=issue_id, company_id=company_id)
     return found
+
+
+def is_left_by_alerts(tx: Connection, actor: Actor, issue_id: int) -> bool:
+    """Returns whether an issue has no companies, and only receivers of alerts and the actor's request changed it."""
+    require_administrator(actor)
+    assigned = select(assignments.c.assignment_id).where(assignments.c.issue_id == issue_id)
+    by_alerts = events.c.channel.startswith("receiver:"), events.c.request_id == actor.request_id
+    touched = select(events.c.event_id).where(events.c.issue_id == issue_id, ~or_(*by_alerts))
+    return tx.execute(select(or_(assigned.exists(), touched.exists()))).scalar_one() in (False, 0)
 
 
 def _conditions(tx: Connection, actor: Actor, selection: Selection) -> Collection[ColumnElement[bool]]:

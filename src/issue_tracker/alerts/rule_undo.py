@@ -9,13 +9,14 @@ from sqlalchemy import Connection, Row, delete, select, update
 from issue_tracker.actor import Actor, require_administrator
 from issue_tracker.alerts.messages import decide_for, sort_again
 from issue_tracker.alerts.models import AlertState
-from issue_tracker.alerts.queries import find_last_event
+from issue_tracker.alerts.queries import find_last_event, is_left_by_alerts
 from issue_tracker.alerts.receivers import list_receivers
 from issue_tracker.alerts.rule_list import delete_rule, get_rule, list_rules, lock_rules
 from issue_tracker.companies.queries import get_companies_by_id
 from issue_tracker.database.prepared import among, numbers
 from issue_tracker.database.tables import alerts
 from issue_tracker.issues.assignments import unassign
+from issue_tracker.issues.operations import delete_issue
 from issue_tracker.issues.queries.issue import find_issue_head_by_id
 
 MOST_UNSORTED = 10_000
@@ -31,22 +32,25 @@ _sorted_and_firing = (alerts.c.state == AlertState.FIRING.value, alerts.c.unsort
 def undo_rule(tx: Connection, actor: Actor, rule_id: int) -> int:
     """Deletes a rule, and returns how many alerts are unsorted again.
 
-    The alerts that it sorted lose the assignments that they opened, unless a person has changed them since; an issue
-    remains, even without companies. Then the remaining rules are applied. Raises NotFound, and Forbidden unless the
-    actor is a super admin.
+    The alerts that it sorted lose the assignments that they opened, unless a person has changed them since. Then the
+    remaining rules are applied. An issue that has no companies left is deleted if alerts opened it, and nobody has
+    touched it since. Raises NotFound, and Forbidden unless the actor is a super admin.
     """
     require_administrator(actor)
     lock_rules(tx)
     get_rule(tx, actor, rule_id)
     several = _sorted_by(tx, actor, rule_id)
     count = 0
-    for row in _lock(tx, list(several)):
+    rows = _lock(tx, list(several))
+    for row in rows:
         _revert_assignment(tx, actor, row)
         # The alert for each of several companies has the key of the received alert, followed by the company.
         received_key = row.key.removesuffix(f"@{row.company_key}") if several[row.alert_id] else row.key
         count += _make_unsorted(tx, row, received_key)
     delete_rule(tx, actor, rule_id)
     sort_again(tx, actor.request_id)
+    for issue_id in sorted({row.issue_id for row in rows if row.issue_id is not None}):
+        _delete_left_behind(tx, actor, issue_id)
     return count
 
 
@@ -101,3 +105,10 @@ def _revert_assignment(tx: Connection, actor: Actor, alert: Row[Any]) -> None:
     company = get_companies_by_id(tx, actor, [company_id]).get(company_id)
     if issue is not None and company is not None:
         unassign(tx, actor, issue, company, "The rule was undone.")
+
+
+def _delete_left_behind(tx: Connection, actor: Actor, issue_id: int) -> None:
+    """Deletes an issue that has no companies, and that only alerts have changed so far."""
+    issue = find_issue_head_by_id(tx, actor, issue_id, lock=True)
+    if issue is not None and is_left_by_alerts(tx, actor, issue_id):
+        delete_issue(tx, actor, issue)
