@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from issue_tracker.actor import require_administrator
 from issue_tracker.alerts.mailboxes.imap import opened
+from issue_tracker.alerts.mailboxes.oauth import NoToken
 from issue_tracker.alerts.mailboxes.operations import remove_mailbox, set_mailbox
 from issue_tracker.alerts.mailboxes.stored import MailboxSettings, require_usable, stored_password
 from issue_tracker.alerts.polling.poller import PollFailed
@@ -18,16 +19,18 @@ from issue_tracker.http.identity import Access, Proof
 from issue_tracker.http.request import Request
 from issue_tracker.http.responses import json_response, no_content
 from issue_tracker.http.routes import Returns, Routes
+from issue_tracker.names import END
 
 routes = Routes("Alerts", access=Access.SUPER_ADMIN, proof=Proof.SESSION)
 
-Password = Annotated[str, Meta(min_length=1, max_length=1000, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Password = Annotated[str, Meta(min_length=1, max_length=1000, pattern=r"^[^\x00-\x1f\x7f]+" + END)]
 
 
 class NewMailbox(MailboxSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A mailbox with its password, which is stored encrypted and never shown.
+    """A mailbox with its password, or with the client secret for OAuth, which is stored encrypted and never shown.
 
-    Without a password, the stored one remains, unless the server or the user name changes.
+    Without a password, the stored one remains, unless the server, the user name, the token endpoint or the client
+    changes.
     """
 
     password: Password | None = None
@@ -54,6 +57,9 @@ MAILBOX_EXAMPLE: dict[str, Any] = {
     "port": 993,
     "security": "tls",
     "username": "alerts@example.com",
+    "token_url": None,
+    "client_id": None,
+    "scope": None,
     "folder": "INBOX",
     "processed_folder": "Processed",
     "interval_minutes": 1,
@@ -108,7 +114,7 @@ def store_mailbox(request: Request, receiver_id: int, body: NewMailbox) -> Recei
 def read_mailbox(request: Request, receiver_id: int, body: NewMailbox) -> MailboxTrial:
     """Signs in to a mailbox, and returns what is in it.
 
-    Raises NotFound, and Invalid: for `host` if the mailbox cannot be read.
+    Raises NotFound, and Invalid: on `host` if the mailbox cannot be read, on `token_url` if there is no access token.
     """
     mailbox, password = body.settings(), body.password
     keyring = request.app_state.server_key.keyring()
@@ -121,5 +127,7 @@ def read_mailbox(request: Request, receiver_id: int, body: NewMailbox) -> Mailbo
     try:
         with opened(mailbox, password, request.settings) as session:
             return MailboxTrial(len(session.waiting()))
+    except NoToken as failed:
+        raise Invalid.field("token_url", f"cannot be used: {failed}") from None
     except PollFailed as failed:
         raise Invalid.field("host", f"cannot be used: {failed}") from None

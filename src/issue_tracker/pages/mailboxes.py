@@ -6,6 +6,7 @@ from starlette.responses import Response
 
 from issue_tracker.alerts import receivers
 from issue_tracker.alerts.mailboxes.operations import remove_mailbox
+from issue_tracker.alerts.mailboxes.stored import MailboxSettings
 from issue_tracker.alerts.receivers import Receiver
 from issue_tracker.alerts.senders import Kind
 from issue_tracker.api.alert_mailboxes import NewMailbox, read_mailbox, store_mailbox
@@ -24,7 +25,16 @@ routes = PageRoutes(access=Access.SUPER_ADMIN)
 HERE = "/admin/alerts/receivers/{id}/mailbox"
 BACK = "/admin/alerts"
 
-DEFAULTS = {"port": "993", "security": "tls", "folder": "INBOX", "interval_minutes": "1"}
+DEFAULTS = {
+    "port": "993",
+    "security": "tls",
+    "token_url": "",
+    "client_id": "",
+    "scope": "",
+    "folder": "INBOX",
+    "processed_folder": "",
+    "interval_minutes": "1",
+}
 SECURITY = [("tls", "TLS from the beginning (port 993)"), ("starttls", "STARTTLS (port 143)")]
 
 
@@ -33,10 +43,9 @@ def show_mailbox(request: Request, id: int, form: FormView | None = None) -> Res
     """Shows how polling the mailbox goes, and the form to set or change it."""
     receiver = _mail_receiver(request, id)
     mailbox = receiver.mailbox
-    stored: dict[str, Any] = {"processed_folder": ""}
-    for name in ("host", "port", "security", "username", "folder", "processed_folder", "interval_minutes"):
-        if mailbox is not None:
-            stored[name] = str(getattr(mailbox, name) or "")
+    stored: dict[str, Any] = {}
+    if mailbox is not None:
+        stored = {name: str(getattr(mailbox, name) or "") for name in MailboxSettings.__struct_fields__}
     return page(
         request,
         "alerts/mailbox.html",
@@ -77,7 +86,8 @@ def _typed(form: Form) -> dict[str, Any]:
         # The form was submitted without fresh proof, and was sent again without the password after the confirmation.
         raise Invalid.field("password", "must be entered again, or left empty if it is unchanged")
     # An app password is often shown, and pasted, with spaces around it.
-    return typed | {name: form.get(name).strip() or None for name in ("processed_folder", "password")}
+    optional = ("processed_folder", "password", "token_url", "client_id", "scope")
+    return typed | {name: form.get(name).strip() or None for name in optional}
 
 
 def _mail_receiver(request: Request, receiver_id: int) -> Receiver:

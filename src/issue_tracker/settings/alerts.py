@@ -35,14 +35,14 @@ class AlertSettings(WebhookSettings, frozen=True, kw_only=True):
     mailbox_allowed_networks: Annotated[
         str,
         Meta(
-            description="Networks (CIDRs, comma-separated) in which mailboxes may be polled although they are private, "
-            "loopback or link-local.",
+            description="Networks (CIDRs, comma-separated) in which mailboxes may be polled, and their token endpoints "
+            "requested, although they are private, loopback or link-local.",
         ),
     ] = ""
     mailbox_ca_file: Annotated[
         str,
         Meta(
-            description="A PEM file with certificate authorities that may sign the certificates of IMAP servers, in "
-            "addition to the public ones."
+            description="A PEM file with certificate authorities that may sign the certificates of IMAP servers and "
+            "of their token endpoints, in addition to the public ones."
         ),
     ] = ""

@@ -21,8 +21,11 @@ from cryptography.x509.oid import NameOID
 from prometheus_client import CollectorRegistry
 from proxyprotocol.noop import ProxyProtocolNoop
 from proxyprotocol.reader import ProxyProtocolReader
-from pymap.backend.dict import DictBackend
+from pymap.backend.dict import DictBackend, Identity
+from pymap.exceptions import InvalidAuth
 from pymap.imap import IMAPServer
+from pysasl import SASLAuth
+from pysasl.creds.external import ExternalCredentials, ExternalVerificationRequired
 
 from issue_tracker.alerts.mailboxes.polling import MailboxPolls
 from issue_tracker.alerts.mailboxes.stored import ClaimedMailbox
@@ -35,6 +38,8 @@ from tests.world import World
 logging.getLogger("pymap").setLevel(logging.WARNING)  # at the level debug, it logs passwords
 
 USER, PASSWORD = "alerts@monitoring.example", "pässword with spaces"
+TOKEN = "eyJ0eXAi.access-token_~+/=="
+"""The access token with which XOAUTH2 succeeds."""
 
 
 class MailServer:
@@ -84,6 +89,26 @@ def write_certificate(folder: Path) -> tuple[Path, Path]:
     return certificate, secret
 
 
+def accept_tokens(config: Any, login: Any) -> None:
+    """Makes the server offer XOAUTH2, and accept TOKEN for USER. By itself, it only accepts passwords."""
+    mechanisms = SASLAuth.named([b"PLAIN", b"LOGIN", b"XOAUTH2"])
+    config.__class__ = type("Config", (config.__class__,), {"tls_auth": property(lambda _: mechanisms)})
+    by_password = login.authenticate
+
+    async def authenticate(credentials: Any) -> Identity:
+        if not isinstance(credentials, ExternalCredentials):
+            found: Identity = await by_password(credentials)
+            return found
+        try:
+            credentials.verify(None)
+        except ExternalVerificationRequired as required:
+            if (required.token, credentials.authzid) == (TOKEN, USER):
+                return Identity(USER, login, None, frozenset())
+        raise InvalidAuth
+
+    login.authenticate = authenticate
+
+
 @contextmanager
 def mail_server(folder: Path) -> Iterator[MailServer]:
     """Runs the server until the block ends. Its files are in the folder."""
@@ -98,6 +123,7 @@ def mail_server(folder: Path) -> Iterator[MailServer]:
         arguments |= {"passlib_cfg": None, "inherited_sockets": None, "skip_services": []}
         backend, config = await DictBackend.init(Namespace(**arguments))
         config.apply_context()
+        accept_tokens(config, backend.login)
         serve = ProxyProtocolReader(ProxyProtocolNoop()).get_callback(IMAPServer(backend.login, config))
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(certificate, key)

@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Any
 
+from issue_tracker.alerts.mailboxes.oauth import access_token
 from issue_tracker.alerts.mailboxes.stored import MailboxSettings, Security
 from issue_tracker.alerts.polling.poller import PollFailed
 from issue_tracker.clock import now
@@ -112,12 +113,16 @@ class Session:
 
 @contextmanager
 def opened(mailbox: MailboxSettings, password: str, settings: Settings) -> Iterator[Session]:
-    """Signs in to a mailbox until the block ends, for at most POLL_SECONDS. Raises PollFailed."""
+    """Signs in to a mailbox until the block ends, for at most POLL_SECONDS. Raises PollFailed.
+
+    With OAuth, `password` is the client secret.
+    """
     # Imported here, because most servers poll no mailbox.
     from imapclient.exceptions import LoginError  # noqa: PLC0415
 
     where = f"{mailbox.host}:{mailbox.port}"
     stream = None
+    token = access_token(mailbox, password, settings) if mailbox.token_url is not None else None
     try:
         stream = Stream(
             mailbox.host,
@@ -128,7 +133,9 @@ def opened(mailbox: MailboxSettings, password: str, settings: Settings) -> Itera
             ca_file=settings.mailbox_ca_file,
         )
         client = _client(mailbox, stream)
-        if client.has_capability("AUTH=PLAIN"):
+        if token is not None:
+            client.oauth2_login(mailbox.username, token)
+        elif client.has_capability("AUTH=PLAIN"):
             # Unlike LOGIN, this permits all characters in passwords.
             client.plain_login(mailbox.username, password)
         else:
@@ -140,7 +147,8 @@ def opened(mailbox: MailboxSettings, password: str, settings: Settings) -> Itera
         raise PollFailed(f"{where} cannot be read: {failed}.") from None
     except LoginError:
         # The response may quote the command.
-        raise PollFailed(f"{where} does not accept the user name and the password.") from None
+        what = "password" if token is None else "access token"
+        raise PollFailed(f"{where} does not accept the user name and the {what}.") from None
     except _FAILURES as failed:
         text = "".join(character for character in str(failed) if character.isprintable())[:150]
         raise PollFailed(f"{where} cannot be read ({type(failed).__name__}: {text}).") from None

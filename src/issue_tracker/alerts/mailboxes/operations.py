@@ -16,7 +16,8 @@ def set_mailbox(
 ) -> Receiver:
     """Gives a receiver of e-mail a mailbox, or changes it. It is polled immediately.
 
-    Without a password, the stored one remains, unless the server or the user name changes. Raises NotFound, Invalid,
+    Without a password, the stored one remains, unless the server, the user name, the token endpoint or the client
+    changes. Raises NotFound, Invalid,
     ConfirmationRequired, and Forbidden.
     """
     require_administrator(actor)

@@ -14,11 +14,12 @@ from issue_tracker.clock import Timestamp, now
 from issue_tracker.database.tables import alert_mailboxes, alert_receivers
 from issue_tracker.encryption import Keyring, Undecryptable
 from issue_tracker.errors import Invalid
+from issue_tracker.names import END
 from issue_tracker.outbound.address import parse_address
 
 SCHEDULE = Schedule(alert_mailboxes)
 
-Line = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Line = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]+" + END)]
 
 
 class Security(StrEnum):
@@ -31,6 +32,9 @@ class Security(StrEnum):
 class MailboxSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A folder of an IMAP server.
 
+    With a `token_url` and a `client_id`, the server signs in with OAuth: the password is the client secret, for which
+    the token endpoint issues access tokens, with the `scope` if it is not null.
+
     Processed messages are moved to `processed_folder`; if it is null, they are marked as read, and messages that are
     already read are not processed.
     """
@@ -39,6 +43,9 @@ class MailboxSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     port: Annotated[int, Meta(ge=1, le=65535)] = 993
     security: Security = Security.TLS
     username: Line
+    token_url: Annotated[str, Meta(min_length=1, max_length=1000)] | None = None
+    client_id: Line | None = None
+    scope: Annotated[str, Meta(min_length=1, max_length=1000, pattern=r"^[\x20-\x7e]+" + END)] | None = None
     folder: Line = "INBOX"
     processed_folder: Line | None = None
     interval_minutes: Annotated[int, Meta(ge=1, le=1440)] = 1
@@ -55,6 +62,9 @@ class Mailbox(msgspec.Struct, frozen=True, kw_only=True):
     port: int
     security: Security
     username: str
+    token_url: str | None
+    client_id: str | None
+    scope: str | None
     folder: str
     processed_folder: str | None
     interval_minutes: int
@@ -133,13 +143,25 @@ def stored_password(tx: Connection, actor: Actor, keyring: Keyring, receiver_id:
 
 
 def require_usable(mailbox: MailboxSettings) -> None:
-    """Raises Invalid for a host that is none, and for a folder to which its own messages would be moved."""
+    """Raises Invalid for a host that is none, a folder to which its own messages would be moved, and for OAuth without
+    a client or without an https address.
+    """
     try:
         host = f"[{mailbox.host}]" if ":" in mailbox.host else mailbox.host
         if parse_address(f"https://{host}:{mailbox.port}").path != "/" or set("/?#") & set(host):
             raise ValueError
     except ValueError:
         raise Invalid.field("host", "must be the name or the address of a host, such as imap.example.com") from None
+    try:
+        if mailbox.token_url is not None and parse_address(mailbox.token_url).scheme != "https":
+            raise ValueError("must be an https address")
+    except ValueError as error:
+        raise Invalid.field("token_url", str(error)) from None
+    if (mailbox.token_url is None) != (mailbox.client_id is None):
+        missing = "token_url" if mailbox.token_url is None else "client_id"
+        raise Invalid.field(missing, "is required to sign in with OAuth")
+    if mailbox.scope is not None and mailbox.token_url is None:
+        raise Invalid.field("token_url", "is required with a scope")
     if mailbox.processed_folder is not None and mailbox.processed_folder.casefold() == mailbox.folder.casefold():
         raise Invalid.field("processed_folder", "must not be the folder that is polled")
 
@@ -183,9 +205,12 @@ def _require_same_account(stored: Row[Any] | None, mailbox: MailboxSettings) -> 
     if stored is None:
         raise Invalid.field("password", "is required")
     before = _settings(stored)
-    if any(getattr(before, name) != getattr(mailbox, name) for name in ("host", "port", "security", "username")):
-        raise Invalid.field("password", "is required for another server or user name")
+    if any(getattr(before, name) != getattr(mailbox, name) for name in _ACCOUNT):
+        raise Invalid.field("password", "is required for another server, user name, token endpoint or client")
 
+
+_ACCOUNT = ("host", "port", "security", "username", "token_url", "client_id")
+"""What the stored password was entered for."""
 
 _joined = select(alert_mailboxes, alert_receivers.c.active).join(
     alert_receivers, alert_receivers.c.id == alert_mailboxes.c.receiver_id

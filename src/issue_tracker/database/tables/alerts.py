@@ -113,8 +113,12 @@ alert_mailboxes = Table(
     Column("port", Integer, nullable=False),
     Column("security", String(20), nullable=False),
     Column("username", Text, nullable=False),
-    # Encrypted with the server key.
+    # Encrypted with the server key. With OAuth, the client secret.
     Column("password", Text, nullable=False),
+    # The token endpoint, the client and the scope, if the server signs in with OAuth.
+    Column("token_url", Text),
+    Column("client_id", Text),
+    Column("scope", Text),
     Column("folder", Text, nullable=False),
     # Where processed messages are moved; null: they are marked as read.
     Column("processed_folder", Text),
