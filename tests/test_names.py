@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from issue_tracker.looks import invisible
+from issue_tracker.looks import illegible
 from issue_tracker.names import key
 from tests.world import World
 
@@ -56,7 +56,7 @@ names = (
     st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")), min_size=1, max_size=60)
     .map(lambda text: unicodedata.normalize("NFC", text).strip())
     .filter(lambda name: bool(name) and key(name) not in ("status", ".", "..") and len(name) <= 255)
-    .filter(lambda name: invisible(name) is None)
+    .filter(lambda name: illegible(name) is None)
 )
 
 relaxed = settings(

@@ -1,9 +1,12 @@
-"""The appearance of names: invisible characters, and the key that look-alike names have in common."""
+"""The appearance of names: what cannot be read in them, and the key that look-alike names have in common."""
 
 import re
 import unicodedata
 
 from idna.core import valid_contextj
+
+MOST_STACKED = 8
+"""Maximum number of combining marks in a row. Languages that write several, such as Hebrew, write up to four."""
 
 _ignorable = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164"
@@ -18,17 +21,32 @@ _flag = re.compile("\U0001f3f4[\U000e0020-\U000e007e]+\U000e007f")
 """The flag of a part of a country, such as Scotland: a black flag with invisible letters (UTS #51, ED-14a)."""
 
 
-def invisible(text: str) -> str | None:
-    """Returns what is wrong with a new name that contains an invisible character without any effect on visible ones.
+def illegible(text: str) -> str | None:
+    """Returns what is wrong with a new name that contains too many marks on one character, or an invisible character
+    without any effect on visible ones.
 
     Returns None for a text without such a character. Joiners have an effect between letters of Persian or Hindi (RFC
     5892, appendix A) and between emoji. Variation selectors have an effect on the character before them.
     """
+    if unstacked(text) != text:
+        return f"must not contain more than {MOST_STACKED} combining marks in a row"
     text = _flag.sub("\U0001f3f4", text)
     for found in _ignorable.finditer(text):
         if not _has_effect(text, found.start()):
             return f"must not contain the invisible character U+{ord(found[0]):04X}"
     return None
+
+
+def unstacked(text: str) -> str:
+    """Returns the text with at most MOST_STACKED combining marks in a row. More would cover the lines around it."""
+    if text.isascii():
+        return text
+    shown, stacked = [], 0
+    for character in text:
+        stacked = stacked + 1 if unicodedata.category(character) in ("Mn", "Me") else 0
+        if stacked <= MOST_STACKED:
+            shown.append(character)
+    return "".join(shown)
 
 
 def _has_effect(text: str, place: int) -> bool:

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, delete, insert, select
 
 from issue_tracker.database.tables import look_alikes
 from issue_tracker.errors import Invalid
-from issue_tracker.looks import invisible, look_alike_key
+from issue_tracker.looks import illegible, look_alike_key
 
 REPORTED = 5
 """Maximum number of look-alikes of a name that are looked up; one is enough for a warning."""
@@ -27,8 +27,8 @@ class Kind(StrEnum):
 
 
 def require_visible(field: str, text: str) -> None:
-    """Raises Invalid for `field` if a name contains an invisible character."""
-    if reason := invisible(text):
+    """Raises Invalid for `field` if a name contains an invisible character, or too many marks on one character."""
+    if reason := illegible(text):
         raise Invalid.field(field, reason)
 
 

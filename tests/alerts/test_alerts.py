@@ -40,6 +40,12 @@ def listed(world: World, query: str = "") -> list[dict[str, Any]]:
     return items
 
 
+def test_an_address_is_one_line(world: World) -> None:
+    for url in ("http://monitoring.example/7\n", "javascript:alert(1)", "http://a b", "ftp://monitoring.example"):
+        refused = world.bearer().call("POST", "/api/alerts", 400, json=report(url=url))
+        assert [error["field"] for error in refused["errors"]] == ["url"]
+
+
 def test_an_alert_is_opened_repeated_and_cleared(world: World) -> None:
     monitor = world.bearer("omar", name="monitor")
     more = {"severity": "high", "summary": "No carrier", "url": "https://monitoring.example/7"}

@@ -95,10 +95,12 @@ def test_any_message_is_accepted_or_rejected(receivers: Receivers, drawn: tuple[
 
 def test_an_unsorted_alert_does_not_block_the_others(world: World) -> None:
     path = given_receiver(world, "alertmanager")
-    names = ("LineDown", "Line\u202eDown", ".", "x" * 400)
+    names = ("LineDown", "Line\u202eDown", ".", "x" * 400, "z" + "\u0335" * 200)
     alerts = [{"status": "firing", "labels": {"alertname": name, "company": "Contoso"}} for name in names]
-    assert send(world, path, {"alerts": alerts}) == {"received": 4, "opened": 2, "unsorted": 2}
+    assert send(world, path, {"alerts": alerts}) == {"received": 5, "opened": 3, "unsorted": 2}
     assert len(listed(world, "?state=unsorted")) == 2
+    # More marks would cover the lines above and below.
+    assert listed(world)[0]["issue_name"] == "z" + "\u0335" * 8
 
 
 def test_the_alerts_of_receivers_are_counted(migrated_url: str) -> None:

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Meta
 
 from issue_tracker.issues.models import Severity
-from issue_tracker.looks import invisible
+from issue_tracker.looks import illegible
 from issue_tracker.names import IssueName, parse_issue_name
 
 Text = Annotated[str, Meta(max_length=255)]
@@ -155,4 +155,4 @@ def _issue_name(text: str) -> IssueName | None:
         name = parse_issue_name(text[:255])
     except ValueError:
         return None
-    return None if invisible(name) else name
+    return None if illegible(name) else name

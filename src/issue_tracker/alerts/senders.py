@@ -15,6 +15,7 @@ from issue_tracker.alerts.mapping import Mapping as GenericMapping
 from issue_tracker.alerts.mapping import mapped
 from issue_tracker.alerts.models import AlertState
 from issue_tracker.errors import Invalid
+from issue_tracker.looks import unstacked
 
 T = TypeVar("T")
 
@@ -269,10 +270,8 @@ def _digest(labels: dict[str, str]) -> str:
 
 
 def bounded(alert: Received) -> Received:
-    """Returns the alert with texts that can be stored: valid, not too long, and labels without control characters.
-
-    Raises Invalid for an alert without a key.
-    """
+    """Returns the alert with texts that can be stored: valid, of limited length, labels without control characters.
+    Raises Invalid for an alert without a key."""
     labels = {
         _line(name)[:100]: _line(value).strip()[:LONGEST_LABEL]
         for name, value in list(alert.labels.items())[:MOST_LABELS]
@@ -292,9 +291,9 @@ def bounded(alert: Received) -> Received:
 
 
 def _text(text: Any) -> str:
-    """Returns the text without characters that a database cannot store."""
-    return str(text).encode("utf-8", "replace").decode().replace("\0", "")
+    """Returns the text without characters that a database cannot store, or that cover the lines around it."""
+    return unstacked(str(text).encode("utf-8", "replace").decode().replace("\0", ""))
 
 
 def _line(text: Any) -> str:
-    return "".join(" " if character < " " or character == "\x7f" else character for character in _text(text))
+    return "".join(" " if one < " " or one == "\x7f" else one for one in _text(text))

@@ -24,7 +24,7 @@ from issue_tracker.database.tables import token_companies, token_company_groups,
 from issue_tracker.errors import FieldError, Invalid, NotFound
 from issue_tracker.events.catalog import Change, EventType
 from issue_tracker.events.record import record
-from issue_tracker.looks import invisible
+from issue_tracker.looks import illegible
 from issue_tracker.settings import Settings
 
 
@@ -88,7 +88,7 @@ def create_token(
     same = select(tokens.c.id).where(tokens.c.user_id == user_id, tokens.c.name == name)
     if tx.execute(same).first() is not None:
         wrong.append(FieldError("name", f"{whose} a token called “{name}” already"))
-    if reason := invisible(name):
+    if reason := illegible(name):
         wrong.append(FieldError("name", reason))
     if wrong:
         raise Invalid.of(wrong)

@@ -15,7 +15,7 @@ from issue_tracker.database.tables import factors, users
 from issue_tracker.errors import Invalid, NotFound
 from issue_tracker.events.catalog import Change, EventType
 from issue_tracker.events.record import record
-from issue_tracker.looks import invisible
+from issue_tracker.looks import illegible
 from issue_tracker.names import Note
 from issue_tracker.settings import Settings
 
@@ -71,7 +71,7 @@ def require_room(tx: Connection, user_id: int, name: str) -> None:
     """Raises Invalid if the user has the maximum number of factors, or one of that name, or if the name is
     invisible.
     """
-    if reason := invisible(name):
+    if reason := illegible(name):
         raise Invalid.field("name", reason)
     present = list_factors(tx, user_id)
     if len(present) >= MOST:

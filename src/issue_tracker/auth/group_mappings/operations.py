@@ -18,7 +18,7 @@ from issue_tracker.database.tables import group_mapping_companies, group_mapping
 from issue_tracker.errors import FieldError, Invalid
 from issue_tracker.events.catalog import Change, EventType
 from issue_tracker.events.record import record
-from issue_tracker.looks import invisible
+from issue_tracker.looks import illegible
 from issue_tracker.names import storable
 from issue_tracker.settings import Settings
 
@@ -104,7 +104,7 @@ def _check(settings: Settings, fields: MappingFields) -> None:
         wrong.append(FieldError("source", f"must be one of {', '.join(sorted(sources))}"))
     if not 0 < len(fields.group) <= GROUP_LIMIT or not storable(fields.group):
         wrong.append(FieldError("group", f"must have 1 to {GROUP_LIMIT} characters"))
-    elif reason := invisible(fields.group):
+    elif reason := illegible(fields.group):
         wrong.append(FieldError("group", reason))
     if fields.role is Role.CUSTOMER and fields.grant is None:
         wrong.append(FieldError("company_access", CUSTOMER_SEES_SOME))

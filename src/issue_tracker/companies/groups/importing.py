@@ -12,7 +12,7 @@ from issue_tracker.companies.groups.operations import create_group, update_group
 from issue_tracker.companies.groups.queries import list_companies_of, list_groups, lock_group
 from issue_tracker.companies.queries import Company, find_companies
 from issue_tracker.csv_files import BadRow, CsvRow, restore
-from issue_tracker.looks import invisible
+from issue_tracker.looks import illegible
 from issue_tracker.names import Name, key, parse_name
 
 COLUMNS = ("company_name", "group")
@@ -69,7 +69,7 @@ def import_groups(
     present = {key(group.name): group for group in list_groups(tx, actor)}
     bad = [row for row in listed if isinstance(row, BadRow)]
     for row in good:
-        reason = invisible(row.group) if key(row.group) not in present else None
+        reason = illegible(row.group) if key(row.group) not in present else None
         if key(row.company_name) not in companies:
             bad.append(BadRow(row.line, f"there is no company called “{row.company_name}”"))
         elif reason is not None:
