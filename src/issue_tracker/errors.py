@@ -271,4 +271,4 @@ def sentence(fields: Sequence[FieldError]) -> str:
     listed = [f"{error.field}: {error.message}" if error.field else error.message for error in fields[:LISTED_FIELDS]]
     if len(fields) > LISTED_FIELDS:
         listed.append(f"and {len(fields) - LISTED_FIELDS:,} more")
-    return "; ".join(listed) + "."
+    return "; ".join(listed).removesuffix(".") + "."

@@ -162,6 +162,7 @@ HOSTILE = {
     "too many": statuspage(*(incident(str(number)) for number in range(101))),
     "huge": '{"incidents": [' + " " * 1_100_000 + "]}",
     "entities": BOMB,
+    "attributes": '<rss version="2.0" ' + " ".join(f'a{n}=""' for n in range(50_000)) + "><channel></channel></rss>",
     "a file": FILE,
     "deep": '<rss version="2.0"><channel>' + "<a>" * 2000 + "</a>" * 2000 + "</channel></rss>",
     "many elements": '<rss version="2.0"><channel>' + "<a/>" * 60_000 + "</channel></rss>",

@@ -133,7 +133,7 @@ def test_mailboxes_are_managed_by_super_admins(world: World, mail: MailServer, m
 
     # A private address is refused unless the setting permits it, also for a trial.
     refused = ada.call("POST", f"/api/alert-receivers/{receiver_id}/try-mailbox", 400, json=good)
-    assert "not a public address" in refused["detail"]
+    assert "not a public address" in refused["detail"] and not refused["detail"].endswith("..")
     monkeypatch.setattr("issue_tracker.alerts.mailboxes.imap.networks", lambda _: [ip_network("127.0.0.0/8")])
     monkeypatch.setattr("issue_tracker.outbound.streams.public_tls", lambda: tls_with(str(mail.certificate)))
     mail.deliver(UP)

@@ -18,6 +18,7 @@ from issue_tracker.alerts.mail.plain_text import text_of_html
 from issue_tracker.alerts.models import AlertState
 from issue_tracker.alerts.senders import Received, bounded
 from issue_tracker.errors import Invalid
+from issue_tracker.looks import unstacked
 
 MOST_BYTES = 1024 * 1024
 """Maximum length of a feed."""
@@ -28,6 +29,9 @@ MOST_OPEN = 100
 MOST_ENTRIES = 1000
 MOST_ELEMENTS = 50_000
 MOST_DEPTH = 50
+
+MOST_ATTRIBUTES = 100
+"""Maximum number of attributes of an element; feedparser takes minutes for 50,000."""
 
 MOST_AGE = timedelta(days=7)
 """Age of the last update from which an entry of RSS or Atom is over, whatever it says."""
@@ -176,7 +180,7 @@ def _incident(
 
 
 def _storable(text: str) -> str:
-    return text.encode("utf-8", "replace").decode().replace("\0", "")
+    return unstacked(text.encode("utf-8", "replace").decode().replace("\0", ""))
 
 
 def _instant(parsed: Sequence[int], at: datetime) -> datetime:
@@ -194,9 +198,11 @@ def _require_simple_xml(content: bytes) -> None:
     """
     depth = elements = 0
 
-    def start(name: str, attributes: object) -> None:
+    def start(name: str, attributes: dict[str, str]) -> None:
         nonlocal depth, elements
         depth, elements = depth + 1, elements + 1
+        if len(attributes) > MOST_ATTRIBUTES:
+            raise Invalid("The feed has an element with too many attributes.")
         if depth > MOST_DEPTH or elements > MOST_ELEMENTS:
             raise Invalid("The feed has too many elements, or too many inside each other.")
 
