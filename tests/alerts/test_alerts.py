@@ -41,8 +41,9 @@ def listed(world: World, query: str = "") -> list[dict[str, Any]]:
 
 
 def test_an_address_is_one_line(world: World) -> None:
+    monitor = world.bearer()
     for url in ("http://monitoring.example/7\n", "javascript:alert(1)", "http://a b", "ftp://monitoring.example"):
-        refused = world.bearer().call("POST", "/api/alerts", 400, json=report(url=url))
+        refused = monitor.call("POST", "/api/alerts", 400, json=report(url=url))
         assert [error["field"] for error in refused["errors"]] == ["url"]
 
 

@@ -75,13 +75,17 @@ def mapped(data: Any, mapping: Mapping) -> Iterator[Mapped]:
         )
 
 
+_FAILURES = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What the library itself raises for some data, such as ValueError for the slice [::0] of a list."""
+
+
 def _search(expression: str, data: Any, field: str) -> Any:
     # Imported here, because most servers have no such receiver.
     from jmespath.exceptions import JMESPathError  # type: ignore[import-untyped]  # noqa: PLC0415
 
     try:
         return _compiled(expression).search(data)
-    except (JMESPathError, RecursionError):
+    except (JMESPathError, *_FAILURES):
         raise Invalid(f"The expression “{field}” of this receiver does not fit the message.") from None
 
 
