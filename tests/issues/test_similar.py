@@ -45,3 +45,11 @@ def test_similar_issues_are_listed_with_their_state(world: World, monkeypatch: p
     assert similar(world, "") == similar(world, "zzzzzz") == similar(world, "a") == []
     for wrong in ({"limit": "0"}, {"name": "x" * 256}, {"search": "x"}, {"name": "a\x00"}):
         world.client().call("GET", "/api/similar-issues", 422, params=wrong)
+
+
+def test_the_same_name_is_found_behind_many_newer_ones(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(find, "CANDIDATES", 3)
+    monkeypatch.setattr(find, "ENOUGH", 3)
+    for name in ("Mail delivery", "Mail delivery delayed", "Mail delivery stopped", "Mail delivery refused"):
+        world.given_issue(name, {"Contoso": "new"})
+    assert [one["name"] for one in similar(world, " mail Delivery ", limit=1)] == ["Mail delivery"]

@@ -19,6 +19,7 @@ from issue_tracker.actor import Actor, require_helpdesk
 from issue_tracker.database.prepared import Prepared, among, numbers
 from issue_tracker.database.tables import assignments, former_names, issues
 from issue_tracker.issues.queries.former_conditions import is_known
+from issue_tracker.issues.queries.issue import find_issue_head
 from issue_tracker.issues.queries.search import TRIGRAM
 from issue_tracker.issues.queries.words import split_words
 from issue_tracker.names import key
@@ -64,6 +65,10 @@ def find_issues(tx: Connection, actor: Actor, text: str, limit: int) -> list[Fou
         return []
     typed = " ".join(split_words(text))
     rows = _rows(tx, actor, words, limit)
+    exact = find_issue_head(tx, actor, text.strip())
+    if exact is not None:
+        # Newer issues with the same words in their names may be more than the candidates.
+        rows.append((exact.issue_id, exact.name, key(exact.name)))
     names = {issue_id: name for issue_id, name, _ in rows}
     found = {
         issue_id: FoundIssue(issue_id, names[issue_id], score)
@@ -126,17 +131,17 @@ def _halves(word: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((word[:middle], word[-middle:])))
 
 
-def _candidates(tx: Connection, actor: Actor, groups: Sequence[tuple[str, ...]], most: int = CANDIDATES) -> list[Any]:
-    """Returns issues whose name contains, of each group, at least one part; at most `most` issues."""
+def _candidates(tx: Connection, actor: Actor, groups: Sequence[tuple[str, ...]], most: int | None = None) -> list[Any]:
+    """Returns issues whose name contains, of each group, at least one part; at most `most` issues, or CANDIDATES."""
     limited = actor.company_access.company_ids is not None
-    values: dict[str, Any] = {"limit": most}
+    values: dict[str, Any] = {"limit": most or CANDIDATES}
     if actor.company_access.company_ids is not None:
         values["access"] = numbers(tx, sorted(actor.company_access.company_ids))
     arities = tuple(len(group) for group in groups)
     if tx.dialect.name == "postgresql":
         for number, group in enumerate(groups):
             values |= {f"like_{number}_{place}": _pattern(part) for place, part in enumerate(group)}
-        if most > ENOUGH:
+        if most is None:
             rows = _newest(arities, limited).all(tx, **values)
             if len(rows) >= ENOUGH:
                 return list(rows)
