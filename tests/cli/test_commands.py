@@ -4,7 +4,9 @@ import os
 import pty
 import re
 import select
+import signal
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -228,3 +230,24 @@ def test_an_outdated_schema_is_refused_with_instructions(fresh_database_url: str
     assert "Migrated from empty to" in done("migrate", database_url=fresh_database_url)
     assert "The schema is current" in done("migrate", database_url=fresh_database_url)
     assert done("user", "list", database_url=fresh_database_url) == ""
+
+
+INTERRUPTED_WHILE_LOADING = """
+import os, signal, sys
+
+class Interrupt:
+    def find_spec(self, name, *others):
+        if name == "sqlalchemy":
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupt())
+sys.argv = ["issue-tracker", "company", "list"]
+from issue_tracker.command_line import main
+main()
+"""
+
+
+def test_an_interruption_while_the_program_loads_shows_no_traceback() -> None:
+    command = [sys.executable, "-c", INTERRUPTED_WHILE_LOADING]
+    ended = subprocess.run(command, env=environment(), capture_output=True, check=False, timeout=60)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (-signal.SIGINT, b"", b"")
