@@ -81,6 +81,13 @@ def test_an_issue_is_resolved_for_all_companies_except_one(world: World, browse:
         dialog.get_by_role("button", name="Resolve 8").click()
     assert set(stored(world, "Broken phones").values()) == {"resolved"}
 
+    # An undo says what it leaves because another user has changed it since.
+    body = {"issue_name": "Broken phones", "company_name": "Globex", "status": "closed"}
+    world.client("omar").call("PUT", "/api/issues/status", 200, json=body)
+    page.locator(".toast").get_by_role("button", name="Undo").click()
+    expect(page.locator("#toasts")).to_contain_text("7 undone, 1 left because it has been changed since.")
+    assert stored(world, "Broken phones") == dict.fromkeys(eight, "new") | {"Globex": "closed"}
+
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 def test_shift_selects_a_range_with_mouse_and_keyboard(world: World, browse: Browse) -> None:

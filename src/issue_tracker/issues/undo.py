@@ -84,6 +84,12 @@ def undo(tx: Connection, actor: Actor, request_id: str) -> list[Undone]:
     return undone
 
 
+def count_changes(tx: Connection, actor: Actor, request_id: str) -> int:
+    """Returns how many assignments this request of the actor changed: those that `undo` restores or leaves."""
+    changes = list_changes_of_request(tx, actor, request_id, now() - WITHIN)
+    return len({(change.event.issue_id, change.event.company_id) for change in changes if change.event.company_id})
+
+
 def _status(value: str | None) -> Status | None:
     return None if value is None else Status(value)
 

@@ -17,7 +17,7 @@ from issue_tracker.http.responses import json_response
 from issue_tracker.issues.bulk import Outcome
 from issue_tracker.issues.overview import stragglers_first
 from issue_tracker.issues.queries.issue import find_status, get_issue_head_by_id, load_issue
-from issue_tracker.issues.undo import last_change_after, undo
+from issue_tracker.issues.undo import count_changes, last_change_after, undo
 from issue_tracker.names import parse_update, whole_number
 from issue_tracker.pages.assignment_details import save_details, show_details
 from issue_tracker.pages.flash import Flash, flash_cookie
@@ -191,7 +191,11 @@ def undo_change(request: Request, form: Form) -> Response:
     """Undoes the changes of a request of the user, except those that were changed again since."""
     request_id = form.get("request_id")
     undone = undo(request.tx, request.actor, request_id)
+    left = count_changes(request.tx, request.actor, request_id) - len(undone) if undone else 0
     text = f"{len(undone)} undone." if undone else f"{_changed_since(request, request_id)}; nothing was undone."
+    if left > 0:
+        reason = "it has been changed since" if left == 1 else "they have been changed since"
+        text = f"{len(undone)} undone, {left} left because {reason}."
     if wants_json(request):
         places = [
             ChangedPlace(place_of(each.issue_id, each.company_id), each.status, iso(each.status_since or now()))
