@@ -55,6 +55,7 @@ function handle(event) {
     redraw();
     return;
   }
+  if (!own) for (const { on } of places) withdrawOffer(on);
   const shown = showAt(places, event, own);
   if (!shown && !(own && places.length)) (isCertain(event) ? countUpdate : askServer)(event);
   if (places.length || !totalsAreFiltered()) adjustTotals(event);
@@ -85,9 +86,7 @@ function showAt(places, event, own) {
       // An undo restores the previous times, which the event does not contain.
       paint(place, event.to, event.undoes ? null : event.at);
       if (event.undoes) redrawPlace(place.on);
-      if (own) continue;
-      highlightForAWhile(place);
-      withdrawOffer(place.on);
+      if (!own) highlightForAWhile(place);
     }
   }
   return places.length > 0;
