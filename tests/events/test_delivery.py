@@ -200,9 +200,17 @@ def test_a_name_that_changes_its_address_is_refused(
     for _ in range(3):
         Deliverer(world.database, allowed).deliver_due()
         world.clock.advance(minutes=10)
+
+    def unknown(host: str, port: int) -> list[Any]:
+        raise OSError(-2, "Name or service not known")
+
+    monkeypatch.setattr(outbound, "resolve", unknown)
+    world.clock.advance(hours=2)
+    Deliverer(world.database, allowed).deliver_due()
     errors = [attempt["error"] for attempt in _only_delivery(world.client("ada"), path)["attempts"]]
     assert tried == ["192.0.2.1"]
-    assert "nobody there" in errors[0] and all("not a public address" in error for error in errors[1:])
+    assert "nobody there" in errors[0] and all("not a public address" in error for error in errors[1:3])
+    assert errors[3] == "rebinding.example cannot be resolved (Name or service not known)"
     assert receiver.messages == []
 
 

@@ -107,7 +107,8 @@ def post(url: str, body: bytes, headers: Mapping[str, str], *, allowed: Iterable
         timed_out = True
         error = f"no response within {seconds:g} seconds"
     except FAILURES as failure:
-        error = f"{type(failure).__name__}: {failure}"
+        # An OSError itself, such as that of `_resolve`, has a sentence; the names of others say what kind they are.
+        error = str(failure) if type(failure) is OSError else f"{type(failure).__name__}: {failure}"
     return Outcome(
         milliseconds=round((time.monotonic() - started) * 1000),
         code=code,
