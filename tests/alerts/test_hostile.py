@@ -108,7 +108,8 @@ def test_an_expression_that_fails_for_a_message_rejects_it(world: World) -> None
     body = {"name": "Odd", "kind": "generic", "mapping": mapping}
     url = world.client("ada").call("POST", "/api/alert-receivers", 201, json=body)["url"]
     path = url.removeprefix(world.server.settings.public_url)
-    for message in ([[1, 2]], {"a": [[]]}, "x", ["1e999"], [["9" * 5000]]):
+    odd: list[Any] = [[[1, 2]], {"a": [[]]}, "x", ["1e999"], [["9" * 5000]]]
+    for message in odd:
         assert "detail" in world.anonymous().call("POST", path, 400, json=message)
     assert listed(world) == []
 
