@@ -90,3 +90,13 @@ def test_a_commit_of_another_process_beside_an_unseen_one_changes_the_version(
     assert changed is not None and changed != start
     of_another_process(path)
     assert database.data_version() not in (start, changed)
+
+
+def test_the_versions_of_two_connections_differ(database: Database) -> None:
+    """SQLite counts separately for each connection, so equal numbers of two connections mean nothing."""
+    seen = [database.data_version()]
+    assert database._data_version is not None
+    for _ in range(3):
+        database._data_version.close()
+        seen.append(database.data_version())
+    assert None not in seen and len(set(seen)) == 4
