@@ -4,6 +4,7 @@ Servers run `create_app`. A request passes the middleware in the order listed th
 takes the same steps for every route (`http/pipeline.py`): session or token, CSRF token, role, input, handler.
 """
 
+import gc
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -231,8 +232,7 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
         watermarks=WatermarkTracker(database),
         history=HistoryIdentity(database),
         server_key=ServerKey(database, settings),
-        # Made by the first request for it, because most processes never serve it.
-        openapi=cache(partial(openapi.document, routes, settings)),
+        openapi=cache(partial(openapi.document, routes, settings)),  # most processes never need it
         metrics=registry,
         alert_metrics=AlertMetrics(registry),
         deferred_events=DeferredEvents(database),
@@ -251,6 +251,7 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
             app_state.watermarks.start,
             app_state.server_key.start,
             partial(encrypt_stored, database, app_state.server_key),
+            gc.enable,  # disabled during the imports
         ):
             await app_state.workers.resume(start)
         before_shutdown(app_state.stream.close)

@@ -1,5 +1,6 @@
 """Commands that run until they are stopped: `serve`, `worker` and `mail`."""
 
+import gc
 import os
 import secrets
 import signal
@@ -166,6 +167,7 @@ def _run(loaded: Settings) -> None:
         raise CommandError(f"{PREFIX}HOST is not the name of a host: {loaded.host}.") from None
     try:
         if loaded.workers == 1:
+            gc.disable()  # until the application has been imported and is ready
             uvicorn.run(APPLICATION, **options)
             return
         if loaded.metrics:
