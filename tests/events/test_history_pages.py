@@ -22,7 +22,8 @@ def _pages(client: Client, path: str) -> Iterator[list[str]]:
     url: str | None = path
     while url:
         text = client.get(url).raise_for_status().text
-        (history,) = re.findall(r'<ol class="history">(.*?)</ol>', text, re.DOTALL)
+        # The activity has a list for each day.
+        history = "".join(re.findall(r'<ol class="history">(.*?)</ol>', text, re.DOTALL))
         entries = re.findall(r"<li>(.*?)</li>", history, re.DOTALL)
         yield [" ".join(unescape(TAG.sub(" ", entry)).split()) for entry in entries]
         older = re.search(r'<a href="([^"]+)">Older</a>', text)
