@@ -78,6 +78,12 @@ def key(name: str) -> str:
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
+def contradictory(rows: Sequence[Row]) -> bool:
+    """Returns whether the rows of an import contain two descriptions of one issue."""
+    described = {(key(row.name), row.description) for row in rows if row.description}
+    return len(described) > len({name for name, _ in described})
+
+
 class Model:
     """All issues by the key of their names, and the undoable changes by request id."""
 
@@ -196,7 +202,7 @@ class Model:
         return [Event("issue.deleted", issue.name)]
 
     def import_rows(self, rows: Sequence[Row]) -> list[Event]:
-        """`issue-tracker issue import`: the rows of one issue count as one operation, and the first row contains its
+        """`issue-tracker issue import`: the rows of one issue count as one operation, and any of them may contain its
         description.
         """
         groups: dict[str, list[Row]] = {}
@@ -205,10 +211,11 @@ class Model:
         events = []
         for group in groups.values():
             first, members = group[0], {row.company: row.status for row in group if row.company}
+            description = max(row.description for row in group)
             if key(first.name) in self.issues:
-                events += self.update(first.name, description=first.description or None, add=members)
+                events += self.update(first.name, description=description or None, add=members)
             else:
-                events += self.create(first.name, first.description, members)
+                events += self.create(first.name, description, members)
         self._changes = []
         return events
 
