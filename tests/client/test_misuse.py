@@ -24,6 +24,9 @@ CALLS: dict[str, Callable[[Tracker], object]] = {
     "bulk": lambda tracker: tracker.set_status_in_bulk("VPN", "resolved", companies="Acme"),
     "exclude": lambda tracker: tracker.set_status_in_bulk("VPN", "resolved", exclude="Acme"),
     "from": lambda tracker: tracker.set_status_in_bulk("VPN", "resolved", from_statuses="new"),
+    "not Unicode in a path": lambda tracker: tracker.issue("VPN\udcff"),
+    "not Unicode in a query": lambda tracker: tracker.poll_issues(search="VPN\udcff"),
+    "not Unicode in a body": lambda tracker: tracker.set_status("VPN", "Acme\udcff", "new"),
     "scopes": lambda tracker: tracker.create_token("nightly", scopes="read"),
 }
 

@@ -44,14 +44,14 @@ def _load_certificates(_file: str | None, _folder: str | None) -> ssl.SSLContext
 
 
 def built(http: httpx.Client | httpx.AsyncClient, session: Session, request: Request) -> httpx.Request:
-    """Returns the httpx request, with the client's cookies. Raises Misuse for a path that no URL can have."""
+    """Returns the httpx request, with the client's cookies. Raises Misuse for a path or query that no URL can have."""
     if request.signing_in:
         http.cookies.clear()
     wait = session.timeout if request.timeout is None else request.timeout
     timeout = httpx.Timeout(wait, connect=min(CONNECT_TIMEOUT, wait), read=request.read_timeout or wait)
     try:
         url = httpx.URL(session.url + request.target)
-    except httpx.InvalidURL as wrong:
+    except (httpx.InvalidURL, UnicodeEncodeError) as wrong:
         raise Misuse(f"this path cannot be requested: {wrong}") from wrong
     return http.build_request(request.method, url, content=request.body, headers=dict(request.headers), timeout=timeout)
 

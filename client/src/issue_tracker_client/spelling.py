@@ -18,12 +18,16 @@ Plain = str | int | bool | datetime | None
 def issue_path(name: str) -> str:
     """Returns the percent-encoded path of an issue with any name.
 
-    Raises Misuse for a blank name, whose path would be the path of the list. In a name that consists of dots only the
-    dots are encoded too, although RFC 3986 does not require it: clients and proxies would resolve `..`.
+    Raises Misuse for a blank name, whose path would be that of the list, and for one that is not valid Unicode. In a
+    name that consists of dots only the dots are encoded too, although RFC 3986 does not require it: clients and proxies
+    would resolve `..`.
     """
     if not name.strip():
         raise Misuse("an issue needs a name that is not blank")
-    encoded = quote(name, safe="")
+    try:
+        encoded = quote(name, safe="")
+    except UnicodeEncodeError as wrong:
+        raise Misuse(f"{name!r} is not valid Unicode text") from wrong
     return "/api/issues/" + (encoded.replace(".", "%2E") if not encoded.strip(".") else encoded)
 
 
@@ -56,10 +60,17 @@ def spelled(value: Plain) -> str:
 
 
 def json_request(method: str, path: str, body: object, **headers: str | None) -> Request:
-    """Returns a request with a JSON body. `headers` are named in snake case; those that are None are left out."""
+    """Returns a request with a JSON body. `headers` are named in snake case; those that are None are left out.
+
+    Raises Misuse for a text that is not valid Unicode, such as an argument of a program that was not UTF-8.
+    """
     named = {name.replace("_", "-"): value for name, value in headers.items() if value is not None}
     named["content-type"] = "application/json"
-    return Request(method, path, body=msgspec.json.encode(body), headers=named)
+    try:
+        encoded = msgspec.json.encode(body)
+    except UnicodeEncodeError as wrong:
+        raise Misuse(f"{wrong.object!r} is not valid Unicode text") from wrong
+    return Request(method, path, body=encoded, headers=named)
 
 
 def next_query(link: str | None) -> tuple[tuple[str, str], ...] | None:
