@@ -64,6 +64,7 @@ def test_every_command_has_a_help_text_with_an_explanation() -> None:
     ("arguments", "sentence"),
     [
         (["migrate", "--database-url", "mysql://x"], "ISSUE_TRACKER_DATABASE_URL must start with sqlite:/// or"),
+        (["copy", "--to", "mysql://x"], "--to must start with sqlite:/// or"),
         (["migrate", "--database-url", "postgresql://u:hunter2@host:abc/db"], "ISSUE_TRACKER_DATABASE_URL cannot be"),
         (["migrate", "--database-url", "sqlite:///:memory:"], "ISSUE_TRACKER_DATABASE_URL must name a database"),
         (

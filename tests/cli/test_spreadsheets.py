@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from issue_tracker.cli import main
 from issue_tracker.csv_files import BadFile, BadRow, CsvRow, read
+from tests.processes import run
 
 COLUMNS = ("name", "description", "company_name", "status")
 
@@ -133,6 +134,16 @@ def test_a_pipe_is_read_once(tmp_path: Path) -> None:
     found = list(read(str(pipe), columns=COLUMNS, required=("name",)))
     writer.join(30)
     assert len(found) == len(TABLE)
+
+
+def test_a_dash_is_standard_input_or_output(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/issues.db"
+    assert run("migrate", database_url=url).returncode == 0
+    imported = run("company", "import", "-", database_url=url, stdin="name\nContoso\n", cwd=tmp_path)
+    assert imported.stdout == "1 companies created, 0 existed already.\n", imported
+    exported = run("company", "export", "-", database_url=url, cwd=tmp_path)
+    assert exported.stdout.splitlines() == ["name,archived", "Contoso,"], exported
+    assert not (tmp_path / "-").exists()
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t"])

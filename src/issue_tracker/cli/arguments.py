@@ -6,11 +6,28 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import TypeVar
 
+import click
+
 from issue_tracker.auth.passwords import Password, generate_password, parse_password
 from issue_tracker.cli.failures import CommandError
 from issue_tracker.names import whole_number
 
 T = TypeVar("T")
+
+input_file = click.argument(
+    "file",
+    type=click.Path(exists=True, dir_okay=False, allow_dash=True),
+    callback=lambda _context, _argument, path: "/dev/stdin" if path == "-" else path,
+)
+"""The file that a command reads; `-` is standard input."""
+
+output_file = click.argument(
+    "file",
+    type=click.Path(dir_okay=False, writable=True, allow_dash=True),
+    required=False,
+    callback=lambda _context, _argument, path: None if path == "-" else path,
+)
+"""The file that a command writes; None, which is also `-`, is standard output."""
 
 
 def parsed(parse: Callable[[str], T], text: str, what: str) -> T:

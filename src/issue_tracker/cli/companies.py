@@ -7,7 +7,7 @@ import msgspec
 
 from issue_tracker import csv_files
 from issue_tracker.cli import output
-from issue_tracker.cli.arguments import parsed
+from issue_tracker.cli.arguments import input_file, output_file, parsed
 from issue_tracker.cli.databases import current_actor, database_option, open_database, record_export
 from issue_tracker.cli.failures import CommandError
 from issue_tracker.companies.operations import create_company, create_missing_companies, update_company
@@ -51,12 +51,13 @@ def company_list(database_url: str | None, archived: bool) -> None:
 
 @company.command(name="import")
 @database_option
-@click.argument("file", type=click.Path(exists=True, dir_okay=False))
+@input_file
 @click.option("--archive", is_flag=True, help="Archive the companies whose column `archived` is yes.")
 def company_import(database_url: str | None, file: str, archive: bool) -> None:
     """Import companies from a CSV file with a column `name`. Companies that exist already are skipped and counted.
 
     Commas, semicolons or tabs separate the columns, as spreadsheets write them; columns with other names are ignored.
+    FILE may be - for standard input.
 
     An archived company accepts no new assignments: import the issues first, then the companies again with --archive.
     """
@@ -112,7 +113,7 @@ def _parse(row: CsvRow) -> _Named | BadRow:
 
 @company.command(name="export")
 @database_option
-@click.argument("file", type=click.Path(dir_okay=False, writable=True), required=False)
+@output_file
 def company_export(database_url: str | None, file: str | None) -> None:
     """Export all companies as CSV, archived ones too, to FILE or to standard output.
 

@@ -3,6 +3,7 @@
 import click
 
 from issue_tracker.cli import output
+from issue_tracker.cli.arguments import input_file
 from issue_tracker.cli.databases import current_actor, database_option, open_database
 from issue_tracker.cli.failures import CommandError
 from issue_tracker.companies.groups.importing import import_groups, read_file
@@ -16,13 +17,14 @@ def company_group() -> None:
 
 @company_group.command(name="import")
 @database_option
-@click.argument("file", type=click.Path(exists=True, dir_okay=False))
+@input_file
 @click.option("--replace", is_flag=True, help="Take other companies out of the groups that the file names.")
 def company_group_import(database_url: str | None, file: str, replace: bool) -> None:
     """Import company groups from a CSV file with the columns `company_name` and `group`, one row per membership.
 
     Missing groups are created. The companies must exist: run `company import` first. Columns are separated by commas,
     semicolons or tabs, as spreadsheets write them; columns with other names are ignored.
+    FILE may be - for standard input.
     """
     try:
         with open_database(database_url).write() as tx:

@@ -6,6 +6,7 @@ import click
 
 from issue_tracker.actor import Actor
 from issue_tracker.cli import output
+from issue_tracker.cli.arguments import input_file, output_file
 from issue_tracker.cli.databases import current_actor, database_option, open_database, record_export
 from issue_tracker.cli.failures import CommandError
 from issue_tracker.companies.queries import find_companies
@@ -31,13 +32,13 @@ def issue() -> None:
 
 @issue.command(name="import")
 @database_option
-@click.argument("file", type=click.Path(exists=True, dir_okay=False))
+@input_file
 @click.option("--skip-bad", is_flag=True, help="Import the good rows of a file that has bad ones.")
 @click.option("--notify", is_flag=True, help="Send messages to webhooks.")
 def issue_import(database_url: str | None, file: str, skip_bad: bool, notify: bool) -> None:
     """Import issues from a CSV file: columns name, description, company_name, status; one row per assignment.
 
-    Commas, semicolons or tabs separate the columns, as spreadsheets write them.
+    Commas, semicolons or tabs separate the columns, as spreadsheets write them. FILE may be - for standard input.
 
     The companies of the rows are added to existing issues, with their statuses. If the file has bad rows, they are
     reported with their lines, and nothing is imported, unless you use --skip-bad. Webhooks receive messages only with
@@ -84,7 +85,7 @@ def _read(path: str, result: ImportResult) -> dict[str, list[ImportRow]]:
 
 @issue.command(name="export")
 @database_option
-@click.argument("file", type=click.Path(dir_okay=False, writable=True), required=False)
+@output_file
 def issue_export(database_url: str | None, file: str | None) -> None:
     """Export all issues as CSV, to FILE or to standard output. `issue import` reads the file back.
 

@@ -10,7 +10,7 @@ import msgspec
 
 from issue_tracker import settings
 from issue_tracker.cli import databases, output, stored_secrets
-from issue_tracker.cli.arguments import parse_age, parsed
+from issue_tracker.cli.arguments import output_file, parse_age, parsed
 from issue_tracker.cli.databases import current_actor, database_option, open_database, record_export
 from issue_tracker.cli.failures import CommandError
 from issue_tracker.clock import iso, now
@@ -160,7 +160,7 @@ def demo(database_url: str | None) -> None:
 
 
 @click.command()
-@click.argument("file", type=click.Path(dir_okay=False, writable=True), required=False)
+@output_file
 def openapi(file: str | None) -> None:
     """Write the OpenAPI document of the API to FILE, or to standard output."""
     # Imported here, because no other command needs the web application, which is slow to load.

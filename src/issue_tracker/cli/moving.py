@@ -18,7 +18,7 @@ from issue_tracker.database.moving.copies import copy_all, count_rows, restore_a
 from issue_tracker.database.moving.dumps import Dump, Header, write_dump
 from issue_tracker.database.moving.rows import DataError, Reader, shapes
 from issue_tracker.database.server_key import ServerKey
-from issue_tracker.settings import PREFIX
+from issue_tracker.settings import PREFIX, Settings, SettingsError
 
 _DEFAULT = f"By default {PREFIX}DATABASE_URL."
 
@@ -37,8 +37,8 @@ def copy(source_url: str | None, target_url: str | None) -> None:
     """
     if source_url is None and target_url is None:
         raise click.UsageError("Give --from, --to or both.")
-    target_settings = settings.load(database_url=target_url)
-    source_settings = settings.load(database_url=source_url)
+    target_settings = _named_by("--to", target_url)
+    source_settings = _named_by("--from", source_url)
     if make_url(source_settings.database_url) == make_url(target_settings.database_url):
         raise CommandError("--from and --to name the same database.")
     source = _fully_known(open_database(source_url))
@@ -52,6 +52,16 @@ def copy(source_url: str | None, target_url: str | None) -> None:
     _encrypt_anew(ServerKey(target, target_settings), ServerKey(source, source_settings))
     rows = sum(checksum.rows for _, checksum in copied)
     click.echo(f"Copied {rows} rows of {len(copied)} tables; all are equal.")
+
+
+def _named_by(option: str, url: str | None) -> Settings:
+    """Returns the settings with the database that the option names, if any. Raises SettingsError."""
+    try:
+        return settings.load(database_url=url)
+    except SettingsError as error:
+        if url is None:
+            raise
+        raise SettingsError(str(error).replace(f"{PREFIX}DATABASE_URL", option)) from None
 
 
 @click.command()
