@@ -1,8 +1,11 @@
 """The real application in a real server on a real socket, in a thread of the test process."""
 
 import socket
+import sys
 import threading
 import time
+import traceback
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -81,9 +84,10 @@ class Server:
 
 
 @contextmanager
-def serving(settings: Settings, *, public_url: str | None = None) -> Iterator[Server]:
+def serving(settings: Settings, *, public_url: str | None = None, stop_seconds: float = 20) -> Iterator[Server]:
     """Serves with these settings until the block ends. The public URL is the server's own unless another one is given,
-    in which `{port}` is replaced by the server's port.
+    in which `{port}` is replaced by the server's port. A server that has not stopped after `stop_seconds` is left
+    alone, and a warning says what it is doing.
     """
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]
@@ -109,6 +113,9 @@ def serving(settings: Settings, *, public_url: str | None = None) -> Iterator[Se
         yield served
     finally:
         server.should_exit = True
-        thread.join(20)
+        thread.join(stop_seconds)
+        if frame := sys._current_frames().get(thread.ident or 0):
+            stack = "".join(traceback.format_stack(frame))
+            warnings.warn(f"The server on {settings.database_url} did not stop:\n{stack}", stacklevel=1)
         served.database.close()
         listener.close()

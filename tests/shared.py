@@ -54,7 +54,7 @@ class Shared:
                 poll_feeds=False,
                 poll_mailboxes=False,
             )
-            self._servers[engine] = self._ended.enter_context(serving(settings))
+            self._servers[engine] = self._ended.enter_context(serving(settings, stop_seconds=5))
         return self._servers[engine]
 
     def empty(self, engine: str) -> str:
