@@ -7,6 +7,7 @@ environment are not used, and nothing is decompressed. One timeout covers everyt
 the beginning of the response is read.
 """
 
+import re
 import socket
 import ssl
 import time
@@ -165,7 +166,15 @@ def fetch(
     except (httpcore.TimeoutException, TimeoutError):
         raise Unreachable(f"no response within {seconds:g} seconds") from None
     except FAILURES as failure:
-        raise Unreachable(str(failure) or type(failure).__name__) from failure
+        raise Unreachable(reason_of(failure)) from failure
+
+
+def reason_of(failure: Exception) -> str:
+    """Returns the reason of a failed connection, without the number that Python puts in front of it."""
+    return _errno.sub("", str(failure)) or type(failure).__name__
+
+
+_errno = re.compile(r"^\[Errno -?\d+\] ")
 
 
 def public(address: Address) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 import httpcore
 
 from issue_tracker.outbound.address import parse_address
-from issue_tracker.outbound.requests import FAILURES, Guard, Network, Refused, Unreachable
+from issue_tracker.outbound.requests import FAILURES, Guard, Network, Refused, Unreachable, reason_of
 from issue_tracker.outbound.tls import public_tls, tls_with
 
 
@@ -104,4 +104,4 @@ class Stream:
         except (httpcore.TimeoutException, TimeoutError):
             raise Unreachable(f"no response within {self._seconds:g} seconds") from None
         except FAILURES as failure:
-            raise Unreachable(f"{type(failure).__name__}: {failure}") from failure
+            raise Unreachable(reason_of(failure)) from failure

@@ -235,7 +235,9 @@ def test_a_server_that_fails_changes_nothing(
                     assert "Traceback" not in caplog.text, what
         monkeypatch.setattr("issue_tracker.alerts.mailboxes.imap.POLL_SECONDS", 0.2)
         with socket.create_server(("127.0.0.1", 0)) as silent:
-            fails("no response within 0.2 seconds", port=silent.getsockname()[1])
+            port = silent.getsockname()[1]
+            fails("no response within 0.2 seconds", port=port)
+        fails("cannot be read: Connection refused.", port=port)
         monkeypatch.undo()
     assert PASSWORD not in caplog.text and "AUTHENTICATE" not in caplog.text
     assert listed(world) == []
