@@ -165,8 +165,10 @@ class TooManyAttempts(AppError):
     title = "Too Many Requests"
 
     def __init__(self, retry_after: int, account: str = "") -> None:
+        # Longer waits in minutes, rounded up: nobody waits for 893 seconds.
+        wait = f"{retry_after} seconds" if retry_after <= 90 else f"{-(-retry_after // 60)} minutes"
         super().__init__(
-            f"Too many attempts. Try again in {retry_after} seconds.",
+            f"Too many attempts. Try again in {wait}.",
             headers={"Retry-After": str(retry_after)},
         )
         self.account = account

@@ -69,6 +69,7 @@ def test_too_many_attempts_for_one_account_are_refused_for_a_while(world: World,
     refused = behind_proxy.attempt("192.0.2.3", PASSWORD)
     assert refused.status_code == 429
     assert 595 <= int(refused.headers["Retry-After"]) <= 600
+    assert refused.json() == {"detail": "Too many attempts. Try again in 10 minutes."}
     assert "Set-Cookie" not in refused.headers
     assert behind_proxy.attempt("192.0.2.3", PASSWORD, "TESS@helpdesk.EXAMPLE").status_code == 429
     assert behind_proxy.attempt("192.0.2.3", PASSWORD, "omar@helpdesk.example").status_code == 200
