@@ -161,7 +161,7 @@ def test_exactly_the_invalid_rows_are_skipped(tracker: Tracker, tmp_path: Path) 
     client.call("POST", "/api/issues", 201, json=body)
     client.call("PUT", f"/api/companies/{gone}", 200, json={"archived": True})
     rows = [
-        ("New fault", "", "Nowhere", "new"),
+        ("New fault", "a row that is skipped decides nothing", "Nowhere", "new"),
         ("New fault", "seen today", "North", "monitoring"),
         ("New fault", "seen today", "Gone", "new"),
         ("new fault", "seen today", "South", "closed"),

@@ -180,17 +180,18 @@ def _reasons(
     seen: set[str] = set()
     given: dict[str, tuple[int, Any]] = {}
     for row, company in zip(group, found, strict=True):
-        for column, value in row.values.items():
-            line, earlier = given.setdefault(column, (row.line, value))
-            if value != earlier:
-                reasons[row.line] = f"has another {column} for “{row.name}” than line {line}"
-        if row.company_name is None or row.line in reasons:
-            continue
-        if company is None:
-            reasons[row.line] = f"there is no company called “{row.company_name}”"
-        elif company.archived and company.company_id not in assigned:
-            reasons[row.line] = f"“{company.name}” is archived and takes no new assignments"
-        elif key(row.company_name) in seen:
-            reasons[row.line] = f"“{row.company_name}” is listed twice for “{row.name}”"
-        seen.add(key(row.company_name))
+        if row.company_name is not None:
+            if company is None:
+                reasons[row.line] = f"there is no company called “{row.company_name}”"
+            elif company.archived and company.company_id not in assigned:
+                reasons[row.line] = f"“{company.name}” is archived and takes no new assignments"
+            elif key(row.company_name) in seen:
+                reasons[row.line] = f"“{row.company_name}” is listed twice for “{row.name}”"
+            seen.add(key(row.company_name))
+        contradicted = [name for name, value in row.values.items() if given.get(name, (0, value))[1] != value]
+        if row.line not in reasons and contradicted:
+            name = contradicted[0]
+            reasons[row.line] = f"has another {name} for “{row.name}” than line {given[name][0]}"
+        if row.line not in reasons:
+            given |= {name: (row.line, value) for name, value in row.values.items() if name not in given}
     return reasons
