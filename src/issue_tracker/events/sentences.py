@@ -64,6 +64,7 @@ class Moment(str):
 
     @classmethod
     def of(cls, iso: str) -> "Moment":
+        """Returns a time in ISO 8601 as it is written in a sentence."""
         moment = cls(to_the_minute(iso))
         moment.iso = iso
         return moment

@@ -100,7 +100,8 @@ def save_mailbox(
 ) -> bool:
     """Stores the mailbox of a receiver, which is then polled immediately. Returns False if nothing has changed.
 
-    Without a password, the stored one remains. Raises Invalid like `usable_password`, and Forbidden.
+    Without a password, the stored one remains. Raises Invalid like `require_usable`, and on `password` if it is missing
+    although there is none or the account is another one. Raises Forbidden.
     """
     require_administrator(actor)
     require_usable(mailbox)
