@@ -1,7 +1,1 @@
 """Side-by-side measurements: `make bench` prints one table of ratios (docs/performance.md)."""
-
-import gc
-
-import issue_tracker  # noqa: F401 - disables garbage collection, as at a start
-
-gc.enable()

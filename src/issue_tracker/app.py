@@ -251,7 +251,7 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
             app_state.watermarks.start,
             app_state.server_key.start,
             partial(encrypt_stored, database, app_state.server_key),
-            gc.enable,  # disabled during the imports
+            gc.enable,  # `serve` disables it while it loads the application
         ):
             await app_state.workers.resume(start)
         before_shutdown(app_state.stream.close)

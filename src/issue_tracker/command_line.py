@@ -1,9 +1,11 @@
 """The entry point of the script `issue-tracker`, which loads the command line and runs it.
 
 Loading takes up to a second. An interruption during this time ends the process at once, as it ends programs that do not
-handle it; Python would show a traceback of an import.
+handle it; Python would show a traceback of an import. Loading creates several hundred thousand objects and no garbage,
+so garbage collection is off meanwhile.
 """
 
+import gc
 import signal
 
 
@@ -13,8 +15,10 @@ def main() -> None:
     handled = signal.getsignal(signal.SIGINT) is signal.default_int_handler
     if handled:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
+    gc.disable()
     from issue_tracker.cli import main as run  # noqa: PLC0415 - loaded after the handler was replaced
 
+    gc.enable()
     if handled:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     run()

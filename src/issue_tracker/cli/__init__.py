@@ -3,8 +3,6 @@
 Exit codes: 0 success, 1 refused (one sentence on stderr gives the reason), 2 wrong usage.
 """
 
-import gc
-
 import click
 
 from issue_tracker.cli.companies import company
@@ -27,7 +25,6 @@ def main() -> None:
     Every setting can also come from the environment; docs/settings.md lists them.
     """
     silence_logs()
-    gc.enable()
 
 
 for command in (

@@ -167,7 +167,7 @@ def _run(loaded: Settings) -> None:
         raise CommandError(f"{PREFIX}HOST is not the name of a host: {loaded.host}.") from None
     try:
         if loaded.workers == 1:
-            gc.disable()  # until the application has been imported and is ready
+            gc.disable()  # until the application is loaded and ready: loading creates no garbage
             uvicorn.run(APPLICATION, **options)
             return
         if loaded.metrics:
