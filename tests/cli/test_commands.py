@@ -236,6 +236,9 @@ def test_an_outdated_schema_is_refused_with_instructions(fresh_database_url: str
 INTERRUPTED_WHILE_LOADING = """
 import os, signal, sys
 
+# Even if the tests run in the background of a shell script, which ignores interruptions.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 class Interrupt:
     def find_spec(self, name, *others):
         if name == "sqlalchemy":
