@@ -270,8 +270,7 @@ def _digest(labels: dict[str, str]) -> str:
 
 
 def bounded(alert: Received) -> Received:
-    """Returns the alert with texts that can be stored: valid, of limited length, labels without control characters.
-    Raises Invalid for an alert without a key."""
+    """Returns the alert with valid texts of limited length. Raises Invalid for an alert without a key."""
     labels = {
         _line(name)[:100]: _line(value).strip()[:LONGEST_LABEL]
         for name, value in list(alert.labels.items())[:MOST_LABELS]

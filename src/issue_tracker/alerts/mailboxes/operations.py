@@ -17,8 +17,7 @@ def set_mailbox(
     """Gives a receiver of e-mail a mailbox, or changes it. It is polled immediately.
 
     Without a password, the stored one remains, unless the server, the user name, the token endpoint or the client
-    changes. Raises NotFound, Invalid,
-    ConfirmationRequired, and Forbidden.
+    changes. Raises NotFound, Invalid, ConfirmationRequired, and Forbidden.
     """
     require_administrator(actor)
     require_fresh_proof(actor)

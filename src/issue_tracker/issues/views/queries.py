@@ -102,7 +102,7 @@ def _visible(tx: Connection, actor: Actor, query: Select[Any]) -> list[SavedView
     else:
         others = [row for row in rows if row.user_id != actor.user_id]
         known = _Known(tx, actor, others)
-        shown = [row for row in rows if row.user_id == actor.user_id or known.tells_nothing(row)]
+        shown = [row for row in rows if row.user_id == actor.user_id or known.may_show(row)]
     return [
         SavedView(
             view_id=row.view_id,
@@ -130,8 +130,8 @@ class _Known:
         self._narrow = load_accesses(tx, {row.user_id for row in views if not row.all_companies})
         self._answers: dict[tuple[str, str], bool] = {}
 
-    def tells_nothing(self, view: Row[Any]) -> bool:
-        """Returns whether the actor can see everything that this view names, and may read its name."""
+    def may_show(self, view: Row[Any]) -> bool:
+        """Returns whether this shared view is shown to the actor: it names nothing that is hidden from the actor."""
         author = self._narrow.get(view.user_id)
         if author is not None and author.company_ids is not None and author.company_ids <= self._visible:
             return True
