@@ -72,6 +72,8 @@ def test_two_browsers_on_one_issue_show_the_same_state(world: World, browse: Bro
     tess.keyboard.press("3")
     for page in (tess, omar):
         expect(page.get_by_role("row", name="Acme Manufacturing").locator(".when").first).to_have_text("just now")
+    changed = tess.get_by_role("row", name="Acme Manufacturing").locator(".status")
+    expect(changed).not_to_have_attribute("aria-busy", "true")  # before the response there is nothing to undo
     tess.keyboard.press("u")
     for page in (tess, omar):
         row = page.get_by_role("row", name="Acme Manufacturing")

@@ -54,13 +54,17 @@ def test_frequent_requests_execute_prepared_statements_only(world: World, reques
         limit(world, "Contoso")
     world.given_issue("Mail", {"Contoso": "new"})
     client = world.client("tess")
-    # The first requests record the use of the session, and set marks on PostgreSQL.
-    for turn in range(3):
+    # On PostgreSQL, limited access also has to find out which events after a gap it may see (decision 0004).
+    gap = "SELECT events.event_id \n" if limited and world.engine == "postgresql" else "never"
+    # The first requests record the use of the session, and set marks on PostgreSQL. Another transaction in the cluster
+    # can delay the marks.
+    for turn in range(20):
         with executed_by_sqlalchemy() as seen:
             if request_ == "status change":
                 change_status(client, turn)
             else:
                 read(request_, client, turn)
-    # On PostgreSQL, limited access also has to find out which events after a gap it may see (decision 0004).
-    gap = "SELECT events.event_id \n" if limited and world.engine == "postgresql" else "never"
-    assert [statement for statement in seen if not statement.startswith(gap)] == []
+        others = [statement for statement in seen if not statement.startswith(gap)]
+        if turn >= 2 and not others:
+            return
+    pytest.fail(f"In every turn, other statements were executed: {others}")
