@@ -20,7 +20,6 @@ from tests.world import World
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 def test_the_activity_has_links_and_filters_by_person_and_time(world: World, browse: Browse) -> None:
-    # First, because the numbers of events grow with their times.
     for name, minute in (("Before midnight", -10), ("After midnight", 10)):
         world.clock.freeze(datetime(2026, 1, 9, 15, tzinfo=UTC) + timedelta(minutes=minute))
         world.given_issue(name)
@@ -64,9 +63,10 @@ def test_the_activity_has_links_and_filters_by_person_and_time(world: World, bro
     expect(entries).to_have_count(1)
 
     # There is a heading for each day of the reader, and entries have the time of day.
-    page.goto("/activity?until=2026-01-10T00:00")
-    expect(page.locator("#activity h2")).to_have_text(["Saturday, 10 January 2026", "Friday, 9 January 2026"])
-    expect(entries.locator("> time")).to_have_text(["0:10", "23:50"])
+    page.goto("/activity")  # without a time, because events are found by time only if their numbers grow with it
+    for place, day, time in ((-2, "Saturday, 10 January 2026", "0:10"), (-1, "Friday, 9 January 2026", "23:50")):
+        expect(page.locator("#activity h2").nth(place)).to_have_text(day)
+        expect(entries.nth(place).locator("> time")).to_have_text(time)
     lines = [line for line in world.client().get("/activity").text.splitlines() if "<h2>" in line]
     assert [re.sub("<.*?>", "", line) for line in lines[-1:]] == ["2026-01-09"]
 
