@@ -24,7 +24,6 @@ from issue_tracker.settings import Settings
 
 CSRF_REFUSED = "The CSRF token is missing or wrong; send the session's token in X-CSRF-Token."
 
-
 Holder = TypeVar("Holder", TokenHolder, ScimHolder)
 
 

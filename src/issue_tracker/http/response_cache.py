@@ -32,7 +32,6 @@ LARGEST = LIMIT // 32
 LARGEST_BY_VALIDATOR = LIMIT // 4
 """Maximum size, in bytes, of a response found by validator."""
 
-
 ENTRY = 1024
 """Approximate overhead of an entry, in bytes: even a 304, which has no body, takes memory."""
 
