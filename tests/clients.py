@@ -11,11 +11,17 @@ which takes longer than most tests.
 """
 
 
+LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=2)
+"""Idle connections are closed before the servers close them, which do so after five seconds: a request that is sent at
+that moment gets no response.
+"""
+
+
 class Client(httpx.Client):
     """A client that shares one TLS context with all others and ignores proxies of the environment."""
 
     def __init__(self, *, timeout: float = 30, **options: Any) -> None:
-        super().__init__(verify=NO_ROOTS, trust_env=False, timeout=timeout, **options)
+        super().__init__(verify=NO_ROOTS, trust_env=False, timeout=timeout, **({"limits": LIMITS} | options))
 
     def call(self, method: str, path: str, expected: int, **options: Any) -> Any:
         """Sends a request, checks the status, and returns the JSON body (None without one)."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -63,10 +64,15 @@ def run(database: Database, changes: Sequence[Callable[[Connection], int]], *, t
             futures = []
             for count, change in enumerate(changes, 1):
                 futures.append(pool.submit(outcome, change))
-                eventually(lambda count=count: shared.waiting == count)  # type: ignore[misc]
+                eventually(partial(is_waiting, shared, count))
             if too_long:
                 eventually(futures[0].done)
         return [future.result() for future in futures]
+
+
+def is_waiting(shared: SharedCommits, count: int) -> bool:
+    """Returns whether this number of changes waits for a shared transaction."""
+    return shared.waiting == count
 
 
 def stored(database: Database) -> list[int]:

@@ -13,9 +13,10 @@ STAY = {"displayName", "active", "emails"}
 
 
 def test_the_validator_finds_no_error(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    # Imported here, because every test process would take a second for it.
+    # Imported here, because every test process would take a second for it; so would the client, which imports it too.
     from scim2_tester import Status, check_server, filling  # noqa: PLC0415
 
+    # As above.
     from tests.scim.validator import Checked  # noqa: PLC0415
 
     example = filling.get_random_example_value

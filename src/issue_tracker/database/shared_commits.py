@@ -92,7 +92,7 @@ class SharedCommits:
                     finish_transaction(tx)
             for change in taken:
                 change.stored = True
-        except Exception as error:
+        except Exception as error:  # each of these changes raises it, or is tried alone and raises its own
             if len(taken) <= 1:
                 # The change was alone already; or there was no write lock, and each would only wait for it again.
                 taken = taken or self._take()
