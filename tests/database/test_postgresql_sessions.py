@@ -20,13 +20,28 @@ on_postgresql = pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
 @on_postgresql
 def test_presets_of_the_database_change_nothing(fresh_database_url: str, tmp_path: Path) -> None:
     name = name_of(fresh_database_url)
-    # Behind a pooler, this one would end connections of the pooler, not of the product.
-    presets = PRESETS | {"idle_session_timeout": "20ms"}
+    # Behind a pooler, this one would end connections of the pooler, not of the product. A new connection must be fast
+    # enough to change it in its first statement, also on a busy machine.
+    presets = PRESETS | {"idle_session_timeout": "1s"}
     execute(fresh_database_url, *(f"ALTER DATABASE \"{name}\" SET {key} = '{value}'" for key, value in presets.items()))
     given_admin(fresh_database_url)
     with serve(fresh_database_url, tmp_path / "server.log") as server:
-        assert_works(server.sign_in())
+        client = server.sign_in()
+        assert_works(client)
+        with client.stream("GET", "/api/events/stream") as response:
+            lines = response.iter_lines()
+            next(lines)
+            _wait_until_idle_connections_end(fresh_database_url)
+            client.call("POST", "/api/companies", 201, json={"name": "After a pause"})
+            assert any("After a pause" in line for line in lines)
     assert "unavailable" not in (tmp_path / "server.log").read_text()
+
+
+def _wait_until_idle_connections_end(url: str) -> None:
+    with psycopg.connect(url, autocommit=True) as idle:
+        notifications = idle.notifies(timeout=60)
+        with pytest.raises(psycopg.OperationalError, match="closed the connection"):
+            next(notifications)
 
 
 @on_postgresql
