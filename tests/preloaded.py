@@ -1,9 +1,9 @@
-"""Runs commands as forks of a process that has imported the command line, because the import takes longer than most
-commands.
+"""Starts commands as forks of a process that has imported the product, because the import takes longer than most
+commands, and than the rest of the start of a server.
 
-Each command is still a separate process, with the arguments, environment, folder, streams and exit code of `python -m
-issue_tracker.cli`. Tests about the start of a process (servers, signals, closed streams) start Python themselves
-instead.
+Each command is still a separate process, with the arguments, environment, folder, streams, signals and exit code of
+`python -m issue_tracker.cli`. Tests about the start of a process (standard streams that are closed, terminals,
+signals during the start, restricted privileges) start Python themselves instead.
 """
 
 import atexit
@@ -13,16 +13,64 @@ import json
 import os
 import pkgutil
 import runpy
+import selectors
+import signal
 import socket
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
-from tempfile import TemporaryFile
+from typing import Any
 
 MODULE = "issue_tracker.cli"
 ROOT = Path(__file__).parent.parent
 STREAMS = (0, 1, 2)
+
+
+class Forked:
+    """A started command, with the part of the interface of `subprocess.Popen` that the tests use. It is a child of the
+    preloaded process, which waits for it and reports how it ended.
+    """
+
+    def __init__(self, args: list[str], reports: socket.socket) -> None:
+        self.args = args
+        self.returncode: int | None = None
+        self._reports = reports
+        self.pid = self._report()
+
+    def poll(self) -> int | None:
+        """Returns the exit code, negative for a signal; None while the process runs."""
+        with suppress(subprocess.TimeoutExpired):
+            self.wait(0)
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Waits for the end, and returns the exit code. Raises TimeoutExpired."""
+        if self.returncode is None:
+            self._reports.settimeout(timeout)
+            try:
+                self.returncode = self._report()
+            except (TimeoutError, BlockingIOError):
+                raise subprocess.TimeoutExpired(self.args, timeout or 0) from None
+            self._reports.close()
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        """Sends a signal, unless the process is known to have ended."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+    def _report(self) -> int:
+        report = self._reports.recv(4)
+        assert len(report) == 4, "the preloaded process has ended"
+        return int.from_bytes(report, signed=True)
 
 
 class Preloaded:
@@ -30,7 +78,7 @@ class Preloaded:
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
-        self._connection, theirs = socket.socketpair()
+        self._requests, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "tests.preloaded", str(theirs.fileno())],
@@ -42,32 +90,32 @@ class Preloaded:
             )
         atexit.register(self.close)
 
-    def run(
-        self, arguments: list[str], *, stdin: str, env: dict[str, str], cwd: Path | None, seconds: float
-    ) -> "subprocess.CompletedProcess[str]":
-        """Runs one command to its end. Raises TimeoutExpired; after that no further command can run."""
-        request = json.dumps({"arguments": arguments, "env": env, "cwd": str(cwd or Path.cwd())}).encode()
-        with self._guard, TemporaryFile() as given, TemporaryFile() as out, TemporaryFile() as err:
-            given.write(stdin.encode())
-            given.seek(0)
-            self._connection.settimeout(seconds)
-            try:
-                streams = [stream.fileno() for stream in (given, out, err)]
-                socket.send_fds(self._connection, [len(request).to_bytes(4)], streams)
-                self._connection.sendall(request)
-                code = int.from_bytes(_read(self._connection, 4), signed=True)
-            except TimeoutError:
-                self._process.kill()
-                raise subprocess.TimeoutExpired(arguments, seconds) from None
-            texts = []
-            for stream in (out, err):
-                stream.seek(0)
-                texts.append(stream.read().decode().replace("\r\n", "\n").replace("\r", "\n"))
-        return subprocess.CompletedProcess(arguments, code, *texts)
+    def start(
+        self,
+        arguments: list[str],
+        *,
+        streams: tuple[int, int, int],
+        env: dict[str, str],
+        cwd: Path | None = None,
+        start_new_session: bool = False,
+    ) -> Forked:
+        """Starts a command with these file descriptors as its standard streams."""
+        request = {
+            "arguments": arguments,
+            "env": env,
+            "cwd": str(cwd or Path.cwd()),
+            "start_new_session": start_new_session,
+        }
+        content = json.dumps(request).encode()
+        ours, theirs = socket.socketpair()
+        with theirs, self._guard:
+            socket.send_fds(self._requests, [len(content).to_bytes(4)], [*streams, theirs.fileno()])
+            self._requests.sendall(content)
+        return Forked(arguments, ours)
 
     def close(self) -> None:
         """Ends the process."""
-        self._connection.close()
+        self._requests.close()
         self._process.wait(30)
 
 
@@ -90,27 +138,61 @@ def _import_everything() -> None:
     gc.freeze()
 
 
-def _next_command(connection: socket.socket) -> list[str]:
-    """Forks for every request, and returns the arguments in the fork."""
-    while True:
-        header, streams, _, _ = socket.recv_fds(connection, 4, len(STREAMS))
-        if not header:
-            raise SystemExit
-        request = json.loads(_read(connection, int.from_bytes(header)))
-        child = os.fork()
-        if child == 0:
-            connection.close()
-            for stream, number in zip(streams, STREAMS, strict=True):
-                os.dup2(stream, number)
-                os.close(stream)
-            os.environ.clear()
-            os.environ.update(request["env"])
-            os.chdir(request["cwd"])
-            return list(request["arguments"])
-        for stream in streams:
-            os.close(stream)
-        _, status = os.waitpid(child, 0)
-        connection.sendall(os.waitstatus_to_exitcode(status).to_bytes(4, signed=True))
+def _next_command(requests: socket.socket) -> list[str]:
+    """Forks for every request, and returns the arguments in the fork. Reports the exit codes of the forks."""
+    with selectors.DefaultSelector() as selector:
+        selector.register(requests, selectors.EVENT_READ)
+        while True:
+            for ready, _ in selector.select():
+                if ready.data:
+                    _report_end(selector, ready.fd, *ready.data)
+                    continue
+                header, descriptors, _, _ = socket.recv_fds(requests, 4, len(STREAMS) + 1)
+                if not header:
+                    raise SystemExit
+                request = json.loads(_read(requests, int.from_bytes(header)))
+                *streams, reporting = descriptors
+                reports = socket.socket(fileno=reporting)
+                child = os.fork()
+                if child == 0:
+                    _close_all(selector)
+                    _become(request, streams, reports)
+                    return list(request["arguments"])
+                for stream in streams:
+                    os.close(stream)
+                selector.register(os.pidfd_open(child), selectors.EVENT_READ, (child, reports))
+
+
+def _report_end(selector: selectors.BaseSelector, descriptor: int, child: int, reports: socket.socket) -> None:
+    selector.unregister(descriptor)
+    os.close(descriptor)
+    _, status = os.waitpid(child, 0)
+    with reports, suppress(BrokenPipeError):  # the test may have ended
+        reports.sendall(os.waitstatus_to_exitcode(status).to_bytes(4, signed=True))
+
+
+def _close_all(selector: selectors.BaseSelector) -> None:
+    """Closes what a new process would not have."""
+    for key in selector.get_map().values():
+        if key.data:
+            os.close(key.fd)
+            key.data[1].close()
+        else:
+            key.fileobj.close()  # type: ignore[union-attr]
+
+
+def _become(request: dict[str, Any], streams: list[int], reports: socket.socket) -> None:
+    """Gives this process what the request says, and reports its id, when signals for its group reach it."""
+    for stream, number in zip(streams, STREAMS, strict=True):
+        os.dup2(stream, number)
+        os.close(stream)
+    os.environ.clear()
+    os.environ.update(request["env"])
+    os.chdir(request["cwd"])
+    if request["start_new_session"]:
+        os.setsid()
+    with reports:
+        reports.sendall(os.getpid().to_bytes(4, signed=True))
 
 
 if __name__ == "__main__":

@@ -9,13 +9,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import httpx
 
 from issue_tracker.settings import PREFIX
 from tests.clients import Client
 from tests.postgresql import free_port
-from tests.preloaded import Preloaded
+from tests.preloaded import Forked, Preloaded
 from tests.world import PASSWORD
 
 COMMAND = [sys.executable, "-m", "issue_tracker.cli"]
@@ -34,14 +35,69 @@ def environment(database_url: str | None = None, **settings: str) -> dict[str, s
 def run(
     *arguments: str, database_url: str | None = None, stdin: str = "", cwd: Path | None = None, **settings: str
 ) -> "subprocess.CompletedProcess[str]":
-    """Runs one command to its end."""
+    """Runs one command to its end. Raises TimeoutExpired after two minutes."""
     env = environment(database_url, **settings)
-    return _preloaded().run(list(arguments), stdin=stdin, env=env, cwd=cwd, seconds=120)
+    with TemporaryFile() as given, TemporaryFile() as out, TemporaryFile() as err:
+        given.write(stdin.encode())
+        given.seek(0)
+        streams = (given.fileno(), out.fileno(), err.fileno())
+        process = preloaded().start(list(arguments), streams=streams, env=env, cwd=cwd)
+        try:
+            code = process.wait(120)
+        finally:
+            process.kill()
+        texts = []
+        for stream in (out, err):
+            stream.seek(0)
+            texts.append(stream.read().decode().replace("\r\n", "\n").replace("\r", "\n"))
+    return subprocess.CompletedProcess(list(arguments), code, *texts)
 
 
 @cache
-def _preloaded() -> Preloaded:
+def preloaded() -> Preloaded:
+    """The process from which this test process forks commands."""
     return Preloaded()
+
+
+_executing = False
+
+
+@contextmanager
+def new_interpreters() -> Iterator[None]:
+    """In this block, `launch` executes COMMAND instead of forking a process that has imported everything: for tests of
+    the start itself, or of the memory of a process.
+    """
+    global _executing  # noqa: PLW0603
+    _executing = True
+    try:
+        yield
+    finally:
+        _executing = False
+
+
+def launch(
+    arguments: list[str],
+    env: dict[str, str],
+    out: int,
+    err: int,
+    *,
+    cwd: Path | None = None,
+    start_new_session: bool = False,
+) -> "subprocess.Popen[bytes] | Forked":
+    """Starts a command with these file descriptors as its output, and without input."""
+    with Path(os.devnull).open("rb") as nothing:
+        if _executing:
+            return subprocess.Popen(
+                [*COMMAND, *arguments],
+                env=env,
+                cwd=cwd,
+                stdin=nothing,
+                stdout=out,
+                stderr=err,
+                start_new_session=start_new_session,
+            )
+        streams = (nothing.fileno(), out, err)
+        return preloaded().start(arguments, streams=streams, env=env, cwd=cwd, start_new_session=start_new_session)
 
 
 def given_admin(database_url: str) -> None:
@@ -55,7 +111,7 @@ def given_admin(database_url: str) -> None:
     assert added.returncode == 0, added.stderr
 
 
-def until_ready(process: "subprocess.Popen[bytes]", url: str, log: Path | None = None) -> None:
+def until_ready(process: "subprocess.Popen[bytes] | Forked", url: str, log: Path | None = None) -> None:
     """Waits until the server reports that it is ready; fails with its log if it ends or takes too long."""
     deadline = time.monotonic() + 60
     with Client(timeout=5) as probe:
@@ -84,15 +140,10 @@ class ServeProcess:
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = log
+        arguments = ["serve", "--port", str(self.port), "--workers", str(workers)]
+        env = environment(database_url, **settings)
         with log.open("ab") as out:
-            self.process = subprocess.Popen(
-                [*COMMAND, "serve", "--port", str(self.port), "--workers", str(workers)],
-                env=environment(database_url, **settings),
-                cwd=cwd,
-                stdout=out,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+            self.process = launch(arguments, env, out.fileno(), out.fileno(), cwd=cwd, start_new_session=True)
 
     def wait_until_ready(self) -> "ServeProcess":
         """Waits until the server reports that it is ready."""

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from issue_tracker.database import migrate
+from tests.preloaded import Forked
 from tests.processes import COMMAND, ServeProcess, environment, run
 from tests.waiting import eventually
 
@@ -40,7 +41,7 @@ def begun(command: str, url: str) -> "subprocess.Popen[str]":
     )  # fmt: skip
 
 
-def still_waits(process: "subprocess.Popen[Any]") -> bool:
+def still_waits(process: "subprocess.Popen[Any] | Forked") -> bool:
     """Returns whether a process runs for longer than one lock timeout."""
     try:
         process.wait(3 * WAIT)

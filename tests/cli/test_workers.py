@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.clients import get
-from tests.processes import ServeProcess, processes, running
+from tests.processes import ServeProcess, new_interpreters, processes, running
 from tests.shared import Shared
 from tests.waiting import eventually
 
@@ -29,7 +29,8 @@ def start(shared: Shared, tmp_path: Path) -> Iterator[Start]:
         servers.append(ServeProcess(url, tmp_path / "server.log", workers=2, **{"LOG_FORMAT": "json", **settings}))
         return servers[-1]
 
-    yield start
+    with new_interpreters():
+        yield start
     for server in servers:
         for pid in processes(server):
             os.kill(pid, signal.SIGKILL)

@@ -22,7 +22,7 @@ from tests.database.faults import (
     eventually_ready,
     readiness,
 )
-from tests.processes import ServeProcess, run, serve
+from tests.processes import ServeProcess, new_interpreters, run, serve
 from tests.shared import Shared
 from tests.waiting import eventually
 
@@ -130,7 +130,7 @@ UNPRIVILEGED = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if o
 
 def test_a_read_only_file_is_reported(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processes, "COMMAND", [*UNPRIVILEGED, *processes.COMMAND])
-    with serve(f"sqlite:///{file}", tmp_path / "server.log") as server:
+    with new_interpreters(), serve(f"sqlite:///{file}", tmp_path / "server.log") as server:
         client = server.sign_in()
         copy = backup(file, file.with_name("copy.db"))
         copy.chmod(0o400)

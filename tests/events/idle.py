@@ -19,6 +19,7 @@ from issue_tracker.database import migrate
 from issue_tracker.database.engine import Database
 from issue_tracker.settings import Settings
 from tests.events.processes import OwnServer, own_servers
+from tests.processes import new_interpreters
 from tests.world import Clock, World
 
 
@@ -71,7 +72,8 @@ def main() -> None:
         database = Database(Settings(database_url=url))
         migrate.upgrade(database)
         database.close()
-        with own_servers(url, (), ISSUE_TRACKER_STREAMS_PER_USER=str(count + 1)) as (server,):
+        streams = {"ISSUE_TRACKER_STREAMS_PER_USER": str(count + 1)}
+        with new_interpreters(), own_servers(url, (), **streams) as (server,):
             world = World(server, Clock())
             world.given_issue("VPN", {"Contoso": "new"})
             token = world.session_token("tess")

@@ -1,20 +1,26 @@
 """Servers and workers in separate processes, as an operator starts them; they stop on a signal or are killed."""
 
+import os
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 
 from issue_tracker.settings import Settings
 from tests.postgresql import free_port
-from tests.processes import COMMAND, environment, until_ready
+from tests.preloaded import Forked
+from tests.processes import environment, launch, until_ready
 from tests.server import Server
 
+STDERR = 2
 
-def start(arguments: list[str], database_url: str, settings: Mapping[str, str]) -> "subprocess.Popen[bytes]":
+
+def start(arguments: list[str], database_url: str, settings: Mapping[str, str]) -> "subprocess.Popen[bytes] | Forked":
     """Starts a command of the product on this database; settings are given by their full names."""
     own = {**environment(database_url, LOG_LEVEL="error"), **settings}
-    return subprocess.Popen([*COMMAND, *arguments], env=own, stdout=subprocess.DEVNULL)
+    with Path(os.devnull).open("wb") as nothing:
+        return launch(arguments, own, nothing.fileno(), STDERR)
 
 
 class OwnServer(Server):

@@ -9,6 +9,7 @@ from bench import dataset
 
 from tests.clients import Client
 from tests.events.processes import OwnServer, own_servers
+from tests.processes import new_interpreters
 from tests.world import Clock, World
 
 pytestmark = pytest.mark.long
@@ -49,7 +50,7 @@ def large_server(engine: str, fresh_database_url: str, monkeypatch: pytest.Monke
     """A process that serves 40,000 issues, and no other data."""
     monkeypatch.setattr(dataset, "EVENTS", "SELECT 1")  # a list reads no history, and creating one takes the longest
     dataset.fill(fresh_database_url, SIZE.assignments, 1)
-    with own_servers(fresh_database_url, ()) as (server,):
+    with new_interpreters(), own_servers(fresh_database_url, ()) as (server,):
         yield server
 
 

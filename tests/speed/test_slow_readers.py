@@ -12,6 +12,7 @@ from issue_tracker.database import migrate
 from issue_tracker.database.engine import Database
 from issue_tracker.settings import Settings
 from tests.events.processes import OwnServer, own_servers
+from tests.processes import new_interpreters
 from tests.speed.test_bounded_memory import megabytes
 from tests.world import Clock, World
 
@@ -27,7 +28,7 @@ def server(fresh_database_url: str) -> Iterator[OwnServer]:
     database = Database(Settings(database_url=fresh_database_url))
     migrate.upgrade(database)
     database.close()
-    with own_servers(fresh_database_url, ()) as (server,):
+    with new_interpreters(), own_servers(fresh_database_url, ()) as (server,):
         yield server
 
 

@@ -21,16 +21,15 @@ from issue_tracker.names import parse_name
 from issue_tracker.settings import Settings
 from tests.alerts.mail.sending import SENDER, message
 from tests.postgresql import free_port
-from tests.processes import COMMAND, environment
+from tests.preloaded import Forked
+from tests.processes import environment, launch
 
 KILLS = 3
 
 
-def start(url: str, port: int, log: Path) -> "subprocess.Popen[bytes]":
+def start(url: str, port: int, log: Path) -> "subprocess.Popen[bytes] | Forked":
     with log.open("ab") as out:
-        return subprocess.Popen(
-            [*COMMAND, "mail", "--port", str(port)], env=environment(url), stdout=out, stderr=subprocess.STDOUT
-        )
+        return launch(["mail", "--port", str(port)], environment(url), out.fileno(), out.fileno())
 
 
 def accepts(port: int, seconds: float = 60) -> bool:
