@@ -4,12 +4,15 @@ commands, and than the rest of the start of a server.
 Each command is still a separate process, with the arguments, environment, folder, streams, signals and exit code of
 `python -m issue_tracker.cli`. Tests about the start of a process (standard streams that are closed, terminals,
 signals during the start, restricted privileges) start Python themselves instead.
+
+The server processes that such a server starts with `multiprocessing` are forks of it, too.
 """
 
 import atexit
 import gc
 import importlib
 import json
+import multiprocessing.util
 import os
 import pkgutil
 import runpy
@@ -19,13 +22,21 @@ import socket
 import subprocess
 import sys
 import threading
+import traceback
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 MODULE = "issue_tracker.cli"
 ROOT = Path(__file__).parent.parent
 STREAMS = (0, 1, 2)
+
+SPAWNED = "--multiprocessing-fork"
+"""The argument of every process that `multiprocessing` spawns."""
+
+SERVER_PROCESS = "server process"
+"""The name of a server process that was forked, in /proc."""
 
 
 class Forked:
@@ -195,7 +206,53 @@ def _become(request: dict[str, Any], streams: list[int], reports: socket.socket)
         reports.sendall(os.getpid().to_bytes(4, signed=True))
 
 
+_execute = multiprocessing.util.spawnv_passfds
+
+
+def _fork_instead_of_executing(path: bytes, args: list[str], descriptors: list[int]) -> int:
+    """Starts a process of `multiprocessing` (and not its resource tracker, nor one that collects metrics, because
+    prometheus_client decides that when it is imported) as a fork with only these file descriptors, and with the
+    default signal handlers, as a new program has them.
+    """
+    if SPAWNED not in args or "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        return int(_execute(path, args, descriptors))
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    for number, handler in handlers.items():
+        if handler is not signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+    child = os.fork()
+    if child == 0:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        _run_spawned(args, descriptors)
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    return child
+
+
+def _run_spawned(args: list[str], descriptors: list[int]) -> NoReturn:
+    code: object = 1
+    try:
+        Path("/proc/self/comm").write_text(SERVER_PROCESS)
+        used = sorted({*STREAMS, *descriptors})
+        for before, after in pairwise([*used, os.sysconf("SC_OPEN_MAX")]):
+            if before + 1 < after:
+                os.closerange(before + 1, after)
+        sys.argv = ["-c", SPAWNED]
+        exec(args[args.index("-c") + 1], {})
+    except SystemExit as ended:
+        code = ended.code
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code if isinstance(code, int) else 0)
+
+
 if __name__ == "__main__":
     _import_everything()
+    multiprocessing.util.spawnv_passfds = _fork_instead_of_executing  # type: ignore[assignment]
     sys.argv[1:] = _next_command(socket.socket(fileno=int(sys.argv[1])))
     runpy.run_module(MODULE, run_name="__main__", alter_sys=True)

@@ -16,7 +16,7 @@ import httpx
 from issue_tracker.settings import PREFIX
 from tests.clients import Client
 from tests.postgresql import free_port
-from tests.preloaded import Forked, Preloaded
+from tests.preloaded import SERVER_PROCESS, Forked, Preloaded
 from tests.world import PASSWORD
 
 COMMAND = [sys.executable, "-m", "issue_tracker.cli"]
@@ -169,15 +169,16 @@ class ServeProcess:
 
 
 def processes(server: ServeProcess) -> set[int]:
-    """Returns the server processes of a parent, identified by their command line and parent process."""
+    """Returns the server processes of a parent, identified by their command line or name, and parent process."""
     found = set()
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-            started_by_spawn = b"spawn_main" in (folder / "cmdline").read_bytes()
+            executed = b"spawn_main" in (folder / "cmdline").read_bytes()
+            forked = (folder / "comm").read_text() == f"{SERVER_PROCESS}\n"
         except (FileNotFoundError, ProcessLookupError):
             continue
-        if parent == server.process.pid and started_by_spawn:
+        if parent == server.process.pid and (executed or forked):
             found.add(int(folder.name))
     return found
 
