@@ -188,20 +188,25 @@ def moved(url: str) -> dict[str, list[tuple[Any, ...]]]:
 
 def schema(url: str) -> list[Any]:
     """Returns all parts of the schema: tables, indexes, triggers, constraints."""
-    if url.startswith("sqlite"):
-        with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection:
-            return connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY 1, 2").fetchall()
-    with psycopg.connect(url) as server:
-        return [
-            server.execute(query).fetchall()
-            for query in (
-                "SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY 1",
-                "SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid), convalidated FROM pg_constraint"
-                " WHERE connamespace = 'public'::regnamespace ORDER BY 1, 2",
-                "SELECT tgrelid::regclass::text, pg_get_triggerdef(oid), tgenabled FROM pg_trigger"
-                " WHERE NOT tgisinternal ORDER BY 1, 2",
-            )
-        ]
+    connected = sqlite3.connect(url.removeprefix("sqlite:///")) if url.startswith("sqlite") else psycopg.connect(url)
+    with closing(connected) as connection:
+        return schema_of(connection)
+
+
+def schema_of(connection: Any) -> list[Any]:
+    """Returns the same for a connection of the driver."""
+    if isinstance(connection, sqlite3.Connection):
+        return connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY 1, 2").fetchall()
+    return [
+        connection.execute(query).fetchall()
+        for query in (
+            "SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY 1",
+            "SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid), convalidated FROM pg_constraint"
+            " WHERE connamespace = 'public'::regnamespace ORDER BY 1, 2",
+            "SELECT tgrelid::regclass::text, pg_get_triggerdef(oid), tgenabled FROM pg_trigger"
+            " WHERE NOT tgisinternal ORDER BY 1, 2",
+        )
+    ]
 
 
 def answers(url: str, session: str, token: str) -> list[tuple[int, bytes]]:

@@ -118,14 +118,16 @@ TIMES = ("at", "created_at", "updated_at")
 
 def fill(tx: Connection) -> dict[str, int]:
     """Inserts the rows, and returns their number by table. The database assigns the ids, starting at 1."""
-    inspector = inspect(tx)
-    known = set(inspector.get_table_names())
+    rows_by_table = _rows()
+    # Reflecting whole tables would also read keys, indexes and the tables to which they refer.
+    known = {
+        name: columns for (_, name), columns in inspect(tx).get_multi_columns(filter_names=list(rows_by_table)).items()
+    }
     counts = {}
-    for name, rows in _rows().items():
+    for name, rows in rows_by_table.items():
         if name not in known:
             continue
-        # Reflecting whole tables would also read keys, indexes and the tables to which they refer.
-        found = table(name, *(column(one["name"], one["type"]) for one in inspector.get_columns(name)))
+        found = table(name, *(column(one["name"], one["type"]) for one in known[name]))
         columns = set(found.columns.keys())
         given = [
             {field: value for field, value in row.items() if field in columns}

@@ -1,19 +1,23 @@
-"""Kills migrations: each runs in a fork of one process, and is killed by SIGKILL after a statement.
+"""Kills migrations: those to be killed run in a fork of one process, which receives SIGKILL after a statement.
 
 `python -m tests.database.killing` reads requests from its standard input, one JSON object on each line.
 """
 
+import gc
 import json
 import os
 import signal
 import subprocess
 import sys
+import traceback
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import psycopg  # noqa: F401 - loaded before the forks
 from alembic import command  # noqa: F401
+from alembic.config import Config
+from alembic.script import ScriptDirectory
 from sqlalchemy import event
 
 from issue_tracker.cli import databases
@@ -25,7 +29,7 @@ ROOT = Path(__file__).parent.parent.parent
 
 
 class Migrating:
-    """The process that runs migrations in forks."""
+    """The process that runs migrations, itself or in forks."""
 
     def __enter__(self) -> "Migrating":
         self._process = subprocess.Popen(
@@ -38,27 +42,27 @@ class Migrating:
     ) -> None:
         self._process.communicate(timeout=30)
 
-    def to_the_end(self, url: str, migrations: Path = migrate.MIGRATIONS) -> int:
-        """Runs all migrations in the folder, and returns the number of statements."""
-        code, statements = self._run(url, None, migrations)
-        assert code == 0
+    def to_the_end(self, url: str, migrations: Path = migrate.MIGRATIONS, *, to: str = "head") -> int:
+        """Runs all migrations in the folder, or those up to a version, and returns the number of statements."""
+        statements = self._run(url, None, migrations, to)
+        assert statements is not None
         return statements
 
     def killed_after(self, url: str, statements: int) -> None:
         """Starts the migrations, and is killed after this many statements."""
-        code, _ = self._run(url, statements, migrate.MIGRATIONS)
+        code = self._run(url, statements, migrate.MIGRATIONS, "head")
         assert code == -signal.SIGKILL
 
-    def _run(self, url: str, statements: int | None, migrations: Path) -> tuple[int, int]:
+    def _run(self, *request: str | int | Path | None) -> int | None:
         assert self._process.stdin is not None and self._process.stdout is not None
-        self._process.stdin.write(json.dumps([url, statements, str(migrations)]) + "\n")
+        self._process.stdin.write(json.dumps(request, default=str) + "\n")
         self._process.stdin.flush()
-        code, executed = json.loads(self._process.stdout.readline())
-        return code, executed
+        response: int | None = json.loads(self._process.stdout.readline())
+        return response
 
 
-def _migrate(url: str, kill_after: int | None, executed: int) -> None:
-    """Runs the migrations, and writes the number of statements to the descriptor `executed`."""
+def _migrate(url: str, kill_after: int | None, to: str) -> int:
+    """Runs the migrations, and returns the number of statements."""
     database = Database(Settings(database_url=url))
     statements = 0
 
@@ -69,27 +73,51 @@ def _migrate(url: str, kill_after: int | None, executed: int) -> None:
         if statements == kill_after:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    databases.upgrade(database)
-    os.write(executed, str(statements).encode())
-    database.close()
+    try:
+        databases.upgrade(database) if to == "head" else migrate.upgrade(database, to)
+    finally:
+        database.close()
+    return statements
+
+
+def _killed(url: str, kill_after: int, to: str) -> int:
+    """Runs the migrations in a fork, and returns its exit code."""
+    gc.collect()
+    gc.freeze()  # a collection in the fork would copy the memory
+    child = os.fork()
+    if child == 0:
+        _migrate(url, kill_after, to)
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    return os.waitstatus_to_exitcode(status)
+
+
+def _load_scripts_once() -> None:
+    """Lets Alembic load the migrations of this program once, instead of twice in every run."""
+    load, folder = ScriptDirectory.from_config, str(migrate.MIGRATIONS)
+    scripts = ScriptDirectory(folder)
+
+    def loaded(config: Config) -> ScriptDirectory:
+        return scripts if config.get_main_option("script_location") == folder else load(config)
+
+    # The commands of Alembic offer no parameter for the scripts.
+    ScriptDirectory.from_config = loaded  # type: ignore[method-assign]
 
 
 def main() -> None:
     # The output of the program must not be mixed with the responses.
     responses = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
+    _load_scripts_once()
     for line in sys.stdin:
-        url, kill_after, migrations = json.loads(line)
-        readable, executed = os.pipe()
-        child = os.fork()
-        if child == 0:
-            migrate.MIGRATIONS = Path(migrations)
-            _migrate(url, kill_after, executed)
-            os._exit(0)
-        os.close(executed)
-        _, status = os.waitpid(child, 0)
-        with os.fdopen(readable) as counted:
-            print(json.dumps([os.waitstatus_to_exitcode(status), int(counted.read() or 0)]), file=responses, flush=True)
+        url, kill_after, migrations, to = json.loads(line)
+        migrate.MIGRATIONS = Path(migrations)
+        try:
+            response = _migrate(url, None, to) if kill_after is None else _killed(url, kill_after, to)
+        except Exception:
+            traceback.print_exc()
+            response = None
+        print(json.dumps(response), file=responses, flush=True)
 
 
 if __name__ == "__main__":

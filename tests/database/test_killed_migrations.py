@@ -4,6 +4,7 @@ import shutil
 import sqlite3
 import uuid
 from contextlib import closing
+from itertools import pairwise
 from typing import Any
 
 import psycopg
@@ -12,7 +13,7 @@ import pytest
 from issue_tracker.database import migrate
 from issue_tracker.database.engine import Database
 from issue_tracker.settings import Settings
-from tests.cli.moved import schema
+from tests.cli.moved import schema_of
 from tests.database.filled import fill
 from tests.database.killing import Migrating
 from tests.shared import SQLITE, Shared
@@ -44,43 +45,67 @@ def _copied(shared: Shared, url: str) -> str:
     return shared.cluster.create_database(f"copy_{uuid.uuid4().hex}", template=url.rpartition("/")[2])
 
 
-def _content(url: str) -> dict[str, list[Any]]:
-    """Returns the rows of every table, the search index, the sequences, and the parts of the schema."""
-    found: dict[str, list[Any]] = {"schema": schema(url)}
+def _schema(connection: Any) -> dict[str, Any]:
+    """Returns the parts of the schema."""
+    queries = () if isinstance(connection, sqlite3.Connection) else (COLUMNS, FUNCTIONS)
+    return {"schema": schema_of(connection)} | {query: _rows(connection, query) for query in queries}
+
+
+def _content(url: str) -> dict[str, Any]:
+    """Returns the parts of the schema, the rows of every table, the search index and the sequences."""
     with closing(_connect(url)) as connection:
-        for query in () if url.startswith(SQLITE) else (COLUMNS, FUNCTIONS):
-            found[query] = sorted(connection.execute(query).fetchall(), key=repr)
-        for (table,) in connection.execute(TABLES[url.startswith(SQLITE)]).fetchall():
-            found[table] = sorted(connection.execute(f"SELECT * FROM {table}").fetchall(), key=repr)
-    return found
+        tables = connection.execute(TABLES[url.startswith(SQLITE)]).fetchall()
+        return _schema(connection) | {table: _rows(connection, f"SELECT * FROM {table}") for (table,) in tables}
+
+
+def _rows(connection: Any, query: str) -> list[Any]:
+    return sorted(connection.execute(query).fetchall(), key=repr)
 
 
 def _connect(url: str) -> Any:
     return sqlite3.connect(url.removeprefix(SQLITE)) if url.startswith(SQLITE) else psycopg.connect(url)
 
 
-@pytest.mark.parametrize("version", VERSIONS)
-def test_a_killed_migration_changes_nothing_and_can_be_repeated(
-    fresh_database_url: str, shared: Shared, migrating: Migrating, version: str
-) -> None:
-    database = Database(Settings(database_url=fresh_database_url))
-    migrate.upgrade(database, to=version)
+def _filled(shared: Shared, url: str) -> tuple[str, dict[str, int]]:
+    """Returns a filled copy of a database without rows, and the number of rows by table."""
+    filled = _copied(shared, url)
+    database = Database(Settings(database_url=filled))
     with database.write() as tx:
         rows = fill(tx)
     database.close()
-    uninterrupted = _copied(shared, fresh_database_url)
-    before = _content(fresh_database_url)
+    return filled, rows
 
-    statements = migrating.to_the_end(uninterrupted)
-    # The last statement is the same for all versions, so only the longest migration is also killed after it.
-    for moment in (statements // 2, statements) if version == VERSIONS[0] else (statements // 2,):
-        migrating.killed_after(fresh_database_url, moment)
-        assert _content(fresh_database_url) == before
-    migrating.to_the_end(fresh_database_url)
 
-    after = _content(fresh_database_url)
-    assert after == _content(uninterrupted)
-    assert after["alembic_version"] == [(migrate.head(),)]
-    # Sign-in attempts are counted from zero after migration 0010.
-    kept = {table: count for table, count in rows.items() if table != "sign_in_failures"}
-    assert {table: len(after[table]) for table in kept} == kept
+@pytest.mark.long
+def test_a_killed_migration_changes_nothing_and_can_be_repeated(
+    fresh_database_url: str, migrated_url: str, shared: Shared, migrating: Migrating
+) -> None:
+    """Each migration is killed at its end, before those that follow; all of them also halfway and before the commit."""
+    empty = fresh_database_url
+    with closing(_connect(migrated_url)) as connection:
+        current_schema = _schema(connection)
+    migrating.to_the_end(empty, to=VERSIONS[0])
+    for version, following in pairwise((*VERSIONS, migrate.head())):
+        filled, rows = _filled(shared, empty)
+        moments = [migrating.to_the_end(empty, to=following)]
+        uninterrupted = None
+        if version == VERSIONS[0]:
+            uninterrupted = _copied(shared, filled)
+            statements = migrating.to_the_end(uninterrupted)
+            moments += [statements // 2, statements]
+        before = _content(filled)
+        for moment in moments:
+            migrating.killed_after(filled, moment)
+            assert _content(filled) == before, version
+        migrating.to_the_end(filled)
+
+        after = _content(filled)
+        assert after.items() >= current_schema.items(), version
+        assert after["alembic_version"] == [(migrate.head(),)], version
+        # Sign-in attempts are counted from zero after migration 0010.
+        kept = {table: count for table, count in rows.items() if table != "sign_in_failures"}
+        assert {table: len(after[table]) for table in kept} == kept, version
+        if uninterrupted is not None:
+            assert after == _content(uninterrupted)
+            shared.drop(uninterrupted)
+        shared.drop(filled)
