@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 import structlog
-from argon2 import PasswordHasher
 from hypothesis import settings
 
 from issue_tracker import clock as clock_module
@@ -20,6 +19,7 @@ from issue_tracker.server import password_requests
 from issue_tracker.settings import Settings
 from tests.database.killing import Migrating
 from tests.postgresql import Cluster
+from tests.preloaded import cheap_hasher
 from tests.server import Server
 from tests.shared import Shared
 from tests.world import Clock, World
@@ -115,13 +115,13 @@ def migrating() -> Iterator[Migrating]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _cheap_hashes() -> Iterator[None]:
-    """Argon2 with a low cost, in this process; processes that tests start use the real cost.
+    """Argon2 with a low cost, in this process and those that it forks (preloaded.py).
 
     Fails if a worker thread hashes, which would delay other requests: such a request belongs in
     `server/password_requests.py`.
     """
     patch = pytest.MonkeyPatch()
-    hasher = PasswordHasher(time_cost=1, memory_cost=16, parallelism=1)
+    hasher = cheap_hasher()
     patch.setattr(passwords, "_hasher", hasher)
     patch.setattr(passwords, "_no_account", hasher.hash("nobody"))
     patch.setattr(password_requests, "REFUSAL_SECONDS", 0.01)

@@ -2,8 +2,9 @@
 commands, and than the rest of the start of a server.
 
 Each command is still a separate process, with the arguments, environment, folder, streams, signals and exit code of
-`python -m issue_tracker.cli`. Tests about the start of a process (standard streams that are closed, terminals,
-signals during the start, restricted privileges) start Python themselves instead.
+`python -m issue_tracker.cli`. Only its password hashes are as cheap as those of the test process (conftest.py). Tests
+about the start of a process (standard streams that are closed, terminals, signals during the start, restricted
+privileges) start Python themselves instead.
 
 The server processes that such a server starts with `multiprocessing` are forks of it, too.
 """
@@ -15,6 +16,7 @@ import json
 import multiprocessing.util
 import os
 import pkgutil
+import resource
 import runpy
 import selectors
 import signal
@@ -27,6 +29,10 @@ from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NoReturn
+
+from argon2 import PasswordHasher
+
+from issue_tracker.auth import passwords
 
 MODULE = "issue_tracker.cli"
 ROOT = Path(__file__).parent.parent
@@ -109,13 +115,17 @@ class Preloaded:
         env: dict[str, str],
         cwd: Path | None = None,
         start_new_session: bool = False,
+        largest_file: int | None = None,
     ) -> Forked:
-        """Starts a command with these file descriptors as its standard streams."""
+        """Starts a command with these file descriptors as its standard streams. It cannot write files of more than
+        `largest_file` bytes, as after `ulimit -f`.
+        """
         request = {
             "arguments": arguments,
             "env": env,
             "cwd": str(cwd or Path.cwd()),
             "start_new_session": start_new_session,
+            "largest_file": largest_file,
         }
         content = json.dumps(request).encode()
         ours, theirs = socket.socketpair()
@@ -128,6 +138,11 @@ class Preloaded:
         """Ends the process."""
         self._requests.close()
         self._process.wait(30)
+
+
+def cheap_hasher() -> PasswordHasher:
+    """Argon2 with a low cost."""
+    return PasswordHasher(time_cost=1, memory_cost=16, parallelism=1)
 
 
 def _read(connection: socket.socket, size: int) -> bytes:
@@ -145,6 +160,8 @@ def _import_everything() -> None:
             importlib.import_module(module.name)
     for name in ("alembic.command", "alembic.config", "psycopg"):
         importlib.import_module(name)
+    hasher = cheap_hasher()
+    passwords._hasher, passwords._no_account = hasher, hasher.hash("nobody")
     assert threading.active_count() == 1, "a fork would have none of the threads"
     gc.freeze()
 
@@ -202,6 +219,8 @@ def _become(request: dict[str, Any], streams: list[int], reports: socket.socket)
     os.chdir(request["cwd"])
     if request["start_new_session"]:
         os.setsid()
+    if (largest := request["largest_file"]) is not None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
     with reports:
         reports.sendall(os.getpid().to_bytes(4, signed=True))
 

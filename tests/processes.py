@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryFile
+from typing import NamedTuple, TextIO
 
 import httpx
 
@@ -33,15 +34,22 @@ def environment(database_url: str | None = None, **settings: str) -> dict[str, s
 
 
 def run(
-    *arguments: str, database_url: str | None = None, stdin: str = "", cwd: Path | None = None, **settings: str
+    *arguments: str,
+    database_url: str | None = None,
+    stdin: str | bytes = "",
+    cwd: Path | None = None,
+    largest_file: int | None = None,
+    **settings: str,
 ) -> "subprocess.CompletedProcess[str]":
-    """Runs one command to its end. Raises TimeoutExpired after two minutes."""
+    """Runs one command to its end. It cannot write files of more than `largest_file` bytes. Raises TimeoutExpired after
+    two minutes.
+    """
     env = environment(database_url, **settings)
     with TemporaryFile() as given, TemporaryFile() as out, TemporaryFile() as err:
-        given.write(stdin.encode())
+        given.write(stdin.encode() if isinstance(stdin, str) else stdin)
         given.seek(0)
         streams = (given.fileno(), out.fileno(), err.fileno())
-        process = preloaded().start(list(arguments), streams=streams, env=env, cwd=cwd)
+        process = preloaded().start(list(arguments), streams=streams, env=env, cwd=cwd, largest_file=largest_file)
         try:
             code = process.wait(120)
         finally:
@@ -57,6 +65,31 @@ def run(
 def preloaded() -> Preloaded:
     """The process from which this test process forks commands."""
     return Preloaded()
+
+
+class Piped(NamedTuple):
+    """A started command whose output can be read while it runs."""
+
+    process: Forked
+    stdout: TextIO
+    stderr: TextIO
+
+    def rest(self) -> tuple[str, str]:
+        """Waits for the end, and returns what was not yet read."""
+        with self.stdout, self.stderr:
+            texts = self.stdout.read(), self.stderr.read()
+        self.process.wait(120)
+        return texts
+
+
+def begin(*arguments: str, database_url: str, **settings: str) -> Piped:
+    """Starts a command without input, with pipes as its outputs."""
+    out, their_out = os.pipe()
+    err, their_err = os.pipe()
+    with open(their_out, "wb"), open(their_err, "wb"), Path(os.devnull).open("rb") as nothing:  # noqa: PTH123
+        streams = (nothing.fileno(), their_out, their_err)
+        process = preloaded().start(list(arguments), streams=streams, env=environment(database_url, **settings))
+    return Piped(process, open(out, encoding="utf-8"), open(err, encoding="utf-8"))  # noqa: PTH123
 
 
 _executing = False

@@ -11,7 +11,7 @@ import pytest
 
 from issue_tracker.database import migrate
 from tests.preloaded import Forked
-from tests.processes import COMMAND, ServeProcess, environment, run
+from tests.processes import Piped, ServeProcess, begin, run
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.long
@@ -34,11 +34,8 @@ def held(path: Path) -> Iterator[sqlite3.Connection]:
         connection.execute("COMMIT")
 
 
-def begun(command: str, url: str) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
-        [*COMMAND, command], env=environment(url, **IMPATIENT), text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
+def begun(command: str, url: str) -> Piped:
+    return begin(command, database_url=url, **IMPATIENT)
 
 
 def still_waits(process: "subprocess.Popen[Any] | Forked") -> bool:
@@ -66,9 +63,9 @@ def test_other_commands_that_migrate_wait_too(tmp_path: Path, command: str) -> N
     path = tmp_path / "issues.db"
     with held(path):
         waiting = begun(command, f"sqlite:///{path}")
-        assert waiting.stderr and waiting.stderr.readline() == NOTE
-        assert still_waits(waiting)
-    assert waiting.communicate(timeout=120)[1] == "" and waiting.returncode == 0
+        assert waiting.stderr.readline() == NOTE
+        assert still_waits(waiting.process)
+    assert waiting.rest()[1] == "" and waiting.process.returncode == 0
 
 
 def test_a_schema_that_a_newer_program_migrated_first_is_reported(tmp_path: Path) -> None:
@@ -80,11 +77,11 @@ def test_a_schema_that_a_newer_program_migrated_first_is_reported(tmp_path: Path
         connection.commit()
     with held(path) as connection:
         waiting = begun("migrate", f"sqlite:///{path}")
-        assert waiting.stderr and waiting.stderr.readline() == NOTE
-        assert still_waits(waiting)
+        assert waiting.stderr.readline() == NOTE
+        assert still_waits(waiting.process)
         connection.execute("UPDATE alembic_version SET version_num = '0042'")
-    out, err = waiting.communicate(timeout=60)
-    assert (waiting.returncode, out) == (1, "")
+    out, err = waiting.rest()
+    assert (waiting.process.returncode, out) == (1, "")
     assert err.startswith("issue-tracker: This database is newer (0042) than this program ("), err
 
 
@@ -92,8 +89,8 @@ def test_many_commands_start_on_an_empty_database(fresh_database_url: str, engin
     commands = [begun("migrate", fresh_database_url) for _ in range(4)]
     outputs = []
     for command in commands:
-        out, err = command.communicate(timeout=120)
-        assert command.returncode == 0 and err in ("", NOTE), (out, err)
+        out, err = command.rest()
+        assert command.process.returncode == 0 and err in ("", NOTE), (out, err)
         outputs.append(out)
     head = migrate.head()
     assert sorted(outputs) == sorted([f"Migrated from empty to {head}.\n", *[f"The schema is current ({head}).\n"] * 3])
