@@ -52,9 +52,9 @@ STORAGE_BROKEN = (
     Broken(
         "event numbers from the start",
         NUMBERS,
-        r"events has the number \d+, and gives numbers from 2 on",
+        r"events has the number \d+, and gives numbers from [12] on",
         sqlite=("UPDATE sqlite_sequence SET seq = 1 WHERE name = 'events'",),
-        postgresql=("SELECT setval('events_event_id_seq', 1)",),
+        postgresql=("ALTER SEQUENCE events_event_id_seq RESTART WITH 2",),
     ),
     Broken(
         "key of an issue",
