@@ -6,16 +6,18 @@ import threading
 import time
 import traceback
 import warnings
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import psycopg
 import uvicorn
-from sqlalchemy import text
 
 from issue_tracker import retention
 from issue_tracker.app import create_app
 from issue_tracker.cli.supervisor import server_options
 from issue_tracker.database import migrate
+from issue_tracker.database.driver import driver
 from issue_tracker.database.engine import Database
 from issue_tracker.database.tables import history_identity, metadata, schema_compatibility, server_key
 from issue_tracker.errors import Unavailable
@@ -29,14 +31,14 @@ TABLES = [
 numbers continue.
 """
 
-LARGE = 500_000
-"""The size of a table without its indexes, in bytes, from which PostgreSQL truncates instead of deleting."""
+MANY = 1000
+"""The number of rows of a table, present or already deleted, from which PostgreSQL truncates it instead of deleting."""
 
-_filled = text(" UNION ALL ".join(f"SELECT '{name}' WHERE EXISTS (SELECT FROM {name})" for name in TABLES))
-_large = text(
-    "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'"
-    f" AND relname = ANY(:names) AND pg_relation_size(oid) > {LARGE}"
-).bindparams(names=TABLES)
+_filled = " UNION ALL ".join(
+    f"SELECT '{name}', rows FROM (SELECT count(*) AS rows FROM (SELECT FROM {name} LIMIT {MANY}) AS found) AS counted"
+    " WHERE rows > 0"
+    for name in TABLES
+)
 
 
 # Tests move the clock and count rows, so nothing is deleted automatically unless a test enables it.
@@ -52,6 +54,8 @@ class Server:
         self.url = url
         self.engine = "sqlite" if settings.sqlite else "postgresql"
         self.database = Database(settings)
+        self._emptying: psycopg.Connection | None = None
+        self._deleted: Counter[str] = Counter()
 
     def empty(self) -> None:
         """Deletes every row. As in production, numbers are not reused, so that caches remain correct.
@@ -60,27 +64,43 @@ class Server:
         """
         for attempt in range(5):
             try:
-                return self._empty()
-            except Unavailable:
+                return self._empty_sqlite() if self.database.sqlite else self._empty_postgresql()
+            except (Unavailable, psycopg.OperationalError):
                 if attempt == 4:
                     raise
 
-    def _empty(self) -> None:
-        """Most tables have few rows, and on PostgreSQL truncating a table costs more than deleting a few rows. There
-        deleted rows remain in the file, because autovacuum is off, until a large table is truncated.
-        """
+    def close(self) -> None:
+        """Closes the connections of the tests."""
+        self.database.close()
+        if self._emptying is not None:
+            self._emptying.close()
+
+    def _empty_sqlite(self) -> None:
         with self.database.write() as tx:
-            if self.database.sqlite:
-                for name in reversed(TABLES):
-                    tx.execute(text(f"DELETE FROM {name}"))
-                return
-            filled = {name for (name,) in tx.execute(_filled)}
-            large = tx.execute(_large).scalars().all()
-            if large:
-                tx.execute(text(f"TRUNCATE {', '.join(large)} CASCADE"))
-            tx.execute(text("SET LOCAL session_replication_role = replica"))  # no triggers: all tables become empty
-            for name in filled - set(large):
-                tx.execute(text(f"DELETE FROM {name}"))
+            for name in reversed(TABLES):
+                driver(tx).execute(f"DELETE FROM {name}")
+
+    def _empty_postgresql(self) -> None:
+        """Most tables have few rows, and truncating a table costs more than deleting a few rows. Deleted rows remain in
+        the file, because autovacuum is off, and delay the next tests until the table is truncated.
+
+        The connection runs no triggers, because all tables become empty. Other connections could not be used: the
+        change of the setting discards their plans, and making them again takes longer than the deletion.
+        """
+        if self._emptying is None or self._emptying.closed:
+            options = "-c session_replication_role=replica -c lock_timeout=5s"
+            self._emptying = psycopg.connect(self.settings.database_url, autocommit=True, options=options)
+        filled: dict[str, int] = dict(self._emptying.execute(_filled, prepare=True))
+        if not filled:
+            return
+        self._deleted.update(filled)
+        many = [name for name in filled if self._deleted[name] >= MANY]
+        statements = [f"DELETE FROM {name}" for name in filled if name not in many]
+        if many:
+            statements.append(f"TRUNCATE {', '.join(many)} CASCADE")
+        self._emptying.execute("; ".join(statements))
+        for name in many:
+            del self._deleted[name]
 
 
 @contextmanager
@@ -117,5 +137,5 @@ def serving(settings: Settings, *, public_url: str | None = None, stop_seconds: 
         if frame := sys._current_frames().get(thread.ident or 0):
             stack = "".join(traceback.format_stack(frame))
             warnings.warn(f"The server on {settings.database_url} did not stop:\n{stack}", stacklevel=1)
-        served.database.close()
+        served.close()
         listener.close()
