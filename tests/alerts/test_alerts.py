@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from tests.cases import cases
 from tests.clients import Client
 from tests.world import World
 
@@ -38,6 +39,11 @@ def listed(world: World, query: str = "") -> list[dict[str, Any]]:
     assert found["total"] == len(found["items"])
     items: list[dict[str, Any]] = found["items"]
     return items
+
+
+@pytest.fixture
+def omar(world: World) -> Client:
+    return world.bearer("omar")
 
 
 def test_an_address_is_one_line(world: World) -> None:
@@ -193,7 +199,7 @@ def test_several_alerts_are_accepted_together_or_not_at_all(world: World) -> Non
     assert statuses(world) == {"Contoso": "investigating", "Fabrikam": "investigating"} and len(listed(world)) == 3
 
 
-@pytest.mark.parametrize(
+@cases(
     ("body", "fields"),
     [
         ({}, ["key", "state"]),
@@ -209,8 +215,8 @@ def test_several_alerts_are_accepted_together_or_not_at_all(world: World) -> Non
         ({"alerts": [report()], "key": "k"}, ["alerts"]),
     ],
 )
-def test_invalid_reports_change_nothing(world: World, body: dict[str, Any], fields: list[str]) -> None:
-    refused = world.bearer("omar").call("POST", "/api/alerts", 400, json=body)
+def test_invalid_reports_change_nothing(world: World, omar: Client, body: dict[str, Any], fields: list[str]) -> None:
+    refused = omar.call("POST", "/api/alerts", 400, json=body)
     assert [error["field"] for error in refused["errors"]] == fields
     assert listed(world) == [] and world.client().call("GET", "/api/issues", 200)["total"] == 0
 

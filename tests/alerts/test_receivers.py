@@ -8,6 +8,7 @@ import pytest
 from issue_tracker.alerts.senders import Kind
 from tests.alerts.messages import GENERIC, MESSAGES, icinga, kuma, prometheus
 from tests.alerts.test_alerts import listed, set_status, statuses
+from tests.cases import cases
 from tests.world import World
 
 
@@ -116,7 +117,7 @@ def test_invalid_receivers_are_rejected(world: World) -> None:
 HOSTILE = "<script>alert(1)</script>\n\x1b[31m"
 
 
-@pytest.mark.parametrize("kind", list(MESSAGES), ids=str)
+@cases("kind", list(MESSAGES))
 def test_malformed_messages_are_rejected_with_a_reason(
     world: World, kind: Kind, caplog: pytest.LogCaptureFixture
 ) -> None:

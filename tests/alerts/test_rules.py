@@ -4,12 +4,11 @@ be tried.
 
 from typing import Any
 
-import pytest
-
 from issue_tracker.alerts.due import DueAlerts
 from issue_tracker.retention import Retention
 from tests.alerts.test_alerts import listed, set_status, statuses
 from tests.alerts.test_receivers import given_receiver, send
+from tests.cases import cases
 from tests.world import World
 
 
@@ -195,7 +194,7 @@ def test_a_rule_can_be_tried_before_it_is_saved(world: World) -> None:
     assert ada.call("GET", "/api/alerts", 200)["total"] == 0
 
 
-@pytest.mark.parametrize(
+@cases(
     ("rule", "field"),
     [
         ({"hold_minutes": -1}, "rule.hold_minutes"),

@@ -2,8 +2,7 @@
 
 from typing import Any
 
-import pytest
-
+from tests.cases import cases
 from tests.clients import Client
 from tests.world import PASSWORD, World
 
@@ -109,7 +108,7 @@ def test_guesses_are_limited_like_those_at_sign_in(world: World) -> None:
     ada.call("POST", "/api/webhooks", 201, json=HOOK)
 
 
-@pytest.mark.parametrize("body", [{}, {"code": "123456"}, {"password": 1}, {"password": PASSWORD, "code": "1"}])
+@cases("body", [{}, {"code": "123456"}, {"password": 1}, {"password": PASSWORD, "code": "1"}])
 def test_an_invalid_confirmation_is_rejected(world: World, body: dict[str, Any]) -> None:
     ada = left_open(world)
     ada.call("POST", CONFIRM, 400, json=body)

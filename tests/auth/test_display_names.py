@@ -1,7 +1,6 @@
 """The display names of users: the same rule applies in the API and on the pages."""
 
-import pytest
-
+from tests.cases import cases
 from tests.clients import Client
 from tests.world import CAST, PASSWORD, World
 
@@ -47,7 +46,7 @@ def test_a_user_can_choose_any_display_name_on_the_account_page(world: World) ->
         assert name_of(world, "tess") == stored
 
 
-@pytest.mark.parametrize("name", REFUSED)
+@cases("name", REFUSED)
 def test_an_invalid_name_is_rejected_everywhere(world: World, name: str) -> None:
     admin, path = world.client("ada"), path_of(world, "tess")
     new = {"email": "new@helpdesk.example", "name": name, "role": "member"}

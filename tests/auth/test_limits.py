@@ -16,6 +16,7 @@ from issue_tracker.issues.templates import operations as templates
 from issue_tracker.issues.views import operations as views
 from issue_tracker.retention import Retention
 from issue_tracker.settings import Settings
+from tests.cases import cases
 from tests.clients import Client
 from tests.server import Server, serving
 from tests.world import CAST, PASSWORD, Clock, World
@@ -119,7 +120,7 @@ def test_other_rows_beyond_the_limit_are_refused(world: World, monkeypatch: pyte
         assert [row["name"] for row in ada.call("GET", path, 200)["items"]] == ["First"]
 
 
-@pytest.mark.parametrize(
+@cases(
     ("path", "name", "value"),
     [
         ("/api/issues", "companyId", "1"),
@@ -138,7 +139,7 @@ def test_a_parameter_that_is_repeated_too_often_is_rejected(
     assert tess.get(path, params=[(name, value)] * 3).status_code in (200, 404)
 
 
-@pytest.mark.parametrize(
+@cases(
     ("method", "path", "body", "field"),
     [
         ("POST", "/api/issues", {"name": "Many"}, "companies"),
@@ -150,6 +151,7 @@ def test_a_parameter_that_is_repeated_too_often_is_rejected(
 def test_a_list_that_is_too_long_is_rejected(
     world: World, limited: Server, method: str, path: str, body: dict[str, Any], field: str
 ) -> None:
+    world.empty_issues()
     world.given_issue("VPN", {"Contoso": "new"})
     names = ["Acme Manufacturing", "Contoso", "Fabrikam", "Müller & Söhne"]
     items: list[Any] = names if "bulk" in path else [{"company_name": name} for name in names]

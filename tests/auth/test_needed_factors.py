@@ -3,9 +3,9 @@
 from typing import Any
 
 import msgspec
-import pytest
 
 from tests.auth.factors import FACTORS, LOGIN, credentials, enrol
+from tests.cases import cases
 from tests.clients import Client
 from tests.server import serving
 from tests.world import World
@@ -32,7 +32,7 @@ def test_a_required_factor_is_set_up_first(world: World) -> None:
         tess.close()
 
 
-@pytest.mark.parametrize(
+@cases(
     ("setting", "url", "technician", "super_admin"),
     [
         ("auto", "http://127.0.0.1:8000", False, False),

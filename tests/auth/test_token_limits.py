@@ -10,6 +10,7 @@ from issue_tracker.auth import token_use
 from issue_tracker.database.tables import tokens
 from issue_tracker.events import deferred
 from issue_tracker.settings import Settings
+from tests.cases import cases
 from tests.clients import NO_ROOTS
 from tests.company_access.limits import names, set_access
 from tests.server import Server, serving
@@ -70,7 +71,7 @@ def _refused_elsewhere(world: World, prompt: Server) -> None:
     assert refused() == [("Tess Ngo", "token:monitoring", "used outside of its networks, from 127.0.0.1")]
 
 
-@pytest.mark.parametrize(
+@cases(
     ("change", "field"),
     [
         ({"networks": ["192.0.2.1/24"]}, "networks[0]"),

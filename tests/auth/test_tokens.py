@@ -2,8 +2,7 @@
 
 from typing import Any
 
-import pytest
-
+from tests.cases import cases
 from tests.world import PASSWORD, World
 
 TOKENS = "/api/auth/tokens"
@@ -40,7 +39,7 @@ def test_a_token_with_only_the_scope_read_changes_nothing(world: World) -> None:
     assert client.call("GET", "/api/issues", 200)["total"] == 0
 
 
-@pytest.mark.parametrize(
+@cases(
     "text",
     [
         "x",
@@ -145,7 +144,7 @@ def test_a_token_of_a_super_admin_never_manages_users_or_credentials(world: Worl
     world.anonymous().call("POST", "/api/auth/login", 200, json=credentials)
 
 
-@pytest.mark.parametrize(
+@cases(
     ("body", "field"),
     [
         ({}, "name"),

@@ -9,6 +9,7 @@ from sqlalchemy import delete
 
 from issue_tracker.auth.first_start import offer_setup
 from issue_tracker.database.tables import users
+from tests.cases import cases
 from tests.world import World
 
 NEW = {"email": "new@helpdesk.example", "name": "New Person", "role": "technician"}
@@ -65,7 +66,7 @@ def test_an_account_is_created_with_its_company_access(world: World) -> None:
     assert found["company_access"] == limited
 
 
-@pytest.mark.parametrize(
+@cases(
     ("body", "field"),
     [
         (NEW | {"email": "TESS@helpdesk.example"}, "email"),

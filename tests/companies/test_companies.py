@@ -3,8 +3,7 @@
 from typing import Any
 from urllib.parse import quote
 
-import pytest
-
+from tests.cases import cases
 from tests.world import COMPANIES, World
 
 
@@ -82,7 +81,7 @@ def test_only_a_company_without_history_is_deleted(world: World) -> None:
     assert "Fabrikam" not in listed(world, "includeArchived=true") and "Contoso" in listed(world)
 
 
-@pytest.mark.parametrize(
+@cases(
     ("body", "field"),
     [({}, "name"), ({"name": ""}, "name"), ({"name": "x" * 256}, "name"), ({"name": "x", "colour": 1}, "colour")],
 )
@@ -91,7 +90,7 @@ def test_an_invalid_company_is_rejected(world: World, body: dict[str, Any], fiel
     assert len(listed(world)) == len(COMPANIES)
 
 
-@pytest.mark.parametrize("number", ["999999999", "0", "-1", "9223372036854775808", "x", "1.0"])
+@cases("number", ["999999999", "0", "-1", "9223372036854775808", "x", "1.0"])
 def test_a_company_that_does_not_exist_is_not_found(world: World, number: str) -> None:
     for method in ("PUT", "DELETE"):
         response = world.client("ada").request(method, f"/api/companies/{number}", json={} if method == "PUT" else None)

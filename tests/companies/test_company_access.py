@@ -10,6 +10,7 @@ from issue_tracker.actor import Actor, CompanyAccess, command_line
 from issue_tracker.companies import operations, queries
 from issue_tracker.errors import NotFound
 from issue_tracker.names import key, parse_name
+from tests.cases import cases
 from tests.world import COMPANIES, World
 
 VISIBLE, HIDDEN, UNKNOWN = "Contoso", "Fabrikam", "Initech"
@@ -56,7 +57,7 @@ REFUSALS: dict[str, Callable[[Connection, Actor, str, int], object]] = {
 }
 
 
-@pytest.mark.parametrize("how", REFUSALS)
+@cases("how", REFUSALS)
 def test_a_hidden_company_is_treated_like_an_unknown_one(world: World, ids: dict[str, int], how: str) -> None:
     refusals = []
     for name in (HIDDEN, UNKNOWN):

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from tests.cases import cases
 from tests.world import World
 
 MANY = (
@@ -34,7 +35,7 @@ def matched(world: World, **body: Any) -> list[tuple[str, str, str | None]]:
 
 
 @pytest.mark.usefixtures("companies")
-@pytest.mark.parametrize(
+@cases(
     ("name", "company"),
     [
         ("contoso", "Contoso"),
@@ -61,9 +62,7 @@ def test_case_accents_punctuation_and_legal_forms_are_ignored(world: World, name
 
 
 @pytest.mark.usefixtures("companies")
-@pytest.mark.parametrize(
-    ("name", "company"), [("Contosso", "Contoso"), ("Fabrikm", "Fabrikam"), ("Toys Tailspin", "Tailspin Toys Inc.")]
-)
+@cases(("name", "company"), [("Contosso", "Contoso"), ("Fabrikm", "Fabrikam"), ("Toys Tailspin", "Tailspin Toys Inc.")])
 def test_a_misspelt_name_is_likely(world: World, name: str, company: str) -> None:
     assert matched(world, names=[name]) == [(name, "likely", company)]
 
@@ -76,13 +75,13 @@ def test_a_name_that_several_companies_share_is_ambiguous(world: World) -> None:
 
 
 @pytest.mark.usefixtures("companies")
-@pytest.mark.parametrize("name", ["Northwind", "x", "?", "株式会社", "", "  ", "\x00", "A" * 1000, "GmbH"])
+@cases("name", ["Northwind", "x", "?", "株式会社", "", "  ", "\x00", "A" * 1000, "GmbH"])
 def test_an_unknown_name_has_no_match(world: World, name: str) -> None:
     assert matched(world, names=[name]) == [(name, "none", None)]
 
 
 @pytest.mark.usefixtures("companies")
-@pytest.mark.parametrize(
+@cases(
     "text",
     [
         "Contoso\nFabrikam\nSmith, Jones & Co.",
@@ -114,7 +113,7 @@ def test_archived_companies_are_not_found(world: World) -> None:
     assert matched(world, names=["Contoso"]) == [("Contoso", "none", None)]
 
 
-@pytest.mark.parametrize(
+@cases(
     ("body", "field"),
     [
         ({}, "text"),

@@ -9,6 +9,7 @@ from issue_tracker.events.delivery import Deliverer
 from issue_tracker.outbound import requests as outbound
 from issue_tracker.outbound.address import parse_address
 from issue_tracker.settings import Settings
+from tests.cases import cases
 from tests.events.receiver import Receiver
 from tests.world import World
 
@@ -52,7 +53,7 @@ def test_non_ascii_names_and_paths_are_encoded(
     assert message.path == "/st%C3%B6rung/a%2Fb?%C3%BC=%C3%BC&x=[1]"
 
 
-@pytest.mark.parametrize(
+@cases(
     ("url", "host_header", "path"),
     [
         ("https://hooks.example.com", "hooks.example.com", "/"),

@@ -10,6 +10,7 @@ from issue_tracker.clock import now
 from issue_tracker.events.catalog import Change, EventType, Subject
 from issue_tracker.events.queries.search import COUNT_LIMIT, EventFilters, Selection
 from issue_tracker.events.record import record
+from tests.cases import cases
 from tests.events.statements import statements
 from tests.world import World
 
@@ -29,8 +30,9 @@ FILTERS = [
 ]
 
 
-@pytest.mark.parametrize("filters", FILTERS, ids=str)
+@cases("filters", FILTERS)
 def test_every_read_uses_an_index(world: World, filters: EventFilters) -> None:
+    world.empty_issues()
     world.given_issue("VPN", {"Contoso": "new"})
     with world.database.read() as tx:
         if world.engine == "postgresql":

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from tests.cases import cases
 from tests.world import World
 
 BULK = "/api/issues/status/bulk"
@@ -129,7 +130,7 @@ def test_an_empty_list_of_companies_changes_none(outage: World) -> None:
     assert stored(outage)["Contoso"] == "investigating"
 
 
-@pytest.mark.parametrize(
+@cases(
     ("body", "field"),
     [
         ({}, "status"),

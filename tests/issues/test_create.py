@@ -3,8 +3,7 @@
 from typing import Any
 from urllib.parse import quote
 
-import pytest
-
+from tests.cases import cases
 from tests.world import World
 
 
@@ -59,7 +58,7 @@ def test_a_company_without_a_status_starts_as_new(world: World) -> None:
     assert [(m["company_name"], m["status"]) for m in created["assignments"]] == [("Contoso", "new")]
 
 
-@pytest.mark.parametrize("name", ["TCP/IP", "100% loss?", "é", "a b"])
+@cases("name", ["TCP/IP", "100% loss?", "é", "a b"])
 def test_the_location_header_is_the_address_of_the_issue(world: World, name: str) -> None:
     client = world.client()
     response = client.post("/api/issues", json={"name": name})
@@ -67,7 +66,7 @@ def test_the_location_header_is_the_address_of_the_issue(world: World, name: str
     assert client.call("GET", response.headers["Location"], 200) == response.json()
 
 
-@pytest.mark.parametrize(
+@cases(
     ("body", "fields"),
     [
         ({}, ["name"]),
@@ -107,13 +106,13 @@ def test_an_invalid_body_names_every_invalid_field(world: World, body: dict[str,
     assert world.client().call("GET", "/api/issues", 200)["total"] == 0
 
 
-@pytest.mark.parametrize("name", ["status", "..", "."])
+@cases("name", ["status", "..", "."])
 def test_a_reserved_name_is_rejected_with_the_reason(world: World, name: str) -> None:
     response = world.client().call("POST", "/api/issues", 400, json={"name": name})
     assert f"“{name}” is reserved, because" in response["detail"]
 
 
-@pytest.mark.parametrize("name", ["x" * 255, "🔥" * 255, "ΐ" * 255])
+@cases("name", ["x" * 255, "🔥" * 255, "ΐ" * 255])
 def test_the_longest_names_are_stored_completely(world: World, name: str) -> None:
     client = world.client()
     client.call("POST", "/api/issues", 201, json={"name": name, "description": "é" * 10_000})
@@ -127,9 +126,7 @@ def test_names_are_stored_in_composed_form(world: World) -> None:
     assert world.client().call("GET", "/api/issues/E%CC%81CLAIR", 200)["name"] == "éclair"
 
 
-@pytest.mark.parametrize(
-    "body", [b"", b"{", b"[]", b"null", b"\xff", b'{"name": "x"} trailing', b'"\\ud800"', b"{'a': 1}"]
-)
+@cases("body", [b"", b"{", b"[]", b"null", b"\xff", b'{"name": "x"} trailing', b'"\\ud800"', b"{'a': 1}"])
 def test_a_body_that_is_not_a_json_object_is_rejected(world: World, body: bytes) -> None:
     response = world.client().post("/api/issues", content=body, headers={"Content-Type": "application/json"})
     assert response.status_code == 400, response.text

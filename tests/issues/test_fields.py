@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from tests.cases import cases
 from tests.clients import Client
 from tests.company_access.limits import limit
 from tests.world import World
@@ -75,7 +76,7 @@ def test_fields_can_be_set_left_unchanged_and_cleared(tess: Client) -> None:
     assert shown(made) == stored(tess) == shown(tess.call("GET", "/api/issues/New", 200))
 
 
-@pytest.mark.parametrize(
+@cases(
     ("body", "field"),
     [
         ({"owner": "nobody@helpdesk.example"}, "owner"),

@@ -1,7 +1,6 @@
 """GET and DELETE /api/issues/{issue_name} (contract, section 5)."""
 
-import pytest
-
+from tests.cases import cases
 from tests.world import World
 
 
@@ -22,7 +21,7 @@ def test_a_trailing_slash_is_the_same_resource(world: World) -> None:
     assert client.call("PUT", "/api/issues/status/", 200, json=body)["company_name"] == "Contoso"
 
 
-@pytest.mark.parametrize("path", ["nothing", "%ff", "%00", "a%00b", "%ED%A0%80", "x" * 5000, "%20", "a%2Fb"])
+@cases("path", ["nothing", "%ff", "%00", "a%00b", "%ED%A0%80", "x" * 5000, "%20", "a%2Fb"])
 def test_an_unknown_name_is_not_found(world: World, path: str) -> None:
     world.client().call("GET", f"/api/issues/{path}", 404)
 

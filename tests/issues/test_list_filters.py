@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from tests.cases import cases
 from tests.world import World
 
 MAIL, VPN, WAN, IDLE = "Mail delayed", "VPN drops", "Network degradation", "Nobody is affected"
@@ -53,7 +54,7 @@ def test_a_repeated_status_matches_any_of_them(four_issues: World) -> None:
     }
 
 
-@pytest.mark.parametrize("form", ["IN_PROGRESS", "In Progress", "in-progress", "%20in%20progress%20"])
+@cases("form", ["IN_PROGRESS", "In Progress", "in-progress", "%20in%20progress%20"])
 def test_a_status_filter_accepts_other_spellings(four_issues: World, form: str) -> None:
     assert shown(four_issues, f"status={form}") == {VPN: [("Müller & Söhne", "in_progress")]}
 
@@ -108,13 +109,13 @@ def test_an_empty_value_counts_as_absent(four_issues: World) -> None:
     assert shown(four_issues, "status=&status=new") == {WAN: [("Contoso", "new")]}
 
 
-@pytest.mark.parametrize("query", ["companyName=Nobody", "companyId=999999999", "companyId=9223372036854775807"])
+@cases("query", ["companyName=Nobody", "companyId=999999999", "companyId=9223372036854775807"])
 def test_an_unknown_company_is_not_found(four_issues: World, query: str) -> None:
     response = four_issues.client().call("GET", f"/api/issues?{query}", 404)
     assert query.partition("=")[2] in response["detail"]
 
 
-@pytest.mark.parametrize(
+@cases(
     ("query", "field"),
     [
         ("status=done", "status"),

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from issue_tracker.api import issue_list as api
+from tests.cases import cases
 from tests.clients import Client
 from tests.world import World
 
@@ -83,8 +84,9 @@ def test_issues_can_be_sorted_by_time(world: World) -> None:
     assert sorted_by("-updated_at") == [first, third, second]
 
 
-@pytest.mark.parametrize("sort", ["name", "-name", "updated_at", "-updated_at", "created_at", "-created_at"])
+@cases("sort", ["name", "-name", "updated_at", "-updated_at", "created_at", "-created_at"])
 def test_pages_have_no_gap_and_no_repeat(world: World, sort: str) -> None:
+    world.empty_issues()
     made = given_numbered(world, 11)
     world.clock.freeze(START)
     for name in ("Same time a", "Same time b"):
@@ -165,7 +167,7 @@ def test_updated_since_includes_changes_to_assignments(world: World) -> None:
     assert since("2025-01-04T10:01:00Z") == [first, second, third]
 
 
-@pytest.mark.parametrize(
+@cases(
     ("instant", "total"),
     [
         ("0001-01-01T00:00:00+14:00", 1),
@@ -176,12 +178,14 @@ def test_updated_since_includes_changes_to_assignments(world: World) -> None:
 )
 def test_extreme_times_are_accepted(world: World, instant: str, total: int) -> None:
     """They are valid in RFC 3339, even those that a datetime in UTC cannot represent."""
+    world.empty_issues()
     world.given_issue("Fault")
     assert world.client().call("GET", "/api/issues", 200, params={"updatedSince": instant})["total"] == total
 
 
-@pytest.mark.parametrize("at", ["0001-01-01T00:00:00+00:00", "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"])
+@cases("at", ["0001-01-01T00:00:00+00:00", "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"])
 def test_a_changed_time_in_a_cursor_is_not_a_failure(world: World, at: str) -> None:
+    world.empty_issues()
     world.given_issue("Fault")
     packed = msgspec.msgpack.encode(["attention", f"1 {at} {at}", 1])
     cursor = base64.urlsafe_b64encode(packed).decode().rstrip("=")
@@ -190,8 +194,9 @@ def test_a_changed_time_in_a_cursor_is_not_a_failure(world: World, at: str) -> N
     assert response.status_code == (422 if at < "1970" else 200), response.text
 
 
-@pytest.mark.parametrize("count", [9, 10, 11, 20, 34])
+@cases("count", [9, 10, 11, 20, 34])
 def test_a_list_of_several_pieces_is_complete(world: World, monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    world.empty_issues()
     monkeypatch.setattr(api, "CHUNK", 10)
     made = given_numbered(world, count)
     response = world.client().call("GET", "/api/issues", 200)

@@ -6,6 +6,7 @@ import pytest
 
 from issue_tracker.database.tables import users
 from issue_tracker.settings import Settings
+from tests.cases import cases
 from tests.company_access.limits import set_access, user_id
 from tests.server import serving
 from tests.shared import Shared
@@ -49,7 +50,7 @@ def test_a_customer_sees_the_own_companies_without_internal_texts(scene: World) 
         assert cara.call("GET", f"{PORTAL}/{name}", 404)["detail"] == unknown.replace("Nobody", name)
 
 
-@pytest.mark.parametrize(
+@cases(
     ("query", "expected"),
     [
         ("?open=true", {"Shared": ["Contoso"]}),

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from tests.cases import cases
 from tests.world import World
 
 STATUS = "/api/issues/status"
@@ -48,7 +49,7 @@ def test_a_status_is_accepted_in_other_spellings(wan: World, form: str) -> None:
     assert (response["status"], response["status_label"]) == ("in_progress", "In progress")
 
 
-@pytest.mark.parametrize("status", ["done", "", "in progress!", None, 1, ["new"], "new,closed"])
+@cases("status", ["done", "", "in progress!", None, 1, ["new"], "new,closed"])
 def test_an_unknown_status_is_rejected(wan: World, status: Any) -> None:
     response = wan.client().call("PUT", STATUS, 400, json=change(status=status))
     assert [error["field"] for error in response["errors"]] == ["status"]
@@ -97,7 +98,7 @@ def test_an_unknown_issue_or_company_is_not_found(wan: World, body: dict[str, An
     assert wan.client().call("GET", "/api/issues?status=investigating", 200)["total"] == 1
 
 
-@pytest.mark.parametrize(
+@cases(
     ("body", "fields"),
     [
         ({}, ["issue_name", "company_name", "status"]),
@@ -147,7 +148,7 @@ def test_a_company_that_is_assigned_again_has_a_new_assignment(wan: World) -> No
     assert wan.client().call("PUT", STATUS, 200, json=change())["assignment_id"] != first
 
 
-@pytest.mark.parametrize(
+@cases(
     ("query", "code"),
     [
         ("issueName=nothing&companyName=Contoso", 404),

@@ -4,8 +4,7 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
-import pytest
-
+from tests.cases import cases
 from tests.world import World
 
 FORM = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?\+00:00")
@@ -21,7 +20,7 @@ def times(issue: dict[str, Any]) -> list[str]:
     return [issue["created_at"], issue["updated_at"], *(member["updated_at"] for member in issue["assignments"])]
 
 
-@pytest.mark.parametrize(
+@cases(
     ("instant", "text"),
     [
         (T1, "2025-01-04T10:15:00+00:00"),
@@ -30,6 +29,7 @@ def times(issue: dict[str, Any]) -> list[str]:
     ],
 )
 def test_a_time_is_iso_8601_with_a_fraction_only_if_it_is_not_zero(world: World, instant: datetime, text: str) -> None:
+    world.empty_issues()
     world.clock.freeze(instant)
     world.given_issue("Fault", {"Contoso": "new"})
     assert times(world.client().call("GET", "/api/issues/Fault", 200)) == [text] * 3
@@ -63,7 +63,7 @@ def test_the_time_of_an_issue_is_that_of_its_latest_change(world: World) -> None
     assert times(client.call("GET", "/api/issues/Fault", 200)) == [first, second, second, first]
 
 
-@pytest.mark.parametrize(
+@cases(
     ("body", "moved"),
     [
         ({"description": "new"}, True),
@@ -76,6 +76,7 @@ def test_the_time_of_an_issue_is_that_of_its_latest_change(world: World) -> None
     ],
 )
 def test_only_a_change_changes_the_time(world: World, body: dict[str, Any], moved: bool) -> None:
+    world.empty_issues()
     world.clock.freeze(T1)
     world.given_issue("Fault", {"Contoso": "new"}, "as it was")
     world.clock.freeze(T2)
@@ -89,7 +90,7 @@ def test_only_a_change_changes_the_time(world: World, body: dict[str, Any], move
     assert (len(world.history()) > events) is moved
 
 
-@pytest.mark.parametrize(
+@cases(
     ("method", "path", "body"),
     [
         ("PUT", "/api/issues/Fault", {"description": "new"}),
@@ -102,6 +103,7 @@ def test_only_a_change_changes_the_time(world: World, body: dict[str, Any], move
 def test_the_time_of_change_moves_forward_when_the_clock_is_set_back(
     world: World, method: str, path: str, body: dict[str, Any] | None
 ) -> None:
+    world.empty_issues()
     world.clock.freeze(T1)
     world.given_issue("Fault", {"Contoso": "new"})
     client = world.client()

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from tests.cases import cases
 from tests.world import World
 
 WAN = "/api/issues/network%20degradation"
@@ -28,7 +29,7 @@ def test_a_description_is_changed_alone(wan: World) -> None:
     assert wan.client().call("GET", WAN, 200) == response
 
 
-@pytest.mark.parametrize("body", [{}, {"description": None}, {"new_name": None, "add_companies": None}])
+@cases("body", [{}, {"description": None}, {"new_name": None, "add_companies": None}])
 def test_an_absent_or_null_field_is_left_unchanged(wan: World, body: dict[str, Any]) -> None:
     before = wan.client().call("GET", WAN, 200)
     events = len(wan.history())
@@ -121,7 +122,7 @@ def test_an_unknown_issue_is_not_found(world: World) -> None:
     assert "No such issue" in response["detail"]
 
 
-@pytest.mark.parametrize(
+@cases(
     ("body", "field"),
     [
         ({"new_name": ""}, "new_name"),

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from issue_tracker.database.tables import deliveries
+from tests.cases import cases
 from tests.clients import Client
 from tests.company_access.limits import limit
 from tests.world import World
@@ -106,7 +107,7 @@ def test_an_update_sets_the_status_of_its_companies_in_one_operation(scene: Worl
     ]
 
 
-@pytest.mark.parametrize(
+@cases(
     ("body", "status", "field"),
     [
         ({"body": " \n "}, 400, "body"),

@@ -4,9 +4,20 @@ from typing import Any
 
 import pytest
 
+from tests.cases import cases
 from tests.scim.directory import ERROR, Directory
 from tests.single_sign_on.test_group_mappings import account, given_mapping
 from tests.world import World
+
+
+@pytest.fixture
+def directory(world: World) -> Directory:
+    return Directory(world)
+
+
+@pytest.fixture
+def nina(directory: Directory) -> dict[str, Any]:
+    return directory.create("nina@helpdesk.example")
 
 
 def test_the_connection_test_of_entra_id_succeeds(world: World) -> None:
@@ -163,7 +174,7 @@ def test_a_deleted_user_is_restored_without_roles_and_credentials(world: World) 
         assert account(world, email)["name"] == email
 
 
-@pytest.mark.parametrize(
+@cases(
     ("body", "status", "kind"),
     [
         ({"userName": "OMAR@helpdesk.example"}, 409, "uniqueness"),
@@ -177,8 +188,7 @@ def test_a_deleted_user_is_restored_without_roles_and_credentials(world: World) 
         ([], 400, "invalidSyntax"),
     ],
 )
-def test_an_invalid_user_is_rejected(world: World, body: Any, status: int, kind: str) -> None:
-    directory = Directory(world)
+def test_an_invalid_user_is_rejected(directory: Directory, body: Any, status: int, kind: str) -> None:
     total = directory.call("GET", "/Users", 200, params={"count": 0})["totalResults"]
     refused = directory.call("POST", "/Users", status, body)
     assert (refused["schemas"], refused["status"], refused["scimType"]) == ([ERROR], str(status), kind)
@@ -186,7 +196,7 @@ def test_an_invalid_user_is_rejected(world: World, body: Any, status: int, kind:
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-@pytest.mark.parametrize(
+@cases(
     ("operation", "kind"),
     [
         ({"op": "move", "path": "active", "value": True}, "invalidValue"),
@@ -200,9 +210,7 @@ def test_an_invalid_user_is_rejected(world: World, body: Any, status: int, kind:
         ("active", "invalidValue"),
     ],
 )
-def test_an_invalid_change_is_rejected(world: World, operation: Any, kind: str) -> None:
-    directory = Directory(world)
-    nina = directory.create("nina@helpdesk.example")
+def test_an_invalid_change_is_rejected(directory: Directory, nina: dict[str, Any], operation: Any, kind: str) -> None:
     first = {"op": "replace", "path": "displayName", "value": "Changed"}
     refused = directory.patch(f"/Users/{nina['id']}", first, operation, expected=400)
     assert refused["scimType"] == kind, refused

@@ -3,10 +3,9 @@
 import time
 from typing import Any
 
-import pytest
-
 from tests.alerts.mail.sending import given_mail_receiver, listening, message
 from tests.alerts.test_alerts import listed, statuses
+from tests.cases import cases
 from tests.world import World
 
 PATTERNS = {
@@ -53,7 +52,7 @@ def test_patterns_can_be_tried_before_they_are_saved(world: World) -> None:
     assert world.client("ada").call("GET", "/api/alerts", 200)["total"] == 0
 
 
-@pytest.mark.parametrize(
+@cases(
     ("patterns", "field"),
     [
         ({"subject": ["("]}, "patterns.subject[0]"),
