@@ -1,10 +1,20 @@
 """The browser of the page tests: the system's Chromium, which scripts/test-environment installs."""
 
 import shutil
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Error, ViewportSize, sync_playwright
+
+WIDE: ViewportSize = {"width": 1440, "height": 900}
+
+DEFAULTS: dict[str, Any] = {"viewport": WIDE, "timezone_id": "UTC", "locale": "en-GB"}
+"""The options of a browser context, unless a test gives others."""
+
+BLANK = "/healthz"
+"""A small document of the server: Chromium ends the process of a page that leaves its server."""
 
 FLAGS = [
     "--no-sandbox",
@@ -30,3 +40,76 @@ def launched() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
         yield browser
         browser.close()
+
+
+class Tab:
+    """A page in a browser context, and the errors and warnings on its console."""
+
+    def __init__(self, browser: Browser, url: str, **options: Any) -> None:
+        self.url = url
+        self.complaints: list[str] = []
+        self._context = browser.new_context(base_url=url, **(DEFAULTS | options))
+        self._context.set_default_timeout(10000)
+        self.page = self._context.new_page()
+        self.page.on("console", self._note)
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+
+    def _note(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning") and "Failed to load resource" not in message.text:
+            self.complaints.append(message.text)
+
+    def sign_in(self, session_token: str) -> None:
+        """Sets the cookie of a session."""
+        self._context.add_cookies([{"name": "issue_tracker_session", "value": session_token, "url": self.url}])
+
+    def reset(self) -> bool:
+        """Leaves the page, and clears what it stored. Returns whether a test that follows can tell no difference to a
+        new one: not if the test replaced the clock, or left the pages of the product.
+        """
+        try:
+            if not self.page.url.startswith(self.url) or self.page.evaluate("'__pwClock' in globalThis"):
+                return False
+            for page in self._context.pages:
+                if page != self.page:
+                    page.close()
+            self.page.unroute_all(behavior="ignoreErrors")
+            self._context.unroute_all(behavior="ignoreErrors")
+            self._context.set_offline(False)
+            self._context.clear_permissions()
+            self._context.clear_cookies()
+            self.page.evaluate("localStorage.clear(); sessionStorage.clear()")
+            self.page.emulate_media(media="null", color_scheme="null", reduced_motion="null")
+            self.page.mouse.move(-1, -1)
+            self.page.goto(BLANK)
+            self.page.set_viewport_size(WIDE)
+        except Error:
+            return False
+        self.complaints.clear()
+        return True
+
+    def close(self) -> None:
+        """Closes the context with all of its pages."""
+        self._context.close()
+
+
+class Tabs:
+    """Pages that tests use one after the other.
+
+    To start a process of Chromium for a new context and to compile the scripts in it takes as long as most tests.
+    """
+
+    def __init__(self, browser: Browser) -> None:
+        self._browser = browser
+        self._free: dict[tuple[str, bool], list[Tab]] = defaultdict(list)
+
+    def take(self, url: str, *, scripts: bool) -> Tab:
+        """Returns an empty page of the server at this URL, with or without scripts."""
+        free = self._free[url, scripts]
+        return free.pop() if free else Tab(self._browser, url, java_script_enabled=scripts)
+
+    def give_back(self, tab: Tab, *, scripts: bool) -> None:
+        """Makes the page available to the next test, or closes it if it cannot be reset."""
+        if tab.reset():
+            self._free[tab.url, scripts].append(tab)
+        else:
+            tab.close()

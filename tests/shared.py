@@ -12,7 +12,7 @@ from playwright.sync_api import Browser
 from issue_tracker.database import migrate
 from issue_tracker.database.engine import Database
 from issue_tracker.settings import Settings
-from tests.chromium import launched
+from tests.chromium import Tabs, launched
 from tests.disks import fast_folder
 from tests.postgresql import Cluster
 from tests.processes import given_admin
@@ -43,6 +43,11 @@ class Shared:
     def chromium(self) -> Browser:
         """The browser of this process."""
         return self._ended.enter_context(launched())
+
+    @cached_property
+    def tabs(self) -> Tabs:
+        """The pages of this browser that tests use one after the other."""
+        return Tabs(self.chromium)
 
     def server(self, engine: str) -> Server:
         """Returns the product, served on this engine; for tests that empty its database before they use it."""

@@ -6,20 +6,12 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
-from playwright.sync_api import (
-    Browser,
-    BrowserContext,
-    ConsoleMessage,
-    Page,
-    Route,
-    ViewportSize,
-    expect,
-)
+from playwright.sync_api import Browser, Page, Route, ViewportSize, expect
 
+from tests.chromium import WIDE, Tab
 from tests.shared import Shared
 from tests.world import World
 
-WIDE: ViewportSize = {"width": 1440, "height": 900}
 NARROW: ViewportSize = {"width": 390, "height": 844}
 
 Browse = Callable[..., Page]
@@ -35,38 +27,46 @@ def chromium(shared: Shared) -> Browser:
 
 @pytest.fixture
 def browse(world: World, shared: Shared) -> Iterator[Browse]:
-    """Opens a browser context for a signed-in user at a path (None: no page yet, with an empty cache). Errors on the
-    page's console fail the test.
+    """Opens a page for a signed-in user at a path (None: no path yet, in a new browser context, with an empty cache).
+    Errors on the page's console fail the test.
+
+    Options are those of a new browser context. Without any, pages of all sizes, with and without scripts, are used by
+    one test after the other (`tests/chromium.py`).
     """
-    contexts: list[BrowserContext] = []
-    complaints: list[str] = []
+    own: list[Tab] = []
+    reused: list[tuple[Tab, bool]] = []
 
-    def note(message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning") and "Failed to load resource" not in message.text:
-            complaints.append(message.text)
-
-    def open_page(who: str | None, path: str | None, **options: Any) -> Page:
-        defaults: dict[str, Any] = {"viewport": WIDE, "timezone_id": "UTC", "locale": "en-GB"}
-        context = shared.chromium.new_context(base_url=world.server.url, **(defaults | options))
-        context.set_default_timeout(10000)
-        contexts.append(context)
+    def open_page(
+        who: str | None,
+        path: str | None,
+        *,
+        viewport: ViewportSize = WIDE,
+        java_script_enabled: bool = True,
+        **options: Any,
+    ) -> Page:
+        if path is None or options:
+            options |= {"viewport": viewport, "java_script_enabled": java_script_enabled}
+            tab = Tab(shared.chromium, world.server.url, **options)
+            own.append(tab)
+        else:
+            tab = shared.tabs.take(world.server.url, scripts=java_script_enabled)
+            reused.append((tab, java_script_enabled))
+            tab.page.set_viewport_size(viewport)
         if who is not None:
-            context.add_cookies(
-                [{"name": "issue_tracker_session", "value": world.session_token(who), "url": world.server.url}]
-            )
-        page = context.new_page()
-        page.on("console", note)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        if path is None:
-            return page
-        page.goto(path)
-        if options.get("java_script_enabled", True):
-            page.wait_for_selector("html[data-ready]")
-        return page
+            tab.sign_in(world.session_token(who))
+        if path is not None:
+            tab.page.goto(path)
+            if java_script_enabled:
+                tab.page.wait_for_selector("html[data-ready]")
+        return tab.page
 
     yield open_page
-    for context in contexts:
-        context.close()
+    complaints = [complaint for tab in own for complaint in tab.complaints]
+    for tab in own:
+        tab.close()
+    for tab, scripts in reused:
+        complaints += tab.complaints
+        shared.tabs.give_back(tab, scripts=scripts)
     assert not complaints
 
 

@@ -10,8 +10,9 @@ from playwright.sync_api import Page, ViewportSize, expect
 
 from issue_tracker.app import declared_routes
 from issue_tracker.pages.routes import PageRoute
-from tests.pages.axe import violations
-from tests.pages.conftest import NARROW, WIDE, Browse
+from tests.chromium import WIDE
+from tests.pages.axe import THIN, UNFOLD, violations
+from tests.pages.conftest import NARROW, Browse
 from tests.pages.small_screens import CUT, SMALL, TINY
 from tests.world import PASSWORD, World
 
@@ -79,25 +80,24 @@ PUBLIC_PAGES = ["/login", "/setup?token=x", "/invitation?token={invitation}", "/
 NOT_PAGES = {"/start", "/matrix/cell", "/waiting", "/password", "/login/with/{provider}/callback"}
 """Routes that redirect or return a part of a page, and the page that test_administration.py checks."""
 
-UNFOLD = """(most) => [...document.querySelectorAll("details")].slice(0, most ?? Infinity)
-  .forEach((folded) => (folded.open = true))"""
-"""Opens the first folded parts of a page (null: all). Axe takes seconds for the whole reference of the API, in which
-one template makes all operations, so it examines all of them only on the wide screen.
-"""
 
-
-def problems(page: Page, path: str, viewport: ViewportSize) -> list[str]:
-    """Returns what is wrong with a page, with all folded parts open."""
-    page.evaluate(UNFOLD, 10 if path == "/docs" and viewport == NARROW else None)
-    wrong = violations(page)
-    page.evaluate(UNFOLD, None)
-    if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
-        wrong.append("wider than the screen")
-    if viewport == NARROW:
-        wrong += [f"too small for a finger: {text}" for text in page.evaluate(SMALL)]
-        page.set_viewport_size(TINY)
-        wrong += [f"at 320 pixels: cut: {text}" for text in page.evaluate(CUT)]
+def problems(page: Page, path: str) -> list[str]:
+    """Returns what is wrong with a page, wide and narrow, with folded parts open; the page is not usable after it."""
+    page.evaluate(UNFOLD)
+    wrong = []
+    for viewport in (TINY, NARROW, WIDE):
         page.set_viewport_size(viewport)
+        if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+            wrong.append(f"wider than a screen of {viewport['width']} pixels")
+        if viewport == TINY:
+            wrong += [f"at 320 pixels: cut: {text}" for text in page.evaluate(CUT)]
+        if viewport == NARROW:
+            wrong += [f"too small for a finger: {text}" for text in page.evaluate(SMALL)]
+    page.evaluate(THIN)
+    wrong += violations(page)
+    page.set_viewport_size(NARROW)
+    wrong += violations(page)
+    page.set_viewport_size(WIDE)
     return [f"{path}: {each}" for each in wrong]
 
 
@@ -172,32 +172,31 @@ def assert_every_declared_page_is_opened() -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["wide", "narrow"])
-def test_every_page_has_no_violation(world: World, browse: Browse, viewport: ViewportSize) -> None:
+def test_every_page_has_no_violation(world: World, browse: Browse) -> None:
     assert_every_declared_page_is_opened()
     ids = scene(world)
-    page = browse("ada", "/account", viewport=viewport)
+    page = browse("ada", "/account")
 
     wrong = []
     for path in PAGES:
         page.goto(path.format(**ids))
         page.wait_for_selector("html[data-ready]")
-        wrong += problems(page, path, viewport)
-    wrong += problems(browse("mia", "/", viewport=viewport), "refused", viewport)
+        wrong += problems(page, path)
+    wrong += problems(browse("mia", "/"), "refused")
     world.given_customer("cara", "Contoso", "O’Neill’s Bar")
-    customer = browse("cara", "/portal", viewport=viewport)
+    customer = browse("cara", "/portal")
     for path in CUSTOMER_PAGES:
         customer.goto(path)
-        wrong += problems(customer, path, viewport)
+        wrong += problems(customer, path)
     page.context.clear_cookies()
     for path in (*PUBLIC_PAGES, "/login"):
         page.goto(path.format(**ids))
-        wrong += problems(page, path, viewport)
+        wrong += problems(page, path)
     page.get_by_label("Email").fill("ada@helpdesk.example")
     page.get_by_label("Password").fill("not this one")
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("alert")).to_be_visible()
-    wrong += problems(page, "/login, wrong", viewport)
+    wrong += problems(page, "/login, wrong")
 
     assert wrong == []
 
@@ -214,7 +213,6 @@ def test_open_dialogs_have_no_violation(world: World, browse: Browse) -> None:
     assert violations(page) == []
     page.keyboard.press("4")
     expect(page.locator(".toast")).to_be_visible()
-    page.locator(".toast").evaluate("toast => Promise.all(toast.getAnimations().map(each => each.finished))")
     assert violations(page) == []
     page.get_by_role("link", name="Resolve for everyone").click()
     expect(page.get_by_role("dialog", name="Resolve for everyone?")).to_be_visible()

@@ -5,9 +5,12 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import ViewportSize, expect
 
+from tests.chromium import WIDE
 from tests.pages.axe import violations
-from tests.pages.conftest import NARROW, WIDE, Browse
+from tests.pages.conftest import NARROW, Browse
 from tests.world import PASSWORD, World
+
+pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
 
 def test_an_account_is_created_changed_and_disabled(world: World, browse: Browse) -> None:

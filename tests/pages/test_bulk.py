@@ -6,6 +6,8 @@ from playwright.sync_api import expect
 from tests.pages.conftest import Browse, saved
 from tests.world import World
 
+pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+
 FIVE = ("Acme Manufacturing", "Contoso", "Fabrikam", "Müller & Söhne", "O’Neill’s Bar")
 
 
@@ -89,7 +91,6 @@ def test_an_issue_is_resolved_for_all_companies_except_one(world: World, browse:
     assert stored(world, "Broken phones") == dict.fromkeys(eight, "new") | {"Globex": "closed"}
 
 
-@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 def test_shift_selects_a_range_with_mouse_and_keyboard(world: World, browse: Browse) -> None:
     world.given_issue("Slow mail", dict.fromkeys(FIVE, "new"))
     page = browse("tess", "/")
@@ -109,7 +110,6 @@ def test_shift_selects_a_range_with_mouse_and_keyboard(world: World, browse: Bro
     expect(page.get_by_label("All of Slow mail")).to_have_js_property("indeterminate", True)
 
 
-@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 def test_the_bar_remains_reachable_on_a_narrow_screen(world: World, browse: Browse) -> None:
     for number in range(12):
         world.given_issue(f"Fault {number:02}", dict.fromkeys(FIVE, "new"))
@@ -133,7 +133,6 @@ def test_the_bar_remains_reachable_on_a_narrow_screen(world: World, browse: Brow
     expect(buttons).to_have_text(["Change…", "Clear"])
 
 
-@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 def test_a_refusal_is_shown_in_the_dialog_without_losing_input(world: World, browse: Browse) -> None:
     issue_id = world.given_issue("Slow mail", dict.fromkeys(FIVE, "new"))
     page = browse("tess", f"/issues/{issue_id}")

@@ -41,6 +41,7 @@ def scene(world: World) -> int:
     return world.given_companies("Contoso")["Contoso"]
 
 
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 def test_the_page_of_a_company_has_texts_to_say_and_to_send(world: World, browse: Browse) -> None:
     company = scene(world)
     page = browse("tess", None, permissions=["clipboard-read", "clipboard-write"], timezone_id="Europe/Berlin")

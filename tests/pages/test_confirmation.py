@@ -3,12 +3,15 @@
 import re
 from html.parser import HTMLParser
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.clients import Client
 from tests.pages.axe import violations
 from tests.pages.conftest import NARROW, Browse
 from tests.world import PASSWORD, World
+
+pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
 HOOK = "https://hooks.helpdesk.example/issues"
 

@@ -8,6 +8,8 @@ from issue_tracker.database.tables import issues
 from tests.pages.conftest import Browse
 from tests.world import World
 
+pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+
 
 def description(world: World) -> str:
     return str(world.client().call("GET", "/api/issues/Slow%20mail", 200)["description"])

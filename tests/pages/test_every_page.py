@@ -8,8 +8,9 @@ from sqlalchemy import insert
 
 from issue_tracker.clock import now
 from issue_tracker.database.tables import deliveries, delivery_attempts
+from tests.chromium import WIDE
 from tests.pages.axe import violations
-from tests.pages.conftest import NARROW, WIDE, Browse
+from tests.pages.conftest import NARROW, Browse
 from tests.world import World
 
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)

@@ -13,6 +13,7 @@ def scene(world: World) -> None:
     world.given_issue("Nobody affected")
 
 
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 def test_filters_survive_reload_and_back(world: World, browse: Browse) -> None:
     scene(world)
     page = browse("tess", "/")
@@ -39,6 +40,7 @@ def test_filters_survive_reload_and_back(world: World, browse: Browse) -> None:
     expect(page.get_by_label("Search issues")).to_have_value("")
 
 
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 def test_a_view_is_an_api_request_and_a_csv_file(world: World, browse: Browse) -> None:
     scene(world)
     page = browse("tess", "/?search=packet&status=resolved")

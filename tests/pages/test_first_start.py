@@ -3,11 +3,14 @@
 import re
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Browser, expect
 
+from tests.chromium import WIDE
 from tests.pages.axe import violations
-from tests.pages.conftest import WIDE
 from tests.processes import run, serve
+
+pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
 NEXT_STEPS = {
     "/": ("Your customers: whoever a fault can affect.", "/admin/companies"),

@@ -5,7 +5,8 @@ screen.
 import pytest
 from playwright.sync_api import Page, ViewportSize, expect
 
-from tests.pages.conftest import NARROW, WIDE, Browse
+from tests.chromium import WIDE
+from tests.pages.conftest import NARROW, Browse
 from tests.world import World
 
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)

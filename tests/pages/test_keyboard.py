@@ -111,6 +111,7 @@ def test_escape_does_not_move_the_focus_out_of_other_fields(world: World, browse
     expect(name).to_have_value("Slow mail")
 
 
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 def test_the_help_opens_and_returns_the_focus(world: World, browse: Browse) -> None:
     page = browse("tess", "/")
     button = page.get_by_role("button", name="Keyboard shortcuts")

@@ -18,6 +18,7 @@ def change(world: World, company: str, status: str, issue: str = "Slow mail", wh
     world.client(who).call("PUT", "/api/issues/status", 200, json=body)
 
 
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 def test_a_visible_change_is_shown_in_place_and_highlighted(world: World, browse: Browse) -> None:
     """The first of two issues changes: redrawn, it would be last, because the least recently changed issues
     come first.
@@ -82,6 +83,7 @@ def test_two_browsers_on_one_issue_show_the_same_state(world: World, browse: Bro
         expect(row).to_have_class(re.compile("unmoved"))
 
 
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 def test_other_changes_are_counted_and_shown_on_request(world: World, browse: Browse) -> None:
     world.given_issue("Slow mail", {"Contoso": "new"})
     page = browse("tess", "/")
@@ -99,6 +101,7 @@ def test_other_changes_are_counted_and_shown_on_request(world: World, browse: Br
     expect(page.locator("#updates")).to_be_hidden()
 
 
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 def test_ones_own_change_is_not_an_update(world: World, browse: Browse) -> None:
     world.given_issue("Slow mail", {"Contoso": "new"})
     page = browse("tess", "/")
@@ -115,6 +118,7 @@ def test_ones_own_change_is_not_an_update(world: World, browse: Browse) -> None:
     expect(page.locator("[data-total=new] b")).to_have_text("1")
 
 
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 def test_the_page_catches_up_after_an_interruption(world: World, browse: Browse) -> None:
     world.given_issue("Slow mail", {"Contoso": "new"})
     page = browse("tess", "/login")
@@ -131,6 +135,7 @@ def test_the_page_catches_up_after_an_interruption(world: World, browse: Browse)
     expect(page.locator("#connection")).to_have_text("live")
 
 
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("choice", ["Keep mine", "Take theirs"])
 def test_a_conflict_names_the_other_user_and_lets_one_choose(world: World, browse: Browse, choice: str) -> None:
     world.given_issue("Slow mail", {"Contoso": "new"})
@@ -204,6 +209,7 @@ def test_the_end_of_a_session_is_shown(world: World, browse: Browse) -> None:
     expect(page.locator("#connection")).to_have_text("signed out", timeout=20000)
 
 
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("name", ["contoso", "CONTOSO ", "straße nord", "STRASSE Nord"])
 def test_a_company_filter_receives_updates_regardless_of_case(world: World, browse: Browse, name: str) -> None:
     company = "Contoso" if "con" in name.lower() else "Straße Nord"

@@ -26,6 +26,7 @@ def scene(world: World) -> None:
     world.given_issue("Nobody affected")
 
 
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 def test_a_cell_can_be_changed_and_an_empty_one_assigned(world: World, browse: Browse) -> None:
     scene(world)
     page = browse("tess", "/matrix")

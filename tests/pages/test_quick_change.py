@@ -1,9 +1,12 @@
 """Changing one status: with the mouse, by key, with a note, undone, refused."""
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.pages.conftest import Browse, held
 from tests.world import World
+
+pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
 
 def stored(world: World, issue: str = "Slow mail") -> dict[str, str]:

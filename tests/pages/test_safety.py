@@ -13,6 +13,8 @@ from issue_tracker.pages.routes import PageRoute
 from tests.pages.conftest import Browse
 from tests.world import PASSWORD, World
 
+pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+
 MARKUP = """<img src=x onerror="document.title='owned'"><script>document.title='owned'</script>'"&amp;{{7*7}}"""
 
 PAGES = [endpoint for endpoint in declared_routes() if isinstance(endpoint, PageRoute)]
@@ -30,7 +32,6 @@ def path_of(endpoint: PageRoute) -> str:
     return re.sub(r"\{\w+\}", "1", endpoint.path)
 
 
-@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("token", [None, "", "0" * 64])
 def test_no_form_works_without_its_token(world: World, token: str | None) -> None:
     client = world.client("ada")
@@ -43,7 +44,6 @@ def test_no_form_works_without_its_token(world: World, token: str | None) -> Non
             assert (endpoint.path, response.status_code) == (endpoint.path, 403)
 
 
-@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 def test_public_forms_refuse_other_sites(world: World) -> None:
     client = world.anonymous()
 
@@ -54,7 +54,6 @@ def test_public_forms_refuse_other_sites(world: World) -> None:
                 assert (endpoint.path, response.status_code) == (endpoint.path, 403)
 
 
-@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 def test_anonymous_readers_are_sent_to_the_sign_in_page(world: World) -> None:
     client = world.anonymous()
 
@@ -65,7 +64,6 @@ def test_anonymous_readers_are_sent_to_the_sign_in_page(world: World) -> None:
             assert response.headers["location"].startswith("/login?next=%2F")
 
 
-@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 def test_a_member_sees_only_the_account_page(world: World) -> None:
     client = world.client("mia")
 
@@ -76,7 +74,6 @@ def test_a_member_sees_only_the_account_page(world: World) -> None:
     assert client.get("/account").status_code == 200
 
 
-@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 def test_pages_are_not_cached_and_assets_are(world: World) -> None:
     client = world.client("ada")
     issue, company = world.given_issue("Slow mail", {"Contoso": "new"}), world.given_companies("Contoso")["Contoso"]
@@ -125,7 +122,6 @@ def test_pages_are_not_cached_and_assets_are(world: World) -> None:
         assert client.get(asset).headers["cache-control"] == "public, max-age=31536000, immutable"
 
 
-@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 def test_no_redirect_leads_to_another_site(world: World) -> None:
     credentials = {"email": "tess@helpdesk.example", "password": PASSWORD}
     for target in (

@@ -3,8 +3,9 @@
 import pytest
 from playwright.sync_api import ViewportSize, expect
 
+from tests.chromium import WIDE
 from tests.pages.axe import violations
-from tests.pages.conftest import NARROW, WIDE, Browse
+from tests.pages.conftest import NARROW, Browse
 from tests.world import World
 
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)

@@ -8,6 +8,8 @@ from playwright.sync_api import expect
 from tests.pages.conftest import Browse
 from tests.world import World
 
+pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+
 
 @pytest.mark.parametrize(
     ("zone", "locale", "before", "after"),

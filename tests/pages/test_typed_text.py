@@ -1,11 +1,14 @@
 """Typed text is never lost: not by an error, a reload, or an expired session."""
 
+import pytest
 from playwright.sync_api import Page, Route, expect
 from sqlalchemy import delete
 
 from issue_tracker.database.tables import sessions
 from tests.pages.conftest import Browse
 from tests.world import PASSWORD, World
+
+pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
 
 def end_every_session(world: World) -> None:

@@ -11,6 +11,7 @@ from tests.pages.conftest import Browse
 from tests.world import World
 
 
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 def test_an_update_is_added_edited_and_withdrawn(world: World, browse: Browse) -> None:
     issue = world.given_issue("Slow mail", {"Contoso": "new", "Fabrikam": "new"})
     page = browse("tess", f"/issues/{issue}")

@@ -11,6 +11,7 @@ def plain(browse: Browse, who: str | None, path: str) -> Page:
     return browse(who, path, java_script_enabled=False)
 
 
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 def test_signing_in_and_out(world: World, browse: Browse) -> None:
     issue_id = world.given_issue("Slow mail", {"Contoso": "new"})
     page = plain(browse, None, f"/issues/{issue_id}")
@@ -46,6 +47,7 @@ def test_the_list_can_be_filtered(world: World, browse: Browse) -> None:
     expect(page.get_by_role("checkbox", name="Resolved")).to_be_checked()
 
 
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 def test_an_issue_is_created_with_errors_next_to_their_fields(world: World, browse: Browse) -> None:
     world.given_issue("Slow mail")
     page = plain(browse, "tess", "/issues/new")
@@ -72,6 +74,7 @@ def test_an_issue_is_created_with_errors_next_to_their_fields(world: World, brow
     ]
 
 
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 def test_one_status_can_be_changed(world: World, browse: Browse) -> None:
     world.given_issue("Slow mail", {"Contoso": "closed"})
     page = plain(browse, "tess", "/")
@@ -156,6 +159,7 @@ def test_after_two_rejections_the_link_leads_back_to_the_page(world: World, brow
     expect(page.get_by_role("row", name="Contoso").locator(".status")).to_have_text("Monitoring")
 
 
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 def test_a_form_survives_the_end_of_the_session(world: World, browse: Browse) -> None:
     world.given_companies("Contoso")
     page = plain(browse, "tess", "/issues/new")
