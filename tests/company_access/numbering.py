@@ -1,8 +1,8 @@
 """The ids of the next rows of a table."""
 
-from typing import Any
+from functools import cache
 
-from sqlalchemy import Connection, Select, Table, func, select, text
+from sqlalchemy import Connection, Table, TextClause, text
 
 from issue_tracker.database import tables
 
@@ -25,20 +25,23 @@ NUMBERED = (
 
 def last_numbers(tx: Connection) -> dict[Table, int]:
     """Returns the last number that was given to a row, by table: those of NUMBERED, and the events."""
-    queries = [_last_number(table, tx.dialect.name) for table in NUMBERED]
-    queries.append(select(func.coalesce(func.max(tables.events.c.event_id), 0)))
-    numbers = tx.execute(select(*(query.scalar_subquery() for query in queries))).one()
+    numbers = tx.execute(_last_numbers(tx.dialect.name)).one()
     return dict(zip((*NUMBERED, tables.events), map(int, numbers), strict=True))
 
 
-def _last_number(table: Table, dialect: str) -> Select[Any]:
+@cache
+def _last_numbers(dialect: str) -> TextClause:
+    columns = [_last_number(table, dialect) for table in NUMBERED]
+    return text(f"SELECT {', '.join(columns)}, (SELECT coalesce(max(event_id), 0) FROM events)")
+
+
+def _last_number(table: Table, dialect: str) -> str:
     [column] = table.primary_key.columns
-    highest = func.coalesce(select(func.max(column)).scalar_subquery(), 0)
+    highest = f"coalesce((SELECT max({column.name}) FROM {table.name}), 0)"
     if dialect == "sqlite":
-        used = text(f"(SELECT seq FROM sqlite_sequence WHERE name = '{table.name}')")
-        return select(func.max(highest, func.coalesce(used, 0)))
-    used = text(f"pg_sequence_last_value(pg_get_serial_sequence('{table.name}', '{column.name}'))")
-    return select(func.greatest(highest, func.coalesce(used, 0)))
+        return f"max({highest}, coalesce((SELECT seq FROM sqlite_sequence WHERE name = '{table.name}'), 0))"
+    sequence = f"pg_get_serial_sequence('{table.name}', '{column.name}')"
+    return f"greatest({highest}, coalesce(pg_sequence_last_value({sequence}), 0))"
 
 
 def number_from(tx: Connection, table: Table, last: int) -> None:
