@@ -20,6 +20,7 @@ from issue_tracker.settings import Settings
 from tests.database.killing import Migrating
 from tests.postgresql import Cluster
 from tests.preloaded import cheap_hasher
+from tests.scheduling import Together
 from tests.server import Server
 from tests.shared import Shared
 from tests.world import Clock, World
@@ -31,21 +32,19 @@ settings.register_profile("tests", deadline=None)
 settings.load_profile("tests")
 
 
-@pytest.hookimpl(wrapper=True, tryfirst=True)
+@pytest.hookimpl(wrapper=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
-    """Orders the tests for several processes, each of which takes the next test when it is free.
-
-    Tests marked `together` share expensive fixtures, so one process runs those of a module on one database; they are
-    marked before pytest-xdist reads the groups. Tests marked `long` come first, so that none of them runs alone at the
-    end; they are sorted after pytest has ordered the tests by their fixtures.
+    """Tests marked `long` come first, so that none of them runs alone at the end, when each of several processes takes
+    the next test when it is free. They are sorted after pytest has ordered the tests by their fixtures.
     """
-    for item in items:
-        if item.get_closest_marker("together"):
-            callspec = getattr(item, "callspec", None)
-            engine = callspec.params.get("engine") if callspec else None
-            item.add_marker(pytest.mark.xdist_group(f"{item.path.stem}-{engine}"))
     yield
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Together:
+    """Lets one process run tests that share an expensive fixture."""
+    return Together(config, log)
 
 
 def pytest_collection() -> None:

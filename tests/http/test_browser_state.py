@@ -44,7 +44,7 @@ def shown(client: Client, flash: str) -> bool:
     return 'id="flash"' in page.text
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def secure(engine: str, shared: Shared) -> Iterator[Client]:
     """A client of a server whose public address has https."""
     database_url = shared.with_admin(engine)
@@ -53,7 +53,6 @@ def secure(engine: str, shared: Shared) -> Iterator[Client]:
         yield client
 
 
-@pytest.mark.together
 def test_with_https_every_cookie_is_secure_and_bound_to_the_host(secure: Client) -> None:
     form = {"email": ADMIN, "password": PASSWORD}
     signed_in = secure.post("/login", data=form)
