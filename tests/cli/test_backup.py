@@ -1,15 +1,13 @@
 """Backups of an embedded database of any version are complete or not made at all."""
 
-import shlex
 import sqlite3
 import stat
-import subprocess
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from tests.processes import COMMAND, environment, run
+from tests.processes import run
 from tests.shared import SQLITE, Shared
 
 
@@ -41,11 +39,7 @@ def test_a_database_of_an_earlier_version_is_copied(database: Path, tmp_path: Pa
 def test_a_copy_that_fails_leaves_nothing_behind(database: Path, tmp_path: Path) -> None:
     copies = tmp_path / "copies"
     copies.mkdir()
-    command = shlex.join([*COMMAND, "backup", str(copies / "copy.db")])
-    full = subprocess.run(
-        ["bash", "-c", f"ulimit -f 64; exec {command}"],
-        env=environment(f"sqlite:///{database}"), capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+    full = run("backup", str(copies / "copy.db"), database_url=f"sqlite:///{database}", largest_file=64 * 1024)
     assert full.returncode == 1 and full.stderr.startswith("issue-tracker: The copy failed: "), full
     assert full.stderr.count("\n") == 1 and list(copies.iterdir()) == []
 

@@ -3,7 +3,6 @@
 The commands are derived from the command line itself, so that new ones are included.
 """
 
-import functools
 import sqlite3
 import uuid
 from collections.abc import Callable
@@ -25,12 +24,6 @@ HIDDEN = "hunter2-hunter2"
 """A password in a URL, which must never be shown."""
 
 
-def migrated(url: str) -> str:
-    """A database with the current schema."""
-    assert CliRunner().invoke(main, ["migrate", "--database-url", url]).exit_code == 0
-    return url
-
-
 def execute(url: str, *statements: str) -> str:
     """Runs statements on a database directly."""
     if url.startswith("sqlite"):
@@ -48,9 +41,16 @@ def execute(url: str, *statements: str) -> str:
 class Place:
     """The place where a cause creates its databases."""
 
-    def __init__(self, folder: Path, cluster: Callable[[], Cluster]) -> None:
+    def __init__(self, folder: Path, shared: Shared) -> None:
         self.folder = folder
-        self.cluster = cluster
+        self._shared = shared
+
+    def cluster(self) -> Cluster:
+        return self._shared.cluster
+
+    def migrated(self, engine: str) -> str:
+        """A database with the current schema."""
+        return self._shared.migrated(engine)
 
     def sqlite(self) -> str:
         return f"sqlite:///{self.folder}/{uuid.uuid4().hex}.db"
@@ -104,27 +104,27 @@ def unknown_parameter(place: Place) -> str:
 
 
 def missing_privilege(place: Place) -> str:
-    return place.role(migrated(place.postgresql()))
+    return place.role(place.migrated("postgresql"))
 
 
 def missing_privilege_on_tables(place: Place) -> str:
-    return place.role(migrated(place.postgresql()), "GRANT SELECT ON alembic_version TO {0}")
+    return place.role(place.migrated("postgresql"), "GRANT SELECT ON alembic_version TO {0}")
 
 
 def newer_sqlite(place: Place) -> str:
-    return execute(migrated(place.sqlite()), "UPDATE alembic_version SET version_num = '0042'")
+    return execute(place.migrated("sqlite"), "UPDATE alembic_version SET version_num = '0042'")
 
 
 def newer_postgresql(place: Place) -> str:
-    return execute(migrated(place.postgresql()), "UPDATE alembic_version SET version_num = '0042'")
+    return execute(place.migrated("postgresql"), "UPDATE alembic_version SET version_num = '0042'")
 
 
 def foreign_version(place: Place) -> str:
-    return execute(migrated(place.sqlite()), "UPDATE alembic_version SET version_num = '1975ea83b712'")
+    return execute(place.migrated("sqlite"), "UPDATE alembic_version SET version_num = '1975ea83b712'")
 
 
 def foreign_version_postgresql(place: Place) -> str:
-    return execute(migrated(place.postgresql()), "UPDATE alembic_version SET version_num = '1975ea83b712'")
+    return execute(place.migrated("postgresql"), "UPDATE alembic_version SET version_num = '1975ea83b712'")
 
 
 def foreign_file(place: Place) -> str:
@@ -136,11 +136,11 @@ def foreign_tables(place: Place) -> str:
 
 
 def no_version(place: Place) -> str:
-    return execute(migrated(place.sqlite()), "DELETE FROM alembic_version")
+    return execute(place.migrated("sqlite"), "DELETE FROM alembic_version")
 
 
 def several_versions(place: Place) -> str:
-    return execute(migrated(place.postgresql()), "INSERT INTO alembic_version VALUES ('0042')")
+    return execute(place.migrated("postgresql"), "INSERT INTO alembic_version VALUES ('0042')")
 
 
 def garbage(place: Place) -> str:
@@ -149,7 +149,7 @@ def garbage(place: Place) -> str:
 
 def overwritten_pages(place: Place) -> str:
     """A database of which only the first page is intact."""
-    url = migrated(place.sqlite())
+    url = place.migrated("sqlite")
     execute(url, "PRAGMA wal_checkpoint(TRUNCATE)")
     path = Path(url.removeprefix("sqlite:///"))
     content = path.read_bytes()
@@ -229,32 +229,23 @@ UNCONCERNED: dict[Callable[[Place], str], set[str]] = {
 }
 """The commands that a cause does not affect."""
 
-CONCERNED = [
-    (cause, command)
-    for cause in CAUSES
-    for command in sorted(set(leaves()) - WITHOUT_DATABASE - UNCONCERNED.get(cause, set()))
-]
-
 
 @pytest.fixture(scope="module")
-def url_of(shared: Shared, tmp_path_factory: pytest.TempPathFactory) -> Callable[[Callable[[Place], str]], str]:
-    """Returns the URL of a database with this problem, which is created once."""
-    place = Place(tmp_path_factory.mktemp("causes"), lambda: shared.cluster)
-    return functools.cache(lambda cause: cause(place))
+def place(shared: Shared, tmp_path_factory: pytest.TempPathFactory) -> Place:
+    return Place(tmp_path_factory.mktemp("causes"), shared)
 
 
 def test_the_table_has_every_command() -> None:
     assert set(ARGUMENTS) == set(leaves())
 
 
-@pytest.mark.parametrize(("cause", "command"), CONCERNED, ids=lambda one: getattr(one, "__name__", one))
-def test_the_reason_is_one_sentence(
-    url_of: Callable[[Callable[[Place], str]], str], cause: Callable[[Place], str], command: str, tmp_path: Path
-) -> None:
-    environment = {"ISSUE_TRACKER_DATABASE_URL": url_of(cause)}
-    done = CliRunner().invoke(main, command_line(command, tmp_path), input=PASSWORD_LINE, env=environment)
-    assert isinstance(done.exception, SystemExit) and done.exit_code == 1, done
-    assert done.stdout == ""
-    assert done.stderr.startswith("issue-tracker: ") and done.stderr.count("\n") == 1, done.stderr
-    assert CAUSES[cause] in done.stderr and done.stderr.endswith((".\n", "?\n")), done.stderr
-    assert HIDDEN not in done.stderr and "Traceback" not in done.stderr
+@pytest.mark.parametrize("cause", CAUSES, ids=lambda cause: cause.__name__)
+def test_the_reason_is_one_sentence(place: Place, cause: Callable[[Place], str], tmp_path: Path) -> None:
+    environment = {"ISSUE_TRACKER_DATABASE_URL": cause(place)}
+    for command in sorted(set(leaves()) - WITHOUT_DATABASE - UNCONCERNED.get(cause, set())):
+        done = CliRunner().invoke(main, command_line(command, tmp_path), input=PASSWORD_LINE, env=environment)
+        assert isinstance(done.exception, SystemExit) and done.exit_code == 1, (command, done)
+        assert done.stdout == "", command
+        assert done.stderr.startswith("issue-tracker: ") and done.stderr.count("\n") == 1, (command, done.stderr)
+        assert CAUSES[cause] in done.stderr and done.stderr.endswith((".\n", "?\n")), (command, done.stderr)
+        assert HIDDEN not in done.stderr and "Traceback" not in done.stderr, command

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from tests.cli.test_commands import done, embedded, refused
 from tests.postgresql import free_port
-from tests.processes import ServeProcess, serve
+from tests.processes import ADMIN, ServeProcess, run, serve
+from tests.shared import Shared
 
 __all__ = ["embedded"]
 
@@ -39,6 +40,19 @@ def test_users_can_be_added_listed_and_disabled_and_get_passwords(admin_url: str
         "ada@helpdesk.example\tsuper_admin\tactive\tAda Lund",
         "tess@helpdesk.example\ttechnician\tdisabled\tTess Ngo",
     ]
+
+
+def test_a_password_is_the_first_line_without_a_byte_order_mark(shared: Shared, tmp_path: Path) -> None:
+    url = shared.with_admin("sqlite")
+    with serve(url, tmp_path / "server.log") as server:
+        for given, password in (
+            (b"\xef\xbb\xbfa password from PowerShell\r\n", "a password from PowerShell"),
+            ("päßwörter\n".encode(), "päßwörter"),
+            (b"without an end of the line", "without an end of the line"),
+        ):
+            done = run("user", "password", ADMIN, "--password-stdin", database_url=url, stdin=given)
+            assert (done.returncode, done.stderr) == (0, "")
+            server.sign_in(ADMIN, password)
 
 
 def test_companies_are_added_together_or_not_at_all(embedded: str) -> None:

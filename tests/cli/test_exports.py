@@ -18,12 +18,14 @@ from click.testing import CliRunner
 
 from issue_tracker.cli import main
 from issue_tracker.cli.output import destination, replacing
-from tests.processes import COMMAND, environment, run
+from tests.processes import COMMAND, begin, environment, run
 from tests.shared import Shared
 
 PRECIOUS = "what the last export wrote\n"
 
 EXPORTS = ("company export", "issue export", "openapi")
+
+COMPANIES = 1_500
 
 ISSUES = 400
 
@@ -33,7 +35,7 @@ def filled(engine: str, shared: Shared, tmp_path_factory: pytest.TempPathFactory
     """A database whose exports exceed the capacity of a pipe."""
     url = shared.with_admin(engine)
     folder = tmp_path_factory.mktemp("filled")
-    names = [f"Company {number:04} with a name that takes some room in the file" for number in range(3_000)]
+    names = [f"Company {number:04} with a name that takes some room in the file" for number in range(COMPANIES)]
     (folder / "companies.csv").write_text("name\n" + "".join(f"{name}\n" for name in names))
     rows = "".join(f"Issue {number:04},{'words ' * 100},{names[number]}\n" for number in range(ISSUES))
     (folder / "issues.csv").write_text(f"name,description,company_name\n{rows}")
@@ -43,12 +45,8 @@ def filled(engine: str, shared: Shared, tmp_path_factory: pytest.TempPathFactory
     return url
 
 
-def limited(command: str, target: Path, url: str) -> "subprocess.CompletedProcess[str]":
-    """Runs a command that cannot write files of more than 64 KiB."""
-    script = f"ulimit -f 64; exec {shlex.join([*COMMAND, *command.split(), str(target)])}"
-    return subprocess.run(
-        ["bash", "-c", script], env=environment(url), capture_output=True, text=True, timeout=120, check=False
-    )
+SMALL = 64 * 1024
+"""Bytes, less than each export has."""
 
 
 @pytest.mark.parametrize("command", EXPORTS)
@@ -56,7 +54,7 @@ def test_a_failed_export_leaves_the_previous_file(filled: str, tmp_path: Path, c
     target = tmp_path / "out"
     target.write_text(PRECIOUS)
     target.chmod(0o640)
-    failed = limited(command, target, filled)
+    failed = run(*command.split(), str(target), database_url=filled, largest_file=SMALL)
     assert (failed.returncode, failed.stdout) == (1, "")
     assert failed.stderr == f"issue-tracker: {target}: File too large.\n"
     assert target.read_text() == PRECIOUS and list(tmp_path.iterdir()) == [target]
@@ -145,9 +143,8 @@ class Slow:
     """A command whose output is not read, so that it waits for the full pipe."""
 
     def __init__(self, url: str, command: str) -> None:
-        self.process = subprocess.Popen(
-            [*COMMAND, *command.split()], env=environment(url), stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        )
+        self._piped = begin(*command.split(), database_url=url)
+        self.process = self._piped.process
         deadline = time.monotonic() + 60
         while self.waits_to_write() is False:
             assert self.process.poll() is None and time.monotonic() < deadline, "the output fits into the pipe"
@@ -161,9 +158,9 @@ class Slow:
             time.sleep(0.02)
         return True
 
-    def rest(self) -> bytes:
-        out, err = self.process.communicate(timeout=120)
-        assert (self.process.returncode, err) == (0, b"")
+    def rest(self) -> str:
+        out, err = self._piped.rest()
+        assert (self.process.returncode, err) == (0, "")
         return out
 
 
@@ -201,7 +198,7 @@ def test_a_slow_reader_holds_no_transaction_open(
             assert connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone() == (0, 0, 0)
             connection.execute("DROP TABLE written_meanwhile")
             connection.commit()
-    assert waiting.rest().decode().splitlines() == run(*command.split(), database_url=filled).stdout.splitlines()
+    assert waiting.rest().splitlines() == run(*command.split(), database_url=filled).stdout.splitlines()
 
 
 def test_an_export_contains_an_issue_that_is_renamed_meanwhile_once(
@@ -214,7 +211,7 @@ def test_an_export_contains_an_issue_that_is_renamed_meanwhile_once(
     back = [statement.format(old, old.casefold(), new) for old, new in moved.items()]
     execute(filled, engine, statements)
     try:
-        lines = waiting.rest().decode().splitlines()
+        lines = waiting.rest().splitlines()
     finally:
         execute(filled, engine, back)
     names = [line.partition(",")[0] for line in lines[1:]]
@@ -237,15 +234,16 @@ def execute(url: str, engine: str, statements: list[str]) -> None:
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 def test_a_backup_is_complete_or_absent(filled: str, tmp_path: Path) -> None:
     copy = tmp_path / "copy.db"
-    failed = limited("backup", copy, filled)
+    failed = run("backup", str(copy), database_url=filled, largest_file=SMALL)
     # The limit may also be too small for the event that records the export.
     assert failed.returncode == 1 and failed.stderr.splitlines()[-1].startswith("issue-tracker: The copy failed: ")
     assert list(tmp_path.iterdir()) == []
 
-    process = subprocess.Popen([*COMMAND, "backup", str(copy)], env=environment(filled), stdout=subprocess.DEVNULL)
+    backup = begin("backup", str(copy), database_url=filled)
     sizes = set()
-    while process.poll() is None:
+    while backup.process.poll() is None:
         sizes |= {path.stat().st_size for path in tmp_path.glob("copy.db")}
         time.sleep(0.001)
-    assert process.returncode == 0 and [path.name for path in tmp_path.iterdir()] == ["copy.db"]
+    backup.rest()
+    assert backup.process.returncode == 0 and [path.name for path in tmp_path.iterdir()] == ["copy.db"]
     assert sizes <= {copy.stat().st_size} and os.access(copy, os.R_OK)
