@@ -25,6 +25,7 @@ import subprocess
 import sys
 import threading
 import traceback
+from collections.abc import Callable
 from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
@@ -251,27 +252,43 @@ def _fork_instead_of_executing(path: bytes, args: list[str], descriptors: list[i
 
 
 def _run_spawned(args: list[str], descriptors: list[int]) -> NoReturn:
-    code: object = 1
+    Path("/proc/self/comm").write_text(SERVER_PROCESS)
+    used = sorted({*STREAMS, *descriptors})
+    for before, after in pairwise([*used, os.sysconf("SC_OPEN_MAX")]):
+        if before + 1 < after:
+            os.closerange(before + 1, after)
+    sys.argv = ["-c", SPAWNED]
+    _end(lambda: exec(args[args.index("-c") + 1], {}), lambda: None)  # what it inherits is for its parent to do
+
+
+def _end(program: Callable[[], object], at_exit: Callable[[], object]) -> NoReturn:
+    """Runs a program to its end, as the interpreter does. The process then exits without deleting every object, because
+    that would copy all memory that it shares with the preloaded process.
+    """
+    code: object = 0
     try:
-        Path("/proc/self/comm").write_text(SERVER_PROCESS)
-        used = sorted({*STREAMS, *descriptors})
-        for before, after in pairwise([*used, os.sysconf("SC_OPEN_MAX")]):
-            if before + 1 < after:
-                os.closerange(before + 1, after)
-        sys.argv = ["-c", SPAWNED]
-        exec(args[args.index("-c") + 1], {})
+        program()
     except SystemExit as ended:
         code = ended.code
+    except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGINT)
     except BaseException:
         traceback.print_exc()
-    finally:
+        code = 1
+    threading._shutdown()  # type: ignore[attr-defined]
+    at_exit()
+    try:
         sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code if isinstance(code, int) else 0)
+    except OSError:
+        traceback.print_exc()
+        code = 120
+    sys.stderr.flush()
+    os._exit(code if isinstance(code, int) else int(code is not None))
 
 
 if __name__ == "__main__":
     _import_everything()
     multiprocessing.util.spawnv_passfds = _fork_instead_of_executing  # type: ignore[assignment]
     sys.argv[1:] = _next_command(socket.socket(fileno=int(sys.argv[1])))
-    runpy.run_module(MODULE, run_name="__main__", alter_sys=True)
+    _end(lambda: runpy.run_module(MODULE, run_name="__main__", alter_sys=True), atexit._run_exitfuncs)
