@@ -53,4 +53,4 @@ def own_servers(database_url: str, *options: tuple[str, ...], **settings: str) -
                 server.process.terminate()
         for server in started:
             server.process.wait(30)
-            server.database.close()
+            server.close()
