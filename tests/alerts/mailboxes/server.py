@@ -26,6 +26,7 @@ from pymap.exceptions import InvalidAuth
 from pymap.imap import IMAPServer
 from pysasl import SASLAuth
 from pysasl.creds.external import ExternalCredentials, ExternalVerificationRequired
+from pysasl.hashing import BuiltinHash
 
 from issue_tracker.alerts.mailboxes.polling import MailboxPolls
 from issue_tracker.alerts.mailboxes.stored import ClaimedMailbox
@@ -121,7 +122,8 @@ def mail_server(folder: Path) -> Iterator[MailServer]:
         arguments = {"demo_data": False, "demo_user": USER, "demo_password": PASSWORD, "tls": True, "debug": False}
         arguments |= {"cert": str(certificate), "key": str(key), "host": None, "port": "0", "proxy_protocol": None}
         arguments |= {"passlib_cfg": None, "inherited_sockets": None, "skip_services": []}
-        backend, config = await DictBackend.init(Namespace(**arguments))
+        hash_context = BuiltinHash(rounds=1)  # the server hashes passwords, by default as slowly as a real one must
+        backend, config = await DictBackend.init(Namespace(**arguments), hash_context=hash_context)
         config.apply_context()
         accept_tokens(config, backend.login)
         serve = ProxyProtocolReader(ProxyProtocolNoop()).get_callback(IMAPServer(backend.login, config))
