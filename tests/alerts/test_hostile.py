@@ -7,8 +7,10 @@ import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import func, select
 
 from issue_tracker.alerts.senders import Kind
+from issue_tracker.database.tables import alerts, events, issues
 from tests.alerts.messages import MESSAGES
 from tests.alerts.test_alerts import listed
 from tests.alerts.test_receivers import given_receiver, send
@@ -17,6 +19,8 @@ from tests.world import Clock, World
 
 MARK = "<b>mark</b>"
 """A text of an attacker. No error and no line of the log repeats it."""
+
+COUNTED = (events, issues)
 
 texts = st.text(st.characters(codec="utf-8"), max_size=30) | st.sampled_from(
     [MARK, "", "firing", "resolved", "\0", "\u202ex"]
@@ -61,7 +65,6 @@ class Receivers:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._ada = world.client("ada")
         self._sender = world.anonymous()
         self._paths = {kind: given_receiver(world, kind.value) for kind in MESSAGES}
 
@@ -70,9 +73,9 @@ class Receivers:
 
     def state(self) -> tuple[int, int, list[Any]]:
         """Returns the data that a rejected message must not change."""
-        issues = self._ada.call("GET", "/api/issues", 200)["total"]
-        alerts = self._ada.call("GET", "/api/alerts", 200)["items"]
-        return len(self._world.history()), issues, [(one["key"], one["count"]) for one in alerts]
+        with self._world.database.read() as tx:
+            recorded, made = (tx.execute(select(func.count()).select_from(table)).scalar_one() for table in COUNTED)
+            return recorded, made, list(tx.execute(select(alerts.c.key, alerts.c.count).order_by(alerts.c.alert_id)))
 
 
 @pytest.fixture
