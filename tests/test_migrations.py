@@ -1,7 +1,5 @@
 """Migrations create the schema of database/tables on both databases, once, even if several nodes start together."""
 
-import subprocess
-import sys
 from typing import Any
 
 from alembic.autogenerate import compare_metadata
@@ -14,6 +12,7 @@ from issue_tracker.database import migrate
 from issue_tracker.database.engine import Database
 from issue_tracker.database.tables import former_names, issues, merged_companies, metadata
 from issue_tracker.settings import Settings
+from tests.processes import begin
 
 
 def _difference(tx: Connection) -> list[Any]:
@@ -51,11 +50,10 @@ def test_migrating_again_changes_nothing(fresh_database_url: str) -> None:
 
 
 def test_nodes_that_start_together_migrate_once(fresh_database_url: str) -> None:
-    command = [sys.executable, "-m", "issue_tracker.cli", "migrate", "--database-url", fresh_database_url]
-    nodes = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(4)]
-    responses = [node.communicate(timeout=60) for node in nodes]
+    nodes = [begin("migrate", database_url=fresh_database_url) for _ in range(4)]
+    responses = [node.rest() for node in nodes]
 
-    assert [node.returncode for node in nodes] == [0] * 4, responses
+    assert [node.process.returncode for node in nodes] == [0] * 4, responses
     assert sum("Migrated from empty" in out for out, _ in responses) == 1, responses
 
 
