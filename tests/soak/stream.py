@@ -5,6 +5,7 @@ the numbers.
 """
 
 import argparse
+import multiprocessing
 import random
 import subprocess
 import sys
@@ -70,6 +71,17 @@ def write(database_url: str, seed: int, changes: int) -> None:
         except Undone:
             continue
     database.close()
+
+
+def write_in_processes(database_url: str, writers: int, changes: int) -> bool:
+    """Runs writers in a process each, and returns whether one of them failed."""
+    forking = multiprocessing.get_context("fork")
+    writing = [forking.Process(target=write, args=(database_url, seed, changes)) for seed in range(writers)]
+    for process in writing:
+        process.start()
+    for process in writing:
+        process.join()
+    return any(process.exitcode for process in writing)
 
 
 class SoakListener(threading.Thread):
@@ -164,9 +176,8 @@ def soak(database_url: str, *, writers: int, changes: int, listeners: int) -> st
         urls = [server.url for server in served]
         following = Listeners(database, urls, {"Cookie": f"issue_tracker_session={cookie}"}, listeners)
         began = time.monotonic()
-        command = [sys.executable, "-m", "tests.soak.stream", "--write", database_url, "--changes", str(changes)]
-        writing = [subprocess.Popen([*command, "--seed", str(seed)]) for seed in range(writers)]
-        if [process.wait() for process in writing] != [0] * writers:
+        command = [sys.executable, "-m", "tests.soak.stream", "--write", database_url]
+        if subprocess.run([*command, "--writers", str(writers), "--changes", str(changes)], check=False).returncode:
             raise BrokenPromise("A writer failed.")
         wrote = time.monotonic() - began
         expected = following.stop()
@@ -192,7 +203,7 @@ def _difference(number: int, listener: SoakListener, expected: list[int]) -> str
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--write", required=True)
-    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--writers", type=int, required=True)
     parser.add_argument("--changes", type=int, required=True)
     given = parser.parse_args()
-    write(given.write, given.seed, given.changes)
+    sys.exit(write_in_processes(given.write, given.writers, given.changes))
