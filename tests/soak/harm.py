@@ -5,6 +5,7 @@ import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import psycopg
 
@@ -95,14 +96,25 @@ def back_up_file(stage: Stage, folder: Path) -> None:
         file.unlink()
 
 
-def dump_and_restore(stage: Stage, folder: Path, restored_url: str) -> None:
-    """Runs `issue-tracker dump`, and `restore` into an empty database, which is checked."""
-    answered = list(stage.ledger.answered)
-    dump = folder / "dump"
-    _run("dump", str(dump), database_url=stage.url)
-    _run("restore", str(dump), database_url=restored_url)
-    dump.unlink()
-    _verify_copy(stage, restored_url, answered)
+class Dump(NamedTuple):
+    """A dump, and the requests that were answered before it."""
+
+    file: Path
+    answered: list[str]
+
+
+def dump(stage: Stage, folder: Path) -> Dump:
+    """Runs `issue-tracker dump`."""
+    dumped = Dump(folder / "dump", list(stage.ledger.answered))
+    _run("dump", str(dumped.file), database_url=stage.url)
+    return dumped
+
+
+def restore(stage: Stage, dumped: Dump, url: str) -> None:
+    """Runs `issue-tracker restore` into an empty database, which is checked."""
+    _run("restore", str(dumped.file), database_url=url)
+    dumped.file.unlink()
+    _verify_copy(stage, url, dumped.answered)
 
 
 def _verify_copy(stage: Stage, url: str, answered: list[str]) -> None:

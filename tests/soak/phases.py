@@ -17,11 +17,12 @@ from tests.soak import stream
 from tests.soak.harm import (
     Pair,
     back_up_file,
-    dump_and_restore,
+    dump,
     fill_disk,
     kill_all_workers,
     kill_one_worker,
     kill_parent,
+    restore,
     stop_postgresql,
 )
 from tests.soak.ledger import BrokenPromise, Figures
@@ -167,21 +168,21 @@ def backups(run: Run) -> str:
                 if run.engine == "sqlite" and number % 2 == 0:
                     back_up_file(stage, run.folder)
                 else:
-                    restore(run, stage, number)
+                    dump_and_restore(run, stage, number)
             found.append(stage.finish())
     return f"{run.rounds} backups, each restored and checked; {said(Figures(*map(sum, zip(*found, strict=True))))}"
 
 
-def restore(run: Run, stage: Stage, number: int) -> None:
+def dump_and_restore(run: Run, stage: Stage, number: int) -> None:
     """Restores a dump into a new database, which is deleted after its check."""
-    name = f"restored_{number}"
+    name, dumped = f"restored_{number}", dump(stage, run.folder)
     if run.engine == "sqlite":
-        dump_and_restore(stage, run.folder, f"sqlite:///{run.folder}/{name}.db")
+        restore(stage, dumped, f"sqlite:///{run.folder}/{name}.db")
         for file in run.folder.glob(f"{name}.db*"):
             file.unlink()
         return
     (cluster,) = run.clusters
-    dump_and_restore(stage, run.folder, cluster.create_database(name))
+    restore(stage, dumped, cluster.create_database(name))
     with psycopg.connect(cluster.url("postgres"), autocommit=True) as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 

@@ -140,14 +140,14 @@ class Sender(Writer):
 class Senders:
     """Runs the senders of a stage."""
 
-    def __init__(self, stage: Stage) -> None:
+    def __init__(self, stage: Stage, count: int = 4) -> None:
         self._stage = stage
         with opened(stage.url) as database, database.write() as tx:
             receiver, secret = create_receiver(tx, SOAK, Name("Monitoring of the soak"), Kind.GENERIC)
             # Alerts change their states constantly here, and every change must be visible.
             create_rule(tx, SOAK, Name("Nothing is flapping"), Rule(flap_changes=0))
         path = f"/api/alerts/in/{receiver.kind}/{secret}"
-        self.all = [Sender(FIRST + number, stage, path if number % 2 else None) for number in range(4)]
+        self.all = [Sender(FIRST + number, stage, path if number % 2 else None) for number in range(count)]
         for sender in self.all:
             sender.start()
         # From now on the stage also waits for the senders, and stops them.

@@ -123,14 +123,15 @@ class Stage:
             writer.stop()
         for writer in self.writers:
             writer.join(PATIENCE_SECONDS)
-        left, since = self._pending(), time.monotonic()
-        while left:
-            if time.monotonic() > since + PATIENCE_SECONDS:
-                raise BrokenPromise(f"{left} messages were not sent to the working receiver.")
-            time.sleep(0.1)
-            found = self._pending()
-            if found < left:
-                left, since = found, time.monotonic()
+        with opened(self.url) as database:
+            left, since = self._pending(database), time.monotonic()
+            while left:
+                if time.monotonic() > since + PATIENCE_SECONDS:
+                    raise BrokenPromise(f"{left} messages were not sent to the working receiver.")
+                time.sleep(0.1)
+                found = self._pending(database)
+                if found < left:
+                    left, since = found, time.monotonic()
         return self.verify()
 
     def close(self) -> None:
@@ -162,7 +163,7 @@ class Stage:
         )
         response(request)
 
-    def _pending(self) -> int:
+    def _pending(self, database: Database) -> int:
         """Returns the number of messages that have not been attempted. After a timeout, on a busy machine, a retry
         comes late.
         """
@@ -171,7 +172,7 @@ class Stage:
             deliveries.c.state == "pending",
             deliveries.c.attempts == 0,
         )
-        with opened(self.url) as database, database.read() as tx:
+        with database.read() as tx:
             return int(tx.execute(query).scalar_one())
 
     def _verify_delivered(self, database: Database) -> None:

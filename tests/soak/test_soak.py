@@ -14,11 +14,12 @@ from tests.shared import SQLITE, Shared
 from tests.soak.harm import (
     Pair,
     back_up_file,
-    dump_and_restore,
+    dump,
     fill_disk,
     kill_all_workers,
     kill_one_worker,
     kill_parent,
+    restore,
     stop_postgresql,
 )
 from tests.soak.phases import DISK_MEBIBYTES, listened
@@ -29,6 +30,9 @@ from tests.soak.stream import soak
 pytestmark = pytest.mark.long
 
 LISTENERS = 4
+
+SENDERS = 2
+"""One of each kind."""
 
 
 def test_every_listener_gets_every_event_once_in_one_order(fresh_database_url: str) -> None:
@@ -43,7 +47,7 @@ def test_kills_a_full_disk_and_a_restore_lose_nothing(engine: str, shared: Share
         staged(url, tmp_path, workers=2) as stage,
         listened(stage, LISTENERS) as following,
     ):
-        senders = Senders(stage)
+        senders = Senders(stage, SENDERS)
         for kill in (kill_one_worker, kill_all_workers, kill_parent):
             kill(stage)
             stage.progress()
@@ -52,8 +56,9 @@ def test_kills_a_full_disk_and_a_restore_lose_nothing(engine: str, shared: Share
             stage.progress()
         if engine == "sqlite":
             back_up_file(stage, tmp_path)
-        dump_and_restore(stage, tmp_path, shared.empty(engine))
+        dumped = dump(stage, tmp_path)
         stage.finish()
+        restore(stage, dumped, shared.empty(engine))
         senders.verify()
         assert following.stop()
 
