@@ -4,6 +4,7 @@ import gzip
 import json
 import re
 import shlex
+import shutil
 import stat
 import subprocess
 import textwrap
@@ -28,7 +29,9 @@ from tests.cli.moved import answers, contents, fill, moved, schema, work
 from tests.conftest import ENGINES
 from tests.examples import DOCS
 from tests.processes import COMMAND, environment, run
-from tests.shared import Shared
+from tests.shared import SQLITE, Shared
+
+pytestmark = pytest.mark.together
 
 STORED_DUMP = Path(__file__).with_name("dump-0005.jsonl")
 """The lines of a dump that a program with the schema 0005 wrote. Every later version must be able to read it."""
@@ -45,6 +48,31 @@ OTHER_KEY = (
 )
 
 PLACEHOLDER = "postgresql://user@host/issue_tracker"
+
+
+Filled = Callable[[str], tuple[str, str, str]]
+"""Returns the URL of a filled database on an engine, and the texts of a session and of a token."""
+
+
+@pytest.fixture(scope="module")
+def filled(shared: Shared) -> Filled:
+    """Returns a database that `fill` has filled. An embedded one is filled once, and its files are restored in their
+    place: a copy elsewhere, or on PostgreSQL, would be recognized, and get higher ids for its next events.
+    """
+    embedded = shared.empty("sqlite")
+    path = Path(embedded.removeprefix(SQLITE))
+    texts = fill(embedded)
+    contents = {file: file.read_bytes() for file in path.parent.iterdir()}
+
+    def get(engine: str) -> tuple[str, str, str]:
+        if engine == "postgresql":
+            url = shared.empty(engine)
+            return (url, *fill(url))
+        for file, content in contents.items():
+            file.write_bytes(content)
+        return (embedded, *texts)
+
+    return get
 
 
 def signing_secrets(url: str, **settings: str) -> list[str]:
@@ -65,9 +93,9 @@ def rows_of(url: str) -> int:
 
 @pytest.mark.parametrize("new", ENGINES)
 @pytest.mark.parametrize("old", ENGINES)
-def test_a_copy_contains_everything_and_continues_the_ids(old: str, new: str, shared: Shared) -> None:
-    source, copied, plain = shared.empty(old), shared.empty(new), shared.migrated(new)
-    session, token = fill(source)
+def test_a_copy_contains_everything_and_continues_the_ids(old: str, new: str, shared: Shared, filled: Filled) -> None:
+    source, session, token = filled(old)
+    copied, plain = shared.empty(new), shared.migrated(new)
     before = contents(source)
     # On SQLite the server key is in a file.
     assert [table for table, rows in before.items() if not rows] == (["server_key"] if old == "sqlite" else [])
@@ -91,9 +119,11 @@ def test_a_copy_contains_everything_and_continues_the_ids(old: str, new: str, sh
 
 @pytest.mark.parametrize("new", ENGINES)
 @pytest.mark.parametrize("old", ENGINES)
-def test_a_dump_contains_everything_and_is_private(old: str, new: str, shared: Shared, tmp_path: Path) -> None:
-    source, restored, file = shared.empty(old), shared.empty(new), tmp_path / "everything.dump"
-    _, token = fill(source)
+def test_a_dump_contains_everything_and_is_private(
+    old: str, new: str, shared: Shared, filled: Filled, tmp_path: Path
+) -> None:
+    source, _, token = filled(old)
+    restored, file = shared.empty(new), tmp_path / "everything.dump"
 
     dumped = run("dump", str(file), database_url=source)
 
@@ -118,9 +148,10 @@ def test_a_dump_contains_everything_and_is_private(old: str, new: str, shared: S
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_a_target_with_data_is_refused_and_unchanged(engine: str, shared: Shared, tmp_path: Path) -> None:
-    source, taken, file = shared.empty("sqlite"), shared.migrated(engine), tmp_path / "everything.dump"
-    fill(source)
+def test_a_target_with_data_is_refused_and_unchanged(
+    engine: str, shared: Shared, filled: Filled, tmp_path: Path
+) -> None:
+    source, taken, file = filled("sqlite")[0], shared.migrated(engine), tmp_path / "everything.dump"
     assert run("company", "add", "Northwind", database_url=taken).returncode == 0
     assert run("dump", str(file), database_url=source).returncode == 0
     before = contents(taken)
@@ -177,9 +208,10 @@ DAMAGES: dict[str, tuple[Callable[[list[bytes]], list[bytes]], str]] = {
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_a_damaged_dump_is_refused_without_any_effect(engine: str, shared: Shared, tmp_path: Path) -> None:
-    source, restored, file = shared.empty("sqlite"), shared.migrated(engine), tmp_path / "everything.dump"
-    fill(source)
+def test_a_damaged_dump_is_refused_without_any_effect(
+    engine: str, shared: Shared, filled: Filled, tmp_path: Path
+) -> None:
+    source, restored, file = filled("sqlite")[0], shared.migrated(engine), tmp_path / "everything.dump"
     assert run("dump", str(file), database_url=source).returncode == 0
     whole = file.read_bytes()
     lines = gzip.decompress(whole).splitlines(keepends=True)
@@ -223,10 +255,10 @@ def test_a_dump_of_an_earlier_version_is_restored(engine: str, shared: Shared, t
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_a_copy_that_differs_is_not_committed(engine: str, shared: Shared, monkeypatch: pytest.MonkeyPatch) -> None:
-    source, copied = shared.empty("sqlite"), shared.migrated(engine)
-    fill(source)
-
+def test_a_copy_that_differs_is_not_committed(
+    engine: str, shared: Shared, filled: Filled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, copied = filled("sqlite")[0], shared.migrated(engine)
     finish = target.Target.finish
 
     def losing(self: target.Target) -> None:
@@ -245,9 +277,12 @@ def _note(event: tuple[Any, ...]) -> str:
     return str(event[list(events.c.keys()).index("note")])
 
 
-def test_the_commands_of_the_document_work(shared: Shared, tmp_path: Path) -> None:
-    source = f"sqlite:///{tmp_path}/{DEFAULT_DATABASE_URL.removeprefix('sqlite:///')}"
-    fill(source)
+def test_the_commands_of_the_document_work(shared: Shared, filled: Filled, tmp_path: Path) -> None:
+    source = Path(filled("sqlite")[0].removeprefix(SQLITE))
+    used = tmp_path / DEFAULT_DATABASE_URL.removeprefix(SQLITE)
+    used.parent.mkdir()
+    for ending in ("", "-key"):
+        shutil.copy(f"{source}{ending}", f"{used}{ending}")
     section = (DOCS / "operations.md").read_text(encoding="utf-8").split("## Moving to another database\n")[1]
     blocks = re.findall(r"^ +```sh\n(.*?)^ +```$", section.split("\n## ")[0], re.MULTILINE | re.DOTALL)
     script = textwrap.dedent("".join(blocks))
