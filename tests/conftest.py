@@ -18,8 +18,8 @@ from issue_tracker.logs import configure_logs
 from issue_tracker.server import password_requests
 from issue_tracker.settings import Settings
 from tests.database.killing import Migrating
+from tests.forking import cheap_hasher
 from tests.postgresql import Cluster
-from tests.preloaded import cheap_hasher
 from tests.scheduling import Together
 from tests.server import Server
 from tests.shared import Shared

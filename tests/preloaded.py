@@ -6,44 +6,45 @@ Each command is still a separate process, with the arguments, environment, folde
 about the start of a process (standard streams that are closed, terminals, signals during the start, restricted
 privileges) start Python themselves instead.
 
-The server processes that such a server starts with `multiprocessing` are forks of it, too.
+The server processes that such a server starts with `multiprocessing` are forks of it, too. `forking.py` is the code of
+the preloaded process.
 """
 
 import atexit
-import gc
-import importlib
-import json
-import multiprocessing.util
+import marshal
 import os
-import pkgutil
-import resource
-import runpy
-import selectors
+import shutil
 import signal
 import socket
 import subprocess
 import sys
-import threading
-import traceback
-from collections.abc import Callable
+import tempfile
 from contextlib import suppress
-from itertools import pairwise
 from pathlib import Path
-from typing import Any, NoReturn
 
-from argon2 import PasswordHasher
+from tests.forking import PROGRAMS
 
-from issue_tracker.auth import passwords
-
-MODULE = "issue_tracker.cli"
 ROOT = Path(__file__).parent.parent
-STREAMS = (0, 1, 2)
 
-SPAWNED = "--multiprocessing-fork"
-"""The argument of every process that `multiprocessing` spawns."""
+SCRIPT = """#!{python} -IS
+import marshal, os, sys
+from _socket import AF_UNIX, SCM_RIGHTS, SOCK_STREAM, SOL_SOCKET, socket
 
-SERVER_PROCESS = "server process"
-"""The name of a server process that was forked, in /proc."""
+connection = socket(AF_UNIX, SOCK_STREAM)
+connection.connect({address!r})
+content = marshal.dumps(
+    {{"program": {program!r}, "arguments": sys.argv[1:], "env": dict(os.environ), "cwd": os.getcwd()}}
+)
+streams = b"".join(number.to_bytes(4, sys.byteorder) for number in range(3))
+connection.sendmsg([len(content).to_bytes(4, "big")], [(SOL_SOCKET, SCM_RIGHTS, streams)])
+connection.sendall(content)
+connection.recv(4)
+code = int.from_bytes(connection.recv(4), "big", signed=True)
+if code < 0:
+    os.kill(os.getpid(), -code)
+os._exit(code)
+"""
+"""A program that lets the preloaded process run another one, with the standard streams, and ends like it."""
 
 
 class Forked:
@@ -95,15 +96,17 @@ class Preloaded:
     """The process that has imported all modules; it ends with the test process."""
 
     def __init__(self) -> None:
-        self._guard = threading.Lock()
-        self._requests, theirs = socket.socketpair()
-        with theirs:
+        self._folder = Path(tempfile.mkdtemp(prefix="issue-tracker-"))
+        self._address = str(self._folder / "socket")
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(self._address)
+            listener.listen()
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.preloaded", str(theirs.fileno())],
-                pass_fds=[theirs.fileno()],
+                [sys.executable, "-m", "tests.forking", str(listener.fileno())],
+                pass_fds=[listener.fileno()],
                 env=os.environ | {"PYTHONUTF8": "1"},
                 cwd=ROOT,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
             )
         atexit.register(self.close)
@@ -118,177 +121,40 @@ class Preloaded:
         start_new_session: bool = False,
         largest_file: int | None = None,
     ) -> Forked:
-        """Starts a command with these file descriptors as its standard streams. It cannot write files of more than
-        `largest_file` bytes, as after `ulimit -f`.
+        """Starts `issue-tracker` with these file descriptors as its standard streams. It cannot write files of more
+        than `largest_file` bytes, as after `ulimit -f`.
         """
         request = {
+            "program": "issue-tracker",
             "arguments": arguments,
             "env": env,
             "cwd": str(cwd or Path.cwd()),
             "start_new_session": start_new_session,
             "largest_file": largest_file,
         }
-        content = json.dumps(request).encode()
-        ours, theirs = socket.socketpair()
-        with theirs, self._guard:
-            socket.send_fds(self._requests, [len(content).to_bytes(4)], [*streams, theirs.fileno()])
-            self._requests.sendall(content)
-        return Forked(arguments, ours)
+        content = marshal.dumps(request)
+        connection = socket.socket(socket.AF_UNIX)
+        connection.connect(self._address)
+        socket.send_fds(connection, [len(content).to_bytes(4)], streams)
+        connection.sendall(content)
+        return Forked(arguments, connection)
+
+    def scripts(self) -> Path:
+        """Returns a folder with the programs `issue-tracker` and `itctl`, for the PATH of shell scripts: they run the
+        real ones as forks, and start twenty times faster. Their standard streams must be open.
+        """
+        folder = self._folder / "bin"
+        if not folder.exists():
+            folder.mkdir()
+            for program in PROGRAMS:
+                script = SCRIPT.format(python=sys.executable, address=self._address, program=program)
+                (folder / program).write_text(script, encoding="utf-8")
+                (folder / program).chmod(0o755)
+        return folder
 
     def close(self) -> None:
         """Ends the process."""
-        self._requests.close()
+        assert self._process.stdin
+        self._process.stdin.close()
         self._process.wait(30)
-
-
-def cheap_hasher() -> PasswordHasher:
-    """Argon2 with a low cost."""
-    return PasswordHasher(time_cost=1, memory_cost=16, parallelism=1)
-
-
-def _read(connection: socket.socket, size: int) -> bytes:
-    """Reads exactly this many bytes, or fewer at the end of the connection."""
-    content = b""
-    while len(content) < size and (part := connection.recv(size - len(content))):
-        content += part
-    return content
-
-
-def _import_everything() -> None:
-    package = importlib.import_module("issue_tracker")
-    for module in pkgutil.walk_packages(package.__path__, "issue_tracker."):
-        if ".migrations" not in module.name and not module.name.endswith("__main__"):
-            importlib.import_module(module.name)
-    for name in ("alembic.command", "alembic.config", "psycopg"):
-        importlib.import_module(name)
-    hasher = cheap_hasher()
-    passwords._hasher, passwords._no_account = hasher, hasher.hash("nobody")
-    assert threading.active_count() == 1, "a fork would have none of the threads"
-    gc.freeze()
-
-
-def _next_command(requests: socket.socket) -> list[str]:
-    """Forks for every request, and returns the arguments in the fork. Reports the exit codes of the forks."""
-    with selectors.DefaultSelector() as selector:
-        selector.register(requests, selectors.EVENT_READ)
-        while True:
-            for ready, _ in selector.select():
-                if ready.data:
-                    _report_end(selector, ready.fd, *ready.data)
-                    continue
-                header, descriptors, _, _ = socket.recv_fds(requests, 4, len(STREAMS) + 1)
-                if not header:
-                    raise SystemExit
-                request = json.loads(_read(requests, int.from_bytes(header)))
-                *streams, reporting = descriptors
-                reports = socket.socket(fileno=reporting)
-                child = os.fork()
-                if child == 0:
-                    _close_all(selector)
-                    _become(request, streams, reports)
-                    return list(request["arguments"])
-                for stream in streams:
-                    os.close(stream)
-                selector.register(os.pidfd_open(child), selectors.EVENT_READ, (child, reports))
-
-
-def _report_end(selector: selectors.BaseSelector, descriptor: int, child: int, reports: socket.socket) -> None:
-    selector.unregister(descriptor)
-    os.close(descriptor)
-    _, status = os.waitpid(child, 0)
-    with reports, suppress(BrokenPipeError):  # the test may have ended
-        reports.sendall(os.waitstatus_to_exitcode(status).to_bytes(4, signed=True))
-
-
-def _close_all(selector: selectors.BaseSelector) -> None:
-    """Closes what a new process would not have."""
-    for key in selector.get_map().values():
-        if key.data:
-            os.close(key.fd)
-            key.data[1].close()
-        else:
-            key.fileobj.close()  # type: ignore[union-attr]
-
-
-def _become(request: dict[str, Any], streams: list[int], reports: socket.socket) -> None:
-    """Gives this process what the request says, and reports its id, when signals for its group reach it."""
-    for stream, number in zip(streams, STREAMS, strict=True):
-        os.dup2(stream, number)
-        os.close(stream)
-    os.environ.clear()
-    os.environ.update(request["env"])
-    os.chdir(request["cwd"])
-    if request["start_new_session"]:
-        os.setsid()
-    if (largest := request["largest_file"]) is not None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
-    with reports:
-        reports.sendall(os.getpid().to_bytes(4, signed=True))
-
-
-_execute = multiprocessing.util.spawnv_passfds
-
-
-def _fork_instead_of_executing(path: bytes, args: list[str], descriptors: list[int]) -> int:
-    """Starts a process of `multiprocessing` (and not its resource tracker, nor one that collects metrics, because
-    prometheus_client decides that when it is imported) as a fork with only these file descriptors, and with the
-    default signal handlers, as a new program has them.
-    """
-    if SPAWNED not in args or "PROMETHEUS_MULTIPROC_DIR" in os.environ:
-        return int(_execute(path, args, descriptors))
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
-    for number, handler in handlers.items():
-        if handler is not signal.SIG_IGN:
-            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
-    child = os.fork()
-    if child == 0:
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        _run_spawned(args, descriptors)
-    for number, handler in handlers.items():
-        signal.signal(number, handler)
-    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-    return child
-
-
-def _run_spawned(args: list[str], descriptors: list[int]) -> NoReturn:
-    Path("/proc/self/comm").write_text(SERVER_PROCESS)
-    used = sorted({*STREAMS, *descriptors})
-    for before, after in pairwise([*used, os.sysconf("SC_OPEN_MAX")]):
-        if before + 1 < after:
-            os.closerange(before + 1, after)
-    sys.argv = ["-c", SPAWNED]
-    _end(lambda: exec(args[args.index("-c") + 1], {}), lambda: None)  # what it inherits is for its parent to do
-
-
-def _end(program: Callable[[], object], at_exit: Callable[[], object]) -> NoReturn:
-    """Runs a program to its end, as the interpreter does. The process then exits without deleting every object, because
-    that would copy all memory that it shares with the preloaded process.
-    """
-    code: object = 0
-    try:
-        program()
-    except SystemExit as ended:
-        code = ended.code
-    except KeyboardInterrupt:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-        os.kill(os.getpid(), signal.SIGINT)
-    except BaseException:
-        traceback.print_exc()
-        code = 1
-    threading._shutdown()  # type: ignore[attr-defined]
-    at_exit()
-    try:
-        sys.stdout.flush()
-    except OSError:
-        traceback.print_exc()
-        code = 120
-    sys.stderr.flush()
-    os._exit(code if isinstance(code, int) else int(code is not None))
-
-
-if __name__ == "__main__":
-    _import_everything()
-    multiprocessing.util.spawnv_passfds = _fork_instead_of_executing  # type: ignore[assignment]
-    sys.argv[1:] = _next_command(socket.socket(fileno=int(sys.argv[1])))
-    _end(lambda: runpy.run_module(MODULE, run_name="__main__", alter_sys=True), atexit._run_exitfuncs)
+        shutil.rmtree(self._folder)

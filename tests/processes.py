@@ -16,8 +16,9 @@ import httpx
 
 from issue_tracker.settings import PREFIX
 from tests.clients import Client
+from tests.forking import SERVER_PROCESS
 from tests.postgresql import free_port
-from tests.preloaded import SERVER_PROCESS, Forked, Preloaded
+from tests.preloaded import Forked, Preloaded
 from tests.world import PASSWORD
 
 COMMAND = [sys.executable, "-m", "issue_tracker.cli"]

@@ -14,6 +14,7 @@ import pytest
 
 from tests.apart import apart
 from tests.examples import DOCS, run_readme
+from tests.processes import preloaded
 from tests.server import Server
 
 pytestmark = pytest.mark.long
@@ -54,7 +55,8 @@ def home(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
     for name in [name for name in os.environ if name.startswith("ITCTL_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    folders = (preloaded().scripts(), Path(sys.executable).parent, os.environ["PATH"])
+    monkeypatch.setenv("PATH", os.pathsep.join(map(str, folders)))
     monkeypatch.setenv("PYTHONUTF8", "1")
     monkeypatch.setenv("ISSUE_TRACKER_DATABASE_URL", server.settings.database_url)
     monkeypatch.setenv("ITCTL_URL", server.url)

@@ -8,13 +8,14 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
 from issue_tracker.cli import main
-from tests.processes import COMMAND, environment, run, serve
+from tests.processes import COMMAND, environment, launch, run, serve
 from tests.shared import Shared
 from tests.world import PASSWORD
 
@@ -179,18 +180,13 @@ def test_a_mistyped_database_is_reported_and_not_created(tmp_path: Path, command
 def test_a_reader_that_stops_early_ends_a_command_successfully(embedded: str, arguments: list[str], code: int) -> None:
     reading, writing = os.pipe()
     os.close(reading)
-    ran = subprocess.run(
-        [*COMMAND, *arguments],
-        env=environment(embedded),
-        stdout=writing,
-        stderr=subprocess.PIPE,
-        timeout=60,
-        text=True,
-        check=False,
-    )
-    os.close(writing)
-    complaint = "issue-tracker: Standard output: Broken pipe.\n" if code else ""
-    assert (ran.returncode, ran.stderr) == (code, complaint)
+    with TemporaryFile() as err:
+        ran = launch(arguments, environment(embedded), writing, err.fileno())
+        os.close(writing)
+        ended = ran.wait(60)
+        err.seek(0)
+        complaint = b"issue-tracker: Standard output: Broken pipe.\n" if code else b""
+        assert (ended, err.read()) == (code, complaint)
 
 
 def test_a_password_typed_on_a_terminal_is_not_shown(embedded: str) -> None:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shlex
 import signal
 import sqlite3
 import stat
@@ -18,7 +17,7 @@ from click.testing import CliRunner
 
 from issue_tracker.cli import main
 from issue_tracker.cli.output import destination, replacing
-from tests.processes import COMMAND, begin, environment, run
+from tests.processes import begin, environment, preloaded, run
 from tests.shared import Shared
 
 PRECIOUS = "what the last export wrote\n"
@@ -124,7 +123,8 @@ def test_devices_and_pipes_are_not_replaced(filled: str, tmp_path: Path) -> None
     for special in ("/dev/stdout", "/proc/self/fd/1"):
         assert run("company", "export", special, database_url=filled).stdout == expected
     redirected = tmp_path / "redirected"
-    script = f"echo before > {redirected}; {shlex.join(COMMAND)} company export /dev/stdout >> {redirected}"
+    command = preloaded().scripts() / "issue-tracker"
+    script = f"echo before > {redirected}; {command} company export /dev/stdout >> {redirected}"
     subprocess.run(["bash", "-c", script], env=environment(filled), check=True, timeout=60)
     assert redirected.read_text().startswith("before\nname,archived\n")
     assert run("company", "export", "/dev/null", database_url=filled).returncode == 0

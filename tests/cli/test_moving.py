@@ -2,8 +2,8 @@
 
 import gzip
 import json
+import os
 import re
-import shlex
 import shutil
 import stat
 import subprocess
@@ -28,7 +28,7 @@ from issue_tracker.settings import DEFAULT_DATABASE_URL, Settings
 from tests.cli.moved import answers, contents, fill, moved, schema, work
 from tests.conftest import ENGINES
 from tests.examples import DOCS
-from tests.processes import COMMAND, environment, run
+from tests.processes import environment, preloaded, run
 from tests.shared import SQLITE, Shared
 
 pytestmark = pytest.mark.together
@@ -287,11 +287,11 @@ def test_the_commands_of_the_document_work(shared: Shared, filled: Filled, tmp_p
     blocks = re.findall(r"^ +```sh\n(.*?)^ +```$", section.split("\n## ")[0], re.MULTILINE | re.DOTALL)
     script = textwrap.dedent("".join(blocks))
     assert PLACEHOLDER in script and DEFAULT_DATABASE_URL in script
-    program = f'issue-tracker() {{ {shlex.join(COMMAND)} "$@"; }}\n'
+    path = f"{preloaded().scripts()}{os.pathsep}{os.environ['PATH']}"
 
     done = subprocess.run(
-        ["bash", "-eu", "-c", program + script.replace(PLACEHOLDER, shared.empty("postgresql"))],
-        cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=120, check=False,
+        ["bash", "-eu", "-c", script.replace(PLACEHOLDER, shared.empty("postgresql"))],
+        cwd=tmp_path, env=environment() | {"PATH": path}, capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
 
     assert (done.returncode, done.stderr) == (0, ""), done

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from issue_tracker_client import Tracker
+from tests.processes import preloaded
 
 EXAMPLES = Path(__file__).parents[2] / "client" / "examples"
 
@@ -16,7 +17,7 @@ EXAMPLES = Path(__file__).parents[2] / "client" / "examples"
 def environment(url: str, token: str, tmp_path: Path) -> dict[str, str]:
     file = tmp_path / "token"
     file.write_text(token)
-    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    path = f"{preloaded().scripts()}:{Path(sys.executable).parent}:{os.environ['PATH']}"
     here = {name: value for name, value in os.environ.items() if name == "PYTHONPATH"}  # the client under test
     return {"PATH": path, "ITCTL_URL": url, "ITCTL_TOKEN_FILE": str(file), "PYTHONUTF8": "1"} | here
 
