@@ -97,6 +97,9 @@ def python() -> Callable[[str], str]:
     return run
 
 
+# The page shows the client and itctl, which see only HTTP; the tests of the API send the same requests to servers on
+# both databases.
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 def test_every_snippet_of_the_cookbook_works(server: Server, home: Path) -> None:
     """The server's real address replaces the one on the page."""
     languages = {"sh": shell(home), "python": python()}

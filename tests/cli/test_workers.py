@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,9 @@ Start = Callable[..., ServeProcess]
 
 @pytest.fixture
 def start(shared: Shared, tmp_path: Path) -> Iterator[Start]:
-    """Starts a server with two processes on an embedded database, whose log is `server.log`."""
+    """Starts a server with two processes on an embedded database, whose log is `server.log`. Tests of the start itself
+    do so in `new_interpreters`.
+    """
     url = shared.with_admin("sqlite")
     servers: list[ServeProcess] = []
 
@@ -29,8 +32,7 @@ def start(shared: Shared, tmp_path: Path) -> Iterator[Start]:
         servers.append(ServeProcess(url, tmp_path / "server.log", workers=2, **{"LOG_FORMAT": "json", **settings}))
         return servers[-1]
 
-    with new_interpreters():
-        yield start
+    yield start
     for server in servers:
         for pid in processes(server):
             os.kill(pid, signal.SIGKILL)
@@ -45,12 +47,13 @@ def test_a_process_may_be_slow_to_start(start: Start) -> None:
     """As with a quarter of a core: the processes are stopped as soon as they exist, for longer than some supervisors
     wait.
     """
-    server = start()
+    with new_interpreters():
+        server = start()
     eventually(lambda: len(processes(server)) == 2, 60)
     first = processes(server)
     for pid in first:
         os.kill(pid, signal.SIGSTOP)
-    time.sleep(8)
+    time.sleep(6)
     assert processes(server) == first
     for pid in first:
         os.kill(pid, signal.SIGCONT)
@@ -75,7 +78,8 @@ def test_a_process_that_is_killed_is_replaced_and_logged(start: Start) -> None:
 @pytest.mark.parametrize("moment", ["starting", "serving"])
 def test_processes_end_with_their_parent(start: Start, moment: str) -> None:
     """`kill -9` of the parent, which cannot notify them."""
-    server = start()
+    with new_interpreters() if moment == "starting" else nullcontext():
+        server = start()
     eventually(lambda: len(processes(server)) == 2, 60)
     if moment == "serving":
         server.wait_until_ready()
@@ -90,7 +94,8 @@ def test_processes_end_with_their_parent(start: Start, moment: str) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_stops_all_of_them(start: Start, number: int) -> None:
-    server = start().wait_until_ready()
+    with new_interpreters() if number == signal.SIGTERM else nullcontext():
+        server = start().wait_until_ready()
     left = processes(server)
     os.kill(server.process.pid, number)
     assert server.process.wait(30) == 0
@@ -100,7 +105,8 @@ def test_a_signal_stops_all_of_them(start: Start, number: int) -> None:
 
 def test_ctrl_c_during_the_start_causes_no_traceback(start: Start) -> None:
     """A terminal sends SIGINT to the whole process group."""
-    server = start()
+    with new_interpreters():
+        server = start()
     eventually(lambda: len(processes(server)) == 2, 60)
     os.killpg(server.process.pid, signal.SIGINT)
     assert server.process.wait(60) == 0
@@ -121,7 +127,8 @@ def test_ctrl_c_just_before_the_start_of_a_process_is_not_lost(
         "popen_spawn_posix.Popen._launch = interrupted\n"
     )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    server = start()
+    with new_interpreters():
+        server = start()
     assert server.process.wait(60) == 0
     assert "Traceback" not in server.log.read_text()
 
@@ -132,7 +139,8 @@ def test_a_start_that_cannot_succeed_is_reported(start: Start, tmp_path: Path, m
         "import sys\nif '--multiprocessing-fork' in sys.orig_argv:\n    sys.modules['issue_tracker.app'] = None\n"
     )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    server = start()
+    with new_interpreters():
+        server = start()
     assert server.process.wait(60) == 1
     lines = server.log.read_text().splitlines()
     assert lines[-1] == "issue-tracker: A server process ended before it was ready; the lines above say why."

@@ -26,6 +26,14 @@ class Connect(Protocol):
     def __call__(self, url: str, **options: Any) -> Tracker: ...
 
 
+@pytest.fixture(scope="session", params=["sqlite"])
+def engine(request: pytest.FixtureRequest) -> str:
+    """One database for all tests of the client, which sees only HTTP; the tests of the API send the same requests to
+    servers on both.
+    """
+    return str(request.param)
+
+
 @pytest.fixture
 def url(world: World) -> str:
     """The address of a server with some companies."""
