@@ -1,9 +1,8 @@
 """Rows for a database of any earlier schema, for all of its tables and columns."""
 
+import sqlite3
 from collections.abc import Iterator
 from typing import Any
-
-from sqlalchemy import Connection, column, insert, inspect, table
 
 AT = "2026-01-02T03:04:05.000006+00:00"
 LATER = "2026-02-03T04:05:06.000007+00:00"
@@ -115,25 +114,30 @@ def _rows() -> dict[str, list[Row]]:
 
 TIMES = ("at", "created_at", "updated_at")
 
+COLUMNS = {
+    True: "SELECT m.name, c.name FROM sqlite_master AS m JOIN pragma_table_info(m.name) AS c WHERE m.type = 'table'",
+    False: "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = 'public'",
+}
 
-def fill(tx: Connection) -> dict[str, int]:
-    """Inserts the rows, and returns their number by table. The database assigns the ids, starting at 1."""
-    rows_by_table = _rows()
-    # Reflecting whole tables would also read keys, indexes and the tables to which they refer.
-    known = {
-        name: columns for (_, name), columns in inspect(tx).get_multi_columns(filter_names=list(rows_by_table)).items()
-    }
+
+def fill(connection: Any) -> dict[str, int]:
+    """Inserts the rows with a connection of a driver, and returns their number by table. The database assigns the ids,
+    starting at 1.
+    """
+    sqlite = isinstance(connection, sqlite3.Connection)
+    known: dict[str, set[str]] = {}
+    for name, field in connection.execute(COLUMNS[sqlite]).fetchall():
+        known.setdefault(name, set()).add(field)
     counts = {}
-    for name, rows in rows_by_table.items():
+    for name, rows in _rows().items():
         if name not in known:
             continue
-        found = table(name, *(column(one["name"], one["type"]) for one in known[name]))
-        columns = set(found.columns.keys())
-        given = [
-            {field: value for field, value in row.items() if field in columns}
-            | {field: AT for field in TIMES if field in columns}
-            for row in rows
-        ]
-        tx.execute(insert(found), [row | {field: row.get(field) for one in given for field in one} for row in given])
+        times = [field for field in TIMES if field in known[name]]
+        fields = sorted({field for row in rows for field in row if field in known[name]} - set(times))
+        marks = ", ".join("?" if sqlite else "%s" for _ in (*fields, *times))
+        statement = f"INSERT INTO {name} ({', '.join((*fields, *times))}) VALUES ({marks})"
+        values = [(*(row.get(field) for field in fields), *(row.get(field, AT) for field in times)) for row in rows]
+        connection.cursor().executemany(statement, values)
         counts[name] = len(rows)
+    connection.commit()
     return counts

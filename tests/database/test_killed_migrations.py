@@ -3,7 +3,8 @@
 import shutil
 import sqlite3
 import uuid
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from itertools import pairwise
 from typing import Any
 
@@ -11,8 +12,6 @@ import psycopg
 import pytest
 
 from issue_tracker.database import migrate
-from issue_tracker.database.engine import Database
-from issue_tracker.settings import Settings
 from tests.cli.moved import schema_of
 from tests.database.filled import fill
 from tests.database.killing import Migrating
@@ -51,29 +50,21 @@ def _schema(connection: Any) -> dict[str, Any]:
     return {"schema": schema_of(connection)} | {query: _rows(connection, query) for query in queries}
 
 
-def _content(url: str) -> dict[str, Any]:
+def _content(connection: Any) -> dict[str, Any]:
     """Returns the parts of the schema, the rows of every table, the search index and the sequences."""
-    with closing(_connect(url)) as connection:
-        tables = connection.execute(TABLES[url.startswith(SQLITE)]).fetchall()
-        return _schema(connection) | {table: _rows(connection, f"SELECT * FROM {table}") for (table,) in tables}
+    tables = connection.execute(TABLES[isinstance(connection, sqlite3.Connection)]).fetchall()
+    return _schema(connection) | {table: _rows(connection, f"SELECT * FROM {table}") for (table,) in tables}
 
 
 def _rows(connection: Any, query: str) -> list[Any]:
     return sorted(connection.execute(query).fetchall(), key=repr)
 
 
-def _connect(url: str) -> Any:
-    return sqlite3.connect(url.removeprefix(SQLITE)) if url.startswith(SQLITE) else psycopg.connect(url)
-
-
-def _filled(shared: Shared, url: str) -> tuple[str, dict[str, int]]:
-    """Returns a filled copy of a database without rows, and the number of rows by table."""
-    filled = _copied(shared, url)
-    database = Database(Settings(database_url=filled))
-    with database.write() as tx:
-        rows = fill(tx)
-    database.close()
-    return filled, rows
+@contextmanager
+def _connected(url: str) -> Iterator[Any]:
+    sqlite = url.startswith(SQLITE)
+    with closing(sqlite3.connect(url.removeprefix(SQLITE)) if sqlite else psycopg.connect(url)) as connection:
+        yield connection
 
 
 @pytest.mark.long
@@ -82,30 +73,34 @@ def test_a_killed_migration_changes_nothing_and_can_be_repeated(
 ) -> None:
     """Each migration is killed at its end, before those that follow; all of them also halfway and before the commit."""
     empty = fresh_database_url
-    with closing(_connect(migrated_url)) as connection:
+    with _connected(migrated_url) as connection:
         current_schema = _schema(connection)
     migrating.to_the_end(empty, to=VERSIONS[0])
     for version, following in pairwise((*VERSIONS, migrate.head())):
-        filled, rows = _filled(shared, empty)
+        filled = _copied(shared, empty)
+        with _connected(filled) as connection:
+            rows = fill(connection)
+            before = _content(connection)
         moments = [migrating.to_the_end(empty, to=following)]
-        uninterrupted = None
         if version == VERSIONS[0]:
             uninterrupted = _copied(shared, filled)
             statements = migrating.to_the_end(uninterrupted)
             moments += [statements // 2, statements]
-        before = _content(filled)
         for moment in moments:
             migrating.killed_after(filled, moment)
-            assert _content(filled) == before, version
+            with _connected(filled) as connection:
+                assert _content(connection) == before, version
         migrating.to_the_end(filled)
 
-        after = _content(filled)
+        with _connected(filled) as connection:
+            after = _content(connection)
         assert after.items() >= current_schema.items(), version
         assert after["alembic_version"] == [(migrate.head(),)], version
         # Sign-in attempts are counted from zero after migration 0010.
         kept = {table: count for table, count in rows.items() if table != "sign_in_failures"}
         assert {table: len(after[table]) for table in kept} == kept, version
-        if uninterrupted is not None:
-            assert after == _content(uninterrupted)
+        if version == VERSIONS[0]:
+            with _connected(uninterrupted) as connection:
+                assert after == _content(connection)
             shared.drop(uninterrupted)
         shared.drop(filled)
