@@ -48,9 +48,9 @@ class Migrating:
         assert statements is not None
         return statements
 
-    def killed_after(self, url: str, statements: int) -> None:
-        """Starts the migrations, and is killed after this many statements."""
-        code = self._run(url, statements, migrate.MIGRATIONS, "head")
+    def killed_after(self, url: str, moment: int | str, *, to: str = "head") -> None:
+        """Starts the migrations, and is killed after this many statements, or after one that starts with this text."""
+        code = self._run(url, moment, migrate.MIGRATIONS, to)
         assert code == -signal.SIGKILL
 
     def _run(self, *request: str | int | Path | None) -> int | None:
@@ -61,16 +61,16 @@ class Migrating:
         return response
 
 
-def _migrate(url: str, kill_after: int | None, to: str) -> int:
+def _migrate(url: str, kill_after: int | str | None, to: str) -> int:
     """Runs the migrations, and returns the number of statements."""
     database = Database(Settings(database_url=url))
     statements = 0
 
     @event.listens_for(database.engine, "after_cursor_execute")
-    def _count(*_: Any) -> None:
+    def _count(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
         nonlocal statements
         statements += 1
-        if statements == kill_after:
+        if statements == kill_after or (isinstance(kill_after, str) and statement.startswith(kill_after)):
             os.kill(os.getpid(), signal.SIGKILL)
 
     try:
@@ -80,7 +80,7 @@ def _migrate(url: str, kill_after: int | None, to: str) -> int:
     return statements
 
 
-def _killed(url: str, kill_after: int, to: str) -> int:
+def _killed(url: str, kill_after: int | str, to: str) -> int:
     """Runs the migrations in a fork, and returns its exit code."""
     gc.collect()
     gc.freeze()  # a collection in the fork would copy the memory

@@ -3,6 +3,7 @@
 import shutil
 import sqlite3
 import uuid
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from itertools import pairwise
@@ -18,6 +19,12 @@ from tests.database.killing import Migrating
 from tests.shared import SQLITE, Shared
 
 VERSIONS = sorted(path.name.partition("_")[0] for path in (migrate.MIGRATIONS / "versions").glob("[0-9]*_*.py"))[:-1]
+
+TO_THE_END = VERSIONS[::6]
+"""From these versions, all later migrations also run in one transaction, as in an upgrade over many versions."""
+
+WITH_THE_VERSION = "UPDATE alembic_version"
+"""The statement that ends each migration."""
 
 TABLES = {
     True: "SELECT name FROM sqlite_master WHERE type = 'table'",
@@ -67,40 +74,59 @@ def _connected(url: str) -> Iterator[Any]:
         yield connection
 
 
+def _content_of(url: str) -> dict[str, Any]:
+    with _connected(url) as connection:
+        return _content(connection)
+
+
 @pytest.mark.long
-def test_a_killed_migration_changes_nothing_and_can_be_repeated(
+def test_filled_databases_of_all_versions_survive_killed_migrations(
     fresh_database_url: str, migrated_url: str, shared: Shared, migrating: Migrating
 ) -> None:
-    """Each migration is killed at its end, before those that follow; all of them also halfway and before the commit."""
-    empty = fresh_database_url
-    with _connected(migrated_url) as connection:
-        current_schema = _schema(connection)
-    migrating.to_the_end(empty, to=VERSIONS[0])
+    """One database advances version by version, and gets new rows in each, so that the rows of every version pass all
+    later migrations. Each migration is killed at its end and then repeated.
+    """
+    url, rows = fresh_database_url, Counter[str]()
+    migrating.to_the_end(url, to=VERSIONS[0])
     for version, following in pairwise((*VERSIONS, migrate.head())):
-        filled = _copied(shared, empty)
-        with _connected(filled) as connection:
-            rows = fill(connection)
+        with _connected(url) as connection:
+            rows += fill(connection)
             before = _content(connection)
-        moments = [migrating.to_the_end(empty, to=following)]
-        if version == VERSIONS[0]:
-            uninterrupted = _copied(shared, filled)
-            statements = migrating.to_the_end(uninterrupted)
-            moments += [statements // 2, statements]
-        for moment in moments:
-            migrating.killed_after(filled, moment)
-            with _connected(filled) as connection:
-                assert _content(connection) == before, version
-        migrating.to_the_end(filled)
+        if version in TO_THE_END:
+            copy = _copied(shared, url)
+            _assert_current(copy, migrated_url, rows, migrating)
+            shared.drop(copy)
+        migrating.killed_after(url, WITH_THE_VERSION, to=following)
+        assert _content_of(url) == before, version
+        migrating.to_the_end(url, to=following)
+    _assert_current(url, migrated_url, rows, migrating)
 
-        with _connected(filled) as connection:
-            after = _content(connection)
-        assert after.items() >= current_schema.items(), version
-        assert after["alembic_version"] == [(migrate.head(),)], version
-        # Sign-in attempts are counted from zero after migration 0010.
-        kept = {table: count for table, count in rows.items() if table != "sign_in_failures"}
-        assert {table: len(after[table]) for table in kept} == kept, version
-        if version == VERSIONS[0]:
-            with _connected(uninterrupted) as connection:
-                assert after == _content(connection)
-            shared.drop(uninterrupted)
-        shared.drop(filled)
+
+def _assert_current(url: str, migrated_url: str, rows: Counter[str], migrating: Migrating) -> None:
+    """Migrates to the current version, and checks the schema and the numbers of rows."""
+    migrating.to_the_end(url)
+    found = _content_of(url)
+    with _connected(migrated_url) as connection:
+        assert found.items() >= _schema(connection).items()
+    assert found["alembic_version"] == [(migrate.head(),)]
+    # Sign-in attempts are counted from zero after migration 0010.
+    kept = {table: count for table, count in rows.items() if table != "sign_in_failures"}
+    assert {table: len(found[table]) for table in kept} == kept
+
+
+@pytest.mark.parametrize("share", [0.5, 1])
+def test_all_migrations_in_one_transaction_can_be_killed_and_repeated(
+    fresh_database_url: str, shared: Shared, migrating: Migrating, share: float
+) -> None:
+    """They are killed halfway, or directly before the commit."""
+    migrating.to_the_end(fresh_database_url, to=VERSIONS[0])
+    with _connected(fresh_database_url) as connection:
+        fill(connection)
+        before = _content(connection)
+    uninterrupted = _copied(shared, fresh_database_url)
+    statements = migrating.to_the_end(uninterrupted)
+    migrating.killed_after(fresh_database_url, int(share * statements))
+    assert _content_of(fresh_database_url) == before
+    migrating.to_the_end(fresh_database_url)
+    assert _content_of(fresh_database_url) == _content_of(uninterrupted)
+    shared.drop(uninterrupted)
