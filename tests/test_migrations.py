@@ -42,9 +42,8 @@ def test_the_required_version_is_the_last_migration() -> None:
     assert ScriptDirectory.from_config(config).get_heads() == [migrate.head()]
 
 
-def test_migrating_again_changes_nothing(fresh_database_url: str) -> None:
-    database = Database(Settings(database_url=fresh_database_url))
-    migrate.upgrade(database)
+def test_migrating_again_changes_nothing(migrated_url: str) -> None:
+    database = Database(Settings(database_url=migrated_url))
     assert migrate.upgrade(database) == (migrate.head(), migrate.head())
     database.close()
 

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from tests.clients import Client, get
-from tests.postgresql import Cluster
+from tests.postgresql import Cluster, free_port
 from tests.processes import ServeProcess, given_admin, serve
 from tests.waiting import eventually
 
@@ -140,12 +140,11 @@ def test_every_request_gets_a_response_in_an_outage_under_load(own_cluster: Clus
         assert len({name for name, status in responses.items() if status == 503} & stored) <= len(writers)
 
 
-def test_a_serve_command_without_its_database_reports_it(own_cluster: Cluster, tmp_path: Path) -> None:
-    url = own_cluster.create_database("outage")
-    own_cluster.stop()
-    server = ServeProcess(url, tmp_path / "server.log")
+def test_a_serve_command_without_its_database_reports_it(tmp_path: Path) -> None:
+    port = free_port()
+    server = ServeProcess(f"postgresql://tests@127.0.0.1:{port}/outage", tmp_path / "server.log")
     assert server.process.wait(60) == 1
     assert server.log.read_text() == (
         'issue-tracker: The database cannot be used: connection failed: connection to server at "127.0.0.1", '
-        f"port {own_cluster.port} failed: Connection refused.\n"
+        f"port {port} failed: Connection refused.\n"
     )

@@ -187,7 +187,8 @@ def test_a_later_schema_that_excludes_this_program_is_refused(
         upgrade(admin_url, *oldest)
         refused = get(f"{server.url}/readyz")
         assert (refused.status_code, refused.json()["detail"]) == (503, sentence)
-    for command in ("user list", "migrate", "worker", "serve --port 1"):
+    # They check the schema in the same way, so that one of them suffices for most schemas.
+    for command in ("migrate", "user list", "worker", "serve --port 1")[: None if oldest == (None,) else 1]:
         done = run(*command.split(), database_url=admin_url)
         assert (done.returncode, done.stderr) == (1, f"issue-tracker: {sentence}\n")
 
