@@ -8,6 +8,7 @@ from sqlalchemy import select
 
 from issue_tracker.database.tables import sessions, tokens, users
 from issue_tracker.settings import Settings
+from tests.cases import cases
 from tests.clients import Client
 from tests.server import serving
 from tests.world import PASSWORD, Clock, World
@@ -53,7 +54,7 @@ def test_changing_ones_own_password_ends_ones_other_sessions(world: World) -> No
     world.anonymous().call("POST", "/api/auth/login", 200, json={"email": email, "password": NEW})
 
 
-@pytest.mark.parametrize(
+@cases(
     ("body", "field"),
     [
         ({"current_password": "wrong", "new_password": NEW}, "current_password"),

@@ -10,6 +10,7 @@ from sqlalchemy import update
 from issue_tracker.auth import passwords
 from issue_tracker.database.tables import users
 from issue_tracker.settings import Settings
+from tests.cases import cases
 from tests.clients import Client, get
 from tests.server import serving
 from tests.world import CAST, PASSWORD, World
@@ -97,7 +98,7 @@ def test_every_wrong_address_or_password_gets_the_same_response(world: World) ->
     )
 
 
-@pytest.mark.parametrize(
+@cases(
     "given",
     [
         {"password": "wrong"},
@@ -107,7 +108,6 @@ def test_every_wrong_address_or_password_gets_the_same_response(world: World) ->
         {"email": "mia@helpdesk.example", "password": "wrong"},
         {"password": ""},
     ],
-    ids=["wrong password", "no account", "no address", "disabled", "disabled and wrong", "empty"],
 )
 def test_every_wrong_address_or_password_costs_one_verification(
     world: World, monkeypatch: pytest.MonkeyPatch, given: dict[str, str]
@@ -138,7 +138,7 @@ def test_a_member_signs_in_too(world: World) -> None:
     assert sign_in(world, email=CAST["mia"][0]).json()["user"]["role"] == "member"
 
 
-@pytest.mark.parametrize(
+@cases(
     ("body", "fields"),
     [
         ({}, ["email", "password"]),
@@ -158,7 +158,7 @@ def test_signing_in_again_needs_no_csrf_token(world: World) -> None:
     assert client.post("/api/auth/login", json=TESS).json()["user"]["name"] == "Tess Ngo"
 
 
-@pytest.mark.parametrize(
+@cases(
     "headers",
     [
         {"Origin": "https://evil.example"},
@@ -175,7 +175,7 @@ def test_a_request_from_another_site_cannot_sign_in(world: World, headers: dict[
     assert world.history(audit=True)[-1].type != "session.created"
 
 
-@pytest.mark.parametrize("site", [{}, {"Sec-Fetch-Site": "same-origin"}, {"Sec-Fetch-Site": "none"}, {"Origin": "own"}])
+@cases("site", [{}, {"Sec-Fetch-Site": "same-origin"}, {"Sec-Fetch-Site": "none"}, {"Origin": "own"}])
 def test_a_request_from_the_own_site_can_sign_in(world: World, site: dict[str, str]) -> None:
     headers = {name: world.server.url if value == "own" else value for name, value in site.items()}
     assert world.anonymous().post("/api/auth/login", json=TESS, headers=headers).status_code == 200

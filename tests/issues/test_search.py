@@ -5,15 +5,45 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from issue_tracker.names import key
+from tests.cases import cases
+from tests.clients import Client
 from tests.world import World
 
+NAMES = (
+    "100% loss",
+    "snake_case",
+    "back\\slash",
+    'A "quoted" word',
+    "It's",
+    "5 * 3",
+    "TCP/IP",
+    "Straße gesperrt",
+    "éclair",
+    "Σίσυφος",
+    "🔥 core",
+    "京都駅の障害",
+)
 
-def found(world: World, term: str) -> list[str]:
-    response = world.client().call("GET", "/api/issues", 200, params={"search": term})
+
+@pytest.fixture
+def tess(world: World) -> Client:
+    return world.client()
+
+
+@pytest.fixture
+def named(world: World, tess: Client) -> Client:
+    for name in NAMES:
+        world.given_issue(name)
+    world.given_issue("Printer jam", description="Tray two is stuck")
+    return tess
+
+
+def found(client: Client, term: str) -> list[str]:
+    response = client.call("GET", "/api/issues", 200, params={"search": term})
     return [issue["name"] for issue in response["items"]]
 
 
-@pytest.mark.parametrize(
+@cases(
     ("term", "names"),
     [
         ("printer", ["Printer jam"]),
@@ -46,45 +76,29 @@ def found(world: World, term: str) -> list[str]:
         ("tray OR quoted", []),
     ],
 )
-def test_a_term_is_searched_literally(world: World, term: str, names: list[str]) -> None:
-    for name in (
-        "100% loss",
-        "snake_case",
-        "back\\slash",
-        'A "quoted" word',
-        "It's",
-        "5 * 3",
-        "TCP/IP",
-        "Straße gesperrt",
-        "éclair",
-        "Σίσυφος",
-        "🔥 core",
-        "京都駅の障害",
-    ):
-        world.given_issue(name)
-    world.given_issue("Printer jam", description="Tray two is stuck")
-    assert found(world, term) == names
+def test_a_term_is_searched_literally(named: Client, term: str, names: list[str]) -> None:
+    assert found(named, term) == names
 
 
-def test_an_empty_or_blank_term_is_ignored(world: World) -> None:
+def test_an_empty_or_blank_term_is_ignored(world: World, tess: Client) -> None:
     world.given_issue("Printer jam")
-    assert found(world, "") == found(world, "   ") == ["Printer jam"]
+    assert found(tess, "") == found(tess, "   ") == ["Printer jam"]
 
 
-def test_a_changed_text_is_found_only_by_the_new_text(world: World) -> None:
+def test_a_changed_text_is_found_only_by_the_new_text(world: World, tess: Client) -> None:
     world.given_issue("Printer jam", description="Tray two is stuck")
-    world.client().call("PUT", "/api/issues/printer%20jam", 200, json={"new_name": "Toner", "description": "Empty"})
+    tess.call("PUT", "/api/issues/printer%20jam", 200, json={"new_name": "Toner", "description": "Empty"})
 
-    assert found(world, "tray") == found(world, "jam") == []
-    assert found(world, "tone") == found(world, "empt") == ["Toner"]
+    assert found(tess, "tray") == found(tess, "jam") == []
+    assert found(tess, "tone") == found(tess, "empt") == ["Toner"]
 
     world.client("ada").call("DELETE", "/api/issues/toner", 204)
-    assert found(world, "tone") == found(world, "jam") == []
+    assert found(tess, "tone") == found(tess, "jam") == []
 
 
 @settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
-def test_any_part_of_a_text_finds_its_issue(world: World, data: st.DataObject) -> None:
+def test_any_part_of_a_text_finds_its_issue(world: World, tess: Client, data: st.DataObject) -> None:
     world.empty_issues()
     letters = st.characters(codec="utf-8", exclude_categories=["Cc"])
     text = data.draw(st.text(letters, min_size=1, max_size=40).filter(lambda drawn: bool(key(drawn))))
@@ -96,5 +110,6 @@ def test_any_part_of_a_text_finds_its_issue(world: World, data: st.DataObject) -
     if not term or key(term) not in folded:
         return
 
-    assert "Anything" in found(world, term)
-    assert ("Something else" in found(world, term)) is (key(term) in "something else" or key(term) in "zzz")
+    names = found(tess, term)
+    assert "Anything" in names
+    assert ("Something else" in names) is (key(term) in "something else" or key(term) in "zzz")
