@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from tempfile import TemporaryFile
+from tempfile import TemporaryDirectory, TemporaryFile
 from typing import NamedTuple, TextIO
 
 import httpx
@@ -27,11 +27,20 @@ ADMIN = "ada@helpdesk.example"
 
 
 def environment(database_url: str | None = None, **settings: str) -> dict[str, str]:
-    """Returns the environment of a process, which contains only the variables that it needs to run."""
+    """Returns the environment of a process, which contains only the variables that it needs to run. Its temporary files
+    are in a folder that is deleted at the end of the tests: a process that is killed leaves them.
+    """
     own = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
     if database_url:
         settings["DATABASE_URL"] = database_url
-    return own | {PREFIX + name: value for name, value in settings.items()} | {"PYTHONUTF8": "1"}
+    given = {PREFIX + name: value for name, value in settings.items()}
+    return own | given | {"PYTHONUTF8": "1", "TMPDIR": _temporary().name}
+
+
+@cache
+def _temporary() -> TemporaryDirectory[str]:
+    """The folder for temporary files of all processes that this test process starts."""
+    return TemporaryDirectory(prefix="issue-tracker-processes-", ignore_cleanup_errors=True)
 
 
 def run(

@@ -1,6 +1,7 @@
 """`/metrics` counts the requests of all workers by route template, and is off by default (contract, 10)."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -44,13 +45,16 @@ def test_cached_and_other_requests_are_counted_by_template(migrated_url: str) ->
         world.close()
 
 
-def test_any_worker_returns_the_metrics_of_all(migrated_url: str) -> None:
-    with own_servers(migrated_url, ("--workers", "2"), ISSUE_TRACKER_METRICS="true") as (server,):
+def test_any_worker_returns_the_metrics_of_all(migrated_url: str, tmp_path: Path) -> None:
+    more = {"ISSUE_TRACKER_METRICS": "true", "TMPDIR": str(tmp_path)}
+    with own_servers(migrated_url, ("--workers", "2"), **more) as (server,):
         world = measured(server)
         for _ in range(20):
             world.client("tess").call("GET", "/api/issues", 200)
         assert {counted(world)["GET", "/api/issues", "200"] for _ in range(5)} == {20}
         world.close()
+        assert list(tmp_path.iterdir())
+    assert not list(tmp_path.iterdir()), "a server that ends leaves no temporary files"
 
 
 @pytest.mark.parametrize("who", ["ada", None])

@@ -1,8 +1,10 @@
 """Prometheus metrics, if the setting enables them: requests by route template, never by name or path."""
 
 import asyncio
+import atexit
 import collections
 import os
+import shutil
 import tempfile
 import time
 from collections.abc import Awaitable
@@ -30,8 +32,13 @@ LOG_SECONDS = 10.0
 
 
 def share_between_workers() -> None:
-    """Lets any worker report the metrics of all workers. Must be called before the workers start."""
-    os.environ.setdefault(MULTIPROCESS, tempfile.mkdtemp(prefix="issue-tracker-metrics-"))
+    """Lets any worker report the metrics of all workers. Must be called before the workers start.
+
+    The folder of their files is deleted when this process ends, unless the operator has chosen it.
+    """
+    if MULTIPROCESS not in os.environ:
+        os.environ[MULTIPROCESS] = folder = tempfile.mkdtemp(prefix="issue-tracker-metrics-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
 
 
 def metrics_registry() -> CollectorRegistry:
