@@ -17,11 +17,32 @@ that moment gets no response.
 """
 
 
-class Client(httpx.Client):
-    """A client that shares one TLS context with all others and ignores proxies of the environment."""
+class Connections(httpx.BaseTransport):
+    """The connections of many clients. A client leaves them open when it is closed: `end` closes them."""
 
-    def __init__(self, *, timeout: float = 30, **options: Any) -> None:
-        super().__init__(verify=NO_ROOTS, trust_env=False, timeout=timeout, **({"limits": LIMITS} | options))
+    def __init__(self) -> None:
+        self._transport = httpx.HTTPTransport(verify=NO_ROOTS, trust_env=False, limits=LIMITS)
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        return self._transport.handle_request(request)
+
+    def end(self) -> None:
+        self._transport.close()
+
+
+class Client(httpx.Client):
+    """A client that shares one TLS context with all others and ignores proxies of the environment. It has own
+    connections unless others are given.
+    """
+
+    def __init__(self, *, timeout: float = 30, connections: Connections | None = None, **options: Any) -> None:
+        super().__init__(
+            verify=NO_ROOTS,
+            trust_env=False,
+            timeout=timeout,
+            transport=connections,
+            **({"limits": LIMITS} | options),
+        )
 
     def call(self, method: str, path: str, expected: int, **options: Any) -> Any:
         """Sends a request, checks the status, and returns the JSON body (None without one)."""

@@ -27,7 +27,7 @@ from issue_tracker.issues.operations import create_issue
 from issue_tracker.names import key, parse_issue_name, parse_name
 from issue_tracker.status import Status
 from tests.cast import Cast
-from tests.clients import Client
+from tests.clients import Client, Connections
 from tests.server import Server
 
 PASSWORD = "correct horse battery staple"
@@ -82,13 +82,14 @@ class World:
         self.engine = server.engine
         self.database = server.database
         self._clients: list[Client] = []
+        self._connections = Connections()
         self.cast = dict(CAST)
         with self.database.write() as tx:
             _cast.enter(tx)
 
     def anonymous(self, **options: Any) -> Client:
         """Returns a client without a credential."""
-        client = Client(base_url=self.server.url, **options)
+        client = Client(base_url=self.server.url, connections=self._connections, **options)
         self._clients.append(client)
         return client
 
@@ -160,3 +161,4 @@ class World:
     def close(self) -> None:
         for client in self._clients:
             client.close()
+        self._connections.end()

@@ -8,6 +8,10 @@ import pytest
 from tests.scim.directory import Directory
 from tests.world import World
 
+# The validator checks the form of requests and responses. The same operations run on both databases in the other tests
+# of this folder.
+pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+
 STAY = {"displayName", "active", "emails"}
 """An account always has a name, an address and a state: if one of these is removed, it is derived from the others."""
 
