@@ -1,4 +1,4 @@
-"""A whole list is streamed in bounded memory (contract, section 5): 40,000 issues, to several readers."""
+"""A whole list is streamed in bounded memory (contract, section 5): 20,000 issues, to several readers."""
 
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -14,7 +14,7 @@ from tests.world import Clock, World
 
 pytestmark = pytest.mark.long
 
-SIZE = dataset.Size(120_000)
+SIZE = dataset.Size(60_000)
 READERS = 3
 GROWTH = 25.0
 """The number of additional megabytes that the process may use."""
@@ -47,7 +47,7 @@ def read_everything(client: Client) -> tuple[int, bytes]:
 
 @pytest.fixture
 def large_server(engine: str, fresh_database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[OwnServer]:
-    """A process that serves 40,000 issues, and no other data."""
+    """A process that serves 20,000 issues, and no other data."""
     monkeypatch.setattr(dataset, "EVENTS", "SELECT 1")  # a list reads no history, and creating one takes the longest
     dataset.fill(fresh_database_url, SIZE.assignments, 1)
     with new_interpreters(), own_servers(fresh_database_url, ()) as (server,):
