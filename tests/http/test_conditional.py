@@ -6,6 +6,7 @@ import pytest
 
 from issue_tracker.app import declared_routes
 from issue_tracker.http.identity import Access
+from tests.clients import Client
 from tests.world import World
 
 FAULT = "/api/issues/Fault"
@@ -38,25 +39,31 @@ PATHS = {
 }
 
 
-@pytest.mark.parametrize("path", [*PATHS, "/api/issues?status=new&limit=1"])
-def test_unchanged_content_is_not_sent_again(fault: World, path: str) -> None:
-    endpoint = PATHS[path.partition("?")[0]]
-    if endpoint.access is Access.CUSTOMER:
-        fault.given_customer("cara", "Contoso")
-    client = fault.client("cara" if endpoint.access is Access.CUSTOMER else "ada")
-    people = fault.client("ada").call("GET", "/api/users", 200)["items"]
-    path = path.replace("{issue_name}", "Fault").replace("{user_id}", str(people[0]["user_id"]))
-    if "{id}" in path:
-        webhook = client.call("POST", "/api/webhooks", 201, json={"url": "https://example.com/"})["id"]
-        path = path.replace("{id}", str(webhook))
-    first = client.get(path)
-    assert first.status_code == 200, first.text
-    etag = first.headers["ETag"]
-    # Account data and audit events are never stored (test_browser_state.py).
-    stored = not endpoint.about_accounts and endpoint.path != "/api/events"
-    assert etag.startswith('"') and first.headers["Cache-Control"] == ("private, no-cache" if stored else "no-store")
+def test_unchanged_content_is_not_sent_again(fault: World) -> None:
+    """On every path with the ETag itself, a list, `*` and a rewritten ETag; on one path as all proxies rewrite it."""
+    fault.given_customer("cara", "Contoso")
+    clients = {who: fault.client(who) for who in ("ada", "cara")}
+    user_id = clients["ada"].call("GET", "/api/users", 200)["items"][0]["user_id"]
+    webhook_id = clients["ada"].call("POST", "/api/webhooks", 201, json={"url": "https://example.com/"})["id"]
+    for path in (*PATHS, "/api/issues?status=new&limit=1"):
+        endpoint = PATHS[path.partition("?")[0]]
+        # Account data and audit events are never stored (test_browser_state.py).
+        stored = not endpoint.about_accounts and endpoint.path != "/api/events"
+        filled = path.replace("{issue_name}", "Fault").replace("{user_id}", str(user_id))
+        check_unchanged(
+            clients["cara" if endpoint.access is Access.CUSTOMER else "ada"],
+            filled.replace("{id}", str(webhook_id)),
+            "private, no-cache" if stored else "no-store",
+            forms=len(rewritten("")) + 3 if path == "/api/issues/{issue_name}" else 4,
+        )
 
-    for form in range(len(rewritten(etag)) + 3):
+
+def check_unchanged(client: Client, path: str, cache_control: str, *, forms: int) -> None:
+    first = client.get(path)
+    assert first.status_code == 200, (path, first.text)
+    etag = first.headers["ETag"]
+    assert etag.startswith('"') and first.headers["Cache-Control"] == cache_control, path
+    for form in range(forms):
         for _ in range(5):
             given = (etag, f'"other", {etag}', "*", *rewritten(etag))[form]
             again = client.get(path, headers={"If-None-Match": given})
@@ -64,9 +71,9 @@ def test_unchanged_content_is_not_sent_again(fault: World, path: str) -> None:
                 break
             # On PostgreSQL, the server's own background work may change a list's validator without need (0005).
             etag = again.headers["ETag"]
-        assert again.status_code == 304 and again.content == b"", given
-        assert again.headers["ETag"] == etag
-    assert client.get(path, headers={"If-None-Match": '"other"'}).json() == first.json()
+        assert again.status_code == 304 and again.content == b"", (path, given)
+        assert given == "*" or again.headers["ETag"] == etag, path
+    assert client.get(path, headers={"If-None-Match": '"other"'}).json() == first.json(), path
 
 
 CHANGES = [
@@ -127,8 +134,9 @@ def test_a_change_with_an_old_etag_is_refused_with_the_current_one(fault: World,
 def test_every_write_accepts_etags_that_proxies_rewrote(
     fault: World, method: str, path: str, body: dict[str, Any] | None
 ) -> None:
+    """Renaming, deleting and the others with two forms of an ETag, changing a description with all."""
     client = fault.client("ada")
-    for form in range(len(rewritten('""'))):
+    for form in range(len(rewritten('""')) if body == {"description": "x"} else 2):
         client.delete(FAULT)
         fault.given_issue("Fault", {"Contoso": "new"})
         given = rewritten(client.get(FAULT).headers["ETag"])[form]
