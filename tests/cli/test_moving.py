@@ -59,14 +59,14 @@ def filled(shared: Shared) -> Filled:
     """Returns a database that `fill` has filled. An embedded one is filled once, and its files are restored in their
     place: a copy elsewhere, or on PostgreSQL, would be recognized, and get higher ids for its next events.
     """
-    embedded = shared.empty("sqlite")
+    embedded = shared.migrated("sqlite")
     path = Path(embedded.removeprefix(SQLITE))
     texts = fill(embedded)
     contents = {file: file.read_bytes() for file in path.parent.iterdir()}
 
     def get(engine: str) -> tuple[str, str, str]:
         if engine == "postgresql":
-            url = shared.empty(engine)
+            url = shared.migrated(engine)
             return (url, *fill(url))
         for file, content in contents.items():
             file.write_bytes(content)
@@ -123,7 +123,7 @@ def test_a_dump_contains_everything_and_is_private(
     old: str, new: str, shared: Shared, filled: Filled, tmp_path: Path
 ) -> None:
     source, _, token = filled(old)
-    restored, file = shared.empty(new), tmp_path / "everything.dump"
+    restored, file = shared.migrated(new), tmp_path / "everything.dump"
 
     dumped = run("dump", str(file), database_url=source)
 
