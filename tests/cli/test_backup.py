@@ -39,7 +39,7 @@ def test_a_database_of_an_earlier_version_is_copied(database: Path, tmp_path: Pa
 def test_a_copy_that_fails_leaves_nothing_behind(database: Path, tmp_path: Path) -> None:
     copies = tmp_path / "copies"
     copies.mkdir()
-    full = run("backup", str(copies / "copy.db"), database_url=f"sqlite:///{database}", largest_file=64 * 1024)
+    full = run("backup", str(copies / "copy.db"), database_url=f"sqlite:///{database}", largest_file=128 * 1024)
     assert full.returncode == 1 and full.stderr.startswith("issue-tracker: The copy failed: "), full
     assert full.stderr.count("\n") == 1 and list(copies.iterdir()) == []
 
