@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import threading
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs
@@ -15,8 +16,22 @@ from joserfc.jws import JWSRegistry
 from issue_tracker.clock import now
 from tests.single_sign_on.provider import SECRET, parameters
 
-OUR_KEY, OTHER_KEY = (RSAKey.generate_key(2048, {"kid": kid, "use": "sig"}) for kid in ("ours", "another"))
-SHORT_KEY = RSAKey.generate_key(1024, {"kid": "short", "use": "sig"})
+
+@cache
+def our_key() -> RSAKey:
+    """The key of the provider, made when it is first needed: every test process imports this module."""
+    return RSAKey.generate_key(2048, {"kid": "ours", "use": "sig"})
+
+
+@cache
+def other_key() -> RSAKey:
+    return RSAKey.generate_key(2048, {"kid": "another", "use": "sig"})
+
+
+@cache
+def short_key() -> RSAKey:
+    return RSAKey.generate_key(1024, {"kid": "short", "use": "sig"})
+
 
 REFRESH_TOKEN = "a refresh token of the provider"
 
@@ -42,7 +57,7 @@ class FakeProvider:
             "userinfo_endpoint": f"{self.issuer}/user",
             "end_session_endpoint": f"{self.issuer}/end",
         }
-        self.keys: list[RSAKey | ECKey] = [OUR_KEY, SHORT_KEY]
+        self.keys: list[RSAKey | ECKey] = [our_key(), short_key()]
         self.user: dict[str, Any] = {}
         self.subject: Any = "someone"
         self.status = 200
@@ -122,8 +137,9 @@ class FakeProvider:
         self._server.server_close()
 
 
-def sign(claims: dict[str, Any], key: RSAKey | ECKey = OUR_KEY, alg: str = "RS256", **header: Any) -> str:
-    """Returns a signed token."""
+def sign(claims: dict[str, Any], key: RSAKey | ECKey | None = None, alg: str = "RS256", **header: Any) -> str:
+    """Returns a token signed with the key; by default with that of the provider."""
+    key = our_key() if key is None else key
     registry = JWSRegistry(algorithms=[alg], strict_check_header=False)
     kid = {} if alg == "none" else {"kid": key.kid}
     return jwt.encode({"alg": alg, **kid, **header}, claims, key, registry=registry)

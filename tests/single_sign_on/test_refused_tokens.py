@@ -13,7 +13,7 @@ from joserfc.jwk import ECKey, RSAKey
 from issue_tracker.auth.single_sign_on import client as client_module
 from tests.server import serving
 from tests.single_sign_on.browser import SESSION, begin, come_back, failures, sign_in, who
-from tests.single_sign_on.fake import OTHER_KEY, OUR_KEY, SHORT_KEY, FakeProvider, sign, unsigned
+from tests.single_sign_on.fake import FakeProvider, other_key, our_key, short_key, sign, unsigned
 from tests.world import PASSWORD, World
 
 
@@ -49,13 +49,13 @@ def test_an_id_token_with_a_wrong_claim_is_rejected(
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 def test_an_invalid_signature_is_rejected(world: World, fake: FakeProvider) -> None:
-    shared = OUR_KEY.as_pem(private=False)
+    shared = our_key().as_pem(private=False)
     for make in (
-        lambda claims: sign(claims, SHORT_KEY),
-        lambda claims: sign(claims, OTHER_KEY),
-        lambda claims: sign(claims, OTHER_KEY, kid="ours"),
-        lambda claims: sign(claims, OTHER_KEY, jwk=OTHER_KEY.as_dict(private=False)),
-        lambda claims: sign(claims, OTHER_KEY, jku=f"{fake.issuer}/others"),
+        lambda claims: sign(claims, short_key()),
+        lambda claims: sign(claims, other_key()),
+        lambda claims: sign(claims, other_key(), kid="ours"),
+        lambda claims: sign(claims, other_key(), jwk=other_key().as_dict(private=False)),
+        lambda claims: sign(claims, other_key(), jku=f"{fake.issuer}/others"),
         unsigned,
         lambda claims: f"{sign(claims).rpartition('.')[0]}.",
         lambda claims: _hs256(claims, shared),
@@ -89,10 +89,10 @@ def test_only_the_algorithms_and_key_lengths_of_the_file_are_accepted(
     )
     long = RSAKey.generate_key(3072, {"kid": "long", "use": "sig"})
     curve = ECKey.generate_key("P-256", {"kid": "curve", "use": "sig"})
-    fake.keys = [OUR_KEY, long, curve]
+    fake.keys = [our_key(), long, curve]
     cases: list[tuple[Any, str, int]] = [
-        (OUR_KEY, "RS256", 403),
-        (OUR_KEY, "PS256", 403),
+        (our_key(), "RS256", 403),
+        (our_key(), "PS256", 403),
         (long, "RS256", 403),
         (long, "PS256", 303),
         (curve, "ES256", 303),
@@ -122,18 +122,18 @@ def test_replaced_keys_are_fetched_again_a_limited_number_of_times(
 ) -> None:
     monkeypatch.setattr(client_module, "METADATA_SECONDS", 3600.0)
     sign_in(world, fake)
-    fake.keys = [OTHER_KEY]
+    fake.keys = [other_key()]
     browser = world.anonymous()
     fake.requests.clear()
     for _ in range(3):
         address = begin(browser, "fake")
         assert (
-            come_back(browser, address, fake.grant(address, sign(fake.claims(address), OTHER_KEY))).status_code == 403
+            come_back(browser, address, fake.grant(address, sign(fake.claims(address), other_key()))).status_code == 403
         )
     assert fake.requests.count("/keys") == 0, "they were fetched a moment ago"
     monkeypatch.setattr(client_module, "KEYS_PAUSE_SECONDS", 0.0)
     address = begin(browser, "fake")
-    code = fake.grant(address, sign(fake.claims(address), OTHER_KEY))
+    code = fake.grant(address, sign(fake.claims(address), other_key()))
     assert come_back(browser, address, code).status_code == 303
     assert fake.requests.count("/keys") == 1 and who(browser) == "tess@helpdesk.example"
 

@@ -14,7 +14,7 @@ from issue_tracker.database.server_key import ServerKey
 from issue_tracker.database.tables import provider_sessions, sign_in_flows
 from tests.clients import Client
 from tests.single_sign_on.browser import begin, come_back, failures, sign_in, who
-from tests.single_sign_on.fake import LOGOUT, OTHER_KEY, REFRESH_TOKEN, FakeProvider, sign, unsigned
+from tests.single_sign_on.fake import LOGOUT, REFRESH_TOKEN, FakeProvider, other_key, sign, unsigned
 from tests.single_sign_on.provider import RealProvider, authorization_address, parameters
 from tests.waiting import eventually
 from tests.world import PASSWORD, World
@@ -150,7 +150,7 @@ def test_only_a_valid_logout_token_ends_sessions(world: World, fake: FakeProvide
         "",
         "nonsense",
         unsigned(right),
-        sign(right, OTHER_KEY, typ="logout+jwt"),
+        sign(right, other_key(), typ="logout+jwt"),
         sign(right),
         message(aud="another"),
         message(iss="https://elsewhere.example"),
