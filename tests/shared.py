@@ -88,11 +88,12 @@ class Shared:
         return self.copy(engine, given_admin)
 
     def copy(self, engine: str, fill: Callable[[str], None]) -> str:
-        """Returns a copy of the database that `fill` creates once per process."""
+        """Returns a copy of the database that `fill` fills once per process; it has the current schema before."""
         template = self._templates.get((engine, fill))
         if template is None:
-            template = self._templates[engine, fill] = self.empty(engine)
+            template = self.empty(engine) if fill is _migrate else self.migrated(engine)
             fill(template)
+            self._templates[engine, fill] = template
         if engine == "sqlite":
             copy = self.empty(engine)
             shutil.copy(template.removeprefix(SQLITE), copy.removeprefix(SQLITE))

@@ -116,36 +116,36 @@ def check(settings: Settings, clock: Clock, back_up: Callable[[], None], restore
 @pytest.mark.parametrize("restore", [into_place, renamed])
 @pytest.mark.parametrize("back_up", [by_command, by_sqlite])
 def test_a_copied_file_has_a_new_history(
-    fresh_database_url: str,
+    migrated_url: str,
     clock: Clock,
     back_up: Callable[[Path, Path], None],
     restore: Callable[[Path, Path], None],
 ) -> None:
-    path = Path(fresh_database_url.removeprefix("sqlite:///"))
+    path = Path(migrated_url.removeprefix("sqlite:///"))
     copy = path.with_name("copy.db")  # a file can be renamed only within a file system
-    settings = Settings(database_url=fresh_database_url, log_level="error", deliver_webhooks=False)
+    settings = Settings(database_url=migrated_url, log_level="error", deliver_webhooks=False)
     check(settings, clock, lambda: back_up(path, copy), lambda: restore(copy, path))
 
 
 @pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
-def test_a_restored_dump_has_a_new_history(fresh_database_url: str, clock: Clock, tmp_path: Path) -> None:
+def test_a_restored_dump_has_a_new_history(migrated_url: str, clock: Clock, tmp_path: Path) -> None:
     dump = str(tmp_path / "dump.sql")
-    settings = Settings(database_url=fresh_database_url, log_level="error", deliver_webhooks=False)
+    settings = Settings(database_url=migrated_url, log_level="error", deliver_webhooks=False)
 
     def back_up() -> None:
-        command = [str(binaries() / "pg_dump"), "--clean", "--if-exists", "--file", dump, fresh_database_url]
+        command = [str(binaries() / "pg_dump"), "--clean", "--if-exists", "--file", dump, migrated_url]
         subprocess.run(command, check=True, capture_output=True)
 
     def restore() -> None:
-        command = [str(binaries() / "psql"), "--quiet", "--set=ON_ERROR_STOP=1", "--file", dump, fresh_database_url]
+        command = [str(binaries() / "psql"), "--quiet", "--set=ON_ERROR_STOP=1", "--file", dump, migrated_url]
         subprocess.run(command, check=True, capture_output=True)
 
     check(settings, clock, back_up, restore)
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-def test_the_history_file_is_private(fresh_database_url: str) -> None:
-    path = Path(fresh_database_url.removeprefix("sqlite:///"))
-    with serving(Settings(database_url=fresh_database_url, log_level="error", deliver_webhooks=False)):
+def test_the_history_file_is_private(migrated_url: str) -> None:
+    path = Path(migrated_url.removeprefix("sqlite:///"))
+    with serving(Settings(database_url=migrated_url, log_level="error", deliver_webhooks=False)):
         token = path.with_name(f"{path.name}-history")
         assert token.stat().st_mode & 0o777 == 0o600

@@ -6,7 +6,6 @@ import psycopg
 import pytest
 from sqlalchemy import Connection, select, text
 
-from issue_tracker.database import migrate
 from issue_tracker.database.commit_topics import CommitTopic, notify_on_commit
 from issue_tracker.database.driver import driver
 from issue_tracker.database.engine import Database
@@ -69,11 +68,9 @@ def test_a_failed_commit_has_no_effect(world: World, engine: str, code: str, sta
 
 
 @pytest.fixture
-def database(fresh_database_url: str) -> Database:
+def database(migrated_url: str) -> Database:
     """A separate database, with a single connection for each kind of transaction."""
-    database = Database(Settings(database_url=fresh_database_url, threads=1))
-    migrate.upgrade(database)
-    return database
+    return Database(Settings(database_url=migrated_url, threads=1))
 
 
 def test_a_failed_commit_sends_no_notification(database: Database, engine: str) -> None:

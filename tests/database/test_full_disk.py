@@ -2,6 +2,7 @@
 
 import base64
 import resource
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -14,7 +15,6 @@ import pytest
 from sqlalchemy import Engine, event, func, insert, select, text
 
 from issue_tracker import clock
-from issue_tracker.database import migrate
 from issue_tracker.database.engine import Database
 from issue_tracker.database.tables import issues
 from issue_tracker.errors import Unavailable
@@ -22,9 +22,9 @@ from issue_tracker.settings import Settings
 from tests.clients import Client
 from tests.database.faults import assert_logged, assert_not_ready, assert_unavailable, create, eventually_ready, limited
 from tests.disks import SmallDisk, can_mount, create_tablespace, mounted
-from tests.processes import given_admin, serve
+from tests.processes import serve
 from tests.server import serving
-from tests.shared import Shared
+from tests.shared import SQLITE, Shared
 from tests.waiting import eventually
 from tests.world import Clock, World
 
@@ -151,19 +151,18 @@ def assert_a_full_disk_is_outlived(url: str, disk: SmallDisk, log: Path) -> None
 
 if can_mount():  # elsewhere the limits above must suffice
 
-    def test_the_product_survives_a_full_disk(small_disk: SmallDisk, tmp_path: Path) -> None:
-        url = f"sqlite:///{small_disk.folder}/issues.db"
-        given_admin(url)
+    def test_the_product_survives_a_full_disk(shared: Shared, small_disk: SmallDisk, tmp_path: Path) -> None:
+        url = f"{SQLITE}{small_disk.folder}/issues.db"
+        shutil.copy(shared.with_admin("sqlite").removeprefix(SQLITE), url.removeprefix(SQLITE))
         assert_a_full_disk_is_outlived(url, small_disk, tmp_path / "server.log")
 
-    def test_a_refused_change_does_not_reappear(tmp_path: Path) -> None:
+    def test_a_refused_change_does_not_reappear(shared: Shared, tmp_path: Path) -> None:
         """With some pages left, SQLite's log contains the whole change, and only the index of the log finds no room:
         the commit fails. After all connections have closed the file, the log is read without its index.
         """
         with mounted(48) as disk:
-            database = Database(Settings(database_url=f"sqlite:///{disk.folder}/issues.db"))
-            database.create()
-            migrate.upgrade(database)
+            shutil.copy(shared.migrated("sqlite").removeprefix(SQLITE), disk.folder / "issues.db")
+            database = Database(Settings(database_url=f"{SQLITE}{disk.folder}/issues.db"))
             failures = set()
             # A long read prevents the log from restarting, so that its index has to grow.
             with database.read() as held:

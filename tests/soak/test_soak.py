@@ -35,8 +35,8 @@ SENDERS = 2
 """One of each kind."""
 
 
-def test_every_listener_gets_every_event_once_in_one_order(fresh_database_url: str) -> None:
-    assert "events" in soak(fresh_database_url, writers=3, changes=30, listeners=6)
+def test_every_listener_gets_every_event_once_in_one_order(migrated_url: str) -> None:
+    assert "events" in soak(migrated_url, writers=3, changes=30, listeners=6)
 
 
 @pytest.mark.timeout(600)
