@@ -65,10 +65,9 @@ def test_a_failed_export_leaves_the_previous_file(filled: str, tmp_path: Path, c
 
 
 @pytest.mark.parametrize("command", [*EXPORTS, "dump", "backup"])
-def test_a_new_file_is_private(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str) -> None:
-    monkeypatch.setenv("ISSUE_TRACKER_DATABASE_URL", f"sqlite:///{tmp_path}/issues.db")
+def test_a_new_file_is_private(shared: Shared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str) -> None:
+    monkeypatch.setenv("ISSUE_TRACKER_DATABASE_URL", shared.migrated("sqlite"))
     target = tmp_path / "out"
-    assert CliRunner().invoke(main, ["migrate"]).exit_code == 0
     umask = os.umask(0)
     try:
         assert CliRunner().invoke(main, [*command.split(), str(target)]).exit_code == 0

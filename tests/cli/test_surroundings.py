@@ -23,6 +23,7 @@ from issue_tracker.cli import main
 from tests.cli.commands import PASSWORD_LINE, UNTIL_STOPPED, WITHOUT_DATABASE, command_line, leaves
 from tests.postgresql import free_port
 from tests.processes import ADMIN, COMMAND, environment, run, until_ready
+from tests.shared import SQLITE, Shared
 
 AWKWARD = "Żółć & Søn 株式会社"
 
@@ -30,11 +31,11 @@ ENDING = sorted(set(leaves()) - UNTIL_STOPPED)
 
 
 @pytest.fixture(scope="module")
-def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def original(shared: Shared, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database in which every command succeeds."""
     path = tmp_path_factory.mktemp("surroundings") / "issues.db"
+    shutil.copy(shared.migrated("sqlite").removeprefix(SQLITE), path)
     for arguments in (
-        ["migrate"],
         ["user", "add", ADMIN, "--name", AWKWARD, "--role", "super_admin"],
         ["user", "add", "leaver@helpdesk.example", "--name", "L", "--role", "member"],
         ["company", "add", AWKWARD],
@@ -53,10 +54,11 @@ def url(original: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 @pytest.fixture
-def given(command: str, url: str, tmp_path: Path) -> list[str]:
+def given(command: str, url: str, shared: Shared, tmp_path: Path) -> list[str]:
     """Prepares the command so that it succeeds. Some commands need an empty database."""
-    if command in ("demo", "restore"):
-        Path(url.removeprefix("sqlite:///")).unlink()
+    if command in ("copy", "demo", "restore"):
+        empty = tmp_path / "copied.db" if command == "copy" else url.removeprefix(SQLITE)
+        shutil.copy(shared.migrated("sqlite").removeprefix(SQLITE), empty)
     return command_line(command, tmp_path)
 
 
@@ -93,7 +95,7 @@ def test_an_account_without_a_name_is_recorded_by_its_number(
     done = CliRunner().invoke(main, given, input=PASSWORD_LINE)
     assert (done.exit_code, done.stderr) == (0, ""), done.exception
     if command == "company add":
-        with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection:
+        with closing(sqlite3.connect(url.removeprefix(SQLITE))) as connection:
             newest = connection.execute("SELECT actor_name FROM events ORDER BY event_id DESC LIMIT 1").fetchone()
         assert newest == (str(os.getuid()),)
 
@@ -149,7 +151,7 @@ def test_output_of_a_real_process_is_utf_8(url: str, surrounded: str) -> None:
 
 def test_output_is_never_written_to_the_database_file(url: str) -> None:
     """The database would be the next file to be opened, with the file descriptor of standard output."""
-    file = url.removeprefix("sqlite:///")
+    file = url.removeprefix(SQLITE)
     script = f"{shlex.join(COMMAND)} company add First >&- && {shlex.join(COMMAND)} company list >&-"
     subprocess.run(["bash", "-c", script], env=environment(url), check=True, timeout=60)
     with closing(sqlite3.connect(file)) as connection:
@@ -237,11 +239,10 @@ def test_a_database_in_a_read_only_folder_is_reported(original: Path, tmp_path: 
         folder.mkdir()
     shutil.copy(original, filled)
     commands = ("migrate", "serve", "worker", "user list", "company add", "issue export", "demo")
-    folders = [empty if command == "demo" else filled for command in commands]
-    given = [
-        [*command_line(command, tmp_path), "--database-url", f"sqlite:///{folder}/{original.name}"]
-        for command, folder in zip(commands, folders, strict=True)
-    ]
+    given = []
+    for command in commands:
+        folder = empty if command == "demo" else filled
+        given.append([*command_line(command, tmp_path), "--database-url", f"sqlite:///{folder}/{original.name}"])
     for folder in (filled, empty):
         folder.chmod(0o555)
     try:
