@@ -19,16 +19,17 @@ from issue_tracker.settings import Settings
 from tests.cases import cases
 from tests.clients import Client
 from tests.server import Server, serving
+from tests.shared import Shared
 from tests.world import CAST, PASSWORD, Clock, World
 
 TESS = {"email": CAST["tess"][0], "password": PASSWORD}
 
 
-@pytest.fixture
-def limited(world: World) -> Iterator[Server]:
+@pytest.fixture(scope="module")
+def limited(engine: str, shared: Shared) -> Iterator[Server]:
     """The product on the same data, with low limits."""
     settings = Settings(
-        database_url=world.server.settings.database_url,
+        database_url=shared.server(engine).settings.database_url,
         log_level="error",
         deliver_webhooks=False,
         sessions_per_user=3,

@@ -12,24 +12,32 @@ from issue_tracker.database.tables import history_identity, metadata, sign_in_fa
 from issue_tracker.settings import Settings
 from tests.clients import Client
 from tests.processes import ADMIN, serve
-from tests.server import serving
+from tests.server import Server, serving
+from tests.shared import Shared
 from tests.world import PASSWORD, World
 
 DEVICE = "issue_tracker_device"
 
 
-@pytest.fixture
-def behind_proxy(world: World) -> "Iterator[Addresses]":
-    """The product behind a reverse proxy, so that a test can use any client address."""
+@pytest.fixture(scope="module")
+def proxied(engine: str, shared: Shared) -> Iterator[Server]:
+    """The product behind a reverse proxy, on the data of the shared server."""
     settings = Settings(
-        database_url=world.server.settings.database_url,
+        database_url=shared.server(engine).settings.database_url,
         log_level="error",
         trusted_proxies="127.0.0.1",
         sign_in_address_limit=15,
         sign_in_network_limit=18,
         sign_in_total_limit=40,
     )
-    with serving(settings) as server, Client(base_url=server.url) as client:
+    with serving(settings) as server:
+        yield server
+
+
+@pytest.fixture
+def behind_proxy(world: World, proxied: Server) -> "Iterator[Addresses]":
+    """The product behind a reverse proxy, so that a test can use any client address."""
+    with Client(base_url=proxied.url) as client:
         yield Addresses(client)
 
 
