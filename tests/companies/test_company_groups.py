@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from tests.cases import cases
 from tests.company_access.limits import set_access
 from tests.world import PASSWORD, World
 
@@ -55,7 +56,12 @@ def test_changing_nothing_writes_no_event(world: World) -> None:
     assert len(audit(world)) == 1
 
 
-@pytest.mark.parametrize(
+@pytest.fixture
+def north(world: World) -> None:
+    given_group(world)
+
+
+@cases(
     ("body", "status", "said"),
     [
         ({"name": "NORTH"}, 400, "a company group called “NORTH” exists already"),
@@ -67,8 +73,8 @@ def test_changing_nothing_writes_no_event(world: World) -> None:
         ({"name": "A", "company_names": ["Nobody", "Contoso", "No one"]}, 404, "“Nobody”, “No one”"),
     ],
 )
+@pytest.mark.usefixtures("north")
 def test_an_invalid_group_is_rejected(world: World, body: dict[str, Any], status: int, said: str) -> None:
-    given_group(world)
     assert said in world.client("ada").call("POST", "/api/company-groups", status, json=body)["detail"]
     assert world.client().call("GET", "/api/company-groups", 200)["total"] == 1
 

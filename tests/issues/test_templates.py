@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from issue_tracker.issues.templates.patterns import filled, renewed
+from tests.cases import cases
+from tests.clients import Client
 from tests.world import World
 
 FIELDS = {
@@ -73,7 +75,15 @@ def test_a_template_is_created_changed_and_deleted(world: World) -> None:
     ]
 
 
-@pytest.mark.parametrize(
+@pytest.fixture
+def lines(world: World) -> Client:
+    """Returns a client of Ada, who has created the template “Lines”."""
+    ada = world.client("ada")
+    ada.call("POST", "/api/templates", 201, json={"name": "Lines"})
+    return ada
+
+
+@cases(
     ("body", "status", "said"),
     [
         ({"name": "LINES"}, 400, "a template called “LINES” exists already"),
@@ -87,11 +97,9 @@ def test_a_template_is_created_changed_and_deleted(world: World) -> None:
         ({"name": "x", "company_groups": ["Nobody"]}, 404, "“Nobody”"),
     ],
 )
-def test_an_invalid_template_is_rejected(world: World, body: dict[str, Any], status: int, said: str) -> None:
-    ada = world.client("ada")
-    ada.call("POST", "/api/templates", 201, json={"name": "Lines"})
-    assert said in ada.call("POST", "/api/templates", status, json=body)["detail"]
-    assert ada.call("GET", "/api/templates", 200)["total"] == 1
+def test_an_invalid_template_is_rejected(lines: Client, body: dict[str, Any], status: int, said: str) -> None:
+    assert said in lines.call("POST", "/api/templates", status, json=body)["detail"]
+    assert lines.call("GET", "/api/templates", 200)["total"] == 1
 
 
 def test_a_company_in_a_template_can_be_deleted(world: World) -> None:
