@@ -1,6 +1,7 @@
 """Every route refuses unauthorized requests (contract, sections 2 and 3). A route that is not listed fails."""
 
 import re
+from operator import attrgetter
 from typing import Any
 
 import httpx
@@ -121,8 +122,15 @@ def outcome(response: httpx.Response) -> str:
     return REFUSED
 
 
+_kind = attrgetter("access", "proof", "safe", "before_password_change", "before_enrolment", "__class__")
+ONE_OF_EACH_KIND = {_kind(endpoint): name for name, endpoint in ROUTES.items()}.values()
+"""One route for each combination of the properties that decide who may use it."""
+
+
 def test_every_route_with_every_kind_of_credential(world: World) -> None:
-    """The expected results are docs/security-routes.md."""
+    """The expected results are docs/security-routes.md. On PostgreSQL, tokens are sent to one route of each kind: what
+    a valid token may do is decided by the same code, and is tested on all routes on SQLite.
+    """
     # After a sign-out, another client of the same kind replaces the first one.
     first, last = "POST /logout", "POST /api/auth/logout"
     wrong = []
@@ -131,6 +139,8 @@ def test_every_route_with_every_kind_of_credential(world: World) -> None:
         assert list(actors) == [actor.name for actor in ACTORS]
         for actor in ACTORS:
             for name in names:
+                if world.engine == "postgresql" and "token" in actor.name and name not in ONE_OF_EACH_KIND:
+                    continue
                 found, wanted = outcome(send(actors[actor.name], name)), expected(name, actor)
                 if found != wanted:
                     wrong.append(f"{actor.name}: {name}: {found}, expected: {wanted}")
@@ -205,7 +215,8 @@ def test_a_missing_or_wrong_csrf_token_is_refused(world: World, token: str | Non
     client = world.client("ada")
     del client.headers["X-CSRF-Token"]
     headers = {} if token is None else {"X-CSRF-Token": token.encode()}
-    for name in UNSAFE:
+    # One function compares the tokens, so wrong ones are sent to only one route of the API and one page.
+    for name in UNSAFE if token is None else ("POST /api/issues", "POST /issues/new"):
         response = send(client, name, headers=headers)
         assert response.status_code == 403, f"{name}: {response.text}"
         if name in PRIVATE_API:
