@@ -66,12 +66,12 @@ def inputs(route: Route, url: str) -> Iterator[httpx.Request]:
     """
     plain, many, next_ = httpx.URL(url), httpx.URL(f"{url}?{MANY}"), httpx.URL(f"{url}?next={'%22' * 10_000}")
     for headers in UNKNOWN:
-        sent = {**OWN_SITE, **headers}
-        yield httpx.Request(route.method, plain, headers=sent)
+        yield httpx.Request(route.method, plain, headers={**OWN_SITE, **headers})
         if not route.safe:
-            yield httpx.Request(route.method, plain, headers={**sent, **FORM}, content=FIELDS[:16_000])
-            yield httpx.Request(route.method, plain, headers={**sent, **FORM}, content=FIELDS[:100_000])
-            yield httpx.Request(route.method, plain, headers={**sent, **JSON}, content=OBJECT)
+            yield httpx.Request(route.method, plain, headers={**OWN_SITE, **headers, **FORM}, content=FIELDS[:16_000])
+    if not route.safe:
+        yield httpx.Request(route.method, plain, headers={**OWN_SITE, **FORM}, content=FIELDS[:100_000])
+        yield httpx.Request(route.method, plain, headers={**OWN_SITE, **JSON}, content=OBJECT)
     yield httpx.Request(route.method, many, headers=OWN_SITE)
     yield httpx.Request(route.method, next_)
 
