@@ -9,6 +9,7 @@ import pytest
 import structlog
 
 from issue_tracker.issues import operations
+from tests.cases import cases
 from tests.clients import Client
 from tests.world import World
 
@@ -115,12 +116,12 @@ def test_every_response_carries_a_request_id(world: World) -> None:
         assert re.fullmatch(r"[0-9a-f]{32}", first) and first != second
 
 
-@pytest.mark.parametrize("sane", ["a", "0af7651916cd43dd8448eb211c80319c", "web-1:2025/01/04.7", "x" * 128])
+@cases("sane", ["a", "0af7651916cd43dd8448eb211c80319c", "web-1:2025/01/04.7", "x" * 128])
 def test_a_sane_request_id_is_used(world: World, sane: str) -> None:
     assert world.client().get("/healthz", headers={"X-Request-ID": sane}).headers["X-Request-ID"] == sane
 
 
-@pytest.mark.parametrize("odd", ["", "x" * 129, "a b", "<script>", "a\tb", "ä", 'a"b', "{}"])
+@cases("odd", ["", "x" * 129, "a b", "<script>", "a\tb", "ä", 'a"b', "{}"])
 def test_an_odd_request_id_is_replaced(world: World, odd: str) -> None:
     response = world.client().get("/healthz", headers={b"X-Request-ID": odd.encode()})
     assert re.fullmatch(r"[0-9a-f]{32}", response.headers["X-Request-ID"])

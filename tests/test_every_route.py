@@ -17,6 +17,7 @@ from tests.access import EXPECTED
 from tests.access_document import DOCUMENT, document
 from tests.access_fresh import CREDENTIALS, FIRST, FRESH
 from tests.access_results import ACTORS, CHOOSE, CONFIRM, OPEN, REFUSED, SIGN_IN, UNKNOWN, expected
+from tests.cases import cases
 from tests.clients import Client
 from tests.server import serving
 from tests.world import PASSWORD, World
@@ -232,7 +233,7 @@ def test_an_anonymous_visitor_of_a_page_is_sent_to_sign_in(world: World) -> None
         assert response.headers["Location"].startswith("/login"), name
 
 
-@pytest.mark.parametrize(
+@cases(
     ("method", "path"),
     [
         ("GET", "/api"),
@@ -257,7 +258,7 @@ def test_an_anonymous_caller_learns_nothing_about_paths_and_methods(world: World
     assert "Bearer" in response.headers["WWW-Authenticate"] and "Allow" not in response.headers
 
 
-@pytest.mark.parametrize(
+@cases(
     ("method", "path", "allowed"),
     [
         ("PATCH", "/api/issues", "GET, HEAD, POST"),
@@ -282,7 +283,7 @@ def test_a_response_to_a_wrong_method_lists_the_allowed_ones(
     assert response.json()["detail"]
 
 
-@pytest.mark.parametrize(
+@cases(
     ("method", "path"),
     [("GET", "/api/nothing"), ("GET", "/api/issues/a/b"), ("PUT", "/api/users/" + "9" * 5000), ("GET", "/api")],
 )

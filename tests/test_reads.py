@@ -100,8 +100,9 @@ def test_only_queries_read_issues_assignments_companies_and_events() -> None:
         f"{path.relative_to(ROOT)}: {name}"
         for path, module in modules()
         if not is_queries(path)
+        if (tables := tables_of(module))
         for name, statement in definitions(module)
-        if selects(statement, tables_of(module))
+        if selects(statement, tables)
     }
     assert outside == set(ALLOWED_OUTSIDE_QUERIES)
 

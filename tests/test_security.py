@@ -7,6 +7,7 @@ import re
 import ssl
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
 
@@ -22,6 +23,8 @@ from tests.clients import Client
 from tests.server import serving
 from tests.shared import Shared
 from tests.world import World
+
+pytestmark = pytest.mark.together
 
 SOURCE = Path(issue_tracker.__file__).parent
 TESTS = Path(__file__).parent
@@ -41,9 +44,13 @@ def exists(name: str) -> bool:
     return path.exists() and re.search(rf"^def {test}\(", path.read_text(encoding="utf-8"), re.MULTILINE) is not None
 
 
-def modules() -> Iterator[tuple[str, ast.Module]]:
-    for path in sorted(SOURCE.rglob("*.py")):
-        yield path.relative_to(SOURCE).as_posix(), ast.parse(path.read_text(encoding="utf-8"))
+@cache
+def modules() -> list[tuple[str, ast.Module]]:
+    """Returns the modules of the product by path; one process reads them for all tests that are together."""
+    return [
+        (path.relative_to(SOURCE).as_posix(), ast.parse(path.read_text(encoding="utf-8")))
+        for path in sorted(SOURCE.rglob("*.py"))
+    ]
 
 
 def imported(module: ast.Module) -> set[str]:
@@ -57,11 +64,17 @@ def imported(module: ast.Module) -> set[str]:
     return names
 
 
-def calls(module: ast.AST) -> Iterator[tuple[str, ast.Call]]:
-    """Yields every call, with the source text of the called expression."""
-    for node in ast.walk(module):
-        if isinstance(node, ast.Call):
-            yield ast.unparse(node.func), node
+@cache
+def calls(module: ast.AST) -> list[tuple[str, ast.Call]]:
+    """Returns every call, with the source text of the called expression."""
+    return [(ast.unparse(node.func), node) for node in ast.walk(module) if isinstance(node, ast.Call)]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _source_is_released() -> Iterator[None]:
+    yield
+    modules.cache_clear()
+    calls.cache_clear()
 
 
 def test_every_test_in_the_document_exists() -> None:

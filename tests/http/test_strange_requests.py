@@ -9,6 +9,7 @@ from urllib.parse import urlencode, urlsplit
 import msgspec
 import pytest
 
+from tests.cases import cases
 from tests.clients import Client
 from tests.world import World
 
@@ -47,7 +48,7 @@ def test_a_truncated_form_changes_nothing(world: World) -> None:
     assert [event.type for event in world.history()].count("issue.updated") == 1
 
 
-@pytest.mark.parametrize(
+@cases(
     ("path", "status"),
     [
         ("/api/companies?search=%00", 200),
@@ -107,7 +108,7 @@ def test_undo_rejects_an_invalid_request_id(world: World) -> None:
     assert tess.post("/undo", data=data, follow_redirects=False).status_code < 500
 
 
-@pytest.mark.parametrize("value", [DIGITS, "-1", "1.5", "٣"])
+@cases("value", [DIGITS, "-1", "1.5", "٣"])
 def test_invalid_last_event_ids_are_rejected(world: World, value: str) -> None:
     sent = {b"Last-Event-ID": value.encode()}
     assert world.client("tess").get("/api/events/stream", headers=sent).status_code in (400, 422)
@@ -165,7 +166,7 @@ def test_unusual_values_get_a_clear_response(world: World, path: str, headers: d
     assert response.status_code == status, response.text[:300]
 
 
-@pytest.mark.parametrize(
+@cases(
     ("accept", "type_"),
     [
         ("text/csv", "text/csv"),
@@ -183,7 +184,7 @@ def test_accept_selects_the_preferred_media_type(world: World, accept: str, type
     assert response.headers["content-type"].partition(";")[0] == type_
 
 
-@pytest.mark.parametrize(
+@cases(
     ("accept", "problem"),
     [
         ("application/problem+json", True),
@@ -256,9 +257,7 @@ def test_a_missing_session_is_reported_before_the_body_is_read(
     world.bearer("tess").call(method, path, status, **({"json": {}} if method == "POST" else {}))
 
 
-@pytest.mark.parametrize(
-    ("method", "path"), [("GET", "/api/nope"), ("PATCH", "/api/issues"), ("OPTIONS", "/api/issues")]
-)
+@cases(("method", "path"), [("GET", "/api/nope"), ("PATCH", "/api/issues"), ("OPTIONS", "/api/issues")])
 def test_a_member_learns_nothing_about_paths_and_methods(world: World, method: str, path: str) -> None:
     assert world.client("mia").request(method, path).status_code == 403
 
@@ -281,7 +280,7 @@ def test_a_company_of_a_webhook_cannot_be_deleted(world: World) -> None:
     assert "Hooked Ltd" in ada.get("/api/companies").text
 
 
-@pytest.mark.parametrize("number", [DIGITS, str(2**63), "\u0663" * 20])
+@cases("number", [DIGITS, str(2**63), "\u0663" * 20])
 def test_a_number_of_any_length_in_a_form_is_not_a_failure(world: World, number: str) -> None:
     tess = world.client()
     for name, status in (("", 400), (f"With {number[:3]}", 303)):
