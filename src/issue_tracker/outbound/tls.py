@@ -1,13 +1,25 @@
 """Which certificates of other systems are trusted."""
 
 import ssl
+from functools import lru_cache
+from pathlib import Path
 from threading import Lock
 
 import httpcore
 
 
 def tls_with(ca_file: str) -> ssl.SSLContext:
-    """Returns a context that trusts public certificate authorities and those in a PEM file. Raises OSError."""
+    """Returns a context that trusts public certificate authorities and those in a PEM file, the same one at each call
+    until the file changes. Raises OSError.
+    """
+    return _tls_with(ca_file, Path(ca_file).read_bytes())
+
+
+@lru_cache(maxsize=16)
+def _tls_with(ca_file: str, content: bytes) -> ssl.SSLContext:
+    """Loads the certificates, which takes tens of milliseconds: too long for each connection. A file with other content
+    is loaded again.
+    """
     context = httpcore.default_ssl_context()
     context.load_verify_locations(ca_file)
     return context

@@ -26,6 +26,7 @@ from tests.alerts.mailboxes.server import (
     health,
     mail_server,
     mailbox,
+    write_certificate,
 )
 from tests.alerts.test_alerts import listed, statuses
 from tests.world import World
@@ -207,7 +208,7 @@ def hostile(content: bytes) -> Iterator[int]:
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 def test_a_server_that_fails_changes_nothing(
-    world: World, mail: MailServer, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    world: World, mail: MailServer, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     receiver_id = given_mailbox(world, mail)
     poller = Poller(world, mail)
@@ -228,6 +229,14 @@ def test_a_server_that_fails_changes_nothing(
         fails("is not a public address", own=Poller(world, mail, mailbox_allowed_networks=""))
         fails("CERTIFICATE_VERIFY_FAILED", own=Poller(world, mail, mailbox_ca_file=""))
         fails("certificate authorities", own=Poller(world, mail, mailbox_ca_file="/nowhere"))
+        other, replaced = tmp_path / "other", tmp_path / "authorities.pem"
+        other.mkdir()
+        replaced.write_bytes(mail.certificate.read_bytes())
+        own = Poller(world, mail, mailbox_ca_file=str(replaced))
+        ada.call("PUT", here, 200, json=mailbox(mail))
+        assert own.poll(0) == 1 and health(world)["failure"] is None
+        replaced.write_bytes(write_certificate(other)[0].read_bytes())
+        fails("CERTIFICATE_VERIFY_FAILED", own=own)
         for what, content in HOSTILE.items():
             for security in ("starttls", "tls"):
                 with hostile(content) as port:
