@@ -80,6 +80,9 @@ def _next_program(listener: socket.socket) -> Callable[[], object]:
                 else:
                     connection, _ = listener.accept()
                     header, streams, _, _ = socket.recv_fds(connection, 4, len(STREAMS))
+                    if not header:  # a script was ended before it could send its request
+                        connection.close()
+                        continue
                     request = marshal.loads(_read(connection, int.from_bytes(header)))
                     child = os.fork()
                     if child == 0:
