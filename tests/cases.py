@@ -2,18 +2,18 @@
 
 import functools
 import inspect
-import reprlib
 from collections.abc import Callable, Iterable
 from typing import Any
+
+import pytest
 
 Test = Callable[..., None]
 
 
 def cases(names: str | tuple[str, ...], values: Iterable[Any]) -> Callable[[Test], Test]:
-    """Runs a test for each value (or tuple of values) in turn, with the fixtures of one test.
+    """Runs a test for each value (or tuple of values) in turn, as a subtest with the fixtures of one test.
 
-    Like `pytest.mark.parametrize`, for cases that change nothing, or nothing that the other cases see. All cases run,
-    and the message of the test contains each failure with its case.
+    Like `pytest.mark.parametrize`, for cases that change nothing, or nothing that the other cases see.
     """
     columns = (names,) if isinstance(names, str) else names
     rows = [(value,) if isinstance(names, str) else value for value in values]
@@ -21,20 +21,15 @@ def cases(names: str | tuple[str, ...], values: Iterable[Any]) -> Callable[[Test
 
     def decorate(test: Test) -> Test:
         @functools.wraps(test)
-        def run_all(**fixtures: Any) -> None:
-            failures = []
+        def run_all(subtests: pytest.Subtests, **fixtures: Any) -> None:
             for case in given:
-                try:
+                with subtests.test(**case):
                     test(**fixtures, **case)
-                except Exception as failure:
-                    failure.add_note(", ".join(f"{name}={reprlib.repr(value)}" for name, value in case.items()))
-                    failures.append(failure)
-            if failures:
-                raise ExceptionGroup(f"{len(failures)} of {len(given)} cases failed", failures)
 
-        signature = inspect.signature(test)
-        own = [part for name, part in signature.parameters.items() if name not in given[0]]
-        vars(run_all)["__signature__"] = signature.replace(parameters=own)
+        parts = inspect.signature(test).parameters
+        own = [part for name, part in parts.items() if name not in given[0]]
+        subtests = inspect.Parameter("subtests", inspect.Parameter.KEYWORD_ONLY)
+        vars(run_all)["__signature__"] = inspect.Signature([*own, subtests])
         return run_all
 
     return decorate
