@@ -1,8 +1,10 @@
 """Guarantees of the database itself: sound files and indexes, valid references, and ids that are never reused."""
 
 from collections.abc import Iterator
+from functools import cache
+from typing import Any
 
-from sqlalchemy import Connection, and_, func, or_, select, text
+from sqlalchemy import Connection, ForeignKeyConstraint, Select, and_, func, or_, select, text
 
 from issue_tracker.actor import Actor
 from issue_tracker.database.moving.rows import Reader, shapes
@@ -27,8 +29,12 @@ def damaged_storage(tx: Connection, actor: Actor) -> Iterator[str]:
         yield f"The index {name} is not valid."
 
 
-def orphans(tx: Connection, actor: Actor) -> Iterator[str]:
-    """Yields rows that refer to a row which does not exist."""
+@cache
+def _references() -> list[tuple[ForeignKeyConstraint, Select[Any]]]:
+    """Returns each foreign key with a query for the rows that refer to a row which does not exist: their primary keys
+    and the missing ones. Building these queries takes longer than executing them on a small database.
+    """
+    queries = []
     for referring in metadata.sorted_tables:
         for constraint in referring.foreign_key_constraints:
             referred = constraint.referred_table.alias("referred")
@@ -36,10 +42,17 @@ def orphans(tx: Connection, actor: Actor) -> Iterator[str]:
             there = select(*referred.primary_key).where(and_(*(ours == theirs for ours, theirs in pairs))).exists()
             used = or_(*(ours.is_not(None) for ours, _ in pairs))
             query = select(*referring.primary_key, *(ours.label(f"to_{ours.name}") for ours, _ in pairs))
-            for row in stream(tx, actor, query.where(used, ~there)):
-                *own, missing = row
-                identity = ", ".join(map(str, own))
-                yield f"{referring.name} {identity} refers to {constraint.referred_table.name} {missing}: not there."
+            queries.append((constraint, query.where(used, ~there)))
+    return queries
+
+
+def orphans(tx: Connection, actor: Actor) -> Iterator[str]:
+    """Yields rows that refer to a row which does not exist."""
+    for constraint, query in _references():
+        for row in stream(tx, actor, query):
+            *own, missing = row
+            identity = ", ".join(map(str, own))
+            yield f"{constraint.table.name} {identity} refers to {constraint.referred_table.name} {missing}: not there."
     for row in stream(tx, actor, select(webhooks)):
         chosen = set(webhook_from_row(row).company_ids)
         for company_id in sorted(chosen - list_known_company_ids(tx, actor, chosen)):
