@@ -89,13 +89,14 @@ def test_processes_end_with_their_parent(start: Start, moment: str) -> None:
     server.process.wait(30)
     eventually(lambda: not any(running(pid) for pid in left), 30)
     again = start().wait_until_ready()
-    assert len(processes(again)) == 2
+    eventually(lambda: len(processes(again)) == 2, 60)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_stops_all_of_them(start: Start, number: int) -> None:
     with new_interpreters() if number == signal.SIGTERM else nullcontext():
         server = start().wait_until_ready()
+    eventually(lambda: len(processes(server)) == 2, 60)
     left = processes(server)
     os.kill(server.process.pid, number)
     assert server.process.wait(30) == 0

@@ -27,6 +27,7 @@ def test_streams_of_one_user_are_limited_across_processes(shared: Shared, tmp_pa
                 return stack.enter_context(client.stream("GET", "/api/events/stream")).status_code
             return 0
 
+        eventually(lambda: len(processes(server)) == 2)
         assert Counter(status() for _ in range(8)) == {200: 2, 429: 6}
         for pid in processes(server):
             os.kill(pid, signal.SIGKILL)
