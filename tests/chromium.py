@@ -16,6 +16,14 @@ DEFAULTS: dict[str, Any] = {"viewport": WIDE, "timezone_id": "UTC", "locale": "e
 BLANK = "/healthz"
 """A small document of the server: Chromium ends the process of a page that leaves its server."""
 
+FORGET = """() => {
+  for (const type of ["pagehide", "visibilitychange"])
+    addEventListener(type, (event) => event.stopImmediatePropagation(), true);
+  localStorage.clear();
+  sessionStorage.clear();
+}"""
+"""Deletes what a page has stored, and lets it neither store nor send anything when the next test leaves it."""
+
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -63,8 +71,8 @@ class Tab:
         self._context.add_cookies([{"name": "issue_tracker_session", "value": session_token, "url": self.url}])
 
     def reset(self) -> bool:
-        """Leaves the page, and clears what it stored. Returns whether a test that follows can tell no difference to a
-        new one: not if the test replaced the clock, or left the pages of the product.
+        """Clears what the page stored, and restores its settings. Returns whether a test that follows can tell no
+        difference to a new page: not if the test replaced the clock, or left the pages of the product.
         """
         try:
             if not self.page.url.startswith(self.url) or self.page.evaluate("'__pwClock' in globalThis"):
@@ -77,15 +85,17 @@ class Tab:
             self._context.set_offline(False)
             self._context.clear_permissions()
             self._context.clear_cookies()
-            self.page.evaluate("localStorage.clear(); sessionStorage.clear()")
+            self.page.evaluate(FORGET)
             self.page.emulate_media(media="null", color_scheme="null", reduced_motion="null")
             self.page.mouse.move(-1, -1)
-            self.page.goto(BLANK)
-            self.page.set_viewport_size(WIDE)
         except Error:
             return False
-        self.complaints.clear()
         return True
+
+    def leave(self) -> None:
+        """Leaves the page, which then sends no more requests."""
+        if not self.page.url.endswith(BLANK):
+            self.page.goto(BLANK)
 
     def close(self) -> None:
         """Closes the context with all of its pages."""
@@ -103,9 +113,17 @@ class Tabs:
         self._free: dict[tuple[str, bool], list[Tab]] = defaultdict(list)
 
     def take(self, url: str, *, scripts: bool) -> Tab:
-        """Returns an empty page of the server at this URL, with or without scripts."""
+        """Returns a page of the server at this URL, with or without scripts, for a test that goes to an address."""
         free = self._free[url, scripts]
-        return free.pop() if free else Tab(self._browser, url, java_script_enabled=scripts)
+        tab = free.pop() if free else Tab(self._browser, url, java_script_enabled=scripts)
+        tab.complaints.clear()
+        return tab
+
+    def leave(self) -> None:
+        """Lets no page send requests during the next test."""
+        for free in self._free.values():
+            for tab in free:
+                tab.leave()
 
     def give_back(self, tab: Tab, *, scripts: bool) -> None:
         """Makes the page available to the next test, or closes it if it cannot be reset."""

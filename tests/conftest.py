@@ -167,8 +167,10 @@ def clock() -> Iterator[Clock]:
 
 
 @pytest.fixture
-def world(server: Server, clock: Clock) -> Iterator[World]:
+def world(server: Server, clock: Clock, shared: Shared, request: pytest.FixtureRequest) -> Iterator[World]:
     """A tracker that contains only the standard test data."""
+    if "browse" not in request.fixturenames:
+        shared.leave_pages()
     server.empty()
     world = World(server, clock)
     yield world

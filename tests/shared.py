@@ -49,6 +49,11 @@ class Shared:
         """The pages of this browser that tests use one after the other."""
         return Tabs(self.chromium)
 
+    def leave_pages(self) -> None:
+        """Lets no page that a test has used send requests during the next test."""
+        if "tabs" in vars(self):
+            self.tabs.leave()
+
     def server(self, engine: str) -> Server:
         """Returns the product, served on this engine; for tests that empty its database before they use it."""
         if engine not in self._servers:
