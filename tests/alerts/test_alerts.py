@@ -7,6 +7,7 @@ import pytest
 
 from tests.cases import cases
 from tests.clients import Client
+from tests.engines import decided_in_python
 from tests.world import World
 
 
@@ -199,6 +200,7 @@ def test_several_alerts_are_accepted_together_or_not_at_all(world: World) -> Non
     assert statuses(world) == {"Contoso": "investigating", "Fabrikam": "investigating"} and len(listed(world)) == 3
 
 
+@decided_in_python
 @cases(
     ("body", "fields"),
     [

@@ -14,6 +14,7 @@ from issue_tracker.database.tables import alerts, events, issues
 from tests.alerts.messages import MESSAGES
 from tests.alerts.test_alerts import listed
 from tests.alerts.test_receivers import given_receiver, send
+from tests.engines import decided_in_python
 from tests.events.processes import own_servers
 from tests.world import Clock, World
 
@@ -106,6 +107,7 @@ def test_an_unsorted_alert_does_not_block_the_others(world: World) -> None:
     assert "z" + "\u0335" * 8 in {alert["issue_name"] for alert in listed(world)}
 
 
+@decided_in_python
 def test_an_expression_that_fails_for_a_message_rejects_it(world: World) -> None:
     mapping = {"key": "@[::0]", "state": "to_number(@[0])"}
     body = {"name": "Odd", "kind": "generic", "mapping": mapping}
@@ -117,6 +119,7 @@ def test_an_expression_that_fails_for_a_message_rejects_it(world: World) -> None
     assert listed(world) == []
 
 
+@decided_in_python
 def test_the_alerts_of_receivers_are_counted(migrated_url: str) -> None:
     with own_servers(migrated_url, (), ISSUE_TRACKER_METRICS="true") as (server,):
         world = World(server, Clock())

@@ -9,6 +9,7 @@ from issue_tracker.alerts.senders import Kind
 from tests.alerts.messages import GENERIC, MESSAGES, icinga, kuma, prometheus
 from tests.alerts.test_alerts import listed, set_status, statuses
 from tests.cases import cases
+from tests.engines import decided_in_python
 from tests.world import World
 
 
@@ -28,6 +29,7 @@ def send(world: World, path: str, message: Any, expected: int = 202, **options: 
     return {name: count for name, count in found.items() if count} if expected == 202 else found
 
 
+@decided_in_python
 @pytest.mark.parametrize("kind", list(MESSAGES), ids=str)
 def test_each_sender_opens_and_clears_an_issue(world: World, kind: Kind) -> None:
     path = given_receiver(world, kind.value)
@@ -58,6 +60,7 @@ def test_a_technicians_changes_are_not_overwritten(world: World) -> None:
     assert statuses(world, "Provider outage") == expected
 
 
+@decided_in_python
 def test_messages_without_an_alert_change_nothing(world: World) -> None:
     kuma_path, icinga_path = given_receiver(world, "uptime-kuma"), given_receiver(world, "icinga")
     for path, message in (
@@ -70,6 +73,7 @@ def test_messages_without_an_alert_change_nothing(world: World) -> None:
     assert listed(world) == []
 
 
+@decided_in_python
 def test_only_the_complete_address_is_accepted(world: World) -> None:
     path = given_receiver(world, "alertmanager")
     secret = path.rpartition("/")[2]
@@ -98,6 +102,7 @@ def test_only_the_complete_address_is_accepted(world: World) -> None:
     assert listed(world) == [] and statuses(world) == {"Contoso": "investigating"}
 
 
+@decided_in_python
 def test_invalid_receivers_are_rejected(world: World) -> None:
     given_receiver(world, "icinga")
     ada = world.client("ada")
@@ -117,6 +122,7 @@ def test_invalid_receivers_are_rejected(world: World) -> None:
 HOSTILE = "<script>alert(1)</script>\n\x1b[31m"
 
 
+@decided_in_python
 @cases("kind", list(MESSAGES))
 def test_malformed_messages_are_rejected_with_a_reason(
     world: World, kind: Kind, caplog: pytest.LogCaptureFixture

@@ -9,6 +9,7 @@ from issue_tracker.retention import Retention
 from tests.alerts.test_alerts import listed, set_status, statuses
 from tests.alerts.test_receivers import given_receiver, send
 from tests.cases import cases
+from tests.engines import decided_in_python
 from tests.world import World
 
 
@@ -194,6 +195,7 @@ def test_a_rule_can_be_tried_before_it_is_saved(world: World) -> None:
     assert ada.call("GET", "/api/alerts", 200)["total"] == 0
 
 
+@decided_in_python
 @cases(
     ("rule", "field"),
     [

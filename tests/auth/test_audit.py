@@ -17,6 +17,7 @@ from issue_tracker.events.catalog import Change, EventType
 from issue_tracker.events.record import record
 from issue_tracker.settings import Settings
 from tests.clients import Client
+from tests.engines import decided_in_python
 from tests.processes import run, serve
 from tests.server import Server, serving
 from tests.shared import SQLITE
@@ -202,6 +203,7 @@ def test_commands_that_export_are_recorded(migrated_url: str, tmp_path: Path) ->
     assert {event.channel for event in found} == {"cli"} and all(event.audit for event in found)
 
 
+@decided_in_python
 def test_the_access_log_names_the_user_and_the_address(admin_url: str, tmp_path: Path) -> None:
     log = tmp_path / "log"
     with serve(admin_url, log) as server, server.client() as stranger:

@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from issue_tracker.database.tables import invitations
 from tests.clients import Client
+from tests.engines import decided_in_python
 from tests.world import CAST, PASSWORD, World
 
 NEW = {"email": "nina@helpdesk.example", "name": "Nina Vogt", "role": "technician"}
@@ -109,6 +110,7 @@ def test_a_link_is_valid_until_it_expires(world: World) -> None:
     sign_in(world, NEW["email"], CHOSEN)
 
 
+@decided_in_python
 def test_a_rejected_password_leaves_the_link_valid(world: World) -> None:
     _, token = invite(world)
     refused = accept(world, token, "short")
@@ -116,6 +118,7 @@ def test_a_rejected_password_leaves_the_link_valid(world: World) -> None:
     assert accept(world, token).status_code == 303
 
 
+@decided_in_python
 def test_another_site_cannot_send_the_form(world: World) -> None:
     _, token = invite(world)
     assert accept(world, token, **{"Sec-Fetch-Site": "cross-site"}).status_code == 403
@@ -164,6 +167,7 @@ def test_some_users_cannot_be_invited(world: World) -> None:
         assert tx.execute(select(invitations)).all() == []
 
 
+@decided_in_python
 def test_ones_own_password_cannot_be_set_without_the_current_one(world: World) -> None:
     ada = world.client("ada")
     refused = ada.call("PUT", f"/api/users/{user_id(world, 'ada')}", 400, json={"password": CHOSEN, "name": "A"})
@@ -214,6 +218,7 @@ def test_a_user_who_has_to_change_the_password_can_sign_out(world: World, given:
     client.call("GET", "/api/auth/session", 401)
 
 
+@decided_in_python
 def test_pages_lead_to_the_form_and_back(world: World, given: str) -> None:
     client = sign_in(world, given, GIVEN)
     csrf = client.headers["X-CSRF-Token"]

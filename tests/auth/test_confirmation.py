@@ -4,6 +4,7 @@ from typing import Any
 
 from tests.cases import cases
 from tests.clients import Client
+from tests.engines import decided_in_python
 from tests.world import PASSWORD, World
 
 CONFIRM = "/api/auth/confirm"
@@ -64,6 +65,7 @@ def test_changes_to_credentials_need_a_confirmation_after_ten_minutes(world: Wor
     refused(ada, "POST", "/api/webhooks", HOOK)
 
 
+@decided_in_python
 def test_requests_that_give_no_access_need_no_confirmation(world: World) -> None:
     hook = world.client("ada").call("POST", "/api/webhooks", 201, json=HOOK)
     ada = left_open(world)
@@ -108,6 +110,7 @@ def test_guesses_are_limited_like_those_at_sign_in(world: World) -> None:
     ada.call("POST", "/api/webhooks", 201, json=HOOK)
 
 
+@decided_in_python
 @cases("body", [{}, {"code": "123456"}, {"password": 1}, {"password": PASSWORD, "code": "1"}])
 def test_an_invalid_confirmation_is_rejected(world: World, body: dict[str, Any]) -> None:
     ada = left_open(world)
@@ -125,6 +128,7 @@ def test_a_retried_confirmation_is_performed_again(world: World) -> None:
     ada.call("POST", "/api/webhooks", 201, json=HOOK)
 
 
+@decided_in_python
 def test_a_problem_document_contains_the_reason(world: World) -> None:
     ada = left_open(world)
     answer = ada.request("POST", "/api/webhooks", json=HOOK, headers={"Accept": "application/problem+json"})
@@ -132,6 +136,7 @@ def test_a_problem_document_contains_the_reason(world: World) -> None:
     assert answer.json()["reason"] == "confirmation_required" and answer.json()["status"] == 403
 
 
+@decided_in_python
 def test_the_role_is_checked_before_the_confirmation(world: World) -> None:
     tess = left_open(world, "tess")
     assert "reason" not in tess.call("POST", "/api/webhooks", 403, json=HOOK)

@@ -2,6 +2,7 @@
 
 from itertools import product
 
+from tests.engines import decided_in_python
 from tests.world import World
 
 COOKIES = ("none", "live", "dead")
@@ -20,6 +21,7 @@ def expected(cookie: str, csrf: str, bearer: str, unsafe: bool) -> int:
     return 403 if unsafe and cookie == "dead" else 200
 
 
+@decided_in_python
 def test_every_combination_of_cookie_csrf_token_and_bearer_token(world: World) -> None:
     signed_in, other = world.client("tess"), world.client("tess")
     bearer_token = world.token("tess")
@@ -46,6 +48,7 @@ def test_every_combination_of_cookie_csrf_token_and_bearer_token(world: World) -
             assert (stored == note) is (unsafe and response.status_code == 200), note
 
 
+@decided_in_python
 def test_the_token_is_not_read_from_the_query_or_the_body(world: World) -> None:
     client = world.client()
     token = client.headers.pop("X-CSRF-Token")

@@ -2,6 +2,7 @@
 
 from tests.cases import cases
 from tests.clients import Client
+from tests.engines import decided_in_python
 from tests.world import CAST, PASSWORD, World
 
 ALLOWED = {"status": "status", "STATUS": "STATUS", ".": ".", "..": "..", "  Zoe\u0308 van Dam ": "Zoë van Dam"}
@@ -46,6 +47,7 @@ def test_a_user_can_choose_any_display_name_on_the_account_page(world: World) ->
         assert name_of(world, "tess") == stored
 
 
+@decided_in_python
 @cases("name", REFUSED)
 def test_an_invalid_name_is_rejected_everywhere(world: World, name: str) -> None:
     admin, path = world.client("ada"), path_of(world, "tess")
@@ -60,6 +62,7 @@ def test_an_invalid_name_is_rejected_everywhere(world: World, name: str) -> None
     assert name_of(world, "tess") == "Tess Ngo"
 
 
+@decided_in_python
 def test_the_set_up_accepts_the_same_names(world: World) -> None:
     body = {"token": "guessed", "email": "x@helpdesk.example", "password": PASSWORD}
     world.anonymous().call("POST", "/api/setup", 403, json=body | {"name": "status"})

@@ -18,6 +18,7 @@ from issue_tracker.retention import Retention
 from issue_tracker.settings import Settings
 from tests.cases import cases
 from tests.clients import Client
+from tests.engines import decided_in_python
 from tests.server import Server, serving
 from tests.shared import Shared
 from tests.world import CAST, PASSWORD, Clock, World
@@ -121,6 +122,7 @@ def test_other_rows_beyond_the_limit_are_refused(world: World, monkeypatch: pyte
         assert [row["name"] for row in ada.call("GET", path, 200)["items"]] == ["First"]
 
 
+@decided_in_python
 @cases(
     ("path", "name", "value"),
     [
@@ -140,6 +142,7 @@ def test_a_parameter_that_is_repeated_too_often_is_rejected(
     assert tess.get(path, params=[(name, value)] * 3).status_code in (200, 404)
 
 
+@decided_in_python
 @cases(
     ("method", "path", "body", "field"),
     [

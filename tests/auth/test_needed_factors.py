@@ -7,6 +7,7 @@ import msgspec
 from tests.auth.factors import FACTORS, LOGIN, credentials, enrol
 from tests.cases import cases
 from tests.clients import Client
+from tests.engines import decided_in_python
 from tests.server import serving
 from tests.world import World
 
@@ -32,6 +33,7 @@ def test_a_required_factor_is_set_up_first(world: World) -> None:
         tess.close()
 
 
+@decided_in_python
 @cases(
     ("setting", "url", "technician", "super_admin"),
     [

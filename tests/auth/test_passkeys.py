@@ -11,6 +11,7 @@ from issue_tracker.settings import Settings
 from tests.auth.authenticator import Authenticator
 from tests.auth.factors import FACTORS, LOGIN, SECOND, credentials, first_step
 from tests.clients import Client
+from tests.engines import decided_in_python
 from tests.server import Server, serving
 from tests.shared import Shared
 from tests.world import World
@@ -53,6 +54,7 @@ def events(world: World, type_: str) -> list[Any]:
     return [event for event in world.history(audit=True) if event.type == type_]
 
 
+@decided_in_python
 def test_the_algorithms_of_new_passkeys_can_be_limited(world: World, site: Server) -> None:
     """A browser creates a key with the first algorithm that its authenticator supports."""
 
@@ -163,6 +165,7 @@ def test_a_passkey_confirms_its_user(world: World, site: Server) -> None:
     assert ada.call("POST", confirm, 400, json=late)["errors"][0]["field"] == "challenge"
 
 
+@decided_in_python
 def test_a_signature_for_another_site_is_rejected(world: World, site: Server) -> None:
     tess, omar, key = client_of(world, site, "tess"), client_of(world, site, "omar"), Authenticator(ORIGIN)
     registered(tess, key)
@@ -250,6 +253,7 @@ def test_passkeys_need_a_host_name_and_https(url: str, host: str | None) -> None
     assert site is None or site.origin == url.rstrip("/")
 
 
+@decided_in_python
 def test_passkeys_are_not_offered_without_a_host_name(world: World) -> None:
     tess = world.client("tess")
     assert "Passkeys need" in tess.call("POST", f"{MAKE}/options", 400)["detail"]

@@ -15,6 +15,7 @@ from issue_tracker.auth.guessable import is_common
 from issue_tracker.auth.passwords import MAXIMUM, parse_password, verify_password
 from issue_tracker.cli import main
 from issue_tracker.database.tables import users
+from tests.engines import decided_in_python
 from tests.world import CAST, PASSWORD, World
 
 GOOD = "ten green bottles"
@@ -108,6 +109,7 @@ def by_command(world: World, password: str) -> tuple[str, str]:
 SETTERS: list[Setter] = [by_creating, by_changing, by_oneself, by_set_up, by_invitation, by_command]
 
 
+@decided_in_python
 @pytest.mark.parametrize("setter", SETTERS)
 def test_an_easily_guessed_password_is_rejected_everywhere(world: World, setter: Setter) -> None:
     for what, password in REFUSED.items():
@@ -125,6 +127,7 @@ def test_an_easily_guessed_password_is_rejected_everywhere(world: World, setter:
     assert setter(world, GOOD) == ("", "")
 
 
+@decided_in_python
 @pytest.mark.parametrize("setter", SETTERS)
 def test_there_are_no_other_rules_for_passwords(world: World, setter: Setter) -> None:
     assert setter(world, "        ") == ("", "")
@@ -150,6 +153,7 @@ def test_the_list_contains_the_most_common_passwords() -> None:
         assert not is_common(password), password
 
 
+@decided_in_python
 @pytest.mark.parametrize("form", ["NFC", "NFD"])
 def test_passwords_are_equal_in_every_unicode_form(world: World, form: Any) -> None:
     """macOS, Windows and phones produce different Unicode forms."""
@@ -163,6 +167,7 @@ def test_passwords_are_equal_in_every_unicode_form(world: World, form: Any) -> N
     world.anonymous().call("POST", "/api/auth/login", 401, json=wrong)
 
 
+@decided_in_python
 def test_a_password_from_an_earlier_version_remains_valid(world: World) -> None:
     """Its hash is that of the text as it was typed, without normalization."""
     typed = unicodedata.normalize("NFD", "größere Äpfel")

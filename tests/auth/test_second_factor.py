@@ -20,6 +20,7 @@ from tests.auth.factors import (
     second_step,
 )
 from tests.clients import post
+from tests.engines import decided_in_python
 from tests.server import serving
 from tests.world import PASSWORD, World
 
@@ -65,6 +66,7 @@ def test_an_app_is_required_after_it_was_set_up(world: World) -> None:
     ]
 
 
+@decided_in_python
 def test_a_wrong_password_does_not_reveal_a_factor(world: World) -> None:
     before = world.anonymous().call("POST", LOGIN, 401, json=credentials(password="wrong"))
     enrol(world)
@@ -116,6 +118,7 @@ def test_a_recovery_code_works_once(world: World) -> None:
     assert len(events(world, "factor.codes_created")) == 1
 
 
+@decided_in_python
 def test_a_method_that_the_user_has_not_set_up_counts_as_a_wrong_code(world: World) -> None:
     app = enrol(world)
     challenge = first_step(world.anonymous())
@@ -250,6 +253,7 @@ def test_no_secret_is_stored_in_plain_text(world: World) -> None:
         assert secret not in stored
 
 
+@decided_in_python
 def test_a_repeated_response_contains_no_secrets(world: World) -> None:
     tess, key = world.client("tess"), {"Idempotency-Key": "k1"}
     made = tess.call("POST", TOTP, 201, json={}, headers=key)

@@ -8,8 +8,11 @@ import msgspec
 
 from tests.auth.factors import App, enrol
 from tests.clients import Client
+from tests.engines import decided_in_python
 from tests.server import serving
 from tests.world import CAST, PASSWORD, World
+
+pytestmark = decided_in_python
 
 SECOND = "/login/second-factor"
 

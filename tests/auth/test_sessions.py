@@ -10,6 +10,7 @@ from issue_tracker.database.tables import sessions, tokens, users
 from issue_tracker.settings import Settings
 from tests.cases import cases
 from tests.clients import Client
+from tests.engines import decided_in_python
 from tests.server import serving
 from tests.world import PASSWORD, Clock, World
 
@@ -54,6 +55,7 @@ def test_changing_ones_own_password_ends_ones_other_sessions(world: World) -> No
     world.anonymous().call("POST", "/api/auth/login", 200, json={"email": email, "password": NEW})
 
 
+@decided_in_python
 @cases(
     ("body", "field"),
     [

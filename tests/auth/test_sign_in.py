@@ -12,6 +12,7 @@ from issue_tracker.database.tables import users
 from issue_tracker.settings import Settings
 from tests.cases import cases
 from tests.clients import Client, get
+from tests.engines import decided_in_python
 from tests.server import serving
 from tests.world import CAST, PASSWORD, World
 
@@ -42,6 +43,7 @@ def test_signing_in_returns_the_user_the_csrf_token_and_the_expiry(world: World)
     assert client.call("POST", "/api/issues", 201, json={"name": "Fault"})["name"] == "Fault"
 
 
+@decided_in_python
 def test_the_cookie_is_hidden_from_scripts_and_other_sites(world: World) -> None:
     world.clock.freeze(datetime(2025, 1, 4, 10, 15, tzinfo=UTC))
     name, *attributes = sign_in(world).headers["Set-Cookie"].split("; ")
@@ -49,6 +51,7 @@ def test_the_cookie_is_hidden_from_scripts_and_other_sites(world: World) -> None
     assert set(attributes) == {"HttpOnly", "SameSite=Lax", "Path=/", "Max-Age=2592000"}
 
 
+@decided_in_python
 def test_with_https_the_cookie_is_secure_and_bound_to_the_host(world: World) -> None:
     world.clock.freeze(datetime(2025, 1, 4, 10, 15, tzinfo=UTC))
     settings = Settings(database_url=world.server.settings.database_url, log_level="error")
@@ -67,6 +70,7 @@ def test_with_https_the_cookie_is_secure_and_bound_to_the_host(world: World) -> 
         client.close()
 
 
+@decided_in_python
 def test_every_sign_in_gets_its_own_token(world: World) -> None:
     first, second = sign_in(world), sign_in(world)
     assert first.cookies["issue_tracker_session"] != second.cookies["issue_tracker_session"]
@@ -77,6 +81,7 @@ def test_the_address_is_compared_regardless_of_case(world: World) -> None:
     assert sign_in(world, email=" TESS@HelpDesk.example ").json()["user"]["email"] == "tess@helpdesk.example"
 
 
+@decided_in_python
 def test_every_wrong_address_or_password_gets_the_same_response(world: World) -> None:
     mia = next(
         user for user in world.client("ada").call("GET", "/api/users", 200)["items"] if user["name"] == "Mia Member"
@@ -98,6 +103,7 @@ def test_every_wrong_address_or_password_gets_the_same_response(world: World) ->
     )
 
 
+@decided_in_python
 @cases(
     "given",
     [
@@ -138,6 +144,7 @@ def test_a_member_signs_in_too(world: World) -> None:
     assert sign_in(world, email=CAST["mia"][0]).json()["user"]["role"] == "member"
 
 
+@decided_in_python
 @cases(
     ("body", "fields"),
     [
@@ -158,6 +165,7 @@ def test_signing_in_again_needs_no_csrf_token(world: World) -> None:
     assert client.post("/api/auth/login", json=TESS).json()["user"]["name"] == "Tess Ngo"
 
 
+@decided_in_python
 @cases(
     "headers",
     [
@@ -175,6 +183,7 @@ def test_a_request_from_another_site_cannot_sign_in(world: World, headers: dict[
     assert world.history(audit=True)[-1].type != "session.created"
 
 
+@decided_in_python
 @cases("site", [{}, {"Sec-Fetch-Site": "same-origin"}, {"Sec-Fetch-Site": "none"}, {"Origin": "own"}])
 def test_a_request_from_the_own_site_can_sign_in(world: World, site: dict[str, str]) -> None:
     headers = {name: world.server.url if value == "own" else value for name, value in site.items()}

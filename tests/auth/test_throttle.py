@@ -11,6 +11,7 @@ from sqlalchemy import select, text
 from issue_tracker.database.tables import history_identity, metadata, sign_in_failures
 from issue_tracker.settings import Settings
 from tests.clients import Client
+from tests.engines import decided_in_python
 from tests.processes import ADMIN, serve
 from tests.server import Server, serving
 from tests.shared import Shared
@@ -144,6 +145,7 @@ def test_simultaneous_sign_ins_all_succeed(world: World) -> None:
     assert world.client("tess").call("GET", "/api/auth/sessions", 200)["total"] == 7
 
 
+@decided_in_python
 def test_only_a_trusted_proxy_determines_the_client_address(world: World) -> None:
     body = {"email": "tess@helpdesk.example", "password": PASSWORD}
     world.anonymous().post("/api/auth/login", json=body, headers={"X-Forwarded-For": "203.0.113.9"})
@@ -151,6 +153,7 @@ def test_only_a_trusted_proxy_determines_the_client_address(world: World) -> Non
     assert {item["address"] for item in listed} == {"127.0.0.1"}
 
 
+@decided_in_python
 def test_addresses_of_one_ipv6_network_count_together(behind_proxy: Addresses) -> None:
     """A client can use any address of its /64, and a customer has a /48 with 65,536 of them."""
     for number in range(15):
@@ -164,6 +167,7 @@ def test_addresses_of_one_ipv6_network_count_together(behind_proxy: Addresses) -
     assert behind_proxy.attempt("2001:db8:2:1::1", PASSWORD).status_code == 200
 
 
+@decided_in_python
 def test_an_ipv4_address_written_as_ipv6_is_the_ipv4_address(behind_proxy: Addresses) -> None:
     for number in range(15):
         email = f"user{number}@helpdesk.example"

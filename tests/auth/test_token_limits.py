@@ -13,6 +13,7 @@ from issue_tracker.settings import Settings
 from tests.cases import cases
 from tests.clients import NO_ROOTS
 from tests.company_access.limits import names, set_access
+from tests.engines import decided_in_python
 from tests.server import Server, serving
 from tests.shared import Shared
 from tests.waiting import eventually
@@ -30,6 +31,7 @@ def status(world: World, token: str, address: str = "127.0.0.1", path: str = "/a
         return client.get(path, headers={"Authorization": f"Bearer {token}"}).status_code
 
 
+@decided_in_python
 def test_a_token_is_accepted_only_from_its_networks(world: World) -> None:
     body = BODY | {"networks": ["127.0.0.1", " 127.0.0.1/32 ", "2001:DB8::/32"]}
     made = world.client().call("POST", TOKENS, 201, json=body)
@@ -71,6 +73,7 @@ def _refused_elsewhere(world: World, prompt: Server) -> None:
     assert refused() == [("Tess Ngo", "token:monitoring", "used outside of its networks, from 127.0.0.1")]
 
 
+@decided_in_python
 @cases(
     ("change", "field"),
     [
@@ -142,6 +145,7 @@ def strict(engine: str, shared: Shared, clock: Clock) -> Iterator[World]:
         world.close()
 
 
+@decided_in_python
 def test_the_settings_limit_the_lifetime(strict: World) -> None:
     owner = strict.client()
     for end in ("2099-01-01T00:00:00Z", "9999-12-31T23:59:59Z"):

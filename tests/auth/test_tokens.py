@@ -3,6 +3,7 @@
 from typing import Any
 
 from tests.cases import cases
+from tests.engines import decided_in_python
 from tests.world import PASSWORD, World
 
 TOKENS = "/api/auth/tokens"
@@ -39,6 +40,7 @@ def test_a_token_with_only_the_scope_read_changes_nothing(world: World) -> None:
     assert client.call("GET", "/api/issues", 200)["total"] == 0
 
 
+@decided_in_python
 @cases(
     "text",
     [
@@ -113,6 +115,7 @@ def test_a_token_never_does_more_than_its_owner_may(world: World) -> None:
     assert world.client().call("GET", TOKENS, 200)["total"] == 1
 
 
+@decided_in_python
 def test_a_token_of_a_super_admin_never_manages_users_or_credentials(world: World) -> None:
     """Otherwise the thief of a token could set its owner's password, add a super admin, and end the owner's
     sessions.
@@ -144,6 +147,7 @@ def test_a_token_of_a_super_admin_never_manages_users_or_credentials(world: Worl
     world.anonymous().call("POST", "/api/auth/login", 200, json=credentials)
 
 
+@decided_in_python
 @cases(
     ("body", "field"),
     [

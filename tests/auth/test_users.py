@@ -10,6 +10,7 @@ from sqlalchemy import delete
 from issue_tracker.auth.first_start import offer_setup
 from issue_tracker.database.tables import users
 from tests.cases import cases
+from tests.engines import decided_in_python
 from tests.world import World
 
 NEW = {"email": "new@helpdesk.example", "name": "New Person", "role": "technician"}
@@ -66,6 +67,7 @@ def test_an_account_is_created_with_its_company_access(world: World) -> None:
     assert found["company_access"] == limited
 
 
+@decided_in_python
 @cases(
     ("body", "field"),
     [

@@ -9,6 +9,7 @@ from urllib.parse import quote
 import httpx
 
 from issue_tracker_client import Changed, Issue, Tracker
+from tests.engines import decided_in_python
 from tests.world import World
 
 ROUNDS = 10
@@ -35,6 +36,7 @@ def add(tracker: Tracker, line: str, read: Issue) -> int:
     return 200
 
 
+@decided_in_python
 def test_through_the_client(world: World) -> None:
     with (
         Tracker(world.server.url, token=world.token("tess")) as tess,

@@ -14,6 +14,7 @@ import httpx
 from issue_tracker_client import AsyncTracker, Issue, Retries, Tracker
 from tests.apart import run_apart
 from tests.clients import post
+from tests.engines import decided_in_python
 from tests.world import World
 
 T = TypeVar("T")
@@ -32,6 +33,7 @@ def at_once(act: Callable[[], T]) -> list[T]:
         return list(threads.map(wait_and_act, range(CLIENTS)))
 
 
+@decided_in_python
 def test_through_the_client_all_get_the_same_issue(world: World) -> None:
     token = world.token("tess")
 
@@ -45,6 +47,7 @@ def test_through_the_client_all_get_the_same_issue(world: World) -> None:
         assert reader.call("GET", "/api/issues", 200)["total"] == 1
 
 
+@decided_in_python
 def test_fifty_tasks_of_one_async_client_get_the_same_issue(world: World) -> None:
     async def create_at_once(token: str) -> list[Issue]:
         async with AsyncTracker(world.server.url, token=token, retries=Retries(attempts=50)) as tracker:

@@ -18,6 +18,7 @@ from issue_tracker.names import parse_issue_name
 from issue_tracker.status import Status
 from tests.clients import Client
 from tests.company_access.limits import limit
+from tests.engines import decided_in_python
 from tests.world import World
 
 WRITERS = 6
@@ -96,6 +97,7 @@ def test_it_combines_with_filters_order_paging_and_csv(world: World) -> None:
     assert csv.headers["X-Sync-Position"] and len(csv.text.splitlines()) == 1 + 8
 
 
+@decided_in_python
 @pytest.mark.parametrize("position", ["x", "AAAA", "lAAAAKA", "ä", "1", "kw==", "lM0D6JAAoA"])
 def test_an_invalid_position_is_rejected(world: World, position: str) -> None:
     response = world.client().get("/api/issues", params={"changedSince": position})

@@ -4,6 +4,7 @@ from typing import Any
 from urllib.parse import quote
 
 from tests.cases import cases
+from tests.engines import decided_in_python
 from tests.world import COMPANIES, World
 
 
@@ -81,6 +82,7 @@ def test_only_a_company_without_history_is_deleted(world: World) -> None:
     assert "Fabrikam" not in listed(world, "includeArchived=true") and "Contoso" in listed(world)
 
 
+@decided_in_python
 @cases(
     ("body", "field"),
     [({}, "name"), ({"name": ""}, "name"), ({"name": "x" * 256}, "name"), ({"name": "x", "colour": 1}, "colour")],

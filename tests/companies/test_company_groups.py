@@ -6,6 +6,7 @@ import pytest
 
 from tests.cases import cases
 from tests.company_access.limits import set_access
+from tests.engines import decided_in_python
 from tests.world import PASSWORD, World
 
 
@@ -61,6 +62,7 @@ def north(world: World) -> None:
     given_group(world)
 
 
+@decided_in_python
 @cases(
     ("body", "status", "said"),
     [

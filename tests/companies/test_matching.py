@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tests.cases import cases
+from tests.engines import decided_in_python
 from tests.world import World
 
 MANY = (
@@ -34,6 +35,7 @@ def matched(world: World, **body: Any) -> list[tuple[str, str, str | None]]:
     return [(item["input"], item["match"], item["company_name"]) for item in response["items"]]
 
 
+@decided_in_python
 @pytest.mark.usefixtures("companies")
 @cases(
     ("name", "company"),
@@ -61,12 +63,14 @@ def test_case_accents_punctuation_and_legal_forms_are_ignored(world: World, name
         assert match == "likely"
 
 
+@decided_in_python
 @pytest.mark.usefixtures("companies")
 @cases(("name", "company"), [("Contosso", "Contoso"), ("Fabrikm", "Fabrikam"), ("Toys Tailspin", "Tailspin Toys Inc.")])
 def test_a_misspelt_name_is_likely(world: World, name: str, company: str) -> None:
     assert matched(world, names=[name]) == [(name, "likely", company)]
 
 
+@decided_in_python
 @pytest.mark.usefixtures("companies")
 def test_a_name_that_several_companies_share_is_ambiguous(world: World) -> None:
     body = {"names": ["wingtip"]}
@@ -74,12 +78,14 @@ def test_a_name_that_several_companies_share_is_ambiguous(world: World) -> None:
     assert item["match"] == "likely" and item["candidates"] == ["Wingtip GmbH", "Wingtip Ltd"]
 
 
+@decided_in_python
 @pytest.mark.usefixtures("companies")
 @cases("name", ["Northwind", "x", "?", "株式会社", "", "  ", "\x00", "A" * 1000, "GmbH"])
 def test_an_unknown_name_has_no_match(world: World, name: str) -> None:
     assert matched(world, names=[name]) == [(name, "none", None)]
 
 
+@decided_in_python
 @pytest.mark.usefixtures("companies")
 @cases(
     "text",
@@ -100,6 +106,7 @@ def test_a_pasted_text_is_split_into_names(world: World, text: str) -> None:
     assert [found for _, _, found in matched(world, text=text)] == ["Contoso", "Fabrikam", "Smith, Jones & Co."]
 
 
+@decided_in_python
 def test_names_that_begin_like_a_list_are_not_split(world: World) -> None:
     world.given_companies("3M", "1&1 Mail", "7. Himmel", "-ish", "24/7 Pizza")
     text = "3M\n1&1 Mail\n24/7 Pizza\n-ish"
@@ -113,6 +120,7 @@ def test_archived_companies_are_not_found(world: World) -> None:
     assert matched(world, names=["Contoso"]) == [("Contoso", "none", None)]
 
 
+@decided_in_python
 @cases(
     ("body", "field"),
     [

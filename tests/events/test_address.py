@@ -10,6 +10,7 @@ from issue_tracker.outbound import requests as outbound
 from issue_tracker.outbound.address import parse_address
 from issue_tracker.settings import Settings
 from tests.cases import cases
+from tests.engines import decided_in_python
 from tests.events.receiver import Receiver
 from tests.world import World
 
@@ -29,12 +30,14 @@ def _send_test(world: World, url: str, networks: str) -> None:
     Deliverer(world.database, Settings(webhook_allowed_networks=networks, webhook_timeout_seconds=5)).deliver_due()
 
 
+@decided_in_python
 def test_an_ipv6_address_is_in_brackets_in_the_host_header(world: World, receiver6: Receiver) -> None:
     _send_test(world, receiver6.url, "::1/128")
     (message,) = receiver6.messages
     assert message.headers["host"] == f"[::1]:{receiver6.port}" and message.path == "/hook"
 
 
+@decided_in_python
 def test_non_ascii_names_and_paths_are_encoded(
     world: World, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:

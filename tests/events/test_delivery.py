@@ -13,6 +13,7 @@ from issue_tracker.events.delivery import Deliverer
 from issue_tracker.outbound import requests as outbound
 from issue_tracker.settings import Settings
 from tests.clients import Client
+from tests.engines import decided_in_python
 from tests.events import receiver as responses
 from tests.events.receiver import Receiver
 from tests.world import World
@@ -82,6 +83,7 @@ def test_a_refused_connection_is_recorded(world: World, ada: Client, receiver: R
     assert "refused" in _only_delivery(ada, path)["attempts"][0]["error"].lower()
 
 
+@decided_in_python
 def test_ten_megabytes_are_not_read(ada: Client, receiver: Receiver, deliverer: Deliverer) -> None:
     path = _webhook(ada, receiver.url)
     ada.call("POST", f"{path}/test", 202)
@@ -172,6 +174,7 @@ def test_public_and_allowed_addresses_are_accepted() -> None:
     assert not outbound.permitted(ip_address("10.2.0.1"), allowed)
 
 
+@decided_in_python
 def test_loopback_is_refused_unless_allowed(world: World, ada: Client, receiver: Receiver) -> None:
     path = _webhook(ada, receiver.url)
     ada.call("POST", f"{path}/test", 202)
@@ -180,6 +183,7 @@ def test_loopback_is_refused_unless_allowed(world: World, ada: Client, receiver:
     assert receiver.messages == []
 
 
+@decided_in_python
 def test_a_name_that_changes_its_address_is_refused(
     world: World, ada: Client, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -214,6 +218,7 @@ def test_a_name_that_changes_its_address_is_refused(
     assert receiver.messages == []
 
 
+@decided_in_python
 def test_the_host_header_contains_the_name(
     world: World, ada: Client, receiver: Receiver, deliverer: Deliverer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,9 +9,12 @@ from typing import Any
 from issue_tracker.events.delivery import Deliverer
 from issue_tracker.settings import Settings
 from tests.clients import post
+from tests.engines import decided_in_python
 from tests.examples import DOCS, Reader, read_examples
 from tests.postgresql import free_port
 from tests.world import World
+
+pytestmark = decided_in_python
 
 PAGE = DOCS / "events.md"
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from tests.clients import Client
+from tests.engines import decided_in_python
 from tests.world import World
 
 
@@ -113,6 +114,7 @@ def test_the_history_follows_renames_and_survives_deletion(world: World) -> None
     assert len(_events(ada, issueName="VPN")) == 2
 
 
+@decided_in_python
 def test_unknown_names_are_404_and_invalid_parameters_422(world: World) -> None:
     client = world.client()
     assert "“Nothing”" in client.call("GET", "/api/events?issueName=Nothing", 404)["detail"]

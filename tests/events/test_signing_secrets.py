@@ -12,6 +12,7 @@ from issue_tracker.database.tables import server_key, webhooks
 from issue_tracker.events.delivery import Deliverer
 from issue_tracker.settings import Settings
 from tests.clients import Client
+from tests.engines import decided_in_python
 from tests.events.receiver import Receiver
 from tests.processes import run
 from tests.server import serving
@@ -108,6 +109,7 @@ def test_a_key_can_be_replaced(migrated_url: str) -> None:
     database.close()
 
 
+@decided_in_python
 @pytest.mark.parametrize("key", [OLD, NEW])
 def test_no_message_of_the_command_contains_the_key(admin_url: str, key: str) -> None:
     done = run("reencrypt", database_url=admin_url, SECRET_KEY=key)

@@ -16,6 +16,7 @@ from issue_tracker.events import reader as reader_module
 from issue_tracker.events.catalog import Change, EventType, Subject
 from issue_tracker.events.queries.log import get_last_event_id
 from issue_tracker.events.record import record
+from tests.engines import decided_in_python
 from tests.events.listening import Listening
 from tests.world import CAST, World
 
@@ -91,6 +92,7 @@ def test_only_super_admins_receive_audit_events(world: World) -> None:
     world.client("mia").call("GET", "/api/events/stream", 403)
 
 
+@decided_in_python
 def test_a_head_request_to_the_stream_ends_immediately(world: World) -> None:
     response = world.client().head("/api/events/stream")
     assert (response.status_code, response.headers["content-type"]) == (200, "text/event-stream")

@@ -11,6 +11,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from issue_tracker.events.delivery import Deliverer
 from tests.clients import Client
+from tests.engines import decided_in_python
 from tests.events.receiver import Receiver
 from tests.world import World
 
@@ -61,6 +62,7 @@ def test_only_super_admins_manage_webhooks(world: World) -> None:
     world.anonymous().call("GET", "/api/webhooks", 401)
 
 
+@decided_in_python
 def test_all_invalid_fields_are_reported(world: World) -> None:
     ada = world.client("ada")
     bad = ("", "hooks.example.com", "ftp://example.com/", "https://", "https://u:p@example.com/", "https://e.com/#x")

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tests.cases import cases
+from tests.engines import decided_in_python
 from tests.world import World
 
 BULK = "/api/issues/status/bulk"
@@ -130,6 +131,7 @@ def test_an_empty_list_of_companies_changes_none(outage: World) -> None:
     assert stored(outage)["Contoso"] == "investigating"
 
 
+@decided_in_python
 @cases(
     ("body", "field"),
     [

@@ -4,6 +4,7 @@ from typing import Any
 from urllib.parse import quote
 
 from tests.cases import cases
+from tests.engines import decided_in_python
 from tests.world import World
 
 
@@ -58,6 +59,7 @@ def test_a_company_without_a_status_starts_as_new(world: World) -> None:
     assert [(m["company_name"], m["status"]) for m in created["assignments"]] == [("Contoso", "new")]
 
 
+@decided_in_python
 @cases("name", ["TCP/IP", "100% loss?", "é", "a b"])
 def test_the_location_header_is_the_address_of_the_issue(world: World, name: str) -> None:
     client = world.client()
@@ -66,6 +68,7 @@ def test_the_location_header_is_the_address_of_the_issue(world: World, name: str
     assert client.call("GET", response.headers["Location"], 200) == response.json()
 
 
+@decided_in_python
 @cases(
     ("body", "fields"),
     [
@@ -106,6 +109,7 @@ def test_an_invalid_body_names_every_invalid_field(world: World, body: dict[str,
     assert world.client().call("GET", "/api/issues", 200)["total"] == 0
 
 
+@decided_in_python
 @cases("name", ["status", "..", "."])
 def test_a_reserved_name_is_rejected_with_the_reason(world: World, name: str) -> None:
     response = world.client().call("POST", "/api/issues", 400, json={"name": name})
@@ -126,6 +130,7 @@ def test_names_are_stored_in_composed_form(world: World) -> None:
     assert world.client().call("GET", "/api/issues/E%CC%81CLAIR", 200)["name"] == "éclair"
 
 
+@decided_in_python
 @cases("body", [b"", b"{", b"[]", b"null", b"\xff", b'{"name": "x"} trailing', b'"\\ud800"', b"{'a': 1}"])
 def test_a_body_that_is_not_a_json_object_is_rejected(world: World, body: bytes) -> None:
     response = world.client().post("/api/issues", content=body, headers={"Content-Type": "application/json"})

@@ -14,6 +14,7 @@ from issue_tracker.issues.transfer import ImportRow, header, read_rows, rows
 from issue_tracker.names import parse_description, parse_issue_name, parse_name
 from issue_tracker.status import Status
 from tests.cases import cases
+from tests.engines import decided_in_python
 from tests.world import World
 
 COLUMNS = ["name", "description", "company_name", "status", "created_at", "updated_at"]
@@ -40,6 +41,7 @@ def test_each_assignment_and_each_issue_without_one_is_a_row(world: World) -> No
     assert response.content.startswith(b"name,description,company_name,status,created_at,updated_at\r\n")
 
 
+@decided_in_python
 def test_accept_selects_csv_too_and_filters_apply(world: World) -> None:
     world.given_issue("Fault", {"Contoso": "new", "Fabrikam": "closed"})
     world.given_issue("Other")
@@ -52,10 +54,12 @@ def test_accept_selects_csv_too_and_filters_apply(world: World) -> None:
     assert as_json.json()["total"] == 2
 
 
+@decided_in_python
 def test_an_empty_list_has_only_the_header(world: World) -> None:
     assert world.client().get("/api/issues?format=csv").text.splitlines() == [",".join(COLUMNS)]
 
 
+@decided_in_python
 @cases("name", ["=1+1", "+49 30", "-1", "@SUM(A1)", "'=1", "''-x"])
 def test_a_cell_with_a_formula_is_defused(world: World, name: str) -> None:
     world.empty_issues()
@@ -65,6 +69,7 @@ def test_a_cell_with_a_formula_is_defused(world: World, name: str) -> None:
     assert {row["name"], row["description"], row["company_name"]} == {f"'{name}"}
 
 
+@decided_in_python
 def test_an_error_is_json_even_for_csv(world: World) -> None:
     response = world.client().get("/api/issues?format=csv&status=done")
     assert response.status_code == 422 and response.json()["errors"][0]["field"] == "status"

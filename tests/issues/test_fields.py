@@ -7,6 +7,7 @@ import pytest
 from tests.cases import cases
 from tests.clients import Client
 from tests.company_access.limits import limit
+from tests.engines import decided_in_python
 from tests.world import World
 
 FAULT = "/api/issues/Fault"
@@ -76,6 +77,7 @@ def test_fields_can_be_set_left_unchanged_and_cleared(tess: Client) -> None:
     assert shown(made) == stored(tess) == shown(tess.call("GET", "/api/issues/New", 200))
 
 
+@decided_in_python
 @cases(
     ("body", "field"),
     [

@@ -1,6 +1,7 @@
 """GET and DELETE /api/issues/{issue_name} (contract, section 5)."""
 
 from tests.cases import cases
+from tests.engines import decided_in_python
 from tests.world import World
 
 
@@ -11,6 +12,7 @@ def test_an_issue_is_found_by_its_name_regardless_of_case(world: World) -> None:
     assert found == world.client().call("GET", "/api/issues", 200)["items"][0]
 
 
+@decided_in_python
 def test_a_trailing_slash_is_the_same_resource(world: World) -> None:
     world.given_issue("Fault")
     client = world.client()
@@ -26,6 +28,7 @@ def test_an_unknown_name_is_not_found(world: World, path: str) -> None:
     world.client().call("GET", f"/api/issues/{path}", 404)
 
 
+@decided_in_python
 def test_an_unknown_query_parameter_is_rejected(world: World) -> None:
     world.given_issue("Fault")
     assert "verbose" in world.client().call("GET", "/api/issues/Fault?verbose=1", 422)["detail"]
@@ -55,6 +58,7 @@ def test_the_name_of_a_deleted_issue_can_be_reused(world: World) -> None:
     assert world.client().call("POST", "/api/issues", 201, json={"name": "fault"})["issue_id"] != first
 
 
+@decided_in_python
 def test_head_responds_like_get_without_a_body(world: World) -> None:
     world.given_issue("Fault")
     response = world.client().head("/api/issues/Fault")

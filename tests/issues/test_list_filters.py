@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tests.cases import cases
+from tests.engines import decided_in_python
 from tests.world import World
 
 MAIL, VPN, WAN, IDLE = "Mail delayed", "VPN drops", "Network degradation", "Nobody is affected"
@@ -54,6 +55,7 @@ def test_a_repeated_status_matches_any_of_them(four_issues: World) -> None:
     }
 
 
+@decided_in_python
 @cases("form", ["IN_PROGRESS", "In Progress", "in-progress", "%20in%20progress%20"])
 def test_a_status_filter_accepts_other_spellings(four_issues: World, form: str) -> None:
     assert shown(four_issues, f"status={form}") == {VPN: [("Müller & Söhne", "in_progress")]}
@@ -102,6 +104,7 @@ def test_open_omits_resolved_and_closed_assignments(four_issues: World) -> None:
     assert shown(four_issues, "open=true&companyName=fabrikam") == {}
 
 
+@decided_in_python
 def test_an_empty_value_counts_as_absent(four_issues: World) -> None:
     everything = shown(four_issues, "")
     empty = "search=&status=&companyId=&companyName=&limit=&cursor=&sort=&open=&updatedSince=&format="
@@ -115,6 +118,7 @@ def test_an_unknown_company_is_not_found(four_issues: World, query: str) -> None
     assert query.partition("=")[2] in response["detail"]
 
 
+@decided_in_python
 @cases(
     ("query", "field"),
     [
@@ -149,15 +153,18 @@ def test_an_invalid_query_parameter_is_reported(world: World, query: str, field:
     assert field in response["detail"]
 
 
+@decided_in_python
 def test_all_invalid_parameters_are_reported_together(world: World) -> None:
     response = world.client().call("GET", "/api/issues?status=done&companyId=x&colour=red", 422)
     assert {error["field"] for error in response["errors"]} == {"status", "companyId", "colour"}
 
 
+@decided_in_python
 def test_an_invalid_parameter_is_reported_before_an_unknown_company(world: World) -> None:
     world.client().call("GET", "/api/issues?companyName=Nobody&status=done", 422)
 
 
+@decided_in_python
 def test_the_items_have_the_form_of_the_specification(four_issues: World) -> None:
     item: dict[str, Any] = four_issues.client().call("GET", "/api/issues?search=Network", 200)["items"][0]
     assert set(item) == {
@@ -189,6 +196,7 @@ def test_the_items_have_the_form_of_the_specification(four_issues: World) -> Non
     assert item["assignments"][0]["issue_id"] == item["issue_id"]
 
 
+@decided_in_python
 def test_every_status_has_its_label(world: World) -> None:
     statuses = ("new", "investigating", "in_progress", "monitoring", "resolved", "closed")
     companies = ("Acme Manufacturing", "Contoso", "Fabrikam", "Müller & Söhne", "O’Neill’s Bar", "Zürich (Nord)")

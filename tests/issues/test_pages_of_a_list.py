@@ -13,6 +13,7 @@ import pytest
 from issue_tracker.api import issue_list as api
 from tests.cases import cases
 from tests.clients import Client
+from tests.engines import decided_in_python
 from tests.world import World
 
 START = datetime(2025, 1, 4, 10, 0, tzinfo=UTC)
@@ -107,6 +108,7 @@ def test_a_full_last_page_has_no_next(world: World) -> None:
     assert "Link" not in response.headers and response.json()["total"] == 4
 
 
+@decided_in_python
 def test_the_next_page_keeps_all_other_parameters(world: World) -> None:
     given_numbered(world, 8)
     query = "search=fault&status=new&status=closed&companyName=CONTOSO&open=true&sort=-name&limit=2"
@@ -134,6 +136,7 @@ def test_changes_between_pages_skip_and_repeat_no_issue(world: World) -> None:
     assert seen == [name for name in made if name != "Fault 004"]
 
 
+@decided_in_python
 def test_a_cursor_of_another_order_is_rejected(world: World) -> None:
     given_numbered(world, 3)
     link = world.client().get("/api/issues?limit=1").headers["Link"]

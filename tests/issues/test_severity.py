@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tests.cases import cases
+from tests.engines import decided_in_python
 from tests.world import World
 
 FAULT = "/api/issues/Fault"
@@ -59,6 +60,7 @@ def test_setting_the_current_severity_changes_nothing(world: World) -> None:
     assert (after.json(), after.headers["ETag"]) == (before.json(), before.headers["ETag"])
 
 
+@decided_in_python
 @cases("severity", ["urgent", "LOW", "", 1, True, [], {}])
 def test_an_invalid_severity_is_rejected(world: World, severity: Any) -> None:
     world.empty_issues()

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tests.cases import cases
+from tests.engines import decided_in_python
 from tests.world import World
 
 STATUS = "/api/issues/status"
@@ -43,12 +44,14 @@ def test_the_response_is_the_assignment_with_the_stored_names(wan: World) -> Non
     assert (read["created_at"], read["updated_at"]) == ("2025-01-04T10:15:00+00:00", "2025-01-09T08:45:00+00:00")
 
 
+@decided_in_python
 @pytest.mark.parametrize("form", ["in_progress", "In Progress", "IN-PROGRESS", "  in progress  ", "In_Progress"])
 def test_a_status_is_accepted_in_other_spellings(wan: World, form: str) -> None:
     response = wan.client().call("PUT", STATUS, 200, json=change(status=form))
     assert (response["status"], response["status_label"]) == ("in_progress", "In progress")
 
 
+@decided_in_python
 @cases("status", ["done", "", "in progress!", None, 1, ["new"], "new,closed"])
 def test_an_unknown_status_is_rejected(wan: World, status: Any) -> None:
     response = wan.client().call("PUT", STATUS, 400, json=change(status=status))
@@ -98,6 +101,7 @@ def test_an_unknown_issue_or_company_is_not_found(wan: World, body: dict[str, An
     assert wan.client().call("GET", "/api/issues?status=investigating", 200)["total"] == 1
 
 
+@decided_in_python
 @cases(
     ("body", "fields"),
     [
@@ -148,6 +152,7 @@ def test_a_company_that_is_assigned_again_has_a_new_assignment(wan: World) -> No
     assert wan.client().call("PUT", STATUS, 200, json=change())["assignment_id"] != first
 
 
+@decided_in_python
 @cases(
     ("query", "code"),
     [

@@ -8,6 +8,7 @@ import pytest
 from issue_tracker.issues.templates.patterns import filled, renewed
 from tests.cases import cases
 from tests.clients import Client
+from tests.engines import decided_in_python
 from tests.world import World
 
 FIELDS = {
@@ -83,6 +84,7 @@ def lines(world: World) -> Client:
     return ada
 
 
+@decided_in_python
 @cases(
     ("body", "status", "said"),
     [

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tests.cases import cases
+from tests.engines import decided_in_python
 from tests.world import World
 
 WAN = "/api/issues/network%20degradation"
@@ -122,6 +123,7 @@ def test_an_unknown_issue_is_not_found(world: World) -> None:
     assert "No such issue" in response["detail"]
 
 
+@decided_in_python
 @cases(
     ("body", "field"),
     [
@@ -149,5 +151,6 @@ def test_an_invalid_body_names_its_field(wan: World, body: dict[str, Any], field
     assert wan.client().call("GET", WAN, 200) == before
 
 
+@decided_in_python
 def test_the_body_is_validated_before_the_issue_is_looked_up(world: World) -> None:
     world.client().call("PUT", "/api/issues/nothing", 400, json={"colour": "red"})

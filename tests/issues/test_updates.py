@@ -10,6 +10,7 @@ from issue_tracker.database.tables import deliveries
 from tests.cases import cases
 from tests.clients import Client
 from tests.company_access.limits import limit
+from tests.engines import decided_in_python
 from tests.world import World
 
 UPDATES = "/api/updates"
@@ -107,6 +108,7 @@ def test_an_update_sets_the_status_of_its_companies_in_one_operation(scene: Worl
     ]
 
 
+@decided_in_python
 @cases(
     ("body", "status", "field"),
     [

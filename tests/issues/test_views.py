@@ -9,6 +9,7 @@ from issue_tracker.issues.views.operations import MOST_SHARED
 from issue_tracker.issues.views.queries import list_views
 from tests.clients import Client
 from tests.company_access.limits import limit
+from tests.engines import decided_in_python
 from tests.events.statements import statements
 from tests.world import World
 
@@ -52,6 +53,7 @@ def test_views_can_be_personal_or_shared(world: World) -> None:
     world.client("mia").call("GET", "/api/views", 403)
 
 
+@decided_in_python
 def test_an_invalid_view_changes_nothing(world: World) -> None:
     tess = world.client("tess")
     save(tess, "Mine", "owner=me")

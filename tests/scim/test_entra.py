@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tests.cases import cases
+from tests.engines import decided_in_python
 from tests.scim.directory import ERROR, Directory
 from tests.single_sign_on.test_group_mappings import account, given_mapping
 from tests.world import World
@@ -20,6 +21,7 @@ def nina(directory: Directory) -> dict[str, Any]:
     return directory.create("nina@helpdesk.example")
 
 
+@decided_in_python
 def test_the_connection_test_of_entra_id_succeeds(world: World) -> None:
     """Entra ID searches for a user who does not exist, and expects an empty list."""
     directory = Directory(world)
@@ -174,6 +176,7 @@ def test_a_deleted_user_is_restored_without_roles_and_credentials(world: World) 
         assert account(world, email)["name"] == email
 
 
+@decided_in_python
 @cases(
     ("body", "status", "kind"),
     [

@@ -7,6 +7,7 @@ import pytest
 from issue_tracker.actor import command_line
 from issue_tracker.auth.group_mappings.applying import apply_groups
 from tests.clients import Client
+from tests.engines import decided_in_python
 from tests.scim.directory import Directory
 from tests.single_sign_on.browser import begin, sign_in, who
 from tests.single_sign_on.fake import FakeProvider
@@ -104,6 +105,7 @@ def test_without_a_mapping_roles_are_unchanged(world: World, fake: FakeProvider)
     assert client.call("GET", "/api/auth/session", 200)["user"]["role"] == "technician"
 
 
+@decided_in_python
 def test_the_groups_of_a_certified_provider_are_applied(world: World, real: RealProvider) -> None:
     given_mapping(world, "/helpdesk", "technician", source="real")
     real.set(g1={"email": "gus@helpdesk.example", "email_verified": True, "name": "Gus", "groups": ["/helpdesk"]})

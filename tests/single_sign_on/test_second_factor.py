@@ -6,11 +6,13 @@ import pytest
 
 from tests.auth.factors import enrol
 from tests.auth.test_second_factor_pages import SECOND, answer
+from tests.engines import decided_in_python
 from tests.single_sign_on.browser import begin, come_back, sign_in, who
 from tests.single_sign_on.fake import FakeProvider
 from tests.world import World
 
 
+@decided_in_python
 def test_the_second_step_is_required_unless_the_provider_reports_one(world: World, fake: FakeProvider) -> None:
     app, client = enrol(world), world.anonymous()
     address = begin(client, "fake", next="/matrix")

@@ -13,6 +13,7 @@ from issue_tracker.clock import now
 from issue_tracker.database.server_key import ServerKey
 from issue_tracker.database.tables import provider_sessions, sign_in_flows
 from tests.clients import Client
+from tests.engines import decided_in_python
 from tests.single_sign_on.browser import begin, come_back, failures, sign_in, who
 from tests.single_sign_on.fake import LOGOUT, REFRESH_TOKEN, FakeProvider, other_key, sign, unsigned
 from tests.single_sign_on.provider import RealProvider, authorization_address, parameters
@@ -112,6 +113,7 @@ def test_tokens_of_a_removed_user_are_revoked(world: World, fake: FakeProvider, 
     assert deleted == ["nightly"]
 
 
+@decided_in_python
 def test_a_sign_out_at_a_certified_provider_ends_the_session_here(world: World, real: RealProvider) -> None:
     real.set(o1={"email": "tess@helpdesk.example", "email_verified": True})
     real.send_sign_outs_to(f"{world.server.url}/login/with/real/sign-out")

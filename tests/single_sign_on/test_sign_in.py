@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from tests.engines import decided_in_python
 from tests.single_sign_on.browser import SESSION, begin, come_back, failures, sign_in, who
 from tests.single_sign_on.fake import FakeProvider
 from tests.single_sign_on.provider import RealProvider, parameters
@@ -12,6 +13,7 @@ from tests.world import World
 TESS = {"email": "tess@helpdesk.example", "email_verified": True, "name": "Tess Ngo"}
 
 
+@decided_in_python
 def test_a_certified_provider_signs_in_and_links_by_verified_address(world: World, real: RealProvider) -> None:
     real.set(t1=TESS)
     browser = world.anonymous()
@@ -46,6 +48,7 @@ def test_a_created_account_is_a_member_without_helpdesk_access(world: World, rea
     world.anonymous().call("POST", "/api/auth/login", 401, json=wrong)
 
 
+@decided_in_python
 def test_a_name_that_imitates_another_user_is_not_adopted(world: World, fake: FakeProvider) -> None:
     browser, _ = sign_in(world, fake, sub="e", email="eve@helpdesk.example", name="Tеss Ngo")
     assert browser.call("GET", "/api/auth/session", 200)["user"]["name"] == "eve@helpdesk.example"
@@ -127,6 +130,7 @@ def test_every_sign_in_gets_a_new_session(world: World, fake: FakeProvider) -> N
     assert who(thief) is None and who(browser) == "tess@helpdesk.example"
 
 
+@decided_in_python
 def test_only_a_verified_address_finds_an_account(world: World, fake: FakeProvider) -> None:
     wrong: list[dict[str, Any]] = [
         {"email_verified": False},
@@ -156,6 +160,7 @@ def test_an_account_is_linked_by_address_once(world: World, fake: FakeProvider, 
     assert len([row for row in world.history(audit=True) if row.type == "identity.linked"]) == 1
 
 
+@decided_in_python
 def test_by_default_no_account_is_linked_or_created(world: World, strict: FakeProvider) -> None:
     for email in ("tess@helpdesk.example", "nina@helpdesk.example"):
         browser = world.anonymous()

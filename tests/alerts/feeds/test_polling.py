@@ -26,6 +26,7 @@ from tests.alerts.feeds.supplier import (
 )
 from tests.alerts.test_alerts import listed, set_status, statuses
 from tests.alerts.test_rules import given_rule
+from tests.engines import decided_in_python
 from tests.world import World
 
 NAME = "Contoso Fibre: No connections"
@@ -81,6 +82,7 @@ def test_an_incident_opens_one_issue_for_the_group_and_is_cleared(world: World, 
     assert poller.counted("changed") == 6 and poller.counted("failed") == 0
 
 
+@decided_in_python
 @pytest.mark.parametrize("written", [rss, atom], ids=["rss", "atom"])
 def test_rss_and_atom_say_what_is_open(world: World, supplier: Supplier, written: Callable[..., str]) -> None:
     given_feed(world, supplier.url)
@@ -171,6 +173,7 @@ HOSTILE = {
 }
 
 
+@decided_in_python
 def test_hostile_feeds_change_nothing(world: World, supplier: Supplier, caplog: pytest.LogCaptureFixture) -> None:
     given_feed(world, supplier.url)
     poller = Poller(world)

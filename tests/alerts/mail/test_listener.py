@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 
 from tests.alerts.mail.sending import SENDER, Listening, given_mail_receiver, listening, message, send
 from tests.alerts.test_alerts import listed, statuses
+from tests.engines import decided_in_python
 from tests.world import World
 
 AWAY = {"Auto_Submitted": "auto-replied"}
@@ -54,6 +55,7 @@ def logged() -> Iterator[list[MutableMapping[str, Any]]]:
     structlog.configure(**before)
 
 
+@decided_in_python
 def test_only_addresses_of_receivers_are_recipients(
     world: World, mail: Listening, logged: list[MutableMapping[str, Any]]
 ) -> None:
@@ -108,6 +110,7 @@ IGNORED = {
 }
 
 
+@decided_in_python
 def test_loops_and_automatic_replies_are_ignored(world: World, mail: Listening) -> None:
     address = given_mail_receiver(world)
     with mail.client() as client:
@@ -130,6 +133,7 @@ HTML = (
 )
 
 
+@decided_in_python
 def test_html_charsets_and_parts_are_read(world: World, mail: Listening) -> None:
     address = given_mail_receiver(world)
     html = message(
@@ -185,6 +189,7 @@ HOSTILE: dict[str, str] = {
 }
 
 
+@decided_in_python
 def test_hostile_messages_do_no_harm(world: World, caplog: pytest.LogCaptureFixture) -> None:
     address = given_mail_receiver(world)
     with ExitStack() as stack, caplog.at_level(logging.DEBUG):
@@ -204,6 +209,7 @@ def test_hostile_messages_do_no_harm(world: World, caplog: pytest.LogCaptureFixt
     assert {"Line down", "<script>alert(1)</script>"} <= names
 
 
+@decided_in_python
 def test_connections_have_limits(world: World) -> None:
     address = given_mail_receiver(world)
     with listening(world, mail_connections=2) as mail:

@@ -6,6 +6,7 @@ from typing import Any
 from tests.alerts.mail.sending import given_mail_receiver, listening, message
 from tests.alerts.test_alerts import listed, statuses
 from tests.cases import cases
+from tests.engines import decided_in_python
 from tests.world import World
 
 PATTERNS = {
@@ -21,6 +22,7 @@ def tried(world: World, expected: int = 200, **body: Any) -> dict[str, Any]:
     return found
 
 
+@decided_in_python
 def test_patterns_determine_the_alert(world: World) -> None:
     address = given_mail_receiver(world, patterns=PATTERNS)
     rule = {
@@ -42,6 +44,7 @@ def test_patterns_determine_the_alert(world: World) -> None:
     assert [alert["key"] for alert in unsorted] == ["newsletter"]
 
 
+@decided_in_python
 def test_patterns_can_be_tried_before_they_are_saved(world: World) -> None:
     found = tried(world, message=message("FAILED - Backup on srv1", BODY), patterns=PATTERNS)
     assert (found["key"], found["state"], found["automatic"]) == ("4711", "firing", None)
@@ -52,6 +55,7 @@ def test_patterns_can_be_tried_before_they_are_saved(world: World) -> None:
     assert world.client("ada").call("GET", "/api/alerts", 200)["total"] == 0
 
 
+@decided_in_python
 @cases(
     ("patterns", "field"),
     [
@@ -88,6 +92,7 @@ def test_only_receivers_of_mail_have_patterns_which_can_be_changed(world: World)
     assert event.note == f"{receiver['id']}: RMM (patterns)"
 
 
+@decided_in_python
 def test_no_pattern_takes_long(world: World) -> None:
     """Expressions for which a backtracking engine would take practically forever."""
     patterns = {"body": [r"^(a+)+$", r"(a|aa)+b", r"(?P<key>(x+x+)+y)"]}

@@ -18,7 +18,10 @@ from issue_tracker.database.tables import alert_mailboxes
 from tests.alerts.mail.sending import message
 from tests.alerts.mailboxes.server import TOKEN, MailServer, Poller, given_mailbox, health, mail_server, mailbox
 from tests.alerts.test_alerts import statuses
+from tests.engines import decided_in_python
 from tests.world import World
+
+pytestmark = decided_in_python
 
 SECRET = "client-secret~with+signs&="
 SCOPE = "https://outlook.example/.default"

@@ -29,6 +29,7 @@ from tests.alerts.mailboxes.server import (
     write_certificate,
 )
 from tests.alerts.test_alerts import listed, statuses
+from tests.engines import decided_in_python
 from tests.world import World
 
 DOWN = message(Message_ID="<1@monitoring.example>")
@@ -67,6 +68,7 @@ def test_messages_are_processed_once_and_marked(world: World, mail: MailServer) 
     assert statuses(world) == {"Contoso": "resolved"} and mail.count("UNSEEN UNFLAGGED") == 1
 
 
+@decided_in_python
 def test_processed_messages_are_moved(world: World, mail: MailServer, monkeypatch: pytest.MonkeyPatch) -> None:
     more = {"port": mail.starttls_port, "security": "starttls", "processed_folder": "Verarbeitet für später"}
     given_mailbox(world, mail, **more)

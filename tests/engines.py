@@ -1,0 +1,7 @@
+"""The mark of tests whose result the database cannot change (docs/decisions/0035-tests-on-both-databases.md)."""
+
+import pytest
+
+# For the parsing and the refusal of input, the formats and headers of responses, and for what Python computes. The
+# operations that such a test uses run on both databases in other tests.
+decided_in_python = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
