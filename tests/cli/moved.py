@@ -209,18 +209,18 @@ def schema_of(connection: Any) -> list[Any]:
     ]
 
 
-def answers(url: str, session: str, token: str) -> list[tuple[int, bytes]]:
-    """Returns the responses of a server on this database to a session and a token of Ada."""
-    with served(url) as server, Client(base_url=server.url) as browser, Client(base_url=server.url) as script:
+def answers(server: Server, session: str, token: str) -> list[tuple[int, bytes]]:
+    """Returns the responses of a server to a session and a token of Ada."""
+    with Client(base_url=server.url) as browser, Client(base_url=server.url) as script:
         browser.cookies.set("issue_tracker_session", session)
         script.headers["Authorization"] = f"Bearer {token}"
         found = [browser.get(path) for path in (*LISTS, *FOR_SESSIONS)] + [script.get(path) for path in LISTS]
         return [(response.status_code, response.content) for response in found]
 
 
-def work(url: str, token: str) -> tuple[int, int, int]:
+def work(server: Server, token: str) -> tuple[int, int, int]:
     """Creates, finds and deletes an issue. Returns its id, the id of the event, and the number of issues."""
-    with served(url) as server, Client(base_url=server.url) as client:
+    with Client(base_url=server.url) as client:
         client.headers["Authorization"] = f"Bearer {token}"
         body = {"name": "After-the-move", "companies": [{"company_name": "Contoso"}]}
         client.call("POST", "/api/issues", 201, json=body)

@@ -25,7 +25,7 @@ from issue_tracker.database.server_key import ServerKey
 from issue_tracker.database.tables import events, webhooks
 from issue_tracker.events.signing_secrets import readable_secrets
 from issue_tracker.settings import DEFAULT_DATABASE_URL, Settings
-from tests.cli.moved import answers, contents, fill, moved, schema, work
+from tests.cli.moved import answers, contents, fill, moved, schema, served, work
 from tests.conftest import ENGINES
 from tests.examples import DOCS
 from tests.processes import environment, preloaded, run
@@ -56,21 +56,18 @@ Filled = Callable[[str], tuple[str, str, str]]
 
 @pytest.fixture(scope="module")
 def filled(shared: Shared) -> Filled:
-    """Returns a database that `fill` has filled. An embedded one is filled once, and its files are restored in their
-    place: a copy elsewhere, or on PostgreSQL, would be recognized, and get higher ids for its next events.
+    """Returns a database that `fill` has filled once for all tests. The files of an embedded one are restored in their
+    place: a copy elsewhere would be recognized, and get higher ids for its next events. One on PostgreSQL contains
+    what the previous tests have added.
     """
-    embedded = shared.migrated("sqlite")
-    path = Path(embedded.removeprefix(SQLITE))
-    texts = fill(embedded)
-    contents = {file: file.read_bytes() for file in path.parent.iterdir()}
+    filled = {engine: (url := shared.migrated(engine), *fill(url)) for engine in ENGINES}
+    folder = Path(filled["sqlite"][0].removeprefix(SQLITE)).parent
+    original = {file: file.read_bytes() for file in folder.iterdir()}
 
     def get(engine: str) -> tuple[str, str, str]:
-        if engine == "postgresql":
-            url = shared.migrated(engine)
-            return (url, *fill(url))
-        for file, content in contents.items():
+        for file, content in original.items():
             file.write_bytes(content)
-        return (embedded, *texts)
+        return filled[engine]
 
     return get
 
@@ -110,11 +107,13 @@ def test_a_copy_contains_everything_and_continues_the_ids(old: str, new: str, sh
     assert exported[1] == "data.exported" and _note(exported).startswith("everything, into ")
     assert signing_secrets(copied) == signing_secrets(source)
     assert schema(copied) == schema(plain)
-    expected = answers(source, session, token)
+    with served(source) as server:
+        expected, worked = answers(server, session, token), work(server, token)
     assert {status for status, _ in expected} == {200}
-    assert answers(copied, session, token) == expected
-    # New ids continue after the highest assigned one, even if its row was deleted.
-    assert work(copied, token) == work(source, token)
+    with served(copied) as server:
+        assert answers(server, session, token) == expected
+        # New ids continue after the highest assigned one, even if its row was deleted.
+        assert work(server, token) == worked
 
 
 @pytest.mark.parametrize("new", ENGINES)
@@ -144,7 +143,8 @@ def test_a_dump_contains_everything_and_is_private(
     else:
         assert signing_secrets(restored) == signing_secrets(source)
     assert schema(restored) == schema(shared.migrated(new))
-    assert work(restored, token) == work(source, token)
+    with served(source) as one, served(restored) as other:
+        assert work(other, token) == work(one, token)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
