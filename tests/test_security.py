@@ -19,6 +19,7 @@ import issue_tracker
 from issue_tracker.outbound.tls import public_tls
 from issue_tracker.pages.assets import ASSETS, VERSION
 from issue_tracker.settings import Settings
+from tests.cases import cases
 from tests.clients import Client
 from tests.server import serving
 from tests.shared import Shared
@@ -106,7 +107,7 @@ def test_no_program_is_started_and_no_code_is_evaluated() -> None:
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-@pytest.mark.parametrize("path", PATHS)
+@cases("path", PATHS)
 def test_every_response_has_the_security_headers(world: World, path: str) -> None:
     response = world.anonymous().get(path, headers={"Accept": "text/html"})
     headers = response.headers

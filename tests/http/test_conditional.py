@@ -6,6 +6,7 @@ import pytest
 
 from issue_tracker.app import declared_routes
 from issue_tracker.http.identity import Access
+from tests.cases import cases
 from tests.clients import Client
 from tests.world import World
 
@@ -87,7 +88,7 @@ CHANGES = [
 WRITES = [*CHANGES, ("DELETE", FAULT, None)]
 
 
-@pytest.mark.parametrize(("method", "path", "body"), CHANGES)
+@cases(("method", "path", "body"), CHANGES)
 def test_every_change_changes_the_etags_of_the_issue_and_the_list(
     fault: World, method: str, path: str, body: dict[str, Any] | None
 ) -> None:
@@ -116,7 +117,7 @@ def test_a_change_with_the_current_etag_succeeds(fault: World) -> None:
     assert client.put(FAULT, json={"description": "three"}, headers={"If-Match": "*"}).status_code == 200
 
 
-@pytest.mark.parametrize("given", ["stale", '"0-0"', "garbage"])
+@cases("given", ["stale", '"0-0"', "garbage"])
 def test_a_change_with_an_old_etag_is_refused_with_the_current_one(fault: World, given: str) -> None:
     client = fault.client("ada")
     stale = client.get(FAULT).headers["ETag"]
@@ -130,7 +131,7 @@ def test_a_change_with_an_old_etag_is_refused_with_the_current_one(fault: World,
     assert client.get(FAULT).json() == current.json()
 
 
-@pytest.mark.parametrize(("method", "path", "body"), WRITES)
+@cases(("method", "path", "body"), WRITES)
 def test_every_write_accepts_etags_that_proxies_rewrote(
     fault: World, method: str, path: str, body: dict[str, Any] | None
 ) -> None:
@@ -146,7 +147,7 @@ def test_every_write_accepts_etags_that_proxies_rewrote(
             assert done.headers["ETag"] == client.get(FAULT).headers["ETag"]
 
 
-@pytest.mark.parametrize("form", ["X/{}", "{}-x", "w/{}", "{}gzip"])
+@cases("form", ["X/{}", "{}-x", "w/{}", "{}gzip"])
 def test_a_foreign_etag_never_matches(fault: World, form: str) -> None:
     client = fault.client("ada")
     etag = client.get(FAULT).headers["ETag"]

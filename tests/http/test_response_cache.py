@@ -12,6 +12,7 @@ from issue_tracker.database.tables import sessions, users
 from issue_tracker.http import response_cache
 from issue_tracker.http.response_cache import ResponseCache
 from issue_tracker.issues.queries.issue_list import IssueList
+from tests.cases import cases
 from tests.clients import Client
 from tests.events.processes import own_servers
 from tests.waiting import eventually
@@ -27,8 +28,15 @@ def statuses(world: World, path: str = LIST) -> list[str]:
     return [member["status"] for issue in found["items"] for member in issue["assignments"]]
 
 
-@pytest.mark.parametrize("path", PATHS)
+@pytest.fixture
+def vpn(world: World) -> World:
+    world.given_issue("VPN", {"Contoso": "new"})
+    return world
+
+
+@cases("path", PATHS)
 def test_a_commit_of_another_connection_is_visible_immediately(world: World, path: str) -> None:
+    world.empty_issues()
     world.given_issue("VPN", {"Contoso": "new"}, "first")
     tess = world.client("tess")
     first = [tess.get(path) for _ in range(3)]
@@ -53,21 +61,20 @@ def test_a_commit_of_another_connection_is_visible_immediately(world: World, pat
         first = [response]
 
 
-@pytest.mark.parametrize("path", PATHS)
-def test_a_user_who_lost_the_right_gets_no_cached_response(world: World, path: str) -> None:
-    world.given_issue("VPN", {"Contoso": "new"})
+@cases("path", PATHS)
+def test_a_user_who_lost_the_right_gets_no_cached_response(vpn: World, path: str) -> None:
     ways = {
         "session": update(sessions).values(token_hash=sessions.c.token_hash.concat(b"x")),
         "disabled": update(users).values(active=False),
         "member": update(users).values(role="member"),
     }
     for way, statement in ways.items():
-        client = world.client("tess")
+        client = vpn.client("tess")
         assert {client.get(path, follow_redirects=False).status_code for _ in range(3)} == {200}
-        with world.database.write() as tx:
+        with vpn.database.write() as tx:
             tx.execute(statement)
         assert client.get(path, follow_redirects=False).status_code in (303, 401, 403), way
-        with world.database.write() as tx:
+        with vpn.database.write() as tx:
             tx.execute(update(users).values(active=True, role="technician"))
 
 
@@ -107,12 +114,11 @@ def test_failed_sign_ins_neither_empty_the_cache_nor_change_the_validator(
     assert sum(event.type == "session.failed" for event in world.history(audit=True)) == 3
 
 
-@pytest.mark.parametrize("path", PATHS)
-def test_a_session_expires_without_a_commit(world: World, path: str) -> None:
-    world.given_issue("VPN", {"Contoso": "new"})
-    client = world.client("tess")
+@cases("path", PATHS)
+def test_a_session_expires_without_a_commit(vpn: World, path: str) -> None:
+    client = vpn.client("tess")
     assert {client.get(path).status_code for _ in range(3)} == {200}
-    world.clock.advance(hours=13)
+    vpn.clock.advance(hours=13)
     assert client.get(path, follow_redirects=False).status_code in (303, 401)
 
 
