@@ -2,7 +2,7 @@
 
 import functools
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
@@ -70,8 +70,13 @@ def _dump_of_nothing() -> bytes:
 
 def command_line(command: str, folder: Path) -> list[str]:
     """Returns the command with its arguments, and creates the files that it reads in the folder."""
-    (folder / "companies.csv").write_text("name\nContoso\n", encoding="utf-8")
-    (folder / "groups.csv").write_text("company_name,group\n", encoding="utf-8")
-    (folder / "issues.csv").write_text("name,company_name\nFault,\n", encoding="utf-8")
-    (folder / "stored.dump").write_bytes(_dump_of_nothing())
+    given: dict[str, Callable[[], bytes]] = {
+        "companies.csv": lambda: b"name\nContoso\n",
+        "groups.csv": lambda: b"company_name,group\n",
+        "issues.csv": lambda: b"name,company_name\nFault,\n",
+        "stored.dump": _dump_of_nothing,
+    }
+    for name, content in given.items():
+        if name in ARGUMENTS[command]:
+            (folder / name).write_bytes(content())
     return [*command.split(), *ARGUMENTS[command].replace("FOLDER", str(folder)).split()]

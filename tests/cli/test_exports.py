@@ -20,6 +20,8 @@ from issue_tracker.cli.output import destination, replacing
 from tests.processes import begin, environment, preloaded, run
 from tests.shared import Shared
 
+pytestmark = pytest.mark.together
+
 PRECIOUS = "what the last export wrote\n"
 
 EXPORTS = ("company export", "issue export", "openapi")
