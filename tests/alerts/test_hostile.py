@@ -84,6 +84,8 @@ def receivers(world: World) -> Receivers:
     return Receivers(world)
 
 
+# Texts that a database could refuse are sent to both in test_receivers.py.
+@decided_in_python
 @settings(max_examples=150, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(drawn=messages())
 def test_any_message_is_accepted_or_rejected(receivers: Receivers, drawn: tuple[Kind, bytes]) -> None:
