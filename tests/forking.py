@@ -11,6 +11,7 @@ import pkgutil
 import resource
 import runpy
 import selectors
+import shutil
 import signal
 import socket
 import sys
@@ -64,9 +65,9 @@ def _import_everything() -> None:
     gc.freeze()
 
 
-def _next_program(listener: socket.socket) -> Callable[[], object]:
+def _next_program(listener: socket.socket, folder: str) -> Callable[[], object]:
     """Forks for every request, and returns the requested program in the fork. Reports the exit codes of the forks.
-    Exits when standard input is closed.
+    Deletes the folder and exits when standard input is closed.
     """
     with selectors.DefaultSelector() as selector:
         selector.register(listener, selectors.EVENT_READ)
@@ -76,6 +77,7 @@ def _next_program(listener: socket.socket) -> Callable[[], object]:
                 if ready.data:
                     _report_end(selector, ready.fd, *ready.data)
                 elif ready.fileobj is not listener:
+                    shutil.rmtree(folder)
                     raise SystemExit
                 else:
                     connection, _ = listener.accept()
@@ -217,4 +219,4 @@ def _end(program: Callable[[], object], at_exit: Callable[[], object]) -> NoRetu
 if __name__ == "__main__":
     _import_everything()
     multiprocessing.util.spawnv_passfds = _fork_instead_of_executing  # type: ignore[assignment]
-    _end(_next_program(socket.socket(fileno=int(sys.argv[1]))), atexit._run_exitfuncs)
+    _end(_next_program(socket.socket(fileno=int(sys.argv[1])), sys.argv[2]), atexit._run_exitfuncs)

@@ -11,15 +11,16 @@ the preloaded process.
 """
 
 import atexit
+import fcntl
 import marshal
 import os
-import shutil
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tests.forking import PROGRAMS
@@ -93,23 +94,43 @@ class Forked:
 
 
 class Preloaded:
-    """The process that has imported all modules; it ends with the test process."""
+    """The process that has imported all modules. All processes of a test run share it: the first one that needs it
+    starts it, and it ends when the last of them has closed it, or has ended.
+    """
 
     def __init__(self) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="issue-tracker-"))
+        run = os.environ.get("PYTEST_XDIST_TESTRUNUID", f"alone-{os.getpid()}")
+        self._link = Path(tempfile.gettempdir(), f"issue-tracker-preloaded-{run}")
+        self._process: subprocess.Popen[bytes] | None = None
+        with _one_at_a_time():
+            if not self._link.exists():
+                self._start()
+            self._folder = self._link.resolve()
+            self._in_use = os.open(self._folder / "in-use", os.O_WRONLY | os.O_NONBLOCK)
         self._address = str(self._folder / "socket")
+        atexit.register(self.close)
+
+    def _start(self) -> None:
+        """Starts the process; it reads the end of its input when all who have opened the pipe `in-use` have closed
+        it.
+        """
+        folder = Path(tempfile.mkdtemp(prefix="issue-tracker-"))
+        os.mkfifo(folder / "in-use")
+        in_use = os.open(folder / "in-use", os.O_RDONLY | os.O_NONBLOCK)
         with socket.socket(socket.AF_UNIX) as listener:
-            listener.bind(self._address)
+            listener.bind(str(folder / "socket"))
             listener.listen()
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.forking", str(listener.fileno())],
+                [sys.executable, "-m", "tests.forking", str(listener.fileno()), str(folder)],
                 pass_fds=[listener.fileno()],
                 env=os.environ | {"PYTHONUTF8": "1"},
                 cwd=ROOT,
-                stdin=subprocess.PIPE,
+                stdin=in_use,
                 stdout=subprocess.DEVNULL,
             )
-        atexit.register(self.close)
+        os.close(in_use)
+        self._link.unlink(missing_ok=True)
+        self._link.symlink_to(folder)
 
     def start(
         self,
@@ -144,17 +165,31 @@ class Preloaded:
         real ones as forks, and start twenty times faster. Their standard streams must be open.
         """
         folder = self._folder / "bin"
-        if not folder.exists():
-            folder.mkdir()
-            for program in PROGRAMS:
-                script = SCRIPT.format(python=sys.executable, address=self._address, program=program)
-                (folder / program).write_text(script, encoding="utf-8")
-                (folder / program).chmod(0o755)
+        with _one_at_a_time():
+            if not folder.exists():
+                folder.mkdir()
+                for program in PROGRAMS:
+                    script = SCRIPT.format(python=sys.executable, address=self._address, program=program)
+                    (folder / program).write_text(script, encoding="utf-8")
+                    (folder / program).chmod(0o755)
         return folder
 
     def close(self) -> None:
-        """Ends the process."""
-        assert self._process.stdin
-        self._process.stdin.close()
-        self._process.wait(30)
-        shutil.rmtree(self._folder)
+        """Ends the process, unless others use it. Whoever needs one later starts another one."""
+        with _one_at_a_time():
+            self._link.unlink(missing_ok=True)
+            os.close(self._in_use)
+        if self._process is not None:
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(1)
+
+
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """Runs the block while no other process runs such a block."""
+    folder = os.open(ROOT, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
