@@ -28,12 +28,13 @@ def chromium(shared: Shared) -> Browser:
 @pytest.fixture
 def browse(world: World, shared: Shared) -> Iterator[Browse]:
     """Opens a page for a signed-in user at a path (None: no path yet, in a new browser context, with an empty cache).
-    Errors on the page's console fail the test.
+    Errors on the page's console fail the test, unless it is not watched: browsers log every failed request there.
 
-    Options are those of a new browser context. Without any, pages of all sizes, with and without scripts, are used by
-    one test after the other (`tests/chromium.py`).
+    `before` prepares the page before it is opened. Options are those of a new browser context. Without any, pages of
+    all sizes, with and without scripts, are used by one test after the other (`tests/chromium.py`).
     """
     own: list[Tab] = []
+    unwatched: list[Tab] = []
     reused: list[tuple[Tab, bool]] = []
 
     def open_page(
@@ -42,6 +43,8 @@ def browse(world: World, shared: Shared) -> Iterator[Browse]:
         *,
         viewport: ViewportSize = WIDE,
         java_script_enabled: bool = True,
+        before: Callable[[Page], object] | None = None,
+        watched: bool = True,
         **options: Any,
     ) -> Page:
         if path is None or options:
@@ -52,6 +55,10 @@ def browse(world: World, shared: Shared) -> Iterator[Browse]:
             tab = shared.tabs.take(world.server.url, scripts=java_script_enabled)
             reused.append((tab, java_script_enabled))
             tab.page.set_viewport_size(viewport)
+        if not watched:
+            unwatched.append(tab)
+        if before is not None:
+            before(tab.page)
         if who is not None:
             tab.sign_in(world.session_token(who))
         if path is not None:
@@ -61,13 +68,19 @@ def browse(world: World, shared: Shared) -> Iterator[Browse]:
         return tab.page
 
     yield open_page
-    complaints = [complaint for tab in own for complaint in tab.complaints]
+    complaints = [complaint for tab in own if tab not in unwatched for complaint in tab.complaints]
     for tab in own:
         tab.close()
     for tab, scripts in reused:
-        complaints += tab.complaints
+        if tab not in unwatched:
+            complaints += tab.complaints
         shared.tabs.give_back(tab, scripts=scripts)
     assert not complaints
+
+
+def without_updates(page: Page) -> None:
+    """Lets the page receive no live updates."""
+    page.route("**/api/events/stream", lambda route: route.abort())
 
 
 def saved(page: Page) -> AbstractContextManager[Any]:

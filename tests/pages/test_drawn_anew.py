@@ -169,17 +169,6 @@ def test_updates_are_shown_after_a_rejected_form(world: World, browse: Browse) -
     expect(page.get_by_label("Name", exact=True)).to_have_value("broken PHONES")
 
 
-def test_a_highlight_disappears_with_reduced_motion(world: World, browse: Browse) -> None:
-    world.given_issue("Slow mail", {"Contoso": "new"})
-    page = live(browse("tess", "/", reduced_motion="reduce"))
-
-    change(world, "Contoso", "monitoring")
-
-    row = page.get_by_role("row", name="Contoso")
-    expect(row).to_have_class("fresh")
-    expect(row).not_to_have_class("fresh", timeout=10000)
-
-
 @pytest.mark.parametrize("query", ["issueName=broken phones", "companyName=FABRIKAM", "type=issue.created"])
 def test_the_activity_counts_only_matching_updates(world: World, browse: Browse, query: str) -> None:
     world.given_issue("Slow mail", {"Contoso": "new"})

@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.pages.conftest import Browse, held
+from tests.pages.conftest import Browse, held, without_updates
 from tests.world import World
 
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
@@ -17,15 +17,6 @@ def change(world: World, company: str, status: str, issue: str = "Slow mail") ->
 def stored(world: World, issue: str = "Slow mail") -> dict[str, str]:
     found = world.client().call("GET", f"/api/issues/{issue}", 200)
     return {member["company_name"]: member["status"] for member in found["assignments"]}
-
-
-def unheard(browse: Browse, path: str) -> Page:
-    """Opens a page that receives no live updates."""
-    page = browse("tess", "/login")
-    page.route("**/api/events/stream", lambda route: route.abort())
-    page.goto(path)
-    page.wait_for_selector("html[data-ready]")
-    return page
 
 
 def press(page: Page, company: str, *keys: str) -> None:
@@ -51,7 +42,7 @@ def test_a_change_applies_to_the_displayed_issue_even_after_a_rename(world: Worl
 
 def test_a_confirmed_bulk_change_does_not_overwrite_unseen_changes(world: World, browse: Browse) -> None:
     issue = world.given_issue("Slow mail", {"Contoso": "new", "Fabrikam": "new"})
-    page = unheard(browse, f"/issues/{issue}")
+    page = browse("tess", f"/issues/{issue}", before=without_updates)
     page.get_by_role("link", name="Resolve for everyone").click()
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_role("button", name="Resolve 2")).to_be_visible()
@@ -109,7 +100,7 @@ def test_unseen_changes_are_not_overwritten_without_scripts(world: World, browse
 @pytest.mark.parametrize("choice", ["Keep mine: Investigating", "Take theirs: not affected"])
 def test_a_change_to_a_removed_company_is_a_conflict(world: World, browse: Browse, choice: str) -> None:
     world.given_issue("Slow mail", {"Contoso": "new"})
-    page = unheard(browse, "/")
+    page = browse("tess", "/", before=without_updates)
     world.client("omar").call("DELETE", "/api/issues/status?issueName=Slow%20mail&companyName=Contoso", 204)
 
     press(page, "Contoso", "2")
@@ -165,7 +156,7 @@ def test_an_unchanged_status_keeps_its_time_and_the_note_is_stored(world: World,
     expect(note).to_have_value("")
 
 
-def test_the_menu_closes_on_a_second_click_and_when_the_focus_leaves(world: World, browse: Browse) -> None:
+def test_the_menu_closes_on_a_second_click_on_escape_and_when_the_focus_leaves(world: World, browse: Browse) -> None:
     world.given_issue("Slow mail", {"Contoso": "new"})
     page = browse("tess", "/")
     status = page.get_by_role("row", name="Contoso").locator(".status")
@@ -180,16 +171,9 @@ def test_the_menu_closes_on_a_second_click_and_when_the_focus_leaves(world: Worl
     page.locator("#status-menu-note").focus()
     page.keyboard.press("Tab")
     expect(menu).to_be_hidden()
-
-
-def test_the_undo_key_undoes_the_last_change(world: World, browse: Browse) -> None:
-    world.given_issue("Slow mail", {"Contoso": "new"})
-    page = browse("tess", "/")
-    press(page, "Contoso", "5")
-    expect(page.locator("#toasts")).to_contain_text("Contoso: Resolved")
-
-    page.keyboard.press("u")
-
-    expect(page.locator("#toasts")).to_contain_text("1 undone.")
-    expect(page.get_by_role("row", name="Contoso").locator(".status")).to_have_text("New")
-    assert stored(world) == {"Contoso": "new"}
+    status.focus()
+    page.keyboard.press("Enter")
+    expect(menu).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(menu).to_be_hidden()
+    expect(status).to_be_focused()

@@ -4,12 +4,13 @@ catches up.
 
 import re
 from datetime import datetime, timedelta
+from typing import Literal
 
 import pytest
 from playwright.sync_api import expect
 
 from issue_tracker.clock import now
-from tests.pages.conftest import Browse
+from tests.pages.conftest import Browse, without_updates
 from tests.world import World
 
 
@@ -121,10 +122,7 @@ def test_ones_own_change_is_not_an_update(world: World, browse: Browse) -> None:
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 def test_the_page_catches_up_after_an_interruption(world: World, browse: Browse) -> None:
     world.given_issue("Slow mail", {"Contoso": "new"})
-    page = browse("tess", "/login")
-    page.route("**/api/events/stream", lambda route: route.abort())
-    page.goto("/")
-    page.wait_for_selector("html[data-ready]")
+    page = browse("tess", "/", before=without_updates)
     expect(page.locator("#connection")).to_have_attribute("data-state", "broken")
     expect(page.locator("#connection")).to_have_text("no connection")
 
@@ -139,10 +137,7 @@ def test_the_page_catches_up_after_an_interruption(world: World, browse: Browse)
 @pytest.mark.parametrize("choice", ["Keep mine", "Take theirs"])
 def test_a_conflict_names_the_other_user_and_lets_one_choose(world: World, browse: Browse, choice: str) -> None:
     world.given_issue("Slow mail", {"Contoso": "new"})
-    page = browse("tess", None)
-    page.route("**/api/events/stream", lambda route: route.abort())
-    page.goto("/")
-    page.wait_for_selector("html[data-ready]")
+    page = browse("tess", "/", before=without_updates)
     change(world, "Contoso", "resolved")
     changed = world.client().call("GET", "/api/events?limit=1", 200)["items"][0]
     page.clock.set_fixed_time(datetime.fromisoformat(changed["at"]) + timedelta(minutes=5, seconds=5))
@@ -163,26 +158,32 @@ def test_a_conflict_names_the_other_user_and_lets_one_choose(world: World, brows
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-@pytest.mark.parametrize(("motion", "seconds", "outline"), [("no-preference", 2.4, "none"), ("reduce", 0.001, "solid")])
-def test_with_reduced_motion_a_change_gets_an_outline(
-    world: World, browse: Browse, motion: str, seconds: float, outline: str
-) -> None:
+def test_with_reduced_motion_a_change_gets_an_outline(world: World, browse: Browse) -> None:
     world.given_issue("Slow mail", {"Acme Manufacturing": "new", "Contoso": "new"})
-    page = browse("tess", "/", reduced_motion=motion)
+    page = browse("tess", "/")
     expect(page.locator("#connection")).to_have_attribute("data-state", "live")
-
-    change(world, "Contoso", "monitoring")
-    fresh = page.get_by_role("row", name="Contoso")
-    expect(fresh).to_have_class("fresh")
     page.get_by_role("row", name="Acme Manufacturing").locator(".status").focus()
-    page.keyboard.press("2")
-    expect(page.locator(".toast")).to_be_visible()
-
-    expect(fresh).to_have_css("animation-duration", f"{seconds}s")
-    expect(fresh).to_have_css("outline-style", outline)
+    fresh = page.get_by_role("row", name="Contoso")
     moving = "[...document.querySelectorAll('*')].flatMap(e => [getComputedStyle(e)].flatMap(s => "
     moving += "[...s.animationDuration.split(', '), ...s.transitionDuration.split(', ')].map(parseFloat)))"
-    assert page.evaluate(f"Math.max(...{moving})") == seconds
+
+    motions: list[tuple[Literal["no-preference", "reduce"], str, str, float, str]] = [
+        ("no-preference", "monitoring", "2", 2.4, "none"),
+        ("reduce", "resolved", "3", 0.001, "solid"),
+    ]
+    for motion, status, key, seconds, outline in motions:
+        page.emulate_media(reduced_motion=motion)
+        change(world, "Contoso", status)
+        expect(fresh).to_contain_text(status, ignore_case=True)
+        expect(fresh).to_have_class("fresh")
+        page.keyboard.press(key)
+        expect(page.locator(".toast")).to_be_visible()
+
+        expect(fresh).to_have_css("animation-duration", f"{seconds}s")
+        expect(fresh).to_have_css("outline-style", outline)
+        assert page.evaluate(f"Math.max(...{moving})") == seconds
+    # Without an animation, it disappears too.
+    expect(fresh).not_to_have_class("fresh", timeout=10000)
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from issue_tracker.app import declared_routes
 from issue_tracker.http.identity import Access
 from issue_tracker.pages.routes import PageRoute
-from tests.pages.conftest import Browse
+from tests.pages.conftest import Browse, without_updates
 from tests.world import PASSWORD, World
 
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
@@ -160,7 +160,7 @@ def test_names_with_markup_are_shown_as_text(world: World, browse: Browse) -> No
     page = browse("ada", "/")
 
     for path in (
-        "/",
+        None,
         "/matrix",
         "/issues/{issue}",
         "/issues/{issue}/resolve",
@@ -176,8 +176,9 @@ def test_names_with_markup_are_shown_as_text(world: World, browse: Browse) -> No
         "/admin/users/{user}",
         "/admin/webhooks",
     ):
-        page.goto(path.format(**ids))
-        page.wait_for_selector("html[data-ready]")
+        if path is not None:
+            page.goto(path.format(**ids))
+            page.wait_for_selector("html[data-ready]")
         expect(page.locator("main")).to_contain_text(MARKUP)
         if page.locator(".history").count():
             expect(page.locator(".history .by", has_text=MARKUP).first).to_have_text(MARKUP)
@@ -189,10 +190,7 @@ def test_names_with_markup_are_shown_as_text(world: World, browse: Browse) -> No
 
 def test_dialogs_show_markup_as_text(world: World, browse: Browse) -> None:
     ids = full_of_markup(world)
-    page = browse("omar", None)
-    page.route("**/api/events/stream", lambda route: route.abort())
-    page.goto("/")
-    page.wait_for_selector("html[data-ready]")
+    page = browse("omar", "/", before=without_updates)
     status = page.locator(f'tr[data-on="{ids["issue"]}-{ids["company"]}"] .status')
 
     status.click()
