@@ -1,9 +1,11 @@
 """Administration of accounts and companies by super admins, and of one's own account."""
 
+import re
+from html import unescape
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import ViewportSize, expect
+from playwright.sync_api import expect
 
 from tests.chromium import WIDE
 from tests.pages.axe import violations
@@ -64,19 +66,18 @@ def test_a_link_can_be_copied_and_leads_to_choosing_a_password(world: World, bro
     world.anonymous().call("POST", "/api/auth/login", 200, json=credentials)
 
 
-@pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["wide", "narrow"])
-def test_a_given_password_is_replaced_at_the_first_sign_in(
-    world: World, browse: Browse, viewport: ViewportSize
-) -> None:
+def test_a_given_password_is_replaced_at_the_first_sign_in(world: World, browse: Browse) -> None:
     account = {"email": "nina@helpdesk.example", "name": "Nina Vogt", "role": "technician", "password": PASSWORD}
     world.client("ada").call("POST", "/api/users", 201, json=account)
-    page = browse(None, "/login?next=/companies", viewport=viewport)
+    page = browse(None, "/login?next=/companies")
     page.get_by_label("Email").fill("nina@helpdesk.example")
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("heading", name="Choose your password")).to_be_visible()
-    assert violations(page) == []
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    for viewport in (WIDE, NARROW):
+        page.set_viewport_size(viewport)
+        assert violations(page) == []
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     page.get_by_label("Current password").fill(PASSWORD)
     page.get_by_label("New password").fill("nobody else knows this")
     page.get_by_role("button", name="Change the password").click()
@@ -104,9 +105,8 @@ def test_a_user_can_be_limited_to_some_companies(world: World, browse: Browse) -
     expect(page.get_by_label("Company access")).to_have_value("limited")
     expect(page.get_by_label("Company groups that the user sees")).to_have_value("North")
     expect(page.get_by_label("Companies that the user sees")).to_have_value("Acme Manufacturing")
-    seen = browse("tess", "/")
-    expect(seen.get_by_role("link", name="Slow mail")).to_be_visible()
-    expect(seen.get_by_role("link", name="Other fault")).to_have_count(0)
+    seen = world.client("tess").get("/").text
+    assert ">Slow mail</a>" in seen and "Other fault" not in seen
 
 
 def test_a_company_is_added_archived_and_deleted(world: World, browse: Browse) -> None:
@@ -185,14 +185,15 @@ AGENTS = {
 }
 
 
-def test_sessions_are_listed_by_the_names_of_browsers(world: World, browse: Browse) -> None:
+def test_sessions_are_listed_by_the_names_of_browsers(world: World) -> None:
     for agent in AGENTS:
         client = world.anonymous(headers={"User-Agent": agent})
         client.call("POST", "/api/auth/login", 200, json={"email": "tess@helpdesk.example", "password": PASSWORD})
 
-    page = browse("tess", "/account/security")
-    shown = page.get_by_role("table", name="Your sessions").locator("td:first-child")
-    assert sorted(shown.all_inner_texts()) == sorted([*AGENTS.values(), "tests"])
+    page = world.client("tess").get("/account/security").text
+    _, _, table = page.partition("Your sessions")
+    shown = re.findall(r"<tr>\s*<td><span [^>]*>([^<]*)</span></td>", table.partition("</table>")[0])
+    assert sorted(map(unescape, shown)) == sorted([*AGENTS.values(), "tests"])
 
 
 def test_users_manage_their_own_name_password_sessions_and_tokens(world: World, browse: Browse) -> None:
@@ -231,9 +232,8 @@ def test_users_manage_their_own_name_password_sessions_and_tokens(world: World, 
 
 def test_only_a_super_admin_can_delete_an_issue(world: World, browse: Browse) -> None:
     issue_id = world.given_issue("Slow mail", {"Contoso": "new"})
-    page = browse("tess", f"/issues/{issue_id}")
-    page.get_by_text("Edit this issue").click()
-    expect(page.get_by_role("link", name="Delete…")).to_have_count(0)
+    shown = world.client("tess").get(f"/issues/{issue_id}").text
+    assert "Edit this issue" in shown and f"/issues/{issue_id}/delete" not in shown
 
     page = browse("ada", f"/issues/{issue_id}")
     page.get_by_text("Edit this issue").click()

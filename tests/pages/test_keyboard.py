@@ -73,30 +73,28 @@ def test_an_issue_can_be_resolved_by_keyboard_after_signing_in(world: World, bro
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-@pytest.mark.parametrize(
-    ("path", "label", "query"),
-    [
+def test_escape_leaves_a_filter_without_losing_its_text(world: World, browse: Browse) -> None:
+    page = browse("tess", "/")
+    for path, label, query in (
         ("/", "Search issues", "search=mail"),
         ("/", "Company", "companyName=mail"),
         ("/matrix", "Search issues", "search=mail"),
         ("/companies", "Search companies", "search=mail"),
         ("/activity", "Issue", "issueName=mail"),
-    ],
-)
-def test_escape_leaves_a_filter_without_losing_its_text(
-    world: World, browse: Browse, path: str, label: str, query: str
-) -> None:
-    page = browse("tess", path)
-    field = page.get_by_label(label, exact=True)
-    reach(page, field)
-    page.keyboard.type("mail")
-    page.keyboard.press("Escape")
+    ):
+        if page.url != world.server.url + path:
+            page.goto(path)
+            page.wait_for_selector("html[data-ready]")
+        field = page.get_by_label(label, exact=True)
+        reach(page, field)
+        page.keyboard.type("mail")
+        page.keyboard.press("Escape")
 
-    expect(field).not_to_be_focused()
-    expect(field).to_have_value("mail")
-    page.wait_for_url(f"**{path}?{query}")
-    page.keyboard.press("?")
-    expect(page.get_by_role("dialog", name="Keyboard")).to_be_visible()
+        expect(field).not_to_be_focused()
+        expect(field).to_have_value("mail")
+        page.wait_for_url(f"**{path}?{query}")
+        page.keyboard.press("?")
+        expect(page.get_by_role("dialog", name="Keyboard")).to_be_visible()
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
