@@ -51,7 +51,6 @@ def test_a_new_issue_can_be_based_on_an_old_one(world: World, browse: Browse) ->
     expect(name).to_have_value(f"Patch day {today}")
     expect(page.get_by_label("Description")).to_have_value("All servers")
     expect(page.get_by_label("Severity")).to_have_value("high")
-    assert violations(page) == []
     page.get_by_label("Companies to take over").select_option("The 2 that are open there")
     page.get_by_label("Companies", exact=True).fill("Nobody we know")
     page.get_by_role("button", name="Create issue").click()
@@ -86,10 +85,8 @@ def test_an_issue_can_be_created_from_a_template(world: World, browse: Browse) -
     ada.get_by_role("button", name="Add", exact=True).click()
     expect(ada.locator("#flash")).to_have_text("Added Line failure.")
     expect(ada.get_by_role("row", name="Line failure")).to_contain_text("North, 1 company")
-    assert violations(ada) == []
     ada.get_by_role("link", name="Edit Line failure").click()
     expect(ada.get_by_label("North")).to_be_checked()
-    assert violations(ada) == []
     ada.get_by_label("Severity").select_option("high")
     ada.get_by_role("button", name="Save").click()
 
@@ -100,7 +97,6 @@ def test_an_issue_can_be_created_from_a_template(world: World, browse: Browse) -
     expect(page.get_by_label("Name", exact=True)).to_have_value(name)
     expect(page.get_by_role("checkbox", name="North")).to_be_checked()
     expect(page.get_by_label("Companies", exact=True)).to_have_value("O’Neill’s Bar")
-    assert violations(page) == []
     page.get_by_label("Except these companies").fill("fabrikam")
     page.get_by_role("button", name="Create issue").click()
     expect(page.locator("#flash")).to_contain_text("Created.")
@@ -135,7 +131,6 @@ def test_the_pages_of_issues_accept_groups(world: World, browse: Browse) -> None
     expect(add.get_by_role("checkbox", name="North")).to_be_checked()
     expect(add.get_by_role("checkbox", name="South")).not_to_be_checked()
     add.get_by_role("checkbox", name="South").check()
-    assert violations(page) == []
     add.get_by_role("button", name="Add", exact=True).click()
     expect(page.locator("#flash")).to_contain_text("2 added, 1 was already assigned.")
     assert set(companies_of(world, "VPN")) == {"Contoso", "Müller & Söhne", "Fabrikam", "Zürich (Nord)"}

@@ -19,12 +19,10 @@ def test_filters_can_be_saved_under_a_name(world: World, browse: Browse) -> None
     expect(page.locator(".list .title")).to_have_text(["Slow mail"])
     # The most recently chosen filters are saved.
     page.locator("#views summary").click()
-    assert violations(page) == []
     page.get_by_role("link", name="Save this view").click()
     page.get_by_label("Name", exact=True).fill("Being watched")
     page.get_by_label("Share it with other technicians").check()
     page.get_by_label("Use it as my start page").check()
-    assert violations(page) == []
     page.get_by_role("button", name="Save").click()
     expect(page.locator("#flash")).to_contain_text("Saved the view “Being watched”.")
     expect(page.locator("#views summary")).to_have_text("Being watched")
