@@ -123,16 +123,6 @@ def test_names_remain_visible_while_the_cells_scroll(world: World, browse: Brows
     assert frame is not None and (at, over) == (beside_x, over_y) == (frame["x"] + 1, frame["y"] + 1)
 
 
-@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-def test_a_narrow_screen_gets_the_grouped_list(world: World, browse: Browse) -> None:
-    scene(world)
-    page = browse("tess", "/matrix", viewport={"width": 390, "height": 844})
-
-    row = page.locator(".matrix-narrow").get_by_role("row", name="Fabrikam")
-    expect(row.locator(".status")).to_have_text("Investigating")
-    expect(page.locator(".matrix")).to_be_hidden()
-
-
 @pytest.mark.parametrize(
     ("path", "chosen"),
     [

@@ -29,10 +29,17 @@ def expect_selected(page: Page, count: int) -> None:
     expect(page.locator("#picked")).to_have_text(f"{count} selected")
 
 
-def test_shift_selects_all_rows_or_columns_in_between(world: World, browse: Browse) -> None:
+def test_ranges_grow_and_shrink(world: World, browse: Browse) -> None:
     given_grid(world, 8, 5)
     page = browse("tess", "/matrix")
 
+    # x and then Shift+X select the cells in between.
+    for key in ("j", "x", "ArrowDown", "ArrowRight", "Shift+x"):
+        page.keyboard.press(key)
+    expect_selected(page, 4)
+
+    # Shift selects all rows or columns in between.
+    page.get_by_role("button", name="Clear").click()
     page.get_by_label("All of Issue 05").click()
     page.get_by_label("All of Issue 07").click(modifiers=["Shift"])
     expect_selected(page, 15)
@@ -45,11 +52,8 @@ def test_shift_selects_all_rows_or_columns_in_between(world: World, browse: Brow
     page.get_by_label("All of Company 02").click(modifiers=["Shift"])
     expect_selected(page, 24)
 
-
-def test_a_range_begins_at_the_clicked_cell(world: World, browse: Browse) -> None:
-    given_grid(world, 4, 4)
-    page = browse("tess", "/matrix")
-
+    # A range begins at the clicked cell.
+    page.get_by_role("button", name="Clear").click()
     at(page, 3, 3).click()
     page.keyboard.press("Escape")
     at(page, 1, 1).click(modifiers=["Shift"])
@@ -58,10 +62,8 @@ def test_a_range_begins_at_the_clicked_cell(world: World, browse: Browse) -> Non
     at(page, 2, 2).click(modifiers=["Shift"])
     expect_selected(page, 4)
 
-
-def test_shift_and_arrows_extend_and_shrink_the_range(world: World, browse: Browse) -> None:
-    given_grid(world, 4, 4)
-    page = browse("tess", "/matrix")
+    # Shift and arrows extend and shrink it.
+    page.get_by_role("button", name="Clear").click()
     at(page, 4, 4).click(modifiers=["Control"])
     page.keyboard.press("Control+Home")
     expect(at(page, 1, 1)).to_be_focused()
@@ -80,16 +82,6 @@ def test_shift_and_arrows_extend_and_shrink_the_range(world: World, browse: Brow
     expect_selected(page, 5)
 
 
-def test_x_and_then_shift_x_select_the_cells_in_between(world: World, browse: Browse) -> None:
-    given_grid(world, 4, 4)
-    page = browse("tess", "/matrix")
-
-    for key in ("j", "x", "ArrowDown", "ArrowRight", "Shift+x"):
-        page.keyboard.press(key)
-
-    expect_selected(page, 4)
-
-
 def test_a_narrow_matrix_is_a_paged_list(world: World, browse: Browse) -> None:
     for number in range(1, 53):
         world.given_issue(f"Issue {number:02}", {"Contoso": "new"})
@@ -98,6 +90,8 @@ def test_a_narrow_matrix_is_a_paged_list(world: World, browse: Browse) -> None:
 
     narrow = page.locator(".matrix-narrow")
     expect(narrow.locator(".list tbody")).to_have_count(50)
+    expect(narrow.get_by_role("row", name="Contoso").first.locator(".status")).to_have_text("New")
+    expect(page.locator(".matrix")).to_be_hidden()
     expect(page.get_by_text("Affects nobody")).to_have_count(0)
     expect(page.get_by_role("navigation", name="Pages")).to_contain_text("50 of 52")
     narrow.get_by_role("link", name="Next 50").click()
@@ -134,7 +128,7 @@ def covered(page: Page) -> bool:
     return found
 
 
-def test_the_focus_is_never_under_the_headers(world: World, browse: Browse) -> None:
+def test_headers_never_cover_the_focus_and_can_be_used_by_keyboard(world: World, browse: Browse) -> None:
     given_grid(world, 30, 40)
     page = browse("tess", "/matrix", viewport={"width": 1000, "height": 700})
 
@@ -145,13 +139,7 @@ def test_the_focus_is_never_under_the_headers(world: World, browse: Browse) -> N
         assert not covered(page), page.evaluate("document.activeElement.outerHTML")
     expect(at(page, 1, 1)).to_be_focused()
 
-
-def test_headers_can_be_reached_selected_and_opened_by_keyboard(world: World, browse: Browse) -> None:
-    given_grid(world, 30, 40)
-    page = browse("tess", "/matrix", viewport={"width": 1000, "height": 700})
     heads = page.locator(".matrix thead th a")
-
-    page.keyboard.press("j")
     for _ in range(2):
         page.keyboard.press("ArrowUp")
     expect(heads.nth(0)).to_be_focused()

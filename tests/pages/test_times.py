@@ -1,14 +1,20 @@
 """Times are shown in the user's time zone and language, across daylight-saving changes, with UTC on hover."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from tests.pages.conftest import Browse
 from tests.world import World
 
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+
+
+def at(time: datetime) -> Callable[[Page], None]:
+    """Stops the clock of a page at this time."""
+    return lambda page: page.clock.set_fixed_time(time)
 
 
 @pytest.mark.parametrize(
@@ -26,10 +32,8 @@ def test_times_are_shown_in_the_users_time_zone(
     world.clock.freeze(datetime(2026, 3, 29, 10, 30, tzinfo=UTC))
     world.given_issue("After the change", {"Contoso": "new"})
     world.clock.frozen = None
-    page = browse("tess", "/login", timezone_id=zone, locale=locale)
-    page.clock.set_fixed_time(datetime(2026, 4, 20, 12, 0, tzinfo=UTC))
-
-    page.goto(f"/companies/{world.given_companies('Contoso')['Contoso']}")
+    path = f"/companies/{world.given_companies('Contoso')['Contoso']}"
+    page = browse("tess", path, timezone_id=zone, locale=locale, before=at(datetime(2026, 4, 20, 12, 0, tzinfo=UTC)))
 
     moments = page.locator("#history li time")
     expect(moments.nth(1)).to_have_text(before)
@@ -43,10 +47,7 @@ def test_times_of_the_last_day_are_relative(world: World, browse: Browse) -> Non
     world.clock.freeze(datetime(2026, 3, 28, 22, 30, tzinfo=UTC))
     world.given_issue("Fault", {"Contoso": "new"})
     world.clock.frozen = None
-    page = browse("tess", "/login")
-    page.clock.set_fixed_time(datetime(2026, 3, 28, 22, 35, tzinfo=UTC))
-
-    page.goto("/")
+    page = browse("tess", "/", before=at(datetime(2026, 3, 28, 22, 35, tzinfo=UTC)))
 
     expect(page.locator(".list .when time")).to_have_text("for 5 min")
     page.goto(f"/companies/{world.given_companies('Contoso')['Contoso']}")
