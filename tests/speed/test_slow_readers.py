@@ -13,12 +13,12 @@ from tests.processes import new_interpreters
 from tests.speed.test_bounded_memory import megabytes
 from tests.world import Clock, World
 
-ISSUES, COMPANIES, READERS = 30, 500, 25
-"""The list has 5 MB, as CSV 3 MB. The process may use less additional memory than complete copies for all would be; it
-uses about half, and without a limit for the pieces twice as much, because making them takes memory too.
+ISSUES, COMPANIES, READERS = 30, 300, 15
+"""The list has 4 MB, as CSV 3 MB. The process may use less additional memory than complete copies for all would be; it
+uses a third to a half, and without a limit for the pieces 1.7 times as much, because making them takes memory too.
 """
 
-LONG = " of the long name" * 8
+LONG = " of the long name" * 14
 """Companies with long names make a large list of fewer rows."""
 
 SECONDS = 3.0
