@@ -34,6 +34,9 @@ PAGES = [name for name, endpoint in ROUTES.items() if isinstance(endpoint, PageR
 PRIVATE_PAGES = [name for name in PAGES if EXPECTED.get(name) != "public"]
 UNSAFE = [name for name in (*PRIVATE_API, *PRIVATE_PAGES) if not name.startswith("GET")]
 
+IN_SQLITE = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+"""For details of refusals; the test of all routes and credentials sends refused requests to both databases."""
+
 
 def send(client: httpx.Client, name: str, **options: Any) -> httpx.Response:
     """Sends a request without valid input, about objects that do not exist, so that only the actor decides
@@ -189,6 +192,7 @@ def test_a_user_who_needs_a_second_factor_can_only_set_one_up(world: World) -> N
         bearer.call("GET", "/api/issues", 200)
 
 
+@IN_SQLITE
 def test_an_anonymous_caller_of_the_api_is_refused_before_anything_else(world: World) -> None:
     client = world.anonymous()
     for name in PRIVATE_API:
@@ -199,7 +203,8 @@ def test_an_anonymous_caller_of_the_api_is_refused_before_anything_else(world: W
             assert response.json() == {"detail": "Sign in to use the issue tracker."}, name
 
 
-@pytest.mark.parametrize("credential", ["cookie", "bearer"])
+@IN_SQLITE
+@cases("credential", ["cookie", "bearer"])
 def test_an_invalid_credential_is_refused(world: World, credential: str) -> None:
     client = world.anonymous()
     if credential == "cookie":
@@ -211,7 +216,8 @@ def test_an_invalid_credential_is_refused(world: World, credential: str) -> None
         assert response.status_code == 401 and "WWW-Authenticate" in response.headers, f"{name}: {response.text}"
 
 
-@pytest.mark.parametrize("token", [None, "wrong", "", "é"])
+@IN_SQLITE
+@cases("token", [None, "wrong", "", "é"])
 def test_a_missing_or_wrong_csrf_token_is_refused(world: World, token: str | None) -> None:
     client = world.client("ada")
     del client.headers["X-CSRF-Token"]
@@ -225,6 +231,7 @@ def test_a_missing_or_wrong_csrf_token_is_refused(world: World, token: str | Non
     client.call("GET", "/api/auth/session", 200)
 
 
+@IN_SQLITE
 def test_an_anonymous_visitor_of_a_page_is_sent_to_sign_in(world: World) -> None:
     client = world.anonymous()
     for name in PRIVATE_PAGES:
