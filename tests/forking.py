@@ -28,7 +28,7 @@ from argon2 import PasswordHasher
 from issue_tracker.auth import passwords
 
 PROGRAMS = {"issue-tracker": "issue_tracker.cli", "itctl": "issue_tracker_client.itctl"}
-"""The module of each program."""
+"""The module of each program. Another name is that of a module which is executed, as with `python -m`."""
 
 STREAMS = (0, 1, 2)
 
@@ -97,9 +97,9 @@ def _next_program(listener: socket.socket, folder: str) -> Callable[[], object]:
 
 
 def _program(name: str, arguments: list[str]) -> Callable[[], object]:
-    module = PROGRAMS[name]
+    module = PROGRAMS.get(name, name)
     sys.argv = [name, *arguments]
-    if name == "issue-tracker":
+    if name != "itctl":
         return lambda: runpy.run_module(module, run_name="__main__", alter_sys=True)
     main = importlib.import_module(module).main
     return lambda: sys.exit(main())

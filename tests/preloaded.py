@@ -141,12 +141,13 @@ class Preloaded:
         cwd: Path | None = None,
         start_new_session: bool = False,
         largest_file: int | None = None,
+        program: str = "issue-tracker",
     ) -> Forked:
-        """Starts `issue-tracker` with these file descriptors as its standard streams. It cannot write files of more
-        than `largest_file` bytes, as after `ulimit -f`.
+        """Starts a program, or a module, with these file descriptors as its standard streams. It cannot write files of
+        more than `largest_file` bytes, as after `ulimit -f`.
         """
         request = {
-            "program": "issue-tracker",
+            "program": program,
             "arguments": arguments,
             "env": env,
             "cwd": str(cwd or Path.cwd()),

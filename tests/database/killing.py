@@ -7,7 +7,6 @@ import gc
 import json
 import os
 import signal
-import subprocess
 import sys
 import traceback
 from pathlib import Path
@@ -24,23 +23,32 @@ from issue_tracker.cli import databases
 from issue_tracker.database import migrate
 from issue_tracker.database.engine import Database
 from issue_tracker.settings import Settings
+from tests.processes import environment, preloaded
 
 ROOT = Path(__file__).parent.parent.parent
+
+STDERR = 2
 
 
 class Migrating:
     """The process that runs migrations, itself or in forks."""
 
     def __enter__(self) -> "Migrating":
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", __name__], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
+        their_input, our_output = os.pipe()
+        our_input, their_output = os.pipe()
+        streams = (their_input, their_output, STDERR)
+        self._process = preloaded().start([], streams=streams, env=environment(), cwd=ROOT, program=__name__)
+        os.close(their_input)
+        os.close(their_output)
+        self._requests, self._responses = os.fdopen(our_output, "w"), os.fdopen(our_input)
         return self
 
     def __exit__(
         self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
-        self._process.communicate(timeout=30)
+        self._requests.close()
+        self._process.wait(30)
+        self._responses.close()
 
     def to_the_end(self, url: str, migrations: Path = migrate.MIGRATIONS, *, to: str = "head") -> int:
         """Runs all migrations in the folder, or those up to a version, and returns the number of statements."""
@@ -54,10 +62,8 @@ class Migrating:
         assert code == -signal.SIGKILL
 
     def _run(self, *request: str | int | Path | None) -> int | None:
-        assert self._process.stdin is not None and self._process.stdout is not None
-        self._process.stdin.write(json.dumps(request, default=str) + "\n")
-        self._process.stdin.flush()
-        response: int | None = json.loads(self._process.stdout.readline())
+        print(json.dumps(request, default=str), file=self._requests, flush=True)
+        response: int | None = json.loads(self._responses.readline())
         return response
 
 

@@ -7,7 +7,6 @@ the numbers.
 import argparse
 import multiprocessing
 import random
-import subprocess
 import sys
 import threading
 import time
@@ -35,6 +34,7 @@ from issue_tracker.settings import Settings
 from issue_tracker.status import Status
 from tests.clients import Client
 from tests.events.processes import own_servers
+from tests.processes import environment, preloaded
 from tests.soak.ledger import BrokenPromise
 from tests.soak.stage import require_invariants
 from tests.waiting import eventually
@@ -176,8 +176,9 @@ def soak(database_url: str, *, writers: int, changes: int, listeners: int) -> st
         urls = [server.url for server in served]
         following = Listeners(database, urls, {"Cookie": f"issue_tracker_session={cookie}"}, listeners)
         began = time.monotonic()
-        command = [sys.executable, "-m", "tests.soak.stream", "--write", database_url]
-        if subprocess.run([*command, "--writers", str(writers), "--changes", str(changes)], check=False).returncode:
+        arguments = ["--write", database_url, "--writers", str(writers), "--changes", str(changes)]
+        writing = preloaded().start(arguments, streams=(0, 1, 2), env=environment(), program="tests.soak.stream")
+        if writing.wait():
             raise BrokenPromise("A writer failed.")
         wrote = time.monotonic() - began
         expected = following.stop()
