@@ -28,6 +28,7 @@ from issue_tracker.http.routes import Route
 from issue_tracker.http.texts import schema_of
 from issue_tracker.names import END
 from issue_tracker.settings import Settings
+from tests.cases import cases
 from tests.clients import get
 from tests.conftest import ENGINES
 from tests.shared import Shared
@@ -170,10 +171,10 @@ def test_no_schema_name_contains_a_module_name() -> None:
     assert [name for name in DOCUMENT["components"]["schemas"] if "." in name] == []
 
 
-@pytest.mark.parametrize("endpoint", DOCUMENTED, ids=name_of)
-def test_an_operation_is_described_completely(endpoint: Route) -> None:
+@cases(("name", "endpoint"), [(name_of(one), one) for one in DOCUMENTED])
+def test_an_operation_is_described_completely(name: str, endpoint: Route) -> None:
     described = operation(endpoint)
-    assert described["summary"] and described["tags"]
+    assert described["summary"] and described["tags"], name
     codes = set(described["responses"])
     if endpoint.access.value != "public":
         assert {"401", "403", "503"} <= codes and described["security"]
@@ -201,9 +202,9 @@ def examples(endpoint: Route) -> Iterator[tuple[str, Any, Any]]:
             yield where, content["schema"], content.get("example")
 
 
-@pytest.mark.parametrize("endpoint", DOCUMENTED, ids=name_of)
-def test_every_request_and_response_has_an_example_that_fits_its_schema(endpoint: Route) -> None:
+@cases(("name", "endpoint"), [(name_of(one), one) for one in DOCUMENTED])
+def test_every_request_and_response_has_an_example_that_fits_its_schema(name: str, endpoint: Route) -> None:
     for where, schema, example in examples(endpoint):
-        assert example is not None, f"{name_of(endpoint)} has no example of {where}"
+        assert example is not None, f"{name} has no example of {where}"
         whole = schema | {"components": DOCUMENT["components"]}
         jsonschema_rs.Draft202012Validator(whole).validate(example)
