@@ -51,7 +51,7 @@ class Shared:
 
     def leave_pages(self) -> None:
         """Lets no page that a test has used send requests during the next test."""
-        if "tabs" in vars(self):
+        if "tabs" in vars(self) and self.chromium.is_connected():
             self.tabs.leave()
 
     def server(self, engine: str) -> Server:
@@ -65,6 +65,8 @@ class Shared:
                 poll_mailboxes=False,
             )
             self._servers[engine] = self._ended.enter_context(serving(settings, stop_seconds=5))
+            # A server waits, when it stops, for the pages that receive updates.
+            self._ended.callback(self.leave_pages)
         return self._servers[engine]
 
     def empty(self, engine: str) -> str:
