@@ -143,9 +143,13 @@ class Explanation:
     reason: str | None = None
 
 
+# Created while other threads wait for the import: msgspec cannot prepare a type in two threads at once.
+_decode_explanation = msgspec.json.Decoder(Explanation).decode
+
+
 def explanation(reply: Reply) -> Explanation:
     """Returns the decoded body, or an empty one if it is not JSON of the contract, such as a proxy's page."""
     try:
-        return msgspec.json.decode(reply.content, type=Explanation)
+        return _decode_explanation(reply.content)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return Explanation()

@@ -12,6 +12,8 @@ import msgspec
 from markdown_it import MarkdownIt
 from markupsafe import Markup, escape
 
+from issue_tracker.struct_types import prepared
+
 Schema = Mapping[str, object]
 
 _markdown = MarkdownIt("commonmark", {"html": False})
@@ -255,3 +257,6 @@ def _text(text: str) -> Markup:
 
 def _line(text: str) -> Markup:
     return Markup(_markdown.renderInline(text))  # noqa: S704 - as above
+
+
+prepared(_Document)

@@ -21,6 +21,7 @@ from starlette.types import Receive
 
 from issue_tracker.errors import AppError, Overloaded, Unavailable
 from issue_tracker.server.metrics import LoadMetrics
+from issue_tracker.struct_types import prepare_structs
 
 T = TypeVar("T")
 
@@ -76,6 +77,7 @@ class Workers:
     def __init__(
         self, name: str, threads: int, metrics: LoadMetrics, *, queue_length: int, queue_seconds: float
     ) -> None:
+        prepare_structs()
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
         self._number = threads
