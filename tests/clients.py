@@ -1,6 +1,7 @@
 """HTTP clients of the tests. All test servers use plain HTTP on loopback."""
 
 import ssl
+import threading
 from typing import Any
 
 import httpx
@@ -18,16 +19,24 @@ that moment gets no response.
 
 
 class Connections(httpx.BaseTransport):
-    """The connections of many clients. A client leaves them open when it is closed: `end` closes them."""
+    """The connections of many clients, separate for each thread: httpcore sometimes closes a connection that another
+    thread is about to use. A client leaves them open when it is closed: `end` closes them.
+    """
 
     def __init__(self) -> None:
-        self._transport = httpx.HTTPTransport(verify=NO_ROOTS, trust_env=False, limits=LIMITS)
+        self._own = threading.local()
+        self._all: list[httpx.HTTPTransport] = []
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        return self._transport.handle_request(request)
+        if not hasattr(self._own, "transport"):
+            self._own.transport = httpx.HTTPTransport(verify=NO_ROOTS, trust_env=False, limits=LIMITS)
+            self._all.append(self._own.transport)
+        response: httpx.Response = self._own.transport.handle_request(request)
+        return response
 
     def end(self) -> None:
-        self._transport.close()
+        for transport in self._all:
+            transport.close()
 
 
 class Client(httpx.Client):
