@@ -96,10 +96,10 @@ def begin(*arguments: str, database_url: str, **settings: str) -> Piped:
     """Starts a command without input, with pipes as its outputs."""
     out, their_out = os.pipe()
     err, their_err = os.pipe()
-    with open(their_out, "wb"), open(their_err, "wb"), Path(os.devnull).open("rb") as nothing:  # noqa: PTH123
+    with os.fdopen(their_out, "wb"), os.fdopen(their_err, "wb"), Path(os.devnull).open("rb") as nothing:
         streams = (nothing.fileno(), their_out, their_err)
         process = preloaded().start(list(arguments), streams=streams, env=environment(database_url, **settings))
-    return Piped(process, open(out, encoding="utf-8"), open(err, encoding="utf-8"))  # noqa: PTH123
+    return Piped(process, os.fdopen(out, encoding="utf-8"), os.fdopen(err, encoding="utf-8"))
 
 
 _executing = False
@@ -110,6 +110,7 @@ def new_interpreters() -> Iterator[None]:
     """In this block, `launch` executes COMMAND instead of forking a process that has imported everything: for tests of
     the start itself, or of the memory of a process.
     """
+    # It is a property of the block, whichever of its threads and fixtures start a command.
     global _executing  # noqa: PLW0603
     _executing = True
     try:

@@ -106,7 +106,7 @@ def _load_scripts_once() -> None:
     def loaded(config: Config) -> ScriptDirectory:
         return scripts if config.get_main_option("script_location") == folder else load(config)
 
-    # The commands of Alembic offer no parameter for the scripts.
+    # The commands of Alembic offer no parameter for the scripts, so a method is replaced, which types do not allow.
     ScriptDirectory.from_config = loaded  # type: ignore[method-assign]
 
 
@@ -120,6 +120,7 @@ def main() -> None:
         migrate.MIGRATIONS = Path(migrations)
         try:
             response = _migrate(url, None, to) if kill_after is None else _killed(url, kill_after, to)
+        # Whatever it is, the test process gets a response, on which it fails, and the traceback is in its output.
         except Exception:
             traceback.print_exc()
             response = None
