@@ -12,14 +12,14 @@ from issue_tracker.database.tables import sessions, tokens, users
 from issue_tracker.settings import Settings
 from tests.shared import Shared
 
-ASSIGNMENTS = 60_000
-PEOPLE = 2_000
+ASSIGNMENTS = 40_000
+PEOPLE = 1_000
 """The number of users, each with a session and a token."""
 
 
 @pytest.fixture(scope="module")
 def large(engine: str, shared: Shared) -> Iterator[Database]:
-    """20,000 issues, 60,000 assignments and as many events, 2,000 users with sessions and tokens; analysed."""
+    """13,000 issues, 40,000 assignments and as many events, 1,000 users with sessions and tokens; analysed."""
     url = shared.migrated(engine)
     fill(url, ASSIGNMENTS, 1)
     database = Database(Settings(database_url=url))

@@ -65,7 +65,7 @@ def assert_no_scans(tx: Connection, executed: list[tuple[str, Any]], *, small: s
 
 
 @pytest.mark.parametrize("filters", LISTS.values(), ids=LISTS.keys())
-@pytest.mark.parametrize("after", [None, Position("printer", 1)], ids=["first page", "later page"])
+@pytest.mark.parametrize("after", [None, Position("badge reader", 1)], ids=["first page", "later page"])
 def test_a_page_by_name_scans_no_table(large: Database, filters: Filters, after: Position | None) -> None:
     with large.read() as tx:
         found = IssueList(tx, ACTOR, filters, after=after)

@@ -9,13 +9,13 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.events.processes import OwnServer, own_servers
-from tests.processes import new_interpreters
 from tests.speed.test_bounded_memory import megabytes
 from tests.world import Clock, World
 
-ISSUES, COMPANIES, READERS = 30, 300, 15
+ISSUES, COMPANIES, READERS = 30, 300, 10
 """The list has 4 MB, as CSV 3 MB. The process may use less additional memory than complete copies for all would be; it
-uses a third to a half, and without a limit for the pieces 1.7 times as much, because making them takes memory too.
+uses a quarter to two thirds, and without a limit for the pieces more than twice as much, because making them takes
+memory too.
 """
 
 LONG = " of the long name" * 14
@@ -27,7 +27,7 @@ SECONDS = 3.0
 @pytest.fixture
 def server(migrated_url: str) -> Iterator[OwnServer]:
     """A server in a separate process, whose memory is measured."""
-    with new_interpreters(), own_servers(migrated_url, ()) as (server,):
+    with own_servers(migrated_url, ()) as (server,):
         yield server
 
 
