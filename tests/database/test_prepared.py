@@ -1,10 +1,12 @@
 """Prepared statements: rows whose attributes are the selected columns, on both databases."""
 
 import pytest
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import bindparam, func, select, text
 
+from issue_tracker.database.driver import driver
 from issue_tracker.database.prepared import Prepared, instant
 from issue_tracker.database.tables import assignments, companies, issues
+from issue_tracker.errors import Invalid
 from tests.world import World
 
 
@@ -42,3 +44,23 @@ def test_a_column_without_a_name_is_rejected(world: World) -> None:
     unnamed = Prepared(lambda _: select(companies.c.company_id, companies.c.company_id.label("company_id")))
     with world.database.read() as tx, pytest.raises(ValueError, match="needs a name of its own"):
         unnamed.rows(tx)
+
+
+@pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
+def test_statements_remain_prepared_after_a_refused_change(world: World) -> None:
+    """Otherwise PostgreSQL would plan the statements of the next requests again."""
+
+    def prepared() -> set[str]:
+        with world.database.read() as tx:
+            return set(driver(tx).execute("SELECT statement FROM pg_prepared_statements").fetchall())
+
+    for _ in range(10):
+        world.session_token("ada")
+    before = prepared()
+    assert len(before) >= 2
+    with pytest.raises(Invalid), world.database.write():
+        raise Invalid("A rule refuses this change.")
+    with pytest.raises(Exception, match="division by zero"), world.database.write() as tx:
+        tx.execute(text("SELECT 1 / 0"))
+    assert before <= prepared()
+    assert world.client("ada").call("GET", "/api/auth/session", 200)

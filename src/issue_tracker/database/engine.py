@@ -240,6 +240,7 @@ class Database:
             take_announced(connection)
             take_trace(connection)
             discard_collected(connection)
+            self._server.roll_back(driver(connection))
             connection.rollback()
             found = driver(connection)
             found.rollback()

@@ -6,10 +6,13 @@ Migrating stores it in the database, because a program does not know later migra
 (docs/decisions/0021-rolling-upgrades.md).
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import Connection, delete, insert, inspect, select, text
 
+from issue_tracker.database.driver import driver
 from issue_tracker.database.engine import Database
 from issue_tracker.database.tables import metadata, schema_compatibility
 from issue_tracker.errors import Cause, Unavailable
@@ -152,8 +155,23 @@ def upgrade(database: Database, to: str = "head") -> tuple[str | None, str]:
         check_can_migrate(connection)
         if before is not None and before >= target:
             return before, before
-        _run(connection, to)
+        with _without_preparing(connection):
+            _run(connection, to)
     return before, target
+
+
+@contextmanager
+def _without_preparing(connection: Connection) -> Iterator[None]:
+    """Lets the driver of PostgreSQL prepare no statement: it would outlive tables that a rollback removes."""
+    if connection.dialect.name == "sqlite":
+        yield
+        return
+    found = driver(connection)
+    threshold, found.prepare_threshold = found.prepare_threshold, None
+    try:
+        yield
+    finally:
+        found.prepare_threshold = threshold
 
 
 def _is_version(found: str) -> bool:

@@ -25,8 +25,8 @@ WRITE = "BEGIN ISOLATION LEVEL READ COMMITTED"
 STATEMENT_SECONDS = 30
 IDLE_IN_TRANSACTION_SECONDS = 60
 
-IDLE, IN_TRANSACTION = 0, 2
-"""libpq's PQTRANS_IDLE and PQTRANS_INTRANS."""
+IDLE, IN_TRANSACTION, FAILED = 0, 2, 3
+"""libpq's PQTRANS_IDLE, PQTRANS_INTRANS and PQTRANS_INERROR."""
 
 _SYNCHRONOUS = "current_setting('synchronous_commit')"
 _DURABLE = f"CASE {_SYNCHRONOUS} WHEN 'off' THEN 'on' ELSE {_SYNCHRONOUS} END"
@@ -142,6 +142,16 @@ class Postgresql:
         After a failed statement, the server would respond to COMMIT with a rollback, without an error.
         """
         return bool(connection.pgconn.transaction_status == IN_TRANSACTION)
+
+    def roll_back(self, connection: Any) -> None:
+        """Rolls back what the driver's connection has begun, unless a statement is still being executed.
+
+        The driver's own rollback would discard every prepared statement, because the transaction might have created
+        the tables to which a statement refers. Only migrations create tables, without preparing statements. Otherwise
+        each refused request would make the server plan the statements of the next requests again.
+        """
+        if connection.pgconn.transaction_status in (IN_TRANSACTION, FAILED):
+            connection.pgconn.exec_(b"ROLLBACK")
 
     def is_idle(self, connection: Any) -> bool:
         """Returns whether no transaction is open on the driver's connection."""

@@ -121,6 +121,10 @@ class Sqlite:
         """
         return bool(connection.in_transaction)
 
+    def roll_back(self, connection: Any) -> None:
+        """Rolls back what the driver's connection has begun."""
+        connection.rollback()
+
     def is_idle(self, connection: Any) -> bool:
         """Returns whether no transaction is open on the driver's connection."""
         return not connection.in_transaction
