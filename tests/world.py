@@ -27,7 +27,8 @@ from issue_tracker.issues.operations import create_issue
 from issue_tracker.names import key, parse_issue_name, parse_name
 from issue_tracker.status import Status
 from tests.cast import Cast
-from tests.clients import Client, Connections
+from tests.clients import Client
+from tests.connections import Connections
 from tests.server import Server
 
 PASSWORD = "correct horse battery staple"

@@ -84,7 +84,7 @@ class Listening:
         self._closed = True
         # Closing a connection from which another thread reads ends it only when data arrives.
         with suppress(OSError):
-            self.response.extensions["network_stream"].get_extra_info("socket").shutdown(socket.SHUT_RDWR)
+            self.response.extensions["socket"].shutdown(socket.SHUT_RDWR)
         self._thread.join(10)
         self._own.close()
 
