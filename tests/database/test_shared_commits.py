@@ -25,7 +25,7 @@ SETUP = (
 
 @pytest.fixture
 def database(tmp_path: Path) -> Database:
-    database = Database(Settings(database_url=f"sqlite:///{tmp_path / 'shared.db'}", database_wait_seconds=0.2))
+    database = Database(Settings(database_url=f"sqlite:///{tmp_path / 'shared.db'}", database_wait_seconds=30))
     database.create()
     with database.write() as tx:
         for statement in SETUP:
@@ -105,6 +105,7 @@ def test_a_failing_change_does_not_affect_the_others(
 
 
 def test_a_lock_that_is_not_released_fails_all_waiting_changes_once(database: Database) -> None:
+    database.wait_seconds = 1
     assert run(database, [insert(1), insert(2)], too_long=True) == [Unavailable, Unavailable]
     assert stored(database) == []
     assert run(database, [insert(3)]) == [3] and stored(database) == [3]
