@@ -19,6 +19,7 @@ from issue_tracker.server import password_requests
 from issue_tracker.settings import Settings
 from tests.database.killing import Migrating
 from tests.forking import cheap_hasher
+from tests.made_once import run_folder
 from tests.postgresql import Cluster
 from tests.scheduling import Together
 from tests.server import Server
@@ -30,6 +31,11 @@ ENGINES = ("sqlite", "postgresql")
 # The time of an example depends more on the load of the machine than on the product.
 settings.register_profile("tests", deadline=None)
 settings.load_profile("tests")
+
+
+def pytest_configure() -> None:
+    """Creates the folder that all processes of this run share; the first process creates it before the others start."""
+    run_folder()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -14,6 +14,7 @@ from issue_tracker.database.engine import Database
 from issue_tracker.settings import Settings
 from tests.chromium import Tabs, launched
 from tests.disks import fast_folder
+from tests.made_once import copy_folder, once
 from tests.postgresql import Cluster
 from tests.processes import given_admin
 from tests.server import Server, serving
@@ -22,19 +23,21 @@ SQLITE = "sqlite:///"
 
 
 class Shared:
-    """A PostgreSQL cluster, a server on each database, and databases that are migrated once and then copied."""
+    """A PostgreSQL cluster, a server on each database, and databases that are migrated once in a test run and then
+    copied.
+    """
 
     def __init__(self, ended: ExitStack) -> None:
         self._ended = ended
         self._folder = fast_folder("issue-tracker-sqlite-")
         ended.callback(shutil.rmtree, self._folder)
-        self._templates: dict[tuple[str, Callable[[str], None]], str] = {}
+        self._filled: set[str] = set()
         self._servers: dict[str, Server] = {}
 
     @cached_property
     def cluster(self) -> Cluster:
-        """The PostgreSQL of this process."""
-        cluster = Cluster()
+        """The PostgreSQL of this process. It contains the databases that most tests copy."""
+        cluster = Cluster(data=once("postgresql-templates", _fill_cluster))
         self._ended.callback(cluster.remove)
         cluster.start()
         return cluster
@@ -95,17 +98,32 @@ class Shared:
         return self.copy(engine, given_admin)
 
     def copy(self, engine: str, fill: Callable[[str], None]) -> str:
-        """Returns a copy of the database that `fill` fills once per process; it has the current schema before."""
-        template = self._templates.get((engine, fill))
-        if template is None:
-            template = self.empty(engine) if fill is _migrate else self.migrated(engine)
-            fill(template)
-            self._templates[engine, fill] = template
+        """Returns a copy of the database that `fill` fills once; it has the current schema before."""
         if engine == "sqlite":
             copy = self.empty(engine)
-            shutil.copy(template.removeprefix(SQLITE), copy.removeprefix(SQLITE))
+            shutil.copy(self._filled_file(fill), copy.removeprefix(SQLITE))
             return copy
-        return self.cluster.create_database(_new_name(), template=template.rpartition("/")[2])
+        return self.cluster.create_database(_new_name(), template=self._filled_database(fill))
+
+    def _filled_file(self, fill: Callable[[str], None]) -> Path:
+        """Returns the file of SQLite that `fill` fills once in this test run."""
+
+        def make(file: Path) -> None:
+            if fill is not _migrate:
+                shutil.copy(self._filled_file(_migrate), file)
+            fill(f"{SQLITE}{file}")
+
+        return once(f"{_name_of(fill)}.db", make)
+
+    def _filled_database(self, fill: Callable[[str], None]) -> str:
+        """Returns the name of the PostgreSQL database that `fill` fills once in this process, unless it is one of those
+        with which the cluster begins.
+        """
+        name = _name_of(fill)
+        if fill not in TEMPLATES and name not in self._filled:
+            fill(self.cluster.create_database(name, template=_name_of(_migrate)))
+            self._filled.add(name)
+        return name
 
 
 def _new_name() -> str:
@@ -116,3 +134,25 @@ def _migrate(url: str) -> None:
     database = Database(Settings(database_url=url))
     migrate.upgrade(database)
     database.close()
+
+
+TEMPLATES = (_migrate, given_admin)
+"""They fill the databases with which the cluster of each process begins."""
+
+
+def _name_of(fill: Callable[[str], None]) -> str:
+    return f"{fill.__module__}.{fill.__qualname__}"
+
+
+def _fill_cluster(data: Path) -> None:
+    """Creates the data of a stopped cluster that contains the templates."""
+    cluster = Cluster()
+    try:
+        cluster.start()
+        for fill in TEMPLATES:
+            empty = "template1" if fill is _migrate else _name_of(_migrate)
+            fill(cluster.create_database(_name_of(fill), template=empty))
+        cluster.stop()
+        copy_folder(cluster.folder / "data", data)
+    finally:
+        cluster.remove()
