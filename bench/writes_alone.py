@@ -1,5 +1,6 @@
 """Changes statuses with `sqlite3` alone: the same statements and commits as the product, and nothing else.
 
+tests/speed/test_bench.py compares the statements with those of the product.
 `python -m bench.writes_alone FILE SECONDS` prints changes per second.
 """
 
@@ -12,13 +13,50 @@ from bench.dataset import STATUSES
 from issue_tracker.status import Status
 
 SESSION = (
-    "SELECT s.id, u.user_id, u.email, u.name, u.role, s.created_at, s.used_at, s.expires_at"
-    " FROM sessions s JOIN users u ON u.user_id = s.user_id WHERE s.token_hash = ? AND u.active"
+    "SELECT sessions.id, users.user_id, users.email, users.name, users.role, users.password_change_required,"
+    " users.all_companies, users.has_factor, sessions.second_factor, sessions.created_at, sessions.used_at,"
+    " sessions.expires_at, sessions.confirmed_at FROM sessions JOIN users ON users.user_id = sessions.user_id"
+    " WHERE sessions.token_hash = ? AND users.active = 1"
+)
+ISSUE = (
+    "SELECT issues.issue_id, issues.name, issues.description, issues.revision, issues.updated_at, issues.severity,"
+    " issues.owner_id, issues.next_update_at, issues.tags, issues.refs, issues.external_key FROM issues"
+    " WHERE issues.name_key = ?"
+)
+COMPANY = "SELECT companies.company_id, companies.name, companies.archived FROM companies WHERE companies.name_key = ?"
+MEMBER = (
+    "SELECT assignments.status, assignments.updated_at, assignments.status_since, assignments.affected_since"
+    " FROM assignments WHERE assignments.issue_id = ? AND assignments.company_id = ?"
+)
+OPEN = (
+    "UPDATE assignments SET status=?, status_since=?, affected_since=coalesce(assignments.affected_since, ?),"
+    " updated_at=? WHERE assignments.issue_id = ? AND assignments.company_id IN (SELECT anon_1.value"
+    " FROM json_each(?) AS anon_1)"
+)
+DONE = (
+    "UPDATE assignments SET status=?, status_since=?, affected_since=NULL, updated_at=? WHERE assignments.issue_id = ?"
+    " AND assignments.company_id IN (SELECT anon_1.value FROM json_each(?) AS anon_1)"
+)
+TOUCH = (
+    "UPDATE issues SET revision=(issues.revision + 1), statuses=(SELECT coalesce(sum(DISTINCT CASE assignments.status"
+    " WHEN 'new' THEN 1 WHEN 'investigating' THEN 2 WHEN 'in_progress' THEN 4 WHEN 'monitoring' THEN 8"
+    " WHEN 'resolved' THEN 16 WHEN 'closed' THEN 32 END), 0) AS coalesce_1 FROM assignments"
+    " WHERE assignments.issue_id = ?), updated_at=? WHERE issues.issue_id = ?"
+)
+WEBHOOKS = (
+    "SELECT webhooks.id, webhooks.event_types, webhooks.company_ids, users.user_id FROM webhooks LEFT OUTER JOIN users"
+    " ON users.user_id = webhooks.owner_id AND users.all_companies IS 0"
+    " WHERE webhooks.active = 1 AND users.role IS NOT 'customer'"
 )
 EVENT = (
     "INSERT INTO events (type, audit, at, actor_id, actor_name, channel, request_id, issue_id, issue_name, issue_key,"
-    " company_id, company_name, company_key, from_value, to_value)"
-    " VALUES ('assignment.status_changed', 0, ?, 1, 'Bench', 'session', ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    " company_id, company_name, company_key, from_value, to_value, field, note, update_id, undoes, status_since,"
+    " affected_since) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+ASSIGNMENT = (
+    "SELECT assignments.assignment_id, companies.name AS company_name, assignments.status, assignments.updated_at"
+    " FROM assignments JOIN companies ON companies.company_id = assignments.company_id"
+    " WHERE assignments.issue_id = ? AND assignments.company_id = ?"
 )
 
 
@@ -29,40 +67,23 @@ def change(connection: sqlite3.Connection, token_hash: bytes, issue_key: str, co
     connection.execute("COMMIT")
     at = datetime.now(UTC).isoformat(timespec="microseconds")
     connection.execute("BEGIN IMMEDIATE")
-    issue_id, issue_name, _, _ = connection.execute(
-        "SELECT issue_id, name, description, revision FROM issues WHERE name_key = ?", (issue_key,)
-    ).fetchone()
-    company_id, company_name, _ = connection.execute(
-        "SELECT company_id, name, archived FROM companies WHERE name_key = ?", (company_key,)
-    ).fetchone()
-    (before,) = connection.execute(
-        "SELECT status FROM assignments WHERE issue_id = ? AND company_id = ?", (issue_id, company_id)
-    ).fetchone()
-    after = STATUSES[(STATUSES.index(Status(before)) + 1) % 6].value
-    connection.execute(
-        "UPDATE assignments SET status = ?, updated_at = ?"
-        " WHERE issue_id = ? AND company_id IN (SELECT value FROM json_each(?))",
-        (after, at, issue_id, f"[{company_id}]"),
-    )
-    connection.execute(TOUCH, (at, issue_id, issue_id))
-    connection.execute(
-        EVENT,
-        (at, f"{turn:032x}", issue_id, issue_name, issue_key, company_id, company_name, company_key, before, after),
-    )
-    connection.execute("SELECT id, event_types, company_ids FROM webhooks WHERE active").fetchall()
-    connection.execute(
-        "SELECT a.assignment_id, a.issue_id, a.company_id, c.name, a.status, a.updated_at FROM assignments a"
-        " JOIN companies c ON c.company_id = a.company_id WHERE a.issue_id = ? AND a.company_id = ?",
-        (issue_id, company_id),
-    ).fetchone()
+    issue_id, issue_name, *_ = connection.execute(ISSUE, (issue_key,)).fetchone()
+    company_id, company_name, _ = connection.execute(COMPANY, (company_key,)).fetchone()
+    before, updated_at, since, affected = connection.execute(MEMBER, (issue_id, company_id)).fetchone()
+    after = STATUSES[(STATUSES.index(Status(before)) + 1) % 6]
+    same = issue_id, f"[{company_id}]"
+    if after.open:
+        connection.execute(OPEN, (after.value, at, at, at, *same))
+    else:
+        connection.execute(DONE, (after.value, at, at, *same))
+    connection.execute(TOUCH, (issue_id, at, issue_id))
+    connection.execute(WEBHOOKS).fetchall()
+    of_request = ("assignment.status_changed", False, at, 1, "Bench", "session", f"{turn:032x}")
+    names = issue_id, issue_name, issue_key, company_id, company_name, company_key
+    values = before, after.value, None, None, None, None, since or updated_at, affected
+    connection.execute(EVENT, (*of_request, *names, *values))
+    connection.execute(ASSIGNMENT, (issue_id, company_id)).fetchone()
     connection.execute("COMMIT")
-
-
-TOUCH = (
-    "UPDATE issues SET updated_at = ?, revision = revision + 1, statuses = (SELECT coalesce(sum(DISTINCT CASE status"
-    " WHEN 'new' THEN 1 WHEN 'investigating' THEN 2 WHEN 'in_progress' THEN 4 WHEN 'monitoring' THEN 8"
-    " WHEN 'resolved' THEN 16 WHEN 'closed' THEN 32 END), 0) FROM assignments WHERE issue_id = ?) WHERE issue_id = ?"
-)
 
 
 def main() -> None:
