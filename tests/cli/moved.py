@@ -1,7 +1,7 @@
 """A database with a row in every table, and the content that two databases must share after a move."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import timedelta
 from typing import Any
@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import msgspec
 import psycopg
-from sqlalchemy import func, insert, select
+from sqlalchemy import Boolean, Integer, LargeBinary, Select, Table, cast, func, insert, select
 
 from issue_tracker import clock
 from issue_tracker.actor import command_line
@@ -19,7 +19,9 @@ from issue_tracker.auth.single_sign_on.flows import Flow, Purpose, start_flow
 from issue_tracker.auth.single_sign_on.identities import link_identity
 from issue_tracker.auth.visits import touch_visit
 from issue_tracker.database.engine import Database
+from issue_tracker.database.prepared import Prepared, instant
 from issue_tracker.database.tables import deliveries, delivery_attempts, metadata, spent_challenges
+from issue_tracker.database.types import Instant
 from issue_tracker.settings import Settings
 from tests.auth.factors import enrol, first_step
 from tests.clients import Client
@@ -160,25 +162,44 @@ def _sign_in_with_a_provider(server: Server, user_id: int, session: str) -> None
         start_flow(tx, Flow("p", Purpose.SIGN_IN, clock.now(), "/", AWKWARD), "192.0.2.7")
 
 
+def _query(table: Table) -> Select[Any]:
+    """Returns the query for the rows of a table. The counters are summed over their shards. Secrets are encrypted again
+    in the target (test_moving.py).
+    """
+    if table.name in COUNTERS:
+        by, counted = (table.c[name] for name in COUNTERS[table.name])
+        total = cast(func.sum(counted), Integer).label("total")
+        return select(by, total).group_by(by).having(func.sum(counted) != 0)
+    return select(*[column for column in table.c if column.name not in ("secret", "previous_secret", "password")])
+
+
+def _converter(type_: Any) -> Callable[[Any], Any]:
+    """Returns the conversion of a value from the driver of either database."""
+    kinds: tuple[tuple[type, Callable[[Any], Any]], ...] = ((Instant, instant), (Boolean, bool), (LargeBinary, bytes))
+    convert = next((convert for kind, convert in kinds if isinstance(type_, kind)), None)
+    return lambda value: value if value is None or convert is None else convert(value)
+
+
+# Compiling the queries takes longer than everything else.
+_queries = {
+    table.name: (Prepared(lambda _, query=query: query), [_converter(column.type) for column in query.selected_columns])  # type: ignore[misc]
+    for table in metadata.sorted_tables
+    for query in [_query(table)]
+}
+
+
 def contents(url: str) -> dict[str, list[tuple[Any, ...]]]:
-    """Returns all rows of all tables, in the order of their keys. The counters are summed over their shards."""
+    """Returns all rows of all tables, sorted."""
     database = Database(Settings(database_url=url))
     found: dict[str, list[tuple[Any, ...]]] = {}
     with database.read() as tx:
-        for table in metadata.sorted_tables:
-            if table.name in COUNTERS:
-                by, counted = (table.c[name] for name in COUNTERS[table.name])
-                query = select(by, func.sum(counted)).group_by(by).having(func.sum(counted) != 0)
-                rows = [(value, int(total)) for value, total in tx.execute(query)]
-            elif table.name == "history_identity":
-                rows = [("each database has its own", 0)]
-            else:
-                # Secrets are encrypted again in the target (test_moving.py).
-                columns = [column for column in table.c if column.name not in ("secret", "previous_secret", "password")]
-                rows = [tuple(row) for row in tx.execute(select(*columns))]
-            found[table.name] = sorted(rows, key=repr)
+        for name, (query, converters) in _queries.items():
+            rows = [
+                tuple(convert(value) for convert, value in zip(converters, row, strict=True)) for row in query.all(tx)
+            ]
+            found[name] = sorted(rows, key=repr)
     database.close()
-    return found
+    return found | {"history_identity": [("each database has its own", 0)]}
 
 
 def moved(url: str) -> dict[str, list[tuple[Any, ...]]]:
