@@ -30,7 +30,7 @@ from issue_tracker.names import END
 from issue_tracker.settings import Settings
 from tests.cases import cases
 from tests.clients import get
-from tests.conftest import ENGINES
+from tests.engines import ENGINES
 from tests.shared import Shared
 from tests.world import Clock, World
 

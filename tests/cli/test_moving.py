@@ -26,7 +26,7 @@ from issue_tracker.database.tables import events, webhooks
 from issue_tracker.events.signing_secrets import readable_secrets
 from issue_tracker.settings import DEFAULT_DATABASE_URL, Settings
 from tests.cli.moved import answers, contents, fill, moved, schema, served, work
-from tests.conftest import ENGINES
+from tests.engines import ENGINES
 from tests.examples import DOCS
 from tests.processes import environment, preloaded, run
 from tests.shared import SQLITE, Shared
