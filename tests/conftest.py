@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import xdist
 
 from tests.made_once import run_folder
 from tests.scheduling import Together
@@ -17,6 +18,16 @@ def pytest_configure(config: pytest.Config) -> None:
     run_folder()
     if config.getoption("dist", "no") == "no" or hasattr(config, "workerinput"):
         config.pluginmanager.import_plugin("tests.fixtures")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_sessionstart(session: pytest.Session) -> Iterator[None]:
+    """Lets one process compute tables while the others, which need them later, are starting."""
+    yield
+    if xdist.is_xdist_controller(session):
+        from tests import character_tables  # noqa: PLC0415 - the others would wait for it
+
+        character_tables.compute()
 
 
 @pytest.hookimpl(wrapper=True)
