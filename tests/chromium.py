@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from playwright.sync_api import Browser, ConsoleMessage, Error, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Error, Page, ViewportSize, sync_playwright
 
 WIDE: ViewportSize = {"width": 1440, "height": 900}
 
@@ -21,8 +21,14 @@ FORGET = """() => {
     addEventListener(type, (event) => event.stopImmediatePropagation(), true);
   localStorage.clear();
   sessionStorage.clear();
+  return {
+    clock: "__pwClock" in globalThis,
+    media: ["print", "(prefers-color-scheme: dark)", "(prefers-reduced-motion)"].some((one) => matchMedia(one).matches),
+  };
 }"""
-"""Deletes what a page has stored, and lets it neither store nor send anything when the next test leaves it."""
+"""Deletes what a page has stored, and lets it neither store nor send anything when the next test leaves it. Returns
+whether the test has replaced the clock, and whether it has emulated a medium: to end that takes as long as all of this.
+"""
 
 FLAGS = [
     "--no-sandbox",
@@ -52,6 +58,14 @@ def launched() -> Iterator[Browser]:
         browser.close()
 
 
+def ready(page: Page) -> None:
+    """Waits until the scripts of the page have run.
+
+    `wait_for_selector` would also return the element, for which Playwright loads its own scripts a second time.
+    """
+    page.locator("html[data-ready]").wait_for()
+
+
 class Tab:
     """A page in a browser context, and the errors and warnings on its console."""
 
@@ -77,7 +91,7 @@ class Tab:
         difference to a new page: not if the test replaced the clock, or left the pages of the product.
         """
         try:
-            if not self.page.url.startswith(self.url) or self.page.evaluate("'__pwClock' in globalThis"):
+            if not self.page.url.startswith(self.url):
                 return False
             for page in self._context.pages:
                 if page != self.page:
@@ -87,8 +101,11 @@ class Tab:
             self._context.set_offline(False)
             self._context.clear_permissions()
             self._context.clear_cookies()
-            self.page.evaluate(FORGET)
-            self.page.emulate_media(media="null", color_scheme="null", reduced_motion="null")
+            left = self.page.evaluate(FORGET)
+            if left["clock"]:
+                return False
+            if left["media"]:
+                self.page.emulate_media(media="null", color_scheme="null", reduced_motion="null")
             self.page.mouse.move(-1, -1)
         except Error:
             return False

@@ -9,7 +9,7 @@ from typing import Any
 from playwright.sync_api import Browser, BrowserContext, Page
 
 from issue_tracker.settings import Settings
-from tests.chromium import launched
+from tests.chromium import launched, ready
 from tests.jobs import figures
 from tests.jobs.catalog import JOBS
 from tests.jobs.document import DOCUMENT, with_figures, with_table
@@ -38,7 +38,7 @@ def a_world(browser: Browser) -> Iterator[tuple[World, Callable[..., Page]]]:
                 page = context.new_page()
                 if path is not None:
                     page.goto(path)
-                    page.wait_for_selector("html[data-ready]")
+                    ready(page)
                 return page
 
             try:

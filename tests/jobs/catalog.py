@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from playwright.sync_api import Locator, Page, expect
 
+from tests.chromium import ready
 from tests.jobs.hands import Count, Hands
 from tests.world import World
 
@@ -80,7 +81,7 @@ def say_how_a_customer_is(world: World, open_page: Open) -> Hands:
 
     def found() -> Hands:
         page.goto("/activity")
-        page.wait_for_selector("html[data-ready]")
+        ready(page)
         with Hands(page) as hands:
             hands.press("Control+k")
             hands.type("el")

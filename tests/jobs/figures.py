@@ -7,6 +7,7 @@ import statistics
 from playwright.sync_api import Page, Request
 
 from issue_tracker.status import Status
+from tests.chromium import ready
 from tests.world import COMPANIES, World
 
 ISSUES, COLUMNS = 300, 60
@@ -90,7 +91,7 @@ def first_view(page: Page) -> tuple[int, int]:
 
     page.on("request", note)
     page.goto("/")
-    page.wait_for_selector("html[data-ready]")
+    ready(page)
     # The event stream remains open, so that it has no size.
     sizes = [request.sizes() for request in requests if "/api/events/stream" not in request.url]
     assert all(size["responseBodySize"] > 0 for size in sizes), "something came from a cache"

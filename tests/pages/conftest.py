@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, Route, ViewportSize, expect
 
-from tests.chromium import WIDE, Tab
+from tests.chromium import WIDE, Tab, ready
 from tests.shared import Shared
 from tests.world import World
 
@@ -54,7 +54,8 @@ def browse(world: World, shared: Shared) -> Iterator[Browse]:
         else:
             tab = shared.tabs.take(world.server.url, scripts=java_script_enabled)
             reused.append((tab, java_script_enabled))
-            tab.page.set_viewport_size(viewport)
+            if tab.page.viewport_size != viewport:
+                tab.page.set_viewport_size(viewport)
         if not watched:
             unwatched.append(tab)
         if before is not None:
@@ -64,7 +65,7 @@ def browse(world: World, shared: Shared) -> Iterator[Browse]:
         if path is not None:
             tab.page.goto(path)
             if java_script_enabled:
-                tab.page.wait_for_selector("html[data-ready]")
+                ready(tab.page)
         return tab.page
 
     yield open_page

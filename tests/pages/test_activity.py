@@ -14,6 +14,7 @@ from issue_tracker.clock import now
 from issue_tracker.events.audit_sentences import AUDIT_SENTENCES
 from issue_tracker.events.catalog import EventType
 from issue_tracker.events.type_names import TYPE_NAMES
+from tests.chromium import ready
 from tests.pages.conftest import Browse
 from tests.world import World
 
@@ -57,7 +58,7 @@ def test_the_activity_has_links_and_filters_by_person_and_time(world: World, bro
     expect(entries).to_have_count(4)
     shown = page.get_by_label("From").input_value()
     page.reload()
-    page.wait_for_selector("html[data-ready]")
+    ready(page)
     expect(page.get_by_label("From")).to_have_value(shown)
     page.locator(".history li").first.get_by_role("link", name="Omar Reyes").click()
     expect(entries).to_have_count(1)

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import expect
 
-from tests.chromium import WIDE
+from tests.chromium import WIDE, ready
 from tests.pages.axe import violations
 from tests.pages.conftest import NARROW, Browse
 from tests.world import PASSWORD, World
@@ -253,7 +253,7 @@ def test_a_technician_finds_a_company_and_changes_its_status(world: World, brows
     page.wait_for_url("**/companies?search=conto")
     page.get_by_role("link", name="Contoso").click()
     expect(page).to_have_url(f"{world.server.url}/companies/{names['Contoso']}")
-    page.wait_for_selector("html[data-ready]")
+    ready(page)
 
     row = page.get_by_role("row", name="Slow mail")
     row.locator(".status").focus()

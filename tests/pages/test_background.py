@@ -3,6 +3,7 @@
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.chromium import ready
 from tests.clients import Client
 from tests.pages.conftest import Browse
 from tests.world import World
@@ -43,7 +44,7 @@ def opened(page: Page, path: str) -> Page:
     tab = page.context.new_page()
     tab.add_init_script(HIDE + NOTIFICATIONS + HURRY)
     tab.goto(path)
-    tab.wait_for_selector("html[data-ready]")
+    ready(tab)
     return tab
 
 

@@ -3,6 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
+from tests.chromium import ready
 from tests.pages.conftest import Browse, saved
 from tests.world import World
 
@@ -70,7 +71,7 @@ def test_an_issue_is_resolved_for_all_companies_except_one(world: World, browse:
     world.given_companies(*eight)
     world.given_issue("Broken phones", dict.fromkeys(eight, "new"))
     page.goto("/?search=phones")
-    page.wait_for_selector("html[data-ready]")
+    ready(page)
     page.keyboard.press("j")
     page.keyboard.press("x")
     page.get_by_role("region", name="Change the selected assignments").get_by_label("Note").fill("New firmware")

@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from issue_tracker.pages.markdown import plain
+from tests.chromium import ready
 from tests.pages.axe import violations
 from tests.pages.conftest import NARROW, Browse
 from tests.world import World
@@ -47,7 +48,7 @@ def test_the_page_of_a_company_has_texts_to_say_and_to_send(world: World, browse
     page = browse("tess", None, permissions=["clipboard-read", "clipboard-write"], timezone_id="Europe/Berlin")
     page.clock.set_fixed_time(NOON + timedelta(hours=2))
     page.goto(f"/companies/{company}")
-    page.wait_for_selector("html[data-ready]")
+    ready(page)
 
     printer, fibre = page.locator("#say > ul > li").all()
     # Overdue issues come first. The outage began at noon in London, one o'clock in Berlin, whatever its later statuses.

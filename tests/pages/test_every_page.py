@@ -8,7 +8,7 @@ from sqlalchemy import insert
 
 from issue_tracker.clock import now
 from issue_tracker.database.tables import deliveries, delivery_attempts
-from tests.chromium import WIDE
+from tests.chromium import WIDE, ready
 from tests.pages.axe import violations
 from tests.pages.conftest import NARROW, Browse
 from tests.world import World
@@ -80,7 +80,7 @@ def test_pages_can_be_printed_and_used_by_keyboard(world: World, browse: Browse)
     page = browse("ada", "/")
     for path in paths(world):
         page.goto(path)
-        page.wait_for_selector("html[data-ready]")
+        ready(page)
         page.emulate_media(media="print")
         assert page.evaluate(SHOWN, ".top, .filters input, .bulk, .actions, .toasts, .sections") == [], path
         assert len(page.evaluate(SHOWN, "main")) == 1, path

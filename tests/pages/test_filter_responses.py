@@ -7,6 +7,7 @@ from playwright.sync_api import Page, Route, expect
 from sqlalchemy import delete, update
 
 from issue_tracker.database.tables import sessions, users
+from tests.chromium import ready
 from tests.pages.axe import violations
 from tests.pages.conftest import Browse, saved
 from tests.world import PASSWORD, World
@@ -71,7 +72,7 @@ def test_going_back_restores_the_scroll_position(world: World, browse: Browse) -
     scrolled(page)
 
     page.go_back()
-    page.wait_for_selector("html[data-ready]")
+    ready(page)
     page.wait_for_url("**/?search=fault")
     scrolled(page)
 
@@ -96,7 +97,7 @@ def test_an_error_leaves_the_list_and_the_request_can_be_repeated(world: World, 
     for status in (405, 429, 500, 503):
         if page.url != home:
             page.goto(home)
-            page.wait_for_selector("html[data-ready]")
+            ready(page)
         page.route("**/?search=mail*", partial(Route.fulfill, status=status, body="<h1>No</h1>"))
 
         page.get_by_label("Search issues").fill("mail")
@@ -185,7 +186,7 @@ def test_an_invalid_parameter_does_not_mark_the_company(world: World, browse: Br
     page = browse("tess", "/?search=mail&open=true")
     for query, sentence in INVALID.items():
         page.goto(f"/?{query}&search=mail&open=true")
-        page.wait_for_selector("html[data-ready]")
+        ready(page)
 
         expect(page.get_by_role("alert")).to_contain_text(sentence, ignore_case=True)
         expect(page.get_by_label("Company", exact=True)).not_to_have_attribute("aria-invalid", "true")

@@ -5,6 +5,7 @@ reloaded.
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.chromium import ready
 from tests.pages.conftest import Browse
 from tests.world import World
 
@@ -71,7 +72,7 @@ def test_an_issue_can_be_created_by_keyboard(world: World, browse: Browse) -> No
     expect(page.get_by_label("Name", exact=True)).to_be_focused()
     expect(page.get_by_role("link", name="Open the issue with this name")).to_have_attribute("href", f"/issues/{taken}")
 
-    page.wait_for_selector("html[data-ready]")
+    ready(page)
     page.get_by_label("Name", exact=True).fill("Slower mail")
     page.keyboard.press("Control+Enter")
     expect(page.get_by_role("heading", name="Slower mail")).to_be_visible()
@@ -104,7 +105,7 @@ def test_every_address_can_be_reloaded(world: World, browse: Browse) -> None:
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_role("alert")).to_contain_text("The last active super admin cannot be")
     expect(page.get_by_role("alert")).to_be_focused()
-    page.wait_for_selector("html[data-ready]")
+    ready(page)
     assert page.reload().status == 200  # type: ignore[union-attr]
 
     page.goto("/account")
@@ -133,7 +134,7 @@ def test_pages_that_do_not_exist_have_a_way_back(world: World, browse: Browse) -
     for path, title in ((None, "Not found"), ("/issues/999", "Not found"), ("/admin/users", "Not allowed")):
         if path is not None:
             page.goto(path)
-            page.wait_for_selector("html[data-ready]")
+            ready(page)
         expect(page.get_by_role("heading", name=title)).to_be_visible()
         expect(page.get_by_role("navigation", name="Main").get_by_role("link", name="Matrix")).to_be_visible()
     page.keyboard.press("?")

@@ -3,6 +3,7 @@
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from tests.chromium import ready
 from tests.pages.conftest import Browse
 from tests.world import PASSWORD, World
 
@@ -25,11 +26,11 @@ def test_an_issue_can_be_resolved_by_keyboard_after_signing_in(world: World, bro
     page.keyboard.type(PASSWORD)
     page.keyboard.press("Enter")
     expect(page.get_by_text("No issues yet").or_(page.get_by_text("Nothing matches"))).to_be_visible()
-    page.wait_for_selector("html[data-ready]")
+    ready(page)
 
     page.keyboard.press("n")
     expect(page.get_by_role("heading", name="New issue")).to_be_visible()
-    page.wait_for_selector("html[data-ready]")
+    ready(page)
     expect(page.get_by_label("Name", exact=True)).to_be_focused()
     page.keyboard.type("Slow mail n j 5 ?")
     page.keyboard.press("Tab")
@@ -40,12 +41,12 @@ def test_an_issue_can_be_resolved_by_keyboard_after_signing_in(world: World, bro
     reach(page, page.get_by_role("button", name="Create issue"))
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="Slow mail n j 5 ?")).to_be_visible()
-    page.wait_for_selector("html[data-ready]")
+    ready(page)
 
     reach(page, page.get_by_role("navigation", name="Main").get_by_role("link", name="Issues"))
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="Issues")).to_be_visible()
-    page.wait_for_selector("html[data-ready]")
+    ready(page)
     page.evaluate("document.activeElement.blur()")
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
@@ -84,7 +85,7 @@ def test_escape_leaves_a_filter_without_losing_its_text(world: World, browse: Br
     ):
         if page.url != world.server.url + path:
             page.goto(path)
-            page.wait_for_selector("html[data-ready]")
+            ready(page)
         field = page.get_by_label(label, exact=True)
         reach(page, field)
         page.keyboard.type("mail")

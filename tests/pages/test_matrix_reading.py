@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from issue_tracker.clock import now
+from tests.chromium import ready
 from tests.pages.conftest import Browse
 from tests.pages.test_matrix import cell
 from tests.world import World
@@ -82,7 +83,7 @@ def test_the_matrix_counts_like_the_list(world: World, browse: Browse) -> None:
 
     page.get_by_role("navigation", name="Main").get_by_role("link", name="Matrix").click()
     page.wait_for_url("**/matrix?open=true")
-    page.wait_for_selector("html[data-ready]")
+    ready(page)
     assert page.locator("#totals .chip b").all_inner_texts() == listed
     expect(page.locator(".matrix tbody tr")).to_have_count(issues)
     expect(page.locator(".matrix .corner")).to_contain_text(f"{issues} of {issues} issues2 companies")
@@ -127,7 +128,7 @@ def test_the_first_column_can_be_resized(world: World, browse: Browse) -> None:
     page.keyboard.press("ArrowLeft")
     expect(separator).to_have_attribute("aria-valuenow", str(dragged - 16))
     page.reload()
-    page.wait_for_selector("html[data-ready]")
+    ready(page)
     expect(separator).to_have_attribute("aria-valuenow", str(dragged - 16))
     corner = page.locator(".matrix .corner").bounding_box()
     assert corner is not None and corner["width"] == dragged - 16

@@ -3,6 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
+from tests.chromium import ready
 from tests.pages.axe import violations
 from tests.pages.conftest import Browse
 from tests.world import World
@@ -18,7 +19,7 @@ def test_quick_find_works_on_any_page(world: World, browse: Browse) -> None:
         page.keyboard.press(key)
     dialog = page.locator("#find")
     page.wait_for_url(f"**/companies/{company}")
-    page.wait_for_selector("html[data-ready]")
+    ready(page)
 
     page.keyboard.press("/")
     page.keyboard.type("prnter firmwre")
@@ -31,7 +32,7 @@ def test_quick_find_works_on_any_page(world: World, browse: Browse) -> None:
     page.keyboard.type("matrix")
     page.keyboard.press("Enter")
     page.wait_for_url("**/matrix?open=true")
-    page.wait_for_selector("html[data-ready]")
+    ready(page)
     page.get_by_role("link", name="Find", exact=True).click()
     page.keyboard.type("zzzzzz")
     expect(dialog.get_by_text("Nothing with a similar name was found.")).to_be_visible()

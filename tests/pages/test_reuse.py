@@ -6,6 +6,7 @@ from html import unescape
 import pytest
 from playwright.sync_api import expect
 
+from tests.chromium import ready
 from tests.pages.axe import violations
 from tests.pages.conftest import NARROW, Browse
 from tests.world import World
@@ -127,7 +128,7 @@ def test_the_pages_of_issues_accept_groups(world: World, browse: Browse) -> None
     # Each selected checkbox survives a reload.
     add.get_by_role("checkbox", name="South").uncheck()
     page.reload()
-    page.wait_for_selector("html[data-ready]")
+    ready(page)
     expect(add.get_by_role("checkbox", name="North")).to_be_checked()
     expect(add.get_by_role("checkbox", name="South")).not_to_be_checked()
     add.get_by_role("checkbox", name="South").check()

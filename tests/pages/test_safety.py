@@ -10,6 +10,7 @@ from playwright.sync_api import Page, expect
 from issue_tracker.app import declared_routes
 from issue_tracker.http.identity import Access
 from issue_tracker.pages.routes import PageRoute
+from tests.chromium import ready
 from tests.pages.conftest import Browse, without_updates
 from tests.world import PASSWORD, World
 
@@ -178,7 +179,7 @@ def test_names_with_markup_are_shown_as_text(world: World, browse: Browse) -> No
     ):
         if path is not None:
             page.goto(path.format(**ids))
-            page.wait_for_selector("html[data-ready]")
+            ready(page)
         expect(page.locator("main")).to_contain_text(MARKUP)
         if page.locator(".history").count():
             expect(page.locator(".history .by", has_text=MARKUP).first).to_have_text(MARKUP)

@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.chromium import WIDE
+from tests.chromium import WIDE, ready
 from tests.pages.conftest import NARROW, Browse
 from tests.world import World
 
@@ -29,7 +29,7 @@ def test_a_key_changes_the_whole_selection_which_survives_a_reload(world: World,
     page.get_by_role("region", name="Change the selected assignments").get_by_label("Note").fill("Relay is ba")
 
     page.reload()
-    page.wait_for_selector("html[data-ready]")
+    ready(page)
     expect(page.locator("#picked")).to_have_text("2 selected")
     expect(page.get_by_role("region", name="Change the selected").get_by_label("Note")).to_have_value("Relay is ba")
     for key in ("j", "j", "j"):  # the focus is on the third row, which is not selected
@@ -43,17 +43,17 @@ def test_a_key_changes_the_whole_selection_which_survives_a_reload(world: World,
     expect(page.locator("#toasts")).to_contain_text("2 companies set to Resolved.")
     assert stored(world) == {"Acme Manufacturing": "resolved", "Contoso": "resolved", "Fabrikam": "new"}
     page.reload()
-    page.wait_for_selector("html[data-ready]")
+    ready(page)
     expect(page.locator("#bulk")).to_be_hidden()
 
     # The same in the matrix, where the selected cell is not the focused one.
     page.goto("/matrix")
-    page.wait_for_selector("html[data-ready]")
+    ready(page)
     cells = page.locator(".matrix tbody td")
     cells.nth(0).focus()
     page.keyboard.press("x")
     page.reload()
-    page.wait_for_selector("html[data-ready]")
+    ready(page)
     expect(page.locator("#picked")).to_have_text("1 selected")
     cells.nth(1).focus()
     page.keyboard.press("3")
@@ -94,7 +94,7 @@ def test_a_company_is_removed_and_the_removal_undone(world: World, browse: Brows
     assert stored(world) == {"Contoso": "monitoring", "Fabrikam": "new"}
 
     page.goto("/matrix")
-    page.wait_for_selector("html[data-ready]")
+    ready(page)
     cell = page.locator(".matrix tbody td").first
     cell.focus()
     page.keyboard.press("0")
@@ -109,7 +109,7 @@ def test_a_company_is_removed_and_the_removal_undone(world: World, browse: Brows
     page.keyboard.press("Escape")
 
     page.goto(f"/issues/{issue}")
-    page.wait_for_selector("html[data-ready]")
+    ready(page)
     page.locator("[data-all]").first.check()
     page.get_by_role("button", name="Remove…").locator("visible=true").click()
     dialog.get_by_role("button", name="Remove 1").click()

@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import ViewportSize, expect
 
-from tests.chromium import WIDE
+from tests.chromium import WIDE, ready
 from tests.pages.axe import violations
 from tests.pages.conftest import NARROW, Browse
 from tests.world import World
@@ -25,7 +25,7 @@ def test_at_400_percent_nothing_is_wider_than_the_screen(world: World, browse: B
     for path in (None, "/matrix", f"/issues/{issue}", f"/companies/{company}"):
         if path is not None:
             page.goto(path)
-            page.wait_for_selector("html[data-ready]")
+            ready(page)
         page.locator("tr:visible input[name=on]").first.check()
         expect(page.locator("#bulk")).to_be_visible()
 
@@ -47,7 +47,7 @@ def test_the_menu_of_a_long_name_fits_a_low_window(world: World, browse: Browse)
         page.set_viewport_size({"width": 1000, "height": height})
         if path is not None:
             page.goto(path)
-            page.wait_for_selector("html[data-ready]")
+            ready(page)
         page.locator(".list .status, .matrix td").first.click()
 
         menu = page.locator("#status-menu")

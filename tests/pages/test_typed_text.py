@@ -5,6 +5,7 @@ from playwright.sync_api import Page, Route, expect
 from sqlalchemy import delete
 
 from issue_tracker.database.tables import sessions
+from tests.chromium import ready
 from tests.pages.conftest import Browse
 from tests.world import PASSWORD, World
 
@@ -49,7 +50,7 @@ def test_a_new_issue_survives_the_end_of_the_session(world: World, browse: Brows
 
     expect(page.get_by_role("heading", name="Slow mail")).to_be_visible()
     expect(page.get_by_text("A long text that nobody wants to type twice").first).to_be_visible()
-    page.wait_for_selector("html[data-ready]")
+    ready(page)
     page.goto("/issues/new")
     expect(page.get_by_label("Name", exact=True)).to_have_value("")
 
