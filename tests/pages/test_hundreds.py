@@ -5,7 +5,7 @@ screen.
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.chromium import WIDE
+from tests.chromium import WIDE, ready
 from tests.pages.conftest import NARROW, Browse
 from tests.world import World
 
@@ -70,11 +70,11 @@ def test_every_page_fits_and_long_content_is_folded(world: World, browse: Browse
     fits(page)
     for path in ("/companies", "/activity", "/assignments?on={issue}-{company}", "/admin/companies"):
         page.goto(path.format(**ids))
-        page.wait_for_selector("html[data-ready]")
+        ready(page)
         fits(page)
 
     page.goto("/matrix")
-    page.wait_for_selector("html[data-ready]")
+    ready(page)
     expect(page.locator(".matrix thead th[data-company]")).to_have_count(60)
     fits(page)
     page.get_by_role("link", name="Show all 400 companies").click()
@@ -82,7 +82,7 @@ def test_every_page_fits_and_long_content_is_folded(world: World, browse: Browse
     fits(page)
 
     page.goto(f"/issues/{ids['issue']}")
-    page.wait_for_selector("html[data-ready]")
+    ready(page)
     expect(page.get_by_text("300 of 400 open")).to_be_visible()
     folded = page.locator("details.fold")
     expect(folded.locator("summary")).to_have_text("100 resolved or closed")
@@ -95,11 +95,7 @@ def test_every_page_fits_and_long_content_is_folded(world: World, browse: Browse
     expect(folded.locator("tr[data-on]").last).to_be_visible()
     fits(page)
 
-
-def test_hundreds_of_companies_fit_into_the_confirmation(world: World, browse: Browse) -> None:
-    ids = scene(world)
-    page = browse("tess", f"/issues/{ids['issue']}")
-
+    # So does the confirmation of a change of all of them.
     page.get_by_role("link", name="Resolve for everyone").click()
     dialog = page.get_by_role("dialog", name="Resolve for everyone?")
     button = dialog.get_by_role("button", name="Resolve 300")
