@@ -132,7 +132,6 @@ def test_output_is_utf_8_in_every_locale(command: str, given: list[str], call: C
 @pytest.mark.parametrize(
     "surrounded",
     [
-        "{command} company list <&- >&- 2>&-",
         "{command} company list 2>&-",
         "PYTHONIOENCODING=cp1252 {command} company list",
         "PYTHONIOENCODING=ascii LC_ALL=C PYTHONUTF8=0 {command} company export",
@@ -153,7 +152,7 @@ def test_output_of_a_real_process_is_utf_8(url: str, surrounded: str) -> None:
 
 def test_output_is_never_written_to_the_database_file(url: str) -> None:
     """The database would be the next file to be opened, with the file descriptor of standard output."""
-    script = f"{shlex.join(COMMAND)} company add First >&- && {shlex.join(COMMAND)} company list >&-"
+    script = f"{shlex.join(COMMAND)} company add First >&- && {shlex.join(COMMAND)} company list <&- >&- 2>&-"
     done = subprocess.run(["bash", "-c", script], env=environment(url), capture_output=True, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (0, b"")
     with closing(sqlite3.connect(url.removeprefix(SQLITE))) as database:
