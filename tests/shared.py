@@ -37,7 +37,7 @@ class Shared:
     @cached_property
     def cluster(self) -> Cluster:
         """The PostgreSQL of this process. It contains the databases that most tests copy."""
-        cluster = Cluster(data=once("postgresql-templates", _fill_cluster))
+        cluster = new_cluster()
         self._ended.callback(cluster.remove)
         cluster.start()
         return cluster
@@ -142,6 +142,16 @@ TEMPLATES = (_migrate, given_admin)
 
 def _name_of(fill: Callable[[str], None]) -> str:
     return f"{fill.__module__}.{fill.__qualname__}"
+
+
+def new_cluster(*, durable: bool = False) -> Cluster:
+    """Returns a cluster that contains the templates, for a test that stops it."""
+    return Cluster(durable=durable, data=once("postgresql-templates", _fill_cluster))
+
+
+def create_with_admin(cluster: Cluster, name: str) -> str:
+    """Creates a database like `Shared.with_admin` on a cluster of `new_cluster`, and returns its URL."""
+    return cluster.create_database(name, template=_name_of(given_admin))
 
 
 def _fill_cluster(data: Path) -> None:

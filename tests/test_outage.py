@@ -11,7 +11,8 @@ import pytest
 
 from tests.clients import Client, get
 from tests.postgresql import Cluster, free_port
-from tests.processes import ServeProcess, given_admin, serve
+from tests.processes import ServeProcess, serve
+from tests.shared import create_with_admin, new_cluster
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.long
@@ -25,7 +26,7 @@ PAUSE_SECONDS = 0.01
 
 @pytest.fixture
 def own_cluster() -> Iterator[Cluster]:
-    cluster = Cluster()
+    cluster = new_cluster()
     try:
         cluster.start()
         yield cluster
@@ -42,8 +43,7 @@ def wait_for(server: ServeProcess, status: int) -> None:
 
 
 def test_requests_in_an_outage_are_answered_and_the_server_survives_it(own_cluster: Cluster, tmp_path: Path) -> None:
-    url = own_cluster.create_database("outage")
-    given_admin(url)
+    url = create_with_admin(own_cluster, "outage")
     log = tmp_path / "server.log"
     with serve(url, log) as server:
         client = server.sign_in()
@@ -100,8 +100,7 @@ class Writer(threading.Thread):
 
 def test_every_request_gets_a_response_in_an_outage_under_load(own_cluster: Cluster, tmp_path: Path) -> None:
     """PostgreSQL stops while writers work: each response is correct, and none takes long."""
-    url = own_cluster.create_database("outage")
-    given_admin(url)
+    url = create_with_admin(own_cluster, "outage")
     stop = threading.Event()
     with serve(url, tmp_path / "server.log") as server:
         admin = server.sign_in()

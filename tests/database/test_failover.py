@@ -9,7 +9,8 @@ import pytest
 from tests.database.faults import assert_logged, assert_unavailable, create, eventually_ready, readiness
 from tests.database.sessions import assert_works, end_connections, execute, name_of
 from tests.postgresql import Cluster, Standby
-from tests.processes import given_admin, run, serve
+from tests.processes import run, serve
+from tests.shared import create_with_admin, new_cluster
 from tests.waiting import eventually
 
 
@@ -37,7 +38,7 @@ def test_the_product_survives_a_read_only_database_server(admin_url: str, tmp_pa
 @pytest.fixture
 def pair() -> Iterator[tuple[Cluster, Standby]]:
     """A primary and a standby."""
-    primary = Cluster()
+    primary = new_cluster()
     standby: Standby | None = None
     try:
         primary.start()
@@ -53,8 +54,7 @@ def pair() -> Iterator[tuple[Cluster, Standby]]:
 def test_the_product_survives_a_failover(pair: tuple[Cluster, Standby], tmp_path: Path) -> None:
     """With both hosts in the URL no change is necessary. A standby alone is refused, with the reason."""
     primary, standby = pair
-    url = primary.create_database("failover")
-    given_admin(url)
+    url = create_with_admin(primary, "failover")
     hosts = f"127.0.0.1:{primary.port},127.0.0.1:{standby.port}"
     eventually(lambda: name_of(url) in _databases(standby))
     alone = run("user", "list", database_url=standby.url("failover"))

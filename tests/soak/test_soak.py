@@ -8,9 +8,8 @@ import psycopg
 import pytest
 
 from tests.disks import SmallDisk, can_mount, create_tablespace, mounted
-from tests.postgresql import Cluster, free_port
-from tests.processes import given_admin
-from tests.shared import SQLITE, Shared
+from tests.postgresql import free_port
+from tests.shared import SQLITE, Shared, create_with_admin, new_cluster
 from tests.soak.harm import (
     Pair,
     back_up_file,
@@ -88,11 +87,11 @@ def disk_of(url: str) -> Iterator[tuple[str, SmallDisk | None]]:
 
 @pytest.mark.timeout(600)
 def test_stopping_or_replacing_postgresql_loses_nothing(tmp_path: Path) -> None:
-    primary = Cluster(durable=True)
+    primary = new_cluster(durable=True)
     clusters = [primary]
     try:
         primary.start()
-        given_admin(primary.create_database("soak"))
+        create_with_admin(primary, "soak")
         port = free_port()
         with staged(f"postgresql://tests@127.0.0.1:{primary.port},127.0.0.1:{port}/soak", tmp_path, workers=1) as stage:
             stop_postgresql(stage, primary)
