@@ -19,7 +19,7 @@ def disturb(tracker: Tracker, seed: int, stop: Path) -> Counter[str]:
     """
     draw, made = random.Random(seed), Counter[str]()
     while not stop.exists():
-        number = draw.randrange(1250)
+        number = draw.randrange(300)
         moving, elsewhere = f"Still {number:04}, moved", f"{draw.choice('ABSTZ')} {seed} {draw.random()}"
         kind = draw.choice(("created", "renamed", "deleted"))
         try:
