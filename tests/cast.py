@@ -8,10 +8,12 @@ have new ids, and the time of the clock.
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, func, insert, select, text
+from sqlalchemy import ColumnElement, Connection, Insert, Table, bindparam, func, insert, select, text
 
 from issue_tracker import clock
 from issue_tracker.database.commit_topics import CommitTopic, notify_on_commit
+from issue_tracker.database.driver import driver
+from issue_tracker.database.prepared import Prepared
 from issue_tracker.database.tables import companies, events, look_alikes, metadata, users
 
 COPIED = (users, companies, look_alikes, events)
@@ -56,22 +58,53 @@ class Cast:
             self._rows[look_alikes] += _rows(tx, look_alikes, own)
 
     def _copy(self, tx: Connection) -> None:
+        """Inserts copies with the driver: SQLAlchemy would take longer than the database."""
         at = clock.now()
-        numbers = {None: None}
-        new: dict[str, dict[int | None, int | None]] = {}
+        ids: dict[str, dict[int | None, int | None]] = {}
         for kind, table in OWNERS.items():
-            number = _number(table)
-            rows = [_without(row, number.name) | _times(row, at) for row in self._rows[table]]
-            made = tx.execute(insert(table).returning(number, sort_by_parameter_order=True), rows).scalars()
-            new[kind] = numbers | {row[number.name]: id_ for row, id_ in zip(self._rows[table], made, strict=True)}
-        tx.execute(insert(look_alikes), [row | {"id": new[row["kind"]][row["id"]]} for row in self._rows[look_alikes]])
+            name, rows = _number(table).name, self._rows[table]
+            ids[kind] = {None: None} | dict(
+                zip((row[name] for row in rows), _next_numbers(tx, table, len(rows)), strict=True)
+            )
+            copies = [row | {name: ids[kind][row[name]]} | _times(row, at) for row in rows]
+            _inserting[table].run_many(tx, copies)
+        copies = [row | {"id": ids[row["kind"]][row["id"]]} for row in self._rows[look_alikes]]
+        _inserting[look_alikes].run_many(tx, copies)
         recorded = [
-            _without(row, "event_id") | {"at": at, "company_id": new["company"][row["company_id"]]}
+            _without(row, "event_id") | {"at": at, "company_id": ids["company"][row["company_id"]]}
             for row in self._rows[events]
         ]
-        numbered = tx.dialect.name == "postgresql"  # as in events/record.py
-        tx.execute(insert(events).values(event_id=func.next_event_id()) if numbered else insert(events), recorded)
+        _inserting[events].run_many(tx, recorded)
         notify_on_commit(tx, CommitTopic.EVENTS)
+
+
+def _insert(table: Table) -> Prepared:
+    """Returns the statement that inserts a row; an event gets the next number, as in events/record.py."""
+
+    def build(dialect: str) -> Insert:
+        values: dict[str, Any] = {column.name: bindparam(column.name, type_=column.type) for column in table.columns}
+        if table is events:
+            del values["event_id"]
+            if dialect == "postgresql":
+                values["event_id"] = func.next_event_id()
+        return insert(table).values(values)
+
+    return Prepared(build)
+
+
+_inserting = {table: _insert(table) for table in COPIED}
+
+
+def _next_numbers(tx: Connection, table: Table, count: int) -> list[int]:
+    """Returns numbers for new rows. On SQLite, the rows must be inserted before other numbers are needed."""
+    name = _number(table).name
+    if tx.dialect.name == "postgresql":
+        sequence = f"pg_get_serial_sequence('{table.name}', '{name}')"
+        rows = driver(tx).execute(f"SELECT nextval({sequence}) FROM generate_series(1, {count})")
+        return [number for (number,) in rows]
+    found = driver(tx).execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (table.name,)).fetchone()
+    last = 0 if found is None else int(found[0])
+    return list(range(last + 1, last + 1 + count))
 
 
 def _number(table: Table) -> ColumnElement[int]:

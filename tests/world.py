@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from argon2 import PasswordHasher
-from sqlalchemy import Connection, Row, delete, select
+from sqlalchemy import Connection, Row, bindparam, delete, select
 
 from issue_tracker import clock
 from issue_tracker.actor import Role, command_line
@@ -17,11 +17,12 @@ from issue_tracker.auth.company_access import set_company_access
 from issue_tracker.auth.sessions import csrf_token, start_session
 from issue_tracker.auth.tokens import Scope, create_token
 from issue_tracker.auth.user_names import parse_display_name, parse_email
-from issue_tracker.auth.users import create_user, get_user_by_email
+from issue_tracker.auth.users import create_user
 from issue_tracker.companies.operations import create_missing_companies
 from issue_tracker.companies.queries import find_companies, get_companies
 from issue_tracker.company_access.grants import Grant
-from issue_tracker.database.tables import assignments, events, issues
+from issue_tracker.database.prepared import Prepared
+from issue_tracker.database.tables import assignments, events, issues, users
 from issue_tracker.issues.assignments import NewAssignment
 from issue_tracker.issues.operations import create_issue
 from issue_tracker.names import key, parse_issue_name, parse_name
@@ -72,6 +73,7 @@ def _make_cast(tx: Connection) -> None:
 
 
 _cast = Cast(_make_cast)
+_user_id = Prepared(lambda _: select(users.c.user_id).where(users.c.email == bindparam("email")))
 
 
 class World:
@@ -105,15 +107,15 @@ class World:
     def session_token(self, who: str) -> str:
         """Returns the cookie of a new session."""
         with self.database.write() as tx:
-            user = get_user_by_email(tx, self.cast[who][0])
-            return start_session(tx, self.server.settings, user.user_id, "127.0.0.1", "tests", clock.now())[0]
+            user_id = _user_id.scalar(tx, email=self.cast[who][0])
+            return start_session(tx, self.server.settings, user_id, "127.0.0.1", "tests", clock.now())[0]
 
     def token(self, who: str = "tess", *scopes: str, name: str = "tests") -> str:
         """Returns the text of a new API token; by default it may read and write."""
         with self.database.write() as tx:
-            user = get_user_by_email(tx, self.cast[who][0])
+            user_id = _user_id.scalar(tx, email=self.cast[who][0])
             wanted = [Scope(scope) for scope in scopes or ("read", "write")]
-            return create_token(tx, self.server.settings, command_line("tests"), user.user_id, name, wanted, None)[1]
+            return create_token(tx, self.server.settings, command_line("tests"), user_id, name, wanted, None)[1]
 
     def bearer(self, who: str = "tess", *scopes: str, name: str = "tests") -> Client:
         """Returns a client with an API token and no cookie."""
