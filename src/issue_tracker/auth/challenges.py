@@ -9,12 +9,13 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from issue_tracker.auth.factors.stored import Method
 from issue_tracker.auth.sessions import token_hash
 from issue_tracker.auth.single_sign_on.binding import Binding
 from issue_tracker.auth.users import User, get_user
+from issue_tracker.database.prepared import Prepared
 from issue_tracker.database.tables import sign_in_challenges, users
 from issue_tracker.errors import Unauthenticated
 
@@ -75,12 +76,12 @@ def find_user(tx: Connection, challenge: str, at: datetime, *, lock: bool = Fals
 
     With `lock`, concurrent changes to the account wait until the transaction ends.
     """
-    query = select(sign_in_challenges.c.user_id).where(*_open(challenge, at))
-    user_id = tx.execute(query).scalar_one_or_none()
+    values = {"token_hash": token_hash(challenge), "at": at}
+    user_id = _waiting.scalar(tx, **values)
     if user_id is not None and lock:
         tx.execute(select(users.c.user_id).where(users.c.user_id == user_id).with_for_update())
         # A change to the account that committed while this waited for the lock has ended the challenge.
-        user_id = tx.execute(query).scalar_one_or_none()
+        user_id = _waiting.scalar(tx, **values)
     user = None if user_id is None else get_user(tx, user_id)
     if user is None or not user.active:
         raise SignInExpired
@@ -90,7 +91,8 @@ def find_user(tx: Connection, challenge: str, at: datetime, *, lock: bool = Fals
 def count_attempt(tx: Connection, challenge: str, at: datetime) -> None:
     """Counts an answer to the challenge, before the answer is checked. Raises SignInExpired after too many."""
     few = sign_in_challenges.c.attempts < MOST_ATTEMPTS
-    counted = update(sign_in_challenges).where(*_open(challenge, at), few)
+    unexpired = sign_in_challenges.c.token_hash == token_hash(challenge), sign_in_challenges.c.expires_at > at
+    counted = update(sign_in_challenges).where(*unexpired, few)
     if tx.execute(counted.values(attempts=sign_in_challenges.c.attempts + 1)).rowcount != 1:
         raise SignInExpired
 
@@ -115,6 +117,10 @@ def prune_challenges(tx: Connection, at: datetime) -> int:
     return len(hashes)
 
 
-def _open(challenge: str, at: datetime) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-    """Returns the conditions that a stored challenge has this token and has not expired."""
-    return sign_in_challenges.c.token_hash == token_hash(challenge), sign_in_challenges.c.expires_at > at
+# Prepared, because anybody can request the page of the second step.
+_waiting = Prepared(
+    lambda _: select(sign_in_challenges.c.user_id).where(
+        sign_in_challenges.c.token_hash == bindparam("token_hash"),
+        sign_in_challenges.c.expires_at > bindparam("at", type_=sign_in_challenges.c.expires_at.type),
+    )
+)

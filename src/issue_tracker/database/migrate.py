@@ -8,6 +8,7 @@ Migrating stores it in the database, because a program does not know later migra
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 from sqlalchemy import Connection, delete, insert, inspect, select, text
@@ -59,7 +60,13 @@ class ForeignDatabase(SchemaMismatch):
 
 def head() -> str:
     """Returns the version that this program needs: that of the last migration, with which its file name begins."""
-    return max(path.name.partition("_")[0] for path in (MIGRATIONS / "versions").glob("[0-9]*_*.py"))
+    return _last_version(MIGRATIONS)
+
+
+@cache
+def _last_version(migrations: Path) -> str:
+    """Reads the folder of migrations once, because every request to `/readyz` needs the version."""
+    return max(path.name.partition("_")[0] for path in (migrations / "versions").glob("[0-9]*_*.py"))
 
 
 def version(connection: Connection) -> str | None:

@@ -32,7 +32,7 @@ SLASHES = re.compile(rb"//+")
 NO_SUCH_SEGMENT = b"/%00"
 """A segment that matches no name, because names have no control characters."""
 
-MOST_SEGMENTS = 50
+MOST_SEGMENTS = 20
 """Maximum number of segments of a path that are read. No route is that deep, and thousands of segments would cost more
 time than an unauthenticated request should."""
 
