@@ -16,7 +16,8 @@ def pytest_configure(config: pytest.Config) -> None:
     Loads the fixtures, with the whole product, unless this process only distributes tests to others, which wait for it.
     """
     run_folder()
-    if config.getoption("dist", "no") == "no" or hasattr(config, "workerinput"):
+    distributes = config.getoption("dist", "no") != "no" and not config.option.collectonly
+    if not distributes or hasattr(config, "workerinput"):
         config.pluginmanager.import_plugin("tests.fixtures")
 
 
