@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
+from functools import cached_property
 from typing import Any, TypeVar
 from urllib.parse import unquote
 
@@ -116,7 +117,7 @@ class Request(StarletteRequest):
         """The query parameters in order, decoded; invalid UTF-8 is replaced."""
         return self.query_params.multi_items() if self.scope["query_string"] else []
 
-    @property
+    @cached_property
     def brings_credential(self) -> bool:
         """Whether the request has a session cookie or an Authorization header, valid or not."""
         return self.cookie(self.app_state.session_cookie) is not None or self.header("authorization") is not None

@@ -133,11 +133,16 @@ class LoadMetrics:
             registry=registry,
             multiprocess_mode="livesum",
         )
+        self._waiting_of: dict[str, Gauge] = {}
+        """The gauge of each pool of threads: to find it by its label takes longer than to set it."""
         self._recent: collections.Counter[str] = collections.Counter()
 
     def note_waiting(self, threads: str, count: int) -> None:
         """Records the number of requests that wait for a thread of the pool with this name."""
-        self._waiting.labels(threads).set(count)
+        gauge = self._waiting_of.get(threads)
+        if gauge is None:
+            gauge = self._waiting_of[threads] = self._waiting.labels(threads)
+        gauge.set(count)
 
     def refused(self, reason: str) -> None:
         """Counts one refusal. `reason` is one of a few fixed words."""

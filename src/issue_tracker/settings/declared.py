@@ -5,8 +5,6 @@
 previous one. A test compares docs/settings.md with this table.
 """
 
-from urllib.parse import urlsplit
-
 from issue_tracker.settings.mail import MailSettings
 from issue_tracker.settings.providers import Provider, parse_providers
 
@@ -32,7 +30,7 @@ class Settings(MailSettings, frozen=True, kw_only=True):
 
     @property
     def https(self) -> bool:
-        return urlsplit(self.public_url).scheme == "https"
+        return self.public_url[:6].lower() == "https:"
 
     @property
     def providers(self) -> tuple[Provider, ...]:
