@@ -23,13 +23,13 @@ run: $(VENV)/run.stamp  ## build, migrate the embedded database, serve on http:/
 demo: $(VENV)/run.stamp  ## fill an empty database with an invented helpdesk
 	$(BIN)/issue-tracker demo
 
-# More processes than cores, because tests wait for servers, browsers and commands that they start.
+# One process more than there are usually cores, because tests wait for servers, browsers and commands that they start.
 test: environment  ## run all tests, on SQLite and PostgreSQL, and pages in Chromium
-	$(BIN)/pytest -n 4 --dist loadgroup
+	$(BIN)/pytest -n 3 --dist loadgroup
 
 coverage: environment  ## run all tests and report which lines of the product they execute
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -n 4 --dist loadgroup
+	$(BIN)/coverage run -m pytest -n 3 --dist loadgroup
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
@@ -91,6 +91,7 @@ $(VENV)/run.stamp: requirements.txt requirements-build.txt pyproject.toml | $(VE
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --upgrade --target $(VENV)/build-tools -r requirements-build.txt
 	PYTHONPATH=$(abspath $(VENV)/build-tools) $(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(BIN)/python -m compileall -q src  # otherwise each of the first processes would compile it
 	touch $@
 
 $(VENV)/dev.stamp: requirements-dev.txt client/pyproject.toml $(VENV)/run.stamp
