@@ -21,8 +21,7 @@ class FairLock:
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
-        self._waiting: deque[threading.Lock] = deque()
-        """A lock for each waiting thread, held until its turn. An event is written in Python: ten times slower."""
+        self._waiting: deque[threading.Event] = deque()
         self.held = False
         """Whether a thread has the lock."""
 
@@ -32,13 +31,12 @@ class FairLock:
             if not self.held and not self._waiting:
                 self.held = True
                 return True
-            turn = threading.Lock()
-            turn.acquire()
+            turn = threading.Event()
             self._waiting.append(turn)
-        if turn.acquire(timeout=timeout):
+        if turn.wait(timeout):
             return True
         with self._guard:
-            if turn not in self._waiting:
+            if turn.is_set():
                 return True
             self._waiting.remove(turn)
             return False
@@ -47,7 +45,7 @@ class FairLock:
         """Passes the lock to the writer that has waited longest."""
         with self._guard:
             if self._waiting:
-                self._waiting.popleft().release()
+                self._waiting.popleft().set()
             else:
                 self.held = False
 
