@@ -126,6 +126,7 @@ class Tab:
             if left["clock"]:
                 return False
             if left["media"]:
+                self.leave()
                 self.page.emulate_media(media="null", color_scheme="null", reduced_motion="null")
             self.page.mouse.move(-1, -1)
         except Error:
@@ -136,6 +137,7 @@ class Tab:
         """Leaves the page, which then sends no more requests."""
         if not self.page.url.endswith(BLANK):
             self.page.goto(BLANK)
+            self.complaints.clear()  # of requests that this has ended
 
     def close(self) -> None:
         """Closes the context with all of its pages."""

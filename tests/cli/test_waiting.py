@@ -14,8 +14,6 @@ from tests.preloaded import Forked
 from tests.processes import Piped, ServeProcess, begin, run
 from tests.waiting import eventually
 
-pytestmark = pytest.mark.long
-
 NOTE = "Waiting for another process to finish with the database.\n"
 
 WAIT = 0.5

@@ -15,8 +15,6 @@ from tests.processes import ServeProcess, new_interpreters, processes, running
 from tests.shared import Shared
 from tests.waiting import eventually
 
-pytestmark = pytest.mark.long
-
 Start = Callable[..., ServeProcess]
 
 
