@@ -30,26 +30,6 @@ FORGET = """() => {
 whether the test has replaced the clock, and whether it has emulated a medium: to end that takes as long as all of this.
 """
 
-OFF = [
-    # Chromium would make a new frame, with new connections to its other processes, for each page of the same site: a
-    # fifth of the processor time of loading a page.
-    "RenderDocument",
-    # The list replaces that of Playwright, which switches these off.
-    "AvoidCorsURLLoaderRestartOnRedirect",
-    "AvoidUnnecessaryBeforeUnloadCheckSync",
-    "DestroyProfileOnBrowserClose",
-    "HttpsFirstBalancedModeAutoEnable",
-    "HttpsUpgrades",
-    "LensOverlay",
-    "MediaRouter",
-    "NetworkTimeServiceQuerying",
-    "OptimizationHints",
-    "PaintHolding",
-    "PreconnectToSearch",
-    "ThirdPartyStoragePartitioning",
-]
-"""Features of Chromium that are switched off."""
-
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -62,7 +42,6 @@ FLAGS = [
     "--renderer-process-limit=1",
     # A page runs for seconds only: to optimize its scripts, in other threads, takes longer than they then save.
     "--js-flags=--no-opt,--no-maglev",
-    f"--disable-features={','.join(OFF)}",
 ]
 
 
