@@ -39,8 +39,8 @@ class Connections(httpx.BaseTransport):
             address = request.url.host, request.url.port or 80
             target = request.url.raw_path.decode("ascii")
             seconds = request.extensions["timeout"]["read"]
-            chunked = "transfer-encoding" in request.headers
-            body: Any = request.stream if chunked else b"".join(request.stream)  # type: ignore[arg-type]
+            assert isinstance(request.stream, httpx.SyncByteStream)
+            body = request.stream if "transfer-encoding" in request.headers else b"".join(request.stream)
             connection = self._send(address, request.method, target, request.headers.raw, body, seconds)
             received = connection.getresponse()
         return httpx.Response(

@@ -180,12 +180,14 @@ def _converter(type_: Any) -> Callable[[Any], Any]:
     return lambda value: value if value is None or convert is None else convert(value)
 
 
+def _prepared(table: Table) -> tuple[Prepared, list[Callable[[Any], Any]]]:
+    """Returns the query for a table, and the conversions of its columns."""
+    query = _query(table)
+    return Prepared(lambda _: query), [_converter(column.type) for column in query.selected_columns]
+
+
 # Compiling the queries takes longer than everything else.
-_queries = {
-    table.name: (Prepared(lambda _, query=query: query), [_converter(column.type) for column in query.selected_columns])  # type: ignore[misc]
-    for table in metadata.sorted_tables
-    for query in [_query(table)]
-}
+_queries = {table.name: _prepared(table) for table in metadata.sorted_tables}
 
 
 def contents(url: str) -> dict[str, list[tuple[Any, ...]]]:

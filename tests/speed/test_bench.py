@@ -30,21 +30,22 @@ def comparable(executed: list[str]) -> list[str]:
 def executed_by_requests(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """Collects the statements that requests execute on SQLite."""
     seen: list[str] = []
-    ended = threading.Event()
+    used: list[Any] = []
 
     def note(statement: str) -> None:
-        if threading.current_thread().name.startswith("request") and not ended.is_set():
+        if threading.current_thread().name.startswith("request"):
             seen.append(statement)
 
     def traced(tx: Connection) -> Any:
-        connection = driver(tx)
-        connection.set_trace_callback(note)
-        return connection
+        used.append(driver(tx))
+        used[-1].set_trace_callback(note)
+        return used[-1]
 
     with monkeypatch.context() as patch:
         patch.setattr(prepared, "driver", traced)
         yield seen
-        ended.set()
+    for connection in used:
+        connection.set_trace_callback(None)
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
