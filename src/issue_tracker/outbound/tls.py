@@ -20,8 +20,15 @@ def _tls_with(ca_file: str, content: bytes) -> ssl.SSLContext:
     """Loads the certificates, which takes tens of milliseconds: too long for each connection. A file with other content
     is loaded again.
     """
-    context = httpcore.default_ssl_context()
+    context = _new_context()
     context.load_verify_locations(ca_file)
+    return context
+
+
+def _new_context() -> ssl.SSLContext:
+    """Returns a context that accepts TLS 1.2 and later: some builds of Python leave the minimum to the system."""
+    context = httpcore.default_ssl_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
 
 
@@ -44,7 +51,7 @@ class _Tls:
     def context(self) -> ssl.SSLContext:
         with self._guard:
             if self._context is None:
-                self._context = httpcore.default_ssl_context()
+                self._context = _new_context()
             return self._context
 
 
