@@ -226,7 +226,7 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
         fragments=FragmentCache(),
         totals=TotalsCache(),
         waiting=WaitingCache(),
-        responses=ResponseCache(database),
+        responses=ResponseCache(database, settings),
         stream=Stream(database, lambda held: permissions_of(database, settings, held)),
         open_streams=OpenStreams(settings, load_metrics),
         watermarks=WatermarkTracker(database),
@@ -289,8 +289,8 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
     app: ASGIApp = CanonicalPaths(PathRouter(routes, app_state, Unrouted(routes), lifespan))
     if not settings.trusted_proxies:
         app = UntrustedProxyWarning(app)
-    app = CachedResponses(app, app_state.responses)
     app = ResponseHeaders(app, settings)
+    app = CachedResponses(app, app_state.responses)
     app = AccessLogging(app, access_log)
     app = RequestIds(app)
     if settings.metrics:

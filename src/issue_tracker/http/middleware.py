@@ -15,14 +15,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from issue_tracker.http.response_cache import ResponseCache
 from issue_tracker.logs import AccessLog
-from issue_tracker.server.metrics import StatusRecorder
+from issue_tracker.server.rendered_heads import send_rendered
+from issue_tracker.server.security_headers import SecurityHeaders
 from issue_tracker.settings import Settings
 
 SANE_REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}")
-
-CONTENT_SECURITY_POLICY = (
-    "default-src 'self'; base-uri 'none'; object-src 'none'; frame-ancestors 'none'; form-action 'self'"
-)
 
 RECEIVERS = "/api/alerts/in/"
 """The beginning of paths that contain a secret."""
@@ -73,9 +70,8 @@ class AccessLogging:
             await self.app(scope, receive, send)
             return
         started = time.perf_counter()
-        sent = StatusRecorder(send)
         try:
-            await self.app(scope, receive, sent)
+            await self.app(scope, receive, send)
         finally:
             milliseconds = round((time.perf_counter() - started) * 1000, 1)
             state, client = scope["state"], scope.get("client")
@@ -84,38 +80,7 @@ class AccessLogging:
             if path.startswith(RECEIVERS):
                 # The secret must not be logged, even if the rest of the path is wrong and belongs to no route.
                 path = f"{RECEIVERS}{{receiver}}/{{secret}}"
-            self.log.note(scope["method"], path, sent.status, milliseconds, request_id, user_id, address)
-
-
-class ResponseHeaders:
-    """Adds the request id and the security headers to each response."""
-
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
-        self.app = app
-        self.security: list[tuple[bytes, bytes]] = [
-            (b"content-security-policy", CONTENT_SECURITY_POLICY.encode()),
-            (b"x-content-type-options", b"nosniff"),
-            (b"x-frame-options", b"DENY"),
-            (b"referrer-policy", b"same-origin"),
-            (b"cross-origin-opener-policy", b"same-origin"),
-            (b"cross-origin-resource-policy", b"same-origin"),
-        ]
-        if settings.https:
-            self.security.append((b"strict-transport-security", b"max-age=31536000; includeSubDomains"))
-
-    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        if scope["type"] != "http":
-            return self.app(scope, receive, send)
-        request_id = (b"x-request-id", scope["state"]["request_id"].encode())
-
-        def send_with_headers(message: Message) -> Awaitable[None]:
-            if message["type"] == "http.response.start":
-                # A 304 updates the client's stored response (RFC 9110, section 15.4.5), which has the other headers.
-                security = () if message["status"] == 304 else self.security
-                message["headers"] = [*message["headers"], *security, request_id]
-            return send(message)
-
-        return self.app(scope, receive, send_with_headers)
+            self.log.note(scope["method"], path, state.get("status", 0), milliseconds, request_id, user_id, address)
 
 
 class CachedResponses:
@@ -130,10 +95,36 @@ class CachedResponses:
         if cached is None:
             await self.app(scope, receive, send)
             return
+        state = scope["state"]
         scope["path"], scope["path_template"] = cached.path, cached.path_template
-        scope["state"]["user_id"] = cached.user_id
-        await send({"type": "http.response.start", "status": cached.status, "headers": cached.headers})
-        await send({"type": "http.response.body", "body": cached.body, "more_body": False})
+        state["user_id"], state["status"] = cached.user_id, cached.status
+        request_id = (b"x-request-id", state["request_id"].encode())
+        if not send_rendered(scope, cached.head, [request_id], cached.body):
+            headers = [*cached.headers, request_id]
+            await send({"type": "http.response.start", "status": cached.status, "headers": headers})
+            await send({"type": "http.response.body", "body": cached.body, "more_body": False})
+
+
+class ResponseHeaders:
+    """Adds the request id and the security headers to each response, and notes its status in `scope["state"]`."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self.app = app
+        self.security = SecurityHeaders(settings)
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        if scope["type"] != "http":
+            return self.app(scope, receive, send)
+        state = scope["state"]
+        request_id = (b"x-request-id", state["request_id"].encode())
+
+        def send_with_headers(message: Message) -> Awaitable[None]:
+            if message["type"] == "http.response.start":
+                state["status"] = status = message["status"]
+                message["headers"] = [*self.security.added_to(status, message["headers"]), request_id]
+            return send(message)
+
+        return self.app(scope, receive, send_with_headers)
 
 
 class CanonicalPaths:

@@ -22,6 +22,9 @@ from starlette.types import Scope
 
 from issue_tracker.clock import now
 from issue_tracker.database.engine import Database
+from issue_tracker.server.rendered_heads import render_head
+from issue_tracker.server.security_headers import Headers, SecurityHeaders
+from issue_tracker.settings import Settings
 
 LIMIT = 8 * 1024 * 1024
 """Maximum size, in bytes, of all responses that are found in one of the two ways, including their keys."""
@@ -32,17 +35,18 @@ LARGEST = LIMIT // 32
 LARGEST_BY_VALIDATOR = LIMIT // 4
 """Maximum size, in bytes, of a response found by validator."""
 
-ENTRY = 1024
+ENTRY = 2048
 """Approximate overhead of an entry, in bytes: even a 304, which has no body, takes memory."""
 
 
 class CachedResponse(msgspec.Struct, frozen=True, gc=False):
     """A response that is valid until `until` (UTC) or the next commit, whichever is earlier; with its path, its route's
-    template and its user's id, for the log and the metrics.
+    template and its user's id, for the log and the metrics. `head` contains the status and `headers` as they are sent.
     """
 
     status: int
-    headers: list[tuple[bytes, bytes]]
+    headers: Headers
+    head: bytes
     body: bytes
     until: datetime
     path: str
@@ -53,8 +57,9 @@ class CachedResponse(msgspec.Struct, frozen=True, gc=False):
 class ResponseCache:
     """The cache. All methods except `find_by_validator` and `store_by_validator` run on the event loop only."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, settings: Settings) -> None:
         self._database = database
+        self._security = SecurityHeaders(settings)
         self._version: int | None = None
         self._checked = False
         self._responses: dict[Hashable, CachedResponse] = {}
@@ -93,14 +98,17 @@ class ResponseCache:
         body = getattr(response, "body", None)
         if until is None or not isinstance(body, bytes):
             return
+        headers = self._security.added_to(response.status_code, response.raw_headers)
+        head = render_head(response.status_code, headers)
         size = ENTRY + len(body) + sum(len(name) + len(value) for name, value in scope["headers"])
-        if size > LARGEST or "set-cookie" in response.headers or self.version() != version:
+        if head is None or size > LARGEST or "set-cookie" in response.headers or self.version() != version:
             return
         if self._size + size > LIMIT:
             self.clear_requests()
         self._responses[_key(scope)] = CachedResponse(
             status=response.status_code,
-            headers=response.raw_headers,
+            headers=headers,
+            head=head,
             body=body,
             until=until,
             path=scope["path"],

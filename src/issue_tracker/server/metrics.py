@@ -7,7 +7,6 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Awaitable
 
 import structlog
 from prometheus_client import (
@@ -19,7 +18,7 @@ from prometheus_client import (
     PlatformCollector,
     ProcessCollector,
 )
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 log = structlog.get_logger("issue_tracker.server")
 
@@ -50,23 +49,8 @@ def metrics_registry() -> CollectorRegistry:
     return registry
 
 
-class StatusRecorder:
-    """Passes messages on to `send`, and records the status of the response in `status`; 0 before the response."""
-
-    __slots__ = ("_send", "status")
-
-    def __init__(self, send: Send) -> None:
-        self._send = send
-        self.status = 0
-
-    def __call__(self, message: Message) -> Awaitable[None]:
-        if message["type"] == "http.response.start":
-            self.status = message["status"]
-        return self._send(message)
-
-
 class RequestMetrics:
-    """Counts and times the requests to the wrapped application."""
+    """Counts and times the requests to the wrapped application, which sets `scope["state"]["status"]`."""
 
     def __init__(self, app: ASGIApp, registry: CollectorRegistry) -> None:
         self.app = app
@@ -82,13 +66,12 @@ class RequestMetrics:
             await self.app(scope, receive, send)
             return
         started = time.perf_counter()
-        sent = StatusRecorder(send)
         try:
-            await self.app(scope, receive, sent)
+            await self.app(scope, receive, send)
         finally:
             # All requests without a matching route are counted together.
             route = str(scope.get("path_template", "(none)"))
-            self.requests.labels(scope["method"], route, sent.status).inc()
+            self.requests.labels(scope["method"], route, scope["state"].get("status", 0)).inc()
             self.seconds.labels(scope["method"], route).observe(time.perf_counter() - started)
 
 

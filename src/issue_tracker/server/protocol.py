@@ -12,10 +12,12 @@ from typing import Any
 import httptools
 import msgspec
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn._types import ASGI3Application
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from issue_tracker.server.connections import Connections
+from issue_tracker.server.rendered_heads import EXTENSION
 
 HEADERS = 100
 """Maximum number of headers, or of trailers, of one request."""
@@ -154,6 +156,10 @@ class HttpProtocol(HttpToolsProtocol):
         if self.cycle.response_complete:
             self._since = self.loop.time()
         super().on_message_complete()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        cycle.scope["extensions"] = {EXTENSION: {"cycle": cycle}}
+        super()._start_asgi_task(cycle, app)
 
     def on_response_complete(self) -> None:
         """Starts the next pipelined request, as in uvicorn, but without a timer."""
