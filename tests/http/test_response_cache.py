@@ -286,7 +286,7 @@ def test_the_cache_is_bounded(world: World, monkeypatch: pytest.MonkeyPatch) -> 
 
     def counted(responses: response_cache.ResponseCache, *given: Any) -> None:
         store(responses, *given)
-        held.append(len(responses._responses))
+        held.append(len(responses._responses[False]))
 
     monkeypatch.setattr(response_cache.ResponseCache, "store", counted)
     monkeypatch.setattr(response_cache, "LIMIT", 40 * response_cache.ENTRY)
@@ -298,3 +298,29 @@ def test_the_cache_is_bounded(world: World, monkeypatch: pytest.MonkeyPatch) -> 
         assert tess.get("/api/issues/VPN", headers=headers).status_code == 304
     if world.engine == "sqlite":
         assert len(held) > 100 and 0 < max(held) <= 40
+
+
+# On PostgreSQL, no response is cached by request.
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_large_responses_evict_each_other_and_no_small_ones(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    found: list[bool] = []
+    find = ResponseCache.find
+
+    def noted(responses: ResponseCache, scope: Scope) -> object:
+        cached = find(responses, scope)
+        found.append(cached is not None)
+        return cached
+
+    world.given_issue("VPN", {"Contoso": "new"}, "x" * 3000)
+    tess = world.client("tess")
+    whole, one = tess.get("/api/issues"), tess.get("/api/issues/VPN")
+    small = {"If-None-Match": one.headers["etag"]}
+    assert tess.get("/api/issues/VPN", headers=small).status_code == 304
+    monkeypatch.setattr(response_cache, "SMALL", response_cache.ENTRY + 1000)
+    monkeypatch.setattr(response_cache, "LIMIT", 3 * (response_cache.ENTRY + len(whole.content) + 1000))
+    monkeypatch.setattr(ResponseCache, "find", noted)
+    for turn in range(12):
+        headers = {"Traceparent": f"00-{turn:032x}-{turn:016x}-01"}
+        assert {tess.get("/api/issues", headers=headers).content for _ in range(2)} == {whole.content}
+        assert tess.get("/api/issues/VPN", headers=small).status_code == 304
+    assert found == [False, True, True] * 12

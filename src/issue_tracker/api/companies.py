@@ -6,13 +6,14 @@ import msgspec
 from msgspec import Meta
 from starlette.responses import Response
 
+from issue_tracker.api.looks_like import looks_like
 from issue_tracker.companies import matching, operations, queries
 from issue_tracker.companies.matching import Match
 from issue_tracker.companies.queries import Company
 from issue_tracker.errors import FieldError, Invalid, InvalidQuery
 from issue_tracker.http.identity import Access
 from issue_tracker.http.request import Request
-from issue_tracker.http.responses import json_response, list_response, looks_like, no_content
+from issue_tracker.http.responses import json_response, list_response, no_content
 from issue_tracker.http.routes import Returns, Routes
 from issue_tracker.names import Name, storable
 

@@ -5,6 +5,7 @@ from typing import Annotated
 import msgspec
 from starlette.responses import Response
 
+from issue_tracker.api.looks_like import looks_like
 from issue_tracker.companies.groups import importing, operations, queries
 from issue_tracker.companies.groups.queries import CompanyGroup
 from issue_tracker.companies.queries import Company, get_companies
@@ -12,7 +13,7 @@ from issue_tracker.csv_files import BadFile
 from issue_tracker.errors import FieldError, Invalid
 from issue_tracker.http.identity import Access
 from issue_tracker.http.request import Request
-from issue_tracker.http.responses import json_response, list_response, looks_like, no_content
+from issue_tracker.http.responses import json_response, list_response, no_content
 from issue_tracker.http.routes import Returns, Routes
 from issue_tracker.http.validation import Distinct, refuse_repeated
 from issue_tracker.names import Name, key

@@ -23,11 +23,12 @@ from issue_tracker.api.issue_bodies import (
     StatusChange,
     Unassignment,
 )
+from issue_tracker.api.looks_like import looks_like
 from issue_tracker.api.validators import check_if_match, find_mismatch, issue_etag, with_details
 from issue_tracker.companies.queries import get_company_by_name
 from issue_tracker.http.identity import Access
 from issue_tracker.http.request import Request
-from issue_tracker.http.responses import json_response, looks_like, no_content
+from issue_tracker.http.responses import json_response, no_content
 from issue_tracker.http.routes import Returns, Routes
 from issue_tracker.issues import assignments, merge, operations
 from issue_tracker.issues.assignment_fields import change_assignments

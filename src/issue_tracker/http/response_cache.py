@@ -27,13 +27,14 @@ from issue_tracker.server.security_headers import Headers, SecurityHeaders
 from issue_tracker.settings import Settings
 
 LIMIT = 8 * 1024 * 1024
-"""Maximum size, in bytes, of all responses that are found in one of the two ways, including their keys."""
+"""Maximum size, in bytes, of all responses that are found by validator, of the small ones that are found by request,
+and of the large ones, including their keys."""
 
-LARGEST = LIMIT // 32
-"""Maximum size, in bytes, of a response found by request: a whole list would evict hundreds of pages."""
+SMALL = LIMIT // 32
+"""Maximum size, in bytes, of a small response: a whole list must not evict hundreds of pages."""
 
-LARGEST_BY_VALIDATOR = LIMIT // 4
-"""Maximum size, in bytes, of a response found by validator."""
+LARGEST = LIMIT // 4
+"""Maximum size, in bytes, of a response."""
 
 ENTRY = 2048
 """Approximate overhead of an entry, in bytes: even a 304, which has no body, takes memory."""
@@ -62,8 +63,9 @@ class ResponseCache:
         self._security = SecurityHeaders(settings)
         self._version: int | None = None
         self._checked = False
-        self._responses: dict[Hashable, CachedResponse] = {}
-        self._size = 0
+        self._responses: dict[bool, dict[Hashable, CachedResponse]] = {False: {}, True: {}}
+        """The responses found by request, apart from each other the small (False) and the large ones (True)."""
+        self._sizes = {False: 0, True: 0}
         self._by_validator: OrderedDict[str, Response] = OrderedDict()
         self._by_validator_size = 0
         self._lock = threading.Lock()
@@ -87,7 +89,8 @@ class ResponseCache:
 
     def find(self, scope: Scope) -> CachedResponse | None:
         """Returns the response to an identical request, if nothing was committed since and the credential is valid."""
-        cached = self._responses.get(_key(scope)) if self._responses else None
+        key = _key(scope)
+        cached = self._responses[False].get(key) or self._responses[True].get(key)
         if cached is None or now() >= cached.until:
             return None
         before = self._version
@@ -98,14 +101,18 @@ class ResponseCache:
         body = getattr(response, "body", None)
         if until is None or not isinstance(body, bytes):
             return
+        size = ENTRY + len(body) + sum(len(name) + len(value) for name, value in scope["headers"])
+        if size > LARGEST or "set-cookie" in response.headers or self.version() != version:
+            return
         headers = self._security.added_to(response.status_code, response.raw_headers)
         head = render_head(response.status_code, headers)
-        size = ENTRY + len(body) + sum(len(name) + len(value) for name, value in scope["headers"])
-        if head is None or size > LARGEST or "set-cookie" in response.headers or self.version() != version:
+        if head is None:
             return
-        if self._size + size > LIMIT:
-            self.clear_requests()
-        self._responses[_key(scope)] = CachedResponse(
+        large = size > SMALL
+        if self._sizes[large] + size > LIMIT:
+            self._responses[large], self._sizes[large] = {}, 0
+        self._sizes[large] += size
+        self._responses[large][_key(scope)] = CachedResponse(
             status=response.status_code,
             headers=headers,
             head=head,
@@ -115,7 +122,6 @@ class ResponseCache:
             path_template=scope["path_template"],
             user_id=scope["state"].get("user_id"),
         )
-        self._size += size
 
     def find_by_validator(self, etag: str) -> Response | None:
         """Returns a recently sent response with this ETag; None if there is none."""
@@ -129,7 +135,7 @@ class ResponseCache:
     def store_by_validator(self, etag: str, response: Response) -> None:
         """Stores a response under its ETag. Over the limit, the oldest entries are evicted: their ETags soon expire."""
         size = len(response.body)
-        if size > LARGEST_BY_VALIDATOR:
+        if size > LARGEST:
             return
         with self._lock:
             if etag not in self._by_validator:
@@ -148,8 +154,7 @@ class ResponseCache:
 
     def clear_requests(self) -> None:
         """Removes the responses that are found by request."""
-        self._responses.clear()
-        self._size = 0
+        self._responses, self._sizes = {False: {}, True: {}}, {False: 0, True: 0}
 
 
 def _key(scope: Scope) -> Hashable:

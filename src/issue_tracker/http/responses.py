@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import quote
 
 import msgspec
 from starlette.responses import Response
@@ -21,14 +20,6 @@ def json_response(content: Any, status: int = 200, headers: Mapping[str, str] | 
 def list_response(items: list[Any]) -> Response:
     """Returns a complete list as `{"items": […], "total": n}` (contract, section 1)."""
     return json_response({"items": items, "total": len(items)})
-
-
-def looks_like(names: Sequence[str]) -> dict[str, str]:
-    """Returns the header that lists existing names which look like the new one, each percent-encoded.
-
-    This is a header because the shapes of bodies are fixed; clients that do not know it can ignore it.
-    """
-    return {"X-Looks-Like": ", ".join(quote(name, safe="") for name in names)} if names else {}
 
 
 def no_content() -> Response:
