@@ -11,6 +11,7 @@ from sqlalchemy import Connection, select, text
 from issue_tracker.database import migrate
 from issue_tracker.database.engine import Database
 from issue_tracker.database.tables import former_names, issues, merged_companies, metadata
+from issue_tracker.database.tables.indexes import TRIGRAMS, WHERE
 from issue_tracker.settings import Settings
 from tests.processes import begin
 
@@ -28,11 +29,29 @@ def _difference(tx: Connection) -> list[Any]:
     return list(compare_metadata(MigrationContext.configure(tx, opts=options), metadata))
 
 
+def _special_indexes(tx: Connection) -> tuple[dict[str, str], set[str]]:
+    """Returns the conditions of partial indexes by name, and the names of trigram indexes."""
+    query = "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
+    if tx.dialect.name == "postgresql":
+        query = "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = current_schema()"
+    found = {name: str(sql) for name, sql in tx.execute(text(query))}
+    conditions = {name: sql.partition(" WHERE ")[2] for name, sql in found.items() if " WHERE " in sql}
+    return conditions, {name for name, sql in found.items() if "gin_trgm_ops" in sql}
+
+
 def test_migrating_an_empty_database_builds_the_tables(fresh_database_url: str) -> None:
     database = Database(Settings(database_url=fresh_database_url))
     assert migrate.upgrade(database) == (None, migrate.head())
     with database.read() as tx:
         assert _difference(tx) == []
+        conditions, with_trigrams = _special_indexes(tx)
+    indexes = [index for table in metadata.tables.values() for index in table.indexes]
+    declared = {index.name: index.info[WHERE] for index in indexes if WHERE in index.info}
+    assert conditions.keys() == declared.keys()
+    if fresh_database_url.startswith("sqlite"):  # PostgreSQL writes conditions in its own form
+        assert conditions == declared
+    else:
+        assert with_trigrams == {index.name for index in indexes if TRIGRAMS in index.info}
     database.close()
 
 

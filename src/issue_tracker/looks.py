@@ -3,8 +3,6 @@
 import re
 import unicodedata
 
-from idna.core import valid_contextj
-
 MOST_STACKED = 8
 """Maximum number of combining marks in a row. Languages that write several, such as Hebrew, write up to four."""
 
@@ -54,6 +52,9 @@ def _has_effect(text: str, place: int) -> bool:
     if text[place] in _joiners:
         if text[place] == "\u200d" and _ends_emoji(before) and after and unicodedata.category(after) in ("So", "Sm"):
             return True
+        # Imported here, because most names contain no joiners, and idna takes half a megabyte of each process.
+        from idna.core import valid_contextj  # noqa: PLC0415
+
         try:
             return valid_contextj(text, place)
         except ValueError:  # next to an unassigned code point

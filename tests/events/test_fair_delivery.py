@@ -17,6 +17,7 @@ from issue_tracker.events.delivery import Deliverer
 from issue_tracker.events.slots import PER_WEBHOOK, TIMED_OUT_TOTAL, TOTAL, Slots
 from issue_tracker.outbound import requests as outbound
 from issue_tracker.outbound import tls
+from issue_tracker.outbound.outcomes import Outcome
 from issue_tracker.settings import Settings, networks
 from tests.clients import Client
 from tests.events import receiver as responses
@@ -104,7 +105,7 @@ def test_certificates_are_loaded_once_and_only_for_https(receiver: Receiver, mon
     monkeypatch.setattr(tls, "_tls", tls._Tls())
     allowed = networks("127.0.0.0/8")
 
-    def send(url: str) -> outbound.Outcome:
+    def send(url: str) -> Outcome:
         return outbound.post(url, b"{}", {}, allowed=allowed, seconds=10)
 
     with ThreadPoolExecutor(10) as pool:

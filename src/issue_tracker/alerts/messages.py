@@ -6,8 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Select, Text, and_, bindparam, delete, func, or_, select
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import ARRAY, ColumnElement, Connection, Select, Text, and_, bindparam, delete, func, or_, select
 
 from issue_tracker.alerts.company_search import CompanySearch
 from issue_tracker.alerts.models import AlertOutcome, AlertState, Report

@@ -10,7 +10,6 @@ from datetime import datetime
 
 import msgspec
 from sqlalchemy import Connection, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from issue_tracker.actor import Actor, require_helpdesk
 from issue_tracker.alerts.assignment import clear_assignment, find_issue, open_assignment, opening_event
@@ -21,6 +20,7 @@ from issue_tracker.alerts.repetitions import count_repetitions, is_repetition
 from issue_tracker.clock import now
 from issue_tracker.companies.queries import Company, find_companies, get_companies_by_id, lock_for_assignment
 from issue_tracker.database.tables import alerts
+from issue_tracker.database.upserts import upsert
 from issue_tracker.errors import NotFound
 from issue_tracker.issues.assignments import refuse_archived
 from issue_tracker.issues.models import IssueHead
@@ -98,8 +98,7 @@ def _lock(tx: Connection, actor: Actor, whose: int, reports: Sequence[Report], a
         return found
     same = {"namespace": whose, "count": 0, "first_at": at, "changed_at": at, "last_at": at}
     rows = [{**same, **_columns(report), "key": report.key} for report in new.values()]
-    insert = postgresql.insert(alerts) if tx.dialect.name == "postgresql" else sqlite.insert(alerts)
-    tx.execute(insert.on_conflict_do_nothing(), rows)
+    tx.execute(upsert(tx, alerts).on_conflict_do_nothing(), rows)
     return found | lock_alerts(tx, actor, whose, new)
 
 

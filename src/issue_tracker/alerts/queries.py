@@ -5,8 +5,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Row, Select, Text, and_, any_, bindparam, func, or_, select
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import ARRAY, ColumnElement, Connection, Row, Select, Text, and_, any_, bindparam, func, or_, select
 
 from issue_tracker.actor import Actor, require_administrator, require_helpdesk
 from issue_tracker.alerts.models import Alert, AlertState, StoredAlert

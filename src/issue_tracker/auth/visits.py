@@ -7,10 +7,10 @@ session, at most once a minute.
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, case, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from issue_tracker.database.prepared import instant
 from issue_tracker.database.tables import visits
+from issue_tracker.database.upserts import upsert
 
 GAP = timedelta(hours=1)
 """A visit ends when the user sends no request for this long."""
@@ -19,8 +19,7 @@ GAP = timedelta(hours=1)
 def touch_visit(tx: Connection, user_id: int, at: datetime) -> None:
     """Records that the user sent a request at an instant (UTC)."""
     before = case((visits.c.last_at <= at - GAP, visits.c.last_at), else_=visits.c.previous_at)
-    insert = postgresql.insert(visits) if tx.dialect.name == "postgresql" else sqlite.insert(visits)
-    row = insert.values(user_id=user_id, last_at=at)
+    row = upsert(tx, visits).values(user_id=user_id, last_at=at)
     tx.execute(
         row.on_conflict_do_update(index_elements=[visits.c.user_id], set_={"previous_at": before, "last_at": at})
     )

@@ -16,7 +16,7 @@ from issue_tracker.database.tables import deliveries, delivery_attempts
 from issue_tracker.events.claims import ClaimedDelivery
 from issue_tracker.events.queries.webhooks import State
 from issue_tracker.events.webhooks import disable_webhook
-from issue_tracker.outbound.requests import Outcome
+from issue_tracker.outbound.outcomes import Outcome
 
 SCHEDULE = tuple(
     timedelta(**delay)

@@ -6,11 +6,11 @@ Presence is not part of the history: it records no events, and rows older than P
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, delete, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from issue_tracker.actor import Actor, require_helpdesk
 from issue_tracker.database.prepared import instant
 from issue_tracker.database.tables import presence
+from issue_tracker.database.upserts import upsert
 from issue_tracker.issues.queries.owners import list_technicians
 
 PRESENT = timedelta(seconds=100)
@@ -32,8 +32,7 @@ def must_note(tx: Connection, actor: Actor, issue_id: int, at: datetime) -> bool
 
 def note_presence(tx: Connection, actor: Actor, issue_id: int, at: datetime) -> None:
     """Records that the actor has the page of an issue open. The issue exists and is visible to them."""
-    insert = postgresql.insert(presence) if tx.dialect.name == "postgresql" else sqlite.insert(presence)
-    row = insert.values(issue_id=issue_id, user_id=actor.user_id, seen_at=at)
+    row = upsert(tx, presence).values(issue_id=issue_id, user_id=actor.user_id, seen_at=at)
     key = [presence.c.issue_id, presence.c.user_id]
     tx.execute(row.on_conflict_do_update(index_elements=key, set_={"seen_at": at}))
 

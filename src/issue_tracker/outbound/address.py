@@ -8,7 +8,6 @@ another owner's host), path and query percent-encoded (RFC 3986).
 from ipaddress import IPv6Address
 from urllib.parse import quote, urlsplit
 
-import idna
 import msgspec
 
 _UNCHANGED = "%!$&'()*+,;=:@/?-._~[]|"
@@ -58,6 +57,9 @@ def _ascii_host(host: str) -> str:
     if host.isascii():
         # Names such as `my_hooks` are invalid in IDNA, but in use.
         return host
+    # Imported here, because most host names are ASCII, and it takes half a megabyte of each process.
+    import idna  # noqa: PLC0415
+
     try:
         return idna.encode(host, uts46=True).decode()
     except idna.IDNAError:

@@ -18,9 +18,9 @@ from threading import Thread
 from typing import Any
 
 import httpcore
-import msgspec
 
 from issue_tracker.outbound.address import parse_address
+from issue_tracker.outbound.outcomes import Outcome, Received, Unreachable
 from issue_tracker.outbound.tls import public_tls
 
 Network = IPv4Network | IPv6Network
@@ -38,35 +38,8 @@ PROTOCOL_ASSIGNMENTS = IPv4Network("192.0.0.0/24")
 """RFC 6890; older versions of Python classify only parts of it as private."""
 
 
-class Unreachable(Exception):
-    """There was no complete response. The message is the reason, for the log."""
-
-
-class Received(msgspec.Struct, frozen=True):
-    """A complete response. `etag` and `last_modified` are its validators (RFC 9110, 8.8), for the next request."""
-
-    code: int
-    body: bytes
-    etag: str | None = None
-    last_modified: str | None = None
-
-
 class Refused(Exception):
     """Connections to this address are not permitted; the message says why."""
-
-
-class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """The outcome of an attempt: `code` and the beginning of the response in `answer`, or `error`.
-
-    `timed_out` says that the time limit was reached, before or during the response.
-    """
-
-    milliseconds: int
-    code: int | None = None
-    answer: str = ""
-    retry_after: str | None = None
-    error: str | None = None
-    timed_out: bool = False
 
 
 def post(url: str, body: bytes, headers: Mapping[str, str], *, allowed: Iterable[Network], seconds: float) -> Outcome:

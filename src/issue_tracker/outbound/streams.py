@@ -9,7 +9,8 @@ from typing import Any
 import httpcore
 
 from issue_tracker.outbound.address import parse_address
-from issue_tracker.outbound.requests import FAILURES, Guard, Network, Refused, Unreachable, reason_of
+from issue_tracker.outbound.outcomes import Unreachable
+from issue_tracker.outbound.requests import FAILURES, Guard, Network, Refused, reason_of
 from issue_tracker.outbound.tls import public_tls, tls_with
 
 

@@ -5,8 +5,6 @@ from functools import lru_cache
 from pathlib import Path
 from threading import Lock
 
-import httpcore
-
 
 def tls_with(ca_file: str) -> ssl.SSLContext:
     """Returns a context that trusts public certificate authorities and those in a PEM file, the same one at each call
@@ -27,6 +25,8 @@ def _tls_with(ca_file: str, content: bytes) -> ssl.SSLContext:
 
 def _new_context() -> ssl.SSLContext:
     """Returns a context that accepts TLS 1.2 and later: some builds of Python leave the minimum to the system."""
+    import httpcore  # noqa: PLC0415 - see outcomes.py
+
     context = httpcore.default_ssl_context()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context

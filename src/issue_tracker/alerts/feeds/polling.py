@@ -16,8 +16,7 @@ from issue_tracker.alerts.polling.poller import PollFailed
 from issue_tracker.alerts.receivers import find_receiver_by_id
 from issue_tracker.clock import now
 from issue_tracker.database.engine import Database
-from issue_tracker.outbound import requests as outbound
-from issue_tracker.outbound.requests import Received, Unreachable
+from issue_tracker.outbound.outcomes import Received, Unreachable
 from issue_tracker.settings import Settings, networks
 
 FETCH_SECONDS = 20.0
@@ -73,6 +72,8 @@ class FeedPolls:
 
 def fetch_feed(settings: Settings, url: str, etag: str | None = None, last_modified: str | None = None) -> Received:
     """Returns the response with a feed, or 304 if it has not changed. Raises PollFailed."""
+    from issue_tracker.outbound.requests import fetch  # noqa: PLC0415 - most servers poll no feed
+
     headers = {"user-agent": USER_AGENT, "accept-encoding": "identity"}
     headers["accept"] = "application/json, application/atom+xml, application/rss+xml, application/xml;q=0.9, */*;q=0.5"
     if etag:
@@ -80,7 +81,7 @@ def fetch_feed(settings: Settings, url: str, etag: str | None = None, last_modif
     if last_modified:
         headers["if-modified-since"] = last_modified
     try:
-        found = outbound.fetch(
+        found = fetch(
             "GET",
             url,
             headers=headers,

@@ -7,7 +7,6 @@ message from an unknown sender are limited. Attachments are ignored.
 import codecs
 import hashlib
 import re
-from email import policy
 from email.message import EmailMessage
 from email.parser import BytesParser
 from email.utils import parseaddr
@@ -71,6 +70,9 @@ def read_mail(content: bytes, *, null_sender: bool = False) -> Mail:
 
     Raises Invalid, with a sentence that quotes nothing from the message, if it is not a valid message.
     """
+    # Imported here, because it takes half a megabyte of each process, and most servers receive no mail.
+    from email import policy  # noqa: PLC0415
+
     content = content.lstrip()
     if not _header.match(content):
         raise Invalid(_NO_MESSAGE)
@@ -107,6 +109,8 @@ def _headers(parsed: EmailMessage) -> dict[str, str]:
 
 def _decoded(value: str) -> str:
     """Returns the text of a header: encoded words (RFC 2047) are decoded, and undecodable bytes replaced."""
+    from email import policy  # noqa: PLC0415 - as above
+
     try:
         text = str(policy.default.header_factory("subject", value))
     except _FAILURES:

@@ -5,7 +5,6 @@ from enum import StrEnum
 
 import msgspec
 from sqlalchemy import Connection, delete, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from issue_tracker.actor import Actor, require_administrator
 from issue_tracker.alerts.mail.message import Automatic, Mail, read_mail
@@ -17,6 +16,7 @@ from issue_tracker.alerts.rule_list import Trial, try_rules
 from issue_tracker.alerts.senders import bounded
 from issue_tracker.clock import now
 from issue_tracker.database.tables import alert_receivers, received_mails
+from issue_tracker.database.upserts import upsert
 
 LONGEST_EXAMPLE = 20_000
 """Maximum length of the stored last message in characters; super admins try patterns on it."""
@@ -123,7 +123,6 @@ def _first_time(tx: Connection, receiver: Receiver, identity: bytes, at: datetim
 
     If a message is delivered twice at the same time, the second delivery waits for the commit of the first one.
     """
-    insert = postgresql.insert(received_mails) if tx.dialect.name == "postgresql" else sqlite.insert(received_mails)
     row = {"receiver_id": receiver.id, "identity": identity, "received_at": at}
-    inserted = insert.values(row).on_conflict_do_nothing().returning(received_mails.c.id)
+    inserted = upsert(tx, received_mails).values(row).on_conflict_do_nothing().returning(received_mails.c.id)
     return tx.execute(inserted).first() is not None

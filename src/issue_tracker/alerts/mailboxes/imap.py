@@ -12,15 +12,17 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from issue_tracker.alerts.mailboxes.oauth import access_token
 from issue_tracker.alerts.mailboxes.stored import MailboxSettings, Security
 from issue_tracker.alerts.polling.poller import PollFailed
 from issue_tracker.clock import now
-from issue_tracker.outbound.requests import Unreachable
-from issue_tracker.outbound.streams import Stream
+from issue_tracker.outbound.outcomes import Unreachable
 from issue_tracker.settings import Settings, networks
+
+if TYPE_CHECKING:
+    from issue_tracker.outbound.streams import Stream
 
 POLL_SECONDS = 60.0
 """Time limit of a poll."""
@@ -120,6 +122,8 @@ def opened(mailbox: MailboxSettings, password: str, settings: Settings) -> Itera
     # Imported here, because most servers poll no mailbox.
     from imapclient.exceptions import LoginError  # noqa: PLC0415
 
+    from issue_tracker.outbound.streams import Stream  # noqa: PLC0415
+
     where = f"{mailbox.host}:{mailbox.port}"
     stream = None
     token = access_token(mailbox, password, settings) if mailbox.token_url is not None else None
@@ -161,7 +165,7 @@ _FAILURES = (imaplib.IMAP4.error, ValueError, TypeError, LookupError, AssertionE
 """What imaplib and IMAPClient raise for the responses of a server that refuses something, or is broken or hostile."""
 
 
-def _client(mailbox: MailboxSettings, stream: Stream) -> Any:
+def _client(mailbox: MailboxSettings, stream: "Stream") -> Any:
     """Returns a client on a connection of `outbound`. The library itself would connect to any address."""
     from imapclient import IMAPClient  # noqa: PLC0415 -- as in `opened`
 
@@ -181,7 +185,7 @@ def _client(mailbox: MailboxSettings, stream: Stream) -> Any:
 class _Connection(imaplib.IMAP4):
     """The standard library's client on an existing connection, which is encrypted before anything secret is sent."""
 
-    def __init__(self, stream: Stream, *, tls: bool) -> None:
+    def __init__(self, stream: "Stream", *, tls: bool) -> None:
         self._stream = stream
         if tls:
             stream.start_tls()

@@ -12,7 +12,7 @@ from msgspec import Meta
 from issue_tracker.alerts.mailboxes.stored import MailboxSettings
 from issue_tracker.alerts.polling.poller import PollFailed
 from issue_tracker.names import END
-from issue_tracker.outbound.requests import Unreachable, fetch
+from issue_tracker.outbound.outcomes import Unreachable
 from issue_tracker.outbound.tls import tls_with
 from issue_tracker.settings import Settings, networks
 
@@ -41,6 +41,8 @@ class _Refused(msgspec.Struct):
 
 def access_token(mailbox: MailboxSettings, secret: str, settings: Settings) -> str:
     """Returns an access token for a mailbox with a `token_url`. `secret` is the client secret. Raises NoToken."""
+    from issue_tracker.outbound.requests import fetch  # noqa: PLC0415 - most servers poll no mailbox
+
     url = mailbox.token_url or ""
     parameters = {"grant_type": "client_credentials", "client_id": mailbox.client_id or "", "client_secret": secret}
     if mailbox.scope is not None:

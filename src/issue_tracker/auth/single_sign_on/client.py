@@ -16,12 +16,12 @@ from urllib.parse import urlencode
 import msgspec
 
 from issue_tracker.auth.single_sign_on.errors import GrantRefused, ProviderFailed, TokenRefused
-from issue_tracker.outbound import requests
+from issue_tracker.outbound.outcomes import Unreachable
 from issue_tracker.outbound.tls import tls_with
 from issue_tracker.settings.providers import Provider, is_safe_address, read_secret
 
-# Authlib and joserfc are imported where they are used: they take 10 MiB of every worker and 60 ms of every start, and
-# most installations have no identity provider.
+# Authlib, joserfc and httpcore are imported where they are used: they take 11 MiB of every worker and 60 ms of every
+# start, and most installations have no identity provider.
 if TYPE_CHECKING:
     from joserfc.jwk import KeySet
 
@@ -206,6 +206,8 @@ class ProviderClient:
             raise self._failed(f"{url}: {error}") from None
 
     def _fetch(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None) -> tuple[int, bytes]:
+        from issue_tracker.outbound import requests  # noqa: PLC0415 -- as above
+
         try:
             found = requests.fetch(
                 method,
@@ -216,7 +218,7 @@ class ProviderClient:
                 most_bytes=MOST_BYTES,
                 tls=self._tls,
             )
-        except requests.Unreachable as error:
+        except Unreachable as error:
             raise self._failed(f"{url}: {error}") from None
         return found.code, found.body
 

@@ -1,8 +1,9 @@
 """Alerts that monitoring systems have reported, their receivers and their rules (contract, section 14)."""
 
-from sqlalchemy import Boolean, Integer, LargeBinary, String, Text, false, text
+from sqlalchemy import Boolean, Integer, LargeBinary, String, Text, false
 from sqlalchemy.schema import Column, ForeignKey, Index, Table, UniqueConstraint
 
+from issue_tracker.database.tables.indexes import partial
 from issue_tracker.database.tables.metadata import metadata
 from issue_tracker.database.types import Id, Instant, Key
 
@@ -48,13 +49,8 @@ alerts = Table(
     Index("ix_alerts_state_alert_id", "state", "alert_id"),
     Index("ix_alerts_issue_id_company_id", "issue_id", "company_id"),
     Index("ix_alerts_last_at", "last_at"),
-    Index(
-        "ix_alerts_due_at",
-        "due_at",
-        sqlite_where=text("due_at IS NOT NULL"),
-        postgresql_where=text("due_at IS NOT NULL"),
-    ),
-    Index("ix_alerts_unsorted", "alert_id", sqlite_where=text("unsorted"), postgresql_where=text("unsorted")),
+    partial("ix_alerts_due_at", "due_at", where="due_at IS NOT NULL"),
+    partial("ix_alerts_unsorted", "alert_id", where="unsorted"),
     sqlite_autoincrement=True,
 )
 

@@ -1,8 +1,9 @@
 """The history and its identity."""
 
-from sqlalchemy import Boolean, Integer, String, Text, text
+from sqlalchemy import Boolean, Integer, String, Text
 from sqlalchemy.schema import Column, Index, Table
 
+from issue_tracker.database.tables.indexes import partial
 from issue_tracker.database.tables.metadata import metadata
 from issue_tracker.database.types import Id, Instant, Key
 
@@ -46,13 +47,7 @@ events = Table(
     Index("ix_events_actor_id_event_id", "actor_id", "event_id"),
     Index("ix_events_request_id_event_id", "request_id", "event_id"),
     # Actors without an account are found by name: the command line, and failed sign-ins to unknown accounts.
-    Index(
-        "ix_events_actor_name_event_id",
-        "actor_name",
-        "event_id",
-        sqlite_where=text("actor_id IS NULL"),
-        postgresql_where=text("actor_id IS NULL"),
-    ),
+    partial("ix_events_actor_name_event_id", "actor_name", "event_id", where="actor_id IS NULL"),
     sqlite_autoincrement=True,
 )
 

@@ -3,6 +3,7 @@
 from sqlalchemy import Boolean, Integer, String, Text, text
 from sqlalchemy.schema import Column, ForeignKey, Index, Table, UniqueConstraint
 
+from issue_tracker.database.tables.indexes import partial, trigrams
 from issue_tracker.database.tables.metadata import metadata
 from issue_tracker.database.types import Id, Instant, Key
 
@@ -10,11 +11,6 @@ UNFINISHED = "(statuses = 0 OR (statuses & 48) <> statuses)"
 """The condition that an issue has an assignment that is neither resolved nor closed, or no assignment. 48 is the sum of
 the bits of these two statuses (issue_tracker.status), which never change.
 """
-
-
-def _partial(name: str, *columns: str, where: str, unique: bool = False) -> Index:
-    """Returns an index of the rows that meet a condition."""
-    return Index(name, *columns, unique=unique, sqlite_where=text(where), postgresql_where=text(where))
 
 
 companies = Table(
@@ -58,19 +54,13 @@ issues = Table(
     Index("ix_issues_updated_at_issue_id", "updated_at", "issue_id"),
     Index("ix_issues_created_at_issue_id", "created_at", "issue_id"),
     Index("ix_issues_owner_id_name_key", "owner_id", "name_key", "issue_id"),
-    _partial("ix_issues_external_key", "external_key", where="external_key IS NOT NULL", unique=True),
-    _partial("ix_issues_severity_name_key", "severity", "name_key", "issue_id", where="severity IS NOT NULL"),
-    _partial("ix_issues_next_update_at", "next_update_at", where="next_update_at IS NOT NULL"),
+    partial("ix_issues_external_key", "external_key", where="external_key IS NOT NULL", unique=True),
+    partial("ix_issues_severity_name_key", "severity", "name_key", "issue_id", where="severity IS NOT NULL"),
+    partial("ix_issues_next_update_at", "next_update_at", where="next_update_at IS NOT NULL"),
     # The order “needs attention” (issues/queries/attention.py): unfinished issues, without and with an owner.
-    _partial("ix_issues_unowned_updated_at", "updated_at", "issue_id", where=f"owner_id IS NULL AND {UNFINISHED}"),
-    _partial("ix_issues_owned_updated_at", "updated_at", "issue_id", where=f"owner_id IS NOT NULL AND {UNFINISHED}"),
-    Index(
-        "ix_issues_search",
-        "name_key",
-        "description_key",
-        postgresql_using="gin",
-        postgresql_ops={"name_key": "gin_trgm_ops", "description_key": "gin_trgm_ops"},
-    ).ddl_if(dialect="postgresql"),
+    partial("ix_issues_unowned_updated_at", "updated_at", "issue_id", where=f"owner_id IS NULL AND {UNFINISHED}"),
+    partial("ix_issues_owned_updated_at", "updated_at", "issue_id", where=f"owner_id IS NOT NULL AND {UNFINISHED}"),
+    trigrams("ix_issues_search", "name_key", "description_key"),
     sqlite_autoincrement=True,
 )
 
@@ -97,8 +87,8 @@ assignments = Table(
     Index("ix_assignments_company_id_status_updated_at", "company_id", "status", "updated_at", "issue_id"),
     Index("ix_assignments_company_id_issue_key", "company_id", "issue_key", "issue_id", "status"),
     Index("ix_assignments_status_issue_key", "status", "issue_key", "issue_id"),
-    _partial("ix_assignments_affected_since", "affected_since", "assignment_id", where="affected_since IS NOT NULL"),
-    _partial("ix_assignments_owner_id", "owner_id", "issue_id", "company_id", where="owner_id IS NOT NULL"),
+    partial("ix_assignments_affected_since", "affected_since", "assignment_id", where="affected_since IS NOT NULL"),
+    partial("ix_assignments_owner_id", "owner_id", "issue_id", "company_id", where="owner_id IS NOT NULL"),
     sqlite_autoincrement=True,
 )
 

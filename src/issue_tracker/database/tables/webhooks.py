@@ -1,8 +1,9 @@
 """Webhooks, the deliveries to them, and every attempt."""
 
-from sqlalchemy import Boolean, Integer, String, Text, text
+from sqlalchemy import Boolean, Integer, String, Text
 from sqlalchemy.schema import Column, ForeignKey, Index, Table
 
+from issue_tracker.database.tables.indexes import partial
 from issue_tracker.database.tables.metadata import metadata
 from issue_tracker.database.types import Id, Instant
 
@@ -47,13 +48,7 @@ deliveries = Table(
     Column("created_at", Instant, nullable=False, index=True),
     Index("ix_deliveries_state_due_at", "state", "due_at"),
     Index("ix_deliveries_webhook_id_id", "webhook_id", "id"),
-    Index(
-        "ix_deliveries_pending",
-        "webhook_id",
-        "id",
-        sqlite_where=text("state = 'pending'"),
-        postgresql_where=text("state = 'pending'"),
-    ),
+    partial("ix_deliveries_pending", "webhook_id", "id", where="state = 'pending'"),
     sqlite_autoincrement=True,
 )
 

@@ -11,8 +11,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, case, func, literal, select, true, union_all
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import ARRAY, Connection, Select, bindparam, case, func, literal, select, true, union_all
 
 from issue_tracker.actor import CompanyAccess
 from issue_tracker.database.prepared import Prepared, among, instant, numbers
