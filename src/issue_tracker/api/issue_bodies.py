@@ -7,7 +7,7 @@ from msgspec import Meta
 from sqlalchemy import Connection
 
 from issue_tracker.actor import Actor
-from issue_tracker.api.issue_fields import FieldsBody, NamedIssue, References, given_references
+from issue_tracker.api.issue_fields import FieldsBody, NamedIssue, References
 from issue_tracker.auth.user_names import Email
 from issue_tracker.http.validation import Distinct, refuse_repeated, require_one
 from issue_tracker.issues.bulk import BulkResult
@@ -35,7 +35,7 @@ Companies = Annotated[list[CompanyStatus], Distinct("company_name")]
 Names = Annotated[list[Name], Distinct()]
 
 
-class NewIssue(FieldsBody, forbid_unknown_fields=True, kw_only=True):
+class NewIssue(FieldsBody, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """An issue to create, with these companies and those of these groups. Companies in `exclude` are left out of
     both.
     """
@@ -50,7 +50,7 @@ class NewIssue(FieldsBody, forbid_unknown_fields=True, kw_only=True):
         refuse_repeated(self)
 
 
-class IssueChange(FieldsBody, forbid_unknown_fields=True, kw_only=True):
+class IssueChange(FieldsBody, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What to change. An absent field keeps the present value, as does null for the name, the description and the
     companies; an empty description clears it. The companies of `company_groups` are added like those of
     `add_companies`, except for those in `exclude`.
@@ -90,7 +90,7 @@ class StatusChange(NamedIssue, forbid_unknown_fields=True, kw_only=True):
         """Returns the fields of the assignment for operations. Raises Invalid for an owner who is no technician."""
         return {
             "owner": find_owner(tx, actor, self.owner) if isinstance(self.owner, str) else self.owner,
-            "references": given_references(self.references) if isinstance(self.references, list) else self.references,
+            "references": self.references,
         }
 
 

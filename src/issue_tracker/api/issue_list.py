@@ -29,10 +29,9 @@ from issue_tracker.http.request import Request
 from issue_tracker.http.responses import CSV, JSON
 from issue_tracker.http.routes import Returns, Routes
 from issue_tracker.issues import transfer
-from issue_tracker.issues.csv_fields import Emails, emails_of
 from issue_tracker.issues.queries.filters import Filters, Order, Position, Row
 from issue_tracker.issues.queries.issue_list import IssueList
-from issue_tracker.issues.queries.owners import list_owner_names
+from issue_tracker.issues.queries.owners import Emails, emails_of, list_owner_names
 
 routes = Routes("Issues")
 

@@ -51,7 +51,7 @@ def create_issue(request: Request, body: NewIssue) -> Response:
     """Create an issue with its assignments."""
     members = new_assignments(request.tx, request.actor, body.companies, body.company_groups, body.exclude)
     issue = operations.create_issue(
-        request.tx, request.actor, body.name, body.description, members, fields=body.fields(request.tx, request.actor)
+        request.tx, request.actor, body.name, body.description, members, fields=body.resolved(request.tx, request.actor)
     )
     location = f"/api/issues/{quote(issue.name, safe='')}"
     similar = looks_like(names_like(request.tx, request.actor, issue))
@@ -89,7 +89,7 @@ def update_issue(request: Request, issue_name: str, body: IssueChange) -> Respon
         issue,
         description=body.description,
         new_name=body.new_name,
-        fields=body.fields(request.tx, request.actor),
+        fields=body.resolved(request.tx, request.actor),
         add_members=members,
     )
     similar = looks_like(names_like(request.tx, request.actor, changed)) if body.new_name else {}

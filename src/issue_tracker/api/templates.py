@@ -6,7 +6,6 @@ import msgspec
 from msgspec import Meta
 from starlette.responses import Response
 
-from issue_tracker.api.issue_fields import MOST_ITEMS
 from issue_tracker.companies.groups.queries import get_groups
 from issue_tracker.companies.queries import get_companies
 from issue_tracker.http.identity import Access
@@ -14,6 +13,7 @@ from issue_tracker.http.request import Request
 from issue_tracker.http.responses import json_response, list_response, no_content
 from issue_tracker.http.routes import Returns, Routes
 from issue_tracker.http.validation import Distinct, refuse_repeated
+from issue_tracker.issues.fields import MOST_ITEMS
 from issue_tracker.issues.models import Severity
 from issue_tracker.issues.templates import operations, queries
 from issue_tracker.issues.templates.operations import TemplateFields

@@ -1,47 +1,64 @@
-"""The fields of an issue besides its name and description (contract, section 13): how they are stored and recorded.
+"""The fields of an issue besides its name and description (contract, section 13): what they accept, and how they are
+stored, recorded and read from files.
 
-To add one, add a member to `IssueFields`, its line in `_FIELDS`, and its column; see "Where to add" in
-docs/architecture.md.
+To add one, add a member to `GivenFields` and its line to `FIELDS`; see "Where to add" in docs/architecture.md.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Meta, UnsetType
 from sqlalchemy import Connection, Table, delete, insert
 
+from issue_tracker.actor import Actor
 from issue_tracker.auth.users import User, get_user
 from issue_tracker.clock import in_utc, iso
 from issue_tracker.database.tables import assignment_references, issue_references, issue_tags
-from issue_tracker.issues.models import Reference, Severity, StoredFields
-from issue_tracker.names import key
+from issue_tracker.issues import field_texts
+from issue_tracker.issues.models import Reference, Severity, StoredFields, read_references, read_tags
+from issue_tracker.issues.queries.owners import find_owner
+from issue_tracker.names import ExternalKey, Tag, key, parse_external_key
+
+MOST_ITEMS = 50
+"""Maximum number of tags, or of references, of an issue."""
+
+OwnerT = TypeVar("OwnerT")
 
 
-class IssueFields(msgspec.Struct, frozen=True, kw_only=True):
-    """Values for the fields of an issue. UNSET leaves a field unchanged; None, or an empty list, clears it."""
+class GivenFields(msgspec.Struct, Generic[OwnerT], frozen=True, kw_only=True):
+    """Values for the fields of an issue. UNSET leaves a field unchanged; None, or an empty list or text, clears it."""
 
     severity: Severity | UnsetType | None = UNSET
-    owner: User | UnsetType | None = UNSET
-    next_update_at: datetime | UnsetType | None = UNSET
-    tags: Sequence[str] | UnsetType | None = UNSET
+    owner: OwnerT | UnsetType | None = UNSET
+    next_update_at: Annotated[datetime, Meta(tz=True)] | UnsetType | None = UNSET
+    tags: Annotated[list[Tag], Meta(max_length=MOST_ITEMS)] | UnsetType | None = UNSET
     references: Sequence[Reference] | UnsetType | None = UNSET
-    external_key: str | UnsetType | None = UNSET
+    external_key: ExternalKey | UnsetType | None = UNSET
+
+
+class IssueFields(GivenFields[User], frozen=True, kw_only=True):
+    """The values that operations take."""
+
+
+class WrittenFields(GivenFields[str], frozen=True, kw_only=True):
+    """The values in a body or a file, in which `owner` is the e-mail address of a technician."""
+
+    def resolved(self, tx: Connection, actor: Actor) -> IssueFields:
+        """Returns the values for operations. Raises Invalid for an owner who is no active technician."""
+        values = {name: getattr(self, name) for name in FIELDS}
+        if isinstance(self.owner, str):
+            values["owner"] = find_owner(tx, actor, self.owner)
+        return IssueFields(**values)
 
 
 UNCHANGED = IssueFields()
 """Leaves every field unchanged."""
 
 
-class _Field(msgspec.Struct, frozen=True):
-    """`column` is the field's name in the table; `stored` converts a given value to that of the column, and `said`
-    converts the column's value to the text of an event. Neither is called with None.
-    """
-
-    column: str
-    stored: Callable[[Any], Any]
-    said: Callable[[Connection, Any], str]
+def _text(text: str) -> str | None:
+    return str(text) or None
 
 
 def _as_it_is(_tx: Connection, stored: Any) -> str:
@@ -62,17 +79,27 @@ def _json(items: list[Any]) -> str | None:
     return msgspec.json.encode(items, enc_hook=str).decode() if items else None
 
 
-_FIELDS: dict[str, _Field] = {
-    "severity": _Field("severity", lambda severity: severity.value, _as_it_is),
-    "owner": _Field("owner_id", lambda user: user.user_id, lambda tx, user_id: get_user(tx, user_id).email),
-    "next_update_at": _Field("next_update_at", in_utc, lambda _, at: iso(at)),
-    "tags": _Field("tags", _tags, lambda _, tags: ", ".join(msgspec.json.decode(tags))),
-    "references": _Field("refs", _references, _as_it_is),
-    "external_key": _Field("external_key", str, _as_it_is),
+class Field(msgspec.Struct, frozen=True):
+    """`column` is the field's name in the table. `read` converts a text to a value, or raises ValueError with the
+    reason; `stored` converts a value to that of the column, and `said` converts the column's value to the text of an
+    event. None of them is called with None.
+    """
+
+    column: str
+    read: Callable[[str], Any]
+    stored: Callable[[Any], Any] = _text
+    said: Callable[[Connection, Any], str] = _as_it_is
+
+
+FIELDS: Mapping[str, Field] = {
+    "severity": Field("severity", field_texts.read_severity),
+    "owner": Field("owner_id", str, lambda user: user.user_id, lambda tx, user_id: get_user(tx, user_id).email),
+    "next_update_at": Field("next_update_at", field_texts.read_instant, in_utc, lambda _, at: iso(at)),
+    "tags": Field("tags", field_texts.read_tags, _tags, lambda _, tags: ", ".join(msgspec.json.decode(tags))),
+    "references": Field("refs", field_texts.read_references, _references),
+    "external_key": Field("external_key", parse_external_key),
 }
 """The fields by their names in the API, in the order in which the history lists changes of one request."""
-
-COLUMNS = tuple(field.column for field in _FIELDS.values())
 
 
 class FieldChange(msgspec.Struct, frozen=True):
@@ -87,16 +114,38 @@ class FieldChange(msgspec.Struct, frozen=True):
 
 def changed_fields(tx: Connection, current: StoredFields, given: IssueFields) -> list[FieldChange]:
     """Returns the given fields whose values differ from the stored ones."""
+    values = {name: getattr(given, name) for name in FIELDS}
+    return _changes(
+        tx,
+        current,
+        {
+            name: None if value is None else FIELDS[name].stored(value)
+            for name, value in values.items()
+            if value is not UNSET
+        },
+    )
+
+
+def merged_fields(tx: Connection, ours: StoredFields, theirs: StoredFields) -> list[FieldChange]:
+    """Returns what changes if an issue gets the tags and references of another one too, and other fields that it
+    lacks.
+    """
+    merged = {name: getattr(ours, field.column) or getattr(theirs, field.column) for name, field in FIELDS.items()}
+    references = read_references(ours.refs)
+    references += [one for one in read_references(theirs.refs) if one not in references]
+    both = {"tags": _tags(read_tags(ours.tags) + read_tags(theirs.tags)), "references": _references(references)}
+    return _changes(tx, ours, merged | both)
+
+
+def _changes(tx: Connection, current: StoredFields, stored: Mapping[str, Any]) -> list[FieldChange]:
+    """Returns the fields whose values to store, by name, differ from the stored ones."""
     changes = []
-    for name, field in _FIELDS.items():
-        value = getattr(given, name)
-        if value is UNSET:
-            continue
-        stored = None if value is None else field.stored(value)
+    for name, after in stored.items():
+        field = FIELDS[name]
         before = getattr(current, field.column)
-        if stored != before:
-            said = [None if one is None else field.said(tx, one) for one in (before, stored)]
-            changes.append(FieldChange(name, field.column, stored, *said))
+        if after != before:
+            said = [None if one is None else field.said(tx, one) for one in (before, after)]
+            changes.append(FieldChange(name, field.column, after, *said))
     return changes
 
 

@@ -3,19 +3,17 @@
 from collections.abc import Sequence
 
 import msgspec
-from msgspec import UNSET
 from sqlalchemy import Connection, delete, insert, update
 
 from issue_tracker.actor import Actor, require_helpdesk
-from issue_tracker.auth.users import get_user
 from issue_tracker.database.tables import alerts, assignments, issues, update_companies, updates
 from issue_tracker.errors import Forbidden, Invalid
 from issue_tracker.events.catalog import Change, EventType, Subject
 from issue_tracker.events.record import record
 from issue_tracker.issues.assignments import Restored, assign, change_statuses, touch_issue
-from issue_tracker.issues.fields import IssueFields, changed_fields, index_fields, index_references, stored_references
+from issue_tracker.issues.fields import index_fields, index_references, merged_fields, stored_references
 from issue_tracker.issues.former_names import move_names, redirect_names
-from issue_tracker.issues.models import SEVERITIES, IssueHead, read_references, read_tags
+from issue_tracker.issues.models import IssueHead, read_references
 from issue_tracker.issues.queries.assignments import AssignmentFields, list_assignment_fields
 from issue_tracker.issues.queries.issue import (
     Member,
@@ -133,20 +131,7 @@ def _delete_source(tx: Connection, source: IssueHead, target: IssueHead) -> None
 
 def _merge_fields(tx: Connection, source: IssueHead, target: IssueHead) -> list[Change]:
     """Copies tags and references to the target, and other fields that it lacks. Returns the changes to record."""
-    theirs, ours = source.fields, target.fields
-    references = read_references(ours.refs) + [
-        one for one in read_references(theirs.refs) if one not in read_references(ours.refs)
-    ]
-    owner = UNSET if ours.owner_id or not theirs.owner_id else get_user(tx, theirs.owner_id)
-    given = IssueFields(
-        severity=UNSET if ours.severity else SEVERITIES[theirs.severity],
-        owner=owner,
-        next_update_at=ours.next_update_at or theirs.next_update_at,
-        tags=read_tags(ours.tags) + read_tags(theirs.tags),
-        references=references,
-        external_key=ours.external_key or theirs.external_key,
-    )
-    found = changed_fields(tx, ours, given)
+    found = merged_fields(tx, target.fields, source.fields)
     if found:
         values = {change.column: change.stored for change in found}
         tx.execute(update(issues).where(issues.c.issue_id == target.issue_id).values(values))

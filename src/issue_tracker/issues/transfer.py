@@ -17,10 +17,12 @@ from issue_tracker.database.before_commit import savepoint
 from issue_tracker.errors import AppError
 from issue_tracker.issues import csv_fields
 from issue_tracker.issues.assignments import NewAssignment
+from issue_tracker.issues.fields import WrittenFields
 from issue_tracker.issues.models import DetailedAssignment, Issue, IssueHead
 from issue_tracker.issues.operations import create_issue, update_issue
 from issue_tracker.issues.queries.issue import find_issue_head, list_members
 from issue_tracker.issues.queries.look_alikes import names_like
+from issue_tracker.issues.queries.owners import Emails
 from issue_tracker.names import Description, Name, key, parse_description, parse_issue_name, parse_name
 from issue_tracker.status import CHOICES, Status
 
@@ -33,7 +35,7 @@ def header(*, details: bool = False) -> str:
     return ",".join(COLUMNS + csv_fields.COLUMNS if details else COLUMNS) + "\r\n"
 
 
-def rows(issues: Iterable[Issue], emails: csv_fields.Emails | None = None) -> str:
+def rows(issues: Iterable[Issue], emails: Emails | None = None) -> str:
     """Returns the lines for these issues, with line ends. If the addresses of owners are given, the issues must be
     DetailedIssues, and the lines have the columns of csv_fields.py too.
 
@@ -64,7 +66,7 @@ class ImportRow(msgspec.Struct, frozen=True):
     description: Description
     company_name: Name | None
     status: Status | None
-    fields: csv_fields.CsvFields = csv_fields.NONE
+    fields: WrittenFields = WrittenFields()
 
     @property
     def values(self) -> dict[str, Any]:
@@ -143,7 +145,7 @@ def import_issue(
     members = [NewAssignment(companies[key(row.company_name)], row.status) for row in good if row.company_name]
     try:
         with savepoint(tx):
-            fields = csv_fields.CsvFields(**values).fields(tx, actor)
+            fields = WrittenFields(**values).resolved(tx, actor)
             if existing is None:
                 created = create_issue(tx, actor, first.name, description, members, fields=fields, notify=notify)
                 if similar := names_like(tx, actor, created):

@@ -9,10 +9,10 @@ from issue_tracker.companies.queries import Company
 from issue_tracker.errors import Invalid, NotFound
 from issue_tracker.http.request import Request
 from issue_tracker.issues.assignment_fields import change_assignments
+from issue_tracker.issues.field_texts import write_fields
 from issue_tracker.issues.models import DetailedAssignment, IssueHead
 from issue_tracker.issues.queries.issue import load_issue
-from issue_tracker.issues.queries.owners import list_technicians
-from issue_tracker.issues.reference_texts import write_references
+from issue_tracker.issues.queries.owners import emails_of
 from issue_tracker.pages.forms import Form, FormView
 from issue_tracker.pages.issue_fields import Choices, body_fields, changed_texts, choices, seen_texts
 
@@ -59,8 +59,4 @@ def _assignment(request: Request, issue_id: int, company_id: int) -> DetailedAss
 
 
 def _texts(request: Request, assignment: DetailedAssignment) -> dict[str, str]:
-    known = {user.user_id: user.email for user in list_technicians(request.tx, request.actor)}
-    return {
-        "owner": known.get(assignment.owner.user_id, "") if assignment.owner else "",
-        "references": write_references(assignment.references),
-    }
+    return write_fields(assignment, ("owner", "references"), emails_of(request.tx, request.actor))

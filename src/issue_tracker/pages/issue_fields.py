@@ -12,12 +12,11 @@ import msgspec
 
 from issue_tracker.errors import Invalid
 from issue_tracker.http.request import Request
+from issue_tracker.issues.field_texts import read_references, write_fields
+from issue_tracker.issues.fields import FIELDS
 from issue_tracker.issues.models import DetailedAssignment, Issue, Severity
-from issue_tracker.issues.queries.owners import list_technicians
-from issue_tracker.issues.reference_texts import read_references, write_references
+from issue_tracker.issues.queries.owners import emails_of, list_technicians
 from issue_tracker.pages.forms import Form
-
-FIELDS = ("severity", "owner", "next_update_at", "tags", "references", "external_key")
 
 SEEN = "seen_fields"
 """The form field that contains the texts that the form showed in the other fields."""
@@ -48,15 +47,8 @@ def choices(request: Request, shown: Issue | DetailedAssignment | None = None) -
 
 def texts_of(request: Request, issue: Issue) -> Texts:
     """Returns the fields of an issue as a form shows them."""
-    known = {user.user_id: user.email for user in list_technicians(request.tx, request.actor)}
-    return {
-        "severity": issue.severity or "",
-        "owner": known.get(issue.owner.user_id, "") if issue.owner else "",
-        "next_update_at": (issue.next_update_at or "")[:16],
-        "tags": ", ".join(issue.tags),
-        "references": write_references(issue.references),
-        "external_key": issue.external_key or "",
-    }
+    texts = write_fields(issue, FIELDS, emails_of(request.tx, request.actor))
+    return texts | {"next_update_at": texts["next_update_at"][:16]}
 
 
 def seen_texts(form: Form) -> Texts | None:

@@ -123,7 +123,7 @@ def edit(request: Request, form: Form, issue_id: int) -> Response:
         issue,
         description=change.description,
         new_name=name,
-        fields=change.fields(request.tx, request.actor),
+        fields=change.resolved(request.tx, request.actor),
     )
     similar = names_like(request.tx, request.actor, changed) if changed.name != issue.name else []
     return redirect(f"/issues/{issue_id}", flash_cookie(request, Flash(with_look_alikes("Saved.", similar))))

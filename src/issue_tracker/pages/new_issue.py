@@ -102,7 +102,7 @@ def create(request: Request, form: Form) -> Response:
     )
     members = members_of(form, companies)
     issue = operations.create_issue(
-        request.tx, request.actor, body.name, body.description, members, fields=body.fields(request.tx, request.actor)
+        request.tx, request.actor, body.name, body.description, members, fields=body.resolved(request.tx, request.actor)
     )
     if first.first_update:
         add_update(request.tx, request.actor, issue, first.first_update, public=first.first_update_public)

@@ -1,5 +1,6 @@
 """Reads of the owners of issues and assignments."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -65,6 +66,15 @@ def list_technicians(tx: Connection, actor: Actor) -> list[Technician]:
         if _share(visible, accesses.get(row.user_id, ALL_COMPANIES).company_ids)
     ]
     return sorted(found, key=lambda user: (key(user.name), user.user_id))
+
+
+Emails = Mapping[int, str]
+"""E-mail addresses of technicians by user id."""
+
+
+def emails_of(tx: Connection, actor: Actor) -> Emails:
+    """Returns the addresses of list_technicians; files and forms identify owners by their addresses."""
+    return {user.user_id: user.email for user in list_technicians(tx, actor)}
 
 
 def _share(one: frozenset[int] | None, other: frozenset[int] | None) -> bool:
