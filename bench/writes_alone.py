@@ -10,6 +10,7 @@ import time
 from datetime import UTC, datetime
 
 from bench.dataset import STATUSES
+from issue_tracker.issues.models import StoredFields
 from issue_tracker.status import Status
 
 SESSION = (
@@ -19,9 +20,9 @@ SESSION = (
     " WHERE sessions.token_hash = ? AND users.active = 1"
 )
 ISSUE = (
-    "SELECT issues.issue_id, issues.name, issues.description, issues.revision, issues.updated_at, issues.severity,"
-    " issues.owner_id, issues.next_update_at, issues.tags, issues.refs, issues.external_key FROM issues"
-    " WHERE issues.name_key = ?"
+    "SELECT issues.issue_id, issues.name, issues.description, issues.revision, issues.updated_at, "
+    + ", ".join(f"issues.{column}" for column in StoredFields.__struct_fields__)
+    + " FROM issues WHERE issues.name_key = ?"
 )
 COMPANY = "SELECT companies.company_id, companies.name, companies.archived FROM companies WHERE companies.name_key = ?"
 MEMBER = (

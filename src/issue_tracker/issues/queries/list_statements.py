@@ -30,6 +30,7 @@ from sqlalchemy import (
 
 from issue_tracker.database.prepared import Prepared, among
 from issue_tracker.database.tables import assignment_counters, assignments, companies, issue_counters, issues, users
+from issue_tracker.issues.models import StoredFields
 from issue_tracker.issues.queries import search
 from issue_tracker.issues.queries.conditions import Conditions, of_issues, visible_time, written
 from issue_tracker.issues.queries.filters import Order
@@ -204,8 +205,8 @@ status_counts_of_all = Prepared(
 
 
 def _heads(limited: bool) -> Prepared:
-    names = "issue_id", "name", "description", "created_at", "severity", "owner_id", "next_update_at", "tags", "refs"
-    columns = [issues.c[name] for name in (*names, "external_key")]
+    names = "issue_id", "name", "description", "created_at", *StoredFields.__struct_fields__
+    columns = [issues.c[name] for name in names]
 
     def build(dialect: str) -> Select[Any]:
         changed = visible_time(dialect).label("updated_at") if limited else issues.c.updated_at
