@@ -12,7 +12,8 @@ from issue_tracker.clock import iso
 from issue_tracker.events.catalog import EventType
 from issue_tracker.events.queries.history import EventGroup, HistoryFilter, list_event_groups
 from issue_tracker.events.sentences import Entry, entries_of
-from issue_tracker.issues.overview import Facts, StatusCounts, count_statuses, facts, stragglers_first
+from issue_tracker.issues.models import Issue
+from issue_tracker.issues.overview import StatusCounts, count_statuses, is_overdue, stragglers_first
 from issue_tracker.issues.queries.filters import Filters, Order
 from issue_tracker.issues.queries.issue_list import IssueList
 from issue_tracker.issues.queries.outages import Outage, list_longest_outages
@@ -34,14 +35,15 @@ class Became(StrEnum):
 
 
 class Story(msgspec.Struct, frozen=True, kw_only=True):
-    """What happened to one issue, in chronological order. `issue_id` and `facts` are None if the issue was deleted, or
-    merged into another one.
+    """What happened to one issue, in chronological order. `issue_id` and `facts`, which is the present issue, are
+    None if the issue was deleted, or merged into another one.
     """
 
     issue_id: int | None
     name: str
     became: Became
-    facts: Facts | None
+    facts: Issue | None
+    overdue: bool
     open: int
     total: int
     status_counts: StatusCounts
@@ -153,7 +155,8 @@ def _stories(
                 else Became.STARTED
                 if EventType.ISSUE_CREATED in types
                 else Became.CHANGED,
-                facts=None if issue is None else facts(issue, at),
+                facts=issue,
+                overdue=issue is not None and is_overdue(issue, at),
                 open=left,
                 total=len(members),
                 status_counts=count_statuses(members),

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from issue_tracker.actor import Actor
 from issue_tracker.clock import now
-from issue_tracker.issues.models import Assignment, Issue, Owner, Reference, Severity, ShownAssignment
+from issue_tracker.issues.models import Assignment, Issue, Reference, ShownAssignment
 from issue_tracker.issues.queries.company import list_company_assignments
 from issue_tracker.issues.queries.waiting import UNMOVED_DAYS
 from issue_tracker.names import key
@@ -46,25 +46,16 @@ class Member(msgspec.Struct, frozen=True):
         return Status(self.status).open
 
 
-class Facts(msgspec.Struct, frozen=True):
-    """The details of an issue. `overdue`: its next update was due, and the issue is not finished."""
-
-    severity: Severity | None
-    owner: Owner | None
-    next_update_at: str | None
-    overdue: bool
-    tags: list[str]
-    references: list[Reference]
-    external_key: str | None
-
-
 class Group(msgspec.Struct, frozen=True):
-    """An issue in the list. `hidden` is the number of folded members; `status_counts` covers all of them."""
+    """An issue in the list. `facts` is the issue itself, whose fields are shown; `overdue` is as in `is_overdue`.
+    `hidden` is the number of folded members; `status_counts` covers all of them.
+    """
 
     issue_id: int
     name: str
     description: str | None
-    facts: Facts
+    facts: Issue
+    overdue: bool
     shown: list[Member]
     hidden: int
     status_counts: StatusCounts
@@ -75,12 +66,15 @@ class Group(msgspec.Struct, frozen=True):
 
 
 class Detail(msgspec.Struct, frozen=True):
-    """An issue on its own page, with its open companies and the finished ones, in the order of `stragglers_first`."""
+    """An issue on its own page, with its open companies and the finished ones, in the order of `stragglers_first`.
+    `facts` and `overdue` as in a group.
+    """
 
     issue_id: int
     name: str
     description: str | None
-    facts: Facts
+    facts: Issue
+    overdue: bool
     created_at: str
     updated_at: str
     open: list[Member]
@@ -103,26 +97,20 @@ def group(issue: Issue, at: datetime | None = None) -> Group:
         issue_id=issue.issue_id,
         name=issue.name,
         description=issue.description,
-        facts=facts(issue, at),
+        facts=issue,
+        overdue=is_overdue(issue, at),
         shown=shown,
         hidden=len(members) - len(shown),
         status_counts=count_statuses(members),
     )
 
 
-def facts(issue: Issue, at: datetime | None = None) -> Facts:
-    """Returns the details of an issue. `at` defaults to the present time."""
-    unfinished = not issue.assignments or any(member.status.open for member in issue.assignments)
+def is_overdue(issue: Issue, at: datetime | None = None) -> bool:
+    """Returns whether the next update of an unfinished issue was due. `at` defaults to the present time."""
     due = issue.next_update_at
-    return Facts(
-        severity=issue.severity,
-        owner=issue.owner,
-        next_update_at=due,
-        overdue=unfinished and due is not None and datetime.fromisoformat(due) < (at or now()),
-        tags=issue.tags,
-        references=issue.references,
-        external_key=issue.external_key,
-    )
+    if due is None or datetime.fromisoformat(due) >= (at or now()):
+        return False
+    return not issue.assignments or any(member.status.open for member in issue.assignments)
 
 
 def detail(issue: Issue, order: str | None = None) -> Detail:
@@ -136,7 +124,8 @@ def detail(issue: Issue, order: str | None = None) -> Detail:
         issue_id=issue.issue_id,
         name=issue.name,
         description=issue.description,
-        facts=facts(issue),
+        facts=issue,
+        overdue=is_overdue(issue),
         created_at=issue.created_at,
         updated_at=issue.updated_at,
         open=[member for member in members if member.open],
