@@ -16,15 +16,11 @@ from issue_tracker.events.queries.history import EventGroup, HistoryFilter, find
 from issue_tracker.events.queries.large_requests import LargeRequest
 from issue_tracker.status import Status
 
-FIELDS = {
-    "severity": "severity",
-    "owner": "owner",
-    "next_update_at": "time of the next update",
-    "tags": "tags",
-    "references": "references",
-    "external_key": "external key",
-}
-"""The names of an issue's fields in the history (issues/fields.py)."""
+FIELD_NAMES = {"next_update_at": "time of the next update"}
+"""The names of an issue's fields in the history, where they differ from those in the API."""
+
+UNSAID = ("references",)
+"""Fields whose new values would be too long for a sentence."""
 
 STATUSES = frozenset(Status)
 
@@ -222,19 +218,20 @@ def _words_of_fields(event: Event, existing: Existing, issue_name: str, *, issue
         yield from ("renamed", ProperName(f"“{event.before}”"), "to", issue_name)
     elif event.field == "merged":
         yield from ("merged", ProperName(f"“{event.before}”"), "into", issue_name if issue else "this issue")
-    elif event.field in FIELDS:
-        yield f"{'set' if event.after else 'cleared'} the {FIELDS[event.field]}"
+    elif event.field is None or event.field == "description":
+        changed = f"changed the {event.field}" if event.field else "changed"
+        yield from (f"{changed} of", issue_name) if issue else (changed,)
+    else:
+        name = FIELD_NAMES.get(event.field, event.field.replace("_", " "))
+        yield f"{'set' if event.after else 'cleared'} the {name}"
         yield from ("of", issue_name) if issue else ()
         if event.after and event.field == "next_update_at":
             yield "to"
             yield Moment.of(event.after)
         elif event.after and event.field == "owner":
             yield from ("to", existing.owner(event.after))
-        elif event.after and event.field != "references":
+        elif event.after and event.field not in UNSAID:
             yield f"to {event.after}"
-    else:
-        changed = f"changed the {event.field.replace('_', ' ')}" if event.field else "changed"
-        yield from (f"{changed} of", issue_name) if issue else (changed,)
 
 
 def _all_of(large: LargeRequest) -> str:

@@ -144,9 +144,18 @@ def _changes(tx: Connection, current: StoredFields, stored: Mapping[str, Any]) -
         field = FIELDS[name]
         before = getattr(current, field.column)
         if after != before:
-            said = [None if one is None else field.said(tx, one) for one in (before, after)]
+            said = _said(tx, field, before), _said(tx, field, after)
             changes.append(FieldChange(name, field.column, after, *said))
     return changes
+
+
+def said_value(tx: Connection, name: str, stored: StoredFields) -> str | None:
+    """Returns the value of a field in the form of events."""
+    return _said(tx, FIELDS[name], getattr(stored, FIELDS[name].column))
+
+
+def _said(tx: Connection, field: Field, value: Any) -> str | None:
+    return None if value is None else field.said(tx, value)
 
 
 def index_fields(tx: Connection, issue_id: int, changes: Iterable[FieldChange]) -> None:

@@ -1,6 +1,7 @@
 """The state of each issue (with its assignments), update and company equals the fold of its events.
 
-Descriptions are not compared, because their events do not contain the new text.
+Descriptions are not compared, because their events do not contain the new text; neither are owners, whose events
+contain an e-mail address.
 """
 
 from collections.abc import Iterator
@@ -11,37 +12,22 @@ import msgspec
 from sqlalchemy import Connection, Row, select
 
 from issue_tracker.actor import Actor
-from issue_tracker.clock import iso
 from issue_tracker.database.tables import assignments, companies, events, issues, updates
 from issue_tracker.events.catalog import AssignmentTimes, EventType
 from issue_tracker.invariants.fold import FoldedIssue, FoldedUpdate, RecordedEvent, fold_update
 from issue_tracker.invariants.queries.streams import columns, stream, together
-from issue_tracker.issues.models import read_tags
+from issue_tracker.issues.fields import FIELDS, said_value
+from issue_tracker.issues.models import StoredFields
 
 ARCHIVED = {"archived": True, "restored": False}
 """The notes of `company.updated` events, and whether the company is archived afterwards."""
 
 
-class StoredIssue(msgspec.Struct, frozen=True):
+class StoredIssue(StoredFields, frozen=True, kw_only=True):
     issue_id: int
     name: str
-    severity: str | None
-    next_update_at: datetime | None
-    tags: str | None
-    refs: str | None
-    external_key: str | None
     created_at: datetime
     updated_at: datetime
-
-    def said(self) -> dict[str, str | None]:
-        """Returns the fields whose values events contain, in the form of the events."""
-        return {
-            "severity": self.severity,
-            "next_update_at": None if self.next_update_at is None else iso(self.next_update_at),
-            "tags": ", ".join(read_tags(self.tags)) or None,
-            "references": self.refs,
-            "external_key": self.external_key,
-        }
 
 
 class StoredAssignment(msgspec.Struct, frozen=True):
@@ -78,7 +64,7 @@ def wrong_issues(tx: Connection, actor: Actor) -> Iterator[str]:
     for issue_id, found in together(
         "issue_id",
         (_recorded(row) for row in stream(tx, actor, of_issues)),
-        (StoredIssue(*row) for row in stream(tx, actor, stored)),
+        (StoredIssue(**row._mapping) for row in stream(tx, actor, stored)),
         (
             StoredAssignment(*row)
             for row in stream(tx, actor, members.order_by(assignments.c.issue_id, assignments.c.company_id))
@@ -90,7 +76,7 @@ def wrong_issues(tx: Connection, actor: Actor) -> Iterator[str]:
                 yield f"Event {event.event_id} ({event.type}) of issue {issue_id} {problem}."
         issue = next((part for part in found if isinstance(part, StoredIssue)), None)
         assigned = [part for part in found if isinstance(part, StoredAssignment)]
-        for problem in (*_compare_issue(folded, issue), *_compare_assignments(folded, assigned)):
+        for problem in (*_compare_issue(tx, folded, issue), *_compare_assignments(folded, assigned)):
             yield f"Issue {issue_id} {problem}."
 
 
@@ -141,7 +127,7 @@ def wrong_companies(tx: Connection, actor: Actor) -> Iterator[str]:
             yield f"Company {company_id} is {_described(company)}, and its events say {_described(said)}."
 
 
-def _compare_issue(folded: FoldedIssue, issue: StoredIssue | None) -> Iterator[str]:
+def _compare_issue(tx: Connection, folded: FoldedIssue, issue: StoredIssue | None) -> Iterator[str]:
     if issue is None:
         if folded.exists:
             yield f"“{folded.name}” is missing, and no event deletes it"
@@ -151,9 +137,11 @@ def _compare_issue(folded: FoldedIssue, issue: StoredIssue | None) -> Iterator[s
         return
     if issue.name != folded.name:
         yield f"is called “{issue.name}”, and its events say “{folded.name}”"
-    for field, value in issue.said().items():
-        if folded.fields.get(field, value) != value:
-            yield f"“{issue.name}” has the {field} “{value}”, and its events say “{folded.fields[field]}”"
+    for field in FIELDS:
+        if field in folded.fields and field != "owner":
+            value, said = said_value(tx, field, issue), folded.fields[field]
+            if value != said:
+                yield f"“{issue.name}” has the {field} “{value}”, and its events say “{said}”"
     if issue.created_at != folded.created_at:
         yield f"“{issue.name}” has created_at {issue.created_at}, and its event says {folded.created_at}"
     if issue.updated_at != folded.updated_at:
