@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
+from typing import cast
 
 import click
 
@@ -45,7 +46,13 @@ REFERENCE = click.option(
 OPTIONS = (
     click.option("--severity", metavar="LEVEL", help="The severity: low, medium, high or critical."),
     click.option("--owner", metavar="EMAIL", help="The technician who is responsible for the issue."),
-    click.option("--next-update", type=parse_due, metavar="TIME", help="The time at which the next update is due."),
+    click.option(
+        "--next-update",
+        "next_update_at",
+        type=parse_due,
+        metavar="TIME",
+        help="The time at which the next update is due.",
+    ),
     click.option("--tag", "tags", multiple=True, help="A tag; may be repeated. All others are removed."),
     REFERENCE,
     click.option("--external-key", metavar="KEY", help="A unique key for programs."),
@@ -67,15 +74,12 @@ def field_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def fields(
-    severity: str | None,
-    owner: str | None,
-    next_update: datetime | str | None,
-    tags: tuple[str, ...],
-    references: tuple[dict[str, str | None] | None, ...],
-    external_key: str | None,
+    tags: tuple[str, ...], references: tuple[dict[str, str | None] | None, ...], **others: str | datetime | None
 ) -> Fields:
-    """Returns the given fields. An empty text clears a field, even if it can have several values."""
-    given = Fields(severity=severity, owner=owner, next_update_at=next_update, external_key=external_key)
+    """Returns the given fields. An empty text clears a field, even if it can have several values. `others` are the
+    values of the other options, whose parameters have the names of the fields.
+    """
+    given = cast(Fields, others)
     if tags:
         given["tags"] = [tag for tag in tags if tag.strip()]
     if references:

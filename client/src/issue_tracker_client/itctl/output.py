@@ -10,7 +10,8 @@ from datetime import datetime
 
 import click
 
-from issue_tracker_client.models import Assignment, BulkResult, Event, Issue, Reference, Update, as_json
+from issue_tracker_client.fields import Fields
+from issue_tracker_client.models import Assignment, BulkResult, Event, Issue, Owner, Reference, Update, as_json
 
 as_json_option = click.option("--json", "json", is_flag=True, help="Print JSON, one object per line.")
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")  # C0, DEL and C1
@@ -101,16 +102,20 @@ def reference_text(references: Iterable[Reference]) -> str:
 
 def field_lines(issue: Issue) -> list[str]:
     """Returns a line for each field of an issue that has a value."""
-    due = issue.next_update_at
-    found = {
-        "severity": issue.severity,
-        "owner": issue.owner and issue.owner.name,
-        "next update": due and instant(due),
-        "tags": ", ".join(issue.tags),
-        "references": reference_text(issue.references),
-        "external key": issue.external_key,
-    }
-    return [f"{name}: {visible(text)}" for name, text in found.items() if text]
+    found = {name.removesuffix("_at").replace("_", " "): getattr(issue, name) for name in Fields.__annotations__}
+    return [f"{name}: {visible(field_text(value))}" for name, value in found.items() if value]
+
+
+def field_text(value: str | Owner | datetime | tuple[str, ...] | tuple[Reference, ...]) -> str:
+    """Returns the value of a field on one line."""
+    if isinstance(value, Owner):
+        return value.name
+    if isinstance(value, datetime):
+        return instant(value)
+    if isinstance(value, str):
+        return value
+    references = [one for one in value if isinstance(one, Reference)]
+    return reference_text(references) if references else ", ".join(str(tag) for tag in value)
 
 
 def event_line(event: Event) -> str:
