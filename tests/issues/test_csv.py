@@ -4,11 +4,13 @@ import csv
 import io
 import tempfile
 from datetime import UTC, datetime
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from issue_tracker.csv_files import defuse, restore
+from issue_tracker.issues.fields import FIELDS
 from issue_tracker.issues.models import Issue, named_assignment
 from issue_tracker.issues.transfer import ImportRow, header, read_rows, rows
 from issue_tracker.names import parse_description, parse_issue_name, parse_name
@@ -137,7 +139,18 @@ def test_an_export_can_be_imported_without_loss(name: str, description: str, com
         status=Status.NEW,
         at=at,
     )
-    issue = Issue(1, names[0], text or None, None, None, None, [], [], None, at, at, at, at, [member])
+    fields: dict[str, Any] = dict.fromkeys(FIELDS) | {"tags": [], "references": []}
+    issue = Issue(
+        issue_id=1,
+        name=names[0],
+        description=text or None,
+        created_at=at,
+        created_at_iso=at,
+        updated_at=at,
+        updated_at_iso=at,
+        assignments=[member],
+        **fields,
+    )
     with tempfile.NamedTemporaryFile("w", encoding="utf-8", newline="", suffix=".csv") as file:
         file.write(header() + rows([issue]))
         file.flush()

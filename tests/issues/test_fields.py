@@ -1,5 +1,8 @@
 """Owner, next update, tags, references and external key of issues (contract, section 13)."""
 
+import html
+import json
+import re
 from typing import Any
 
 import pytest
@@ -71,10 +74,33 @@ def test_fields_can_be_set_left_unchanged_and_cleared(tess: Client) -> None:
         ("references", None, changes[3]["to"]),
         ("external_key", None, "monitoring:wan-1"),
     ]
-    assert [(one["field"], one["from"], one["to"]) for one in changes[:5]] == said
-    assert [(one["field"], one["from"], one["to"]) for one in changes[5:]] == [(name, to, None) for name, _, to in said]
+    assert [(one["field"], one["from"], one["to"]) for one in changes[: len(said)]] == said
+    cleared_later = [(one["field"], one["from"], one["to"]) for one in changes[len(said) :]]
+    assert cleared_later == [(name, to, None) for name, _, to in said]
     made = tess.call("POST", "/api/issues", 201, json={"name": "New", **GIVEN})
     assert shown(made) == stored(tess) == shown(tess.call("GET", "/api/issues/New", 200))
+
+
+def test_a_merge_fills_the_fields_that_an_issue_lacks(tess: Client) -> None:
+    tess.call("PUT", FAULT, 200, json=GIVEN)
+    merged = tess.call("POST", "/api/issues/merge", 200, json={"issue_name": "Fault", "into": "Other"})
+    assert shown(merged) == stored(tess) == shown(tess.call("GET", "/api/issues/Other", 200))
+
+
+@decided_in_python
+def test_a_form_shows_all_fields_and_changes_what_was_edited(tess: Client) -> None:
+    page = f"/issues/{tess.call('PUT', FAULT, 200, json=GIVEN | {'severity': 'low'})['issue_id']}"
+    text = tess.get(page).text
+    found = re.search(r'name="seen_fields" value="([^"]*)"', text)
+    assert found is not None
+    seen: dict[str, str] = json.loads(html.unescape(found[1]))
+    assert list(seen) == ["severity", *EMPTY] and all(seen.values())
+    assert [name for name in seen if f'name="{name}"' not in text] == []
+    form = {"name": "Fault", "seen_name": "Fault", "description": "", "seen_description": ""}
+    form["seen_fields"] = html.unescape(found[1])
+    for texts, expected in ((seen, stored(tess)), (dict.fromkeys(seen, ""), EMPTY)):
+        assert tess.post(f"{page}/edit", data=form | texts).status_code == 303
+        assert shown(tess.call("GET", FAULT, 200)) == expected
 
 
 @decided_in_python

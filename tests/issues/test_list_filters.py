@@ -6,6 +6,7 @@ import pytest
 
 from tests.cases import cases
 from tests.engines import decided_in_python
+from tests.issues.test_fields import EMPTY
 from tests.world import World
 
 MAIL, VPN, WAN, IDLE = "Mail delayed", "VPN drops", "Network degradation", "Nobody is affected"
@@ -172,11 +173,7 @@ def test_the_items_have_the_form_of_the_specification(four_issues: World) -> Non
         "name",
         "description",
         "severity",
-        "owner",
-        "next_update_at",
-        "tags",
-        "references",
-        "external_key",
+        *EMPTY,
         "created_at",
         "created_at_iso",
         "updated_at",
