@@ -139,11 +139,7 @@ def get_companies(tx: Connection, actor: Actor, names: Iterable[str]) -> dict[st
 def get_companies_by_id(tx: Connection, actor: Actor, ids: Iterable[int]) -> dict[int, Company]:
     """Returns the companies with these ids by id, without `open_issues`. Ids without a company are absent."""
     visible = sorted({company_id for company_id in ids if _visible(actor, company_id)})
-    found: dict[int, Company] = {}
-    for start in range(0, len(visible), BATCH):
-        query = select(companies).where(companies.c.company_id.in_(visible[start : start + BATCH]))
-        found |= {row.company_id: _company(row) for row in tx.execute(query)}
-    return found
+    return {row.company_id: _company(row) for row in _by_ids.rows(tx, ids=numbers(tx, visible))}
 
 
 def lock_for_assignment(tx: Connection, access: CompanyAccess, chosen: Iterable[Company]) -> dict[int, Company]:
@@ -220,6 +216,11 @@ _by_id = Prepared(lambda _: _with_open_issues().where(companies.c.company_id == 
 _by_name = Prepared(
     lambda _: select(companies.c.company_id, companies.c.name, companies.c.archived).where(
         companies.c.name_key == bindparam("which", type_=Key)
+    )
+)
+_by_ids = Prepared(
+    lambda dialect: select(companies.c.company_id, companies.c.name, companies.c.archived).where(
+        among(companies.c.company_id, "ids", dialect)
     )
 )
 _to_assign = Prepared(
