@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-import msgspec
 from sqlalchemy import Connection
 
 from issue_tracker.actor import Actor, require_helpdesk
@@ -47,8 +46,6 @@ of attention and for actors with limited company access."""
 
 BATCH = 500
 """Number of issues that one statement reads with their assignments."""
-
-_unpack = msgspec.json.Decoder(dict[int, str]).decode
 
 
 class IssueList:
@@ -289,12 +286,7 @@ class IssueList:
                 found[row[0]] = [member(row)]
         return found
 
-    def statuses_by_company(self, rows: Sequence[Row], marked_before: datetime) -> dict[int, dict[int, str]]:
-        """Returns the stored status of each assignment that `load` would return, by issue id and company id. The mark
-        `UNMOVED_MARK` follows the status of an open one that has not changed since `marked_before`.
-        """
-        if self._nothing:
-            return {}
-        values = self._values | {"issues": numbers(self._tx, [row.issue_id for row in rows]), "before": marked_before}
-        packed = statements.packed_members(self._of_assignment).all(self._tx, **values)
-        return {issue_id: _unpack(statuses) for issue_id, statuses in packed}
+    def packed_statuses(self, issue_ids: Sequence[int], marked_before: datetime) -> list[tuple[Any, ...]]:
+        """Returns the rows of `packed_members`, with the assignments that `load_by_id` would return, unordered."""
+        values = self._values | {"issues": numbers(self._tx, issue_ids), "before": marked_before}
+        return [] if self._nothing else statements.packed_members(self._of_assignment).all(self._tx, **values)

@@ -270,20 +270,27 @@ _is_open = assignments.c.status.in_([literal(status.value) for status in OPEN])
 @lru_cache(maxsize=64)
 def packed_members(conditions: Conditions) -> Prepared:
     """The same assignments as one JSON object for each issue: from company id to status, followed by `UNMOVED_MARK` if
-    it is open and has not changed since the time `before`.
+    it is open and has not changed since the time `before`. With the id and the name of the issue, and as `unmarked`,
+    the earliest time since which an open one without the mark has not changed, or null.
 
     A row for each assignment would take four times as long to read.
     """
 
     def build(dialect: str) -> Select[Any]:
         since = func.coalesce(assignments.c.status_since, assignments.c.updated_at)
-        unmoved = and_(since < bindparam("before", type_=assignments.c.updated_at.type), _is_open)
+        before = bindparam("before", type_=assignments.c.updated_at.type)
+        unmoved = and_(since < before, _is_open)
         marked = case((unmoved, assignments.c.status.concat(literal(UNMOVED_MARK))), else_=assignments.c.status)
         packed: ColumnElement[Any] = func.json_group_object(assignments.c.company_id, marked)
         if dialect == "postgresql":
             packed = cast(func.json_object_agg(assignments.c.company_id, marked), Text)
         return (
-            select(assignments.c.issue_id, packed.label("statuses"))
+            select(
+                assignments.c.issue_id,
+                select(issues.c.name).where(issues.c.issue_id == assignments.c.issue_id).scalar_subquery(),
+                packed.label("statuses"),
+                func.min(case((and_(since >= before, _is_open), since))).label("unmarked"),
+            )
             .where(of_issues(dialect), *written(conditions, dialect))
             .group_by(assignments.c.issue_id)
         )

@@ -1,7 +1,10 @@
 """The matrix: issues × companies, with a status in each cell, from one pass over the assignments."""
 
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
+from itertools import chain
+from sys import intern
 from typing import Any, Literal
 
 import msgspec
@@ -10,7 +13,8 @@ from sqlalchemy import Connection, func, select
 from issue_tracker.actor import Actor, CompanyAccess
 from issue_tracker.companies.groups.queries import GroupMembers, list_group_members
 from issue_tracker.companies.queries import Company, get_companies_by_id
-from issue_tracker.database.tables import assignments, issues
+from issue_tracker.database.prepared import instant
+from issue_tracker.database.tables import assignments
 from issue_tracker.issues.queries.filters import Row
 from issue_tracker.issues.queries.issue_list import IssueList
 from issue_tracker.issues.queries.list_statements import UNMOVED_MARK
@@ -23,16 +27,24 @@ ColumnOrder = Literal["-open_count", "updated_at", "name"]
 COUNTED = frozenset(status.value + mark for status in OPEN for mark in ("", UNMOVED_MARK))
 """The contents of cells with an open assignment."""
 
+NEVER = datetime.max.replace(tzinfo=UTC)
+
+_unpack = msgspec.json.Decoder(dict[int, str]).decode
+
 
 class MatrixRow(msgspec.Struct, frozen=True):
     """An issue with the stored status of each affected company, by company id. `UNMOVED_MARK` follows the status of an
-    unmoved assignment. `open` is the number of open ones.
+    unmoved assignment. `open` contains the companies with an open one.
+
+    The marks are those of every `marked_before` (see `read_rows`) from `marked_from` to `marked_until`.
     """
 
     issue_id: int
     name: str
     cells: dict[int, str]
-    open: int
+    open: tuple[int, ...]
+    marked_from: datetime
+    marked_until: datetime
 
 
 class Column(msgspec.Struct, frozen=True):
@@ -54,51 +66,54 @@ class Matrix(msgspec.Struct, frozen=True):
     group.
     """
 
-    rows: list[MatrixRow]
+    rows: Sequence[MatrixRow]
     columns: list[Column]
     companies: int
     grouped: bool
+
+
+def read_rows(issue_list: IssueList, rows: Sequence[Row], marked_before: datetime) -> list[MatrixRow]:
+    """Returns these rows of a list with their cells. Omits issues without cells.
+
+    An open assignment whose status has not changed since `marked_before` is marked.
+    """
+    found: dict[int, MatrixRow] = {}
+    for issue_id, name, packed, unmarked in issue_list.packed_statuses([row.issue_id for row in rows], marked_before):
+        # Interned, because the decoder makes a new text for each cell.
+        cells = {company_id: intern(status) for company_id, status in _unpack(packed).items()}
+        found[issue_id] = MatrixRow(
+            issue_id=issue_id,
+            name=name,
+            cells=cells,
+            open=tuple(company_id for company_id, status in cells.items() if status in COUNTED),
+            marked_from=marked_before,
+            marked_until=NEVER if unmarked is None else instant(unmarked),
+        )
+    return [found[row.issue_id] for row in rows if row.issue_id in found]
 
 
 def read_matrix(
     tx: Connection,
     actor: Actor,
     issue_list: IssueList,
-    rows: Sequence[Row],
+    rows: Sequence[MatrixRow],
     most_columns: int | None,
     *,
-    marked_before: datetime,
     order: ColumnOrder = "-open_count",
     unfolded: Collection[int] | None = None,
 ) -> Matrix:
     """Returns the matrix of these rows of a list, with at most `most_columns` columns; None means all.
 
-    An open assignment whose status has not changed since `marked_before` is marked. Unless `unfolded` is None,
-    companies are shown in their groups, of which those with these ids are unfolded. A group counts all its companies; a
-    company in several unfolded groups has a column only after the first of them.
+    Unless `unfolded` is None, companies are shown in their groups, of which those with these ids are unfolded. A group
+    counts all its companies; a company in several unfolded groups has a column only after the first of them.
     """
-    cells = issue_list.statuses_by_company(rows, marked_before)
-    counts: dict[int, int] = {}
-    for of_issue in cells.values():
-        for company_id, status in of_issue.items():
-            counts[company_id] = counts.get(company_id, 0) + (status in COUNTED)
+    counts = dict.fromkeys(set().union(*(row.cells for row in rows)), 0)
+    counts |= Counter(chain.from_iterable(row.open for row in rows))
     found = get_companies_by_id(tx, actor, counts)
     groups = [(group, ids) for group in list_group_members(tx, actor) if (ids := group.company_ids & found.keys())]
     ages = _unchanged_since(tx, actor.company_access, issue_list, rows, found) if order == "updated_at" else {}
     columns = _columns(found, counts, groups if unfolded is not None else [], unfolded or (), _sort_key(order, ages))
-    query = select(issues.c.issue_id, issues.c.name).where(issues.c.issue_id.in_([row.issue_id for row in rows]))
-    names = {row.issue_id: row.name for row in tx.execute(query)}
-    filled = [
-        MatrixRow(
-            issue_id=row.issue_id,
-            name=names[row.issue_id],
-            cells=(statuses := cells.get(row.issue_id, {})),
-            open=sum(status in COUNTED for status in statuses.values()),
-        )
-        for row in rows
-        if row.issue_id in names
-    ]
-    return Matrix(rows=filled, columns=columns[:most_columns], companies=len(found), grouped=bool(groups))
+    return Matrix(rows=rows, columns=columns[:most_columns], companies=len(found), grouped=bool(groups))
 
 
 def _columns(
@@ -152,7 +167,11 @@ def _sort_key(order: ColumnOrder, ages: Mapping[int, datetime]) -> Callable[[Col
 
 
 def _unchanged_since(
-    tx: Connection, access: CompanyAccess, issue_list: IssueList, rows: Sequence[Row], company_ids: Collection[int]
+    tx: Connection,
+    access: CompanyAccess,
+    issue_list: IssueList,
+    rows: Sequence[MatrixRow],
+    company_ids: Collection[int],
 ) -> dict[int, datetime]:
     """Returns, by company, the earliest time since which one of its open assignments in these rows has its status.
 
