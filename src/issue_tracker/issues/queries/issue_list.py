@@ -44,6 +44,9 @@ FEW = 200
 """Maximum number of selected companies whose assignments are found before issues are searched or sorted, in the order
 of attention and for actors with limited company access."""
 
+SKIPPED = 1000
+"""Maximum number of issues without assignments that the list of all statuses reads in vain."""
+
 BATCH = 500
 """Number of issues that one statement reads with their assignments."""
 
@@ -164,7 +167,7 @@ class IssueList:
             alternatives = spread("company", self._companies, 0)
             values |= alternatives
             statement = statements.rows_by_company(len(alternatives), self._of_status, self._order, paged)
-        elif mergeable and self._companies is None and self._statuses is not None:
+        elif mergeable and self._companies is None and self._statuses is not None and not self._few_skipped():
             statement = statements.rows_by_status(padded(len(self._statuses)), self._order, paged)
         else:
             limited = not self.access.all
@@ -174,6 +177,10 @@ class IssueList:
             Row(issue_id=issue_id, revision=revision, sort_value=value if by_name else instant(value))
             for issue_id, revision, value in statement.all(self._tx, **values)
         ]
+
+    def _few_skipped(self) -> bool:
+        """Returns whether reading all issues in order is faster than merging the ranges of all of their statuses."""
+        return not self._of_status and statements.count_without_status.scalar(self._tx) <= SKIPPED
 
     def _with_revisions(self, page: Sequence[Entry]) -> list[Row]:
         ids = numbers(self._tx, [issue_id for _, issue_id in page])

@@ -166,17 +166,18 @@ def count_assigned(conditions: Conditions, *, one_company: bool) -> Prepared:
     return Prepared(lambda dialect: select(counted).select_from(assignments).where(*written(conditions, dialect)))
 
 
-def _counted(statuses: bool) -> Prepared:
-    query = select(func.coalesce(func.sum(issue_counters.c.issues), 0))
-    has = issue_counters.c.statuses.bitwise_and(bindparam("mask")) != 0
-    return Prepared(lambda _: query.where(has) if statuses else query)
+def _counted(*conditions: ColumnElement[bool]) -> Prepared:
+    return Prepared(lambda _: select(func.coalesce(func.sum(issue_counters.c.issues), 0)).where(*conditions))
 
 
-count_all = _counted(False)
+count_all = _counted()
 """The number of issues."""
 
-count_by_status = _counted(True)
+count_by_status = _counted(issue_counters.c.statuses.bitwise_and(bindparam("mask")) != 0)
 """The number of issues that have an assignment in one of the statuses of the bits `mask`."""
+
+count_without_status = _counted(issue_counters.c.statuses == 0)
+"""The number of issues without assignments."""
 
 
 @lru_cache(maxsize=512)
