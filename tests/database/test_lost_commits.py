@@ -1,5 +1,6 @@
 """A connection to PostgreSQL that is lost during a commit: the response says what became of the change."""
 
+import re
 import socket
 import threading
 from collections.abc import Iterator
@@ -18,8 +19,10 @@ from tests.world import Clock, World
 
 pytestmark = pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
 
-INSERTED = b"INSERT INTO events"
-COMMIT = b"COMMIT\0"
+INSERT = re.compile(rb"(\w*)\0INSERT INTO events")
+"""Preparation or execution of the statement, with its name on this connection."""
+COMMIT = b"Q\0\0\0\x0bCOMMIT\0"
+"""The end of a transaction that writes: a message of the simple protocol. One that only reads ends in a pipeline."""
 STATUS = b"pg_xact_status"
 
 
@@ -64,13 +67,15 @@ class Proxy:
                 threading.Thread(target=self._return, args=(client, server), daemon=True).start()
 
     def _forward(self, client: socket.socket, server: socket.socket) -> None:
-        inserted = False
+        inserted, name = False, b""
         with suppress(OSError):
             while data := client.recv(65536):
                 if STATUS in data:
                     while self._delayed:
-                        self._delayed.pop().sendall(_query(COMMIT))
-                inserted = inserted or INSERTED in data
+                        self._delayed.pop().sendall(COMMIT)
+                if found := INSERT.search(data):
+                    inserted, name = True, found[1]
+                inserted = inserted or (name != b"" and b"\0%s\0" % name in data)
                 if COMMIT in data and inserted and self.loss is not None:
                     self._lose(client, server, data)
                     return
@@ -94,10 +99,6 @@ class Proxy:
         _end(client)
         if loss is Loss.BEFORE:
             _end(server)
-
-
-def _query(text: bytes) -> bytes:
-    return b"Q" + (len(text) + 4).to_bytes(4) + text
 
 
 def _end(connection: socket.socket) -> None:

@@ -20,17 +20,25 @@ def statements(tx: Connection) -> Iterator[list[tuple[str, Any]]]:
     one.
     """
     seen: list[tuple[str, Any]] = []
-    run, run_many = Prepared.run, Prepared.run_many
+    run, send, run_many = Prepared.run, Prepared.send, Prepared.run_many
 
     def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
         seen.append((statement, parameters))
 
-    def noted_run(prepared: Prepared, used: Connection, **values: Any) -> Any:
+    def note_prepared(prepared: Prepared, used: Connection, values: dict[str, Any]) -> None:
         if used is tx:
             compiled = prepared._for(tx)
             given = compiled.parameters(dict(values))
             seen.append((compiled.sql, given if isinstance(given, dict) else tuple(given)))
+
+    def noted_run(prepared: Prepared, used: Connection, **values: Any) -> Any:
+        note_prepared(prepared, used, values)
         return run(prepared, used, **values)
+
+    def noted_send(prepared: Prepared, used: Connection, **values: Any) -> Any:
+        if used.dialect.name == "postgresql":  # on SQLite, it is run
+            note_prepared(prepared, used, values)
+        return send(prepared, used, **values)
 
     def noted_run_many(prepared: Prepared, used: Connection, rows: Sequence[dict[str, Any]]) -> None:
         if used is tx:
@@ -38,6 +46,10 @@ def statements(tx: Connection) -> Iterator[list[tuple[str, Any]]]:
         run_many(prepared, used, rows)
 
     event.listen(tx, "before_cursor_execute", note)
-    with patch.object(Prepared, "run", noted_run), patch.object(Prepared, "run_many", noted_run_many):
+    with (
+        patch.object(Prepared, "run", noted_run),
+        patch.object(Prepared, "send", noted_send),
+        patch.object(Prepared, "run_many", noted_run_many),
+    ):
         yield seen
         event.remove(tx, "before_cursor_execute", note)

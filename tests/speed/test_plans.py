@@ -45,8 +45,13 @@ GROWING = ("issues", "assignments", "events", "users", "sessions", "tokens", "co
 
 def plan_of(tx: Connection, sql: str, parameters: Any) -> str:
     """Returns the plan of a statement with these parameters, as the database describes it."""
-    prefix = "EXPLAIN QUERY PLAN " if tx.dialect.name == "sqlite" else "EXPLAIN "
-    return "\n".join(str(row[-1]) for row in driver(tx).execute(prefix + sql, parameters).fetchall())
+    if tx.dialect.name == "sqlite":
+        rows = driver(tx).execute(f"EXPLAIN QUERY PLAN {sql}", parameters).fetchall()
+    elif isinstance(parameters, dict):
+        rows = driver(tx).execute(f"EXPLAIN {sql}", parameters).fetchall()
+    else:
+        rows = driver(tx).run(f"EXPLAIN {sql}".encode(), parameters).fetchall()
+    return "\n".join(str(row[-1]) for row in rows)
 
 
 def scans(tx: Connection, plan: str) -> list[str]:
@@ -89,7 +94,7 @@ def test_a_page_with_limited_access_scans_no_table(large: Database, filters: Fil
         with statements(tx) as executed:
             found.load(found.rows(51))
         # The owners of issues are a few users here, whom PostgreSQL reads at once.
-        assert_no_scans(tx, executed[-1:], small="users")
+        assert_no_scans(tx, [each for each in executed if "owner_name" in each[0]], small="users")
 
 
 def test_the_last_visible_event_is_found_in_the_index(large: Database) -> None:

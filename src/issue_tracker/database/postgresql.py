@@ -25,8 +25,8 @@ WRITE = "BEGIN ISOLATION LEVEL READ COMMITTED"
 STATEMENT_SECONDS = 30
 IDLE_IN_TRANSACTION_SECONDS = 60
 
-IDLE, IN_TRANSACTION, FAILED = 0, 2, 3
-"""libpq's PQTRANS_IDLE, PQTRANS_INTRANS and PQTRANS_INERROR."""
+IN_TRANSACTION, FAILED = 2, 3
+"""libpq's PQTRANS_INTRANS and PQTRANS_INERROR."""
 
 _SYNCHRONOUS = "current_setting('synchronous_commit')"
 _DURABLE = f"CASE {_SYNCHRONOUS} WHEN 'off' THEN 'on' ELSE {_SYNCHRONOUS} END"
@@ -131,17 +131,17 @@ class Postgresql:
         """Does nothing, because `take_turn` does nothing."""
 
     def begin(self, connection: Connection, *, write: bool, in_bulk: bool, wait_seconds: float) -> None:
-        """Begins a transaction in a single round trip."""
+        """Begins a transaction, without a round trip of its own."""
         begin = WRITE if write else READ
         found = driver(connection)
-        found.execute(f"{begin}; {self._for_transaction}" if found.pooled else begin)
+        found.begin(f"{begin}; {self._for_transaction}" if found.pooled else begin, write=write)
 
     def in_transaction(self, connection: Any) -> bool:
         """Returns whether the driver's connection has a transaction that can be committed.
 
         After a failed statement, the server would respond to COMMIT with a rollback, without an error.
         """
-        return bool(connection.pgconn.transaction_status == IN_TRANSACTION)
+        return bool(connection.in_transaction)
 
     def roll_back(self, connection: Any) -> None:
         """Rolls back what the driver's connection has begun, unless a statement is still being executed.
@@ -150,12 +150,13 @@ class Postgresql:
         the tables to which a statement refers. Only migrations create tables, without preparing statements. Otherwise
         each refused request would make the server plan the statements of the next requests again.
         """
+        connection.forget_waiting()
         if connection.pgconn.transaction_status in (IN_TRANSACTION, FAILED):
             connection.pgconn.exec_(b"ROLLBACK")
 
     def is_idle(self, connection: Any) -> bool:
         """Returns whether no transaction is open on the driver's connection."""
-        return bool(connection.pgconn.transaction_status == IDLE)
+        return bool(connection.is_idle)
 
     def is_alive(self, connection: Any) -> bool:
         """Returns whether the connection's server responds and accepts changes. Raises the driver's errors."""
@@ -205,9 +206,12 @@ class Postgresql:
     def _connect(self) -> Any:
         import psycopg  # noqa: PLC0415
 
+        from issue_tracker.database.postgresql_connection import PostgresqlConnection  # noqa: PLC0415
+
         # Empty `options` override the environment's. Without autocommit, the driver would begin transactions.
+        given: Any = self._parameters | {"client_encoding": "UTF8", "options": ""}
         try:
-            connection: Any = psycopg.connect(**self._parameters, client_encoding="UTF8", options="", autocommit=True)
+            connection = PostgresqlConnection.connect(**given, autocommit=True)
         except OSError as error:  # psycopg waits for the connection with a file descriptor of its own
             raise psycopg.OperationalError(error.strerror or "") from error
         try:

@@ -7,6 +7,7 @@ Parameters are converted by their types. Rows contain the values that the driver
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, cast
 
 import msgspec
@@ -17,17 +18,25 @@ from sqlalchemy.sql.compiler import SQLCompiler
 
 from issue_tracker.database.driver import driver
 
+BATCH = 1000
+"""Maximum number of statements that `run_many` sends to PostgreSQL together."""
+
 _Convert = Callable[[Any], Any]
 
 
 class _Compiled:
     """A statement for one kind of database: its SQL, the conversion of its parameters, and the struct of its rows."""
 
-    __slots__ = ("constants", "converters", "order", "row", "sql")
+    __slots__ = ("constants", "converters", "order", "row", "sent", "sql")
 
     def __init__(self, statement: ClauseElement, dialect: Dialect) -> None:
-        compiled = cast(SQLCompiler, statement.compile(dialect=dialect))
+        on_server = dialect.name == "postgresql"
+        compiled = cast(
+            SQLCompiler, statement.compile(dialect=_numbering(cast(Any, type(dialect))) if on_server else dialect)
+        )
         self.sql = str(compiled)
+        self.sent = self.sql.encode() if on_server else None
+        """The statement for PostgresqlConnection; None on SQLite."""
         self.order = tuple(compiled.positiontup) if compiled.positional and compiled.positiontup is not None else None
         found = {name: parameter.type.bind_processor(dialect) for name, parameter in compiled.binds.items()}
         self.converters: list[tuple[str, _Convert]] = [(name, convert) for name, convert in found.items() if convert]
@@ -55,6 +64,13 @@ class _Compiled:
         return values if self.order is None else [values[name] for name in self.order]
 
 
+@cache
+def _numbering(dialect: Any) -> Dialect:
+    """Returns the dialect of statements for PostgresqlConnection, whose parameters are called `$1`, `$2` …"""
+    numbering: Dialect = dialect(paramstyle="numeric_dollar")
+    return numbering
+
+
 class Prepared:
     """A statement, given as a function of the dialect's name; its parameters are `bindparam`s by name."""
 
@@ -72,27 +88,43 @@ class Prepared:
         return found
 
     def run(self, tx: Connection, **values: Any) -> Any:
-        """Executes the statement and returns the driver's cursor."""
+        """Executes the statement and returns its cursor."""
         compiled = self._for(tx)
-        return driver(tx).execute(compiled.sql, compiled.parameters(values))
+        parameters, connection = compiled.parameters(values), driver(tx)
+        if compiled.sent is None:
+            return connection.execute(compiled.sql, parameters)
+        return connection.run(compiled.sent, parameters)
+
+    def send(self, tx: Connection, **values: Any) -> Any:
+        """Returns a cursor. On PostgreSQL, the statement is sent together with the next one, or when rows are fetched
+        from the cursor, so that both need one round trip.
+        """
+        compiled = self._for(tx)
+        if compiled.sent is None:
+            return self.run(tx, **values)
+        return driver(tx).send(compiled.sent, compiled.parameters(values))
 
     def run_many(self, tx: Connection, rows: Sequence[dict[str, Any]]) -> None:
         """Executes the statement once for each row of parameters."""
-        compiled = self._for(tx)
-        driver(tx).cursor().executemany(compiled.sql, [compiled.parameters(row) for row in rows])
+        compiled, connection = self._for(tx), driver(tx)
+        if compiled.sent is None:
+            connection.executemany(compiled.sql, [compiled.parameters(row) for row in rows])
+            return
+        for start in range(0, len(rows), BATCH):
+            for row in rows[start : start + BATCH]:
+                connection.send(compiled.sent, compiled.parameters(row))
+            connection.send_waiting()
 
     def rows(self, tx: Connection, **values: Any) -> list[Any]:
         """Returns every row, as structs whose attributes are the selected columns, by their names or labels."""
-        compiled = self._for(tx)
-        cursor = driver(tx).execute(compiled.sql, compiled.parameters(values))
-        return compiled.rows_of(cursor, cursor.fetchall())
+        cursor = self.run(tx, **values)
+        return self._for(tx).rows_of(cursor, cursor.fetchall())
 
     def row(self, tx: Connection, **values: Any) -> Any:
         """Returns the first row, in the same form; None if there is none."""
-        compiled = self._for(tx)
-        cursor = driver(tx).execute(compiled.sql, compiled.parameters(values))
+        cursor = self.run(tx, **values)
         found = cursor.fetchone()
-        return None if found is None else compiled.rows_of(cursor, (found,))[0]
+        return None if found is None else self._for(tx).rows_of(cursor, (found,))[0]
 
     def all(self, tx: Connection, **values: Any) -> list[tuple[Any, ...]]:
         """Returns every row, as plain tuples."""
