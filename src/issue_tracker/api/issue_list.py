@@ -99,15 +99,15 @@ def list_issues(request: Request, query: IssueQuery) -> Response:
     filters, order, after = filters_of(request, query), order_of(query), position_of(query)
     size = query.limit or CHUNK
     found = IssueList(request.tx, request.actor, filters, order, after=after)
-    rows = found.rows(size + 1)
+    find_watermark = watermarks.send_watermark_of(request.tx, state, watermark)
+    rows = found.rows(size + 1, counted=query.limit is not None)
 
     def count() -> int:
         return request.app_state.totals.count(request.tx, found, history_of(request), whole_log)
 
     more, rows = len(rows) > size, rows[:size]
-    watermark = watermark or watermarks.watermark_of(request.tx, state)
     headers = {"Vary": "Accept", "ETag": etag, "Cache-Control": cache_control}
-    headers |= {"X-Sync-Position": write_position(history_of(request), watermark, state)}
+    headers |= {"X-Sync-Position": write_position(history_of(request), find_watermark(), state)}
     if as_csv:
         headers["Content-Disposition"] = 'attachment; filename="issues.csv"'
     if query.limit is not None and more:

@@ -7,7 +7,7 @@ no longer can once every transaction that had an xid when the gap was seen has e
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import msgspec
@@ -25,6 +25,7 @@ from issue_tracker.events.queries.log import (
     get_log_state,
     list_event_ids,
     list_visible_ids,
+    send_event_ids,
 )
 
 WINDOW = 10_000
@@ -120,7 +121,10 @@ class WatermarkTracker:
         if state.snapshot is None:
             return Watermark(state.last_event_id)
         settled = self._settled(state)
-        return self._search(tx, state, max(settled, state.last_event_id - WINDOW), mark_gap=True)
+        start = max(settled, state.last_event_id - WINDOW)
+        return self._found(
+            state, start, list_event_ids(tx, ALL_COMPANIES, after=start, limit=WINDOW + 1), mark_gap=True
+        )
 
     def watermark_of(self, tx: Connection, state: LogState) -> Watermark:
         """Returns the watermark of a snapshot whose state of the log was read already.
@@ -129,16 +133,32 @@ class WatermarkTracker:
         Equal states have equal watermarks, so asking again for the same snapshot costs nothing. An open gap sets no
         mark, because a barrier changes the snapshot, and therefore the validator of the next response.
         """
+        return self.send_watermark_of(tx, state)()
+
+    def send_watermark_of(
+        self, tx: Connection, state: LogState, known: Watermark | None = None
+    ) -> Callable[[], Watermark]:
+        """Returns a function that returns `known`, or else the same as `watermark_of`. Its statement is sent together
+        with the next one, so that it needs no round trip of its own.
+        """
+        if known is not None:
+            return lambda: known
         if state.snapshot is None:
-            return Watermark(state.last_event_id)
+            return lambda: Watermark(state.last_event_id)
         latest = self._latest
         if latest is not None and latest[0] == state:
-            return latest[1]
-        found = self._search(tx, state, self._settled(state), mark_gap=False)
-        if len(found.beyond) > WINDOW:
-            found = Watermark(found.last_event_id)
-        self._latest = state, found
-        return found
+            return lambda: latest[1]
+        start = self._settled(state)
+        ids = send_event_ids(tx, ALL_COMPANIES, after=start, limit=WINDOW + 1)
+
+        def find() -> Watermark:
+            found = self._found(state, start, ids(), mark_gap=False)
+            if len(found.beyond) > WINDOW:
+                found = Watermark(found.last_event_id)
+            self._latest = state, found
+            return found
+
+        return find
 
     def data_state(self, tx: Connection, state: LogState) -> LogState:
         """Returns what a state of the log, read in this transaction, says about data: without the sign-ins and refusals
@@ -157,8 +177,8 @@ class WatermarkTracker:
         """Returns the highest id that a mark declares settled for this snapshot; 0 without such a mark."""
         return max((number for number, barrier in self._marks if barrier < _oldest_running(state)), default=0)
 
-    def _search(self, tx: Connection, state: LogState, start: int, *, mark_gap: bool) -> Watermark:
-        ids = list_event_ids(tx, ALL_COMPANIES, after=start, limit=WINDOW + 1)
+    def _found(self, state: LogState, start: int, ids: Sequence[int], *, mark_gap: bool) -> Watermark:
+        """Returns the watermark of a snapshot in which `ids` are the first ones above `start`."""
         complete = before_first_gap(start, ids)
         if ids and ((mark_gap and ids[-1] > complete) or len(ids) > SHORT_SEARCH):
             self._mark(state, state.last_event_id)

@@ -10,9 +10,10 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from issue_tracker.database.prepared import numbers
 from issue_tracker.issues.queries import list_statements as statements
 from issue_tracker.issues.queries.conditions import Conditions, spread
-from issue_tracker.issues.queries.filters import Order
+from issue_tracker.issues.queries.filters import Order, Row
 
 SEVERAL = 5
 """Minimum number of companies; with fewer, one statement that reads a whole page of each is as fast."""
@@ -20,7 +21,7 @@ SEVERAL = 5
 MORE = 8
 """Number of entries read from each range in addition to three times its share of the page."""
 
-Entry = tuple[str, int]
+_Entry = tuple[str, int]
 """Casefolded name and id of an issue, as stored in the index."""
 
 
@@ -32,20 +33,39 @@ def first_of_ranges(
     paged: bool,
     values: dict[str, Any],
     limit: int,
-) -> list[Entry]:
+) -> list[Row]:
     """Returns the first `limit` issues, by name, that have an assignment to one of the companies which meets the
     conditions; if `paged`, after the position in `values`. The companies must be visible to the actor.
 
     A range that was not read to its end may continue with issues that belong on the page. Then it is read once more, up
     to the length of a page.
     """
-    entries: set[Entry] = set()
-    page: list[Entry] = []
+    page = _first_entries(tx, companies, of_status, order, paged, values, limit)
+    revisions = dict(statements.revisions.all(tx, issues=numbers(tx, [issue_id for _, issue_id in page])))
+    # In a write transaction on PostgreSQL, an issue may be deleted between two statements.
+    return [
+        Row(issue_id=issue_id, revision=revisions[issue_id], sort_value=sort_value)
+        for sort_value, issue_id in page
+        if issue_id in revisions
+    ]
+
+
+def _first_entries(
+    tx: Connection,
+    companies: Sequence[int],
+    of_status: Conditions,
+    order: Order,
+    paged: bool,
+    values: dict[str, Any],
+    limit: int,
+) -> list[_Entry]:
+    entries: set[_Entry] = set()
+    page: list[_Entry] = []
     read, each = list(companies), min(limit, MORE + 3 * limit // len(companies))
     while read:
         alternatives = spread("company", read, 0)
         statement = statements.beginnings(len(alternatives), of_status, order, paged)
-        ranges: dict[int, list[Entry]] = {}
+        ranges: dict[int, list[_Entry]] = {}
         for number, sort_value, issue_id in statement.all(tx, **values, **alternatives, limit=each):
             ranges.setdefault(number, []).append((sort_value, issue_id))
         entries.update(chain.from_iterable(ranges.values()))
@@ -57,5 +77,5 @@ def first_of_ranges(
     return page
 
 
-def _ends_before(entry: Entry, found: Sequence[Entry], order: Order) -> bool:
+def _ends_before(entry: _Entry, found: Sequence[_Entry], order: Order) -> bool:
     return min(found) > entry if order.descending else max(found) < entry

@@ -14,7 +14,7 @@ from issue_tracker.issues.models import DetailedAssignment, DetailedIssue, Issue
 from issue_tracker.issues.queries import attention, limited_attention, open_order, words
 from issue_tracker.issues.queries import list_statements as statements
 from issue_tracker.issues.queries.attention import Place
-from issue_tracker.issues.queries.company_ranges import SEVERAL, Entry, first_of_ranges
+from issue_tracker.issues.queries.company_ranges import SEVERAL, first_of_ranges
 from issue_tracker.issues.queries.conditions import (
     Condition,
     Conditions,
@@ -30,6 +30,7 @@ from issue_tracker.issues.queries.conditions import (
 )
 from issue_tracker.issues.queries.field_conditions import field_filters, unfinished
 from issue_tracker.issues.queries.filters import Filters, Order, Position, Row, visible_companies
+from issue_tracker.issues.queries.paging import page_size
 from issue_tracker.issues.queries.rows import assignment, detailed_assignment, issue, shown_assignment
 from issue_tracker.names import key
 from issue_tracker.status import OPEN, STATUSES, Status, mask
@@ -111,6 +112,8 @@ class IssueList:
         self._of_status: Conditions = tuple(of_status)
         self._of_assignment = self._of_company + self._of_status
         self._values = values
+        self._counted: Any = None
+        """The cursor of a statement of `count` that was sent."""
 
     def _conditions(self, *, in_order: bool = False) -> Conditions:
         """Returns all conditions as conditions on an issue. `in_order`: issues are read in an order, up to a limit."""
@@ -143,10 +146,15 @@ class IssueList:
         """Whether nothing can match, because no status or no company is left."""
         return self._statuses == () or self._companies == ()
 
-    def rows(self, limit: int | None = None) -> list[Row]:
-        """Returns the issues in order, at most `limit` of them, without their content."""
+    def rows(self, limit: int | None = None, *, counted: bool = False) -> list[Row]:
+        """Returns the issues in order, at most `limit` of them, without their content.
+
+        `counted` announces that `count` follows; if it takes little time, it then needs no round trip to PostgreSQL.
+        """
         if self._nothing:
             return []
+        if counted and self._tx.dialect.name == "postgresql" and not self._of_issue and self._companies is None:
+            self._counted = self._count_statement().send(self._tx, **self._values)
         if self._order.by == "attention":
             return list(self._rows_by_attention(NO_LIMIT if limit is None else limit))
         values = self._values | self._beginning | {"limit": NO_LIMIT if limit is None else limit}
@@ -154,16 +162,14 @@ class IssueList:
         if self._order.by == open_order.OPEN_COUNT:
             only_open = self._statuses is not None and set(self._statuses) <= set(OPEN)
             of_both = self._conditions(), self._of_assignment
-            counted = open_order.read_rows(self._tx, *of_both, values, self._order, only_open=only_open, paged=paged)
-            return [Row(*each) for each in counted]
+            found = open_order.read_rows(self._tx, *of_both, values, self._order, only_open=only_open, paged=paged)
+            return [Row(*each) for each in found]
         by_name = self._order.by == "name"
         mergeable = by_name and not self._of_issue
         if mergeable and self._companies is not None and len(self._companies) <= MERGED:
             if limit is not None and len(self._companies) >= SEVERAL:
                 values = self._values | self._beginning
-                return self._with_revisions(
-                    first_of_ranges(self._tx, self._companies, self._of_status, self._order, paged, values, limit)
-                )
+                return first_of_ranges(self._tx, self._companies, self._of_status, self._order, paged, values, limit)
             alternatives = spread("company", self._companies, 0)
             values |= alternatives
             statement = statements.rows_by_company(len(alternatives), self._of_status, self._order, paged)
@@ -172,25 +178,16 @@ class IssueList:
         else:
             limited = not self.access.all
             conditions = self._conditions(in_order=not limited or self._order.by != "updated_at")
-            statement = statements.rows(conditions, self._order, paged, limited=limited)
+            size = None if conditions else page_size(values["limit"])
+            statement = statements.rows(conditions, self._order, paged, limited=limited, size=size)
         return [
             Row(issue_id=issue_id, revision=revision, sort_value=value if by_name else instant(value))
-            for issue_id, revision, value in statement.all(self._tx, **values)
+            for issue_id, revision, value in statement.all(self._tx, **values)[:limit]
         ]
 
     def _few_skipped(self) -> bool:
         """Returns whether reading all issues in order is faster than merging the ranges of all of their statuses."""
         return not self._of_status and statements.count_without_status.scalar(self._tx) <= SKIPPED
-
-    def _with_revisions(self, page: Sequence[Entry]) -> list[Row]:
-        ids = numbers(self._tx, [issue_id for _, issue_id in page])
-        revisions = dict(statements.revisions.all(self._tx, issues=ids))
-        # In a write transaction on PostgreSQL, an issue may be deleted between two statements.
-        return [
-            Row(issue_id=issue_id, revision=revisions[issue_id], sort_value=sort_value)
-            for sort_value, issue_id in page
-            if issue_id in revisions
-        ]
 
     def _rows_by_attention(self, limit: int) -> Iterator[Row]:
         after = None if self._after is None else (Place.read(str(self._after.value)), self._after.issue_id)
@@ -205,15 +202,15 @@ class IssueList:
         """Returns the number of matching issues, on all pages together."""
         if self._nothing:
             return 0
+        cursor = self._counted or self._count_statement().run(self._tx, **self._values)
+        return int(cursor.fetchone()[0])
+
+    def _count_statement(self) -> Prepared:
         if self._of_issue:
-            statement = statements.count(self._conditions())
-        elif self._companies is not None:
-            statement = statements.count_assigned(self._of_assignment, one_company=len(self._companies) == 1)
-        elif self._statuses is not None:
-            statement = statements.count_by_status
-        else:
-            statement = statements.count_all
-        return int(statement.scalar(self._tx, **self._values))
+            return statements.count(self._conditions())
+        if self._companies is not None:
+            return statements.count_assigned(self._of_assignment, one_company=len(self._companies) == 1)
+        return statements.count_all if self._statuses is None else statements.count_by_status
 
     def count_up_to(self, most: int) -> int:
         """Returns the same number, but at most `most`: further issues are not counted."""
@@ -268,11 +265,12 @@ class IssueList:
         affected_only = self._companies is not None or self._statuses is not None
         for start in range(0, len(issue_ids), BATCH):
             batch = list(issue_ids[start : start + BATCH])
+            of_batch = heads.send(self._tx, issues=numbers(self._tx, batch), **values)
             if details:
                 members = self._members(batch, statements.detailed_members, member)
             else:
                 members = self._members(batch, statements.members, assignment)
-            for row in heads.all(self._tx, issues=numbers(self._tx, batch), **values):
+            for row in of_batch.fetchall():
                 issue_id = row[2]
                 if not affected_only or issue_id in members:
                     found[issue_id] = issue(row, members.get(issue_id, []), DetailedIssue if details else Issue)

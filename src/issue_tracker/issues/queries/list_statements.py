@@ -10,7 +10,6 @@ from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
-    BigInteger,
     ColumnElement,
     CompoundSelect,
     Select,
@@ -23,7 +22,6 @@ from sqlalchemy import (
     literal,
     literal_column,
     select,
-    tuple_,
     union,
     union_all,
 )
@@ -34,15 +32,19 @@ from issue_tracker.issues.models import StoredFields
 from issue_tracker.issues.queries import search
 from issue_tracker.issues.queries.conditions import Conditions, of_issues, visible_time, written
 from issue_tracker.issues.queries.filters import Order
+from issue_tracker.issues.queries.paging import in_order, page_of
 from issue_tracker.status import OPEN
 
 
 @lru_cache(maxsize=512)
-def rows(conditions: Conditions, order: Order, paged: bool, *, limited: bool = False) -> Prepared:
+def rows(
+    conditions: Conditions, order: Order, paged: bool, *, limited: bool = False, size: int | None = None
+) -> Prepared:
     """Selects id, revision and sort value of the issues that meet the conditions, at most `limit`, in order.
 
     If `paged`, the issues after the position with the sort value `after` and the id `after_id`. If `limited`, the time
-    of the last change is the one that the companies in the list `access` reveal.
+    of the last change is the one that the companies in the list `access` reveal. With a `size`, at most this many on
+    PostgreSQL, whatever the `limit`.
     """
 
     def build(dialect: str) -> Select[Any]:
@@ -55,6 +57,8 @@ def rows(conditions: Conditions, order: Order, paged: bool, *, limited: bool = F
                 query = search.from_index(query)
             return page_of(query, by, issues.c.issue_id, order, paged)
         query = select(issues.c.issue_id, issues.c.revision, by).where(*written(conditions, dialect))
+        if size is not None and dialect == "postgresql":
+            return page_of(query, by, issues.c.issue_id, order, paged).limit(literal_column(str(size)))
         if search.indexed in conditions and dialect == "sqlite":
             # The plus sign prevents SQLite from scanning the index of the order instead of the few matches.
             query, by = search.from_index(query), literal_column(f"+issues.{name}", by.type)
@@ -121,27 +125,12 @@ def _merged(ranges: Callable[[str], list[Select[Any]]], order: Order, paged: boo
         together = union(*(select(one.c.issue_key, one.c.issue_id) for one in beginnings)).subquery()
         # Only the issues of the page are looked up, and not those of all ranges.
         ends = select(together.c.issue_key, together.c.issue_id)
-        found = _ordered(ends, together.c.issue_key, together.c.issue_id, order).limit(bindparam("limit")).subquery()
+        found = in_order(ends, together.c.issue_key, together.c.issue_id, order).limit(bindparam("limit")).subquery()
         query = select(issues.c.issue_id, issues.c.revision, found.c.issue_key)
         query = query.join(found, found.c.issue_id == issues.c.issue_id)
-        return _ordered(query, found.c.issue_key, found.c.issue_id, order)
+        return in_order(query, found.c.issue_key, found.c.issue_id, order)
 
     return Prepared(build)
-
-
-def page_of(
-    query: Select[Any], by: ColumnElement[Any], issue_id: ColumnElement[Any], order: Order, paged: bool
-) -> Select[Any]:
-    """Returns the query for the first `limit` rows in an order; if `paged`, after the position `after`, `after_id`."""
-    if paged:
-        this = tuple_(by, issue_id)
-        position = tuple_(bindparam("after", type_=by.type), bindparam("after_id", type_=BigInteger))
-        query = query.where(this < position if order.descending else this > position)
-    return _ordered(query, by, issue_id, order).limit(bindparam("limit"))
-
-
-def _ordered(query: Select[Any], by: ColumnElement[Any], issue_id: ColumnElement[Any], order: Order) -> Select[Any]:
-    return query.order_by(by.desc(), issue_id.desc()) if order.descending else query.order_by(by, issue_id)
 
 
 @lru_cache(maxsize=512)

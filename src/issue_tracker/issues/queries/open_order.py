@@ -15,7 +15,7 @@ from issue_tracker.database.tables import assignments, issues
 from issue_tracker.issues.queries import search
 from issue_tracker.issues.queries.conditions import Conditions, written
 from issue_tracker.issues.queries.filters import Order
-from issue_tracker.issues.queries.list_statements import page_of
+from issue_tracker.issues.queries.paging import page_of
 from issue_tracker.status import OPEN
 
 OPEN_COUNT = "open_count"
