@@ -40,19 +40,20 @@ ENTRY = 2048
 """Approximate overhead of an entry, in bytes: even a 304, which has no body, takes memory."""
 
 
-class CachedResponse(msgspec.Struct, frozen=True, gc=False):
+class CachedResponse(msgspec.Struct, gc=False):
     """A response that is valid until `until` (UTC) or the next commit, whichever is earlier; with its path, its route's
-    template and its user's id, for the log and the metrics. `head` contains the status and `headers` as they are sent.
+    template and its user's id, for the log and the metrics. `head` contains the status and `headers` as they are sent;
+    the first request that finds the response adds it, because most responses are not requested again.
     """
 
     status: int
     headers: Headers
-    head: bytes
     body: bytes
     until: datetime
     path: str
     path_template: str
     user_id: int | None
+    head: bytes | None = None
 
 
 class ResponseCache:
@@ -94,7 +95,12 @@ class ResponseCache:
         if cached is None or now() >= cached.until:
             return None
         before = self._version
-        return cached if self.version() == before else None
+        if self.version() != before:
+            return None
+        if cached.head is None:
+            cached.headers = self._security.added_to(cached.status, cached.headers)
+            cached.head = render_head(cached.status, cached.headers)
+        return cached
 
     def store(self, version: int, scope: Scope, response: Response, until: datetime | None) -> None:
         """Stores the response to a request that arrived at `version`, unless something was committed since."""
@@ -104,18 +110,13 @@ class ResponseCache:
         size = ENTRY + len(body) + sum(len(name) + len(value) for name, value in scope["headers"])
         if size > LARGEST or "set-cookie" in response.headers or self.version() != version:
             return
-        headers = self._security.added_to(response.status_code, response.raw_headers)
-        head = render_head(response.status_code, headers)
-        if head is None:
-            return
         large = size > SMALL
         if self._sizes[large] + size > LIMIT:
             self._responses[large], self._sizes[large] = {}, 0
         self._sizes[large] += size
         self._responses[large][_key(scope)] = CachedResponse(
             status=response.status_code,
-            headers=headers,
-            head=head,
+            headers=response.raw_headers,
             body=body,
             until=until,
             path=scope["path"],

@@ -7,6 +7,7 @@ own, not even for idle connections, so that a request costs no more than in uvic
 
 import asyncio
 import secrets
+import weakref
 from typing import Any
 
 import httptools
@@ -158,7 +159,8 @@ class HttpProtocol(HttpToolsProtocol):
         super().on_message_complete()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-        cycle.scope["extensions"] = {EXTENSION: {"cycle": cycle}}
+        # Otherwise the garbage collector would have to free each request: the cycle refers to the scope.
+        cycle.scope["extensions"] = {EXTENSION: {"cycle": weakref.ref(cycle)}}
         super()._start_asgi_task(cycle, app)
 
     def on_response_complete(self) -> None:

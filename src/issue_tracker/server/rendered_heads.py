@@ -11,31 +11,31 @@ from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import HEADER_RE, HEADER_VALUE_RE, STATUS_LINE, RequestResponseCycle
 
 EXTENSION = "issue_tracker.rendered_head"
-"""The key in `scope["extensions"]` under which is the request's `cycle`, through which uvicorn sends the response."""
+"""The key in `scope["extensions"]`: its `cycle` is a reference to the object with which uvicorn sends the response."""
 
 
-def render_head(status: int, headers: Iterable[tuple[bytes, bytes]]) -> bytes | None:
-    """Returns a status line and headers as they are sent; None for a header that uvicorn refuses."""
+def render_head(status: int, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """Returns a status line and headers as they are sent; nothing if uvicorn refuses one of the headers."""
     lines = [STATUS_LINE[status]]
     for name, value in headers:
         if HEADER_RE.search(name) or HEADER_VALUE_RE.search(value):
-            return None
+            return b""
         lines += name.lower(), b": ", value, b"\r\n"
     return b"".join(lines)
 
 
-def send_rendered(scope: Scope, head: bytes, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> bool:
+def send_rendered(scope: Scope, head: bytes | None, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> bool:
     """Sends a complete response. `head` is from `render_head`, and contains the length of the body; `headers` are valid
     and follow it.
 
-    Returns False, and sends nothing, if the response must be sent as ASGI messages: on another server, on a connection
-    that is closing or congested, and for HEAD.
+    Returns False, and sends nothing, if the response must be sent as ASGI messages: without a head, on another server,
+    on a connection that is closing or congested, and for HEAD.
     """
     offered = scope.get("extensions", {}).get(EXTENSION)
-    if offered is None or scope["method"] == "HEAD":
+    if offered is None or not head or scope["method"] == "HEAD":
         return False
-    cycle: RequestResponseCycle = offered["cycle"]
-    if not cycle.keep_alive or cycle.disconnected or cycle.flow.write_paused:
+    cycle: RequestResponseCycle | None = offered["cycle"]()
+    if cycle is None or not cycle.keep_alive or cycle.disconnected or cycle.flow.write_paused:
         return False
     cycle.response_started = cycle.response_complete = True
     cycle.waiting_for_100_continue = False
@@ -43,7 +43,9 @@ def send_rendered(scope: Scope, head: bytes, headers: Iterable[tuple[bytes, byte
     for name, value in (*headers, *cycle.default_headers):
         lines += name, b": ", value, b"\r\n"
     lines.append(b"\r\n")
-    cycle.transport.writelines((b"".join(lines), body))
+    cycle.transport.write(b"".join(lines))
+    if body:
+        cycle.transport.write(body)
     cycle.message_event.set()
     cycle.on_response()
     return True
