@@ -11,8 +11,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from issue_tracker.database import connections
 from issue_tracker.settings import Settings
 from tests.clients import Client
+from tests.database.sessions import end_connections, execute
 from tests.events.listening import Listening
 from tests.postgresql import binaries
 from tests.processes import run
@@ -141,6 +143,27 @@ def test_a_restored_dump_has_a_new_history(migrated_url: str, clock: Clock, tmp_
         subprocess.run(command, check=True, capture_output=True)
 
     check(settings, clock, back_up, restore)
+
+
+@pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
+def test_a_failover_between_two_requests_is_noticed_by_the_next_one(
+    migrated_url: str, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The idle connections end, and a server that was not the primary before answers at the same address."""
+    with serving(Settings(database_url=migrated_url, log_level="error", deliver_webhooks=False)) as server:
+        world = World(server, clock)
+        world.given_issue("Fault", {"Contoso": "new"})
+        client = world.bearer("tess")
+        before = look(client)
+        assert_valid(client, before)
+        monkeypatch.setattr(connections, "PING_AFTER_IDLE_SECONDS", 0.0)
+        # On another server, another transaction has written the row.
+        execute(migrated_url, "UPDATE history_identity SET identity = 'another'")
+        end_connections(migrated_url)
+        assert client.get(FAULT, headers={"If-None-Match": before.issue}).status_code == 200
+        assert client.get("/api/issues", params={"changedSince": before.position}).status_code == 422
+        assert_valid(client, look(client))
+        world.close()
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)

@@ -92,7 +92,16 @@ class Connections:
         """Makes every idle connection be checked before its next use; on SQLite, closes all of them."""
         if isinstance(self._server, Sqlite):
             self.close_idle()
+        else:
+            self._server.opening += 1
         self._suspect_since = time.monotonic()
+
+    def check_idle(self) -> None:
+        """Checks the connection that the next read takes, if that is due."""
+        if self._idle and not self._is_fresh(self._idle[-1][1]):
+            connection = self._idle_connection(write=False)
+            if connection is not None:
+                self._idle.append((connection, time.monotonic()))
 
     def close_idle(self) -> None:
         """Closes every connection that is not in use."""
@@ -116,8 +125,7 @@ class Connections:
                 connection, since = self._idle.pop() if self._at_right_end(write=write) else self._idle.popleft()
             except IndexError:
                 break
-            fresh = since > max(self._suspect_since, time.monotonic() - PING_AFTER_IDLE_SECONDS)
-            if fresh or self._is_alive(connection):
+            if self._is_fresh(since) or self._is_alive(connection):
                 return connection
             self.suspect_idle()
             self._end(connection)
@@ -131,6 +139,10 @@ class Connections:
         at the right end to the changes, unless no change is being made.
         """
         return write or not self._server.writing
+
+    def _is_fresh(self, since: float) -> bool:
+        """Returns whether a connection that was last used at `since` needs no check."""
+        return since > max(self._suspect_since, time.monotonic() - PING_AFTER_IDLE_SECONDS)
 
     def _is_alive(self, connection: Connection) -> bool:
         try:

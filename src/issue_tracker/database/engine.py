@@ -108,6 +108,12 @@ class Database:
         """
         return self._server.opening
 
+    def check_idle_connection(self) -> None:
+        """Checks the connection that the next read uses, if it has been idle for long: if it is lost, `opening` changes
+        before the read, and not by it.
+        """
+        self._connections.check_idle()
+
     @property
     def pooled(self) -> bool:
         """Whether a pooler such as PgBouncer assigns server connections, so that no state outlives a transaction."""
@@ -251,8 +257,6 @@ class Database:
             self._connections.give_back(connection, write=write)
         else:
             self._connections.discard(connection)
-            if isinstance(self._server, Postgresql):
-                self._server.opening += 1
 
     def _failure(self, error: BaseException, *, connecting: bool = False) -> AppError | None:
         """Returns the meaning of an error for the caller: Unavailable or Invalid; None for any other kind of error."""

@@ -66,6 +66,8 @@ class HistoryIdentity:
 
         Must not be called in a transaction. Costs nothing if the identity is known. Raises Unavailable.
         """
+        if self._path is None:
+            self._database.check_idle_connection()
         if self._known():
             return
         if not self._lock.acquire(timeout=self._database.wait_seconds):
