@@ -106,7 +106,7 @@ def rates(effort: Effort) -> Iterator[Row]:
                 )
             copied = scene._replace(database_url=f"sqlite:///{FOLDER / 'peer.db'}")
             yield compare(
-                "status change, durable, with its times",
+                "status changes, durable, eight at a time",
                 ("product", "sqlite3 alone", "peer", "ceiling"),
                 [
                     lambda: _changes(ours, scene, effort),

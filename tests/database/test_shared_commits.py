@@ -133,3 +133,50 @@ def test_each_request_has_its_own_outcome_and_events(world: World) -> None:
     again = send(0)
     assert again.json() == answers[0].json() and again.headers["Idempotent-Replayed"] == "true"
     assert [alert["count"] for alert in world.client().call("GET", "/api/alerts", 200)["items"]] == [1, 1, 1]
+
+
+def test_status_changes_that_wait_together_have_their_own_outcomes(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of six, one has a stale validator and one names no issue. Each of the others has its event and its message."""
+    names = ["Acme Manufacturing", "Contoso", "Fabrikam", "Müller & Söhne"]
+    world.given_issue("Line down", dict.fromkeys(names[:3], "new"))
+    hook = {"url": "https://hooks.example/", "event_types": ["assignment.status_changed", "assignment.created"]}
+    path = f"/api/webhooks/{world.client('ada').call('POST', '/api/webhooks', 201, json=hook)['id']}/deliveries"
+    omar, before = world.bearer("omar"), max(event.event_id for event in world.history())
+    begun: list[None] = []
+    sizes: list[int] = []
+    start, take = SharedCommits.run, SharedCommits._take
+
+    def starting(shared: SharedCommits, act: Callable[[Connection], Any]) -> Any:
+        begun.append(None)
+        return start(shared, act)
+
+    def taking(shared: SharedCommits) -> Any:
+        taken = take(shared)
+        sizes.append(len(taken))
+        return taken
+
+    monkeypatch.setattr(SharedCommits, "run", starting)
+    monkeypatch.setattr(SharedCommits, "_take", taking)
+
+    def send(number: int) -> Any:
+        body = {"company_name": names[number % 4], "status": "monitoring"}
+        body["issue_name"] = "Line down" if number < 5 else "No such issue"
+        return omar.put("/api/issues/status", json=body, headers={"If-Match": '"stale"'} if number == 4 else {})
+
+    with ThreadPoolExecutor(6) as pool:
+        with world.database.write():
+            futures = [pool.submit(send, number) for number in range(6)]
+            eventually(lambda: len(begun) == 6)
+        answers = [future.result() for future in futures]
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 200, 412, 404]
+    assert [answer.json()["company_name"] for answer in answers[:4]] == names
+    changed = [event for event in world.history() if event.event_id > before]
+    assert {event.request_id: event.company_name for event in changed} == {
+        answer.headers["X-Request-ID"]: name for answer, name in zip(answers, names, strict=False)
+    }
+    assert len(changed) == 4 and world.client("ada").call("GET", path, 200)["total"] == 4
+    found = world.client().call("GET", "/api/issues/Line%20down", 200)["assignments"]
+    assert {one["company_name"]: one["status"] for one in found} == dict.fromkeys(names, "monitoring")
+    assert (max(sizes, default=0) > 1) == (world.engine == "sqlite")

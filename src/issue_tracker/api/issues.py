@@ -111,6 +111,7 @@ def delete_issue(request: Request, issue_name: str) -> Response:
     example=STATUS_CHANGE_EXAMPLE,
     errors=(404,),
     if_match=True,
+    shares_commit=True,
 )
 def set_status(request: Request, body: StatusChange) -> Response:
     """Set a company's status in an issue; assigns the company if it was not. The ETag is the issue's new one.
@@ -128,7 +129,7 @@ def set_status(request: Request, body: StatusChange) -> Response:
     return json_response(get_assignment(request.tx, request.actor, issue, company.company_id), headers={"ETag": etag})
 
 
-@routes.delete("/api/issues/status", returns=Returns(204), errors=(404,), if_match=True)
+@routes.delete("/api/issues/status", returns=Returns(204), errors=(404,), if_match=True, shares_commit=True)
 def unassign(request: Request, query: Unassignment) -> Response:
     """Remove a company from an issue."""
     issue = get_issue_head(request.tx, request.actor, query.issue_name, lock=True)

@@ -1,7 +1,7 @@
 """Shared commits: small changes that wait for SQLite's write lock at the same time are committed together.
 
-A durable commit waits for the disk longer than a small change takes. The changes of senders that report one alert after
-the other, over several connections, would otherwise wait for one commit each.
+A durable commit waits for the disk longer than a small change takes. Alerts and status changes that arrive over several
+connections would otherwise wait for one commit each (docs/decisions/0037).
 """
 
 import threading

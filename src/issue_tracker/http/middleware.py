@@ -53,8 +53,7 @@ class RequestIds:
     def _request_id(self, scope: Scope) -> str:
         for name, value in scope["headers"]:
             if name == b"x-request-id" and SANE_REQUEST_ID.fullmatch(value):
-                sent: str = value.decode()
-                return sent
+                return str(value, "ascii")
         return f"{self._prefix}{next(self._count):016x}"
 
 

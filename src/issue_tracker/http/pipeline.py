@@ -171,6 +171,8 @@ def _handle(route: Route, request: Request) -> Response:
         arguments = route.arguments(request)
         if not route.transaction:
             return route.handler(request, **arguments)
+        if route.shares_commit:
+            return request.write_together(lambda _: route.handler(request, **arguments))
         with request.read() if route.safe else request.write():
             return route.handler(request, **arguments)
     except AppError as error:

@@ -52,6 +52,7 @@ class RouteOptions(TypedDict, total=False):
 
     access: Access
     transaction: bool
+    shares_commit: bool
     returns: Returns
     example: Any
     errors: tuple[int, ...]
@@ -77,6 +78,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
       must choose a password first, `before_enrolment` those who must set up a second factor; the former admits both,
       because a new password comes first.
     - `transaction=False`: the handler opens its own transactions.
+    - `shares_commit`: the change is small, so it may share a transaction with those of other requests (SharedCommits).
     - `body_optional`: no body means the same as an empty object.
     - `inline`: the handler never blocks, so it runs on the event loop, even when every worker is busy.
     - `probe`: operators need it most when every worker is busy, so it runs in a thread of its own.
@@ -99,6 +101,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     query: type[msgspec.Struct] | None = None
     segments: tuple[tuple[str, type], ...] = ()
     transaction: bool = True
+    shares_commit: bool = False
     inline: bool = False
     probe: bool = False
     cached: bool = False
