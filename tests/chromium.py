@@ -73,7 +73,7 @@ class Tab:
         self.url = url
         self.complaints: list[str] = []
         self._context = browser.new_context(base_url=url, **(DEFAULTS | options))
-        self._context.set_default_timeout(10000)
+        self._context.set_default_timeout(20_000)
         self.page = self._context.new_page()
         self.page.on("console", self._note)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))

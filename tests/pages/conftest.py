@@ -16,7 +16,8 @@ NARROW: ViewportSize = {"width": 390, "height": 844}
 
 Browse = Callable[..., Page]
 
-expect.set_options(timeout=8000)
+# Only a failure waits for so long; on a busy machine, a page with hundreds of companies takes several seconds.
+expect.set_options(timeout=20_000)
 
 
 @pytest.fixture(scope="session")
