@@ -9,7 +9,6 @@ from sqlalchemy import update
 from starlette.types import Scope
 
 from issue_tracker.database.tables import sessions, users
-from issue_tracker.http import response_cache
 from issue_tracker.http.response_cache import ResponseCache
 from issue_tracker.issues.queries.issue_list import IssueList
 from tests.cases import cases
@@ -277,50 +276,3 @@ def test_requests_that_share_a_check_see_all_earlier_commits(migrated_url: str) 
         here.close()
     assert late == []
     assert len(read) > WRITES and len(set(read)) > WRITES / 4
-
-
-def test_the_cache_is_bounded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Requests that differ in an irrelevant header, such as a trace id, evict each other; no response is wrong."""
-    held: list[int] = []
-    store = response_cache.ResponseCache.store
-
-    def counted(responses: response_cache.ResponseCache, *given: Any) -> None:
-        store(responses, *given)
-        held.append(len(responses._responses[False]))
-
-    monkeypatch.setattr(response_cache.ResponseCache, "store", counted)
-    monkeypatch.setattr(response_cache, "LIMIT", 40 * response_cache.ENTRY)
-    world.given_issue("VPN", {"Contoso": "new"})
-    tess = world.client("tess")
-    etag = tess.get("/api/issues/VPN").headers["etag"]
-    for turn in range(120):
-        headers = {"If-None-Match": etag, "Traceparent": f"00-{turn:032x}-{turn:016x}-01"}
-        assert tess.get("/api/issues/VPN", headers=headers).status_code == 304
-    if world.engine == "sqlite":
-        assert len(held) > 100 and 0 < max(held) <= 40
-
-
-# On PostgreSQL, no response is cached by request.
-@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-def test_large_responses_evict_each_other_and_no_small_ones(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    found: list[bool] = []
-    find = ResponseCache.find
-
-    def noted(responses: ResponseCache, scope: Scope) -> object:
-        cached = find(responses, scope)
-        found.append(cached is not None)
-        return cached
-
-    world.given_issue("VPN", {"Contoso": "new"}, "x" * 3000)
-    tess = world.client("tess")
-    whole, one = tess.get("/api/issues"), tess.get("/api/issues/VPN")
-    small = {"If-None-Match": one.headers["etag"]}
-    assert tess.get("/api/issues/VPN", headers=small).status_code == 304
-    monkeypatch.setattr(response_cache, "SMALL", response_cache.ENTRY + 1000)
-    monkeypatch.setattr(response_cache, "LIMIT", 3 * (response_cache.ENTRY + len(whole.content) + 1000))
-    monkeypatch.setattr(ResponseCache, "find", noted)
-    for turn in range(12):
-        headers = {"Traceparent": f"00-{turn:032x}-{turn:016x}-01"}
-        assert {tess.get("/api/issues", headers=headers).content for _ in range(2)} == {whole.content}
-        assert tess.get("/api/issues/VPN", headers=small).status_code == 304
-    assert found == [False, True, True] * 12
