@@ -273,6 +273,7 @@ def test_a_webhook_is_created_tested_and_deleted(world: World, browse: Browse) -
     expect(page.locator("#f-companies-about")).to_contain_text("“Nobody Ltd”")
     expect(page.get_by_label("Address")).to_have_value("https://hooks.helpdesk.example/issues")
     page.get_by_label("Companies (if empty: all)").fill("Contoso")
+    expect(page.get_by_text("1 found")).to_be_visible()  # it moves the button
     page.get_by_label("assignment.status_changed").check()
     page.get_by_role("button", name="Create webhook").click()
     expect(page.locator(".secret")).to_contain_text("whsec_")

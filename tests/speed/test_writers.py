@@ -6,6 +6,7 @@ import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from urllib.parse import quote
 
 import pytest
 from sqlalchemy import delete, func, insert, select, text
@@ -92,14 +93,19 @@ def resolve(client: Client, server: Server, name: str) -> None:
     client.call("PUT", f"{server.url}/api/issues/status", 200, json=body)
 
 
+def describe(client: Client, server: Server, name: str) -> None:
+    """Describes the issue: a change that shares its commit with no other."""
+    client.call("PUT", f"{server.url}/api/issues/{quote(name)}", 200, json={"description": "Described"})
+
+
 def have_arrived(server: Server, number: int) -> bool:
     """Returns whether this number of requests waits for a thread of the server."""
     return waiting(server) == number
 
 
-def committed(world: World) -> list[str]:
-    """Returns the names of the issues whose statuses were changed, in the order of the commits."""
-    changes = select(events.c.issue_name).where(events.c.type == "assignment.status_changed")
+def committed(world: World, event_type: str) -> list[str]:
+    """Returns the names of the issues with events of this type, in the order of the commits."""
+    changes = select(events.c.issue_name).where(events.c.type == event_type)
     with world.database.read() as tx:
         return list(tx.execute(changes.order_by(events.c.event_id)).scalars())
 
@@ -119,7 +125,7 @@ def test_writers_of_one_process_take_turns(world: World) -> None:
         for number, name in enumerate(names, 1):
             pool.submit(resolve, client, server, name)
             eventually(partial(have_arrived, server, max(0, number - RUNNING)))
-    order = committed(world)
+    order = committed(world, "assignment.status_changed")
 
     assert sorted(order) == sorted(names)
     late = [order.index(name) - number for number, name in enumerate(names)]
@@ -141,10 +147,10 @@ def test_writers_of_several_processes_take_turns(world: World) -> None:
         world.database.write(),
     ):
         for number, name in enumerate(names):
-            pool.submit(resolve, client, servers[number % 4], name)
+            pool.submit(describe, client, servers[number % 4], name)
         for server in servers:
             eventually(partial(have_arrived, server, WRITERS // 4 - RUNNING))
-    order = committed(world)
+    order = committed(world, "issue.updated")
 
     assert sorted(order) == sorted(names)
     left = Counter(dict.fromkeys(range(4), WRITERS // 4))
