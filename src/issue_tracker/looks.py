@@ -53,7 +53,7 @@ def _has_effect(text: str, place: int) -> bool:
         if text[place] == "\u200d" and _ends_emoji(before) and after and unicodedata.category(after) in ("So", "Sm"):
             return True
         # Imported here, because most names contain no joiners, and idna takes half a megabyte of each process.
-        from idna.core import valid_contextj  # noqa: PLC0415
+        from idna.core import valid_contextj  # noqa: PLC0415 - see above
 
         try:
             return valid_contextj(text, place)

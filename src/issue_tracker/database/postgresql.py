@@ -206,7 +206,7 @@ class Postgresql:
     def _connect(self) -> Any:
         import psycopg  # noqa: PLC0415
 
-        from issue_tracker.database.postgresql_connection import PostgresqlConnection  # noqa: PLC0415
+        from issue_tracker.database.postgresql_connection import PostgresqlConnection  # noqa: PLC0415 - loads psycopg
 
         # Empty `options` override the environment's. Without autocommit, the driver would begin transactions.
         given: Any = self._parameters | {"client_encoding": "UTF8", "options": ""}

@@ -14,6 +14,6 @@ def upsert(tx: Connection, table: Table) -> "sqlite.Insert | postgresql.Insert":
     if tx.dialect.name == "sqlite":
         return sqlite.insert(table)
     # Imported here, because it takes two megabytes of each process, which a process on SQLite does not need.
-    from sqlalchemy.dialects import postgresql  # noqa: PLC0415
+    from sqlalchemy.dialects import postgresql  # noqa: PLC0415 - see above
 
     return postgresql.insert(table)

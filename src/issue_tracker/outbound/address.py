@@ -58,7 +58,7 @@ def _ascii_host(host: str) -> str:
         # Names such as `my_hooks` are invalid in IDNA, but in use.
         return host
     # Imported here, because most host names are ASCII, and it takes half a megabyte of each process.
-    import idna  # noqa: PLC0415
+    import idna  # noqa: PLC0415 - see above
 
     try:
         return idna.encode(host, uts46=True).decode()

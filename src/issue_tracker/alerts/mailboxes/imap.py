@@ -122,7 +122,7 @@ def opened(mailbox: MailboxSettings, password: str, settings: Settings) -> Itera
     # Imported here, because most servers poll no mailbox.
     from imapclient.exceptions import LoginError  # noqa: PLC0415
 
-    from issue_tracker.outbound.streams import Stream  # noqa: PLC0415
+    from issue_tracker.outbound.streams import Stream  # noqa: PLC0415 - loads httpcore
 
     where = f"{mailbox.host}:{mailbox.port}"
     stream = None

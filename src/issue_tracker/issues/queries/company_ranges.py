@@ -40,25 +40,6 @@ def first_of_ranges(
     A range that was not read to its end may continue with issues that belong on the page. Then it is read once more, up
     to the length of a page.
     """
-    page = _first_entries(tx, companies, of_status, order, paged, values, limit)
-    revisions = dict(statements.revisions.all(tx, issues=numbers(tx, [issue_id for _, issue_id in page])))
-    # In a write transaction on PostgreSQL, an issue may be deleted between two statements.
-    return [
-        Row(issue_id=issue_id, revision=revisions[issue_id], sort_value=sort_value)
-        for sort_value, issue_id in page
-        if issue_id in revisions
-    ]
-
-
-def _first_entries(
-    tx: Connection,
-    companies: Sequence[int],
-    of_status: Conditions,
-    order: Order,
-    paged: bool,
-    values: dict[str, Any],
-    limit: int,
-) -> list[_Entry]:
     entries: set[_Entry] = set()
     page: list[_Entry] = []
     read, each = list(companies), min(limit, MORE + 3 * limit // len(companies))
@@ -74,7 +55,13 @@ def _first_entries(
         if len(page) == limit:
             cut = [number for number in cut if _ends_before(page[-1], ranges[number], order)]
         read, each = [read[number] for number in cut], limit
-    return page
+    revisions = dict(statements.revisions.all(tx, issues=numbers(tx, [issue_id for _, issue_id in page])))
+    # In a write transaction on PostgreSQL, an issue may be deleted between two statements.
+    return [
+        Row(issue_id=issue_id, revision=revisions[issue_id], sort_value=sort_value)
+        for sort_value, issue_id in page
+        if issue_id in revisions
+    ]
 
 
 def _ends_before(entry: _Entry, found: Sequence[_Entry], order: Order) -> bool:
