@@ -95,6 +95,20 @@ def saved(page: Page) -> AbstractContextManager[Any]:
     return page.expect_response("**/assignments/bulk")
 
 
+def just_before(page: Page, url: str, action: Callable[[], object]) -> None:
+    """Performs an action when the page sends its next request to this URL, before the server receives the request.
+
+    A session that a test ends earlier can end for a request in the background, such as the search for similar names
+    while a name is typed. The dialog for signing in then opens before the test clicks.
+    """
+
+    def perform(route: Route) -> None:
+        action()
+        route.continue_()
+
+    page.route(url, perform, times=1)
+
+
 def held(page: Page, times: int | None = None) -> Callable[[], Route]:
     """Holds back requests that change a status: all of them, or this number of the first ones.
 

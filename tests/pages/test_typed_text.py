@@ -1,12 +1,12 @@
 """Typed text is never lost: not by an error, a reload, or an expired session."""
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Page, expect
 from sqlalchemy import delete
 
 from issue_tracker.database.tables import sessions
 from tests.chromium import ready
-from tests.pages.conftest import Browse
+from tests.pages.conftest import Browse, just_before
 from tests.world import PASSWORD, World
 
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
@@ -18,13 +18,8 @@ def end_every_session(world: World) -> None:
 
 
 def end_sessions_at_the_next_request(world: World, page: Page, url: str) -> None:
-    """Ends every session when the page sends its next request to this URL, so that no dialog opens before."""
-
-    def end(route: Route) -> None:
-        end_every_session(world)
-        route.continue_()
-
-    page.route(url, end, times=1)
+    """Ends every session when the page sends its next request to this URL."""
+    just_before(page, url, lambda: end_every_session(world))
 
 
 def sign_in_again(page: Page) -> None:
