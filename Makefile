@@ -12,7 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 
-.PHONY: help run demo test coverage soak bench check lint types imports migrations format hooks audit environment pictures lock clean
+.PHONY: help run demo test coverage soak bench check lint types imports migrations format hooks audit environment programs pictures lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -37,8 +37,9 @@ soak: environment  ## inject failures into databases under load, and check them 
 	PYTHONPATH=. $(BIN)/python -m tests.soak $(if $(PHASE),--phase $(PHASE)) $(if $(FROM),--from $(FROM)) \
 		$(if $(DATABASE),--database $(DATABASE)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SECONDS),--seconds $(SECONDS))
 
-# `test` includes the tests of the migrations.
-check: $(VENV)/dev.stamp node_modules/.stamp  ## run everything that CI runs
+# `test` includes the tests of the migrations. The Python packages are installed beside everything else.
+check:  ## run everything that CI runs
+	$(MAKE) --no-print-directory --jobs 2 --output-sync=target environment
 	$(MAKE) --no-print-directory --jobs 2 --output-sync=target lint types imports
 	$(MAKE) --no-print-directory test
 
@@ -78,7 +79,10 @@ bench: $(VENV)/bench.stamp  ## measure side by side and print a table (BENCH=qui
 	./scripts/test-environment
 	PYTHONPATH=src:. $(BIN)/python -m bench
 
-environment: $(VENV)/dev.stamp node_modules/.stamp  ## install what tests need beyond Python: PostgreSQL, Chromium and Node
+environment: $(VENV)/dev.stamp programs  ## install what tests need: packages, PostgreSQL, Chromium and Node
+
+# After Node: the system's package manager installs one thing at a time.
+programs: node_modules/.stamp
 	./scripts/test-environment
 
 # Without ensurepip (Debian's python3 without python3-venv) this fails and leaves a Python without pip. It must be
