@@ -2,7 +2,8 @@
 
 Loading takes up to a second. An interruption during this time ends the process at once, as it ends programs that do not
 handle it; Python would show a traceback of an import. Loading creates several hundred thousand objects and no garbage,
-so garbage collection is off meanwhile.
+so garbage collection is off meanwhile, and never examines them: the collections at the end of the process would take
+as long as many commands.
 """
 
 import gc
@@ -18,6 +19,7 @@ def main() -> None:
     gc.disable()
     from issue_tracker.cli import main as run  # noqa: PLC0415 - loaded after the handler was replaced
 
+    gc.freeze()
     gc.enable()
     if handled:
         signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -8,6 +8,7 @@ Each process is connected to its parent by a pipe. When the parent ends, in what
 process stops, so that no server process is left that cannot be stopped.
 """
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -184,6 +185,7 @@ class Supervisor:
 
 def _serve(options: Mapping[str, Any], listener: Any, parent: Connection) -> None:
     """The body of a server process. Ignores Ctrl-C until the server handles it."""
+    gc.disable()  # until the application is loaded and ready: loading creates no garbage
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     server = uvicorn.Server(uvicorn.Config(APPLICATION, **options))
