@@ -2,7 +2,7 @@
 commands, and than the rest of the start of a server.
 
 Each command is still a separate process, with the arguments, environment, folder, streams, signals and exit code of
-`python -m issue_tracker.cli`. Only its password hashes are as cheap as those of the test process (fixtures.py). Tests
+the script `issue-tracker`. Only its password hashes are as cheap as those of the test process (fixtures.py). Tests
 about the start of a process (standard streams that are closed, terminals, signals during the start, restricted
 privileges) start Python themselves instead.
 

@@ -61,8 +61,16 @@ def _schema(connection: Any) -> dict[str, Any]:
 
 def _content(connection: Any) -> dict[str, Any]:
     """Returns the parts of the schema, the rows of every table, the search index and the sequences."""
-    tables = connection.execute(TABLES[isinstance(connection, sqlite3.Connection)]).fetchall()
-    return _schema(connection) | {table: _rows(connection, f"SELECT * FROM {table}") for (table,) in tables}
+    sqlite = isinstance(connection, sqlite3.Connection)
+    tables = [table for (table,) in connection.execute(TABLES[sqlite]).fetchall()]
+    if sqlite:
+        return _schema(connection) | {table: _rows(connection, f"SELECT * FROM {table}") for table in tables}
+    content: dict[str, Any] = {table: [] for table in tables}
+    # One statement, because each of them takes as long as the rows of most tables.
+    all_rows = " UNION ALL ".join(f"SELECT '{table}', ROW({table}.*)::text FROM {table}" for table in tables)
+    for table, row in _rows(connection, all_rows):
+        content[table].append(row)
+    return _schema(connection) | content
 
 
 def _rows(connection: Any, query: str) -> list[Any]:
@@ -110,7 +118,7 @@ def _assert_current(url: str, migrated_url: str, rows: Counter[str], migrating: 
     found = _content_of(url)
     with _connected(migrated_url) as connection:
         assert found.items() >= _schema(connection).items()
-    assert found["alembic_version"] == [(migrate.head(),)]
+        assert found["alembic_version"] == _content(connection)["alembic_version"]
     # Sign-in attempts are counted from zero after migration 0010.
     kept = {table: count for table, count in rows.items() if table != "sign_in_failures"}
     assert {table: len(found[table]) for table in kept} == kept
