@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Page
+from playwright.sync_api import Page, ViewportSize
 
 AXE = (Path(__file__).parent / "axe.min.js").read_text()
 CHECK = """(rules) => Promise.allSettled(document.getAnimations().map((each) => each.finished))
@@ -40,22 +40,29 @@ one in a part before it. Axe would take seconds for the whole reference of the A
 operations.
 """
 
-THEMES: dict[Any, dict[str, Any]] = {
+RULES: dict[str, dict[str, Any]] = {
     # WCAG 2.2 AA requires targets of 24 pixels; axe disables that rule by default.
     "light": {"rules": {"target-size": {"enabled": True}}},
     "dark": {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}},
 }
-"""The rules by theme: all of them, and then only those about colours, the only difference between the themes
+"""The rules by theme: all of them, or only those about colours, the only difference between the themes
 (static/css).
 """
 
 
-def violations(page: Page) -> list[str]:
-    """Returns the violations on the page in its current state, in the light and the dark theme."""
+def violations(page: Page, *sizes: ViewportSize) -> list[str]:
+    """Returns the violations on the page in its current state, in the light and the dark theme, in each of these sizes,
+    or else in its current one. The page is then light, as before, and has the last size.
+
+    The themes alternate, because the page is drawn anew for each change of the theme.
+    """
     if not page.evaluate("'axe' in globalThis"):
         page.evaluate(AXE)
     found: list[str] = []
-    for theme, rules in THEMES.items():
-        page.emulate_media(color_scheme=theme)
-        found += [f"{theme}: {violation}" for violation in page.evaluate(CHECK, rules)]
+    for remaining, size in zip(range(len(sizes) or 1, 0, -1), sizes or (None,), strict=True):
+        if size is not None:
+            page.set_viewport_size(size)
+        for theme in ("dark", "light") if remaining % 2 else ("light", "dark"):
+            page.emulate_media(color_scheme=theme)
+            found += [f"{theme}: {violation}" for violation in page.evaluate(CHECK, RULES[theme])]
     return found
