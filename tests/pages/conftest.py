@@ -53,11 +53,8 @@ def browse(world: World, shared: Shared) -> Iterator[Browse]:
             tab = Tab(shared.chromium, world.server.url, **options)
             own.append(tab)
         else:
-            tab = shared.tabs.take(world.server.url, scripts=java_script_enabled)
+            tab = shared.tabs.take(world.server.url, viewport, scripts=java_script_enabled)
             reused.append((tab, java_script_enabled))
-            if tab.page.viewport_size != viewport:
-                tab.leave()  # the last page of the test before could load something for the other size
-                tab.page.set_viewport_size(viewport)
         if not watched:
             unwatched.append(tab)
         if before is not None:
