@@ -1,4 +1,6 @@
-"""Performs all tasks, measures the pages, and writes the results to docs/jobs.md: `python -m tests.jobs`."""
+"""Performs all tasks, measures the pages, and writes the results to docs/jobs.md: `python -m tests.jobs`. Fails if a
+task takes longer than its limit.
+"""
 
 import tempfile
 from collections.abc import Callable, Iterator
@@ -73,6 +75,9 @@ def main() -> None:
     }
     text = with_table(DOCUMENT.read_text(encoding="utf-8"), counts)
     DOCUMENT.write_text(with_figures(text, measured), encoding="utf-8")
+    for job, count in zip(JOBS, counts, strict=True):
+        if 0 < job.limits.seconds < count.seconds:
+            raise SystemExit(f"{job.title}: {count.seconds:.1f} s instead of at most {job.limits.seconds:.1f} s")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,6 @@
-"""The effort of each task in docs/jobs.md is that of the table, and does not exceed its limit."""
+"""The effort of each task in docs/jobs.md is that of the table, and does not exceed its limit. The seconds are not
+compared, because they depend on the load of the machine; `python -m tests.jobs` compares them.
+"""
 
 import msgspec
 import pytest
@@ -16,9 +18,7 @@ def test_no_task_exceeds_its_limit(world: World, browse: Browse, number: int) ->
     job = JOBS[number]
     hands = job.do(world, browse)
 
-    used = msgspec.structs.asdict(hands.count)
-    beyond = {name: used[name] for name, most in msgspec.structs.asdict(job.limits).items() if used[name] > most}
-    # Unless a task has a limit for it, the time depends mainly on the load of the machine.
-    assert {name for name in beyond if name != "seconds" or job.limits.seconds} == set(), beyond
+    used, most = msgspec.structs.asdict(hands.count), msgspec.structs.asdict(job.limits)
+    assert {name: used[name] for name in used if name != "seconds" and used[name] > most[name]} == {}
     assert hands.small == []
     assert f"| {' | '.join(row(number, hands.count))} |" in DOCUMENT.read_text(encoding="utf-8")
