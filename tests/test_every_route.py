@@ -43,8 +43,11 @@ def send(client: httpx.Client, name: str, **options: Any) -> httpx.Response:
     the result.
     """
     method, path = name.split(" ")
-    with client.stream(method, re.sub(r"{\w+}", "999999999", path), **(INPUTS.get(name, {}) | options)) as response:
-        if name != "GET /api/events/stream" or response.status_code != 200:
+    path = re.sub(r"{\w+}", "999999999", path)
+    if name != "GET /api/events/stream":
+        return client.request(method, path, **(INPUTS.get(name, {}) | options))
+    with client.stream(method, path, **options) as response:
+        if response.status_code != 200:
             response.read()
     return response
 
