@@ -10,15 +10,18 @@ from typing import Any
 import pytest
 import structlog
 from hypothesis import settings
+from jinja2 import FileSystemBytecodeCache
 
 from issue_tracker import clock as clock_module
 from issue_tracker.auth import hashing, passwords
 from issue_tracker.logs import configure_logs
+from issue_tracker.pages import templating
 from issue_tracker.server import password_requests
 from issue_tracker.settings import Settings
 from tests.database.killing import Migrating
 from tests.engines import ENGINES
 from tests.forking import cheap_hasher
+from tests.made_once import run_folder
 from tests.postgresql import Cluster
 from tests.server import Server
 from tests.shared import Shared
@@ -100,6 +103,14 @@ def _cheap_hashes() -> Iterator[None]:
     patch.setattr(hashing, "run", checked)
     yield
     patch.undo()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _compiled_templates() -> None:
+    """Lets one process of the run compile each template, which takes longer than showing most pages."""
+    folder = run_folder() / "templates"
+    folder.mkdir(exist_ok=True)
+    templating.environment.bytecode_cache = FileSystemBytecodeCache(str(folder))
 
 
 @pytest.fixture(scope="session", autouse=True)
