@@ -39,11 +39,8 @@ IN_SQLITE = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
 
 def send(client: httpx.Client, name: str, **options: Any) -> httpx.Response:
-    """Sends a request without valid input, about objects that do not exist, so that only the actor decides
-    the result.
-    """
-    method, path = name.split(" ")
-    path = re.sub(r"{\w+}", "999999999", path)
+    """Sends a request without valid input, about objects that do not exist, so that only the actor decides."""
+    method, path = re.sub(r"{\w+}", "999999999", name).split(" ")
     if name != "GET /api/events/stream":
         return client.request(method, path, **(INPUTS.get(name, {}) | options))
     with client.stream(method, path, **options) as response:
