@@ -52,8 +52,7 @@ def _has_effect(text: str, place: int) -> bool:
     if text[place] in _joiners:
         if text[place] == "\u200d" and _ends_emoji(before) and after and unicodedata.category(after) in ("So", "Sm"):
             return True
-        # Imported here, because most names contain no joiners, and idna takes half a megabyte of each process.
-        from idna.core import valid_contextj  # noqa: PLC0415 - see above
+        from idna.core import valid_contextj  # noqa: PLC0415 - half a MB, and most names contain no joiners
 
         try:
             return valid_contextj(text, place)

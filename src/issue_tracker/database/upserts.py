@@ -13,7 +13,6 @@ def upsert(tx: Connection, table: Table) -> "sqlite.Insert | postgresql.Insert":
     """Returns an insert to which `on_conflict_do_update` or `on_conflict_do_nothing` is added."""
     if tx.dialect.name == "sqlite":
         return sqlite.insert(table)
-    # Imported here, because it takes two megabytes of each process, which a process on SQLite does not need.
-    from sqlalchemy.dialects import postgresql  # noqa: PLC0415 - see above
+    from sqlalchemy.dialects import postgresql  # noqa: PLC0415 - 2 MB, which a process on SQLite does not need
 
     return postgresql.insert(table)

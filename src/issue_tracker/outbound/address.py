@@ -57,8 +57,7 @@ def _ascii_host(host: str) -> str:
     if host.isascii():
         # Names such as `my_hooks` are invalid in IDNA, but in use.
         return host
-    # Imported here, because most host names are ASCII, and it takes half a megabyte of each process.
-    import idna  # noqa: PLC0415 - see above
+    import idna  # noqa: PLC0415 - half a MB, and most host names are ASCII
 
     try:
         return idna.encode(host, uts46=True).decode()

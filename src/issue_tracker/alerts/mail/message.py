@@ -70,8 +70,7 @@ def read_mail(content: bytes, *, null_sender: bool = False) -> Mail:
 
     Raises Invalid, with a sentence that quotes nothing from the message, if it is not a valid message.
     """
-    # Imported here, because it takes half a megabyte of each process, and most servers receive no mail.
-    from email import policy  # noqa: PLC0415 - see above
+    from email import policy  # noqa: PLC0415 - half a MB, and most servers receive no mail
 
     content = content.lstrip()
     if not _header.match(content):
