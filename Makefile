@@ -12,7 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 
-.PHONY: help run demo test coverage soak bench check lint types imports migrations format hooks audit environment programs pictures lock clean
+.PHONY: help run demo test coverage soak bench check lint lint-python lint-scripts types imports migrations format hooks audit environment programs pictures lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -37,16 +37,20 @@ soak: environment  ## inject failures into databases under load, and check them 
 	PYTHONPATH=. $(BIN)/python -m tests.soak $(if $(PHASE),--phase $(PHASE)) $(if $(FROM),--from $(FROM)) \
 		$(if $(DATABASE),--database $(DATABASE)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SECONDS),--seconds $(SECONDS))
 
-# `test` includes the tests of the migrations. The Python packages are installed beside everything else.
+# `test` includes the tests of the migrations. Everything before it uses two cores as well: scripts and style sheets are
+# checked while Python's packages are being installed.
 check:  ## run everything that CI runs
-	$(MAKE) --no-print-directory --jobs 2 --output-sync=target environment
-	$(MAKE) --no-print-directory --jobs 2 --output-sync=target lint types imports
+	$(MAKE) --no-print-directory --jobs 2 --output-sync=target environment lint-scripts types lint imports
 	$(MAKE) --no-print-directory test
 
-lint: $(VENV)/dev.stamp node_modules/.stamp  ## check Python, scripts, style sheets and templates
+lint: lint-python lint-scripts  ## check Python, scripts, style sheets and templates
+
+lint-python: $(VENV)/dev.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/djlint --lint --quiet src/issue_tracker/templates
+
+lint-scripts: node_modules/.stamp
 	$(NODE_BIN)/eslint .
 	$(NODE_BIN)/tsc
 	$(NODE_BIN)/stylelint --max-warnings 0 "src/issue_tracker/static/css/**/*.css"
