@@ -120,6 +120,10 @@ class Prepared:
         cursor = self.run(tx, **values)
         return self._for(tx).rows_of(cursor, cursor.fetchall())
 
+    def fetch(self, tx: Connection, cursor: Any) -> list[Any]:
+        """Returns every row of a cursor from `send`, in the same form."""
+        return self._for(tx).rows_of(cursor, cursor.fetchall())
+
     def row(self, tx: Connection, **values: Any) -> Any:
         """Returns the first row, in the same form; None if there is none."""
         cursor = self.run(tx, **values)

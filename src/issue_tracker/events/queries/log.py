@@ -84,30 +84,28 @@ def list_visible_ids(tx: Connection, access: CompanyAccess, settled: int, beyond
 
 def get_log_state(tx: Connection) -> LogState:
     """Returns what this transaction sees of the log. Costs one look-up by primary key."""
-    found = _state.first(tx)
+    found = _state.row(tx)
     if found is None:
         return LogState(0, "", _snapshot.scalar(tx))
-    event_id, at, request_id, type_, snapshot = found
-    return LogState(event_id, _mark(at, request_id), snapshot, type_ in SIGN_INS)
+    return LogState(found.event_id, _mark(found.at, found.request_id), found.snapshot, found.type in SIGN_INS)
 
 
 def get_data_state(tx: Connection) -> LogState:
     """Returns the state of the log as if it ended with the last event that changed data. SQLite only, where no event
     can appear below another one.
     """
-    found = _data.first(tx)
+    found = _data.row(tx)
     if found is None:
         return LogState(0, "", None)
-    event_id, at, request_id = found
-    return LogState(event_id, _mark(at, request_id), None)
+    return LogState(found.event_id, _mark(found.at, found.request_id), None)
 
 
 def find_mark(tx: Connection, event_id: int) -> str | None:
     """Returns the mark (see LogState) of an event; None if there is no such event, and "" for the id 0."""
     if event_id == 0:
         return ""
-    found = _one.first(tx, event_id=event_id)
-    return None if found is None else _mark(*found)
+    found = _one.row(tx, event_id=event_id)
+    return None if found is None else _mark(found.at, found.request_id)
 
 
 def is_recorded(tx: Connection, request_id: str, at: datetime) -> bool:

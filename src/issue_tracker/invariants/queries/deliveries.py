@@ -38,12 +38,12 @@ class _Attempt(msgspec.Struct, frozen=True):
 def impossible_deliveries(tx: Connection, actor: Actor) -> Iterator[str]:
     """Yields deliveries whose state, failures or claim contradict their attempts, and repeated messages."""
     stored = select(*columns(deliveries, _Delivery)).order_by(deliveries.c.id)
-    tried = select(delivery_attempts.c.delivery_id, delivery_attempts.c.code, delivery_attempts.c.error)
+    tried = select(delivery_attempts.c.delivery_id.label("id"), delivery_attempts.c.code, delivery_attempts.c.error)
     for delivery_id, found in together(
         "id",
-        (_Delivery(*row) for row in stream(tx, actor, stored)),
+        (_Delivery(**row._mapping) for row in stream(tx, actor, stored)),
         (
-            _Attempt(*row)
+            _Attempt(**row._mapping)
             for row in stream(tx, actor, tried.order_by(delivery_attempts.c.delivery_id, delivery_attempts.c.id))
         ),
     ):

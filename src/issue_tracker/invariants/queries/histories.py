@@ -66,7 +66,7 @@ def wrong_issues(tx: Connection, actor: Actor) -> Iterator[str]:
         (_recorded(row) for row in stream(tx, actor, of_issues)),
         (StoredIssue(**row._mapping) for row in stream(tx, actor, stored)),
         (
-            StoredAssignment(*row)
+            StoredAssignment(**row._mapping)
             for row in stream(tx, actor, members.order_by(assignments.c.issue_id, assignments.c.company_id))
         ),
     ):
@@ -87,7 +87,7 @@ def wrong_updates(tx: Connection, actor: Actor) -> Iterator[str]:
     for update_id, found in together(
         "update_id",
         (_recorded(row) for row in stream(tx, actor, said)),
-        (StoredUpdate(*row) for row in stream(tx, actor, stored)),
+        (StoredUpdate(**row._mapping) for row in stream(tx, actor, stored)),
     ):
         recorded = [part for part in found if isinstance(part, RecordedEvent)]
         folded, problems = fold_update(recorded)
@@ -111,7 +111,7 @@ def wrong_companies(tx: Connection, actor: Actor) -> Iterator[str]:
     for company_id, found in together(
         "company_id",
         (_recorded(row) for row in stream(tx, actor, of_companies)),
-        (StoredCompany(*row) for row in stream(tx, actor, stored)),
+        (StoredCompany(**row._mapping) for row in stream(tx, actor, stored)),
     ):
         said: StoredCompany | None = None
         for event in found:

@@ -19,7 +19,12 @@ def list_company_assignments(tx: Connection, actor: Actor, company_id: int) -> l
     a = assignments.c
     query = (
         select(
-            issues.c.name, a.issue_id, a.assignment_id, a.company_id, companies.c.name.label("company_name"), a.status
+            issues.c.name.label("issue_name"),
+            a.issue_id,
+            a.assignment_id,
+            a.company_id,
+            companies.c.name.label("company_name"),
+            a.status,
         )
         .add_columns(
             a.updated_at, a.affected_since, a.owner_id, users.c.name.label("owner_name"), a.refs, a.status_since
@@ -30,7 +35,7 @@ def list_company_assignments(tx: Connection, actor: Actor, company_id: int) -> l
         .where(a.company_id == company_id)
         .order_by(a.issue_key, a.issue_id)
     )
-    return [(name, shown_assignment(tuple(row))) for name, *row in tx.execute(query)]
+    return [(row.issue_name, shown_assignment(row)) for row in tx.execute(query)]
 
 
 def list_next_updates(tx: Connection, actor: Actor, company_id: int) -> dict[int, str]:

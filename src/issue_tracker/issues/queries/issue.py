@@ -4,7 +4,7 @@ from functools import cache
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Select, bindparam, exists, func, not_, select
+from sqlalchemy import Connection, Select, bindparam, case, exists, func, not_, select
 
 from issue_tracker.actor import Actor, require_helpdesk
 from issue_tracker.companies.queries import Company
@@ -17,7 +17,7 @@ from issue_tracker.issues.models import Issue, IssueHead, NamedAssignment, Store
 from issue_tracker.issues.queries.conditions import has_assignment, of_companies
 from issue_tracker.issues.queries.issue_list import IssueList
 from issue_tracker.names import key, printable, storable
-from issue_tracker.status import STATUSES, Status
+from issue_tracker.status import BITS, STATUSES, Status
 
 LARGEST_ID = 2**63 - 1
 
@@ -93,18 +93,17 @@ def find_assignment(tx: Connection, actor: Actor, issue: IssueHead, company_id: 
     require_helpdesk(actor)
     if not actor.company_access.allows(company_id):
         return None
-    row = _assignment.first(tx, issue_id=issue.issue_id, company_id=company_id)
+    row = _assignment.row(tx, issue_id=issue.issue_id, company_id=company_id)
     if row is None:
         return None
-    assignment_id, company_name, status, updated_at = row
     return named_assignment(
-        assignment_id=assignment_id,
+        assignment_id=row.assignment_id,
         issue_id=issue.issue_id,
         issue_name=issue.name,
         company_id=company_id,
-        company_name=company_name,
-        status=STATUSES[status],
-        at=iso(updated_at),
+        company_name=row.company_name,
+        status=STATUSES[row.status],
+        at=iso(row.updated_at),
     )
 
 
@@ -130,17 +129,12 @@ def find_member(tx: Connection, actor: Actor, issue_id: int, company: Company) -
     require_helpdesk(actor)
     if not actor.company_access.allows(company.company_id):
         return None
-    row = _member.first(tx, issue_id=issue_id, company_id=company.company_id)
+    row = _member.row(tx, issue_id=issue_id, company_id=company.company_id)
     if row is None:
         return None
-    status, updated_at, status_since, affected_since = row
-    return Member(company, STATUSES[status], _times(updated_at, status_since, affected_since))
-
-
-def _times(updated_at: Any, status_since: Any, affected_since: Any) -> AssignmentTimes:
-    """Converts times as the driver returns them."""
-    since = instant(updated_at if status_since is None else status_since)
-    return AssignmentTimes(since, None if affected_since is None else instant(affected_since))
+    since = instant(row.updated_at if row.status_since is None else row.status_since)
+    affected_since = None if row.affected_since is None else instant(row.affected_since)
+    return Member(company, STATUSES[row.status], AssignmentTimes(since, affected_since))
 
 
 def list_members(tx: Connection, actor: Actor, issue_id: int) -> list[Member]:
@@ -184,18 +178,19 @@ def _find_head(tx: Connection, actor: Actor, column: str, value: str | int, *, l
     require_helpdesk(actor)
     visible = actor.company_access.company_ids
     values = {} if visible is None else {"companies": numbers(tx, sorted(visible))}
-    row = _head(column, lock=lock, limited=visible is not None).first(tx, value=value, **values)
+    row = _head(column, lock=lock, limited=visible is not None).row(tx, value=value, **values)
     if row is None:
         return None
-    issue_id, name, description, revision, updated_at, severity, owner_id, next_update_at, *others = row
-    due = None if next_update_at is None else instant(next_update_at)
+    fields = {name: getattr(row, name) for name in StoredFields.__struct_fields__}
+    if row.next_update_at is not None:
+        fields["next_update_at"] = instant(row.next_update_at)
     return IssueHead(
-        issue_id=issue_id,
-        name=name,
-        description=description,
-        fields=StoredFields(severity, owner_id, due, *others),
-        revision=revision,
-        updated_at=instant(updated_at),
+        issue_id=row.issue_id,
+        name=row.name,
+        description=row.description,
+        fields=StoredFields(**fields),
+        revision=row.revision,
+        updated_at=instant(row.updated_at),
     )
 
 
@@ -234,6 +229,14 @@ _assignment = Prepared(
         .where(*_same_assignment)
     )
 )
+
+_bit = case({status.value: bit for status, bit in BITS.items()}, value=assignments.c.status)
+status_bits = (
+    select(func.coalesce(func.sum(_bit.distinct()), 0))
+    .where(assignments.c.issue_id == bindparam("issue_id", type_=Id))
+    .scalar_subquery()
+)
+"""The bits of the statuses of all assignments of the issue `issue_id`, for the statement that stores them."""
 
 
 def _unknown() -> NotFound:

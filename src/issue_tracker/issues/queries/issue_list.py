@@ -163,7 +163,7 @@ class IssueList:
             only_open = self._statuses is not None and set(self._statuses) <= set(OPEN)
             of_both = self._conditions(), self._of_assignment
             found = open_order.read_rows(self._tx, *of_both, values, self._order, only_open=only_open, paged=paged)
-            return [Row(*each) for each in found]
+            return [Row(issue_id=issue_id, revision=revision, sort_value=count) for issue_id, revision, count in found]
         by_name = self._order.by == "name"
         mergeable = by_name and not self._of_issue
         if mergeable and self._companies is not None and len(self._companies) <= MERGED:
@@ -270,25 +270,25 @@ class IssueList:
                 members = self._members(batch, statements.detailed_members, member)
             else:
                 members = self._members(batch, statements.members, assignment)
-            for row in of_batch.fetchall():
-                issue_id = row[2]
+            for row in heads.fetch(self._tx, of_batch):
+                issue_id = row.issue_id
                 if not affected_only or issue_id in members:
                     found[issue_id] = issue(row, members.get(issue_id, []), DetailedIssue if details else Issue)
         return [found[issue_id] for issue_id in issue_ids if issue_id in found]
 
     def _members(
-        self, issue_ids: Sequence[int], read: Callable[[Conditions], Prepared], member: Callable[[tuple[Any, ...]], Any]
+        self, issue_ids: Sequence[int], read: Callable[[Conditions], Prepared], member: Callable[[Any], Any]
     ) -> dict[int, list[Any]]:
         """Returns the assignments of issues, which `member` creates from the rows of the statement `read`."""
         if self._nothing:
             return {}
         found: dict[int, list[Any]] = {}
         values = self._values | {"issues": numbers(self._tx, issue_ids)}
-        for row in read(self._of_assignment).all(self._tx, **values):
-            if row[0] in found:
-                found[row[0]].append(member(row))
+        for row in read(self._of_assignment).rows(self._tx, **values):
+            if row.issue_id in found:
+                found[row.issue_id].append(member(row))
             else:
-                found[row[0]] = [member(row)]
+                found[row.issue_id] = [member(row)]
         return found
 
     def packed_statuses(self, issue_ids: Sequence[int], marked_before: datetime) -> list[tuple[Any, ...]]:

@@ -190,15 +190,15 @@ def _load(tx: Connection, actor: Actor, found: _Found, issue_ids: Sequence[int])
     members: dict[int, list[PortalAssignment]] = {}
     for start in range(0, len(issue_ids), BATCH):
         values = found.values | {"issues": numbers(tx, issue_ids[start : start + BATCH])}
-        for issue_id, name, company_name, value, since, updated_at in _members(found.conditions).all(tx, **values):
-            names[issue_id] = name
-            members.setdefault(issue_id, []).append(
+        for row in _members(found.conditions).rows(tx, **values):
+            names[row.issue_id] = row.name
+            members.setdefault(row.issue_id, []).append(
                 PortalAssignment(
-                    company_name=company_name,
-                    status=STATUSES[value],
-                    status_label=LABELS[STATUSES[value]],
-                    since=iso(since),
-                    updated_at=iso(updated_at),
+                    company_name=row.company_name,
+                    status=STATUSES[row.status],
+                    status_label=LABELS[STATUSES[row.status]],
+                    since=iso(row.since),
+                    updated_at=iso(row.updated_at),
                 )
             )
     return [

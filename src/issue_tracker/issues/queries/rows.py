@@ -1,4 +1,4 @@
-"""Converts rows of `list_statements`, whose columns are in a fixed order, to issues and assignments."""
+"""Converts rows of `list_statements`, whose attributes are the selected columns, to issues and assignments."""
 
 from typing import Any
 
@@ -15,18 +15,15 @@ from issue_tracker.issues.models import (
 )
 from issue_tracker.status import LABELS, STATUSES
 
-Row = tuple[Any, ...]
 
-
-def assignment(row: Row) -> Assignment:
+def assignment(row: Any) -> Assignment:
     """Returns an assignment from a row of `members`."""
-    issue_id, assignment_id, company_id, company_name, value, updated_at = row
-    at, status = iso(updated_at), STATUSES[value]
+    at, status = iso(row.updated_at), STATUSES[row.status]
     return Assignment(
-        assignment_id=assignment_id,
-        issue_id=issue_id,
-        company_id=company_id,
-        company_name=company_name,
+        assignment_id=row.assignment_id,
+        issue_id=row.issue_id,
+        company_id=row.company_id,
+        company_name=row.company_name,
         status=status,
         status_label=LABELS[status],
         updated_at=at,
@@ -34,48 +31,48 @@ def assignment(row: Row) -> Assignment:
     )
 
 
-def detailed_assignment(row: Row) -> DetailedAssignment:
+def detailed_assignment(row: Any) -> DetailedAssignment:
     """Returns an assignment with details from a row of `detailed_members`."""
     return DetailedAssignment(**_details(row))
 
 
-def shown_assignment(row: Row) -> ShownAssignment:
+def shown_assignment(row: Any) -> ShownAssignment:
     """Returns an assignment for pages from a row of `detailed_members`."""
-    return ShownAssignment(**_details(row), status_since=iso(row[5] if row[-1] is None else row[-1]))
+    return ShownAssignment(
+        **_details(row), status_since=iso(row.updated_at if row.status_since is None else row.status_since)
+    )
 
 
-def _details(row: Row) -> dict[str, Any]:
-    issue_id, assignment_id, company_id, company_name, value, updated_at, since, owner_id, owner, refs, _ = row
-    at, status = iso(updated_at), STATUSES[value]
+def _details(row: Any) -> dict[str, Any]:
+    at, status = iso(row.updated_at), STATUSES[row.status]
     return {
-        "assignment_id": assignment_id,
-        "issue_id": issue_id,
-        "company_id": company_id,
-        "company_name": company_name,
+        "assignment_id": row.assignment_id,
+        "issue_id": row.issue_id,
+        "company_id": row.company_id,
+        "company_name": row.company_name,
         "status": status,
         "status_label": LABELS[status],
         "updated_at": at,
         "updated_at_iso": at,
-        "affected_since": None if since is None else iso(since),
-        "owner": None if owner_id is None else Owner(owner_id, owner),
-        "references": read_references(refs),
+        "affected_since": None if row.affected_since is None else iso(row.affected_since),
+        "owner": None if row.owner_id is None else Owner(row.owner_id, row.owner_name),
+        "references": read_references(row.refs),
     }
 
 
-def issue(row: Row, members: list[Any], kind: type[Issue]) -> Issue:
+def issue(row: Any, members: list[Any], kind: type[Issue]) -> Issue:
     """Returns an issue from a row of `heads`; `kind` must fit its members."""
-    updated_at, owner_name, issue_id, name, description, created_at, severity, owner_id, due, tags, refs, external = row
-    created, updated = iso(created_at), iso(updated_at)
+    created, updated = iso(row.created_at), iso(row.updated_at)
     return kind(
-        issue_id=issue_id,
-        name=name,
-        description=description,
-        severity=SEVERITIES[severity],
-        owner=None if owner_id is None else Owner(owner_id, owner_name),
-        next_update_at=None if due is None else iso(due),
-        tags=read_tags(tags),
-        references=read_references(refs),
-        external_key=external,
+        issue_id=row.issue_id,
+        name=row.name,
+        description=row.description,
+        severity=SEVERITIES[row.severity],
+        owner=None if row.owner_id is None else Owner(row.owner_id, row.owner_name),
+        next_update_at=None if row.next_update_at is None else iso(row.next_update_at),
+        tags=read_tags(row.tags),
+        references=read_references(row.refs),
+        external_key=row.external_key,
         created_at=created,
         created_at_iso=created,
         updated_at=updated,
