@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, bindparam, case, delete, func, insert, null, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, insert, null, update
 
 from issue_tracker.actor import ALL_COMPANIES, Actor, require_helpdesk
 from issue_tracker.companies.queries import Company, lock_for_assignment
@@ -20,9 +20,9 @@ from issue_tracker.errors import FieldError, Invalid, NotFound
 from issue_tracker.events.catalog import AssignmentTimes, Change, EventType, Subject
 from issue_tracker.events.record import record
 from issue_tracker.issues.models import IssueHead
-from issue_tracker.issues.queries.issue import Member, find_member, list_members
+from issue_tracker.issues.queries.issue import Member, find_member, list_members, status_bits
 from issue_tracker.names import key
-from issue_tracker.status import BITS, Status
+from issue_tracker.status import Status
 
 
 class Restored(msgspec.Struct, frozen=True):
@@ -272,7 +272,6 @@ _restore_status = _setting_status(
     status_since=bindparam("status_since", type_=assignments.c.status_since.type),
     affected_since=bindparam("affected_since", type_=assignments.c.affected_since.type),
 )
-_bit = case({status.value: bit for status, bit in BITS.items()}, value=assignments.c.status)
 _touch = Prepared(
     lambda _: (
         update(issues)
@@ -280,7 +279,7 @@ _touch = Prepared(
         .values(
             updated_at=bindparam("at", type_=issues.c.updated_at.type),
             revision=issues.c.revision + 1,
-            statuses=select(func.coalesce(func.sum(_bit.distinct()), 0)).where(_of_issue).scalar_subquery(),
+            statuses=status_bits,
         )
     )
 )

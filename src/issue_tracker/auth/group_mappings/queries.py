@@ -42,7 +42,7 @@ def list_mappings(tx: Connection, actor: Actor) -> list[GroupMapping]:
     """Returns all mappings by source and group. Raises Forbidden, like require_administrator."""
     require_administrator(actor)
     ordered = group_mappings.c.source, group_mappings.c.group_name
-    return _loaded(tx, actor, tx.execute(select(group_mappings).order_by(*ordered)).all())
+    return _loaded(tx, tx.execute(select(group_mappings).order_by(*ordered)).all())
 
 
 def get_mapping(tx: Connection, actor: Actor, mapping_id: int, *, lock: bool = False) -> GroupMapping:
@@ -55,7 +55,7 @@ def get_mapping(tx: Connection, actor: Actor, mapping_id: int, *, lock: bool = F
     rows = tx.execute(query.with_for_update() if lock else query).all() if mapping_id < 2**63 else []
     if not rows:
         raise NotFound(f"There is no group mapping with the id {mapping_id}.")
-    return _loaded(tx, actor, rows)[0]
+    return _loaded(tx, rows)[0]
 
 
 def find_access_sources(tx: Connection, actor: Actor, user_ids: Collection[int]) -> dict[int, str]:
@@ -70,7 +70,7 @@ def find_access_sources(tx: Connection, actor: Actor, user_ids: Collection[int])
     return {row.user_id: row.access_source for row in tx.execute(query)}
 
 
-def _loaded(tx: Connection, actor: Actor, rows: Sequence[Row[Any]]) -> list[GroupMapping]:
+def _loaded(tx: Connection, rows: Sequence[Row[Any]]) -> list[GroupMapping]:
     limited = {row.id: GrantedAccess([], []) for row in rows if not row.all_companies}
     grouped, direct = group_mapping_company_groups.c, group_mapping_companies.c
     names = (

@@ -39,7 +39,7 @@ def wrong_search(tx: Connection, actor: Actor) -> Iterator[str]:
                 count, ids = scanned[word]
                 scanned[word] = count + 1, ids + issue_id
     for word in words:
-        for source, found in _indexed(tx, actor, word).items():
+        for source, found in _indexed(tx, word).items():
             # Equal counts with equal sums of ids mean equal issues, and need little memory.
             if found not in (scanned[word], scanned[word][:1]):
                 yield f"{source} finds “{word}” in {found[0]} issues; a scan finds it in {scanned[word][0]}."
@@ -61,7 +61,7 @@ def _sample(tx: Connection, actor: Actor) -> set[str]:
     return found - {""}
 
 
-def _indexed(tx: Connection, actor: Actor, word: str) -> dict[str, Sequence[int]]:
+def _indexed(tx: Connection, word: str) -> dict[str, Sequence[int]]:
     """Returns what the product's own statements find: the number of issues and, if available, the sum of their ids."""
     parameters = search.parameters(tx.dialect.name, word)
     matches: Select[Any] = select(func.count(), func.coalesce(func.sum(issues.c.issue_id), 0)).where(
