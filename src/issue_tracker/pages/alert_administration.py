@@ -23,7 +23,7 @@ from issue_tracker.http.request import Request
 from issue_tracker.issues.models import Severity
 from issue_tracker.names import whole_number
 from issue_tracker.pages.flash import Flash, flash_cookie
-from issue_tracker.pages.forms import Form, FormView
+from issue_tracker.pages.forms import Form, FormView, ShownForm
 from issue_tracker.pages.navigation import redirect
 from issue_tracker.pages.routes import PageRoutes
 from issue_tracker.pages.templating import page
@@ -124,7 +124,7 @@ def show_new_rule(request: Request, form: FormView | None = None, trial: Trial |
     return _rule_page(request, "/admin/alerts/rules/new", (form or FormView()).with_defaults(default), trial)
 
 
-@routes.post(f"{HERE}/rules/new", shown_by=show_new_rule)
+@routes.post(f"{HERE}/rules/new", shown_by=show_new_rule, form=ShownForm(within="rule"))
 def create_rule(request: Request, form: Form) -> Response:
     """Adds a rule, or tries it."""
     body = _rule_of(form)
@@ -162,7 +162,7 @@ def show_rule(request: Request, id: int, form: FormView | None = None, trial: Tr
     return _rule_page(request, f"{HERE}/rules/{id}", (form or FormView()).with_defaults(default), trial, stored.id)
 
 
-@routes.post(f"{HERE}/rules/{{id}}", shown_by=show_rule)
+@routes.post(f"{HERE}/rules/{{id}}", shown_by=show_rule, form=ShownForm(within="rule"))
 def update_rule(request: Request, form: Form, id: int) -> Response:
     """Changes a rule, or tries it."""
     body = _rule_of(form)
@@ -241,7 +241,7 @@ def _typed(name: str, rule: Rule, labels: dict[str, str]) -> dict[str, Any]:
 
 
 def _rule_of(form: Form) -> NewRule:
-    """Returns the rule in the form. Raises Invalid for the fields of the form."""
+    """Returns the rule in the form. Raises Invalid."""
     rule: dict[str, Any] = form.fields("issue", "company", "company_by", "cleared_status")
     rule |= {"receiver": form.get("receiver") or None, "severity": form.get("severity") or None}
     rule |= {"ignore": bool(form.get("ignore")), "conditions": [_condition(line) for line in form.lines("conditions")]}
@@ -250,13 +250,7 @@ def _rule_of(form: Form) -> NewRule:
         if rule[field] is None:
             raise Invalid.field(field, "must be a whole number")
     body = {"name": form.get("name"), "rule": rule, "position": whole_number(form.get("position")) or None}
-    try:
-        return form.read(body, NewRule)
-    except Invalid as refused:
-        # The fields of the form have the names of the rule's fields, without `rule.`.
-        raise Invalid.of(
-            [msgspec.structs.replace(one, field=one.field.removeprefix("rule.")) for one in refused.fields]
-        ) from None
+    return form.read(body, NewRule)
 
 
 def _condition(line: str) -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import msgspec
 from starlette.responses import Response
 
 from issue_tracker.alerts import receivers
@@ -17,7 +16,7 @@ from issue_tracker.http.identity import Access, Proof
 from issue_tracker.http.request import Request
 from issue_tracker.names import whole_number
 from issue_tracker.pages.flash import Flash, flash_cookie
-from issue_tracker.pages.forms import Form, FormView
+from issue_tracker.pages.forms import Form, FormView, ShownForm
 from issue_tracker.pages.navigation import redirect
 from issue_tracker.pages.routes import PageRoutes
 from issue_tracker.pages.templating import page
@@ -34,7 +33,14 @@ def show_new_feed(request: Request, form: FormView | None = None, trial: FeedTri
     return _feed_page(request, f"{HERE}/new", form or FormView(), {"interval_minutes": "5"}, trial)
 
 
-@routes.post(f"{HERE}/new", proof=Proof.FRESH_SESSION, transaction=False, outgoing=True, shown_by=show_new_feed)
+@routes.post(
+    f"{HERE}/new",
+    proof=Proof.FRESH_SESSION,
+    transaction=False,
+    outgoing=True,
+    shown_by=show_new_feed,
+    form=ShownForm(within="feed"),
+)
 def create_feed(request: Request, form: Form) -> Response:
     """Adds a feed, or tries it."""
     name = form.get("name")
@@ -42,12 +48,9 @@ def create_feed(request: Request, form: Form) -> Response:
         trial = _trial(request, form, name)
         with request.read():
             return show_new_feed(request, FormView(dict(form.pairs)), trial)
-    try:
-        body = form.read({"name": name, "kind": Kind.FEED.value, "feed": _typed(form)}, NewReceiver)
-        with request.write() as tx:
-            receivers.create_receiver(tx, request.actor, body.name, body.kind, feed=body.feed)
-    except Invalid as refused:
-        raise _of_form(refused) from None
+    body = form.read({"name": name, "kind": Kind.FEED.value, "feed": _typed(form)}, NewReceiver)
+    with request.write() as tx:
+        receivers.create_receiver(tx, request.actor, body.name, body.kind, feed=body.feed)
     return redirect(BACK, flash_cookie(request, Flash("The feed is added. It is polled within seconds.")))
 
 
@@ -62,7 +65,14 @@ def show_feed(request: Request, id: int, form: FormView | None = None, trial: Fe
     return _feed_page(request, f"{HERE}/{id}", form or FormView(), stored, trial, receiver)
 
 
-@routes.post(f"{HERE}/{{id}}", proof=Proof.FRESH_SESSION, transaction=False, outgoing=True, shown_by=show_feed)
+@routes.post(
+    f"{HERE}/{{id}}",
+    proof=Proof.FRESH_SESSION,
+    transaction=False,
+    outgoing=True,
+    shown_by=show_feed,
+    form=ShownForm(within="feed"),
+)
 def change_feed(request: Request, form: Form, id: int) -> Response:
     """Changes a feed, or tries it."""
     with request.read():
@@ -71,12 +81,9 @@ def change_feed(request: Request, form: Form, id: int) -> Response:
         trial = _trial(request, form, receiver.name)
         with request.read():
             return show_feed(request, id, FormView(dict(form.pairs)), trial)
-    try:
-        body = form.read({"name": receiver.name, "kind": Kind.FEED.value, "feed": _typed(form)}, NewReceiver)
-        with request.write() as tx:
-            receivers.update_receiver(tx, request.actor, id, feed=body.feed)
-    except Invalid as refused:
-        raise _of_form(refused) from None
+    body = form.read({"name": receiver.name, "kind": Kind.FEED.value, "feed": _typed(form)}, NewReceiver)
+    with request.write() as tx:
+        receivers.update_receiver(tx, request.actor, id, feed=body.feed)
     return redirect(BACK, flash_cookie(request, Flash("Saved. The feed is polled within seconds.")))
 
 
@@ -102,11 +109,8 @@ def _feed_page(
 
 
 def _trial(request: Request, form: Form, name: str) -> FeedTrial:
-    """Returns what the feed in the form would open. Raises Invalid for the fields of the form."""
-    try:
-        return tried_feed(request, form.read({"receiver": name, "feed": _typed(form)}, FeedToTry))
-    except Invalid as refused:
-        raise _of_form(refused) from None
+    """Returns what the feed in the form would open. Raises Invalid."""
+    return tried_feed(request, form.read({"receiver": name, "feed": _typed(form)}, FeedToTry))
 
 
 def _typed(form: Form) -> dict[str, Any]:
@@ -114,12 +118,6 @@ def _typed(form: Form) -> dict[str, Any]:
     if minutes is None:
         raise Invalid.field("interval_minutes", "must be a whole number")
     return {**form.fields("url", "company_group"), "interval_minutes": minutes}
-
-
-def _of_form(refused: Invalid) -> Invalid:
-    """Returns the error for the fields of the form, which have the names of the API without `feed.`."""
-    fields = [msgspec.structs.replace(one, field=one.field.removeprefix("feed.")) for one in refused.fields]
-    return Invalid.of(fields) if fields else refused
 
 
 def _feed_receiver(request: Request, receiver_id: int) -> Receiver:

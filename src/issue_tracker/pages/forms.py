@@ -137,12 +137,14 @@ class ShownForm(msgspec.Struct, frozen=True):
 
     `names` maps fields of the API to those of the form, `unknown` is the field to which an unknown name belongs,
     `lists` are the fields with several values. With `keep` False, the submitted values are not filled in again.
+    `within` is the object of the API's body that contains the fields of the form, such as `feed`.
     """
 
     names: Mapping[str, str] = {}
     unknown: str | None = None
     lists: Sequence[str] = ()
     keep: bool = True
+    within: str = ""
 
     def refused(self, form: Form, error: AppError) -> FormView:
         """Returns the form with the submitted values, and with the error at the fields that it names."""
@@ -156,7 +158,7 @@ class ShownForm(msgspec.Struct, frozen=True):
         named = {name for name, _ in form.pairs}.union(self.lists)
         others: list[str] = []
         for field in fields:
-            base = field.field.partition("[")[0].partition(".")[0]
+            base = field.field.removeprefix(f"{self.within}.").partition("[")[0].partition(".")[0]
             name = self.names.get(base, base)
             if name in named:
                 view.errors.setdefault(name, _sentence(field.message))

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import msgspec
 from starlette.responses import Response
 
 from issue_tracker.alerts import receivers
@@ -11,11 +10,11 @@ from issue_tracker.alerts.mail.patterns import MailPatterns
 from issue_tracker.alerts.receivers import Receiver
 from issue_tracker.alerts.senders import Kind
 from issue_tracker.api.alert_receivers import PatternTrial
-from issue_tracker.errors import Invalid, NotFound
+from issue_tracker.errors import NotFound
 from issue_tracker.http.identity import Access, Proof
 from issue_tracker.http.request import Request
 from issue_tracker.pages.flash import Flash, flash_cookie
-from issue_tracker.pages.forms import Form, FormView
+from issue_tracker.pages.forms import Form, FormView, ShownForm
 from issue_tracker.pages.navigation import redirect
 from issue_tracker.pages.routes import PageRoutes
 from issue_tracker.pages.templating import page
@@ -50,18 +49,10 @@ def show_receiver(request: Request, id: int, form: FormView | None = None, trial
     )
 
 
-@routes.post(f"{HERE}/{{id}}", proof=Proof.FRESH_SESSION, shown_by=show_receiver)
+@routes.post(f"{HERE}/{{id}}", proof=Proof.FRESH_SESSION, shown_by=show_receiver, form=ShownForm(within="patterns"))
 def change_patterns(request: Request, form: Form, id: int) -> Response:
     """Saves the patterns, or tries them on a message."""
-    try:
-        return _change_patterns(request, form, _mail_receiver(request, id))
-    except Invalid as refused:
-        # The fields of the form have the names of the patterns, without `patterns.`.
-        fields = [msgspec.structs.replace(one, field=one.field.removeprefix("patterns.")) for one in refused.fields]
-        raise Invalid.of(fields) if fields else refused from None
-
-
-def _change_patterns(request: Request, form: Form, receiver: Receiver) -> Response:
+    receiver = _mail_receiver(request, id)
     patterns = {
         "subject": form.lines("subject"),
         "body": form.lines("body"),
