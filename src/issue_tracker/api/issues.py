@@ -186,11 +186,7 @@ def merge_issues(request: Request, body: Merge) -> Response:
     """
     source = body.find(request.tx, request.actor, lock=False)
     target = get_issue_head(request.tx, request.actor, body.into)
-    locked = {
-        issue_id: get_issue_head_by_id(request.tx, request.actor, issue_id, lock=True)
-        for issue_id in sorted({source.issue_id, target.issue_id})
-    }
-    source, target = locked[source.issue_id], locked[target.issue_id]
+    source, target = merge.lock_issues(request.tx, request.actor, source.issue_id, target.issue_id)
     if not body.dry_run:
         return _issue(request, merge.merge_issues(request.tx, request.actor, source, target))
     with request.tx.begin_nested() as trial:

@@ -35,6 +35,16 @@ class MergedCompany(msgspec.Struct, frozen=True):
     then: Status
 
 
+def lock_issues(tx: Connection, actor: Actor, source_id: int, target_id: int) -> tuple[IssueHead, IssueHead]:
+    """Returns the issue to merge and the one into which it is merged, locked in the order of their ids, so that merges
+    in both directions wait for each other. Raises NotFound.
+    """
+    locked = {
+        issue_id: get_issue_head_by_id(tx, actor, issue_id, lock=True) for issue_id in sorted({source_id, target_id})
+    }
+    return locked[source_id], locked[target_id]
+
+
 def plan_merge(tx: Connection, actor: Actor, source: IssueHead, target: IssueHead) -> list[MergedCompany]:
     """Returns the effect of merging `source` into `target` on the companies of `source`, by name. A company of both
     issues gets the less finished status. Raises Invalid if both are the same issue, and Forbidden if one of them has

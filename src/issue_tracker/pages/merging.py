@@ -4,7 +4,7 @@ from starlette.responses import Response
 
 from issue_tracker.errors import AppError, NotFound
 from issue_tracker.http.request import Request
-from issue_tracker.issues.merge import merge_issues, plan_merge
+from issue_tracker.issues.merge import lock_issues, merge_issues, plan_merge
 from issue_tracker.issues.queries.issue import get_issue_head, get_issue_head_by_id
 from issue_tracker.pages.flash import Flash, flash_cookie
 from issue_tracker.pages.forms import Form, FormView
@@ -37,10 +37,7 @@ def show_merge(request: Request, issue_id: int) -> Response:
 def merge(request: Request, form: Form, issue_id: int) -> Response:
     """Merges the issues, as shown in the preview."""
     into_id = get_issue_head(request.tx, request.actor, form.get("into")).issue_id
-    locked = {
-        one: get_issue_head_by_id(request.tx, request.actor, one, lock=True) for one in sorted({issue_id, into_id})
-    }
-    source, target = locked[issue_id], locked[into_id]
+    source, target = lock_issues(request.tx, request.actor, issue_id, into_id)
     merge_issues(request.tx, request.actor, source, target)
     text = f"Merged “{source.name}” into this issue."
     return redirect(f"/issues/{into_id}", flash_cookie(request, Flash(text)))
